@@ -1,0 +1,64 @@
+package config
+
+import (
+	"regexp"
+	"strings"
+)
+
+// The TOML library gives positions for syntax errors only, so the lines of
+// keys are found here: good enough to point at, and never used to decode.
+var (
+	tableLine = regexp.MustCompile(`^\s*\[\[?\s*(.+?)\s*\]\]?\s*(#.*)?$`)
+	keyLine   = regexp.MustCompile(`^\s*("[^"]*"|'[^']*'|[A-Za-z0-9_-]+)\s*[=.]`)
+	bareKey   = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+	keyPart   = regexp.MustCompile(`"[^"]*"|'[^']*'|[A-Za-z0-9_-]+`)
+)
+
+// keyLines maps the dotted name of each table and key to its line, from 1.
+func keyLines(src []byte) map[string]int {
+	lines := map[string]int{}
+	var table []string
+	for i, line := range strings.Split(string(src), "\n") {
+		if m := tableLine.FindStringSubmatch(line); m != nil {
+			table = splitKey(m[1])
+			note(lines, dotted(table), i+1)
+			continue
+		}
+		if m := keyLine.FindStringSubmatch(line); m != nil {
+			note(lines, dotted(append(append([]string{}, table...), unquote(m[1]))), i+1)
+		}
+	}
+	return lines
+}
+
+func note(lines map[string]int, key string, line int) {
+	if _, ok := lines[key]; !ok {
+		lines[key] = line
+	}
+}
+
+func splitKey(s string) []string {
+	var parts []string
+	for _, p := range keyPart.FindAllString(s, -1) {
+		parts = append(parts, unquote(p))
+	}
+	return parts
+}
+
+func unquote(s string) string { return strings.Trim(s, `"'`) }
+
+// dotted writes a key as TOML does, quoting the parts that need it.
+func dotted(path []string) string {
+	var b strings.Builder
+	for i, p := range path {
+		if i > 0 {
+			b.WriteByte('.')
+		}
+		if bareKey.MatchString(p) {
+			b.WriteString(p)
+		} else {
+			b.WriteString(`"` + p + `"`)
+		}
+	}
+	return b.String()
+}

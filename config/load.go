@@ -1,0 +1,195 @@
+package config
+
+import (
+	"bytes"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+
+	"gitlab-dind-executor/fault"
+)
+
+// DefaultFile is the commented default file; it parses to Default().
+//
+//go:embed default.toml
+var DefaultFile []byte
+
+// maxSize bounds a settings file; a larger one is not a settings file.
+const maxSize = 1 << 20
+
+// Load reads the settings from path, or from DefaultPath when path is empty:
+// there a missing file means the defaults. All faults of a file are reported
+// at once, each with file and line where TOML gives it.
+func Load(path string) (Settings, error) {
+	named := path != ""
+	if !named {
+		path = DefaultPath
+	}
+	src, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !named:
+		return Default(), nil
+	case err != nil:
+		return Settings{}, fault.System(fmt.Errorf("reading the settings: %w", err),
+			"name a file that the Runner's user can read, or leave --settings out to use the defaults")
+	case len(src) > maxSize:
+		return Settings{}, fault.System(fmt.Errorf("%s: larger than %d bytes", path, maxSize), "this is no settings file")
+	}
+	return Parse(path, src)
+}
+
+// Parse reads the settings from src; name stands for the file in messages.
+func Parse(name string, src []byte) (Settings, error) {
+	s := Default()
+	var top map[string]toml.Primitive
+	md, err := toml.NewDecoder(bytes.NewReader(src)).Decode(&top)
+	if err != nil {
+		var pe toml.ParseError
+		if errors.As(err, &pe) {
+			err = fmt.Errorf("%s:%d: %s", name, pe.Position.Line, pe.Message)
+		}
+		return Settings{}, invalid(err)
+	}
+	d := decoder{md: md, lines: keyLines(src), name: name}
+	d.table(reflect.ValueOf(&s).Elem(), top, nil)
+	for _, f := range validate(s) {
+		d.add(f.key, f.what)
+	}
+	if len(d.faults) > 0 {
+		slices.SortStableFunc(d.faults, func(a, b located) int { return a.line - b.line })
+		var errs []error
+		for _, f := range d.faults {
+			errs = append(errs, f.err)
+		}
+		return Settings{}, invalid(errors.Join(errs...))
+	}
+	return s, nil
+}
+
+func invalid(err error) error {
+	return fault.System(err, "`gitlab-dind-executor settings --default` prints every key with its explanation")
+}
+
+// Digest identifies the settings: equal settings have equal digests.
+func (s Settings) Digest() string {
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // plain data: cannot fail
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:6])
+}
+
+// located is a fault of a settings file and where it stands; line 0 is unknown.
+type located struct {
+	line int
+	err  error
+}
+
+// decoder walks the tables of a file beside the fields of the settings, so
+// that one wrong key does not hide the next.
+type decoder struct {
+	md     toml.MetaData
+	lines  map[string]int
+	name   string
+	faults []located
+}
+
+func (d *decoder) add(key, what string) {
+	line := d.lines[key]
+	at := d.name
+	if line > 0 {
+		at = fmt.Sprintf("%s:%d", d.name, line)
+	}
+	d.faults = append(d.faults, located{line, fmt.Errorf("%s: %s: %s", at, key, what)})
+}
+
+func (d *decoder) table(v reflect.Value, keys map[string]toml.Primitive, path []string) {
+	fields := map[string]reflect.Value{}
+	for i := range v.NumField() {
+		fields[v.Type().Field(i).Tag.Get("toml")] = v.Field(i)
+	}
+	for key, prim := range keys {
+		path := append(slices.Clone(path), key)
+		field, ok := fields[key]
+		if !ok {
+			d.add(dotted(path), "unknown key; known here: "+strings.Join(sortedKeys(fields), ", "))
+			continue
+		}
+		d.value(field, prim, path)
+	}
+}
+
+func (d *decoder) value(field reflect.Value, prim toml.Primitive, path []string) {
+	switch {
+	case field.Kind() == reflect.Struct && hasTOMLFields(field.Type()):
+		var sub map[string]toml.Primitive
+		if err := d.md.PrimitiveDecode(prim, &sub); err != nil {
+			d.add(dotted(path), "must be a table")
+			return
+		}
+		d.table(field, sub, path)
+	case field.Kind() == reflect.Map:
+		var sub map[string]toml.Primitive
+		if err := d.md.PrimitiveDecode(prim, &sub); err != nil {
+			d.add(dotted(path), "must be a table of tables")
+			return
+		}
+		out := reflect.MakeMap(field.Type())
+		for key, p := range sub {
+			elem := reflect.New(field.Type().Elem()).Elem()
+			d.value(elem, p, append(slices.Clone(path), key))
+			out.SetMapIndex(reflect.ValueOf(key), elem)
+		}
+		field.Set(out)
+	default:
+		fresh := reflect.New(field.Type())
+		if err := d.md.PrimitiveDecode(prim, fresh.Interface()); err != nil {
+			d.add(dotted(path), describe(field.Type(), err))
+			return
+		}
+		field.Set(fresh.Elem())
+	}
+}
+
+// hasTOMLFields tells our own tables from types like netip.Prefix.
+func hasTOMLFields(t reflect.Type) bool {
+	return t.NumField() > 0 && t.Field(0).Tag.Get("toml") != ""
+}
+
+// describe says what a value must be, since the library's words name Go types.
+func describe(t reflect.Type, err error) string {
+	forms := map[string]string{
+		"string":           `must be a string, like "text"`,
+		"int":              "must be a whole number, like 26",
+		"bool":             "must be true or false",
+		"[]string":         `must be a list of strings, like ["a", "b"]`,
+		"config.Duration":  `must be a duration, like "90s" or "10m"`,
+		"netip.Prefix":     `must be an address range, like "10.231.0.0/16"`,
+		"[]netip.Prefix":   `must be a list of address ranges, like ["10.232.0.0/16"]`,
+		"[]netip.Addr":     `must be a list of addresses, like ["192.0.2.53"]`,
+	}
+	if form, ok := forms[t.String()]; ok {
+		return form
+	}
+	return err.Error()
+}
+
+func sortedKeys(m map[string]reflect.Value) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

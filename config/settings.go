@@ -1,0 +1,155 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// DefaultPath is where the settings are looked for when no file is named. A
+// missing file there is no fault: the defaults serve.
+const DefaultPath = "/etc/gitlab-runner/dind.toml"
+
+// Settings is dind.toml. Every field has a default, so no file is needed.
+type Settings struct {
+	Engine   Engine              `toml:"engine"`
+	Sidecar  Sidecar             `toml:"sidecar"`
+	Job      Job                 `toml:"job"`
+	Helper   Helper              `toml:"helper"`
+	Pull     Pull                `toml:"pull"`
+	Network  Network             `toml:"network"`
+	Cleanup  Cleanup             `toml:"cleanup"`
+	Registry map[string]Registry `toml:"registry"`
+}
+
+// Engine says where the Docker Engine of the runner host listens.
+type Engine struct {
+	// Host is a Docker host URL; empty means DOCKER_HOST or the local socket.
+	Host string `toml:"host"`
+}
+
+// Sidecar is about the container with the job's own Docker daemon.
+type Sidecar struct {
+	// Image is used when a job declares no dind service.
+	Image string `toml:"image"`
+	// AllowedImages are doublestar patterns over normalised references; only
+	// an image that matches one runs privileged.
+	AllowedImages []string `toml:"allowed_images"`
+	// Arguments are appended to dockerd's, before those of the job's service.
+	Arguments []string `toml:"arguments"`
+	// ReadyTimeout bounds the wait for the inner daemon, from its start.
+	ReadyTimeout Duration `toml:"ready_timeout"`
+}
+
+// Job is about the container that runs the job's script.
+type Job struct {
+	// Image is used when a job declares none.
+	Image string `toml:"image"`
+	// StartEarly are doublestar patterns over normalised references: images
+	// whose container starts while the inner daemon boots.
+	StartEarly []string `toml:"start_early"`
+}
+
+// Helper is about the container that clones, caches and handles artifacts.
+type Helper struct {
+	// Image may contain {version} and {arch}: the Runner's version and the
+	// engine's architecture as the official helper images name them.
+	Image string `toml:"image"`
+}
+
+// Pull is about fetching images to the engine.
+type Pull struct {
+	// Policy holds "always", "if-not-present" or "never", tried in order, for
+	// images whose pipeline names none.
+	Policy []string `toml:"policy"`
+	// Timeout bounds one pull.
+	Timeout Duration `toml:"timeout"`
+}
+
+// Network is about the sandboxes' networks and what inner daemons use.
+type Network struct {
+	// Pool is cut into one subnet per sandbox.
+	Pool netip.Prefix `toml:"pool"`
+	// SubnetBits is the prefix length of a sandbox's subnet.
+	SubnetBits int `toml:"subnet_bits"`
+	// InnerPools are candidates for the inner daemon's own networks; the
+	// first that overlaps no network and no route of the host is taken.
+	InnerPools []netip.Prefix `toml:"inner_pools"`
+	// MTU of sandboxes and inner daemons; 0 means the host's.
+	MTU int `toml:"mtu"`
+	// DNS servers of inner daemons; none means the host's.
+	DNS []netip.Addr `toml:"dns"`
+	// ExtraHosts are "name:address" entries for every container of a sandbox.
+	ExtraHosts []string `toml:"extra_hosts"`
+}
+
+// Cleanup is about the end of a sandbox.
+type Cleanup struct {
+	// Grace is added to a job's timeout: past both, its sandbox may be swept
+	// if its Runner cannot be proved alive.
+	Grace Duration `toml:"grace"`
+	// Timeout bounds a cleanup hook.
+	Timeout Duration `toml:"timeout"`
+}
+
+// Registry is what the inner daemon must know of one registry.
+type Registry struct {
+	// CAFile is a PEM file on the runner host.
+	CAFile string `toml:"ca_file"`
+}
+
+// Duration is a time.Duration that is written as "90s" or "1h30m" in TOML.
+type Duration time.Duration
+
+// UnmarshalText parses Go's duration syntax.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	*d = Duration(v)
+	return err
+}
+
+// MarshalText writes Go's duration syntax.
+func (d Duration) MarshalText() ([]byte, error) {
+	return []byte(time.Duration(d).String()), nil
+}
+
+// Std returns the standard library's type.
+func (d Duration) Std() time.Duration { return time.Duration(d) }
+
+// Default returns the settings that serve when no file says otherwise.
+// default.toml documents them and parses to exactly these.
+func Default() Settings {
+	return Settings{
+		Sidecar: Sidecar{
+			Image:         "docker:dind",
+			AllowedImages: []string{"docker.io/library/docker:*", "docker.io/library/docker@*"},
+			Arguments:     []string{},
+			ReadyTimeout:  Duration(time.Minute),
+		},
+		Job: Job{
+			Image:      "docker:latest",
+			StartEarly: []string{"docker.io/library/docker:*", "docker.io/library/docker@*"},
+		},
+		Helper: Helper{
+			Image: "registry.gitlab.com/gitlab-org/gitlab-runner/gitlab-runner-helper:{arch}-v{version}",
+		},
+		Pull: Pull{
+			Policy:  []string{"if-not-present"},
+			Timeout: Duration(30 * time.Minute),
+		},
+		Network: Network{
+			Pool:       netip.MustParsePrefix("10.231.0.0/16"),
+			SubnetBits: 26,
+			InnerPools: []netip.Prefix{
+				netip.MustParsePrefix("10.232.0.0/16"),
+				netip.MustParsePrefix("172.29.0.0/16"),
+				netip.MustParsePrefix("192.168.128.0/17"),
+			},
+			DNS:        []netip.Addr{},
+			ExtraHosts: []string{},
+		},
+		Cleanup: Cleanup{
+			Grace:   Duration(10 * time.Minute),
+			Timeout: Duration(2 * time.Minute),
+		},
+	}
+}

@@ -1,0 +1,136 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bmatcuk/doublestar/v4"
+	"github.com/distribution/reference"
+)
+
+// Pull policies, as GitLab Runner names them.
+const (
+	PullAlways       = "always"
+	PullIfNotPresent = "if-not-present"
+	PullNever        = "never"
+)
+
+// PullPolicies are the values that pull.policy may hold.
+var PullPolicies = []string{PullAlways, PullIfNotPresent, PullNever}
+
+// keyFault is a value that cannot be right.
+type keyFault struct{ key, what string }
+
+// validate returns every fault of s, so that one visit mends them all.
+func validate(s Settings) []keyFault {
+	var faults []keyFault
+	add := func(key, format string, args ...any) {
+		faults = append(faults, keyFault{key, fmt.Sprintf(format, args...)})
+	}
+	duration := func(key string, d Duration, least, most time.Duration) {
+		if d.Std() < least || d.Std() > most {
+			add(key, "must be from %s to %s", least, most)
+		}
+	}
+	image := func(key, ref string) {
+		if _, err := reference.ParseNormalizedNamed(ref); err != nil {
+			add(key, "is no image reference: %q", ref)
+		}
+	}
+	patterns := func(key string, list []string) {
+		for _, p := range list {
+			if p == "" || !doublestar.ValidatePattern(p) {
+				add(key, "is no valid pattern: %q", p)
+			}
+		}
+	}
+
+	if h := s.Engine.Host; h != "" {
+		u, err := url.Parse(h)
+		if err != nil || !slices.Contains([]string{"unix", "tcp", "http", "https"}, u.Scheme) {
+			add("engine.host", "must start with unix:// or tcp://")
+		}
+	}
+	image("sidecar.image", s.Sidecar.Image)
+	patterns("sidecar.allowed_images", s.Sidecar.AllowedImages)
+	for _, a := range s.Sidecar.Arguments {
+		if !strings.HasPrefix(a, "-") {
+			add("sidecar.arguments", "must start with a dash: %q", a)
+		}
+	}
+	duration("sidecar.ready_timeout", s.Sidecar.ReadyTimeout, time.Second, time.Hour)
+	image("job.image", s.Job.Image)
+	patterns("job.start_early", s.Job.StartEarly)
+	image("helper.image", strings.NewReplacer("{version}", "0", "{arch}", "x").Replace(s.Helper.Image))
+
+	if len(s.Pull.Policy) == 0 {
+		add("pull.policy", "must name at least one of %s", strings.Join(PullPolicies, ", "))
+	}
+	for _, p := range s.Pull.Policy {
+		if !slices.Contains(PullPolicies, p) {
+			add("pull.policy", "must be one of %s, not %q", strings.Join(PullPolicies, ", "), p)
+		}
+	}
+	duration("pull.timeout", s.Pull.Timeout, time.Second, 24*time.Hour)
+
+	validateNetwork(s.Network, add)
+	duration("cleanup.grace", s.Cleanup.Grace, 0, 30*24*time.Hour)
+	duration("cleanup.timeout", s.Cleanup.Timeout, time.Second, time.Hour)
+
+	for host, r := range s.Registry {
+		key := dotted([]string{"registry", host})
+		if host == "" || strings.ContainsAny(host, "/ \\") || strings.Contains(host, "..") {
+			add(key, "must be a host with an optional port, as pipelines name it")
+		}
+		if r.CAFile != "" && !filepath.IsAbs(r.CAFile) {
+			add(key+".ca_file", "must be an absolute path")
+		}
+	}
+	return faults
+}
+
+func validateNetwork(n Network, add func(key, format string, args ...any)) {
+	usable := func(key string, p netip.Prefix) bool {
+		switch {
+		case !p.IsValid() || !p.Addr().Is4():
+			add(key, "must be an IPv4 address range")
+		case p.Masked() != p:
+			add(key, "has bits set behind the prefix: %s; meant is %s", p, p.Masked())
+		default:
+			return true
+		}
+		return false
+	}
+	poolOK := usable("network.pool", n.Pool)
+	if poolOK && (n.SubnetBits < n.Pool.Bits() || n.SubnetBits > 29) {
+		add("network.subnet_bits", "must be from %d (the pool's own) to 29", n.Pool.Bits())
+	}
+	if len(n.InnerPools) == 0 {
+		add("network.inner_pools", "must name at least one address range")
+	}
+	for _, p := range n.InnerPools {
+		if !usable("network.inner_pools", p) {
+			continue
+		}
+		if p.Bits() > 22 {
+			add("network.inner_pools", "must have a prefix of at most 22 bits: %s", p)
+		}
+		if poolOK && p.Overlaps(n.Pool) {
+			add("network.inner_pools", "overlaps network.pool: %s", p)
+		}
+	}
+	if n.MTU != 0 && (n.MTU < 576 || n.MTU > 65535) {
+		add("network.mtu", "must be 0 or from 576 to 65535")
+	}
+	for _, h := range n.ExtraHosts {
+		name, addr, ok := strings.Cut(h, ":")
+		if _, err := netip.ParseAddr(addr); !ok || name == "" || err != nil {
+			add("network.extra_hosts", `must be "name:address": %q`, h)
+		}
+	}
+}

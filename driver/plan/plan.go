@@ -1,0 +1,224 @@
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"gitlab-dind-executor/config"
+)
+
+// Role says what an object of a sandbox is for.
+type Role string
+
+// The roles of containers, networks and volumes.
+const (
+	RoleNetwork Role = "network"
+	RoleBuilds  Role = "builds"
+	RoleData    Role = "data"
+	RoleCache   Role = "cache"
+	RoleSidecar Role = "sidecar"
+	RoleHelper  Role = "helper"
+	RoleJob     Role = "job"
+	RoleService Role = "service"
+	RoleMirror  Role = "mirror"
+	RoleScratch Role = "scratch"
+)
+
+// Plan is the full description of what a job gets.
+type Plan struct {
+	// Sandbox is the id of the sandbox, 12 hex digits.
+	Sandbox string
+	// Spec is a hash of all that makes a warm sandbox fit this job.
+	Spec  string
+	Claim Claim
+
+	Network  Network
+	Sidecar  Sidecar
+	Helper   Container
+	Job      JobContainer
+	Services []Container
+
+	// PullTimeout bounds each pull.
+	PullTimeout time.Duration
+	// Warnings are lines for the job log.
+	Warnings []string
+}
+
+// Claim says whose a sandbox is and until when.
+type Claim struct {
+	Job, Owner, Scope string
+	Deadline          time.Time
+}
+
+// Network is the sandbox's own bridge.
+type Network struct {
+	Pool       netip.Prefix
+	SubnetBits int
+	// Avoid are ranges that no subnet may overlap.
+	Avoid []netip.Prefix
+	MTU   int
+}
+
+// Container is what every container of a plan has.
+type Container struct {
+	Role  Role
+	Image ImageRef
+	// Entrypoint nil keeps the image's own, Command nil likewise.
+	Entrypoint, Command []string
+	User                string
+	// Environment holds KEY=VALUE entries; the last of duplicates wins.
+	Environment []string
+	Hostname    string
+	// Aliases are the names it answers to in the sandbox.
+	Aliases    []string
+	ExtraHosts []string
+	// BuildsPath is where the builds volume is mounted.
+	BuildsPath string
+	// DataPath is where the data root is mounted; empty without one.
+	DataPath   string
+	Privileged bool
+	// Stdin keeps a stdin open for one attached client.
+	Stdin bool
+}
+
+// ImageRef is an image and how to get it.
+type ImageRef struct {
+	// Name is as it was given, for messages and for the engine.
+	Name string
+	// Policies are tried in order.
+	Policies []string
+	Platform string
+	// Auth is nil for an anonymous pull.
+	Auth *Credential
+}
+
+// Sidecar is the container with the inner daemon.
+type Sidecar struct {
+	Container
+	// TLS is nil when the inner daemon listens in plaintext.
+	TLS *TLS
+	// Port is where the inner daemon listens.
+	Port int
+	// DaemonConfig is laid under the image's own daemon.json.
+	DaemonConfig map[string]any
+	// RegistryCAs are PEM certificates by registry host and port.
+	RegistryCAs  map[string][]byte
+	ReadyTimeout time.Duration
+}
+
+// TLS describes the certificates of a sandbox.
+type TLS struct {
+	// Names are the host names that the server's certificate is valid for.
+	Names []string
+	// Lifetime is how long the certificates are valid.
+	Lifetime time.Duration
+}
+
+// JobContainer is the unprivileged container of the job's script.
+type JobContainer struct {
+	Container
+	// CertDirs are the directories that receive the client's certificates.
+	CertDirs []string
+	// Early starts it while the inner daemon boots.
+	Early bool
+}
+
+// Build makes the plan of a job. Its error is a fault of the job when the
+// pipeline asks for what the settings forbid.
+func Build(s config.Settings, job Job, facts Facts) (*Plan, error) {
+	declared, services, err := splitServices(job.Services)
+	if err != nil {
+		return nil, err
+	}
+	conn := connect(job.Variables, declared)
+	inner, err := innerRanges(s.Network, facts.Used)
+	if err != nil {
+		return nil, err
+	}
+	p := &Plan{
+		Sandbox: facts.Sandbox,
+		Claim: Claim{
+			Job: job.Key, Owner: facts.Owner, Scope: job.Scope,
+			Deadline: facts.Started.Add(job.Timeout + s.Cleanup.Grace.Std()).UTC().Truncate(time.Second),
+		},
+		Network: Network{
+			Pool: s.Network.Pool, SubnetBits: s.Network.SubnetBits,
+			Avoid: facts.Used, MTU: mtu(s.Network, facts),
+		},
+		PullTimeout: s.Pull.Timeout.Std(),
+		Warnings:    conn.warnings,
+	}
+	imageRef := func(i Image) ImageRef { return image(s.Pull, job.Credentials, i) }
+
+	p.Sidecar, err = sidecar(s, job, facts, declared, conn, inner, imageRef)
+	if err != nil {
+		return nil, err
+	}
+	p.Sidecar.DaemonConfig["mtu"] = p.Network.MTU
+	dropFlagged(p.Sidecar.DaemonConfig, p.Sidecar.Command)
+	p.Helper = helper(s, job, facts, imageRef)
+	p.Job, err = jobContainer(s, job, conn, imageRef)
+	if err != nil {
+		return nil, err
+	}
+	for _, svc := range services {
+		c, err := service(s, job, svc, imageRef)
+		if err != nil {
+			return nil, err
+		}
+		p.Services = append(p.Services, c)
+	}
+	p.each(func(c *Container) {
+		c.ExtraHosts = s.Network.ExtraHosts
+		c.BuildsPath = job.BuildsDir
+		c.Hostname = "dind-" + p.Sandbox
+		if c.Role != RoleJob {
+			c.Hostname += "-" + string(c.Role)
+		}
+	})
+	p.Spec = spec(p)
+	return p, nil
+}
+
+// each visits every container of the plan.
+func (p *Plan) each(visit func(*Container)) {
+	visit(&p.Sidecar.Container)
+	visit(&p.Helper)
+	visit(&p.Job.Container)
+	for i := range p.Services {
+		visit(&p.Services[i])
+	}
+}
+
+// spec hashes what a sandbox made ahead must share with the job's plan: all of
+// its network, sidecar and helper but the names that carry the sandbox's id.
+func spec(p *Plan) string {
+	sidecar, helper := p.Sidecar, p.Helper
+	sidecar.Hostname, helper.Hostname = "", ""
+	if sidecar.TLS != nil {
+		tls := *sidecar.TLS
+		tls.Lifetime = 0
+		sidecar.TLS = &tls
+	}
+	b, err := json.Marshal(struct {
+		Network         Network
+		Sidecar         Sidecar
+		Helper          Container
+		BuildsContainer string
+	}{Network{Pool: p.Network.Pool, SubnetBits: p.Network.SubnetBits, MTU: p.Network.MTU}, sidecar, helper, p.Helper.BuildsPath})
+	if err != nil {
+		panic(fmt.Sprintf("plan: %v", err)) // plain data: cannot fail
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:8])
+}
+
+// words splits what GitLab allows to be separated by spaces or commas.
+func words(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\n' })
+}

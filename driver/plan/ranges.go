@@ -1,0 +1,76 @@
+package plan
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/fault"
+)
+
+// inner holds the address ranges of the inner daemon's own networks.
+type inner struct {
+	// bip is the address and prefix of its default bridge.
+	bip netip.Prefix
+	// pool is cut into networks of size bits that a job may create.
+	pool netip.Prefix
+	size int
+}
+
+// innerRanges takes the first candidate that hides nothing of the host from
+// the job. Its first quarter (at most a /20) is for the default bridge, its
+// second half for networks that the job makes.
+func innerRanges(n config.Network, used []netip.Prefix) (inner, error) {
+	for _, candidate := range n.InnerPools {
+		if overlapsAny(candidate, used) {
+			continue
+		}
+		bits := max(candidate.Bits()+2, 20)
+		second := Subnet(candidate, candidate.Bits()+1, 1)
+		return inner{
+			bip:  netip.PrefixFrom(candidate.Addr().Next(), bits),
+			pool: second,
+			size: max(second.Bits(), 24),
+		}, nil
+	}
+	return inner{}, fault.System(
+		fmt.Errorf("every range of network.inner_pools overlaps a network or a route of this host"),
+		"add a range to network.inner_pools that nothing on this host uses")
+}
+
+func overlapsAny(p netip.Prefix, used []netip.Prefix) bool {
+	return slices.ContainsFunc(used, p.Overlaps)
+}
+
+// Subnet returns subnet number i, from 0, of those with the given prefix
+// length in an IPv4 pool.
+func Subnet(pool netip.Prefix, bits, i int) netip.Prefix {
+	base := pool.Masked().Addr().As4()
+	n := binary.BigEndian.Uint32(base[:]) + uint32(i)<<(32-bits)
+	var addr [4]byte
+	binary.BigEndian.PutUint32(addr[:], n)
+	return netip.PrefixFrom(netip.AddrFrom4(addr), bits)
+}
+
+// Subnets returns up to most free subnets of the network's pool, beginning at
+// a place that depends on the sandbox, so that neighbours seldom meet.
+func (n Network) Subnets(sandbox string, most int) []netip.Prefix {
+	count := 1 << (n.SubnetBits - n.Pool.Bits())
+	start := 0
+	for _, c := range sandbox {
+		start = (start*31 + int(c)) % count
+	}
+	var free []netip.Prefix
+	for i := range count {
+		s := Subnet(n.Pool, n.SubnetBits, (start+i)%count)
+		if !overlapsAny(s, n.Avoid) {
+			free = append(free, s)
+			if len(free) == most {
+				break
+			}
+		}
+	}
+	return free
+}
