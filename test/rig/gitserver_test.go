@@ -1,0 +1,135 @@
+package rig
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+// startGit starts a git server for the test at the engine's gateway.
+func startGit(t *testing.T) *GitServer {
+	t.Helper()
+	s, err := StartGitServer(t.Context(), newClient(t), "group/sub/app", Files(map[string]string{
+		".gitignore": "ignored\n", "ignored": "yet committed\n", "src/main.sh": "echo one\n",
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// git runs git as a user without settings would.
+func git(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	return gitRepo{home: t.TempDir()}.git(t.Context(), args...)
+}
+
+func TestCloneWithTheToken(t *testing.T) {
+	s := startGit(t)
+	dir := filepath.Join(t.TempDir(), "clone")
+	if _, err := git(t, "clone", "--quiet", s.URL, dir); err != nil {
+		t.Fatal(err)
+	}
+	if sha, err := git(t, "-C", dir, "rev-parse", "HEAD"); err != nil || sha != s.SHA {
+		t.Errorf("HEAD is %q (%v), want %q", sha, err, s.SHA)
+	}
+	if text, err := os.ReadFile(filepath.Join(dir, "ignored")); err != nil || string(text) != "yet committed\n" {
+		t.Errorf("the ignored file is %q (%v)", text, err)
+	}
+}
+
+func TestCloneWithoutTheTokenIsRefused(t *testing.T) {
+	s := startGit(t)
+	bare := s.Base + "/group/sub/app.git"
+	for name, url := range map[string]string{
+		"no user":        bare,
+		"wrong password": strings.Replace(bare, "http://", "http://"+GitUser+":wrong@", 1),
+		"wrong user":     strings.Replace(bare, "http://", "http://somebody:"+s.Token+"@", 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := git(t, "clone", "--quiet", url, filepath.Join(t.TempDir(), "clone")); err == nil {
+				t.Error("the clone succeeds")
+			}
+		})
+	}
+}
+
+func TestPushIsRefused(t *testing.T) {
+	s := startGit(t)
+	dir := filepath.Join(t.TempDir(), "clone")
+	if _, err := git(t, "clone", "--quiet", s.URL, dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := git(t, "-C", dir, "push", "--quiet", "origin", "main:other"); err == nil {
+		t.Error("the push succeeds")
+	}
+}
+
+func TestLaterCommitIsFetchedShallowByItsHash(t *testing.T) {
+	s := startGit(t)
+	second, err := s.Commit(t.Context(), fstest.MapFS{
+		"src/main.sh": {Data: []byte("echo two\n"), Mode: 0o755},
+		"new":         {Data: []byte("new\n")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	third, err := s.Commit(t.Context(), Files(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.SHA == second || second == third {
+		t.Fatalf("the commits %s, %s, %s are not three", s.SHA, second, third)
+	}
+
+	dir := t.TempDir()
+	for _, args := range [][]string{
+		{"init", "--quiet", dir},
+		{"-C", dir, "fetch", "--quiet", "--depth=1", s.URL, second},
+		{"-C", dir, "checkout", "--quiet", "FETCH_HEAD"},
+	} {
+		if _, err := git(t, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := git(t, "-C", dir, "rev-list", "--count", "HEAD"); err != nil || n != "1" {
+		t.Errorf("%s commits were fetched (%v), want 1", n, err)
+	}
+	if info, err := os.Stat(filepath.Join(dir, "src/main.sh")); err != nil || info.Mode()&0o111 == 0 {
+		t.Errorf("main.sh is not executable: %v, %v", info, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, ".gitignore")); err != nil {
+		t.Errorf("a file of the first commit is gone: %v", err)
+	}
+}
+
+func TestClosedGitServerLeavesNothing(t *testing.T) {
+	s := startGit(t)
+	for range 2 {
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := os.Stat(s.dir); !os.IsNotExist(err) {
+		t.Errorf("the repository is still there (%v)", err)
+	}
+	if _, err := git(t, "ls-remote", s.URL); err == nil {
+		t.Error("it still answers")
+	}
+}
+
+func TestProjectPathIsChecked(t *testing.T) {
+	for _, project := range []string{"", ".", "/app", "../app", "group/"} {
+		if s, err := serveGit(t.Context(), "127.0.0.1", project, Files(nil)); err == nil {
+			s.Close()
+			t.Errorf("%q is taken", project)
+		}
+	}
+}

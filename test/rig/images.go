@@ -1,0 +1,51 @@
+package rig
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/client"
+)
+
+// imagePrefix is the host part of the images' names. ".test" is reserved
+// (RFC 2606): an engine that lacks one of them cannot pull it from anywhere.
+const imagePrefix = "gitlab-dind-executor.test/"
+
+// The images that scripts/images makes.
+const (
+	ImageDind     = imagePrefix + "docker:dind"     // behaves as today's docker:dind does
+	ImageOldDind  = imagePrefix + "docker:old-dind" // as one before February 2023: makes its own server certificate
+	ImageCLI      = imagePrefix + "docker:cli"      // as docker:cli: a job image
+	ImageHelper   = imagePrefix + "helper:latest"   // git and a shell, as GitLab's helper image
+	ImageRegistry = imagePrefix + "registry:2"      // Distribution
+	ImageBusybox  = imagePrefix + "busybox:latest"  // a small job image
+)
+
+// Images returns all of them.
+func Images() []string {
+	return []string{ImageDind, ImageOldDind, ImageCLI, ImageHelper, ImageRegistry, ImageBusybox}
+}
+
+// Require returns an error that names every one of the images that the engine
+// lacks, with a hint. Without names it asks for all of [Images].
+func Require(ctx context.Context, cli *client.Client, images ...string) error {
+	if len(images) == 0 {
+		images = Images()
+	}
+	var missing []string
+	for _, image := range images {
+		_, err := cli.ImageInspect(ctx, image)
+		switch {
+		case errdefs.IsNotFound(err):
+			missing = append(missing, image)
+		case err != nil:
+			return fmt.Errorf("cannot look for image %s: %w\nhint: is the engine running? scripts/engine starts one", image, err)
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("the engine lacks %s\nhint: run scripts/images", strings.Join(missing, ", "))
+	}
+	return nil
+}

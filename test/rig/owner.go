@@ -1,0 +1,122 @@
+package rig
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// Label keys and the prefix of names. All that the rig creates has them.
+const (
+	// LabelWhat says what the object is for: "registry" or "derived".
+	LabelWhat = "gitlab-dind-executor.test-rig"
+	// labelOwner says which process made it; its value is an owner's String.
+	labelOwner = "gitlab-dind-executor.test-rig-owner"
+	// NamePrefix begins the name of every container and volume of the rig.
+	NamePrefix = "dind-rig-"
+)
+
+// owner is a process, told from every other on this and other machines, and
+// from a later one with the same pid.
+type owner struct {
+	Host  string // hostname
+	Boot  string // /proc/sys/kernel/random/boot_id
+	PIDNS string // inode of the pid namespace, as in /proc/self/ns/pid
+	PID   string
+	Start string // clock ticks after boot, field 22 of /proc/<pid>/stat
+}
+
+// String is the value of labelOwner: the five fields with slashes between.
+func (o owner) String() string {
+	return strings.Join([]string{o.Host, o.Boot, o.PIDNS, o.PID, o.Start}, "/")
+}
+
+// parseOwner reads what String wrote; ok is false for anything else.
+func parseOwner(value string) (o owner, ok bool) {
+	f := strings.Split(value, "/")
+	if len(f) != 5 || strings.Contains("/"+value+"/", "//") {
+		return owner{}, false
+	}
+	return owner{Host: f[0], Boot: f[1], PIDNS: f[2], PID: f[3], Start: f[4]}, true
+}
+
+// self returns the owner that is this process, read from /proc.
+func self() (owner, error) {
+	host, errHost := os.Hostname()
+	boot, errBoot := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	pidns, errNS := os.Readlink("/proc/self/ns/pid")
+	if err := errors.Join(errHost, errBoot, errNS); err != nil {
+		return owner{}, fmt.Errorf("cannot tell which process this is: %w", err)
+	}
+	pid := fmt.Sprint(os.Getpid())
+	start, alive := startOf(pid)
+	if !alive {
+		return owner{}, errors.New("cannot tell when this process started\nhint: is /proc mounted?")
+	}
+	pidns = strings.TrimSuffix(strings.TrimPrefix(pidns, "pid:["), "]")
+	return owner{Host: host, Boot: strings.TrimSpace(string(boot)), PIDNS: pidns, PID: pid, Start: start}, nil
+}
+
+// startOf returns the start time of a process in this pid namespace, in clock
+// ticks after boot. alive is false when there is none, or only a zombie.
+func startOf(pid string) (start string, alive bool) {
+	stat, err := os.ReadFile("/proc/" + pid + "/stat")
+	if err != nil {
+		return "", false
+	}
+	return parseStat(string(stat))
+}
+
+// parseStat reads /proc/<pid>/stat, see proc(5). The second field is the
+// command's name in parentheses and may itself contain any of " ()".
+func parseStat(stat string) (start string, alive bool) {
+	end := strings.LastIndexByte(stat, ')')
+	if end < 0 {
+		return "", false
+	}
+	fields := strings.Fields(stat[end+1:]) // the first of them is field 3, the state
+	if len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
+		return "", false
+	}
+	return fields[19], true
+}
+
+// dead tells whether o has provably ended, as seen from the process me.
+// Of another machine's process, or another pid namespace's, nothing is known:
+// they count as alive.
+func (o owner) dead(me owner, startOf func(pid string) (start string, alive bool)) bool {
+	switch {
+	case o.Host != me.Host:
+		return false
+	case o.Boot != me.Boot:
+		return true
+	case o.PIDNS != me.PIDNS:
+		return false
+	}
+	start, alive := startOf(o.PID)
+	return !alive || start != o.Start
+}
+
+// labels returns the labels for a new object of the rig.
+func labels(what string) (map[string]string, error) {
+	me, err := self()
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{LabelWhat: what, labelOwner: me.String()}, nil
+}
+
+// uniqueName returns a name for a new object, such as "dind-rig-registry-1f0c4a2b".
+func uniqueName(what string) string {
+	return NamePrefix + what + "-" + randomHex()
+}
+
+// randomHex returns 8 random hex digits.
+func randomHex() string {
+	b := make([]byte, 4)
+	rand.Read(b) // never fails, see crypto/rand
+	return hex.EncodeToString(b)
+}

@@ -1,0 +1,202 @@
+package rig
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/docker/docker/client"
+	"golang.org/x/crypto/bcrypt"
+)
+
+// Registry is a Distribution registry in a container on the engine, over TLS
+// by a CA of its own. It listens on one port of two of the host's addresses:
+// containers reach it at the gateway of the engine's default bridge, the
+// engine and this process at 127.0.0.1. It may be used by several goroutines.
+type Registry struct {
+	// Host is "name:port", the name being the caller's. Nothing resolves it;
+	// whoever uses it maps the name to Addr.
+	Host string
+	// Addr is the gateway's address, without the port.
+	Addr netip.Addr
+	// LocalHost is "127.0.0.1:port". An engine takes all of 127.0.0.0/8 for
+	// insecure registries: under this name it pulls and pushes without the CA.
+	LocalHost string
+
+	CAPEM  []byte // the CA's certificate
+	CAFile string // path of the same on this machine, until Close
+
+	User, Password string // empty with RegistryOptions.Anonymous
+
+	cli       *client.Client
+	http      *http.Client
+	container string // ID; empty before it runs
+	volume    string // name
+	dir       string // the directory of CAFile
+}
+
+// RegistryOptions changes what the zero value gives.
+type RegistryOptions struct {
+	Anonymous bool     // no user and password
+	Names     []string // further DNS names in the certificate
+}
+
+// Bounds of StartRegistry.
+const (
+	registryStartTime = 30 * time.Second
+	registryPoll      = 50 * time.Millisecond
+	registryPorts     = 5 // ports to try
+)
+
+// StartRegistry starts an empty registry that answers to the DNS name, such as
+// "registry.demo.test", and returns when it takes requests, or after 30 s with
+// an error that holds its last log lines. The caller closes it.
+func StartRegistry(ctx context.Context, cli *client.Client, name string, opts RegistryOptions) (*Registry, error) {
+	if err := Require(ctx, cli, ImageRegistry); err != nil {
+		return nil, err
+	}
+	if err := RemoveStale(ctx, cli); err != nil {
+		return nil, err
+	}
+	r := &Registry{cli: cli}
+	if err := r.start(ctx, name, opts); err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot start a registry: %w", err), r.Close())
+	}
+	return r, nil
+}
+
+// start does the work; what it made is removed by Close, however far it came.
+func (r *Registry) start(ctx context.Context, name string, opts RegistryOptions) error {
+	gateway, err := Gateway(ctx, r.cli)
+	if err != nil {
+		return err
+	}
+	r.Addr = gateway
+	loopback := netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	cert, err := newServerCertificate(time.Now(), append([]string{name}, opts.Names...), []netip.Addr{loopback, gateway})
+	if err != nil {
+		return err
+	}
+	if err := r.writeCA(cert.ca); err != nil {
+		return err
+	}
+	r.http = registryClient(cert.ca, name)
+
+	var htpasswd []byte
+	if !opts.Anonymous {
+		r.User, r.Password = "rig", rand.Text()
+		if htpasswd, err = htpasswdOf(r.User, r.Password); err != nil {
+			return err
+		}
+	}
+	port, err := r.run(ctx, cert, htpasswd)
+	if err != nil {
+		return err
+	}
+	r.Host = net.JoinHostPort(name, port)
+	r.LocalHost = net.JoinHostPort(loopback.String(), port)
+	return r.waitReady(ctx)
+}
+
+// writeCA puts the CA's certificate into a file, for clients that want one.
+func (r *Registry) writeCA(pem []byte) (err error) {
+	if r.dir, err = os.MkdirTemp("", NamePrefix+"registry-"); err != nil {
+		return fmt.Errorf("cannot make a directory for the CA: %w", err)
+	}
+	r.CAPEM, r.CAFile = pem, filepath.Join(r.dir, "ca.pem")
+	if err := os.WriteFile(r.CAFile, pem, 0o644); err != nil {
+		return fmt.Errorf("cannot write the CA: %w", err)
+	}
+	return nil
+}
+
+// htpasswdOf returns an htpasswd file with one user. The registry computes the
+// hash for each request, and the password is random and lives for minutes:
+// hence bcrypt's lowest cost.
+func htpasswdOf(user, password string) ([]byte, error) {
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+	if err != nil {
+		return nil, fmt.Errorf("cannot hash the registry's password: %w", err)
+	}
+	return fmt.Appendf(nil, "%s:%s\n", user, hash), nil
+}
+
+// freePort returns a TCP port that is free on 127.0.0.1 at this moment. It may
+// be taken on the gateway's address, or a moment later.
+func freePort(ctx context.Context) (string, error) {
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "tcp4", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("cannot find a free port: %w", err)
+	}
+	defer l.Close()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port), nil
+}
+
+// waitReady returns when the registry answers over TLS, or an error when its
+// container has ended or the time is over.
+func (r *Registry) waitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, registryStartTime)
+	defer cancel()
+	tick := time.NewTicker(registryPoll)
+	defer tick.Stop()
+	for {
+		err := r.ping(ctx)
+		if err == nil {
+			return nil
+		}
+		c, inspectErr := r.cli.ContainerInspect(ctx, r.container)
+		if inspectErr == nil && !c.State.Running {
+			return fmt.Errorf("its container ended with exit code %d; its last lines:\n%s", c.State.ExitCode, r.lastLines(ctx))
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("it does not answer (%w); its last lines:\n%s", err, r.lastLines(ctx))
+		case <-tick.C:
+		}
+	}
+}
+
+// Close removes the registry with all that was pushed to it. It takes at most
+// 30 s, may be called more than once, and returns all failures, joined.
+func (r *Registry) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), removalTime)
+	defer cancel()
+	if r.http != nil {
+		r.http.CloseIdleConnections()
+	}
+	var errs []error
+	if r.container != "" {
+		errs = append(errs, removeContainer(ctx, r.cli, r.container))
+	}
+	if r.volume != "" {
+		errs = append(errs, removeVolume(ctx, r.cli, r.volume))
+	}
+	if r.dir != "" {
+		errs = append(errs, os.RemoveAll(r.dir))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("cannot remove the registry: %w", err)
+	}
+	return nil
+}
+
+// registryClient returns a client that trusts only the CA, and expects the
+// server to be the one of that name, whatever address it is called at.
+func registryClient(ca []byte, name string) *http.Client {
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(ca)
+	return &http.Client{
+		Timeout:   10 * time.Second,
+		Transport: &http.Transport{TLSClientConfig: tlsFor(pool, name), MaxIdleConns: 4},
+	}
+}

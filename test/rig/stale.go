@@ -1,0 +1,95 @@
+package rig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/volume"
+	"github.com/docker/docker/client"
+)
+
+// RemoveStale removes what the rig of a process that has ended left on the
+// engine: containers, volumes, derived images. It touches nothing whose owner
+// may live. [StartRegistry] and [Unchanged] call it first; it is safe to call
+// at any time and by several processes at once.
+//
+// It goes on after a failure and returns all of them, joined.
+func RemoveStale(ctx context.Context, cli *client.Client) error {
+	me, err := self()
+	if err != nil {
+		return err
+	}
+	stale := func(labels map[string]string) bool {
+		o, ok := parseOwner(labels[labelOwner])
+		return ok && o.dead(me, startOf)
+	}
+	rigs := filters.NewArgs(filters.Arg("label", LabelWhat))
+
+	var errs []error
+	containers, err := cli.ContainerList(ctx, container.ListOptions{All: true, Filters: rigs})
+	errs = append(errs, err)
+	for _, c := range containers {
+		// The name counts as well: whatever is run from a derived image
+		// inherits its labels, and is not the rig's.
+		if stale(c.Labels) && len(c.Names) > 0 && strings.HasPrefix(c.Names[0], "/"+NamePrefix) {
+			errs = append(errs, removeContainer(ctx, cli, c.ID))
+		}
+	}
+	volumes, err := cli.VolumeList(ctx, volume.ListOptions{Filters: rigs})
+	errs = append(errs, err)
+	for _, v := range volumes.Volumes {
+		if stale(v.Labels) {
+			errs = append(errs, removeVolume(ctx, cli, v.Name))
+		}
+	}
+	images, err := cli.ImageList(ctx, image.ListOptions{Filters: rigs})
+	errs = append(errs, err)
+	for _, i := range images {
+		// By tag, so that an image somebody built from it stays whole.
+		for _, tag := range i.RepoTags {
+			if stale(i.Labels) && strings.HasPrefix(tag, derivedRepo+":") {
+				// Something may still run from it; a later call gets it then.
+				if err := removeImage(ctx, cli, tag); !errdefs.IsConflict(err) {
+					errs = append(errs, err)
+				}
+			}
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("cannot remove what an earlier run left: %w", err)
+	}
+	return nil
+}
+
+// removeContainer removes a container in any state, with its anonymous
+// volumes. That it is gone already, or just going, is success.
+func removeContainer(ctx context.Context, cli *client.Client, id string) error {
+	err := cli.ContainerRemove(ctx, id, container.RemoveOptions{Force: true, RemoveVolumes: true})
+	if errdefs.IsNotFound(err) || errdefs.IsConflict(err) && strings.Contains(err.Error(), "in progress") {
+		return nil
+	}
+	return err
+}
+
+// removeVolume removes a volume; one that is gone already is success.
+func removeVolume(ctx context.Context, cli *client.Client, name string) error {
+	if err := cli.VolumeRemove(ctx, name, false); !errdefs.IsNotFound(err) {
+		return err
+	}
+	return nil
+}
+
+// removeImage removes a tag, and the image with its last tag; one that is gone
+// already is success.
+func removeImage(ctx context.Context, cli *client.Client, ref string) error {
+	if _, err := cli.ImageRemove(ctx, ref, image.RemoveOptions{PruneChildren: true}); !errdefs.IsNotFound(err) {
+		return err
+	}
+	return nil
+}
