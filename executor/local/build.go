@@ -1,0 +1,233 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// build is one job on its way. What the config hook answers stays over the
+// attempts, as it does in the Runner: only the first config hook finds
+// CI_PROJECT_DIR empty.
+type build struct {
+	runner  *Runner
+	payload Payload
+	job     *Job
+	log     *jobLog
+
+	hostname   string
+	shell      string
+	buildsDir  string
+	projectDir string
+	cacheDir   string
+	shared     bool
+
+	mu   sync.Mutex // cleanup may run while a stage does
+	vars variables  // nil until asked for
+}
+
+func newBuild(r *Runner, p Payload, j *Job) *build {
+	b := &build{runner: r, payload: p, job: j, shell: "bash"}
+	vars := b.variables()
+	b.payload.Image.Name = vars.expandValue(p.Image.Name)
+	b.payload.Image.Alias = vars.expandValue(p.Image.Alias)
+	b.payload.Services = nil
+	if p.Services != nil {
+		b.payload.Services = []Image{}
+	}
+	for _, s := range p.Services {
+		s.Name, s.Alias = vars.expandValue(s.Name), vars.expandValue(s.Alias)
+		b.payload.Services = append(b.payload.Services, s)
+	}
+	hidden := append(vars.masked(), p.Token)
+	prefixes := append(append([]string{}, tokenPrefixes...), p.Features.TokenMaskPrefixes...)
+	b.log = newJobLog(
+		r.Log, secrets(hidden, prefixes), r.SectionMarkers && p.Features.TraceSections,
+		func() int64 { return r.Now().Unix() },
+	)
+	return b
+}
+
+// run runs the job within ctx, whose cause says why it was ended early.
+func (b *build) run(ctx context.Context) Result {
+	started := b.runner.Now()
+	b.log.print("Running with gitlab-runner " + b.runner.Version + " (" + revision + ")")
+	ctx, cancel := context.WithTimeout(ctx, b.timeout())
+	defer cancel()
+
+	attempts, a, err := b.prepare(ctx)
+	var stages <-chan struct{}
+	if err == nil {
+		stages, err = b.runStages(ctx, a)
+		a.cleanup()
+	}
+
+	res := verdict(err)
+	switch {
+	case err == nil:
+		b.log.info("Job succeeded")
+	case res.FailureReason == reasonSystem:
+		b.log.fail("Job failed (system failure): " + err.Error())
+	default:
+		b.log.fail("Job failed: " + err.Error())
+	}
+	res.Attempts, res.Started, res.Finished = attempts, started, b.runner.Now()
+	if stages != nil {
+		<-stages
+	}
+	return res
+}
+
+// prepare makes attempts until one is ready. It cleans up those that were not.
+func (b *build) prepare(ctx context.Context) (n int, ready *attempt, err error) {
+	err = b.log.section("prepare_executor", `Preparing the "custom" executor`, func() error {
+		for n = 1; ; n++ {
+			a := &attempt{build: b, number: n}
+			err := a.prepare(ctx)
+			if err == nil {
+				ready = a
+				return nil
+			}
+			a.cleanup()
+			if isJobError(err) {
+				return err
+			}
+			if ctx.Err() != nil {
+				_, err = runtimeState(context.Cause(ctx), b.timeout())
+				return err
+			}
+			// The Runner announces and waits after the last attempt too.
+			b.log.fail("Preparation failed: " + err.Error())
+			b.log.info(fmt.Sprintf("Will be retried in %v ...", b.runner.PrepareRetryDelay))
+			if !sleep(ctx, b.runner.PrepareRetryDelay) {
+				_, err = runtimeState(context.Cause(ctx), b.timeout())
+				return err
+			}
+			if n == prepareAttempts {
+				return err
+			}
+		}
+	})
+	return n, ready, err
+}
+
+// runStages runs the stages until they end or ctx does; then they have
+// StageWait to end in. They have ended when done is closed, at the latest after
+// SIGKILL has had its time.
+func (b *build) runStages(ctx context.Context, a *attempt) (done <-chan struct{}, err error) {
+	finished := make(chan struct{})
+	var stagesErr error
+	go func() {
+		defer close(finished)
+		stagesErr = a.stages(ctx)
+	}()
+
+	select {
+	case <-finished:
+		if ctx.Err() == nil {
+			return finished, stagesErr
+		}
+	case <-ctx.Done():
+		wait := time.NewTimer(b.runner.StageWait)
+		defer wait.Stop()
+		select {
+		case <-finished:
+		case <-wait.C:
+			b.log.warn("Timed out waiting for the build to finish")
+		}
+	}
+	_, err = runtimeState(context.Cause(ctx), b.timeout())
+	return finished, err
+}
+
+// sleep waits for d, and is false when ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// variables is all variables of the job, expanded.
+func (b *build) variables() variables {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.vars == nil {
+		b.vars = b.predefined()
+	}
+	return b.vars
+}
+
+// refreshVariables makes variables anew when the next one asks.
+func (b *build) refreshVariables() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.vars = nil
+}
+
+// setStatus overwrites the Runner's CI_JOB_STATUS.
+func (b *build) setStatus(status string) {
+	vars := append(variables{}, b.variables()...)
+	for i := range vars {
+		if vars[i].Key == "CI_JOB_STATUS" {
+			vars[i].Value = status
+			break
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.vars = vars
+}
+
+// setDirs places the project in the folders for builds and caches.
+func (b *build) setDirs(buildsDir, cacheDir string) {
+	b.buildsDir = buildsDir
+	slug := b.projectSlug()
+	if strategy(b.variables(), b.payload.AllowGitFetch) == strategyEmpty {
+		slug += "-empty"
+	}
+	b.cacheDir = path.Join(cacheDir, slug)
+	if b.shared {
+		slug = path.Join(b.runner.ShortToken, strconv.Itoa(b.runner.ConcurrentID), slug)
+	}
+	b.projectDir = path.Join(buildsDir, slug)
+	b.refreshVariables()
+}
+
+// projectSlug is the project's path on its server; a repository without a
+// server has the project's number.
+func (b *build) projectSlug() string {
+	u, err := url.Parse(b.payload.GitInfo.RepoURL)
+	if err == nil && u.Host != "" {
+		slug := path.Clean(strings.TrimSuffix(u.Path, ".git"))
+		if slug != "." && !strings.Contains(slug, "..") {
+			return slug
+		}
+	}
+	return "project-" + strconv.FormatInt(b.payload.JobInfo.ProjectID, 10)
+}
+
+// timeout is the job's.
+func (b *build) timeout() time.Duration {
+	if s := b.payload.RunnerInfo.Timeout; s > 0 {
+		return time.Duration(s) * time.Second
+	}
+	return 2 * time.Hour
+}
+
+// major is the first number of the Runner's version, which decides on the
+// shape of the scripts.
+func (b *build) major() int {
+	first, _, _ := strings.Cut(strings.TrimPrefix(b.runner.Version, "v"), ".")
+	n, _ := strconv.Atoi(first) // a version that is no number is an old one
+	return n
+}

@@ -1,0 +1,153 @@
+package local
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Kind is which of the four hooks a call is.
+type Kind string
+
+// The hooks.
+const (
+	Config  Kind = "config"
+	Prepare Kind = "prepare"
+	Run     Kind = "run"
+	Cleanup Kind = "cleanup"
+)
+
+// Hook is a call of a hook whose process has just started.
+type Hook struct {
+	Kind Kind
+	// Stage is the stage of a run hook as in its arguments, else "".
+	Stage string
+	// Attempt counts the attempts to prepare, from 1.
+	Attempt int
+	// PID is the process, and the process group that it leads.
+	PID int
+}
+
+// Phase is a call of a hook that was made.
+type Phase struct {
+	// Name is the stage of a run hook, else the kind.
+	Name    string
+	Kind    Kind
+	Attempt int
+	Start   time.Time
+	// Duration ends when the process has ended and its output is closed.
+	Duration time.Duration
+	// ExitCode is the process's own, or -1: ended by a signal, not started,
+	// or given up on.
+	ExitCode int
+}
+
+// State is the job's outcome.
+type State string
+
+// The outcomes. GitLab shows TimedOut and SystemFailure as "failed" with a reason.
+const (
+	Success       State = "success"
+	Failed        State = "failed"
+	Canceled      State = "canceled"
+	TimedOut      State = "timedout"
+	SystemFailure State = "system_failure"
+)
+
+// Result is what became of a job.
+type Result struct {
+	State State
+	// ExitCode is the script's, from BUILD_EXIT_CODE_FILE; 0 unless the state
+	// is Failed.
+	ExitCode int
+	// FailureReason is GitLab's word for it, "" on success.
+	FailureReason string
+	// Err is what the log's last line says, nil on success.
+	Err error
+	// Phases is every call of a hook, in the order of their starts.
+	Phases []Phase
+	// Attempts is how often prepare was tried, 1 to 3.
+	Attempts int
+	// Started and Finished are when the Runner took the job up and when it
+	// reported its end, which is after cleanup.
+	Started, Finished time.Time
+}
+
+// Job is a job under way.
+type Job struct {
+	done   chan struct{}
+	result Result
+
+	mu     sync.Mutex
+	cancel context.CancelFunc
+	phases []Phase
+}
+
+// Start starts a job and returns at once. A cancelled ctx stands for the Runner
+// process being shut down: the running hook gets SIGTERM, no further stage
+// runs, and cleanup does.
+func (r *Runner) Start(ctx context.Context, p Payload) *Job {
+	j := &Job{done: make(chan struct{})}
+	b := newBuild(r.withDefaults(), p, j)
+	// The build lives on after ctx: cleanup must run.
+	jobCtx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { cancel(errInterrupted) })
+	j.setCancel(func() { cancel(errCanceled) })
+	go func() {
+		defer close(j.done)
+		defer cancel(nil)
+		defer stop()
+		j.result = b.run(jobCtx)
+		j.result.Phases = j.allPhases()
+	}()
+	return j
+}
+
+// Cancel is the button in GitLab. During the script it ends the script:
+// after_script, the stages for failures and cleanup still run. During what
+// comes before, it ends the job, with cleanup. Afterwards it does nothing. It
+// may be called at any time and more than once.
+func (j *Job) Cancel() {
+	j.mu.Lock()
+	cancel := j.cancel
+	j.mu.Unlock()
+	cancel()
+}
+
+// Done is closed when Wait returns at once.
+func (j *Job) Done() <-chan struct{} { return j.done }
+
+// Wait waits until the job and all its hooks have ended.
+func (j *Job) Wait() Result {
+	<-j.done
+	return j.result
+}
+
+// setCancel sets what Cancel does from now on.
+func (j *Job) setCancel(f context.CancelFunc) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.cancel = f
+}
+
+// begin records the start of a call and returns where to note its end.
+func (j *Job) begin(p Phase) (index int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	p.ExitCode = -1
+	j.phases = append(j.phases, p)
+	return len(j.phases) - 1
+}
+
+func (j *Job) end(index int, d time.Duration, exitCode int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.phases[index].Duration, j.phases[index].ExitCode = d, exitCode
+}
+
+func (j *Job) allPhases() []Phase {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.phases)
+}

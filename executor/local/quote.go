@@ -1,0 +1,61 @@
+package local
+
+import "strings"
+
+// quote makes s one word of a shell. What needs it is written as $'…', which
+// bash and busybox ash understand and POSIX sh does not; any byte but NUL, which
+// no shell can hold, comes out as it went in. Bytes that are not printable
+// ASCII become \xHH, whatever the locale.
+func quote(s string) string {
+	if s == "" {
+		return "''"
+	}
+	if strings.IndexFunc(s, needsQuotes) < 0 {
+		return s
+	}
+	const hex = "0123456789abcdef"
+	var b strings.Builder
+	b.Grow(2 * len(s))
+	b.WriteString("$'")
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '\\' || c == '\'':
+			b.WriteByte('\\')
+			b.WriteByte(c)
+		case c == '\n':
+			b.WriteString(`\n`)
+		case c == '\t':
+			b.WriteString(`\t`)
+		case c == '\r':
+			b.WriteString(`\r`)
+		case c < ' ' || c > '~':
+			b.WriteString(`\x`)
+			b.WriteByte(hex[c>>4])
+			b.WriteByte(hex[c&0xf])
+		default:
+			b.WriteByte(c)
+		}
+	}
+	b.WriteString("'")
+	return b.String()
+}
+
+// needsQuotes is true for all but the characters that no shell looks at.
+func needsQuotes(r rune) bool {
+	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' ||
+		strings.ContainsRune(",-./@_", r))
+}
+
+// quoteAll quotes the words of a command line.
+func quoteAll(words ...string) string {
+	out := make([]string, len(words))
+	for i, w := range words {
+		out[i] = quote(w)
+	}
+	return strings.Join(out, " ")
+}
+
+var inDoubleQuotes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "`", "\\`", `$`, `\$`)
+
+// quotePath is s in double quotes, as the Runner writes paths.
+func quotePath(s string) string { return `"` + inDoubleQuotes.Replace(s) + `"` }

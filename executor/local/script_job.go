@@ -1,0 +1,94 @@
+package local
+
+import (
+	"path"
+	"strings"
+)
+
+// prepare says where the job runs and removes what an earlier job left.
+func (w *scriptWriter) prepare() {
+	via := ""
+	if w.build.hostname != "" {
+		via = " via " + w.build.hostname
+	}
+	w.line(`echo "Running on $(hostname)` + via + `..."`)
+	w.removeFile(w.tempFile("gitlab_runner_env"))
+	w.removeFile(w.tempFile("masking.db"))
+}
+
+// userScript is the script of the step whose stage it is.
+func (w *scriptWriter) userScript(stage string) bool {
+	for _, s := range w.build.payload.Steps {
+		if stepStage(s) != stage {
+			continue
+		}
+		w.exports()
+		w.cd()
+		for _, c := range s.Script {
+			if s.Name == "release" {
+				c = w.vars.expandValue(c)
+			}
+			w.userCommand(c)
+		}
+		return true
+	}
+	return false
+}
+
+// afterScript is after_script, which sees how the script went in CI_JOB_STATUS.
+func (w *scriptWriter) afterScript() bool {
+	for _, s := range w.build.payload.Steps {
+		if s.Name != afterScriptStep {
+			continue
+		}
+		if len(s.Script) == 0 {
+			return false
+		}
+		w.exports()
+		w.cd()
+		w.notice("Running after script...")
+		for _, c := range s.Script {
+			w.userCommand(c)
+		}
+		return true
+	}
+	return false
+}
+
+// userCommand writes a command behind an echo of its first line.
+func (w *scriptWriter) userCommand(command string) {
+	command = strings.TrimSpace(command)
+	first, _, more := strings.Cut(command, "\n")
+	switch {
+	case command == "":
+		w.line("echo")
+	case more:
+		w.notice("$ " + first + " # collapsed multi-line command")
+	default:
+		w.notice("$ " + command)
+	}
+	w.line(command)
+}
+
+// cleanup removes the files with secrets and what git would run from the next job.
+func (w *scriptWriter) cleanup() {
+	if w.build.major() >= 19 {
+		for _, v := range w.vars {
+			if v.File {
+				v = Variable{Key: v.Key, Value: w.tempFile(v.Key)}
+			}
+			w.variable(v)
+		}
+		w.jobEnvFile()
+	}
+	for _, name := range []string{"gitlab_runner_env", "masking.db", gitConfigFile} {
+		w.removeFile(w.tempFile(name))
+	}
+	for _, v := range w.vars {
+		if v.File {
+			w.removeFile(w.tempFile(v.Key))
+		}
+	}
+	w.gitCleanup()
+	w.removeFile(path.Join(w.build.buildsDir, ".gitlab-build-uid-gid"))
+}
