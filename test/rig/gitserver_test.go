@@ -1,8 +1,10 @@
 package rig
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -25,10 +27,17 @@ func startGit(t *testing.T) *GitServer {
 	return s
 }
 
-// git runs git as a user without settings would.
+// credentials are user and password in a URL.
+var credentials = regexp.MustCompile(`//[^/@\s]+@`)
+
+// git runs git as a user without settings would. Its error shows no token.
 func git(t *testing.T, args ...string) (string, error) {
 	t.Helper()
-	return gitRepo{home: t.TempDir()}.git(t.Context(), args...)
+	out, err := gitRepo{home: t.TempDir()}.git(t.Context(), args...)
+	if err != nil {
+		err = errors.New(credentials.ReplaceAllString(err.Error(), "//…@"))
+	}
+	return out, err
 }
 
 func TestCloneWithTheToken(t *testing.T) {

@@ -1,9 +1,6 @@
 package rig
 
-import (
-	"strings"
-	"testing"
-)
+import "testing"
 
 func TestParseStat(t *testing.T) {
 	const rest = " 1 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 98765 1000 200"
@@ -70,37 +67,5 @@ func TestOwnerSurvivesItsLabel(t *testing.T) {
 		if o, ok := parseOwner(value); ok {
 			t.Errorf("parseOwner(%q) = %+v, want it refused", value, o)
 		}
-	}
-}
-
-func TestStaleGoesAndLivingStays(t *testing.T) {
-	cli := newClient(t)
-	Unchanged(t, cli)
-	me, err := self()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := me
-	ended.Start = "1" // some other process, with this one's pid
-	stale, living, foreign := uniqueName("stale"), uniqueName("living"), uniqueName("foreign")
-	createVolume(t, cli, stale, map[string]string{LabelWhat: "test", labelOwner: ended.String()})
-	createVolume(t, cli, living, map[string]string{LabelWhat: "test", labelOwner: me.String()})
-	createVolume(t, cli, foreign, map[string]string{LabelWhat: "test"})
-
-	if err := RemoveStale(t.Context(), cli); err != nil {
-		t.Fatal(err)
-	}
-	objects, err := Snapshot(t.Context(), cli)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var left []string
-	for _, o := range objects {
-		if o.Name == stale || o.Name == living || o.Name == foreign {
-			left = append(left, strings.Split(strings.TrimPrefix(o.Name, NamePrefix), "-")[0])
-		}
-	}
-	if got := strings.Join(left, " "); got != "foreign living" {
-		t.Errorf("left are %q, want the living's and what has no owner", got)
 	}
 }

@@ -98,7 +98,7 @@ func (r *Registry) start(ctx context.Context, name string, opts RegistryOptions)
 			return err
 		}
 	}
-	port, err := r.run(ctx, cert, htpasswd)
+	port, err := r.run(ctx, cert, htpasswd, freePort)
 	if err != nil {
 		return err
 	}

@@ -24,9 +24,10 @@ const (
 	registryHtpasswd = "/etc/dind-rig/htpasswd"
 )
 
-// run starts the registry's container and returns the port it is published on.
-// Without an htpasswd file everybody may pull and push.
-func (r *Registry) run(ctx context.Context, cert serverCertificate, htpasswd []byte) (port string, err error) {
+// run starts the registry's container and returns the port it is published on,
+// the first of pick's that the engine can have on both addresses. Without an
+// htpasswd file everybody may pull and push.
+func (r *Registry) run(ctx context.Context, cert serverCertificate, htpasswd []byte, pick func(context.Context) (string, error)) (port string, err error) {
 	labels, err := labels("registry")
 	if err != nil {
 		return "", err
@@ -55,7 +56,7 @@ func (r *Registry) run(ctx context.Context, cert serverCertificate, htpasswd []b
 	config := &container.Config{Image: ImageRegistry, Env: env, Labels: labels}
 
 	for range registryPorts {
-		if port, err = freePort(ctx); err != nil {
+		if port, err = pick(ctx); err != nil {
 			return "", err
 		}
 		host := &container.HostConfig{

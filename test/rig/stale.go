@@ -16,7 +16,7 @@ import (
 
 // RemoveStale removes what the rig of a process that has ended left on the
 // engine: containers, volumes, derived images. It touches nothing whose owner
-// may live. [StartRegistry] and [Unchanged] call it first; it is safe to call
+// may live. Temporary directories it leaves to the system. [StartRegistry] and [Unchanged] call it first; it is safe to call
 // at any time and by several processes at once.
 //
 // It goes on after a failure and returns all of them, joined.
