@@ -1,0 +1,86 @@
+package driver
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/docker/docker/api/types/container"
+)
+
+// file is put into a container before it starts.
+type file struct {
+	path    string
+	mode    int64
+	content []byte
+}
+
+// putFiles copies files into a container that need not run. Directories that
+// are missing are made with mode 0755.
+func (d *Driver) putFiles(ctx context.Context, id string, files []file) error {
+	if len(files) == 0 {
+		return nil
+	}
+	var buf bytes.Buffer
+	w := tar.NewWriter(&buf)
+	made := map[string]bool{}
+	for _, f := range files {
+		for _, dir := range parents(f.path) {
+			if made[dir] {
+				continue
+			}
+			made[dir] = true
+			if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir[1:] + "/", Mode: 0o755}); err != nil {
+				return err
+			}
+		}
+		if err := w.WriteHeader(&tar.Header{Name: f.path[1:], Mode: f.mode, Size: int64(len(f.content))}); err != nil {
+			return err
+		}
+		if _, err := w.Write(f.content); err != nil {
+			return err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	return d.explain("copying files into a container", d.api.CopyToContainer(ctx, id, "/", &buf, container.CopyToContainerOptions{}))
+}
+
+// parents returns the directories above p, outermost first, without the first
+// level: /etc and its like are the image's own and keep their modes.
+func parents(p string) []string {
+	var dirs []string
+	for dir := path.Dir(p); strings.Count(dir, "/") > 1; dir = path.Dir(dir) {
+		dirs = append(dirs, dir)
+	}
+	slices.Reverse(dirs)
+	return dirs
+}
+
+// maxConfigFile bounds what is read out of an image.
+const maxConfigFile = 1 << 20
+
+// readFile reads a regular file out of a container that need not run; nil if
+// there is none.
+func (d *Driver) readFile(ctx context.Context, id, name string) ([]byte, error) {
+	stream, _, err := d.api.CopyFromContainer(ctx, id, name)
+	if gone(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, d.explain("reading "+name+" of a container", err)
+	}
+	defer stream.Close()
+	r := tar.NewReader(stream)
+	h, err := r.Next()
+	if err != nil || h.Typeflag != tar.TypeReg {
+		return nil, fmt.Errorf("reading %s of a container: no regular file", name)
+	}
+	return io.ReadAll(io.LimitReader(r, maxConfigFile))
+}

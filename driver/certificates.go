@@ -1,0 +1,121 @@
+package driver
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"path"
+	"time"
+
+	"gitlab-dind-executor/driver/plan"
+)
+
+// certificates are those of one sandbox, from a CA of its own whose key is
+// forgotten at once. All fields are PEM.
+type certificates struct {
+	ca                    []byte
+	serverCert, serverKey []byte
+	clientCert, clientKey []byte
+}
+
+// clockSlack is how far the clocks of engine and host may lie apart.
+const clockSlack = time.Hour
+
+// newCertificates makes a CA, a server's and a client's certificate, all ECDSA
+// P-256, valid from an hour before now for the plan's lifetime.
+func newCertificates(t plan.TLS, now time.Time) (*certificates, error) {
+	validity := func(name string, serial int64) *x509.Certificate {
+		return &x509.Certificate{
+			SerialNumber: big.NewInt(serial),
+			Subject:      pkix.Name{CommonName: name},
+			NotBefore:    now.Add(-clockSlack),
+			NotAfter:     now.Add(t.Lifetime),
+		}
+	}
+	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	ca := validity("gitlab-dind-executor sandbox CA", 1)
+	ca.IsCA, ca.BasicConstraintsValid = true, true
+	ca.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature
+	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)
+	if err != nil {
+		return nil, err
+	}
+	issue := func(c *x509.Certificate, usage x509.ExtKeyUsage) (cert, key []byte, err error) {
+		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			return nil, nil, err
+		}
+		c.KeyUsage, c.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{usage}
+		der, err := x509.CreateCertificate(rand.Reader, c, ca, &k.PublicKey, caKey)
+		if err != nil {
+			return nil, nil, err
+		}
+		keyDER, err := x509.MarshalECPrivateKey(k)
+		if err != nil {
+			return nil, nil, err
+		}
+		return encodePEM("CERTIFICATE", der), encodePEM("EC PRIVATE KEY", keyDER), nil
+	}
+
+	out := &certificates{ca: encodePEM("CERTIFICATE", caDER)}
+	server := validity("gitlab-dind-executor sidecar", 2)
+	server.DNSNames = t.Names
+	server.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
+	if out.serverCert, out.serverKey, err = issue(server, x509.ExtKeyUsageServerAuth); err != nil {
+		return nil, err
+	}
+	client := validity("gitlab-dind-executor job", 3)
+	if out.clientCert, out.clientKey, err = issue(client, x509.ExtKeyUsageClientAuth); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func encodePEM(kind string, der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+}
+
+// serverFiles go into the sidecar. ca/cert.pem without ca/key.pem is what
+// keeps dind images from before 2023 from making certificates of their own.
+// The client's files stay there for a later claim and for commands within.
+func (c *certificates) serverFiles(dir string) []file {
+	return append([]file{
+		{path.Join(dir, "ca/cert.pem"), 0o644, c.ca},
+		{path.Join(dir, "server/ca.pem"), 0o644, c.ca},
+		{path.Join(dir, "server/cert.pem"), 0o644, c.serverCert},
+		{path.Join(dir, "server/key.pem"), 0o600, c.serverKey},
+	}, c.clientFiles(path.Join(dir, "client"))...)
+}
+
+// clientFiles go into the job container, readable by any user of its image.
+func (c *certificates) clientFiles(dir string) []file {
+	return []file{
+		{path.Join(dir, "ca.pem"), 0o644, c.ca},
+		{path.Join(dir, "cert.pem"), 0o644, c.clientCert},
+		{path.Join(dir, "key.pem"), 0o644, c.clientKey},
+	}
+}
+
+// clientTLS is for talking to the inner daemon under the name docker.
+func (c *certificates) clientTLS() (*tls.Config, error) {
+	pair, err := tls.X509KeyPair(c.clientCert, c.clientKey)
+	if err != nil {
+		return nil, fmt.Errorf("client certificate: %w", err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(c.ca)
+	return &tls.Config{
+		RootCAs: pool, Certificates: []tls.Certificate{pair},
+		ServerName: "docker", MinVersion: tls.VersionTLS12,
+	}, nil
+}

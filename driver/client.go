@@ -1,0 +1,65 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/client"
+
+	"gitlab-dind-executor/fault"
+)
+
+// Version is the executor's own; it is set when a release is built.
+var Version = "dev"
+
+// Driver is a connection to the engine.
+type Driver struct {
+	api *client.Client
+	// host is the engine's address, for messages.
+	host string
+}
+
+// Open connects to the engine at host, a Docker host URL; empty means
+// DOCKER_HOST or the local socket. Nothing is sent yet.
+func Open(host string) (*Driver, error) {
+	opts := []client.Opt{client.FromEnv, client.WithAPIVersionNegotiation()}
+	if host != "" {
+		opts = append(opts, client.WithHost(host))
+	}
+	api, err := client.NewClientWithOpts(opts...)
+	if err != nil {
+		return nil, fault.System(fmt.Errorf("docker engine: %w", err), "mend engine.host in the settings or DOCKER_HOST of the Runner")
+	}
+	return &Driver{api: api, host: api.DaemonHost()}, nil
+}
+
+// Close ends the connection.
+func (d *Driver) Close() error { return d.api.Close() }
+
+// explain gives an engine's error the hint that its reader needs.
+func (d *Driver) explain(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	wrapped := fmt.Errorf("%s: %w", what, err)
+	var op *net.OpError
+	switch {
+	case errors.Is(err, context.Canceled):
+		return wrapped
+	case client.IsErrConnectionFailed(err) && errors.Is(err, os.ErrPermission):
+		return fault.System(wrapped, "let the Runner's user use the docker engine: usermod -aG docker gitlab-runner, then restart the Runner")
+	case client.IsErrConnectionFailed(err), errors.As(err, &op):
+		return fault.System(wrapped, "the docker engine at "+d.host+" does not answer: is it running? (systemctl status docker)")
+	case errors.Is(err, context.DeadlineExceeded):
+		return fault.System(wrapped, "the docker engine is slow: look at the host's load and disk")
+	default:
+		return fault.System(wrapped, "")
+	}
+}
+
+// gone tells whether an object was not there, which for a removal is success.
+func gone(err error) bool { return errdefs.IsNotFound(err) }

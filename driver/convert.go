@@ -1,0 +1,117 @@
+package driver
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/mount"
+	"github.com/docker/docker/api/types/network"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"gitlab-dind-executor/driver/plan"
+)
+
+// created is all that the engine needs to create a container.
+type created struct {
+	name     string
+	config   *container.Config
+	host     *container.HostConfig
+	network  *network.NetworkingConfig
+	platform *ocispec.Platform
+}
+
+// convert turns a container of the plan into the API's structs. The image is
+// needed for its VOLUMEs: each gets a labelled volume over it, so that nothing
+// anonymous is left behind.
+func convert(p *plan.Plan, c plan.Container, name string, labels map[string]string, img image.InspectResponse) created {
+	out := created{
+		name: name,
+		config: &container.Config{
+			Image:        img.ID,
+			Entrypoint:   c.Entrypoint,
+			Cmd:          c.Command,
+			User:         c.User,
+			Env:          c.Environment,
+			Hostname:     c.Hostname,
+			Labels:       labels,
+			AttachStdout: c.Stdin,
+			AttachStderr: c.Stdin,
+			AttachStdin:  c.Stdin,
+			OpenStdin:    c.Stdin,
+			StdinOnce:    c.Stdin,
+		},
+		host: &container.HostConfig{
+			NetworkMode: container.NetworkMode(networkName(p.Sandbox)),
+			Privileged:  c.Privileged,
+			ExtraHosts:  c.ExtraHosts,
+			Mounts:      mounts(p, c, name, img),
+			// Run reads the log: another driver than this, as an engine's
+			// default may be, would lose lines or hang.
+			LogConfig: container.LogConfig{
+				Type:   "json-file",
+				Config: map[string]string{"max-size": "64m", "max-file": "2"},
+			},
+		},
+		network: &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{
+			networkName(p.Sandbox): {Aliases: c.Aliases},
+		}},
+		platform: platform(c.Image.Platform),
+	}
+	if c.Privileged {
+		// The inner daemon's cgroups are its own, not the host's.
+		out.host.CgroupnsMode = container.CgroupnsModePrivate
+	}
+	return out
+}
+
+func mounts(p *plan.Plan, c plan.Container, name string, img image.InspectResponse) []mount.Mount {
+	list := []mount.Mount{volumeMount(objectName(p.Sandbox, plan.RoleBuilds), c.BuildsPath, sandboxLabels(p, plan.RoleBuilds))}
+	covered := []string{c.BuildsPath}
+	if c.DataPath != "" {
+		list = append(list, volumeMount(objectName(p.Sandbox, plan.RoleData), c.DataPath, sandboxLabels(p, plan.RoleData)))
+		covered = append(covered, c.DataPath)
+	}
+	for i, path := range imageVolumes(img) {
+		if slices.Contains(covered, path) {
+			continue
+		}
+		list = append(list, volumeMount(fmt.Sprintf("%s-v%d", name, i), path, labels(p.Sandbox, plan.RoleScratch)))
+	}
+	return list
+}
+
+// volumeMount mounts a volume that the engine creates, labelled, if it is not
+// there yet.
+func volumeMount(name, path string, labels map[string]string) mount.Mount {
+	return mount.Mount{
+		Type: mount.TypeVolume, Source: name, Target: path,
+		VolumeOptions: &mount.VolumeOptions{Labels: labels},
+	}
+}
+
+// imageVolumes are the cleaned paths of an image's VOLUMEs, in order.
+func imageVolumes(img image.InspectResponse) []string {
+	if img.Config == nil {
+		return nil
+	}
+	var paths []string
+	for path := range img.Config.Volumes {
+		if path = strings.TrimRight(path, "/"); path != "" {
+			paths = append(paths, path)
+		}
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths)
+}
+
+// platform parses os[/arch[/variant]]; nil means the engine's own.
+func platform(s string) *ocispec.Platform {
+	if s == "" {
+		return nil
+	}
+	parts := append(strings.SplitN(s, "/", 3), "", "")
+	return &ocispec.Platform{OS: parts[0], Architecture: parts[1], Variant: parts[2]}
+}

@@ -1,0 +1,65 @@
+package driver
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/pkg/stdcopy"
+)
+
+// exec runs a command in a running container with input on its stdin and both
+// of its outputs, in order, on out. It returns the command's exit code. When
+// ctx ends it stops reading and returns ctx's error; the command is the
+// caller's to end.
+func (d *Driver) exec(ctx context.Context, id string, command []string, input io.Reader, out io.Writer) (int, error) {
+	e, err := d.api.ContainerExecCreate(ctx, id, container.ExecOptions{
+		Cmd: command, AttachStdin: input != nil, AttachStdout: true, AttachStderr: true,
+	})
+	if err != nil {
+		return 0, d.explain("starting a command in a container", err)
+	}
+	conn, err := d.api.ContainerExecAttach(ctx, e.ID, container.ExecAttachOptions{})
+	if err != nil {
+		return 0, d.explain("starting a command in a container", err)
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, conn.Close)
+	defer stop()
+	if input != nil {
+		go func() {
+			_, _ = io.Copy(conn.Conn, input) // a command may end before it has read all
+			_ = conn.CloseWrite()
+		}()
+	}
+	if _, err := stdcopy.StdCopy(out, out, conn.Reader); err != nil && ctx.Err() == nil {
+		return 0, fmt.Errorf("reading a command's output: %w", err)
+	}
+	if ctx.Err() != nil {
+		return 0, ctx.Err()
+	}
+	return d.execCode(ctx, e.ID)
+}
+
+// execCode asks for a finished command's exit code. The stream can end a
+// moment before the engine knows of it.
+func (d *Driver) execCode(ctx context.Context, exec string) (int, error) {
+	tick := time.NewTicker(pingEvery)
+	defer tick.Stop()
+	for {
+		r, err := d.api.ContainerExecInspect(ctx, exec)
+		if err != nil {
+			return 0, d.explain("asking for a command's exit code", err)
+		}
+		if !r.Running {
+			return r.ExitCode, nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
+}

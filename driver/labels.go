@@ -1,0 +1,79 @@
+package driver
+
+import (
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/docker/docker/api/types/filters"
+
+	"gitlab-dind-executor/driver/plan"
+)
+
+// The keys of the labels that everything of ours carries from its creation on.
+// Labels never change afterwards.
+const (
+	labelPrefix   = "gitlab-dind-executor."
+	labelSandbox  = labelPrefix + "sandbox"
+	labelRole     = labelPrefix + "role"
+	labelCreated  = labelPrefix + "created"
+	labelVersion  = labelPrefix + "version"
+	labelSpec     = labelPrefix + "spec"
+	labelJob      = labelPrefix + "job"
+	labelOwner    = labelPrefix + "owner"
+	labelDeadline = labelPrefix + "deadline"
+)
+
+// labels are what every object of a sandbox carries.
+func labels(sandbox string, role plan.Role) map[string]string {
+	return map[string]string{
+		labelSandbox: sandbox,
+		labelRole:    string(role),
+		labelCreated: time.Now().UTC().Format(time.RFC3339),
+		labelVersion: Version,
+	}
+}
+
+// sandboxLabels are for what does not depend on the job.
+func sandboxLabels(p *plan.Plan, role plan.Role) map[string]string {
+	l := labels(p.Sandbox, role)
+	l[labelSpec] = p.Spec
+	return l
+}
+
+// claimLabels are for what belongs to one job.
+func claimLabels(p *plan.Plan, role plan.Role) map[string]string {
+	l := labels(p.Sandbox, role)
+	maps.Copy(l, claim(p.Claim))
+	return l
+}
+
+func claim(c plan.Claim) map[string]string {
+	return map[string]string{
+		labelJob:      c.Job,
+		labelOwner:    c.Owner,
+		labelDeadline: c.Deadline.Format(time.RFC3339),
+	}
+}
+
+// networkName is the anchor's.
+func networkName(sandbox string) string { return "dind-" + sandbox }
+
+// objectName names a sandbox's container or volume. The job container's name
+// is what a claim creates.
+func objectName(sandbox string, role plan.Role) string {
+	return "dind-" + sandbox + "-" + string(role)
+}
+
+// serviceName names service number i.
+func serviceName(sandbox string, i int) string {
+	return fmt.Sprintf("%s-%d", objectName(sandbox, plan.RoleService), i)
+}
+
+func labelled(keyOrPair ...string) filters.Args {
+	f := filters.NewArgs()
+	for _, l := range keyOrPair {
+		f.Add("label", l)
+	}
+	return f
+}

@@ -1,0 +1,50 @@
+package driver
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/network"
+
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+)
+
+// subnetTries bounds how many subnets are offered to the engine: others may
+// take one between our look and our request.
+const subnetTries = 64
+
+// createNetwork makes the anchor of a sandbox, with the first subnet of the
+// plan's pool that the engine takes.
+func (d *Driver) createNetwork(ctx context.Context, p *plan.Plan) error {
+	l := sandboxLabels(p, plan.RoleNetwork)
+	for k, v := range claim(p.Claim) {
+		l[k] = v
+	}
+	subnets := p.Network.Subnets(p.Sandbox, subnetTries)
+	for _, subnet := range subnets {
+		_, err := d.api.NetworkCreate(ctx, networkName(p.Sandbox), network.CreateOptions{
+			Driver:  "bridge",
+			IPAM:    &network.IPAM{Config: []network.IPAMConfig{{Subnet: subnet.String()}}},
+			Options: map[string]string{mtuOption: strconv.Itoa(p.Network.MTU)},
+			Labels:  l,
+		})
+		if err == nil {
+			return nil
+		}
+		if !overlaps(err) {
+			return d.explain("making the sandbox's network", err)
+		}
+	}
+	return fault.System(fmt.Errorf("no free subnet for a sandbox in %s: %d tried", p.Network.Pool, len(subnets)),
+		"widen network.pool in the settings, or look for leftovers: gitlab-dind-executor gc")
+}
+
+// overlaps tells the engine's refusal of a subnet from other faults. It has no
+// error type of its own, so only its words are left.
+func overlaps(err error) bool {
+	return errdefs.IsPermissionDenied(err) || strings.Contains(err.Error(), "overlaps with other one")
+}

@@ -1,0 +1,137 @@
+package driver
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Owner identifies the Runner's process that called a hook, across reboots and
+// among containers and hosts that share an engine.
+type Owner struct {
+	Machine      string `json:"machine"`
+	Host         string `json:"host"`
+	PIDNamespace string `json:"pidns"`
+	Boot         string `json:"boot"`
+	PID          int    `json:"pid"`
+	// Start is the process's start time in clock ticks since boot.
+	Start uint64 `json:"start"`
+}
+
+// String is the value of the owner label.
+func (o Owner) String() string {
+	b, err := json.Marshal(o)
+	if err != nil {
+		panic(err) // plain data: cannot fail
+	}
+	return string(b)
+}
+
+// ParseOwner reads an owner label.
+func ParseOwner(s string) (Owner, error) {
+	var o Owner
+	err := json.Unmarshal([]byte(s), &o)
+	return o, err
+}
+
+// CallingRunner finds the process that called this hook. The Runner makes each
+// hook the leader of a process group of its own, so its caller is the leader's
+// parent, however many wrapper scripts lie between.
+func CallingRunner() (Owner, error) {
+	o := thisPlace()
+	leader := syscall.Getpgrp()
+	_, parent, err := processStat(leader)
+	if err != nil || leader == 0 {
+		parent = os.Getppid()
+	}
+	o.PID = parent
+	o.Start, _, err = processStat(parent)
+	if err != nil {
+		return Owner{}, fmt.Errorf("finding the process that called the hook: %w", err)
+	}
+	return o, nil
+}
+
+// thisPlace is where this process runs, without a process.
+func thisPlace() Owner {
+	read := func(name string) string {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return ""
+		}
+		return strings.TrimSpace(string(b))
+	}
+	host, _ := os.Hostname()
+	pidns, _ := os.Readlink("/proc/self/ns/pid")
+	return Owner{
+		Machine: read("/etc/machine-id"), Host: host, PIDNamespace: pidns,
+		Boot: read("/proc/sys/kernel/random/boot_id"),
+	}
+}
+
+// life is what is known of an owner.
+type life int
+
+const (
+	unknown life = iota
+	alive
+	dead
+)
+
+// judge decides whether an owner lives. It can know only of processes of its
+// own place: the same machine, host name and pid namespace. start tells a
+// process's start time and whether it exists.
+func judge(o, here Owner, start func(pid int) (uint64, bool)) life {
+	samePlace := o.Machine == here.Machine && o.Host == here.Host &&
+		o.PIDNamespace == here.PIDNamespace && o.PIDNamespace != ""
+	switch {
+	case !samePlace || o.PID <= 0:
+		return unknown
+	case o.Boot != here.Boot:
+		return dead
+	}
+	if t, exists := start(o.PID); !exists || t != o.Start {
+		return dead
+	}
+	return alive
+}
+
+// processStart is the real thing for judge. What cannot be read but may be
+// there counts as there with an unknown start, hence as what was asked for.
+func processStart(want Owner) func(pid int) (uint64, bool) {
+	return func(pid int) (uint64, bool) {
+		start, _, err := processStat(pid)
+		switch {
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ESRCH):
+			return 0, false
+		case err != nil:
+			return want.Start, true
+		}
+		return start, true
+	}
+}
+
+// processStat reads a process's start time and parent from /proc.
+func processStat(pid int) (start uint64, parent int, err error) {
+	b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return 0, 0, err
+	}
+	// The name in parentheses may hold anything; fields count from behind it.
+	_, rest, ok := strings.Cut(string(b[strings.LastIndexByte(string(b), ')')+1:]), " ")
+	fields := strings.Fields(rest)
+	if !ok || len(fields) < 20 {
+		return 0, 0, fmt.Errorf("process %d: stat has an unknown form", pid)
+	}
+	if parent, err = strconv.Atoi(fields[1]); err != nil {
+		return 0, 0, err
+	}
+	start, err = strconv.ParseUint(fields[19], 10, 64)
+	return start, parent, err
+}

@@ -1,0 +1,191 @@
+package driver
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"golang.org/x/sync/errgroup"
+
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+)
+
+// NewSandboxID makes a random id, 12 hex digits.
+func NewSandboxID() string {
+	var b [6]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// Ready tells what a prepared job has.
+type Ready struct {
+	// Docker is the inner daemon's version, e.g. "28.1.1"; empty if not known.
+	Docker string
+}
+
+// preparation is one Prepare under way.
+type preparation struct {
+	d      *Driver
+	p      *plan.Plan
+	images *images
+	certs  *certificates
+}
+
+// Prepare makes the plan's sandbox and the job's containers. It returns when
+// the inner daemon answers, and fails at once when the sidecar exits. What does
+// not depend on each other is done side by side. A failed Prepare leaves its
+// objects to Cleanup. say receives lines for the job log.
+func (d *Driver) Prepare(ctx context.Context, p *plan.Plan, say func(string)) (Ready, error) {
+	prep := &preparation{d: d, p: p, images: &images{d: d, timeout: p.PullTimeout, say: say}}
+	if p.Sidecar.TLS != nil {
+		certs, err := newCertificates(*p.Sidecar.TLS, time.Now())
+		if err != nil {
+			return Ready{}, fmt.Errorf("making certificates: %w", err)
+		}
+		prep.certs = certs
+	}
+
+	g, ctx := errgroup.WithContext(ctx)
+	anchored := make(chan struct{})
+	g.Go(func() error {
+		if err := d.createNetwork(ctx, p); err != nil {
+			return err
+		}
+		close(anchored)
+		return nil
+	})
+	// then does the rest of a container's way once image and anchor are there.
+	then := func(c plan.Container, name string, labels map[string]string, next func(context.Context, string) error) {
+		g.Go(func() error {
+			img, err := prep.images.ensure(ctx, c.Image)
+			if err != nil {
+				return err
+			}
+			select {
+			case <-anchored:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			id, err := d.create(ctx, convert(p, c, name, labels, img))
+			if err != nil {
+				return createFault(c, err)
+			}
+			return next(ctx, id)
+		})
+	}
+	var ready Ready
+	sb := p.Sandbox
+	then(p.Sidecar.Container, objectName(sb, plan.RoleSidecar), sandboxLabels(p, plan.RoleSidecar),
+		func(ctx context.Context, id string) (err error) {
+			ready, err = prep.startSidecar(ctx, id)
+			return err
+		})
+	then(p.Helper, objectName(sb, plan.RoleHelper), sandboxLabels(p, plan.RoleHelper), d.start(p.Helper))
+	then(p.Job.Container, objectName(sb, plan.RoleJob), claimLabels(p, plan.RoleJob), prep.startJob)
+	for i, s := range p.Services {
+		then(s, serviceName(sb, i), claimLabels(p, plan.RoleService), d.start(s))
+	}
+	return ready, g.Wait()
+}
+
+// create creates a container.
+func (d *Driver) create(ctx context.Context, c created) (id string, err error) {
+	r, err := d.api.ContainerCreate(ctx, c.config, c.host, c.network, c.platform, c.name)
+	if err != nil {
+		return "", d.explain("creating container "+c.name, err)
+	}
+	return r.ID, nil
+}
+
+// createFault tells what the pipeline asked for in vain from faults of the
+// engine.
+func createFault(c plan.Container, err error) error {
+	if errdefs.IsInvalidArgument(err) && !strings.Contains(err.Error(), "capabilit") {
+		return fault.Job(fmt.Errorf("image %s: %w", c.Image.Name, err), "check entrypoint, command and user in the pipeline")
+	}
+	return err
+}
+
+// start returns what starts a container of the plan.
+func (d *Driver) start(c plan.Container) func(context.Context, string) error {
+	return func(ctx context.Context, id string) error {
+		return startFault(c.Image.Name, d.explain("starting the "+string(c.Role)+" container",
+			d.api.ContainerStart(ctx, id, container.StartOptions{})))
+	}
+}
+
+// startFault gives the hint for an image that lacks what it is told to run.
+func startFault(image string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case strings.Contains(err.Error(), "executable file not found"), strings.Contains(err.Error(), "no such file or directory"):
+		return fault.Job(fmt.Errorf("image %s: %w", image, err),
+			"a job's image needs bash or sh in its PATH, and its ENTRYPOINT must exist")
+	case strings.Contains(err.Error(), "unable to find user"):
+		return fault.Job(fmt.Errorf("image %s: %w", image, err), "the image has no such user")
+	}
+	return err
+}
+
+// startJob puts the client's certificates into the job container and starts
+// it if it may start early.
+func (prep *preparation) startJob(ctx context.Context, id string) error {
+	var files []file
+	if prep.certs != nil {
+		for _, dir := range prep.p.Job.CertDirs {
+			files = append(files, prep.certs.clientFiles(dir)...)
+		}
+	}
+	if err := prep.d.putFiles(ctx, id, files); err != nil {
+		return err
+	}
+	if !prep.p.Job.Early {
+		return nil
+	}
+	return prep.d.start(prep.p.Job.Container)(ctx, id)
+}
+
+// startSidecar gives the inner daemon its files, starts it and waits until it
+// answers.
+func (prep *preparation) startSidecar(ctx context.Context, id string) (Ready, error) {
+	d, s := prep.d, prep.p.Sidecar
+	image, err := d.readFile(ctx, id, daemonConfigPath)
+	if err != nil {
+		return Ready{}, err
+	}
+	config, err := plan.MergeDaemonConfig(s.DaemonConfig, image)
+	if err != nil {
+		return Ready{}, err
+	}
+	files := []file{{daemonConfigPath, 0o644, config}}
+	if prep.certs != nil {
+		files = append(files, prep.certs.serverFiles(certDir)...)
+	}
+	for host, ca := range s.RegistryCAs {
+		files = append(files, file{"/etc/docker/certs.d/" + host + "/ca.crt", 0o644, ca})
+	}
+	if err := d.putFiles(ctx, id, files); err != nil {
+		return Ready{}, err
+	}
+	if err := d.start(s.Container)(ctx, id); err != nil {
+		return Ready{}, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, s.ReadyTimeout, errNotReady)
+	defer cancel()
+	return d.waitReady(ctx, id, prep.p, prep.certs)
+}
+
+const (
+	daemonConfigPath = "/etc/docker/daemon.json"
+	certDir          = "/certs"
+)
+
+var errNotReady = errors.New("the docker daemon of this job did not answer in time")

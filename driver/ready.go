@@ -1,0 +1,220 @@
+package driver
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/pkg/stdcopy"
+
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+)
+
+const (
+	// pingEvery is short beside a boot of more than a second; a refused
+	// connection costs microseconds.
+	pingEvery = 10 * time.Millisecond
+	// pingTimeout bounds one attempt.
+	pingTimeout = 2 * time.Second
+	// execEvery is for the way through the engine, which costs a process.
+	execEvery = 200 * time.Millisecond
+	// unreachableAfter is when a network that never even refuses counts as
+	// out of reach from here.
+	unreachableAfter = time.Second
+	// lastLines is how much of a dead sidecar's log is shown.
+	lastLines = 10
+)
+
+// waitReady waits until the inner daemon answers, by _ping over mutual TLS from
+// here or, where the sandbox's network is out of reach (the Runner is itself a
+// container, or the engine is remote), by docker version in the sidecar. It
+// fails at once when the sidecar exits.
+func (d *Driver) waitReady(ctx context.Context, id string, p *plan.Plan, certs *certificates) (Ready, error) {
+	exits, waitErrs := d.api.ContainerWait(ctx, id, container.WaitConditionNotRunning)
+	c, err := d.api.ContainerInspect(ctx, id)
+	if err != nil {
+		return Ready{}, d.explain("looking at the sidecar", err)
+	}
+	pinger, err := newPinger(p.Sidecar, sandboxIP(c, p.Sandbox), certs)
+	if err != nil {
+		return Ready{}, err
+	}
+	defer pinger.close()
+
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	answered := make(chan Ready, 2)
+	go func() {
+		if r, ok := pinger.poll(ctx); ok {
+			answered <- r
+			return
+		}
+		if d.pollByExec(ctx, id, p.Sidecar.TLS != nil) {
+			answered <- Ready{}
+		}
+	}()
+	select {
+	case r := <-answered:
+		return r, nil
+	case exit := <-exits:
+		return Ready{}, d.sidecarDied(ctx, id, p, exit.StatusCode)
+	case err := <-waitErrs:
+		if ctx.Err() != nil {
+			return Ready{}, d.notReady(ctx, id)
+		}
+		return Ready{}, d.explain("waiting for the sidecar", err)
+	case <-ctx.Done():
+		return Ready{}, d.notReady(ctx, id)
+	}
+}
+
+func sandboxIP(c container.InspectResponse, sandbox string) string {
+	if c.NetworkSettings == nil {
+		return ""
+	}
+	if n := c.NetworkSettings.Networks[networkName(sandbox)]; n != nil {
+		return n.IPAddress
+	}
+	return ""
+}
+
+// pinger asks an inner daemon whether it answers.
+type pinger struct {
+	url  string
+	http *http.Client
+}
+
+func newPinger(s plan.Sidecar, ip string, certs *certificates) (*pinger, error) {
+	scheme := "http"
+	transport := &http.Transport{DialContext: (&net.Dialer{Timeout: pingTimeout}).DialContext}
+	if s.TLS != nil {
+		scheme = "https"
+		conf, err := certs.clientTLS()
+		if err != nil {
+			return nil, err
+		}
+		transport.TLSClientConfig = conf
+	}
+	return &pinger{
+		url:  scheme + "://" + s.Address(ip) + "/_ping",
+		http: &http.Client{Transport: transport, Timeout: pingTimeout},
+	}, nil
+}
+
+func (p *pinger) close() { p.http.CloseIdleConnections() }
+
+// poll pings until the daemon answers. It gives up, with false, when ctx ends
+// or when the network turns out to be out of reach: something that is there
+// refuses at once as long as the daemon does not listen.
+func (p *pinger) poll(ctx context.Context) (Ready, bool) {
+	start := time.Now()
+	reached := false
+	tick := time.NewTicker(pingEvery)
+	defer tick.Stop()
+	for {
+		r, err := p.ping(ctx)
+		if err == nil {
+			return r, true
+		}
+		reached = reached || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, io.EOF) ||
+			errors.As(err, new(*tls.CertificateVerificationError))
+		if !reached && time.Since(start) > unreachableAfter {
+			return Ready{}, false
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return Ready{}, false
+		}
+	}
+}
+
+func (p *pinger) ping(ctx context.Context) (Ready, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url, nil)
+	if err != nil {
+		return Ready{}, err
+	}
+	res, err := p.http.Do(req)
+	if err != nil {
+		return Ready{}, err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return Ready{}, fmt.Errorf("status %d", res.StatusCode)
+	}
+	// "Docker/28.1.1 (linux)"
+	server, _, _ := strings.Cut(res.Header.Get("Server"), " ")
+	version, _ := strings.CutPrefix(server, "Docker/")
+	return Ready{Docker: version}, nil
+}
+
+// pollByExec asks the inner daemon from within the sidecar.
+func (d *Driver) pollByExec(ctx context.Context, id string, withTLS bool) bool {
+	command := "docker -H tcp://localhost:2375 version"
+	if withTLS {
+		command = "docker -H tcp://localhost:2376 --tlsverify --tlscacert /certs/client/ca.pem" +
+			" --tlscert /certs/client/cert.pem --tlskey /certs/client/key.pem version"
+	}
+	tick := time.NewTicker(execEvery)
+	defer tick.Stop()
+	for {
+		attempt, cancel := context.WithTimeout(ctx, 5*pingTimeout)
+		code, err := d.exec(attempt, id, []string{"sh", "-c", command}, nil, io.Discard)
+		cancel()
+		if err == nil && code == 0 {
+			return true
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// sidecarDied explains a sidecar that exited before it was ready.
+func (d *Driver) sidecarDied(ctx context.Context, id string, p *plan.Plan, code int64) error {
+	return fault.System(
+		fmt.Errorf("the docker daemon of this job (%s) exited with code %d before it answered%s",
+			p.Sidecar.Image.Name, code, d.lastLog(ctx, id)),
+		"look at the last lines above: often a wrong argument in the service's command, or an image that is no dind image")
+}
+
+// notReady explains a sidecar that runs and does not answer.
+func (d *Driver) notReady(ctx context.Context, id string) error {
+	if !errors.Is(context.Cause(ctx), errNotReady) {
+		return context.Cause(ctx)
+	}
+	return fault.System(fmt.Errorf("%w%s", errNotReady, d.lastLog(ctx, id)),
+		"look at the last lines above and at this host's load; sidecar.ready_timeout sets how long to wait")
+}
+
+// lastLog returns the last lines of a container's log, indented, or "".
+func (d *Driver) lastLog(ctx context.Context, id string) string {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
+	defer cancel()
+	stream, err := d.api.ContainerLogs(ctx, id, container.LogsOptions{
+		ShowStdout: true, ShowStderr: true, Tail: fmt.Sprint(lastLines),
+	})
+	if err != nil {
+		return ""
+	}
+	defer stream.Close()
+	var buf bytes.Buffer
+	_, _ = stdcopy.StdCopy(&buf, &buf, io.LimitReader(stream, 64<<10)) // what came is shown
+	text := strings.TrimRight(buf.String(), "\n")
+	if text == "" {
+		return ""
+	}
+	return ":\n  " + strings.ReplaceAll(text, "\n", "\n  ")
+}
