@@ -110,7 +110,11 @@ func withArguments(command, args []string) []string {
 }
 
 func helper(s config.Settings, job Job, facts Facts, imageRef func(Image) ImageRef) Container {
-	name := strings.NewReplacer("{version}", job.RunnerVersion, "{arch}", facts.Arch).Replace(s.Helper.Image)
+	name := s.Helper.Image
+	if job.RunnerVersion == "" { // a development build: no image has its version
+		name = strings.ReplaceAll(name, "v{version}", "latest")
+	}
+	name = strings.NewReplacer("{version}", job.RunnerVersion, "{arch}", facts.Arch).Replace(name)
 	return Container{
 		Role: RoleHelper, Image: imageRef(Image{Name: name, PullPolicies: s.Pull.Policy}),
 		Entrypoint: []string{"sh", "-c"}, Command: []string{idle},

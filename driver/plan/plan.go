@@ -218,7 +218,7 @@ func spec(p *Plan) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// words splits what GitLab allows to be separated by spaces or commas.
-func words(s string) []string {
+// Words splits what GitLab allows to be separated by spaces or commas.
+func Words(s string) []string {
 	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\n' })
 }

@@ -1,0 +1,27 @@
+package driver
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/docker/docker/api/types/container"
+
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+)
+
+// jobContainer finds the container that carries the job's label and its
+// sandbox: all that the run hook has to go by.
+func (d *Driver) jobContainer(ctx context.Context, job string) (id, sandbox string, err error) {
+	found, err := d.api.ContainerList(ctx, container.ListOptions{
+		All: true, Filters: labelled(labelJob+"="+job, labelRole+"="+string(plan.RoleJob)),
+	})
+	switch {
+	case err != nil:
+		return "", "", d.explain("looking for the job's container", err)
+	case len(found) == 0:
+		return "", "", fault.System(fmt.Errorf("the job's container is gone"),
+			"something removed it: a `docker prune` on this host, or a second cleanup")
+	}
+	return found[0].ID, found[0].Labels[labelSandbox], nil
+}

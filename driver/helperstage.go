@@ -1,0 +1,42 @@
+package driver
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"time"
+
+	"gitlab-dind-executor/driver/plan"
+)
+
+// RunHelper runs a script of the helper side in the job's helper, with a umask
+// that lets a job image of any user write the sources. It returns the script's
+// exit code. When ctx ends, so does the script.
+func (d *Driver) RunHelper(ctx context.Context, job string, script []byte, out io.Writer) (int, error) {
+	_, sandbox, err := d.jobContainer(ctx, job)
+	if err != nil {
+		return 0, err
+	}
+	helper := objectName(sandbox, plan.RoleHelper)
+	code, err := d.exec(ctx, helper, []string{"sh", "-c", "umask 0000; " + plan.DetectShell}, bytes.NewReader(script), out)
+	if ctx.Err() != nil {
+		d.endStage(context.WithoutCancel(ctx), helper)
+		return 0, ctx.Err()
+	}
+	return code, err
+}
+
+// endStage ends every process of the helper but its first, which goes on
+// waiting for the next stage.
+func (d *Driver) endStage(ctx context.Context, helper string) {
+	ctx, cancel := context.WithTimeout(ctx, endWait)
+	defer cancel()
+	d.signalAll(ctx, helper, "TERM")
+	grace := time.NewTimer(termWait / 3)
+	defer grace.Stop()
+	select {
+	case <-grace.C:
+	case <-ctx.Done():
+	}
+	d.signalAll(ctx, helper, "KILL")
+}

@@ -1,0 +1,69 @@
+package driver
+
+import (
+	"bytes"
+	"io"
+)
+
+// markerWriter passes on what an ENTRYPOINT prints and notices the line by
+// which the shell behind it says that it is there. That line is not passed on.
+// It is for one writing goroutine.
+type markerWriter struct {
+	out    io.Writer
+	marker []byte
+	// held is the beginning of a line that may still become the marker.
+	held  []byte
+	found chan struct{}
+	seen  bool
+}
+
+func newMarkerWriter(out io.Writer, marker string) *markerWriter {
+	return &markerWriter{out: out, marker: []byte(marker), found: make(chan struct{})}
+}
+
+// Write takes any piece of the stream. The marker may follow text without a
+// line's end of its own, so it is looked for at the end of lines.
+func (m *markerWriter) Write(p []byte) (int, error) {
+	if m.seen {
+		_, err := m.out.Write(p)
+		return len(p), err
+	}
+	m.held = append(m.held, p...)
+	for {
+		end := bytes.IndexByte(m.held, '\n')
+		if end < 0 {
+			break
+		}
+		line := m.held[:end+1]
+		rest := m.held[end+1:]
+		if text, ok := bytes.CutSuffix(bytes.TrimRight(line, "\r\n"), m.marker); ok {
+			m.seen = true
+			_, err := m.out.Write(text)
+			if err == nil {
+				_, err = m.out.Write(rest)
+			}
+			m.held = nil
+			close(m.found)
+			return len(p), err
+		}
+		if _, err := m.out.Write(line); err != nil {
+			return len(p), err
+		}
+		m.held = rest
+	}
+	// What cannot become the marker need not wait for its line's end.
+	if keep := len(m.marker); len(m.held) > 64*keep {
+		if _, err := m.out.Write(m.held[:len(m.held)-keep]); err != nil {
+			return len(p), err
+		}
+		m.held = m.held[len(m.held)-keep:]
+	}
+	return len(p), nil
+}
+
+// flush passes on a last line that has no end.
+func (m *markerWriter) flush() error {
+	_, err := m.out.Write(m.held)
+	m.held = nil
+	return err
+}

@@ -1,0 +1,96 @@
+package driver
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/volume"
+	"golang.org/x/sync/errgroup"
+
+	"gitlab-dind-executor/driver/plan"
+)
+
+// object is a container, a network or a volume of ours as the engine lists it.
+type object struct {
+	// ref is what the engine takes to remove it: an id, for volumes a name.
+	ref  string
+	name string
+	role plan.Role
+	// labels are all that the object carries.
+	labels map[string]string
+	// running is for containers.
+	running bool
+}
+
+// sandboxObjects are all objects with one sandbox's label.
+type sandboxObjects struct {
+	id         string
+	containers []object
+	volumes    []object
+	networks   []object
+}
+
+// list finds the objects that match a filter, by sandbox. Containers and
+// volumes are listed before networks: a sandbox's network is made first, so
+// whatever is seen here without its network has lost it.
+func (d *Driver) list(ctx context.Context, filter filters.Args) (map[string]*sandboxObjects, error) {
+	found := map[string]*sandboxObjects{}
+	of := func(l map[string]string) *sandboxObjects {
+		id := l[labelSandbox]
+		if found[id] == nil {
+			found[id] = &sandboxObjects{id: id}
+		}
+		return found[id]
+	}
+	var containers []container.Summary
+	var volumes volume.ListResponse
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		containers, err = d.api.ContainerList(gctx, container.ListOptions{All: true, Filters: filter})
+		return err
+	})
+	g.Go(func() (err error) {
+		volumes, err = d.api.VolumeList(gctx, volume.ListOptions{Filters: filter})
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return nil, d.explain("listing what is ours", err)
+	}
+	networks, err := d.api.NetworkList(ctx, network.ListOptions{Filters: filter})
+	if err != nil {
+		return nil, d.explain("listing what is ours", err)
+	}
+	for _, c := range containers {
+		name := ""
+		if len(c.Names) > 0 {
+			name = c.Names[0][1:]
+		}
+		s := of(c.Labels)
+		s.containers = append(s.containers, object{
+			ref: c.ID, name: name, role: plan.Role(c.Labels[labelRole]), labels: c.Labels,
+			running: c.State == container.StateRunning,
+		})
+	}
+	for _, v := range volumes.Volumes {
+		s := of(v.Labels)
+		s.volumes = append(s.volumes, object{ref: v.Name, name: v.Name, role: plan.Role(v.Labels[labelRole]), labels: v.Labels})
+	}
+	for _, n := range networks {
+		s := of(n.Labels)
+		s.networks = append(s.networks, object{ref: n.ID, name: n.Name, role: plan.Role(n.Labels[labelRole]), labels: n.Labels})
+	}
+	return found, nil
+}
+
+// ofJob lists the sandboxes of a job: whatever carries its label names one.
+func (d *Driver) ofJob(ctx context.Context, job string) ([]string, error) {
+	found, err := d.list(ctx, labelled(labelJob+"="+job))
+	if err != nil {
+		return nil, err
+	}
+	return slices.Sorted(maps.Keys(found)), nil
+}

@@ -1,0 +1,253 @@
+package driver
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/pkg/stdcopy"
+
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+)
+
+const (
+	// entrypointWait bounds the wait for an ENTRYPOINT to reach the shell
+	// before the script is sent all the same: it may want to read stdin.
+	entrypointWait = 3 * time.Second
+	// endWait bounds the wait for what a stopped script still has to say.
+	endWait = 10 * time.Second
+	// termWait is what a script gets between SIGTERM and SIGKILL.
+	termWait = 3 * time.Second
+)
+
+// RunJob runs a script of the build side in the job container: on the stdin of
+// its shell, behind its ENTRYPOINT. first says that this is the job's first
+// such stage, which may find the container started early. Both outputs go to
+// out as they come and in order. It returns the script's exit code.
+//
+// When ctx ends, so does the script, by SIGTERM and then SIGKILL, and the
+// container can be used for the next stage.
+func (d *Driver) RunJob(ctx context.Context, job string, first bool, script []byte, out io.Writer) (int, error) {
+	id, _, err := d.jobContainer(ctx, job)
+	if err != nil {
+		return 0, err
+	}
+	c, err := d.api.ContainerInspect(ctx, id)
+	if err != nil {
+		return 0, d.explain("looking at the job container", err)
+	}
+	since := ""
+	if c.State.Running && !first {
+		// A stage before this one was cut off, script and hook.
+		if err := d.halt(ctx, id); err != nil {
+			return 0, err
+		}
+		c.State.Running = false
+	}
+	if !c.State.Running {
+		if since, err = d.afterLastLine(ctx, id); err != nil {
+			return 0, err
+		}
+		err := d.api.ContainerStart(ctx, id, container.StartOptions{})
+		if err != nil {
+			return 0, startFault(c.Config.Image, d.explain("starting the job container", err))
+		}
+	}
+	s := &stage{d: d, id: id, image: c.Config.Image, out: out}
+	code, err := s.run(ctx, since, script)
+	if ctx.Err() != nil {
+		if err := d.halt(context.WithoutCancel(ctx), id); err != nil {
+			return 0, err
+		}
+		return 0, ctx.Err()
+	}
+	return code, err
+}
+
+// stage is one script on its way through the job container.
+type stage struct {
+	d     *Driver
+	id    string
+	image string
+	out   io.Writer
+}
+
+func (s *stage) run(ctx context.Context, since string, script []byte) (int, error) {
+	exits, errs := s.d.api.ContainerWait(context.WithoutCancel(ctx), s.id, container.WaitConditionNotRunning)
+	log, err := s.d.api.ContainerLogs(ctx, s.id, container.LogsOptions{
+		ShowStdout: true, ShowStderr: true, Follow: true, Since: since,
+	})
+	if err != nil {
+		return 0, s.d.explain("reading the job container's log", err)
+	}
+	defer log.Close()
+	marker := newMarkerWriter(s.out, plan.ShellMarker)
+	logDone := make(chan error, 1)
+	go func() {
+		_, err := stdcopy.StdCopy(marker, marker, log)
+		logDone <- err
+	}()
+
+	patience := time.NewTimer(entrypointWait)
+	defer patience.Stop()
+	select {
+	case <-marker.found:
+		log.Close()
+		<-logDone
+		return s.attached(ctx, script, exits, errs)
+	case <-patience.C:
+		// The ENTRYPOINT reads stdin itself, or takes its time: it gets the
+		// script, and the output goes on coming from the log.
+		return s.logged(ctx, script, logDone, exits, errs)
+	case <-logDone:
+		if err := marker.flush(); err != nil {
+			return 0, err
+		}
+		select {
+		case <-marker.found: // marker and exit came together
+			return s.ended(ctx, exits, errs)
+		default:
+		}
+		code, err := s.ended(ctx, exits, errs)
+		if err != nil {
+			return 0, err
+		}
+		return 0, fault.Job(
+			fmt.Errorf("the ENTRYPOINT of image %s ended with code %d instead of starting a shell", s.image, code),
+			"set the image's entrypoint to [\"\"] in the pipeline, or use an image whose ENTRYPOINT runs its arguments")
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+// attached sends the script to the waiting shell and copies what it says. The
+// log is of no use here: it holds back lines that have no end yet.
+func (s *stage) attached(ctx context.Context, script []byte, exits <-chan container.WaitResponse, errs <-chan error) (int, error) {
+	conn, err := s.d.api.ContainerAttach(ctx, s.id, container.AttachOptions{
+		Stream: true, Stdin: true, Stdout: true, Stderr: true,
+	})
+	if err != nil {
+		return 0, s.d.explain("attaching to the job container", err)
+	}
+	defer conn.Close()
+	copied := make(chan error, 1)
+	go func() {
+		_, err := stdcopy.StdCopy(s.out, s.out, conn.Reader)
+		copied <- err
+	}()
+	go func() {
+		_, _ = conn.Conn.Write(script) // a shell may end before it has read all
+		_ = conn.CloseWrite()
+	}()
+	return s.finish(ctx, copied, exits, errs)
+}
+
+// logged sends the script and leaves the output to the log, which follows.
+func (s *stage) logged(ctx context.Context, script []byte, logDone <-chan error, exits <-chan container.WaitResponse, errs <-chan error) (int, error) {
+	conn, err := s.d.api.ContainerAttach(ctx, s.id, container.AttachOptions{Stream: true, Stdin: true})
+	if err != nil {
+		return 0, s.d.explain("attaching to the job container", err)
+	}
+	defer conn.Close()
+	go func() {
+		_, _ = conn.Conn.Write(script)
+		_ = conn.CloseWrite()
+	}()
+	return s.finish(ctx, logDone, exits, errs)
+}
+
+// finish waits for the script's end and then for the rest of its output. An
+// attachment to a container that has just ended may hang, hence the bound.
+func (s *stage) finish(ctx context.Context, copied <-chan error, exits <-chan container.WaitResponse, errs <-chan error) (int, error) {
+	code, err := s.ended(ctx, exits, errs)
+	if err != nil {
+		return 0, err
+	}
+	bound := time.NewTimer(endWait)
+	defer bound.Stop()
+	select {
+	case err := <-copied:
+		if err != nil {
+			return 0, fmt.Errorf("reading the script's output: %w", err)
+		}
+	case <-bound.C:
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	return code, nil
+}
+
+func (s *stage) ended(ctx context.Context, exits <-chan container.WaitResponse, errs <-chan error) (int, error) {
+	select {
+	case exit := <-exits:
+		if exit.Error != nil {
+			return 0, fault.System(fmt.Errorf("the job container: %s", exit.Error.Message), "")
+		}
+		return int(exit.StatusCode), nil
+	case err := <-errs:
+		if gone(err) {
+			return 0, fault.System(fmt.Errorf("the job's container was removed while its script ran"),
+				"something removed it: a `docker prune` on this host, or a second cleanup")
+		}
+		return 0, s.d.explain("waiting for the script", err)
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+// afterLastLine returns the time, by the engine's clock, just after the last
+// line of a container's log, so that a stage does not show the one before.
+func (d *Driver) afterLastLine(ctx context.Context, id string) (string, error) {
+	log, err := d.api.ContainerLogs(ctx, id, container.LogsOptions{
+		ShowStdout: true, ShowStderr: true, Tail: "1", Timestamps: true,
+	})
+	if err != nil {
+		return "", d.explain("reading the job container's log", err)
+	}
+	defer log.Close()
+	var b strings.Builder
+	if _, err := stdcopy.StdCopy(&b, &b, log); err != nil {
+		return "", fmt.Errorf("reading the job container's log: %w", err)
+	}
+	stamp, _, _ := strings.Cut(b.String(), " ")
+	last, err := time.Parse(time.RFC3339Nano, stamp)
+	if err != nil {
+		return "", nil // no line yet
+	}
+	return last.Add(time.Nanosecond).Format(time.RFC3339Nano), nil
+}
+
+// halt ends all that runs in a container: politely first, so that a docker
+// build can tell its daemon, then not.
+func (d *Driver) halt(ctx context.Context, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, termWait+2*endWait)
+	defer cancel()
+	exits, errs := d.api.ContainerWait(ctx, id, container.WaitConditionNotRunning)
+	go d.signalAll(ctx, id, "TERM")
+	_ = d.api.ContainerKill(ctx, id, "TERM") // not running any more: fine
+	grace := time.NewTimer(termWait)
+	defer grace.Stop()
+	for {
+		select {
+		case <-exits:
+			return nil
+		case err := <-errs:
+			if gone(err) {
+				return nil
+			}
+			return d.explain("stopping the script", err)
+		case <-grace.C:
+			_ = d.api.ContainerKill(ctx, id, "KILL") // the wait tells
+		}
+	}
+}
+
+// signalAll signals every process of a container but its first, from within:
+// the engine can reach only the first, and a shell there passes nothing on.
+func (d *Driver) signalAll(ctx context.Context, id, signal string) {
+	_, _ = d.exec(ctx, id, []string{"sh", "-c", "kill -" + signal + " -1"}, nil, io.Discard)
+}

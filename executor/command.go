@@ -1,0 +1,126 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/fault"
+)
+
+// call is one call of the program.
+type call struct {
+	env            environment
+	stdout, stderr io.Writer
+	exit           exit
+	log            *jobLog
+	settingsFile   string
+}
+
+// Main runs the program and returns its exit code, which is always one that
+// the Runner knows. environ is in the form of os.Environ.
+func Main(args, environ []string, stdout, stderr io.Writer) (code int) {
+	// A Runner that went away must not end a hook in the middle.
+	signal.Ignore(syscall.SIGPIPE)
+	env := newEnvironment(environ)
+	_, hooked := env[envPayload]
+	c := &call{
+		env: env, stdout: stdout, stderr: stderr, exit: newExit(env),
+		log: &jobLog{out: stderr, colour: hooked},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			c.log.fail(fault.System(fmt.Errorf("a fault of gitlab-dind-executor itself: %v", r), "please report it with the lines below"))
+			fmt.Fprintf(stderr, "%s\n", debug.Stack())
+			code = c.exit.system
+		}
+	}()
+	root := c.root()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return c.code(root.ExecuteContext(context.Background()))
+}
+
+// code is the one place where errors become exit codes.
+func (c *call) code(err error) int {
+	var script *failedScript
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &script):
+		if err := c.exit.record(script.code); err != nil {
+			c.log.fail(err)
+			return c.exit.system
+		}
+		return c.exit.build
+	case errors.Is(err, context.Canceled):
+		// The job was cancelled or ran out of time: the Runner knows and says so.
+		return c.exit.system
+	}
+	c.log.fail(err)
+	if fault.IsOfJob(err) {
+		return c.exit.build
+	}
+	return c.exit.system
+}
+
+func (c *call) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "gitlab-dind-executor",
+		Short: "A Docker daemon of its own for every GitLab CI job",
+		Long: "A driver for GitLab Runner's custom executor: it gives every job its own docker:dind\n" +
+			"sidecar over mutual TLS, next to an unprivileged job container.\n\n" +
+			"The hooks config, prepare, run and cleanup are called by GitLab Runner.",
+		Version:       driver.Version,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.PersistentFlags().StringVar(&c.settingsFile, "settings", "", "settings `FILE` (default "+config.DefaultPath+")")
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(
+		c.hook("config", "config", "Answer the Runner's config call", cobra.NoArgs, c.configHook),
+		c.hook("prepare", "prepare", "Prepare the sandbox and the job's containers", cobra.NoArgs, c.prepareHook),
+		c.hook("run", "run SCRIPT STAGE", "Run one stage's script", cobra.ExactArgs(2), c.runHook),
+		c.hook("cleanup", "cleanup", "Remove all that the job has", cobra.NoArgs, c.cleanupHook),
+		c.gcCommand(),
+		c.settingsCommand(),
+	)
+	return root
+}
+
+// hook makes the command of a hook. All but cleanup end when they are told to.
+func (c *call) hook(name, use, short string, args cobra.PositionalArgs, run func(context.Context, []string) error) *cobra.Command {
+	return &cobra.Command{
+		Use: use, Short: short, Args: args, GroupID: "",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, stop := cmd.Context(), func() {}
+			if name == "cleanup" {
+				signal.Ignore(syscall.SIGTERM, os.Interrupt)
+			} else {
+				ctx, stop = signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
+			}
+			defer stop()
+			return run(ctx, args)
+		},
+	}
+}
+
+// open loads the settings and connects to the engine.
+func (c *call) open() (config.Settings, *driver.Driver, error) {
+	s, err := config.Load(c.settingsFile)
+	if err != nil {
+		return s, nil, err
+	}
+	d, err := driver.Open(s.Engine.Host)
+	return s, d, err
+}

@@ -1,0 +1,58 @@
+package executor
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+)
+
+// failedScript is a script that ended with a code other than 0. It has said
+// itself what was wrong.
+type failedScript struct{ code int }
+
+func (f *failedScript) Error() string { return fmt.Sprintf("exit code %d", f.code) }
+
+// exit knows the codes by which a hook tells the Runner how it ended.
+type exit struct {
+	// build ends the job, system makes the Runner try again.
+	build, system int
+	// file receives a script's own code.
+	file string
+}
+
+func newExit(env environment) exit {
+	code := func(key string, otherwise int) int {
+		n, err := strconv.Atoi(env[key])
+		if err != nil || n < 1 || n > 255 {
+			return otherwise
+		}
+		return n
+	}
+	return exit{build: code(envBuildCode, 1), system: code(envSystemCode, 2), file: env[envExitFile]}
+}
+
+// reset removes a code that an earlier stage left: the Runner never does, and
+// would take it for this stage's.
+func (e exit) reset() error {
+	if e.file == "" {
+		return nil
+	}
+	if err := os.Remove(e.file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("removing the exit code of an earlier stage: %w", err)
+	}
+	return nil
+}
+
+// record leaves a script's own code for the Runner, which needs it for
+// allow_failure:exit_codes.
+func (e exit) record(code int) error {
+	if e.file == "" {
+		return nil
+	}
+	if err := os.WriteFile(e.file, []byte(strconv.Itoa(code)+"\n"), 0o600); err != nil {
+		return fmt.Errorf("leaving the script's exit code to the Runner: %w", err)
+	}
+	return nil
+}

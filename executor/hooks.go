@@ -1,0 +1,221 @@
+package executor
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"gitlab.com/gitlab-org/gitlab-runner/executors/custom/api"
+	"golang.org/x/sync/errgroup"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+)
+
+const (
+	driverName = "gitlab-dind-executor"
+	// prepareSlack is what prepare may take besides pulls and the boot.
+	prepareSlack = 5 * time.Minute
+	// sweepBound keeps prepare's own sweep from becoming what a job waits for.
+	sweepBound = 30 * time.Second
+	// maxScript bounds a script; the Runner's are a few kilobytes.
+	maxScript = 256 << 20
+)
+
+// configHook answers the Runner's config call: JSON on stdout.
+func (c *call) configHook(context.Context, []string) error {
+	settings, err := config.Load(c.settingsFile)
+	if err != nil {
+		return err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("this host's name: %w", err)
+	}
+	name, version, builds, cache, shared := driverName, driver.Version, buildsDir, cacheDir, false
+	return json.NewEncoder(c.stdout).Encode(api.ConfigExecOutput{
+		Driver:            &api.DriverInfo{Name: &name, Version: &version},
+		Hostname:          &host,
+		BuildsDir:         &builds,
+		CacheDir:          &cache,
+		BuildsDirIsShared: &shared,
+		JobEnv: &map[string]string{
+			envStarted:  time.Now().UTC().Format(time.RFC3339Nano),
+			envSettings: settings.Digest(),
+		},
+	})
+}
+
+// prepareHook makes what the job needs. It may be called again for the same
+// job, so it first removes what an earlier attempt left.
+func (c *call) prepareHook(ctx context.Context, _ []string) error {
+	began := time.Now()
+	p, err := readPayload(c.env[envPayload])
+	if err != nil {
+		return err
+	}
+	settings, d, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	ctx, cancel := context.WithTimeout(ctx, settings.Pull.Timeout.Std()+settings.Sidecar.ReadyTimeout.Std()+prepareSlack)
+	defer cancel()
+
+	var facts plan.Facts
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return d.Cleanup(gctx, p.key()) })
+	g.Go(func() (err error) {
+		facts, err = d.Facts(gctx)
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	owner, err := driver.CallingRunner()
+	if err != nil {
+		return err
+	}
+	facts.Sandbox, facts.Owner, facts.Started = driver.NewSandboxID(), owner.String(), c.started(began)
+	if facts.RegistryCAs, err = registryCAs(settings); err != nil {
+		return err
+	}
+	pl, err := plan.Build(settings, planJob(p, c.env), facts)
+	if err != nil {
+		return err
+	}
+	for _, w := range pl.Warnings {
+		c.log.warn(w)
+	}
+
+	// What others left is removed while the daemon boots; what that cannot
+	// finish in time is left to the next job or to gc.
+	sweep, stopSweep := context.WithTimeout(ctx, sweepBound)
+	defer stopSweep()
+	go func() { _, _ = d.Sweep(sweep, began, false) }()
+
+	ready, err := d.Prepare(ctx, pl, c.log.say)
+	if err != nil {
+		return err
+	}
+	name := "docker"
+	if ready.Docker != "" {
+		name += " " + ready.Docker
+	}
+	c.log.say(fmt.Sprintf("%s ready in %.1f s (cold)", name, time.Since(began).Seconds()))
+	return nil
+}
+
+// started is when the config hook ran; without one it is now.
+func (c *call) started(now time.Time) time.Time {
+	t, err := time.Parse(time.RFC3339Nano, c.env[envStarted])
+	if err != nil || t.After(now) {
+		return now
+	}
+	return t
+}
+
+// registryCAs reads the CAs that the settings name.
+func registryCAs(s config.Settings) (map[string][]byte, error) {
+	cas := map[string][]byte{}
+	for host, r := range s.Registry {
+		if r.CAFile == "" {
+			continue
+		}
+		pem, err := os.ReadFile(r.CAFile)
+		if err != nil {
+			return nil, fault.System(fmt.Errorf("the CA of registry %s: %w", host, err),
+				"name a PEM file that the Runner's user can read in the settings")
+		}
+		cas[host] = pem
+	}
+	return cas, nil
+}
+
+// runHook runs one stage: args are the script's path and the stage.
+func (c *call) runHook(ctx context.Context, args []string) error {
+	if err := c.exit.reset(); err != nil {
+		return err
+	}
+	p, err := readPayload(c.env[envPayload])
+	if err != nil {
+		return err
+	}
+	script, err := readScript(args[0])
+	if err != nil {
+		return err
+	}
+	settings, d, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	// The Runner watches the time; this bound is for one that went away.
+	ctx, cancel := context.WithTimeout(ctx, p.timeout()+settings.Cleanup.Grace.Std())
+	defer cancel()
+
+	var code int
+	stage := args[1]
+	if buildSide(stage) {
+		first := stage == "build_script" || stage == "step_script"
+		code, err = d.RunJob(ctx, p.key(), first, script, c.stdout)
+	} else {
+		code, err = d.RunHelper(ctx, p.key(), script, c.stdout)
+	}
+	switch {
+	case err != nil:
+		return err
+	case code != 0:
+		return &failedScript{code}
+	}
+	return nil
+}
+
+func readScript(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err == nil && info.Size() > maxScript {
+		err = fmt.Errorf("%d bytes", info.Size())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the stage's script: %w", err)
+	}
+	script, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("the stage's script: %w", err)
+	}
+	return script, nil
+}
+
+// buildSide tells the stages that run in the job container from those of the
+// helper.
+func buildSide(stage string) bool {
+	return stage == "build_script" || stage == "after_script" || strings.HasPrefix(stage, "step_")
+}
+
+// cleanupHook removes all that the job has. It has a time of its own, prints
+// nothing when all is well, and finishes even when it is told to stop.
+func (c *call) cleanupHook(ctx context.Context, _ []string) error {
+	c.log.colour = false // it goes to the Runner's log
+	p, err := readPayload(c.env[envPayload])
+	if err != nil {
+		return err
+	}
+	settings, err := config.Load(c.settingsFile)
+	if err != nil {
+		settings = config.Default() // a broken file must not keep a job's objects
+		c.log.fail(err)
+	}
+	d, err := driver.Open(settings.Engine.Host)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	ctx, cancel := context.WithTimeout(ctx, settings.Cleanup.Timeout.Std())
+	defer cancel()
+	return d.Cleanup(ctx, p.key())
+}

@@ -1,0 +1,50 @@
+package executor
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"gitlab-dind-executor/fault"
+)
+
+// The rules of output. The job log belongs to the person who wrote the
+// pipeline: one short line per thing that matters, no timestamps (the Runner
+// adds them), no Docker jargon that they did not write. An error is one line
+// that says what failed, then a hint line that says what to do. Colours are the
+// Runner's own.
+const (
+	yellow = "\x1b[0;33m"
+	red    = "\x1b[31;1m"
+	plain  = "\x1b[0;m"
+)
+
+// jobLog writes lines to the job log. It is safe for several goroutines.
+type jobLog struct {
+	mu  sync.Mutex
+	out io.Writer
+	// colour is off where a person's terminal or a log file reads along.
+	colour bool
+}
+
+func (l *jobLog) line(colour, text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.colour && colour != "" {
+		text = colour + text + plain
+	}
+	fmt.Fprintln(l.out, text)
+}
+
+func (l *jobLog) say(text string) { l.line("", text) }
+
+func (l *jobLog) warn(text string) { l.line(yellow, "warning: "+text) }
+
+// fail shows an error and its hint.
+func (l *jobLog) fail(err error) {
+	l.line(red, "error: "+strings.TrimSpace(err.Error()))
+	if hint := fault.HintOf(err); hint != "" {
+		l.line("", "hint: "+hint)
+	}
+}

@@ -1,0 +1,154 @@
+package executor
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"time"
+
+	"gitlab-dind-executor/fault"
+)
+
+// maxPayload bounds the payload; GitLab's own limits keep it far below.
+const maxPayload = 64 << 20
+
+// payload is the job as GitLab sent it, as far as it is used here. The Runner's
+// own types need modules that Go's module proxy does not serve, so these are
+// ours; the source is GitLab Runner's job response.
+type payload struct {
+	ID      int64 `json:"id"`
+	JobInfo struct {
+		ProjectID    int64  `json:"project_id"`
+		InstanceUUID string `json:"instance_uuid"`
+	} `json:"job_info"`
+	GitInfo struct {
+		RepoURL   string `json:"repo_url"`
+		Protected bool   `json:"protected"`
+	} `json:"git_info"`
+	RunnerInfo struct {
+		// Timeout is in seconds.
+		Timeout int64 `json:"timeout"`
+	} `json:"runner_info"`
+	Variables   []payloadVariable `json:"variables"`
+	Image       payloadImage      `json:"image"`
+	Services    []payloadService  `json:"services"`
+	Credentials []struct {
+		Type     string `json:"type"`
+		URL      string `json:"url"`
+		Username string `json:"username"`
+		Password string `json:"password"`
+	} `json:"credentials"`
+}
+
+type payloadVariable struct {
+	Key    string `json:"key"`
+	Value  string `json:"value"`
+	Public bool   `json:"public"`
+	File   bool   `json:"file"`
+	Raw    bool   `json:"raw"`
+}
+
+type payloadImage struct {
+	Name         string   `json:"name"`
+	Entrypoint   []string `json:"entrypoint"`
+	PullPolicies []string `json:"pull_policy"`
+	ExecutorOpts struct {
+		Docker struct {
+			Platform string `json:"platform"`
+			User     user   `json:"user"`
+		} `json:"docker"`
+	} `json:"executor_opts"`
+}
+
+type payloadService struct {
+	payloadImage
+	// Alias holds one or several names, separated by spaces or commas.
+	Alias     string            `json:"alias"`
+	Command   []string          `json:"command"`
+	Variables []payloadVariable `json:"variables"`
+}
+
+// user is a name or a number in a pipeline.
+type user string
+
+func (u *user) UnmarshalJSON(b []byte) error {
+	var n json.Number
+	if err := json.Unmarshal(b, (*string)(u)); err == nil {
+		return nil
+	}
+	err := json.Unmarshal(b, &n)
+	*u = user(n.String())
+	return err
+}
+
+// The bounds of a job's timeout: what GitLab lets be configured.
+const (
+	defaultTimeout = time.Hour
+	maxTimeout     = 31 * 24 * time.Hour
+)
+
+// readPayload reads the file that JOB_RESPONSE_FILE names.
+func readPayload(path string) (*payload, error) {
+	hint := "hooks are called by GitLab Runner 12.6 or later; it sets JOB_RESPONSE_FILE"
+	if path == "" {
+		return nil, fault.System(errors.New("no job payload: JOB_RESPONSE_FILE is not set"), hint)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fault.System(fmt.Errorf("reading the job payload: %w", err), hint)
+	}
+	defer f.Close()
+	var p payload
+	dec := json.NewDecoder(io.LimitReader(f, maxPayload))
+	if err := dec.Decode(&p); err != nil {
+		return nil, fault.System(fmt.Errorf("the job payload is broken: %w", err), "retry the job; look at the disk of this host")
+	}
+	if p.ID <= 0 {
+		return nil, fault.System(errors.New("the job payload has no job id"), hint)
+	}
+	if p.instance() == "" {
+		return nil, fault.System(errors.New("the job payload names no GitLab instance"), hint)
+	}
+	return &p, nil
+}
+
+// instance identifies the GitLab instance: two may share an engine.
+func (p *payload) instance() string {
+	if p.JobInfo.InstanceUUID != "" {
+		return p.JobInfo.InstanceUUID
+	}
+	u, err := url.Parse(p.GitInfo.RepoURL)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
+// key identifies the job on the engine.
+func (p *payload) key() string {
+	return fmt.Sprintf("%s/%d", p.instance(), p.ID)
+}
+
+// scope identifies whose caches and layers the job may use. What does not say
+// that it is protected is not.
+func (p *payload) scope() string {
+	protection := "unprotected"
+	if p.GitInfo.Protected {
+		protection = "protected"
+	}
+	return fmt.Sprintf("%s/%d/%s", p.instance(), p.JobInfo.ProjectID, protection)
+}
+
+func (p *payload) timeout() time.Duration {
+	t := time.Duration(p.RunnerInfo.Timeout) * time.Second
+	if p.RunnerInfo.Timeout <= 0 {
+		return defaultTimeout
+	}
+	if t <= 0 || t > maxTimeout {
+		return maxTimeout
+	}
+	return t
+}
