@@ -84,9 +84,9 @@ func (u *user) UnmarshalJSON(b []byte) error {
 	return err
 }
 
-// The bounds of a job's timeout: what GitLab lets be configured.
+// The Runner's own default for a job without a timeout, and a bound on nonsense.
 const (
-	defaultTimeout = time.Hour
+	defaultTimeout = 2 * time.Hour
 	maxTimeout     = 31 * 24 * time.Hour
 )
 

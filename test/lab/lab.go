@@ -1,0 +1,213 @@
+// Package lab is a whole small world around the executor: an engine with its
+// images, a registry with TLS and a password, a git server, settings that fit,
+// and a stand-in for GitLab Runner that drives the real binary. The demo, the
+// end-to-end tests and the benchmark run their jobs in it.
+//
+// It may import executor/local and test/rig.
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/docker/docker/client"
+
+	"gitlab-dind-executor/executor/local"
+	"gitlab-dind-executor/test/rig"
+)
+
+// RegistryName is the registry's host name, without its port, in the sandboxes.
+const RegistryName = "registry.demo.test"
+
+// Lab is a running world. Close ends it.
+type Lab struct {
+	Engine   *client.Client
+	Registry *rig.Registry
+	Git      *rig.GitServer
+	// Binary is the executor, Settings its settings file.
+	Binary, Settings string
+
+	dir string
+	ids atomic.Int64
+}
+
+// Options say what differs from the usual world.
+type Options struct {
+	// Binary is the executor; "" builds it from the module's root.
+	Binary string
+	// Settings are more lines for the settings file.
+	Settings string
+}
+
+// New makes a world with one project, group/app, that holds App's files.
+func New(ctx context.Context, opts Options) (l *Lab, err error) {
+	l = &Lab{Binary: opts.Binary}
+	l.ids.Store(time.Now().Unix())
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, l.Close())
+		}
+	}()
+	if l.Engine, err = client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation()); err != nil {
+		return l, err
+	}
+	if err := rig.Require(ctx, l.Engine); err != nil {
+		return l, err
+	}
+	if l.dir, err = os.MkdirTemp("", "dind-lab-"); err != nil {
+		return l, err
+	}
+	if l.Binary == "" {
+		l.Binary = filepath.Join(l.dir, "gitlab-dind-executor")
+		build := exec.CommandContext(ctx, "go", "build", "-o", l.Binary, "gitlab-dind-executor")
+		if out, err := build.CombinedOutput(); err != nil {
+			return l, fmt.Errorf("building the executor: %w\n%s", err, out)
+		}
+	}
+	if l.Registry, err = rig.StartRegistry(ctx, l.Engine, RegistryName, rig.RegistryOptions{}); err != nil {
+		return l, err
+	}
+	if err := l.Registry.Push(ctx, l.Engine, rig.ImageBusybox, "base/busybox:latest"); err != nil {
+		return l, err
+	}
+	if l.Git, err = rig.StartGitServer(ctx, l.Engine, "group/app", rig.Files(App(l.Registry.Host))); err != nil {
+		return l, err
+	}
+	l.Settings = filepath.Join(l.dir, "dind.toml")
+	return l, os.WriteFile(l.Settings, []byte(l.settings()+opts.Settings), 0o600)
+}
+
+// Close ends servers and removes what New made.
+func (l *Lab) Close() error {
+	var errs []error
+	if l.Git != nil {
+		errs = append(errs, l.Git.Close())
+	}
+	if l.Registry != nil {
+		errs = append(errs, l.Registry.Close())
+	}
+	if l.Engine != nil {
+		errs = append(errs, l.Engine.Close())
+	}
+	if l.dir != "" {
+		errs = append(errs, os.RemoveAll(l.dir))
+	}
+	return errors.Join(errs...)
+}
+
+func (l *Lab) settings() string {
+	return fmt.Sprintf(`
+[sidecar]
+image = %[1]q
+allowed_images = ["gitlab-dind-executor.test/docker:*", "127.0.0.1:*/**"]
+[job]
+image = %[2]q
+start_early = ["gitlab-dind-executor.test/docker:*"]
+[helper]
+image = %[3]q
+[registry.%[4]q]
+ca_file = %[5]q
+[network]
+extra_hosts = ["%[6]s:%[7]s"]
+`, rig.ImageDind, rig.ImageCLI, rig.ImageHelper, l.Registry.Host, l.Registry.CAFile, RegistryName, l.Registry.Addr)
+}
+
+// WriteSettings writes a settings file of its own: the lab's lines and more.
+func (l *Lab) WriteSettings(name, more string) (path string, err error) {
+	path = filepath.Join(l.dir, name)
+	return path, os.WriteFile(path, []byte(l.settings()+more), 0o600)
+}
+
+// Runner is a stand-in for GitLab Runner that calls the executor.
+func (l *Lab) Runner() *local.Runner {
+	hook := func(name string) []string { return []string{"--settings", l.Settings, name} }
+	return &local.Runner{
+		Executable: l.Binary,
+		ConfigArgs: hook("config"), PrepareArgs: hook("prepare"), RunArgs: hook("run"), CleanupArgs: hook("cleanup"),
+		TempDir:             l.dir,
+		GracefulKillTimeout: time.Minute,
+	}
+}
+
+// Job is a payload as GitLab would send it for a job of group/app with this
+// script: docker:cli beside docker:dind unless changed.
+func (l *Lab) Job(script ...string) local.Payload {
+	id := l.ids.Add(1)
+	protected := true
+	image := l.Registry.Host + "/group/app"
+	p := local.Payload{
+		ID: id, Token: l.Git.Token, AllowGitFetch: true,
+		JobInfo: local.JobInfo{Name: "build_image", Stage: "build", ProjectID: 42, ProjectName: "app"},
+		GitInfo: local.GitInfo{
+			RepoURL: l.Git.URL, RepoObjectFormat: "sha1", Ref: "main", SHA: l.Git.SHA, RefType: "branch",
+			BeforeSHA: strings.Repeat("0", 40), Refspecs: []string{"+refs/heads/main:refs/remotes/origin/main"},
+			Depth: 20, Protected: &protected,
+		},
+		RunnerInfo: local.RunnerInfo{Timeout: 600},
+		Steps:      []local.Step{{Name: "script", Script: script, Timeout: 600, When: "on_success"}},
+		Image:      local.Image{Name: rig.ImageCLI},
+		Services:   []local.Image{{Name: rig.ImageDind}},
+		Credentials: []local.Credentials{
+			{Type: "registry", URL: l.Registry.Host, Username: l.Registry.User, Password: l.Registry.Password},
+			{Type: "registry", URL: l.Registry.LocalHost, Username: l.Registry.User, Password: l.Registry.Password},
+		},
+	}
+	public := func(key, value string) {
+		p.Variables = append(p.Variables, local.Variable{Key: key, Value: value, Public: true})
+	}
+	secret := func(key, value string) {
+		p.Variables = append(p.Variables, local.Variable{Key: key, Value: value, Masked: true})
+	}
+	public("CI", "true")
+	public("GITLAB_CI", "true")
+	public("CI_JOB_ID", fmt.Sprint(id))
+	public("CI_JOB_NAME", p.JobInfo.Name)
+	public("CI_PROJECT_ID", "42")
+	public("CI_PROJECT_PATH", "group/app")
+	public("CI_SERVER_URL", l.Git.Base)
+	public("CI_COMMIT_SHA", l.Git.SHA)
+	public("CI_COMMIT_SHORT_SHA", l.Git.SHA[:8])
+	public("CI_COMMIT_REF_NAME", "main")
+	public("CI_COMMIT_REF_SLUG", "main")
+	public("CI_COMMIT_BRANCH", "main")
+	public("CI_REGISTRY", l.Registry.Host)
+	public("CI_REGISTRY_IMAGE", image)
+	public("CI_REGISTRY_USER", l.Registry.User)
+	secret("CI_REGISTRY_PASSWORD", l.Registry.Password)
+	secret("CI_JOB_TOKEN", l.Git.Token)
+	return p
+}
+
+// Set adds a job variable as .gitlab-ci.yml would.
+func Set(p *local.Payload, key, value string) {
+	p.Variables = append(p.Variables, local.Variable{Key: key, Value: value, Public: true})
+}
+
+// App is a small project: a static program is built in one stage, tested and
+// put into an image in the next.
+func App(registry string) map[string]string {
+	return map[string]string{
+		"Dockerfile": `FROM ` + registry + `/base/busybox:latest AS build
+WORKDIR /src
+COPY app.sh .
+RUN sed "s/@VERSION@/1.0/" app.sh > /app && chmod +x /app
+RUN mkdir -p /script/to/run && printf '#!/bin/sh\n/app | grep -q hello && echo tests passed\n' > /script/to/run/tests \
+ && chmod +x /script/to/run/tests
+
+FROM ` + registry + `/base/busybox:latest
+COPY --from=build /app /app
+COPY --from=build /script /script
+RUN /script/to/run/tests
+CMD ["/app"]
+`,
+		"app.sh":    "#!/bin/sh\necho \"hello from version @VERSION@\"\n",
+		"README.md": "A small app.\n",
+	}
+}
