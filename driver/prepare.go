@@ -73,6 +73,9 @@ func (d *Driver) Prepare(ctx context.Context, p *plan.Plan, say func(string)) (R
 			case <-ctx.Done():
 				return ctx.Err()
 			}
+			if c.Role == plan.RoleSidecar && img.Config != nil {
+				c.Entrypoint, c.Command = p.Sidecar.Boot(img.Config.Entrypoint)
+			}
 			id, err := d.create(ctx, convert(p, c, name, labels, img))
 			if err != nil {
 				return createFault(c, err)
@@ -165,7 +168,10 @@ func (prep *preparation) startSidecar(ctx context.Context, id string) (Ready, er
 	if err != nil {
 		return Ready{}, err
 	}
-	files := []file{{daemonConfigPath, 0o644, config}}
+	files := []file{{plan.ContainerdConfig, 0o644, []byte(plan.ContainerdTOML)}}
+	if config != nil {
+		files = append(files, file{daemonConfigPath, 0o644, config})
+	}
 	if prep.certs != nil {
 		files = append(files, prep.certs.serverFiles(certDir)...)
 	}

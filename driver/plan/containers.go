@@ -61,6 +61,7 @@ func sidecar(s config.Settings, job Job, facts Facts, declared *Service, conn co
 			"default-address-pools": []map[string]any{{"base": inner.pool.String(), "size": inner.size}},
 		},
 		RegistryCAs:  facts.RegistryCAs,
+		FastBoot:     s.Sidecar.FastBoot,
 		ReadyTimeout: s.Sidecar.ReadyTimeout.Std(),
 	}
 	if dns := firstNonEmpty(s.Network.DNS, facts.DNS); len(dns) > 0 {

@@ -107,7 +107,9 @@ type Sidecar struct {
 	// DaemonConfig is laid under the image's own daemon.json.
 	DaemonConfig map[string]any
 	// RegistryCAs are PEM certificates by registry host and port.
-	RegistryCAs  map[string][]byte
+	RegistryCAs map[string][]byte
+	// FastBoot starts containerd before dockerd where the image allows it.
+	FastBoot     bool
 	ReadyTimeout time.Duration
 }
 

@@ -1,0 +1,57 @@
+package plan
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// ContainerdConfig is where the sidecar finds the configuration for the
+// containerd that is started before dockerd.
+const ContainerdConfig = "/etc/docker/gitlab-dind-executor-containerd.toml"
+
+// ContainerdTOML is that configuration. Root and state are where dockerd would
+// put those of a containerd of its own, so that a data root serves both. The
+// CRI plugin is off, as dockerd has it. containerd before 1.3 passes over what
+// it does not know here.
+const ContainerdTOML = `version = 2
+root = "/var/lib/docker/containerd/daemon"
+state = "/run/docker/containerd/daemon"
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime"]
+
+[grpc]
+address = "/run/docker/containerd/containerd.sock"
+`
+
+// bootFast starts containerd, waits until it listens (at most 3 s) and hands it
+// to the image's entrypoint, which is $0. dockerd left alone starts containerd
+// itself, finds no socket at its first look and sleeps a whole second before
+// the second: most of what an inner daemon's boot takes. Where anything is
+// missing the entrypoint goes its own way.
+const bootFast = `c=` + ContainerdConfig + `
+s=/run/docker/containerd/containerd.sock
+if command -v containerd >/dev/null && [ -f $c ]; then
+  mkdir -p /run/docker/containerd
+  rm -f $s /run/docker/containerd/containerd.pid
+  containerd --config $c >/dev/null 2>&1 &
+  i=0
+  while [ ! -S $s ] && [ $i -lt 300 ] && kill -0 $! 2>/dev/null; do sleep 0.01; i=$((i+1)); done
+  if [ -S $s ]; then set -- --containerd=$s "$@"; else kill $! 2>/dev/null; wait $! 2>/dev/null; fi
+fi
+exec "$0" "$@"`
+
+// Boot returns the sidecar's entrypoint and command for an image with the given
+// entrypoint: those of the plan, or, where the image boots as the official ones
+// do, the fast way.
+func (s Sidecar) Boot(imageEntrypoint []string) (entrypoint, command []string) {
+	official := s.Entrypoint == nil && len(imageEntrypoint) == 1 &&
+		path.Base(imageEntrypoint[0]) == "dockerd-entrypoint.sh"
+	flagsOnly := len(s.Command) == 0 || strings.HasPrefix(s.Command[0], "-")
+	ownContainerd := slices.ContainsFunc(s.Command, func(arg string) bool {
+		return arg == "--containerd" || strings.HasPrefix(arg, "--containerd=")
+	})
+	if !s.FastBoot || !official || !flagsOnly || ownContainerd {
+		return s.Entrypoint, s.Command
+	}
+	return []string{"sh", "-c", bootFast, imageEntrypoint[0]}, s.Command
+}

@@ -1,0 +1,154 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"gitlab-dind-executor/executor/local"
+	"gitlab-dind-executor/test/lab"
+	"gitlab-dind-executor/test/rig"
+)
+
+// world is made once; each test runs its jobs in it and leaves the engine's
+// lists as they were.
+var world *lab.Lab
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	var err error
+	if world, err = lab.New(ctx, lab.Options{}); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		return 1
+	}
+	code := m.Run()
+	if err := world.Close(); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		return 1
+	}
+	return code
+}
+
+// jobTimeout bounds any one job of these tests.
+const jobTimeout = 3 * time.Minute
+
+// buffer is a log that can be read while a job writes it.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// ran is a job that has ended, with its logs.
+type ran struct {
+	local.Result
+	t         *testing.T
+	log       string
+	runnerLog string
+}
+
+// runJob runs a job with the lab's usual Runner, changed by with.
+func runJob(t *testing.T, p local.Payload, with ...func(*local.Runner)) ran {
+	t.Helper()
+	rig.Unchanged(t, world.Engine)
+	ctx, cancel := context.WithTimeout(t.Context(), jobTimeout)
+	defer cancel()
+	job, finish := startJob(ctx, t, p, with...)
+	return finish(job.Wait())
+}
+
+// startJob starts a job; finish makes its result out of what Wait returns.
+func startJob(ctx context.Context, t *testing.T, p local.Payload, with ...func(*local.Runner)) (*local.Job, func(local.Result) ran) {
+	t.Helper()
+	var log, runnerLog buffer
+	r := world.Runner()
+	r.Log, r.RunnerLog = &log, &runnerLog
+	r.PrepareRetryDelay = 50 * time.Millisecond
+	for _, w := range with {
+		w(r)
+	}
+	return r.Start(ctx, p), func(res local.Result) ran {
+		t.Helper()
+		t.Cleanup(func() {
+			if t.Failed() {
+				t.Logf("state %s, error %v, phases %+v\njob log:\n%s\nrunner log:\n%s", res.State, res.Err, res.Phases, log.String(), runnerLog.String())
+			}
+		})
+		return ran{Result: res, t: t, log: log.String(), runnerLog: runnerLog.String()}
+	}
+}
+
+func (r ran) succeeded() ran {
+	r.t.Helper()
+	if r.State != local.Success {
+		r.t.Fatalf("the job ended as %s: %v", r.State, r.Err)
+	}
+	return r
+}
+
+func (r ran) failedWith(code int) ran {
+	r.t.Helper()
+	if r.State != local.Failed || r.ExitCode != code {
+		r.t.Fatalf("the job ended as %s with code %d, want failed with %d: %v", r.State, r.ExitCode, code, r.Err)
+	}
+	return r
+}
+
+// says asserts that the job log has these parts, in this order.
+func (r ran) says(parts ...string) ran {
+	r.t.Helper()
+	rest := r.log
+	for _, p := range parts {
+		_, after, found := strings.Cut(rest, p)
+		if !found {
+			r.t.Fatalf("the job log does not say %q (in this place)", p)
+		}
+		rest = after
+	}
+	return r
+}
+
+func (r ran) saysNot(parts ...string) ran {
+	r.t.Helper()
+	for _, p := range parts {
+		if strings.Contains(r.log, p) {
+			r.t.Fatalf("the job log says %q", p)
+		}
+	}
+	return r
+}
+
+// quietCleanup asserts that cleanup had nothing to complain of.
+func (r ran) quietCleanup() ran {
+	r.t.Helper()
+	if strings.TrimSpace(r.runnerLog) != "" {
+		r.t.Fatalf("cleanup said: %s", r.runnerLog)
+	}
+	return r
+}
+
+// images replaces a job's image and its one service.
+func images(p local.Payload, job, dind string) local.Payload {
+	p.Image = local.Image{Name: job}
+	p.Services = []local.Image{{Name: dind}}
+	return p
+}
