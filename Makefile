@@ -1,0 +1,54 @@
+# Everything but build and lint needs a Docker Engine: scripts/engine uses the
+# one that answers, or installs and starts one.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+version := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+release := -trimpath -ldflags "-s -w -X gitlab-dind-executor/driver.Version=$(version)"
+
+# What go test said, as JSON: outside of the repository, beside what the scripts keep.
+cache := $(or $(GITLAB_DIND_EXECUTOR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gitlab-dind-executor)
+TEST_JSON ?= $(cache)/test.json
+
+.PHONY: help build demo test bench lint engine clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | \
+		while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+
+build: ## Build bin/gitlab-dind-executor, a static binary
+	CGO_ENABLED=0 go build $(release) -o bin/gitlab-dind-executor .
+
+# Built rather than "go run", so that a signal to make reaches the program
+# itself, which has something to clean up.
+demo: engine build ## Run a pipeline that builds and pushes an image, and show what is left
+	@go build -o bin/demo ./scripts/demo
+	@bin/demo -executor bin/gitlab-dind-executor
+
+# Engine tests compare the engine's complete lists of objects, so packages must
+# not run side by side; compiling them may.
+test: lint engine ## Check the code and run all tests
+	@mkdir -p "$(dir $(TEST_JSON))"
+	@go build -o bin/testreport ./scripts/testreport
+	@go list -race -test -export -deps ./... >/dev/null
+	@go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./... | \
+		xargs go test -race -p 1 -count=1 -timeout 20m -json | bin/testreport -o "$(TEST_JSON)"
+
+bench: engine build ## Compare with stock docker:dind, side by side; writes bench.json
+	@go build -o bin/bench ./scripts/bench
+	@bin/bench -executor bin/gitlab-dind-executor $(BENCH)
+
+lint: ## Check format, go vet and staticcheck
+	@list=$$(go tool gofumpt -l .); [[ -z $$list ]] || \
+		{ printf 'error: not formatted:\n%s\nhint: run go tool gofumpt -w .\n' "$$list" >&2; exit 1; }
+	@go vet ./...
+	@go tool staticcheck ./...
+
+engine:
+	@scripts/engine
+	@scripts/images
+
+clean: ## Remove what was built; the engine and its images stay
+	rm -rf bin bench.json
