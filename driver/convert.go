@@ -30,7 +30,7 @@ func convert(p *plan.Plan, c plan.Container, name string, labels map[string]stri
 	out := created{
 		name: name,
 		config: &container.Config{
-			Image:        img.ID,
+			Image:        c.Image.Name,
 			Entrypoint:   c.Entrypoint,
 			Cmd:          c.Command,
 			User:         c.User,

@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 
@@ -18,12 +19,18 @@ import (
 const subnetTries = 64
 
 // createNetwork makes the anchor of a sandbox, with the first subnet of the
-// plan's pool that the engine takes.
+// plan's pool that the engine takes. Its owner is the hook that prepares: until
+// the job container is there, with the Runner as owner, the sandbox lives no
+// longer than that hook. So a network that a killed hook's request makes after
+// cleanup has looked is nobody's.
 func (d *Driver) createNetwork(ctx context.Context, p *plan.Plan) error {
 	l := sandboxLabels(p, plan.RoleNetwork)
-	for k, v := range claim(p.Claim) {
-		l[k] = v
+	maps.Copy(l, claim(p.Claim))
+	hook, err := thisProcess()
+	if err != nil {
+		return err
 	}
+	l[labelOwner] = hook.String()
 	subnets := p.Network.Subnets(p.Sandbox, subnetTries)
 	for _, subnet := range subnets {
 		_, err := d.api.NetworkCreate(ctx, networkName(p.Sandbox), network.CreateOptions{

@@ -12,8 +12,8 @@ import (
 	"syscall"
 )
 
-// Owner identifies the Runner's process that called a hook, across reboots and
-// among containers and hosts that share an engine.
+// Owner identifies a process, across reboots and among containers and hosts
+// that share an engine: the Runner that called a hook, or the hook itself.
 type Owner struct {
 	Machine      string `json:"machine"`
 	Host         string `json:"host"`
@@ -54,6 +54,17 @@ func CallingRunner() (Owner, error) {
 	o.Start, _, err = processStat(parent)
 	if err != nil {
 		return Owner{}, fmt.Errorf("finding the process that called the hook: %w", err)
+	}
+	return o, nil
+}
+
+// thisProcess is the hook itself.
+func thisProcess() (Owner, error) {
+	o := thisPlace()
+	o.PID = os.Getpid()
+	var err error
+	if o.Start, _, err = processStat(o.PID); err != nil {
+		return Owner{}, fmt.Errorf("reading this process's start time: %w", err)
 	}
 	return o, nil
 }

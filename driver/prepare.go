@@ -55,7 +55,9 @@ func (d *Driver) Prepare(ctx context.Context, p *plan.Plan, say func(string)) (R
 	g, ctx := errgroup.WithContext(ctx)
 	anchored := make(chan struct{})
 	g.Go(func() error {
-		if err := d.createNetwork(ctx, p); err != nil {
+		uncut, cancel := uncut(ctx)
+		defer cancel()
+		if err := d.createNetwork(uncut, p); err != nil {
 			return err
 		}
 		close(anchored)
@@ -98,8 +100,23 @@ func (d *Driver) Prepare(ctx context.Context, p *plan.Plan, say func(string)) (R
 	return ready, g.Wait()
 }
 
+// createBound is how long one creation may take on a busy engine.
+const createBound = time.Minute
+
+// uncut returns a context for a creation. It outlives its caller's: a request
+// that is cut off is carried out all the same, and what it makes would come
+// after cleanup has looked.
+func uncut(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), createBound)
+}
+
 // create creates a container.
 func (d *Driver) create(ctx context.Context, c created) (id string, err error) {
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	ctx, cancel := uncut(ctx)
+	defer cancel()
 	r, err := d.api.ContainerCreate(ctx, c.config, c.host, c.network, c.platform, c.name)
 	if err != nil {
 		return "", d.explain("creating container "+c.name, err)

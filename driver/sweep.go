@@ -66,7 +66,7 @@ func verdict(s *sandboxObjects, now time.Time, lives func(Owner) life) string {
 	case alive:
 		return ""
 	case dead:
-		return "its Runner is dead"
+		return "its owner is dead"
 	}
 	deadline, err := time.Parse(time.RFC3339, claim[labelDeadline])
 	if err == nil && now.After(deadline) {
@@ -75,11 +75,13 @@ func verdict(s *sandboxObjects, now time.Time, lives func(Owner) life) string {
 	return ""
 }
 
-// claimOf returns labels that say whose a sandbox is, or nil.
+// claimOf returns the labels that say whose a sandbox is, or nil: those of the
+// job container, whose owner is the Runner, before those of the network, whose
+// owner is the hook that prepares.
 func claimOf(s *sandboxObjects) map[string]string {
 	for _, list := range [][]object{s.containers, s.networks} {
 		for _, o := range list {
-			if o.labels[labelJob] != "" {
+			if o.labels[labelJob] != "" && (o.role == plan.RoleJob || o.role == plan.RoleNetwork) {
 				return o.labels
 			}
 		}

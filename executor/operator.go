@@ -17,8 +17,8 @@ func (c *call) gcCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "gc",
 		Short: "Remove what no living job owns",
-		Long: "Removes sandboxes whose network is gone, whose Runner is dead, or whose deadline has\n" +
-			"passed while their Runner cannot be proved alive. It touches nothing else.",
+		Long: "Removes sandboxes whose network is gone, whose owner is dead, or whose deadline has\n" +
+			"passed while their owner cannot be proved alive. It touches nothing else.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, d, err := c.open()

@@ -32,21 +32,43 @@ func TestBuildTagAndPush(t *testing.T) {
 }
 
 func TestOwnDindImageWithoutAlias(t *testing.T) {
-	if err := world.Registry.Push(t.Context(), world.Engine, rig.ImageDind, "group/project/docker:20.10.16-dind"); err != nil {
-		t.Fatal(err)
-	}
 	p := world.Job(
 		`docker version --format '{{.Server.Version}}'`,
 		`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`,
 		`docker build -t my-docker-image .`,
 		`docker run my-docker-image /script/to/run/tests`,
 	)
-	// The engine trusts a registry at a loopback address; the image is not on
-	// this host, and the registry demands the job's credentials.
-	p = images(p, rig.ImageCLI, world.Registry.LocalHost+"/group/project/docker:20.10.16-dind")
-	t.Cleanup(func() { removeImage(t, p.Services[0].Name) })
-	runJob(t, p).succeeded().quietCleanup().
-		says("pulling "+p.Services[0].Name, "pulled "+p.Services[0].Name, "sha256:", "ready in", "tests passed")
+	p = images(p, rig.ImageCLI, tagged(t, rig.ImageDind, world.Registry.LocalHost+"/group/project/docker:20.10.16-dind"))
+	runJob(t, p).succeeded().quietCleanup().says("ready in", "tests passed").saysNot("pulling")
+}
+
+func TestImagesAreFetchedWithTheJobsCredentials(t *testing.T) {
+	if err := world.Registry.Push(t.Context(), world.Engine, rig.ImageBusybox, "group/tools/sh:1"); err != nil {
+		t.Fatal(err)
+	}
+	// The engine trusts a registry at a loopback address.
+	name := world.Registry.LocalHost + "/group/tools/sh:1"
+	t.Cleanup(func() { removeImage(t, name) })
+
+	p := images(world.Job(`echo "in $0 of busybox"`), name, rig.ImageDind)
+	digest, err := world.Registry.Digest(t.Context(), "group/tools/sh", "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	runJob(t, p).succeeded().says("pulling "+name, "pulled "+name, digest, "ready in", "of busybox")
+
+	p = images(world.Job(`true`), world.Registry.LocalHost+"/group/tools/none:1", rig.ImageDind)
+	r := runJob(t, p).says("error: pulling image "+p.Image.Name, "hint: check the image's name and tag")
+	if r.State != local.Failed || r.Attempts != 1 {
+		t.Fatalf("a missing image ended as %s after %d attempts, want failed after one", r.State, r.Attempts)
+	}
+
+	p = images(world.Job(`true`), world.Registry.LocalHost+"/group/tools/other:1", rig.ImageDind)
+	p.Credentials = nil
+	r = runJob(t, p).says("error: pulling image "+p.Image.Name, "hint: no credentials for this registry")
+	if r.State != local.Failed || r.Attempts != 1 {
+		t.Fatalf("a refused image ended as %s after %d attempts, want failed after one", r.State, r.Attempts)
+	}
 }
 
 func TestLoginByStdin(t *testing.T) {

@@ -44,12 +44,39 @@ const jobTimeout = 3 * time.Minute
 type buffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
+	// wrote is closed and replaced at each write.
+	wrote chan struct{}
 }
 
 func (b *buffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.wrote != nil {
+		close(b.wrote)
+		b.wrote = nil
+	}
 	return b.b.Write(p)
+}
+
+// waitFor waits until the log holds a text, or fails when the job ends first.
+func (b *buffer) waitFor(t *testing.T, job *local.Job, text string) {
+	t.Helper()
+	for {
+		b.mu.Lock()
+		if b.wrote == nil {
+			b.wrote = make(chan struct{})
+		}
+		wrote, found := b.wrote, bytes.Contains(b.b.Bytes(), []byte(text))
+		b.mu.Unlock()
+		if found {
+			return
+		}
+		select {
+		case <-wrote:
+		case <-job.Done():
+			t.Fatalf("the job ended before its log held %q:\n%s", text, b)
+		}
+	}
 }
 
 func (b *buffer) String() string {
