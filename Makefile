@@ -19,7 +19,7 @@ help: ## List the targets
 		while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
 
 build: ## Build bin/gitlab-dind-executor, a static binary
-	CGO_ENABLED=0 go build $(release) -o bin/gitlab-dind-executor .
+	@CGO_ENABLED=0 go build $(release) -o bin/gitlab-dind-executor .
 
 # Built rather than "go run", so that a signal to make reaches the program
 # itself, which has something to clean up.

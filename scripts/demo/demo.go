@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/client"
+
+	"gitlab-dind-executor/executor/local"
+	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/test/lab"
+	"gitlab-dind-executor/test/rig"
+)
+
+// settleTime is for the engine's lists to become what they were.
+const settleTime = 10 * time.Second
+
+// script is the pipeline that everybody has.
+var script = []string{
+	`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`,
+	`docker build -t $CI_REGISTRY_IMAGE:$CI_COMMIT_SHORT_SHA .`,
+	`docker push $CI_REGISTRY_IMAGE:$CI_COMMIT_SHORT_SHA`,
+	`docker tag $CI_REGISTRY_IMAGE:$CI_COMMIT_SHORT_SHA $CI_REGISTRY_IMAGE:latest`,
+	`docker push $CI_REGISTRY_IMAGE:latest`,
+}
+
+// demo shows one job. Whatever becomes of it, it compares what the engine holds
+// before and after.
+func demo(ctx context.Context, out io.Writer, executor string) error {
+	engine, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+	if err != nil {
+		return err
+	}
+	defer engine.Close()
+	version, err := engine.ServerVersion(ctx)
+	if err != nil {
+		return err
+	}
+	if err := removeStale(ctx, engine, executor); err != nil {
+		return err
+	}
+	before, err := rig.Snapshot(ctx, engine)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\nEngine      docker %s, holding %s\n", version.Version, count(before))
+
+	jobErr := inLab(ctx, out, executor)
+	leftErr := compare(context.WithoutCancel(ctx), out, engine, before)
+	if jobErr != nil {
+		return jobErr
+	}
+	return leftErr
+}
+
+// removeStale removes what was left by those that were killed earlier. The job
+// does so too, for itself; it would show up in the comparison.
+func removeStale(ctx context.Context, engine *client.Client, executor string) error {
+	if err := rig.RemoveStale(ctx, engine); err != nil {
+		return err
+	}
+	// No settings file: those of this machine may name another engine.
+	if out, err := exec.CommandContext(ctx, executor, "--settings", os.DevNull, "gc").CombinedOutput(); err != nil {
+		return fmt.Errorf("removing what was left earlier: %w: %s", err, out)
+	}
+	return nil
+}
+
+// inLab runs the job in a world of its own.
+func inLab(ctx context.Context, out io.Writer, executor string) (err error) {
+	l, err := lab.New(ctx, lab.Options{Binary: executor})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	fmt.Fprintf(out, "Registry    %s, with TLS and a password\n", l.Registry.Host)
+	fmt.Fprintf(out, "Project     group/app at %s\n", l.Git.SHA[:8])
+
+	fmt.Fprint(out, "\nJob log, as GitLab shows it\n\n")
+	log := newJobLog(out, colourful())
+	var cleanup strings.Builder
+	runner := l.Runner()
+	runner.Log, runner.RunnerLog = log, &cleanup
+	result := runner.Run(ctx, l.Job(script...))
+	log.flush()
+	if cleanup.Len() > 0 {
+		fmt.Fprintf(out, "\nFrom cleanup, for the Runner's log\n\n%s", cleanup.String())
+	}
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case strings.Contains(log.text.String(), l.Registry.Password):
+		return errors.New("the registry's password is in the job log")
+	case result.State != local.Success:
+		return fault.System(fmt.Errorf("the job ended as %s: %w", result.State, result.Err), "the job log above says why")
+	}
+	fmt.Fprint(out, "\nPushed, as the registry has it\n\n")
+	if err := pushed(ctx, out, l, log.text.String()); err != nil {
+		return err
+	}
+	fmt.Fprint(out, "\nTimes\n\n")
+	times(out, result, log.firstLine)
+	return nil
+}
+
+// compare says whether the engine holds what it held before.
+func compare(ctx context.Context, out io.Writer, engine *client.Client, before rig.Objects) error {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	for {
+		after, err := rig.Snapshot(ctx, engine)
+		if err != nil {
+			return err
+		}
+		diff := rig.Diff(before, after)
+		if diff == "" {
+			fmt.Fprintf(out, "\nEngine      holds exactly what it held before: %s\n", count(after))
+			return nil
+		}
+		select {
+		case <-time.After(200 * time.Millisecond):
+			continue
+		case <-ctx.Done():
+		}
+		fmt.Fprintf(out, "\nEngine      does not hold what it held before\n\n%s\n", diff)
+		return fault.System(errors.New("the engine's objects are not what they were before the job"),
+			"see the list above; something else may have used the engine meanwhile")
+	}
+}
+
+// count is how many objects there are of each kind.
+func count(objects rig.Objects) string {
+	n := map[string]int{}
+	for _, o := range objects {
+		n[o.Kind]++
+	}
+	return fmt.Sprintf("%d containers, %d networks, %d volumes", n["container"], n["network"], n["volume"])
+}
