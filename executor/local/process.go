@@ -56,7 +56,7 @@ func (p *process) run(ctx context.Context) (exitCode int, err error) {
 	case err = <-done:
 	case <-ctx.Done():
 		var ended bool
-		if err, ended = p.kill(cmd.Process.Pid, done); !ended {
+		if ended, err = p.kill(cmd.Process.Pid, done); !ended {
 			return -1, err
 		}
 	}
@@ -99,8 +99,9 @@ func copyAll(w io.Writer, r io.Reader) {
 	}
 }
 
-// kill ends the group that pid leads. It is false when even SIGKILL did not.
-func (p *process) kill(pid int, done <-chan error) (err error, ended bool) { //nolint:staticcheck // the error is the process's, not kill's
+// kill ends the group that pid leads, with the error that the process ended
+// with. It is false when even SIGKILL did not end it.
+func (p *process) kill(pid int, done <-chan error) (ended bool, err error) {
 	wait := time.NewTimer(p.graceful)
 	defer wait.Stop()
 	if err := syscall.Kill(-pid, syscall.SIGTERM); err != nil {
@@ -108,15 +109,15 @@ func (p *process) kill(pid int, done <-chan error) (err error, ended bool) { //n
 	}
 	select {
 	case err := <-done:
-		return err, true
+		return true, err
 	case <-wait.C:
 	}
 	_ = syscall.Kill(-pid, syscall.SIGKILL)
 	wait.Reset(p.force)
 	select {
 	case err := <-done:
-		return err, true
+		return true, err
 	case <-wait.C:
-		return fmt.Errorf("failed to kill process PID=%d, likely process is dormant", pid), false
+		return false, fmt.Errorf("failed to kill process PID=%d, likely process is dormant", pid)
 	}
 }
