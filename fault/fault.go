@@ -9,8 +9,6 @@
 // every other package may import it.
 package fault
 
-import "errors"
-
 // Fault is an error with a hint. The zero OfJob means that the system failed.
 type Fault struct {
 	// Err says what failed, in lower case without a full stop.
@@ -37,30 +35,43 @@ func Job(err error, hint string) error {
 	return &Fault{Err: err, Hint: hint, OfJob: true}
 }
 
-// HintOf returns the outermost hint in the chain of err, or "".
+// HintOf returns the first hint of err, from the outside in, or "".
 func HintOf(err error) string {
-	for {
-		f, ok := errors.AsType[*Fault](err)
-		if !ok {
-			return ""
-		}
-		if f.Hint != "" {
-			return f.Hint
-		}
-		err = f.Err
+	if f, ok := err.(*Fault); ok && f.Hint != "" {
+		return f.Hint
 	}
+	for _, inner := range within(err) {
+		if hint := HintOf(inner); hint != "" {
+			return hint
+		}
+	}
+	return ""
 }
 
-// IsOfJob tells whether any error in the chain of err is a fault of the job.
+// IsOfJob tells whether err is a fault of the job alone: of joined errors all
+// must be, since a retry may help against the others.
 func IsOfJob(err error) bool {
-	for {
-		f, ok := errors.AsType[*Fault](err)
-		if !ok {
+	if f, ok := err.(*Fault); ok && f.OfJob {
+		return true
+	}
+	parts := within(err)
+	for _, inner := range parts {
+		if !IsOfJob(inner) {
 			return false
 		}
-		if f.OfJob {
-			return true
-		}
-		err = f.Err
 	}
+	return len(parts) > 0
+}
+
+// within returns the errors that err wraps: none, one or several.
+func within(err error) []error {
+	switch e := err.(type) {
+	case interface{ Unwrap() []error }:
+		return e.Unwrap()
+	case interface{ Unwrap() error }:
+		if inner := e.Unwrap(); inner != nil {
+			return []error{inner}
+		}
+	}
+	return nil
 }
