@@ -2,6 +2,7 @@ package config
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -9,10 +10,13 @@ import (
 // keys are found here: good enough to point at, and never used to decode.
 var (
 	tableLine = regexp.MustCompile(`^\s*\[\[?\s*(.+?)\s*\]\]?\s*(#.*)?$`)
-	keyLine   = regexp.MustCompile(`^\s*("[^"]*"|'[^']*'|[A-Za-z0-9_-]+)\s*[=.]`)
+	keyLine   = regexp.MustCompile(`^\s*(` + part + `(?:\s*\.\s*` + part + `)*)\s*=`)
 	bareKey   = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
-	keyPart   = regexp.MustCompile(`"[^"]*"|'[^']*'|[A-Za-z0-9_-]+`)
+	keyPart   = regexp.MustCompile(part)
 )
+
+// part is one part of a dotted key.
+const part = `(?:"[^"]*"|'[^']*'|[A-Za-z0-9_-]+)`
 
 // keyLines maps the dotted name of each table and key to its line, from 1.
 func keyLines(src []byte) map[string]int {
@@ -25,10 +29,21 @@ func keyLines(src []byte) map[string]int {
 			continue
 		}
 		if m := keyLine.FindStringSubmatch(line); m != nil {
-			note(lines, dotted(append(append([]string{}, table...), unquote(m[1]))), i+1)
+			note(lines, dotted(append(slices.Clone(table), splitKey(m[1])...)), i+1)
 		}
 	}
 	return lines
+}
+
+// lineOf returns the line of a key or, for one in an inline table or one that
+// the file leaves out, that of what it stands in; 0 if nothing is known.
+func lineOf(lines map[string]int, key string) int {
+	for path := splitKey(key); len(path) > 0; path = path[:len(path)-1] {
+		if line := lines[dotted(path)]; line > 0 {
+			return line
+		}
+	}
+	return 0
 }
 
 func note(lines map[string]int, key string, line int) {

@@ -8,7 +8,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"reflect"
 	"slices"
@@ -31,11 +33,15 @@ const maxSize = 1 << 20
 // there a missing file means the defaults. All faults of a file are reported
 // at once, each with file and line where TOML gives it.
 func Load(path string) (Settings, error) {
-	named := path != ""
-	if !named {
-		path = DefaultPath
+	if path == "" {
+		return load(DefaultPath, false)
 	}
-	src, err := os.ReadFile(path)
+	return load(path, true)
+}
+
+// load reads the settings from path, which must exist if it was named.
+func load(path string, named bool) (Settings, error) {
+	src, err := readAtMost(path, maxSize+1)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !named:
 		return Default(), nil
@@ -46,6 +52,16 @@ func Load(path string) (Settings, error) {
 		return Settings{}, fault.System(fmt.Errorf("%s: larger than %d bytes", path, maxSize), "this is no settings file")
 	}
 	return Parse(path, src)
+}
+
+// readAtMost reads the beginning of a file, which may be a device without end.
+func readAtMost(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, most))
 }
 
 // Parse reads the settings from src; name stands for the file in messages.
@@ -106,7 +122,7 @@ type decoder struct {
 }
 
 func (d *decoder) add(key, what string) {
-	line := d.lines[key]
+	line := lineOf(d.lines, key)
 	at := d.name
 	if line > 0 {
 		at = fmt.Sprintf("%s:%d", d.name, line)
@@ -119,11 +135,11 @@ func (d *decoder) table(v reflect.Value, keys map[string]toml.Primitive, path []
 	for i := range v.NumField() {
 		fields[v.Type().Field(i).Tag.Get("toml")] = v.Field(i)
 	}
-	for key, prim := range keys {
-		path := append(slices.Clone(path), key)
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		prim, path := keys[key], append(slices.Clone(path), key)
 		field, ok := fields[key]
 		if !ok {
-			d.add(dotted(path), "unknown key; known here: "+strings.Join(sortedKeys(fields), ", "))
+			d.add(dotted(path), "unknown key; known here: "+strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
 			continue
 		}
 		d.value(field, prim, path)
@@ -133,22 +149,22 @@ func (d *decoder) table(v reflect.Value, keys map[string]toml.Primitive, path []
 func (d *decoder) value(field reflect.Value, prim toml.Primitive, path []string) {
 	switch {
 	case field.Kind() == reflect.Struct && hasTOMLFields(field.Type()):
-		var sub map[string]toml.Primitive
-		if err := d.md.PrimitiveDecode(prim, &sub); err != nil {
+		sub, ok := d.keys(prim)
+		if !ok {
 			d.add(dotted(path), "must be a table")
 			return
 		}
 		d.table(field, sub, path)
 	case field.Kind() == reflect.Map:
-		var sub map[string]toml.Primitive
-		if err := d.md.PrimitiveDecode(prim, &sub); err != nil {
+		sub, ok := d.keys(prim)
+		if !ok {
 			d.add(dotted(path), "must be a table of tables")
 			return
 		}
 		out := reflect.MakeMap(field.Type())
-		for key, p := range sub {
+		for _, key := range slices.Sorted(maps.Keys(sub)) {
 			elem := reflect.New(field.Type().Elem()).Elem()
-			d.value(elem, p, append(slices.Clone(path), key))
+			d.value(elem, sub[key], append(slices.Clone(path), key))
 			out.SetMapIndex(reflect.ValueOf(key), elem)
 		}
 		field.Set(out)
@@ -160,6 +176,14 @@ func (d *decoder) value(field reflect.Value, prim toml.Primitive, path []string)
 		}
 		field.Set(fresh.Elem())
 	}
+}
+
+// keys returns what stands in a table. The library passes over what is none
+// without an error, and leaves the map as it was: nil.
+func (d *decoder) keys(prim toml.Primitive) (map[string]toml.Primitive, bool) {
+	var sub map[string]toml.Primitive
+	err := d.md.PrimitiveDecode(prim, &sub)
+	return sub, err == nil && sub != nil
 }
 
 // hasTOMLFields tells our own tables from types like netip.Prefix.
@@ -183,13 +207,4 @@ func describe(t reflect.Type, err error) string {
 		return form
 	}
 	return err.Error()
-}
-
-func sortedKeys(m map[string]reflect.Value) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

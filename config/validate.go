@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"net/url"
 	"path/filepath"
@@ -82,7 +83,8 @@ func validate(s Settings) []keyFault {
 	duration("cleanup.grace", s.Cleanup.Grace, 0, 30*24*time.Hour)
 	duration("cleanup.timeout", s.Cleanup.Timeout, time.Second, time.Hour)
 
-	for host, r := range s.Registry {
+	for _, host := range slices.Sorted(maps.Keys(s.Registry)) {
+		r := s.Registry[host]
 		key := dotted([]string{"registry", host})
 		if host == "" || strings.ContainsAny(host, "/ \\") || strings.Contains(host, "..") {
 			add(key, "must be a host with an optional port, as pipelines name it")
