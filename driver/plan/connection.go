@@ -92,12 +92,23 @@ func hostPort(dockerHost string) string {
 	return u.Port()
 }
 
-// plaintextCommand tells whether a dind service's command turns TLS off.
+// plaintextCommand tells whether a dind service's command turns TLS off. A
+// flag's value may be a word of its own.
 func plaintextCommand(command []string) bool {
-	for _, arg := range command {
-		if arg == "--tls=false" || arg == "--tlsverify=false" ||
-			strings.HasPrefix(arg, "--host=tcp://") && strings.HasSuffix(arg, ":2375") {
-			return true
+	for i, arg := range command {
+		flag, value, joined := strings.Cut(arg, "=")
+		if !joined && i+1 < len(command) {
+			value = command[i+1]
+		}
+		switch flag {
+		case "--tls", "--tlsverify":
+			if joined && value == "false" {
+				return true
+			}
+		case "--host", "-H":
+			if hostPort(value) == "2375" {
+				return true
+			}
 		}
 	}
 	return false

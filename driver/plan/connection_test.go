@@ -1,0 +1,176 @@
+package plan
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func vars(kv ...string) []Variable {
+	var list []Variable
+	for _, s := range kv {
+		k, v, _ := strings.Cut(s, "=")
+		list = append(list, Variable{Key: k, Value: v, Public: true})
+	}
+	return list
+}
+
+// env reads what connect adds to a job's own variables.
+func env(list []string) map[string]string {
+	m := map[string]string{}
+	for _, kv := range list {
+		k, v, _ := strings.Cut(kv, "=")
+		m[k] = v
+	}
+	return m
+}
+
+func TestConnectionOfAJobToItsDaemon(t *testing.T) {
+	all := map[string]string{
+		"DOCKER_HOST": "tcp://docker:2376", "DOCKER_TLS_VERIFY": "1",
+		"DOCKER_CERT_PATH": "/certs/client", "DOCKER_TLS_CERTDIR": "/certs",
+	}
+	without := func(keys ...string) map[string]string {
+		m := map[string]string{}
+		for k, v := range all {
+			m[k] = v
+		}
+		for _, k := range keys {
+			delete(m, k)
+		}
+		return m
+	}
+	plaintext := map[string]string{"DOCKER_HOST": "tcp://docker:2375", "DOCKER_TLS_CERTDIR": ""}
+	dind := func(command []string, variables ...string) *Service {
+		return &Service{Image: Image{Name: "docker:dind"}, Command: command, Variables: vars(variables...)}
+	}
+	for name, c := range map[string]struct {
+		vars     []Variable
+		declared *Service
+		tls      bool
+		env      map[string]string
+		certDirs []string
+		reason   string
+	}{
+		"a job that says nothing has TLS": {
+			tls: true, env: all, certDirs: []string{"/certs/client"},
+		},
+		"a dind service that says nothing has TLS": {
+			declared: dind(nil), tls: true, env: all, certDirs: []string{"/certs/client"},
+		},
+		"the documented variables change nothing": {
+			vars: vars("DOCKER_HOST=tcp://docker:2376", "DOCKER_TLS_CERTDIR=/certs"), declared: dind(nil),
+			tls: true, env: without("DOCKER_HOST", "DOCKER_TLS_CERTDIR"), certDirs: []string{"/certs/client"},
+		},
+		"all of the documentation's variables": {
+			vars: vars("DOCKER_HOST=tcp://docker:2376", "DOCKER_TLS_CERTDIR=/certs", "DOCKER_TLS_VERIFY=1", "DOCKER_CERT_PATH=/certs/client"),
+			tls:  true, env: map[string]string{}, certDirs: []string{"/certs/client"},
+		},
+		"another directory for the certificates is honoured": {
+			vars: vars("DOCKER_TLS_CERTDIR=/tls/"), tls: true, certDirs: []string{"/tls/client"},
+			env: map[string]string{"DOCKER_HOST": "tcp://docker:2376", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/tls/client"},
+		},
+		"another path of the client's certificates gets them too": {
+			vars: vars("DOCKER_CERT_PATH=/home/me/.docker"), tls: true, env: without("DOCKER_CERT_PATH"),
+			certDirs: []string{"/certs/client", "/home/me/.docker"},
+		},
+		"the usual path with a slash at its end is no other one": {
+			vars: vars("DOCKER_CERT_PATH=/certs/client/"), tls: true, env: without("DOCKER_CERT_PATH"),
+			certDirs: []string{"/certs/client"},
+		},
+		"a relative certificate path is the job's own affair": {
+			vars: vars("DOCKER_CERT_PATH=certs"), tls: true, env: without("DOCKER_CERT_PATH"), certDirs: []string{"/certs/client"},
+		},
+		"a relative directory for the certificates is passed over": {
+			vars: vars("DOCKER_TLS_CERTDIR=certs"), tls: true, env: without("DOCKER_TLS_CERTDIR"), certDirs: []string{"/certs/client"},
+		},
+		"port 2375 means plaintext": {
+			vars: vars("DOCKER_HOST=tcp://docker:2375"), env: map[string]string{"DOCKER_TLS_CERTDIR": ""}, reason: "DOCKER_HOST names port 2375",
+		},
+		"an empty DOCKER_TLS_CERTDIR means plaintext": {
+			vars: vars("DOCKER_TLS_CERTDIR="), env: map[string]string{"DOCKER_HOST": "tcp://docker:2375"}, reason: "DOCKER_TLS_CERTDIR is empty",
+		},
+		"both habits of old together": {
+			vars: vars("DOCKER_HOST=tcp://docker:2375", "DOCKER_TLS_CERTDIR="), env: map[string]string{}, reason: "DOCKER_HOST names port 2375",
+		},
+		"port 2375 beats certificates": {
+			vars: vars("DOCKER_HOST=tcp://docker:2375", "DOCKER_TLS_CERTDIR=/certs"), env: map[string]string{}, reason: "DOCKER_HOST names port 2375",
+		},
+		"port 2376 beats an empty DOCKER_TLS_CERTDIR": {
+			vars: vars("DOCKER_HOST=tcp://docker:2376", "DOCKER_TLS_CERTDIR="), tls: true,
+			env: without("DOCKER_HOST", "DOCKER_TLS_CERTDIR"), certDirs: []string{"/certs/client"},
+		},
+		"port 2376 beats a service's command": {
+			vars: vars("DOCKER_HOST=tcp://docker:2376"), declared: dind([]string{"--tls=false"}), tls: true,
+			env: without("DOCKER_HOST"), certDirs: []string{"/certs/client"},
+		},
+		"an empty DOCKER_TLS_CERTDIR of the service alone means plaintext": {
+			declared: dind(nil, "DOCKER_TLS_CERTDIR="), env: plaintext, reason: "DOCKER_TLS_CERTDIR is empty",
+		},
+		"the job's DOCKER_TLS_CERTDIR beats the service's": {
+			vars: vars("DOCKER_TLS_CERTDIR=/certs"), declared: dind(nil, "DOCKER_TLS_CERTDIR="), tls: true,
+			env: without("DOCKER_TLS_CERTDIR"), certDirs: []string{"/certs/client"},
+		},
+		"a service's other variables say nothing of TLS": {
+			declared: dind(nil, "DOCKER_DRIVER=overlay2"), tls: true, env: all, certDirs: []string{"/certs/client"},
+		},
+		"a service's --tls=false means plaintext": {
+			declared: dind([]string{"--tls=false"}), env: plaintext, reason: "the dind service's command asks for it",
+		},
+		"a service's --tlsverify=false means plaintext": {
+			declared: dind([]string{"--mtu=1400", "--tlsverify=false"}), env: plaintext, reason: "the dind service's command asks for it",
+		},
+		"a service's --host with port 2375 means plaintext": {
+			declared: dind([]string{"dockerd", "--host=tcp://0.0.0.0:2375"}), env: plaintext, reason: "the dind service's command asks for it",
+		},
+		"a service's --host in two words means plaintext": {
+			declared: dind([]string{"dockerd", "--host", "tcp://0.0.0.0:2375"}), env: plaintext, reason: "the dind service's command asks for it",
+		},
+		"a service's -H with port 2375 means plaintext": {
+			declared: dind([]string{"dockerd", "-H", "unix:///var/run/docker.sock", "-H", "tcp://0.0.0.0:2375"}),
+			env:      plaintext, reason: "the dind service's command asks for it",
+		},
+		"a service's --host with port 2376 keeps TLS": {
+			declared: dind([]string{"--host=tcp://0.0.0.0:2376"}), tls: true, env: all, certDirs: []string{"/certs/client"},
+		},
+		"another host name keeps its port's meaning": {
+			vars: vars("DOCKER_HOST=tcp://dind:2375"), env: map[string]string{"DOCKER_TLS_CERTDIR": ""}, reason: "DOCKER_HOST names port 2375",
+		},
+		"a DOCKER_HOST without a port is kept and has TLS": {
+			vars: vars("DOCKER_HOST=tcp://docker"), tls: true, env: without("DOCKER_HOST"), certDirs: []string{"/certs/client"},
+		},
+		"a socket as DOCKER_HOST is kept": {
+			vars: vars("DOCKER_HOST=unix:///var/run/docker.sock"), tls: true, env: without("DOCKER_HOST"), certDirs: []string{"/certs/client"},
+		},
+		"nonsense as DOCKER_HOST is kept": {
+			vars: vars("DOCKER_HOST=tcp://[::1:2375%"), tls: true, env: without("DOCKER_HOST"), certDirs: []string{"/certs/client"},
+		},
+		"an own DOCKER_TLS_VERIFY is kept": {
+			vars: vars("DOCKER_TLS_VERIFY=0"), tls: true, env: without("DOCKER_TLS_VERIFY"), certDirs: []string{"/certs/client"},
+		},
+		"the last of duplicates counts": {
+			vars: vars("DOCKER_HOST=tcp://docker:2375", "DOCKER_HOST=tcp://docker:2376"), tls: true,
+			env: without("DOCKER_HOST"), certDirs: []string{"/certs/client"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := connect(c.vars, c.declared)
+			if got.tls != c.tls {
+				t.Errorf("tls is %t", got.tls)
+			}
+			if diff := cmp.Diff(c.env, env(got.environment)); diff != "" {
+				t.Errorf("environment (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(c.certDirs, got.certDirs); diff != "" {
+				t.Errorf("certificate directories (-want +got):\n%s", diff)
+			}
+			switch {
+			case c.reason == "" && len(got.warnings) > 0:
+				t.Errorf("warns: %q", got.warnings)
+			case c.reason != "" && (len(got.warnings) != 1 || !strings.Contains(got.warnings[0], c.reason)):
+				t.Errorf("warns %q, want one for: %s", got.warnings, c.reason)
+			}
+		})
+	}
+}
