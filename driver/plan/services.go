@@ -66,10 +66,12 @@ func service(s config.Settings, job Job, svc Service, imageRef func(Image) Image
 	for _, v := range svc.Variables {
 		env = append(env, v.Key+"="+v.Value)
 	}
+	// The docker CLI's images would give themselves the sidecar's name.
+	names := slices.DeleteFunc(aliases(svc), func(n string) bool { return n == dockerAlias })
 	return Container{
 		Role: RoleService, Image: imageRef(svc.Image),
 		Entrypoint: svc.Entrypoint, Command: svc.Command, User: svc.User,
-		Environment: env, Aliases: aliases(svc),
+		Environment: env, Aliases: names,
 	}, nil
 }
 
@@ -90,6 +92,9 @@ func aliases(svc Service) []string {
 // allowed tells whether an image matches one of the patterns, which speak of
 // full references.
 func allowed(patterns []string, name string) bool {
+	if checkName(name, "") != nil {
+		return false
+	}
 	full := normalised(name)
 	return slices.ContainsFunc(patterns, func(p string) bool {
 		return doublestar.MatchUnvalidated(p, full)
