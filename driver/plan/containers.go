@@ -113,7 +113,7 @@ func withArguments(command, args []string) []string {
 func helper(s config.Settings, job Job, facts Facts, imageRef func(Image) ImageRef) Container {
 	name := s.Helper.Image
 	if job.RunnerVersion == "" { // a development build: no image has its version
-		name = strings.ReplaceAll(name, "v{version}", "latest")
+		name = strings.NewReplacer("v{version}", "latest", "{version}", "latest").Replace(name)
 	}
 	name = strings.NewReplacer("{version}", job.RunnerVersion, "{arch}", facts.Arch).Replace(name)
 	return Container{
@@ -176,10 +176,11 @@ func registryHost(s string) string {
 }
 
 // dropFlagged takes those keys out of a daemon.json that the command sets by
-// flag: dockerd refuses to start when it finds a setting in both.
+// flag: dockerd refuses to start when it finds a setting in both, or a bip
+// beside a bridge of one's own.
 func dropFlagged(daemonConfig map[string]any, command []string) {
 	flags := map[string]string{
-		"--bip": "bip", "--default-address-pool": "default-address-pools", "--dns": "dns", "--mtu": "mtu",
+		"--bip": "bip", "--bridge": "bip", "-b": "bip", "--default-address-pool": "default-address-pools", "--dns": "dns", "--mtu": "mtu",
 	}
 	for _, arg := range command {
 		flag, _, _ := strings.Cut(arg, "=")

@@ -12,7 +12,8 @@ import (
 // win: an admin who bakes an image knows better. It returns nil when there is
 // nothing to write.
 func MergeDaemonConfig(ours map[string]any, image []byte) ([]byte, error) {
-	merged := maps.Clone(ours)
+	merged := map[string]any{}
+	maps.Copy(merged, ours)
 	if len(image) > 0 {
 		var theirs map[string]any
 		if err := json.Unmarshal(image, &theirs); err != nil {
