@@ -76,7 +76,7 @@ func (d *Driver) Prepare(ctx context.Context, p *plan.Plan, say func(string)) (R
 				return ctx.Err()
 			}
 			if c.Role == plan.RoleSidecar && img.Config != nil {
-				c.Entrypoint, c.Command = p.Sidecar.Boot(img.Config.Entrypoint)
+				c.Entrypoint, c.Command = p.Sidecar.Boot(img.Config.Entrypoint, img.Config.Cmd)
 			}
 			id, err := d.create(ctx, convert(p, c, name, labels, img))
 			if err != nil {

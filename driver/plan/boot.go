@@ -41,17 +41,22 @@ fi
 exec "$0" "$@"`
 
 // Boot returns the sidecar's entrypoint and command for an image with the given
-// entrypoint: those of the plan, or, where the image boots as the official ones
-// do, the fast way.
-func (s Sidecar) Boot(imageEntrypoint []string) (entrypoint, command []string) {
+// entrypoint and command: those of the plan, or, where the image boots as the
+// official ones do, the fast way. The engine drops an image's command when it is
+// given an entrypoint, so that is handed on.
+func (s Sidecar) Boot(imageEntrypoint, imageCommand []string) (entrypoint, command []string) {
 	official := s.Entrypoint == nil && len(imageEntrypoint) == 1 &&
 		path.Base(imageEntrypoint[0]) == "dockerd-entrypoint.sh"
-	flagsOnly := len(s.Command) == 0 || strings.HasPrefix(s.Command[0], "-")
-	ownContainerd := slices.ContainsFunc(s.Command, func(arg string) bool {
+	flags := s.Command
+	if len(flags) == 0 {
+		flags = imageCommand
+	}
+	flagsOnly := len(flags) == 0 || strings.HasPrefix(flags[0], "-")
+	ownContainerd := slices.ContainsFunc(flags, func(arg string) bool {
 		return arg == "--containerd" || strings.HasPrefix(arg, "--containerd=")
 	})
 	if !s.FastBoot || !official || !flagsOnly || ownContainerd {
 		return s.Entrypoint, s.Command
 	}
-	return []string{"sh", "-c", bootFast, imageEntrypoint[0]}, s.Command
+	return []string{"sh", "-c", bootFast, imageEntrypoint[0]}, flags
 }
