@@ -1,0 +1,244 @@
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+
+	"gitlab-dind-executor/executor/local"
+	"gitlab-dind-executor/test/rig"
+)
+
+// payloadEnv names the file with the payload that the test binary, called
+// again, runs as a Runner that can be killed.
+const payloadEnv = "DIND_E2E_PAYLOAD"
+
+// mortalRunner is the main of that second process.
+func mortalRunner() int {
+	var p local.Payload
+	b, err := os.ReadFile(os.Getenv(payloadEnv))
+	if err == nil {
+		err = json.Unmarshal(b, &p)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		return 1
+	}
+	hook := func(name string) []string { return []string{"--settings", os.Getenv("DIND_E2E_SETTINGS"), name} }
+	r := local.Runner{
+		Executable: os.Getenv("DIND_E2E_BINARY"),
+		ConfigArgs: hook("config"), PrepareArgs: hook("prepare"), RunArgs: hook("run"), CleanupArgs: hook("cleanup"),
+		Log:    os.Stdout,
+		OnHook: func(h local.Hook) { fmt.Printf("hook %s %s %d\n", h.Kind, h.Stage, h.PID) },
+	}
+	res := r.Run(context.Background(), p)
+	fmt.Println("ended:", res.State)
+	return 0
+}
+
+// gc sweeps and returns what it said.
+func gc(t *testing.T) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), world.Binary, "--settings", world.Settings, "gc").CombinedOutput()
+	if err != nil {
+		t.Fatalf("gc: %v\n%s", err, out)
+	}
+	return string(out)
+}
+
+// ours lists the names of the engine's objects with our label.
+func ours(t *testing.T) map[string]map[string]string {
+	t.Helper()
+	found := labelsOf(t, "")
+	for name, l := range found {
+		if l["gitlab-dind-executor.sandbox"] == "" {
+			delete(found, name)
+		}
+	}
+	return found
+}
+
+// until waits for a condition on the engine, or fails.
+func until(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for !done() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+func TestPrepareIsKilledAndTheNextAttemptSucceeds(t *testing.T) {
+	has := func(suffix string, running bool) func(t *testing.T) bool {
+		return func(t *testing.T) bool {
+			for name := range ours(t) {
+				if !strings.HasSuffix(name, suffix) {
+					continue
+				}
+				if !running {
+					return true
+				}
+				c, err := world.Engine.ContainerInspect(t.Context(), name)
+				return err == nil && c.State.Status == container.StateRunning
+			}
+			return false
+		}
+	}
+	for name, when := range map[string]func(t *testing.T) bool{
+		"at once":                         func(*testing.T) bool { return true },
+		"when the first object is there":  func(t *testing.T) bool { return len(ours(t)) > 0 },
+		"when the sidecar is there":       has("-sidecar", false),
+		"when the job container is there": has("-job", false),
+		"when the sidecar runs":           has("-sidecar", true),
+	} {
+		t.Run(name, func(t *testing.T) {
+			rig.Unchanged(t, world.Engine)
+			var once sync.Once
+			killed := make(chan struct{})
+			r := runJobUnchecked(t, world.Job(`docker version --format 'server {{.Server.Os}}'`), func(r *local.Runner) {
+				r.OnHook = func(h local.Hook) {
+					if h.Kind != local.Prepare || h.Attempt > 1 {
+						return
+					}
+					once.Do(func() {
+						until(t, name, func() bool { return when(t) })
+						_ = syscall.Kill(-h.PID, syscall.SIGKILL)
+						close(killed)
+					})
+				}
+			})
+			<-killed
+			r.succeeded().says("server linux")
+			if r.Attempts != 2 {
+				t.Fatalf("the job needed %d attempts, want 2", r.Attempts)
+			}
+			gc(t)
+		})
+	}
+}
+
+func TestRunIsKilledAndCleanupRemovesAll(t *testing.T) {
+	r := runJob(t, world.Job(`echo running; sleep 300`), func(r *local.Runner) {
+		log := r.Log.(*buffer)
+		r.OnHook = func(h local.Hook) {
+			if h.Stage == "build_script" {
+				go func() {
+					until(t, "the script", func() bool { return strings.Contains(log.String(), "\nrunning\n") })
+					_ = syscall.Kill(-h.PID, syscall.SIGKILL)
+				}()
+			}
+		}
+	})
+	r.quietCleanup()
+	if r.State != local.SystemFailure {
+		t.Fatalf("the job ended as %s, want a system failure", r.State)
+	}
+}
+
+func TestRunnerIsKilledAndGCRemovesAll(t *testing.T) {
+	rig.Unchanged(t, world.Engine)
+	p, err := json.Marshal(world.Job(`docker version >/dev/null && echo running; sleep 300`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "payload.json")
+	if err := os.WriteFile(file, p, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	runner := exec.CommandContext(t.Context(), os.Args[0])
+	runner.Env = append(os.Environ(), payloadEnv+"="+file, "DIND_E2E_SETTINGS="+world.Settings, "DIND_E2E_BINARY="+world.Binary)
+	out, err := runner.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := runner.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var hook int
+	lines := bufio.NewScanner(out)
+	for lines.Scan() && lines.Text() != "running" {
+		_, _ = fmt.Sscanf(lines.Text(), "hook run build_script %d", &hook)
+	}
+	if hook == 0 || lines.Text() != "running" {
+		t.Fatalf("the job did not come to its script: %v", lines.Err())
+	}
+	if said := gc(t); !strings.Contains(said, "nothing to remove") {
+		t.Fatalf("gc touched a living job: %s", said)
+	}
+	if err := runner.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = runner.Wait()
+	_ = syscall.Kill(-hook, syscall.SIGKILL)
+	if said := gc(t); !strings.Contains(said, "its owner is dead") {
+		t.Fatalf("gc said: %s", said)
+	}
+	if left := ours(t); len(left) > 0 {
+		t.Fatalf("gc left %v", left)
+	}
+}
+
+func TestCleanupWhileTheScriptRunsAndAgain(t *testing.T) {
+	rig.Unchanged(t, world.Engine)
+	p := world.Job(`echo running; sleep 300`)
+	var log *buffer
+	job, finish := startJob(t.Context(), t, p, func(r *local.Runner) { log = r.Log.(*buffer) })
+	log.waitFor(t, job, "\nrunning\n")
+
+	b, err := json.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "response.json")
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		cleanup := exec.CommandContext(t.Context(), world.Binary, "--settings", world.Settings, "cleanup")
+		cleanup.Env = append(os.Environ(), "JOB_RESPONSE_FILE="+file)
+		var out bytes.Buffer
+		cleanup.Stdout, cleanup.Stderr = &out, &out
+		if err := cleanup.Run(); err != nil || out.Len() > 0 {
+			t.Fatalf("cleanup: %v, it said %q", err, out.String())
+		}
+		if left := ours(t); len(left) > 0 {
+			t.Fatalf("cleanup left %v", left)
+		}
+	}
+	r := finish(job.Wait()).quietCleanup()
+	if r.State == local.Success {
+		t.Fatal("a job whose container was removed succeeded")
+	}
+}
+
+func TestSidecarIsKilledUnderTheScript(t *testing.T) {
+	var log *buffer
+	rig.Unchanged(t, world.Engine)
+	job, finish := startJob(t.Context(), t, world.Job(
+		`docker version >/dev/null && echo running`,
+		`while docker version >/dev/null 2>&1; do sleep 0.1; done; echo the daemon is gone; exit 7`,
+	), func(r *local.Runner) { log = r.Log.(*buffer) })
+	log.waitFor(t, job, "\nrunning\n")
+	for name := range ours(t) {
+		if strings.HasSuffix(name, "-sidecar") {
+			if err := world.Engine.ContainerKill(t.Context(), name, "KILL"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	finish(job.Wait()).failedWith(7).quietCleanup()
+}
