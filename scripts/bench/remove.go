@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+
+	"gitlab-dind-executor/test/rig"
+)
+
+const (
+	removeBound = time.Minute
+	// lateTime is how long a request may take to be carried out whose client
+	// has gone: the engine does not stop at that.
+	lateTime = 2 * time.Second
+)
+
+// remove removes the objects with that name or one that begins with it and a
+// dash. It has a time of its own. After an interruption it looks again, for what
+// was still under way.
+func (b *bench) remove(ctx context.Context, name string) error {
+	interrupted := ctx.Err() != nil
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeBound)
+	defer cancel()
+	err := b.removeNow(ctx, name)
+	if interrupted {
+		time.Sleep(lateTime)
+		err = b.removeNow(ctx, name)
+	}
+	if err != nil {
+		return fmt.Errorf("removing %s: %w", name, err)
+	}
+	return nil
+}
+
+// removeNow removes what there is: containers with their anonymous volumes,
+// then networks and volumes.
+func (b *bench) removeNow(ctx context.Context, name string) error {
+	objects, err := rig.Snapshot(ctx, b.lab.Engine)
+	if err != nil {
+		return err
+	}
+	engine := b.lab.Engine
+	var errs []error
+	for _, o := range objects { // sorted by kind, containers first
+		if o.Name != name && !strings.HasPrefix(o.Name, name+"-") {
+			continue
+		}
+		var err error
+		switch o.Kind {
+		case "container":
+			err = engine.ContainerRemove(ctx, o.ID, container.RemoveOptions{Force: true, RemoveVolumes: true})
+			if errdefs.IsConflict(err) { // --rm is at it
+				err = nil
+			}
+		case "network":
+			err = engine.NetworkRemove(ctx, o.ID)
+		case "volume":
+			err = engine.VolumeRemove(ctx, o.ID, true)
+		}
+		if err != nil && !errdefs.IsNotFound(err) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
