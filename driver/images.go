@@ -90,7 +90,7 @@ func (im *images) pull(ctx context.Context, ref plan.ImageRef) error {
 	opts := image.PullOptions{Platform: ref.Platform}
 	if ref.Auth != nil {
 		auth, err := registry.EncodeAuthConfig(registry.AuthConfig{
-			Username: ref.Auth.Username, Password: string(ref.Auth.Password), ServerAddress: ref.Auth.Host,
+			Username: ref.Auth.Username, Password: ref.Auth.Password.Reveal(), ServerAddress: ref.Auth.Host,
 		})
 		if err != nil {
 			return fmt.Errorf("credentials for %s: %w", ref.Auth.Host, err)

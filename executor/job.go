@@ -93,7 +93,7 @@ func planJob(p *payload, env environment) plan.Job {
 	for _, c := range p.Credentials {
 		if c.Type == "registry" {
 			j.Credentials = append(j.Credentials, plan.Credential{
-				Host: c.URL, Username: c.Username, Password: plan.Secret(c.Password),
+				Host: c.URL, Username: c.Username, Password: plan.NewSecret(c.Password),
 			})
 		}
 	}

@@ -80,8 +80,21 @@ type Facts struct {
 	RegistryCAs map[string][]byte
 }
 
-// Secret is a value that no message and no log may show.
-type Secret string
+// Secret is a value that no message and no log may show. It is held behind a
+// pointer, since package fmt passes over the methods of what it has no verb for,
+// such as a plan under %s, but does not follow a pointer to a string.
+type Secret struct{ value *string }
+
+// NewSecret hides a value.
+func NewSecret(value string) Secret { return Secret{&value} }
+
+// Reveal returns the value, for whom it is meant.
+func (s Secret) Reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return *s.value
+}
 
 // String hides the value.
 func (Secret) String() string { return "[hidden]" }
