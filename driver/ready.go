@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -70,11 +71,11 @@ func (d *Driver) waitReady(ctx context.Context, id string, p *plan.Plan, certs *
 		return Ready{}, d.sidecarDied(ctx, id, p, exit.StatusCode)
 	case err := <-waitErrs:
 		if ctx.Err() != nil {
-			return Ready{}, d.notReady(ctx, id)
+			return Ready{}, d.notReady(ctx, id, pinger)
 		}
 		return Ready{}, d.explain("waiting for the sidecar", err)
 	case <-ctx.Done():
-		return Ready{}, d.notReady(ctx, id)
+		return Ready{}, d.notReady(ctx, id, pinger)
 	}
 }
 
@@ -92,6 +93,8 @@ func sandboxIP(c container.InspectResponse, sandbox string) string {
 type pinger struct {
 	url  string
 	http *http.Client
+	// last is why the latest ping failed, an error.
+	last atomic.Value
 }
 
 func newPinger(s plan.Sidecar, ip string, certs *certificates) (*pinger, error) {
@@ -126,8 +129,9 @@ func (p *pinger) poll(ctx context.Context) (Ready, bool) {
 		if err == nil {
 			return r, true
 		}
-		reached = reached || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, io.EOF) ||
-			errors.As(err, new(*tls.CertificateVerificationError))
+		p.last.Store(&err)
+		var cert *tls.CertificateVerificationError
+		reached = reached || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, io.EOF) || errors.As(err, &cert)
 		if !reached && time.Since(start) > unreachableAfter {
 			return Ready{}, false
 		}
@@ -191,11 +195,15 @@ func (d *Driver) sidecarDied(ctx context.Context, id string, p *plan.Plan, code 
 }
 
 // notReady explains a sidecar that runs and does not answer.
-func (d *Driver) notReady(ctx context.Context, id string) error {
+func (d *Driver) notReady(ctx context.Context, id string, p *pinger) error {
 	if !errors.Is(context.Cause(ctx), errNotReady) {
 		return context.Cause(ctx)
 	}
-	return fault.System(fmt.Errorf("%w%s", errNotReady, d.lastLog(ctx, id)),
+	why := ""
+	if last, ok := p.last.Load().(*error); ok {
+		why = " (" + (*last).Error() + ")"
+	}
+	return fault.System(fmt.Errorf("%w%s%s", errNotReady, why, d.lastLog(ctx, id)),
 		"look at the last lines above and at this host's load; sidecar.ready_timeout sets how long to wait")
 }
 

@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -57,13 +58,19 @@ func (d *Driver) RunJob(ctx context.Context, job string, first bool, script []by
 			return 0, startFault(c.Config.Image, d.explain("starting the job container", err))
 		}
 	}
+	// What a script says while it is being ended belongs to the log, too: so it
+	// is ended beside, and the bound is for an engine that does not manage to.
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	halted := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		halted <- d.halt(running, id)
+		time.AfterFunc(endWait, cancel)
+	})
 	s := &stage{d: d, id: id, image: c.Config.Image, out: out}
-	code, err := s.run(ctx, since, script)
-	if ctx.Err() != nil {
-		if err := d.halt(context.WithoutCancel(ctx), id); err != nil {
-			return 0, err
-		}
-		return 0, ctx.Err()
+	code, err := s.run(running, since, script)
+	if !stop() {
+		return 0, errors.Join(ctx.Err(), <-halted)
 	}
 	return code, err
 }
@@ -77,7 +84,7 @@ type stage struct {
 }
 
 func (s *stage) run(ctx context.Context, since string, script []byte) (int, error) {
-	exits, errs := s.d.api.ContainerWait(context.WithoutCancel(ctx), s.id, container.WaitConditionNotRunning)
+	exits, errs := s.d.api.ContainerWait(ctx, s.id, container.WaitConditionNotRunning)
 	log, err := s.d.api.ContainerLogs(ctx, s.id, container.LogsOptions{
 		ShowStdout: true, ShowStderr: true, Follow: true, Since: since,
 	})
