@@ -59,12 +59,14 @@ func planJob(p *payload, env environment) plan.Job {
 		}
 	}
 	projectDir := vars["CI_PROJECT_DIR"]
-	public := map[string]bool{}
-	for _, v := range p.Variables {
-		public[v.Key] = v.Public
-		if _, set := vars[v.Key]; set && v.File {
+	public, files := map[string]bool{}, map[string]bool{}
+	for _, v := range p.Variables { // the last of duplicates wins
+		public[v.Key], files[v.Key] = v.Public, v.File
+	}
+	for k, file := range files {
+		if _, set := vars[k]; set && file {
 			// The Runner's scripts write its content there.
-			vars[v.Key] = projectDir + ".tmp/" + v.Key
+			vars[k] = projectDir + ".tmp/" + k
 		}
 	}
 	for _, k := range predefined {
@@ -73,7 +75,7 @@ func planJob(p *payload, env environment) plan.Job {
 
 	j := plan.Job{
 		Key: p.key(), Scope: p.scope(), Timeout: p.timeout(),
-		Image:     image(p.Image),
+		Image:     image(p.Image, vars),
 		BuildsDir: buildsDir, ProjectDir: projectDir,
 	}
 	// Only a tag of the admin's own image is chosen by it.
@@ -84,9 +86,17 @@ func planJob(p *payload, env environment) plan.Job {
 		j.Variables = append(j.Variables, plan.Variable{Key: k, Value: vars[k], Public: public[k]})
 	}
 	for _, s := range p.Services {
-		svc := plan.Service{Image: image(s.payloadImage), Aliases: plan.Words(s.Alias), Command: s.Command}
+		svc := plan.Service{Image: image(s.payloadImage, vars), Aliases: plan.Words(s.Alias), Command: s.Command}
+		own := maps.Clone(vars)
 		for _, v := range s.Variables {
-			svc.Variables = append(svc.Variables, plan.Variable{Key: v.Key, Value: expand(v, vars), Public: true})
+			own[v.Key] = v.Value
+		}
+		for _, v := range s.Variables {
+			value := v.Value
+			if !v.Raw {
+				value = expand(value, own)
+			}
+			svc.Variables = append(svc.Variables, plan.Variable{Key: v.Key, Value: value, Public: true})
 		}
 		j.Services = append(j.Services, svc)
 	}
@@ -100,20 +110,19 @@ func planJob(p *payload, env environment) plan.Job {
 	return j
 }
 
-func image(i payloadImage) plan.Image {
+func image(i payloadImage, vars map[string]string) plan.Image {
+	opts := i.ExecutorOpts.Docker
 	return plan.Image{
 		Name: i.Name, Entrypoint: i.Entrypoint, PullPolicies: i.PullPolicies,
-		Platform: i.ExecutorOpts.Docker.Platform, User: string(i.ExecutorOpts.Docker.User),
+		Platform: expand(opts.Platform, vars), User: expand(string(opts.User), vars),
 	}
 }
 
-// expand replaces $NAME and ${NAME} in a service's variable, as the Runner
-// does; $$ is a dollar.
-func expand(v payloadVariable, vars map[string]string) string {
-	if v.Raw {
-		return v.Value
-	}
-	return os.Expand(v.Value, func(name string) string {
+// expand replaces $NAME and ${NAME} in what the Runner leaves to its executors:
+// services' variables, users and platforms. $$ is a dollar; a service's variable
+// sees the service's others as they were written, as it does with the Runner.
+func expand(value string, vars map[string]string) string {
+	return os.Expand(value, func(name string) string {
 		if name == "$" {
 			return "$"
 		}

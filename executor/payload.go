@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"strconv"
 	"time"
 
 	"gitlab-dind-executor/fault"
@@ -133,22 +134,26 @@ func (p *payload) key() string {
 }
 
 // scope identifies whose caches and layers the job may use. What does not say
-// that it is protected is not.
+// that it is protected is not; what names no project shares with no other job.
 func (p *payload) scope() string {
+	project := strconv.FormatInt(p.JobInfo.ProjectID, 10)
+	if p.JobInfo.ProjectID <= 0 {
+		project = fmt.Sprintf("job-%d", p.ID)
+	}
 	protection := "unprotected"
 	if p.GitInfo.Protected {
 		protection = "protected"
 	}
-	return fmt.Sprintf("%s/%d/%s", p.instance(), p.JobInfo.ProjectID, protection)
+	return p.instance() + "/" + project + "/" + protection
 }
 
 func (p *payload) timeout() time.Duration {
-	t := time.Duration(p.RunnerInfo.Timeout) * time.Second
-	if p.RunnerInfo.Timeout <= 0 {
+	switch seconds := p.RunnerInfo.Timeout; {
+	case seconds <= 0:
 		return defaultTimeout
-	}
-	if t <= 0 || t > maxTimeout {
+	case seconds > int64(maxTimeout/time.Second): // may be more than a Duration holds
 		return maxTimeout
+	default:
+		return time.Duration(seconds) * time.Second
 	}
-	return t
 }
