@@ -43,15 +43,15 @@ func (c *lineClock) since(start time.Time) (time.Duration, error) {
 	return c.at.Sub(start), nil
 }
 
-// outWait is for output that stays open after its process was told to end.
+// outWait is for output that stays open after its process has ended, and for
+// a hook to end in that was told to.
 const outWait = 10 * time.Second
 
-// command is a process of its own group, so that a terminal's interrupt reaches
-// only the bench. When ctx ends it gets SIGTERM, and SIGKILL 10 s later.
+// command is a process in a group of its own, so that a terminal's interrupt
+// reaches only the bench. It is killed when ctx ends.
 func command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = outWait
 	return cmd
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"gitlab.com/gitlab-org/gitlab-runner/executors/custom/api"
 
@@ -65,10 +66,11 @@ func newHookedJob(ctx context.Context, l *lab.Lab, dir string) (*hookedJob, erro
 	return j, nil
 }
 
-// call calls a hook.
+// call calls a hook. When ctx ends, it is told to end, as the Runner does.
 func (j *hookedJob) call(ctx context.Context, stdout io.Writer, hook string, args ...string) error {
 	cmd := command(ctx, j.lab.Binary, append([]string{"--settings", j.lab.Settings, hook}, args...)...)
 	cmd.Env, cmd.Stdout = j.env, stdout
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	if err := runCommand(cmd); err != nil {
 		return fmt.Errorf("%s: %w", hook, err)
 	}

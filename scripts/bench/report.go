@@ -43,24 +43,24 @@ type report struct {
 
 func (b *bench) report(rounds int) report {
 	r := report{Date: time.Now().UTC().Truncate(time.Second), Engine: b.engine, Cores: runtime.NumCPU(), Rounds: rounds}
-	medians := map[string]float64{}
 	for _, c := range b.contenders {
-		row := newRow(c.key, c.name, b.samples[c.key])
-		medians[c.key] = row.Median
-		r.Rows = append(r.Rows, row)
+		r.Rows = append(r.Rows, newRow(c.key, c.name, b.samples[c.key]))
 	}
-	r.RatioTLS = medians[stockTLS] / medians[oursCold]
-	r.RatioPlain = medians[stockPlain] / medians[oursCold]
+	ours := median(b.samples[oursCold]).Seconds()
+	r.RatioTLS = median(b.samples[stockTLS]).Seconds() / ours
+	r.RatioPlain = median(b.samples[stockPlain]).Seconds() / ours
 	return r
 }
 
 // newRow needs at least one sample.
 func newRow(key, name string, samples []time.Duration) row {
-	r := row{Key: key, Name: name}
+	r := row{
+		Key: key, Name: name,
+		Median: milliseconds(median(samples)), Min: milliseconds(slices.Min(samples)), Max: milliseconds(slices.Max(samples)),
+	}
 	for _, s := range samples {
 		r.Samples = append(r.Samples, milliseconds(s))
 	}
-	r.Median, r.Min, r.Max = median(r.Samples), slices.Min(r.Samples), slices.Max(r.Samples)
 	return r
 }
 
@@ -69,7 +69,7 @@ func milliseconds(d time.Duration) float64 {
 }
 
 // median is the middle, or the mean of the two in the middle.
-func median(values []float64) float64 {
+func median(values []time.Duration) time.Duration {
 	sorted := slices.Sorted(slices.Values(values))
 	n := len(sorted)
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
