@@ -34,7 +34,7 @@ func (c *call) gcCommand() *cobra.Command {
 			for _, s := range swept {
 				fmt.Fprintf(c.stdout, "%s sandbox %s (%d objects): %s\n", verb, s.Sandbox, s.Objects, s.Reason)
 			}
-			if len(swept) == 0 {
+			if len(swept) == 0 && err == nil {
 				fmt.Fprintln(c.stdout, "nothing to remove")
 			}
 			return err

@@ -102,6 +102,9 @@ func readPayload(path string) (*payload, error) {
 		return nil, fault.System(fmt.Errorf("reading the job payload: %w", err), hint)
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.Size() > maxPayload {
+		return nil, fault.System(fmt.Errorf("the job payload has %d bytes, more than %d", info.Size(), maxPayload), hint)
+	}
 	var p payload
 	dec := json.NewDecoder(io.LimitReader(f, maxPayload))
 	if err := dec.Decode(&p); err != nil {

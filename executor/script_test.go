@@ -1,0 +1,46 @@
+package executor_test
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"strconv"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"gitlab-dind-executor/executor"
+)
+
+// TestMain lets the scripts run the real program under its own name.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"gitlab-dind-executor": func() {
+			os.Exit(executor.Main(os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+		},
+	})
+}
+
+func TestCommandLine(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+	})
+}
+
+// exits runs a program that must end with a given exit code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM [ARGUMENT...]")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		code = exit.ExitCode()
+	}
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("exit code %d, not %s (%v)", code, args[0], err)
+	}
+}
