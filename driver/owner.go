@@ -102,9 +102,12 @@ func judge(o, here Owner, start func(pid int) (uint64, bool)) life {
 	samePlace := o.Machine == here.Machine && o.Host == here.Host &&
 		o.PIDNamespace == here.PIDNamespace && o.PIDNamespace != ""
 	switch {
-	case !samePlace || o.PID <= 0:
+	case !samePlace || o.PID <= 0 || o.Boot == "" || here.Boot == "":
 		return unknown
 	case o.Boot != here.Boot:
+		if o.Machine == "" {
+			return unknown // another start of this machine or another machine
+		}
 		return dead
 	}
 	if t, exists := start(o.PID); !exists || t != o.Start {

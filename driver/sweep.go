@@ -36,6 +36,17 @@ func (d *Driver) Sweep(ctx context.Context, now time.Time, dryRun bool) ([]Swept
 		if reason == "" {
 			continue
 		}
+		// Between the first look and the verdict a hook may have finished its
+		// sandbox and ended. What a dead process made is seen by a look that
+		// begins after its death.
+		again, err := d.list(ctx, labelled(labelSandbox+"="+id))
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if s = again[id]; s == nil || verdict(s, now, lives) == "" {
+			continue
+		}
 		swept = append(swept, Swept{id, reason, len(s.containers) + len(s.volumes) + len(s.networks)})
 		if !dryRun {
 			errs = append(errs, d.removeSandbox(ctx, id))
