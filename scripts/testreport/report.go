@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -32,11 +33,13 @@ type report struct {
 	// passedIn counts the tests that passed, by package.
 	passedIn map[string]int
 	skips    []string
-	broken   int // packages that failed
+	// running are the packages that have started and not ended.
+	running map[string]bool
+	broken  int // packages that failed
 }
 
 func newReport(out io.Writer) *report {
-	return &report{out: out, outputs: map[name][]string{}, passedIn: map[string]int{}}
+	return &report{out: out, outputs: map[name][]string{}, passedIn: map[string]int{}, running: map[string]bool{}}
 }
 
 // read takes the whole stream. A line that is no JSON was written by something
@@ -67,6 +70,8 @@ func (r *report) take(e event) {
 	switch e.Action {
 	case "build-output":
 		fmt.Fprint(r.out, e.Output)
+	case "start":
+		r.running[e.Package] = true
 	case "output":
 		r.outputs[n] = append(r.outputs[n], e.Output)
 	case "pass", "fail", "skip":
@@ -97,6 +102,7 @@ func (r *report) testEnded(n name, action string) {
 // packageEnded prints the package's line. Where it failed, it may have been by
 // os.Exit or in TestMain: what is not of a test that ended tells why.
 func (r *report) packageEnded(e event) {
+	delete(r.running, e.Package)
 	took := fmt.Sprintf("%.1f s", e.Elapsed)
 	switch {
 	case e.Action == "fail":
@@ -160,8 +166,13 @@ func reason(output []string) string {
 	return "without a reason"
 }
 
-// summary prints the skipped tests and the closing line.
+// summary prints the skipped tests and the closing line. A package that has not
+// ended was cut off, as when go test is killed: that is a failure too.
 func (r *report) summary() {
+	for _, pkg := range slices.Sorted(maps.Keys(r.running)) {
+		r.broken++
+		fmt.Fprintf(r.out, "FAIL  %-44s did not end\n", pkg)
+	}
 	for _, s := range r.skips {
 		fmt.Fprintf(r.out, "SKIP  %s\n", s)
 	}

@@ -62,6 +62,12 @@ func TestTheReportSaysHowItWent(t *testing.T) {
 `,
 			want: []string{"./a.go:1: undefined: x\nFAIL  p ", "0 passed, 1 failed, 0 skipped\n"},
 		},
+		"go test was killed": {
+			stream: `{"Action":"start","Package":"p"}
+{"Action":"pass","Package":"p","Test":"TestA"}
+`,
+			want: []string{"FAIL  p ", "did not end\n1 passed, 1 failed, 0 skipped\n"},
+		},
 		"nothing ran": {
 			stream: "",
 			want:   []string{"0 passed, 0 failed, 0 skipped\n"},
