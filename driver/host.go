@@ -98,7 +98,8 @@ func parseRoutes(table []byte) (routes []netip.Prefix, way string) {
 		for m := binary.BigEndian.Uint32(mask[:]); m&(1<<31) != 0; m <<= 1 {
 			bits++
 		}
-		if bits == 0 {
+		// A VPN lays two halves over the default route rather than replace it.
+		if bits <= 1 {
 			if way == "" {
 				way = f[0]
 			}
@@ -128,7 +129,7 @@ func nameServers(conf []byte) []netip.Addr {
 		if len(f) < 2 || f[0] != "nameserver" {
 			continue
 		}
-		if a, err := netip.ParseAddr(f[1]); err == nil && !a.IsLoopback() && a.Zone() == "" {
+		if a, err := netip.ParseAddr(f[1]); err == nil && !a.IsLoopback() && !a.IsUnspecified() && a.Zone() == "" {
 			servers = append(servers, a)
 		}
 	}
