@@ -1,0 +1,199 @@
+package driver
+
+import (
+	"crypto/ecdsa"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gitlab-dind-executor/driver/plan"
+)
+
+func testCertificates(t *testing.T, names ...string) *certificates {
+	t.Helper()
+	c, err := newCertificates(plan.TLS{Names: names, Lifetime: 2 * time.Hour}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func certificate(t *testing.T, text []byte) *x509.Certificate {
+	t.Helper()
+	block, rest := pem.Decode(text)
+	if block == nil || len(rest) != 0 {
+		t.Fatalf("not one PEM block: %q", text)
+	}
+	c, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// handshake lets a client with certificates of one sandbox talk to a server
+// with those of another, as dockerd --tlsverify serves.
+func handshake(t *testing.T, server, client *certificates, change func(client *tls.Config)) (serverErr, clientErr error) {
+	t.Helper()
+	pair, err := tls.X509KeyPair(server.serverCert, server.serverKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(server.ca)
+	clientConf, err := client.clientTLS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if change != nil {
+		change(clientConf)
+	}
+	a, b := net.Pipe()
+	deadline := time.Now().Add(10 * time.Second)
+	_, _ = a.SetDeadline(deadline), b.SetDeadline(deadline)
+	done := make(chan error, 1)
+	go func() {
+		s := tls.Server(a, &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool})
+		err := s.Handshake()
+		if err == nil {
+			_, err = s.Write([]byte("x"))
+		}
+		a.Close()
+		done <- err
+	}()
+	c := tls.Client(b, clientConf)
+	clientErr = c.Handshake()
+	if clientErr == nil { // a refusal of the client's certificate comes with the first read
+		_, clientErr = c.Read(make([]byte, 1))
+	}
+	b.Close()
+	return <-done, clientErr
+}
+
+func TestClientAndServerOfASandboxTrustEachOther(t *testing.T) {
+	ours, theirs := testCertificates(t, "localhost", "docker"), testCertificates(t, "localhost", "docker")
+	if s, c := handshake(t, ours, ours, nil); s != nil || c != nil {
+		t.Errorf("their own: server %v, client %v", s, c)
+	}
+	if _, c := handshake(t, ours, theirs, nil); c == nil {
+		t.Error("a client trusts the server of another sandbox")
+	}
+	_, err := handshake(t, ours, theirs, func(conf *tls.Config) { conf.InsecureSkipVerify = true })
+	if err == nil {
+		t.Error("a server lets the client of another sandbox in")
+	}
+	_, err = handshake(t, ours, ours, func(conf *tls.Config) { conf.Certificates = nil })
+	if err == nil {
+		t.Error("a server lets a client without a certificate in")
+	}
+	pair, perr := tls.X509KeyPair(ours.serverCert, ours.serverKey)
+	if perr != nil {
+		t.Fatal(perr)
+	}
+	_, err = handshake(t, ours, ours, func(conf *tls.Config) { conf.Certificates = []tls.Certificate{pair} })
+	if err == nil {
+		t.Error("the server's certificate opens the door as a client's")
+	}
+}
+
+func TestTheServersCertificateIsValidForAllItsNames(t *testing.T) {
+	// What a pipeline may name a service, as far as plan lets it through.
+	names := []string{
+		"localhost", "docker", "registry.example.com__group__docker", "UPPER", "a..b", "a-.b", "_x",
+		strings.Repeat("a", 64), strings.Repeat("b.", 125) + "b",
+	}
+	c := testCertificates(t, names...)
+	server := certificate(t, c.serverCert)
+	for _, name := range append(slices.Clone(names), "127.0.0.1", "::1") {
+		if err := server.VerifyHostname(name); err != nil {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	if server.VerifyHostname("elsewhere") == nil {
+		t.Error("it is valid for another name")
+	}
+	if s, err := handshake(t, c, c, nil); s != nil || err != nil {
+		t.Errorf("odd names break the connection: server %v, client %v", s, err)
+	}
+}
+
+func TestCertificatesAreForTheirUseAlone(t *testing.T) {
+	now := time.Now()
+	c, err := newCertificates(plan.TLS{Names: []string{"docker"}, Lifetime: 2 * time.Hour}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca := certificate(t, c.ca)
+	if !ca.IsCA || ca.KeyUsage&x509.KeyUsageCertSign == 0 {
+		t.Error("the CA is none")
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(ca)
+	for name, leaf := range map[string]struct {
+		cert  []byte
+		key   []byte
+		usage x509.ExtKeyUsage
+		other x509.ExtKeyUsage
+	}{
+		"server": {c.serverCert, c.serverKey, x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		"client": {c.clientCert, c.clientKey, x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
+	} {
+		cert := certificate(t, leaf.cert)
+		if _, err := cert.Verify(x509.VerifyOptions{Roots: roots, KeyUsages: []x509.ExtKeyUsage{leaf.usage}}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := cert.Verify(x509.VerifyOptions{Roots: roots, KeyUsages: []x509.ExtKeyUsage{leaf.other}}); err == nil {
+			t.Errorf("%s serves the other use as well", name)
+		}
+		if cert.IsCA || cert.KeyUsage&x509.KeyUsageCertSign != 0 {
+			t.Errorf("%s could sign others", name)
+		}
+		if _, err := tls.X509KeyPair(leaf.cert, leaf.key); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, ok := cert.PublicKey.(*ecdsa.PublicKey); !ok {
+			t.Errorf("%s: %T takes long to make", name, cert.PublicKey)
+		}
+		if from, to := now.Sub(cert.NotBefore), cert.NotAfter.Sub(now); from < 59*time.Minute || to < 119*time.Minute || to > 2*time.Hour {
+			t.Errorf("%s is valid from %s before now for %s", name, from, to)
+		}
+	}
+	if ca.NotAfter.Before(certificate(t, c.serverCert).NotAfter) {
+		t.Error("the CA ends before what it signed")
+	}
+}
+
+func TestFilesOfTheCertificates(t *testing.T) {
+	c := testCertificates(t, "docker")
+	got := map[string]int64{}
+	for _, f := range c.serverFiles("/certs") {
+		got[f.path] = f.mode
+		if strings.Contains(string(f.content), "PRIVATE KEY") != strings.HasSuffix(f.path, "key.pem") {
+			t.Errorf("%s holds %.30q", f.path, f.content)
+		}
+	}
+	want := map[string]int64{
+		"/certs/ca/cert.pem": 0o644, "/certs/server/ca.pem": 0o644, "/certs/server/cert.pem": 0o644, "/certs/server/key.pem": 0o600,
+		"/certs/client/ca.pem": 0o644, "/certs/client/cert.pem": 0o644, "/certs/client/key.pem": 0o644,
+	}
+	for path, mode := range want {
+		if got[path] != mode {
+			t.Errorf("%s has mode %o, want %o", path, got[path], mode)
+		}
+	}
+	// With it, dind images from before 2023 make certificates of their own.
+	if _, there := got["/certs/ca/key.pem"]; there || len(got) != len(want) {
+		t.Errorf("files %v", got)
+	}
+}
+
+func TestBrokenClientCertificatesAreTold(t *testing.T) {
+	if _, err := (&certificates{clientCert: []byte("x")}).clientTLS(); err == nil {
+		t.Error("no error")
+	}
+}
