@@ -26,6 +26,16 @@ func (d *Driver) putFiles(ctx context.Context, id string, files []file) error {
 	if len(files) == 0 {
 		return nil
 	}
+	content, err := archive(files)
+	if err != nil {
+		return fmt.Errorf("packing files for a container: %w", err)
+	}
+	return d.explain("copying files into a container",
+		d.api.CopyToContainer(ctx, id, "/", bytes.NewReader(content), container.CopyToContainerOptions{}))
+}
+
+// archive packs files and the directories above them.
+func archive(files []file) ([]byte, error) {
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)
 	made := map[string]bool{}
@@ -36,20 +46,18 @@ func (d *Driver) putFiles(ctx context.Context, id string, files []file) error {
 			}
 			made[dir] = true
 			if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir[1:] + "/", Mode: 0o755}); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		if err := w.WriteHeader(&tar.Header{Name: f.path[1:], Mode: f.mode, Size: int64(len(f.content))}); err != nil {
-			return err
+			return nil, err
 		}
 		if _, err := w.Write(f.content); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	if err := w.Close(); err != nil {
-		return err
-	}
-	return d.explain("copying files into a container", d.api.CopyToContainer(ctx, id, "/", &buf, container.CopyToContainerOptions{}))
+	err := w.Close()
+	return buf.Bytes(), err
 }
 
 // parents returns the directories above p, outermost first, without the first

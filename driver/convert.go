@@ -2,6 +2,7 @@ package driver
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -74,11 +75,11 @@ func mounts(p *plan.Plan, c plan.Container, name string, img image.InspectRespon
 		list = append(list, volumeMount(objectName(p.Sandbox, plan.RoleData), c.DataPath, sandboxLabels(p, plan.RoleData)))
 		covered = append(covered, c.DataPath)
 	}
-	for i, path := range imageVolumes(img) {
-		if slices.Contains(covered, path) {
+	for i, volume := range imageVolumes(img) {
+		if slices.Contains(covered, volume) {
 			continue
 		}
-		list = append(list, volumeMount(fmt.Sprintf("%s-v%d", name, i), path, labels(p.Sandbox, plan.RoleScratch)))
+		list = append(list, volumeMount(fmt.Sprintf("%s-v%d", name, i), volume, labels(p.Sandbox, plan.RoleScratch)))
 	}
 	return list
 }
@@ -98,9 +99,9 @@ func imageVolumes(img image.InspectResponse) []string {
 		return nil
 	}
 	var paths []string
-	for path := range img.Config.Volumes {
-		if path = strings.TrimRight(path, "/"); path != "" {
-			paths = append(paths, path)
+	for volume := range img.Config.Volumes {
+		if p := path.Join("/", volume); p != "/" {
+			paths = append(paths, p)
 		}
 	}
 	slices.Sort(paths)

@@ -150,14 +150,15 @@ func (im *images) explainPull(ref plan.ImageRef, err error) error {
 		return fault.System(what, "took longer than pull.timeout ("+units.HumanDuration(im.timeout)+")")
 	case has("toomanyrequests"):
 		return fault.System(what, "the registry limits pulls: log in to it, or use a mirror")
-	case errdefs.IsNotFound(err), has("manifest unknown", "not found"):
-		return fault.Job(what, "check the image's name and tag")
-	case errdefs.IsUnauthorized(err), errdefs.IsPermissionDenied(err), has("denied", "unauthorized", "no basic auth"):
+	case errdefs.IsUnauthorized(err), errdefs.IsPermissionDenied(err), has("denied:", "access denied", "unauthorized", "no basic auth"):
+		// Before what is not found: the Docker Hub says both of what one may not see.
 		hint := "no credentials for this registry: check the name, or give DOCKER_AUTH_CONFIG"
 		if ref.Auth != nil {
 			hint = "the registry refused the job's credentials for it"
 		}
 		return fault.Job(what, hint)
+	case errdefs.IsNotFound(err), has("manifest unknown", "not found"):
+		return fault.Job(what, "check the image's name and tag")
 	case has("x509:"):
 		return fault.System(what, "put the registry's CA into /etc/docker/certs.d/<host:port>/ca.crt of this host's engine")
 	default:

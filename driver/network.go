@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/network"
 
 	"gitlab-dind-executor/driver/plan"
@@ -50,8 +49,6 @@ func (d *Driver) createNetwork(ctx context.Context, p *plan.Plan) error {
 		"widen network.pool in the settings, or look for leftovers: gitlab-dind-executor gc")
 }
 
-// overlaps tells the engine's refusal of a subnet from other faults. It has no
-// error type of its own, so only its words are left.
-func overlaps(err error) bool {
-	return errdefs.IsPermissionDenied(err) || strings.Contains(err.Error(), "overlaps with other one")
-}
+// overlaps tells the engine's refusal of a subnet from other faults. It shares
+// its type, a 403, with authorization plugins, so only its words are left.
+func overlaps(err error) bool { return strings.Contains(err.Error(), "overlap") }

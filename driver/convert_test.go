@@ -1,0 +1,201 @@
+package driver
+
+import (
+	"encoding/json"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/mount"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver/plan"
+)
+
+// testPlan is the plan of a job with one service, on the default settings.
+func testPlan(t *testing.T) *plan.Plan {
+	t.Helper()
+	p, err := plan.Build(config.Default(), plan.Job{
+		Key: "gitlab.example.com/7", Scope: "gitlab.example.com/42/unprotected", Timeout: time.Hour,
+		BuildsDir: "/builds", RunnerVersion: "18.6.6",
+		Services: []plan.Service{{Image: plan.Image{Name: "redis:7"}, Aliases: []string{"cache"}}},
+	}, plan.Facts{
+		Sandbox: "0123456789ab", Owner: Owner{PID: 1}.String(), Started: noon, Arch: "x86_64", MTU: 1450,
+		Used: []netip.Prefix{netip.MustParsePrefix("172.17.0.0/16")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// withVolumes is an image as the engine describes it.
+func withVolumes(paths ...string) image.InspectResponse {
+	volumes := map[string]struct{}{}
+	for _, p := range paths {
+		volumes[p] = struct{}{}
+	}
+	text, err := json.Marshal(map[string]any{"Id": "sha256:1", "Config": map[string]any{"Volumes": volumes}})
+	if err != nil {
+		panic(err)
+	}
+	var img image.InspectResponse
+	if err := json.Unmarshal(text, &img); err != nil {
+		panic(err)
+	}
+	return img
+}
+
+func TestEveryVolumeOfAnImageIsLabelled(t *testing.T) {
+	p := testPlan(t)
+	for name, c := range map[string]struct {
+		container plan.Container
+		volumes   []string
+		want      map[string]string // path: name
+	}{
+		"a service": {p.Services[0], []string{"/data"}, map[string]string{
+			"/builds": "dind-0123456789ab-builds", "/data": "n-v0",
+		}},
+		"several, in order": {p.Services[0], []string{"/z", "/a"}, map[string]string{
+			"/builds": "dind-0123456789ab-builds", "/a": "n-v0", "/z": "n-v1",
+		}},
+		"the sidecar's is its data root": {p.Sidecar.Container, []string{"/var/lib/docker"}, map[string]string{
+			"/builds": "dind-0123456789ab-builds", "/var/lib/docker": "dind-0123456789ab-data",
+		}},
+		"the same path in other words": {p.Sidecar.Container, []string{"/var/lib/docker/", "/var//lib/docker", "/var/lib/docker/."}, map[string]string{
+			"/builds": "dind-0123456789ab-builds", "/var/lib/docker": "dind-0123456789ab-data",
+		}},
+		"a path that is relative": {p.Services[0], []string{"data"}, map[string]string{
+			"/builds": "dind-0123456789ab-builds", "/data": "n-v0",
+		}},
+		"the builds directory itself": {p.Services[0], []string{"/builds/"}, map[string]string{"/builds": "dind-0123456789ab-builds"}},
+		"the root, which cannot be":   {p.Services[0], []string{"/"}, map[string]string{"/builds": "dind-0123456789ab-builds"}},
+		"none":                        {p.Helper, nil, map[string]string{"/builds": "dind-0123456789ab-builds"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := map[string]string{}
+			for _, m := range convert(p, c.container, "n", nil, withVolumes(c.volumes...)).host.Mounts {
+				got[m.Target] = m.Source
+				if m.Type != mount.TypeVolume || m.Source == "" || m.VolumeOptions.Labels[labelSandbox] != "0123456789ab" || m.VolumeOptions.Labels[labelRole] == "" {
+					t.Errorf("a mount that a sweep cannot find: %+v", m)
+				}
+			}
+			if len(got) != len(c.want) {
+				t.Errorf("got %v, want %v", got, c.want)
+			}
+			for path, source := range c.want {
+				if got[path] != source {
+					t.Errorf("at %s is %q, want %q", path, got[path], source)
+				}
+			}
+		})
+	}
+	if got := convert(p, p.Helper, "n", nil, image.InspectResponse{}).host.Mounts; len(got) != 1 {
+		t.Errorf("an image without a configuration: %v", got)
+	}
+}
+
+func TestOnlyTheSidecarIsPrivileged(t *testing.T) {
+	p := testPlan(t)
+	for _, c := range []plan.Container{p.Sidecar.Container, p.Helper, p.Job.Container, p.Services[0]} {
+		host := convert(p, c, "n", nil, image.InspectResponse{}).host
+		if host.Privileged != (c.Role == plan.RoleSidecar) {
+			t.Errorf("%s: privileged is %t", c.Role, host.Privileged)
+		}
+		if (host.CgroupnsMode == container.CgroupnsModePrivate) != host.Privileged {
+			t.Errorf("%s: cgroup namespace %q", c.Role, host.CgroupnsMode)
+		}
+		if len(host.Binds) != 0 || len(host.CapAdd) != 0 || len(host.Devices) != 0 || host.PidMode != "" || host.IpcMode != "" {
+			t.Errorf("%s reaches into the host: %+v", c.Role, host)
+		}
+		if host.LogConfig.Type != "json-file" {
+			t.Errorf("%s: log driver %q, whose log cannot be followed", c.Role, host.LogConfig.Type)
+		}
+		if string(host.NetworkMode) != "dind-0123456789ab" {
+			t.Errorf("%s: network %q", c.Role, host.NetworkMode)
+		}
+	}
+}
+
+func TestAContainerIsCreatedAsPlanned(t *testing.T) {
+	p := testPlan(t)
+	job := p.Job.Container
+	job.Entrypoint, job.User, job.Image.Platform, job.ExtraHosts = []string{"/e"}, "1000:1000", "linux/arm64/v8", []string{"a:192.0.2.1"}
+	got := convert(p, job, "dind-0123456789ab-job", map[string]string{"k": "v"}, image.InspectResponse{ID: "sha256:1"})
+	if got.name != "dind-0123456789ab-job" || got.config.User != "1000:1000" || got.config.Entrypoint[0] != "/e" ||
+		got.config.Hostname != "dind-0123456789ab" || got.config.Labels["k"] != "v" || got.host.ExtraHosts[0] != "a:192.0.2.1" ||
+		strings.Join(got.config.Env, " ") != strings.Join(job.Environment, " ") || strings.Join(got.config.Cmd, " ") != strings.Join(job.Command, " ") {
+		t.Errorf("not as planned: %+v", got)
+	}
+	if c := got.config; !c.OpenStdin || !c.StdinOnce || !c.AttachStdin || !c.AttachStdout || !c.AttachStderr || c.Tty {
+		t.Errorf("its stdin is not one for a script: %+v", c)
+	}
+	if pl := got.platform; pl == nil || pl.OS != "linux" || pl.Architecture != "arm64" || pl.Variant != "v8" {
+		t.Errorf("platform %+v", pl)
+	}
+	service := convert(p, p.Services[0], "n", nil, image.InspectResponse{})
+	if c := service.config; c.OpenStdin || c.AttachStdin || service.platform != nil || c.Entrypoint != nil || c.Cmd != nil {
+		t.Errorf("a service keeps what its image says: %+v", c)
+	}
+	if a := service.network.EndpointsConfig["dind-0123456789ab"].Aliases; strings.Join(a, " ") != "redis cache" {
+		t.Errorf("it answers to %q", a)
+	}
+	for in, want := range map[string]string{"linux": "linux//", "linux/amd64": "linux/amd64/"} {
+		if pl := platform(in); pl.OS+"/"+pl.Architecture+"/"+pl.Variant != want {
+			t.Errorf("%s became %+v", in, pl)
+		}
+	}
+}
+
+func TestLabelsAreCompleteFromTheBeginning(t *testing.T) {
+	p := testPlan(t)
+	always := []string{labelSandbox, labelRole, labelCreated, labelVersion}
+	for name, c := range map[string]struct {
+		labels map[string]string
+		want   []string
+	}{
+		"of anything":              {labels("0123456789ab", plan.RoleScratch), always},
+		"of a sandbox's object":    {sandboxLabels(p, plan.RoleSidecar), append([]string{labelSpec}, always...)},
+		"of what belongs to a job": {claimLabels(p, plan.RoleJob), append([]string{labelJob, labelOwner, labelDeadline}, always...)},
+	} {
+		for _, key := range c.want {
+			if c.labels[key] == "" {
+				t.Errorf("%s: no %s in %v", name, key, c.labels)
+			}
+		}
+		if len(c.labels) != len(c.want) {
+			t.Errorf("%s: %v, want %v", name, c.labels, c.want)
+		}
+		for key := range c.labels {
+			if !strings.HasPrefix(key, "gitlab-dind-executor.") {
+				t.Errorf("%s is not ours", key)
+			}
+		}
+		if _, err := time.Parse(time.RFC3339, c.labels[labelCreated]); err != nil {
+			t.Error(err)
+		}
+	}
+	got := claimLabels(p, plan.RoleJob)
+	if got[labelJob] != "gitlab.example.com/7" || got[labelOwner] != p.Claim.Owner || got[labelDeadline] != "2026-07-01T13:10:00Z" {
+		t.Errorf("the claim is %v", got)
+	}
+}
+
+func TestNamesOfASandboxesObjects(t *testing.T) {
+	names := map[string]bool{}
+	for _, n := range []string{
+		networkName("ab"), objectName("ab", plan.RoleJob), objectName("ab", plan.RoleSidecar), objectName("ab", plan.RoleHelper),
+		objectName("ab", plan.RoleBuilds), objectName("ab", plan.RoleData), serviceName("ab", 0), serviceName("ab", 1),
+	} {
+		if names[n] || !strings.HasPrefix(n, "dind-ab") {
+			t.Errorf("%q twice, or not of this sandbox", n)
+		}
+		names[n] = true
+	}
+	if id := NewSandboxID(); len(id) != 12 || id == NewSandboxID() || strings.Trim(id, "0123456789abcdef") != "" {
+		t.Errorf("sandbox id %q", id)
+	}
+}

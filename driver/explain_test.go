@@ -1,0 +1,144 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/client"
+
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+)
+
+func TestWhatToDoAboutAnEnginesError(t *testing.T) {
+	d := &Driver{host: "unix:///var/run/docker.sock"}
+	for name, c := range map[string]struct {
+		err  error
+		hint string
+	}{
+		"nobody listens":        {client.ErrorConnectionFailed(d.host), "does not answer: is it running?"},
+		"the network is broken": {&net.OpError{Op: "read", Err: syscall.ECONNRESET}, "does not answer: is it running?"},
+		"the Runner's user may not": {
+			fmt.Errorf("%w: %w", client.ErrorConnectionFailed(d.host), os.ErrPermission), "usermod -aG docker gitlab-runner",
+		},
+		"it takes too long":        {context.DeadlineExceeded, "the docker engine is slow"},
+		"the job was cancelled":    {context.Canceled, ""},
+		"the engine says no":       {errors.New("no space left on device"), ""},
+		"what is asked for is not": {errdefs.ErrNotFound, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := d.explain("making the sandbox's network", c.err)
+			if !errors.Is(got, c.err) || !strings.HasPrefix(got.Error(), "making the sandbox's network: ") {
+				t.Errorf("error %q", got)
+			}
+			if fault.IsOfJob(got) || !strings.Contains(fault.HintOf(got), c.hint) || (c.hint == "") != (fault.HintOf(got) == "") {
+				t.Errorf("of job %t, hint %q", fault.IsOfJob(got), fault.HintOf(got))
+			}
+		})
+	}
+	if err := d.explain("anything", nil); err != nil {
+		t.Errorf("no error became %v", err)
+	}
+}
+
+func TestWhoseFaultAFailedPullIs(t *testing.T) {
+	im := &images{d: &Driver{}, timeout: 30 * time.Minute}
+	anonymous := plan.ImageRef{Name: "registry.example.com/app:1"}
+	loggedIn := anonymous
+	loggedIn.Auth = &plan.Credential{Host: "registry.example.com", Username: "u", Password: plan.NewSecret("p")}
+	const ofJob, ofSystem = true, false
+	for name, c := range map[string]struct {
+		ref   plan.ImageRef
+		err   error
+		ofJob bool
+		hint  string
+	}{
+		"no such tag": {anonymous, errors.New("manifest for registry.example.com/app:1 not found: manifest unknown: manifest unknown"), ofJob, "name and tag"},
+		"not found":   {anonymous, fmt.Errorf("no: %w", errdefs.ErrNotFound), ofJob, "name and tag"},
+		"no such image or no access, on the docker hub": {
+			anonymous, fmt.Errorf("pull access denied for app, repository does not exist or may require 'docker login': denied: requested access to the resource is denied: %w", errdefs.ErrNotFound),
+			ofJob, "DOCKER_AUTH_CONFIG",
+		},
+		"no access":                  {anonymous, errors.New("unauthorized: authentication required"), ofJob, "DOCKER_AUTH_CONFIG"},
+		"no access with a login":     {loggedIn, errors.New("denied: access forbidden"), ofJob, "refused the job's credentials"},
+		"no credentials at all":      {anonymous, errors.New("no basic auth credentials"), ofJob, "DOCKER_AUTH_CONFIG"},
+		"an engine that says so":     {anonymous, errdefs.ErrUnauthenticated, ofJob, "DOCKER_AUTH_CONFIG"},
+		"too many":                   {anonymous, errors.New("toomanyrequests: You have reached your pull rate limit"), ofSystem, "limits pulls"},
+		"an unknown CA":              {anonymous, errors.New("x509: certificate signed by unknown authority"), ofSystem, "/etc/docker/certs.d"},
+		"a name that DNS lacks":      {anonymous, errors.New("dial tcp: lookup registry.example.com: no such host"), ofSystem, ""},
+		"a registry that is down":    {anonymous, errors.New("received unexpected HTTP status: 503 Service Unavailable"), ofSystem, ""},
+		"a disk without room":        {anonymous, errors.New("failed to register layer: no space left on device"), ofSystem, ""},
+		"a disk that says no":        {anonymous, errors.New("failed to register layer: open /x: permission denied"), ofSystem, ""},
+		"a pull that takes for ever": {anonymous, context.DeadlineExceeded, ofSystem, "pull.timeout (30 minutes)"},
+		"an engine that is gone":     {anonymous, client.ErrorConnectionFailed("x"), ofSystem, "is it running?"},
+		"a job that was cancelled":   {anonymous, context.Canceled, ofSystem, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := im.explainPull(c.ref, c.err)
+			if !errors.Is(got, c.err) || !strings.HasPrefix(got.Error(), "pulling image registry.example.com/app:1: ") {
+				t.Errorf("error %q", got)
+			}
+			if fault.IsOfJob(got) != c.ofJob || !strings.Contains(fault.HintOf(got), c.hint) || (c.hint == "") != (fault.HintOf(got) == "") {
+				t.Errorf("of job %t, hint %q", fault.IsOfJob(got), fault.HintOf(got))
+			}
+		})
+	}
+}
+
+func TestWhoseFaultAContainerThatDoesNotStartIs(t *testing.T) {
+	for name, c := range map[string]struct {
+		err   string
+		ofJob bool
+	}{
+		"no shell in the image":      {`exec: "sh": executable file not found in $PATH: unknown`, true},
+		"no such entrypoint":         {`exec: "/e": stat /e: no such file or directory: unknown`, true},
+		"no such user":               {"unable to find user nobody2: no matching entries in passwd file", true},
+		"the host has no memory":     {"cannot allocate memory", false},
+		"the engine is in a bad way": {"OCI runtime create failed: runc did not terminate successfully", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := startFault("golang:1", errors.New(c.err))
+			if fault.IsOfJob(err) != c.ofJob || (fault.HintOf(err) != "") != c.ofJob {
+				t.Errorf("of job %t, hint %q", fault.IsOfJob(err), fault.HintOf(err))
+			}
+			if c.ofJob && !strings.Contains(err.Error(), "golang:1") {
+				t.Errorf("%q does not name the image", err)
+			}
+		})
+	}
+	if startFault("x", nil) != nil {
+		t.Error("no error became one")
+	}
+	err := createFault(plan.Container{Image: plan.ImageRef{Name: "golang:1"}}, fmt.Errorf("bad: %w", errdefs.ErrInvalidArgument))
+	if !fault.IsOfJob(err) || !strings.Contains(err.Error(), "golang:1") {
+		t.Errorf("what the pipeline asked for in vain: %v", err)
+	}
+	if fault.IsOfJob(createFault(plan.Container{}, errors.New("no space left on device"))) {
+		t.Error("a full disk is no fault of the job")
+	}
+}
+
+func TestWhichRefusalsMeanThatASubnetIsTaken(t *testing.T) {
+	for text, want := range map[string]bool{
+		"Pool overlaps with other one on this address space":                                              true,
+		"invalid pool request: Pool overlaps with other one on this address space":                        true,
+		"cannot create network a (br-a): conflicts with network b (br-b): networks have overlapping IPv4": true,
+		"authorization denied by plugin policy: no":                                                       false,
+		"Forbidden": false,
+	} {
+		if got := overlaps(fmt.Errorf("%s%w", text, errForbidden)); got != want {
+			t.Errorf("%q: %t", text, got)
+		}
+	}
+}
+
+// errForbidden has the type of a 403, which all of these carry.
+var errForbidden = fmt.Errorf(": %w", errdefs.ErrPermissionDenied)
