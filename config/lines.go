@@ -3,6 +3,7 @@ package config
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -21,10 +22,17 @@ const part = `(?:"[^"]*"|'[^']*'|[A-Za-z0-9_-]+)`
 // keyLines maps the dotted name of each table and key to its line, from 1.
 func keyLines(src []byte) map[string]int {
 	lines := map[string]int{}
+	arrays := map[string]int{}
 	var table []string
 	for i, line := range strings.Split(string(src), "\n") {
 		if m := tableLine.FindStringSubmatch(line); m != nil {
 			table = splitKey(m[1])
+			if strings.HasPrefix(strings.TrimSpace(line), "[[") {
+				arrays[table[0]]++
+			}
+			if n := arrays[table[0]]; n > 0 { // tables of an array count from 1
+				table = slices.Insert(table, 1, strconv.Itoa(n))
+			}
 			note(lines, dotted(table), i+1)
 			continue
 		}

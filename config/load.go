@@ -14,6 +14,7 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -168,6 +169,17 @@ func (d *decoder) value(field reflect.Value, prim toml.Primitive, path []string)
 			out.SetMapIndex(reflect.ValueOf(key), elem)
 		}
 		field.Set(out)
+	case field.Kind() == reflect.Slice && field.Type().Elem().Kind() == reflect.Struct && hasTOMLFields(field.Type().Elem()):
+		var tables []toml.Primitive
+		if err := d.md.PrimitiveDecode(prim, &tables); err != nil {
+			d.add(dotted(path), "must be tables, each under [["+dotted(path)+"]]")
+			return
+		}
+		out := reflect.MakeSlice(field.Type(), len(tables), len(tables))
+		for i, t := range tables {
+			d.value(out.Index(i), t, append(slices.Clone(path), strconv.Itoa(i+1)))
+		}
+		field.Set(out)
 	default:
 		fresh := reflect.New(field.Type())
 		if err := d.md.PrimitiveDecode(prim, fresh.Interface()); err != nil {
@@ -197,6 +209,7 @@ func describe(t reflect.Type, err error) string {
 		"string":          `must be a string, like "text"`,
 		"int":             "must be a whole number, like 26",
 		"bool":            "must be true or false",
+		"*bool":           "must be true or false",
 		"[]string":        `must be a list of strings, like ["a", "b"]`,
 		"config.Duration": `must be a duration, like "90s" or "10m"`,
 		"netip.Prefix":    `must be an address range, like "10.231.0.0/16"`,

@@ -14,11 +14,15 @@ type Settings struct {
 	Engine   Engine              `toml:"engine"`
 	Sidecar  Sidecar             `toml:"sidecar"`
 	Job      Job                 `toml:"job"`
+	Services Services            `toml:"services"`
 	Helper   Helper              `toml:"helper"`
 	Pull     Pull                `toml:"pull"`
 	Network  Network             `toml:"network"`
 	Cleanup  Cleanup             `toml:"cleanup"`
 	Registry map[string]Registry `toml:"registry"`
+	// Policies are tried in order; the first that matches a job changes the
+	// settings for it.
+	Policies []Policy `toml:"policy"`
 }
 
 // Engine says where the Docker Engine of the runner host listens.
@@ -47,9 +51,19 @@ type Sidecar struct {
 type Job struct {
 	// Image is used when a job declares none.
 	Image string `toml:"image"`
+	// AllowedImages are doublestar patterns over normalised references; none
+	// means all.
+	AllowedImages []string `toml:"allowed_images"`
 	// StartEarly are doublestar patterns over normalised references: images
 	// whose container starts while the inner daemon boots.
 	StartEarly []string `toml:"start_early"`
+}
+
+// Services is about a job's services but the dind service.
+type Services struct {
+	// AllowedImages are doublestar patterns over normalised references; none
+	// means all.
+	AllowedImages []string `toml:"allowed_images"`
 }
 
 // Helper is about the container that clones, caches and handles artifacts.
@@ -64,6 +78,13 @@ type Pull struct {
 	// Policy holds "always", "if-not-present" or "never", tried in order, for
 	// images whose pipeline names none.
 	Policy []string `toml:"policy"`
+	// AllowedPolicies are those that a pipeline may name; none means all.
+	AllowedPolicies []string `toml:"allowed_policies"`
+	// Attempts is how often a pull is tried when the network fails.
+	Attempts int `toml:"attempts"`
+	// CredentialHelpers are the docker-credential-NAME programs of this host
+	// that a job's DOCKER_AUTH_CONFIG may name.
+	CredentialHelpers []string `toml:"credential_helpers"`
 	// Timeout bounds one pull.
 	Timeout Duration `toml:"timeout"`
 }
@@ -100,6 +121,38 @@ type Registry struct {
 	CAFile string `toml:"ca_file"`
 }
 
+// Policy changes settings for the jobs that it matches. What it does not set
+// stays as it is.
+type Policy struct {
+	// Name is for messages.
+	Name string `toml:"name"`
+	// Projects are doublestar patterns over project paths; none means all.
+	Projects []string `toml:"projects"`
+	// Protected matches protected or unprotected refs only; nil means both.
+	Protected *bool `toml:"protected"`
+
+	Sidecar  PolicySidecar  `toml:"sidecar"`
+	Job      PolicyJob      `toml:"job"`
+	Services PolicyServices `toml:"services"`
+}
+
+// PolicySidecar changes the settings of the same names.
+type PolicySidecar struct {
+	Image         string   `toml:"image"`
+	AllowedImages []string `toml:"allowed_images"`
+}
+
+// PolicyJob changes the settings of the same names.
+type PolicyJob struct {
+	Image         string   `toml:"image"`
+	AllowedImages []string `toml:"allowed_images"`
+}
+
+// PolicyServices changes the settings of the same names.
+type PolicyServices struct {
+	AllowedImages []string `toml:"allowed_images"`
+}
+
 // Duration is a time.Duration that is written as "90s" or "1h30m" in TOML.
 type Duration time.Duration
 
@@ -130,15 +183,22 @@ func Default() Settings {
 			ReadyTimeout:  Duration(time.Minute),
 		},
 		Job: Job{
-			Image:      "docker:latest",
-			StartEarly: []string{"docker.io/library/docker:*", "docker.io/library/docker@*"},
+			Image:         "docker:latest",
+			AllowedImages: []string{},
+			StartEarly:    []string{"docker.io/library/docker:*", "docker.io/library/docker@*"},
+		},
+		Services: Services{
+			AllowedImages: []string{},
 		},
 		Helper: Helper{
 			Image: "registry.gitlab.com/gitlab-org/gitlab-runner/gitlab-runner-helper:{arch}-v{version}",
 		},
 		Pull: Pull{
-			Policy:  []string{"if-not-present"},
-			Timeout: Duration(30 * time.Minute),
+			Policy:            []string{"if-not-present"},
+			AllowedPolicies:   []string{},
+			Attempts:          3,
+			CredentialHelpers: []string{},
+			Timeout:           Duration(30 * time.Minute),
 		},
 		Network: Network{
 			Pool:       netip.MustParsePrefix("10.231.0.0/16"),

@@ -66,15 +66,27 @@ func validate(s Settings) []keyFault {
 	}
 	duration("sidecar.ready_timeout", s.Sidecar.ReadyTimeout, time.Second, time.Hour)
 	image("job.image", s.Job.Image)
+	patterns("job.allowed_images", s.Job.AllowedImages)
+	patterns("services.allowed_images", s.Services.AllowedImages)
 	patterns("job.start_early", s.Job.StartEarly)
 	image("helper.image", strings.NewReplacer("{version}", "0", "{arch}", "x").Replace(s.Helper.Image))
 
 	if len(s.Pull.Policy) == 0 {
 		add("pull.policy", "must name at least one of %s", strings.Join(PullPolicies, ", "))
 	}
-	for _, p := range s.Pull.Policy {
-		if !slices.Contains(PullPolicies, p) {
-			add("pull.policy", "must be one of %s, not %q", strings.Join(PullPolicies, ", "), p)
+	for key, list := range map[string][]string{"pull.policy": s.Pull.Policy, "pull.allowed_policies": s.Pull.AllowedPolicies} {
+		for _, p := range list {
+			if !slices.Contains(PullPolicies, p) {
+				add(key, "must be one of %s, not %q", strings.Join(PullPolicies, ", "), p)
+			}
+		}
+	}
+	if s.Pull.Attempts < 1 || s.Pull.Attempts > 10 {
+		add("pull.attempts", "must be from 1 to 10")
+	}
+	for _, h := range s.Pull.CredentialHelpers {
+		if h == "" || filepath.Base(h) != h {
+			add("pull.credential_helpers", "must be the NAME of a docker-credential-NAME program: %q", h)
 		}
 	}
 	duration("pull.timeout", s.Pull.Timeout, time.Second, 24*time.Hour)
@@ -91,6 +103,19 @@ func validate(s Settings) []keyFault {
 		}
 		if r.CAFile != "" && !filepath.IsAbs(r.CAFile) {
 			add(key+".ca_file", "must be an absolute path")
+		}
+	}
+	for i, p := range s.Policies {
+		key := fmt.Sprintf("policy.%d", i+1)
+		patterns(key+".projects", p.Projects)
+		patterns(key+".sidecar.allowed_images", p.Sidecar.AllowedImages)
+		patterns(key+".job.allowed_images", p.Job.AllowedImages)
+		patterns(key+".services.allowed_images", p.Services.AllowedImages)
+		if p.Sidecar.Image != "" {
+			image(key+".sidecar.image", p.Sidecar.Image)
+		}
+		if p.Job.Image != "" {
+			image(key+".job.image", p.Job.Image)
 		}
 	}
 	return faults

@@ -2,18 +2,14 @@ package driver
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
 	"github.com/containerd/errdefs"
+	"github.com/distribution/reference"
 	"github.com/docker/docker/api/types/image"
-	"github.com/docker/docker/api/types/registry"
-	"github.com/docker/docker/pkg/jsonmessage"
-	"github.com/docker/go-units"
 	"golang.org/x/sync/singleflight"
 
 	"gitlab-dind-executor/config"
@@ -24,10 +20,12 @@ import (
 // images gets the images of one plan to the engine, each once however many
 // containers use it.
 type images struct {
-	d       *Driver
-	timeout time.Duration
-	say     func(string)
-	flights singleflight.Group
+	d *Driver
+	// timeout bounds all attempts at one pull.
+	timeout  time.Duration
+	attempts int
+	say      func(string)
+	flights  singleflight.Group
 }
 
 // ensure returns the image after its first policy that works.
@@ -65,6 +63,9 @@ func (im *images) policy(ctx context.Context, ref plan.ImageRef, policy string) 
 		img, err := im.d.api.ImageInspect(ctx, ref.Name)
 		switch {
 		case err == nil:
+			if ref.Announce {
+				im.say("using " + ref.Name + digestOf(ref, img))
+			}
 			return img, nil
 		case !errdefs.IsNotFound(err):
 			return img, im.d.explain("looking for image "+ref.Name, err)
@@ -83,85 +84,15 @@ func (im *images) policy(ctx context.Context, ref plan.ImageRef, policy string) 
 	return img, im.d.explain("looking at image "+ref.Name, err)
 }
 
-// pull fetches an image and says so, with the time it took and its digest.
-func (im *images) pull(ctx context.Context, ref plan.ImageRef) error {
-	ctx, cancel := context.WithTimeout(ctx, im.timeout)
-	defer cancel()
-	opts := image.PullOptions{Platform: ref.Platform}
-	if ref.Auth != nil {
-		auth, err := registry.EncodeAuthConfig(registry.AuthConfig{
-			Username: ref.Auth.Username, Password: ref.Auth.Password.Reveal(), ServerAddress: ref.Auth.Host,
-		})
-		if err != nil {
-			return fmt.Errorf("credentials for %s: %w", ref.Auth.Host, err)
-		}
-		opts.RegistryAuth = auth
-	}
-	im.say("pulling " + ref.Name)
-	start := time.Now()
-	stream, err := im.d.api.ImagePull(ctx, ref.Name, opts)
-	if err != nil {
-		return im.explainPull(ref, err)
-	}
-	defer stream.Close()
-	digest, err := followPull(stream)
-	if err != nil {
-		return im.explainPull(ref, err)
-	}
-	im.say(fmt.Sprintf("pulled %s in %.1f s%s", ref.Name, time.Since(start).Seconds(), digest))
-	return nil
-}
-
-// followPull reads the engine's progress to its end and returns the digest
-// that it names, as " (sha256:…)".
-func followPull(stream io.Reader) (digest string, err error) {
-	dec := json.NewDecoder(stream)
-	for {
-		var m jsonmessage.JSONMessage
-		switch err := dec.Decode(&m); {
-		case errors.Is(err, io.EOF):
-			return digest, nil
-		case err != nil:
-			return "", err
-		case m.Error != nil:
-			return "", m.Error
-		}
-		if d, ok := strings.CutPrefix(m.Status, "Digest: "); ok {
-			digest = " (" + d + ")"
+// digestOf returns the digest by which a registry knows the image, or its id,
+// as " (sha256:…)".
+func digestOf(ref plan.ImageRef, img image.InspectResponse) string {
+	named, err := reference.ParseNormalizedNamed(ref.Name)
+	for _, d := range img.RepoDigests {
+		repo, digest, ok := strings.Cut(d, "@")
+		if r, e := reference.ParseNormalizedNamed(repo); ok && err == nil && e == nil && r.Name() == named.Name() {
+			return " (" + digest + ")"
 		}
 	}
-}
-
-// explainPull tells the job's faults (no such image, no access) from passing
-// ones. The engine has the difference in words only for some of them.
-func (im *images) explainPull(ref plan.ImageRef, err error) error {
-	what := fmt.Errorf("pulling image %s: %w", ref.Name, err)
-	text := err.Error()
-	has := func(parts ...string) bool {
-		for _, p := range parts {
-			if strings.Contains(text, p) {
-				return true
-			}
-		}
-		return false
-	}
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		return fault.System(what, "took longer than pull.timeout ("+units.HumanDuration(im.timeout)+")")
-	case has("toomanyrequests"):
-		return fault.System(what, "the registry limits pulls: log in to it, or use a mirror")
-	case errdefs.IsUnauthorized(err), errdefs.IsPermissionDenied(err), has("denied:", "access denied", "unauthorized", "no basic auth"):
-		// Before what is not found: the Docker Hub says both of what one may not see.
-		hint := "no credentials for this registry: check the name, or give DOCKER_AUTH_CONFIG"
-		if ref.Auth != nil {
-			hint = "the registry refused the job's credentials for it"
-		}
-		return fault.Job(what, hint)
-	case errdefs.IsNotFound(err), has("manifest unknown", "not found"):
-		return fault.Job(what, "check the image's name and tag")
-	case has("x509:"):
-		return fault.System(what, "put the registry's CA into /etc/docker/certs.d/<host:port>/ca.crt of this host's engine")
-	default:
-		return im.d.explain("pulling image "+ref.Name, err)
-	}
+	return " (" + img.ID + ")"
 }

@@ -43,7 +43,7 @@ type preparation struct {
 // not depend on each other is done side by side. A failed Prepare leaves its
 // objects to Cleanup. say receives lines for the job log.
 func (d *Driver) Prepare(ctx context.Context, p *plan.Plan, say func(string)) (Ready, error) {
-	prep := &preparation{d: d, p: p, images: &images{d: d, timeout: p.PullTimeout, say: say}}
+	prep := &preparation{d: d, p: p, images: &images{d: d, timeout: p.PullTimeout, attempts: p.PullAttempts, say: say}}
 	if p.Sidecar.TLS != nil {
 		certs, err := newCertificates(*p.Sidecar.TLS, time.Now())
 		if err != nil {

@@ -85,7 +85,9 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 	if facts.RegistryCAs, err = registryCAs(settings); err != nil {
 		return err
 	}
-	pl, err := plan.Build(settings, planJob(p, c.env), facts)
+	job := planJob(p, c.env)
+	job.Credentials = credentials(ctx, p, c.env, plan.Registries(settings, job), settings.Pull.CredentialHelpers, c.log.warn)
+	pl, err := plan.Build(settings, job, facts)
 	if err != nil {
 		return err
 	}

@@ -75,6 +75,7 @@ func planJob(p *payload, env environment) plan.Job {
 
 	j := plan.Job{
 		Key: p.key(), Scope: p.scope(), Timeout: p.timeout(),
+		Project: p.project(), Protected: p.GitInfo.Protected,
 		Image:     image(p.Image, vars),
 		BuildsDir: buildsDir, ProjectDir: projectDir,
 	}
@@ -99,13 +100,6 @@ func planJob(p *payload, env environment) plan.Job {
 			svc.Variables = append(svc.Variables, plan.Variable{Key: v.Key, Value: value, Public: true})
 		}
 		j.Services = append(j.Services, svc)
-	}
-	for _, c := range p.Credentials {
-		if c.Type == "registry" {
-			j.Credentials = append(j.Credentials, plan.Credential{
-				Host: c.URL, Username: c.Username, Password: plan.NewSecret(c.Password),
-			})
-		}
 	}
 	return j
 }

@@ -1,14 +1,10 @@
 package executor
 
 import (
-	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"gitlab-dind-executor/config"
 )
 
 // gcCommand sweeps up what no living job owns.
@@ -41,36 +37,5 @@ func (c *call) gcCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only say what would be removed")
-	return cmd
-}
-
-// settingsCommand prints the default file or checks one.
-func (c *call) settingsCommand() *cobra.Command {
-	var printDefault bool
-	var check string
-	cmd := &cobra.Command{
-		Use:   "settings",
-		Short: "Print the default settings or check a file",
-		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			switch {
-			case printDefault:
-				_, err := c.stdout.Write(config.DefaultFile)
-				return err
-			case check != "":
-				if _, err := os.Stat(check); err != nil {
-					return fmt.Errorf("reading the settings: %w", err)
-				}
-				if _, err := config.Load(check); err != nil {
-					return err
-				}
-				fmt.Fprintf(c.stdout, "%s: no fault found\n", check)
-				return nil
-			}
-			return errors.New("say what to do: --default or --check FILE")
-		},
-	}
-	cmd.Flags().BoolVar(&printDefault, "default", false, "print the default file, with every key explained")
-	cmd.Flags().StringVar(&check, "check", "", "check a settings `FILE`")
 	return cmd
 }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"gitlab-dind-executor/fault"
@@ -23,6 +24,7 @@ type payload struct {
 	ID      int64 `json:"id"`
 	JobInfo struct {
 		ProjectID    int64  `json:"project_id"`
+		ProjectPath  string `json:"project_full_path"`
 		InstanceUUID string `json:"instance_uuid"`
 	} `json:"job_info"`
 	GitInfo struct {
@@ -129,6 +131,19 @@ func (p *payload) instance() string {
 		return ""
 	}
 	return u.Host
+}
+
+// project is the project's path; an older GitLab tells it by the repository's
+// address alone.
+func (p *payload) project() string {
+	if p.JobInfo.ProjectPath != "" {
+		return p.JobInfo.ProjectPath
+	}
+	u, err := url.Parse(p.GitInfo.RepoURL)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSuffix(strings.Trim(u.Path, "/"), ".git")
 }
 
 // key identifies the job on the engine.

@@ -1,16 +1,12 @@
 package plan
 
 import (
-	"fmt"
 	"path"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/distribution/reference"
-
 	"gitlab-dind-executor/config"
-	"gitlab-dind-executor/fault"
 )
 
 // ShellMarker is the line by which the job container says that its ENTRYPOINT
@@ -31,21 +27,27 @@ const idle = `command -v gitlab-runner >/dev/null || { ` +
 // used up its time, and for a clock that is off.
 const certificateSlack = time.Hour
 
-func sidecar(s config.Settings, job Job, facts Facts, declared *Service, conn connection,
-	inner inner, imageRef func(Image) ImageRef,
-) (Sidecar, error) {
+// planner makes one plan.
+type planner struct {
+	s     config.Settings
+	job   Job
+	facts Facts
+	conn  connection
+}
+
+func (pl *planner) sidecar(declared *Service, inner inner) (Sidecar, error) {
+	s, job, conn := pl.s, pl.job, pl.conn
 	svc := Service{Image: Image{Name: s.Sidecar.Image}}
 	if declared != nil {
 		svc = *declared
 	}
-	if err := checkName(svc.Name, "services"); err != nil {
+	image, err := pl.image(svc.Image, "services")
+	if err != nil {
 		return Sidecar{}, err
 	}
 	// The admin's own default needs no second permission.
-	if declared != nil && svc.Name != s.Sidecar.Image && !allowed(s.Sidecar.AllowedImages, svc.Name) {
-		return Sidecar{}, fault.Job(
-			fmt.Errorf("image %s may not be the docker daemon of a job on this runner", svc.Name),
-			fmt.Sprintf("ask the runner's admin to add %q to sidecar.allowed_images, or use %s", normalised(svc.Name), s.Sidecar.Image))
+	if svc.Name != s.Sidecar.Image && !allowed(s.Sidecar.AllowedImages, svc.Name) {
+		return Sidecar{}, refused(svc.Name, "the docker daemon of a job", "sidecar.allowed_images")
 	}
 	names := aliases(svc)
 	if !contains(names, dockerAlias) {
@@ -53,18 +55,18 @@ func sidecar(s config.Settings, job Job, facts Facts, declared *Service, conn co
 	}
 	sc := Sidecar{
 		Container: Container{
-			Role: RoleSidecar, Image: imageRef(svc.Image), Entrypoint: svc.Entrypoint, User: svc.User,
+			Role: RoleSidecar, Image: image, Entrypoint: svc.Entrypoint, User: svc.User,
 			Aliases: names, DataPath: "/var/lib/docker", Privileged: true,
 		},
 		DaemonConfig: map[string]any{
 			"bip":                   inner.bip.String(),
 			"default-address-pools": []map[string]any{{"base": inner.pool.String(), "size": inner.size}},
 		},
-		RegistryCAs:  facts.RegistryCAs,
+		RegistryCAs:  pl.facts.RegistryCAs,
 		FastBoot:     s.Sidecar.FastBoot,
 		ReadyTimeout: s.Sidecar.ReadyTimeout.Std(),
 	}
-	if dns := firstNonEmpty(s.Network.DNS, facts.DNS); len(dns) > 0 {
+	if dns := firstNonEmpty(s.Network.DNS, pl.facts.DNS); len(dns) > 0 {
 		var list []string
 		for _, a := range dns {
 			list = append(list, a.String())
@@ -110,69 +112,44 @@ func withArguments(command, args []string) []string {
 	}
 }
 
-func helper(s config.Settings, job Job, facts Facts, imageRef func(Image) ImageRef) Container {
-	name := s.Helper.Image
-	if job.RunnerVersion == "" { // a development build: no image has its version
+func (pl *planner) helper() (Container, error) {
+	name, version := pl.s.Helper.Image, pl.job.RunnerVersion
+	if version == "" { // a development build: no image has its version
 		name = strings.NewReplacer("v{version}", "latest", "{version}", "latest").Replace(name)
 	}
-	name = strings.NewReplacer("{version}", job.RunnerVersion, "{arch}", facts.Arch).Replace(name)
+	name = strings.NewReplacer("{version}", version, "{arch}", pl.facts.Arch).Replace(name)
+	image, err := pl.image(Image{Name: name}, helperImage)
 	return Container{
-		Role: RoleHelper, Image: imageRef(Image{Name: name, PullPolicies: s.Pull.Policy}),
+		Role: RoleHelper, Image: image,
 		Entrypoint: []string{"sh", "-c"}, Command: []string{idle},
-	}
+	}, err
 }
 
-func jobContainer(s config.Settings, job Job, conn connection, imageRef func(Image) ImageRef) (JobContainer, error) {
-	img := job.Image
+func (pl *planner) jobContainer() (JobContainer, error) {
+	img := pl.job.Image
 	if img.Name == "" {
-		img.Name = s.Job.Image
+		img.Name = pl.s.Job.Image
 	}
-	if err := checkName(img.Name, "image"); err != nil {
+	image, err := pl.image(img, "image")
+	if err != nil {
 		return JobContainer{}, err
 	}
-	env := append([]string{}, conn.environment...)
-	for _, v := range job.Variables {
+	if img.Name != pl.s.Job.Image && !allowedIfAny(pl.s.Job.AllowedImages, img.Name) {
+		return JobContainer{}, refused(img.Name, "the image of a job", "job.allowed_images")
+	}
+	env := append([]string{}, pl.conn.environment...)
+	for _, v := range pl.job.Variables {
 		env = append(env, v.Key+"="+v.Value)
 	}
 	return JobContainer{
 		Container: Container{
-			Role: RoleJob, Image: imageRef(img), Entrypoint: img.Entrypoint, User: img.User,
+			Role: RoleJob, Image: image, Entrypoint: img.Entrypoint, User: img.User,
 			Command:     []string{"sh", "-c", "echo '" + ShellMarker + "'; " + DetectShell},
 			Environment: env, Stdin: true,
 		},
-		CertDirs: conn.certDirs,
-		Early:    allowed(s.Job.StartEarly, img.Name),
+		CertDirs: pl.conn.certDirs,
+		Early:    allowed(pl.s.Job.StartEarly, img.Name),
 	}, nil
-}
-
-// image decides how an image is fetched: the pipeline's policies before the
-// settings', and the first credential for the image's registry.
-func image(pull config.Pull, creds []Credential, i Image) ImageRef {
-	ref := ImageRef{Name: i.Name, Policies: i.PullPolicies, Platform: i.Platform}
-	if len(ref.Policies) == 0 {
-		ref.Policies = pull.Policy
-	}
-	named, err := reference.ParseNormalizedNamed(i.Name)
-	if err != nil {
-		return ref
-	}
-	for _, c := range creds {
-		if registryHost(c.Host) == reference.Domain(named) {
-			ref.Auth = &c
-			break
-		}
-	}
-	return ref
-}
-
-// registryHost takes the host out of the forms in which registries are named.
-func registryHost(s string) string {
-	s = strings.TrimPrefix(strings.TrimPrefix(s, "https://"), "http://")
-	host, _, _ := strings.Cut(s, "/")
-	if host == "index.docker.io" || host == "registry-1.docker.io" {
-		return "docker.io"
-	}
-	return host
 }
 
 // dropFlagged takes those keys out of a daemon.json that the command sets by

@@ -13,13 +13,17 @@ type Job struct {
 	Key string
 	// Scope identifies whose caches and layers a job may use.
 	Scope string
+	// Project is the project's path, and Protected whether the ref is.
+	Project   string
+	Protected bool
 	// Timeout is the job's own, as GitLab sent it.
 	Timeout time.Duration
 	// Image is the zero value when the pipeline declares none.
 	Image    Image
 	Services []Service
 	// Variables are the job's own, in the Runner's order.
-	Variables   []Variable
+	Variables []Variable
+	// Credentials come in the order in which their sources count.
 	Credentials []Credential
 	// BuildsDir and ProjectDir are paths in the job's containers.
 	BuildsDir, ProjectDir string
@@ -54,10 +58,13 @@ type Variable struct {
 
 // Credential lets the engine pull from a registry.
 type Credential struct {
-	// Host is a registry's host with an optional port.
+	// Host is a registry's host with an optional port and path, in any of the
+	// forms in which registries are named.
 	Host     string
 	Username string
 	Password Secret
+	// IdentityToken stands for both where a registry gave one.
+	IdentityToken Secret
 }
 
 // Facts are what the driver found out about host and engine.

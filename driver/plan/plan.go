@@ -43,8 +43,9 @@ type Plan struct {
 	Job      JobContainer
 	Services []Container
 
-	// PullTimeout bounds each pull.
-	PullTimeout time.Duration
+	// PullTimeout bounds each pull, all of its attempts.
+	PullTimeout  time.Duration
+	PullAttempts int
 	// Warnings are lines for the job log.
 	Warnings []string
 }
@@ -93,6 +94,8 @@ type ImageRef struct {
 	// Policies are tried in order.
 	Policies []string
 	Platform string
+	// Announce says that the job log names the image that was used.
+	Announce bool
 	// Auth is nil for an anonymous pull.
 	Auth *Credential
 }
@@ -133,6 +136,7 @@ type JobContainer struct {
 // Build makes the plan of a job. Its error is a fault of the job when the
 // pipeline asks for what the settings forbid.
 func Build(s config.Settings, job Job, facts Facts) (*Plan, error) {
+	s, _ = Effective(s, job)
 	declared, services, err := splitServices(job.Services)
 	if err != nil {
 		return nil, err
@@ -152,24 +156,23 @@ func Build(s config.Settings, job Job, facts Facts) (*Plan, error) {
 			Pool: s.Network.Pool, SubnetBits: s.Network.SubnetBits,
 			Avoid: facts.Used, MTU: mtu(s.Network, facts),
 		},
-		PullTimeout: s.Pull.Timeout.Std(),
-		Warnings:    conn.warnings,
+		PullTimeout: s.Pull.Timeout.Std(), PullAttempts: s.Pull.Attempts,
+		Warnings: conn.warnings,
 	}
-	imageRef := func(i Image) ImageRef { return image(s.Pull, job.Credentials, i) }
-
-	p.Sidecar, err = sidecar(s, job, facts, declared, conn, inner, imageRef)
-	if err != nil {
+	pl := &planner{s: s, job: job, facts: facts, conn: conn}
+	if p.Sidecar, err = pl.sidecar(declared, inner); err != nil {
 		return nil, err
 	}
 	p.Sidecar.DaemonConfig["mtu"] = p.Network.MTU
 	dropFlagged(p.Sidecar.DaemonConfig, p.Sidecar.Command)
-	p.Helper = helper(s, job, facts, imageRef)
-	p.Job, err = jobContainer(s, job, conn, imageRef)
-	if err != nil {
+	if p.Helper, err = pl.helper(); err != nil {
+		return nil, err
+	}
+	if p.Job, err = pl.jobContainer(); err != nil {
 		return nil, err
 	}
 	for _, svc := range services {
-		c, err := service(s, job, svc, imageRef)
+		c, err := pl.service(svc)
 		if err != nil {
 			return nil, err
 		}

@@ -6,11 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bmatcuk/doublestar/v4"
 	"github.com/distribution/reference"
 	runner "gitlab.com/gitlab-org/gitlab-runner/helpers/container/services"
 
-	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/fault"
 )
 
@@ -53,12 +51,16 @@ func isDind(s Service) bool {
 }
 
 // service plans an ordinary service.
-func service(s config.Settings, job Job, svc Service, imageRef func(Image) ImageRef) (Container, error) {
-	if err := checkName(svc.Name, "services"); err != nil {
+func (pl *planner) service(svc Service) (Container, error) {
+	image, err := pl.image(svc.Image, "services")
+	if err != nil {
 		return Container{}, err
 	}
+	if !allowedIfAny(pl.s.Services.AllowedImages, svc.Name) {
+		return Container{}, refused(svc.Name, "a service", "services.allowed_images")
+	}
 	var env []string
-	for _, v := range job.Variables {
+	for _, v := range pl.job.Variables {
 		if v.Public {
 			env = append(env, v.Key+"="+v.Value)
 		}
@@ -69,7 +71,7 @@ func service(s config.Settings, job Job, svc Service, imageRef func(Image) Image
 	// The docker CLI's images would give themselves the sidecar's name.
 	names := slices.DeleteFunc(aliases(svc), func(n string) bool { return n == dockerAlias })
 	return Container{
-		Role: RoleService, Image: imageRef(svc.Image),
+		Role: RoleService, Image: image,
 		Entrypoint: svc.Entrypoint, Command: svc.Command, User: svc.User,
 		Environment: env, Aliases: names,
 	}, nil
@@ -87,39 +89,4 @@ func aliases(svc Service) []string {
 		}
 	}
 	return names
-}
-
-// allowed tells whether an image matches one of the patterns, which speak of
-// full references.
-func allowed(patterns []string, name string) bool {
-	if checkName(name, "") != nil {
-		return false
-	}
-	full := normalised(name)
-	return slices.ContainsFunc(patterns, func(p string) bool {
-		return doublestar.MatchUnvalidated(p, full)
-	})
-}
-
-// normalised writes a reference in full: docker:dind is
-// docker.io/library/docker:dind.
-func normalised(name string) string {
-	ref, err := reference.ParseNormalizedNamed(name)
-	if err != nil {
-		return name
-	}
-	return reference.TagNameOnly(ref).String()
-}
-
-// checkName refuses what no engine would understand, with the pipeline's word
-// for the place where it stands.
-func checkName(name, where string) error {
-	if _, err := reference.ParseNormalizedNamed(name); err != nil {
-		hint := "name an image in the form [registry/]name[:tag]"
-		if strings.Contains(name, "$") {
-			hint = "a variable in the name has no value for this job"
-		}
-		return fault.Job(fmt.Errorf("%s: %q is no image name", where, name), hint)
-	}
-	return nil
 }

@@ -1,0 +1,130 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/bmatcuk/doublestar/v4"
+	"github.com/distribution/reference"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/fault"
+)
+
+// helperImage is the place of the one image that no pipeline names.
+const helperImage = "helper.image"
+
+// image decides how an image is fetched: the pipeline's policies before the
+// settings', and the credential whose path fits best. where is the word for the
+// place that names it.
+func (pl *planner) image(i Image, where string) (ImageRef, error) {
+	pull := pl.s.Pull
+	named, err := reference.ParseNormalizedNamed(i.Name)
+	if err != nil {
+		hint := "name an image in the form [registry/]name[:tag]"
+		if strings.Contains(i.Name, "$") {
+			hint = "a variable in the name has no value for this job"
+		}
+		return ImageRef{}, fault.Job(fmt.Errorf("%s: %q is no image name", where, i.Name), hint)
+	}
+	ref := ImageRef{Name: i.Name, Policies: i.PullPolicies, Platform: i.Platform, Announce: where != helperImage, Auth: credential(pl.job.Credentials, named)}
+	if len(ref.Policies) == 0 {
+		ref.Policies = pull.Policy
+		return ref, nil
+	}
+	for _, p := range ref.Policies {
+		switch {
+		case !slices.Contains(config.PullPolicies, p):
+			return ImageRef{}, fault.Job(fmt.Errorf("%s %s: unknown pull_policy %q", where, i.Name, p),
+				"use one of "+strings.Join(config.PullPolicies, ", "))
+		case len(pull.AllowedPolicies) > 0 && !slices.Contains(pull.AllowedPolicies, p):
+			return ImageRef{}, fault.Job(fmt.Errorf("%s %s: pull_policy %q is not allowed on this runner", where, i.Name, p),
+				"use one of "+strings.Join(pull.AllowedPolicies, ", ")+", or ask the runner's admin to add it to pull.allowed_policies")
+		}
+	}
+	return ref, nil
+}
+
+// credential returns the one with the longest path that is the image's own or
+// lies above it; of equals the first, since sources come in their order.
+func credential(creds []Credential, image reference.Named) *Credential {
+	path := withoutPort443(reference.Domain(image)) + "/" + reference.Path(image)
+	var best *Credential
+	longest := -1
+	for _, c := range creds {
+		p := registryPath(c.Host)
+		if (path == p || strings.HasPrefix(path, p+"/")) && len(p) > longest {
+			best, longest = &c, len(p)
+		}
+	}
+	return best
+}
+
+// registryPath takes host and path out of the forms in which registries are
+// named: https://index.docker.io/v1/ is docker.io.
+func registryPath(s string) string {
+	s = strings.TrimPrefix(strings.TrimPrefix(s, "https://"), "http://")
+	host, path, _ := strings.Cut(strings.TrimRight(s, "/"), "/")
+	host = withoutPort443(strings.ToLower(host))
+	if host == "index.docker.io" || host == "registry-1.docker.io" {
+		host = "docker.io"
+	}
+	if path == "" || path == "v1" || path == "v2" {
+		return host
+	}
+	return host + "/" + path
+}
+
+func withoutPort443(host string) string { return strings.TrimSuffix(host, ":443") }
+
+// Registries are the hosts that the job's images come from, without repeats:
+// those that credential helpers are asked about.
+func Registries(s config.Settings, job Job) []string {
+	names := []string{job.Image.Name, s.Job.Image, s.Sidecar.Image, s.Helper.Image}
+	for _, svc := range job.Services {
+		names = append(names, svc.Name)
+	}
+	var hosts []string
+	for _, n := range names {
+		named, err := reference.ParseNormalizedNamed(strings.NewReplacer("{version}", "0", "{arch}", "x").Replace(n))
+		if err == nil && !slices.Contains(hosts, reference.Domain(named)) {
+			hosts = append(hosts, reference.Domain(named))
+		}
+	}
+	return hosts
+}
+
+// refused says which setting keeps an image from being what a pipeline wants.
+func refused(name, what, setting string) error {
+	return fault.Job(
+		fmt.Errorf("image %s may not be %s on this runner", name, what),
+		fmt.Sprintf("ask the runner's admin to add %q to %s", normalised(name), setting))
+}
+
+// allowedIfAny is allowed, but an empty list allows all.
+func allowedIfAny(patterns []string, name string) bool {
+	return len(patterns) == 0 || allowed(patterns, name)
+}
+
+// allowed tells whether an image matches one of the patterns, which speak of
+// full references.
+func allowed(patterns []string, name string) bool {
+	if _, err := reference.ParseNormalizedNamed(name); err != nil {
+		return false
+	}
+	full := normalised(name)
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		return doublestar.MatchUnvalidated(p, full)
+	})
+}
+
+// normalised writes a reference in full: docker:dind is
+// docker.io/library/docker:dind.
+func normalised(name string) string {
+	ref, err := reference.ParseNormalizedNamed(name)
+	if err != nil {
+		return name
+	}
+	return reference.TagNameOnly(ref).String()
+}

@@ -1,0 +1,82 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/bmatcuk/doublestar/v4"
+
+	"gitlab-dind-executor/config"
+)
+
+// Effective returns the settings that hold for a job: those of the file,
+// changed by the first policy that matches, and one line that says which and
+// why.
+func Effective(s config.Settings, job Job) (config.Settings, string) {
+	for i, p := range s.Policies {
+		why, ok := matches(p, job)
+		if !ok {
+			continue
+		}
+		name := fmt.Sprintf("policy %d", i+1)
+		if p.Name != "" {
+			name += " (" + p.Name + ")"
+		}
+		override(&s.Sidecar.Image, p.Sidecar.Image)
+		overrideList(&s.Sidecar.AllowedImages, p.Sidecar.AllowedImages)
+		override(&s.Job.Image, p.Job.Image)
+		overrideList(&s.Job.AllowedImages, p.Job.AllowedImages)
+		overrideList(&s.Services.AllowedImages, p.Services.AllowedImages)
+		return s, name + ": " + why
+	}
+	if len(s.Policies) == 0 {
+		return s, "no policy: the settings have none"
+	}
+	return s, fmt.Sprintf("no policy: none of %d matches project %s, %s", len(s.Policies), job.Project, protection(job.Protected))
+}
+
+// matches tells whether a policy is for a job, and why.
+func matches(p config.Policy, job Job) (why string, ok bool) {
+	var reasons []string
+	if len(p.Projects) > 0 {
+		i := slices.IndexFunc(p.Projects, func(pattern string) bool {
+			return job.Project != "" && doublestar.MatchUnvalidated(pattern, job.Project)
+		})
+		if i < 0 {
+			return "", false
+		}
+		reasons = append(reasons, fmt.Sprintf("project %s matches %q", job.Project, p.Projects[i]))
+	}
+	if p.Protected != nil {
+		if *p.Protected != job.Protected {
+			return "", false
+		}
+		reasons = append(reasons, "the ref is "+protection(job.Protected))
+	}
+	if len(reasons) == 0 {
+		return "it is for all jobs", true
+	}
+	return strings.Join(reasons, " and "), true
+}
+
+func protection(protected bool) string {
+	if protected {
+		return "protected"
+	}
+	return "unprotected"
+}
+
+func override[T comparable](value *T, with T) {
+	var unset T
+	if with != unset {
+		*value = with
+	}
+}
+
+// overrideList takes a list that is set, even an empty one.
+func overrideList[T any](list *[]T, with []T) {
+	if with != nil {
+		*list = with
+	}
+}

@@ -1,0 +1,146 @@
+package driver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/registry"
+	"github.com/docker/docker/pkg/jsonmessage"
+	"github.com/docker/go-units"
+
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+)
+
+const (
+	// firstPullGap is the wait before the second attempt; it doubles.
+	firstPullGap = time.Second
+	// progressEvery keeps a long pull from looking dead without filling the log.
+	progressEvery = 10 * time.Second
+)
+
+// pull fetches an image, again after a pause when the network or the registry
+// failed, and says so with the time it took and the digest.
+func (im *images) pull(ctx context.Context, ref plan.ImageRef) error {
+	ctx, cancel := context.WithTimeout(ctx, im.timeout)
+	defer cancel()
+	im.say("pulling " + ref.Name)
+	start, gap := time.Now(), firstPullGap
+	for attempt := 1; ; attempt++ {
+		digest, err := im.pullOnce(ctx, ref)
+		if err == nil {
+			im.say(fmt.Sprintf("pulled %s in %.1f s%s", ref.Name, time.Since(start).Seconds(), digest))
+			return nil
+		}
+		err = im.explainPull(ref, err)
+		if fault.IsOfJob(err) || attempt >= im.attempts || ctx.Err() != nil {
+			return err
+		}
+		im.say(fmt.Sprintf("%v; trying again in %s", err, gap))
+		pause := time.NewTimer(gap)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return err
+		}
+		gap *= 2
+	}
+}
+
+func (im *images) pullOnce(ctx context.Context, ref plan.ImageRef) (digest string, err error) {
+	opts := image.PullOptions{Platform: ref.Platform}
+	if a := ref.Auth; a != nil {
+		opts.RegistryAuth, err = registry.EncodeAuthConfig(registry.AuthConfig{
+			Username: a.Username, Password: a.Password.Reveal(), IdentityToken: a.IdentityToken.Reveal(), ServerAddress: a.Host,
+		})
+		if err != nil {
+			return "", fmt.Errorf("credentials for %s: %w", a.Host, err)
+		}
+	}
+	stream, err := im.d.api.ImagePull(ctx, ref.Name, opts)
+	if err != nil {
+		return "", err
+	}
+	defer stream.Close()
+	next := time.Now().Add(progressEvery)
+	return followPull(stream, func(current, total int64) {
+		if now := time.Now(); now.After(next) {
+			next = now.Add(progressEvery)
+			im.say(fmt.Sprintf("pulling %s: %s of %s", ref.Name, units.HumanSize(float64(current)), units.HumanSize(float64(total))))
+		}
+	})
+}
+
+// followPull reads the engine's progress to its end and returns the digest
+// that it names, as " (sha256:…)". progress gets the bytes of all layers known
+// so far.
+func followPull(stream io.Reader, progress func(current, total int64)) (digest string, err error) {
+	type layer struct{ current, total int64 }
+	layers := map[string]layer{}
+	dec := json.NewDecoder(stream)
+	for {
+		var m jsonmessage.JSONMessage
+		switch err := dec.Decode(&m); {
+		case errors.Is(err, io.EOF):
+			return digest, nil
+		case err != nil:
+			return "", err
+		case m.Error != nil:
+			return "", m.Error
+		}
+		if d, ok := strings.CutPrefix(m.Status, "Digest: "); ok {
+			digest = " (" + d + ")"
+		}
+		if m.Progress != nil && m.Progress.Total > 0 && m.Status == "Downloading" {
+			layers[m.ID] = layer{m.Progress.Current, m.Progress.Total}
+			var sum layer
+			for _, l := range layers {
+				sum.current += l.current
+				sum.total += l.total
+			}
+			progress(sum.current, sum.total)
+		}
+	}
+}
+
+// explainPull tells the job's faults (no such image, no access) from passing
+// ones. The engine has the difference in words only for some of them.
+func (im *images) explainPull(ref plan.ImageRef, err error) error {
+	what := fmt.Errorf("pulling image %s: %w", ref.Name, err)
+	text := err.Error()
+	has := func(parts ...string) bool {
+		for _, p := range parts {
+			if strings.Contains(text, p) {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return fault.System(what, "took longer than pull.timeout ("+units.HumanDuration(im.timeout)+")")
+	case has("toomanyrequests"):
+		return fault.System(what, "the registry limits pulls: log in to it, or use a mirror")
+	case errdefs.IsUnauthorized(err), errdefs.IsPermissionDenied(err), has("denied:", "access denied", "unauthorized", "no basic auth"):
+		// Before what is not found: the Docker Hub says both of what one may not see.
+		hint := "no credentials for this registry: check the name, or give DOCKER_AUTH_CONFIG"
+		if ref.Auth != nil {
+			hint = "the registry refused the job's credentials for it"
+		}
+		return fault.Job(what, hint)
+	case errdefs.IsNotFound(err), has("manifest unknown", "not found"):
+		return fault.Job(what, "check the image's name and tag")
+	case has("x509:"):
+		return fault.System(what, "put the registry's CA into /etc/docker/certs.d/<host:port>/ca.crt of this host's engine")
+	default:
+		return im.d.explain("pulling image "+ref.Name, err)
+	}
+}

@@ -1,0 +1,156 @@
+package executor
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/docker/cli/cli/config/configfile"
+	"github.com/docker/cli/cli/config/types"
+
+	"gitlab-dind-executor/driver/plan"
+)
+
+// authVariable is the job's own source of credentials, as a variable or a file
+// variable: in a hook's environment both hold the content.
+const authVariable = envVariable + "DOCKER_AUTH_CONFIG"
+
+// helperTimeout bounds what a credential helper may take, since prepare waits.
+const helperTimeout = 30 * time.Second
+
+// dockerHub is the key under which Docker's own tools keep its credentials.
+const dockerHub = "https://index.docker.io/v1/"
+
+// credentials collects what the job may log in to registries with, in the order
+// in which GitLab Runner's sources count: DOCKER_AUTH_CONFIG, the Runner user's
+// config.json, the payload. A source that is broken is left out with a warning,
+// since the job may need none of it. hosts are those that helpers are asked
+// about; jobHelpers are the helpers that a job may name.
+func credentials(ctx context.Context, p *payload, env environment, hosts, jobHelpers []string, warn func(string)) []plan.Credential {
+	var all []plan.Credential
+	if src := env[authVariable]; src != "" {
+		file := configfile.New("")
+		if err := file.LoadFromReader(strings.NewReader(src)); err != nil {
+			warn("DOCKER_AUTH_CONFIG is not used: it is no valid Docker configuration")
+		} else {
+			for _, h := range forbiddenHelpers(file, jobHelpers) {
+				warn(fmt.Sprintf("DOCKER_AUTH_CONFIG names the credential helper %q, which pull.credential_helpers of this runner does not allow", h))
+			}
+			all = append(all, fromFile(ctx, file, hosts, warn)...)
+		}
+	}
+	name := userConfig(env)
+	if f, err := os.Open(name); err == nil {
+		defer f.Close()
+		file := configfile.New(name)
+		if err := file.LoadFromReader(f); err != nil {
+			warn(name + " of this runner's host is not used: it is no valid Docker configuration")
+		} else {
+			all = append(all, fromFile(ctx, file, hosts, warn)...)
+		}
+	} else if name != "" && !errors.Is(err, fs.ErrNotExist) {
+		warn(fmt.Sprintf("%s of this runner's host is not used: %v", name, err))
+	}
+	for _, c := range p.Credentials {
+		if c.Type == "registry" {
+			all = append(all, plan.Credential{Host: c.URL, Username: c.Username, Password: plan.NewSecret(c.Password)})
+		}
+	}
+	return all
+}
+
+// userConfig is the Docker configuration of the user that the Runner runs as.
+func userConfig(env environment) string {
+	if dir := env["DOCKER_CONFIG"]; dir != "" {
+		return filepath.Join(dir, "config.json")
+	}
+	if home := env["HOME"]; home != "" {
+		return filepath.Join(home, ".docker", "config.json")
+	}
+	return ""
+}
+
+// forbiddenHelpers takes those helpers out of a job's configuration that the
+// admin does not allow, and names them: a helper runs on the host, with the
+// host's rights.
+func forbiddenHelpers(file *configfile.ConfigFile, allowed []string) []string {
+	var out []string
+	if h := file.CredentialsStore; h != "" && !slices.Contains(allowed, h) {
+		file.CredentialsStore = ""
+		out = append(out, h)
+	}
+	for host, h := range file.CredentialHelpers {
+		if !slices.Contains(allowed, h) {
+			delete(file.CredentialHelpers, host)
+			out = append(out, h)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// fromFile takes the credentials out of a Docker configuration: those written
+// in it, and what its helpers say about the hosts.
+func fromFile(ctx context.Context, file *configfile.ConfigFile, hosts []string, warn func(string)) []plan.Credential {
+	var all []plan.Credential
+	for host, auth := range file.AuthConfigs {
+		if auth.Username != "" || auth.IdentityToken != "" {
+			all = append(all, credential(host, auth))
+		}
+	}
+	slices.SortFunc(all, func(a, b plan.Credential) int { return cmp.Compare(a.Host, b.Host) })
+	for _, host := range hosts {
+		key := host
+		if host == "docker.io" {
+			key = dockerHub
+		}
+		helper := cmp.Or(file.CredentialHelpers[key], file.CredentialHelpers[host], file.CredentialsStore)
+		if helper == "" || filepath.Base(helper) != helper {
+			continue
+		}
+		auth, err := ask(ctx, file, key)
+		switch {
+		case err != nil:
+			warn(fmt.Sprintf("credential helper %q has nothing for %s: %v", helper, host, err))
+		case auth.Username != "" || auth.IdentityToken != "":
+			all = append(all, credential(host, auth))
+		}
+	}
+	return all
+}
+
+// ask runs a credential helper. The library takes no context, so a helper that
+// hangs is left behind; it ends with the hook at the latest.
+func ask(ctx context.Context, file *configfile.ConfigFile, key string) (types.AuthConfig, error) {
+	ctx, cancel := context.WithTimeout(ctx, helperTimeout)
+	defer cancel()
+	type answer struct {
+		auth types.AuthConfig
+		err  error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		auth, err := file.GetAuthConfig(key)
+		answered <- answer{auth, err}
+	}()
+	select {
+	case a := <-answered:
+		return a.auth, a.err
+	case <-ctx.Done():
+		return types.AuthConfig{}, ctx.Err()
+	}
+}
+
+func credential(host string, auth types.AuthConfig) plan.Credential {
+	return plan.Credential{
+		Host: host, Username: auth.Username,
+		Password: plan.NewSecret(auth.Password), IdentityToken: plan.NewSecret(auth.IdentityToken),
+	}
+}

@@ -1,0 +1,83 @@
+package executor
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver/plan"
+)
+
+// settingsCommand prints the default file, checks one, or explains which
+// settings hold for a job.
+func (c *call) settingsCommand() *cobra.Command {
+	var printDefault bool
+	var check, explain string
+	cmd := &cobra.Command{
+		Use:   "settings",
+		Short: "Print the default settings, check a file, or explain what holds for a job",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			switch {
+			case printDefault:
+				_, err := c.stdout.Write(config.DefaultFile)
+				return err
+			case check != "":
+				if _, err := os.Stat(check); err != nil {
+					return fmt.Errorf("reading the settings: %w", err)
+				}
+				if _, err := config.Load(check); err != nil {
+					return err
+				}
+				fmt.Fprintf(c.stdout, "%s: no fault found\n", check)
+				return nil
+			case explain != "":
+				return c.explainSettings(explain)
+			}
+			return errors.New("say what to do: --default, --check FILE or --explain PAYLOAD")
+		},
+	}
+	cmd.Flags().BoolVar(&printDefault, "default", false, "print the default file, with every key explained")
+	cmd.Flags().StringVar(&check, "check", "", "check a settings `FILE`")
+	cmd.Flags().StringVar(&explain, "explain", "", "say which policy and settings hold for the job of a `PAYLOAD` file (JOB_RESPONSE_FILE)")
+	cmd.MarkFlagsMutuallyExclusive("default", "check", "explain")
+	return cmd
+}
+
+// explainSettings says which policy matches a payload, why, and what follows.
+func (c *call) explainSettings(file string) error {
+	p, err := readPayload(file)
+	if err != nil {
+		return err
+	}
+	settings, err := config.Load(c.settingsFile)
+	if err != nil {
+		return err
+	}
+	job := planJob(p, environment{})
+	s, which := plan.Effective(settings, job)
+	list := func(patterns []string) string {
+		if len(patterns) == 0 {
+			return "all"
+		}
+		return strings.Join(patterns, ", ")
+	}
+	for _, line := range [][2]string{
+		{"job", job.Key},
+		{"project", job.Project},
+		{"protected", fmt.Sprint(job.Protected)},
+		{"policy", which},
+		{"sidecar.image", s.Sidecar.Image},
+		{"sidecar.allowed_images", list(s.Sidecar.AllowedImages)},
+		{"job.image", s.Job.Image},
+		{"job.allowed_images", list(s.Job.AllowedImages)},
+		{"services.allowed_images", list(s.Services.AllowedImages)},
+	} {
+		fmt.Fprintf(c.stdout, "%-24s %s\n", line[0], line[1])
+	}
+	return nil
+}
