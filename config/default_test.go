@@ -67,7 +67,7 @@ func keysOf(t reflect.Type, table string) []string {
 			name = table + "." + name
 		}
 		switch {
-		case f.Type.Kind() == reflect.Map:
+		case f.Type.Kind() == reflect.Map, f.Type == reflect.TypeFor[[]Policy]():
 		case f.Type.Kind() == reflect.Struct && hasTOMLFields(f.Type):
 			keys = append(keys, keysOf(f.Type, name)...)
 		default:
@@ -98,7 +98,7 @@ func TestEveryFieldHasAKey(t *testing.T) {
 
 // The commented examples of the default file must be right as well.
 func TestTheExamplesInTheDefaultFileAreValid(t *testing.T) {
-	example := regexp.MustCompile(`(?m)^# (\[registry\..*\]|ca_file = .*)$`)
+	example := regexp.MustCompile(`(?m)^# (\[registry\..*\]|ca_file = .*|\[\[policy\]\]|(?:name|projects|protected|\w+\.\w+) = .*)$`)
 	src := example.ReplaceAll(DefaultFile, []byte("$1"))
 	if bytes.Equal(src, DefaultFile) {
 		t.Fatal("default.toml has no example of a registry any more")
@@ -109,6 +109,9 @@ func TestTheExamplesInTheDefaultFileAreValid(t *testing.T) {
 	}
 	if r := got.Registry["registry.example.com:5050"]; r.CAFile == "" {
 		t.Errorf("the example names no CA: %+v", got.Registry)
+	}
+	if len(got.Policies) != 1 || got.Policies[0].Protected == nil || got.Policies[0].Services.AllowedImages == nil {
+		t.Errorf("the example of a policy: %+v", got.Policies)
 	}
 }
 

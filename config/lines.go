@@ -27,10 +27,11 @@ func keyLines(src []byte) map[string]int {
 	for i, line := range strings.Split(string(src), "\n") {
 		if m := tableLine.FindStringSubmatch(line); m != nil {
 			table = splitKey(m[1])
-			if strings.HasPrefix(strings.TrimSpace(line), "[[") {
-				arrays[table[0]]++
-			}
-			if n := arrays[table[0]]; n > 0 { // tables of an array count from 1
+			if key := dotted(table); strings.HasPrefix(strings.TrimSpace(line), "[[") {
+				note(lines, key, i+1)
+				arrays[key]++ // tables of an array count from 1
+				table = append(table, strconv.Itoa(arrays[key]))
+			} else if n := arrays[table[0]]; n > 0 {
 				table = slices.Insert(table, 1, strconv.Itoa(n))
 			}
 			note(lines, dotted(table), i+1)

@@ -151,16 +151,6 @@ func TestUserAndPlatformAreExpanded(t *testing.T) {
 	}
 }
 
-func TestOnlyRegistryCredentialsAreTaken(t *testing.T) {
-	p := mustParse(t, with(`"credentials": [
-		{"type": "registry", "url": "registry.example.com", "username": "u", "password": "p"},
-		{"type": "other", "url": "registry.example.org", "username": "u", "password": "p"}], `))
-	j := planJob(p, environment{})
-	if len(j.Credentials) != 1 || j.Credentials[0].Host != "registry.example.com" || j.Credentials[0].Password.Reveal() != "p" {
-		t.Errorf("got %+v", j.Credentials)
-	}
-}
-
 func TestAJobThatDeclaresNothingIsPlanned(t *testing.T) {
 	p, err := plan.Build(config.Default(), planJob(mustParse(t, with("")), environment{}), plan.Facts{Sandbox: "0123456789ab", Arch: "x86_64"})
 	if err != nil {

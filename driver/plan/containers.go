@@ -47,7 +47,7 @@ func (pl *planner) sidecar(declared *Service, inner inner) (Sidecar, error) {
 	}
 	// The admin's own default needs no second permission.
 	if svc.Name != s.Sidecar.Image && !allowed(s.Sidecar.AllowedImages, svc.Name) {
-		return Sidecar{}, refused(svc.Name, "the docker daemon of a job", "sidecar.allowed_images")
+		return Sidecar{}, refused(svc.Name, "the docker daemon of a job", "sidecar.allowed_images", s.Sidecar.Image)
 	}
 	names := aliases(svc)
 	if !contains(names, dockerAlias) {
@@ -135,7 +135,7 @@ func (pl *planner) jobContainer() (JobContainer, error) {
 		return JobContainer{}, err
 	}
 	if img.Name != pl.s.Job.Image && !allowedIfAny(pl.s.Job.AllowedImages, img.Name) {
-		return JobContainer{}, refused(img.Name, "the image of a job", "job.allowed_images")
+		return JobContainer{}, refused(img.Name, "the image of a job", "job.allowed_images", pl.s.Job.Image)
 	}
 	env := append([]string{}, pl.conn.environment...)
 	for _, v := range pl.job.Variables {

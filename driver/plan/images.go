@@ -95,11 +95,14 @@ func Registries(s config.Settings, job Job) []string {
 	return hosts
 }
 
-// refused says which setting keeps an image from being what a pipeline wants.
-func refused(name, what, setting string) error {
-	return fault.Job(
-		fmt.Errorf("image %s may not be %s on this runner", name, what),
-		fmt.Sprintf("ask the runner's admin to add %q to %s", normalised(name), setting))
+// refused says which setting keeps an image from being what a pipeline wants,
+// and which image would be taken, if there is such a one.
+func refused(name, what, setting, instead string) error {
+	hint := fmt.Sprintf("ask the runner's admin to add %q to %s", normalised(name), setting)
+	if instead != "" {
+		hint += ", or use " + instead
+	}
+	return fault.Job(fmt.Errorf("image %s may not be %s on this runner", name, what), hint)
 }
 
 // allowedIfAny is allowed, but an empty list allows all.

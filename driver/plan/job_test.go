@@ -17,7 +17,7 @@ func TestCredentialsGoToTheirRegistryAlone(t *testing.T) {
 	port := Credential{Host: "registry.example.com:5050", Username: "port"}
 	url := Credential{Host: "https://registry.example.com:5051/v2/", Username: "url"}
 	plainHTTP := Credential{Host: "http://registry.example.com:5052", Username: "http"}
-	all := []Credential{hub, own, port, url, plainHTTP, {Host: "registry.example.com", Username: "second"}}
+	all := []Credential{hub, own, port, url, plainHTTP, {Host: "registry.example.com", Username: "second"}, {Host: "registry.example.com/deep", Username: "deep"}}
 	for name, c := range map[string]struct{ image, want string }{
 		"the docker hub's short name":       {"redis:7", "hub"},
 		"the docker hub's full name":        {"docker.io/library/redis:7", "hub"},
@@ -31,11 +31,13 @@ func TestCredentialsGoToTheirRegistryAlone(t *testing.T) {
 		"a registry that begins alike":      {"registry.example.com.evil.org/app:1", ""},
 		"a path that looks like a registry": {"evil.org/registry.example.com/app:1", ""},
 		"by digest":                         {"registry.example.com/app@sha256:" + strings.Repeat("a", 64), "own"},
-		"a name that is no image":           {"registry.example.com/$IMAGE", ""},
+		"a path below the registry":         {"registry.example.com/deep/er/app:1", "deep"},
+		"a path that only begins alike":     {"registry.example.com/deeper/app:1", "own"},
+		"the default port, named":           {"registry.example.com:443/app:1", "own"},
 		"a user that is called like a host": {"registry/app:1", "hub"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ref := image(config.Default().Pull, all, Image{Name: c.image})
+			ref := fetched(t, config.Default().Pull, all, Image{Name: c.image})
 			got := ""
 			if ref.Auth != nil {
 				got = ref.Auth.Username
@@ -46,18 +48,53 @@ func TestCredentialsGoToTheirRegistryAlone(t *testing.T) {
 		})
 	}
 	for _, host := range []string{"docker.io", "https://docker.io", "registry-1.docker.io", "index.docker.io"} {
-		if ref := image(config.Default().Pull, []Credential{{Host: host}}, Image{Name: "redis"}); ref.Auth == nil {
+		if ref := fetched(t, config.Default().Pull, []Credential{{Host: host}}, Image{Name: "redis"}); ref.Auth == nil {
 			t.Errorf("a credential for %s is not the docker hub's", host)
 		}
 	}
 }
 
+// fetched is how an image that nothing forbids is fetched.
+func fetched(t *testing.T, pull config.Pull, creds []Credential, i Image) ImageRef {
+	t.Helper()
+	pl := planner{s: config.Settings{Pull: pull}, job: Job{Credentials: creds}}
+	ref, err := pl.image(i, "image")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ref
+}
+
+func TestPullPoliciesThatArePossible(t *testing.T) {
+	s := config.Default()
+	s.Pull.AllowedPolicies = []string{config.PullNever}
+	for name, c := range map[string]struct{ policy, want, hint string }{
+		"one that is allowed": {config.PullNever, "", ""},
+		"one that is not":     {config.PullAlways, `pull_policy "always" is not allowed`, "pull.allowed_policies"},
+		"one that is none":    {"sometimes", `unknown pull_policy "sometimes"`, "always, if-not-present, never"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pl := planner{s: s}
+			_, err := pl.image(Image{Name: "a", PullPolicies: []string{c.policy}}, "image")
+			if c.want == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(fault.HintOf(err), c.hint) || !fault.IsOfJob(err) {
+				t.Fatalf("got %v, hint %q", err, fault.HintOf(err))
+			}
+		})
+	}
+}
+
 func TestPullPolicyOfThePipelineWins(t *testing.T) {
 	pull := config.Pull{Policy: []string{config.PullAlways, config.PullIfNotPresent}}
-	if got := image(pull, nil, Image{Name: "a"}).Policies; !slices.Equal(got, pull.Policy) {
+	if got := fetched(t, pull, nil, Image{Name: "a"}).Policies; !slices.Equal(got, pull.Policy) {
 		t.Errorf("without one: %q", got)
 	}
-	if got := image(pull, nil, Image{Name: "a", PullPolicies: []string{"never"}}).Policies; !slices.Equal(got, []string{"never"}) {
+	if got := fetched(t, pull, nil, Image{Name: "a", PullPolicies: []string{"never"}}).Policies; !slices.Equal(got, []string{"never"}) {
 		t.Errorf("with one: %q", got)
 	}
 }

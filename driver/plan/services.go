@@ -57,7 +57,7 @@ func (pl *planner) service(svc Service) (Container, error) {
 		return Container{}, err
 	}
 	if !allowedIfAny(pl.s.Services.AllowedImages, svc.Name) {
-		return Container{}, refused(svc.Name, "a service", "services.allowed_images")
+		return Container{}, refused(svc.Name, "a service", "services.allowed_images", "")
 	}
 	var env []string
 	for _, v := range pl.job.Variables {
