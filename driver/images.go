@@ -46,7 +46,7 @@ func (im *images) try(ctx context.Context, ref plan.ImageRef) (image.InspectResp
 			return img, nil
 		}
 		if ctx.Err() != nil {
-			return image.InspectResponse{}, ctx.Err()
+			return image.InspectResponse{}, err
 		}
 		errs = append(errs, err)
 	}

@@ -73,7 +73,7 @@ func (d *Driver) Prepare(ctx context.Context, p *plan.Plan, say func(string)) (R
 			select {
 			case <-anchored:
 			case <-ctx.Done():
-				return ctx.Err()
+				return fmt.Errorf("waiting for the sandbox's network: %w", ctx.Err())
 			}
 			if c.Role == plan.RoleSidecar && img.Config != nil {
 				c.Entrypoint, c.Command = p.Sidecar.Boot(img.Config.Entrypoint, img.Config.Cmd)
@@ -97,11 +97,13 @@ func (d *Driver) Prepare(ctx context.Context, p *plan.Plan, say func(string)) (R
 	for i, s := range p.Services {
 		then(s, serviceName(sb, i), claimLabels(p, plan.RoleService), d.start(s))
 	}
-	return ready, g.Wait()
+	err := g.Wait() // before ready is read
+	return ready, err
 }
 
-// createBound is how long one creation may take on a busy engine.
-const createBound = time.Minute
+// createBound is how long one creation may take on a busy engine; tests
+// shorten it.
+var createBound = time.Minute
 
 // uncut returns a context for a creation. It outlives its caller's: a request
 // that is cut off is carried out all the same, and what it makes would come
@@ -113,7 +115,7 @@ func uncut(ctx context.Context) (context.Context, context.CancelFunc) {
 // create creates a container.
 func (d *Driver) create(ctx context.Context, c created) (id string, err error) {
 	if ctx.Err() != nil {
-		return "", ctx.Err()
+		return "", fmt.Errorf("creating container %s: %w", c.name, ctx.Err())
 	}
 	ctx, cancel := uncut(ctx)
 	defer cancel()

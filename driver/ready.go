@@ -91,8 +91,10 @@ func sandboxIP(c container.InspectResponse, sandbox string) string {
 
 // pinger asks an inner daemon whether it answers.
 type pinger struct {
-	url  string
-	http *http.Client
+	// ip is empty when the engine does not tell; without a host the url would
+	// mean this one.
+	ip, url string
+	http    *http.Client
 	// last is why the latest ping failed, an error.
 	last atomic.Value
 }
@@ -109,7 +111,7 @@ func newPinger(s plan.Sidecar, ip string, certs *certificates) (*pinger, error) 
 		transport.TLSClientConfig = conf
 	}
 	return &pinger{
-		url:  scheme + "://" + s.Address(ip) + "/_ping",
+		ip: ip, url: scheme + "://" + s.Address(ip) + "/_ping",
 		http: &http.Client{Transport: transport, Timeout: pingTimeout},
 	}, nil
 }
@@ -120,6 +122,9 @@ func (p *pinger) close() { p.http.CloseIdleConnections() }
 // or when the network turns out to be out of reach: something that is there
 // refuses at once as long as the daemon does not listen.
 func (p *pinger) poll(ctx context.Context) (Ready, bool) {
+	if p.ip == "" {
+		return Ready{}, false
+	}
 	start := time.Now()
 	reached := false
 	tick := time.NewTicker(pingEvery)
@@ -197,7 +202,7 @@ func (d *Driver) sidecarDied(ctx context.Context, id string, p *plan.Plan, code 
 // notReady explains a sidecar that runs and does not answer.
 func (d *Driver) notReady(ctx context.Context, id string, p *pinger) error {
 	if !errors.Is(context.Cause(ctx), errNotReady) {
-		return context.Cause(ctx)
+		return fmt.Errorf("waiting for the docker daemon of this job: %w", context.Cause(ctx))
 	}
 	why := ""
 	if last, ok := p.last.Load().(*error); ok {
