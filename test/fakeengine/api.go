@@ -1,0 +1,119 @@
+package fakeengine
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+)
+
+// api are the calls that the engine knows, as patterns of http.ServeMux.
+func (e *Engine) api() map[string]http.HandlerFunc {
+	return map[string]http.HandlerFunc{
+		"GET /_ping":                   e.ping,
+		"GET /version":                 e.version,
+		"GET /networks":                e.listNetworks,
+		"POST /networks/create":        e.createNetwork,
+		"DELETE /networks/{id}":        e.removeNetwork,
+		"GET /volumes":                 e.listVolumes,
+		"DELETE /volumes/{name}":       e.removeVolume,
+		"GET /images/{name...}":        e.inspectImage,
+		"POST /images/create":          e.pull,
+		"GET /containers/json":         e.listContainers,
+		"POST /containers/create":      e.createContainer,
+		"GET /containers/{id}/json":    e.inspectContainer,
+		"POST /containers/{id}/start":  e.startContainer,
+		"POST /containers/{id}/kill":   e.killContainer,
+		"POST /containers/{id}/wait":   e.waitContainer,
+		"GET /containers/{id}/logs":    e.logs,
+		"GET /containers/{id}/archive": e.readArchive,
+		"PUT /containers/{id}/archive": e.writeArchive,
+		"DELETE /containers/{id}":      e.removeContainer,
+		"POST /containers/{id}/exec":   e.createExec,
+		"POST /exec/{id}/start":        e.startExec,
+		"GET /exec/{id}/json":          e.inspectExec,
+	}
+}
+
+func (e *Engine) ping(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("API-Version", "1.47")
+	w.Header().Set("OSType", "linux")
+}
+
+func (e *Engine) version(w http.ResponseWriter, _ *http.Request) {
+	reply(w, http.StatusOK, map[string]any{"Version": "27.0.0", "ApiVersion": "1.47", "MinAPIVersion": "1.24", "Os": "linux", "Arch": "amd64"})
+}
+
+func (e *Engine) listNetworks(w http.ResponseWriter, r *http.Request) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	list := []any{}
+	for _, n := range e.networks {
+		if matches(r, n.Labels) {
+			list = append(list, map[string]any{
+				"Id": n.ID, "Name": n.Name, "Labels": n.Labels,
+				"IPAM": map[string]any{"Config": []any{map[string]any{"Subnet": n.Subnet}}},
+			})
+		}
+	}
+	reply(w, http.StatusOK, list)
+}
+
+func (e *Engine) createNetwork(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		Name   string
+		Labels map[string]string
+		IPAM   struct{ Config []struct{ Subnet string } }
+	}
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	n := &Network{ID: e.id(), Name: body.Name, Labels: body.Labels}
+	if len(body.IPAM.Config) > 0 {
+		n.Subnet = body.IPAM.Config[0].Subnet
+	}
+	if slices.ContainsFunc(e.networks, func(other *Network) bool { return other.Subnet == n.Subnet && n.Subnet != "" }) {
+		refuse(w, http.StatusForbidden, "Pool overlaps with other one on this address space")
+		return
+	}
+	e.networks = append(e.networks, n)
+	reply(w, http.StatusCreated, map[string]string{"Id": n.ID})
+}
+
+func (e *Engine) removeNetwork(w http.ResponseWriter, r *http.Request) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	before := len(e.networks)
+	e.networks = slices.DeleteFunc(e.networks, func(n *Network) bool { return n.ID == r.PathValue("id") || n.Name == r.PathValue("id") })
+	if len(e.networks) == before {
+		refuse(w, http.StatusNotFound, "network "+r.PathValue("id")+" not found")
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (e *Engine) listVolumes(w http.ResponseWriter, r *http.Request) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	list := []any{}
+	for _, v := range e.volumes {
+		if matches(r, v.Labels) {
+			list = append(list, map[string]any{"Name": v.Name, "Labels": v.Labels})
+		}
+	}
+	reply(w, http.StatusOK, map[string]any{"Volumes": list})
+}
+
+func (e *Engine) removeVolume(w http.ResponseWriter, r *http.Request) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	before := len(e.volumes)
+	e.volumes = slices.DeleteFunc(e.volumes, func(v *Volume) bool { return v.Name == r.PathValue("name") })
+	if len(e.volumes) == before {
+		refuse(w, http.StatusNotFound, "get "+r.PathValue("name")+": no such volume")
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}

@@ -1,0 +1,161 @@
+package fakeengine
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// with calls do with the container that a request names, under e.mu.
+func (e *Engine) with(w http.ResponseWriter, r *http.Request, do func(*Container)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c := e.container(r.PathValue("id"))
+	if c == nil {
+		refuse(w, http.StatusNotFound, "No such container: "+r.PathValue("id"))
+		return
+	}
+	do(c)
+}
+
+func (e *Engine) listContainers(w http.ResponseWriter, r *http.Request) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	list := []any{}
+	for _, c := range e.containers {
+		if matches(r, c.Labels) {
+			list = append(list, map[string]any{"Id": c.ID, "Names": []string{"/" + c.Name}, "Labels": c.Labels, "State": state(c)})
+		}
+	}
+	reply(w, http.StatusOK, list)
+}
+
+func state(c *Container) string {
+	if c.running {
+		return "running"
+	}
+	return "exited"
+}
+
+// createContainer also makes the volumes that it mounts, as the engine does.
+func (e *Engine) createContainer(w http.ResponseWriter, r *http.Request) {
+	var config map[string]any
+	if err := json.NewDecoder(r.Body).Decode(&config); err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	host, _ := config["HostConfig"].(map[string]any)
+	mounts, _ := host["Mounts"].([]any)
+	network, _ := host["NetworkMode"].(string)
+	image, _ := config["Image"].(string)
+	name := r.URL.Query().Get("name")
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	_, there := e.images[image]
+	switch {
+	case !there:
+		refuse(w, http.StatusNotFound, "No such image: "+image)
+		return
+	case e.container(name) != nil:
+		refuse(w, http.StatusConflict, `Conflict. The container name "/`+name+`" is already in use`)
+		return
+	case !slices.ContainsFunc(e.networks, func(n *Network) bool { return n.Name == network }):
+		refuse(w, http.StatusNotFound, "network "+network+" not found")
+		return
+	}
+	for _, m := range mounts {
+		m, _ := m.(map[string]any)
+		source, _ := m["Source"].(string)
+		options, _ := m["VolumeOptions"].(map[string]any)
+		e.addVolume(source, stringMap(options["Labels"]))
+	}
+	c := newContainer(e.id(), name, stringMap(config["Labels"]))
+	c.Image, c.Config, c.Host = image, config, host
+	e.containers = append(e.containers, c)
+	reply(w, http.StatusCreated, map[string]any{"Id": c.ID, "Warnings": []string{}})
+}
+
+func stringMap(v any) map[string]string {
+	m := map[string]string{}
+	if any, ok := v.(map[string]any); ok {
+		for k, v := range any {
+			m[k], _ = v.(string)
+		}
+	}
+	return m
+}
+
+func (e *Engine) inspectContainer(w http.ResponseWriter, r *http.Request) {
+	e.with(w, r, func(c *Container) {
+		reply(w, http.StatusOK, map[string]any{
+			"Id": c.ID, "Name": "/" + c.Name, "Image": c.Image,
+			"State":           map[string]any{"Running": c.running, "Status": state(c), "ExitCode": c.code},
+			"Config":          map[string]any{"Image": c.Image, "Labels": c.Labels},
+			"NetworkSettings": map[string]any{"Networks": map[string]any{}},
+		})
+	})
+}
+
+func (e *Engine) startContainer(w http.ResponseWriter, r *http.Request) {
+	e.with(w, r, func(c *Container) {
+		if c.running {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		c.start()
+		if e.OnStart != nil {
+			e.OnStart(c)
+		}
+		w.WriteHeader(http.StatusNoContent)
+	})
+}
+
+func (e *Engine) killContainer(w http.ResponseWriter, r *http.Request) {
+	e.with(w, r, func(c *Container) {
+		if !c.running {
+			refuse(w, http.StatusConflict, "Container "+c.ID+" is not running")
+			return
+		}
+		c.Exit(137)
+		w.WriteHeader(http.StatusNoContent)
+	})
+}
+
+// waitContainer answers its header at once, as the engine does.
+func (e *Engine) waitContainer(w http.ResponseWriter, r *http.Request) {
+	var c *Container
+	var end chan struct{}
+	e.with(w, r, func(found *Container) {
+		c, end = found, found.ended
+		if r.URL.Query().Get("condition") == "removed" {
+			end = found.removed
+		}
+	})
+	if c == nil {
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = http.NewResponseController(w).Flush()
+	select {
+	case <-end:
+		e.mu.Lock()
+		code := c.code
+		e.mu.Unlock()
+		_ = json.NewEncoder(w).Encode(map[string]any{"StatusCode": code})
+	case <-r.Context().Done():
+	case <-e.closed:
+	}
+}
+
+func (e *Engine) removeContainer(w http.ResponseWriter, r *http.Request) {
+	e.with(w, r, func(c *Container) {
+		if c.running && !strings.Contains(r.URL.RawQuery, "force=1") {
+			refuse(w, http.StatusConflict, "You cannot remove a running container")
+			return
+		}
+		c.remove()
+		e.containers = slices.DeleteFunc(e.containers, func(other *Container) bool { return other == c })
+		w.WriteHeader(http.StatusNoContent)
+	})
+}

@@ -1,0 +1,150 @@
+package fakeengine
+
+import (
+	"maps"
+	"slices"
+)
+
+// Container is a container that runs nothing.
+type Container struct {
+	ID, Name string
+	Labels   map[string]string
+	// Image is the reference that it was created from.
+	Image string
+	// Log is what it printed.
+	Log string
+	// Config and HostConfig are as they came.
+	Config map[string]any
+	Host   map[string]any
+
+	running bool
+	code    int
+	// ended is closed when it exits, removed when it is gone.
+	ended, removed chan struct{}
+}
+
+// Exit lets a container end with a code. OnStart may call it.
+func (c *Container) Exit(code int) {
+	if c.running {
+		c.running, c.code = false, code
+		close(c.ended)
+	}
+}
+
+// Network is a network without packets.
+type Network struct {
+	ID, Name, Subnet string
+	Labels           map[string]string
+}
+
+// Volume is a volume without files.
+type Volume struct {
+	Name   string
+	Labels map[string]string
+}
+
+// Image is what an image says of itself.
+type Image struct {
+	Entrypoint, Cmd []string
+	Volumes         []string
+}
+
+// AddImage puts an image on the engine, so that it need not be pulled.
+func (e *Engine) AddImage(name string, i Image) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.images[name] = i
+}
+
+// AddContainer puts a container there.
+func (e *Engine) AddContainer(name string, labels map[string]string, running bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c := newContainer(e.id(), name, labels)
+	e.containers = append(e.containers, c)
+	if running {
+		c.start()
+	}
+}
+
+// AddNetwork puts a network there.
+func (e *Engine) AddNetwork(name string, labels map[string]string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.networks = append(e.networks, &Network{ID: e.id(), Name: name, Labels: maps.Clone(labels)})
+}
+
+// AddVolume puts a volume there.
+func (e *Engine) AddVolume(name string, labels map[string]string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.addVolume(name, labels)
+}
+
+// addVolume is for who holds e.mu; a volume that is there stays as it is.
+func (e *Engine) addVolume(name string, labels map[string]string) {
+	if !slices.ContainsFunc(e.volumes, func(v *Volume) bool { return v.Name == name }) {
+		e.volumes = append(e.volumes, &Volume{Name: name, Labels: maps.Clone(labels)})
+	}
+}
+
+// Remove takes away what has a name, whatever it is, as somebody else would.
+func (e *Engine) Remove(name string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.containers = slices.DeleteFunc(e.containers, func(c *Container) bool {
+		if c.Name != name {
+			return false
+		}
+		c.remove()
+		return true
+	})
+	e.volumes = slices.DeleteFunc(e.volumes, func(v *Volume) bool { return v.Name == name })
+	e.networks = slices.DeleteFunc(e.networks, func(n *Network) bool { return n.Name == name })
+}
+
+// Container returns a copy of the container with a name; nil if there is none.
+func (e *Engine) Container(name string) *Container {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c := e.container(name)
+	if c == nil {
+		return nil
+	}
+	clone := *c
+	return &clone
+}
+
+// Networks returns the networks there are.
+func (e *Engine) Networks() []Network {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var list []Network
+	for _, n := range e.networks {
+		list = append(list, *n)
+	}
+	return list
+}
+
+// container finds one by id or name; e.mu is held.
+func (e *Engine) container(ref string) *Container {
+	for _, c := range e.containers {
+		if c.ID == ref || c.Name == ref {
+			return c
+		}
+	}
+	return nil
+}
+
+func newContainer(id, name string, labels map[string]string) *Container {
+	c := &Container{ID: id, Name: name, Labels: maps.Clone(labels), ended: make(chan struct{}), removed: make(chan struct{})}
+	close(c.ended) // it does not run yet
+	return c
+}
+
+func (c *Container) start() { c.running, c.ended = true, make(chan struct{}) }
+
+func (c *Container) remove() {
+	c.Exit(137)
+	close(c.removed)
+}

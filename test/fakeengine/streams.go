@@ -1,0 +1,103 @@
+package fakeengine
+
+import (
+	"archive/tar"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"io"
+	"net/http"
+	"path"
+	"strings"
+)
+
+func (e *Engine) inspectImage(w http.ResponseWriter, r *http.Request) {
+	name := strings.TrimSuffix(r.PathValue("name"), "/json")
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	i, ok := e.images[name]
+	if !ok {
+		refuse(w, http.StatusNotFound, "No such image: "+name)
+		return
+	}
+	volumes := map[string]any{}
+	for _, v := range i.Volumes {
+		volumes[v] = map[string]any{}
+	}
+	reply(w, http.StatusOK, map[string]any{
+		"Id": "sha256:" + strings.Repeat("0", 64), "RepoTags": []string{name},
+		"Config": map[string]any{"Entrypoint": i.Entrypoint, "Cmd": i.Cmd, "Volumes": volumes},
+	})
+}
+
+// pull fetches any image there could be.
+func (e *Engine) pull(w http.ResponseWriter, r *http.Request) {
+	name := r.URL.Query().Get("fromImage")
+	if tag := r.URL.Query().Get("tag"); tag != "" {
+		name += ":" + tag
+	}
+	short := strings.TrimPrefix(strings.TrimPrefix(name, "docker.io/"), "library/")
+	e.AddImage(name, Image{})
+	e.AddImage(short, Image{})
+	enc := json.NewEncoder(w)
+	_ = enc.Encode(map[string]string{"status": "Pulling from " + name})
+	_ = enc.Encode(map[string]string{"status": "Digest: sha256:" + strings.Repeat("0", 64)})
+}
+
+// logs answers what the container printed, in the engine's frames.
+func (e *Engine) logs(w http.ResponseWriter, r *http.Request) {
+	e.with(w, r, func(c *Container) {
+		w.Header().Set("Content-Type", "application/vnd.docker.multiplexed-stream")
+		header := []byte{1, 0, 0, 0, 0, 0, 0, 0}
+		binary.BigEndian.PutUint32(header[4:], uint32(len(c.Log)))
+		_, _ = w.Write(append(header, c.Log...))
+	})
+}
+
+// readArchive finds no file but /etc/hostname.
+func (e *Engine) readArchive(w http.ResponseWriter, r *http.Request) {
+	e.with(w, r, func(c *Container) {
+		name := r.URL.Query().Get("path")
+		if name != "/etc/hostname" {
+			refuse(w, http.StatusNotFound, "Could not find the file "+name+" in container "+c.ID)
+			return
+		}
+		stat, _ := json.Marshal(map[string]any{"name": path.Base(name), "size": 2, "mode": 0o644})
+		w.Header().Set("X-Docker-Container-Path-Stat", base64.StdEncoding.EncodeToString(stat))
+		t := tar.NewWriter(w)
+		_ = t.WriteHeader(&tar.Header{Name: "hostname", Mode: 0o644, Size: 2})
+		_, _ = t.Write([]byte("x\n"))
+		_ = t.Close()
+	})
+}
+
+func (e *Engine) writeArchive(w http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	e.with(w, r, func(*Container) {})
+}
+
+func (e *Engine) createExec(w http.ResponseWriter, r *http.Request) {
+	e.with(w, r, func(c *Container) {
+		if !c.running {
+			refuse(w, http.StatusConflict, "container "+c.ID+" is not running")
+			return
+		}
+		reply(w, http.StatusCreated, map[string]string{"Id": e.id()})
+	})
+}
+
+// startExec switches protocols and has nothing to say.
+func (e *Engine) startExec(w http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	conn, buf, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	_, _ = buf.WriteString("HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.multiplexed-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
+	_ = buf.Flush()
+}
+
+func (e *Engine) inspectExec(w http.ResponseWriter, _ *http.Request) {
+	reply(w, http.StatusOK, map[string]any{"Running": false, "ExitCode": e.ExecCode})
+}
