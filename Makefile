@@ -30,6 +30,7 @@ demo: engine build ## Run a pipeline that builds and pushes an image, and show w
 # Engine tests compare the engine's complete lists of objects, so packages must
 # not run side by side; compiling them may.
 test: lint engine ## Check the code and run all tests
+	@scripts/compiler
 	@mkdir -p "$(dir $(TEST_JSON))"
 	@go build -o bin/testreport ./scripts/testreport
 	@go list -race -test -export -deps ./... >/dev/null
