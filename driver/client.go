@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"sync"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/client"
@@ -21,6 +22,9 @@ type Driver struct {
 	api *client.Client
 	// host is the engine's address, for messages.
 	host string
+
+	greeting sync.Mutex
+	greeted  bool
 }
 
 // Open connects to the engine at host, a Docker host URL; empty means
@@ -35,6 +39,25 @@ func Open(host string) (*Driver, error) {
 		return nil, fault.System(fmt.Errorf("docker engine: %w", err), "mend engine.host in the settings or DOCKER_HOST of the Runner")
 	}
 	return &Driver{api: api, host: api.DaemonHost()}, nil
+}
+
+// greet settles which version of the API is spoken. The client would do so at
+// its first request, but neither safely nor in time when several are under way:
+// some look at the version before. So everything that does things side by side
+// greets first.
+func (d *Driver) greet(ctx context.Context) error {
+	d.greeting.Lock()
+	defer d.greeting.Unlock()
+	if d.greeted {
+		return nil
+	}
+	ping, err := d.api.Ping(ctx)
+	if err != nil {
+		return d.explain("asking the engine", err)
+	}
+	d.api.NegotiateAPIVersionPing(ping)
+	d.greeted = true
+	return nil
 }
 
 // Close ends the connection.

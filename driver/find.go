@@ -13,6 +13,9 @@ import (
 // jobContainer finds the container that carries the job's label and its
 // sandbox: all that the run hook has to go by.
 func (d *Driver) jobContainer(ctx context.Context, job string) (id, sandbox string, err error) {
+	if err := d.greet(ctx); err != nil {
+		return "", "", err
+	}
 	found, err := d.api.ContainerList(ctx, container.ListOptions{
 		All: true, Filters: labelled(labelJob+"="+job, labelRole+"="+string(plan.RoleJob)),
 	})

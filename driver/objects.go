@@ -38,6 +38,9 @@ type sandboxObjects struct {
 // volumes are listed before networks: a sandbox's network is made first, so
 // whatever is seen here without its network has lost it.
 func (d *Driver) list(ctx context.Context, filter filters.Args) (map[string]*sandboxObjects, error) {
+	if err := d.greet(ctx); err != nil {
+		return nil, err
+	}
 	found := map[string]*sandboxObjects{}
 	of := func(l map[string]string) *sandboxObjects {
 		id := l[labelSandbox]

@@ -43,6 +43,9 @@ type preparation struct {
 // not depend on each other is done side by side. A failed Prepare leaves its
 // objects to Cleanup. say receives lines for the job log.
 func (d *Driver) Prepare(ctx context.Context, p *plan.Plan, say func(string)) (Ready, error) {
+	if err := d.greet(ctx); err != nil {
+		return Ready{}, err
+	}
 	prep := &preparation{d: d, p: p, images: &images{d: d, timeout: p.PullTimeout, attempts: p.PullAttempts, say: say}}
 	if p.Sidecar.TLS != nil {
 		certs, err := newCertificates(*p.Sidecar.TLS, time.Now())

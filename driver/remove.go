@@ -14,11 +14,11 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// The engine may still be busy with an object; each round waits longer.
-const (
-	removeRounds   = 8
-	removeFirstGap = 50 * time.Millisecond
-)
+// The engine may still be busy with an object; each round waits longer, all of
+// them 6 s. Tests shorten it.
+const removeRounds = 8
+
+var removeFirstGap = 50 * time.Millisecond
 
 // Cleanup removes every sandbox of a job. It is idempotent: what is not there
 // is removed. Run it with a context of its own.
@@ -40,7 +40,7 @@ func (d *Driver) Cleanup(ctx context.Context, job string) error {
 func (d *Driver) removeSandbox(ctx context.Context, id string) error {
 	gap := removeFirstGap
 	var last error
-	for range removeRounds {
+	for round := range removeRounds {
 		found, err := d.list(ctx, labelled(labelSandbox+"="+id))
 		if err != nil {
 			return err
@@ -51,6 +51,9 @@ func (d *Driver) removeSandbox(ctx context.Context, id string) error {
 		}
 		if last = d.remove(ctx, s); last == nil {
 			continue // the look that finds nothing ends it
+		}
+		if round == removeRounds-1 {
+			break
 		}
 		wait := time.NewTimer(gap)
 		select {

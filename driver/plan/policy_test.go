@@ -62,10 +62,16 @@ func TestImagesThatAPolicyForbidsAreAFaultOfTheJob(t *testing.T) {
 		want string
 		hint string
 	}{
-		"a job's image": {Job{Image: Image{Name: "alpine:3"}}, "image alpine:3 may not be the image of a job on this runner",
-			`ask the runner's admin to add "docker.io/library/alpine:3" to job.allowed_images, or use docker:latest`},
-		"a service": {Job{Services: []Service{{Image: Image{Name: "postgres:16"}}}}, "image postgres:16 may not be a service on this runner",
-			`ask the runner's admin to add "docker.io/library/postgres:16" to services.allowed_images`},
+		"a job's image": {
+			Job{Image: Image{Name: "alpine:3"}},
+			"image alpine:3 may not be the image of a job on this runner",
+			`ask the runner's admin to add "docker.io/library/alpine:3" to job.allowed_images, or use docker:latest`,
+		},
+		"a service": {
+			Job{Services: []Service{{Image: Image{Name: "postgres:16"}}}},
+			"image postgres:16 may not be a service on this runner",
+			`ask the runner's admin to add "docker.io/library/postgres:16" to services.allowed_images`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := build(c.job)

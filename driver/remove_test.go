@@ -1,0 +1,234 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/test/fakeengine"
+)
+
+const testJob = "gitlab.example.com/7"
+
+// sandboxOf puts a job's sandbox on an engine.
+func sandboxOf(e *fakeengine.Engine, job, id, owner string) {
+	of := func(role string) map[string]string { return map[string]string{labelSandbox: id, labelRole: role} }
+	claim := of("job")
+	claim[labelJob], claim[labelOwner], claim[labelDeadline] = job, owner, noon.Format(time.RFC3339)
+	e.AddNetwork("dind-"+id, of("network"))
+	e.AddVolume("dind-"+id+"-builds", of("builds"))
+	e.AddVolume("dind-"+id+"-data", of("data"))
+	e.AddContainer("dind-"+id+"-sidecar", of("sidecar"), true)
+	e.AddContainer("dind-"+id+"-helper", of("helper"), true)
+	e.AddContainer("dind-"+id+"-job", claim, true)
+}
+
+func TestCleanupRemovesAllOfAJobAndNothingElse(t *testing.T) {
+	e, d := fakeHost(t, nil)
+	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
+	sandboxOf(e, testJob, "bbbbbbbbbbbb", "") // of an earlier attempt
+	e.AddContainer("somebody-elses", nil, true)
+	e.AddVolume("somebody-elses", nil)
+	e.AddNetwork("bridge", nil)
+	sandboxOf(e, testJob+"1", "cccccccccccc", "") // whose id begins alike
+	others := slices.DeleteFunc(e.Objects(), func(o string) bool { return strings.Contains(o, "aaaa") || strings.Contains(o, "bbbb") })
+	for range 2 { // it is idempotent
+		if err := d.Cleanup(t.Context(), testJob); err != nil {
+			t.Fatal(err)
+		}
+		if left := e.Objects(); !slices.Equal(left, others) {
+			t.Errorf("left are %q, want %q", left, others)
+		}
+	}
+	if err := d.Cleanup(t.Context(), "gitlab.example.com/999"); err != nil {
+		t.Errorf("a job that has nothing: %v", err)
+	}
+}
+
+// A used sandbox that lost its job container looks as if nobody had claimed
+// it, and what lost its network as if nobody had made it.
+func TestRemovalKeepsTheClaimUntilTheDaemonIsGoneAndTheAnchorLast(t *testing.T) {
+	e, d := fakeHost(t, nil)
+	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
+	check := fakeengine.Then(func(e *fakeengine.Engine) {
+		left := strings.Join(e.Objects(), " ")
+		if strings.Contains(left, "-sidecar") && !strings.Contains(left, "-job") {
+			t.Errorf("the claim went before the sidecar: %s", left)
+		}
+		if !strings.Contains(left, "network") && left != "" {
+			t.Errorf("the anchor went before: %s", left)
+		}
+		if strings.Contains(left, "container") && !strings.Contains(left, "-builds") {
+			t.Errorf("a volume went before its containers: %s", left)
+		}
+	})
+	for _, call := range []string{"DELETE /containers/{id}", "DELETE /volumes/{name}", "DELETE /networks/{id}"} {
+		e.Always(call, check)
+	}
+	if err := d.Cleanup(t.Context(), testJob); err != nil {
+		t.Fatal(err)
+	}
+	if left := e.Objects(); len(left) != 0 {
+		t.Errorf("left are %q", left)
+	}
+}
+
+func TestCleanupToleratesWhatOthersRemoved(t *testing.T) {
+	for call, names := range map[string][]string{
+		"DELETE /containers/{id}": {"-sidecar", "-helper", "-job"},
+		"DELETE /volumes/{name}":  {"-builds", "-data"},
+		"DELETE /networks/{id}":   {""},
+	} {
+		t.Run(call, func(t *testing.T) {
+			e, d := fakeHost(t, nil)
+			sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
+			e.Always(call, fakeengine.First(func(e *fakeengine.Engine) {
+				for _, n := range names {
+					e.Remove("dind-aaaaaaaaaaaa" + n)
+				}
+			}))
+			if err := d.Cleanup(t.Context(), testJob); err != nil {
+				t.Fatal(err)
+			}
+			if left := e.Objects(); len(left) != 0 {
+				t.Errorf("left are %q", left)
+			}
+		})
+	}
+}
+
+func TestCleanupTriesAgainWhileTheEngineIsBusy(t *testing.T) {
+	for name, c := range map[string]struct {
+		call   string
+		answer fakeengine.Answer
+	}{
+		"a container that cannot be stopped yet": {"DELETE /containers/{id}", fakeengine.Refuse(500, "could not kill: tried to kill container, but did not receive an exit event")},
+		"a volume in use":                        {"DELETE /volumes/{name}", fakeengine.Refuse(409, "remove dind-aaaaaaaaaaaa-data: volume is in use")},
+		"a network in use":                       {"DELETE /networks/{id}", fakeengine.Refuse(403, "error while removing network: network dind-aaaaaaaaaaaa has active endpoints")},
+		"a connection that was cut":              {"DELETE /networks/{id}", fakeengine.Drop()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, d := fakeHost(t, nil)
+			sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
+			e.Script(c.call, c.answer, c.answer, c.answer)
+			if err := d.Cleanup(t.Context(), testJob); err != nil {
+				t.Fatal(err)
+			}
+			if left := e.Objects(); len(left) != 0 {
+				t.Errorf("left are %q", left)
+			}
+		})
+	}
+}
+
+func TestCleanupWaitsForARemovalThatIsUnderWay(t *testing.T) {
+	e, d := fakeHost(t, nil)
+	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
+	conflict := fakeengine.Refuse(409, "removal of container dind-aaaaaaaaaaaa-sidecar is already in progress")
+	e.Script("DELETE /containers/{id}", conflict, conflict)
+	waiting := make(chan struct{}, 10)
+	e.Always("POST /containers/{id}/wait", fakeengine.First(func(*fakeengine.Engine) { waiting <- struct{}{} }))
+	done := make(chan error, 1)
+	go func() { done <- d.Cleanup(context.WithoutCancel(t.Context()), testJob) }()
+	<-waiting
+	<-waiting
+	e.Remove("dind-aaaaaaaaaaaa-sidecar")
+	e.Remove("dind-aaaaaaaaaaaa-helper")
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if left := e.Objects(); len(left) != 0 {
+		t.Errorf("left are %q", left)
+	}
+}
+
+// A request whose client died is carried out all the same.
+func TestCleanupRemovesWhatAppearsWhileItWorks(t *testing.T) {
+	e, d := fakeHost(t, nil)
+	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
+	late := func(e *fakeengine.Engine) {
+		e.AddContainer("dind-aaaaaaaaaaaa-service-0", map[string]string{labelSandbox: "aaaaaaaaaaaa", labelRole: "service"}, false)
+	}
+	e.Script("DELETE /networks/{id}", fakeengine.Then(late))
+	if err := d.Cleanup(t.Context(), testJob); err != nil {
+		t.Fatal(err)
+	}
+	if left := e.Objects(); len(left) != 0 {
+		t.Errorf("left are %q", left)
+	}
+}
+
+func TestCleanupTellsAllThatItCouldNotRemove(t *testing.T) {
+	e, d := fakeHost(t, nil)
+	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
+	sandboxOf(e, testJob, "bbbbbbbbbbbb", "")
+	e.Always("DELETE /volumes/{name}", fakeengine.Refuse(500, "device or resource busy"))
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	err := d.Cleanup(ctx, testJob)
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, part := range []string{"removing volume dind-aaaaaaaaaaaa-builds", "removing volume dind-aaaaaaaaaaaa-data", "device or resource busy"} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("error %q lacks %s", err, part)
+		}
+	}
+	if !errors.Is(err, context.DeadlineExceeded) || fault.IsOfJob(err) {
+		t.Errorf("error %v", err)
+	}
+	for _, object := range e.Objects() {
+		if strings.HasPrefix(object, "container dind-aaaa") {
+			t.Errorf("one fault kept %s", object)
+		}
+	}
+	if !slices.Contains(e.Objects(), "network dind-aaaaaaaaaaaa") {
+		t.Error("the anchor went although volumes are left: a sweep would still find them, but the order is broken")
+	}
+}
+
+func TestCleanupEndsWithItsTime(t *testing.T) {
+	for _, call := range []string{
+		"GET /containers/json", "GET /volumes", "GET /networks", "DELETE /containers/{id}", "DELETE /volumes/{name}", "DELETE /networks/{id}",
+		"POST /containers/{id}/kill",
+	} {
+		t.Run(call, func(t *testing.T) {
+			e, d := fakeHost(t, nil)
+			sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
+			e.Always(call, fakeengine.Hang())
+			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			defer cancel()
+			began := time.Now()
+			if err := d.Cleanup(ctx, testJob); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("error %v", err)
+			}
+			if took := time.Since(began); took > 5*time.Second {
+				t.Errorf("it took %s", took)
+			}
+		})
+	}
+}
+
+func TestCleanupTellsWhatItCouldNotSee(t *testing.T) {
+	for _, call := range []string{"GET /containers/json", "GET /volumes", "GET /networks"} {
+		for name, answer := range map[string]fakeengine.Answer{
+			"refused": fakeengine.Refuse(500, "bad"), "nonsense": fakeengine.Nonsense(), "cut off": fakeengine.Drop(),
+		} {
+			t.Run(call+" "+name, func(t *testing.T) {
+				e, d := fakeHost(t, nil)
+				sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
+				e.Always(call, answer)
+				if err := d.Cleanup(t.Context(), testJob); err == nil || !strings.Contains(err.Error(), "listing what is ours") {
+					t.Errorf("error %v", err)
+				}
+				if n := len(e.Objects()); n != 6 {
+					t.Errorf("%d objects are left of 6", n)
+				}
+			})
+		}
+	}
+}
