@@ -1,0 +1,141 @@
+package test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "gitlab-dind-executor"
+
+// goPackage is what go list tells of a package, tests included.
+type goPackage struct {
+	ImportPath                         string
+	Imports, TestImports, XTestImports []string
+}
+
+func packages(t *testing.T) []goPackage {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,TestImports,XTestImports", module+"/...")
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, stderr.String())
+	}
+	var list []goPackage
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p goPackage
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, p)
+	}
+	if len(list) < 10 {
+		t.Fatalf("go list knows only %d packages", len(list))
+	}
+	return list
+}
+
+// mayImport are the packages of this module that each of its packages may
+// import, without the module's name. Only what lies below test and scripts may do
+// without a rule.
+var mayImport = map[string][]string{
+	"":                {"executor"},
+	"executor":        {"driver", "driver/plan", "config", "fault"},
+	"executor/local":  {},
+	"driver":          {"driver/plan", "config", "fault"},
+	"driver/plan":     {"config", "fault"},
+	"config":          {"fault"},
+	"fault":           {},
+	"test/rig":        {},
+	"test/fakeengine": {},
+	"test/lab":        {"executor/local", "test/rig"},
+}
+
+// aTestMayImport are the packages that tests of a package may import besides.
+var aTestMayImport = map[string][]string{
+	"driver":         {"test/fakeengine"},
+	"executor":       {"executor", "test/fakeengine"}, // its external tests import itself
+	"executor/local": {"executor/local"},
+	"test/rig":       {"test/rig"},
+	"test/lab":       {"test/lab"},
+}
+
+func TestArrowsPointOneWay(t *testing.T) {
+	seen := map[string]bool{}
+	for _, p := range packages(t) {
+		name := strings.Trim(strings.TrimPrefix(p.ImportPath, module), "/")
+		may, ruled := mayImport[name]
+		if !ruled {
+			if top, _, _ := strings.Cut(name, "/"); top != "test" && top != "scripts" {
+				t.Errorf("there is no rule for package %s", p.ImportPath)
+			}
+			continue
+		}
+		seen[name] = true
+		check := func(what string, imports, may []string) {
+			for _, i := range imports {
+				inner, ours := strings.CutPrefix(i, module+"/")
+				if ours && !slices.Contains(may, inner) {
+					t.Errorf("%s %s imports %s; it may import %q", what, p.ImportPath, i, may)
+				}
+			}
+		}
+		check("package", p.Imports, may)
+		may = append(slices.Clone(may), aTestMayImport[name]...)
+		check("a test of", p.TestImports, may)
+		check("a test of", p.XTestImports, append(may, name))
+	}
+	for name := range mayImport {
+		if !seen[name] {
+			t.Errorf("there is a rule for %q, which is no package", name)
+		}
+	}
+}
+
+// Each of these is known in one place only; see who may import it.
+func TestWhatIsKnownInOnePlaceOnly(t *testing.T) {
+	for what, c := range map[string]struct {
+		library string
+		may     []string
+	}{
+		"the Docker client": {"github.com/docker/docker/client", []string{"driver"}},
+		"Docker's API":      {"github.com/docker/docker/api", []string{"driver"}},
+		"TOML":              {"github.com/BurntSushi/toml", []string{"config"}},
+		"the command line":  {"github.com/spf13/cobra", []string{"executor"}},
+	} {
+		for _, p := range packages(t) {
+			name := strings.Trim(strings.TrimPrefix(p.ImportPath, module), "/")
+			if slices.Contains(c.may, name) || strings.HasPrefix(name, "test/") || strings.HasPrefix(name, "scripts/") {
+				continue // tests and scripts talk to the engine by themselves
+			}
+			for _, i := range p.Imports {
+				if i == c.library || strings.HasPrefix(i, c.library+"/") {
+					t.Errorf("%s is for %q, and %s imports %s", what, c.may, p.ImportPath, i)
+				}
+			}
+		}
+	}
+}
+
+// A plan depends on nothing but what it is given.
+func TestPlansArePure(t *testing.T) {
+	forbidden := []string{"os", "os/exec", "net", "net/http", "crypto/rand", "math/rand", "math/rand/v2", "io/ioutil", "syscall"}
+	for _, p := range packages(t) {
+		if p.ImportPath != module+"/driver/plan" {
+			continue
+		}
+		for _, i := range p.Imports {
+			if slices.Contains(forbidden, i) {
+				t.Errorf("%s imports %s", p.ImportPath, i)
+			}
+		}
+	}
+}
