@@ -19,6 +19,7 @@ type Settings struct {
 	Pull     Pull                `toml:"pull"`
 	Network  Network             `toml:"network"`
 	Cleanup  Cleanup             `toml:"cleanup"`
+	Bundles  Bundles             `toml:"bundles"`
 	Registry map[string]Registry `toml:"registry"`
 	// Policies are tried in order; the first that matches a job changes the
 	// settings for it.
@@ -113,6 +114,15 @@ type Cleanup struct {
 	Grace Duration `toml:"grace"`
 	// Timeout bounds a cleanup hook.
 	Timeout Duration `toml:"timeout"`
+}
+
+// Bundles are what is kept of failed jobs for `explain`.
+type Bundles struct {
+	// Dir is an absolute path; empty means the state directory of the Runner's
+	// user.
+	Dir string `toml:"dir"`
+	// Keep is how long they are kept; 0 means that none are written.
+	Keep Duration `toml:"keep"`
 }
 
 // Registry is what the inner daemon must know of one registry.
@@ -214,6 +224,9 @@ func Default() Settings {
 		Cleanup: Cleanup{
 			Grace:   Duration(10 * time.Minute),
 			Timeout: Duration(2 * time.Minute),
+		},
+		Bundles: Bundles{
+			Keep: Duration(24 * time.Hour),
 		},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -23,6 +24,9 @@ const (
 	prepareSlack = 5 * time.Minute
 	// sweepBound keeps prepare's own sweep from becoming what a job waits for.
 	sweepBound = 30 * time.Second
+	// afterScript cannot fail a job; lastStage is the last that the Runner runs.
+	afterScript = "after_script"
+	lastStage   = "cleanup_file_variables"
 	// maxScript bounds a script; the Runner's are a few kilobytes.
 	maxScript = 256 << 20
 )
@@ -161,21 +165,53 @@ func (c *call) runHook(ctx context.Context, args []string) error {
 	ctx, cancel := context.WithTimeout(ctx, p.timeout()+settings.Cleanup.Grace.Std())
 	defer cancel()
 
+	return c.runStage(ctx, d, p.key(), args[1], script)
+}
+
+// runStage runs a stage's script where it belongs. After a failure it says why,
+// if that can be told, and with the last stage what the job has used.
+func (c *call) runStage(ctx context.Context, d *driver.Driver, job, stage string, script []byte) error {
+	end := &tail{}
+	out := io.MultiWriter(c.stdout, end)
+	// In one stream with the script's output, or the Runner may mix the order.
+	log := &jobLog{out: c.stdout, colour: c.log.colour}
 	var code int
-	stage := args[1]
+	var err error
 	if buildSide(stage) {
 		first := stage == "build_script" || stage == "step_script"
-		code, err = d.RunJob(ctx, p.key(), first, script, c.stdout)
+		code, err = d.RunJob(ctx, job, first, script, out)
 	} else {
-		code, err = d.RunHelper(ctx, p.key(), script, c.stdout)
+		used := make(chan string, 1)
+		go func() { used <- c.used(ctx, d, job, stage) }()
+		code, err = d.RunHelper(ctx, job, script, out)
+		if line := <-used; line != "" && err == nil {
+			log.say(line)
+		}
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case code != 0:
-		return &failedScript{code}
 	}
-	return nil
+	if code == 0 {
+		return nil
+	}
+	if stage != afterScript {
+		if found, ok := diagnose(end.String(), d.Sidecar(ctx, job)); ok {
+			log.explain(found)
+		}
+	}
+	return &failedScript{code}
+}
+
+// used is the closing line of a job: beside its last stage, else "".
+func (c *call) used(ctx context.Context, d *driver.Driver, job, stage string) string {
+	if stage != lastStage {
+		return ""
+	}
+	u, err := d.Usage(ctx, job)
+	if err != nil {
+		return "" // the stage itself tells
+	}
+	return closingLine(u)
 }
 
 func readScript(path string) ([]byte, error) {
@@ -196,7 +232,7 @@ func readScript(path string) ([]byte, error) {
 // buildSide tells the stages that run in the job container from those of the
 // helper.
 func buildSide(stage string) bool {
-	return stage == "build_script" || stage == "after_script" || strings.HasPrefix(stage, "step_")
+	return stage == "build_script" || stage == afterScript || strings.HasPrefix(stage, "step_")
 }
 
 // cleanupHook removes all that the job has. It has a time of its own, prints
@@ -219,5 +255,8 @@ func (c *call) cleanupHook(ctx context.Context, _ []string) error {
 	defer d.Close()
 	ctx, cancel := context.WithTimeout(ctx, settings.Cleanup.Timeout.Std())
 	defer cancel()
+	if err := keepBundle(ctx, d, settings.Bundles, p, c.env, time.Now()); err != nil {
+		c.log.warn("nothing is kept of the failed job: " + err.Error())
+	}
 	return d.Cleanup(ctx, p.key())
 }

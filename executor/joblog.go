@@ -48,3 +48,9 @@ func (l *jobLog) fail(err error) {
 		l.line("", "hint: "+hint)
 	}
 }
+
+// explain shows why a script failed.
+func (l *jobLog) explain(d diagnosis) {
+	l.line(yellow, "diagnosis: "+d.line)
+	l.line("", "hint: "+d.hint)
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -187,4 +188,31 @@ func images(p local.Payload, job, dind string) local.Payload {
 	p.Image = local.Image{Name: job}
 	p.Services = []local.Image{{Name: dind}}
 	return p
+}
+
+// withSettings makes the hooks read another settings file.
+func withSettings(path string) func(*local.Runner) {
+	return func(r *local.Runner) {
+		for _, args := range []*[]string{&r.ConfigArgs, &r.PrepareArgs, &r.RunArgs, &r.CleanupArgs} {
+			*args = []string{"--settings", path, (*args)[len(*args)-1]}
+		}
+	}
+}
+
+// withState gives the Runner's user a state directory of its own.
+func withState(dir string) func(*local.Runner) {
+	return func(r *local.Runner) { r.Env = append(os.Environ(), "XDG_STATE_HOME="+dir) }
+}
+
+// withoutCA takes the registry's CA out of a settings file.
+func withoutCA(t *testing.T, path string) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := slices.DeleteFunc(strings.Split(string(b), "\n"), func(line string) bool { return strings.HasPrefix(line, "ca_file") })
+	if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }

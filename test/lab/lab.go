@@ -132,6 +132,7 @@ func (l *Lab) Runner() *local.Runner {
 		Executable: l.Binary,
 		ConfigArgs: hook("config"), PrepareArgs: hook("prepare"), RunArgs: hook("run"), CleanupArgs: hook("cleanup"),
 		TempDir:             l.dir,
+		Env:                 append(os.Environ(), "XDG_STATE_HOME="+filepath.Join(l.dir, "state")),
 		GracefulKillTimeout: time.Minute,
 	}
 }

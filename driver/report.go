@@ -1,0 +1,189 @@
+package driver
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/pkg/stdcopy"
+	"golang.org/x/sync/errgroup"
+
+	"gitlab-dind-executor/driver/plan"
+)
+
+// reportLines is how much of the sidecar's log a report holds.
+const reportLines = 200
+
+// Report is what is known of a job's containers before they go. It holds no
+// environment and no command, so no variable's value.
+type Report struct {
+	Sandbox    string
+	Created    time.Time
+	Containers []ContainerReport
+	// SidecarLog are the last lines of the inner daemon.
+	SidecarLog []string
+	Usage      Usage
+}
+
+// ContainerReport is the state of one container.
+type ContainerReport struct {
+	Name, Role, Image string
+	// Status is the engine's word: running, exited, created, dead.
+	Status            string
+	ExitCode          int
+	OutOfMemory       bool
+	Error             string `json:",omitempty"`
+	Started, Finished time.Time
+}
+
+// Usage is what the sidecar, and so the job's builds, used.
+type Usage struct {
+	// Received and Written are bytes: from the network, to disk.
+	Received, Written uint64
+	// PeakMemory is in bytes; 0 where the kernel does not tell (cgroup v2).
+	PeakMemory uint64
+	// Boot is from the sidecar's creation until its daemon listened.
+	Boot time.Duration
+}
+
+// Report describes a job's containers. What cannot be had is left out.
+func (d *Driver) Report(ctx context.Context, job string) (Report, error) {
+	_, sandbox, err := d.jobContainer(ctx, job)
+	if err != nil {
+		return Report{}, err
+	}
+	found, err := d.list(ctx, labelled(labelSandbox+"="+sandbox))
+	if err != nil || found[sandbox] == nil {
+		return Report{}, err
+	}
+	r := Report{Sandbox: sandbox}
+	list := found[sandbox].containers
+	states := make([]*ContainerReport, len(list))
+	var g errgroup.Group
+	for i, o := range list {
+		g.Go(func() error {
+			states[i] = d.containerReport(ctx, o)
+			return nil
+		})
+	}
+	g.Go(func() error {
+		r.Usage, r.SidecarLog = d.usage(ctx, objectName(sandbox, plan.RoleSidecar))
+		return nil
+	})
+	_ = g.Wait() // nothing fails: what is not to be had is left out
+	for _, s := range states {
+		if s != nil {
+			r.Containers = append(r.Containers, *s)
+		}
+	}
+	slices.SortFunc(r.Containers, func(a, b ContainerReport) int { return strings.Compare(a.Name, b.Name) })
+	for _, n := range found[sandbox].networks {
+		r.Created, _ = time.Parse(time.RFC3339, n.labels[labelCreated])
+	}
+	return r, nil
+}
+
+func (d *Driver) containerReport(ctx context.Context, o object) *ContainerReport {
+	c, err := d.api.ContainerInspect(ctx, o.ref)
+	if err != nil || c.ContainerJSONBase == nil || c.State == nil || c.Config == nil {
+		return nil
+	}
+	r := &ContainerReport{
+		Name: o.name, Role: string(o.role), Image: c.Config.Image, Status: string(c.State.Status),
+		ExitCode: c.State.ExitCode, OutOfMemory: c.State.OOMKilled, Error: c.State.Error,
+	}
+	r.Started, _ = time.Parse(time.RFC3339Nano, c.State.StartedAt)
+	r.Finished, _ = time.Parse(time.RFC3339Nano, c.State.FinishedAt)
+	return r
+}
+
+// SidecarState tells how the inner daemon of a job fares.
+type SidecarState struct {
+	// Known is false when the engine did not tell.
+	Known       bool
+	Running     bool
+	ExitCode    int
+	OutOfMemory bool
+}
+
+// Sidecar looks after a job's sidecar.
+func (d *Driver) Sidecar(ctx context.Context, job string) SidecarState {
+	_, sandbox, err := d.jobContainer(ctx, job)
+	if err != nil {
+		return SidecarState{}
+	}
+	c, err := d.api.ContainerInspect(ctx, objectName(sandbox, plan.RoleSidecar))
+	switch {
+	case gone(err):
+		return SidecarState{Known: true}
+	case err != nil || c.ContainerJSONBase == nil || c.State == nil:
+		return SidecarState{}
+	}
+	return SidecarState{Known: true, Running: c.State.Running, ExitCode: c.State.ExitCode, OutOfMemory: c.State.OOMKilled}
+}
+
+// Usage tells what a job's sidecar has used so far.
+func (d *Driver) Usage(ctx context.Context, job string) (Usage, error) {
+	_, sandbox, err := d.jobContainer(ctx, job)
+	if err != nil {
+		return Usage{}, err
+	}
+	u, _ := d.usage(ctx, objectName(sandbox, plan.RoleSidecar))
+	return u, nil
+}
+
+func (d *Driver) usage(ctx context.Context, sidecar string) (Usage, []string) {
+	var u Usage
+	if s, err := d.api.ContainerStatsOneShot(ctx, sidecar); err == nil {
+		var stats container.StatsResponse
+		if json.NewDecoder(io.LimitReader(s.Body, 1<<20)).Decode(&stats) == nil {
+			u.PeakMemory = stats.MemoryStats.MaxUsage
+			for _, n := range stats.Networks {
+				u.Received += n.RxBytes
+			}
+			for _, e := range stats.BlkioStats.IoServiceBytesRecursive {
+				if strings.EqualFold(e.Op, "write") {
+					u.Written += e.Value
+				}
+			}
+		}
+		s.Body.Close()
+	}
+	c, err := d.api.ContainerInspect(ctx, sidecar)
+	if err != nil || c.ContainerJSONBase == nil {
+		return u, nil
+	}
+	stream, err := d.api.ContainerLogs(ctx, sidecar, container.LogsOptions{
+		ShowStdout: true, ShowStderr: true, Timestamps: true, Tail: "1000",
+	})
+	if err != nil {
+		return u, nil
+	}
+	defer stream.Close()
+	var buf bytes.Buffer
+	_, _ = stdcopy.StdCopy(&buf, &buf, io.LimitReader(stream, 1<<20)) // what came is looked at
+	lines := strings.Split(strings.TrimRight(buf.String(), "\n"), "\n")
+	created, _ := time.Parse(time.RFC3339Nano, c.Created)
+	u.Boot = boot(created, lines)
+	return u, lines[max(0, len(lines)-reportLines):]
+}
+
+// boot finds the moment at which dockerd began to listen in its log's lines,
+// each behind a time stamp, and returns how long it took; 0 if it is not there.
+func boot(created time.Time, lines []string) time.Duration {
+	for _, line := range lines {
+		stamp, text, _ := strings.Cut(line, " ")
+		if !strings.Contains(text, "API listen on") {
+			continue
+		}
+		if at, err := time.Parse(time.RFC3339Nano, stamp); err == nil && at.After(created) {
+			return at.Sub(created)
+		}
+	}
+	return 0
+}

@@ -1,0 +1,153 @@
+package executor
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver"
+)
+
+// bundle is what is kept of a failed job for its post-mortem. No variable's
+// value is in it.
+type bundle struct {
+	Job     string
+	Project string
+	Time    time.Time
+	Version string
+	Report  driver.Report
+}
+
+const (
+	// bundleBound is what collecting may take: the job's status waits for it.
+	bundleBound = 3 * time.Second
+	// hidden stands for what must not be shown, shortest for what is too short
+	// to be told from other text.
+	hidden   = "[hidden]"
+	shortest = 6
+)
+
+// bundleDir is where bundles are kept: the settings', else the state directory
+// of the Runner's user; "" if there is none.
+func bundleDir(s config.Bundles, env environment) string {
+	switch {
+	case s.Dir != "":
+		return s.Dir
+	case env["XDG_STATE_HOME"] != "":
+		return filepath.Join(env["XDG_STATE_HOME"], driverName)
+	case env["HOME"] != "":
+		return filepath.Join(env["HOME"], ".local", "state", driverName)
+	}
+	return ""
+}
+
+// bundleName is a bundle's file name: the job's id, readable, and a hash of its
+// whole key.
+func bundleName(p *payload) string {
+	sum := sha256.Sum256([]byte(p.key()))
+	return fmt.Sprintf("job-%d-%s.json", p.ID, hex.EncodeToString(sum[:4]))
+}
+
+// keepBundle collects and writes the bundle of a failed job and removes those
+// that are too old. Its errors are the operator's, and no job fails for them.
+func keepBundle(ctx context.Context, d *driver.Driver, s config.Bundles, p *payload, env environment, now time.Time) error {
+	dir := bundleDir(s, env)
+	if s.Keep <= 0 || dir == "" || env[envVariable+"CI_JOB_STATUS"] != "failed" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, bundleBound)
+	defer cancel()
+	report, err := d.Report(ctx, p.key())
+	if err != nil {
+		return err
+	}
+	secrets := secretsOf(p, env)
+	for i, line := range report.SidecarLog {
+		report.SidecarLog[i] = redact(line, secrets)
+	}
+	for i := range report.Containers {
+		report.Containers[i].Error = redact(report.Containers[i].Error, secrets)
+	}
+	b, err := json.MarshalIndent(bundle{p.key(), p.project(), now.UTC(), driver.Version, report}, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	pruneBundles(dir, now.Add(-s.Keep.Std()))
+	return os.WriteFile(filepath.Join(dir, bundleName(p)), b, 0o600)
+}
+
+func pruneBundles(dir string, before time.Time) {
+	names, _ := filepath.Glob(filepath.Join(dir, "job-*.json"))
+	for _, n := range names {
+		if info, err := os.Stat(n); err == nil && info.ModTime().Before(before) {
+			_ = os.Remove(n) // the next job tries again
+		}
+	}
+}
+
+// secretsOf are the values that must not be kept: all of the job's variables
+// that are not public, its credentials and its token, longest first.
+func secretsOf(p *payload, env environment) []string {
+	public := map[string]bool{}
+	for _, v := range p.Variables {
+		public[v.Key] = v.Public
+	}
+	for _, k := range predefined {
+		public[k] = true
+	}
+	var secrets []string
+	add := func(v string) {
+		if len(v) >= shortest {
+			secrets = append(secrets, v)
+		}
+	}
+	for k, v := range env {
+		if key, ok := strings.CutPrefix(k, envVariable); ok && !public[key] {
+			add(v)
+		}
+	}
+	for _, v := range p.Variables {
+		if !v.Public {
+			add(v.Value)
+		}
+	}
+	for _, c := range p.Credentials {
+		add(c.Password)
+	}
+	slices.SortFunc(secrets, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	return secrets
+}
+
+func redact(text string, secrets []string) string {
+	for _, s := range secrets {
+		text = strings.ReplaceAll(text, s, hidden)
+	}
+	return text
+}
+
+// findBundles returns the files kept for a job, by its id or its whole key.
+func findBundles(dir, job string) ([]string, error) {
+	id := job[strings.LastIndexByte(job, '/')+1:]
+	if id == "" || strings.Trim(id, "0123456789") != "" {
+		return nil, fmt.Errorf("%q is no job id", job)
+	}
+	names, err := filepath.Glob(filepath.Join(dir, "job-"+id+"-*.json"))
+	if err != nil || len(names) == 0 {
+		return nil, errors.Join(err, fmt.Errorf("nothing is kept of job %s: %w", job, fs.ErrNotExist))
+	}
+	return names, nil
+}

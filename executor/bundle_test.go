@@ -1,0 +1,107 @@
+package executor
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver"
+)
+
+func TestSecretsAreTheValuesOfAllThatIsNotPublic(t *testing.T) {
+	p := mustParse(t, with(`"variables": [
+		{"key": "PUBLIC", "value": "public value", "public": true},
+		{"key": "TOKEN", "value": "secret-token", "public": false},
+		{"key": "SHORT", "value": "abc", "public": false}],
+		"credentials": [{"type": "registry", "url": "r", "username": "someuser", "password": "registry-password"}], `))
+	env := environment{
+		"CUSTOM_ENV_PUBLIC": "public value", "CUSTOM_ENV_TOKEN": "secret-token", "CUSTOM_ENV_VAULT": "resolved-by-the-runner",
+		"CUSTOM_ENV_CI_PROJECT_DIR": "/builds/group/app", "PATH": "/usr/bin:/bin",
+	}
+	got := secretsOf(p, env)
+	slices.Sort(got)
+	if want := []string{"registry-password", "resolved-by-the-runner", "secret-token", "secret-token"}; !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+	text := redact("GET /builds/group/app?t=secret-token registry-password resolved-by-the-runner", got)
+	if text != "GET /builds/group/app?t=[hidden] [hidden] [hidden]" {
+		t.Errorf("redacted: %s", text)
+	}
+}
+
+func TestALongerSecretIsHiddenBeforeAShorterOneInIt(t *testing.T) {
+	p := mustParse(t, with(`"variables": [{"key": "A", "value": "secret"}, {"key": "B", "value": "secret-and-more"}], `))
+	if got := redact("x secret-and-more y", secretsOf(p, nil)); got != "x [hidden] y" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestWhereBundlesAreKept(t *testing.T) {
+	for name, c := range map[string]struct {
+		dir  string
+		env  environment
+		want string
+	}{
+		"the settings' place":    {"/srv/x", environment{"HOME": "/h"}, "/srv/x"},
+		"the state directory":    {"", environment{"HOME": "/h", "XDG_STATE_HOME": "/s"}, "/s/gitlab-dind-executor"},
+		"the user's home":        {"", environment{"HOME": "/h"}, "/h/.local/state/gitlab-dind-executor"},
+		"nowhere without a home": {"", environment{}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := bundleDir(config.Bundles{Dir: c.dir}, c.env); got != c.want {
+				t.Errorf("got %s", got)
+			}
+		})
+	}
+}
+
+func TestOldBundlesGo(t *testing.T) {
+	dir := t.TempDir()
+	now := time.Now()
+	for name, age := range map[string]time.Duration{"job-1-aa.json": 2 * time.Hour, "job-2-bb.json": time.Minute, "other.json": 2 * time.Hour} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, now.Add(-age), now.Add(-age)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pruneBundles(dir, now.Add(-time.Hour))
+	left, _ := filepath.Glob(filepath.Join(dir, "*"))
+	if want := []string{filepath.Join(dir, "job-2-bb.json"), filepath.Join(dir, "other.json")}; !slices.Equal(left, want) {
+		t.Errorf("left: %q", left)
+	}
+}
+
+func TestBundlesAreFoundByIDOrKey(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "job-42-0a1b2c3d.json")
+	if err := os.WriteFile(file, []byte(`{}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, job := range []string{"42", "gitlab.example.com/42"} {
+		if got, err := findBundles(dir, job); err != nil || !slices.Equal(got, []string{file}) {
+			t.Errorf("%s: %q, %v", job, got, err)
+		}
+	}
+	for _, job := range []string{"4", "", "../x", "*", "gitlab.example.com/"} {
+		if got, err := findBundles(dir, job); err == nil {
+			t.Errorf("%q finds %q", job, got)
+		}
+	}
+}
+
+func TestTheClosingLine(t *testing.T) {
+	full := closingLine(driver.Usage{Received: 12_345_678, Written: 1_000, PeakMemory: 300 << 20, Boot: 840 * time.Millisecond})
+	if full != "docker daemon: up in 0.8 s (cold), received 12.3MB, wrote 1kB, peak memory 315MB" {
+		t.Errorf("got %s", full)
+	}
+	if none := closingLine(driver.Usage{}); strings.Contains(none, "up in") || strings.Contains(none, "peak") {
+		t.Errorf("what is not known is told: %s", none)
+	}
+}

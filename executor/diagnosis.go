@@ -1,0 +1,131 @@
+package executor
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"sync"
+
+	"gitlab-dind-executor/driver"
+)
+
+// tail keeps the end of what a script printed, to look for the reason of its
+// failure there. It is safe for several goroutines.
+type tail struct {
+	mu  sync.Mutex
+	buf []byte
+}
+
+// tailSize is enough for the last step of a build with its context.
+const tailSize = 32 << 10
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf = append(t.buf, p...)
+	if len(t.buf) > 2*tailSize {
+		t.buf = append([]byte(nil), t.buf[len(t.buf)-tailSize:]...)
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.buf[max(0, len(t.buf)-tailSize):])
+}
+
+// diagnosis is what is said after a script that failed, if anything.
+type diagnosis struct{ line, hint string }
+
+// cause is a known reason for a failed script and how it shows in its output.
+type cause struct {
+	shows *regexp.Regexp
+	line  func(match []string) string
+	hint  string
+}
+
+func says(line string) func([]string) string { return func([]string) string { return line } }
+
+// causes stand in the order in which they are looked for: what explains others
+// first.
+var causes = []cause{
+	{
+		regexp.MustCompile(`no space left on device`),
+		says("a disk is full"),
+		"the job's images and layers are on the runner host's disk: make builds smaller, or tell the runner's admin (df -h, gitlab-dind-executor gc)",
+	},
+	{
+		regexp.MustCompile(`(?:https://([A-Za-z0-9.:-]+)/[^\n]*)?x509: certificate signed by unknown authority`),
+		func(m []string) string {
+			if m[1] == "" {
+				return "a registry's certificate is signed by a CA that this job's docker daemon does not know"
+			}
+			return "the certificate of " + m[1] + " is signed by a CA that this job's docker daemon does not know"
+		},
+		`ask the runner's admin to name the CA in dind.toml: [registry."host:port"] ca_file = "…"`,
+	},
+	{
+		regexp.MustCompile(`(?i)toomanyrequests|too many requests`),
+		says("the registry limits how much may be pulled"),
+		"log in to it before, or pull through the dependency proxy or a mirror",
+	},
+	{
+		regexp.MustCompile(`client version ([0-9.]+) is too old\. Minimum supported API version is ([0-9.]+)`),
+		func(m []string) string {
+			return fmt.Sprintf("the docker client of the job's image speaks API %s, its daemon at least %s", m[1], m[2])
+		},
+		"use a newer image: for the job, or an older docker:<version>-dind as its service",
+	},
+	{
+		regexp.MustCompile(`client version ([0-9.]+) is too new\. Maximum supported API version is ([0-9.]+)`),
+		func(m []string) string {
+			return fmt.Sprintf("the docker client of the job's image speaks API %s, its daemon at most %s", m[1], m[2])
+		},
+		"use a newer docker:<version>-dind as the service, or set DOCKER_API_VERSION for the client",
+	},
+	{
+		regexp.MustCompile(`no basic auth credentials`),
+		says("the job is not logged in to the registry"),
+		"run docker login with that registry's name before: docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY",
+	},
+	{
+		regexp.MustCompile(`(?:pull access )?denied(?: for|:| to)|insufficient_scope|unauthorized: `),
+		says("the registry refused access"),
+		"check the image's name, and that the job is logged in as somebody who may do this (a job token can push to its own project only)",
+	},
+	{
+		regexp.MustCompile(`Cannot connect to the Docker daemon at ([^\s]+?)\.? `),
+		func(m []string) string { return "the job looks for its docker daemon at " + m[1] },
+		"leave DOCKER_HOST out of the pipeline: this runner sets it",
+	},
+	{
+		regexp.MustCompile(`lookup ([A-Za-z0-9.-]+)(?: on [^\s]+)?: no such host`),
+		func(m []string) string { return "there is no host " + m[1] + " for this job" },
+		"check the name; services are reached by their alias, the docker daemon as docker",
+	},
+}
+
+// diagnose looks for the reason of a failed script: first at the sidecar, then
+// in the end of the output. It says nothing when it knows nothing.
+func diagnose(output string, sidecar driver.SidecarState) (diagnosis, bool) {
+	switch {
+	case !sidecar.Known || sidecar.Running:
+	case sidecar.OutOfMemory:
+		return diagnosis{
+			"the docker daemon of this job ran out of memory",
+			"build less at once, or ask the runner's admin for more memory for the sidecar",
+		}, true
+	default:
+		return diagnosis{
+			fmt.Sprintf("the docker daemon of this job has ended (exit code %d)", sidecar.ExitCode),
+			"run the job again; the runner's admin finds its last lines with gitlab-dind-executor explain",
+		}, true
+	}
+	for _, c := range causes {
+		if m := c.shows.FindStringSubmatch(output); m != nil {
+			return diagnosis{strings.TrimSpace(c.line(m)), c.hint}, true
+		}
+	}
+	return diagnosis{}, false
+}

@@ -1,0 +1,107 @@
+package executor
+
+import (
+	"strings"
+	"testing"
+
+	"gitlab-dind-executor/driver"
+)
+
+func TestDiagnosesOfKnownMessages(t *testing.T) {
+	for name, c := range map[string]struct{ output, line, hint string }{
+		"a full disk in a build": {
+			"#9 ERROR: failed to solve: write /x: no space left on device\n",
+			"a disk is full", "df -h",
+		},
+		"a CA that is not known, of the daemon": {
+			"Error response from daemon: Get \"https://registry.example.com:5050/v2/\": tls: failed to verify certificate: x509: certificate signed by unknown authority\n",
+			"the certificate of registry.example.com:5050 is signed by a CA that this job's docker daemon does not know", "ca_file",
+		},
+		"a CA that is not known, of something else": {
+			"curl: x509: certificate signed by unknown authority\n",
+			"a registry's certificate is signed by a CA", "ca_file",
+		},
+		"too many pulls": {
+			"Error response from daemon: toomanyrequests: You have reached your pull rate limit.\n",
+			"the registry limits how much may be pulled", "dependency proxy",
+		},
+		"an old client": {
+			"Error response from daemon: client version 1.41 is too old. Minimum supported API version is 1.44, please upgrade\n",
+			"speaks API 1.41, its daemon at least 1.44", "newer image",
+		},
+		"a new client": {
+			"Error response from daemon: client version 1.47 is too new. Maximum supported API version is 1.41\n",
+			"speaks API 1.47, its daemon at most 1.41", "DOCKER_API_VERSION",
+		},
+		"no login": {
+			"no basic auth credentials\n", "not logged in", "docker login",
+		},
+		"a login that is not enough": {
+			"denied: requested access to the resource is denied\n", "refused access", "image's name",
+		},
+		"a pull that is refused": {
+			"Error response from daemon: pull access denied for group/app, repository does not exist or may require 'docker login'\n", "refused access", "image's name",
+		},
+		"the wrong place": {
+			"Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?\n",
+			"looks for its docker daemon at unix:///var/run/docker.sock", "DOCKER_HOST",
+		},
+		"a name that nobody has": {
+			"dial tcp: lookup dcoker on 127.0.0.11:53: no such host\n", "there is no host dcoker", "alias",
+		},
+		"the full disk before what follows from it": {
+			"no basic auth credentials\nno space left on device\n", "a disk is full", "",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, ok := diagnose(c.output, driver.SidecarState{Known: true, Running: true})
+			if !ok || !strings.Contains(d.line, c.line) || !strings.Contains(d.hint, c.hint) {
+				t.Errorf("got %+v, %v", d, ok)
+			}
+			if strings.Contains(d.line, "\n") || strings.Contains(d.hint, "\n") {
+				t.Errorf("more than a line and a hint: %+v", d)
+			}
+		})
+	}
+}
+
+func TestWhatIsNotKnownIsNotDiagnosed(t *testing.T) {
+	for _, output := range []string{"", "make: *** [test] Error 1\n", "permission denied\n", "FAIL: lookup of a user\n"} {
+		if d, ok := diagnose(output, driver.SidecarState{Known: true, Running: true}); ok {
+			t.Errorf("%q is diagnosed as %+v", output, d)
+		}
+		if d, ok := diagnose(output, driver.SidecarState{}); ok {
+			t.Errorf("%q is diagnosed as %+v when the engine does not answer", output, d)
+		}
+	}
+}
+
+func TestTheSidecarsEndExplainsAllElse(t *testing.T) {
+	for name, c := range map[string]struct {
+		state driver.SidecarState
+		want  string
+	}{
+		"out of memory": {driver.SidecarState{Known: true, ExitCode: 137, OutOfMemory: true}, "ran out of memory"},
+		"ended":         {driver.SidecarState{Known: true, ExitCode: 2}, "has ended (exit code 2)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, ok := diagnose("Cannot connect to the Docker daemon at tcp://docker:2376. Is", c.state)
+			if !ok || !strings.Contains(d.line, c.want) {
+				t.Errorf("got %+v", d)
+			}
+		})
+	}
+}
+
+func TestTheTailKeepsTheEnd(t *testing.T) {
+	var end tail
+	for range 100 {
+		if n, err := end.Write([]byte(strings.Repeat("x", 1000))); n != 1000 || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	_, _ = end.Write([]byte("the end"))
+	if got := end.String(); len(got) > tailSize || !strings.HasSuffix(got, "the end") {
+		t.Errorf("%d bytes, ending in %q", len(got), got[max(0, len(got)-20):])
+	}
+}

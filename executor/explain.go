@@ -1,0 +1,107 @@
+package executor
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/docker/go-units"
+	"github.com/spf13/cobra"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/fault"
+)
+
+// explainCommand shows what was kept of a failed job.
+func (c *call) explainCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "explain JOB",
+		Short: "Show what was kept of a failed job, by its id",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			s, err := config.Load(c.settingsFile)
+			if err != nil {
+				return err
+			}
+			dir := bundleDir(s.Bundles, c.env)
+			names, err := findBundles(dir, args[0])
+			if err != nil {
+				return fault.System(err, fmt.Sprintf("bundles of failed jobs are kept for %s in %s; run this as the Runner's user", s.Bundles.Keep.Std(), dir))
+			}
+			for _, n := range names {
+				b, err := readBundle(n)
+				if err != nil {
+					return err
+				}
+				b.show(c.stdout)
+			}
+			return nil
+		},
+	}
+}
+
+func readBundle(name string) (bundle, error) {
+	var b bundle
+	src, err := os.ReadFile(name)
+	if err == nil {
+		err = json.Unmarshal(src, &b)
+	}
+	if err != nil {
+		return b, fmt.Errorf("reading %s: %w", name, err)
+	}
+	return b, nil
+}
+
+func (b bundle) show(out io.Writer) {
+	r := b.Report
+	fmt.Fprintf(out, "job %s of %s, ended %s\n", b.Job, b.Project, b.Time.Format(time.RFC3339))
+	fmt.Fprintf(out, "sandbox %s, made %s\n", r.Sandbox, r.Created.Format(time.RFC3339))
+	fmt.Fprintf(out, "%s\n\n", closingLine(r.Usage))
+	for _, c := range r.Containers {
+		state := c.Status
+		if c.Status == "exited" || c.Status == "dead" {
+			state = fmt.Sprintf("%s with code %d", c.Status, c.ExitCode)
+		}
+		if c.OutOfMemory {
+			state += ", out of memory"
+		}
+		if c.Error != "" {
+			state += ": " + c.Error
+		}
+		fmt.Fprintf(out, "%-8s %s\n         %s%s\n", c.Role, c.Image, state, during(c))
+	}
+	if len(r.SidecarLog) > 0 {
+		fmt.Fprintf(out, "\nlast lines of the docker daemon:\n")
+		for _, line := range r.SidecarLog {
+			fmt.Fprintf(out, "  %s\n", line)
+		}
+	}
+}
+
+func during(c driver.ContainerReport) string {
+	if c.Started.Year() < 2000 {
+		return ""
+	}
+	text := ", started " + c.Started.Format(time.TimeOnly)
+	if c.Finished.After(c.Started) {
+		text += fmt.Sprintf(", ran %.1f s", c.Finished.Sub(c.Started).Seconds())
+	}
+	return text
+}
+
+// closingLine is the last line of a job: what its docker daemon did.
+func closingLine(u driver.Usage) string {
+	size := func(n uint64) string { return units.HumanSizeWithPrecision(float64(n), 3) }
+	line := "docker daemon:"
+	if u.Boot > 0 {
+		line += fmt.Sprintf(" up in %.1f s (cold),", u.Boot.Seconds())
+	}
+	line += fmt.Sprintf(" received %s, wrote %s", size(u.Received), size(u.Written))
+	if u.PeakMemory > 0 {
+		line += ", peak memory " + size(u.PeakMemory)
+	}
+	return line
+}

@@ -1,0 +1,99 @@
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"gitlab-dind-executor/executor/local"
+	"gitlab-dind-executor/test/lab"
+)
+
+func TestAFailedScriptIsDiagnosed(t *testing.T) {
+	settings, err := world.WriteSettings("no-ca.toml", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	withoutCA(t, settings)
+	for name, c := range map[string]struct {
+		script []string
+		says   string
+		hint   string
+	}{
+		"a registry whose CA is not known": {
+			[]string{`docker pull $CI_REGISTRY/base/busybox`},
+			"diagnosis: the certificate of " + world.Registry.Host + " is signed by a CA", `[registry."host:port"] ca_file`,
+		},
+		"a daemon in the wrong place": {
+			[]string{`docker -H tcp://localhost:2375 version`},
+			"diagnosis: the job looks for its docker daemon at tcp://localhost:2375", "leave DOCKER_HOST out",
+		},
+		"a name that nobody has": {
+			[]string{`docker -H tcp://dockerr:2376 version`},
+			"diagnosis: there is no host dockerr for this job", "reached by their alias",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			runJob(t, world.Job(c.script...), withSettings(settings)).failedWith(1).says(c.says, "hint: ", c.hint)
+		})
+	}
+}
+
+func TestAPushWithoutALoginIsDiagnosed(t *testing.T) {
+	runJob(t, world.Job(
+		`printf 'FROM scratch\nCOPY README.md /\n' | docker build -t $CI_REGISTRY_IMAGE:none -f - .`,
+		`docker push $CI_REGISTRY_IMAGE:none`,
+	)).failedWith(1).says("diagnosis: the job is not logged in to the registry", "hint: run docker login")
+}
+
+func TestAFailureOfTheScriptsOwnIsNotDiagnosed(t *testing.T) {
+	runJob(t, world.Job(`echo nothing to see; exit 3`)).failedWith(3).saysNot("diagnosis:")
+}
+
+func TestADeadSidecarIsDiagnosedAndExplained(t *testing.T) {
+	state := t.TempDir()
+	p := world.Job(
+		`docker version >/dev/null && echo running`,
+		`while docker version >/dev/null 2>&1; do sleep 0.1; done; exit 1`,
+	)
+	lab.Set(&p, "PUBLIC", "a public value")
+	var log *buffer
+	job, finish := startJob(t.Context(), t, p, withState(state), func(r *local.Runner) { log = r.Log.(*buffer) })
+	log.waitFor(t, job, "\nrunning\n")
+	for name := range ours(t) {
+		if strings.HasSuffix(name, "-sidecar") {
+			if err := world.Engine.ContainerKill(t.Context(), name, "KILL"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	finish(job.Wait()).failedWith(1).quietCleanup().
+		says("diagnosis: the docker daemon of this job has ended (exit code 137)", "hint: ", "docker daemon: up in")
+
+	explain := exec.CommandContext(t.Context(), world.Binary, "explain", strconv.FormatInt(p.ID, 10))
+	explain.Env = append(os.Environ(), "XDG_STATE_HOME="+state)
+	out, err := explain.CombinedOutput()
+	if err != nil {
+		t.Fatalf("explain: %v\n%s", err, out)
+	}
+	for _, want := range []string{"of group/app", "sidecar", "exited with code 137", "exited with code 1,", "API listen on", "last lines of the docker daemon"} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("explain does not say %q:\n%s", want, out)
+		}
+	}
+	for _, secret := range []string{world.Registry.Password, world.Git.Token, "a public value"} {
+		if strings.Contains(string(out), secret) {
+			t.Errorf("explain shows a variable's value:\n%s", out)
+		}
+	}
+}
+
+func TestEveryJobEndsWithWhatItUsed(t *testing.T) {
+	state := t.TempDir()
+	runJob(t, world.Job(`true`), withState(state)).succeeded().says("docker daemon: up in", "received ", "wrote ")
+	if entries, _ := os.ReadDir(state); len(entries) > 0 {
+		t.Error("something is kept of a job that succeeded")
+	}
+}
