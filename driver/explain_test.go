@@ -6,28 +6,44 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/containerd/errdefs"
-	"github.com/docker/docker/client"
 
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 )
 
+// nobodyListens is the client's error for an engine that is not there.
+func nobodyListens(t *testing.T) error {
+	t.Helper()
+	d, err := Open("unix://" + filepath.Join(t.TempDir(), "none.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	_, err = d.api.Ping(t.Context())
+	if err == nil {
+		t.Fatal("something answers")
+	}
+	return err
+}
+
 func TestWhatToDoAboutAnEnginesError(t *testing.T) {
 	d := &Driver{host: "unix:///var/run/docker.sock"}
+	refused := nobodyListens(t)
 	for name, c := range map[string]struct {
 		err  error
 		hint string
 	}{
-		"nobody listens":        {client.ErrorConnectionFailed(d.host), "does not answer: is it running?"},
+		"nobody listens":        {refused, "does not answer: is it running?"},
 		"the network is broken": {&net.OpError{Op: "read", Err: syscall.ECONNRESET}, "does not answer: is it running?"},
 		"the Runner's user may not": {
-			fmt.Errorf("%w: %w", client.ErrorConnectionFailed(d.host), os.ErrPermission), "usermod -aG docker gitlab-runner",
+			fmt.Errorf("%w: %w", refused, os.ErrPermission), "usermod -aG docker gitlab-runner",
 		},
 		"it takes too long":        {context.DeadlineExceeded, "the docker engine is slow"},
 		"the job was cancelled":    {context.Canceled, ""},
@@ -78,7 +94,7 @@ func TestWhoseFaultAFailedPullIs(t *testing.T) {
 		"a disk without room":        {anonymous, errors.New("failed to register layer: no space left on device"), ofSystem, ""},
 		"a disk that says no":        {anonymous, errors.New("failed to register layer: open /x: permission denied"), ofSystem, ""},
 		"a pull that takes for ever": {anonymous, context.DeadlineExceeded, ofSystem, "pull.timeout (30 minutes)"},
-		"an engine that is gone":     {anonymous, client.ErrorConnectionFailed("x"), ofSystem, "is it running?"},
+		"an engine that is gone":     {anonymous, nobodyListens(t), ofSystem, "is it running?"},
 		"a job that was cancelled":   {anonymous, context.Canceled, ofSystem, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

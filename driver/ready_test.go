@@ -1,0 +1,101 @@
+package driver
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"testing"
+	"time"
+
+	"gitlab-dind-executor/driver/plan"
+)
+
+// innerDaemon answers as dockerd does; with certificates over mutual TLS.
+func innerDaemon(t *testing.T, certs *certificates, answer http.HandlerFunc) plan.Sidecar {
+	t.Helper()
+	server := httptest.NewUnstartedServer(answer)
+	var s plan.Sidecar
+	if certs == nil {
+		server.Start()
+	} else {
+		pair, err := tls.X509KeyPair(certs.serverCert, certs.serverKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pool := x509.NewCertPool()
+		pool.AppendCertsFromPEM(certs.ca)
+		server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool}
+		server.StartTLS()
+		s.TLS = &plan.TLS{}
+	}
+	t.Cleanup(server.Close)
+	_, port, err := net.SplitHostPort(server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Port, err = strconv.Atoi(port); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func docker(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Server", "Docker/28.1.1 (linux)")
+}
+
+func poll(t *testing.T, s plan.Sidecar, ip string, certs *certificates) (Ready, bool) {
+	t.Helper()
+	p, err := newPinger(s, ip, certs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	return p.poll(ctx)
+}
+
+func TestAnInnerDaemonThatAnswersIsReady(t *testing.T) {
+	certs := testCertificates(t, "docker")
+	for name, c := range map[string]*certificates{"over TLS": certs, "in plaintext": nil} {
+		t.Run(name, func(t *testing.T) {
+			if r, ok := poll(t, innerDaemon(t, c, docker), "127.0.0.1", c); !ok || r.Docker != "28.1.1" {
+				t.Errorf("ready %t, version %q", ok, r.Docker)
+			}
+		})
+	}
+}
+
+func TestAnInnerDaemonThatIsNotReadyYetIsAskedAgain(t *testing.T) {
+	calls := 0
+	s := innerDaemon(t, nil, func(w http.ResponseWriter, r *http.Request) {
+		if calls++; calls < 3 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		docker(w, r)
+	})
+	if _, ok := poll(t, s, "127.0.0.1", nil); !ok || calls != 3 {
+		t.Errorf("ready %t after %d calls", ok, calls)
+	}
+}
+
+func TestTheDaemonOfAnotherSandboxIsNotOurs(t *testing.T) {
+	s := innerDaemon(t, testCertificates(t, "docker"), docker)
+	if _, ok := poll(t, s, "127.0.0.1", testCertificates(t, "docker")); ok {
+		t.Error("it was taken for ours")
+	}
+}
+
+// Without an address the URL would mean this host, where a daemon may listen.
+func TestASidecarWithoutAnAddressIsNotLookedForHere(t *testing.T) {
+	asked := false
+	s := innerDaemon(t, nil, func(http.ResponseWriter, *http.Request) { asked = true })
+	if _, ok := poll(t, s, "", nil); ok || asked {
+		t.Errorf("ready %t, asked %t", ok, asked)
+	}
+}

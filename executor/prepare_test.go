@@ -1,0 +1,97 @@
+package executor
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"gitlab-dind-executor/test/fakeengine"
+)
+
+// hook calls a hook for a job as the Runner does, with an engine of its own.
+func hook(t *testing.T, e *fakeengine.Engine, text string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	dir := t.TempDir()
+	payload, settings := filepath.Join(dir, "response.json"), filepath.Join(dir, "dind.toml")
+	for file, content := range map[string]string{payload: text, settings: "[engine]\nhost = \"" + e.Host + "\"\n"} {
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out, log bytes.Buffer
+	code = Main(append([]string{"--settings", settings}, args...), []string{
+		"JOB_RESPONSE_FILE=" + payload, "BUILD_FAILURE_EXIT_CODE=98", "SYSTEM_FAILURE_EXIT_CODE=99",
+	}, &out, &log)
+	return code, out.String(), log.String()
+}
+
+func TestWhatTheSettingsForbidEndsTheJobBeforeAnythingIsMade(t *testing.T) {
+	e := fakeengine.New(t)
+	code, _, log := hook(t, e, with(`"services": [{"name": "evil.example.com/docker:dind", "alias": "docker"}], `), "prepare")
+	if code != 98 || !strings.Contains(log, "image evil.example.com/docker:dind may not be the docker daemon") || !strings.Contains(log, "\nhint: ") {
+		t.Errorf("exit code %d, log %q", code, log)
+	}
+	if made := e.Objects(); len(made) != 0 {
+		t.Errorf("made %q", made)
+	}
+}
+
+func TestAnEnginesFaultIsTriedAgainByTheRunner(t *testing.T) {
+	e := fakeengine.New(t)
+	e.Always("POST /networks/create", fakeengine.Refuse(500, "the engine is in a bad way"))
+	code, _, log := hook(t, e, with(""), "prepare")
+	if code != 99 || !strings.Contains(log, "making the sandbox's network: ") {
+		t.Errorf("exit code %d, log %q", code, log)
+	}
+}
+
+func TestPrepareRemovesWhatAnEarlierAttemptLeft(t *testing.T) {
+	e := fakeengine.New(t)
+	for range 2 {
+		if code, _, log := hook(t, e, with(""), "prepare"); code != 0 || !strings.Contains(log, "docker ready in ") {
+			t.Fatalf("exit code %d, log %q", code, log)
+		}
+	}
+	networks := slices.DeleteFunc(e.Objects(), func(o string) bool { return !strings.HasPrefix(o, "network ") })
+	if len(networks) != 1 {
+		t.Errorf("two attempts left %q", e.Objects())
+	}
+	code, stdout, log := hook(t, e, with(""), "cleanup")
+	if code != 0 || stdout != "" || log != "" || len(e.Objects()) != 0 {
+		t.Errorf("exit code %d, said %q and %q, left %q", code, stdout, log, e.Objects())
+	}
+	if code, _, log := hook(t, e, with(""), "cleanup"); code != 0 || log != "" {
+		t.Errorf("cleanup again: exit code %d, log %q", code, log)
+	}
+}
+
+func TestAStageWithoutAJobContainerSaysWhy(t *testing.T) {
+	e := fakeengine.New(t)
+	script := filepath.Join(t.TempDir(), "script")
+	if err := os.WriteFile(script, []byte("true"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, stage := range []string{"build_script", "get_sources"} {
+		code, _, log := hook(t, e, with(""), "run", script, stage)
+		if code != 99 || !strings.Contains(log, "the job's container is gone") || !strings.Contains(log, "hint: ") {
+			t.Errorf("%s: exit code %d, log %q", stage, code, log)
+		}
+	}
+}
+
+func TestGCRemovesOrphansAndSaysSo(t *testing.T) {
+	e := fakeengine.New(t)
+	e.AddVolume("dind-aaaaaaaaaaaa-data", map[string]string{"gitlab-dind-executor.sandbox": "aaaaaaaaaaaa", "gitlab-dind-executor.role": "data"})
+	for _, c := range []struct{ args, want string }{
+		{"gc --dry-run", "would remove sandbox aaaaaaaaaaaa (1 objects): its network is gone\n"},
+		{"gc", "removed sandbox aaaaaaaaaaaa (1 objects): its network is gone\n"},
+		{"gc", "nothing to remove\n"},
+	} {
+		if code, stdout, log := hook(t, e, with(""), strings.Fields(c.args)...); code != 0 || stdout != c.want || log != "" {
+			t.Errorf("%s: exit code %d, said %q and %q", c.args, code, stdout, log)
+		}
+	}
+}
