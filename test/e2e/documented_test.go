@@ -94,7 +94,9 @@ func TestFourStages(t *testing.T) {
 
 	var tests sync.WaitGroup
 	var first, other ran
-	tests.Go(func() { first = run(`docker pull $CONTAINER_TEST_IMAGE`, `docker run $CONTAINER_TEST_IMAGE /script/to/run/tests`) })
+	tests.Go(func() {
+		first = run(`docker pull $CONTAINER_TEST_IMAGE`, `docker run $CONTAINER_TEST_IMAGE /script/to/run/tests`)
+	})
 	tests.Go(func() {
 		other = run(`docker pull $CONTAINER_TEST_IMAGE`, `docker run $CONTAINER_TEST_IMAGE /script/to/run/another/test`)
 	})
