@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -55,7 +56,6 @@ var prepareCalls = map[string]string{
 var wordless = []string{"PUT /containers/{id}/archive", "POST /containers/{id}/start"}
 
 func TestPrepareNamesTheStepThatFailed(t *testing.T) {
-	shortly(t, &createBound, 200*time.Millisecond)
 	for kind, answer := range map[string]fakeengine.Answer{
 		"is refused":  fakeengine.Refuse(500, "the engine is in a bad way"),
 		"is nonsense": fakeengine.Nonsense(), "hangs": fakeengine.Hang(), "is cut off": fakeengine.Drop(),
@@ -71,9 +71,13 @@ func TestPrepareNamesTheStepThatFailed(t *testing.T) {
 				e.ExecCode = 1 // never ready: the fault must be told, not waited out
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 				defer cancel()
-				if kind == "hangs" {
-					ctx, cancel = context.WithTimeout(ctx, 200*time.Millisecond)
-					defer cancel()
+				if kind == "hangs" { // the job ends some time after the engine stopped to answer
+					shortly(t, &createBound, time.Second)
+					e.Always(call, func(e *fakeengine.Engine, w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+						end := time.AfterFunc(300*time.Millisecond, cancel)
+						defer end.Stop()
+						answer(e, w, r, next)
+					})
 				}
 				began := time.Now()
 				_, err := d.Prepare(ctx, p, quiet)
@@ -264,15 +268,20 @@ func TestAPrepareThatIsCancelledEnds(t *testing.T) {
 }
 
 func TestFactsOfAnEngine(t *testing.T) {
-	e, d := fakeHost(t, nil)
-	facts, err := d.Facts(t.Context())
-	if err != nil || facts.Arch != "x86_64" {
-		t.Errorf("facts %+v (%v)", facts, err)
-	}
-	for _, call := range []string{"GET /networks", "GET /version"} {
-		e.Script(call, fakeengine.Refuse(500, "the engine is in a bad way"))
-		if _, err := d.Facts(t.Context()); err == nil || !strings.Contains(err.Error(), "asking the engine: ") {
-			t.Errorf("%s: %v", call, err)
+	t.Run("that is well", func(t *testing.T) {
+		_, d := fakeHost(t, nil)
+		facts, err := d.Facts(t.Context())
+		if err != nil || facts.Arch != "x86_64" {
+			t.Errorf("facts %+v (%v)", facts, err)
 		}
+	})
+	for _, call := range []string{"GET /_ping", "GET /networks", "GET /version"} {
+		t.Run("without "+call, func(t *testing.T) {
+			e, d := fakeHost(t, nil)
+			e.Always(call, fakeengine.Refuse(500, "the engine is in a bad way"))
+			if _, err := d.Facts(t.Context()); err == nil || !strings.Contains(err.Error(), "asking the engine: ") {
+				t.Errorf("error %v", err)
+			}
+		})
 	}
 }

@@ -52,15 +52,15 @@ func (d *Driver) waitReady(ctx context.Context, id string, p *plan.Plan, certs *
 	}
 	defer pinger.close()
 
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
+	polling, stop := context.WithCancel(ctx)
+	defer stop()
 	answered := make(chan Ready, 2)
 	go func() {
-		if r, ok := pinger.poll(ctx); ok {
+		if r, ok := pinger.poll(polling); ok {
 			answered <- r
 			return
 		}
-		if d.pollByExec(ctx, id, p.Sidecar.TLS != nil) {
+		if d.pollByExec(polling, id, p.Sidecar.TLS != nil) {
 			answered <- Ready{}
 		}
 	}()
