@@ -62,6 +62,11 @@ func (im *images) policy(ctx context.Context, ref plan.ImageRef, policy string) 
 	case config.PullIfNotPresent, config.PullNever:
 		img, err := im.d.api.ImageInspect(ctx, ref.Name)
 		switch {
+		case err == nil && !fits(ref.Platform, img):
+			if policy == config.PullNever {
+				return img, fault.Job(fmt.Errorf("image %s is on this host for %s/%s, not for %s, and its pull policy is never",
+					ref.Name, img.Os, img.Architecture, ref.Platform), "use another pull policy, or leave the platform out")
+			}
 		case err == nil:
 			if ref.Announce {
 				im.say("using " + ref.Name + digestOf(ref, img))
@@ -82,6 +87,14 @@ func (im *images) policy(ctx context.Context, ref plan.ImageRef, policy string) 
 	}
 	img, err := im.d.api.ImageInspect(ctx, ref.Name)
 	return img, im.d.explain("looking at image "+ref.Name, err)
+}
+
+// fits tells whether an image is for a platform, os[/arch[/variant]]; without
+// one any image is.
+func fits(wanted string, img image.InspectResponse) bool {
+	p := platform(wanted)
+	return p == nil || p.OS == img.Os && (p.Architecture == "" || p.Architecture == img.Architecture) &&
+		(p.Variant == "" || p.Variant == img.Variant)
 }
 
 // digestOf returns the digest by which a registry knows the image, or its id,

@@ -19,12 +19,12 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-const (
-	// firstPullGap is the wait before the second attempt; it doubles.
-	firstPullGap = time.Second
-	// progressEvery keeps a long pull from looking dead without filling the log.
-	progressEvery = 10 * time.Second
-)
+// firstPullGap is the wait before the second attempt; it doubles. A variable
+// for tests alone.
+var firstPullGap = time.Second
+
+// progressEvery keeps a long pull from looking dead without filling the log.
+const progressEvery = 10 * time.Second
 
 // pull fetches an image, again after a pause when the network or the registry
 // failed, and says so with the time it took and the digest.

@@ -47,6 +47,8 @@ type Volume struct {
 type Image struct {
 	Entrypoint, Cmd []string
 	Volumes         []string
+	// Platform is os/arch; "" is linux/amd64.
+	Platform string
 }
 
 // AddImage puts an image on the engine, so that it need not be pulled.

@@ -2,6 +2,7 @@ package fakeengine
 
 import (
 	"archive/tar"
+	"cmp"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -24,8 +25,9 @@ func (e *Engine) inspectImage(w http.ResponseWriter, r *http.Request) {
 	for _, v := range i.Volumes {
 		volumes[v] = map[string]any{}
 	}
+	os, arch, _ := strings.Cut(cmp.Or(i.Platform, "linux/amd64"), "/")
 	reply(w, http.StatusOK, map[string]any{
-		"Id": "sha256:" + strings.Repeat("0", 64), "RepoTags": []string{name},
+		"Id": "sha256:" + strings.Repeat("0", 64), "RepoTags": []string{name}, "Os": os, "Architecture": arch,
 		"Config": map[string]any{"Entrypoint": i.Entrypoint, "Cmd": i.Cmd, "Volumes": volumes},
 	})
 }

@@ -1,0 +1,91 @@
+package driver
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/test/fakeengine"
+)
+
+func TestAPullIsTriedAgainWhenARetryCanHelp(t *testing.T) {
+	shortly(t, &firstPullGap, time.Millisecond)
+	down := fakeengine.Refuse(500, "dial tcp: i/o timeout")
+	for name, c := range map[string]struct {
+		answers []fakeengine.Answer
+		pulls   int
+		want    string
+	}{
+		"the network comes back":     {[]fakeengine.Answer{down, down}, 3, ""},
+		"the connection is cut once": {[]fakeengine.Answer{fakeengine.Drop()}, 2, ""},
+		"the network stays away":     {[]fakeengine.Answer{down, down, down, down}, 3, "i/o timeout"},
+		"there is no such image":     {[]fakeengine.Answer{fakeengine.Refuse(404, "manifest unknown")}, 1, "manifest unknown"},
+		"access is denied":           {[]fakeengine.Answer{fakeengine.Refuse(500, "denied: requested access to the resource is denied")}, 1, "denied"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, d := fakeHost(t, nil)
+			e.Script("POST /images/create", c.answers...)
+			var said []string
+			im := &images{d: d, timeout: time.Minute, attempts: 3, say: func(line string) { said = append(said, line) }}
+			_, err := im.ensure(t.Context(), plan.ImageRef{Name: "redis:7", Policies: []string{"always"}})
+			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v", err)
+			}
+			if n := e.Count("POST /images/create"); n != c.pulls {
+				t.Errorf("pulled %d times, want %d", n, c.pulls)
+			}
+			if again := strings.Count(strings.Join(said, "\n"), "trying again in"); again != c.pulls-1 {
+				t.Errorf("said %q", said)
+			}
+		})
+	}
+}
+
+func TestProgressIsSummedOverLayers(t *testing.T) {
+	stream := `{"status":"Pulling from library/redis","id":"7"}
+{"status":"Downloading","progressDetail":{"current":10,"total":100},"id":"a"}
+{"status":"Downloading","progressDetail":{"current":5,"total":50},"id":"b"}
+{"status":"Downloading","progressDetail":{"current":60,"total":100},"id":"a"}
+{"status":"Extracting","progressDetail":{"current":1,"total":2},"id":"a"}
+{"status":"Digest: sha256:abc"}
+`
+	var seen [][2]int64
+	digest, err := followPull(strings.NewReader(stream), func(current, total int64) { seen = append(seen, [2]int64{current, total}) })
+	if err != nil || digest != " (sha256:abc)" {
+		t.Fatalf("digest %q, error %v", digest, err)
+	}
+	if len(seen) != 3 || seen[2] != [2]int64{65, 150} {
+		t.Errorf("progress %v", seen)
+	}
+	if _, err := followPull(strings.NewReader(`{"errorDetail":{"message":"no space left"},"error":"no space left"}`), nil); err == nil {
+		t.Error("an error in the stream was passed over")
+	}
+}
+
+func TestAnImageForAnotherPlatformIsFetchedAnew(t *testing.T) {
+	for name, c := range map[string]struct {
+		platform, policy string
+		pulls            int
+		want             string
+	}{
+		"the same":             {"linux/amd64", "if-not-present", 0, ""},
+		"none asked for":       {"", "if-not-present", 0, ""},
+		"another":              {"linux/arm64", "if-not-present", 1, ""},
+		"another, not to pull": {"linux/arm64", "never", 0, "is on this host for linux/amd64, not for linux/arm64"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, d := fakeHost(t, nil)
+			e.AddImage("redis:7", fakeengine.Image{})
+			im := &images{d: d, timeout: time.Minute, attempts: 1, say: quiet}
+			_, err := im.ensure(t.Context(), plan.ImageRef{Name: "redis:7", Platform: c.platform, Policies: []string{c.policy}})
+			if (err == nil) != (c.want == "") || err != nil && (!strings.Contains(err.Error(), c.want) || !fault.IsOfJob(err)) {
+				t.Errorf("error %v", err)
+			}
+			if n := e.Count("POST /images/create"); n != c.pulls {
+				t.Errorf("pulled %d times, want %d", n, c.pulls)
+			}
+		})
+	}
+}
