@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/pkg/stdcopy"
 )
@@ -21,7 +22,9 @@ func (d *Driver) exec(ctx context.Context, id string, command []string, input io
 	if err != nil {
 		return 0, d.explain("starting a command in a container", err)
 	}
-	conn, err := d.api.ContainerExecAttach(ctx, e.ID, container.ExecAttachOptions{})
+	conn, err := hijack(ctx, func() (types.HijackedResponse, error) {
+		return d.api.ContainerExecAttach(ctx, e.ID, container.ExecAttachOptions{})
+	})
 	if err != nil {
 		return 0, d.explain("starting a command in a container", err)
 	}

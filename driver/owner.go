@@ -143,6 +143,9 @@ func processStat(pid int) (start uint64, parent int, err error) {
 	if !ok || len(fields) < 20 {
 		return 0, 0, fmt.Errorf("process %d: stat has an unknown form", pid)
 	}
+	if fields[0] == "Z" { // ended, only not yet asked after
+		return 0, 0, fmt.Errorf("process %d: %w", pid, fs.ErrNotExist)
+	}
 	if parent, err = strconv.Atoi(fields[1]); err != nil {
 		return 0, 0, err
 	}

@@ -3,7 +3,6 @@ package driver
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -135,8 +134,7 @@ func (p *pinger) poll(ctx context.Context) (Ready, bool) {
 			return r, true
 		}
 		p.last.Store(&err)
-		var cert *tls.CertificateVerificationError
-		reached = reached || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, io.EOF) || errors.As(err, &cert)
+		reached = reached || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, io.EOF)
 		if !reached && time.Since(start) > unreachableAfter {
 			return Ready{}, false
 		}

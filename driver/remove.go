@@ -130,7 +130,7 @@ func (d *Driver) endContainer(ctx context.Context, o object) error {
 }
 
 func (d *Driver) removeContainer(ctx context.Context, o object) error {
-	err := d.api.ContainerRemove(ctx, o.ref, container.RemoveOptions{Force: true})
+	err := d.api.ContainerRemove(ctx, o.ref, container.RemoveOptions{Force: true, RemoveVolumes: true})
 	switch {
 	case err == nil, gone(err):
 		return nil

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/pkg/stdcopy"
 
@@ -19,11 +20,13 @@ const (
 	// entrypointWait bounds the wait for an ENTRYPOINT to reach the shell
 	// before the script is sent all the same: it may want to read stdin.
 	entrypointWait = 3 * time.Second
-	// endWait bounds the wait for what a stopped script still has to say.
-	endWait = 10 * time.Second
 	// termWait is what a script gets between SIGTERM and SIGKILL.
 	termWait = 3 * time.Second
 )
+
+// endWait bounds the wait for what a stopped script still has to say. A
+// variable for tests alone.
+var endWait = 10 * time.Second
 
 // RunJob runs a script of the build side in the job container: on the stdin of
 // its shell, behind its ENTRYPOINT. first says that this is the job's first
@@ -131,12 +134,14 @@ func (s *stage) run(ctx context.Context, since string, script []byte) (int, erro
 	}
 }
 
+func (s *stage) attach(ctx context.Context, opts container.AttachOptions) (types.HijackedResponse, error) {
+	return hijack(ctx, func() (types.HijackedResponse, error) { return s.d.api.ContainerAttach(ctx, s.id, opts) })
+}
+
 // attached sends the script to the waiting shell and copies what it says. The
 // log is of no use here: it holds back lines that have no end yet.
 func (s *stage) attached(ctx context.Context, script []byte, exits <-chan container.WaitResponse, errs <-chan error) (int, error) {
-	conn, err := s.d.api.ContainerAttach(ctx, s.id, container.AttachOptions{
-		Stream: true, Stdin: true, Stdout: true, Stderr: true,
-	})
+	conn, err := s.attach(ctx, container.AttachOptions{Stream: true, Stdin: true, Stdout: true, Stderr: true})
 	if err != nil {
 		return 0, s.d.explain("attaching to the job container", err)
 	}
@@ -155,7 +160,7 @@ func (s *stage) attached(ctx context.Context, script []byte, exits <-chan contai
 
 // logged sends the script and leaves the output to the log, which follows.
 func (s *stage) logged(ctx context.Context, script []byte, logDone <-chan error, exits <-chan container.WaitResponse, errs <-chan error) (int, error) {
-	conn, err := s.d.api.ContainerAttach(ctx, s.id, container.AttachOptions{Stream: true, Stdin: true})
+	conn, err := s.attach(ctx, container.AttachOptions{Stream: true, Stdin: true})
 	if err != nil {
 		return 0, s.d.explain("attaching to the job container", err)
 	}

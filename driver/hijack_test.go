@@ -1,0 +1,52 @@
+package driver
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"gitlab-dind-executor/test/fakeengine"
+)
+
+func TestAStageEndsWhenTheEngineDoesNotAttach(t *testing.T) {
+	shortly(t, &createBound, 200*time.Millisecond)
+	shortly(t, &endWait, 200*time.Millisecond)
+	p := testPlan(t)
+	e, d := fakeHost(t, p)
+	if _, err := d.Prepare(t.Context(), p, quiet); err != nil {
+		t.Fatal(err)
+	}
+	e.Always("POST /exec/{id}/start", fakeengine.Hang())
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	if _, err := d.RunHelper(ctx, p.Claim.Job, []byte("true"), &bytes.Buffer{}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v", err)
+	}
+	if took := time.Since(began); took > endWait+5*time.Second {
+		t.Errorf("it took %s", took)
+	}
+}
+
+func TestAProcessThatHasEndedIsDeadThoughNobodyAskedAfterIt(t *testing.T) {
+	child := exec.Command("true")
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = child.Wait() }()
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		_, _, err := processStat(child.Process.Pid)
+		if errors.Is(err, os.ErrNotExist) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("a zombie counts as alive: %v", err)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
