@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"sync"
@@ -69,13 +70,12 @@ func (d *Driver) explain(what string, err error) error {
 		return nil
 	}
 	wrapped := fmt.Errorf("%s: %w", what, err)
-	var op *net.OpError
 	switch {
 	case errors.Is(err, context.Canceled):
 		return wrapped
 	case client.IsErrConnectionFailed(err) && errors.Is(err, os.ErrPermission):
 		return fault.System(wrapped, "let the Runner's user use the docker engine: usermod -aG docker gitlab-runner, then restart the Runner")
-	case client.IsErrConnectionFailed(err), errors.As(err, &op):
+	case unreachable(err):
 		return fault.System(wrapped, "the docker engine at "+d.host+" does not answer: is it running? (systemctl status docker)")
 	case errors.Is(err, context.DeadlineExceeded):
 		return fault.System(wrapped, "the docker engine is slow: look at the host's load and disk")
@@ -86,3 +86,9 @@ func (d *Driver) explain(what string, err error) error {
 
 // gone tells whether an object was not there, which for a removal is success.
 func gone(err error) bool { return errdefs.IsNotFound(err) }
+
+// unreachable tells whether there was no engine, or it went away in the middle.
+func unreachable(err error) bool {
+	var op *net.OpError
+	return client.IsErrConnectionFailed(err) || errors.As(err, &op) || errors.Is(err, io.ErrUnexpectedEOF)
+}

@@ -34,6 +34,32 @@ func (d *Driver) Cleanup(ctx context.Context, job string) error {
 	return errors.Join(errs...)
 }
 
+// engineAbsence is what a restart of an engine takes at most, engineGap the time
+// between two attempts to reach it. Variables for tests alone.
+var (
+	engineAbsence = 20 * time.Second
+	engineGap     = 500 * time.Millisecond
+)
+
+// CleanupPatiently is Cleanup for the hook, after which nobody comes: it waits
+// for an engine that restarts, but no longer, since the job's status waits too.
+func (d *Driver) CleanupPatiently(ctx context.Context, job string) error {
+	end := time.Now().Add(engineAbsence)
+	for {
+		err := d.Cleanup(ctx, job)
+		if err == nil || !unreachable(err) || time.Now().After(end) {
+			return err
+		}
+		wait := time.NewTimer(engineGap)
+		select {
+		case <-wait.C:
+		case <-ctx.Done():
+			wait.Stop()
+			return err
+		}
+	}
+}
+
 // removeSandbox removes all that carries a sandbox's label and looks again
 // until nothing does: a request whose client died may still be carried out
 // after the first look.

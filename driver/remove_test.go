@@ -232,3 +232,34 @@ func TestCleanupTellsWhatItCouldNotSee(t *testing.T) {
 		}
 	}
 }
+
+func TestCleanupWaitsForAnEngineThatRestarts(t *testing.T) {
+	shortly(t, &engineGap, time.Millisecond)
+	p := testPlan(t)
+	e, d := fakeHost(t, p)
+	if _, err := d.Prepare(t.Context(), p, quiet); err != nil {
+		t.Fatal(err)
+	}
+	e.Script("GET /containers/json", fakeengine.Drop(), fakeengine.Drop())
+	if err := d.CleanupPatiently(t.Context(), p.Claim.Job); err != nil {
+		t.Fatal(err)
+	}
+	if left := e.Objects(); len(left) != 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
+func TestCleanupReportsAnEngineThatDoesNotComeBack(t *testing.T) {
+	shortly(t, &engineGap, time.Millisecond)
+	t.Setenv("DOCKER_HOST", "")
+	d, err := Open("unix:///nonexistent/docker.sock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if err := d.CleanupPatiently(ctx, "gitlab.example.com/1"); err == nil || !strings.Contains(fault.HintOf(err), "is it running?") {
+		t.Errorf("error %v, hint %s", err, fault.HintOf(err))
+	}
+}

@@ -258,5 +258,5 @@ func (c *call) cleanupHook(ctx context.Context, _ []string) error {
 	if err := keepBundle(ctx, d, settings.Bundles, p, c.env, time.Now()); err != nil {
 		c.log.warn("nothing is kept of the failed job: " + err.Error())
 	}
-	return d.Cleanup(ctx, p.key())
+	return d.CleanupPatiently(ctx, p.key())
 }
