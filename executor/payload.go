@@ -93,30 +93,36 @@ const (
 	maxTimeout     = 31 * 24 * time.Hour
 )
 
+const payloadHint = "hooks are called by GitLab Runner 12.6 or later; it sets JOB_RESPONSE_FILE"
+
 // readPayload reads the file that JOB_RESPONSE_FILE names.
 func readPayload(path string) (*payload, error) {
-	hint := "hooks are called by GitLab Runner 12.6 or later; it sets JOB_RESPONSE_FILE"
 	if path == "" {
-		return nil, fault.System(errors.New("no job payload: JOB_RESPONSE_FILE is not set"), hint)
+		return nil, fault.System(errors.New("no job payload: JOB_RESPONSE_FILE is not set"), payloadHint)
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fault.System(fmt.Errorf("reading the job payload: %w", err), hint)
+		return nil, fault.System(fmt.Errorf("reading the job payload: %w", err), payloadHint)
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err == nil && info.Size() > maxPayload {
-		return nil, fault.System(fmt.Errorf("the job payload has %d bytes, more than %d", info.Size(), maxPayload), hint)
+		return nil, fault.System(fmt.Errorf("the job payload has %d bytes, more than %d", info.Size(), maxPayload), payloadHint)
 	}
+	return parsePayload(f)
+}
+
+// parsePayload reads a payload and refuses one that says not whose job it is.
+func parsePayload(src io.Reader) (*payload, error) {
 	var p payload
-	dec := json.NewDecoder(io.LimitReader(f, maxPayload))
+	dec := json.NewDecoder(io.LimitReader(src, maxPayload))
 	if err := dec.Decode(&p); err != nil {
 		return nil, fault.System(fmt.Errorf("the job payload is broken: %w", err), "retry the job; look at the disk of this host")
 	}
 	if p.ID <= 0 {
-		return nil, fault.System(errors.New("the job payload has no job id"), hint)
+		return nil, fault.System(errors.New("the job payload has no job id"), payloadHint)
 	}
 	if p.instance() == "" {
-		return nil, fault.System(errors.New("the job payload names no GitLab instance"), hint)
+		return nil, fault.System(errors.New("the job payload names no GitLab instance"), payloadHint)
 	}
 	return &p, nil
 }
