@@ -41,12 +41,23 @@ type Sidecar struct {
 	AllowedImages []string `toml:"allowed_images"`
 	// Arguments are appended to dockerd's, before those of the job's service.
 	Arguments []string `toml:"arguments"`
+	// Commands says what a dind service's command may be: CommandsAny or
+	// CommandsFlags.
+	Commands string `toml:"commands"`
 	// FastBoot starts containerd before dockerd in images whose entrypoint is
 	// the official one, which saves dockerd a second of waiting.
 	FastBoot bool `toml:"fast_boot"`
 	// ReadyTimeout bounds the wait for the inner daemon, from its start.
 	ReadyTimeout Duration `toml:"ready_timeout"`
 }
+
+// What sidecar.commands may be.
+const (
+	// CommandsAny allows any command and entrypoint.
+	CommandsAny = "any"
+	// CommandsFlags allows dockerd's flags alone.
+	CommandsFlags = "flags"
+)
 
 // Job is about the container that runs the job's script.
 type Job struct {
@@ -189,6 +200,7 @@ func Default() Settings {
 			Image:         "docker:dind",
 			AllowedImages: []string{"docker.io/library/docker:*", "docker.io/library/docker@*"},
 			Arguments:     []string{},
+			Commands:      CommandsAny,
 			FastBoot:      true,
 			ReadyTimeout:  Duration(time.Minute),
 		},

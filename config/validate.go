@@ -64,6 +64,9 @@ func validate(s Settings) []keyFault {
 			add("sidecar.arguments", "must start with a dash: %q", a)
 		}
 	}
+	if c := s.Sidecar.Commands; c != CommandsAny && c != CommandsFlags {
+		add("sidecar.commands", "must be %q or %q, not %q", CommandsAny, CommandsFlags, c)
+	}
 	duration("sidecar.ready_timeout", s.Sidecar.ReadyTimeout, time.Second, time.Hour)
 	image("job.image", s.Job.Image)
 	patterns("job.allowed_images", s.Job.AllowedImages)

@@ -49,6 +49,9 @@ func (pl *planner) sidecar(declared *Service, inner inner) (Sidecar, error) {
 	if svc.Name != s.Sidecar.Image && !allowed(s.Sidecar.AllowedImages, svc.Name) {
 		return Sidecar{}, refused(svc.Name, "the docker daemon of a job", "sidecar.allowed_images", s.Sidecar.Image)
 	}
+	if err := checkCommand(s.Sidecar, svc); err != nil {
+		return Sidecar{}, err
+	}
 	names := aliases(svc)
 	if !contains(names, dockerAlias) {
 		names = append([]string{dockerAlias}, names...)

@@ -1,0 +1,74 @@
+package plan
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/fault"
+)
+
+// reserved are dockerd's flags that would take the inner daemon out of its
+// place: its data root is leased to one sidecar, its files lie where ours are
+// put, and plugins and runtimes are the admin's.
+var reserved = []string{
+	"--data-root", "-g", "--graph", "--exec-root", "--pidfile", "-p", "--config-file", "--containerd",
+	"--containerd-namespace", "--authorization-plugin", "--add-runtime", "--default-runtime", "--init-path",
+	"--cgroup-parent", "--userland-proxy-path", "--cluster-store", "--swarm-default-advertise-addr",
+}
+
+// listeners are where the documentation lets a dind service listen.
+var listeners = []string{
+	"tcp://0.0.0.0:2375", "tcp://0.0.0.0:2376", "tcp://:2375", "tcp://:2376",
+	"unix:///var/run/docker.sock", "unix:///run/docker.sock", "unix://",
+}
+
+// checkCommand refuses what a dind service's command may not do. A command that
+// is none of dockerd's flags can be refused as a whole by the settings.
+func checkCommand(s config.Sidecar, svc Service) error {
+	if s.Commands == config.CommandsAny && !isDockerd(svc.Command) {
+		return nil
+	}
+	if svc.Entrypoint != nil && s.Commands != config.CommandsAny || !isDockerd(svc.Command) {
+		return fault.Job(
+			fmt.Errorf("service %s: only flags of dockerd are allowed as its command on this runner, and no entrypoint", svc.Name),
+			"write command as a list of flags, or ask the runner's admin to set sidecar.commands to \"any\"")
+	}
+	for i, arg := range svc.Command {
+		flag, value, inOne := strings.Cut(arg, "=")
+		if !inOne && i+1 < len(svc.Command) {
+			value = svc.Command[i+1]
+		}
+		if short, rest := shortFlag(arg); short != "" {
+			flag, value = short, rest
+		}
+		if slices.Contains(reserved, flag) {
+			return fault.Job(fmt.Errorf("service %s: its command may not set %s", svc.Name, flag),
+				"leave the flag out: the runner sets what the job's docker daemon needs")
+		}
+		if (flag == "--host" || flag == "-H") && !slices.Contains(listeners, value) {
+			return fault.Job(fmt.Errorf("service %s: its command may not let dockerd listen at %q", svc.Name, value),
+				"use one of "+strings.Join(listeners[:2], ", ")+", or leave the flag out")
+		}
+	}
+	return nil
+}
+
+// shortFlag splits -H and its like from a value that follows without a space.
+func shortFlag(arg string) (flag, value string) {
+	if len(arg) > 2 && arg[0] == '-' && arg[1] != '-' {
+		return arg[:2], strings.TrimPrefix(arg[2:], "=")
+	}
+	return "", ""
+}
+
+// isDockerd tells whether a command is dockerd with flags, or flags alone.
+func isDockerd(command []string) bool {
+	if len(command) == 0 || strings.HasPrefix(command[0], "-") {
+		return true
+	}
+	name := path.Base(command[0])
+	return name == "dockerd" || name == "dockerd-entrypoint.sh"
+}
