@@ -16,6 +16,7 @@ type Settings struct {
 	Job      Job                 `toml:"job"`
 	Services Services            `toml:"services"`
 	Helper   Helper              `toml:"helper"`
+	Cache    Cache               `toml:"cache"`
 	Pull     Pull                `toml:"pull"`
 	Network  Network             `toml:"network"`
 	Cleanup  Cleanup             `toml:"cleanup"`
@@ -83,6 +84,13 @@ type Helper struct {
 	// Image may contain {version} and {arch}: the Runner's version and the
 	// engine's architecture as the official helper images name them.
 	Image string `toml:"image"`
+}
+
+// Cache is about what jobs keep in /cache.
+type Cache struct {
+	// Volume keeps it between jobs, in one volume for each project and for
+	// protected and unprotected refs apart; else it ends with the job.
+	Volume bool `toml:"volume"`
 }
 
 // Pull is about fetching images to the engine.
@@ -215,6 +223,7 @@ func Default() Settings {
 		Helper: Helper{
 			Image: "registry.gitlab.com/gitlab-org/gitlab-runner/gitlab-runner-helper:{arch}-v{version}",
 		},
+		Cache: Cache{Volume: true},
 		Pull: Pull{
 			Policy:            []string{"if-not-present"},
 			AllowedPolicies:   []string{},

@@ -75,6 +75,10 @@ func mounts(p *plan.Plan, c plan.Container, name string, img image.InspectRespon
 		list = append(list, volumeMount(objectName(p.Sandbox, plan.RoleData), c.DataPath, sandboxLabels(p, plan.RoleData)))
 		covered = append(covered, c.DataPath)
 	}
+	if c.CachePath != "" {
+		list = append(list, volumeMount(cacheName(p.Claim.Scope), c.CachePath, cacheLabels(p.Claim.Scope)))
+		covered = append(covered, c.CachePath)
+	}
 	for i, volume := range imageVolumes(img) {
 		if slices.Contains(covered, volume) {
 			continue

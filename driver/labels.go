@@ -1,6 +1,8 @@
 package driver
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"time"
@@ -22,16 +24,31 @@ const (
 	labelJob      = labelPrefix + "job"
 	labelOwner    = labelPrefix + "owner"
 	labelDeadline = labelPrefix + "deadline"
+	labelScope    = labelPrefix + "scope"
 )
 
-// labels are what every object of a sandbox carries.
-func labels(sandbox string, role plan.Role) map[string]string {
+// common are what everything of ours carries.
+func common(role plan.Role) map[string]string {
 	return map[string]string{
-		labelSandbox: sandbox,
 		labelRole:    string(role),
 		labelCreated: time.Now().UTC().Format(time.RFC3339),
 		labelVersion: Version,
 	}
+}
+
+// labels are what every object of a sandbox carries.
+func labels(sandbox string, role plan.Role) map[string]string {
+	l := common(role)
+	l[labelSandbox] = sandbox
+	return l
+}
+
+// cacheLabels are for the cache of a scope. It outlives sandboxes, so it has
+// the label of none: cleanup and sweep never see it.
+func cacheLabels(scope string) map[string]string {
+	l := common(plan.RoleCache)
+	l[labelScope] = scope
+	return l
 }
 
 // sandboxLabels are for what does not depend on the job.
@@ -68,6 +85,12 @@ func objectName(sandbox string, role plan.Role) string {
 // serviceName names service number i.
 func serviceName(sandbox string, i int) string {
 	return fmt.Sprintf("%s-%d", objectName(sandbox, plan.RoleService), i)
+}
+
+// cacheName names the cache of a scope.
+func cacheName(scope string) string {
+	sum := sha256.Sum256([]byte(scope))
+	return "dind-cache-" + hex.EncodeToString(sum[:6])
 }
 
 func labelled(keyOrPair ...string) filters.Args {

@@ -77,7 +77,7 @@ func planJob(p *payload, env environment) plan.Job {
 		Key: p.key(), Scope: p.scope(), Timeout: p.timeout(),
 		Project: p.project(), Protected: p.GitInfo.Protected,
 		Image:     image(p.Image, vars),
-		BuildsDir: buildsDir, ProjectDir: projectDir,
+		BuildsDir: buildsDir, CacheDir: cacheDir, ProjectDir: projectDir,
 	}
 	// Only a tag of the admin's own image is chosen by it.
 	if v := vars["CI_RUNNER_VERSION"]; released.MatchString(v) {

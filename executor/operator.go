@@ -1,22 +1,36 @@
 package executor
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
+
+	"gitlab-dind-executor/driver"
 )
+
+// cacheAge is how old a cache is that gc removes, unless told otherwise: a
+// branch that lives two weeks keeps its cache.
+const cacheAge = 14 * 24 * time.Hour
 
 // gcCommand sweeps up what no living job owns.
 func (c *call) gcCommand() *cobra.Command {
-	var dryRun bool
+	var dryRun, caches bool
+	var olderThan time.Duration
 	cmd := &cobra.Command{
 		Use:   "gc",
 		Short: "Remove what no living job owns",
 		Long: "Removes sandboxes whose network is gone, whose owner is dead, or whose deadline has\n" +
-			"passed while their owner cannot be proved alive. It touches nothing else.",
+			"passed while their owner cannot be proved alive; with --caches, the caches of projects\n" +
+			"that no job uses now, too. It touches nothing else.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().Changed("older-than") && !caches {
+				return errors.New("--older-than is about --caches")
+			}
 			_, d, err := c.open()
 			if err != nil {
 				return err
@@ -30,12 +44,29 @@ func (c *call) gcCommand() *cobra.Command {
 			for _, s := range swept {
 				fmt.Fprintf(c.stdout, "%s sandbox %s (%d objects): %s\n", verb, s.Sandbox, s.Objects, s.Reason)
 			}
-			if len(swept) == 0 && err == nil {
+			found := len(swept)
+			if caches {
+				n, cacheErr := c.gcCaches(cmd.Context(), d, olderThan, dryRun, verb)
+				found, err = found+n, errors.Join(err, cacheErr)
+			}
+			if found == 0 && err == nil {
 				fmt.Fprintln(c.stdout, "nothing to remove")
 			}
 			return err
 		},
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only say what would be removed")
+	cmd.Flags().BoolVar(&caches, "caches", false, "remove old caches, too")
+	cmd.Flags().DurationVar(&olderThan, "older-than", cacheAge, "with --caches: those that were made this `DURATION` ago or earlier")
 	return cmd
+}
+
+// gcCaches removes caches that are old and not in use.
+func (c *call) gcCaches(ctx context.Context, d *driver.Driver, age time.Duration, dryRun bool, verb string) (int, error) {
+	now := time.Now()
+	removed, err := d.RemoveCaches(ctx, now.Add(-age), dryRun)
+	for _, v := range removed {
+		fmt.Fprintf(c.stdout, "%s cache %s of %s: made %s ago\n", verb, v.Name, v.Scope, units.HumanDuration(now.Sub(v.Created)))
+	}
+	return len(removed), err
 }

@@ -122,10 +122,23 @@ func (pl *planner) helper() (Container, error) {
 	}
 	name = strings.NewReplacer("{version}", version, "{arch}", pl.facts.Arch).Replace(name)
 	image, err := pl.image(Image{Name: name}, helperImage)
+	command := idle
+	if dir := pl.cachePath(); dir != "" {
+		// Jobs of any user may write it, as with the docker executor.
+		command = "chmod 0777 '" + dir + "' 2>/dev/null; " + command
+	}
 	return Container{
 		Role: RoleHelper, Image: image,
-		Entrypoint: []string{"sh", "-c"}, Command: []string{idle},
+		Entrypoint: []string{"sh", "-c"}, Command: []string{command},
 	}, err
+}
+
+// cachePath is where the cache of the job's scope is mounted, if there is one.
+func (pl *planner) cachePath() string {
+	if !pl.s.Cache.Volume {
+		return ""
+	}
+	return pl.job.CacheDir
 }
 
 func (pl *planner) jobContainer() (JobContainer, error) {

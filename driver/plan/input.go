@@ -25,8 +25,8 @@ type Job struct {
 	Variables []Variable
 	// Credentials come in the order in which their sources count.
 	Credentials []Credential
-	// BuildsDir and ProjectDir are paths in the job's containers.
-	BuildsDir, ProjectDir string
+	// BuildsDir, CacheDir and ProjectDir are paths in the job's containers.
+	BuildsDir, CacheDir, ProjectDir string
 	// RunnerVersion chooses the helper image, e.g. "18.6.6".
 	RunnerVersion string
 }

@@ -80,6 +80,9 @@ type Container struct {
 	ExtraHosts []string
 	// BuildsPath is where the builds volume is mounted.
 	BuildsPath string
+	// CachePath is where the cache of the claim's scope is mounted; empty
+	// without one.
+	CachePath string
 	// DataPath is where the data root is mounted; empty without one.
 	DataPath   string
 	Privileged bool
@@ -181,6 +184,9 @@ func Build(s config.Settings, job Job, facts Facts) (*Plan, error) {
 	p.each(func(c *Container) {
 		c.ExtraHosts = s.Network.ExtraHosts
 		c.BuildsPath = job.BuildsDir
+		if c.Role != RoleSidecar { // which must not depend on the job's scope
+			c.CachePath = pl.cachePath()
+		}
 		c.Hostname = "dind-" + p.Sandbox
 		if c.Role != RoleJob {
 			c.Hostname += "-" + string(c.Role)
@@ -204,6 +210,10 @@ func (p *Plan) each(visit func(*Container)) {
 // its network, sidecar and helper but the names that carry the sandbox's id.
 func spec(p *Plan) string {
 	sidecar, helper := p.Sidecar, p.Helper
+	scope := ""
+	if helper.CachePath != "" {
+		scope = p.Claim.Scope // nobody else may have it
+	}
 	sidecar.Hostname, helper.Hostname = "", ""
 	if sidecar.TLS != nil {
 		tls := *sidecar.TLS
@@ -215,7 +225,8 @@ func spec(p *Plan) string {
 		Sidecar         Sidecar
 		Helper          Container
 		BuildsContainer string
-	}{Network{Pool: p.Network.Pool, SubnetBits: p.Network.SubnetBits, MTU: p.Network.MTU}, sidecar, helper, p.Helper.BuildsPath})
+		CacheScope      string
+	}{Network{Pool: p.Network.Pool, SubnetBits: p.Network.SubnetBits, MTU: p.Network.MTU}, sidecar, helper, p.Helper.BuildsPath, scope})
 	if err != nil {
 		panic(fmt.Sprintf("plan: %v", err)) // plain data: cannot fail
 	}

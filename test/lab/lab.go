@@ -81,7 +81,7 @@ func New(ctx context.Context, opts Options) (l *Lab, err error) {
 		return l, err
 	}
 	l.Settings = filepath.Join(l.dir, "dind.toml")
-	return l, os.WriteFile(l.Settings, []byte(l.settings()+opts.Settings), 0o600)
+	return l, os.WriteFile(l.Settings, []byte(l.settings(opts.Settings)), 0o600)
 }
 
 // Close ends servers and removes what New made.
@@ -102,8 +102,13 @@ func (l *Lab) Close() error {
 	return errors.Join(errs...)
 }
 
-func (l *Lab) settings() string {
-	return fmt.Sprintf(`
+// settings are the lines that every job of the lab needs, and more. Unless those
+// are about the cache, nothing outlives a job.
+func (l *Lab) settings(more string) string {
+	if !strings.Contains(more, "[cache]") {
+		more += "\n[cache]\nvolume = false\n"
+	}
+	return more + fmt.Sprintf(`
 [sidecar]
 image = %[1]q
 allowed_images = ["gitlab-dind-executor.test/docker:*", "127.0.0.1:*/**"]
@@ -122,7 +127,7 @@ extra_hosts = ["%[6]s:%[7]s"]
 // WriteSettings writes a settings file of its own: the lab's lines and more.
 func (l *Lab) WriteSettings(name, more string) (path string, err error) {
 	path = filepath.Join(l.dir, name)
-	return path, os.WriteFile(path, []byte(l.settings()+more), 0o600)
+	return path, os.WriteFile(path, []byte(l.settings(more)), 0o600)
 }
 
 // Runner is a stand-in for GitLab Runner that calls the executor.
