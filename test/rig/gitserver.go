@@ -9,14 +9,12 @@ import (
 	"io"
 	"io/fs"
 	"log"
-	"net"
 	"net/http"
 	"net/http/cgi"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/docker/docker/client"
 )
@@ -40,8 +38,7 @@ type GitServer struct {
 
 	dir    string // holds everything on disk
 	repo   gitRepo
-	server *http.Server
-	served chan error // the server's end
+	server *server
 }
 
 // StartGitServer makes a repository with one commit of the files and serves it
@@ -91,28 +88,25 @@ func (s *GitServer) start(ctx context.Context, addr, project string, files fs.FS
 	if err != nil {
 		return err
 	}
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp4", net.JoinHostPort(addr, "0"))
+	s.server, err = serve(ctx, addr, withToken(s.Token, &cgi.Handler{
+		Path:   backend,
+		Root:   "/",
+		Dir:    s.dir,
+		Env:    append(s.repo.env(), "GIT_PROJECT_ROOT="+root, "GIT_HTTP_EXPORT_ALL=1"),
+		Logger: log.New(io.Discard, "", 0), // a client that goes away is no news
+		Stderr: io.Discard,
+	}))
 	if err != nil {
-		return fmt.Errorf("%w\nhint: does the engine run on this machine?", err)
+		return err
 	}
-	s.Base = "http://" + listener.Addr().String()
-	s.URL = "http://" + GitUser + ":" + s.Token + "@" + listener.Addr().String() + "/" + project + ".git"
-	s.server = &http.Server{
-		Handler: withToken(s.Token, &cgi.Handler{
-			Path:   backend,
-			Root:   "/",
-			Dir:    s.dir,
-			Env:    append(s.repo.env(), "GIT_PROJECT_ROOT="+root, "GIT_HTTP_EXPORT_ALL=1"),
-			Logger: log.New(io.Discard, "", 0), // a client that goes away is no news
-			Stderr: io.Discard,
-		}),
-		ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog:          log.New(io.Discard, "", 0),
-	}
-	s.served = make(chan error, 1)
-	go func() { s.served <- s.server.Serve(listener) }()
+	s.Base = "http://" + s.server.addr
+	s.URL = s.url(project)
 	return nil
+}
+
+// url is a project's repository with user and token.
+func (s *GitServer) url(project string) string {
+	return "http://" + GitUser + ":" + s.Token + "@" + s.server.addr + "/" + project + ".git"
 }
 
 // httpBackend returns the path of git's CGI program.
@@ -153,14 +147,7 @@ func (s *GitServer) Commit(ctx context.Context, files fs.FS) (sha string, err er
 func (s *GitServer) Close() error {
 	var errs []error
 	if s.server != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		if err := s.server.Shutdown(ctx); err != nil {
-			errs = append(errs, s.server.Close())
-		}
-		if err := <-s.served; !errors.Is(err, http.ErrServerClosed) {
-			errs = append(errs, err)
-		}
+		errs = append(errs, s.server.close())
 		s.server = nil
 	}
 	errs = append(errs, os.RemoveAll(s.dir))
