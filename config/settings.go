@@ -84,6 +84,9 @@ type Helper struct {
 	// Image may contain {version} and {arch}: the Runner's version and the
 	// engine's architecture as the official helper images name them.
 	Image string `toml:"image"`
+	// RunnerBinary is the path of a gitlab-runner on the host of the hooks,
+	// which the helper uses instead of the image's; empty for the image's.
+	RunnerBinary string `toml:"runner_binary"`
 }
 
 // Cache is about what jobs keep in /cache.

@@ -73,6 +73,9 @@ func validate(s Settings) []keyFault {
 	patterns("services.allowed_images", s.Services.AllowedImages)
 	patterns("job.start_early", s.Job.StartEarly)
 	image("helper.image", strings.NewReplacer("{version}", "0", "{arch}", "x").Replace(s.Helper.Image))
+	if b := s.Helper.RunnerBinary; b != "" && (!filepath.IsAbs(b) || filepath.Clean(b) != b) {
+		add("helper.runner_binary", "must be an absolute path: %q", b)
+	}
 
 	if len(s.Pull.Policy) == 0 {
 		add("pull.policy", "must name at least one of %s", strings.Join(PullPolicies, ", "))

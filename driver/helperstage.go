@@ -9,16 +9,16 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// RunHelper runs a script of the helper side in the job's helper, with a umask
-// that lets a job image of any user write the sources. It returns the script's
-// exit code. When ctx ends, so does the script.
-func (d *Driver) RunHelper(ctx context.Context, job string, script []byte, out io.Writer) (int, error) {
+// RunHelper runs a script of the helper side in the job's helper, after the
+// check of the Runner's program, if any. It returns the script's exit code. When
+// ctx ends, so does the script.
+func (d *Driver) RunHelper(ctx context.Context, job string, check *plan.ToolCheck, script []byte, out io.Writer) (int, error) {
 	_, sandbox, err := d.jobContainer(ctx, job)
 	if err != nil {
 		return 0, err
 	}
 	helper := objectName(sandbox, plan.RoleHelper)
-	code, err := d.exec(ctx, helper, []string{"sh", "-c", "umask 0000; " + plan.DetectShell}, bytes.NewReader(script), out)
+	code, err := d.exec(ctx, helper, plan.HelperStage(check), bytes.NewReader(script), out)
 	if ctx.Err() != nil {
 		d.endStage(context.WithoutCancel(ctx), helper)
 		return 0, ctx.Err()

@@ -81,7 +81,7 @@ func (d *Driver) Prepare(ctx context.Context, p *plan.Plan, say func(string)) (R
 			if c.Role == plan.RoleSidecar && img.Config != nil {
 				c.Entrypoint, c.Command = p.Sidecar.Boot(img.Config.Entrypoint, img.Config.Cmd)
 			}
-			id, err := d.create(ctx, convert(p, c, name, labels, img))
+			id, err := d.createWith(ctx, p, c, name, labels, img)
 			if err != nil {
 				return createFault(c, err)
 			}

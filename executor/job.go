@@ -48,6 +48,14 @@ var predefined = []string{
 
 var released = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+$`)
 
+// runnerVersion is the Runner's version, or "" for a development build.
+func (e environment) runnerVersion() string {
+	if v := e[envVariable+"CI_RUNNER_VERSION"]; released.MatchString(v) {
+		return v
+	}
+	return ""
+}
+
 // planJob makes what a plan needs of the payload and, for the job's own
 // variables only, of the environment: pipelines can set those, so nothing that
 // decides over identity or policy is read from there.
@@ -79,10 +87,7 @@ func planJob(p *payload, env environment) plan.Job {
 		Image:     image(p.Image, vars),
 		BuildsDir: buildsDir, CacheDir: cacheDir, ProjectDir: projectDir,
 	}
-	// Only a tag of the admin's own image is chosen by it.
-	if v := vars["CI_RUNNER_VERSION"]; released.MatchString(v) {
-		j.RunnerVersion = v
-	}
+	j.RunnerVersion = env.runnerVersion() // only a tag of the admin's own image is chosen by it
 	for _, k := range slices.Sorted(maps.Keys(vars)) {
 		j.Variables = append(j.Variables, plan.Variable{Key: k, Value: vars[k], Public: public[k]})
 	}

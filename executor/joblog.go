@@ -31,10 +31,19 @@ type jobLog struct {
 func (l *jobLog) line(colour, text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	fmt.Fprintln(l.out, l.in(colour, text))
+}
+
+func (l *jobLog) in(colour, text string) string {
 	if l.colour && colour != "" {
-		text = colour + text + plain
+		return colour + text + plain
 	}
-	fmt.Fprintln(l.out, text)
+	return text
+}
+
+// warning is a warning with a hint, for another to say.
+func (l *jobLog) warning(text, hint string) string {
+	return l.in(yellow, "warning: "+text) + "\nhint: " + hint
 }
 
 func (l *jobLog) say(text string) { l.line("", text) }

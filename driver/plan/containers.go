@@ -17,12 +17,6 @@ const ShellMarker = "gitlab-dind-executor: shell is ready"
 // stdin.
 const DetectShell = `for s in /usr/local/bin/bash /usr/bin/bash /bin/bash; do [ -x "$s" ] && exec "$s"; done; exec sh`
 
-// idle keeps the helper alive between stages and gives it the name by which
-// scripts call the Runner's helper. The official image has another one only.
-const idle = `command -v gitlab-runner >/dev/null || { ` +
-	`mkdir -p /usr/local/bin && ln -sf "$(command -v gitlab-runner-helper)" /usr/local/bin/gitlab-runner; } 2>/dev/null; ` +
-	`exec tail -f /dev/null`
-
 // certificateSlack keeps certificates valid for the after_script of a job that
 // used up its time, and for a clock that is off.
 const certificateSlack = time.Hour
@@ -113,24 +107,6 @@ func withArguments(command, args []string) []string {
 	default:
 		return command
 	}
-}
-
-func (pl *planner) helper() (Container, error) {
-	name, version := pl.s.Helper.Image, pl.job.RunnerVersion
-	if version == "" { // a development build: no image has its version
-		name = strings.NewReplacer("v{version}", "latest", "{version}", "latest").Replace(name)
-	}
-	name = strings.NewReplacer("{version}", version, "{arch}", pl.facts.Arch).Replace(name)
-	image, err := pl.image(Image{Name: name}, helperImage)
-	command := idle
-	if dir := pl.cachePath(); dir != "" {
-		// Jobs of any user may write it, as with the docker executor.
-		command = "chmod 0777 '" + dir + "' 2>/dev/null; " + command
-	}
-	return Container{
-		Role: RoleHelper, Image: image,
-		Entrypoint: []string{"sh", "-c"}, Command: []string{command},
-	}, err
 }
 
 // cachePath is where the cache of the job's scope is mounted, if there is one.

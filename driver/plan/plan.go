@@ -83,6 +83,8 @@ type Container struct {
 	// CachePath is where the cache of the claim's scope is mounted; empty
 	// without one.
 	CachePath string
+	// HostFiles are put over the image's own.
+	HostFiles []HostFile
 	// DataPath is where the data root is mounted; empty without one.
 	DataPath   string
 	Privileged bool

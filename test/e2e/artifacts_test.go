@@ -33,7 +33,7 @@ func withToken(s *rig.ArtifactServer, p local.Payload) local.Payload {
 	return p
 }
 
-func at(s *rig.ArtifactServer) func(*local.Runner) {
+func uploadingTo(s *rig.ArtifactServer) func(*local.Runner) {
 	return func(r *local.Runner) { r.URL = s.URL }
 }
 
@@ -48,7 +48,7 @@ func TestArtifactsGoFromJobToJob(t *testing.T) {
 		{Name: "environment", Paths: []string{"build.env"}, When: "always", Type: "dotenv", Format: "gzip"},
 		{Name: "logs", Paths: []string{"build.env"}, When: "on_failure", Type: "archive", Format: "zip"},
 	}
-	runJob(t, build, at(gitlab)).succeeded().quietCleanup().saysNot(build.Token, "Missing gitlab-runner")
+	runJob(t, build, uploadingTo(gitlab)).succeeded().quietCleanup().saysNot(build.Token, "Missing gitlab-runner")
 
 	kept := gitlab.Of(build.ID)
 	if len(kept) != 2 {
@@ -67,7 +67,7 @@ func TestArtifactsGoFromJobToJob(t *testing.T) {
 		{ID: 1, Token: "unknown", Name: "without artifacts"},
 	}
 	test.Variables = append(test.Variables, local.Variable{Key: "VERSION", Value: "1.2.3"}) // as GitLab hands on what a report says
-	runJob(t, test, at(gitlab)).succeeded().quietCleanup().
+	runJob(t, test, uploadingTo(gitlab)).succeeded().quietCleanup().
 		says("Downloading artifacts for build", "\nprogram of "+world.Git.SHA[:8], "\nbin\n1.2.3\n").
 		saysNot("\nsecret.key", build.Token)
 }
@@ -78,7 +78,7 @@ func TestArtifactsOfAFailedJob(t *testing.T) {
 	for _, when := range []string{"on_success", "on_failure", "always"} {
 		p.Artifacts = append(p.Artifacts, local.Artifact{Name: when, Paths: []string{"reason.log"}, When: when, Type: "archive", Format: "zip"})
 	}
-	runJob(t, p, at(gitlab)).failedWith(3).quietCleanup()
+	runJob(t, p, uploadingTo(gitlab)).failedWith(3).quietCleanup()
 	var names []string
 	for _, a := range gitlab.Of(p.ID) {
 		names = append(names, a.Filename)
@@ -90,7 +90,7 @@ func TestArtifactsOfAFailedJob(t *testing.T) {
 	// A token that GitLab refuses fails the job, as with the docker executor.
 	p = world.Job(`echo x > x`)
 	p.Artifacts = []local.Artifact{{Paths: []string{"x"}}}
-	if r := runJob(t, p, at(gitlab)).quietCleanup(); r.State != local.Failed {
+	if r := runJob(t, p, uploadingTo(gitlab)).quietCleanup(); r.State != local.Failed {
 		t.Errorf("a job whose artifacts were refused ended as %s", r.State)
 	}
 }

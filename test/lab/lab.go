@@ -108,7 +108,7 @@ func (l *Lab) settings(more string) string {
 	if !strings.Contains(more, "[cache]") {
 		more += "\n[cache]\nvolume = false\n"
 	}
-	return more + fmt.Sprintf(`
+	return fmt.Sprintf(`
 [sidecar]
 image = %[1]q
 allowed_images = ["gitlab-dind-executor.test/docker:*", "127.0.0.1:*/**"]
@@ -121,7 +121,7 @@ image = %[3]q
 ca_file = %[5]q
 [network]
 extra_hosts = ["%[6]s:%[7]s"]
-`, rig.ImageDind, rig.ImageCLI, rig.ImageHelper, l.Registry.Host, l.Registry.CAFile, RegistryName, l.Registry.Addr)
+`, rig.ImageDind, rig.ImageCLI, rig.ImageHelper, l.Registry.Host, l.Registry.CAFile, RegistryName, l.Registry.Addr) + more
 }
 
 // WriteSettings writes a settings file of its own: the lab's lines and more.

@@ -1,0 +1,146 @@
+package driver
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/mount"
+
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+)
+
+// createWith creates a container and gives it its host's files: by a read-only
+// bind mount, which costs nothing, where the engine sees the same files as this
+// process; else as copies.
+func (d *Driver) createWith(ctx context.Context, p *plan.Plan, c plan.Container, name string, labels map[string]string, img image.InspectResponse) (id string, err error) {
+	spec := convert(p, c, name, labels, img)
+	if len(c.HostFiles) == 0 {
+		return d.create(ctx, spec)
+	}
+	for _, f := range c.HostFiles {
+		if info, err := os.Stat(f.Source); err != nil || !info.Mode().IsRegular() {
+			return "", fault.System(fmt.Errorf("the %s's file %s: %w", c.Role, f.Source, orIrregular(err)),
+				"helper.runner_binary in the settings must name a file that the Runner's user can read")
+		}
+	}
+	if strings.HasPrefix(d.host, "unix://") { // else the engine has files of its own
+		if id, err = d.createMounted(ctx, spec, c); id != "" || err != nil {
+			return id, err
+		}
+	}
+	if id, err = d.create(ctx, spec); err != nil {
+		return "", err
+	}
+	for _, f := range c.HostFiles {
+		if err := d.putHostFile(ctx, id, f); err != nil {
+			return "", err
+		}
+	}
+	return id, nil
+}
+
+// createMounted creates a container with bind mounts. It returns no id where the
+// engine finds nothing, or something else, at their paths: this process is in a
+// container that has the engine's socket.
+func (d *Driver) createMounted(ctx context.Context, spec created, c plan.Container) (id string, err error) {
+	host := *spec.host
+	host.Mounts = append(slices.Clip(host.Mounts), binds(c)...)
+	spec.host = &host
+	id, err = d.create(ctx, spec)
+	if err != nil {
+		if strings.Contains(err.Error(), "bind source path does not exist") {
+			return "", nil
+		}
+		return "", err
+	}
+	for _, f := range c.HostFiles {
+		same, err := d.sees(ctx, id, f)
+		if err != nil {
+			return "", err
+		}
+		if !same {
+			return "", d.removeContainer(ctx, object{ref: id, name: spec.name})
+		}
+	}
+	return id, nil
+}
+
+// sees tells whether a container has this host's file, as far as size and time
+// tell.
+func (d *Driver) sees(ctx context.Context, id string, f plan.HostFile) (bool, error) {
+	here, err := os.Stat(f.Source)
+	if err != nil {
+		return false, fmt.Errorf("looking at a file of this host: %w", err)
+	}
+	there, err := d.api.ContainerStatPath(ctx, id, f.Target)
+	if err != nil {
+		return false, d.explain("looking at "+f.Target+" of a container", err)
+	}
+	return there.Size == here.Size() && there.Mtime.Equal(here.ModTime()), nil
+}
+
+func orIrregular(err error) error {
+	if err == nil {
+		return errors.New("no regular file")
+	}
+	return err
+}
+
+func binds(c plan.Container) []mount.Mount {
+	var list []mount.Mount
+	for _, f := range c.HostFiles {
+		list = append(list, mount.Mount{Type: mount.TypeBind, Source: f.Source, Target: f.Target, ReadOnly: true})
+	}
+	return list
+}
+
+// putHostFile copies a file of this host into a container that need not run,
+// with a mode that lets it be executed. It is not read into memory as a whole.
+func (d *Driver) putHostFile(ctx context.Context, id string, f plan.HostFile) error {
+	src, err := os.Open(f.Source)
+	if err != nil {
+		return fmt.Errorf("copying a file into a container: %w", err)
+	}
+	defer src.Close()
+	info, err := src.Stat()
+	if err != nil {
+		return fmt.Errorf("copying a file into a container: %w", err)
+	}
+	r, w := io.Pipe()
+	packed := make(chan struct{})
+	go func() {
+		defer close(packed)
+		t := tar.NewWriter(w)
+		err := headers(t, f.Target, info.Size())
+		if err == nil {
+			_, err = io.CopyN(t, src, info.Size())
+		}
+		if err == nil {
+			err = t.Close()
+		}
+		w.CloseWithError(err)
+	}()
+	err = d.api.CopyToContainer(ctx, id, "/", r, container.CopyToContainerOptions{})
+	r.Close()
+	<-packed // src is read no more
+	return d.explain("copying "+f.Source+" into a container", err)
+}
+
+// headers writes those of a file's directories and of the file itself.
+func headers(t *tar.Writer, target string, size int64) error {
+	for _, dir := range parents(target) {
+		if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir[1:] + "/", Mode: 0o755}); err != nil {
+			return err
+		}
+	}
+	return t.WriteHeader(&tar.Header{Name: target[1:], Mode: 0o755, Size: size})
+}

@@ -1,0 +1,81 @@
+package plan
+
+import "strings"
+
+// helperTool is the Runner's own program under the name by which scripts call
+// it for caches and artifacts.
+const helperTool = "/usr/local/bin/gitlab-runner"
+
+// idle keeps the helper alive between stages and gives it that name. The
+// official image has another one only.
+const idle = `command -v gitlab-runner >/dev/null || { ` +
+	`mkdir -p /usr/local/bin && ln -sf "$(command -v gitlab-runner-helper)" ` + helperTool + `; } 2>/dev/null; ` +
+	`exec tail -f /dev/null`
+
+// HostFile is a file of the host on which hooks run, for reading in a container.
+type HostFile struct {
+	// Source is its path on the host, Target that in the container.
+	Source, Target string
+	// Version changes when the file is expected to.
+	Version string
+}
+
+func (pl *planner) helper() (Container, error) {
+	name, version := pl.s.Helper.Image, pl.job.RunnerVersion
+	if version == "" { // a development build: no image has its version
+		name = strings.NewReplacer("v{version}", "latest", "{version}", "latest").Replace(name)
+	}
+	name = strings.NewReplacer("{version}", version, "{arch}", pl.facts.Arch).Replace(name)
+	image, err := pl.image(Image{Name: name}, helperImage)
+	command := idle
+	if dir := pl.cachePath(); dir != "" {
+		// Jobs of any user may write it, as with the docker executor.
+		command = "chmod 0777 '" + dir + "' 2>/dev/null; " + command
+	}
+	c := Container{
+		Role: RoleHelper, Image: image,
+		Entrypoint: []string{"sh", "-c"}, Command: []string{command},
+	}
+	if binary := pl.s.Helper.RunnerBinary; binary != "" {
+		c.HostFiles = []HostFile{{Source: binary, Target: helperTool, Version: version}}
+	}
+	return c, err
+}
+
+// ToolCheck is what a stage that needs the Runner's program says, once a job,
+// about one that does not serve.
+type ToolCheck struct {
+	// Series is the Runner's version without its patch number, "18.6"; empty
+	// where any will do.
+	Series string
+	// Missing is said when there is no such program.
+	Missing string
+	// Mismatch is said of a program of another version, which stands for %s.
+	Mismatch string
+}
+
+// checkTool says what is wrong with the Runner's program, if anything: $1, $2
+// and $3 are the fields of a ToolCheck. A file remembers that it was done. It
+// is part of the stage's own command, since another would take as long again.
+const checkTool = `f=${TMPDIR:-/tmp}/.gitlab-dind-executor-checked
+if [ ! -e "$f" ]; then
+  touch "$f" 2>/dev/null
+  if v=$(gitlab-runner --version 2>/dev/null </dev/null); then
+    v=$(echo "$v" | sed -n 's/^Version: *//p')
+    case $v in "$1".*) ;; [0-9]*) [ -z "$1" ] || printf "$3\n" "$v" ;; esac
+  else
+    printf '%s\n' "$2"
+  fi
+fi
+`
+
+// HelperStage is the command that runs a script of the helper side on its stdin,
+// with a umask that lets a job image of any user write the sources. check is
+// nil for stages that do without the Runner's program.
+func HelperStage(check *ToolCheck) []string {
+	const shell = "umask 0000; " + DetectShell
+	if check == nil {
+		return []string{"sh", "-c", shell}
+	}
+	return []string{"sh", "-c", checkTool + shell, "sh", check.Series, check.Missing, check.Mismatch}
+}
