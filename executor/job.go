@@ -71,6 +71,9 @@ func planJob(p *payload, env environment) plan.Job {
 	for _, v := range p.Variables { // the last of duplicates wins
 		public[v.Key], files[v.Key] = v.Public, v.File
 	}
+	for k, s := range p.Secrets { // they come after the variables
+		public[k], files[k] = false, s.File == nil || *s.File
+	}
 	for k, file := range files {
 		if _, set := vars[k]; set && file {
 			// The Runner's scripts write its content there.

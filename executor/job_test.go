@@ -54,6 +54,23 @@ func TestAFileVariableIsAPathInTheJob(t *testing.T) {
 	}
 }
 
+// The Runner hands their values on beside the payload.
+func TestASecretIsAFileUnlessItSaysOtherwise(t *testing.T) {
+	p := mustParse(t, with(`"variables": [{"key": "TOKEN", "value": "x", "public": true}],
+		"secrets": {"KEY": {"vault": {}}, "CERT": {"file": true}, "TOKEN": {"file": false}, "GONE": {}}, `))
+	j := planJob(p, environment{
+		"CUSTOM_ENV_KEY": "k", "CUSTOM_ENV_CERT": "c", "CUSTOM_ENV_TOKEN": "t", "CUSTOM_ENV_CI_PROJECT_DIR": "/builds/g/a",
+	})
+	for key, want := range map[string]string{"KEY": "/builds/g/a.tmp/KEY", "CERT": "/builds/g/a.tmp/CERT", "TOKEN": "t"} {
+		if got, _ := value(j, key); got.Value != want || got.Public {
+			t.Errorf("%s: %q, public %t; want %q", key, got.Value, got.Public, want)
+		}
+	}
+	if _, set := value(j, "GONE"); set {
+		t.Error("a secret that the Runner did not fetch is there")
+	}
+}
+
 func TestOnlyTheJobsOwnVariablesReachIt(t *testing.T) {
 	j := planJob(mustParse(t, with("")), environment{
 		"CUSTOM_ENV_A": "1", "PATH": "/bin", "JOB_RESPONSE_FILE": "/tmp/x", "GITLAB_DIND_EXECUTOR_STARTED": "x",

@@ -38,6 +38,11 @@ type payload struct {
 	Variables   []payloadVariable `json:"variables"`
 	Image       payloadImage      `json:"image"`
 	Services    []payloadService  `json:"services"`
+	// Secrets are variables whose values the Runner fetches. A secret is a file
+	// unless it says otherwise.
+	Secrets map[string]struct {
+		File *bool `json:"file"`
+	} `json:"secrets"`
 	Credentials []struct {
 		Type     string `json:"type"`
 		URL      string `json:"url"`

@@ -38,6 +38,7 @@ type GitServer struct {
 
 	dir    string // holds everything on disk
 	repo   gitRepo
+	lfs    largeFiles
 	server *server
 }
 
@@ -88,14 +89,14 @@ func (s *GitServer) start(ctx context.Context, addr, project string, files fs.FS
 	if err != nil {
 		return err
 	}
-	s.server, err = serve(ctx, addr, withToken(s.Token, &cgi.Handler{
+	s.server, err = serve(ctx, addr, withToken(s.Token, s.lfs.over(&cgi.Handler{
 		Path:   backend,
 		Root:   "/",
 		Dir:    s.dir,
 		Env:    append(s.repo.env(), "GIT_PROJECT_ROOT="+root, "GIT_HTTP_EXPORT_ALL=1"),
 		Logger: log.New(io.Discard, "", 0), // a client that goes away is no news
 		Stderr: io.Discard,
-	}))
+	})))
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,9 @@ package rig
 
 import (
 	"errors"
+	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -139,6 +142,80 @@ func TestProjectPathIsChecked(t *testing.T) {
 		if s, err := serveGit(t.Context(), "127.0.0.1", project, Files(nil)); err == nil {
 			s.Close()
 			t.Errorf("%q is taken", project)
+		}
+	}
+}
+
+func TestSubmodulesOfRelativeURLAreCloned(t *testing.T) {
+	s := startGit(t)
+	sub, err := s.AddProject(t.Context(), "group/lib", Files(map[string]string{"lib.sh": "echo lib\n"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	super, err := s.AddProject(t.Context(), "group/super", Files(map[string]string{"main.sh": "echo main\n"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := super.CommitSubmodule(t.Context(), "vendor/lib", "../lib.git", sub.SHA); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := super.Commit(t.Context(), Files(map[string]string{"main.sh": "echo more\n"})); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "clone")
+	if _, err := git(t, "clone", "--quiet", "--recurse-submodules", super.URL, dir); err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]string{"main.sh": "echo more\n", "vendor/lib/lib.sh": "echo lib\n"} {
+		if text, err := os.ReadFile(filepath.Join(dir, file)); err != nil || string(text) != want {
+			t.Errorf("%s is %q (%v)", file, text, err)
+		}
+	}
+	if _, err := s.AddProject(t.Context(), "../outside", Files(nil)); err == nil {
+		t.Error("a project outside of the server's root was made")
+	}
+}
+
+func TestLargeFilesGoToWhoHasTheToken(t *testing.T) {
+	s := startGit(t)
+	pointer := s.AddLargeFile([]byte("large"))
+	oid := regexp.MustCompile(`sha256:([0-9a-f]{64})\nsize 5\n`).FindStringSubmatch(pointer)
+	if oid == nil {
+		t.Fatalf("the pointer is %q", pointer)
+	}
+	ask := func(method, url, password, body string) (int, string) {
+		req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.SetBasicAuth(GitUser, password)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		text, _ := io.ReadAll(res.Body)
+		return res.StatusCode, string(text)
+	}
+	batch := s.Base + "/group/sub/app.git/info/lfs/objects/batch"
+	const body = `{"operation":"download","objects":[{"oid":"%s","size":5},{"oid":"none","size":5}]}`
+	code, text := ask("POST", batch, s.Token, fmt.Sprintf(body, oid[1]))
+	object := s.Base + "/lfs-objects/" + oid[1]
+	if code != 200 || !strings.Contains(text, object) || !strings.Contains(text, `"code":404`) {
+		t.Errorf("%d %s", code, text)
+	}
+	if code, text := ask("GET", object, s.Token, ""); code != 200 || text != "large" {
+		t.Errorf("%d %s", code, text)
+	}
+	if code, _ := ask("GET", s.Base+"/lfs-objects/none", s.Token, ""); code != 404 {
+		t.Errorf("what is not there: %d", code)
+	}
+	if code, _ := ask("POST", batch, s.Token, "{"); code != 400 {
+		t.Errorf("nonsense: %d", code)
+	}
+	for _, url := range []string{batch, object} {
+		if code, _ := ask("GET", url, "wrong", ""); code != 401 {
+			t.Errorf("%s without the token: %d", url, code)
 		}
 	}
 }
