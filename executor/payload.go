@@ -35,9 +35,9 @@ type payload struct {
 		// Timeout is in seconds.
 		Timeout int64 `json:"timeout"`
 	} `json:"runner_info"`
-	Variables   []payloadVariable `json:"variables"`
-	Image       payloadImage      `json:"image"`
-	Services    []payloadService  `json:"services"`
+	Variables []payloadVariable `json:"variables"`
+	Image     payloadImage      `json:"image"`
+	Services  []payloadService  `json:"services"`
 	// Secrets are variables whose values the Runner fetches. A secret is a file
 	// unless it says otherwise.
 	Secrets map[string]struct {
