@@ -2,6 +2,7 @@ package driver
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/docker/docker/api/types/volume"
 
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/test/fakeengine"
 )
 
 func TestEveryScopeHasACacheOfItsOwn(t *testing.T) {
@@ -76,5 +78,39 @@ func TestWhichCachesAreOld(t *testing.T) {
 	slices.Sort(scopes)
 	if !slices.Equal(scopes, []string{"old", "older"}) {
 		t.Errorf("old are %q", scopes)
+	}
+}
+
+func TestCachesThatAreTakenMeanwhileStay(t *testing.T) {
+	e, d := fakeHost(t, nil)
+	old := func(scope string) {
+		l := cacheLabels(scope)
+		l[labelCreated] = noon.Format(time.RFC3339)
+		e.AddVolume(cacheName(scope), l)
+	}
+	for _, scope := range []string{"a", "b", "c", "d"} {
+		old(scope)
+	}
+	e.AddVolume("new", cacheLabels("new"))
+	e.AddVolume("another's", map[string]string{"x": "y"})
+
+	later := noon.Add(time.Hour)
+	would, err := d.RemoveCaches(t.Context(), later, true)
+	if err != nil || len(would) != 4 || e.Count("DELETE /volumes/{name}") != 0 {
+		t.Fatalf("a dry run: %+v, %v, then %q", would, err, e.Objects())
+	}
+	e.Script("DELETE /volumes/{name}",
+		fakeengine.Refuse(409, "volume is in use"), fakeengine.Refuse(404, "no such volume"), fakeengine.Refuse(500, "disk fault"))
+	removed, err := d.RemoveCaches(t.Context(), later, false)
+	if len(removed) != 1 || removed[0] != would[3] {
+		t.Errorf("removed %+v, want %+v", removed, would[3])
+	}
+	if err == nil || !strings.Contains(err.Error(), "removing cache "+would[2].Name) || !strings.Contains(err.Error(), "disk fault") ||
+		strings.Contains(err.Error(), would[0].Name) || strings.Contains(err.Error(), would[1].Name) {
+		t.Errorf("error %v", err)
+	}
+	e.Always("GET /volumes", fakeengine.Refuse(500, "disk fault"))
+	if _, err := d.RemoveCaches(t.Context(), later, false); err == nil || !strings.Contains(err.Error(), "listing caches") {
+		t.Errorf("error %v", err)
 	}
 }

@@ -88,7 +88,10 @@ func planJob(p *payload, env environment) plan.Job {
 		Key: p.key(), Scope: p.scope(), Timeout: p.timeout(),
 		Project: p.project(), Protected: p.GitInfo.Protected,
 		Image:     image(p.Image, vars),
-		BuildsDir: buildsDir, CacheDir: cacheDir, ProjectDir: projectDir,
+		BuildsDir: buildsDir, ProjectDir: projectDir,
+	}
+	if p.JobInfo.ProjectID > 0 { // else nobody would ever find it again
+		j.CacheDir = cacheDir
 	}
 	j.RunnerVersion = env.runnerVersion() // only a tag of the admin's own image is chosen by it
 	for _, k := range slices.Sorted(maps.Keys(vars)) {

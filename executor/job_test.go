@@ -71,6 +71,17 @@ func TestASecretIsAFileUnlessItSaysOtherwise(t *testing.T) {
 	}
 }
 
+func TestAJobOfNoProjectKeepsNothing(t *testing.T) {
+	p := mustParse(t, with(""))
+	if got := planJob(p, environment{}).CacheDir; got != "/cache" {
+		t.Errorf("the cache of a project is at %q", got)
+	}
+	p.JobInfo.ProjectID = 0
+	if got := planJob(p, environment{}).CacheDir; got != "" {
+		t.Errorf("a cache that no other job can have is at %q", got)
+	}
+}
+
 func TestOnlyTheJobsOwnVariablesReachIt(t *testing.T) {
 	j := planJob(mustParse(t, with("")), environment{
 		"CUSTOM_ENV_A": "1", "PATH": "/bin", "JOB_RESPONSE_FILE": "/tmp/x", "GITLAB_DIND_EXECUTOR_STARTED": "x",
