@@ -106,12 +106,6 @@ func TestSourcesAreWritableByAnotherUser(t *testing.T) {
 	runJob(t, p).succeeded().says("65534", "daemon: linux")
 }
 
-func TestCacheAndArtifactsFindTheHelper(t *testing.T) {
-	p := world.Job(`mkdir -p vendor; echo x > vendor/x`)
-	p.Cache = []local.Cache{{Key: "default", Paths: []string{"vendor/"}, Policy: "pull-push", When: "on_success"}}
-	runJob(t, p).succeeded().saysNot("Missing gitlab-runner")
-}
-
 func TestCancelInTheMiddleOfABuild(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	p := after(world.Job(
