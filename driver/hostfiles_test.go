@@ -76,3 +76,39 @@ func TestAFileOfTheHostIsCopiedToAnEngineElsewhere(t *testing.T) {
 		t.Error("a container was made in vain")
 	}
 }
+
+// The Runner may itself be a container that has the engine's socket: then a
+// path means something else to the engine, or nothing.
+func TestAFileThatTheEngineSeesOtherwiseIsCopied(t *testing.T) {
+	for name, prepare := range map[string]func(*fakeengine.Engine){
+		"nothing is there": func(e *fakeengine.Engine) {
+			e.Script("POST /containers/create", fakeengine.Refuse(400, "invalid mount config for type \"bind\": bind source path does not exist: /x"))
+		},
+		"another file is there": func(*fakeengine.Engine) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := testPlan(t)
+			e, d := fakeHost(t, p)
+			d.host = "unix:///var/run/docker.sock"
+			e.AddNetwork(networkName(p.Sandbox), nil)
+			prepare(e)
+			src := filepath.Join(t.TempDir(), "gitlab-runner")
+			if err := os.WriteFile(src, []byte("program"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			c := p.Helper
+			c.HostFiles = []plan.HostFile{{Source: src, Target: "/etc/hostname"}} // the one file that the fake knows
+			id, err := d.createWith(t.Context(), p, c, "helper", nil, image.InspectResponse{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := e.Container("helper"); got.ID != id {
+				t.Errorf("the container is %s, not %s", got.ID, id)
+			}
+			mounts, _ := e.Container("helper").Host["Mounts"].([]any)
+			if len(mounts) != 1 || e.Count("PUT /containers/{id}/archive") != 1 {
+				t.Errorf("%d copies, mounts %v", e.Count("PUT /containers/{id}/archive"), mounts)
+			}
+		})
+	}
+}
