@@ -45,11 +45,16 @@ var (
 // for an engine that restarts, but no longer, since the job's status waits too.
 func (d *Driver) CleanupPatiently(ctx context.Context, job string) error {
 	end := time.Now().Add(engineAbsence)
+	var absent error
 	for {
 		err := d.Cleanup(ctx, job)
+		if absent != nil && errors.Is(err, context.DeadlineExceeded) {
+			return absent // which says more than that the time is over
+		}
 		if err == nil || !unreachable(err) || time.Now().After(end) {
 			return err
 		}
+		absent = err
 		wait := time.NewTimer(engineGap)
 		select {
 		case <-wait.C:
