@@ -19,6 +19,7 @@ type Settings struct {
 	Cache    Cache               `toml:"cache"`
 	Pull     Pull                `toml:"pull"`
 	Network  Network             `toml:"network"`
+	Proxy    Proxy               `toml:"proxy"`
 	Cleanup  Cleanup             `toml:"cleanup"`
 	Bundles  Bundles             `toml:"bundles"`
 	Registry map[string]Registry `toml:"registry"`
@@ -45,6 +46,11 @@ type Sidecar struct {
 	// Commands says what a dind service's command may be: CommandsAny or
 	// CommandsFlags.
 	Commands string `toml:"commands"`
+	// RegistryMirrors are URLs of mirrors of the Docker Hub, tried in order.
+	RegistryMirrors []string `toml:"registry_mirrors"`
+	// Plaintext is "warn" or "forbid": what becomes of a job whose daemon would
+	// listen without TLS.
+	Plaintext string `toml:"plaintext"`
 	// FastBoot starts containerd before dockerd in images whose entrypoint is
 	// the official one, which saves dockerd a second of waiting.
 	FastBoot bool `toml:"fast_boot"`
@@ -127,6 +133,18 @@ type Network struct {
 	DNS []netip.Addr `toml:"dns"`
 	// ExtraHosts are "name:address" entries for every container of a sandbox.
 	ExtraHosts []string `toml:"extra_hosts"`
+	// IPv6 gives sandboxes and inner daemons IPv6 addresses out of Pool6.
+	IPv6  bool         `toml:"ipv6"`
+	Pool6 netip.Prefix `toml:"pool6"`
+}
+
+// Proxy is how sandboxes reach the world; empty means directly.
+type Proxy struct {
+	// HTTP and HTTPS are URLs, which may hold a password.
+	HTTP  string `toml:"http"`
+	HTTPS string `toml:"https"`
+	// NoProxy are hosts, domains and address ranges reached directly, by commas.
+	NoProxy string `toml:"no_proxy"`
 }
 
 // Cleanup is about the end of a sandbox.
@@ -151,6 +169,9 @@ type Bundles struct {
 type Registry struct {
 	// CAFile is a PEM file on the runner host.
 	CAFile string `toml:"ca_file"`
+	// Insecure lets the inner daemon use it without TLS, or without a look at
+	// its certificate.
+	Insecure bool `toml:"insecure"`
 }
 
 // Policy changes settings for the jobs that it matches. What it does not set
@@ -208,12 +229,14 @@ func (d Duration) Std() time.Duration { return time.Duration(d) }
 func Default() Settings {
 	return Settings{
 		Sidecar: Sidecar{
-			Image:         "docker:dind",
-			AllowedImages: []string{"docker.io/library/docker:*", "docker.io/library/docker@*"},
-			Arguments:     []string{},
-			Commands:      CommandsAny,
-			FastBoot:      true,
-			ReadyTimeout:  Duration(time.Minute),
+			Image:           "docker:dind",
+			AllowedImages:   []string{"docker.io/library/docker:*", "docker.io/library/docker@*"},
+			Arguments:       []string{},
+			Commands:        CommandsAny,
+			RegistryMirrors: []string{},
+			Plaintext:       PlaintextWarn,
+			FastBoot:        true,
+			ReadyTimeout:    Duration(time.Minute),
 		},
 		Job: Job{
 			Image:         "docker:latest",
@@ -244,6 +267,7 @@ func Default() Settings {
 			},
 			DNS:        []netip.Addr{},
 			ExtraHosts: []string{},
+			Pool6:      netip.MustParsePrefix("fd6b:3f2a:91c7::/48"),
 		},
 		Cleanup: Cleanup{
 			Grace:   Duration(10 * time.Minute),

@@ -24,6 +24,12 @@ const (
 // PullPolicies are the values that pull.policy may hold.
 var PullPolicies = []string{PullAlways, PullIfNotPresent, PullNever}
 
+// What becomes of a job whose daemon would listen without TLS.
+const (
+	PlaintextWarn   = "warn"
+	PlaintextForbid = "forbid"
+)
+
 // keyFault is a value that cannot be right.
 type keyFault struct{ key, what string }
 
@@ -67,6 +73,15 @@ func validate(s Settings) []keyFault {
 	if c := s.Sidecar.Commands; c != CommandsAny && c != CommandsFlags {
 		add("sidecar.commands", "must be %q or %q, not %q", CommandsAny, CommandsFlags, c)
 	}
+	for _, m := range s.Sidecar.RegistryMirrors {
+		u, err := url.Parse(m)
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+			add("sidecar.registry_mirrors", `must be URLs like "https://mirror.example.com", without user and query`)
+		}
+	}
+	if p := s.Sidecar.Plaintext; p != PlaintextWarn && p != PlaintextForbid {
+		add("sidecar.plaintext", "must be %q or %q, not %q", PlaintextWarn, PlaintextForbid, p)
+	}
 	duration("sidecar.ready_timeout", s.Sidecar.ReadyTimeout, time.Second, time.Hour)
 	image("job.image", s.Job.Image)
 	patterns("job.allowed_images", s.Job.AllowedImages)
@@ -98,6 +113,15 @@ func validate(s Settings) []keyFault {
 	duration("pull.timeout", s.Pull.Timeout, time.Second, 24*time.Hour)
 
 	validateNetwork(s.Network, add)
+	// A proxy's URL may hold a password: it is not shown.
+	for key, p := range map[string]string{"proxy.http": s.Proxy.HTTP, "proxy.https": s.Proxy.HTTPS} {
+		if u, err := url.Parse(p); p != "" && (err != nil || u.Scheme == "" || u.Host == "") {
+			add(key, `must be a URL, like "http://proxy.example.com:3128"`)
+		}
+	}
+	if strings.ContainsAny(s.Proxy.NoProxy, " \t\n") {
+		add("proxy.no_proxy", "must hold no spaces: its entries stand between commas")
+	}
 	duration("cleanup.grace", s.Cleanup.Grace, 0, 30*24*time.Hour)
 	duration("cleanup.timeout", s.Cleanup.Timeout, time.Second, time.Hour)
 
@@ -156,6 +180,15 @@ func validateNetwork(n Network, add func(key, format string, args ...any)) {
 		if poolOK && p.Overlaps(n.Pool) {
 			add("network.inner_pools", "overlaps network.pool: %s", p)
 		}
+	}
+	switch p := n.Pool6; {
+	case !p.IsValid() || !p.Addr().Is6():
+		add("network.pool6", "must be an IPv6 address range")
+	case p.Masked() != p:
+		add("network.pool6", "has bits set behind the prefix: %s; meant is %s", p, p.Masked())
+	case poolOK && p.Bits() > 63-(n.SubnetBits-n.Pool.Bits()):
+		// Half is for sandboxes, a /64 for each subnet of the pool.
+		add("network.pool6", "must have a prefix of at most %d bits, or the pool has more subnets", 63-(n.SubnetBits-n.Pool.Bits()))
 	}
 	if n.MTU != 0 && (n.MTU < 576 || n.MTU > 65535) {
 		add("network.mtu", "must be 0 or from 576 to 65535")

@@ -25,6 +25,7 @@ const (
 	labelOwner    = labelPrefix + "owner"
 	labelDeadline = labelPrefix + "deadline"
 	labelScope    = labelPrefix + "scope"
+	labelDirect   = labelPrefix + "direct"
 )
 
 // common are what everything of ours carries.
@@ -62,6 +63,15 @@ func sandboxLabels(p *plan.Plan, role plan.Role) map[string]string {
 func claimLabels(p *plan.Plan, role plan.Role) map[string]string {
 	l := labels(p.Sandbox, role)
 	maps.Copy(l, claim(p.Claim))
+	return l
+}
+
+// jobLabels are the job container's.
+func jobLabels(p *plan.Plan) map[string]string {
+	l := claimLabels(p, plan.RoleJob)
+	if p.Job.Direct != "" {
+		l[labelDirect] = p.Job.Direct
+	}
 	return l
 }
 

@@ -32,12 +32,18 @@ func (d *Driver) createNetwork(ctx context.Context, p *plan.Plan) error {
 	l[labelOwner] = hook.String()
 	subnets := p.Network.Subnets(p.Sandbox, subnetTries)
 	for _, subnet := range subnets {
-		_, err := d.api.NetworkCreate(ctx, networkName(p.Sandbox), network.CreateOptions{
+		opts := network.CreateOptions{
 			Driver:  "bridge",
 			IPAM:    &network.IPAM{Config: []network.IPAMConfig{{Subnet: subnet.String()}}},
 			Options: map[string]string{mtuOption: strconv.Itoa(p.Network.MTU)},
 			Labels:  l,
-		})
+		}
+		if p.Network.Pool6.IsValid() {
+			yes := true
+			opts.EnableIPv6 = &yes
+			opts.IPAM.Config = append(opts.IPAM.Config, network.IPAMConfig{Subnet: p.Network.Subnet6(subnet).String()})
+		}
+		_, err := d.api.NetworkCreate(ctx, networkName(p.Sandbox), opts)
 		if err == nil {
 			return nil
 		}

@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,6 +38,9 @@ type preparation struct {
 	p      *plan.Plan
 	images *images
 	certs  *certificates
+	say    func(string)
+	// sidecar is the plan's as it fits its image.
+	sidecar plan.Sidecar
 }
 
 // Prepare makes the plan's sandbox and the job's containers. It returns when
@@ -46,7 +51,7 @@ func (d *Driver) Prepare(ctx context.Context, p *plan.Plan, say func(string)) (R
 	if err := d.greet(ctx); err != nil {
 		return Ready{}, err
 	}
-	prep := &preparation{d: d, p: p, images: &images{d: d, timeout: p.PullTimeout, attempts: p.PullAttempts, say: say}}
+	prep := &preparation{d: d, p: p, say: say, images: &images{d: d, timeout: p.PullTimeout, attempts: p.PullAttempts, say: say}}
 	if p.Sidecar.TLS != nil {
 		certs, err := newCertificates(*p.Sidecar.TLS, time.Now())
 		if err != nil {
@@ -78,8 +83,10 @@ func (d *Driver) Prepare(ctx context.Context, p *plan.Plan, say func(string)) (R
 			case <-ctx.Done():
 				return fmt.Errorf("waiting for the sandbox's network: %w", ctx.Err())
 			}
-			if c.Role == plan.RoleSidecar && img.Config != nil {
-				c.Entrypoint, c.Command = p.Sidecar.Boot(img.Config.Entrypoint, img.Config.Cmd)
+			if c.Role == plan.RoleSidecar {
+				if c, err = prep.fit(ctx, img); err != nil {
+					return err
+				}
 			}
 			id, err := d.createWith(ctx, p, c, name, labels, img)
 			if err != nil {
@@ -96,7 +103,7 @@ func (d *Driver) Prepare(ctx context.Context, p *plan.Plan, say func(string)) (R
 			return err
 		})
 	then(p.Helper, objectName(sb, plan.RoleHelper), sandboxLabels(p, plan.RoleHelper), d.start(p.Helper))
-	then(p.Job.Container, objectName(sb, plan.RoleJob), claimLabels(p, plan.RoleJob), prep.startJob)
+	then(p.Job.Container, objectName(sb, plan.RoleJob), jobLabels(p), prep.startJob)
 	for i, s := range p.Services {
 		then(s, serviceName(sb, i), claimLabels(p, plan.RoleService), d.start(s))
 	}
@@ -169,6 +176,7 @@ func (prep *preparation) startJob(ctx context.Context, id string) error {
 			files = append(files, prep.certs.clientFiles(dir)...)
 		}
 	}
+	files = append(files, registryCAs(prep.p.Job.RegistryCAs)...)
 	if err := prep.d.putFiles(ctx, id, files); err != nil {
 		return err
 	}
@@ -181,7 +189,7 @@ func (prep *preparation) startJob(ctx context.Context, id string) error {
 // startSidecar gives the inner daemon its files, starts it and waits until it
 // answers.
 func (prep *preparation) startSidecar(ctx context.Context, id string) (Ready, error) {
-	d, s := prep.d, prep.p.Sidecar
+	d, s := prep.d, prep.sidecar
 	image, err := d.readFile(ctx, id, daemonConfigPath)
 	if err != nil {
 		return Ready{}, err
@@ -197,9 +205,7 @@ func (prep *preparation) startSidecar(ctx context.Context, id string) (Ready, er
 	if prep.certs != nil {
 		files = append(files, prep.certs.serverFiles(certDir)...)
 	}
-	for host, ca := range s.RegistryCAs {
-		files = append(files, file{"/etc/docker/certs.d/" + host + "/ca.crt", 0o644, ca})
-	}
+	files = append(files, registryCAs(s.RegistryCAs)...)
 	if err := d.putFiles(ctx, id, files); err != nil {
 		return Ready{}, err
 	}
@@ -210,6 +216,18 @@ func (prep *preparation) startSidecar(ctx context.Context, id string) (Ready, er
 	defer cancel()
 	return d.waitReady(ctx, id, prep.p, prep.certs)
 }
+
+// registryCAs puts each CA where docker, and what follows its ways, looks for it.
+func registryCAs(cas map[string][]byte) []file {
+	var files []file
+	for _, host := range slices.Sorted(maps.Keys(cas)) {
+		files = append(files, file{caPath(host), 0o644, cas[host]})
+	}
+	return files
+}
+
+// caPath is where docker looks for the CA of a registry.
+func caPath(host string) string { return "/etc/docker/certs.d/" + host + "/ca.crt" }
 
 const (
 	daemonConfigPath = "/etc/docker/daemon.json"

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/containerd/errdefs"
+	"github.com/distribution/reference"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/registry"
 	"github.com/docker/docker/pkg/jsonmessage"
@@ -139,8 +140,18 @@ func (im *images) explainPull(ref plan.ImageRef, err error) error {
 	case errdefs.IsNotFound(err), has("manifest unknown", "not found"):
 		return fault.Job(what, "check the image's name and tag")
 	case has("x509:"):
-		return fault.System(what, "put the registry's CA into /etc/docker/certs.d/<host:port>/ca.crt of this host's engine")
+		return fault.System(what, caHint(ref.Name))
 	default:
 		return im.d.explain("pulling image "+ref.Name, err)
 	}
+}
+
+// caHint says where this host's engine wants a registry's CA. That place is the
+// admin's: the settings' CAs reach sandboxes only.
+func caHint(image string) string {
+	host := "<host:port>"
+	if named, err := reference.ParseNormalizedNamed(image); err == nil {
+		host = reference.Domain(named)
+	}
+	return "let the runner's admin put the registry's CA into " + caPath(host) + " of this host, for its docker engine"
 }

@@ -70,6 +70,7 @@ func (d *Driver) RunJob(ctx context.Context, job string, first bool, script []by
 		halted <- d.halt(running, id)
 		time.AfterFunc(endWait, cancel)
 	})
+	script = plan.ExportDirect(script, c.Config.Labels[labelDirect])
 	s := &stage{d: d, id: id, image: c.Config.Image, out: out}
 	code, err := s.run(running, since, script)
 	if !stop() {

@@ -83,6 +83,13 @@ func planJob(p *payload, env environment) plan.Job {
 	for _, k := range predefined {
 		public[k] = true
 	}
+	// Not in the payload are those of `environment` in config.toml, where
+	// proxies are set: the docker executor gives them to services.
+	for _, k := range plan.ProxyVariables {
+		if _, sent := files[k]; !sent {
+			public[k] = true
+		}
+	}
 
 	j := plan.Job{
 		Key: p.key(), Scope: p.scope(), Timeout: p.timeout(),

@@ -23,6 +23,8 @@ type connection struct {
 	// certDirs are the directories where the job looks for client certificates.
 	certDirs []string
 	warnings []string
+	// reason says why it is not over TLS, and remedy what to do about it.
+	reason, remedy string
 }
 
 // connect decides between TLS and plaintext from what the job says itself, and
@@ -44,16 +46,18 @@ func connect(vars []Variable, declared *Service) connection {
 	}
 
 	var c connection
-	reason := ""
 	switch port := hostPort(own["DOCKER_HOST"]); {
 	case port == "2376":
 		c.tls = true
 	case port == "2375":
-		reason = "DOCKER_HOST names port 2375"
+		c.reason = "DOCKER_HOST names port 2375"
+		c.remedy = "take DOCKER_HOST out of the pipeline: without it docker finds the daemon over TLS"
 	case certsSet && certs == "":
-		reason = "DOCKER_TLS_CERTDIR is empty"
+		c.reason = "DOCKER_TLS_CERTDIR is empty"
+		c.remedy = "take DOCKER_TLS_CERTDIR: \"\" out of the pipeline: without it docker finds the daemon over TLS"
 	case declared != nil && plaintextCommand(declared.Command):
-		reason = "the dind service's command asks for it"
+		c.reason = "the dind service's command asks for it"
+		c.remedy = "take --tls=false and --host out of the dind service's command: without them docker finds the daemon over TLS"
 	default:
 		c.tls = true
 	}
@@ -64,7 +68,7 @@ func connect(vars []Variable, declared *Service) connection {
 		}
 	}
 	if !c.tls {
-		c.warnings = append(c.warnings, "the docker daemon of this job listens without TLS, since "+reason+
+		c.warnings = append(c.warnings, "the docker daemon of this job listens without TLS, since "+c.reason+
 			"; remove that setting to have TLS")
 		add("DOCKER_HOST", "tcp://"+dockerAlias+":2375")
 		add("DOCKER_TLS_CERTDIR", "")

@@ -5,6 +5,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/fault"
 )
 
 func vars(kv ...string) []Variable {
@@ -172,5 +175,37 @@ func TestConnectionOfAJobToItsDaemon(t *testing.T) {
 				t.Errorf("warns %q, want one for: %s", got.warnings, c.reason)
 			}
 		})
+	}
+}
+
+func TestPlaintextMayBeForbidden(t *testing.T) {
+	for name, c := range map[string]struct {
+		vars    []Variable
+		command []string
+		hint    string
+	}{
+		"by the variable":      {vars: vars("DOCKER_TLS_CERTDIR="), hint: `take DOCKER_TLS_CERTDIR: "" out of the pipeline`},
+		"by the daemon's port": {vars: vars("DOCKER_HOST=tcp://docker:2375"), hint: "take DOCKER_HOST out of the pipeline"},
+		"by flags":             {command: []string{"--tls=false"}, hint: "take --tls=false and --host out of the dind service's command"},
+		"by a whole command":   {command: []string{"dockerd", "--host=tcp://0.0.0.0:2375", "--tls=false"}, hint: "take --tls=false"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, job, facts := example()
+			job.Variables = c.vars
+			job.Services = []Service{{Image: Image{Name: "docker:dind"}, Command: c.command}}
+			if p, err := Build(s, job, facts); err != nil || len(p.Warnings) != 1 {
+				t.Fatalf("by default: %v", err)
+			}
+			s.Sidecar.Plaintext = config.PlaintextForbid
+			_, err := Build(s, job, facts)
+			if !fault.IsOfJob(err) || !strings.Contains(err.Error(), "this runner forbids it") || !strings.HasPrefix(fault.HintOf(err), c.hint) {
+				t.Errorf("error %v, hint %q", err, fault.HintOf(err))
+			}
+		})
+	}
+	s, job, facts := example()
+	s.Sidecar.Plaintext = config.PlaintextForbid
+	if _, err := Build(s, job, facts); err != nil {
+		t.Errorf("a job with TLS: %v", err)
 	}
 }

@@ -1,7 +1,9 @@
 package plan
 
 import (
+	"maps"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -55,26 +57,30 @@ func (pl *planner) sidecar(declared *Service, inner inner) (Sidecar, error) {
 			Role: RoleSidecar, Image: image, Entrypoint: svc.Entrypoint, User: svc.User,
 			Aliases: names, DataPath: "/var/lib/docker", Privileged: true,
 		},
-		DaemonConfig: map[string]any{
-			"bip":                   inner.bip.String(),
-			"default-address-pools": []map[string]any{{"base": inner.pool.String(), "size": inner.size}},
-		},
-		RegistryCAs:  pl.facts.RegistryCAs,
-		FastBoot:     s.Sidecar.FastBoot,
-		ReadyTimeout: s.Sidecar.ReadyTimeout.Std(),
+		DaemonConfig:  pl.daemonConfig(inner),
+		RegistryCAs:   pl.facts.RegistryCAs,
+		StorageDriver: value(job.Variables, "DOCKER_DRIVER"),
+		FastBoot:      s.Sidecar.FastBoot,
+		ReadyTimeout:  s.Sidecar.ReadyTimeout.Std(),
 	}
-	if dns := firstNonEmpty(s.Network.DNS, pl.facts.DNS); len(dns) > 0 {
-		var list []string
-		for _, a := range dns {
-			list = append(list, a.String())
-		}
-		sc.DaemonConfig["dns"] = list
+	own := ownProxies(job.Variables, true)
+	for _, k := range slices.Sorted(maps.Keys(own)) {
+		sc.Environment = append(sc.Environment, k+"="+own[k])
 	}
 	for _, v := range svc.Variables {
-		if v.Key != "DOCKER_TLS_CERTDIR" && v.Key != "DOCKER_HOST" {
+		switch v.Key {
+		case "DOCKER_TLS_CERTDIR", "DOCKER_HOST":
+		case "DOCKER_DRIVER":
+			sc.StorageDriver = v.Value
+		default:
 			sc.Environment = append(sc.Environment, v.Key+"="+v.Value)
 		}
 	}
+	if storageDrivers[sc.StorageDriver].usual {
+		sc.StorageDriver = "" // naming it makes no other sandbox
+	}
+	maps.Copy(own, ownProxies(svc.Variables, false))
+	sc.Environment = append(sc.Environment, proxies(s.Proxy, own, pl.direct(names))...)
 	args := s.Sidecar.Arguments
 	if conn.tls {
 		sc.Port = tlsPort
@@ -117,7 +123,9 @@ func (pl *planner) cachePath() string {
 	return pl.job.CacheDir
 }
 
-func (pl *planner) jobContainer() (JobContainer, error) {
+// jobContainer plans the job's own container, which reaches those names without
+// a proxy.
+func (pl *planner) jobContainer(names []string) (JobContainer, error) {
 	img := pl.job.Image
 	if img.Name == "" {
 		img.Name = pl.s.Job.Image
@@ -133,28 +141,36 @@ func (pl *planner) jobContainer() (JobContainer, error) {
 	for _, v := range pl.job.Variables {
 		env = append(env, v.Key+"="+v.Value)
 	}
-	return JobContainer{
+	own, direct := ownProxies(pl.job.Variables, false), pl.direct(names)
+	proxied := proxies(pl.s.Proxy, own, direct)
+	env = append(env, proxied...)
+	c := JobContainer{
 		Container: Container{
 			Role: RoleJob, Image: image, Entrypoint: img.Entrypoint, User: img.User,
 			Command:     []string{"sh", "-c", "echo '" + ShellMarker + "'; " + DetectShell},
 			Environment: env, Stdin: true,
 		},
-		CertDirs: pl.conn.certDirs,
-		Early:    allowed(pl.s.Job.StartEarly, img.Name),
-	}, nil
+		CertDirs:    pl.conn.certDirs,
+		RegistryCAs: pl.facts.RegistryCAs,
+		Early:       allowed(pl.s.Job.StartEarly, img.Name),
+	}
+	_, upper := own[strings.ToUpper(noProxy)]
+	_, lower := own[noProxy]
+	if len(proxied) > 0 && (upper || lower) {
+		c.Direct = strings.Join(direct, ",")
+	}
+	return c, nil
 }
 
-// dropFlagged takes those keys out of a daemon.json that the command sets by
-// flag: dockerd refuses to start when it finds a setting in both, or a bip
-// beside a bridge of one's own.
-func dropFlagged(daemonConfig map[string]any, command []string) {
-	flags := map[string]string{
-		"--bip": "bip", "--bridge": "bip", "-b": "bip", "--default-address-pool": "default-address-pools", "--dns": "dns", "--mtu": "mtu",
+// value returns the value of the last of the variables with that name, or "".
+func value(variables []Variable, key string) string {
+	v := ""
+	for _, x := range variables {
+		if x.Key == key {
+			v = x.Value
+		}
 	}
-	for _, arg := range command {
-		flag, _, _ := strings.Cut(arg, "=")
-		delete(daemonConfig, flags[flag])
-	}
+	return v
 }
 
 func contains(list []string, s string) bool {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/fault"
 )
 
@@ -63,22 +64,30 @@ func TestABrokenDaemonConfigOfTheImageIsAFaultOfTheJob(t *testing.T) {
 }
 
 func TestWhatTheCommandSetsIsNotInTheDaemonConfig(t *testing.T) {
-	all := []string{"bip", "default-address-pools", "dns", "mtu"}
+	all := []string{"bip", "default-address-pools", "default-network-opts", "dns", "experimental", "fixed-cidr-v6", "insecure-registries", "ip6tables", "ipv6", "mtu", "registry-mirrors"}
 	for name, c := range map[string]struct {
 		command, dropped []string
 	}{
-		"nothing":               {nil, nil},
-		"an MTU":                {[]string{"--mtu=1400"}, []string{"mtu"}},
-		"a flag in two words":   {[]string{"--mtu", "1400"}, []string{"mtu"}},
-		"all of them":           {[]string{"--bip=10.0.0.1/24", "--default-address-pool=base=10.0.0.0/8,size=24", "--dns=192.0.2.53", "--mtu=1400"}, all},
+		"nothing":             {nil, nil},
+		"an MTU":              {[]string{"--mtu=1400"}, []string{"mtu"}},
+		"a flag in two words": {[]string{"--mtu", "1400"}, []string{"mtu"}},
+		"all of them": {[]string{
+			"--bip=10.0.0.1/24", "--default-address-pool=base=10.0.0.0/8,size=24", "--dns=192.0.2.53", "--mtu=1400",
+			"--default-network-opt=bridge=a=b", "--experimental", "--fixed-cidr-v6=fd00::/64", "--insecure-registry=r", "--ip6tables", "--ipv6", "--registry-mirror=https://m",
+		}, all},
 		"a flag that is longer": {[]string{"--dns-search=example.com", "--mtux"}, nil},
 		"a flag of ours at all": {[]string{"--tls=false", "--debug"}, nil},
 		"a whole command":       {[]string{"dockerd", "--dns=192.0.2.53"}, []string{"dns"}},
+		"a mirror of its own":   {[]string{"--registry-mirror", "https://m"}, []string{"registry-mirrors"}},
 		"a bridge of its own":   {[]string{"--bridge=br0"}, []string{"bip"}},
+		"the same in one word":  {[]string{"-bnone"}, []string{"bip"}},
 		"the bridge's short":    {[]string{"-b", "none"}, []string{"bip"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, job, facts := example()
+			s.Network.IPv6 = true
+			s.Sidecar.RegistryMirrors = []string{"https://mirror.example.com"}
+			s.Registry = map[string]config.Registry{"r.example.com": {Insecure: true}}
 			job.Services = []Service{{Image: Image{Name: "docker:dind"}, Command: c.command}}
 			p, err := Build(s, job, facts)
 			if err != nil {

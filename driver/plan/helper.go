@@ -35,6 +35,7 @@ func (pl *planner) helper() (Container, error) {
 	c := Container{
 		Role: RoleHelper, Image: image,
 		Entrypoint: []string{"sh", "-c"}, Command: []string{command},
+		Environment: proxies(pl.s.Proxy, nil, pl.direct(nil)),
 	}
 	if binary := pl.s.Helper.RunnerBinary; binary != "" {
 		c.HostFiles = []HostFile{{Source: binary, Target: helperTool, Version: version}}

@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
 	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/fault"
 )
 
 // Role says what an object of a sandbox is for.
@@ -63,6 +65,9 @@ type Network struct {
 	// Avoid are ranges that no subnet may overlap.
 	Avoid []netip.Prefix
 	MTU   int
+	// Pool6 holds an IPv6 subnet for each of the pool's; the zero value means
+	// no IPv6.
+	Pool6 netip.Prefix
 }
 
 // Container is what every container of a plan has.
@@ -112,7 +117,10 @@ type Sidecar struct {
 	TLS *TLS
 	// Port is where the inner daemon listens.
 	Port int
-	// DaemonConfig is laid under the image's own daemon.json.
+	// StorageDriver is the DOCKER_DRIVER that the pipeline names, if any.
+	StorageDriver string
+	// DaemonConfig is laid under the image's own daemon.json. Until Fit it holds
+	// what the image's version may not know.
 	DaemonConfig map[string]any
 	// RegistryCAs are PEM certificates by registry host and port.
 	RegistryCAs map[string][]byte
@@ -134,6 +142,11 @@ type JobContainer struct {
 	Container
 	// CertDirs are the directories that receive the client's certificates.
 	CertDirs []string
+	// RegistryCAs are PEM certificates by registry host and port.
+	RegistryCAs map[string][]byte
+	// Direct is what its scripts must add to the NO_PROXY that they export;
+	// empty where they export none.
+	Direct string
 	// Early starts it while the inner daemon boots.
 	Early bool
 }
@@ -147,6 +160,11 @@ func Build(s config.Settings, job Job, facts Facts) (*Plan, error) {
 		return nil, err
 	}
 	conn := connect(job.Variables, declared)
+	if !conn.tls && s.Sidecar.Plaintext == config.PlaintextForbid {
+		return nil, fault.Job(
+			fmt.Errorf("the docker daemon of this job would listen without TLS, since %s: this runner forbids it", conn.reason),
+			conn.remedy)
+	}
 	inner, err := innerRanges(s.Network, facts.Used)
 	if err != nil {
 		return nil, err
@@ -160,6 +178,7 @@ func Build(s config.Settings, job Job, facts Facts) (*Plan, error) {
 		Network: Network{
 			Pool: s.Network.Pool, SubnetBits: s.Network.SubnetBits,
 			Avoid: facts.Used, MTU: mtu(s.Network, facts),
+			Pool6: pool6(s.Network),
 		},
 		PullTimeout: s.Pull.Timeout.Std(), PullAttempts: s.Pull.Attempts,
 		Warnings: conn.warnings,
@@ -168,20 +187,21 @@ func Build(s config.Settings, job Job, facts Facts) (*Plan, error) {
 	if p.Sidecar, err = pl.sidecar(declared, inner); err != nil {
 		return nil, err
 	}
-	p.Sidecar.DaemonConfig["mtu"] = p.Network.MTU
 	dropFlagged(p.Sidecar.DaemonConfig, p.Sidecar.Command)
 	if p.Helper, err = pl.helper(); err != nil {
 		return nil, err
 	}
-	if p.Job, err = pl.jobContainer(); err != nil {
-		return nil, err
-	}
+	names := slices.Clone(p.Sidecar.Aliases)
 	for _, svc := range services {
 		c, err := pl.service(svc)
 		if err != nil {
 			return nil, err
 		}
 		p.Services = append(p.Services, c)
+		names = append(names, c.Aliases...)
+	}
+	if p.Job, err = pl.jobContainer(names); err != nil {
+		return nil, err
 	}
 	p.each(func(c *Container) {
 		c.ExtraHosts = s.Network.ExtraHosts
@@ -228,7 +248,7 @@ func spec(p *Plan) string {
 		Helper          Container
 		BuildsContainer string
 		CacheScope      string
-	}{Network{Pool: p.Network.Pool, SubnetBits: p.Network.SubnetBits, MTU: p.Network.MTU}, sidecar, helper, p.Helper.BuildsPath, scope})
+	}{Network{Pool: p.Network.Pool, SubnetBits: p.Network.SubnetBits, MTU: p.Network.MTU, Pool6: p.Network.Pool6}, sidecar, helper, p.Helper.BuildsPath, scope})
 	if err != nil {
 		panic(fmt.Sprintf("plan: %v", err)) // plain data: cannot fail
 	}

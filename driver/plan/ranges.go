@@ -54,6 +54,33 @@ func Subnet(pool netip.Prefix, bits, i int) netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom4(addr), bits)
 }
 
+// pool6 is the range of IPv6 subnets; the zero value where there are none.
+func pool6(n config.Network) netip.Prefix {
+	if !n.IPv6 {
+		return netip.Prefix{}
+	}
+	return n.Pool6
+}
+
+// subnet6 returns the /64 number i, from 0, of an IPv6 pool of at most 64 bits.
+func subnet6(pool netip.Prefix, i uint64) netip.Prefix {
+	addr := pool.Masked().Addr().As16()
+	binary.BigEndian.PutUint64(addr[:8], binary.BigEndian.Uint64(addr[:8])+i)
+	return netip.PrefixFrom(netip.AddrFrom16(addr), 64)
+}
+
+// inner6 is for the inner daemon's default bridge: the first /64 of the pool's
+// second half. Nobody outside of a sandbox sees it.
+func inner6(pool netip.Prefix) netip.Prefix { return subnet6(pool, 1<<(63-pool.Bits())) }
+
+// Subnet6 returns the IPv6 subnet that belongs to one of the pool's, in the
+// first half of Pool6.
+func (n Network) Subnet6(subnet netip.Prefix) netip.Prefix {
+	first, this := n.Pool.Masked().Addr().As4(), subnet.Addr().As4()
+	i := (binary.BigEndian.Uint32(this[:]) - binary.BigEndian.Uint32(first[:])) >> (32 - subnet.Bits())
+	return subnet6(n.Pool6, uint64(i))
+}
+
 // Subnets returns up to most free subnets of the network's pool, beginning at
 // a place that depends on the sandbox, so that neighbours seldom meet.
 func (n Network) Subnets(sandbox string, most int) []netip.Prefix {

@@ -183,3 +183,29 @@ func TestTheInnerDaemonAsksServersThatItsContainersCanReach(t *testing.T) {
 		})
 	}
 }
+
+func TestEachSubnetHasOneOfIPv6(t *testing.T) {
+	n := Network{
+		Pool: netip.MustParsePrefix("10.231.0.0/16"), SubnetBits: 26,
+		Pool6: netip.MustParsePrefix("fd6b:3f2a:91c7::/48"),
+	}
+	for subnet, want := range map[string]string{
+		"10.231.0.0/26":     "fd6b:3f2a:91c7::/64",
+		"10.231.0.64/26":    "fd6b:3f2a:91c7:1::/64",
+		"10.231.1.0/26":     "fd6b:3f2a:91c7:4::/64",
+		"10.231.255.192/26": "fd6b:3f2a:91c7:3ff::/64",
+	} {
+		if got := n.Subnet6(netip.MustParsePrefix(subnet)); got.String() != want {
+			t.Errorf("%s has %s, want %s", subnet, got, want)
+		}
+	}
+	inner := inner6(n.Pool6)
+	if inner.String() != "fd6b:3f2a:91c7:8000::/64" {
+		t.Errorf("the inner daemon has %s", inner)
+	}
+	// The smallest pool that the settings take.
+	n.Pool6 = netip.MustParsePrefix("fd00::/53")
+	if last := n.Subnet6(netip.MustParsePrefix("10.231.255.192/26")); last.Overlaps(inner6(n.Pool6)) || !n.Pool6.Overlaps(last) {
+		t.Errorf("%s overlaps %s, or is outside of %s", last, inner6(n.Pool6), n.Pool6)
+	}
+}

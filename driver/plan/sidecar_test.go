@@ -84,8 +84,8 @@ func TestSidecarOfAJob(t *testing.T) {
 			env: []string{"DOCKER_TLS_CERTDIR="}, port: 2375,
 		},
 		"the service's own variables but those that we decide": {
-			service: &Service{Image: Image{Name: "docker:dind"}, Variables: vars("DOCKER_DRIVER=overlay2", "DOCKER_TLS_CERTDIR=/x", "DOCKER_HOST=tcp://x")},
-			image:   "docker:dind", aliases: []string{"docker"}, env: []string{"DOCKER_DRIVER=overlay2", "DOCKER_TLS_CERTDIR=/certs"}, port: 2376,
+			service: &Service{Image: Image{Name: "docker:dind"}, Variables: vars("DOCKER_IPTABLES_LEGACY=1", "DOCKER_TLS_CERTDIR=/x", "DOCKER_HOST=tcp://x")},
+			image:   "docker:dind", aliases: []string{"docker"}, env: []string{"DOCKER_IPTABLES_LEGACY=1", "DOCKER_TLS_CERTDIR=/certs"}, port: 2376,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

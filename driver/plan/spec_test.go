@@ -22,14 +22,15 @@ func TestSpecIsTheSameForJobsOfTheSameKind(t *testing.T) {
 	}
 	base := build(func(*config.Settings, *Job, *Facts) {})
 	for name, change := range map[string]func(*config.Settings, *Job, *Facts){
-		"another job":         func(_ *config.Settings, j *Job, _ *Facts) { j.Key, j.Scope = "gitlab.example.com/1001", "other" },
-		"another sandbox":     func(_ *config.Settings, _ *Job, f *Facts) { f.Sandbox = "ba9876543210" },
-		"another owner":       func(_ *config.Settings, _ *Job, f *Facts) { f.Owner = "x" },
-		"another time":        func(_ *config.Settings, _ *Job, f *Facts) { f.Started = f.Started.Add(time.Hour) },
-		"another timeout":     func(_ *config.Settings, j *Job, _ *Facts) { j.Timeout = time.Minute },
-		"another job image":   func(_ *config.Settings, j *Job, _ *Facts) { j.Image.Name = "golang:1" },
-		"other variables":     func(_ *config.Settings, j *Job, _ *Facts) { j.Variables = vars("CI=true") },
-		"an ordinary service": func(_ *config.Settings, j *Job, _ *Facts) { j.Services = []Service{named("redis:7")} },
+		"another job":              func(_ *config.Settings, j *Job, _ *Facts) { j.Key, j.Scope = "gitlab.example.com/1001", "other" },
+		"another sandbox":          func(_ *config.Settings, _ *Job, f *Facts) { f.Sandbox = "ba9876543210" },
+		"another owner":            func(_ *config.Settings, _ *Job, f *Facts) { f.Owner = "x" },
+		"another time":             func(_ *config.Settings, _ *Job, f *Facts) { f.Started = f.Started.Add(time.Hour) },
+		"another timeout":          func(_ *config.Settings, j *Job, _ *Facts) { j.Timeout = time.Minute },
+		"another job image":        func(_ *config.Settings, j *Job, _ *Facts) { j.Image.Name = "golang:1" },
+		"other variables":          func(_ *config.Settings, j *Job, _ *Facts) { j.Variables = vars("CI=true") },
+		"the usual storage driver": func(_ *config.Settings, j *Job, _ *Facts) { j.Variables = vars("DOCKER_DRIVER=overlay2") },
+		"an ordinary service":      func(_ *config.Settings, j *Job, _ *Facts) { j.Services = []Service{named("redis:7")} },
 		"other networks elsewhere": func(_ *config.Settings, _ *Job, f *Facts) {
 			f.Used = append(f.Used, netip.MustParsePrefix("198.51.100.0/24"))
 		},
@@ -63,11 +64,19 @@ func TestSpecIsTheSameForJobsOfTheSameKind(t *testing.T) {
 		"a DNS server": func(s *config.Settings, _ *Job, _ *Facts) {
 			s.Network.DNS = []netip.Addr{netip.MustParseAddr("198.51.100.1")}
 		},
-		"a host's name":            func(s *config.Settings, _ *Job, _ *Facts) { s.Network.ExtraHosts = []string{"a:192.0.2.1"} },
-		"a registry's CA":          func(_ *config.Settings, _ *Job, f *Facts) { f.RegistryCAs = map[string][]byte{"r": []byte("pem")} },
-		"another CA":               func(_ *config.Settings, _ *Job, f *Facts) { f.RegistryCAs = map[string][]byte{"r": []byte("other")} },
-		"the slow way of booting":  func(s *config.Settings, _ *Job, _ *Facts) { s.Sidecar.FastBoot = false },
-		"another builds directory": func(_ *config.Settings, j *Job, _ *Facts) { j.BuildsDir = "/home/builds" },
+		"a host's name":   func(s *config.Settings, _ *Job, _ *Facts) { s.Network.ExtraHosts = []string{"a:192.0.2.1"} },
+		"a registry's CA": func(_ *config.Settings, _ *Job, f *Facts) { f.RegistryCAs = map[string][]byte{"r": []byte("pem")} },
+		"a registry without TLS": func(s *config.Settings, _ *Job, _ *Facts) {
+			s.Registry = map[string]config.Registry{"r": {Insecure: true}}
+		},
+		"a mirror":                      func(s *config.Settings, _ *Job, _ *Facts) { s.Sidecar.RegistryMirrors = []string{"https://m"} },
+		"IPv6":                          func(s *config.Settings, _ *Job, _ *Facts) { s.Network.IPv6 = true },
+		"a proxy":                       func(s *config.Settings, _ *Job, _ *Facts) { s.Proxy.HTTP = "http://proxy:1" },
+		"the pipeline's proxy":          func(_ *config.Settings, j *Job, _ *Facts) { j.Variables = vars("HTTP_PROXY=http://proxy:2") },
+		"the pipeline's storage driver": func(_ *config.Settings, j *Job, _ *Facts) { j.Variables = vars("DOCKER_DRIVER=btrfs") },
+		"another CA":                    func(_ *config.Settings, _ *Job, f *Facts) { f.RegistryCAs = map[string][]byte{"r": []byte("other")} },
+		"the slow way of booting":       func(s *config.Settings, _ *Job, _ *Facts) { s.Sidecar.FastBoot = false },
+		"another builds directory":      func(_ *config.Settings, j *Job, _ *Facts) { j.BuildsDir = "/home/builds" },
 	} {
 		got := build(change)
 		if other, ok := seen[got]; ok {

@@ -1,0 +1,81 @@
+package plan
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"gitlab-dind-executor/fault"
+)
+
+// DindImage is what an image tells of the docker daemon in it.
+type DindImage struct {
+	Docker Version
+	// Entrypoint and Command are the image's own.
+	Entrypoint, Command []string
+}
+
+// EngineHost is what the engine tells of its host. Asking costs time, so it is
+// the zero value where AsksHost says no.
+type EngineHost struct {
+	// CgroupVersion is "1" or "2".
+	CgroupVersion string
+	// Filesystem is what volumes lie on, such as "extfs" or "btrfs".
+	Filesystem string
+}
+
+// assumed is the release that an image which does not tell is taken for.
+var assumed = Version{20, 10}
+
+// minAPI opens a daemon to clients from before 2016 on, as far back as it goes.
+const minAPI = "DOCKER_MIN_API_VERSION=1.24"
+
+// AsksHost tells whether Fit needs to know the engine's host: for an image that
+// may not run there, and for an unusual storage driver.
+func (s Sidecar) AsksHost(image DindImage) bool {
+	return beforeCgroupV2(image.Docker) || storageDrivers[s.StorageDriver].filesystem != ""
+}
+
+func beforeCgroupV2(v Version) bool { return v.Known() && v.Before(20, 10) }
+
+// Fit makes the sidecar fit its image: what dockerd is told, and how it boots,
+// depends on its version. The warnings are for the job log. The error is a fault
+// of the job when that image cannot run here at all.
+func (s Sidecar) Fit(image DindImage, host EngineHost) (Sidecar, []string, error) {
+	version := image.Docker
+	if beforeCgroupV2(version) && host.CgroupVersion == "2" {
+		return Sidecar{}, nil, fault.Job(
+			fmt.Errorf("image %s cannot run here: docker %s does not know cgroup v2, which this host has", s.Image.Name, version),
+			"use docker:20.10-dind or a later one")
+	}
+	var warnings []string
+	env, warning := storage(s.StorageDriver, version, host.Filesystem)
+	if env != "" {
+		s.Environment = append(slices.Clone(s.Environment), env)
+	}
+	if warning != "" {
+		warnings = append(warnings, warning)
+	}
+	// From 29 on the daemon refuses older clients unless it is told otherwise.
+	// How far back a later release would let us go is not known yet, and one
+	// that does not like the number does not start.
+	if version.Major == 29 && !slices.ContainsFunc(s.Environment, func(kv string) bool {
+		return strings.HasPrefix(kv, "DOCKER_MIN_API_VERSION=")
+	}) {
+		s.Environment = append(slices.Clone(s.Environment), minAPI)
+	}
+
+	if !version.Known() {
+		version = assumed
+	}
+	s.DaemonConfig = maps.Clone(s.DaemonConfig)
+	flags := s.Command
+	if len(flags) == 0 {
+		flags = image.Command
+	}
+	dropFlagged(s.DaemonConfig, flags)
+	dropUnknown(s.DaemonConfig, version)
+	s.Entrypoint, s.Command = s.Boot(image.Entrypoint, image.Command)
+	return s, warnings, nil
+}
