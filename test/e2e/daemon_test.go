@@ -1,0 +1,162 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"gitlab-dind-executor/executor/local"
+	"gitlab-dind-executor/test/lab"
+	"gitlab-dind-executor/test/rig"
+)
+
+// changedSettings makes the hooks read the lab's settings with insertions, in
+// pairs: after this text, that one. After "" is at the end.
+func changedSettings(t *testing.T, insertions ...string) func(*local.Runner) {
+	t.Helper()
+	b, err := os.ReadFile(world.Settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := string(b)
+	for i := 0; i < len(insertions); i += 2 {
+		after, text := insertions[i], insertions[i+1]
+		if after == "" {
+			s += text + "\n"
+			continue
+		}
+		if !strings.Contains(s, after) {
+			t.Fatalf("the settings lack %q", after)
+		}
+		s = strings.Replace(s, after, after+text, 1)
+	}
+	path := filepath.Join(t.TempDir(), "dind.toml")
+	if err := os.WriteFile(path, []byte(s), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return withSettings(path)
+}
+
+// One registry, whose CA nobody knows, is both in turn.
+func TestInsecureRegistryAndMirrorOfTheDockerHub(t *testing.T) {
+	rig.Unchanged(t, world.Engine)
+	mirror, err := rig.StartRegistry(t.Context(), world.Engine, "mirror.rig.test", rig.RegistryOptions{Anonymous: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := mirror.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := mirror.Push(t.Context(), world.Engine, rig.ImageBusybox, "library/busybox:latest"); err != nil {
+		t.Fatal(err)
+	}
+	settings := changedSettings(t,
+		"[sidecar]\n", "registry_mirrors = [\"https://"+mirror.Host+"\"]\n",
+		"extra_hosts = [", "\"mirror.rig.test:"+mirror.Addr.String()+"\", ",
+		"", "[registry.\""+mirror.Host+"\"]\ninsecure = true",
+	)
+	p := world.Job(
+		`docker pull `+mirror.Host+`/library/busybox`,
+		`docker pull busybox && docker run --rm busybox echo "from the mirror"`,
+		`printf 'FROM busybox\nRUN echo built on "$(hostname)"\n' | docker build -`,
+	)
+	runJob(t, p, settings).succeeded().says("from the mirror", "built on")
+}
+
+func TestNetworksThatAJobMakesHaveTheMTU(t *testing.T) {
+	p := world.Job(login,
+		`docker network create x && docker network inspect x -f 'option {{index .Options "com.docker.network.driver.mtu"}}'`,
+		`docker run --rm --network x $CI_REGISTRY/base/busybox sh -c 'echo "eth0 $(cat /sys/class/net/eth0/mtu)"'`,
+		`cat /sys/class/net/eth0/mtu`,
+	)
+	runJob(t, p, changedSettings(t, "[network]\n", "mtu = 1380\n")).succeeded().says("option 1380", "eth0 1380", "\n1380\n")
+}
+
+// The docker command looks a manifest up by itself, not by its daemon.
+func TestJobKnowsTheCAsOfRegistries(t *testing.T) {
+	p := world.Job(login, `docker manifest inspect $CI_REGISTRY/base/busybox | grep -c sha256`, `ls /etc/docker/certs.d/$CI_REGISTRY`)
+	runJob(t, p).succeeded().says("\nca.crt\n")
+}
+
+func TestSandboxesHaveIPv6WhenAsked(t *testing.T) {
+	if b, err := os.ReadFile("/proc/net/if_inet6"); err != nil || len(b) == 0 {
+		t.Fatalf("this host has no IPv6: %v", err)
+	}
+	p := world.Job(login,
+		`ip -6 -brief address show dev eth0`,
+		`docker network inspect bridge -f 'inner {{.EnableIPv6}} {{json .IPAM.Config}}'`,
+		`docker run -d -p 8080:80 $CI_REGISTRY/base/busybox httpd -f -p '[::]:80' -h /etc`,
+		`docker run --rm $CI_REGISTRY/base/busybox ip -6 address show dev eth0`,
+		`sidecar=$(getent ahostsv6 docker | awk '{ print $1; exit }'); echo "daemon at $sidecar"`,
+		`n=0; until curl -sf -6 "http://[$sidecar]:8080/hostname" >/dev/null; do n=$((n+1)); [ $n -lt 50 ]; sleep 0.1; done; echo served by IPv6`,
+	)
+	runJob(t, p, changedSettings(t, "[network]\n", "ipv6 = true\n")).succeeded().
+		says("fd6b:3f2a:91c7:", "inner true", "fd6b:3f2a:91c7:8000::/64", "inet6 fd6b:3f2a:91c7:8000:", "daemon at fd6b:3f2a:91c7:", "\nserved by IPv6\n")
+}
+
+func TestStorageDriverOfAPipeline(t *testing.T) {
+	for name, c := range map[string]struct {
+		job, service string
+		says         []string
+	}{
+		"a job's that works": {job: "vfs", says: []string{"driver vfs"}},
+		"a service's that docker has no more": {service: "aufs", says: []string{
+			"warning: DOCKER_DRIVER=aufs is ignored: docker", "ready in", "driver overlay2",
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := world.Job(`docker info -f 'driver {{.Driver}}'`)
+			if c.job != "" {
+				lab.Set(&p, "DOCKER_DRIVER", c.job)
+			}
+			if c.service != "" {
+				p.Services[0].Variables = []local.Variable{{Key: "DOCKER_DRIVER", Value: c.service, Public: true}}
+			}
+			runJob(t, p).succeeded().says(c.says...)
+		})
+	}
+}
+
+func TestPlaintextByTheServicesCommandStartsAtOnce(t *testing.T) {
+	for name, command := range map[string][]string{
+		"flags":           {"--tls=false", "--host=tcp://0.0.0.0:2375"},
+		"a whole command": {"dockerd", "--host=tcp://0.0.0.0:2375", "--tls=false"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := world.Job(`docker version -f 'server {{.Server.Os}} at '$DOCKER_HOST`)
+			p.Services[0].Command = command
+			r := runJob(t, p).succeeded().says("since the dind service's command asks for it", "server linux at tcp://docker:2375")
+			for _, ph := range r.Phases {
+				// The daemon waits for 15 s where nobody says that it is meant so.
+				if ph.Name == string(local.Prepare) && ph.Duration > 12*time.Second {
+					t.Errorf("prepare took %s", ph.Duration)
+				}
+			}
+		})
+	}
+}
+
+func TestPlaintextThatIsForbidden(t *testing.T) {
+	p := world.Job(`echo never`)
+	lab.Set(&p, "DOCKER_TLS_CERTDIR", "")
+	r := runJob(t, p, changedSettings(t, "[sidecar]\n", "plaintext = \"forbid\"\n")).quietCleanup().
+		says("error: the docker daemon of this job would listen without TLS", `hint: take DOCKER_TLS_CERTDIR: "" out`).saysNot("\nnever")
+	if r.State != local.Failed || r.Attempts != 1 {
+		t.Fatalf("the job ended as %s after %d attempts, want failed after one", r.State, r.Attempts)
+	}
+}
+
+func TestClientCertificatesInOtherPlaces(t *testing.T) {
+	p := world.Job(
+		`ls /other/client /my/certs`,
+		`docker version -f 'server {{.Server.Os}}'`,
+		`DOCKER_CERT_PATH=/other/client docker version -f 'again {{.Server.Os}}'`,
+	)
+	lab.Set(&p, "DOCKER_TLS_CERTDIR", "/other")
+	lab.Set(&p, "DOCKER_CERT_PATH", "/my/certs")
+	runJob(t, p).succeeded().says("ca.pem", "key.pem", "/other/client:", "ca.pem", "server linux", "again linux")
+}

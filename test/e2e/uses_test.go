@@ -1,0 +1,48 @@
+package e2e
+
+import (
+	"testing"
+
+	"gitlab-dind-executor/test/lab"
+)
+
+// What pipelines do with their daemon besides build and push.
+func TestComposeWithABindMountAndAPublishedPort(t *testing.T) {
+	p := world.Job(login,
+		`mkdir -p www && echo "hello from the sources" > www/index.html`,
+		`cat > compose.yaml <<E
+services:
+  web:
+    image: $CI_REGISTRY/base/busybox
+    command: httpd -f -h /www
+    volumes: ["./www:/www"]
+    ports: ["8080:80"]
+E`,
+		`docker compose up -d --quiet-pull`,
+		`n=0; until curl -sf http://docker:8080/; do n=$((n+1)); [ $n -lt 50 ]; sleep 0.1; done`,
+		`docker compose down -t 0`,
+	)
+	runJob(t, p).succeeded().quietCleanup().says("\nhello from the sources\n")
+}
+
+// The docker command comes from the sidecar's own files: an image with it would
+// have to be pulled.
+func TestContainerWithTheDaemonsSocket(t *testing.T) {
+	p := world.Job(login,
+		`docker run --rm --name inner -v /var/run/docker.sock:/var/run/docker.sock -v /usr:/usr:ro -v /lib64:/lib64:ro -v /lib:/lib:ro $CI_REGISTRY/base/busybox /usr/bin/docker ps --format 'sees {{.Names}}'`,
+	)
+	runJob(t, p).succeeded().says("\nsees inner\n")
+}
+
+func TestWaysToBuild(t *testing.T) {
+	p := world.Job(login,
+		`printf "FROM $CI_REGISTRY/base/busybox AS one\nRUN echo kept > /kept\nFROM $CI_REGISTRY/base/busybox\nCOPY --from=one /kept /kept\nRUN cat /kept\n" > stages`,
+		`docker buildx build --progress=plain --load -t by-buildx -f stages . 2>&1`,
+		`docker run --rm by-buildx sh -c 'echo "buildx: $(cat /kept)"'`,
+		`DOCKER_BUILDKIT=0 docker build -t classic -f stages . && docker run --rm classic sh -c 'echo "classic: $(cat /kept)"'`,
+		`printf "FROM $CI_REGISTRY/base/busybox\nRUN ip -brief link 2>/dev/null | grep -c . || ls /sys/class/net | tr '\\\\n' ' '\n" > net`,
+		`docker build --network=none -f net . >/dev/null && docker build --network=host -f net . >/dev/null && echo "networks chosen"`,
+	)
+	lab.Set(&p, "BUILDKIT_PROGRESS", "plain")
+	runJob(t, p).succeeded().says("buildx: kept", "classic: kept", "\nnetworks chosen\n")
+}
