@@ -114,6 +114,19 @@ func TestTheRunnersOwnVariablesArePublic(t *testing.T) {
 	}
 }
 
+// They are no secret to the docker daemon of the job, as with the docker
+// executor, where `environment` in config.toml is the place for them.
+func TestProxiesThatTheRunnerSetsArePublic(t *testing.T) {
+	j := planJob(mustParse(t, with(`"variables": [{"key": "HTTPS_PROXY", "value": "x", "public": false}], `)), environment{
+		"CUSTOM_ENV_HTTP_PROXY": "http://proxy.example.com", "CUSTOM_ENV_no_proxy": "example.com", "CUSTOM_ENV_HTTPS_PROXY": "x",
+	})
+	for key, want := range map[string]bool{"HTTP_PROXY": true, "no_proxy": true, "HTTPS_PROXY": false} {
+		if got, _ := value(j, key); got.Public != want {
+			t.Errorf("%s: public is %t", key, got.Public)
+		}
+	}
+}
+
 // CUSTOM_ENV_ variables are the pipeline author's to set.
 func TestAPipelineCannotChangeIdentityOrPolicy(t *testing.T) {
 	text := with(`"runner_info": {"timeout": 60}, "image": {"name": "golang:1"}, "services": [{"name": "redis:7"}],

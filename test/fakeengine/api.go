@@ -11,6 +11,7 @@ func (e *Engine) api() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
 		"GET /_ping":                   e.ping,
 		"GET /version":                 e.version,
+		"GET /info":                    e.info,
 		"GET /networks":                e.listNetworks,
 		"POST /networks/create":        e.createNetwork,
 		"DELETE /networks/{id}":        e.removeNetwork,
@@ -41,6 +42,13 @@ func (e *Engine) ping(w http.ResponseWriter, _ *http.Request) {
 
 func (e *Engine) version(w http.ResponseWriter, _ *http.Request) {
 	reply(w, http.StatusOK, map[string]any{"Version": "27.0.0", "ApiVersion": "1.47", "MinAPIVersion": "1.24", "Os": "linux", "Arch": "amd64"})
+}
+
+// info describes a host of today.
+func (e *Engine) info(w http.ResponseWriter, _ *http.Request) {
+	reply(w, http.StatusOK, map[string]any{
+		"CgroupVersion": "2", "Driver": "overlay2", "DriverStatus": [][2]string{{"Backing Filesystem", "btrfs"}, {"Supports d_type", "true"}},
+	})
 }
 
 func (e *Engine) listNetworks(w http.ResponseWriter, r *http.Request) {

@@ -46,7 +46,7 @@ type Volume struct {
 // Image is what an image says of itself.
 type Image struct {
 	Entrypoint, Cmd []string
-	Volumes         []string
+	Volumes, Env    []string
 	// Platform is os/arch; "" is linux/amd64.
 	Platform string
 }

@@ -28,7 +28,7 @@ func (e *Engine) inspectImage(w http.ResponseWriter, r *http.Request) {
 	os, arch, _ := strings.Cut(cmp.Or(i.Platform, "linux/amd64"), "/")
 	reply(w, http.StatusOK, map[string]any{
 		"Id": "sha256:" + strings.Repeat("0", 64), "RepoTags": []string{name}, "Os": os, "Architecture": arch,
-		"Config": map[string]any{"Entrypoint": i.Entrypoint, "Cmd": i.Cmd, "Volumes": volumes},
+		"Config": map[string]any{"Entrypoint": i.Entrypoint, "Cmd": i.Cmd, "Env": i.Env, "Volumes": volumes},
 	})
 }
 
