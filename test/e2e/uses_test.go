@@ -26,10 +26,11 @@ E`,
 }
 
 // The docker command comes from the sidecar's own files: an image with it would
-// have to be pulled.
+// have to be pulled. It may ask before the daemon counts its container as
+// running, hence --all.
 func TestContainerWithTheDaemonsSocket(t *testing.T) {
 	p := world.Job(login,
-		`docker run --rm --name inner -v /var/run/docker.sock:/var/run/docker.sock -v /usr:/usr:ro -v /lib64:/lib64:ro -v /lib:/lib:ro $CI_REGISTRY/base/busybox /usr/bin/docker ps --format 'sees {{.Names}}'`,
+		`docker run --rm --name inner -v /var/run/docker.sock:/var/run/docker.sock -v /usr:/usr:ro -v /lib64:/lib64:ro -v /lib:/lib:ro $CI_REGISTRY/base/busybox /usr/bin/docker ps --all --format 'sees {{.Names}}'`,
 	)
 	runJob(t, p).succeeded().says("\nsees inner\n")
 }
