@@ -21,11 +21,13 @@ const (
 	ImageHelper   = imagePrefix + "helper:latest"   // git and a shell, as GitLab's helper image
 	ImageRegistry = imagePrefix + "registry:2"      // Distribution
 	ImageBusybox  = imagePrefix + "busybox:latest"  // a small job image
+	ImageRedis    = imagePrefix + "redis:latest"    // Redis, with redis-cli
+	ImagePostgres = imagePrefix + "postgres:latest" // PostgreSQL, with psql
 )
 
 // Images returns all of them.
 func Images() []string {
-	return []string{ImageDind, ImageOldDind, ImageCLI, ImageHelper, ImageRegistry, ImageBusybox}
+	return []string{ImageDind, ImageOldDind, ImageCLI, ImageHelper, ImageRegistry, ImageBusybox, ImageRedis, ImagePostgres}
 }
 
 // Require returns an error that names every one of the images that the engine
