@@ -208,15 +208,17 @@ func describe(t reflect.Type, err error) string {
 	forms := map[string]string{
 		"string":          `must be a string, like "text"`,
 		"int":             "must be a whole number, like 26",
+		"int64":           "must be a whole number, like 26",
+		"float64":         "must be a number, like 1.5",
 		"bool":            "must be true or false",
-		"*bool":           "must be true or false",
 		"[]string":        `must be a list of strings, like ["a", "b"]`,
 		"config.Duration": `must be a duration, like "90s" or "10m"`,
+		"config.Size":     `must be a size, like "512m" or "4g"`,
 		"netip.Prefix":    `must be an address range, like "10.231.0.0/16"`,
 		"[]netip.Prefix":  `must be a list of address ranges, like ["10.232.0.0/16"]`,
 		"[]netip.Addr":    `must be a list of addresses, like ["192.0.2.53"]`,
 	}
-	if form, ok := forms[t.String()]; ok {
+	if form, ok := forms[strings.TrimPrefix(t.String(), "*")]; ok {
 		return form
 	}
 	return err.Error()

@@ -11,18 +11,20 @@ const DefaultPath = "/etc/gitlab-runner/dind.toml"
 
 // Settings is dind.toml. Every field has a default, so no file is needed.
 type Settings struct {
-	Engine   Engine              `toml:"engine"`
-	Sidecar  Sidecar             `toml:"sidecar"`
-	Job      Job                 `toml:"job"`
-	Services Services            `toml:"services"`
-	Helper   Helper              `toml:"helper"`
-	Cache    Cache               `toml:"cache"`
-	Pull     Pull                `toml:"pull"`
-	Network  Network             `toml:"network"`
-	Proxy    Proxy               `toml:"proxy"`
-	Cleanup  Cleanup             `toml:"cleanup"`
-	Bundles  Bundles             `toml:"bundles"`
-	Registry map[string]Registry `toml:"registry"`
+	Engine    Engine              `toml:"engine"`
+	Sidecar   Sidecar             `toml:"sidecar"`
+	Job       Job                 `toml:"job"`
+	Services  Services            `toml:"services"`
+	Helper    Helper              `toml:"helper"`
+	Cache     Cache               `toml:"cache"`
+	Limits    Limits              `toml:"limits"`
+	Pull      Pull                `toml:"pull"`
+	Network   Network             `toml:"network"`
+	Proxy     Proxy               `toml:"proxy"`
+	Admission Admission           `toml:"admission"`
+	Cleanup   Cleanup             `toml:"cleanup"`
+	Bundles   Bundles             `toml:"bundles"`
+	Registry  map[string]Registry `toml:"registry"`
 	// Policies are tried in order; the first that matches a job changes the
 	// settings for it.
 	Policies []Policy `toml:"policy"`
@@ -83,6 +85,11 @@ type Services struct {
 	// AllowedImages are doublestar patterns over normalised references; none
 	// means all.
 	AllowedImages []string `toml:"allowed_images"`
+	// ReadyTimeout bounds the wait for each service, from its start; 0 means
+	// that nobody waits.
+	ReadyTimeout Duration `toml:"ready_timeout"`
+	// Required ends a job whose services are not ready.
+	Required bool `toml:"required"`
 }
 
 // Helper is about the container that clones, caches and handles artifacts.
@@ -187,6 +194,7 @@ type Policy struct {
 	Sidecar  PolicySidecar  `toml:"sidecar"`
 	Job      PolicyJob      `toml:"job"`
 	Services PolicyServices `toml:"services"`
+	Limits   PolicyLimits   `toml:"limits"`
 }
 
 // PolicySidecar changes the settings of the same names.
@@ -245,6 +253,7 @@ func Default() Settings {
 		},
 		Services: Services{
 			AllowedImages: []string{},
+			ReadyTimeout:  Duration(30 * time.Second),
 		},
 		Helper: Helper{
 			Image: "registry.gitlab.com/gitlab-org/gitlab-runner/gitlab-runner-helper:{arch}-v{version}",
@@ -268,6 +277,11 @@ func Default() Settings {
 			DNS:        []netip.Addr{},
 			ExtraHosts: []string{},
 			Pool6:      netip.MustParsePrefix("fd6b:3f2a:91c7::/48"),
+		},
+		Admission: Admission{
+			MinFreeDisk:   2 << 30,
+			MinFreeMemory: 512 << 20,
+			Wait:          Duration(5 * time.Minute),
 		},
 		Cleanup: Cleanup{
 			Grace:   Duration(10 * time.Minute),

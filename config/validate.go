@@ -87,6 +87,7 @@ func validate(s Settings) []keyFault {
 	patterns("job.allowed_images", s.Job.AllowedImages)
 	patterns("services.allowed_images", s.Services.AllowedImages)
 	patterns("job.start_early", s.Job.StartEarly)
+	duration("services.ready_timeout", s.Services.ReadyTimeout, 0, time.Hour)
 	image("helper.image", strings.NewReplacer("{version}", "0", "{arch}", "x").Replace(s.Helper.Image))
 	if b := s.Helper.RunnerBinary; b != "" && (!filepath.IsAbs(b) || filepath.Clean(b) != b) {
 		add("helper.runner_binary", "must be an absolute path: %q", b)
@@ -122,6 +123,8 @@ func validate(s Settings) []keyFault {
 	if strings.ContainsAny(s.Proxy.NoProxy, " \t\n") {
 		add("proxy.no_proxy", "must hold no spaces: its entries stand between commas")
 	}
+	validateLimits("limits", s.Limits, add)
+	validateAdmission(s.Admission, add)
 	duration("cleanup.grace", s.Cleanup.Grace, 0, 30*24*time.Hour)
 	duration("cleanup.timeout", s.Cleanup.Timeout, time.Second, time.Hour)
 
@@ -147,6 +150,7 @@ func validate(s Settings) []keyFault {
 		if p.Job.Image != "" {
 			image(key+".job.image", p.Job.Image)
 		}
+		validateLimits(key+".limits", p.Limits.On(Limits{}), add)
 	}
 	return faults
 }

@@ -1,0 +1,123 @@
+package config
+
+import (
+	"time"
+
+	"github.com/docker/go-units"
+)
+
+// Limits bound what the containers of a sandbox may use.
+type Limits struct {
+	Sidecar  Limit `toml:"sidecar"`
+	Job      Limit `toml:"job"`
+	Services Limit `toml:"services"`
+	Helper   Limit `toml:"helper"`
+}
+
+// Limit is for one container; 0 means none.
+type Limit struct {
+	// CPUs is how many it may keep busy, e.g. 1.5.
+	CPUs float64 `toml:"cpus"`
+	// Memory is what it may use, and no swap besides.
+	Memory Size `toml:"memory"`
+	// PIDs is how many processes and threads it may have.
+	PIDs int64 `toml:"pids"`
+}
+
+// PolicyLimits change the settings of the same names.
+type PolicyLimits struct {
+	Sidecar  PolicyLimit `toml:"sidecar"`
+	Job      PolicyLimit `toml:"job"`
+	Services PolicyLimit `toml:"services"`
+	Helper   PolicyLimit `toml:"helper"`
+}
+
+// PolicyLimit changes a Limit; nil leaves it, 0 lifts it.
+type PolicyLimit struct {
+	CPUs   *float64 `toml:"cpus"`
+	Memory *Size    `toml:"memory"`
+	PIDs   *int64   `toml:"pids"`
+}
+
+// On returns the limit changed by p.
+func (p PolicyLimit) On(l Limit) Limit {
+	if p.CPUs != nil {
+		l.CPUs = *p.CPUs
+	}
+	if p.Memory != nil {
+		l.Memory = *p.Memory
+	}
+	if p.PIDs != nil {
+		l.PIDs = *p.PIDs
+	}
+	return l
+}
+
+// On returns the limits changed by p.
+func (p PolicyLimits) On(l Limits) Limits {
+	return Limits{
+		Sidecar: p.Sidecar.On(l.Sidecar), Job: p.Job.On(l.Job),
+		Services: p.Services.On(l.Services), Helper: p.Helper.On(l.Helper),
+	}
+}
+
+// minMemory is what the engine asks for at least.
+const minMemory Size = 6 << 20
+
+func validateLimits(key string, l Limits, add func(key, format string, args ...any)) {
+	for _, c := range []struct {
+		name  string
+		limit Limit
+	}{{"sidecar", l.Sidecar}, {"job", l.Job}, {"services", l.Services}, {"helper", l.Helper}} {
+		at := key + "." + c.name
+		if n := c.limit.CPUs; n != 0 && !(n >= 0.01 && n <= 4096) { // also not a number
+			add(at+".cpus", "must be 0 or from 0.01 to 4096")
+		}
+		if n := c.limit.Memory; n != 0 && n < minMemory {
+			add(at+".memory", "must be 0 or at least %s", minMemory)
+		}
+		if n := c.limit.PIDs; n < 0 || n > 1<<22 {
+			add(at+".pids", "must be from 0 to %d", 1<<22)
+		}
+	}
+}
+
+// Admission is what this host must have free before a job begins.
+type Admission struct {
+	// MinFreeDisk is about the file system of the engine's data; 0 means that
+	// nobody asks, as for MinFreeMemory.
+	MinFreeDisk   Size `toml:"min_free_disk"`
+	MinFreeMemory Size `toml:"min_free_memory"`
+	// Wait is how long a job may wait for both.
+	Wait Duration `toml:"wait"`
+}
+
+func validateAdmission(a Admission, add func(key, format string, args ...any)) {
+	for key, size := range map[string]Size{"min_free_disk": a.MinFreeDisk, "min_free_memory": a.MinFreeMemory} {
+		if size < 0 {
+			add("admission."+key, "must not be negative")
+		}
+	}
+	if a.Wait < 0 || a.Wait.Std() > time.Hour {
+		add("admission.wait", "must be from 0s to 1h0m0s")
+	}
+}
+
+// Size is a number of bytes that is written as "512m" or "4g" in TOML, by
+// powers of 1024.
+type Size int64
+
+// UnmarshalText parses the sizes that docker run takes.
+func (s *Size) UnmarshalText(text []byte) error {
+	v, err := units.RAMInBytes(string(text))
+	*s = Size(v)
+	return err
+}
+
+// Bytes returns the number.
+func (s Size) Bytes() int64 { return int64(s) }
+
+// String writes a size as people read it, e.g. "1.5 GB".
+func (s Size) String() string {
+	return units.CustomSize("%.4g %s", float64(s), 1024, []string{"B", "KB", "MB", "GB", "TB", "PB", "EB"})
+}
