@@ -44,6 +44,8 @@ type Plan struct {
 	Helper   Container
 	Job      JobContainer
 	Services []Container
+	// ServicesReady is about all of Services.
+	ServicesReady ServicesReady
 
 	// PullTimeout bounds each pull, all of its attempts.
 	PullTimeout  time.Duration
@@ -94,7 +96,8 @@ type Container struct {
 	DataPath   string
 	Privileged bool
 	// Stdin keeps a stdin open for one attached client.
-	Stdin bool
+	Stdin  bool
+	Limits Limits `json:",omitzero"`
 }
 
 // ImageRef is an image and how to get it.
@@ -181,7 +184,8 @@ func Build(s config.Settings, job Job, facts Facts) (*Plan, error) {
 			Pool6: pool6(s.Network),
 		},
 		PullTimeout: s.Pull.Timeout.Std(), PullAttempts: s.Pull.Attempts,
-		Warnings: conn.warnings,
+		ServicesReady: ServicesReady{Timeout: s.Services.ReadyTimeout.Std(), Required: s.Services.Required},
+		Warnings:      conn.warnings,
 	}
 	pl := &planner{s: s, job: job, facts: facts, conn: conn}
 	if p.Sidecar, err = pl.sidecar(declared, inner); err != nil {
@@ -203,12 +207,14 @@ func Build(s config.Settings, job Job, facts Facts) (*Plan, error) {
 	if p.Job, err = pl.jobContainer(names); err != nil {
 		return nil, err
 	}
+	p.Warnings = append(p.Warnings, distinctNames(p.Sidecar.Aliases, p.Services, services)...)
 	p.each(func(c *Container) {
 		c.ExtraHosts = s.Network.ExtraHosts
 		c.BuildsPath = job.BuildsDir
 		if c.Role != RoleSidecar { // which must not depend on the job's scope
 			c.CachePath = pl.cachePath()
 		}
+		c.Limits = limits(s.Limits, c.Role)
 		c.Hostname = "dind-" + p.Sandbox
 		if c.Role != RoleJob {
 			c.Hostname += "-" + string(c.Role)

@@ -28,6 +28,7 @@ func Effective(s config.Settings, job Job) (config.Settings, string) {
 		override(&s.Job.Image, p.Job.Image)
 		overrideList(&s.Job.AllowedImages, p.Job.AllowedImages)
 		overrideList(&s.Services.AllowedImages, p.Services.AllowedImages)
+		s.Limits = p.Limits.On(s.Limits)
 		return s, name + ": " + why
 	}
 	if len(s.Policies) == 0 {

@@ -90,3 +90,32 @@ func aliases(svc Service) []string {
 	}
 	return names
 }
+
+// distinctNames takes a name from all services but the first that has it: two
+// with one name would answer by turns. It returns warnings for what a pipeline
+// asked for in vain; of names that come from the image nobody needs to know as
+// long as one is left.
+func distinctNames(sidecar []string, planned []Container, declared []Service) (warnings []string) {
+	owner := map[string]string{}
+	for _, n := range sidecar {
+		owner[n] = "the docker daemon of this job"
+	}
+	for i := range planned {
+		c := &planned[i]
+		var names []string
+		for _, n := range c.Aliases {
+			first, taken := owner[n]
+			if !taken {
+				owner[n] = c.Image.Name
+				names = append(names, n)
+			} else if slices.Contains(declared[i].Aliases, n) {
+				warnings = append(warnings, fmt.Sprintf("service %s cannot have the name %s, which is that of %s", c.Image.Name, n, first))
+			}
+		}
+		if len(names) == 0 && len(c.Aliases) > 0 {
+			warnings = append(warnings, fmt.Sprintf("service %s has no name of its own: give it an alias", c.Image.Name))
+		}
+		c.Aliases = names
+	}
+	return warnings
+}

@@ -31,6 +31,7 @@ func TestSpecIsTheSameForJobsOfTheSameKind(t *testing.T) {
 		"other variables":          func(_ *config.Settings, j *Job, _ *Facts) { j.Variables = vars("CI=true") },
 		"the usual storage driver": func(_ *config.Settings, j *Job, _ *Facts) { j.Variables = vars("DOCKER_DRIVER=overlay2") },
 		"an ordinary service":      func(_ *config.Settings, j *Job, _ *Facts) { j.Services = []Service{named("redis:7")} },
+		"a limit of the job":       func(s *config.Settings, _ *Job, _ *Facts) { s.Limits.Job.PIDs = 9 },
 		"other networks elsewhere": func(_ *config.Settings, _ *Job, f *Facts) {
 			f.Used = append(f.Used, netip.MustParsePrefix("198.51.100.0/24"))
 		},
@@ -77,6 +78,8 @@ func TestSpecIsTheSameForJobsOfTheSameKind(t *testing.T) {
 		"another CA":                    func(_ *config.Settings, _ *Job, f *Facts) { f.RegistryCAs = map[string][]byte{"r": []byte("other")} },
 		"the slow way of booting":       func(s *config.Settings, _ *Job, _ *Facts) { s.Sidecar.FastBoot = false },
 		"another builds directory":      func(_ *config.Settings, j *Job, _ *Facts) { j.BuildsDir = "/home/builds" },
+		"a limit of the sidecar":        func(s *config.Settings, _ *Job, _ *Facts) { s.Limits.Sidecar.PIDs = 9 },
+		"a limit of the helper":         func(s *config.Settings, _ *Job, _ *Facts) { s.Limits.Helper.PIDs = 9 },
 	} {
 		got := build(change)
 		if other, ok := seen[got]; ok {

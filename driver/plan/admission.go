@@ -1,0 +1,26 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	"gitlab-dind-executor/config"
+)
+
+// Free is what a host has left, in bytes; below 0 it is not known.
+type Free struct{ Disk, Memory int64 }
+
+// Lacks says what a host has too little of to begin a job, or "".
+func Lacks(a config.Admission, free Free) string {
+	var lacks []string
+	for _, c := range []struct {
+		what  string
+		free  int64
+		least config.Size
+	}{{"disk", free.Disk, a.MinFreeDisk}, {"memory", free.Memory, a.MinFreeMemory}} {
+		if c.free >= 0 && c.free < c.least.Bytes() {
+			lacks = append(lacks, fmt.Sprintf("%s of %s are free, %s are wanted", config.Size(c.free), c.what, c.least))
+		}
+	}
+	return strings.Join(lacks, "; ")
+}

@@ -1,0 +1,67 @@
+package plan
+
+import (
+	"testing"
+
+	"gitlab-dind-executor/config"
+)
+
+func TestEveryContainerHasTheLimitsOfItsRole(t *testing.T) {
+	s, job, facts := example()
+	job.Project = "platform/app"
+	job.Services = []Service{named("redis:7"), named("postgres:16")}
+	s.Limits = config.Limits{
+		Sidecar: config.Limit{CPUs: 1.5, Memory: 4 << 30}, Job: config.Limit{Memory: 64 << 20},
+		Services: config.Limit{PIDs: 100}, Helper: config.Limit{CPUs: 0.1},
+	}
+	none, cpus := config.Size(0), 0.2
+	s.Policies = []config.Policy{{
+		Projects: []string{"platform/**"},
+		Limits:   config.PolicyLimits{Job: config.PolicyLimit{Memory: &none}, Services: config.PolicyLimit{CPUs: &cpus}},
+	}}
+	p, err := Build(s, job, facts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for role, want := range map[Role]Limits{
+		RoleSidecar: {NanoCPUs: 1_500_000_000, Memory: 4 << 30},
+		RoleJob:     {}, // the policy lifts it
+		RoleService: {NanoCPUs: 200_000_000, PIDs: 100},
+		RoleHelper:  {NanoCPUs: 100_000_000},
+	} {
+		found := false
+		p.each(func(c *Container) {
+			found = found || c.Role == role
+			if c.Role == role && c.Limits != want {
+				t.Errorf("the %s has %+v, want %+v", role, c.Limits, want)
+			}
+		})
+		if !found {
+			t.Errorf("there is no %s", role)
+		}
+	}
+}
+
+func TestWhatAHostLacks(t *testing.T) {
+	least := config.Admission{MinFreeDisk: 2 << 30, MinFreeMemory: 512 << 20}
+	for name, c := range map[string]struct {
+		least config.Admission
+		free  Free
+		want  string
+	}{
+		"enough of both":        {least, Free{10 << 30, 1 << 30}, ""},
+		"exactly enough":        {least, Free{2 << 30, 512 << 20}, ""},
+		"too little disk":       {least, Free{1200 << 20, 1 << 30}, "1.172 GB of disk are free, 2 GB are wanted"},
+		"a byte too little":     {least, Free{2<<30 - 1, 1 << 30}, "2 GB of disk are free, 2 GB are wanted"},
+		"too little memory":     {least, Free{10 << 30, 100 << 20}, "100 MB of memory are free, 512 MB are wanted"},
+		"too little of both":    {least, Free{0, 0}, "0 B of disk are free, 2 GB are wanted; 0 B of memory are free, 512 MB are wanted"},
+		"what is not known":     {least, Free{-1, -1}, ""},
+		"nothing that is asked": {config.Admission{}, Free{0, 0}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := Lacks(c.least, c.free); got != c.want {
+				t.Errorf("it lacks %q, want %q", got, c.want)
+			}
+		})
+	}
+}
