@@ -30,6 +30,10 @@ func NewSandboxID() string {
 type Ready struct {
 	// Docker is the inner daemon's version, e.g. "28.1.1"; empty if not known.
 	Docker string
+	// Services is how much longer than the inner daemon the services took.
+	Services time.Duration
+	// Warnings are lines for the job log, also when Prepare fails.
+	Warnings []string
 }
 
 // preparation is one Prepare under way.
@@ -60,6 +64,7 @@ func (d *Driver) Prepare(ctx context.Context, p *plan.Plan, say func(string)) (R
 		prep.certs = certs
 	}
 
+	caller := ctx
 	g, ctx := errgroup.WithContext(ctx)
 	anchored := make(chan struct{})
 	g.Go(func() error {
@@ -96,18 +101,26 @@ func (d *Driver) Prepare(ctx context.Context, p *plan.Plan, say func(string)) (R
 		})
 	}
 	var ready Ready
+	var readyAt time.Time
 	sb := p.Sandbox
+	svc := &services{d: d, p: p, say: say, answered: make(chan struct{})}
 	then(p.Sidecar.Container, objectName(sb, plan.RoleSidecar), sandboxLabels(p, plan.RoleSidecar),
 		func(ctx context.Context, id string) (err error) {
 			ready, err = prep.startSidecar(ctx, id)
+			readyAt = time.Now()
+			close(svc.answered)
 			return err
 		})
 	then(p.Helper, objectName(sb, plan.RoleHelper), sandboxLabels(p, plan.RoleHelper), d.start(p.Helper))
 	then(p.Job.Container, objectName(sb, plan.RoleJob), jobLabels(p), prep.startJob)
 	for i, s := range p.Services {
-		then(s, serviceName(sb, i), claimLabels(p, plan.RoleService), d.start(s))
+		then(s, serviceName(sb, i), claimLabels(p, plan.RoleService), svc.start(s))
 	}
 	err := g.Wait() // before ready is read
+	if err == nil && caller.Err() != nil {
+		err = fmt.Errorf("waiting for services: %w", caller.Err())
+	}
+	ready.Services, ready.Warnings = svc.longer(readyAt), svc.warnings
 	return ready, err
 }
 

@@ -68,7 +68,7 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 		return err
 	}
 	defer d.Close()
-	ctx, cancel := context.WithTimeout(ctx, settings.Pull.Timeout.Std()+settings.Sidecar.ReadyTimeout.Std()+prepareSlack)
+	ctx, cancel := context.WithTimeout(ctx, settings.Pull.Timeout.Std()+settings.Sidecar.ReadyTimeout.Std()+settings.Services.ReadyTimeout.Std()+prepareSlack)
 	defer cancel()
 
 	var facts plan.Facts
@@ -106,6 +106,10 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 	go func() { _, _ = d.Sweep(sweep, began, false) }()
 
 	ready, err := d.Prepare(ctx, pl, c.log.say)
+	took := time.Since(began) - ready.Services
+	for _, w := range ready.Warnings {
+		c.log.warn(w)
+	}
 	if err != nil {
 		return err
 	}
@@ -113,7 +117,10 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 	if ready.Docker != "" {
 		name += " " + ready.Docker
 	}
-	c.log.say(fmt.Sprintf("%s ready in %.1f s (cold)", name, time.Since(began).Seconds()))
+	c.log.say(fmt.Sprintf("%s ready in %.1f s (cold)", name, took.Seconds()))
+	if ready.Services > 50*time.Millisecond {
+		c.log.say(fmt.Sprintf("waited %.1f s more for services", ready.Services.Seconds()))
+	}
 	return nil
 }
 

@@ -1,0 +1,194 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+)
+
+var errServiceNotReady = errors.New("not ready")
+
+// services are those of one job while they are prepared.
+type services struct {
+	d   *Driver
+	p   *plan.Plan
+	say func(string)
+	// answered is closed when the inner daemon answers.
+	answered chan struct{}
+
+	mu sync.Mutex
+	// warnings are for the job log.
+	warnings []string
+	// done is when the latest was waited for no longer.
+	done time.Time
+}
+
+// start returns what starts a service and waits until it is ready. One that is
+// not is told, and fails only where it must be.
+func (s *services) start(c plan.Container) func(context.Context, string) error {
+	return func(ctx context.Context, id string) error {
+		if err := s.d.start(c)(ctx, id); err != nil || s.p.ServicesReady.Timeout == 0 {
+			return err
+		}
+		w := &serviceWait{d: s.d, id: id, plan: c, sandbox: s.p.Sandbox, answered: s.answered}
+		bounded, cancel := context.WithTimeoutCause(ctx, s.p.ServicesReady.Timeout, errServiceNotReady)
+		defer cancel()
+		err := w.wait(bounded)
+		if ctx.Err() != nil {
+			return nil // whatever else was under way names its step; Prepare looks
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.done = time.Now()
+		switch {
+		case err == nil:
+		case w.fine:
+			s.say(err.Error())
+		case s.p.ServicesReady.Required:
+			return err
+		default:
+			s.warnings = append(s.warnings, err.Error())
+		}
+		return nil
+	}
+}
+
+// longer is how much longer the services took than something that was there at
+// a given time.
+func (s *services) longer(than time.Time) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if than.IsZero() || s.done.Before(than) {
+		return 0
+	}
+	return s.done.Sub(than)
+}
+
+// serviceWait is one service that is waited for.
+type serviceWait struct {
+	d       *Driver
+	id      string
+	plan    plan.Container
+	sandbox string
+	// answered is closed when the inner daemon answers: a service of which
+	// nothing can be known is watched as long.
+	answered <-chan struct{}
+	// fine says that the service ended as one may that has done its work.
+	fine bool
+}
+
+// name is how the job log names the service: its image, and the names that the
+// job reaches it by.
+func (w *serviceWait) name() string {
+	if len(w.plan.Aliases) == 0 {
+		return w.plan.Image.Name
+	}
+	return w.plan.Image.Name + " (" + strings.Join(w.plan.Aliases, ", ") + ")"
+}
+
+// wait returns nil when the service is ready, and what is wrong when it ends or
+// ctx does.
+func (w *serviceWait) wait(ctx context.Context) error {
+	exits, waitErrs := w.d.api.ContainerWait(ctx, w.id, container.WaitConditionNotRunning)
+	c, err := w.d.api.ContainerInspect(ctx, w.id)
+	if err != nil {
+		return w.d.explain("looking at service "+w.name(), err)
+	}
+	var test, shell, exposed []string
+	if c.Config != nil {
+		shell = c.Config.Shell
+		for port := range c.Config.ExposedPorts {
+			exposed = append(exposed, string(port))
+		}
+		if h := c.Config.Healthcheck; h != nil {
+			test = h.Test
+		}
+	}
+	check := plan.CheckOf(w.plan, test, shell, exposed)
+
+	polling, stop := context.WithCancel(ctx)
+	defer stop()
+	ready := make(chan struct{})
+	switch {
+	case len(check.Test) > 0:
+		go w.pollHealth(polling, check.Test, ready)
+	case len(check.Ports) > 0:
+		go w.pollPorts(polling, sandboxIP(c, w.sandbox), check.Ports, ready)
+	default:
+		go func() {
+			select {
+			case <-w.answered:
+				close(ready)
+			case <-polling.Done():
+			}
+		}()
+	}
+	select {
+	case <-ready:
+		return nil
+	case exit := <-exits:
+		return w.ended(ctx, exit.StatusCode)
+	case err := <-waitErrs:
+		if ctx.Err() != nil {
+			return w.notReady(ctx, check)
+		}
+		return w.d.explain("waiting for service "+w.name(), err)
+	case <-ctx.Done():
+		return w.notReady(ctx, check)
+	}
+}
+
+// ended explains a service that is no more. A second start would not help it:
+// mostly the pipeline lacks a variable that the image wants.
+func (w *serviceWait) ended(ctx context.Context, code int64) error {
+	if code == 0 {
+		w.fine = true
+		return fmt.Errorf("service %s ended with code 0", w.name())
+	}
+	why := fmt.Errorf("service %s ended with code %d before it was ready%s", w.name(), code, w.d.lastLog(ctx, w.id))
+	if w.d.outOfMemory(ctx, w.id) {
+		return fault.System(why, "it ran out of memory: raise "+plan.LimitKey(plan.RoleService)+".memory in the runner's settings")
+	}
+	return fault.Job(why, "look at its last lines above: often a variable that the image wants is missing")
+}
+
+// notReady explains a service that runs.
+func (w *serviceWait) notReady(ctx context.Context, check plan.Check) error {
+	if !errors.Is(context.Cause(ctx), errServiceNotReady) {
+		return ctx.Err()
+	}
+	why := "its health check fails"
+	if len(check.Ports) > 0 {
+		why = "nothing listens on port " + strings.Trim(strings.ReplaceAll(fmt.Sprint(check.Ports), " ", ", "), "[]")
+	}
+	return fault.System(fmt.Errorf("service %s is not ready, %s%s", w.name(), why, w.d.lastLog(ctx, w.id)),
+		"services.ready_timeout in the runner's settings says how long to wait")
+}
+
+// outOfMemory tells whether a container ended for lack of memory.
+func (d *Driver) outOfMemory(ctx context.Context, id string) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
+	defer cancel()
+	c, err := d.api.ContainerInspect(ctx, id)
+	return err == nil && c.State != nil && c.State.OOMKilled
+}
+
+// serviceNames are what a container is called in its sandbox, without the
+// short id that the engine adds.
+func serviceNames(c container.InspectResponse, sandbox string) []string {
+	if c.NetworkSettings == nil || c.NetworkSettings.Networks[networkName(sandbox)] == nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(c.NetworkSettings.Networks[networkName(sandbox)].Aliases), func(name string) bool {
+		return name != "" && strings.HasPrefix(c.ID, name) && len(name) >= 12
+	})
+}

@@ -1,0 +1,130 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+
+	"gitlab-dind-executor/driver/plan"
+)
+
+const (
+	// healthEvery is how often the engine is asked for a service's health, and
+	// how long the pause between two checks of our own is.
+	healthEvery = 250 * time.Millisecond
+	// healthTimeout bounds one check of our own.
+	healthTimeout = 10 * time.Second
+	// dialEvery is the pause between two rounds over a service's ports.
+	dialEvery = 20 * time.Millisecond
+	// dialTimeout bounds one dial: within a host an answer comes at once.
+	dialTimeout = 250 * time.Millisecond
+)
+
+// pollHealth closes ready when the health check of a service succeeds. The
+// engine's own first look comes only after an interval, by default of 30 s, so
+// the check is run from here as well.
+func (w *serviceWait) pollHealth(ctx context.Context, test []string, ready chan<- struct{}) {
+	tick := time.NewTicker(healthEvery)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		c, err := w.d.api.ContainerInspect(ctx, w.id)
+		if err == nil && c.State != nil && c.State.Health != nil && c.State.Health.Status == container.Healthy {
+			close(ready)
+			return
+		}
+		attempt, cancel := context.WithTimeout(ctx, healthTimeout)
+		code, err := w.d.exec(attempt, w.id, test, nil, io.Discard)
+		cancel()
+		if err == nil && code == 0 {
+			close(ready)
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// pollPorts closes ready when one of a service's ports takes a connection: from
+// here where the sandbox's network can be reached, else from the helper.
+func (w *serviceWait) pollPorts(ctx context.Context, ip string, ports []int, ready chan<- struct{}) {
+	if w.dialPorts(ctx, ip, ports) || w.dialFromHelper(ctx, ip, ports) {
+		close(ready)
+	}
+}
+
+// dialPorts dials until a port answers. It gives up, with false, when ctx ends
+// or when nothing ever even refuses, as for a Runner in a container.
+func (w *serviceWait) dialPorts(ctx context.Context, ip string, ports []int) bool {
+	if ip == "" || !w.d.local() {
+		return false
+	}
+	start, reached := time.Now(), false
+	dialer := net.Dialer{Timeout: dialTimeout}
+	tick := time.NewTicker(dialEvery)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		for _, port := range ports {
+			conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(ip, strconv.Itoa(port)))
+			if err == nil {
+				_ = conn.Close()
+				return true
+			}
+			reached = reached || errors.Is(err, syscall.ECONNREFUSED)
+		}
+		if !reached && time.Since(start) > unreachableAfter {
+			return false
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+	return false
+}
+
+// dialScript tries each port, $1 and so on, of the host $0. Its code is 0 when
+// one answers, and noDialer when the helper has nothing to dial with.
+const dialScript = `if nc -h 2>&1 | grep -q -- -z; then dial() { nc -z -w 1 "$1" "$2"; }
+elif command -v bash >/dev/null; then dial() { timeout 1 bash -c ': <"/dev/tcp/$0/$1"' "$1" "$2"; }
+else exit 42; fi
+for port; do dial "$0" "$port" 2>/dev/null && exit 0; done; exit 1`
+
+const noDialer = 42
+
+// dialFromHelper lets the helper dial, which is in the same network. Where it
+// has no program to do so, nothing can be known, and nobody waits.
+func (w *serviceWait) dialFromHelper(ctx context.Context, ip string, ports []int) bool {
+	if ip == "" {
+		return true
+	}
+	command := []string{"sh", "-c", dialScript, ip}
+	for _, port := range ports {
+		command = append(command, fmt.Sprint(port))
+	}
+	tick := time.NewTicker(healthEvery)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		code, err := w.d.exec(ctx, objectName(w.sandbox, plan.RoleHelper), command, nil, io.Discard)
+		if err == nil && (code == 0 || code == noDialer) {
+			return true
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+	return false
+}
+
+// local tells whether the engine is on this host.
+func (d *Driver) local() bool { return strings.HasPrefix(d.host, "unix://") }
