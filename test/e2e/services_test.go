@@ -1,0 +1,180 @@
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gitlab-dind-executor/executor/local"
+	"gitlab-dind-executor/test/lab"
+	"gitlab-dind-executor/test/rig"
+)
+
+// withServices adds services to a job's dind service.
+func withServices(p local.Payload, services ...local.Image) local.Payload {
+	p.Services = append(slices.Clone(p.Services), services...)
+	return p
+}
+
+// withSettings lets a job run with more lines in the settings file.
+func withSettings(t *testing.T, more string) func(*local.Runner) {
+	t.Helper()
+	path, err := world.WriteSettings(strings.ReplaceAll(t.Name(), "/", "-")+".toml", more)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(r *local.Runner) {
+		for _, args := range [][]string{r.ConfigArgs, r.PrepareArgs, r.RunArgs, r.CleanupArgs} {
+			args[slices.Index(args, "--settings")+1] = path
+		}
+	}
+}
+
+// quietly is a service that prints, stays and is never ready.
+func quietly(t *testing.T, changes ...string) local.Image {
+	t.Helper()
+	image := rig.Derive(t, world.Engine, rig.ImageBusybox, changes...)
+	return local.Image{Name: image, Alias: "idle", Command: []string{"sh", "-c", "echo warming up; echo no database; exec tail -f /dev/null"}}
+}
+
+func TestRedisAndPostgresByNamesAndAliases(t *testing.T) {
+	p := withServices(
+		world.Job(
+			`ping() { printf 'PING\r\nQUIT\r\n' | busybox nc $1 6379 | tr -d '\r'; }`,
+			// By the names derived from the images, and by every alias.
+			`for name in gitlab-dind-executor.test__redis gitlab-dind-executor.test-redis kv cache memory; do echo "$name $(ping $name)"; done`,
+			`for name in gitlab-dind-executor.test__postgres gitlab-dind-executor.test-postgres db sql; do busybox nc $name 5432 </dev/null && echo "$name is there"; done`,
+			`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`,
+			`ip() { getent hosts $1 | cut -d' ' -f1; }`,
+			`docker run --rm --add-host kv:$(ip kv) --add-host db:$(ip db) $CI_REGISTRY/base/busybox sh -c "printf 'SET k from-inside\r\nQUIT\r\n' | nc kv 6379; nc db 5432 </dev/null && echo db from inside"`,
+			`docker run --rm --network host --add-host cache:$(ip cache) $CI_REGISTRY/base/busybox sh -c "printf 'GET k\r\nQUIT\r\n' | nc cache 6379"`,
+		),
+		local.Image{Name: rig.ImageRedis, Alias: "kv, cache,memory", Command: []string{"redis-server", "--maxmemory", "32mb"}},
+		local.Image{Name: rig.ImagePostgres, Alias: "db sql", Variables: []local.Variable{
+			{Key: "POSTGRES_PASSWORD", Value: "$DB_PASSWORD"}, {Key: "POSTGRES_DB", Value: "app"}, {Key: "POSTGRES_USER", Value: "me"},
+		}},
+	)
+	lab.Set(&p, "DB_PASSWORD", "a-database-password")
+	runJob(t, p).succeeded().quietCleanup().saysNot("warning: ", "a-database-password").says(
+		"ready in", "more for services",
+		"gitlab-dind-executor.test__redis +PONG\n+OK\n", "gitlab-dind-executor.test-redis +PONG", "kv +PONG", "cache +PONG", "memory +PONG",
+		"__postgres is there", "-postgres is there", "db is there", "sql is there",
+		"+OK", "db from inside", "from-inside",
+	)
+}
+
+func TestPostgresTakesItsVariables(t *testing.T) {
+	// psql comes with the server's image, whose entrypoint does not mind.
+	p := withServices(world.Job(
+		`psql -h db -U me -d app -Atc "select 'the answer is ' || 40 + 2"`,
+	), local.Image{Name: rig.ImagePostgres, Alias: "db", Variables: []local.Variable{
+		{Key: "POSTGRES_PASSWORD", Value: "$PGPASSWORD"}, {Key: "POSTGRES_DB", Value: "app"}, {Key: "POSTGRES_USER", Value: "me"},
+	}})
+	p.Image = local.Image{Name: rig.ImagePostgres, Entrypoint: []string{""}}
+	lab.Set(&p, "PGPASSWORD", "x")
+	runJob(t, p).succeeded().says("the answer is 42").saysNot("warning: ")
+}
+
+func TestAServiceWithoutItsVariablesIsAWarning(t *testing.T) {
+	p := withServices(world.Job(`echo on it goes`), local.Image{Name: rig.ImagePostgres, Alias: "db"})
+	runJob(t, p).succeeded().quietCleanup().says(
+		"warning: service "+rig.ImagePostgres+" (gitlab-dind-executor.test__postgres, gitlab-dind-executor.test-postgres, db) ended with code 1 before it was ready:\n",
+		"superuser password is not specified", "ready in", "\non it goes\n",
+	)
+}
+
+func TestARequiredServiceThatEndsFailsTheJob(t *testing.T) {
+	p := withServices(world.Job(`echo never`), local.Image{Name: rig.ImagePostgres, Alias: "db"})
+	r := runJob(t, p, withSettings(t, "[services]\nrequired = true\n")).quietCleanup().
+		says("error: service "+rig.ImagePostgres, "superuser password is not specified", "hint: look at its last lines").saysNot("\nnever")
+	if r.State != local.Failed || r.Attempts != 1 {
+		t.Fatalf("the job ended as %s after %d attempts, want failed after one", r.State, r.Attempts)
+	}
+}
+
+func TestAServiceThatIsNeverReady(t *testing.T) {
+	for name, c := range map[string]struct{ change, why string }{
+		"by its port":         {`EXPOSE 81 80`, "nothing listens on port 80, 81:\n  warming up\n  no database"},
+		"by its health check": {`HEALTHCHECK CMD false`, "its health check fails:\n  warming up\n  no database"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rig.Unchanged(t, world.Engine)
+			p := withServices(world.Job(`echo on it goes`), quietly(t, c.change))
+			runJobUnchecked(t, p, withSettings(t, "[services]\nready_timeout = \"1s\"\n")).succeeded().quietCleanup().
+				says("warning: service "+p.Services[1].Name, "idle) is not ready, "+c.why, "ready in", "\non it goes\n")
+		})
+	}
+}
+
+func TestARequiredServiceThatIsNeverReady(t *testing.T) {
+	rig.Unchanged(t, world.Engine)
+	p := withServices(world.Job(`echo never`), quietly(t, `EXPOSE 80`))
+	r := runJobUnchecked(t, p, withSettings(t, "[services]\nready_timeout = \"500ms\"\nrequired = true\n")).quietCleanup().
+		says("error: service ", "idle) is not ready, nothing listens on port 80:\n  warming up\n  no database", "hint: services.ready_timeout").
+		saysNot("\nnever")
+	if r.State != local.SystemFailure {
+		t.Fatalf("the job ended as %s, want a system failure", r.State)
+	}
+}
+
+// The interval is the default of 30 s: an engine alone would look too late.
+func TestAServiceWhoseHealthCheckSucceedsLate(t *testing.T) {
+	rig.Unchanged(t, world.Engine)
+	service := quietly(t, `HEALTHCHECK CMD test -f /tmp/ready`, `EXPOSE 80`)
+	service.Command = []string{"sh", "-c", "sleep 2; touch /tmp/ready; exec httpd -f -h /tmp"}
+	began := time.Now()
+	p := withServices(world.Job(`n=0; until curl -sf http://idle/ready; do n=$((n+1)); [ $n -lt 50 ]; sleep 0.1; done; echo healthy`), service)
+	runJobUnchecked(t, p).succeeded().says("ready in", "more for services", "healthy").saysNot("warning: ")
+	if took := time.Since(began); took < 2*time.Second || took > 20*time.Second {
+		t.Fatalf("the job took %s", took)
+	}
+}
+
+func TestAServiceThatHasDoneItsWork(t *testing.T) {
+	p := withServices(world.Job(`cat ../../migrated`),
+		local.Image{Name: rig.ImageBusybox, Alias: "migrate", Command: []string{"sh", "-c", "echo done > /builds/migrated"}})
+	runJob(t, p).succeeded().saysNot("warning: ").says("migrate) ended with code 0", "done")
+}
+
+// An engine at a TCP address counts as remote: its networks are out of reach,
+// and the helper must dial.
+func TestServicesOfARemoteEngine(t *testing.T) {
+	rig.Unchanged(t, world.Engine)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go forward(in, strings.TrimPrefix(world.Engine.DaemonHost(), "unix://"))
+		}
+	}()
+	p := withServices(world.Job(`echo on it goes`),
+		local.Image{Name: rig.ImageRedis, Alias: "cache"}, quietly(t, "EXPOSE 80"))
+	runJobUnchecked(t, p, withSettings(t, fmt.Sprintf("[engine]\nhost = \"tcp://%s\"\n[services]\nready_timeout = \"3s\"\n", l.Addr()))).
+		succeeded().quietCleanup().saysNot("cache) is not ready").says("idle) is not ready, nothing listens on port 80", "on it goes")
+}
+
+// forward joins a connection with a socket; each end may close its half.
+func forward(in net.Conn, socket string) {
+	defer in.Close()
+	out, err := net.Dial("unix", socket)
+	if err != nil {
+		return
+	}
+	defer out.Close()
+	go func() {
+		_, _ = io.Copy(out, in)
+		_ = out.(*net.UnixConn).CloseWrite()
+	}()
+	_, _ = io.Copy(in, out)
+}
