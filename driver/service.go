@@ -182,13 +182,13 @@ func (d *Driver) outOfMemory(ctx context.Context, id string) bool {
 	return err == nil && c.State != nil && c.State.OOMKilled
 }
 
-// serviceNames are what a container is called in its sandbox, without the
-// short id that the engine adds.
+// serviceNames are what a container is called in its sandbox, without the short
+// id and the hostname that the engine adds.
 func serviceNames(c container.InspectResponse, sandbox string) []string {
 	if c.NetworkSettings == nil || c.NetworkSettings.Networks[networkName(sandbox)] == nil {
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(c.NetworkSettings.Networks[networkName(sandbox)].Aliases), func(name string) bool {
-		return name != "" && strings.HasPrefix(c.ID, name) && len(name) >= 12
+		return len(name) >= 12 && strings.HasPrefix(c.ID, name) || c.Config != nil && name == c.Config.Hostname
 	})
 }

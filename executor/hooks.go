@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -179,18 +180,16 @@ func (c *call) runHook(ctx context.Context, args []string) error {
 // if that can be told, and with the last stage what the job has used.
 func (c *call) runStage(ctx context.Context, d *driver.Driver, job, stage string, script []byte) error {
 	end := &tail{}
-	out := io.MultiWriter(c.stdout, end)
 	// In one stream with the script's output, or the Runner may mix the order.
 	log := &jobLog{out: c.stdout, colour: c.log.colour}
 	var code int
 	var err error
 	if buildSide(stage) {
-		first := stage == "build_script" || stage == "step_script"
-		code, err = d.RunJob(ctx, job, first, script, out)
+		code, err = c.runJob(ctx, d, job, stage, script, end)
 	} else {
 		used := make(chan string, 1)
 		go func() { used <- c.used(ctx, d, job, stage) }()
-		code, err = d.RunHelper(ctx, job, log.toolCheck(stage, c.env), script, out)
+		code, err = d.RunHelper(ctx, job, log.toolCheck(stage, c.env), script, io.MultiWriter(c.stdout, end))
 		if line := <-used; line != "" && err == nil {
 			log.say(line)
 		}
@@ -207,6 +206,19 @@ func (c *call) runStage(ctx context.Context, d *driver.Driver, job, stage string
 		}
 	}
 	return &failedScript{code}
+}
+
+// runJob runs a script of the build side, with what the services print between
+// if the job asks for it. The script's own output goes to end as well.
+func (c *call) runJob(ctx context.Context, d *driver.Driver, job, stage string, script []byte, end io.Writer) (int, error) {
+	out := c.stdout
+	if debug, err := strconv.ParseBool(c.env[envVariable+"CI_DEBUG_SERVICES"]); err == nil && debug {
+		logs := d.FollowServices(ctx, job, c.stdout, c.log.ofService)
+		defer logs.End(ctx)
+		out = logs.Out()
+	}
+	first := stage == "build_script" || stage == "step_script"
+	return d.RunJob(ctx, job, first, script, io.MultiWriter(out, end))
 }
 
 // used is the closing line of a job: beside its last stage, else "".

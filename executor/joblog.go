@@ -17,6 +17,7 @@ import (
 const (
 	yellow = "\x1b[0;33m"
 	red    = "\x1b[31;1m"
+	grey   = "\x1b[0;37m"
 	plain  = "\x1b[0;m"
 )
 
@@ -49,6 +50,16 @@ func (l *jobLog) warning(text, hint string) string {
 func (l *jobLog) say(text string) { l.line("", text) }
 
 func (l *jobLog) warn(text string) { l.line(yellow, "warning: "+text) }
+
+// ofService is a line that a service printed, as the Runner's own executors
+// show it.
+func (l *jobLog) ofService(service, text string) string {
+	line := "[service:" + service + "] " + text
+	if l.colour {
+		line = grey + line + plain
+	}
+	return line
+}
 
 // fail shows an error and its hint.
 func (l *jobLog) fail(err error) {

@@ -20,18 +20,14 @@ func withServices(p local.Payload, services ...local.Image) local.Payload {
 	return p
 }
 
-// withSettings lets a job run with more lines in the settings file.
-func withSettings(t *testing.T, more string) func(*local.Runner) {
+// with lets a job run with more lines in the settings file.
+func with(t *testing.T, more string) func(*local.Runner) {
 	t.Helper()
 	path, err := world.WriteSettings(strings.ReplaceAll(t.Name(), "/", "-")+".toml", more)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return func(r *local.Runner) {
-		for _, args := range [][]string{r.ConfigArgs, r.PrepareArgs, r.RunArgs, r.CleanupArgs} {
-			args[slices.Index(args, "--settings")+1] = path
-		}
-	}
+	return withSettings(path)
 }
 
 // quietly is a service that prints, stays and is never ready.
@@ -89,7 +85,7 @@ func TestAServiceWithoutItsVariablesIsAWarning(t *testing.T) {
 
 func TestARequiredServiceThatEndsFailsTheJob(t *testing.T) {
 	p := withServices(world.Job(`echo never`), local.Image{Name: rig.ImagePostgres, Alias: "db"})
-	r := runJob(t, p, withSettings(t, "[services]\nrequired = true\n")).quietCleanup().
+	r := runJob(t, p, with(t, "[services]\nrequired = true\n")).quietCleanup().
 		says("error: service "+rig.ImagePostgres, "superuser password is not specified", "hint: look at its last lines").saysNot("\nnever")
 	if r.State != local.Failed || r.Attempts != 1 {
 		t.Fatalf("the job ended as %s after %d attempts, want failed after one", r.State, r.Attempts)
@@ -104,7 +100,7 @@ func TestAServiceThatIsNeverReady(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			rig.Unchanged(t, world.Engine)
 			p := withServices(world.Job(`echo on it goes`), quietly(t, c.change))
-			runJobUnchecked(t, p, withSettings(t, "[services]\nready_timeout = \"1s\"\n")).succeeded().quietCleanup().
+			runJobUnchecked(t, p, with(t, "[services]\nready_timeout = \"1s\"\n")).succeeded().quietCleanup().
 				says("warning: service "+p.Services[1].Name, "idle) is not ready, "+c.why, "ready in", "\non it goes\n")
 		})
 	}
@@ -113,7 +109,7 @@ func TestAServiceThatIsNeverReady(t *testing.T) {
 func TestARequiredServiceThatIsNeverReady(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	p := withServices(world.Job(`echo never`), quietly(t, `EXPOSE 80`))
-	r := runJobUnchecked(t, p, withSettings(t, "[services]\nready_timeout = \"500ms\"\nrequired = true\n")).quietCleanup().
+	r := runJobUnchecked(t, p, with(t, "[services]\nready_timeout = \"500ms\"\nrequired = true\n")).quietCleanup().
 		says("error: service ", "idle) is not ready, nothing listens on port 80:\n  warming up\n  no database", "hint: services.ready_timeout").
 		saysNot("\nnever")
 	if r.State != local.SystemFailure {
@@ -160,7 +156,7 @@ func TestServicesOfARemoteEngine(t *testing.T) {
 	}()
 	p := withServices(world.Job(`echo on it goes`),
 		local.Image{Name: rig.ImageRedis, Alias: "cache"}, quietly(t, "EXPOSE 80"))
-	runJobUnchecked(t, p, withSettings(t, fmt.Sprintf("[engine]\nhost = \"tcp://%s\"\n[services]\nready_timeout = \"3s\"\n", l.Addr()))).
+	runJobUnchecked(t, p, with(t, fmt.Sprintf("[engine]\nhost = \"tcp://%s\"\n[services]\nready_timeout = \"3s\"\n", l.Addr()))).
 		succeeded().quietCleanup().saysNot("cache) is not ready").says("idle) is not ready, nothing listens on port 80", "on it goes")
 }
 
@@ -177,4 +173,30 @@ func forward(in net.Conn, socket string) {
 		_ = out.(*net.UnixConn).CloseWrite()
 	}()
 	_, _ = io.Copy(in, out)
+}
+
+func TestLogsOfServicesInTheJobLog(t *testing.T) {
+	rig.Unchanged(t, world.Engine)
+	service := local.Image{Name: rig.ImageBusybox, Alias: "chat", Command: []string{
+		"sh", "-c",
+		`echo line 0; for i in 1 2 3; do while [ ! -e /builds/say$i ]; do sleep 0.02; done; echo line $i; echo error $i >&2; touch /builds/said$i; done; exec tail -f /dev/null`,
+	}}
+	// Each line is asked for in a stage, the second at its very end.
+	say := func(i int) string {
+		return fmt.Sprintf(`printf "half a line, "; touch /builds/say%[1]d; while [ ! -e /builds/said%[1]d ]; do sleep 0.02; done; sleep 0.2; echo "and its end %[1]d"`, i)
+	}
+	p := after(withServices(world.Job(say(1), say(2)), service), say(3))
+	lab.Set(&p, "CI_DEBUG_SERVICES", "true")
+	r := runJobUnchecked(t, p).succeeded().quietCleanup()
+	const name = "[service:gitlab-dind-executor.test__busybox-gitlab-dind-executor.test-busybox-chat] "
+	r.says(name+"line 0", name+"line 1", name+"line 2", "Running after script", name+"line 3").
+		says("\nhalf a line, and its end 1\n", "\nhalf a line, and its end 2\n", "\nhalf a line, and its end 3\n")
+	for _, line := range []string{"line 0", "line 1", "error 1", "line 2", "error 2", "line 3", "error 3"} {
+		if n := strings.Count(r.log, name+line); n != 1 {
+			t.Errorf("%q is shown %d times", line, n)
+		}
+	}
+	if n := strings.Count(r.log, "API listen on"); n < 1 {
+		t.Error("the log of the job's docker daemon is not shown")
+	}
 }

@@ -1,0 +1,183 @@
+package driver
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/pkg/stdcopy"
+
+	"gitlab-dind-executor/driver/plan"
+)
+
+const (
+	// maxServiceLog bounds what one service may add to the job log in a stage.
+	maxServiceLog = 1 << 20
+	// maxServiceLine is where a line without an end is cut.
+	maxServiceLine = 16 << 10
+	// serviceLogEnd bounds the look for last lines when a stage has ended.
+	serviceLogEnd = 2 * time.Second
+)
+
+// ServiceLogs shows in a stage's output what the job's services print.
+type ServiceLogs struct {
+	d      *Driver
+	out    *lineMixer
+	job    string
+	stop   context.CancelFunc
+	follow sync.WaitGroup
+	logs   []*serviceLog
+}
+
+// FollowServices shows the logs of a job's services and of its docker daemon
+// until End is called. The output of the stage's script must go to Out. What a
+// stage before this one has shown is not shown again. A fault of the engine is
+// told there, too: a look behind the scenes must not fail a job.
+// line makes a line for the job log of a service's name and what it printed.
+func (d *Driver) FollowServices(ctx context.Context, job string, out io.Writer, line func(service, text string) string) *ServiceLogs {
+	l := &ServiceLogs{d: d, job: job, out: &lineMixer{out: out, fresh: true}}
+	ctx, l.stop = context.WithCancel(ctx)
+	found, since, err := d.servicesOf(ctx, job)
+	if err != nil {
+		l.out.line("warning: the services' logs cannot be shown: " + err.Error())
+	}
+	for _, c := range found {
+		s := &serviceLog{id: c.id, since: since, show: func(text string) { l.out.line(line(c.name, text)) }}
+		l.logs = append(l.logs, s)
+		l.follow.Go(func() { s.read(ctx, d, true, "") })
+	}
+	return l
+}
+
+// Out is where the script's output goes.
+func (l *ServiceLogs) Out() io.Writer { return l.out }
+
+// End shows what the services printed up to the stage's end and no more: the
+// next stage goes on from there.
+func (l *ServiceLogs) End(ctx context.Context) {
+	l.stop()
+	l.follow.Wait()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), serviceLogEnd)
+	defer cancel()
+	if until, err := l.d.lastEnd(ctx, l.job); err == nil && until != "" {
+		for _, s := range l.logs {
+			s.read(ctx, l.d, false, until)
+		}
+	}
+	l.out.flush()
+}
+
+// namedContainer is a container with the name that the job log gives it.
+type namedContainer struct{ id, name string }
+
+// servicesOf finds a job's services and sidecar, and when its latest stage on
+// the build side ended, by the engine's clock.
+func (d *Driver) servicesOf(ctx context.Context, job string) (found []namedContainer, since string, err error) {
+	_, sandbox, err := d.jobContainer(ctx, job)
+	if err != nil {
+		return nil, "", err
+	}
+	if since, err = d.lastEnd(ctx, job); err != nil {
+		return nil, "", err
+	}
+	list, err := d.api.ContainerList(ctx, container.ListOptions{All: true, Filters: labelled(labelSandbox + "=" + sandbox)})
+	if err != nil {
+		return nil, "", d.explain("looking for the job's services", err)
+	}
+	for _, c := range list {
+		if role := plan.Role(c.Labels[labelRole]); role != plan.RoleService && role != plan.RoleSidecar {
+			continue
+		}
+		full, err := d.api.ContainerInspect(ctx, c.ID)
+		if err != nil {
+			return found, since, d.explain("looking at a service", err)
+		}
+		name := strings.Join(serviceNames(full, sandbox), "-")
+		if name == "" {
+			name = c.Image
+		}
+		found = append(found, namedContainer{c.ID, name})
+	}
+	return found, since, nil
+}
+
+// lastEnd is when the job container last ended, or "".
+func (d *Driver) lastEnd(ctx context.Context, job string) (string, error) {
+	id, _, err := d.jobContainer(ctx, job)
+	if err != nil {
+		return "", err
+	}
+	c, err := d.api.ContainerInspect(ctx, id)
+	if err != nil {
+		return "", d.explain("looking at the job container", err)
+	}
+	if end, err := time.Parse(time.RFC3339Nano, c.State.FinishedAt); err != nil || end.Year() < 1970 {
+		return "", nil // it has not ended yet
+	}
+	return c.State.FinishedAt, nil
+}
+
+// serviceLog shows the log of one service.
+type serviceLog struct {
+	id string
+	// since is the time after which lines are new.
+	since string
+	show  func(text string)
+	shown int
+	held  []byte
+}
+
+// read shows the lines after since and, unless it is empty, up to until.
+func (s *serviceLog) read(ctx context.Context, d *Driver, follow bool, until string) {
+	log, err := d.api.ContainerLogs(ctx, s.id, container.LogsOptions{
+		ShowStdout: true, ShowStderr: true, Timestamps: true, Follow: follow, Since: after(s.since), Until: until,
+	})
+	if err != nil {
+		return // the service is gone, or the stage
+	}
+	defer log.Close()
+	defer context.AfterFunc(ctx, func() { log.Close() })()
+	_, _ = stdcopy.StdCopy(s, s, log) // what came is shown
+	s.held = nil                      // a line that was cut off comes again
+}
+
+// Write takes lines that begin with the time at which the engine got them.
+func (s *serviceLog) Write(p []byte) (int, error) {
+	s.held = append(s.held, p...)
+	for {
+		end := bytes.IndexByte(s.held, '\n')
+		if end < 0 {
+			if len(s.held) < maxServiceLine {
+				return len(p), nil
+			}
+			end = len(s.held) // the engine cuts it here, too
+		}
+		stamp, text, ok := strings.Cut(string(s.held[:end]), " ")
+		s.held = s.held[min(end+1, len(s.held)):]
+		if !ok {
+			continue
+		}
+		s.since = stamp
+		if s.shown > maxServiceLog {
+			continue
+		}
+		if s.shown += len(text) + 1; s.shown > maxServiceLog {
+			text = fmt.Sprintf("(it printed more than %d KB in one stage: the rest is left out here)", maxServiceLog>>10)
+		}
+		s.show(strings.TrimRight(text, "\r"))
+	}
+}
+
+// after returns the time just after a stamp of the engine's, or "".
+func after(stamp string) string {
+	t, err := time.Parse(time.RFC3339Nano, stamp)
+	if err != nil {
+		return ""
+	}
+	return t.Add(time.Nanosecond).Format(time.RFC3339Nano)
+}
