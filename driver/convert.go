@@ -48,6 +48,7 @@ func convert(p *plan.Plan, c plan.Container, name string, labels map[string]stri
 			NetworkMode: container.NetworkMode(networkName(p.Sandbox)),
 			Privileged:  c.Privileged,
 			ExtraHosts:  c.ExtraHosts,
+			Resources:   resources(c.Limits),
 			Mounts:      mounts(p, c, name, img),
 			// Run reads the log: another driver than this, as an engine's
 			// default may be, would lose lines or hang.
@@ -66,6 +67,16 @@ func convert(p *plan.Plan, c plan.Container, name string, labels map[string]stri
 		out.host.CgroupnsMode = container.CgroupnsModePrivate
 	}
 	return out
+}
+
+// resources are a container's limits. Memory and swap together are no more than
+// memory alone, or a leak would go on in the swap.
+func resources(l plan.Limits) container.Resources {
+	r := container.Resources{NanoCPUs: l.NanoCPUs, Memory: l.Memory, MemorySwap: l.Memory}
+	if l.PIDs > 0 {
+		r.PidsLimit = &l.PIDs
+	}
+	return r
 }
 
 func mounts(p *plan.Plan, c plan.Container, name string, img image.InspectResponse) []mount.Mount {

@@ -199,3 +199,17 @@ func TestNamesOfASandboxesObjects(t *testing.T) {
 		t.Errorf("sandbox id %q", id)
 	}
 }
+
+func TestLimitsLeaveNoSwapAndNothingElseUnset(t *testing.T) {
+	p := testPlan(t)
+	c := p.Services[0]
+	c.Limits = plan.Limits{NanoCPUs: 1_500_000_000, Memory: 64 << 20, PIDs: 7}
+	got := convert(p, c, "n", nil, withVolumes()).host.Resources
+	if got.NanoCPUs != 1_500_000_000 || got.Memory != 64<<20 || got.MemorySwap != 64<<20 || got.PidsLimit == nil || *got.PidsLimit != 7 {
+		t.Errorf("the engine is asked for %+v", got)
+	}
+	got = convert(p, p.Services[0], "n", nil, withVolumes()).host.Resources
+	if got.NanoCPUs != 0 || got.Memory != 0 || got.MemorySwap != 0 || got.PidsLimit != nil {
+		t.Errorf("without limits the engine is asked for %+v", got)
+	}
+}

@@ -191,10 +191,14 @@ func (d *Driver) pollByExec(ctx context.Context, id string, withTLS bool) bool {
 
 // sidecarDied explains a sidecar that exited before it was ready.
 func (d *Driver) sidecarDied(ctx context.Context, id string, p *plan.Plan, code int64) error {
+	hint := "look at the last lines above: often a wrong argument in the service's command, or an image that is no dind image"
+	if d.outOfMemory(ctx, id) {
+		hint = "it ran out of memory: raise " + plan.LimitKey(plan.RoleSidecar) + ".memory in the settings"
+	}
 	return fault.System(
 		fmt.Errorf("the docker daemon of this job (%s) exited with code %d before it answered%s",
 			p.Sidecar.Image.Name, code, d.lastLog(ctx, id)),
-		"look at the last lines above: often a wrong argument in the service's command, or an image that is no dind image")
+		hint)
 }
 
 // notReady explains a sidecar that runs and does not answer.

@@ -6,7 +6,9 @@ import (
 	"strings"
 	"sync"
 
+	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/plan"
 )
 
 // tail keeps the end of what a script printed, to look for the reason of its
@@ -104,6 +106,27 @@ var causes = []cause{
 		func(m []string) string { return "there is no host " + m[1] + " for this job" },
 		"check the name; services are reached by their alias, the docker daemon as docker",
 	},
+}
+
+// outOfMemory explains what the kernel killed. Whatever a job runs by docker
+// counts as its daemon's.
+func outOfMemory(o driver.OutOfMemory) diagnosis {
+	what := map[plan.Role]string{
+		plan.RoleSidecar: "the docker daemon of this job, or a container or build in it,",
+		plan.RoleJob:     "the job's script",
+		plan.RoleHelper:  "the helper, which clones and caches,",
+		plan.RoleService: "service " + o.Name,
+	}[o.Role]
+	if o.Limit == 0 {
+		return diagnosis{
+			what + " ran out of memory",
+			"a limit that the pipeline itself has set, or all of the runner host's memory, is used up",
+		}
+	}
+	return diagnosis{
+		fmt.Sprintf("%s ran out of memory: the limit is %s", what, config.Size(o.Limit)),
+		"use less, or ask the runner's admin to raise " + plan.LimitKey(o.Role) + ".memory in the settings",
+	}
 }
 
 // diagnose looks for the reason of a failed script: first at the sidecar, then

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/plan"
 )
 
 func TestDiagnosesOfKnownMessages(t *testing.T) {
@@ -103,5 +104,23 @@ func TestTheTailKeepsTheEnd(t *testing.T) {
 	_, _ = end.Write([]byte("the end"))
 	if got := end.String(); len(got) > tailSize || !strings.HasSuffix(got, "the end") {
 		t.Errorf("%d bytes, ending in %q", len(got), got[max(0, len(got)-20):])
+	}
+}
+
+func TestWhatRanOutOfMemoryIsNamedWithItsSetting(t *testing.T) {
+	for role, c := range map[plan.Role]struct{ line, hint string }{
+		plan.RoleSidecar: {"the docker daemon of this job, or a container or build in it, ran out of memory: the limit is 64 MB", "limits.sidecar.memory"},
+		plan.RoleJob:     {"the job's script ran out of memory: the limit is 64 MB", "limits.job.memory"},
+		plan.RoleHelper:  {"the helper, which clones and caches, ran out of memory: the limit is 64 MB", "limits.helper.memory"},
+		plan.RoleService: {"service redis:7 ran out of memory: the limit is 64 MB", "limits.services.memory"},
+	} {
+		got := outOfMemory(driver.OutOfMemory{Role: role, Name: "redis:7", Limit: 64 << 20})
+		if got.line != c.line || !strings.Contains(got.hint, c.hint) {
+			t.Errorf("%s: %+v", role, got)
+		}
+		got = outOfMemory(driver.OutOfMemory{Role: role, Name: "redis:7"})
+		if strings.Contains(got.line+got.hint, "limits.") {
+			t.Errorf("%s without a limit: %+v", role, got)
+		}
 	}
 }

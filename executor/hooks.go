@@ -182,6 +182,7 @@ func (c *call) runStage(ctx context.Context, d *driver.Driver, job, stage string
 	end := &tail{}
 	// In one stream with the script's output, or the Runner may mix the order.
 	log := &jobLog{out: c.stdout, colour: c.log.colour}
+	memory := d.WatchMemory(ctx, job)
 	var code int
 	var err error
 	if buildSide(stage) {
@@ -194,13 +195,17 @@ func (c *call) runStage(ctx context.Context, d *driver.Driver, job, stage string
 			log.say(line)
 		}
 	}
+	killed := memory.End(ctx, err != nil || code != 0)
+	for _, k := range killed {
+		log.explain(outOfMemory(k))
+	}
 	if err != nil {
 		return err
 	}
 	if code == 0 {
 		return nil
 	}
-	if stage != afterScript {
+	if stage != afterScript && len(killed) == 0 {
 		if found, ok := diagnose(end.String(), d.Sidecar(ctx, job)); ok {
 			log.explain(found)
 		}

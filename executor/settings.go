@@ -76,8 +76,30 @@ func (c *call) explainSettings(file string) error {
 		{"job.image", s.Job.Image},
 		{"job.allowed_images", list(s.Job.AllowedImages)},
 		{"services.allowed_images", list(s.Services.AllowedImages)},
+		{"limits.sidecar", limit(s.Limits.Sidecar)},
+		{"limits.job", limit(s.Limits.Job)},
+		{"limits.services", limit(s.Limits.Services)},
+		{"limits.helper", limit(s.Limits.Helper)},
 	} {
 		fmt.Fprintf(c.stdout, "%-24s %s\n", line[0], line[1])
 	}
 	return nil
+}
+
+// limit writes the limits of one kind of container, or that there is none.
+func limit(l config.Limit) string {
+	var parts []string
+	if l.CPUs > 0 {
+		parts = append(parts, fmt.Sprintf("%g CPUs", l.CPUs))
+	}
+	if l.Memory > 0 {
+		parts = append(parts, l.Memory.String()+" of memory")
+	}
+	if l.PIDs > 0 {
+		parts = append(parts, fmt.Sprintf("%d processes", l.PIDs))
+	}
+	if len(parts) == 0 {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
 }
