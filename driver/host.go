@@ -31,6 +31,7 @@ func (d *Driver) Facts(ctx context.Context) (plan.Facts, error) {
 	}
 	var networks []network.Summary
 	var version types.Version
+	var dataRoot string
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
 		networks, err = d.api.NetworkList(gctx, network.ListOptions{})
@@ -40,11 +41,19 @@ func (d *Driver) Facts(ctx context.Context) (plan.Facts, error) {
 		version, err = d.api.ServerVersion(gctx)
 		return err
 	})
+	if d.local() {
+		g.Go(func() error {
+			// An engine that does not tell is none whose disk can be looked at.
+			info, _ := d.api.Info(gctx)
+			dataRoot = info.DockerRootDir
+			return nil
+		})
+	}
 	if err := g.Wait(); err != nil {
 		return plan.Facts{}, d.explain("asking the engine", err)
 	}
 	facts := hostFacts("/")
-	facts.Arch = helperArch(version.Arch)
+	facts.Arch, facts.DataRoot = helperArch(version.Arch), dataRoot
 	for _, n := range networks {
 		for _, c := range n.IPAM.Config {
 			if p, err := netip.ParsePrefix(c.Subnet); err == nil && p.Addr().Is4() {

@@ -69,7 +69,8 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 		return err
 	}
 	defer d.Close()
-	ctx, cancel := context.WithTimeout(ctx, settings.Pull.Timeout.Std()+settings.Sidecar.ReadyTimeout.Std()+settings.Services.ReadyTimeout.Std()+prepareSlack)
+	ctx, cancel := context.WithTimeout(ctx, settings.Admission.Wait.Std()+settings.Pull.Timeout.Std()+
+		settings.Sidecar.ReadyTimeout.Std()+settings.Services.ReadyTimeout.Std()+prepareSlack)
 	defer cancel()
 
 	var facts plan.Facts
@@ -100,12 +101,15 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 		c.log.warn(w)
 	}
 
-	// What others left is removed while the daemon boots; what that cannot
-	// finish in time is left to the next job or to gc.
+	// What others left is removed while the daemon boots, or the job waits
+	// for room; what that cannot finish in time is left to the next job or to gc.
 	sweep, stopSweep := context.WithTimeout(ctx, sweepBound)
 	defer stopSweep()
 	go func() { _, _ = d.Sweep(sweep, began, false) }()
 
+	if err := d.Admit(ctx, settings.Admission, facts.DataRoot, c.log.say); err != nil {
+		return err
+	}
 	ready, err := d.Prepare(ctx, pl, c.log.say)
 	took := time.Since(began) - ready.Services
 	for _, w := range ready.Warnings {

@@ -46,7 +46,7 @@ func TestConfigTomlExampleFitsTheProgram(t *testing.T) {
 	}
 	s := config.Default()
 	seconds := func(n int) time.Duration { return time.Duration(n) * time.Second }
-	if need := s.Pull.Timeout.Std() + s.Sidecar.ReadyTimeout.Std(); seconds(c.PrepareTimeout) <= need {
+	if need := s.Admission.Wait.Std() + s.Pull.Timeout.Std() + s.Sidecar.ReadyTimeout.Std() + s.Services.ReadyTimeout.Std(); seconds(c.PrepareTimeout) <= need {
 		t.Errorf("prepare_exec_timeout must be above %s", need)
 	}
 	if seconds(c.CleanupTimeout) <= s.Cleanup.Timeout.Std() {

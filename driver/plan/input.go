@@ -85,6 +85,8 @@ type Facts struct {
 	Arch string
 	// RegistryCAs are PEM certificates by registry host and port.
 	RegistryCAs map[string][]byte
+	// DataRoot is where the engine keeps its data, if it is on this host.
+	DataRoot string
 }
 
 // Secret is a value that no message and no log may show. It is held behind a

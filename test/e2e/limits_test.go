@@ -54,3 +54,13 @@ func TestAnEngineThatHasFewerCPUs(t *testing.T) {
 		t.Fatalf("the job ended as %s", r.State)
 	}
 }
+
+func TestAHostWithoutRoomTakesNoJob(t *testing.T) {
+	rig.Unchanged(t, world.Engine)
+	r := runJobUnchecked(t, world.Job(`echo never`), with(t, "[admission]\nmin_free_disk = \"100000g\"\nwait = \"1s\"\n")).quietCleanup().
+		says("waiting: ", " of disk are free, 97.66 TB are wanted\n", "error: this runner's host is too full to begin: ", "hint: make room").
+		saysNot("\nnever", "using ")
+	if r.State != local.SystemFailure || r.Attempts != 3 {
+		t.Fatalf("the job ended as %s after %d attempts, want a system failure after 3", r.State, r.Attempts)
+	}
+}

@@ -1,0 +1,88 @@
+package driver
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+)
+
+// admissionEvery is the pause between two looks at what is free; tests shorten
+// it.
+var admissionEvery = time.Second
+
+// Admit returns when this host has free what the settings want, dataRoot being
+// where a local engine keeps its data. say gets one line if that takes a wait.
+func (d *Driver) Admit(ctx context.Context, a config.Admission, dataRoot string, say func(string)) error {
+	return admit(ctx, a, func() plan.Free { return d.free(dataRoot) }, say)
+}
+
+func admit(ctx context.Context, a config.Admission, look func() plan.Free, say func(string)) error {
+	lacks := plan.Lacks(a, look())
+	if lacks == "" {
+		return nil
+	}
+	if a.Wait > 0 {
+		say("waiting: " + lacks)
+		began := time.Now()
+		bound := time.NewTimer(a.Wait.Std())
+		defer bound.Stop()
+		tick := time.NewTicker(admissionEvery)
+		defer tick.Stop()
+		for waiting := true; waiting; {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-bound.C:
+				waiting = false
+			case <-tick.C:
+			}
+			if lacks = plan.Lacks(a, look()); lacks == "" {
+				say("waited " + time.Since(began).Round(time.Second).String())
+				return nil
+			}
+		}
+	}
+	return fault.System(errors.New("this runner's host is too full to begin: "+lacks),
+		"make room on the runner host (docker system df, gitlab-dind-executor gc), or change admission in the settings")
+}
+
+// free looks at what the engine's host has left, if that is this one. A Runner
+// in a container need not see the engine's data, but may see the host's memory.
+func (d *Driver) free(dataRoot string) plan.Free {
+	free := plan.Free{Disk: -1, Memory: -1}
+	if !d.local() {
+		return free
+	}
+	var fs syscall.Statfs_t
+	if dataRoot != "" && syscall.Statfs(dataRoot, &fs) == nil {
+		free.Disk = int64(fs.Bavail) * fs.Bsize
+	}
+	if table, err := os.ReadFile("/proc/meminfo"); err == nil {
+		free.Memory = memAvailable(table)
+	}
+	return free
+}
+
+// memAvailable reads /proc/meminfo: bytes, or -1.
+func memAvailable(table []byte) int64 {
+	lines := bufio.NewScanner(bytes.NewReader(table))
+	for lines.Scan() {
+		f := strings.Fields(lines.Text()) // MemAvailable:   24135004 kB
+		if len(f) == 3 && f[0] == "MemAvailable:" && f[2] == "kB" {
+			if n, err := strconv.ParseInt(f[1], 10, 64); err == nil && n >= 0 {
+				return n << 10
+			}
+		}
+	}
+	return -1
+}

@@ -1,0 +1,85 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+)
+
+func TestAJobWaitsUntilThereIsRoom(t *testing.T) {
+	shortly(t, &admissionEvery, time.Millisecond)
+	full, free := plan.Free{Disk: 1 << 30, Memory: 1 << 30}, plan.Free{Disk: 3 << 30, Memory: 1 << 30}
+	wants := config.Admission{MinFreeDisk: 2 << 30, Wait: config.Duration(time.Minute)}
+	for name, c := range map[string]struct {
+		looks  []plan.Free // the last goes on for ever
+		wait   time.Duration
+		cancel bool
+		said   []string
+		fails  string
+	}{
+		"room at once":              {looks: []plan.Free{free}, wait: time.Minute},
+		"room after a while":        {looks: []plan.Free{full, full, full, free}, wait: time.Minute, said: []string{"waiting: 1 GB of disk are free, 2 GB are wanted", "waited 0s"}},
+		"no room in time":           {looks: []plan.Free{full}, wait: 20 * time.Millisecond, said: []string{"waiting: 1 GB of disk are free, 2 GB are wanted"}, fails: "too full to begin: 1 GB of disk are free, 2 GB are wanted"},
+		"no room, and nobody waits": {looks: []plan.Free{full}, fails: "too full to begin"},
+		"the job is cancelled":      {looks: []plan.Free{full}, wait: time.Minute, cancel: true, said: []string{"waiting: 1 GB of disk are free, 2 GB are wanted"}, fails: "canceled"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			looks := 0
+			var said []string
+			wants.Wait = config.Duration(c.wait)
+			err := admit(ctx, wants, func() plan.Free {
+				looks++
+				if c.cancel && looks == 3 {
+					cancel()
+				}
+				return c.looks[min(looks, len(c.looks))-1]
+			}, func(line string) { said = append(said, line) })
+			if !slices.Equal(said, c.said) {
+				t.Errorf("said %q, want %q", said, c.said)
+			}
+			if (err == nil) != (c.fails == "") || err != nil && !strings.Contains(err.Error(), c.fails) {
+				t.Errorf("error %v, want %q", err, c.fails)
+			}
+			if err != nil && !errors.Is(err, context.Canceled) && (fault.IsOfJob(err) || fault.HintOf(err) == "") {
+				t.Errorf("of job %t, hint %q", fault.IsOfJob(err), fault.HintOf(err))
+			}
+		})
+	}
+}
+
+func TestTheMemoryThatIsAvailable(t *testing.T) {
+	for table, want := range map[string]int64{
+		"MemTotal:       24684092 kB\nMemFree: 1 kB\nMemAvailable:   24135004 kB\n": 24135004 << 10,
+		"MemTotal: 1 kB\n":      -1,
+		"MemAvailable: -5 kB\n": -1,
+		"MemAvailable: x kB\n":  -1,
+		"":                      -1,
+	} {
+		if got := memAvailable([]byte(table)); got != want {
+			t.Errorf("%q has %d bytes, want %d", table, got, want)
+		}
+	}
+}
+
+func TestNobodyLooksAtAHostThatIsNotTheEngines(t *testing.T) {
+	remote := &Driver{host: "tcp://192.0.2.1:2375"}
+	if got := remote.free("/"); got.Disk != -1 || got.Memory != -1 {
+		t.Errorf("a remote engine has %+v", got)
+	}
+	local := &Driver{host: "unix:///var/run/docker.sock"}
+	if got := local.free("/"); got.Disk <= 0 || got.Memory <= 0 {
+		t.Errorf("a local engine has %+v", got)
+	}
+	if got := local.free("/no/such/directory"); got.Disk != -1 || got.Memory <= 0 {
+		t.Errorf("an engine whose data are elsewhere has %+v", got)
+	}
+}
