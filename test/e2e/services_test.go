@@ -2,8 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"io"
-	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -140,39 +138,11 @@ func TestAServiceThatHasDoneItsWork(t *testing.T) {
 // and the helper must dial.
 func TestServicesOfARemoteEngine(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			in, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go forward(in, strings.TrimPrefix(world.Engine.DaemonHost(), "unix://"))
-		}
-	}()
+	addr := forwarded(t, strings.TrimPrefix(world.Engine.DaemonHost(), "unix://"))
 	p := withServices(world.Job(`echo on it goes`),
 		local.Image{Name: rig.ImageRedis, Alias: "cache"}, quietly(t, "EXPOSE 80"))
-	runJobUnchecked(t, p, with(t, fmt.Sprintf("[engine]\nhost = \"tcp://%s\"\n[services]\nready_timeout = \"3s\"\n", l.Addr()))).
+	runJobUnchecked(t, p, with(t, fmt.Sprintf("[engine]\nhost = \"tcp://%s\"\n[services]\nready_timeout = \"3s\"\n", addr))).
 		succeeded().quietCleanup().saysNot("cache) is not ready").says("idle) is not ready, nothing listens on port 80", "on it goes")
-}
-
-// forward joins a connection with a socket; each end may close its half.
-func forward(in net.Conn, socket string) {
-	defer in.Close()
-	out, err := net.Dial("unix", socket)
-	if err != nil {
-		return
-	}
-	defer out.Close()
-	go func() {
-		_, _ = io.Copy(out, in)
-		_ = out.(*net.UnixConn).CloseWrite()
-	}()
-	_, _ = io.Copy(in, out)
 }
 
 func TestLogsOfServicesInTheJobLog(t *testing.T) {
