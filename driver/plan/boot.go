@@ -38,7 +38,15 @@ if command -v containerd >/dev/null && [ -f $c ]; then
   while [ ! -S $s ] && [ $i -lt 300 ] && kill -0 $! 2>/dev/null; do sleep 0.01; i=$((i+1)); done
   if [ -S $s ]; then set -- --containerd=$s "$@"; else kill $! 2>/dev/null; wait $! 2>/dev/null; fi
 fi
+for d in $` + bootDNS + `; do echo "nameserver $d"; done >>/etc/resolv.conf
 exec "$0" "$@"`
+
+// bootDNS is the variable by which bootFast learns of name servers. Behind
+// Docker's own resolver in /etc/resolv.conf they serve every container inside:
+// dockerd leaves that resolver out where it cannot be reached, and keeps it
+// where it can, so that the sandbox's names are known on networks that a job
+// makes and with --network host. The dns key of daemon.json would replace it.
+const bootDNS = "GITLAB_DIND_EXECUTOR_DNS"
 
 // Boot returns the sidecar's entrypoint and command for an image with the given
 // entrypoint and command: those of the plan, or, where the image boots as the

@@ -77,5 +77,9 @@ func (s Sidecar) Fit(image DindImage, host EngineHost) (Sidecar, []string, error
 	dropFlagged(s.DaemonConfig, flags)
 	dropUnknown(s.DaemonConfig, version)
 	s.Entrypoint, s.Command = s.Boot(image.Entrypoint, image.Command)
+	if servers, ok := s.DaemonConfig["dns"].([]string); ok && slices.Contains(s.Entrypoint, bootFast) {
+		s.Environment = append(slices.Clone(s.Environment), bootDNS+"="+strings.Join(servers, " "))
+		delete(s.DaemonConfig, "dns")
+	}
 	return s, warnings, nil
 }

@@ -175,3 +175,27 @@ func TestStorageDriverThatAPipelineNames(t *testing.T) {
 		})
 	}
 }
+
+func TestNameServersStandBehindDockersOwnWhereTheSidecarBootsFast(t *testing.T) {
+	sc := Sidecar{FastBoot: true, DaemonConfig: map[string]any{"dns": []string{"192.0.2.53", "192.0.2.54"}}}
+	official := DindImage{Entrypoint: []string{"dockerd-entrypoint.sh"}}
+	fast, _, err := sc.Fit(official, EngineHost{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := fast.DaemonConfig["dns"]; ok || !slices.Contains(fast.Environment, bootDNS+"=192.0.2.53 192.0.2.54") {
+		t.Errorf("the daemon would not know the sandbox's names: %v %v", fast.DaemonConfig, fast.Environment)
+	}
+	sc.FastBoot = false
+	slow, _, err := sc.Fit(official, EngineHost{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := slow.DaemonConfig["dns"]; !ok || len(slow.Environment) > 0 {
+		t.Errorf("without our boot the daemon has no name servers: %v %v", slow.DaemonConfig, slow.Environment)
+	}
+	sc.FastBoot, sc.Command = true, []string{"--dns=192.0.2.1"}
+	if own, _, err := sc.Fit(official, EngineHost{}); err != nil || len(own.Environment) > 0 {
+		t.Errorf("the job's own name servers are not alone: %v %v", own.Environment, err)
+	}
+}

@@ -45,7 +45,8 @@ func TestRedisAndPostgresByNamesAndAliases(t *testing.T) {
 			`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`,
 			`ip() { getent hosts $1 | cut -d' ' -f1; }`,
 			`docker run --rm --add-host kv:$(ip kv) --add-host db:$(ip db) $CI_REGISTRY/base/busybox sh -c "printf 'SET k from-inside\r\nQUIT\r\n' | nc kv 6379; nc db 5432 </dev/null && echo db from inside"`,
-			`docker run --rm --network host --add-host cache:$(ip cache) $CI_REGISTRY/base/busybox sh -c "printf 'GET k\r\nQUIT\r\n' | nc cache 6379"`,
+			`docker run --rm --network host $CI_REGISTRY/base/busybox sh -c "printf 'GET k\r\nQUIT\r\n' | nc cache 6379"`,
+			`docker network create made && docker run --rm --network made $CI_REGISTRY/base/busybox sh -c "printf 'GET k\r\nQUIT\r\n' | nc gitlab-dind-executor.test-redis 6379 | sed s/^/made:/"`,
 		),
 		local.Image{Name: rig.ImageRedis, Alias: "kv, cache,memory", Command: []string{"redis-server", "--maxmemory", "32mb"}},
 		local.Image{Name: rig.ImagePostgres, Alias: "db sql", Variables: []local.Variable{
@@ -57,7 +58,7 @@ func TestRedisAndPostgresByNamesAndAliases(t *testing.T) {
 		"ready in", "more for services",
 		"gitlab-dind-executor.test__redis +PONG\n+OK\n", "gitlab-dind-executor.test-redis +PONG", "kv +PONG", "cache +PONG", "memory +PONG",
 		"__postgres is there", "-postgres is there", "db is there", "sql is there",
-		"+OK", "db from inside", "from-inside",
+		"+OK", "db from inside", "from-inside", "made:from-inside",
 	)
 }
 
