@@ -43,6 +43,10 @@ type Sidecar struct {
 	// AllowedImages are doublestar patterns over normalised references; only
 	// an image that matches one runs privileged.
 	AllowedImages []string `toml:"allowed_images"`
+	// Privilege is one of Privileges; Runtime is the engine's OCI runtime for
+	// PrivilegeRuntime and empty for the others.
+	Privilege string `toml:"privilege"`
+	Runtime   string `toml:"runtime"`
 	// Arguments are appended to dockerd's, before those of the job's service.
 	Arguments []string `toml:"arguments"`
 	// Commands says what a dind service's command may be: CommandsAny or
@@ -78,6 +82,8 @@ type Job struct {
 	// StartEarly are doublestar patterns over normalised references: images
 	// whose container starts while the inner daemon boots.
 	StartEarly []string `toml:"start_early"`
+	// NoNewPrivileges makes setuid programs in the container powerless.
+	NoNewPrivileges bool `toml:"no_new_privileges"`
 }
 
 // Services is about a job's services but the dind service.
@@ -201,6 +207,8 @@ type Policy struct {
 type PolicySidecar struct {
 	Image         string   `toml:"image"`
 	AllowedImages []string `toml:"allowed_images"`
+	Privilege     string   `toml:"privilege"`
+	Runtime       string   `toml:"runtime"`
 }
 
 // PolicyJob changes the settings of the same names.
@@ -240,6 +248,7 @@ func Default() Settings {
 			Image:           "docker:dind",
 			AllowedImages:   []string{"docker.io/library/docker:*", "docker.io/library/docker@*"},
 			Arguments:       []string{},
+			Privilege:       PrivilegePrivileged,
 			Commands:        CommandsAny,
 			RegistryMirrors: []string{},
 			Plaintext:       PlaintextWarn,

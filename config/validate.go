@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -65,6 +66,7 @@ func validate(s Settings) []keyFault {
 	}
 	image("sidecar.image", s.Sidecar.Image)
 	patterns("sidecar.allowed_images", s.Sidecar.AllowedImages)
+	validatePrivilege("sidecar", s.Sidecar.Image, s.Sidecar.Privilege, s.Sidecar.Runtime, add)
 	for _, a := range s.Sidecar.Arguments {
 		if !strings.HasPrefix(a, "-") {
 			add("sidecar.arguments", "must start with a dash: %q", a)
@@ -146,6 +148,10 @@ func validate(s Settings) []keyFault {
 		patterns(key+".services.allowed_images", p.Services.AllowedImages)
 		if p.Sidecar.Image != "" {
 			image(key+".sidecar.image", p.Sidecar.Image)
+		}
+		if sc := p.Sidecar; sc.Privilege != "" || sc.Runtime != "" {
+			validatePrivilege(key+".sidecar", cmp.Or(sc.Image, s.Sidecar.Image), cmp.Or(sc.Privilege, s.Sidecar.Privilege),
+				cmp.Or(sc.Runtime, s.Sidecar.Runtime), add)
 		}
 		if p.Job.Image != "" {
 			image(key+".job.image", p.Job.Image)

@@ -18,6 +18,9 @@ type file struct {
 	path    string
 	mode    int64
 	content []byte
+	// uid owns the file, and the directories above it that are made for it
+	// alone.
+	uid int
 }
 
 // putFiles copies files into a container that need not run. Directories that
@@ -45,11 +48,11 @@ func archive(files []file) ([]byte, error) {
 				continue
 			}
 			made[dir] = true
-			if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir[1:] + "/", Mode: 0o755}); err != nil {
+			if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir[1:] + "/", Mode: 0o755, Uid: f.uid, Gid: f.uid}); err != nil {
 				return nil, err
 			}
 		}
-		if err := w.WriteHeader(&tar.Header{Name: f.path[1:], Mode: f.mode, Size: int64(len(f.content))}); err != nil {
+		if err := w.WriteHeader(&tar.Header{Name: f.path[1:], Mode: f.mode, Size: int64(len(f.content)), Uid: f.uid, Gid: f.uid}); err != nil {
 			return nil, err
 		}
 		if _, err := w.Write(f.content); err != nil {

@@ -28,10 +28,10 @@ func TestDirectoriesAboveAFile(t *testing.T) {
 
 func TestFilesForAContainer(t *testing.T) {
 	b, err := archive([]file{
-		{"/etc/docker/daemon.json", 0o644, []byte("{}")},
-		{"/etc/docker/certs.d/r/ca.crt", 0o644, []byte("pem")},
-		{"/certs/server/key.pem", 0o600, []byte("key")},
-		{"/empty", 0o644, nil},
+		{path: "/etc/docker/daemon.json", mode: 0o644, content: []byte("{}")},
+		{path: "/etc/docker/certs.d/r/ca.crt", mode: 0o644, content: []byte("pem")},
+		{path: "/certs/server/key.pem", mode: 0o600, content: []byte("key")},
+		{path: "/empty", mode: 0o644, content: nil},
 	})
 	if err != nil {
 		t.Fatal(err)

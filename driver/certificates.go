@@ -90,19 +90,19 @@ func encodePEM(kind string, der []byte) []byte {
 // The client's files stay there for a later claim and for commands within.
 func (c *certificates) serverFiles(dir string) []file {
 	return append([]file{
-		{path.Join(dir, "ca/cert.pem"), 0o644, c.ca},
-		{path.Join(dir, "server/ca.pem"), 0o644, c.ca},
-		{path.Join(dir, "server/cert.pem"), 0o644, c.serverCert},
-		{path.Join(dir, "server/key.pem"), 0o600, c.serverKey},
+		{path: path.Join(dir, "ca/cert.pem"), mode: 0o644, content: c.ca},
+		{path: path.Join(dir, "server/ca.pem"), mode: 0o644, content: c.ca},
+		{path: path.Join(dir, "server/cert.pem"), mode: 0o644, content: c.serverCert},
+		{path: path.Join(dir, "server/key.pem"), mode: 0o600, content: c.serverKey},
 	}, c.clientFiles(path.Join(dir, "client"))...)
 }
 
 // clientFiles go into the job container, readable by any user of its image.
 func (c *certificates) clientFiles(dir string) []file {
 	return []file{
-		{path.Join(dir, "ca.pem"), 0o644, c.ca},
-		{path.Join(dir, "cert.pem"), 0o644, c.clientCert},
-		{path.Join(dir, "key.pem"), 0o644, c.clientKey},
+		{path: path.Join(dir, "ca.pem"), mode: 0o644, content: c.ca},
+		{path: path.Join(dir, "cert.pem"), mode: 0o644, content: c.clientCert},
+		{path: path.Join(dir, "key.pem"), mode: 0o644, content: c.clientKey},
 	}
 }
 

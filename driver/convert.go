@@ -62,10 +62,7 @@ func convert(p *plan.Plan, c plan.Container, name string, labels map[string]stri
 		}},
 		platform: platform(c.Image.Platform),
 	}
-	if c.Privileged {
-		// The inner daemon's cgroups are its own, not the host's.
-		out.host.CgroupnsMode = container.CgroupnsModePrivate
-	}
+	entitle(out.host, c)
 	return out
 }
 
@@ -77,6 +74,28 @@ func resources(l plan.Limits) container.Resources {
 		r.PidsLimit = &l.PIDs
 	}
 	return r
+}
+
+// entitle translates what a container may do.
+func entitle(host *container.HostConfig, c plan.Container) {
+	r := c.Rights
+	host.CapAdd, host.CapDrop = r.CapAdd, r.CapDrop
+	host.Runtime = r.Runtime
+	if c.Privileged || r.PrivateCgroups {
+		// The inner daemon's cgroups are its own, not the host's.
+		host.CgroupnsMode = container.CgroupnsModePrivate
+	}
+	if r.Unconfined {
+		host.SecurityOpt = append(host.SecurityOpt, "seccomp=unconfined", "apparmor=unconfined")
+		// Empty, not nil: none, not the engine's own.
+		host.MaskedPaths, host.ReadonlyPaths = []string{}, []string{}
+	}
+	if r.NoNewPrivileges {
+		host.SecurityOpt = append(host.SecurityOpt, "no-new-privileges")
+	}
+	for _, d := range r.Devices {
+		host.Devices = append(host.Devices, container.DeviceMapping{PathOnHost: d, PathInContainer: d, CgroupPermissions: "rwm"})
+	}
 }
 
 func mounts(p *plan.Plan, c plan.Container, name string, img image.InspectResponse) []mount.Mount {

@@ -10,6 +10,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/mount"
+	"github.com/google/go-cmp/cmp"
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver/plan"
@@ -117,6 +118,32 @@ func TestOnlyTheSidecarIsPrivileged(t *testing.T) {
 		if string(host.NetworkMode) != "dind-0123456789ab" {
 			t.Errorf("%s: network %q", c.Role, host.NetworkMode)
 		}
+	}
+}
+
+func TestRightsAreTranslated(t *testing.T) {
+	p := testPlan(t)
+	c := p.Job.Container
+	ordinary := convert(p, c, "n", nil, withVolumes()).host
+	if len(ordinary.CapAdd)+len(ordinary.CapDrop)+len(ordinary.SecurityOpt)+len(ordinary.Devices) > 0 ||
+		ordinary.MaskedPaths != nil || ordinary.ReadonlyPaths != nil || ordinary.CgroupnsMode != "" || ordinary.Runtime != "" {
+		t.Errorf("an ordinary container is none: %+v", ordinary)
+	}
+	c.Rights = plan.Rights{
+		CapAdd: []string{"SYS_ADMIN"}, CapDrop: []string{"ALL"}, Unconfined: true, PrivateCgroups: true,
+		Devices: []string{"/dev/net/tun"}, Runtime: "sysbox-runc", NoNewPrivileges: true,
+	}
+	got := convert(p, c, "n", nil, withVolumes()).host
+	want := container.HostConfig{
+		CapAdd: []string{"SYS_ADMIN"}, CapDrop: []string{"ALL"}, CgroupnsMode: "private", Runtime: "sysbox-runc",
+		SecurityOpt: []string{"seccomp=unconfined", "apparmor=unconfined", "no-new-privileges"},
+		// Empty, not nil, which would mean the engine's own.
+		MaskedPaths: []string{}, ReadonlyPaths: []string{},
+	}
+	want.Devices = []container.DeviceMapping{{PathOnHost: "/dev/net/tun", PathInContainer: "/dev/net/tun", CgroupPermissions: "rwm"}}
+	want.NetworkMode, want.Mounts, want.LogConfig, want.ExtraHosts = got.NetworkMode, got.Mounts, got.LogConfig, got.ExtraHosts
+	if diff := cmp.Diff(&want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

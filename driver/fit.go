@@ -12,7 +12,7 @@ import (
 func (prep *preparation) fit(ctx context.Context, img image.InspectResponse) (plan.Container, error) {
 	var dind plan.DindImage
 	if c := img.Config; c != nil {
-		dind = plan.DindImage{Docker: plan.ImageVersion(c.Env), Entrypoint: c.Entrypoint, Command: c.Cmd}
+		dind = plan.DindImage{Docker: plan.ImageVersion(c.Env), Entrypoint: c.Entrypoint, Command: c.Cmd, Volumes: imageVolumes(img)}
 	}
 	var host plan.EngineHost
 	if prep.p.Sidecar.AsksHost(dind) {

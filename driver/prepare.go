@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -155,6 +156,11 @@ func createFault(c plan.Container, err error) error {
 	if strings.Contains(err.Error(), "Range of CPUs") { // this host has fewer
 		return fault.System(err, "lower "+plan.LimitKey(c.Role)+".cpus in the settings")
 	}
+	// "Unknown runtime specified", from engine 23 on "unknown or invalid runtime name".
+	if c.Rights.Runtime != "" && strings.Contains(strings.ToLower(err.Error()), "runtime") {
+		return fault.System(fmt.Errorf("the engine has no runtime %q: %w", c.Rights.Runtime, err),
+			"install it and name it under \"runtimes\" in the engine's daemon.json, or change sidecar.runtime")
+	}
 	if errdefs.IsInvalidArgument(err) && !strings.Contains(err.Error(), "capabilit") {
 		return fault.Job(fmt.Errorf("image %s: %w", c.Image.Name, err), "check entrypoint, command and user in the pipeline")
 	}
@@ -164,8 +170,12 @@ func createFault(c plan.Container, err error) error {
 // start returns what starts a container of the plan.
 func (d *Driver) start(c plan.Container) func(context.Context, string) error {
 	return func(ctx context.Context, id string) error {
-		return startFault(c.Image.Name, d.explain("starting the "+string(c.Role)+" container",
-			d.api.ContainerStart(ctx, id, container.StartOptions{})))
+		err := d.explain("starting the "+string(c.Role)+" container",
+			d.api.ContainerStart(ctx, id, container.StartOptions{}))
+		if err != nil && strings.Contains(err.Error(), "gathering device information") {
+			return fault.System(err, "this host lacks a device that the sidecar needs: load the kernel modules tun and fuse")
+		}
+		return startFault(c.Image.Name, err)
 	}
 }
 
@@ -192,7 +202,7 @@ func (prep *preparation) startJob(ctx context.Context, id string) error {
 			files = append(files, prep.certs.clientFiles(dir)...)
 		}
 	}
-	files = append(files, registryCAs(prep.p.Job.RegistryCAs)...)
+	files = append(files, registryCAs(plan.ConfigDir, prep.p.Job.RegistryCAs)...)
 	if err := prep.d.putFiles(ctx, id, files); err != nil {
 		return err
 	}
@@ -206,6 +216,7 @@ func (prep *preparation) startJob(ctx context.Context, id string) error {
 // answers.
 func (prep *preparation) startSidecar(ctx context.Context, id string) (Ready, error) {
 	d, s := prep.d, prep.sidecar
+	daemonConfigPath := path.Join(s.ConfigDir(), "daemon.json")
 	image, err := d.readFile(ctx, id, daemonConfigPath)
 	if err != nil {
 		return Ready{}, err
@@ -214,14 +225,20 @@ func (prep *preparation) startSidecar(ctx context.Context, id string) (Ready, er
 	if err != nil {
 		return Ready{}, err
 	}
-	files := []file{{plan.ContainerdConfig, 0o644, []byte(plan.ContainerdTOML)}}
+	var files []file
+	if s.FastBoot {
+		files = append(files, file{path: plan.ContainerdConfig, mode: 0o644, content: []byte(plan.ContainerdTOML)})
+	}
 	if config != nil {
-		files = append(files, file{daemonConfigPath, 0o644, config})
+		files = append(files, file{path: daemonConfigPath, mode: 0o644, content: config})
 	}
 	if prep.certs != nil {
 		files = append(files, prep.certs.serverFiles(certDir)...)
 	}
-	files = append(files, registryCAs(s.RegistryCAs)...)
+	files = append(files, registryCAs(s.ConfigDir(), s.RegistryCAs)...)
+	for i := range files {
+		files[i].uid = s.Owner()
+	}
 	if err := d.putFiles(ctx, id, files); err != nil {
 		return Ready{}, err
 	}
@@ -233,21 +250,19 @@ func (prep *preparation) startSidecar(ctx context.Context, id string) (Ready, er
 	return d.waitReady(ctx, id, prep.p, prep.certs)
 }
 
-// registryCAs puts each CA where docker, and what follows its ways, looks for it.
-func registryCAs(cas map[string][]byte) []file {
+// registryCAs puts each CA where docker, and what follows its ways, looks for
+// it below its directory of configuration.
+func registryCAs(configDir string, cas map[string][]byte) []file {
 	var files []file
 	for _, host := range slices.Sorted(maps.Keys(cas)) {
-		files = append(files, file{caPath(host), 0o644, cas[host]})
+		files = append(files, file{path: caPath(configDir, host), mode: 0o644, content: cas[host]})
 	}
 	return files
 }
 
 // caPath is where docker looks for the CA of a registry.
-func caPath(host string) string { return "/etc/docker/certs.d/" + host + "/ca.crt" }
+func caPath(configDir, host string) string { return path.Join(configDir, "certs.d", host, "ca.crt") }
 
-const (
-	daemonConfigPath = "/etc/docker/daemon.json"
-	certDir          = "/certs"
-)
+const certDir = "/certs"
 
 var errNotReady = errors.New("the docker daemon of this job did not answer in time")

@@ -153,5 +153,5 @@ func caHint(image string) string {
 	if named, err := reference.ParseNormalizedNamed(image); err == nil {
 		host = reference.Domain(named)
 	}
-	return "let the runner's admin put the registry's CA into " + caPath(host) + " of this host, for its docker engine"
+	return "let the runner's admin put the registry's CA into " + caPath(plan.ConfigDir, host) + " of this host, for its docker engine"
 }

@@ -48,6 +48,13 @@ exec "$0" "$@"`
 // makes and with --network host. The dns key of daemon.json would replace it.
 const bootDNS = "GITLAB_DIND_EXECUTOR_DNS"
 
+// writableCgroups comes before the entrypoint where the engine mounts cgroups
+// read-only and the inner daemon must make some.
+const writableCgroups = `while read -r _ _ _ _ point _; do
+  case $point in /sys/fs/cgroup|/sys/fs/cgroup/*) mount -o remount,bind,rw "$point" || exit 1 ;; esac
+done </proc/self/mountinfo
+`
+
 // Boot returns the sidecar's entrypoint and command for an image with the given
 // entrypoint and command: those of the plan, or, where the image boots as the
 // official ones do, the fast way. The engine drops an image's command when it is
@@ -63,8 +70,22 @@ func (s Sidecar) Boot(imageEntrypoint, imageCommand []string) (entrypoint, comma
 	ownContainerd := slices.ContainsFunc(flags, func(arg string) bool {
 		return arg == "--containerd" || strings.HasPrefix(arg, "--containerd=")
 	})
-	if !s.FastBoot || !official || !flagsOnly || ownContainerd {
+	prelude := ""
+	if s.Rights.WritableCgroups {
+		prelude = writableCgroups
+	}
+	if s.FastBoot && official && flagsOnly && !ownContainerd {
+		return []string{"sh", "-c", prelude + bootFast, imageEntrypoint[0]}, flags
+	}
+	if prelude == "" {
 		return s.Entrypoint, s.Command
 	}
-	return []string{"sh", "-c", bootFast, imageEntrypoint[0]}, flags
+	own, args := imageEntrypoint, flags
+	if s.Entrypoint != nil {
+		own, args = s.Entrypoint, s.Command // the engine's way: an entrypoint drops the image's command
+	}
+	if len(own) == 0 || own[0] == "" {
+		own = nil
+	}
+	return append([]string{"sh", "-c", prelude + `exec "$@"`, "sh"}, own...), args
 }

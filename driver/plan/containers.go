@@ -55,7 +55,7 @@ func (pl *planner) sidecar(declared *Service, inner inner) (Sidecar, error) {
 	sc := Sidecar{
 		Container: Container{
 			Role: RoleSidecar, Image: image, Entrypoint: svc.Entrypoint, User: svc.User,
-			Aliases: names, DataPath: "/var/lib/docker", Privileged: true,
+			Aliases: names, DataPath: "/var/lib/docker",
 		},
 		DaemonConfig:  pl.daemonConfig(inner),
 		RegistryCAs:   pl.facts.RegistryCAs,
@@ -97,6 +97,7 @@ func (pl *planner) sidecar(declared *Service, inner inner) (Sidecar, error) {
 		}
 	}
 	sc.Command = withArguments(svc.Command, args)
+	pl.entitle(&sc)
 	return sc, nil
 }
 
@@ -148,7 +149,7 @@ func (pl *planner) jobContainer(names []string) (JobContainer, error) {
 		Container: Container{
 			Role: RoleJob, Image: image, Entrypoint: img.Entrypoint, User: img.User,
 			Command:     []string{"sh", "-c", "echo '" + ShellMarker + "'; " + DetectShell},
-			Environment: env, Stdin: true,
+			Environment: env, Stdin: true, Rights: Rights{NoNewPrivileges: pl.s.Job.NoNewPrivileges},
 		},
 		CertDirs:    pl.conn.certDirs,
 		RegistryCAs: pl.facts.RegistryCAs,

@@ -14,6 +14,8 @@ type DindImage struct {
 	Docker Version
 	// Entrypoint and Command are the image's own.
 	Entrypoint, Command []string
+	// Volumes are the cleaned paths of its VOLUMEs.
+	Volumes []string
 }
 
 // EngineHost is what the engine tells of its host. Asking costs time, so it is
@@ -44,6 +46,9 @@ func beforeCgroupV2(v Version) bool { return v.Known() && v.Before(20, 10) }
 // of the job when that image cannot run here at all.
 func (s Sidecar) Fit(image DindImage, host EngineHost) (Sidecar, []string, error) {
 	version := image.Docker
+	if err := s.checkImage(image); err != nil {
+		return Sidecar{}, nil, err
+	}
 	if beforeCgroupV2(version) && host.CgroupVersion == "2" {
 		return Sidecar{}, nil, fault.Job(
 			fmt.Errorf("image %s cannot run here: docker %s does not know cgroup v2, which this host has", s.Image.Name, version),
@@ -77,7 +82,7 @@ func (s Sidecar) Fit(image DindImage, host EngineHost) (Sidecar, []string, error
 	dropFlagged(s.DaemonConfig, flags)
 	dropUnknown(s.DaemonConfig, version)
 	s.Entrypoint, s.Command = s.Boot(image.Entrypoint, image.Command)
-	if servers, ok := s.DaemonConfig["dns"].([]string); ok && slices.Contains(s.Entrypoint, bootFast) {
+	if servers, ok := s.DaemonConfig["dns"].([]string); ok && slices.ContainsFunc(s.Entrypoint, func(arg string) bool { return strings.HasSuffix(arg, bootFast) }) {
 		s.Environment = append(slices.Clone(s.Environment), bootDNS+"="+strings.Join(servers, " "))
 		delete(s.DaemonConfig, "dns")
 	}

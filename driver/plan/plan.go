@@ -95,6 +95,8 @@ type Container struct {
 	// DataPath is where the data root is mounted; empty without one.
 	DataPath   string
 	Privileged bool
+	// Rights are those between an ordinary container's and a privileged one's.
+	Rights Rights `json:",omitzero"`
 	// Stdin keeps a stdin open for one attached client.
 	Stdin  bool
 	Limits Limits `json:",omitzero"`
@@ -127,6 +129,8 @@ type Sidecar struct {
 	DaemonConfig map[string]any
 	// RegistryCAs are PEM certificates by registry host and port.
 	RegistryCAs map[string][]byte
+	// Account is nil when the inner daemon runs as root.
+	Account *Account `json:",omitempty"`
 	// FastBoot starts containerd before dockerd where the image allows it.
 	FastBoot     bool
 	ReadyTimeout time.Duration

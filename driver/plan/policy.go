@@ -25,6 +25,8 @@ func Effective(s config.Settings, job Job) (config.Settings, string) {
 		}
 		override(&s.Sidecar.Image, p.Sidecar.Image)
 		overrideList(&s.Sidecar.AllowedImages, p.Sidecar.AllowedImages)
+		override(&s.Sidecar.Privilege, p.Sidecar.Privilege)
+		override(&s.Sidecar.Runtime, p.Sidecar.Runtime)
 		override(&s.Job.Image, p.Job.Image)
 		overrideList(&s.Job.AllowedImages, p.Job.AllowedImages)
 		overrideList(&s.Services.AllowedImages, p.Services.AllowedImages)

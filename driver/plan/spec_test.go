@@ -80,6 +80,14 @@ func TestSpecIsTheSameForJobsOfTheSameKind(t *testing.T) {
 		"another builds directory":      func(_ *config.Settings, j *Job, _ *Facts) { j.BuildsDir = "/home/builds" },
 		"a limit of the sidecar":        func(s *config.Settings, _ *Job, _ *Facts) { s.Limits.Sidecar.PIDs = 9 },
 		"a limit of the helper":         func(s *config.Settings, _ *Job, _ *Facts) { s.Limits.Helper.PIDs = 9 },
+		"a reduced sidecar":             func(s *config.Settings, _ *Job, _ *Facts) { s.Sidecar.Privilege = config.PrivilegeReduced },
+		"a rootless sidecar":            func(s *config.Settings, _ *Job, _ *Facts) { s.Sidecar.Privilege = config.PrivilegeRootless },
+		"a runtime": func(s *config.Settings, _ *Job, _ *Facts) {
+			s.Sidecar.Privilege, s.Sidecar.Runtime = config.PrivilegeRuntime, "sysbox-runc"
+		},
+		"another runtime": func(s *config.Settings, _ *Job, _ *Facts) {
+			s.Sidecar.Privilege, s.Sidecar.Runtime = config.PrivilegeRuntime, "kata"
+		},
 	} {
 		got := build(change)
 		if other, ok := seen[got]; ok {

@@ -15,19 +15,20 @@ const imagePrefix = "gitlab-dind-executor.test/"
 
 // The images that scripts/images makes.
 const (
-	ImageDind     = imagePrefix + "docker:dind"     // behaves as today's docker:dind does
-	ImageOldDind  = imagePrefix + "docker:old-dind" // as one before February 2023: makes its own server certificate
-	ImageCLI      = imagePrefix + "docker:cli"      // as docker:cli: a job image
-	ImageHelper   = imagePrefix + "helper:latest"   // git and a shell, as GitLab's helper image
-	ImageRegistry = imagePrefix + "registry:2"      // Distribution
-	ImageBusybox  = imagePrefix + "busybox:latest"  // a small job image
-	ImageRedis    = imagePrefix + "redis:latest"    // Redis, with redis-cli
-	ImagePostgres = imagePrefix + "postgres:latest" // PostgreSQL, with psql
+	ImageDind     = imagePrefix + "docker:dind"          // behaves as today's docker:dind does
+	ImageRootless = imagePrefix + "docker:dind-rootless" // as docker:dind-rootless: the daemon of an ordinary user
+	ImageOldDind  = imagePrefix + "docker:old-dind"      // as one before February 2023: makes its own server certificate
+	ImageCLI      = imagePrefix + "docker:cli"           // as docker:cli: a job image
+	ImageHelper   = imagePrefix + "helper:latest"        // git and a shell, as GitLab's helper image
+	ImageRegistry = imagePrefix + "registry:2"           // Distribution
+	ImageBusybox  = imagePrefix + "busybox:latest"       // a small job image
+	ImageRedis    = imagePrefix + "redis:latest"         // Redis, with redis-cli
+	ImagePostgres = imagePrefix + "postgres:latest"      // PostgreSQL, with psql
 )
 
 // Images returns all of them.
 func Images() []string {
-	return []string{ImageDind, ImageOldDind, ImageCLI, ImageHelper, ImageRegistry, ImageBusybox, ImageRedis, ImagePostgres}
+	return []string{ImageDind, ImageRootless, ImageOldDind, ImageCLI, ImageHelper, ImageRegistry, ImageBusybox, ImageRedis, ImagePostgres}
 }
 
 // Require returns an error that names every one of the images that the engine

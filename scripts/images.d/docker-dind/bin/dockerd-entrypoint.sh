@@ -119,6 +119,7 @@ choose_iptables() {
 case ${1:-} in
 '' | -*)
 	socket=unix:///var/run/docker.sock
+	if [ "$(id -u)" != 0 ]; then socket=unix://${XDG_RUNTIME_DIR:-/run/user/$(id -u)}/docker.sock; fi
 	case ${DOCKER_HOST:-} in unix://*) socket=$DOCKER_HOST ;; esac
 	if [ -n "${DOCKER_TLS_CERTDIR:-}" ]; then
 		certificates "$DOCKER_TLS_CERTDIR"
@@ -127,8 +128,10 @@ case ${1:-} in
 			--tlscert "$DOCKER_TLS_CERTDIR/server/cert.pem" \
 			--tlskey "$DOCKER_TLS_CERTDIR/server/key.pem" \
 			"$@"
+		publish=2376
 	else
 		set -- dockerd --host="$socket" --host=tcp://0.0.0.0:2375 "$@"
+		publish=2375
 	fi
 	;;
 esac
@@ -137,9 +140,27 @@ if [ "$1" != dockerd ]; then
 	exec docker-entrypoint.sh "$@"
 fi
 
+# without_root becomes rootlesskit, which becomes root in a user namespace and
+# starts the command there. Ports reach in only where it publishes them.
+without_root() {
+	command -v rootlesskit >/dev/null || {
+		echo >&2 "error: rootless dockerd needs rootlesskit, which this image lacks"
+		exit 1
+	}
+	export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/run/user/$(id -u)}"
+	mkdir -p "$XDG_RUNTIME_DIR" "$HOME/.local/share/docker"
+	# shellcheck disable=SC2086 # several words
+	exec rootlesskit --net="${DOCKERD_ROOTLESS_ROOTLESSKIT_NET:-slirp4netns}" \
+		--mtu="${DOCKERD_ROOTLESS_ROOTLESSKIT_MTU:-1500}" --disable-host-loopback \
+		--port-driver=builtin --copy-up=/etc --copy-up=/run \
+		${DOCKERD_ROOTLESS_ROOTLESSKIT_FLAGS:-} ${publish:+-p "0.0.0.0:$publish:$publish/tcp"} \
+		docker-init -- "$@"
+}
+
 # A daemon that was killed leaves its pid file, and the next would not start.
 for file in /run/docker*.pid /run/*/docker*.pid /run/*/*/docker*.pid; do
 	if [ -e "$file" ]; then rm -f "$file"; fi
 done
 choose_iptables
+if [ "$(id -u)" != 0 ]; then without_root "$@"; fi
 exec dind docker-init -- "$@"

@@ -1,0 +1,113 @@
+package plan
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/fault"
+)
+
+// Rights are what a container may do beyond, or short of, an ordinary one.
+// The zero value is an ordinary container.
+type Rights struct {
+	CapAdd, CapDrop []string `json:",omitempty"`
+	// Unconfined leaves out seccomp, AppArmor and what the engine masks or
+	// write-protects in /proc and /sys.
+	Unconfined bool `json:",omitempty"`
+	// PrivateCgroups hides the cgroups above the container's own.
+	PrivateCgroups bool `json:",omitempty"`
+	// WritableCgroups are made before the entrypoint; see Boot.
+	WritableCgroups bool `json:",omitempty"`
+	// Devices of the host are there under the same path.
+	Devices []string `json:",omitempty"`
+	// Runtime is the engine's name of an OCI runtime; empty means its default.
+	Runtime string `json:",omitempty"`
+	// NoNewPrivileges makes setuid programs powerless.
+	NoNewPrivileges bool `json:",omitempty"`
+}
+
+// Account is the user that an inner daemon without root runs as.
+type Account struct {
+	UID  int
+	Home string
+}
+
+// rootless is the account in the official dind-rootless images, which images
+// made from them keep.
+var rootless = Account{UID: 1000, Home: "/home/rootless"}
+
+// rootlessData is the VOLUME that tells a rootless dind image from others.
+const rootlessData = ".local/share/docker"
+
+// reducedCapabilities are those that dockerd, containerd and runc cannot do
+// without to build, pull and run as root. SYS_ADMIN among them is why this is
+// no boundary.
+var reducedCapabilities = []string{
+	"SYS_ADMIN", "NET_ADMIN", "NET_RAW", "NET_BIND_SERVICE", "MKNOD", "SYS_CHROOT",
+	"SETUID", "SETGID", "SETPCAP", "SETFCAP", "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH",
+	"FOWNER", "FSETID", "KILL", "AUDIT_WRITE", "SYS_PTRACE",
+}
+
+// entitle gives the sidecar what its privilege needs, and no more.
+func (pl *planner) entitle(sc *Sidecar) {
+	switch pl.s.Sidecar.Privilege {
+	case config.PrivilegeReduced:
+		sc.Rights = Rights{
+			CapDrop: []string{"ALL"}, CapAdd: reducedCapabilities,
+			Unconfined: true, PrivateCgroups: true, WritableCgroups: true,
+		}
+	case config.PrivilegeRootless:
+		account := rootless
+		sc.Account = &account
+		// Whatever image and pipeline say: as root it would hold what follows.
+		sc.User = strconv.Itoa(account.UID)
+		sc.DataPath = path.Join(account.Home, rootlessData)
+		sc.FastBoot = false // its containerd must live in the daemon's namespaces
+		sc.Rights = Rights{
+			// Only setuid newuidmap ever has it: the daemon is an ordinary user.
+			CapAdd:     []string{"SYS_ADMIN"},
+			Unconfined: true, PrivateCgroups: true,
+			Devices: []string{"/dev/net/tun", "/dev/fuse"},
+		}
+		// The tunnel's, or packets that the daemon's networks send would be lost.
+		sc.Environment = append(sc.Environment,
+			"DOCKERD_ROOTLESS_ROOTLESSKIT_MTU="+strconv.Itoa(mtu(pl.s.Network, pl.facts)))
+	case config.PrivilegeRuntime:
+		sc.Rights = Rights{Runtime: pl.s.Sidecar.Runtime}
+	default:
+		sc.Privileged = true
+	}
+}
+
+// ConfigDir is where a docker daemon of root looks for daemon.json and certs.d.
+const ConfigDir = "/etc/docker"
+
+// ConfigDir is where the inner daemon looks for them.
+func (s Sidecar) ConfigDir() string {
+	if s.Account == nil {
+		return ConfigDir
+	}
+	return path.Join(s.Account.Home, ".config/docker")
+}
+
+// Owner is the user id of the inner daemon's files.
+func (s Sidecar) Owner() int {
+	if s.Account == nil {
+		return 0
+	}
+	return s.Account.UID
+}
+
+// checkImage returns a fault when the sidecar is to run without root and the
+// image is not made for that. The daemon in it would fail with a message about
+// itself.
+func (s Sidecar) checkImage(image DindImage) error {
+	if s.Account == nil || slices.Contains(image.Volumes, s.DataPath) {
+		return nil
+	}
+	return fault.Job(fmt.Errorf("image %s is no rootless dind image, and the docker daemon of this job runs without root", s.Image.Name),
+		"use docker:dind-rootless or docker:<version>-dind-rootless, or leave the service out to get the runner's own")
+}
