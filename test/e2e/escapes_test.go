@@ -7,13 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
-	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/filters"
 	"golang.org/x/sys/unix"
 
 	"gitlab-dind-executor/executor/local"
@@ -72,8 +71,13 @@ func TestKnownEscapes(t *testing.T) {
 
 	var log *buffer
 	neighbour, finish := startJob(ctx, t, world.Job(`echo running; sleep 300`), func(r *local.Runner) { log = r.Log.(*buffer) })
+	leave := sync.OnceFunc(func() {
+		neighbour.Cancel()
+		finish(neighbour.Wait())
+	})
+	defer leave()
 	log.waitFor(t, neighbour, "\nrunning\n")
-	flags := hostFacts(t) + " -daemon " + theOnlySidecar(t) + ":2376"
+	flags := hostFacts(t) + " -daemon " + sidecarOf(t, log.String()) + ":2376"
 
 	script := []string{`docker pull -q $CI_REGISTRY/base/busybox`, "echo 'rung: job container'; probe ways " + flags}
 	for _, rights := range rungs {
@@ -95,8 +99,7 @@ func TestKnownEscapes(t *testing.T) {
 		}
 		t.Logf("%s:\n%s", name, strings.Join(probeLines(r.log), "\n"))
 	}
-	neighbour.Cancel()
-	finish(neighbour.Wait())
+	leave()
 
 	ways := probeNames(results["privileged"])
 	if len(ways) < 10 {
@@ -165,16 +168,19 @@ func disk(dir string) string {
 	return number
 }
 
-// theOnlySidecar returns the address of the one that runs.
-func theOnlySidecar(t *testing.T) string {
+// sidecarOf returns the address of a job's sidecar. The job log names the
+// sandbox.
+func sidecarOf(t *testing.T, log string) string {
 	t.Helper()
-	list, err := world.Engine.ContainerList(t.Context(), container.ListOptions{
-		Filters: filters.NewArgs(filters.Arg("label", "gitlab-dind-executor.role=sidecar")),
-	})
-	if err != nil || len(list) != 1 {
-		t.Fatalf("%d sidecars, want one: %v", len(list), err)
+	sandbox := regexp.MustCompile(`Running on (dind-[0-9a-f]{12})-helper`).FindStringSubmatch(log)
+	if sandbox == nil {
+		t.Fatalf("the job log names no sandbox:\n%s", log)
 	}
-	for _, n := range list[0].NetworkSettings.Networks {
+	sidecar, err := world.Engine.ContainerInspect(t.Context(), sandbox[1]+"-sidecar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range sidecar.NetworkSettings.Networks {
 		return n.IPAddress
 	}
 	t.Fatal("the sidecar has no network")
