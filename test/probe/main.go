@@ -10,6 +10,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/hex"
 	"errors"
@@ -202,7 +203,9 @@ func sees(namespace string) error {
 func engineAnswers(id string) error {
 	result := error(unix.ENOENT)
 	for _, name := range []string{"/var/run/docker.sock", "/host/var/run/docker.sock", "/host/run/docker.sock", "/proc/1/root/run/docker.sock"} {
-		transport := &http.Transport{Dial: func(_, _ string) (net.Conn, error) { return net.DialTimeout("unix", name, time.Second) }}
+		transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "unix", name)
+		}}
 		res, err := (&http.Client{Transport: transport, Timeout: 10 * time.Second}).Get("http://docker/info")
 		if err != nil {
 			continue
