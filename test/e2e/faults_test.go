@@ -58,12 +58,19 @@ func gc(t *testing.T) string {
 	return string(out)
 }
 
-// ours lists the names of the engine's objects with our label.
+// ours lists the names of the engine's objects of this world's jobs, with their
+// labels: a host may have others.
 func ours(t *testing.T) map[string]map[string]string {
 	t.Helper()
-	found := labelsOf(t, "")
+	_, instance, _ := strings.Cut(world.Git.Base, "://")
+	found, sandboxes := labelsOf(t, ""), map[string]bool{}
+	for _, l := range found {
+		if strings.HasPrefix(l["gitlab-dind-executor.job"], instance+"/") {
+			sandboxes[l["gitlab-dind-executor.sandbox"]] = true
+		}
+	}
 	for name, l := range found {
-		if l["gitlab-dind-executor.sandbox"] == "" {
+		if !sandboxes[l["gitlab-dind-executor.sandbox"]] {
 			delete(found, name)
 		}
 	}
