@@ -2,13 +2,16 @@ package driver
 
 import (
 	"context"
-	"fmt"
+	"errors"
 
 	"github.com/docker/docker/api/types/container"
 
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 )
+
+// ErrGone says that a job has no container any more, or never had one.
+var ErrGone = errors.New("the job's container is gone")
 
 // jobContainer finds the container that carries the job's label and its
 // sandbox: all that the run hook has to go by.
@@ -23,7 +26,7 @@ func (d *Driver) jobContainer(ctx context.Context, job string) (id, sandbox stri
 	case err != nil:
 		return "", "", d.explain("looking for the job's container", err)
 	case len(found) == 0:
-		return "", "", fault.System(fmt.Errorf("the job's container is gone"),
+		return "", "", fault.System(ErrGone,
 			"something removed it: a `docker prune` on this host, or a second cleanup")
 	}
 	return found[0].ID, found[0].Labels[labelSandbox], nil

@@ -69,6 +69,9 @@ func keepBundle(ctx context.Context, d *driver.Driver, s config.Bundles, p *payl
 	ctx, cancel := context.WithTimeout(ctx, bundleBound)
 	defer cancel()
 	report, err := d.Report(ctx, p.key())
+	if errors.Is(err, driver.ErrGone) {
+		return nil // a cleanup before this one has looked
+	}
 	if err != nil {
 		return err
 	}
