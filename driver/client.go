@@ -90,5 +90,5 @@ func gone(err error) bool { return errdefs.IsNotFound(err) }
 // unreachable tells whether there was no engine, or it went away in the middle.
 func unreachable(err error) bool {
 	var op *net.OpError
-	return client.IsErrConnectionFailed(err) || errors.As(err, &op) || errors.Is(err, io.ErrUnexpectedEOF)
+	return client.IsErrConnectionFailed(err) || errors.As(err, &op) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
 }

@@ -20,55 +20,10 @@ const removeRounds = 8
 
 var removeFirstGap = 50 * time.Millisecond
 
-// Cleanup removes every sandbox of a job. It is idempotent: what is not there
-// is removed. Run it with a context of its own.
-func (d *Driver) Cleanup(ctx context.Context, job string) error {
-	sandboxes, err := d.ofJob(ctx, job)
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, id := range sandboxes {
-		errs = append(errs, d.removeSandbox(ctx, id))
-	}
-	return errors.Join(errs...)
-}
-
-// engineAbsence is what a restart of an engine takes at most, engineGap the time
-// between two attempts to reach it. Variables for tests alone.
-var (
-	engineAbsence = 20 * time.Second
-	engineGap     = 500 * time.Millisecond
-)
-
-// CleanupPatiently is Cleanup for the hook, after which nobody comes: it waits
-// for an engine that restarts, but no longer, since the job's status waits too.
-func (d *Driver) CleanupPatiently(ctx context.Context, job string) error {
-	end := time.Now().Add(engineAbsence)
-	var absent error
-	for {
-		err := d.Cleanup(ctx, job)
-		if absent != nil && errors.Is(err, context.DeadlineExceeded) {
-			return absent // which says more than that the time is over
-		}
-		if err == nil || !unreachable(err) || time.Now().After(end) {
-			return err
-		}
-		absent = err
-		wait := time.NewTimer(engineGap)
-		select {
-		case <-wait.C:
-		case <-ctx.Done():
-			wait.Stop()
-			return err
-		}
-	}
-}
-
 // removeSandbox removes all that carries a sandbox's label and looks again
 // until nothing does: a request whose client died may still be carried out
-// after the first look.
-func (d *Driver) removeSandbox(ctx context.Context, id string) error {
+// after the first look. orphaned is called once the network is gone.
+func (d *Driver) removeSandbox(ctx context.Context, id string, orphaned func()) error {
 	gap := removeFirstGap
 	var last error
 	for round := range removeRounds {
@@ -78,19 +33,16 @@ func (d *Driver) removeSandbox(ctx context.Context, id string) error {
 		}
 		s := found[id]
 		if s == nil {
+			orphaned()
 			return nil
 		}
-		if last = d.remove(ctx, s); last == nil {
+		if last = d.remove(ctx, s, orphaned); last == nil {
 			continue // the look that finds nothing ends it
 		}
 		if round == removeRounds-1 {
 			break
 		}
-		wait := time.NewTimer(gap)
-		select {
-		case <-wait.C:
-		case <-ctx.Done():
-			wait.Stop()
+		if !pause(ctx, gap) {
 			return errors.Join(last, ctx.Err())
 		}
 		gap *= 2
@@ -102,10 +54,12 @@ func (d *Driver) removeSandbox(ctx context.Context, id string) error {
 		"gitlab-dind-executor gc removes what is left")
 }
 
-// remove removes what was listed, in the order that the names and labels rely
-// on: the job container after the others, or a used sandbox would look warm;
-// then volumes; the network, which is the anchor, last.
-func (d *Driver) remove(ctx context.Context, s *sandboxObjects) error {
+// remove removes what was listed. First everything in it is ended, then goes
+// the network, and with it the sandbox: from here on what is left is an orphan,
+// which any sweep removes, and so is what a request under way still creates.
+// The job container goes after the network, or a used sandbox would look warm;
+// volumes, which can take long, go last.
+func (d *Driver) remove(ctx context.Context, s *sandboxObjects, orphaned func()) error {
 	var claims, others []object
 	for _, c := range s.containers {
 		if c.role == plan.RoleJob {
@@ -114,26 +68,21 @@ func (d *Driver) remove(ctx context.Context, s *sandboxObjects) error {
 			others = append(others, c)
 		}
 	}
+	_ = each(ctx, s.containers, d.endContainer) // the removals tell of faults
 	var g errgroup.Group
 	g.Go(func() error { return each(ctx, others, d.removeContainer) })
-	g.Go(func() error { return each(ctx, claims, d.endContainer) })
+	g.Go(func() error {
+		if err := each(ctx, s.networks, d.removeNetwork); err != nil {
+			return err
+		}
+		orphaned()
+		return each(ctx, claims, d.removeContainer)
+	})
+	// A volume can be removed only when none of its containers is left.
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	steps := []struct {
-		objects []object
-		remove  func(context.Context, object) error
-	}{
-		{claims, d.removeContainer},
-		{s.volumes, d.removeVolume},
-		{s.networks, d.removeNetwork},
-	}
-	for _, step := range steps {
-		if err := each(ctx, step.objects, step.remove); err != nil {
-			return err
-		}
-	}
-	return nil
+	return each(ctx, s.volumes, d.removeVolume)
 }
 
 // each does one thing to all objects side by side and joins the errors.
@@ -151,13 +100,13 @@ func each(ctx context.Context, objects []object, do func(context.Context, object
 	return errors.Join(errs...)
 }
 
-// endContainer ends what runs in a container while others are removed; its own
-// removal follows and tells of faults.
+// endContainer ends what runs in a container, so that its network can go. What
+// does not run any more is fine.
 func (d *Driver) endContainer(ctx context.Context, o object) error {
-	if o.running {
-		_ = d.api.ContainerKill(ctx, o.ref, "KILL")
+	if !o.running {
+		return nil
 	}
-	return nil
+	return d.api.ContainerKill(ctx, o.ref, "KILL")
 }
 
 func (d *Driver) removeContainer(ctx context.Context, o object) error {
@@ -200,4 +149,16 @@ func (d *Driver) removeNetwork(ctx context.Context, o object) error {
 		return d.explain("removing network "+o.name, err)
 	}
 	return nil
+}
+
+// pause waits, and tells whether it was not cut short.
+func pause(ctx context.Context, d time.Duration) bool {
+	wait := time.NewTimer(d)
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }

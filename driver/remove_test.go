@@ -50,17 +50,15 @@ func TestCleanupRemovesAllOfAJobAndNothingElse(t *testing.T) {
 }
 
 // A used sandbox that lost its job container looks as if nobody had claimed
-// it, and what lost its network as if nobody had made it.
-func TestRemovalKeepsTheClaimUntilTheDaemonIsGoneAndTheAnchorLast(t *testing.T) {
+// it: by then it must have lost its network, which makes an orphan of it. A
+// volume cannot go before its containers.
+func TestRemovalTakesTheNetworkBeforeTheClaimAndVolumesLast(t *testing.T) {
 	e, d := fakeHost(t, nil)
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
 	check := fakeengine.Then(func(e *fakeengine.Engine) {
 		left := strings.Join(e.Objects(), " ")
-		if strings.Contains(left, "-sidecar") && !strings.Contains(left, "-job") {
-			t.Errorf("the claim went before the sidecar: %s", left)
-		}
-		if !strings.Contains(left, "network") && left != "" {
-			t.Errorf("the anchor went before: %s", left)
+		if strings.Contains(left, "network") && !strings.Contains(left, "-job") {
+			t.Errorf("the claim went before the network: %s", left)
 		}
 		if strings.Contains(left, "container") && !strings.Contains(left, "-builds") {
 			t.Errorf("a volume went before its containers: %s", left)
@@ -186,8 +184,8 @@ func TestCleanupTellsAllThatItCouldNotRemove(t *testing.T) {
 			t.Errorf("one fault kept %s", object)
 		}
 	}
-	if !slices.Contains(e.Objects(), "network dind-aaaaaaaaaaaa") {
-		t.Error("the anchor went although volumes are left: a sweep would still find them, but the order is broken")
+	if slices.Contains(e.Objects(), "network dind-aaaaaaaaaaaa") {
+		t.Error("the network is left: no sweep would know what is left as an orphan")
 	}
 }
 
@@ -241,8 +239,8 @@ func TestCleanupWaitsForAnEngineThatRestarts(t *testing.T) {
 		t.Fatal(err)
 	}
 	e.Script("GET /containers/json", fakeengine.Drop(), fakeengine.Drop())
-	if err := d.CleanupPatiently(t.Context(), p.Claim.Job); err != nil {
-		t.Fatal(err)
+	if rest, err := d.CleanupPatiently(t.Context(), p.Claim.Job); err != nil || rest {
+		t.Fatal(rest, err)
 	}
 	if left := e.Objects(); len(left) != 0 {
 		t.Errorf("left behind: %q", left)
@@ -259,7 +257,7 @@ func TestCleanupReportsAnEngineThatDoesNotComeBack(t *testing.T) {
 	defer d.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if err := d.CleanupPatiently(ctx, "gitlab.example.com/1"); err == nil || !strings.Contains(fault.HintOf(err), "is it running?") {
+	if _, err := d.CleanupPatiently(ctx, "gitlab.example.com/1"); err == nil || !strings.Contains(fault.HintOf(err), "is it running?") {
 		t.Errorf("error %v, hint %s", err, fault.HintOf(err))
 	}
 }

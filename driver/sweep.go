@@ -11,79 +11,128 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// Swept is a sandbox that a sweep removed, or would have.
-type Swept struct {
+// Fate is what a sweep does with a sandbox.
+type Fate int
+
+// The fates.
+const (
+	// Spared is left, since it may live.
+	Spared Fate = iota
+	// Unclear is left, since neither its owner nor its deadline can be judged:
+	// no sweep will ever remove it, so a person has to.
+	Unclear
+	// Swept is removed.
+	Swept
+)
+
+// Verdict is a sandbox that a sweep has looked at.
+type Verdict struct {
 	Sandbox string
+	Fate    Fate
 	// Reason says why, for a person.
 	Reason  string
 	Objects int
 }
 
-// Sweep finds what no living job owns and removes it, unless dryRun. The
-// answer lists what was found; the error joins what could not be removed.
-func (d *Driver) Sweep(ctx context.Context, now time.Time, dryRun bool) ([]Swept, error) {
+// overdue is how long after its deadline a sandbox goes although its owner
+// lives: GitLab Runner ends a job at its timeout, so only a cleanup that never
+// came or failed leaves such a thing. A day leaves room for every doubt.
+const overdue = 24 * time.Hour
+
+// Sweep finds what no living job owns and removes it, unless dryRun. bound is
+// how long a prepare may take at most. The answer lists all sandboxes there
+// are, by id; the error joins what could not be looked at or removed.
+func (d *Driver) Sweep(ctx context.Context, now time.Time, bound time.Duration, dryRun bool) ([]Verdict, error) {
 	found, err := d.list(ctx, labelled(labelSandbox))
 	if err != nil {
 		return nil, err
 	}
 	here := thisPlace()
-	lives := func(o Owner) life { return judge(o, here, processStart(o)) }
-	var swept []Swept
+	rules := rules{now, bound, func(o Owner) life { return judge(o, here, processStart(o)) }}
+	var verdicts []Verdict
 	var errs []error
 	for _, id := range slices.Sorted(maps.Keys(found)) {
 		s := found[id]
-		reason := verdict(s, now, lives)
-		if reason == "" {
+		if id == "" || kept(s) {
 			continue
 		}
-		// Between the first look and the verdict a hook may have finished its
-		// sandbox and ended. What a dead process made is seen by a look that
-		// begins after its death.
-		again, err := d.list(ctx, labelled(labelSandbox+"="+id))
-		if err != nil {
-			errs = append(errs, err)
-			continue
+		fate, reason := rules.verdict(s)
+		if fate == Swept {
+			// Between the first look and the verdict a hook may have finished its
+			// sandbox and ended. What a dead process made is seen by a look that
+			// begins after its death.
+			again, err := d.list(ctx, labelled(labelSandbox+"="+id))
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			if s = again[id]; s == nil {
+				continue
+			}
+			fate, reason = rules.verdict(s)
 		}
-		if s = again[id]; s == nil || verdict(s, now, lives) == "" {
-			continue
-		}
-		swept = append(swept, Swept{id, reason, len(s.containers) + len(s.volumes) + len(s.networks)})
-		if !dryRun {
-			errs = append(errs, d.removeSandbox(ctx, id))
+		verdicts = append(verdicts, Verdict{id, fate, reason, len(s.containers) + len(s.volumes) + len(s.networks)})
+		if fate == Swept && !dryRun {
+			errs = append(errs, d.removeSandbox(ctx, id, func() {}))
 		}
 	}
-	return swept, errors.Join(errs...)
+	return verdicts, errors.Join(errs...)
 }
 
-// verdict says why a sandbox may go, or "" to leave it alone. It leaves
-// whatever may live.
-func verdict(s *sandboxObjects, now time.Time, lives func(Owner) life) string {
-	if s.id == "" || kept(s) {
-		return ""
-	}
+// rules decide about sandboxes. They leave whatever may live.
+type rules struct {
+	now time.Time
+	// bound is how long a prepare may take.
+	bound time.Duration
+	lives func(Owner) life
+}
+
+// verdict says what becomes of a sandbox and why.
+func (r rules) verdict(s *sandboxObjects) (Fate, string) {
 	if len(s.networks) == 0 {
-		return "its network is gone"
+		return Swept, "its network is gone"
 	}
 	claim := claimOf(s)
-	if claim == nil {
-		return "" // warm: nobody's yet
-	}
-	owner, err := ParseOwner(claim[labelOwner])
 	state := unknown
-	if err == nil {
-		state = lives(owner)
-	}
-	switch state {
-	case alive:
-		return ""
-	case dead:
-		return "its owner is dead"
+	if claim != nil {
+		if owner, err := ParseOwner(claim[labelOwner]); err == nil {
+			state = r.lives(owner)
+		}
 	}
 	deadline, err := time.Parse(time.RFC3339, claim[labelDeadline])
-	if err == nil && now.After(deadline) {
-		return fmt.Sprintf("its deadline passed at %s and its Runner cannot be proved alive", deadline.Format(time.RFC3339))
+	known := err == nil
+	switch {
+	case state == dead:
+		return Swept, "its owner is dead"
+	case state == alive && known && r.now.After(deadline.Add(overdue)):
+		return Swept, fmt.Sprintf("its deadline passed at %s, more than a day ago", deadline.Format(time.RFC3339))
+	case state == alive:
+		return Spared, "its owner lives"
+	case r.abandoned(s):
+		return Swept, "nothing was made in it in the time that prepare has"
+	case claim == nil:
+		return Spared, "no job has claimed it"
+	case !known:
+		return Unclear, "its owner cannot be judged from here and its deadline cannot be read"
+	case r.now.After(deadline):
+		return Swept, fmt.Sprintf("its deadline passed at %s and its owner cannot be proved alive", deadline.Format(time.RFC3339))
 	}
-	return ""
+	return Spared, "its deadline is " + deadline.Format(time.RFC3339)
+}
+
+// abandoned tells whether a sandbox is a network alone, older than any prepare
+// that could still fill it.
+func (r rules) abandoned(s *sandboxObjects) bool {
+	if len(s.containers)+len(s.volumes) > 0 {
+		return false
+	}
+	for _, n := range s.networks {
+		created, err := time.Parse(time.RFC3339, n.labels[labelCreated])
+		if err != nil || !r.now.After(created.Add(r.bound)) {
+			return false
+		}
+	}
+	return true
 }
 
 // claimOf returns the labels that say whose a sandbox is, or nil: those of the

@@ -1,11 +1,15 @@
 package driver
 
 import (
+	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -26,60 +30,193 @@ func TestWhatASweepRemoves(t *testing.T) {
 	lives := func(o Owner) life {
 		return map[int]life{1: alive, 2: dead, 3: unknown}[o.PID]
 	}
+	const bound = 10 * time.Minute
 	later, earlier := noon.Add(time.Hour), noon.Add(-time.Hour)
 	network, sidecar := object{role: plan.RoleNetwork}, object{role: plan.RoleSidecar}
 	volume := object{role: plan.RoleBuilds}
 	containers := func(list ...object) *sandboxObjects {
 		return &sandboxObjects{id: "0123456789ab", containers: list, networks: []object{network}, volumes: []object{volume}}
 	}
+	// alone is a network without anything in it.
+	alone := func(o object, age time.Duration) *sandboxObjects {
+		o.labels = maps.Clone(o.labels)
+		if o.labels == nil {
+			o.labels = map[string]string{}
+		}
+		o.labels[labelCreated] = noon.Add(-age).Format(time.RFC3339)
+		return &sandboxObjects{id: "0123456789ab", networks: []object{o}}
+	}
+	broken := func(owner string) object {
+		return object{role: plan.RoleJob, labels: map[string]string{labelJob: "x/1", labelOwner: owner, labelDeadline: "tomorrow"}}
+	}
 	for name, c := range map[string]struct {
 		s      *sandboxObjects
+		fate   Fate
 		reason string
 	}{
-		"a job whose Runner lives is left":       {containers(sidecar, claimed(plan.RoleJob, living, later)), ""},
-		"even past its deadline":                 {containers(claimed(plan.RoleJob, living, earlier)), ""},
-		"a job whose Runner is dead goes":        {containers(sidecar, claimed(plan.RoleJob, gone, later)), "dead"},
-		"one of elsewhere is left till its time": {containers(claimed(plan.RoleJob, elsewhere, later)), ""},
-		"and goes then":                          {containers(claimed(plan.RoleJob, elsewhere, earlier)), "deadline passed at 2026-07-01T11:00:00Z"},
-		"at its deadline it is still left":       {containers(claimed(plan.RoleJob, elsewhere, noon)), ""},
-		"a broken owner counts as unknown":       {containers(claimed(plan.RoleJob, "{", later)), ""},
-		"and goes past the deadline":             {containers(claimed(plan.RoleJob, "{", earlier)), "deadline"},
-		"no owner counts as unknown":             {containers(claimed(plan.RoleJob, "", later)), ""},
-		"a broken deadline is left": {
-			containers(object{role: plan.RoleJob, labels: map[string]string{labelJob: "x/1", labelOwner: elsewhere, labelDeadline: "tomorrow"}}), "",
-		},
-		"a broken deadline of a dead Runner goes": {
-			containers(object{role: plan.RoleJob, labels: map[string]string{labelJob: "x/1", labelOwner: gone, labelDeadline: "tomorrow"}}), "dead",
-		},
-		"a sandbox that nobody claimed is left": {containers(sidecar, object{role: plan.RoleHelper}), ""},
-		"a network alone that nobody claimed":   {&sandboxObjects{id: "0123456789ab", networks: []object{network}}, ""},
-		"a network alone whose hook is dead": {
-			&sandboxObjects{id: "0123456789ab", networks: []object{claimed(plan.RoleNetwork, gone, later)}}, "dead",
-		},
-		"a network alone whose hook lives": {
-			&sandboxObjects{id: "0123456789ab", networks: []object{claimed(plan.RoleNetwork, living, later)}}, "",
-		},
+		"a job whose Runner lives is left":       {containers(sidecar, claimed(plan.RoleJob, living, later)), Spared, "lives"},
+		"even past its deadline":                 {containers(claimed(plan.RoleJob, living, earlier)), Spared, "lives"},
+		"even a day past it":                     {containers(claimed(plan.RoleJob, living, noon.Add(-overdue))), Spared, "lives"},
+		"but not longer: its cleanup never came": {containers(claimed(plan.RoleJob, living, noon.Add(-overdue-time.Second))), Swept, "more than a day ago"},
+		"a job whose Runner is dead goes":        {containers(sidecar, claimed(plan.RoleJob, gone, later)), Swept, "dead"},
+		"one of elsewhere is left till its time": {containers(claimed(plan.RoleJob, elsewhere, later)), Spared, "its deadline is 2026-07-01T13:00:00Z"},
+		"and goes then":                          {containers(claimed(plan.RoleJob, elsewhere, earlier)), Swept, "deadline passed at 2026-07-01T11:00:00Z"},
+		"at its deadline it is still left":       {containers(claimed(plan.RoleJob, elsewhere, noon)), Spared, ""},
+		"a broken owner counts as unknown":       {containers(claimed(plan.RoleJob, "{", later)), Spared, ""},
+		"and goes past the deadline":             {containers(claimed(plan.RoleJob, "{", earlier)), Swept, "deadline"},
+		"no owner counts as unknown":             {containers(claimed(plan.RoleJob, "", later)), Spared, ""},
+
+		"a broken deadline of elsewhere is named":     {containers(broken(elsewhere)), Unclear, "cannot be read"},
+		"a broken deadline and a broken owner, too":   {containers(broken("{")), Unclear, "cannot be read"},
+		"a broken deadline of a dead Runner goes":     {containers(broken(gone)), Swept, "dead"},
+		"a broken deadline of a living one is spared": {containers(broken(living)), Spared, "lives"},
+
+		"a sandbox that nobody claimed is left":             {containers(sidecar, object{role: plan.RoleHelper}), Spared, "no job"},
+		"a network alone that nobody claimed is left":       {alone(network, bound), Spared, "no job"},
+		"until prepare's time is over":                      {alone(network, bound+time.Second), Swept, "nothing was made"},
+		"a network of unknown age is left":                  {&sandboxObjects{id: "0123456789ab", networks: []object{network}}, Spared, "no job"},
+		"a network alone whose hook is dead":                {alone(claimed(plan.RoleNetwork, gone, later), 0), Swept, "dead"},
+		"a network alone whose hook lives":                  {alone(claimed(plan.RoleNetwork, living, later), 0), Spared, "lives"},
+		"however old it is":                                 {alone(claimed(plan.RoleNetwork, living, later), 9*bound), Spared, "lives"},
+		"a network alone whose hook is elsewhere is left":   {alone(claimed(plan.RoleNetwork, elsewhere, later), bound), Spared, "deadline"},
+		"until that prepare's time is over":                 {alone(claimed(plan.RoleNetwork, elsewhere, later), bound+time.Second), Swept, "nothing was made"},
+		"an old network with a volume waits for its images": {&sandboxObjects{id: "0123456789ab", networks: alone(network, 9*bound).networks, volumes: []object{volume}}, Spared, "no job"},
 		"the job container speaks before the network": {
 			&sandboxObjects{
 				id: "0123456789ab", containers: []object{claimed(plan.RoleJob, living, later)},
 				networks: []object{claimed(plan.RoleNetwork, gone, later)},
-			}, "",
+			}, Spared, "lives",
 		},
 		"an orphan goes, whoever made it": {
-			&sandboxObjects{id: "0123456789ab", containers: []object{claimed(plan.RoleJob, living, later)}}, "its network is gone",
+			&sandboxObjects{id: "0123456789ab", containers: []object{claimed(plan.RoleJob, living, later)}}, Swept, "its network is gone",
 		},
-		"a volume alone goes":         {&sandboxObjects{id: "0123456789ab", volumes: []object{volume}}, "its network is gone"},
-		"a cache is left":             {&sandboxObjects{id: "0123456789ab", volumes: []object{{role: plan.RoleCache}}}, ""},
-		"a mirror is left":            {&sandboxObjects{id: "0123456789ab", containers: []object{{role: plan.RoleMirror}}}, ""},
-		"its network is left":         {&sandboxObjects{id: "0123456789ab", networks: []object{{role: plan.RoleMirror}}}, ""},
-		"what has no sandbox is left": {&sandboxObjects{volumes: []object{volume}}, ""},
+		"a volume alone goes": {&sandboxObjects{id: "0123456789ab", volumes: []object{volume}}, Swept, "its network is gone"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := verdict(c.s, noon, lives)
-			if (got == "") != (c.reason == "") || !strings.Contains(got, c.reason) {
-				t.Errorf("got %q, want %q", got, c.reason)
+			fate, reason := rules{noon, bound, lives}.verdict(c.s)
+			if fate != c.fate || !strings.Contains(reason, c.reason) || reason == "" {
+				t.Errorf("got %d %q, want %d %q", fate, reason, c.fate, c.reason)
 			}
 		})
+	}
+}
+
+// Who shares an engine with whom, and what one's sweep does to the other's.
+func TestASweepAmongNeighbours(t *testing.T) {
+	here := Owner{Machine: "m1", Host: "runner", PIDNamespace: "pid:[1]", Boot: "b1"}
+	const bound, hour = 10 * time.Minute, time.Hour
+	neighbour := func(change func(*Owner)) Owner {
+		o := here
+		o.PID, o.Start = 7, 100
+		if change != nil {
+			change(&o)
+		}
+		return o
+	}
+	runs := func(int) (uint64, bool) { return 100, true }
+	none := func(int) (uint64, bool) { return 0, false }
+	another := func(int) (uint64, bool) { return 555, true }
+	for name, c := range map[string]struct {
+		owner    Owner
+		start    func(int) (uint64, bool)
+		deadline time.Duration // from now
+		want     Fate
+	}{
+		"another Runner on this host that lives":                                   {neighbour(nil), runs, hour, Spared},
+		"another Runner on this host that ended":                                   {neighbour(nil), none, hour, Swept},
+		"one whose number a new process has":                                       {neighbour(nil), another, hour, Swept},
+		"one from before this host was started anew":                               {neighbour(func(o *Owner) { o.Boot = "b0" }), runs, hour, Swept},
+		"a Runner in a container of this host, whose processes cannot be seen":     {neighbour(func(o *Owner) { o.PIDNamespace, o.Host = "pid:[2]", "c0ffee" }), none, hour, Spared},
+		"the same past its deadline":                                               {neighbour(func(o *Owner) { o.PIDNamespace, o.Host = "pid:[2]", "c0ffee" }), runs, -hour, Swept},
+		"a container that is started anew under its name: another pid namespace":   {neighbour(func(o *Owner) { o.PIDNamespace = "pid:[2]" }), none, hour, Spared},
+		"a Runner with the host's pids in a container of another name":             {neighbour(func(o *Owner) { o.Host = "c0ffee" }), none, hour, Spared},
+		"another host on one remote engine":                                        {neighbour(func(o *Owner) { *o = Owner{"m2", "runner2", "pid:[1]", "b2", 7, 100} }), none, hour, Spared},
+		"another host whose pid namespace and name are alike by chance":            {neighbour(func(o *Owner) { o.Machine, o.Boot = "m2", "b2" }), none, hour, Spared},
+		"another host past its deadline":                                           {neighbour(func(o *Owner) { *o = Owner{"m2", "runner2", "pid:[1]", "b2", 7, 100} }), none, -hour, Swept},
+		"a clone of this machine with its machine id, under another name":          {neighbour(func(o *Owner) { o.Host, o.Boot = "clone", "b2" }), none, hour, Spared},
+		"containers without a machine id after a reboot, or two such on two hosts": {neighbour(func(o *Owner) { o.Machine, o.Boot = "", "b0" }), none, hour, Spared},
+	} {
+		t.Run(name, func(t *testing.T) {
+			at := here
+			if c.owner.Machine == "" {
+				at.Machine = ""
+			}
+			r := rules{noon, bound, func(o Owner) life { return judge(o, at, c.start) }}
+			s := &sandboxObjects{
+				id: "0123456789ab", networks: []object{{role: plan.RoleNetwork}},
+				containers: []object{claimed(plan.RoleJob, c.owner.String(), noon.Add(c.deadline))},
+			}
+			if fate, reason := r.verdict(s); fate != c.want {
+				t.Errorf("got %d (%s), want %d", fate, reason, c.want)
+			}
+		})
+	}
+}
+
+func TestASweepLeavesWhatIsNotASandbox(t *testing.T) {
+	e, d := fakeHost(t, nil)
+	of := func(id, role string) map[string]string { return map[string]string{labelSandbox: id, labelRole: role} }
+	e.AddVolume("a cache", of("aaaaaaaaaaaa", "cache"))
+	e.AddContainer("a mirror", of("bbbbbbbbbbbb", "mirror"), true)
+	e.AddNetwork("its network", of("cccccccccccc", "mirror"))
+	e.AddVolume("what has no sandbox", of("", "builds"))
+	e.AddVolume("somebody's", map[string]string{"com.example.sandbox": "dddddddddddd"})
+	e.AddContainer("somebody else's", nil, false)
+	verdicts, err := d.Sweep(t.Context(), noon.Add(1000*time.Hour), time.Hour, false)
+	if err != nil || len(verdicts) != 0 || len(e.Objects()) != 6 {
+		t.Errorf("verdicts %+v, left %q (%v)", verdicts, e.Objects(), err)
+	}
+}
+
+// Two sweeps find the same sandbox; both succeed and nothing is left.
+func TestTwoSweepsAtOnce(t *testing.T) {
+	e, d := fakeHost(t, nil)
+	me, err := thisProcess()
+	if err != nil {
+		t.Fatal(err)
+	}
+	me.Start++
+	for _, id := range []string{"aaaaaaaaaaaa", "bbbbbbbbbbbb", "cccccccccccc"} {
+		sandboxOf(e, testJob, id, me.String())
+	}
+	var g errgroup.Group
+	for range 4 {
+		g.Go(func() error {
+			_, err := d.Sweep(t.Context(), noon, time.Hour, false)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil || len(e.Objects()) != 0 {
+		t.Errorf("left %q (%v)", e.Objects(), err)
+	}
+}
+
+// A sandbox that is being made is left at every step of its making.
+func TestASweepLeavesASandboxThatIsBeingMade(t *testing.T) {
+	p := testPlan(t)
+	me, err := thisProcess()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Claim.Owner = me.String()
+	e, d := fakeHost(t, p)
+	sweep := func(*fakeengine.Engine) {
+		// Past every deadline but the overdue one.
+		verdicts, err := d.Sweep(context.WithoutCancel(t.Context()), p.Claim.Deadline.Add(time.Hour), 0, false)
+		for _, v := range verdicts {
+			if v.Fate != Spared {
+				t.Errorf("%+v", v)
+			}
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	for _, call := range []string{"POST /networks/create", "POST /containers/create", "POST /containers/{id}/start"} {
+		e.Always(call, fakeengine.Then(sweep))
+	}
+	if _, err := d.Prepare(t.Context(), p, quiet); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -107,17 +244,19 @@ func TestSweepRemovesWhatNoLivingJobOwns(t *testing.T) {
 	}{
 		{"only looking", noon.Add(-time.Hour), true, "bbbbbbbbbbbb 6 its owner is dead, dddddddddddd 1 its network is gone"},
 		{"only looking past the deadline", noon.Add(time.Hour), true, "bbbbbbbbbbbb 6 its owner is dead, " +
-			"cccccccccccc 6 its deadline passed at 2026-07-01T12:00:00Z and its Runner cannot be proved alive, dddddddddddd 1 its network is gone"},
+			"cccccccccccc 6 its deadline passed at 2026-07-01T12:00:00Z and its owner cannot be proved alive, dddddddddddd 1 its network is gone"},
 		{"sweeping", noon.Add(-time.Hour), false, "bbbbbbbbbbbb 6 its owner is dead, dddddddddddd 1 its network is gone"},
 		{"sweeping again", noon.Add(-time.Hour), false, ""},
 	} {
-		swept, err := d.Sweep(t.Context(), c.now, c.dry)
+		swept, err := d.Sweep(t.Context(), c.now, time.Hour, c.dry)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var got []string
 		for _, s := range swept {
-			got = append(got, fmt.Sprintf("%s %d %s", s.Sandbox, s.Objects, s.Reason))
+			if s.Fate == Swept {
+				got = append(got, fmt.Sprintf("%s %d %s", s.Sandbox, s.Objects, s.Reason))
+			}
 		}
 		if strings.Join(got, ", ") != c.want {
 			t.Errorf("%s: got %q, want %q", c.what, got, c.want)
@@ -149,8 +288,8 @@ func TestSweepSparesASandboxThatWasFinishedMeanwhile(t *testing.T) {
 	e.Script("GET /networks", fakeengine.First(func(e *fakeengine.Engine) {
 		e.AddContainer("dind-aaaaaaaaaaaa-job", of("job", me.String()), true)
 	}))
-	swept, err := d.Sweep(t.Context(), noon, false)
-	if err != nil || len(swept) != 0 || len(e.Objects()) != 2 {
+	swept, err := d.Sweep(t.Context(), noon, time.Hour, false)
+	if err != nil || len(swept) != 1 || swept[0].Fate != Spared || len(e.Objects()) != 2 {
 		t.Errorf("swept %+v, left %q (%v)", swept, e.Objects(), err)
 	}
 }
@@ -165,7 +304,7 @@ func TestSweepGoesOnAfterAFault(t *testing.T) {
 	orphan("bbbbbbbbbbbb")
 	busy := fakeengine.Refuse(500, "device or resource busy")
 	e.Script("DELETE /volumes/{name}", slices.Repeat([]fakeengine.Answer{busy}, removeRounds)...)
-	swept, err := d.Sweep(t.Context(), noon, false)
+	swept, err := d.Sweep(t.Context(), noon, time.Hour, false)
 	if err == nil || !strings.Contains(err.Error(), "removing sandbox aaaaaaaaaaaa: removing volume dind-aaaaaaaaaaaa-data") || !strings.Contains(fault.HintOf(err), "gc") {
 		t.Errorf("error %v, hint %q", err, fault.HintOf(err))
 	}

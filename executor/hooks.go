@@ -69,9 +69,11 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 		return err
 	}
 	defer d.Close()
-	ctx, cancel := context.WithTimeout(ctx, settings.Admission.Wait.Std()+settings.Pull.Timeout.Std()+
-		settings.Sidecar.ReadyTimeout.Std()+settings.Services.ReadyTimeout.Std()+prepareSlack)
+	ctx, cancel := context.WithTimeout(ctx, prepareBound(settings))
 	defer cancel()
+	if err := d.Await(ctx, c.log.say); err != nil {
+		return err
+	}
 
 	var facts plan.Facts
 	g, gctx := errgroup.WithContext(ctx)
@@ -105,7 +107,7 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 	// for room; what that cannot finish in time is left to the next job or to gc.
 	sweep, stopSweep := context.WithTimeout(ctx, sweepBound)
 	defer stopSweep()
-	go func() { _, _ = d.Sweep(sweep, began, false) }()
+	go func() { _, _ = d.Sweep(sweep, began, prepareBound(settings), false) }()
 
 	if err := d.Admit(ctx, settings.Admission, facts.DataRoot, c.log.say); err != nil {
 		return err
@@ -127,6 +129,12 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 		c.log.say(fmt.Sprintf("waited %.1f s more for services", ready.Services.Seconds()))
 	}
 	return nil
+}
+
+// prepareBound is how long a prepare may take.
+func prepareBound(s config.Settings) time.Duration {
+	return s.Admission.Wait.Std() + s.Pull.Timeout.Std() + s.Sidecar.ReadyTimeout.Std() +
+		s.Services.ReadyTimeout.Std() + prepareSlack
 }
 
 // started is when the config hook ran; without one it is now.
@@ -286,5 +294,9 @@ func (c *call) cleanupHook(ctx context.Context, _ []string) error {
 	if err := keepBundle(ctx, d, settings.Bundles, p, c.env, time.Now()); err != nil {
 		c.log.warn("nothing is kept of the failed job: " + err.Error())
 	}
-	return d.CleanupPatiently(ctx, p.key())
+	rest, err := d.CleanupPatiently(ctx, p.key())
+	if rest {
+		return c.finishBehind()
+	}
+	return err
 }

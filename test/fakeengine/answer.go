@@ -61,3 +61,10 @@ func Then(do func(e *Engine)) Answer {
 		do(e)
 	}
 }
+
+// Cut cuts the connection without a word.
+func Cut() Answer {
+	return func(*Engine, http.ResponseWriter, *http.Request, http.HandlerFunc) {
+		panic(http.ErrAbortHandler)
+	}
+}

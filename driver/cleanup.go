@@ -1,0 +1,113 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+)
+
+// Variables for tests alone.
+var (
+	// engineAbsence is what a restart of an engine takes at most.
+	engineAbsence = 20 * time.Second
+	// engineGap is the time between two attempts to reach it.
+	engineGap = 500 * time.Millisecond
+	// restPatience is how long a job waits for the rest of a removal once its
+	// sandboxes have lost their networks.
+	restPatience = time.Second
+)
+
+// Cleanup removes every sandbox of a job. It is idempotent: what is not there
+// is removed. Run it with a context of its own.
+func (d *Driver) Cleanup(ctx context.Context, job string) error {
+	_, err := d.cleanup(ctx, job, time.Hour) // ctx ends before
+	return err
+}
+
+// CleanupPatiently is Cleanup for the hook, after which nobody comes: it waits
+// for an engine that restarts, but no longer, since the job's status waits too.
+// Nor does it wait until gigabytes are removed: rest says that objects are left
+// whose network is gone. Those are orphans, which any sweep removes; the caller
+// sees to it that one comes at once.
+func (d *Driver) CleanupPatiently(ctx context.Context, job string) (rest bool, err error) {
+	end := time.Now().Add(engineAbsence)
+	var absent error
+	for {
+		rest, err := d.cleanup(ctx, job, restPatience)
+		if absent != nil && errors.Is(err, context.DeadlineExceeded) {
+			return false, absent // which says more than that the time is over
+		}
+		if err != nil {
+			absent = err
+		}
+		if err == nil || !unreachable(err) || time.Now().After(end) || !pause(ctx, engineGap) {
+			return rest, err
+		}
+	}
+}
+
+// cleanup removes a job's sandboxes side by side, and gives up patience after
+// the last of them has lost its network. Of the requests that are cut off then,
+// the engine carries out the one that it works at and forgets those that wait
+// behind it.
+func (d *Driver) cleanup(ctx context.Context, job string, patience time.Duration) (rest bool, err error) {
+	ids, err := d.ofJob(ctx, job)
+	if err != nil {
+		return false, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	orphans, ends := make(chan struct{}, len(ids)), make(chan error, len(ids))
+	for _, id := range ids {
+		go func() {
+			first := true
+			ends <- d.removeSandbox(ctx, id, func() {
+				if first {
+					orphans <- struct{}{}
+				}
+				first = false
+			})
+		}()
+	}
+	var errs []error
+	var enough <-chan time.Time
+	for orphaned := 0; len(errs) < len(ids); {
+		select {
+		case err := <-ends:
+			errs = append(errs, err)
+		case <-orphans:
+			if orphaned++; orphaned == len(ids) {
+				timer := time.NewTimer(patience)
+				defer timer.Stop()
+				enough = timer.C
+			}
+		case <-enough:
+			rest, enough = true, nil
+			cancel()
+		}
+	}
+	if rest {
+		return true, nil // a fault of the rest is the sweep's to tell
+	}
+	return false, errors.Join(errs...)
+}
+
+// Await waits for an engine that restarts, up to 20 s, before anything has been
+// made: a hook that came a moment too early need not fail. say hears of it. An
+// engine that refuses this user is not waited for.
+func (d *Driver) Await(ctx context.Context, say func(string)) error {
+	end := time.Now().Add(engineAbsence)
+	for told := false; ; told = true {
+		err := d.greet(ctx)
+		if err == nil || !unreachable(err) || errors.Is(err, os.ErrPermission) || time.Now().After(end) {
+			return err
+		}
+		if !told {
+			say("the docker engine does not answer, waiting for it")
+		}
+		if !pause(ctx, engineGap) {
+			return err
+		}
+	}
+}
