@@ -12,7 +12,7 @@ release := -trimpath -ldflags "-s -w -X gitlab-dind-executor/driver.Version=$(ve
 cache := $(or $(GITLAB_DIND_EXECUTOR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gitlab-dind-executor)
 TEST_JSON ?= $(cache)/test.json
 
-.PHONY: help build demo test bench lint engine clean
+.PHONY: help build demo test chaos bench lint engine clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -36,6 +36,12 @@ test: lint engine ## Check the code and run all tests
 	@go list -race -test -export -deps ./... >/dev/null
 	@go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./... | \
 		xargs go test -race -p 1 -count=1 -timeout 20m -json | bin/testreport -o "$(TEST_JSON)"
+
+# CHAOS takes more flags: -seed N repeats a run, -restart-engine=false spares the
+# engine, whose restart kills whatever else runs on it.
+chaos: engine ## Break 60 jobs at random moments and count what is left; CHAOS="-seed N" repeats a run
+	@go test -c -o bin/chaos.test ./test/chaos
+	@cd test/chaos && ../../bin/chaos.test -test.run TestChaos -test.timeout 60m -rounds 60 -faults 8 -duration 40m -restart-engine $(CHAOS)
 
 bench: engine build ## Compare with stock docker:dind, side by side; writes bench.json
 	@go build -o bin/bench ./scripts/bench

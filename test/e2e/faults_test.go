@@ -1,11 +1,9 @@
 package e2e
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,33 +18,6 @@ import (
 	"gitlab-dind-executor/executor/local"
 	"gitlab-dind-executor/test/rig"
 )
-
-// payloadEnv names the file with the payload that the test binary, called
-// again, runs as a Runner that can be killed.
-const payloadEnv = "DIND_E2E_PAYLOAD"
-
-// mortalRunner is the main of that second process.
-func mortalRunner() int {
-	var p local.Payload
-	b, err := os.ReadFile(os.Getenv(payloadEnv))
-	if err == nil {
-		err = json.Unmarshal(b, &p)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "error:", err)
-		return 1
-	}
-	hook := func(name string) []string { return []string{"--settings", os.Getenv("DIND_E2E_SETTINGS"), name} }
-	r := local.Runner{
-		Executable: os.Getenv("DIND_E2E_BINARY"),
-		ConfigArgs: hook("config"), PrepareArgs: hook("prepare"), RunArgs: hook("run"), CleanupArgs: hook("cleanup"),
-		Log:    os.Stdout,
-		OnHook: func(h local.Hook) { fmt.Printf("hook %s %s %d\n", h.Kind, h.Stage, h.PID) },
-	}
-	res := r.Run(context.Background(), p)
-	fmt.Println("ended:", res.State)
-	return 0
-}
 
 // gc sweeps and returns what it said.
 func gc(t *testing.T) string {
@@ -158,39 +129,27 @@ func TestRunIsKilledAndCleanupRemovesAll(t *testing.T) {
 
 func TestRunnerIsKilledAndGCRemovesAll(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
-	p, err := json.Marshal(world.Job(`docker version >/dev/null && echo running; sleep 300`))
+	runner, err := world.StartMortal(t.Context(), world.Settings, world.Job(`docker version >/dev/null; sleep 300`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(t.TempDir(), "payload.json")
-	if err := os.WriteFile(file, p, 0o600); err != nil {
-		t.Fatal(err)
+	var hook local.Hook
+	for hook = range runner.Hooks {
+		if hook.Stage == "build_script" {
+			break
+		}
 	}
-	runner := exec.CommandContext(t.Context(), os.Args[0])
-	runner.Env = append(os.Environ(), payloadEnv+"="+file, "DIND_E2E_SETTINGS="+world.Settings, "DIND_E2E_BINARY="+world.Binary)
-	out, err := runner.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := runner.Start(); err != nil {
-		t.Fatal(err)
-	}
-	var hook int
-	lines := bufio.NewScanner(out)
-	for lines.Scan() && lines.Text() != "running" {
-		_, _ = fmt.Sscanf(lines.Text(), "hook run build_script %d", &hook)
-	}
-	if hook == 0 || lines.Text() != "running" {
-		t.Fatalf("the job did not come to its script: %v", lines.Err())
+	if hook.Stage != "build_script" {
+		t.Fatal("the job did not come to its script")
 	}
 	if said := gc(t); !strings.Contains(said, "nothing to remove") {
 		t.Fatalf("gc touched a living job: %s", said)
 	}
-	if err := runner.Process.Kill(); err != nil {
+	if err := runner.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = runner.Wait()
-	_ = syscall.Kill(-hook, syscall.SIGKILL)
+	_ = syscall.Kill(-hook.PID, syscall.SIGKILL)
+	runner.Wait()
 	if said := gc(t); !strings.Contains(said, "its owner is dead") {
 		t.Fatalf("gc said: %s", said)
 	}

@@ -23,8 +23,8 @@ var world *lab.Lab
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
-	if os.Getenv(payloadEnv) != "" {
-		return mortalRunner()
+	if code, mortal := lab.MortalMain(); mortal {
+		return code
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()

@@ -73,3 +73,13 @@ func derive(ctx context.Context, cli *client.Client, base string, files []File, 
 	}
 	return name, nil
 }
+
+// Untag takes a name from an image, and the image with its last name.
+func Untag(t testing.TB, cli *client.Client, name string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), removalTime)
+	defer cancel()
+	if err := removeImage(ctx, cli, name); err != nil {
+		t.Errorf("cannot remove the name %s: %v", name, err)
+	}
+}
