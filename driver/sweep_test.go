@@ -312,3 +312,53 @@ func TestSweepGoesOnAfterAFault(t *testing.T) {
 		t.Errorf("swept %+v, left %q", swept, left)
 	}
 }
+
+// What cannot be seen is not removed, and the operator hears of it.
+func TestASweepTellsWhatItCouldNotSee(t *testing.T) {
+	for _, call := range []string{"GET /containers/json", "GET /volumes", "GET /networks"} {
+		for name, answer := range map[string]fakeengine.Answer{
+			"refused": fakeengine.Refuse(500, "bad"), "nonsense": fakeengine.Nonsense(),
+			"cut off": fakeengine.Drop(), "cut": fakeengine.Cut(),
+		} {
+			for look, answers := range map[string][]fakeengine.Answer{"first": {answer}, "second": {nil, answer}} {
+				t.Run(call+" "+name+" at the "+look+" look", func(t *testing.T) {
+					e, d := fakeHost(t, nil)
+					e.AddVolume("dind-aaaaaaaaaaaa-data", map[string]string{labelSandbox: "aaaaaaaaaaaa", labelRole: "data"})
+					e.Script(call, append(answers, slices.Repeat([]fakeengine.Answer{answer}, 3)...)...)
+					_, err := d.Sweep(t.Context(), noon, time.Hour, false)
+					if err == nil || len(e.Objects()) != 1 {
+						t.Errorf("left %q (%v)", e.Objects(), err)
+					}
+				})
+			}
+		}
+	}
+}
+
+// One removal that fails keeps a sandbox, and the next sweep takes it.
+func TestWhatOneSweepCannotRemoveTheNextDoes(t *testing.T) {
+	shortly(t, &removeFirstGap, time.Millisecond)
+	me, err := thisProcess()
+	if err != nil {
+		t.Fatal(err)
+	}
+	me.Start++ // dead
+	for _, call := range []string{"DELETE /containers/{id}", "DELETE /volumes/{name}", "DELETE /networks/{id}"} {
+		for name, answer := range map[string]fakeengine.Answer{
+			"refused": fakeengine.Refuse(500, "bad"), "cut": fakeengine.Cut(), "in use": fakeengine.Refuse(403, "in use"),
+		} {
+			t.Run(call+" "+name, func(t *testing.T) {
+				e, d := fakeHost(t, nil)
+				sandboxOf(e, testJob, "aaaaaaaaaaaa", me.String())
+				e.Always(call, answer)
+				if _, err := d.Sweep(t.Context(), noon, time.Hour, false); err == nil {
+					t.Error("no error")
+				}
+				e.Always(call, nil)
+				if _, err := d.Sweep(t.Context(), noon, time.Hour, false); err != nil || len(e.Objects()) != 0 {
+					t.Errorf("left %q (%v)", e.Objects(), err)
+				}
+			})
+		}
+	}
+}

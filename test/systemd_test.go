@@ -1,0 +1,45 @@
+package test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// The units are what systemd understands, where there is a systemd to ask, and
+// start what there is.
+func TestSystemdUnits(t *testing.T) {
+	dir := t.TempDir()
+	program := filepath.Join(dir, "gitlab-dind-executor")
+	if err := os.WriteFile(program, []byte("#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var units []string
+	for name, part := range map[string]string{
+		"gitlab-dind-executor-gc.service": "\nExecStart=/usr/local/bin/gitlab-dind-executor gc\n",
+		"gitlab-dind-executor-gc.timer":   "\nOnCalendar=hourly\n",
+	} {
+		b, err := os.ReadFile(filepath.Join("../scripts/systemd", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(b), part) {
+			t.Errorf("%s lacks %q", name, part)
+		}
+		unit := filepath.Join(dir, name)
+		if err := os.WriteFile(unit, []byte(strings.ReplaceAll(string(b), "/usr/local/bin/gitlab-dind-executor", program)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		units = append(units, unit)
+	}
+	verify, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Log("systemd-analyze is not here: the units were only read")
+		return
+	}
+	if out, err := exec.Command(verify, append([]string{"verify"}, units...)...).CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+	}
+}
