@@ -3,6 +3,7 @@ package executor
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -38,6 +39,10 @@ func (c *call) configHook(context.Context, []string) error {
 	if err != nil {
 		return err
 	}
+	owner, err := driver.CallingRunner()
+	if err != nil {
+		return err
+	}
 	host, err := os.Hostname()
 	if err != nil {
 		return fmt.Errorf("this host's name: %w", err)
@@ -52,6 +57,7 @@ func (c *call) configHook(context.Context, []string) error {
 		JobEnv: &map[string]string{
 			envStarted:  time.Now().UTC().Format(time.RFC3339Nano),
 			envSettings: settings.Digest(),
+			envOwner:    owner.String(),
 		},
 	})
 }
@@ -63,6 +69,15 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 	p, err := readPayload(c.env[envPayload])
 	if err != nil {
 		return err
+	}
+	owner, err := driver.CallingRunner()
+	if err != nil {
+		return err
+	}
+	if known := c.env[envOwner]; known != "" && known != owner.String() {
+		// This hook has been handed to init or the like, which lives forever: what
+		// it made would have an owner that never dies.
+		return fault.System(errors.New("the Runner that called this hook has ended"), "")
 	}
 	settings, d, err := c.open()
 	if err != nil {
@@ -83,10 +98,6 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 		return err
 	})
 	if err := g.Wait(); err != nil {
-		return err
-	}
-	owner, err := driver.CallingRunner()
-	if err != nil {
 		return err
 	}
 	facts.Sandbox, facts.Owner, facts.Started = driver.NewSandboxID(), owner.String(), c.started(began)

@@ -12,11 +12,13 @@ import (
 
 // What the Runner and our own config hook put into a hook's environment.
 const (
-	envPayload     = "JOB_RESPONSE_FILE"
-	envBuildCode   = "BUILD_FAILURE_EXIT_CODE"
-	envSystemCode  = "SYSTEM_FAILURE_EXIT_CODE"
-	envExitFile    = "BUILD_EXIT_CODE_FILE"
-	envStarted     = "GITLAB_DIND_EXECUTOR_STARTED"
+	envPayload    = "JOB_RESPONSE_FILE"
+	envBuildCode  = "BUILD_FAILURE_EXIT_CODE"
+	envSystemCode = "SYSTEM_FAILURE_EXIT_CODE"
+	envExitFile   = "BUILD_EXIT_CODE_FILE"
+	envStarted    = "GITLAB_DIND_EXECUTOR_STARTED"
+	// envOwner is the Runner that called the config hook.
+	envOwner       = "GITLAB_DIND_EXECUTOR_OWNER"
 	envSettings    = "GITLAB_DIND_EXECUTOR_SETTINGS"
 	envVariable    = "CUSTOM_ENV_"
 	buildsDir      = "/builds"

@@ -16,7 +16,8 @@ import (
 func TestTheJobDoesNotWaitForWhatIsLongToRemove(t *testing.T) {
 	rig.Unchanged(t, world.Engine) // which waits for the sweep
 	r := runJobUnchecked(t, world.Job(
-		`mkdir ../many ../more && cd ../many && head -c 120000 /dev/zero | split -a 5 -b 1 && cd ../more && head -c 120000 /dev/zero | split -a 5 -b 1`,
+		`mkdir ../many && cd ../many && mkdir 0 && head -c 8000000 /dev/zero | split -a 5 -b 8000 - 0/`,
+		`for i in $(seq 120); do cp -r 0 $i; done`,
 	)).succeeded().quietCleanup()
 	left := ours(t)
 	for _, phase := range r.Phases {

@@ -1,0 +1,36 @@
+package executor
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gitlab-dind-executor/driver"
+)
+
+// A hook whose Runner was killed is handed to init. As an owner, init would
+// keep a sandbox forever.
+func TestAHookWhoseRunnerDiedMakesNothing(t *testing.T) {
+	payload := filepath.Join(t.TempDir(), "payload.json")
+	if err := os.WriteFile(payload, []byte(`{"id": 7, "job_info": {"project_id": 42, "instance_uuid": "0a1b"}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	runner, err := driver.CallingRunner()
+	if err != nil {
+		t.Fatal(err)
+	}
+	runner.PID++
+	c := &call{env: environment{envPayload: payload, envOwner: runner.String()}}
+	if err := c.prepareHook(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "has ended") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// What outlives a hook has the host's environment and nothing of the job's.
+func TestWhatOutlivesAHookKnowsNothingOfTheJob(t *testing.T) {
+	env := newEnvironment([]string{"PATH=/bin", "DOCKER_HOST=tcp://x", "CUSTOM_ENV_TOKEN=secret", "JOB_RESPONSE_FILE=/x", "TMPDIR=/x"})
+	if got := strings.Join(env.ofHost(), " "); got != "DOCKER_HOST=tcp://x PATH=/bin" {
+		t.Errorf("got %s", got)
+	}
+}
