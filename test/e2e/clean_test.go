@@ -17,7 +17,7 @@ func TestTheJobDoesNotWaitForWhatIsLongToRemove(t *testing.T) {
 	rig.Unchanged(t, world.Engine) // which waits for the sweep
 	r := runJobUnchecked(t, world.Job(
 		`mkdir ../many && cd ../many && mkdir 0 && head -c 8000000 /dev/zero | split -a 5 -b 8000 - 0/`,
-		`for i in $(seq 120); do cp -r 0 $i; done`,
+		`for i in $(seq 60); do cp -r 0 $i; done`,
 	)).succeeded().quietCleanup()
 	left := ours(t)
 	for _, phase := range r.Phases {
