@@ -40,7 +40,7 @@ test: lint engine ## Check the code and run all tests
 # CHAOS takes more flags: -seed N repeats a run, -restart-engine=false spares the
 # engine, whose restart kills whatever else runs on it.
 chaos: engine ## Break 60 jobs at random moments and count what is left; CHAOS="-seed N" repeats a run
-	@go test -c -o bin/chaos.test ./test/chaos
+	@go test -tags chaos -c -o bin/chaos.test ./test/chaos
 	@cd test/chaos && ../../bin/chaos.test -test.run TestChaos -test.timeout 60m -rounds 60 -faults 8 -duration 40m -restart-engine $(CHAOS)
 
 bench: engine build ## Compare with stock docker:dind, side by side; writes bench.json
