@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,6 +46,9 @@ type ContainerReport struct {
 type Usage struct {
 	// Received and Written are bytes: from the network, to disk.
 	Received, Written uint64
+	// Disk is what the data root holds, in bytes; 0 when it was too much to count
+	// in time.
+	Disk uint64
 	// PeakMemory is in bytes; 0 where the kernel does not tell (cgroup v2).
 	PeakMemory uint64
 	// Boot is from the sidecar's creation until its daemon listened.
@@ -138,6 +142,32 @@ func (d *Driver) Usage(ctx context.Context, job string) (Usage, error) {
 }
 
 func (d *Driver) usage(ctx context.Context, sidecar string) (Usage, []string) {
+	counted := make(chan uint64, 1)
+	go func() { counted <- d.dataRootSize(ctx, sidecar) }()
+	u, log := d.engineUsage(ctx, sidecar)
+	u.Disk = <-counted
+	return u, log
+}
+
+// countBound is what counting the data root may take: the job waits for it.
+const countBound = 300 * time.Millisecond
+
+// dataRootSize counts the bytes of a running sidecar's data root; 0 when that
+// takes too long.
+func (d *Driver) dataRootSize(ctx context.Context, sidecar string) uint64 {
+	ctx, cancel := context.WithTimeout(ctx, countBound)
+	defer cancel()
+	var out bytes.Buffer
+	code, err := d.exec(ctx, sidecar, []string{"sh", "-c", "du -sxk /var/lib/docker/. 2>/dev/null | cut -f1"}, nil, &out)
+	kib, perr := strconv.ParseUint(strings.TrimSpace(out.String()), 10, 54)
+	if err != nil || perr != nil || code != 0 {
+		return 0
+	}
+	return kib << 10
+}
+
+// engineUsage is what the engine itself knows.
+func (d *Driver) engineUsage(ctx context.Context, sidecar string) (Usage, []string) {
 	var u Usage
 	if s, err := d.api.ContainerStatsOneShot(ctx, sidecar); err == nil {
 		var stats container.StatsResponse

@@ -99,7 +99,13 @@ func closingLine(u driver.Usage) string {
 	if u.Boot > 0 {
 		line += fmt.Sprintf(" up in %.1f s (cold),", u.Boot.Seconds())
 	}
-	line += fmt.Sprintf(" received %s, wrote %s", size(u.Received), size(u.Written))
+	line += " received " + size(u.Received)
+	if u.Written > 0 { // some kernels do not tell
+		line += ", wrote " + size(u.Written)
+	}
+	if u.Disk > 0 {
+		line += ", holds " + size(u.Disk) + " on disk"
+	}
 	if u.PeakMemory > 0 {
 		line += ", peak memory " + size(u.PeakMemory)
 	}

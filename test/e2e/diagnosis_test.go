@@ -92,7 +92,7 @@ func TestADeadSidecarIsDiagnosedAndExplained(t *testing.T) {
 
 func TestEveryJobEndsWithWhatItUsed(t *testing.T) {
 	state := t.TempDir()
-	runJob(t, world.Job(`true`), withState(state)).succeeded().says("docker daemon: up in", "received ", "wrote ")
+	runJob(t, world.Job(`true`), withState(state)).succeeded().says("docker daemon: up in", "received ", " on disk")
 	if entries, _ := os.ReadDir(state); len(entries) > 0 {
 		t.Error("something is kept of a job that succeeded")
 	}

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -56,6 +57,13 @@ func TestImagesAreFetchedWithTheJobsCredentials(t *testing.T) {
 		t.Fatal(err)
 	}
 	runJob(t, p).succeeded().says("pulling "+name, "pulled "+name, digest, "ready in", "of busybox")
+
+	// The same with the job's own DOCKER_AUTH_CONFIG alone.
+	p.Credentials = nil
+	p.Image.PullPolicy = []string{"always"}
+	p.Variables = append(p.Variables, local.Variable{Key: "DOCKER_AUTH_CONFIG", Masked: true, Value: fmt.Sprintf(
+		`{"auths": {%q: {"username": %q, "password": %q}}}`, world.Registry.LocalHost, world.Registry.User, world.Registry.Password)})
+	runJob(t, p).succeeded().says("pulled "+name, digest).saysNot(world.Registry.Password)
 
 	p = images(world.Job(`true`), world.Registry.LocalHost+"/group/tools/none:1", rig.ImageDind)
 	r := runJob(t, p).says("error: pulling image "+p.Image.Name, "hint: check the image's name and tag")
