@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -110,29 +111,54 @@ func (s *stage) run(ctx context.Context, since string, script []byte) (int, erro
 		log.Close()
 		<-logDone
 		return s.attached(ctx, script, exits, errs)
+	case err := <-logDone:
+		return s.unfollowed(ctx, marker, err, script, exits, errs)
 	case <-patience.C:
 		// The ENTRYPOINT reads stdin itself, or takes its time: it gets the
 		// script, and the output goes on coming from the log.
 		return s.logged(ctx, script, logDone, exits, errs)
-	case <-logDone:
-		if err := marker.flush(); err != nil {
-			return 0, err
-		}
-		select {
-		case <-marker.found: // marker and exit came together
-			return s.ended(ctx, exits, errs)
-		default:
-		}
-		code, err := s.ended(ctx, exits, errs)
-		if err != nil {
-			return 0, err
-		}
-		return 0, fault.Job(
-			fmt.Errorf("the ENTRYPOINT of image %s ended with code %d instead of starting a shell", s.image, code),
-			"set the image's entrypoint to [\"\"] in the pipeline, or use an image whose ENTRYPOINT runs its arguments")
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
+}
+
+// unfollowed goes on where the log has ended before anything was sent: with the
+// container, or the engine has broken it off.
+func (s *stage) unfollowed(ctx context.Context, marker *markerWriter, logErr error, script []byte, exits <-chan container.WaitResponse, errs <-chan error) (int, error) {
+	if err := marker.flush(); err != nil {
+		return 0, err
+	}
+	c, err := s.d.api.ContainerInspect(ctx, s.id)
+	switch {
+	case err != nil:
+		return 0, s.d.explain("looking at the job container", err)
+	case c.State.Running && marker.seen:
+		return s.attached(ctx, script, exits, errs)
+	case c.State.Running:
+		return 0, fault.System(fmt.Errorf("the engine broke off the job container's log: %w", cmp.Or(logErr, io.ErrUnexpectedEOF)), "")
+	}
+	code, err := s.ended(ctx, exits, errs)
+	if err != nil {
+		return 0, err
+	}
+	if marker.seen {
+		return s.unread(code)
+	}
+	return 0, s.wrongEntrypoint(fmt.Errorf("the ENTRYPOINT of image %s ended with code %d instead of starting a shell", s.image, code))
+}
+
+// unread judges a shell that has ended without a line of its script. One that
+// was killed says so itself.
+func (s *stage) unread(code int) (int, error) {
+	if code != 0 {
+		return code, nil
+	}
+	return 0, s.wrongEntrypoint(fmt.Errorf("the ENTRYPOINT of image %s gave the shell no script to read: it keeps its stdin to itself", s.image))
+}
+
+func (s *stage) wrongEntrypoint(err error) error {
+	return fault.Job(err,
+		"set the image's entrypoint to [\"\"] in the pipeline, or use an image whose ENTRYPOINT ends with exec \"$@\"")
 }
 
 func (s *stage) attach(ctx context.Context, opts container.AttachOptions) (types.HijackedResponse, error) {
@@ -147,16 +173,26 @@ func (s *stage) attached(ctx context.Context, script []byte, exits <-chan contai
 		return 0, s.d.explain("attaching to the job container", err)
 	}
 	defer conn.Close()
+	arrived := newMarkerWriter(s.out, plan.ScriptMarker)
 	copied := make(chan error, 1)
 	go func() {
-		_, err := stdcopy.StdCopy(s.out, s.out, conn.Reader)
-		copied <- err
+		_, err := stdcopy.StdCopy(arrived, arrived, conn.Reader)
+		copied <- errors.Join(err, arrived.flush())
 	}()
 	go func() {
-		_, _ = conn.Conn.Write(script) // a shell may end before it has read all
+		_, _ = conn.Conn.Write(plan.Announced(script)) // a shell may end before it has read all
 		_ = conn.CloseWrite()
 	}()
-	return s.finish(ctx, copied, exits, errs)
+	code, err := s.finish(ctx, copied, exits, errs)
+	if err != nil {
+		return 0, err
+	}
+	select {
+	case <-arrived.found:
+		return code, nil
+	default:
+		return s.unread(code)
+	}
 }
 
 // logged sends the script and leaves the output to the log, which follows.

@@ -15,6 +15,15 @@ import (
 // has reached the shell, which now waits for the script.
 const ShellMarker = "gitlab-dind-executor: shell is ready"
 
+// ScriptMarker is the line by which the shell says that its script has begun to
+// reach it: an ENTRYPOINT can start a shell and keep its own stdin.
+const ScriptMarker = "gitlab-dind-executor: script has arrived"
+
+// Announced is a script that says ScriptMarker before anything else.
+func Announced(script []byte) []byte {
+	return append([]byte("echo '"+ScriptMarker+"'\n"), script...)
+}
+
 // DetectShell becomes bash where there is one, else sh, with the script on
 // stdin.
 const DetectShell = `for s in /usr/local/bin/bash /usr/bin/bash /bin/bash; do [ -x "$s" ] && exec "$s"; done; exec sh`
