@@ -48,7 +48,7 @@ bench: engine build ## Compare with stock docker:dind, side by side; writes benc
 	@bin/bench -executor bin/gitlab-dind-executor $(BENCH)
 
 lint: ## Check format, go vet and staticcheck
-	@list=$$(go tool gofumpt -l .); [[ -z $$list ]] || \
+	@list=$$(go tool gofumpt -l .; gofmt -l .); [[ -z $$list ]] || \
 		{ printf 'error: not formatted:\n%s\nhint: run go tool gofumpt -w .\n' "$$list" >&2; exit 1; }
 	@go vet ./...
 	@go tool staticcheck ./...

@@ -197,3 +197,12 @@ func TestBrokenClientCertificatesAreTold(t *testing.T) {
 		t.Error("no error")
 	}
 }
+
+// BenchmarkCertificates is what TLS costs a job before its daemon boots.
+func BenchmarkCertificates(b *testing.B) {
+	for b.Loop() {
+		if _, err := newCertificates(plan.TLS{Names: []string{"docker"}, Lifetime: time.Hour}, time.Now()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

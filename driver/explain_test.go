@@ -137,6 +137,10 @@ func TestWhoseFaultAContainerThatDoesNotStartIs(t *testing.T) {
 	if !fault.IsOfJob(err) || !strings.Contains(err.Error(), "golang:1") {
 		t.Errorf("what the pipeline asked for in vain: %v", err)
 	}
+	refused := fmt.Errorf("bad: %w", errdefs.ErrInvalidArgument)
+	if fault.IsOfJob(createFault(plan.Container{Role: plan.RoleHelper}, refused)) {
+		t.Error("what the settings say of the helper is no fault of the job")
+	}
 	if fault.IsOfJob(createFault(plan.Container{}, errors.New("no space left on device"))) {
 		t.Error("a full disk is no fault of the job")
 	}

@@ -161,10 +161,15 @@ func createFault(c plan.Container, err error) error {
 		return fault.System(fmt.Errorf("the engine has no runtime %q: %w", c.Rights.Runtime, err),
 			"install it and name it under \"runtimes\" in the engine's daemon.json, or change sidecar.runtime")
 	}
-	if errdefs.IsInvalidArgument(err) && !strings.Contains(err.Error(), "capabilit") {
-		return fault.Job(fmt.Errorf("image %s: %w", c.Image.Name, err), "check entrypoint, command and user in the pipeline")
+	if !errdefs.IsInvalidArgument(err) || strings.Contains(err.Error(), "capabilit") {
+		return err
 	}
-	return err
+	err = fmt.Errorf("image %s: %w", c.Image.Name, err)
+	admins := c.Role == plan.RoleHelper || c.Role == plan.RoleSidecar && c.Entrypoint == nil && c.Command == nil
+	if admins {
+		return fault.System(err, "check "+string(c.Role)+".image and what concerns it in the settings")
+	}
+	return fault.Job(err, "check entrypoint, command and user in the pipeline")
 }
 
 // start returns what starts a container of the plan.

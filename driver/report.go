@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -157,8 +158,17 @@ const countBound = 300 * time.Millisecond
 func (d *Driver) dataRootSize(ctx context.Context, sidecar string) uint64 {
 	ctx, cancel := context.WithTimeout(ctx, countBound)
 	defer cancel()
+	c, err := d.api.ContainerInspect(ctx, sidecar)
+	if err != nil {
+		return 0
+	}
+	// Where it is depends on the privilege; every other mount has another name.
+	i := slices.IndexFunc(c.Mounts, func(m container.MountPoint) bool { return path.Base(m.Destination) == "docker" })
+	if i < 0 {
+		return 0
+	}
 	var out bytes.Buffer
-	code, err := d.exec(ctx, sidecar, []string{"sh", "-c", "du -sxk /var/lib/docker/. 2>/dev/null | cut -f1"}, nil, &out)
+	code, err := d.exec(ctx, sidecar, []string{"sh", "-c", `du -sxk "$0/." 2>/dev/null | cut -f1`, c.Mounts[i].Destination}, nil, &out)
 	kib, perr := strconv.ParseUint(strings.TrimSpace(out.String()), 10, 54)
 	if err != nil || perr != nil || code != 0 {
 		return 0

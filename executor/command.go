@@ -102,7 +102,7 @@ func (c *call) root() *cobra.Command {
 // hook makes the command of a hook. All but cleanup end when they are told to.
 func (c *call) hook(name, use, short string, args cobra.PositionalArgs, run func(context.Context, []string) error) *cobra.Command {
 	return &cobra.Command{
-		Use: use, Short: short, Args: args, GroupID: "",
+		Use: use, Short: short, Args: args,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := cmd.Context(), func() {}
 			if name == "cleanup" {

@@ -84,7 +84,7 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 		return err
 	}
 	defer d.Close()
-	ctx, cancel := context.WithTimeout(ctx, prepareBound(settings))
+	ctx, cancel := context.WithTimeout(ctx, PrepareBound(settings))
 	defer cancel()
 	if err := d.Await(ctx, c.log.say); err != nil {
 		return err
@@ -118,7 +118,7 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 	// for room; what that cannot finish in time is left to the next job or to gc.
 	sweep, stopSweep := context.WithTimeout(ctx, sweepBound)
 	defer stopSweep()
-	go func() { _, _ = d.Sweep(sweep, began, prepareBound(settings), false) }()
+	go func() { _, _ = d.Sweep(sweep, began, PrepareBound(settings), false) }()
 
 	if err := d.Admit(ctx, settings.Admission, facts.DataRoot, c.log.say); err != nil {
 		return err
@@ -142,8 +142,8 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 	return nil
 }
 
-// prepareBound is how long a prepare may take.
-func prepareBound(s config.Settings) time.Duration {
+// PrepareBound is how long a prepare may take.
+func PrepareBound(s config.Settings) time.Duration {
 	return s.Admission.Wait.Std() + s.Pull.Timeout.Std() + s.Sidecar.ReadyTimeout.Std() +
 		s.Services.ReadyTimeout.Std() + prepareSlack
 }

@@ -42,7 +42,7 @@ func (c *call) gcCommand() *cobra.Command {
 			defer d.Close()
 			ctx, cancel := context.WithTimeout(cmd.Context(), gcBound)
 			defer cancel()
-			verdicts, err := d.Sweep(ctx, time.Now(), prepareBound(settings), dryRun)
+			verdicts, err := d.Sweep(ctx, time.Now(), PrepareBound(settings), dryRun)
 			verb := "removed"
 			if dryRun {
 				verb = "would remove"

@@ -90,7 +90,7 @@ func (pl *planner) sidecar(declared *Service, inner inner) (Sidecar, error) {
 	}
 	maps.Copy(own, ownProxies(svc.Variables, false))
 	sc.Environment = append(sc.Environment, proxies(s.Proxy, own, pl.direct(names))...)
-	args := s.Sidecar.Arguments
+	sc.Command, sc.Arguments = svc.Command, s.Sidecar.Arguments
 	if conn.tls {
 		sc.Port = tlsPort
 		sc.TLS = &TLS{
@@ -102,10 +102,9 @@ func (pl *planner) sidecar(declared *Service, inner inner) (Sidecar, error) {
 		sc.Port = plaintextPort
 		sc.Environment = append(sc.Environment, "DOCKER_TLS_CERTDIR=")
 		if !contains(svc.Command, "--tls=false") {
-			args = append([]string{"--tls=false"}, args...)
+			sc.Arguments = append([]string{"--tls=false"}, sc.Arguments...)
 		}
 	}
-	sc.Command = withArguments(svc.Command, args)
 	pl.entitle(&sc)
 	return sc, nil
 }

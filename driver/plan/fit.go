@@ -75,6 +75,13 @@ func (s Sidecar) Fit(image DindImage, host EngineHost) (Sidecar, []string, error
 		version = assumed
 	}
 	s.DaemonConfig = maps.Clone(s.DaemonConfig)
+	if len(s.Arguments) > 0 {
+		own := s.Command
+		if len(own) == 0 && s.Entrypoint == nil {
+			own = image.Command // which the engine leaves out once there is another
+		}
+		s.Command = withArguments(own, s.Arguments)
+	}
 	flags := s.Command
 	if len(flags) == 0 {
 		flags = image.Command

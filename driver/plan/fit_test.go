@@ -73,6 +73,32 @@ func TestWhatEachVersionOfDockerIsTold(t *testing.T) {
 	}
 }
 
+// The engine drops an image's command as soon as it is given another.
+func TestOurArgumentsLeaveTheImagesOwnCommandThere(t *testing.T) {
+	s, job, facts := example()
+	job.Services = []Service{{Image: Image{Name: "docker:28-dind"}, Variables: vars("DOCKER_TLS_CERTDIR=")}}
+	for name, c := range map[string]struct {
+		declared, entrypoint, image, want []string
+	}{
+		"flags of the image":      {image: []string{"--mtu=1300"}, want: []string{"--tls=false", "--mtu=1300"}},
+		"dockerd in the image":    {image: []string{"dockerd", "--mtu=1300"}, want: []string{"dockerd", "--tls=false", "--mtu=1300"}},
+		"the service's own comes": {declared: []string{"--debug"}, image: []string{"--mtu=1300"}, want: []string{"--tls=false", "--debug"}},
+		"an entrypoint drops it":  {entrypoint: []string{"dockerd"}, image: []string{"--mtu=1300"}, want: []string{"--tls=false"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			job.Services[0].Command, job.Services[0].Entrypoint = c.declared, c.entrypoint
+			p, err := Build(s, job, facts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, _, err := p.Sidecar.Fit(DindImage{Entrypoint: []string{"entry.sh"}, Command: c.image}, EngineHost{})
+			if diff := cmp.Diff(c.want, got.Command); diff != "" || err != nil {
+				t.Errorf("error %v, (-want +got):\n%s", err, diff)
+			}
+		})
+	}
+}
+
 func TestTheImagesOwnFlagsKeepTheirKeysOutOfTheDaemonConfig(t *testing.T) {
 	got, _, err := fitted(t, DindImage{Docker: Version{28, 1}, Entrypoint: []string{"dockerd-entrypoint.sh"}, Command: []string{"--mtu=1300"}}, EngineHost{})
 	if err != nil {

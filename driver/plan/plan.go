@@ -118,6 +118,9 @@ type ImageRef struct {
 // Sidecar is the container with the inner daemon.
 type Sidecar struct {
 	Container
+	// Arguments are dockerd's, which Fit puts before the command's or, where the
+	// job's service has none, the image's.
+	Arguments []string `json:",omitempty"`
 	// TLS is nil when the inner daemon listens in plaintext.
 	TLS *TLS
 	// Port is where the inner daemon listens.
@@ -195,7 +198,7 @@ func Build(s config.Settings, job Job, facts Facts) (*Plan, error) {
 	if p.Sidecar, err = pl.sidecar(declared, inner); err != nil {
 		return nil, err
 	}
-	dropFlagged(p.Sidecar.DaemonConfig, p.Sidecar.Command)
+	dropFlagged(p.Sidecar.DaemonConfig, slices.Concat(p.Sidecar.Arguments, p.Sidecar.Command))
 	if p.Helper, err = pl.helper(); err != nil {
 		return nil, err
 	}

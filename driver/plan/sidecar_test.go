@@ -103,7 +103,7 @@ func TestSidecarOfAJob(t *testing.T) {
 				t.Errorf("image %s, port %d, privileged %t, data root %s", got.Image.Name, got.Port, got.Privileged, got.DataPath)
 			}
 			for what, pair := range map[string][2][]string{
-				"aliases": {c.aliases, got.Aliases}, "command": {c.command, got.Command}, "environment": {c.env, got.Environment},
+				"aliases": {c.aliases, got.Aliases}, "command": {c.command, slices.Concat(got.Arguments, got.Command)}, "environment": {c.env, got.Environment},
 			} {
 				if diff := cmp.Diff(pair[0], pair[1], sameEmpty); diff != "" {
 					t.Errorf("%s (-want +got):\n%s", what, diff)
