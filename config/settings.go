@@ -17,6 +17,7 @@ type Settings struct {
 	Services  Services            `toml:"services"`
 	Helper    Helper              `toml:"helper"`
 	Cache     Cache               `toml:"cache"`
+	Pool      Pool                `toml:"pool"`
 	Limits    Limits              `toml:"limits"`
 	Pull      Pull                `toml:"pull"`
 	Network   Network             `toml:"network"`
@@ -268,6 +269,7 @@ func Default() Settings {
 			Image: "registry.gitlab.com/gitlab-org/gitlab-runner/gitlab-runner-helper:{arch}-v{version}",
 		},
 		Cache: Cache{Volume: true},
+		Pool:  Pool{MaxAge: Duration(4 * time.Hour), JobTimeout: Duration(3 * time.Hour)},
 		Pull: Pull{
 			Policy:            []string{"if-not-present"},
 			AllowedPolicies:   []string{},

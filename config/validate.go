@@ -95,6 +95,12 @@ func validate(s Settings) []keyFault {
 		add("helper.runner_binary", "must be an absolute path: %q", b)
 	}
 
+	if s.Pool.Size < 0 || s.Pool.Size > 256 {
+		add("pool.size", "must be from 0 to 256")
+	}
+	duration("pool.max_age", s.Pool.MaxAge, time.Minute, 7*24*time.Hour)
+	duration("pool.job_timeout", s.Pool.JobTimeout, time.Minute, 30*24*time.Hour)
+
 	if len(s.Pull.Policy) == 0 {
 		add("pull.policy", "must name at least one of %s", strings.Join(PullPolicies, ", "))
 	}

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -80,18 +81,47 @@ const maxConfigFile = 1 << 20
 // readFile reads a regular file out of a container that need not run; nil if
 // there is none.
 func (d *Driver) readFile(ctx context.Context, id, name string) ([]byte, error) {
-	stream, _, err := d.api.CopyFromContainer(ctx, id, name)
+	files, err := d.readFiles(ctx, id, name)
 	if gone(err) {
 		return nil, nil
 	}
 	if err != nil {
+		return nil, err
+	}
+	content, ok := files[path.Base(name)]
+	if !ok {
+		return nil, fmt.Errorf("reading %s of a container: no regular file", name)
+	}
+	return content, nil
+}
+
+// maxFiles bounds how many are read out of one directory.
+const maxFiles = 16
+
+// readFiles reads a regular file, or those of a directory, out of a container
+// that need not run. The keys are paths below the parent of name.
+func (d *Driver) readFiles(ctx context.Context, id, name string) (map[string][]byte, error) {
+	stream, _, err := d.api.CopyFromContainer(ctx, id, name)
+	if err != nil {
 		return nil, d.explain("reading "+name+" of a container", err)
 	}
 	defer stream.Close()
+	files := map[string][]byte{}
 	r := tar.NewReader(stream)
-	h, err := r.Next()
-	if err != nil || h.Typeflag != tar.TypeReg {
-		return nil, fmt.Errorf("reading %s of a container: no regular file", name)
+	for range maxFiles {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return files, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading %s of a container: %w", name, err)
+		}
+		if h.Typeflag != tar.TypeReg {
+			continue
+		}
+		if files[path.Clean(h.Name)], err = io.ReadAll(io.LimitReader(r, maxConfigFile)); err != nil {
+			return nil, fmt.Errorf("reading %s of a container: %w", name, err)
+		}
 	}
-	return io.ReadAll(io.LimitReader(r, maxConfigFile))
+	return files, nil
 }

@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -104,6 +105,15 @@ func (c *certificates) clientFiles(dir string) []file {
 		{path: path.Join(dir, "cert.pem"), mode: 0o644, content: c.clientCert},
 		{path: path.Join(dir, "key.pem"), mode: 0o644, content: c.clientKey},
 	}
+}
+
+// readClientFiles reads what clientFiles has put into a sidecar.
+func (d *Driver) readClientFiles(ctx context.Context, sidecar string) (*certificates, error) {
+	files, err := d.readFiles(ctx, sidecar, path.Join(certDir, "client"))
+	if err != nil {
+		return nil, err
+	}
+	return &certificates{ca: files["client/ca.pem"], clientCert: files["client/cert.pem"], clientKey: files["client/key.pem"]}, nil
 }
 
 // clientTLS is for talking to the inner daemon under the name docker.

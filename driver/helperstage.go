@@ -6,6 +6,8 @@ import (
 	"io"
 	"time"
 
+	"github.com/docker/docker/api/types/container"
+
 	"gitlab-dind-executor/driver/plan"
 )
 
@@ -17,13 +19,31 @@ func (d *Driver) RunHelper(ctx context.Context, job string, check *plan.ToolChec
 	if err != nil {
 		return 0, err
 	}
-	helper := objectName(sandbox, plan.RoleHelper)
+	helper, err := d.helperOf(ctx, job, sandbox)
+	if err != nil {
+		return 0, err
+	}
 	code, err := d.exec(ctx, helper, plan.HelperStage(check), bytes.NewReader(script), out)
 	if ctx.Err() != nil {
 		d.endStage(context.WithoutCancel(ctx), helper)
 		return 0, ctx.Err()
 	}
 	return code, err
+}
+
+// helperOf finds a job's helper: the one that its claim has added, which has the
+// job's cache, before its sandbox's.
+func (d *Driver) helperOf(ctx context.Context, job, sandbox string) (string, error) {
+	added, err := d.api.ContainerList(ctx, container.ListOptions{
+		All: true, Filters: labelled(labelJob+"="+job, labelRole+"="+string(plan.RoleHelper)),
+	})
+	switch {
+	case err != nil:
+		return "", d.explain("looking for the job's helper", err)
+	case len(added) > 0:
+		return added[0].ID, nil
+	}
+	return objectName(sandbox, plan.RoleHelper), nil
 }
 
 // endStage ends every process of the helper but its first, which goes on

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -26,12 +27,22 @@ type images struct {
 	attempts int
 	say      func(string)
 	flights  singleflight.Group
+	there    sync.Map // image.InspectResponse by flight
 }
 
 // ensure returns the image after its first policy that works.
 func (im *images) ensure(ctx context.Context, ref plan.ImageRef) (image.InspectResponse, error) {
 	key := strings.Join(append([]string{ref.Name, ref.Platform}, ref.Policies...), "\x00")
-	v, err, _ := im.flights.Do(key, func() (any, error) { return im.try(ctx, ref) })
+	v, err, _ := im.flights.Do(key, func() (any, error) {
+		if img, ok := im.there.Load(key); ok {
+			return img, nil
+		}
+		img, err := im.try(ctx, ref)
+		if err == nil {
+			im.there.Store(key, img)
+		}
+		return img, err
+	})
 	if err != nil {
 		return image.InspectResponse{}, err
 	}

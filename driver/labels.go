@@ -66,9 +66,17 @@ func claimLabels(p *plan.Plan, role plan.Role) map[string]string {
 	return l
 }
 
-// jobLabels are the job container's.
+// aheadLabels are for a sandbox that waits for a job: the deadline is when none
+// may take it any more.
+func aheadLabels(until time.Time) map[string]string {
+	return map[string]string{labelDeadline: until.UTC().Format(time.RFC3339)}
+}
+
+// jobLabels are the job container's. By the spec a look for sandboxes of a kind
+// sees which are taken.
 func jobLabels(p *plan.Plan) map[string]string {
 	l := claimLabels(p, plan.RoleJob)
+	l[labelSpec] = p.Spec
 	if p.Job.Direct != "" {
 		l[labelDirect] = p.Job.Direct
 	}
@@ -95,6 +103,11 @@ func objectName(sandbox string, role plan.Role) string {
 // serviceName names service number i.
 func serviceName(sandbox string, i int) string {
 	return fmt.Sprintf("%s-%d", objectName(sandbox, plan.RoleService), i)
+}
+
+// cacheHelperName names the helper that a claim adds for the job's cache.
+func cacheHelperName(sandbox string) string {
+	return objectName(sandbox, plan.RoleHelper) + "-cache"
 }
 
 // cacheName names the cache of a scope.

@@ -18,13 +18,13 @@ import (
 const subnetTries = 64
 
 // createNetwork makes the anchor of a sandbox, with the first subnet of the
-// plan's pool that the engine takes. Its owner is the hook that prepares: until
+// plan's pool that the engine takes. more are labels besides the usual. Its owner is the hook that prepares: until
 // the job container is there, with the Runner as owner, the sandbox lives no
 // longer than that hook. So a network that a killed hook's request makes after
 // cleanup has looked is nobody's.
-func (d *Driver) createNetwork(ctx context.Context, p *plan.Plan) error {
+func (d *Driver) createNetwork(ctx context.Context, p *plan.Plan, more map[string]string) error {
 	l := sandboxLabels(p, plan.RoleNetwork)
-	maps.Copy(l, claim(p.Claim))
+	maps.Copy(l, more)
 	hook, err := thisProcess()
 	if err != nil {
 		return err

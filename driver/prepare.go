@@ -31,6 +31,10 @@ func NewSandboxID() string {
 type Ready struct {
 	// Docker is the inner daemon's version, e.g. "28.1.1"; empty if not known.
 	Docker string
+	// Warm says that the sandbox was made ahead. Cold is why not, where one could
+	// have been.
+	Warm bool
+	Cold string
 	// Services is how much longer than the inner daemon the services took.
 	Services time.Duration
 	// Warnings are lines for the job log, also when Prepare fails.
@@ -46,83 +50,140 @@ type preparation struct {
 	say    func(string)
 	// sidecar is the plan's as it fits its image.
 	sidecar plan.Sidecar
+	// anchored is closed when the sandbox's network is there.
+	anchored chan struct{}
+	// newCache says that the cache of the job's scope was not there.
+	newCache bool
 }
 
-// Prepare makes the plan's sandbox and the job's containers. It returns when
-// the inner daemon answers, and fails at once when the sidecar exits. What does
-// not depend on each other is done side by side. A failed Prepare leaves its
-// objects to Cleanup. say receives lines for the job log.
+func (d *Driver) preparation(p *plan.Plan, say func(string)) *preparation {
+	return &preparation{
+		d: d, p: p, say: say, anchored: make(chan struct{}),
+		images: &images{d: d, timeout: p.PullTimeout, attempts: p.PullAttempts, say: say},
+	}
+}
+
+// Prepare makes the job's containers, in a sandbox that was made ahead for jobs
+// of its kind or in one of its own. It returns when the inner daemon answers,
+// and fails at once when the sidecar exits. What does not depend on each other
+// is done side by side. A failed Prepare leaves its objects to Cleanup. say
+// receives lines for the job log.
 func (d *Driver) Prepare(ctx context.Context, p *plan.Plan, say func(string)) (Ready, error) {
 	if err := d.greet(ctx); err != nil {
 		return Ready{}, err
 	}
-	prep := &preparation{d: d, p: p, say: say, images: &images{d: d, timeout: p.PullTimeout, attempts: p.PullAttempts, say: say}}
-	if p.Sidecar.TLS != nil {
-		certs, err := newCertificates(*p.Sidecar.TLS, time.Now())
+	prep := d.preparation(p, say)
+	var cold string
+	if p.Pool.Size > 0 {
+		claimed, why, err := prep.claim(ctx)
 		if err != nil {
-			return Ready{}, fmt.Errorf("making certificates: %w", err)
+			return Ready{}, err
 		}
-		prep.certs = certs
+		if claimed != nil {
+			return prep.move(ctx, claimed)
+		}
+		cold = why
 	}
+	ready, err := prep.build(ctx)
+	ready.Cold = cold
+	return ready, err
+}
 
+// build makes a sandbox for the job alone.
+func (prep *preparation) build(ctx context.Context) (Ready, error) {
+	d, p := prep.d, prep.p
+	if err := prep.certify(); err != nil {
+		return Ready{}, err
+	}
 	caller := ctx
 	g, ctx := errgroup.WithContext(ctx)
-	anchored := make(chan struct{})
-	g.Go(func() error {
-		uncut, cancel := uncut(ctx)
-		defer cancel()
-		if err := d.createNetwork(uncut, p); err != nil {
-			return err
-		}
-		close(anchored)
-		return nil
-	})
-	// then does the rest of a container's way once image and anchor are there.
-	then := func(c plan.Container, name string, labels map[string]string, next func(context.Context, string) error) {
-		g.Go(func() error {
-			img, err := prep.images.ensure(ctx, c.Image)
-			if err != nil {
-				return err
-			}
-			select {
-			case <-anchored:
-			case <-ctx.Done():
-				return fmt.Errorf("waiting for the sandbox's network: %w", ctx.Err())
-			}
-			if c.Role == plan.RoleSidecar {
-				if c, err = prep.fit(ctx, img); err != nil {
-					return err
-				}
-			}
-			id, err := d.createWith(ctx, p, c, name, labels, img)
-			if err != nil {
-				return createFault(c, err)
-			}
-			return next(ctx, id)
-		})
-	}
+	g.Go(func() error { return prep.anchor(ctx, claim(p.Claim)) })
+	svc := prep.services()
 	var ready Ready
 	var readyAt time.Time
-	sb := p.Sandbox
-	svc := &services{d: d, p: p, say: say, answered: make(chan struct{})}
-	then(p.Sidecar.Container, objectName(sb, plan.RoleSidecar), sandboxLabels(p, plan.RoleSidecar),
-		func(ctx context.Context, id string) (err error) {
-			ready, err = prep.startSidecar(ctx, id)
-			readyAt = time.Now()
-			close(svc.answered)
-			return err
-		})
-	then(p.Helper, objectName(sb, plan.RoleHelper), sandboxLabels(p, plan.RoleHelper), d.start(p.Helper))
-	then(p.Job.Container, objectName(sb, plan.RoleJob), jobLabels(p), prep.startJob)
-	for i, s := range p.Services {
-		then(s, serviceName(sb, i), claimLabels(p, plan.RoleService), svc.start(s))
-	}
+	g.Go(func() error {
+		return prep.container(ctx, p.Sidecar.Container, objectName(p.Sandbox, plan.RoleSidecar), sandboxLabels(p, plan.RoleSidecar),
+			func(ctx context.Context, id string) (err error) {
+				ready, err = prep.startSidecar(ctx, id)
+				readyAt = time.Now()
+				close(svc.answered)
+				return err
+			})
+	})
+	g.Go(func() error {
+		return prep.container(ctx, p.Helper, objectName(p.Sandbox, plan.RoleHelper), sandboxLabels(p, plan.RoleHelper), d.start(p.Helper))
+	})
+	g.Go(func() error {
+		return prep.container(ctx, p.Job.Container, objectName(p.Sandbox, plan.RoleJob), jobLabels(p), prep.startJob)
+	})
+	prep.startServices(ctx, g, svc)
 	err := g.Wait() // before ready is read
 	if err == nil && caller.Err() != nil {
 		err = fmt.Errorf("waiting for services: %w", caller.Err())
 	}
 	ready.Services, ready.Warnings = svc.longer(readyAt), svc.warnings
 	return ready, err
+}
+
+// certify makes the sandbox's certificates, if its plan has TLS.
+func (prep *preparation) certify() error {
+	if prep.p.Sidecar.TLS == nil {
+		return nil
+	}
+	certs, err := newCertificates(*prep.p.Sidecar.TLS, time.Now())
+	if err != nil {
+		return fmt.Errorf("making certificates: %w", err)
+	}
+	prep.certs = certs
+	return nil
+}
+
+// anchor makes the sandbox's network.
+func (prep *preparation) anchor(ctx context.Context, labels map[string]string) error {
+	ctx, cancel := uncut(ctx)
+	defer cancel()
+	if err := prep.d.createNetwork(ctx, prep.p, labels); err != nil {
+		return err
+	}
+	close(prep.anchored)
+	return nil
+}
+
+// container creates one of the plan's containers once its image and the anchor
+// are there, and then does the rest of its way.
+func (prep *preparation) container(ctx context.Context, c plan.Container, name string, labels map[string]string, next func(context.Context, string) error) error {
+	img, err := prep.images.ensure(ctx, c.Image)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-prep.anchored:
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for the sandbox's network: %w", ctx.Err())
+	}
+	if c.Role == plan.RoleSidecar {
+		if c, err = prep.fit(ctx, img); err != nil {
+			return err
+		}
+	}
+	id, err := prep.d.createWith(ctx, prep.p, c, name, labels, img)
+	if err != nil {
+		return createFault(c, err)
+	}
+	return next(ctx, id)
+}
+
+func (prep *preparation) services() *services {
+	return &services{d: prep.d, p: prep.p, say: prep.say, answered: make(chan struct{})}
+}
+
+func (prep *preparation) startServices(ctx context.Context, g *errgroup.Group, svc *services) {
+	p := prep.p
+	for i, s := range p.Services {
+		g.Go(func() error {
+			return prep.container(ctx, s, serviceName(p.Sandbox, i), claimLabels(p, plan.RoleService), svc.start(s))
+		})
+	}
 }
 
 // createBound is how long one creation may take on a busy engine; tests

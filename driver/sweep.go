@@ -73,10 +73,19 @@ func (d *Driver) Sweep(ctx context.Context, now time.Time, bound time.Duration, 
 		}
 		verdicts = append(verdicts, Verdict{id, fate, reason, len(s.containers) + len(s.volumes) + len(s.networks)})
 		if fate == Swept && !dryRun {
-			errs = append(errs, d.removeSandbox(ctx, id, func() {}))
+			errs = append(errs, d.removeSwept(ctx, s))
 		}
 	}
 	return verdicts, errors.Join(errs...)
+}
+
+// removeSwept removes a sandbox. One that no job has taken may be taken at this
+// very moment, so it is claimed before.
+func (d *Driver) removeSwept(ctx context.Context, s *sandboxObjects) error {
+	if len(s.networks) > 0 && claimOf(s) == nil {
+		return d.retire(ctx, s.id)
+	}
+	return d.removeSandbox(ctx, s.id, func() {})
 }
 
 // rules decide about sandboxes. They leave whatever may live.
@@ -93,12 +102,10 @@ func (r rules) verdict(s *sandboxObjects) (Fate, string) {
 		return Swept, "its network is gone"
 	}
 	claim := claimOf(s)
-	state := unknown
-	if claim != nil {
-		if owner, err := ParseOwner(claim[labelOwner]); err == nil {
-			state = r.lives(owner)
-		}
+	if claim == nil {
+		return r.unclaimed(s)
 	}
+	state := r.owner(claim)
 	deadline, err := time.Parse(time.RFC3339, claim[labelDeadline])
 	known := err == nil
 	switch {
@@ -110,8 +117,6 @@ func (r rules) verdict(s *sandboxObjects) (Fate, string) {
 		return Spared, "its owner lives"
 	case r.abandoned(s):
 		return Swept, "nothing was made in it in the time that prepare has"
-	case claim == nil:
-		return Spared, "no job has claimed it"
 	case !known:
 		return Unclear, "its owner cannot be judged from here and its deadline cannot be read"
 	case r.now.After(deadline):
@@ -120,12 +125,51 @@ func (r rules) verdict(s *sandboxObjects) (Fate, string) {
 	return Spared, "its deadline is " + deadline.Format(time.RFC3339)
 }
 
+func (r rules) owner(labels map[string]string) life {
+	owner, err := ParseOwner(labels[labelOwner])
+	if err != nil {
+		return unknown
+	}
+	return r.lives(owner)
+}
+
+// unclaimed says what becomes of a sandbox that was made ahead.
+func (r rules) unclaimed(s *sandboxObjects) (Fate, string) {
+	network := s.networks[0]
+	deadline, err := time.Parse(time.RFC3339, network.labels[labelDeadline])
+	maker := r.owner(network.labels)
+	switch {
+	case err == nil && r.now.After(deadline):
+		return Swept, "it has waited for a job long enough"
+	case complete(s):
+		return Spared, "it waits for a job"
+	case maker == dead:
+		return Swept, "it is not complete, and its maker is dead"
+	case maker == alive:
+		return Spared, "its maker lives"
+	case r.overBound(s):
+		return Swept, "it was not complete in the time that prepare has"
+	}
+	return Spared, "it is being made"
+}
+
+// complete tells whether all of a sandbox runs that a job would claim.
+func complete(s *sandboxObjects) bool {
+	running := map[plan.Role]bool{}
+	for _, c := range s.containers {
+		running[c.role] = running[c.role] || c.running
+	}
+	return running[plan.RoleSidecar] && running[plan.RoleHelper]
+}
+
 // abandoned tells whether a sandbox is a network alone, older than any prepare
 // that could still fill it.
 func (r rules) abandoned(s *sandboxObjects) bool {
-	if len(s.containers)+len(s.volumes) > 0 {
-		return false
-	}
+	return len(s.containers)+len(s.volumes) == 0 && r.overBound(s)
+}
+
+// overBound tells whether a sandbox is older than a prepare may take.
+func (r rules) overBound(s *sandboxObjects) bool {
 	for _, n := range s.networks {
 		created, err := time.Parse(time.RFC3339, n.labels[labelCreated])
 		if err != nil || !r.now.After(created.Add(r.bound)) {

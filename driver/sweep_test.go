@@ -71,16 +71,11 @@ func TestWhatASweepRemoves(t *testing.T) {
 		"a broken deadline of a dead Runner goes":     {containers(broken(gone)), Swept, "dead"},
 		"a broken deadline of a living one is spared": {containers(broken(living)), Spared, "lives"},
 
-		"a sandbox that nobody claimed is left":             {containers(sidecar, object{role: plan.RoleHelper}), Spared, "no job"},
-		"a network alone that nobody claimed is left":       {alone(network, bound), Spared, "no job"},
-		"until prepare's time is over":                      {alone(network, bound+time.Second), Swept, "nothing was made"},
-		"a network of unknown age is left":                  {&sandboxObjects{id: "0123456789ab", networks: []object{network}}, Spared, "no job"},
-		"a network alone whose hook is dead":                {alone(claimed(plan.RoleNetwork, gone, later), 0), Swept, "dead"},
-		"a network alone whose hook lives":                  {alone(claimed(plan.RoleNetwork, living, later), 0), Spared, "lives"},
-		"however old it is":                                 {alone(claimed(plan.RoleNetwork, living, later), 9*bound), Spared, "lives"},
-		"a network alone whose hook is elsewhere is left":   {alone(claimed(plan.RoleNetwork, elsewhere, later), bound), Spared, "deadline"},
-		"until that prepare's time is over":                 {alone(claimed(plan.RoleNetwork, elsewhere, later), bound+time.Second), Swept, "nothing was made"},
-		"an old network with a volume waits for its images": {&sandboxObjects{id: "0123456789ab", networks: alone(network, 9*bound).networks, volumes: []object{volume}}, Spared, "no job"},
+		"a network alone whose hook is dead":              {alone(claimed(plan.RoleNetwork, gone, later), 0), Swept, "dead"},
+		"a network alone whose hook lives":                {alone(claimed(plan.RoleNetwork, living, later), 0), Spared, "lives"},
+		"however old it is":                               {alone(claimed(plan.RoleNetwork, living, later), 9*bound), Spared, "lives"},
+		"a network alone whose hook is elsewhere is left": {alone(claimed(plan.RoleNetwork, elsewhere, later), bound), Spared, "deadline"},
+		"until that prepare's time is over":               {alone(claimed(plan.RoleNetwork, elsewhere, later), bound+time.Second), Swept, "nothing was made"},
 		"the job container speaks before the network": {
 			&sandboxObjects{
 				id: "0123456789ab", containers: []object{claimed(plan.RoleJob, living, later)},

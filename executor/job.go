@@ -97,7 +97,7 @@ func planJob(p *payload, env environment) plan.Job {
 		Key: p.key(), Scope: p.scope(), Timeout: p.timeout(),
 		Project: p.project(), Protected: p.GitInfo.Protected,
 		Image:     image(p.Image, vars),
-		BuildsDir: buildsDir, ProjectDir: projectDir,
+		BuildsDir: buildsDir, ProjectDir: projectDir, Cached: len(p.Cache) > 0,
 	}
 	if p.JobInfo.ProjectID > 0 { // else nobody would ever find it again
 		j.CacheDir = cacheDir

@@ -38,6 +38,9 @@ type payload struct {
 	Variables []payloadVariable `json:"variables"`
 	Image     payloadImage      `json:"image"`
 	Services  []payloadService  `json:"services"`
+	Cache     []struct {
+		Key string `json:"key"`
+	} `json:"cache"`
 	// Secrets are variables whose values the Runner fetches. A secret is a file
 	// unless it says otherwise.
 	Secrets map[string]struct {

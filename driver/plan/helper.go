@@ -27,20 +27,30 @@ func (pl *planner) helper() (Container, error) {
 	}
 	name = strings.NewReplacer("{version}", version, "{arch}", pl.facts.Arch).Replace(name)
 	image, err := pl.image(Image{Name: name}, helperImage)
-	command := idle
-	if dir := pl.cachePath(); dir != "" {
-		// Jobs of any user may write it, as with the docker executor.
-		command = "chmod 0777 '" + dir + "' 2>/dev/null; " + command
-	}
 	c := Container{
 		Role: RoleHelper, Image: image,
-		Entrypoint: []string{"sh", "-c"}, Command: []string{command},
+		Entrypoint: []string{"sh", "-c"}, Command: []string{openCache(pl.cachePath()) + idle},
 		Environment: proxies(pl.s.Proxy, nil, pl.direct(nil)),
 	}
 	if binary := pl.s.Helper.RunnerBinary; binary != "" {
 		c.HostFiles = []HostFile{{Source: binary, Target: helperTool, Version: version}}
 	}
 	return c, err
+}
+
+// openCache lets jobs of any user write the cache, as with the docker executor.
+func openCache(dir string) string {
+	if dir == "" {
+		return ""
+	}
+	return "chmod 0777 '" + dir + "' 2>/dev/null; "
+}
+
+// withoutCache is the helper as it is made ahead, for jobs of any scope.
+func (c Container) withoutCache() Container {
+	c.CachePath = ""
+	c.Command = []string{idle}
+	return c
 }
 
 // ToolCheck is what a stage that needs the Runner's program says, once a job,

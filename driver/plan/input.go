@@ -25,6 +25,8 @@ type Job struct {
 	Variables []Variable
 	// Credentials come in the order in which their sources count.
 	Credentials []Credential
+	// Cached says that the pipeline has a cache for this job.
+	Cached bool
 	// BuildsDir, CacheDir and ProjectDir are paths in the job's containers.
 	BuildsDir, CacheDir, ProjectDir string
 	// RunnerVersion chooses the helper image, e.g. "18.6.6".

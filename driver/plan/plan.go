@@ -46,6 +46,10 @@ type Plan struct {
 	Services []Container
 	// ServicesReady is about all of Services.
 	ServicesReady ServicesReady
+	// Cached says that the helper works with the cache: a helper that was made
+	// ahead has none.
+	Cached bool `json:",omitempty"`
+	Pool   Pool `json:",omitzero"`
 
 	// PullTimeout bounds each pull, all of its attempts.
 	PullTimeout  time.Duration
@@ -191,6 +195,7 @@ func Build(s config.Settings, job Job, facts Facts) (*Plan, error) {
 			Pool6: pool6(s.Network),
 		},
 		PullTimeout: s.Pull.Timeout.Std(), PullAttempts: s.Pull.Attempts,
+		Cached: job.Cached, Pool: pool(s.Pool, s.Cleanup),
 		ServicesReady: ServicesReady{Timeout: s.Services.ReadyTimeout.Std(), Required: s.Services.Required},
 		Warnings:      conn.warnings,
 	}
@@ -222,10 +227,7 @@ func Build(s config.Settings, job Job, facts Facts) (*Plan, error) {
 			c.CachePath = pl.cachePath()
 		}
 		c.Limits = limits(s.Limits, c.Role)
-		c.Hostname = "dind-" + p.Sandbox
-		if c.Role != RoleJob {
-			c.Hostname += "-" + string(c.Role)
-		}
+		c.Hostname = hostname(p.Sandbox, c.Role)
 	})
 	p.Spec = spec(p)
 	return p, nil
@@ -242,17 +244,14 @@ func (p *Plan) each(visit func(*Container)) {
 }
 
 // spec hashes what a sandbox made ahead must share with the job's plan: all of
-// its network, sidecar and helper but the names that carry the sandbox's id.
+// its network, sidecar and helper but the names that carry the sandbox's id and
+// the cache, which a claim adds.
 func spec(p *Plan) string {
-	sidecar, helper := p.Sidecar, p.Helper
-	scope := ""
-	if helper.CachePath != "" {
-		scope = p.Claim.Scope // nobody else may have it
-	}
+	sidecar, helper := p.Sidecar, p.Helper.withoutCache()
 	sidecar.Hostname, helper.Hostname = "", ""
 	if sidecar.TLS != nil {
 		tls := *sidecar.TLS
-		tls.Lifetime = 0
+		tls.Lifetime = p.Pool.Serves
 		sidecar.TLS = &tls
 	}
 	b, err := json.Marshal(struct {
@@ -260,8 +259,7 @@ func spec(p *Plan) string {
 		Sidecar         Sidecar
 		Helper          Container
 		BuildsContainer string
-		CacheScope      string
-	}{Network{Pool: p.Network.Pool, SubnetBits: p.Network.SubnetBits, MTU: p.Network.MTU, Pool6: p.Network.Pool6}, sidecar, helper, p.Helper.BuildsPath, scope})
+	}{Network{Pool: p.Network.Pool, SubnetBits: p.Network.SubnetBits, MTU: p.Network.MTU, Pool6: p.Network.Pool6}, sidecar, helper, p.Helper.BuildsPath})
 	if err != nil {
 		panic(fmt.Sprintf("plan: %v", err)) // plain data: cannot fail
 	}

@@ -1,0 +1,275 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
+	"golang.org/x/sync/errgroup"
+
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+)
+
+// claimBound is how long the daemon of a sandbox that waits may take to answer;
+// it has been up for long.
+const claimBound = 5 * time.Second
+
+// usedFile in a sidecar says that a job has had it. The job container says so,
+// too, but anybody can remove that.
+const usedFile = "/etc/docker/gitlab-dind-executor-used"
+
+// ahead is a sandbox that was made ahead.
+type ahead struct {
+	sandbox string
+	spec    string
+	// sidecar and helper are ids; empty where there is none that runs.
+	sidecar, helper string
+	// sidecarImage and helperImage are ids.
+	sidecarImage, helperImage string
+	image                     string
+	created, until            time.Time
+	// taken says that its job container is there.
+	taken bool
+}
+
+// waits tells whether a job may still take it.
+func (a *ahead) waits(now time.Time) bool {
+	return !a.taken && a.sidecar != "" && a.helper != "" && now.Before(a.until)
+}
+
+// allAhead finds the sandboxes that were made ahead: of one spec, or of all
+// where that is empty.
+func (d *Driver) allAhead(ctx context.Context, spec string) ([]*ahead, error) {
+	if err := d.greet(ctx); err != nil {
+		return nil, err
+	}
+	filter := labelSpec
+	if spec != "" {
+		filter += "=" + spec
+	}
+	list, err := d.api.ContainerList(ctx, container.ListOptions{All: true, Filters: labelled(filter)})
+	if err != nil {
+		return nil, d.explain("looking for sandboxes that wait", err)
+	}
+	return aheadOf(list), nil
+}
+
+// aheadOf are the sandboxes made ahead that a list of containers shows, the
+// oldest first. Only those have a deadline on their sidecar.
+func aheadOf(list []container.Summary) []*ahead {
+	found := map[string]*ahead{}
+	for _, c := range list {
+		id := c.Labels[labelSandbox]
+		if found[id] == nil {
+			found[id] = &ahead{sandbox: id, spec: c.Labels[labelSpec]}
+		}
+		a, running := found[id], c.State == container.StateRunning
+		switch plan.Role(c.Labels[labelRole]) {
+		case plan.RoleJob:
+			a.taken = true
+		case plan.RoleHelper:
+			if running {
+				a.helper, a.helperImage = c.ID, c.ImageID
+			}
+		case plan.RoleSidecar:
+			a.created, _ = time.Parse(time.RFC3339, c.Labels[labelCreated])
+			a.until, _ = time.Parse(time.RFC3339, c.Labels[labelDeadline])
+			a.image = c.Image
+			if running {
+				a.sidecar, a.sidecarImage = c.ID, c.ImageID
+			}
+		}
+	}
+	maps.DeleteFunc(found, func(id string, a *ahead) bool { return id == "" || a.until.IsZero() })
+	return slices.SortedFunc(maps.Values(found), func(a, b *ahead) int { return a.created.Compare(b.created) })
+}
+
+// taken is a sandbox that is this job's from now on.
+type taken struct {
+	plan    *plan.Plan
+	sidecar string
+	job     string
+	ready   Ready
+}
+
+// claim takes a sandbox of the plan's kind, or says why there is none: nil is
+// no error, the job gets one of its own.
+func (prep *preparation) claim(ctx context.Context) (*taken, string, error) {
+	now := time.Now()
+	if why, ok := prep.p.Claimable(now); !ok {
+		return nil, why, nil
+	}
+	all, err := prep.d.allAhead(ctx, prep.p.Spec)
+	if err != nil {
+		return nil, "", err
+	}
+	waiting := slices.DeleteFunc(all, func(a *ahead) bool { return !a.waits(now) })
+	if len(waiting) == 0 {
+		return nil, "no sandbox of its kind was waiting", nil
+	}
+	job, err := prep.freshImages(ctx, &waiting)
+	if err != nil {
+		return nil, "", err
+	}
+	why := "the images are newer than the sandboxes that wait"
+	// Who comes at the same time begins elsewhere.
+	rand.Shuffle(len(waiting), func(i, j int) { waiting[i], waiting[j] = waiting[j], waiting[i] })
+	for _, a := range waiting {
+		c, err := prep.take(ctx, a, job)
+		if c != nil || err != nil {
+			return c, "", err
+		}
+		why = "others took the sandboxes that waited"
+	}
+	return nil, why, nil
+}
+
+// freshImages gets the images of the job's plan to the engine, and leaves of
+// the sandboxes those that were made of them. It returns the job's.
+func (prep *preparation) freshImages(ctx context.Context, waiting *[]*ahead) (image.InspectResponse, error) {
+	var sidecar, helper, job image.InspectResponse
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		prep.newCache, err = prep.cacheIsNew(gctx)
+		return err
+	})
+	for c, img := range map[*plan.Container]*image.InspectResponse{
+		&prep.p.Sidecar.Container: &sidecar, &prep.p.Helper: &helper, &prep.p.Job.Container: &job,
+	} {
+		g.Go(func() (err error) {
+			*img, err = prep.images.ensure(gctx, c.Image)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return job, err
+	}
+	*waiting = slices.DeleteFunc(*waiting, func(a *ahead) bool {
+		return a.sidecarImage != sidecar.ID || a.helperImage != helper.ID
+	})
+	return job, nil
+}
+
+// errNotTaken says that a sandbox is another's.
+var errNotTaken = errors.New("the sandbox is another job's")
+
+// take makes one sandbox the job's, by creating the job container: the engine
+// gives a name only once. nil without an error means that it was not to be had;
+// one whose daemon turns out not to answer is removed.
+func (prep *preparation) take(ctx context.Context, a *ahead, img image.InspectResponse) (*taken, error) {
+	d, p := prep.d, prep.p.In(a.sandbox)
+	c := &taken{plan: p, sidecar: a.sidecar}
+	var unfit error
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		c.job, err = d.createWith(gctx, p, p.Job.Container, objectName(a.sandbox, plan.RoleJob), jobLabels(p), img)
+		if errdefs.IsConflict(err) || errdefs.IsNotFound(err) {
+			return errNotTaken
+		}
+		return createFault(p.Job.Container, err)
+	})
+	g.Go(func() error {
+		bounded, cancel := context.WithTimeoutCause(gctx, claimBound, errNotReady)
+		defer cancel()
+		var certs *certificates
+		if certs, unfit = d.unused(bounded, a.sidecar, p.Sidecar); unfit != nil {
+			return nil
+		}
+		prep.certs = certs
+		c.ready, unfit = d.waitReady(bounded, a.sidecar, p, certs)
+		return nil
+	})
+	err := g.Wait()
+	switch {
+	case errors.Is(err, errNotTaken):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case unfit != nil:
+		return nil, d.removeSandbox(ctx, a.sandbox, func() {})
+	}
+	return c, nil
+}
+
+// unused reads the client's certificates that wait in a sidecar, nil where its
+// daemon has no TLS. It is an error that a job has had the sidecar.
+func (d *Driver) unused(ctx context.Context, sidecar string, s plan.Sidecar) (*certificates, error) {
+	var g errgroup.Group
+	var mark []byte
+	var certs *certificates
+	g.Go(func() (err error) {
+		mark, err = d.readFile(ctx, sidecar, usedFile)
+		return err
+	})
+	g.Go(func() (err error) {
+		if s.TLS != nil {
+			certs, err = d.readClientFiles(ctx, sidecar)
+		}
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	if mark != nil {
+		return nil, fault.System(errors.New("a job has had the sandbox"), "")
+	}
+	return certs, nil
+}
+
+// move brings the job into the sandbox that it has claimed.
+func (prep *preparation) move(ctx context.Context, c *taken) (Ready, error) {
+	d, p := prep.d, c.plan
+	prep.p = p
+	close(prep.anchored)
+	svc := prep.services()
+	close(svc.answered)
+	ready := c.ready
+	ready.Warm = true
+	answered := time.Now()
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return prep.startJob(gctx, c.job) })
+	g.Go(func() error {
+		return d.putFiles(gctx, c.sidecar, []file{{path: usedFile, mode: 0o644, content: []byte(p.Claim.Job + "\n")}})
+	})
+	g.Go(func() error { return prep.helperWithCache(gctx) })
+	prep.startServices(gctx, g, svc)
+	err := g.Wait()
+	if err == nil && ctx.Err() != nil {
+		err = fmt.Errorf("waiting for services: %w", ctx.Err())
+	}
+	ready.Services, ready.Warnings = svc.longer(answered), svc.warnings
+	return ready, err
+}
+
+// cacheIsNew tells whether the job has a cache that nobody has had before. It is
+// asked before the job container, which makes it.
+func (prep *preparation) cacheIsNew(ctx context.Context) (bool, error) {
+	if prep.p.Helper.CachePath == "" {
+		return false, nil
+	}
+	_, err := prep.d.api.VolumeInspect(ctx, cacheName(prep.p.Claim.Scope))
+	if gone(err) {
+		return true, nil
+	}
+	return false, prep.d.explain("looking for the cache", err)
+}
+
+// helperWithCache starts a helper that has the cache of the job's scope, where
+// the job needs one: for its own `cache:`, or to open a new cache to any user.
+func (prep *preparation) helperWithCache(ctx context.Context) error {
+	d, p := prep.d, prep.p
+	if p.Helper.CachePath == "" || !p.Cached && !prep.newCache {
+		return nil
+	}
+	return prep.container(ctx, p.Helper, cacheHelperName(p.Sandbox), claimLabels(p, plan.RoleHelper), d.start(p.Helper))
+}

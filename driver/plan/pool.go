@@ -1,0 +1,107 @@
+package plan
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"gitlab-dind-executor/config"
+)
+
+// Pool says how sandboxes are made ahead for jobs of this kind. The zero value
+// means that there are none.
+type Pool struct {
+	// Size is how many wait on this engine, of all kinds together.
+	Size int `json:",omitempty"`
+	// MaxAge is how long one waits at most.
+	MaxAge time.Duration `json:",omitempty"`
+	// Serves is the longest time that a job may still take: the certificates end
+	// then.
+	Serves time.Duration `json:",omitempty"`
+}
+
+// pool plans what a job may claim.
+func pool(p config.Pool, c config.Cleanup) Pool {
+	if p.Size == 0 {
+		return Pool{}
+	}
+	return Pool{Size: p.Size, MaxAge: p.MaxAge.Std(), Serves: p.JobTimeout.Std() + c.Grace.Std()}
+}
+
+// Claimable tells whether a job may take a sandbox that was made ahead, and if
+// not, why.
+func (p *Plan) Claimable(now time.Time) (why string, ok bool) {
+	if left := p.Claim.Deadline.Sub(now); left > p.Pool.Serves {
+		return "this job's timeout is longer than pool.job_timeout", false
+	}
+	return "", true
+}
+
+// Ahead is what is made of the plan before there is a job: network, sidecar and
+// helper, in a sandbox that has no name yet. Its images are there already.
+func (p *Plan) Ahead() *Plan {
+	a := &Plan{
+		Spec: p.Spec, Pool: p.Pool, Network: p.Network, Sidecar: p.Sidecar, Helper: p.Helper.withoutCache(),
+		PullTimeout: p.PullTimeout, PullAttempts: p.PullAttempts,
+	}
+	if a.Sidecar.TLS != nil {
+		tls := *a.Sidecar.TLS
+		tls.Lifetime = p.Pool.MaxAge + p.Pool.Serves + certificateSlack
+		a.Sidecar.TLS = &tls
+	}
+	return a
+}
+
+// In is the plan for another sandbox, e.g. one that was made ahead.
+func (p *Plan) In(sandbox string) *Plan {
+	moved := *p
+	moved.Services = append([]Container{}, p.Services...)
+	moved.Sandbox = sandbox
+	moved.each(func(c *Container) { c.Hostname = hostname(sandbox, c.Role) })
+	return &moved
+}
+
+// hostname is a container's own in its sandbox.
+func hostname(sandbox string, role Role) string {
+	if role == RoleJob {
+		return "dind-" + sandbox
+	}
+	return "dind-" + sandbox + "-" + string(role)
+}
+
+// Encode writes a plan for the process that makes sandboxes ahead. It holds the
+// sidecar's environment, so it goes through a pipe and nowhere else.
+// Credentials stay behind: the images are on the engine.
+func (p *Plan) Encode() ([]byte, error) {
+	a := p.Ahead()
+	for _, image := range []*ImageRef{&a.Sidecar.Image, &a.Helper.Image} {
+		image.Policies, image.Auth = []string{config.PullNever}, nil
+	}
+	return json.Marshal(a)
+}
+
+// Decode reads what Encode wrote.
+func Decode(text []byte) (*Plan, error) {
+	var p Plan
+	if err := json.Unmarshal(text, &p); err != nil {
+		return nil, fmt.Errorf("reading what sandbox to make: %w", err)
+	}
+	for key, value := range p.Sidecar.DaemonConfig {
+		if list, ok := stringList(value); ok {
+			p.Sidecar.DaemonConfig[key] = list
+		}
+	}
+	return &p, nil
+}
+
+// stringList undoes what JSON makes of a []string in an any.
+func stringList(value any) ([]string, bool) {
+	list, ok := value.([]any)
+	texts := make([]string, len(list))
+	for i, v := range list {
+		if texts[i], ok = v.(string); !ok {
+			return nil, false
+		}
+	}
+	return texts, ok
+}

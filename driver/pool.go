@@ -1,0 +1,254 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"golang.org/x/sync/errgroup"
+
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+)
+
+// Waiting is a sandbox that was made ahead.
+type Waiting struct {
+	Sandbox string
+	// Image is its sidecar's.
+	Image string
+	// Kind is the hash of what a job's plan must share with it.
+	Kind    string
+	Created time.Time
+	// Until is when no job may take it any more.
+	Until time.Time
+	// Ready is false while it is made, and for one whose containers have ended.
+	Ready bool
+}
+
+// Pool lists the sandboxes that no job has taken, the oldest first.
+func (d *Driver) Pool(ctx context.Context) ([]Waiting, error) {
+	all, err := d.allAhead(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	var list []Waiting
+	now := time.Now()
+	for _, a := range all {
+		if !a.taken {
+			list = append(list, Waiting{Sandbox: a.sandbox, Image: a.image, Kind: a.spec, Created: a.created, Until: a.until, Ready: a.waits(now)})
+		}
+	}
+	return list, nil
+}
+
+// Fill makes sandboxes of the plan's kind until as many wait as its pool holds.
+// Where the pool is full of other kinds, one of this kind takes the oldest's
+// place. admit says whether there is room for one more. It returns how many it
+// has made.
+func (d *Driver) Fill(ctx context.Context, p *plan.Plan, admit func(context.Context) error) (made int, err error) {
+	unlock, err := d.lockPool(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer unlock()
+	for range p.Pool.Size {
+		all, err := d.allAhead(ctx, "")
+		if err != nil {
+			return made, err
+		}
+		full, served := occupancy(all, p, time.Now())
+		if full && served {
+			return made, nil
+		}
+		if err := admit(ctx); err != nil {
+			return made, err
+		}
+		if err := d.makeAhead(ctx, p.In(NewSandboxID())); err != nil {
+			return made, err
+		}
+		made++
+		if full {
+			return made, d.shrink(ctx, p)
+		}
+	}
+	return made, nil
+}
+
+// occupancy tells whether as many wait as the pool holds, and whether one of the
+// plan's kind is among them.
+func occupancy(all []*ahead, p *plan.Plan, now time.Time) (full, served bool) {
+	n := 0
+	for _, a := range all {
+		if a.waits(now) {
+			n++
+			served = served || a.spec == p.Spec
+		}
+	}
+	return n >= p.Pool.Size, served
+}
+
+// shrink removes the oldest sandboxes of other kinds until as many wait as the
+// pool holds.
+func (d *Driver) shrink(ctx context.Context, p *plan.Plan) error {
+	all, err := d.allAhead(ctx, "")
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	waiting := slices.DeleteFunc(all, func(a *ahead) bool { return !a.waits(now) })
+	over := len(waiting) - p.Pool.Size
+	var errs []error
+	for _, a := range waiting {
+		if over <= 0 {
+			break
+		}
+		if a.spec != p.Spec {
+			errs = append(errs, d.retire(ctx, a.sandbox))
+			over--
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Drain removes every sandbox that no job has taken, and returns how many.
+func (d *Driver) Drain(ctx context.Context) (removed int, err error) {
+	all, err := d.allAhead(ctx, "")
+	if err != nil {
+		return 0, err
+	}
+	var errs []error
+	for _, a := range all {
+		if a.taken {
+			continue
+		}
+		if err := d.retire(ctx, a.sandbox); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		removed++
+	}
+	return removed, errors.Join(errs...)
+}
+
+// retire removes a sandbox unless a job takes it first: it claims it as a job
+// would. Should this process die in between, the claim's owner is dead.
+func (d *Driver) retire(ctx context.Context, sandbox string) error {
+	found, err := d.list(ctx, labelled(labelSandbox+"="+sandbox))
+	if err != nil || found[sandbox] == nil {
+		return err
+	}
+	var any object
+	for _, c := range found[sandbox].containers {
+		if c.role == plan.RoleJob {
+			return nil // a job has it, or somebody who removes it
+		}
+		any = c
+	}
+	if any.ref != "" {
+		taken, err := d.block(ctx, sandbox, any)
+		if err != nil || !taken {
+			return err
+		}
+	}
+	return d.removeSandbox(ctx, sandbox, func() {})
+}
+
+// block creates a container with the name by which a job would claim the
+// sandbox, of the image of one that is there. It is never started.
+func (d *Driver) block(ctx context.Context, sandbox string, of object) (bool, error) {
+	c, err := d.api.ContainerInspect(ctx, of.ref)
+	if gone(err) {
+		return true, nil // it is going already
+	}
+	if err != nil {
+		return false, d.explain("looking at a sandbox that waits", err)
+	}
+	self, err := thisProcess()
+	if err != nil {
+		return false, err
+	}
+	l := labels(sandbox, plan.RoleJob)
+	l[labelSpec] = of.labels[labelSpec]
+	for key, value := range claim(plan.Claim{Job: "-", Owner: self.String(), Deadline: time.Now()}) {
+		l[key] = value
+	}
+	ctx, cancel := uncut(ctx)
+	defer cancel()
+	_, err = d.api.ContainerCreate(ctx, &container.Config{Image: c.Image, Entrypoint: []string{"true"}, Labels: l},
+		&container.HostConfig{NetworkMode: "none"}, nil, nil, objectName(sandbox, plan.RoleJob))
+	if errdefs.IsConflict(err) {
+		return false, nil
+	}
+	return err == nil, d.explain("taking a sandbox that waits", err)
+}
+
+// makeAhead makes a sandbox without a job. Its sidecar starts last, so one with a
+// sidecar that runs has all the rest. Until it is complete its owner is this
+// process.
+func (d *Driver) makeAhead(ctx context.Context, p *plan.Plan) (err error) {
+	prep := d.preparation(p, func(string) {})
+	if err := prep.certify(); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.removeSandbox(context.WithoutCancel(ctx), p.Sandbox, func() {}))
+		}
+	}()
+	until := aheadLabels(time.Now().Add(p.Pool.MaxAge))
+	helped := make(chan struct{})
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return prep.anchor(gctx, until) })
+	g.Go(func() error {
+		return prep.container(gctx, p.Helper, objectName(p.Sandbox, plan.RoleHelper), sandboxLabels(p, plan.RoleHelper),
+			func(ctx context.Context, id string) error {
+				defer close(helped)
+				return d.start(p.Helper)(ctx, id)
+			})
+	})
+	g.Go(func() error {
+		l := sandboxLabels(p, plan.RoleSidecar)
+		l[labelDeadline] = until[labelDeadline]
+		return prep.container(gctx, p.Sidecar.Container, objectName(p.Sandbox, plan.RoleSidecar), l,
+			func(ctx context.Context, id string) error {
+				select {
+				case <-helped:
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+				_, err := prep.startSidecar(ctx, id)
+				return err
+			})
+	})
+	return g.Wait()
+}
+
+// poolBound is how long one who fills waits for another.
+const poolBound = 5 * time.Minute
+
+// lockPool lets one process of this host fill the pool at a time. The kernel
+// gives the lock back when the process dies.
+func (d *Driver) lockPool(ctx context.Context) (unlock func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, poolBound)
+	defer cancel()
+	name := "@gitlab-dind-executor-pool-" + strings.ReplaceAll(d.host, "/", "_")
+	tick := time.NewTicker(engineGap)
+	defer tick.Stop()
+	for {
+		l, err := (&net.ListenConfig{}).Listen(ctx, "unix", name[:min(len(name), 100)])
+		if err == nil {
+			return func() { _ = l.Close() }, nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil, fault.System(fmt.Errorf("another process has been filling the pool for %s", poolBound), "gitlab-dind-executor pool status shows what waits")
+		}
+	}
+}

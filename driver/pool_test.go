@@ -1,0 +1,86 @@
+package driver
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+
+	"gitlab-dind-executor/driver/plan"
+)
+
+// What a sweep does with sandboxes that no job has taken.
+func TestWhatASweepRemovesOfWhatWaits(t *testing.T) {
+	living, gone, elsewhere := Owner{PID: 1}.String(), Owner{PID: 2}.String(), Owner{PID: 3}.String()
+	lives := func(o Owner) life { return map[int]life{1: alive, 2: dead, 3: unknown}[o.PID] }
+	const bound = 10 * time.Minute
+	waiting := func(maker string, age, left time.Duration, running ...plan.Role) *sandboxObjects {
+		s := &sandboxObjects{id: "0123456789ab", networks: []object{{role: plan.RoleNetwork, labels: map[string]string{
+			labelOwner: maker, labelCreated: noon.Add(-age).Format(time.RFC3339), labelDeadline: noon.Add(left).Format(time.RFC3339),
+		}}}}
+		for _, role := range []plan.Role{plan.RoleSidecar, plan.RoleHelper} {
+			s.containers = append(s.containers, object{role: role})
+		}
+		for i, role := range running {
+			s.containers[i] = object{role: role, running: true}
+		}
+		return s
+	}
+	both := []plan.Role{plan.RoleSidecar, plan.RoleHelper}
+	unlabelled := waiting("", 0, time.Hour)
+	unlabelled.networks[0].labels = nil
+	for name, c := range map[string]struct {
+		s      *sandboxObjects
+		fate   Fate
+		reason string
+	}{
+		"one that waits is left, though its maker is gone": {waiting(gone, bound, time.Hour, both...), Spared, "waits for a job"},
+		"until its time is over":                           {waiting(gone, bound, -time.Second, both...), Swept, "long enough"},
+		"one that is made is left":                         {waiting(living, bound+time.Hour, time.Hour), Spared, "its maker lives"},
+		"half of one, too":                                 {waiting(living, 0, time.Hour, plan.RoleHelper), Spared, "its maker lives"},
+		"unless its maker is dead":                         {waiting(gone, 0, time.Hour, plan.RoleHelper), Swept, "its maker is dead"},
+		"so goes one whose containers have ended":          {waiting(gone, time.Hour, time.Hour), Swept, "its maker is dead"},
+		"a maker elsewhere has the time that prepare has":  {waiting(elsewhere, bound, time.Hour), Spared, "being made"},
+		"and no longer":                                    {waiting(elsewhere, bound+time.Second, time.Hour), Swept, "not complete"},
+		"one of unknown age is left":                       {unlabelled, Spared, "being made"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fate, reason := rules{noon, bound, lives}.verdict(c.s)
+			if fate != c.fate || !strings.Contains(reason, c.reason) {
+				t.Errorf("got %d %q, want %d %q", fate, reason, c.fate, c.reason)
+			}
+		})
+	}
+}
+
+func TestWhichSandboxesWait(t *testing.T) {
+	until := noon.Add(time.Hour).Format(time.RFC3339)
+	part := func(sandbox string, role plan.Role, state string, more ...string) container.Summary {
+		l := map[string]string{labelSandbox: sandbox, labelRole: string(role), labelSpec: "aaaa", labelCreated: noon.Format(time.RFC3339)}
+		for i := 0; i < len(more); i += 2 {
+			l[more[i]] = more[i+1]
+		}
+		return container.Summary{ID: sandbox + string(role), State: state, Labels: l}
+	}
+	var list []container.Summary
+	list = append(list, part("a", plan.RoleSidecar, "running", labelDeadline, until), part("a", plan.RoleHelper, "running"))
+	list = append(list, part("b", plan.RoleSidecar, "running", labelDeadline, until), part("b", plan.RoleHelper, "running"), part("b", plan.RoleJob, "created"))
+	list = append(list, part("c", plan.RoleSidecar, "exited", labelDeadline, until), part("c", plan.RoleHelper, "running"))
+	list = append(list, part("d", plan.RoleSidecar, "running", labelDeadline, until), part("d", plan.RoleHelper, "created"))
+	list = append(list, part("e", plan.RoleSidecar, "running"), part("e", plan.RoleHelper, "running")) // made for a job that has not come so far
+	for _, c := range []struct {
+		at   time.Time
+		want string
+	}{{noon, "a"}, {noon.Add(time.Hour), ""}} {
+		got := ""
+		for _, a := range aheadOf(list) {
+			if a.waits(c.at) {
+				got += a.sandbox
+			}
+		}
+		if got != c.want {
+			t.Errorf("at %s %q wait, want %q", c.at, got, c.want)
+		}
+	}
+}
