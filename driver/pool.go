@@ -57,6 +57,9 @@ func (d *Driver) Fill(ctx context.Context, p *plan.Plan, admit func(context.Cont
 		return 0, err
 	}
 	defer unlock()
+	if err := d.dropOlder(ctx, p); err != nil {
+		return 0, err
+	}
 	for range p.Pool.Size {
 		all, err := d.allAhead(ctx, "")
 		if err != nil {
@@ -78,6 +81,26 @@ func (d *Driver) Fill(ctx context.Context, p *plan.Plan, admit func(context.Cont
 		}
 	}
 	return made, nil
+}
+
+// dropOlder removes the sandboxes of the plan's kind that were made of other
+// images than its names stand for by now: no job takes them.
+func (d *Driver) dropOlder(ctx context.Context, p *plan.Plan) error {
+	all, err := d.allAhead(ctx, p.Spec)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, a := range all {
+		for name, id := range map[string]string{p.Sidecar.Image.Name: a.sidecarImage, p.Helper.Image.Name: a.helperImage} {
+			img, err := d.api.ImageInspect(ctx, name)
+			if err == nil && id != "" && img.ID != id && !a.taken {
+				errs = append(errs, d.retire(ctx, a.sandbox))
+				break
+			}
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // occupancy tells whether as many wait as the pool holds, and whether one of the

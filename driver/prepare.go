@@ -214,6 +214,9 @@ func (d *Driver) create(ctx context.Context, c created) (id string, err error) {
 // createFault tells what the pipeline asked for in vain from faults of the
 // engine.
 func createFault(c plan.Container, err error) error {
+	if err == nil {
+		return nil
+	}
 	if strings.Contains(err.Error(), "Range of CPUs") { // this host has fewer
 		return fault.System(err, "lower "+plan.LimitKey(c.Role)+".cpus in the settings")
 	}

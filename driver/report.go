@@ -54,6 +54,8 @@ type Usage struct {
 	PeakMemory uint64
 	// Boot is from the sidecar's creation until its daemon listened.
 	Boot time.Duration
+	// Warm says that the daemon waited for the job.
+	Warm bool
 }
 
 // Report describes a job's containers. What cannot be had is left out.
@@ -209,7 +211,7 @@ func (d *Driver) engineUsage(ctx context.Context, sidecar string) (Usage, []stri
 	_, _ = stdcopy.StdCopy(&buf, &buf, io.LimitReader(stream, 1<<20)) // what came is looked at
 	lines := strings.Split(strings.TrimRight(buf.String(), "\n"), "\n")
 	created, _ := time.Parse(time.RFC3339Nano, c.Created)
-	u.Boot = boot(created, lines)
+	u.Boot, u.Warm = boot(created, lines), c.Config != nil && c.Config.Labels[labelDeadline] != ""
 	return u, lines[max(0, len(lines)-reportLines):]
 }
 

@@ -1,24 +1,31 @@
 package executor
 
 import (
+	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // finishBehind starts a sweep that outlives this hook, for what the job's end
-// need not wait for. It is in a session of its own and holds none of the hook's
-// files, since the Runner waits for whoever holds its pipes. Should it die, too,
-// what it has not removed is found by any later sweep.
-func (c *call) finishBehind() error {
+// need not wait for. Should it die, too, what it has not removed is found by any
+// later sweep.
+func (c *call) finishBehind() error { return c.behind(nil, "gc") }
+
+// behind starts this program again so that it outlives this hook. It is in a
+// session of its own and holds none of the hook's files, since the Runner waits
+// for whoever holds its pipes. input is its stdin, in memory only.
+func (c *call) behind(input []byte, args ...string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	args := []string{"gc"}
 	if c.settingsFile != "" {
 		file, err := filepath.Abs(c.settingsFile) // the hook's folder goes with the job
 		if err != nil {
@@ -26,14 +33,40 @@ func (c *call) finishBehind() error {
 		}
 		args = append(args, "--settings", file)
 	}
-	sweep := exec.Command(self, args...)
-	sweep.Dir = "/"
-	sweep.Env = c.env.ofHost()
-	sweep.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := sweep.Start(); err != nil {
+	process := exec.Command(self, args...)
+	process.Dir = "/"
+	process.Env = c.env.ofHost()
+	process.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if input != nil {
+		stdin, err := inMemory(input)
+		if err != nil {
+			return err
+		}
+		defer stdin.Close()
+		process.Stdin = stdin
+	}
+	if err := process.Start(); err != nil {
 		return err
 	}
-	return sweep.Process.Release()
+	return process.Process.Release()
+}
+
+// inMemory is a file that no disk ever sees.
+func inMemory(content []byte) (*os.File, error) {
+	fd, err := unix.MemfdCreate("gitlab-dind-executor", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("making a file in memory: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), "memory")
+	_, err = f.Write(content)
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("writing a file in memory: %w", err)
+	}
+	return f, nil
 }
 
 // ofHost is what of the environment concerns the host and the engine: nothing

@@ -96,7 +96,10 @@ func during(c driver.ContainerReport) string {
 func closingLine(u driver.Usage) string {
 	size := func(n uint64) string { return units.HumanSizeWithPrecision(float64(n), 3) }
 	line := "docker daemon:"
-	if u.Boot > 0 {
+	switch {
+	case u.Warm:
+		line += " was up already (warm),"
+	case u.Boot > 0:
 		line += fmt.Sprintf(" up in %.1f s (cold),", u.Boot.Seconds())
 	}
 	line += " received " + size(u.Received)

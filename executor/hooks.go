@@ -135,11 +135,27 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 	if ready.Docker != "" {
 		name += " " + ready.Docker
 	}
-	c.log.say(fmt.Sprintf("%s ready in %.1f s (cold)", name, took.Seconds()))
+	c.log.say(fmt.Sprintf("%s ready in %.1f s (%s)", name, took.Seconds(), origin(ready)))
 	if ready.Services > 50*time.Millisecond {
 		c.log.say(fmt.Sprintf("waited %.1f s more for services", ready.Services.Seconds()))
 	}
+	if settings.Pool.Size > 0 {
+		if err := c.fillBehind(ctx, pl); err != nil {
+			c.log.warn("no sandbox is made ahead for the next job: " + err.Error())
+		}
+	}
 	return nil
+}
+
+// origin says where a job's daemon comes from.
+func origin(r driver.Ready) string {
+	switch {
+	case r.Warm:
+		return "warm"
+	case r.Cold != "":
+		return "cold: " + r.Cold
+	}
+	return "cold"
 }
 
 // PrepareBound is how long a prepare may take.

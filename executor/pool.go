@@ -1,0 +1,237 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/docker/go-units"
+	"github.com/spf13/cobra"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+)
+
+const (
+	// poolSocket is where systemd takes the plans of sandboxes to make, if its
+	// unit is installed.
+	poolSocket = "/run/gitlab-dind-executor/pool.sock"
+	// poolDelay leaves the first seconds of a job to the job.
+	poolDelay = 2 * time.Second
+	// fillBound is how long one filling may take.
+	fillBound = 15 * time.Minute
+	// maxPlan bounds what is read of a plan.
+	maxPlan = 4 << 20
+	// versionBound is how long the Runner may take to tell its version.
+	versionBound = 10 * time.Second
+)
+
+func (c *call) poolCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "pool",
+		Short: "Sandboxes that wait for jobs",
+		Long: "With pool.size in the settings, sandboxes wait with their docker daemon up. Jobs see to\n" +
+			"it that there are enough of their kind; `pool fill` makes the first.",
+		Args: cobra.NoArgs,
+	}
+	cmd.AddCommand(c.poolFill(), c.poolStatus(), c.poolDrain())
+	return cmd
+}
+
+func (c *call) poolFill() *cobra.Command {
+	var fromStdin bool
+	var version string
+	cmd := &cobra.Command{
+		Use:   "fill",
+		Short: "Make sandboxes until pool.size of them wait",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			settings, d, err := c.open()
+			if err != nil {
+				return err
+			}
+			defer d.Close()
+			if settings.Pool.Size == 0 {
+				return errors.New("pool.size is 0 in the settings: no sandbox is made ahead")
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), fillBound)
+			defer cancel()
+			var p *plan.Plan
+			if fromStdin {
+				p, err = planFrom(ctx, os.Stdin)
+			} else {
+				p, err = defaultPlan(ctx, d, settings, version)
+			}
+			if err != nil {
+				return err
+			}
+			if _, err := d.Sweep(ctx, time.Now(), PrepareBound(settings), false); err != nil {
+				return err
+			}
+			made, err := fill(ctx, d, settings, p)
+			fmt.Fprintf(c.stdout, "made %d\n", made)
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&fromStdin, "from-stdin", false, "make what the plan on stdin says, after a moment")
+	_ = cmd.Flags().MarkHidden("from-stdin") // between our own processes
+	cmd.Flags().StringVar(&version, "runner-version", "", "the Runner's `VERSION`, which chooses the helper image (default: what gitlab-runner --version says)")
+	return cmd
+}
+
+func (c *call) poolStatus() *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "List the sandboxes that wait",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, d, err := c.open()
+			if err != nil {
+				return err
+			}
+			defer d.Close()
+			list, err := d.Pool(cmd.Context())
+			if err != nil || len(list) == 0 {
+				if err == nil {
+					fmt.Fprintln(c.stdout, "no sandbox waits")
+				}
+				return err
+			}
+			now := time.Now()
+			w := tabwriter.NewWriter(c.stdout, 0, 8, 2, ' ', 0)
+			fmt.Fprintln(w, "SANDBOX\tIMAGE\tKIND\tAGE\tSTATE")
+			for _, s := range list {
+				state := "waits"
+				if !s.Ready {
+					state = "not ready"
+				}
+				fmt.Fprintf(w, "%s\t%s\t%.8s\t%s\t%s\n", s.Sandbox, s.Image, s.Kind, units.HumanDuration(now.Sub(s.Created)), state)
+			}
+			return w.Flush()
+		},
+	}
+}
+
+func (c *call) poolDrain() *cobra.Command {
+	return &cobra.Command{
+		Use:   "drain",
+		Short: "Remove the sandboxes that wait",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, d, err := c.open()
+			if err != nil {
+				return err
+			}
+			defer d.Close()
+			ctx, cancel := context.WithTimeout(cmd.Context(), gcBound)
+			defer cancel()
+			n, err := d.Drain(ctx)
+			fmt.Fprintf(c.stdout, "removed %d\n", n)
+			return err
+		},
+	}
+}
+
+// fill makes sandboxes as long as the host has room for a job besides.
+func fill(ctx context.Context, d *driver.Driver, s config.Settings, p *plan.Plan) (int, error) {
+	facts, err := d.Facts(ctx)
+	if err != nil {
+		return 0, err
+	}
+	p.Network.Avoid = facts.Used // which the plan of a job may have outlived
+	now := s.Admission
+	now.Wait = 0
+	return d.Fill(ctx, p, func(ctx context.Context) error {
+		return d.Admit(ctx, now, facts.DataRoot, func(string) {})
+	})
+}
+
+// planFrom reads the plan that a hook has sent.
+func planFrom(ctx context.Context, r io.Reader) (*plan.Plan, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxPlan))
+	if err != nil {
+		return nil, fmt.Errorf("reading what sandbox to make: %w", err)
+	}
+	p, err := plan.Decode(text)
+	if err != nil {
+		return nil, err
+	}
+	delay := time.NewTimer(poolDelay)
+	defer delay.Stop()
+	select {
+	case <-delay.C:
+		return p, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// defaultPlan is what a job gets that declares no dind service, or the default
+// one.
+func defaultPlan(ctx context.Context, d *driver.Driver, s config.Settings, version string) (*plan.Plan, error) {
+	if version == "" && strings.Contains(s.Helper.Image, "{version}") {
+		var err error
+		if version, err = runnerVersion(ctx); err != nil {
+			return nil, err
+		}
+	}
+	facts, err := d.Facts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if facts.RegistryCAs, err = registryCAs(s); err != nil {
+		return nil, err
+	}
+	job := plan.Job{Timeout: s.Pool.JobTimeout.Std(), BuildsDir: buildsDir, CacheDir: cacheDir, RunnerVersion: version}
+	p, err := plan.Build(s, job, facts)
+	if err != nil {
+		return nil, err
+	}
+	return p.Ahead(), nil
+}
+
+// runnerVersion asks the Runner of this host.
+func runnerVersion(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, versionBound)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "gitlab-runner", "--version").Output()
+	for line := range strings.Lines(string(out)) {
+		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "Version" {
+			if v := strings.TrimSpace(value); released.MatchString(v) {
+				return v, nil
+			}
+		}
+	}
+	if err == nil {
+		err = errors.New("it tells none that is a release")
+	}
+	return "", fault.System(fmt.Errorf("the version of gitlab-runner, which chooses the helper image: %w", err),
+		"give it with --runner-version, or name a helper.image without {version} in the settings")
+}
+
+// fillBehind sees to it that another sandbox of the job's kind will wait: by
+// systemd's unit, where that listens, or by a process of our own. It is no
+// matter of the job's when that fails.
+func (c *call) fillBehind(ctx context.Context, p *plan.Plan) error {
+	text, err := p.Encode()
+	if err != nil {
+		return err
+	}
+	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "unix", poolSocket)
+	if err != nil {
+		return c.behind(text, "pool", "fill", "--from-stdin")
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(time.Second))
+	_, err = conn.Write(text)
+	return err
+}

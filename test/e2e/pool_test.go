@@ -1,0 +1,274 @@
+package e2e
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+
+	"gitlab-dind-executor/executor/local"
+	"gitlab-dind-executor/test/rig"
+)
+
+// pool is one that a test uses and empties.
+type pool struct {
+	t        *testing.T
+	settings string
+}
+
+// startPool fills a pool of the given size, and empties it at the end.
+func startPool(t *testing.T, size, more string) *pool {
+	t.Helper()
+	rig.Unchanged(t, world.Engine)
+	p := &pool{t, settingsWith(t, "[pool]\nsize = "+size+"\n"+more)}
+	t.Cleanup(func() {
+		p.rest()
+		p.command("drain")
+	})
+	p.command("fill")
+	return p
+}
+
+func (p *pool) command(args ...string) string {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, world.Binary, append([]string{"--settings", p.settings, "pool"}, args...)...).CombinedOutput()
+	if err != nil {
+		p.t.Errorf("pool %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// rest waits until nothing fills the pool behind a job any more.
+func (p *pool) rest() {
+	p.t.Helper()
+	deadline := time.Now().Add(time.Minute)
+	for {
+		busy := false
+		all, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+		for _, file := range all {
+			line, err := os.ReadFile(file)
+			busy = busy || err == nil && strings.Contains(string(line), "--from-stdin\x00--settings\x00"+p.settings)
+		}
+		if !busy {
+			return
+		}
+		if time.Now().After(deadline) {
+			p.t.Fatal("the pool is still being filled after a minute")
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// waiting lists the sandboxes that wait, the oldest first: of one dind image, or
+// of any.
+func (p *pool) waiting(image string) (found []string) {
+	p.t.Helper()
+	p.rest()
+	for line := range strings.Lines(p.command("status")) {
+		f := strings.Fields(line)
+		if len(f) > 3 && f[len(f)-1] == "waits" && (image == "" || f[1] == image) {
+			found = append(found, f[0])
+		}
+	}
+	return found
+}
+
+// one is the sandbox that waits.
+func (p *pool) one() string {
+	p.t.Helper()
+	found := p.waiting("")
+	if len(found) != 1 {
+		p.t.Fatalf("%d sandboxes wait, want one", len(found))
+	}
+	return found[0]
+}
+
+// run runs a job and returns it with its sandbox.
+func (p *pool) run(job local.Payload) (ran, string) {
+	p.t.Helper()
+	r := runJobUnchecked(p.t, job, under(p.settings))
+	m := regexp.MustCompile(`Running on dind-([0-9a-f]{12})`).FindStringSubmatch(r.log)
+	if m == nil {
+		p.t.Fatalf("the job log names no sandbox:\n%s", r.log)
+	}
+	return r, m[1]
+}
+
+// plainJob is one without services, for which the pool is filled at first.
+func plainJob(script ...string) local.Payload {
+	p := world.Job(script...)
+	p.Services = nil
+	return p
+}
+
+func TestAJobTakesASandboxThatWaits(t *testing.T) {
+	p := startPool(t, "1", "")
+	first := p.one()
+	r, sandbox := p.run(plainJob(
+		`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`,
+		`docker build -t $CI_REGISTRY_IMAGE:pool .`, `docker push $CI_REGISTRY_IMAGE:pool`,
+		`docker run --rm -v $PWD:/src $CI_REGISTRY/base/busybox cat /src/Dockerfile`,
+		`docker run --rm -d --name left $CI_REGISTRY/base/busybox sleep 300`,
+	))
+	r.succeeded().quietCleanup().says("ready in", "(warm)", "FROM", "docker daemon: was up already (warm)")
+	if sandbox != first {
+		t.Fatalf("the job ran in %s, and %s waited", sandbox, first)
+	}
+	second := p.one()
+	if second == first {
+		t.Fatal("a sandbox that a job has had waits again")
+	}
+	r, sandbox = p.run(plainJob(`docker ps -aq | wc -l`, `docker images -q | wc -l`))
+	r.succeeded().quietCleanup().says("(warm)", "\n0\n", "\n0\n")
+	if sandbox != second {
+		t.Fatalf("the job ran in %s, and %s waited", sandbox, second)
+	}
+}
+
+func TestAJobOfAnotherKindGoesColdAndIsWaitedForNext(t *testing.T) {
+	p := startPool(t, "1", "")
+	other := world.Job(`docker info --format '{{.RegistryConfig.Mirrors}}'`)
+	other.Services[0].Command = []string{"--registry-mirror=http://127.0.0.1:9"}
+	r, _ := p.run(other)
+	r.succeeded().says("(cold: no sandbox of its kind was waiting)", "127.0.0.1:9")
+	p.one()
+	r, _ = p.run(other)
+	r.succeeded().says("(warm)", "127.0.0.1:9")
+}
+
+func TestTwoJobsNeverShareASandboxThatWaits(t *testing.T) {
+	p := startPool(t, "1", "")
+	p.one()
+	type result struct {
+		log   string
+		state local.State
+	}
+	results := make(chan result, 3)
+	for range cap(results) {
+		var log buffer
+		r := world.Runner()
+		r.Log = &log
+		under(p.settings)(r)
+		job := r.Start(t.Context(), plainJob(`docker ps -aq | wc -l`, `hostname`))
+		go func() {
+			res := job.Wait()
+			results <- result{log.String(), res.State}
+		}()
+	}
+	warm := 0
+	var sandboxes []string
+	for range cap(results) {
+		r := <-results
+		if r.state != local.Success {
+			t.Errorf("a job ended as %s:\n%s", r.state, r.log)
+		}
+		if strings.Contains(r.log, "(warm)") {
+			warm++
+		}
+		if m := regexp.MustCompile(`Running on dind-([0-9a-f]{12})`).FindStringSubmatch(r.log); m != nil {
+			sandboxes = append(sandboxes, m[1])
+		}
+	}
+	slices.Sort(sandboxes)
+	if n := len(slices.Compact(sandboxes)); n != cap(results) || warm < 1 {
+		t.Errorf("%d sandboxes for %d jobs, %d warm", n, cap(results), warm)
+	}
+}
+
+// What somebody removes must not make a used sandbox look like one that waits.
+func TestAUsedSandboxIsNotTakenThoughItsJobContainerIsGone(t *testing.T) {
+	p := startPool(t, "1", "")
+	used := p.one()
+	var next string
+	r := runJobUnchecked(t, plainJob(`docker ps`), under(p.settings), func(r *local.Runner) {
+		r.OnHook = func(h local.Hook) {
+			if h.Kind != "cleanup" || next != "" {
+				return
+			}
+			if err := world.Engine.ContainerRemove(context.Background(), "dind-"+used+"-job", container.RemoveOptions{Force: true}); err != nil {
+				t.Errorf("removing the job container: %v", err)
+			}
+			next = "removed"
+		}
+	})
+	r.succeeded()
+	// Its cleanup finds nothing of the job: the sandbox is there, and a job that
+	// takes it sees that it was used.
+	for range 3 {
+		_, sandbox := p.run(plainJob(`true`))
+		if sandbox == used {
+			t.Fatal("a job was given a sandbox that another has had")
+		}
+	}
+}
+
+// A dind image that was fetched anew must not be passed by.
+func TestASandboxOfAnOlderImageIsNotTaken(t *testing.T) {
+	const name = "gitlab-dind-executor.test/docker:renewed"
+	tag := func(base string) {
+		t.Helper()
+		if err := world.Engine.ImageTag(t.Context(), base, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tag(rig.ImageDind)
+	t.Cleanup(func() { rig.Untag(t, world.Engine, name) })
+	p := startPool(t, "1", "")
+	job := func() local.Payload { return images(world.Job(`docker version -f ok`), rig.ImageCLI, name) }
+	p.run(job())
+	if n := len(p.waiting(name)); n != 1 {
+		t.Fatalf("%d sandboxes of the job's kind wait, want one", n)
+	}
+	tag(rig.Derive(t, world.Engine, rig.ImageDind, `LABEL renewed=yes`))
+	r, _ := p.run(job())
+	r.succeeded().says("(cold: the images are newer than the sandboxes that wait)")
+	p.one()
+	r, _ = p.run(job())
+	r.succeeded().says("(warm)")
+}
+
+func TestASandboxThatDiedIsNotTaken(t *testing.T) {
+	p := startPool(t, "1", "")
+	dead := p.one()
+	list, err := world.Engine.ContainerList(t.Context(), container.ListOptions{Filters: filters.NewArgs(
+		filters.Arg("label", "gitlab-dind-executor.sandbox="+dead), filters.Arg("label", "gitlab-dind-executor.role=sidecar"))})
+	if err != nil || len(list) != 1 {
+		t.Fatalf("%d sidecars, %v", len(list), err)
+	}
+	// Its daemon hangs: it runs, and answers nothing.
+	if err := world.Engine.ContainerPause(t.Context(), list[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	r, sandbox := p.run(plainJob(`docker version -f ok`))
+	r.succeeded().says("(cold")
+	if sandbox == dead {
+		t.Fatal("the job ran in the sandbox that hangs")
+	}
+}
+
+func TestTheCacheIsThereInASandboxThatWaited(t *testing.T) {
+	p := startPool(t, "1", "[cache]\nvolume = true\n")
+	t.Cleanup(func() { gcWith(t, "--caches", "--older-than", "0s") })
+	cache := []local.Cache{{Key: "default", Paths: []string{"vendor/"}, Policy: "pull-push", When: "on_success"}}
+	p.one()
+	j := plainJob(`mkdir vendor; echo kept > vendor/dep`)
+	j.Cache = cache
+	r, _ := p.run(j)
+	r.succeeded().quietCleanup().says("(warm)", "Created cache")
+	p.one()
+	j = plainJob(`cat vendor/dep`, `touch /cache/by-another-user`)
+	j.Image.Name = rig.ImageBusybox
+	j.Cache, j.Image.ExecutorOpts.Docker.User = cache, "65534"
+	r, _ = p.run(j)
+	r.succeeded().quietCleanup().says("(warm)", "Successfully extracted cache", "\nkept\n")
+}
