@@ -26,6 +26,9 @@ const (
 	labelDeadline = labelPrefix + "deadline"
 	labelScope    = labelPrefix + "scope"
 	labelDirect   = labelPrefix + "direct"
+	// labelBooting is on a job container whose prepare has not waited for the
+	// inner daemon.
+	labelBooting = labelPrefix + "booting"
 )
 
 // common are what everything of ours carries.

@@ -31,6 +31,9 @@ func NewSandboxID() string {
 type Ready struct {
 	// Docker is the inner daemon's version, e.g. "28.1.1"; empty if not known.
 	Docker string
+	// Booting says that the inner daemon does not answer yet: its first script
+	// waits for it.
+	Booting bool
 	// Warm says that the sandbox was made ahead. Cold is why not, where one could
 	// have been.
 	Warm bool
@@ -52,21 +55,24 @@ type preparation struct {
 	sidecar plan.Sidecar
 	// anchored is closed when the sandbox's network is there.
 	anchored chan struct{}
+	// booting is closed when the sidecar has been started.
+	booting chan struct{}
 	// newCache says that the cache of the job's scope was not there.
 	newCache bool
 }
 
 func (d *Driver) preparation(p *plan.Plan, say func(string)) *preparation {
 	return &preparation{
-		d: d, p: p, say: say, anchored: make(chan struct{}),
+		d: d, p: p, say: say, anchored: make(chan struct{}), booting: make(chan struct{}),
 		images: &images{d: d, timeout: p.PullTimeout, attempts: p.PullAttempts, say: say},
 	}
 }
 
 // Prepare makes the job's containers, in a sandbox that was made ahead for jobs
-// of its kind or in one of its own. It returns when the inner daemon answers,
-// and fails at once when the sidecar exits. What does not depend on each other
-// is done side by side. A failed Prepare leaves its objects to Cleanup. say
+// of its kind or in one of its own. It returns when all of them are there and the
+// inner daemon boots; AwaitDaemon waits for the rest. Where services or kept
+// layers need the daemon before, it returns when that answers, and fails at once
+// when the sidecar exits. What does not depend on each other is done side by side. A failed Prepare leaves its objects to Cleanup. say
 // receives lines for the job log.
 func (d *Driver) Prepare(ctx context.Context, p *plan.Plan, say func(string)) (Ready, error) {
 	if err := d.greet(ctx); err != nil {
@@ -111,10 +117,14 @@ func (prep *preparation) build(ctx context.Context) (Ready, error) {
 			})
 	})
 	g.Go(func() error {
-		return prep.container(ctx, p.Helper, objectName(p.Sandbox, plan.RoleHelper), sandboxLabels(p, plan.RoleHelper), d.start(p.Helper))
+		return prep.container(ctx, p.Helper, objectName(p.Sandbox, plan.RoleHelper), sandboxLabels(p, plan.RoleHelper), prep.behindSidecar(d.start(p.Helper)))
 	})
 	g.Go(func() error {
-		return prep.container(ctx, p.Job.Container, objectName(p.Sandbox, plan.RoleJob), jobLabels(p), prep.startJob)
+		l := jobLabels(p)
+		if !prep.waits() {
+			l[labelBooting] = "true"
+		}
+		return prep.container(ctx, p.Job.Container, objectName(p.Sandbox, plan.RoleJob), l, prep.behindSidecar(prep.startJob))
 	})
 	prep.startServices(ctx, g, svc)
 	err := g.Wait() // before ready is read
@@ -123,6 +133,27 @@ func (prep *preparation) build(ctx context.Context) (Ready, error) {
 	}
 	ready.Services, ready.Warnings = svc.longer(readyAt), svc.warnings
 	return ready, err
+}
+
+// waits tells whether the inner daemon must answer before prepare is done. A
+// sandbox made ahead must, and so must one for services: they are given time for
+// as long as it boots.
+func (prep *preparation) waits() bool {
+	p := prep.p
+	return p.Claim.Job == "" || len(p.Services) > 0 && p.ServicesReady.Timeout > 0
+}
+
+// behindSidecar does something to a container once the sidecar runs: its daemon's
+// boot is what takes longest, so nothing may hold up its start.
+func (prep *preparation) behindSidecar(next func(context.Context, string) error) func(context.Context, string) error {
+	return func(ctx context.Context, id string) error {
+		select {
+		case <-prep.booting:
+			return next(ctx, id)
+		case <-ctx.Done():
+			return nil // the sidecar's own way tells what happened
+		}
+	}
 }
 
 // certify makes the sandbox's certificates, if its plan has TLS.
@@ -313,6 +344,10 @@ func (prep *preparation) startSidecar(ctx context.Context, id string) (Ready, er
 	}
 	if err := d.start(s.Container)(ctx, id); err != nil {
 		return Ready{}, err
+	}
+	close(prep.booting)
+	if !prep.waits() {
+		return Ready{Booting: true}, nil
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, s.ReadyTimeout, errNotReady)
 	defer cancel()

@@ -50,6 +50,9 @@ func (d *Driver) waitReady(ctx context.Context, id string, p *plan.Plan, certs *
 		return Ready{}, err
 	}
 	defer pinger.close()
+	if started, err := time.Parse(time.RFC3339Nano, c.State.StartedAt); err == nil && time.Since(started) > unreachableAfter {
+		pinger.patience /= 10 // the network has long been there
+	}
 
 	polling, stop := context.WithCancel(ctx)
 	defer stop()
@@ -94,6 +97,8 @@ type pinger struct {
 	// mean this one.
 	ip, url string
 	http    *http.Client
+	// patience is when a network that never even refuses counts as out of reach.
+	patience time.Duration
 	// last is why the latest ping failed, an error.
 	last atomic.Value
 }
@@ -110,7 +115,8 @@ func newPinger(s plan.Sidecar, ip string, certs *certificates) (*pinger, error) 
 		transport.TLSClientConfig = conf
 	}
 	return &pinger{
-		ip: ip, url: scheme + "://" + s.Address(ip) + "/_ping",
+		patience: unreachableAfter,
+		ip:       ip, url: scheme + "://" + s.Address(ip) + "/_ping",
 		http: &http.Client{Transport: transport, Timeout: pingTimeout},
 	}, nil
 }
@@ -135,7 +141,7 @@ func (p *pinger) poll(ctx context.Context) (Ready, bool) {
 		}
 		p.last.Store(&err)
 		reached = reached || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, io.EOF)
-		if !reached && time.Since(start) > unreachableAfter {
+		if !reached && time.Since(start) > p.patience {
 			return Ready{}, false
 		}
 		select {

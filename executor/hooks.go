@@ -135,7 +135,11 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 	if ready.Docker != "" {
 		name += " " + ready.Docker
 	}
-	c.log.say(fmt.Sprintf("%s ready in %.1f s (%s)", name, took.Seconds(), origin(ready)))
+	if ready.Booting {
+		c.log.say(name + " is booting (" + origin(ready) + ")")
+	} else {
+		c.log.say(fmt.Sprintf("%s ready in %.1f s (%s)", name, took.Seconds(), origin(ready)))
+	}
 	if ready.Services > 50*time.Millisecond {
 		c.log.say(fmt.Sprintf("waited %.1f s more for services", ready.Services.Seconds()))
 	}
@@ -212,12 +216,13 @@ func (c *call) runHook(ctx context.Context, args []string) error {
 	ctx, cancel := context.WithTimeout(ctx, p.timeout()+settings.Cleanup.Grace.Std())
 	defer cancel()
 
-	return c.runStage(ctx, d, p.key(), args[1], script)
+	return c.runStage(ctx, d, p.key(), args[1], script, settings.Sidecar.ReadyTimeout.Std())
 }
 
 // runStage runs a stage's script where it belongs. After a failure it says why,
-// if that can be told, and with the last stage what the job has used.
-func (c *call) runStage(ctx context.Context, d *driver.Driver, job, stage string, script []byte) error {
+// if that can be told, and with the last stage what the job has used. bound is
+// what the first script waits for the inner daemon at most.
+func (c *call) runStage(ctx context.Context, d *driver.Driver, job, stage string, script []byte, bound time.Duration) error {
 	end := &tail{}
 	// In one stream with the script's output, or the Runner may mix the order.
 	log := &jobLog{out: c.stdout, colour: c.log.colour}
@@ -225,7 +230,7 @@ func (c *call) runStage(ctx context.Context, d *driver.Driver, job, stage string
 	var code int
 	var err error
 	if buildSide(stage) {
-		code, err = c.runJob(ctx, d, job, stage, script, end)
+		code, err = c.runJob(ctx, d, job, stage, script, bound, end)
 	} else {
 		used := make(chan string, 1)
 		go func() { used <- c.used(ctx, d, job, stage) }()
@@ -254,7 +259,7 @@ func (c *call) runStage(ctx context.Context, d *driver.Driver, job, stage string
 
 // runJob runs a script of the build side, with what the services print between
 // if the job asks for it. The script's own output goes to end as well.
-func (c *call) runJob(ctx context.Context, d *driver.Driver, job, stage string, script []byte, end io.Writer) (int, error) {
+func (c *call) runJob(ctx context.Context, d *driver.Driver, job, stage string, script []byte, bound time.Duration, end io.Writer) (int, error) {
 	out := c.stdout
 	if debug, err := strconv.ParseBool(c.env[envVariable+"CI_DEBUG_SERVICES"]); err == nil && debug {
 		logs := d.FollowServices(ctx, job, c.stdout, c.log.ofService)
@@ -262,7 +267,29 @@ func (c *call) runJob(ctx context.Context, d *driver.Driver, job, stage string, 
 		out = logs.Out()
 	}
 	first := stage == "build_script" || stage == "step_script"
+	if first {
+		if err := c.awaitDaemon(ctx, d, job, bound); err != nil {
+			return 0, err
+		}
+	}
 	return d.RunJob(ctx, job, first, script, io.MultiWriter(out, end))
+}
+
+// awaitDaemon lets the first script find a daemon that answers, and says how long
+// that took where it was felt.
+func (c *call) awaitDaemon(ctx context.Context, d *driver.Driver, job string, bound time.Duration) error {
+	booted, err := d.AwaitDaemon(ctx, job, bound)
+	if err != nil || !booted.Booting {
+		return err
+	}
+	name := strings.TrimSpace("docker " + booted.Docker)
+	log := &jobLog{out: c.stdout, colour: c.log.colour}
+	if booted.Waited < 100*time.Millisecond {
+		log.say(name + " ready")
+		return nil
+	}
+	log.say(fmt.Sprintf("%s ready, waited %.1f s for it", name, booted.Waited.Seconds()))
+	return nil
 }
 
 // used is the closing line of a job: beside its last stage, else "".

@@ -10,8 +10,8 @@ import (
 const (
 	dockerAlias    = "docker"
 	certDir        = "/certs"
-	tlsPort        = 2376
-	plaintextPort  = 2375
+	TLSPort        = 2376
+	PlaintextPort  = 2375
 	clientCertPath = "client"
 )
 

@@ -92,14 +92,14 @@ func (pl *planner) sidecar(declared *Service, inner inner) (Sidecar, error) {
 	sc.Environment = append(sc.Environment, proxies(s.Proxy, own, pl.direct(names))...)
 	sc.Command, sc.Arguments = svc.Command, s.Sidecar.Arguments
 	if conn.tls {
-		sc.Port = tlsPort
+		sc.Port = TLSPort
 		sc.TLS = &TLS{
 			Names:    append([]string{"localhost"}, names...),
 			Lifetime: job.Timeout + s.Cleanup.Grace.Std() + certificateSlack,
 		}
 		sc.Environment = append(sc.Environment, "DOCKER_TLS_CERTDIR="+certDir)
 	} else {
-		sc.Port = plaintextPort
+		sc.Port = PlaintextPort
 		sc.Environment = append(sc.Environment, "DOCKER_TLS_CERTDIR=")
 		if !contains(svc.Command, "--tls=false") {
 			sc.Arguments = append([]string{"--tls=false"}, sc.Arguments...)

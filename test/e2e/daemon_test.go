@@ -105,7 +105,7 @@ func TestStorageDriverOfAPipeline(t *testing.T) {
 	}{
 		"a job's that works": {job: "vfs", says: []string{"driver vfs"}},
 		"a service's that docker has no more": {service: "aufs", says: []string{
-			"warning: DOCKER_DRIVER=aufs is ignored: docker", "ready in", "driver overlay2",
+			"warning: DOCKER_DRIVER=aufs is ignored: docker", " ready", "driver overlay2",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

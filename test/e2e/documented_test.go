@@ -71,7 +71,7 @@ func TestDependencyProxy(t *testing.T) {
 	p.Services[0].Alias = "docker"
 	t.Cleanup(func() { removeImage(t, p.Image.Name); removeImage(t, p.Services[0].Name) })
 	runJob(t, p).succeeded().quietCleanup().
-		says("pulled "+prefix, "pulled "+prefix, "ready in", "first tests passed")
+		says("pulled "+prefix, "pulled "+prefix, " ready", "first tests passed")
 }
 
 func TestFourStages(t *testing.T) {

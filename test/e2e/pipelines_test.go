@@ -19,7 +19,7 @@ func TestBuildTagAndPush(t *testing.T) {
 		`docker push $CI_REGISTRY_IMAGE:latest`,
 	)
 	r := runJob(t, p).succeeded().quietCleanup().
-		says("ready in", "Login Succeeded", "tests passed", "latest: digest: sha256:").
+		says(" ready", "Login Succeeded", "tests passed", "latest: digest: sha256:").
 		saysNot(world.Registry.Password, world.Git.Token)
 	digest, err := world.Registry.Digest(t.Context(), "group/app", "latest")
 	if err != nil {
@@ -40,7 +40,7 @@ func TestOwnDindImageWithoutAlias(t *testing.T) {
 		`docker run my-docker-image /script/to/run/tests`,
 	)
 	p = images(p, rig.ImageCLI, tagged(t, rig.ImageDind, world.Registry.LocalHost+"/group/project/docker:20.10.16-dind"))
-	runJob(t, p).succeeded().quietCleanup().says("ready in", "tests passed").saysNot("pulling")
+	runJob(t, p).succeeded().quietCleanup().says(" ready", "tests passed").saysNot("pulling")
 }
 
 func TestImagesAreFetchedWithTheJobsCredentials(t *testing.T) {
@@ -56,7 +56,7 @@ func TestImagesAreFetchedWithTheJobsCredentials(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	runJob(t, p).succeeded().says("pulling "+name, "pulled "+name, digest, "ready in", "of busybox")
+	runJob(t, p).succeeded().says("pulling "+name, "pulled "+name, digest, " ready", "of busybox")
 
 	// The same with the job's own DOCKER_AUTH_CONFIG alone.
 	p.Credentials = nil
@@ -91,7 +91,7 @@ E`)
 	lab.Set(&p, "DOCKER_TLS_CERTDIR", "")
 	lab.Set(&p, "DOCKER_DRIVER", "overlay2")
 	runJob(t, p).succeeded().quietCleanup().
-		says("warning: the docker daemon of this job listens without TLS", "ready in", "Storage Driver: overlay2")
+		says("warning: the docker daemon of this job listens without TLS", " ready", "Storage Driver: overlay2")
 }
 
 func TestNothingDeclared(t *testing.T) {
@@ -106,7 +106,7 @@ func TestNothingDeclared(t *testing.T) {
 
 func TestDindImageFromBefore2023KeepsOurCertificates(t *testing.T) {
 	p := images(world.Job(`docker version`, `echo "CA: $(md5sum < /certs/client/ca.pem)"`), rig.ImageCLI, rig.ImageOldDind)
-	r := runJob(t, p).succeeded().quietCleanup().says("ready in", "Server:", "CA: ")
+	r := runJob(t, p).succeeded().quietCleanup().says(" ready", "Server:", "CA: ")
 	if strings.Contains(r.log, "Cannot connect") {
 		t.Fatal("the daemon could not be reached")
 	}

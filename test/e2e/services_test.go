@@ -55,7 +55,7 @@ func TestRedisAndPostgresByNamesAndAliases(t *testing.T) {
 	)
 	lab.Set(&p, "DB_PASSWORD", "a-database-password")
 	runJob(t, p).succeeded().quietCleanup().saysNot("warning: ", "a-database-password").says(
-		"ready in", "more for services",
+		" ready", "more for services",
 		"gitlab-dind-executor.test__redis +PONG\n+OK\n", "gitlab-dind-executor.test-redis +PONG", "kv +PONG", "cache +PONG", "memory +PONG",
 		"__postgres is there", "-postgres is there", "db is there", "sql is there",
 		"+OK", "db from inside", "from-inside", "made:from-inside",
@@ -78,7 +78,7 @@ func TestAServiceWithoutItsVariablesIsAWarning(t *testing.T) {
 	p := withServices(world.Job(`echo on it goes`), local.Image{Name: rig.ImagePostgres, Alias: "db"})
 	runJob(t, p).succeeded().quietCleanup().says(
 		"warning: service "+rig.ImagePostgres+" (gitlab-dind-executor.test__postgres, gitlab-dind-executor.test-postgres, db) ended with code 1 before it was ready:\n",
-		"superuser password is not specified", "ready in", "\non it goes\n",
+		"superuser password is not specified", " ready", "\non it goes\n",
 	)
 }
 
@@ -100,7 +100,7 @@ func TestAServiceThatIsNeverReady(t *testing.T) {
 			rig.Unchanged(t, world.Engine)
 			p := withServices(world.Job(`echo on it goes`), quietly(t, c.change))
 			runJobUnchecked(t, p, with(t, "[services]\nready_timeout = \"1s\"\n")).succeeded().quietCleanup().
-				says("warning: service "+p.Services[1].Name, "idle) is not ready, "+c.why, "ready in", "\non it goes\n")
+				says("warning: service "+p.Services[1].Name, "idle) is not ready, "+c.why, " ready", "\non it goes\n")
 		})
 	}
 }
@@ -123,7 +123,7 @@ func TestAServiceWhoseHealthCheckSucceedsLate(t *testing.T) {
 	service.Command = []string{"sh", "-c", "sleep 2; touch /tmp/ready; exec httpd -f -h /tmp"}
 	began := time.Now()
 	p := withServices(world.Job(`n=0; until curl -sf http://idle/ready; do n=$((n+1)); [ $n -lt 50 ]; sleep 0.1; done; echo healthy`), service)
-	runJobUnchecked(t, p).succeeded().says("ready in", "more for services", "healthy").saysNot("warning: ")
+	runJobUnchecked(t, p).succeeded().says(" ready", "more for services", "healthy").saysNot("warning: ")
 	if took := time.Since(began); took < 2*time.Second || took > 20*time.Second {
 		t.Fatalf("the job took %s", took)
 	}

@@ -1,0 +1,80 @@
+package driver
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+
+	"gitlab-dind-executor/driver/plan"
+)
+
+// Booted is the inner daemon of a job, as the first script finds it.
+type Booted struct {
+	// Docker is its version; empty if not known.
+	Docker string
+	// Booting says that prepare did not wait for it, and Waited is for how long
+	// the script had to.
+	Booting bool
+	Waited  time.Duration
+}
+
+// AwaitDaemon waits until a job's inner daemon answers, where prepare has left
+// it booting: it boots while sources are fetched. bound is what the wait may
+// take.
+func (d *Driver) AwaitDaemon(ctx context.Context, job string, bound time.Duration) (Booted, error) {
+	began := time.Now()
+	if err := d.greet(ctx); err != nil {
+		return Booted{}, err
+	}
+	found, err := d.api.ContainerList(ctx, container.ListOptions{
+		All: true, Filters: labelled(labelJob+"="+job, labelBooting),
+	})
+	if err != nil || len(found) == 0 {
+		return Booted{}, d.explain("looking for the job's container", err)
+	}
+	sandbox := found[0].Labels[labelSandbox]
+	sidecars, err := d.api.ContainerList(ctx, container.ListOptions{
+		All: true, Filters: labelled(labelSandbox+"="+sandbox, labelRole+"="+string(plan.RoleSidecar)),
+	})
+	if err != nil || len(sidecars) == 0 {
+		return Booted{}, d.explain("looking for the job's docker daemon", err) // the script tells what it misses
+	}
+	c, err := d.api.ContainerInspect(ctx, sidecars[0].ID)
+	if err != nil {
+		return Booted{}, d.explain("looking at the sidecar", err)
+	}
+	p := &plan.Plan{Sandbox: sandbox, Sidecar: listening(c)}
+	var certs *certificates
+	if p.Sidecar.TLS != nil {
+		if certs, err = d.readClientFiles(ctx, c.ID); err != nil {
+			return Booted{}, err
+		}
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, bound, errNotReady)
+	defer cancel()
+	ready, err := d.waitReady(ctx, c.ID, p, certs)
+	return Booted{Docker: ready.Docker, Booting: true, Waited: time.Since(began)}, err
+}
+
+// listening tells from a sidecar how its daemon listens.
+func listening(c container.InspectResponse) plan.Sidecar {
+	s := plan.Sidecar{Port: plan.PlaintextPort}
+	if c.Config == nil {
+		return s
+	}
+	s.Image.Name = c.Config.Image
+	env := slices.Clone(c.Config.Env)
+	slices.Reverse(env) // the last of duplicates wins
+	for _, kv := range env {
+		if dir, ok := strings.CutPrefix(kv, "DOCKER_TLS_CERTDIR="); ok {
+			if dir != "" {
+				s.TLS, s.Port = &plan.TLS{}, plan.TLSPort
+			}
+			break
+		}
+	}
+	return s
+}
