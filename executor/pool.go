@@ -21,10 +21,11 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
+// poolSocket is where systemd takes the plans of sandboxes to make, if its unit is
+// installed. A variable for tests alone.
+var poolSocket = "/run/gitlab-dind-executor/pool.sock"
+
 const (
-	// poolSocket is where systemd takes the plans of sandboxes to make, if its
-	// unit is installed.
-	poolSocket = "/run/gitlab-dind-executor/pool.sock"
 	// poolDelay leaves the first seconds of a job to the job.
 	poolDelay = 2 * time.Second
 	// fillBound is how long one filling may take.

@@ -17,9 +17,19 @@ func TestSystemdUnits(t *testing.T) {
 		t.Fatal(err)
 	}
 	var units []string
+	hooks, err := os.ReadFile("../executor/pool.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(hooks), `"/run/gitlab-dind-executor/pool.sock"`) {
+		t.Error("the hooks look elsewhere than where the socket's unit listens")
+	}
 	for name, part := range map[string]string{
-		"gitlab-dind-executor-gc.service": "\nExecStart=/usr/local/bin/gitlab-dind-executor gc\n",
-		"gitlab-dind-executor-gc.timer":   "\nOnCalendar=hourly\n",
+		"gitlab-dind-executor-gc.service":    "\nExecStart=/usr/local/bin/gitlab-dind-executor gc\n",
+		"gitlab-dind-executor-gc.timer":      "\nOnCalendar=hourly\n",
+		"gitlab-dind-executor-pool.service":  "\nExecStart=/usr/local/bin/gitlab-dind-executor pool fill\n",
+		"gitlab-dind-executor-pool@.service": "\nStandardInput=socket\n",
+		"gitlab-dind-executor-pool.socket":   "\nAccept=yes\n",
 	} {
 		b, err := os.ReadFile(filepath.Join("../scripts/systemd", name))
 		if err != nil {
