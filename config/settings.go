@@ -109,13 +109,6 @@ type Helper struct {
 	RunnerBinary string `toml:"runner_binary"`
 }
 
-// Cache is about what jobs keep in /cache.
-type Cache struct {
-	// Volume keeps it between jobs, in one volume for each project and for
-	// protected and unprotected refs apart; else it ends with the job.
-	Volume bool `toml:"volume"`
-}
-
 // Pull is about fetching images to the engine.
 type Pull struct {
 	// Policy holds "always", "if-not-present" or "never", tried in order, for
@@ -201,6 +194,7 @@ type Policy struct {
 	Sidecar  PolicySidecar  `toml:"sidecar"`
 	Job      PolicyJob      `toml:"job"`
 	Services PolicyServices `toml:"services"`
+	Cache    PolicyCache    `toml:"cache"`
 	Limits   PolicyLimits   `toml:"limits"`
 }
 
@@ -268,8 +262,13 @@ func Default() Settings {
 		Helper: Helper{
 			Image: "registry.gitlab.com/gitlab-org/gitlab-runner/gitlab-runner-helper:{arch}-v{version}",
 		},
-		Cache: Cache{Volume: true},
-		Pool:  Pool{MaxAge: Duration(4 * time.Hour), JobTimeout: Duration(3 * time.Hour)},
+		Cache: Cache{
+			Volume:  true,
+			Layers:  LayersOff,
+			MaxSize: 20 << 30,
+			MaxAge:  Duration(14 * 24 * time.Hour),
+		},
+		Pool: Pool{MaxAge: Duration(4 * time.Hour), JobTimeout: Duration(3 * time.Hour)},
 		Pull: Pull{
 			Policy:            []string{"if-not-present"},
 			AllowedPolicies:   []string{},

@@ -131,6 +131,7 @@ func validate(s Settings) []keyFault {
 	if strings.ContainsAny(s.Proxy.NoProxy, " \t\n") {
 		add("proxy.no_proxy", "must hold no spaces: its entries stand between commas")
 	}
+	validateCache("cache", s.Cache, add)
 	validateLimits("limits", s.Limits, add)
 	validateAdmission(s.Admission, add)
 	duration("cleanup.grace", s.Cleanup.Grace, 0, 30*24*time.Hour)
@@ -162,6 +163,7 @@ func validate(s Settings) []keyFault {
 		if p.Job.Image != "" {
 			image(key+".job.image", p.Job.Image)
 		}
+		validateCache(key+".cache", p.Cache.On(Cache{Layers: LayersOff}), add)
 		validateLimits(key+".limits", p.Limits.On(Limits{}), add)
 	}
 	return faults

@@ -21,9 +21,25 @@ import (
 var admissionEvery = time.Second
 
 // Admit returns when this host has free what the settings want, dataRoot being
-// where a local engine keeps its data. say gets one line if that takes a wait.
+// where a local engine keeps its data. Layers that no job uses go before a job
+// waits for disk. say gets one line if that takes a wait.
 func (d *Driver) Admit(ctx context.Context, a config.Admission, dataRoot string, say func(string)) error {
-	return admit(ctx, a, func() plan.Free { return d.free(dataRoot) }, say)
+	drop := func() bool {
+		dropped, err := d.dropLayers(ctx, time.Now())
+		return dropped && err == nil // else it is the wait that ends in an error
+	}
+	return admit(ctx, a, func() plan.Free { return makeRoom(a, func() plan.Free { return d.free(dataRoot) }, drop, say) }, say)
+}
+
+// makeRoom drops one thing after the other as long as the disk is short, and
+// returns what is free then.
+func makeRoom(a config.Admission, look func() plan.Free, drop func() bool, say func(string)) plan.Free {
+	free := look()
+	for plan.LacksDisk(a, free) && drop() {
+		say("the disk is short: layers of other jobs are removed")
+		free = look()
+	}
+	return free
 }
 
 func admit(ctx context.Context, a config.Admission, look func() plan.Free, say func(string)) error {

@@ -83,3 +83,30 @@ func TestNobodyLooksAtAHostThatIsNotTheEngines(t *testing.T) {
 		t.Errorf("an engine whose data are elsewhere has %+v", got)
 	}
 }
+
+func TestLayersGoBeforeAJobWaitsForDisk(t *testing.T) {
+	for name, c := range map[string]struct {
+		free    plan.Free
+		layers  int
+		dropped int
+	}{
+		"enough is free":            {plan.Free{Disk: 5, Memory: 5}, 3, 0},
+		"until enough is free":      {plan.Free{Disk: 2, Memory: 5}, 9, 3},
+		"until there are no more":   {plan.Free{Disk: 2, Memory: 5}, 2, 2},
+		"memory is not their fault": {plan.Free{Disk: 5, Memory: 0}, 3, 0},
+		"nobody can tell":           {plan.Free{Disk: -1, Memory: -1}, 3, 0},
+	} {
+		dropped, said := 0, 0
+		free := makeRoom(config.Admission{MinFreeDisk: 5, MinFreeMemory: 5}, func() plan.Free { return c.free }, func() bool {
+			if dropped == c.layers {
+				return false
+			}
+			dropped++
+			c.free.Disk++
+			return true
+		}, func(string) { said++ })
+		if dropped != c.dropped || said != dropped || free != c.free {
+			t.Errorf("%s: %d dropped, %d lines, %+v free", name, dropped, said, free)
+		}
+	}
+}

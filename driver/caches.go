@@ -4,62 +4,159 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/volume"
 
+	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver/plan"
 )
 
-// Cache is a scope's cache on the engine.
-type Cache struct {
-	Name string
-	// Scope says whose it is, for a person.
-	Scope   string
-	Created time.Time
-}
-
-// RemoveCaches removes the caches that were made before a time and that no
-// container has, unless dryRun. The answer lists what was removed, or would be;
-// the error joins what could not be removed.
-func (d *Driver) RemoveCaches(ctx context.Context, before time.Time, dryRun bool) ([]Cache, error) {
-	filter := labelled(labelRole+"="+string(plan.RoleCache), labelScope)
-	filter.Add("dangling", "true")
-	list, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: filter})
+// RemoveKept removes the caches and data roots that have to go by the settings
+// and that no container has, unless dryRun. The answer lists what was removed,
+// or would be, used longest ago first; the error joins what could not be looked
+// at or removed. It lets the engine walk all volumes if sizes matter.
+func (d *Driver) RemoveKept(ctx context.Context, s config.Settings, now time.Time, dryRun bool) ([]plan.Eviction, error) {
+	kept, marks, err := d.listKept(ctx)
 	if err != nil {
-		return nil, d.explain("listing caches", err)
+		return nil, err
 	}
-	var removed []Cache
 	var errs []error
-	for _, c := range oldCaches(list.Volumes, before) {
+	if len(kept) > 0 && sized(s) {
+		errs = append(errs, d.measure(ctx, kept))
+	}
+	var removed []plan.Eviction
+	for _, e := range plan.Evictions(s, kept, now) {
 		if !dryRun {
-			// Without force: a job may have taken it since.
-			err := d.api.VolumeRemove(ctx, c.Name, false)
-			if errdefs.IsConflict(err) || gone(err) {
+			switch gone, err := d.evict(ctx, e.Name, marks); {
+			case err != nil:
+				errs = append(errs, err)
 				continue
-			}
-			if err != nil {
-				errs = append(errs, d.explain("removing cache "+c.Name, err))
+			case !gone:
 				continue
 			}
 		}
-		removed = append(removed, c)
+		removed = append(removed, e)
+	}
+	if !dryRun {
+		d.removeLostMarks(ctx, marks, kept)
 	}
 	return removed, errors.Join(errs...)
 }
 
-// oldCaches are those volumes that are caches made before a time, by name. What
-// does not say when it was made is left alone.
-func oldCaches(volumes []*volume.Volume, before time.Time) []Cache {
-	var old []Cache
-	for _, v := range volumes {
-		made, err := time.Parse(time.RFC3339, v.Labels[labelCreated])
-		if err == nil && made.Before(before) && v.Labels[labelSandbox] == "" && v.Name == cacheName(v.Labels[labelScope]) {
-			old = append(old, Cache{v.Name, v.Labels[labelScope], made})
+// sized tells whether the settings bound sizes.
+func sized(s config.Settings) bool {
+	return s.Cache.MaxSize > 0 || slices.ContainsFunc(s.Policies, func(p config.Policy) bool {
+		return p.Cache.MaxSize != nil && *p.Cache.MaxSize > 0
+	})
+}
+
+// listKept finds what is kept, with sizes that are not known, and the marks.
+func (d *Driver) listKept(ctx context.Context) (kept []plan.Kept, marks scopeVolumes, err error) {
+	all, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: labelled(labelScope)})
+	if err != nil {
+		return nil, nil, d.explain("listing caches", err)
+	}
+	filter := labelled(labelScope)
+	filter.Add("dangling", "true")
+	idle, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: filter})
+	if err != nil {
+		return nil, nil, d.explain("listing caches", err)
+	}
+	isIdle := map[string]bool{}
+	for _, v := range idle.Volumes {
+		isIdle[v.Name] = true
+	}
+	for _, v := range all.Volumes {
+		if v.Labels[labelOf] != "" {
+			marks = append(marks, v)
 		}
 	}
-	slices.SortFunc(old, func(a, b Cache) int { return strings.Compare(a.Name, b.Name) })
-	return old
+	for _, v := range all.Volumes {
+		if k, ok := keptOf(v, marks); ok {
+			k.Idle = isIdle[v.Name]
+			kept = append(kept, k)
+		}
+	}
+	return kept, marks, nil
+}
+
+// keptOf reads the labels of a volume. What is not ours, or does not say when it
+// was made, is no Kept.
+func keptOf(v *volume.Volume, marks scopeVolumes) (plan.Kept, bool) {
+	l := v.Labels
+	k := plan.Kept{
+		Name: v.Name, Role: plan.Role(l[labelRole]), Scope: l[labelScope],
+		Project: l[labelProject], Protected: l[labelProtected] == "true", Size: -1,
+	}
+	ours := k.Role == plan.RoleCache && v.Name == cacheName(k.Scope) || k.Role == plan.RoleData && dataForm.MatchString(v.Name)
+	var known bool
+	k.Used, known = marks.lastUse(v)
+	return k, ours && known && l[labelSandbox] == ""
+}
+
+// measure asks the engine for the sizes of what is kept.
+func (d *Driver) measure(ctx context.Context, kept []plan.Kept) error {
+	usage, err := d.api.DiskUsage(ctx, types.DiskUsageOptions{Types: []types.DiskUsageObject{types.VolumeObject}})
+	if errdefs.IsConflict(err) {
+		return nil // somebody else asks at this moment: the next time will do
+	}
+	if err != nil {
+		return d.explain("asking for the sizes of caches", err)
+	}
+	for _, v := range usage.Volumes {
+		for i := range kept {
+			if v != nil && kept[i].Name == v.Name && v.UsageData != nil {
+				kept[i].Size = v.UsageData.Size
+			}
+		}
+	}
+	return nil
+}
+
+// evict removes a kept volume and its marks. It tells whether it did: without
+// force, since a job may have got it meanwhile.
+func (d *Driver) evict(ctx context.Context, name string, marks scopeVolumes) (bool, error) {
+	err := d.api.VolumeRemove(ctx, name, false)
+	if errdefs.IsConflict(err) || gone(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, d.explain("removing cache "+name, err)
+	}
+	for _, m := range marks {
+		if m.Labels[labelOf] == name {
+			_ = d.api.VolumeRemove(ctx, m.Name, false) // else it is a lost one
+		}
+	}
+	return true, nil
+}
+
+// removeLostMarks removes marks of what is not there any more.
+func (d *Driver) removeLostMarks(ctx context.Context, marks scopeVolumes, kept []plan.Kept) {
+	for _, m := range marks {
+		if !slices.ContainsFunc(kept, func(k plan.Kept) bool { return k.Name == m.Labels[labelOf] }) {
+			_ = d.api.VolumeRemove(ctx, m.Name, false) // the next time tries again
+		}
+	}
+}
+
+// dropLayers removes the data root that was used longest ago of those that no
+// job has, and tells whether there was one.
+func (d *Driver) dropLayers(ctx context.Context, now time.Time) (bool, error) {
+	kept, marks, err := d.listKept(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, k := range plan.OldestFirst(kept, now) {
+		if k.Role != plan.RoleData || !k.Idle {
+			continue
+		}
+		if gone, err := d.evict(ctx, k.Name, marks); gone || err != nil {
+			return gone, err
+		}
+	}
+	return false, nil
 }

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/image"
-	"github.com/docker/docker/api/types/volume"
 
+	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/test/fakeengine"
 )
@@ -44,6 +44,9 @@ func TestACacheIsNoSandboxs(t *testing.T) {
 	if l[labelSandbox] != "" || l[labelJob] != "" {
 		t.Errorf("labels %v", l)
 	}
+	if l[labelProject] != p.Claim.Project || l[labelProtected] != "false" {
+		t.Errorf("labels %v", l)
+	}
 	for _, m := range convert(p, p.Helper, "n", nil, image.InspectResponse{}).host.Mounts {
 		if m.Target == "/cache" {
 			t.Errorf("a cache that the plan has not: %+v", m)
@@ -51,58 +54,79 @@ func TestACacheIsNoSandboxs(t *testing.T) {
 	}
 }
 
-func TestWhichCachesAreOld(t *testing.T) {
-	made := func(scope string, at time.Time, change ...func(*volume.Volume)) *volume.Volume {
-		l := cacheLabels(scope)
-		l[labelCreated] = at.Format(time.RFC3339)
-		v := &volume.Volume{Name: cacheName(scope), Labels: l}
-		for _, c := range change {
-			c(v)
-		}
-		return v
+// keep puts a volume there as a job leaves it, used then, with its mark.
+func keep(e *fakeengine.Engine, role plan.Role, scope string, used time.Time, size int64) (name string) {
+	c := plan.Claim{Scope: scope, Project: "group/" + scope}
+	name = cacheName(scope)
+	if role == plan.RoleData {
+		name = dataName(scope, "kind", 0)
 	}
+	l := keptLabels(c, role)
+	l[labelCreated] = used.Add(-time.Hour).Format(time.RFC3339)
+	e.AddVolume(name, l)
+	e.Fill(name, size)
+	l = markLabels(scope, name)
+	l[labelCreated] = used.Format(time.RFC3339)
+	e.AddVolume(markName(name, "0123456789ab"), l)
+	return name
+}
+
+// names are those of evictions.
+func names(evictions []plan.Eviction) (list []string) {
+	for _, e := range evictions {
+		list = append(list, e.Name)
+	}
+	return list
+}
+
+func TestWhatIsKeptGoesByAgeAndSizeAndNothingElseDoes(t *testing.T) {
+	e, d := fakeHost(t, nil)
 	hour := func(n int) time.Time { return noon.Add(time.Duration(n) * time.Hour) }
-	got := oldCaches([]*volume.Volume{
-		made("old", hour(-2)),
-		made("older", hour(-3)),
-		made("new", hour(-1)),
-		made("of the very time", noon.Add(-90*time.Minute)),
-		made("another name", hour(-2), func(v *volume.Volume) { v.Name = "db" }),
-		made("of a sandbox", hour(-2), func(v *volume.Volume) { v.Labels[labelSandbox] = "0123456789ab" }),
-		made("of no time", hour(-2), func(v *volume.Volume) { v.Labels[labelCreated] = "yesterday" }),
-	}, noon.Add(-90*time.Minute))
-	var scopes []string
-	for _, c := range got {
-		scopes = append(scopes, c.Scope)
+	old := keep(e, plan.RoleCache, "old", hour(-30), 1)
+	big := keep(e, plan.RoleData, "big", hour(-3), 60)
+	later := keep(e, plan.RoleCache, "later", hour(-2), 50)
+	newest := keep(e, plan.RoleData, "newest", hour(-1), 40)
+	e.AddVolume("db", map[string]string{"x": "y"})
+	e.AddVolume("somebody's", map[string]string{labelScope: "x", labelRole: "cache", labelCreated: hour(-99).Format(time.RFC3339)})
+	lost := markLabels("x", "what-is-gone")
+	e.AddVolume("lost", lost)
+	s := config.Default()
+	s.Cache.MaxAge, s.Cache.MaxSize = config.Duration(24*time.Hour), 90
+
+	before := e.Objects()
+	would, err := d.RemoveKept(t.Context(), s, noon, true)
+	if want := []string{old, big}; err != nil || !slices.Equal(names(would), want) || !slices.Equal(e.Objects(), before) {
+		t.Fatalf("a dry run: %+v, %v, then %q", would, err, e.Objects())
 	}
-	slices.Sort(scopes)
-	if !slices.Equal(scopes, []string{"old", "older"}) {
-		t.Errorf("old are %q", scopes)
+	removed, err := d.RemoveKept(t.Context(), s, noon, false)
+	if err != nil || !slices.Equal(names(removed), names(would)) {
+		t.Errorf("removed %+v, %v", removed, err)
+	}
+	want := []string{
+		"volume " + later, "volume " + markName(later, "0123456789ab"), "volume " + newest, "volume " + markName(newest, "0123456789ab"),
+		"volume db", "volume somebody's",
+	}
+	if left := e.Objects(); !slices.Equal(left, want) {
+		t.Errorf("left are %q, want %q", left, want)
 	}
 }
 
-func TestCachesThatAreTakenMeanwhileStay(t *testing.T) {
+func TestWhatIsKeptAndTakenMeanwhileStays(t *testing.T) {
 	e, d := fakeHost(t, nil)
-	old := func(scope string) {
-		l := cacheLabels(scope)
-		l[labelCreated] = noon.Format(time.RFC3339)
-		e.AddVolume(cacheName(scope), l)
+	for i, scope := range []string{"a", "b", "c", "d"} {
+		keep(e, plan.RoleCache, scope, noon.Add(time.Duration(i)*time.Minute), 1)
 	}
-	for _, scope := range []string{"a", "b", "c", "d"} {
-		old(scope)
-	}
-	e.AddVolume("new", cacheLabels("new"))
-	e.AddVolume("another's", map[string]string{"x": "y"})
-
+	s := config.Default()
+	s.Cache.MaxAge = 1
 	later := noon.Add(time.Hour)
-	would, err := d.RemoveCaches(t.Context(), later, true)
-	if err != nil || len(would) != 4 || e.Count("DELETE /volumes/{name}") != 0 {
-		t.Fatalf("a dry run: %+v, %v, then %q", would, err, e.Objects())
+	would, err := d.RemoveKept(t.Context(), s, later, true)
+	if err != nil || len(would) != 4 {
+		t.Fatalf("a dry run: %+v, %v", would, err)
 	}
 	e.Script("DELETE /volumes/{name}",
 		fakeengine.Refuse(409, "volume is in use"), fakeengine.Refuse(404, "no such volume"), fakeengine.Refuse(500, "disk fault"))
-	removed, err := d.RemoveCaches(t.Context(), later, false)
-	if len(removed) != 1 || removed[0] != would[3] {
+	removed, err := d.RemoveKept(t.Context(), s, later, false)
+	if !slices.Equal(names(removed), names(would[3:])) {
 		t.Errorf("removed %+v, want %+v", removed, would[3])
 	}
 	if err == nil || !strings.Contains(err.Error(), "removing cache "+would[2].Name) || !strings.Contains(err.Error(), "disk fault") ||
@@ -110,7 +134,52 @@ func TestCachesThatAreTakenMeanwhileStay(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	e.Always("GET /volumes", fakeengine.Refuse(500, "disk fault"))
-	if _, err := d.RemoveCaches(t.Context(), later, false); err == nil || !strings.Contains(err.Error(), "listing caches") {
+	if _, err := d.RemoveKept(t.Context(), s, later, false); err == nil || !strings.Contains(err.Error(), "listing caches") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// Sizes cost a walk over the disk, so nobody asks for them in vain; and what the
+// engine cannot tell now keeps nothing from going by age.
+func TestSizesThatAreNotKnown(t *testing.T) {
+	e, d := fakeHost(t, nil)
+	s := config.Default()
+	if _, err := d.RemoveKept(t.Context(), s, noon, false); err != nil || e.Count("GET /system/df") != 0 {
+		t.Errorf("asked for sizes of nothing (%v)", err)
+	}
+	keep(e, plan.RoleCache, "big", noon, 1<<50)
+	s.Cache.MaxSize = 0
+	if removed, err := d.RemoveKept(t.Context(), s, noon, false); err != nil || len(removed) != 0 || e.Count("GET /system/df") != 0 {
+		t.Errorf("asked for sizes without a bound (%v)", err)
+	}
+	s.Cache.MaxSize = 1
+	old := keep(e, plan.RoleCache, "old", noon.Add(-1000*time.Hour), 1)
+	for answer, faulty := range map[int]bool{409: false, 500: true} {
+		e.Script("GET /system/df", fakeengine.Refuse(answer, "a disk usage operation is already running"))
+		removed, err := d.RemoveKept(t.Context(), s, noon, true)
+		if !slices.Equal(names(removed), []string{old}) || (err != nil) != faulty {
+			t.Errorf("status %d: removed %+v, error %v", answer, removed, err)
+		}
+	}
+}
+
+func TestLayersGoOldestFirstWhenTheDiskIsShort(t *testing.T) {
+	e, d := fakeHost(t, nil)
+	cache := keep(e, plan.RoleCache, "a", noon.Add(-9*time.Hour), 1)
+	second := keep(e, plan.RoleData, "b", noon.Add(-time.Hour), 1)
+	first := keep(e, plan.RoleData, "c", noon.Add(-2*time.Hour), 1)
+	for _, want := range []string{first, second} {
+		if dropped, err := d.dropLayers(t.Context(), noon); !dropped || err != nil {
+			t.Fatalf("dropped %t, %v", dropped, err)
+		}
+		if slices.Contains(e.Objects(), "volume "+want) {
+			t.Errorf("%s is still there: %q", want, e.Objects())
+		}
+	}
+	if dropped, err := d.dropLayers(t.Context(), noon); dropped || err != nil {
+		t.Errorf("dropped %t, %v", dropped, err)
+	}
+	if left := e.Objects(); !slices.Equal(left, []string{"volume " + cache, "volume " + markName(cache, "0123456789ab")}) {
+		t.Errorf("left are %q", left)
 	}
 }

@@ -242,6 +242,7 @@ func (prep *preparation) move(ctx context.Context, c *taken) (Ready, error) {
 		return d.putFiles(gctx, c.sidecar, []file{{path: usedFile, mode: 0o644, content: []byte(p.Claim.Job + "\n")}})
 	})
 	g.Go(func() error { return prep.helperWithCache(gctx) })
+	g.Go(func() error { return prep.markCache(gctx) })
 	prep.startServices(gctx, g, svc)
 	err := g.Wait()
 	if err == nil && ctx.Err() != nil {

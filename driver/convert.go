@@ -102,11 +102,15 @@ func mounts(p *plan.Plan, c plan.Container, name string, img image.InspectRespon
 	list := []mount.Mount{volumeMount(objectName(p.Sandbox, plan.RoleBuilds), c.BuildsPath, sandboxLabels(p, plan.RoleBuilds))}
 	covered := []string{c.BuildsPath}
 	if c.DataPath != "" {
-		list = append(list, volumeMount(objectName(p.Sandbox, plan.RoleData), c.DataPath, sandboxLabels(p, plan.RoleData)))
+		name, labels := objectName(p.Sandbox, plan.RoleData), sandboxLabels(p, plan.RoleData)
+		if c.DataVolume != "" {
+			name, labels = c.DataVolume, keptLabels(p.Claim, plan.RoleData)
+		}
+		list = append(list, volumeMount(name, c.DataPath, labels))
 		covered = append(covered, c.DataPath)
 	}
 	if c.CachePath != "" {
-		list = append(list, volumeMount(cacheName(p.Claim.Scope), c.CachePath, cacheLabels(p.Claim.Scope)))
+		list = append(list, volumeMount(cacheName(p.Claim.Scope), c.CachePath, keptLabels(p.Claim, plan.RoleCache)))
 		covered = append(covered, c.CachePath)
 	}
 	for i, volume := range imageVolumes(img) {

@@ -31,3 +31,19 @@ func (d *Driver) jobContainer(ctx context.Context, job string) (id, sandbox stri
 	}
 	return found[0].ID, found[0].Labels[labelSandbox], nil
 }
+
+// sidecarOf finds a job's sidecar, whose name depends on its data root; "" when
+// it is gone.
+func (d *Driver) sidecarOf(ctx context.Context, job string) (id string, err error) {
+	_, sandbox, err := d.jobContainer(ctx, job)
+	if err != nil {
+		return "", err
+	}
+	found, err := d.api.ContainerList(ctx, container.ListOptions{
+		All: true, Filters: labelled(labelSandbox+"="+sandbox, labelRole+"="+string(plan.RoleSidecar)),
+	})
+	if err != nil || len(found) == 0 {
+		return "", d.explain("looking for the job's docker daemon", err)
+	}
+	return found[0].ID, nil
+}

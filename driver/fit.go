@@ -8,28 +8,28 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// fit makes the sidecar fit its image, and returns its container.
-func (prep *preparation) fit(ctx context.Context, img image.InspectResponse) (plan.Container, error) {
-	var dind plan.DindImage
+// fit makes the sidecar fit its image.
+func (prep *preparation) fit(ctx context.Context, img image.InspectResponse) error {
+	dind := plan.DindImage{ID: img.ID}
 	if c := img.Config; c != nil {
-		dind = plan.DindImage{Docker: plan.ImageVersion(c.Env), Entrypoint: c.Entrypoint, Command: c.Cmd, Volumes: imageVolumes(img)}
+		dind = plan.DindImage{ID: img.ID, Docker: plan.ImageVersion(c.Env), Entrypoint: c.Entrypoint, Command: c.Cmd, Volumes: imageVolumes(img)}
 	}
 	var host plan.EngineHost
 	if prep.p.Sidecar.AsksHost(dind) {
 		var err error
 		if host, err = prep.d.engineHost(ctx); err != nil {
-			return plan.Container{}, err
+			return err
 		}
 	}
 	sidecar, warnings, err := prep.p.Sidecar.Fit(dind, host)
 	if err != nil {
-		return plan.Container{}, err
+		return err
 	}
 	for _, w := range warnings {
 		prep.say("warning: " + w)
 	}
 	prep.sidecar = sidecar
-	return sidecar.Container, nil
+	return nil
 }
 
 // engineHost asks the engine about its host.

@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"regexp"
+	"strconv"
 	"time"
 
 	"github.com/docker/docker/api/types/filters"
@@ -29,6 +31,13 @@ const (
 	// labelBooting is on a job container whose prepare has not waited for the
 	// inner daemon.
 	labelBooting = labelPrefix + "booting"
+	// labelProject and labelProtected say in words what a scope is made of.
+	labelProject   = labelPrefix + "project"
+	labelProtected = labelPrefix + "protected"
+	// labelLayers is a sidecar's plan.LayersState.
+	labelLayers = labelPrefix + "layers"
+	// labelOf names the volume that a mark is about.
+	labelOf = labelPrefix + "of"
 )
 
 // common are what everything of ours carries.
@@ -47,11 +56,21 @@ func labels(sandbox string, role plan.Role) map[string]string {
 	return l
 }
 
-// cacheLabels are for the cache of a scope. It outlives sandboxes, so it has
-// the label of none: cleanup and sweep never see it.
-func cacheLabels(scope string) map[string]string {
-	l := common(plan.RoleCache)
+// keptLabels are for the cache and the data roots of a scope. They outlive
+// sandboxes, so they have the label of none: cleanup and sweep never see them.
+func keptLabels(c plan.Claim, role plan.Role) map[string]string {
+	l := common(role)
+	l[labelScope] = c.Scope
+	l[labelProject] = c.Project
+	l[labelProtected] = strconv.FormatBool(c.Protected)
+	return l
+}
+
+// markLabels are for the mark of a kept volume.
+func markLabels(scope, of string) map[string]string {
+	l := common(plan.RoleMark)
 	l[labelScope] = scope
+	l[labelOf] = of
 	return l
 }
 
@@ -118,6 +137,22 @@ func cacheName(scope string) string {
 	sum := sha256.Sum256([]byte(scope))
 	return "dind-cache-" + hex.EncodeToString(sum[:6])
 }
+
+// dataName names a kept data root: number slot of those of a scope that fit a
+// kind of sidecar.
+func dataName(scope, kind string, slot int) string {
+	sum := sha256.Sum256([]byte(scope + "\x00" + kind))
+	return fmt.Sprintf("dind-data-%s-%d", hex.EncodeToString(sum[:6]), slot)
+}
+
+// dataForm are such names.
+var dataForm = regexp.MustCompile(`^dind-data-[0-9a-f]{12}-[0-9]+$`)
+
+// leaseName names the sidecar that has a kept data root.
+func leaseName(volume string) string { return volume + "-" + string(plan.RoleSidecar) }
+
+// markName names the mark that a sandbox's job leaves at a kept volume.
+func markName(volume, sandbox string) string { return volume + "-used-" + sandbox }
 
 func labelled(keyOrPair ...string) filters.Args {
 	f := filters.NewArgs()

@@ -238,16 +238,15 @@ func (d *Driver) makeAhead(ctx context.Context, p *plan.Plan) (err error) {
 	g.Go(func() error {
 		l := sandboxLabels(p, plan.RoleSidecar)
 		l[labelDeadline] = until[labelDeadline]
-		return prep.container(gctx, p.Sidecar.Container, objectName(p.Sandbox, plan.RoleSidecar), l,
-			func(ctx context.Context, id string) error {
-				select {
-				case <-helped:
-				case <-ctx.Done():
-					return ctx.Err()
-				}
-				_, err := prep.startSidecar(ctx, id)
-				return err
-			})
+		_, err := prep.daemon(gctx, l, func(ctx context.Context, id string) (Ready, error) {
+			select {
+			case <-helped:
+				return prep.startSidecar(ctx, id)
+			case <-ctx.Done():
+				return Ready{}, ctx.Err()
+			}
+		})
+		return err
 	})
 	return g.Wait()
 }

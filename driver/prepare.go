@@ -10,10 +10,12 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
 	"golang.org/x/sync/errgroup"
 
 	"gitlab-dind-executor/driver/plan"
@@ -57,6 +59,7 @@ type preparation struct {
 	anchored chan struct{}
 	// booting is closed when the sidecar has been started.
 	booting chan struct{}
+	booted  sync.Once
 	// newCache says that the cache of the job's scope was not there.
 	newCache bool
 }
@@ -107,15 +110,13 @@ func (prep *preparation) build(ctx context.Context) (Ready, error) {
 	svc := prep.services()
 	var ready Ready
 	var readyAt time.Time
-	g.Go(func() error {
-		return prep.container(ctx, p.Sidecar.Container, objectName(p.Sandbox, plan.RoleSidecar), sandboxLabels(p, plan.RoleSidecar),
-			func(ctx context.Context, id string) (err error) {
-				ready, err = prep.startSidecar(ctx, id)
-				readyAt = time.Now()
-				close(svc.answered)
-				return err
-			})
+	g.Go(func() (err error) {
+		ready, err = prep.daemon(ctx, sandboxLabels(p, plan.RoleSidecar), prep.startSidecar)
+		readyAt = time.Now()
+		close(svc.answered)
+		return err
 	})
+	g.Go(func() error { return prep.markCache(ctx) })
 	g.Go(func() error {
 		return prep.container(ctx, p.Helper, objectName(p.Sandbox, plan.RoleHelper), sandboxLabels(p, plan.RoleHelper), prep.behindSidecar(d.start(p.Helper)))
 	})
@@ -137,10 +138,10 @@ func (prep *preparation) build(ctx context.Context) (Ready, error) {
 
 // waits tells whether the inner daemon must answer before prepare is done. A
 // sandbox made ahead must, and so must one for services: they are given time for
-// as long as it boots.
+// as long as it boots. One on kept layers may have to be made again.
 func (prep *preparation) waits() bool {
 	p := prep.p
-	return p.Claim.Job == "" || len(p.Services) > 0 && p.ServicesReady.Timeout > 0
+	return p.Claim.Job == "" || p.Sidecar.Layers || len(p.Services) > 0 && p.ServicesReady.Timeout > 0
 }
 
 // behindSidecar does something to a container once the sidecar runs: its daemon's
@@ -183,25 +184,29 @@ func (prep *preparation) anchor(ctx context.Context, labels map[string]string) e
 // container creates one of the plan's containers once its image and the anchor
 // are there, and then does the rest of its way.
 func (prep *preparation) container(ctx context.Context, c plan.Container, name string, labels map[string]string, next func(context.Context, string) error) error {
-	img, err := prep.images.ensure(ctx, c.Image)
+	img, err := prep.place(ctx, c)
 	if err != nil {
 		return err
-	}
-	select {
-	case <-prep.anchored:
-	case <-ctx.Done():
-		return fmt.Errorf("waiting for the sandbox's network: %w", ctx.Err())
-	}
-	if c.Role == plan.RoleSidecar {
-		if c, err = prep.fit(ctx, img); err != nil {
-			return err
-		}
 	}
 	id, err := prep.d.createWith(ctx, prep.p, c, name, labels, img)
 	if err != nil {
 		return createFault(c, err)
 	}
 	return next(ctx, id)
+}
+
+// place returns a container's image once that and the anchor are there.
+func (prep *preparation) place(ctx context.Context, c plan.Container) (image.InspectResponse, error) {
+	img, err := prep.images.ensure(ctx, c.Image)
+	if err != nil {
+		return img, err
+	}
+	select {
+	case <-prep.anchored:
+		return img, nil
+	case <-ctx.Done():
+		return img, fmt.Errorf("waiting for the sandbox's network: %w", ctx.Err())
+	}
 }
 
 func (prep *preparation) services() *services {
@@ -345,7 +350,7 @@ func (prep *preparation) startSidecar(ctx context.Context, id string) (Ready, er
 	if err := d.start(s.Container)(ctx, id); err != nil {
 		return Ready{}, err
 	}
-	close(prep.booting)
+	prep.booted.Do(func() { close(prep.booting) }) // damaged layers make it start twice
 	if !prep.waits() {
 		return Ready{Booting: true}, nil
 	}

@@ -99,6 +99,8 @@ type pinger struct {
 	http    *http.Client
 	// patience is when a network that never even refuses counts as out of reach.
 	patience time.Duration
+	// timeout is what the daemon has, for messages.
+	timeout time.Duration
 	// last is why the latest ping failed, an error.
 	last atomic.Value
 }
@@ -115,8 +117,8 @@ func newPinger(s plan.Sidecar, ip string, certs *certificates) (*pinger, error) 
 		transport.TLSClientConfig = conf
 	}
 	return &pinger{
-		patience: unreachableAfter,
-		ip:       ip, url: scheme + "://" + s.Address(ip) + "/_ping",
+		patience: unreachableAfter, timeout: s.ReadyTimeout,
+		ip: ip, url: scheme + "://" + s.Address(ip) + "/_ping",
 		http: &http.Client{Transport: transport, Timeout: pingTimeout},
 	}, nil
 }
@@ -197,14 +199,13 @@ func (d *Driver) pollByExec(ctx context.Context, id string, withTLS bool) bool {
 
 // sidecarDied explains a sidecar that exited before it was ready.
 func (d *Driver) sidecarDied(ctx context.Context, id string, p *plan.Plan, code int64) error {
-	hint := "look at the last lines above: often a wrong argument in the service's command, or an image that is no dind image"
+	err := fmt.Errorf("the docker daemon of this job (%s) exited with code %d before it answered%s",
+		p.Sidecar.Image.Name, code, d.lastLog(ctx, id))
 	if d.outOfMemory(ctx, id) {
-		hint = "it ran out of memory: raise " + plan.LimitKey(plan.RoleSidecar) + ".memory in the settings"
+		return fault.System(err, "it ran out of memory: raise "+plan.LimitKey(plan.RoleSidecar)+".memory in the settings")
 	}
-	return fault.System(
-		fmt.Errorf("the docker daemon of this job (%s) exited with code %d before it answered%s",
-			p.Sidecar.Image.Name, code, d.lastLog(ctx, id)),
-		hint)
+	return fault.System(&brokenBoot{err, fmt.Sprintf("exited with code %d", code)},
+		"look at the last lines above: often a wrong argument in the service's command, or an image that is no dind image")
 }
 
 // notReady explains a sidecar that runs and does not answer.
@@ -216,7 +217,8 @@ func (d *Driver) notReady(ctx context.Context, id string, p *pinger) error {
 	if last, ok := p.last.Load().(*error); ok {
 		why = " (" + (*last).Error() + ")"
 	}
-	return fault.System(fmt.Errorf("%w%s%s", errNotReady, why, d.lastLog(ctx, id)),
+	err := fmt.Errorf("%w%s%s", errNotReady, why, d.lastLog(ctx, id))
+	return fault.System(&brokenBoot{err, "did not answer in " + p.timeout.String()},
 		"look at the last lines above and at this host's load; sidecar.ready_timeout sets how long to wait")
 }
 

@@ -56,6 +56,8 @@ type Usage struct {
 	Boot time.Duration
 	// Warm says that the daemon waited for the job.
 	Warm bool
+	// Layers is empty where none are kept.
+	Layers plan.LayersState `json:",omitempty"`
 }
 
 // Report describes a job's containers. What cannot be had is left out.
@@ -79,7 +81,11 @@ func (d *Driver) Report(ctx context.Context, job string) (Report, error) {
 		})
 	}
 	g.Go(func() error {
-		r.Usage, r.SidecarLog = d.usage(ctx, objectName(sandbox, plan.RoleSidecar))
+		for _, o := range list {
+			if o.role == plan.RoleSidecar {
+				r.Usage, r.SidecarLog = d.usage(ctx, o.ref)
+			}
+		}
 		return nil
 	})
 	_ = g.Wait() // nothing fails: what is not to be had is left out
@@ -120,11 +126,14 @@ type SidecarState struct {
 
 // Sidecar looks after a job's sidecar.
 func (d *Driver) Sidecar(ctx context.Context, job string) SidecarState {
-	_, sandbox, err := d.jobContainer(ctx, job)
+	id, err := d.sidecarOf(ctx, job)
 	if err != nil {
 		return SidecarState{}
 	}
-	c, err := d.api.ContainerInspect(ctx, objectName(sandbox, plan.RoleSidecar))
+	if id == "" {
+		return SidecarState{Known: true}
+	}
+	c, err := d.api.ContainerInspect(ctx, id)
 	switch {
 	case gone(err):
 		return SidecarState{Known: true}
@@ -136,11 +145,11 @@ func (d *Driver) Sidecar(ctx context.Context, job string) SidecarState {
 
 // Usage tells what a job's sidecar has used so far.
 func (d *Driver) Usage(ctx context.Context, job string) (Usage, error) {
-	_, sandbox, err := d.jobContainer(ctx, job)
-	if err != nil {
+	id, err := d.sidecarOf(ctx, job)
+	if err != nil || id == "" {
 		return Usage{}, err
 	}
-	u, _ := d.usage(ctx, objectName(sandbox, plan.RoleSidecar))
+	u, _ := d.usage(ctx, id)
 	return u, nil
 }
 
@@ -199,6 +208,9 @@ func (d *Driver) engineUsage(ctx context.Context, sidecar string) (Usage, []stri
 	c, err := d.api.ContainerInspect(ctx, sidecar)
 	if err != nil || c.ContainerJSONBase == nil {
 		return u, nil
+	}
+	if c.Config != nil {
+		u.Layers = plan.LayersState(c.Config.Labels[labelLayers])
 	}
 	stream, err := d.api.ContainerLogs(ctx, sidecar, container.LogsOptions{
 		ShowStdout: true, ShowStderr: true, Timestamps: true, Tail: "1000",

@@ -9,14 +9,22 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"gitlab-dind-executor/config"
 )
 
 // finishBehind starts a sweep that outlives this hook, for what the job's end
 // need not wait for. Should it die, too, what it has not removed is found by any
-// later sweep.
-func (c *call) finishBehind() error { return c.behind(nil, "gc") }
+// later sweep. With caches it looks after what is kept for projects, too.
+func (c *call) finishBehind(caches bool) error {
+	if caches {
+		return c.behind(nil, "gc", "--caches")
+	}
+	return c.behind(nil, "gc")
+}
 
 // behind starts this program again so that it outlives this hook. It is in a
 // session of its own and holds none of the hook's files, since the Runner waits
@@ -67,6 +75,28 @@ func inMemory(content []byte) (*os.File, error) {
 		return nil, fmt.Errorf("writing a file in memory: %w", err)
 	}
 	return f, nil
+}
+
+// cachesEvery is how often what is kept is looked after behind jobs: its sizes
+// cost the engine a walk over all volumes.
+const cachesEvery = time.Hour
+
+// cachesDue tells, once in that time, that it is to be looked after now. The time
+// of a file tells when it last was; where none can be written it is left to a
+// timer.
+func cachesDue(s config.Settings, env environment, now time.Time) bool {
+	dir := bundleDir(s.Bundles, env)
+	if dir == "" || !s.Keeps() {
+		return false
+	}
+	stamp := filepath.Join(dir, "caches-looked-after")
+	if info, err := os.Stat(stamp); err == nil && info.ModTime().Before(now.Add(cachesEvery)) && now.Before(info.ModTime().Add(cachesEvery)) {
+		return false
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return false
+	}
+	return os.WriteFile(stamp, []byte(now.Format(time.RFC3339)+"\n"), 0o600) == nil
 }
 
 // ofHost is what of the environment concerns the host and the engine: nothing

@@ -12,6 +12,7 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 )
 
@@ -92,6 +93,16 @@ func during(c driver.ContainerReport) string {
 	return text
 }
 
+// layersText says whether a job had the layers of earlier ones, and why not.
+var layersText = map[plan.LayersState]string{
+	plan.LayersReused:  "layers reused",
+	plan.LayersFirst:   "no layers yet (kept from now on)",
+	plan.LayersOther:   "no layers yet of such a docker daemon (kept from now on)",
+	plan.LayersMore:    "no layers free (other jobs use them; these are kept as well)",
+	plan.LayersBusy:    "no layers free (other jobs use them)",
+	plan.LayersDamaged: "no layers (they were damaged; kept anew)",
+}
+
 // closingLine is the last line of a job: what its docker daemon did.
 func closingLine(u driver.Usage) string {
 	size := func(n uint64) string { return units.HumanSizeWithPrecision(float64(n), 3) }
@@ -101,6 +112,9 @@ func closingLine(u driver.Usage) string {
 		line += " was up already (warm),"
 	case u.Boot > 0:
 		line += fmt.Sprintf(" up in %.1f s (cold),", u.Boot.Seconds())
+	}
+	if text := layersText[u.Layers]; text != "" {
+		line += " " + text + ","
 	}
 	line += " received " + size(u.Received)
 	if u.Written > 0 { // some kernels do not tell

@@ -164,7 +164,7 @@ func origin(r driver.Ready) string {
 
 // PrepareBound is how long a prepare may take.
 func PrepareBound(s config.Settings) time.Duration {
-	return s.Admission.Wait.Std() + s.Pull.Timeout.Std() + s.Sidecar.ReadyTimeout.Std() +
+	return s.Admission.Wait.Std() + s.Pull.Timeout.Std() + 2*s.Sidecar.ReadyTimeout.Std() + // again where kept layers are damaged
 		s.Services.ReadyTimeout.Std() + prepareSlack
 }
 
@@ -349,8 +349,8 @@ func (c *call) cleanupHook(ctx context.Context, _ []string) error {
 		c.log.warn("nothing is kept of the failed job: " + err.Error())
 	}
 	rest, err := d.CleanupPatiently(ctx, p.key())
-	if rest {
-		return c.finishBehind()
+	if caches := err == nil && cachesDue(settings, c.env, time.Now()); rest || caches {
+		return c.finishBehind(caches)
 	}
 	return err
 }

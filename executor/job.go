@@ -100,7 +100,7 @@ func planJob(p *payload, env environment) plan.Job {
 		BuildsDir: buildsDir, ProjectDir: projectDir, Cached: len(p.Cache) > 0,
 	}
 	if p.JobInfo.ProjectID > 0 { // else nobody would ever find it again
-		j.CacheDir = cacheDir
+		j.CacheDir, j.Lasting = cacheDir, true
 	}
 	j.RunnerVersion = env.runnerVersion() // only a tag of the admin's own image is chosen by it
 	for _, k := range slices.Sorted(maps.Keys(vars)) {

@@ -4,17 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
-	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
+	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/plan"
 )
-
-// cacheAge is how old a cache is that gc removes, unless told otherwise: a
-// branch that lives two weeks keeps its cache.
-const cacheAge = 14 * 24 * time.Hour
 
 // gcBound keeps one gc from lasting until the next comes.
 const gcBound = 10 * time.Minute
@@ -23,17 +21,20 @@ const gcBound = 10 * time.Minute
 func (c *call) gcCommand() *cobra.Command {
 	var dryRun, verbose, caches bool
 	var olderThan time.Duration
+	var maxSize string
 	cmd := &cobra.Command{
 		Use:   "gc",
 		Short: "Remove what no living job owns",
 		Long: "Removes sandboxes whose network is gone, in which nothing was made, whose owner is\n" +
 			"dead, or whose deadline has passed while their owner cannot be proved alive; with\n" +
-			"--caches, the caches of projects that no job uses now, too. It touches nothing else,\n" +
-			"and names what it cannot judge.",
+			"--caches, too what is kept for projects, caches and layers, beyond the settings'\n" +
+			"cache.max_age and cache.max_size: what was unused for longest first, and nothing that\n" +
+			"a job uses now. It touches nothing else, and names what it cannot judge.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if cmd.Flags().Changed("older-than") && !caches {
-				return errors.New("--older-than is about --caches")
+			age, size := cmd.Flags().Changed("older-than"), cmd.Flags().Changed("max-size")
+			if (age || size) && !caches {
+				return errors.New("--older-than and --max-size are about --caches")
 			}
 			settings, d, err := c.open()
 			if err != nil {
@@ -61,7 +62,15 @@ func (c *call) gcCommand() *cobra.Command {
 				}
 			}
 			if caches {
-				n, cacheErr := c.gcCaches(ctx, d, olderThan, dryRun, verb)
+				if age {
+					settings = unusedFor(settings, olderThan)
+				}
+				if size {
+					if err := settings.Cache.MaxSize.UnmarshalText([]byte(maxSize)); err != nil {
+						return fmt.Errorf("--max-size: %w", err)
+					}
+				}
+				n, cacheErr := c.gcCaches(ctx, d, settings, dryRun, verb)
 				found, err = found+n, errors.Join(err, cacheErr)
 			}
 			if found == 0 && err == nil {
@@ -72,17 +81,37 @@ func (c *call) gcCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only say what would be removed")
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "also say what is left and why")
-	cmd.Flags().BoolVar(&caches, "caches", false, "remove old caches, too")
-	cmd.Flags().DurationVar(&olderThan, "older-than", cacheAge, "with --caches: those that were made this `DURATION` ago or earlier")
+	cmd.Flags().BoolVar(&caches, "caches", false, "remove caches and layers beyond the settings' bounds, too")
+	cmd.Flags().DurationVar(&olderThan, "older-than", 0, "with --caches: those unused for this `DURATION`, instead of cache.max_age; 0s for all")
+	cmd.Flags().StringVar(&maxSize, "max-size", "", "with --caches: leave this `SIZE`, instead of cache.max_size")
 	return cmd
 }
 
-// gcCaches removes caches that are old and not in use.
-func (c *call) gcCaches(ctx context.Context, d *driver.Driver, age time.Duration, dryRun bool, verb string) (int, error) {
-	now := time.Now()
-	removed, err := d.RemoveCaches(ctx, now.Add(-age), dryRun)
-	for _, v := range removed {
-		fmt.Fprintf(c.stdout, "%s cache %s of %s: made %s ago\n", verb, v.Name, v.Scope, units.HumanDuration(now.Sub(v.Created)))
+// unusedFor are settings by which all goes that was unused for so long.
+func unusedFor(s config.Settings, age time.Duration) config.Settings {
+	s.Cache.MaxAge = config.Duration(max(age, 1)) // 0 is no bound
+	s.Policies = slices.Clone(s.Policies)
+	for i := range s.Policies {
+		s.Policies[i].Cache.MaxAge = nil
+	}
+	return s
+}
+
+// gcCaches removes what is kept beyond the settings' bounds.
+func (c *call) gcCaches(ctx context.Context, d *driver.Driver, s config.Settings, dryRun bool, verb string) (int, error) {
+	removed, err := d.RemoveKept(ctx, s, time.Now(), dryRun)
+	for _, e := range removed {
+		what, whose := "cache", e.Scope
+		if e.Role == plan.RoleData {
+			what = "layers"
+		}
+		if e.Project != "" {
+			whose += " (" + e.Project + ")"
+		}
+		if e.Size >= 0 {
+			whose += ", " + config.Size(e.Size).String()
+		}
+		fmt.Fprintf(c.stdout, "%s %s %s of %s: %s\n", verb, what, e.Name, whose, e.Reason)
 	}
 	return len(removed), err
 }

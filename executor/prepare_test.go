@@ -64,7 +64,7 @@ func TestPrepareRemovesWhatAnEarlierAttemptLeft(t *testing.T) {
 		t.Errorf("exit code %d, said %q and %q", code, stdout, log)
 	}
 	// The cache is for the jobs to come.
-	if left := e.Objects(); len(left) != 1 || !strings.HasPrefix(left[0], "volume dind-cache-") {
+	if left := e.Objects(); len(left) != 2 || !strings.HasPrefix(left[0], "volume dind-cache-") || !strings.HasPrefix(left[1], left[0]+"-used-") {
 		t.Errorf("left %q", left)
 	}
 	if code, _, log := hook(t, e, with(""), "cleanup"); code != 0 || log != "" {

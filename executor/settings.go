@@ -76,6 +76,7 @@ func (c *call) explainSettings(file string) error {
 		{"job.image", s.Job.Image},
 		{"job.allowed_images", list(s.Job.AllowedImages)},
 		{"services.allowed_images", list(s.Services.AllowedImages)},
+		{"cache.layers", s.Cache.Layers},
 		{"limits.sidecar", limit(s.Limits.Sidecar)},
 		{"limits.job", limit(s.Limits.Job)},
 		{"limits.services", limit(s.Limits.Services)},

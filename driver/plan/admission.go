@@ -24,3 +24,8 @@ func Lacks(a config.Admission, free Free) string {
 	}
 	return strings.Join(lacks, "; ")
 }
+
+// LacksDisk tells whether disk is among it.
+func LacksDisk(a config.Admission, free Free) bool {
+	return Lacks(a, Free{Disk: free.Disk, Memory: -1}) != ""
+}

@@ -74,6 +74,9 @@ func (s Sidecar) Boot(imageEntrypoint, imageCommand []string) (entrypoint, comma
 	if s.Rights.WritableCgroups {
 		prelude = writableCgroups
 	}
+	if s.Layers {
+		prelude += s.clearing()
+	}
 	if s.FastBoot && official && flagsOnly && !ownContainerd {
 		return []string{"sh", "-c", prelude + bootFast, imageEntrypoint[0]}, flags
 	}

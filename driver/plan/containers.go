@@ -69,6 +69,7 @@ func (pl *planner) sidecar(declared *Service, inner inner) (Sidecar, error) {
 		DaemonConfig:  pl.daemonConfig(inner),
 		RegistryCAs:   pl.facts.RegistryCAs,
 		StorageDriver: value(job.Variables, "DOCKER_DRIVER"),
+		Layers:        s.Cache.Layers == config.LayersProject && job.Lasting,
 		FastBoot:      s.Sidecar.FastBoot,
 		ReadyTimeout:  s.Sidecar.ReadyTimeout.Std(),
 	}

@@ -11,6 +11,8 @@ import (
 
 // DindImage is what an image tells of the docker daemon in it.
 type DindImage struct {
+	// ID is the engine's, sha256:…
+	ID     string
 	Docker Version
 	// Entrypoint and Command are the image's own.
 	Entrypoint, Command []string
@@ -88,6 +90,9 @@ func (s Sidecar) Fit(image DindImage, host EngineHost) (Sidecar, []string, error
 	}
 	dropFlagged(s.DaemonConfig, flags)
 	dropUnknown(s.DaemonConfig, version)
+	if s.Layers {
+		s.DataKind = s.dataKind(image, env, flags)
+	}
 	s.Entrypoint, s.Command = s.Boot(image.Entrypoint, image.Command)
 	if servers, ok := s.DaemonConfig["dns"].([]string); ok && slices.ContainsFunc(s.Entrypoint, func(arg string) bool { return strings.HasSuffix(arg, bootFast) }) {
 		s.Environment = append(slices.Clone(s.Environment), bootDNS+"="+strings.Join(servers, " "))

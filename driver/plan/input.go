@@ -13,6 +13,8 @@ type Job struct {
 	Key string
 	// Scope identifies whose caches and layers a job may use.
 	Scope string
+	// Lasting is false when no later job can have that scope.
+	Lasting bool
 	// Project is the project's path, and Protected whether the ref is.
 	Project   string
 	Protected bool

@@ -28,6 +28,8 @@ const (
 	RoleJob     Role = "job"
 	RoleService Role = "service"
 	RoleMirror  Role = "mirror"
+	// RoleMark is of an empty volume whose age tells when another was used.
+	RoleMark    Role = "mark"
 	RoleScratch Role = "scratch"
 )
 
@@ -61,7 +63,10 @@ type Plan struct {
 // Claim says whose a sandbox is and until when.
 type Claim struct {
 	Job, Owner, Scope string
-	Deadline          time.Time
+	// Project and Protected are what the scope is made of, for policies.
+	Project   string
+	Protected bool
+	Deadline  time.Time
 }
 
 // Network is the sandbox's own bridge.
@@ -97,7 +102,9 @@ type Container struct {
 	// HostFiles are put over the image's own.
 	HostFiles []HostFile
 	// DataPath is where the data root is mounted; empty without one.
-	DataPath   string
+	DataPath string
+	// DataVolume is a kept data root; empty for one that goes with the sandbox.
+	DataVolume string `json:",omitempty"`
 	Privileged bool
 	// Rights are those between an ordinary container's and a privileged one's.
 	Rights Rights `json:",omitzero"`
@@ -131,6 +138,10 @@ type Sidecar struct {
 	Port int
 	// StorageDriver is the DOCKER_DRIVER that the pipeline names, if any.
 	StorageDriver string
+	// Layers lets it have a data root that is kept for the claim's scope.
+	// DataKind, of Fit, tells those that fit it from others.
+	Layers   bool   `json:",omitempty"`
+	DataKind string `json:",omitempty"`
 	// DaemonConfig is laid under the image's own daemon.json. Until Fit it holds
 	// what the image's version may not know.
 	DaemonConfig map[string]any
@@ -187,6 +198,7 @@ func Build(s config.Settings, job Job, facts Facts) (*Plan, error) {
 		Sandbox: facts.Sandbox,
 		Claim: Claim{
 			Job: job.Key, Owner: facts.Owner, Scope: job.Scope,
+			Project: job.Project, Protected: job.Protected,
 			Deadline: facts.Started.Add(job.Timeout + s.Cleanup.Grace.Std()).UTC().Truncate(time.Second),
 		},
 		Network: Network{
@@ -248,6 +260,10 @@ func (p *Plan) each(visit func(*Container)) {
 // the cache, which a claim adds.
 func spec(p *Plan) string {
 	sidecar, helper := p.Sidecar, p.Helper.withoutCache()
+	scope := ""
+	if sidecar.Layers {
+		scope = p.Claim.Scope // nobody else may have them
+	}
 	sidecar.Hostname, helper.Hostname = "", ""
 	if sidecar.TLS != nil {
 		tls := *sidecar.TLS
@@ -259,7 +275,8 @@ func spec(p *Plan) string {
 		Sidecar         Sidecar
 		Helper          Container
 		BuildsContainer string
-	}{Network{Pool: p.Network.Pool, SubnetBits: p.Network.SubnetBits, MTU: p.Network.MTU, Pool6: p.Network.Pool6}, sidecar, helper, p.Helper.BuildsPath})
+		LayersScope     string
+	}{Network{Pool: p.Network.Pool, SubnetBits: p.Network.SubnetBits, MTU: p.Network.MTU, Pool6: p.Network.Pool6}, sidecar, helper, p.Helper.BuildsPath, scope})
 	if err != nil {
 		panic(fmt.Sprintf("plan: %v", err)) // plain data: cannot fail
 	}

@@ -14,29 +14,39 @@ import (
 // changed by the first policy that matches, and one line that says which and
 // why.
 func Effective(s config.Settings, job Job) (config.Settings, string) {
+	i, why := policyFor(s, job)
+	if i < 0 {
+		return s, why
+	}
+	p := s.Policies[i]
+	name := fmt.Sprintf("policy %d", i+1)
+	if p.Name != "" {
+		name += " (" + p.Name + ")"
+	}
+	override(&s.Sidecar.Image, p.Sidecar.Image)
+	overrideList(&s.Sidecar.AllowedImages, p.Sidecar.AllowedImages)
+	override(&s.Sidecar.Privilege, p.Sidecar.Privilege)
+	override(&s.Sidecar.Runtime, p.Sidecar.Runtime)
+	override(&s.Job.Image, p.Job.Image)
+	overrideList(&s.Job.AllowedImages, p.Job.AllowedImages)
+	overrideList(&s.Services.AllowedImages, p.Services.AllowedImages)
+	s.Cache = p.Cache.On(s.Cache)
+	s.Limits = p.Limits.On(s.Limits)
+	return s, name + ": " + why
+}
+
+// policyFor returns the index of the first policy that matches a job, -1 for
+// none, and why.
+func policyFor(s config.Settings, job Job) (index int, why string) {
 	for i, p := range s.Policies {
-		why, ok := matches(p, job)
-		if !ok {
-			continue
+		if why, ok := matches(p, job); ok {
+			return i, why
 		}
-		name := fmt.Sprintf("policy %d", i+1)
-		if p.Name != "" {
-			name += " (" + p.Name + ")"
-		}
-		override(&s.Sidecar.Image, p.Sidecar.Image)
-		overrideList(&s.Sidecar.AllowedImages, p.Sidecar.AllowedImages)
-		override(&s.Sidecar.Privilege, p.Sidecar.Privilege)
-		override(&s.Sidecar.Runtime, p.Sidecar.Runtime)
-		override(&s.Job.Image, p.Job.Image)
-		overrideList(&s.Job.AllowedImages, p.Job.AllowedImages)
-		overrideList(&s.Services.AllowedImages, p.Services.AllowedImages)
-		s.Limits = p.Limits.On(s.Limits)
-		return s, name + ": " + why
 	}
 	if len(s.Policies) == 0 {
-		return s, "no policy: the settings have none"
+		return -1, "no policy: the settings have none"
 	}
-	return s, fmt.Sprintf("no policy: none of %d matches project %s, %s", len(s.Policies), job.Project, protection(job.Protected))
+	return -1, fmt.Sprintf("no policy: none of %d matches project %s, %s", len(s.Policies), job.Project, protection(job.Protected))
 }
 
 // matches tells whether a policy is for a job, and why.

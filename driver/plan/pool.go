@@ -44,6 +44,9 @@ func (p *Plan) Ahead() *Plan {
 		Spec: p.Spec, Pool: p.Pool, Network: p.Network, Sidecar: p.Sidecar, Helper: p.Helper.withoutCache(),
 		PullTimeout: p.PullTimeout, PullAttempts: p.PullAttempts,
 	}
+	if a.Sidecar.Layers {
+		a.Claim = Claim{Scope: p.Claim.Scope, Project: p.Claim.Project, Protected: p.Claim.Protected}
+	}
 	if a.Sidecar.TLS != nil {
 		tls := *a.Sidecar.TLS
 		tls.Lifetime = p.Pool.MaxAge + p.Pool.Serves + certificateSlack

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strings"
 )
 
 // api are the calls that the engine knows, as patterns of http.ServeMux.
@@ -16,7 +17,9 @@ func (e *Engine) api() map[string]http.HandlerFunc {
 		"POST /networks/create":        e.createNetwork,
 		"DELETE /networks/{id}":        e.removeNetwork,
 		"GET /volumes":                 e.listVolumes,
+		"POST /volumes/create":         e.createVolume,
 		"DELETE /volumes/{name}":       e.removeVolume,
+		"GET /system/df":               e.diskUsage,
 		"GET /images/{name...}":        e.inspectImage,
 		"POST /images/create":          e.pull,
 		"GET /containers/json":         e.listContainers,
@@ -103,13 +106,45 @@ func (e *Engine) removeNetwork(w http.ResponseWriter, r *http.Request) {
 }
 
 func (e *Engine) listVolumes(w http.ResponseWriter, r *http.Request) {
+	dangling := strings.Contains(r.URL.Query().Get("filters"), `"dangling":{"true":true}`)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	list := []any{}
 	for _, v := range e.volumes {
-		if matches(r, v.Labels) {
+		if matches(r, v.Labels) && !(dangling && e.inUse(v.Name)) {
 			list = append(list, map[string]any{"Name": v.Name, "Labels": v.Labels})
 		}
+	}
+	reply(w, http.StatusOK, map[string]any{"Volumes": list})
+}
+
+// inUse tells whether a container mounts a volume; e.mu is held.
+func (e *Engine) inUse(volume string) bool {
+	return slices.ContainsFunc(e.containers, func(c *Container) bool { return slices.Contains(c.volumes, volume) })
+}
+
+func (e *Engine) createVolume(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		Name   string
+		Labels map[string]string
+	}
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.addVolume(body.Name, body.Labels)
+	reply(w, http.StatusCreated, map[string]any{"Name": body.Name, "Labels": body.Labels})
+}
+
+// diskUsage tells the sizes of volumes alone.
+func (e *Engine) diskUsage(w http.ResponseWriter, _ *http.Request) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	list := []any{}
+	for _, v := range e.volumes {
+		list = append(list, map[string]any{"Name": v.Name, "Labels": v.Labels, "UsageData": map[string]any{"Size": v.Size, "RefCount": 0}})
 	}
 	reply(w, http.StatusOK, map[string]any{"Volumes": list})
 }
@@ -117,6 +152,10 @@ func (e *Engine) listVolumes(w http.ResponseWriter, r *http.Request) {
 func (e *Engine) removeVolume(w http.ResponseWriter, r *http.Request) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if name := r.PathValue("name"); e.inUse(name) {
+		refuse(w, http.StatusConflict, "remove "+name+": volume is in use")
+		return
+	}
 	before := len(e.volumes)
 	e.volumes = slices.DeleteFunc(e.volumes, func(v *Volume) bool { return v.Name == r.PathValue("name") })
 	if len(e.volumes) == before {

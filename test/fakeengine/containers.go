@@ -64,13 +64,14 @@ func (e *Engine) createContainer(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, "network "+network+" not found")
 		return
 	}
+	c := newContainer(e.id(), name, stringMap(config["Labels"]))
 	for _, m := range mounts {
 		m, _ := m.(map[string]any)
 		source, _ := m["Source"].(string)
 		options, _ := m["VolumeOptions"].(map[string]any)
 		e.addVolume(source, stringMap(options["Labels"]))
+		c.volumes = append(c.volumes, source)
 	}
-	c := newContainer(e.id(), name, stringMap(config["Labels"]))
 	c.Image, c.Config, c.Host = image, config, host
 	e.containers = append(e.containers, c)
 	reply(w, http.StatusCreated, map[string]any{"Id": c.ID, "Warnings": []string{}})

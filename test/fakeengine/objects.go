@@ -17,6 +17,8 @@ type Container struct {
 	Config map[string]any
 	Host   map[string]any
 
+	// volumes are those it mounts.
+	volumes []string
 	running bool
 	code    int
 	// ended is closed when it exits, removed when it is gone.
@@ -41,6 +43,8 @@ type Network struct {
 type Volume struct {
 	Name   string
 	Labels map[string]string
+	// Size is what the engine says that it holds, in bytes.
+	Size int64
 }
 
 // Image is what an image says of itself.
@@ -81,6 +85,17 @@ func (e *Engine) AddVolume(name string, labels map[string]string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.addVolume(name, labels)
+}
+
+// Fill lets a volume have a size, in bytes.
+func (e *Engine) Fill(name string, size int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, v := range e.volumes {
+		if v.Name == name {
+			v.Size = size
+		}
+	}
 }
 
 // addVolume is for who holds e.mu; a volume that is there stays as it is.

@@ -1,0 +1,73 @@
+package config
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Cache is about what is kept on the engine between jobs: in one place for each
+// project, and for protected and unprotected refs apart.
+type Cache struct {
+	// Volume keeps /cache, in a volume; else it ends with the job.
+	Volume bool `toml:"volume"`
+	// Layers is one of LayersChoices: whether the images and the build cache of
+	// inner daemons are kept.
+	Layers string `toml:"layers"`
+	// MaxSize bounds what all of it takes on disk, MaxAge how long it lies
+	// unused; 0 means no bound.
+	MaxSize Size     `toml:"max_size"`
+	MaxAge  Duration `toml:"max_age"`
+}
+
+// What becomes of the data root of an inner daemon.
+const (
+	// LayersOff removes it with the job.
+	LayersOff = "off"
+	// LayersProject keeps it for the next job of the same scope.
+	LayersProject = "project"
+)
+
+// LayersChoices are the values that cache.layers may hold.
+var LayersChoices = []string{LayersOff, LayersProject}
+
+// PolicyCache changes the settings of the same names; MaxSize is for what is
+// kept of the policy's own projects, within that of all. nil leaves a bound as
+// it is, 0 lifts it.
+type PolicyCache struct {
+	Layers  string    `toml:"layers"`
+	MaxSize *Size     `toml:"max_size"`
+	MaxAge  *Duration `toml:"max_age"`
+}
+
+// On returns the settings changed by p.
+func (p PolicyCache) On(c Cache) Cache {
+	if p.Layers != "" {
+		c.Layers = p.Layers
+	}
+	if p.MaxSize != nil {
+		c.MaxSize = *p.MaxSize
+	}
+	if p.MaxAge != nil {
+		c.MaxAge = *p.MaxAge
+	}
+	return c
+}
+
+// Keeps tells whether anything is kept of any job.
+func (s Settings) Keeps() bool {
+	return s.Cache.Volume || s.Cache.Layers != LayersOff ||
+		slices.ContainsFunc(s.Policies, func(p Policy) bool { return p.Cache.Layers == LayersProject })
+}
+
+func validateCache(key string, c Cache, add func(key, format string, args ...any)) {
+	if !slices.Contains(LayersChoices, c.Layers) {
+		add(key+".layers", "must be one of %s, not %q", strings.Join(LayersChoices, ", "), c.Layers)
+	}
+	if c.MaxSize < 0 {
+		add(key+".max_size", "must not be negative")
+	}
+	if c.MaxAge < 0 || c.MaxAge.Std() > 10*365*24*time.Hour {
+		add(key+".max_age", "must be from 0s to 87600h0m0s")
+	}
+}

@@ -1,0 +1,102 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/docker/go-units"
+
+	"gitlab-dind-executor/config"
+)
+
+// Kept is what outlives jobs: a scope's cache or one of its data roots.
+type Kept struct {
+	Name string
+	// Role is RoleCache or RoleData.
+	Role Role
+	// Scope, Project and Protected say whose it is.
+	Scope, Project string
+	Protected      bool
+	// Used is when a job last got it.
+	Used time.Time
+	// Size is in bytes; below 0 it is not known.
+	Size int64
+	// Idle is false while a container has it.
+	Idle bool
+}
+
+// Eviction is a Kept that has to go, and why.
+type Eviction struct {
+	Kept
+	Reason string
+}
+
+// Evictions are what of all that is kept has to go by the settings, used longest
+// ago first. What is in use stays and counts.
+func Evictions(s config.Settings, kept []Kept, now time.Time) []Eviction {
+	kept = OldestFirst(kept, now)
+	type budget struct {
+		most, left int64
+		of         string
+	}
+	all := &budget{most: s.Cache.MaxSize.Bytes(), of: "all caches and layers"}
+	own := map[int]*budget{}
+	ages, budgets := make([]time.Duration, len(kept)), make([][]*budget, len(kept))
+	for i, k := range kept {
+		cache := s.Cache
+		budgets[i] = []*budget{all}
+		if n, _ := policyFor(s, Job{Project: k.Project, Protected: k.Protected}); n >= 0 {
+			p := s.Policies[n].Cache
+			cache = p.On(cache)
+			if p.MaxSize != nil && own[n] == nil {
+				own[n] = &budget{most: p.MaxSize.Bytes(), of: "those of its policy"}
+			}
+			if own[n] != nil {
+				budgets[i] = append(budgets[i], own[n])
+			}
+		}
+		ages[i] = cache.MaxAge.Std()
+		for _, b := range budgets[i] {
+			b.left += max(0, k.Size)
+		}
+	}
+	var gone []Eviction
+	for i, k := range kept {
+		if !k.Idle {
+			continue
+		}
+		reason := ""
+		if age := now.Sub(k.Used); ages[i] > 0 && age > ages[i] {
+			reason = "unused for " + strings.ToLower(units.HumanDuration(age))
+		}
+		for _, b := range budgets[i] {
+			if reason == "" && k.Size > 0 && b.most > 0 && b.left > b.most {
+				reason = fmt.Sprintf("%s take %s", b.of, config.Size(b.left))
+			}
+		}
+		if reason == "" {
+			continue
+		}
+		for _, b := range budgets[i] {
+			b.left -= max(0, k.Size)
+		}
+		gone = append(gone, Eviction{k, reason})
+	}
+	return gone
+}
+
+// OldestFirst orders by the time of the last use. One that lies ahead, by a
+// clock that was wrong, counts as now.
+func OldestFirst(kept []Kept, now time.Time) []Kept {
+	kept = slices.Clone(kept)
+	for i, k := range kept {
+		if k.Used.After(now) {
+			kept[i].Used = now
+		}
+	}
+	slices.SortFunc(kept, func(a, b Kept) int { return cmp.Or(a.Used.Compare(b.Used), strings.Compare(a.Name, b.Name)) })
+	return kept
+}

@@ -1,0 +1,139 @@
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/distribution/reference"
+)
+
+// LayersState says what became of the layers of earlier jobs. It is a value of a
+// label.
+type LayersState string
+
+// The states.
+const (
+	// LayersReused: the inner daemon has the data root of an earlier job.
+	LayersReused LayersState = "reused"
+	// LayersFirst: its scope had none, and will have this one.
+	LayersFirst LayersState = "first"
+	// LayersOther: those there are fit other daemons; this one is kept besides.
+	LayersOther LayersState = "other"
+	// LayersMore: those there are serve other jobs; this one is kept besides.
+	LayersMore LayersState = "more"
+	// LayersBusy: those there are serve other jobs, and no more are kept.
+	LayersBusy LayersState = "busy"
+	// LayersDamaged: the inner daemon did not come up on those there were.
+	LayersDamaged LayersState = "damaged"
+)
+
+// dataRoots is how many data roots of one kind are kept for a scope, each for
+// one of the jobs that run at once.
+const dataRoots = 8
+
+// DataRoot is a kept data root that a sidecar may have if no other has it.
+type DataRoot struct {
+	// Slot is its number among those of its scope and kind, from 0 on.
+	Slot int
+	// State is what a job with it has.
+	State LayersState
+}
+
+// DataRoots are those that a job may try to get, in that order: the kept ones,
+// and then those that are still to be made. There are kept ones of the kind by
+// slot, and others of the scope if so. After damage only new ones will do, the
+// slot of the damaged one among them.
+func DataRoots(kept []int, others bool, damaged *int) []DataRoot {
+	var reuse, fresh []DataRoot
+	for slot := range dataRoots {
+		switch {
+		case damaged != nil && slot == *damaged:
+			fresh = append(fresh, DataRoot{slot, LayersDamaged})
+		case damaged != nil && !slices.Contains(kept, slot):
+			fresh = append(fresh, DataRoot{slot, LayersDamaged})
+		case damaged != nil:
+		case slices.Contains(kept, slot):
+			reuse = append(reuse, DataRoot{slot, LayersReused})
+		case len(kept) > 0:
+			fresh = append(fresh, DataRoot{slot, LayersMore})
+		case others:
+			fresh = append(fresh, DataRoot{slot, LayersOther})
+		default:
+			fresh = append(fresh, DataRoot{slot, LayersFirst})
+		}
+	}
+	return append(reuse, fresh...)
+}
+
+// dataKind hashes all that decides whether a data root of one sidecar fits
+// another: whose dockerd it is and of which version, where and as whom it
+// writes, and what it is told. storage is the variable that names a driver.
+func (s Sidecar) dataKind(image DindImage, storage string, command []string) string {
+	version := image.ID
+	if image.Docker.Known() {
+		version = image.Docker.String()
+	}
+	name := s.Image.Name
+	if named, err := reference.ParseNormalizedNamed(name); err == nil {
+		name = named.Name()
+	}
+	b, err := json.Marshal(struct {
+		Image, Version, Platform, Storage, DataPath, User string
+		Privileged                                        bool
+		Rights                                            Rights
+		Entrypoint, Command                               []string
+	}{name, version, s.Image.Platform, storage, s.DataPath, s.User, s.Privileged, s.Rights, s.Entrypoint, command})
+	if err != nil {
+		panic(fmt.Sprintf("plan: %v", err)) // plain data: cannot fail
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:6])
+}
+
+// clearData makes a kept data root, $1, a new daemon's but for images and build
+// cache. It comes before anything is started, so that nothing of an earlier job
+// ever runs, and moves aside what is not known to be wanted: that takes
+// milliseconds however much it is. A container's own layer goes with it, and so
+// do swarm and plugins. engine-id stays: build cache is void without it. What
+// containerd has stays where images are in it. What was moved aside is removed at
+// low priority while the daemon boots; without root only root of the daemon's
+// user namespace can.
+const clearData = `clear_data_root() (
+  cd "$1" 2>/dev/null || exit 0
+  g=.gone/${HOSTNAME:-x}
+  mkdir -p "$g/layers" || exit 1
+  stay=' image buildkit content engine-id .gone '
+  for i in image/*; do
+    [ -d "$i" ] || continue
+    d=${i#image/} stay="$stay$d "
+    case $d in vfs) at=vfs/dir ;; btrfs) at=btrfs/subvolumes ;; *) at=$d ;; esac
+    for f in "$i"/layerdb/mounts/*/mount-id "$i"/layerdb/mounts/*/init-id; do
+      id=; read -r id 2>/dev/null <"$f"
+      case $id in ''|.*|*/*) continue ;; esac
+      l=; read -r l 2>/dev/null <"$at/$id/link"
+      case $l in ''|.*|*/*) ;; *) rm -f "$d/l/$l" ;; esac
+      [ ! -d "$at/$id" ] || mv "$at/$id" "$g/layers/" || exit 1
+    done
+    [ ! -e "$i/layerdb/mounts" ] || mv "$i/layerdb/mounts" "$g/mounts-$d" || exit 1
+  done
+  for i in containerd/daemon/io.containerd.snapshotter.v1.*/snapshots/*; do
+    [ ! -d "$i" ] || stay="$stay containerd "
+  done
+  for i in * .[!.]*; do
+    case $stay in *" $i "*) continue ;; esac
+    [ ! -e "$i" ] && [ ! -L "$i" ] || mv "$i" "$g/" || exit 1
+  done
+  [ ! -e buildkit/executor ] || mv buildkit/executor "$g/executor"
+)
+clear_data_root "$DATA" || { echo "the data of the earlier job cannot be moved aside" >&2; exit 1; }
+root=
+[ "$(id -u)" = 0 ] || root=rootlesskit
+nice -n 19 $root rm -rf "$DATA/.gone" >/dev/null 2>&1 &
+`
+
+// clearing is what comes before the entrypoint of a sidecar with a kept data
+// root.
+func (s Sidecar) clearing() string { return "DATA='" + s.DataPath + "'\n" + clearData }

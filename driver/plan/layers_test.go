@@ -1,0 +1,155 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"gitlab-dind-executor/config"
+)
+
+func TestDataRootsThatAJobMayTry(t *testing.T) {
+	three := 3
+	for name, c := range map[string]struct {
+		kept    []int
+		others  bool
+		damaged *int
+		want    string
+	}{
+		"the first job":                       {want: "0 first 1 first 2 first 3 first 4 first 5 first 6 first 7 first"},
+		"the first of another docker version": {others: true, want: "0 other 1 other 2 other 3 other 4 other 5 other 6 other 7 other"},
+		"kept ones before new ones":           {kept: []int{5, 2}, want: "2 reused 5 reused 0 more 1 more 3 more 4 more 6 more 7 more"},
+		"no more than eight":                  {kept: []int{0, 1, 2, 3, 4, 5, 6, 7}, want: "0 reused 1 reused 2 reused 3 reused 4 reused 5 reused 6 reused 7 reused"},
+		"after damage only new ones":          {kept: []int{0, 3}, damaged: &three, want: "1 damaged 2 damaged 3 damaged 4 damaged 5 damaged 6 damaged 7 damaged"},
+		"after damage to the last":            {kept: []int{0, 1, 2, 3, 4, 5, 6, 7}, damaged: &three, want: "3 damaged"},
+	} {
+		var got []string
+		for _, r := range DataRoots(c.kept, c.others, c.damaged) {
+			got = append(got, string('0'+rune(r.Slot)), string(r.State))
+		}
+		if s := strings.Join(got, " "); s != c.want {
+			t.Errorf("%s: %s, want %s", name, s, c.want)
+		}
+	}
+}
+
+// layered builds the sidecar of a job that keeps layers, as it fits an image.
+func layered(t *testing.T, change func(*config.Settings, *Job, *DindImage)) Sidecar {
+	t.Helper()
+	s, job, facts := example()
+	s.Cache.Layers, job.Lasting = config.LayersProject, true
+	img := DindImage{ID: "sha256:a", Docker: Version{28, 1}, Entrypoint: []string{"dockerd-entrypoint.sh"}, Volumes: []string{"/var/lib/docker", "/home/rootless/.local/share/docker"}}
+	change(&s, &job, &img)
+	p, err := Build(s, job, facts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sc, _, err := p.Sidecar.Fit(img, EngineHost{Filesystem: "btrfs"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sc
+}
+
+func TestLayersFitDaemonsOfTheSameKindAlone(t *testing.T) {
+	base := layered(t, func(*config.Settings, *Job, *DindImage) {}).DataKind
+	if base == "" {
+		t.Fatal("there is no kind")
+	}
+	for name, change := range map[string]func(*config.Settings, *Job, *DindImage){
+		"another build of the same release": func(_ *config.Settings, _ *Job, i *DindImage) { i.ID, i.Docker = "sha256:b", Version{28, 3} },
+		"another tag of the same release":   func(_ *config.Settings, j *Job, _ *DindImage) { j.Services = []Service{named("docker:28.1.1-dind")} },
+		"an alias":                          func(_ *config.Settings, j *Job, _ *DindImage) { j.Services = []Service{named("docker:dind", "dind")} },
+		"the usual storage driver":          func(_ *config.Settings, j *Job, _ *DindImage) { j.Variables = vars("DOCKER_DRIVER=overlay2") },
+		"another MTU":                       func(s *config.Settings, _ *Job, _ *DindImage) { s.Network.MTU = 1400 },
+		"the slow way of booting":           func(s *config.Settings, _ *Job, _ *DindImage) { s.Sidecar.FastBoot = false },
+		"other limits":                      func(s *config.Settings, _ *Job, _ *DindImage) { s.Limits.Sidecar.PIDs = 9 },
+	} {
+		if layered(t, change).DataKind != base {
+			t.Errorf("%s makes another kind", name)
+		}
+	}
+	seen := map[string]string{base: "the base"}
+	for name, change := range map[string]func(*config.Settings, *Job, *DindImage){
+		"another release":              func(_ *config.Settings, _ *Job, i *DindImage) { i.Docker = Version{29, 0} },
+		"an image of no known release": func(_ *config.Settings, _ *Job, i *DindImage) { i.Docker = Version{} },
+		"another such image":           func(_ *config.Settings, _ *Job, i *DindImage) { i.Docker, i.ID = Version{}, "sha256:b" },
+		"another repository": func(s *config.Settings, j *Job, _ *DindImage) {
+			s.Sidecar.AllowedImages = []string{"**"}
+			j.Services = []Service{named("registry.example.com/docker:dind")}
+		},
+		"another storage driver": func(_ *config.Settings, j *Job, _ *DindImage) { j.Variables = vars("DOCKER_DRIVER=vfs") },
+		"a command":              func(s *config.Settings, _ *Job, _ *DindImage) { s.Sidecar.Arguments = []string{"--debug"} },
+		"a reduced sidecar":      func(s *config.Settings, _ *Job, _ *DindImage) { s.Sidecar.Privilege = config.PrivilegeReduced },
+		"a rootless sidecar":     func(s *config.Settings, _ *Job, _ *DindImage) { s.Sidecar.Privilege = config.PrivilegeRootless },
+		"a runtime": func(s *config.Settings, _ *Job, _ *DindImage) {
+			s.Sidecar.Privilege, s.Sidecar.Runtime = config.PrivilegeRuntime, "sysbox-runc"
+		},
+	} {
+		got := layered(t, change).DataKind
+		if other, ok := seen[got]; ok {
+			t.Errorf("%s has the kind of %s", name, other)
+		}
+		seen[got] = name
+	}
+}
+
+func TestEveryWayOfBootingClearsKeptData(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*config.Settings, *Job, *DindImage)
+		data   string
+	}{
+		"the fast way":            {func(*config.Settings, *Job, *DindImage) {}, "DATA='/var/lib/docker'"},
+		"the image's own":         {func(s *config.Settings, _ *Job, _ *DindImage) { s.Sidecar.FastBoot = false }, "DATA='/var/lib/docker'"},
+		"an entrypoint of theirs": {func(_ *config.Settings, _ *Job, i *DindImage) { i.Entrypoint = []string{"/mine"} }, "DATA='/var/lib/docker'"},
+		"without root":            {func(s *config.Settings, _ *Job, _ *DindImage) { s.Sidecar.Privilege = config.PrivilegeRootless }, "DATA='/home/rootless/.local/share/docker'"},
+	} {
+		s := layered(t, c.change)
+		if len(s.Entrypoint) < 3 || !strings.HasPrefix(s.Entrypoint[2], c.data+"\n") || !strings.Contains(s.Entrypoint[2], `clear_data_root "$DATA" ||`) {
+			t.Errorf("%s: entrypoint %q", name, s.Entrypoint)
+		}
+	}
+	off := layered(t, func(s *config.Settings, _ *Job, _ *DindImage) { s.Cache.Layers = config.LayersOff })
+	never := layered(t, func(_ *config.Settings, j *Job, _ *DindImage) { j.Lasting = false })
+	for _, s := range []Sidecar{off, never} {
+		if s.Layers || s.DataKind != "" || slices.ContainsFunc(s.Entrypoint, func(a string) bool { return strings.Contains(a, "clear_data_root") }) {
+			t.Errorf("layers are kept: %+v", s)
+		}
+	}
+}
+
+func TestLayersByPolicy(t *testing.T) {
+	s, job, facts := example()
+	yes := true
+	job.Lasting = true
+	s.Policies = []config.Policy{{Protected: &yes, Cache: config.PolicyCache{Layers: config.LayersProject}}}
+	for _, protected := range []bool{true, false} {
+		job.Protected = protected
+		p, err := Build(s, job, facts)
+		if err != nil || p.Sidecar.Layers != protected {
+			t.Errorf("protected %t: layers %t (%v)", protected, p.Sidecar.Layers, err)
+		}
+	}
+}
+
+// A sandbox made ahead with one scope's layers must not go to another's job.
+func TestTheLayersScopeIsPartOfTheSpec(t *testing.T) {
+	spec := func(layers, scope string) string {
+		s, job, facts := example()
+		s.Cache.Volume, s.Cache.Layers, job.Lasting, job.Scope = false, layers, true, scope
+		p, err := Build(s, job, facts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.Spec
+	}
+	if spec("project", "a/1/protected") == spec("project", "a/1/unprotected") {
+		t.Error("two scopes with layers have one spec")
+	}
+	if spec("off", "a/1/protected") != spec("off", "a/1/unprotected") {
+		t.Error("two scopes without layers have two specs")
+	}
+	if spec("off", "a/1/protected") == spec("project", "a/1/protected") {
+		t.Error("layers do not change the spec")
+	}
+}

@@ -1,0 +1,50 @@
+package executor
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"gitlab-dind-executor/config"
+)
+
+func TestWhatIsKeptIsLookedAfterOnceInAWhile(t *testing.T) {
+	now := time.Now()
+	keeps, not := config.Default(), config.Default()
+	not.Cache.Volume = false
+	policy := not
+	policy.Policies = []config.Policy{{Cache: config.PolicyCache{Layers: config.LayersProject}}}
+	for name, c := range map[string]struct {
+		settings config.Settings
+		// ago is when it was looked after; 0 for never.
+		ago  time.Duration
+		want bool
+	}{
+		"never yet":              {keeps, 0, true},
+		"a minute ago":           {keeps, time.Minute, false},
+		"two hours ago":          {keeps, 2 * time.Hour, true},
+		"by a clock that is off": {keeps, -9 * time.Hour, true},
+		"nothing is kept":        {not, 0, false},
+		"a policy's jobs keep":   {policy, 0, true},
+	} {
+		dir := filepath.Join(t.TempDir(), "state")
+		env := environment{"XDG_STATE_HOME": dir}
+		if c.ago != 0 {
+			cachesDue(keeps, env, now)
+			stamp := filepath.Join(dir, driverName, "caches-looked-after")
+			if err := os.Chtimes(stamp, now.Add(-c.ago), now.Add(-c.ago)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := cachesDue(c.settings, env, now); got != c.want {
+			t.Errorf("%s: due is %t", name, got)
+		}
+		if c.want && cachesDue(c.settings, env, now.Add(time.Second)) {
+			t.Errorf("%s: due again a second later", name)
+		}
+	}
+	if cachesDue(keeps, environment{}, now) || cachesDue(keeps, environment{"XDG_STATE_HOME": "/proc"}, now) {
+		t.Error("due where nobody can remember when it was")
+	}
+}

@@ -1,0 +1,263 @@
+package e2e
+
+import (
+	"fmt"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"gitlab-dind-executor/executor/local"
+	"gitlab-dind-executor/test/rig"
+)
+
+// keepsLayers makes the hooks keep layers, and removes what is kept when the
+// test ends. Call it after rig.Unchanged.
+func keepsLayers(t *testing.T, more ...string) func(*local.Runner) {
+	t.Helper()
+	t.Cleanup(func() { gcWith(t, "--caches", "--older-than", "0s") })
+	return under(settingsWith(t, "[cache]\nvolume = false\nlayers = \"project\"\n"+strings.Join(more, "\n")))
+}
+
+const build = `docker build --progress=plain -t $CI_REGISTRY_IMAGE:layers .`
+
+func TestLayersAreKeptForTheJobsOfTheirScopeAlone(t *testing.T) {
+	rig.Unchanged(t, world.Engine)
+	with := keepsLayers(t)
+	empty := `echo "there are $(docker ps -aq | wc -l) containers, $(docker volume ls -q | wc -l) volumes, $(docker network ls -q | wc -l) networks"`
+	first := world.Job(login, build, `docker run --rm $CI_REGISTRY_IMAGE:layers`,
+		`DOCKER_BUILDKIT=0 docker build -q -t old .`,
+		`docker run -d --restart=always --name always $CI_REGISTRY/base/busybox sleep 1000`,
+		`docker run -d --name runs -v vol:/v $CI_REGISTRY/base/busybox sh -c 'echo secret > /v/x; sleep 1000'`,
+		`docker create --name made $CI_REGISTRY/base/busybox`,
+		`docker volume create other && docker network create net`, empty)
+	runJobUnchecked(t, first, with).succeeded().quietCleanup().saysNot("CACHED").
+		says("there are 3 containers, 2 volumes, 4 networks", "no layers yet (kept from now on)")
+
+	second := world.Job(empty, `docker images -q old | grep -c .`, login, build, `docker run --rm $CI_REGISTRY_IMAGE:layers`,
+		`DOCKER_BUILDKIT=0 docker build -t old .`, `docker run --rm -v vol:/v $CI_REGISTRY/base/busybox ls -A /v && docker network create net`)
+	runJobUnchecked(t, second, with).succeeded().quietCleanup().
+		says("there are 0 containers, 0 volumes, 3 networks", "CACHED", "hello from version 1.0", "Using cache", "layers reused")
+
+	unprotected := false
+	for name, change := range map[string]func(*local.Payload){
+		"an unprotected ref": func(p *local.Payload) { p.GitInfo.Protected = &unprotected },
+		"another project":    func(p *local.Payload) { p.JobInfo.ProjectID = 43 },
+		"another GitLab":     func(p *local.Payload) { p.JobInfo.InstanceUUID = "another" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := world.Job(`echo "images: $(docker images -q | wc -l)"`, login, build)
+			change(&p)
+			runJobUnchecked(t, p, with).succeeded().quietCleanup().
+				says("\nimages: 0\n", "no layers yet").saysNot("CACHED")
+		})
+	}
+}
+
+// keptLayers are the data roots that the engine has, by name.
+func keptLayers(t *testing.T) []string {
+	t.Helper()
+	var names []string
+	for name, l := range labelsOf(t, "") {
+		if l["gitlab-dind-executor.role"] == "data" && l["gitlab-dind-executor.sandbox"] == "" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func TestJobsAtOnceHaveLayersOfTheirOwn(t *testing.T) {
+	rig.Unchanged(t, world.Engine)
+	with := keepsLayers(t)
+	load := `docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY && docker pull -q $CI_REGISTRY/base/busybox && docker images -q | wc -l`
+	var log *buffer
+	first, finish := startJob(t.Context(), t, world.Job(load, `echo running; sleep 300`), with, func(r *local.Runner) { log = r.Log.(*buffer) })
+	log.waitFor(t, first, "\nrunning\n")
+	runJobUnchecked(t, world.Job(`echo "images: $(docker images -q | wc -l)"`, load), with).succeeded().quietCleanup().
+		says("\nimages: 0\n", "no layers free (other jobs use them; these are kept as well)")
+	if n := len(keptLayers(t)); n != 2 {
+		t.Errorf("%d data roots are kept, want 2", n)
+	}
+	if said := gcWith(t, "--caches", "--older-than", "0s", "--dry-run"); strings.Count(said, "would remove layers dind-data-") != 1 {
+		t.Errorf("gc would touch the layers of a running job: %s", said)
+	}
+	first.Cancel()
+	finish(first.Wait()).quietCleanup()
+	runJobUnchecked(t, world.Job(`echo "images: $(docker images -q | wc -l)"`), with).succeeded().says("\nimages: 1\n", "layers reused")
+}
+
+func TestDamagedLayersAreThrownAway(t *testing.T) {
+	rig.Unchanged(t, world.Engine)
+	with := keepsLayers(t)
+	for name, damage := range map[string]string{
+		"a daemon that does not start":    `rm -rf /d/image/overlay2/layerdb && echo x > /d/image/overlay2/layerdb`,
+		"data that cannot be moved aside": `rm -rf /d/.gone && echo x > /d/.gone`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			runJobUnchecked(t, world.Job(login, build), with).succeeded().quietCleanup()
+			breakVolume(t, keptLayers(t)[0], damage)
+			p := world.Job(login, build)
+			runJobUnchecked(t, p, with).succeeded().quietCleanup().
+				says("the layers of earlier jobs are damaged and thrown away (the docker daemon exited with code 1); going on without",
+					"ready in", "no layers (they were damaged; kept anew)").saysNot("CACHED")
+			runJobUnchecked(t, world.Job(login, build), with).succeeded().quietCleanup().says("CACHED", "layers reused")
+			if kept := keptLayers(t); len(kept) != 1 {
+				t.Errorf("kept are %q", kept)
+			}
+		})
+	}
+}
+
+// breakVolume runs a shell command with a volume at /d.
+func breakVolume(t *testing.T, volume, command string) {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "docker", "run", "--rm", "-v", volume+":/d", "--network", "none",
+		"--entrypoint", "sh", rig.ImageBusybox, "-c", command).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+func TestLayersOfAKilledSidecarServeTheNextJob(t *testing.T) {
+	rig.Unchanged(t, world.Engine)
+	with := keepsLayers(t)
+	var log *buffer
+	job, finish := startJob(t.Context(), t, world.Job(login, build,
+		`docker run -d --restart=always $CI_REGISTRY/base/busybox sleep 1000`,
+		`echo running; while docker version >/dev/null 2>&1; do sleep 0.1; done; exit 7`,
+	), with, func(r *local.Runner) { log = r.Log.(*buffer) })
+	log.waitFor(t, job, "\nrunning\n")
+	for name := range ours(t) {
+		if strings.HasSuffix(name, "-sidecar") {
+			if err := world.Engine.ContainerKill(t.Context(), name, "KILL"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	finish(job.Wait()).failedWith(7).quietCleanup()
+	runJobUnchecked(t, world.Job(`echo "containers: $(docker ps -aq | wc -l)"`, login, build), with).succeeded().quietCleanup().
+		says("\ncontainers: 0\n", "CACHED", "layers reused")
+}
+
+// Each privilege, and each command, has layers of its own: another daemon's are
+// not touched. What was moved aside is removed while the next jobs run.
+func TestLayersOfEveryKindOfDaemon(t *testing.T) {
+	rig.Unchanged(t, world.Engine)
+	t.Cleanup(func() { gcWith(t, "--caches", "--older-than", "0s") })
+	kinds := map[string]struct {
+		privilege, image string
+		services         []local.Image
+	}{
+		"privileged":  {"privileged", rig.ImageDind, nil},
+		"reduced":     {"reduced", rig.ImageDind, nil},
+		"rootless":    {"rootless", rig.ImageRootless, nil},
+		"before 2023": {"privileged", rig.ImageDind, []local.Image{{Name: rig.ImageOldDind, Command: []string{"--debug"}}}},
+	}
+	for name, k := range kinds {
+		t.Run(name, func(t *testing.T) {
+			with := under(settingsWith(t, fmt.Sprintf("[cache]\nvolume = false\nlayers = \"project\"\n[[policy]]\nsidecar.privilege = %q\nsidecar.image = %q\n", k.privilege, k.image)))
+			job := func(script ...string) local.Payload {
+				p := world.Job(script...)
+				p.Services = k.services
+				return p
+			}
+			runJobUnchecked(t, job(login, build, `docker run -d -v v:/v $CI_REGISTRY/base/busybox sh -c "mkdir /v/x; touch /v/x/y; chown -R 7:7 /v; sleep 1000"`), with).
+				succeeded().quietCleanup().says("no layers yet").saysNot("CACHED")
+			runJobUnchecked(t, job(`echo "containers: $(docker ps -aq | wc -l) volumes: $(docker volume ls -q | wc -l)"`, login, build,
+				`docker run --name app $CI_REGISTRY_IMAGE:layers`), with).
+				succeeded().quietCleanup().says("\ncontainers: 0 volumes: 0\n", "CACHED", "hello from version 1.0", "layers reused")
+			runJobUnchecked(t, job(`docker ps -a`, login, build), with).succeeded().quietCleanup().says("CACHED", "layers reused")
+		})
+	}
+	if kept := keptLayers(t); len(kept) != len(kinds) {
+		t.Errorf("kept are %q, want one of each kind", kept)
+	}
+	for _, name := range keptLayers(t) {
+		out, err := exec.CommandContext(t.Context(), "docker", "run", "--rm", "-v", name+":/d", "--network", "none",
+			"--entrypoint", "sh", rig.ImageBusybox, "-c", "find /d/.gone 2>/dev/null | wc -l; ls /d/overlay2 | wc -l").CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		t.Logf("%s: %s", name, strings.Fields(string(out)))
+	}
+}
+
+func TestLayersGoBySizeAndAge(t *testing.T) {
+	rig.Unchanged(t, world.Engine)
+	with := keepsLayers(t)
+	unprotected := false
+	p := world.Job(login, build)
+	p.GitInfo.Protected = &unprotected
+	runJobUnchecked(t, p, with).succeeded()
+	runJobUnchecked(t, world.Job(login, build), with).succeeded()
+	kept := keptLayers(t)
+	if len(kept) != 2 {
+		t.Fatalf("kept are %q", kept)
+	}
+	if said := gcWith(t, "--caches"); said != "nothing to remove\n" {
+		t.Errorf("gc said: %s", said)
+	}
+	// Each holds two to three megabytes.
+	if said := gcWith(t, "--caches", "--max-size", "4m"); strings.Count(said, "\n") != 1 ||
+		!strings.Contains(said, "/42/unprotected (group/app), 2.") || !strings.Contains(said, " MB: all caches and layers take 5.") {
+		t.Errorf("gc said: %s", said)
+	}
+	if left := keptLayers(t); len(left) != 1 {
+		t.Errorf("left are %q of %q", left, kept)
+	}
+	if said := gcWith(t, "--caches", "--older-than", "0s"); !strings.Contains(said, "/42/protected (group/app)") {
+		t.Errorf("gc said: %s", said)
+	}
+}
+
+// Nobody needs to call gc: the end of a job does, behind it and not each time.
+func TestWhatIsKeptIsLookedAfterBehindJobs(t *testing.T) {
+	rig.Unchanged(t, world.Engine)
+	with, state := keepsLayers(t, `max_age = "1ms"`), withState(t.TempDir())
+	runJobUnchecked(t, world.Job(`true`), with, state).succeeded().quietCleanup()
+	until(t, "the end of the layers", func() bool { return len(keptLayers(t)) == 0 })
+	runJobUnchecked(t, world.Job(`true`), with, state).succeeded().quietCleanup()
+	if kept := keptLayers(t); len(kept) != 1 {
+		t.Errorf("kept are %q", kept)
+	}
+}
+
+func TestLayersGoWhenTheDiskIsShort(t *testing.T) {
+	rig.Unchanged(t, world.Engine)
+	with := keepsLayers(t)
+	runJobUnchecked(t, world.Job(`true`), with).succeeded()
+	short := under(settingsWith(t, "[cache]\nvolume = false\nlayers = \"project\"\n[admission]\nmin_free_disk = \"1000000g\"\nwait = \"0s\"\n"))
+	runJobUnchecked(t, world.Job(`true`), short).quietCleanup().
+		says("the disk is short: layers of other jobs are removed", "this runner's host is too full to begin")
+	if kept := keptLayers(t); len(kept) != 0 {
+		t.Errorf("kept are %q", kept)
+	}
+}
+
+// A sandbox that waits for jobs of a scope has a data root of that scope, leased
+// as a job's is.
+func TestSandboxesThatWaitHaveTheLayersOfTheirScope(t *testing.T) {
+	rig.Unchanged(t, world.Engine)
+	p := &pool{t, settingsWith(t, "[cache]\nvolume = false\nlayers = \"project\"\n[pool]\nsize = 1\n")}
+	t.Cleanup(func() {
+		p.rest()
+		p.command("drain")
+		gcWith(t, "--caches", "--older-than", "0s")
+	})
+	with := under(p.settings)
+	for i, want := range []string{"no layers yet", "no layers free", "layers reused", "layers reused"} {
+		r := runJobUnchecked(t, world.Job(login, build), with).succeeded().quietCleanup().says(want)
+		if warm := strings.Contains(r.log, "s (warm)"); warm != (i > 0) {
+			t.Errorf("job %d: warm is %t", i, warm)
+		}
+		p.rest()
+	}
+	if kept := keptLayers(t); len(kept) != 2 {
+		t.Errorf("kept are %q", kept)
+	}
+	unprotected := false
+	other := world.Job(`echo "images: $(docker images -q | wc -l)"`)
+	other.GitInfo.Protected = &unprotected
+	runJobUnchecked(t, other, with).succeeded().quietCleanup().says("no sandbox of its kind was waiting", "\nimages: 0\n", "no layers yet")
+}
