@@ -12,12 +12,12 @@ const ContainerdConfig = "/etc/docker/gitlab-dind-executor-containerd.toml"
 
 // ContainerdTOML is that configuration. Root and state are where dockerd would
 // put those of a containerd of its own, so that a data root serves both. The
-// CRI plugin is off, as dockerd has it. containerd before 1.3 passes over what
-// it does not know here.
+// CRI plugin is off, as dockerd has it, and so is what would start containers
+// anew by itself. containerd before 1.3 passes over what it does not know here.
 const ContainerdTOML = `version = 2
 root = "/var/lib/docker/containerd/daemon"
 state = "/run/docker/containerd/daemon"
-disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime"]
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime", "io.containerd.internal.v1.restart", "io.containerd.monitor.container.v1.restart"]
 
 [grpc]
 address = "/run/docker/containerd/containerd.sock"

@@ -95,21 +95,26 @@ func (s Sidecar) dataKind(image DindImage, storage string, command []string) str
 
 // clearData makes a kept data root, $1, a new daemon's but for images and build
 // cache. It comes before anything is started, so that nothing of an earlier job
-// ever runs, and moves aside what is not known to be wanted: that takes
-// milliseconds however much it is. A container's own layer goes with it, and so
+// ever runs, and moves aside what is not known to be wanted, by names that no job
+// can choose: that takes milliseconds however much it is. A container's own layer goes with it, and so
 // do swarm and plugins. engine-id stays: build cache is void without it. What
 // containerd has stays where images are in it. What was moved aside is removed at
 // low priority while the daemon boots; without root only root of the daemon's
 // user namespace can.
 const clearData = `clear_data_root() (
-  cd "$1" 2>/dev/null || exit 0
+  cd "$1" || exit 1
   g=.gone/${HOSTNAME:-x}
   mkdir -p "$g/layers" || exit 1
   stay=' image buildkit content engine-id .gone '
   for i in image/*; do
-    [ -d "$i" ] || continue
-    d=${i#image/} stay="$stay$d "
-    case $d in vfs) at=vfs/dir ;; btrfs) at=btrfs/subvolumes ;; *) at=$d ;; esac
+    d=${i#image/}
+    case $d in
+    vfs) at=vfs/dir ;;
+    btrfs) at=btrfs/subvolumes ;;
+    overlay2|overlay|fuse-overlayfs|zfs|aufs|devicemapper) at=$d ;;
+    *) continue ;;
+    esac
+    stay="$stay$d "
     for f in "$i"/layerdb/mounts/*/mount-id "$i"/layerdb/mounts/*/init-id; do
       id=; read -r id 2>/dev/null <"$f"
       case $id in ''|.*|*/*) continue ;; esac

@@ -119,6 +119,18 @@ func breakVolume(t *testing.T, volume, command string) {
 	}
 }
 
+// A job can write what it likes into its data root, such as names that keep more
+// than images for the next.
+func TestAJobCannotLeaveARunningContainerByATrick(t *testing.T) {
+	rig.Unchanged(t, world.Engine)
+	with := keepsLayers(t)
+	runJobUnchecked(t, world.Job(login, `docker run -d --restart=always $CI_REGISTRY/base/busybox sleep 1000`,
+		`docker run --rm -v /var/lib/docker:/d $CI_REGISTRY/base/busybox sh -c 'cd /d/image && mkdir containers "x containers network y"'`,
+	), with).succeeded().quietCleanup()
+	runJobUnchecked(t, world.Job(`echo "containers: $(docker ps -aq | wc -l)"`), with).succeeded().quietCleanup().
+		says("\ncontainers: 0\n", "layers reused")
+}
+
 func TestLayersOfAKilledSidecarServeTheNextJob(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	with := keepsLayers(t)
