@@ -31,6 +31,13 @@ func (d *Driver) Admit(ctx context.Context, a config.Admission, dataRoot string,
 	return admit(ctx, a, func() plan.Free { return makeRoom(a, func() plan.Free { return d.free(dataRoot) }, drop, say) }, say)
 }
 
+// HasRoom is Admit for what no job waits for: it neither waits nor removes
+// anything.
+func (d *Driver) HasRoom(ctx context.Context, a config.Admission, dataRoot string) error {
+	a.Wait = 0
+	return admit(ctx, a, func() plan.Free { return d.free(dataRoot) }, func(string) {})
+}
+
 // makeRoom drops one thing after the other as long as the disk is short, and
 // returns what is free then.
 func makeRoom(a config.Admission, look func() plan.Free, drop func() bool, say func(string)) plan.Free {

@@ -149,10 +149,8 @@ func fill(ctx context.Context, d *driver.Driver, s config.Settings, p *plan.Plan
 		return 0, err
 	}
 	p.Network.Avoid = facts.Used // which the plan of a job may have outlived
-	now := s.Admission
-	now.Wait = 0
 	return d.Fill(ctx, p, func(ctx context.Context) error {
-		return d.Admit(ctx, now, facts.DataRoot, func(string) {})
+		return d.HasRoom(ctx, s.Admission, facts.DataRoot)
 	})
 }
 
