@@ -42,6 +42,9 @@ func (d *Driver) AwaitDaemon(ctx context.Context, job string, bound time.Duratio
 	if err != nil || len(sidecars) == 0 {
 		return Booted{}, d.explain("looking for the job's docker daemon", err) // the script tells what it misses
 	}
+	if sidecars[0].Labels[labelLayers] == string(plan.LayersReused) {
+		return Booted{}, nil // prepare has waited after all
+	}
 	c, err := d.api.ContainerInspect(ctx, sidecars[0].ID)
 	if err != nil {
 		return Booted{}, d.explain("looking at the sidecar", err)

@@ -91,10 +91,11 @@ func (prep *preparation) daemon(ctx context.Context, labels map[string]string, s
 			defer close(marked)
 			prep.d.markUse(ctx, prep.p, found, prep.sidecar.DataVolume)
 		}()
+		prep.reused = root.State == plan.LayersReused
 		ready, err := start(ctx, id)
 		<-marked
 		var broken *brokenBoot
-		if err == nil || root.State != plan.LayersReused || !errors.As(err, &broken) || ctx.Err() != nil {
+		if err == nil || !prep.reused || !errors.As(err, &broken) || ctx.Err() != nil {
 			return ready, err
 		}
 		prep.say("the layers of earlier jobs are damaged and thrown away (the docker daemon " + broken.brief + "); going on without")

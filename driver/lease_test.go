@@ -190,7 +190,11 @@ func TestANewDataRootThatFailsIsNotTriedAgain(t *testing.T) {
 		}
 	}
 	e.ExecCode = 1
-	if _, err := d.Prepare(t.Context(), p, quiet); err == nil || starts != 1 {
+	_, err := d.Prepare(t.Context(), p, quiet)
+	if err == nil {
+		_, err = d.AwaitDaemon(t.Context(), p.Claim.Job, time.Second)
+	}
+	if err == nil || starts != 1 {
 		t.Errorf("%d starts, error %v", starts, err)
 	}
 }

@@ -60,6 +60,8 @@ type preparation struct {
 	// booting is closed when the sidecar has been started.
 	booting chan struct{}
 	booted  sync.Once
+	// reused says that the sidecar has the data root of an earlier job.
+	reused bool
 	// newCache says that the cache of the job's scope was not there.
 	newCache bool
 }
@@ -73,9 +75,10 @@ func (d *Driver) preparation(p *plan.Plan, say func(string)) *preparation {
 
 // Prepare makes the job's containers, in a sandbox that was made ahead for jobs
 // of its kind or in one of its own. It returns when all of them are there and the
-// inner daemon boots; AwaitDaemon waits for the rest. Where services or kept
-// layers need the daemon before, it returns when that answers, and fails at once
-// when the sidecar exits. What does not depend on each other is done side by side. A failed Prepare leaves its objects to Cleanup. say
+// inner daemon boots; AwaitDaemon waits for the rest. Where services need the
+// daemon before, or it has the layers of earlier jobs, it returns when that
+// answers, and fails at once when the sidecar exits. What does not depend on each
+// other is done side by side. A failed Prepare leaves its objects to Cleanup. say
 // receives lines for the job log.
 func (d *Driver) Prepare(ctx context.Context, p *plan.Plan, say func(string)) (Ready, error) {
 	if err := d.greet(ctx); err != nil {
@@ -141,7 +144,7 @@ func (prep *preparation) build(ctx context.Context) (Ready, error) {
 // as long as it boots. One on kept layers may have to be made again.
 func (prep *preparation) waits() bool {
 	p := prep.p
-	return p.Claim.Job == "" || p.Sidecar.Layers || len(p.Services) > 0 && p.ServicesReady.Timeout > 0
+	return p.Claim.Job == "" || len(p.Services) > 0 && p.ServicesReady.Timeout > 0
 }
 
 // behindSidecar does something to a container once the sidecar runs: its daemon's
@@ -351,7 +354,7 @@ func (prep *preparation) startSidecar(ctx context.Context, id string) (Ready, er
 		return Ready{}, err
 	}
 	prep.booted.Do(func() { close(prep.booting) }) // damaged layers make it start twice
-	if !prep.waits() {
+	if !prep.waits() && !prep.reused {             // on earlier layers it may have to be made again
 		return Ready{Booting: true}, nil
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, s.ReadyTimeout, errNotReady)

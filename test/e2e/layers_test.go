@@ -100,7 +100,7 @@ func TestDamagedLayersAreThrownAway(t *testing.T) {
 			p := world.Job(login, build)
 			runJobUnchecked(t, p, with).succeeded().quietCleanup().
 				says("the layers of earlier jobs are damaged and thrown away (the docker daemon exited with code 1); going on without",
-					"ready in", "no layers (they were damaged; kept anew)").saysNot("CACHED")
+					" ready", "no layers (they were damaged; kept anew)").saysNot("CACHED")
 			runJobUnchecked(t, world.Job(login, build), with).succeeded().quietCleanup().says("CACHED", "layers reused")
 			if kept := keptLayers(t); len(kept) != 1 {
 				t.Errorf("kept are %q", kept)
