@@ -160,11 +160,15 @@ func TestADamagedDataRootIsThrownAwayOnce(t *testing.T) {
 			var mu sync.Mutex
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
-			_, err := d.Prepare(ctx, layeredPlan(t, "bbbbbbbbbbbb"), func(s string) {
+			next := layeredPlan(t, "bbbbbbbbbbbb")
+			_, err := d.Prepare(ctx, next, func(s string) {
 				mu.Lock()
 				defer mu.Unlock()
 				said = append(said, s)
 			})
+			if err == nil && c.fails { // the new one is waited for later
+				_, err = d.AwaitDaemon(ctx, next.Claim.Job, time.Second)
+			}
 			if (err != nil) != c.fails || err != nil && fault.HintOf(err) == "" {
 				t.Fatalf("error %v, hint %q", err, fault.HintOf(err))
 			}
