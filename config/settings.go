@@ -20,6 +20,7 @@ type Settings struct {
 	Pool      Pool                `toml:"pool"`
 	Limits    Limits              `toml:"limits"`
 	Pull      Pull                `toml:"pull"`
+	Mirror    Mirror              `toml:"mirror"`
 	Network   Network             `toml:"network"`
 	Proxy     Proxy               `toml:"proxy"`
 	Admission Admission           `toml:"admission"`
@@ -123,6 +124,8 @@ type Pull struct {
 	CredentialHelpers []string `toml:"credential_helpers"`
 	// Timeout bounds one pull.
 	Timeout Duration `toml:"timeout"`
+	// Prepull are further images that `prepull` fetches.
+	Prepull []string `toml:"prepull"`
 }
 
 // Network is about the sandboxes' networks and what inner daemons use.
@@ -275,6 +278,12 @@ func Default() Settings {
 			Attempts:          3,
 			CredentialHelpers: []string{},
 			Timeout:           Duration(30 * time.Minute),
+			Prepull:           []string{},
+		},
+		Mirror: Mirror{
+			Image:   "registry:2",
+			Remote:  "https://registry-1.docker.io",
+			MaxSize: 20 << 30,
 		},
 		Network: Network{
 			Pool:       netip.MustParsePrefix("10.231.0.0/16"),

@@ -120,6 +120,11 @@ func validate(s Settings) []keyFault {
 		}
 	}
 	duration("pull.timeout", s.Pull.Timeout, time.Second, 24*time.Hour)
+	for _, i := range s.Pull.Prepull {
+		image("pull.prepull", i)
+	}
+	image("mirror.image", s.Mirror.Image)
+	validateMirror(s.Mirror, add)
 
 	validateNetwork(s.Network, add)
 	// A proxy's URL may hold a password: it is not shown.

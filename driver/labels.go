@@ -38,6 +38,8 @@ const (
 	labelLayers = labelPrefix + "layers"
 	// labelOf names the volume that a mark is about.
 	labelOf = labelPrefix + "of"
+	// labelMirror is on a sidecar: the mirror that it uses.
+	labelMirror = labelPrefix + "mirror"
 )
 
 // common are what everything of ours carries.
@@ -78,6 +80,24 @@ func markLabels(scope, of string) map[string]string {
 func sandboxLabels(p *plan.Plan, role plan.Role) map[string]string {
 	l := labels(p.Sandbox, role)
 	l[labelSpec] = p.Spec
+	return l
+}
+
+// sidecarLabels are the sidecar's.
+func sidecarLabels(p *plan.Plan) map[string]string {
+	l := sandboxLabels(p, plan.RoleSidecar)
+	if m := p.Sidecar.Mirror; m != nil {
+		l[labelMirror] = m.ID
+	}
+	return l
+}
+
+// mirrorLabels are for the mirror and its storage. It outlives sandboxes, so
+// it has the label of none.
+func mirrorLabels(m plan.Mirror) map[string]string {
+	l := common(plan.RoleMirror)
+	l[labelScope] = m.Remote
+	l[labelSpec] = m.Name
 	return l
 }
 

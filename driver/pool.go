@@ -236,7 +236,7 @@ func (d *Driver) makeAhead(ctx context.Context, p *plan.Plan) (err error) {
 			})
 	})
 	g.Go(func() error {
-		l := sandboxLabels(p, plan.RoleSidecar)
+		l := sidecarLabels(p)
 		l[labelDeadline] = until[labelDeadline]
 		_, err := prep.daemon(gctx, l, func(ctx context.Context, id string) (Ready, error) {
 			select {

@@ -114,7 +114,7 @@ func (prep *preparation) build(ctx context.Context) (Ready, error) {
 	var ready Ready
 	var readyAt time.Time
 	g.Go(func() (err error) {
-		ready, err = prep.daemon(ctx, sandboxLabels(p, plan.RoleSidecar), prep.startSidecar)
+		ready, err = prep.daemon(ctx, sidecarLabels(p), prep.startSidecar)
 		readyAt = time.Now()
 		close(svc.answered)
 		return err
@@ -329,7 +329,7 @@ func (prep *preparation) startSidecar(ctx context.Context, id string) (Ready, er
 	if err != nil {
 		return Ready{}, err
 	}
-	config, err := plan.MergeDaemonConfig(s.DaemonConfig, image)
+	config, mirrored, err := s.DaemonConfigs(image)
 	if err != nil {
 		return Ready{}, err
 	}
@@ -339,6 +339,9 @@ func (prep *preparation) startSidecar(ctx context.Context, id string) (Ready, er
 	}
 	if config != nil {
 		files = append(files, file{path: daemonConfigPath, mode: 0o644, content: config})
+	}
+	if mirrored != nil {
+		files = append(files, file{path: plan.MirroredConfig, mode: 0o644, content: mirrored})
 	}
 	if prep.certs != nil {
 		files = append(files, prep.certs.serverFiles(certDir)...)

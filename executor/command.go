@@ -94,6 +94,7 @@ func (c *call) root() *cobra.Command {
 		c.hook("cleanup", "cleanup", "Remove all that the job has", cobra.NoArgs, c.cleanupHook),
 		c.gcCommand(),
 		c.poolCommand(),
+		c.mirrorCommand(),
 		c.settingsCommand(),
 		c.explainCommand(),
 	)

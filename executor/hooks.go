@@ -91,16 +91,22 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 	}
 
 	var facts plan.Facts
+	var mirror *plan.MirrorAccess
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.Cleanup(gctx, p.key()) })
 	g.Go(func() (err error) {
 		facts, err = d.Facts(gctx)
 		return err
 	})
+	g.Go(func() error {
+		mirror = c.mirror(gctx, d, settings)
+		return nil
+	})
 	if err := g.Wait(); err != nil {
 		return err
 	}
 	facts.Sandbox, facts.Owner, facts.Started = driver.NewSandboxID(), owner.String(), c.started(began)
+	facts.Mirror = mirror
 	if facts.RegistryCAs, err = registryCAs(settings); err != nil {
 		return err
 	}
@@ -118,7 +124,10 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 	// for room; what that cannot finish in time is left to the next job or to gc.
 	sweep, stopSweep := context.WithTimeout(ctx, sweepBound)
 	defer stopSweep()
-	go func() { _, _ = d.Sweep(sweep, began, PrepareBound(settings), false) }()
+	go func() {
+		_, _ = d.Sweep(sweep, began, PrepareBound(settings), false)
+		sweepMirrors(sweep, d, settings)
+	}()
 
 	if err := d.Admit(ctx, settings.Admission, facts.DataRoot, c.log.say); err != nil {
 		return err

@@ -29,7 +29,8 @@ func (c *call) gcCommand() *cobra.Command {
 			"dead, or whose deadline has passed while their owner cannot be proved alive; with\n" +
 			"--caches, too what is kept for projects, caches and layers, beyond the settings'\n" +
 			"cache.max_age and cache.max_size: what was unused for longest first, and nothing that\n" +
-			"a job uses now. It touches nothing else, and names what it cannot judge.",
+			"a job uses now. Registry mirrors go that the settings do not want or that store too\n" +
+			"much. It touches nothing else, and names what it cannot judge.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			age, size := cmd.Flags().Changed("older-than"), cmd.Flags().Changed("max-size")
@@ -61,6 +62,8 @@ func (c *call) gcCommand() *cobra.Command {
 					fmt.Fprintf(c.stdout, "%s sandbox %s (%d objects): %s\n", verb, v.Sandbox, v.Objects, v.Reason)
 				}
 			}
+			mirrors, mirrorErr := c.gcMirrors(ctx, d, settings, dryRun)
+			found, err = found+mirrors, errors.Join(err, mirrorErr)
 			if caches {
 				if age {
 					settings = unusedFor(settings, olderThan)

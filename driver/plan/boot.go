@@ -27,8 +27,8 @@ address = "/run/docker/containerd/containerd.sock"
 // to the image's entrypoint, which is $0. dockerd left alone starts containerd
 // itself, finds no socket at its first look and sleeps a whole second before
 // the second: most of what an inner daemon's boot takes. Where anything is
-// missing the entrypoint goes its own way.
-const bootFast = `c=` + ContainerdConfig + `
+// missing the entrypoint goes its own way. Meanwhile askMirror runs.
+const bootFast = askMirror + `c=` + ContainerdConfig + `
 s=/run/docker/containerd/containerd.sock
 if command -v containerd >/dev/null && [ -f $c ]; then
   mkdir -p /run/docker/containerd
@@ -38,6 +38,7 @@ if command -v containerd >/dev/null && [ -f $c ]; then
   while [ ! -S $s ] && [ $i -lt 300 ] && kill -0 $! 2>/dev/null; do sleep 0.01; i=$((i+1)); done
   if [ -S $s ]; then set -- --containerd=$s "$@"; else kill $! 2>/dev/null; wait $! 2>/dev/null; fi
 fi
+[ -z "$m" ] || wait $m
 for d in $` + bootDNS + `; do echo "nameserver $d"; done >>/etc/resolv.conf
 exec "$0" "$@"`
 

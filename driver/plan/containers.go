@@ -67,6 +67,7 @@ func (pl *planner) sidecar(declared *Service, inner inner) (Sidecar, error) {
 			Aliases: names, DataPath: "/var/lib/docker",
 		},
 		DaemonConfig:  pl.daemonConfig(inner),
+		Mirror:        pl.facts.Mirror,
 		RegistryCAs:   pl.facts.RegistryCAs,
 		StorageDriver: value(job.Variables, "DOCKER_DRIVER"),
 		Layers:        s.Cache.Layers == config.LayersProject && job.Lasting,
@@ -90,7 +91,11 @@ func (pl *planner) sidecar(declared *Service, inner inner) (Sidecar, error) {
 		sc.StorageDriver = "" // naming it makes no other sandbox
 	}
 	maps.Copy(own, ownProxies(svc.Variables, false))
-	sc.Environment = append(sc.Environment, proxies(s.Proxy, own, pl.direct(names))...)
+	direct := pl.direct(names)
+	if m := pl.facts.Mirror; m != nil {
+		direct = append(direct, m.Host())
+	}
+	sc.Environment = append(sc.Environment, proxies(s.Proxy, own, direct)...)
 	sc.Command, sc.Arguments = svc.Command, s.Sidecar.Arguments
 	if conn.tls {
 		sc.Port = TLSPort

@@ -41,6 +41,11 @@ func (s Sidecar) AsksHost(image DindImage) bool {
 	return beforeCgroupV2(image.Docker) || storageDrivers[s.StorageDriver].filesystem != ""
 }
 
+// bootsFast tells it of a sidecar that fits its image.
+func (s Sidecar) bootsFast() bool {
+	return slices.ContainsFunc(s.Entrypoint, func(arg string) bool { return strings.HasSuffix(arg, bootFast) })
+}
+
 func beforeCgroupV2(v Version) bool { return v.Known() && v.Before(20, 10) }
 
 // Fit makes the sidecar fit its image: what dockerd is told, and how it boots,
@@ -94,7 +99,15 @@ func (s Sidecar) Fit(image DindImage, host EngineHost) (Sidecar, []string, error
 		s.DataKind = s.dataKind(image, env, flags)
 	}
 	s.Entrypoint, s.Command = s.Boot(image.Entrypoint, image.Command)
-	if servers, ok := s.DaemonConfig["dns"].([]string); ok && slices.ContainsFunc(s.Entrypoint, func(arg string) bool { return strings.HasSuffix(arg, bootFast) }) {
+	if slices.ContainsFunc(flags, func(arg string) bool {
+		return strings.HasPrefix(arg, "--registry-mirror") || strings.HasPrefix(arg, "--insecure-registry")
+	}) {
+		s.Mirror = nil // it needs both keys, and dockerd takes neither beside its flag
+	}
+	if s.asksMirror() {
+		s.Environment = append(slices.Clone(s.Environment), bootMirror+"="+s.Mirror.URL)
+	}
+	if servers, ok := s.DaemonConfig["dns"].([]string); ok && s.bootsFast() {
 		s.Environment = append(slices.Clone(s.Environment), bootDNS+"="+strings.Join(servers, " "))
 		delete(s.DaemonConfig, "dns")
 	}

@@ -89,6 +89,8 @@ type Facts struct {
 	Arch string
 	// RegistryCAs are PEM certificates by registry host and port.
 	RegistryCAs map[string][]byte
+	// Mirror is nil where there is none.
+	Mirror *MirrorAccess
 	// DataRoot is where the engine keeps its data, if it is on this host.
 	DataRoot string
 }

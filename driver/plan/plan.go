@@ -145,6 +145,8 @@ type Sidecar struct {
 	// DaemonConfig is laid under the image's own daemon.json. Until Fit it holds
 	// what the image's version may not know.
 	DaemonConfig map[string]any
+	// Mirror is nil where there is none.
+	Mirror *MirrorAccess `json:",omitempty"`
 	// RegistryCAs are PEM certificates by registry host and port.
 	RegistryCAs map[string][]byte
 	// Account is nil when the inner daemon runs as root.
@@ -265,6 +267,7 @@ func spec(p *Plan) string {
 		scope = p.Claim.Scope // nobody else may have them
 	}
 	sidecar.Hostname, helper.Hostname = "", ""
+	sidecar.Mirror = nil // the sidecar finds out whether it serves
 	if sidecar.TLS != nil {
 		tls := *sidecar.TLS
 		tls.Lifetime = p.Pool.Serves

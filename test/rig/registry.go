@@ -166,6 +166,14 @@ func (r *Registry) waitReady(ctx context.Context) error {
 	}
 }
 
+// Stop takes the registry off the network for good. Close is still the caller's.
+func (r *Registry) Stop(ctx context.Context) error {
+	if err := r.cli.ContainerKill(ctx, r.container, "KILL"); err != nil {
+		return fmt.Errorf("cannot stop the registry: %w", err)
+	}
+	return nil
+}
+
 // Close removes the registry with all that was pushed to it. It takes at most
 // 30 s, may be called more than once, and returns all failures, joined.
 func (r *Registry) Close() error {

@@ -1,0 +1,261 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/mount"
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/go-connections/nat"
+
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+)
+
+// Bounds of the mirror; variables for tests alone.
+var (
+	// mirrorPatience is how long a job waits for the mirror at most.
+	mirrorPatience = time.Second
+	// mirrorPing bounds one question to it.
+	mirrorPing = 500 * time.Millisecond
+	// mirrorStart bounds its start, without the pull of its image.
+	mirrorStart = 30 * time.Second
+)
+
+// ErrNoMirror says that there is no mirror yet, and that StartMirror makes it.
+var ErrNoMirror = errors.New("it is not there yet")
+
+// errNoMirrorImage says that the mirror's image must be pulled first.
+var errNoMirrorImage = fmt.Errorf("%w: its image is not on this host", ErrNoMirror)
+
+// mirrorPort is where it listens in its container.
+var mirrorPort = nat.Port(strconv.Itoa(plan.MirrorPort) + "/tcp")
+
+// Mirror finds the mirror for a job, and makes or starts it where that is a
+// matter of a second; a job waits no longer. An error means that the job goes on
+// without; with ErrNoMirror, StartMirror should be run where it may take its
+// time.
+func (d *Driver) Mirror(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess, error) {
+	if err := d.greet(ctx); err != nil {
+		return nil, err
+	}
+	type answer struct {
+		access *plan.MirrorAccess
+		err    error
+	}
+	answered := make(chan answer, 1)
+	ctx, cancel := context.WithTimeout(ctx, mirrorPatience)
+	defer cancel()
+	go func() { // a creation is not cut off
+		access, err := d.mirror(ctx, m)
+		answered <- answer{access, err}
+	}()
+	select {
+	case a := <-answered:
+		return a.access, a.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: it takes more than %s", ErrNoMirror, mirrorPatience)
+	}
+}
+
+// StartMirror makes the mirror if it is not there, starts it if it does not run,
+// pulls its image if need be, and returns when it answers. say receives lines
+// about pulls.
+func (d *Driver) StartMirror(ctx context.Context, m plan.Mirror, say func(string)) (*plan.MirrorAccess, error) {
+	if err := d.greet(ctx); err != nil {
+		return nil, err
+	}
+	images := &images{d: d, timeout: m.PullTimeout, attempts: m.PullAttempts, say: say}
+	if _, err := images.ensure(ctx, m.Image); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, mirrorStart)
+	defer cancel()
+	return d.mirror(ctx, m)
+}
+
+// mirror goes on from wherever the mirror is, or another hook has left it: each
+// step may be done twice. Its name is the claim: who loses goes on with what the
+// winner has made.
+func (d *Driver) mirror(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess, error) {
+	for {
+		c, err := d.api.ContainerInspect(ctx, m.Name)
+		switch {
+		case gone(err):
+			if err := d.createMirror(ctx, m); err != nil && !errdefs.IsConflict(err) {
+				return nil, err
+			}
+			if !pause(ctx, pingEvery) {
+				return nil, ctx.Err()
+			}
+			continue
+		case err != nil:
+			return nil, d.explain("looking at the mirror", err)
+		case c.ContainerJSONBase == nil || c.State == nil:
+			return nil, errors.New("the engine does not tell its state")
+		case c.State.Paused:
+			return nil, fault.System(errors.New("its container "+m.Name+" is paused"), "docker unpause "+m.Name)
+		case c.State.Running:
+			return d.askMirror(ctx, c)
+		case c.State.Status == container.StateCreated:
+			if err := d.putFiles(ctx, c.ID, mirrorFiles(m)); err != nil {
+				return nil, err
+			}
+		}
+		if err := d.api.ContainerStart(ctx, c.ID, container.StartOptions{}); err != nil {
+			return nil, d.explain("starting the mirror", err)
+		}
+		if c, err = d.api.ContainerInspect(ctx, c.ID); err != nil {
+			return nil, d.explain("looking at the mirror", err)
+		}
+		return d.askMirror(ctx, c)
+	}
+}
+
+// mirrorFiles are what its container gets besides its image. Nobody gets in
+// there, so that they can be for any user that the image has.
+func mirrorFiles(m plan.Mirror) []file {
+	files := []file{{path: plan.MirrorConfig, mode: 0o644, content: []byte(m.Config.Reveal())}}
+	if m.CA != nil {
+		files = append(files, file{path: plan.MirrorCA, mode: 0o644, content: m.CA})
+	}
+	return files
+}
+
+// createMirror creates its container. It listens on the gateway address of the
+// engine's default bridge, which all sandboxes reach, their own gateway being the
+// same host, and nothing from outside does. So it is in no sandbox's network:
+// no job gets from one to another through it, and no name that a job gives to
+// its services can stand for the registry behind it.
+func (d *Driver) createMirror(ctx context.Context, m plan.Mirror) error {
+	img, err := d.api.ImageInspect(ctx, m.Image.Name)
+	if gone(err) {
+		return fmt.Errorf("%w (%s)", errNoMirrorImage, m.Image.Name)
+	} else if err != nil {
+		return d.explain("looking for image "+m.Image.Name, err)
+	}
+	bridge, err := d.api.NetworkInspect(ctx, network.NetworkBridge, network.InspectOptions{})
+	if err != nil {
+		return d.explain("looking at the engine's default bridge", err)
+	}
+	gateway, err := gatewayOf(bridge.IPAM.Config)
+	if err != nil {
+		return err
+	}
+	_, err = d.create(ctx, mirrorContainer(m, img, gateway, NewSandboxID()))
+	return err
+}
+
+// mirrorContainer is the mirror's container; storage makes its volumes' names
+// its own.
+func mirrorContainer(m plan.Mirror, img image.InspectResponse, gateway netip.Addr, storage string) created {
+	port := ""
+	if m.Port > 0 {
+		port = strconv.Itoa(m.Port)
+	}
+	volumes := []mount.Mount{volumeMount("dind-mirror-"+storage+"-data", plan.MirrorStorage, mirrorLabels(m))}
+	for i, v := range imageVolumes(img) {
+		if v != plan.MirrorStorage {
+			volumes = append(volumes, volumeMount(fmt.Sprintf("dind-mirror-%s-v%d", storage, i), v, mirrorLabels(m)))
+		}
+	}
+	return created{
+		name: m.Name,
+		config: &container.Config{
+			Image: m.Image.Name, Cmd: []string{plan.MirrorConfig}, Env: m.Environment, Labels: mirrorLabels(m),
+			ExposedPorts: nat.PortSet{mirrorPort: {}},
+		},
+		host: &container.HostConfig{
+			NetworkMode:  network.NetworkBridge,
+			PortBindings: nat.PortMap{mirrorPort: {{HostIP: gateway.String(), HostPort: port}}},
+			Mounts:       volumes,
+			ExtraHosts:   m.ExtraHosts,
+			CapDrop:      []string{"ALL"},
+			SecurityOpt:  []string{"no-new-privileges"},
+			LogConfig:    container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "10m", "max-file": "2"}},
+		},
+	}
+}
+
+// gatewayOf picks the IPv4 gateway of a bridge. Engines leave it empty until the
+// bridge was used for the first time; it is then the subnet's first address.
+func gatewayOf(configs []network.IPAMConfig) (netip.Addr, error) {
+	for _, c := range configs {
+		if a, err := netip.ParseAddr(c.Gateway); err == nil && a.Is4() {
+			return a, nil
+		}
+	}
+	for _, c := range configs {
+		if p, err := netip.ParsePrefix(c.Subnet); err == nil && p.Addr().Is4() {
+			return p.Masked().Addr().Next(), nil
+		}
+	}
+	return netip.Addr{}, fault.System(errors.New("the engine's default bridge has no IPv4 address"),
+		`the mirror needs the engine's default bridge: take "bridge": "none" out of its daemon.json`)
+}
+
+// askMirror tells how a running mirror is reached, and whether it answers where
+// that can be asked from here. One that has just started may take a moment.
+func (d *Driver) askMirror(ctx context.Context, c container.InspectResponse) (*plan.MirrorAccess, error) {
+	var address string
+	if c.NetworkSettings != nil {
+		for _, b := range c.NetworkSettings.Ports[mirrorPort] {
+			address = net.JoinHostPort(b.HostIP, b.HostPort)
+		}
+	}
+	if address == "" || len(c.ID) < 12 {
+		return nil, errors.New("it listens nowhere")
+	}
+	access := &plan.MirrorAccess{ID: c.ID[:12], URL: "http://" + address}
+	if !d.local() {
+		return access, nil
+	}
+	var err error
+	tick := time.NewTicker(pingEvery)
+	defer tick.Stop()
+	for {
+		if err = pingMirror(ctx, access.URL); err == nil {
+			access.Checked = true
+			return access, nil
+		}
+		if since, perr := time.Parse(time.RFC3339Nano, c.State.StartedAt); perr != nil || time.Since(since) > mirrorStart {
+			return nil, fault.System(fmt.Errorf("it does not answer: %w", err),
+				"docker logs "+c.Name[1:]+" may tell why; gitlab-dind-executor mirror remove makes room for a new one")
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("it does not answer: %w", err)
+		}
+	}
+}
+
+// pingMirror asks once. No proxy lies between.
+func pingMirror(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, mirrorPing)
+	defer cancel()
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/v2/", nil)
+	if err != nil {
+		return err
+	}
+	res, err := (&http.Client{Transport: transport}).Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("status %d", res.StatusCode)
+	}
+	return nil
+}

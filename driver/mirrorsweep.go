@@ -1,0 +1,198 @@
+package driver
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/volume"
+	"github.com/docker/go-units"
+	"golang.org/x/sync/errgroup"
+
+	"gitlab-dind-executor/driver/plan"
+)
+
+// measureBound is what the measuring of the mirror's storage may take.
+const measureBound = 10 * time.Second
+
+// mirrorStorageAge is how old a mirror's volume without a container must be, for
+// a container under way may be about to take it.
+const mirrorStorageAge = time.Hour
+
+// MirrorState is a mirror on the engine.
+type MirrorState struct {
+	Name, Remote string
+	// State is the engine's word: running, paused, exited.
+	State string
+	// Address is where it listens, host:port; empty if it does not.
+	Address string
+	// Size is what it stores, in bytes; -1 if it does not tell.
+	Size int64
+	// Jobs is how many sandboxes use it.
+	Jobs int
+
+	id      string
+	volumes []string
+}
+
+// Mirrors lists the mirrors of all settings that there are on the engine.
+func (d *Driver) Mirrors(ctx context.Context) ([]MirrorState, error) {
+	if err := d.greet(ctx); err != nil {
+		return nil, err
+	}
+	var found, users []container.Summary
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		found, err = d.api.ContainerList(gctx, container.ListOptions{All: true, Filters: labelled(labelRole + "=" + string(plan.RoleMirror))})
+		return err
+	})
+	g.Go(func() (err error) {
+		users, err = d.api.ContainerList(gctx, container.ListOptions{All: true, Filters: labelled(labelMirror)})
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return nil, d.explain("listing mirrors", err)
+	}
+	var states []MirrorState
+	for _, c := range found {
+		if len(c.Names) == 0 || len(c.ID) < 12 {
+			continue // it is being removed
+		}
+		s := MirrorState{Name: c.Names[0][1:], Remote: c.Labels[labelScope], State: c.State, Size: -1, id: c.ID}
+		for _, p := range c.Ports {
+			if p.PublicPort != 0 {
+				s.Address = fmt.Sprintf("%s:%d", p.IP, p.PublicPort)
+			}
+		}
+		for _, m := range c.Mounts {
+			if m.Name != "" {
+				s.volumes = append(s.volumes, m.Name)
+			}
+		}
+		for _, u := range users {
+			if u.Labels[labelMirror] == c.ID[:12] {
+				s.Jobs++
+			}
+		}
+		states = append(states, s)
+	}
+	slices.SortFunc(states, func(a, b MirrorState) int { return strings.Compare(a.Name, b.Name) })
+	return states, nil
+}
+
+// Measure asks a running mirror what it stores.
+func (d *Driver) Measure(ctx context.Context, m *MirrorState) {
+	if m.State != container.StateRunning {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, measureBound)
+	defer cancel()
+	var out bytes.Buffer
+	code, err := d.exec(ctx, m.id, []string{"du", "-sk", plan.MirrorStorage}, nil, &out)
+	kilobytes, _, _ := strings.Cut(out.String(), "\t")
+	if n, perr := strconv.ParseInt(kilobytes, 10, 64); err == nil && code == 0 && perr == nil {
+		m.Size = n << 10
+	}
+}
+
+// MirrorVerdict is what SweepMirrors did with a mirror, for a person.
+type MirrorVerdict struct {
+	Name, Reason string
+	// Removed tells it from one that goes with the last of its jobs.
+	Removed bool
+}
+
+// SweepMirrors takes away mirrors that are not those of the settings, whose
+// mirror's name is current ("" for none), and the current one if it stores more
+// than max bytes (0 means any) and measure is set: measuring costs a process.
+// Those that jobs use are retired: no new job takes them, and a later sweep
+// removes them. With dryRun it only says.
+func (d *Driver) SweepMirrors(ctx context.Context, current string, max int64, measure, dryRun bool) ([]MirrorVerdict, error) {
+	mirrors, err := d.Mirrors(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var verdicts []MirrorVerdict
+	var errs []error
+	for _, m := range mirrors {
+		reason := "its settings hold no more"
+		if m.Name == current {
+			if max > 0 && measure {
+				d.Measure(ctx, &m)
+			}
+			if max == 0 || m.Size <= max {
+				continue
+			}
+			reason = fmt.Sprintf("it stores %s, more than mirror.max_size", units.BytesSize(float64(m.Size)))
+		}
+		v := MirrorVerdict{m.Name, reason, m.Jobs == 0}
+		var err error
+		switch {
+		case dryRun:
+		case m.Jobs == 0:
+			err = d.removeMirror(ctx, m)
+		default:
+			err = d.retireMirror(ctx, m)
+		}
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		verdicts = append(verdicts, v)
+	}
+	if !dryRun {
+		errs = append(errs, d.removeMirrorStorage(ctx, time.Now().Add(-mirrorStorageAge)))
+	}
+	return verdicts, errors.Join(errs...)
+}
+
+// retireMirror takes its name from a mirror, so that the next job makes another.
+func (d *Driver) retireMirror(ctx context.Context, m MirrorState) error {
+	retired := "-" + m.id[:12]
+	if strings.HasSuffix(m.Name, retired) {
+		return nil
+	}
+	if err := d.api.ContainerRename(ctx, m.id, m.Name+retired); !gone(err) {
+		return d.explain("renaming mirror "+m.Name, err)
+	}
+	return nil
+}
+
+func (d *Driver) removeMirror(ctx context.Context, m MirrorState) error {
+	if err := d.removeContainer(ctx, object{ref: m.id, name: m.Name}); err != nil {
+		return err
+	}
+	var errs []error
+	for _, v := range m.volumes {
+		errs = append(errs, d.removeVolume(ctx, object{ref: v, name: v}))
+	}
+	return errors.Join(errs...)
+}
+
+// removeMirrorStorage removes storage made before a time that no mirror has.
+func (d *Driver) removeMirrorStorage(ctx context.Context, before time.Time) error {
+	filter := labelled(labelRole + "=" + string(plan.RoleMirror))
+	filter.Add("dangling", "true")
+	list, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: filter})
+	if err != nil {
+		return d.explain("listing mirrors' storage", err)
+	}
+	var errs []error
+	for _, v := range list.Volumes {
+		made, err := time.Parse(time.RFC3339, v.Labels[labelCreated])
+		if err != nil || !made.Before(before) {
+			continue
+		}
+		// Without force: a container may have taken it since.
+		if err := d.api.VolumeRemove(ctx, v.Name, false); err != nil && !gone(err) {
+			errs = append(errs, d.explain("removing volume "+v.Name, err))
+		}
+	}
+	return errors.Join(errs...)
+}

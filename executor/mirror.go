@@ -1,0 +1,206 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+
+	"github.com/docker/go-units"
+	"github.com/spf13/cobra"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+)
+
+// measureOneIn is how many prepares it takes on average until one measures the
+// mirror's storage. gc always does.
+const measureOneIn = 16
+
+// mirrorPlan reads the files that the mirror's settings name.
+func mirrorPlan(s config.Settings) (plan.Mirror, error) {
+	var password plan.Secret
+	if f := s.Mirror.PasswordFile; f != "" {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			return plan.Mirror{}, fault.System(fmt.Errorf("mirror.password_file: %w", err), "name a file that the Runner's user can read")
+		}
+		password = plan.NewSecret(strings.TrimRight(string(b), "\r\n"))
+	}
+	var ca []byte
+	if f := s.Registry[plan.MirrorRemote(s)].CAFile; f != "" {
+		var err error
+		if ca, err = os.ReadFile(f); err != nil {
+			return plan.Mirror{}, fault.System(fmt.Errorf("the CA of registry %s: %w", plan.MirrorRemote(s), err),
+				"name a PEM file that the Runner's user can read in the settings")
+		}
+	}
+	return plan.BuildMirror(s, password, ca), nil
+}
+
+// mirror finds the mirror for a job, if the settings want one. Whatever is wrong
+// with it, the job goes on without: one line says so.
+func (c *call) mirror(ctx context.Context, d *driver.Driver, s config.Settings) *plan.MirrorAccess {
+	if !s.Mirror.Enabled {
+		return nil
+	}
+	m, err := mirrorPlan(s)
+	var access *plan.MirrorAccess
+	if err == nil {
+		access, err = d.Mirror(ctx, m)
+	}
+	if err == nil || ctx.Err() != nil {
+		return access
+	}
+	text := fmt.Sprintf("this job does without the registry mirror: %v", err)
+	if errors.Is(err, driver.ErrNoMirror) {
+		if err := c.behind(nil, "mirror", "start"); err != nil {
+			text += "; it cannot be made: " + err.Error()
+		}
+	} else if hint := fault.HintOf(err); hint != "" {
+		text += " (" + hint + ")"
+	}
+	c.log.warn(text)
+	return nil
+}
+
+// sweepMirrors is the part of prepare's sweep for mirrors.
+func sweepMirrors(ctx context.Context, d *driver.Driver, s config.Settings) {
+	if !s.Mirror.Enabled {
+		return // gc removes those of earlier settings
+	}
+	m, err := mirrorPlan(s)
+	if err != nil {
+		return // it has been told
+	}
+	_, _ = d.SweepMirrors(ctx, m.Name, m.MaxSize, rand.N(measureOneIn) == 0, false)
+}
+
+// gcMirrors removes mirrors that the settings do not want.
+func (c *call) gcMirrors(ctx context.Context, d *driver.Driver, s config.Settings, dryRun bool) (int, error) {
+	var m plan.Mirror
+	if s.Mirror.Enabled {
+		var err error
+		if m, err = mirrorPlan(s); err != nil {
+			return 0, err
+		}
+	}
+	return c.tellMirrors(d.SweepMirrors(ctx, m.Name, m.MaxSize, true, dryRun))(dryRun)
+}
+
+// tellMirrors says what became of mirrors, and how many went.
+func (c *call) tellMirrors(verdicts []driver.MirrorVerdict, err error) func(dryRun bool) (int, error) {
+	return func(dryRun bool) (int, error) {
+		for _, v := range verdicts {
+			verb := "removed mirror"
+			switch {
+			case dryRun:
+				verb = "would remove mirror"
+			case !v.Removed:
+				verb = "no new job gets mirror"
+			}
+			fmt.Fprintf(c.stdout, "%s %s: %s\n", verb, v.Name, v.Reason)
+		}
+		return len(verdicts), err
+	}
+}
+
+// mirrorCommand looks after the registry mirror.
+func (c *call) mirrorCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "mirror",
+		Short: "Look after the registry mirror that all jobs share",
+		Long: "The mirror of [mirror] in the settings: a pull-through registry on the engine, made by\n" +
+			"the first job that finds none. gc removes those of settings that hold no more.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	verb := func(use, short string, run func(context.Context, config.Settings, *driver.Driver) error) {
+		cmd.AddCommand(&cobra.Command{
+			Use: use, Short: short, Args: cobra.NoArgs,
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				s, d, err := c.open()
+				if err != nil {
+					return err
+				}
+				defer d.Close()
+				ctx, cancel := context.WithTimeout(cmd.Context(), s.Pull.Timeout.Std()+gcBound)
+				defer cancel()
+				return run(ctx, s, d)
+			},
+		})
+	}
+	verb("status", "Say which mirrors there are, what they store and how many jobs use them", c.mirrorStatus)
+	verb("start", "Make the mirror ahead of the first job", c.mirrorStart)
+	verb("remove", "Remove all mirrors with what they store; those in use go with the last of their jobs",
+		func(ctx context.Context, _ config.Settings, d *driver.Driver) error {
+			verdicts, err := d.SweepMirrors(ctx, "", 0, false, false)
+			for i, v := range verdicts {
+				verdicts[i].Reason = "as asked"
+				if !v.Removed {
+					verdicts[i].Reason = "jobs use it, a later gc removes it"
+				}
+			}
+			_, err = c.tellMirrors(verdicts, err)(false)
+			return err
+		})
+	return cmd
+}
+
+func (c *call) mirrorStart(ctx context.Context, s config.Settings, d *driver.Driver) error {
+	if !s.Mirror.Enabled {
+		return fault.System(errors.New("mirror.enabled is false in the settings"), "")
+	}
+	m, err := mirrorPlan(s)
+	if err != nil {
+		return err
+	}
+	access, err := d.StartMirror(ctx, m, c.log.say)
+	if err != nil {
+		return fmt.Errorf("the registry mirror: %w", err)
+	}
+	fmt.Fprintf(c.stdout, "mirror %s of %s at %s\n", m.Name, m.Remote, access.URL)
+	return nil
+}
+
+// mirrorStatus fails when the settings' mirror does not answer.
+func (c *call) mirrorStatus(ctx context.Context, s config.Settings, d *driver.Driver) error {
+	mirrors, err := d.Mirrors(ctx)
+	if err != nil {
+		return err
+	}
+	var current plan.Mirror
+	if s.Mirror.Enabled {
+		if current, err = mirrorPlan(s); err != nil {
+			return err
+		}
+	}
+	there := false
+	for _, m := range mirrors {
+		d.Measure(ctx, &m)
+		size, use := "an unknown size", "the settings'"
+		if m.Size >= 0 {
+			size = units.BytesSize(float64(m.Size))
+		}
+		if m.Name != current.Name {
+			use = "to be removed"
+		}
+		there = there || m.Name == current.Name
+		fmt.Fprintf(c.stdout, "mirror %s of %s: %s at %s, %s, %d jobs, %s\n", m.Name, m.Remote, m.State, m.Address, size, m.Jobs, use)
+	}
+	switch {
+	case there:
+		if _, err := d.Mirror(ctx, current); err != nil {
+			return fmt.Errorf("mirror %s: %w", current.Name, err)
+		}
+	case s.Mirror.Enabled:
+		fmt.Fprintln(c.stdout, "the settings' mirror is not there yet: the next job makes it, or gitlab-dind-executor mirror start")
+	case len(mirrors) == 0:
+		fmt.Fprintln(c.stdout, "there is no mirror, and the settings want none")
+	}
+	return nil
+}
