@@ -29,6 +29,8 @@ var (
 	mirrorPing = 500 * time.Millisecond
 	// mirrorStart bounds its start, without the pull of its image.
 	mirrorStart = 30 * time.Second
+	// mirrorFresh is how long after its start it may be silent.
+	mirrorFresh = 10 * time.Second
 )
 
 // ErrNoMirror says that there is no mirror yet, and that StartMirror makes it.
@@ -53,16 +55,19 @@ func (d *Driver) Mirror(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess,
 		err    error
 	}
 	answered := make(chan answer, 1)
-	ctx, cancel := context.WithTimeout(ctx, mirrorPatience)
-	defer cancel()
-	go func() { // a creation is not cut off
+	go func() {
+		ctx, cancel := context.WithTimeout(ctx, mirrorPatience)
+		defer cancel()
 		access, err := d.mirror(ctx, m)
 		answered <- answer{access, err}
 	}()
+	// A creation is not cut off, all else ends before, with a better reason.
+	patience := time.NewTimer(mirrorPatience + mirrorPatience/10)
+	defer patience.Stop()
 	select {
 	case a := <-answered:
 		return a.access, a.err
-	case <-ctx.Done():
+	case <-patience.C:
 		return nil, fmt.Errorf("%w: it takes more than %s", ErrNoMirror, mirrorPatience)
 	}
 }
@@ -227,15 +232,17 @@ func (d *Driver) askMirror(ctx context.Context, c container.InspectResponse) (*p
 			access.Checked = true
 			return access, nil
 		}
-		if since, perr := time.Parse(time.RFC3339Nano, c.State.StartedAt); perr != nil || time.Since(since) > mirrorStart {
-			return nil, fault.System(fmt.Errorf("it does not answer: %w", err),
-				"docker logs "+c.Name[1:]+" may tell why; gitlab-dind-executor mirror remove makes room for a new one")
+		since, parseErr := time.Parse(time.RFC3339Nano, c.State.StartedAt)
+		fresh := parseErr == nil && time.Since(since) < mirrorFresh
+		if fresh {
+			select {
+			case <-tick.C:
+				continue
+			case <-ctx.Done():
+			}
 		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return nil, fmt.Errorf("it does not answer: %w", err)
-		}
+		return nil, fault.System(fmt.Errorf("it does not answer: %w", err),
+			"docker logs "+c.Name[1:]+" may tell why; gitlab-dind-executor mirror remove makes room for a new one")
 	}
 }
 

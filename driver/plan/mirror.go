@@ -127,7 +127,7 @@ const bootMirror = "GITLAB_DIND_EXECUTOR_MIRROR"
 // sidecar is, and only then has dockerd told of it: that would wait for 15 s and
 // more, at each pull, for one that is silent or behind a firewall.
 const askMirror = `u=$` + bootMirror + ` m=
-if [ -n "$u" ]; then
+if [ -n "$u" ] && [ -f ` + MirroredConfig + ` ]; then
   unset ` + bootMirror + `
   {
     if command -v curl >/dev/null; then curl -sf -m 1 --noproxy '*' -o /dev/null "$u/v2/"

@@ -32,6 +32,9 @@ func TestSpecIsTheSameForJobsOfTheSameKind(t *testing.T) {
 		"the usual storage driver": func(_ *config.Settings, j *Job, _ *Facts) { j.Variables = vars("DOCKER_DRIVER=overlay2") },
 		"an ordinary service":      func(_ *config.Settings, j *Job, _ *Facts) { j.Services = []Service{named("redis:7")} },
 		"a limit of the job":       func(s *config.Settings, _ *Job, _ *Facts) { s.Limits.Job.PIDs = 9 },
+		"a mirror that is there": func(_ *config.Settings, _ *Job, f *Facts) {
+			f.Mirror = &MirrorAccess{ID: "0123456789ab", URL: "http://172.17.0.1:5017"}
+		},
 		"other networks elsewhere": func(_ *config.Settings, _ *Job, f *Facts) {
 			f.Used = append(f.Used, netip.MustParsePrefix("198.51.100.0/24"))
 		},

@@ -3,11 +3,14 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/docker/docker/api/types/container"
 
@@ -85,24 +88,31 @@ func mirrors(t *testing.T) []container.Summary {
 	return slices.DeleteFunc(all, func(c container.Summary) bool { return c.Labels["gitlab-dind-executor.role"] != "mirror" })
 }
 
+// mirror is the only mirror there must be.
+func (h *hub) mirror(t *testing.T) container.Summary {
+	t.Helper()
+	m := mirrors(t)
+	if len(m) != 1 {
+		t.Fatalf("there are %d mirrors", len(m))
+	}
+	return m[0]
+}
+
 // One mirror for all jobs: what one has pulled, the next has although the
 // registry behind is gone.
 func TestABaseImageCrossesTheNetworkOnce(t *testing.T) {
 	h := startHub(t, "")
 	pull := []string{
-		`docker info -f 'mirrors {{.RegistryConfig.Mirrors}}'`,
-		`docker pull busybox && docker run --rm busybox echo "from the mirror"`,
+		seesMirror, pullsBusybox,
 		`docker rmi -f busybox >/dev/null; printf 'FROM busybox\nRUN echo built on "$(hostname)"\n' | docker build --progress=plain --no-cache - 2>&1`,
 	}
 	runJobUnchecked(t, world.Job(pull...), under(h.settings)).succeeded().quietCleanup().saysNot("warning").
-		says("mirrors [http://", "from the mirror", "built on")
-	if n := len(mirrors(t)); n != 1 {
-		t.Fatalf("there are %d mirrors", n)
-	}
+		says("mirrors [http://", "there it is", "built on")
+	h.mirror(t)
 	if err := h.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	runJobUnchecked(t, world.Job(pull...), under(h.settings)).succeeded().quietCleanup().says("from the mirror", "built on")
+	runJobUnchecked(t, world.Job(pull...), under(h.settings)).succeeded().quietCleanup().says("there it is", "built on")
 	if said := h.command(t, "mirror", "status"); !strings.Contains(said, "running at ") || !strings.Contains(said, "MiB, 0 jobs, the settings'") {
 		t.Errorf("mirror status: %s", said)
 	}
@@ -111,49 +121,187 @@ func TestABaseImageCrossesTheNetworkOnce(t *testing.T) {
 	}
 }
 
+// seesMirror is a job's command that tells which mirrors its daemon has, and
+// pullsBusybox one that needs the Docker Hub or a mirror.
+const (
+	seesMirror   = `docker info -f 'mirrors {{.RegistryConfig.Mirrors}}'`
+	pullsBusybox = `docker pull -q busybox && docker run --rm busybox echo "there it is"`
+)
+
 // A mirror that fails while a job has it: the daemon goes on to the next
 // registry, here one that stands for the Docker Hub.
 func TestAMirrorThatFailsInTheMiddleOfAJob(t *testing.T) {
-	for name, harm := range map[string]func(context.Context, string) error{
-		"killed": func(ctx context.Context, id string) error { return world.Engine.ContainerKill(ctx, id, "KILL") },
-		"hung":   world.Engine.ContainerPause,
+	h := startHub(t, "")
+	h.set(t, "[sidecar]\n", "registry_mirrors = [\"https://"+h.Host+"\"]\n")
+	for name, c := range map[string]struct {
+		harm  func(context.Context, string) error
+		build bool
+		most  time.Duration
+	}{
+		"killed": {signalled("KILL"), true, 10 * time.Second},
+		// dockerd waits for 15 s, buildkit for 40 s.
+		"hung": {signalled("STOP"), false, 25 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := startHub(t, "")
-			h.set(t, "[sidecar]\n", "registry_mirrors = [\"https://"+h.Host+"\"]\n")
-			p := world.Job(
-				`docker info -f 'mirrors {{.RegistryConfig.Mirrors}}'`,
-				`until [ -e /builds/go ]; do sleep 0.1; done`,
-				`time docker pull busybox && docker run --rm busybox echo "by another way"`,
-				`docker rmi -f busybox >/dev/null; printf 'FROM busybox\nRUN echo built on "$(hostname)"\n' | (time docker build --progress=plain --no-cache -) 2>&1`,
-			)
+			p := world.Job(seesMirror, `until [ -e /builds/go ]; do sleep 0.1; done`, pullsBusybox)
+			if c.build {
+				p.Steps[0].Script = append(p.Steps[0].Script,
+					`docker rmi -f busybox; printf 'FROM busybox\nRUN echo built on "$(hostname)"\n' | docker build --progress=plain --no-cache - 2>&1 | grep -q "built on"`)
+			}
 			var log *buffer
 			job, finish := startJob(t.Context(), t, p, under(h.settings), func(r *local.Runner) { log = r.Log.(*buffer) })
 			log.waitFor(t, job, "mirrors [http://")
-			m := mirrors(t)
-			if len(m) != 1 {
-				t.Fatalf("there are %d mirrors", len(m))
-			}
-			if err := harm(t.Context(), m[0].ID); err != nil {
+			if err := c.harm(t.Context(), h.mirror(t).ID); err != nil {
 				t.Fatal(err)
 			}
-			touch(t, job, "/builds/go")
-			r := finish(job.Wait()).succeeded().quietCleanup().says("by another way", "built on")
-			t.Log(r.log)
+			began := time.Now()
+			touchInHelper(t, "/builds/go")
+			finish(job.Wait()).succeeded().quietCleanup().says("\nthere it is\n")
+			if took := time.Since(began); took > c.most {
+				t.Errorf("the rest of the job took %s", took)
+			}
 		})
 	}
 }
 
-// touch makes a file in the helper of the only job there is.
-func touch(t *testing.T, job *local.Job, path string) {
+// signalled sends a container's process a signal.
+func signalled(signal string) func(context.Context, string) error {
+	return func(ctx context.Context, id string) error { return world.Engine.ContainerKill(ctx, id, signal) }
+}
+
+// touchInHelper makes a file in the builds of the only job there is.
+func touchInHelper(t *testing.T, path string) {
 	t.Helper()
-	var id string
 	for name, l := range ours(t) {
-		if l["gitlab-dind-executor.role"] == "helper" {
-			id = strings.TrimPrefix(name, "container ")
+		if l["gitlab-dind-executor.role"] != "helper" {
+			continue
+		}
+		if out, err := exec.CommandContext(t.Context(), "docker", "exec", name, "touch", path).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
 		}
 	}
-	if out, err := exec.CommandContext(t.Context(), "docker", "exec", id, "touch", path).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+}
+
+// A mirror that has failed before a job: the job is no later than by a second,
+// and has a mirror again where a start mends it.
+func TestAMirrorThatFailedBeforeAJob(t *testing.T) {
+	h := startHub(t, "")
+	h.set(t, "[sidecar]\n", "registry_mirrors = [\"https://"+h.Host+"\"]\n")
+	if said := h.command(t, "mirror", "start"); !strings.Contains(said, " at http://") {
+		t.Errorf("mirror start: %s", said)
+	}
+	usual := prepareOf(runJobUnchecked(t, world.Job(seesMirror, pullsBusybox), under(h.settings)).succeeded().saysNot("warning").says("mirrors [http://"))
+	for _, c := range []struct {
+		name string
+		harm func(context.Context, string) error
+		says []string
+	}{
+		{"killed", signalled("KILL"), []string{"mirrors [http://"}},
+		{"paused", world.Engine.ContainerPause, []string{"warning: this job does without the registry mirror: ", " is paused (docker unpause ", "mirrors [https://"}},
+		{"hung", func(ctx context.Context, id string) error {
+			if err := world.Engine.ContainerUnpause(ctx, id); err != nil {
+				return err
+			}
+			return world.Engine.ContainerKill(ctx, id, "STOP")
+		}, []string{"warning: this job does without the registry mirror: it does not answer", "gitlab-dind-executor mirror remove", "mirrors [https://"}},
+	} {
+		if err := c.harm(t.Context(), h.mirror(t).ID); err != nil {
+			t.Fatal(err)
+		}
+		r := runJobUnchecked(t, world.Job(seesMirror, pullsBusybox), under(h.settings)).succeeded().quietCleanup().says(c.says...).says("\nthere it is\n")
+		took := prepareOf(r)
+		t.Logf("prepare with a mirror that is %s: %s, usually %s", c.name, took, usual)
+		if took > usual+2*time.Second { // one for a busy machine
+			t.Errorf("prepare with a mirror that is %s took %s, usually %s", c.name, took, usual)
+		}
+	}
+}
+
+// prepareOf is how long a job's prepare took.
+func prepareOf(r ran) time.Duration {
+	for _, p := range r.Phases {
+		if p.Kind == local.Prepare {
+			return p.Duration
+		}
+	}
+	return 0
+}
+
+func TestJobsAtOnceMakeOneMirror(t *testing.T) {
+	h := startHub(t, "")
+	var all []func()
+	for range 3 {
+		job, finish := startJob(t.Context(), t, world.Job(seesMirror), under(h.settings))
+		all = append(all, func() { finish(job.Wait()).succeeded().quietCleanup().says("mirrors [") })
+	}
+	for _, wait := range all {
+		wait()
+	}
+	h.mirror(t)
+}
+
+// A mirror that stores too much goes with the last job that has it, and so does
+// one of settings that hold no more.
+func TestAMirrorIsReplaced(t *testing.T) {
+	h := startHub(t, "")
+	p := world.Job(seesMirror, pullsBusybox, `echo holds it`, `until [ -e /builds/go ]; do sleep 0.1; done`)
+	var log *buffer
+	job, finish := startJob(t.Context(), t, p, under(h.settings), func(r *local.Runner) { log = r.Log.(*buffer) })
+	log.waitFor(t, job, "\nholds it\n")
+	first := h.mirror(t)
+	b, err := os.ReadFile(h.settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	small := hub{settings: filepath.Join(t.TempDir(), "dind.toml")}
+	if err := os.WriteFile(small.settings, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	small.set(t, "[mirror]\n", "max_size = \"1k\"\n")
+	if said := small.command(t, "gc", "--dry-run"); !strings.HasPrefix(said, "would remove mirror "+first.Names[0][1:]+": it stores ") {
+		t.Errorf("gc --dry-run: %s", said)
+	}
+	if said := small.command(t, "gc"); !strings.HasPrefix(said, "no new job gets mirror "+first.Names[0][1:]+": it stores ") {
+		t.Errorf("gc: %s", said)
+	}
+	small.command(t, "mirror", "start")
+	if said := small.command(t, "mirror", "status"); strings.Count(said, "\n") != 2 || !strings.Contains(said, "1 jobs, to be removed") || !strings.Contains(said, "0 jobs, the settings'") {
+		t.Errorf("mirror status: %s", said)
+	}
+	touchInHelper(t, "/builds/go")
+	finish(job.Wait()).succeeded().quietCleanup()
+	h.command(t, "gc")
+	if second := h.mirror(t); second.ID == first.ID {
+		t.Error("the old mirror is left")
+	}
+	gc(t) // of settings without a mirror
+	if left := mirrors(t); len(left) != 0 {
+		t.Errorf("%d mirrors are left", len(left))
+	}
+}
+
+// A firewall between jobs and their host that lets the mirror's port through, or
+// does not.
+func TestAMirrorBehindAFirewall(t *testing.T) {
+	h := startHub(t, "")
+	h.set(t, "[sidecar]\n", "registry_mirrors = [\"https://"+h.Host+"\"]\n")
+	h.set(t, "[network]\n", "pool = \""+firewalledPool+"\"\n")
+	h.command(t, "mirror", "start")
+	at := func(host string) string {
+		return net.JoinHostPort(h.Addr.String(), host[strings.LastIndex(host, ":")+1:])
+	}
+	mirror := net.JoinHostPort(h.Addr.String(), fmt.Sprint(h.mirror(t).Ports[0].PublicPort))
+	usual := []string{at(world.Registry.Host), at(h.Host), at(world.Git.Base)}
+	for _, c := range []struct {
+		allow []string
+		says  string
+	}{{usual, "mirrors [https://"}, {append(usual, mirror), "mirrors [http://" + mirror}} {
+		if _, err := asRoot(t.Context(), recipe(t, 0, c.allow...)); err != nil {
+			t.Fatal(err)
+		}
+		runJobUnchecked(t, world.Job(seesMirror, pullsBusybox), under(h.settings)).succeeded().says(c.says, "there it is")
+		if _, err := asRoot(t.Context(), recipe(t, 1)); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -15,6 +15,7 @@ func (e *Engine) api() map[string]http.HandlerFunc {
 		"GET /info":                    e.info,
 		"GET /networks":                e.listNetworks,
 		"POST /networks/create":        e.createNetwork,
+		"GET /networks/{id}":           e.inspectNetwork,
 		"DELETE /networks/{id}":        e.removeNetwork,
 		"GET /volumes":                 e.listVolumes,
 		"POST /volumes/create":         e.createVolume,
@@ -28,6 +29,7 @@ func (e *Engine) api() map[string]http.HandlerFunc {
 		"POST /containers/{id}/start":  e.startContainer,
 		"POST /containers/{id}/kill":   e.killContainer,
 		"POST /containers/{id}/wait":   e.waitContainer,
+		"POST /containers/{id}/rename": e.renameContainer,
 		"GET /containers/{id}/logs":    e.logs,
 		"GET /containers/{id}/archive": e.readArchive,
 		"PUT /containers/{id}/archive": e.writeArchive,
@@ -91,6 +93,17 @@ func (e *Engine) createNetwork(w http.ResponseWriter, r *http.Request) {
 	}
 	e.networks = append(e.networks, n)
 	reply(w, http.StatusCreated, map[string]string{"Id": n.ID})
+}
+
+// inspectNetwork knows the default bridge, which it never lists.
+func (e *Engine) inspectNetwork(w http.ResponseWriter, r *http.Request) {
+	if r.PathValue("id") != "bridge" {
+		refuse(w, http.StatusNotFound, "network "+r.PathValue("id")+" not found")
+		return
+	}
+	reply(w, http.StatusOK, map[string]any{
+		"Id": "bridge", "Name": "bridge", "IPAM": map[string]any{"Config": []any{map[string]any{"Subnet": "172.17.0.0/16"}}},
+	})
 }
 
 func (e *Engine) removeNetwork(w http.ResponseWriter, r *http.Request) {

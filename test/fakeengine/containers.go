@@ -32,8 +32,11 @@ func (e *Engine) listContainers(w http.ResponseWriter, r *http.Request) {
 }
 
 func state(c *Container) string {
-	if c.running {
+	switch {
+	case c.running:
 		return "running"
+	case !c.started:
+		return "created"
 	}
 	return "exited"
 }
@@ -60,7 +63,7 @@ func (e *Engine) createContainer(w http.ResponseWriter, r *http.Request) {
 	case e.container(name) != nil:
 		refuse(w, http.StatusConflict, `Conflict. The container name "/`+name+`" is already in use`)
 		return
-	case !slices.ContainsFunc(e.networks, func(n *Network) bool { return n.Name == network }):
+	case network != "bridge" && !slices.ContainsFunc(e.networks, func(n *Network) bool { return n.Name == network }):
 		refuse(w, http.StatusNotFound, "network "+network+" not found")
 		return
 	}
@@ -93,8 +96,15 @@ func (e *Engine) inspectContainer(w http.ResponseWriter, r *http.Request) {
 			"Id": c.ID, "Name": "/" + c.Name, "Image": c.Image,
 			"State":           map[string]any{"Running": c.running, "Status": state(c), "ExitCode": c.code},
 			"Config":          map[string]any{"Image": c.Image, "Labels": c.Labels},
-			"NetworkSettings": map[string]any{"Networks": map[string]any{}},
+			"NetworkSettings": map[string]any{"Networks": map[string]any{}, "Ports": c.Host["PortBindings"]},
 		})
+	})
+}
+
+func (e *Engine) renameContainer(w http.ResponseWriter, r *http.Request) {
+	e.with(w, r, func(c *Container) {
+		c.Name = r.URL.Query().Get("name")
+		w.WriteHeader(http.StatusNoContent)
 	})
 }
 

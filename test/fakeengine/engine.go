@@ -154,7 +154,7 @@ func (e *Engine) Objects() []string {
 // id makes an id; e.mu is held.
 func (e *Engine) id() string {
 	e.serial++
-	return fmt.Sprintf("%064x", e.serial)
+	return fmt.Sprintf("%012x%052x", e.serial, 0) // short ids differ, too
 }
 
 func reply(w http.ResponseWriter, status int, body any) {

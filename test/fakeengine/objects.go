@@ -20,6 +20,8 @@ type Container struct {
 	// volumes are those it mounts.
 	volumes []string
 	running bool
+	// started says that it ran at some time.
+	started bool
 	code    int
 	// ended is closed when it exits, removed when it is gone.
 	ended, removed chan struct{}
@@ -159,7 +161,7 @@ func newContainer(id, name string, labels map[string]string) *Container {
 	return c
 }
 
-func (c *Container) start() { c.running, c.ended = true, make(chan struct{}) }
+func (c *Container) start() { c.running, c.started, c.ended = true, true, make(chan struct{}) }
 
 func (c *Container) remove() {
 	c.Exit(137)

@@ -1,0 +1,157 @@
+package driver
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/test/fakeengine"
+)
+
+const mirrorPassword = "correct horse"
+
+// fakeMirror is the plan of a mirror and an engine that has its image.
+func fakeMirror(t *testing.T) (*fakeengine.Engine, *Driver, plan.Mirror) {
+	t.Helper()
+	s := config.Default()
+	s.Mirror.Enabled, s.Mirror.Username, s.Mirror.Port = true, "someone", 5017
+	m := plan.BuildMirror(s, plan.NewSecret(mirrorPassword), nil)
+	e, d := fakeHost(t, nil)
+	e.AddImage(m.Image.Name, fakeengine.Image{Volumes: []string{"/var/lib/registry"}})
+	return e, d, m
+}
+
+func TestJobsAtOnceShareAMirror(t *testing.T) {
+	e, d, m := fakeMirror(t)
+	ids := make([]string, 8)
+	var all sync.WaitGroup
+	for i := range ids {
+		all.Go(func() {
+			access, err := d.Mirror(t.Context(), m)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			ids[i] = access.ID + " " + access.URL
+		})
+	}
+	all.Wait()
+	if len(slices.Compact(ids)) != 1 || !strings.HasSuffix(ids[0], " http://172.17.0.1:5017") {
+		t.Errorf("the jobs have the mirrors %q", ids)
+	}
+	if made := e.Objects(); len(made) != 2 || made[0] != "container "+m.Name || !strings.HasPrefix(made[1], "volume dind-mirror-") {
+		t.Errorf("made %q", made)
+	}
+	if n := e.Count("POST /containers/{id}/kill") + e.Count("DELETE /containers/{id}"); n > 0 {
+		t.Errorf("%d ends of containers", n)
+	}
+}
+
+func TestTheMirrorsPasswordIsInItsFileAlone(t *testing.T) {
+	e, d, m := fakeMirror(t)
+	if _, err := d.Mirror(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	c := e.Container(m.Name)
+	if c == nil {
+		t.Fatal("no mirror")
+	}
+	if text := fmt.Sprintf("%v %v %v %v", c.Name, c.Labels, c.Config, c.Host); strings.Contains(text, mirrorPassword) {
+		t.Errorf("the engine tells it: %s", text)
+	}
+	if text := fmt.Sprintf("%v %+v %#v", m, m, m); strings.Contains(text, mirrorPassword) {
+		t.Errorf("a message tells it: %s", text)
+	}
+	if c.Labels[labelSandbox] != "" || c.Labels[labelRole] != "mirror" || c.Labels[labelScope] != "https://registry-1.docker.io" {
+		t.Errorf("labels %v", c.Labels)
+	}
+}
+
+func TestWithoutItsImageTheMirrorIsLeftToAnother(t *testing.T) {
+	e, d, m := fakeMirror(t)
+	m.Image.Name = "registry.example.com/registry:2"
+	if _, err := d.Mirror(t.Context(), m); !errors.Is(err, ErrNoMirror) {
+		t.Errorf("the error is %v", err)
+	}
+	if made := e.Objects(); len(made) != 0 || e.Count("POST /images/create") != 0 {
+		t.Errorf("made %q", made)
+	}
+	if _, err := d.StartMirror(t.Context(), m, quiet); err != nil {
+		t.Error(err)
+	}
+	if e.Container(m.Name) == nil || e.Count("POST /images/create") != 1 {
+		t.Errorf("made %q", e.Objects())
+	}
+}
+
+// Whatever the engine does, a job waits for no more than patience.
+func TestAJobDoesNotWaitForAMirror(t *testing.T) {
+	shortly(t, &createBound, 400*time.Millisecond)
+	shortly(t, &mirrorPatience, 100*time.Millisecond)
+	for kind, answer := range map[string]fakeengine.Answer{
+		"is refused":  fakeengine.Refuse(500, "the engine is in a bad way"),
+		"is nonsense": fakeengine.Nonsense(), "hangs": fakeengine.Hang(), "is cut off": fakeengine.Drop(),
+	} {
+		for _, call := range []string{
+			"GET /images/{name...}", "GET /networks/{id}", "POST /containers/create",
+			"GET /containers/{id}/json", "PUT /containers/{id}/archive", "POST /containers/{id}/start",
+		} {
+			if slices.Contains(wordless, call) && (kind == "is nonsense" || kind == "is cut off") {
+				continue
+			}
+			t.Run(call+" "+kind, func(t *testing.T) {
+				e, d, m := fakeMirror(t)
+				e.Always(call, answer)
+				began := time.Now()
+				if access, err := d.Mirror(t.Context(), m); err == nil {
+					t.Errorf("no error, but %+v", access)
+				}
+				if took := time.Since(began); took > time.Second {
+					t.Errorf("it took %s", took)
+				}
+				// The next hook goes on from there.
+				e.Always(call, func(_ *fakeengine.Engine, w http.ResponseWriter, r *http.Request, next http.HandlerFunc) { next(w, r) })
+				if _, err := d.StartMirror(t.Context(), m, quiet); err != nil {
+					t.Errorf("the next time: %v", err)
+				}
+			})
+		}
+	}
+}
+
+func TestWhichMirrorsASweepTakes(t *testing.T) {
+	e, d, _ := fakeMirror(t)
+	add := func(name string) string {
+		e.AddContainer(name, map[string]string{labelRole: "mirror"}, true)
+		return e.Container(name).ID
+	}
+	add("dind-mirror-current")
+	add("dind-mirror-unused")
+	used := add("dind-mirror-used")
+	e.AddContainer("somebody's", nil, true)
+	e.AddContainer("dind-0123456789ab-sidecar", map[string]string{labelSandbox: "0123456789ab", labelMirror: used[:12]}, true)
+	for _, dryRun := range []bool{true, false} {
+		verdicts, err := d.SweepMirrors(t.Context(), "dind-mirror-current", 0, true, dryRun)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []MirrorVerdict{
+			{"dind-mirror-unused", "its settings hold no more", true},
+			{"dind-mirror-used", "its settings hold no more", false},
+		}
+		if !slices.Equal(verdicts, want) {
+			t.Errorf("dry run %t: %+v", dryRun, verdicts)
+		}
+	}
+	want := []string{"container dind-0123456789ab-sidecar", "container dind-mirror-current", "container dind-mirror-used-" + used[:12], "container somebody's"}
+	if got := slices.Sorted(slices.Values(e.Objects())); !slices.Equal(got, want) {
+		t.Errorf("left: %q", got)
+	}
+}
