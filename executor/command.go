@@ -95,6 +95,7 @@ func (c *call) root() *cobra.Command {
 		c.gcCommand(),
 		c.poolCommand(),
 		c.mirrorCommand(),
+		c.prepullCommand(),
 		c.settingsCommand(),
 		c.explainCommand(),
 	)

@@ -25,11 +25,13 @@ func TestSystemdUnits(t *testing.T) {
 		t.Error("the hooks look elsewhere than where the socket's unit listens")
 	}
 	for name, part := range map[string]string{
-		"gitlab-dind-executor-gc.service":    "\nExecStart=/usr/local/bin/gitlab-dind-executor gc --caches\n",
-		"gitlab-dind-executor-gc.timer":      "\nOnCalendar=hourly\n",
-		"gitlab-dind-executor-pool.service":  "\nExecStart=/usr/local/bin/gitlab-dind-executor pool fill\n",
-		"gitlab-dind-executor-pool@.service": "\nStandardInput=socket\n",
-		"gitlab-dind-executor-pool.socket":   "\nAccept=yes\n",
+		"gitlab-dind-executor-gc.service":      "\nExecStart=/usr/local/bin/gitlab-dind-executor gc --caches\n",
+		"gitlab-dind-executor-gc.timer":        "\nOnCalendar=hourly\n",
+		"gitlab-dind-executor-pool.service":    "\nExecStart=/usr/local/bin/gitlab-dind-executor pool fill\n",
+		"gitlab-dind-executor-pool@.service":   "\nStandardInput=socket\n",
+		"gitlab-dind-executor-pool.socket":     "\nAccept=yes\n",
+		"gitlab-dind-executor-prepull.service": "\nExecStart=/usr/local/bin/gitlab-dind-executor prepull\n",
+		"gitlab-dind-executor-prepull.timer":   "\nOnCalendar=*-*-* 04:00\n",
 	} {
 		b, err := os.ReadFile(filepath.Join("../scripts/systemd", name))
 		if err != nil {

@@ -1,7 +1,5 @@
 package plan
 
-import "strings"
-
 // helperTool is the Runner's own program under the name by which scripts call
 // it for caches and artifacts.
 const helperTool = "/usr/local/bin/gitlab-runner"
@@ -21,11 +19,8 @@ type HostFile struct {
 }
 
 func (pl *planner) helper() (Container, error) {
-	name, version := pl.s.Helper.Image, pl.job.RunnerVersion
-	if version == "" { // a development build: no image has its version
-		name = strings.NewReplacer("v{version}", "latest", "{version}", "latest").Replace(name)
-	}
-	name = strings.NewReplacer("{version}", version, "{arch}", pl.facts.Arch).Replace(name)
+	version := pl.job.RunnerVersion
+	name := helperName(pl.s.Helper.Image, version, pl.facts.Arch)
 	image, err := pl.image(Image{Name: name}, helperImage)
 	c := Container{
 		Role: RoleHelper, Image: image,

@@ -81,18 +81,11 @@ func withoutPort443(host string) string { return strings.TrimSuffix(host, ":443"
 // Registries are the hosts that the job's images come from, without repeats:
 // those that credential helpers are asked about.
 func Registries(s config.Settings, job Job) []string {
-	names := []string{job.Image.Name, s.Job.Image, s.Sidecar.Image, s.Helper.Image}
+	names := []string{job.Image.Name, s.Job.Image, s.Sidecar.Image, helperName(s.Helper.Image, "0", "x")}
 	for _, svc := range job.Services {
 		names = append(names, svc.Name)
 	}
-	var hosts []string
-	for _, n := range names {
-		named, err := reference.ParseNormalizedNamed(strings.NewReplacer("{version}", "0", "{arch}", "x").Replace(n))
-		if err == nil && !slices.Contains(hosts, reference.Domain(named)) {
-			hosts = append(hosts, reference.Domain(named))
-		}
-	}
-	return hosts
+	return Hosts(names)
 }
 
 // refused says which setting keeps an image from being what a pipeline wants,
