@@ -24,6 +24,8 @@ var admissionEvery = time.Second
 // where a local engine keeps its data. Layers that no job uses go before a job
 // waits for disk. say gets one line if that takes a wait.
 func (d *Driver) Admit(ctx context.Context, a config.Admission, dataRoot string, say func(string)) error {
+	ctx, end := span(ctx, "admission")
+	defer end()
 	drop := func() bool {
 		dropped, err := d.dropLayers(ctx, time.Now())
 		return dropped && err == nil // else it is the wait that ends in an error

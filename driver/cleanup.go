@@ -52,6 +52,8 @@ func (d *Driver) CleanupPatiently(ctx context.Context, job string) (rest bool, e
 // the engine carries out the one that it works at and forgets those that wait
 // behind it.
 func (d *Driver) cleanup(ctx context.Context, job string, patience time.Duration) (rest bool, err error) {
+	ctx, end := span(ctx, "remove the job's sandboxes")
+	defer end()
 	ids, err := d.ofJob(ctx, job)
 	if err != nil {
 		return false, err

@@ -26,6 +26,8 @@ const mtuOption = "com.docker.network.driver.mtu"
 // Facts finds out about the engine and this host what a plan needs. Sandbox,
 // owner and start are the caller's to fill in.
 func (d *Driver) Facts(ctx context.Context) (plan.Facts, error) {
+	ctx, end := span(ctx, "facts")
+	defer end()
 	if err := d.greet(ctx); err != nil {
 		return plan.Facts{}, err
 	}

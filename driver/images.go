@@ -32,6 +32,8 @@ type images struct {
 
 // ensure returns the image after its first policy that works.
 func (im *images) ensure(ctx context.Context, ref plan.ImageRef) (image.InspectResponse, error) {
+	ctx, end := span(ctx, "image "+ref.Name)
+	defer end()
 	key := strings.Join(append([]string{ref.Name, ref.Platform}, ref.Policies...), "\x00")
 	v, err, _ := im.flights.Do(key, func() (any, error) {
 		if img, ok := im.there.Load(key); ok {

@@ -47,6 +47,8 @@ var mirrorPort = nat.Port(strconv.Itoa(plan.MirrorPort) + "/tcp")
 // without; with ErrNoMirror, StartMirror should be run where it may take its
 // time.
 func (d *Driver) Mirror(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess, error) {
+	ctx, end := span(ctx, "mirror")
+	defer end()
 	if err := d.greet(ctx); err != nil {
 		return nil, err
 	}

@@ -30,6 +30,8 @@ const progressEvery = 10 * time.Second
 // pull fetches an image, again after a pause when the network or the registry
 // failed, and says so with the time it took and the digest.
 func (im *images) pull(ctx context.Context, ref plan.ImageRef) error {
+	ctx, end := span(ctx, "pull "+ref.Name)
+	defer end()
 	ctx, cancel := context.WithTimeout(ctx, im.timeout)
 	defer cancel()
 	im.say("pulling " + ref.Name)

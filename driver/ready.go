@@ -40,6 +40,8 @@ const (
 // container, or the engine is remote), by docker version in the sidecar. It
 // fails at once when the sidecar exits.
 func (d *Driver) waitReady(ctx context.Context, id string, p *plan.Plan, certs *certificates) (Ready, error) {
+	ctx, end := span(ctx, "wait for the docker daemon")
+	defer end()
 	exits, waitErrs := d.api.ContainerWait(ctx, id, container.WaitConditionNotRunning)
 	c, err := d.api.ContainerInspect(ctx, id)
 	if err != nil {
@@ -68,6 +70,7 @@ func (d *Driver) waitReady(ctx context.Context, id string, p *plan.Plan, certs *
 	}()
 	select {
 	case r := <-answered:
+		d.traceBoot(ctx, c)
 		return r, nil
 	case exit := <-exits:
 		return Ready{}, d.sidecarDied(ctx, id, p, exit.StatusCode)

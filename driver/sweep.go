@@ -43,6 +43,8 @@ const overdue = 24 * time.Hour
 // how long a prepare may take at most. The answer lists all sandboxes there
 // are, by id; the error joins what could not be looked at or removed.
 func (d *Driver) Sweep(ctx context.Context, now time.Time, bound time.Duration, dryRun bool) ([]Verdict, error) {
+	ctx, end := span(ctx, "sweep")
+	defer end()
 	found, err := d.list(ctx, labelled(labelSandbox))
 	if err != nil {
 		return nil, err

@@ -24,6 +24,8 @@ type call struct {
 	exit           exit
 	log            *jobLog
 	settingsFile   string
+	traceFile      string
+	timeline       *timeline
 }
 
 // Main runs the program and returns its exit code, which is always one that
@@ -48,6 +50,7 @@ func Main(args, environ []string, stdout, stderr io.Writer) (code int) {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	defer c.endTrace()
 	return c.code(root.ExecuteContext(context.Background()))
 }
 
@@ -86,6 +89,8 @@ func (c *call) root() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.PersistentFlags().StringVar(&c.settingsFile, "settings", "", "settings `FILE` (default "+config.DefaultPath+")")
+	root.PersistentFlags().StringVar(&c.traceFile, "trace", "", "append a timeline that Perfetto opens to a `FILE`, or to a file for each job in a directory (default $"+envTrace+")")
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return c.traced(cmd) }
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		c.hook("config", "config", "Answer the Runner's config call", cobra.NoArgs, c.configHook),

@@ -1,0 +1,65 @@
+package driver
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/pkg/stdcopy"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// span begins a span of the timeline, if one is written; the engine's client
+// makes one of each call by itself.
+func span(ctx context.Context, name string) (context.Context, func()) {
+	ctx, s := otel.Tracer("").Start(ctx, name)
+	return ctx, func() { s.End() }
+}
+
+// bootMarks are parts of the lines that containerd's and dockerd's boots go by,
+// in their order, and what ends with each.
+var bootMarks = [][2]string{
+	{"Starting up", "boot: entrypoint and containerd"},
+	{"Loading containers: start", "boot: dockerd until its storage is ready"},
+	{"Loading containers: done", "boot: networks and containers"},
+	{"API listen on", "boot: until the API listens"},
+}
+
+// traceBoot adds the phases of the inner daemon's boot, by its own log, to a
+// timeline. Nothing is asked where none is written.
+func (d *Driver) traceBoot(ctx context.Context, c container.InspectResponse) {
+	if !trace.SpanFromContext(ctx).IsRecording() || c.ContainerJSONBase == nil || c.State == nil {
+		return
+	}
+	begin, err := time.Parse(time.RFC3339Nano, c.State.StartedAt)
+	if err != nil {
+		return
+	}
+	stream, err := d.api.ContainerLogs(ctx, c.ID, container.LogsOptions{ShowStdout: true, ShowStderr: true, Timestamps: true})
+	if err != nil {
+		return
+	}
+	defer stream.Close()
+	var log bytes.Buffer
+	_, _ = stdcopy.StdCopy(&log, &log, io.LimitReader(stream, 1<<20))
+	lines := bufio.NewScanner(&log)
+	for lines.Scan() {
+		stamp, line, _ := strings.Cut(lines.Text(), " ")
+		at, err := time.Parse(time.RFC3339Nano, stamp)
+		if err != nil {
+			continue
+		}
+		for _, mark := range bootMarks {
+			if strings.Contains(line, mark[0]) {
+				_, s := otel.Tracer("").Start(ctx, mark[1], trace.WithTimestamp(begin))
+				s.End(trace.WithTimestamp(at))
+				begin = at
+			}
+		}
+	}
+}
