@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -18,7 +17,6 @@ import (
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
-	"gitlab-dind-executor/fault"
 )
 
 // poolSocket is where systemd takes the plans of sandboxes to make, if its unit is
@@ -32,8 +30,6 @@ const (
 	fillBound = 15 * time.Minute
 	// maxPlan bounds what is read of a plan.
 	maxPlan = 4 << 20
-	// versionBound is how long the Runner may take to tell its version.
-	versionBound = 10 * time.Second
 )
 
 func (c *call) poolCommand() *cobra.Command {
@@ -70,7 +66,7 @@ func (c *call) poolFill() *cobra.Command {
 			if fromStdin {
 				p, err = planFrom(ctx, os.Stdin)
 			} else {
-				p, err = defaultPlan(ctx, d, settings, version)
+				p, err = c.defaultPlan(ctx, d, settings, version)
 			}
 			if err != nil {
 				return err
@@ -176,10 +172,10 @@ func planFrom(ctx context.Context, r io.Reader) (*plan.Plan, error) {
 
 // defaultPlan is what a job gets that declares no dind service, or the default
 // one.
-func defaultPlan(ctx context.Context, d *driver.Driver, s config.Settings, version string) (*plan.Plan, error) {
+func (c *call) defaultPlan(ctx context.Context, d *driver.Driver, s config.Settings, version string) (*plan.Plan, error) {
 	if version == "" && strings.Contains(s.Helper.Image, "{version}") {
 		var err error
-		if version, err = runnerVersion(ctx); err != nil {
+		if version, err = runnerVersion(ctx, s.Helper.RunnerBinary); err != nil {
 			return nil, err
 		}
 	}
@@ -190,31 +186,13 @@ func defaultPlan(ctx context.Context, d *driver.Driver, s config.Settings, versi
 	if facts.RegistryCAs, err = registryCAs(s); err != nil {
 		return nil, err
 	}
+	facts.Mirror = c.mirror(ctx, d, s)
 	job := plan.Job{Timeout: s.Pool.JobTimeout.Std(), BuildsDir: buildsDir, CacheDir: cacheDir, RunnerVersion: version}
 	p, err := plan.Build(s, job, facts)
 	if err != nil {
 		return nil, err
 	}
 	return p.Ahead(), nil
-}
-
-// runnerVersion asks the Runner of this host.
-func runnerVersion(ctx context.Context) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, versionBound)
-	defer cancel()
-	out, err := exec.CommandContext(ctx, "gitlab-runner", "--version").Output()
-	for line := range strings.Lines(string(out)) {
-		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "Version" {
-			if v := strings.TrimSpace(value); released.MatchString(v) {
-				return v, nil
-			}
-		}
-	}
-	if err == nil {
-		err = errors.New("it tells none that is a release")
-	}
-	return "", fault.System(fmt.Errorf("the version of gitlab-runner, which chooses the helper image: %w", err),
-		"give it with --runner-version, or name a helper.image without {version} in the settings")
 }
 
 // fillBehind sees to it that another sandbox of the job's kind will wait: by

@@ -2,12 +2,8 @@ package executor
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os/exec"
-	"regexp"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,9 +12,6 @@ import (
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 )
-
-// versionBound is what a gitlab-runner may take to tell its version.
-const versionBound = 10 * time.Second
 
 // prepullCommand fetches the images of the settings ahead of the jobs.
 func (c *call) prepullCommand() *cobra.Command {
@@ -55,8 +48,7 @@ func (c *call) prepull(ctx context.Context, s config.Settings, d *driver.Driver,
 	}
 	if version == "" && strings.Contains(s.Helper.Image, "{version}") {
 		if version, err = runnerVersion(ctx, s.Helper.RunnerBinary); err != nil {
-			fail(fault.System(fmt.Errorf("image %s: the Runner's version is not known: %w", s.Helper.Image, err),
-				"say it: --runner-version 18.6.6, the first line of gitlab-runner --version"))
+			fail(err)
 			s.Helper.Image = ""
 		}
 	}
@@ -105,31 +97,4 @@ func (e environment) without(key string) environment {
 		}
 	}
 	return rest
-}
-
-var versionLine = regexp.MustCompile(`(?m)^Version:\s+(\S+)$`)
-
-// runnerVersion asks a gitlab-runner for its version: the one that is named, or
-// the first in PATH. A development build has none, "".
-func runnerVersion(ctx context.Context, binary string) (string, error) {
-	if binary == "" {
-		var err error
-		if binary, err = exec.LookPath("gitlab-runner"); err != nil {
-			return "", err
-		}
-	}
-	ctx, cancel := context.WithTimeout(ctx, versionBound)
-	defer cancel()
-	out, err := exec.CommandContext(ctx, binary, "--version").Output()
-	if err != nil {
-		return "", fmt.Errorf("%s --version: %w", binary, err)
-	}
-	m := versionLine.FindSubmatch(out)
-	if m == nil {
-		return "", errors.New(binary + " --version tells none")
-	}
-	if v := string(m[1]); released.MatchString(v) {
-		return v, nil
-	}
-	return "", nil
 }

@@ -48,8 +48,8 @@ func TestTheRunnersVersionForTheHelpersImage(t *testing.T) {
 	for name, c := range map[string]struct{ runner, image, log string }{
 		"a release":           {runner: "Version:      18.6.6\nGit revision: 1234\n", image: helperOf18},
 		"a development build": {runner: "Version:      18.7.0~pre.1\n", image: strings.TrimSuffix(helperOf18, "v18.6.6") + "latest"},
-		"no Runner here":      {log: "hint: say it: --runner-version"},
-		"not a Runner":        {runner: "hello\n", log: "gitlab-runner --version tells none"},
+		"no Runner here":      {log: "hint: give it with --runner-version"},
+		"not a Runner":        {runner: "hello\n", log: "helper image: it tells none"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

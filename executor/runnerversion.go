@@ -1,0 +1,41 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"regexp"
+	"time"
+
+	"gitlab-dind-executor/fault"
+)
+
+// versionBound is how long the Runner may take to tell its version.
+const versionBound = 10 * time.Second
+
+var versionLine = regexp.MustCompile(`(?m)^Version:\s+(\S+)$`)
+
+// runnerVersion asks a gitlab-runner of this host for its version, which chooses
+// the helper image: the one that is named, or for "" the first in PATH. A
+// development build has none, "", as for jobs.
+func runnerVersion(ctx context.Context, binary string) (string, error) {
+	if binary == "" {
+		binary = "gitlab-runner"
+	}
+	ctx, cancel := context.WithTimeout(ctx, versionBound)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, binary, "--version").Output()
+	m := versionLine.FindSubmatch(out)
+	if err == nil && m == nil {
+		err = errors.New("it tells none")
+	}
+	if err != nil {
+		return "", fault.System(fmt.Errorf("the version of gitlab-runner, which chooses the helper image: %w", err),
+			"give it with --runner-version, or name a helper.image without {version} in the settings")
+	}
+	if v := string(m[1]); released.MatchString(v) {
+		return v, nil
+	}
+	return "", nil
+}
