@@ -61,7 +61,7 @@ func TestTheHooksOfAJobWriteOneTimeline(t *testing.T) {
 				lanes[lane] = ev.Time + ev.Took
 			}
 			for _, want := range []string{
-				"config", "prepare", "cleanup", "process_name", "facts", "image docker:dind", "pull docker:dind", "wait for the docker daemon",
+				"config", "prepare", "cleanup", "process_name", "facts", "image docker:dind", "pull docker:dind",
 				"POST /networks/create", "POST /containers/create", "PUT /containers/{id}/archive", "POST /containers/{id}/start",
 				"GET /images/{id}/json", "DELETE /networks/{id}",
 			} {

@@ -316,3 +316,17 @@ func TestAMirrorOnAnEngineElsewhere(t *testing.T) {
 	}
 	runJobUnchecked(t, world.Job(seesMirror, pullsBusybox), under(h.settings)).succeeded().says("mirrors [https://", "there it is")
 }
+
+func TestASandboxMadeAheadHasTheMirror(t *testing.T) {
+	h := startHub(t, "\n[pool]\nsize = 1\n")
+	waiting := &pool{t, h.settings}
+	t.Cleanup(func() {
+		waiting.rest()
+		waiting.command("drain")
+	})
+	waiting.command("fill")
+	if said := h.command(t, "mirror", "status"); !strings.Contains(said, "1 jobs, the settings'") {
+		t.Errorf("mirror status: %s", said)
+	}
+	runJobUnchecked(t, world.Job(seesMirror, pullsBusybox), under(h.settings)).succeeded().says("(warm)", "mirrors [http://", "there it is")
+}
