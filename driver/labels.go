@@ -40,6 +40,8 @@ const (
 	labelOf = labelPrefix + "of"
 	// labelMirror is on a sidecar: the mirror that it uses.
 	labelMirror = labelPrefix + "mirror"
+	// labelRemote is the URL of the registry behind a mirror.
+	labelRemote = labelPrefix + "remote"
 )
 
 // common are what everything of ours carries.
@@ -96,7 +98,7 @@ func sidecarLabels(p *plan.Plan) map[string]string {
 // it has the label of none.
 func mirrorLabels(m plan.Mirror) map[string]string {
 	l := common(plan.RoleMirror)
-	l[labelScope] = m.Remote
+	l[labelRemote] = m.Remote
 	l[labelSpec] = m.Name
 	return l
 }

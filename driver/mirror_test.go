@@ -69,7 +69,7 @@ func TestTheMirrorsPasswordIsInItsFileAlone(t *testing.T) {
 	if text := fmt.Sprintf("%v %+v %#v", m, m, m); strings.Contains(text, mirrorPassword) {
 		t.Errorf("a message tells it: %s", text)
 	}
-	if c.Labels[labelSandbox] != "" || c.Labels[labelRole] != "mirror" || c.Labels[labelScope] != "https://registry-1.docker.io" {
+	if c.Labels[labelSandbox] != "" || c.Labels[labelRole] != "mirror" || c.Labels[labelRemote] != "https://registry-1.docker.io" {
 		t.Errorf("labels %v", c.Labels)
 	}
 }

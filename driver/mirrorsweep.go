@@ -64,7 +64,7 @@ func (d *Driver) Mirrors(ctx context.Context) ([]MirrorState, error) {
 		if len(c.Names) == 0 || len(c.ID) < 12 {
 			continue // it is being removed
 		}
-		s := MirrorState{Name: c.Names[0][1:], Remote: c.Labels[labelScope], State: c.State, Size: -1, id: c.ID}
+		s := MirrorState{Name: c.Names[0][1:], Remote: c.Labels[labelRemote], State: c.State, Size: -1, id: c.ID}
 		for _, p := range c.Ports {
 			if p.PublicPort != 0 {
 				s.Address = fmt.Sprintf("%s:%d", p.IP, p.PublicPort)
