@@ -237,7 +237,7 @@ func (prep *preparation) move(ctx context.Context, c *taken) (Ready, error) {
 	ready.Warm = true
 	answered := time.Now()
 	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return prep.startJob(gctx, c.job) })
+	g.Go(func() error { return prep.equipJob(gctx, c.job) })
 	g.Go(func() error {
 		return d.putFiles(gctx, c.sidecar, []file{{path: usedFile, mode: 0o644, content: []byte(p.Claim.Job + "\n")}})
 	})

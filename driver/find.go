@@ -13,23 +13,49 @@ import (
 // ErrGone says that a job has no container any more, or never had one.
 var ErrGone = errors.New("the job's container is gone")
 
-// jobContainer finds the container that carries the job's label and its
-// sandbox: all that the run hook has to go by.
-func (d *Driver) jobContainer(ctx context.Context, job string) (id, sandbox string, err error) {
+// jobContainers are those that the run hook has to do with.
+type jobContainers struct {
+	job container.Summary
+	// sandbox is the one that it is in.
+	sandbox string
+	// helper is a name or an id.
+	helper string
+}
+
+// containersOf finds a job's containers by its label: all that the run hook has
+// to go by. A helper that the job's claim has added, which has the job's cache,
+// comes before its sandbox's.
+func (d *Driver) containersOf(ctx context.Context, job string) (jobContainers, error) {
+	var found jobContainers
 	if err := d.greet(ctx); err != nil {
-		return "", "", err
+		return found, err
 	}
-	found, err := d.api.ContainerList(ctx, container.ListOptions{
-		All: true, Filters: labelled(labelJob+"="+job, labelRole+"="+string(plan.RoleJob)),
-	})
-	switch {
-	case err != nil:
-		return "", "", d.explain("looking for the job's container", err)
-	case len(found) == 0:
-		return "", "", fault.System(ErrGone,
+	list, err := d.api.ContainerList(ctx, container.ListOptions{All: true, Filters: labelled(labelJob + "=" + job)})
+	if err != nil {
+		return found, d.explain("looking for the job's container", err)
+	}
+	for _, c := range list {
+		switch plan.Role(c.Labels[labelRole]) {
+		case plan.RoleJob:
+			found.job, found.sandbox = c, c.Labels[labelSandbox]
+		case plan.RoleHelper:
+			found.helper = c.ID
+		}
+	}
+	if found.job.ID == "" {
+		return found, fault.System(ErrGone,
 			"something removed it: a `docker prune` on this host, or a second cleanup")
 	}
-	return found[0].ID, found[0].Labels[labelSandbox], nil
+	if found.helper == "" {
+		found.helper = objectName(found.sandbox, plan.RoleHelper)
+	}
+	return found, nil
+}
+
+// jobContainer finds a job's own container and its sandbox.
+func (d *Driver) jobContainer(ctx context.Context, job string) (id, sandbox string, err error) {
+	found, err := d.containersOf(ctx, job)
+	return found.job.ID, found.sandbox, err
 }
 
 // sidecarOf finds a job's sidecar, whose name depends on its data root; "" when

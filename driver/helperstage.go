@@ -13,37 +13,38 @@ import (
 
 // RunHelper runs a script of the helper side in the job's helper, after the
 // check of the Runner's program, if any. It returns the script's exit code. When
-// ctx ends, so does the script.
-func (d *Driver) RunHelper(ctx context.Context, job string, check *plan.ToolCheck, script []byte, out io.Writer) (int, error) {
-	_, sandbox, err := d.jobContainer(ctx, job)
+// ctx ends, so does the script. With startJob a job container that may start
+// early is started beside it.
+func (d *Driver) RunHelper(ctx context.Context, job string, startJob bool, check *plan.ToolCheck, script []byte, out io.Writer) (int, error) {
+	found, err := d.containersOf(ctx, job)
 	if err != nil {
 		return 0, err
 	}
-	helper, err := d.helperOf(ctx, job, sandbox)
-	if err != nil {
-		return 0, err
-	}
-	code, err := d.exec(ctx, helper, plan.HelperStage(check), bytes.NewReader(script), out)
+	started := make(chan struct{})
+	go func() {
+		defer close(started)
+		if startJob {
+			d.startEarly(ctx, found.job)
+		}
+	}()
+	defer func() { <-started }()
+	code, err := d.exec(ctx, found.helper, plan.HelperStage(check), bytes.NewReader(script), out)
 	if ctx.Err() != nil {
-		d.endStage(context.WithoutCancel(ctx), helper)
+		d.endStage(context.WithoutCancel(ctx), found.helper)
 		return 0, ctx.Err()
 	}
 	return code, err
 }
 
-// helperOf finds a job's helper: the one that its claim has added, which has the
-// job's cache, before its sandbox's.
-func (d *Driver) helperOf(ctx context.Context, job, sandbox string) (string, error) {
-	added, err := d.api.ContainerList(ctx, container.ListOptions{
-		All: true, Filters: labelled(labelJob+"="+job, labelRole+"="+string(plan.RoleHelper)),
-	})
-	switch {
-	case err != nil:
-		return "", d.explain("looking for the job's helper", err)
-	case len(added) > 0:
-		return added[0].ID, nil
+// startEarly starts a job container ahead of its first script, where it may. A
+// fault is the script's to tell, which starts it again.
+func (d *Driver) startEarly(ctx context.Context, job container.Summary) {
+	if job.Labels[labelEarly] == "" || job.State != container.StateCreated {
+		return
 	}
-	return objectName(sandbox, plan.RoleHelper), nil
+	ctx, cancel := uncut(ctx)
+	defer cancel()
+	_ = d.api.ContainerStart(ctx, job.ID, container.StartOptions{})
 }
 
 // endStage ends every process of the helper but its first, which goes on

@@ -128,7 +128,7 @@ func (prep *preparation) build(ctx context.Context) (Ready, error) {
 		if !prep.waits() {
 			l[labelBooting] = "true"
 		}
-		return prep.container(ctx, p.Job.Container, objectName(p.Sandbox, plan.RoleJob), l, prep.behindSidecar(prep.startJob))
+		return prep.container(ctx, p.Job.Container, objectName(p.Sandbox, plan.RoleJob), l, prep.behindSidecar(prep.equipJob))
 	})
 	prep.startServices(ctx, g, svc)
 	err := g.Wait() // before ready is read
@@ -301,9 +301,9 @@ func startFault(image string, err error) error {
 	return err
 }
 
-// startJob puts the client's certificates into the job container and starts
-// it if it may start early.
-func (prep *preparation) startJob(ctx context.Context, id string) error {
+// equipJob puts the client's certificates into the job container, which is
+// started later: with the sources, or with its first script.
+func (prep *preparation) equipJob(ctx context.Context, id string) error {
 	var files []file
 	if prep.certs != nil {
 		for _, dir := range prep.p.Job.CertDirs {
@@ -311,13 +311,7 @@ func (prep *preparation) startJob(ctx context.Context, id string) error {
 		}
 	}
 	files = append(files, registryCAs(plan.ConfigDir, prep.p.Job.RegistryCAs)...)
-	if err := prep.d.putFiles(ctx, id, files); err != nil {
-		return err
-	}
-	if !prep.p.Job.Early {
-		return nil
-	}
-	return prep.d.start(prep.p.Job.Container)(ctx, id)
+	return prep.d.putFiles(ctx, id, files)
 }
 
 // startSidecar gives the inner daemon its files, starts it and waits until it

@@ -34,9 +34,25 @@ var endWait = 10 * time.Second
 // such stage, which may find the container started early. Both outputs go to
 // out as they come and in order. It returns the script's exit code.
 //
+// The script is not sent before gate has returned, if there is one; its error is
+// the stage's. It goes on while the container is started.
+//
 // When ctx ends, so does the script, by SIGTERM and then SIGKILL, and the
 // container can be used for the next stage.
-func (d *Driver) RunJob(ctx context.Context, job string, first bool, script []byte, out io.Writer) (int, error) {
+func (d *Driver) RunJob(ctx context.Context, job string, first bool, script []byte, gate func(context.Context) error, out io.Writer) (int, error) {
+	opening, shut := context.WithCancel(ctx)
+	opened, done := make(chan error, 1), make(chan struct{})
+	go func() {
+		defer close(done)
+		if gate == nil {
+			gate = func(context.Context) error { return nil }
+		}
+		opened <- gate(opening)
+	}()
+	defer func() {
+		shut()
+		<-done
+	}()
 	id, _, err := d.jobContainer(ctx, job)
 	if err != nil {
 		return 0, err
@@ -72,7 +88,7 @@ func (d *Driver) RunJob(ctx context.Context, job string, first bool, script []by
 		time.AfterFunc(endWait, cancel)
 	})
 	script = plan.ExportDirect(script, c.Config.Labels[labelDirect])
-	s := &stage{d: d, id: id, image: c.Config.Image, out: out}
+	s := &stage{d: d, id: id, image: c.Config.Image, opened: opened, out: out}
 	code, err := s.run(running, since, script)
 	if !stop() {
 		return 0, errors.Join(ctx.Err(), <-halted)
@@ -85,7 +101,9 @@ type stage struct {
 	d     *Driver
 	id    string
 	image string
-	out   io.Writer
+	// opened tells that the script may be sent, or why not.
+	opened <-chan error
+	out    io.Writer
 }
 
 func (s *stage) run(ctx context.Context, since string, script []byte) (int, error) {
@@ -165,6 +183,16 @@ func (s *stage) attach(ctx context.Context, opts container.AttachOptions) (types
 	return hijack(ctx, func() (types.HijackedResponse, error) { return s.d.api.ContainerAttach(ctx, s.id, opts) })
 }
 
+// open waits until the script may be sent.
+func (s *stage) open(ctx context.Context) error {
+	select {
+	case err := <-s.opened:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // attached sends the script to the waiting shell and copies what it says. The
 // log is of no use here: it holds back lines that have no end yet.
 func (s *stage) attached(ctx context.Context, script []byte, exits <-chan container.WaitResponse, errs <-chan error) (int, error) {
@@ -173,6 +201,9 @@ func (s *stage) attached(ctx context.Context, script []byte, exits <-chan contai
 		return 0, s.d.explain("attaching to the job container", err)
 	}
 	defer conn.Close()
+	if err := s.open(ctx); err != nil {
+		return 0, err
+	}
 	arrived := newMarkerWriter(s.out, plan.ScriptMarker)
 	copied := make(chan error, 1)
 	go func() {
@@ -202,6 +233,9 @@ func (s *stage) logged(ctx context.Context, script []byte, logDone <-chan error,
 		return 0, s.d.explain("attaching to the job container", err)
 	}
 	defer conn.Close()
+	if err := s.open(ctx); err != nil {
+		return 0, err
+	}
 	go func() {
 		_, _ = conn.Conn.Write(script)
 		_ = conn.CloseWrite()

@@ -16,7 +16,7 @@ func TestAStageEndsWhenTheEngineBreaksOffTheLog(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	_, err := d.RunJob(ctx, p.Claim.Job, true, []byte("true"), &bytes.Buffer{})
+	_, err := d.RunJob(ctx, p.Claim.Job, true, []byte("true"), nil, &bytes.Buffer{})
 	if err == nil || !strings.Contains(err.Error(), "broke off the job container's log") {
 		t.Fatalf("error %v, want one about the log", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"gitlab.com/gitlab-org/gitlab-runner/executors/custom/api"
@@ -29,6 +30,8 @@ const (
 	// afterScript cannot fail a job; lastStage is the last that the Runner runs.
 	afterScript = "after_script"
 	lastStage   = "cleanup_file_variables"
+	// sourcesStage leaves the engine time to start the job container beside.
+	sourcesStage = "get_sources"
 	// maxScript bounds a script; the Runner's are a few kilobytes.
 	maxScript = 256 << 20
 )
@@ -243,7 +246,7 @@ func (c *call) runStage(ctx context.Context, d *driver.Driver, job, stage string
 	} else {
 		used := make(chan string, 1)
 		go func() { used <- c.used(ctx, d, job, stage) }()
-		code, err = d.RunHelper(ctx, job, log.toolCheck(stage, c.env), script, io.MultiWriter(c.stdout, end))
+		code, err = d.RunHelper(ctx, job, stage == sourcesStage, log.toolCheck(stage, c.env), script, io.MultiWriter(c.stdout, end))
 		if line := <-used; line != "" && err == nil {
 			log.say(line)
 		}
@@ -269,30 +272,42 @@ func (c *call) runStage(ctx context.Context, d *driver.Driver, job, stage string
 // runJob runs a script of the build side, with what the services print between
 // if the job asks for it. The script's own output goes to end as well.
 func (c *call) runJob(ctx context.Context, d *driver.Driver, job, stage string, script []byte, bound time.Duration, end io.Writer) (int, error) {
-	out := c.stdout
+	stdout := &shared{out: c.stdout}
+	var out io.Writer = stdout
 	if debug, err := strconv.ParseBool(c.env[envVariable+"CI_DEBUG_SERVICES"]); err == nil && debug {
-		logs := d.FollowServices(ctx, job, c.stdout, c.log.ofService)
+		logs := d.FollowServices(ctx, job, stdout, c.log.ofService)
 		defer logs.End(ctx)
 		out = logs.Out()
 	}
 	first := stage == "build_script" || stage == "step_script"
+	var daemon func(context.Context) error
 	if first {
-		if err := c.awaitDaemon(ctx, d, job, bound); err != nil {
-			return 0, err
-		}
+		log := &jobLog{out: stdout, colour: c.log.colour}
+		daemon = func(ctx context.Context) error { return awaitDaemon(ctx, d, job, bound, log) }
 	}
-	return d.RunJob(ctx, job, first, script, io.MultiWriter(out, end))
+	return d.RunJob(ctx, job, first, script, daemon, io.MultiWriter(out, end))
+}
+
+// shared lets several write, each piece as a whole.
+type shared struct {
+	mu  sync.Mutex
+	out io.Writer
+}
+
+func (s *shared) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.out.Write(p)
 }
 
 // awaitDaemon lets the first script find a daemon that answers, and says how long
 // that took where it was felt.
-func (c *call) awaitDaemon(ctx context.Context, d *driver.Driver, job string, bound time.Duration) error {
+func awaitDaemon(ctx context.Context, d *driver.Driver, job string, bound time.Duration, log *jobLog) error {
 	booted, err := d.AwaitDaemon(ctx, job, bound)
 	if err != nil || !booted.Booting {
 		return err
 	}
 	name := strings.TrimSpace("docker " + booted.Docker)
-	log := &jobLog{out: c.stdout, colour: c.log.colour}
 	if booted.Waited < 100*time.Millisecond {
 		log.say(name + " ready")
 		return nil
