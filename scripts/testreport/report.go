@@ -19,6 +19,7 @@ type event struct {
 	Elapsed    float64 // seconds
 	Output     string
 	ImportPath string // of build-output and build-fail, instead of Package
+	Key, Value string // of attr, by which a test tells what it has found
 }
 
 // name is what an event is about; a package where there is no test.
@@ -72,6 +73,8 @@ func (r *report) take(e event) {
 		fmt.Fprint(r.out, e.Output)
 	case "start":
 		r.running[e.Package] = true
+	case "attr":
+		fmt.Fprintf(r.out, "note  %s: %s\n", e.Key, e.Value)
 	case "output":
 		r.outputs[n] = append(r.outputs[n], e.Output)
 	case "pass", "fail", "skip":

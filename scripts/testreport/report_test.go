@@ -37,6 +37,16 @@ func TestTheReportSaysHowItWent(t *testing.T) {
 			want:  []string{"FAIL  p TestA\n          a_test.go:1: wrong\nFAIL  p ", "0 passed, 1 failed, 0 skipped\n"},
 			never: []string{"=== RUN", "--- FAIL"},
 		},
+		"a test has something to tell": {
+			stream: `{"Action":"attr","Package":"p","Test":"TestA","Key":"chaos","Value":"4 rounds"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"=== ATTR  TestA chaos 4 rounds\n"}
+{"Action":"pass","Package":"p","Test":"TestA"}
+{"Action":"pass","Package":"p","Elapsed":1}
+`,
+			ok:    true,
+			want:  []string{"note  chaos: 4 rounds\nok    p "},
+			never: []string{"==="},
+		},
 		"a test was skipped": {
 			stream: `{"Action":"pass","Package":"p","Test":"TestA"}
 {"Action":"output","Package":"p","Test":"TestB","Output":"    b_test.go:1: no engine\n"}

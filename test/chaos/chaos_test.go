@@ -1,5 +1,3 @@
-//go:build chaos
-
 package chaos
 
 import (
@@ -10,23 +8,22 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"gitlab-dind-executor/executor/local"
 	"gitlab-dind-executor/test/lab"
-	"gitlab-dind-executor/test/rig"
 )
 
+// The defaults are the short form, which runs with all other tests.
 var (
-	rounds   = flag.Int("rounds", 5, "how many jobs are broken")
-	faults   = flag.Int("faults", 4, "how many faults are tried in each round")
-	seed     = flag.Uint64("seed", 0, "repeats a run; 0 is random")
+	rounds   = flag.Int("rounds", 4, "how many jobs are broken")
+	seed     = flag.Uint64("seed", 0, "repeats a run's faults; 0 is random")
+	first    = flag.Int("first", 0, "the number of the first round, to repeat one of a long run")
 	duration = flag.Duration("duration", 10*time.Minute, "no round begins after this time")
-	restart  = flag.Bool("restart-engine", false, "also restart the engine, if scripts/engine started it; whatever else runs there is killed")
+	hits     = flag.Int("hits", 0, "how many faults must have hit at least")
+	restart  = flag.Bool("restart-engine", false, "also stall and restart the engine, if scripts/engine started it; whatever else runs there is killed")
 )
 
 var world *lab.Lab
@@ -53,30 +50,28 @@ func run(m *testing.M) int {
 	return code
 }
 
-// roundBound is how long one broken job may take, restBound how long the sweeps
-// after it may.
-const (
-	roundBound = 90 * time.Second
-	restBound  = 60 * time.Second
-)
-
 // chaos is a run of rounds.
 type chaos struct {
-	t      *testing.T
-	rnd    *rand.Rand
+	t *testing.T
+	// done counts the faults that hit something, by kind.
 	done   map[string]int
-	small  string // a dind image with a small disk
+	small  string // a dind image with a small disk, "" without root
 	device string
+	hung   string // the address of a registry that says nothing
 	leaked int
 }
 
+// Each round breaks a job with faults at random moments. Then a few sweeps must
+// bring the engine's lists back to what they were, and a job that nobody breaks
+// must work.
 func TestChaos(t *testing.T) {
 	s := cmp.Or(*seed, rand.Uint64())
-	c := &chaos{t: t, rnd: rand.New(rand.NewPCG(s, 0)), done: map[string]int{}}
+	c := &chaos{t: t, done: map[string]int{}}
 	c.smallDisk()
+	c.hungRegistry()
 	began, n, worked := time.Now(), 0, 0
 	for ; n < *rounds && time.Since(began) < *duration; n++ {
-		c.round(n)
+		c.round(*first+n, rand.New(rand.NewPCG(s, uint64(*first+n))))
 		if c.next() {
 			worked++
 		}
@@ -85,120 +80,13 @@ func TestChaos(t *testing.T) {
 	var kinds []string
 	for _, kind := range slices.Sorted(maps.Keys(c.done)) {
 		total += c.done[kind]
-		kinds = append(kinds, fmt.Sprintf("  %4d %s", c.done[kind], kind))
+		kinds = append(kinds, fmt.Sprintf("%d %s", c.done[kind], kind))
 	}
-	fmt.Printf("chaos: %d rounds in %.0f s, %d faults:\n%s\nchaos: %d objects leaked, %d of %d following jobs worked; -seed %d repeats it\n",
-		n, time.Since(began).Seconds(), total, strings.Join(kinds, "\n"), c.leaked, worked, n, s)
-}
-
-// round breaks one job and sweeps until nothing is left of it.
-func (c *chaos) round(n int) {
-	ctx, cancel := context.WithTimeout(c.t.Context(), roundBound)
-	defer cancel()
-	began := time.Now()
-	before, err := rig.Snapshot(ctx, world.Engine)
-	if err != nil {
-		c.t.Fatal(err)
+	sum := fmt.Sprintf("%d rounds in %.0f s, %d faults hit, %d objects leaked, %d of %d following jobs worked; -seed %d repeats it",
+		n, time.Since(began).Seconds(), total, c.leaked, worked, n, s)
+	t.Attr("chaos", sum)
+	t.Attr("faults", strings.Join(kinds, ", "))
+	if total < *hits {
+		t.Errorf("%d faults hit, want %d", total, *hits)
 	}
-	p, settings := c.job(n)
-	m, err := world.StartMortal(ctx, settings, p)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	plan := make([]fault, *faults)
-	for i := range plan {
-		plan[i] = c.draw(n)
-	}
-	hooks := c.inject(ctx, m, plan)
-	m.Wait()
-	await(ctx, hooks)
-	for kind, sign := range map[string]string{"full disk": "no space left on device", "hung registry": "error: image "} {
-		if p.JobInfo.Name == kind && strings.Contains(strings.ToLower(m.Log()), sign) {
-			c.done[kind]++
-		}
-	}
-	if testing.Verbose() {
-		c.t.Logf("round %d, a job with %s: %.1f s, %v", n, p.JobInfo.Name, time.Since(began).Seconds(), plan)
-	}
-	if diff := c.rest(before); diff != "" {
-		c.leaked += strings.Count(diff, "\n")
-		c.t.Errorf("round %d (%v) left:\n%s\nthe job said:\n%s", n, plan, diff, m.Log())
-	}
-}
-
-// job is what a round breaks: mostly an ordinary one, now and then one with a
-// full disk or a registry that says nothing.
-func (c *chaos) job(n int) (p local.Payload, settings string) {
-	p = world.Job(
-		`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY 2>/dev/null`,
-		`docker build -q .`, `docker run --rm $CI_REGISTRY/base/busybox true`)
-	p.RunnerInfo.Timeout = 30
-	settings = world.Settings
-	switch n % 5 {
-	case 2:
-		p.Services[0].Name = c.small
-		p.Steps[0].Script = []string{
-			p.Steps[0].Script[0],
-			`docker run --rm $CI_REGISTRY/base/busybox dd if=/dev/zero of=/full bs=1M count=200`,
-		}
-		c.format()
-		p.JobInfo.Name = "full disk"
-	case 4:
-		p.Image.Name = c.hungRegistry() + "/hung/image:1"
-		settings = c.settings("hung.toml", "[pull]\ntimeout = \"2s\"\nattempts = 1\n")
-		p.JobInfo.Name = "hung registry"
-	}
-	return p, settings
-}
-
-func (c *chaos) settings(name, more string) string {
-	file, err := world.WriteSettings(name, more)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return file
-}
-
-// rest sweeps until the engine's objects are what they were, and returns what
-// then still differs.
-func (c *chaos) rest(before rig.Objects) (diff string) {
-	ctx, cancel := context.WithTimeout(c.t.Context(), restBound)
-	defer cancel()
-	for {
-		out, err := exec.CommandContext(ctx, world.Binary, "--settings", world.Settings, "gc", "--verbose").CombinedOutput()
-		after, listErr := rig.Snapshot(ctx, world.Engine)
-		if listErr == nil {
-			if diff = rig.Diff(before, after); diff == "" {
-				return ""
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Sprintf("%sgc said: %s (%v)\n", diff, out, err)
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
-}
-
-// next runs a job that nobody breaks.
-func (c *chaos) next() bool {
-	before, err := rig.Snapshot(c.t.Context(), world.Engine)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(c.t.Context(), roundBound)
-	defer cancel()
-	var log strings.Builder
-	r := world.Runner()
-	r.Log = &log
-	res := r.Run(ctx, world.Job(`docker version >/dev/null && echo it works`))
-	if res.State != local.Success || !strings.Contains(log.String(), "\nit works\n") {
-		c.t.Errorf("the following job ended as %s: %v\n%s", res.State, res.Err, log.String())
-		return false
-	}
-	if diff := c.rest(before); diff != "" {
-		c.leaked += strings.Count(diff, "\n")
-		c.t.Errorf("the following job left:\n%s", diff)
-	}
-	return true
 }

@@ -18,7 +18,7 @@ import (
 // Object is a container, network or volume on the engine.
 type Object struct {
 	Kind   string // "container", "network" or "volume"
-	ID     string // of a volume: its name, as it has no other
+	ID     string // of a volume: its name, as it has no other; of a network that the engine makes at each start: its name
 	Name   string
 	Detail string // for the reader: image and state, driver; not compared
 }
@@ -55,6 +55,9 @@ func Snapshot(ctx context.Context, cli *client.Client) (Objects, error) {
 		return nil, fmt.Errorf("cannot list the engine's networks: %w", err)
 	}
 	for _, n := range networks {
+		if slices.Contains([]string{"bridge", "host", "none"}, n.Name) {
+			n.ID = n.Name
+		}
 		all = append(all, Object{Kind: "network", ID: n.ID, Name: n.Name, Detail: n.Driver})
 	}
 	volumes, err := cli.VolumeList(ctx, volume.ListOptions{})

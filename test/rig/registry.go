@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/client"
 	"golang.org/x/crypto/bcrypt"
 )
@@ -172,6 +173,15 @@ func (r *Registry) Stop(ctx context.Context) error {
 		return fmt.Errorf("cannot stop the registry: %w", err)
 	}
 	return nil
+}
+
+// Resume starts the registry again after something ended it, such as a restart
+// of the engine, and returns when it takes requests.
+func (r *Registry) Resume(ctx context.Context) error {
+	if err := r.cli.ContainerStart(ctx, r.container, container.StartOptions{}); err != nil {
+		return fmt.Errorf("cannot start the registry again: %w", err)
+	}
+	return r.waitReady(ctx)
 }
 
 // Close removes the registry with all that was pushed to it. It takes at most

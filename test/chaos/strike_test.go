@@ -1,0 +1,155 @@
+package chaos
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/network"
+
+	"gitlab-dind-executor/executor/local"
+	"gitlab-dind-executor/test/rig"
+)
+
+// strike carries a fault out and returns its kind if there was anything to hit.
+func (s *storm) strike(ctx context.Context, h local.Hook, f fault) string {
+	var err error
+	switch f.kind {
+	case killHook:
+		err = kill(h.PID, h.PID)
+	case killGroup:
+		err = kill(h.PID, -h.PID)
+	case killRunner:
+		err = s.m.Kill()
+	case killAll:
+		err = errors.Join(s.m.Kill(), kill(h.PID, -h.PID))
+	case killSidecar, killHelper, killJob:
+		err = s.onContainer(ctx, h, strings.TrimPrefix(f.kind, "docker kill "), func(name, _ string) error {
+			return world.Engine.ContainerKill(ctx, name, "KILL")
+		})
+	case cutNetwork:
+		err = s.onContainer(ctx, h, "sidecar", func(name, network string) error {
+			return world.Engine.NetworkDisconnect(ctx, network, name, true)
+		})
+	case holdVolume:
+		err = s.hold(ctx)
+	case stallEngine:
+		err = stall(ctx, f.lasts)
+	case restartEngine:
+		err = restartIt(ctx)
+	}
+	if err != nil {
+		return ""
+	}
+	return f.kind
+}
+
+// kill signals pid's process, or for -pid its group, if it still runs: nobody
+// has waited yet for one that has ended, and it can be signalled in vain.
+func kill(pid, target int) error {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return err
+	}
+	if _, state, _ := bytes.Cut(stat, []byte(") ")); len(state) == 0 || strings.ContainsRune("ZXx", rune(state[0])) {
+		return errors.New("it has ended")
+	}
+	return syscall.Kill(target, syscall.SIGKILL)
+}
+
+// keyOf is what a job's labels call it.
+func keyOf(p local.Payload) string {
+	_, instance, _ := strings.Cut(world.Git.Base, "://")
+	return fmt.Sprintf("%s/%d", instance, p.ID)
+}
+
+// networks lists the sandboxes' networks of this round's job: a host may have
+// other jobs, which are left alone.
+func (s *storm) networks(ctx context.Context) ([]network.Summary, error) {
+	return world.Engine.NetworkList(ctx, network.ListOptions{
+		Filters: filters.NewArgs(filters.Arg("label", "gitlab-dind-executor.job="+s.job)),
+	})
+}
+
+// onContainer does something to the container of a role, once it runs: as long
+// as the hook does, it may still come.
+func (s *storm) onContainer(ctx context.Context, h local.Hook, role string, do func(name, network string) error) error {
+	for {
+		list, err := s.networks(ctx)
+		if err != nil {
+			return err
+		}
+		for _, n := range list {
+			c, err := world.Engine.ContainerInspect(ctx, n.Name+"-"+role)
+			if err == nil && c.State.Status == container.StateRunning && do(c.ID, n.ID) == nil {
+				return nil
+			}
+		}
+		if syscall.Kill(h.PID, 0) != nil || ctx.Err() != nil {
+			return errors.New("there is none")
+		}
+		time.Sleep(20 * time.Millisecond) // no event tells of all of these
+	}
+}
+
+// hold keeps the builds volume of the job's sandbox in use, by a container of
+// the rig's that never runs.
+func (s *storm) hold(ctx context.Context) error {
+	list, err := s.networks(ctx)
+	if err != nil || len(list) != 1 {
+		return errors.Join(errors.New("there is no one sandbox"), err)
+	}
+	release, err := rig.HoldVolume(ctx, world.Engine, list[0].Name+"-builds")
+	if err != nil {
+		return err
+	}
+	s.c.t.Cleanup(func() { _ = release() }) // should the round end early
+	s.release = release
+	return nil
+}
+
+// afterwards kills the sweep that goes on behind a cleanup, and lets go of the
+// volume that it waits for.
+func (s *storm) afterwards(ctx context.Context) {
+	if s.release == nil {
+		return
+	}
+	if pid := sweepBehind(ctx); pid != 0 && s.chance(70) {
+		time.Sleep(time.Duration(s.rnd.IntN(500)) * time.Millisecond) // the fault's random moment
+		if kill(pid, pid) == nil {
+			s.hit[killBehind]++
+		}
+	}
+	if err := s.release(); err != nil {
+		s.c.t.Error(err)
+	}
+}
+
+// sweepBehind finds the process of a sweep that outlived its hook, and waits a
+// moment for it; 0 if there is none.
+func sweepBehind(ctx context.Context) (pid int) {
+	for end := time.Now().Add(time.Second); time.Now().Before(end) && ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
+		programs, _ := filepath.Glob("/proc/[0-9]*/exe")
+		for _, exe := range programs {
+			if program, err := os.Readlink(exe); err != nil || program != world.Binary {
+				continue
+			}
+			dir := filepath.Dir(exe)
+			args, err := os.ReadFile(filepath.Join(dir, "cmdline"))
+			if err == nil && bytes.Contains(args, []byte("\x00gc\x00")) {
+				pid, _ = strconv.Atoi(filepath.Base(dir))
+				return pid
+			}
+		}
+	}
+	return 0
+}
