@@ -39,8 +39,8 @@ test: lint engine ## Check the code and run all tests
 
 # The long form of what test does with 4 jobs; this one also stalls and restarts
 # the engine, if scripts/engine started it, which kills whatever else runs there.
-# CHAOS takes more flags: -seed N repeats a run, -first N -rounds 1 one round of
-# it, -restart-engine=false spares the engine.
+# CHAOS takes more flags: -seed N repeats a run, -first N -rounds 1 -hits 1 one round
+# of it, -restart-engine=false spares the engine.
 chaos: engine ## Break 60 jobs at random moments and count what is left; CHAOS="-seed N" repeats a run
 	@go test -c -o bin/chaos.test ./test/chaos
 	@cd test/chaos && ../../bin/chaos.test -test.run TestChaos -test.v -test.timeout 60m \

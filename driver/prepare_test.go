@@ -246,6 +246,17 @@ func TestASidecarThatNeverAnswersSaysWhatItPrinted(t *testing.T) {
 	}
 }
 
+// From within the sidecar its daemon answers all the same.
+func TestASidecarThatHasLostItsNetworkIsNotReady(t *testing.T) {
+	p := testPlan(t)
+	e, d := fakeHost(t, p)
+	e.OnStart = func(c *fakeengine.Container) { c.Disconnected = true }
+	_, err := d.Prepare(t.Context(), p, quiet)
+	if err == nil || !strings.Contains(err.Error(), "has lost its network") || fault.IsOfJob(err) || fault.HintOf(err) == "" {
+		t.Errorf("error %v, hint %q", err, fault.HintOf(err))
+	}
+}
+
 func TestAPrepareThatIsCancelledEnds(t *testing.T) {
 	p := testPlan(t)
 	e, d := fakeHost(t, p)

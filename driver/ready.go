@@ -35,6 +35,10 @@ const (
 	lastLines = 10
 )
 
+// quietAfter is when one that did refuse or answer, and now does neither, counts
+// as out of reach. A variable for tests alone.
+var quietAfter = 5 * time.Second
+
 // waitReady waits until the inner daemon answers, by _ping over mutual TLS from
 // here or, where the sandbox's network is out of reach (the Runner is itself a
 // container, or the engine is remote), by docker version in the sidecar. It
@@ -58,10 +62,14 @@ func (d *Driver) waitReady(ctx context.Context, id string, p *plan.Plan, certs *
 
 	polling, stop := context.WithCancel(ctx)
 	defer stop()
-	answered := make(chan Ready, 2)
+	answered, lost := make(chan Ready, 2), make(chan struct{})
 	go func() {
 		if r, ok := pinger.poll(polling); ok {
 			answered <- r
+			return
+		}
+		if d.disconnected(polling, id, p.Sandbox) {
+			close(lost)
 			return
 		}
 		if d.pollByExec(polling, id, p.Sidecar.TLS != nil) {
@@ -72,6 +80,9 @@ func (d *Driver) waitReady(ctx context.Context, id string, p *plan.Plan, certs *
 	case r := <-answered:
 		d.traceBoot(ctx, c)
 		return r, nil
+	case <-lost:
+		return Ready{}, fault.System(errors.New("the docker daemon of this job has lost its network"),
+			"something took it away: a docker network disconnect or prune on this host")
 	case exit := <-exits:
 		return Ready{}, d.sidecarDied(ctx, id, p, exit.StatusCode)
 	case err := <-waitErrs:
@@ -82,6 +93,16 @@ func (d *Driver) waitReady(ctx context.Context, id string, p *plan.Plan, certs *
 	case <-ctx.Done():
 		return Ready{}, d.notReady(ctx, id, pinger)
 	}
+}
+
+// disconnected tells whether a container is on its sandbox's network no more.
+func (d *Driver) disconnected(ctx context.Context, id, sandbox string) bool {
+	c, err := d.api.ContainerInspect(ctx, id)
+	if err != nil || c.NetworkSettings == nil {
+		return false // the wait for its end tells
+	}
+	_, there := c.NetworkSettings.Networks[networkName(sandbox)]
+	return !there
 }
 
 func sandboxIP(c container.InspectResponse, sandbox string) string {
@@ -129,14 +150,13 @@ func newPinger(s plan.Sidecar, ip string, certs *certificates) (*pinger, error) 
 func (p *pinger) close() { p.http.CloseIdleConnections() }
 
 // poll pings until the daemon answers. It gives up, with false, when ctx ends
-// or when the network turns out to be out of reach: something that is there
-// refuses at once as long as the daemon does not listen.
+// or when the network turns out to be out of reach, or gets there: something
+// that is there refuses at once as long as the daemon does not listen.
 func (p *pinger) poll(ctx context.Context) (Ready, bool) {
 	if p.ip == "" {
 		return Ready{}, false
 	}
-	start := time.Now()
-	reached := false
+	reached, patience := time.Now(), p.patience
 	tick := time.NewTicker(pingEvery)
 	defer tick.Stop()
 	for {
@@ -145,8 +165,10 @@ func (p *pinger) poll(ctx context.Context) (Ready, bool) {
 			return r, true
 		}
 		p.last.Store(&err)
-		reached = reached || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, io.EOF)
-		if !reached && time.Since(start) > p.patience {
+		if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, io.EOF) {
+			reached, patience = time.Now(), quietAfter
+		}
+		if time.Since(reached) > patience {
 			return Ready{}, false
 		}
 		select {

@@ -99,3 +99,35 @@ func TestASidecarWithoutAnAddressIsNotLookedForHere(t *testing.T) {
 		t.Errorf("ready %t, asked %t", ok, asked)
 	}
 }
+
+// It has refused, so it was within reach; when it says nothing any more, the
+// rest of ready_timeout would be waited in vain.
+func TestADaemonThatWasWithinReachAndIsNotAnyMoreIsGivenUp(t *testing.T) {
+	shortly(t, &quietAfter, 50*time.Millisecond)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	refused := make(chan struct{})
+	go func() { // it takes one connection and ends it, then none
+		if conn, err := listener.Accept(); err == nil {
+			_ = conn.Close()
+		}
+		close(refused)
+	}()
+	s := plan.Sidecar{}
+	s.Port = listener.Addr().(*net.TCPAddr).Port
+	p, err := newPinger(s, "127.0.0.1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	p.http.Timeout = 20 * time.Millisecond
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if _, ok := p.poll(ctx); ok || ctx.Err() != nil {
+		t.Errorf("ready %t, %v", ok, ctx.Err())
+	}
+	<-refused
+}

@@ -227,7 +227,9 @@ func (c *call) runHook(ctx context.Context, args []string) error {
 	// The Runner watches the time; this bound is for one that went away.
 	ctx, cancel := context.WithTimeout(ctx, p.timeout()+settings.Cleanup.Grace.Std())
 	defer cancel()
-
+	if err := d.Await(ctx, c.log.say); err != nil {
+		return err
+	}
 	return c.runStage(ctx, d, p.key(), args[1], script, settings.Sidecar.ReadyTimeout.Std())
 }
 
@@ -261,10 +263,16 @@ func (c *call) runStage(ctx context.Context, d *driver.Driver, job, stage string
 	if code == 0 {
 		return nil
 	}
-	if stage != afterScript && len(killed) == 0 {
-		if found, ok := diagnose(end.String(), d.Sidecar(ctx, job)); ok {
-			log.explain(found)
-		}
+	if stage == afterScript || len(killed) > 0 {
+		return &failedScript{code}
+	}
+	sidecar := d.Sidecar(ctx, job)
+	if buildSide(stage) && sidecar.Stopped() {
+		return fault.System(fmt.Errorf("the docker daemon of this job was stopped while its script ran, which then ended with code %d", code),
+			"run the job again: often the host's docker engine was restarted, which ends whatever runs there")
+	}
+	if found, ok := diagnose(end.String(), sidecar); ok {
+		log.explain(found)
 	}
 	return &failedScript{code}
 }
@@ -369,6 +377,9 @@ func (c *call) cleanupHook(ctx context.Context, _ []string) error {
 	defer d.Close()
 	ctx, cancel := context.WithTimeout(ctx, settings.Cleanup.Timeout.Std())
 	defer cancel()
+	if err := d.Await(ctx, func(string) {}); err != nil {
+		return err
+	}
 	if err := keepBundle(ctx, d, settings.Bundles, p, c.env, time.Now()); err != nil {
 		c.log.warn("nothing is kept of the failed job: " + err.Error())
 	}

@@ -14,6 +14,12 @@ import (
 // hook calls a hook for a job as the Runner does, with an engine of its own.
 func hook(t *testing.T, e *fakeengine.Engine, text string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
+	return hookWith(t, e, nil, text, args...)
+}
+
+// hookWith is hook with more of an environment.
+func hookWith(t *testing.T, e *fakeengine.Engine, env []string, text string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
 	dir := t.TempDir()
 	payload, settings := filepath.Join(dir, "response.json"), filepath.Join(dir, "dind.toml")
 	for file, content := range map[string]string{payload: text, settings: "[engine]\nhost = \"" + e.Host + "\"\n"} {
@@ -22,9 +28,9 @@ func hook(t *testing.T, e *fakeengine.Engine, text string, args ...string) (code
 		}
 	}
 	var out, log bytes.Buffer
-	code = Main(append([]string{"--settings", settings}, args...), []string{
+	code = Main(append([]string{"--settings", settings}, args...), append([]string{
 		"JOB_RESPONSE_FILE=" + payload, "BUILD_FAILURE_EXIT_CODE=98", "SYSTEM_FAILURE_EXIT_CODE=99",
-	}, &out, &log)
+	}, env...), &out, &log)
 	return code, out.String(), log.String()
 }
 

@@ -52,6 +52,9 @@ func (c *chaos) round(n int, rnd *rand.Rand) {
 	if testing.Verbose() {
 		fmt.Printf("round %d, %s: %.1f s, %v\n", n, p.JobInfo.Name, time.Since(began).Seconds(), s.hit)
 	}
+	if *logs {
+		fmt.Println(m.Log())
+	}
 	if diff := c.rest(before); diff != "" {
 		c.leaked += strings.Count(diff, "\n")
 		c.t.Errorf("round %d (%v) left:\n%s\nthe job said:\n%s", n, s.hit, diff, m.Log())
@@ -70,8 +73,8 @@ func (c *chaos) job(n int) (p local.Payload, settings string) {
 	p = world.Job(
 		`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY 2>/dev/null`,
 		`docker build -q .`, `docker run --rm $CI_REGISTRY/base/busybox true`)
-	p.Steps = append(p.Steps, local.Step{Name: "after_script", Script: []string{`docker version`}, Timeout: 60, When: "always"})
-	p.RunnerInfo.Timeout = 60
+	p.Steps = append(p.Steps, local.Step{Name: "after_script", Script: []string{`docker version`}, Timeout: 20, When: "always"})
+	p.RunnerInfo.Timeout = 25
 	p.JobInfo.Name = "an ordinary job"
 	lab.Set(&p, "GET_SOURCES_ATTEMPTS", "4")
 	settings = world.Settings

@@ -190,7 +190,9 @@ func TestCleanupWhileTheScriptRunsAndAgain(t *testing.T) {
 	}
 }
 
-func TestSidecarIsKilledUnderTheScript(t *testing.T) {
+// daemonLost runs a job whose script ends with code 7 once its daemon is gone.
+func daemonLost(t *testing.T, lose func(sidecar string) error) ran {
+	t.Helper()
 	var log *buffer
 	rig.Unchanged(t, world.Engine)
 	job, finish := startJob(t.Context(), t, world.Job(
@@ -200,10 +202,23 @@ func TestSidecarIsKilledUnderTheScript(t *testing.T) {
 	log.waitFor(t, job, "\nrunning\n")
 	for name := range ours(t) {
 		if strings.HasSuffix(name, "-sidecar") {
-			if err := world.Engine.ContainerKill(t.Context(), name, "KILL"); err != nil {
+			if err := lose(name); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	finish(job.Wait()).failedWith(7).quietCleanup()
+	return finish(job.Wait()).quietCleanup()
+}
+
+func TestSidecarIsKilledUnderTheScript(t *testing.T) {
+	daemonLost(t, func(name string) error { return world.Engine.ContainerKill(t.Context(), name, "KILL") }).failedWith(7)
+}
+
+// As by a restart of the engine: the script is not to blame, and a retry helps.
+func TestSidecarIsStoppedUnderTheScript(t *testing.T) {
+	r := daemonLost(t, func(name string) error { return world.Engine.ContainerStop(t.Context(), name, container.StopOptions{}) })
+	if r.State != local.SystemFailure {
+		t.Errorf("the job ended as %s, want a system failure", r.State)
+	}
+	r.says("the daemon is gone", "was stopped while its script ran", "hint: run the job again")
 }

@@ -92,11 +92,15 @@ func stringMap(v any) map[string]string {
 
 func (e *Engine) inspectContainer(w http.ResponseWriter, r *http.Request) {
 	e.with(w, r, func(c *Container) {
+		networks := map[string]any{} // without addresses
+		if name, _ := c.Host["NetworkMode"].(string); name != "" && !c.Disconnected {
+			networks[name] = map[string]any{}
+		}
 		reply(w, http.StatusOK, map[string]any{
 			"Id": c.ID, "Name": "/" + c.Name, "Image": c.Image,
 			"State":           map[string]any{"Running": c.running, "Status": state(c), "ExitCode": c.code},
 			"Config":          map[string]any{"Image": c.Image, "Labels": c.Labels},
-			"NetworkSettings": map[string]any{"Networks": map[string]any{}, "Ports": c.Host["PortBindings"]},
+			"NetworkSettings": map[string]any{"Networks": networks, "Ports": c.Host["PortBindings"]},
 		})
 	})
 }

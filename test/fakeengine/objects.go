@@ -16,6 +16,8 @@ type Container struct {
 	// Config and HostConfig are as they came.
 	Config map[string]any
 	Host   map[string]any
+	// Disconnected says that its network was taken from it. OnStart may set it.
+	Disconnected bool
 
 	// volumes are those it mounts.
 	volumes []string

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"path"
 	"strings"
@@ -98,6 +99,11 @@ func (e *Engine) startExec(w http.ResponseWriter, r *http.Request) {
 	defer conn.Close()
 	_, _ = buf.WriteString("HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.multiplexed-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
 	_ = buf.Flush()
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		// What comes in is taken before the end: a reset would overtake what went out.
+		_ = tcp.CloseWrite()
+		_, _ = io.Copy(io.Discard, buf)
+	}
 }
 
 func (e *Engine) inspectExec(w http.ResponseWriter, _ *http.Request) {

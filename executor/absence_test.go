@@ -1,0 +1,61 @@
+package executor
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"gitlab-dind-executor/test/fakeengine"
+)
+
+// stageScript is a script as the Runner leaves it.
+func stageScript(t *testing.T) string {
+	t.Helper()
+	script := filepath.Join(t.TempDir(), "script")
+	if err := os.WriteFile(script, []byte("true"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return script
+}
+
+// absent lets an engine be away for the first attempt of whoever asks.
+func absent(e *fakeengine.Engine) {
+	e.Script("GET /_ping", slices.Repeat([]fakeengine.Answer{fakeengine.Cut()}, 2)...)
+}
+
+// An engine that keeps containers alive while it restarts costs a job seconds,
+// not the job.
+func TestAStageWaitsForAnEngineThatRestarts(t *testing.T) {
+	e := fakeengine.New(t)
+	if code, _, log := hook(t, e, with(""), "prepare"); code != 0 {
+		t.Fatalf("exit code %d, log %q", code, log)
+	}
+	absent(e)
+	code, _, log := hook(t, e, with(""), "run", stageScript(t), "get_sources")
+	if code != 0 || !strings.Contains(log, "the docker engine does not answer, waiting for it") {
+		t.Errorf("exit code %d, log %q", code, log)
+	}
+}
+
+// What can be kept of a failed job is kept, and nobody is told of a wait that
+// came to a good end.
+func TestCleanupWaitsForAnEngineThatRestarts(t *testing.T) {
+	e := fakeengine.New(t)
+	if code, _, log := hook(t, e, with(""), "prepare"); code != 0 {
+		t.Fatalf("exit code %d, log %q", code, log)
+	}
+	absent(e)
+	state := t.TempDir()
+	code, stdout, log := hookWith(t, e, []string{"CUSTOM_ENV_CI_JOB_STATUS=failed", "XDG_STATE_HOME=" + state}, with(""), "cleanup")
+	if code != 0 || stdout != "" || log != "" {
+		t.Errorf("exit code %d, said %q and %q", code, stdout, log)
+	}
+	if kept, err := filepath.Glob(filepath.Join(state, "*", "*.json")); err != nil || len(kept) != 1 {
+		t.Errorf("kept %q (%v)", kept, err)
+	}
+	if left := e.Objects(); len(left) != 1 || !strings.HasPrefix(left[0], "volume dind-cache-") {
+		t.Errorf("left %q", left)
+	}
+}
