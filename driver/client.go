@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"sync"
 
 	"github.com/containerd/errdefs"
@@ -80,8 +81,27 @@ func (d *Driver) explain(what string, err error) error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return fault.System(wrapped, "the docker engine is slow: look at the host's load and disk")
 	default:
-		return fault.System(wrapped, "")
+		return fault.System(wrapped, exhausted(err))
 	}
+}
+
+// exhausted is the hint for an engine that has no room for one more of
+// something, or "". It comes in the words of the kernel alone.
+func exhausted(err error) string {
+	text := err.Error()
+	for _, sign := range []string{
+		"resource temporarily unavailable", "cannot allocate memory", "too many open files", "too many links",
+		"exchange full", // the ports of a bridge
+		"no available IPv4 addresses", "no available IPv6 addresses",
+	} {
+		if strings.Contains(text, sign) {
+			return "this host has no room for one more container: lower concurrent in the Runner's config.toml, or look for leftovers: gitlab-dind-executor gc"
+		}
+	}
+	if strings.Contains(text, "no space left on device") {
+		return "the docker engine's disk is full: docker system df tells what takes it, gitlab-dind-executor gc removes leftovers"
+	}
+	return ""
 }
 
 // gone tells whether an object was not there, which for a removal is success.

@@ -8,7 +8,8 @@ import (
 
 	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/pkg/stdcopy"
+
+	"gitlab-dind-executor/fault"
 )
 
 // exec runs a command in a running container with input on its stdin and both
@@ -37,14 +38,19 @@ func (d *Driver) exec(ctx context.Context, id string, command []string, input io
 			_ = conn.CloseWrite()
 		}()
 	}
-	if _, err := stdcopy.StdCopy(out, out, conn.Reader); err != nil && ctx.Err() == nil {
-		return 0, fmt.Errorf("reading a command's output: %w", err)
+	if err := copyOutput(out, conn.Reader); err != nil && ctx.Err() == nil {
+		return 0, brokenOff{d.explain("reading a command's output", err)}
 	}
 	if ctx.Err() != nil {
 		return 0, ctx.Err()
 	}
 	return d.execCode(ctx, e.ID)
 }
+
+// brokenOff is the end of a stream before its time: the command may go on.
+type brokenOff struct{ error }
+
+func (b brokenOff) Unwrap() error { return b.error }
 
 // execCode asks for a finished command's exit code. The stream can end a
 // moment before the engine knows of it.
@@ -55,6 +61,9 @@ func (d *Driver) execCode(ctx context.Context, exec string) (int, error) {
 		r, err := d.api.ContainerExecInspect(ctx, exec)
 		if err != nil {
 			return 0, d.explain("asking for a command's exit code", err)
+		}
+		if r.ExecID != exec {
+			return 0, fault.System(fmt.Errorf("asking for a command's exit code: %w", errNonsense), "")
 		}
 		if !r.Running {
 			return r.ExitCode, nil

@@ -47,7 +47,8 @@ func TestWhatToDoAboutAnEnginesError(t *testing.T) {
 		},
 		"it takes too long":        {context.DeadlineExceeded, "the docker engine is slow"},
 		"the job was cancelled":    {context.Canceled, ""},
-		"the engine says no":       {errors.New("no space left on device"), ""},
+		"the engine says no":       {errors.New("no"), ""},
+		"its disk is full":         {errors.New("no space left on device"), "gitlab-dind-executor gc"},
 		"what is asked for is not": {errdefs.ErrNotFound, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -91,7 +92,7 @@ func TestWhoseFaultAFailedPullIs(t *testing.T) {
 		"an unknown CA":              {anonymous, errors.New("x509: certificate signed by unknown authority"), ofSystem, "/etc/docker/certs.d/registry.example.com/ca.crt of this host"},
 		"a name that DNS lacks":      {anonymous, errors.New("dial tcp: lookup registry.example.com: no such host"), ofSystem, ""},
 		"a registry that is down":    {anonymous, errors.New("received unexpected HTTP status: 503 Service Unavailable"), ofSystem, ""},
-		"a disk without room":        {anonymous, errors.New("failed to register layer: no space left on device"), ofSystem, ""},
+		"a disk without room":        {anonymous, errors.New("failed to register layer: no space left on device"), ofSystem, "disk is full"},
 		"a disk that says no":        {anonymous, errors.New("failed to register layer: open /x: permission denied"), ofSystem, ""},
 		"a pull that takes for ever": {anonymous, context.DeadlineExceeded, ofSystem, "pull.timeout (30 minutes)"},
 		"an engine that is gone":     {anonymous, nobodyListens(t), ofSystem, "is it running?"},

@@ -3,6 +3,7 @@ package driver
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -32,6 +33,9 @@ func (d *Driver) RunHelper(ctx context.Context, job string, startJob bool, check
 	if ctx.Err() != nil {
 		d.endStage(context.WithoutCancel(ctx), found.helper)
 		return 0, ctx.Err()
+	}
+	if errors.As(err, new(brokenOff)) {
+		d.endStage(ctx, found.helper) // or it would be in the way of the next attempt
 	}
 	return code, err
 }

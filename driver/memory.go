@@ -123,7 +123,7 @@ func (d *Driver) limited(ctx context.Context, job string) (map[string]OutOfMemor
 	}
 	found := map[string]OutOfMemory{}
 	for _, s := range list {
-		c, err := d.api.ContainerInspect(ctx, s.ID)
+		c, err := d.inspect(ctx, s.ID)
 		if err != nil || c.ContainerJSONBase == nil || c.HostConfig == nil || c.Config == nil {
 			continue // it is going
 		}

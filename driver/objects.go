@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
@@ -70,7 +71,7 @@ func (d *Driver) list(ctx context.Context, filter filters.Args) (map[string]*san
 	for _, c := range containers {
 		name := ""
 		if len(c.Names) > 0 {
-			name = c.Names[0][1:]
+			name = strings.TrimPrefix(c.Names[0], "/")
 		}
 		s := of(c.Labels)
 		s.containers = append(s.containers, object{

@@ -185,7 +185,7 @@ func (d *Driver) retire(ctx context.Context, sandbox string) error {
 // block creates a container with the name by which a job would claim the
 // sandbox, of the image of one that is there. It is never started.
 func (d *Driver) block(ctx context.Context, sandbox string, of object) (bool, error) {
-	c, err := d.api.ContainerInspect(ctx, of.ref)
+	c, err := d.inspect(ctx, of.ref)
 	if gone(err) {
 		return true, nil // it is going already
 	}

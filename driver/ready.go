@@ -46,8 +46,8 @@ var quietAfter = 5 * time.Second
 func (d *Driver) waitReady(ctx context.Context, id string, p *plan.Plan, certs *certificates) (Ready, error) {
 	ctx, end := span(ctx, "wait for the docker daemon")
 	defer end()
-	exits, waitErrs := d.api.ContainerWait(ctx, id, container.WaitConditionNotRunning)
-	c, err := d.api.ContainerInspect(ctx, id)
+	exits, waitErrs := d.wait(ctx, id, container.WaitConditionNotRunning)
+	c, err := d.inspect(ctx, id)
 	if err != nil {
 		return Ready{}, d.explain("looking at the sidecar", err)
 	}
@@ -97,7 +97,7 @@ func (d *Driver) waitReady(ctx context.Context, id string, p *plan.Plan, certs *
 
 // disconnected tells whether a container is on its sandbox's network no more.
 func (d *Driver) disconnected(ctx context.Context, id, sandbox string) bool {
-	c, err := d.api.ContainerInspect(ctx, id)
+	c, err := d.inspect(ctx, id)
 	if err != nil || c.NetworkSettings == nil {
 		return false // the wait for its end tells
 	}

@@ -125,7 +125,7 @@ func (d *Driver) removeContainer(ctx context.Context, o object) error {
 func (d *Driver) waitRemoved(ctx context.Context, ref string) error {
 	ctx, cancel := context.WithTimeout(ctx, endWait)
 	defer cancel()
-	exits, errs := d.api.ContainerWait(ctx, ref, container.WaitConditionRemoved)
+	exits, errs := d.wait(ctx, ref, container.WaitConditionRemoved)
 	select {
 	case <-exits:
 		return nil

@@ -103,7 +103,7 @@ func (d *Driver) Report(ctx context.Context, job string) (Report, error) {
 }
 
 func (d *Driver) containerReport(ctx context.Context, o object) *ContainerReport {
-	c, err := d.api.ContainerInspect(ctx, o.ref)
+	c, err := d.inspect(ctx, o.ref)
 	if err != nil || c.ContainerJSONBase == nil || c.State == nil || c.Config == nil {
 		return nil
 	}
@@ -141,7 +141,7 @@ func (d *Driver) Sidecar(ctx context.Context, job string) SidecarState {
 	if id == "" {
 		return SidecarState{Known: true}
 	}
-	c, err := d.api.ContainerInspect(ctx, id)
+	c, err := d.inspect(ctx, id)
 	switch {
 	case gone(err):
 		return SidecarState{Known: true}
@@ -177,7 +177,7 @@ const countBound = 300 * time.Millisecond
 func (d *Driver) dataRootSize(ctx context.Context, sidecar string) uint64 {
 	ctx, cancel := context.WithTimeout(ctx, countBound)
 	defer cancel()
-	c, err := d.api.ContainerInspect(ctx, sidecar)
+	c, err := d.inspect(ctx, sidecar)
 	if err != nil {
 		return 0
 	}
@@ -213,7 +213,7 @@ func (d *Driver) engineUsage(ctx context.Context, sidecar string) (Usage, []stri
 		}
 		s.Body.Close()
 	}
-	c, err := d.api.ContainerInspect(ctx, sidecar)
+	c, err := d.inspect(ctx, sidecar)
 	if err != nil || c.ContainerJSONBase == nil {
 		return u, nil
 	}

@@ -98,8 +98,8 @@ func (w *serviceWait) name() string {
 // wait returns nil when the service is ready, and what is wrong when it ends or
 // ctx does.
 func (w *serviceWait) wait(ctx context.Context) error {
-	exits, waitErrs := w.d.api.ContainerWait(ctx, w.id, container.WaitConditionNotRunning)
-	c, err := w.d.api.ContainerInspect(ctx, w.id)
+	exits, waitErrs := w.d.wait(ctx, w.id, container.WaitConditionNotRunning)
+	c, err := w.d.inspect(ctx, w.id)
 	if err != nil {
 		return w.d.explain("looking at service "+w.name(), err)
 	}
@@ -178,7 +178,7 @@ func (w *serviceWait) notReady(ctx context.Context, check plan.Check) error {
 func (d *Driver) outOfMemory(ctx context.Context, id string) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
 	defer cancel()
-	c, err := d.api.ContainerInspect(ctx, id)
+	c, err := d.inspect(ctx, id)
 	return err == nil && c.State != nil && c.State.OOMKilled
 }
 

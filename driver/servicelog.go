@@ -93,7 +93,7 @@ func (d *Driver) servicesOf(ctx context.Context, job string) (found []namedConta
 		if role := plan.Role(c.Labels[labelRole]); role != plan.RoleService && role != plan.RoleSidecar {
 			continue
 		}
-		full, err := d.api.ContainerInspect(ctx, c.ID)
+		full, err := d.inspect(ctx, c.ID)
 		if err != nil {
 			return found, since, d.explain("looking at a service", err)
 		}
@@ -112,7 +112,7 @@ func (d *Driver) lastEnd(ctx context.Context, job string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	c, err := d.api.ContainerInspect(ctx, id)
+	c, err := d.inspect(ctx, id)
 	if err != nil {
 		return "", d.explain("looking at the job container", err)
 	}

@@ -35,7 +35,7 @@ func (w *serviceWait) pollHealth(ctx context.Context, test []string, ready chan<
 	tick := time.NewTicker(healthEvery)
 	defer tick.Stop()
 	for ctx.Err() == nil {
-		c, err := w.d.api.ContainerInspect(ctx, w.id)
+		c, err := w.d.inspect(ctx, w.id)
 		if err == nil && c.State != nil && c.State.Health != nil && c.State.Health.Status == container.Healthy {
 			close(ready)
 			return

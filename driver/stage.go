@@ -57,7 +57,7 @@ func (d *Driver) RunJob(ctx context.Context, job string, first bool, script []by
 	if err != nil {
 		return 0, err
 	}
-	c, err := d.api.ContainerInspect(ctx, id)
+	c, err := d.inspect(ctx, id)
 	if err != nil {
 		return 0, d.explain("looking at the job container", err)
 	}
@@ -107,27 +107,22 @@ type stage struct {
 }
 
 func (s *stage) run(ctx context.Context, since string, script []byte) (int, error) {
-	exits, errs := s.d.api.ContainerWait(ctx, s.id, container.WaitConditionNotRunning)
+	exits, errs := s.d.wait(ctx, s.id, container.WaitConditionNotRunning)
 	log, err := s.d.api.ContainerLogs(ctx, s.id, container.LogsOptions{
 		ShowStdout: true, ShowStderr: true, Follow: true, Since: since,
 	})
 	if err != nil {
 		return 0, s.d.explain("reading the job container's log", err)
 	}
-	defer log.Close()
 	marker := newMarkerWriter(s.out, plan.ShellMarker)
-	logDone := make(chan error, 1)
-	go func() {
-		_, err := stdcopy.StdCopy(marker, marker, log)
-		logDone <- err
-	}()
+	logDone, end := copying(log, func() error { return copyOutput(marker, log) })
+	defer end()
 
 	patience := time.NewTimer(entrypointWait)
 	defer patience.Stop()
 	select {
 	case <-marker.found:
-		log.Close()
-		<-logDone
+		end()
 		return s.attached(ctx, script, exits, errs)
 	case err := <-logDone:
 		return s.unfollowed(ctx, marker, err, script, exits, errs)
@@ -146,7 +141,7 @@ func (s *stage) unfollowed(ctx context.Context, marker *markerWriter, logErr err
 	if err := marker.flush(); err != nil {
 		return 0, err
 	}
-	c, err := s.d.api.ContainerInspect(ctx, s.id)
+	c, err := s.d.inspect(ctx, s.id)
 	switch {
 	case err != nil:
 		return 0, s.d.explain("looking at the job container", err)
@@ -200,16 +195,15 @@ func (s *stage) attached(ctx context.Context, script []byte, exits <-chan contai
 	if err != nil {
 		return 0, s.d.explain("attaching to the job container", err)
 	}
-	defer conn.Close()
 	if err := s.open(ctx); err != nil {
+		conn.Close()
 		return 0, err
 	}
 	arrived := newMarkerWriter(s.out, plan.ScriptMarker)
-	copied := make(chan error, 1)
-	go func() {
-		_, err := stdcopy.StdCopy(arrived, arrived, conn.Reader)
-		copied <- errors.Join(err, arrived.flush())
-	}()
+	copied, end := copying(conn.Conn, func() error {
+		return errors.Join(copyOutput(arrived, conn.Reader), arrived.flush())
+	})
+	defer end()
 	go func() {
 		_, _ = conn.Conn.Write(plan.Announced(script)) // a shell may end before it has read all
 		_ = conn.CloseWrite()
@@ -255,7 +249,7 @@ func (s *stage) finish(ctx context.Context, copied <-chan error, exits <-chan co
 	select {
 	case err := <-copied:
 		if err != nil {
-			return 0, fmt.Errorf("reading the script's output: %w", err)
+			return 0, s.d.explain("reading the script's output", err)
 		}
 	case <-bound.C:
 	case <-ctx.Done():
@@ -270,7 +264,7 @@ func (s *stage) ended(ctx context.Context, exits <-chan container.WaitResponse, 
 		if exit.Error != nil {
 			return 0, fault.System(fmt.Errorf("the job container: %s", exit.Error.Message), "")
 		}
-		return int(exit.StatusCode), nil
+		return s.confirmed(ctx, int(exit.StatusCode))
 	case err := <-errs:
 		if gone(err) {
 			return 0, fault.System(fmt.Errorf("the job's container was removed while its script ran"),
@@ -280,6 +274,22 @@ func (s *stage) ended(ctx context.Context, exits <-chan container.WaitResponse, 
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
+}
+
+// confirmed takes a code other than 0 as it is. That all is well, an answer
+// that says nothing would say, too.
+func (s *stage) confirmed(ctx context.Context, code int) (int, error) {
+	if code != 0 {
+		return code, nil
+	}
+	c, err := s.d.inspect(ctx, s.id)
+	if err == nil && c.State.Running {
+		err = errNonsense
+	}
+	if err != nil {
+		return 0, s.d.explain("asking for the script's exit code", err)
+	}
+	return c.State.ExitCode, nil
 }
 
 // afterLastLine returns the time, by the engine's clock, just after the last
@@ -309,7 +319,7 @@ func (d *Driver) afterLastLine(ctx context.Context, id string) (string, error) {
 func (d *Driver) halt(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, termWait+2*endWait)
 	defer cancel()
-	exits, errs := d.api.ContainerWait(ctx, id, container.WaitConditionNotRunning)
+	exits, errs := d.wait(ctx, id, container.WaitConditionNotRunning)
 	go d.signalAll(ctx, id, "TERM")
 	_ = d.api.ContainerKill(ctx, id, "TERM") // not running any more: fine
 	grace := time.NewTimer(termWait)

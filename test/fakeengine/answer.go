@@ -3,6 +3,7 @@ package fakeengine
 import (
 	"io"
 	"net/http"
+	"time"
 )
 
 // Answer is what a call gets instead of the truth, or before it: next answers
@@ -18,9 +19,27 @@ func Refuse(status int, message string) Answer {
 
 // Nonsense answers with what is no JSON and no archive.
 func Nonsense() Answer {
+	return Saying("<html>502 Bad Gateway</html>")
+}
+
+// Saying answers with this text, such as "{}", which parses and means nothing.
+func Saying(text string) Answer {
 	return func(_ *Engine, w http.ResponseWriter, _ *http.Request, _ http.HandlerFunc) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, "<html>502 Bad Gateway</html>")
+		_, _ = io.WriteString(w, text)
+	}
+}
+
+// Slowly answers the truth after a time.
+func Slowly(d time.Duration) Answer {
+	return func(e *Engine, w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+		late := time.NewTimer(d)
+		defer late.Stop()
+		select {
+		case <-late.C:
+			next(w, r)
+		case <-e.closed:
+		}
 	}
 }
 

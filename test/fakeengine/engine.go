@@ -20,6 +20,11 @@ type Engine struct {
 	// OnStart is called when a container starts; it may let it exit. Set it
 	// before the engine is used.
 	OnStart func(*Container)
+	// OnScript is what a container does with all that came on its stdin: it prints
+	// and ends with a code.
+	OnScript func(script string) (output string, code int)
+	// ExecOutput is what every command in a container prints.
+	ExecOutput string
 	// ExecCode is the exit code of every command in a container.
 	ExecCode int
 

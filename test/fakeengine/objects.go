@@ -136,6 +136,15 @@ func (e *Engine) Container(name string) *Container {
 	return &clone
 }
 
+// Exit lets the container with a name end with a code, if it runs.
+func (e *Engine) Exit(name string, code int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if c := e.container(name); c != nil {
+		c.Exit(code)
+	}
+}
+
 // Networks returns the networks there are.
 func (e *Engine) Networks() []Network {
 	e.mu.Lock()

@@ -51,10 +51,15 @@ func (e *Engine) pull(w http.ResponseWriter, r *http.Request) {
 func (e *Engine) logs(w http.ResponseWriter, r *http.Request) {
 	e.with(w, r, func(c *Container) {
 		w.Header().Set("Content-Type", "application/vnd.docker.multiplexed-stream")
-		header := []byte{1, 0, 0, 0, 0, 0, 0, 0}
-		binary.BigEndian.PutUint32(header[4:], uint32(len(c.Log)))
-		_, _ = w.Write(append(header, c.Log...))
+		_, _ = w.Write(Frame(c.Log))
 	})
+}
+
+// Frame is text on its way from a container, as the engine sends it.
+func Frame(text string) []byte {
+	header := []byte{1, 0, 0, 0, 0, 0, 0, 0}
+	binary.BigEndian.PutUint32(header[4:], uint32(len(text)))
+	return append(header, text...)
 }
 
 // readArchive finds no file but /etc/hostname.
@@ -89,23 +94,78 @@ func (e *Engine) createExec(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// startExec switches protocols and has nothing to say.
+// startExec prints what it is told to, whatever it is told to run.
 func (e *Engine) startExec(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
-	conn, buf, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		return
-	}
-	defer conn.Close()
-	_, _ = buf.WriteString("HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.multiplexed-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
-	_ = buf.Flush()
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		// What comes in is taken before the end: a reset would overtake what went out.
-		_ = tcp.CloseWrite()
-		_, _ = io.Copy(io.Discard, buf)
+	if conn, in := hijack(w); conn != nil {
+		if e.ExecOutput != "" {
+			_, _ = conn.Write(Frame(e.ExecOutput))
+		}
+		end(conn, in)
 	}
 }
 
-func (e *Engine) inspectExec(w http.ResponseWriter, _ *http.Request) {
-	reply(w, http.StatusOK, map[string]any{"Running": false, "ExitCode": e.ExecCode})
+// attach takes a script, and lets the container answer and end.
+func (e *Engine) attach(w http.ResponseWriter, r *http.Request) {
+	conn, in := hijack(w)
+	if conn == nil {
+		return
+	}
+	script, _ := io.ReadAll(in)
+	if e.OnScript != nil {
+		output, code := e.OnScript(string(script))
+		_, _ = conn.Write(Frame(output))
+		e.mu.Lock()
+		if c := e.container(r.PathValue("id")); c != nil {
+			c.Exit(code)
+		}
+		e.mu.Unlock()
+	}
+	end(conn, in)
+}
+
+// hijack switches protocols.
+func hijack(w http.ResponseWriter) (net.Conn, io.Reader) {
+	conn, buf, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, nil
+	}
+	_, _ = buf.WriteString("HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.multiplexed-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
+	_ = buf.Flush()
+	return conn, buf
+}
+
+// end ends a stream. What comes in is taken before that: a reset would overtake
+// what went out.
+func end(conn net.Conn, in io.Reader) {
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.CloseWrite()
+		_, _ = io.Copy(io.Discard, in)
+	}
+	_ = conn.Close()
+}
+
+// CutStream switches protocols, says this and cuts the connection.
+func CutStream(said []byte) Answer {
+	return func(_ *Engine, w http.ResponseWriter, r *http.Request, _ http.HandlerFunc) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		if conn, in := hijack(w); conn != nil {
+			_, _ = conn.Write(said)
+			end(conn, in)
+		}
+	}
+}
+
+// events knows of none.
+func (e *Engine) events(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = http.NewResponseController(w).Flush()
+	select {
+	case <-r.Context().Done():
+	case <-e.closed:
+	}
+}
+
+func (e *Engine) inspectExec(w http.ResponseWriter, r *http.Request) {
+	reply(w, http.StatusOK, map[string]any{"ID": r.PathValue("id"), "Running": false, "ExitCode": e.ExecCode})
 }

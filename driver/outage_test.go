@@ -1,0 +1,277 @@
+package driver
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/test/fakeengine"
+)
+
+// The ways in which an engine's answer can be wrong.
+func wrongAnswers() map[string]fakeengine.Answer {
+	return map[string]fakeengine.Answer{
+		"is refused": fakeengine.Refuse(500, "the engine is in a bad way"), "is nonsense": fakeengine.Nonsense(),
+		"is an empty object": fakeengine.Saying("{}"), "is null": fakeengine.Saying("null"),
+		"is cut off": fakeengine.Drop(), "is cut": fakeengine.Cut(), "hangs": fakeengine.Hang(),
+	}
+}
+
+// host is an engine on which a job's stages can run: its job container prints
+// "hello" and ends with code 3, its helper prints "cloned".
+func host(t *testing.T) (*plan.Plan, *fakeengine.Engine, *Driver) {
+	t.Helper()
+	p := testPlan(t)
+	p.Job.Early = false
+	e, d := fakeHost(t, p)
+	e.OnStart = func(c *fakeengine.Container) {
+		if strings.HasSuffix(c.Name, "-job") {
+			c.Log = plan.ShellMarker + "\n"
+		}
+	}
+	e.OnScript = func(string) (string, int) { return plan.ScriptMarker + "\nhello\n", 3 }
+	e.ExecOutput = "cloned\n"
+	return p, e, d
+}
+
+// prepared is such an engine with a job on it.
+func prepared(t *testing.T) (*plan.Plan, *fakeengine.Engine, *Driver) {
+	t.Helper()
+	shortly(t, &createBound, time.Second)
+	shortly(t, &endWait, 300*time.Millisecond)
+	p, e, d := host(t)
+	if _, err := d.Prepare(t.Context(), p, quiet); err != nil {
+		t.Fatal(err)
+	}
+	return p, e, d
+}
+
+// stageRun runs one stage of a prepared job.
+type stageRun func(ctx context.Context, d *Driver, job string) (code int, out string, err error)
+
+func runOnJob(ctx context.Context, d *Driver, job string) (int, string, error) {
+	var out bytes.Buffer
+	code, err := d.RunJob(ctx, job, true, []byte("true"), &out)
+	return code, out.String(), err
+}
+
+func runOnHelper(ctx context.Context, d *Driver, job string) (int, string, error) {
+	var out bytes.Buffer
+	code, err := d.RunHelper(ctx, job, nil, []byte("true"), &out)
+	return code, out.String(), err
+}
+
+// stages are both sides, with the calls that they need.
+var stages = map[string]struct {
+	run   stageRun
+	code  int
+	out   string
+	calls []string
+}{
+	"the script": {runOnJob, 3, "hello\n", []string{
+		"GET /containers/json", "GET /containers/{id}/json", "POST /containers/{id}/start",
+		"POST /containers/{id}/wait", "GET /containers/{id}/logs", "POST /containers/{id}/attach",
+	}},
+	"the helper": {runOnHelper, 0, "cloned\n", []string{
+		"GET /containers/json", "POST /containers/{id}/exec", "POST /exec/{id}/start", "GET /exec/{id}/json",
+	}},
+}
+
+func TestAStageOnAnEngineThatIsWell(t *testing.T) {
+	for name, s := range stages {
+		t.Run(name, func(t *testing.T) {
+			p, _, d := prepared(t)
+			if code, out, err := s.run(t.Context(), d, p.Claim.Job); err != nil || code != s.code || out != s.out {
+				t.Errorf("code %d, output %q, error %v", code, out, err)
+			}
+		})
+	}
+}
+
+// Whatever goes wrong with an engine under a stage is a fault of the system, is
+// told in time, and cleanup finds what there is.
+func TestAStageOnAnEngineInTrouble(t *testing.T) {
+	// Answers without a body cannot be nonsense.
+	wordless := []string{"POST /containers/{id}/start"}
+	for name, s := range stages {
+		for _, call := range s.calls {
+			for kind, answer := range wrongAnswers() {
+				if slices.Contains(wordless, call) && kind != "is refused" && kind != "is cut" && kind != "hangs" {
+					continue
+				}
+				t.Run(name+", "+call+" "+kind, func(t *testing.T) {
+					p, e, d := prepared(t)
+					e.Always(call, answer)
+					ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+					defer cancel()
+					if kind == "hangs" {
+						end := time.AfterFunc(300*time.Millisecond, cancel)
+						defer end.Stop()
+					}
+					began := time.Now()
+					code, out, err := s.run(ctx, d, p.Claim.Job)
+					if err == nil && (code != s.code || out != s.out) { // the truth can be found elsewhere
+						t.Errorf("it ended with code %d and output %q", code, out)
+					}
+					if fault.IsOfJob(err) {
+						t.Errorf("the job is blamed: %v", err)
+					}
+					if took := time.Since(began); took > 5*time.Second {
+						t.Errorf("it took %s", took)
+					}
+					e.Always(call, nil)
+					if err := d.Cleanup(t.Context(), p.Claim.Job); err != nil || len(e.Objects()) != 0 {
+						t.Errorf("left %q (%v)", e.Objects(), err)
+					}
+				})
+			}
+		}
+	}
+}
+
+// A stream that breaks off in the middle of a line of output, and the engine
+// that goes with it.
+func TestAStageWhoseStreamBreaksOff(t *testing.T) {
+	half := fakeengine.Frame("a line that never")[:12]
+	for name, c := range map[string]struct {
+		run  stageRun
+		call string
+	}{
+		"the script": {runOnJob, "POST /containers/{id}/attach"},
+		"the helper": {runOnHelper, "POST /exec/{id}/start"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, e, d := prepared(t)
+			e.Script(c.call, func(e *fakeengine.Engine, w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+				fakeengine.CutStream(half)(e, w, r, next)
+				e.Exit("dind-"+p.Sandbox+"-job", 0)
+			})
+			_, _, err := c.run(t.Context(), d, p.Claim.Job)
+			if err == nil || fault.IsOfJob(err) || !strings.Contains(fault.HintOf(err), "is it running?") {
+				t.Errorf("error %v, hint %q", err, fault.HintOf(err))
+			}
+		})
+	}
+}
+
+// What a stream leaves running in the helper would disturb the next attempt.
+func TestAHelperStageThatBreaksOffIsEnded(t *testing.T) {
+	p, e, d := prepared(t)
+	shortly(t, &endWait, 10*time.Second)
+	e.Script("POST /exec/{id}/start", fakeengine.CutStream(fakeengine.Frame("half a line")[:12]))
+	before := e.Count("POST /containers/{id}/exec")
+	if _, _, err := runOnHelper(t.Context(), d, p.Claim.Job); err == nil {
+		t.Fatal("no error")
+	}
+	if n := e.Count("POST /containers/{id}/exec") - before; n != 3 {
+		t.Errorf("%d commands were started, want the script, SIGTERM and SIGKILL", n)
+	}
+}
+
+// Each answer takes its time; nothing fails for it.
+func TestASlowEngineIsWaitedFor(t *testing.T) {
+	slow := fakeengine.Slowly(50 * time.Millisecond)
+	for name, s := range stages {
+		t.Run(name, func(t *testing.T) {
+			p, e, d := host(t)
+			p.Sidecar.ReadyTimeout = 20 * time.Second
+			for _, call := range append([]string{"GET /_ping", "GET /networks", "GET /volumes"}, slices.Concat(
+				stages["the script"].calls, stages["the helper"].calls,
+				[]string{
+					"POST /networks/create", "GET /images/{name...}", "POST /containers/create", "GET /containers/{id}/archive",
+					"PUT /containers/{id}/archive", "DELETE /containers/{id}", "DELETE /volumes/{name}", "DELETE /networks/{id}",
+				})...) {
+				e.Always(call, slow)
+			}
+			if _, err := d.Prepare(t.Context(), p, quiet); err != nil {
+				t.Fatal(err)
+			}
+			if code, out, err := s.run(t.Context(), d, p.Claim.Job); err != nil || code != s.code || out != s.out {
+				t.Errorf("code %d, output %q, error %v", code, out, err)
+			}
+			if _, err := d.CleanupPatiently(t.Context(), p.Claim.Job); err != nil {
+				t.Error(err)
+			}
+			if _, err := d.Sweep(t.Context(), noon, time.Hour, false); err != nil || len(e.Objects()) != 0 {
+				t.Errorf("left %q (%v)", e.Objects(), err)
+			}
+		})
+	}
+}
+
+// What cannot be seen of memory is not told, and holds up no stage.
+func TestTheWatchForMemoryOnAnEngineInTrouble(t *testing.T) {
+	for _, call := range []string{"GET /events", "GET /containers/json", "GET /containers/{id}/json"} {
+		for kind, answer := range wrongAnswers() {
+			t.Run(call+" "+kind, func(t *testing.T) {
+				p, e, d := prepared(t)
+				e.Always(call, answer)
+				ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+				defer cancel()
+				w := d.WatchMemory(ctx, p.Claim.Job)
+				if killed := w.End(ctx, true); len(killed) != 0 {
+					t.Errorf("%+v", killed)
+				}
+			})
+		}
+	}
+}
+
+// An engine that has no room for one more container says so in many ways. None
+// is the pipeline's fault, and what was made before goes.
+func TestAnEngineThatIsFull(t *testing.T) {
+	for _, c := range []struct {
+		call   string
+		status int
+		says   string
+	}{
+		{"POST /containers/create", 500, "mkdir /var/lib/docker/overlay2/x-init: no space left on device"},
+		{"POST /containers/create", 500, "failed to start shim: fork/exec /usr/bin/containerd-shim-runc-v2: resource temporarily unavailable"},
+		{"POST /containers/create", 500, "open /var/lib/docker/containers/x/hostconfig.json: too many open files"},
+		{"POST /containers/{id}/start", 500, "failed to create endpoint x on network y: adding interface veth1 to bridge br-1 failed: exchange full"},
+		{"POST /containers/{id}/start", 500, "failed to create endpoint x on network y: no available IPv4 addresses on this network's address pools: y (z)"},
+		{"POST /containers/{id}/start", 500, "OCI runtime create failed: runc create failed: unable to start container process: fork/exec /proc/self/exe: cannot allocate memory"},
+		{"POST /containers/{id}/start", 500, "failed to create task for container: ttrpc: too many open files"},
+		{"POST /networks/create", 500, "failed to create bridge: numerical result out of range: too many links"},
+	} {
+		t.Run(c.says, func(t *testing.T) {
+			p := testPlan(t)
+			e, d := fakeHost(t, p)
+			e.Always(c.call, fakeengine.Refuse(c.status, c.says))
+			_, err := d.Prepare(t.Context(), p, quiet)
+			if err == nil || !strings.Contains(err.Error(), c.says) || fault.IsOfJob(err) || !strings.Contains(fault.HintOf(err), "gitlab-dind-executor gc") {
+				t.Errorf("error %v, of job %t, hint %q", err, fault.IsOfJob(err), fault.HintOf(err))
+			}
+			if err := d.Cleanup(t.Context(), p.Claim.Job); err != nil || len(e.Objects()) != 0 {
+				t.Errorf("left %q (%v)", e.Objects(), err)
+			}
+		})
+	}
+}
+
+// An engine that is told off by its own proxy in the middle of a removal.
+func TestCleanupOnAnEngineThatAnswersNonsense(t *testing.T) {
+	for _, call := range []string{"GET /containers/json", "GET /networks"} {
+		for _, text := range []string{"{}", `"x"`, `[{"Names": [""]}]`, `[null]`, "[1]"} {
+			t.Run(call+" "+text, func(t *testing.T) {
+				shortly(t, &removeFirstGap, time.Millisecond)
+				p, e, d := prepared(t)
+				e.Script(call, fakeengine.Saying(text))
+				err := d.Cleanup(t.Context(), p.Claim.Job)
+				if err == nil && len(e.Objects()) != 0 {
+					t.Errorf("it says that all is gone, and left %q", e.Objects())
+				}
+				if errors.Is(err, context.DeadlineExceeded) {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
