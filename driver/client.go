@@ -92,13 +92,15 @@ func exhausted(err error) string {
 	for _, sign := range []string{
 		"resource temporarily unavailable", "cannot allocate memory", "too many open files", "too many links",
 		"exchange full", // the ports of a bridge
-		"no available IPv4 addresses", "no available IPv6 addresses",
 	} {
 		if strings.Contains(text, sign) {
 			return "this host has no room for one more container: lower concurrent in the Runner's config.toml, or look for leftovers: gitlab-dind-executor gc"
 		}
 	}
-	if strings.Contains(text, "no space left on device") {
+	switch {
+	case strings.Contains(text, "no available IPv4 addresses"):
+		return "the sandbox's subnet is too small for all containers of this job: lower network.subnet_bits in the settings"
+	case strings.Contains(text, "no space left on device"):
 		return "the docker engine's disk is full: docker system df tells what takes it, gitlab-dind-executor gc removes leftovers"
 	}
 	return ""

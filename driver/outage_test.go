@@ -236,7 +236,6 @@ func TestAnEngineThatIsFull(t *testing.T) {
 		{"POST /containers/create", 500, "failed to start shim: fork/exec /usr/bin/containerd-shim-runc-v2: resource temporarily unavailable"},
 		{"POST /containers/create", 500, "open /var/lib/docker/containers/x/hostconfig.json: too many open files"},
 		{"POST /containers/{id}/start", 500, "failed to create endpoint x on network y: adding interface veth1 to bridge br-1 failed: exchange full"},
-		{"POST /containers/{id}/start", 500, "failed to create endpoint x on network y: no available IPv4 addresses on this network's address pools: y (z)"},
 		{"POST /containers/{id}/start", 500, "OCI runtime create failed: runc create failed: unable to start container process: fork/exec /proc/self/exe: cannot allocate memory"},
 		{"POST /containers/{id}/start", 500, "failed to create task for container: ttrpc: too many open files"},
 		{"POST /networks/create", 500, "failed to create bridge: numerical result out of range: too many links"},
@@ -270,6 +269,30 @@ func TestCleanupOnAnEngineThatAnswersNonsense(t *testing.T) {
 				}
 				if errors.Is(err, context.DeadlineExceeded) {
 					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+// An answer that means nothing may go unnoticed where nothing hangs on it. It
+// never breaks the program, never blames the job, and cleanup finds all.
+func TestPrepareOnAnEngineThatAnswersNothing(t *testing.T) {
+	for call := range prepareCalls {
+		for _, text := range []string{"{}", "null", "[]", `""`} {
+			t.Run(call+" "+text, func(t *testing.T) {
+				p, e, d := host(t)
+				p.Sidecar.ReadyTimeout = 500 * time.Millisecond
+				e.Always(call, fakeengine.Saying(text))
+				if _, err := d.Prepare(t.Context(), p, quiet); fault.IsOfJob(err) {
+					t.Errorf("the job is blamed: %v", err)
+				}
+				e.Always(call, nil)
+				if err := d.Cleanup(t.Context(), p.Claim.Job); err != nil {
+					t.Error(err)
+				}
+				if _, err := d.Sweep(t.Context(), noon, time.Hour, false); err != nil || len(e.Objects()) != 0 {
+					t.Errorf("left %q (%v)", e.Objects(), err)
 				}
 			})
 		}
