@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
+
+	"github.com/containerd/errdefs"
 
 	"github.com/docker/docker/api/types/container"
 
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
 )
 
 // RunHelper runs a script of the helper side in the job's helper, after the
@@ -33,6 +37,10 @@ func (d *Driver) RunHelper(ctx context.Context, job string, startJob bool, check
 	if ctx.Err() != nil {
 		d.endStage(context.WithoutCancel(ctx), found.helper)
 		return 0, ctx.Err()
+	}
+	if errdefs.IsConflict(err) {
+		return 0, fault.System(fmt.Errorf("the job's helper, which clones and caches, does not run any more: %w", err),
+			"something ended it: a restart of the docker engine, or a docker kill on this host")
 	}
 	if errors.As(err, new(brokenOff)) {
 		d.endStage(ctx, found.helper) // or it would be in the way of the next attempt

@@ -175,6 +175,15 @@ func TestAHelperStageThatBreaksOffIsEnded(t *testing.T) {
 	}
 }
 
+func TestAHelperThatWasEndedIsNamed(t *testing.T) {
+	p, e, d := prepared(t)
+	e.Exit("dind-"+p.Sandbox+"-helper", 137)
+	_, _, err := runOnHelper(t.Context(), d, p.Claim.Job)
+	if err == nil || fault.IsOfJob(err) || !strings.Contains(err.Error(), "the job's helper") || !strings.Contains(fault.HintOf(err), "something ended it") {
+		t.Errorf("error %v, hint %q", err, fault.HintOf(err))
+	}
+}
+
 // Each answer takes its time; nothing fails for it.
 func TestASlowEngineIsWaitedFor(t *testing.T) {
 	slow := fakeengine.Slowly(50 * time.Millisecond)

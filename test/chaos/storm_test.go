@@ -145,7 +145,7 @@ func (s *storm) draw(h local.Hook) (faults []fault) {
 	if place == s.doom && (place != "prepare" || s.prepares == 2) {
 		faults = append(faults, s.after(1500*ms, killRunner, killAll))
 	}
-	if place == s.quake {
+	if s.quake != "" && (place == s.quake || place == "cleanup") { // which comes in any case
 		faults = append(faults, s.after(800*ms, s.quakeKind))
 		s.quake = ""
 	}
