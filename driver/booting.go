@@ -45,7 +45,7 @@ func (d *Driver) AwaitDaemon(ctx context.Context, job string, bound time.Duratio
 	if sidecars[0].Labels[labelLayers] == string(plan.LayersReused) {
 		return Booted{}, nil // prepare has waited after all
 	}
-	c, err := d.api.ContainerInspect(ctx, sidecars[0].ID)
+	c, err := d.inspect(ctx, sidecars[0].ID)
 	if err != nil {
 		return Booted{}, d.explain("looking at the sidecar", err)
 	}
