@@ -21,7 +21,7 @@ var (
 	rounds   = flag.Int("rounds", 4, "how many jobs are broken")
 	seed     = flag.Uint64("seed", 0, "repeats a run's faults; 0 is random")
 	first    = flag.Int("first", 0, "the number of the first round, to repeat one of a long run")
-	duration = flag.Duration("duration", 10*time.Minute, "no round begins after this time")
+	duration = flag.Duration("duration", 45*time.Second, "no round begins after this time")
 	hits     = flag.Int("hits", 4, "how many faults must have hit at least")
 	logs     = flag.Bool("logs", false, "show what the broken jobs say")
 	restart  = flag.Bool("restart-engine", false, "also stall and restart the engine, if scripts/engine started it; whatever else runs there is killed")
