@@ -41,8 +41,8 @@ func host(t *testing.T) (*plan.Plan, *fakeengine.Engine, *Driver) {
 	return p, e, d
 }
 
-// prepared is such an engine with a job on it.
-func prepared(t *testing.T) (*plan.Plan, *fakeengine.Engine, *Driver) {
+// preparedOn is such an engine with a job on it.
+func preparedOn(t *testing.T) (*plan.Plan, *fakeengine.Engine, *Driver) {
 	t.Helper()
 	shortly(t, &createBound, time.Second)
 	shortly(t, &endWait, 300*time.Millisecond)
@@ -87,7 +87,7 @@ var stages = map[string]struct {
 func TestAStageOnAnEngineThatIsWell(t *testing.T) {
 	for name, s := range stages {
 		t.Run(name, func(t *testing.T) {
-			p, _, d := prepared(t)
+			p, _, d := preparedOn(t)
 			if code, out, err := s.run(t.Context(), d, p.Claim.Job); err != nil || code != s.code || out != s.out {
 				t.Errorf("code %d, output %q, error %v", code, out, err)
 			}
@@ -107,7 +107,7 @@ func TestAStageOnAnEngineInTrouble(t *testing.T) {
 					continue
 				}
 				t.Run(name+", "+call+" "+kind, func(t *testing.T) {
-					p, e, d := prepared(t)
+					p, e, d := preparedOn(t)
 					e.Always(call, answer)
 					ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 					defer cancel()
@@ -148,7 +148,7 @@ func TestAStageWhoseStreamBreaksOff(t *testing.T) {
 		"the helper": {runOnHelper, "POST /exec/{id}/start"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, e, d := prepared(t)
+			p, e, d := preparedOn(t)
 			e.Script(c.call, func(e *fakeengine.Engine, w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
 				fakeengine.CutStream(half)(e, w, r, next)
 				e.Exit("dind-"+p.Sandbox+"-job", 0)
@@ -163,7 +163,7 @@ func TestAStageWhoseStreamBreaksOff(t *testing.T) {
 
 // What a stream leaves running in the helper would disturb the next attempt.
 func TestAHelperStageThatBreaksOffIsEnded(t *testing.T) {
-	p, e, d := prepared(t)
+	p, e, d := preparedOn(t)
 	shortly(t, &endWait, 10*time.Second)
 	e.Script("POST /exec/{id}/start", fakeengine.CutStream(fakeengine.Frame("half a line")[:12]))
 	before := e.Count("POST /containers/{id}/exec")
@@ -176,7 +176,7 @@ func TestAHelperStageThatBreaksOffIsEnded(t *testing.T) {
 }
 
 func TestAHelperThatWasEndedIsNamed(t *testing.T) {
-	p, e, d := prepared(t)
+	p, e, d := preparedOn(t)
 	e.Exit("dind-"+p.Sandbox+"-helper", 137)
 	_, _, err := runOnHelper(t.Context(), d, p.Claim.Job)
 	if err == nil || fault.IsOfJob(err) || !strings.Contains(err.Error(), "the job's helper") || !strings.Contains(fault.HintOf(err), "something ended it") {
@@ -220,7 +220,7 @@ func TestTheWatchForMemoryOnAnEngineInTrouble(t *testing.T) {
 	for _, call := range []string{"GET /events", "GET /containers/json", "GET /containers/{id}/json"} {
 		for kind, answer := range wrongAnswers() {
 			t.Run(call+" "+kind, func(t *testing.T) {
-				p, e, d := prepared(t)
+				p, e, d := preparedOn(t)
 				e.Always(call, answer)
 				ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 				defer cancel()
@@ -270,7 +270,7 @@ func TestCleanupOnAnEngineThatAnswersNonsense(t *testing.T) {
 		for _, text := range []string{"{}", `"x"`, `[{"Names": [""]}]`, `[null]`, "[1]"} {
 			t.Run(call+" "+text, func(t *testing.T) {
 				shortly(t, &removeFirstGap, time.Millisecond)
-				p, e, d := prepared(t)
+				p, e, d := preparedOn(t)
 				e.Script(call, fakeengine.Saying(text))
 				err := d.Cleanup(t.Context(), p.Claim.Job)
 				if err == nil && len(e.Objects()) != 0 {

@@ -55,7 +55,9 @@ func TestCleanupWaitsForAnEngineThatRestarts(t *testing.T) {
 	if kept, err := filepath.Glob(filepath.Join(state, "*", "*.json")); err != nil || len(kept) != 1 {
 		t.Errorf("kept %q (%v)", kept, err)
 	}
-	if left := e.Objects(); len(left) != 1 || !strings.HasPrefix(left[0], "volume dind-cache-") {
-		t.Errorf("left %q", left)
+	for _, left := range e.Objects() {
+		if !strings.HasPrefix(left, "volume dind-cache-") { // which is for the jobs to come
+			t.Errorf("left %q", left)
+		}
 	}
 }
