@@ -58,13 +58,13 @@ type stageRun func(ctx context.Context, d *Driver, job string) (code int, out st
 
 func runOnJob(ctx context.Context, d *Driver, job string) (int, string, error) {
 	var out bytes.Buffer
-	code, err := d.RunJob(ctx, job, true, []byte("true"), &out)
+	code, err := d.RunJob(ctx, job, true, []byte("true"), nil, &out)
 	return code, out.String(), err
 }
 
 func runOnHelper(ctx context.Context, d *Driver, job string) (int, string, error) {
 	var out bytes.Buffer
-	code, err := d.RunHelper(ctx, job, nil, []byte("true"), &out)
+	code, err := d.RunHelper(ctx, job, false, nil, []byte("true"), &out)
 	return code, out.String(), err
 }
 
