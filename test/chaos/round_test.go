@@ -32,6 +32,9 @@ func (c *chaos) round(n int, rnd *rand.Rand) {
 		c.t.Fatal(err)
 	}
 	p, settings := c.job(n)
+	if p.JobInfo.Name == keptJob {
+		c.command(ctx, settings, "pool", "fill")
+	}
 	m, err := world.StartMortal(ctx, settings, p)
 	if err != nil {
 		c.t.Fatal(err)
@@ -41,6 +44,9 @@ func (c *chaos) round(n int, rnd *rand.Rand) {
 	m.Wait()
 	await(ctx, pids)
 	s.afterwards(ctx)
+	if p.JobInfo.Name == keptJob && !c.works(settings) {
+		c.t.Errorf("round %d (%v): a job after it with what it left did not work", n, s.hit)
+	}
 	for name, sign := range map[string]string{fullDisk: "no space left on device", hungRegistry: "error: pulling image "} {
 		if p.JobInfo.Name == name {
 			s.hit[name] += strings.Count(strings.ToLower(m.Log()), sign)
@@ -55,7 +61,7 @@ func (c *chaos) round(n int, rnd *rand.Rand) {
 	if *logs {
 		fmt.Println(m.Log())
 	}
-	if diff := c.rest(before); diff != "" {
+	if diff := c.rest(before, settings); diff != "" {
 		c.leaked += strings.Count(diff, "\n")
 		c.t.Errorf("round %d (%v) left:\n%s\nthe job said:\n%s", n, s.hit, diff, m.Log())
 	}
@@ -63,7 +69,10 @@ func (c *chaos) round(n int, rnd *rand.Rand) {
 
 // The names of jobs that are faults themselves.
 const (
-	fullDisk     = "full disk"
+	fullDisk = "full disk"
+	// keptJob has what outlives jobs: a sandbox that waited, layers, a cache, a
+	// mirror.
+	keptJob      = "a job with what is kept"
 	hungRegistry = "hung registry"
 )
 
@@ -87,6 +96,20 @@ func (c *chaos) job(n int) (p local.Payload, settings string) {
 		}
 		c.format()
 		p.JobInfo.Name = fullDisk
+	case n%4 == 0:
+		p.Services = nil
+		settings = c.settings("kept.toml", fmt.Sprintf(`
+[cache]
+volume = true
+layers = "project"
+[pool]
+size = 1
+[mirror]
+enabled = true
+image = %q
+remote = "https://%s"
+`, rig.ImageRegistry, world.Registry.Host))
+		p.JobInfo.Name = keptJob
 	case n%8 == 3:
 		p.Image.Name = c.hung + "/hung/image:1"
 		settings = c.settings("hung.toml", "[pull]\ntimeout = \"1s\"\nattempts = 1\n")
@@ -118,22 +141,33 @@ func await(ctx context.Context, pids []int) {
 	}
 }
 
+// command runs one of the executor's for an admin. What it says is of interest
+// where a round leaves something.
+func (c *chaos) command(ctx context.Context, settings string, args ...string) string {
+	out, err := exec.CommandContext(ctx, world.Binary, append([]string{"--settings", settings}, args...)...).CombinedOutput()
+	return fmt.Sprintf("%s said: %s (%v)\n", strings.Join(args, " "), out, err)
+}
+
 // rest sweeps until the engine's objects are what they were, and returns what
-// then still differs.
-func (c *chaos) rest(before rig.Objects) (diff string) {
+// then still differs. What is kept on purpose is told to go first.
+func (c *chaos) rest(before rig.Objects, settings string) (diff string) {
 	ctx, cancel := context.WithTimeout(c.t.Context(), restBound)
 	defer cancel()
 	for {
-		out, err := exec.CommandContext(ctx, world.Binary, "--settings", world.Settings, "gc", "--verbose").CombinedOutput()
-		after, listErr := rig.Snapshot(ctx, world.Engine)
-		if listErr == nil {
+		said := c.command(ctx, settings, "gc", "--verbose")
+		if settings != world.Settings {
+			said += c.command(ctx, settings, "pool", "drain") + c.command(ctx, settings, "gc", "--caches", "--older-than", "0s") +
+				c.command(ctx, settings, "mirror", "remove")
+		}
+		after, err := rig.Snapshot(ctx, world.Engine)
+		if err == nil && behind("pool", "fill") == 0 {
 			if diff = rig.Diff(before, after); diff == "" {
 				return ""
 			}
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Sprintf("%sgc said: %s (%v)\n", diff, out, err)
+			return diff + said
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
@@ -145,16 +179,27 @@ func (c *chaos) next() bool {
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	worked := c.works(world.Settings)
+	if diff := c.rest(before, world.Settings); diff != "" {
+		c.leaked += strings.Count(diff, "\n")
+		c.t.Errorf("the following job left:\n%s", diff)
+	}
+	return worked
+}
+
+// works runs a job and tells whether it worked at once.
+func (c *chaos) works(settings string) bool {
 	ctx, cancel := context.WithTimeout(c.t.Context(), roundBound)
 	defer cancel()
 	var log strings.Builder
 	r := world.Runner()
-	r.Log = &log
-	res := r.Run(ctx, world.Job(`docker version >/dev/null && echo it works`))
-	if diff := c.rest(before); diff != "" {
-		c.leaked += strings.Count(diff, "\n")
-		c.t.Errorf("the following job left:\n%s", diff)
+	for _, args := range []*[]string{&r.ConfigArgs, &r.PrepareArgs, &r.RunArgs, &r.CleanupArgs} {
+		*args = []string{"--settings", settings, (*args)[len(*args)-1]}
 	}
+	r.Log = &log
+	p := world.Job(`docker version >/dev/null && echo it works`)
+	p.Services = nil
+	res := r.Run(ctx, p)
 	if res.State != local.Success || res.Attempts != 1 || !strings.Contains(log.String(), "\nit works\n") {
 		c.t.Errorf("the following job ended as %s after %d attempts: %v\n%s", res.State, res.Attempts, res.Err, log.String())
 		return false

@@ -21,6 +21,8 @@ const (
 	cutNetwork    = "cut network"
 	holdVolume    = "volume in use at cleanup"
 	killBehind    = "SIGKILL to the sweep behind"
+	killMirror    = "docker kill mirror"
+	killFill      = "SIGKILL to the filling of the pool"
 	stallEngine   = "engine stalled"
 	restartEngine = "engine restart"
 )
@@ -141,6 +143,14 @@ func (s *storm) draw(h local.Hook) (faults []fault) {
 			chance = 0 // it is to hand over
 		}
 		add(chance, s.after(600*ms, killHook, killGroup))
+	}
+	if s.name == keptJob {
+		switch place {
+		case "get_sources":
+			add(40, s.after(500*ms, killFill))
+		case "build_script":
+			add(40, s.after(500*ms, killMirror))
+		}
 	}
 	if place == s.doom && (place != "prepare" || s.prepares == 2) {
 		faults = append(faults, s.after(1500*ms, killRunner, killAll))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -42,6 +43,10 @@ func (s *storm) strike(ctx context.Context, h local.Hook, f fault) string {
 		})
 	case holdVolume:
 		err = s.hold(ctx)
+	case killMirror:
+		err = onMirror(ctx)
+	case killFill:
+		err = onBehind(ctx, f.lasts, "pool", "fill")
 	case stallEngine:
 		err = stall(ctx, f.lasts)
 	case restartEngine:
@@ -72,25 +77,41 @@ func keyOf(p local.Payload) string {
 	return fmt.Sprintf("%s/%d", instance, p.ID)
 }
 
-// networks lists the sandboxes' networks of this round's job: a host may have
-// other jobs, which are left alone.
-func (s *storm) networks(ctx context.Context) ([]network.Summary, error) {
-	return world.Engine.NetworkList(ctx, network.ListOptions{
-		Filters: filters.NewArgs(filters.Arg("label", "gitlab-dind-executor.job="+s.job)),
-	})
+// sandboxes lists those of this round's job: a host may have other jobs, which
+// are left alone. One that waited for it is known by its job container.
+func (s *storm) sandboxes(ctx context.Context) ([]string, error) {
+	of := filters.NewArgs(filters.Arg("label", "gitlab-dind-executor.job="+s.job))
+	networks, err := world.Engine.NetworkList(ctx, network.ListOptions{Filters: of})
+	if err != nil {
+		return nil, err
+	}
+	containers, err := world.Engine.ContainerList(ctx, container.ListOptions{All: true, Filters: of})
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for _, n := range networks {
+		found = append(found, n.Labels["gitlab-dind-executor.sandbox"])
+	}
+	for _, c := range containers {
+		found = append(found, c.Labels["gitlab-dind-executor.sandbox"])
+	}
+	slices.Sort(found)
+	return slices.Compact(found), nil
 }
 
 // onContainer does something to the container of a role, once it runs: as long
 // as the hook does, it may still come.
-func (s *storm) onContainer(ctx context.Context, h local.Hook, role string, do func(name, network string) error) error {
+func (s *storm) onContainer(ctx context.Context, h local.Hook, role string, do func(id, network string) error) error {
 	for {
-		list, err := s.networks(ctx)
+		found, err := s.sandboxes(ctx)
 		if err != nil {
 			return err
 		}
-		for _, n := range list {
-			c, err := world.Engine.ContainerInspect(ctx, n.Name+"-"+role)
-			if err == nil && c.State.Status == container.StateRunning && do(c.ID, n.ID) == nil {
+		for _, sandbox := range found {
+			list, err := world.Engine.ContainerList(ctx, container.ListOptions{Filters: filters.NewArgs(
+				filters.Arg("label", "gitlab-dind-executor.sandbox="+sandbox), filters.Arg("label", "gitlab-dind-executor.role="+role))})
+			if err == nil && len(list) > 0 && do(list[0].ID, "dind-"+sandbox) == nil {
 				return nil
 			}
 		}
@@ -101,14 +122,35 @@ func (s *storm) onContainer(ctx context.Context, h local.Hook, role string, do f
 	}
 }
 
+// onMirror kills the mirror.
+func onMirror(ctx context.Context) error {
+	list, err := world.Engine.ContainerList(ctx, container.ListOptions{Filters: filters.NewArgs(filters.Arg("label", "gitlab-dind-executor.role=mirror"))})
+	if err != nil || len(list) == 0 {
+		return errors.Join(errors.New("there is none"), err)
+	}
+	return world.Engine.ContainerKill(ctx, list[0].ID, "KILL")
+}
+
+// onBehind kills a process of ours that outlives hooks, some time after there is
+// one.
+func onBehind(ctx context.Context, after time.Duration, args ...string) error {
+	for end := time.Now().Add(4 * time.Second); time.Now().Before(end) && ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
+		if pid := behind(args...); pid != 0 {
+			time.Sleep(after) // the fault's random moment: it waits for two seconds, and then works for as long
+			return kill(pid, pid)
+		}
+	}
+	return errors.New("there is none")
+}
+
 // hold keeps the builds volume of the job's sandbox in use, by a container of
 // the rig's that never runs.
 func (s *storm) hold(ctx context.Context) error {
-	list, err := s.networks(ctx)
+	list, err := s.sandboxes(ctx)
 	if err != nil || len(list) != 1 {
 		return errors.Join(errors.New("there is no one sandbox"), err)
 	}
-	release, err := rig.HoldVolume(ctx, world.Engine, list[0].Name+"-builds")
+	release, err := rig.HoldVolume(ctx, world.Engine, "dind-"+list[0]+"-builds")
 	if err != nil {
 		return err
 	}
@@ -138,17 +180,26 @@ func (s *storm) afterwards(ctx context.Context) {
 // moment for it; 0 if there is none.
 func sweepBehind(ctx context.Context) (pid int) {
 	for end := time.Now().Add(time.Second); time.Now().Before(end) && ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
-		programs, _ := filepath.Glob("/proc/[0-9]*/exe")
-		for _, exe := range programs {
-			if program, err := os.Readlink(exe); err != nil || program != world.Binary {
-				continue
-			}
-			dir := filepath.Dir(exe)
-			args, err := os.ReadFile(filepath.Join(dir, "cmdline"))
-			if err == nil && bytes.Contains(args, []byte("\x00gc\x00")) {
-				pid, _ = strconv.Atoi(filepath.Base(dir))
-				return pid
-			}
+		if pid := behind("gc"); pid != 0 {
+			return pid
+		}
+	}
+	return 0
+}
+
+// behind finds a process of the executor's with these arguments; 0 if there is
+// none.
+func behind(args ...string) (pid int) {
+	programs, _ := filepath.Glob("/proc/[0-9]*/exe")
+	for _, exe := range programs {
+		if program, err := os.Readlink(exe); err != nil || program != world.Binary {
+			continue
+		}
+		dir := filepath.Dir(exe)
+		line, err := os.ReadFile(filepath.Join(dir, "cmdline"))
+		if err == nil && bytes.Contains(line, []byte("\x00"+strings.Join(args, "\x00")+"\x00")) {
+			pid, _ = strconv.Atoi(filepath.Base(dir))
+			return pid
 		}
 	}
 	return 0
