@@ -72,7 +72,7 @@ func (d *Driver) Fill(ctx context.Context, p *plan.Plan, admit func(context.Cont
 		if err := admit(ctx); err != nil {
 			return made, err
 		}
-		if err := d.makeAhead(ctx, p.In(NewSandboxID())); err != nil {
+		if _, err := d.makeAhead(ctx, p.In(NewSandboxID())); err != nil {
 			return made, err
 		}
 		made++
@@ -214,10 +214,13 @@ func (d *Driver) block(ctx context.Context, sandbox string, of object) (bool, er
 // makeAhead makes a sandbox without a job. Its sidecar starts last, so one with a
 // sidecar that runs has all the rest. Until it is complete its owner is this
 // process.
-func (d *Driver) makeAhead(ctx context.Context, p *plan.Plan) (err error) {
+func (d *Driver) makeAhead(ctx context.Context, p *plan.Plan) (ready Ready, err error) {
+	if err := d.greet(ctx); err != nil {
+		return Ready{}, err
+	}
 	prep := d.preparation(p, func(string) {})
 	if err := prep.certify(); err != nil {
-		return err
+		return Ready{}, err
 	}
 	defer func() {
 		if err != nil {
@@ -235,10 +238,10 @@ func (d *Driver) makeAhead(ctx context.Context, p *plan.Plan) (err error) {
 				return d.start(p.Helper)(ctx, id)
 			})
 	})
-	g.Go(func() error {
+	g.Go(func() (err error) {
 		l := sidecarLabels(p)
 		l[labelDeadline] = until[labelDeadline]
-		_, err := prep.daemon(gctx, l, func(ctx context.Context, id string) (Ready, error) {
+		ready, err = prep.daemon(gctx, l, func(ctx context.Context, id string) (Ready, error) {
 			select {
 			case <-helped:
 				return prep.startSidecar(ctx, id)
@@ -248,7 +251,8 @@ func (d *Driver) makeAhead(ctx context.Context, p *plan.Plan) (err error) {
 		})
 		return err
 	})
-	return g.Wait()
+	err = g.Wait() // before ready is read
+	return ready, err
 }
 
 // poolBound is how long one who fills waits for another.

@@ -66,6 +66,8 @@ func (c *call) code(err error) int {
 			return c.exit.system
 		}
 		return c.exit.build
+	case codeOf(err) != 0:
+		return codeOf(err)
 	case errors.Is(err, context.Canceled):
 		// The job was cancelled or ran out of time: the Runner knows and says so.
 		return c.exit.system
@@ -99,6 +101,7 @@ func (c *call) root() *cobra.Command {
 		c.hook("cleanup", "cleanup", "Remove all that the job has", cobra.NoArgs, c.cleanupHook),
 		c.gcCommand(),
 		c.poolCommand(),
+		c.doctorCommand(),
 		c.mirrorCommand(),
 		c.prepullCommand(),
 		c.settingsCommand(),

@@ -106,6 +106,9 @@ func TestTheFirewallRecipeKeepsSandboxesFromTheHost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if said, code := doctor(t, settings); code != 1 || !strings.Contains(said, "warning  firewall: jobs reach this host's own services\n") {
+		t.Errorf("without rules doctor ends with %d and says:\n%s", code, said)
+	}
 
 	service := listener.Addr().String()
 	dns := `docker run --rm $CI_REGISTRY/base/busybox sh -c 'nslookup no-such-name.test. 2>&1 | grep -v timed.out | grep -q NXDOMAIN && echo dns answers'`
@@ -143,4 +146,22 @@ func TestTheFirewallRecipeKeepsSandboxesFromTheHost(t *testing.T) {
 		"\ndns answers\n", "probe: dial "+service+": open", "\nwaiting for the rules\n", "kept away\n", refused, refused,
 		"probe: dial 169.254.169.254:80: refused (dial tcp 169.254.169.254:80: connect: connection refused)",
 		"\npushed\n", "\ndns answers\n")
+	said, code := doctor(t, settings)
+	if code != 0 || !strings.Contains(said, "ok       firewall: jobs do not reach this host's own services\n") ||
+		!strings.Contains(said, "ok       sandbox: docker ") {
+		t.Errorf("with the rules doctor ends with %d and says:\n%s", code, said)
+	}
+}
+
+// doctor runs it and returns what it says and its exit code.
+func doctor(t *testing.T, settings string) (said string, code int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, world.Binary, "--settings", settings, "doctor")
+	out, err := cmd.CombinedOutput()
+	if cmd.ProcessState == nil {
+		t.Fatalf("doctor: %v", err)
+	}
+	return string(out), cmd.ProcessState.ExitCode()
 }

@@ -1,0 +1,138 @@
+package driver
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/api/types/network"
+
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+)
+
+// Trial is how a sandbox fared that no job ever gets.
+type Trial struct {
+	// Docker is the inner daemon's version; empty if not known.
+	Docker string
+	// Boot is from nothing until the daemon answered, Build a first small build
+	// in it.
+	Boot, Build time.Duration
+	// Reach tells whether a sandbox reaches this host's own services.
+	Reach Reach
+}
+
+// Reach is what is known of a way.
+type Reach int
+
+// The ways.
+const (
+	// ReachUnknown could not be tried from here.
+	ReachUnknown Reach = iota
+	// ReachOpen leads there.
+	ReachOpen
+	// ReachClosed does not.
+	ReachClosed
+)
+
+// trialBound is how long a trial's sandbox may be there.
+const trialBound = 10 * time.Minute
+
+// Try makes a sandbox as jobs get it, builds an image in it, and removes it.
+func (d *Driver) Try(ctx context.Context, p *plan.Plan) (t Trial, err error) {
+	ctx, cancel := context.WithTimeout(ctx, trialBound)
+	defer cancel()
+	p = p.In(NewSandboxID())
+	p.Spec = "trial-" + p.Sandbox // which no job has
+	p.Pool = plan.Pool{Size: 1, MaxAge: trialBound, Serves: trialBound}
+	began := time.Now()
+	ready, err := d.makeAhead(ctx, p)
+	if err != nil {
+		return t, err
+	}
+	defer func() {
+		if removeErr := d.removeSandbox(context.WithoutCancel(ctx), p.Sandbox, func() {}); err == nil {
+			err = removeErr
+		}
+	}()
+	t.Docker, t.Boot = ready.Docker, time.Since(began)
+	began = time.Now()
+	if err := d.tryBuild(ctx, p); err != nil {
+		return t, err
+	}
+	t.Build = time.Since(began)
+	t.Reach = d.reachOfHost(ctx, p.Sandbox)
+	return t, nil
+}
+
+// tryScript builds an image that needs nothing from anywhere.
+const tryScript = `cd "$(mktemp -d)" && echo hello >file && printf 'FROM scratch\nCOPY file /\n' >Dockerfile && docker build -q .`
+
+func (d *Driver) tryBuild(ctx context.Context, p *plan.Plan) error {
+	sidecars, err := d.list(ctx, labelled(labelSandbox+"="+p.Sandbox, labelRole+"="+string(plan.RoleSidecar)))
+	if err != nil {
+		return err
+	}
+	found := sidecars[p.Sandbox]
+	if found == nil || len(found.containers) == 0 {
+		return ErrGone
+	}
+	var out bytes.Buffer
+	code, err := d.exec(ctx, found.containers[0].ref, []string{"env", clientOf(p.Sidecar), "sh", "-c", clientEnvironment + tryScript}, nil, &out)
+	if err != nil {
+		return err
+	}
+	if code != 0 {
+		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+		return fault.System(fmt.Errorf("a build in the docker daemon of a job ended with code %d: %s", code, lines[len(lines)-1]),
+			"look at the last lines of the daemon: run a job, then gitlab-dind-executor explain")
+	}
+	return nil
+}
+
+// clientOf is the DOCKER_HOST by which a sidecar's own client reaches its daemon.
+func clientOf(s plan.Sidecar) string { return "DOCKER_HOST=tcp://" + s.Address("localhost") }
+
+// clientEnvironment gives that client the certificates, if there are any.
+const clientEnvironment = `[ ! -f /certs/client/key.pem ] || export DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH=/certs/client; `
+
+// reachOfHost lets the sandbox's helper dial a port that this process listens at
+// on the sandbox's gateway, which is this host where the engine is local.
+func (d *Driver) reachOfHost(ctx context.Context, sandbox string) Reach {
+	if !d.local() {
+		return ReachUnknown
+	}
+	n, err := d.api.NetworkInspect(ctx, networkName(sandbox), network.InspectOptions{})
+	if err != nil {
+		return ReachUnknown
+	}
+	var gateway netip.Addr
+	for _, c := range n.IPAM.Config {
+		if a, err := netip.ParseAddr(c.Gateway); err == nil && a.Is4() {
+			gateway = a
+		} else if p, err := netip.ParsePrefix(c.Subnet); err == nil && p.Addr().Is4() && !gateway.IsValid() {
+			gateway = p.Masked().Addr().Next()
+		}
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", net.JoinHostPort(gateway.String(), "0"))
+	if err != nil {
+		return ReachUnknown // this process is in a container: the gateway is not its own
+	}
+	defer l.Close()
+	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	ctx, cancel := context.WithTimeout(ctx, 5*dialTimeout)
+	defer cancel()
+	code, err := d.exec(ctx, objectName(sandbox, plan.RoleHelper), []string{"sh", "-c", dialScript, gateway.String(), port}, nil, &bytes.Buffer{})
+	switch {
+	case err != nil && ctx.Err() == nil, code == noDialer:
+		return ReachUnknown
+	case err == nil && code == 0:
+		return ReachOpen
+	}
+	return ReachClosed
+}
