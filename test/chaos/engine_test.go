@@ -83,14 +83,17 @@ func engine(ctx context.Context, args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
+// errAway says that the engine did not come back, which ends everything.
+var errAway = errors.New("the engine did not start again")
+
 // restartIt restarts the engine that scripts/engine started, and no other.
 func restartIt(ctx context.Context) error {
 	out, err := engine(ctx, "stop")
 	if err != nil || !strings.Contains(out, "stopped") {
 		return fmt.Errorf("%w: %s", errors.Join(errors.New("not restarted"), err), out)
 	}
-	if _, err = engine(ctx); err != nil {
-		return err
+	if out, err = engine(ctx); err != nil {
+		return fmt.Errorf("%w: %w: %s", errAway, err, out)
 	}
 	return world.Registry.Resume(ctx)
 }

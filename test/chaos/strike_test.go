@@ -52,6 +52,9 @@ func (s *storm) strike(ctx context.Context, h local.Hook, f fault) string {
 	case restartEngine:
 		err = restartIt(ctx)
 	}
+	if errors.Is(err, errAway) {
+		s.c.t.Error(err)
+	}
 	if err != nil {
 		return ""
 	}
