@@ -27,8 +27,14 @@ address = "/run/docker/containerd/containerd.sock"
 // to the image's entrypoint, which is $0. dockerd left alone starts containerd
 // itself, finds no socket at its first look and sleeps a whole second before
 // the second: most of what an inner daemon's boot takes. Where anything is
-// missing the entrypoint goes its own way. Meanwhile askMirror runs.
-const bootFast = askMirror + `c=` + ContainerdConfig + `
+// missing the entrypoint goes its own way. Meanwhile askMirror runs. On a kept
+// data root the names of images are forgotten between the two daemons.
+func bootFast(kept bool) string {
+	ready, rest := `[ -S $s ]`, ""
+	if kept {
+		ready, rest = `[ -S $s ] && { [ -z "$names" ] || forget_names $s; } && names=`, removeCleared
+	}
+	return askMirror + `c=` + ContainerdConfig + `
 s=/run/docker/containerd/containerd.sock
 if command -v containerd >/dev/null && [ -f $c ]; then
   mkdir -p /run/docker/containerd
@@ -36,9 +42,13 @@ if command -v containerd >/dev/null && [ -f $c ]; then
   containerd --config $c >/dev/null 2>&1 &
   i=0
   while [ ! -S $s ] && [ $i -lt 300 ] && kill -0 $! 2>/dev/null; do sleep 0.01; i=$((i+1)); done
-  if [ -S $s ]; then set -- --containerd=$s "$@"; else kill $! 2>/dev/null; wait $! 2>/dev/null; fi
+  if ` + ready + `; then set -- --containerd=$s "$@"; else kill $! 2>/dev/null; wait $! 2>/dev/null; fi
 fi
-[ -z "$m" ] || wait $m
+` + rest + bootLast
+}
+
+// bootLast ends bootFast, and nothing else.
+const bootLast = `[ -z "$m" ] || wait $m
 for d in $` + bootDNS + `; do echo "nameserver $d"; done >>/etc/resolv.conf
 exec "$0" "$@"`
 
@@ -79,7 +89,13 @@ func (s Sidecar) Boot(imageEntrypoint, imageCommand []string) (entrypoint, comma
 		prelude += s.clearing()
 	}
 	if s.FastBoot && official && flagsOnly && !ownContainerd {
-		return []string{"sh", "-c", prelude + bootFast, imageEntrypoint[0]}, flags
+		if s.Layers {
+			prelude += forgetNames
+		}
+		return []string{"sh", "-c", prelude + bootFast(s.Layers), imageEntrypoint[0]}, flags
+	}
+	if s.Layers {
+		prelude += removeCleared
 	}
 	if prelude == "" {
 		return s.Entrypoint, s.Command

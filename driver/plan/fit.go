@@ -43,7 +43,7 @@ func (s Sidecar) AsksHost(image DindImage) bool {
 
 // bootsFast tells it of a sidecar that fits its image.
 func (s Sidecar) bootsFast() bool {
-	return slices.ContainsFunc(s.Entrypoint, func(arg string) bool { return strings.HasSuffix(arg, bootFast) })
+	return slices.ContainsFunc(s.Entrypoint, func(arg string) bool { return strings.HasSuffix(arg, bootLast) })
 }
 
 func beforeCgroupV2(v Version) bool { return v.Known() && v.Before(20, 10) }

@@ -93,14 +93,14 @@ func (s Sidecar) dataKind(image DindImage, storage string, command []string) str
 	return hex.EncodeToString(sum[:6])
 }
 
-// clearData makes a kept data root, $1, a new daemon's but for images and build
+// clearData makes a kept data root, $1, a new daemon's but for layers and build
 // cache. It comes before anything is started, so that nothing of an earlier job
 // ever runs, and moves aside what is not known to be wanted, by names that no job
-// can choose: that takes milliseconds however much it is. A container's own layer goes with it, and so
-// do swarm and plugins. engine-id stays: build cache is void without it. What
-// containerd has stays where images are in it. What was moved aside is removed at
-// low priority while the daemon boots; without root only root of the daemon's
-// user namespace can.
+// can choose: that takes milliseconds however much it is. A container's own layer
+// goes with it, and so do swarm and plugins, and the names of images: a daemon
+// would take what they name without asking the registry for a newer one.
+// engine-id stays: build cache is void without it. What containerd has stays
+// where images are in it, for forgetNames.
 const clearData = `clear_data_root() (
   cd "$1" || exit 1
   g=.gone/${HOSTNAME:-x}
@@ -108,6 +108,7 @@ const clearData = `clear_data_root() (
   stay=' image buildkit content engine-id .gone '
   for i in image/*; do
     d=${i#image/}
+    [ ! -e "$i/repositories.json" ] || mv "$i/repositories.json" "$g/names-$d" || exit 1
     case $d in
     vfs) at=vfs/dir ;;
     btrfs) at=btrfs/subvolumes ;;
@@ -134,11 +135,60 @@ const clearData = `clear_data_root() (
   [ ! -e buildkit/executor ] || mv buildkit/executor "$g/executor"
 )
 clear_data_root "$DATA" || { echo "the data of the earlier job cannot be moved aside" >&2; exit 1; }
+names=
+[ ! -e "$DATA/containerd" ] || names=containerd
+`
+
+// forgetNames takes the names from the images that are in containerd, which
+// listens at the socket $0, in at most 20 s: each becomes one without a name, as
+// dockerd calls those. What is left of containers goes too, with their leases,
+// which hold their layers; those of the build cache have other names.
+const forgetNames = `forget_names() {
+  command -v ctr >/dev/null && timeout 20 sh -c '
+    set -f
+    for n in $(ctr -a "$0" namespaces ls -q); do
+      ctr="ctr -a $0 -n $n"
+      all=$($ctr containers ls -q) || exit 1
+      [ -z "$all" ] || $ctr containers rm $all || exit 1
+      all=$($ctr leases ls -q) || exit 1
+      for l in $all; do
+        case $l in *[!0-9a-f]*) continue ;; esac
+        [ ${#l} != 64 ] || $ctr leases rm "$l" || exit 1
+      done
+      all=$($ctr images ls) || exit 1
+      named=$(echo "$all" | {
+        read -r _
+        done=
+        while read -r name _ digest _; do
+          case $name in moby-dangling@*) continue ;; esac
+          case $done in
+          *" $digest "*) ;;
+          *) $ctr images tag --force "$name" "moby-dangling@$digest" >/dev/null || exit 1 ;;
+          esac
+          done="$done $digest "
+          echo "$name"
+        done
+      }) || exit 1
+      [ -z "$named" ] || $ctr images rm $named || exit 1
+      case " $($ctr images ls -q | grep -v "^moby-dangling@")" in " ") ;; *) exit 1 ;; esac
+    done' "$1" >/dev/null 2>&1
+}
+`
+
+// removeCleared ends the clearing. Where names in containerd are still to be
+// forgotten, and nobody could, its images go, and the build cache, which is void
+// without them. What was moved aside is removed at low priority while the daemon
+// boots; without root only root of the daemon's user namespace can.
+const removeCleared = `if [ -n "$names" ]; then
+  for i in containerd buildkit; do
+    [ ! -e "$DATA/$i" ] || mv "$DATA/$i" "$DATA/.gone/${HOSTNAME:-x}/" || exit 1
+  done
+fi
 root=
 [ "$(id -u)" = 0 ] || root=rootlesskit
 nice -n 19 $root rm -rf "$DATA/.gone" >/dev/null 2>&1 &
 `
 
-// clearing is what comes before the entrypoint of a sidecar with a kept data
-// root.
+// clearing is what comes first in a sidecar with a kept data root; removeCleared
+// comes behind it, before the entrypoint.
 func (s Sidecar) clearing() string { return "DATA='" + s.DataPath + "'\n" + clearData }

@@ -105,6 +105,9 @@ func TestEveryWayOfBootingClearsKeptData(t *testing.T) {
 		"without root":            {func(s *config.Settings, _ *Job, _ *DindImage) { s.Sidecar.Privilege = config.PrivilegeRootless }, "DATA='/home/rootless/.local/share/docker'"},
 	} {
 		s := layered(t, c.change)
+		if n := strings.Count(s.Entrypoint[2], removeCleared); n != 1 {
+			t.Errorf("%s: what was moved aside is removed %d times: %q", name, n, s.Entrypoint)
+		}
 		if len(s.Entrypoint) < 3 || !strings.HasPrefix(s.Entrypoint[2], c.data+"\n") || !strings.Contains(s.Entrypoint[2], `clear_data_root "$DATA" ||`) {
 			t.Errorf("%s: entrypoint %q", name, s.Entrypoint)
 		}

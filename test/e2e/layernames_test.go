@@ -1,0 +1,81 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+
+	"gitlab-dind-executor/executor/local"
+	"gitlab-dind-executor/test/rig"
+)
+
+// A daemon with the layers of earlier jobs must not take their names for the
+// registry's: what `base` and `app` are may have changed since.
+func TestKeptLayersHaveNoNames(t *testing.T) {
+	rig.Unchanged(t, world.Engine)
+	containerd := rig.File{Path: "/etc/docker/daemon.json", Content: `{"features": {"containerd-snapshotter": true}}`}
+	derive := func(base string, files []rig.File, changes ...string) string {
+		return rig.DeriveWith(t, world.Engine, base, files, changes...)
+	}
+	before, after := holding(t, "old"), holding(t, "new")
+	for name, k := range map[string]struct {
+		image, privilege, store string
+		// bare is where what containerd holds cannot be made nameless: it goes.
+		bare bool
+	}{
+		"dockerd's store":                   {image: rig.ImageDind, privilege: "privileged", store: "overlay2"},
+		"dockerd's store before 2023":       {image: rig.ImageOldDind, privilege: "privileged", store: "overlay2"},
+		"dockerd's store without root":      {image: rig.ImageRootless, privilege: "rootless", store: "overlay"},
+		"containerd's store":                {image: derive(rig.ImageDind, []rig.File{containerd}), privilege: "privileged", store: "overlayfs"},
+		"containerd's store, reduced":       {image: derive(rig.ImageDind, []rig.File{containerd}), privilege: "reduced", store: "overlayfs"},
+		"containerd's store without root":   {image: derive(rig.ImageRootless, []rig.File{containerd}), privilege: "rootless", store: "overlayfs", bare: true},
+		"containerd's store, the slow boot": {image: derive(rig.ImageDind, []rig.File{containerd}, `ENTRYPOINT ["/bin/sh", "/usr/local/bin/dockerd-entrypoint.sh"]`), privilege: "privileged", store: "overlayfs", bare: true},
+		"containerd's store without ctr":    {image: derive(rig.ImageDind, []rig.File{containerd, {Path: "/usr/bin/ctr", Mode: 0o755, Content: "#!/bin/sh\nexit 1\n"}}), privilege: "privileged", store: "overlayfs", bare: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Cleanup(func() { gcWith(t, "--caches", "--older-than", "0s") })
+			with := under(settingsWith(t, fmt.Sprintf("[cache]\nvolume = false\nlayers = \"project\"\n[[policy]]\nsidecar.privilege = %q\nsidecar.image = %q\n", k.privilege, k.image)))
+			script := []string{
+				`echo "store $(docker info -f '{{.Driver}}')"`,
+				`echo "containers: $(docker ps -aq | wc -l), names: $(docker images --format '{{.Repository}}' | grep -vc none)"`,
+				login, build,
+				`printf "FROM $CI_REGISTRY/names/base\nRUN cp /is /was\n" > /tmp/Dockerfile`,
+				`docker build -q -t built - < /tmp/Dockerfile && echo "the base is $(docker run --rm built cat /was)"`,
+				`DOCKER_BUILDKIT=0 docker build -q -t old - < /tmp/Dockerfile && echo "the old builder's base is $(docker run --rm old cat /was)"`,
+				`echo "the app is $(docker run --rm $CI_REGISTRY/names/app cat /is)"`,
+				`docker pull $CI_REGISTRY/base/busybox; docker images; docker run -d --restart=always $CI_REGISTRY/names/app sleep 1000`,
+			}
+			job := func() local.Payload {
+				p := world.Job(script...)
+				p.Services = nil
+				return p
+			}
+			now := func(image string) {
+				for _, name := range []string{"names/base:latest", "names/app:latest"} {
+					if err := world.Registry.Push(t.Context(), world.Engine, image, name); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			now(before)
+			runJobUnchecked(t, job(), with).succeeded().quietCleanup().
+				says("\nstore "+k.store, "\nthe base is old\n", "\nthe old builder's base is old\n", "\nthe app is old\n", "no layers yet").saysNot("CACHED")
+			now(after)
+			for range 2 {
+				r := runJobUnchecked(t, job(), with).succeeded().quietCleanup().
+					says("\ncontainers: 0, names: 0\n", "\nthe base is new\n", "\nthe old builder's base is new\n", "\nthe app is new\n", "layers reused")
+				if k.bare {
+					r.saysNot("CACHED")
+				} else {
+					r.says("CACHED")
+				}
+				t.Log(r.log)
+			}
+		})
+	}
+}
+
+// holding makes an image whose file /is says what it is.
+func holding(t *testing.T, is string) string {
+	t.Helper()
+	return rig.DeriveWith(t, world.Engine, rig.ImageBusybox, []rig.File{{Path: "/is", Content: is + "\n"}})
+}
