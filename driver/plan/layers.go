@@ -146,7 +146,8 @@ names=
 const forgetNames = `forget_names() {
   command -v ctr >/dev/null && timeout 20 sh -c '
     set -f
-    for n in $(ctr -a "$0" namespaces ls -q); do
+    spaces=$(ctr -a "$0" namespaces ls -q) && [ -n "$spaces" ] || exit 1
+    for n in $spaces; do
       ctr="ctr -a $0 -n $n"
       all=$($ctr containers ls -q) || exit 1
       [ -z "$all" ] || $ctr containers rm $all || exit 1
@@ -170,7 +171,10 @@ const forgetNames = `forget_names() {
         done
       }) || exit 1
       [ -z "$named" ] || $ctr images rm $named || exit 1
-      case " $($ctr images ls -q | grep -v "^moby-dangling@")" in " ") ;; *) exit 1 ;; esac
+      all=$($ctr images ls -q) || exit 1
+      for i in $all; do
+        case $i in moby-dangling@*) ;; *) exit 1 ;; esac
+      done
     done' "$1" >/dev/null 2>&1
 }
 `

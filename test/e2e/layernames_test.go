@@ -2,17 +2,20 @@ package e2e
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"gitlab-dind-executor/executor/local"
 	"gitlab-dind-executor/test/rig"
 )
 
+// containerdStore makes dockerd keep images in containerd, as releases from 29 on do.
+var containerdStore = rig.File{Path: "/etc/docker/daemon.json", Content: `{"features": {"containerd-snapshotter": true}}`}
+
 // A daemon with the layers of earlier jobs must not take their names for the
 // registry's: what `base` and `app` are may have changed since.
 func TestKeptLayersHaveNoNames(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
-	containerd := rig.File{Path: "/etc/docker/daemon.json", Content: `{"features": {"containerd-snapshotter": true}}`}
 	derive := func(base string, files []rig.File, changes ...string) string {
 		return rig.DeriveWith(t, world.Engine, base, files, changes...)
 	}
@@ -25,11 +28,9 @@ func TestKeptLayersHaveNoNames(t *testing.T) {
 		"dockerd's store":                   {image: rig.ImageDind, privilege: "privileged", store: "overlay2"},
 		"dockerd's store before 2023":       {image: rig.ImageOldDind, privilege: "privileged", store: "overlay2"},
 		"dockerd's store without root":      {image: rig.ImageRootless, privilege: "rootless", store: "overlay"},
-		"containerd's store":                {image: derive(rig.ImageDind, []rig.File{containerd}), privilege: "privileged", store: "overlayfs"},
-		"containerd's store, reduced":       {image: derive(rig.ImageDind, []rig.File{containerd}), privilege: "reduced", store: "overlayfs"},
-		"containerd's store without root":   {image: derive(rig.ImageRootless, []rig.File{containerd}), privilege: "rootless", store: "overlayfs", bare: true},
-		"containerd's store, the slow boot": {image: derive(rig.ImageDind, []rig.File{containerd}, `ENTRYPOINT ["/bin/sh", "/usr/local/bin/dockerd-entrypoint.sh"]`), privilege: "privileged", store: "overlayfs", bare: true},
-		"containerd's store without ctr":    {image: derive(rig.ImageDind, []rig.File{containerd, {Path: "/usr/bin/ctr", Mode: 0o755, Content: "#!/bin/sh\nexit 1\n"}}), privilege: "privileged", store: "overlayfs", bare: true},
+		"containerd's store":                {image: derive(rig.ImageDind, []rig.File{containerdStore}), privilege: "privileged", store: "overlayfs"},
+		"containerd's store, the slow boot": {image: derive(rig.ImageDind, []rig.File{containerdStore}, `ENTRYPOINT ["/bin/sh", "/usr/local/bin/dockerd-entrypoint.sh"]`), privilege: "privileged", store: "overlayfs", bare: true},
+		"containerd's store without ctr":    {image: derive(rig.ImageDind, []rig.File{containerdStore, {Path: "/usr/bin/ctr", Mode: 0o755, Content: "#!/bin/sh\nexit 1\n"}}), privilege: "privileged", store: "overlayfs", bare: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Cleanup(func() { gcWith(t, "--caches", "--older-than", "0s") })
@@ -68,7 +69,6 @@ func TestKeptLayersHaveNoNames(t *testing.T) {
 				} else {
 					r.says("CACHED")
 				}
-				t.Log(r.log)
 			}
 		})
 	}
@@ -78,4 +78,22 @@ func TestKeptLayersHaveNoNames(t *testing.T) {
 func holding(t *testing.T, is string) string {
 	t.Helper()
 	return rig.DeriveWith(t, world.Engine, rig.ImageBusybox, []rig.File{{Path: "/is", Content: is + "\n"}})
+}
+
+// Containers that a job leaves have layers in containerd, too.
+func TestContainersOfEarlierJobsLeaveNothingInContainerd(t *testing.T) {
+	rig.Unchanged(t, world.Engine)
+	with := keepsLayers(t, fmt.Sprintf("[[policy]]\nsidecar.image = %q\n", rig.DeriveWith(t, world.Engine, rig.ImageDind, []rig.File{containerdStore})))
+	var held []string
+	for range 4 {
+		p := world.Job(login, `for i in 1 2 3; do docker run -d --restart=always $CI_REGISTRY/base/busybox sh -c 'echo > /x; sleep 1000'; done`,
+			`docker run --rm -v /var/lib/docker/containerd/daemon:/d $CI_REGISTRY/base/busybox sh -c 'echo "$(ls /d/*snapshotter*overlayfs/snapshots | wc -l) layers"' && docker ps -q | wc -l`)
+		p.Services = nil
+		log := runJobUnchecked(t, p, with).succeeded().quietCleanup().says(" layers\n3\n").log
+		before, _, _ := strings.Cut(log, " layers\n3\n")
+		held = append(held, before[strings.LastIndex(before, "\n")+1:])
+	}
+	if held[3] != held[2] {
+		t.Errorf("containerd holds more with every job: %q layers", held)
+	}
 }
