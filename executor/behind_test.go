@@ -12,7 +12,7 @@ import (
 func TestWhatIsKeptIsLookedAfterOnceInAWhile(t *testing.T) {
 	now := time.Now()
 	keeps, not := config.Default(), config.Default()
-	not.Cache.Volume = false
+	not.Cache.Volume, not.Cache.Layers = false, config.LayersOff
 	policy := not
 	policy.Policies = []config.Policy{{Cache: config.PolicyCache{Layers: config.LayersProject}}}
 	for name, c := range map[string]struct {
@@ -44,7 +44,18 @@ func TestWhatIsKeptIsLookedAfterOnceInAWhile(t *testing.T) {
 			t.Errorf("%s: due again a second later", name)
 		}
 	}
-	if cachesDue(keeps, environment{}, now) || cachesDue(keeps, environment{"XDG_STATE_HOME": "/proc"}, now) {
-		t.Error("due where nobody can remember when it was")
+	for name, env := range map[string]environment{"without a home": {}, "where nothing can be written": {"XDG_STATE_HOME": "/proc"}} {
+		due := 0
+		for i := range 160 {
+			if cachesDue(keeps, env, now.Truncate(time.Second).Add(time.Duration(i)*time.Microsecond)) {
+				due++
+			}
+		}
+		if due != 10 {
+			t.Errorf("%s: due after %d jobs of 160", name, due)
+		}
+		if cachesDue(not, env, now.Truncate(time.Second)) {
+			t.Errorf("%s: due where nothing is kept", name)
+		}
 	}
 }
