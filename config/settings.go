@@ -267,7 +267,7 @@ func Default() Settings {
 		},
 		Cache: Cache{
 			Volume:  true,
-			Layers:  LayersOff,
+			Layers:  LayersProject,
 			MaxSize: 20 << 30,
 			MaxAge:  Duration(14 * 24 * time.Hour),
 		},

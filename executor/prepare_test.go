@@ -57,7 +57,7 @@ func TestAnEnginesFaultIsTriedAgainByTheRunner(t *testing.T) {
 func TestPrepareRemovesWhatAnEarlierAttemptLeft(t *testing.T) {
 	e := fakeengine.New(t)
 	for range 2 {
-		if code, _, log := hook(t, e, with(""), "prepare"); code != 0 || !strings.Contains(log, "docker is booting (cold)") {
+		if code, _, log := hook(t, e, with(""), "prepare"); code != 0 || !strings.Contains(log, "(cold)\n") {
 			t.Fatalf("exit code %d, log %q", code, log)
 		}
 	}
@@ -69,8 +69,9 @@ func TestPrepareRemovesWhatAnEarlierAttemptLeft(t *testing.T) {
 	if code != 0 || stdout != "" || log != "" {
 		t.Errorf("exit code %d, said %q and %q", code, stdout, log)
 	}
-	// The cache is for the jobs to come.
-	if left := e.Objects(); len(left) != 2 || !strings.HasPrefix(left[0], "volume dind-cache-") || !strings.HasPrefix(left[1], left[0]+"-used-") {
+	// The cache and the layers are for the jobs to come.
+	if left := e.Objects(); len(left) != 4 || !strings.HasPrefix(left[0], "volume dind-cache-") || !strings.HasPrefix(left[1], "volume dind-data-") ||
+		!strings.HasPrefix(left[2], left[0]+"-used-") || !strings.HasPrefix(left[3], left[1]+"-used-") {
 		t.Errorf("left %q", left)
 	}
 	if code, _, log := hook(t, e, with(""), "cleanup"); code != 0 || log != "" {

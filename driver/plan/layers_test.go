@@ -125,12 +125,16 @@ func TestLayersByPolicy(t *testing.T) {
 	s, job, facts := example()
 	yes := true
 	job.Lasting = true
-	s.Policies = []config.Policy{{Protected: &yes, Cache: config.PolicyCache{Layers: config.LayersProject}}}
-	for _, protected := range []bool{true, false} {
-		job.Protected = protected
-		p, err := Build(s, job, facts)
-		if err != nil || p.Sidecar.Layers != protected {
-			t.Errorf("protected %t: layers %t (%v)", protected, p.Sidecar.Layers, err)
+	for _, usual := range []string{config.LayersOff, config.LayersProject} {
+		for _, protected := range config.LayersChoices {
+			s.Cache.Layers, s.Policies = usual, []config.Policy{{Protected: &yes, Cache: config.PolicyCache{Layers: protected}}}
+			for is, want := range map[bool]string{true: protected, false: usual} {
+				job.Protected = is
+				p, err := Build(s, job, facts)
+				if err != nil || p.Sidecar.Layers != (want == config.LayersProject) {
+					t.Errorf("usually %s, protected %s: protected %t has layers %t (%v)", usual, protected, is, p.Sidecar.Layers, err)
+				}
+			}
 		}
 	}
 }

@@ -41,7 +41,7 @@ func gcWith(t *testing.T, flags ...string) string {
 func TestCacheIsKeptForTheJobsOfItsScopeAlone(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	t.Cleanup(func() { gcWith(t, "--caches", "--older-than", "0s") })
-	kept := under(settingsWith(t, "[cache]\nvolume = true\n"))
+	kept := under(settingsWith(t, "[cache]\nvolume = true\nlayers = \"off\"\n"))
 	cache := []local.Cache{{Key: "default", Paths: []string{"vendor/"}, Policy: "pull-push", When: "on_success"}}
 
 	p := world.Job(`mkdir vendor; echo "made by $CI_JOB_ID" > vendor/dep`)

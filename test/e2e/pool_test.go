@@ -257,7 +257,7 @@ func TestASandboxThatDiedIsNotTaken(t *testing.T) {
 }
 
 func TestTheCacheIsThereInASandboxThatWaited(t *testing.T) {
-	p := startPool(t, "1", "[cache]\nvolume = true\n")
+	p := startPool(t, "1", "[cache]\nvolume = true\nlayers = \"off\"\n")
 	t.Cleanup(func() { gcWith(t, "--caches", "--older-than", "0s") })
 	cache := []local.Cache{{Key: "default", Paths: []string{"vendor/"}, Policy: "pull-push", When: "on_success"}}
 	p.one()

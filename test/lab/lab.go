@@ -106,7 +106,7 @@ func (l *Lab) Close() error {
 // are about the cache, nothing outlives a job.
 func (l *Lab) settings(more string) string {
 	if !strings.Contains(more, "[cache]") {
-		more += "\n[cache]\nvolume = false\n"
+		more += "\n[cache]\nvolume = false\nlayers = \"off\"\n"
 	}
 	return fmt.Sprintf(`
 [sidecar]
