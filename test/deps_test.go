@@ -56,7 +56,7 @@ var mayImport = map[string][]string{
 	"fault":           {},
 	"test/rig":        {},
 	"test/fakeengine": {},
-	"test/lab":        {"executor/local", "test/rig"},
+	"test/lab":        {"executor/local", "fault", "test/rig"},
 }
 
 // aTestMayImport are the packages that tests of a package may import besides.

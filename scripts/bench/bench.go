@@ -2,97 +2,156 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"os"
+	"slices"
+	"strings"
 	"time"
 
-	"gitlab-dind-executor/test/lab"
+	"gitlab-dind-executor/fault"
 )
 
 const (
-	// prefix begins the names of all that the bench itself creates.
-	prefix = "dind-bench-"
 	// firstLine is what every script says when docker has answered.
 	firstLine = "first line"
-	// sampleBound is for a measurement that hangs; the slowest takes 10 s.
-	sampleBound = time.Minute
+	// trialBound is for a trial that hangs; the slowest of a single job takes 20 s.
+	trialBound = 2 * time.Minute
 )
 
-// contender is one way to get a daemon. Its measure makes all that a job needs,
-// removes it, and returns the time to the first line.
-type contender struct {
-	key, name string
-	measure   func(ctx context.Context) (time.Duration, error)
+// note takes one sample of the row with that key: milliseconds, MiB or a number.
+type note func(key string, value float64)
+
+// figure is a row of a table. Its unit is "ms", "MiB" or "".
+type figure struct{ key, name, unit string }
+
+// trial measures figures, one or more at a time. It removes all that it makes.
+type trial struct {
+	figures []figure
+	measure func(ctx context.Context, n note) error
+	// bound is trialBound unless set.
+	bound time.Duration
 }
 
-// bench is a run of the benchmark.
-type bench struct {
-	lab        *lab.Lab
-	engine     string // its version
-	contenders []contender
-	samples    map[string][]time.Duration
-	count      int
+// table is what is measured in turns.
+type table struct {
+	key, title string
+	trials     []trial
+	// rounds are counted, after one that is not where warm is set: it warms up
+	// what the engine and the kernel keep, or makes layers to find.
+	rounds int
+	warm   bool
 }
 
-func newBench(ctx context.Context, executor string) (*bench, error) {
-	l, err := lab.New(ctx, lab.Options{Binary: executor})
-	if err != nil {
-		return nil, err
+// choose leaves of the tables what the keys name, which are of tables or rows;
+// none means all.
+func (b *bench) choose(only string) error {
+	if strings.TrimSpace(only) == "" {
+		return nil
 	}
-	b := &bench{lab: l, samples: map[string][]time.Duration{}}
-	version, err := l.Engine.ServerVersion(ctx)
-	if err != nil {
-		return nil, errors.Join(err, b.close())
-	}
-	b.engine = version.Version
-	b.contenders = []contender{
-		{stockTLS, "docker:dind, TLS", b.stock(withTLS)},
-		{stockPlain, "docker:dind, --tls=false", b.stock(withoutTLS)},
-		{oursCold, "this executor, cold", b.hooks},
-		{oursJob, "this executor, with helper stages", b.job},
-		{bareRun, "docker run without a daemon", b.bare},
-	}
-	return b, nil
-}
-
-func (b *bench) close() error { return b.lab.Close() }
-
-// run measures all contenders in turns. The first round warms up what the
-// engine and the kernel keep; it does not count.
-func (b *bench) run(ctx context.Context, out io.Writer, rounds int) error {
-	fmt.Fprintf(out, "\nTime to the first line of a script, docker %s, %d rounds\n\n", b.engine, rounds)
-	for round := range rounds + 1 {
-		label := fmt.Sprintf("round %d", round)
-		if round == 0 {
-			label = "warm-up"
-		}
-		fmt.Fprintf(out, "  %-9s", label)
-		for _, c := range b.contenders {
-			took, err := b.sample(ctx, c)
-			if err != nil {
-				fmt.Fprintln(out)
-				return fmt.Errorf("%s: %w", c.name, err)
+	wanted := strings.FieldsFunc(only, func(r rune) bool { return r == ',' || r == ' ' })
+	known := map[string]bool{}
+	var left []table
+	for _, t := range b.tables {
+		known[t.key] = true
+		whole := slices.Contains(wanted, t.key)
+		t.trials = slices.DeleteFunc(slices.Clone(t.trials), func(tr trial) bool {
+			named := false
+			for _, f := range tr.figures {
+				known[f.key] = true
+				named = named || slices.Contains(wanted, f.key)
 			}
-			fmt.Fprintf(out, "  %s %5.0f ms", c.key, milliseconds(took))
-			if round > 0 {
-				b.samples[c.key] = append(b.samples[c.key], took)
+			return !whole && !named
+		})
+		if len(t.trials) > 0 {
+			left = append(left, t)
+		}
+	}
+	for _, w := range wanted {
+		if !known[w] {
+			return fault.System(fmt.Errorf("there is no row or table %q", w), "docs/performance.md lists them")
+		}
+	}
+	b.tables = left
+	return nil
+}
+
+// run measures all tables, one after the other.
+func (b *bench) run(ctx context.Context) error {
+	began := time.Now()
+	b.inner = b.innerVersion(ctx)
+	fmt.Fprintf(b.out, "\nOn docker %s with %s in the sidecars, %d rounds\n", b.engine, b.inner, b.rounds)
+	for _, t := range b.tables {
+		fmt.Fprintf(b.out, "\n%s\n\n", t.title)
+		for round := range t.rounds + 1 {
+			if round == 0 && !t.warm {
+				continue
+			}
+			if err := b.round(ctx, t, round); err != nil {
+				return err
 			}
 		}
-		fmt.Fprintln(out)
+		if err := b.drain(ctx); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(b.out, "\nmeasured in %s\n", time.Since(began).Round(time.Second))
+	return nil
+}
+
+// round measures each trial of a table once; round 0 does not count.
+func (b *bench) round(ctx context.Context, t table, round int) error {
+	label := fmt.Sprintf("round %d", round)
+	if round == 0 {
+		label = "warm-up"
+	}
+	fmt.Fprintf(b.out, "  %-9s", label)
+	defer fmt.Fprintln(b.out)
+	for _, tr := range t.trials {
+		if err := b.try(ctx, tr, round > 0); err != nil {
+			return fmt.Errorf("%s: %w", tr.figures[0].name, err)
+		}
 	}
 	return nil
 }
 
-func (b *bench) sample(ctx context.Context, c contender) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, sampleBound)
+func (b *bench) try(ctx context.Context, tr trial, counts bool) error {
+	bound := tr.bound
+	if bound == 0 {
+		bound = trialBound
+	}
+	ctx, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
-	return c.measure(ctx)
+	found := map[string][]float64{}
+	if err := tr.measure(ctx, func(key string, v float64) { found[key] = append(found[key], v) }); err != nil {
+		return err
+	}
+	for _, f := range tr.figures {
+		if len(found[f.key]) == 0 {
+			continue
+		}
+		fmt.Fprintf(b.out, "  %s %.*f", f.key, digits(f.unit), median(found[f.key]))
+		if counts {
+			b.samples[f.key] = append(b.samples[f.key], found[f.key]...)
+		}
+	}
+	return nil
 }
 
-// unique is a name for one measurement's objects.
-func (b *bench) unique() string {
-	b.count++
-	return fmt.Sprintf("%s%d-%d", prefix, os.Getpid(), b.count)
+// digits after the point are worth showing.
+func digits(unit string) int {
+	if unit == "MiB" {
+		return 1
+	}
+	return 0
+}
+
+// ms is a time as samples have it.
+func ms(d time.Duration) float64 {
+	return float64(d.Round(100*time.Microsecond)) / float64(time.Millisecond)
+}
+
+// median is the middle, or the mean of the two in the middle.
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	n := len(sorted)
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }

@@ -4,39 +4,51 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"gitlab.com/gitlab-org/gitlab-runner/executors/custom/api"
-
-	"gitlab-dind-executor/test/lab"
 )
 
 // hookedJob is a job whose hooks are called one by one, with what GitLab Runner
 // gives them.
 type hookedJob struct {
-	lab *lab.Lab
+	b   *bench
+	id  int64
+	dir string
 	env []string
-	// script is the path of the build stage's.
-	script string
+	// settings is the file that the hooks read.
+	settings string
+	// configured is how long the config hook took.
+	configured time.Duration
+	// said is what the hooks have written to stderr.
+	said bytes.Buffer
 }
 
-// newHookedJob writes a job's files to dir and calls config.
-func newHookedJob(ctx context.Context, l *lab.Lab, dir string) (*hookedJob, error) {
-	payload := l.Job("docker version")
+// newHookedJob writes a job's files and calls config. Its end removes all of it.
+func (b *bench) newHookedJob(ctx context.Context, settings string) (j *hookedJob, err error) {
+	dir, err := os.MkdirTemp("", "dind-bench-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+	}()
+	payload := b.job("docker version")
 	text, err := json.Marshal(payload)
 	if err != nil {
 		return nil, err
 	}
-	j := &hookedJob{lab: l, script: filepath.Join(dir, "script")}
+	j = &hookedJob{b: b, id: payload.ID, dir: dir, settings: settings}
 	response := filepath.Join(dir, "response.json")
 	if err := os.WriteFile(response, text, 0o600); err != nil {
-		return nil, err
-	}
-	if err := os.WriteFile(j.script, []byte(script), 0o700); err != nil {
 		return nil, err
 	}
 	j.env = append(
@@ -51,7 +63,7 @@ func newHookedJob(ctx context.Context, l *lab.Lab, dir string) (*hookedJob, erro
 	}
 
 	var stdout bytes.Buffer
-	if err := j.call(ctx, &stdout, "config"); err != nil {
+	if j.configured, err = j.call(ctx, &stdout, "config"); err != nil {
 		return nil, err
 	}
 	var answer api.ConfigExecOutput
@@ -66,13 +78,46 @@ func newHookedJob(ctx context.Context, l *lab.Lab, dir string) (*hookedJob, erro
 	return j, nil
 }
 
-// call calls a hook. When ctx ends, it is told to end, as the Runner does.
-func (j *hookedJob) call(ctx context.Context, stdout io.Writer, hook string, args ...string) error {
-	cmd := command(ctx, j.lab.Binary, append([]string{"--settings", j.lab.Settings, hook}, args...)...)
-	cmd.Env, cmd.Stdout = j.env, stdout
+// call calls a hook and returns how long it took. When ctx ends, the hook is told
+// to end, as the Runner does.
+func (j *hookedJob) call(ctx context.Context, stdout io.Writer, hook string, args ...string) (time.Duration, error) {
+	cmd := command(ctx, j.b.lab.Binary, append([]string{"--settings", j.settings, hook}, args...)...)
+	cmd.Env, cmd.Stdout, cmd.Stderr = j.env, stdout, &j.said
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	if err := runCommand(cmd); err != nil {
-		return fmt.Errorf("%s: %w", hook, err)
+	took, err := took(cmd)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w: %s", hook, err, bytes.TrimSpace(j.said.Bytes()))
 	}
-	return nil
+	return took, nil
+}
+
+// run runs a script for a stage.
+func (j *hookedJob) run(ctx context.Context, stdout io.Writer, stage, script string) error {
+	_, err := j.timed(ctx, stdout, stage, script)
+	return err
+}
+
+func (j *hookedJob) timed(ctx context.Context, stdout io.Writer, stage, script string) (time.Duration, error) {
+	file := filepath.Join(j.dir, stage)
+	if err := os.WriteFile(file, []byte(script), 0o700); err != nil {
+		return 0, err
+	}
+	return j.call(ctx, stdout, "run", file, stage)
+}
+
+// end calls cleanup, whatever has ended ctx, and removes the job's files.
+func (j *hookedJob) end(ctx context.Context) error {
+	_, err := j.call(context.WithoutCancel(ctx), nil, "cleanup")
+	return errors.Join(err, os.RemoveAll(j.dir))
+}
+
+// sandbox is the id of the job's, from its container's labels.
+func (j *hookedJob) sandbox(ctx context.Context) (string, error) {
+	list, err := j.b.containers(ctx, labelRole+"=job")
+	for _, c := range list {
+		if c.Labels[labelJob] == fmt.Sprintf("%s/%d", j.b.instance, j.id) {
+			return c.Labels[labelSandbox], nil
+		}
+	}
+	return "", errors.Join(err, errors.New("the job has no container"))
 }

@@ -1,88 +1,131 @@
 package main
 
 import (
+	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"gitlab-dind-executor/fault"
 )
 
-const (
-	// minRatioTLS is how many times faster than docker:dind with TLS a job of
-	// ours must begin, minRatioPlain than without TLS.
-	minRatioTLS   = 2.0
-	minRatioPlain = 1.0
-)
-
-// row is what became of one contender. Times are in milliseconds.
+// row is what became of one figure, in its unit.
 type row struct {
 	Key     string    `json:"key"`
 	Name    string    `json:"name"`
-	Median  float64   `json:"median_ms"`
-	Min     float64   `json:"min_ms"`
-	Max     float64   `json:"max_ms"`
-	Samples []float64 `json:"samples_ms"`
+	Unit    string    `json:"unit"`
+	Median  float64   `json:"median"`
+	Min     float64   `json:"min"`
+	Max     float64   `json:"max"`
+	Samples []float64 `json:"samples"`
+}
+
+// section is a table's rows.
+type section struct {
+	Key   string `json:"key"`
+	Title string `json:"title"`
+	Rows  []row  `json:"rows"`
+}
+
+// machine is where it was measured.
+type machine struct {
+	CPU    string `json:"cpu"`
+	Cores  int    `json:"cores"`
+	Memory string `json:"memory"`
+	Kernel string `json:"kernel"`
+	Engine string `json:"engine"`
+	Inner  string `json:"inner"`
 }
 
 // report is a whole run, as it is written to the file.
 type report struct {
-	Date   time.Time `json:"date"`
-	Engine string    `json:"engine"`
-	Cores  int       `json:"cores"`
-	Rounds int       `json:"rounds"`
-	Rows   []row     `json:"rows"`
-	// Ratios are of medians: how many times faster ours is.
-	RatioTLS   float64 `json:"ratio_tls"`
-	RatioPlain float64 `json:"ratio_plain"`
+	Date    time.Time `json:"date"`
+	Machine machine   `json:"machine"`
+	Rounds  int       `json:"rounds"`
+	Tables  []section `json:"tables"`
+	Floors  []judged  `json:"floors"`
 }
 
-func (b *bench) report(rounds int) report {
-	r := report{Date: time.Now().UTC().Truncate(time.Second), Engine: b.engine, Cores: runtime.NumCPU(), Rounds: rounds}
-	for _, c := range b.contenders {
-		r.Rows = append(r.Rows, newRow(c.key, c.name, b.samples[c.key]))
+func (b *bench) report(now time.Time) report {
+	r := report{
+		Date: now.UTC().Truncate(time.Second), Machine: thisMachine(), Rounds: b.rounds,
 	}
-	ours := median(b.samples[oursCold]).Seconds()
-	r.RatioTLS = median(b.samples[stockTLS]).Seconds() / ours
-	r.RatioPlain = median(b.samples[stockPlain]).Seconds() / ours
+	r.Machine.Engine, r.Machine.Inner = b.engine, b.inner
+	rows := map[string]row{}
+	for _, t := range b.tables {
+		s := section{Key: t.key, Title: t.title}
+		for _, tr := range t.trials {
+			for _, f := range tr.figures {
+				if samples := b.samples[f.key]; len(samples) > 0 {
+					rows[f.key] = newRow(f, samples)
+					s.Rows = append(s.Rows, rows[f.key])
+				}
+			}
+		}
+		r.Tables = append(r.Tables, s)
+	}
+	r.Floors = judge(rows)
 	return r
 }
 
 // newRow needs at least one sample.
-func newRow(key, name string, samples []time.Duration) row {
-	r := row{
-		Key: key, Name: name,
-		Median: milliseconds(median(samples)), Min: milliseconds(slices.Min(samples)), Max: milliseconds(slices.Max(samples)),
+func newRow(f figure, samples []float64) row {
+	return row{
+		Key: f.key, Name: f.name, Unit: f.unit, Samples: samples,
+		Median: median(samples), Min: slices.Min(samples), Max: slices.Max(samples),
 	}
-	for _, s := range samples {
-		r.Samples = append(r.Samples, milliseconds(s))
-	}
-	return r
 }
 
-func milliseconds(d time.Duration) float64 {
-	return float64(d.Round(100*time.Microsecond)) / float64(time.Millisecond)
+// text writes a value of the row with its unit.
+func (r row) text(v float64) string {
+	return strings.TrimSpace(fmt.Sprintf("%.*f %s", digits(r.Unit), v, r.Unit))
 }
 
-// median is the middle, or the mean of the two in the middle.
-func median(values []time.Duration) time.Duration {
-	sorted := slices.Sorted(slices.Values(values))
-	n := len(sorted)
-	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+// spread is how far apart the samples are, as a part of the median.
+func (r row) spread() string {
+	if r.Median == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.0f %%", 100*(r.Max-r.Min)/r.Median)
+}
+
+// row finds one by its key.
+func (r report) row(key string) (row, bool) {
+	for _, s := range r.Tables {
+		for _, row := range s.Rows {
+			if row.Key == key {
+				return row, true
+			}
+		}
+	}
+	return row{}, false
 }
 
 func (r report) print(out io.Writer) {
-	fmt.Fprintf(out, "\n      %-34s  %9s  %9s  %9s  %7s\n", "", "median", "min", "max", "spread")
-	for _, row := range r.Rows {
-		fmt.Fprintf(out, "  %-2s  %-34s  %6.0f ms  %6.0f ms  %6.0f ms  %5.0f %%\n",
-			row.Key, row.Name, row.Median, row.Min, row.Max, 100*(row.Max-row.Min)/row.Median)
+	for _, s := range r.Tables {
+		fmt.Fprintf(out, "\n%s\n\n  %-4s  %-54s  %10s  %10s  %10s  %7s\n", s.Title, "", "", "median", "min", "max", "spread")
+		for _, row := range s.Rows {
+			fmt.Fprintf(out, "  %-4s  %-54s  %10s  %10s  %10s  %7s\n",
+				row.Key, row.Name, row.text(row.Median), row.text(row.Min), row.text(row.Max), row.spread())
+		}
 	}
-	fmt.Fprintf(out, "\n  A / C  %5.2f   must be at least %.1f\n", r.RatioTLS, minRatioTLS)
-	fmt.Fprintf(out, "  B / C  %5.2f   must be at least %.1f\n\n", r.RatioPlain, minRatioPlain)
+	fmt.Fprintln(out)
+	for _, j := range r.Floors {
+		verdict := "kept"
+		if !j.Kept {
+			verdict = "MISSED"
+		}
+		fmt.Fprintf(out, "  %-62s  %6.2f  %-24s  %s\n", j.Name, j.Value, j.bounds(), verdict)
+	}
+	fmt.Fprintln(out)
 }
 
 func (r report) write(file string) error {
@@ -96,15 +139,48 @@ func (r report) write(file string) error {
 	return nil
 }
 
-// verdict is an error when ours is not fast enough.
-func (r report) verdict() error {
-	const hint = "if the spread is large the machine was busy: run it again; else see which phase grew with make demo"
-	// Not "<", so that no number is not fast enough either.
-	if !(r.RatioTLS >= minRatioTLS) {
-		return fault.System(fmt.Errorf("%.2f times as fast as docker:dind with TLS, which is less than %.1f", r.RatioTLS, minRatioTLS), hint)
+// thisMachine asks the kernel. What it does not tell stays empty.
+func thisMachine() machine {
+	m := machine{
+		Cores: runtime.NumCPU(), CPU: procField("/proc/cpuinfo", "model name"), Memory: procField("/proc/meminfo", "MemTotal"),
 	}
-	if !(r.RatioPlain >= minRatioPlain) {
-		return fault.System(fmt.Errorf("%.2f times as fast as docker:dind without TLS, which is slower", r.RatioPlain), hint)
+	var kib int64
+	if _, err := fmt.Sscanf(m.Memory, "%d kB", &kib); err == nil {
+		m.Memory = fmt.Sprintf("%.0f GiB", float64(kib)/(1<<20))
 	}
-	return nil
+	var u unix.Utsname
+	if unix.Uname(&u) == nil {
+		m.Kernel = unix.ByteSliceToString(u.Release[:])
+	}
+	return m
+}
+
+// procField is the value of the first line with that key.
+func procField(file, key string) string {
+	f, err := os.Open(file)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if k, v, ok := strings.Cut(lines.Text(), ":"); ok && strings.TrimSpace(k) == key {
+			return strings.TrimSpace(v)
+		}
+	}
+	return ""
+}
+
+// innerVersion is that of the daemon in the sidecars.
+func (b *bench) innerVersion(ctx context.Context) string {
+	j, err := b.newHookedJob(ctx, b.lab.Settings)
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = j.end(ctx) }()
+	sandbox, err := b.booted(ctx, j)
+	if err != nil {
+		return ""
+	}
+	out, _ := command(ctx, "docker", "exec", "dind-"+sandbox+"-sidecar", "docker", "version", "-f", "{{.Server.Version}}").Output()
+	return strings.TrimSpace(string(out))
 }

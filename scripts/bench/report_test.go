@@ -2,6 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -12,56 +15,83 @@ import (
 
 func TestARowHasMedianAndRange(t *testing.T) {
 	for name, tt := range map[string]struct {
-		samples []time.Duration
+		samples []float64
 		median  float64
 	}{
-		"of one":             {[]time.Duration{3 * time.Second}, 3000},
-		"of an odd number":   {[]time.Duration{9 * time.Second, time.Second, 2 * time.Second}, 2000},
-		"of an even number":  {[]time.Duration{4 * time.Second, time.Second, 2 * time.Second, 9 * time.Second}, 3000},
-		"of less than 0.1 s": {[]time.Duration{1234567 * time.Nanosecond}, 1.2},
+		"of one":            {[]float64{3000}, 3000},
+		"of an odd number":  {[]float64{9, 1, 2}, 2},
+		"of an even number": {[]float64{4, 1, 2, 9}, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newRow("A", "stock", tt.samples)
+			r := newRow(figure{"A", "stock", "ms"}, tt.samples)
 			if r.Median != tt.median || r.Min > r.Median || r.Max < r.Median || len(r.Samples) != len(tt.samples) {
 				t.Errorf("row is %+v", r)
 			}
 		})
 	}
+	if got := ms(1234567 * time.Nanosecond); got != 1.2 {
+		t.Errorf("1.234567 ms is %v", got)
+	}
 }
 
-func TestOursMustBeFastEnough(t *testing.T) {
+// measured is a report in which each floor is kept, or just missed.
+func measured(change map[string]float64) report {
+	medians := map[string]float64{
+		"A": 2000, "B": 1000, "C": 1000, "A+": 3000, "B+": 2500, "C+": 1200, "W+": 400, "D": 200,
+		"R": 8000, "RL": 2000, "Q1": 100, "Q32": 150, failedJobs: 0,
+	}
+	b := &bench{engine: "28", rounds: 1, samples: map[string][]float64{}}
+	t := table{key: "t", title: "A title"}
+	for key, value := range medians {
+		if changed, ok := change[key]; ok {
+			value = changed
+		}
+		t.trials = append(t.trials, trial{figures: []figure{{key, "row <" + key + ">", "ms"}}})
+		b.samples[key] = []float64{value}
+	}
+	b.tables = []table{t}
+	return b.report(time.Now())
+}
+
+func TestEveryFloorMustBeKept(t *testing.T) {
+	if err := measured(nil).verdict(); err != nil {
+		t.Errorf("all are kept, and: %v", err)
+	}
+	if n := len(measured(nil).Floors); n != len(floors) {
+		t.Errorf("%d floors are judged, of %d", n, len(floors))
+	}
 	for name, tt := range map[string]struct {
-		tls, plain float64
-		want       string
+		change map[string]float64
+		want   string
 	}{
-		"twice as fast and no slower": {2, 1, ""},
-		"not twice as fast":           {1.99, 1.5, "less than 2.0"},
-		"slower than without TLS":     {3, 0.99, "slower"},
-		"nothing was measured":        {math.NaN(), math.NaN(), "less than 2.0"},
+		"cold":                   {map[string]float64{"A+": 2990}, "cold: docker:dind with TLS / ours is 2.49"},
+		"warm":                   {map[string]float64{"W+": 390, "A+": 2300, "C+": 900}, "warm: docker:dind with TLS / ours is 5.90"},
+		"warm beside a bare run": {map[string]float64{"D": 190}, "must be at most 2"},
+		"cold, without sources":  {map[string]float64{"C": 1001, "B": 5000}, "without sources"},
+		"rebuild":                {map[string]float64{"RL": 2100}, "unchanged rebuild"},
+		"many that wait":         {map[string]float64{"Q32": 151}, "claim"},
+		"a job failed":           {map[string]float64{failedJobs: 1}, "jobs that failed"},
+		"no number":              {map[string]float64{"A+": math.NaN()}, "cold"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := report{RatioTLS: tt.tls, RatioPlain: tt.plain}.verdict()
-			switch {
-			case tt.want == "" && err != nil:
-				t.Error(err)
-			case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
+			err := measured(tt.change).verdict()
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("error is %v", err)
 			}
 		})
 	}
 }
 
-func TestTheFileHasAllSamples(t *testing.T) {
-	b := &bench{engine: "28", samples: map[string][]time.Duration{}}
-	for _, c := range []struct {
-		key  string
-		took time.Duration
-	}{{stockTLS, 6 * time.Second}, {stockPlain, 3 * time.Second}, {oursCold, 2 * time.Second}} {
-		b.contenders = append(b.contenders, contender{key: c.key})
-		b.samples[c.key] = []time.Duration{c.took}
+func TestAFloorOfWhichSomethingWasNotMeasuredIsNotJudged(t *testing.T) {
+	rows := map[string]row{"A+": {Median: 3000}, "D": {Median: 1}}
+	if got := judge(rows); len(got) != 0 {
+		t.Errorf("judged: %+v", got)
 	}
+}
+
+func TestTheFileHasAllSamples(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "bench.json")
-	if err := b.report(1).write(file); err != nil {
+	if err := measured(nil).write(file); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(file)
@@ -72,8 +102,84 @@ func TestTheFileHasAllSamples(t *testing.T) {
 	if err := json.Unmarshal(text, &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.RatioTLS != 3 || got.RatioPlain != 1.5 || len(got.Rows) != 3 || got.Rows[2].Samples[0] != 2000 || got.Cores < 1 {
+	row, ok := got.row("A+")
+	if !ok || row.Samples[0] != 3000 || len(got.Floors) != len(floors) || got.Machine.Cores < 1 || got.Machine.Kernel == "" {
 		t.Errorf("the file has %s", text)
+	}
+}
+
+func TestThePageKeepsWhatPeopleWrote(t *testing.T) {
+	dir := t.TempDir()
+	page := filepath.Join(dir, "performance.md")
+	if err := os.WriteFile(page, []byte("before\n"+docBegin+"old figures\n"+docEnd+"\nafter\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := measured(nil).document(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := string(text)
+	if !strings.HasPrefix(got, "before\n") || !strings.HasSuffix(got, "\nafter\n") || strings.Contains(got, "old figures") ||
+		strings.Count(got, "### A title") != 1 || !strings.Contains(got, "| `A+` | row <A+> | 3000 ms |") {
+		t.Errorf("the page is\n%s", got)
+	}
+	if err := os.WriteFile(page, []byte("no marks\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := measured(nil).document(dir); err == nil || !strings.Contains(err.Error(), "no marks") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+func TestTheChartIsWellFormedAndLeavesOutWhatIsMissing(t *testing.T) {
+	svg := string(measured(nil).chart())
+	for dec := xml.NewDecoder(strings.NewReader(svg)); ; {
+		if _, err := dec.Token(); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatalf("%v in\n%s", err, svg)
+		}
+	}
+	for _, part := range []string{"prefers-color-scheme: dark", "row &lt;W+&gt;", "3.00 s", `class="ours"`} {
+		if !strings.Contains(svg, part) {
+			t.Errorf("the chart lacks %q:\n%s", part, svg)
+		}
+	}
+	if strings.Contains(svg, "row &lt;S&gt;") {
+		t.Error("the chart has a row that was not measured")
+	}
+}
+
+func TestRowsAndTablesAreChosenByTheirKeys(t *testing.T) {
+	tables := func() *bench {
+		one := func(keys ...string) (tr trial) {
+			for _, k := range keys {
+				tr.figures = append(tr.figures, figure{key: k})
+			}
+			return tr
+		}
+		return &bench{tables: []table{{key: "x", trials: []trial{one("A"), one("B", "C")}}, {key: "y", trials: []trial{one("D")}}}}
+	}
+	for only, want := range map[string][]int{"": {2, 1}, "C": {1}, "x": {2}, "A, y": {1, 1}} {
+		b := tables()
+		if err := b.choose(only); err != nil {
+			t.Fatal(err)
+		}
+		var got []int
+		for _, t := range b.tables {
+			got = append(got, len(t.trials))
+		}
+		if len(got) != len(want) || got[0] != want[0] || got[len(got)-1] != want[len(want)-1] {
+			t.Errorf("%q leaves %v", only, got)
+		}
+	}
+	if err := tables().choose("A,Z"); err == nil || !strings.Contains(err.Error(), `"Z"`) {
+		t.Errorf("error is %v", err)
 	}
 }
 

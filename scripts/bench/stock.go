@@ -5,19 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os/exec"
+	"strings"
 	"time"
 
 	"gitlab-dind-executor/test/rig"
 )
-
-const (
-	stockTLS   = "A"
-	stockPlain = "B"
-	bareRun    = "D"
-)
-
-// untilReady is the job's script: the daemon is there when docker answers.
-const untilReady = "until docker version >/dev/null 2>&1; do sleep 0.1; done; echo '" + firstLine + "'"
 
 type tlsMode bool
 
@@ -26,41 +20,114 @@ const (
 	withoutTLS tlsMode = false
 )
 
-// stock measures docker:dind as its documentation has it, by hand with the
-// docker command: a network, the daemon, a client. The images' entrypoints are
-// their own.
+// anyShell runs a script on its stdin as the docker executor does.
+const anyShell = "if command -v bash >/dev/null; then exec bash; else exec sh; fi"
+
+// stock is docker:dind as its documentation has it, by hand with the docker
+// command. The images' entrypoints are their own.
 //
 // The client is told where the daemon is, as GitLab's documentation does: left
 // to itself, the entrypoint of docker:cli settles for port 2375 as long as the
 // daemon has not written its certificates, and the script would wait in vain.
-func (b *bench) stock(mode tlsMode) func(context.Context) (time.Duration, error) {
-	return func(ctx context.Context) (took time.Duration, err error) {
-		name := b.unique()
-		defer func() { err = errors.Join(err, b.remove(ctx, name)) }()
-		daemon := []string{"run", "-d", "--privileged", "--name", name + "-dind", "--network", name, "--network-alias", "docker"}
-		job := []string{"run", "--rm", "--name", name + "-job", "--network", name}
-		if mode == withTLS {
-			daemon = append(daemon, "-e", "DOCKER_TLS_CERTDIR=/certs",
-				"-v", name+"-ca:/certs/ca", "-v", name+"-client:/certs/client", rig.ImageDind)
-			job = append(job, "-e", "DOCKER_HOST=tcp://docker:2376", "-e", "DOCKER_TLS_CERTDIR=/certs",
-				"-e", "DOCKER_TLS_VERIFY=1", "-e", "DOCKER_CERT_PATH=/certs/client", "-v", name+"-client:/certs/client:ro")
-		} else {
-			daemon = append(daemon, "-e", "DOCKER_TLS_CERTDIR=", rig.ImageDind, "--tls=false")
-			job = append(job, "-e", "DOCKER_TLS_CERTDIR=", "-e", "DOCKER_HOST=tcp://docker:2375")
-		}
+type stock struct {
+	b      *bench
+	name   string
+	labels []string
+	// daemon and job are what follows docker run.
+	daemon, job []string
+}
 
-		start := time.Now()
-		if err := runCommand(command(ctx, "docker", "network", "create", name)); err != nil {
-			return 0, err
+// newStock makes the volumes, before the clock starts: docker run would make
+// them on its way, without labels.
+func (b *bench) newStock(ctx context.Context, mode tlsMode) (*stock, error) {
+	labels, err := rig.Labels("bench")
+	if err != nil {
+		return nil, err
+	}
+	s := &stock{b: b, name: rig.UniqueName("bench")}
+	for key, value := range labels {
+		s.labels = append(s.labels, "--label", key+"="+value)
+	}
+	volumes := []string{"builds"}
+	s.daemon = s.container("dind", "-d", "--privileged", "--network-alias", "docker")
+	s.job = s.container("job", "--rm", "-i")
+	if mode == withTLS {
+		volumes = append(volumes, "ca", "client")
+		s.daemon = append(s.daemon, "-e", "DOCKER_TLS_CERTDIR=/certs",
+			"-v", s.name+"-ca:/certs/ca", "-v", s.name+"-client:/certs/client", rig.ImageDind)
+		s.job = append(s.job, "-e", "DOCKER_HOST=tcp://docker:2376", "-e", "DOCKER_TLS_CERTDIR=/certs",
+			"-e", "DOCKER_TLS_VERIFY=1", "-e", "DOCKER_CERT_PATH=/certs/client", "-v", s.name+"-client:/certs/client:ro")
+	} else {
+		s.daemon = append(s.daemon, "-e", "DOCKER_TLS_CERTDIR=", rig.ImageDind, "--tls=false")
+		s.job = append(s.job, "-e", "DOCKER_TLS_CERTDIR=", "-e", "DOCKER_HOST=tcp://docker:2375")
+	}
+	for _, v := range volumes {
+		args := append(append([]string{"volume", "create"}, s.labels...), s.name+"-"+v)
+		if err := runCommand(command(ctx, "docker", args...)); err != nil {
+			return s, err
 		}
-		if err := runCommand(command(ctx, "docker", daemon...)); err != nil {
-			return 0, err
+	}
+	return s, nil
+}
+
+// container begins a docker run in the network.
+func (s *stock) container(role string, more ...string) []string {
+	args := append([]string{"run", "--name", s.name + "-" + role, "--network", s.name}, s.labels...)
+	return append(args, more...)
+}
+
+// boot makes the network and the daemon.
+func (s *stock) boot(ctx context.Context) error {
+	args := append(append([]string{"network", "create"}, s.labels...), s.name)
+	if err := runCommand(command(ctx, "docker", args...)); err != nil {
+		return err
+	}
+	return runCommand(command(ctx, "docker", s.daemon...))
+}
+
+// stage runs a script of the Runner's in a helper of its own, as the docker
+// executor does, with the sources in a volume.
+func (s *stock) stage(ctx context.Context, stage string) error {
+	args := s.container("helper", "--rm", "-i", "-v", s.name+"-builds:/builds", rig.ImageHelper, "sh", "-c", anyShell)
+	cmd := command(ctx, "docker", args...)
+	cmd.Stdin = strings.NewReader(s.b.stages[stage])
+	if err := runCommand(cmd); err != nil {
+		return fmt.Errorf("%s: %w", stage, err)
+	}
+	return nil
+}
+
+// byHand measures docker:dind from the network to the first line, with or without
+// sources. The clone goes on beside the daemon's boot, as in the docker executor.
+func (b *bench) byHand(key string, mode tlsMode, sources bool) func(context.Context, note) error {
+	return func(ctx context.Context, n note) (err error) {
+		s, err := b.newStock(ctx, mode)
+		if s != nil {
+			defer func() { err = errors.Join(err, b.remove(ctx, s.name)) }()
 		}
-		took, err = timed(ctx, start, append(job, rig.ImageCLI, "sh", "-c", untilReady)...)
 		if err != nil {
-			err = fmt.Errorf("%w; the daemon said: %s", err, lastLines(ctx, name+"-dind"))
+			return err
 		}
-		return took, err
+		start := time.Now()
+		if err := s.boot(ctx); err != nil {
+			return err
+		}
+		args, script := append(s.job, rig.ImageCLI, "sh", "-c", untilReady+"; echo '"+firstLine+"'"), ""
+		if sources {
+			for _, stage := range []string{"prepare_script", "get_sources"} {
+				if err := s.stage(ctx, stage); err != nil {
+					return err
+				}
+			}
+			script = b.stages["build_script"]
+			args = append(s.job, "-v", s.name+"-builds:/builds", rig.ImageCLI, "sh", "-c", anyShell)
+		}
+		took, err := timed(ctx, start, strings.NewReader(script), args...)
+		if err != nil {
+			return fmt.Errorf("%w; the daemon said: %s", err, lastLines(ctx, s.name+"-dind"))
+		}
+		n(key, ms(took))
+		return nil
 	}
 }
 
@@ -72,18 +139,30 @@ func lastLines(ctx context.Context, container string) []byte {
 	return bytes.TrimSpace(out)
 }
 
-// bare measures what a container alone takes, with no daemon at all.
-func (b *bench) bare(ctx context.Context) (took time.Duration, err error) {
-	name := b.unique()
+// bare measures what a container of the job's image alone takes.
+func (b *bench) bare(ctx context.Context, n note) (err error) {
+	labels, err := rig.Labels("bench")
+	if err != nil {
+		return err
+	}
+	name := rig.UniqueName("bench")
 	defer func() { err = errors.Join(err, b.remove(ctx, name)) }()
-	return timed(ctx, time.Now(), "run", "--rm", "--name", name, rig.ImageCLI, "echo", firstLine)
+	args := []string{"run", "--rm", "--name", name}
+	for key, value := range labels {
+		args = append(args, "--label", key+"="+value)
+	}
+	took, err := timed(ctx, time.Now(), nil, append(args, rig.ImageCLI, "echo", firstLine)...)
+	if err == nil {
+		n("D", ms(took))
+	}
+	return err
 }
 
 // timed runs the docker command and returns the time from start to its line.
-func timed(ctx context.Context, start time.Time, args ...string) (time.Duration, error) {
+func timed(ctx context.Context, start time.Time, stdin io.Reader, args ...string) (time.Duration, error) {
 	var clock lineClock
 	cmd := command(ctx, "docker", args...)
-	cmd.Stdout = &clock
+	cmd.Stdin, cmd.Stdout = stdin, &clock
 	err := runCommand(cmd)
 	if ctx.Err() != nil {
 		return 0, fmt.Errorf("the line did not come in time: %w", ctx.Err())
@@ -92,4 +171,11 @@ func timed(ctx context.Context, start time.Time, args ...string) (time.Duration,
 		return 0, err
 	}
 	return clock.since(start)
+}
+
+// took runs a command and returns how long that took.
+func took(cmd *exec.Cmd) (time.Duration, error) {
+	start := time.Now()
+	err := runCommand(cmd)
+	return time.Since(start), err
 }

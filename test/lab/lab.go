@@ -3,7 +3,7 @@
 // and a stand-in for GitLab Runner that drives the real binary. The demo, the
 // end-to-end tests and the benchmark run their jobs in it.
 //
-// It may import executor/local and test/rig.
+// It may import executor/local, fault and test/rig.
 package lab
 
 import (
@@ -131,8 +131,11 @@ func (l *Lab) WriteSettings(name, more string) (path string, err error) {
 }
 
 // Runner is a stand-in for GitLab Runner that calls the executor.
-func (l *Lab) Runner() *local.Runner {
-	hook := func(name string) []string { return []string{"--settings", l.Settings, name} }
+func (l *Lab) Runner() *local.Runner { return l.RunnerWith(l.Settings) }
+
+// RunnerWith is Runner with another settings file.
+func (l *Lab) RunnerWith(settings string) *local.Runner {
+	hook := func(name string) []string { return []string{"--settings", settings, name} }
 	return &local.Runner{
 		Executable: l.Binary,
 		ConfigArgs: hook("config"), PrepareArgs: hook("prepare"), RunArgs: hook("run"), CleanupArgs: hook("cleanup"),

@@ -49,11 +49,11 @@ func DeriveWith(t testing.TB, cli *client.Client, base string, files []File, cha
 
 // derive makes the image by way of a container that is never started.
 func derive(ctx context.Context, cli *client.Client, base string, files []File, changes []string) (name string, err error) {
-	labels, err := labels("derived")
+	labels, err := Labels("derived")
 	if err != nil {
 		return "", err
 	}
-	created, err := cli.ContainerCreate(ctx, &container.Config{Image: base, Labels: labels}, nil, nil, nil, uniqueName("derived"))
+	created, err := cli.ContainerCreate(ctx, &container.Config{Image: base, Labels: labels}, nil, nil, nil, UniqueName("derived"))
 	if err != nil {
 		return "", fmt.Errorf("cannot derive an image from %s: %w", base, err)
 	}

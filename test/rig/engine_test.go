@@ -48,7 +48,7 @@ func run(t *testing.T, cli *client.Client, image, networkName string, hosts []st
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	created, err := cli.ContainerCreate(ctx, &container.Config{Image: image, Cmd: cmd},
-		&container.HostConfig{NetworkMode: container.NetworkMode(networkName), ExtraHosts: hosts}, nil, nil, uniqueName("test"))
+		&container.HostConfig{NetworkMode: container.NetworkMode(networkName), ExtraHosts: hosts}, nil, nil, UniqueName("test"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func run(t *testing.T, cli *client.Client, image, networkName string, hosts []st
 // the test's end.
 func createNetwork(t *testing.T, cli *client.Client) string {
 	t.Helper()
-	name := uniqueName("test")
+	name := UniqueName("test")
 	created, err := cli.NetworkCreate(t.Context(), name, network.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)

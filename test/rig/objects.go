@@ -125,12 +125,18 @@ func Unchanged(t testing.TB, cli *client.Client) {
 	}
 	t.Cleanup(func() {
 		// Not the test's context: that has ended when cleanups run.
-		ctx, cancel := context.WithTimeout(context.Background(), settleTime)
-		defer cancel()
-		if err := waitAlike(ctx, before, func(ctx context.Context) (Objects, error) { return Snapshot(ctx, cli) }); err != nil {
+		if err := Settle(context.Background(), cli, before); err != nil {
 			t.Error(err)
 		}
 	})
+}
+
+// Settle waits until the engine holds what it held before. After 20 s it returns
+// an error with the difference.
+func Settle(ctx context.Context, cli *client.Client, before Objects) error {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	return waitAlike(ctx, before, func(ctx context.Context) (Objects, error) { return Snapshot(ctx, cli) })
 }
 
 // waitAlike returns nil as soon as the list is what it was before, and when

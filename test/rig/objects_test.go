@@ -93,7 +93,7 @@ func TestUnchangedWaitsForWhatIsGoing(t *testing.T) {
 	inner := &recorder{TB: t, ctx: t.Context()}
 	Unchanged(inner, cli)
 
-	name := uniqueName("unchanged")
+	name := UniqueName("unchanged")
 	createVolume(t, cli, name, nil)
 	gone := make(chan error, 1)
 	go func() {

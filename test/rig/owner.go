@@ -100,8 +100,9 @@ func (o owner) dead(me owner, startOf func(pid string) (start string, alive bool
 	return !alive || start != o.Start
 }
 
-// labels returns the labels for a new object of the rig.
-func labels(what string) (map[string]string, error) {
+// Labels returns the labels for a new object of this process; what says what it is
+// for. [RemoveStale] removes it once the process has ended.
+func Labels(what string) (map[string]string, error) {
 	me, err := self()
 	if err != nil {
 		return nil, err
@@ -109,8 +110,8 @@ func labels(what string) (map[string]string, error) {
 	return map[string]string{LabelWhat: what, labelOwner: me.String()}, nil
 }
 
-// uniqueName returns a name for a new object, such as "dind-rig-registry-1f0c4a2b".
-func uniqueName(what string) string {
+// UniqueName returns a name for a new object, such as "dind-rig-registry-1f0c4a2b".
+func UniqueName(what string) string {
 	return NamePrefix + what + "-" + randomHex()
 }
 

@@ -28,11 +28,11 @@ const (
 // the first of pick's that the engine can have on both addresses. Without an
 // htpasswd file everybody may pull and push.
 func (r *Registry) run(ctx context.Context, cert serverCertificate, htpasswd []byte, pick func(context.Context) (string, error)) (port string, err error) {
-	labels, err := labels("registry")
+	labels, err := Labels("registry")
 	if err != nil {
 		return "", err
 	}
-	name := uniqueName("registry")
+	name := UniqueName("registry")
 	if _, err := r.cli.VolumeCreate(ctx, volume.CreateOptions{Name: name, Labels: labels}); err != nil {
 		return "", fmt.Errorf("cannot create its volume: %w", err)
 	}

@@ -10,14 +10,16 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
 	"github.com/docker/docker/client"
 )
 
 // RemoveStale removes what the rig of a process that has ended left on the
-// engine: containers, volumes, derived images. It touches nothing whose owner
-// may live. Temporary directories it leaves to the system. [StartRegistry] and [Unchanged] call it first; it is safe to call
-// at any time and by several processes at once.
+// engine: containers, networks, volumes, derived images. It touches nothing whose
+// owner may live. Temporary directories it leaves to the system. [StartRegistry]
+// and [Unchanged] call it first; it is safe to call at any time and by several
+// processes at once.
 //
 // It goes on after a failure and returns all of them, joined.
 func RemoveStale(ctx context.Context, cli *client.Client) error {
@@ -39,6 +41,13 @@ func RemoveStale(ctx context.Context, cli *client.Client) error {
 		// inherits its labels, and is not the rig's.
 		if stale(c.Labels) && len(c.Names) > 0 && strings.HasPrefix(c.Names[0], "/"+NamePrefix) {
 			errs = append(errs, removeContainer(ctx, cli, c.ID))
+		}
+	}
+	networks, err := cli.NetworkList(ctx, network.ListOptions{Filters: rigs})
+	errs = append(errs, err)
+	for _, n := range networks {
+		if stale(n.Labels) {
+			errs = append(errs, removeNetwork(ctx, cli, n.ID))
 		}
 	}
 	volumes, err := cli.VolumeList(ctx, volume.ListOptions{Filters: rigs})
@@ -75,6 +84,14 @@ func removeContainer(ctx context.Context, cli *client.Client, id string) error {
 		return nil
 	}
 	return err
+}
+
+// removeNetwork removes a network; one that is gone already is success.
+func removeNetwork(ctx context.Context, cli *client.Client, id string) error {
+	if err := cli.NetworkRemove(ctx, id); !errdefs.IsNotFound(err) {
+		return err
+	}
+	return nil
 }
 
 // removeVolume removes a volume; one that is gone already is success.

@@ -20,7 +20,7 @@ func TestStaleGoesAndLivingStays(t *testing.T) {
 	}
 	ended := me
 	ended.Start = "1" // some other process, with this one's pid
-	stale, living, foreign := uniqueName("stale"), uniqueName("living"), uniqueName("foreign")
+	stale, living, foreign := UniqueName("stale"), UniqueName("living"), UniqueName("foreign")
 	createVolume(t, cli, stale, map[string]string{LabelWhat: "test", labelOwner: ended.String()})
 	createVolume(t, cli, living, map[string]string{LabelWhat: "test", labelOwner: me.String()})
 	createVolume(t, cli, foreign, map[string]string{LabelWhat: "test"})

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"golang.org/x/sync/errgroup"
+)
+
+// containers are all of the executor's with these labels, on this engine.
+func (b *bench) containers(ctx context.Context, labels ...string) ([]container.Summary, error) {
+	f := filters.NewArgs(filters.Arg("label", labelSandbox))
+	for _, l := range labels {
+		f.Add("label", l)
+	}
+	list, err := b.lab.Engine.ContainerList(ctx, container.ListOptions{All: true, Filters: f})
+	if err != nil {
+		return nil, fmt.Errorf("listing the sandboxes' containers: %w", err)
+	}
+	return list, nil
+}
+
+// waitingContainers are those of sandboxes that no job has.
+func (b *bench) waitingContainers(ctx context.Context) ([]container.Summary, error) {
+	all, err := b.containers(ctx)
+	taken := map[string]bool{}
+	for _, c := range all {
+		if c.Labels[labelRole] == "job" {
+			taken[c.Labels[labelSandbox]] = true
+		}
+	}
+	var waiting []container.Summary
+	for _, c := range all {
+		if !taken[c.Labels[labelSandbox]] {
+			waiting = append(waiting, c)
+		}
+	}
+	return waiting, err
+}
+
+// jobsContainers are those of the sandboxes that this run's jobs have.
+func (b *bench) jobsContainers(ctx context.Context) ([]container.Summary, error) {
+	all, err := b.containers(ctx)
+	taken := map[string]bool{}
+	for _, c := range all {
+		if job := c.Labels[labelJob]; len(job) > len(b.instance) && job[:len(b.instance)] == b.instance {
+			taken[c.Labels[labelSandbox]] = true
+		}
+	}
+	var theirs []container.Summary
+	for _, c := range all {
+		if taken[c.Labels[labelSandbox]] {
+			theirs = append(theirs, c)
+		}
+	}
+	return theirs, err
+}
+
+// memory is what containers use together, in MiB, as docker stats counts it: page
+// cache that the kernel would give back at once is left out. The engine's own
+// process for each container, about 10 MiB, is not in it.
+func (b *bench) memory(ctx context.Context, list []container.Summary) (float64, error) {
+	used := make([]float64, len(list))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(8)
+	for i, c := range list {
+		if c.State != container.StateRunning {
+			continue
+		}
+		g.Go(func() (err error) {
+			used[i], err = b.memoryOf(ctx, c.ID)
+			return err
+		})
+	}
+	err := g.Wait()
+	sum := 0.0
+	for _, u := range used {
+		sum += u
+	}
+	return sum, err
+}
+
+func (b *bench) memoryOf(ctx context.Context, id string) (used float64, err error) {
+	r, err := b.lab.Engine.ContainerStatsOneShot(ctx, id)
+	if err != nil {
+		return 0, fmt.Errorf("what a container uses: %w", err)
+	}
+	defer func() { err = errors.Join(err, r.Body.Close()) }()
+	var s container.StatsResponse
+	if err := json.NewDecoder(r.Body).Decode(&s); err != nil {
+		return 0, fmt.Errorf("what a container uses: %w", err)
+	}
+	usage := s.MemoryStats.Usage
+	for _, key := range []string{"total_inactive_file", "inactive_file"} { // cgroup v1, v2
+		if cache := s.MemoryStats.Stats[key]; cache > 0 && cache < usage {
+			usage -= cache
+			break
+		}
+	}
+	return float64(usage) / (1 << 20), nil
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"strings"
+	"testing/fstest"
+
+	"gitlab-dind-executor/executor/local"
+	"gitlab-dind-executor/test/rig"
+)
+
+// shop is a project whose image costs something to build, as a person's does:
+// packages installed from a local archive and checked, compiled, then the
+// project's own sources compiled, bundled, compressed and tested.
+type shop struct {
+	*rig.GitProject
+	// sha is the commit that jobs build.
+	sha     string
+	commits int
+}
+
+const (
+	shopPath = "group/shop"
+	// packages and sources are numbers of files; the packages are 9 MB of text.
+	packages, sources = 300, 60
+	packageSize       = 30 << 10
+)
+
+const shopDockerfile = `FROM %s/base/busybox:latest AS build
+WORKDIR /shop
+COPY packages.tar.gz SUMS ./
+RUN tar -xzf packages.tar.gz && rm packages.tar.gz && sha256sum -c SUMS >/dev/null
+COPY compile.sh ./
+RUN mkdir out && for f in packages/*.txt; do ./compile.sh "$f" out; done
+RUN cat out/*.o | gzip -9 >vendor.gz
+COPY src src
+RUN mkdir app && for f in src/*.txt; do ./compile.sh "$f" app; done
+RUN cat app/*.o | sort -u >bundle && gzip -9 -k bundle
+RUN test "$(ls app/*.o | wc -l)" = %d && zcat vendor.gz | grep -c word >/dev/null
+
+FROM %[1]s/base/busybox:latest
+COPY --from=build /shop/vendor.gz /shop/bundle.gz /app/
+CMD ["ls", "/app"]
+`
+
+// compile counts the words of a file, which is about as much work as compiling it.
+const compile = `#!/bin/sh
+set -eu
+o=$2/$(basename "$1" .txt).o
+tr -cs 'a-z' '\n' <"$1" | sort | uniq -c | sort -rn >"$o"
+sha256sum "$o" >>"$2/manifest"
+`
+
+// newShop adds the project to the lab's git server.
+func (b *bench) newShop(ctx context.Context) (*shop, error) {
+	project, err := b.lab.Git.AddProject(ctx, shopPath, shopFiles(b.lab.Registry.Host))
+	if err != nil {
+		return nil, err
+	}
+	return &shop{GitProject: project, sha: project.SHA}, nil
+}
+
+// shopFiles are the same in every run.
+func shopFiles(registry string) fs.FS {
+	random := rand.New(rand.NewPCG(1, 2))
+	archive, sums := packageArchive(random)
+	files := fstest.MapFS{
+		"Dockerfile":      {Data: fmt.Appendf(nil, shopDockerfile, registry, sources)},
+		"compile.sh":      {Data: []byte(compile), Mode: 0o755},
+		"packages.tar.gz": {Data: archive},
+		"SUMS":            {Data: sums},
+	}
+	for i := range sources {
+		files[sourceName(i)] = &fstest.MapFile{Data: prose(random, packageSize)}
+	}
+	return files
+}
+
+func sourceName(i int) string { return fmt.Sprintf("src/file%03d.txt", i) }
+
+// packageArchive is the packages as a .tar.gz, and their checksums.
+func packageArchive(random *rand.Rand) (archive, sums []byte) {
+	var buf, list bytes.Buffer
+	z := gzip.NewWriter(&buf)
+	t := tar.NewWriter(z)
+	for i := range packages {
+		text, name := prose(random, packageSize), fmt.Sprintf("packages/package%03d.txt", i)
+		fmt.Fprintf(&list, "%x  %s\n", sha256.Sum256(text), name)
+		// Into memory: nothing of this fails.
+		_ = t.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(text))})
+		_, _ = t.Write(text)
+	}
+	_, _ = t.Close(), z.Close()
+	return buf.Bytes(), list.Bytes()
+}
+
+// prose is text of about that many bytes that compresses as text does.
+func prose(random *rand.Rand, size int) []byte {
+	var b bytes.Buffer
+	for b.Len() < size {
+		b.WriteString("word")
+		for n := random.IntN(4000); n > 0; n /= 20 {
+			b.WriteByte(byte('a' + n%20))
+		}
+		b.WriteByte(" \n"[min(random.IntN(12), 1)&1])
+	}
+	return b.Bytes()
+}
+
+// change commits a new version of one source file.
+func (s *shop) change(ctx context.Context) (err error) {
+	s.commits++
+	random := rand.New(rand.NewPCG(3, uint64(s.commits)))
+	s.sha, err = s.Commit(ctx, fstest.MapFS{sourceName(7): {Data: prose(random, packageSize)}})
+	return err
+}
+
+// rebuild is whole jobs that build and push the shop's image: with an empty
+// daemon, and with the layers that the job before has left.
+func (b *bench) rebuild() table {
+	with := func(key, settings string) func(context.Context, note) error {
+		return func(ctx context.Context, n note) error { return b.buildShop(ctx, key, settings, n) }
+	}
+	one := func(key, name string, measure func(context.Context, note) error) trial {
+		return trial{figures: []figure{{key, name, "ms"}}, measure: measure}
+	}
+	empty, kept := with("S", b.lab.Settings), with("SL", b.layers)
+	return table{
+		key: "rebuild", title: "A whole job that builds and pushes an image", rounds: b.rounds, warm: true,
+		trials: []trial{
+			one("R", "unchanged project, empty daemon", with("R", b.lab.Settings)),
+			one("RL", "unchanged project, layers kept", with("RL", b.layers)),
+			one("S", "one source file changed, empty daemon", func(ctx context.Context, n note) error {
+				return errors.Join(b.shop.change(ctx), empty(ctx, n))
+			}),
+			one("SL", "one source file changed, layers kept", kept),
+		},
+	}
+}
+
+// buildShop runs the job and takes its time from the Runner's start to the end of
+// cleanup. What it pushed is in the registry, or the job has failed.
+func (b *bench) buildShop(ctx context.Context, key, settings string, n note) error {
+	p := b.job(
+		`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`,
+		`docker build -t $CI_REGISTRY/`+shopPath+`:latest .`,
+		`docker push $CI_REGISTRY/`+shopPath+`:latest`,
+	)
+	p.GitInfo.RepoURL, p.GitInfo.SHA, p.JobInfo.ProjectID = b.shop.URL, b.shop.sha, 43
+	var log strings.Builder
+	r := b.lab.RunnerWith(settings)
+	r.Log = &log
+	result := r.Run(ctx, p)
+	if result.State != local.Success {
+		return fmt.Errorf("the job ended as %s: %w\n%s", result.State, errors.Join(result.Err, ctx.Err()), lastOf(log.String()))
+	}
+	n(key, ms(result.Finished.Sub(result.Started)))
+	return nil
+}
+
+// lastOf is the end of a log, for an error.
+func lastOf(log string) string {
+	const most = 2000
+	return log[max(0, len(log)-most):]
+}

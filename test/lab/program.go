@@ -1,0 +1,60 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"gitlab-dind-executor/fault"
+)
+
+// Program runs what a program of scripts/ is for, and exits with 1 when that
+// fails. bound is for one that hangs. A signal ends its context; it stays caught
+// to the end, since a second one must not cut cleanup off. name is the target of
+// the Makefile that runs it.
+func Program(name string, bound time.Duration, run func(context.Context) error) {
+	signals, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	ctx, cancel := context.WithTimeout(signals, bound)
+	defer cancel()
+	err := run(ctx)
+	if err == nil {
+		return
+	}
+	if signals.Err() != nil && errors.Is(err, context.Canceled) {
+		err = fault.System(errors.New("interrupted"), "what was under way was ended and cleaned up; run make "+name+" again")
+	}
+	printError(err)
+	os.Exit(1)
+}
+
+// Executor is the absolute path of a binary that has been built.
+func Executor(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	if _, err := os.Stat(path); err != nil {
+		return "", fault.System(fmt.Errorf("the executor is not there: %w", err), "run make build")
+	}
+	return path, nil
+}
+
+// printError prints what failed in one line, then a hint in another.
+func printError(err error) {
+	text, hint, _ := strings.Cut(err.Error(), "\nhint: ")
+	if h := fault.HintOf(err); h != "" {
+		hint = h
+	}
+	if hint == "" {
+		hint = "run scripts/engine and scripts/images, then try again"
+	}
+	oneLine := strings.NewReplacer("\n", "; ").Replace(strings.TrimSpace(text))
+	fmt.Fprintf(os.Stderr, "error: %s\nhint: %s\n", oneLine, hint)
+}
