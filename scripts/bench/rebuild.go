@@ -29,8 +29,8 @@ type shop struct {
 
 const (
 	shopPath = "group/shop"
-	// packages and sources are numbers of files; the packages are 9 MB of text.
-	packages, sources = 300, 60
+	// packages and sources are numbers of files; the packages are 15 MB of text.
+	packages, sources = 500, 120
 	packageSize       = 30 << 10
 )
 

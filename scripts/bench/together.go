@@ -151,7 +151,7 @@ func (b *bench) claims(ctx context.Context, n note) error {
 			return err
 		}
 		n(fmt.Sprintf("Q%dm", size), memory/float64(size))
-		for range max(2, b.rounds/2) {
+		for range max(2, b.rounds*3/10) {
 			if err := b.claim(ctx, settings, fmt.Sprintf("Q%d", size), n); err != nil {
 				return err
 			}
