@@ -46,9 +46,10 @@ chaos: engine ## Break 60 jobs at random moments and count what is left; CHAOS="
 	@cd test/chaos && ../../bin/chaos.test -test.run TestChaos -test.v -test.timeout 60m \
 		-rounds 60 -hits 200 -duration 40m -restart-engine $(CHAOS)
 
-bench: engine build ## Compare with stock docker:dind, side by side; writes bench.json
+# BENCH takes flags: -only KEYS and -rounds N for a quick try.
+bench: engine build ## Compare with stock docker:dind, side by side; writes bench.json and docs/performance.*
 	@go build -o bin/bench ./scripts/bench
-	@bin/bench -executor bin/gitlab-dind-executor $(BENCH)
+	@bin/bench -executor bin/gitlab-dind-executor -docs docs $(BENCH)
 
 lint: ## Check format, go vet and staticcheck
 	@list=$$(go tool gofumpt -l .; gofmt -l .); [[ -z $$list ]] || \

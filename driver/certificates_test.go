@@ -200,6 +200,7 @@ func TestBrokenClientCertificatesAreTold(t *testing.T) {
 
 // BenchmarkCertificates is what TLS costs a job before its daemon boots.
 func BenchmarkCertificates(b *testing.B) {
+	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := newCertificates(plan.TLS{Names: []string{"docker"}, Lifetime: time.Hour}, time.Now()); err != nil {
 			b.Fatal(err)

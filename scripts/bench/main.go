@@ -26,6 +26,9 @@ import (
 // cores.
 const bound = 45 * time.Minute
 
+// enough rounds are for figures that others read.
+const enough = 10
+
 // options are the flags.
 type options struct {
 	executor, only, file, docs string
@@ -38,7 +41,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 10, "how many `rounds` to count, after one that is not")
 	flag.StringVar(&o.only, "only", "", "measure these `KEYS` only, of rows or tables, with commas between")
 	flag.StringVar(&o.file, "o", "bench.json", "write all samples to this `file`")
-	flag.StringVar(&o.docs, "docs", "", "write performance.md's tables and the chart in this `folder`, if all was measured")
+	flag.StringVar(&o.docs, "docs", "", "write performance.md's tables and the chart in this `folder`, if all was measured in 10 rounds or more")
 	flag.Parse()
 	lab.Program("bench", bound, func(ctx context.Context) error { return start(ctx, o) })
 }
@@ -59,7 +62,11 @@ func start(ctx context.Context, o options) error {
 	if err == nil {
 		err = b.run(ctx)
 	}
-	if err := errors.Join(err, b.close(ctx)); err != nil {
+	left := b.close(ctx)
+	if ctx.Err() != nil && left == nil {
+		return ctx.Err() // what was under way says no more
+	}
+	if err := errors.Join(err, left); err != nil {
 		return err
 	}
 	r := b.report(time.Now())
@@ -67,7 +74,7 @@ func start(ctx context.Context, o options) error {
 	if err := r.write(o.file); err != nil {
 		return err
 	}
-	if o.docs != "" && strings.TrimSpace(o.only) == "" {
+	if o.docs != "" && strings.TrimSpace(o.only) == "" && o.rounds >= enough {
 		if err := r.document(o.docs); err != nil {
 			return err
 		}

@@ -1,0 +1,21 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// BenchmarkLoad is what each hook reads of the settings: the whole default file.
+func BenchmarkLoad(b *testing.B) {
+	file := filepath.Join(b.TempDir(), "dind.toml")
+	if err := os.WriteFile(file, DefaultFile, 0o600); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Load(file); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
