@@ -14,12 +14,12 @@ import (
 // is called; calls after the first do nothing. The container that holds it never
 // runs.
 func HoldVolume(ctx context.Context, cli *client.Client, volume string) (release func() error, err error) {
-	labels, err := labels("holder")
+	labels, err := Labels("holder")
 	if err != nil {
 		return nil, err
 	}
 	created, err := cli.ContainerCreate(ctx, &container.Config{Image: ImageBusybox, Labels: labels},
-		&container.HostConfig{Mounts: []mount.Mount{{Type: mount.TypeVolume, Source: volume, Target: "/held"}}}, nil, nil, uniqueName("holder"))
+		&container.HostConfig{Mounts: []mount.Mount{{Type: mount.TypeVolume, Source: volume, Target: "/held"}}}, nil, nil, UniqueName("holder"))
 	if err != nil {
 		return nil, fmt.Errorf("cannot hold volume %s: %w", volume, err)
 	}
