@@ -70,8 +70,8 @@ func TestPrepareRemovesWhatAnEarlierAttemptLeft(t *testing.T) {
 		t.Errorf("exit code %d, said %q and %q", code, stdout, log)
 	}
 	// The cache and the layers are for the jobs to come.
-	if left := e.Objects(); len(left) != 4 || !strings.HasPrefix(left[0], "volume dind-cache-") || !strings.HasPrefix(left[1], "volume dind-data-") ||
-		!strings.HasPrefix(left[2], left[0]+"-used-") || !strings.HasPrefix(left[3], left[1]+"-used-") {
+	if left := slices.Sorted(slices.Values(e.Objects())); len(left) != 4 || !strings.HasPrefix(left[0], "volume dind-cache-") || !strings.HasPrefix(left[2], "volume dind-data-") ||
+		!strings.HasPrefix(left[1], left[0]+"-used-") || !strings.HasPrefix(left[3], left[2]+"-used-") {
 		t.Errorf("left %q", left)
 	}
 	if code, _, log := hook(t, e, with(""), "cleanup"); code != 0 || log != "" {
