@@ -1,0 +1,80 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Default returns the settings that serve when no file says otherwise.
+// default.toml documents them and parses to exactly these.
+func Default() Settings {
+	return Settings{
+		Sidecar: Sidecar{
+			Image:           "docker:dind",
+			AllowedImages:   []string{"docker.io/library/docker:*", "docker.io/library/docker@*"},
+			Arguments:       []string{},
+			Privilege:       PrivilegePrivileged,
+			Commands:        CommandsAny,
+			RegistryMirrors: []string{},
+			Plaintext:       PlaintextWarn,
+			FastBoot:        true,
+			ReadyTimeout:    Duration(time.Minute),
+		},
+		Job: Job{
+			Image:         "docker:latest",
+			AllowedImages: []string{},
+			StartEarly:    []string{"docker.io/library/docker:*", "docker.io/library/docker@*"},
+		},
+		Services: Services{
+			AllowedImages: []string{},
+			ReadyTimeout:  Duration(30 * time.Second),
+		},
+		Helper: Helper{
+			Image: "registry.gitlab.com/gitlab-org/gitlab-runner/gitlab-runner-helper:{arch}-v{version}",
+		},
+		Cache: Cache{
+			Volume:  true,
+			Layers:  LayersProject,
+			MaxSize: 20 << 30,
+			MaxAge:  Duration(14 * 24 * time.Hour),
+		},
+		Pool: Pool{MaxAge: Duration(4 * time.Hour), JobTimeout: Duration(3 * time.Hour)},
+		Pull: Pull{
+			Policy:            []string{"if-not-present"},
+			AllowedPolicies:   []string{},
+			Attempts:          3,
+			CredentialHelpers: []string{},
+			Timeout:           Duration(30 * time.Minute),
+			Prepull:           []string{},
+		},
+		Mirror: Mirror{
+			Image:   "registry:2",
+			Remote:  "https://registry-1.docker.io",
+			MaxSize: 20 << 30,
+		},
+		Network: Network{
+			Pool:       netip.MustParsePrefix("10.231.0.0/16"),
+			SubnetBits: 26,
+			InnerPools: []netip.Prefix{
+				netip.MustParsePrefix("10.232.0.0/16"),
+				netip.MustParsePrefix("172.29.0.0/16"),
+				netip.MustParsePrefix("192.168.128.0/17"),
+			},
+			DNS:        []netip.Addr{},
+			ExtraHosts: []string{},
+			Pool6:      netip.MustParsePrefix("fd6b:3f2a:91c7::/48"),
+		},
+		Admission: Admission{
+			MinFreeDisk:   2 << 30,
+			MinFreeMemory: 512 << 20,
+			Wait:          Duration(5 * time.Minute),
+		},
+		Cleanup: Cleanup{
+			Grace:   Duration(10 * time.Minute),
+			Timeout: Duration(2 * time.Minute),
+		},
+		Bundles: Bundles{
+			Keep: Duration(24 * time.Hour),
+		},
+	}
+}

@@ -1,0 +1,166 @@
+package executor
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/fault"
+)
+
+// runHook runs one stage: args are the script's path and the stage.
+func (c *call) runHook(ctx context.Context, args []string) error {
+	if err := c.exit.reset(); err != nil {
+		return err
+	}
+	p, err := readPayload(c.env[envPayload])
+	if err != nil {
+		return err
+	}
+	script, err := readScript(args[0])
+	if err != nil {
+		return err
+	}
+	settings, d, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	// The Runner watches the time; this bound is for one that went away.
+	ctx, cancel := context.WithTimeout(ctx, p.timeout()+settings.Cleanup.Grace.Std())
+	defer cancel()
+	if err := d.Await(ctx, c.log.say); err != nil {
+		return err
+	}
+	return c.runStage(ctx, d, p.key(), args[1], script, settings.Sidecar.ReadyTimeout.Std())
+}
+
+// runStage runs a stage's script where it belongs. After a failure it says why,
+// if that can be told, and with the last stage what the job has used. bound is
+// what the first script waits for the inner daemon at most.
+func (c *call) runStage(ctx context.Context, d *driver.Driver, job, stage string, script []byte, bound time.Duration) error {
+	end := &tail{}
+	// In one stream with the script's output, or the Runner may mix the order.
+	log := &jobLog{out: c.stdout, colour: c.log.colour}
+	memory := d.WatchMemory(ctx, job)
+	var code int
+	var err error
+	if buildSide(stage) {
+		code, err = c.runJob(ctx, d, job, stage, script, bound, end)
+	} else {
+		used := make(chan string, 1)
+		go func() { used <- c.used(ctx, d, job, stage) }()
+		code, err = d.RunHelper(ctx, job, stage == sourcesStage, log.toolCheck(stage, c.env), script, io.MultiWriter(c.stdout, end))
+		if line := <-used; line != "" && err == nil {
+			log.say(line)
+		}
+	}
+	killed := memory.End(ctx, err != nil || code != 0)
+	for _, k := range killed {
+		log.explain(outOfMemory(k))
+	}
+	if err != nil {
+		return err
+	}
+	if code == 0 {
+		return nil
+	}
+	if stage == afterScript || len(killed) > 0 {
+		return &failedScript{code}
+	}
+	sidecar := d.Sidecar(ctx, job)
+	if buildSide(stage) && sidecar.Stopped() {
+		return fault.System(fmt.Errorf("the docker daemon of this job was stopped while its script ran, which then ended with code %d", code),
+			"run the job again: often the host's docker engine was restarted, which ends whatever runs there")
+	}
+	if found, ok := diagnose(end.String(), sidecar); ok {
+		log.explain(found)
+	}
+	return &failedScript{code}
+}
+
+// runJob runs a script of the build side, with what the services print between
+// if the job asks for it. The script's own output goes to end as well.
+func (c *call) runJob(ctx context.Context, d *driver.Driver, job, stage string, script []byte, bound time.Duration, end io.Writer) (int, error) {
+	stdout := &shared{out: c.stdout}
+	var out io.Writer = stdout
+	if debug, err := strconv.ParseBool(c.env[envVariable+"CI_DEBUG_SERVICES"]); err == nil && debug {
+		logs := d.FollowServices(ctx, job, stdout, c.log.ofService)
+		defer logs.End(ctx)
+		out = logs.Out()
+	}
+	first := stage == "build_script" || stage == "step_script"
+	var daemon func(context.Context) error
+	if first {
+		log := &jobLog{out: stdout, colour: c.log.colour}
+		daemon = func(ctx context.Context) error { return awaitDaemon(ctx, d, job, bound, log) }
+	}
+	return d.RunJob(ctx, job, first, script, daemon, io.MultiWriter(out, end))
+}
+
+// shared lets several write, each piece as a whole.
+type shared struct {
+	mu  sync.Mutex
+	out io.Writer
+}
+
+func (s *shared) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.out.Write(p)
+}
+
+// awaitDaemon lets the first script find a daemon that answers, and says how long
+// that took where it was felt.
+func awaitDaemon(ctx context.Context, d *driver.Driver, job string, bound time.Duration, log *jobLog) error {
+	booted, err := d.AwaitDaemon(ctx, job, bound)
+	if err != nil || !booted.Booting {
+		return err
+	}
+	name := strings.TrimSpace("docker " + booted.Docker)
+	if booted.Waited < 100*time.Millisecond {
+		log.say(name + " ready")
+		return nil
+	}
+	log.say(fmt.Sprintf("%s ready, waited %.1f s for it", name, booted.Waited.Seconds()))
+	return nil
+}
+
+// used is the closing line of a job: beside its last stage, else "".
+func (c *call) used(ctx context.Context, d *driver.Driver, job, stage string) string {
+	if stage != lastStage {
+		return ""
+	}
+	u, err := d.Usage(ctx, job)
+	if err != nil {
+		return "" // the stage itself tells
+	}
+	return closingLine(u)
+}
+
+func readScript(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err == nil && info.Size() > maxScript {
+		err = fmt.Errorf("%d bytes", info.Size())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the stage's script: %w", err)
+	}
+	script, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("the stage's script: %w", err)
+	}
+	return script, nil
+}
+
+// buildSide tells the stages that run in the job container from those of the
+// helper.
+func buildSide(stage string) bool {
+	return stage == "build_script" || stage == afterScript || strings.HasPrefix(stage, "step_")
+}
