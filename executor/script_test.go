@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -12,8 +13,12 @@ import (
 	"gitlab-dind-executor/executor"
 )
 
-// TestMain lets the scripts run the real program under its own name.
+// TestMain lets the scripts run the real program under its own name, and so do
+// hooks that start a process to outlive them: what they start is this binary.
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-") {
+		os.Exit(executor.Main(os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+	}
 	testscript.Main(m, map[string]func(){
 		"gitlab-dind-executor": func() {
 			os.Exit(executor.Main(os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
