@@ -113,7 +113,11 @@ func (d *Driver) readClientFiles(ctx context.Context, sidecar string) (*certific
 	if err != nil {
 		return nil, err
 	}
-	return &certificates{ca: files["client/ca.pem"], clientCert: files["client/cert.pem"], clientKey: files["client/key.pem"]}, nil
+	return clientCertificates(files), nil
+}
+
+func clientCertificates(files map[string][]byte) *certificates {
+	return &certificates{ca: files["client/ca.pem"], clientCert: files["client/cert.pem"], clientKey: files["client/key.pem"]}
 }
 
 // clientTLS is for talking to the inner daemon under the name docker.

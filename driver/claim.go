@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"path"
 	"slices"
 	"time"
 
@@ -23,8 +24,9 @@ import (
 const claimBound = 5 * time.Second
 
 // usedFile in a sidecar says that a job has had it. The job container says so,
-// too, but anybody can remove that.
-const usedFile = "/etc/docker/gitlab-dind-executor-used"
+// too, but anybody can remove that. It lies with the client's certificates, so
+// that one look finds both.
+const usedFile = certDir + "/client/used"
 
 // ahead is a sandbox that was made ahead.
 type ahead struct {
@@ -204,26 +206,20 @@ func (prep *preparation) take(ctx context.Context, a *ahead, img image.InspectRe
 // unused reads the client's certificates that wait in a sidecar, nil where its
 // daemon has no TLS. It is an error that a job has had the sidecar.
 func (d *Driver) unused(ctx context.Context, sidecar string, s plan.Sidecar) (*certificates, error) {
-	var g errgroup.Group
-	var mark []byte
-	var certs *certificates
-	g.Go(func() (err error) {
-		mark, err = d.readFile(ctx, sidecar, usedFile)
-		return err
-	})
-	g.Go(func() (err error) {
-		if s.TLS != nil {
-			certs, err = d.readClientFiles(ctx, sidecar)
-		}
-		return err
-	})
-	if err := g.Wait(); err != nil {
+	files, err := d.readFiles(ctx, sidecar, path.Dir(usedFile))
+	switch {
+	case gone(err) && s.TLS == nil:
+		return nil, nil
+	case err != nil:
 		return nil, err
 	}
-	if mark != nil {
+	if _, used := files["client/"+path.Base(usedFile)]; used {
 		return nil, fault.System(errors.New("a job has had the sandbox"), "")
 	}
-	return certs, nil
+	if s.TLS == nil {
+		return nil, nil
+	}
+	return clientCertificates(files), nil
 }
 
 // move brings the job into the sandbox that it has claimed.

@@ -10,29 +10,18 @@ import (
 
 	"github.com/containerd/errdefs"
 
-	"github.com/docker/docker/api/types/container"
-
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 )
 
 // RunHelper runs a script of the helper side in the job's helper, after the
 // check of the Runner's program, if any. It returns the script's exit code. When
-// ctx ends, so does the script. With startJob a job container that may start
-// early is started beside it.
-func (d *Driver) RunHelper(ctx context.Context, job string, startJob bool, check *plan.ToolCheck, script []byte, out io.Writer) (int, error) {
+// ctx ends, so does the script.
+func (d *Driver) RunHelper(ctx context.Context, job string, check *plan.ToolCheck, script []byte, out io.Writer) (int, error) {
 	found, err := d.containersOf(ctx, job)
 	if err != nil {
 		return 0, err
 	}
-	started := make(chan struct{})
-	go func() {
-		defer close(started)
-		if startJob {
-			d.startEarly(ctx, found.job)
-		}
-	}()
-	defer func() { <-started }()
 	code, err := d.exec(ctx, found.helper, plan.HelperStage(check), bytes.NewReader(script), out)
 	if ctx.Err() != nil {
 		d.endStage(context.WithoutCancel(ctx), found.helper)
@@ -46,17 +35,6 @@ func (d *Driver) RunHelper(ctx context.Context, job string, startJob bool, check
 		d.endStage(ctx, found.helper) // or it would be in the way of the next attempt
 	}
 	return code, err
-}
-
-// startEarly starts a job container ahead of its first script, where it may. A
-// fault is the script's to tell, which starts it again.
-func (d *Driver) startEarly(ctx context.Context, job container.Summary) {
-	if job.Labels[labelEarly] == "" || job.State != container.StateCreated {
-		return
-	}
-	ctx, cancel := uncut(ctx)
-	defer cancel()
-	_ = d.api.ContainerStart(ctx, job.ID, container.StartOptions{})
 }
 
 // endStage ends every process of the helper but its first, which goes on

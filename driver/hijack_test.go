@@ -24,7 +24,7 @@ func TestAStageEndsWhenTheEngineDoesNotAttach(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	began := time.Now()
-	if _, err := d.RunHelper(ctx, p.Claim.Job, false, nil, []byte("true"), &bytes.Buffer{}); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := d.RunHelper(ctx, p.Claim.Job, nil, []byte("true"), &bytes.Buffer{}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error %v", err)
 	}
 	if took := time.Since(began); took > endWait+5*time.Second {

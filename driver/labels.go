@@ -28,8 +28,6 @@ const (
 	labelDeadline = labelPrefix + "deadline"
 	labelScope    = labelPrefix + "scope"
 	labelDirect   = labelPrefix + "direct"
-	// labelEarly is on a job container that may start ahead of its first script.
-	labelEarly = labelPrefix + "early"
 	// labelBooting is on a job container whose prepare has not waited for the
 	// inner daemon.
 	labelBooting = labelPrefix + "booting"
@@ -123,9 +121,6 @@ func aheadLabels(until time.Time) map[string]string {
 func jobLabels(p *plan.Plan) map[string]string {
 	l := claimLabels(p, plan.RoleJob)
 	l[labelSpec] = p.Spec
-	if p.Job.Early {
-		l[labelEarly] = "true"
-	}
 	if p.Job.Direct != "" {
 		l[labelDirect] = p.Job.Direct
 	}

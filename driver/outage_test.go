@@ -64,7 +64,7 @@ func runOnJob(ctx context.Context, d *Driver, job string) (int, string, error) {
 
 func runOnHelper(ctx context.Context, d *Driver, job string) (int, string, error) {
 	var out bytes.Buffer
-	code, err := d.RunHelper(ctx, job, false, nil, []byte("true"), &out)
+	code, err := d.RunHelper(ctx, job, nil, []byte("true"), &out)
 	return code, out.String(), err
 }
 

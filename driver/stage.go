@@ -96,6 +96,18 @@ func (d *Driver) RunJob(ctx context.Context, job string, first bool, script []by
 	return code, err
 }
 
+// StartEarly starts a job's container ahead of its first script, while sources are
+// fetched. A fault is the script's to tell, which starts it again.
+func (d *Driver) StartEarly(ctx context.Context, job string) error {
+	found, err := d.containersOf(ctx, job)
+	if err != nil || found.job.State != container.StateCreated {
+		return err
+	}
+	ctx, cancel := uncut(ctx)
+	defer cancel()
+	return d.explain("starting the job container", d.api.ContainerStart(ctx, found.job.ID, container.StartOptions{}))
+}
+
 // stage is one script on its way through the job container.
 type stage struct {
 	d     *Driver

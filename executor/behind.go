@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
 	"gitlab-dind-executor/config"
@@ -58,6 +60,28 @@ func (c *call) behind(input []byte, args ...string) error {
 	}
 	return process.Process.Release()
 }
+
+// startCommand starts a job's container while its sources are fetched: prepare
+// runs it behind itself, since the engine takes its time and may forget a request
+// whose client has gone.
+func (c *call) startCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "start JOB", Hidden: true, Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			_, d, err := c.open()
+			if err != nil {
+				return err
+			}
+			defer d.Close()
+			ctx, cancel := context.WithTimeout(cmd.Context(), startBound)
+			defer cancel()
+			return d.StartEarly(ctx, args[0])
+		},
+	}
+}
+
+// startBound is what one start may take.
+const startBound = time.Minute
 
 // inMemory is a file that no disk ever sees.
 func inMemory(content []byte) (*os.File, error) {

@@ -26,8 +26,6 @@ const (
 	// afterScript cannot fail a job; lastStage is the last that the Runner runs.
 	afterScript = "after_script"
 	lastStage   = "cleanup_file_variables"
-	// sourcesStage leaves the engine time to start the job container beside.
-	sourcesStage = "get_sources"
 	// maxScript bounds a script; the Runner's are a few kilobytes.
 	maxScript = 256 << 20
 )
@@ -150,6 +148,10 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 	}
 	if ready.Services > 50*time.Millisecond {
 		c.log.say(fmt.Sprintf("waited %.1f s more for services", ready.Services.Seconds()))
+	}
+	if pl.Job.Early {
+		// No matter of the job's: its first script starts what does not run.
+		_ = c.behind(nil, "start", job.Key)
 	}
 	if settings.Pool.Size > 0 {
 		if err := c.fillBehind(ctx, pl); err != nil {

@@ -56,7 +56,7 @@ func (c *call) runStage(ctx context.Context, d *driver.Driver, job, stage string
 	} else {
 		used := make(chan string, 1)
 		go func() { used <- c.used(ctx, d, job, stage) }()
-		code, err = d.RunHelper(ctx, job, stage == sourcesStage, log.toolCheck(stage, c.env), script, io.MultiWriter(c.stdout, end))
+		code, err = d.RunHelper(ctx, job, log.toolCheck(stage, c.env), script, io.MultiWriter(c.stdout, end))
 		if line := <-used; line != "" && err == nil {
 			log.say(line)
 		}
