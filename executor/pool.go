@@ -60,6 +60,10 @@ func (c *call) poolFill() *cobra.Command {
 			if settings.Pool.Size == 0 {
 				return errors.New("pool.size is 0 in the settings: no sandbox is made ahead")
 			}
+			if usual, _ := plan.Effective(settings, plan.Job{}); !fromStdin && usual.Cache.Layers != config.LayersOff {
+				fmt.Fprintln(c.stdout, "made 0: layers are kept, so sandboxes are a project's, and its first job makes one wait")
+				return nil
+			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), fillBound)
 			defer cancel()
 			var p *plan.Plan
