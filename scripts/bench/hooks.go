@@ -52,6 +52,10 @@ func (b *bench) eachHook(ctx context.Context, n note) (err error) {
 		return err
 	}
 	n("E", ms(exec))
+	// Beside it the job container starts.
+	if err := j.run(ctx, io.Discard, "get_sources", emptyScript); err != nil {
+		return err
+	}
 	for _, stage := range []struct{ key, name string }{{"Hh", helperStage}, {"Hb", buildStage}, {"Hl", laterStage}} {
 		took, err := j.timed(ctx, io.Discard, stage.name, emptyScript)
 		if err != nil {
