@@ -98,17 +98,21 @@ func (c *chaos) job(n int) (p local.Payload, settings string) {
 		p.JobInfo.Name = fullDisk
 	case n%4 == 0:
 		p.Services = nil
-		settings = c.settings("kept.toml", fmt.Sprintf(`
+		layers := "project"
+		if n%8 == 0 {
+			layers = "off" // what the pool is filled with serves any project then
+		}
+		settings = c.settings("kept-"+layers+".toml", fmt.Sprintf(`
 [cache]
 volume = true
-layers = "project"
+layers = %q
 [pool]
 size = 1
 [mirror]
 enabled = true
 image = %q
 remote = "https://%s"
-`, rig.ImageRegistry, world.Registry.Host))
+`, layers, rig.ImageRegistry, world.Registry.Host))
 		p.JobInfo.Name = keptJob
 	case n%8 == 3:
 		p.Image.Name = c.hung + "/hung/image:1"
