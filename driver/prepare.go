@@ -9,7 +9,6 @@ import (
 	"maps"
 	"path"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/docker/docker/api/types/image"
@@ -53,9 +52,6 @@ type preparation struct {
 	sidecar plan.Sidecar
 	// anchored is closed when the sandbox's network is there.
 	anchored chan struct{}
-	// booting is closed when the sidecar has been started.
-	booting chan struct{}
-	booted  sync.Once
 	// reused says that the sidecar has the data root of an earlier job.
 	reused bool
 	// newCache says that the cache of the job's scope was not there.
@@ -64,7 +60,7 @@ type preparation struct {
 
 func (d *Driver) preparation(p *plan.Plan, say func(string)) *preparation {
 	return &preparation{
-		d: d, p: p, say: say, anchored: make(chan struct{}), booting: make(chan struct{}),
+		d: d, p: p, say: say, anchored: make(chan struct{}),
 		images: &images{d: d, timeout: p.PullTimeout, attempts: p.PullAttempts, say: say},
 	}
 }
@@ -117,14 +113,14 @@ func (prep *preparation) build(ctx context.Context) (Ready, error) {
 	})
 	g.Go(func() error { return prep.markCache(ctx) })
 	g.Go(func() error {
-		return prep.container(ctx, p.Helper, objectName(p.Sandbox, plan.RoleHelper), sandboxLabels(p, plan.RoleHelper), prep.behindSidecar(d.start(p.Helper)))
+		return prep.container(ctx, p.Helper, objectName(p.Sandbox, plan.RoleHelper), sandboxLabels(p, plan.RoleHelper), d.start(p.Helper))
 	})
 	g.Go(func() error {
 		l := jobLabels(p)
 		if !prep.waits() {
 			l[labelBooting] = "true"
 		}
-		return prep.container(ctx, p.Job.Container, objectName(p.Sandbox, plan.RoleJob), l, prep.behindSidecar(prep.equipJob))
+		return prep.container(ctx, p.Job.Container, objectName(p.Sandbox, plan.RoleJob), l, prep.equipJob)
 	})
 	prep.startServices(ctx, g, svc)
 	err := g.Wait() // before ready is read
@@ -141,19 +137,6 @@ func (prep *preparation) build(ctx context.Context) (Ready, error) {
 func (prep *preparation) waits() bool {
 	p := prep.p
 	return p.Claim.Job == "" || len(p.Services) > 0 && p.ServicesReady.Timeout > 0
-}
-
-// behindSidecar does something to a container once the sidecar runs: its daemon's
-// boot is what takes longest, so nothing may hold up its start.
-func (prep *preparation) behindSidecar(next func(context.Context, string) error) func(context.Context, string) error {
-	return func(ctx context.Context, id string) error {
-		select {
-		case <-prep.booting:
-			return next(ctx, id)
-		case <-ctx.Done():
-			return nil // the sidecar's own way tells what happened
-		}
-	}
 }
 
 // certify makes the sandbox's certificates, if its plan has TLS.
@@ -270,8 +253,7 @@ func (prep *preparation) startSidecar(ctx context.Context, id string) (Ready, er
 	if err := d.start(s.Container)(ctx, id); err != nil {
 		return Ready{}, err
 	}
-	prep.booted.Do(func() { close(prep.booting) }) // damaged layers make it start twice
-	if !prep.waits() && !prep.reused {             // on earlier layers it may have to be made again
+	if !prep.waits() && !prep.reused { // on earlier layers it may have to be made again
 		return Ready{Booting: true}, nil
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, s.ReadyTimeout, errNotReady)
