@@ -50,6 +50,7 @@ func between(page, text []byte) ([]byte, error) {
 func (r report) markdown() []byte {
 	var b bytes.Buffer
 	m := r.Machine
+	fmt.Fprint(&b, "\n![Medians of make bench](performance.svg)\n")
 	fmt.Fprintf(&b, "\nMeasured on %s: %d cores (%s), %s of memory, Linux %s, Docker Engine %s", r.Date.Format("2 January 2006"),
 		m.Cores, m.CPU, m.Memory, m.Kernel, m.Engine)
 	if m.Inner != "" {

@@ -86,7 +86,9 @@ func TestPrepareIsKilledAndTheNextAttemptSucceeds(t *testing.T) {
 			rig.Unchanged(t, world.Engine)
 			var once sync.Once
 			killed := make(chan struct{})
-			r := runJobUnchecked(t, world.Job(`docker version --format 'server {{.Server.Os}}'`), func(r *local.Runner) {
+			p := world.Job(`docker version --format 'server {{.Server.Os}}'`)
+			p.Services = append(p.Services, local.Image{Name: rig.ImageRedis}) // so that prepare waits for the daemon
+			r := runJobUnchecked(t, p, func(r *local.Runner) {
 				r.OnHook = func(h local.Hook) {
 					if h.Kind != local.Prepare || h.Attempt > 1 {
 						return

@@ -25,12 +25,10 @@ func TestKeptLayersHaveNoNames(t *testing.T) {
 		// bare is where what containerd holds cannot be made nameless: it goes.
 		bare bool
 	}{
-		"dockerd's store":                   {image: rig.ImageDind, privilege: "privileged", store: "overlay2"},
-		"dockerd's store before 2023":       {image: rig.ImageOldDind, privilege: "privileged", store: "overlay2"},
-		"dockerd's store without root":      {image: rig.ImageRootless, privilege: "rootless", store: "overlay"},
-		"containerd's store":                {image: derive(rig.ImageDind, []rig.File{containerdStore}), privilege: "privileged", store: "overlayfs"},
-		"containerd's store, the slow boot": {image: derive(rig.ImageDind, []rig.File{containerdStore}, `ENTRYPOINT ["/bin/sh", "/usr/local/bin/dockerd-entrypoint.sh"]`), privilege: "privileged", store: "overlayfs", bare: true},
-		"containerd's store without ctr":    {image: derive(rig.ImageDind, []rig.File{containerdStore, {Path: "/usr/bin/ctr", Mode: 0o755, Content: "#!/bin/sh\nexit 1\n"}}), privilege: "privileged", store: "overlayfs", bare: true},
+		"dockerd's store":                {image: rig.ImageDind, privilege: "privileged", store: "overlay2"},
+		"dockerd's store without root":   {image: rig.ImageRootless, privilege: "rootless", store: "overlay"},
+		"containerd's store":             {image: derive(rig.ImageDind, []rig.File{containerdStore}), privilege: "privileged", store: "overlayfs"},
+		"containerd's store without ctr": {image: derive(rig.ImageDind, []rig.File{containerdStore, {Path: "/usr/bin/ctr", Mode: 0o755, Content: "#!/bin/sh\nexit 1\n"}}), privilege: "privileged", store: "overlayfs", bare: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Cleanup(func() { gcWith(t, "--caches", "--older-than", "0s") })

@@ -148,8 +148,11 @@ func TestAMirrorThatFailsInTheMiddleOfAJob(t *testing.T) {
 				p.Steps[0].Script = append(p.Steps[0].Script,
 					`docker rmi -f busybox; printf 'FROM busybox\nRUN true\n' | docker build --no-cache -`)
 			}
+			h.command(t, "mirror", "remove") // the one that was harmed before
 			var log *buffer
-			job, finish := startJob(t.Context(), t, p, under(h.settings), func(r *local.Runner) { log = r.Log.(*buffer) })
+			ctx, cancel := context.WithTimeout(t.Context(), jobTimeout)
+			defer cancel()
+			job, finish := startJob(ctx, t, p, under(h.settings), func(r *local.Runner) { log = r.Log.(*buffer) })
 			log.waitFor(t, job, "mirrors [http://")
 			if err := c.harm(t.Context(), h.mirror(t).ID); err != nil {
 				t.Fatal(err)
