@@ -76,14 +76,15 @@ func TestInnerDaemonGetsTheHostsNetworkFacts(t *testing.T) {
 	}
 }
 
+// The script that waits for it says why; another attempt would end alike.
 func TestDindThatCannotStart(t *testing.T) {
 	p := world.Job(`echo never`)
 	p.Services[0].Command = []string{"--no-such-flag"}
 	r := runJob(t, p).quietCleanup().
 		says("error: the docker daemon of this job ("+rig.ImageDind+") exited with code", "unknown flag: --no-such-flag", "hint: look at the last lines").
 		saysNot("\nnever")
-	if r.State != local.SystemFailure || r.Attempts != 3 {
-		t.Fatalf("the job ended as %s after %d attempts, want a system failure after 3", r.State, r.Attempts)
+	if r.State != local.SystemFailure {
+		t.Fatalf("the job ended as %s, want a system failure", r.State)
 	}
 }
 
