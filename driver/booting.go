@@ -36,16 +36,14 @@ func (d *Driver) AwaitDaemon(ctx context.Context, job string, bound time.Duratio
 		return Booted{}, d.explain("looking for the job's container", err)
 	}
 	sandbox := found[0].Labels[labelSandbox]
-	sidecars, err := d.api.ContainerList(ctx, container.ListOptions{
-		All: true, Filters: labelled(labelSandbox+"="+sandbox, labelRole+"="+string(plan.RoleSidecar)),
-	})
-	if err != nil || len(sidecars) == 0 {
-		return Booted{}, d.explain("looking for the job's docker daemon", err) // the script tells what it misses
+	sidecar, err := d.sidecarIn(ctx, sandbox)
+	if err != nil || sidecar.ID == "" {
+		return Booted{}, err // the script tells what it misses
 	}
-	if sidecars[0].Labels[labelLayers] == string(plan.LayersReused) {
+	if sidecar.Labels[labelLayers] == string(plan.LayersReused) {
 		return Booted{}, nil // prepare has waited after all
 	}
-	c, err := d.inspect(ctx, sidecars[0].ID)
+	c, err := d.inspect(ctx, sidecar.ID)
 	if err != nil {
 		return Booted{}, d.explain("looking at the sidecar", err)
 	}

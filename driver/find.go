@@ -58,18 +58,24 @@ func (d *Driver) jobContainer(ctx context.Context, job string) (id, sandbox stri
 	return found.job.ID, found.sandbox, err
 }
 
-// sidecarOf finds a job's sidecar, whose name depends on its data root; "" when
-// it is gone.
+// sidecarOf finds a job's sidecar; "" when it is gone.
 func (d *Driver) sidecarOf(ctx context.Context, job string) (id string, err error) {
 	_, sandbox, err := d.jobContainer(ctx, job)
 	if err != nil {
 		return "", err
 	}
+	c, err := d.sidecarIn(ctx, sandbox)
+	return c.ID, err
+}
+
+// sidecarIn finds a sandbox's sidecar, whose name depends on its data root; the
+// zero value when it is gone.
+func (d *Driver) sidecarIn(ctx context.Context, sandbox string) (container.Summary, error) {
 	found, err := d.api.ContainerList(ctx, container.ListOptions{
 		All: true, Filters: labelled(labelSandbox+"="+sandbox, labelRole+"="+string(plan.RoleSidecar)),
 	})
 	if err != nil || len(found) == 0 {
-		return "", d.explain("looking for the job's docker daemon", err)
+		return container.Summary{}, d.explain("looking for the job's docker daemon", err)
 	}
-	return found[0].ID, nil
+	return found[0], nil
 }

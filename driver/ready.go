@@ -72,7 +72,7 @@ func (d *Driver) waitReady(ctx context.Context, id string, p *plan.Plan, certs *
 			close(lost)
 			return
 		}
-		if d.pollByExec(polling, id, p.Sidecar.TLS != nil) {
+		if d.pollByExec(polling, id, p.Sidecar) {
 			answered <- Ready{}
 		}
 	}()
@@ -198,18 +198,23 @@ func (p *pinger) ping(ctx context.Context) (Ready, error) {
 	return Ready{Docker: version}, nil
 }
 
-// pollByExec asks the inner daemon from within the sidecar.
-func (d *Driver) pollByExec(ctx context.Context, id string, withTLS bool) bool {
-	command := "docker -H tcp://localhost:2375 version"
-	if withTLS {
-		command = "docker -H tcp://localhost:2376 --tlsverify --tlscacert /certs/client/ca.pem" +
-			" --tlscert /certs/client/cert.pem --tlskey /certs/client/key.pem version"
+// withClient is a shell command in a sidecar whose docker client asks the inner
+// daemon as a job's would, over TLS where it has that.
+func withClient(s plan.Sidecar, command string) []string {
+	env := []string{"env", "DOCKER_HOST=tcp://" + s.Address("localhost")}
+	if s.TLS != nil {
+		env = append(env, "DOCKER_TLS_VERIFY=1", "DOCKER_CERT_PATH="+certDir+"/client")
 	}
+	return append(env, "sh", "-c", command)
+}
+
+// pollByExec asks the inner daemon from within the sidecar.
+func (d *Driver) pollByExec(ctx context.Context, id string, s plan.Sidecar) bool {
 	tick := time.NewTicker(execEvery)
 	defer tick.Stop()
 	for {
 		attempt, cancel := context.WithTimeout(ctx, 5*pingTimeout)
-		code, err := d.exec(attempt, id, []string{"sh", "-c", command}, nil, io.Discard)
+		code, err := d.exec(attempt, id, withClient(s, "docker version"), nil, io.Discard)
 		cancel()
 		if err == nil && code == 0 {
 			return true

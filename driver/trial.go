@@ -3,9 +3,9 @@ package driver
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -74,16 +74,12 @@ func (d *Driver) Try(ctx context.Context, p *plan.Plan) (t Trial, err error) {
 const tryScript = `cd "$(mktemp -d)" && echo hello >file && printf 'FROM scratch\nCOPY file /\n' >Dockerfile && docker build -q .`
 
 func (d *Driver) tryBuild(ctx context.Context, p *plan.Plan) error {
-	sidecars, err := d.list(ctx, labelled(labelSandbox+"="+p.Sandbox, labelRole+"="+string(plan.RoleSidecar)))
-	if err != nil {
-		return err
-	}
-	found := sidecars[p.Sandbox]
-	if found == nil || len(found.containers) == 0 {
-		return ErrGone
+	sidecar, err := d.sidecarIn(ctx, p.Sandbox)
+	if err != nil || sidecar.ID == "" {
+		return errors.Join(err, ErrGone)
 	}
 	var out bytes.Buffer
-	code, err := d.exec(ctx, found.containers[0].ref, []string{"env", clientOf(p.Sidecar), "sh", "-c", clientEnvironment + tryScript}, nil, &out)
+	code, err := d.exec(ctx, sidecar.ID, withClient(p.Sidecar, tryScript), nil, &out)
 	if err != nil {
 		return err
 	}
@@ -95,12 +91,6 @@ func (d *Driver) tryBuild(ctx context.Context, p *plan.Plan) error {
 	return nil
 }
 
-// clientOf is the DOCKER_HOST by which a sidecar's own client reaches its daemon.
-func clientOf(s plan.Sidecar) string { return "DOCKER_HOST=tcp://" + s.Address("localhost") }
-
-// clientEnvironment gives that client the certificates, if there are any.
-const clientEnvironment = `[ ! -f /certs/client/key.pem ] || export DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH=/certs/client; `
-
 // reachOfHost lets the sandbox's helper dial a port that this process listens at
 // on the sandbox's gateway, which is this host where the engine is local.
 func (d *Driver) reachOfHost(ctx context.Context, sandbox string) Reach {
@@ -111,13 +101,9 @@ func (d *Driver) reachOfHost(ctx context.Context, sandbox string) Reach {
 	if err != nil {
 		return ReachUnknown
 	}
-	var gateway netip.Addr
-	for _, c := range n.IPAM.Config {
-		if a, err := netip.ParseAddr(c.Gateway); err == nil && a.Is4() {
-			gateway = a
-		} else if p, err := netip.ParsePrefix(c.Subnet); err == nil && p.Addr().Is4() && !gateway.IsValid() {
-			gateway = p.Masked().Addr().Next()
-		}
+	gateway, err := gatewayOf(n.IPAM.Config)
+	if err != nil {
+		return ReachUnknown
 	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", net.JoinHostPort(gateway.String(), "0"))
 	if err != nil {

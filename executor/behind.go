@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver"
 )
 
 // finishBehind starts a sweep that outlives this hook, for what the job's end
@@ -68,14 +69,9 @@ func (c *call) startCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "start JOB", Hidden: true, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			_, d, err := c.open()
-			if err != nil {
-				return err
-			}
-			defer d.Close()
-			ctx, cancel := context.WithTimeout(cmd.Context(), startBound)
-			defer cancel()
-			return d.StartEarly(ctx, args[0])
+			return c.onEngine(within(startBound), func(ctx context.Context, _ config.Settings, d *driver.Driver) error {
+				return d.StartEarly(ctx, args[0])
+			})(cmd, args)
 		},
 	}
 }

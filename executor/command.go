@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -126,6 +127,26 @@ func (c *call) hook(name, use, short string, args cobra.PositionalArgs, run func
 			return run(ctx, args)
 		},
 	}
+}
+
+// onEngine is an admin's command that needs settings and engine, in at most so
+// much time.
+func (c *call) onEngine(bound func(config.Settings) time.Duration, run func(context.Context, config.Settings, *driver.Driver) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, _ []string) error {
+		s, d, err := c.open()
+		if err != nil {
+			return err
+		}
+		defer d.Close()
+		ctx, cancel := context.WithTimeout(cmd.Context(), bound(s))
+		defer cancel()
+		return run(ctx, s, d)
+	}
+}
+
+// within is a bound that no setting changes.
+func within(d time.Duration) func(config.Settings) time.Duration {
+	return func(config.Settings) time.Duration { return d }
 }
 
 // open loads the settings and connects to the engine.

@@ -59,9 +59,9 @@ func (c *call) doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check this host: one line a check, each fault with its hint",
-		Long: "Checks the settings, the engine, what is free, the images, whether a sandbox of the kind\n" +
-			"that jobs get boots and builds, whether jobs reach this host's own services, and what is\n" +
-			"left over. It leaves nothing behind. The exit code is 0 when all is well, 1 with warnings,\n" +
+		Long: "Checks the settings, the engine, what is free and what is left over, whether a sandbox of\n" +
+			"the kind that jobs get boots and builds, and whether jobs reach this host's own services.\n" +
+			"It leaves nothing behind but the images that it had to fetch. The exit code is 0 when all is well, 1 with warnings,\n" +
 			"2 with errors.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

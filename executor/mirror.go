@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
@@ -122,16 +123,7 @@ func (c *call) mirrorCommand() *cobra.Command {
 	verb := func(use, short string, run func(context.Context, config.Settings, *driver.Driver) error) {
 		cmd.AddCommand(&cobra.Command{
 			Use: use, Short: short, Args: cobra.NoArgs,
-			RunE: func(cmd *cobra.Command, _ []string) error {
-				s, d, err := c.open()
-				if err != nil {
-					return err
-				}
-				defer d.Close()
-				ctx, cancel := context.WithTimeout(cmd.Context(), s.Pull.Timeout.Std()+gcBound)
-				defer cancel()
-				return run(ctx, s, d)
-			},
+			RunE: c.onEngine(func(s config.Settings) time.Duration { return s.Pull.Timeout.Std() + gcBound }, run),
 		})
 	}
 	verb("status", "Say which mirrors there are, what they store and how many jobs use them", c.mirrorStatus)

@@ -51,12 +51,7 @@ func (c *call) poolFill() *cobra.Command {
 		Use:   "fill",
 		Short: "Make sandboxes until pool.size of them wait",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			settings, d, err := c.open()
-			if err != nil {
-				return err
-			}
-			defer d.Close()
+		RunE: c.onEngine(within(fillBound), func(ctx context.Context, settings config.Settings, d *driver.Driver) error {
 			if settings.Pool.Size == 0 {
 				return errors.New("pool.size is 0 in the settings: no sandbox is made ahead")
 			}
@@ -64,9 +59,8 @@ func (c *call) poolFill() *cobra.Command {
 				fmt.Fprintln(c.stdout, "made 0: layers are kept, so sandboxes are a project's, and its first job makes one wait")
 				return nil
 			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), fillBound)
-			defer cancel()
 			var p *plan.Plan
+			var err error
 			if fromStdin {
 				p, err = planFrom(ctx, os.Stdin)
 			} else {
@@ -81,7 +75,7 @@ func (c *call) poolFill() *cobra.Command {
 			made, err := fill(ctx, d, settings, p)
 			fmt.Fprintf(c.stdout, "made %d\n", made)
 			return err
-		},
+		}),
 	}
 	cmd.Flags().BoolVar(&fromStdin, "from-stdin", false, "make what the plan on stdin says, after a moment")
 	_ = cmd.Flags().MarkHidden("from-stdin") // between our own processes
@@ -94,13 +88,8 @@ func (c *call) poolStatus() *cobra.Command {
 		Use:   "status",
 		Short: "List the sandboxes that wait",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, d, err := c.open()
-			if err != nil {
-				return err
-			}
-			defer d.Close()
-			list, err := d.Pool(cmd.Context())
+		RunE: c.onEngine(within(gcBound), func(ctx context.Context, _ config.Settings, d *driver.Driver) error {
+			list, err := d.Pool(ctx)
 			if err != nil || len(list) == 0 {
 				if err == nil {
 					fmt.Fprintln(c.stdout, "no sandbox waits")
@@ -118,7 +107,7 @@ func (c *call) poolStatus() *cobra.Command {
 				fmt.Fprintf(w, "%s\t%s\t%.8s\t%s\t%s\n", s.Sandbox, s.Image, s.Kind, units.HumanDuration(now.Sub(s.Created)), state)
 			}
 			return w.Flush()
-		},
+		}),
 	}
 }
 
@@ -127,18 +116,11 @@ func (c *call) poolDrain() *cobra.Command {
 		Use:   "drain",
 		Short: "Remove the sandboxes that wait",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, d, err := c.open()
-			if err != nil {
-				return err
-			}
-			defer d.Close()
-			ctx, cancel := context.WithTimeout(cmd.Context(), gcBound)
-			defer cancel()
+		RunE: c.onEngine(within(gcBound), func(ctx context.Context, _ config.Settings, d *driver.Driver) error {
 			n, err := d.Drain(ctx)
 			fmt.Fprintf(c.stdout, "removed %d\n", n)
 			return err
-		},
+		}),
 	}
 }
 
