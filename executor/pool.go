@@ -17,6 +17,7 @@ import (
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
 )
 
 // poolSocket is where systemd takes the plans of sandboxes to make, if its unit is
@@ -37,7 +38,8 @@ func (c *call) poolCommand() *cobra.Command {
 		Use:   "pool",
 		Short: "Sandboxes that wait for jobs",
 		Long: "With pool.size in the settings, sandboxes wait with their docker daemon up. Jobs see to\n" +
-			"it that there are enough of their kind; `pool fill` makes the first.",
+			"it that there are enough of their kind; where layers are not kept, `pool fill` makes the\n" +
+			"first.",
 		Args: cobra.NoArgs,
 	}
 	cmd.AddCommand(c.poolFill(), c.poolStatus(), c.poolDrain())
@@ -53,7 +55,7 @@ func (c *call) poolFill() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: c.onEngine(within(fillBound), func(ctx context.Context, settings config.Settings, d *driver.Driver) error {
 			if settings.Pool.Size == 0 {
-				return errors.New("pool.size is 0 in the settings: no sandbox is made ahead")
+				return fault.System(errors.New("no sandbox is made ahead: pool.size is 0"), "set pool.size in the settings")
 			}
 			if usual, _ := plan.Effective(settings, plan.Job{}); !fromStdin && usual.Cache.Layers != config.LayersOff {
 				fmt.Fprintln(c.stdout, "made 0: layers are kept, so sandboxes are a project's, and its first job makes one wait")
