@@ -112,6 +112,10 @@ func (c *call) root() *cobra.Command {
 	return root
 }
 
+// Commands is the command line, for what is made of it: manual pages, and the
+// test of the documentation. It is not to be run.
+func Commands() *cobra.Command { return (&call{}).root() }
+
 // hook makes the command of a hook. All but cleanup end when they are told to.
 func (c *call) hook(name, use, short string, args cobra.PositionalArgs, run func(context.Context, []string) error) *cobra.Command {
 	return &cobra.Command{

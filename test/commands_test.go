@@ -1,0 +1,266 @@
+package test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"mvdan.cc/sh/v3/syntax"
+
+	"gitlab-dind-executor/executor"
+	"gitlab-dind-executor/test/fakeengine"
+)
+
+// Blocks of shell commands are checked word by word: programs, subcommands,
+// flags, make's targets, units, scripts. Those that begin with ```sh run are
+// executed besides, in an empty folder and with an empty engine.
+
+// foreign are programs that pages may use and that are no matter of ours. Add
+// what a page needs.
+var foreign = strings.Fields(`
+	apt apt-get awk bash cat cd chmod chown command cp curl cut date df diff dnf docker
+	dpkg du echo exit export false find getent git gitlab-ctl gitlab-runner go grep
+	gunzip gzip head id install ip iptables jq journalctl kill ln ls mkdir mmdebstrap
+	mount mv openssl printf ps rm rpm sed set sh sha256sum sleep sort ss stat sudo
+	sysctl systemctl tail tar tee test time timeout touch true umount uname unset
+	update-ca-certificates useradd usermod wait wc wget xargs yum zcat`)
+
+func TestCommandsInPagesExist(t *testing.T) {
+	known := commands{targets: makeTargets(t), units: units(t)}
+	ours := 0
+	for _, p := range pages(t) {
+		for _, b := range p.blocks {
+			switch {
+			case b.is("bash") || b.is("shell") || b.is("console"):
+				t.Errorf("%s:%d: call it sh, so that its commands are checked", p.name, b.line)
+			case b.is("sh"):
+				n, err := known.check(b.text)
+				ours += n
+				if err != nil {
+					t.Errorf("%s:%d: in these commands: %v", p.name, b.line, err)
+				}
+			}
+		}
+		for _, s := range p.spans {
+			if strings.HasPrefix(s.text, programName+" ") || strings.HasPrefix(s.text, "make ") {
+				n, err := known.check(s.text)
+				ours += n
+				if err != nil {
+					t.Errorf("%s:%d: %v", p.name, s.line, err)
+				}
+			}
+		}
+	}
+	if ours < 20 {
+		t.Errorf("only %d commands of ours were found", ours)
+	}
+}
+
+func TestCommandsThatPagesMustNotName(t *testing.T) {
+	known := commands{targets: makeTargets(t), units: units(t)}
+	for _, line := range []string{
+		"gitlab-dind-executor nonsense", "gitlab-dind-executor gc --nonsense", "gitlab-dind-executor pool nonsense",
+		"sudo -u gitlab-runner gitlab-dind-executor gc surplus", "bin/gitlab-dind-executor nonsense", "make nonsense",
+		"scripts/nonsense", "systemctl start gitlab-dind-executor-nonsense.timer", "for a in b; do nonsense; done",
+		"x=$(gitlab-dind-executor nonsense)", "an unclosed 'quote",
+	} {
+		if _, err := known.check(line); err == nil {
+			t.Errorf("nothing is wrong with %s", line)
+		}
+	}
+	for _, line := range []string{
+		"sudo -u gitlab-runner gitlab-dind-executor --settings FILE gc --caches --older-than 0s", "make bench BENCH=\"-only A\"",
+		"systemctl edit 'gitlab-dind-executor-pool@.service'", "f() { true; }; f", "gitlab-dind-executor --version",
+		"gitlab-dind-executor completion bash >FILE", "gitlab-dind-executor help gc", "gitlab-dind-executor gc --help",
+	} {
+		if _, err := known.check(line); err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+}
+
+// commands are what a block may call of ours.
+type commands struct{ targets, units []string }
+
+// check says what of the commands does not exist, and how many are ours.
+func (k commands) check(script string) (ours int, err error) {
+	file, err := syntax.NewParser().Parse(strings.NewReader(script), "")
+	if err != nil {
+		return 0, err
+	}
+	functions := map[string]bool{}
+	var faults []error
+	syntax.Walk(file, func(n syntax.Node) bool {
+		switch n := n.(type) {
+		case *syntax.FuncDecl:
+			functions[n.Name.Value] = true
+		case *syntax.CallExpr:
+			if words := unwrapped(wordsOf(n)); len(words) > 0 && !functions[words[0]] {
+				its, err := k.checkCall(words)
+				if its {
+					ours++
+				}
+				faults = append(faults, err)
+			}
+		}
+		return true
+	})
+	return ours, errors.Join(faults...)
+}
+
+func (k commands) checkCall(words []string) (ours bool, err error) {
+	program, args := words[0], words[1:]
+	switch {
+	case path.Base(program) == programName:
+		if err := knownCommand(args); err != nil {
+			return true, fmt.Errorf("%s: %w", strings.Join(words, " "), err)
+		}
+		return true, nil
+	case program == "make":
+		for _, a := range args {
+			if !strings.HasPrefix(a, "-") && !strings.Contains(a, "=") && !slices.Contains(k.targets, a) {
+				return true, fmt.Errorf("the Makefile has no target %s", a)
+			}
+		}
+		return true, nil
+	case program == "systemctl" || program == "journalctl":
+		for _, a := range args {
+			if strings.HasPrefix(a, programName) && !slices.ContainsFunc(k.units, func(unit string) bool { return unitMatches(a, unit) }) {
+				return true, fmt.Errorf("scripts/systemd has no unit %s", a)
+			}
+		}
+	case strings.HasPrefix(strings.TrimPrefix(program, "./"), "scripts/"):
+		_, err := os.Stat(filepath.Join("..", program))
+		return true, err
+	case !slices.Contains(foreign, program):
+		return false, fmt.Errorf("%s is no program that pages are known to use: see foreign in test/commands_test.go", program)
+	}
+	return false, nil
+}
+
+// unitMatches tells whether a name or pattern is that of a unit; an instance is
+// its template's.
+func unitMatches(name, unit string) bool {
+	if before, after, ok := strings.Cut(name, "@"); ok {
+		name = before + "@" + path.Ext(after)
+	}
+	matches, _ := path.Match(name, unit)
+	return matches || name == strings.TrimSuffix(unit, ".service")
+}
+
+// knownCommand says what the program does not know of its arguments.
+func knownCommand(args []string) error {
+	root := executor.Commands()
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd(args...)
+	root.InitDefaultVersionFlag()
+	cmd, rest, err := root.Find(args)
+	if err != nil {
+		return err
+	}
+	cmd.InitDefaultHelpFlag()
+	if err := cmd.ParseFlags(rest); err != nil {
+		return err
+	}
+	if cmd.Flags().Changed("help") || cmd.Flags().Changed("version") {
+		return nil
+	}
+	return cmd.ValidateArgs(cmd.Flags().Args())
+}
+
+// wordsOf are the words of a call; what the shell puts in stands as its name.
+func wordsOf(call *syntax.CallExpr) []string {
+	var words []string
+	for _, w := range call.Args {
+		var b strings.Builder
+		for _, part := range w.Parts {
+			syntax.Walk(part, func(n syntax.Node) bool {
+				switch n := n.(type) {
+				case *syntax.Lit:
+					b.WriteString(n.Value)
+				case *syntax.SglQuoted:
+					b.WriteString(n.Value)
+				case *syntax.CmdSubst:
+					b.WriteString("OUTPUT")
+					return false
+				}
+				return true
+			})
+		}
+		words = append(words, b.String())
+	}
+	return words
+}
+
+// unwrapped leaves sudo out, with its flags.
+func unwrapped(words []string) []string {
+	if len(words) == 0 || words[0] != "sudo" {
+		return words
+	}
+	for words = words[1:]; len(words) > 0 && strings.HasPrefix(words[0], "-"); words = words[1:] {
+		if words[0] == "-u" || words[0] == "-g" {
+			words = words[1:]
+		}
+	}
+	return words
+}
+
+func makeTargets(t *testing.T) []string {
+	t.Helper()
+	b, err := os.ReadFile("../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	phony := regexp.MustCompile(`(?m)^\.PHONY: (.*)$`).FindSubmatch(b)
+	if phony == nil {
+		t.Fatal("the Makefile has no .PHONY line")
+	}
+	return strings.Fields(string(phony[1]))
+}
+
+func units(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("../scripts/systemd/*")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("there are no units: %v", err)
+	}
+	for i := range files {
+		files[i] = filepath.Base(files[i])
+	}
+	return files
+}
+
+func TestCommandsInPagesThatAreMarkedRun(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	if err := os.Symlink(self, filepath.Join(bin, programName)); err != nil {
+		t.Fatal(err)
+	}
+	engine := fakeengine.New(t)
+	for _, p := range pages(t) {
+		for _, b := range p.blocks {
+			if !b.is("sh") || !slices.Contains(b.info, "run") {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s:%d", path.Base(p.name), b.line), func(t *testing.T) {
+				home := t.TempDir()
+				cmd := exec.CommandContext(t.Context(), "bash", "-eu", "-o", "pipefail", "-c", b.text)
+				cmd.Dir = home
+				cmd.Env = []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + home, "DOCKER_HOST=" + engine.Host}
+				if out, err := cmd.CombinedOutput(); err != nil {
+					t.Errorf("%v:\n%s\n%s", err, b.text, out)
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,140 @@
+package test
+
+import (
+	"net/url"
+	"os"
+	"path"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/BurntSushi/toml"
+
+	"gitlab-dind-executor/config"
+)
+
+func TestLinksLeadSomewhere(t *testing.T) {
+	all := pages(t)
+	for _, p := range all {
+		for _, l := range p.links {
+			u, err := url.Parse(l.text)
+			switch {
+			case err != nil:
+				t.Errorf("%s:%d: %v", p.name, l.line, err)
+				continue
+			case u.Scheme == "mailto":
+				continue
+			case u.Scheme != "" || u.Host != "":
+				if u.Scheme != "https" || u.Host == "" {
+					t.Errorf("%s:%d: %s is no link to a page of the web: it must begin with https://", p.name, l.line, l.text)
+				}
+				continue // whether it answers is not for a test to depend on
+			}
+			target := p.name
+			if u.Path != "" {
+				target = p.inRepository(u.Path)
+				if _, err := os.Stat(path.Join("..", target)); err != nil || strings.HasPrefix(target, "../") {
+					t.Errorf("%s:%d: there is no file %s", p.name, l.line, target)
+					continue
+				}
+			}
+			if u.Fragment != "" && !all[target].anchors[u.Fragment] {
+				t.Errorf("%s:%d: %s has no heading #%s", p.name, l.line, target, u.Fragment)
+			}
+		}
+	}
+}
+
+func TestTheReadmeNamesEveryPage(t *testing.T) {
+	all := pages(t)
+	named := map[string]bool{"README.md": true}
+	for _, l := range all["README.md"].links {
+		file, _, _ := strings.Cut(l.text, "#")
+		named[file] = true
+	}
+	for name := range all {
+		if !named[name] {
+			t.Errorf("README.md has no link to %s: its index of pages wants a line", name)
+		}
+	}
+}
+
+// settingName is what a piece of code looks like that names a setting.
+var settingName = regexp.MustCompile(`^(?:engine|sidecar|job|services|helper|cache|pool|limits|pull|mirror|network|proxy|admission|cleanup|bundles)(?:\.[a-z_]+)+$`)
+
+func TestSettingsThatPagesNameExist(t *testing.T) {
+	for _, p := range pages(t) {
+		for _, s := range p.spans {
+			if !settingName.MatchString(s.text) {
+				continue
+			}
+			// A value of no setting's type: all but an unknown key is another fault.
+			if _, err := config.Parse(p.name, []byte(s.text+" = 1979-05-27\n")); err != nil && strings.Contains(err.Error(), "unknown key") {
+				t.Errorf("%s:%d: there is no setting %s", p.name, s.line, s.text)
+			}
+		}
+	}
+}
+
+// Blocks of TOML are settings, or else parts of the Runner's config.toml.
+func TestTOMLInPagesIsValid(t *testing.T) {
+	found := 0
+	for _, p := range pages(t) {
+		for _, b := range p.blocks {
+			if !b.is("toml") {
+				continue
+			}
+			found++
+			if !ofRunner.MatchString(b.text) {
+				if _, err := config.Parse(p.name, []byte(b.text)); err != nil {
+					t.Errorf("%s:%d: these are no settings: %v", p.name, b.line, err)
+				}
+				continue
+			}
+			for _, fault := range faultsOfRunnerConfig(b.text) {
+				t.Errorf("%s:%d: in the Runner's config.toml: %s", p.name, b.line, fault)
+			}
+		}
+	}
+	if found < 3 {
+		t.Errorf("only %d blocks of TOML were found", found)
+	}
+}
+
+// ofRunner tells the Runner's config.toml from settings.
+var ofRunner = regexp.MustCompile(`(?m)^\s*(?:\[\[?\s*(?:runners|session_server)\b|(?:concurrent|check_interval|shutdown_timeout|listen_address)\s*=)`)
+
+// faultsOfRunnerConfig says what the program would refuse of the hooks in a part
+// of a config.toml.
+func faultsOfRunnerConfig(text string) []string {
+	var file struct {
+		Runners []struct {
+			Custom map[string]any `toml:"custom"`
+		} `toml:"runners"`
+	}
+	if _, err := toml.Decode(text, &file); err != nil {
+		return []string{err.Error()}
+	}
+	var faults []string
+	for _, r := range file.Runners {
+		for key, value := range r.Custom {
+			hook, ok := strings.CutSuffix(key, "_args")
+			if !ok {
+				continue
+			}
+			var args []string
+			list, _ := value.([]any)
+			for _, a := range list {
+				s, _ := a.(string)
+				args = append(args, s)
+			}
+			if hook == "run" {
+				args = append(args, "script", "stage") // which the Runner adds
+			}
+			if err := knownCommand(args); err != nil {
+				faults = append(faults, key+": "+err.Error())
+			}
+		}
+	}
+	return faults
+}

@@ -1,0 +1,21 @@
+package test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gitlab-dind-executor/executor"
+)
+
+const programName = "gitlab-dind-executor"
+
+// TestMain is the program itself where it is called by its name, and where a
+// command of the program starts a process to outlive it.
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == programName || len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-") {
+		os.Exit(executor.Main(os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
