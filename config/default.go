@@ -76,5 +76,6 @@ func Default() Settings {
 		Bundles: Bundles{
 			Keep: Duration(24 * time.Hour),
 		},
+		Log: Log{Level: LogInfo, MaxSize: 10 << 20, MaxFiles: 3},
 	}
 }

@@ -26,6 +26,7 @@ type Settings struct {
 	Admission Admission           `toml:"admission"`
 	Cleanup   Cleanup             `toml:"cleanup"`
 	Bundles   Bundles             `toml:"bundles"`
+	Log       Log                 `toml:"log"`
 	Registry  map[string]Registry `toml:"registry"`
 	// Policies are tried in order; the first that matches a job changes the
 	// settings for it.

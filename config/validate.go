@@ -139,6 +139,7 @@ func validate(s Settings) []keyFault {
 	validateCache("cache", s.Cache, add)
 	validateLimits("limits", s.Limits, add)
 	validateAdmission(s.Admission, add)
+	validateLog(s.Log, add)
 	duration("cleanup.grace", s.Cleanup.Grace, 0, 30*24*time.Hour)
 	duration("cleanup.timeout", s.Cleanup.Timeout, time.Second, time.Hour)
 

@@ -27,6 +27,7 @@ type images struct {
 	attempts int
 	say      func(string)
 	flights  singleflight.Group
+	pulls    pullCount
 	there    sync.Map // image.InspectResponse by flight
 }
 

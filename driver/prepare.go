@@ -35,6 +35,12 @@ type Ready struct {
 	// have been.
 	Warm bool
 	Cold string
+	// Layers says that the daemon has the layers of earlier jobs.
+	Layers bool
+	// Sandbox is its id, also when Prepare fails in one that was claimed.
+	Sandbox string
+	// Pulls are the images that were fetched, also when Prepare fails.
+	Pulls Pulls
 	// Services is how much longer than the inner daemon the services took.
 	Services time.Duration
 	// Warnings are lines for the job log, also when Prepare fails.
@@ -81,15 +87,18 @@ func (d *Driver) Prepare(ctx context.Context, p *plan.Plan, say func(string)) (R
 	if p.Pool.Size > 0 {
 		claimed, why, err := prep.claim(ctx)
 		if err != nil {
-			return Ready{}, err
+			return Ready{Pulls: prep.images.pulled()}, err
 		}
 		if claimed != nil {
-			return prep.move(ctx, claimed)
+			ready, err := prep.move(ctx, claimed)
+			ready.Sandbox, ready.Pulls = claimed.plan.Sandbox, prep.images.pulled()
+			return ready, err
 		}
 		cold = why
 	}
 	ready, err := prep.build(ctx)
-	ready.Cold = cold
+	ready.Cold, ready.Layers = cold, prep.reused
+	ready.Sandbox, ready.Pulls = p.Sandbox, prep.images.pulled()
 	return ready, err
 }
 

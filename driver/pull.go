@@ -29,13 +29,14 @@ const progressEvery = 10 * time.Second
 
 // pull fetches an image, again after a pause when the network or the registry
 // failed, and says so with the time it took and the digest.
-func (im *images) pull(ctx context.Context, ref plan.ImageRef) error {
+func (im *images) pull(ctx context.Context, ref plan.ImageRef) (err error) {
 	ctx, end := span(ctx, "pull "+ref.Name)
 	defer end()
 	ctx, cancel := context.WithTimeout(ctx, im.timeout)
 	defer cancel()
 	im.say("pulling " + ref.Name)
 	start, gap := time.Now(), firstPullGap
+	defer func() { im.pulls.add(err, time.Since(start)) }()
 	for attempt := 1; ; attempt++ {
 		digest, err := im.pullOnce(ctx, ref)
 		if err == nil {

@@ -34,6 +34,13 @@ type Verdict struct {
 	Objects int
 }
 
+// waitedOut is the end of a sandbox that was made ahead and that nobody needed.
+const waitedOut = "it has waited for a job long enough"
+
+// Leaked tells whether the sandbox was removed, or would be, as what somebody left
+// who should not have.
+func (v Verdict) Leaked() bool { return v.Fate == Swept && v.Reason != waitedOut }
+
 // overdue is how long after its deadline a sandbox goes although its owner
 // lives: GitLab Runner ends a job at its timeout, so only a cleanup that never
 // came or failed leaves such a thing. A day leaves room for every doubt.
@@ -142,7 +149,7 @@ func (r rules) unclaimed(s *sandboxObjects) (Fate, string) {
 	maker := r.owner(network.labels)
 	switch {
 	case err == nil && r.now.After(deadline):
-		return Swept, "it has waited for a job long enough"
+		return Swept, waitedOut
 	case complete(s):
 		return Spared, "it waits for a job"
 	case maker == dead:

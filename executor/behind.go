@@ -47,6 +47,9 @@ func (c *call) behind(input []byte, args ...string) error {
 	process := exec.Command(self, args...)
 	process.Dir = "/"
 	process.Env = c.env.ofHost()
+	if c.record.Job != "" {
+		process.Env = append(process.Env, envBehind+"="+c.record.Job)
+	}
 	process.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if input != nil {
 		stdin, err := inMemory(input)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/executor/telemetry"
 	"gitlab-dind-executor/fault"
 )
 
@@ -26,7 +28,15 @@ type call struct {
 	log            *jobLog
 	settingsFile   string
 	traceFile      string
-	timeline       *timeline
+	spans          *telemetry.Recorder
+	loaded         *loaded
+
+	// What the operator's log gets; swept comes from beside.
+	recorded      bool
+	record        telemetry.Record
+	payload       *payload
+	began, lapped time.Time
+	swept         atomic.Int64
 }
 
 // Main runs the program and returns its exit code, which is always one that
@@ -36,23 +46,27 @@ func Main(args, environ []string, stdout, stderr io.Writer) (code int) {
 	signal.Ignore(syscall.SIGPIPE)
 	env := newEnvironment(environ)
 	_, hooked := env[envPayload]
+	now := time.Now()
 	c := &call{
-		env: env, stdout: stdout, stderr: stderr, exit: newExit(env),
+		began: now, lapped: now, env: env, stdout: stdout, stderr: stderr, exit: newExit(env),
 		log: &jobLog{out: stderr, colour: hooked},
 	}
+	var err error
 	defer func() {
 		if r := recover(); r != nil {
-			c.log.fail(fault.System(fmt.Errorf("a fault of gitlab-dind-executor itself: %v", r), "please report it with the lines below"))
+			err = fault.System(fmt.Errorf("a fault of gitlab-dind-executor itself: %v", r), "please report it with the lines below")
+			c.log.fail(err)
 			fmt.Fprintf(stderr, "%s\n", debug.Stack())
 			code = c.exit.system
 		}
+		c.conclude(err)
 	}()
 	root := c.root()
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	defer c.endTrace()
-	return c.code(root.ExecuteContext(context.Background()))
+	err = root.ExecuteContext(context.Background())
+	return c.code(err)
 }
 
 // code is the one place where errors become exit codes.
@@ -93,7 +107,10 @@ func (c *call) root() *cobra.Command {
 	}
 	root.PersistentFlags().StringVar(&c.settingsFile, "settings", "", "settings `FILE` (default "+config.DefaultPath+")")
 	root.PersistentFlags().StringVar(&c.traceFile, "trace", "", "append a timeline that Perfetto opens to a `FILE`, or to a file for each job in a directory (default $"+envTrace+")")
-	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return c.traced(cmd) }
+	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
+		c.begin(cmd)
+		c.traced(cmd)
+	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		c.hook("config", "config", "Answer the Runner's config call", cobra.NoArgs, c.configHook),
@@ -155,7 +172,7 @@ func within(d time.Duration) func(config.Settings) time.Duration {
 
 // open loads the settings and connects to the engine.
 func (c *call) open() (config.Settings, *driver.Driver, error) {
-	s, err := config.Load(c.settingsFile)
+	s, err := c.load()
 	if err != nil {
 		return s, nil, err
 	}

@@ -32,7 +32,7 @@ const (
 
 // configHook answers the Runner's config call: JSON on stdout.
 func (c *call) configHook(context.Context, []string) error {
-	settings, err := config.Load(c.settingsFile)
+	settings, err := c.load()
 	if err != nil {
 		return err
 	}
@@ -67,6 +67,7 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
+	c.concerns(p)
 	owner, err := driver.CallingRunner()
 	if err != nil {
 		return err
@@ -86,6 +87,7 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 	if err := d.Await(ctx, c.log.say); err != nil {
 		return err
 	}
+	c.lap("engine")
 
 	var facts plan.Facts
 	var mirror *plan.MirrorAccess
@@ -116,21 +118,27 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 	for _, w := range pl.Warnings {
 		c.log.warn(w)
 	}
+	c.record.Sandbox = facts.Sandbox
+	c.lap("plan")
 
 	// What others left is removed while the daemon boots, or the job waits
 	// for room; what that cannot finish in time is left to the next job or to gc.
 	sweep, stopSweep := context.WithTimeout(ctx, sweepBound)
 	defer stopSweep()
 	go func() {
-		_, _ = d.Sweep(sweep, began, PrepareBound(settings), false)
+		verdicts, _ := d.Sweep(sweep, began, PrepareBound(settings), false)
+		c.swept.Add(int64(leaked(verdicts)))
 		sweepMirrors(sweep, d, settings)
 	}()
 
 	if err := d.Admit(ctx, settings.Admission, facts.DataRoot, c.log.say); err != nil {
 		return err
 	}
+	c.lap("room")
 	ready, err := d.Prepare(ctx, pl, c.log.say)
 	took := time.Since(began) - ready.Services
+	c.lap("sandbox")
+	c.prepared(settings, ready, err)
 	for _, w := range ready.Warnings {
 		c.log.warn(w)
 	}
@@ -212,7 +220,8 @@ func (c *call) cleanupHook(ctx context.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
-	settings, err := config.Load(c.settingsFile)
+	c.concerns(p)
+	settings, err := c.load()
 	if err != nil {
 		settings = config.Default() // a broken file must not keep a job's objects
 		c.log.fail(err)

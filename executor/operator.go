@@ -37,6 +37,7 @@ func (c *call) gcCommand() *cobra.Command {
 			if (age || size) && !caches {
 				return errors.New("--older-than and --max-size are about --caches")
 			}
+			c.recorded = c.recorded && !dryRun
 			settings, d, err := c.open()
 			if err != nil {
 				return err
@@ -45,6 +46,7 @@ func (c *call) gcCommand() *cobra.Command {
 			ctx, cancel := context.WithTimeout(cmd.Context(), gcBound)
 			defer cancel()
 			verdicts, err := d.Sweep(ctx, time.Now(), PrepareBound(settings), dryRun)
+			c.record.Swept = leaked(verdicts)
 			verb := "removed"
 			if dryRun {
 				verb = "would remove"
@@ -104,6 +106,8 @@ func unusedFor(s config.Settings, age time.Duration) config.Settings {
 func (c *call) gcCaches(ctx context.Context, d *driver.Driver, s config.Settings, dryRun bool, verb string) (int, error) {
 	removed, err := d.RemoveKept(ctx, s, time.Now(), dryRun)
 	for _, e := range removed {
+		c.record.Evicted++
+		c.record.Freed += max(0, e.Size)
 		what, whose := "cache", e.Scope
 		if e.Role == plan.RoleData {
 			what = "layers"

@@ -29,6 +29,8 @@ type payload struct {
 	} `json:"job_info"`
 	GitInfo struct {
 		RepoURL   string `json:"repo_url"`
+		Ref       string `json:"ref"`
+		SHA       string `json:"sha"`
 		Protected bool   `json:"protected"`
 	} `json:"git_info"`
 	RunnerInfo struct {

@@ -75,6 +75,7 @@ func (c *call) poolFill() *cobra.Command {
 				return err
 			}
 			made, err := fill(ctx, d, settings, p)
+			c.record.Made = made
 			fmt.Fprintf(c.stdout, "made %d\n", made)
 			return err
 		}),

@@ -66,8 +66,10 @@ func (c *call) prepull(ctx context.Context, s config.Settings, d *driver.Driver,
 		case err != nil && ctx.Err() != nil:
 			return ctx.Err()
 		case err != nil:
+			c.record.FailedPulls++
 			fail(ofAdmin(err))
 		case fetched:
+			c.record.Pulls++
 			fmt.Fprintf(c.stdout, "fetched %s\n", ref.Name)
 		default:
 			fmt.Fprintf(c.stdout, "%s was there\n", ref.Name)

@@ -23,6 +23,7 @@ func (c *call) runHook(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	c.concerns(p)
 	script, err := readScript(args[0])
 	if err != nil {
 		return err
@@ -99,7 +100,7 @@ func (c *call) runJob(ctx context.Context, d *driver.Driver, job, stage string, 
 	var daemon func(context.Context) error
 	if first {
 		log := &jobLog{out: stdout, colour: c.log.colour}
-		daemon = func(ctx context.Context) error { return awaitDaemon(ctx, d, job, bound, log) }
+		daemon = func(ctx context.Context) error { return c.awaitDaemon(ctx, d, job, bound, log) }
 	}
 	return d.RunJob(ctx, job, first, script, daemon, io.MultiWriter(out, end))
 }
@@ -118,8 +119,9 @@ func (s *shared) Write(p []byte) (int, error) {
 
 // awaitDaemon lets the first script find a daemon that answers, and says how long
 // that took where it was felt.
-func awaitDaemon(ctx context.Context, d *driver.Driver, job string, bound time.Duration, log *jobLog) error {
+func (c *call) awaitDaemon(ctx context.Context, d *driver.Driver, job string, bound time.Duration, log *jobLog) error {
 	booted, err := d.AwaitDaemon(ctx, job, bound)
+	c.awaited(booted)
 	if err != nil || !booted.Booting {
 		return err
 	}

@@ -47,16 +47,17 @@ func packages(t *testing.T) []goPackage {
 // import, without the module's name. Only what lies below test and scripts may do
 // without a rule.
 var mayImport = map[string][]string{
-	"":                {"executor"},
-	"executor":        {"driver", "driver/plan", "config", "fault"},
-	"executor/local":  {},
-	"driver":          {"driver/plan", "config", "fault"},
-	"driver/plan":     {"config", "fault"},
-	"config":          {"fault"},
-	"fault":           {},
-	"test/rig":        {},
-	"test/fakeengine": {},
-	"test/lab":        {"executor/local", "fault", "test/rig"},
+	"":                   {"executor"},
+	"executor":           {"driver", "driver/plan", "config", "fault", "executor/telemetry"},
+	"executor/local":     {},
+	"executor/telemetry": {},
+	"driver":             {"driver/plan", "config", "fault"},
+	"driver/plan":        {"config", "fault"},
+	"config":             {"fault"},
+	"fault":              {},
+	"test/rig":           {},
+	"test/fakeengine":    {},
+	"test/lab":           {"executor/local", "fault", "test/rig"},
 }
 
 // aTestMayImport are the packages that tests of a package may import besides.

@@ -7,20 +7,29 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"gitlab-dind-executor/test/fakeengine"
 )
 
+// timed is an entry of a timeline.
+type timed struct {
+	Name  string `json:"name"`
+	Phase string `json:"ph"`
+	Time  int64  `json:"ts"`
+	Took  int64  `json:"dur"`
+	PID   int    `json:"pid"`
+	Lane  int    `json:"tid"`
+}
+
 // events reads a timeline: its array may lack its end.
-func events(t *testing.T, file string) []event {
+func events(t *testing.T, file string) []timed {
 	t.Helper()
 	b, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var list []event
+	var list []timed
 	if err := json.Unmarshal(append(b, ']'), &list); err != nil {
 		t.Fatalf("%v\n%s", err, b)
 	}
@@ -84,40 +93,5 @@ func TestATimelineThatCannotBeWrittenEndsNothing(t *testing.T) {
 	code, stdout, log := hook(t, fakeengine.New(t), with(""), "--trace", filepath.Join(t.TempDir(), "no", "file"), "gc")
 	if code != 0 || stdout != "nothing to remove\n" || !strings.Contains(log, "warning: no timeline is written: ") {
 		t.Errorf("exit code %d, said %q and %q", code, stdout, log)
-	}
-}
-
-func TestHooksThatWriteATimelineAtOnce(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "trace.json")
-	var all sync.WaitGroup
-	for i := range 16 {
-		all.Go(func() {
-			if err := appendTo(file, fmt.Appendf(nil, ",\n{\"name\": \"%d\"}", i)); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	all.Wait()
-	if n := len(events(t, file)); n != 16 {
-		t.Errorf("%d events", n)
-	}
-}
-
-func TestSpansOfCallsHoldNoQueryAndNoID(t *testing.T) {
-	for call, want := range map[string][2]string{
-		"POST /v1.47/containers/0123abc/start":                   {"POST /containers/{id}/start", "0123abc"},
-		"POST /v1.47/containers/create?name=x":                   {"POST /containers/create", ""},
-		"GET /containers/json":                                   {"GET /containers/json", ""},
-		"GET /v1.41/images/registry.example.com:5000/g/a:1/json": {"GET /images/{id}/json", "registry.example.com:5000/g/a:1"},
-		"POST /v1.47/images/create":                              {"POST /images/create", ""},
-		"DELETE /v1.47/volumes/dind-x-data":                      {"DELETE /volumes/{id}", "dind-x-data"},
-		"HEAD /_ping":                                            {"HEAD /_ping", ""},
-		"wait for the docker daemon":                             {"wait for the docker daemon", ""},
-	} {
-		name, args := spanName(call)
-		about, _ := args["about"].(string)
-		if name != want[0] || about != want[1] {
-			t.Errorf("%s: %q about %q", call, name, about)
-		}
 	}
 }

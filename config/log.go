@@ -1,0 +1,45 @@
+package config
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Log is about the operator's log.
+type Log struct {
+	// File is an absolute path; empty means operator.log in the state directory
+	// of the user that calls.
+	File string `toml:"file"`
+	// Level is one of LogLevels.
+	Level string `toml:"level"`
+	// MaxSize is when a file is put aside and another begun; 0 means never.
+	MaxSize Size `toml:"max_size"`
+	// MaxFiles is how many that were put aside are kept.
+	MaxFiles int `toml:"max_files"`
+}
+
+// What log.level may be.
+const (
+	LogOff   = "off"
+	LogInfo  = "info"
+	LogDebug = "debug"
+)
+
+// LogLevels are the values of log.level.
+var LogLevels = []string{LogOff, LogInfo, LogDebug}
+
+func validateLog(l Log, add func(key, format string, args ...any)) {
+	if l.File != "" && (!filepath.IsAbs(l.File) || filepath.Clean(l.File) != l.File) {
+		add("log.file", "must be an absolute path: %q", l.File)
+	}
+	if !slices.Contains(LogLevels, l.Level) {
+		add("log.level", "must be one of %s, not %q", strings.Join(LogLevels, ", "), l.Level)
+	}
+	if l.MaxSize != 0 && l.MaxSize < 64<<10 {
+		add("log.max_size", "must be 0 or at least 64k")
+	}
+	if l.MaxFiles < 1 || l.MaxFiles > 100 {
+		add("log.max_files", "must be from 1 to 100")
+	}
+}

@@ -1,0 +1,197 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/executor/telemetry"
+	"gitlab-dind-executor/fault"
+)
+
+// envBehind tells a process behind a job whose it is.
+const envBehind = "GITLAB_DIND_EXECUTOR_BEHIND"
+
+var (
+	hooks = []string{"config", "prepare", "run", "cleanup"}
+	// recordedCommands change something; those that only tell are left out.
+	recordedCommands = []string{"start", "gc", "pool fill", "pool drain", "mirror start", "mirror remove", "prepull"}
+	// jobStatuses are GitLab's words for how a job ends. The variable is the
+	// pipeline's to set, so nothing else is taken from it.
+	jobStatuses = []string{"success", "failed", "canceled"}
+)
+
+// begin notes which command is called, for the operator's log.
+func (c *call) begin(cmd *cobra.Command) {
+	_, name, _ := strings.Cut(cmd.CommandPath(), " ")
+	switch {
+	case slices.Contains(hooks, name):
+		c.record.Hook = name
+	case slices.Contains(recordedCommands, name):
+		c.record.Command = name
+	default:
+		return
+	}
+	c.recorded = c.settings().Log.Level != config.LogOff
+	if args := cmd.Flags().Args(); name == "run" && len(args) == 2 {
+		c.record.Stage = args[1]
+	} else if name == "start" && len(args) == 1 {
+		c.record.Job = args[0]
+	}
+	c.record.Behind = c.env[envBehind]
+	if c.record.Hook == "config" && c.recorded {
+		if p, err := readPayload(c.env[envPayload]); err == nil {
+			c.concerns(p)
+		}
+	}
+}
+
+// concerns notes whose job it is.
+func (c *call) concerns(p *payload) {
+	c.payload = p
+	c.record.Job, c.record.JobID, c.record.Project = p.key(), p.ID, p.project()
+	c.record.Ref, c.record.Commit = p.GitInfo.Ref, p.GitInfo.SHA
+	if s := c.env[envVariable+"CI_JOB_STATUS"]; c.record.Hook == "cleanup" && slices.Contains(jobStatuses, s) {
+		c.record.JobStatus = s
+	}
+}
+
+// lap ends a phase of the call, which began with the one before.
+func (c *call) lap(phase string) {
+	now := time.Now()
+	if c.record.Phases == nil {
+		c.record.Phases = map[string]float64{}
+	}
+	c.record.Phases[phase] = now.Sub(c.lapped).Seconds()
+	c.lapped = now
+}
+
+// prepared notes what a prepare has come to.
+func (c *call) prepared(settings config.Settings, ready driver.Ready, err error) {
+	r := &c.record
+	if ready.Sandbox != "" {
+		r.Sandbox = ready.Sandbox
+	}
+	r.Pulls, r.FailedPulls, r.PullSeconds = ready.Pulls.Done, ready.Pulls.Failed, ready.Pulls.Took.Seconds()
+	r.Pooled = settings.Pool.Size > 0
+	if err != nil {
+		return
+	}
+	r.Docker, r.Booting, r.ColdReason = ready.Docker, ready.Booting, ready.Cold
+	switch {
+	case ready.Warm:
+		r.Origin = telemetry.Warm
+	case ready.Layers:
+		r.Origin = telemetry.Layers
+	default:
+		r.Origin = telemetry.Cold
+	}
+	if ready.Services > 0 {
+		r.Phases["services"] = ready.Services.Seconds()
+	}
+}
+
+// awaited notes for how long the first script waited for its daemon.
+func (c *call) awaited(b driver.Booted) {
+	if b.Booting {
+		c.record.Awaited, c.record.DaemonWait, c.record.Docker = true, b.Waited.Seconds(), b.Docker
+	}
+}
+
+// leaked counts what a sweep has removed that no living job owned.
+func leaked(verdicts []driver.Verdict) int {
+	n := 0
+	for _, v := range verdicts {
+		if v.Leaked() {
+			n++
+		}
+	}
+	return n
+}
+
+// conclude writes the line of this call. A log that cannot be written is one
+// line of warning where an operator reads it: of hooks, only cleanup's output
+// goes to the Runner's log.
+func (c *call) conclude(err error) {
+	spans := c.endTrace()
+	if !c.recorded {
+		return
+	}
+	r := c.record
+	r.Swept += int(c.swept.Load())
+	r.Time, r.Seconds = time.Now(), time.Since(c.began).Seconds()
+	r.Version, r.PID = driver.Version, os.Getpid()
+	r.Result, r.Class, r.ExitCode = resultOf(err)
+	if err != nil && r.ExitCode == 0 {
+		p := c.payload
+		if p == nil {
+			p = &payload{}
+		}
+		secrets := secretsOf(p, c.env)
+		r.Error = telemetry.Scrub(redact(strings.TrimSpace(err.Error()), secrets))
+		r.Hint = telemetry.Scrub(redact(fault.HintOf(err), secrets))
+	}
+	if err := c.operatorLog().Write(r, spans); err != nil && (r.Hook == "" || r.Hook == "cleanup") {
+		c.log.warn("the operator's log is not written: " + err.Error())
+	}
+}
+
+// resultOf says how a call ended, whose fault it was if it failed, and with which
+// code if it was the script's.
+func resultOf(err error) (result, class string, exitCode int) {
+	var script *failedScript
+	switch {
+	case err == nil:
+		return telemetry.Success, "", 0
+	case errors.As(err, &script):
+		return telemetry.Failed, telemetry.OfJob, script.code
+	case errors.Is(err, context.Canceled):
+		return telemetry.Cancelled, "", 0
+	case fault.IsOfJob(err):
+		return telemetry.Failed, telemetry.OfJob, 0
+	}
+	return telemetry.Failed, telemetry.OfSystem, 0
+}
+
+// operatorLog is the log of the settings; one without a file where the user has
+// no home for it.
+func (c *call) operatorLog() telemetry.Log {
+	s := c.settings()
+	l := telemetry.Log{Path: s.Log.File, Debug: s.Log.Level == config.LogDebug, MaxSize: s.Log.MaxSize.Bytes(), MaxFiles: s.Log.MaxFiles}
+	if dir := bundleDir(config.Bundles{}, c.env); l.Path == "" && dir != "" {
+		l.Path = filepath.Join(dir, "operator.log")
+	}
+	return l
+}
+
+// load reads the settings, once.
+func (c *call) load() (config.Settings, error) {
+	if c.loaded == nil {
+		s, err := config.Load(c.settingsFile)
+		c.loaded = &loaded{s, err}
+	}
+	return c.loaded.settings, c.loaded.err
+}
+
+// settings are those of the file, or the defaults where it is broken: what
+// concerns all of the program goes on.
+func (c *call) settings() config.Settings {
+	s, err := c.load()
+	if err != nil {
+		return config.Default()
+	}
+	return s
+}
+
+type loaded struct {
+	settings config.Settings
+	err      error
+}

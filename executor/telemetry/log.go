@@ -1,0 +1,79 @@
+package telemetry
+
+import (
+	"bytes"
+	"time"
+
+	"go.uber.org/zap/zapcore"
+)
+
+// Log is the operator's log. Its zero value has no file.
+type Log struct {
+	// Path is its file; "" for none.
+	Path string
+	// Debug writes the spans of a call as well.
+	Debug bool
+	// MaxSize in bytes is when the file is put aside, 0 for never; MaxFiles is how
+	// many of those are kept.
+	MaxSize  int64
+	MaxFiles int
+}
+
+// Write appends a record, and the spans of its call before it. The lines of one
+// call stay together, whoever writes at the same time.
+func (l Log) Write(r Record, spans []Finished) error {
+	if l.Path == "" {
+		return nil
+	}
+	var out bytes.Buffer
+	core := zapcore.NewCore(zapcore.NewJSONEncoder(zapcore.EncoderConfig{
+		TimeKey: "time", LevelKey: "level", MessageKey: "msg",
+		EncodeLevel: zapcore.LowercaseLevelEncoder, EncodeTime: utc, SkipLineEnding: false,
+	}), zapcore.AddSync(&out), zapcore.DebugLevel)
+	if l.Debug {
+		for _, s := range spans {
+			entry := zapcore.Entry{Level: zapcore.DebugLevel, Time: s.Begin, Message: Clip(Scrub(s.Name))}
+			if err := core.Write(entry, []zapcore.Field{{Type: zapcore.InlineMarshalerType, Interface: span{r, s}}}); err != nil {
+				return err
+			}
+		}
+	}
+	entry := zapcore.Entry{Level: r.level(), Time: r.Time, Message: r.message()}
+	if err := core.Write(entry, []zapcore.Field{{Type: zapcore.InlineMarshalerType, Interface: r}}); err != nil {
+		return err
+	}
+	return appender{path: l.Path, maxSize: l.MaxSize, maxFiles: l.MaxFiles}.append(out.Bytes())
+}
+
+// message is what a person reads first.
+func (r Record) message() string {
+	m := r.Hook + r.Command
+	if r.Stage != "" {
+		m += " " + Clip(r.Stage)
+	}
+	return m
+}
+
+// span is the line of a span, with as much of its call as finds it again.
+type span struct {
+	of Record
+	Finished
+}
+
+// MarshalLogObject gives a span's fields to zap.
+func (s span) MarshalLogObject(e zapcore.ObjectEncoder) error {
+	e.AddString("span", s.of.message())
+	if s.of.Job != "" {
+		e.AddString("job", s.of.Job)
+	}
+	if about, ok := s.Args["about"].(string); ok {
+		e.AddString("about", Clip(Scrub(about)))
+	}
+	e.AddFloat64("seconds", milli(s.End.Sub(s.Begin).Seconds()))
+	e.AddInt("pid", s.of.PID)
+	return nil
+}
+
+func utc(t time.Time, e zapcore.PrimitiveArrayEncoder) {
+	e.AppendString(t.UTC().Format("2006-01-02T15:04:05.000Z07:00"))
+}

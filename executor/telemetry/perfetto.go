@@ -1,0 +1,72 @@
+package telemetry
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"syscall"
+)
+
+// event is one entry of a timeline; times are in microseconds.
+type event struct {
+	Name  string         `json:"name"`
+	Phase string         `json:"ph"`
+	Time  int64          `json:"ts"`
+	Took  int64          `json:"dur,omitempty"`
+	PID   int            `json:"pid"`
+	Lane  int            `json:"tid"`
+	Args  map[string]any `json:"args,omitempty"`
+}
+
+// AppendTimeline appends the spans of a call to a file in Chrome's trace-event
+// format, which Perfetto opens: an array whose end may be missing, which is what
+// lets several hooks write one file.
+func AppendTimeline(file string, spans []Finished) (err error) {
+	var out bytes.Buffer
+	add := func(e event) {
+		b, jsonErr := json.Marshal(e)
+		if jsonErr != nil {
+			err = jsonErr
+		}
+		out.WriteString(",\n")
+		out.Write(b)
+	}
+	if len(spans) == 0 {
+		return nil
+	}
+	pid := os.Getpid()
+	add(event{Name: "process_name", Phase: "M", PID: pid, Args: map[string]any{"name": spans[0].Name}})
+	for _, s := range spans {
+		add(event{
+			Name: s.Name, Phase: "X", Time: s.Begin.UnixMicro(), Took: max(1, s.End.Sub(s.Begin).Microseconds()),
+			PID: pid, Lane: s.Lane, Args: s.Args,
+		})
+	}
+	if err != nil {
+		return err
+	}
+	return appendTo(file, out.Bytes())
+}
+
+// appendTo puts ",\n…" behind what is in a JSON array without an end, or begins
+// one. Other hooks may be about to.
+func appendTo(name string, events []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Size() == 0 {
+		events[0] = '['
+	}
+	_, err = f.Write(events)
+	return err
+}
