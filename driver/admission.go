@@ -21,16 +21,23 @@ import (
 var admissionEvery = time.Second
 
 // Admit returns when this host has free what the settings want, dataRoot being
-// where a local engine keeps its data. Layers that no job uses go before a job
-// waits for disk. say gets one line if that takes a wait.
+// where a local engine keeps its data. Sandboxes of failed jobs that are kept for
+// a look go before a job waits, and then, for disk, layers that no job uses. say
+// gets one line if that takes a wait.
 func (d *Driver) Admit(ctx context.Context, a config.Admission, dataRoot string, say func(string)) error {
 	ctx, end := span(ctx, "admission")
 	defer end()
-	drop := func() bool {
-		dropped, err := d.dropLayers(ctx, time.Now())
-		return dropped && err == nil // else it is the wait that ends in an error
-	}
-	return admit(ctx, a, func() plan.Free { return makeRoom(a, func() plan.Free { return d.free(dataRoot) }, drop, say) }, say)
+	look := func() plan.Free { return d.free(dataRoot) }
+	done := func(dropped bool, err error) bool { return dropped && err == nil } // else it is the wait that ends in an error
+	return admit(ctx, a, func() plan.Free {
+		free := makeRoom(func(f plan.Free) bool { return plan.Lacks(a, f) != "" }, look,
+			func() bool { return done(d.dropHeld(ctx)) }, "the host is short of room: what was kept of a failed job is removed", say)
+		if !plan.LacksDisk(a, free) {
+			return free
+		}
+		return makeRoom(func(f plan.Free) bool { return plan.LacksDisk(a, f) }, look,
+			func() bool { return done(d.dropLayers(ctx, time.Now())) }, "the disk is short: layers of other jobs are removed", say)
+	}, say)
 }
 
 // HasRoom is Admit for what no job waits for: it neither waits nor removes
@@ -40,12 +47,12 @@ func (d *Driver) HasRoom(ctx context.Context, a config.Admission, dataRoot strin
 	return admit(ctx, a, func() plan.Free { return d.free(dataRoot) }, func(string) {})
 }
 
-// makeRoom drops one thing after the other as long as the disk is short, and
-// returns what is free then.
-func makeRoom(a config.Admission, look func() plan.Free, drop func() bool, say func(string)) plan.Free {
+// makeRoom drops one thing after the other as long as the host is short, and
+// returns what is free then. line tells of each.
+func makeRoom(short func(plan.Free) bool, look func() plan.Free, drop func() bool, line string, say func(string)) plan.Free {
 	free := look()
-	for plan.LacksDisk(a, free) && drop() {
-		say("the disk is short: layers of other jobs are removed")
+	for short(free) && drop() {
+		say(line)
 		free = look()
 	}
 	return free

@@ -97,14 +97,16 @@ func TestLayersGoBeforeAJobWaitsForDisk(t *testing.T) {
 		"nobody can tell":           {plan.Free{Disk: -1, Memory: -1}, 3, 0},
 	} {
 		dropped, said := 0, 0
-		free := makeRoom(config.Admission{MinFreeDisk: 5, MinFreeMemory: 5}, func() plan.Free { return c.free }, func() bool {
+		a := config.Admission{MinFreeDisk: 5, MinFreeMemory: 5}
+		short := func(f plan.Free) bool { return plan.LacksDisk(a, f) }
+		free := makeRoom(short, func() plan.Free { return c.free }, func() bool {
 			if dropped == c.layers {
 				return false
 			}
 			dropped++
 			c.free.Disk++
 			return true
-		}, func(string) { said++ })
+		}, "", func(string) { said++ })
 		if dropped != c.dropped || said != dropped || free != c.free {
 			t.Errorf("%s: %d dropped, %d lines, %+v free", name, dropped, said, free)
 		}

@@ -3,7 +3,9 @@ package driver
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -21,7 +23,10 @@ var (
 // Cleanup removes every sandbox of a job. It is idempotent: what is not there
 // is removed. Run it with a context of its own.
 func (d *Driver) Cleanup(ctx context.Context, job string) error {
-	_, err := d.cleanup(ctx, job, time.Hour) // ctx ends before
+	ids, err := d.ofJob(ctx, job)
+	if err == nil {
+		_, err = d.cleanup(ctx, slices.Sorted(maps.Keys(ids)), time.Hour) // ctx ends before
+	}
 	return err
 }
 
@@ -29,12 +34,21 @@ func (d *Driver) Cleanup(ctx context.Context, job string) error {
 // for an engine that restarts, but no longer, since the job's status waits too.
 // Nor does it wait until gigabytes are removed: rest says that objects are left
 // whose network is gone. Those are orphans, which any sweep removes; the caller
-// sees to it that one comes at once.
+// sees to it that one comes at once. What Keep has kept stays.
 func (d *Driver) CleanupPatiently(ctx context.Context, job string) (rest bool, err error) {
 	end := time.Now().Add(engineAbsence)
 	var absent error
 	for {
-		rest, err := d.cleanup(ctx, job, restPatience)
+		var ids []string
+		found, err := d.ofJob(ctx, job)
+		for id, s := range found {
+			if until, held := keptUntil(s); !held || !time.Now().Before(until) {
+				ids = append(ids, id)
+			}
+		}
+		if err == nil {
+			rest, err = d.cleanup(ctx, ids, restPatience)
+		}
 		if absent != nil && errors.Is(err, context.DeadlineExceeded) {
 			return false, absent // which says more than that the time is over
 		}
@@ -47,17 +61,13 @@ func (d *Driver) CleanupPatiently(ctx context.Context, job string) (rest bool, e
 	}
 }
 
-// cleanup removes a job's sandboxes side by side, and gives up patience after
+// cleanup removes sandboxes side by side, and gives up patience after
 // the last of them has lost its network. Of the requests that are cut off then,
 // the engine carries out the one that it works at and forgets those that wait
 // behind it.
-func (d *Driver) cleanup(ctx context.Context, job string, patience time.Duration) (rest bool, err error) {
+func (d *Driver) cleanup(ctx context.Context, ids []string, patience time.Duration) (rest bool, err error) {
 	ctx, end := span(ctx, "remove the job's sandboxes")
 	defer end()
-	ids, err := d.ofJob(ctx, job)
-	if err != nil {
-		return false, err
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	orphans, ends := make(chan struct{}, len(ids)), make(chan error, len(ids))

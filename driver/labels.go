@@ -31,7 +31,8 @@ const (
 	// labelBooting is on a job container whose prepare has not waited for the
 	// inner daemon.
 	labelBooting = labelPrefix + "booting"
-	// labelProject and labelProtected say in words what a scope is made of.
+	// labelProject and labelProtected say in words what a scope is made of; the
+	// job container has the first for status.
 	labelProject   = labelPrefix + "project"
 	labelProtected = labelPrefix + "protected"
 	// labelLayers is a sidecar's plan.LayersState.
@@ -43,6 +44,9 @@ const (
 	// labelRemote is the URL of the registry behind a mirror.
 	labelRemote = labelPrefix + "remote"
 )
+
+// noJob is in the place of a job's key where a sandbox was taken to remove it.
+const noJob = "-"
 
 // common are what everything of ours carries.
 func common(role plan.Role) map[string]string {
@@ -121,6 +125,7 @@ func aheadLabels(until time.Time) map[string]string {
 func jobLabels(p *plan.Plan) map[string]string {
 	l := claimLabels(p, plan.RoleJob)
 	l[labelSpec] = p.Spec
+	l[labelProject] = p.Claim.Project
 	if p.Job.Direct != "" {
 		l[labelDirect] = p.Job.Direct
 	}
@@ -172,6 +177,15 @@ var dataForm = regexp.MustCompile(`^dind-data-[0-9a-f]{12}-[0-9]+$`)
 
 // leaseName names the sidecar that has a kept data root.
 func leaseName(volume string) string { return volume + "-" + string(plan.RoleSidecar) }
+
+// heldLabels are for the volume by which a failed job's sandbox is kept until
+// then: its own labels never change, so this says it.
+func heldLabels(sandbox, job string, until time.Time) map[string]string {
+	l := labels(sandbox, plan.RoleKept)
+	l[labelJob] = job
+	l[labelDeadline] = until.UTC().Format(time.RFC3339)
+	return l
+}
 
 // markName names the mark that a sandbox's job leaves at a kept volume.
 func markName(volume, sandbox string) string { return volume + "-used-" + sandbox }

@@ -2,8 +2,6 @@ package driver
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/docker/docker/api/types/container"
@@ -90,11 +88,8 @@ func (d *Driver) list(ctx context.Context, filter filters.Args) (map[string]*san
 	return found, nil
 }
 
-// ofJob lists the sandboxes of a job: whatever carries its label names one.
-func (d *Driver) ofJob(ctx context.Context, job string) ([]string, error) {
-	found, err := d.list(ctx, labelled(labelJob+"="+job))
-	if err != nil {
-		return nil, err
-	}
-	return slices.Sorted(maps.Keys(found)), nil
+// ofJob finds the sandboxes of a job, by id, with those of their objects that
+// carry its label.
+func (d *Driver) ofJob(ctx context.Context, job string) (map[string]*sandboxObjects, error) {
+	return d.list(ctx, labelled(labelJob+"="+job))
 }

@@ -198,7 +198,7 @@ func (d *Driver) block(ctx context.Context, sandbox string, of object) (bool, er
 	}
 	l := labels(sandbox, plan.RoleJob)
 	l[labelSpec] = of.labels[labelSpec]
-	for key, value := range claim(plan.Claim{Job: "-", Owner: self.String(), Deadline: time.Now()}) {
+	for key, value := range claim(plan.Claim{Job: noJob, Owner: self.String(), Deadline: time.Now()}) {
 		l[key] = value
 	}
 	ctx, cancel := uncut(ctx)

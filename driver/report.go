@@ -3,7 +3,6 @@ package driver
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"io"
 	"path"
 	"slices"
@@ -198,20 +197,16 @@ func (d *Driver) dataRootSize(ctx context.Context, sidecar string) uint64 {
 // engineUsage is what the engine itself knows.
 func (d *Driver) engineUsage(ctx context.Context, sidecar string) (Usage, []string) {
 	var u Usage
-	if s, err := d.api.ContainerStatsOneShot(ctx, sidecar); err == nil {
-		var stats container.StatsResponse
-		if json.NewDecoder(io.LimitReader(s.Body, 1<<20)).Decode(&stats) == nil {
-			u.PeakMemory = stats.MemoryStats.MaxUsage
-			for _, n := range stats.Networks {
-				u.Received += n.RxBytes
-			}
-			for _, e := range stats.BlkioStats.IoServiceBytesRecursive {
-				if strings.EqualFold(e.Op, "write") {
-					u.Written += e.Value
-				}
+	if stats, err := d.statsOf(ctx, sidecar); err == nil {
+		u.PeakMemory = stats.MemoryStats.MaxUsage
+		for _, n := range stats.Networks {
+			u.Received += n.RxBytes
+		}
+		for _, e := range stats.BlkioStats.IoServiceBytesRecursive {
+			if strings.EqualFold(e.Op, "write") {
+				u.Written += e.Value
 			}
 		}
-		s.Body.Close()
 	}
 	c, err := d.inspect(ctx, sidecar)
 	if err != nil || c.ContainerJSONBase == nil {
@@ -235,12 +230,15 @@ func (d *Driver) engineUsage(ctx context.Context, sidecar string) (Usage, []stri
 	return u, lines[max(0, len(lines)-reportLines):]
 }
 
+// saysListening is what dockerd says when it listens.
+const saysListening = "API listen on"
+
 // boot finds the moment at which dockerd began to listen in its log's lines,
 // each behind a time stamp, and returns how long it took; 0 if it is not there.
 func boot(created time.Time, lines []string) time.Duration {
 	for _, line := range lines {
 		stamp, text, _ := strings.Cut(line, " ")
-		if !strings.Contains(text, "API listen on") {
+		if !strings.Contains(text, saysListening) {
 			continue
 		}
 		if at, err := time.Parse(time.RFC3339Nano, stamp); err == nil && at.After(created) {

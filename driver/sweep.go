@@ -56,13 +56,12 @@ func (d *Driver) Sweep(ctx context.Context, now time.Time, bound time.Duration, 
 	if err != nil {
 		return nil, err
 	}
-	here := thisPlace()
-	rules := rules{now, bound, func(o Owner) life { return judge(o, here, processStart(o)) }}
+	rules := rulesHere(now, bound)
 	var verdicts []Verdict
 	var errs []error
 	for _, id := range slices.Sorted(maps.Keys(found)) {
 		s := found[id]
-		if id == "" || kept(s) {
+		if id == "" || outlives(s) {
 			continue
 		}
 		fate, reason := rules.verdict(s)
@@ -105,10 +104,23 @@ type rules struct {
 	lives func(Owner) life
 }
 
+// rulesHere judge owners as this process can.
+func rulesHere(now time.Time, bound time.Duration) rules {
+	here := thisPlace()
+	return rules{now, bound, func(o Owner) life { return judge(o, here, processStart(o)) }}
+}
+
 // verdict says what becomes of a sandbox and why.
 func (r rules) verdict(s *sandboxObjects) (Fate, string) {
 	if len(s.networks) == 0 {
 		return Swept, "its network is gone"
+	}
+	if until, ok := keptUntil(s); ok {
+		text := until.Format(time.RFC3339)
+		if r.now.Before(until) {
+			return Spared, "it is kept until " + text + " for a look inside"
+		}
+		return Swept, "it was kept until " + text
 	}
 	claim := claimOf(s)
 	if claim == nil {
@@ -202,8 +214,8 @@ func claimOf(s *sandboxObjects) map[string]string {
 	return nil
 }
 
-// kept tells whether the objects are not a sandbox's: what outlives jobs.
-func kept(s *sandboxObjects) bool {
+// outlives tells whether the objects are not a sandbox's: what outlives jobs.
+func outlives(s *sandboxObjects) bool {
 	long := func(o object) bool {
 		return slices.Contains([]plan.Role{plan.RoleCache, plan.RoleMirror}, o.role)
 	}

@@ -125,6 +125,7 @@ func (c *call) root() *cobra.Command {
 		c.prepullCommand(),
 		c.settingsCommand(),
 		c.explainCommand(),
+		c.statusCommand(),
 	)
 	return root
 }

@@ -31,6 +31,8 @@ const (
 	// RoleMark is of an empty volume whose age tells when another was used.
 	RoleMark    Role = "mark"
 	RoleScratch Role = "scratch"
+	// RoleKept is of an empty volume that says until when a sandbox is kept.
+	RoleKept Role = "kept"
 )
 
 // Plan is the full description of what a job gets.

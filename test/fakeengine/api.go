@@ -33,6 +33,7 @@ func (e *Engine) api() map[string]http.HandlerFunc {
 		"POST /containers/{id}/rename": e.renameContainer,
 		"POST /containers/{id}/attach": e.attach,
 		"GET /containers/{id}/logs":    e.logs,
+		"GET /containers/{id}/stats":   e.stats,
 		"GET /containers/{id}/archive": e.readArchive,
 		"PUT /containers/{id}/archive": e.writeArchive,
 		"DELETE /containers/{id}":      e.removeContainer,

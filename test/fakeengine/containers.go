@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 )
 
 // with calls do with the container that a request names, under e.mu.
@@ -101,6 +102,19 @@ func (e *Engine) inspectContainer(w http.ResponseWriter, r *http.Request) {
 			"State":           map[string]any{"Running": c.running, "Status": state(c), "ExitCode": c.code},
 			"Config":          map[string]any{"Image": c.Image, "Labels": c.Labels},
 			"NetworkSettings": map[string]any{"Networks": networks, "Ports": c.Host["PortBindings"]},
+		})
+	})
+}
+
+// stats are those of a container that keeps half a processor busy, and whose
+// memory is 2 MiB beside as much of files.
+func (e *Engine) stats(w http.ResponseWriter, r *http.Request) {
+	e.with(w, r, func(*Container) {
+		now := time.Now()
+		reply(w, http.StatusOK, map[string]any{
+			"read":         now,
+			"cpu_stats":    map[string]any{"cpu_usage": map[string]any{"total_usage": now.UnixNano() / 2}},
+			"memory_stats": map[string]any{"usage": 4 << 20, "stats": map[string]any{"inactive_file": 2 << 20}},
 		})
 	})
 }

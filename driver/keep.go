@@ -1,0 +1,125 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/api/types/volume"
+
+	"gitlab-dind-executor/driver/plan"
+)
+
+// innerKillBound is what ending a failed job's own containers may take: the job's
+// status waits for it.
+const innerKillBound = 5 * time.Second
+
+// innerKill ends all containers of an inner daemon. They stay to be looked at.
+const innerKill = `c=$(docker ps -q) && [ -z "$c" ] || docker kill $c`
+
+// Keep leaves a failed job's sandbox until then for a look inside, and tells
+// whether there was one. Its containers stay; whatever the job has started is
+// ended, its containers in the inner daemon, too. Other sandboxes of the job are
+// Cleanup's.
+//
+// A volume says until when, since labels never change: it carries the sandbox's
+// label and goes with it. One that says so already is left, so a second cleanup
+// changes nothing.
+func (d *Driver) Keep(ctx context.Context, job string, until time.Time) (bool, error) {
+	ctx, end := span(ctx, "keep the sandbox")
+	defer end()
+	c, err := d.containersOf(ctx, job)
+	if errors.Is(err, ErrGone) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if c.job.State == "running" {
+		if err := d.halt(ctx, c.job.ID); err != nil {
+			return false, err
+		}
+	}
+	d.endInner(ctx, c.sandbox)
+	_, err = d.api.VolumeCreate(ctx, volume.CreateOptions{
+		Name: objectName(c.sandbox, plan.RoleKept), Labels: heldLabels(c.sandbox, job, until),
+	})
+	return err == nil, d.explain("keeping the sandbox", err)
+}
+
+// endInner ends what a job has started in its daemon. A daemon that does not
+// answer runs nothing that one could reach.
+func (d *Driver) endInner(ctx context.Context, sandbox string) {
+	sidecar, err := d.sidecarIn(ctx, sandbox)
+	if err != nil || sidecar.ID == "" {
+		return
+	}
+	c, err := d.inspect(ctx, sidecar.ID)
+	if err != nil || !c.State.Running {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, innerKillBound)
+	defer cancel()
+	var out strings.Builder
+	_, _ = d.exec(ctx, sidecar.ID, withClient(listening(c), innerKill), nil, &out)
+}
+
+// EndKept removes the sandboxes that are kept for a look inside, unless dryRun,
+// and lists them.
+func (d *Driver) EndKept(ctx context.Context, dryRun bool) ([]Verdict, error) {
+	all, err := d.held(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var verdicts []Verdict
+	var errs []error
+	for _, s := range all {
+		verdicts = append(verdicts, Verdict{s.id, Swept, "it was kept for a look inside", len(s.containers) + len(s.volumes) + len(s.networks)})
+		if !dryRun {
+			errs = append(errs, d.removeSandbox(ctx, s.id, func() {}))
+		}
+	}
+	return verdicts, errors.Join(errs...)
+}
+
+// held are the sandboxes that are kept, those first whose time ends first.
+func (d *Driver) held(ctx context.Context) ([]*sandboxObjects, error) {
+	found, err := d.list(ctx, labelled(labelSandbox))
+	if err != nil {
+		return nil, err
+	}
+	maps.DeleteFunc(found, func(id string, s *sandboxObjects) bool {
+		_, ok := keptUntil(s)
+		return !ok || id == ""
+	})
+	return slices.SortedFunc(maps.Values(found), func(a, b *sandboxObjects) int {
+		x, _ := keptUntil(a)
+		y, _ := keptUntil(b)
+		return x.Compare(y)
+	}), nil
+}
+
+// dropHeld removes the kept sandbox whose time ends first, and tells whether there
+// was one.
+func (d *Driver) dropHeld(ctx context.Context) (bool, error) {
+	all, err := d.held(ctx)
+	if err != nil || len(all) == 0 {
+		return false, err
+	}
+	return true, d.removeSandbox(ctx, all[0].id, func() {})
+}
+
+// keptUntil tells whether a sandbox is kept for a look inside, and until when. A
+// mark that cannot be read says nothing: then it is judged as any other.
+func keptUntil(s *sandboxObjects) (time.Time, bool) {
+	for _, v := range s.volumes {
+		if v.role == plan.RoleKept {
+			until, err := time.Parse(time.RFC3339, v.labels[labelDeadline])
+			return until, err == nil
+		}
+	}
+	return time.Time{}, false
+}

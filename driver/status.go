@@ -1,0 +1,247 @@
+package driver
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"gitlab-dind-executor/driver/plan"
+)
+
+// State is what a sandbox is at, in a word for a person.
+type State string
+
+// The states.
+const (
+	// Making is a sandbox whose containers are not all there yet.
+	Making State = "making"
+	// Booting is a job's sandbox whose inner daemon does not listen yet.
+	Booting State = "booting"
+	// Running is a job's sandbox.
+	Running State = "running"
+	// Waits is one that was made ahead and that no job has.
+	Waits State = "waiting"
+	// Held is that of a failed job, kept for a look inside.
+	Held State = "kept"
+	// Going is one that is being removed.
+	Going State = "going"
+	// Orphan is what the next sweep removes, and Doubtful what none can judge.
+	Orphan   State = "orphan"
+	Doubtful State = "unclear"
+)
+
+// Unknown stands for a number that the engine did not tell in time.
+const Unknown = -1
+
+// SandboxStatus is one sandbox.
+type SandboxStatus struct {
+	Sandbox string `json:"sandbox"`
+	State   State  `json:"state"`
+	// Reason says why it is left or goes, in a sweep's words.
+	Reason string `json:"reason"`
+	// Job is the job's key, instance/id; empty where there is none.
+	Job     string `json:"job,omitempty"`
+	Project string `json:"project,omitempty"`
+	// Created is when the job got it, or when it was made.
+	Created time.Time `json:"created"`
+	// Until is when a sandbox goes that waits or is kept.
+	Until *time.Time `json:"until,omitempty"`
+	// Containers are how many there are, and Running how many of them run.
+	Containers int `json:"containers"`
+	Running    int `json:"running"`
+	// CPUs is how many it keeps busy, Memory and Disk are bytes; below 0 they are
+	// not known. Disk is its volumes, with the data of its inner daemon.
+	CPUs   float64 `json:"cpus"`
+	Memory int64   `json:"memory"`
+	Disk   int64   `json:"disk"`
+}
+
+// CachesStatus sums up what is kept for projects.
+type CachesStatus struct {
+	Caches int `json:"caches"`
+	Layers int `json:"layers"`
+	InUse  int `json:"in_use"`
+	// Size is in bytes; below 0 it is not known.
+	Size int64 `json:"size"`
+}
+
+// MirrorStatus is one mirror.
+type MirrorStatus struct {
+	Name   string `json:"name"`
+	Remote string `json:"remote"`
+	State  string `json:"state"`
+	Size   int64  `json:"size"`
+	Jobs   int    `json:"jobs"`
+}
+
+// Status is all of ours on the engine at one moment.
+type Status struct {
+	Time      time.Time       `json:"time"`
+	Sandboxes []SandboxStatus `json:"sandboxes"`
+	Caches    CachesStatus    `json:"caches"`
+	Mirrors   []MirrorStatus  `json:"mirrors"`
+	// Missing is what the engine did not tell, or not in time.
+	Missing []string `json:"missing,omitempty"`
+}
+
+// Bounds of a status: of its lists, and of what is counted. Variables for tests
+// alone.
+var (
+	statusListBound  = 10 * time.Second
+	statusCountBound = 5 * time.Second
+)
+
+// sandboxYouth is how long a sidecar may boot: older ones are not asked.
+const sandboxYouth = 10 * time.Minute
+
+// Status looks at all of ours. What is counted has a bound, so an engine that is
+// slow costs its numbers only; without its lists there is no status. w has what
+// was counted at the last look; prepare is how long a prepare may take.
+func (d *Driver) Status(ctx context.Context, w *Watcher, now time.Time, prepare time.Duration) (Status, error) {
+	lists, cancel := context.WithTimeout(ctx, statusListBound)
+	defer cancel()
+	found, err := d.list(lists, labelled(labelSandbox))
+	if err != nil {
+		return Status{}, err
+	}
+	kept, _, keptErr := d.listKept(lists)
+	mirrors, mirrorErr := d.Mirrors(lists)
+	missing := []string{}
+	if err := errors.Join(keptErr, mirrorErr); err != nil {
+		missing = append(missing, "caches and mirrors: "+err.Error())
+	}
+
+	count, stop := context.WithTimeout(ctx, statusCountBound)
+	defer stop()
+	var boots map[string]bool
+	var noUse, noSizes string
+	var g errgroup.Group
+	g.Go(func() error { noUse = w.sample(count, d, found); return nil })
+	g.Go(func() error { noSizes = w.measure(count, d, now, mirrors, len(found)+len(kept) > 0); return nil })
+	g.Go(func() error { boots = d.booting(count, found, now); return nil })
+	_ = g.Wait() // nothing fails: what is not to be had is missing
+	for _, m := range []string{noUse, noSizes} {
+		if m != "" {
+			missing = append(missing, m)
+		}
+	}
+
+	st := Status{Time: now, Sandboxes: []SandboxStatus{}, Mirrors: []MirrorStatus{}, Missing: missing}
+	rules := rulesHere(now, prepare)
+	for id, s := range found {
+		if id != "" && !outlives(s) {
+			one := statusOf(s, rules, boots[id])
+			w.addTo(&one, s)
+			st.Sandboxes = append(st.Sandboxes, one)
+		}
+	}
+	slices.SortFunc(st.Sandboxes, func(a, b SandboxStatus) int {
+		return cmp.Or(a.Created.Compare(b.Created), strings.Compare(a.Sandbox, b.Sandbox))
+	})
+	for _, k := range kept {
+		st.Caches.Size = plus(st.Caches.Size, w.size(k.Name))
+		if k.Role == plan.RoleCache {
+			st.Caches.Caches++
+		} else {
+			st.Caches.Layers++
+		}
+		if !k.Idle {
+			st.Caches.InUse++
+		}
+	}
+	for _, m := range mirrors {
+		st.Mirrors = append(st.Mirrors, MirrorStatus{m.Name, m.Remote, m.State, w.size(m.Name), m.Jobs})
+	}
+	return st, nil
+}
+
+// statusOf says what a sandbox is at. booting says that its daemon does not
+// listen yet.
+func statusOf(s *sandboxObjects, r rules, booting bool) SandboxStatus {
+	fate, reason := r.verdict(s)
+	st := SandboxStatus{Sandbox: s.id, Reason: reason, Containers: len(s.containers)}
+	has := map[plan.Role]bool{}
+	for _, c := range s.containers {
+		has[c.role] = true
+		if c.running {
+			st.Running++
+		}
+	}
+	claim := claimOf(s)
+	until, held := keptUntil(s)
+	switch {
+	case fate == Swept:
+		st.State = Orphan
+	case fate == Unclear:
+		st.State = Doubtful
+	case held:
+		st.State, st.Until = Held, &until
+	case claim[labelJob] == noJob:
+		st.State = Going
+	case claim == nil && complete(s):
+		st.State = Waits
+		if t, err := time.Parse(time.RFC3339, s.networks[0].labels[labelDeadline]); err == nil {
+			st.Until = &t
+		}
+	case claim == nil, !has[plan.RoleJob] || !has[plan.RoleSidecar]:
+		st.State = Making
+	case booting:
+		st.State = Booting
+	default:
+		st.State = Running
+	}
+	if claim[labelJob] != noJob {
+		st.Job, st.Project = claim[labelJob], claim[labelProject]
+	}
+	st.Created = madeAt(s, claim)
+	return st
+}
+
+// madeAt is when a job got a sandbox, else when the first of it was made.
+func madeAt(s *sandboxObjects, claim map[string]string) time.Time {
+	if t, err := time.Parse(time.RFC3339, claim[labelCreated]); err == nil {
+		return t
+	}
+	var first time.Time
+	for _, o := range slices.Concat(s.networks, s.containers, s.volumes) {
+		if t, err := time.Parse(time.RFC3339, o.labels[labelCreated]); err == nil && (first.IsZero() || t.Before(first)) {
+			first = t
+		}
+	}
+	return first
+}
+
+// booting asks the sidecars of jobs that are young for whether their daemons
+// listen. One that does not tell in time counts as listening.
+func (d *Driver) booting(ctx context.Context, found map[string]*sandboxObjects, now time.Time) map[string]bool {
+	var ids []string
+	var sidecars []object
+	for id, s := range found {
+		for _, c := range s.containers {
+			made, err := time.Parse(time.RFC3339, c.labels[labelCreated])
+			if c.role == plan.RoleSidecar && c.running && err == nil && now.Sub(made) < sandboxYouth && c.labels[labelDeadline] == "" {
+				ids, sidecars = append(ids, id), append(sidecars, c)
+			}
+		}
+	}
+	listens := make([]bool, len(ids))
+	var g errgroup.Group
+	g.SetLimit(statusAtOnce)
+	for i, c := range sidecars {
+		g.Go(func() error {
+			listens[i] = d.listens(ctx, c.ref)
+			return nil
+		})
+	}
+	_ = g.Wait() // it tells by the list
+	boots := map[string]bool{}
+	for i, id := range ids {
+		boots[id] = !listens[i]
+	}
+	return boots
+}

@@ -1,0 +1,140 @@
+package driver
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/test/fakeengine"
+)
+
+func TestWhatASandboxIsAt(t *testing.T) {
+	living, gone := Owner{PID: 1}.String(), Owner{PID: 2}.String()
+	r := rules{noon, 10 * time.Minute, func(o Owner) life { return map[int]life{1: alive, 2: dead}[o.PID] }}
+	of := func(role plan.Role, running bool) object {
+		return object{role: role, running: running, labels: map[string]string{labelCreated: noon.Add(-time.Minute).Format(time.RFC3339)}}
+	}
+	job := func(owner string) object {
+		o := claimed(plan.RoleJob, owner, noon.Add(time.Hour))
+		o.labels[labelProject], o.labels[labelCreated] = "group/app", noon.Add(-time.Second).Format(time.RFC3339)
+		return o
+	}
+	blocked := object{role: plan.RoleJob, labels: map[string]string{labelJob: noJob, labelOwner: living, labelDeadline: noon.Format(time.RFC3339)}}
+	ahead := of(plan.RoleNetwork, false)
+	ahead.labels[labelDeadline] = noon.Add(time.Hour).Format(time.RFC3339)
+	held := func(until time.Time) object {
+		return object{role: plan.RoleKept, labels: heldLabels("0123456789ab", "gitlab.example.com/7", until)}
+	}
+	network, sidecar, helper := of(plan.RoleNetwork, false), of(plan.RoleSidecar, true), of(plan.RoleHelper, true)
+	for name, c := range map[string]struct {
+		s       *sandboxObjects
+		booting bool
+		state   State
+		job     string
+		until   bool
+	}{
+		"a job's":                      {&sandboxObjects{containers: []object{sidecar, helper, job(living)}, networks: []object{network}}, false, Running, "gitlab.example.com/7", false},
+		"whose daemon boots":           {&sandboxObjects{containers: []object{sidecar, helper, job(living)}, networks: []object{network}}, true, Booting, "gitlab.example.com/7", false},
+		"a job's that prepare makes":   {&sandboxObjects{containers: []object{sidecar}, networks: []object{claimed(plan.RoleNetwork, living, noon)}}, false, Making, "gitlab.example.com/7", false},
+		"one that waits":               {&sandboxObjects{containers: []object{sidecar, helper}, networks: []object{ahead}}, false, Waits, "", true},
+		"one that is being made":       {&sandboxObjects{containers: []object{helper}, networks: []object{ahead}}, false, Making, "", false},
+		"one that is taken away":       {&sandboxObjects{containers: []object{sidecar, helper, blocked}, networks: []object{ahead}}, false, Going, "", false},
+		"that of a Runner that died":   {&sandboxObjects{containers: []object{sidecar, job(gone)}, networks: []object{network}}, false, Orphan, "gitlab.example.com/7", false},
+		"without a network":            {&sandboxObjects{containers: []object{sidecar, job(living)}}, false, Orphan, "gitlab.example.com/7", false},
+		"a failed job's":               {&sandboxObjects{containers: []object{sidecar, job(gone)}, networks: []object{network}, volumes: []object{held(noon.Add(time.Minute))}}, false, Held, "gitlab.example.com/7", true},
+		"that was kept long enough":    {&sandboxObjects{containers: []object{sidecar, job(living)}, networks: []object{network}, volumes: []object{held(noon)}}, false, Orphan, "gitlab.example.com/7", false},
+		"one that nobody could judge":  {&sandboxObjects{containers: []object{{role: plan.RoleJob, labels: map[string]string{labelJob: "x/1", labelOwner: "{", labelDeadline: "?"}}}, networks: []object{network}}, false, Doubtful, "x/1", false},
+		"kept until nobody knows when": {&sandboxObjects{containers: []object{sidecar, job(living)}, networks: []object{network}, volumes: []object{{role: plan.RoleKept}}}, false, Running, "gitlab.example.com/7", false},
+	} {
+		got := statusOf(c.s, r, c.booting)
+		if got.State != c.state || got.Job != c.job || (got.Until != nil) != c.until || got.Reason == "" {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	st := statusOf(&sandboxObjects{containers: []object{sidecar, helper, job(living)}, networks: []object{network}}, r, false)
+	if st.Project != "group/app" || !st.Created.Equal(noon.Add(-time.Second)) || st.Containers != 3 || st.Running != 2 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// sandboxes puts some with a job of a living Runner there.
+func sandboxes(t *testing.T, e *fakeengine.Engine, n int) {
+	t.Helper()
+	self, err := thisProcess()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		id := fmt.Sprintf("%012x", i+1)
+		job := labels(id, plan.RoleJob)
+		for k, v := range claim(plan.Claim{Job: fmt.Sprintf("gitlab.example.com/%d", 100+i), Owner: self.String(), Deadline: time.Now().Add(time.Hour)}) {
+			job[k] = v
+		}
+		e.AddNetwork(networkName(id), labels(id, plan.RoleNetwork))
+		e.AddVolume(objectName(id, plan.RoleBuilds), labels(id, plan.RoleBuilds))
+		e.Fill(objectName(id, plan.RoleBuilds), 1<<20)
+		e.AddContainer(objectName(id, plan.RoleSidecar), labels(id, plan.RoleSidecar), true)
+		e.AddContainer(objectName(id, plan.RoleHelper), labels(id, plan.RoleHelper), true)
+		e.AddContainer(objectName(id, plan.RoleJob), job, false)
+	}
+}
+
+func TestAStatusAddsUpWhatContainersUse(t *testing.T) {
+	e, d := fakeHost(t, nil)
+	sandboxes(t, e, 2)
+	keep(e, plan.RoleCache, "a", time.Now(), 3<<20)
+	var w Watcher
+	st, err := d.Status(context.Background(), &w, time.Now(), time.Minute)
+	if err != nil || len(st.Sandboxes) != 2 || len(st.Missing) != 0 {
+		t.Fatalf("%+v, %v", st, err)
+	}
+	for _, s := range st.Sandboxes {
+		// Each of two containers has half a processor and 2 MiB beside its files.
+		if s.CPUs < 0.99 || s.CPUs > 1.01 || s.Memory != 4<<20 || s.Disk != 1<<20 || s.Running != 2 {
+			t.Errorf("%+v", s)
+		}
+	}
+	if st.Caches.Caches != 1 || st.Caches.Size != 3<<20 {
+		t.Errorf("%+v", st.Caches)
+	}
+	asked := e.Count("GET /containers/{id}/stats")
+	if _, err := d.Status(context.Background(), &w, time.Now(), time.Minute); err != nil || e.Count("GET /containers/{id}/stats") != asked+4 || e.Count("GET /system/df") != 1 {
+		t.Errorf("the second look asks %q (%v)", e.Calls(), err)
+	}
+}
+
+// Thirty-two jobs and an engine that says nothing of them cost the numbers, and
+// no more time than is set.
+func TestASlowEngineCostsAStatusItsNumbersOnly(t *testing.T) {
+	shortly(t, &statusCountBound, 300*time.Millisecond)
+	e, d := fakeHost(t, nil)
+	sandboxes(t, e, 32)
+	for _, call := range []string{"GET /containers/{id}/stats", "GET /containers/{id}/logs", "GET /system/df"} {
+		e.Always(call, fakeengine.Hang())
+	}
+	began := time.Now()
+	st, err := d.Status(context.Background(), &Watcher{}, time.Now(), time.Minute)
+	if err != nil || len(st.Sandboxes) != 32 || time.Since(began) > 5*time.Second {
+		t.Fatalf("%d sandboxes after %s, %v", len(st.Sandboxes), time.Since(began), err)
+	}
+	s := st.Sandboxes[0]
+	if s.State != Running || s.CPUs >= 0 || s.Memory >= 0 || s.Disk >= 0 {
+		t.Errorf("%+v", s)
+	}
+	missing := strings.Join(st.Missing, "\n")
+	if !strings.Contains(missing, "cpu and memory of 64 containers") || !strings.Contains(missing, "sizes on disk: ") {
+		t.Errorf("missing is %q", missing)
+	}
+}
+
+func TestWithoutListsThereIsNoStatus(t *testing.T) {
+	shortly(t, &statusListBound, 100*time.Millisecond)
+	e, d := fakeHost(t, nil)
+	e.Always("GET /containers/json", fakeengine.Hang())
+	if _, err := d.Status(context.Background(), &Watcher{}, time.Now(), time.Minute); err == nil {
+		t.Error("there was one")
+	}
+}

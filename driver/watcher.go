@@ -1,0 +1,238 @@
+package driver
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/docker/docker/api/types"
+	"github.com/docker/docker/api/types/container"
+	"golang.org/x/sync/errgroup"
+
+	"gitlab-dind-executor/driver/plan"
+)
+
+const (
+	// statusAtOnce is how many containers are asked at once.
+	statusAtOnce = 32
+	// sampleGap lies between two samples where there is none of an earlier look.
+	sampleGap = 500 * time.Millisecond
+	// sizesEvery is how old sizes become where one looks again and again: they let
+	// the engine walk all volumes.
+	sizesEvery = 30 * time.Second
+)
+
+// Watcher keeps what was counted from one Status to the next. Its zero value is
+// ready; it is for one goroutine.
+type Watcher struct {
+	samples map[string]sample
+	sizes   map[string]int64
+	sizedAt time.Time
+	noSizes string
+}
+
+// sample is what a container has used at one moment.
+type sample struct {
+	read time.Time
+	// cpu is nanoseconds of processors' time, all together.
+	cpu    uint64
+	memory int64
+	// cpus is how many it kept busy before; below 0 it is not known.
+	cpus float64
+}
+
+// sample asks for what each container uses: twice for those that were not there
+// at the last look. It returns what is missing.
+func (w *Watcher) sample(ctx context.Context, d *Driver, found map[string]*sandboxObjects) string {
+	var running []string
+	for _, s := range found {
+		for _, c := range s.containers {
+			if c.running {
+				running = append(running, c.ref)
+			}
+		}
+	}
+	before := w.samples
+	again := false
+	for _, id := range running {
+		_, known := before[id]
+		again = again || !known
+	}
+	if again {
+		before, _ = d.samples(ctx, running) // the second round tells what is missing
+		pause(ctx, sampleGap)
+	}
+	var lost int
+	w.samples, lost = d.samples(ctx, running)
+	for id, s := range w.samples {
+		s.cpus = s.since(before[id])
+		w.samples[id] = s
+	}
+	if lost > 0 {
+		return fmt.Sprintf("cpu and memory of %d containers: the engine did not tell in time", lost)
+	}
+	return ""
+}
+
+// since is how many processors were busy between two samples.
+func (s sample) since(before sample) float64 {
+	gap := s.read.Sub(before.read)
+	if before.read.IsZero() || gap <= 0 || s.cpu < before.cpu {
+		return Unknown
+	}
+	return float64(s.cpu-before.cpu) / float64(gap)
+}
+
+// samples asks all containers at once, and tells of how many there was no answer.
+// One that has gone meanwhile is none of them.
+func (d *Driver) samples(ctx context.Context, ids []string) (found map[string]sample, lost int) {
+	found = map[string]sample{}
+	var mu sync.Mutex
+	var g errgroup.Group
+	g.SetLimit(statusAtOnce)
+	for _, id := range ids {
+		g.Go(func() error {
+			s, err := d.sampleOf(ctx, id)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil:
+				found[id] = s
+			case !gone(err):
+				lost++
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // faults are counted
+	return found, lost
+}
+
+func (d *Driver) sampleOf(ctx context.Context, id string) (sample, error) {
+	stats, err := d.statsOf(ctx, id)
+	if err != nil {
+		return sample{}, err
+	}
+	return sample{read: stats.Read, cpu: stats.CPUStats.CPUUsage.TotalUsage, memory: inUse(stats.MemoryStats), cpus: Unknown}, nil
+}
+
+// statsOf is one look at what a container uses, without the engine's own wait.
+func (d *Driver) statsOf(ctx context.Context, id string) (container.StatsResponse, error) {
+	var stats container.StatsResponse
+	s, err := d.api.ContainerStatsOneShot(ctx, id)
+	if err != nil {
+		return stats, err
+	}
+	defer s.Body.Close()
+	return stats, json.NewDecoder(io.LimitReader(s.Body, 1<<20)).Decode(&stats)
+}
+
+// inUse is the memory that cannot be had back by forgetting files, as docker
+// stats shows it: the kernel's name for those differs by version of cgroups.
+func inUse(m container.MemoryStats) int64 {
+	used := m.Usage
+	for _, key := range []string{"total_inactive_file", "inactive_file"} {
+		if files, ok := m.Stats[key]; ok {
+			used -= min(files, used)
+			break
+		}
+	}
+	return int64(used)
+}
+
+// measure asks for the sizes of volumes and mirrors, unless they are fresh. It
+// returns what is missing.
+func (w *Watcher) measure(ctx context.Context, d *Driver, now time.Time, mirrors []MirrorState, volumes bool) string {
+	if !w.sizedAt.IsZero() && now.Sub(w.sizedAt) < sizesEvery {
+		return w.noSizes
+	}
+	w.sizedAt, w.noSizes = now, ""
+	found := map[string]int64{}
+	var g errgroup.Group
+	stored := make([]MirrorState, len(mirrors))
+	for i, m := range mirrors {
+		g.Go(func() error {
+			d.Measure(ctx, &m)
+			stored[i] = m
+			return nil
+		})
+	}
+	if volumes {
+		usage, err := d.api.DiskUsage(ctx, types.DiskUsageOptions{Types: []types.DiskUsageObject{types.VolumeObject}})
+		if err != nil {
+			w.noSizes = "sizes on disk: " + d.explain("asking the engine", err).Error()
+		}
+		for _, v := range usage.Volumes {
+			if v != nil && v.UsageData != nil {
+				found[v.Name] = v.UsageData.Size
+			}
+		}
+	}
+	_ = g.Wait() // nothing fails
+	for _, m := range stored {
+		found[m.Name] = m.Size
+	}
+	w.sizes = found
+	return w.noSizes
+}
+
+// size is that of a volume or a mirror; below 0 it is not known.
+func (w *Watcher) size(name string) int64 {
+	n, ok := w.sizes[name]
+	if !ok {
+		return Unknown
+	}
+	return n
+}
+
+// addTo adds up what a sandbox uses.
+func (w *Watcher) addTo(st *SandboxStatus, s *sandboxObjects) {
+	for _, c := range s.containers {
+		if c.running {
+			used, ok := w.samples[c.ref]
+			if !ok {
+				used = sample{cpus: Unknown, memory: Unknown}
+			}
+			st.CPUs, st.Memory = plus(st.CPUs, used.cpus), plus(st.Memory, used.memory)
+		}
+		// A kept data root has its sidecar's name, and no label of the sandbox.
+		if volume, ok := strings.CutSuffix(c.name, "-"+string(plan.RoleSidecar)); ok && dataForm.MatchString(volume) {
+			st.Disk = plus(st.Disk, w.size(volume))
+		}
+	}
+	for _, v := range s.volumes {
+		st.Disk = plus(st.Disk, w.size(v.name))
+	}
+}
+
+// plus adds what is known: with what is not, the sum is not known.
+func plus[N int64 | float64](a, b N) N {
+	if a < 0 || b < 0 {
+		return Unknown
+	}
+	return a + b
+}
+
+// listens tells whether a sidecar's log says that its daemon listens; what does
+// not tell is taken to.
+func (d *Driver) listens(ctx context.Context, id string) bool {
+	stream, err := d.api.ContainerLogs(ctx, id, container.LogsOptions{ShowStdout: true, ShowStderr: true})
+	if err != nil {
+		return true
+	}
+	defer stream.Close()
+	read := io.LimitReader(stream, 1<<20)
+	lines := bufio.NewScanner(read)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		if strings.Contains(lines.Text(), saysListening) {
+			return true
+		}
+	}
+	return lines.Err() != nil || ctx.Err() != nil
+}
