@@ -202,10 +202,9 @@ func registryCAs(s config.Settings) (map[string][]byte, error) {
 		if r.CAFile == "" {
 			continue
 		}
-		pem, err := os.ReadFile(r.CAFile)
+		pem, err := readCA(host, r.CAFile)
 		if err != nil {
-			return nil, fault.System(fmt.Errorf("the CA of registry %s: %w", host, err),
-				"name a PEM file that the Runner's user can read in the settings")
+			return nil, err
 		}
 		cas[host] = pem
 	}
