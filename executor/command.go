@@ -123,6 +123,7 @@ func (c *call) root() *cobra.Command {
 		c.doctorCommand(),
 		c.mirrorCommand(),
 		c.prepullCommand(),
+		c.metricsCommand(),
 		c.settingsCommand(),
 		c.explainCommand(),
 		c.statusCommand(),

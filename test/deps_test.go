@@ -113,6 +113,8 @@ func TestWhatIsKnownInOnePlaceOnly(t *testing.T) {
 		"Docker's API":      {"github.com/docker/docker/api", []string{"driver"}},
 		"TOML":              {"github.com/BurntSushi/toml", []string{"config", "executor/runnerconfig"}},
 		"the command line":  {"github.com/spf13/cobra", []string{"executor"}},
+		"zap":               {"go.uber.org/zap", []string{"executor/telemetry"}},
+		"Prometheus":        {"github.com/prometheus", []string{"executor", "executor/telemetry"}},
 	} {
 		for _, p := range packages(t) {
 			name := strings.Trim(strings.TrimPrefix(p.ImportPath, module), "/")
