@@ -127,6 +127,8 @@ func (c *call) root() *cobra.Command {
 		c.settingsCommand(),
 		c.explainCommand(),
 		c.statusCommand(),
+		c.logsCommand(),
+		c.shellCommand(),
 	)
 	return root
 }

@@ -238,6 +238,9 @@ func (c *call) cleanupHook(ctx context.Context, _ []string) error {
 	if err := keepBundle(ctx, d, settings.Bundles, p, c.env, time.Now()); err != nil {
 		c.log.warn("nothing is kept of the failed job: " + err.Error())
 	}
+	if err := keepFailed(ctx, d, settings.Cleanup, p, c.env, time.Now()); err != nil {
+		c.log.warn("the failed job's sandbox is not kept: " + err.Error())
+	}
 	rest, err := d.CleanupPatiently(ctx, p.key())
 	if caches := err == nil && cachesDue(settings, c.env, time.Now()); rest || caches {
 		return c.finishBehind(caches)
