@@ -245,6 +245,9 @@ func (v *visit) checkPrivilege(ctx context.Context) doctor.Finding {
 	v.login(&p.Sidecar.Image)
 	v.login(&p.Helper.Image)
 	v.plan = p
+	if err := v.d.EnsureImage(ctx, p, p.Sidecar.Image); err != nil {
+		return doctor.Of("images", doctor.Error, ofAdmin(err))
+	}
 	var grants []doctor.Grant
 	for _, mode := range config.Privileges {
 		if mode == config.PrivilegeRuntime && s.Sidecar.Privilege != mode {
