@@ -119,16 +119,14 @@ func (c *call) root() *cobra.Command {
 		c.hook("cleanup", "cleanup", "Remove all that the job has", cobra.NoArgs, c.cleanupHook),
 		c.startCommand(),
 		c.gcCommand(),
+		c.drainCommand(),
 		c.poolCommand(),
 		c.doctorCommand(),
 		c.mirrorCommand(),
 		c.prepullCommand(),
-		c.metricsCommand(),
 		c.settingsCommand(),
 		c.explainCommand(),
 		c.statusCommand(),
-		c.logsCommand(),
-		c.shellCommand(),
 	)
 	return root
 }

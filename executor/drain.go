@@ -1,0 +1,119 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/fault"
+)
+
+// drainEvery is the pause between two looks. A variable for tests alone.
+var drainEvery = 2 * time.Second
+
+// drainCommand waits until no job is left. It does not refuse jobs: the Runner
+// has promised each that it took to GitLab, which starts a job that a hook refuses
+// nowhere else. What keeps new ones away is the Runner.
+func (c *call) drainCommand() *cobra.Command {
+	var timeout time.Duration
+	cmd := &cobra.Command{
+		Use:   "drain",
+		Short: "Wait until no job is left, and remove what waits for jobs",
+		Long: "Waits until no job has a sandbox on the engine, removes the sandboxes that wait for jobs,\n" +
+			"and says what it waits for. It keeps no job from coming: pause the runner in GitLab\n" +
+			"before, or send SIGQUIT to gitlab-runner, which then takes no more and ends with its last\n" +
+			"job. An upgrade of this program needs no draining; a reboot, another release of the engine\n" +
+			"and a removal do.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			settings, d, err := c.open()
+			if err != nil {
+				return err
+			}
+			defer d.Close()
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, os.Interrupt)
+			defer stop()
+			return c.drain(ctx, d, settings, timeout)
+		},
+	}
+	cmd.Flags().DurationVar(&timeout, "timeout", time.Hour, "fail when jobs are left after this `DURATION`; 0s only looks")
+	return cmd
+}
+
+func (c *call) drain(ctx context.Context, d *driver.Driver, s config.Settings, timeout time.Duration) error {
+	end := time.Now().Add(timeout)
+	said := ""
+	tick := time.NewTicker(drainEvery)
+	defer tick.Stop()
+	for {
+		left, err := c.drainOnce(ctx, d, s)
+		if err != nil {
+			return err
+		}
+		if len(left) == 0 {
+			fmt.Fprintln(c.stdout, "no job is left")
+			return nil
+		}
+		list := strings.Join(left, ", ")
+		if !time.Now().Before(end) {
+			return fault.System(fmt.Errorf("after %s there is still %s", timeout, list),
+				"give a longer --timeout; if new jobs keep coming, pause the runner in GitLab or send SIGQUIT to gitlab-runner")
+		}
+		if list != said {
+			fmt.Fprintf(c.stdout, "waiting for %s\n", list)
+			said = list
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// drainOnce removes what needs no waiting for, and names the rest.
+func (c *call) drainOnce(ctx context.Context, d *driver.Driver, s config.Settings) (left []string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, gcBound)
+	defer cancel()
+	now := time.Now()
+	_, sweepErr := d.Sweep(ctx, now, PrepareBound(s), false)
+	removed, drainErr := d.Drain(ctx)
+	if removed > 0 {
+		fmt.Fprintf(c.stdout, "removed %d sandboxes that waited for jobs\n", removed)
+	}
+	if err := errors.Join(sweepErr, drainErr); err != nil {
+		return nil, err
+	}
+	var w driver.Watcher
+	st, err := d.Status(ctx, &w, now, PrepareBound(s))
+	return undrained(st), err
+}
+
+// undrained names the sandboxes that a drain waits for: not those of failed jobs
+// that are kept for a look inside, whose jobs are over.
+func undrained(st driver.Status) []string {
+	var left []string
+	for _, one := range st.Sandboxes {
+		if one.State == driver.Held {
+			continue
+		}
+		name := "job " + printable(one.Job)
+		switch {
+		case one.Job == "":
+			name = "sandbox " + printable(one.Sandbox)
+		case one.Project != "":
+			name += " of " + printable(one.Project)
+		}
+		left = append(left, fmt.Sprintf("%s (%s)", name, one.State))
+	}
+	return left
+}
