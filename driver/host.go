@@ -55,7 +55,7 @@ func (d *Driver) Facts(ctx context.Context) (plan.Facts, error) {
 		return plan.Facts{}, d.explain("asking the engine", err)
 	}
 	facts := hostFacts("/")
-	facts.Arch, facts.DataRoot = helperArch(version.Arch), dataRoot
+	facts.Arch, facts.DataRoot, facts.Version = helperArch(version.Arch), dataRoot, Version
 	for _, n := range networks {
 		for _, c := range n.IPAM.Config {
 			if p, err := netip.ParsePrefix(c.Subnet); err == nil && p.Addr().Is4() {
@@ -68,6 +68,23 @@ func (d *Driver) Facts(ctx context.Context) (plan.Facts, error) {
 	}
 	facts.Used = distinct(facts.Used)
 	return facts, nil
+}
+
+// Engine is what the engine tells of itself.
+type Engine struct {
+	Version, StorageDriver, CgroupVersion string
+}
+
+// Engine asks it.
+func (d *Driver) Engine(ctx context.Context) (Engine, error) {
+	if err := d.greet(ctx); err != nil {
+		return Engine{}, err
+	}
+	info, err := d.api.Info(ctx)
+	if err != nil {
+		return Engine{}, d.explain("asking the engine", err)
+	}
+	return Engine{Version: info.ServerVersion, StorageDriver: info.Driver, CgroupVersion: info.CgroupVersion}, nil
 }
 
 // hostFacts reads what /proc, /sys and /etc below root tell: routes, the MTU

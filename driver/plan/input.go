@@ -93,6 +93,9 @@ type Facts struct {
 	Mirror *MirrorAccess
 	// DataRoot is where the engine keeps its data, if it is on this host.
 	DataRoot string
+	// Version is this program's: a job takes no sandbox that waits if another
+	// version has made it.
+	Version string
 }
 
 // Secret is a value that no message and no log may show. It is held behind a

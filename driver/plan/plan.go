@@ -245,7 +245,7 @@ func Build(s config.Settings, job Job, facts Facts) (*Plan, error) {
 		c.Limits = limits(s.Limits, c.Role)
 		c.Hostname = hostname(p.Sandbox, c.Role)
 	})
-	p.Spec = spec(p)
+	p.Spec = spec(p, facts.Version)
 	return p, nil
 }
 
@@ -262,7 +262,7 @@ func (p *Plan) each(visit func(*Container)) {
 // spec hashes what a sandbox made ahead must share with the job's plan: all of
 // its network, sidecar and helper but the names that carry the sandbox's id and
 // the cache, which a claim adds.
-func spec(p *Plan) string {
+func spec(p *Plan, version string) string {
 	sidecar, helper := p.Sidecar, p.Helper.withoutCache()
 	scope := ""
 	if sidecar.Layers {
@@ -281,7 +281,8 @@ func spec(p *Plan) string {
 		Helper          Container
 		BuildsContainer string
 		LayersScope     string
-	}{Network{Pool: p.Network.Pool, SubnetBits: p.Network.SubnetBits, MTU: p.Network.MTU, Pool6: p.Network.Pool6}, sidecar, helper, p.Helper.BuildsPath, scope})
+		Version         string `json:",omitempty"`
+	}{Network{Pool: p.Network.Pool, SubnetBits: p.Network.SubnetBits, MTU: p.Network.MTU, Pool6: p.Network.Pool6}, sidecar, helper, p.Helper.BuildsPath, scope, version})
 	if err != nil {
 		panic(fmt.Sprintf("plan: %v", err)) // plain data: cannot fail
 	}

@@ -48,13 +48,14 @@ func TestSpecIsTheSameForJobsOfTheSameKind(t *testing.T) {
 	}
 	seen := map[string]string{base: "the base"}
 	for name, change := range map[string]func(*config.Settings, *Job, *Facts){
-		"another dind image": func(_ *config.Settings, j *Job, _ *Facts) { j.Services = []Service{named("docker:28-dind")} },
-		"another default":    func(s *config.Settings, _ *Job, _ *Facts) { s.Sidecar.Image = "docker:27-dind" },
-		"a command":          func(s *config.Settings, _ *Job, _ *Facts) { s.Sidecar.Arguments = []string{"--debug"} },
-		"an MTU":             func(s *config.Settings, _ *Job, _ *Facts) { s.Network.MTU = 1400 },
-		"the host's MTU":     func(_ *config.Settings, _ *Job, f *Facts) { f.MTU = 1300 },
-		"plaintext":          func(_ *config.Settings, j *Job, _ *Facts) { j.Variables = vars("DOCKER_TLS_CERTDIR=") },
-		"an alias":           func(_ *config.Settings, j *Job, _ *Facts) { j.Services = []Service{named("docker:dind", "dind")} },
+		"another version of this program": func(_ *config.Settings, _ *Job, f *Facts) { f.Version = "v2" },
+		"another dind image":              func(_ *config.Settings, j *Job, _ *Facts) { j.Services = []Service{named("docker:28-dind")} },
+		"another default":                 func(s *config.Settings, _ *Job, _ *Facts) { s.Sidecar.Image = "docker:27-dind" },
+		"a command":                       func(s *config.Settings, _ *Job, _ *Facts) { s.Sidecar.Arguments = []string{"--debug"} },
+		"an MTU":                          func(s *config.Settings, _ *Job, _ *Facts) { s.Network.MTU = 1400 },
+		"the host's MTU":                  func(_ *config.Settings, _ *Job, f *Facts) { f.MTU = 1300 },
+		"plaintext":                       func(_ *config.Settings, j *Job, _ *Facts) { j.Variables = vars("DOCKER_TLS_CERTDIR=") },
+		"an alias":                        func(_ *config.Settings, j *Job, _ *Facts) { j.Services = []Service{named("docker:dind", "dind")} },
 		"a variable of the daemon": func(_ *config.Settings, j *Job, _ *Facts) {
 			j.Services = []Service{{Image: Image{Name: "docker:dind"}, Variables: vars("DOCKER_DRIVER=vfs")}}
 		},

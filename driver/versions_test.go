@@ -1,0 +1,50 @@
+package driver
+
+import (
+	"slices"
+	"testing"
+)
+
+// Hooks of two versions meet in one job when the program is upgraded meanwhile,
+// and sandboxes, caches and layers outlive versions. So what is read of a label
+// stays as it is: a new meaning takes a new label.
+func TestLabelsAreWhatOtherVersionsReadAndWrite(t *testing.T) {
+	got := []string{
+		labelSandbox, labelRole, labelCreated, labelVersion, labelSpec, labelJob, labelOwner, labelDeadline, labelScope,
+		labelDirect, labelBooting, labelProject, labelProtected, labelLayers, labelOf, labelMirror, labelRemote,
+	}
+	var want []string
+	for _, name := range []string{
+		"sandbox", "role", "created", "version", "spec", "job", "owner", "deadline", "scope",
+		"direct", "booting", "project", "protected", "layers", "of", "mirror", "remote",
+	} {
+		want = append(want, "gitlab-dind-executor."+name)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the labels are %q, other versions know %q", got, want)
+	}
+	for what, names := range map[string][2]string{
+		"a network":       {networkName("0123456789ab"), "dind-0123456789ab"},
+		"a job container": {objectName("0123456789ab", "job"), "dind-0123456789ab-job"},
+		"a cache":         {cacheName("scope"), "dind-cache-5f161c914988"},
+		"layers":          {dataName("scope", "kind", 1), "dind-data-4fa5ef6e560b-1"},
+		"a lease":         {leaseName("dind-data-4fa5ef6e560b-1"), "dind-data-4fa5ef6e560b-1-sidecar"},
+	} {
+		if names[0] != names[1] {
+			t.Errorf("%s is called %s, other versions know %s", what, names[0], names[1])
+		}
+	}
+}
+
+// The config hook hands the owner on to the hooks of the version that follows.
+func TestAnOwnerThatAnotherVersionWrote(t *testing.T) {
+	const written = `{"machine":"m","host":"h","pidns":"4026531836","boot":"b","pid":7,"start":9}`
+	want := Owner{Machine: "m", Host: "h", PIDNamespace: "4026531836", Boot: "b", PID: 7, Start: 9}
+	if got, err := ParseOwner(written); err != nil || got != want || want.String() != written {
+		t.Errorf("it was read as %v (%v), and is written %s", got, err, want)
+	}
+	// What a later version adds is none of this one's business.
+	if got, err := ParseOwner(`{"later":1,` + written[1:]); err != nil || got != want {
+		t.Errorf("with more in it, it was read as %v: %v", got, err)
+	}
+}

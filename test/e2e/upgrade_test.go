@@ -1,0 +1,45 @@
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gitlab-dind-executor/executor/local"
+)
+
+// The program is replaced as packages do it, by a new file under its name, while
+// a job's prepare runs: the rest of the job, and what prepare starts behind
+// itself, is the new version's.
+func TestAnUpgradeInTheMiddleOfAJob(t *testing.T) {
+	dir := t.TempDir()
+	program, next := filepath.Join(dir, "gitlab-dind-executor"), filepath.Join(dir, "next")
+	content, err := os.ReadFile(world.Binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(program, content, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", next, "-trimpath",
+		"-ldflags", "-X gitlab-dind-executor/driver.Version=v9.9.9", "gitlab-dind-executor")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	runJob(t, world.Job(`docker version --format 'docker {{.Server.Version}} answers'`, `ls Dockerfile`), func(r *local.Runner) {
+		r.Executable = program
+		r.OnHook = func(h local.Hook) {
+			if h.Kind != local.Prepare {
+				return
+			}
+			if err := os.Rename(next, program); err != nil {
+				t.Error(err)
+			}
+		}
+	}).succeeded().quietCleanup().says(" answers")
+	if out, err := exec.CommandContext(t.Context(), program, "--version").Output(); err != nil || !strings.Contains(string(out), "v9.9.9") {
+		t.Errorf("the program says %q (%v): it was not replaced", out, err)
+	}
+}
