@@ -3,6 +3,7 @@
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
+export DESTDIR PREFIX SYSCONFDIR UNITDIR ZSHDIR
 .DEFAULT_GOAL := help
 
 version := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -12,14 +13,27 @@ release := -trimpath -ldflags "-s -w -X gitlab-dind-executor/driver.Version=$(ve
 cache := $(or $(GITLAB_DIND_EXECUTOR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gitlab-dind-executor)
 TEST_JSON ?= $(cache)/test.json
 
-.PHONY: help build demo test chaos bench lint engine clean
+.PHONY: help build install uninstall release demo test chaos bench lint engine clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | \
-		while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+		while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
 
-build: ## Build bin/gitlab-dind-executor, a static binary
+build: ## Build bin/gitlab-dind-executor, a static binary, and its manuals
 	@CGO_ENABLED=0 go build $(release) -o bin/gitlab-dind-executor .
+	@go run ./scripts/manuals -version "$(version)" bin/share
+
+# Root need not have go: what make build has made is only copied.
+# DESTDIR, PREFIX (/usr/local), SYSCONFDIR (/etc), UNITDIR and ZSHDIR are honoured.
+install: ## Copy binary, manuals, completions and units below DESTDIR and PREFIX
+	@[[ -x bin/gitlab-dind-executor && -d bin/share ]] || $(MAKE) --no-print-directory build
+	@scripts/install
+
+uninstall: ## Remove what install has copied; settings stay
+	@scripts/install uninstall
+
+release: ## Build dist: binaries for amd64 and arm64, .deb, .rpm, SBOM and sums
+	@scripts/release
 
 # Built rather than "go run", so that a signal to make reaches the program
 # itself, which has something to clean up.
@@ -62,4 +76,4 @@ engine:
 	@scripts/images
 
 clean: ## Remove what was built; the engine and its images stay
-	rm -rf bin bench.json
+	rm -rf bin dist bench.json
