@@ -1,6 +1,6 @@
 // Package config holds the settings of the executor: their types, defaults,
 // loading and validation, and the commented default file.
 //
-// It is the only package that knows TOML. It may import fault and nothing else
+// Besides executor/runnerconfig it is the only package that knows TOML. It may import fault and nothing else
 // of this module.
 package config

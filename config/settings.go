@@ -165,6 +165,9 @@ type Cleanup struct {
 	Grace Duration `toml:"grace"`
 	// Timeout bounds a cleanup hook.
 	Timeout Duration `toml:"timeout"`
+	// KeepFailed is how long the sandbox of a failed job is kept for a look inside;
+	// 0 means not at all.
+	KeepFailed Duration `toml:"keep_failed"`
 }
 
 // Bundles are what is kept of failed jobs for `explain`.

@@ -44,6 +44,9 @@ func createFault(c plan.Container, err error) error {
 	if err == nil {
 		return nil
 	}
+	if refused := refusedRights(c, err); refused != nil {
+		return refused
+	}
 	if strings.Contains(err.Error(), "Range of CPUs") { // this host has fewer
 		return fault.System(err, "lower "+plan.LimitKey(c.Role)+".cpus in the settings")
 	}
@@ -70,6 +73,11 @@ func (d *Driver) start(c plan.Container) func(context.Context, string) error {
 			d.api.ContainerStart(ctx, id, container.StartOptions{}))
 		if err != nil && strings.Contains(err.Error(), "gathering device information") {
 			return fault.System(err, "this host lacks a device that the sidecar needs: load the kernel modules tun and fuse")
+		}
+		if err != nil {
+			if refused := refusedRights(c, err); refused != nil {
+				return refused
+			}
 		}
 		return startFault(c.Image.Name, err)
 	}

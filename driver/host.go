@@ -70,23 +70,6 @@ func (d *Driver) Facts(ctx context.Context) (plan.Facts, error) {
 	return facts, nil
 }
 
-// Engine is what the engine tells of itself.
-type Engine struct {
-	Version, StorageDriver, CgroupVersion string
-}
-
-// Engine asks it.
-func (d *Driver) Engine(ctx context.Context) (Engine, error) {
-	if err := d.greet(ctx); err != nil {
-		return Engine{}, err
-	}
-	info, err := d.api.Info(ctx)
-	if err != nil {
-		return Engine{}, d.explain("asking the engine", err)
-	}
-	return Engine{Version: info.ServerVersion, StorageDriver: info.Driver, CgroupVersion: info.CgroupVersion}, nil
-}
-
 // hostFacts reads what /proc, /sys and /etc below root tell: routes, the MTU
 // of the way out, and name servers.
 func hostFacts(root string) plan.Facts {

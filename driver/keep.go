@@ -67,9 +67,9 @@ func (d *Driver) endInner(ctx context.Context, sandbox string) {
 	_, _ = d.exec(ctx, sidecar.ID, withClient(listening(c), innerKill), nil, &out)
 }
 
-// EndKept removes the sandboxes that are kept for a look inside, unless dryRun,
-// and lists them.
-func (d *Driver) EndKept(ctx context.Context, dryRun bool) ([]Verdict, error) {
+// EndKept removes the sandboxes that are still kept for a look inside, unless
+// dryRun, and lists them; the others are Sweep's.
+func (d *Driver) EndKept(ctx context.Context, now time.Time, dryRun bool) ([]Verdict, error) {
 	all, err := d.held(ctx)
 	if err != nil {
 		return nil, err
@@ -77,7 +77,10 @@ func (d *Driver) EndKept(ctx context.Context, dryRun bool) ([]Verdict, error) {
 	var verdicts []Verdict
 	var errs []error
 	for _, s := range all {
-		verdicts = append(verdicts, Verdict{s.id, Swept, "it was kept for a look inside", len(s.containers) + len(s.volumes) + len(s.networks)})
+		if until, _ := keptUntil(s); !now.Before(until) {
+			continue
+		}
+		verdicts = append(verdicts, Verdict{s.id, Swept, keptOut, len(s.containers) + len(s.volumes) + len(s.networks)})
 		if !dryRun {
 			errs = append(errs, d.removeSandbox(ctx, s.id, func() {}))
 		}

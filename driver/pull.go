@@ -62,10 +62,7 @@ func (im *images) pull(ctx context.Context, ref plan.ImageRef) (err error) {
 func (im *images) pullOnce(ctx context.Context, ref plan.ImageRef) (digest string, err error) {
 	opts := image.PullOptions{Platform: ref.Platform}
 	if a := ref.Auth; a != nil {
-		opts.RegistryAuth, err = registry.EncodeAuthConfig(registry.AuthConfig{
-			Username: a.Username, Password: a.Password.Reveal(), IdentityToken: a.IdentityToken.Reveal(), ServerAddress: a.Host,
-		})
-		if err != nil {
+		if opts.RegistryAuth, err = registry.EncodeAuthConfig(authOf(a)); err != nil {
 			return "", fmt.Errorf("credentials for %s: %w", a.Host, err)
 		}
 	}
@@ -81,6 +78,12 @@ func (im *images) pullOnce(ctx context.Context, ref plan.ImageRef) (digest strin
 			im.say(fmt.Sprintf("pulling %s: %s of %s", ref.Name, units.HumanSize(float64(current)), units.HumanSize(float64(total))))
 		}
 	})
+}
+
+func authOf(c *plan.Credential) registry.AuthConfig {
+	return registry.AuthConfig{
+		Username: c.Username, Password: c.Password.Reveal(), IdentityToken: c.IdentityToken.Reveal(), ServerAddress: c.Host,
+	}
 }
 
 // followPull reads the engine's progress to its end and returns the digest

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"gitlab-dind-executor/driver/plan"
@@ -37,9 +38,14 @@ type Verdict struct {
 // waitedOut is the end of a sandbox that was made ahead and that nobody needed.
 const waitedOut = "it has waited for a job long enough"
 
+// keptOut is the end of one that was kept for a look inside.
+const keptOut = "it was kept for a look inside"
+
 // Leaked tells whether the sandbox was removed, or would be, as what somebody left
 // who should not have.
-func (v Verdict) Leaked() bool { return v.Fate == Swept && v.Reason != waitedOut }
+func (v Verdict) Leaked() bool {
+	return v.Fate == Swept && v.Reason != waitedOut && !strings.HasPrefix(v.Reason, keptOut)
+}
 
 // overdue is how long after its deadline a sandbox goes although its owner
 // lives: GitLab Runner ends a job at its timeout, so only a cleanup that never
@@ -120,7 +126,7 @@ func (r rules) verdict(s *sandboxObjects) (Fate, string) {
 		if r.now.Before(until) {
 			return Spared, "it is kept until " + text + " for a look inside"
 		}
-		return Swept, "it was kept until " + text
+		return Swept, keptOut + " until " + text
 	}
 	claim := claimOf(s)
 	if claim == nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +24,10 @@ type Trial struct {
 	// Boot is from nothing until the daemon answered, Build a first small build
 	// in it.
 	Boot, Build time.Duration
+	// Tool is the version of the Runner's program in the helper, "" if it does
+	// not tell; HasTool says that there is one.
+	Tool    string
+	HasTool bool
 	// Reach tells whether a sandbox reaches this host's own services.
 	Reach Reach
 }
@@ -66,6 +71,7 @@ func (d *Driver) Try(ctx context.Context, p *plan.Plan) (t Trial, err error) {
 		return t, err
 	}
 	t.Build = time.Since(began)
+	t.Tool, t.HasTool = d.helperTool(ctx, p.Sandbox)
 	t.Reach = d.reachOfHost(ctx, p.Sandbox)
 	return t, nil
 }
@@ -89,6 +95,21 @@ func (d *Driver) tryBuild(ctx context.Context, p *plan.Plan) error {
 			"look at the last lines of the daemon: run a job, then gitlab-dind-executor explain")
 	}
 	return nil
+}
+
+var toolVersion = regexp.MustCompile(`(?m)^Version: *(\S+)$`)
+
+// helperTool asks the Runner's program in a sandbox's helper for its version.
+func (d *Driver) helperTool(ctx context.Context, sandbox string) (version string, there bool) {
+	var out bytes.Buffer
+	code, err := d.exec(ctx, objectName(sandbox, plan.RoleHelper), []string{"sh", "-c", "gitlab-runner --version </dev/null 2>/dev/null"}, nil, &out)
+	if err != nil || code != 0 {
+		return "", false
+	}
+	if m := toolVersion.FindStringSubmatch(out.String()); m != nil {
+		version = m[1]
+	}
+	return version, true
 }
 
 // reachOfHost lets the sandbox's helper dial a port that this process listens at

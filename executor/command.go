@@ -124,9 +124,12 @@ func (c *call) root() *cobra.Command {
 		c.doctorCommand(),
 		c.mirrorCommand(),
 		c.prepullCommand(),
+		c.metricsCommand(),
 		c.settingsCommand(),
 		c.explainCommand(),
 		c.statusCommand(),
+		c.logsCommand(),
+		c.shellCommand(),
 	)
 	return root
 }

@@ -65,7 +65,7 @@ var causes = []cause{
 			}
 			return "the certificate of " + m[1] + " is signed by a CA that this job's docker daemon does not know"
 		},
-		`ask the runner's admin to name the CA in dind.toml: [registry."host:port"] ca_file = "…"`,
+		`ask the runner's admin to name the CA in dind.toml: [registry."host:port"] ca_file = "…"; gitlab-dind-executor doctor tells whether it is the right one`,
 	},
 	{
 		regexp.MustCompile(`(?i)toomanyrequests|too many requests`),

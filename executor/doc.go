@@ -1,5 +1,6 @@
 // Package executor is GitLab's side: the command line, the four hooks that
 // GitLab Runner calls, exit codes, the payload and the job log.
 //
-// It may import driver, driver/plan, config, fault and executor/telemetry.
+// It may import executor/doctor, executor/runnerconfig, executor/telemetry, driver,
+// driver/plan, config and fault.
 package executor

@@ -2,9 +2,8 @@ package executor
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -12,29 +11,13 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
-	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/executor/doctor"
+	"gitlab-dind-executor/executor/runnerconfig"
 )
-
-// level is how a check ended.
-type level string
-
-// The levels, the worst last.
-const (
-	fine   level = "ok"
-	doubt  level = "warning"
-	failed level = "error"
-)
-
-// finding is one line of doctor.
-type finding struct {
-	Check string `json:"check"`
-	Level level  `json:"level"`
-	Text  string `json:"text"`
-	Hint  string `json:"hint,omitempty"`
-}
 
 // ailing is the end of a doctor that has found something.
-type ailing struct{ worst level }
+type ailing struct{ worst doctor.Level }
 
 func (a ailing) Error() string { return "not all is well" }
 
@@ -44,187 +27,263 @@ const (
 	codeFailed = 2
 )
 
-// doctor looks a host over.
-type doctor struct {
-	c        *call
-	version  string
+// visit is one look of doctor at a host. Its checks fill in what later ones
+// need.
+type visit struct {
+	c            *call
+	runnerConfig string
+	// version is the Runner's, "" if it is not known.
+	version string
+
 	settings config.Settings
-	d        *driver.Driver
-	found    []finding
+	// file is the Runner's config.toml; without a path if there is none.
+	file   runnerconfig.File
+	d      *driver.Driver
+	engine driver.Engine
+	facts  plan.Facts
+	creds  []plan.Credential
+	plan   *plan.Plan
+	trial  driver.Trial
 }
 
 func (c *call) doctorCommand() *cobra.Command {
 	var asJSON bool
-	var version string
+	v := &visit{c: c}
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check this host: one line a check, each fault with its hint",
-		Long: "Checks the settings, the engine, what is free and what is left over, whether a sandbox of\n" +
-			"the kind that jobs get boots and builds, and whether jobs reach this host's own services.\n" +
-			"It leaves nothing behind but the images that it had to fetch. The exit code is 0 when all is well, 1 with warnings,\n" +
-			"2 with errors.",
+		Long: "Checks the settings, the Runner's config.toml, the engine and what it may do, address\n" +
+			"pools, what is free and what is left over, images, registries and the mirror, whether a\n" +
+			"sandbox of the kind that jobs get boots and builds, and whether jobs reach this host's\n" +
+			"own services. Run it as the user that the Runner runs as, or as root.\n\n" +
+			"It leaves nothing behind but the images that it had to fetch. What cannot be checked\n" +
+			"because something else is not well is said to be skipped. The exit code is 0 when all is\n" +
+			"well, 1 with warnings, 2 with errors.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			doc := &doctor{c: c, version: version}
-			doc.examine(cmd.Context())
-			if doc.d != nil {
-				defer doc.d.Close()
-			}
-			if err := doc.print(asJSON); err != nil {
+			defer func() {
+				if v.d != nil {
+					v.d.Close()
+				}
+			}()
+			found := doctor.Examine(cmd.Context(), v.checks())
+			if err := doctor.Print(c.stdout, found, asJSON); err != nil {
 				return err
 			}
-			return doc.verdict()
+			if worst := doctor.Worst(found); worst != doctor.OK {
+				return ailing{worst}
+			}
+			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.Flags().StringVar(&version, "runner-version", "", "the `VERSION` of GitLab Runner, for helper.image (default: that of the gitlab-runner on this host)")
+	cmd.Flags().StringVar(&v.version, "runner-version", "", "the `VERSION` of GitLab Runner, for helper.image (default: that of the gitlab-runner on this host)")
+	cmd.Flags().StringVar(&v.runnerConfig, "runner-config", "", "the Runner's config.toml `FILE` (default "+runnerconfig.SystemPath+", then ~/.gitlab-runner/config.toml)")
 	return cmd
 }
 
-// examine makes all checks. Those that need what another has not found are left
-// out.
-func (doc *doctor) examine(ctx context.Context) {
-	if !doc.checkSettings() || !doc.checkEngine(ctx) {
-		return
+// checks are all of them, each behind those that it needs.
+func (v *visit) checks() []doctor.Check {
+	check := func(name string, needs []string, run func(context.Context) []doctor.Finding) doctor.Check {
+		return doctor.Check{Name: name, Needs: needs, Run: run}
 	}
-	doc.checkRoom(ctx)
-	doc.checkLeftovers(ctx)
-	doc.checkSandbox(ctx)
+	one := func(run func(context.Context) doctor.Finding) func(context.Context) []doctor.Finding {
+		return func(ctx context.Context) []doctor.Finding { return []doctor.Finding{run(ctx)} }
+	}
+	pure := func(judge func() doctor.Finding) func(context.Context) []doctor.Finding {
+		return func(context.Context) []doctor.Finding { return []doctor.Finding{judge()} }
+	}
+	settings, engine := []string{"settings"}, []string{"engine"}
+	list := []doctor.Check{
+		check("settings", nil, pure(v.checkSettings)),
+		check("runner", settings, one(v.checkRunner)),
+		check("hooks", settings, v.checkHooks),
+		check("registries", settings, v.checkRegistries),
+		check("engine", settings, one(v.checkEngine)),
+		check("storage driver", engine, pure(func() doctor.Finding { return doctor.Storage(v.engine) })),
+		check("cgroups", engine, pure(func() doctor.Finding { return doctor.Cgroups(v.engine, v.settings) })),
+		check("clock", engine, pure(func() doctor.Finding { return doctor.Clock(v.engine) })),
+		check("concurrent", []string{"hooks", "engine"}, func(context.Context) []doctor.Finding {
+			if v.file.Path == "" {
+				return nil // which hooks has told
+			}
+			return []doctor.Finding{doctor.Concurrency(v.file.Concurrent, v.engine.CPUs, v.engine.Memory)}
+		}),
+		check("address pools", engine, func(context.Context) []doctor.Finding { return doctor.Pools(v.settings.Network, v.facts.Used) }),
+		check("room", engine, func(context.Context) []doctor.Finding {
+			return doctor.Room(v.settings.Admission, v.d.Room(v.engine.DataRoot), v.engine.DataRoot)
+		}),
+		check("leftovers", engine, one(v.checkLeftovers)),
+		check("images", []string{"engine", "runner"}, v.checkImages),
+		check("mirror", engine, one(v.checkMirror)),
+		check("privilege", []string{"engine", "runner", "images", "address pools"}, one(v.checkPrivilege)),
+		check("sandbox", []string{"privilege"}, one(v.checkSandbox)),
+		check("helper", []string{"sandbox"}, pure(func() doctor.Finding {
+			return doctor.Helper(v.plan.Helper.Image.Name, v.trial.Tool, v.trial.HasTool, v.version)
+		})),
+		check("firewall", []string{"sandbox"}, pure(func() doctor.Finding { return doctor.Firewall(v.trial.Reach) })),
+	}
+	for i := range list {
+		switch list[i].Name {
+		case "privilege", "sandbox": // which may have to fetch images
+			list[i].Bound = 20 * time.Minute
+		}
+	}
+	return list
 }
 
-func (doc *doctor) say(check string, l level, text, hint string) {
-	doc.found = append(doc.found, finding{check, l, text, hint})
-}
-
-// fail makes a finding of an error.
-func (doc *doctor) fail(check string, err error) {
-	text, _, _ := strings.Cut(err.Error(), "\nhint: ")
-	doc.say(check, failed, strings.ReplaceAll(strings.TrimSpace(text), "\n", "; "), fault.HintOf(err))
-}
-
-func (doc *doctor) checkSettings() bool {
-	s, err := config.Load(doc.c.settingsFile)
+func (v *visit) checkSettings() doctor.Finding {
+	s, err := config.Load(v.c.settingsFile)
 	if err != nil {
-		doc.fail("settings", err)
-		return false
+		return doctor.Of("settings", doctor.Error, err)
 	}
-	doc.settings = s
-	doc.say("settings", fine, "no fault in them", "")
-	return true
+	v.settings = s
+	if v.c.settingsFile == "" {
+		if _, err := os.Stat(config.DefaultPath); err != nil {
+			return doctor.Fine("settings", "the defaults: there is no %s", config.DefaultPath)
+		}
+	}
+	return doctor.Fine("settings", "no fault in them")
 }
 
-func (doc *doctor) checkEngine(ctx context.Context) bool {
-	d, err := driver.Open(doc.settings.Engine.Host)
-	if err != nil {
-		doc.fail("engine", err)
-		return false
+// checkRunner finds the Runner's version, which chooses the helper's image.
+func (v *visit) checkRunner(ctx context.Context) doctor.Finding {
+	if v.version != "" {
+		return doctor.Fine("runner", "gitlab-runner %s, as was said", v.version)
 	}
-	doc.d = d
-	e, err := d.Engine(ctx)
-	if err != nil {
-		doc.fail("engine", err)
-		return false
-	}
-	doc.say("engine", fine, fmt.Sprintf("docker %s, storage driver %s, cgroup v%s", e.Version, e.StorageDriver, e.CgroupVersion), "")
-	if e.StorageDriver == "vfs" {
-		doc.say("storage driver", doubt, "vfs copies every layer: slow, and it fills the disk", "use a filesystem that overlay2 works on for the engine's data root")
-	}
-	return true
-}
-
-func (doc *doctor) checkRoom(ctx context.Context) {
-	facts, err := doc.d.Facts(ctx)
-	if err == nil {
-		err = doc.d.HasRoom(ctx, doc.settings.Admission, facts.DataRoot)
-	}
-	if err != nil {
-		doc.fail("room for a job", err)
-		return
-	}
-	doc.say("room for a job", fine, "disk and memory are free", "")
-}
-
-func (doc *doctor) checkLeftovers(ctx context.Context) {
-	verdicts, err := doc.d.Sweep(ctx, time.Now(), PrepareBound(doc.settings), true)
-	if err != nil {
-		doc.fail("leftovers", err)
-		return
-	}
-	n := map[driver.Fate]int{}
-	for _, v := range verdicts {
-		n[v.Fate]++
-	}
+	version, err := runnerVersion(ctx, v.settings.Helper.RunnerBinary)
 	switch {
-	case n[driver.Unclear] > 0:
-		doc.say("leftovers", doubt, fmt.Sprintf("%d sandboxes that cannot be judged", n[driver.Unclear]), "gitlab-dind-executor gc --verbose names them; remove them by hand when no job has them")
-	case n[driver.Swept] > 0:
-		doc.say("leftovers", doubt, fmt.Sprintf("%d sandboxes that no living job owns", n[driver.Swept]), "gitlab-dind-executor gc removes them, and so does the next job")
-	default:
-		doc.say("leftovers", fine, "none", "")
+	case err != nil && strings.Contains(v.settings.Helper.Image, "{version}"):
+		return doctor.Of("runner", doctor.Error, err)
+	case err != nil:
+		return doctor.Fine("runner", "the version of gitlab-runner is not known here, and helper.image does not ask for it")
+	case version == "":
+		return doctor.Fine("runner", "gitlab-runner of a development version")
+	}
+	v.version = version
+	return doctor.Fine("runner", "gitlab-runner %s", version)
+}
+
+func (v *visit) checkHooks(context.Context) []doctor.Finding {
+	f, err := runnerconfig.Read(v.runnerConfig, v.c.env["HOME"])
+	if err != nil {
+		level := doctor.Error
+		if errors.Is(err, runnerconfig.ErrNone) || errors.Is(err, os.ErrPermission) {
+			level = doctor.Warning
+		}
+		return []doctor.Finding{doctor.Of("hooks", level, err)}
+	}
+	v.file = f
+	self, err := os.Executable()
+	if err != nil {
+		return []doctor.Finding{doctor.Of("hooks", doctor.Warning, err)}
+	}
+	needs := runnerNeeds(v.settings, v.c.settingsFile)
+	return doctor.Hooks(f, needs, func(path string) runnerconfig.Executable { return runnerconfig.Look(path, self) })
+}
+
+// runnerNeeds is what settings ask of the Runner's config.toml.
+func runnerNeeds(s config.Settings, file string) runnerconfig.Needs {
+	return runnerconfig.Needs{Prepare: PrepareBound(s), Cleanup: s.Cleanup.Timeout.Std(), Settings: file}
+}
+
+func (v *visit) checkEngine(ctx context.Context) doctor.Finding {
+	d, err := driver.Open(v.settings.Engine.Host)
+	if err != nil {
+		return doctor.Of("engine", doctor.Error, err)
+	}
+	v.d = d
+	if v.engine, err = d.Engine(ctx); err != nil {
+		return doctor.Of("engine", doctor.Error, err)
+	}
+	if v.facts, err = d.Facts(ctx); err != nil {
+		return doctor.Of("engine", doctor.Error, err)
+	}
+	return doctor.Engine(v.engine)
+}
+
+func (v *visit) checkLeftovers(ctx context.Context) doctor.Finding {
+	verdicts, err := v.d.Sweep(ctx, time.Now(), PrepareBound(v.settings), true)
+	if err != nil {
+		return doctor.Of("leftovers", doctor.Error, err)
+	}
+	return doctor.Leftovers(verdicts)
+}
+
+// checkMirror looks after the mirror that is there, and makes none. Jobs do
+// without one that is dead, so that is no error.
+func (v *visit) checkMirror(ctx context.Context) doctor.Finding {
+	if !v.settings.Mirror.Enabled {
+		return doctor.Fine("mirror", "not enabled")
+	}
+	m, err := mirrorPlan(v.settings)
+	if err != nil {
+		return doctor.Of("mirror", doctor.Warning, err)
+	}
+	access, err := v.d.MirrorHealth(ctx, m)
+	switch {
+	case errors.Is(err, driver.ErrNoMirror):
+		return doctor.Fine("mirror", "of %s is not there yet: the next job makes it", m.Remote)
+	case err != nil:
+		f := doctor.Of("mirror", doctor.Warning, err)
+		f.Text = "jobs do without " + m.Name + " of " + m.Remote + ": " + f.Text
+		return f
+	}
+	return doctor.Fine("mirror", "%s of %s answers at %s", m.Name, m.Remote, access.URL)
+}
+
+// checkPrivilege tries the rights that sidecars may have, the settings' own and
+// those of the other modes that need nothing installed.
+func (v *visit) checkPrivilege(ctx context.Context) doctor.Finding {
+	s := v.settings
+	s.Cache.Layers = config.LayersOff // those are a project's
+	s.Mirror.Enabled = false          // nobody is to make one
+	p, err := v.c.defaultPlan(ctx, v.d, s, v.version)
+	if err != nil {
+		return doctor.Of("sandbox", doctor.Error, err)
+	}
+	v.login(&p.Sidecar.Image)
+	v.login(&p.Helper.Image)
+	v.plan = p
+	if err := v.d.EnsureImage(ctx, p, p.Sidecar.Image); err != nil {
+		return doctor.Of("images", doctor.Error, ofAdmin(err))
+	}
+	var grants []doctor.Grant
+	for _, mode := range config.Privileges {
+		if mode == config.PrivilegeRuntime && s.Sidecar.Privilege != mode {
+			continue // there are as many as there are runtimes
+		}
+		grants = append(grants, doctor.Grant{Privilege: mode, Err: v.d.Grants(ctx, p.WithPrivilege(mode, s.Sidecar.Runtime))})
+	}
+	return doctor.Privileges(s.Sidecar.Privilege, v.engine, s, grants)
+}
+
+// login gives an image the credentials that the Runner's user has for it.
+func (v *visit) login(ref *plan.ImageRef) {
+	if r, err := plan.PrepullRef(ref.Name, v.creds); err == nil {
+		ref.Auth = r.Auth
 	}
 }
 
 // checkSandbox makes a sandbox and looks at it from within.
-func (doc *doctor) checkSandbox(ctx context.Context) {
-	s := doc.settings
-	s.Cache.Layers = config.LayersOff // those are a project's
-	p, err := doc.c.defaultPlan(ctx, doc.d, s, doc.version)
-	if err != nil {
-		doc.fail("sandbox", err)
-		return
+func (v *visit) checkSandbox(ctx context.Context) doctor.Finding {
+	var err error
+	if v.trial, err = v.d.Try(ctx, v.plan); err != nil {
+		return doctor.Of("sandbox", doctor.Error, err)
 	}
-	t, err := doc.d.Try(ctx, p)
-	if err != nil {
-		doc.fail("sandbox", err)
-		return
-	}
-	doc.say("sandbox", fine, fmt.Sprintf("%s (%s) up in %.1f s, a build in %.1f s", strings.TrimSpace("docker "+t.Docker), s.Sidecar.Privilege, t.Boot.Seconds(), t.Build.Seconds()), "")
-	switch t.Reach {
-	case driver.ReachOpen:
-		doc.say("firewall", doubt, "jobs reach this host's own services", "docs/security.md has rules for the engine's firewall that keep them away")
-	case driver.ReachClosed:
-		doc.say("firewall", fine, "jobs do not reach this host's own services", "")
-	default:
-		doc.say("firewall", doubt, "whether jobs reach this host's own services cannot be told from here", "run this on the host of the engine, not in a container, with a helper image that has bash or nc")
-	}
-}
-
-func (doc *doctor) print(asJSON bool) error {
-	if asJSON {
-		e := json.NewEncoder(doc.c.stdout)
-		e.SetIndent("", "  ")
-		return e.Encode(doc.found)
-	}
-	for _, f := range doc.found {
-		fmt.Fprintf(doc.c.stdout, "%-8s %s: %s\n", f.Level, f.Check, f.Text)
-		if f.Hint != "" {
-			fmt.Fprintf(doc.c.stdout, "%-8s hint: %s\n", "", f.Hint)
-		}
-	}
-	return nil
-}
-
-// verdict is the worst finding.
-func (doc *doctor) verdict() error {
-	worst := fine
-	for _, f := range doc.found {
-		if f.Level == failed || f.Level == doubt && worst == fine {
-			worst = f.Level
-		}
-	}
-	if worst == fine {
-		return nil
-	}
-	return ailing{worst}
+	return doctor.Sandbox(v.trial, v.settings.Sidecar.Privilege)
 }
 
 // codeOf is doctor's exit code for an error, or 0 if it is none of doctor's.
 func codeOf(err error) int {
 	var a ailing
+	var e exited
 	switch {
+	case errors.As(err, &e):
+		return e.code
 	case !errors.As(err, &a):
 		return 0
-	case a.worst == failed:
+	case a.worst == doctor.Error:
 		return codeFailed
 	}
 	return codeDoubt

@@ -202,10 +202,9 @@ func registryCAs(s config.Settings) (map[string][]byte, error) {
 		if r.CAFile == "" {
 			continue
 		}
-		pem, err := os.ReadFile(r.CAFile)
+		pem, err := readCA(host, r.CAFile)
 		if err != nil {
-			return nil, fault.System(fmt.Errorf("the CA of registry %s: %w", host, err),
-				"name a PEM file that the Runner's user can read in the settings")
+			return nil, err
 		}
 		cas[host] = pem
 	}
@@ -238,6 +237,9 @@ func (c *call) cleanupHook(ctx context.Context, _ []string) error {
 	}
 	if err := keepBundle(ctx, d, settings.Bundles, p, c.env, time.Now()); err != nil {
 		c.log.warn("nothing is kept of the failed job: " + err.Error())
+	}
+	if err := keepFailed(ctx, d, settings.Cleanup, p, c.env, time.Now()); err != nil {
+		c.log.warn("the failed job's sandbox is not kept: " + err.Error())
 	}
 	rest, err := d.CleanupPatiently(ctx, p.key())
 	if caches := err == nil && cachesDue(settings, c.env, time.Now()); rest || caches {

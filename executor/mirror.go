@@ -35,9 +35,8 @@ func mirrorPlan(s config.Settings) (plan.Mirror, error) {
 	var ca []byte
 	if f := s.Registry[plan.MirrorRemote(s)].CAFile; f != "" {
 		var err error
-		if ca, err = os.ReadFile(f); err != nil {
-			return plan.Mirror{}, fault.System(fmt.Errorf("the CA of registry %s: %w", plan.MirrorRemote(s), err),
-				"name a PEM file that the Runner's user can read in the settings")
+		if ca, err = readCA(plan.MirrorRemote(s), f); err != nil {
+			return plan.Mirror{}, err
 		}
 	}
 	return plan.BuildMirror(s, password, ca), nil

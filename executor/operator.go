@@ -12,6 +12,7 @@ import (
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
 )
 
 // gcBound keeps one gc from lasting until the next comes.
@@ -19,7 +20,7 @@ const gcBound = 10 * time.Minute
 
 // gcCommand sweeps up what no living job owns.
 func (c *call) gcCommand() *cobra.Command {
-	var dryRun, verbose, caches bool
+	var dryRun, verbose, caches, kept bool
 	var olderThan time.Duration
 	var maxSize string
 	cmd := &cobra.Command{
@@ -35,7 +36,7 @@ func (c *call) gcCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			age, size := cmd.Flags().Changed("older-than"), cmd.Flags().Changed("max-size")
 			if (age || size) && !caches {
-				return errors.New("--older-than and --max-size are about --caches")
+				return fault.System(errors.New("--older-than and --max-size are about --caches"), "add --caches")
 			}
 			c.recorded = c.recorded && !dryRun
 			settings, d, err := c.open()
@@ -64,6 +65,10 @@ func (c *call) gcCommand() *cobra.Command {
 					fmt.Fprintf(c.stdout, "%s sandbox %s (%d objects): %s\n", verb, v.Sandbox, v.Objects, v.Reason)
 				}
 			}
+			if kept {
+				n, keptErr := c.gcKept(ctx, d, dryRun, verb)
+				found, err = found+n, errors.Join(err, keptErr)
+			}
 			mirrors, mirrorErr := c.gcMirrors(ctx, d, settings, dryRun)
 			found, err = found+mirrors, errors.Join(err, mirrorErr)
 			if caches {
@@ -87,9 +92,19 @@ func (c *call) gcCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only say what would be removed")
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "also say what is left and why")
 	cmd.Flags().BoolVar(&caches, "caches", false, "remove caches and layers beyond the settings' bounds, too")
+	cmd.Flags().BoolVar(&kept, "kept", false, "remove sandboxes of failed jobs that cleanup.keep_failed keeps, too")
 	cmd.Flags().DurationVar(&olderThan, "older-than", 0, "with --caches: those unused for this `DURATION`, instead of cache.max_age; 0s for all")
 	cmd.Flags().StringVar(&maxSize, "max-size", "", "with --caches: leave this `SIZE`, instead of cache.max_size")
 	return cmd
+}
+
+// gcKept removes the sandboxes that are kept of failed jobs.
+func (c *call) gcKept(ctx context.Context, d *driver.Driver, dryRun bool, verb string) (int, error) {
+	verdicts, err := d.EndKept(ctx, time.Now(), dryRun)
+	for _, v := range verdicts {
+		fmt.Fprintf(c.stdout, "%s sandbox %s (%d objects): %s\n", verb, v.Sandbox, v.Objects, v.Reason)
+	}
+	return len(verdicts), err
 }
 
 // unusedFor are settings by which all goes that was unused for so long.

@@ -20,22 +20,17 @@ import (
 // envBehind tells a process behind a job whose it is.
 const envBehind = "GITLAB_DIND_EXECUTOR_BEHIND"
 
-var (
-	hooks = []string{"config", "prepare", "run", "cleanup"}
-	// recordedCommands change something; those that only tell are left out.
-	recordedCommands = []string{"start", "gc", "pool fill", "pool drain", "mirror start", "mirror remove", "prepull"}
-	// jobStatuses are GitLab's words for how a job ends. The variable is the
-	// pipeline's to set, so nothing else is taken from it.
-	jobStatuses = []string{"success", "failed", "canceled"}
-)
+// jobStatuses are GitLab's words for how a job ends. The variable is the
+// pipeline's to set, so nothing else is taken from it.
+var jobStatuses = []string{telemetry.Success, telemetry.Failed, telemetry.Canceled}
 
 // begin notes which command is called, for the operator's log.
 func (c *call) begin(cmd *cobra.Command) {
 	_, name, _ := strings.Cut(cmd.CommandPath(), " ")
 	switch {
-	case slices.Contains(hooks, name):
+	case slices.Contains(telemetry.Hooks, name):
 		c.record.Hook = name
-	case slices.Contains(recordedCommands, name):
+	case slices.Contains(telemetry.Commands, name):
 		c.record.Command = name
 	default:
 		return

@@ -39,7 +39,9 @@ func (c *call) runHook(ctx context.Context, args []string) error {
 	if err := d.Await(ctx, c.log.say); err != nil {
 		return err
 	}
-	return c.runStage(ctx, d, p.key(), args[1], script, settings.Sidecar.ReadyTimeout.Std())
+	err = c.runStage(ctx, d, p.key(), args[1], script, settings.Sidecar.ReadyTimeout.Std())
+	c.tellKept(settings.Cleanup, p, args[1], err)
+	return err
 }
 
 // runStage runs a stage's script where it belongs. After a failure it says why,

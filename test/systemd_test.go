@@ -31,6 +31,7 @@ func TestSystemdUnits(t *testing.T) {
 		"gitlab-dind-executor-pool@.service":   "\nStandardInput=socket\n",
 		"gitlab-dind-executor-pool.socket":     "\nAccept=yes\n",
 		"gitlab-dind-executor-prepull.service": "\nExecStart=/usr/local/bin/gitlab-dind-executor prepull\n",
+		"gitlab-dind-executor-metrics.service": "\nExecStart=/usr/local/bin/gitlab-dind-executor metrics serve\n",
 		"gitlab-dind-executor-prepull.timer":   "\nOnCalendar=*-*-* 04:00\n",
 	} {
 		b, err := os.ReadFile(filepath.Join("../scripts/systemd", name))

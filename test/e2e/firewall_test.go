@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -153,12 +154,27 @@ func TestTheFirewallRecipeKeepsSandboxesFromTheHost(t *testing.T) {
 	}
 }
 
+// runnerConfig is a Runner's config.toml that calls the hooks with a settings
+// file.
+func runnerConfig(t *testing.T, settings string) string {
+	t.Helper()
+	text := "concurrent = 1\n[[runners]]\nname = \"lab\"\ntoken = \"glrt-lab\"\nexecutor = \"custom\"\n[runners.custom]\ngraceful_kill_timeout = 60\n"
+	for _, h := range []string{"config", "prepare", "run", "cleanup"} {
+		text += fmt.Sprintf("%[1]s_exec = %[2]q\n%[1]s_args = [\"--settings\", %[3]q, %[1]q]\n", h, world.Binary, settings)
+	}
+	file := filepath.Join(t.TempDir(), "config.toml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
 // doctor runs it and returns what it says and its exit code.
 func doctor(t *testing.T, settings string) (said string, code int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, world.Binary, "--settings", settings, "doctor")
+	cmd := exec.CommandContext(ctx, world.Binary, "--settings", settings, "doctor", "--runner-config", runnerConfig(t, settings))
 	out, err := cmd.CombinedOutput()
 	if cmd.ProcessState == nil {
 		t.Fatalf("doctor: %v", err)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 )
 
 // api are the calls that the engine knows, as patterns of http.ServeMux.
@@ -24,6 +25,7 @@ func (e *Engine) api() map[string]http.HandlerFunc {
 		"GET /system/df":               e.diskUsage,
 		"GET /images/{name...}":        e.inspectImage,
 		"POST /images/create":          e.pull,
+		"GET /distribution/{name...}":  e.askRegistry,
 		"GET /containers/json":         e.listContainers,
 		"POST /containers/create":      e.createContainer,
 		"GET /containers/{id}/json":    e.inspectContainer,
@@ -55,7 +57,7 @@ func (e *Engine) version(w http.ResponseWriter, _ *http.Request) {
 // info describes a host of today.
 func (e *Engine) info(w http.ResponseWriter, _ *http.Request) {
 	reply(w, http.StatusOK, map[string]any{
-		"CgroupVersion": "2", "Driver": "overlay2", "DriverStatus": [][2]string{{"Backing Filesystem", "btrfs"}, {"Supports d_type", "true"}},
+		"SystemTime": time.Now().Format(time.RFC3339Nano), "CgroupVersion": "2", "Driver": "overlay2", "DriverStatus": [][2]string{{"Backing Filesystem", "btrfs"}, {"Supports d_type", "true"}},
 	})
 }
 

@@ -64,7 +64,7 @@ func (e *Engine) createContainer(w http.ResponseWriter, r *http.Request) {
 	case e.container(name) != nil:
 		refuse(w, http.StatusConflict, `Conflict. The container name "/`+name+`" is already in use`)
 		return
-	case network != "bridge" && !slices.ContainsFunc(e.networks, func(n *Network) bool { return n.Name == network }):
+	case network != "bridge" && network != "none" && !slices.ContainsFunc(e.networks, func(n *Network) bool { return n.Name == network }):
 		refuse(w, http.StatusNotFound, "network "+network+" not found")
 		return
 	}

@@ -1,0 +1,57 @@
+package driver
+
+import (
+	"context"
+
+	"gitlab-dind-executor/driver/plan"
+)
+
+// KeptCount is what there is of one kind of what outlives jobs.
+type KeptCount struct {
+	Count int
+	// Bytes is -1 if not all of it is known.
+	Bytes int64
+}
+
+// CountKept counts what is kept between jobs: caches, and layers. With sizes the
+// engine walks all volumes.
+func (d *Driver) CountKept(ctx context.Context, sizes bool) (caches, layers KeptCount, err error) {
+	kept, _, err := d.listKept(ctx)
+	if err == nil && sizes && len(kept) > 0 {
+		err = d.measure(ctx, kept)
+	}
+	for _, k := range kept {
+		of := &caches
+		if k.Role == plan.RoleData {
+			of = &layers
+		}
+		of.Count++
+		if k.Size < 0 || of.Bytes < 0 {
+			of.Bytes = -1
+			continue
+		}
+		of.Bytes += k.Size
+	}
+	return caches, layers, err
+}
+
+// Free is what the engine's host has free; -1 for what is not known, as of an
+// engine on another host.
+func (d *Driver) Free(ctx context.Context) (plan.Free, error) {
+	if !d.local() {
+		return plan.Free{Disk: -1, Memory: -1}, nil
+	}
+	info, err := d.api.Info(ctx)
+	if err != nil {
+		return plan.Free{}, d.explain("asking the engine", err)
+	}
+	return d.free(info.DockerRootDir), nil
+}
+
+// Answers tells whether a mirror answers, as far as that can be asked from here.
+func (d *Driver) Answers(ctx context.Context, m MirrorState) bool {
+	if m.State != "running" || m.Address == "" {
+		return false
+	}
+	return !d.local() || pingMirror(ctx, "http://"+m.Address) == nil
+}

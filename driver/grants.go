@@ -1,0 +1,96 @@
+package driver
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+)
+
+// grantBound is what a container that only tries its rights may take.
+const grantBound = 30 * time.Second
+
+// Grants tells whether engine and host let a container of the sidecar's image
+// run with the rights of the plan's sidecar: nil if they do. The image must be
+// there.
+func (d *Driver) Grants(ctx context.Context, p *plan.Plan) error {
+	img, err := d.image(ctx, p, p.Sidecar.Image)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, grantBound)
+	defer cancel()
+	p = p.In(NewSandboxID())
+	c := p.Sidecar.Container
+	c.Entrypoint, c.Command = []string{"sh", "-c", tryRights(p.Sidecar)}, nil
+	name := objectName(p.Sandbox, plan.RoleScratch)
+	spec := convert(p, c, name, labels(p.Sandbox, plan.RoleScratch), img)
+	spec.network, spec.host.NetworkMode, spec.host.Mounts = nil, "none", nil
+	spec.host.Tmpfs = map[string]string{} // or its VOLUMEs would be anonymous ones
+	for _, v := range imageVolumes(img) {
+		spec.host.Tmpfs[v] = ""
+	}
+	id, err := d.create(ctx, spec)
+	if err != nil {
+		return createFault(p.Sidecar.Container, err)
+	}
+	defer func() {
+		// A sweep takes what this leaves for an orphan.
+		_ = d.removeContainer(context.WithoutCancel(ctx), object{ref: id, name: name})
+	}()
+	exits, errs := d.wait(ctx, id, container.WaitConditionNextExit)
+	if err := d.start(p.Sidecar.Container)(ctx, id); err != nil {
+		return err
+	}
+	select {
+	case e := <-exits:
+		if e.StatusCode != 0 {
+			return fault.System(fmt.Errorf("a container with the rights of the sidecar ended with code %d%s", e.StatusCode, d.lastLog(ctx, id)),
+				"this host does not let an ordinary user make user namespaces: see docs/security.md")
+		}
+		return nil
+	case err := <-errs:
+		return d.explain("waiting for a container that tries its rights", err)
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for a container that tries its rights: %w", ctx.Err())
+	}
+}
+
+// tryRights is a command that fails where the kernel refuses what the daemon
+// needs from the start.
+func tryRights(s plan.Sidecar) string {
+	if s.Account == nil {
+		return "exit 0"
+	}
+	return "command -v unshare >/dev/null || exit 0; unshare -U true"
+}
+
+// refusedRights gives the hint for an engine that does not let the sidecar have
+// its rights, or returns nil.
+func refusedRights(c plan.Container, err error) error {
+	what := ""
+	switch {
+	case c.Role != plan.RoleSidecar:
+		return nil
+	case c.Privileged:
+		what = "a " + config.PrivilegePrivileged + " container"
+	case c.Rights.Unconfined:
+		what = "a container with the rights of the sidecar"
+	default:
+		return nil
+	}
+	text := strings.ToLower(err.Error())
+	if !errdefs.IsPermissionDenied(err) && !strings.Contains(text, "authorization denied") && !strings.Contains(text, "privileged mode is incompatible") &&
+		!strings.Contains(text, "operation not permitted") {
+		return nil
+	}
+	return fault.System(fmt.Errorf("the docker engine refuses %s: %w", what, err),
+		"allow it on this host (authorization plugins, userns-remap, a rootless engine), or choose another sidecar.privilege in the settings: docs/security.md")
+}

@@ -1,0 +1,148 @@
+package driver
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+)
+
+// failedJob puts the sandbox of a job there whose script is over.
+func failedJob(t *testing.T) (objects func() []string, d *Driver) {
+	t.Helper()
+	e, d := fakeHost(t, nil)
+	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
+	return e.Objects, d
+}
+
+func TestWhatIsKeptOutlivesCleanupAndSweepUntilItsTime(t *testing.T) {
+	objects, d := failedJob(t)
+	before := objects()
+	now := time.Now().Truncate(time.Second)
+	for range 2 { // cleanup may come twice
+		kept, err := d.Keep(t.Context(), testJob, now.Add(time.Hour))
+		if err != nil || !kept {
+			t.Fatalf("kept %t (%v)", kept, err)
+		}
+		if rest, err := d.CleanupPatiently(t.Context(), testJob); rest || err != nil {
+			t.Fatalf("rest %t (%v)", rest, err)
+		}
+	}
+	slices.Sort(before)
+	with := slices.Sorted(slices.Values(objects()))
+	if want := slices.Sorted(slices.Values(append(before, "volume dind-aaaaaaaaaaaa-kept"))); !slices.Equal(with, want) {
+		t.Fatalf("kept are %q, want %q", with, want)
+	}
+	for at, fate := range map[time.Duration]Fate{0: Spared, time.Hour - time.Second: Spared, time.Hour: Swept} {
+		verdicts, err := d.Sweep(t.Context(), now.Add(at), time.Hour, true)
+		if err != nil || len(verdicts) != 1 || verdicts[0].Fate != fate || verdicts[0].Leaked() || !strings.Contains(verdicts[0].Reason, "kept") {
+			t.Errorf("after %s: %+v (%v)", at, verdicts, err)
+		}
+	}
+	if _, err := d.Sweep(t.Context(), now.Add(time.Hour), time.Hour, false); err != nil || len(objects()) != 0 {
+		t.Errorf("left are %q (%v)", objects(), err)
+	}
+}
+
+// Another attempt at the same job begins anew.
+func TestPrepareRemovesWhatWasKeptOfItsOwnJob(t *testing.T) {
+	objects, d := failedJob(t)
+	if _, err := d.Keep(t.Context(), testJob, time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Cleanup(t.Context(), testJob); err != nil || len(objects()) != 0 {
+		t.Errorf("left are %q (%v)", objects(), err)
+	}
+}
+
+func TestThereIsNothingToKeepOfAJobThatIsGone(t *testing.T) {
+	e, d := fakeHost(t, nil)
+	if kept, err := d.Keep(t.Context(), testJob, time.Now()); kept || err != nil || len(e.Objects()) != 0 {
+		t.Errorf("kept %t (%v), there are %q", kept, err, e.Objects())
+	}
+}
+
+func TestWhatIsKeptEndsEarlyByRequestAndForRoom(t *testing.T) {
+	objects, d := failedJob(t)
+	now := time.Now()
+	if _, err := d.Keep(t.Context(), testJob, now.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	before := objects()
+	if v, err := d.EndKept(t.Context(), now, true); err != nil || len(v) != 1 || !slices.Equal(objects(), before) {
+		t.Errorf("a dry run: %+v (%v), left %q", v, err, objects())
+	}
+	if v, err := d.EndKept(t.Context(), now.Add(time.Hour), true); err != nil || len(v) != 0 {
+		t.Errorf("past its time, where the sweep tells: %+v (%v)", v, err)
+	}
+	if dropped, err := d.dropHeld(t.Context()); !dropped || err != nil || len(objects()) != 0 {
+		t.Errorf("dropped %t (%v), left %q", dropped, err, objects())
+	}
+	if dropped, err := d.dropHeld(t.Context()); dropped || err != nil {
+		t.Errorf("dropped what was not there: %t (%v)", dropped, err)
+	}
+}
+
+func TestASandboxIsFoundByWhatAnAdminHas(t *testing.T) {
+	all := []Named{
+		{Sandbox: "7aaaaaaaaaaa", Job: "gitlab.example.com/123"},
+		{Sandbox: "7abbbbbbbbbb", Job: "other.example.com/123"},
+		{Sandbox: "123ccccccccc", Job: "gitlab.example.com/7"},
+		{Sandbox: "dddddddddddd"},
+	}
+	for name, want := range map[string]string{
+		"7":                      "123ccccccccc", // a job's id comes before the beginning of a sandbox's
+		"gitlab.example.com/123": "7aaaaaaaaaaa",
+		"7ab":                    "7abbbbbbbbbb",
+		"d":                      "dddddddddddd",
+		"dddddddddddd":           "dddddddddddd",
+	} {
+		if got, err := find(all, name); err != nil || got.Sandbox != want {
+			t.Errorf("%q is %+v (%v), want %s", name, got, err, want)
+		}
+	}
+	for name, c := range map[string]struct{ line, hint string }{
+		"123": {`"123" may be any of 2 sandboxes`, "name one of them: 7aaaaaaaaaaa (job gitlab.example.com/123), 7abbbbbbbbbb (job other.example.com/123)"},
+		"7a":  {`"7a" may be any of 2 sandboxes`, "name one of them: "},
+		"":    {"no sandbox has the id", "there are: 7aaaaaaaaaaa"},
+		"12":  {"", ""},
+		"x":   {`no sandbox has the id "x", nor has its job`, "there are: 7aaaaaaaaaaa (job gitlab.example.com/123)"},
+	} {
+		_, err := find(all, name)
+		if c.line == "" {
+			if err != nil {
+				t.Errorf("%q: %v", name, err)
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), c.line) || !strings.HasPrefix(fault.HintOf(err), c.hint) {
+			t.Errorf("%q: %v, hint %q", name, err, fault.HintOf(err))
+		}
+	}
+	if _, err := find(nil, "7"); err == nil || fault.HintOf(err) != "there is none on this engine now" {
+		t.Errorf("%v, hint %q", err, fault.HintOf(err))
+	}
+}
+
+func TestAnUnclaimedSandboxHasNoJobToLookInto(t *testing.T) {
+	e, d := fakeHost(t, nil)
+	e.AddNetwork(networkName("aaaaaaaaaaaa"), labels("aaaaaaaaaaaa", plan.RoleNetwork))
+	_, err := d.Shell(t.Context(), Named{Sandbox: "aaaaaaaaaaaa"}, Part{Role: plan.RoleJob}, Terminal{})
+	if err == nil || !strings.Contains(err.Error(), "has no job container") || fault.HintOf(err) == "" {
+		t.Errorf("%v, hint %q", err, fault.HintOf(err))
+	}
+}
+
+// A job's script is not disturbed: only what is kept is started again.
+func TestAJobContainerThatDoesNotRunIsStartedOnlyWhereItIsKept(t *testing.T) {
+	e, d := fakeHost(t, nil)
+	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
+	e.Exit("dind-aaaaaaaaaaaa-job", 1)
+	_, err := d.Shell(t.Context(), Named{Sandbox: "aaaaaaaaaaaa", Job: testJob}, Part{Role: plan.RoleJob}, Terminal{})
+	if err == nil || !strings.Contains(err.Error(), "does not run") || e.Count("POST /containers/{id}/start") != 0 {
+		t.Errorf("%v after %q", err, e.Calls())
+	}
+}

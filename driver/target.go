@@ -1,0 +1,155 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/docker/docker/api/types/container"
+
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+)
+
+// Named is a sandbox by the names that an admin has for it.
+type Named struct {
+	Sandbox string
+	// Job is the job's key, instance/id; empty where there is none.
+	Job string
+	// Held says that it is kept although its job is over.
+	Held bool
+}
+
+// String is how a list names it.
+func (n Named) String() string {
+	if n.Job == "" {
+		return n.Sandbox
+	}
+	return n.Sandbox + " (job " + n.Job + ")"
+}
+
+// Named lists all sandboxes by id.
+func (d *Driver) Named(ctx context.Context) ([]Named, error) {
+	found, err := d.list(ctx, labelled(labelSandbox))
+	if err != nil {
+		return nil, err
+	}
+	var list []Named
+	for id, s := range found {
+		if id == "" || outlives(s) {
+			continue
+		}
+		n := Named{Sandbox: id}
+		if claim := claimOf(s); claim[labelJob] != noJob {
+			n.Job = claim[labelJob]
+		}
+		_, n.Held = keptUntil(s)
+		list = append(list, n)
+	}
+	slices.SortFunc(list, func(a, b Named) int { return strings.Compare(a.Sandbox, b.Sandbox) })
+	return list, nil
+}
+
+// Find returns the sandbox that a name stands for: the id of a job or its whole
+// key, else the beginning of a sandbox's id.
+func (d *Driver) Find(ctx context.Context, name string) (Named, error) {
+	all, err := d.Named(ctx)
+	if err != nil {
+		return Named{}, err
+	}
+	return find(all, name)
+}
+
+func find(all []Named, name string) (Named, error) {
+	for _, fits := range []func(Named) bool{
+		func(n Named) bool { return n.Sandbox == name || n.Job == name },
+		func(n Named) bool { return n.Job != "" && path.Base(n.Job) == name },
+		func(n Named) bool { return strings.HasPrefix(n.Sandbox, name) },
+	} {
+		var found []Named
+		for _, n := range all {
+			if name != "" && fits(n) {
+				found = append(found, n)
+			}
+		}
+		switch len(found) {
+		case 0:
+			continue
+		case 1:
+			return found[0], nil
+		}
+		return Named{}, fault.System(fmt.Errorf("%q may be any of %d sandboxes", name, len(found)), "name one of them: "+some(found))
+	}
+	hint := "there is none on this engine now"
+	if len(all) > 0 {
+		hint = "there are: " + some(all)
+	}
+	return Named{}, fault.System(fmt.Errorf("no sandbox has the id %q, nor has its job", name), hint)
+}
+
+// some names the first of a list.
+func some(list []Named) string {
+	const most = 8
+	var names []string
+	for _, n := range list[:min(most, len(list))] {
+		names = append(names, n.String())
+	}
+	if len(list) > most {
+		names = append(names, fmt.Sprintf("and %d more", len(list)-most))
+	}
+	return strings.Join(names, ", ")
+}
+
+// Part is one container of a sandbox, as an admin names it.
+type Part struct {
+	Role plan.Role
+	// Service is an alias, the image or the number of a service; empty for the
+	// only one.
+	Service string
+}
+
+// part finds a sandbox's container. The helper that has the job's cache comes
+// before the sandbox's.
+func (d *Driver) part(ctx context.Context, sandbox string, p Part) (container.InspectResponse, error) {
+	var none container.InspectResponse
+	list, err := d.api.ContainerList(ctx, container.ListOptions{
+		All: true, Filters: labelled(labelSandbox+"="+sandbox, labelRole+"="+string(p.Role)),
+	})
+	if err != nil {
+		return none, d.explain("looking for the container", err)
+	}
+	slices.SortFunc(list, func(a, b container.Summary) int {
+		if p.Role == plan.RoleHelper {
+			return strings.Compare(b.Labels[labelJob], a.Labels[labelJob])
+		}
+		return strings.Compare(strings.Join(a.Names, ""), strings.Join(b.Names, ""))
+	})
+	if len(list) == 0 {
+		return none, fault.System(fmt.Errorf("sandbox %s has no %s container", sandbox, p.Role), "gitlab-dind-executor status tells what it is at; one that waits for a job has a sidecar and a helper alone")
+	}
+	if p.Role != plan.RoleService {
+		c, err := d.inspect(ctx, list[0].ID)
+		return c, d.explain("looking at the "+string(p.Role)+" container", err)
+	}
+	var names []string
+	for i, s := range list {
+		c, err := d.inspect(ctx, s.ID)
+		if err != nil {
+			return none, d.explain("looking at a service", err)
+		}
+		aliases := serviceNames(c, sandbox)
+		if p.Service == "" && len(list) == 1 || p.Service == strconv.Itoa(i) || p.Service == s.Image || slices.Contains(aliases, p.Service) {
+			return c, nil
+		}
+		names = append(names, strings.Join(append(aliases, s.Image), " or "))
+	}
+	err = fmt.Errorf("sandbox %s has no service %q", sandbox, p.Service)
+	if p.Service == "" {
+		err = errors.New("sandbox " + sandbox + " has several services")
+	}
+	return none, fault.System(err, "name one: "+strings.Join(names, ", "))
+}

@@ -1,0 +1,134 @@
+package doctor
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"gitlab-dind-executor/fault"
+)
+
+// Level is how a check ended.
+type Level string
+
+// The levels. Skipped is a check that another's failure has kept from running.
+const (
+	OK      Level = "ok"
+	Skipped Level = "skipped"
+	Warning Level = "warning"
+	Error   Level = "error"
+)
+
+// Finding is one line.
+type Finding struct {
+	Check string `json:"check"`
+	Level Level  `json:"level"`
+	Text  string `json:"text"`
+	Hint  string `json:"hint,omitempty"`
+}
+
+// Fine finds nothing wrong.
+func Fine(check, format string, args ...any) Finding {
+	return Finding{Check: check, Level: OK, Text: fmt.Sprintf(format, args...)}
+}
+
+// Doubt is a warning.
+func Doubt(check, hint, format string, args ...any) Finding {
+	return Finding{check, Warning, fmt.Sprintf(format, args...), hint}
+}
+
+// Bad is an error.
+func Bad(check, hint, format string, args ...any) Finding {
+	return Finding{check, Error, fmt.Sprintf(format, args...), hint}
+}
+
+// Of makes a finding of an error, on one line.
+func Of(check string, level Level, err error) Finding {
+	return Finding{check, level, oneLine(err.Error()), fault.HintOf(err)}
+}
+
+func oneLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	for i, l := range lines {
+		lines[i] = strings.TrimSpace(l)
+	}
+	return strings.Join(lines, "; ")
+}
+
+// Check looks at one thing.
+type Check struct {
+	Name string
+	// Needs are checks that must not have failed.
+	Needs []string
+	// Bound is how long it may take; 0 means a short while.
+	Bound time.Duration
+	Run   func(context.Context) []Finding
+}
+
+// shortWhile bounds a check that names no bound of its own.
+const shortWhile = 45 * time.Second
+
+// Examine makes the checks in their order. What a check needs and was not well,
+// or was skipped itself, is named in its place.
+func Examine(ctx context.Context, checks []Check) []Finding {
+	var found []Finding
+	failed := map[string]string{} // why a check cannot be built upon
+	for _, c := range checks {
+		if i := slices.IndexFunc(c.Needs, func(n string) bool { return failed[n] != "" }); i >= 0 {
+			root := failed[c.Needs[i]]
+			failed[c.Name] = root
+			found = append(found, Finding{Check: c.Name, Level: Skipped, Text: "not checked, since " + root + " is not well"})
+			continue
+		}
+		for _, f := range run(ctx, c) {
+			if f.Level == Error {
+				failed[c.Name] = c.Name
+			}
+			found = append(found, f)
+		}
+	}
+	return found
+}
+
+func run(ctx context.Context, c Check) []Finding {
+	bound := c.Bound
+	if bound == 0 {
+		bound = shortWhile
+	}
+	ctx, cancel := context.WithTimeout(ctx, bound)
+	defer cancel()
+	return c.Run(ctx)
+}
+
+// Worst is the worst level among findings; nothing that was skipped is worse
+// than what has skipped it.
+func Worst(found []Finding) Level {
+	worst := OK
+	for _, f := range found {
+		if f.Level == Error || f.Level == Warning && worst == OK {
+			worst = f.Level
+		}
+	}
+	return worst
+}
+
+// Print writes a line a finding and one for its hint, or JSON.
+func Print(w io.Writer, found []Finding, asJSON bool) error {
+	if asJSON {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		e.SetEscapeHTML(false)
+		return e.Encode(found)
+	}
+	for _, f := range found {
+		fmt.Fprintf(w, "%-8s %s: %s\n", f.Level, f.Check, f.Text)
+		if f.Hint != "" {
+			fmt.Fprintf(w, "%-8s hint: %s\n", "", f.Hint)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,80 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"gitlab-dind-executor/fault"
+)
+
+func TestWhatAnotherCheckNeedsIsSkippedAndSaidSo(t *testing.T) {
+	ran := map[string]bool{}
+	check := func(name string, l Level, needs ...string) Check {
+		return Check{Name: name, Needs: needs, Run: func(context.Context) []Finding {
+			ran[name] = true
+			return []Finding{{Check: name, Level: l, Text: "seen"}}
+		}}
+	}
+	found := Examine(t.Context(), []Check{
+		check("a", OK), check("b", Error, "a"), check("c", OK, "b"), check("d", OK, "a", "c"), check("e", Warning), check("f", OK, "e"),
+	})
+	var out strings.Builder
+	if err := Print(&out, found, false); err != nil {
+		t.Fatal(err)
+	}
+	want := `ok       a: seen
+error    b: seen
+skipped  c: not checked, since b is not well
+skipped  d: not checked, since b is not well
+warning  e: seen
+ok       f: seen
+`
+	if out.String() != want {
+		t.Errorf("printed:\n%s", out.String())
+	}
+	if ran["c"] || ran["d"] || !ran["f"] {
+		t.Errorf("ran %v", ran)
+	}
+}
+
+func TestTheWorstFindingIsTheVerdict(t *testing.T) {
+	for name, c := range map[string]struct {
+		levels []Level
+		want   Level
+	}{
+		"nothing":                   {nil, OK},
+		"all well":                  {[]Level{OK, OK}, OK},
+		"a warning":                 {[]Level{OK, Warning, OK}, Warning},
+		"an error before a warning": {[]Level{Error, Warning}, Error},
+		"an error and what it cost": {[]Level{Error, Skipped}, Error},
+	} {
+		var found []Finding
+		for _, l := range c.levels {
+			found = append(found, Finding{Level: l})
+		}
+		if got := Worst(found); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}
+
+func TestAnErrorIsOneLineAndAHint(t *testing.T) {
+	got := Of("x", Error, fault.System(errors.New("first:\n  second\n  third\n"), "do this"))
+	if got != (Finding{"x", Error, "first:; second; third", "do this"}) {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestJSONSaysTheSame(t *testing.T) {
+	var out strings.Builder
+	if err := Print(&out, []Finding{Doubt("mirror", "a <hint>", "dead")}, true); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"check": "mirror"`, `"level": "warning"`, `"text": "dead"`, `"hint": "a <hint>"`} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %s in %s", want, out.String())
+		}
+	}
+}

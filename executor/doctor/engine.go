@@ -1,0 +1,156 @@
+package doctor
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/plan"
+)
+
+// Engine judges the engine itself.
+func Engine(e driver.Engine) Finding {
+	switch {
+	case e.OS != "" && e.OS != "linux":
+		return Bad("engine", "name an engine that runs Linux containers", "docker %s at %s is for %s containers", e.Version, e.Address, e.OS)
+	case e.TooOld:
+		return Bad("engine", "install a newer docker engine on this host", "docker %s at %s is too old: %s is the oldest that serves", e.Version, e.Address, driver.OldestEngine)
+	}
+	return Fine("engine", "docker %s at %s", e.Version, e.Address)
+}
+
+// Storage judges how the engine keeps images.
+func Storage(e driver.Engine) Finding {
+	switch e.StorageDriver {
+	case "vfs":
+		return Doubt("storage driver", "use a filesystem that overlay2 works on for the engine's data root", "vfs copies every layer: slow, and it fills the disk")
+	case "devicemapper", "aufs", "overlay":
+		return Doubt("storage driver", "move the engine to overlay2", "%s is what docker has given up", e.StorageDriver)
+	}
+	return Fine("storage driver", "%s", orUnknown(e.StorageDriver))
+}
+
+// Cgroups judges by what containers are limited.
+func Cgroups(e driver.Engine, s config.Settings) Finding {
+	text := "v" + e.CgroupVersion
+	if e.CgroupVersion == "" {
+		text = "of a version that the engine does not tell"
+	}
+	if e.CgroupDriver != "" {
+		text += ", by " + e.CgroupDriver
+	}
+	switch {
+	case e.CgroupDriver == "none":
+		return Doubt("cgroups", "give the engine cgroups, or every job can take all of this host", "none: [limits] have no effect")
+	case e.CgroupVersion == "1" && s.Sidecar.Privilege == config.PrivilegeRootless:
+		return Doubt("cgroups", "boot this host with cgroup v2 if jobs use docker run --memory and the like", "%s: limits inside of rootless sidecars have no effect", text)
+	}
+	return Fine("cgroups", "%s", text)
+}
+
+// What a clock may be off by: TLS of registries bears minutes, and the sandbox's
+// certificates an hour.
+const (
+	skewDoubt = 5 * time.Second
+	skewBad   = 10 * time.Minute
+)
+
+// Clock judges the clock of the engine's host beside that of this one.
+func Clock(e driver.Engine) Finding {
+	skew, way := e.Ahead, "ahead of"
+	if skew < 0 {
+		skew, way = -skew, "behind"
+	}
+	const hint = "let both hosts follow the same time server (timedatectl, chronyc tracking)"
+	switch sure := skew - e.Doubt; {
+	case e.Ahead == 0 && e.Doubt == 0:
+		return Fine("clock", "the engine does not tell its own")
+	case sure > skewBad:
+		return Bad("clock", hint, "the engine's is %s %s this host's: certificates are not valid yet, or no more", skew.Round(time.Second), way)
+	case sure > skewDoubt:
+		return Doubt("clock", hint, "the engine's is %s %s this host's", skew.Round(time.Second), way)
+	}
+	return Fine("clock", "the engine's and this host's agree")
+}
+
+// Room judges what this host has left: one finding for disk, one for memory.
+func Room(a config.Admission, free plan.Free, dataRoot string) []Finding {
+	judge := func(check, where, key string, free int64, least config.Size, hint string) Finding {
+		switch {
+		case free < 0:
+			return Fine(check, "not known: the engine is on another host, or does not tell")
+		case free < least.Bytes():
+			return Bad(check, hint, "%s are free%s, and jobs wait for %s (%s)", config.Size(free), where, least, key)
+		}
+		return Fine(check, "%s are free%s", config.Size(free), where)
+	}
+	return []Finding{
+		judge("disk", " at "+dataRoot, "admission.min_free_disk", free.Disk, a.MinFreeDisk,
+			"make room (docker system df, gitlab-dind-executor gc), or change admission in the settings"),
+		judge("memory", "", "admission.min_free_memory", free.Memory, a.MinFreeMemory,
+			"lower concurrent in the Runner's config.toml, or change admission in the settings"),
+	}
+}
+
+// Leftovers judges what a sweep would do.
+func Leftovers(verdicts []driver.Verdict) Finding {
+	n := map[driver.Fate]int{}
+	for _, v := range verdicts {
+		n[v.Fate]++
+	}
+	switch {
+	case n[driver.Unclear] > 0:
+		return Doubt("leftovers", "gitlab-dind-executor gc --verbose names them; remove them by hand when no job has them", "%d sandboxes that cannot be judged", n[driver.Unclear])
+	case n[driver.Swept] > 0:
+		return Doubt("leftovers", "gitlab-dind-executor gc removes them, and so does the next job", "%d sandboxes that no living job owns", n[driver.Swept])
+	}
+	return Fine("leftovers", "none")
+}
+
+// Grant is whether a privilege may be had: nil if so.
+type Grant struct {
+	Privilege string
+	Err       error
+}
+
+// Privileges judges which of sidecar.privilege's modes the engine and this host
+// allow. The configured one must be among them; the others are told.
+func Privileges(configured string, e driver.Engine, s config.Settings, grants []Grant) Finding {
+	const check = "privilege"
+	if configured == config.PrivilegeRuntime && !slices.Contains(e.Runtimes, s.Sidecar.Runtime) {
+		return Bad(check, `install it and name it under "runtimes" in the engine's daemon.json, or change sidecar.runtime`,
+			"the engine has no runtime %q; it has %s", s.Sidecar.Runtime, strings.Join(e.Runtimes, ", "))
+	}
+	var others, refused []string
+	for _, g := range grants {
+		switch {
+		case g.Privilege == configured && g.Err != nil:
+			f := Of(check, Error, g.Err)
+			f.Text = fmt.Sprintf("%s, which the settings want, is refused: %s", configured, f.Text)
+			return f
+		case g.Privilege == configured:
+		case g.Err != nil:
+			refused = append(refused, g.Privilege)
+		default:
+			others = append(others, g.Privilege)
+		}
+	}
+	text := configured + " is allowed"
+	if len(others) > 0 {
+		text += "; so would be " + strings.Join(others, ", ")
+	}
+	if len(refused) > 0 {
+		text += "; not " + strings.Join(refused, ", ")
+	}
+	return Fine(check, "%s", text)
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return "not known"
+	}
+	return s
+}

@@ -1,0 +1,224 @@
+package doctor
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+)
+
+// sees compares a finding with a level and parts of its text and hint.
+func sees(t *testing.T, got Finding, level Level, text, hint string) {
+	t.Helper()
+	if got.Level != level || !strings.Contains(got.Text, text) || !strings.Contains(got.Hint, hint) {
+		t.Errorf("%s %s: %s (hint: %s), want %s, %q and %q", got.Level, got.Check, got.Text, got.Hint, level, text, hint)
+	}
+	if (got.Hint == "") == (got.Level == Warning || got.Level == Error) {
+		t.Errorf("%s %s: a hint goes with what is not well, and with that alone: %q", got.Level, got.Text, got.Hint)
+	}
+	if strings.Contains(got.Text+got.Hint, "\n") {
+		t.Errorf("more than a line: %q", got)
+	}
+}
+
+func TestJudgingAnEngine(t *testing.T) {
+	rootless := config.Default()
+	rootless.Sidecar.Privilege = config.PrivilegeRootless
+	for name, c := range map[string]struct {
+		got        Finding
+		level      Level
+		text, hint string
+	}{
+		"of today":       {Engine(driver.Engine{Version: "28.1.1", OS: "linux", Address: "unix:///x"}), OK, "docker 28.1.1 at unix:///x", ""},
+		"too old":        {Engine(driver.Engine{Version: "19.03.15", OS: "linux", TooOld: true}), Error, "docker 19.03.15 at  is too old: 20.10 is the oldest", "install a newer"},
+		"Windows":        {Engine(driver.Engine{Version: "28.1.1", OS: "windows"}), Error, "for windows containers", "Linux"},
+		"overlay2":       {Storage(driver.Engine{StorageDriver: "overlay2"}), OK, "overlay2", ""},
+		"vfs":            {Storage(driver.Engine{StorageDriver: "vfs"}), Warning, "copies every layer", "overlay2"},
+		"given up":       {Storage(driver.Engine{StorageDriver: "aufs"}), Warning, "aufs", "overlay2"},
+		"cgroup v2":      {Cgroups(driver.Engine{CgroupVersion: "2", CgroupDriver: "systemd"}, config.Default()), OK, "v2, by systemd", ""},
+		"no cgroups":     {Cgroups(driver.Engine{CgroupVersion: "2", CgroupDriver: "none"}, config.Default()), Warning, "no effect", "cgroups"},
+		"rootless on v1": {Cgroups(driver.Engine{CgroupVersion: "1"}, rootless), Warning, "no effect", "cgroup v2"},
+	} {
+		t.Run(name, func(t *testing.T) { sees(t, c.got, c.level, c.text, c.hint) })
+	}
+}
+
+func TestJudgingClocks(t *testing.T) {
+	for name, c := range map[string]struct {
+		ahead, doubt time.Duration
+		level        Level
+		text         string
+	}{
+		"equal":                         {time.Millisecond, time.Millisecond, OK, "agree"},
+		"not told":                      {0, 0, OK, "does not tell"},
+		"ahead":                         {time.Minute, time.Millisecond, Warning, "1m0s ahead of"},
+		"behind":                        {-time.Minute, time.Millisecond, Warning, "1m0s behind"},
+		"within what a slow answer may": {8 * time.Second, 4 * time.Second, OK, "agree"},
+		"far off":                       {-time.Hour, time.Millisecond, Error, "1h0m0s behind"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			hint := ""
+			if c.level != OK {
+				hint = "time server"
+			}
+			sees(t, Clock(driver.Engine{Ahead: c.ahead, Doubt: c.doubt}), c.level, c.text, hint)
+		})
+	}
+}
+
+func TestJudgingRoom(t *testing.T) {
+	a := config.Admission{MinFreeDisk: 2 << 30, MinFreeMemory: 512 << 20}
+	for name, c := range map[string]struct {
+		free         plan.Free
+		disk, memory Level
+	}{
+		"enough":       {plan.Free{Disk: 3 << 30, Memory: 1 << 30}, OK, OK},
+		"a full disk":  {plan.Free{Disk: 1 << 30, Memory: 1 << 30}, Error, OK},
+		"memory short": {plan.Free{Disk: 3 << 30, Memory: 1 << 20}, OK, Error},
+		"not known":    {plan.Free{Disk: -1, Memory: -1}, OK, OK},
+	} {
+		t.Run(name, func(t *testing.T) {
+			found := Room(a, c.free, "/var/lib/docker")
+			if found[0].Level != c.disk || found[1].Level != c.memory {
+				t.Errorf("%+v", found)
+			}
+		})
+	}
+	sees(t, Room(a, plan.Free{Disk: 1 << 30, Memory: -1}, "/var/lib/docker")[0], Error, "1 GB are free at /var/lib/docker, and jobs wait for 2 GB", "gitlab-dind-executor gc")
+}
+
+func TestJudgingAddressPools(t *testing.T) {
+	n := config.Default().Network
+	prefixes := func(list ...string) (p []netip.Prefix) {
+		for _, s := range list {
+			p = append(p, netip.MustParsePrefix(s))
+		}
+		return p
+	}
+	var all, nearly []netip.Prefix
+	for i := range 1024 {
+		all = append(all, plan.Subnet(n.Pool, 26, i))
+	}
+	nearly = all[:1020]
+	for name, c := range map[string]struct {
+		used        []netip.Prefix
+		pool, inner Level
+		poolText    string
+		innerText   string
+	}{
+		"nothing used":          {nil, OK, OK, "1024 of 1024", "10.232.0.0/16 is free"},
+		"some sandboxes":        {all[:3], OK, OK, "1021 of 1024", "is free"},
+		"nearly all":            {nearly, Warning, OK, "4 of 1024", "is free"},
+		"all":                   {all, Error, OK, "all 1024 are in use", "is free"},
+		"a VPN over everything": {prefixes("10.0.0.0/8"), Error, OK, "use 10.0.0.0/8", "172.29.0.0/16 is free"},
+		"a network in the pool": {prefixes("10.231.4.0/24"), Warning, OK, "overlaps 10.231.4.0/24", "is free"},
+		"no inner pool":         {prefixes("10.232.1.0/24", "172.16.0.0/12", "192.168.0.0/16"), OK, Error, "1024", "10.232.0.0/16 by 10.232.1.0/24; 172.29.0.0/16 by 172.16.0.0/12"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			found := Pools(n, c.used)
+			sees(t, found[0], c.pool, c.poolText, "")
+			sees(t, found[1], c.inner, c.innerText, "")
+		})
+	}
+}
+
+func TestJudgingPrivileges(t *testing.T) {
+	no := fault.System(errors.New("the docker engine refuses a privileged container: authorization denied"), "allow it")
+	grants := func(privileged, reduced, rootless error) []Grant {
+		return []Grant{{"privileged", privileged}, {"reduced", reduced}, {"rootless", rootless}}
+	}
+	sysbox := config.Default()
+	sysbox.Sidecar.Privilege, sysbox.Sidecar.Runtime = "runtime", "sysbox-runc"
+	for name, c := range map[string]struct {
+		configured string
+		s          config.Settings
+		grants     []Grant
+		level      Level
+		text, hint string
+	}{
+		"all":                      {"privileged", config.Default(), grants(nil, nil, nil), OK, "privileged is allowed; so would be reduced, rootless", ""},
+		"only what is wanted":      {"privileged", config.Default(), grants(nil, no, no), OK, "privileged is allowed; not reduced, rootless", ""},
+		"not what is wanted":       {"privileged", config.Default(), grants(no, nil, nil), Error, "privileged, which the settings want, is refused: the docker engine refuses", "allow it"},
+		"a runtime that it lacks":  {"runtime", sysbox, grants(nil, nil, nil), Error, `no runtime "sysbox-runc"; it has runc`, "daemon.json"},
+		"another mode that it has": {"rootless", config.Default(), grants(no, nil, nil), OK, "rootless is allowed; so would be reduced; not privileged", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sees(t, Privileges(c.configured, driver.Engine{Runtimes: []string{"runc"}}, c.s, c.grants), c.level, c.text, c.hint)
+		})
+	}
+}
+
+func TestJudgingImages(t *testing.T) {
+	no := fault.Job(errors.New("pulling image x/y:1: manifest unknown"), "check the image's name and tag")
+	for name, c := range map[string]struct {
+		seen       ImageSeen
+		level      Level
+		text, hint string
+	}{
+		"here":                              {ImageSeen{There: true}, OK, "x/y:1 is here", ""},
+		"to be had":                         {ImageSeen{}, OK, "its registry gives it", ""},
+		"needed and not to be had":          {ImageSeen{Needed: true, PullErr: no}, Error, "x/y:1 cannot be pulled: manifest unknown", "name and tag"},
+		"not to be had, and a mirror's":     {ImageSeen{PullErr: no}, Warning, "cannot be pulled", "name and tag"},
+		"here, but always pulled in vain":   {ImageSeen{There: true, Needed: true, Pulls: true, PullErr: no}, Warning, "cannot be pulled", "name and tag"},
+		"not here and never pulled":         {ImageSeen{Needed: true, Never: true}, Error, "pull.policy is never", "prepull"},
+		"an engine that does not tell":      {ImageSeen{Err: fault.System(errors.New("gone"), "start it")}, Error, "gone", "start it"},
+		"here and to be had, always pulled": {ImageSeen{There: true, Pulls: true}, OK, "its registry gives it", ""},
+	} {
+		t.Run(name, func(t *testing.T) { sees(t, Image("x/y:1", c.seen), c.level, c.text, c.hint) })
+	}
+}
+
+func TestJudgingRegistries(t *testing.T) {
+	for name, c := range map[string]struct {
+		err        error
+		level      Level
+		text, hint string
+	}{
+		"right":         {nil, OK, "r:5000 has a certificate by the CA of /ca.pem", ""},
+		"a wrong CA":    {fmt.Errorf("tls: %w", x509.UnknownAuthorityError{}), Error, "signed by a CA that /ca.pem does not hold", "openssl s_client -showcerts -connect r:5000"},
+		"another name":  {x509.HostnameError{Certificate: &x509.Certificate{}, Host: "r"}, Error, "the certificate of r:5000", "another certificate"},
+		"out of reach":  {errors.New("connection refused"), Warning, "cannot be asked for its certificate: connection refused", "by a proxy"},
+		"a certificate": {x509.CertificateInvalidError{Reason: x509.Expired}, Error, "the certificate of r:5000", "another certificate"},
+	} {
+		t.Run(name, func(t *testing.T) { sees(t, Registry("r:5000", "/ca.pem", c.err), c.level, c.text, c.hint) })
+	}
+}
+
+func TestJudgingTheHelper(t *testing.T) {
+	for name, c := range map[string]struct {
+		tool, runner string
+		there        bool
+		level        Level
+		text         string
+	}{
+		"the Runner's":         {"18.6.6", "18.6.6", true, OK, "18.6.6 for a Runner of 18.6.6"},
+		"another patch":        {"18.6.1", "18.6.6", true, OK, "18.6.1"},
+		"older":                {"16.0.0", "18.6.6", true, Warning, "has gitlab-runner 16.0.0, the runner is 18.6.6"},
+		"none":                 {"", "18.6.6", false, Warning, "has no gitlab-runner"},
+		"an unknown Runner":    {"18.6.6", "", true, OK, "not known here"},
+		"one that tells none":  {"", "18.6.6", true, OK, "not known for a Runner of 18.6.6"},
+		"development versions": {"18.7.0~pre", "18.7.0", true, OK, "18.7.0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			hint := ""
+			if c.level != OK {
+				hint = "helper.image"
+			}
+			sees(t, Helper("img", c.tool, c.there, c.runner), c.level, c.text, hint)
+		})
+	}
+}
+
+func TestJudgingConcurrency(t *testing.T) {
+	sees(t, Concurrency(4, 4, 16<<30), OK, "4 at once", "")
+	sees(t, Concurrency(0, 4, 16<<30), OK, "1 at once", "")
+	sees(t, Concurrency(50, 4, 16<<30), Warning, "50 at once, on 4 cores", "concurrent = 4")
+}

@@ -1,0 +1,123 @@
+package executor
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/executor/doctor"
+	"gitlab-dind-executor/fault"
+)
+
+// checkImages looks for the images that the settings name: on the engine, or
+// else, and where they are pulled every time, at their registries, with the
+// credentials of the user that this runs as.
+func (v *visit) checkImages(ctx context.Context) []doctor.Finding {
+	names := plan.Prepull(v.settings, v.version, v.facts.Arch)
+	var found []doctor.Finding
+	v.creds = credentials(ctx, &payload{}, v.c.env.without(authVariable), plan.Hosts(names), nil, func(text string) {
+		found = append(found, doctor.Doubt("credentials", "mend the docker configuration of the user that the Runner runs as", "%s", text))
+	})
+	// What only some jobs need is no error.
+	needed := plan.Prepull(config.Settings{Sidecar: v.settings.Sidecar, Job: v.settings.Job, Helper: v.settings.Helper}, v.version, v.facts.Arch)
+	for _, name := range names {
+		there, err := v.d.HasImage(ctx, name)
+		var pullErr error
+		pulls := v.settings.Pull.Policy[0] == config.PullAlways
+		if err == nil && (!there || pulls) {
+			pullErr = v.atRegistry(ctx, name)
+		}
+		found = append(found, doctor.Image(name, doctor.ImageSeen{
+			There: there, Needed: slices.Contains(needed, name), Pulls: pulls, Err: err, PullErr: pullErr,
+			Never: !slices.ContainsFunc(v.settings.Pull.Policy, func(p string) bool { return p != config.PullNever }),
+		}))
+	}
+	return found
+}
+
+func (v *visit) atRegistry(ctx context.Context, name string) error {
+	ref, err := plan.PrepullRef(name, v.creds)
+	if err != nil {
+		return err
+	}
+	return ofAdmin(v.d.AskRegistry(ctx, ref))
+}
+
+// registryDial bounds one look at a registry's certificate.
+const registryDial = 5 * time.Second
+
+// checkRegistries looks whether the CAs of the settings are those that have
+// signed the registries' certificates.
+func (v *visit) checkRegistries(ctx context.Context) []doctor.Finding {
+	var found []doctor.Finding
+	for _, host := range slices.Sorted(maps.Keys(v.settings.Registry)) {
+		r := v.settings.Registry[host]
+		switch {
+		case r.CAFile == "":
+		case r.Insecure:
+			found = append(found, doctor.Fine("registries", "%s is used without a look at its certificate", host))
+		default:
+			pem, err := readCA(host, r.CAFile)
+			if err != nil {
+				found = append(found, doctor.Of("registries", doctor.Error, err))
+				continue
+			}
+			found = append(found, doctor.Registry(host, r.CAFile, shake(ctx, host, v.settings.Network.ExtraHosts, pem)))
+		}
+	}
+	if len(found) == 0 {
+		found = append(found, doctor.Fine("registries", "none with a CA of its own"))
+	}
+	return found
+}
+
+// shake does a TLS handshake with a registry, as a docker daemon would that has
+// this CA besides those that everybody knows.
+func shake(ctx context.Context, host string, extra []string, pem []byte) error {
+	name, port, err := net.SplitHostPort(host)
+	if err != nil {
+		name, port = host, "443"
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	pool.AppendCertsFromPEM(pem)
+	address := name
+	for _, e := range extra {
+		if n, a, ok := strings.Cut(e, ":"); ok && n == name {
+			address = a
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, registryDial)
+	defer cancel()
+	dialer := &tls.Dialer{Config: &tls.Config{RootCAs: pool, ServerName: name, MinVersion: tls.VersionTLS12}}
+	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(address, port))
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+// readCA reads a registry's CA.
+func readCA(host, file string) ([]byte, error) {
+	pem, err := os.ReadFile(file)
+	if err == nil && !x509.NewCertPool().AppendCertsFromPEM(pem) {
+		err = errors.New(file + " holds no certificate in PEM")
+	}
+	if err != nil {
+		return nil, fault.System(fmt.Errorf("the CA of registry %s: %w", host, err),
+			"name a PEM file that the Runner's user can read in the settings")
+	}
+	return pem, nil
+}

@@ -1,0 +1,36 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/docker/go-units"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver"
+)
+
+// keepFailed keeps the sandbox of a failed job for a look inside, where the
+// settings want that. How a job has ended is told by a variable that a pipeline
+// can set, too: all that it can have so is that its own sandbox is kept.
+func keepFailed(ctx context.Context, d *driver.Driver, s config.Cleanup, p *payload, env environment, now time.Time) error {
+	if s.KeepFailed <= 0 || env[envVariable+"CI_JOB_STATUS"] != "failed" {
+		return nil
+	}
+	_, err := d.Keep(ctx, p.key(), now.Add(s.KeepFailed.Std()))
+	return err
+}
+
+// tellKept says behind a stage that fails its job how to look inside afterwards:
+// what cleanup prints is for the Runner's log.
+func (c *call) tellKept(s config.Cleanup, p *payload, stage string, err error) {
+	if err == nil || s.KeepFailed <= 0 || stage == afterScript || errors.Is(err, context.Canceled) {
+		return
+	}
+	log := &jobLog{out: c.stdout, colour: c.log.colour}
+	log.say(fmt.Sprintf("kept for %s, for the runner's admin to look inside: gitlab-dind-executor shell %d",
+		strings.ToLower(units.HumanDuration(s.KeepFailed.Std())), p.ID))
+}

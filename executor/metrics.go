@@ -1,0 +1,301 @@
+package executor
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/spf13/cobra"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/executor/telemetry"
+	"gitlab-dind-executor/fault"
+)
+
+const (
+	// scrapeBound is Prometheus's own default.
+	scrapeBound = 10 * time.Second
+	// textfileBound lets a slow engine walk its volumes.
+	textfileBound = 2 * time.Minute
+	// sizesEvery is how often `metrics serve` lets the engine walk all volumes.
+	sizesEvery = 15 * time.Minute
+)
+
+// metricsCommand tells Prometheus how jobs and the host fare.
+func (c *call) metricsCommand() *cobra.Command {
+	var textfile string
+	cmd := &cobra.Command{
+		Use:   "metrics",
+		Short: "Metrics for Prometheus: what jobs came to, and what there is now",
+		Long: "Counts what the operator's log says ([log] in the settings) and asks the engine what\n" +
+			"there is now. Without a command it prints the metrics, or writes them to the file that\n" +
+			"--textfile names, for node_exporter. Run it as the user who runs the hooks.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			m, err := c.metrics()
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), textfileBound)
+			defer cancel()
+			m.measure(ctx)
+			r, err := m.registry(ctx)
+			if err != nil {
+				return err
+			}
+			if textfile == "" {
+				return printMetrics(c.stdout, r)
+			}
+			if !strings.HasSuffix(textfile, ".prom") {
+				return fault.System(fmt.Errorf("--textfile %s: node_exporter reads files that end in .prom", textfile), "")
+			}
+			if err := prometheus.WriteToTextfile(textfile, r); err != nil {
+				return fault.System(fmt.Errorf("writing %s: %w", filepath.Base(textfile), err), "name a file in node_exporter's --collector.textfile.directory that this user can write")
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&textfile, "textfile", "", "write them to a `FILE` of node_exporter's textfile collector")
+	cmd.AddCommand(c.metricsServe())
+	return cmd
+}
+
+func (c *call) metricsServe() *cobra.Command {
+	var listen string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the metrics to Prometheus until it is told to end",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			m, err := c.metrics()
+			if err != nil {
+				return err
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
+			defer stop()
+			l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", listen)
+			if err != nil {
+				return fault.System(fmt.Errorf("metrics: %w", err), "give another address with --listen, such as 127.0.0.1:9456")
+			}
+			fmt.Fprintf(c.stdout, "metrics at http://%s/metrics\n", l.Addr())
+			return m.serve(ctx, l)
+		},
+	}
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:9456", "the `ADDRESS` to listen on; the metrics are no secret, but need no strangers either")
+	return cmd
+}
+
+// metrics is what this user's settings say that there is to tell.
+func (c *call) metrics() (*metrics, error) {
+	s, err := c.load()
+	if err != nil {
+		return nil, err
+	}
+	l := c.operatorLog()
+	if s.Log.Level == config.LogOff || l.Path == "" {
+		c.log.warn("there is no operator's log, so nothing is counted: see [log] in the settings")
+		l.Path = ""
+	}
+	return &metrics{settings: s, log: c.log, meter: telemetry.Meter{Log: l}, mirrorBytes: -1}, nil
+}
+
+// metrics collects for one scrape after the other.
+type metrics struct {
+	settings config.Settings
+	log      *jobLog
+	mu       sync.Mutex
+	meter    telemetry.Meter
+	// cacheBytes and mirrorBytes are of the last time that somebody measured.
+	cacheBytes  map[string]int64
+	mirrorBytes int64
+	// silent says that the engine's fault has been told.
+	silent bool
+}
+
+func (m *metrics) serve(ctx context.Context, l net.Listener) error {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/metrics", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), scrapeBound)
+		defer cancel()
+		registry, err := m.registry(ctx)
+		if err != nil {
+			m.log.fail(err)
+			http.Error(w, "the metrics cannot be had: see the log of this process", http.StatusInternalServerError)
+			return
+		}
+		promhttp.HandlerFor(registry, promhttp.HandlerOpts{}).ServeHTTP(w, r)
+	})
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: scrapeBound, WriteTimeout: 2 * scrapeBound, MaxHeaderBytes: 64 << 10}
+	var measuring sync.WaitGroup
+	defer measuring.Wait()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	measuring.Go(func() { m.keepMeasuring(ctx) })
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(l) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	bound, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := server.Shutdown(bound); err != nil {
+		return server.Close()
+	}
+	return nil
+}
+
+// registry has the metrics of this moment. Scrapes come one after the other.
+func (m *metrics) registry(ctx context.Context) (*prometheus.Registry, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	tally, err := m.meter.Tally()
+	if err != nil {
+		return nil, fault.System(fmt.Errorf("reading the operator's log: %w", err), "run this as the user who runs the hooks, or as root")
+	}
+	r := prometheus.NewPedanticRegistry()
+	return r, r.Register(telemetry.Metrics{Tally: tally, Now: m.now(ctx)})
+}
+
+// now asks the engine. One that does not answer is a metric, too.
+func (m *metrics) now(ctx context.Context) telemetry.Now {
+	s := m.settings
+	n := telemetry.Now{
+		Version: driver.Version, PoolSize: s.Pool.Size, CacheMaxBytes: s.Cache.MaxSize.Bytes(), MirrorEnabled: s.Mirror.Enabled,
+		DiskRequired: s.Admission.MinFreeDisk.Bytes(), MemoryRequired: s.Admission.MinFreeMemory.Bytes(), MirrorBytes: m.mirrorBytes, CacheBytes: m.cacheBytes,
+	}
+	err := m.ask(ctx, &n)
+	n.EngineUp = err == nil
+	if err != nil && !m.silent {
+		m.log.fail(err)
+	}
+	m.silent = err != nil
+	return n
+}
+
+func (m *metrics) ask(ctx context.Context, n *telemetry.Now) error {
+	d, err := driver.Open(m.settings.Engine.Host)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := countSandboxes(ctx, d, m.settings, n); err != nil {
+		return err
+	}
+	caches, layers, err := d.CountKept(ctx, false)
+	if err != nil {
+		return err
+	}
+	n.Caches = map[string]int{"cache": caches.Count, "layers": layers.Count}
+	free, err := d.Free(ctx)
+	if err != nil {
+		return err
+	}
+	n.DiskFree, n.MemoryFree = free.Disk, free.Memory
+	mirror, err := m.mirror(ctx, d)
+	if err == nil && mirror != nil {
+		n.MirrorUp, n.MirrorJobs = d.Answers(ctx, *mirror), mirror.Jobs
+	}
+	return err
+}
+
+// countSandboxes counts by the eyes of a sweep, which removes nothing.
+func countSandboxes(ctx context.Context, d *driver.Driver, s config.Settings, n *telemetry.Now) error {
+	verdicts, err := d.Sweep(ctx, time.Now(), PrepareBound(s), true)
+	if err != nil {
+		return err
+	}
+	pool, err := d.Pool(ctx)
+	if err != nil {
+		return err
+	}
+	ahead := map[string]string{}
+	for _, w := range pool {
+		ahead[w.Sandbox] = "unready"
+		if w.Ready {
+			ahead[w.Sandbox] = "waiting"
+		}
+	}
+	n.Sandboxes = map[string]int{"job": 0, "waiting": 0, "unready": 0, "leaked": 0}
+	for _, v := range verdicts {
+		state := ahead[v.Sandbox]
+		switch {
+		case v.Leaked() || v.Fate == driver.Unclear:
+			state = "leaked"
+		case state == "":
+			state = "job"
+		}
+		n.Sandboxes[state]++
+	}
+	return nil
+}
+
+// mirror is the settings' mirror, nil if there is none.
+func (m *metrics) mirror(ctx context.Context, d *driver.Driver) (*driver.MirrorState, error) {
+	if !m.settings.Mirror.Enabled {
+		return nil, nil
+	}
+	wanted, err := mirrorPlan(m.settings)
+	if err != nil {
+		return nil, nil // no job has one either
+	}
+	mirrors, err := d.Mirrors(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range mirrors {
+		if s.Name == wanted.Name {
+			return &s, nil
+		}
+	}
+	return nil, nil
+}
+
+// keepMeasuring measures from time to time, beside the scrapes.
+func (m *metrics) keepMeasuring(ctx context.Context) {
+	tick := time.NewTicker(sizesEvery)
+	defer tick.Stop()
+	for {
+		bounded, cancel := context.WithTimeout(ctx, textfileBound)
+		m.measure(bounded)
+		cancel()
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// measure asks for sizes, which cost the engine a walk over all volumes. What
+// cannot be had stays as it was: whoever asks what there is tells the fault.
+func (m *metrics) measure(ctx context.Context) {
+	d, err := driver.Open(m.settings.Engine.Host)
+	if err != nil {
+		return
+	}
+	defer d.Close()
+	caches, layers, err := d.CountKept(ctx, true)
+	size := int64(-1)
+	if mirror, err := m.mirror(ctx, d); err == nil && mirror != nil {
+		d.Measure(ctx, mirror)
+		size = mirror.Size
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.mirrorBytes = size
+	if err == nil {
+		m.cacheBytes = map[string]int64{"cache": caches.Bytes, "layers": layers.Bytes}
+	}
+}

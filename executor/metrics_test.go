@@ -1,0 +1,68 @@
+package executor
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gitlab-dind-executor/test/fakeengine"
+)
+
+func TestMetricsOfWhatHooksDid(t *testing.T) {
+	e := fakeengine.New(t)
+	settings, _ := withLog(t, e, "[admission]\nmin_free_disk = \"0\"\nmin_free_memory = \"0\"\n")
+	for _, h := range []string{"config", "prepare", "cleanup"} {
+		if code, _, log := hookWith(t, e, []string{"CUSTOM_ENV_CI_JOB_STATUS=failed"}, with(""), "--settings", settings, h); code != 0 {
+			t.Fatalf("%s: %s", h, log)
+		}
+	}
+	prom := filepath.Join(t.TempDir(), "dind.prom")
+	for range 2 { // the second has nothing new to count
+		if code, _, log := hook(t, e, with(""), "--settings", settings, "metrics", "--textfile", prom); code != 0 || log != "" {
+			t.Fatalf("exit code %d: %s", code, log)
+		}
+	}
+	b, err := os.ReadFile(prom)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(prom); err != nil || info.Mode().Perm() != 0o644 {
+		t.Errorf("node_exporter may not read it: %v, %v", info.Mode(), err)
+	}
+	code, stdout, log := hook(t, e, with(""), "--settings", settings, "metrics")
+	if code != 0 || stdout != string(b) {
+		t.Errorf("printed is something else: %s\n%s", log, stdout)
+	}
+	for _, want := range []string{
+		`jobs_total{result="failed"} 1`, `jobs_total{result="success"} 0`, `prepare_seconds_count{origin="cold"} 1`, `prepare_seconds_count{origin="warm"} 0`,
+		`calls_total{class="",command="prepare",result="success"} 1`, `calls_total{class="",command="cleanup",result="success"} 1`,
+		`engine_up 1`, `sandboxes{state="job"} 0`, `pulls_total{result="success"} `, `last_gc_timestamp_seconds 0`, `caches{kind="layers"} `,
+	} {
+		if !strings.Contains(stdout, "\ngitlab_dind_executor_"+want) {
+			t.Errorf("no %s", want)
+		}
+	}
+}
+
+func TestMetricsWithoutAnEngineOrALog(t *testing.T) {
+	e := fakeengine.New(t)
+	settings := filepath.Join(t.TempDir(), "dind.toml")
+	if err := os.WriteFile(settings, []byte("[engine]\nhost = \"unix:///nowhere/docker.sock\"\n[log]\nlevel = \"off\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, log := hook(t, e, with(""), "--settings", settings, "metrics")
+	if code != 0 || !strings.Contains(stdout, "gitlab_dind_executor_engine_up 0\n") || !strings.Contains(stdout, `jobs_total{result="failed"} 0`) {
+		t.Errorf("exit code %d\n%s", code, stdout)
+	}
+	for _, want := range []string{"warning: there is no operator's log", "error: ", "hint: the docker engine at unix:///nowhere/docker.sock does not answer"} {
+		if !strings.Contains(log, want) {
+			t.Errorf("no %q in %q", want, log)
+		}
+	}
+	for _, bad := range [][]string{{"--textfile", "x.txt"}, {"--textfile", "/nowhere/x.prom"}, {"serve", "--listen", "nowhere"}, {"serve", "--listen", "127.0.0.1:99999"}} {
+		if code, _, log := hook(t, e, with(""), append([]string{"--settings", settings, "metrics"}, bad...)...); code == 0 || !strings.Contains(log, "error: ") {
+			t.Errorf("%q: exit code %d, %s", bad, code, log)
+		}
+	}
+}

@@ -1,0 +1,180 @@
+package executor
+
+import (
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"gitlab-dind-executor/test/fakeengine"
+)
+
+// Whatever is wrong is told in one line with its cause, and one with the cure:
+// by doctor and, when a job meets it, in its log.
+func TestWhatIsMisconfiguredIsToldWithItsCure(t *testing.T) {
+	registry := httptest.NewUnstartedServer(http.NotFoundHandler())
+	registry.Config.ErrorLog = log.New(io.Discard, "", 0)
+	registry.StartTLS()
+	t.Cleanup(registry.Close)
+	address := registry.Listener.Addr().String()
+	noImage := func(e *fakeengine.Engine, w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+		if r.PathValue("name") != "docker:29-dnd/json" && r.URL.Query().Get("tag") != "29-dnd" {
+			next(w, r)
+			return
+		}
+		fakeengine.Refuse(http.StatusNotFound, "manifest for docker:29-dnd not found: manifest unknown: manifest unknown")(e, w, r, nil)
+	}
+	full := fakeengine.Refuse(http.StatusInternalServerError, "failed to register layer: write /var/lib/x: no space left on device")
+	for name, c := range map[string]struct {
+		wrong func(*host)
+		// Of each, cause and cure.
+		doctor [2]string
+		// job is nil where no job log can tell: the Runner cannot start the hook, and
+		// says so in its own log.
+		job  func(*host) string
+		told [2]string
+	}{
+		"a wrong socket": {
+			func(h *host) { h.engine = "unix:///nonexistent/docker.sock" },
+			[2]string{"error    engine: asking the engine: Cannot connect to the Docker daemon at unix:///nonexistent/docker.sock", "the docker engine at unix:///nonexistent/docker.sock does not answer: is it running? (systemctl status docker)"},
+			func(h *host) string { return h.brief("prepare") },
+			[2]string{"error: asking the engine: Cannot connect to the Docker daemon at unix:///nonexistent/docker.sock", "the docker engine at unix:///nonexistent/docker.sock does not answer: is it running?"},
+		},
+		"no privilege": {
+			func(h *host) { h.e.Always("POST /containers/create", unprivileged) },
+			[2]string{"error    privilege: privileged, which the settings want, is refused: the docker engine refuses a privileged container", "choose another sidecar.privilege in the settings: docs/security.md"},
+			func(h *host) string { return h.job("prepare") },
+			[2]string{"error: the docker engine refuses a privileged container: ", "choose another sidecar.privilege in the settings: docs/security.md"},
+		},
+		"a missing image": {
+			func(h *host) {
+				h.settings = "[sidecar]\nimage = \"docker:29-dnd\"\n"
+				h.e.Always("POST /images/create", noImage)
+				h.e.Always("GET /distribution/{name...}", noImage)
+			},
+			[2]string{"error    images: docker:29-dnd cannot be pulled: ", "check the image's name and tag"},
+			func(h *host) string { return h.job("prepare") },
+			[2]string{"error: pulling image docker:29-dnd: ", "check the image's name and tag"},
+		},
+		"a wrong CA": {
+			func(h *host) {
+				h.settings = fmt.Sprintf("[registry.%q]\nca_file = %q\n", address, h.anotherCA())
+			},
+			[2]string{"error    registries: the certificate of " + address + " is signed by a CA that ", "openssl s_client -showcerts -connect " + address},
+			func(h *host) string {
+				return h.diagnosed(`Error response from daemon: Get "https://` + address + `/v2/": tls: failed to verify certificate: x509: certificate signed by unknown authority`)
+			},
+			[2]string{"diagnosis: the certificate of " + address + " is signed by a CA that this job's docker daemon does not know", `ca_file`},
+		},
+		"a CA that is not there": {
+			func(h *host) {
+				h.settings = "[registry.\"r.example.com\"]\nca_file = \"/nonexistent/ca.crt\"\n"
+			},
+			[2]string{"error    registries: the CA of registry r.example.com: open /nonexistent/ca.crt: no such file", "name a PEM file that the Runner's user can read"},
+			func(h *host) string { return h.job("prepare") },
+			[2]string{"error: the CA of registry r.example.com: open /nonexistent/ca.crt: no such file", "name a PEM file that the Runner's user can read"},
+		},
+		"a full disk": {
+			func(h *host) {
+				h.settings = "[admission]\nmin_free_disk = \"1000000t\"\nwait = \"0s\"\n"
+				h.e.Always("GET /info", fakeengine.Saying(`{"DockerRootDir": "/", "Driver": "overlay2", "CgroupVersion": "2"}`))
+			},
+			[2]string{"error    disk: ", "make room (docker system df, gitlab-dind-executor gc)"},
+			func(h *host) string { return h.job("prepare") },
+			[2]string{"error: this runner's host is too full to begin: ", "make room on the runner host (docker system df, gitlab-dind-executor gc)"},
+		},
+		"a disk that gets full": {
+			func(h *host) {
+				h.settings = "[pull]\nattempts = 1\n"
+				h.e.Always("POST /images/create", full)
+			},
+			[2]string{"error    images: pulling image docker:dind: ", "the docker engine's disk is full: docker system df tells"},
+			func(h *host) string { return h.job("prepare") },
+			[2]string{"error: pulling image ", "the docker engine's disk is full: docker system df tells"},
+		},
+		"bad TOML": {
+			func(h *host) { h.settings = "[sidecar\n" },
+			[2]string{"error    settings: ", "`gitlab-dind-executor settings --default` prints every key"},
+			func(h *host) string { return h.job("config") },
+			[2]string{"/dind.toml:4: ", "`gitlab-dind-executor settings --default` prints every key"},
+		},
+		"an unknown key": {
+			func(h *host) { h.settings = "[sidecar]\nimages = \"docker:dind\"\n" },
+			[2]string{"/dind.toml:4: sidecar.images: unknown key; known here: allowed_images, ", "`gitlab-dind-executor settings --default` prints every key"},
+			func(h *host) string { return h.job("config") },
+			[2]string{"/dind.toml:4: sidecar.images: unknown key; known here: allowed_images, ", "`gitlab-dind-executor settings --default` prints every key"},
+		},
+		"a hook that is not executable": {
+			func(h *host) { h.hook = h.write("gitlab-dind-executor", "") },
+			[2]string{"/gitlab-dind-executor, which is not executable", "chmod 755 "},
+			nil,
+			[2]string{},
+		},
+		"an old helper": {
+			func(h *host) { h.e.ExecOutput = "Version:      16.0.0\n" },
+			[2]string{"warning  helper: registry.gitlab.com/gitlab-org/gitlab-runner/gitlab-runner-helper:x86_64-v18.6.6 has gitlab-runner 16.0.0, the runner is 18.6.6: caches and artifacts may fail", "set helper.image to one of the runner's version"},
+			func(h *host) string { return h.stage("16.0.0") },
+			[2]string{"warning: the helper has gitlab-runner 16.0.0, the runner is 18.6.6: caches and artifacts may fail", "ask the runner's admin for a helper.image of the runner's version"},
+		},
+		"a dead mirror": {
+			func(h *host) {
+				h.settings = "[mirror]\nenabled = true\n"
+				deadMirror(h)
+			},
+			[2]string{"warning  mirror: jobs do without dind-mirror-", "gitlab-dind-executor mirror remove makes room for a new one"},
+			func(h *host) string { return h.job("prepare") },
+			[2]string{"warning: this job does without the registry mirror: it does not answer: ", "gitlab-dind-executor mirror remove makes room for a new one"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHost(t)
+			c.wrong(h)
+			said, code := h.doctor()
+			told(t, "doctor", said, c.doctor)
+			if code == 0 || (code == codeDoubt) != strings.HasPrefix(c.doctor[0], "warning") {
+				t.Errorf("doctor ends with %d and says:\n%s", code, said)
+			}
+			if strings.Contains(said, "glrt-secret") {
+				t.Error("doctor tells the Runner's token")
+			}
+			if c.job != nil {
+				told(t, "the job log", c.job(h), c.told)
+			}
+		})
+	}
+}
+
+// told asserts that a line has the cause and that the cure is in it or in the
+// next.
+func told(t *testing.T, who, said string, want [2]string) {
+	t.Helper()
+	lines := strings.Split(said, "\n")
+	for i, line := range lines {
+		if !strings.Contains(line, want[0]) {
+			continue
+		}
+		if cure := strings.Join(lines[i:min(len(lines), i+2)], "\n"); strings.Contains(cure, want[1]) {
+			return
+		}
+	}
+	t.Errorf("%s has no line with %q and then %q:\n%s", who, want[0], want[1], said)
+}
+
+// What is found above is found because something is wrong.
+func TestAHostWithNothingWrong(t *testing.T) {
+	h := newHost(t)
+	said, code := h.doctor()
+	if code != codeDoubt || strings.Count(said, "\nwarning ") != 1 || !strings.Contains(said, "warning  firewall: whether jobs reach this host's own services cannot be told") ||
+		strings.Contains(said, "error ") || strings.Contains(said, "skipped ") {
+		t.Errorf("doctor ends with %d and says:\n%s", code, said)
+	}
+	if left := h.e.Objects(); len(left) != 0 {
+		t.Errorf("doctor left %q", left)
+	}
+	if log := h.job("prepare"); strings.Contains(log, "error") || strings.Contains(log, "warning") {
+		t.Errorf("the job log says %s", log)
+	}
+}

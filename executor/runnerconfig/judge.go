@@ -1,0 +1,195 @@
+package runnerconfig
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Placeholder stands for a token that is still to be put in.
+const Placeholder = "glrt-REPLACE-ME"
+
+// Program is this program's name.
+const Program = "gitlab-dind-executor"
+
+// The Runner's own times where a section has none, and how long it waits for a
+// stage to end before it calls cleanup.
+const (
+	usualTimeout      = time.Hour
+	usualGracefulKill = 10 * time.Minute
+	stageWait         = 5 * time.Minute
+	// leastConfig is what the config hook may need on a busy host; it answers in
+	// milliseconds.
+	leastConfig = 10 * time.Second
+)
+
+// Needs is what the settings ask of a section.
+type Needs struct {
+	// Prepare and Cleanup are what those hooks may take.
+	Prepare, Cleanup time.Duration
+	// Settings is the file that was named, or "".
+	Settings string
+}
+
+// Executable is what is known of a file that a section names.
+type Executable int
+
+// What such a file may be.
+const (
+	// Unknown cannot be looked at.
+	Unknown Executable = iota
+	// Missing is not there.
+	Missing
+	// NotExecutable is there and cannot be run.
+	NotExecutable
+	// This is the program that looks.
+	This
+	// Copy is the same program in another file.
+	Copy
+	// Other is another program or a script.
+	Other
+)
+
+// Remark is one thing that is wrong with a section.
+type Remark struct {
+	// Severe says that no job can run so.
+	Severe     bool
+	Text, Hint string
+}
+
+// Ours are the sections that call this program, as far as their words tell;
+// same tells of a file whether it is the program.
+func (f File) Ours(look func(path string) Executable) []Section {
+	var ours []Section
+	for _, s := range f.Runners {
+		if s.Executor == "custom" && slices.ContainsFunc(s.Custom.Hooks(), func(h Hook) bool {
+			return strings.HasPrefix(filepath.Base(h.Exec), Program) || look(h.Exec) == This || look(h.Exec) == Copy
+		}) {
+			ours = append(ours, s)
+		}
+	}
+	return ours
+}
+
+// Judge says what is wrong with a section that should call this program.
+func (s Section) Judge(file string, n Needs, look func(path string) Executable) []Remark {
+	var remarks []Remark
+	where := fmt.Sprintf("runner %q", s.Name)
+	bad := func(severe bool, hint, format string, args ...any) {
+		remarks = append(remarks, Remark{severe, where + ": " + fmt.Sprintf(format, args...), hint})
+	}
+	seen := map[string]bool{}
+	for _, h := range s.Custom.Hooks() {
+		if h.Exec == "" {
+			bad(true, "gitlab-dind-executor register --write "+file+" puts it in", "%s_exec is not set", h.Name)
+			continue
+		}
+		if !seen[h.Exec] { // one program is told of once
+			seen[h.Exec] = true
+			judgeFile(h, look(h.Exec), bad)
+		}
+		settings, rest := ourFlags(h.Args)
+		if !slices.Equal(rest, []string{h.Name}) {
+			bad(true, fmt.Sprintf("it must end with %q: %s_args = [%q]", h.Name, h.Name, h.Name), "%s_args is %q", h.Name, h.Args)
+		}
+		if settings != n.Settings {
+			bad(false, "check those: "+Program+withSettings(settings)+" doctor", "the %s hook reads %s, and this looked at %s",
+				h.Name, orDefault(settings), orDefault(n.Settings))
+		}
+	}
+	if s.Token == Placeholder || s.Token == "" {
+		bad(true, "create a runner in GitLab and put its authentication token (glrt-…) into "+file, "it has no token")
+	}
+	if s.Shell != "" && s.Shell != "bash" && s.Shell != "sh" {
+		bad(true, `leave it out, or write shell = "bash"`, "shell is %q, and the job's containers have bash or sh", s.Shell)
+	}
+	return append(remarks, s.judgeTimes(where, n)...)
+}
+
+func judgeFile(h Hook, what Executable, bad func(severe bool, hint, format string, args ...any)) {
+	switch what {
+	case Missing:
+		bad(true, "install the program there, or name the place where it is", "%s_exec names %s, which is not there", h.Name, h.Exec)
+	case NotExecutable:
+		bad(true, "chmod 755 "+h.Exec, "%s_exec names %s, which is not executable", h.Name, h.Exec)
+	case Copy:
+		bad(false, "check with that one: "+h.Exec+" doctor", "%s_exec names %s, another copy of this program", h.Name, h.Exec)
+	case Other:
+		bad(false, "all is well if it is a script that calls "+Program, "%s_exec names %s, which is another program", h.Name, h.Exec)
+	}
+	if !filepath.IsAbs(h.Exec) {
+		bad(true, "write the whole path", "%s_exec is %q: the Runner calls it from a directory of the job's", h.Name, h.Exec)
+	}
+}
+
+func (s Section) judgeTimes(where string, n Needs) []Remark {
+	var remarks []Remark
+	c := s.Custom
+	short := func(key string, seconds int, least time.Duration, why string) {
+		if have := timeOr(seconds, usualTimeout); have <= least {
+			remarks = append(remarks, Remark{
+				false, fmt.Sprintf("%s: %s is %s, %s", where, key, have, why),
+				fmt.Sprintf("set %s = %d in [runners.custom]", key, Above(least)),
+			})
+		}
+	}
+	short("config_exec_timeout", c.ConfigExecTimeout, leastConfig, "which a busy host may need for it")
+	short("prepare_exec_timeout", c.PrepareExecTimeout, n.Prepare, "and by its settings prepare may take "+n.Prepare.String())
+	short("cleanup_exec_timeout", c.CleanupExecTimeout, n.Cleanup, "and by cleanup.timeout cleanup may take "+n.Cleanup.String())
+	if have := timeOr(c.GracefulKillTimeout, usualGracefulKill); have >= stageWait {
+		remarks = append(remarks, Remark{
+			false, fmt.Sprintf("%s: graceful_kill_timeout is %s, so cleanup may meet a script that still runs: the Runner waits %s before it", where, have, stageWait),
+			"set graceful_kill_timeout = 60 in [runners.custom]",
+		})
+	}
+	return remarks
+}
+
+// Above is a timeout in seconds with some room over a time, in whole minutes.
+func Above(d time.Duration) int {
+	return int((d + d/10 + time.Minute).Truncate(time.Minute) / time.Second)
+}
+
+func timeOr(seconds int, otherwise time.Duration) time.Duration {
+	if seconds <= 0 {
+		return otherwise
+	}
+	return time.Duration(seconds) * time.Second
+}
+
+// ourFlags takes the program's own flags from the front of a hook's arguments.
+func ourFlags(args []string) (settings string, rest []string) {
+	for len(args) > 0 {
+		name, value, joined := strings.Cut(args[0], "=")
+		if name != "--settings" && name != "--trace" {
+			break
+		}
+		args = args[1:]
+		if !joined {
+			if len(args) == 0 {
+				return settings, []string{name}
+			}
+			value, args = args[0], args[1:]
+		}
+		if name == "--settings" {
+			settings = value
+		}
+	}
+	return settings, args
+}
+
+func orDefault(settings string) string {
+	if settings == "" {
+		return "the usual settings"
+	}
+	return settings
+}
+
+func withSettings(settings string) string {
+	if settings == "" {
+		return ""
+	}
+	return " --settings " + settings
+}

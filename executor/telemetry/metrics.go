@@ -1,0 +1,174 @@
+package telemetry
+
+import (
+	"strings"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Now is what there is at this moment, as the engine tells. What is negative is
+// not known.
+type Now struct {
+	Version string
+	// EngineUp says that the engine has told all below.
+	EngineUp bool
+	// Sandboxes are by state: "job", "waiting", "unready" and "leaked".
+	Sandboxes map[string]int
+	PoolSize  int
+	// Caches and CacheBytes are by kind: "cache" and "layers".
+	Caches        map[string]int
+	CacheBytes    map[string]int64
+	CacheMaxBytes int64
+	MirrorEnabled bool
+	MirrorUp      bool
+	MirrorBytes   int64
+	MirrorJobs    int
+	// DiskFree is where the engine keeps its data, DiskRequired what must be free
+	// for a job to begin.
+	DiskFree, DiskRequired     int64
+	MemoryFree, MemoryRequired int64
+}
+
+const prefix = "gitlab_dind_executor_"
+
+// descriptions are all metrics by their names without the prefix. Hooks never ask.
+var descriptions = sync.OnceValue(func() map[string]*prometheus.Desc {
+	described := map[string]*prometheus.Desc{}
+	for _, d := range []struct {
+		name, help, labels string
+	}{
+		{"jobs_total", "Jobs that have ended, by result; an attempt that GitLab Runner repeats is one of its own.", "result"},
+		{"calls_total", "Calls of hooks and commands, by result and whose fault a failure was.", "command result class"},
+		{"prepare_seconds", "How long prepare took, by where the docker daemon came from.", "origin"},
+		{"ready_seconds", "How long jobs waited for their docker daemon: prepare, and the first script's wait.", "origin"},
+		{"pulls_total", "Images that were fetched to the engine for jobs.", "result"},
+		{"pull_seconds_total", "How long pulls took, all together.", ""},
+		{"swept_sandboxes_total", "Sandboxes that no living job owned and that were removed.", ""},
+		{"made_sandboxes_total", "Sandboxes that were made ahead of jobs.", ""},
+		{"evicted_caches_total", "Caches and layers that were removed for age or size.", ""},
+		{"evicted_bytes_total", "What those took, as far as that was known.", ""},
+		{"pool_claims_total", "Jobs that looked for a sandbox that waits: hit or miss.", "result"},
+		{"last_gc_timestamp_seconds", "When the last gc ended without a fault; 0 for never.", ""},
+		{"unreadable_lines_total", "Lines of the operator's log that could not be read.", ""},
+		{"build_info", "The version.", "version"},
+		{"engine_up", "Whether the docker engine answers.", ""},
+		{"sandboxes", "Sandboxes there are, by state: job, waiting, unready, leaked.", "state"},
+		{"pool_size", "Sandboxes that are to wait, by the settings.", ""},
+		{"caches", "What is kept between jobs, by kind: cache, layers.", "kind"},
+		{"cache_bytes", "What that takes.", "kind"},
+		{"cache_max_bytes", "What it may take, by the settings.", ""},
+		{"mirror_enabled", "Whether the settings want a registry mirror.", ""},
+		{"mirror_up", "Whether the settings' mirror answers.", ""},
+		{"mirror_bytes", "What the mirror stores.", ""},
+		{"mirror_jobs", "Sandboxes that use the mirror.", ""},
+		{"disk_free_bytes", "What is free where the engine keeps its data.", ""},
+		{"disk_required_bytes", "What must be free for a job to begin, by the settings.", ""},
+		{"memory_available_bytes", "The host's memory that is available.", ""},
+		{"memory_required_bytes", "What must be available for a job to begin, by the settings.", ""},
+	} {
+		described[d.name] = prometheus.NewDesc(prefix+d.name, d.help, strings.Fields(d.labels), nil)
+	}
+	return described
+})
+
+// Metrics makes metrics of a tally and of what there is now.
+type Metrics struct {
+	Tally *Tally
+	Now   Now
+}
+
+// Describe is for Prometheus's library; what there is differs.
+func (m Metrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range descriptions() {
+		ch <- d
+	}
+}
+
+// Collect is for Prometheus's library.
+func (m Metrics) Collect(ch chan<- prometheus.Metric) {
+	counter := func(name string, value float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(descriptions()[name], prometheus.CounterValue, value, labels...)
+	}
+	described, t := descriptions(), m.Tally
+	for r, n := range t.Jobs {
+		counter("jobs_total", float64(n), r)
+	}
+	for key, n := range t.Calls {
+		if k := strings.Split(key, "\x00"); len(k) == 3 {
+			counter("calls_total", float64(n), k...)
+		}
+	}
+	for name, histograms := range map[string]map[string]*histogram{"prepare_seconds": t.Prepare, "ready_seconds": t.Ready} {
+		for _, origin := range origins {
+			ch <- histograms[origin].metric(described[name], origin)
+		}
+	}
+	counter("pulls_total", float64(t.Pulls), Success)
+	counter("pulls_total", float64(t.FailedPulls), Failed)
+	counter("pull_seconds_total", t.PullSeconds)
+	counter("swept_sandboxes_total", float64(t.Swept))
+	counter("made_sandboxes_total", float64(t.Made))
+	counter("evicted_caches_total", float64(t.Evicted))
+	counter("evicted_bytes_total", float64(t.Freed))
+	counter("pool_claims_total", float64(t.PoolHits), "hit")
+	counter("pool_claims_total", float64(t.PoolMisses), "miss")
+	counter("unreadable_lines_total", float64(t.Unreadable))
+	m.Now.collect(ch)
+	lastGC := 0.0
+	if !t.LastGC.IsZero() {
+		lastGC = float64(t.LastGC.UnixMilli()) / 1000
+	}
+	ch <- prometheus.MustNewConstMetric(described["last_gc_timestamp_seconds"], prometheus.GaugeValue, lastGC)
+}
+
+func (n Now) collect(ch chan<- prometheus.Metric) {
+	gauge := func(name string, value float64, labels ...string) {
+		if value >= 0 {
+			ch <- prometheus.MustNewConstMetric(descriptions()[name], prometheus.GaugeValue, value, labels...)
+		}
+	}
+	gauge("build_info", 1, n.Version)
+	gauge("engine_up", truth(n.EngineUp))
+	gauge("pool_size", float64(n.PoolSize))
+	gauge("cache_max_bytes", float64(n.CacheMaxBytes))
+	gauge("mirror_enabled", truth(n.MirrorEnabled))
+	gauge("disk_required_bytes", float64(n.DiskRequired))
+	gauge("memory_required_bytes", float64(n.MemoryRequired))
+	if !n.EngineUp {
+		return
+	}
+	for state, count := range n.Sandboxes {
+		gauge("sandboxes", float64(count), state)
+	}
+	for kind, count := range n.Caches {
+		gauge("caches", float64(count), kind)
+	}
+	for kind, bytes := range n.CacheBytes {
+		gauge("cache_bytes", float64(bytes), kind)
+	}
+	gauge("mirror_up", truth(n.MirrorUp))
+	gauge("mirror_bytes", float64(n.MirrorBytes))
+	gauge("mirror_jobs", float64(n.MirrorJobs))
+	gauge("disk_free_bytes", float64(n.DiskFree))
+	gauge("memory_available_bytes", float64(n.MemoryFree))
+}
+
+// metric makes the cumulative buckets that Prometheus wants.
+func (h *histogram) metric(d *prometheus.Desc, labels ...string) prometheus.Metric {
+	var all uint64
+	upTo := map[float64]uint64{}
+	for i, bound := range buckets {
+		all += h.Counts[i]
+		upTo[bound] = all
+	}
+	all += h.Counts[len(buckets)]
+	return prometheus.MustNewConstHistogram(d, all, h.Sum, upTo, labels...)
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,198 @@
+package executor
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/test/fakeengine"
+)
+
+// host is a Runner's host with something wrong.
+type host struct {
+	t   *testing.T
+	e   *fakeengine.Engine
+	dir string
+	// settings are those of dind.toml but the engine's address, which is engine's.
+	settings, engine string
+	// hook is the file that config.toml names.
+	hook string
+}
+
+// newHost is one with nothing wrong. Its engine is behind a unix socket, as one
+// on the same host.
+func newHost(t *testing.T) *host {
+	t.Helper()
+	h := &host{t: t, e: fakeengine.New(t), dir: t.TempDir()}
+	to, err := url.Parse("http://" + strings.TrimPrefix(h.e.Host, "tcp://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket := filepath.Join(h.dir, "docker.sock")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(to)
+	proxy.ErrorLog = log.New(io.Discard, "", 0)
+	server := &http.Server{Handler: proxy, ReadHeaderTimeout: time.Minute}
+	go func() { _ = server.Serve(l) }()
+	t.Cleanup(func() { server.Close() })
+	h.engine = "unix://" + socket
+	if h.hook, err = os.Executable(); err != nil {
+		t.Fatal(err)
+	}
+	h.e.ExecOutput = "Version:      18.6.6\n"
+	return h
+}
+
+func (h *host) write(name, text string) string {
+	h.t.Helper()
+	file := filepath.Join(h.dir, name)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		h.t.Fatal(err)
+	}
+	return file
+}
+
+// call calls the program as Main does, in at most so much time.
+func (h *host) call(bound time.Duration, environ []string, args ...string) (code int, stdout, log string) {
+	h.t.Helper()
+	text := h.settings
+	if h.engine != "" {
+		text = "[engine]\nhost = \"" + h.engine + "\"\n" + text
+	}
+	settings := h.write("dind.toml", text)
+	var out, errs bytes.Buffer
+	c := &call{env: newEnvironment(environ), stdout: &out, stderr: &errs, exit: newExit(newEnvironment(environ)), log: &jobLog{out: &errs}}
+	root := c.root()
+	root.SetArgs(append([]string{"--settings", settings}, args...))
+	ctx, cancel := context.WithTimeout(h.t.Context(), bound)
+	defer cancel()
+	code = c.code(root.ExecuteContext(ctx))
+	return code, out.String(), errs.String()
+}
+
+// doctor returns what it says and its exit code.
+func (h *host) doctor() (said string, code int) {
+	h.t.Helper()
+	text := "[[runners]]\nname = \"builds\"\ntoken = \"glrt-secret\"\nexecutor = \"custom\"\n[runners.custom]\ngraceful_kill_timeout = 60\n"
+	for _, name := range []string{"config", "prepare", "run", "cleanup"} {
+		text += fmt.Sprintf("%[1]s_exec = %[2]q\n%[1]s_args = [\"--settings\", %[3]q, %[1]q]\n", name, h.hook, filepath.Join(h.dir, "dind.toml"))
+	}
+	code, said, log := h.call(time.Minute, nil, "doctor", "--runner-version", "18.6.6", "--runner-config", h.write("config.toml", text))
+	if log != "" {
+		h.t.Errorf("doctor says %q besides", log)
+	}
+	return said, code
+}
+
+// job returns the job log of a hook.
+func (h *host) job(args ...string) string {
+	h.t.Helper()
+	_, _, log := h.call(10*time.Second, []string{"JOB_RESPONSE_FILE=" + h.write("response.json", with(""))}, args...)
+	return log
+}
+
+// brief is job for an engine that would be waited for.
+func (h *host) brief(args ...string) string {
+	h.t.Helper()
+	_, _, log := h.call(300*time.Millisecond, []string{"JOB_RESPONSE_FILE=" + h.write("response.json", with(""))}, args...)
+	return log
+}
+
+// diagnosed is what follows a script with this output.
+func (h *host) diagnosed(output string) string {
+	var log bytes.Buffer
+	if d, ok := diagnose(output, driver.SidecarState{Known: true, Running: true}); ok {
+		(&jobLog{out: &log}).explain(d)
+	}
+	return log.String()
+}
+
+// stage is what the helper's stage for caches says, in a helper with a
+// gitlab-runner of this version.
+func (h *host) stage(version string) string {
+	h.t.Helper()
+	bin := filepath.Join(h.dir, "bin")
+	if err := os.MkdirAll(bin, 0o700); err != nil {
+		h.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(bin, "gitlab-runner"), []byte("#!/bin/sh\necho 'Version:      "+version+"'\n"), 0o700); err != nil {
+		h.t.Fatal(err)
+	}
+	command := plan.HelperStage((&jobLog{}).toolCheck("restore_cache", environment{"CUSTOM_ENV_CI_RUNNER_VERSION": "18.6.6"}))
+	cmd := exec.CommandContext(h.t.Context(), command[0], command[1:]...)
+	cmd.Env = []string{"PATH=" + bin + ":/usr/bin:/bin", "TMPDIR=" + h.dir}
+	cmd.Stdin = strings.NewReader("true\n")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		h.t.Fatalf("%v\n%s", err, out)
+	}
+	return string(out)
+}
+
+// anotherCA is a file with a CA that has signed nothing.
+func (h *host) anotherCA() string {
+	h.t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	ca := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, ca, ca, key.Public(), key)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return h.write("ca.crt", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
+}
+
+// unprivileged refuses what wants to be privileged, as an authorization plugin
+// does.
+func unprivileged(_ *fakeengine.Engine, w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+	body, _ := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	var c struct{ HostConfig struct{ Privileged bool } }
+	if json.Unmarshal(body, &c) == nil && c.HostConfig.Privileged {
+		fakeengine.Refuse(http.StatusForbidden, "authorization denied by plugin no-privileged: privileged containers are not allowed")(nil, w, r, nil)
+		return
+	}
+	next(w, r)
+}
+
+// deadMirror lets the settings' mirror run and not answer.
+func deadMirror(h *host) {
+	s := config.Default()
+	s.Mirror.Enabled = true
+	name := plan.BuildMirror(s, plan.Secret{}, nil).Name
+	h.e.Always("GET /containers/{id}/json", func(_ *fakeengine.Engine, w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+		if r.PathValue("id") != name {
+			next(w, r)
+			return
+		}
+		fakeengine.Saying(fmt.Sprintf(`{"Id": "0123456789abcdef", "Name": "/%s", "Config": {}, "State": {"Running": true, "StartedAt": "2001-01-01T00:00:00Z"},
+			"NetworkSettings": {"Ports": {"5000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "1"}]}}}`, name))(nil, w, r, nil)
+	})
+}

@@ -1,0 +1,125 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"gitlab-dind-executor/test/rig"
+)
+
+// admin calls a command of the executor's, and returns its exit code and what it
+// said.
+func admin(t *testing.T, stdin string, args ...string) (code int, said string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, world.Binary, append([]string{"--settings", world.Settings}, args...)...)
+	cmd.Stdin = strings.NewReader(stdin)
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), string(out)
+}
+
+// terminal is a pseudo terminal: what is written to ours is typed at its.
+func terminal(t *testing.T, height, width uint16) (ours, its *os.File) {
+	t.Helper()
+	ours, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ours.Close() })
+	n, err := unix.IoctlGetInt(int(ours.Fd()), unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(int(ours.Fd()), unix.TIOCSPTLCK, 0)
+	}
+	if err == nil {
+		err = unix.IoctlSetWinsize(int(ours.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: height, Col: width})
+	}
+	if err == nil {
+		its, err = os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|unix.O_NOCTTY, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { its.Close() })
+	return ours, its
+}
+
+func TestAFailedJobIsKeptForALookInside(t *testing.T) {
+	rig.Unchanged(t, world.Engine)
+	with := keepsLayers(t, "[cleanup]\nkeep_failed = \"10m\"")
+	t.Cleanup(func() { gcWith(t, "--kept") })
+	p := world.Job(login, `docker pull -q $CI_REGISTRY/base/busybox`,
+		`docker run -d --restart=always --name left $CI_REGISTRY/base/busybox sleep 1000`, `echo still here >note`, `exit 3`)
+	id := fmt.Sprint(p.ID)
+	runJobUnchecked(t, p, with).failedWith(3).quietCleanup().
+		says("kept for 10 minutes, for the runner's admin to look inside: gitlab-dind-executor shell " + id + "\n")
+
+	gcWith(t) // its time is not over
+	if _, said := admin(t, "", "status"); !strings.Contains(said, "  kept   "+id) || !strings.Contains(said, "gc --kept ends that") {
+		t.Errorf("status says\n%s", said)
+	}
+	t.Run("with a shell that reads commands", func(t *testing.T) {
+		code, said := admin(t, "cat note; docker ps -aq | wc -l; docker ps -q | wc -l; exit 7\n", "shell", id)
+		if code != 7 || said != "still here\n1\n0\n" {
+			t.Errorf("exit code %d, said %q", code, said)
+		}
+	})
+	t.Run("with a shell on a terminal", func(t *testing.T) {
+		ours, its := terminal(t, 33, 99)
+		cmd := exec.CommandContext(t.Context(), world.Binary, "--settings", world.Settings, "shell", id)
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = its, its, its
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		its.Close()
+		if _, err := ours.WriteString("until [ \"$(stty size)\" = '33 99' ]; do :; done; tty; cat note; exit 5\n"); err != nil {
+			t.Fatal(err)
+		}
+		var said bytes.Buffer
+		_, _ = io.Copy(&said, ours) // it ends with an error when the last process has closed it
+		err := cmd.Wait()
+		if code := cmd.ProcessState.ExitCode(); code != 5 || !strings.Contains(said.String(), "/dev/pts/") || !strings.Contains(said.String(), "still here") {
+			t.Errorf("exit code %d (%v), said %q", code, err, said.String())
+		}
+	})
+	t.Run("with its logs", func(t *testing.T) {
+		for _, c := range []struct {
+			args []string
+			want string
+		}{
+			{[]string{"logs", id}, "API listen on"},
+			{[]string{"logs", id, "--role", "job"}, "Login Succeeded"},
+		} {
+			if code, said := admin(t, "", c.args...); code != 0 || !strings.Contains(said, c.want) {
+				t.Errorf("%q: exit code %d, said %q", c.args, code, said)
+			}
+		}
+	})
+	// It has its layers still, so the next job gets others.
+	runJobUnchecked(t, world.Job(`docker version >/dev/null`), with).succeeded().quietCleanup().
+		says("no layers free (other jobs use them; these are kept as well)")
+
+	if _, said := admin(t, "", "gc", "--kept"); !strings.Contains(said, "it was kept for a look inside") {
+		t.Errorf("gc says %q", said)
+	}
+	if code, said := admin(t, "", "shell", id); code == 0 || !strings.Contains(said, `error: no sandbox has the id "`+id+`", nor has its job`) || !strings.Contains(said, "hint: ") {
+		t.Errorf("exit code %d, said %q", code, said)
+	}
+}
