@@ -45,6 +45,7 @@ demo: engine build ## Run a pipeline that builds and pushes an image, and show w
 # not run side by side; compiling them may.
 test: lint engine ## Check the code and run all tests
 	@scripts/compiler
+	@scripts/prometheus >/dev/null
 	@mkdir -p "$(dir $(TEST_JSON))"
 	@go build -o bin/testreport ./scripts/testreport
 	@go list -race -test -export -deps ./... >/dev/null
