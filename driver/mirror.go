@@ -150,11 +150,7 @@ func (d *Driver) createMirror(ctx context.Context, m plan.Mirror) error {
 	} else if err != nil {
 		return d.explain("looking for image "+m.Image.Name, err)
 	}
-	bridge, err := d.api.NetworkInspect(ctx, network.NetworkBridge, network.InspectOptions{})
-	if err != nil {
-		return d.explain("looking at the engine's default bridge", err)
-	}
-	gateway, err := gatewayOf(bridge.IPAM.Config)
+	gateway, err := d.HostAddress(ctx)
 	if err != nil {
 		return err
 	}
@@ -193,6 +189,16 @@ func mirrorContainer(m plan.Mirror, img image.InspectResponse, gateway netip.Add
 	}
 }
 
+// HostAddress is the address of the engine's host on its default bridge, under
+// which all sandboxes reach it and nothing from outside does.
+func (d *Driver) HostAddress(ctx context.Context) (netip.Addr, error) {
+	bridge, err := d.api.NetworkInspect(ctx, network.NetworkBridge, network.InspectOptions{})
+	if err != nil {
+		return netip.Addr{}, d.explain("looking at the engine's default bridge", err)
+	}
+	return gatewayOf(bridge.IPAM.Config)
+}
+
 // gatewayOf picks the IPv4 gateway of a bridge. Engines leave it empty until the
 // bridge was used for the first time; it is then the subnet's first address.
 func gatewayOf(configs []network.IPAMConfig) (netip.Addr, error) {
@@ -207,7 +213,7 @@ func gatewayOf(configs []network.IPAMConfig) (netip.Addr, error) {
 		}
 	}
 	return netip.Addr{}, fault.System(errors.New("the engine's default bridge has no IPv4 address"),
-		`the mirror needs the engine's default bridge: take "bridge": "none" out of its daemon.json`)
+		`sandboxes reach their host by the engine's default bridge: take "bridge": "none" out of its daemon.json`)
 }
 
 // askMirror tells how a running mirror is reached, and whether it answers where

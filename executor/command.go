@@ -122,6 +122,7 @@ func (c *call) root() *cobra.Command {
 		c.drainCommand(),
 		c.poolCommand(),
 		c.doctorCommand(),
+		c.tryCommand(),
 		c.mirrorCommand(),
 		c.prepullCommand(),
 		c.metricsCommand(),

@@ -2,5 +2,6 @@
 // GitLab Runner calls, exit codes, the payload and the job log.
 //
 // It may import executor/doctor, executor/runnerconfig, executor/telemetry, driver,
-// driver/plan, config and fault.
+// driver/plan, config and fault; for try, executor/pipeline,
+// executor/forge and executor/local, the stand-in for GitLab Runner.
 package executor

@@ -1,7 +1,7 @@
 // Package local is a stand-in for GitLab Runner: it takes a payload and drives
 // the driver's hooks as the Runner's custom executor does, with the same
-// arguments, environment, files, signals, retries and verdicts. The demo, the
-// end-to-end tests and the benchmark run jobs with it where no GitLab is at hand.
+// arguments, environment, files, signals, retries and verdicts. The try command,
+// the end-to-end tests and the benchmark run jobs with it where no GitLab is at hand.
 //
 // It plays the other side of the wire and must not share an error with the
 // driver: it imports the standard library and

@@ -1,0 +1,94 @@
+package forge
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+// maxArtifact bounds one upload, in bytes.
+const maxArtifact = 4 << 30
+
+// Has tells whether a job has left artifacts.
+func (s *Server) Has(job int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.kept[job]
+}
+
+func (s *Server) archive(job int64) string {
+	return filepath.Join(s.dir, fmt.Sprintf("artifacts-%d.zip", job))
+}
+
+// keep takes what a job's helper uploads. Reports are for GitLab's pages and are
+// dropped.
+func (s *Server) keep(w http.ResponseWriter, req *http.Request) {
+	job, err := strconv.ParseInt(req.PathValue("id"), 10, 64)
+	if err == nil {
+		err = s.receive(http.MaxBytesReader(w, req.Body, maxArtifact), req, job)
+	}
+	if err != nil {
+		http.Error(w, `{"message":"400 Bad request"}`, http.StatusBadRequest)
+		return
+	}
+	w.WriteHeader(http.StatusCreated)
+}
+
+// receive writes the form's field "file".
+func (s *Server) receive(body io.ReadCloser, req *http.Request, job int64) error {
+	req.Body = body
+	form, err := req.MultipartReader()
+	if err != nil {
+		return err
+	}
+	for {
+		part, err := form.NextPart()
+		if errors.Is(err, io.EOF) {
+			return errors.New("no file")
+		} else if err != nil {
+			return err
+		}
+		if part.FormName() != "file" {
+			continue
+		}
+		if kind := req.URL.Query().Get("artifact_type"); kind != "" && kind != "archive" {
+			_, err := io.Copy(io.Discard, part)
+			return err
+		}
+		return s.write(part, job)
+	}
+}
+
+func (s *Server) write(from io.Reader, job int64) error {
+	f, err := os.CreateTemp(s.dir, "upload-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // which is gone when all went well
+	_, err = io.Copy(f, from)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), s.archive(job)); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kept[job] = true
+	return nil
+}
+
+// give serves a job's archive.
+func (s *Server) give(w http.ResponseWriter, req *http.Request) {
+	job, err := strconv.ParseInt(req.PathValue("id"), 10, 64)
+	if err != nil || !s.Has(job) {
+		http.Error(w, `{"message":"404 Not found"}`, http.StatusNotFound)
+		return
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	http.ServeFile(w, req, s.archive(job))
+}

@@ -1,0 +1,136 @@
+package forge
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gitlab-dind-executor/fault"
+)
+
+// gitUser is the user under which GitLab's jobs clone.
+const gitUser = "gitlab-ci-token"
+
+// closing is what requests under way have when the server ends.
+const closing = 5 * time.Second
+
+// Server serves one snapshot and the artifacts of one run, to those who have the
+// token. Jobs can fetch, not push.
+type Server struct {
+	// URL is what GitLab calls CI_SERVER_URL.
+	URL string
+	// Token is the password of each job of this run, for sources and artifacts.
+	Token string
+
+	snapshot Snapshot
+	project  string
+	dir      string
+	http     *http.Server
+	served   chan error
+	reached  atomic.Bool
+
+	mu   sync.Mutex
+	kept map[int64]bool
+}
+
+// Serve serves a snapshot as a project such as "group/app", at a host's address
+// or an address with a port. Files go below dir. The caller closes it.
+func Serve(ctx context.Context, address, project, dir string, s Snapshot) (*Server, error) {
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		address = net.JoinHostPort(address, "0")
+	}
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fault.System(fmt.Errorf("serving the sources to the jobs: %w", err),
+			"the docker engine must run on this host; name another address of it with --listen")
+	}
+	v := &Server{
+		URL: "http://" + listener.Addr().String(), Token: rand.Text(),
+		snapshot: s, project: project, dir: dir, served: make(chan error, 1), kept: map[int64]bool{},
+	}
+	mux := http.NewServeMux()
+	repository := "/" + project + ".git/"
+	mux.HandleFunc("GET "+repository+"info/refs", v.forGit(v.refs))
+	mux.HandleFunc("POST "+repository+"git-upload-pack", v.forGit(v.uploadPack))
+	mux.HandleFunc("POST /api/v4/jobs/{id}/artifacts", v.forJobs(v.keep))
+	mux.HandleFunc("GET /api/v4/jobs/{id}/artifacts", v.forJobs(v.give))
+	v.http = &http.Server{
+		Handler:           v.noting(mux),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          log.New(io.Discard, "", 0), // a client that goes away is no news
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+	go func() { v.served <- v.http.Serve(listener) }()
+	return v, nil
+}
+
+// RepoURL is the repository's address with user and token.
+func (s *Server) RepoURL() string {
+	return "http://" + gitUser + ":" + s.Token + "@" + s.URL[len("http://"):] + "/" + s.project + ".git"
+}
+
+// Reached tells whether any job has got through to the server.
+func (s *Server) Reached() bool { return s.reached.Load() }
+
+// Close ends the server, after a few seconds for what is being served.
+func (s *Server) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closing)
+	defer cancel()
+	var errs []error
+	if err := s.http.Shutdown(ctx); err != nil {
+		errs = append(errs, s.http.Close())
+	}
+	if err := <-s.served; !errors.Is(err, http.ErrServerClosed) {
+		errs = append(errs, err)
+	}
+	return errors.Join(append(errs, os.RemoveAll(s.dir))...)
+}
+
+func (s *Server) noting(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		s.reached.Store(true)
+		next.ServeHTTP(w, req)
+	})
+}
+
+// is compares a secret without telling by its time how much of it is right.
+func (s *Server) is(token string) bool {
+	return subtle.ConstantTimeCompare([]byte(token), []byte(s.Token)) == 1
+}
+
+// forGit lets through who gives user and token.
+func (s *Server) forGit(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, req *http.Request) {
+		user, password, _ := req.BasicAuth()
+		if user != gitUser || !s.is(password) {
+			w.Header().Set("WWW-Authenticate", `Basic realm="sources"`)
+			http.Error(w, "HTTP Basic: Access denied", http.StatusUnauthorized)
+			return
+		}
+		next(w, req)
+	}
+}
+
+// forJobs lets through who gives the token as GitLab's API wants it.
+func (s *Server) forJobs(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, req *http.Request) {
+		if !s.is(req.Header.Get("JOB-TOKEN")) {
+			http.Error(w, `{"message":"403 Forbidden"}`, http.StatusForbidden)
+			return
+		}
+		next(w, req)
+	}
+}

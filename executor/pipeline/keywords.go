@@ -1,0 +1,218 @@
+package pipeline
+
+import (
+	"slices"
+	"strings"
+)
+
+// meaningless are keywords that change nothing about one job that runs alone on
+// this host, elsewhere are those that GitLab knows and that nothing stands for
+// here.
+var (
+	meaningless = []string{"tags", "interruptible", "coverage", "resource_group", "extends"}
+	elsewhere   = []string{
+		"dast_configuration", "environment", "except", "hooks", "id_tokens", "identity", "inherit", "inputs", "manual_confirmation",
+		"only", "pages", "parallel", "publish", "release", "retry", "run", "secrets", "start_in", "trigger",
+	}
+)
+
+// job reads one job. It is nil where the job has nothing that can run here.
+func (r *reader) job(e entry, defaults *node) (*Job, error) {
+	if e.value.kind != mapping {
+		return nil, e.fault("a job is a name with a script below it; a key that is none begins with a dot", "%s is no job", e.key)
+	}
+	all := &node{kind: mapping, file: e.value.file, line: e.line, entries: slices.Clone(e.value.entries)}
+	for _, d := range defaults.entries {
+		if all.get(d.key) == nil {
+			all.set(d)
+		}
+	}
+	all, err := r.resolve(all, 0)
+	if err != nil {
+		return nil, err
+	}
+	j := &Job{Name: e.key, Stage: "test", When: "on_success"}
+	d := decoder{reader: r, job: j, at: all}
+	for _, k := range all.entries {
+		if err := d.keyword(k); err != nil {
+			return nil, err
+		}
+	}
+	if len(d.script) == 0 {
+		for _, key := range []string{"trigger", "run", "release"} {
+			if all.get(key) != nil {
+				r.warnf("%s: it does not run here: it has no script", e.key)
+				return nil, nil
+			}
+		}
+		return nil, e.fault("write script: and a list of commands below the job, or a dot before the name of a template", "job %s has no script", e.key)
+	}
+	j.Script = append(d.before, d.script...)
+	return j, d.rules(all.get("rules"))
+}
+
+func (e entry) fault(hint, format string, args ...any) error {
+	return faultAt(e.value.file, e.line, hint, format, args...)
+}
+
+// decoder reads the keywords of one job.
+type decoder struct {
+	*reader
+	job *Job
+	// at is the job after defaults, extends and references.
+	at             *node
+	before, script []string
+	// allowed says that allow_failure is set.
+	allowed bool
+}
+
+// strange is the one line about a keyword that is not understood.
+func (d *decoder) strange(keyword string) {
+	d.warnf("%s: not understood here: %s", d.job.Name, keyword)
+}
+
+func (d *decoder) unknown(keyword string) {
+	d.warnf("%s: unknown keyword: %s", d.job.Name, keyword)
+}
+
+func (d *decoder) keyword(e entry) (err error) {
+	j, v, what := d.job, e.value, d.job.Name+": "+e.key
+	switch e.key {
+	case "stage":
+		j.Stage, err = d.word(v, what)
+	case "image":
+		j.Image, err = d.image(v, "image")
+	case "services":
+		list, err := d.flat(v)
+		if err != nil {
+			return err
+		}
+		for _, s := range list {
+			i, err := d.image(s, "services")
+			if err != nil {
+				return err
+			}
+			j.Services = append(j.Services, i)
+		}
+	case "variables":
+		j.Variables, err = d.variables(v, what)
+	case "before_script":
+		d.before, err = d.commands(v, what)
+	case "script":
+		d.script, err = d.commands(v, what)
+	case "after_script":
+		j.AfterScript, err = d.commands(v, what)
+	case "when":
+		err = d.when(v)
+	case "allow_failure":
+		err = d.allowFailure(v)
+	case "needs":
+		err = d.needs(v)
+	case "dependencies":
+		j.Dependencies = []string{}
+		names, err := d.words(v, what)
+		j.Dependencies = append(j.Dependencies, names...)
+		return err
+	case "artifacts":
+		err = d.artifacts(v)
+	case "cache":
+		err = d.caches(v)
+	case "timeout":
+		err = d.timeout(v)
+	case "rules": // decided at last: they see the job's variables
+	default:
+		switch {
+		case slices.Contains(meaningless, e.key):
+		case slices.Contains(elsewhere, e.key):
+			d.strange(e.key)
+		default:
+			d.unknown(e.key)
+		}
+	}
+	return err
+}
+
+// flat is a list without the lists in it, or a list of the one value.
+func (r *reader) flat(n *node) ([]*node, error) {
+	if n == nil || n.kind == null {
+		return nil, nil
+	}
+	if n.kind != list {
+		return []*node{n}, nil
+	}
+	var out []*node
+	for _, i := range n.items {
+		if err := r.count(i); err != nil {
+			return nil, err
+		}
+		inner, err := r.flat(i)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, inner...)
+	}
+	return out, nil
+}
+
+// word is a value that is one word or number.
+func (r *reader) word(n *node, what string) (string, error) {
+	if n.kind != scalar {
+		return "", n.faultf("", "%s is no word", what)
+	}
+	return n.text, nil
+}
+
+// words are the words of a list, or the one that is none.
+func (r *reader) words(n *node, what string) ([]string, error) {
+	items, err := r.flat(n)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, i := range items {
+		if i.kind != scalar {
+			return nil, i.faultf("", "%s is no list of words", what)
+		}
+		out = append(out, i.text)
+	}
+	return out, nil
+}
+
+// commands are the lines of a script.
+func (r *reader) commands(n *node, what string) ([]string, error) {
+	items, err := r.flat(n)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, i := range items {
+		if i.kind != scalar {
+			return nil, i.faultf("put the command in single quotes: a colon with a space behind it makes a mapping of it", "a line of %s is no text", what)
+		}
+		out = append(out, i.text)
+	}
+	return out, nil
+}
+
+func (r *reader) boolean(n *node, what string) (bool, error) {
+	switch strings.ToLower(n.text) {
+	case "true", "yes", "on":
+		return true, nil
+	case "false", "no", "off":
+		return false, nil
+	}
+	return false, n.faultf("true or false", "%s is neither", what)
+}
+
+// keys calls f for each key of a mapping.
+func (r *reader) keys(n *node, what string, f func(entry) error) error {
+	if n.kind != mapping {
+		return n.faultf("", "%s is no mapping", what)
+	}
+	for _, e := range n.entries {
+		if err := f(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,138 @@
+package pipeline
+
+import (
+	"slices"
+	"strings"
+)
+
+// Bounds of what GitLab allows, too.
+const (
+	maxExtends    = 11
+	maxReferences = 10
+)
+
+// merge lays a mapping over another, key by key and mappings in mappings; any
+// other value is replaced.
+func (r *reader) merge(base, over *node) (*node, error) {
+	if base == nil || base.kind != mapping || over.kind != mapping {
+		return over, nil
+	}
+	out := &node{kind: mapping, file: over.file, line: over.line, entries: slices.Clone(base.entries)}
+	for _, e := range over.entries {
+		if err := r.count(out); err != nil {
+			return nil, err
+		}
+		v, err := r.merge(base.get(e.key), e.value)
+		if err != nil {
+			return nil, err
+		}
+		out.set(entry{e.key, e.line, v})
+	}
+	return out, nil
+}
+
+// extendAll gives each job what its extends name.
+func (r *reader) extendAll(root *node) (*node, error) {
+	out := &node{kind: mapping, file: root.file, line: root.line}
+	for _, e := range root.entries {
+		if !slices.Contains(globals, e.key) {
+			v, err := r.extend(root, e, 0)
+			if err != nil {
+				return nil, err
+			}
+			e.value = v
+		}
+		out.entries = append(out.entries, e)
+	}
+	return out, nil
+}
+
+// extend is a job over those that it extends, the last of them over the first.
+func (r *reader) extend(root *node, e entry, depth int) (*node, error) {
+	job := e.value
+	ext := job.get("extends")
+	if ext == nil {
+		return job, nil
+	}
+	if depth >= maxExtends {
+		return nil, ext.faultf("does it extend itself?", "%s: extends is nested more than %d deep", e.key, maxExtends)
+	}
+	names, err := r.words(ext, e.key+": extends")
+	if err != nil {
+		return nil, err
+	}
+	var base *node
+	for _, name := range names {
+		from := root.get(name)
+		if from == nil {
+			return nil, ext.faultf("name a job of this pipeline or of a local include", "%s extends %q, which is not there", e.key, name)
+		}
+		if from, err = r.extend(root, entry{name, ext.line, from}, depth+1); err != nil {
+			return nil, err
+		}
+		if base == nil {
+			base = from
+		} else if base, err = r.merge(base, from); err != nil {
+			return nil, err
+		}
+	}
+	if base == nil {
+		return job, nil
+	}
+	out, err := r.merge(base, job)
+	if err != nil {
+		return nil, err
+	}
+	out.entries = slices.DeleteFunc(slices.Clone(out.entries), func(e entry) bool { return e.key == "extends" })
+	return out, nil
+}
+
+// resolve replaces references in n by what they name.
+func (r *reader) resolve(n *node, depth int) (*node, error) {
+	if n == nil || n.kind == null || n.kind == scalar {
+		return n, nil
+	}
+	if done, known := r.resolved[n]; known {
+		if done == nil {
+			return nil, n.faultf("follow it: it leads back to itself", "a reference goes round in circles")
+		}
+		return done, nil
+	}
+	r.resolved[n] = nil
+	out := &node{kind: n.kind, file: n.file, line: n.line}
+	switch n.kind {
+	case list:
+		for _, i := range n.items {
+			v, err := r.resolve(i, depth)
+			if err != nil {
+				return nil, err
+			}
+			out.items = append(out.items, v)
+		}
+	case mapping:
+		for _, e := range n.entries {
+			v, err := r.resolve(e.value, depth)
+			if err != nil {
+				return nil, err
+			}
+			out.entries = append(out.entries, entry{e.key, e.line, v})
+		}
+	case reference:
+		if depth >= maxReferences {
+			return nil, n.faultf("follow it: does it lead back to itself?", "references are nested more than %d deep", maxReferences)
+		}
+		to := r.root
+		for _, word := range n.path {
+			if to = to.get(word); to == nil {
+				return nil, n.faultf("name a job of this pipeline and a keyword of it", "there is nothing at !reference [%s]", strings.Join(n.path, ", "))
+			}
+		}
+		v, err := r.resolve(to, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		out = v
+	}
+	r.resolved[n] = out
+	return out, nil
+}

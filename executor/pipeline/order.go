@@ -1,0 +1,150 @@
+package pipeline
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"gitlab-dind-executor/fault"
+)
+
+// order sorts jobs by stage, those of a stage as they stand in the file, and
+// each behind what it needs.
+func (p *Pipeline) order() error {
+	index := map[string]int{}
+	for i, j := range p.Jobs {
+		index[j.Name] = i
+		if !slices.Contains(p.Stages, j.Stage) {
+			return fault.Job(fmt.Errorf("job %s is in stage %q, which is not there", j.Name, j.Stage),
+				"name one of these, or add it to stages: "+strings.Join(p.Stages, ", "))
+		}
+	}
+	for _, j := range p.Jobs {
+		for _, n := range j.Needs {
+			i, there := index[n.Job]
+			if there && p.Jobs[i].When != "never" || n.Optional || j.When == "never" {
+				continue
+			}
+			text := fmt.Errorf("job %s needs %s, which is not in this pipeline", j.Name, n.Job)
+			if there {
+				text = fmt.Errorf("job %s needs %s, which its rules leave out", j.Name, n.Job)
+			}
+			return fault.Job(text, "name a job of this pipeline, or set optional: true")
+		}
+	}
+	byStage := slices.Clone(p.Jobs)
+	slices.SortStableFunc(byStage, func(a, b Job) int {
+		return slices.Index(p.Stages, a.Stage) - slices.Index(p.Stages, b.Stage)
+	})
+	p.Jobs = nil
+	placed, under := map[string]bool{}, map[string]bool{}
+	var place func(j Job) error
+	place = func(j Job) error {
+		if placed[j.Name] {
+			return nil
+		}
+		if under[j.Name] {
+			return fault.Job(fmt.Errorf("job %s needs itself", j.Name), "follow needs from job to job")
+		}
+		under[j.Name] = true
+		for _, n := range j.Needs {
+			i := slices.IndexFunc(byStage, func(o Job) bool { return o.Name == n.Job })
+			if i < 0 {
+				continue // it is optional
+			}
+			if err := place(byStage[i]); err != nil {
+				return err
+			}
+		}
+		placed[j.Name] = true
+		p.Jobs = append(p.Jobs, j)
+		return nil
+	}
+	for _, j := range byStage {
+		if err := place(j); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Outcome is what became of a job.
+type Outcome string
+
+// The outcomes. A failure that is allowed counts as a success; what did not run
+// though others wait for it is Skipped, what nobody waits for is Left.
+const (
+	Succeeded Outcome = "success"
+	Allowed   Outcome = "failed, which is allowed"
+	Failed    Outcome = "failed"
+	Skipped   Outcome = "skipped"
+	Left      Outcome = "left out"
+)
+
+// waitsFor are the jobs whose outcome decides on j.
+func (p Pipeline) waitsFor(j Job) (names []string) {
+	if j.Needs != nil {
+		for _, n := range j.Needs {
+			names = append(names, n.Job)
+		}
+		return names
+	}
+	stage := slices.Index(p.Stages, j.Stage)
+	for _, o := range p.Jobs {
+		if slices.Index(p.Stages, o.Stage) < stage {
+			names = append(names, o.Name)
+		}
+	}
+	return names
+}
+
+// Due decides on a job after what became of others: whether it runs, else what
+// becomes of it and why.
+func (p Pipeline) Due(j Job, of map[string]Outcome) (runs bool, otherwise Outcome, why string) {
+	switch j.When {
+	case "never":
+		return false, Left, "its rules leave it out"
+	case "manual":
+		if j.AllowFailure {
+			return false, Left, "it is manual: run it with --job"
+		}
+		return false, Skipped, "it is manual: run it with --job"
+	case "always":
+		return true, "", ""
+	}
+	var bad, failed string
+	for _, name := range p.waitsFor(j) {
+		switch of[name] {
+		case Failed:
+			bad, failed = name, name
+		case Skipped:
+			bad = name
+		}
+	}
+	switch {
+	case j.When == "on_failure" && failed == "":
+		return false, Left, "nothing failed"
+	case j.When == "on_failure" || bad == "":
+		return true, "", ""
+	case failed != "":
+		return false, Skipped, failed + " failed"
+	default:
+		return false, Skipped, bad + " was skipped"
+	}
+}
+
+// Sources are the jobs whose artifacts j gets.
+func (p Pipeline) Sources(j Job) (names []string) {
+	switch {
+	case j.Dependencies != nil:
+		return j.Dependencies
+	case j.Needs == nil:
+		return p.waitsFor(j)
+	}
+	for _, n := range j.Needs {
+		if n.Artifacts {
+			names = append(names, n.Job)
+		}
+	}
+	return names
+}

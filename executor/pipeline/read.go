@@ -1,0 +1,252 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"unicode"
+
+	"gitlab-dind-executor/fault"
+)
+
+// Input is what a pipeline depends on besides its files.
+type Input struct {
+	// Predefined are the variables that GitLab sets, which a pipeline may
+	// override, and Given those of the one who runs it, which win.
+	Predefined, Given []Variable
+}
+
+// Pipeline is what a file says.
+type Pipeline struct {
+	// Stages in their order, those that GitLab adds included.
+	Stages []string
+	// Jobs in an order in which they can run, hidden ones left out.
+	Jobs []Job
+	// Warnings are lines about what is not understood, each once.
+	Warnings []string
+}
+
+// reader is one reading of a pipeline.
+type reader struct {
+	files    fs.FS
+	input    Input
+	nodes    int
+	warnings []string
+	root     *node
+	// resolved are nodes without references; nil while one is under way.
+	resolved map[*node]*node
+}
+
+// Read reads a file of a tree and what it includes. Its errors are faults of the
+// pipeline: file and line, and a hint.
+func Read(files fs.FS, name string, in Input) (Pipeline, error) {
+	r := &reader{files: files, input: in, resolved: map[*node]*node{}}
+	p, err := r.read(name)
+	p.Warnings = r.warnings
+	if err != nil {
+		err = fault.Job(errors.New(printable(err.Error())), printable(fault.HintOf(err)))
+	}
+	return p, err
+}
+
+// printable is one line, whatever names a pipeline has.
+func printable(text string) string {
+	return strings.Map(func(c rune) rune {
+		if !unicode.IsPrint(c) {
+			return ' '
+		}
+		return c
+	}, text)
+}
+
+func (r *reader) read(name string) (Pipeline, error) {
+	var err error
+	if r.root, err = r.load(name, map[string]bool{}); err != nil {
+		return Pipeline{}, err
+	}
+	if r.root, err = r.extendAll(r.root); err != nil {
+		return Pipeline{}, err
+	}
+	p := Pipeline{}
+	if p.Stages, err = r.stages(); err != nil {
+		return p, err
+	}
+	defaults, err := r.defaults()
+	if err != nil {
+		return p, err
+	}
+	for _, e := range r.root.entries {
+		if slices.Contains(globals, e.key) || strings.HasPrefix(e.key, ".") {
+			continue
+		}
+		j, err := r.job(e, defaults)
+		if err != nil {
+			return p, err
+		}
+		if j != nil {
+			p.Jobs = append(p.Jobs, *j)
+		}
+	}
+	if len(p.Jobs) == 0 {
+		return p, fault.Job(fmt.Errorf("%s: there is no job in it", name), "a job is a key with a script below it")
+	}
+	return p, p.order()
+}
+
+// globals are the keys of a file that are no jobs.
+var globals = []string{
+	"after_script", "before_script", "cache", "default", "image", "include", "services", "spec", "stages", "types", "variables", "workflow",
+}
+
+// inherited are the keywords of a job that default may hold.
+var inherited = []string{
+	"after_script", "artifacts", "before_script", "cache", "hooks", "id_tokens", "image", "interruptible", "retry", "services", "tags", "timeout",
+}
+
+// defaults are the keywords that jobs take over, by the default section or, as
+// it used to be, by the file itself.
+func (r *reader) defaults() (*node, error) {
+	d := &node{kind: mapping}
+	for _, key := range []string{"image", "services", "before_script", "after_script", "cache"} {
+		if v := r.root.get(key); v != nil {
+			d.set(entry{key, v.line, v})
+		}
+	}
+	section := r.root.get("default")
+	if section != nil && section.kind != mapping && section.kind != null {
+		return nil, section.faultf("such as default: {image: docker:latest}", "default is no mapping")
+	}
+	if section != nil {
+		for _, e := range section.entries {
+			if !slices.Contains(inherited, e.key) {
+				r.warnf("default: unknown keyword: %s", e.key)
+				continue
+			}
+			d.set(e)
+		}
+	}
+	for _, key := range []string{"workflow", "spec"} {
+		if r.root.get(key) != nil {
+			r.warnf("not understood here: %s", key)
+		}
+	}
+	return d, nil
+}
+
+// stages are those of the file, or GitLab's own, with those that it adds.
+func (r *reader) stages() ([]string, error) {
+	names := []string{"build", "test", "deploy"}
+	n := r.root.get("stages")
+	if n == nil {
+		n = r.root.get("types")
+	}
+	if n != nil && n.kind != null {
+		var err error
+		if names, err = r.words(n, "stages"); err != nil {
+			return nil, err
+		}
+	}
+	out := []string{".pre"}
+	for _, s := range names {
+		if !slices.Contains(out, s) && s != ".post" {
+			out = append(out, s)
+		}
+	}
+	return append(out, ".post"), nil
+}
+
+// maxFile bounds a file, in bytes, and maxFiles how many are included.
+const (
+	maxFile  = 1 << 20
+	maxFiles = 150
+)
+
+// load reads a file with what it includes: the includes' keys first, its own
+// over them.
+func (r *reader) load(name string, seen map[string]bool) (*node, error) {
+	if seen[name] {
+		return &node{kind: mapping}, nil // as GitLab does: what is there already counts
+	}
+	if seen[name] = true; len(seen) > maxFiles {
+		return nil, fault.Job(fmt.Errorf("%s: more than %d files are included", name, maxFiles), "GitLab takes no more either")
+	}
+	text, err := r.file(name)
+	if err != nil {
+		return nil, err
+	}
+	docs, err := r.parse(name, text)
+	if err != nil {
+		return nil, err
+	}
+	if len(docs) == 2 && docs[0].get("spec") != nil { // a header
+		r.warnf("not understood here: spec")
+		docs = docs[1:]
+	}
+	if len(docs) == 0 {
+		return nil, fault.Job(fmt.Errorf("%s: the file is empty", name), "write a job: a name with a script below it")
+	}
+	if n := docs[0]; n.kind != mapping {
+		return nil, n.faultf("a job is a name with a colon, and a script below it", "this is not a mapping of jobs")
+	}
+	base := &node{kind: mapping, file: name, line: 1}
+	if inc := docs[0].get("include"); inc != nil {
+		names, err := r.includes(inc)
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range names {
+			other, err := r.load(i, seen)
+			if err != nil {
+				return nil, err
+			}
+			if base, err = r.merge(base, other); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return r.merge(base, docs[0])
+}
+
+// file reads a file of the tree.
+func (r *reader) file(name string) ([]byte, error) {
+	info, err := fs.Stat(r.files, name)
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("it is not a file")
+	}
+	if err == nil && info.Size() > maxFile {
+		err = fmt.Errorf("it has %d bytes, more than %d", info.Size(), maxFile)
+	}
+	var text []byte
+	if err == nil {
+		text, err = fs.ReadFile(r.files, name)
+	}
+	if err != nil {
+		var p *fs.PathError
+		if errors.As(err, &p) {
+			err = p.Err
+		}
+		return nil, fault.Job(fmt.Errorf("reading %s: %w", name, err), "name a file of the repository; local includes count from its top")
+	}
+	return text, nil
+}
+
+// cleanPath makes a path of the tree of a local include's.
+func cleanPath(p string) string { return strings.TrimPrefix(path.Clean("/"+p), "/") }
+
+// warnf notes a line once.
+func (r *reader) warnf(format string, args ...any) {
+	if w := printable(fmt.Sprintf(format, args...)); !slices.Contains(r.warnings, w) {
+		r.warnings = append(r.warnings, w)
+	}
+}
+
+// count keeps a reading from growing without a bound.
+func (r *reader) count(n *node) error {
+	if r.nodes++; r.nodes > maxNodes {
+		return n.faultf("look for aliases, extends and references that multiply each other", "what this pipeline expands to is too large")
+	}
+	return nil
+}

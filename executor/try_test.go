@@ -1,0 +1,128 @@
+package executor
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"gitlab-dind-executor/executor/forge"
+	"gitlab-dind-executor/executor/local"
+	"gitlab-dind-executor/executor/pipeline"
+)
+
+func TestTheProjectOfARepositoryIsThatOfItsRemote(t *testing.T) {
+	for origin, want := range map[string]string{
+		"":                                       "local/my-app",
+		"https://gitlab.example.com/group/a.git": "group/a",
+		"https://gitlab.example.com:8443/group/sub/a": "group/sub/a",
+		"git@gitlab.example.com:group/sub/a.git":      "group/sub/a",
+		"ssh://git@gitlab.example.com:22/group/a.git": "group/a",
+		"/srv/git/a.git":                             "local/my-app",
+		"file:///srv/git/a.git":                      "local/my-app",
+		"https://gitlab.example.com/../../etc/{a b}": "etc/-a-b-",
+	} {
+		f := tryFacts{repository: forge.Repository{Top: "/home/me/my app", Origin: origin}}
+		if got := f.project(); got != want {
+			t.Errorf("%q is project %q, want %q", origin, got, want)
+		}
+	}
+}
+
+func TestPredefinedVariablesOfATry(t *testing.T) {
+	f := tryFacts{
+		repository: forge.Repository{Top: "/app", Origin: "git@host:Group/App.git", Default: "main", Message: "Title\n\nText", Time: "2026-01-01T00:00:00Z"},
+		sha:        strings.Repeat("ab", 20), ref: "Feature/One_2", file: ".gitlab-ci.yml", server: "http://172.17.0.1:4711",
+	}
+	got := map[string]string{}
+	for _, v := range f.variables() {
+		got[v.Key] = v.Value
+	}
+	for key, want := range map[string]string{
+		"CI": "true", "CI_COMMIT_SHORT_SHA": "abababab", "CI_COMMIT_REF_SLUG": "feature-one-2", "CI_COMMIT_BRANCH": "Feature/One_2",
+		"CI_COMMIT_TITLE": "Title", "CI_COMMIT_DESCRIPTION": "Text", "CI_PROJECT_PATH_SLUG": "group-app", "CI_PROJECT_NAME": "App",
+		"CI_SERVER_HOST": "172.17.0.1", "CI_SERVER_PORT": "4711", "CI_DEFAULT_BRANCH": "main", "CI_COMMIT_REF_PROTECTED": "false",
+	} {
+		if got[key] != want {
+			t.Errorf("%s is %q, want %q", key, got[key], want)
+		}
+	}
+	for key := range got {
+		if strings.HasPrefix(key, "CI_REGISTRY") {
+			t.Errorf("%s is set, and nobody gave it", key)
+		}
+	}
+}
+
+func TestWhatIsGivenWinsAndSecretsAreMasked(t *testing.T) {
+	given, err := givenVariables(
+		[]string{"CI_REGISTRY=registry.example.com", "CI_REGISTRY_USER=me", "CI_REGISTRY_PASSWORD", "GIT_DEPTH=0", "TAG=a=b"},
+		environment{"CI_REGISTRY_PASSWORD": "se$cret"},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &tryRun{given: given, facts: tryFacts{repository: forge.Repository{Top: "/app"}, sha: strings.Repeat("ab", 20)}}
+	p := local.Payload{GitInfo: local.GitInfo{Depth: tryDepth}}
+	r.addVariables(&p, pipeline.Job{Variables: []pipeline.Variable{{Key: "TAG", Value: "c"}, {Key: "GIT_DEPTH", Value: "7"}}})
+	last := map[string]local.Variable{}
+	for _, v := range p.Variables {
+		last[v.Key] = v
+	}
+	if v := last["TAG"]; v.Value != "a=b" || v.Masked || v.Public {
+		t.Errorf("TAG is %+v", v)
+	}
+	if v := last["CI_REGISTRY_PASSWORD"]; v.Value != "se$cret" || !v.Masked || !v.Raw || v.Public {
+		t.Errorf("the password is masked: %v, raw: %v, public: %v", v.Masked, v.Raw, v.Public)
+	}
+	if p.GitInfo.Depth != 0 {
+		t.Errorf("the depth is %d", p.GitInfo.Depth)
+	}
+	if len(p.Credentials) != 1 || p.Credentials[0].URL != "registry.example.com" || p.Credentials[0].Username != "me" {
+		t.Errorf("there are %d credentials", len(p.Credentials))
+	}
+}
+
+func TestAJobsEndIsJudgedByWhatItMayFailWith(t *testing.T) {
+	now := time.Now()
+	for name, c := range map[string]struct {
+		job  pipeline.Job
+		res  local.Result
+		want pipeline.Outcome
+	}{
+		"success":                {pipeline.Job{}, local.Result{State: local.Success}, pipeline.Succeeded},
+		"failure":                {pipeline.Job{}, local.Result{State: local.Failed, ExitCode: 1}, pipeline.Failed},
+		"failure, allowed":       {pipeline.Job{AllowFailure: true}, local.Result{State: local.Failed, ExitCode: 1}, pipeline.Allowed},
+		"a code that is allowed": {pipeline.Job{AllowFailure: true, AllowExitCodes: []int{3, 42}}, local.Result{State: local.Failed, ExitCode: 42}, pipeline.Allowed},
+		"one that is not":        {pipeline.Job{AllowFailure: true, AllowExitCodes: []int{3}}, local.Result{State: local.Failed, ExitCode: 1}, pipeline.Failed},
+		"the host's fault":       {pipeline.Job{AllowFailure: true}, local.Result{State: local.SystemFailure}, pipeline.Failed},
+	} {
+		c.res.Started, c.res.Finished = now, now.Add(time.Second)
+		if got := ended(c.job, c.res); got.outcome != c.want || got.system != (c.res.State == local.SystemFailure) {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+func TestTheLogIsShownLineByLine(t *testing.T) {
+	for name, tt := range map[string]struct {
+		colour bool
+		want   string
+	}{
+		"for a terminal": {true, "\x1b[0KPreparing\x1b[0;m\n\x1b[32;1m$ docker login\x1b[0;m\nend"},
+		"for a file":     {false, "Preparing\n$ docker login\nend"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out strings.Builder
+			l := &tryLog{out: &out, colour: tt.colour}
+			for _, part := range []string{"\x1b[0KPrep", "aring\x1b[0;m\n", "\x1b[32;1m$ docker login\x1b", "[0;m\nend"} {
+				if n, err := l.Write([]byte(part)); n != len(part) || err != nil {
+					t.Fatalf("wrote %d of %d: %v", n, len(part), err)
+				}
+			}
+			l.flush()
+			if out.String() != tt.want || l.firstLine.IsZero() {
+				t.Errorf("it shows %q, the script's first line as of %v", out.String(), l.firstLine)
+			}
+		})
+	}
+}

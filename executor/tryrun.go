@@ -1,0 +1,259 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/executor/forge"
+	"gitlab-dind-executor/executor/local"
+	"gitlab-dind-executor/executor/pipeline"
+	"gitlab-dind-executor/fault"
+)
+
+// tryGrace is between SIGTERM and SIGKILL, as config.toml.example has it.
+const tryGrace = time.Minute
+
+// tryRun is one run of try.
+type tryRun struct {
+	*call
+	options  tryOptions
+	settings config.Settings
+	version  string
+	pipeline pipeline.Pipeline
+	given    []pipeline.Variable
+	facts    tryFacts
+
+	dir    string
+	server *forge.Server
+	runner *local.Runner
+	ids    map[string]int64
+	done   []jobEnd
+}
+
+// jobEnd is what became of a job.
+type jobEnd struct {
+	name    string
+	outcome pipeline.Outcome
+	text    string
+	// system says that the host is to blame, hint what to do about it.
+	system bool
+	hint   string
+}
+
+// run runs the chosen jobs one after the other, and leaves nothing behind.
+func (r *tryRun) run(parent context.Context, stop *interruption, chosen []pipeline.Job) (err error) {
+	if r.dir, err = os.MkdirTemp("", driverName+"-try-"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(r.dir)) }()
+	if err := r.serve(stop.first, parent); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.server.Close()) }()
+	log := newTryLog(r.stdout, r.env)
+	if r.runner, err = r.localRunner(log); err != nil {
+		return err
+	}
+	r.sayWhatRuns()
+	r.ids = map[string]int64{}
+	first := time.Now().Unix()
+	outcomes := map[string]pipeline.Outcome{}
+	for i, j := range chosen {
+		if stop.first.Err() != nil {
+			break
+		}
+		end := jobEnd{name: j.Name}
+		runs, outcome, why := r.pipeline.Due(j, outcomes)
+		if end.outcome, end.text = outcome, why; runs {
+			r.ids[j.Name] = first + int64(i)
+			end = r.job(stop, j, log)
+		}
+		outcomes[j.Name] = end.outcome
+		r.done = append(r.done, end)
+	}
+	r.summary(len(chosen))
+	return r.verdict(stop)
+}
+
+// serve makes the snapshot and serves it where sandboxes reach it.
+func (r *tryRun) serve(ctx, parent context.Context) error {
+	address := r.options.listen
+	if address == "" {
+		d, err := driver.Open(r.settings.Engine.Host)
+		if err != nil {
+			return err
+		}
+		defer d.Close()
+		ip, err := d.HostAddress(ctx)
+		if err != nil {
+			return err
+		}
+		address = ip.String()
+	}
+	snapshot, err := r.facts.repository.Snapshot(ctx, r.dir)
+	if err != nil {
+		return err
+	}
+	r.facts.sha, r.facts.ref, r.facts.changed = snapshot.SHA, snapshot.Ref, snapshot.Changed
+	files := filepath.Join(r.dir, "served")
+	if err := os.Mkdir(files, 0o700); err != nil {
+		return err
+	}
+	// Cleanup and a job's last stages need it after an interruption, too.
+	r.server, err = forge.Serve(context.WithoutCancel(parent), address, r.facts.project(), files, snapshot)
+	if err == nil {
+		r.facts.server, r.facts.token = r.server.URL, r.server.Token
+	}
+	return err
+}
+
+// localRunner is the stand-in for GitLab Runner that calls this program's hooks.
+func (r *tryRun) localRunner(log io.Writer) (*local.Runner, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("finding this program: %w", err)
+	}
+	var flags []string
+	for _, f := range [][2]string{{"--settings", r.settingsFile}, {"--trace", r.traceFile}} {
+		if f[1] == "" {
+			continue
+		}
+		path, err := filepath.Abs(f[1]) // hooks have a folder of their own
+		if err != nil {
+			return nil, err
+		}
+		flags = append(flags, f[0], path)
+	}
+	hook := func(name string) []string { return append(flags[:len(flags):len(flags)], name) }
+	return &local.Runner{
+		Executable: self, ConfigArgs: hook("config"), PrepareArgs: hook("prepare"), RunArgs: hook("run"), CleanupArgs: hook("cleanup"),
+		TempDir: r.dir, Version: r.version, ShortToken: "try", URL: r.server.URL, GracefulKillTimeout: tryGrace,
+		Log: log, RunnerLog: r.stderr,
+	}, nil
+}
+
+// sayWhatRuns says which sources the jobs get.
+func (r *tryRun) sayWhatRuns() {
+	f := r.facts
+	text := fmt.Sprintf("project %s at %s, branch %s", f.project(), f.sha[:8], f.ref)
+	if f.changed {
+		text += ", with uncommitted changes (files that git ignores are left out)"
+	}
+	fmt.Fprintln(r.stdout, text)
+	if f.repository.LFS {
+		r.log.warn("not understood here: Git LFS: jobs see its pointers only")
+	}
+}
+
+// job runs one job to its end.
+func (r *tryRun) job(stop *interruption, j pipeline.Job, log *tryLog) jobEnd {
+	fmt.Fprintf(r.stdout, "\njob %s, stage %s\n\n", j.Name, j.Stage)
+	for _, name := range r.pipeline.Sources(j) {
+		if _, ran := r.ids[name]; !ran && r.leavesArtifacts(name) {
+			r.log.warn(j.Name + ": it gets no artifacts of " + name + ", which did not run: name it with --job, too")
+		}
+	}
+	if len(j.Caches) > 0 {
+		r.log.warn(j.Name + ": not understood here: cache between jobs: it starts empty")
+	}
+	running := r.runner.Start(stop.second, r.payload(j))
+	unhook := context.AfterFunc(stop.first, running.Cancel)
+	defer unhook()
+	res := running.Wait()
+	log.flush()
+	if r.options.times {
+		fmt.Fprint(r.stdout, "\n")
+		times(r.stdout, res, log.firstLine)
+	}
+	log.firstLine = time.Time{}
+	end := ended(j, res)
+	if sourcesFailed(res) && !r.server.Reached() {
+		end.system, end.hint = true, "no job has reached "+r.server.URL+", where the sources are: let sandboxes through to it in the firewall, or give another address with --listen"
+	}
+	return end
+}
+
+// sourcesFailed tells a job that ended where it should have got its sources.
+func sourcesFailed(res local.Result) bool {
+	for _, p := range res.Phases {
+		if p.Name == "get_sources" && p.ExitCode != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *tryRun) leavesArtifacts(name string) bool {
+	for _, j := range r.pipeline.Jobs {
+		if j.Name == name {
+			return j.Artifacts != nil
+		}
+	}
+	return false
+}
+
+// ended judges a job by its result.
+func ended(j pipeline.Job, res local.Result) jobEnd {
+	e := jobEnd{name: j.Name, outcome: pipeline.Succeeded, text: seconds(res.Finished.Sub(res.Started))}
+	if res.State == local.Success {
+		return e
+	}
+	e.outcome, e.system = pipeline.Failed, res.State == local.SystemFailure
+	e.hint = "its log says why; the image that fetches the sources is helper.image of the settings, and --runner-version chooses among GitLab's"
+	if res.Err != nil {
+		e.text += ", " + res.Err.Error()
+	}
+	if j.AllowFailure && res.State == local.Failed && allows(j.AllowExitCodes, res.ExitCode) {
+		e.outcome = pipeline.Allowed
+	}
+	return e
+}
+
+// allows tells whether one of these codes, or any, is as good as success.
+func allows(codes []int, code int) bool {
+	for _, c := range codes {
+		if c == code {
+			return true
+		}
+	}
+	return len(codes) == 0
+}
+
+// summary is one line for each job.
+func (r *tryRun) summary(asked int) {
+	if asked < 2 {
+		return
+	}
+	fmt.Fprintln(r.stdout)
+	w := tabwriter.NewWriter(r.stdout, 0, 0, 3, ' ', 0)
+	for _, e := range r.done {
+		fmt.Fprintf(w, "%s\t%s\t%s\n", e.name, e.outcome, e.text)
+	}
+	_ = w.Flush() // a terminal that is gone is no reason to fail
+}
+
+// verdict is the run's result: the jobs' logs have said what was wrong.
+func (r *tryRun) verdict(stop *interruption) error {
+	if stop.first.Err() != nil {
+		return context.Canceled
+	}
+	failed := false
+	for _, e := range r.done {
+		if e.system && e.outcome == pipeline.Failed {
+			return fault.System(errors.New("job "+e.name+" could not be run on this host"), e.hint)
+		}
+		failed = failed || e.outcome == pipeline.Failed
+	}
+	if failed {
+		return &failedScript{1}
+	}
+	return nil
+}
