@@ -12,7 +12,6 @@ import (
 
 	"github.com/docker/docker/client"
 
-	"gitlab-dind-executor/executor/local"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/test/lab"
 	"gitlab-dind-executor/test/rig"
@@ -20,15 +19,6 @@ import (
 
 // settleTime is for the engine's lists to become what they were.
 const settleTime = 10 * time.Second
-
-// script is the pipeline that everybody has.
-var script = []string{
-	`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`,
-	`docker build -t $CI_REGISTRY_IMAGE:$CI_COMMIT_SHORT_SHA .`,
-	`docker push $CI_REGISTRY_IMAGE:$CI_COMMIT_SHORT_SHA`,
-	`docker tag $CI_REGISTRY_IMAGE:$CI_COMMIT_SHORT_SHA $CI_REGISTRY_IMAGE:latest`,
-	`docker push $CI_REGISTRY_IMAGE:latest`,
-}
 
 // demo shows one job. Whatever becomes of it, it compares what the engine holds
 // before and after.
@@ -79,34 +69,32 @@ func inLab(ctx context.Context, out io.Writer, executor string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	fmt.Fprintf(out, "Registry    %s, with TLS and a password\n", l.Registry.Host)
-	fmt.Fprintf(out, "Project     group/app at %s\n", l.Git.SHA[:8])
-
-	fmt.Fprint(out, "\nJob log, as GitLab shows it\n\n")
-	log := newJobLog(out, colourful())
-	var cleanup strings.Builder
-	runner := l.Runner()
-	runner.Log, runner.RunnerLog = log, &cleanup
-	result := runner.Run(ctx, l.Job(script...))
-	log.flush()
-	if cleanup.Len() > 0 {
-		fmt.Fprintf(out, "\nFrom cleanup, for the Runner's log\n\n%s", cleanup.String())
+	dir, err := os.MkdirTemp("", "dind-demo-")
+	if err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if err := newProject(ctx, dir, l.Registry.Host); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "Registry    %s, with TLS and a password\n", l.Registry.Host)
+	fmt.Fprintf(out, "Project     a git repository with this .gitlab-ci.yml\n\n")
+	log := &jobLog{out: out}
+	_, _ = log.Write([]byte(pipeline))
+	fmt.Fprint(out, "\n$ gitlab-dind-executor try --times --variable CI_REGISTRY=… --variable CI_REGISTRY_PASSWORD …\n\n")
+	log = &jobLog{out: out}
+	runErr := try(ctx, log, l, dir)
+	log.flush()
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case strings.Contains(log.text.String(), l.Registry.Password):
 		return errors.New("the registry's password is in the job log")
-	case result.State != local.Success:
-		return fault.System(fmt.Errorf("the job ended as %s: %w", result.State, result.Err), "the job log above says why")
+	case runErr != nil:
+		return fault.System(fmt.Errorf("the job failed: %w", runErr), "the job log above says why")
 	}
 	fmt.Fprint(out, "\nPushed, as the registry has it\n\n")
-	if err := pushed(ctx, out, l, log.text.String()); err != nil {
-		return err
-	}
-	fmt.Fprint(out, "\nTimes\n\n")
-	times(out, result, log.firstLine)
-	return nil
+	return pushed(ctx, out, l, log.text.String())
 }
 
 // compare says whether the engine holds what it held before.

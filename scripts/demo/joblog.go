@@ -3,35 +3,17 @@ package main
 import (
 	"bytes"
 	"io"
-	"os"
-	"regexp"
 	"strings"
-	"time"
 )
 
-// control matches what colours a terminal.
-var control = regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]")
-
-// colourful tells whether standard output is a terminal that wants colours.
-func colourful() bool {
-	info, err := os.Stdout.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("NO_COLOR") == ""
-}
-
-// jobLog shows a job log line by line, as it comes, and remembers it. It is for
-// one writer at a time.
+// jobLog shows what try prints line by line, as it comes, a little to the right,
+// and remembers it. It is for one writer at a time.
 type jobLog struct {
-	out    io.Writer
-	colour bool
-	held   []byte
-
-	// text is the log without colours.
+	out  io.Writer
+	held []byte
+	// text is all of it.
 	text strings.Builder
-	// firstLine is when the script's first line came.
-	firstLine time.Time
 }
-
-func newJobLog(out io.Writer, colour bool) *jobLog { return &jobLog{out: out, colour: colour} }
 
 // Write shows whole lines. It reports all of p as written.
 func (l *jobLog) Write(p []byte) (int, error) {
@@ -55,15 +37,10 @@ func (l *jobLog) flush() {
 }
 
 func (l *jobLog) show(line string) {
-	plain := strings.TrimRight(control.ReplaceAllString(line, ""), "\r")
-	// The Runner puts this before a command of the script.
-	if l.firstLine.IsZero() && strings.HasPrefix(plain, "$ ") {
-		l.firstLine = time.Now()
-	}
-	l.text.WriteString(plain + "\n")
-	if !l.colour {
-		line = plain
+	l.text.WriteString(line + "\n")
+	if line != "" {
+		line = "  " + line
 	}
 	// A terminal that is gone is no reason to stop the job.
-	_, _ = io.WriteString(l.out, "  "+line+"\n")
+	_, _ = io.WriteString(l.out, line+"\n")
 }

@@ -1,8 +1,8 @@
-// Command demo runs the pipeline of README.md on the engine of this machine and
-// shows that what it pushed is in the registry and that nothing is left on the
-// engine. Everything is real but GitLab, for which executor/local stands in.
+// Command demo runs the pipeline of README.md with the try command on the engine
+// of this machine, and shows that what it pushed is in the registry and that
+// nothing is left on the engine. Everything is real but GitLab.
 //
-// It may import fault, executor/local, test/lab and test/rig.
+// It may import fault, test/lab and test/rig.
 package main
 
 import (

@@ -8,9 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"text/tabwriter"
-	"time"
 
-	"gitlab-dind-executor/executor/local"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/test/lab"
 )
@@ -59,19 +57,3 @@ func pushed(ctx context.Context, out io.Writer, l *lab.Lab, log string) error {
 	}
 	return nil
 }
-
-// times prints how long each hook took, in the order of their starts.
-func times(out io.Writer, r local.Result, firstLine time.Time) {
-	fmt.Fprintf(out, "  %8s  %8s   hook\n", "at", "took")
-	for _, p := range r.Phases {
-		hook := p.Name
-		if p.Kind == local.Run {
-			hook = "run " + p.Name
-		}
-		fmt.Fprintf(out, "  %8s  %8s   %s\n", seconds(p.Start.Sub(r.Started)), seconds(p.Duration), hook)
-	}
-	fmt.Fprintf(out, "  %8s  %8s   first line of the script\n", seconds(firstLine.Sub(r.Started)), "")
-	fmt.Fprintf(out, "  %8s  %8s   end of the job\n", seconds(r.Finished.Sub(r.Started)), "")
-}
-
-func seconds(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }
