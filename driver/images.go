@@ -28,6 +28,7 @@ type images struct {
 	say      func(string)
 	flights  singleflight.Group
 	pulls    pullCount
+	used     usedImages
 	there    sync.Map // image.InspectResponse by flight
 }
 
@@ -82,9 +83,7 @@ func (im *images) policy(ctx context.Context, ref plan.ImageRef, policy string) 
 					ref.Name, img.Os, img.Architecture, ref.Platform), "use another pull policy, or leave the platform out")
 			}
 		case err == nil:
-			if ref.Announce {
-				im.say("using " + ref.Name + digestOf(ref, img))
-			}
+			im.note(ref, digestOf(ref, img))
 			return img, nil
 		case !errdefs.IsNotFound(err):
 			return img, im.d.explain("looking for image "+ref.Name, err)
@@ -100,6 +99,9 @@ func (im *images) policy(ctx context.Context, ref plan.ImageRef, policy string) 
 		return image.InspectResponse{}, err
 	}
 	img, err := im.d.api.ImageInspect(ctx, ref.Name)
+	if err == nil {
+		im.note(ref, digestOf(ref, img))
+	}
 	return img, im.d.explain("looking at image "+ref.Name, err)
 }
 
@@ -111,15 +113,14 @@ func fits(wanted string, img image.InspectResponse) bool {
 		(p.Variant == "" || p.Variant == img.Variant)
 }
 
-// digestOf returns the digest by which a registry knows the image, or its id,
-// as " (sha256:…)".
+// digestOf returns the digest by which a registry knows the image, or its id.
 func digestOf(ref plan.ImageRef, img image.InspectResponse) string {
 	named, err := reference.ParseNormalizedNamed(ref.Name)
 	for _, d := range img.RepoDigests {
 		repo, digest, ok := strings.Cut(d, "@")
 		if r, e := reference.ParseNormalizedNamed(repo); ok && err == nil && e == nil && r.Name() == named.Name() {
-			return " (" + digest + ")"
+			return digest
 		}
 	}
-	return " (" + img.ID + ")"
+	return img.ID
 }

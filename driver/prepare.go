@@ -41,6 +41,8 @@ type Ready struct {
 	Sandbox string
 	// Pulls are the images that were fetched, also when Prepare fails.
 	Pulls Pulls
+	// Images are those that the pipeline named, by name; also when Prepare fails.
+	Images []UsedImage
 	// Services is how much longer than the inner daemon the services took.
 	Services time.Duration
 	// Warnings are lines for the job log, also when Prepare fails.
@@ -92,6 +94,7 @@ func (d *Driver) Prepare(ctx context.Context, p *plan.Plan, say func(string)) (R
 		if claimed != nil {
 			ready, err := prep.move(ctx, claimed)
 			ready.Sandbox, ready.Pulls = claimed.plan.Sandbox, prep.images.pulled()
+	ready.Images = prep.images.named()
 			return ready, err
 		}
 		cold = why
@@ -99,6 +102,7 @@ func (d *Driver) Prepare(ctx context.Context, p *plan.Plan, say func(string)) (R
 	ready, err := prep.build(ctx)
 	ready.Cold, ready.Layers = cold, prep.reused
 	ready.Sandbox, ready.Pulls = p.Sandbox, prep.images.pulled()
+	ready.Images = prep.images.named()
 	return ready, err
 }
 

@@ -131,15 +131,18 @@ func TestAnImageIsPulledOnceAndSaid(t *testing.T) {
 	e, d := fakeHost(t, nil)
 	e.AddImage(p.Helper.Image.Name, fakeengine.Image{})
 	var said []string
-	if _, err := d.Prepare(t.Context(), p, func(line string) { said = append(said, line) }); err != nil {
+	ready, err := d.Prepare(t.Context(), p, func(line string) { said = append(said, line) })
+	if err != nil {
 		t.Fatal(err)
 	}
 	if n := e.Count("POST /images/create"); n != 1 {
 		t.Errorf("pulled %d times", n)
 	}
-	if len(said) < 2 || said[0] != "pulling docker:dind" || !strings.HasPrefix(said[1], "pulled docker:dind in ") ||
-		!strings.HasSuffix(said[1], "(sha256:"+strings.Repeat("0", 64)+")") {
+	if len(said) < 2 || said[0] != "pulling docker:dind" || !strings.HasPrefix(said[1], "pulled docker:dind in ") {
 		t.Errorf("said %q", said)
+	}
+	if want := []UsedImage{{"docker:dind", "sha256:" + strings.Repeat("0", 64)}}; !slices.Equal(ready.Images, want) {
+		t.Errorf("used are %+v, want %+v", ready.Images, want)
 	}
 }
 

@@ -28,7 +28,7 @@ var firstPullGap = time.Second
 const progressEvery = 10 * time.Second
 
 // pull fetches an image, again after a pause when the network or the registry
-// failed, and says so with the time it took and the digest.
+// failed, and says so with the time it took.
 func (im *images) pull(ctx context.Context, ref plan.ImageRef) (err error) {
 	ctx, end := span(ctx, "pull "+ref.Name)
 	defer end()
@@ -38,9 +38,9 @@ func (im *images) pull(ctx context.Context, ref plan.ImageRef) (err error) {
 	start, gap := time.Now(), firstPullGap
 	defer func() { im.pulls.add(err, time.Since(start)) }()
 	for attempt := 1; ; attempt++ {
-		digest, err := im.pullOnce(ctx, ref)
+		err := im.pullOnce(ctx, ref)
 		if err == nil {
-			im.say(fmt.Sprintf("pulled %s in %.1f s%s", ref.Name, time.Since(start).Seconds(), digest))
+			im.say(fmt.Sprintf("pulled %s in %.1f s", ref.Name, time.Since(start).Seconds()))
 			return nil
 		}
 		err = im.explainPull(ref, err)
@@ -59,16 +59,16 @@ func (im *images) pull(ctx context.Context, ref plan.ImageRef) (err error) {
 	}
 }
 
-func (im *images) pullOnce(ctx context.Context, ref plan.ImageRef) (digest string, err error) {
+func (im *images) pullOnce(ctx context.Context, ref plan.ImageRef) (err error) {
 	opts := image.PullOptions{Platform: ref.Platform}
 	if a := ref.Auth; a != nil {
 		if opts.RegistryAuth, err = registry.EncodeAuthConfig(authOf(a)); err != nil {
-			return "", fmt.Errorf("credentials for %s: %w", a.Host, err)
+			return fmt.Errorf("credentials for %s: %w", a.Host, err)
 		}
 	}
 	stream, err := im.d.api.ImagePull(ctx, ref.Name, opts)
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer stream.Close()
 	next := time.Now().Add(progressEvery)
@@ -86,10 +86,9 @@ func authOf(c *plan.Credential) registry.AuthConfig {
 	}
 }
 
-// followPull reads the engine's progress to its end and returns the digest
-// that it names, as " (sha256:…)". progress gets the bytes of all layers known
-// so far.
-func followPull(stream io.Reader, progress func(current, total int64)) (digest string, err error) {
+// followPull reads the engine's progress to its end. progress gets the bytes of
+// all layers known so far.
+func followPull(stream io.Reader, progress func(current, total int64)) error {
 	type layer struct{ current, total int64 }
 	layers := map[string]layer{}
 	dec := json.NewDecoder(stream)
@@ -97,14 +96,11 @@ func followPull(stream io.Reader, progress func(current, total int64)) (digest s
 		var m jsonmessage.JSONMessage
 		switch err := dec.Decode(&m); {
 		case errors.Is(err, io.EOF):
-			return digest, nil
+			return nil
 		case err != nil:
-			return "", err
+			return err
 		case m.Error != nil:
-			return "", m.Error
-		}
-		if d, ok := strings.CutPrefix(m.Status, "Digest: "); ok {
-			digest = " (" + d + ")"
+			return m.Error
 		}
 		if m.Progress != nil && m.Progress.Total > 0 && m.Status == "Downloading" {
 			layers[m.ID] = layer{m.Progress.Current, m.Progress.Total}

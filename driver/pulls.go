@@ -1,8 +1,12 @@
 package driver
 
 import (
+	"slices"
+	"strings"
 	"sync"
 	"time"
+
+	"gitlab-dind-executor/driver/plan"
 )
 
 // Pulls are the pulls of one Prepare.
@@ -33,4 +37,35 @@ func (im *images) pulled() Pulls {
 	im.pulls.mu.Lock()
 	defer im.pulls.mu.Unlock()
 	return im.pulls.Pulls
+}
+
+// UsedImage is an image that a job has.
+type UsedImage struct {
+	Name string
+	// Digest is that by which a registry knows it, else its id: sha256:…
+	Digest string
+}
+
+// usedImages are those of one Prepare that its job asked for; it is safe for
+// several goroutines.
+type usedImages struct {
+	mu   sync.Mutex
+	list []UsedImage
+}
+
+// note remembers an image that the job log names.
+func (im *images) note(ref plan.ImageRef, digest string) {
+	if !ref.Announce {
+		return
+	}
+	im.used.mu.Lock()
+	defer im.used.mu.Unlock()
+	im.used.list = append(im.used.list, UsedImage{ref.Name, digest})
+}
+
+// named are the images so far, by name.
+func (im *images) named() []UsedImage {
+	im.used.mu.Lock()
+	defer im.used.mu.Unlock()
+	return slices.SortedFunc(slices.Values(im.used.list), func(a, b UsedImage) int { return strings.Compare(a.Name, b.Name) })
 }

@@ -139,6 +139,7 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 	took := time.Since(began) - ready.Services
 	c.lap("sandbox")
 	c.prepared(settings, ready, err)
+	c.log.images(ready.Images)
 	for _, w := range ready.Warnings {
 		c.log.warn(w)
 	}

@@ -3,9 +3,12 @@ package executor
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
+	"time"
 
+	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/fault"
 )
 
@@ -13,20 +16,26 @@ import (
 // pipeline: one short line per thing that matters, no timestamps (the Runner
 // adds them), no Docker jargon that they did not write. An error is one line
 // that says what failed, then a hint line that says what to do. Colours are the
-// Runner's own.
+// Runner's own. What few want to read is in a section that begins collapsed: the
+// Runner has one around each hook, and GitLab nests them from 16.7 on.
 const (
 	yellow = "\x1b[0;33m"
 	red    = "\x1b[31;1m"
 	grey   = "\x1b[0;37m"
 	plain  = "\x1b[0;m"
+	// clearLine stands around a section's marker, which GitLab takes out.
+	clearLine = "\x1b[0K"
 )
 
 // jobLog writes lines to the job log. It is safe for several goroutines.
 type jobLog struct {
 	mu  sync.Mutex
 	out io.Writer
-	// colour is off where a person's terminal or a log file reads along.
+	// colour is off where a person's terminal or a log file reads along, and with
+	// it are sections.
 	colour bool
+	// sections is how many there were: their names must differ.
+	sections int
 }
 
 func (l *jobLog) line(colour, text string) {
@@ -49,7 +58,44 @@ func (l *jobLog) warning(text, hint string) string {
 
 func (l *jobLog) say(text string) { l.line("", text) }
 
-func (l *jobLog) warn(text string) { l.line(yellow, "warning: "+text) }
+// warn says its first line; what follows that is in a section.
+func (l *jobLog) warn(text string) {
+	first, rest, folded := strings.Cut("warning: "+text, "\n")
+	if !folded {
+		l.line(yellow, first)
+		return
+	}
+	l.section(yellow, first, rest)
+}
+
+// section is a line that unfolds to more of them.
+func (l *jobLog) section(colour, headline, text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	headline, text = l.in(colour, headline), strings.TrimRight(text, "\n")
+	if !l.colour {
+		fmt.Fprintf(l.out, "%s\n%s\n", headline, text)
+		return
+	}
+	l.sections++
+	now := time.Now().Unix()
+	name := fmt.Sprintf("dind_%d_%d", os.Getpid(), l.sections)
+	// In one piece: another writer's line would end up in the section.
+	fmt.Fprintf(l.out, "%[1]ssection_start:%[2]d:%[3]s[hide_duration=true,collapsed=true]\r%[1]s%[4]s\n%[5]s\n%[1]ssection_end:%[2]d:%[3]s\r%[1]s",
+		clearLine, now, name, headline, text)
+}
+
+// images says which images a job has, and by which digests.
+func (l *jobLog) images(list []driver.UsedImage) {
+	if len(list) == 0 {
+		return
+	}
+	var names, digests []string
+	for _, i := range list {
+		names, digests = append(names, i.Name), append(digests, "  "+i.Name+" is "+i.Digest)
+	}
+	l.section("", "using "+strings.Join(names, ", "), strings.Join(digests, "\n"))
+}
 
 // ofService is a line that a service printed, as the Runner's own executors
 // show it.

@@ -3,10 +3,12 @@ package executor
 import (
 	"bytes"
 	"errors"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
 
+	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/fault"
 )
 
@@ -32,6 +34,50 @@ func TestLinesOfTheJobLog(t *testing.T) {
 				t.Errorf("got %q, want %q", out.String(), c.want)
 			}
 		})
+	}
+}
+
+// GitLab takes the markers out, shows the first line and unfolds the others.
+func TestWhatFewWantToReadIsInASectionThatBeginsCollapsed(t *testing.T) {
+	images := []driver.UsedImage{{Name: "docker:cli", Digest: "sha256:1"}, {Name: "redis:7", Digest: "sha256:2"}}
+	for name, c := range map[string]struct {
+		write func(*jobLog)
+		plain string
+		want  string
+	}{
+		"digests of images": {
+			func(l *jobLog) { l.images(images) },
+			"using docker:cli, redis:7\n  docker:cli is sha256:1\n  redis:7 is sha256:2\n",
+			"^\x1b\\[0Ksection_start:[0-9]{10}:dind_[0-9]+_1\\[hide_duration=true,collapsed=true\\]\r\x1b\\[0Kusing docker:cli, redis:7\n" +
+				"  docker:cli is sha256:1\n  redis:7 is sha256:2\n\x1b\\[0Ksection_end:[0-9]{10}:dind_[0-9]+_1\r\x1b\\[0K$",
+		},
+		"what a service printed": {
+			func(l *jobLog) { l.warn("redis is not ready:\n  one\n  two\n") },
+			"warning: redis is not ready:\n  one\n  two\n",
+			"\r\x1b\\[0K\x1b\\[0;33mwarning: redis is not ready:\x1b\\[0;m\n  one\n  two\n\x1b\\[0Ksection_end:",
+		},
+		"no image": {func(l *jobLog) { l.images(nil) }, "", "^$"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			c.write(&jobLog{out: &out})
+			if out.String() != c.plain {
+				t.Errorf("without colours it is %q, want %q", out.String(), c.plain)
+			}
+			out.Reset()
+			c.write(&jobLog{out: &out, colour: true})
+			if !regexp.MustCompile(c.want).MatchString(out.String()) {
+				t.Errorf("got %q, want %q", out.String(), c.want)
+			}
+		})
+	}
+	// Two of a log differ by name, or GitLab would take them for one.
+	var out bytes.Buffer
+	l := &jobLog{out: &out, colour: true}
+	l.images(images)
+	l.images(images)
+	if names := regexp.MustCompile("section_start:[0-9]+:([a-z0-9_]+)").FindAllStringSubmatch(out.String(), -1); len(names) != 2 || names[0][1] == names[1][1] {
+		t.Errorf("sections %q", names)
 	}
 }
 
