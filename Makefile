@@ -13,7 +13,7 @@ release := -trimpath -ldflags "-s -w -X gitlab-dind-executor/driver.Version=$(ve
 cache := $(or $(GITLAB_DIND_EXECUTOR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gitlab-dind-executor)
 TEST_JSON ?= $(cache)/test.json
 
-.PHONY: help build install uninstall release demo test chaos bench lint engine clean
+.PHONY: help build install uninstall release demo test chaos bench picture lint engine clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -65,6 +65,10 @@ chaos: engine ## Break 60 jobs at random moments and count what is left; CHAOS="
 bench: engine build ## Compare with stock docker:dind, side by side; writes bench.json and docs/performance.*
 	@go build -o bin/bench ./scripts/bench
 	@bin/bench -executor bin/gitlab-dind-executor -docs docs $(BENCH)
+
+picture: engine build ## Draw docs/job-log.svg anew, from a job that is run for it
+	@go build -o bin/joblog ./scripts/joblog
+	@bin/joblog -record
 
 lint: ## Check format, go vet and staticcheck
 	@list=$$(go tool gofumpt -l .; gofmt -l .); [[ -z $$list ]] || \

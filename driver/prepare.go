@@ -94,7 +94,7 @@ func (d *Driver) Prepare(ctx context.Context, p *plan.Plan, say func(string)) (R
 		if claimed != nil {
 			ready, err := prep.move(ctx, claimed)
 			ready.Sandbox, ready.Pulls = claimed.plan.Sandbox, prep.images.pulled()
-	ready.Images = prep.images.named()
+			ready.Images = prep.images.named()
 			return ready, err
 		}
 		cold = why

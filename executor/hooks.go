@@ -68,6 +68,7 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 		return err
 	}
 	c.concerns(p)
+	c.log.folds = p.Features.TraceSections
 	owner, err := driver.CallingRunner()
 	if err != nil {
 		return err

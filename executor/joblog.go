@@ -31,9 +31,10 @@ const (
 type jobLog struct {
 	mu  sync.Mutex
 	out io.Writer
-	// colour is off where a person's terminal or a log file reads along, and with
-	// it are sections.
+	// colour is off where a person's terminal or a log file reads along.
 	colour bool
+	// folds says that this GitLab understands sections.
+	folds bool
 	// sections is how many there were: their names must differ.
 	sections int
 }
@@ -73,7 +74,7 @@ func (l *jobLog) section(colour, headline, text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	headline, text = l.in(colour, headline), strings.TrimRight(text, "\n")
-	if !l.colour {
+	if !l.folds || !l.colour {
 		fmt.Fprintf(l.out, "%s\n%s\n", headline, text)
 		return
 	}

@@ -60,12 +60,12 @@ func TestWhatFewWantToReadIsInASectionThatBeginsCollapsed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
-			c.write(&jobLog{out: &out})
+			c.write(&jobLog{out: &out, folds: true})
 			if out.String() != c.plain {
 				t.Errorf("without colours it is %q, want %q", out.String(), c.plain)
 			}
 			out.Reset()
-			c.write(&jobLog{out: &out, colour: true})
+			c.write(&jobLog{out: &out, colour: true, folds: true})
 			if !regexp.MustCompile(c.want).MatchString(out.String()) {
 				t.Errorf("got %q, want %q", out.String(), c.want)
 			}
@@ -73,7 +73,7 @@ func TestWhatFewWantToReadIsInASectionThatBeginsCollapsed(t *testing.T) {
 	}
 	// Two of a log differ by name, or GitLab would take them for one.
 	var out bytes.Buffer
-	l := &jobLog{out: &out, colour: true}
+	l := &jobLog{out: &out, colour: true, folds: true}
 	l.images(images)
 	l.images(images)
 	if names := regexp.MustCompile("section_start:[0-9]+:([a-z0-9_]+)").FindAllStringSubmatch(out.String(), -1); len(names) != 2 || names[0][1] == names[1][1] {

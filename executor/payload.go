@@ -37,6 +37,10 @@ type payload struct {
 		// Timeout is in seconds.
 		Timeout int64 `json:"timeout"`
 	} `json:"runner_info"`
+	// Features is what this GitLab understands.
+	Features struct {
+		TraceSections bool `json:"trace_sections"`
+	} `json:"features"`
 	Variables []payloadVariable `json:"variables"`
 	Image     payloadImage      `json:"image"`
 	Services  []payloadService  `json:"services"`

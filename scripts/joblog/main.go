@@ -1,0 +1,85 @@
+// Command joblog draws a job log as GitLab shows it: docs/job-log.svg from
+// recorded.log, which is what GitLab received of a job. With -record it runs that
+// job anew, on the engine of this machine.
+//
+// It may import executor/local, fault, test/lab and test/rig.
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"time"
+
+	"gitlab-dind-executor/executor/local"
+	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/test/lab"
+)
+
+// bound is for a job that hangs; it takes a few seconds.
+const bound = 5 * time.Minute
+
+func main() {
+	record := flag.Bool("record", false, "run the job and record its log first")
+	executor := flag.String("executor", "bin/gitlab-dind-executor", "with -record: the `binary` to show")
+	log := flag.String("log", "scripts/joblog/recorded.log", "the recorded `file`")
+	picture := flag.String("picture", "docs/job-log.svg", "the `file` to draw")
+	flag.Parse()
+	lab.Program("joblog", bound, func(ctx context.Context) error {
+		if *record {
+			text, err := run(ctx, *executor)
+			if err != nil {
+				return err
+			}
+			if err := os.WriteFile(*log, text, 0o644); err != nil {
+				return err
+			}
+		}
+		text, err := os.ReadFile(*log)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(*picture, draw(parse(string(text))), 0o644)
+	})
+}
+
+// script is short enough for a picture.
+var script = []string{
+	`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY 2>/dev/null`,
+	`docker build --quiet -t $CI_REGISTRY_IMAGE:$CI_COMMIT_SHORT_SHA .`,
+	`docker run --rm $CI_REGISTRY_IMAGE:$CI_COMMIT_SHORT_SHA`,
+	`docker logout $CI_REGISTRY`,
+	`docker push --quiet $CI_REGISTRY_IMAGE:$CI_COMMIT_SHORT_SHA`,
+}
+
+// run runs the job and returns its log. Its last command fails, to show what is
+// said then.
+func run(ctx context.Context, executor string) (text []byte, err error) {
+	binary, err := lab.Executor(executor)
+	if err != nil {
+		return nil, err
+	}
+	l, err := lab.New(ctx, lab.Options{Binary: binary, Settings: "[cleanup]\nkeep_failed = \"30m\"\n"})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	var log bytes.Buffer
+	runner := l.Runner()
+	runner.Log, runner.SectionMarkers = &log, true
+	p := l.Job(script...)
+	p.Features.TraceSections = true
+	result := runner.Run(ctx, p)
+	gc := exec.CommandContext(context.WithoutCancel(ctx), binary, "--settings", l.Settings, "gc", "--kept")
+	if out, err := gc.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("removing what was kept: %w: %s", err, out)
+	}
+	if result.State != local.Failed || result.ExitCode != 1 {
+		return nil, fault.System(fmt.Errorf("the job ended as %s: %w\n%s", result.State, result.Err, log.String()), "its last command ought to fail")
+	}
+	return log.Bytes(), nil
+}
