@@ -105,12 +105,24 @@ func (d *Driver) free(dataRoot string) plan.Free {
 	return free
 }
 
+// HostMemory is what this host has in all, in bytes; 0 if it is not known.
+func HostMemory() int64 {
+	table, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	return max(0, memLine(table, "MemTotal:"))
+}
+
 // memAvailable reads /proc/meminfo: bytes, or -1.
-func memAvailable(table []byte) int64 {
+func memAvailable(table []byte) int64 { return memLine(table, "MemAvailable:") }
+
+// memLine finds a line of /proc/meminfo: bytes, or -1.
+func memLine(table []byte, name string) int64 {
 	lines := bufio.NewScanner(bytes.NewReader(table))
 	for lines.Scan() {
 		f := strings.Fields(lines.Text()) // MemAvailable:   24135004 kB
-		if len(f) == 3 && f[0] == "MemAvailable:" && f[2] == "kB" {
+		if len(f) == 3 && f[0] == name && f[2] == "kB" {
 			if n, err := strconv.ParseInt(f[1], 10, 64); err == nil && n >= 0 {
 				return n << 10
 			}

@@ -123,6 +123,7 @@ func (c *call) root() *cobra.Command {
 		c.poolCommand(),
 		c.doctorCommand(),
 		c.tryCommand(),
+		c.registerCommand(),
 		c.mirrorCommand(),
 		c.prepullCommand(),
 		c.metricsCommand(),

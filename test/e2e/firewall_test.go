@@ -158,13 +158,11 @@ func TestTheFirewallRecipeKeepsSandboxesFromTheHost(t *testing.T) {
 // file.
 func runnerConfig(t *testing.T, settings string) string {
 	t.Helper()
-	text := "concurrent = 1\n[[runners]]\nname = \"lab\"\ntoken = \"glrt-lab\"\nexecutor = \"custom\"\n[runners.custom]\ngraceful_kill_timeout = 60\n"
-	for _, h := range []string{"config", "prepare", "run", "cleanup"} {
-		text += fmt.Sprintf("%[1]s_exec = %[2]q\n%[1]s_args = [\"--settings\", %[3]q, %[1]q]\n", h, world.Binary, settings)
-	}
 	file := filepath.Join(t.TempDir(), "config.toml")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
+	cmd := exec.CommandContext(t.Context(), world.Binary, "--settings", settings, "register", "--write", file)
+	cmd.Env = append(os.Environ(), "CI_SERVER_TOKEN=glrt-lab")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("register: %v\n%s", err, out)
 	}
 	return file
 }

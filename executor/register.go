@@ -1,0 +1,279 @@
+package executor
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/executor/doctor"
+	"gitlab-dind-executor/executor/runnerconfig"
+	"gitlab-dind-executor/fault"
+)
+
+// registration is one call of register.
+type registration struct {
+	c *call
+	// Of the flags.
+	name, url, tokenFile, executable, write string
+	from, runner, writeSettings             string
+}
+
+func (c *call) registerCommand() *cobra.Command {
+	r := &registration{c: c}
+	cmd := &cobra.Command{
+		Use:   "register",
+		Short: "Print or write the [[runners]] section that calls the hooks",
+		Long: "Prints the section for the Runner's config.toml, with timeouts that fit the settings, or puts\n" +
+			"it into a file with --write: at its end or, where one of its name calls this program\n" +
+			"already, over its hooks. All else in the file stays as it is. It talks to no GitLab: create\n" +
+			"the runner there, with a tag, and give its token with --token-file, or put it in afterwards.\n\n" +
+			"With --from the section of a docker executor is converted, with the settings that go with\n" +
+			"it, and what carries over, differs or is dropped is told. The old section stays. Values of\n" +
+			"variables and other secrets are not printed; --write takes them over.",
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return r.run() },
+	}
+	f := cmd.Flags()
+	f.StringVar(&r.name, "name", "", "the `NAME` of the runner (default \"docker builds\", or that of --from and \" (dind)\")")
+	f.StringVar(&r.url, "url", "", "the `URL` of GitLab (default that of --from)")
+	f.StringVar(&r.tokenFile, "token-file", "", "a `FILE` with the runner's authentication token (default $CI_SERVER_TOKEN, else a placeholder)")
+	f.StringVar(&r.executable, "executable", "", "the `PATH` of this program (default where it is)")
+	f.StringVar(&r.write, "write", "", "put the section into this config.toml `FILE`")
+	f.StringVar(&r.from, "from", "", "convert a docker executor's section of this config.toml `FILE`")
+	f.StringVar(&r.runner, "runner", "", "with --from: the `NAME` of its runner, where there are several")
+	f.StringVar(&r.writeSettings, "write-settings", "", "with --from: write the settings to this `FILE`, which must not be there yet")
+	return cmd
+}
+
+// placeholderURL stands for a GitLab that nobody has named.
+const placeholderURL = "https://gitlab.example.com"
+
+func (r *registration) run() error {
+	if r.from == "" && (r.runner != "" || r.writeSettings != "") {
+		return errors.New("--runner and --write-settings are about --from")
+	}
+	n := runnerconfig.New{Name: r.name, URL: r.url}
+	var old *runnerconfig.Conversion
+	var s config.Settings
+	var err error
+	if r.from != "" {
+		if old, err = r.convert(); err != nil {
+			return err
+		}
+		if s, err = config.Parse("dind.toml", []byte(old.Settings)); err != nil {
+			return err
+		}
+		n.Name, n.URL, n.Carried = cmp.Or(n.Name, old.Name+" (dind)"), cmp.Or(n.URL, old.URL), old.Section
+		n.Settings = r.writeSettings
+		if r.write == "" {
+			n.Carried = runnerconfig.Hidden(n.Carried)
+		}
+	} else {
+		if s, err = config.Load(r.c.settingsFile); err != nil {
+			return err
+		}
+		n.Settings = r.c.settingsFile
+	}
+	n.Name, n.URL = cmp.Or(n.Name, "docker builds"), cmp.Or(n.URL, placeholderURL)
+	n.Needs = runnerNeeds(s, n.Settings)
+	if err := r.places(&n); err != nil {
+		return err
+	}
+	token, err := r.token()
+	if err != nil {
+		return err
+	}
+	n.Token = cmp.Or(token, runnerconfig.Placeholder)
+	if r.write == "" {
+		n.Token = runnerconfig.Placeholder
+		return r.print(n, old)
+	}
+	return r.merge(n, old)
+}
+
+func (r *registration) convert() (*runnerconfig.Conversion, error) {
+	if r.c.settingsFile != "" {
+		return nil, errors.New("--settings is of no use with --from, which makes settings: --write-settings says where to")
+	}
+	src, err := runnerconfig.Source(r.from)
+	if err != nil {
+		return nil, err
+	}
+	return runnerconfig.Convert(r.from, src, r.runner)
+}
+
+// places makes the paths that the section names absolute: the Runner calls hooks
+// from the job's own directory.
+func (r *registration) places(n *runnerconfig.New) error {
+	var err error
+	if n.Exec = r.executable; n.Exec == "" {
+		if n.Exec, err = os.Executable(); err != nil {
+			return fmt.Errorf("where this program is: %w", err)
+		}
+	}
+	if n.Exec, err = filepath.Abs(n.Exec); err != nil {
+		return err
+	}
+	if n.Settings == config.DefaultPath {
+		n.Settings = ""
+	}
+	if n.Settings != "" {
+		n.Settings, err = filepath.Abs(n.Settings)
+	}
+	return err
+}
+
+func (r *registration) token() (string, error) {
+	token := r.c.env["CI_SERVER_TOKEN"]
+	if r.tokenFile != "" {
+		b, err := os.ReadFile(r.tokenFile)
+		if err != nil {
+			return "", fault.System(fmt.Errorf("the runner's token: %w", err), "name a file that holds the token alone")
+		}
+		token = strings.TrimSpace(string(b))
+	}
+	if strings.ContainsAny(token, " \t\r\n") || len(token) > 1024 {
+		return "", fault.System(errors.New("the runner's token: there is more than a token"), "name a file that holds the token alone")
+	}
+	return token, nil
+}
+
+// merge writes the section, and the settings where they are wanted.
+func (r *registration) merge(n runnerconfig.New, old *runnerconfig.Conversion) error {
+	before, err := runnerconfig.Source(r.write)
+	if errors.Is(err, fs.ErrNotExist) {
+		before, err = nil, nil
+	}
+	if err != nil {
+		return err
+	}
+	text := before
+	if before == nil {
+		text = []byte(fmt.Sprintf("concurrent = %d\n", hostConcurrent()))
+	}
+	merged, there, err := runnerconfig.Merge(r.write, text, n)
+	if err != nil {
+		return err
+	}
+	if r.writeSettings != "" {
+		if err := runnerconfig.Write(r.writeSettings, nil, []byte(settingsOf(old, r.from))); err != nil {
+			return err
+		}
+		fmt.Fprintf(r.c.stdout, "wrote %s\n", r.writeSettings)
+	}
+	if err := runnerconfig.Write(r.write, before, merged); err != nil {
+		if r.writeSettings != "" {
+			_ = os.Remove(r.writeSettings) // nobody reads them
+		}
+		return err
+	}
+	if there {
+		fmt.Fprintf(r.c.stdout, "set the hooks of runner %q in %s\n", n.Name, r.write)
+	} else {
+		fmt.Fprintf(r.c.stdout, "added runner %q to %s\n", n.Name, r.write)
+	}
+	if old != nil {
+		if r.writeSettings == "" && old.Settings != "" {
+			fmt.Fprintf(r.c.stdout, "\nsettings that go with it, for %s:\n\n%s", config.DefaultPath, old.Settings)
+		}
+		r.notes(old, "")
+	}
+	if !there && n.Token == runnerconfig.Placeholder || old != nil {
+		r.advise(n, old, "")
+	}
+	return nil
+}
+
+// print shows what merge would write. All of it but the settings is a
+// config.toml.
+func (r *registration) print(n runnerconfig.New, old *runnerconfig.Conversion) error {
+	section, err := n.Text()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(r.c.stdout, "# For %s; with --write FILE it is put there.\n", runnerconfig.SystemPath)
+	if old != nil {
+		fmt.Fprintln(r.c.stdout, "# Values of variables and secrets are left out here; --write takes them over.")
+	}
+	fmt.Fprintln(r.c.stdout, section)
+	if old != nil {
+		r.notes(old, "# ")
+	}
+	r.advise(n, old, "# ")
+	if old == nil {
+		return nil
+	}
+	if r.writeSettings != "" {
+		if err := runnerconfig.Write(r.writeSettings, nil, []byte(settingsOf(old, r.from))); err != nil {
+			return err
+		}
+		fmt.Fprintf(r.c.stdout, "\n# wrote %s\n", r.writeSettings)
+		return nil
+	}
+	fmt.Fprintf(r.c.stdout, "\n# For %s:\n%s", config.DefaultPath, settingsOf(old, r.from))
+	return nil
+}
+
+func settingsOf(old *runnerconfig.Conversion, from string) string {
+	if old.Settings == "" {
+		return "# Nothing: the defaults serve.\n"
+	}
+	return fmt.Sprintf("# Made from runner %q of %s.\n%s", old.Name, from, old.Settings)
+}
+
+// notes tell what became of each key.
+func (r *registration) notes(old *runnerconfig.Conversion, prefix string) {
+	fmt.Fprintf(r.c.stdout, "%s\n%sWhat became of runner %q:\n", strings.TrimSpace(prefix), prefix, old.Name)
+	for _, kind := range []runnerconfig.Kind{runnerconfig.Carried, runnerconfig.Differs, runnerconfig.Dropped} {
+		for _, note := range old.Notes {
+			if note.Kind == kind {
+				fmt.Fprintf(r.c.stdout, "%s  %-8s %s: %s\n", prefix, kind, note.Key, note.Text)
+			}
+		}
+	}
+}
+
+// advise says what is left to do.
+func (r *registration) advise(n runnerconfig.New, old *runnerconfig.Conversion, prefix string) {
+	tag := "dind"
+	if old != nil {
+		tag = "dind-canary"
+	}
+	lines := []string{
+		"",
+		"Which jobs come here is decided by tags: create a runner in GitLab (Settings > CI/CD >",
+		"Runners of a project or group, or the admin area) with the tag " + tag + ", without untagged",
+		"jobs, and put its token (glrt-...) in place of " + runnerconfig.Placeholder + ". A token belongs to one",
+		"section: another's does not serve.",
+	}
+	if old != nil {
+		lines = append(lines,
+			"",
+			"Then try one pipeline: write tags: ["+tag+"] in a job, look at its log, and move the others",
+			"by their tags. The old runner stays until you take it away; docs/migrating.md has the way.")
+	} else {
+		lines = append(lines, "Jobs that build images say tags: ["+tag+"].")
+	}
+	lines = append(lines, "",
+		fmt.Sprintf("concurrent, at the top of the file, is for all runners together: %d suits this host", hostConcurrent()),
+		"(a core and 2 GB for each job).",
+		"",
+		n.Exec+" doctor checks it all.")
+	for _, l := range lines {
+		fmt.Fprintln(r.c.stdout, strings.TrimRight(prefix+l, " "))
+	}
+}
+
+// hostConcurrent is how many jobs this host bears well.
+func hostConcurrent() int {
+	return doctor.Concurrent(runtime.NumCPU(), driver.HostMemory())
+}

@@ -1,0 +1,162 @@
+package runnerconfig
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/fault"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func docker(t *testing.T) []byte {
+	t.Helper()
+	src, err := os.ReadFile("testdata/docker.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return src
+}
+
+// What a docker executor's section becomes is in the golden files, whole.
+func TestConvertingADockerExecutor(t *testing.T) {
+	for _, name := range []string{"docker", "plain"} {
+		t.Run(name, func(t *testing.T) {
+			c, err := Convert("config.toml", docker(t), name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := New{Name: c.Name + " (dind)", URL: c.URL, Token: Placeholder, Exec: ours, Carried: Hidden(c.Section), Needs: Needs{}}
+			section, err := n.Text()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var b strings.Builder
+			for _, note := range c.Notes {
+				fmt.Fprintf(&b, "%-8s %s: %s\n", note.Kind, note.Key, note.Text)
+			}
+			got := section + "\n--- dind.toml\n" + c.Settings + "\n--- notes\n" + b.String()
+			golden := "testdata/" + name + ".golden"
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(string(want), got); d != "" {
+				t.Error(d)
+			}
+			if _, err := config.Parse("dind.toml", []byte(c.Settings)); err != nil {
+				t.Errorf("the settings are none: %v", err)
+			}
+			for _, secret := range []string{"SECRET", "u:pw"} {
+				if strings.Contains(got, secret) {
+					t.Errorf("%s is shown", secret)
+				}
+			}
+		})
+	}
+}
+
+// With --write the values go along.
+func TestSecretsThatStayInTheSection(t *testing.T) {
+	c, err := Convert("config.toml", docker(t), "docker")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := New{Name: "x", Exec: ours, Carried: c.Section}.Text()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`SecretKey = "TOPSECRET"`, `"HTTPS_PROXY=http://u:pw@p:3128"`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %s in:\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "SECRETSECRET") || strings.Contains(text, "DOCKER_TLS_CERTDIR") {
+		t.Errorf("too much goes along:\n%s", text)
+	}
+	if _, err := Parse("x", []byte(text)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWhichRunnerIsConverted(t *testing.T) {
+	for name, c := range map[string]struct{ src, runner, text, hint string }{
+		"one of two":       {string(docker(t)), "", "has 2 runners with the docker executor", `["docker" "plain"]`},
+		"none of its name": {string(docker(t)), "nobody", `has no runner "nobody"`, `["docker" "plain"]`},
+		"another executor": {string(docker(t)), "shell", `has the executor "shell"`, "only the docker executor"},
+		"docker+machine":   {"[[runners]]\nname = \"m\"\nexecutor = \"docker+machine\"\n", "m", `has the executor "docker+machine"`, "only the docker executor"},
+		"none at all":      {"concurrent = 1\n", "", "has no runner with the docker executor", "without --from"},
+		"no TOML":          {"[[runners\n", "", "config.toml:2: ", "mend"},
+		"no runners":       {"runners = 3\n", "", "config.toml", "mend"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Convert("config.toml", []byte(c.src), c.runner)
+			if err == nil || !strings.Contains(err.Error(), c.text) || !strings.Contains(fault.HintOf(err), c.hint) {
+				t.Errorf("%v (hint: %s)", err, fault.HintOf(err))
+			}
+		})
+	}
+}
+
+func TestPatternsInFull(t *testing.T) {
+	for p, want := range map[string][]string{
+		"ruby":                         {"docker.io/library/ruby:latest"},
+		"ruby:*":                       {"docker.io/library/ruby:*"},
+		"ruby*":                        {"docker.io/library/ruby*"},
+		"team/app:1":                   {"docker.io/team/app:1"},
+		"*/app:1":                      {"*/app:1", "docker.io/*/app:1"},
+		"registry.example.com:5000/**": {"registry.example.com:5000/**"},
+		"localhost/x:1":                {"localhost/x:1"},
+		"**":                           {"**"},
+		"**/ruby:*":                    {"**/ruby:*"},
+		"app@sha256:*":                 {"docker.io/library/app@sha256:*"},
+	} {
+		if got := full([]string{p}); !slices.Equal(got, want) {
+			t.Errorf("%s is %q, want %q", p, got, want)
+		}
+	}
+}
+
+// Whatever stands where it should not is dropped or passed over.
+func TestAStrangeSectionIsConverted(t *testing.T) {
+	src := `[[runners]]
+executor = "docker"
+name = 7
+environment = "no list"
+[runners.docker]
+image = 3
+memory = "much"
+cpus = "many"
+volumes = 1
+services = "redis"
+extra_hosts = { a = "b" }
+pull_policy = ["sometimes"]
+wait_for_services_timeout = "long"
+privileged = "yes"
+network_mtu = 1
+`
+	c, err := Convert("x", []byte(src), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Settings != "" {
+		t.Errorf("settings:\n%s", c.Settings)
+	}
+	for _, key := range []string{"image", "memory", "cpus", "pull_policy", "network_mtu"} {
+		if !slices.ContainsFunc(c.Notes, func(n Note) bool { return n.Key == key && n.Kind == Dropped }) {
+			t.Errorf("nothing is said of %s: %+v", key, c.Notes)
+		}
+	}
+}

@@ -1,0 +1,120 @@
+package runnerconfig
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+)
+
+// New is a section that calls this program.
+type New struct {
+	Name, URL, Token string
+	// Exec is this program's path; Settings is named to it unless it is "".
+	Exec, Settings string
+	// Needs are what the timeouts are made of.
+	Needs Needs
+	// Carried are keys of the section besides, such as environment and cache.
+	Carried map[string]any
+}
+
+// entry is one key of [runners.custom].
+type entry struct {
+	key   string
+	value any // string, []string or int
+}
+
+// entries are what [runners.custom] must hold, in the Runner's own order.
+func (n New) entries() []entry {
+	var list []entry
+	for _, hook := range []string{"config", "prepare", "run", "cleanup"} {
+		args := []string{hook}
+		if n.Settings != "" {
+			args = []string{"--settings", n.Settings, hook}
+		}
+		list = append(list, entry{hook + "_exec", n.Exec}, entry{hook + "_args", args})
+		switch hook {
+		case "config":
+			list = append(list, entry{"config_exec_timeout", 60})
+		case "prepare":
+			list = append(list, entry{"prepare_exec_timeout", Above(n.Needs.Prepare)})
+		case "cleanup":
+			list = append(list, entry{"cleanup_exec_timeout", max(300, Above(n.Needs.Cleanup))})
+		}
+	}
+	return append(list, entry{"graceful_kill_timeout", 60}, entry{"force_kill_timeout", 30})
+}
+
+// Text is the section as TOML.
+func (n New) Text() (string, error) {
+	keys, tables, err := encodeCarried(n.Carried)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	b.WriteString("[[runners]]\n")
+	for _, e := range []entry{{"name", n.Name}, {"url", n.URL}, {"token", n.Token}, {"executor", "custom"}} {
+		fmt.Fprintf(&b, "  %s = %s\n", e.key, value(e.value))
+	}
+	b.WriteString(keys)
+	b.WriteString("  [runners.custom]\n")
+	for _, e := range n.entries() {
+		fmt.Fprintf(&b, "    %s = %s\n", e.key, value(e.value))
+	}
+	b.WriteString(tables)
+	return b.String(), nil
+}
+
+// encodeCarried writes further keys of a section, those that are tables apart.
+func encodeCarried(carried map[string]any) (keys, tables string, err error) {
+	if len(carried) == 0 {
+		return "", "", nil
+	}
+	var b bytes.Buffer
+	if err := toml.NewEncoder(&b).Encode(map[string]any{"runners": []map[string]any{carried}}); err != nil {
+		return "", "", fmt.Errorf("writing what carries over: %w", err)
+	}
+	_, text, _ := strings.Cut(b.String(), "[[runners]]\n")
+	if i := strings.Index("\n"+text, "\n  ["); i >= 0 {
+		return text[:i], text[i:], nil
+	}
+	return text, "", nil
+}
+
+// value writes a value as TOML.
+func value(v any) string {
+	switch v := v.(type) {
+	case string:
+		return quote(v)
+	case []string:
+		parts := make([]string, len(v))
+		for i, s := range v {
+			parts[i] = quote(s)
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	return fmt.Sprint(v)
+}
+
+// quote writes a string as TOML's basic strings have it, which differ from Go's
+// in what they escape.
+func quote(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r < ' ' || r == 0x7f:
+			fmt.Fprintf(&b, `\u%04X`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String() + `"`
+}
