@@ -24,8 +24,8 @@ import (
 const claimBound = 5 * time.Second
 
 // usedFile in a sidecar says that a job has had it. The job container says so,
-// too, but anybody can remove that. It lies with the client's certificates, so
-// that one look finds both.
+// too, and from the first moment on, but anybody can remove that. It lies with
+// the client's certificates, so that one look finds both.
 const usedFile = certDir + "/client/used"
 
 // ahead is a sandbox that was made ahead.
@@ -222,9 +222,21 @@ func (d *Driver) unused(ctx context.Context, sidecar string, s plan.Sidecar) (*c
 	return clientCertificates(files), nil
 }
 
+// MarkUsed says in the sidecar of a job that one has had it. No job waits for
+// that: until then the job container says so.
+func (d *Driver) MarkUsed(ctx context.Context, job string) error {
+	sidecar, err := d.sidecarOf(ctx, job)
+	if err != nil || sidecar == "" {
+		return err
+	}
+	ctx, cancel := uncut(ctx)
+	defer cancel()
+	return d.putFiles(ctx, sidecar, []file{{path: usedFile, mode: 0o644, content: []byte(job + "\n")}})
+}
+
 // move brings the job into the sandbox that it has claimed.
 func (prep *preparation) move(ctx context.Context, c *taken) (Ready, error) {
-	d, p := prep.d, c.plan
+	p := c.plan
 	prep.p = p
 	close(prep.anchored)
 	svc := prep.services()
@@ -234,9 +246,6 @@ func (prep *preparation) move(ctx context.Context, c *taken) (Ready, error) {
 	answered := time.Now()
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return prep.equipJob(gctx, c.job) })
-	g.Go(func() error {
-		return d.putFiles(gctx, c.sidecar, []file{{path: usedFile, mode: 0o644, content: []byte(p.Claim.Job + "\n")}})
-	})
 	g.Go(func() error { return prep.helperWithCache(gctx) })
 	g.Go(func() error { return prep.markCache(gctx) })
 	prep.startServices(gctx, g, svc)

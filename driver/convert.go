@@ -113,6 +113,12 @@ func mounts(p *plan.Plan, c plan.Container, name string, img image.InspectRespon
 		list = append(list, volumeMount(cacheName(p.Claim.Scope), c.CachePath, keptLabels(p.Claim, plan.RoleCache)))
 		covered = append(covered, c.CachePath)
 	}
+	if c.CertsPath != "" {
+		m := volumeMount(objectName(p.Sandbox, plan.RoleCerts), c.CertsPath, sandboxLabels(p, plan.RoleCerts))
+		m.VolumeOptions.NoCopy = true // what an image has there is not its
+		list = append(list, m)
+		covered = append(covered, c.CertsPath)
+	}
 	for i, volume := range imageVolumes(img) {
 		if slices.Contains(covered, volume) {
 			continue

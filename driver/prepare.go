@@ -217,8 +217,8 @@ func (prep *preparation) startServices(ctx context.Context, g *errgroup.Group, s
 	}
 }
 
-// equipJob puts the client's certificates into the job container, which is
-// started later: with the sources, or with its first script.
+// equipJob puts into the job container what it does not share with the sidecar.
+// It is started later: with the sources, or with its first script.
 func (prep *preparation) equipJob(ctx context.Context, id string) error {
 	var files []file
 	if prep.certs != nil {

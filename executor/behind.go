@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"gitlab-dind-executor/config"
@@ -65,22 +66,34 @@ func (c *call) behind(input []byte, args ...string) error {
 	return process.Process.Release()
 }
 
-// startCommand starts a job's container while its sources are fetched: prepare
-// runs it behind itself, since the engine takes its time and may forget a request
-// whose client has gone.
-func (c *call) startCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "start JOB", Hidden: true, Args: cobra.ExactArgs(1),
+// settleCommand does for a job what can be done while its sources are fetched:
+// it starts the job's container, and marks a sandbox that was made ahead as used.
+// prepare runs it behind itself, since the engine takes its time and may forget a
+// request whose client has gone.
+func (c *call) settleCommand() *cobra.Command {
+	var start, used bool
+	cmd := &cobra.Command{
+		Use: "settle JOB", Hidden: true, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.onEngine(within(startBound), func(ctx context.Context, _ config.Settings, d *driver.Driver) error {
-				return d.StartEarly(ctx, args[0])
+			return c.onEngine(within(settleBound), func(ctx context.Context, _ config.Settings, d *driver.Driver) error {
+				var g errgroup.Group
+				if start {
+					g.Go(func() error { return d.StartEarly(ctx, args[0]) })
+				}
+				if used {
+					g.Go(func() error { return d.MarkUsed(ctx, args[0]) })
+				}
+				return g.Wait()
 			})(cmd, args)
 		},
 	}
+	cmd.Flags().BoolVar(&start, "start", false, "start the job's container")
+	cmd.Flags().BoolVar(&used, "used", false, "mark the job's sandbox as used")
+	return cmd
 }
 
-// startBound is what one start may take.
-const startBound = time.Minute
+// settleBound is what that may take.
+const settleBound = time.Minute
 
 // inMemory is a file that no disk ever sees.
 func inMemory(content []byte) (*os.File, error) {

@@ -13,6 +13,8 @@ const (
 	TLSPort        = 2376
 	PlaintextPort  = 2375
 	clientCertPath = "client"
+	// ClientCerts is where a sidecar has the client's certificates.
+	ClientCerts = certDir + "/" + clientCertPath
 )
 
 // connection is how the job reaches its inner daemon.

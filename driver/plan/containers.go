@@ -103,6 +103,7 @@ func (pl *planner) sidecar(declared *Service, inner inner) (Sidecar, error) {
 			Names:    append([]string{"localhost"}, names...),
 			Lifetime: job.Timeout + s.Cleanup.Grace.Std() + certificateSlack,
 		}
+		sc.CertsPath = ClientCerts
 		sc.Environment = append(sc.Environment, "DOCKER_TLS_CERTDIR="+certDir)
 	} else {
 		sc.Port = PlaintextPort
@@ -165,9 +166,15 @@ func (pl *planner) jobContainer(names []string) (JobContainer, error) {
 			Command:     []string{"sh", "-c", "echo '" + ShellMarker + "'; " + DetectShell},
 			Environment: env, Stdin: true, Rights: Rights{NoNewPrivileges: pl.s.Job.NoNewPrivileges},
 		},
-		CertDirs:    pl.conn.certDirs,
 		RegistryCAs: pl.facts.RegistryCAs,
 		Early:       allowed(pl.s.Job.StartEarly, img.Name),
+	}
+	for _, dir := range pl.conn.certDirs {
+		if dir == ClientCerts {
+			c.CertsPath = dir
+		} else { // a mount might be in the way of what the job has there
+			c.CertDirs = append(c.CertDirs, dir)
+		}
 	}
 	_, upper := own[strings.ToUpper(noProxy)]
 	_, lower := own[noProxy]

@@ -29,7 +29,10 @@ const (
 	RoleService Role = "service"
 	RoleMirror  Role = "mirror"
 	// RoleMark is of an empty volume whose age tells when another was used.
-	RoleMark    Role = "mark"
+	RoleMark Role = "mark"
+	// RoleCerts is of the volume with the client's certificates, which sidecar and
+	// job container share.
+	RoleCerts   Role = "certs"
 	RoleScratch Role = "scratch"
 	// RoleKept is of an empty volume that says until when a sandbox is kept.
 	RoleKept Role = "kept"
@@ -101,6 +104,9 @@ type Container struct {
 	// CachePath is where the cache of the claim's scope is mounted; empty
 	// without one.
 	CachePath string
+	// CertsPath is where the volume with the client's certificates is mounted;
+	// empty without one.
+	CertsPath string `json:",omitempty"`
 	// HostFiles are put over the image's own.
 	HostFiles []HostFile
 	// DataPath is where the data root is mounted; empty without one.
@@ -169,7 +175,8 @@ type TLS struct {
 // JobContainer is the unprivileged container of the job's script.
 type JobContainer struct {
 	Container
-	// CertDirs are the directories that receive the client's certificates.
+	// CertDirs are the directories that receive the client's certificates, besides
+	// CertsPath.
 	CertDirs []string
 	// RegistryCAs are PEM certificates by registry host and port.
 	RegistryCAs map[string][]byte
