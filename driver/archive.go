@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/docker/docker/api/types/container"
 )
@@ -42,18 +43,18 @@ func (d *Driver) putFiles(ctx context.Context, id string, files []file) error {
 func archive(files []file) ([]byte, error) {
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)
-	made := map[string]bool{}
+	made, now := map[string]bool{}, time.Now()
 	for _, f := range files {
 		for _, dir := range parents(f.path) {
 			if made[dir] {
 				continue
 			}
 			made[dir] = true
-			if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir[1:] + "/", Mode: 0o755, Uid: f.uid, Gid: f.uid}); err != nil {
+			if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir[1:] + "/", Mode: 0o755, Uid: f.uid, Gid: f.uid, ModTime: now}); err != nil {
 				return nil, err
 			}
 		}
-		if err := w.WriteHeader(&tar.Header{Name: f.path[1:], Mode: f.mode, Size: int64(len(f.content)), Uid: f.uid, Gid: f.uid}); err != nil {
+		if err := w.WriteHeader(&tar.Header{Name: f.path[1:], Mode: f.mode, Size: int64(len(f.content)), Uid: f.uid, Gid: f.uid, ModTime: now}); err != nil {
 			return nil, err
 		}
 		if _, err := w.Write(f.content); err != nil {

@@ -48,14 +48,18 @@ func (d *Driver) AwaitDaemon(ctx context.Context, job string, bound time.Duratio
 		return Booted{}, d.explain("looking at the sidecar", err)
 	}
 	p := &plan.Plan{Sandbox: sandbox, Sidecar: listening(c)}
-	var certs *certificates
-	if p.Sidecar.TLS != nil {
-		if certs, err = d.readClientFiles(ctx, c.ID); err != nil {
-			return Booted{}, err
-		}
-	}
 	ctx, cancel := context.WithTimeoutCause(ctx, bound, errNotReady)
 	defer cancel()
+	if !c.State.Running {
+		return Booted{}, d.sidecarDied(ctx, c.ID, p, int64(c.State.ExitCode))
+	}
+	_, certs, err := d.clientFiles(ctx, sandbox, c.ID, p.Sidecar.TLS != nil)
+	if err != nil {
+		if c, inspectErr := d.inspect(ctx, c.ID); inspectErr == nil && !c.State.Running {
+			err = d.sidecarDied(ctx, c.ID, p, int64(c.State.ExitCode))
+		}
+		return Booted{}, err
+	}
 	ready, err := d.waitReady(ctx, c.ID, p, certs)
 	return Booted{Docker: ready.Docker, Booting: true, Waited: time.Since(began)}, err
 }

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
 )
 
 // certificates are those of one sandbox, from a CA of its own whose key is
@@ -107,17 +109,52 @@ func (c *certificates) clientFiles(dir string) []file {
 	}
 }
 
-// readClientFiles reads what clientFiles has put into a sidecar.
-func (d *Driver) readClientFiles(ctx context.Context, sidecar string) (*certificates, error) {
-	files, err := d.readFiles(ctx, sidecar, path.Join(certDir, "client"))
+// clientFiles reads what lies with the client's certificates in a sidecar that
+// runs, by name, and waits for those if its daemon has TLS: it may be taking
+// its files at this moment.
+func (d *Driver) clientFiles(ctx context.Context, sandbox, sidecar string, tls bool) (map[string][]byte, *certificates, error) {
+	tick := time.NewTicker(pingEvery)
+	defer tick.Stop()
+	for {
+		files, err := d.readClientFiles(ctx, sandbox, sidecar)
+		switch {
+		case gone(err) && !tls:
+			return nil, nil, nil
+		case err != nil && !gone(err):
+			return nil, nil, err
+		case !tls:
+			return files, nil, nil
+		}
+		certs := &certificates{ca: files["ca.pem"], clientCert: files["cert.pem"], clientKey: files["key.pem"]}
+		if _, err = certs.clientTLS(); err == nil {
+			return files, certs, nil
+		}
+		if c, inspectErr := d.inspect(ctx, sidecar); inspectErr != nil || !c.State.Running {
+			return nil, nil, fault.System(errors.Join(err, inspectErr), "the docker daemon of this job has ended, or lost its certificates")
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil, nil, fmt.Errorf("reading the certificates of a docker daemon: %w", err)
+		}
+	}
+}
+
+// readClientFiles reads the directory with the client's certificates.
+func (d *Driver) readClientFiles(ctx context.Context, sandbox, sidecar string) (map[string][]byte, error) {
+	files, err := d.readHere(ctx, objectName(sandbox, plan.RoleCerts))
+	if err == nil && len(files) > 0 {
+		return files, nil
+	}
+	archived, err := d.readFiles(ctx, sidecar, plan.ClientCerts)
 	if err != nil {
 		return nil, err
 	}
-	return clientCertificates(files), nil
-}
-
-func clientCertificates(files map[string][]byte) *certificates {
-	return &certificates{ca: files["client/ca.pem"], clientCert: files["client/cert.pem"], clientKey: files["client/key.pem"]}
+	files = map[string][]byte{}
+	for name, content := range archived {
+		files[path.Base(name)] = content
+	}
+	return files, nil
 }
 
 // clientTLS is for talking to the inner daemon under the name docker.

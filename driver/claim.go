@@ -26,7 +26,7 @@ const claimBound = 5 * time.Second
 // usedFile in a sidecar says that a job has had it. The job container says so,
 // too, and from the first moment on, but anybody can remove that. It lies with
 // the client's certificates, so that one look finds both.
-const usedFile = certDir + "/client/used"
+const usedFile = plan.ClientCerts + "/used"
 
 // ahead is a sandbox that was made ahead.
 type ahead struct {
@@ -182,7 +182,7 @@ func (prep *preparation) take(ctx context.Context, a *ahead, img image.InspectRe
 		bounded, cancel := context.WithTimeoutCause(gctx, claimBound, errNotReady)
 		defer cancel()
 		var certs *certificates
-		if certs, unfit = d.unused(bounded, a.sidecar, p.Sidecar); unfit != nil {
+		if certs, unfit = d.unused(bounded, a.sandbox, a.sidecar, p.Sidecar); unfit != nil {
 			return nil
 		}
 		prep.certs = certs
@@ -205,33 +205,35 @@ func (prep *preparation) take(ctx context.Context, a *ahead, img image.InspectRe
 
 // unused reads the client's certificates that wait in a sidecar, nil where its
 // daemon has no TLS. It is an error that a job has had the sidecar.
-func (d *Driver) unused(ctx context.Context, sidecar string, s plan.Sidecar) (*certificates, error) {
-	files, err := d.readFiles(ctx, sidecar, path.Dir(usedFile))
-	switch {
-	case gone(err) && s.TLS == nil:
-		return nil, nil
-	case err != nil:
+func (d *Driver) unused(ctx context.Context, sandbox, sidecar string, s plan.Sidecar) (*certificates, error) {
+	files, certs, err := d.clientFiles(ctx, sandbox, sidecar, s.TLS != nil)
+	if err != nil {
 		return nil, err
 	}
-	if _, used := files["client/"+path.Base(usedFile)]; used {
+	if _, used := files[path.Base(usedFile)]; used {
 		return nil, fault.System(errors.New("a job has had the sandbox"), "")
 	}
-	if s.TLS == nil {
-		return nil, nil
-	}
-	return clientCertificates(files), nil
+	return certs, nil
 }
 
 // MarkUsed says in the sidecar of a job that one has had it. No job waits for
 // that: until then the job container says so.
 func (d *Driver) MarkUsed(ctx context.Context, job string) error {
-	sidecar, err := d.sidecarOf(ctx, job)
-	if err != nil || sidecar == "" {
+	found, err := d.containersOf(ctx, job)
+	if err != nil {
+		return err
+	}
+	mark := []byte(job + "\n")
+	if d.writeHere(ctx, objectName(found.sandbox, plan.RoleCerts), path.Base(usedFile), mark) == nil {
+		return nil
+	}
+	sidecar, err := d.sidecarIn(ctx, found.sandbox)
+	if err != nil || sidecar.ID == "" {
 		return err
 	}
 	ctx, cancel := uncut(ctx)
 	defer cancel()
-	return d.putFiles(ctx, sidecar, []file{{path: usedFile, mode: 0o644, content: []byte(job + "\n")}})
+	return d.putFiles(ctx, sidecar.ID, []file{{path: usedFile, mode: 0o644, content: mark}})
 }
 
 // move brings the job into the sandbox that it has claimed.

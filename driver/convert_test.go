@@ -64,13 +64,16 @@ func TestEveryVolumeOfAnImageIsLabelled(t *testing.T) {
 			"/builds": "dind-0123456789ab-builds", "/a": "n-v0", "/z": "n-v1",
 		}},
 		"the sidecar's is its data root": {p.Sidecar.Container, []string{"/var/lib/docker"}, map[string]string{
-			"/builds": "dind-0123456789ab-builds", "/var/lib/docker": "dind-0123456789ab-data",
+			"/builds": "dind-0123456789ab-builds", "/var/lib/docker": "dind-0123456789ab-data", "/certs/client": "dind-0123456789ab-certs",
 		}},
 		"the same path in other words": {p.Sidecar.Container, []string{"/var/lib/docker/", "/var//lib/docker", "/var/lib/docker/."}, map[string]string{
-			"/builds": "dind-0123456789ab-builds", "/var/lib/docker": "dind-0123456789ab-data",
+			"/builds": "dind-0123456789ab-builds", "/var/lib/docker": "dind-0123456789ab-data", "/certs/client": "dind-0123456789ab-certs",
 		}},
 		"a path that is relative": {p.Services[0], []string{"data"}, map[string]string{
 			"/builds": "dind-0123456789ab-builds", "/data": "n-v0",
+		}},
+		"the certificates' directory": {p.Job.Container, []string{"/certs/client"}, map[string]string{
+			"/builds": "dind-0123456789ab-builds", "/certs/client": "dind-0123456789ab-certs",
 		}},
 		"the builds directory itself": {p.Services[0], []string{"/builds/"}, map[string]string{"/builds": "dind-0123456789ab-builds"}},
 		"the root, which cannot be":   {p.Services[0], []string{"/"}, map[string]string{"/builds": "dind-0123456789ab-builds"}},

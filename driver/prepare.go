@@ -11,6 +11,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/docker/docker/api/types"
+	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
 	"golang.org/x/sync/errgroup"
 
@@ -234,14 +236,63 @@ func (prep *preparation) equipJob(ctx context.Context, id string) error {
 // answers.
 func (prep *preparation) startSidecar(ctx context.Context, id string) (Ready, error) {
 	d, s := prep.d, prep.sidecar
+	if err := prep.startWithFiles(ctx, id); err != nil {
+		return Ready{}, err
+	}
+	if !prep.waits() && !prep.reused { // on earlier layers it may have to be made again
+		return Ready{Booting: true}, nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, s.ReadyTimeout, errNotReady)
+	defer cancel()
+	return d.waitReady(ctx, id, prep.p, prep.certs)
+}
+
+// startWithFiles starts a sidecar that has its files, or gets them while it is
+// started.
+func (prep *preparation) startWithFiles(ctx context.Context, id string) error {
+	d, start := prep.d, prep.d.start(prep.sidecar.Container)
+	files, err := prep.sidecarFiles(ctx, id)
+	if err != nil {
+		return err
+	}
+	if !prep.sidecar.Stdin {
+		if err := d.putFiles(ctx, id, files); err != nil {
+			return err
+		}
+		return start(ctx, id)
+	}
+	content, err := archive(files)
+	if err != nil {
+		return fmt.Errorf("packing files for the sidecar: %w", err)
+	}
+	stdin, err := hijack(ctx, func() (types.HijackedResponse, error) {
+		return d.api.ContainerAttach(ctx, id, container.AttachOptions{Stream: true, Stdin: true})
+	})
+	if err != nil {
+		return d.explain("attaching to the sidecar", err)
+	}
+	defer stdin.Close()
+	g, ctx := errgroup.WithContext(ctx)
+	defer context.AfterFunc(ctx, stdin.Close)()
+	g.Go(func() error { return start(ctx, id) })
+	g.Go(func() error {
+		_, err := stdin.Conn.Write(content)
+		return d.explain("giving the sidecar its files", errors.Join(err, stdin.CloseWrite()))
+	})
+	return g.Wait()
+}
+
+// sidecarFiles are those that the inner daemon needs besides its image's.
+func (prep *preparation) sidecarFiles(ctx context.Context, id string) ([]file, error) {
+	d, s := prep.d, prep.sidecar
 	daemonConfigPath := path.Join(s.ConfigDir(), "daemon.json")
 	image, err := d.readFile(ctx, id, daemonConfigPath)
 	if err != nil {
-		return Ready{}, err
+		return nil, err
 	}
 	config, mirrored, err := s.DaemonConfigs(image)
 	if err != nil {
-		return Ready{}, err
+		return nil, err
 	}
 	var files []file
 	if s.FastBoot {
@@ -260,18 +311,7 @@ func (prep *preparation) startSidecar(ctx context.Context, id string) (Ready, er
 	for i := range files {
 		files[i].uid = s.Owner()
 	}
-	if err := d.putFiles(ctx, id, files); err != nil {
-		return Ready{}, err
-	}
-	if err := d.start(s.Container)(ctx, id); err != nil {
-		return Ready{}, err
-	}
-	if !prep.waits() && !prep.reused { // on earlier layers it may have to be made again
-		return Ready{Booting: true}, nil
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, s.ReadyTimeout, errNotReady)
-	defer cancel()
-	return d.waitReady(ctx, id, prep.p, prep.certs)
+	return files, nil
 }
 
 // registryCAs puts each CA where docker, and what follows its ways, looks for

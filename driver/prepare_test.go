@@ -24,7 +24,7 @@ func TestPrepareMakesThePlan(t *testing.T) {
 	}
 	want := []string{
 		"container dind-0123456789ab-helper", "container dind-0123456789ab-job", "container dind-0123456789ab-service-0",
-		"container dind-0123456789ab-sidecar", "network dind-0123456789ab", "volume dind-0123456789ab-builds", "volume dind-0123456789ab-data",
+		"container dind-0123456789ab-sidecar", "network dind-0123456789ab", "volume dind-0123456789ab-builds", "volume dind-0123456789ab-certs", "volume dind-0123456789ab-data",
 	}
 	if got := e.Objects(); !slices.Equal(slices.Sorted(slices.Values(got)), want) {
 		t.Errorf("there are %q", got)
@@ -47,6 +47,7 @@ var prepareCalls = map[string]string{
 	"POST /containers/create":      "creating container dind-0123456789ab-",
 	"GET /containers/{id}/archive": "reading /etc/docker/daemon.json",
 	"PUT /containers/{id}/archive": "copying files into a container",
+	"POST /containers/{id}/attach": "attaching to the sidecar",
 	"POST /containers/{id}/start":  "starting the ",
 	"POST /containers/{id}/wait":   " the sidecar",
 	"GET /containers/{id}/json":    "looking at the sidecar",
@@ -66,6 +67,7 @@ func TestPrepareNamesTheStepThatFailed(t *testing.T) {
 			}
 			t.Run(call+" "+kind, func(t *testing.T) {
 				p := testPlan(t)
+				p.Sidecar.FastBoot = call != "PUT /containers/{id}/archive" // else it gets its files on stdin
 				e, d := fakeHost(t, p)
 				e.Always(call, answer)
 				e.ExecCode = 1 // never ready: the fault must be told, not waited out

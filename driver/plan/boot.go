@@ -23,29 +23,59 @@ disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", 
 address = "/run/docker/containerd/containerd.sock"
 `
 
-// bootFast starts containerd, waits until it listens (at most 3 s) and hands it
-// to the image's entrypoint, which is $0. dockerd left alone starts containerd
-// itself, finds no socket at its first look and sleeps a whole second before
-// the second: most of what an inner daemon's boot takes. Where anything is
-// missing the entrypoint goes its own way. Meanwhile askMirror runs. On a kept
-// data root the names of images are forgotten between the two daemons.
+// bootFast starts containerd and hands it to the dockerd that the image's
+// entrypoint, which is $0, starts. dockerd left alone starts containerd itself,
+// finds no socket at its first look and sleeps a whole second before the second:
+// most of what an inner daemon's boot takes. containerd boots beside the
+// entrypoint's own work: what that finds as dockerd waits for the socket (at most
+// 3 s) and then becomes dockerd. Where anything is missing, that goes its own way.
+// Meanwhile askMirror runs. On a kept data root the names of images are forgotten
+// between the two daemons.
 func bootFast(kept bool) string {
-	ready, rest := `[ -S $s ]`, ""
+	forget, rest := "", ""
 	if kept {
-		ready, rest = `[ -S $s ] && { [ -z "$names" ] || forget_names $s; } && names=`, removeCleared
+		forget, rest = forgetFirst, removeCleared
 	}
 	return askMirror + `c=` + ContainerdConfig + `
 s=/run/docker/containerd/containerd.sock
-if command -v containerd >/dev/null && [ -f $c ]; then
-  mkdir -p /run/docker/containerd
+d=$(command -v dockerd)
+if [ -n "$d" ] && command -v containerd >/dev/null && [ -f $c ]; then
+  mkdir -p /run/docker/containerd /run/gitlab-dind-executor
   rm -f $s /run/docker/containerd/containerd.pid
   containerd --config $c >/dev/null 2>&1 &
-  i=0
-  while [ ! -S $s ] && [ $i -lt 300 ] && kill -0 $! 2>/dev/null; do sleep 0.01; i=$((i+1)); done
-  if ` + ready + `; then set -- --containerd=$s "$@"; else kill $! 2>/dev/null; wait $! 2>/dev/null; fi
+  p=$!
+  await_containerd="i=0; while [ ! -S $s ] && [ \$i -lt 300 ] && kill -0 $p 2>/dev/null; do sleep 0.01; i=\$((i+1)); done; [ -S $s ]"
+` + forget + `  if [ -n "$p" ]; then
+    cat >/run/gitlab-dind-executor/dockerd <<END
+#!/bin/sh
+export PATH='$PATH'
+if $await_containerd; then exec $d --containerd=$s "\$@"; fi
+kill $p 2>/dev/null
+exec $d "\$@"
+END
+    chmod 755 /run/gitlab-dind-executor/dockerd
+    PATH=/run/gitlab-dind-executor:$PATH
+  fi
 fi
 ` + rest + bootLast
 }
+
+// forgetFirst waits for containerd where names are to be forgotten in it. One
+// that cannot is ended, and with it the fast way.
+const forgetFirst = `  if [ -n "$names" ]; then
+    if eval "$await_containerd" && forget_names $s; then names=; else kill $p 2>/dev/null; wait $p 2>/dev/null; p=; fi
+  fi
+`
+
+// takeFiles comes first in a sidecar that gets its files, an archive, on its
+// stdin. An engine takes longer to copy files into a container than to start one.
+const takeFiles = `tar -xf - -C / || { echo "the files of this docker daemon did not arrive" >&2; exit 1; }
+exec </dev/null
+`
+
+// takesFiles tells whether a sidecar that boots the fast way gets its files on
+// its stdin: root alone can put them where they belong.
+func (s Sidecar) takesFiles() bool { return s.User == "" }
 
 // bootLast ends bootFast, and nothing else.
 const bootLast = `[ -z "$m" ] || wait $m
@@ -91,6 +121,9 @@ func (s Sidecar) Boot(imageEntrypoint, imageCommand []string) (entrypoint, comma
 	if s.FastBoot && official && flagsOnly && !ownContainerd {
 		if s.Layers {
 			prelude += forgetNames
+		}
+		if s.takesFiles() {
+			prelude = takeFiles + prelude
 		}
 		return []string{"sh", "-c", prelude + bootFast(s.Layers), imageEntrypoint[0]}, flags
 	}

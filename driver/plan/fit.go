@@ -99,6 +99,7 @@ func (s Sidecar) Fit(image DindImage, host EngineHost) (Sidecar, []string, error
 		s.DataKind = s.dataKind(image, env, flags)
 	}
 	s.Entrypoint, s.Command = s.Boot(image.Entrypoint, image.Command)
+	s.Stdin = s.bootsFast() && s.takesFiles()
 	if slices.ContainsFunc(flags, func(arg string) bool {
 		return strings.HasPrefix(arg, "--registry-mirror") || strings.HasPrefix(arg, "--insecure-registry")
 	}) {

@@ -108,7 +108,7 @@ func TestEveryWayOfBootingClearsKeptData(t *testing.T) {
 		if n := strings.Count(s.Entrypoint[2], removeCleared); n != 1 {
 			t.Errorf("%s: what was moved aside is removed %d times: %q", name, n, s.Entrypoint)
 		}
-		if len(s.Entrypoint) < 3 || !strings.HasPrefix(s.Entrypoint[2], c.data+"\n") || !strings.Contains(s.Entrypoint[2], `clear_data_root "$DATA" ||`) {
+		if len(s.Entrypoint) < 3 || !strings.HasPrefix(strings.TrimPrefix(s.Entrypoint[2], takeFiles), c.data+"\n") || !strings.Contains(s.Entrypoint[2], `clear_data_root "$DATA" ||`) {
 			t.Errorf("%s: entrypoint %q", name, s.Entrypoint)
 		}
 	}

@@ -138,7 +138,7 @@ func TestCgroupsAreMadeWritableBeforeAnyEntrypoint(t *testing.T) {
 			Sidecar{FastBoot: true},
 			[]string{"dockerd-entrypoint.sh"},
 			[]string{"--debug"},
-			writableCgroups + bootFast(false),
+			takeFiles + writableCgroups + bootFast(false),
 			[]string{"dockerd-entrypoint.sh", "--debug"},
 		},
 		"the official one, left to itself": {

@@ -199,7 +199,7 @@ func TestOnlyTheSidecarIsPrivileged(t *testing.T) {
 
 func TestFastBoot(t *testing.T) {
 	official := []string{"dockerd-entrypoint.sh"}
-	fast := func(entrypoint string) []string { return []string{"sh", "-c", bootFast(false), entrypoint} }
+	fast := func(entrypoint string) []string { return []string{"sh", "-c", takeFiles + bootFast(false), entrypoint} }
 	for name, c := range map[string]struct {
 		sidecar         Sidecar
 		image, imageCmd []string

@@ -110,14 +110,19 @@ func (e *Engine) startExec(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// attach takes a script, and lets the container answer and end.
+// attach takes a script, and lets the container answer and end. A sidecar takes
+// its files.
 func (e *Engine) attach(w http.ResponseWriter, r *http.Request) {
 	conn, in := hijack(w)
 	if conn == nil {
 		return
 	}
 	script, _ := io.ReadAll(in)
-	if e.OnScript != nil {
+	e.mu.Lock()
+	c := e.container(r.PathValue("id"))
+	sidecar := c != nil && strings.HasSuffix(c.Name, "-sidecar")
+	e.mu.Unlock()
+	if e.OnScript != nil && !sidecar {
 		output, code := e.OnScript(string(script))
 		_, _ = conn.Write(Frame(output))
 		e.mu.Lock()
