@@ -1,0 +1,114 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"gitlab-dind-executor/driver/plan"
+	"maps"
+	"path"
+	"slices"
+
+	"github.com/docker/docker/api/types"
+	"github.com/docker/docker/api/types/container"
+	"golang.org/x/sync/errgroup"
+)
+
+// startSidecar gives the inner daemon its files, starts it and waits until it
+// answers.
+func (prep *preparation) startSidecar(ctx context.Context, id string) (Ready, error) {
+	d, s := prep.d, prep.sidecar
+	if err := prep.startWithFiles(ctx, id); err != nil {
+		return Ready{}, err
+	}
+	if !prep.waits() && !prep.reused { // on earlier layers it may have to be made again
+		return Ready{Booting: true}, nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, s.ReadyTimeout, errNotReady)
+	defer cancel()
+	return d.waitReady(ctx, id, prep.p, prep.certs)
+}
+
+// startWithFiles starts a sidecar that has its files, or gets them while it is
+// started.
+func (prep *preparation) startWithFiles(ctx context.Context, id string) error {
+	d, start := prep.d, prep.d.start(prep.sidecar.Container)
+	files, err := prep.sidecarFiles(ctx, id)
+	if err != nil {
+		return err
+	}
+	if !prep.sidecar.Stdin {
+		if err := d.putFiles(ctx, id, files); err != nil {
+			return err
+		}
+		return start(ctx, id)
+	}
+	content, err := archive(files)
+	if err != nil {
+		return fmt.Errorf("packing files for the sidecar: %w", err)
+	}
+	stdin, err := hijack(ctx, func() (types.HijackedResponse, error) {
+		return d.api.ContainerAttach(ctx, id, container.AttachOptions{Stream: true, Stdin: true})
+	})
+	if err != nil {
+		return d.explain("attaching to the sidecar", err)
+	}
+	defer stdin.Close()
+	g, ctx := errgroup.WithContext(ctx)
+	defer context.AfterFunc(ctx, stdin.Close)()
+	g.Go(func() error { return start(ctx, id) })
+	g.Go(func() error {
+		_, err := stdin.Conn.Write(content)
+		return d.explain("giving the sidecar its files", errors.Join(err, stdin.CloseWrite()))
+	})
+	return g.Wait()
+}
+
+// sidecarFiles are those that the inner daemon needs besides its image's.
+func (prep *preparation) sidecarFiles(ctx context.Context, id string) ([]file, error) {
+	d, s := prep.d, prep.sidecar
+	daemonConfigPath := path.Join(s.ConfigDir(), "daemon.json")
+	image, err := d.readFile(ctx, id, daemonConfigPath)
+	if err != nil {
+		return nil, err
+	}
+	config, mirrored, err := s.DaemonConfigs(image)
+	if err != nil {
+		return nil, err
+	}
+	var files []file
+	if s.FastBoot {
+		files = append(files, file{path: plan.ContainerdConfig, mode: 0o644, content: []byte(plan.ContainerdTOML)})
+	}
+	if config != nil {
+		files = append(files, file{path: daemonConfigPath, mode: 0o644, content: config})
+	}
+	if mirrored != nil {
+		files = append(files, file{path: plan.MirroredConfig, mode: 0o644, content: mirrored})
+	}
+	if prep.certs != nil {
+		files = append(files, prep.certs.serverFiles(certDir)...)
+	}
+	files = append(files, registryCAs(s.ConfigDir(), s.RegistryCAs)...)
+	for i := range files {
+		files[i].uid = s.Owner()
+	}
+	return files, nil
+}
+
+// registryCAs puts each CA where docker, and what follows its ways, looks for
+// it below its directory of configuration.
+func registryCAs(configDir string, cas map[string][]byte) []file {
+	var files []file
+	for _, host := range slices.Sorted(maps.Keys(cas)) {
+		files = append(files, file{path: caPath(configDir, host), mode: 0o644, content: cas[host]})
+	}
+	return files
+}
+
+// caPath is where docker looks for the CA of a registry.
+func caPath(configDir, host string) string { return path.Join(configDir, "certs.d", host, "ca.crt") }
+
+const certDir = "/certs"
+
+var errNotReady = errors.New("the docker daemon of this job did not answer in time")
