@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"gitlab-dind-executor/driver/plan"
 	"maps"
 	"path"
 	"slices"
+
+	"gitlab-dind-executor/driver/plan"
 
 	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
