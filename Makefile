@@ -13,7 +13,7 @@ release := -trimpath -ldflags "-s -w -X gitlab-dind-executor/driver.Version=$(ve
 cache := $(or $(GITLAB_DIND_EXECUTOR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gitlab-dind-executor)
 TEST_JSON ?= $(cache)/test.json
 
-.PHONY: help build install uninstall release demo test chaos bench picture lint engine clean
+.PHONY: help build docs install uninstall release demo test chaos bench picture lint engine clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -22,6 +22,9 @@ help: ## List the targets
 build: ## Build bin/gitlab-dind-executor, a static binary, and its manuals
 	@CGO_ENABLED=0 go build $(release) -o bin/gitlab-dind-executor .
 	@go run ./scripts/manuals -version "$(version)" bin/share
+
+docs: ## Write the pages that are made from the code: docs/settings.md
+	@go generate ./config
 
 # Root need not have go: what make build has made is only copied.
 # DESTDIR, PREFIX (/usr/local), SYSCONFDIR (/etc), UNITDIR and ZSHDIR are honoured.

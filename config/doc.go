@@ -4,3 +4,5 @@
 // Besides executor/runnerconfig it is the only package that knows TOML. It may import fault and nothing else
 // of this module.
 package config
+
+//go:generate sh -c "go run ../scripts/settingsdoc >../docs/settings.md.part && mv ../docs/settings.md.part ../docs/settings.md"

@@ -30,9 +30,8 @@ func (c *call) drainCommand() *cobra.Command {
 		Short: "Wait until no job is left, and remove what waits for jobs",
 		Long: "Waits until no job has a sandbox on the engine, removes the sandboxes that wait for jobs,\n" +
 			"and says what it waits for. It keeps no job from coming: pause the runner in GitLab\n" +
-			"before, or send SIGQUIT to gitlab-runner, which then takes no more and ends with its last\n" +
-			"job. An upgrade of this program needs no draining; a reboot, another release of the engine\n" +
-			"and a removal do.",
+			"before, or stop gitlab-runner so that it ends with its last job (SIGQUIT). An upgrade of\n" +
+			"this program needs no draining; a reboot, another release of the engine and a removal do.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings, d, err := c.open()
@@ -66,7 +65,7 @@ func (c *call) drain(ctx context.Context, d *driver.Driver, s config.Settings, t
 		list := strings.Join(left, ", ")
 		if !time.Now().Before(end) {
 			return fault.System(fmt.Errorf("after %s there is still %s", timeout, list),
-				"give a longer --timeout; if new jobs keep coming, pause the runner in GitLab or send SIGQUIT to gitlab-runner")
+				"give a longer --timeout; if new jobs keep coming, pause the runner in GitLab or stop gitlab-runner with SIGQUIT")
 		}
 		if list != said {
 			fmt.Fprintf(c.stdout, "waiting for %s\n", list)

@@ -3,6 +3,7 @@ package test
 import (
 	"net/url"
 	"os"
+	"os/exec"
 	"path"
 	"regexp"
 	"strings"
@@ -56,6 +57,17 @@ func TestTheReadmeNamesEveryPage(t *testing.T) {
 		if !named[name] {
 			t.Errorf("README.md has no link to %s: its index of pages wants a line", name)
 		}
+	}
+}
+
+// What is made from the code is made anew where the code has changed.
+func TestThePageOfSettingsIsCurrent(t *testing.T) {
+	want, err := exec.CommandContext(t.Context(), "go", "run", "gitlab-dind-executor/scripts/settingsdoc").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile("../docs/settings.md"); err != nil || string(got) != string(want) {
+		t.Errorf("docs/settings.md is not what the settings are by now (%v): run make docs", err)
 	}
 }
 
