@@ -60,7 +60,7 @@ var manyEmpty = regexp.MustCompile(`\n{3,}`)
 func write(out io.Writer) error {
 	var page strings.Builder
 	d := &document{out: &page}
-	fmt.Fprintln(d.out, introduction)
+	fmt.Fprint(d.out, introduction, "\n")
 	file := string(config.DefaultFile)
 	begin := strings.Index(file, "\n[")
 	// What the file says of itself the introduction says, but for the end of it.
