@@ -68,6 +68,31 @@ var causes = []cause{
 		`ask the runner's admin to name the CA in dind.toml: [registry."host:port"] ca_file = "…"; gitlab-dind-executor doctor tells whether it is the right one`,
 	},
 	{
+		regexp.MustCompile(`https://docker:[0-9]+/[^\n]*server gave HTTP response to HTTPS client`),
+		says("the job's docker daemon listens without TLS, and its client wants TLS"),
+		"leave DOCKER_HOST, DOCKER_TLS_VERIFY and DOCKER_TLS_CERTDIR out of the pipeline: this runner sets them",
+	},
+	{
+		regexp.MustCompile(`(?:https://([A-Za-z0-9.:-]+)/[^\n]*)?server gave HTTP response to HTTPS client`),
+		func(m []string) string {
+			if m[1] == "" {
+				return "a registry has no TLS"
+			}
+			return m[1] + " has no TLS"
+		},
+		`give the registry a certificate, or ask the runner's admin for [registry."host:port"] insecure = true in dind.toml`,
+	},
+	{
+		regexp.MustCompile(`open ([^\s:]+)/ca\.pem: no such file`),
+		func(m []string) string { return "the docker client looks for its certificates in " + m[1] },
+		"leave DOCKER_CERT_PATH and DOCKER_TLS_CERTDIR out of the pipeline: this runner sets them",
+	},
+	{
+		regexp.MustCompile(`could not find an available, non-overlapping IPv4 address pool|all predefined address pools have been fully subnetted`),
+		says("the job's docker daemon has no address range left for one more network"),
+		"remove networks that are not needed any more (docker network prune), or ask the runner's admin for wider ranges in network.inner_pools",
+	},
+	{
 		regexp.MustCompile(`(?i)toomanyrequests|too many requests`),
 		says("the registry limits how much may be pulled"),
 		"log in to it before, or pull through the dependency proxy or a mirror",

@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -34,6 +35,26 @@ func TestDiagnosesOfKnownMessages(t *testing.T) {
 			"Error response from daemon: client version 1.47 is too new. Maximum supported API version is 1.41\n",
 			"speaks API 1.47, its daemon at most 1.41", "DOCKER_API_VERSION",
 		},
+		"a registry without TLS": {
+			"Error response from daemon: Get \"https://registry.example.com:5000/v2/\": http: server gave HTTP response to HTTPS client\n",
+			"registry.example.com:5000 has no TLS", "insecure = true",
+		},
+		"a daemon without TLS": {
+			"error during connect: Get \"https://docker:2375/v1.47/info\": http: server gave HTTP response to HTTPS client\n",
+			"the job's docker daemon listens without TLS", "DOCKER_TLS_VERIFY",
+		},
+		"certificates in another place": {
+			"unable to resolve docker endpoint: open /root/.docker/ca.pem: no such file or directory\n",
+			"looks for its certificates in /root/.docker", "DOCKER_CERT_PATH",
+		},
+		"networks without end": {
+			"Error response from daemon: could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network\n",
+			"no address range left", "network.inner_pools",
+		},
+		"networks without end, by a newer daemon": {
+			"Error response from daemon: all predefined address pools have been fully subnetted\n",
+			"no address range left", "docker network prune",
+		},
 		"no login": {
 			"no basic auth credentials\n", "not logged in", "docker login",
 		},
@@ -63,6 +84,25 @@ func TestDiagnosesOfKnownMessages(t *testing.T) {
 				t.Errorf("more than a line and a hint: %+v", d)
 			}
 		})
+	}
+}
+
+// Whoever looks for a message finds it.
+func TestWhatIsDiagnosedIsInTheTroubleshootingPage(t *testing.T) {
+	page, err := os.ReadFile("../docs/troubleshooting.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var headings strings.Builder
+	for line := range strings.Lines(string(page)) {
+		if strings.HasPrefix(line, "## ") || strings.HasPrefix(line, "### ") {
+			headings.WriteString(line)
+		}
+	}
+	for _, c := range causes {
+		if !c.shows.MatchString(headings.String()) {
+			t.Errorf("docs/troubleshooting.md has no heading that matches %s", c.shows)
+		}
 	}
 }
 
