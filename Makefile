@@ -13,11 +13,11 @@ release := -trimpath -ldflags "-s -w -X gitlab-dind-executor/driver.Version=$(ve
 cache := $(or $(GITLAB_DIND_EXECUTOR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gitlab-dind-executor)
 TEST_JSON ?= $(cache)/test.json
 
-.PHONY: help build docs install uninstall release demo test chaos bench picture lint engine clean
+.PHONY: help build docs install uninstall release demo test test-runner chaos bench picture lint engine clean
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | \
-		while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | \
+		while IFS='|' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
 
 build: ## Build bin/gitlab-dind-executor, a static binary, and its manuals
 	@CGO_ENABLED=0 go build $(release) -o bin/gitlab-dind-executor .
@@ -63,6 +63,14 @@ chaos: engine ## Break 60 jobs at random moments and count what is left; CHAOS="
 	@go test -c -o bin/chaos.test ./test/chaos
 	@cd test/chaos && ../../bin/chaos.test -test.run TestChaos -test.v -test.timeout 60m \
 		-rounds 60 -hits 200 -duration 40m -restart-engine $(CHAOS)
+
+# It looks for the Runner before it installs or builds anything.
+RUNNER ?= gitlab-runner
+test-runner: ## Run jobs with a real GitLab Runner instead of our stand-in: RUNNER=/usr/bin/gitlab-runner
+	@go build -o bin/runnertest ./scripts/runnertest
+	@bin/runnertest -check -runner "$(RUNNER)"
+	@$(MAKE) --no-print-directory engine build
+	@bin/runnertest -executor bin/gitlab-dind-executor -runner "$(RUNNER)" $(RUNNERTEST)
 
 # BENCH takes flags: -only KEYS and -rounds N for a quick try.
 bench: engine build ## Compare with stock docker:dind, side by side; writes bench.json and docs/performance.*

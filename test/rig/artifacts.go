@@ -49,15 +49,23 @@ func StartArtifactServer(ctx context.Context, cli *client.Client) (*ArtifactServ
 
 // serveArtifacts is StartArtifactServer at an address of the caller's choice.
 func serveArtifacts(ctx context.Context, addr string) (s *ArtifactServer, err error) {
-	s = &ArtifactServer{tokens: map[int64]string{}, kept: map[int64][]Artifact{}}
+	s = newArtifacts()
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /api/v4/jobs/{id}/artifacts", s.ofJob(s.upload))
-	mux.HandleFunc("GET /api/v4/jobs/{id}/artifacts", s.ofJob(s.download))
+	s.routes(mux)
 	if s.server, err = serve(ctx, addr, mux); err != nil {
 		return nil, fmt.Errorf("cannot start an artifact server: %w", err)
 	}
 	s.URL = "http://" + s.server.addr
 	return s, nil
+}
+
+func newArtifacts() *ArtifactServer {
+	return &ArtifactServer{tokens: map[int64]string{}, kept: map[int64][]Artifact{}}
+}
+
+func (s *ArtifactServer) routes(mux *http.ServeMux) {
+	mux.HandleFunc("POST /api/v4/jobs/{id}/artifacts", s.ofJob(s.upload))
+	mux.HandleFunc("GET /api/v4/jobs/{id}/artifacts", s.ofJob(s.download))
 }
 
 // Know lets a job in by its token.

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"gitlab-dind-executor/executor/local"
+	"gitlab-dind-executor/test/lab"
+	"gitlab-dind-executor/test/rig"
+)
+
+// jobCase is a job, and how it should end.
+type jobCase struct {
+	name    string
+	payload func() local.Payload
+	// cancelAt is a text in the log at which the job is cancelled.
+	cancelAt string
+	want     rig.JobEnd
+	// says and saysNot are texts of the log.
+	says, saysNot []string
+}
+
+// control matches colours and the markers of sections.
+var control = regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]|section_(start|end):[^\r]*\r")
+
+// plain is a log without what is for a terminal; from Runner 17 on lines may begin
+// with their time.
+func plain(log string) string {
+	log = control.ReplaceAllString(log, "")
+	return stamp.ReplaceAllString(strings.ReplaceAll(log, "\r", ""), "")
+}
+
+var stamp = regexp.MustCompile(`(?m)^\d{4}-\d\d-\d\dT[0-9:.]+Z \d\d[OE][+ ]?`)
+
+// judge says what is wrong with a job's end.
+func (c jobCase) judge(end rig.JobEnd, log string) (wrong []string) {
+	if c.cancelAt != "" {
+		end.ExitCode = c.want.ExitCode // that of a cancelled script means nothing
+	}
+	if end != c.want {
+		wrong = append(wrong, fmt.Sprintf("it ended as %+v, want %+v", end, c.want))
+	}
+	for _, text := range c.says {
+		if !strings.Contains(log, text) {
+			wrong = append(wrong, fmt.Sprintf("the log has no %q", text))
+		}
+	}
+	for _, text := range c.saysNot {
+		if strings.Contains(log, text) {
+			wrong = append(wrong, "the log shows a secret, or what should not be there")
+		}
+	}
+	return wrong
+}
+
+// cases are the jobs, in the order in which they run.
+func cases(t *trial) []jobCase {
+	l := t.lab
+	succeeded := rig.JobEnd{State: "success"}
+	failed := func(code int) rig.JobEnd {
+		return rig.JobEnd{State: "failed", FailureReason: "script_failure", ExitCode: code}
+	}
+	secrets := []string{l.Registry.Password, l.Git.Token}
+	job := func(change func(*local.Payload), script ...string) func() local.Payload {
+		return func() local.Payload {
+			p := l.Job(script...)
+			p.Token = fmt.Sprintf("token-of-job-%d", p.ID)
+			p.Features = local.Features{TraceSections: true, FailureReasons: []string{"script_failure", "runner_system_failure", "job_execution_timeout", "job_canceled"}}
+			lab.Set(&p, "CI_SERVER_URL", t.api.URL)
+			if change != nil {
+				change(&p)
+			}
+			return p
+		}
+	}
+	after := func(p *local.Payload) {
+		p.Steps = append(p.Steps, local.Step{Name: "after_script", Script: []string{`echo "after $CI_JOB_STATUS"`}, Timeout: 60, When: "always", AllowFailure: true})
+	}
+	cached := func(p *local.Payload) {
+		p.Cache = []local.Cache{{Key: "one", Paths: []string{"kept/"}, Policy: "pull-push", When: "on_success"}}
+	}
+	var uploader int64
+	return []jobCase{
+		{
+			name: "build, tag and push", want: succeeded, saysNot: secrets,
+			payload: job(
+				nil,
+				`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`,
+				`docker build -t $CI_REGISTRY_IMAGE:$CI_COMMIT_SHORT_SHA .`,
+				`docker push $CI_REGISTRY_IMAGE:$CI_COMMIT_SHORT_SHA`,
+				`echo "the password is $CI_REGISTRY_PASSWORD"`,
+			),
+			says: []string{"Login Succeeded", "tests passed", ": digest: sha256:", "the password is [MASKED]", "Job succeeded"},
+		},
+		{
+			name: "neither image nor service", want: succeeded,
+			payload: job(
+				func(p *local.Payload) { p.Image, p.Services = local.Image{}, nil },
+				`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`,
+				`docker build -t app .`, `docker run --rm -v "$CI_PROJECT_DIR:/src" app ls /src/Dockerfile`,
+			),
+			says: []string{"/src/Dockerfile"},
+		},
+		{
+			name: "port 2375", want: succeeded,
+			payload: job(func(p *local.Payload) {
+				lab.Set(p, "DOCKER_HOST", "tcp://docker:2375")
+				lab.Set(p, "DOCKER_TLS_CERTDIR", "")
+			}, `docker info`),
+			says: []string{"warning: the docker daemon of this job listens without TLS", "Storage Driver:"},
+		},
+		{
+			name: "a file variable", want: succeeded,
+			payload: job(func(p *local.Payload) {
+				p.Variables = append(p.Variables, local.Variable{Key: "NOTES", Value: "in a file", File: true})
+			}, `echo "notes: $(cat $NOTES)"`),
+			says: []string{"notes: in a file"},
+		},
+		{
+			name: "a script that fails", want: failed(42),
+			payload: job(after, `exit 42`), says: []string{"after failed", "exit status 42"},
+		},
+		{
+			name: "an image that is not there", want: failed(1),
+			payload: job(func(p *local.Payload) { p.Image.Name = l.Registry.LocalHost + "/group/none:1" }, `true`),
+			says:    []string{"error: pulling image ", "hint: check the image's name and tag"},
+		},
+		{
+			name: "artifacts, uploaded", want: succeeded,
+			payload: job(func(p *local.Payload) {
+				uploader = p.ID
+				p.Artifacts = []local.Artifact{{Name: "out", Paths: []string{"out/"}, When: "on_success", Type: "archive", Format: "zip", ExpireIn: "1 day"}}
+			}, `mkdir out; echo "made by $CI_JOB_ID" > out/file`),
+			says: []string{"201 Created"}, saysNot: []string{"Missing gitlab-runner"},
+		},
+		{
+			name: "artifacts, downloaded", want: succeeded,
+			payload: job(func(p *local.Payload) {
+				p.Dependencies = []local.Dependency{{ID: uploader, Token: fmt.Sprintf("token-of-job-%d", uploader), Name: "before", ArtifactsFile: local.ArtifactsFile{Filename: "out.zip", Size: 1}}}
+			}, `cat out/file`),
+			says: []string{"made by "}, saysNot: []string{"Missing gitlab-runner"},
+		},
+		{
+			name: "a cache, saved", want: succeeded,
+			payload: job(cached, `mkdir kept; echo "from the first" > kept/file`), says: []string{"Created cache"},
+		},
+		{
+			name: "a cache, found", want: succeeded,
+			payload: job(cached, `cat kept/file`), says: []string{"Successfully extracted cache", "from the first"},
+		},
+		{
+			name: "a job that is cancelled", cancelAt: "it began",
+			want:    rig.JobEnd{State: "failed", FailureReason: "job_canceled"},
+			payload: job(after, `echo "it ""began"; sleep 600`), says: []string{"after canceled"},
+		},
+	}
+}
