@@ -13,10 +13,10 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
-	"golang.org/x/sync/errgroup"
 
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/group"
 )
 
 // claimBound is how long the daemon of a sandbox that waits may take to answer;
@@ -138,7 +138,7 @@ func (prep *preparation) claim(ctx context.Context) (*taken, string, error) {
 // the sandboxes those that were made of them. It returns the job's.
 func (prep *preparation) freshImages(ctx context.Context, waiting *[]*ahead) (image.InspectResponse, error) {
 	var sidecar, helper, job image.InspectResponse
-	g, gctx := errgroup.WithContext(ctx)
+	g, gctx := group.WithContext(ctx)
 	g.Go(func() (err error) {
 		prep.newCache, err = prep.cacheIsNew(gctx)
 		return err
@@ -170,7 +170,7 @@ func (prep *preparation) take(ctx context.Context, a *ahead, img image.InspectRe
 	d, p := prep.d, prep.p.In(a.sandbox)
 	c := &taken{plan: p, sidecar: a.sidecar}
 	var unfit error
-	g, gctx := errgroup.WithContext(ctx)
+	g, gctx := group.WithContext(ctx)
 	g.Go(func() (err error) {
 		c.job, err = d.createWith(gctx, p, p.Job.Container, objectName(a.sandbox, plan.RoleJob), jobLabels(p), img)
 		if errdefs.IsConflict(err) || errdefs.IsNotFound(err) {
@@ -246,7 +246,7 @@ func (prep *preparation) move(ctx context.Context, c *taken) (Ready, error) {
 	ready := c.ready
 	ready.Warm = true
 	answered := time.Now()
-	g, gctx := errgroup.WithContext(ctx)
+	g, gctx := group.WithContext(ctx)
 	g.Go(func() error { return prep.equipJob(gctx, c.job) })
 	g.Go(func() error { return prep.helperWithCache(gctx) })
 	g.Go(func() error { return prep.markCache(gctx) })

@@ -15,9 +15,9 @@ import (
 
 	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/network"
-	"golang.org/x/sync/errgroup"
 
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/group"
 )
 
 // mtuOption is the bridge driver's name for an MTU.
@@ -34,7 +34,7 @@ func (d *Driver) Facts(ctx context.Context) (plan.Facts, error) {
 	var networks []network.Summary
 	var version types.Version
 	var dataRoot string
-	g, gctx := errgroup.WithContext(ctx)
+	g, gctx := group.WithContext(ctx)
 	g.Go(func() (err error) {
 		networks, err = d.api.NetworkList(gctx, network.ListOptions{})
 		return err

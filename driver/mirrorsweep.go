@@ -13,9 +13,9 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/volume"
 	"github.com/docker/go-units"
-	"golang.org/x/sync/errgroup"
 
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/group"
 )
 
 // measureBound is what the measuring of the mirror's storage may take.
@@ -47,7 +47,7 @@ func (d *Driver) Mirrors(ctx context.Context) ([]MirrorState, error) {
 		return nil, err
 	}
 	var found, users []container.Summary
-	g, gctx := errgroup.WithContext(ctx)
+	g, gctx := group.WithContext(ctx)
 	g.Go(func() (err error) {
 		found, err = d.api.ContainerList(gctx, container.ListOptions{All: true, Filters: labelled(labelRole + "=" + string(plan.RoleMirror))})
 		return err

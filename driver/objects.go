@@ -8,9 +8,9 @@ import (
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
-	"golang.org/x/sync/errgroup"
 
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/group"
 )
 
 // object is a container, a network or a volume of ours as the engine lists it.
@@ -50,7 +50,7 @@ func (d *Driver) list(ctx context.Context, filter filters.Args) (map[string]*san
 	}
 	var containers []container.Summary
 	var volumes volume.ListResponse
-	g, gctx := errgroup.WithContext(ctx)
+	g, gctx := group.WithContext(ctx)
 	g.Go(func() (err error) {
 		containers, err = d.api.ContainerList(gctx, container.ListOptions{All: true, Filters: filter})
 		return err

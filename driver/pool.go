@@ -11,10 +11,10 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
-	"golang.org/x/sync/errgroup"
 
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/group"
 )
 
 // Waiting is a sandbox that was made ahead.
@@ -229,7 +229,7 @@ func (d *Driver) makeAhead(ctx context.Context, p *plan.Plan) (ready Ready, err 
 	}()
 	until := aheadLabels(time.Now().Add(p.Pool.MaxAge))
 	helped := make(chan struct{})
-	g, gctx := errgroup.WithContext(ctx)
+	g, gctx := group.WithContext(ctx)
 	g.Go(func() error { return prep.anchor(gctx, until) })
 	g.Go(func() error {
 		return prep.container(gctx, p.Helper, objectName(p.Sandbox, plan.RoleHelper), sandboxLabels(p, plan.RoleHelper),

@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/image"
-	"golang.org/x/sync/errgroup"
 
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/group"
 )
 
 // NewSandboxID makes a random id, 12 hex digits.
@@ -109,7 +109,7 @@ func (prep *preparation) build(ctx context.Context) (Ready, error) {
 		return Ready{}, err
 	}
 	caller := ctx
-	g, ctx := errgroup.WithContext(ctx)
+	g, ctx := group.WithContext(ctx)
 	g.Go(func() error { return prep.anchor(ctx, claim(p.Claim)) })
 	svc := prep.services()
 	var ready Ready
@@ -204,7 +204,7 @@ func (prep *preparation) services() *services {
 	return &services{d: prep.d, p: prep.p, say: prep.say, answered: make(chan struct{})}
 }
 
-func (prep *preparation) startServices(ctx context.Context, g *errgroup.Group, svc *services) {
+func (prep *preparation) startServices(ctx context.Context, g *group.Group, svc *services) {
 	p := prep.p
 	for i, s := range p.Services {
 		g.Go(func() error {

@@ -11,6 +11,7 @@ import (
 
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/group"
 	"gitlab-dind-executor/test/fakeengine"
 )
 
@@ -299,5 +300,19 @@ func TestFactsOfAnEngine(t *testing.T) {
 				t.Errorf("error %v", err)
 			}
 		})
+	}
+}
+
+func TestAPanicInOneOfItsGoroutinesEndsAPrepareInOrder(t *testing.T) {
+	p := testPlan(t)
+	p.Job.Image.Policies = []string{"always"} // which says that it pulls
+	e, d := fakeHost(t, p)
+	_, err := d.Prepare(t.Context(), p, func(string) { panic("out of lines") })
+	var panicked *group.Panic
+	if !errors.As(err, &panicked) || !strings.Contains(err.Error(), "out of lines") {
+		t.Fatalf("got %v", err)
+	}
+	if err := d.Cleanup(t.Context(), p.Claim.Job); err != nil || len(e.Objects()) != 0 {
+		t.Errorf("left are %q (%v)", e.Objects(), err)
 	}
 }

@@ -8,10 +8,10 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
-	"golang.org/x/sync/errgroup"
 
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/group"
 )
 
 // The engine may still be busy with an object; each round waits longer, all of
@@ -69,7 +69,7 @@ func (d *Driver) remove(ctx context.Context, s *sandboxObjects, orphaned func())
 		}
 	}
 	_ = each(ctx, s.containers, d.endContainer) // the removals tell of faults
-	var g errgroup.Group
+	var g group.Group
 	g.Go(func() error { return each(ctx, others, d.removeContainer) })
 	g.Go(func() error {
 		if err := each(ctx, s.networks, d.removeNetwork); err != nil {
@@ -88,7 +88,7 @@ func (d *Driver) remove(ctx context.Context, s *sandboxObjects, orphaned func())
 // each does one thing to all objects side by side and joins the errors.
 func each(ctx context.Context, objects []object, do func(context.Context, object) error) error {
 	errs := make([]error, len(objects))
-	var g errgroup.Group
+	var g group.Group
 	g.SetLimit(8)
 	for i, o := range objects {
 		g.Go(func() error {

@@ -13,9 +13,9 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/pkg/stdcopy"
-	"golang.org/x/sync/errgroup"
 
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/group"
 )
 
 // reportLines is how much of the sidecar's log a report holds.
@@ -73,7 +73,7 @@ func (d *Driver) Report(ctx context.Context, job string) (Report, error) {
 	r := Report{Sandbox: sandbox}
 	list := found[sandbox].containers
 	states := make([]*ContainerReport, len(list))
-	var g errgroup.Group
+	var g group.Group
 	for i, o := range list {
 		g.Go(func() error {
 			states[i] = d.containerReport(ctx, o)

@@ -9,10 +9,10 @@ import (
 	"slices"
 
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/group"
 
 	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
-	"golang.org/x/sync/errgroup"
 )
 
 // startSidecar gives the inner daemon its files, starts it and waits until it
@@ -55,7 +55,7 @@ func (prep *preparation) startWithFiles(ctx context.Context, id string) error {
 		return d.explain("attaching to the sidecar", err)
 	}
 	defer stdin.Close()
-	g, ctx := errgroup.WithContext(ctx)
+	g, ctx := group.WithContext(ctx)
 	defer context.AfterFunc(ctx, stdin.Close)()
 	g.Go(func() error { return start(ctx, id) })
 	g.Go(func() error {

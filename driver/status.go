@@ -8,9 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/group"
 )
 
 // State is what a sandbox is at, in a word for a person.
@@ -120,7 +119,7 @@ func (d *Driver) Status(ctx context.Context, w *Watcher, now time.Time, prepare 
 	defer stop()
 	var boots map[string]bool
 	var noUse, noSizes string
-	var g errgroup.Group
+	var g group.Group
 	g.Go(func() error { noUse = w.sample(count, d, found); return nil })
 	g.Go(func() error { noSizes = w.measure(count, d, now, mirrors, len(found)+len(kept) > 0); return nil })
 	g.Go(func() error { boots = d.booting(count, found, now); return nil })
@@ -230,7 +229,7 @@ func (d *Driver) booting(ctx context.Context, found map[string]*sandboxObjects, 
 		}
 	}
 	listens := make([]bool, len(ids))
-	var g errgroup.Group
+	var g group.Group
 	g.SetLimit(statusAtOnce)
 	for i, c := range sidecars {
 		g.Go(func() error {

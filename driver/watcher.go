@@ -12,9 +12,9 @@ import (
 
 	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
-	"golang.org/x/sync/errgroup"
 
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/group"
 )
 
 const (
@@ -93,7 +93,7 @@ func (s sample) since(before sample) float64 {
 func (d *Driver) samples(ctx context.Context, ids []string) (found map[string]sample, lost int) {
 	found = map[string]sample{}
 	var mu sync.Mutex
-	var g errgroup.Group
+	var g group.Group
 	g.SetLimit(statusAtOnce)
 	for _, id := range ids {
 		g.Go(func() error {
@@ -153,7 +153,7 @@ func (w *Watcher) measure(ctx context.Context, d *Driver, now time.Time, mirrors
 	}
 	w.sizedAt, w.noSizes = now, ""
 	found := map[string]int64{}
-	var g errgroup.Group
+	var g group.Group
 	stored := make([]MirrorState, len(mirrors))
 	for i, m := range mirrors {
 		g.Go(func() error {

@@ -13,11 +13,11 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/group"
 )
 
 // finishBehind starts a sweep that outlives this hook, for what the job's end
@@ -76,7 +76,7 @@ func (c *call) settleCommand() *cobra.Command {
 		Use: "settle JOB", Hidden: true, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.onEngine(within(settleBound), func(ctx context.Context, _ config.Settings, d *driver.Driver) error {
-				var g errgroup.Group
+				var g group.Group
 				if start {
 					g.Go(func() error { return d.StartEarly(ctx, args[0]) })
 				}

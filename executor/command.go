@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/executor/telemetry"
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/group"
 )
 
 // call is one call of the program.
@@ -54,10 +56,8 @@ func Main(args, environ []string, stdout, stderr io.Writer) (code int) {
 	var err error
 	defer func() {
 		if r := recover(); r != nil {
-			err = fault.System(fmt.Errorf("a fault of gitlab-dind-executor itself: %v", r), "please report it with the lines below")
-			c.log.fail(err)
-			fmt.Fprintf(stderr, "%s\n", debug.Stack())
-			code = c.exit.system
+			err = &group.Panic{Value: r, Stack: debug.Stack()}
+			code = c.code(err)
 		}
 		c.conclude(err)
 	}()
@@ -72,9 +72,14 @@ func Main(args, environ []string, stdout, stderr io.Writer) (code int) {
 // code is the one place where errors become exit codes.
 func (c *call) code(err error) int {
 	var script *failedScript
+	var panicked *group.Panic
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &panicked): // here, or in a goroutine
+		c.log.fail(fault.System(panicked, "please report it with the lines below"))
+		fmt.Fprintf(c.stderr, "%s\n", panicked.Stack)
+		return c.exit.system
 	case errors.As(err, &script):
 		if err := c.exit.record(script.code); err != nil {
 			c.log.fail(err)
@@ -112,6 +117,9 @@ func (c *call) root() *cobra.Command {
 		c.traced(cmd)
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fault.System(err, cmd.CommandPath()+" --help lists its flags")
+	})
 	root.AddCommand(
 		c.hook("config", "config", "Answer the Runner's config call", cobra.NoArgs, c.configHook),
 		c.hook("prepare", "prepare", "Prepare the sandbox and the job's containers", cobra.NoArgs, c.prepareHook),
@@ -133,7 +141,43 @@ func (c *call) root() *cobra.Command {
 		c.logsCommand(),
 		c.shellCommand(),
 	)
+	hinted(root)
 	return root
+}
+
+// hinted gives a command and those below it a hint for arguments that do not fit.
+func hinted(cmd *cobra.Command) {
+	args := cmd.Args
+	if args == nil {
+		args = cobra.ArbitraryArgs
+	}
+	cmd.Args = func(cmd *cobra.Command, list []string) error {
+		if err := args(cmd, list); err != nil {
+			return fault.System(err, "usage: "+cmd.UseLine())
+		}
+		return nil
+	}
+	if cmd.HasSubCommands() {
+		cmd.SuggestionsMinimumDistance = 2
+		// Left to itself, cobra shows its help and calls that a success, or adds
+		// lines of its own to the error.
+		cmd.Args = func(cmd *cobra.Command, list []string) error {
+			if len(list) == 0 {
+				return nil
+			}
+			hint := cmd.CommandPath() + " --help lists its commands"
+			if near := cmd.SuggestionsFor(list[0]); len(near) > 0 {
+				hint = "did you mean " + strings.Join(near, " or ") + "?"
+			}
+			return fault.System(fmt.Errorf("unknown command %q for %q", list[0], cmd.CommandPath()), hint)
+		}
+		if cmd.RunE == nil {
+			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		hinted(sub)
+	}
 }
 
 // Commands is the command line, for what is made of it: manual pages, and the

@@ -9,12 +9,12 @@ import (
 	"time"
 
 	"gitlab.com/gitlab-org/gitlab-runner/executors/custom/api"
-	"golang.org/x/sync/errgroup"
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/group"
 )
 
 const (
@@ -68,7 +68,6 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 		return err
 	}
 	c.concerns(p)
-	c.log.folds = p.Features.TraceSections
 	owner, err := driver.CallingRunner()
 	if err != nil {
 		return err
@@ -83,6 +82,7 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 		return err
 	}
 	defer d.Close()
+	c.log.folds = p.Features.TraceSections
 	ctx, cancel := context.WithTimeout(ctx, PrepareBound(settings))
 	defer cancel()
 	if err := d.Await(ctx, c.log.say); err != nil {
@@ -92,7 +92,7 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 
 	var facts plan.Facts
 	var mirror *plan.MirrorAccess
-	g, gctx := errgroup.WithContext(ctx)
+	g, gctx := group.WithContext(ctx)
 	g.Go(func() error { return d.Cleanup(gctx, p.key()) })
 	g.Go(func() (err error) {
 		facts, err = d.Facts(gctx)
@@ -127,9 +127,12 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 	sweep, stopSweep := context.WithTimeout(ctx, sweepBound)
 	defer stopSweep()
 	go func() {
-		verdicts, _ := d.Sweep(sweep, began, PrepareBound(settings), false)
-		c.swept.Add(int64(leaked(verdicts)))
-		sweepMirrors(sweep, d, settings)
+		_ = group.Guard(func() error { // no fault of a sweep is the job's
+			verdicts, _ := d.Sweep(sweep, began, PrepareBound(settings), false)
+			c.swept.Add(int64(leaked(verdicts)))
+			sweepMirrors(sweep, d, settings)
+			return nil
+		})
 	}()
 
 	if err := d.Admit(ctx, settings.Admission, facts.DataRoot, c.log.say); err != nil {

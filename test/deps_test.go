@@ -48,17 +48,18 @@ func packages(t *testing.T) []goPackage {
 // without a rule.
 var mayImport = map[string][]string{
 	"":                      {"executor"},
-	"executor":              {"executor/doctor", "executor/runnerconfig", "executor/telemetry", "driver", "driver/plan", "config", "fault", "executor/forge", "executor/local", "executor/pipeline"},
+	"executor":              {"executor/doctor", "executor/runnerconfig", "executor/telemetry", "driver", "driver/plan", "config", "fault", "group", "executor/forge", "executor/local", "executor/pipeline"},
 	"executor/doctor":       {"executor/runnerconfig", "driver", "driver/plan", "config", "fault"},
 	"executor/runnerconfig": {"config", "fault"},
 	"executor/local":        {},
 	"executor/pipeline":     {"fault"},
 	"executor/forge":        {"fault"},
 	"executor/telemetry":    {},
-	"driver":                {"driver/plan", "config", "fault"},
+	"driver":                {"driver/plan", "config", "fault", "group"},
 	"driver/plan":           {"config", "fault"},
 	"config":                {"fault"},
 	"fault":                 {},
+	"group":                 {},
 	"test/rig":              {},
 	"test/fakeengine":       {},
 	"test/lab":              {"executor/local", "fault", "test/rig"},
@@ -111,13 +112,14 @@ func TestWhatIsKnownInOnePlaceOnly(t *testing.T) {
 		library string
 		may     []string
 	}{
-		"the Docker client": {"github.com/docker/docker/client", []string{"driver"}},
-		"Docker's API":      {"github.com/docker/docker/api", []string{"driver"}},
-		"TOML":              {"github.com/BurntSushi/toml", []string{"config", "executor/runnerconfig"}},
-		"YAML":              {"github.com/goccy/go-yaml", []string{"executor/pipeline"}},
-		"the command line":  {"github.com/spf13/cobra", []string{"executor"}},
-		"zap":               {"go.uber.org/zap", []string{"executor/telemetry"}},
-		"Prometheus":        {"github.com/prometheus", []string{"executor", "executor/telemetry"}},
+		"the Docker client":                   {"github.com/docker/docker/client", []string{"driver"}},
+		"Docker's API":                        {"github.com/docker/docker/api", []string{"driver"}},
+		"TOML":                                {"github.com/BurntSushi/toml", []string{"config", "executor/runnerconfig"}},
+		"YAML":                                {"github.com/goccy/go-yaml", []string{"executor/pipeline"}},
+		"errgroup, which lets panics through": {"golang.org/x/sync/errgroup", []string{"group"}},
+		"the command line":                    {"github.com/spf13/cobra", []string{"executor"}},
+		"zap":                                 {"go.uber.org/zap", []string{"executor/telemetry"}},
+		"Prometheus":                          {"github.com/prometheus", []string{"executor", "executor/telemetry"}},
 	} {
 		for _, p := range packages(t) {
 			name := strings.Trim(strings.TrimPrefix(p.ImportPath, module), "/")

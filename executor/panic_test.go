@@ -1,0 +1,25 @@
+package executor
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"gitlab-dind-executor/group"
+)
+
+// Go ends a program whose goroutine panics with a code that is the Runner's for
+// something else.
+func TestAPanicBesideAHookIsAFaultOfTheSystem(t *testing.T) {
+	var log bytes.Buffer
+	c := &call{stderr: &log, exit: newExit(environment{"SYSTEM_FAILURE_EXIT_CODE": "99"}), log: &jobLog{out: &log}}
+	var g group.Group
+	g.Go(func() error { panic("a nil map") })
+	if code := c.code(g.Wait()); code != 99 {
+		t.Errorf("exit code %d", code)
+	}
+	want := "error: a fault of gitlab-dind-executor itself: a nil map\nhint: please report it with the lines below\ngoroutine "
+	if !strings.HasPrefix(log.String(), want) || !strings.Contains(log.String(), "panic_test.go") {
+		t.Errorf("said %q", log.String())
+	}
+}
