@@ -2,9 +2,27 @@ package driver
 
 import (
 	"context"
+	"time"
 
 	"gitlab-dind-executor/driver/plan"
 )
+
+// CountSandboxes counts sandboxes by state. Nobody is asked whether a daemon
+// boots: that is Running. prepare is how long a prepare may take.
+func (d *Driver) CountSandboxes(ctx context.Context, now time.Time, prepare time.Duration) (map[State]int, error) {
+	found, err := d.list(ctx, labelled(labelSandbox))
+	if err != nil {
+		return nil, err
+	}
+	states := map[State]int{Making: 0, Running: 0, Waits: 0, Held: 0, Going: 0, Orphan: 0, Doubtful: 0}
+	rules := rulesHere(now, prepare)
+	for id, s := range found {
+		if id != "" && !outlives(s) {
+			states[statusOf(s, rules, false).State]++
+		}
+	}
+	return states, nil
+}
 
 // KeptCount is what there is of one kind of what outlives jobs.
 type KeptCount struct {

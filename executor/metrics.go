@@ -190,8 +190,13 @@ func (m *metrics) ask(ctx context.Context, n *telemetry.Now) error {
 		return err
 	}
 	defer d.Close()
-	if err := countSandboxes(ctx, d, m.settings, n); err != nil {
+	states, err := d.CountSandboxes(ctx, time.Now(), PrepareBound(m.settings))
+	if err != nil {
 		return err
+	}
+	n.Sandboxes = map[string]int{}
+	for state, count := range states {
+		n.Sandboxes[string(state)] = count
 	}
 	caches, layers, err := d.CountKept(ctx, false)
 	if err != nil {
@@ -208,37 +213,6 @@ func (m *metrics) ask(ctx context.Context, n *telemetry.Now) error {
 		n.MirrorUp, n.MirrorJobs = d.Answers(ctx, *mirror), mirror.Jobs
 	}
 	return err
-}
-
-// countSandboxes counts by the eyes of a sweep, which removes nothing.
-func countSandboxes(ctx context.Context, d *driver.Driver, s config.Settings, n *telemetry.Now) error {
-	verdicts, err := d.Sweep(ctx, time.Now(), PrepareBound(s), true)
-	if err != nil {
-		return err
-	}
-	pool, err := d.Pool(ctx)
-	if err != nil {
-		return err
-	}
-	ahead := map[string]string{}
-	for _, w := range pool {
-		ahead[w.Sandbox] = "unready"
-		if w.Ready {
-			ahead[w.Sandbox] = "waiting"
-		}
-	}
-	n.Sandboxes = map[string]int{"job": 0, "waiting": 0, "unready": 0, "leaked": 0}
-	for _, v := range verdicts {
-		state := ahead[v.Sandbox]
-		switch {
-		case v.Leaked() || v.Fate == driver.Unclear:
-			state = "leaked"
-		case state == "":
-			state = "job"
-		}
-		n.Sandboxes[state]++
-	}
-	return nil
 }
 
 // mirror is the settings' mirror, nil if there is none.

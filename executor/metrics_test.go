@@ -37,7 +37,7 @@ func TestMetricsOfWhatHooksDid(t *testing.T) {
 	for _, want := range []string{
 		`jobs_total{result="failed"} 1`, `jobs_total{result="success"} 0`, `prepare_seconds_count{origin="cold"} 1`, `prepare_seconds_count{origin="warm"} 0`,
 		`calls_total{class="",command="prepare",result="success"} 1`, `calls_total{class="",command="cleanup",result="success"} 1`,
-		`engine_up 1`, `sandboxes{state="job"} 0`, `pulls_total{result="success"} `, `last_gc_timestamp_seconds 0`, `caches{kind="layers"} `,
+		`engine_up 1`, `sandboxes{state="running"} 0`, `sandboxes{state="orphan"} 0`, `pulls_total{result="success"} `, `last_gc_timestamp_seconds 0`, `caches{kind="layers"} `,
 	} {
 		if !strings.Contains(stdout, "\ngitlab_dind_executor_"+want) {
 			t.Errorf("no %s", want)

@@ -197,7 +197,7 @@ func TestMetricsAreWhatPrometheusWants(t *testing.T) {
 	tally.Prepare[Warm].observe(0.2)
 	tally.Prepare[Warm].observe(1000)
 	tally.add(Record{Hook: "prepare", Job: "j", Origin: Cold, Pooled: true, Result: Success, Seconds: 2})
-	m := Metrics{Tally: tally, Now: Now{Version: "1.0.0", EngineUp: true, Sandboxes: map[string]int{"job": 2}, DiskFree: -1, MirrorBytes: -1}}
+	m := Metrics{Tally: tally, Now: Now{Version: "1.0.0", EngineUp: true, Sandboxes: map[string]int{"running": 2}, DiskFree: -1, MirrorBytes: -1}}
 	if err := r.Register(m); err != nil {
 		t.Fatal(err)
 	}
@@ -214,9 +214,9 @@ func TestMetricsAreWhatPrometheusWants(t *testing.T) {
 # TYPE gitlab_dind_executor_pool_claims_total counter
 gitlab_dind_executor_pool_claims_total{result="hit"} 0
 gitlab_dind_executor_pool_claims_total{result="miss"} 1
-# HELP gitlab_dind_executor_sandboxes Sandboxes there are, by state: job, waiting, unready, leaked.
+# HELP gitlab_dind_executor_sandboxes Sandboxes there are, by state, in the words of the command status.
 # TYPE gitlab_dind_executor_sandboxes gauge
-gitlab_dind_executor_sandboxes{state="job"} 2
+gitlab_dind_executor_sandboxes{state="running"} 2
 `), prefix+"pool_claims_total", prefix+"sandboxes", prefix+"disk_free_bytes"); err != nil {
 		t.Error(err)
 	}

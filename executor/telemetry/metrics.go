@@ -13,7 +13,7 @@ type Now struct {
 	Version string
 	// EngineUp says that the engine has told all below.
 	EngineUp bool
-	// Sandboxes are by state: "job", "waiting", "unready" and "leaked".
+	// Sandboxes are by state, in the words of `status`.
 	Sandboxes map[string]int
 	PoolSize  int
 	// Caches and CacheBytes are by kind: "cache" and "layers".
@@ -53,7 +53,7 @@ var descriptions = sync.OnceValue(func() map[string]*prometheus.Desc {
 		{"unreadable_lines_total", "Lines of the operator's log that could not be read.", ""},
 		{"build_info", "The version.", "version"},
 		{"engine_up", "Whether the docker engine answers.", ""},
-		{"sandboxes", "Sandboxes there are, by state: job, waiting, unready, leaked.", "state"},
+		{"sandboxes", "Sandboxes there are, by state, in the words of the command status.", "state"},
 		{"pool_size", "Sandboxes that are to wait, by the settings.", ""},
 		{"caches", "What is kept between jobs, by kind: cache, layers.", "kind"},
 		{"cache_bytes", "What that takes.", "kind"},
