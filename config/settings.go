@@ -27,6 +27,7 @@ type Settings struct {
 	Cleanup   Cleanup             `toml:"cleanup"`
 	Bundles   Bundles             `toml:"bundles"`
 	Log       Log                 `toml:"log"`
+	Trace     Trace               `toml:"trace"`
 	Registry  map[string]Registry `toml:"registry"`
 	// Policies are tried in order; the first that matches a job changes the
 	// settings for it.

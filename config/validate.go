@@ -140,6 +140,7 @@ func validate(s Settings) []keyFault {
 	validateLimits("limits", s.Limits, add)
 	validateAdmission(s.Admission, add)
 	validateLog(s.Log, add)
+	validateTrace(s.Trace, add)
 	duration("cleanup.grace", s.Cleanup.Grace, 0, 30*24*time.Hour)
 	duration("cleanup.keep_failed", s.Cleanup.KeepFailed, 0, 7*24*time.Hour)
 	duration("cleanup.timeout", s.Cleanup.Timeout, time.Second, time.Hour)

@@ -49,7 +49,7 @@ func (c *call) behind(input []byte, args ...string) error {
 	process.Dir = "/"
 	process.Env = c.env.ofHost()
 	if c.record.Job != "" {
-		process.Env = append(process.Env, envBehind+"="+c.record.Job)
+		process.Env = append(process.Env, envBehind+"="+c.record.Job, envStarted+"="+c.env[envStarted])
 	}
 	process.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if input != nil {
@@ -144,7 +144,7 @@ func cachesDue(s config.Settings, env environment, now time.Time) bool {
 func (e environment) ofHost() []string {
 	var env []string
 	for key, value := range e {
-		if slices.Contains([]string{"PATH", "HOME", "USER", "SSH_AUTH_SOCK"}, key) || strings.HasPrefix(key, "DOCKER_") || strings.HasPrefix(key, "XDG_") {
+		if slices.Contains([]string{"PATH", "HOME", "USER", "SSH_AUTH_SOCK"}, key) || strings.HasPrefix(key, "DOCKER_") || strings.HasPrefix(key, "XDG_") || strings.HasPrefix(key, "OTEL_") {
 			env = append(env, key+"="+value)
 		}
 	}

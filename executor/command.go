@@ -31,6 +31,9 @@ type call struct {
 	settingsFile   string
 	traceFile      string
 	spans          *telemetry.Recorder
+	rootSpan       context.Context
+	collector      *telemetry.Collector
+	collectorFault error
 	loaded         *loaded
 
 	// What the operator's log gets; swept comes from beside.

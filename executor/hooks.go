@@ -52,7 +52,7 @@ func (c *call) configHook(context.Context, []string) error {
 		CacheDir:          &cache,
 		BuildsDirIsShared: &shared,
 		JobEnv: &map[string]string{
-			envStarted:  time.Now().UTC().Format(time.RFC3339Nano),
+			envStarted:  c.env[envStarted],
 			envSettings: settings.Digest(),
 			envOwner:    owner.String(),
 		},

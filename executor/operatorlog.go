@@ -36,13 +36,16 @@ func (c *call) begin(cmd *cobra.Command) {
 		return
 	}
 	c.recorded = c.settings().Log.Level != config.LogOff
+	if c.record.Hook == "config" {
+		c.env[envStarted] = c.began.UTC().Format(time.RFC3339Nano)
+	}
 	if args := cmd.Flags().Args(); name == "run" && len(args) == 2 {
 		c.record.Stage = args[1]
 	} else if name == "start" && len(args) == 1 {
 		c.record.Job = args[0]
 	}
 	c.record.Behind = c.env[envBehind]
-	if c.record.Hook == "config" && c.recorded {
+	if c.record.Hook == "config" {
 		if p, err := readPayload(c.env[envPayload]); err == nil {
 			c.concerns(p)
 		}
@@ -66,6 +69,7 @@ func (c *call) lap(phase string) {
 		c.record.Phases = map[string]float64{}
 	}
 	c.record.Phases[phase] = now.Sub(c.lapped).Seconds()
+	c.phaseSpan(phase, c.lapped, now)
 	c.lapped = now
 }
 
@@ -117,26 +121,36 @@ func leaked(verdicts []driver.Verdict) int {
 // goes to the Runner's log.
 func (c *call) conclude(err error) {
 	spans := c.endTrace()
-	if !c.recorded {
+	r := c.record
+	if r.Hook+r.Command == "" {
 		return
 	}
-	r := c.record
 	r.Swept += int(c.swept.Load())
 	r.Time, r.Seconds = time.Now(), time.Since(c.began).Seconds()
 	r.Version, r.PID = driver.Version, os.Getpid()
 	r.Result, r.Class, r.ExitCode = resultOf(err)
 	if err != nil && r.ExitCode == 0 {
-		p := c.payload
-		if p == nil {
-			p = &payload{}
-		}
-		secrets := secretsOf(p, c.env)
-		r.Error = telemetry.Scrub(redact(strings.TrimSpace(err.Error()), secrets))
-		r.Hint = telemetry.Scrub(redact(fault.HintOf(err), secrets))
+		r.Error, r.Hint = c.harmless(err.Error()), c.harmless(fault.HintOf(err))
+	}
+	if err := c.export(r, spans); err != nil {
+		r.TraceError = c.harmless(err.Error())
+	}
+	if !c.recorded {
+		return
 	}
 	if err := c.operatorLog().Write(r, spans); err != nil && (r.Hook == "" || r.Hook == "cleanup") {
 		c.log.warn("the operator's log is not written: " + err.Error())
 	}
+}
+
+// harmless takes out of a text what is a variable's value, or a secret by its
+// form.
+func (c *call) harmless(text string) string {
+	p := c.payload
+	if p == nil {
+		p = &payload{}
+	}
+	return telemetry.Scrub(redact(strings.TrimSpace(text), secretsOf(p, c.env)))
 }
 
 // resultOf says how a call ended, whose fault it was if it failed, and with which

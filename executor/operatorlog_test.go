@@ -44,7 +44,7 @@ func TestEachHookIsALineOfTheOperatorsLog(t *testing.T) {
 	const secret = "hunter2hunter2"
 	payload := with(`"variables": [{"key": "PASSWORD", "value": "` + secret + `"}], "credentials": [{"type": "registry", "url": "docker.io", "username": "u", "password": "` + secret + `"}], `)
 	e := fakeengine.New(t)
-	settings, file := withLog(t, e, "level = \"debug\"\n")
+	settings, file := withLog(t, e, "level = \"debug\"\n"+alone)
 	for _, h := range []string{"config", "prepare", "cleanup"} {
 		if code, _, log := hook(t, e, payload, "--settings", settings, h); code != 0 {
 			t.Fatalf("%s: exit code %d, %s", h, code, log)

@@ -2,12 +2,15 @@ package executor
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"gitlab-dind-executor/config"
@@ -17,8 +20,15 @@ import (
 // envTrace names the timeline's file where --trace does not.
 const envTrace = "GITLAB_DIND_EXECUTOR_TRACE"
 
+const (
+	// collectorRest is how long a collector that failed is left alone, so that it
+	// costs one hook its time and not each.
+	collectorRest = 5 * time.Minute
+	collectorDown = "collector-down"
+)
+
 // traced lets a command's spans be collected if somebody wants them: a timeline,
-// or the operator's log.
+// the operator's log, or a collector.
 func (c *call) traced(cmd *cobra.Command) {
 	file := cmp.Or(c.traceFile, c.env[envTrace])
 	if info, err := os.Stat(file); file != "" && err == nil && info.IsDir() {
@@ -29,7 +39,10 @@ func (c *call) traced(cmd *cobra.Command) {
 		file = filepath.Join(file, name+".json")
 	}
 	c.traceFile = file
-	if file == "" && c.settings().Log.Level != config.LogDebug {
+	if c.record.Hook+c.record.Command != "" {
+		c.collector, c.collectorFault = telemetry.NewCollector(func(key string) string { return c.env[key] }, c.settings().Trace.Endpoint)
+	}
+	if file == "" && c.collector == nil && c.settings().Log.Level != config.LogDebug {
 		return
 	}
 	c.spans = &telemetry.Recorder{}
@@ -38,8 +51,41 @@ func (c *call) traced(cmd *cobra.Command) {
 	if args := cmd.Flags().Args(); name == "run" && len(args) == 2 {
 		name += " " + args[1]
 	}
-	ctx, _ := c.spans.Start(cmd.Context(), name)
-	cmd.SetContext(ctx)
+	c.rootSpan, _ = c.spans.Start(cmd.Context(), name, trace.WithTimestamp(c.began))
+	cmd.SetContext(c.rootSpan)
+}
+
+// phaseSpan is the span of a phase that has ended.
+func (c *call) phaseSpan(phase string, begin, end time.Time) {
+	if c.spans != nil {
+		_, s := c.spans.Start(c.rootSpan, "phase: "+phase, trace.WithTimestamp(begin))
+		s.End(trace.WithTimestamp(end))
+	}
+}
+
+// export sends the spans to the collector. What goes wrong is the operator's.
+func (c *call) export(r telemetry.Record, spans []telemetry.Finished) error {
+	if c.collector == nil {
+		return c.collectorFault
+	}
+	stamp := ""
+	if l := c.operatorLog(); l.Path != "" {
+		stamp = filepath.Join(filepath.Dir(l.Path), collectorDown)
+		if info, err := os.Stat(stamp); err == nil && time.Since(info.ModTime()).Abs() < collectorRest {
+			return nil // it has been told
+		}
+	}
+	err := c.collector.Export(context.Background(), r, c.env[envStarted], spans)
+	if stamp == "" {
+		return err
+	}
+	if err != nil {
+		_ = os.MkdirAll(filepath.Dir(stamp), 0o700)
+		_ = os.WriteFile(stamp, nil, 0o600) // else the next hook tries, too
+	} else if _, e := os.Stat(stamp); e == nil {
+		_ = os.Remove(stamp)
+	}
+	return err
 }
 
 // endTrace writes the timeline and returns what was collected.

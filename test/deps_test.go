@@ -120,6 +120,7 @@ func TestWhatIsKnownInOnePlaceOnly(t *testing.T) {
 		"the command line":                    {"github.com/spf13/cobra", []string{"executor"}},
 		"zap":                                 {"go.uber.org/zap", []string{"executor/telemetry"}},
 		"Prometheus":                          {"github.com/prometheus", []string{"executor", "executor/telemetry"}},
+		"OTLP":                                {"go.opentelemetry.io/proto", []string{"executor/telemetry"}},
 	} {
 		for _, p := range packages(t) {
 			name := strings.Trim(strings.TrimPrefix(p.ImportPath, module), "/")

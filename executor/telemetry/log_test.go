@@ -21,7 +21,7 @@ var full = Record{
 	Job: "gitlab.example.com/8", JobID: 8, Project: "group/project", Ref: "main", Commit: "0123abc", JobStatus: "failed", Sandbox: "0123456789ab",
 	Origin: Cold, ColdReason: "others took the sandboxes that waited", Pooled: true, Docker: "28.1.1", Booting: true, Awaited: true, DaemonWait: 0.25,
 	Pulls: 2, FailedPulls: 1, PullSeconds: 3.5, Swept: 3, Made: 4, Evicted: 5, Freed: 6 << 30, Phases: map[string]float64{"plan": 0.01, "sandbox": 1.5},
-	Seconds: 2.125, Result: Failed, Class: OfSystem, ExitCode: 3, Error: "no engine", Hint: "start it", Version: "1.0.0", PID: 4711,
+	Seconds: 2.125, Result: Failed, Class: OfSystem, ExitCode: 3, Error: "no engine", Hint: "start it", TraceError: "no collector", Version: "1.0.0", PID: 4711,
 }
 
 func read(t *testing.T, file string) []Record {

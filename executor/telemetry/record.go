@@ -89,8 +89,10 @@ type Record struct {
 	ExitCode int    `json:"exit_code"`
 	Error    string `json:"error"`
 	Hint     string `json:"hint"`
-	Version  string `json:"version"`
-	PID      int    `json:"pid"`
+	// TraceError is why the call's spans reached no collector.
+	TraceError string `json:"trace_error"`
+	Version    string `json:"version"`
+	PID        int    `json:"pid"`
 }
 
 // MarshalLogObject gives the fields that are not zero to zap.
@@ -154,6 +156,7 @@ func (r Record) MarshalLogObject(e zapcore.ObjectEncoder) error {
 	number("exit_code", int64(r.ExitCode))
 	text("error", r.Error)
 	text("hint", r.Hint)
+	text("trace_error", r.TraceError)
 	text("version", r.Version)
 	number("pid", int64(r.PID))
 	return nil
@@ -164,7 +167,7 @@ func (r Record) level() zapcore.Level {
 	switch {
 	case r.Class == OfSystem:
 		return zapcore.ErrorLevel
-	case r.Error != "":
+	case r.Error != "" || r.TraceError != "":
 		return zapcore.WarnLevel
 	}
 	return zapcore.InfoLevel

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -23,6 +24,9 @@ type Recorder struct {
 	spans []*recorded
 	lanes []*recorded
 }
+
+// mostSpans bounds what a call that lasts for hours keeps.
+const mostSpans = 5000
 
 // recorded is one span.
 type recorded struct {
@@ -58,6 +62,7 @@ func (r *Recorder) Spans() []Finished {
 	var list []Finished
 	for _, s := range r.spans {
 		f := s.Finished
+		f.Args = maps.Clone(f.Args) // what outlives its caller may still write
 		if f.End.IsZero() {
 			f.End = now
 		}
@@ -93,6 +98,9 @@ func (r *Recorder) Start(ctx context.Context, name string, opts ...trace.SpanSta
 	s.SetAttributes(config.Attributes()...)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if len(r.spans) >= mostSpans {
+		return ctx, noop.Span{}
+	}
 	s.index = len(r.spans)
 	r.spans = append(r.spans, s)
 	for i, busy := range r.lanes {

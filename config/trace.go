@@ -1,0 +1,17 @@
+package config
+
+import "net/url"
+
+// Trace is about spans for a collector of OpenTelemetry's.
+type Trace struct {
+	// Endpoint is the collector's base URL; empty means OTEL_EXPORTER_OTLP_ENDPOINT
+	// alone, which wins.
+	Endpoint string `toml:"endpoint"`
+}
+
+func validateTrace(t Trace, add func(key, format string, args ...any)) {
+	u, err := url.Parse(t.Endpoint)
+	if t.Endpoint != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "") {
+		add("trace.endpoint", `must be a URL like "http://127.0.0.1:4318", without user and query`)
+	}
+}
