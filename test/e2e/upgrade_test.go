@@ -12,7 +12,7 @@ import (
 
 // The program is replaced as packages do it, by a new file under its name, while
 // a job's prepare runs: the rest of the job, and what prepare starts behind
-// itself, is the new version's.
+// itself, is the new version's. A drain sees the job of both.
 func TestAnUpgradeInTheMiddleOfAJob(t *testing.T) {
 	dir := t.TempDir()
 	program, next := filepath.Join(dir, "gitlab-dind-executor"), filepath.Join(dir, "next")
@@ -28,18 +28,29 @@ func TestAnUpgradeInTheMiddleOfAJob(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	drain := func() (string, error) {
+		out, err := exec.CommandContext(t.Context(), program, "--settings", world.Settings, "drain", "--timeout", "0s").CombinedOutput()
+		return string(out), err
+	}
 	runJob(t, world.Job(`docker version --format 'docker {{.Server.Version}} answers'`, `ls Dockerfile`), func(r *local.Runner) {
 		r.Executable = program
 		r.OnHook = func(h local.Hook) {
-			if h.Kind != local.Prepare {
-				return
-			}
-			if err := os.Rename(next, program); err != nil {
-				t.Error(err)
+			switch {
+			case h.Kind == local.Prepare:
+				if err := os.Rename(next, program); err != nil {
+					t.Error(err)
+				}
+			case h.Stage == "build_script":
+				if out, err := drain(); err == nil || !strings.Contains(out, "error: after 0s there is still job ") {
+					t.Errorf("with a job, a drain says %q: %v", out, err)
+				}
 			}
 		}
 	}).succeeded().quietCleanup().says(" answers")
 	if out, err := exec.CommandContext(t.Context(), program, "--version").Output(); err != nil || !strings.Contains(string(out), "v9.9.9") {
 		t.Errorf("the program says %q (%v): it was not replaced", out, err)
+	}
+	if out, err := drain(); err != nil || out != "no job is left\n" {
+		t.Errorf("behind the job, a drain says %q: %v", out, err)
 	}
 }

@@ -194,9 +194,11 @@ mkdir -p /run/systemd/system
 printf '#!/bin/sh\necho "$*" >>/tmp/systemctl\n' >/usr/local/bin/systemctl
 chmod 755 /usr/local/bin/systemctl`
 
-// repack makes a next version of the package, with the same program.
+// repack makes a next version of the package, with the same program and another
+// file of settings.
 const repack = `dpkg-deb -R /tmp/a.deb /tmp/b
 sed -i 's/^Version: .*/Version: 1.2.1-1/' /tmp/b/DEBIAN/control
+sed -i '1s/^/# of the next version\n/' /tmp/b/etc/gitlab-runner/dind.toml
 dpkg-deb -Zgzip -z1 --root-owner-group -b /tmp/b /tmp/b.deb`
 
 func installed(t *testing.T, deb string) {
@@ -224,13 +226,13 @@ __start_gitlab-dind-executor gitlab-dind-executor dr pool; echo "completes to ${
 	// What an admin has set outlives an upgrade, and what a release would refuse is
 	// told at once.
 	d.sh(`printf '[pool]\nsize = 3\n' >/etc/gitlab-runner/dind.toml; : >/tmp/systemctl`)
-	d.says(`dpkg -i /tmp/b.deb </dev/null; cat /tmp/systemctl`, "daemon-reload\ntry-restart")
+	d.says(`dpkg --force-confold -i /tmp/b.deb </dev/null; cat /tmp/systemctl`, "daemon-reload\ntry-restart")
 	d.says(`dpkg-query -W gitlab-dind-executor; cat /etc/gitlab-runner/dind.toml`, "1.2.1-1", "size = 3")
 	if calls := d.sh(`cat /tmp/systemctl`); strings.Contains(calls, "enable") || strings.Contains(calls, "stop") {
 		t.Errorf("an upgrade calls systemctl %s", calls)
 	}
 	d.sh(`echo 'nonsense = 1' >>/etc/gitlab-runner/dind.toml`)
-	d.says(`dpkg -i /tmp/b.deb </dev/null 2>&1`, "dind.toml:3: pool.nonsense: unknown key", "warning: jobs fail until /etc/gitlab-runner/dind.toml is mended")
+	d.says(`dpkg --force-confold -i /tmp/b.deb </dev/null 2>&1`, "dind.toml:3: pool.nonsense: unknown key", "warning: jobs fail until /etc/gitlab-runner/dind.toml is mended")
 
 	d.says(`: >/tmp/systemctl; dpkg -r gitlab-dind-executor; cat /tmp/systemctl /etc/gitlab-runner/dind.toml`,
 		"disable gitlab-dind-executor-gc.timer", "stop gitlab-dind-executor-*", "size = 3")
