@@ -140,7 +140,8 @@ func choose(p pipeline.Pipeline, names []string) ([]pipeline.Job, error) {
 	var chosen []pipeline.Job
 	for _, j := range p.Jobs {
 		if slices.Contains(names, j.Name) {
-			j.When = "always"
+			// The result is this job's own, also if it is manual or may fail.
+			j.When, j.AllowFailure = "always", false
 			chosen = append(chosen, j)
 		}
 	}

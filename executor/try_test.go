@@ -82,6 +82,26 @@ func TestWhatIsGivenWinsAndSecretsAreMasked(t *testing.T) {
 	}
 }
 
+func TestAJobThatIsAskedForRunsAndCounts(t *testing.T) {
+	p := pipeline.Pipeline{Jobs: []pipeline.Job{{Name: "a"}, {Name: "b", When: "manual", AllowFailure: true}, {Name: "c", When: "never"}}}
+	all, err := choose(p, nil)
+	if err != nil || len(all) != 3 {
+		t.Errorf("%v, %v", all, err)
+	}
+	chosen, err := choose(p, []string{"c", "b"})
+	if err != nil || len(chosen) != 2 || chosen[0].Name != "b" || chosen[1].Name != "c" {
+		t.Fatalf("%v, %v", chosen, err)
+	}
+	for _, j := range chosen {
+		if runs, _, why := p.Due(j, nil); !runs || j.AllowFailure {
+			t.Errorf("%s runs: %v (%s), may fail: %v", j.Name, runs, why, j.AllowFailure)
+		}
+	}
+	if _, err := choose(p, []string{"d"}); err == nil {
+		t.Error("a job that is not there is taken")
+	}
+}
+
 func TestAJobsEndIsJudgedByWhatItMayFailWith(t *testing.T) {
 	now := time.Now()
 	for name, c := range map[string]struct {

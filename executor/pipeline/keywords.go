@@ -18,6 +18,9 @@ var (
 
 // job reads one job. It is nil where the job has nothing that can run here.
 func (r *reader) job(e entry, defaults *node) (*Job, error) {
+	if printable(e.key) != e.key || e.key == "" {
+		return nil, e.fault("letters, digits, spaces and such", "%q is no name of a job", e.key)
+	}
 	if e.value.kind != mapping {
 		return nil, e.fault("a job is a name with a script below it; a key that is none begins with a dot", "%s is no job", e.key)
 	}
@@ -42,6 +45,7 @@ func (r *reader) job(e entry, defaults *node) (*Job, error) {
 		for _, key := range []string{"trigger", "run", "release"} {
 			if all.get(key) != nil {
 				r.warnf("%s: it does not run here: it has no script", e.key)
+				r.absent[e.key] = true
 				return nil, nil
 			}
 		}

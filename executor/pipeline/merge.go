@@ -63,6 +63,9 @@ func (r *reader) extend(root *node, e entry, depth int) (*node, error) {
 	}
 	var base *node
 	for _, name := range names {
+		if err := r.count(ext); err != nil {
+			return nil, err
+		}
 		from := root.get(name)
 		if from == nil {
 			return nil, ext.faultf("name a job of this pipeline or of a local include", "%s extends %q, which is not there", e.key, name)

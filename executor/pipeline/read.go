@@ -36,6 +36,8 @@ type reader struct {
 	nodes    int
 	warnings []string
 	root     *node
+	// absent are jobs that cannot run here; others do not wait for them.
+	absent map[string]bool
 	// resolved are nodes without references; nil while one is under way.
 	resolved map[*node]*node
 }
@@ -43,7 +45,7 @@ type reader struct {
 // Read reads a file of a tree and what it includes. Its errors are faults of the
 // pipeline: file and line, and a hint.
 func Read(files fs.FS, name string, in Input) (Pipeline, error) {
-	r := &reader{files: files, input: in, resolved: map[*node]*node{}}
+	r := &reader{files: files, input: in, resolved: map[*node]*node{}, absent: map[string]bool{}}
 	p, err := r.read(name)
 	p.Warnings = r.warnings
 	if err != nil {
@@ -92,6 +94,9 @@ func (r *reader) read(name string) (Pipeline, error) {
 	}
 	if len(p.Jobs) == 0 {
 		return p, fault.Job(fmt.Errorf("%s: there is no job in it", name), "a job is a key with a script below it")
+	}
+	for i := range p.Jobs {
+		p.Jobs[i].Needs = slices.DeleteFunc(p.Jobs[i].Needs, func(n Need) bool { return r.absent[n.Job] })
 	}
 	return p, p.order()
 }
