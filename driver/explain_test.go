@@ -90,7 +90,7 @@ func TestWhoseFaultAFailedPullIs(t *testing.T) {
 		"an engine that says so":     {anonymous, errdefs.ErrUnauthenticated, ofJob, "DOCKER_AUTH_CONFIG"},
 		"too many":                   {anonymous, errors.New("toomanyrequests: You have reached your pull rate limit"), ofSystem, "limits pulls"},
 		"an unknown CA":              {anonymous, errors.New("x509: certificate signed by unknown authority"), ofSystem, "/etc/docker/certs.d/registry.example.com/ca.crt of this host"},
-		"a name that DNS lacks":      {anonymous, errors.New("dial tcp: lookup registry.example.com: no such host"), ofSystem, ""},
+		"a name that DNS lacks":      {anonymous, errors.New("dial tcp: lookup registry.example.com: no such host"), ofSystem, "name servers or proxy"},
 		"a registry that is down":    {anonymous, errors.New("received unexpected HTTP status: 503 Service Unavailable"), ofSystem, ""},
 		"a disk without room":        {anonymous, errors.New("failed to register layer: no space left on device"), ofSystem, "disk is full"},
 		"a disk that says no":        {anonymous, errors.New("failed to register layer: open /x: permission denied"), ofSystem, ""},

@@ -2,20 +2,29 @@ package driver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 )
 
-// grantBound is what a container that only tries its rights may take.
-const grantBound = 30 * time.Second
+const (
+	// grantBound is what a container that only tries its rights may take.
+	grantBound = 30 * time.Second
+	// grantTries is how often a sweep may be faster: to that it is an orphan.
+	grantTries = 3
+)
+
+// errSwept says that a container was removed while it tried its rights.
+var errSwept = errors.New("something removed a container that tries its rights")
 
 // Grants tells whether engine and host let a container of the sidecar's image
 // run with the rights of the plan's sidecar: nil if they do. The image must be
@@ -27,7 +36,16 @@ func (d *Driver) Grants(ctx context.Context, p *plan.Plan) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, grantBound)
 	defer cancel()
-	p = p.In(NewSandboxID())
+	for range grantTries {
+		if err = d.grant(ctx, p.In(NewSandboxID()), img); !errors.Is(err, errSwept) {
+			return err
+		}
+	}
+	return err
+}
+
+// grant tries once.
+func (d *Driver) grant(ctx context.Context, p *plan.Plan, img image.InspectResponse) error {
 	c := p.Sidecar.Container
 	c.Entrypoint, c.Command = []string{"sh", "-c", tryRights(p.Sidecar)}, nil
 	name := objectName(p.Sandbox, plan.RoleScratch)
@@ -47,16 +65,25 @@ func (d *Driver) Grants(ctx context.Context, p *plan.Plan) error {
 	}()
 	exits, errs := d.wait(ctx, id, container.WaitConditionNextExit)
 	if err := d.start(p.Sidecar.Container)(ctx, id); err != nil {
+		if gone(err) {
+			return errSwept
+		}
 		return err
 	}
 	select {
 	case e := <-exits:
+		if e.StatusCode == 137 {
+			return errSwept
+		}
 		if e.StatusCode != 0 {
 			return fault.System(fmt.Errorf("a container with the rights of the sidecar ended with code %d%s", e.StatusCode, d.lastLog(ctx, id)),
 				"this host does not let an ordinary user make user namespaces: see docs/security.md")
 		}
 		return nil
 	case err := <-errs:
+		if gone(err) {
+			return errSwept
+		}
 		return d.explain("waiting for a container that tries its rights", err)
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for a container that tries its rights: %w", ctx.Err())

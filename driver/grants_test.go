@@ -31,7 +31,7 @@ func TestRightsThatAnEngineGrantsAndRefuses(t *testing.T) {
 			e, d := fakeHost(t, p)
 			e.Script(c.call, c.answer)
 			before := e.Objects()
-			err := d.Grants(t.Context(), p.WithPrivilege(config.PrivilegePrivileged, ""))
+			err := d.Grants(t.Context(), p.WithPrivilege(config.PrivilegePrivileged))
 			if c.text == "" && err != nil || c.text != "" && (err == nil || !strings.Contains(err.Error(), c.text)) {
 				t.Errorf("error %v, want %q", err, c.text)
 			}
@@ -42,6 +42,19 @@ func TestRightsThatAnEngineGrantsAndRefuses(t *testing.T) {
 				t.Errorf("left %q", left)
 			}
 		})
+	}
+}
+
+// To a sweep that runs at the same time the container is an orphan.
+func TestRightsAreTriedAgainWhereASweepWasFaster(t *testing.T) {
+	p := testPlan(t)
+	e, d := fakeHost(t, p)
+	e.Script("POST /containers/{id}/start", fakeengine.Refuse(http.StatusNotFound, "No such container"), nil)
+	if err := d.Grants(t.Context(), p.WithPrivilege(config.PrivilegePrivileged)); err != nil {
+		t.Error(err)
+	}
+	if n := e.Count("POST /containers/create"); n != 2 {
+		t.Errorf("%d tries, want 2", n)
 	}
 }
 
@@ -64,7 +77,7 @@ func TestRightsAreTriedWithoutNetworkAndVolumes(t *testing.T) {
 		}
 		http.Error(w, `{"message": "enough"}`, http.StatusTeapot)
 	})
-	_ = d.Grants(t.Context(), p.WithPrivilege(config.PrivilegeReduced, ""))
+	_ = d.Grants(t.Context(), p.WithPrivilege(config.PrivilegeReduced))
 	h := host.HostConfig
 	if h.NetworkMode != "none" || len(h.Mounts) != 0 || len(h.CapAdd) == 0 || !strings.Contains(strings.Join(slices.Collect(maps.Keys(h.Tmpfs)), " "), "/var/lib/docker") {
 		t.Errorf("asked for %+v", h)

@@ -143,6 +143,8 @@ func (im *images) explainPull(ref plan.ImageRef, err error) error {
 		return fault.Job(what, "check the image's name and tag")
 	case has("x509:"):
 		return fault.System(what, caHint(ref.Name))
+	case !unreachable(err) && has("no such host", "connection refused", "i/o timeout", "network is unreachable", "handshake timeout", "Client.Timeout"):
+		return fault.System(what, "the docker engine of the runner's host does not reach the registry: see to its network, name servers or proxy")
 	default:
 		return im.d.explain("pulling image "+ref.Name, err)
 	}

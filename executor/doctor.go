@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -184,6 +185,12 @@ func (v *visit) checkHooks(context.Context) []doctor.Finding {
 
 // runnerNeeds is what settings ask of the Runner's config.toml.
 func runnerNeeds(s config.Settings, file string) runnerconfig.Needs {
+	if abs, err := filepath.Abs(file); err == nil && file != "" {
+		file = abs // as the hooks name it
+	}
+	if file == config.DefaultPath {
+		file = ""
+	}
 	return runnerconfig.Needs{Prepare: PrepareBound(s), Cleanup: s.Cleanup.Timeout.Std(), Settings: file}
 }
 
@@ -250,12 +257,12 @@ func (v *visit) checkPrivilege(ctx context.Context) doctor.Finding {
 	}
 	var grants []doctor.Grant
 	for _, mode := range config.Privileges {
-		if mode == config.PrivilegeRuntime && s.Sidecar.Privilege != mode {
-			continue // there are as many as there are runtimes
+		if mode == config.PrivilegeRuntime {
+			continue // whether the engine has it is known; there are as many as runtimes
 		}
-		grants = append(grants, doctor.Grant{Privilege: mode, Err: v.d.Grants(ctx, p.WithPrivilege(mode, s.Sidecar.Runtime))})
+		grants = append(grants, doctor.Grant{Privilege: mode, Err: v.d.Grants(ctx, p.WithPrivilege(mode))})
 	}
-	return doctor.Privileges(s.Sidecar.Privilege, v.engine, s, grants)
+	return doctor.Privileges(s, v.engine, grants)
 }
 
 // login gives an image the credentials that the Runner's user has for it.

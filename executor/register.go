@@ -83,7 +83,7 @@ func (r *registration) run() error {
 		}
 		n.Settings = r.c.settingsFile
 	}
-	n.Name, n.URL = cmp.Or(n.Name, "docker builds"), cmp.Or(n.URL, placeholderURL)
+	n.Name, n.URL = cmp.Or(n.Name, r.theOne(), "docker builds"), cmp.Or(n.URL, placeholderURL)
 	n.Needs = runnerNeeds(s, n.Settings)
 	if err := r.places(&n); err != nil {
 		return err
@@ -98,6 +98,21 @@ func (r *registration) run() error {
 		return r.print(n, old)
 	}
 	return r.merge(n, old)
+}
+
+// theOne is the name of the only section that calls this program already.
+func (r *registration) theOne() string {
+	if r.write == "" {
+		return ""
+	}
+	f, err := runnerconfig.Read(r.write, "")
+	if err != nil {
+		return "" // the merge tells
+	}
+	if ours := f.Ours(func(string) runnerconfig.Executable { return runnerconfig.Unknown }); len(ours) == 1 {
+		return ours[0].Name
+	}
+	return ""
 }
 
 func (r *registration) convert() (*runnerconfig.Conversion, error) {
@@ -177,7 +192,7 @@ func (r *registration) merge(n runnerconfig.New, old *runnerconfig.Conversion) e
 		return err
 	}
 	if there {
-		fmt.Fprintf(r.c.stdout, "set the hooks of runner %q in %s\n", n.Name, r.write)
+		fmt.Fprintf(r.c.stdout, "set the hooks of runner %q in %s; its token and all else stay\n", n.Name, r.write)
 	} else {
 		fmt.Fprintf(r.c.stdout, "added runner %q to %s\n", n.Name, r.write)
 	}

@@ -83,14 +83,14 @@ func (pl *planner) entitle(sc *Sidecar) {
 }
 
 // WithPrivilege is the plan with a sidecar of another privilege, as far as what
-// its container may do is concerned; runtime is for PrivilegeRuntime.
-func (p *Plan) WithPrivilege(privilege, runtime string) *Plan {
+// its container may do is concerned. It is for those that need no runtime.
+func (p *Plan) WithPrivilege(privilege string) *Plan {
 	other := *p
 	other.Sidecar.Privileged, other.Sidecar.Rights, other.Sidecar.Account = false, Rights{}, nil
 	if privilege != config.PrivilegeRootless && p.Sidecar.Account != nil {
 		other.Sidecar.User = ""
 	}
-	pl := &planner{s: config.Settings{Sidecar: config.Sidecar{Privilege: privilege, Runtime: runtime}}}
+	pl := &planner{s: config.Settings{Sidecar: config.Sidecar{Privilege: privilege}}}
 	other.Sidecar.Environment = nil
 	pl.entitle(&other.Sidecar)
 	return &other

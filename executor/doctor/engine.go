@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,7 +20,14 @@ func Engine(e driver.Engine) Finding {
 	case e.TooOld:
 		return Bad("engine", "install a newer docker engine on this host", "docker %s at %s is too old: %s is the oldest that serves", e.Version, e.Address, driver.OldestEngine)
 	}
-	return Fine("engine", "docker %s at %s", e.Version, e.Address)
+	how := ""
+	if e.Rootless {
+		how += ", which runs without root"
+	}
+	if e.Remapped {
+		how += ", with userns-remap"
+	}
+	return Fine("engine", "docker %s at %s%s", e.Version, e.Address, how)
 }
 
 // Storage judges how the engine keeps images.
@@ -116,29 +124,55 @@ type Grant struct {
 	Err       error
 }
 
+// Wanted are the privileges that the settings name, for all jobs and by policy,
+// and the runtimes.
+func Wanted(s config.Settings) (privileges, runtimes []string) {
+	add := func(privilege, runtime string) {
+		if !slices.Contains(privileges, privilege) {
+			privileges = append(privileges, privilege)
+		}
+		if privilege == config.PrivilegeRuntime && !slices.Contains(runtimes, runtime) {
+			runtimes = append(runtimes, runtime)
+		}
+	}
+	add(s.Sidecar.Privilege, s.Sidecar.Runtime)
+	for _, p := range s.Policies {
+		if p.Sidecar.Privilege != "" || p.Sidecar.Runtime != "" {
+			add(cmp.Or(p.Sidecar.Privilege, s.Sidecar.Privilege), cmp.Or(p.Sidecar.Runtime, s.Sidecar.Runtime))
+		}
+	}
+	return privileges, runtimes
+}
+
 // Privileges judges which of sidecar.privilege's modes the engine and this host
-// allow. The configured one must be among them; the others are told.
-func Privileges(configured string, e driver.Engine, s config.Settings, grants []Grant) Finding {
+// allow. Those that the settings want must be among them; the others are told.
+func Privileges(s config.Settings, e driver.Engine, grants []Grant) Finding {
 	const check = "privilege"
-	if configured == config.PrivilegeRuntime && !slices.Contains(e.Runtimes, s.Sidecar.Runtime) {
-		return Bad(check, `install it and name it under "runtimes" in the engine's daemon.json, or change sidecar.runtime`,
-			"the engine has no runtime %q; it has %s", s.Sidecar.Runtime, strings.Join(e.Runtimes, ", "))
+	wanted, runtimes := Wanted(s)
+	for _, r := range runtimes {
+		if !slices.Contains(e.Runtimes, r) {
+			return Bad(check, `install it and name it under "runtimes" in the engine's daemon.json, or change sidecar.runtime`,
+				"the engine has no runtime %q; it has %s", r, strings.Join(e.Runtimes, ", "))
+		}
 	}
 	var others, refused []string
 	for _, g := range grants {
 		switch {
-		case g.Privilege == configured && g.Err != nil:
+		case slices.Contains(wanted, g.Privilege) && g.Err != nil:
 			f := Of(check, Error, g.Err)
-			f.Text = fmt.Sprintf("%s, which the settings want, is refused: %s", configured, f.Text)
+			f.Text = fmt.Sprintf("%s, which the settings want, is refused: %s", g.Privilege, f.Text)
 			return f
-		case g.Privilege == configured:
+		case slices.Contains(wanted, g.Privilege):
 		case g.Err != nil:
 			refused = append(refused, g.Privilege)
 		default:
 			others = append(others, g.Privilege)
 		}
 	}
-	text := configured + " is allowed"
+	text := strings.Join(wanted, " and ") + " is allowed"
+	if len(wanted) > 1 {
+		text = strings.Join(wanted, " and ") + " are allowed"
+	}
 	if len(others) > 0 {
 		text += "; so would be " + strings.Join(others, ", ")
 	}

@@ -37,6 +37,9 @@ func Image(name string, s ImageSeen) Finding {
 		if s.There {
 			f.Level = Warning // a policy after the first may take what is here
 		}
+		if f.Hint == "" {
+			f.Hint = "docker pull " + name + " on this host tells more"
+		}
 		f.Text = name + " cannot be pulled: " + strings.TrimPrefix(f.Text, "pulling image "+name+": ")
 		return f
 	case s.There:

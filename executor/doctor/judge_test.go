@@ -39,6 +39,7 @@ func TestJudgingAnEngine(t *testing.T) {
 	}{
 		"of today":       {Engine(driver.Engine{Version: "28.1.1", OS: "linux", Address: "unix:///x"}), OK, "docker 28.1.1 at unix:///x", ""},
 		"too old":        {Engine(driver.Engine{Version: "19.03.15", OS: "linux", TooOld: true}), Error, "docker 19.03.15 at  is too old: 20.10 is the oldest", "install a newer"},
+		"rootless":       {Engine(driver.Engine{Version: "28.1.1", Rootless: true, Remapped: true}), OK, ", which runs without root, with userns-remap", ""},
 		"Windows":        {Engine(driver.Engine{Version: "28.1.1", OS: "windows"}), Error, "for windows containers", "Linux"},
 		"overlay2":       {Storage(driver.Engine{StorageDriver: "overlay2"}), OK, "overlay2", ""},
 		"vfs":            {Storage(driver.Engine{StorageDriver: "vfs"}), Warning, "copies every layer", "overlay2"},
@@ -135,23 +136,31 @@ func TestJudgingPrivileges(t *testing.T) {
 	grants := func(privileged, reduced, rootless error) []Grant {
 		return []Grant{{"privileged", privileged}, {"reduced", reduced}, {"rootless", rootless}}
 	}
-	sysbox := config.Default()
-	sysbox.Sidecar.Privilege, sysbox.Sidecar.Runtime = "runtime", "sysbox-runc"
+	settings := func(text string) config.Settings {
+		s, err := config.Parse("dind.toml", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	rootless := "[sidecar]\nprivilege = \"rootless\"\nimage = \"docker:dind-rootless\"\n"
 	for name, c := range map[string]struct {
-		configured string
-		s          config.Settings
+		settings   string
 		grants     []Grant
 		level      Level
 		text, hint string
 	}{
-		"all":                      {"privileged", config.Default(), grants(nil, nil, nil), OK, "privileged is allowed; so would be reduced, rootless", ""},
-		"only what is wanted":      {"privileged", config.Default(), grants(nil, no, no), OK, "privileged is allowed; not reduced, rootless", ""},
-		"not what is wanted":       {"privileged", config.Default(), grants(no, nil, nil), Error, "privileged, which the settings want, is refused: the docker engine refuses", "allow it"},
-		"a runtime that it lacks":  {"runtime", sysbox, grants(nil, nil, nil), Error, `no runtime "sysbox-runc"; it has runc`, "daemon.json"},
-		"another mode that it has": {"rootless", config.Default(), grants(no, nil, nil), OK, "rootless is allowed; so would be reduced; not privileged", ""},
+		"all":                     {"", grants(nil, nil, nil), OK, "privileged is allowed; so would be reduced, rootless", ""},
+		"only what is wanted":     {"", grants(nil, no, no), OK, "privileged is allowed; not reduced, rootless", ""},
+		"not what is wanted":      {"", grants(no, nil, nil), Error, "privileged, which the settings want, is refused: the docker engine refuses", "allow it"},
+		"another mode":            {rootless, grants(no, nil, nil), OK, "rootless is allowed; so would be reduced; not privileged", ""},
+		"a policy's":              {rootless + "[[policy]]\nsidecar.privilege = \"privileged\"\n", grants(nil, nil, nil), OK, "rootless and privileged are allowed; so would be reduced", ""},
+		"a policy's, refused":     {rootless + "[[policy]]\nsidecar.privilege = \"privileged\"\n", grants(no, nil, nil), Error, "privileged, which the settings want, is refused", "allow it"},
+		"a runtime that it lacks": {"[sidecar]\nprivilege = \"runtime\"\nruntime = \"sysbox-runc\"\n", grants(nil, nil, nil), Error, `no runtime "sysbox-runc"; it has runc, runsc`, "daemon.json"},
+		"a runtime that it has":   {"[sidecar]\nprivilege = \"runtime\"\nruntime = \"runsc\"\n", grants(nil, nil, nil), OK, "runtime is allowed; so would be privileged, reduced, rootless", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			sees(t, Privileges(c.configured, driver.Engine{Runtimes: []string{"runc"}}, c.s, c.grants), c.level, c.text, c.hint)
+			sees(t, Privileges(settings(c.settings), driver.Engine{Runtimes: []string{"runc", "runsc"}}, c.grants), c.level, c.text, c.hint)
 		})
 	}
 }
@@ -170,6 +179,7 @@ func TestJudgingImages(t *testing.T) {
 		"here, but always pulled in vain":   {ImageSeen{There: true, Needed: true, Pulls: true, PullErr: no}, Warning, "cannot be pulled", "name and tag"},
 		"not here and never pulled":         {ImageSeen{Needed: true, Never: true}, Error, "pull.policy is never", "prepull"},
 		"an engine that does not tell":      {ImageSeen{Err: fault.System(errors.New("gone"), "start it")}, Error, "gone", "start it"},
+		"not to be had, without a word":     {ImageSeen{PullErr: errors.New("status 500")}, Warning, "status 500", "docker pull x/y:1"},
 		"here and to be had, always pulled": {ImageSeen{There: true, Pulls: true}, OK, "its registry gives it", ""},
 	} {
 		t.Run(name, func(t *testing.T) { sees(t, Image("x/y:1", c.seen), c.level, c.text, c.hint) })

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"gitlab-dind-executor/config"
 )
 
 // Placeholder stands for a token that is still to be put in.
@@ -91,6 +93,9 @@ func (s Section) Judge(file string, n Needs, look func(path string) Executable) 
 			judgeFile(h, look(h.Exec), bad)
 		}
 		settings, rest := ourFlags(h.Args)
+		if settings == config.DefaultPath {
+			settings = ""
+		}
 		if !slices.Equal(rest, []string{h.Name}) {
 			bad(true, fmt.Sprintf("it must end with %q: %s_args = [%q]", h.Name, h.Name, h.Name), "%s_args is %q", h.Name, h.Args)
 		}
