@@ -63,6 +63,26 @@ func TestCommandsInPagesExist(t *testing.T) {
 	}
 }
 
+// What units start is a command as well.
+func TestCommandsInUnitsExist(t *testing.T) {
+	starts := regexp.MustCompile(`(?m)^Exec\w+=/usr/local/bin/gitlab-dind-executor (.*)$`)
+	for _, unit := range units(t) {
+		text, err := os.ReadFile(filepath.Join("../scripts/systemd", unit))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := starts.FindAllStringSubmatch(string(text), -1)
+		if path.Ext(unit) == ".service" && len(found) == 0 {
+			t.Errorf("%s starts nothing", unit)
+		}
+		for _, m := range found {
+			if err := knownCommand(strings.Fields(m[1])); err != nil {
+				t.Errorf("%s: %v", unit, err)
+			}
+		}
+	}
+}
+
 func TestCommandsThatPagesMustNotName(t *testing.T) {
 	known := commands{targets: makeTargets(t), units: units(t)}
 	for _, line := range []string{

@@ -1,6 +1,7 @@
 package test
 
 import (
+	"encoding/json"
 	"net/url"
 	"os"
 	"os/exec"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/BurntSushi/toml"
+	"github.com/goccy/go-yaml"
 
 	"gitlab-dind-executor/config"
 )
@@ -110,6 +112,24 @@ func TestTOMLInPagesIsValid(t *testing.T) {
 	}
 	if found < 3 {
 		t.Errorf("only %d blocks of TOML were found", found)
+	}
+}
+
+func TestJSONAndYAMLInPagesAreValid(t *testing.T) {
+	for _, p := range pages(t) {
+		for _, b := range p.blocks {
+			var what any
+			var err error
+			switch {
+			case b.is("json"):
+				err = json.Unmarshal([]byte(b.text), &what)
+			case b.is("yaml") || b.is("yml"):
+				err = yaml.Unmarshal([]byte(b.text), &what)
+			}
+			if err != nil {
+				t.Errorf("%s:%d: %v", p.name, b.line, err)
+			}
+		}
 	}
 }
 
