@@ -41,7 +41,7 @@ func convert(p *plan.Plan, c plan.Container, name string, labels map[string]stri
 			AttachStdout: c.Stdin,
 			AttachStderr: c.Stdin,
 			AttachStdin:  c.Stdin,
-			OpenStdin:    c.Stdin,
+			OpenStdin:    c.Stdin || c.Serves,
 			StdinOnce:    c.Stdin,
 		},
 		host: &container.HostConfig{

@@ -9,10 +9,23 @@ import (
 	"time"
 
 	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types"
+	"github.com/docker/docker/api/types/container"
 
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 )
+
+const (
+	// turnWait is how long the helper may take to turn to a script. One that does
+	// not is busy with one of a hook that was cut off.
+	turnWait = 300 * time.Millisecond
+	// maxServed is the largest script that the helper is given on its stdin.
+	maxServed = 1 << 20
+)
+
+// errNotServed says that the helper does not take scripts on its stdin.
+var errNotServed = errors.New("the helper takes no script")
 
 // RunHelper runs a script of the helper side in the job's helper, after the
 // check of the Runner's program, if any. It returns the script's exit code. When
@@ -22,7 +35,13 @@ func (d *Driver) RunHelper(ctx context.Context, job string, check *plan.ToolChec
 	if err != nil {
 		return 0, err
 	}
-	code, err := d.exec(ctx, found.helper, plan.HelperStage(check), bytes.NewReader(script), out)
+	code, err := 0, errNotServed
+	if check == nil && len(script) <= maxServed {
+		code, err = d.serve(ctx, found.helper, script, out)
+	}
+	if errors.Is(err, errNotServed) && ctx.Err() == nil {
+		code, err = d.exec(ctx, found.helper, plan.HelperStage(check), bytes.NewReader(script), out)
+	}
 	if ctx.Err() != nil {
 		d.endStage(context.WithoutCancel(ctx), found.helper)
 		return 0, ctx.Err()
@@ -35,6 +54,71 @@ func (d *Driver) RunHelper(ctx context.Context, job string, check *plan.ToolChec
 		d.endStage(ctx, found.helper) // or it would be in the way of the next attempt
 	}
 	return code, err
+}
+
+// serve runs a script in the helper's own shell loop. It is errNotServed, and the
+// script has not begun, where the helper has none.
+func (d *Driver) serve(ctx context.Context, helper string, script []byte, out io.Writer) (int, error) {
+	conn, err := hijack(ctx, func() (types.HijackedResponse, error) {
+		return d.api.ContainerAttach(ctx, helper, container.AttachOptions{Stream: true, Stdin: true, Stdout: true})
+	})
+	if err != nil {
+		return 0, d.explain("giving the helper a script", err)
+	}
+	turn := newTurn(out)
+	ended, end := copying(conn.Conn, func() error { return copyOutput(turn, conn.Reader) })
+	defer end()
+	defer context.AfterFunc(ctx, conn.Close)()
+
+	if _, err := fmt.Fprintf(conn.Conn, "%d %s\n", len(script), turn.token); err != nil {
+		return 0, d.explain("giving the helper a script", err)
+	}
+	if err := d.awaitTurn(ctx, helper, turn, ended); err != nil {
+		return 0, err
+	}
+	go func() { _, _ = conn.Conn.Write(script) }() // it may end with the helper
+	select {
+	case <-turn.over:
+		return turn.code, turn.err
+	case err := <-ended:
+		return 0, d.helperEnded(ctx, helper, err)
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+// awaitTurn waits until the helper turns to the script. What keeps it from that
+// is a stage that was cut off, and is ended.
+func (d *Driver) awaitTurn(ctx context.Context, helper string, turn *turn, ended <-chan error) error {
+	for attempt := range 2 {
+		wait := time.NewTimer(turnWait)
+		defer wait.Stop()
+		select {
+		case <-turn.begun:
+			return nil
+		case err := <-ended:
+			return d.helperEnded(ctx, helper, err)
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-wait.C:
+			if attempt == 0 {
+				d.endStage(ctx, helper)
+			}
+		}
+	}
+	return errNotServed
+}
+
+// helperEnded explains the end of the helper's output.
+func (d *Driver) helperEnded(ctx context.Context, helper string, err error) error {
+	if err == nil {
+		err = io.ErrUnexpectedEOF
+	}
+	c, inspectErr := d.inspect(ctx, helper)
+	if inspectErr == nil && !c.State.Running {
+		err = fmt.Errorf("%w: %w", errdefs.ErrConflict, err)
+	}
+	return brokenOff{d.explain("reading the output of a script in the helper", err)}
 }
 
 // endStage ends every process of the helper but its first, which goes on

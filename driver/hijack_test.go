@@ -20,7 +20,7 @@ func TestAStageEndsWhenTheEngineDoesNotAttach(t *testing.T) {
 	if _, err := d.Prepare(t.Context(), p, quiet); err != nil {
 		t.Fatal(err)
 	}
-	e.Always("POST /exec/{id}/start", fakeengine.Hang())
+	e.Always("POST /containers/{id}/attach", fakeengine.Hang())
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	began := time.Now()

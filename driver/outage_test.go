@@ -68,6 +68,12 @@ func runOnHelper(ctx context.Context, d *Driver, job string) (int, string, error
 	return code, out.String(), err
 }
 
+func runWithTool(ctx context.Context, d *Driver, job string) (int, string, error) {
+	var out bytes.Buffer
+	code, err := d.RunHelper(ctx, job, &plan.ToolCheck{}, []byte("true"), &out)
+	return code, out.String(), err
+}
+
 // stages are both sides, with the calls that they need.
 var stages = map[string]struct {
 	run   stageRun
@@ -79,7 +85,8 @@ var stages = map[string]struct {
 		"GET /containers/json", "GET /containers/{id}/json", "POST /containers/{id}/start",
 		"POST /containers/{id}/wait", "GET /containers/{id}/logs", "POST /containers/{id}/attach",
 	}},
-	"the helper": {runOnHelper, 0, "cloned\n", []string{
+	"the helper": {runOnHelper, 0, "cloned\n", []string{"GET /containers/json", "POST /containers/{id}/attach"}},
+	"the helper's tool": {runWithTool, 0, "cloned\n", []string{
 		"GET /containers/json", "POST /containers/{id}/exec", "POST /exec/{id}/start", "GET /exec/{id}/json",
 	}},
 }
@@ -145,7 +152,7 @@ func TestAStageWhoseStreamBreaksOff(t *testing.T) {
 		call string
 	}{
 		"the script": {runOnJob, "POST /containers/{id}/attach"},
-		"the helper": {runOnHelper, "POST /exec/{id}/start"},
+		"the helper": {runOnHelper, "POST /containers/{id}/attach"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, e, d := preparedOn(t)
@@ -165,13 +172,13 @@ func TestAStageWhoseStreamBreaksOff(t *testing.T) {
 func TestAHelperStageThatBreaksOffIsEnded(t *testing.T) {
 	p, e, d := preparedOn(t)
 	shortly(t, &endWait, 10*time.Second)
-	e.Script("POST /exec/{id}/start", fakeengine.CutStream(fakeengine.Frame("half a line")[:12]))
+	e.Script("POST /containers/{id}/attach", fakeengine.CutStream(fakeengine.Frame("half a line")[:12]))
 	before := e.Count("POST /containers/{id}/exec")
 	if _, _, err := runOnHelper(t.Context(), d, p.Claim.Job); err == nil {
 		t.Fatal("no error")
 	}
-	if n := e.Count("POST /containers/{id}/exec") - before; n != 3 {
-		t.Errorf("%d commands were started, want the script, SIGTERM and SIGKILL", n)
+	if n := e.Count("POST /containers/{id}/exec") - before; n != 2 {
+		t.Errorf("%d commands were started, want SIGTERM and SIGKILL", n)
 	}
 }
 

@@ -116,8 +116,10 @@ type Container struct {
 	Privileged bool
 	// Rights are those between an ordinary container's and a privileged one's.
 	Rights Rights `json:",omitzero"`
-	// Stdin keeps a stdin open for one attached client.
+	// Stdin keeps a stdin open for one attached client, Serves for one after the
+	// other.
 	Stdin  bool
+	Serves bool   `json:",omitempty"`
 	Limits Limits `json:",omitzero"`
 }
 

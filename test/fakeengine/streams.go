@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -111,18 +112,24 @@ func (e *Engine) startExec(w http.ResponseWriter, r *http.Request) {
 }
 
 // attach takes a script, and lets the container answer and end. A sidecar takes
-// its files.
+// its files. A helper takes one script after the other, and goes on.
 func (e *Engine) attach(w http.ResponseWriter, r *http.Request) {
 	conn, in := hijack(w)
 	if conn == nil {
 		return
 	}
-	script, _ := io.ReadAll(in)
 	e.mu.Lock()
 	c := e.container(r.PathValue("id"))
 	sidecar := c != nil && strings.HasSuffix(c.Name, "-sidecar")
+	helper := c != nil && strings.HasSuffix(c.Name, "-helper")
+	running := c != nil && c.running
 	e.mu.Unlock()
-	if e.OnScript != nil && !sidecar {
+	if helper && running {
+		e.takeScripts(conn, in)
+		return
+	}
+	script, _ := io.ReadAll(in)
+	if e.OnScript != nil && !sidecar && !helper {
 		output, code := e.OnScript(string(script))
 		_, _ = conn.Write(Frame(output))
 		e.mu.Lock()
@@ -132,6 +139,22 @@ func (e *Engine) attach(w http.ResponseWriter, r *http.Request) {
 		e.mu.Unlock()
 	}
 	end(conn, in)
+}
+
+// takeScripts takes a helper's scripts, and prints what it is told to.
+func (e *Engine) takeScripts(conn net.Conn, in io.Reader) {
+	defer end(conn, in)
+	var length int64
+	var token string
+	for {
+		if _, err := fmt.Fscanln(in, &length, &token); err != nil {
+			return
+		}
+		_, _ = conn.Write(Frame(token + "\n"))
+		_, _ = io.CopyN(io.Discard, in, length)
+		_, _ = conn.Write(Frame(e.ExecOutput))
+		_, _ = conn.Write(Frame(fmt.Sprintf("%s %d\n", token, e.ExecCode)))
+	}
 }
 
 // hijack switches protocols.
