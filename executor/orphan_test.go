@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,7 +22,7 @@ func TestAHookWhoseRunnerDiedMakesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	runner.PID++
-	c := &call{env: environment{envPayload: payload, envOwner: runner.String()}}
+	c := &call{env: environment{envPayload: payload, envOwner: runner.String()}, log: &jobLog{out: io.Discard}}
 	if err := c.prepareHook(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "has ended") {
 		t.Errorf("error %v", err)
 	}
