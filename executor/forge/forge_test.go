@@ -257,3 +257,60 @@ func TestArtifactsAreKeptForOtherJobs(t *testing.T) {
 		t.Errorf("%q (%v)", text, err)
 	}
 }
+
+// What a repository may be like, and a job is to see all the same.
+func TestRepositoriesOfEveryKind(t *testing.T) {
+	for name, made := range map[string]func(t *testing.T, r Repository) (top string){
+		"a linked work tree": func(t *testing.T, r Repository) string {
+			top := filepath.Join(t.TempDir(), "a b")
+			run(t, r.Top, "worktree", "add", "-q", "-b", "other", top)
+			return top
+		},
+		"a shallow clone": func(t *testing.T, r Repository) string {
+			top := filepath.Join(t.TempDir(), "clone")
+			run(t, r.Top, "clone", "-q", "--depth", "1", "file://"+r.Top, top)
+			return top
+		},
+		"a split index": func(t *testing.T, r Repository) string {
+			run(t, r.Top, "update-index", "--split-index")
+			return r.Top
+		},
+		"a clone that borrows its objects": func(t *testing.T, r Repository) string {
+			top := filepath.Join(t.TempDir(), "clone")
+			run(t, r.Top, "clone", "-q", "--shared", r.Top, top)
+			return top
+		},
+		"a submodule": func(t *testing.T, r Repository) string {
+			super := t.TempDir()
+			run(t, super, "init", "-q", "-b", "main", ".")
+			run(t, super, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", r.Top, "sub")
+			run(t, super, "commit", "-qm", "with a submodule")
+			return super
+		},
+		"names of SHA-256": func(t *testing.T, _ Repository) string {
+			top := t.TempDir()
+			run(t, top, "init", "-q", "-b", "main", "--object-format=sha256", ".")
+			write(t, top+"/one", "one\n")
+			run(t, top, "add", "-A")
+			run(t, top, "commit", "-qm", "first")
+			return top
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			top := made(t, repository(t))
+			write(t, top+"/new", "new\n")
+			r, err := Find(t.Context(), top)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := serve(t, r)
+			dir := t.TempDir()
+			run(t, dir, "init", "-q", "--object-format="+map[int]string{40: "sha1", 64: "sha256"}[len(s.snapshot.SHA)], ".")
+			run(t, dir, "fetch", "-q", s.RepoURL(), "+refs/heads/"+s.snapshot.Ref+":refs/remotes/origin/x")
+			run(t, dir, "checkout", "-q", s.snapshot.SHA)
+			if text, err := os.ReadFile(dir + "/new"); err != nil || string(text) != "new\n" {
+				t.Errorf("the new file is %q (%v)", text, err)
+			}
+		})
+	}
+}
