@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/distribution/reference"
 )
 
 // Cache is about what is kept on the engine between jobs: in one place for each
@@ -14,6 +16,9 @@ type Cache struct {
 	// Layers is one of LayersChoices: whether the images and the build cache of
 	// inner daemons are kept.
 	Layers string `toml:"layers"`
+	// SeedImages are those that a new data root begins with, where a seed with
+	// them was made.
+	SeedImages []string `toml:"seed_images"`
 	// MaxSize bounds what all of it takes on disk, MaxAge how long it lies
 	// unused; 0 means no bound.
 	MaxSize Size     `toml:"max_size"`
@@ -35,15 +40,19 @@ var LayersChoices = []string{LayersOff, LayersProject}
 // kept of the policy's own projects, within that of all. nil leaves a bound as
 // it is, 0 lifts it.
 type PolicyCache struct {
-	Layers  string    `toml:"layers"`
-	MaxSize *Size     `toml:"max_size"`
-	MaxAge  *Duration `toml:"max_age"`
+	Layers     string    `toml:"layers"`
+	SeedImages []string  `toml:"seed_images"`
+	MaxSize    *Size     `toml:"max_size"`
+	MaxAge     *Duration `toml:"max_age"`
 }
 
 // On returns the settings changed by p.
 func (p PolicyCache) On(c Cache) Cache {
 	if p.Layers != "" {
 		c.Layers = p.Layers
+	}
+	if p.SeedImages != nil {
+		c.SeedImages = p.SeedImages
 	}
 	if p.MaxSize != nil {
 		c.MaxSize = *p.MaxSize
@@ -63,6 +72,14 @@ func (s Settings) Keeps() bool {
 func validateCache(key string, c Cache, add func(key, format string, args ...any)) {
 	if !slices.Contains(LayersChoices, c.Layers) {
 		add(key+".layers", "must be one of %s, not %q", strings.Join(LayersChoices, ", "), c.Layers)
+	}
+	for _, i := range c.SeedImages {
+		named, err := reference.ParseNormalizedNamed(i)
+		if err != nil {
+			add(key+".seed_images", "is no image reference: %q", i)
+		} else if _, digested := named.(reference.Digested); digested {
+			add(key+".seed_images", "must name a tag, which builds ask for, and no digest: %q", i)
+		}
 	}
 	if c.MaxSize < 0 {
 		add(key+".max_size", "must not be negative")

@@ -33,10 +33,11 @@ func Default() Settings {
 			Image: "registry.gitlab.com/gitlab-org/gitlab-runner/gitlab-runner-helper:{arch}-v{version}",
 		},
 		Cache: Cache{
-			Volume:  true,
-			Layers:  LayersProject,
-			MaxSize: 20 << 30,
-			MaxAge:  Duration(14 * 24 * time.Hour),
+			Volume:     true,
+			Layers:     LayersProject,
+			SeedImages: []string{},
+			MaxSize:    20 << 30,
+			MaxAge:     Duration(14 * 24 * time.Hour),
 		},
 		Pool: Pool{MaxAge: Duration(4 * time.Hour), JobTimeout: Duration(3 * time.Hour)},
 		Pull: Pull{

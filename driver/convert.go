@@ -119,6 +119,12 @@ func mounts(p *plan.Plan, c plan.Container, name string, img image.InspectRespon
 		list = append(list, m)
 		covered = append(covered, c.CertsPath)
 	}
+	if c.SeedVolume != "" {
+		// Were it removed at this moment, the engine would make an empty one.
+		seed := volumeMount(c.SeedVolume, plan.SeedPath, seedLabels(plan.RoleSeed, "", "-"))
+		seed.ReadOnly = true
+		list = append(list, seed)
+	}
 	for i, volume := range imageVolumes(img) {
 		if slices.Contains(covered, volume) {
 			continue

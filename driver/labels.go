@@ -41,6 +41,8 @@ const (
 	labelOf = labelPrefix + "of"
 	// labelMirror is on a sidecar: the mirror that it uses.
 	labelMirror = labelPrefix + "mirror"
+	// labelSeed is on seeds and their marks: the id of the wish.
+	labelSeed = labelPrefix + "seed"
 	// labelRemote is the URL of the registry behind a mirror.
 	labelRemote = labelPrefix + "remote"
 )
@@ -104,6 +106,14 @@ func mirrorLabels(m plan.Mirror) map[string]string {
 	l := common(plan.RoleMirror)
 	l[labelRemote] = m.Remote
 	l[labelSpec] = m.Name
+	return l
+}
+
+// seedLabels are for seeds, whose kind the spec is. They outlive sandboxes.
+func seedLabels(role plan.Role, kind, wish string) map[string]string {
+	l := common(role)
+	l[labelSpec] = kind
+	l[labelSeed] = wish
 	return l
 }
 
@@ -174,6 +184,12 @@ func dataName(scope, kind string, slot int) string {
 
 // dataForm are such names.
 var dataForm = regexp.MustCompile(`^dind-data-[0-9a-f]{12}-[0-9]+$`)
+
+// seedName names a seed that was made in a sandbox.
+func seedName(kind, sandbox string) string { return "dind-seed-" + kind + "-" + sandbox }
+
+// seedMark names the mark of a seed that is ready.
+func seedMark(seed string) string { return seed + "-ready" }
 
 // leaseName names the sidecar that has a kept data root.
 func leaseName(volume string) string { return volume + "-" + string(plan.RoleSidecar) }

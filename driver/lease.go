@@ -80,6 +80,9 @@ func (prep *preparation) daemon(ctx context.Context, labels map[string]string, s
 	if err := prep.fit(ctx, img); err != nil {
 		return Ready{}, err
 	}
+	if prep.sidecar.Seed != "" {
+		prep.sidecar.SeedVolume = prep.d.newestSeed(ctx, prep.sidecar.Seed)
+	}
 	var damaged *int
 	for {
 		id, root, err := prep.lease(ctx, img, labels, found, damaged)

@@ -3,17 +3,13 @@ package driver
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 
 	"gitlab-dind-executor/driver/plan"
-	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/group"
 )
 
@@ -52,7 +48,7 @@ func (d *Driver) Pool(ctx context.Context) ([]Waiting, error) {
 // place. admit says whether there is room for one more. It returns how many it
 // has made.
 func (d *Driver) Fill(ctx context.Context, p *plan.Plan, admit func(context.Context) error) (made int, err error) {
-	unlock, err := d.lockPool(ctx)
+	unlock, err := d.lock(ctx, "pool", "filling the pool", "gitlab-dind-executor pool status shows what waits")
 	if err != nil {
 		return 0, err
 	}
@@ -253,28 +249,4 @@ func (d *Driver) makeAhead(ctx context.Context, p *plan.Plan) (ready Ready, err 
 	})
 	err = g.Wait() // before ready is read
 	return ready, err
-}
-
-// poolBound is how long one who fills waits for another.
-const poolBound = 5 * time.Minute
-
-// lockPool lets one process of this host fill the pool at a time. The kernel
-// gives the lock back when the process dies.
-func (d *Driver) lockPool(ctx context.Context) (unlock func(), err error) {
-	ctx, cancel := context.WithTimeout(ctx, poolBound)
-	defer cancel()
-	name := "@gitlab-dind-executor-pool-" + strings.ReplaceAll(d.host, "/", "_")
-	tick := time.NewTicker(engineGap)
-	defer tick.Stop()
-	for {
-		l, err := (&net.ListenConfig{}).Listen(ctx, "unix", name[:min(len(name), 100)])
-		if err == nil {
-			return func() { _ = l.Close() }, nil
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return nil, fault.System(fmt.Errorf("another process has been filling the pool for %s", poolBound), "gitlab-dind-executor pool status shows what waits")
-		}
-	}
 }

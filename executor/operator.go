@@ -31,7 +31,7 @@ func (c *call) gcCommand() *cobra.Command {
 			"--caches, too what is kept for projects, caches and layers, beyond the settings'\n" +
 			"cache.max_age and cache.max_size: what was unused for longest first, and nothing that\n" +
 			"a job uses now. Registry mirrors go that the settings do not want or that store too\n" +
-			"much. It touches nothing else, and names what it cannot judge.",
+			"much, and seeds that they do not want or that are not whole. It touches nothing else, and names what it cannot judge.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			age, size := cmd.Flags().Changed("older-than"), cmd.Flags().Changed("max-size")
@@ -71,6 +71,8 @@ func (c *call) gcCommand() *cobra.Command {
 			}
 			mirrors, mirrorErr := c.gcMirrors(ctx, d, settings, dryRun)
 			found, err = found+mirrors, errors.Join(err, mirrorErr)
+			seeds, seedErr := c.gcSeeds(ctx, d, settings, dryRun, verb)
+			found, err = found+seeds, errors.Join(err, seedErr)
 			if caches {
 				if age {
 					settings = unusedFor(settings, olderThan)

@@ -48,14 +48,15 @@ func packages(t *testing.T) []goPackage {
 // without a rule.
 var mayImport = map[string][]string{
 	"":                      {"executor"},
-	"executor":              {"executor/doctor", "executor/runnerconfig", "executor/telemetry", "driver", "driver/plan", "config", "fault", "group", "executor/forge", "executor/local", "executor/pipeline"},
+	"executor":              {"executor/doctor", "executor/runnerconfig", "executor/telemetry", "driver", "driver/dataroot", "driver/plan", "config", "fault", "group", "executor/forge", "executor/local", "executor/pipeline"},
 	"executor/doctor":       {"executor/runnerconfig", "driver", "driver/plan", "config", "fault"},
 	"executor/runnerconfig": {"config", "fault"},
 	"executor/local":        {},
 	"executor/pipeline":     {"fault"},
 	"executor/forge":        {"fault"},
 	"executor/telemetry":    {},
-	"driver":                {"driver/plan", "config", "fault", "group"},
+	"driver":                {"driver/dataroot", "driver/plan", "config", "fault", "group"},
+	"driver/dataroot":       {"group"},
 	"driver/plan":           {"config", "fault"},
 	"config":                {"fault"},
 	"fault":                 {},

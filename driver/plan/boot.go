@@ -63,7 +63,7 @@ fi
 // forgetFirst waits for containerd where names are to be forgotten in it. One
 // that cannot is ended, and with it the fast way.
 const forgetFirst = `  if [ -n "$names" ]; then
-    if eval "$await_containerd" && forget_names $s; then names=; else kill $p 2>/dev/null; wait $p 2>/dev/null; p=; fi
+    if eval "$await_containerd" && forget_names $s "$seeded"; then names=; else kill $p 2>/dev/null; wait $p 2>/dev/null; p=; fi
   fi
 `
 
@@ -117,6 +117,9 @@ func (s Sidecar) Boot(imageEntrypoint, imageCommand []string) (entrypoint, comma
 	}
 	if s.Layers {
 		prelude += s.clearing()
+	}
+	if s.Seed != "" {
+		prelude += s.planting()
 	}
 	if s.FastBoot && official && flagsOnly && !ownContainerd {
 		if s.Layers {

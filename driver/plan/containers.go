@@ -113,6 +113,9 @@ func (pl *planner) sidecar(declared *Service, inner inner) (Sidecar, error) {
 		}
 	}
 	pl.entitle(&sc)
+	if seedable(s.Sidecar.Privilege) {
+		sc.SeedImages = seedImages(s.Cache.SeedImages)
+	}
 	return sc, nil
 }
 

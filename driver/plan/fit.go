@@ -98,6 +98,7 @@ func (s Sidecar) Fit(image DindImage, host EngineHost) (Sidecar, []string, error
 	if s.Layers {
 		s.DataKind = s.dataKind(image, env, flags)
 	}
+	s.Seed = s.seedKind(image, env, flags)
 	s.Entrypoint, s.Command = s.Boot(image.Entrypoint, image.Command)
 	s.Stdin = s.bootsFast() && s.takesFiles()
 	if slices.ContainsFunc(flags, func(arg string) bool {

@@ -105,7 +105,7 @@ const clearData = `clear_data_root() (
   cd "$1" || exit 1
   g=.gone/${HOSTNAME:-x}
   mkdir -p "$g/layers" || exit 1
-  stay=' image buildkit content engine-id .gone '
+  stay=' image buildkit content engine-id .gone .seed '
   for i in image/*; do
     d=${i#image/}
     [ ! -e "$i/repositories.json" ] || mv "$i/repositories.json" "$g/names-$d" || exit 1
@@ -134,6 +134,7 @@ const clearData = `clear_data_root() (
   done
   [ ! -e buildkit/executor ] || mv buildkit/executor "$g/executor"
 )
+seeded=
 clear_data_root "$DATA" || { echo "the data of the earlier job cannot be moved aside" >&2; exit 1; }
 names=
 [ ! -e "$DATA/containerd" ] || names=containerd
@@ -141,7 +142,8 @@ names=
 
 // forgetNames takes the names from the images that are in containerd, which
 // listens at the socket $0, in at most 20 s: each becomes one without a name, as
-// dockerd calls those. What is left of containers goes too, with their leases,
+// dockerd calls those. Those of a seed keep theirs: $2 holds them, with their
+// digests, between bars. What is left of containers goes too, with their leases,
 // which hold their layers; those of the build cache have other names.
 const forgetNames = `forget_names() {
   command -v ctr >/dev/null && timeout 20 sh -c '
@@ -162,6 +164,7 @@ const forgetNames = `forget_names() {
         done=
         while read -r name _ digest _; do
           case $name in moby-dangling@*) continue ;; esac
+          case $1 in *"|$name $digest|"*) continue ;; esac
           case $done in
           *" $digest "*) ;;
           *) $ctr images tag --force "$name" "moby-dangling@$digest" >/dev/null || exit 1 ;;
@@ -173,9 +176,10 @@ const forgetNames = `forget_names() {
       [ -z "$named" ] || $ctr images rm $named || exit 1
       all=$($ctr images ls -q) || exit 1
       for i in $all; do
-        case $i in moby-dangling@*) ;; *) exit 1 ;; esac
+        case $i in moby-dangling@*) continue ;; esac
+        case $1 in *"|$i "*) ;; *) exit 1 ;; esac
       done
-    done' "$1" >/dev/null 2>&1
+    done' "$1" "$2" >/dev/null 2>&1
 }
 `
 

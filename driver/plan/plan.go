@@ -33,6 +33,7 @@ const (
 	// RoleCerts is of the volume with the client's certificates, which sidecar and
 	// job container share.
 	RoleCerts   Role = "certs"
+	RoleSeed    Role = "seed"
 	RoleScratch Role = "scratch"
 	// RoleKept is of an empty volume that says until when a sandbox is kept.
 	RoleKept Role = "kept"
@@ -113,6 +114,8 @@ type Container struct {
 	DataPath string
 	// DataVolume is a kept data root; empty for one that goes with the sandbox.
 	DataVolume string `json:",omitempty"`
+	// SeedVolume is mounted at SeedPath, read-only; empty without a seed.
+	SeedVolume string `json:",omitempty"`
 	Privileged bool
 	// Rights are those between an ordinary container's and a privileged one's.
 	Rights Rights `json:",omitzero"`
@@ -152,6 +155,10 @@ type Sidecar struct {
 	// DataKind, of Fit, tells those that fit it from others.
 	Layers   bool   `json:",omitempty"`
 	DataKind string `json:",omitempty"`
+	// SeedImages are what a new data root begins with. Seed, of Fit, tells the
+	// seeds that fit it from others; empty if none may.
+	SeedImages []string `json:",omitempty"`
+	Seed       string   `json:",omitempty"`
 	// DaemonConfig is laid under the image's own daemon.json. Until Fit it holds
 	// what the image's version may not know.
 	DaemonConfig map[string]any

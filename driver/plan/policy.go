@@ -23,6 +23,11 @@ func Effective(s config.Settings, job Job) (config.Settings, string) {
 	if p.Name != "" {
 		name += " (" + p.Name + ")"
 	}
+	return under(s, p), name + ": " + why
+}
+
+// under returns the settings changed by a policy.
+func under(s config.Settings, p config.Policy) config.Settings {
 	override(&s.Sidecar.Image, p.Sidecar.Image)
 	overrideList(&s.Sidecar.AllowedImages, p.Sidecar.AllowedImages)
 	override(&s.Sidecar.Privilege, p.Sidecar.Privilege)
@@ -32,7 +37,7 @@ func Effective(s config.Settings, job Job) (config.Settings, string) {
 	overrideList(&s.Services.AllowedImages, p.Services.AllowedImages)
 	s.Cache = p.Cache.On(s.Cache)
 	s.Limits = p.Limits.On(s.Limits)
-	return s, name + ": " + why
+	return s
 }
 
 // policyFor returns the index of the first policy that matches a job, -1 for

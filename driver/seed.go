@@ -1,0 +1,262 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/volume"
+
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+)
+
+const (
+	// seedStop is what the daemon of a seed has to end cleanly.
+	seedStop = 60 * time.Second
+	// sealBound is what looking through a whole seed and writing it to disk may
+	// take.
+	sealBound = 15 * time.Minute
+)
+
+// SeedImage is an image of a seed: its full name, and how it is fetched.
+type SeedImage struct {
+	Name string
+	Ref  plan.ImageRef
+}
+
+// MakeSeed makes a seed of the wish's images, and removes those that it takes the
+// place of. A daemon of its own fetches them; then another must start on a copy,
+// as in a job, and know them all: only with that done jobs get the seed. p is the
+// wish's plan, in a sandbox that has no name yet, and program what copies in
+// sidecars. say receives lines about what goes on.
+func (d *Driver) MakeSeed(ctx context.Context, w plan.SeedWish, p *plan.Plan, images []SeedImage, program []byte, say func(string)) (err error) {
+	if err := d.greet(ctx); err != nil {
+		return err
+	}
+	unlock, err := d.lock(ctx, "seed", "making seeds", "wait for it to end: gitlab-dind-executor seed status shows what there is")
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	owner, err := thisProcess()
+	if err != nil {
+		return err
+	}
+	p.Claim.Owner = owner.String()
+	m := &seedMaker{d: d, p: p.In(NewSandboxID()), wish: w, images: images, program: program}
+	m.prep = d.preparation(m.p, say)
+	defer func() {
+		if err == nil {
+			return
+		}
+		err = errors.Join(err, d.removeSandbox(context.WithoutCancel(ctx), m.p.Sandbox, func() {}))
+		if m.volume != "" {
+			err = errors.Join(err, d.removeVolume(context.WithoutCancel(ctx), object{ref: m.volume, name: m.volume}))
+		}
+	}()
+	if err := m.make(ctx); err != nil {
+		return err
+	}
+	if err := m.try(ctx); err != nil {
+		return fmt.Errorf("a daemon on a copy of the seed: %w", err)
+	}
+	if err := d.removeSandbox(ctx, m.p.Sandbox, func() {}); err != nil {
+		return err
+	}
+	mark := volume.CreateOptions{Name: seedMark(m.volume), Labels: seedLabels(plan.RoleMark, m.kind, w.ID)}
+	mark.Labels[labelOf] = m.volume
+	if _, err := d.api.VolumeCreate(ctx, mark); err != nil {
+		return d.explain("marking a seed as ready", err)
+	}
+	made := m.volume
+	m.volume = "" // it is there to stay
+	seeds, err := d.Seeds(ctx)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, s := range seeds {
+		if s.Wish == w.ID && s.Name != made && s.Ready {
+			_, err := d.removeSeed(ctx, s)
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// seedMaker makes one seed.
+type seedMaker struct {
+	d       *Driver
+	p       *plan.Plan
+	prep    *preparation
+	wish    plan.SeedWish
+	images  []SeedImage
+	program []byte
+	// kind is the seed's, volume its name as long as it is not ready.
+	kind, volume string
+}
+
+// make fills a new volume.
+func (m *seedMaker) make(ctx context.Context) error {
+	d, prep := m.d, m.prep
+	if err := prep.certify(); err != nil {
+		return err
+	}
+	if err := prep.anchor(ctx, claim(m.p.Claim)); err != nil {
+		return err
+	}
+	img, err := prep.place(ctx, m.p.Sidecar.Container)
+	if err != nil {
+		return err
+	}
+	if err := prep.fit(ctx, img); err != nil {
+		return err
+	}
+	if m.kind = prep.sidecar.Seed; m.kind == "" {
+		return fault.System(errors.New("the daemon's arguments say where or how it stores images"), "take them out of sidecar.arguments, or empty cache.seed_images")
+	}
+	m.volume = seedName(m.kind, m.p.Sandbox)
+	if _, err := d.api.VolumeCreate(ctx, volume.CreateOptions{Name: m.volume, Labels: seedLabels(plan.RoleSeed, m.kind, m.wish.ID)}); err != nil {
+		return d.explain("creating the seed's volume", err)
+	}
+	c := prep.sidecar.Container
+	c.DataVolume = m.volume
+	id, err := d.createWith(ctx, m.p, c, objectName(m.p.Sandbox, plan.RoleSidecar), labels(m.p.Sandbox, plan.RoleSidecar), img)
+	if err != nil {
+		return createFault(c, err)
+	}
+	if err := m.boot(ctx, id); err != nil {
+		return err
+	}
+	names, err := m.fetch(ctx, id)
+	if err != nil {
+		return err
+	}
+	seconds := int(seedStop.Seconds())
+	if err := d.api.ContainerStop(ctx, id, container.StopOptions{Timeout: &seconds}); err != nil {
+		return d.explain("ending the docker daemon of the seed", err)
+	}
+	if st, err := d.inspect(ctx, id); err != nil || st.State.ExitCode == 128+9 {
+		return errors.Join(err, fault.System(errors.New("the docker daemon of the seed did not end by itself"), ""))
+	}
+	at := func(name string) string { return c.DataPath + "/" + name }
+	if err := d.putFiles(ctx, id, []file{
+		{path: at(plan.SeedProgram), mode: 0o755, content: m.program},
+		{path: at(plan.SeedID), mode: 0o644, content: []byte(m.volume + "\n")},
+		{path: at(plan.SeedNames), mode: 0o644, content: []byte(names + "\n")},
+	}); err != nil {
+		return err
+	}
+	if err := d.removeContainer(ctx, object{ref: id, name: "of the seed"}); err != nil {
+		return err
+	}
+	c.Entrypoint, c.Command = []string{at(plan.SeedProgram)}, []string{plan.SealCommand, c.DataPath}
+	return m.seal(ctx, c)
+}
+
+// boot starts a sidecar and waits for its daemon.
+func (m *seedMaker) boot(ctx context.Context, id string) error {
+	ready, err := m.prep.startSidecar(ctx, id)
+	if err != nil || !ready.Booting {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, m.prep.sidecar.ReadyTimeout, errNotReady)
+	defer cancel()
+	_, err = m.d.waitReady(ctx, id, m.p, m.prep.certs)
+	return err
+}
+
+// fetch lets a daemon pull the images, and returns their names with digests as
+// sidecars want them.
+func (m *seedMaker) fetch(ctx context.Context, id string) (names string, err error) {
+	inner, err := m.d.inner(id)
+	if err != nil {
+		return "", err
+	}
+	defer inner.Close()
+	if err := inner.greet(ctx); err != nil {
+		return "", err
+	}
+	im := &images{d: inner, timeout: m.p.PullTimeout, attempts: m.p.PullAttempts, say: m.prep.say}
+	names = "|"
+	for _, i := range m.images {
+		img, err := im.ensure(ctx, i.Ref)
+		if err != nil {
+			if strings.Contains(err.Error(), "x509:") {
+				err = fault.System(err, "name the registry's CA in the settings: ca_file of its [registry.\"HOST:PORT\"]")
+			}
+			return "", err
+		}
+		digest := strings.Trim(digestOf(i.Ref, img), " ()")
+		names += i.Name + " " + digest + "|"
+	}
+	return names, nil
+}
+
+// seal lets the program in the seed note what it looks like.
+func (m *seedMaker) seal(ctx context.Context, c plan.Container) error {
+	ctx, cancel := context.WithTimeout(ctx, sealBound)
+	defer cancel()
+	d := m.d
+	img, err := m.prep.place(ctx, c)
+	if err != nil {
+		return err
+	}
+	id, err := d.createWith(ctx, m.p, c, objectName(m.p.Sandbox, plan.RoleScratch), labels(m.p.Sandbox, plan.RoleScratch), img)
+	if err != nil {
+		return err
+	}
+	exits, errs := d.wait(ctx, id, container.WaitConditionNextExit)
+	hint := "this program must be static, and for the engine's architecture: build it with CGO_ENABLED=0"
+	if err := d.api.ContainerStart(ctx, id, container.StartOptions{}); err != nil {
+		return fault.System(fmt.Errorf("sealing the seed: %w", err), hint)
+	}
+	select {
+	case exit := <-exits:
+		if exit.StatusCode != 0 {
+			return fault.System(fmt.Errorf("sealing the seed ended with code %d%s", exit.StatusCode, d.lastLog(ctx, id)), hint)
+		}
+	case err := <-errs:
+		return d.explain("sealing the seed", err)
+	}
+	return d.removeContainer(ctx, object{ref: id, name: "that sealed the seed"})
+}
+
+// try starts a daemon on a copy of the seed, as in a job, and looks for each of
+// its images.
+func (m *seedMaker) try(ctx context.Context) error {
+	d := m.d
+	c := m.prep.sidecar.Container
+	c.SeedVolume = m.volume
+	img, err := m.prep.place(ctx, c)
+	if err != nil {
+		return err
+	}
+	id, err := d.createWith(ctx, m.p, c, objectName(m.p.Sandbox, plan.RoleSidecar), labels(m.p.Sandbox, plan.RoleSidecar), img)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := m.boot(ctx, id); err != nil {
+		return err
+	}
+	inner, err := d.inner(id)
+	if err != nil {
+		return err
+	}
+	defer inner.Close()
+	if err := inner.greet(ctx); err != nil {
+		return err
+	}
+	for _, i := range m.images {
+		if _, err := inner.api.ImageInspect(ctx, i.Ref.Name); err != nil {
+			return fault.System(fmt.Errorf("looking for %s: %w%s", i.Name, err, d.lastLog(ctx, id)), "the disk may be full or slow: raise sidecar.ready_timeout, half of which the copy may take")
+		}
+	}
+	m.prep.say(fmt.Sprintf("a docker daemon on a copy of the seed was ready in %.1f s", time.Since(began).Seconds()))
+	return nil
+}

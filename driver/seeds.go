@@ -1,0 +1,133 @@
+package driver
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/volume"
+
+	"gitlab-dind-executor/driver/plan"
+)
+
+// unreadySeedAge is how old a seed without a mark must be to go: it may be made
+// at this moment, by another host.
+const unreadySeedAge = time.Hour
+
+// Seed is a volume with images for new data roots.
+type Seed struct {
+	Name string
+	// Wish is the id of what the settings said.
+	Wish    string
+	Created time.Time
+	// Ready is false while it is made, and for what is left of one that failed.
+	Ready bool
+
+	kind string
+}
+
+// Seeds lists the seeds that there are, the newest first.
+func (d *Driver) Seeds(ctx context.Context) ([]Seed, error) {
+	if err := d.greet(ctx); err != nil {
+		return nil, err
+	}
+	return d.seedsWith(ctx, labelSeed)
+}
+
+func (d *Driver) seedsWith(ctx context.Context, label string) ([]Seed, error) {
+	list, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: labelled(label)})
+	if err != nil {
+		return nil, d.explain("looking for seeds", err)
+	}
+	ready := map[string]bool{}
+	for _, v := range list.Volumes {
+		if of := v.Labels[labelOf]; of != "" {
+			ready[of] = true
+		}
+	}
+	var seeds []Seed
+	volumes := list.Volumes
+	for of := range ready { // a mark that is left alone is removed as what it is of
+		if !slices.ContainsFunc(volumes, func(v *volume.Volume) bool { return v.Name == of }) {
+			i := slices.IndexFunc(volumes, func(v *volume.Volume) bool { return v.Labels[labelOf] == of })
+			lost := volume.Volume{Name: of, Labels: maps.Clone(volumes[i].Labels)}
+			lost.Labels[labelRole] = string(plan.RoleSeed)
+			volumes = append(volumes, &lost)
+			ready[of] = false
+		}
+	}
+	for _, v := range volumes {
+		created, err := time.Parse(time.RFC3339, v.Labels[labelCreated])
+		if plan.Role(v.Labels[labelRole]) == plan.RoleSeed && err == nil {
+			seeds = append(seeds, Seed{Name: v.Name, Wish: v.Labels[labelSeed], Created: created, Ready: ready[v.Name], kind: v.Labels[labelSpec]})
+		}
+	}
+	slices.SortFunc(seeds, func(a, b Seed) int { return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(a.Name, b.Name)) })
+	return seeds, nil
+}
+
+// newestSeed is the seed that a sidecar gets; empty without one. Nothing that is
+// wrong with seeds is a matter of the job's.
+func (d *Driver) newestSeed(ctx context.Context, kind string) string {
+	seeds, err := d.seedsWith(ctx, labelSpec+"="+kind)
+	if err != nil {
+		return ""
+	}
+	if i := slices.IndexFunc(seeds, func(s Seed) bool { return s.Ready }); i >= 0 {
+		return seeds[i].Name
+	}
+	return ""
+}
+
+// SweepSeeds removes the seeds that are none of the wishes', those that newer ones
+// have taken the place of, and what is left of those that were never ready, but
+// none that a container has. It returns what was removed, or with dryRun would be.
+func (d *Driver) SweepSeeds(ctx context.Context, wishes []plan.SeedWish, now time.Time, dryRun bool) ([]Seed, error) {
+	seeds, err := d.Seeds(ctx)
+	if err != nil || len(seeds) == 0 {
+		return nil, err
+	}
+	var removed []Seed
+	var errs []error
+	served := map[string]bool{}
+	for _, s := range seeds { // the newest first
+		wanted := slices.ContainsFunc(wishes, func(w plan.SeedWish) bool { return w.ID == s.Wish && w.Unfit == "" })
+		switch {
+		case !s.Ready && now.Sub(s.Created) < unreadySeedAge:
+			continue
+		case s.Ready && wanted && !served[s.Wish]:
+			served[s.Wish] = true
+			continue
+		}
+		if !dryRun {
+			gone, err := d.removeSeed(ctx, s)
+			errs = append(errs, err)
+			if !gone {
+				continue
+			}
+		}
+		removed = append(removed, s)
+	}
+	return removed, errors.Join(errs...)
+}
+
+// removeSeed takes its mark from a seed, so that no job gets it any more, and
+// removes it, unless a container still has it: then a later sweep does. It tells
+// whether it is gone.
+func (d *Driver) removeSeed(ctx context.Context, s Seed) (bool, error) {
+	if err := d.api.VolumeRemove(ctx, seedMark(s.Name), false); err != nil && !gone(err) {
+		return false, d.explain("removing seed "+s.Name, err)
+	}
+	err := d.api.VolumeRemove(ctx, s.Name, false)
+	if errdefs.IsConflict(err) {
+		return false, nil
+	}
+	if gone(err) {
+		err = nil
+	}
+	return err == nil, d.explain("removing seed "+s.Name, err)
+}

@@ -1,0 +1,202 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/docker/go-units"
+	"github.com/spf13/cobra"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/dataroot"
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+)
+
+// seedBound is what the making of all seeds may take: pulls have bounds of their
+// own.
+const seedBound = 6 * time.Hour
+
+func (c *call) seedCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "seed",
+		Short: "Fetch the images that the daemons of jobs have from their start",
+		Long: "Makes a seed of cache.seed_images for each dind image of the settings: a volume with\n" +
+			"those images, of which the docker daemon of a job gets a copy where it would start\n" +
+			"empty. They are fetched anew each time, with the credentials of the user's own docker\n" +
+			"configuration; jobs get them when all are there, and the old ones until then.",
+		Args: cobra.NoArgs,
+		RunE: c.onEngine(within(seedBound), c.seed),
+	}
+	cmd.AddCommand(&cobra.Command{
+		Use: "status", Short: "List the seeds", Args: cobra.NoArgs,
+		RunE: c.onEngine(within(gcBound), c.seedStatus),
+	}, &cobra.Command{
+		Use: "remove", Short: "Remove all seeds; those in use go with a later gc", Args: cobra.NoArgs,
+		RunE: c.onEngine(within(gcBound), func(ctx context.Context, _ config.Settings, d *driver.Driver) error {
+			removed, err := d.SweepSeeds(ctx, nil, time.Now(), false)
+			fmt.Fprintf(c.stdout, "removed %d\n", len(removed))
+			return err
+		}),
+	})
+	return cmd
+}
+
+// seed makes every seed that the settings want. One that fails leaves the others
+// alone.
+func (c *call) seed(ctx context.Context, s config.Settings, d *driver.Driver) error {
+	wishes := plan.SeedWishes(s)
+	if len(wishes) == 0 {
+		fmt.Fprintln(c.stdout, "made 0: cache.seed_images is empty")
+	}
+	program, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		return fmt.Errorf("reading this program, which copies seeds in sidecars: %w", err)
+	}
+	failed := 0
+	for _, w := range wishes {
+		if w.Unfit != "" {
+			fmt.Fprintf(c.stdout, "no seed for %s: %s\n", w.Image, w.Unfit)
+			continue
+		}
+		if err := c.makeSeed(ctx, s, d, w, program); err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
+			failed++
+			c.log.fail(ofAdmin(err))
+			continue
+		}
+		fmt.Fprintf(c.stdout, "made the seed for %s: %s\n", w.Image, strings.Join(w.Images, " "))
+	}
+	_, err = d.SweepSeeds(ctx, wishes, time.Now(), false)
+	if failed > 0 {
+		err = errors.Join(err, fault.System(fmt.Errorf("%d of %d seeds could not be made; jobs have those of before, if there are", failed, len(wishes)), ""))
+	}
+	return err
+}
+
+func (c *call) makeSeed(ctx context.Context, s config.Settings, d *driver.Driver, w plan.SeedWish, program []byte) error {
+	facts, err := d.Facts(ctx)
+	if err != nil {
+		return err
+	}
+	if err := d.HasRoom(ctx, s.Admission, facts.DataRoot); err != nil {
+		return err
+	}
+	if facts.RegistryCAs, err = registryCAs(s); err != nil {
+		return err
+	}
+	facts.Mirror, facts.Started = c.mirror(ctx, d, s), time.Now()
+	p, err := plan.BuildSeed(w, facts)
+	if err != nil {
+		return err
+	}
+	creds := credentials(ctx, &payload{}, c.env.without(authVariable), plan.Hosts(append([]string{w.Image}, w.Images...)), nil, c.log.warn)
+	var images []driver.SeedImage
+	for _, name := range w.Images {
+		ref, err := plan.PrepullRef(name, creds)
+		if err != nil {
+			return err
+		}
+		images = append(images, driver.SeedImage{Name: name, Ref: ref})
+	}
+	if own, err := plan.PrepullRef(w.Image, creds); err == nil {
+		p.Sidecar.Image.Auth = own.Auth
+	}
+	return d.MakeSeed(ctx, w, p, images, program, func(line string) { fmt.Fprintln(c.stdout, line) })
+}
+
+func (c *call) seedStatus(ctx context.Context, s config.Settings, d *driver.Driver) error {
+	seeds, err := d.Seeds(ctx)
+	if err != nil {
+		return err
+	}
+	wishes := map[string]plan.SeedWish{}
+	for _, w := range plan.SeedWishes(s) {
+		if w.Unfit != "" {
+			fmt.Fprintf(c.stdout, "no seed for %s: %s\n", w.Image, w.Unfit)
+			continue
+		}
+		wishes[w.ID] = w
+	}
+	missing := map[string]plan.SeedWish{}
+	for id, w := range wishes {
+		missing[id] = w
+	}
+	now := time.Now()
+	w := tabwriter.NewWriter(c.stdout, 0, 8, 2, ' ', 0)
+	if len(seeds) > 0 {
+		fmt.Fprintln(w, "SEED\tAGE\tSTATE\tFOR\tIMAGES")
+	}
+	for _, seed := range seeds {
+		wish, wanted := wishes[seed.Wish]
+		_, first := missing[seed.Wish]
+		state := "not ready"
+		switch {
+		case seed.Ready && wanted && first:
+			state = "serves"
+			delete(missing, seed.Wish)
+		case seed.Ready:
+			state = "to be removed"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", seed.Name, units.HumanDuration(now.Sub(seed.Created)), state, wish.Image, strings.Join(wish.Images, " "))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	switch {
+	case len(missing) > 0:
+		fmt.Fprintf(c.stdout, "%d of %d seeds are missing: gitlab-dind-executor seed makes them\n", len(missing), len(wishes))
+	case len(seeds) == 0:
+		fmt.Fprintln(c.stdout, "there is no seed, and the settings want none")
+	}
+	return nil
+}
+
+// gcSeeds removes seeds that the settings do not want.
+func (c *call) gcSeeds(ctx context.Context, d *driver.Driver, s config.Settings, dryRun bool, verb string) (int, error) {
+	removed, err := d.SweepSeeds(ctx, plan.SeedWishes(s), time.Now(), dryRun)
+	for _, seed := range removed {
+		why := "it was never ready"
+		if seed.Ready {
+			why = "its settings hold no more, or a newer one serves"
+		}
+		fmt.Fprintf(c.stdout, "%s seed %s: %s\n", verb, seed.Name, why)
+	}
+	return len(removed), err
+}
+
+// plantSeedCommand copies a seed in a sidecar, before its daemon starts.
+func (c *call) plantSeedCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: plan.SeedCommand + " SEED DATAROOT SECONDS", Hidden: true, Args: cobra.ExactArgs(3),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			seconds, err := strconv.Atoi(args[2])
+			if err != nil {
+				return fmt.Errorf("not a number: %q", args[2])
+			}
+			ctx, cancel := context.WithTimeoutCause(cmd.Context(), time.Duration(seconds)*time.Second, fmt.Errorf("it takes more than %d s", seconds))
+			defer cancel()
+			if err := dataroot.Copy(ctx, args[0], args[1]); err != nil {
+				return fmt.Errorf("this docker daemon begins without the seed's images: %w", err)
+			}
+			return nil
+		},
+	}
+}
+
+// sealSeedCommand ends the making of a seed.
+func (c *call) sealSeedCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: plan.SealCommand + " SEED", Hidden: true, Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return dataroot.Seal(args[0]) },
+	}
+}

@@ -1,0 +1,125 @@
+package e2e
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gitlab-dind-executor/executor/local"
+	"gitlab-dind-executor/test/rig"
+)
+
+// seeds are those of a settings file, made and removed by a test.
+type seeds struct {
+	t                *testing.T
+	settings, config string
+}
+
+func (s seeds) command(args ...string) string {
+	s.t.Helper()
+	cmd := exec.Command(world.Binary, append([]string{"--settings", s.settings}, args...)...)
+	cmd.Env = append(os.Environ(), "DOCKER_CONFIG="+s.config)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		s.t.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// one is the volume that serves.
+func (s seeds) one() string {
+	s.t.Helper()
+	said := s.command("seed", "status")
+	lines := strings.Split(strings.TrimSpace(said), "\n")
+	if len(lines) != 2 || !strings.Contains(lines[1], " serves ") {
+		s.t.Fatalf("want one seed that serves:\n%s", said)
+	}
+	return strings.Fields(lines[1])[0]
+}
+
+// A first build needs no registry: its base is there under its name, as new as
+// the last seed. So it is for the next job of the project, whose daemon knows no
+// other name; and whatever happens to a seed, jobs go on.
+func TestAFirstBuildFindsItsBaseWithoutARegistry(t *testing.T) {
+	for store, image := range map[string]string{
+		"dockerd's store":    rig.ImageDind,
+		"containerd's store": rig.DeriveWith(t, world.Engine, rig.ImageDind, []rig.File{containerdStore}),
+	} {
+		t.Run(store, func(t *testing.T) { firstBuildFindsItsBase(t, image) })
+	}
+}
+
+func firstBuildFindsItsBase(t *testing.T, dind string) {
+	rig.Unchanged(t, world.Engine)
+	registry, err := rig.StartRegistry(t.Context(), world.Engine, "seed.demo.test", rig.RegistryOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = registry.Close() })
+	_, port, _ := net.SplitHostPort(registry.Host)
+	host := net.JoinHostPort(registry.Addr.String(), port)
+	dir := t.TempDir()
+	auth := base64.StdEncoding.EncodeToString([]byte(registry.User + ":" + registry.Password))
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), fmt.Appendf(nil, `{"auths": {%q: {"auth": %q}}}`, host, auth), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ca := filepath.Join(dir, "ca.pem")
+	if err := os.WriteFile(ca, registry.CAPEM, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	settings := settingsWith(t, fmt.Sprintf("[cache]\nvolume = false\nlayers = \"project\"\n[registry.%q]\nca_file = %q\n[[policy]]\nsidecar.image = %q\ncache.seed_images = [%q]\n",
+		host, ca, dind, host+"/base/seeded"))
+	s := seeds{t, settings, dir}
+	t.Cleanup(func() {
+		gcWith(t, "--caches", "--older-than", "0s")
+		if said := gcWith(t); dind == rig.ImageDind && !strings.Contains(said, "nothing to remove") {
+			t.Errorf("a second gc removes more: %s", said)
+		}
+	})
+
+	for _, is := range []string{"old", "new"} {
+		if err := registry.Push(t.Context(), world.Engine, holding(t, is), "base/seeded:latest"); err != nil {
+			t.Fatal(err)
+		}
+		t.Log(s.command("seed"))
+	}
+	if err := registry.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(volumeText(t, s.one()), auth) {
+		t.Error("the seed holds the host's credentials")
+	}
+
+	job := func(project int64) local.Payload {
+		p := plainJob(`echo "names: $(docker images --format '{{.Repository}}' | grep -vc none)"`,
+			`printf "FROM `+host+`/base/seeded\nRUN cp /is /was-$CI_JOB_ID\n" > /tmp/Dockerfile`,
+			`docker build -q -t built - < /tmp/Dockerfile && docker run --rm built sh -c 'echo "the base is $(cat /was-*)"'`,
+			`DOCKER_BUILDKIT=0 docker build -q -t old - < /tmp/Dockerfile && docker tag old app`)
+		p.JobInfo.ProjectID = project
+		return p
+	}
+	for _, said := range []string{"no layers yet", "layers reused"} {
+		runJobUnchecked(t, job(51), under(settings)).succeeded().quietCleanup().
+			says("\nnames: 1\n", "\nthe base is new\n", said)
+	}
+	breakVolume(t, s.one(), `for f in /d/image/*/repositories.json /d/containerd/daemon/*/meta.db; do [ ! -f $f ] || echo x >> $f; done`)
+	p := plainJob(`echo "images: $(docker images -q | wc -l)"`)
+	p.JobInfo.ProjectID = 52
+	runJobUnchecked(t, p, under(settings)).succeeded().quietCleanup().says("\nimages: 0\n")
+}
+
+// volumeText is all that a volume's small files hold.
+func volumeText(t *testing.T, volume string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "docker", "run", "--rm", "-v", volume+":/d", "--network", "none",
+		"--entrypoint", "sh", rig.ImageBusybox, "-c", "find /d -type f -size -64k -exec cat {} +").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
