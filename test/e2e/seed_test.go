@@ -46,15 +46,19 @@ func (s seeds) one() string {
 // the last seed. So it is for the next job of the project, whose daemon knows no
 // other name; and whatever happens to a seed, jobs go on.
 func TestAFirstBuildFindsItsBaseWithoutARegistry(t *testing.T) {
-	for store, image := range map[string]string{
-		"dockerd's store":    rig.ImageDind,
-		"containerd's store": rig.DeriveWith(t, world.Engine, rig.ImageDind, []rig.File{containerdStore}),
+	for store, k := range map[string]struct {
+		image string
+		// seeds are made one after the other.
+		seeds []string
+	}{
+		"dockerd's store":    {rig.ImageDind, []string{"old", "new"}},
+		"containerd's store": {rig.DeriveWith(t, world.Engine, rig.ImageDind, []rig.File{containerdStore}), []string{"new"}},
 	} {
-		t.Run(store, func(t *testing.T) { firstBuildFindsItsBase(t, image) })
+		t.Run(store, func(t *testing.T) { firstBuildFindsItsBase(t, k.image, k.seeds) })
 	}
 }
 
-func firstBuildFindsItsBase(t *testing.T, dind string) {
+func firstBuildFindsItsBase(t *testing.T, dind string, made []string) {
 	rig.Unchanged(t, world.Engine)
 	registry, err := rig.StartRegistry(t.Context(), world.Engine, "seed.demo.test", rig.RegistryOptions{})
 	if err != nil {
@@ -77,16 +81,15 @@ func firstBuildFindsItsBase(t *testing.T, dind string) {
 	s := seeds{t, settings, dir}
 	t.Cleanup(func() {
 		gcWith(t, "--caches", "--older-than", "0s")
-		if said := gcWith(t); dind == rig.ImageDind && !strings.Contains(said, "nothing to remove") {
-			t.Errorf("a second gc removes more: %s", said)
-		}
 	})
 
-	for _, is := range []string{"old", "new"} {
+	for _, is := range made {
 		if err := registry.Push(t.Context(), world.Engine, holding(t, is), "base/seeded:latest"); err != nil {
 			t.Fatal(err)
 		}
-		t.Log(s.command("seed"))
+		if said := s.command("seed"); !strings.Contains(said, "made the seed for "+dind) {
+			t.Errorf("seed said: %s", said)
+		}
 	}
 	if err := registry.Close(); err != nil {
 		t.Fatal(err)
@@ -107,7 +110,10 @@ func firstBuildFindsItsBase(t *testing.T, dind string) {
 		runJobUnchecked(t, job(51), under(settings)).succeeded().quietCleanup().
 			says("\nnames: 1\n", "\nthe base is new\n", said)
 	}
-	breakVolume(t, s.one(), `for f in /d/image/*/repositories.json /d/containerd/daemon/*/meta.db; do [ ! -f $f ] || echo x >> $f; done`)
+	if len(made) == 1 {
+		return
+	}
+	breakVolume(t, s.one(), `for f in /d/image/*/repositories.json; do echo x >> $f; done`)
 	p := plainJob(`echo "images: $(docker images -q | wc -l)"`)
 	p.JobInfo.ProjectID = 52
 	runJobUnchecked(t, p, under(settings)).succeeded().quietCleanup().says("\nimages: 0\n")
