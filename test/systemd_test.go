@@ -33,6 +33,8 @@ func TestSystemdUnits(t *testing.T) {
 		"gitlab-dind-executor-prepull.service": "\nExecStart=/usr/local/bin/gitlab-dind-executor prepull\n",
 		"gitlab-dind-executor-metrics.service": "\nExecStart=/usr/local/bin/gitlab-dind-executor metrics serve\n",
 		"gitlab-dind-executor-prepull.timer":   "\nOnCalendar=*-*-* 04:00\n",
+		"gitlab-dind-executor-seed.service":    "\nExecStart=/usr/local/bin/gitlab-dind-executor seed\n",
+		"gitlab-dind-executor-seed.timer":      "\nOnCalendar=*-*-* 04:30\n",
 	} {
 		b, err := os.ReadFile(filepath.Join("../scripts/systemd", name))
 		if err != nil {
