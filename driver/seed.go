@@ -154,6 +154,7 @@ func (m *seedMaker) make(ctx context.Context) error {
 	if err := d.removeContainer(ctx, object{ref: id, name: "of the seed"}); err != nil {
 		return err
 	}
+	c.Stdin, c.Role = false, plan.RoleScratch
 	c.Entrypoint, c.Command = []string{at(plan.SeedProgram)}, []string{plan.SealCommand, c.DataPath}
 	return m.seal(ctx, c)
 }
