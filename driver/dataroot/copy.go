@@ -13,8 +13,9 @@ import (
 	"strings"
 	"syscall"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
+
+	"gitlab-dind-executor/group"
 )
 
 // part is where a copy is until it is whole.
@@ -43,7 +44,7 @@ func Copy(ctx context.Context, seed, to string) (err error) {
 	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
 	c := copier{to: tmp, links: map[inode]string{}}
 	sum := sha256.New()
-	g, gctx := errgroup.WithContext(ctx)
+	g, gctx := group.WithContext(ctx)
 	g.SetLimit(workers)
 	err = walk(seed, func(e entry) error {
 		if gctx.Err() != nil {

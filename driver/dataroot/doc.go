@@ -3,5 +3,5 @@
 // sidecar, as a copy of this program that lies in the seed itself, since what
 // dind images have for it drops extended attributes.
 //
-// It imports nothing of this module.
+// It may import group.
 package dataroot
