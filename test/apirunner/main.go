@@ -27,7 +27,7 @@ import (
 )
 
 // patchEvery is how often the log is sent, and GitLab's answer looked at.
-const patchEvery = 500 * time.Millisecond
+const patchEvery = 200 * time.Millisecond
 
 // section is a [[runners]] of config.toml.
 type section struct {
@@ -86,7 +86,7 @@ func (s section) whoAmI() any { return map[string]string{"token": s.Token, "syst
 
 // work takes one job after the other until ctx ends.
 func (s section) work(ctx context.Context) error {
-	tick := time.NewTicker(200 * time.Millisecond)
+	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		select {

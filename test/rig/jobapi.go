@@ -65,11 +65,11 @@ func StartJobAPI(ctx context.Context, cli *client.Client) (*JobAPI, error) {
 	if err != nil {
 		return nil, err
 	}
-	return serveJobAPI(ctx, gateway.String())
+	return ServeJobAPI(ctx, gateway.String())
 }
 
-// serveJobAPI is StartJobAPI at an address of the caller's choice.
-func serveJobAPI(ctx context.Context, addr string) (s *JobAPI, err error) {
+// ServeJobAPI is StartJobAPI at an address of the caller's choice.
+func ServeJobAPI(ctx context.Context, addr string) (s *JobAPI, err error) {
 	s = &JobAPI{Token: "glrt-" + rand.Text(), Artifacts: newArtifacts(), jobs: map[int64]*OfferedJob{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /api/v4/runners/verify", s.verify)

@@ -60,7 +60,7 @@ func (r reply) expect(t *testing.T, what string, code int, headers ...string) {
 
 func startJobAPI(t *testing.T) caller {
 	t.Helper()
-	api, err := serveJobAPI(t.Context(), "127.0.0.1")
+	api, err := ServeJobAPI(t.Context(), "127.0.0.1")
 	if err != nil {
 		t.Fatal(err)
 	}
