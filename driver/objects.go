@@ -21,8 +21,8 @@ type object struct {
 	role plan.Role
 	// labels are all that the object carries.
 	labels map[string]string
-	// running is for containers.
-	running bool
+	// running and ended are for containers; one that was never started is neither.
+	running, ended bool
 }
 
 // sandboxObjects are all objects with one sandbox's label.
@@ -74,7 +74,7 @@ func (d *Driver) list(ctx context.Context, filter filters.Args) (map[string]*san
 		s := of(c.Labels)
 		s.containers = append(s.containers, object{
 			ref: c.ID, name: name, role: plan.Role(c.Labels[labelRole]), labels: c.Labels,
-			running: c.State == container.StateRunning,
+			running: c.State == container.StateRunning, ended: c.State == container.StateExited || c.State == container.StateDead,
 		})
 	}
 	for _, v := range volumes.Volumes {

@@ -52,7 +52,10 @@ type SandboxStatus struct {
 	Until *time.Time `json:"until,omitempty"`
 	// Containers are how many there are, and Running how many of them run.
 	Containers int `json:"containers"`
-	Running    int `json:"running"`
+	// DaemonEnded says that the inner daemon is not there any more, though its job
+	// may be.
+	DaemonEnded bool `json:"daemon_ended"`
+	Running     int  `json:"running"`
 	// CPUs is how many it keeps busy, Memory and Disk are bytes; below 0 they are
 	// not known. Disk is its volumes, with the data of its inner daemon.
 	CPUs   float64 `json:"cpus"`
@@ -167,6 +170,7 @@ func statusOf(s *sandboxObjects, r rules, booting bool) SandboxStatus {
 	has := map[plan.Role]bool{}
 	for _, c := range s.containers {
 		has[c.role] = true
+		st.DaemonEnded = st.DaemonEnded || c.role == plan.RoleSidecar && c.ended
 		if c.running {
 			st.Running++
 		}

@@ -55,8 +55,29 @@ func TestWhatASandboxIsAt(t *testing.T) {
 		}
 	}
 	st := statusOf(&sandboxObjects{containers: []object{sidecar, helper, job(living)}, networks: []object{network}}, r, false)
+	if st.DaemonEnded {
+		t.Error("a daemon that runs has ended")
+	}
 	if st.Project != "group/app" || !st.Created.Equal(noon.Add(-time.Second)) || st.Containers != 3 || st.Running != 2 {
 		t.Errorf("%+v", st)
+	}
+}
+
+// A sidecar that is not started yet has not ended.
+func TestAStatusTellsOfADaemonThatHasEnded(t *testing.T) {
+	e, d := fakeHost(t, nil)
+	sandboxes(t, e, 2)
+	e.Exit(objectName(fmt.Sprintf("%012x", 1), plan.RoleSidecar), 137)
+	e.AddContainer(objectName(fmt.Sprintf("%012x", 3), plan.RoleSidecar), labels(fmt.Sprintf("%012x", 3), plan.RoleSidecar), false)
+	e.AddNetwork(networkName(fmt.Sprintf("%012x", 3)), labels(fmt.Sprintf("%012x", 3), plan.RoleNetwork))
+	st, err := d.Status(context.Background(), &Watcher{}, time.Now(), time.Minute)
+	if err != nil || len(st.Sandboxes) != 3 {
+		t.Fatalf("%+v, %v", st, err)
+	}
+	for i, s := range st.Sandboxes {
+		if s.DaemonEnded != (i == 0) {
+			t.Errorf("%+v", s)
+		}
 	}
 }
 

@@ -143,6 +143,10 @@ func (st fullStatus) write(out io.Writer, s config.Settings) {
 		fmt.Fprintf(out, "mirror   %s of %s: %s, %s, %d jobs\n", printable(m.Name), printable(m.Remote), m.State, bytesOf(m.Size), m.Jobs)
 	}
 	for _, one := range st.Sandboxes {
+		if one.DaemonEnded && one.State == driver.Running {
+			fmt.Fprintf(out, "\n%s: its docker daemon has ended\n", printable(one.Sandbox))
+			fmt.Fprintf(out, "hint: gitlab-dind-executor logs %s --tail 20 shows why\n", printable(one.Sandbox))
+		}
 		switch one.State {
 		case driver.Held:
 			fmt.Fprintf(out, "\n%s is kept for %s more: gitlab-dind-executor shell %s\n", one.Sandbox, age(one.Until.Sub(st.Time)), one.Sandbox)

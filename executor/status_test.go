@@ -22,7 +22,7 @@ func TestAStatusFitsATerminal(t *testing.T) {
 		Sandboxes: []driver.SandboxStatus{
 			{
 				Sandbox: "0123456789ab", State: driver.Running, Job: "0f0e0d0c-0b0a-0908-0706-050403020100/123456789012345", Project: "a/very/long/path/of/groups/and/then/the-project",
-				Created: noon.Add(-90 * time.Minute), CPUs: 15.5, Memory: 1023 << 20, Disk: 1234567890,
+				Created: noon.Add(-90 * time.Minute), DaemonEnded: true, CPUs: 15.5, Memory: 1023 << 20, Disk: 1234567890,
 			},
 			{Sandbox: "123456789abc", State: driver.Waits, Created: noon.Add(-30 * time.Hour), CPUs: 0.01, Memory: 90 << 20, Disk: driver.Unknown},
 			{Sandbox: "23456789abcd", State: driver.Held, Job: "gitlab.example.com/7", Project: "a\x1b[2J/b", Created: noon.Add(-100 * time.Hour), Until: &later, CPUs: driver.Unknown},
@@ -45,6 +45,9 @@ func TestAStatusFitsATerminal(t *testing.T) {
 pool     1 of 4 wait
 kept     2 caches and 3 layers of projects, 1 in use, 5GiB (at most 20GiB)
 mirror   dind-mirror-0123 of registry-1.docker.io: running, 7GiB, 2 jobs
+
+0123456789ab: its docker daemon has ended
+hint: gitlab-dind-executor logs 0123456789ab --tail 20 shows why
 
 23456789abcd is kept for 25m more: gitlab-dind-executor shell 23456789abcd
 hint: gitlab-dind-executor gc --kept ends that
