@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -67,9 +69,21 @@ func (c *call) doctorCommand() *cobra.Command {
 					v.d.Close()
 				}
 			}()
-			found := doctor.Examine(cmd.Context(), v.checks())
-			if err := doctor.Print(c.stdout, found, asJSON); err != nil {
-				return err
+			// Whoever breaks it off leaves no sandbox behind.
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, os.Interrupt)
+			defer stop()
+			found := doctor.Examine(ctx, v.checks(), func(f doctor.Finding) {
+				if !asJSON {
+					f.Line(c.stdout)
+				}
+			})
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			if asJSON {
+				if err := doctor.JSON(c.stdout, found); err != nil {
+					return err
+				}
 			}
 			if worst := doctor.Worst(found); worst != doctor.OK {
 				return ailing{worst}

@@ -72,23 +72,31 @@ type Check struct {
 // shortWhile bounds a check that names no bound of its own.
 const shortWhile = 45 * time.Second
 
-// Examine makes the checks in their order. What a check needs and was not well,
-// or was skipped itself, is named in its place.
-func Examine(ctx context.Context, checks []Check) []Finding {
-	var found []Finding
+// Examine makes the checks in their order, and lets each finding be told as soon
+// as there is one. What a check needs and was not well, or was skipped itself, is
+// named in its place. It ends early with ctx.
+func Examine(ctx context.Context, checks []Check, tell func(Finding)) (found []Finding) {
+	add := func(f Finding) {
+		found = append(found, f)
+		tell(f)
+	}
 	failed := map[string]string{} // why a check cannot be built upon
 	for _, c := range checks {
 		if i := slices.IndexFunc(c.Needs, func(n string) bool { return failed[n] != "" }); i >= 0 {
 			root := failed[c.Needs[i]]
 			failed[c.Name] = root
-			found = append(found, Finding{Check: c.Name, Level: Skipped, Text: "not checked, since " + root + " is not well"})
+			add(Finding{Check: c.Name, Level: Skipped, Text: "not checked, since " + root + " is not well"})
 			continue
 		}
-		for _, f := range run(ctx, c) {
+		findings := run(ctx, c)
+		if ctx.Err() != nil {
+			return found
+		}
+		for _, f := range findings {
 			if f.Level == Error {
 				failed[c.Name] = c.Name
 			}
-			found = append(found, f)
+			add(f)
 		}
 	}
 	return found
@@ -116,19 +124,18 @@ func Worst(found []Finding) Level {
 	return worst
 }
 
-// Print writes a line a finding and one for its hint, or JSON.
-func Print(w io.Writer, found []Finding, asJSON bool) error {
-	if asJSON {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		e.SetEscapeHTML(false)
-		return e.Encode(found)
+// Line writes a finding's line, and one for its hint.
+func (f Finding) Line(w io.Writer) {
+	fmt.Fprintf(w, "%-8s %s: %s\n", f.Level, f.Check, f.Text)
+	if f.Hint != "" {
+		fmt.Fprintf(w, "%-8s hint: %s\n", "", f.Hint)
 	}
-	for _, f := range found {
-		fmt.Fprintf(w, "%-8s %s: %s\n", f.Level, f.Check, f.Text)
-		if f.Hint != "" {
-			fmt.Fprintf(w, "%-8s hint: %s\n", "", f.Hint)
-		}
-	}
-	return nil
+}
+
+// JSON writes all findings.
+func JSON(w io.Writer, found []Finding) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(found)
 }

@@ -17,13 +17,10 @@ func TestWhatAnotherCheckNeedsIsSkippedAndSaidSo(t *testing.T) {
 			return []Finding{{Check: name, Level: l, Text: "seen"}}
 		}}
 	}
-	found := Examine(t.Context(), []Check{
-		check("a", OK), check("b", Error, "a"), check("c", OK, "b"), check("d", OK, "a", "c"), check("e", Warning), check("f", OK, "e"),
-	})
 	var out strings.Builder
-	if err := Print(&out, found, false); err != nil {
-		t.Fatal(err)
-	}
+	Examine(t.Context(), []Check{
+		check("a", OK), check("b", Error, "a"), check("c", OK, "b"), check("d", OK, "a", "c"), check("e", Warning), check("f", OK, "e"),
+	}, func(f Finding) { f.Line(&out) })
 	want := `ok       a: seen
 error    b: seen
 skipped  c: not checked, since b is not well
@@ -36,6 +33,22 @@ ok       f: seen
 	}
 	if ran["c"] || ran["d"] || !ran["f"] {
 		t.Errorf("ran %v", ran)
+	}
+}
+
+// What a broken off check says is not the host's fault.
+func TestAnExaminationThatIsBrokenOff(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	found := Examine(ctx, []Check{
+		{Name: "a", Run: func(context.Context) []Finding { return []Finding{Fine("a", "seen")} }},
+		{Name: "b", Run: func(ctx context.Context) []Finding {
+			cancel()
+			return []Finding{Of("b", Error, ctx.Err())}
+		}},
+		{Name: "c", Run: func(context.Context) []Finding { t.Error("it goes on"); return nil }},
+	}, func(Finding) {})
+	if len(found) != 1 || found[0].Check != "a" {
+		t.Errorf("found %+v", found)
 	}
 }
 
@@ -69,7 +82,7 @@ func TestAnErrorIsOneLineAndAHint(t *testing.T) {
 
 func TestJSONSaysTheSame(t *testing.T) {
 	var out strings.Builder
-	if err := Print(&out, []Finding{Doubt("mirror", "a <hint>", "dead")}, true); err != nil {
+	if err := JSON(&out, []Finding{Doubt("mirror", "a <hint>", "dead")}); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{`"check": "mirror"`, `"level": "warning"`, `"text": "dead"`, `"hint": "a <hint>"`} {
