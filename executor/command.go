@@ -195,6 +195,9 @@ func (c *call) hook(name, use, short string, args cobra.PositionalArgs, run func
 	return &cobra.Command{
 		Use: use, Short: short, Args: args,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			// A Runner that is to end with its last job gets this one; systemd may send
+			// it to all processes of its unit.
+			signal.Ignore(syscall.SIGQUIT)
 			ctx, stop := cmd.Context(), func() {}
 			if name == "cleanup" {
 				signal.Ignore(syscall.SIGTERM, os.Interrupt)
