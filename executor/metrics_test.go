@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gitlab-dind-executor/executor/telemetry"
 	"gitlab-dind-executor/test/fakeengine"
 )
 
@@ -73,5 +74,52 @@ func TestMetricsWithoutAnEngineOrALog(t *testing.T) {
 		if code, _, log := hook(t, e, with(""), append([]string{"--settings", settings, "metrics"}, bad...)...); code == 0 || !strings.Contains(log, "error: ") {
 			t.Errorf("%q: exit code %d, %s", bad, code, log)
 		}
+	}
+}
+
+func TestAJobThatFailsInTheLogAndTheMetrics(t *testing.T) {
+	e := fakeengine.New(t)
+	settings, file := withLog(t, e, alone)
+	call := func(want int, env string, args ...string) {
+		t.Helper()
+		if code, _, log := hookWith(t, e, []string{env}, with(""), append([]string{"--settings", settings}, args...)...); code != want {
+			t.Fatalf("%q: exit code %d, %s", args, code, log)
+		}
+	}
+	call(0, "", "config")
+	call(0, "", "prepare")
+	e.ExecCode = 3
+	call(98, "", "run", stageScript(t), "get_sources")
+	e.ExecCode = 0
+	call(0, "CUSTOM_ENV_CI_JOB_STATUS=failed", "cleanup")
+	call(0, "CUSTOM_ENV_CI_JOB_STATUS=failed", "cleanup") // GitLab Runner may
+	e.AddVolume("dind-aaaaaaaaaaaa-data", map[string]string{"gitlab-dind-executor.sandbox": "aaaaaaaaaaaa", "gitlab-dind-executor.role": "data"})
+	call(0, "", "gc")
+
+	list, raw := logged(t, file)
+	if len(list) != 6 {
+		t.Fatalf("%s", raw)
+	}
+	run := list[2]
+	if run.Stage != "get_sources" || run.ExitCode != 3 || run.Class != telemetry.OfJob || run.Error != "" {
+		t.Errorf("%+v", run)
+	}
+	if list[3].JobStatus != "failed" || list[5].Swept != 1 {
+		t.Errorf("%s", raw)
+	}
+	code, stdout, log := hook(t, e, with(""), "--settings", settings, "metrics")
+	if code != 0 {
+		t.Fatal(log)
+	}
+	for _, want := range []string{
+		`jobs_total{result="failed"} 1`, `jobs_total{result="system_failure"} 0`, `jobs_total{result="unknown"} 0`,
+		`calls_total{class="job",command="run",result="failed"} 1`, `swept_sandboxes_total 1`,
+	} {
+		if !strings.Contains(stdout, "\ngitlab_dind_executor_"+want+"\n") {
+			t.Errorf("no %s", want)
+		}
+	}
+	if strings.Contains(stdout, "last_gc_timestamp_seconds 0\n") {
+		t.Error("the gc is not noticed")
 	}
 }
