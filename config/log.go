@@ -11,6 +11,8 @@ type Log struct {
 	// File is an absolute path; empty means operator.log in the state directory
 	// of the user that calls.
 	File string `toml:"file"`
+	// Journal sends each line to systemd's journal, too.
+	Journal bool `toml:"journal"`
 	// Level is one of LogLevels.
 	Level string `toml:"level"`
 	// MaxSize is when a file is put aside and another begun; 0 means never.

@@ -175,6 +175,9 @@ func resultOf(err error) (result, class string, exitCode int) {
 func (c *call) operatorLog() telemetry.Log {
 	s := c.settings()
 	l := telemetry.Log{Path: s.Log.File, Debug: s.Log.Level == config.LogDebug, MaxSize: s.Log.MaxSize.Bytes(), MaxFiles: s.Log.MaxFiles}
+	if s.Log.Journal {
+		l.Journal = telemetry.JournalSocket
+	}
 	if dir := bundleDir(config.Bundles{}, c.env); l.Path == "" && dir != "" {
 		l.Path = filepath.Join(dir, "operator.log")
 	}

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"bytes"
+	"errors"
 	"time"
 
 	"go.uber.org/zap/zapcore"
@@ -17,12 +18,15 @@ type Log struct {
 	// many of those are kept.
 	MaxSize  int64
 	MaxFiles int
+	// Journal is the socket of systemd's journal, which gets each line, too; "" for
+	// none.
+	Journal string
 }
 
 // Write appends a record, and the spans of its call before it. The lines of one
 // call stay together, whoever writes at the same time.
 func (l Log) Write(r Record, spans []Finished) error {
-	if l.Path == "" {
+	if l.Path == "" && l.Journal == "" {
 		return nil
 	}
 	var out bytes.Buffer
@@ -42,7 +46,14 @@ func (l Log) Write(r Record, spans []Finished) error {
 	if err := core.Write(entry, []zapcore.Field{{Type: zapcore.InlineMarshalerType, Interface: r}}); err != nil {
 		return err
 	}
-	return appender{path: l.Path, maxSize: l.MaxSize, maxFiles: l.MaxFiles}.append(out.Bytes())
+	var errs []error
+	if l.Path != "" {
+		errs = append(errs, appender{path: l.Path, maxSize: l.MaxSize, maxFiles: l.MaxFiles}.append(out.Bytes()))
+	}
+	if l.Journal != "" {
+		errs = append(errs, toJournal(l.Journal, out.Bytes(), r.level()))
+	}
+	return errors.Join(errs...)
 }
 
 // message is what a person reads first.

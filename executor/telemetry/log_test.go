@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -201,6 +202,40 @@ func TestALogThatAnotherHoldsIsWrittenAnyway(t *testing.T) {
 	}
 	if n := len(read(t, l.Path)); n != 2 {
 		t.Errorf("%d lines", n)
+	}
+}
+
+func TestTheJournalGetsEachLine(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "socket")
+	journal, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer journal.Close()
+	r := &Recorder{}
+	_, s := r.Start(t.Context(), "prepare")
+	s.End()
+	if err := (Log{Journal: socket, Debug: true}).Write(full, r.Spans()); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"PRIORITY=7\nSYSLOG_IDENTIFIER=gitlab-dind-executor\nMESSAGE={\"level\":\"debug\",", "PRIORITY=3\nSYSLOG_IDENTIFIER=gitlab-dind-executor\nMESSAGE={\"level\":\"error\","} {
+		entry := make([]byte, 64<<10)
+		n, err := journal.Read(entry)
+		if err != nil || !strings.HasPrefix(string(entry[:n]), want) || !strings.HasSuffix(string(entry[:n]), "}\n") {
+			t.Errorf("%v: %q", err, entry[:n])
+		}
+	}
+	// Nobody reads: what the kernel does not take is an error, soon.
+	began := time.Now()
+	for err == nil && time.Since(began) < 10*time.Second {
+		err = (Log{Journal: socket}).Write(full, nil)
+	}
+	if err == nil || time.Since(began) > 5*time.Second {
+		t.Errorf("%v after %s", err, time.Since(began))
+	}
+	l := Log{Path: filepath.Join(t.TempDir(), "operator.log"), MaxFiles: 1, Journal: socket + "-none"}
+	if err := l.Write(full, nil); err == nil || len(read(t, l.Path)) != 1 {
+		t.Errorf("the file suffers from the journal: %v", err)
 	}
 }
 
