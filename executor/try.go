@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +20,9 @@ import (
 	"gitlab-dind-executor/executor/pipeline"
 	"gitlab-dind-executor/fault"
 )
+
+// trySetupBound is for what comes before the jobs, a look at all files included.
+const trySetupBound = 5 * time.Minute
 
 // tryOptions are the flags of try.
 type tryOptions struct {
@@ -61,7 +65,8 @@ func (c *call) try(parent context.Context, o tryOptions) error {
 	}
 	stop := newInterruption(parent)
 	defer stop.end()
-	ctx := stop.first
+	ctx, cancel := context.WithTimeout(stop.first, trySetupBound)
+	defer cancel()
 
 	repo, name, err := repositoryOf(ctx, o.file)
 	if err != nil {
@@ -87,7 +92,7 @@ func (c *call) try(parent context.Context, o tryOptions) error {
 	if r.version, err = tryVersion(ctx, settings, o.version); err != nil {
 		return err
 	}
-	return r.run(parent, stop, chosen)
+	return r.run(ctx, parent, stop, chosen)
 }
 
 // repositoryOf finds the repository of a file, and the file's name in it.

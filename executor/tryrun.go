@@ -48,13 +48,14 @@ type jobEnd struct {
 	hint   string
 }
 
-// run runs the chosen jobs one after the other, and leaves nothing behind.
-func (r *tryRun) run(parent context.Context, stop *interruption, chosen []pipeline.Job) (err error) {
+// run runs the chosen jobs one after the other, and leaves nothing behind. setup
+// bounds what comes before them.
+func (r *tryRun) run(setup, parent context.Context, stop *interruption, chosen []pipeline.Job) (err error) {
 	if r.dir, err = os.MkdirTemp("", driverName+"-try-"); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(r.dir)) }()
-	if err := r.serve(stop.first, parent); err != nil {
+	if err := r.serve(setup, parent); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.server.Close()) }()

@@ -95,6 +95,8 @@ func (r Repository) git(ctx context.Context, env []string, args ...string) (stri
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
 	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return "", fault.System(fmt.Errorf("git %s takes too long: %w", args[0], ctx.Err()), "let git ignore the large files that jobs do not need")
 	case ctx.Err() != nil:
 		return "", ctx.Err()
 	case errors.Is(err, exec.ErrNotFound):
