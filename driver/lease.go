@@ -107,14 +107,29 @@ func (prep *preparation) daemon(ctx context.Context, labels map[string]string, s
 	}
 }
 
+// errNoLayers says that no layers are free that a sandbox could be made ahead for.
+var errNoLayers = errors.New("no layers of earlier jobs are free")
+
+// anyLayers tells whether a scope has layers that no container has.
+func (d *Driver) anyLayers(ctx context.Context, scope string) (bool, error) {
+	filter := labelled(labelScope+"="+scope, labelRole+"="+string(plan.RoleData))
+	filter.Add("dangling", "true")
+	list, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: filter})
+	return len(list.Volumes) > 0, d.explain("looking for layers of earlier jobs", err)
+}
+
 // lease creates the sidecar with a kept data root that no other has, or with one
 // of its own, of no state. The engine gives a name once, and the sidecar's is
 // that of its data root: so none has two daemons, whoever else uses the engine.
 func (prep *preparation) lease(ctx context.Context, img image.InspectResponse, labels map[string]string, found scopeVolumes, damaged *int) (id string, root plan.DataRoot, err error) {
 	p, c := prep.p, &prep.sidecar.Container
 	if prep.sidecar.Layers {
+		ahead := p.Claim.Job == ""
 		slots, others := found.slots(p.Claim.Scope, prep.sidecar.DataKind)
 		for _, root := range plan.DataRoots(slots, others, damaged) {
+			if ahead && root.State != plan.LayersReused {
+				continue
+			}
 			c.DataVolume = dataName(p.Claim.Scope, prep.sidecar.DataKind, root.Slot)
 			labels[labelLayers] = string(root.State)
 			id, err := prep.d.createWith(ctx, p, *c, leaseName(c.DataVolume), labels, img)
@@ -123,6 +138,9 @@ func (prep *preparation) lease(ctx context.Context, img image.InspectResponse, l
 			}
 		}
 		c.DataVolume = ""
+		if ahead {
+			return "", plan.DataRoot{}, errNoLayers
+		}
 		labels[labelLayers] = string(plan.LayersBusy)
 	}
 	id, err = prep.d.createWith(ctx, p, *c, objectName(p.Sandbox, plan.RoleSidecar), labels, img)

@@ -45,7 +45,8 @@ func (d *Driver) Pool(ctx context.Context) ([]Waiting, error) {
 
 // Fill makes sandboxes of the plan's kind until as many wait as its pool holds.
 // Where the pool is full of other kinds, one of this kind takes the oldest's
-// place. admit says whether there is room for one more. It returns how many it
+// place. Where layers are kept it makes only those that have some of an earlier
+// job's: an empty one would keep the next job from them. admit says whether there is room for one more. It returns how many it
 // has made.
 func (d *Driver) Fill(ctx context.Context, p *plan.Plan, admit func(context.Context) error) (made int, err error) {
 	unlock, err := d.lock(ctx, "pool", "filling the pool", "gitlab-dind-executor pool status shows what waits")
@@ -65,10 +66,17 @@ func (d *Driver) Fill(ctx context.Context, p *plan.Plan, admit func(context.Cont
 		if full && served {
 			return made, nil
 		}
+		if p.Sidecar.Layers {
+			if free, err := d.anyLayers(ctx, p.Claim.Scope); err != nil || !free {
+				return made, err
+			}
+		}
 		if err := admit(ctx); err != nil {
 			return made, err
 		}
-		if _, err := d.makeAhead(ctx, p.In(NewSandboxID())); err != nil {
+		if _, err := d.makeAhead(ctx, p.In(NewSandboxID())); errors.Is(err, errNoLayers) {
+			return made, nil
+		} else if err != nil {
 			return made, err
 		}
 		made++

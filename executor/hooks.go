@@ -246,7 +246,11 @@ func (c *call) cleanupHook(ctx context.Context, _ []string) error {
 	if err := keepFailed(ctx, d, settings.Cleanup, p, c.env, time.Now()); err != nil {
 		c.log.warn("the failed job's sandbox is not kept: " + err.Error())
 	}
+	next := c.nextPlan(ctx, d, settings, p)
 	rest, err := d.CleanupPatiently(ctx, p.key())
+	if err == nil {
+		c.fillAfter(ctx, next)
+	}
 	if caches := err == nil && cachesDue(settings, c.env, time.Now()); rest || caches {
 		return c.finishBehind(caches)
 	}

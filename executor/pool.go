@@ -18,6 +18,7 @@ import (
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/group"
 )
 
 // poolSocket is where systemd takes the plans of sandboxes to make, if its unit is
@@ -149,6 +150,9 @@ func planFrom(ctx context.Context, r io.Reader) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.Pool.AfterJob {
+		return p, nil // the next job may come soon
+	}
 	delay := time.NewTimer(poolDelay)
 	defer delay.Stop()
 	select {
@@ -182,6 +186,57 @@ func (c *call) defaultPlan(ctx context.Context, d *driver.Driver, s config.Setti
 		return nil, err
 	}
 	return p.Ahead(), nil
+}
+
+// nextPlan is, later, the plan for a sandbox with the layers of this job, which is
+// about to end; nil where none is to be made, or it cannot be told.
+func (c *call) nextPlan(ctx context.Context, d *driver.Driver, s config.Settings, p *payload) <-chan *plan.Plan {
+	next := make(chan *plan.Plan, 1)
+	job := planJob(p, c.env)
+	if usual, _ := plan.Effective(s, job); s.Pool.Size == 0 || usual.Cache.Layers == config.LayersOff || !job.Lasting {
+		next <- nil
+		return next
+	}
+	// Whatever is wrong, prepare has told the job of it.
+	quiet := &call{env: c.env, settingsFile: c.settingsFile, log: &jobLog{out: io.Discard}}
+	go func() {
+		var pl *plan.Plan
+		_ = group.Guard(func() error {
+			facts, err := d.Facts(ctx)
+			if err != nil {
+				return err
+			}
+			if facts.RegistryCAs, err = registryCAs(s); err != nil {
+				return err
+			}
+			facts.Mirror, facts.Started = quiet.mirror(ctx, d, s), time.Now()
+			job.Credentials = credentials(ctx, p, c.env, plan.Registries(s, job), s.Pull.CredentialHelpers, quiet.log.warn)
+			if built, err := plan.Build(s, job, facts); err == nil && built.Sidecar.Layers {
+				built.Pool.AfterJob = true
+				pl = built
+			}
+			return nil
+		})
+		next <- pl
+	}()
+	return next
+}
+
+// nextPatience is how long a cleanup that is done waits for the next plan.
+const nextPatience = 100 * time.Millisecond
+
+// fillAfter lets a sandbox be made with the layers of a job that has ended. It is
+// no matter of anybody's when that fails: the next job makes its own.
+func (c *call) fillAfter(ctx context.Context, next <-chan *plan.Plan) {
+	patience := time.NewTimer(nextPatience)
+	defer patience.Stop()
+	select {
+	case p := <-next:
+		if p != nil {
+			_ = c.fillBehind(ctx, p)
+		}
+	case <-patience.C:
+	}
 }
 
 // fillBehind sees to it that another sandbox of the job's kind will wait: by

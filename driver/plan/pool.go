@@ -18,6 +18,8 @@ type Pool struct {
 	// Serves is the longest time that a job may still take: the certificates end
 	// then.
 	Serves time.Duration `json:",omitempty"`
+	// AfterJob says that a job has just ended, and that its layers are free.
+	AfterJob bool `json:",omitempty"`
 }
 
 // pool plans what a job may claim.

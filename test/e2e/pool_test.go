@@ -272,3 +272,24 @@ func TestTheCacheIsThereInASandboxThatWaited(t *testing.T) {
 	r, _ = p.run(j)
 	r.succeeded().quietCleanup().says("(warm)", "Successfully extracted cache", "\nkept\n")
 }
+
+// Where layers are kept, what waits has those of the job before.
+func TestASandboxThatWaitsHasTheLayersJustBuilt(t *testing.T) {
+	p := startPool(t, "1", "[cache]\nvolume = false\nlayers = \"project\"\n")
+	t.Cleanup(func() {
+		p.rest()
+		p.command("drain") // which has the layers
+		gcWith(t, "--caches", "--older-than", "0s")
+	})
+	r, _ := p.run(plainJob(login, build))
+	r.succeeded().quietCleanup().says("(cold: ", "no layers yet").saysNot("CACHED")
+	waiting := p.one()
+	r, sandbox := p.run(plainJob(login, build))
+	r.succeeded().quietCleanup().says("(warm)", "CACHED", "layers reused")
+	if sandbox != waiting {
+		t.Errorf("the job ran in %s, and %s waited", sandbox, waiting)
+	}
+	if kept := keptLayers(t); len(kept) != 1 {
+		t.Errorf("kept are %q: one job at a time needs no more", kept)
+	}
+}

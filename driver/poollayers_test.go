@@ -1,0 +1,40 @@
+package driver
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"gitlab-dind-executor/driver/plan"
+)
+
+func room(context.Context) error { return nil }
+
+// An empty sandbox would wait beside the layers, and keep the next job from them.
+func TestOnlySandboxesWithLayersOfAJobAreMadeAheadWhereLayersAreKept(t *testing.T) {
+	p := layeredPlan(t, "aaaaaaaaaaaa")
+	p.Pool = plan.Pool{Size: 2, MaxAge: time.Hour, Serves: time.Hour}
+	e, d := fakeHost(t, p)
+	ahead := p.Ahead()
+	before := e.Objects()
+	if made, err := d.Fill(t.Context(), ahead, room); made != 0 || err != nil || !slices.Equal(e.Objects(), before) {
+		t.Fatalf("before the first job: made %d, %v, there are %q", made, err, e.Objects())
+	}
+	prepared(t, d, p)
+	during := e.Objects()
+	if made, err := d.Fill(t.Context(), ahead, room); made != 0 || err != nil || !slices.Equal(e.Objects(), during) {
+		t.Fatalf("while a job has them: made %d, %v, there are %q", made, err, e.Objects())
+	}
+	if err := d.Cleanup(t.Context(), p.Claim.Job); err != nil {
+		t.Fatal(err)
+	}
+	made, err := d.Fill(t.Context(), ahead, room)
+	if made != 1 || err != nil {
+		t.Fatalf("after the job: made %d, %v, there are %q", made, err, e.Objects())
+	}
+	roots := dataRootsOf(e)
+	if len(roots) != 1 || stateOf(t, e, leaseName(roots[0])) != "reused" {
+		t.Errorf("there are %q", e.Objects())
+	}
+}

@@ -1,0 +1,79 @@
+package executor
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/test/fakeengine"
+)
+
+// Layers are free when their job has ended: then a sandbox is asked for that has
+// them, of the kind that prepare looks for.
+func TestAJobThatHasEndedAsksForASandboxWithItsLayers(t *testing.T) {
+	old := poolSocket
+	t.Cleanup(func() { poolSocket = old })
+	poolSocket = filepath.Join(t.TempDir(), "pool.sock")
+	l, err := net.Listen("unix", poolSocket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	asked := make(chan []byte, 4)
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			text, _ := io.ReadAll(conn)
+			conn.Close()
+			asked <- text
+		}
+	}()
+	for layers, want := range map[string]int{"project": 2, "off": 1} {
+		e := fakeengine.New(t)
+		dir := t.TempDir()
+		payload, settings := filepath.Join(dir, "response.json"), filepath.Join(dir, "dind.toml")
+		for file, content := range map[string]string{
+			payload: with(""), settings: "[engine]\nhost = \"" + e.Host + "\"\n[pool]\nsize = 1\n[cache]\nlayers = \"" + layers + "\"\n",
+		} {
+			if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, hook := range []string{"prepare", "cleanup"} {
+			var out, log bytes.Buffer
+			if code := Main([]string{"--settings", settings, hook}, []string{"JOB_RESPONSE_FILE=" + payload}, &out, &log); code != 0 {
+				t.Fatalf("%s: exit code %d, log %q", hook, code, log.String())
+			}
+		}
+		var plans []*plan.Plan
+		for range want {
+			select {
+			case text := <-asked:
+				p, err := plan.Decode(text)
+				if err != nil {
+					t.Fatal(err)
+				}
+				plans = append(plans, p)
+			case <-time.After(10 * time.Second):
+				t.Fatalf("layers %s: a sandbox was asked for %d times, want %d", layers, len(plans), want)
+			}
+		}
+		if plans[0].Pool.AfterJob {
+			t.Errorf("layers %s: prepare says that the job has ended", layers)
+		}
+		if want == 2 && (!plans[1].Pool.AfterJob || plans[1].Spec != plans[0].Spec) {
+			t.Errorf("cleanup asks for %+v of kind %s, prepare for %s", plans[1].Pool, plans[1].Spec, plans[0].Spec)
+		}
+		if len(asked) > 0 {
+			t.Errorf("layers %s: a sandbox was asked for more than %d times", layers, want)
+		}
+	}
+}
