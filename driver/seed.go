@@ -64,9 +64,6 @@ func (d *Driver) MakeSeed(ctx context.Context, w plan.SeedWish, p *plan.Plan, im
 	if err := m.try(ctx); err != nil {
 		return fmt.Errorf("a daemon on a copy of the seed: %w", err)
 	}
-	if err := d.removeSandbox(ctx, m.p.Sandbox, func() {}); err != nil {
-		return err
-	}
 	mark := volume.CreateOptions{Name: seedMark(m.volume), Labels: seedLabels(plan.RoleMark, m.kind, w.ID)}
 	mark.Labels[labelOf] = m.volume
 	if _, err := d.api.VolumeCreate(ctx, mark); err != nil {
@@ -74,6 +71,10 @@ func (d *Driver) MakeSeed(ctx context.Context, w plan.SeedWish, p *plan.Plan, im
 	}
 	made := m.volume
 	m.volume = "" // it is there to stay
+	// Only now: what has no mark and no sandbox is nobody's.
+	if err := d.removeSandbox(ctx, m.p.Sandbox, func() {}); err != nil {
+		return err
+	}
 	seeds, err := d.Seeds(ctx)
 	if err != nil {
 		return err

@@ -123,14 +123,15 @@ func TestWhichSeedsASweepRemoves(t *testing.T) {
 	addSeed(e, "of-another-release", "k0", "w", now.Add(-72*time.Hour), true)
 	addSeed(e, "unwanted", "k", "v", now.Add(-time.Minute), true)
 	addSeed(e, "unfit", "k", "u", now.Add(-time.Minute), true)
-	addSeed(e, "made-now", "k", "w", now.Add(-time.Minute), false)
-	addSeed(e, "left", "k", "w", now.Add(-2*time.Hour), false)
+	addSeed(e, "dind-seed-k-aaaaaaaaaaaa", "k", "w", now.Add(-time.Minute), false)
+	e.AddNetwork("dind-aaaaaaaaaaaa", labels("aaaaaaaaaaaa", plan.RoleNetwork)) // it is made
+	addSeed(e, "left", "k", "w", now.Add(-time.Second), false)
 	addSeed(e, "lost", "k", "w", now.Add(-2*time.Hour), true)
 	e.Remove("lost") // its mark stays
 	e.AddVolume("a-users-own", nil)
 	wishes := []plan.SeedWish{{ID: "w"}, {ID: "u", Unfit: "rootless"}}
 	for _, dryRun := range []bool{true, false} {
-		removed, err := d.SweepSeeds(t.Context(), wishes, now, dryRun)
+		removed, err := d.SweepSeeds(t.Context(), wishes, dryRun)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -143,7 +144,7 @@ func TestWhichSeedsASweepRemoves(t *testing.T) {
 			t.Errorf("dry run %v: removed %q, want %q", dryRun, names, want)
 		}
 	}
-	want := []string{"volume a-users-own", "volume made-now", "volume serves", "volume serves-ready"}
+	want := []string{"volume a-users-own", "volume dind-seed-k-aaaaaaaaaaaa", "volume serves", "volume serves-ready"}
 	if got := volumesOnly(e); !slices.Equal(got, want) {
 		t.Errorf("left are %q, want %q", got, want)
 	}
@@ -153,14 +154,14 @@ func TestASeedInUseGoesWithALaterSweep(t *testing.T) {
 	e, d := fakeHost(t, nil)
 	addSeed(e, "used", "k", "w", time.Now().Add(-2*time.Hour), true)
 	e.Script("DELETE /volumes/{name}", nil, fakeengine.Refuse(409, "volume is in use"))
-	removed, err := d.SweepSeeds(t.Context(), nil, time.Now(), false)
+	removed, err := d.SweepSeeds(t.Context(), nil, false)
 	if err != nil || len(removed) != 0 || !slices.Equal(volumesOnly(e), []string{"volume used"}) {
 		t.Fatalf("%v, %v, left are %q", removed, err, e.Objects())
 	}
 	if got := d.newestSeed(t.Context(), "k"); got != "" {
 		t.Errorf("a job gets %q", got)
 	}
-	if removed, err := d.SweepSeeds(t.Context(), nil, time.Now(), false); err != nil || len(removed) != 1 || len(volumesOnly(e)) != 0 {
+	if removed, err := d.SweepSeeds(t.Context(), nil, false); err != nil || len(removed) != 1 || len(volumesOnly(e)) != 0 {
 		t.Fatalf("%v, %v, left are %q", removed, err, e.Objects())
 	}
 }

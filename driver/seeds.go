@@ -9,14 +9,11 @@ import (
 	"time"
 
 	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
 
 	"gitlab-dind-executor/driver/plan"
 )
-
-// unreadySeedAge is how old a seed without a mark must be to go: it may be made
-// at this moment, by another host.
-const unreadySeedAge = time.Hour
 
 // Seed is a volume with images for new data roots.
 type Seed struct {
@@ -86,10 +83,27 @@ func (d *Driver) newestSeed(ctx context.Context, kind string) string {
 // SweepSeeds removes the seeds that are none of the wishes', those that newer ones
 // have taken the place of, and what is left of those that were never ready, but
 // none that a container has. It returns what was removed, or with dryRun would be.
-func (d *Driver) SweepSeeds(ctx context.Context, wishes []plan.SeedWish, now time.Time, dryRun bool) ([]Seed, error) {
+func (d *Driver) SweepSeeds(ctx context.Context, wishes []plan.SeedWish, dryRun bool) ([]Seed, error) {
 	seeds, err := d.Seeds(ctx)
 	if err != nil || len(seeds) == 0 {
 		return nil, err
+	}
+	if slices.ContainsFunc(seeds, func(s Seed) bool { return !s.Ready }) {
+		// One is made as long as its sandbox is there, and marked before that goes:
+		// so this is to be known before the marks are looked at again.
+		networks, err := d.api.NetworkList(ctx, network.ListOptions{Filters: labelled(labelSandbox)})
+		if err != nil {
+			return nil, d.explain("looking for who makes seeds", err)
+		}
+		known := seeds
+		if seeds, err = d.Seeds(ctx); err != nil {
+			return nil, err
+		}
+		seeds = slices.DeleteFunc(seeds, func(s Seed) bool {
+			made := slices.ContainsFunc(networks, func(n network.Summary) bool { return s.Name == seedName(s.kind, n.Labels[labelSandbox]) })
+			seen := slices.ContainsFunc(known, func(k Seed) bool { return k.Name == s.Name })
+			return !s.Ready && (made || !seen)
+		})
 	}
 	var removed []Seed
 	var errs []error
@@ -97,8 +111,6 @@ func (d *Driver) SweepSeeds(ctx context.Context, wishes []plan.SeedWish, now tim
 	for _, s := range seeds { // the newest first
 		wanted := slices.ContainsFunc(wishes, func(w plan.SeedWish) bool { return w.ID == s.Wish && w.Unfit == "" })
 		switch {
-		case !s.Ready && now.Sub(s.Created) < unreadySeedAge:
-			continue
 		case s.Ready && wanted && !served[s.Wish]:
 			served[s.Wish] = true
 			continue

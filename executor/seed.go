@@ -41,7 +41,7 @@ func (c *call) seedCommand() *cobra.Command {
 	}, &cobra.Command{
 		Use: "remove", Short: "Remove all seeds; those in use go with a later gc", Args: cobra.NoArgs,
 		RunE: c.onEngine(within(gcBound), func(ctx context.Context, _ config.Settings, d *driver.Driver) error {
-			removed, err := d.SweepSeeds(ctx, nil, time.Now(), false)
+			removed, err := d.SweepSeeds(ctx, nil, false)
 			fmt.Fprintf(c.stdout, "removed %d\n", len(removed))
 			return err
 		}),
@@ -76,7 +76,7 @@ func (c *call) seed(ctx context.Context, s config.Settings, d *driver.Driver) er
 		}
 		fmt.Fprintf(c.stdout, "made the seed for %s: %s\n", w.Image, strings.Join(w.Images, " "))
 	}
-	_, err = d.SweepSeeds(ctx, wishes, time.Now(), false)
+	_, err = d.SweepSeeds(ctx, wishes, false)
 	if failed > 0 {
 		err = errors.Join(err, fault.System(fmt.Errorf("%d of %d seeds could not be made; jobs have those of before, if there are", failed, len(wishes)), ""))
 	}
@@ -163,7 +163,7 @@ func (c *call) seedStatus(ctx context.Context, s config.Settings, d *driver.Driv
 
 // gcSeeds removes seeds that the settings do not want.
 func (c *call) gcSeeds(ctx context.Context, d *driver.Driver, s config.Settings, dryRun bool, verb string) (int, error) {
-	removed, err := d.SweepSeeds(ctx, plan.SeedWishes(s), time.Now(), dryRun)
+	removed, err := d.SweepSeeds(ctx, plan.SeedWishes(s), dryRun)
 	for _, seed := range removed {
 		why := "it was never ready"
 		if seed.Ready {

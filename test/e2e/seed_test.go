@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bufio"
 	"encoding/base64"
 	"fmt"
 	"net"
@@ -128,4 +129,37 @@ func volumeText(t *testing.T, volume string) string {
 		t.Fatal(err)
 	}
 	return string(out)
+}
+
+// One that dies in the middle leaves what a gc removes, all of it.
+func TestOfASeedWhoseMakerDiedNothingIsLeft(t *testing.T) {
+	rig.Unchanged(t, world.Engine)
+	// A registry that never answers: the daemon is up, and pulls.
+	l, err := net.Listen("tcp4", net.JoinHostPort(world.Registry.Addr.String(), "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	s := seeds{t, settingsWith(t, fmt.Sprintf("[cache]\nvolume = false\nlayers = \"off\"\nseed_images = [%q]\n", l.Addr().String()+"/base")), t.TempDir()}
+	cmd := exec.CommandContext(t.Context(), world.Binary, "--settings", s.settings, "seed")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || !strings.HasPrefix(line, "pulling ") {
+		t.Fatalf("seed said %q, %v", line, err)
+	}
+	if said := s.command("gc"); said != "nothing to remove\n" {
+		t.Errorf("while it is made, gc says: %s", said)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // it was killed
+	if said := s.command("gc"); !strings.Contains(said, "its owner is dead") || !strings.Contains(said, "removed seed dind-seed-") {
+		t.Errorf("gc says: %s", said)
+	}
 }
