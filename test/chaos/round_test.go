@@ -2,9 +2,12 @@ package chaos
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -39,9 +42,16 @@ func (c *chaos) round(n int, rnd *rand.Rand) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	seeded := func() int { return 0 }
+	if p.JobInfo.Name == keptJob {
+		seeded = c.breakSeed(ctx, settings, time.Duration(rnd.IntN(5000))*time.Millisecond)
+	}
 	s := newStorm(c, m, p, n, rnd)
 	pids := s.rage(ctx)
 	m.Wait()
+	if hits := seeded(); hits > 0 {
+		s.hit[killedSeed] += hits
+	}
 	await(ctx, pids)
 	s.afterwards(ctx)
 	if p.JobInfo.Name == keptJob && !c.works(settings) {
@@ -76,6 +86,43 @@ const (
 	hungRegistry = "hung registry"
 )
 
+// killedSeed is the fault of one who makes a seed beside a job.
+const killedSeed = "SIGKILL to the maker of a seed"
+
+// breakSeed makes a seed beside a job, and kills who makes it after a time. The
+// answer waits for that and tells how often it hit.
+func (c *chaos) breakSeed(ctx context.Context, settings string, after time.Duration) (hits func() int) {
+	cmd := exec.CommandContext(ctx, world.Binary, "--settings", settings, "seed")
+	cmd.Env = append(os.Environ(), "DOCKER_CONFIG="+c.dockerConfig())
+	if err := cmd.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+	died, hit := make(chan error, 1), make(chan int, 1)
+	go func() { died <- cmd.Wait() }()
+	go func() {
+		select {
+		case <-died:
+			hit <- 0 // it was ready, or another fault hit it
+		case <-time.After(after): // the fault's random moment
+			_ = cmd.Process.Kill()
+			<-died
+			hit <- 1
+		}
+	}()
+	return func() int { return <-hit }
+}
+
+// dockerConfig is a directory with the registry's password, as an admin has it.
+func (c *chaos) dockerConfig() string {
+	dir := c.t.TempDir()
+	auth := base64.StdEncoding.EncodeToString([]byte(world.Registry.User + ":" + world.Registry.Password))
+	text := fmt.Sprintf(`{"auths": {%q: {"auth": %q}}}`, world.Registry.Host, auth)
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(text), 0o600); err != nil {
+		c.t.Fatal(err)
+	}
+	return dir
+}
+
 // job is what a round breaks: mostly an ordinary one, now and then one with a
 // full disk or a registry that says nothing.
 func (c *chaos) job(n int) (p local.Payload, settings string) {
@@ -106,13 +153,14 @@ func (c *chaos) job(n int) (p local.Payload, settings string) {
 [cache]
 volume = true
 layers = %q
+seed_images = [%q]
 [pool]
 size = 1
 [mirror]
 enabled = true
 image = %q
 remote = "https://%s"
-`, layers, rig.ImageRegistry, world.Registry.Host))
+`, layers, world.Registry.Host+"/base/busybox", rig.ImageRegistry, world.Registry.Host))
 		p.JobInfo.Name = keptJob
 	case n%8 == 3:
 		p.Image.Name = c.hung + "/hung/image:1"
@@ -161,7 +209,7 @@ func (c *chaos) rest(before rig.Objects, settings string) (diff string) {
 		said := c.command(ctx, settings, "gc", "--verbose")
 		if settings != world.Settings {
 			said += c.command(ctx, settings, "pool", "drain") + c.command(ctx, settings, "gc", "--caches", "--older-than", "0s") +
-				c.command(ctx, settings, "mirror", "remove")
+				c.command(ctx, settings, "mirror", "remove") + c.command(ctx, settings, "seed", "remove")
 		}
 		after, err := rig.Snapshot(ctx, world.Engine)
 		if err == nil && behind("pool", "fill") == 0 {
