@@ -23,8 +23,9 @@ type Booted struct {
 
 // AwaitDaemon waits until a job's inner daemon answers, where prepare has left
 // it booting: it boots while sources are fetched. bound is what the wait may
-// take.
-func (d *Driver) AwaitDaemon(ctx context.Context, job string, bound time.Duration) (Booted, error) {
+// take, twice on the
+// layers of earlier jobs. say receives lines for the job log.
+func (d *Driver) AwaitDaemon(ctx context.Context, job string, bound time.Duration, say func(string)) (Booted, error) {
 	began := time.Now()
 	if err := d.greet(ctx); err != nil {
 		return Booted{}, err
@@ -40,28 +41,36 @@ func (d *Driver) AwaitDaemon(ctx context.Context, job string, bound time.Duratio
 	if err != nil || sidecar.ID == "" {
 		return Booted{}, err // the script tells what it misses
 	}
-	if sidecar.Labels[labelLayers] == string(plan.LayersReused) {
-		return Booted{}, nil // prepare has waited after all
+	wait := func(ctx context.Context) (Ready, error) {
+		ctx, cancel := context.WithTimeoutCause(ctx, bound, errNotReady)
+		defer cancel()
+		return d.awaitBoot(ctx, sandbox, sidecar.ID)
 	}
-	c, err := d.inspect(ctx, sidecar.ID)
+	ready, err := wait(ctx)
+	if sidecar.Labels[labelLayers] == string(plan.LayersReused) {
+		ready, err = d.withoutDamaged(ctx, sandbox, sidecar.ID, err, ready, say, wait)
+	}
+	return Booted{Docker: ready.Docker, Booting: true, Waited: time.Since(began)}, err
+}
+
+// awaitBoot waits until the daemon of a sidecar answers that prepare has started.
+func (d *Driver) awaitBoot(ctx context.Context, sandbox, sidecar string) (Ready, error) {
+	c, err := d.inspect(ctx, sidecar)
 	if err != nil {
-		return Booted{}, d.explain("looking at the sidecar", err)
+		return Ready{}, d.explain("looking at the sidecar", err)
 	}
 	p := &plan.Plan{Sandbox: sandbox, Sidecar: listening(c)}
-	ctx, cancel := context.WithTimeoutCause(ctx, bound, errNotReady)
-	defer cancel()
 	if !c.State.Running {
-		return Booted{}, d.sidecarDied(ctx, c.ID, p, int64(c.State.ExitCode))
+		return Ready{}, d.sidecarDied(ctx, sidecar, p, int64(c.State.ExitCode))
 	}
-	_, certs, err := d.clientFiles(ctx, sandbox, c.ID, p.Sidecar.TLS != nil)
+	_, certs, err := d.clientFiles(ctx, sandbox, sidecar, p.Sidecar.TLS != nil)
 	if err != nil {
-		if c, inspectErr := d.inspect(ctx, c.ID); inspectErr == nil && !c.State.Running {
-			err = d.sidecarDied(ctx, c.ID, p, int64(c.State.ExitCode))
+		if c, inspectErr := d.inspect(ctx, sidecar); inspectErr == nil && !c.State.Running {
+			err = d.sidecarDied(ctx, sidecar, p, int64(c.State.ExitCode))
 		}
-		return Booted{}, err
+		return Ready{}, err
 	}
-	ready, err := d.waitReady(ctx, c.ID, p, certs)
-	return Booted{Docker: ready.Docker, Booting: true, Waited: time.Since(began)}, err
+	return d.waitReady(ctx, sidecar, p, certs)
 }
 
 // listening tells from a sidecar how its daemon listens.

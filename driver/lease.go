@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/volume"
 
@@ -62,9 +63,9 @@ func (prep *preparation) markCache(ctx context.Context) error {
 	return err
 }
 
-// daemon makes the sidecar, with a kept data root if the plan says so, and
-// returns when its daemon answers. One that does not come up on the data of
-// earlier jobs is made again with new ones. start starts it.
+// daemon makes the sidecar, with a kept data root if the plan says so, and starts
+// it by start, which returns when its daemon answers, or boots. One that does not
+// come up on the data of earlier jobs boots again without.
 func (prep *preparation) daemon(ctx context.Context, labels map[string]string, start func(context.Context, string) (Ready, error)) (Ready, error) {
 	var found scopeVolumes
 	if prep.p.Sidecar.Layers {
@@ -83,28 +84,81 @@ func (prep *preparation) daemon(ctx context.Context, labels map[string]string, s
 	if prep.sidecar.Seed != "" {
 		prep.sidecar.SeedVolume = prep.d.newestSeed(ctx, prep.sidecar.Seed)
 	}
-	var damaged *int
-	for {
-		id, root, err := prep.lease(ctx, img, labels, found, damaged)
-		if err != nil {
-			return Ready{}, createFault(prep.sidecar.Container, err)
-		}
-		marked := make(chan struct{})
-		go func() {
-			defer close(marked)
-			prep.d.markUse(ctx, prep.p, found, prep.sidecar.DataVolume)
-		}()
-		prep.reused = root.State == plan.LayersReused
-		ready, err := start(ctx, id)
-		<-marked
-		var broken *brokenBoot
-		if err == nil || !prep.reused || !errors.As(err, &broken) || ctx.Err() != nil {
-			return ready, err
-		}
-		prep.say("the layers of earlier jobs are damaged and thrown away (the docker daemon " + broken.brief + "); going on without")
-		prep.throwAway(ctx, id)
-		damaged = &root.Slot
+	id, root, err := prep.lease(ctx, img, labels, found)
+	if err != nil {
+		return Ready{}, createFault(prep.sidecar.Container, err)
 	}
+	marked := make(chan struct{})
+	go func() {
+		defer close(marked)
+		prep.d.markUse(ctx, prep.p, found, prep.sidecar.DataVolume)
+	}()
+	ready, err := start(ctx, id)
+	<-marked
+	if root.State != plan.LayersReused {
+		return ready, err
+	}
+	ready.Layers = true
+	return prep.d.withoutDamaged(ctx, prep.p.Sandbox, id, err, ready, prep.say, func(ctx context.Context) (Ready, error) {
+		ctx, cancel := context.WithTimeoutCause(ctx, prep.sidecar.ReadyTimeout, errNotReady)
+		defer cancel()
+		return prep.d.waitReady(ctx, id, prep.p, prep.certs)
+	})
+}
+
+// withoutDamaged goes on where a daemon on the data of earlier jobs was ready, or
+// err says why not: after a boot that failed it boots again with an empty data
+// root, and wait waits for that. Should this fail too, the next job has another.
+func (d *Driver) withoutDamaged(ctx context.Context, sandbox, sidecar string, err error, ready Ready, say func(string), wait func(context.Context) (Ready, error)) (Ready, error) {
+	var broken *brokenBoot
+	if err == nil || !errors.As(err, &broken) || ctx.Err() != nil {
+		return ready, err
+	}
+	say("the layers of earlier jobs are damaged and thrown away (the docker daemon " + broken.brief + "); going on without")
+	if err = d.bootEmpty(ctx, sandbox, sidecar); err == nil {
+		ready, err = wait(ctx)
+	}
+	if err != nil && ctx.Err() == nil {
+		d.throwAway(ctx, sidecar)
+	}
+	return ready, err
+}
+
+// bootEmpty starts a sidecar again, with an empty data root.
+func (d *Driver) bootEmpty(ctx context.Context, sandbox, sidecar string) error {
+	ctx, cancel := uncut(ctx)
+	defer cancel()
+	exits, errs := d.wait(ctx, sidecar, container.WaitConditionNotRunning)
+	_ = d.api.ContainerKill(ctx, sidecar, "KILL") // one that has ended is fine
+	select {
+	case <-exits:
+	case err := <-errs:
+		return d.explain("ending the docker daemon of this job", err)
+	}
+	// For what the closing line says; no job fails for it.
+	_, _ = d.api.VolumeCreate(ctx, volume.CreateOptions{Name: objectName(sandbox, plan.RoleMark), Labels: labels(sandbox, plan.RoleMark)})
+	if err := d.putFiles(ctx, sidecar, []file{{path: plan.DamagedFile, mode: 0o644}}); err != nil {
+		return err
+	}
+	return d.explain("starting the sidecar container again", d.api.ContainerStart(ctx, sidecar, container.StartOptions{}))
+}
+
+// throwAway removes a sidecar and its kept data root. What cannot be removed, since
+// another job has got it meanwhile, stays: that job will see for itself.
+func (d *Driver) throwAway(ctx context.Context, sidecar string) {
+	ctx, cancel := uncut(ctx)
+	defer cancel()
+	c, err := d.inspect(ctx, sidecar)
+	if err != nil {
+		return
+	}
+	name := strings.TrimPrefix(c.Name, "/")
+	volume, leased := strings.CutSuffix(name, leaseName(""))
+	if !leased || !dataForm.MatchString(volume) {
+		return
+	}
+	_ = d.removeContainer(ctx, object{ref: sidecar, name: name})
+	_ = d.api.VolumeRemove(ctx, volume, false)
 }
 
 // errNoLayers says that no layers are free that a sandbox could be made ahead for.
@@ -121,12 +175,12 @@ func (d *Driver) anyLayers(ctx context.Context, scope string) (bool, error) {
 // lease creates the sidecar with a kept data root that no other has, or with one
 // of its own, of no state. The engine gives a name once, and the sidecar's is
 // that of its data root: so none has two daemons, whoever else uses the engine.
-func (prep *preparation) lease(ctx context.Context, img image.InspectResponse, labels map[string]string, found scopeVolumes, damaged *int) (id string, root plan.DataRoot, err error) {
+func (prep *preparation) lease(ctx context.Context, img image.InspectResponse, labels map[string]string, found scopeVolumes) (id string, root plan.DataRoot, err error) {
 	p, c := prep.p, &prep.sidecar.Container
 	if prep.sidecar.Layers {
 		ahead := p.Claim.Job == ""
 		slots, others := found.slots(p.Claim.Scope, prep.sidecar.DataKind)
-		for _, root := range plan.DataRoots(slots, others, damaged) {
+		for _, root := range plan.DataRoots(slots, others) {
 			if ahead && root.State != plan.LayersReused {
 				continue
 			}
@@ -145,16 +199,6 @@ func (prep *preparation) lease(ctx context.Context, img image.InspectResponse, l
 	}
 	id, err = prep.d.createWith(ctx, p, *c, objectName(p.Sandbox, plan.RoleSidecar), labels, img)
 	return id, plan.DataRoot{}, err
-}
-
-// throwAway removes a sidecar and its data root. What cannot be removed, since
-// another job has got it meanwhile, stays: that job will see for itself.
-func (prep *preparation) throwAway(ctx context.Context, id string) {
-	ctx, cancel := uncut(ctx)
-	defer cancel()
-	volume := prep.sidecar.DataVolume
-	_ = prep.d.removeContainer(ctx, object{ref: id, name: leaseName(volume)})
-	_ = prep.d.api.VolumeRemove(ctx, volume, false)
 }
 
 // markUse notes that a job has a kept volume now, by a volume that is made anew

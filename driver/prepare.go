@@ -56,8 +56,6 @@ type preparation struct {
 	sidecar plan.Sidecar
 	// anchored is closed when the sandbox's network is there.
 	anchored chan struct{}
-	// reused says that the sidecar has the data root of an earlier job.
-	reused bool
 	// newCache says that the cache of the job's scope was not there.
 	newCache bool
 }
@@ -96,7 +94,7 @@ func (d *Driver) Prepare(ctx context.Context, p *plan.Plan, say func(string)) (R
 		cold = why
 	}
 	ready, err := prep.build(ctx)
-	ready.Cold, ready.Layers = cold, prep.reused
+	ready.Cold = cold
 	ready.Sandbox, ready.Pulls = p.Sandbox, prep.images.pulled()
 	ready.Images = prep.images.named()
 	return ready, err

@@ -22,7 +22,7 @@ func (prep *preparation) startSidecar(ctx context.Context, id string) (Ready, er
 	if err := prep.startWithFiles(ctx, id); err != nil {
 		return Ready{}, err
 	}
-	if !prep.waits() && !prep.reused { // on earlier layers it may have to be made again
+	if !prep.waits() {
 		return Ready{Booting: true}, nil
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, s.ReadyTimeout, errNotReady)

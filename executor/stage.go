@@ -122,7 +122,7 @@ func (s *shared) Write(p []byte) (int, error) {
 // awaitDaemon lets the first script find a daemon that answers, and says how long
 // that took where it was felt.
 func (c *call) awaitDaemon(ctx context.Context, d *driver.Driver, job string, bound time.Duration, log *jobLog) error {
-	booted, err := d.AwaitDaemon(ctx, job, bound)
+	booted, err := d.AwaitDaemon(ctx, job, bound, log.say)
 	c.awaited(booted)
 	if err != nil || !booted.Booting {
 		return err

@@ -26,7 +26,8 @@ const (
 	LayersMore LayersState = "more"
 	// LayersBusy: those there are serve other jobs, and no more are kept.
 	LayersBusy LayersState = "busy"
-	// LayersDamaged: the inner daemon did not come up on those there were.
+	// LayersDamaged: the inner daemon did not come up on those there were. A
+	// volume with the role of a mark says so, besides the label.
 	LayersDamaged LayersState = "damaged"
 )
 
@@ -42,19 +43,17 @@ type DataRoot struct {
 	State LayersState
 }
 
+// DamagedFile in a sidecar says that its daemon did not come up on the data that
+// it has, and is to boot again without.
+const DamagedFile = "/etc/gitlab-dind-executor-damaged"
+
 // DataRoots are those that a job may try to get, in that order: the kept ones,
 // and then those that are still to be made. There are kept ones of the kind by
-// slot, and others of the scope if so. After damage only new ones will do, the
-// slot of the damaged one among them.
-func DataRoots(kept []int, others bool, damaged *int) []DataRoot {
+// slot, and others of the scope if so.
+func DataRoots(kept []int, others bool) []DataRoot {
 	var reuse, fresh []DataRoot
 	for slot := range dataRoots {
 		switch {
-		case damaged != nil && slot == *damaged:
-			fresh = append(fresh, DataRoot{slot, LayersDamaged})
-		case damaged != nil && !slices.Contains(kept, slot):
-			fresh = append(fresh, DataRoot{slot, LayersDamaged})
-		case damaged != nil:
 		case slices.Contains(kept, slot):
 			reuse = append(reuse, DataRoot{slot, LayersReused})
 		case len(kept) > 0:
@@ -100,9 +99,17 @@ func (s Sidecar) dataKind(image DindImage, storage string, command []string) str
 // goes with it, and so do swarm and plugins, and the names of images: a daemon
 // would take what they name without asking the registry for a newer one.
 // engine-id stays: build cache is void without it. What containerd has stays
-// where images are in it, for forgetNames.
+// where images are in it, for forgetNames. Where the data are damaged all goes.
 const clearData = `clear_data_root() (
   cd "$1" || exit 1
+  if [ -e ` + DamagedFile + ` ]; then
+    mkdir -p .gone-too || exit 1
+    for i in * .[!.]*; do
+      [ "$i" = .gone-too ] || { [ ! -e "$i" ] && [ ! -L "$i" ]; } || mv "$i" .gone-too/ || exit 1
+    done
+    for i in /run /var/run "${XDG_RUNTIME_DIR:-/run}"; do rm -f "$i"/docker/containerd/containerd.pid "$i"/docker.pid; done
+    exit 0
+  fi
   g=.gone/${HOSTNAME:-x}
   mkdir -p "$g/layers" || exit 1
   stay=' image buildkit content engine-id .gone .seed '
@@ -194,7 +201,7 @@ const removeCleared = `if [ -n "$names" ]; then
 fi
 root=
 [ "$(id -u)" = 0 ] || root=rootlesskit
-nice -n 19 $root rm -rf "$DATA/.gone" >/dev/null 2>&1 &
+nice -n 19 $root rm -rf "$DATA/.gone" "$DATA/.gone-too" >/dev/null 2>&1 &
 `
 
 // clearing is what comes first in a sidecar with a kept data root; removeCleared

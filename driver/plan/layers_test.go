@@ -9,22 +9,18 @@ import (
 )
 
 func TestDataRootsThatAJobMayTry(t *testing.T) {
-	three := 3
 	for name, c := range map[string]struct {
-		kept    []int
-		others  bool
-		damaged *int
-		want    string
+		kept   []int
+		others bool
+		want   string
 	}{
 		"the first job":                       {want: "0 first 1 first 2 first 3 first 4 first 5 first 6 first 7 first"},
 		"the first of another docker version": {others: true, want: "0 other 1 other 2 other 3 other 4 other 5 other 6 other 7 other"},
 		"kept ones before new ones":           {kept: []int{5, 2}, want: "2 reused 5 reused 0 more 1 more 3 more 4 more 6 more 7 more"},
 		"no more than eight":                  {kept: []int{0, 1, 2, 3, 4, 5, 6, 7}, want: "0 reused 1 reused 2 reused 3 reused 4 reused 5 reused 6 reused 7 reused"},
-		"after damage only new ones":          {kept: []int{0, 3}, damaged: &three, want: "1 damaged 2 damaged 3 damaged 4 damaged 5 damaged 6 damaged 7 damaged"},
-		"after damage to the last":            {kept: []int{0, 1, 2, 3, 4, 5, 6, 7}, damaged: &three, want: "3 damaged"},
 	} {
 		var got []string
-		for _, r := range DataRoots(c.kept, c.others, c.damaged) {
+		for _, r := range DataRoots(c.kept, c.others) {
 			got = append(got, string('0'+rune(r.Slot)), string(r.State))
 		}
 		if s := strings.Join(got, " "); s != c.want {
