@@ -77,7 +77,7 @@ func TestPostgresTakesItsVariables(t *testing.T) {
 func TestAServiceWithoutItsVariablesIsAWarning(t *testing.T) {
 	p := withServices(world.Job(`echo on it goes`), local.Image{Name: rig.ImagePostgres, Alias: "db"})
 	runJob(t, p).succeeded().quietCleanup().says(
-		"warning: service "+rig.ImagePostgres+" (gitlab-dind-executor.test__postgres, gitlab-dind-executor.test-postgres, db) ended with code 1 before it was ready:\n",
+		"warning: service "+rig.ImagePostgres+" (gitlab-dind-executor.test__postgres, gitlab-dind-executor.test-postgres, db) ended with code 1 before it was ready:",
 		"superuser password is not specified", " ready", "\non it goes\n",
 	)
 }
