@@ -17,14 +17,15 @@ import (
 )
 
 const (
-	// turnWait is how long the helper may take to turn to a script. One that does
-	// not is busy with one of a hook that was cut off.
-	turnWait = 300 * time.Millisecond
+	// turnWait is how long the helper may take to turn to a script, twice. One
+	// that does not is busy with one of a hook that was cut off.
+	turnWait = time.Second
 	// maxServed is the largest script that the helper is given on its stdin.
 	maxServed = 1 << 20
 )
 
-// errNotServed says that the helper does not take scripts on its stdin.
+// errNotServed says that the helper does not take scripts on its stdin, or could
+// not take this one: it has not begun.
 var errNotServed = errors.New("the helper takes no script")
 
 // RunHelper runs a script of the helper side in the job's helper, after the

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -70,7 +69,7 @@ func (t *turn) Write(p []byte) (int, error) {
 func (t *turn) finish(code string) {
 	defer close(t.over)
 	if code == "-" {
-		t.err = fault.System(errors.New("the helper cannot take a script"), "is this host's disk full?")
+		t.err = errNotServed
 	} else if t.code, t.err = strconv.Atoi(code); t.err != nil {
 		t.err = fault.System(fmt.Errorf("the exit code of a script in the helper: %w", t.err), "")
 	}
