@@ -120,6 +120,9 @@ func (b *bench) try(ctx context.Context, tr trial, counts bool) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
+	if err := b.quiet(ctx); err != nil {
+		return err
+	}
 	found := map[string][]float64{}
 	if err := tr.measure(ctx, func(key string, v float64) { found[key] = append(found[key], v) }); err != nil {
 		return err

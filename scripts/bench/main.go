@@ -31,8 +31,8 @@ const enough = 10
 
 // options are the flags.
 type options struct {
-	executor, only, file, docs string
-	rounds                     int
+	executor, only, file, docs, with string
+	rounds                           int
 }
 
 func main() {
@@ -42,6 +42,7 @@ func main() {
 	flag.StringVar(&o.only, "only", "", "measure these `KEYS` only, of rows or tables, with commas between")
 	flag.StringVar(&o.file, "o", "bench.json", "write all samples to this `file`")
 	flag.StringVar(&o.docs, "docs", "", "write performance.md's tables and the chart in this `folder`, if all was measured in 10 rounds or more")
+	flag.StringVar(&o.with, "with", "", "take what is not measured now, by whole tables, from this `file` of an earlier run on the same machine")
 	flag.Parse()
 	lab.Program("bench", bound, func(ctx context.Context) error { return start(ctx, o) })
 }
@@ -53,6 +54,12 @@ func start(ctx context.Context, o options) error {
 	executor, err := lab.Executor(o.executor)
 	if err != nil {
 		return err
+	}
+	var before report
+	if o.with != "" {
+		if before, err = readReport(o.with); err != nil {
+			return err
+		}
 	}
 	b, err := newBench(ctx, executor, o.rounds)
 	if err != nil {
@@ -70,11 +77,18 @@ func start(ctx context.Context, o options) error {
 		return err
 	}
 	r := b.report(time.Now())
+	whole := strings.TrimSpace(o.only) == ""
+	if o.with != "" {
+		if r, err = r.with(before); err != nil {
+			return err
+		}
+		whole = true
+	}
 	r.print(os.Stdout)
 	if err := r.write(o.file); err != nil {
 		return err
 	}
-	if o.docs != "" && strings.TrimSpace(o.only) == "" && o.rounds >= enough {
+	if o.docs != "" && whole && r.Rounds >= enough {
 		if err := r.document(o.docs); err != nil {
 			return err
 		}

@@ -128,6 +128,44 @@ func (r report) print(out io.Writer) {
 	fmt.Fprintln(out)
 }
 
+// readReport reads what write has written.
+func readReport(file string) (report, error) {
+	var r report
+	text, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(text, &r)
+	}
+	if err != nil {
+		return r, fault.System(fmt.Errorf("reading an earlier run: %w", err), "name by -with what make bench has written, such as bench.json")
+	}
+	return r, nil
+}
+
+// with puts the report's tables in the place of an earlier run's. Each table is of
+// one run, and so is each floor.
+func (r report) with(before report) (report, error) {
+	if before.Machine != r.Machine {
+		return r, fault.System(fmt.Errorf("the earlier run was on another machine or engine: %+v", before.Machine), "measure all tables again")
+	}
+	all := r
+	all.Rounds, all.Tables = min(r.Rounds, before.Rounds), nil
+	rows := map[string]row{}
+	for _, s := range before.Tables {
+		if i := slices.IndexFunc(r.Tables, func(now section) bool { return now.Key == s.Key }); i >= 0 {
+			if len(r.Tables[i].Rows) != len(s.Rows) {
+				return r, fault.System(fmt.Errorf("not all rows of table %q were measured", s.Key), "name the table by -only, not its rows")
+			}
+			s = r.Tables[i]
+		}
+		all.Tables = append(all.Tables, s)
+		for _, row := range s.Rows {
+			rows[row.Key] = row
+		}
+	}
+	all.Floors = judge(rows)
+	return all, nil
+}
+
 func (r report) write(file string) error {
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {

@@ -201,3 +201,25 @@ func TestTheClockStopsAtTheLineAlone(t *testing.T) {
 		t.Errorf("took %v, error is %v", took, err)
 	}
 }
+
+func TestTablesOfAnEarlierRunStandBesideThoseOfThis(t *testing.T) {
+	before, now := measured(nil), measured(nil)
+	other := section{Key: "other", Title: "Another", Rows: []row{{Key: "X", Median: 1}}}
+	before.Tables, before.Rounds = append(before.Tables, other), 12
+	now.Tables[0].Rows[0].Median, now.Rounds = 4711, 10
+	all, err := now.with(before)
+	if err != nil || len(all.Tables) != 2 || all.Tables[0].Rows[0].Median != 4711 || all.Tables[1].Key != "other" || all.Rounds != 10 {
+		t.Errorf("%+v (%v)", all.Tables, err)
+	}
+	if len(all.Floors) != len(floors) {
+		t.Errorf("%d floors are judged", len(all.Floors))
+	}
+	now.Tables[0].Rows = now.Tables[0].Rows[1:]
+	if _, err := now.with(before); err == nil {
+		t.Error("a part of a table stands for all of it")
+	}
+	before.Machine.Engine = "another"
+	if _, err := now.with(before); err == nil {
+		t.Error("another machine's tables are taken")
+	}
+}

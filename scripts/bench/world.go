@@ -161,16 +161,27 @@ func (b *bench) fill(ctx context.Context, settings string) error {
 	return b.command(ctx, settings, "pool", "fill")
 }
 
+// quiet waits until what the job before has left to be removed behind it is gone:
+// it would run on the next one's time.
+func (b *bench) quiet(ctx context.Context) error {
+	return b.await(ctx, "a job's sandbox is still being removed", b.lab.Binary+"\x00remove\x00")
+}
+
 // rest waits until no process that a job has left behind fills the pool.
 func (b *bench) rest(ctx context.Context, settings string) error {
+	return b.await(ctx, "the pool is still being filled", "--from-stdin\x00--settings\x00"+settings+"\x00")
+}
+
+// await waits until no process has this in its command line.
+func (b *bench) await(ctx context.Context, otherwise, line string) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		busy := false
 		all, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 		for _, file := range all {
-			line, err := os.ReadFile(file)
-			busy = busy || err == nil && strings.Contains(string(line), "--from-stdin\x00--settings\x00"+settings+"\x00")
+			text, err := os.ReadFile(file)
+			busy = busy || err == nil && strings.Contains(string(text), line)
 		}
 		if !busy {
 			return nil
@@ -178,7 +189,7 @@ func (b *bench) rest(ctx context.Context, settings string) error {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("the pool is still being filled: %w", ctx.Err())
+			return fmt.Errorf("%s: %w", otherwise, ctx.Err())
 		}
 	}
 }
