@@ -18,7 +18,7 @@ import (
 )
 
 // shop is a project whose image costs something to build, as a person's does:
-// packages installed from a local archive and checked, compiled, then the
+// packages installed from a local archive and checked, compiled and tested, then the
 // project's own sources compiled, bundled, compressed and tested.
 type shop struct {
 	*rig.GitProject
@@ -40,6 +40,7 @@ COPY packages.tar.gz SUMS ./
 RUN tar -xzf packages.tar.gz && rm packages.tar.gz && sha256sum -c SUMS >/dev/null
 COPY compile.sh ./
 RUN mkdir out && for f in packages/*.txt; do ./compile.sh "$f" out; done
+RUN for f in out/*.o; do gzip -9c "$f" | zcat | cmp - "$f" || exit 1; done
 RUN cat out/*.o | gzip -9 >vendor.gz
 COPY src src
 RUN mkdir app && for f in src/*.txt; do ./compile.sh "$f" app; done
