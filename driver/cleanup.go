@@ -6,7 +6,6 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -17,8 +16,8 @@ var (
 	// engineGap is the time between two attempts to reach it.
 	engineGap = 500 * time.Millisecond
 	// restPatience is how long a job waits for the rest of a removal once its
-	// sandboxes are orphans.
-	restPatience = 10 * time.Millisecond
+	// sandboxes have lost their networks.
+	restPatience = time.Second
 )
 
 // Cleanup removes every sandbox of a job. It is idempotent: what is not there
@@ -26,27 +25,17 @@ var (
 func (d *Driver) Cleanup(ctx context.Context, job string) error {
 	ids, err := d.ofJob(ctx, job)
 	if err == nil {
-		_, err = d.removeAll(ctx, slices.Sorted(maps.Keys(ids)), time.Hour) // ctx ends before
+		_, err = d.cleanup(ctx, slices.Sorted(maps.Keys(ids)), time.Hour) // ctx ends before
 	}
-	return err
-}
-
-// RemoveRest removes what a cleanup has left of sandboxes.
-func (d *Driver) RemoveRest(ctx context.Context, sandboxes []string) error {
-	if err := d.greet(ctx); err != nil {
-		return err
-	}
-	_, err := d.removeAll(ctx, sandboxes, time.Hour)
 	return err
 }
 
 // CleanupPatiently is Cleanup for the hook, after which nobody comes: it waits
 // for an engine that restarts, but no longer, since the job's status waits too.
-// Nor does it wait until the network and gigabytes are removed: rest are the
-// sandboxes of which something is left, all of it dead. They are orphans, which
-// any sweep removes; the caller sees to it that RemoveRest does so at once. What
-// Keep has kept stays.
-func (d *Driver) CleanupPatiently(ctx context.Context, job string) (rest []string, err error) {
+// Nor does it wait until gigabytes are removed: rest says that objects are left
+// whose network is gone. Those are orphans, which any sweep removes; the caller
+// sees to it that one comes at once. What Keep has kept stays.
+func (d *Driver) CleanupPatiently(ctx context.Context, job string) (rest bool, err error) {
 	end := time.Now().Add(engineAbsence)
 	var absent error
 	for {
@@ -58,13 +47,10 @@ func (d *Driver) CleanupPatiently(ctx context.Context, job string) (rest []strin
 			}
 		}
 		if err == nil {
-			var left bool
-			if left, err = d.removeAll(ctx, ids, restPatience); left {
-				rest = ids
-			}
+			rest, err = d.cleanup(ctx, ids, restPatience)
 		}
 		if absent != nil && errors.Is(err, context.DeadlineExceeded) {
-			return nil, absent // which says more than that the time is over
+			return false, absent // which says more than that the time is over
 		}
 		if err != nil {
 			absent = err
@@ -75,10 +61,11 @@ func (d *Driver) CleanupPatiently(ctx context.Context, job string) (rest []strin
 	}
 }
 
-// removeAll removes sandboxes side by side, and gives up patience after the last
-// of them is an orphan. Of the requests that are cut off then, the engine carries
-// out the one that it works at and forgets those that wait behind it.
-func (d *Driver) removeAll(ctx context.Context, ids []string, patience time.Duration) (rest bool, err error) {
+// cleanup removes sandboxes side by side, and gives up patience after
+// the last of them has lost its network. Of the requests that are cut off then,
+// the engine carries out the one that it works at and forgets those that wait
+// behind it.
+func (d *Driver) cleanup(ctx context.Context, ids []string, patience time.Duration) (rest bool, err error) {
 	ctx, end := span(ctx, "remove the job's sandboxes")
 	defer end()
 	ctx, cancel := context.WithCancel(ctx)
@@ -86,8 +73,13 @@ func (d *Driver) removeAll(ctx context.Context, ids []string, patience time.Dura
 	orphans, ends := make(chan struct{}, len(ids)), make(chan error, len(ids))
 	for _, id := range ids {
 		go func() {
-			var once sync.Once
-			ends <- d.removeSandbox(ctx, id, func() { once.Do(func() { orphans <- struct{}{} }) })
+			first := true
+			ends <- d.removeSandbox(ctx, id, func() {
+				if first {
+					orphans <- struct{}{}
+				}
+				first = false
+			})
 		}()
 	}
 	var errs []error

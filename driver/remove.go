@@ -22,8 +22,7 @@ var removeFirstGap = 50 * time.Millisecond
 
 // removeSandbox removes all that carries a sandbox's label and looks again
 // until nothing does: a request whose client died may still be carried out
-// after the first look. orphaned is called, maybe twice and at once, when the rest
-// is an orphan.
+// after the first look. orphaned is called once the network is gone.
 func (d *Driver) removeSandbox(ctx context.Context, id string, orphaned func()) error {
 	gap := removeFirstGap
 	var last error
@@ -55,13 +54,11 @@ func (d *Driver) removeSandbox(ctx context.Context, id string, orphaned func()) 
 		"gitlab-dind-executor gc removes what is left")
 }
 
-// remove removes what was listed. First everything in it is ended. Then go the
-// containers, beside the network: once one of both is gone the sandbox is an
-// orphan, which any sweep removes, and with it what a request under way still
-// creates: without a network by rule, without a job container since the owner of
-// the network is the hook that prepared, which has ended. The job container goes
-// after the others, or a used sandbox would look warm; volumes, which can take
-// long, go last.
+// remove removes what was listed. First everything in it is ended, then goes
+// the network, and with it the sandbox: from here on what is left is an orphan,
+// which any sweep removes, and so is what a request under way still creates.
+// The job container goes after the network, or a used sandbox would look warm;
+// volumes, which can take long, go last.
 func (d *Driver) remove(ctx context.Context, s *sandboxObjects, orphaned func()) error {
 	var claims, others []object
 	for _, c := range s.containers {
@@ -73,22 +70,13 @@ func (d *Driver) remove(ctx context.Context, s *sandboxObjects, orphaned func())
 	}
 	_ = each(ctx, s.containers, d.endContainer) // the removals tell of faults
 	var g group.Group
-	g.Go(func() error {
-		if err := each(ctx, others, d.removeContainer); err != nil {
-			return err
-		}
-		if err := each(ctx, claims, d.removeContainer); err != nil {
-			return err
-		}
-		orphaned()
-		return nil
-	})
+	g.Go(func() error { return each(ctx, others, d.removeContainer) })
 	g.Go(func() error {
 		if err := each(ctx, s.networks, d.removeNetwork); err != nil {
 			return err
 		}
 		orphaned()
-		return nil
+		return each(ctx, claims, d.removeContainer)
 	})
 	// A volume can be removed only when none of its containers is left.
 	if err := g.Wait(); err != nil {

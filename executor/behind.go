@@ -20,6 +20,16 @@ import (
 	"gitlab-dind-executor/group"
 )
 
+// finishBehind starts a sweep that outlives this hook, for what the job's end
+// need not wait for. Should it die, too, what it has not removed is found by any
+// later sweep. With caches it looks after what is kept for projects, too.
+func (c *call) finishBehind(caches bool) error {
+	if caches {
+		return c.behind(nil, "gc", "--caches")
+	}
+	return c.behind(nil, "gc")
+}
+
 // behind starts this program again so that it outlives this hook. It is in a
 // session of its own and holds none of the hook's files, since the Runner waits
 // for whoever holds its pipes. input is its stdin, in memory only.
@@ -54,19 +64,6 @@ func (c *call) behind(input []byte, args ...string) error {
 		return err
 	}
 	return process.Process.Release()
-}
-
-// removeCommand removes what a job's cleanup has left of its sandboxes: a job's
-// end need not wait for that. Should it die, too, any later sweep finds the rest.
-func (c *call) removeCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "remove SANDBOX...", Hidden: true, Args: cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.onEngine(within(gcBound), func(ctx context.Context, _ config.Settings, d *driver.Driver) error {
-				return d.RemoveRest(ctx, args)
-			})(cmd, args)
-		},
-	}
 }
 
 // settleCommand does for a job what can be done while its sources are fetched:

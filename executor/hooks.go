@@ -251,11 +251,8 @@ func (c *call) cleanupHook(ctx context.Context, _ []string) error {
 	if err == nil {
 		c.fillAfter(ctx, next)
 	}
-	if err == nil && len(rest) > 0 {
-		err = c.behind(nil, append([]string{"remove"}, rest...)...)
-	}
-	if err == nil && cachesDue(settings, c.env, time.Now()) {
-		err = c.behind(nil, "gc", "--caches")
+	if caches := err == nil && cachesDue(settings, c.env, time.Now()); rest || caches {
+		return c.finishBehind(caches)
 	}
 	return err
 }

@@ -183,10 +183,8 @@ func (s *storm) afterwards(ctx context.Context) {
 // moment for it; 0 if there is none.
 func sweepBehind(ctx context.Context) (pid int) {
 	for end := time.Now().Add(time.Second); time.Now().Before(end) && ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
-		for _, command := range []string{"remove", "gc"} {
-			if pid := behind(command); pid != 0 {
-				return pid
-			}
+		if pid := behind("gc"); pid != 0 {
+			return pid
 		}
 	}
 	return 0
