@@ -118,11 +118,14 @@ func (w *serviceWait) wait(ctx context.Context) error {
 	polling, stop := context.WithCancel(ctx)
 	defer stop()
 	ready := make(chan struct{})
+	ip := sandboxIP(c, w.sandbox)
 	switch {
+	case c.State != nil && !c.State.Running:
+		// It has ended, which is about to be told: there is nothing to look at.
 	case len(check.Test) > 0:
 		go w.pollHealth(polling, check.Test, ready)
-	case len(check.Ports) > 0:
-		go w.pollPorts(polling, sandboxIP(c, w.sandbox), check.Ports, ready)
+	case len(check.Ports) > 0 && ip != "":
+		go w.pollPorts(polling, ip, check.Ports, ready)
 	default:
 		go func() {
 			select {

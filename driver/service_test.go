@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +47,27 @@ func TestWhatBecomesOfAServiceThatEnds(t *testing.T) {
 				t.Errorf("said %q, want %q", all, c.said)
 			}
 		})
+	}
+}
+
+// The engine takes the address from a container that ends, and says so before it
+// says that the container has ended.
+func TestAServiceThatEndsBeforeItsPortsAreTriedIsNotReady(t *testing.T) {
+	p := testPlan(t)
+	p.ServicesReady = plan.ServicesReady{Timeout: time.Minute, Required: true}
+	e, d := fakeHost(t, p)
+	e.AddContainer("a-service", nil, false)
+	e.OnStart = func(s *fakeengine.Container) {
+		s.Config = map[string]any{"ExposedPorts": map[string]any{"5432/tcp": struct{}{}}}
+		s.Exit(1)
+	}
+	e.Always("POST /containers/{id}/wait", func(e *fakeengine.Engine, w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+		_ = http.NewResponseController(w).Flush()
+		fakeengine.Slowly(100*time.Millisecond)(e, w, r, next)
+	})
+	svc := &services{d: d, p: p, say: quiet, answered: make(chan struct{})}
+	if err := svc.start(p.Services[0])(t.Context(), "a-service"); err == nil || !fault.IsOfJob(err) {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -65,7 +65,7 @@ func (w *serviceWait) pollPorts(ctx context.Context, ip string, ports []int, rea
 // dialPorts dials until a port answers. It gives up, with false, when ctx ends
 // or when nothing ever even refuses, as for a Runner in a container.
 func (w *serviceWait) dialPorts(ctx context.Context, ip string, ports []int) bool {
-	if ip == "" || !w.d.local() {
+	if !w.d.local() {
 		return false
 	}
 	start, reached := time.Now(), false
@@ -104,9 +104,6 @@ const noDialer = 42
 // dialFromHelper lets the helper dial, which is in the same network. Where it
 // has no program to do so, nothing can be known, and nobody waits.
 func (w *serviceWait) dialFromHelper(ctx context.Context, ip string, ports []int) bool {
-	if ip == "" {
-		return true
-	}
 	command := []string{"sh", "-c", dialScript, ip}
 	for _, port := range ports {
 		command = append(command, fmt.Sprint(port))

@@ -100,7 +100,7 @@ func (e *Engine) inspectContainer(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusOK, map[string]any{
 			"Id": c.ID, "Name": "/" + c.Name, "Image": c.Image,
 			"State":           map[string]any{"Running": c.running, "Status": state(c), "ExitCode": c.code},
-			"Config":          map[string]any{"Image": c.Image, "Labels": c.Labels},
+			"Config":          map[string]any{"Image": c.Image, "Labels": c.Labels, "ExposedPorts": c.Config["ExposedPorts"]},
 			"NetworkSettings": map[string]any{"Networks": networks, "Ports": c.Host["PortBindings"]},
 		})
 	})
