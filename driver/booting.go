@@ -23,8 +23,7 @@ type Booted struct {
 
 // AwaitDaemon waits until a job's inner daemon answers, where prepare has left
 // it booting: it boots while sources are fetched. bound is what the wait may
-// take, twice on the
-// layers of earlier jobs. say receives lines for the job log.
+// take, twice on the layers of earlier jobs. say receives lines for the job log.
 func (d *Driver) AwaitDaemon(ctx context.Context, job string, bound time.Duration, say func(string)) (Booted, error) {
 	began := time.Now()
 	if err := d.greet(ctx); err != nil {

@@ -130,7 +130,7 @@ func (d *Driver) clientFiles(ctx context.Context, sandbox, sidecar string, tls b
 			return files, certs, nil
 		}
 		if c, inspectErr := d.inspect(ctx, sidecar); inspectErr != nil || !c.State.Running {
-			return nil, nil, fault.System(errors.Join(err, inspectErr), "the docker daemon of this job has ended, or lost its certificates")
+			return nil, nil, fault.System(fmt.Errorf("the docker daemon of this job has ended, or lost its certificates: %w", errors.Join(err, inspectErr)), "run the job again")
 		}
 		select {
 		case <-tick.C:

@@ -12,7 +12,7 @@ import (
 func (prep *preparation) fit(ctx context.Context, img image.InspectResponse) error {
 	dind := plan.DindImage{ID: img.ID}
 	if c := img.Config; c != nil {
-		dind = plan.DindImage{ID: img.ID, Docker: plan.ImageVersion(c.Env), Entrypoint: c.Entrypoint, Command: c.Cmd, Volumes: imageVolumes(img)}
+		dind = plan.DindImage{ID: img.ID, Docker: plan.ImageVersion(c.Env), Entrypoint: c.Entrypoint, Command: c.Cmd, User: c.User, Volumes: imageVolumes(img)}
 	}
 	var host plan.EngineHost
 	if prep.p.Sidecar.AsksHost(dind) {

@@ -82,7 +82,12 @@ func (d *Driver) serve(ctx context.Context, helper string, script []byte, out io
 	case <-turn.over:
 		return turn.code, turn.err
 	case err := <-ended:
-		return 0, d.helperEnded(ctx, helper, err)
+		select {
+		case <-turn.over: // at the same moment
+			return turn.code, turn.err
+		default:
+			return 0, d.helperEnded(ctx, helper, err)
+		}
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}

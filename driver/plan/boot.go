@@ -28,7 +28,8 @@ address = "/run/docker/containerd/containerd.sock"
 // finds no socket at its first look and sleeps a whole second before the second:
 // most of what an inner daemon's boot takes. containerd boots beside the
 // entrypoint's own work: what that finds as dockerd waits for the socket (at most
-// 3 s) and then becomes dockerd. Where anything is missing, that goes its own way.
+// 3 s) and then becomes dockerd, with what the entrypoint has made of PATH: that
+// may be where dockerd is to find iptables. Where anything is missing, that goes its own way.
 // Meanwhile askMirror runs. On a kept data root the names of images are forgotten
 // between the two daemons.
 func bootFast(kept bool) string {
@@ -48,7 +49,6 @@ if [ -n "$d" ] && command -v containerd >/dev/null && [ -f $c ]; then
 ` + forget + `  if [ -n "$p" ]; then
     cat >/run/gitlab-dind-executor/dockerd <<END
 #!/bin/sh
-export PATH='$PATH'
 if $await_containerd; then exec $d --containerd=$s "\$@"; fi
 kill $p 2>/dev/null
 exec $d "\$@"

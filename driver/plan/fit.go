@@ -14,8 +14,9 @@ type DindImage struct {
 	// ID is the engine's, sha256:…
 	ID     string
 	Docker Version
-	// Entrypoint and Command are the image's own.
+	// Entrypoint, Command and User are the image's own.
 	Entrypoint, Command []string
+	User                string
 	// Volumes are the cleaned paths of its VOLUMEs.
 	Volumes []string
 }
@@ -44,6 +45,12 @@ func (s Sidecar) AsksHost(image DindImage) bool {
 // bootsFast tells it of a sidecar that fits its image.
 func (s Sidecar) bootsFast() bool {
 	return slices.ContainsFunc(s.Entrypoint, func(arg string) bool { return strings.HasSuffix(arg, bootLast) })
+}
+
+// isRoot tells it of an image's USER, which may name a group, too.
+func isRoot(user string) bool {
+	name, _, _ := strings.Cut(user, ":")
+	return name == "" || name == "root" || name == "0"
 }
 
 func beforeCgroupV2(v Version) bool { return v.Known() && v.Before(20, 10) }
@@ -99,6 +106,9 @@ func (s Sidecar) Fit(image DindImage, host EngineHost) (Sidecar, []string, error
 		s.DataKind = s.dataKind(image, env, flags)
 	}
 	s.Seed = s.seedKind(image, env, flags)
+	if s.User == "" && !isRoot(image.User) {
+		s.FastBoot = false // as another user it could start and write nothing
+	}
 	s.Entrypoint, s.Command = s.Boot(image.Entrypoint, image.Command)
 	s.Stdin = s.bootsFast() && s.takesFiles()
 	if slices.ContainsFunc(flags, func(arg string) bool {

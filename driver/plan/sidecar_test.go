@@ -1,6 +1,11 @@
 package plan
 
 import (
+	"context"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -272,5 +277,58 @@ func TestImageOfTheHelper(t *testing.T) {
 				t.Errorf("got %s, want %s", p.Helper.Image.Name, c.want)
 			}
 		})
+	}
+}
+
+// What the entrypoint puts before PATH is where dockerd is to find iptables.
+func TestFastBootKeepsTheEntrypointsPath(t *testing.T) {
+	dir := t.TempDir()
+	for name, script := range map[string]string{
+		"containerd": `echo >"$DIR/booting"; exec sleep 20`,
+		"dockerd":    `echo "$PATH $*"; kill "$(cat "$DIR/pid")"`,
+		"entrypoint": `export PATH="/legacy:$PATH"; exec dockerd --host=h "$@"`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	config := filepath.Join(dir, "containerd.toml")
+	if err := os.WriteFile(config, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	script := strings.NewReplacer("/run/", dir+"/run/", ContainerdConfig, config, "/etc/resolv.conf", filepath.Join(dir, "resolv.conf"),
+		"p=$!\n", "p=$!; echo $p >"+dir+"/pid\n").Replace(bootFast(false))
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	go func() { // the socket that the fake containerd does not make
+		for ctx.Err() == nil {
+			if _, err := os.Stat(filepath.Join(dir, "booting")); err == nil {
+				l, err := net.Listen("unix", dir+"/run/docker/containerd/containerd.sock")
+				if err == nil {
+					<-ctx.Done()
+					l.Close()
+				}
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	cmd := exec.CommandContext(ctx, "sh", "-c", script, filepath.Join(dir, "entrypoint"), "--debug")
+	cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "DIR=" + dir}
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := " --containerd=" + dir + "/run/docker/containerd/containerd.sock --host=h --debug\n"; !strings.HasPrefix(string(out), "/legacy:") || !strings.HasSuffix(string(out), want) {
+		t.Errorf("dockerd has %q", out)
+	}
+}
+
+func TestAnImageOfAnotherUserBootsItsOwnWay(t *testing.T) {
+	for user, fast := range map[string]bool{"": true, "root": true, "0:0": true, "rootless": false, "1000": false} {
+		sc, _, err := Sidecar{FastBoot: true}.Fit(DindImage{Entrypoint: []string{"dockerd-entrypoint.sh"}, User: user}, EngineHost{})
+		if err != nil || sc.Stdin != fast || sc.bootsFast() != fast {
+			t.Errorf("user %q: files on stdin %t, boots fast %t (%v)", user, sc.Stdin, sc.bootsFast(), err)
+		}
 	}
 }
