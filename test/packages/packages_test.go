@@ -145,8 +145,15 @@ func TestInstallAndUninstall(t *testing.T) {
 		}
 		return string(out)
 	}
+	own := filepath.Join(root, "etc/gitlab-runner")
+	if err := os.MkdirAll(own, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	run()
-	settings := filepath.Join(root, "etc/gitlab-runner/dind.toml")
+	if info, err := os.Stat(own); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("the folder that was there: %v, %v", info, err)
+	}
+	settings := filepath.Join(own, "dind.toml")
 	if err := os.WriteFile(settings, []byte("# mine\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
