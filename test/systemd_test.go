@@ -43,6 +43,12 @@ func TestSystemdUnits(t *testing.T) {
 		if !strings.Contains(string(b), part) {
 			t.Errorf("%s lacks %q", name, part)
 		}
+		if strings.HasSuffix(name, ".service") && !strings.Contains(string(b), "\nCapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE") {
+			t.Errorf("%s cannot write to a log of the Runner's user", name)
+		}
+		if asksRegistries := strings.Contains(name, "prepull.service") || strings.Contains(name, "seed.service"); asksRegistries && !strings.Contains(string(b), "\nUser=root\n") {
+			t.Errorf("%s has not the credentials that jobs have", name)
+		}
 		unit := filepath.Join(dir, name)
 		if err := os.WriteFile(unit, []byte(strings.ReplaceAll(string(b), "/usr/local/bin/gitlab-dind-executor", program)), 0o600); err != nil {
 			t.Fatal(err)
