@@ -2,10 +2,13 @@ package driver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
@@ -27,10 +30,11 @@ func (d *Driver) Logs(ctx context.Context, sandbox string, p Part, follow bool, 
 		return d.explain("reading the container's log", err)
 	}
 	defer stream.Close()
-	if _, err := stdcopy.StdCopy(stdout, stderr, stream); err != nil && ctx.Err() == nil {
-		return d.explain("reading the container's log", err)
+	_, err = stdcopy.StdCopy(stdout, stderr, &frames{r: stream})
+	if errors.Is(ctx.Err(), context.Canceled) || errors.Is(err, syscall.EPIPE) {
+		return nil // whoever reads it has had enough
 	}
-	return nil
+	return d.explain("reading the container's log", err)
 }
 
 // Size is that of a terminal, in characters.
@@ -45,6 +49,11 @@ type Terminal struct {
 	Sizes <-chan Size
 }
 
+// shellBound is what it may take to open a shell, or to ask for its code: a
+// terminal that is handed over does not pass Ctrl-C on meanwhile. A variable for
+// tests alone.
+var shellBound = 30 * time.Second
+
 // insideShell is in the project's directory if there is one.
 const insideShell = `cd "${CI_PROJECT_DIR:-.}" 2>/dev/null; ` + plan.DetectShell
 
@@ -52,7 +61,9 @@ const insideShell = `cd "${CI_PROJECT_DIR:-.}" 2>/dev/null; ` + plan.DetectShell
 // job container of a sandbox that is kept has ended with its job: it is started
 // again, and waits for a script that does not come.
 func (d *Driver) Shell(ctx context.Context, n Named, p Part, t Terminal) (int, error) {
-	c, err := d.part(ctx, n.Sandbox, p)
+	opening, cancel := context.WithTimeout(ctx, shellBound)
+	defer cancel()
+	c, err := d.part(opening, n.Sandbox, p)
 	if err != nil {
 		return 0, err
 	}
@@ -60,19 +71,19 @@ func (d *Driver) Shell(ctx context.Context, n Named, p Part, t Terminal) (int, e
 		if !n.Held || p.Role != plan.RoleJob {
 			return 0, fault.System(fmt.Errorf("the %s container of sandbox %s does not run", p.Role, n.Sandbox), notRunning(p.Role, n.Held))
 		}
-		if err := d.api.ContainerStart(ctx, c.ID, container.StartOptions{}); err != nil {
+		if err := d.api.ContainerStart(opening, c.ID, container.StartOptions{}); err != nil {
 			return 0, startFault(c.Config.Image, d.explain("starting the job container again", err))
 		}
 	}
 	tty := t.Sizes != nil
-	e, err := d.api.ContainerExecCreate(ctx, c.ID, container.ExecOptions{
+	e, err := d.api.ContainerExecCreate(opening, c.ID, container.ExecOptions{
 		Cmd: []string{"sh", "-c", insideShell}, Tty: tty, AttachStdin: true, AttachStdout: true, AttachStderr: true,
 		Env: shellEnv(tty, c.Config.Env),
 	})
 	if err != nil {
 		return 0, d.explain("starting a shell", err)
 	}
-	conn, err := hijack(ctx, func() (types.HijackedResponse, error) {
+	conn, err := hijack(opening, func() (types.HijackedResponse, error) {
 		return d.api.ContainerExecAttach(ctx, e.ID, container.ExecAttachOptions{Tty: tty})
 	})
 	if err != nil {
@@ -100,7 +111,9 @@ func (d *Driver) Shell(ctx context.Context, n Named, p Part, t Terminal) (int, e
 	if err != nil {
 		return 0, d.explain("reading the shell's output", err)
 	}
-	return d.execCode(ctx, e.ID)
+	ending, cancel := context.WithTimeout(ctx, shellBound)
+	defer cancel()
+	return d.execCode(ending, e.ID)
 }
 
 // resize tells a shell of its terminal's sizes.

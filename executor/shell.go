@@ -121,11 +121,6 @@ func (c *call) logsCommand() *cobra.Command {
 			if lines, err := strconv.Atoi(tail); tail != "all" && (err != nil || lines < 0) {
 				return fault.System(fmt.Errorf("--tail %q is no number of lines", tail), `use a number, or "all"`)
 			}
-			if !follow {
-				bounded, cancel := context.WithTimeout(ctx, statusBound)
-				defer cancel()
-				ctx = bounded
-			}
 			return d.Logs(ctx, n.Sandbox, p, follow, tail, c.stdout, c.stderr)
 		})
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the container ends, or Ctrl-C")
