@@ -53,7 +53,7 @@ func Copy(ctx context.Context, seed, to string) (err error) {
 		if err := e.sum(sum); err != nil {
 			return err
 		}
-		return c.copy(e, g.Go)
+		return c.copy(gctx, e, g.Go)
 	})
 	if err := errors.Join(g.Wait(), err); err != nil {
 		return err
@@ -84,15 +84,15 @@ type copier struct {
 	to string
 	// links are files with several names, by the first that was met.
 	links map[inode]string
-	// later are further names and, the last first, the directories, whose times
-	// change with what is put into them.
+	// names are further names. They and, the last first, what directories look
+	// like come last: times change with what is put into them.
 	names, dirs []entry
 }
 
 func (c *copier) at(path string) string { return filepath.Join(c.to, path) }
 
 // copy makes an entry, or lets behind do so.
-func (c *copier) copy(e entry, behind func(func() error)) error {
+func (c *copier) copy(ctx context.Context, e entry, behind func(func() error)) error {
 	to := c.at(e.path)
 	mode := e.info.Mode()
 	switch {
@@ -109,7 +109,7 @@ func (c *copier) copy(e entry, behind func(func() error)) error {
 	}
 	switch {
 	case mode.IsRegular():
-		behind(func() error { return errors.Join(copyContent(e.from(), to, e.info.Size()), dress(e, to)) })
+		behind(func() error { return errors.Join(copyContent(ctx, e.from(), to, e.info.Size()), dress(e, to)) })
 		return nil
 	case mode&fs.ModeSymlink != 0:
 		if err := os.Symlink(e.link, to); err != nil {
@@ -138,8 +138,11 @@ func (c *copier) finish() error {
 	return nil
 }
 
+// piece is how much is copied between two looks at the context, in bytes.
+const piece = 64 << 20
+
 // copyContent copies a file's bytes, or lets the file system share them.
-func copyContent(from, to string, size int64) error {
+func copyContent(ctx context.Context, from, to string, size int64) error {
 	src, err := os.OpenFile(from, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return err
@@ -149,7 +152,17 @@ func copyContent(from, to string, size int64) error {
 	if err != nil {
 		return err
 	}
-	n, err := io.Copy(dst, src) // by copy_file_range
+	var n int64
+	for err == nil {
+		if err = context.Cause(ctx); err == nil {
+			var some int64
+			some, err = io.CopyN(dst, src, piece) // by copy_file_range
+			n += some
+		}
+	}
+	if err == io.EOF {
+		err = nil
+	}
 	if err == nil && n != size {
 		err = ErrDamaged
 	}

@@ -141,6 +141,14 @@ func TestACopyThatTakesTooLongLeavesNothing(t *testing.T) {
 	if left := files(t, to); left != "" {
 		t.Errorf("left is\n%s", left)
 	}
+	// One large file is given up, too.
+	from := filepath.Join(t.TempDir(), "large")
+	if err := os.WriteFile(from, []byte("text"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := copyContent(ctx, from, filepath.Join(to, "large"), 4); !errors.Is(err, late) {
+		t.Errorf("within a file, the error is %v", err)
+	}
 }
 
 // What a killed copy has left is not in the way of the next.
