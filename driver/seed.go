@@ -28,9 +28,9 @@ type SeedImage struct {
 	Ref  plan.ImageRef
 }
 
-// MakeSeed makes a seed of the wish's images, and removes those that it takes the
-// place of. A daemon of its own fetches them; then another must start on a copy,
-// as in a job, and know them all: only with that done jobs get the seed. p is the
+// MakeSeed makes a seed of the wish's images; SweepSeeds removes those that it
+// takes the place of. A daemon of its own fetches them; then another must start on
+// a copy, as in a job, and know them all: only with that done jobs get the seed. p is the
 // wish's plan, in a sandbox that has no name yet, and program what copies in
 // sidecars. say receives lines about what goes on.
 func (d *Driver) MakeSeed(ctx context.Context, w plan.SeedWish, p *plan.Plan, images []SeedImage, program []byte, say func(string)) (err error) {
@@ -50,10 +50,15 @@ func (d *Driver) MakeSeed(ctx context.Context, w plan.SeedWish, p *plan.Plan, im
 	m := &seedMaker{d: d, p: p.In(NewSandboxID()), wish: w, images: images, program: program}
 	m.prep = d.preparation(m.p, say)
 	defer func() {
+		// What has no mark and no sandbox is nobody's: so the sandbox goes last.
+		left := d.removeSandbox(context.WithoutCancel(ctx), m.p.Sandbox, func() {})
 		if err == nil {
+			if left != nil { // the seed serves all the same, and a sweep goes on
+				say("warning: " + left.Error())
+			}
 			return
 		}
-		err = errors.Join(err, d.removeSandbox(context.WithoutCancel(ctx), m.p.Sandbox, func() {}))
+		err = errors.Join(err, left)
 		if m.volume != "" {
 			err = errors.Join(err, d.removeVolume(context.WithoutCancel(ctx), object{ref: m.volume, name: m.volume}))
 		}
@@ -69,24 +74,8 @@ func (d *Driver) MakeSeed(ctx context.Context, w plan.SeedWish, p *plan.Plan, im
 	if _, err := d.api.VolumeCreate(ctx, mark); err != nil {
 		return d.explain("marking a seed as ready", err)
 	}
-	made := m.volume
 	m.volume = "" // it is there to stay
-	// Only now: what has no mark and no sandbox is nobody's.
-	if err := d.removeSandbox(ctx, m.p.Sandbox, func() {}); err != nil {
-		return err
-	}
-	seeds, err := d.Seeds(ctx)
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, s := range seeds {
-		if s.Wish == w.ID && s.Name != made && s.Ready {
-			_, err := d.removeSeed(ctx, s)
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
+	return nil
 }
 
 // seedMaker makes one seed.

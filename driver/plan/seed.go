@@ -91,8 +91,7 @@ func seedImages(names []string) []string {
 // seedLife is how long the sandbox that makes a seed may be there.
 const seedLife = 6 * time.Hour
 
-// BuildSeed plans the sidecar in which a seed is made, as it is for jobs. owner
-// is who makes it.
+// BuildSeed plans the sidecar in which a seed is made, as it is for jobs.
 func BuildSeed(w SeedWish, facts Facts) (*Plan, error) {
 	s := w.settings
 	s.Policies, s.Pool = nil, config.Pool{}
@@ -102,7 +101,7 @@ func BuildSeed(w SeedWish, facts Facts) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	// It is started by itself, on what is no layers of a scope.
+	// No job log names its image.
 	p.Sidecar.Image.Announce = false
 	return p, nil
 }
