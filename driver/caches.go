@@ -99,21 +99,28 @@ func keptOf(v *volume.Volume, marks scopeVolumes) (plan.Kept, bool) {
 
 // measure asks the engine for the sizes of what is kept.
 func (d *Driver) measure(ctx context.Context, kept []plan.Kept) error {
-	usage, err := d.api.DiskUsage(ctx, types.DiskUsageOptions{Types: []types.DiskUsageObject{types.VolumeObject}})
+	sizes, err := d.volumeSizes(ctx)
 	if errdefs.IsConflict(err) {
 		return nil // somebody else asks at this moment: the next time will do
 	}
-	if err != nil {
-		return d.explain("asking for the sizes of caches", err)
-	}
-	for _, v := range usage.Volumes {
-		for i := range kept {
-			if v != nil && kept[i].Name == v.Name && v.UsageData != nil {
-				kept[i].Size = v.UsageData.Size
-			}
+	for i := range kept {
+		if size, known := sizes[kept[i].Name]; known {
+			kept[i].Size = size
 		}
 	}
-	return nil
+	return d.explain("asking for the sizes of caches", err)
+}
+
+// volumeSizes lets the engine walk all volumes; sizes are in bytes.
+func (d *Driver) volumeSizes(ctx context.Context) (map[string]int64, error) {
+	usage, err := d.api.DiskUsage(ctx, types.DiskUsageOptions{Types: []types.DiskUsageObject{types.VolumeObject}})
+	sizes := map[string]int64{}
+	for _, v := range usage.Volumes {
+		if v != nil && v.UsageData != nil {
+			sizes[v.Name] = v.UsageData.Size
+		}
+	}
+	return sizes, err
 }
 
 // evict removes a kept volume and its marks. It tells whether it did: without

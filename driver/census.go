@@ -7,19 +7,26 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// CountSandboxes counts sandboxes by state. Nobody is asked whether a daemon
-// boots: that is Running. prepare is how long a prepare may take.
-func (d *Driver) CountSandboxes(ctx context.Context, now time.Time, prepare time.Duration) (map[State]int, error) {
+// Sandboxes lists all sandboxes, the oldest first, without what they use. Nobody
+// is asked whether a daemon boots: that is Running. prepare is how long a prepare
+// may take.
+func (d *Driver) Sandboxes(ctx context.Context, now time.Time, prepare time.Duration) ([]SandboxStatus, error) {
 	found, err := d.list(ctx, labelled(labelSandbox))
 	if err != nil {
 		return nil, err
 	}
+	return statusesOf(found, rulesHere(now, prepare), nil), nil
+}
+
+// CountSandboxes counts what Sandboxes lists by state.
+func (d *Driver) CountSandboxes(ctx context.Context, now time.Time, prepare time.Duration) (map[State]int, error) {
+	all, err := d.Sandboxes(ctx, now, prepare)
+	if err != nil {
+		return nil, err
+	}
 	states := map[State]int{Making: 0, Running: 0, Waits: 0, Held: 0, Going: 0, Orphan: 0, Doubtful: 0}
-	rules := rulesHere(now, prepare)
-	for id, s := range found {
-		if id != "" && !outlives(s) {
-			states[statusOf(s, rules, false).State]++
-		}
+	for _, one := range all {
+		states[one.State]++
 	}
 	return states, nil
 }

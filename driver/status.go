@@ -52,10 +52,10 @@ type SandboxStatus struct {
 	Until *time.Time `json:"until,omitempty"`
 	// Containers are how many there are, and Running how many of them run.
 	Containers int `json:"containers"`
+	Running    int `json:"running"`
 	// DaemonEnded says that the inner daemon is not there any more, though its job
 	// may be.
 	DaemonEnded bool `json:"daemon_ended"`
-	Running     int  `json:"running"`
 	// CPUs is how many it keeps busy, Memory and Disk are bytes; below 0 they are
 	// not known. Disk is its volumes, with the data of its inner daemon.
 	CPUs   float64 `json:"cpus"`
@@ -133,18 +133,10 @@ func (d *Driver) Status(ctx context.Context, w *Watcher, now time.Time, prepare 
 		}
 	}
 
-	st := Status{Time: now, Sandboxes: []SandboxStatus{}, Mirrors: []MirrorStatus{}, Missing: missing}
-	rules := rulesHere(now, prepare)
-	for id, s := range found {
-		if id != "" && !outlives(s) {
-			one := statusOf(s, rules, boots[id])
-			w.addTo(&one, s)
-			st.Sandboxes = append(st.Sandboxes, one)
-		}
+	st := Status{Time: now, Sandboxes: statusesOf(found, rulesHere(now, prepare), boots), Mirrors: []MirrorStatus{}, Missing: missing}
+	for i := range st.Sandboxes {
+		w.addTo(&st.Sandboxes[i], found[st.Sandboxes[i].Sandbox])
 	}
-	slices.SortFunc(st.Sandboxes, func(a, b SandboxStatus) int {
-		return cmp.Or(a.Created.Compare(b.Created), strings.Compare(a.Sandbox, b.Sandbox))
-	})
 	for _, k := range kept {
 		st.Caches.Size = plus(st.Caches.Size, w.size(k.Name))
 		if k.Role == plan.RoleCache {
@@ -160,6 +152,21 @@ func (d *Driver) Status(ctx context.Context, w *Watcher, now time.Time, prepare 
 		st.Mirrors = append(st.Mirrors, MirrorStatus{m.Name, m.Remote, m.State, w.size(m.Name), m.Jobs})
 	}
 	return st, nil
+}
+
+// statusesOf says what all sandboxes are at, the oldest first. boots are those
+// whose daemons do not listen yet.
+func statusesOf(found map[string]*sandboxObjects, rules rules, boots map[string]bool) []SandboxStatus {
+	all := []SandboxStatus{}
+	for id, s := range found {
+		if id != "" && !outlives(s) {
+			all = append(all, statusOf(s, rules, boots[id]))
+		}
+	}
+	slices.SortFunc(all, func(a, b SandboxStatus) int {
+		return cmp.Or(a.Created.Compare(b.Created), strings.Compare(a.Sandbox, b.Sandbox))
+	})
+	return all
 }
 
 // statusOf says what a sandbox is at. booting says that its daemon does not

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
 
 	"gitlab-dind-executor/driver/plan"
@@ -163,15 +162,11 @@ func (w *Watcher) measure(ctx context.Context, d *Driver, now time.Time, mirrors
 		})
 	}
 	if volumes {
-		usage, err := d.api.DiskUsage(ctx, types.DiskUsageOptions{Types: []types.DiskUsageObject{types.VolumeObject}})
+		sizes, err := d.volumeSizes(ctx)
 		if err != nil {
 			w.noSizes = "sizes on disk: " + d.explain("asking the engine", err).Error()
 		}
-		for _, v := range usage.Volumes {
-			if v != nil && v.UsageData != nil {
-				found[v.Name] = v.UsageData.Size
-			}
-		}
+		found = sizes
 	}
 	_ = g.Wait() // nothing fails
 	for _, m := range stored {

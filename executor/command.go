@@ -225,6 +225,20 @@ func (c *call) onEngine(bound func(config.Settings) time.Duration, run func(cont
 	}
 }
 
+// untilTold is onEngine without a bound: the command ends when it is told to.
+func (c *call) untilTold(run func(context.Context, config.Settings, *driver.Driver) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, _ []string) error {
+		s, d, err := c.open()
+		if err != nil {
+			return err
+		}
+		defer d.Close()
+		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, os.Interrupt)
+		defer stop()
+		return run(ctx, s, d)
+	}
+}
+
 // within is a bound that no setting changes.
 func within(d time.Duration) func(config.Settings) time.Duration {
 	return func(config.Settings) time.Duration { return d }

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,16 +30,9 @@ func (c *call) drainCommand() *cobra.Command {
 			"before, or stop gitlab-runner so that it ends with its last job (SIGQUIT). An upgrade of\n" +
 			"this program needs no draining; a reboot, another release of the engine and a removal do.",
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			settings, d, err := c.open()
-			if err != nil {
-				return err
-			}
-			defer d.Close()
-			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, os.Interrupt)
-			defer stop()
-			return c.drain(ctx, d, settings, timeout)
-		},
+		RunE: c.untilTold(func(ctx context.Context, s config.Settings, d *driver.Driver) error {
+			return c.drain(ctx, d, s, timeout)
+		}),
 	}
 	cmd.Flags().DurationVar(&timeout, "timeout", time.Hour, "fail when jobs are left after this `DURATION`; 0s only looks")
 	return cmd
@@ -92,16 +82,15 @@ func (c *call) drainOnce(ctx context.Context, d *driver.Driver, s config.Setting
 	if err := errors.Join(sweepErr, drainErr); err != nil {
 		return nil, err
 	}
-	var w driver.Watcher
-	st, err := d.Status(ctx, &w, now, PrepareBound(s))
-	return undrained(st), err
+	all, err := d.Sandboxes(ctx, now, PrepareBound(s))
+	return undrained(all), err
 }
 
 // undrained names the sandboxes that a drain waits for: not those of failed jobs
 // that are kept for a look inside, whose jobs are over.
-func undrained(st driver.Status) []string {
+func undrained(all []driver.SandboxStatus) []string {
 	var left []string
-	for _, one := range st.Sandboxes {
+	for _, one := range all {
 		if one.State == driver.Held {
 			continue
 		}

@@ -83,17 +83,20 @@ func TestADrainFailsWhenJobsAreLeft(t *testing.T) {
 	if code != 2 || out.Len() > 0 || !strings.HasPrefix(log.String(), want) {
 		t.Errorf("exit code %d, said %q and %q", code, out.String(), log.String())
 	}
+	if n := e.Count("GET /system/df"); n > 0 {
+		t.Errorf("all volumes were walked %d times", n)
+	}
 	end()
 }
 
 func TestADrainDoesNotWaitForWhatIsKeptOfFailedJobs(t *testing.T) {
-	st := driver.Status{Sandboxes: []driver.SandboxStatus{
+	all := []driver.SandboxStatus{
 		{Sandbox: "0123456789ab", State: driver.Held, Job: "gitlab.example.com/7"},
 		{Sandbox: "123456789abc", State: driver.Running, Job: "gitlab.example.com/8", Project: "group/app"},
 		{Sandbox: "23456789abcd", State: driver.Making},
-	}}
+	}
 	const want = "job gitlab.example.com/8 of group/app (running), sandbox 23456789abcd (making)"
-	if got := strings.Join(undrained(st), ", "); got != want {
+	if got := strings.Join(undrained(all), ", "); got != want {
 		t.Errorf("it waits for %s", got)
 	}
 }

@@ -163,6 +163,19 @@ func planFrom(ctx context.Context, r io.Reader) (*plan.Plan, error) {
 	}
 }
 
+// facts are what a plan for no job at hand is made of.
+func (c *call) facts(ctx context.Context, d *driver.Driver, s config.Settings) (plan.Facts, error) {
+	facts, err := d.Facts(ctx)
+	if err != nil {
+		return plan.Facts{}, err
+	}
+	if facts.RegistryCAs, err = registryCAs(s); err != nil {
+		return plan.Facts{}, err
+	}
+	facts.Mirror = c.mirror(ctx, d, s)
+	return facts, nil
+}
+
 // defaultPlan is what a job gets that declares no dind service, or the default
 // one.
 func (c *call) defaultPlan(ctx context.Context, d *driver.Driver, s config.Settings, version string) (*plan.Plan, error) {
@@ -172,14 +185,10 @@ func (c *call) defaultPlan(ctx context.Context, d *driver.Driver, s config.Setti
 			return nil, err
 		}
 	}
-	facts, err := d.Facts(ctx)
+	facts, err := c.facts(ctx, d, s)
 	if err != nil {
 		return nil, err
 	}
-	if facts.RegistryCAs, err = registryCAs(s); err != nil {
-		return nil, err
-	}
-	facts.Mirror = c.mirror(ctx, d, s)
 	job := plan.Job{Timeout: s.Pool.JobTimeout.Std(), BuildsDir: buildsDir, CacheDir: cacheDir, RunnerVersion: version}
 	p, err := plan.Build(s, job, facts)
 	if err != nil {
@@ -202,14 +211,11 @@ func (c *call) nextPlan(ctx context.Context, d *driver.Driver, s config.Settings
 	go func() {
 		var pl *plan.Plan
 		_ = group.Guard(func() error {
-			facts, err := d.Facts(ctx)
+			facts, err := quiet.facts(ctx, d, s)
 			if err != nil {
 				return err
 			}
-			if facts.RegistryCAs, err = registryCAs(s); err != nil {
-				return err
-			}
-			facts.Mirror, facts.Started = quiet.mirror(ctx, d, s), time.Now()
+			facts.Started = time.Now()
 			job.Credentials = credentials(ctx, p, c.env, plan.Registries(s, job), s.Pull.CredentialHelpers, quiet.log.warn)
 			if built, err := plan.Build(s, job, facts); err == nil && built.Sidecar.Layers {
 				built.Pool.AfterJob = true

@@ -84,17 +84,14 @@ func (c *call) seed(ctx context.Context, s config.Settings, d *driver.Driver) er
 }
 
 func (c *call) makeSeed(ctx context.Context, s config.Settings, d *driver.Driver, w plan.SeedWish, program []byte) error {
-	facts, err := d.Facts(ctx)
+	facts, err := c.facts(ctx, d, s)
 	if err != nil {
 		return err
 	}
 	if err := d.HasRoom(ctx, s.Admission, facts.DataRoot); err != nil {
 		return err
 	}
-	if facts.RegistryCAs, err = registryCAs(s); err != nil {
-		return err
-	}
-	facts.Mirror, facts.Started = c.mirror(ctx, d, s), time.Now()
+	facts.Started = time.Now()
 	p, err := plan.BuildSeed(w, facts)
 	if err != nil {
 		return err

@@ -5,11 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"path"
 	"strings"
-	"syscall"
 	"text/tabwriter"
 	"time"
 	"unicode"
@@ -53,24 +50,17 @@ func (c *call) statusCommand() *cobra.Command {
 			"the pool), kept (of a failed job), going, orphan (the next gc removes it), unclear (no gc\n" +
 			"can judge it). A dash is a number that the engine did not tell in time.",
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			settings, d, err := c.open()
-			if err != nil {
-				return err
-			}
-			defer d.Close()
-			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, os.Interrupt)
-			defer stop()
+		RunE: c.untilTold(func(ctx context.Context, s config.Settings, d *driver.Driver) error {
 			var w driver.Watcher
 			for {
-				st, err := c.status(ctx, d, &w, settings)
+				st, err := c.status(ctx, d, &w, s)
 				if watch && ctx.Err() != nil {
 					return nil // that is how it ends
 				}
 				if err != nil {
 					return err
 				}
-				if err := c.showStatus(st, settings, watch, asJSON); err != nil || !watch {
+				if err := c.showStatus(st, s, watch, asJSON); err != nil || !watch {
 					return err
 				}
 				select {
@@ -79,7 +69,7 @@ func (c *call) statusCommand() *cobra.Command {
 					return nil
 				}
 			}
-		},
+		}),
 	}
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "look again every 2 s until Ctrl-C")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, one document a look")
