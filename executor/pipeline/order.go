@@ -112,25 +112,36 @@ func (p Pipeline) Due(j Job, of map[string]Outcome) (runs bool, otherwise Outcom
 	case "always":
 		return true, "", ""
 	}
-	var bad, failed string
+	var bad, failed, left string
 	for _, name := range p.waitsFor(j) {
 		switch of[name] {
 		case Failed:
 			bad, failed = name, name
 		case Skipped:
 			bad = name
+		case Left:
+			if j.Needs != nil && !p.ruledOut(name) {
+				left = name
+			}
 		}
 	}
 	switch {
 	case j.When == "on_failure" && failed == "":
 		return false, Left, "nothing failed"
-	case j.When == "on_failure" || bad == "":
+	case j.When == "on_failure" || bad == "" && left == "":
 		return true, "", ""
 	case failed != "":
 		return false, Skipped, failed + " failed"
-	default:
+	case bad != "":
 		return false, Skipped, bad + " was skipped"
+	default:
+		return false, Left, left + ", which it needs, did not run"
 	}
+}
+
+// ruledOut tells a job that is not in the pipeline, as far as others are concerned.
+func (p Pipeline) ruledOut(name string) bool {
+	return slices.ContainsFunc(p.Jobs, func(j Job) bool { return j.Name == name && j.When == "never" })
 }
 
 // Sources are the jobs whose artifacts j gets.

@@ -103,8 +103,8 @@ func TestConditions(t *testing.T) {
 }
 
 func TestWhatIsDueDependsOnWhatBecameOfOthers(t *testing.T) {
-	p := Pipeline{Stages: []string{"one", "two"}, Jobs: []Job{{Name: "a", Stage: "one"}, {Name: "b", Stage: "one"}}}
-	after := func(a, b Outcome) map[string]Outcome { return map[string]Outcome{"a": a, "b": b} }
+	p := Pipeline{Stages: []string{"one", "two"}, Jobs: []Job{{Name: "a", Stage: "one"}, {Name: "b", Stage: "one"}, {Name: "never", Stage: "one", When: "never"}}}
+	after := func(a, b Outcome) map[string]Outcome { return map[string]Outcome{"a": a, "b": b, "never": Left} }
 	for name, c := range map[string]struct {
 		job  Job
 		of   map[string]Outcome
@@ -115,6 +115,10 @@ func TestWhatIsDueDependsOnWhatBecameOfOthers(t *testing.T) {
 		"one failed":             {Job{When: "on_success"}, after(Succeeded, Failed), "false skipped b failed"},
 		"one was skipped":        {Job{When: "on_success"}, after(Skipped, Succeeded), "false skipped a was skipped"},
 		"it needs the other":     {Job{When: "on_success", Needs: []Need{{Job: "a"}}}, after(Succeeded, Failed), "true"},
+		"it needs one left out":  {Job{When: "on_success", Needs: []Need{{Job: "b"}, {Job: "a"}}}, after(Left, Succeeded), "false left out a, which it needs, did not run"},
+		"and one that failed":    {Job{When: "on_success", Needs: []Need{{Job: "a"}, {Job: "b"}}}, after(Left, Failed), "false skipped b failed"},
+		"its rules left it out":  {Job{When: "on_success", Needs: []Need{{Job: "never", Optional: true}}}, after(Failed, Failed), "true"},
+		"needed, and not chosen": {Job{When: "on_success", Needs: []Need{{Job: "a"}}}, nil, "true"},
 		"it needs nothing":       {Job{When: "on_success", Needs: []Need{}}, after(Failed, Failed), "true"},
 		"on failure, and none":   {Job{When: "on_failure"}, after(Succeeded, Succeeded), "false left out nothing failed"},
 		"on failure, and one":    {Job{When: "on_failure"}, after(Failed, Skipped), "true"},
