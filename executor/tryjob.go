@@ -202,6 +202,7 @@ func (r *tryRun) addVariables(p *local.Payload, j pipeline.Job) {
 	for _, v := range r.given {
 		add(v, false, secretName.MatchString(v.Key))
 	}
+	p.Variables = expandNested(p.Variables)
 	last := map[string]string{}
 	for _, v := range p.Variables {
 		last[v.Key] = v.Value

@@ -1,0 +1,86 @@
+package executor
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"gitlab-dind-executor/executor/local"
+)
+
+// maxExpanded bounds what variables come to that name others, in bytes.
+const maxExpanded = 1 << 20
+
+// variableNamed is a variable's name in another's value, or $$ or %%, which
+// the Runner is to see as they are.
+var variableNamed = regexp.MustCompile(`\$\$|%%|\$([A-Za-z_][A-Za-z0-9_]*)|\$\{([A-Za-z_][A-Za-z0-9_]*)\}|%([A-Za-z_][A-Za-z0-9_]*)%`)
+
+// expandNested puts variables into each other, as GitLab does before it sends a
+// job: the Runner does so only once. What is raw, a file or unknown stays a name,
+// and all do where they go round in circles or grow too large.
+func expandNested(vars []local.Variable) []local.Variable {
+	n := nesting{vars: slices.Clone(vars), last: map[string]int{}, seen: map[int]bool{}}
+	for i, v := range vars {
+		n.last[v.Key] = i
+	}
+	for _, i := range n.last {
+		if !n.expand(i) {
+			return vars
+		}
+	}
+	return n.vars
+}
+
+// nesting is variables of which some are expanded.
+type nesting struct {
+	vars []local.Variable
+	// last is where a key stands last, which is what counts.
+	last map[string]int
+	// seen is false for those under way and true for those that are done.
+	seen map[int]bool
+	size int
+}
+
+// expand expands one variable after those that it names, if that is possible.
+func (n *nesting) expand(i int) bool {
+	if done, seen := n.seen[i]; seen {
+		return done
+	}
+	n.seen[i] = false
+	var b strings.Builder
+	text, from := n.vars[i].Value, 0
+	for _, m := range variableNamed.FindAllStringSubmatchIndex(text, -1) {
+		at, ok := n.nested(i, text, m)
+		if !ok {
+			continue
+		}
+		if !n.expand(at) {
+			return false
+		}
+		b.WriteString(text[from:m[0]])
+		b.WriteString(n.vars[at].Value)
+		if from = m[1]; n.size+b.Len() > maxExpanded {
+			return false
+		}
+	}
+	n.seen[i] = true
+	if from > 0 {
+		b.WriteString(text[from:])
+		n.vars[i].Value = b.String()
+		n.size += b.Len()
+	}
+	return n.size <= maxExpanded
+}
+
+// nested is the variable that variable i names at a place of its value.
+func (n *nesting) nested(i int, text string, m []int) (at int, ok bool) {
+	if n.vars[i].Raw || n.vars[i].File {
+		return 0, false
+	}
+	for g := 2; g < len(m); g += 2 {
+		if m[g] >= 0 {
+			at, ok = n.last[text[m[g]:m[g+1]]]
+		}
+	}
+	return at, ok && at != i && !n.vars[at].Raw && !n.vars[at].File
+}
