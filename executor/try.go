@@ -73,7 +73,7 @@ func (c *call) try(parent context.Context, o tryOptions) error {
 		return err
 	}
 	facts := tryFacts{repository: repo, sha: repo.SHA, ref: repo.Branch, file: name, protected: o.protected}
-	p, err := c.readPipeline(facts, given)
+	p, err := c.readPipeline(ctx, facts, given)
 	if err != nil {
 		return err
 	}
@@ -115,13 +115,13 @@ func repositoryOf(ctx context.Context, file string) (repo forge.Repository, name
 }
 
 // readPipeline reads the pipeline and says what is not understood of it.
-func (c *call) readPipeline(f tryFacts, given []pipeline.Variable) (pipeline.Pipeline, error) {
+func (c *call) readPipeline(ctx context.Context, f tryFacts, given []pipeline.Variable) (pipeline.Pipeline, error) {
 	root, err := os.OpenRoot(f.repository.Top) // no include leads out of it
 	if err != nil {
 		return pipeline.Pipeline{}, err
 	}
 	defer root.Close()
-	p, err := pipeline.Read(root.FS(), f.file, pipeline.Input{Predefined: f.variables(), Given: given})
+	p, err := pipeline.Read(ctx, root.FS(), f.file, pipeline.Input{Predefined: f.variables(), Given: given})
 	for _, w := range p.Warnings {
 		c.log.warn(w)
 	}

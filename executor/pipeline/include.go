@@ -1,11 +1,15 @@
 package pipeline
 
 import (
+	"io/fs"
+	"path"
+	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/bmatcuk/doublestar/v4"
 )
+
+// maxEntries is how many files and folders are looked at for one include.
+const maxEntries = 500_000
 
 // includes are the files of the tree that an include names. What comes from
 // elsewhere is not fetched.
@@ -27,14 +31,46 @@ func (r *reader) includes(n *node) ([]string, error) {
 			out = append(out, local)
 			continue
 		}
-		matches, err := doublestar.Glob(r.files, local, doublestar.WithFilesOnly())
+		names, err := r.matching(i, local)
 		if err != nil {
-			return nil, i.faultf("* and ** stand for names", "include: %q is no pattern", local)
+			return nil, err
 		}
-		slices.Sort(matches)
-		out = append(out, matches...)
+		out = append(out, names...)
 	}
 	return out, nil
+}
+
+// matching are the files whose paths match a pattern: * is any text without a
+// slash, ** any text, and all else is itself. It follows no links, as there are
+// none where GitLab looks; those of a workspace's packages lead round in circles.
+func (r *reader) matching(at *node, pattern string) (names []string, err error) {
+	text := strings.NewReplacer(`\*\*`, `.*`, `\*`, `[^/]*`).Replace(regexp.QuoteMeta(pattern))
+	matches, err := regexp.Compile(`(?s)^` + text + `$`)
+	if err != nil {
+		return nil, at.faultf("* and ** stand for names", "include: %q is no pattern", pattern)
+	}
+	fixed, _, _ := strings.Cut(pattern, "*")
+	depth, deep := strings.Count(pattern, "/"), strings.Contains(pattern, "**")
+	entries := 0
+	err = fs.WalkDir(r.files, path.Dir(fixed), func(name string, e fs.DirEntry, err error) error {
+		if r.ctx.Err() != nil {
+			return r.ctx.Err()
+		}
+		if entries++; entries > maxEntries {
+			return at.faultf("begin the pattern with a folder, such as ci/**.yml", "include: more than %d files and folders are in the way of %q", maxEntries, pattern)
+		}
+		switch {
+		case err != nil: // it is not there, or not for us
+			return fs.SkipDir
+		case e.IsDir() && (e.Name() == ".git" || !deep && name != "." && strings.Count(name, "/") >= depth):
+			return fs.SkipDir
+		case e.Type().IsRegular() && e.Name() != ".git" && matches.MatchString(name):
+			names = append(names, name)
+		}
+		return nil
+	})
+	slices.Sort(names)
+	return names, err
 }
 
 // localInclude is the path of a local include, or "" after a warning.

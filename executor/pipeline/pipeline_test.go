@@ -57,7 +57,7 @@ func TestPipelines(t *testing.T) {
 			for _, f := range archive.Files {
 				tree[f.Name] = &fstest.MapFile{Data: f.Data}
 			}
-			p, err := Read(tree, ".gitlab-ci.yml", input)
+			p, err := Read(t.Context(), tree, ".gitlab-ci.yml", input)
 			if err != nil != strings.HasPrefix(name, "fault-") {
 				t.Errorf("the error is %v", err)
 			}
@@ -164,7 +164,7 @@ func FuzzRead(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		_, err := Read(fstest.MapFS{"a": {Data: []byte(text)}}, "a", input)
+		_, err := Read(t.Context(), fstest.MapFS{"a": {Data: []byte(text)}}, "a", input)
 		if err != nil && strings.Contains(err.Error(), "\n") {
 			t.Errorf("the error has more than one line: %q", err)
 		}

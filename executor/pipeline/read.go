@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -31,6 +32,8 @@ type Pipeline struct {
 
 // reader is one reading of a pipeline.
 type reader struct {
+	// ctx ends a reading that takes too long.
+	ctx      context.Context
 	files    fs.FS
 	input    Input
 	nodes    int
@@ -43,11 +46,14 @@ type reader struct {
 }
 
 // Read reads a file of a tree and what it includes. Its errors are faults of the
-// pipeline: file and line, and a hint.
-func Read(files fs.FS, name string, in Input) (Pipeline, error) {
-	r := &reader{files: files, input: in, resolved: map[*node]*node{}, absent: map[string]bool{}}
+// pipeline, with file, line and a hint, or that of ctx.
+func Read(ctx context.Context, files fs.FS, name string, in Input) (Pipeline, error) {
+	r := &reader{ctx: ctx, files: files, input: in, resolved: map[*node]*node{}, absent: map[string]bool{}}
 	p, err := r.read(name)
 	p.Warnings = r.warnings
+	if ctx.Err() != nil {
+		return p, ctx.Err()
+	}
 	if err != nil {
 		err = fault.Job(errors.New(printable(err.Error())), printable(fault.HintOf(err)))
 	}
@@ -250,6 +256,9 @@ func (r *reader) warnf(format string, args ...any) {
 
 // count keeps a reading from growing without a bound.
 func (r *reader) count(n *node) error {
+	if r.ctx.Err() != nil {
+		return r.ctx.Err()
+	}
 	if r.nodes++; r.nodes > maxNodes {
 		return n.faultf("look for aliases, extends and references that multiply each other", "what this pipeline expands to is too large")
 	}
