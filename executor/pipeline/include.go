@@ -40,6 +40,26 @@ func (r *reader) includes(n *node) ([]string, error) {
 	return out, nil
 }
 
+// inPath is a variable in the path of an include.
+var inPath = regexp.MustCompile(`\$([A-Za-z_]\w*)|\$\{([A-Za-z_]\w*)\}|%([A-Za-z_]\w*)%`)
+
+// includePath is a path of the tree, with the values of those variables that are
+// known before any file is read. As with GitLab nothing is left of others.
+func (r *reader) includePath(text string) string {
+	known := map[string]string{}
+	for _, v := range slices.Concat(r.input.Predefined, r.input.Given) {
+		known[v.Key] = v.Value
+	}
+	text = inPath.ReplaceAllStringFunc(text, func(name string) string {
+		value, ok := known[strings.Trim(name, "${}%")]
+		if !ok {
+			r.warnf("include: %s is not known: an include takes predefined variables and those of --variable", name)
+		}
+		return value
+	})
+	return cleanPath(text)
+}
+
 // matching are the files whose paths match a pattern: * is any text without a
 // slash, ** any text, and all else is itself. It follows no links, as there are
 // none where GitLab looks; those of a workspace's packages lead round in circles.
@@ -81,12 +101,12 @@ func (r *reader) localInclude(n *node) (string, error) {
 			r.warnf("not understood here: include:remote")
 			return "", nil
 		}
-		return cleanPath(n.text), nil
+		return r.includePath(n.text), nil
 	case mapping:
 		local := ""
 		for _, e := range n.entries {
 			if e.key == "local" && e.value.kind == scalar {
-				local = cleanPath(e.value.text)
+				local = r.includePath(e.value.text)
 				continue
 			}
 			if e.key != "ref" && e.key != "file" { // they belong to project
