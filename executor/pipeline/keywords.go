@@ -30,6 +30,9 @@ func (r *reader) job(e entry, defaults *node) (*Job, error) {
 			all.set(d)
 		}
 	}
+	if err := r.copied(all); err != nil {
+		return nil, err
+	}
 	all, err := r.resolve(all, 0)
 	if err != nil {
 		return nil, err
@@ -214,6 +217,9 @@ func (r *reader) keys(n *node, what string, f func(entry) error) error {
 		return n.faultf("", "%s is no mapping", what)
 	}
 	for _, e := range n.entries {
+		if err := r.count(n); err != nil { // each job reads the pipeline's variables
+			return err
+		}
 		if err := f(e); err != nil {
 			return err
 		}

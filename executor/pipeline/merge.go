@@ -18,15 +18,27 @@ func (r *reader) merge(base, over *node) (*node, error) {
 		return over, nil
 	}
 	out := &node{kind: mapping, file: over.file, line: over.line, entries: slices.Clone(base.entries)}
+	if err := r.copied(out); err != nil {
+		return nil, err
+	}
+	places := map[string]int{}
+	for i, e := range base.entries {
+		places[e.key] = i
+	}
 	for _, e := range over.entries {
 		if err := r.count(out); err != nil {
 			return nil, err
 		}
-		v, err := r.merge(base.get(e.key), e.value)
+		i, there := places[e.key]
+		if !there {
+			out.entries = append(out.entries, e)
+			continue
+		}
+		v, err := r.merge(base.entries[i].value, e.value)
 		if err != nil {
 			return nil, err
 		}
-		out.set(entry{e.key, e.line, v})
+		out.entries[i] = entry{e.key, e.line, v}
 	}
 	return out, nil
 }

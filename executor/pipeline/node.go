@@ -11,7 +11,7 @@ import (
 
 const (
 	// maxNodes bounds what aliases, extends and references can make of a file.
-	maxNodes = 100_000
+	maxNodes = 300_000
 	// maxDepth bounds how deep one thing stands in another.
 	maxDepth = 100
 	// maxKeys bounds one mapping.

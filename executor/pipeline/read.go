@@ -38,7 +38,9 @@ type reader struct {
 	input    Input
 	nodes    int
 	warnings []string
-	root     *node
+	// warned are the warnings, to find them.
+	warned map[string]bool
+	root   *node
 	// absent are jobs that cannot run here; others do not wait for them.
 	absent map[string]bool
 	// resolved are nodes without references; nil while one is under way.
@@ -48,7 +50,7 @@ type reader struct {
 // Read reads a file of a tree and what it includes. Its errors are faults of the
 // pipeline, with file, line and a hint, or that of ctx.
 func Read(ctx context.Context, files fs.FS, name string, in Input) (Pipeline, error) {
-	r := &reader{ctx: ctx, files: files, input: in, resolved: map[*node]*node{}, absent: map[string]bool{}}
+	r := &reader{ctx: ctx, files: files, input: in, resolved: map[*node]*node{}, absent: map[string]bool{}, warned: map[string]bool{}}
 	p, err := r.read(name)
 	p.Warnings = r.warnings
 	if ctx.Err() != nil {
@@ -249,9 +251,16 @@ func cleanPath(p string) string { return strings.TrimPrefix(path.Clean("/"+p), "
 
 // warnf notes a line once.
 func (r *reader) warnf(format string, args ...any) {
-	if w := printable(fmt.Sprintf(format, args...)); !slices.Contains(r.warnings, w) {
+	if w := printable(fmt.Sprintf(format, args...)); !r.warned[w] {
+		r.warned[w] = true
 		r.warnings = append(r.warnings, w)
 	}
+}
+
+// copied counts the entries of a mapping that is made from another.
+func (r *reader) copied(n *node) error {
+	r.nodes += len(n.entries)
+	return r.count(n)
 }
 
 // count keeps a reading from growing without a bound.
