@@ -114,6 +114,9 @@ func TestAJobsEndIsJudgedByWhatItMayFailWith(t *testing.T) {
 		"failure, allowed":       {pipeline.Job{AllowFailure: true}, local.Result{State: local.Failed, ExitCode: 1}, pipeline.Allowed},
 		"a code that is allowed": {pipeline.Job{AllowFailure: true, AllowExitCodes: []int{3, 42}}, local.Result{State: local.Failed, ExitCode: 42}, pipeline.Allowed},
 		"one that is not":        {pipeline.Job{AllowFailure: true, AllowExitCodes: []int{3}}, local.Result{State: local.Failed, ExitCode: 1}, pipeline.Failed},
+		"time's up":              {pipeline.Job{}, local.Result{State: local.TimedOut}, pipeline.Failed},
+		"time's up, allowed":     {pipeline.Job{AllowFailure: true}, local.Result{State: local.TimedOut}, pipeline.Allowed},
+		"time's up is no code":   {pipeline.Job{AllowFailure: true, AllowExitCodes: []int{0, 3}}, local.Result{State: local.TimedOut}, pipeline.Failed},
 		"the host's fault":       {pipeline.Job{AllowFailure: true}, local.Result{State: local.SystemFailure}, pipeline.Failed},
 	} {
 		c.res.Started, c.res.Finished = now, now.Add(time.Second)

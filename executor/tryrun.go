@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -212,20 +213,23 @@ func ended(j pipeline.Job, res local.Result) jobEnd {
 	if res.Err != nil {
 		e.text += ", " + res.Err.Error()
 	}
-	if j.AllowFailure && res.State == local.Failed && allows(j.AllowExitCodes, res.ExitCode) {
+	if j.AllowFailure && allows(j.AllowExitCodes, res) {
 		e.outcome = pipeline.Allowed
 	}
 	return e
 }
 
-// allows tells whether one of these codes, or any, is as good as success.
-func allows(codes []int, code int) bool {
-	for _, c := range codes {
-		if c == code {
-			return true
-		}
+// allows tells whether a failure with one of these codes, or with any, is as good
+// as success. One that took too long has no code.
+func allows(codes []int, res local.Result) bool {
+	switch res.State {
+	case local.Failed:
+		return len(codes) == 0 || slices.Contains(codes, res.ExitCode)
+	case local.TimedOut:
+		return len(codes) == 0
+	default:
+		return false
 	}
-	return len(codes) == 0
 }
 
 // summary is one line for each job.
