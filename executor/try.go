@@ -146,7 +146,13 @@ func choose(p pipeline.Pipeline, names []string) ([]pipeline.Job, error) {
 	for _, j := range p.Jobs {
 		if slices.Contains(names, j.Name) {
 			// The result is this job's own, also if it is manual or may fail.
-			j.When, j.AllowFailure = "always", false
+			j.AllowFailure = false
+			switch j.When {
+			case "always", "on_failure":
+				j.When = "always"
+			default:
+				j.When = "on_success"
+			}
 			chosen = append(chosen, j)
 		}
 	}

@@ -102,6 +102,38 @@ func TestAJobThatIsAskedForRunsAndCounts(t *testing.T) {
 	}
 }
 
+func TestAJobThatIsAskedForWaitsForOthersThatAre(t *testing.T) {
+	p := pipeline.Pipeline{Stages: []string{"one", "two"}, Jobs: []pipeline.Job{
+		{Name: "build", Stage: "one", When: "on_success"},
+		{Name: "push", Stage: "two", When: "manual"},
+		{Name: "tidy", Stage: "two", When: "always"},
+		{Name: "report", Stage: "two", When: "on_failure"},
+		{Name: "deploy", Stage: "two", When: "never", Needs: []pipeline.Need{{Job: "push"}}},
+	}}
+	chosen, err := choose(p, []string{"build", "push", "tidy", "report", "deploy"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for build, want := range map[pipeline.Outcome]string{
+		pipeline.Succeeded: "push tidy report deploy",
+		pipeline.Failed:    "tidy report",
+	} {
+		outcomes := map[string]pipeline.Outcome{"build": build}
+		var ran []string
+		for _, j := range chosen[1:] {
+			runs, otherwise, _ := p.Due(j, outcomes)
+			outcomes[j.Name] = otherwise
+			if runs {
+				ran = append(ran, j.Name)
+				outcomes[j.Name] = pipeline.Succeeded
+			}
+		}
+		if got := strings.Join(ran, " "); got != want {
+			t.Errorf("after build, which is %s: %q, want %q", build, got, want)
+		}
+	}
+}
+
 func TestAJobsEndIsJudgedByWhatItMayFailWith(t *testing.T) {
 	now := time.Now()
 	for name, c := range map[string]struct {
