@@ -188,7 +188,8 @@ func (c *converter) tagged(n *node, from *ast.TagNode, depth int) (*node, error)
 	return n, nil
 }
 
-// pairs fills a mapping; its own keys win over those of merge keys.
+// pairs fills a mapping. What stands later wins, also where it is a merge key, as
+// in GitLab; YAML lets a mapping's own keys win.
 func (c *converter) pairs(n *node, from []*ast.MappingValueNode, depth int) error {
 	n.kind = mapping
 	if len(from) > maxKeys {
@@ -241,10 +242,14 @@ func (c *converter) merged(n, from *node, own map[string]bool, line int) error {
 			if err := c.count(s); err != nil {
 				return err
 			}
-			if !own[e.key] && !taken[e.key] {
-				n.set(e)
+			if taken[e.key] {
+				continue
 			}
 			taken[e.key] = true
+			if own[e.key] {
+				c.warnf("%s:%d: <<: replaces %s, which stands before it: put <<: first", c.file, line, e.key)
+			}
+			n.set(e)
 		}
 	}
 	return nil
