@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
@@ -34,8 +35,10 @@ type node struct {
 	kind kind
 	file string
 	line int
-	// text is a scalar as it was written, without its quotes.
+	// text is a scalar as it was written, without its quotes, and decimal says
+	// that it had none and is a number with a point.
 	text    string
+	decimal bool
 	items   []*node // of a list
 	entries []entry // of a mapping, in order
 	path    []string
@@ -163,6 +166,9 @@ func (c *converter) convert(from ast.Node, depth int) (*node, error) {
 		n.kind, n.text = scalar, from.Value
 	case *ast.LiteralNode:
 		n.kind, n.text = scalar, from.Value.Value
+	case *ast.FloatNode:
+		n.kind, n.text = scalar, from.GetToken().Value
+		n.decimal = strings.Trim(n.text, "0123456789.") == ""
 	default: // numbers and booleans, as they were written
 		n.kind, n.text = scalar, from.GetToken().Value
 	}
@@ -172,8 +178,13 @@ func (c *converter) convert(from ast.Node, depth int) (*node, error) {
 // tagged understands !reference; other tags say of what type a value is.
 func (c *converter) tagged(n *node, from *ast.TagNode, depth int) (*node, error) {
 	v, err := c.convert(from.Value, depth+1)
-	if err != nil || from.Start.Value != "!reference" {
-		return v, err
+	if err != nil {
+		return nil, err
+	}
+	if from.Start.Value != "!reference" {
+		typed := *v
+		typed.decimal = false
+		return &typed, nil
 	}
 	n.kind = reference
 	for _, item := range v.items {

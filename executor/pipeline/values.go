@@ -66,15 +66,19 @@ func (r *reader) variables(n *node, what string) (vars []Variable, err error) {
 		return nil, nil
 	}
 	err = r.keys(n, what, func(e entry) error {
-		v := Variable{Key: e.key}
-		switch e.value.kind {
-		case null:
-		case scalar:
-			v.Value = e.value.text
-		case mapping:
-			if value := e.value.get("value"); value != nil {
-				v.Value = value.text
+		v, value := Variable{Key: e.key}, e.value
+		if e.value.kind == mapping {
+			value = e.value.get("value")
+		}
+		if value != nil {
+			if value.decimal {
+				return e.fault("put it in quotes: "+e.key+`: "`+value.text+`"`, "%s: %s is a number with a point, which GitLab does not take", what, e.key)
 			}
+			v.Value = value.text
+		}
+		switch e.value.kind {
+		case null, scalar:
+		case mapping:
 			if expand := e.value.get("expand"); expand != nil {
 				on, err := r.boolean(expand, what+":"+e.key+":expand")
 				if err != nil {
