@@ -20,16 +20,8 @@ func (p *Pipeline) order() error {
 		}
 	}
 	for _, j := range p.Jobs {
-		for _, n := range j.Needs {
-			i, there := index[n.Job]
-			if there && p.Jobs[i].When != "never" || n.Optional || j.When == "never" {
-				continue
-			}
-			text := fmt.Errorf("job %s needs %s, which is not in this pipeline", j.Name, n.Job)
-			if there {
-				text = fmt.Errorf("job %s needs %s, which its rules leave out", j.Name, n.Job)
-			}
-			return fault.Job(text, "name a job of this pipeline, or set optional: true")
+		if err := p.refers(j, index); err != nil {
+			return err
 		}
 	}
 	byStage := slices.Clone(p.Jobs)
@@ -63,6 +55,36 @@ func (p *Pipeline) order() error {
 	for _, j := range byStage {
 		if err := place(j); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// refers checks the jobs that one names, which stand at these places.
+func (p *Pipeline) refers(j Job, index map[string]int) error {
+	later := func(name string) bool {
+		i, there := index[name]
+		return there && slices.Index(p.Stages, p.Jobs[i].Stage) > slices.Index(p.Stages, j.Stage)
+	}
+	const whom = "name a job of the same stage or of one before it"
+	for _, n := range j.Needs {
+		i, there := index[n.Job]
+		switch {
+		case later(n.Job):
+			return fault.Job(fmt.Errorf("job %s needs %s, which is in a later stage", j.Name, n.Job), whom)
+		case n.Optional || j.When == "never":
+		case !there:
+			return fault.Job(fmt.Errorf("job %s needs %s, which is not in this pipeline", j.Name, n.Job), "name a job of this pipeline, or set optional: true")
+		case p.Jobs[i].When == "never":
+			return fault.Job(fmt.Errorf("job %s needs %s, which its rules leave out", j.Name, n.Job), "name a job of this pipeline, or set optional: true")
+		}
+	}
+	for _, name := range j.Dependencies {
+		if _, there := index[name]; !there {
+			return fault.Job(fmt.Errorf("job %s depends on %s, which is not in this pipeline", j.Name, name), whom)
+		}
+		if later(name) {
+			return fault.Job(fmt.Errorf("job %s depends on %s, which is in a later stage", j.Name, name), whom)
 		}
 	}
 	return nil

@@ -105,6 +105,7 @@ func (r *reader) read(name string) (Pipeline, error) {
 	}
 	for i := range p.Jobs {
 		p.Jobs[i].Needs = slices.DeleteFunc(p.Jobs[i].Needs, func(n Need) bool { return r.absent[n.Job] })
+		p.Jobs[i].Dependencies = slices.DeleteFunc(p.Jobs[i].Dependencies, func(name string) bool { return r.absent[name] })
 	}
 	return p, p.order()
 }
