@@ -38,7 +38,7 @@ func (c *call) registerCommand() *cobra.Command {
 			"the runner there, with a tag, and give its token with --token-file, or put it in afterwards.\n\n" +
 			"With --from the section of a docker executor is converted, with the settings that go with\n" +
 			"it, and what carries over, differs or is dropped is told. The old section stays. Values of\n" +
-			"variables and other secrets are not printed; --write takes them over.",
+			"variables, scripts and secrets are not printed; --write takes them over.",
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return r.run() },
 	}

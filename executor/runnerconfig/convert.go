@@ -184,11 +184,12 @@ func (c *Conversion) environment(entries []string) {
 	}
 }
 
-// secretName is what the key of a secret looks like.
-var secretName = regexp.MustCompile(`(?i)key|secret|token|password|credential|sas`)
+// secretName is what the key of a secret looks like, or of a script, which often
+// holds one.
+var secretName = regexp.MustCompile(`(?i)key|secret|token|password|credential|sas|_script$`)
 
-// Hidden are the keys of a section with a placeholder for each secret and for
-// the value of each variable.
+// Hidden are the keys of a section with a placeholder for each secret and script
+// and for the value of each variable.
 func Hidden(section map[string]any) map[string]any {
 	hidden, _ := hide("", section).(map[string]any)
 	return hidden

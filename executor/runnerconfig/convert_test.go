@@ -91,6 +91,22 @@ func TestSecretsThatStayInTheSection(t *testing.T) {
 	}
 }
 
+// Scripts often log in.
+func TestScriptsAreShownNowhere(t *testing.T) {
+	section := map[string]any{
+		"pre_build_script": "docker login -p hunter2", "post_build_script": "echo hunter2", "pre_get_sources_script": "echo hunter2",
+		"post_get_sources_script": "echo hunter2", "pre_clone_script": "echo hunter2", "nothing_script": "",
+		"feature_flags": map[string]any{"FF_SCRIPT_SECTIONS": true}, "limit": int64(3),
+	}
+	got := fmt.Sprint(Hidden(section))
+	if strings.Contains(got, "hunter2") || strings.Count(got, "REPLACE-ME") != 5 {
+		t.Errorf("it shows %s", got)
+	}
+	if want := "FF_SCRIPT_SECTIONS:true"; !strings.Contains(got, want) {
+		t.Errorf("no %s in %s", want, got)
+	}
+}
+
 func TestWhichRunnerIsConverted(t *testing.T) {
 	for name, c := range map[string]struct{ src, runner, text, hint string }{
 		"one of two":       {string(docker(t)), "", "has 2 runners with the docker executor", `["docker" "plain"]`},
