@@ -147,7 +147,12 @@ func span(lines []string, i int) (from, to int) {
 	return from, to
 }
 
-var simpleValue = regexp.MustCompile(`^(\s*[A-Za-z_]+\s*=\s*)(?:"[^"#]*"|[0-9]+|\[[^]#]*\])(\s*(?:#.*)?)$`)
+// quoted is a string in one line.
+const quoted = `"(?:[^"\\]|\\.)*"|'[^']*'`
+
+// simpleValue is a key and a value in one line, with what stands before and behind
+// the value.
+var simpleValue = regexp.MustCompile(`^(\s*[A-Za-z_]+\s*=\s*)(?:` + quoted + `|[0-9_]+|\[(?:[^]"'#]|` + quoted + `)*\])(\s*(?:#.*)?)$`)
 
 // set puts a value in the place of a key's, or the key at the end.
 func set(body []string, e entry) []string {

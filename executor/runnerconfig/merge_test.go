@@ -73,6 +73,17 @@ concurrent = 7 # many
   name = "last"
   executor = "shell"
 `
+	const odd = `[[runners]]
+  name = "builds"
+  executor = "custom"
+  [runners.custom]
+    config_exec = '/old/gitlab-dind-executor' # 'single'
+    run_exec = "/old/#1/gitlab-dind-executor" # a #
+    run_args = ["#", ']', "REPLACED"] # list
+    cleanup_exec = "/old/\"gitlab-dind-executor" # quote
+    cleanup_args = ["a\\", '#', "]" ]   # both
+    graceful_kill_timeout = 6_00 # under_score
+`
 	for name, c := range map[string]struct {
 		src  string
 		want []string
@@ -85,6 +96,7 @@ concurrent = 7 # many
 		"a file of Windows' lines":     {"concurrent = 1 # one\r\n", []string{"concurrent = 1 # one\r\n\r\n[[runners]]\r\n"}, nil},
 		"its own section":              {other + mine, []string{other, "config_exec = \"" + ours + "\" # where it was\n", "config_args = [\n      \"config\",\n    ]\n", "run_args = [\"run\"]\n", "prepare_exec_timeout = 7200\n", "graceful_kill_timeout = 60   # too long\n", "cleanup_args = [\"cleanup\"]\n", "\n\n    # about the cache\n    [runners.cache]\n", "glrt-mine", `environment = ["A=b"]`, "name = \"last\""}, []string{Placeholder, "/old/"}},
 		"its own section, second time": {"", nil, nil},
+		"comments beside odd values":   {odd, []string{"config_exec = \"" + ours + "\" # 'single'\n", "run_exec = \"" + ours + "\" # a #\n", "run_args = [\"run\"] # list\n", "cleanup_exec = \"" + ours + "\" # quote\n", "cleanup_args = [\"cleanup\"]   # both\n", "graceful_kill_timeout = 60 # under_score\n"}, []string{"/old/", "REPLACED"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := newSection()
