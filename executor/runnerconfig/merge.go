@@ -40,6 +40,7 @@ func Merge(name string, src []byte, n New) (merged []byte, there bool, err error
 		there = true
 		text, err = updated(text, i, f.Runners[i], n)
 	}
+	text = strings.ReplaceAll(text, "\n", lines)
 	if err == nil {
 		err = unharmed(string(src), text, i, n)
 	}
@@ -47,7 +48,7 @@ func Merge(name string, src []byte, n New) (merged []byte, there bool, err error
 		return nil, there, fault.System(fmt.Errorf("%s cannot be edited without a change to something else: %w", name, err),
 			"put the section in by hand: gitlab-dind-executor register prints it")
 	}
-	return []byte(strings.ReplaceAll(text, "\n", lines)), there, nil
+	return []byte(text), there, nil
 }
 
 // calls tells whether a section is for this program.

@@ -139,6 +139,25 @@ concurrent = 7 # many
 	}
 }
 
+func TestLineEndsOfTheFileStay(t *testing.T) {
+	const text = "[[runners]]\r\nname = \"x\"\r\npre_build_script = \"\"\"\r\necho one\r\necho two\r\n\"\"\"\r\n"
+	got, _, err := Merge("x", []byte(text), newSection())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(string(got), text) || strings.Count(string(got), "\n") != strings.Count(string(got), "\r\n") {
+		t.Errorf("made %q", got)
+	}
+	mixed := strings.Replace(text, "echo one\r\n", "echo one\n", 1)
+	if got, _, err := Merge("x", []byte(mixed), newSection()); err == nil {
+		t.Errorf("a script was changed: %q", got)
+	}
+	harmless := "concurrent = 1\n" + text
+	if _, _, err := Merge("x", []byte(harmless), newSection()); err != nil {
+		t.Errorf("line ends that mean nothing are in the way: %v", err)
+	}
+}
+
 func TestWhatIsNotMerged(t *testing.T) {
 	for name, c := range map[string]struct{ src, text, hint string }{
 		"no TOML":                        {"[[runners\n", "x:2: ", "mend"},
