@@ -108,14 +108,20 @@ func (s section) work(ctx context.Context) error {
 	}
 }
 
-// job runs one, sends its log meanwhile, and tells its end.
+// job runs one, sends its log meanwhile, and tells its end. It returns after
+// cleanup, also where GitLab does not answer.
 func (s section) job(ctx context.Context, p local.Payload) error {
 	log := &trace{}
 	r := local.Runner{
 		Executable: s.Custom.Exec, ConfigArgs: s.Custom.ConfigArgs, PrepareArgs: s.Custom.PrepareArgs,
 		RunArgs: s.Custom.RunArgs, CleanupArgs: s.Custom.CleanupArgs, Log: log, RunnerLog: os.Stderr, SectionMarkers: true, URL: s.URL,
 	}
+	ctx, stop := context.WithCancel(ctx)
 	job := r.Start(ctx, p)
+	defer func() {
+		stop()
+		job.Wait()
+	}()
 	tick := time.NewTicker(patchEvery)
 	defer tick.Stop()
 	for ended := false; !ended; {
