@@ -16,9 +16,10 @@ import (
 
 // Program runs what a program of scripts/ is for, and exits with 1 when that
 // fails. bound is for one that hangs. A signal ends its context; it stays caught
-// to the end, since a second one must not cut cleanup off. name is the target of
-// the Makefile that runs it.
+// to the end, since a second one must not cut cleanup off; nor must a reader of
+// the output that is gone. name is the target of the Makefile that runs it.
 func Program(name string, bound time.Duration, run func(context.Context) error) {
+	signal.Ignore(syscall.SIGPIPE)
 	signals, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	ctx, cancel := context.WithTimeout(signals, bound)
