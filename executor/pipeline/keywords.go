@@ -164,29 +164,23 @@ func (r *reader) flat(n *node) ([]*node, error) {
 // word is a value that is one word or number.
 func (r *reader) word(n *node, what string) (string, error) {
 	if n.kind != scalar {
-		return "", n.faultf("", "%s is no word", what)
+		return "", n.faultf("write one word, in quotes if it has a colon or a brace in it", "%s is no word", what)
 	}
 	return n.text, nil
 }
 
 // words are the words of a list, or the one that is none.
 func (r *reader) words(n *node, what string) ([]string, error) {
-	items, err := r.flat(n)
-	if err != nil {
-		return nil, err
-	}
-	var out []string
-	for _, i := range items {
-		if i.kind != scalar {
-			return nil, i.faultf("", "%s is no list of words", what)
-		}
-		out = append(out, i.text)
-	}
-	return out, nil
+	return r.texts(n, "write a word, or a list such as [a, b]", what+" is no list of words")
 }
 
 // commands are the lines of a script.
 func (r *reader) commands(n *node, what string) ([]string, error) {
+	return r.texts(n, "put the command in single quotes: a colon with a space behind it makes a mapping of it", "a line of "+what+" is no text")
+}
+
+// texts are the scalars of a list; anything else in it is a fault.
+func (r *reader) texts(n *node, hint, message string) ([]string, error) {
 	items, err := r.flat(n)
 	if err != nil {
 		return nil, err
@@ -194,7 +188,7 @@ func (r *reader) commands(n *node, what string) ([]string, error) {
 	var out []string
 	for _, i := range items {
 		if i.kind != scalar {
-			return nil, i.faultf("put the command in single quotes: a colon with a space behind it makes a mapping of it", "a line of %s is no text", what)
+			return nil, i.faultf(hint, "%s", message)
 		}
 		out = append(out, i.text)
 	}
@@ -211,10 +205,23 @@ func (r *reader) boolean(n *node, what string) (bool, error) {
 	return false, n.faultf("true or false", "%s is neither", what)
 }
 
+// into reads a value to where it belongs: a *string, *[]string or *bool.
+func (r *reader) into(to any, n *node, what string) (err error) {
+	switch to := to.(type) {
+	case *string:
+		*to, err = r.word(n, what)
+	case *[]string:
+		*to, err = r.words(n, what)
+	case *bool:
+		*to, err = r.boolean(n, what)
+	}
+	return err
+}
+
 // keys calls f for each key of a mapping.
 func (r *reader) keys(n *node, what string, f func(entry) error) error {
 	if n.kind != mapping {
-		return n.faultf("", "%s is no mapping", what)
+		return n.faultf("such as key: value, one to a line", "%s is no mapping", what)
 	}
 	for _, e := range n.entries {
 		if err := r.count(n); err != nil { // each job reads the pipeline's variables

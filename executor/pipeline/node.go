@@ -63,7 +63,7 @@ func (n *node) get(key string) *node {
 	return nil
 }
 
-// set returns a mapping with another value for a key.
+// set puts a value in the place of a key's, or the key at the end.
 func (n *node) set(e entry) {
 	for i := range n.entries {
 		if n.entries[i].key == e.key {

@@ -178,21 +178,16 @@ func (d *decoder) artifacts(n *node) error {
 		return nil
 	}
 	a := &Artifacts{}
-	err := d.keys(n, d.job.Name+": artifacts", func(e entry) (err error) {
+	plain := map[string]any{
+		"paths": &a.Paths, "exclude": &a.Exclude, "name": &a.Name,
+		"when": &a.When, "expire_in": &a.ExpireIn, "untracked": &a.Untracked,
+	}
+	err := d.keys(n, d.job.Name+": artifacts", func(e entry) error {
 		what := d.job.Name + ": artifacts:" + e.key
+		if to, ok := plain[e.key]; ok {
+			return d.into(to, e.value, what)
+		}
 		switch e.key {
-		case "paths":
-			a.Paths, err = d.words(e.value, what)
-		case "exclude":
-			a.Exclude, err = d.words(e.value, what)
-		case "name":
-			a.Name, err = d.word(e.value, what)
-		case "when":
-			a.When, err = d.word(e.value, what)
-		case "expire_in":
-			a.ExpireIn, err = d.word(e.value, what)
-		case "untracked":
-			a.Untracked, err = d.boolean(e.value, what)
 		case "reports":
 			return d.keys(e.value, what, func(e entry) error {
 				d.strange("artifacts:reports:" + e.key)
@@ -202,7 +197,7 @@ func (d *decoder) artifacts(n *node) error {
 		default:
 			d.unknown("artifacts:" + e.key)
 		}
-		return err
+		return nil
 	})
 	if len(a.Paths) > 0 || a.Untracked {
 		d.job.Artifacts = a
@@ -217,32 +212,23 @@ func (d *decoder) caches(n *node) error {
 	}
 	for _, i := range list {
 		c := Cache{}
-		err := d.keys(i, d.job.Name+": cache", func(e entry) (err error) {
-			what := d.job.Name + ": cache:" + e.key
-			switch e.key {
-			case "key":
-				if e.value.kind == mapping {
-					for _, k := range e.value.entries {
-						d.strange("cache:key:" + k.key)
-					}
-					return nil
+		plain := map[string]any{
+			"key": &c.Key, "paths": &c.Paths, "policy": &c.Policy,
+			"when": &c.When, "untracked": &c.Untracked, "fallback_keys": &c.FallbackKeys,
+		}
+		err := d.keys(i, d.job.Name+": cache", func(e entry) error {
+			to, ok := plain[e.key]
+			switch {
+			case e.key == "key" && e.value.kind == mapping:
+				for _, k := range e.value.entries {
+					d.strange("cache:key:" + k.key)
 				}
-				c.Key, err = d.word(e.value, what)
-			case "paths":
-				c.Paths, err = d.words(e.value, what)
-			case "policy":
-				c.Policy, err = d.word(e.value, what)
-			case "when":
-				c.When, err = d.word(e.value, what)
-			case "untracked":
-				c.Untracked, err = d.boolean(e.value, what)
-			case "fallback_keys":
-				c.FallbackKeys, err = d.words(e.value, what)
-			case "unprotect":
-			default:
+			case ok:
+				return d.into(to, e.value, d.job.Name+": cache:"+e.key)
+			case e.key != "unprotect":
 				d.unknown("cache:" + e.key)
 			}
-			return err
+			return nil
 		})
 		if err != nil {
 			return err
