@@ -250,12 +250,24 @@ func (r *reader) file(name string) ([]byte, error) {
 // cleanPath makes a path of the tree of a local include's.
 func cleanPath(p string) string { return strings.TrimPrefix(path.Clean("/"+p), "/") }
 
+// maxWarnings is how many lines there are about what is not understood: nobody
+// reads more.
+const maxWarnings = 1000
+
 // warnf notes a line once.
 func (r *reader) warnf(format string, args ...any) {
-	if w := printable(fmt.Sprintf(format, args...)); !r.warned[w] {
-		r.warned[w] = true
-		r.warnings = append(r.warnings, w)
+	if len(r.warnings) > maxWarnings {
+		return
 	}
+	w := printable(fmt.Sprintf(format, args...))
+	if r.warned[w] {
+		return
+	}
+	if len(r.warnings) == maxWarnings {
+		w = "more is not understood, of which nothing is said"
+	}
+	r.warned[w] = true
+	r.warnings = append(r.warnings, w)
 }
 
 // copied counts the entries of a mapping that is made from another.
