@@ -60,8 +60,10 @@ func (d *Driver) grant(ctx context.Context, p *plan.Plan, img image.InspectRespo
 		return createFault(p.Sidecar.Container, err)
 	}
 	defer func() {
+		ctx, cancel := clearing(ctx)
+		defer cancel()
 		// A sweep takes what this leaves for an orphan.
-		_ = d.removeContainer(context.WithoutCancel(ctx), object{ref: id, name: name})
+		_ = d.removeContainer(ctx, object{ref: id, name: name})
 	}()
 	exits, errs := d.wait(ctx, id, container.WaitConditionNextExit)
 	if err := d.start(p.Sidecar.Container)(ctx, id); err != nil {

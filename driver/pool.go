@@ -228,7 +228,9 @@ func (d *Driver) makeAhead(ctx context.Context, p *plan.Plan) (ready Ready, err 
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, d.removeSandbox(context.WithoutCancel(ctx), p.Sandbox, func() {}))
+			ctx, cancel := clearing(ctx)
+			defer cancel()
+			err = errors.Join(err, d.removeSandbox(ctx, p.Sandbox, func() {}))
 		}
 	}()
 	until := aheadLabels(time.Now().Add(p.Pool.MaxAge))

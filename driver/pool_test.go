@@ -8,6 +8,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/test/fakeengine"
 )
 
 // What a sweep does with sandboxes that no job has taken.
@@ -82,5 +83,28 @@ func TestWhichSandboxesWait(t *testing.T) {
 		if got != c.want {
 			t.Errorf("at %s %q wait, want %q", c.at, got, c.want)
 		}
+	}
+}
+
+// What a failure leaves is removed within a bound, or an engine that hangs would
+// hold up whoever fills the pool.
+func TestAFailureOnAnEngineThatHangsEnds(t *testing.T) {
+	shortly(t, &clearBound, 200*time.Millisecond)
+	p := testPlan(t)
+	e, d := fakeHost(t, p)
+	e.Always("GET /containers/json", fakeengine.Hang())
+	e.Always("POST /networks/create", fakeengine.Refuse(500, "the engine is in a bad way"))
+	ended := make(chan error, 1)
+	go func() {
+		_, err := d.makeAhead(t.Context(), p.In(NewSandboxID()))
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		if err == nil || !strings.Contains(err.Error(), "in a bad way") {
+			t.Errorf("error %v", err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Fatal("it goes on")
 	}
 }

@@ -20,6 +20,16 @@ const removeRounds = 8
 
 var removeFirstGap = 50 * time.Millisecond
 
+// clearBound is how long the removal of what a failure leaves may take; a sweep
+// does the rest. Tests shorten it.
+var clearBound = 2 * time.Minute
+
+// clearing returns a context for such a removal. It outlives its caller's, which
+// may have ended, but not an engine that hangs.
+func clearing(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), clearBound)
+}
+
 // removeSandbox removes all that carries a sandbox's label and looks again
 // until nothing does: a request whose client died may still be carried out
 // after the first look. orphaned is called once the network is gone.

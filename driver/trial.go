@@ -61,7 +61,9 @@ func (d *Driver) Try(ctx context.Context, p *plan.Plan) (t Trial, err error) {
 		return t, err
 	}
 	defer func() {
-		if removeErr := d.removeSandbox(context.WithoutCancel(ctx), p.Sandbox, func() {}); err == nil {
+		ctx, cancel := clearing(ctx)
+		defer cancel()
+		if removeErr := d.removeSandbox(ctx, p.Sandbox, func() {}); err == nil {
 			err = removeErr
 		}
 	}()
