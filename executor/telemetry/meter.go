@@ -21,8 +21,8 @@ import (
 // read, lock and replace that file each time.
 type Meter struct {
 	Log Log
-	// kept is the tally where it cannot be stored.
-	kept *Tally
+	// kept is what the file would hold, where it cannot be stored.
+	kept []byte
 }
 
 // position is how far a log has been read: a file, by a hash of its first line,
@@ -37,6 +37,7 @@ const longestLine = 1 << 20
 
 // Tally reads what is new in the log. It cannot store what that comes to where
 // its user may not write: then it is counted anew when the program starts anew.
+// What it returns is the caller's alone.
 func (m *Meter) Tally() (*Tally, error) {
 	if m.Log.Path == "" {
 		return newTally(), nil
@@ -52,37 +53,33 @@ func (m *Meter) Tally() (*Tally, error) {
 	if !lock(dir) {
 		return nil, fmt.Errorf("%s: another process holds its lock", dir.Name())
 	}
-	t := m.kept
-	if t == nil {
-		t = m.stored()
-	}
+	t := m.earlier()
 	if err := t.read(m.Log); err != nil {
 		return nil, err
 	}
-	if m.store(t) != nil {
-		m.kept = t
+	if m.kept, err = json.Marshal(t); err == nil && m.store(m.kept) == nil {
+		m.kept = nil
 	}
 	return t, nil
 }
 
 func (m *Meter) file() string { return m.Log.Path + ".tally" }
 
-// stored is the tally of earlier. One that is broken counts anew, which is what
-// Prometheus knows how to take.
-func (m *Meter) stored() *Tally {
-	t := newTally()
-	b, err := os.ReadFile(m.file())
+// earlier is the tally of the last time. One that is broken counts anew, which is
+// what Prometheus knows how to take.
+func (m *Meter) earlier() *Tally {
+	t, b := newTally(), m.kept
+	var err error
+	if b == nil {
+		b, err = os.ReadFile(m.file())
+	}
 	if err != nil || json.Unmarshal(b, t) != nil || t.Calls == nil || t.Jobs == nil || t.Prepare == nil || t.Ready == nil {
 		return newTally()
 	}
 	return t.complete()
 }
 
-func (m *Meter) store(t *Tally) error {
-	b, err := json.Marshal(t)
-	if err != nil {
-		return err
-	}
+func (m *Meter) store(b []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(m.file()), filepath.Base(m.file())+".*")
 	if err != nil {
 		return err

@@ -183,12 +183,32 @@ func TestATallyThatCannotBeStoredIsKeptInMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := &Meter{Log: l}
-	for i := range 3 {
+	key := callKind{"gc", Success, ""}.key()
+	count := func(want uint64) *Tally {
+		t.Helper()
 		job(t, l, Record{Command: "gc"})
-		if got := tallied(t, m).Calls[callKind{"gc", Success, ""}.key()]; got != uint64(i+1) {
-			t.Errorf("%d of %d", got, i+1)
+		tally := tallied(t, m)
+		if got := tally.Calls[key]; got != want {
+			t.Errorf("%d of %d", got, want)
 		}
+		return tally
 	}
+	earlier := count(1)
+	count(2)
+	count(3)
+	if got := earlier.Calls[key]; got != 1 {
+		t.Errorf("a tally that somebody still reads has come to %d", got)
+	}
+	// With room again, all readers go on from one file.
+	if err := os.RemoveAll(l.Path + ".tally"); err != nil {
+		t.Fatal(err)
+	}
+	count(4)
+	job(t, l, Record{Command: "gc"})
+	if got := tallied(t, &Meter{Log: l}).Calls[key]; got != 5 {
+		t.Errorf("another reader has %d of 5", got)
+	}
+	count(6)
 }
 
 func TestMetricsAreWhatPrometheusWants(t *testing.T) {
