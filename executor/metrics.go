@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -23,8 +24,13 @@ import (
 )
 
 const (
-	// scrapeBound is Prometheus's own default.
-	scrapeBound = 10 * time.Second
+	// scrapeBound is less than the 10 s for which Prometheus waits by default: that
+	// the engine hangs is to be told, too.
+	scrapeBound = 8 * time.Second
+	// longestScrape is what Prometheus may say that it waits, in seconds.
+	longestScrape = 60
+	// scraperIdle is for how long a connection lies between two scrapes.
+	scraperIdle = 5 * time.Minute
 	// textfileBound lets a slow engine walk its volumes.
 	textfileBound = 2 * time.Minute
 	// sizesEvery is how often `metrics serve` lets the engine walk all volumes.
@@ -125,7 +131,7 @@ type metrics struct {
 func (m *metrics) serve(ctx context.Context, l net.Listener) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/metrics", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), scrapeBound)
+		ctx, cancel := context.WithTimeout(r.Context(), boundOf(r))
 		defer cancel()
 		registry, err := m.registry(ctx)
 		if err != nil {
@@ -135,7 +141,9 @@ func (m *metrics) serve(ctx context.Context, l net.Listener) error {
 		}
 		promhttp.HandlerFor(registry, promhttp.HandlerOpts{}).ServeHTTP(w, r)
 	})
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: scrapeBound, WriteTimeout: 2 * scrapeBound, MaxHeaderBytes: 64 << 10}
+	server := &http.Server{
+		Handler: mux, ReadHeaderTimeout: scrapeBound, WriteTimeout: 2 * scrapeBound, IdleTimeout: scraperIdle, MaxHeaderBytes: 64 << 10,
+	}
 	var measuring sync.WaitGroup
 	defer measuring.Wait()
 	ctx, stop := context.WithCancel(ctx)
@@ -154,6 +162,15 @@ func (m *metrics) serve(ctx context.Context, l net.Listener) error {
 		return server.Close()
 	}
 	return nil
+}
+
+// boundOf is what a scrape may take: most of the time for which Prometheus waits.
+func boundOf(r *http.Request) time.Duration {
+	seconds, err := strconv.ParseFloat(r.Header.Get("X-Prometheus-Scrape-Timeout-Seconds"), 64)
+	if err == nil && seconds > 0 && seconds <= longestScrape {
+		return min(scrapeBound, time.Duration(0.8*seconds*float64(time.Second)))
+	}
+	return scrapeBound
 }
 
 // registry has the metrics of this moment. Scrapes come one after the other.

@@ -1,14 +1,20 @@
 package executor
 
 import (
+	"context"
+	"io"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/executor/telemetry"
 	"gitlab-dind-executor/test/fakeengine"
 )
@@ -121,5 +127,49 @@ func TestAJobThatFailsInTheLogAndTheMetrics(t *testing.T) {
 	}
 	if strings.Contains(stdout, "last_gc_timestamp_seconds 0\n") {
 		t.Error("the gc is not noticed")
+	}
+}
+
+// served starts metrics serve on an engine, and returns its address.
+func served(t *testing.T, e *fakeengine.Engine) string {
+	t.Helper()
+	s := config.Default()
+	s.Engine.Host = e.Host
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &metrics{settings: s, log: &jobLog{out: io.Discard}, mirrorBytes: -1}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- m.serve(ctx, l) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return l.Addr().String()
+}
+
+// Prometheus takes an answer that comes too late for none, and then nothing says
+// that it is the engine which hangs.
+func TestAnEngineThatHangsIsToldBeforePrometheusGivesUp(t *testing.T) {
+	e := fakeengine.New(t)
+	e.Always("GET /containers/json", fakeengine.Hang())
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+served(t, e)+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Prometheus-Scrape-Timeout-Seconds", "2")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if b, err := io.ReadAll(resp.Body); err != nil || !strings.Contains(string(b), "\ngitlab_dind_executor_engine_up 0\n") {
+		t.Errorf("%v, %s", err, b)
 	}
 }
