@@ -81,6 +81,7 @@ func (c *call) export(r telemetry.Record, spans []telemetry.Finished) error {
 	}
 	if err != nil {
 		_ = os.MkdirAll(filepath.Dir(stamp), 0o700)
+		_ = os.Remove(stamp)                // it may be root's
 		_ = os.WriteFile(stamp, nil, 0o600) // else the next hook tries, too
 	} else if _, e := os.Stat(stamp); e == nil {
 		_ = os.Remove(stamp)

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"gitlab.com/gitlab-org/gitlab-runner/executors/custom/api"
 	collector "go.opentelemetry.io/proto/slim/otlp/collector/trace/v1"
@@ -201,6 +202,29 @@ func TestACollectorThatFails(t *testing.T) {
 				t.Errorf("it was tried again at once: %s", raw)
 			}
 		})
+	}
+}
+
+// Root's hooks and the Runner's share the note that a collector is down, and the
+// one cannot write what is the other's.
+func TestANoteOfACollectorThatIsDownIsMadeAnew(t *testing.T) {
+	e := fakeengine.New(t)
+	settings, file := withLog(t, e, alone)
+	note := filepath.Join(filepath.Dir(file), collectorDown)
+	if err := os.MkdirAll(note, 0o700); err != nil {
+		t.Fatal(err) // a directory, which root cannot write either
+	}
+	old := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(note, old, old); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if code, _, log := hookWith(t, e, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1"}, with(""), "--settings", settings, "cleanup"); code != 0 {
+			t.Fatal(log)
+		}
+	}
+	if list, raw := logged(t, file); len(list) != 2 || list[0].TraceError == "" || list[1].TraceError != "" {
+		t.Errorf("%s", raw)
 	}
 }
 
