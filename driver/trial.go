@@ -45,8 +45,13 @@ const (
 	ReachClosed
 )
 
-// trialBound is how long a trial's sandbox may be there.
-const trialBound = 10 * time.Minute
+const (
+	// trialBound is how long a trial's sandbox may be there.
+	trialBound = 10 * time.Minute
+	// reachBound is for one dial of the helper's, which takes a second where nothing
+	// answers, on a host that is busy.
+	reachBound = 15 * time.Second
+)
 
 // Try makes a sandbox as jobs get it, builds an image in it, and removes it.
 func (d *Driver) Try(ctx context.Context, p *plan.Plan) (t Trial, err error) {
@@ -134,14 +139,19 @@ func (d *Driver) reachOfHost(ctx context.Context, sandbox string) Reach {
 	}
 	defer l.Close()
 	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
-	ctx, cancel := context.WithTimeout(ctx, 5*dialTimeout)
+	ctx, cancel := context.WithTimeout(ctx, reachBound)
 	defer cancel()
-	code, err := d.exec(ctx, objectName(sandbox, plan.RoleHelper), []string{"sh", "-c", dialScript, gateway.String(), port}, nil, &bytes.Buffer{})
+	return reachBy(d.exec(ctx, objectName(sandbox, plan.RoleHelper), []string{"sh", "-c", dialScript, gateway.String(), port}, nil, &bytes.Buffer{}))
+}
+
+// reachBy judges a way by the end of dialScript. Whatever keeps the script from
+// its own end says nothing of the way.
+func reachBy(code int, err error) Reach {
 	switch {
-	case err != nil && ctx.Err() == nil, code == noDialer:
-		return ReachUnknown
 	case err == nil && code == 0:
 		return ReachOpen
+	case err == nil && code == 1:
+		return ReachClosed
 	}
-	return ReachClosed
+	return ReachUnknown
 }
