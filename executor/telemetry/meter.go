@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // Meter counts the lines of an operator's log, each once: what it has come to lies
@@ -106,23 +107,35 @@ func (t *Tally) read(l Log) error {
 			f.Close()
 		}
 	}()
-	from := 0 // where the file that was read last has gone, all others are newer
-	for i, f := range files {
-		if info, err := f.Stat(); err == nil && f.id == t.Read.File && info.Size() >= t.Read.Offset {
-			from = i
-		}
-	}
-	for _, f := range files[from:] {
+	for _, f := range t.unread(files) {
 		if f.id != t.Read.File {
 			t.Read = position{File: f.id}
 		}
+		info, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		t.Read.Offset = min(t.Read.Offset, info.Size()) // its end may have been taken away
 		n, err := t.readFile(io.NewSectionReader(f, t.Read.Offset, 1<<62))
 		t.Read.Offset += n
 		if err != nil {
 			return err
 		}
 	}
+	t.Done = nil
+	for _, f := range files {
+		if f.id != t.Read.File {
+			t.Done = append(t.Done, f.id)
+		}
+	}
 	return nil
+}
+
+// unread are the files with something new: the one that was read last and those
+// behind it, or where it has gone those that were never read.
+func (t *Tally) unread(files []logFile) []logFile {
+	last := slices.IndexFunc(files, func(f logFile) bool { return f.id == t.Read.File })
+	return slices.DeleteFunc(slices.Clone(files[max(0, last):]), func(f logFile) bool { return slices.Contains(t.Done, f.id) })
 }
 
 // logFile is a file of a log and what tells it from the others.

@@ -3,6 +3,7 @@ package telemetry
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -141,6 +142,41 @@ func TestEachLineIsCountedOnce(t *testing.T) {
 	}
 	if files, _ := filepath.Glob(path + ".tally*"); len(files) != 1 {
 		t.Errorf("left over: %q", files)
+	}
+	written++
+	// A disk that is full makes people take files away.
+	for _, c := range []struct {
+		what string
+		do   func() error
+	}{
+		{"the log was removed", func() error { return os.Remove(path) }},
+		{"it was emptied", func() error { return os.Truncate(path, 0) }},
+		{"it lost its end", func() error {
+			b, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			return os.Truncate(path, int64(strings.Index(string(b), "\n")+1))
+		}},
+		{"an older file was removed", func() error { return os.Remove(path + ".3") }},
+		{"the tally is of a version that did not note what it had read", func() error {
+			b, err := os.ReadFile(path + ".tally")
+			if err != nil {
+				return err
+			}
+			return os.WriteFile(path+".tally", regexp.MustCompile(`"Done":\[[^]]*\],`).ReplaceAll(b, nil), 0o600)
+		}},
+	} {
+		if err := c.do(); err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range []int{0, 3, 0, 7} {
+			write(n)
+			written += uint64(n)
+			if got := tallied(t, other).Calls[key]; got != written {
+				t.Fatalf("%s: %d of %d lines are counted", c.what, got, written)
+			}
+		}
 	}
 }
 

@@ -30,8 +30,9 @@ var (
 // Tally is what the lines of the operator's log come to. It only grows, whatever
 // becomes of the log.
 type Tally struct {
-	// Read is how far the log has been read.
+	// Read is how far the log has been read, Done the files before that one.
 	Read position
+	Done []string
 	// Calls are counted by command, result and class, Jobs by result.
 	Calls map[string]uint64
 	Jobs  map[string]uint64
