@@ -31,11 +31,13 @@ const (
 	longestScrape = 60
 	// scraperIdle is for how long a connection lies between two scrapes.
 	scraperIdle = 5 * time.Minute
-	// textfileBound lets a slow engine walk its volumes.
-	textfileBound = 2 * time.Minute
 	// sizesEvery is how often `metrics serve` lets the engine walk all volumes.
 	sizesEvery = 15 * time.Minute
 )
+
+// textfileBound is for a slow engine: to walk its volumes, and then to tell the
+// rest. Tests shorten it.
+var textfileBound = 2 * time.Minute
 
 // metricsCommand tells Prometheus how jobs and the host fare.
 func (c *call) metricsCommand() *cobra.Command {
@@ -48,22 +50,24 @@ func (c *call) metricsCommand() *cobra.Command {
 			"--textfile names, for node_exporter. Run it as the user who runs the hooks.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if textfile != "" && !strings.HasSuffix(textfile, ".prom") {
+				return fault.System(fmt.Errorf("--textfile %s: node_exporter reads files that end in .prom", textfile), "")
+			}
 			m, err := c.metrics()
 			if err != nil {
 				return err
 			}
+			walk, end := context.WithTimeout(cmd.Context(), textfileBound)
+			m.measure(walk)
+			end()
 			ctx, cancel := context.WithTimeout(cmd.Context(), textfileBound)
 			defer cancel()
-			m.measure(ctx)
 			r, err := m.registry(ctx)
 			if err != nil {
 				return err
 			}
 			if textfile == "" {
 				return printMetrics(c.stdout, r)
-			}
-			if !strings.HasSuffix(textfile, ".prom") {
-				return fault.System(fmt.Errorf("--textfile %s: node_exporter reads files that end in .prom", textfile), "")
 			}
 			if err := prometheus.WriteToTextfile(textfile, r); err != nil {
 				return fault.System(fmt.Errorf("writing %s: %w", filepath.Base(textfile), err), "name a file in node_exporter's --collector.textfile.directory that this user can write")

@@ -173,3 +173,37 @@ func TestAnEngineThatHangsIsToldBeforePrometheusGivesUp(t *testing.T) {
 		t.Errorf("%v, %s", err, b)
 	}
 }
+
+// keptLayers puts layers there that are kept for a project, and returns their
+// volume's name.
+func keptLayers(e *fakeengine.Engine) string {
+	const name = "dind-data-0123456789ab-0"
+	e.AddVolume(name, map[string]string{
+		"gitlab-dind-executor.scope": "gitlab.example.com/42", "gitlab-dind-executor.role": "data",
+		"gitlab-dind-executor.created": time.Now().UTC().Format(time.RFC3339),
+	})
+	return name
+}
+
+// What is asked has its own time: an engine that walks its volumes for too long is
+// up.
+func TestVolumesThatTakeTooLongToMeasure(t *testing.T) {
+	old := textfileBound
+	textfileBound = time.Second
+	t.Cleanup(func() { textfileBound = old })
+	e := fakeengine.New(t)
+	keptLayers(e)
+	e.Always("GET /system/df", fakeengine.Hang())
+	code, stdout, log := hook(t, e, with(""), "metrics")
+	if code != 0 || !strings.Contains(stdout, "\ngitlab_dind_executor_engine_up 1\n") || e.Count("GET /system/df") == 0 {
+		t.Errorf("exit code %d, %s%s", code, stdout, log)
+	}
+}
+
+func TestATextfileThatNobodyReadsIsRefusedAtOnce(t *testing.T) {
+	e := fakeengine.New(t)
+	code, _, log := hook(t, e, with(""), "metrics", "--textfile", filepath.Join(t.TempDir(), "dind.txt"))
+	if code == 0 || !strings.Contains(log, "node_exporter reads files that end in .prom") || len(e.Calls()) != 0 {
+		t.Errorf("exit code %d, %s, and the engine was asked %q", code, log, e.Calls())
+	}
+}
