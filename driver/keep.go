@@ -80,10 +80,13 @@ func (d *Driver) EndKept(ctx context.Context, now time.Time, dryRun bool) ([]Ver
 		if until, _ := keptUntil(s); !now.Before(until) {
 			continue
 		}
-		verdicts = append(verdicts, Verdict{s.id, Swept, keptOut, len(s.containers) + len(s.volumes) + len(s.networks)})
+		v := Verdict{Sandbox: s.id, Fate: Swept, Reason: keptOut, Objects: len(s.containers) + len(s.volumes) + len(s.networks)}
 		if !dryRun {
-			errs = append(errs, d.removeSandbox(ctx, s.id, func() {}))
+			err := d.removeSandbox(ctx, s.id, func() {})
+			v.Failed = err != nil
+			errs = append(errs, err)
 		}
+		verdicts = append(verdicts, v)
 	}
 	return verdicts, errors.Join(errs...)
 }

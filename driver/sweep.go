@@ -33,6 +33,8 @@ type Verdict struct {
 	// Reason says why, for a person.
 	Reason  string
 	Objects int
+	// Failed says that it is still there, or some of it: its removal met a fault.
+	Failed bool
 }
 
 // waitedOut is the end of a sandbox that was made ahead and that nobody needed.
@@ -44,7 +46,7 @@ const keptOut = "it was kept for a look inside"
 // Leaked tells whether the sandbox was removed, or would be, as what somebody left
 // who should not have.
 func (v Verdict) Leaked() bool {
-	return v.Fate == Swept && v.Reason != waitedOut && !strings.HasPrefix(v.Reason, keptOut)
+	return v.Fate == Swept && !v.Failed && v.Reason != waitedOut && !strings.HasPrefix(v.Reason, keptOut)
 }
 
 // overdue is how long after its deadline a sandbox goes although its owner
@@ -85,10 +87,13 @@ func (d *Driver) Sweep(ctx context.Context, now time.Time, bound time.Duration, 
 			}
 			fate, reason = rules.verdict(s)
 		}
-		verdicts = append(verdicts, Verdict{id, fate, reason, len(s.containers) + len(s.volumes) + len(s.networks)})
+		v := Verdict{Sandbox: id, Fate: fate, Reason: reason, Objects: len(s.containers) + len(s.volumes) + len(s.networks)}
 		if fate == Swept && !dryRun {
-			errs = append(errs, d.removeSwept(ctx, s))
+			err := d.removeSwept(ctx, s)
+			v.Failed = err != nil
+			errs = append(errs, err)
 		}
+		verdicts = append(verdicts, v)
 	}
 	return verdicts, errors.Join(errs...)
 }

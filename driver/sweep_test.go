@@ -304,7 +304,10 @@ func TestSweepGoesOnAfterAFault(t *testing.T) {
 		t.Errorf("error %v, hint %q", err, fault.HintOf(err))
 	}
 	if left := e.Objects(); len(swept) != 2 || !slices.Equal(left, []string{"volume dind-aaaaaaaaaaaa-data"}) {
-		t.Errorf("swept %+v, left %q", swept, left)
+		t.Fatalf("swept %+v, left %q", swept, left)
+	}
+	if !swept[0].Failed || swept[0].Leaked() || swept[1].Failed || !swept[1].Leaked() {
+		t.Errorf("what is left counts as removed: %+v", swept)
 	}
 }
 

@@ -58,6 +58,9 @@ func (c *call) gcCommand() *cobra.Command {
 			}
 			found := 0
 			for _, v := range verdicts {
+				if v.Failed {
+					continue // the error tells
+				}
 				if v.Fate == driver.Swept {
 					found++
 				}
@@ -103,6 +106,7 @@ func (c *call) gcCommand() *cobra.Command {
 // gcKept removes the sandboxes that are kept of failed jobs.
 func (c *call) gcKept(ctx context.Context, d *driver.Driver, dryRun bool, verb string) (int, error) {
 	verdicts, err := d.EndKept(ctx, time.Now(), dryRun)
+	verdicts = slices.DeleteFunc(verdicts, func(v driver.Verdict) bool { return v.Failed })
 	for _, v := range verdicts {
 		fmt.Fprintf(c.stdout, "%s sandbox %s (%d objects): %s\n", verb, v.Sandbox, v.Objects, v.Reason)
 	}

@@ -2,6 +2,7 @@ package executor
 
 import (
 	"bytes"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -90,6 +91,23 @@ func TestAStageWithoutAJobContainerSaysWhy(t *testing.T) {
 		if code != 99 || !strings.Contains(log, "the job's container is gone") || !strings.Contains(log, "hint: ") {
 			t.Errorf("%s: exit code %d, log %q", stage, code, log)
 		}
+	}
+}
+
+func TestGCDoesNotSayThatItRemovedWhatIsLeft(t *testing.T) {
+	e := fakeengine.New(t)
+	settings, file := withLog(t, e, "")
+	for _, id := range []string{"aaaaaaaaaaaa", "bbbbbbbbbbbb"} {
+		e.AddVolume("dind-"+id+"-data", map[string]string{"gitlab-dind-executor.sandbox": id, "gitlab-dind-executor.role": "data"})
+	}
+	// Of the first one the look before its removal fails.
+	e.Script("GET /volumes", nil, nil, fakeengine.Refuse(http.StatusInternalServerError, "the engine is in a bad way"))
+	code, stdout, log := hook(t, e, with(""), "--settings", settings, "gc")
+	if code == 0 || stdout != "removed sandbox bbbbbbbbbbbb (1 objects): its network is gone\n" || !strings.Contains(log, "in a bad way") {
+		t.Errorf("exit code %d, said %q and %q", code, stdout, log)
+	}
+	if list, raw := logged(t, file); list[0].Swept != 1 {
+		t.Errorf("%s", raw)
 	}
 }
 
