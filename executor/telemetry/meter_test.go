@@ -43,20 +43,22 @@ func TestHowAJobEnded(t *testing.T) {
 		records []Record
 		want    string
 	}{
-		"all went well":                    {[]Record{config, prepare, run, cleanup("success")}, Success},
-		"its script failed":                {[]Record{config, prepare, {Hook: "run", Result: Failed, Class: OfJob, ExitCode: 1}, cleanup("failed")}, Failed},
-		"its after_script failed":          {[]Record{config, prepare, {Hook: "run", Result: Failed, Class: OfJob, ExitCode: 1}, cleanup("success")}, Success},
-		"the engine failed":                {[]Record{config, prepare, {Hook: "run", Result: Failed, Class: OfSystem}, cleanup("failed")}, SystemFailure},
-		"prepare failed, no status":        {[]Record{config, {Hook: "prepare", Result: Failed, Class: OfSystem}, cleanup("")}, SystemFailure},
-		"what the settings forbid":         {[]Record{config, {Hook: "prepare", Result: Failed, Class: OfJob}, cleanup("")}, Failed},
-		"cancelled":                        {[]Record{config, prepare, {Hook: "run", Result: Cancelled}, cleanup("canceled")}, Canceled},
-		"cancelled, no status":             {[]Record{config, {Hook: "prepare", Result: Cancelled}, cleanup("")}, Canceled},
-		"cleanup alone failed":             {[]Record{config, prepare, run, {Hook: "cleanup", JobStatus: "success", Result: Failed, Class: OfSystem}}, Success},
-		"no word of how":                   {[]Record{config, prepare, run, cleanup("")}, Unknown},
-		"cleaned up twice":                 {[]Record{config, prepare, run, cleanup("success"), cleanup("success")}, Success},
-		"a script fails after the engine":  {[]Record{prepare, {Hook: "run", Result: Failed, Class: OfSystem}, {Hook: "run", Result: Failed, Class: OfJob}, cleanup("failed")}, SystemFailure},
-		"failed in what no hook knows of":  {[]Record{config, prepare, run, cleanup("failed")}, Failed},
-		"prepared again after it ended so": {[]Record{config, {Hook: "prepare", Result: Failed, Class: OfSystem}, config, prepare, run, cleanup("success")}, Success},
+		"all went well":                     {[]Record{config, prepare, run, cleanup("success")}, Success},
+		"its script failed":                 {[]Record{config, prepare, {Hook: "run", Result: Failed, Class: OfJob, ExitCode: 1}, cleanup("failed")}, Failed},
+		"its after_script failed":           {[]Record{config, prepare, {Hook: "run", Result: Failed, Class: OfJob, ExitCode: 1}, cleanup("success")}, Success},
+		"the engine failed":                 {[]Record{config, prepare, {Hook: "run", Result: Failed, Class: OfSystem}, cleanup("failed")}, SystemFailure},
+		"prepare failed, no status":         {[]Record{config, {Hook: "prepare", Result: Failed, Class: OfSystem}, cleanup("")}, SystemFailure},
+		"what the settings forbid":          {[]Record{config, {Hook: "prepare", Result: Failed, Class: OfJob}, cleanup("")}, Failed},
+		"cancelled":                         {[]Record{config, prepare, {Hook: "run", Result: Cancelled}, cleanup("canceled")}, Canceled},
+		"cancelled, no status":              {[]Record{config, {Hook: "prepare", Result: Cancelled}, cleanup("")}, Canceled},
+		"cleanup alone failed":              {[]Record{config, prepare, run, {Hook: "cleanup", JobStatus: "success", Result: Failed, Class: OfSystem}}, Success},
+		"it failed, and so did its cleanup": {[]Record{config, prepare, {Hook: "run", Result: Failed, Class: OfJob, ExitCode: 1}, {Hook: "cleanup", JobStatus: "failed", Result: Failed, Class: OfSystem}}, Failed},
+		"cleanup alone failed, no status":   {[]Record{config, prepare, run, {Hook: "cleanup", Result: Failed, Class: OfSystem}}, Unknown},
+		"no word of how":                    {[]Record{config, prepare, run, cleanup("")}, Unknown},
+		"cleaned up twice":                  {[]Record{config, prepare, run, cleanup("success"), cleanup("success")}, Success},
+		"a script fails after the engine":   {[]Record{prepare, {Hook: "run", Result: Failed, Class: OfSystem}, {Hook: "run", Result: Failed, Class: OfJob}, cleanup("failed")}, SystemFailure},
+		"failed in what no hook knows of":   {[]Record{config, prepare, run, cleanup("failed")}, Failed},
+		"prepared again after it ended so":  {[]Record{config, {Hook: "prepare", Result: Failed, Class: OfSystem}, config, prepare, run, cleanup("success")}, Success},
 	} {
 		m := &Meter{Log: Log{Path: filepath.Join(t.TempDir(), "operator.log"), MaxFiles: 1}}
 		job(t, m.Log, c.records...)

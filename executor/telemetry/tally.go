@@ -151,9 +151,11 @@ func (t *Tally) addHook(r Record) {
 		t.Open[r.Job] = job
 	}
 	job.Seen = r.Time
-	job.Cancelled = job.Cancelled || r.Result == Cancelled
-	if r.Class == OfSystem || job.Class == "" {
-		job.Class = r.Class
+	if r.Hook != "cleanup" { // a job has ended before, whatever becomes of that
+		job.Cancelled = job.Cancelled || r.Result == Cancelled
+		if r.Class == OfSystem || job.Class == "" {
+			job.Class = r.Class
+		}
 	}
 	switch r.Hook {
 	case "prepare":
