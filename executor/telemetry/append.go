@@ -25,20 +25,21 @@ type appender struct {
 	maxFiles int
 }
 
-// append writes lines as a whole. What the disk has no room for is taken back.
+// append writes lines as a whole. What the disk has no room for is taken back; a
+// file that cannot be put aside grows.
 func (a appender) append(lines []byte) error {
 	f, locked, err := a.open()
 	if err != nil {
 		return err
 	}
 	defer func() { f.Close() }()
+	var stuck error
 	if locked && a.maxSize > 0 && a.full(f, len(lines)) {
-		if err := a.rotate(); err != nil {
-			return err
-		}
-		f.Close()
-		if f, locked, err = a.open(); err != nil {
-			return err
+		if stuck = a.rotate(); stuck == nil {
+			f.Close()
+			if f, locked, err = a.open(); err != nil {
+				return err
+			}
 		}
 	}
 	n, err := f.Write(lines)
@@ -47,7 +48,7 @@ func (a appender) append(lines []byte) error {
 			_ = f.Truncate(info.Size() - int64(n)) // half a line would spoil the next
 		}
 	}
-	return err
+	return errors.Join(stuck, err)
 }
 
 // open opens the file that has the name, and locks it.

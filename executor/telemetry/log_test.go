@@ -164,6 +164,31 @@ func TestOnlySoManyFilesAreKept(t *testing.T) {
 	}
 }
 
+// A file that cannot be put aside grows, and the operator hears of it.
+func TestALogThatCannotBePutAsideIsWrittenAnyway(t *testing.T) {
+	l := Log{Path: filepath.Join(t.TempDir(), "operator.log"), MaxSize: 1, MaxFiles: 1}
+	if err := os.MkdirAll(l.Path+".1/x", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Write(full, nil); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := l.Write(full, nil); err == nil {
+			t.Error("no error")
+		}
+	}
+	if n := len(read(t, l.Path)); n != 3 {
+		t.Errorf("%d lines of 3", n)
+	}
+	if err := os.RemoveAll(l.Path + ".1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Write(full, nil); err != nil || len(read(t, l.Path)) != 1 {
+		t.Errorf("it is not put aside when that is possible again: %v", err)
+	}
+}
+
 func TestWhatIsNoFileIsRefusedAtOnce(t *testing.T) {
 	dir := t.TempDir()
 	pipe := filepath.Join(dir, "pipe")
