@@ -9,6 +9,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	collector "go.opentelemetry.io/proto/slim/otlp/collector/trace/v1"
@@ -118,7 +119,9 @@ func texts(m map[string]string) []*common.KeyValue {
 	return list
 }
 
+// text is an attribute. Protobuf encodes nothing at all where one is no UTF-8.
 func text(key, value string) *common.KeyValue {
+	key, value = strings.ToValidUTF8(key, noText), strings.ToValidUTF8(value, noText)
 	return &common.KeyValue{Key: key, Value: &common.AnyValue{Value: &common.AnyValue_StringValue{StringValue: value}}}
 }
 

@@ -6,8 +6,12 @@ import (
 	"unicode/utf8"
 )
 
-// longest is what of a text is kept, in bytes.
-const longest = 2048
+const (
+	// longest is what of a text is kept, in bytes.
+	longest = 2048
+	// noText stands for bytes that are no UTF-8.
+	noText = string(utf8.RuneError)
+)
 
 var (
 	// userinfo is what may be a password in a URL; query what follows its path.
@@ -27,8 +31,10 @@ func Scrub(text string) string {
 	return bearer.ReplaceAllString(text, "${1}[hidden]")
 }
 
-// Clip bounds a text.
+// Clip bounds a text, and takes out of it what is none: containers print what they
+// like.
 func Clip(text string) string {
+	text = strings.ToValidUTF8(text, noText)
 	if len(text) <= longest {
 		return text
 	}
