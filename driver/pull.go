@@ -27,6 +27,9 @@ var firstPullGap = time.Second
 // progressEvery keeps a long pull from looking dead without filling the log.
 const progressEvery = 10 * time.Second
 
+// noRegistry is the hint for a registry that is out of reach.
+const noRegistry = "the docker engine of the runner's host does not reach the registry: see to its network, name servers or proxy"
+
 // pull fetches an image, again after a pause when the network or the registry
 // failed, and says so with the time it took.
 func (im *images) pull(ctx context.Context, ref plan.ImageRef) (err error) {
@@ -144,7 +147,7 @@ func (im *images) explainPull(ref plan.ImageRef, err error) error {
 	case has("x509:"):
 		return fault.System(what, caHint(ref.Name))
 	case !unreachable(err) && has("no such host", "connection refused", "i/o timeout", "network is unreachable", "handshake timeout", "Client.Timeout"):
-		return fault.System(what, "the docker engine of the runner's host does not reach the registry: see to its network, name servers or proxy")
+		return fault.System(what, noRegistry)
 	default:
 		return im.d.explain("pulling image "+ref.Name, err)
 	}

@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -96,7 +97,8 @@ func (d *Driver) HasImage(ctx context.Context, name string) (bool, error) {
 }
 
 // AskRegistry lets the engine ask an image's registry for it, and fetches
-// nothing. Its errors are those of a pull.
+// nothing. Its errors are those of a pull; past ctx's deadline the registry has
+// said nothing.
 func (d *Driver) AskRegistry(ctx context.Context, ref plan.ImageRef) error {
 	if err := d.greet(ctx); err != nil {
 		return err
@@ -108,7 +110,11 @@ func (d *Driver) AskRegistry(ctx context.Context, ref plan.ImageRef) error {
 			return err
 		}
 	}
-	if _, err := d.api.DistributionInspect(ctx, ref.Name, auth); err != nil {
+	_, err := d.api.DistributionInspect(ctx, ref.Name, auth)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return fault.System(fmt.Errorf("pulling image %s: its registry does not answer: %w", ref.Name, context.DeadlineExceeded), noRegistry)
+	case err != nil:
 		return (&images{d: d}).explainPull(ref, err)
 	}
 	return nil

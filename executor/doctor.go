@@ -138,7 +138,7 @@ func (v *visit) checks() []doctor.Check {
 	}
 	for i := range list {
 		switch list[i].Name {
-		case "privilege", "sandbox": // which may have to fetch images
+		case "images", "privilege", "sandbox": // which wait for registries
 			list[i].Bound = 20 * time.Minute
 		}
 	}

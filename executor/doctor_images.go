@@ -19,6 +19,10 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
+// imageBound is for one question about an image: a registry behind a firewall says
+// nothing at all. Tests shorten it.
+var imageBound = 30 * time.Second
+
 // checkImages looks for the images that the settings name: on the engine, or
 // else, and where they are pulled every time, at their registries, with the
 // credentials of the user that this runs as.
@@ -30,22 +34,34 @@ func (v *visit) checkImages(ctx context.Context) []doctor.Finding {
 	})
 	// What only some jobs need is no error.
 	needed := plan.Prepull(config.Settings{Sidecar: v.settings.Sidecar, Job: v.settings.Job, Helper: v.settings.Helper}, v.version, v.facts.Arch)
+	policies := v.settings.Pull.Policy
+	other := func(than string) bool {
+		return slices.ContainsFunc(policies, func(p string) bool { return p != than })
+	}
 	for _, name := range names {
-		there, err := v.d.HasImage(ctx, name)
+		there, err := v.onEngine(ctx, name)
 		var pullErr error
-		pulls := v.settings.Pull.Policy[0] == config.PullAlways
+		pulls := policies[0] == config.PullAlways
 		if err == nil && (!there || pulls) {
 			pullErr = v.atRegistry(ctx, name)
 		}
 		found = append(found, doctor.Image(name, doctor.ImageSeen{
-			There: there, Needed: slices.Contains(needed, name), Pulls: pulls, Err: err, PullErr: pullErr,
-			Never: !slices.ContainsFunc(v.settings.Pull.Policy, func(p string) bool { return p != config.PullNever }),
+			There: there, Needed: slices.Contains(needed, name), Err: err, PullErr: pullErr,
+			Pulls: pulls, Falls: pulls && other(config.PullAlways), Never: !other(config.PullNever),
 		}))
 	}
 	return found
 }
 
+func (v *visit) onEngine(ctx context.Context, name string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, imageBound)
+	defer cancel()
+	return v.d.HasImage(ctx, name)
+}
+
 func (v *visit) atRegistry(ctx context.Context, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, imageBound)
+	defer cancel()
 	ref, err := plan.PrepullRef(name, v.creds)
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"gitlab-dind-executor/test/fakeengine"
 )
@@ -144,6 +145,39 @@ func TestWhatIsMisconfiguredIsToldWithItsCure(t *testing.T) {
 				told(t, "the job log", c.job(h), c.told)
 			}
 		})
+	}
+}
+
+// A firewall drops what goes to registries: each image says so, whatever those
+// before it have taken.
+func TestRegistriesThatDoNotAnswer(t *testing.T) {
+	old := imageBound
+	imageBound = 200 * time.Millisecond
+	t.Cleanup(func() { imageBound = old })
+	h := newHost(t)
+	h.settings = "[sidecar]\nimage = \"docker:dind\"\n[job]\nimage = \"alpine:3\"\n"
+	h.e.Always("GET /distribution/{name...}", fakeengine.Hang())
+	said, code := h.doctor()
+	for _, image := range []string{"docker:dind", "alpine:3"} {
+		told(t, "doctor", said, [2]string{
+			"error    images: " + image + " cannot be pulled: ",
+			"hint: the docker engine of the runner's host does not reach the registry: see to its network, name servers or proxy",
+		})
+	}
+	if code != codeFailed || strings.Contains(said, "is slow") {
+		t.Errorf("doctor ends with %d and says:\n%s", code, said)
+	}
+}
+
+// What is here helps only where a policy takes it.
+func TestWhatIsHereAndAlwaysPulled(t *testing.T) {
+	for policies, want := range map[string]string{`"always"`: "error    images: ", `"always", "if-not-present"`: "warning  images: "} {
+		h := newHost(t)
+		h.settings = "[sidecar]\nimage = \"docker:dind\"\n[pull]\npolicy = [" + policies + "]\n"
+		h.e.AddImage("docker:dind", fakeengine.Image{})
+		h.e.Always("GET /distribution/{name...}", fakeengine.Refuse(http.StatusNotFound, "manifest unknown"))
+		said, _ := h.doctor()
+		told(t, "doctor with "+policies, said, [2]string{want + "docker:dind cannot be pulled: ", "check the image's name and tag"})
 	}
 }
 

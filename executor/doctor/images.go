@@ -12,8 +12,9 @@ import (
 type ImageSeen struct {
 	// There says that the engine has it, Needed that every job does.
 	There, Needed bool
-	// Pulls says that it is pulled for every job, Never that it is never pulled.
-	Pulls, Never bool
+	// Pulls says that it is pulled for every job, Falls that one that cannot be
+	// takes what is here, Never that it is never pulled.
+	Pulls, Falls, Never bool
 	// Err is the engine's; PullErr is why its registry did not give it.
 	Err, PullErr error
 }
@@ -34,8 +35,8 @@ func Image(name string, s ImageSeen) Finding {
 		return Fine(check, "%s is here", name)
 	case s.PullErr != nil:
 		f := Of(check, worst, s.PullErr)
-		if s.There {
-			f.Level = Warning // a policy after the first may take what is here
+		if s.There && s.Falls {
+			f.Level = Warning
 		}
 		if f.Hint == "" {
 			f.Hint = "docker pull " + name + " on this host tells more"
