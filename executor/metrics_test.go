@@ -130,6 +130,32 @@ func TestAJobThatFailsInTheLogAndTheMetrics(t *testing.T) {
 	}
 }
 
+// What a job waits for a daemon in vain is not how long daemons take.
+func TestADaemonThatNeverAnsweredIsNotCountedAsReady(t *testing.T) {
+	e := fakeengine.New(t)
+	settings, file := withLog(t, e, alone)
+	for _, h := range []string{"config", "prepare"} {
+		if code, _, log := hook(t, e, with(""), "--settings", settings, h); code != 0 {
+			t.Fatalf("%s: %s", h, log)
+		}
+	}
+	list, raw := logged(t, file)
+	prepare := list[1]
+	if !prepare.Booting {
+		t.Fatalf("prepare has waited for the daemon: %s", raw)
+	}
+	e.Exit("dind-"+prepare.Sandbox+"-sidecar", 1)
+	if code, _, log := hook(t, e, with(""), "--settings", settings, "run", stageScript(t), "build_script"); code != 99 {
+		t.Fatalf("run: exit code %d, %s", code, log)
+	}
+	if list, raw = logged(t, file); list[2].Awaited || list[2].Class != telemetry.OfSystem {
+		t.Errorf("%s", raw)
+	}
+	if _, stdout, _ := hook(t, e, with(""), "--settings", settings, "metrics"); !strings.Contains(stdout, `ready_seconds_count{origin="cold"} 0`) {
+		t.Error("it counts as ready")
+	}
+}
+
 // served starts metrics serve on an engine, and returns its address.
 func served(t *testing.T, e *fakeengine.Engine) string {
 	t.Helper()

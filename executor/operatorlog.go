@@ -98,11 +98,9 @@ func (c *call) prepared(settings config.Settings, ready driver.Ready, err error)
 	}
 }
 
-// awaited notes for how long the first script waited for its daemon.
+// awaited notes for how long the first script waited until its daemon answered.
 func (c *call) awaited(b driver.Booted) {
-	if b.Booting {
-		c.record.Awaited, c.record.DaemonWait, c.record.Docker = true, b.Waited.Seconds(), b.Docker
-	}
+	c.record.Awaited, c.record.DaemonWait, c.record.Docker = true, b.Waited.Seconds(), b.Docker
 }
 
 // leaked counts what a sweep has removed that no living job owned.

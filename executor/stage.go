@@ -123,10 +123,10 @@ func (s *shared) Write(p []byte) (int, error) {
 // that took where it was felt.
 func (c *call) awaitDaemon(ctx context.Context, d *driver.Driver, job string, bound time.Duration, log *jobLog) error {
 	booted, err := d.AwaitDaemon(ctx, job, bound, log.say)
-	c.awaited(booted)
 	if err != nil || !booted.Booting {
 		return err
 	}
+	c.awaited(booted)
 	name := strings.TrimSpace("docker " + booted.Docker)
 	if booted.Waited < 100*time.Millisecond {
 		log.say(name + " ready")
