@@ -212,7 +212,7 @@ func (v *visit) checkPrivilege(ctx context.Context) doctor.Finding {
 	s.Mirror.Enabled = false          // nobody is to make one
 	p, err := v.c.defaultPlan(ctx, v.d, s, v.version)
 	if err != nil {
-		return doctor.Of("sandbox", doctor.Error, err)
+		return doctor.Of("privilege", doctor.Error, err)
 	}
 	v.login(&p.Sidecar.Image)
 	v.login(&p.Helper.Image)

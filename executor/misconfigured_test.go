@@ -169,6 +169,14 @@ func TestRegistriesThatDoNotAnswer(t *testing.T) {
 	}
 }
 
+func TestASandboxThatCannotBePlannedIsThePrivilegeChecksFault(t *testing.T) {
+	h := newHost(t)
+	h.settings = "[registry.\"r.example.com\"]\nca_file = \"/nonexistent/ca.crt\"\n"
+	said, _ := h.doctor()
+	told(t, "doctor", said, [2]string{"error    privilege: the CA of registry r.example.com: ", "name a PEM file that the Runner's user can read"})
+	told(t, "doctor", said, [2]string{"skipped  sandbox: not checked, since privilege is not well", ""})
+}
+
 // What is here helps only where a policy takes it.
 func TestWhatIsHereAndAlwaysPulled(t *testing.T) {
 	for policies, want := range map[string]string{`"always"`: "error    images: ", `"always", "if-not-present"`: "warning  images: "} {

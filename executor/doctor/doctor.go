@@ -80,7 +80,7 @@ func Examine(ctx context.Context, checks []Check, tell func(Finding)) (found []F
 		found = append(found, f)
 		tell(f)
 	}
-	failed := map[string]string{} // why a check cannot be built upon
+	failed := map[string]string{} // the finding for which a check cannot be built upon
 	for _, c := range checks {
 		if i := slices.IndexFunc(c.Needs, func(n string) bool { return failed[n] != "" }); i >= 0 {
 			root := failed[c.Needs[i]]
@@ -93,8 +93,8 @@ func Examine(ctx context.Context, checks []Check, tell func(Finding)) (found []F
 			return found
 		}
 		for _, f := range findings {
-			if f.Level == Error {
-				failed[c.Name] = c.Name
+			if f.Level == Error && failed[c.Name] == "" {
+				failed[c.Name] = f.Check
 			}
 			add(f)
 		}

@@ -36,6 +36,23 @@ ok       f: seen
 	}
 }
 
+// The lines have the names of findings, and who reads looks for one of them.
+func TestWhatIsNotWellIsNamedAsItsLineIs(t *testing.T) {
+	var out strings.Builder
+	Examine(t.Context(), []Check{
+		{Name: "address pools", Run: func(context.Context) []Finding {
+			return []Finding{Fine("network.pool", "free"), Bad("network.inner_pools", "", "none"), Bad("network.other", "", "none")}
+		}},
+		{Name: "sandbox", Needs: []string{"address pools"}},
+		{Name: "helper", Needs: []string{"sandbox"}},
+	}, func(f Finding) { f.Line(&out) })
+	for _, want := range []string{"skipped  sandbox: ", "skipped  helper: "} {
+		if want += "not checked, since network.inner_pools is not well\n"; !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+}
+
 // What a broken off check says is not the host's fault.
 func TestAnExaminationThatIsBrokenOff(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
