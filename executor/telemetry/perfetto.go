@@ -50,21 +50,24 @@ func AppendTimeline(file string, spans []Finished) (err error) {
 }
 
 // appendTo puts ",\n…" behind what is in a JSON array without an end, or begins
-// one. Other hooks may be about to.
+// one. Other hooks may be about to, so only who has the lock begins one; neither a
+// hook that has stopped nor a pipe holds another up.
 func appendTo(name string, events []byte) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NONBLOCK, 0o600)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
+	locked := lock(f)
 	info, err := f.Stat()
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if info.Size() == 0 {
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s is no regular file", name)
+	case info.Size() == 0 && !locked:
+		return fmt.Errorf("%s: another process holds its lock", name)
+	case info.Size() == 0:
 		events[0] = '['
 	}
 	_, err = f.Write(events)

@@ -6,7 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 )
 
 func TestHooksThatWriteATimelineAtOnce(t *testing.T) {
@@ -30,6 +32,54 @@ func TestHooksThatWriteATimelineAtOnce(t *testing.T) {
 	}
 	if n := len(list); n != 16 {
 		t.Errorf("%d events", n)
+	}
+}
+
+// No hook waits for a timeline.
+func TestATimelineThatIsHeldUpHoldsUpNobody(t *testing.T) {
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	held := func(name, content string) string {
+		t.Helper()
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.Open(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	for name, c := range map[string]struct{ file, want string }{
+		"a pipe that nobody reads":              {pipe, ""},
+		"a device":                              {"/dev/full", ""},
+		"another hook has stopped at its start": {held("empty", ""), ""},
+		"another hook has stopped":              {held("begun", "[1"), "[1,\n2"},
+	} {
+		ended := make(chan error, 1)
+		go func() { ended <- appendTo(c.file, []byte(",\n2")) }()
+		select {
+		case err := <-ended:
+			if (err == nil) != (c.want != "") {
+				t.Errorf("%s: error %v", name, err)
+			}
+		case <-time.After(5 * time.Second):
+			t.Fatalf("%s: it waits", name)
+		}
+		if c.want == "" {
+			continue
+		}
+		if b, err := os.ReadFile(c.file); err != nil || string(b) != c.want {
+			t.Errorf("%s: %v, %q", name, err, b)
+		}
 	}
 }
 
