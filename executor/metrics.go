@@ -3,6 +3,7 @@ package executor
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os/signal"
@@ -290,7 +291,15 @@ func (m *metrics) measure(ctx context.Context) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.mirrorBytes = size
-	if err == nil {
-		m.cacheBytes = map[string]int64{"cache": caches.Bytes, "layers": layers.Bytes}
+	if err != nil {
+		return
 	}
+	sizes := map[string]int64{} // a scrape may still read the old ones
+	maps.Copy(sizes, m.cacheBytes)
+	for kind, bytes := range map[string]int64{"cache": caches.Bytes, "layers": layers.Bytes} {
+		if bytes >= 0 {
+			sizes[kind] = bytes
+		}
+	}
+	m.cacheBytes = sizes
 }

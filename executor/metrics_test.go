@@ -226,6 +226,29 @@ func TestVolumesThatTakeTooLongToMeasure(t *testing.T) {
 	}
 }
 
+// The engine walks its volumes for one at a time. What it refuses to measure stays
+// as it was, and a scrape that is being answered has its own numbers.
+func TestSizesOfTheLastTimeStay(t *testing.T) {
+	e := fakeengine.New(t)
+	s := config.Default()
+	s.Engine.Host = e.Host
+	m := &metrics{settings: s, log: &jobLog{out: io.Discard}, mirrorBytes: -1}
+	volume := keptLayers(e)
+	e.Fill(volume, 4096)
+	m.measure(t.Context())
+	earlier := m.cacheBytes
+	e.Script("GET /system/df", fakeengine.Refuse(http.StatusConflict, "a disk usage operation is already running"))
+	m.measure(t.Context())
+	if diff := cmp.Diff(map[string]int64{"cache": 0, "layers": 4096}, m.cacheBytes); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	e.Fill(volume, 8192)
+	m.measure(t.Context())
+	if m.cacheBytes["layers"] != 8192 || earlier["layers"] != 4096 {
+		t.Errorf("now %v, in an earlier scrape %v", m.cacheBytes, earlier)
+	}
+}
+
 func TestATextfileThatNobodyReadsIsRefusedAtOnce(t *testing.T) {
 	e := fakeengine.New(t)
 	code, _, log := hook(t, e, with(""), "metrics", "--textfile", filepath.Join(t.TempDir(), "dind.txt"))
