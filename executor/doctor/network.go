@@ -22,7 +22,7 @@ func pool(n config.Network, used []netip.Prefix) Finding {
 	const check = "network.pool"
 	total := 1 << (n.SubnetBits - n.Pool.Bits())
 	free := len(plan.Network{Pool: n.Pool, SubnetBits: n.SubnetBits, Avoid: used}.Subnets("", total))
-	// A range at least as large as the pool is no sandbox's.
+	// A range larger than a sandbox's subnet is no sandbox's.
 	foreign := overlapping(n.Pool, used, func(u netip.Prefix) bool { return u.Bits() < n.SubnetBits })
 	switch {
 	case free == 0 && foreign != "":
