@@ -50,8 +50,10 @@ func (d *Driver) MakeSeed(ctx context.Context, w plan.SeedWish, p *plan.Plan, im
 	m := &seedMaker{d: d, p: p.In(NewSandboxID()), wish: w, images: images, program: program}
 	m.prep = d.preparation(m.p, say)
 	defer func() {
+		ctx, cancel := clearing(ctx)
+		defer cancel()
 		// What has no mark and no sandbox is nobody's: so the sandbox goes last.
-		left := d.removeSandbox(context.WithoutCancel(ctx), m.p.Sandbox, func() {})
+		left := d.removeSandbox(ctx, m.p.Sandbox, func() {})
 		if err == nil {
 			if left != nil { // the seed serves all the same, and a sweep goes on
 				say("warning: " + left.Error())
@@ -60,7 +62,7 @@ func (d *Driver) MakeSeed(ctx context.Context, w plan.SeedWish, p *plan.Plan, im
 		}
 		err = errors.Join(err, left)
 		if m.volume != "" {
-			err = errors.Join(err, d.removeVolume(context.WithoutCancel(ctx), object{ref: m.volume, name: m.volume}))
+			err = errors.Join(err, d.removeVolume(ctx, object{ref: m.volume, name: m.volume}))
 		}
 	}()
 	if err := m.make(ctx); err != nil {
