@@ -223,8 +223,8 @@ func (d *Driver) MarkUsed(ctx context.Context, job string) error {
 	if err != nil {
 		return err
 	}
-	mark := []byte(job + "\n")
-	if d.writeHere(ctx, objectName(found.sandbox, plan.RoleCerts), path.Base(usedFile), mark) == nil {
+	mark := []file{{path: usedFile, mode: 0o644, content: []byte(job + "\n")}}
+	if d.writeHere(ctx, objectName(found.sandbox, plan.RoleCerts), plan.ClientCerts, mark) == nil {
 		return nil
 	}
 	sidecar, err := d.sidecarIn(ctx, found.sandbox)
@@ -233,7 +233,7 @@ func (d *Driver) MarkUsed(ctx context.Context, job string) error {
 	}
 	ctx, cancel := uncut(ctx)
 	defer cancel()
-	return d.putFiles(ctx, sidecar.ID, []file{{path: usedFile, mode: 0o644, content: mark}})
+	return d.putFiles(ctx, sidecar.ID, mark)
 }
 
 // move brings the job into the sandbox that it has claimed.

@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
+	"path/filepath"
 	"strings"
 	"syscall"
 )
@@ -63,17 +65,48 @@ func readSmall(root *os.Root, name string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxConfigFile))
 }
 
-// writeHere writes a file at the top of a volume, without asking the engine.
-func (d *Driver) writeHere(ctx context.Context, volume, name string, content []byte) error {
+// writeHere writes files into a volume that containers have at a path, or one
+// directory deeper, without asking the engine. Directories that are missing are made with
+// mode 0755.
+func (d *Driver) writeHere(ctx context.Context, volume, at string, files []file) error {
+	if len(files) == 0 {
+		return nil
+	}
 	root, err := d.openVolume(ctx, volume)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NONBLOCK, 0o644)
+	for _, f := range files {
+		name, err := filepath.Rel(at, f.path)
+		if err != nil {
+			return err
+		}
+		if err := makeDir(root, path.Dir(name)); err != nil {
+			return err
+		}
+		if err := writeSmall(root, name, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeDir makes a directory that is missing, whatever this process's umask.
+func makeDir(root *os.Root, name string) error {
+	err := root.Mkdir(name, 0o755)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return errors.Join(err, root.Chmod(name, 0o755))
+}
+
+// writeSmall writes a file, and never waits for who reads it.
+func writeSmall(root *os.Root, name string, from file) error {
+	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NONBLOCK, fs.FileMode(from.mode))
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(content)
-	return errors.Join(err, f.Close())
+	_, err = f.Write(from.content)
+	return errors.Join(err, f.Chmod(fs.FileMode(from.mode)), f.Close())
 }

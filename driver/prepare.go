@@ -220,6 +220,9 @@ func (prep *preparation) equipJob(ctx context.Context, id string) error {
 			files = append(files, prep.certs.clientFiles(dir)...)
 		}
 	}
-	files = append(files, registryCAs(plan.ConfigDir, prep.p.Job.RegistryCAs)...)
+	cas := registryCAs(plan.ConfigDir, prep.p.Job.RegistryCAs)
+	if prep.d.writeHere(ctx, objectName(prep.p.Sandbox, plan.RoleCAs), prep.p.Job.CAsPath, cas) != nil {
+		files = append(files, cas...)
+	}
 	return prep.d.putFiles(ctx, id, files)
 }

@@ -108,7 +108,9 @@ func registryCAs(configDir string, cas map[string][]byte) []file {
 }
 
 // caPath is where docker looks for the CA of a registry.
-func caPath(configDir, host string) string { return path.Join(configDir, "certs.d", host, "ca.crt") }
+func caPath(configDir, host string) string {
+	return path.Join(plan.RegistryCADir(configDir), host, "ca.crt")
+}
 
 const certDir = "/certs"
 

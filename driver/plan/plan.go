@@ -32,7 +32,9 @@ const (
 	RoleMark Role = "mark"
 	// RoleCerts is of the volume with the client's certificates, which sidecar and
 	// job container share.
-	RoleCerts   Role = "certs"
+	RoleCerts Role = "certs"
+	// RoleCAs is of the volume with the CAs of registries for the job container.
+	RoleCAs     Role = "cas"
 	RoleSeed    Role = "seed"
 	RoleScratch Role = "scratch"
 	// RoleKept is of an empty volume that says until when a sandbox is kept.
@@ -108,6 +110,9 @@ type Container struct {
 	// CertsPath is where the volume with the client's certificates is mounted;
 	// empty without one.
 	CertsPath string `json:",omitempty"`
+	// CAsPath is where the volume with the CAs of registries is mounted, over what
+	// the image has there, which is copied into it; empty without one.
+	CAsPath string `json:",omitempty"`
 	// HostFiles are put over the image's own.
 	HostFiles []HostFile
 	// DataPath is where the data root is mounted; empty without one.

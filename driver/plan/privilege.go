@@ -99,6 +99,10 @@ func (p *Plan) WithPrivilege(privilege string) *Plan {
 // ConfigDir is where a docker daemon of root looks for daemon.json and certs.d.
 const ConfigDir = "/etc/docker"
 
+// RegistryCADir is where docker, and what follows its ways, looks for the CAs of
+// registries, below its directory of configuration.
+func RegistryCADir(configDir string) string { return configDir + "/certs.d" }
+
 // ConfigDir is where the inner daemon looks for them.
 func (s Sidecar) ConfigDir() string {
 	if s.Account == nil {

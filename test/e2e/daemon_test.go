@@ -76,10 +76,13 @@ func TestNetworksThatAJobMakesHaveTheMTU(t *testing.T) {
 	runJob(t, p, changedSettings(t, "[network]\n", "mtu = 1380\n")).succeeded().says("option 1380", "eth0 1380", "\n1380\n")
 }
 
-// The docker command looks a manifest up by itself, not by its daemon.
+// The docker command looks a manifest up by itself, not by its daemon. What an
+// image has there stays, and any user of it reads them.
 func TestJobKnowsTheCAsOfRegistries(t *testing.T) {
-	p := world.Job(login, `docker manifest inspect $CI_REGISTRY/base/busybox | grep -c sha256`, `ls /etc/docker/certs.d/$CI_REGISTRY`)
-	runJob(t, p).succeeded().says("\nca.crt\n")
+	p := world.Job(login, `docker manifest inspect $CI_REGISTRY/base/busybox | grep -c sha256`, `ls /etc/docker/certs.d/$CI_REGISTRY`,
+		`cat /etc/docker/certs.d/own:5000/ca.crt`, `setpriv --reuid=1000 --regid=1000 --clear-groups cat /etc/docker/certs.d/$CI_REGISTRY/ca.crt`)
+	p.Image.Name = rig.DeriveWith(t, world.Engine, rig.ImageCLI, []rig.File{{Path: "/etc/docker/certs.d/own:5000/ca.crt", Content: "the image's own\n"}})
+	runJob(t, p).succeeded().says("\nca.crt\n", "\nthe image's own\n", "BEGIN CERTIFICATE")
 }
 
 func TestSandboxesHaveIPv6WhenAsked(t *testing.T) {

@@ -20,6 +20,7 @@ func (e *Engine) api() map[string]http.HandlerFunc {
 		"GET /networks/{id}":           e.inspectNetwork,
 		"DELETE /networks/{id}":        e.removeNetwork,
 		"GET /volumes":                 e.listVolumes,
+		"GET /volumes/{name}":          e.inspectVolume,
 		"POST /volumes/create":         e.createVolume,
 		"DELETE /volumes/{name}":       e.removeVolume,
 		"GET /system/df":               e.diskUsage,
@@ -134,6 +135,19 @@ func (e *Engine) listVolumes(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	reply(w, http.StatusOK, map[string]any{"Volumes": list})
+}
+
+// inspectVolume does not tell where the volume is: it is nowhere.
+func (e *Engine) inspectVolume(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	i := slices.IndexFunc(e.volumes, func(v *Volume) bool { return v.Name == name })
+	if i < 0 {
+		refuse(w, http.StatusNotFound, "get "+name+": no such volume")
+		return
+	}
+	reply(w, http.StatusOK, map[string]any{"Name": name, "Labels": e.volumes[i].Labels, "Driver": "local"})
 }
 
 // inUse tells whether a container mounts a volume; e.mu is held.
