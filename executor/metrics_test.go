@@ -183,13 +183,13 @@ func served(t *testing.T, e *fakeengine.Engine) string {
 func TestAnEngineThatHangsIsToldBeforePrometheusGivesUp(t *testing.T) {
 	e := fakeengine.New(t)
 	e.Always("GET /containers/json", fakeengine.Hang())
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+served(t, e)+"/metrics", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("X-Prometheus-Scrape-Timeout-Seconds", "2")
+	req.Header.Set("X-Prometheus-Scrape-Timeout-Seconds", "5")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
