@@ -66,8 +66,8 @@ func readSmall(root *os.Root, name string) ([]byte, error) {
 }
 
 // writeHere writes files into a volume that containers have at a path, or one
-// directory deeper, without asking the engine. Directories that are missing are made with
-// mode 0755.
+// directory deeper, without asking the engine for it. A directory that is missing
+// is made with mode 0755.
 func (d *Driver) writeHere(ctx context.Context, volume, at string, files []file) error {
 	if len(files) == 0 {
 		return nil

@@ -80,7 +80,7 @@ func (d *Driver) EndKept(ctx context.Context, now time.Time, dryRun bool) ([]Ver
 		if until, _ := keptUntil(s); !now.Before(until) {
 			continue
 		}
-		v := Verdict{Sandbox: s.id, Fate: Swept, Reason: keptOut, Objects: len(s.containers) + len(s.volumes) + len(s.networks)}
+		v := s.judged(Swept, keptOut)
 		if !dryRun {
 			err := d.removeSandbox(ctx, s.id, func() {})
 			v.Failed = err != nil

@@ -30,8 +30,8 @@ type SeedImage struct {
 
 // MakeSeed makes a seed of the wish's images; SweepSeeds removes those that it
 // takes the place of. A daemon of its own fetches them; then another must start on
-// a copy, as in a job, and know them all: only with that done jobs get the seed. p is the
-// wish's plan, in a sandbox that has no name yet, and program what copies in
+// a copy, as in a job, and know them all: only with that done jobs get the seed. p
+// is the wish's plan, in a sandbox that has no name yet, and program what copies in
 // sidecars. say receives lines about what goes on.
 func (d *Driver) MakeSeed(ctx context.Context, w plan.SeedWish, p *plan.Plan, images []SeedImage, program []byte, say func(string)) (err error) {
 	if err := d.greet(ctx); err != nil {

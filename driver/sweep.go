@@ -37,6 +37,11 @@ type Verdict struct {
 	Failed bool
 }
 
+// judged is a verdict on the sandbox.
+func (s *sandboxObjects) judged(fate Fate, reason string) Verdict {
+	return Verdict{Sandbox: s.id, Fate: fate, Reason: reason, Objects: len(s.containers) + len(s.volumes) + len(s.networks)}
+}
+
 // waitedOut is the end of a sandbox that was made ahead and that nobody needed.
 const waitedOut = "it has waited for a job long enough"
 
@@ -87,7 +92,7 @@ func (d *Driver) Sweep(ctx context.Context, now time.Time, bound time.Duration, 
 			}
 			fate, reason = rules.verdict(s)
 		}
-		v := Verdict{Sandbox: id, Fate: fate, Reason: reason, Objects: len(s.containers) + len(s.volumes) + len(s.networks)}
+		v := s.judged(fate, reason)
 		if fate == Swept && !dryRun {
 			err := d.removeSwept(ctx, s)
 			v.Failed = err != nil

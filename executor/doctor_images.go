@@ -39,7 +39,7 @@ func (v *visit) checkImages(ctx context.Context) []doctor.Finding {
 		return slices.ContainsFunc(policies, func(p string) bool { return p != than })
 	}
 	for _, name := range names {
-		there, err := v.onEngine(ctx, name)
+		there, err := v.hasImage(ctx, name)
 		var pullErr error
 		pulls := policies[0] == config.PullAlways
 		if err == nil && (!there || pulls) {
@@ -53,7 +53,7 @@ func (v *visit) checkImages(ctx context.Context) []doctor.Finding {
 	return found
 }
 
-func (v *visit) onEngine(ctx context.Context, name string) (bool, error) {
+func (v *visit) hasImage(ctx context.Context, name string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, imageBound)
 	defer cancel()
 	return v.d.HasImage(ctx, name)

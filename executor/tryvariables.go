@@ -1,19 +1,15 @@
 package executor
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"gitlab-dind-executor/executor/local"
+	"gitlab-dind-executor/executor/pipeline"
 )
 
 // maxExpanded bounds what variables come to that name others, in bytes.
 const maxExpanded = 1 << 20
-
-// variableNamed is a variable's name in another's value, or $$ or %%, which
-// the Runner is to see as they are.
-var variableNamed = regexp.MustCompile(`\$\$|%%|\$([A-Za-z_][A-Za-z0-9_]*)|\$\{([A-Za-z_][A-Za-z0-9_]*)\}|%([A-Za-z_][A-Za-z0-9_]*)%`)
 
 // expandNested puts variables into each other, as GitLab does before it sends a
 // job: the Runner does so only once. What is raw, a file or unknown stays a name,
@@ -49,7 +45,7 @@ func (n *nesting) expand(i int) bool {
 	n.seen[i] = false
 	var b strings.Builder
 	text, from := n.vars[i].Value, 0
-	for _, m := range variableNamed.FindAllStringSubmatchIndex(text, -1) {
+	for _, m := range pipeline.VariableNamed.FindAllStringSubmatchIndex(text, -1) {
 		at, ok := n.nested(i, text, m)
 		if !ok {
 			continue

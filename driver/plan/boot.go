@@ -29,7 +29,8 @@ address = "/run/docker/containerd/containerd.sock"
 // most of what an inner daemon's boot takes. containerd boots beside the
 // entrypoint's own work: what that finds as dockerd waits for the socket (at most
 // 3 s) and then becomes dockerd, with what the entrypoint has made of PATH: that
-// may be where dockerd is to find iptables. Where anything is missing, that goes its own way.
+// may be where dockerd is to find iptables. Where anything is missing, the
+// entrypoint goes its own way.
 // Meanwhile askMirror runs. On a kept data root the names of images are forgotten
 // between the two daemons.
 func bootFast(kept bool) string {

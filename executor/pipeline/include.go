@@ -40,8 +40,9 @@ func (r *reader) includes(n *node) ([]string, error) {
 	return out, nil
 }
 
-// inPath is a variable in the path of an include.
-var inPath = regexp.MustCompile(`\$([A-Za-z_]\w*)|\$\{([A-Za-z_]\w*)\}|%([A-Za-z_]\w*)%`)
+// VariableNamed is a variable's name in a text, as GitLab finds it, or $$ or %%,
+// which stay as they are.
+var VariableNamed = regexp.MustCompile(`\$\$|%%|\$([A-Za-z_]\w*)|\$\{([A-Za-z_]\w*)\}|%([A-Za-z_]\w*)%`)
 
 // includePath is a path of the tree, with the values of those variables that are
 // known before any file is read. As with GitLab nothing is left of others.
@@ -50,10 +51,14 @@ func (r *reader) includePath(text string) string {
 	for _, v := range slices.Concat(r.input.Predefined, r.input.Given) {
 		known[v.Key] = v.Value
 	}
-	text = inPath.ReplaceAllStringFunc(text, func(name string) string {
-		value, ok := known[strings.Trim(name, "${}%")]
-		if !ok {
-			r.warnf("include: %s is not known: an include takes predefined variables and those of --variable", name)
+	text = VariableNamed.ReplaceAllStringFunc(text, func(named string) string {
+		key := strings.Trim(named, "${}%")
+		value, ok := known[key]
+		switch {
+		case key == "":
+			return named
+		case !ok:
+			r.warnf("include: %s is not known: an include takes predefined variables and those of --variable", named)
 		}
 		return value
 	})

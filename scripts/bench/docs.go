@@ -56,7 +56,11 @@ func (r report) markdown() []byte {
 	if m.Inner != "" {
 		fmt.Fprintf(&b, ", %s in the sidecars", m.Inner)
 	}
-	fmt.Fprintf(&b, "; %d rounds.\n\n| what | is | must be | |\n|---|---:|---|---|\n", r.Rounds)
+	fmt.Fprintf(&b, "; %d rounds.", r.Rounds)
+	if len(r.Again) > 0 {
+		fmt.Fprintf(&b, " Of a later run than the other tables: %s.", strings.Join(r.Again, "; "))
+	}
+	fmt.Fprint(&b, "\n\n| what | is | must be | |\n|---|---:|---|---|\n")
 	for _, j := range r.Floors {
 		verdict := "kept"
 		if !j.Kept {

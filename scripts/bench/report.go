@@ -50,8 +50,10 @@ type report struct {
 	Date    time.Time `json:"date"`
 	Machine machine   `json:"machine"`
 	Rounds  int       `json:"rounds"`
-	Tables  []section `json:"tables"`
-	Floors  []judged  `json:"floors"`
+	// Again are the titles of tables that are of a later run than the others.
+	Again  []string  `json:"again,omitempty"`
+	Tables []section `json:"tables"`
+	Floors []judged  `json:"floors"`
 }
 
 func (b *bench) report(now time.Time) report {
@@ -149,6 +151,9 @@ func (r report) with(before report) (report, error) {
 	}
 	all := r
 	all.Rounds, all.Tables = min(r.Rounds, before.Rounds), nil
+	for _, t := range r.Tables {
+		all.Again = append(all.Again, t.Title)
+	}
 	rows := map[string]row{}
 	for _, s := range before.Tables {
 		if i := slices.IndexFunc(r.Tables, func(now section) bool { return now.Key == s.Key }); i >= 0 {

@@ -208,7 +208,7 @@ func TestTablesOfAnEarlierRunStandBesideThoseOfThis(t *testing.T) {
 	before.Tables, before.Rounds = append(before.Tables, other), 12
 	now.Tables[0].Rows[0].Median, now.Rounds = 4711, 10
 	all, err := now.with(before)
-	if err != nil || len(all.Tables) != 2 || all.Tables[0].Rows[0].Median != 4711 || all.Tables[1].Key != "other" || all.Rounds != 10 {
+	if err != nil || len(all.Tables) != 2 || all.Tables[0].Rows[0].Median != 4711 || all.Tables[1].Key != "other" || all.Rounds != 10 || len(all.Again) != 1 || !strings.Contains(string(all.markdown()), "later run than the other tables: "+now.Tables[0].Title+".") {
 		t.Errorf("%+v (%v)", all.Tables, err)
 	}
 	if len(all.Floors) != len(floors) {

@@ -161,14 +161,13 @@ func (b *bench) fill(ctx context.Context, settings string) error {
 	return b.command(ctx, settings, "pool", "fill")
 }
 
-// quiet waits until what the job before has left to be removed behind it is gone,
-// and what is made behind it for the next is there: it would run on the next one's
-// time.
+// quiet waits until the sweep behind the job before has ended, and what is made
+// behind it for the next is there: both would run on the next one's time.
 func (b *bench) quiet(ctx context.Context) error {
 	if err := b.rest(ctx, b.warm); err != nil {
 		return err
 	}
-	return b.await(ctx, "a job's sandbox is still being removed", b.lab.Binary+"\x00remove\x00")
+	return b.await(ctx, "the sweep behind a job still goes on", b.lab.Binary+"\x00gc\x00")
 }
 
 // rest waits until no process that a job has left behind fills the pool.
