@@ -166,8 +166,8 @@ func (e *Engine) createVolume(w http.ResponseWriter, r *http.Request) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.addVolume(body.Name, body.Labels)
-	reply(w, http.StatusCreated, map[string]any{"Name": body.Name, "Labels": body.Labels})
+	v := e.addVolume(body.Name, body.Labels)
+	reply(w, http.StatusCreated, map[string]any{"Name": v.Name, "Labels": v.Labels, "Driver": "local"})
 }
 
 // diskUsage tells the sizes of volumes alone.

@@ -103,10 +103,13 @@ func (e *Engine) Fill(name string, size int64) {
 }
 
 // addVolume is for who holds e.mu; a volume that is there stays as it is.
-func (e *Engine) addVolume(name string, labels map[string]string) {
-	if !slices.ContainsFunc(e.volumes, func(v *Volume) bool { return v.Name == name }) {
-		e.volumes = append(e.volumes, &Volume{Name: name, Labels: maps.Clone(labels)})
+func (e *Engine) addVolume(name string, labels map[string]string) *Volume {
+	if i := slices.IndexFunc(e.volumes, func(v *Volume) bool { return v.Name == name }); i >= 0 {
+		return e.volumes[i]
 	}
+	v := &Volume{Name: name, Labels: maps.Clone(labels)}
+	e.volumes = append(e.volumes, v)
+	return v
 }
 
 // Remove takes away what has a name, whatever it is, as somebody else would.

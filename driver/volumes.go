@@ -1,0 +1,54 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/docker/docker/api/types/volume"
+
+	"gitlab-dind-executor/fault"
+)
+
+// errForeign says that the volume under a name of ours is somebody else's. Nobody
+// may use it: what it holds is not what its name says.
+var errForeign = errors.New("somebody else's volume has its name")
+
+// decisive are the labels that say what a volume is and whose. The others may
+// differ between two versions, or after a project was renamed.
+var decisive = []string{labelRole, labelScope, labelSandbox, labelJob, labelSpec, labelSeed, labelOf, labelRemote}
+
+// ownVolume creates a volume of a name that later jobs find again, or finds the
+// one that is there. A volume that is not ours is errForeign, with the hint for
+// an admin. The engine itself takes any volume of that name, whatever its labels
+// and wherever its data are. So nothing mounts such a name before this.
+func (d *Driver) ownVolume(ctx context.Context, name string, labels map[string]string) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("creating volume %s: %w", name, ctx.Err())
+	}
+	ctx, cancel := uncut(ctx)
+	defer cancel()
+	v, err := d.api.VolumeCreate(ctx, volume.CreateOptions{Name: name, Labels: labels})
+	if err != nil {
+		return d.explain("creating volume "+name, err)
+	}
+	if why := foreign(v, labels); why != "" {
+		return fault.System(fmt.Errorf("volume %s: %w: %s", name, errForeign, why),
+			"docker volume inspect "+name+" shows it; no job uses it, and jobs have one of their own again once it is removed")
+	}
+	return nil
+}
+
+// foreign says why a volume is not the one with these labels; "" if it is.
+func foreign(v volume.Volume, labels map[string]string) string {
+	// An option lets a volume be any directory or device of the host.
+	if v.Driver != "local" || len(v.Options) > 0 {
+		return "its driver or its options are not ours"
+	}
+	for _, key := range decisive {
+		if v.Labels[key] != labels[key] {
+			return fmt.Sprintf("its label %s is %q, not %q", key, v.Labels[key], labels[key])
+		}
+	}
+	return ""
+}
