@@ -24,6 +24,8 @@ type Driver struct {
 	api *client.Client
 	// host is the engine's address, for messages.
 	host string
+	// executable is the path of this program, for containers that run it.
+	executable string
 
 	greeting sync.Mutex
 	greeted  bool
@@ -40,7 +42,7 @@ func Open(host string) (*Driver, error) {
 	if err != nil {
 		return nil, fault.System(fmt.Errorf("docker engine: %w", err), "mend engine.host in the settings or DOCKER_HOST of the Runner")
 	}
-	return &Driver{api: api, host: api.DaemonHost()}, nil
+	return &Driver{api: api, host: api.DaemonHost(), executable: "/proc/self/exe"}, nil
 }
 
 // greet settles which version of the API is spoken. The client would do so at

@@ -71,7 +71,7 @@ func (d *Driver) Sweep(ctx context.Context, now time.Time, bound time.Duration, 
 	}
 	rules := rulesHere(now, bound)
 	var verdicts []Verdict
-	var errs []error
+	errs := []error{d.sweepPrograms(ctx, rules, dryRun)}
 	for _, id := range slices.Sorted(maps.Keys(found)) {
 		s := found[id]
 		if id == "" || outlives(s) {

@@ -37,6 +37,9 @@ const (
 	RoleCAs     Role = "cas"
 	RoleSeed    Role = "seed"
 	RoleScratch Role = "scratch"
+	// RoleProgram is of a container, and of its image, that holds this program alone
+	// and works on one volume.
+	RoleProgram Role = "program"
 	// RoleKept is of an empty volume that says until when a sandbox is kept.
 	RoleKept Role = "kept"
 )

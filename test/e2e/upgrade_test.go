@@ -25,6 +25,7 @@ func TestAnUpgradeInTheMiddleOfAJob(t *testing.T) {
 	}
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", next, "-trimpath",
 		"-ldflags", "-X gitlab-dind-executor/driver.Version=v9.9.9", "gitlab-dind-executor")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

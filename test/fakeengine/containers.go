@@ -136,6 +136,13 @@ func (e *Engine) startContainer(w http.ResponseWriter, r *http.Request) {
 		if e.OnStart != nil {
 			e.OnStart(c)
 		}
+		if c.Labels["gitlab-dind-executor.role"] == "program" {
+			code := 0
+			if e.OnProgram != nil {
+				code = e.OnProgram(c)
+			}
+			c.Exit(code)
+		}
 		w.WriteHeader(http.StatusNoContent)
 	})
 }

@@ -23,6 +23,9 @@ type Engine struct {
 	// OnScript is what a container does with all that came on its stdin: it prints
 	// and ends with a code.
 	OnScript func(script string) (output string, code int)
+	// OnProgram is what the executor's own program does in a container of its own:
+	// it ends with a code. Without it the code is 0.
+	OnProgram func(*Container) (code int)
 	// ExecOutput is what every command in a container prints.
 	ExecOutput string
 	// ExecCode is the exit code of every command in a container.

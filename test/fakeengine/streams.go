@@ -36,6 +36,12 @@ func (e *Engine) inspectImage(w http.ResponseWriter, r *http.Request) {
 
 // pull fetches any image there could be.
 func (e *Engine) pull(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Query().Get("fromSrc") == "-" {
+		_, _ = io.Copy(io.Discard, r.Body)
+		e.AddImage(r.URL.Query().Get("repo"), Image{})
+		_ = json.NewEncoder(w).Encode(map[string]string{"status": "sha256:" + strings.Repeat("0", 64)})
+		return
+	}
 	name := r.URL.Query().Get("fromImage")
 	if tag := r.URL.Query().Get("tag"); tag != "" {
 		name += ":" + tag

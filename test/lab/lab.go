@@ -67,6 +67,7 @@ func New(ctx context.Context, opts Options) (l *Lab, err error) {
 	if l.Binary == "" {
 		l.Binary = filepath.Join(l.dir, "gitlab-dind-executor")
 		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", l.Binary, "gitlab-dind-executor")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0") // it runs in an image that holds nothing else
 		if out, err := build.CombinedOutput(); err != nil {
 			return l, fmt.Errorf("building the executor: %w\n%s", err, out)
 		}

@@ -1,0 +1,252 @@
+package driver
+
+import (
+	"archive/tar"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/mount"
+
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+)
+
+// programRepository names the images that hold nothing but this program. The
+// domain never resolves (RFC 6761), so no registry can put another image there.
+const programRepository = "gitlab-dind-executor.invalid/program"
+
+// programPath is the program in its image, and programVolume is where the volume
+// lies that it works on.
+const (
+	programPath   = "/gitlab-dind-executor"
+	programVolume = "/volume"
+)
+
+const (
+	// programSlack is what engine and container may take besides the work.
+	programSlack = time.Minute
+	// programMemory and programPIDs bound what a hostile volume can make the
+	// program use, in bytes and in threads.
+	programMemory = 512 << 20
+	programPIDs   = 256
+	// programAge is how old the image of another version must be to be removed:
+	// two versions may serve one engine side by side.
+	programAge = 7 * 24 * time.Hour
+)
+
+// programRights are all that the program needs to remove what another user owns,
+// flags against removal included.
+var programRights = []string{"DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "CHOWN", "LINUX_IMMUTABLE"}
+
+// programRun is one run of this program in a container of its own: without
+// network, with a root directory that holds nothing else, and with one volume.
+type programRun struct {
+	// name is the container's. A second container of that name is refused.
+	name string
+	// command is a hidden command of this program. It gets the volume's path and
+	// its bound in seconds as arguments.
+	command string
+	volume  string
+	// volumeLabels are for a volume that somebody removes at this moment: the
+	// engine makes an empty one then.
+	volumeLabels map[string]string
+	// labels are those of the container, besides what every run has.
+	labels map[string]string
+	bound  time.Duration
+}
+
+// programExit is how a run ended: its exit code, and its last lines.
+type programExit struct {
+	code int64
+	said string
+}
+
+// runProgram runs this program on a volume and waits for its end. An error says
+// that it did not run to its end; a conflict says that the name is taken.
+func (d *Driver) runProgram(ctx context.Context, run programRun) (exit programExit, err error) {
+	ctx, cancel := context.WithTimeout(ctx, run.bound+programSlack)
+	defer cancel()
+	img, err := d.programImage(ctx)
+	if err != nil {
+		return exit, err
+	}
+	owner, err := thisProcess()
+	if err != nil {
+		return exit, err
+	}
+	spec := run.container(img, owner, time.Now())
+	id, err := d.create(ctx, spec)
+	if err != nil {
+		return exit, err
+	}
+	defer func() {
+		ctx, cancel := clearing(ctx)
+		defer cancel()
+		if removeErr := d.removeContainer(ctx, object{ref: id, name: spec.name}); err == nil {
+			err = removeErr
+		}
+	}()
+	exits, errs := d.wait(ctx, id, container.WaitConditionNextExit)
+	if err := d.api.ContainerStart(ctx, id, container.StartOptions{}); err != nil {
+		return exit, fault.System(fmt.Errorf("starting this program in a container: %w", err),
+			"this program must be static, and for the engine's architecture: build it with CGO_ENABLED=0")
+	}
+	select {
+	case e := <-exits:
+		return programExit{e.StatusCode, d.lastLog(ctx, id)}, nil
+	case err := <-errs:
+		return exit, d.explain("waiting for this program in a container", err)
+	case <-ctx.Done():
+		return exit, fmt.Errorf("waiting for this program in a container: %w", ctx.Err())
+	}
+}
+
+// container is what the engine needs to create the run's container.
+func (run programRun) container(img string, owner Owner, now time.Time) created {
+	l := common(plan.RoleProgram)
+	l[labelOwner] = owner.String()
+	l[labelDeadline] = now.Add(run.bound + programSlack).UTC().Format(time.RFC3339)
+	for k, v := range run.labels {
+		l[k] = v
+	}
+	volume := volumeMount(run.volume, programVolume, run.volumeLabels)
+	volume.VolumeOptions.NoCopy = true
+	threads := int64(programPIDs)
+	return created{
+		name: run.name,
+		config: &container.Config{
+			Image: img, User: "0:0", Labels: l,
+			Entrypoint: []string{programPath},
+			Cmd:        []string{run.command, programVolume, strconv.Itoa(int(run.bound.Seconds()))},
+		},
+		host: &container.HostConfig{
+			NetworkMode: "none", ReadonlyRootfs: true,
+			CapDrop: []string{"ALL"}, CapAdd: programRights, SecurityOpt: []string{"no-new-privileges"},
+			Mounts:    []mount.Mount{volume},
+			Resources: container.Resources{Memory: programMemory, MemorySwap: programMemory, PidsLimit: &threads},
+			LogConfig: container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "1m", "max-file": "1"}},
+		},
+	}
+}
+
+// programImage returns the id of an image that holds this program alone. It makes
+// the image where the engine has none.
+func (d *Driver) programImage(ctx context.Context) (id string, err error) {
+	program, err := os.Open(d.executable)
+	if err != nil {
+		return "", fmt.Errorf("reading this program: %w", err)
+	}
+	defer program.Close()
+	sum := sha256.New()
+	size, err := io.Copy(sum, program)
+	if err != nil {
+		return "", fmt.Errorf("reading this program: %w", err)
+	}
+	name := programRepository + ":" + hex.EncodeToString(sum.Sum(nil))
+	img, err := d.api.ImageInspect(ctx, name)
+	if err == nil {
+		return img.ID, nil
+	}
+	if !gone(err) {
+		return "", d.explain("looking for the image of this program", err)
+	}
+	unlock, err := d.lock(ctx, "program", "making the image of this program", "wait for it to end")
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if img, err = d.api.ImageInspect(ctx, name); err == nil {
+		return img.ID, nil // another process has made it meanwhile
+	}
+	if _, err := program.Seek(0, io.SeekStart); err != nil {
+		return "", fmt.Errorf("reading this program: %w", err)
+	}
+	if err := d.importProgram(ctx, name, program, size); err != nil {
+		return "", d.explain("making the image of this program", err)
+	}
+	d.dropOldPrograms(ctx, name, time.Now())
+	img, err = d.api.ImageInspect(ctx, name)
+	return img.ID, d.explain("looking at the image of this program", err)
+}
+
+// importProgram makes an image of one file.
+func (d *Driver) importProgram(ctx context.Context, name string, program io.Reader, size int64) error {
+	r, w := io.Pipe()
+	packed := make(chan struct{})
+	go func() {
+		defer close(packed)
+		t := tar.NewWriter(w)
+		err := t.WriteHeader(&tar.Header{Name: programPath[1:], Mode: 0o755, Size: size})
+		if err == nil {
+			_, err = io.CopyN(t, program, size)
+		}
+		w.CloseWithError(errors.Join(err, t.Close()))
+	}()
+	stream, err := d.api.ImageImport(ctx, image.ImportSource{Source: r, SourceName: "-"}, name, image.ImportOptions{
+		Platform: runtime.GOOS + "/" + runtime.GOARCH,
+		Changes:  []string{"LABEL " + labelRole + "=" + string(plan.RoleProgram)},
+	})
+	if err == nil {
+		err = followPull(stream, func(int64, int64) {})
+		stream.Close()
+	}
+	r.Close()
+	<-packed // program is read no more
+	return err
+}
+
+// dropOldPrograms removes images of this program in other versions. One that a
+// container has, or that is new, stays.
+func (d *Driver) dropOldPrograms(ctx context.Context, current string, now time.Time) {
+	list, err := d.api.ImageList(ctx, image.ListOptions{Filters: filters.NewArgs(filters.Arg("reference", programRepository))})
+	if err != nil {
+		return // the next version tries again
+	}
+	for _, img := range list {
+		for _, tag := range img.RepoTags {
+			if tag != current && now.Sub(time.Unix(img.Created, 0)) > programAge {
+				_, _ = d.api.ImageRemove(ctx, tag, image.RemoveOptions{}) // likewise
+			}
+		}
+	}
+}
+
+// sweepPrograms removes containers of this program whose process has died, or
+// whose time is over.
+func (d *Driver) sweepPrograms(ctx context.Context, r rules, dryRun bool) error {
+	list, err := d.api.ContainerList(ctx, container.ListOptions{All: true, Filters: labelled(labelRole + "=" + string(plan.RoleProgram))})
+	if err != nil {
+		return d.explain("looking for containers of this program", err)
+	}
+	var errs []error
+	for _, c := range list {
+		if !r.programOver(c.Labels) || dryRun {
+			continue
+		}
+		errs = append(errs, d.removeContainer(ctx, object{ref: c.ID, name: "of this program"}))
+	}
+	return errors.Join(errs...)
+}
+
+// programOver tells whether nobody waits for a container of this program.
+func (r rules) programOver(labels map[string]string) bool {
+	switch r.owner(labels) {
+	case dead:
+		return true
+	case alive:
+		return false
+	}
+	deadline, err := time.Parse(time.RFC3339, labels[labelDeadline])
+	return err == nil && r.now.After(deadline)
+}
