@@ -57,6 +57,7 @@ func validate(s Settings) []keyFault {
 			}
 		}
 	}
+	imagePatterns := func(key string, list []string) { validateImagePatterns(key, list, add) }
 
 	if h := s.Engine.Host; h != "" {
 		u, err := url.Parse(h)
@@ -65,7 +66,7 @@ func validate(s Settings) []keyFault {
 		}
 	}
 	image("sidecar.image", s.Sidecar.Image)
-	patterns("sidecar.allowed_images", s.Sidecar.AllowedImages)
+	imagePatterns("sidecar.allowed_images", s.Sidecar.AllowedImages)
 	validatePrivilege("sidecar", s.Sidecar.Image, s.Sidecar.Privilege, s.Sidecar.Runtime, add)
 	for _, a := range s.Sidecar.Arguments {
 		if !strings.HasPrefix(a, "-") {
@@ -86,9 +87,9 @@ func validate(s Settings) []keyFault {
 	}
 	duration("sidecar.ready_timeout", s.Sidecar.ReadyTimeout, time.Second, time.Hour)
 	image("job.image", s.Job.Image)
-	patterns("job.allowed_images", s.Job.AllowedImages)
-	patterns("services.allowed_images", s.Services.AllowedImages)
-	patterns("job.start_early", s.Job.StartEarly)
+	imagePatterns("job.allowed_images", s.Job.AllowedImages)
+	imagePatterns("services.allowed_images", s.Services.AllowedImages)
+	imagePatterns("job.start_early", s.Job.StartEarly)
 	duration("services.ready_timeout", s.Services.ReadyTimeout, 0, time.Hour)
 	image("helper.image", strings.NewReplacer("{version}", "0", "{arch}", "x").Replace(s.Helper.Image))
 	if b := s.Helper.RunnerBinary; b != "" && (!filepath.IsAbs(b) || filepath.Clean(b) != b) {
@@ -158,9 +159,9 @@ func validate(s Settings) []keyFault {
 	for i, p := range s.Policies {
 		key := fmt.Sprintf("policy.%d", i+1)
 		patterns(key+".projects", p.Projects)
-		patterns(key+".sidecar.allowed_images", p.Sidecar.AllowedImages)
-		patterns(key+".job.allowed_images", p.Job.AllowedImages)
-		patterns(key+".services.allowed_images", p.Services.AllowedImages)
+		imagePatterns(key+".sidecar.allowed_images", p.Sidecar.AllowedImages)
+		imagePatterns(key+".job.allowed_images", p.Job.AllowedImages)
+		imagePatterns(key+".services.allowed_images", p.Services.AllowedImages)
 		if p.Sidecar.Image != "" {
 			image(key+".sidecar.image", p.Sidecar.Image)
 		}

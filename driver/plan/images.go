@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bmatcuk/doublestar/v4"
 	"github.com/distribution/reference"
 
 	"gitlab-dind-executor/config"
@@ -96,23 +95,6 @@ func refused(name, what, setting, instead string) error {
 		hint += ", or use " + instead
 	}
 	return fault.Job(fmt.Errorf("image %s may not be %s on this runner", name, what), hint)
-}
-
-// allowedIfAny is allowed, but an empty list allows all.
-func allowedIfAny(patterns []string, name string) bool {
-	return len(patterns) == 0 || allowed(patterns, name)
-}
-
-// allowed tells whether an image matches one of the patterns, which speak of
-// full references.
-func allowed(patterns []string, name string) bool {
-	if _, err := reference.ParseNormalizedNamed(name); err != nil {
-		return false
-	}
-	full := normalised(name)
-	return slices.ContainsFunc(patterns, func(p string) bool {
-		return doublestar.MatchUnvalidated(p, full)
-	})
 }
 
 // normalised writes a reference in full: docker:dind is

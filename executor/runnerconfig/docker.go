@@ -149,7 +149,7 @@ func (c *Conversion) patterns(table, from string, patterns []string, always any)
 	if own := text(always); own != "" { // which the docker executor allows in any case
 		patterns = append(patterns, own)
 	}
-	c.put(table, "allowed_images", full(patterns), from, "written in full")
+	c.put(table, "allowed_images", full(patterns), from, "written in full; an image by digest needs a pattern with an @")
 	if table == "services" && slices.ContainsFunc(patterns, func(p string) bool { return strings.Contains(p, "dind") || strings.Contains(p, "docker") }) {
 		c.note(Differs, from, "dind images are the job's daemon, no services: those of your own belong to sidecar.allowed_images")
 	}
