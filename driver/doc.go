@@ -3,5 +3,5 @@
 //
 // Nothing here knows GitLab. Labels are the database: what prepare made, run,
 // cleanup and sweep find again by label alone. It may import driver/plan,
-// config and fault.
+// config, fault, group and hostfile.
 package driver

@@ -4,20 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"strings"
-	"syscall"
+
+	"gitlab-dind-executor/hostfile"
 )
 
 // openVolume opens a volume's directory on this host, which takes the engine a
 // tenth of the time of an archive. It is an error where this process cannot
-// see it: without root, in a container, or with the engine elsewhere. What is
-// reached through it stays in the volume, whatever links are there.
-func (d *Driver) openVolume(ctx context.Context, name string) (*os.Root, error) {
+// see it: without root, in a container, or with the engine elsewhere. Containers
+// have the volume, so nothing in it is believed.
+func (d *Driver) openVolume(ctx context.Context, name string) (*hostfile.Dir, error) {
 	if !strings.HasPrefix(d.host, "unix://") {
 		return nil, errors.ErrUnsupported
 	}
@@ -25,44 +24,33 @@ func (d *Driver) openVolume(ctx context.Context, name string) (*os.Root, error) 
 	if err != nil {
 		return nil, d.explain("looking at volume "+name, err)
 	}
-	if v.Driver != "local" || v.Mountpoint == "" {
+	// One with options is a mount of something else.
+	if v.Driver != "local" || v.Mountpoint == "" || len(v.Options) > 0 {
 		return nil, errors.ErrUnsupported
 	}
-	return os.OpenRoot(v.Mountpoint)
+	return hostfile.OpenForeign(v.Mountpoint)
 }
 
-// readHere reads the regular files at the top of a volume, without asking the
-// engine for them.
-func (d *Driver) readHere(ctx context.Context, volume string) (map[string][]byte, error) {
-	root, err := d.openVolume(ctx, volume)
+// readHere reads files at the top of a volume, without asking the engine for
+// them. One that is missing is missing in the answer.
+func (d *Driver) readHere(ctx context.Context, volume string, names ...string) (map[string][]byte, error) {
+	dir, err := d.openVolume(ctx, volume)
 	if err != nil {
 		return nil, err
 	}
-	defer root.Close()
-	entries, err := fs.ReadDir(root.FS(), ".")
-	if err != nil {
-		return nil, fmt.Errorf("reading volume %s: %w", volume, err)
-	}
+	defer dir.Close()
 	files := map[string][]byte{}
-	for _, e := range entries[:min(len(entries), maxFiles)] {
-		if !e.Type().IsRegular() {
+	for _, name := range names {
+		content, err := dir.Read(name, maxConfigFile)
+		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if files[e.Name()], err = readSmall(root, e.Name()); err != nil {
+		if err != nil {
 			return nil, fmt.Errorf("reading volume %s: %w", volume, err)
 		}
+		files[name] = content
 	}
 	return files, nil
-}
-
-// readSmall reads a small file, and never waits for one.
-func readSmall(root *os.Root, name string) ([]byte, error) {
-	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxConfigFile))
 }
 
 // writeHere writes files into a volume that containers have at a path, or one
@@ -72,41 +60,24 @@ func (d *Driver) writeHere(ctx context.Context, volume, at string, files []file)
 	if len(files) == 0 {
 		return nil
 	}
-	root, err := d.openVolume(ctx, volume)
+	dir, err := d.openVolume(ctx, volume)
 	if err != nil {
 		return err
 	}
-	defer root.Close()
+	defer dir.Close()
 	for _, f := range files {
 		name, err := filepath.Rel(at, f.path)
 		if err != nil {
 			return err
 		}
-		if err := makeDir(root, path.Dir(name)); err != nil {
-			return err
+		if above := path.Dir(name); above != "." {
+			if err := dir.MakeDir(above, 0o755); err != nil {
+				return err
+			}
 		}
-		if err := writeSmall(root, name, f); err != nil {
+		if err := dir.Write(name, f.content, fs.FileMode(f.mode)); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// makeDir makes a directory that is missing, whatever this process's umask.
-func makeDir(root *os.Root, name string) error {
-	err := root.Mkdir(name, 0o755)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	return errors.Join(err, root.Chmod(name, 0o755))
-}
-
-// writeSmall writes a file, and never waits for who reads it.
-func writeSmall(root *os.Root, name string, from file) error {
-	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NONBLOCK, fs.FileMode(from.mode))
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(from.content)
-	return errors.Join(err, f.Chmod(fs.FileMode(from.mode)), f.Close())
 }

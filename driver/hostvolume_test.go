@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/test/fakeengine"
+	testplant "gitlab-dind-executor/test/plant"
 )
 
 // The engine's answer is that of a volume below a directory of the test's.
@@ -38,33 +40,42 @@ func TestFilesInAVolumeOfThisHost(t *testing.T) {
 	}
 }
 
-// The volume begins with what a job's image has there.
+// Containers have the volume: what they put there is replaced, not opened.
 func TestFilesInAVolumeStayInIt(t *testing.T) {
-	outside := t.TempDir()
-	for name, plant := range map[string]func(dir string) error{
-		"a link for the directory": func(dir string) error { return os.Symlink(outside, filepath.Join(dir, "r")) },
-		"a link for the file": func(dir string) error {
-			if err := os.Mkdir(filepath.Join(dir, "r"), 0o755); err != nil {
-				return err
-			}
-			return os.Symlink(filepath.Join(outside, "ca.crt"), filepath.Join(dir, "r/ca.crt"))
-		},
-		"a pipe": func(dir string) error {
-			if err := os.Mkdir(filepath.Join(dir, "r"), 0o755); err != nil {
-				return err
-			}
-			return syscall.Mkfifo(filepath.Join(dir, "r/ca.crt"), 0o644)
-		},
+	outside, disk := t.TempDir(), testplant.NewDisk(t)
+	for name, c := range map[string]struct {
+		plant    func(ca string) error
+		replaced bool
+	}{
+		"a link for the directory": {func(ca string) error { return os.Symlink(outside, filepath.Dir(ca)) }, false},
+		"a pipe for the directory": {func(ca string) error { return syscall.Mkfifo(filepath.Dir(ca), 0o644) }, false},
+		"a directory for the file": {func(ca string) error { return os.MkdirAll(ca, 0o755) }, false},
+		"a link":                   {in(func(ca string) error { return os.Symlink(filepath.Join(outside, "ca.crt"), ca) }), true},
+		"a pipe":                   {in(func(ca string) error { return syscall.Mkfifo(ca, 0o644) }), true},
+		"a disk":                   {in(func(ca string) error { return syscall.Mknod(ca, syscall.S_IFBLK|0o644, int(disk.Number)) }), true},
 	} {
 		d, dir := volumeHere(t)
-		if err := plant(dir); err != nil {
+		ca := filepath.Join(dir, "r/ca.crt")
+		if err := c.plant(ca); err != nil {
 			t.Fatal(err)
 		}
-		if err := d.writeHere(t.Context(), "v", "/etc/docker/certs.d", registryCAs(plan.ConfigDir, map[string][]byte{"r": []byte("pem")})); err == nil {
-			t.Errorf("%s: no error", name)
+		err := d.writeHere(t.Context(), "v", "/etc/docker/certs.d", registryCAs(plan.ConfigDir, map[string][]byte{"r": []byte("pem")}))
+		if (err == nil) != c.replaced {
+			t.Errorf("%s: error %v", name, err)
+		}
+		if info, err := os.Lstat(ca); c.replaced && (err != nil || !info.Mode().IsRegular()) {
+			t.Errorf("%s: there is %v, %v", name, info, err)
 		}
 		if left, err := os.ReadDir(outside); err != nil || len(left) > 0 {
 			t.Errorf("%s: outside there is %v, %v", name, left, err)
 		}
+		if left, err := filepath.Glob(filepath.Join(dir, "*/.dind-*")); err != nil || len(left) > 0 {
+			t.Errorf("%s: there is left %v, %v", name, left, err)
+		}
+		disk.Untouched(t)
 	}
+}
+
+func in(put func(string) error) func(string) error {
+	return func(ca string) error { return errors.Join(os.Mkdir(filepath.Dir(ca), 0o755), put(ca)) }
 }

@@ -55,22 +55,25 @@ var mayImport = map[string][]string{
 	"executor/pipeline":     {"fault"},
 	"executor/forge":        {"fault"},
 	"executor/telemetry":    {},
-	"driver":                {"driver/dataroot", "driver/plan", "config", "fault", "group"},
+	"driver":                {"driver/dataroot", "driver/plan", "config", "fault", "group", "hostfile"},
 	"driver/dataroot":       {"group"},
 	"driver/plan":           {"config", "fault"},
 	"config":                {"fault"},
 	"fault":                 {},
 	"group":                 {},
+	"hostfile":              {"fault"},
 	"test/rig":              {},
 	"test/fakeengine":       {},
+	"test/plant":            {},
 	"test/lab":              {"executor/local", "fault", "test/rig"},
 }
 
 // aTestMayImport are the packages that tests of a package may import besides.
 var aTestMayImport = map[string][]string{
-	"driver":         {"test/fakeengine"},
+	"driver":         {"test/fakeengine", "test/plant"},
 	"executor":       {"executor", "test/fakeengine"}, // its external tests import itself
 	"executor/local": {"executor/local"},
+	"hostfile":       {"test/plant"},
 	"test/rig":       {"test/rig"},
 	"test/lab":       {"test/lab"},
 }

@@ -11,13 +11,16 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/client"
+	"golang.org/x/sys/unix"
 )
 
-// File is a regular file to be put into a container, owned by root.
+// File is a file to be put into a container, owned by root. It is a regular file
+// unless Device says otherwise.
 type File struct {
 	Path    string      // absolute, in the container
 	Mode    fs.FileMode // permission bits; 0 means 0644
 	Content string
+	Device  uint64 // the number of a block device, for a node of it
 }
 
 // putFiles copies files into a container, running or not. Missing directories
@@ -51,10 +54,14 @@ func archiveOf(files []File) (*bytes.Buffer, error) {
 			Mode:     int64(mode),
 			Size:     int64(len(file.Content)),
 		}
+		if file.Device != 0 {
+			header.Typeflag, header.Size = tar.TypeBlock, 0
+			header.Devmajor, header.Devminor = int64(unix.Major(file.Device)), int64(unix.Minor(file.Device))
+		}
 		if err := w.WriteHeader(header); err != nil {
 			return nil, fmt.Errorf("cannot pack %s: %w", file.Path, err)
 		}
-		if _, err := w.Write([]byte(file.Content)); err != nil {
+		if _, err := w.Write([]byte(file.Content[:header.Size])); err != nil {
 			return nil, fmt.Errorf("cannot pack %s: %w", file.Path, err)
 		}
 	}

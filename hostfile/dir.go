@@ -1,0 +1,201 @@
+package hostfile
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Dir is an open directory. Names given to its methods are of files in it, or
+// deeper; they lead neither through links nor into other mounts.
+type Dir struct {
+	fd   int
+	path string
+	// owner is the user that the directory belongs to.
+	owner uint32
+}
+
+// Close gives the directory's handle back.
+func (d *Dir) Close() error { return unix.Close(d.fd) }
+
+// Owner returns the user and the group that the directory belongs to.
+func (d *Dir) Owner() (uid, gid int, err error) {
+	var st unix.Stat_t
+	err = d.fault("stat", ".", unix.Fstat(d.fd, &st))
+	return int(st.Uid), int(st.Gid), err
+}
+
+// fault says which file a system call failed for.
+func (d *Dir) fault(op, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &fs.PathError{Op: op, Path: filepath.Join(d.path, name), Err: err}
+}
+
+// parent opens the directory above a name, and returns the name in it.
+func (d *Dir) parent(name string) (fd int, base string, leave func(), err error) {
+	if !local(name) || name == "." {
+		return -1, "", nil, d.fault("open", name, unix.EXDEV)
+	}
+	if path.Dir(name) == "." {
+		return d.fd, name, func() {}, nil
+	}
+	fd, err = handle(d.fd, path.Dir(name))
+	if err != nil {
+		return -1, "", nil, d.fault("open", path.Dir(name), err)
+	}
+	return fd, path.Base(name), func() { _ = unix.Close(fd) }, nil
+}
+
+// MakeDir makes a directory, with this mode whatever the umask. It is no error
+// that there is one.
+func (d *Dir) MakeDir(name string, mode fs.FileMode) error {
+	at, base, leave, err := d.parent(name)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	made := unix.Mkdirat(at, base, uint32(mode.Perm()))
+	if made != nil && !errors.Is(made, unix.EEXIST) {
+		return d.fault("mkdir", name, made)
+	}
+	fd, err := handle(at, base)
+	if err != nil {
+		return d.fault("mkdir", name, err)
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return d.fault("stat", name, err)
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return d.fault("mkdir", name, unix.ENOTDIR)
+	}
+	if made == nil {
+		return d.fault("chmod", name, unix.Chmod(fmt.Sprintf("/proc/self/fd/%d", fd), uint32(mode.Perm())))
+	}
+	return nil
+}
+
+// Write gives a file this content and mode, as a whole or not at all. What had
+// the name before is not opened: it loses the name.
+func (d *Dir) Write(name string, content []byte, mode fs.FileMode) error {
+	return d.write(name, content, mode, func(*os.File) error { return nil })
+}
+
+// WriteFor is Write for a file that belongs to the directory's owner, where this
+// process may give it away.
+func (d *Dir) WriteFor(name string, content []byte, mode fs.FileMode) error {
+	return d.write(name, content, mode, d.give)
+}
+
+// write lets dress see the new file before it gets its name.
+func (d *Dir) write(name string, content []byte, mode fs.FileMode, dress func(*os.File) error) (err error) {
+	at, base, leave, err := d.parent(name)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	fresh := ".dind-" + rand.Text()
+	f, err := create(at, fresh, path.Join(d.path, path.Dir(name), fresh), unix.O_WRONLY)
+	if err != nil {
+		return d.fault("create", name, err)
+	}
+	defer func() {
+		if err != nil {
+			_ = unix.Unlinkat(at, fresh, 0) // the first error counts
+		}
+	}()
+	_, err = f.Write(content)
+	if err == nil {
+		err = f.Chmod(mode.Perm())
+	}
+	if err == nil {
+		err = dress(f)
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return d.fault("rename", name, unix.Renameat(at, fresh, at, base))
+}
+
+// create makes a file that was not there, for its owner alone.
+func create(dir int, name, full string, flags int) (*os.File, error) {
+	fd, err := retried(func() (int, error) {
+		return unix.Openat(dir, name, flags|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), full), nil
+}
+
+// give makes a file that of the directory's owner, where root has made it.
+func (d *Dir) give(f *os.File) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	uid, gid, err := d.Owner()
+	if err != nil || uid == 0 {
+		return err
+	}
+	return f.Chown(uid, gid)
+}
+
+// Remove takes a name away that is no directory's. It is no error that there is
+// none.
+func (d *Dir) Remove(name string) error {
+	at, base, leave, err := d.parent(name)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if err := unix.Unlinkat(at, base, 0); !errors.Is(err, unix.ENOENT) {
+		return d.fault("remove", name, err)
+	}
+	return nil
+}
+
+// Rename gives a file another name in the directory.
+func (d *Dir) Rename(from, to string) error {
+	if !local(from) || !local(to) || path.Base(from) != from || path.Base(to) != to {
+		return d.fault("rename", from, unix.EXDEV)
+	}
+	return d.fault("rename", from, unix.Renameat(d.fd, from, d.fd, to))
+}
+
+// Modified returns when a regular file was written.
+func (d *Dir) Modified(name string) (time.Time, error) {
+	fd, st, err := d.regular(name, anybody)
+	if err != nil {
+		return time.Time{}, err
+	}
+	_ = unix.Close(fd)
+	return time.Unix(st.Mtim.Unix()), nil
+}
+
+// Names returns up to so many names in the directory, in no order.
+func (d *Dir) Names(most int) ([]string, error) {
+	fd, err := retried(func() (int, error) {
+		return unix.Openat(d.fd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	})
+	if err != nil {
+		return nil, d.fault("open", ".", err)
+	}
+	f := os.NewFile(uintptr(fd), d.path)
+	defer f.Close()
+	names, err := f.Readdirnames(most)
+	if err != nil && len(names) == 0 && errors.Is(err, io.EOF) {
+		return nil, nil
+	}
+	return names, err
+}
