@@ -12,6 +12,10 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
+// maxPrinted bounds what is held of what a command in a container prints, in bytes:
+// the program may be the job's own.
+const maxPrinted = 64 << 10
+
 // exec runs a command in a running container with input on its stdin and both
 // of its outputs, in order, on out. It returns the command's exit code. When
 // ctx ends it stops reading and returns ctx's error; the command is the

@@ -11,7 +11,13 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/client"
 	"github.com/docker/docker/pkg/stdcopy"
+
+	"gitlab-dind-executor/wary"
 )
+
+// maxInner bounds what one connection to an inner daemon may answer, in bytes. A
+// pull tells its progress there, some hundred bytes for each step of a layer.
+const maxInner = 64 << 20
 
 // inner connects to the docker daemon in a sidecar, by way of the engine: from
 // wherever that can be reached, and without certificates.
@@ -46,14 +52,15 @@ func (d *Driver) dialInner(ctx context.Context, sidecar string) (net.Conn, error
 		_, err := stdcopy.StdCopy(w, io.Discard, streams.Reader)
 		_ = w.CloseWithError(err) // nil is the end
 	}()
-	return &innerConn{streams: streams, answers: answers}, nil
+	return &innerConn{streams: streams, closer: answers, answers: wary.Reader(answers, maxInner)}, nil
 }
 
 // innerConn is a connection over the streams of a command. It has no deadlines:
 // contexts end what is asked.
 type innerConn struct {
 	streams types.HijackedResponse
-	answers *io.PipeReader
+	closer  io.Closer
+	answers io.Reader
 }
 
 func (c *innerConn) Read(p []byte) (int, error)  { return c.answers.Read(p) }
@@ -61,7 +68,7 @@ func (c *innerConn) Write(p []byte) (int, error) { return c.streams.Conn.Write(p
 
 func (c *innerConn) Close() error {
 	c.streams.Close()
-	return c.answers.Close()
+	return c.closer.Close()
 }
 
 func (c *innerConn) LocalAddr() net.Addr              { return c.streams.Conn.LocalAddr() }

@@ -3,9 +3,9 @@ package driver
 import (
 	"context"
 	"errors"
+	"io"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/docker/docker/api/types/volume"
@@ -63,8 +63,7 @@ func (d *Driver) endInner(ctx context.Context, sandbox string) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, innerKillBound)
 	defer cancel()
-	var out strings.Builder
-	_, _ = d.exec(ctx, sidecar.ID, withClient(listening(c), innerKill), nil, &out)
+	_, _ = d.exec(ctx, sidecar.ID, withClient(listening(c), innerKill), nil, io.Discard)
 }
 
 // EndKept removes the sandboxes that are still kept for a look inside, unless

@@ -19,6 +19,7 @@ import (
 
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/wary"
 )
 
 // Bounds of the mirror; variables for tests alone.
@@ -256,21 +257,11 @@ func (d *Driver) askMirror(ctx context.Context, c container.InspectResponse) (*p
 
 // pingMirror asks once. No proxy lies between.
 func pingMirror(ctx context.Context, url string) error {
-	ctx, cancel := context.WithTimeout(ctx, mirrorPing)
-	defer cancel()
-	transport := &http.Transport{}
-	defer transport.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/v2/", nil)
-	if err != nil {
-		return err
+	c := wary.Client(nil, mirrorPing)
+	defer c.CloseIdleConnections()
+	status, _, err := wary.Ask(ctx, c, url+"/v2/")
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("status %d", status)
 	}
-	res, err := (&http.Client{Transport: transport}).Do(req)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("status %d", res.StatusCode)
-	}
-	return nil
+	return err
 }

@@ -1,7 +1,6 @@
 package driver
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/group"
+	"gitlab-dind-executor/wary"
 )
 
 // measureBound is what the measuring of the mirror's storage may take.
@@ -93,7 +93,7 @@ func (d *Driver) Measure(ctx context.Context, m *MirrorState) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, measureBound)
 	defer cancel()
-	var out bytes.Buffer
+	out := wary.Buffer{Most: maxPrinted}
 	code, err := d.exec(ctx, m.id, []string{"du", "-sk", plan.MirrorStorage}, nil, &out)
 	kilobytes, _, _ := strings.Cut(out.String(), "\t")
 	if n, perr := strconv.ParseInt(kilobytes, 10, 64); err == nil && code == 0 && perr == nil {

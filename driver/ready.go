@@ -3,10 +3,10 @@ package driver
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -18,6 +18,7 @@ import (
 
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/wary"
 )
 
 const (
@@ -131,19 +132,18 @@ type pinger struct {
 
 func newPinger(s plan.Sidecar, ip string, certs *certificates) (*pinger, error) {
 	scheme := "http"
-	transport := &http.Transport{DialContext: (&net.Dialer{Timeout: pingTimeout}).DialContext}
+	var conf *tls.Config
 	if s.TLS != nil {
 		scheme = "https"
-		conf, err := certs.clientTLS()
-		if err != nil {
+		var err error
+		if conf, err = certs.clientTLS(); err != nil {
 			return nil, err
 		}
-		transport.TLSClientConfig = conf
 	}
 	return &pinger{
 		patience: unreachableAfter, timeout: s.ReadyTimeout,
 		ip: ip, url: scheme + "://" + s.Address(ip) + "/_ping",
-		http: &http.Client{Transport: transport, Timeout: pingTimeout},
+		http: wary.Client(conf, pingTimeout),
 	}, nil
 }
 
@@ -180,22 +180,20 @@ func (p *pinger) poll(ctx context.Context) (Ready, bool) {
 }
 
 func (p *pinger) ping(ctx context.Context) (Ready, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url, nil)
+	status, header, err := wary.Ask(ctx, p.http, p.url)
 	if err != nil {
 		return Ready{}, err
 	}
-	res, err := p.http.Do(req)
-	if err != nil {
-		return Ready{}, err
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return Ready{}, fmt.Errorf("status %d", res.StatusCode)
+	if status != http.StatusOK {
+		return Ready{}, fmt.Errorf("status %d", status)
 	}
 	// "Docker/28.1.1 (linux)"
-	server, _, _ := strings.Cut(res.Header.Get("Server"), " ")
-	version, _ := strings.CutPrefix(server, "Docker/")
-	return Ready{Docker: version}, nil
+	server, _, _ := strings.Cut(header.Get("Server"), " ")
+	version, isDocker := strings.CutPrefix(server, "Docker/")
+	if !isDocker {
+		return Ready{}, nil
+	}
+	return Ready{Docker: wary.Version(version)}, nil
 }
 
 // withClient is a shell command in a sidecar whose docker client asks the inner

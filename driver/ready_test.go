@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -81,6 +82,29 @@ func TestAnInnerDaemonThatIsNotReadyYetIsAskedAgain(t *testing.T) {
 	})
 	if _, ok := poll(t, s, "127.0.0.1", nil); !ok || calls != 3 {
 		t.Errorf("ready %t after %d calls", ok, calls)
+	}
+}
+
+// A sidecar is the job's: it must not send the hook, which is root on the host,
+// anywhere, nor write into the job log.
+func TestWhatASidecarAnswersIsNotBelieved(t *testing.T) {
+	asked := false
+	host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = true
+		docker(w, r)
+	}))
+	defer host.Close()
+	for _, code := range []int{301, 302, 303, 307, 308} {
+		s := innerDaemon(t, nil, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, host.URL, code) })
+		if r, ok := poll(t, s, "127.0.0.1", nil); ok || asked {
+			t.Errorf("status %d: ready %t with version %q, asked the host %t", code, ok, r.Docker, asked)
+		}
+	}
+	for _, server := range []string{"Docker/28.1.1\x1b[31m", "Docker/sk-secret", "nginx/1.2 (x)", "28.1.1", "Docker/" + strings.Repeat("1", 200)} {
+		s := innerDaemon(t, nil, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Server", server) })
+		if r, _ := poll(t, s, "127.0.0.1", nil); r.Docker != "" {
+			t.Errorf("%q is taken for version %q", server, r.Docker)
+		}
 	}
 }
 

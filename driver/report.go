@@ -16,6 +16,7 @@ import (
 
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/group"
+	"gitlab-dind-executor/wary"
 )
 
 // reportLines is how much of the sidecar's log a report holds.
@@ -185,7 +186,7 @@ func (d *Driver) dataRootSize(ctx context.Context, sidecar string) uint64 {
 	if i < 0 {
 		return 0
 	}
-	var out bytes.Buffer
+	out := wary.Buffer{Most: maxPrinted}
 	code, err := d.exec(ctx, sidecar, []string{"sh", "-c", `du -sxk "$0/." 2>/dev/null | cut -f1`, c.Mounts[i].Destination}, nil, &out)
 	kib, perr := strconv.ParseUint(strings.TrimSpace(out.String()), 10, 54)
 	if err != nil || perr != nil || code != 0 {

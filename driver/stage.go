@@ -315,7 +315,7 @@ func (d *Driver) afterLastLine(ctx context.Context, id string) (string, error) {
 	}
 	defer log.Close()
 	var b strings.Builder
-	if _, err := stdcopy.StdCopy(&b, &b, log); err != nil {
+	if _, err := stdcopy.StdCopy(&b, &b, io.LimitReader(log, maxPrinted)); err != nil {
 		return "", fmt.Errorf("reading the job container's log: %w", err)
 	}
 	stamp, _, _ := strings.Cut(b.String(), " ")

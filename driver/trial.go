@@ -1,10 +1,10 @@
 package driver
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"regexp"
 	"strconv"
@@ -15,6 +15,7 @@ import (
 
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/wary"
 )
 
 // Trial is how a sandbox fared that no job ever gets.
@@ -91,7 +92,7 @@ func (d *Driver) tryBuild(ctx context.Context, p *plan.Plan) error {
 	if err != nil || sidecar.ID == "" {
 		return errors.Join(err, ErrGone)
 	}
-	var out bytes.Buffer
+	out := wary.Buffer{Most: maxPrinted}
 	code, err := d.exec(ctx, sidecar.ID, withClient(p.Sidecar, tryScript), nil, &out)
 	if err != nil {
 		return err
@@ -108,13 +109,13 @@ var toolVersion = regexp.MustCompile(`(?m)^Version: *(\S+)$`)
 
 // helperTool asks the Runner's program in a sandbox's helper for its version.
 func (d *Driver) helperTool(ctx context.Context, sandbox string) (version string, there bool) {
-	var out bytes.Buffer
+	out := wary.Buffer{Most: maxPrinted}
 	code, err := d.exec(ctx, objectName(sandbox, plan.RoleHelper), []string{"sh", "-c", "gitlab-runner --version </dev/null 2>/dev/null"}, nil, &out)
 	if err != nil || code != 0 {
 		return "", false
 	}
 	if m := toolVersion.FindStringSubmatch(out.String()); m != nil {
-		version = m[1]
+		version = wary.Version(m[1])
 	}
 	return version, true
 }
@@ -141,7 +142,7 @@ func (d *Driver) reachOfHost(ctx context.Context, sandbox string) Reach {
 	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 	ctx, cancel := context.WithTimeout(ctx, reachBound)
 	defer cancel()
-	return reachBy(d.exec(ctx, objectName(sandbox, plan.RoleHelper), []string{"sh", "-c", dialScript, gateway.String(), port}, nil, &bytes.Buffer{}))
+	return reachBy(d.exec(ctx, objectName(sandbox, plan.RoleHelper), []string{"sh", "-c", dialScript, gateway.String(), port}, nil, io.Discard))
 }
 
 // reachBy judges a way by the end of dialScript. Whatever keeps the script from

@@ -8,13 +8,14 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
 	"strconv"
 	"strings"
 	"time"
+
+	"gitlab-dind-executor/wary"
 )
 
 // exportBound is what sending the spans of one call may take: a hook waits for it.
@@ -88,10 +89,10 @@ func (c *Collector) send(ctx context.Context, body []byte) error {
 			return errors.New("OTEL_EXPORTER_OTLP_CERTIFICATE names a file without a certificate")
 		}
 	}
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: tlsConfig, DisableKeepAlives: true}
-	defer transport.CloseIdleConnections()
 	// A redirect would take the headers, a token among them, elsewhere.
-	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := wary.Client(tlsConfig, c.bound)
+	defer client.CloseIdleConnections()
+	client.Transport.(*http.Transport).Proxy = http.ProxyFromEnvironment // the admin's, as the collector is
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
 	if err != nil {
 		return err
@@ -103,7 +104,6 @@ func (c *Collector) send(ctx context.Context, body []byte) error {
 		return err
 	}
 	defer resp.Body.Close()
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
 	if resp.StatusCode/100 != 2 {
 		return fmt.Errorf("the collector answers %s", resp.Status)
 	}

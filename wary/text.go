@@ -1,0 +1,162 @@
+package wary
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// Text returns s without what a terminal would obey or could show as something
+// else. These are the control characters but \n and \t, escape sequences as a
+// whole, marks that turn the direction of writing, and bytes that are no UTF-8,
+// which become U+FFFD.
+func Text(s string) string {
+	if harmless(s) {
+		return s
+	}
+	var c cleaner
+	out := c.clean(make([]byte, 0, len(s)), []byte(s))
+	if c.partial > 0 {
+		out = utf8.AppendRune(out, utf8.RuneError)
+	}
+	return string(out)
+}
+
+// Line is Text on one line: each run of white space is one space.
+func Line(s string) string { return strings.Join(strings.Fields(Text(s)), " ") }
+
+// harmless tells whether s is plain ASCII, as most of all text is.
+func harmless(s string) bool {
+	for i := range len(s) {
+		if b := s[i]; b >= 0x7f || b < 0x20 && b != '\n' && b != '\t' {
+			return false
+		}
+	}
+	return true
+}
+
+// state is where a cleaner is in an escape sequence.
+type state int
+
+const (
+	// inText is outside of any.
+	inText state = iota
+	// inEscape follows ESC, inIntermediate its intermediate bytes.
+	inEscape
+	inIntermediate
+	// inCSI is within ESC [ or its C1 form: parameters up to a final byte.
+	inCSI
+	// inString is within OSC, DCS, SOS, PM or APC, up to ST or BEL; inStringEscape
+	// follows an ESC there.
+	inString
+	inStringEscape
+)
+
+// cleaner takes out of a stream of text what Text does. A sequence that never ends
+// ends with its line, so that nobody hides what others say behind it.
+type cleaner struct {
+	state state
+	// rest holds the bytes of a rune that is not whole yet, partial of them.
+	rest    [utf8.UTFMax]byte
+	partial int
+}
+
+// clean appends what stays of p to out.
+func (c *cleaner) clean(out, p []byte) []byte {
+	if c.partial > 0 {
+		p = append(append(make([]byte, 0, c.partial+len(p)), c.rest[:c.partial]...), p...)
+		c.partial = 0
+	}
+	for len(p) > 0 {
+		if !utf8.FullRune(p) {
+			c.partial = copy(c.rest[:], p)
+			return out
+		}
+		r, size := utf8.DecodeRune(p)
+		if r == utf8.RuneError && size == 1 && p[0] >= 0x80 && p[0] < 0xa0 && c.state != inText {
+			r = rune(p[0]) // the 8-bit form of C1, as in a sequence that it ends
+		}
+		p = p[size:]
+		if c.passes(r) {
+			out = utf8.AppendRune(out, r)
+		}
+	}
+	return out
+}
+
+// passes tells whether a rune stays, and notes where that leads.
+func (c *cleaner) passes(r rune) bool {
+	if r == '\n' {
+		c.state = inText
+		return true
+	}
+	switch c.state {
+	case inEscape, inIntermediate:
+		switch {
+		case c.state == inEscape && begins(r) != inText:
+			c.state = begins(r)
+			return false
+		case r >= 0x20 && r <= 0x2f:
+			c.state = inIntermediate
+			return false
+		case r >= 0x30 && r <= 0x7e:
+			c.state = inText
+			return false
+		}
+		c.state = inText // no sequence after all: r stands for itself
+	case inCSI:
+		switch {
+		case r >= 0x20 && r <= 0x3f:
+			return false
+		case r >= 0x40 && r <= 0x7e:
+			c.state = inText
+			return false
+		}
+		c.state = inText
+	case inStringEscape:
+		if r == '\\' {
+			c.state = inText
+			return false
+		}
+		c.state = inEscape
+		return c.passes(r)
+	case inString:
+		switch r {
+		case 0x07, 0x9c:
+			c.state = inText
+		case 0x1b:
+			c.state = inStringEscape
+		}
+		return false
+	}
+	switch {
+	case r == 0x1b:
+		c.state = inEscape
+	case r >= 0x80 && r < 0xa0:
+		c.state = begins(r - 0x40) // C1 is ESC and that
+	}
+	return r == '\t' || r >= 0x20 && r != 0x7f && (r < 0x80 || r >= 0xa0) && !turns(r)
+}
+
+// begins is the state behind ESC and r.
+func begins(r rune) state {
+	switch r {
+	case '[':
+		return inCSI
+	case ']', 'P', 'X', '^', '_':
+		return inString
+	}
+	return inText
+}
+
+// turns tells whether a rune turns the direction of writing, or a line to one
+// that a log viewer breaks: what follows it would be shown elsewhere.
+func turns(r rune) bool {
+	switch {
+	case r == 0x061c, r == 0x200e, r == 0x200f, r == 0xfeff:
+	case r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069:
+	case r == 0x2028, r == 0x2029:
+	default:
+		return false
+	}
+	return true
+}
