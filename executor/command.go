@@ -140,6 +140,8 @@ func (c *call) root() *cobra.Command {
 		c.seedCommand(),
 		c.plantSeedCommand(),
 		c.sealSeedCommand(),
+		c.clearDataRootCommand(),
+		c.emptyVolumeCommand(),
 		c.metricsCommand(),
 		c.settingsCommand(),
 		c.explainCommand(),

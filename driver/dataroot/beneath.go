@@ -1,0 +1,243 @@
+package dataroot
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// resolve is how every name is looked up: beneath its directory, through no link
+// of any kind, and into no other mount.
+const resolve = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV
+
+// dir is an open directory. All that this package does to a data root goes
+// through one of these and a single name in it: whoever moves a directory
+// meanwhile moves the work with it, and sends it nowhere else.
+type dir struct {
+	fd int
+	// at is the path below the root, for messages.
+	at string
+}
+
+// openRoot opens the directory at a path of our own.
+func openRoot(path string) (*dir, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", path, err)
+	}
+	return &dir{fd: fd}, nil
+}
+
+func (d *dir) close() { _ = unix.Close(d.fd) }
+
+// show is an entry's path as messages have it: a name may hold any byte.
+func (d *dir) show(name string) string {
+	path := name
+	if d.at != "" {
+		path = d.at + "/" + name
+	}
+	return shown(path)
+}
+
+// shown quotes a path, and keeps it short.
+func shown(path string) string {
+	if len(path) > 200 {
+		path = path[:90] + "..." + path[len(path)-90:]
+	}
+	return strconv.QuoteToASCII(path)
+}
+
+// openat opens one name.
+func (d *dir) openat(name string, flags uint64) (int, error) {
+	how := unix.OpenHow{Flags: flags | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: resolve}
+	for {
+		fd, err := unix.Openat2(d.fd, name, &how)
+		if err == unix.EINTR || err == unix.EAGAIN {
+			continue
+		}
+		return fd, err
+	}
+}
+
+// enter opens a directory. Nothing but a directory is ever opened by it.
+func (d *dir) enter(name string) (*dir, error) {
+	fd, err := d.openat(name, unix.O_RDONLY|unix.O_DIRECTORY)
+	if err != nil {
+		return nil, err
+	}
+	at := name
+	if d.at != "" {
+		at = d.at + "/" + name
+	}
+	return &dir{fd: fd, at: at}, nil
+}
+
+// mkdir makes a directory that was not there and opens it.
+func (d *dir) mkdir(name string) (*dir, error) {
+	if err := unix.Mkdirat(d.fd, name, 0o700); err != nil {
+		return nil, err
+	}
+	return d.enter(name)
+}
+
+// handle is an entry that is held but not opened: holding a device or a pipe has
+// no effect on it.
+type handle struct {
+	fd int
+	unix.Statx_t
+}
+
+func (h *handle) close() { _ = unix.Close(h.fd) }
+
+// look holds an entry.
+func (d *dir) look(name string) (*handle, error) {
+	fd, err := d.openat(name, unix.O_PATH)
+	if err != nil {
+		return nil, err
+	}
+	h := &handle{fd: fd}
+	if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_BASIC_STATS, &h.Statx_t); err != nil {
+		h.close()
+		return nil, err
+	}
+	return h, nil
+}
+
+func (h *handle) isDir() bool     { return h.Mode&unix.S_IFMT == unix.S_IFDIR }
+func (h *handle) isRegular() bool { return h.Mode&unix.S_IFMT == unix.S_IFREG }
+func (h *handle) isLink() bool    { return h.Mode&unix.S_IFMT == unix.S_IFLNK }
+
+// kind says in words what an entry is.
+func (h *handle) kind() string {
+	switch h.Mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		return "a directory"
+	case unix.S_IFREG:
+		return "a file"
+	case unix.S_IFLNK:
+		return "a symbolic link"
+	case unix.S_IFIFO:
+		return "a pipe"
+	case unix.S_IFSOCK:
+		return "a socket"
+	}
+	return "a device"
+}
+
+// frozen tells whether an entry has a flag that keeps it from changing.
+func (h *handle) frozen() bool {
+	return h.Attributes&(unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND) != 0
+}
+
+// path names what is held for calls that know no descriptors like it. The kernel
+// leads it to the very inode that was looked at, whatever has its name by now.
+func (h *handle) path() string { return "/proc/self/fd/" + strconv.Itoa(h.fd) }
+
+// open opens a regular file or a directory for reading, once that is known to be
+// one.
+func (h *handle) open() (*os.File, error) {
+	if !h.isRegular() && !h.isDir() {
+		return nil, fmt.Errorf("it is %s", h.kind())
+	}
+	fd, err := unix.Open(h.path(), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	var now unix.Stat_t
+	if err := unix.Fstat(fd, &now); err != nil || now.Ino != h.Ino {
+		_ = unix.Close(fd)
+		return nil, errors.Join(err, errors.New("/proc does not lead to what was looked at"))
+	}
+	return os.NewFile(uintptr(fd), ""), nil
+}
+
+// read reads a file of bounded size.
+func (h *handle) read(limit int64) (string, error) {
+	f, err := h.open()
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(b)) > limit {
+		err = fmt.Errorf("it has more than %d bytes", limit)
+	}
+	return string(b), err
+}
+
+// attributes are the names of extended attributes.
+func (h *handle) attributes() ([]byte, error) {
+	size, err := unix.Listxattr(h.path(), nil)
+	if errors.Is(err, unix.ENOTSUP) || err == nil && size == 0 {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	list := make([]byte, size)
+	n, err := unix.Listxattr(h.path(), list)
+	return list[:max(n, 0)], err
+}
+
+// readlink is where a symbolic link leads.
+func (d *dir) readlink(name string) (string, error) {
+	buf := make([]byte, 512) // of overlay2/l/*, all others are longer than is wanted
+	n, err := unix.Readlinkat(d.fd, name, buf)
+	if err == nil && n == len(buf) {
+		err = errors.New("it leads too far")
+	}
+	return string(buf[:max(n, 0)]), err
+}
+
+// names reads a directory from its beginning, at most so many entries.
+func (d *dir) names(limit int) ([]string, error) {
+	var all []string
+	if _, err := unix.Seek(d.fd, 0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	r := reader{d: d}
+	for {
+		name, err := r.next()
+		if err != nil || name == "" {
+			return all, err
+		}
+		if len(all) == limit {
+			return nil, errTooMany
+		}
+		all = append(all, name)
+	}
+}
+
+// errTooMany says that a bound in Limits was met.
+var errTooMany = errors.New("it holds too many entries")
+
+// reader reads a directory piece by piece.
+type reader struct {
+	d    *dir
+	some []string
+	buf  []byte
+}
+
+// next is the next name; empty at the end.
+func (r *reader) next() (string, error) {
+	for len(r.some) == 0 {
+		if r.buf == nil {
+			r.buf = make([]byte, 16<<10)
+		}
+		n, err := unix.ReadDirent(r.d.fd, r.buf)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil || n <= 0 {
+			return "", err
+		}
+		_, _, r.some = unix.ParseDirent(r.buf[:n], -1, r.some[:0])
+	}
+	name := r.some[0]
+	r.some = r.some[1:]
+	return name, nil
+}

@@ -1,0 +1,76 @@
+package dataroot
+
+import (
+	"errors"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// fsProjInherit is FS_PROJINHERIT_FL: what has it takes no entries of another
+// project, as quotas know them.
+const fsProjInherit = 0x20000000
+
+// thaw takes the flags from an open file or directory that keep it from being
+// changed. It tells whether there were any.
+func thaw(fd int) (bool, error) { return unflag(fd, unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND) }
+
+// unflag takes inode flags away: those of statx have the numbers of FS_IOC_SETFLAGS.
+func unflag(fd int, bits uint32) (bool, error) {
+	flags, err := unix.IoctlGetUint32(fd, unix.FS_IOC_GETFLAGS)
+	if err != nil {
+		if errors.Is(err, unix.ENOTTY) || errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.ENOSYS) {
+			return false, nil // the file system has none
+		}
+		return false, err
+	}
+	if flags&bits == 0 {
+		return false, nil
+	}
+	return true, unix.IoctlSetPointerInt(fd, unix.FS_IOC_SETFLAGS, int(int32(flags&^bits)))
+}
+
+// fileAttr is the kernel's struct file_attr, of Linux 6.17.
+type fileAttr struct {
+	xflags                                uint64
+	extsize, nextents, projid, cowextsize uint32
+}
+
+const (
+	sysFileGetattr = 468
+	sysFileSetattr = 469
+	// xflagsFrozen are FS_XFLAG_IMMUTABLE and FS_XFLAG_APPEND.
+	xflagsFrozen = 0x8 | 0x10
+)
+
+// thawEntry takes the flags from an entry of any kind. Those that cannot be
+// opened safely have flags since Linux 6.17 only, which takes them as well.
+func (d *dir) thawEntry(name string) (bool, error) {
+	h, err := d.look(name)
+	if err != nil {
+		return false, err
+	}
+	defer h.close()
+	if h.isRegular() || h.isDir() {
+		f, err := h.open()
+		if err != nil {
+			return false, err
+		}
+		defer f.Close()
+		return thaw(int(f.Fd()))
+	}
+	p, err := unix.BytePtrFromString(name)
+	if err != nil {
+		return false, err
+	}
+	var a fileAttr
+	_, _, e := unix.Syscall6(sysFileGetattr, uintptr(d.fd), uintptr(unsafe.Pointer(p)), uintptr(unsafe.Pointer(&a)), unsafe.Sizeof(a), unix.AT_SYMLINK_NOFOLLOW, 0)
+	if e != 0 || a.xflags&xflagsFrozen == 0 {
+		return false, nil
+	}
+	a.xflags &^= xflagsFrozen
+	if _, _, e := unix.Syscall6(sysFileSetattr, uintptr(d.fd), uintptr(unsafe.Pointer(p)), uintptr(unsafe.Pointer(&a)), unsafe.Sizeof(a), unix.AT_SYMLINK_NOFOLLOW, 0); e != 0 {
+		return false, e
+	}
+	return true, nil
+}

@@ -1,0 +1,29 @@
+package plan
+
+// Commands of this program that run in a container of their own, with a volume in
+// it which others may have written. Their contract:
+//
+//	gitlab-dind-executor clear-data-root PATH SECONDS
+//	gitlab-dind-executor empty-volume PATH SECONDS
+//
+// PATH is where the volume is mounted. No other container may have the volume
+// meanwhile, and the program's container needs no network. It needs root, /proc,
+// openat2 (Linux 5.6; in the seccomp profile of Docker since 20.10) and the
+// capabilities DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, CHOWN and LINUX_IMMUTABLE.
+// The file system at / may be read-only. Either command may be run again, whatever
+// a killed one has left. SIGTERM ends it with CommandFault.
+//
+// Each prints one line on stderr and nothing on stdout, and ends with a code below.
+const (
+	ClearCommand = "clear-data-root"
+	EmptyCommand = "empty-volume"
+
+	// CommandDone: the data root may serve a new daemon; the volume is empty.
+	CommandDone = 0
+	// CommandFault: the command could not do its work here, for a reason that lies
+	// with the host. The data root must not serve; a later try may succeed.
+	CommandFault = 1
+	// CommandThrowAway, of ClearCommand alone: the data root must never serve again.
+	// It holds what no daemon writes, or took too long.
+	CommandThrowAway = 3
+)

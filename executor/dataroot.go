@@ -1,0 +1,66 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gitlab-dind-executor/driver/dataroot"
+	"gitlab-dind-executor/driver/plan"
+)
+
+// clearDataRootCommand clears a data root behind the job that had it.
+func (c *call) clearDataRootCommand() *cobra.Command {
+	return c.volumeCommand(plan.ClearCommand, func(ctx context.Context, path string) (string, error) {
+		r, err := dataroot.Clear(ctx, path, dataroot.DefaultLimits())
+		return fmt.Sprintf("cleared: %d layers, %d other entries kept, %d removed", r.Layers, r.Kept, r.Removed), err
+	})
+}
+
+// emptyVolumeCommand empties a volume that an engine cannot remove.
+func (c *call) emptyVolumeCommand() *cobra.Command {
+	return c.volumeCommand(plan.EmptyCommand, func(ctx context.Context, path string) (string, error) {
+		return "emptied", dataroot.Empty(ctx, path, dataroot.DefaultLimits())
+	})
+}
+
+// volumeCommand is a command as package plan describes them.
+func (c *call) volumeCommand(name string, run func(ctx context.Context, path string) (string, error)) *cobra.Command {
+	return &cobra.Command{
+		Use: name + " PATH SECONDS", Hidden: true, Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			seconds, err := strconv.Atoi(args[1])
+			if err != nil || seconds < 1 {
+				fmt.Fprintf(c.stderr, "not a number of seconds: %q\n", args[1])
+				return exited{plan.CommandFault}
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, os.Interrupt)
+			defer stop()
+			ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(seconds)*time.Second, fmt.Errorf("it takes more than %d s", seconds))
+			defer cancel()
+			line, err := run(ctx, args[0])
+			code := plan.CommandDone
+			switch {
+			case cmd.Context().Err() == nil && errors.Is(context.Cause(ctx), context.Canceled):
+				line, code = "told to end", plan.CommandFault
+			case errors.Is(err, dataroot.ErrThrowAway):
+				line, code = err.Error(), plan.CommandThrowAway
+			case err != nil:
+				line, code = err.Error(), plan.CommandFault
+			}
+			fmt.Fprintln(c.stderr, strings.ReplaceAll(line, "\n", "; "))
+			if code == plan.CommandDone {
+				return nil
+			}
+			return exited{code}
+		},
+	}
+}
