@@ -263,7 +263,7 @@ func (d *Driver) lastLog(ctx context.Context, id string) string {
 	defer stream.Close()
 	var buf bytes.Buffer
 	_, _ = stdcopy.StdCopy(&buf, &buf, io.LimitReader(stream, 64<<10)) // what came is shown
-	text := strings.TrimRight(buf.String(), "\n")
+	text := strings.TrimRight(wary.Text(buf.String()), "\n")
 	if text == "" {
 		return ""
 	}

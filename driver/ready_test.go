@@ -12,7 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/docker/docker/api/types/container"
+
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/test/fakeengine"
 )
 
 // innerDaemon answers as dockerd does; with certificates over mutual TLS.
@@ -154,4 +157,17 @@ func TestADaemonThatWasWithinReachAndIsNotAnyMoreIsGivenUp(t *testing.T) {
 		t.Errorf("ready %t, %v", ok, ctx.Err())
 	}
 	<-refused
+}
+
+// It ends up in an error, and that in the job log, the Runner's and the operator's.
+func TestTheLastLinesOfAContainerMoveNoCursor(t *testing.T) {
+	e, d := fakeHost(t, nil)
+	e.OnStart = func(c *fakeengine.Container) { c.Log = "\x1b]0;owned\a\x1b[2Jno \u009b5msuch flag\u202e\x00\nsee --help\r\n" }
+	e.AddContainer("sidecar", nil, false)
+	if err := d.api.ContainerStart(t.Context(), "sidecar", container.StartOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := d.lastLog(t.Context(), "sidecar"), ":\n  no such flag\n  see --help"; got != want {
+		t.Errorf("they are %q, want %q", got, want)
+	}
 }

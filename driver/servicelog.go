@@ -13,6 +13,7 @@ import (
 	"github.com/docker/docker/pkg/stdcopy"
 
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/wary"
 )
 
 const (
@@ -44,7 +45,7 @@ func (d *Driver) FollowServices(ctx context.Context, job string, out io.Writer, 
 	ctx, l.stop = context.WithCancel(ctx)
 	found, since, err := d.servicesOf(ctx, job)
 	if err != nil {
-		l.out.line("warning: the services' logs cannot be shown: " + err.Error())
+		l.out.line(wary.Text("warning: the services' logs cannot be shown: " + err.Error()))
 	}
 	for _, c := range found {
 		s := &serviceLog{id: c.id, since: since, show: func(text string) { l.out.line(line(c.name, text)) }}

@@ -20,12 +20,16 @@ import (
 	"gitlab-dind-executor/executor/telemetry"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/group"
+	"gitlab-dind-executor/wary"
 )
 
 // call is one call of the program.
 type call struct {
-	env            environment
+	env environment
+	// stdout and stderr pass no control sequence on, whoever it comes from. raw are
+	// what lies below them, for what a script prints and for a shell.
 	stdout, stderr io.Writer
+	raw            streams
 	exit           exit
 	log            *jobLog
 	settingsFile   string
@@ -44,6 +48,9 @@ type call struct {
 	swept         atomic.Int64
 }
 
+// streams are both outputs of a program.
+type streams struct{ out, err io.Writer }
+
 // Main runs the program and returns its exit code, which is always one that
 // the Runner knows. environ is in the form of os.Environ.
 func Main(args, environ []string, stdout, stderr io.Writer) (code int) {
@@ -53,7 +60,8 @@ func Main(args, environ []string, stdout, stderr io.Writer) (code int) {
 	_, hooked := env[envPayload]
 	now := time.Now()
 	c := &call{
-		began: now, lapped: now, env: env, stdout: stdout, stderr: stderr, exit: newExit(env),
+		began: now, lapped: now, env: env, exit: newExit(env),
+		stdout: wary.Writer(stdout), stderr: wary.Writer(stderr), raw: streams{stdout, stderr},
 		log: &jobLog{out: stderr, colour: hooked},
 	}
 	var err error
@@ -66,8 +74,8 @@ func Main(args, environ []string, stdout, stderr io.Writer) (code int) {
 	}()
 	root := c.root()
 	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetOut(c.stdout)
+	root.SetErr(c.stderr)
 	err = root.ExecuteContext(context.Background())
 	return c.code(err)
 }

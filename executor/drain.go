@@ -12,6 +12,7 @@ import (
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/wary"
 )
 
 // drainEvery is the pause between two looks. A variable for tests alone.
@@ -94,12 +95,12 @@ func undrained(all []driver.SandboxStatus) []string {
 		if one.State == driver.Held {
 			continue
 		}
-		name := "job " + printable(one.Job)
+		name := "job " + wary.Line(one.Job)
 		switch {
 		case one.Job == "":
-			name = "sandbox " + printable(one.Sandbox)
+			name = "sandbox " + wary.Line(one.Sandbox)
 		case one.Project != "":
-			name += " of " + printable(one.Project)
+			name += " of " + wary.Line(one.Project)
 		}
 		left = append(left, fmt.Sprintf("%s (%s)", name, one.State))
 	}

@@ -10,6 +10,7 @@ import (
 
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/wary"
 )
 
 // The rules of output. The job log belongs to the person who wrote the
@@ -27,7 +28,8 @@ const (
 	clearLine = "\x1b[0K"
 )
 
-// jobLog writes lines to the job log. It is safe for several goroutines.
+// jobLog writes lines to the job log, without control sequences but its own. It is
+// safe for several goroutines.
 type jobLog struct {
 	mu  sync.Mutex
 	out io.Writer
@@ -42,7 +44,7 @@ type jobLog struct {
 func (l *jobLog) line(colour, text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	fmt.Fprintln(l.out, l.in(colour, text))
+	fmt.Fprintln(l.out, l.in(colour, wary.Text(text)))
 }
 
 func (l *jobLog) in(colour, text string) string {
@@ -73,7 +75,7 @@ func (l *jobLog) warn(text string) {
 func (l *jobLog) section(colour, headline, text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	headline, text = l.in(colour, headline), strings.TrimRight(text, "\n")
+	headline, text = l.in(colour, wary.Text(headline)), strings.TrimRight(wary.Text(text), "\n")
 	if !l.folds || !l.colour {
 		fmt.Fprintf(l.out, "%s\n%s\n", headline, text)
 		return
@@ -101,7 +103,7 @@ func (l *jobLog) images(list []driver.UsedImage) {
 // ofService is a line that a service printed, as the Runner's own executors
 // show it.
 func (l *jobLog) ofService(service, text string) string {
-	line := "[service:" + service + "] " + text
+	line := "[service:" + wary.Line(service) + "] " + wary.Text(text)
 	if l.colour {
 		line = grey + line + plain
 	}

@@ -30,7 +30,7 @@ func (c *call) tellKept(s config.Cleanup, p *payload, stage string, err error) {
 	if err == nil || s.KeepFailed <= 0 || stage == afterScript || errors.Is(err, context.Canceled) {
 		return
 	}
-	log := &jobLog{out: c.stdout, colour: c.log.colour}
+	log := &jobLog{out: c.raw.out, colour: c.log.colour}
 	log.say(fmt.Sprintf("kept for %s, for the runner's admin to look inside: gitlab-dind-executor shell %d",
 		strings.ToLower(units.HumanDuration(s.KeepFailed.Std())), p.ID))
 }

@@ -15,6 +15,7 @@ import (
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/executor/telemetry"
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/wary"
 )
 
 // envBehind tells a process behind a job whose it is.
@@ -148,7 +149,7 @@ func (c *call) harmless(text string) string {
 	if p == nil {
 		p = &payload{}
 	}
-	return telemetry.Scrub(redact(strings.TrimSpace(text), secretsOf(p, c.env)))
+	return telemetry.Scrub(redact(wary.Text(strings.TrimSpace(text)), secretsOf(p, c.env)))
 }
 
 // resultOf says how a call ended, whose fault it was if it failed, and with which

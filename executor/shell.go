@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path"
@@ -19,6 +20,7 @@ import (
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/wary"
 )
 
 const (
@@ -109,6 +111,15 @@ func (c *call) completeSandboxes(cmd *cobra.Command, args []string, _ string) ([
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
+// shown is where a container's log goes: without control sequences to a terminal,
+// as it is to a file or another program.
+func shown(out io.Writer) io.Writer {
+	if _, isTerminal := term.GetFdInfo(out); isTerminal {
+		return wary.Writer(out)
+	}
+	return out
+}
+
 // logsCommand shows what a container of a sandbox printed.
 func (c *call) logsCommand() *cobra.Command {
 	var follow bool
@@ -121,7 +132,7 @@ func (c *call) logsCommand() *cobra.Command {
 			if lines, err := strconv.Atoi(tail); tail != "all" && (err != nil || lines < 0) {
 				return fault.System(fmt.Errorf("--tail %q is no number of lines", tail), `use a number, or "all"`)
 			}
-			return d.Logs(ctx, n.Sandbox, p, follow, tail, c.stdout, c.stderr)
+			return d.Logs(ctx, n.Sandbox, p, follow, tail, shown(c.raw.out), shown(c.raw.err))
 		})
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the container ends, or Ctrl-C")
 	cmd.Flags().StringVar(&tail, "tail", "all", "only the last `N` lines")
@@ -135,7 +146,7 @@ func (c *call) shellCommand() *cobra.Command {
 			"helper, or service with its name. Without a terminal it reads commands from its stdin. Its\n"+
 			"exit code is the shell's. The job's variables, masked ones too, are in its environment.",
 		plan.RoleJob, func(ctx context.Context, d *driver.Driver, n driver.Named, p driver.Part) error {
-			t := driver.Terminal{In: os.Stdin, Out: c.stdout, Err: c.stderr}
+			t := driver.Terminal{In: os.Stdin, Out: c.raw.out, Err: c.raw.err}
 			restore, err := c.onTerminal(ctx, &t)
 			if err != nil {
 				return err
@@ -153,7 +164,7 @@ func (c *call) shellCommand() *cobra.Command {
 // takes it back.
 func (c *call) onTerminal(ctx context.Context, t *driver.Terminal) (restore func(), err error) {
 	in, isTerminal := term.GetFdInfo(os.Stdin)
-	out, shown := term.GetFdInfo(c.stdout)
+	out, shown := term.GetFdInfo(c.raw.out)
 	if !isTerminal || !shown {
 		return func() {}, nil
 	}

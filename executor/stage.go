@@ -50,7 +50,7 @@ func (c *call) runHook(ctx context.Context, args []string) error {
 func (c *call) runStage(ctx context.Context, d *driver.Driver, job, stage string, script []byte, bound time.Duration) error {
 	end := &tail{}
 	// In one stream with the script's output, or the Runner may mix the order.
-	log := &jobLog{out: c.stdout, colour: c.log.colour}
+	log := &jobLog{out: c.raw.out, colour: c.log.colour}
 	memory := d.WatchMemory(ctx, job)
 	var code int
 	var err error
@@ -59,7 +59,7 @@ func (c *call) runStage(ctx context.Context, d *driver.Driver, job, stage string
 	} else {
 		used := make(chan string, 1)
 		go func() { used <- c.used(ctx, d, job, stage) }()
-		code, err = d.RunHelper(ctx, job, log.toolCheck(stage, c.env), script, io.MultiWriter(c.stdout, end))
+		code, err = d.RunHelper(ctx, job, log.toolCheck(stage, c.env), script, io.MultiWriter(c.raw.out, end))
 		if line := <-used; line != "" && err == nil {
 			log.say(line)
 		}
@@ -91,7 +91,7 @@ func (c *call) runStage(ctx context.Context, d *driver.Driver, job, stage string
 // runJob runs a script of the build side, with what the services print between
 // if the job asks for it. The script's own output goes to end as well.
 func (c *call) runJob(ctx context.Context, d *driver.Driver, job, stage string, script []byte, bound time.Duration, end io.Writer) (int, error) {
-	stdout := &shared{out: c.stdout}
+	stdout := &shared{out: c.raw.out}
 	var out io.Writer = stdout
 	if debug, err := strconv.ParseBool(c.env[envVariable+"CI_DEBUG_SERVICES"]); err == nil && debug {
 		logs := d.FollowServices(ctx, job, stdout, c.log.ofService)

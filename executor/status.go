@@ -9,13 +9,13 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/wary"
 )
 
 const (
@@ -94,10 +94,12 @@ func (c *call) showStatus(st fullStatus, s config.Settings, watch, asJSON bool) 
 		return json.NewEncoder(c.stdout).Encode(st)
 	}
 	var text strings.Builder
-	if watch {
-		text.WriteString("\x1b[H\x1b[2J") // home, and all cleared
-	}
 	st.write(&text, s)
+	if watch {
+		if _, err := io.WriteString(c.raw.out, "\x1b[H\x1b[2J"); err != nil { // home, and all cleared
+			return err
+		}
+	}
 	_, err := io.WriteString(c.stdout, text.String())
 	return err
 }
@@ -110,7 +112,7 @@ func (st fullStatus) write(out io.Writer, s config.Settings) {
 		w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 		fmt.Fprintln(w, "SANDBOX\tSTATE\tJOB\tPROJECT\tAGE\tCPU\tMEMORY\tDISK")
 		for _, one := range st.Sandboxes {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", printable(one.Sandbox), one.State,
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", wary.Line(one.Sandbox), one.State,
 				shortened(path.Base(one.Job), widestJob), shortened(one.Project, widestProject),
 				age(st.Time.Sub(one.Created)), cpus(one.CPUs), bytesOf(one.Memory), bytesOf(one.Disk))
 		}
@@ -130,34 +132,34 @@ func (st fullStatus) write(out io.Writer, s config.Settings) {
 		fmt.Fprintln(out, "kept     nothing of projects")
 	}
 	for _, m := range st.Mirrors {
-		fmt.Fprintf(out, "mirror   %s of %s: %s, %s, %d jobs\n", printable(m.Name), printable(m.Remote), m.State, bytesOf(m.Size), m.Jobs)
+		fmt.Fprintf(out, "mirror   %s of %s: %s, %s, %d jobs\n", wary.Line(m.Name), wary.Line(m.Remote), m.State, bytesOf(m.Size), m.Jobs)
 	}
 	for _, one := range st.Sandboxes {
 		if one.DaemonEnded && one.State == driver.Running {
-			fmt.Fprintf(out, "\n%s: its docker daemon has ended\n", printable(one.Sandbox))
-			fmt.Fprintf(out, "hint: gitlab-dind-executor logs %s --tail 20 shows why\n", printable(one.Sandbox))
+			fmt.Fprintf(out, "\n%s: its docker daemon has ended\n", wary.Line(one.Sandbox))
+			fmt.Fprintf(out, "hint: gitlab-dind-executor logs %s --tail 20 shows why\n", wary.Line(one.Sandbox))
 		}
 		switch one.State {
 		case driver.Held:
 			fmt.Fprintf(out, "\n%s is kept for %s more: gitlab-dind-executor shell %s\n", one.Sandbox, age(one.Until.Sub(st.Time)), one.Sandbox)
 			fmt.Fprintln(out, "hint: gitlab-dind-executor gc --kept ends that")
 		case driver.Orphan, driver.Doubtful:
-			fmt.Fprintf(out, "\n%s: %s\n", printable(one.Sandbox), printable(one.Reason))
+			fmt.Fprintf(out, "\n%s: %s\n", wary.Line(one.Sandbox), wary.Line(one.Reason))
 			if one.State == driver.Orphan {
 				fmt.Fprintln(out, "hint: the next job removes it, or gitlab-dind-executor gc")
 			} else {
-				fmt.Fprintf(out, "hint: if its job is over: docker rm -f the containers of docker ps -a --filter name=dind-%s, then gitlab-dind-executor gc\n", printable(one.Sandbox))
+				fmt.Fprintf(out, "hint: if its job is over: docker rm -f the containers of docker ps -a --filter name=dind-%s, then gitlab-dind-executor gc\n", wary.Line(one.Sandbox))
 			}
 		}
 	}
 	for _, m := range st.Missing {
-		fmt.Fprintf(out, "\nnot known: %s\n", printable(m))
+		fmt.Fprintf(out, "\nnot known: %s\n", wary.Line(m))
 	}
 }
 
 // shortened cuts a name from its beginning, which says less than its end.
 func shortened(name string, width int) string {
-	runes := []rune(printable(name))
+	runes := []rune(wary.Line(name))
 	switch {
 	case name == "" || name == ".":
 		return "-"
@@ -165,16 +167,6 @@ func shortened(name string, width int) string {
 		return string(runes)
 	}
 	return "…" + string(runes[len(runes)-width+1:])
-}
-
-// printable keeps what came from elsewhere from moving a terminal's cursor.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return '?'
-	}, text)
 }
 
 // age is a duration in its largest unit.

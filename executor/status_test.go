@@ -39,7 +39,7 @@ func TestAStatusFitsATerminal(t *testing.T) {
 	const want = `SANDBOX       STATE    JOB           PROJECT                     AGE  CPU    MEMORY   DISK
 0123456789ab  running  …56789012345  …oups/and/then/the-project  90m  15.50  1023MiB  1.15GiB
 123456789abc  waiting  -             -                           30h  0.01   90MiB    -
-23456789abcd  kept     7             a?[2J/b                     4d   -      0B       0B
+23456789abcd  kept     7             a/b                         4d   -      0B       0B
 3456789abcde  orphan   -             -                           0s   0.00   0B       0B
 
 pool     1 of 4 wait

@@ -60,7 +60,7 @@ func (r *tryRun) run(setup, parent context.Context, stop *interruption, chosen [
 		return err
 	}
 	defer func() { err = errors.Join(err, r.server.Close()) }()
-	log := newTryLog(r.stdout, r.env)
+	log := newTryLog(r.raw.out, r.env)
 	if r.runner, err = r.localRunner(log); err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ var mayImport = map[string][]string{
 	"executor/doctor":       {"executor/runnerconfig", "driver", "driver/plan", "config", "fault"},
 	"executor/runnerconfig": {"config", "fault"},
 	"executor/local":        {},
-	"executor/pipeline":     {"fault"},
+	"executor/pipeline":     {"fault", "wary"},
 	"executor/forge":        {"fault"},
 	"executor/telemetry":    {"wary"},
 	"driver":                {"driver/dataroot", "driver/plan", "config", "fault", "group", "hostfile", "wary"},

@@ -66,3 +66,70 @@ func TestOnlyOneClientAsksWhomItDoesNotTrust(t *testing.T) {
 		})
 	})
 }
+
+// Whoever writes past the cleaned outputs is named here, with the reason.
+func TestWhatIsShownAsItIsHasAReason(t *testing.T) {
+	reasons := map[string]string{
+		"Main":         "it makes the cleaned outputs of them",
+		"runStage":     "the script's output is the job's",
+		"runJob":       "the script's output is the job's",
+		"tellKept":     "a job log, which cleans its lines",
+		"showStatus":   "clears the screen for --watch",
+		"run":          "the log of a job that try runs",
+		"logsCommand":  "a file gets a container's log as it is, a terminal does not: see shown",
+		"shellCommand": "a person's terminal is handed over to a shell in a container",
+		"onTerminal":   "asks whether it is a terminal",
+	}
+	found := map[string]bool{}
+	sources(t, func(path string, set *token.FileSet, file *ast.File) {
+		if !strings.HasPrefix(path, "executor/") {
+			return
+		}
+		for _, decl := range file.Decls {
+			f, ok := decl.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			ast.Inspect(f, func(n ast.Node) bool {
+				name := ""
+				switch n := n.(type) {
+				case *ast.SelectorExpr:
+					name = n.Sel.Name
+				case *ast.KeyValueExpr:
+					if key, ok := n.Key.(*ast.Ident); ok {
+						name = key.Name
+					}
+				}
+				if name == "raw" {
+					found[f.Name.Name] = true
+					if reasons[f.Name.Name] == "" {
+						t.Errorf("%s: %s writes what others say as it is: take stdout or stderr, or give a reason", set.Position(n.Pos()), f.Name.Name)
+					}
+				}
+				return true
+			})
+		}
+	})
+	for name := range reasons {
+		if !found[name] {
+			t.Errorf("%s needs no reason any more", name)
+		}
+	}
+}
+
+// The process's own outputs are cleaned once, in Main.
+func TestOnlyMainWritesToTheProcessesOutputs(t *testing.T) {
+	sources(t, func(path string, set *token.FileSet, file *ast.File) {
+		if path == "main.go" {
+			return
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if s, ok := n.(*ast.SelectorExpr); ok {
+				if pkg, ok := s.X.(*ast.Ident); ok && (pkg.Name == "os" && (s.Sel.Name == "Stdout" || s.Sel.Name == "Stderr") || pkg.Name == "fmt" && (s.Sel.Name == "Print" || s.Sel.Name == "Println" || s.Sel.Name == "Printf")) {
+					t.Errorf("%s writes by itself: take the call's stdout or stderr", set.Position(n.Pos()))
+				}
+			}
+			return true
+		})
+	})
+}

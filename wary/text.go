@@ -8,14 +8,15 @@ import (
 // Text returns s without what a terminal would obey or could show as something
 // else. These are the control characters but \n and \t, escape sequences as a
 // whole, marks that turn the direction of writing, and bytes that are no UTF-8,
-// which become U+FFFD.
+// each run of which
+// becomes one U+FFFD.
 func Text(s string) string {
 	if harmless(s) {
 		return s
 	}
 	var c cleaner
 	out := c.clean(make([]byte, 0, len(s)), []byte(s))
-	if c.partial > 0 {
+	if c.partial > 0 && !c.broken {
 		out = utf8.AppendRune(out, utf8.RuneError)
 	}
 	return string(out)
@@ -58,6 +59,8 @@ type cleaner struct {
 	// rest holds the bytes of a rune that is not whole yet, partial of them.
 	rest    [utf8.UTFMax]byte
 	partial int
+	// broken says that the last byte was of no rune.
+	broken bool
 }
 
 // clean appends what stays of p to out.
@@ -75,8 +78,10 @@ func (c *cleaner) clean(out, p []byte) []byte {
 		if r == utf8.RuneError && size == 1 && p[0] >= 0x80 && p[0] < 0xa0 && c.state != inText {
 			r = rune(p[0]) // the 8-bit form of C1, as in a sequence that it ends
 		}
+		again := c.broken && r == utf8.RuneError && size == 1
+		c.broken = r == utf8.RuneError && size == 1
 		p = p[size:]
-		if c.passes(r) {
+		if c.passes(r) && !again {
 			out = utf8.AppendRune(out, r)
 		}
 	}

@@ -3,6 +3,8 @@ package pipeline
 import (
 	"slices"
 	"strings"
+
+	"gitlab-dind-executor/wary"
 )
 
 // meaningless are keywords that change nothing about one job that runs alone on
@@ -18,7 +20,7 @@ var (
 
 // job reads one job. It is nil where the job has nothing that can run here.
 func (r *reader) job(e entry, defaults *node) (*Job, error) {
-	if printable(e.key) != e.key || e.key == "" {
+	if wary.Text(e.key) != e.key || strings.ContainsAny(e.key, "\n\t") || e.key == "" {
 		return nil, e.fault("letters, digits, spaces and such", "%q is no name of a job", e.key)
 	}
 	if e.value.kind != mapping {

@@ -8,9 +8,9 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"unicode"
 
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/wary"
 )
 
 // Input is what a pipeline depends on besides its files.
@@ -57,19 +57,9 @@ func Read(ctx context.Context, files fs.FS, name string, in Input) (Pipeline, er
 		return p, ctx.Err()
 	}
 	if err != nil {
-		err = fault.Job(errors.New(printable(err.Error())), printable(fault.HintOf(err)))
+		err = fault.Job(errors.New(wary.Line(err.Error())), wary.Line(fault.HintOf(err)))
 	}
 	return p, err
-}
-
-// printable is one line, whatever names a pipeline has.
-func printable(text string) string {
-	return strings.Map(func(c rune) rune {
-		if !unicode.IsPrint(c) {
-			return ' '
-		}
-		return c
-	}, text)
 }
 
 func (r *reader) read(name string) (Pipeline, error) {
@@ -259,7 +249,7 @@ func (r *reader) warnf(format string, args ...any) {
 	if len(r.warnings) > maxWarnings {
 		return
 	}
-	w := printable(fmt.Sprintf(format, args...))
+	w := wary.Line(fmt.Sprintf(format, args...))
 	if r.warned[w] {
 		return
 	}

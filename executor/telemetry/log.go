@@ -75,7 +75,7 @@ type span struct {
 func (s span) MarshalLogObject(e zapcore.ObjectEncoder) error {
 	e.AddString("span", s.of.message())
 	if s.of.Job != "" {
-		e.AddString("job", s.of.Job)
+		e.AddString("job", Clip(s.of.Job))
 	}
 	if about, ok := s.Args["about"].(string); ok {
 		e.AddString("about", Clip(Scrub(about)))

@@ -9,7 +9,6 @@ import (
 	"os"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	collector "go.opentelemetry.io/proto/slim/otlp/collector/trace/v1"
@@ -17,6 +16,8 @@ import (
 	resource "go.opentelemetry.io/proto/slim/otlp/resource/v1"
 	otlp "go.opentelemetry.io/proto/slim/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
+
+	"gitlab-dind-executor/wary"
 )
 
 // Export sends the spans of a call. All calls of a job are in one trace, below a
@@ -121,7 +122,7 @@ func texts(m map[string]string) []*common.KeyValue {
 
 // text is an attribute. Protobuf encodes nothing at all where one is no UTF-8.
 func text(key, value string) *common.KeyValue {
-	key, value = strings.ToValidUTF8(key, noText), strings.ToValidUTF8(value, noText)
+	key, value = wary.Text(key), wary.Text(value)
 	return &common.KeyValue{Key: key, Value: &common.AnyValue{Value: &common.AnyValue_StringValue{StringValue: value}}}
 }
 

@@ -4,14 +4,12 @@ import (
 	"regexp"
 	"strings"
 	"unicode/utf8"
+
+	"gitlab-dind-executor/wary"
 )
 
-const (
-	// longest is what of a text is kept, in bytes.
-	longest = 2048
-	// noText stands for bytes that are no UTF-8.
-	noText = string(utf8.RuneError)
-)
+// longest is what of a text is kept, in bytes.
+const longest = 2048
 
 var (
 	// userinfo is what may be a password in a URL; query what follows its path.
@@ -31,10 +29,10 @@ func Scrub(text string) string {
 	return bearer.ReplaceAllString(text, "${1}[hidden]")
 }
 
-// Clip bounds a text, and takes out of it what is none: containers print what they
-// like.
+// Clip bounds a text, and takes out of it what a terminal would obey: containers
+// print what they like.
 func Clip(text string) string {
-	text = strings.ToValidUTF8(text, noText)
+	text = wary.Text(text)
 	if len(text) <= longest {
 		return text
 	}
