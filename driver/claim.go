@@ -172,7 +172,7 @@ func (prep *preparation) take(ctx context.Context, a *ahead, img image.InspectRe
 	var unfit error
 	g, gctx := group.WithContext(ctx)
 	g.Go(func() (err error) {
-		c.job, err = d.createWith(gctx, p, p.Job.Container, objectName(a.sandbox, plan.RoleJob), jobLabels(p), img)
+		c.job, err = prep.createJob(gctx, p, jobLabels(p), img)
 		if errdefs.IsConflict(err) || errdefs.IsNotFound(err) {
 			return errNotTaken
 		}
@@ -223,8 +223,8 @@ func (d *Driver) MarkUsed(ctx context.Context, job string) error {
 	if err != nil {
 		return err
 	}
-	mark := []file{{path: usedFile, mode: 0o644, content: []byte(job + "\n")}}
-	if d.writeHere(ctx, objectName(found.sandbox, plan.RoleCerts), plan.ClientCerts, mark) == nil {
+	mark := file{path: usedFile, mode: 0o644, content: []byte(job + "\n")}
+	if d.writeHere(ctx, objectName(found.sandbox, plan.RoleCerts), path.Base(usedFile), mark.content, 0o644) == nil {
 		return nil
 	}
 	sidecar, err := d.sidecarIn(ctx, found.sandbox)
@@ -233,7 +233,7 @@ func (d *Driver) MarkUsed(ctx context.Context, job string) error {
 	}
 	ctx, cancel := uncut(ctx)
 	defer cancel()
-	return d.putFiles(ctx, sidecar.ID, mark)
+	return d.putFiles(ctx, sidecar.ID, []file{mark})
 }
 
 // move brings the job into the sandbox that it has claimed.

@@ -119,10 +119,6 @@ func mounts(p *plan.Plan, c plan.Container, name string, img image.InspectRespon
 		list = append(list, m)
 		covered = append(covered, c.CertsPath)
 	}
-	if c.CAsPath != "" {
-		list = append(list, volumeMount(objectName(p.Sandbox, plan.RoleCAs), c.CAsPath, sandboxLabels(p, plan.RoleCAs)))
-		covered = append(covered, c.CAsPath)
-	}
 	if c.SeedVolume != "" {
 		// Were it removed at this moment, the engine would make an empty one.
 		seed := volumeMount(c.SeedVolume, plan.SeedPath, seedLabels(plan.RoleSeed, "", "-"))

@@ -75,9 +75,6 @@ func TestEveryVolumeOfAnImageIsLabelled(t *testing.T) {
 		"the certificates' directory": {p.Job.Container, []string{"/certs/client"}, map[string]string{
 			"/builds": "dind-0123456789ab-builds", "/certs/client": "dind-0123456789ab-certs",
 		}},
-		"the registries' CAs, and what the image has there": {plan.Container{BuildsPath: "/builds", CAsPath: "/etc/docker/certs.d"}, []string{"/etc/docker/certs.d"}, map[string]string{
-			"/builds": "dind-0123456789ab-builds", "/etc/docker/certs.d": "dind-0123456789ab-cas",
-		}},
 		"the builds directory itself": {p.Services[0], []string{"/builds/"}, map[string]string{"/builds": "dind-0123456789ab-builds"}},
 		"the root, which cannot be":   {p.Services[0], []string{"/"}, map[string]string{"/builds": "dind-0123456789ab-builds"}},
 		"none":                        {p.Helper, nil, map[string]string{"/builds": "dind-0123456789ab-builds"}},

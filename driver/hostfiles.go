@@ -18,11 +18,12 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// createWith creates a container and gives it its host's files: by a read-only
-// bind mount, which costs nothing, where the engine sees the same files as this
-// process; else as copies.
-func (d *Driver) createWith(ctx context.Context, p *plan.Plan, c plan.Container, name string, labels map[string]string, img image.InspectResponse) (id string, err error) {
+// createWith creates a container, with more mounts than its plan's, and gives it
+// its host's files: by a read-only bind mount, which costs nothing, where the
+// engine sees the same files as this process; else as copies.
+func (d *Driver) createWith(ctx context.Context, p *plan.Plan, c plan.Container, name string, labels map[string]string, img image.InspectResponse, more ...mount.Mount) (id string, err error) {
 	spec := convert(p, c, name, labels, img)
+	spec.host.Mounts = append(spec.host.Mounts, more...)
 	if len(c.HostFiles) == 0 {
 		return d.create(ctx, spec)
 	}

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
-	"path/filepath"
 	"strings"
 
 	"gitlab-dind-executor/hostfile"
@@ -53,31 +51,12 @@ func (d *Driver) readHere(ctx context.Context, volume string, names ...string) (
 	return files, nil
 }
 
-// writeHere writes files into a volume that containers have at a path, or one
-// directory deeper, without asking the engine for it. A directory that is missing
-// is made with mode 0755.
-func (d *Driver) writeHere(ctx context.Context, volume, at string, files []file) error {
-	if len(files) == 0 {
-		return nil
-	}
+// writeHere writes a file at the top of a volume, without asking the engine for it.
+func (d *Driver) writeHere(ctx context.Context, volume, name string, content []byte, mode fs.FileMode) error {
 	dir, err := d.openVolume(ctx, volume)
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
-	for _, f := range files {
-		name, err := filepath.Rel(at, f.path)
-		if err != nil {
-			return err
-		}
-		if above := path.Dir(name); above != "." {
-			if err := dir.MakeDir(above, 0o755); err != nil {
-				return err
-			}
-		}
-		if err := dir.Write(name, f.content, fs.FileMode(f.mode)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return dir.Write(name, content, mode)
 }

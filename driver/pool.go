@@ -241,6 +241,7 @@ func (d *Driver) makeAhead(ctx context.Context, p *plan.Plan) (ready Ready, err 
 		return prep.container(gctx, p.Helper, objectName(p.Sandbox, plan.RoleHelper), sandboxLabels(p, plan.RoleHelper),
 			func(ctx context.Context, id string) error {
 				defer close(helped)
+				prep.placeCAs(ctx, p)
 				return d.start(p.Helper)(ctx, id)
 			})
 	})

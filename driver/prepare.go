@@ -56,6 +56,8 @@ type preparation struct {
 	sidecar plan.Sidecar
 	// anchored is closed when the sandbox's network is there.
 	anchored chan struct{}
+	// copyCAs says that the job container has no mounts with the CAs of registries.
+	copyCAs bool
 	// newCache says that the cache of the job's scope was not there.
 	newCache bool
 }
@@ -127,7 +129,16 @@ func (prep *preparation) build(ctx context.Context) (Ready, error) {
 		if !prep.waits() {
 			l[labelBooting] = "true"
 		}
-		return prep.container(ctx, p.Job.Container, objectName(p.Sandbox, plan.RoleJob), l, prep.equipJob)
+		img, err := prep.place(ctx, p.Job.Container)
+		if err != nil {
+			return err
+		}
+		prep.placeCAs(ctx, p)
+		id, err := prep.createJob(ctx, p, l, img)
+		if err != nil {
+			return createFault(p.Job.Container, err)
+		}
+		return prep.equipJob(ctx, id)
 	})
 	prep.startServices(ctx, g, svc)
 	err := g.Wait() // before ready is read
@@ -220,9 +231,8 @@ func (prep *preparation) equipJob(ctx context.Context, id string) error {
 			files = append(files, prep.certs.clientFiles(dir)...)
 		}
 	}
-	cas := registryCAs(plan.ConfigDir, prep.p.Job.RegistryCAs)
-	if prep.d.writeHere(ctx, objectName(prep.p.Sandbox, plan.RoleCAs), prep.p.Job.CAsPath, cas) != nil {
-		files = append(files, cas...)
+	if prep.copyCAs {
+		files = append(files, registryCAs(plan.ConfigDir, prep.p.Job.RegistryCAs)...)
 	}
 	return prep.d.putFiles(ctx, id, files)
 }

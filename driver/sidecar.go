@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"path"
-	"slices"
 
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/group"
@@ -95,21 +93,6 @@ func (prep *preparation) sidecarFiles(ctx context.Context, id string) ([]file, e
 		files[i].uid = s.Owner()
 	}
 	return files, nil
-}
-
-// registryCAs puts each CA where docker, and what follows its ways, looks for
-// it below its directory of configuration.
-func registryCAs(configDir string, cas map[string][]byte) []file {
-	var files []file
-	for _, host := range slices.Sorted(maps.Keys(cas)) {
-		files = append(files, file{path: caPath(configDir, host), mode: 0o644, content: cas[host]})
-	}
-	return files
-}
-
-// caPath is where docker looks for the CA of a registry.
-func caPath(configDir, host string) string {
-	return path.Join(plan.RegistryCADir(configDir), host, "ca.crt")
 }
 
 const certDir = "/certs"

@@ -3,7 +3,6 @@ package hostfile
 import (
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -25,6 +24,9 @@ type Dir struct {
 
 // Close gives the directory's handle back.
 func (d *Dir) Close() error { return unix.Close(d.fd) }
+
+// Path returns the name that the directory was opened by, made absolute.
+func (d *Dir) Path() string { return d.path }
 
 // Owner returns the user and the group that the directory belongs to.
 func (d *Dir) Owner() (uid, gid int, err error) {
@@ -54,36 +56,6 @@ func (d *Dir) parent(name string) (fd int, base string, leave func(), err error)
 		return -1, "", nil, d.fault("open", path.Dir(name), err)
 	}
 	return fd, path.Base(name), func() { _ = unix.Close(fd) }, nil
-}
-
-// MakeDir makes a directory, with this mode whatever the umask. It is no error
-// that there is one.
-func (d *Dir) MakeDir(name string, mode fs.FileMode) error {
-	at, base, leave, err := d.parent(name)
-	if err != nil {
-		return err
-	}
-	defer leave()
-	made := unix.Mkdirat(at, base, uint32(mode.Perm()))
-	if made != nil && !errors.Is(made, unix.EEXIST) {
-		return d.fault("mkdir", name, made)
-	}
-	fd, err := handle(at, base)
-	if err != nil {
-		return d.fault("mkdir", name, err)
-	}
-	defer unix.Close(fd)
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return d.fault("stat", name, err)
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
-		return d.fault("mkdir", name, unix.ENOTDIR)
-	}
-	if made == nil {
-		return d.fault("chmod", name, unix.Chmod(fmt.Sprintf("/proc/self/fd/%d", fd), uint32(mode.Perm())))
-	}
-	return nil
 }
 
 // Write gives a file this content and mode, as a whole or not at all. What had

@@ -172,9 +172,6 @@ func (pl *planner) jobContainer(names []string) (JobContainer, error) {
 		RegistryCAs: pl.facts.RegistryCAs,
 		Early:       allowed(pl.s.Job.StartEarly, img.Name),
 	}
-	if len(c.RegistryCAs) > 0 {
-		c.CAsPath = RegistryCADir(ConfigDir)
-	}
 	for _, dir := range pl.conn.certDirs {
 		if dir == ClientCerts {
 			c.CertsPath = dir

@@ -113,9 +113,6 @@ type Container struct {
 	// CertsPath is where the volume with the client's certificates is mounted;
 	// empty without one.
 	CertsPath string `json:",omitempty"`
-	// CAsPath is where the volume with the CAs of registries is mounted, over what
-	// the image has there, which is copied into it; empty without one.
-	CAsPath string `json:",omitempty"`
 	// HostFiles are put over the image's own.
 	HostFiles []HostFile
 	// DataPath is where the data root is mounted; empty without one.

@@ -1,0 +1,140 @@
+package plant
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// Kind is something hostile that can be in the place of a file.
+type Kind struct {
+	Name string
+	// Put puts it there until the test ends. What it returns asserts that nothing
+	// outside was touched, and takes it away where its directory could not go.
+	Put func(t testing.TB, name string) (check func())
+	// Readable says that it is a regular file with one name after all; Replaceable
+	// that another file can take its name.
+	Readable, Replaceable bool
+	// Foreign says that a regular file belongs to another user.
+	Foreign bool
+}
+
+// Stranger is a user who is neither root nor the one of a test.
+const Stranger = 54321
+
+// Planted is what a planted regular file holds, and each file outside.
+const Planted = "planted\n"
+
+// Kinds returns every kind that this process can plant. Only root can plant a
+// device, another's file, a mount, and one that nobody can change.
+func Kinds(disk *Disk) []Kind {
+	none := func() {}
+	simply := func(put func(name string) error) func(testing.TB, string) func() {
+		return func(t testing.TB, name string) func() {
+			must(t, put(name))
+			return none
+		}
+	}
+	kinds := []Kind{
+		{Name: "a pipe", Put: simply(func(name string) error { return unix.Mkfifo(name, 0o666) }), Replaceable: true},
+		{Name: "an absolute link", Put: link(func(outside string) string { return outside }), Replaceable: true},
+		{Name: "a relative link", Put: link(func(outside string) string { return "../" + filepath.Base(filepath.Dir(outside)) + "/" + filepath.Base(outside) }), Replaceable: true},
+		{Name: "a dangling link", Put: func(t testing.TB, name string) func() {
+			outside := filepath.Join(t.TempDir(), "made")
+			must(t, os.Symlink(outside, name))
+			return func() {
+				if _, err := os.Lstat(outside); !errors.Is(err, fs.ErrNotExist) {
+					t.Errorf("what the link names was made: %v", err)
+				}
+			}
+		}, Replaceable: true},
+		{Name: "a hard link", Put: func(t testing.TB, name string) func() {
+			outside := name + "-outside"
+			must(t, os.WriteFile(outside, []byte(Planted), 0o600))
+			must(t, os.Link(outside, name))
+			return func() { same(t, outside) }
+		}, Replaceable: true},
+		{Name: "a directory", Put: simply(func(name string) error { return os.MkdirAll(filepath.Join(name, "in it"), 0o755) })},
+		{Name: "a socket", Put: simply(func(name string) error { return unix.Mknod(name, unix.S_IFSOCK|0o666, 0) }), Replaceable: true},
+	}
+	if os.Geteuid() != 0 {
+		return kinds
+	}
+	return append(kinds,
+		Kind{Name: "a disk", Put: simply(func(name string) error { return unix.Mknod(name, unix.S_IFBLK|0o666, int(disk.Number)) }), Replaceable: true},
+		Kind{Name: "a terminal", Put: simply(func(name string) error { return unix.Mknod(name, unix.S_IFCHR|0o666, int(unix.Mkdev(5, 0))) }), Replaceable: true},
+		Kind{Name: "another user's file", Put: simply(func(name string) error {
+			return errors.Join(os.WriteFile(name, []byte(Planted), 0o666), os.Chown(name, Stranger, Stranger))
+		}), Readable: true, Replaceable: true, Foreign: true},
+		Kind{Name: "a mount", Put: func(t testing.TB, name string) func() {
+			outside := filepath.Join(t.TempDir(), "outside")
+			must(t, os.WriteFile(outside, []byte(Planted), 0o600))
+			must(t, os.WriteFile(name, nil, 0o600))
+			must(t, unix.Mount(outside, name, "", unix.MS_BIND, ""))
+			t.Cleanup(func() { must(t, unix.Unmount(name, unix.MNT_DETACH)) })
+			return func() { same(t, outside) }
+		}},
+		Kind{Name: "a file that nobody can change", Put: func(t testing.TB, name string) func() {
+			must(t, os.WriteFile(name, []byte(Planted), 0o600))
+			must(t, flag(name, true))
+			t.Cleanup(func() { must(t, flag(name, false)) })
+			return func() { same(t, name) }
+		}, Readable: true},
+	)
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func link(target func(outside string) string) func(testing.TB, string) func() {
+	return func(t testing.TB, name string) func() {
+		dir, err := os.MkdirTemp(filepath.Dir(filepath.Dir(name)), "outside")
+		must(t, err)
+		t.Cleanup(func() { os.RemoveAll(dir) })
+		outside := filepath.Join(dir, "file")
+		must(t, os.WriteFile(outside, []byte(Planted), 0o600))
+		must(t, os.Symlink(target(outside), name))
+		return func() { same(t, outside) }
+	}
+}
+
+// same asserts that a file outside is as it was.
+func same(t testing.TB, outside string) {
+	t.Helper()
+	if now, err := os.ReadFile(outside); err != nil || !bytes.Equal(now, []byte(Planted)) {
+		t.Errorf("a file outside was touched: it holds %q, %v", now, err)
+	}
+	if info, err := os.Stat(outside); err == nil && info.Mode().Perm() != 0o600 {
+		t.Errorf("a file outside was touched: its mode is %v", info.Mode())
+	}
+}
+
+// immutable is FS_IMMUTABLE_FL.
+const immutable = 0x10
+
+// flag sets or clears the flag that keeps even root from changing a file.
+func flag(name string, on bool) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	flags, err := unix.IoctlGetInt(int(f.Fd()), unix.FS_IOC_GETFLAGS)
+	if err != nil {
+		return err
+	}
+	flags &^= immutable
+	if on {
+		flags |= immutable
+	}
+	return unix.IoctlSetPointerInt(int(f.Fd()), unix.FS_IOC_SETFLAGS, flags)
+}
