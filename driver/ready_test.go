@@ -162,7 +162,9 @@ func TestADaemonThatWasWithinReachAndIsNotAnyMoreIsGivenUp(t *testing.T) {
 // It ends up in an error, and that in the job log, the Runner's and the operator's.
 func TestTheLastLinesOfAContainerMoveNoCursor(t *testing.T) {
 	e, d := fakeHost(t, nil)
-	e.OnStart = func(c *fakeengine.Container) { c.Log = "\x1b]0;owned\a\x1b[2Jno \u009b5msuch flag\u202e\x00\nsee --help\r\n" }
+	e.OnStart = func(c *fakeengine.Container) {
+		c.Log = "\x1b]0;owned\a\x1b[2Jno \u009b5msuch flag\u202e\x00\nsee --help\r\n"
+	}
 	e.AddContainer("sidecar", nil, false)
 	if err := d.api.ContainerStart(t.Context(), "sidecar", container.StartOptions{}); err != nil {
 		t.Fatal(err)

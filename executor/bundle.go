@@ -1,7 +1,6 @@
 package executor
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -29,14 +27,8 @@ type bundle struct {
 	Report  driver.Report
 }
 
-const (
-	// bundleBound is what collecting may take: the job's status waits for it.
-	bundleBound = 3 * time.Second
-	// hidden stands for what must not be shown, shortest for what is too short
-	// to be told from other text.
-	hidden   = "[hidden]"
-	shortest = 6
-)
+// bundleBound is what collecting may take: the job's status waits for it.
+const bundleBound = 3 * time.Second
 
 // bundleDir is where bundles are kept: the settings', else the state directory
 // of the Runner's user; "" if there is none.
@@ -75,13 +67,7 @@ func keepBundle(ctx context.Context, d *driver.Driver, s config.Bundles, p *payl
 	if err != nil {
 		return err
 	}
-	secrets := secretsOf(p, env)
-	for i, line := range report.SidecarLog {
-		report.SidecarLog[i] = redact(line, secrets)
-	}
-	for i := range report.Containers {
-		report.Containers[i].Error = redact(report.Containers[i].Error, secrets)
-	}
+	redactReport(&report, newRedactor(secretsOf(p, env)))
 	b, err := json.MarshalIndent(bundle{p.key(), p.project(), now.UTC(), driver.Version, report}, "", "  ")
 	if err != nil {
 		return err
@@ -100,46 +86,6 @@ func pruneBundles(dir string, before time.Time) {
 			_ = os.Remove(n) // the next job tries again
 		}
 	}
-}
-
-// secretsOf are the values that must not be kept: all of the job's variables
-// that are not public, its credentials and its token, longest first.
-func secretsOf(p *payload, env environment) []string {
-	public := map[string]bool{}
-	for _, v := range p.Variables {
-		public[v.Key] = v.Public
-	}
-	for _, k := range predefined {
-		public[k] = true
-	}
-	var secrets []string
-	add := func(v string) {
-		if len(v) >= shortest {
-			secrets = append(secrets, v)
-		}
-	}
-	for k, v := range env {
-		if key, ok := strings.CutPrefix(k, envVariable); ok && !public[key] {
-			add(v)
-		}
-	}
-	for _, v := range p.Variables {
-		if !v.Public {
-			add(v.Value)
-		}
-	}
-	for _, c := range p.Credentials {
-		add(c.Password)
-	}
-	slices.SortFunc(secrets, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
-	return secrets
-}
-
-func redact(text string, secrets []string) string {
-	for _, s := range secrets {
-		text = strings.ReplaceAll(text, s, hidden)
-	}
-	return text
 }
 
 // findBundles returns the files kept for a job, by its id or its whole key.

@@ -12,34 +12,6 @@ import (
 	"gitlab-dind-executor/driver"
 )
 
-func TestSecretsAreTheValuesOfAllThatIsNotPublic(t *testing.T) {
-	p := mustParse(t, with(`"variables": [
-		{"key": "PUBLIC", "value": "public value", "public": true},
-		{"key": "TOKEN", "value": "secret-token", "public": false},
-		{"key": "SHORT", "value": "abc", "public": false}],
-		"credentials": [{"type": "registry", "url": "r", "username": "someuser", "password": "registry-password"}], `))
-	env := environment{
-		"CUSTOM_ENV_PUBLIC": "public value", "CUSTOM_ENV_TOKEN": "secret-token", "CUSTOM_ENV_VAULT": "resolved-by-the-runner",
-		"CUSTOM_ENV_CI_PROJECT_DIR": "/builds/group/app", "PATH": "/usr/bin:/bin",
-	}
-	got := secretsOf(p, env)
-	slices.Sort(got)
-	if want := []string{"registry-password", "resolved-by-the-runner", "secret-token", "secret-token"}; !slices.Equal(got, want) {
-		t.Errorf("got %q", got)
-	}
-	text := redact("GET /builds/group/app?t=secret-token registry-password resolved-by-the-runner", got)
-	if text != "GET /builds/group/app?t=[hidden] [hidden] [hidden]" {
-		t.Errorf("redacted: %s", text)
-	}
-}
-
-func TestALongerSecretIsHiddenBeforeAShorterOneInIt(t *testing.T) {
-	p := mustParse(t, with(`"variables": [{"key": "A", "value": "secret"}, {"key": "B", "value": "secret-and-more"}], `))
-	if got := redact("x secret-and-more y", secretsOf(p, nil)); got != "x [hidden] y" {
-		t.Errorf("got %s", got)
-	}
-}
-
 func TestWhereBundlesAreKept(t *testing.T) {
 	for name, c := range map[string]struct {
 		dir  string

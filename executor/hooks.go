@@ -219,7 +219,8 @@ func registryCAs(s config.Settings) (map[string][]byte, error) {
 // cleanupHook removes all that the job has. It has a time of its own, prints
 // nothing when all is well, and finishes even when it is told to stop.
 func (c *call) cleanupHook(ctx context.Context, _ []string) error {
-	c.log.colour = false // it goes to the Runner's log
+	// It goes to the Runner's log, which masks nothing.
+	c.log.colour, c.log.hide = false, c.harmless
 	p, err := readPayload(c.env[envPayload])
 	if err != nil {
 		return err

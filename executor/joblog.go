@@ -37,6 +37,8 @@ type jobLog struct {
 	colour bool
 	// folds says that this GitLab understands sections.
 	folds bool
+	// hide takes secrets out where nobody masks them; nil where the Runner does.
+	hide func(string) string
 	// sections is how many there were: their names must differ.
 	sections int
 }
@@ -44,7 +46,16 @@ type jobLog struct {
 func (l *jobLog) line(colour, text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	fmt.Fprintln(l.out, l.in(colour, wary.Text(text)))
+	fmt.Fprintln(l.out, l.in(colour, l.safe(text)))
+}
+
+// safe is a text without what a terminal would obey, or what must be hidden.
+func (l *jobLog) safe(text string) string {
+	text = wary.Text(text)
+	if l.hide != nil {
+		text = l.hide(text)
+	}
+	return text
 }
 
 func (l *jobLog) in(colour, text string) string {
@@ -75,7 +86,7 @@ func (l *jobLog) warn(text string) {
 func (l *jobLog) section(colour, headline, text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	headline, text = l.in(colour, wary.Text(headline)), strings.TrimRight(wary.Text(text), "\n")
+	headline, text = l.in(colour, l.safe(headline)), strings.TrimRight(l.safe(text), "\n")
 	if !l.folds || !l.colour {
 		fmt.Fprintf(l.out, "%s\n%s\n", headline, text)
 		return

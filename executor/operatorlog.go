@@ -15,7 +15,6 @@ import (
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/executor/telemetry"
 	"gitlab-dind-executor/fault"
-	"gitlab-dind-executor/wary"
 )
 
 // envBehind tells a process behind a job whose it is.
@@ -149,7 +148,7 @@ func (c *call) harmless(text string) string {
 	if p == nil {
 		p = &payload{}
 	}
-	return telemetry.Scrub(redact(wary.Text(strings.TrimSpace(text)), secretsOf(p, c.env)))
+	return telemetry.Scrub(newRedactor(secretsOf(p, c.env)).others(strings.TrimSpace(text)))
 }
 
 // resultOf says how a call ended, whose fault it was if it failed, and with which

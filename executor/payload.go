@@ -21,7 +21,8 @@ const maxPayload = 64 << 20
 // own types need modules that Go's module proxy does not serve, so these are
 // ours; the source is GitLab Runner's job response.
 type payload struct {
-	ID      int64 `json:"id"`
+	ID      int64  `json:"id"`
+	Token   string `json:"token"`
 	JobInfo struct {
 		ProjectID    int64  `json:"project_id"`
 		ProjectPath  string `json:"project_full_path"`
@@ -66,6 +67,7 @@ type payloadVariable struct {
 	Public bool   `json:"public"`
 	File   bool   `json:"file"`
 	Raw    bool   `json:"raw"`
+	Masked bool   `json:"masked"`
 }
 
 type payloadImage struct {
