@@ -101,4 +101,3 @@ func registryCAs(configDir string, cas map[string][]byte) []file {
 func caPath(configDir, host string) string {
 	return filepath.Join(plan.RegistryCADir(configDir), host, "ca.crt")
 }
-

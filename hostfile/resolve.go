@@ -37,7 +37,7 @@ func handleBy(dir int, name string, openat2 bool) (int, error) {
 	}
 	if openat2 {
 		return retried(func() (int, error) {
-			return unix.Openat2(dir, name, &unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: within})
+			return unix.Openat2(dir, name, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: within})
 		})
 	}
 	return stepwise(dir, name)

@@ -43,7 +43,9 @@ func Kinds(disk *Disk) []Kind {
 	kinds := []Kind{
 		{Name: "a pipe", Put: simply(func(name string) error { return unix.Mkfifo(name, 0o666) }), Replaceable: true},
 		{Name: "an absolute link", Put: link(func(outside string) string { return outside }), Replaceable: true},
-		{Name: "a relative link", Put: link(func(outside string) string { return "../" + filepath.Base(filepath.Dir(outside)) + "/" + filepath.Base(outside) }), Replaceable: true},
+		{Name: "a relative link", Put: link(func(outside string) string {
+			return "../" + filepath.Base(filepath.Dir(outside)) + "/" + filepath.Base(outside)
+		}), Replaceable: true},
 		{Name: "a dangling link", Put: func(t testing.TB, name string) func() {
 			outside := filepath.Join(t.TempDir(), "made")
 			must(t, os.Symlink(outside, name))
