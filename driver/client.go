@@ -24,6 +24,8 @@ type Driver struct {
 	api *client.Client
 	// host is the engine's address, for messages.
 	host string
+	// lockDirs are where its locks may lie.
+	lockDirs []string
 	// executable is the path of this program, for containers that run it.
 	executable string
 
@@ -42,7 +44,7 @@ func Open(host string) (*Driver, error) {
 	if err != nil {
 		return nil, fault.System(fmt.Errorf("docker engine: %w", err), "mend engine.host in the settings or DOCKER_HOST of the Runner")
 	}
-	return &Driver{api: api, host: api.DaemonHost(), executable: "/proc/self/exe"}, nil
+	return &Driver{api: api, host: api.DaemonHost(), lockDirs: lockDirs(os.Getenv), executable: "/proc/self/exe"}, nil
 }
 
 // greet settles which version of the API is spoken. The client would do so at

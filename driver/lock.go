@@ -2,34 +2,79 @@ package driver
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
-	"net"
-	"strings"
+	"os"
+	"path/filepath"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/hostfile"
 )
 
 // lockBound is how long one who does a thing waits for another.
 const lockBound = 5 * time.Minute
+
+// lockDirs are where locks may lie, the best first. All are directories that no
+// other user can open a file in: whoever opens one can hold it. Root has the
+// first, and so has the user of the units. None survives what it protects.
+func lockDirs(env func(string) string) []string {
+	const own = "gitlab-dind-executor"
+	dirs := []string{filepath.Join("/run", own)}
+	if dir := env("XDG_RUNTIME_DIR"); dir != "" {
+		dirs = append(dirs, filepath.Join(dir, own))
+	}
+	if home := env("HOME"); home != "" {
+		dirs = append(dirs, filepath.Join(home, ".local", "state", own))
+	}
+	return dirs
+}
 
 // lock lets one process of this host do a thing at a time. The kernel gives the
 // lock back when the process dies. what and hint are for messages.
 func (d *Driver) lock(ctx context.Context, thing, what, hint string) (unlock func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, lockBound)
 	defer cancel()
-	name := "@gitlab-dind-executor-" + thing + "-" + strings.ReplaceAll(d.host, "/", "_")
+	f, err := d.lockFile(thing)
+	if err != nil {
+		return nil, err
+	}
 	tick := time.NewTicker(engineGap)
 	defer tick.Stop()
 	for {
-		l, err := (&net.ListenConfig{}).Listen(ctx, "unix", name[:min(len(name), 100)])
-		if err == nil {
-			return func() { _ = l.Close() }, nil
+		if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+			return func() { f.Close() }, nil
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
+			f.Close()
 			return nil, fault.System(fmt.Errorf("another process has been %s for %s", what, lockBound), hint)
 		}
 	}
+}
+
+// lockFile opens the file of a lock, which stays: who removed it would let two in.
+func (d *Driver) lockFile(thing string) (*os.File, error) {
+	engine := sha256.Sum256([]byte(d.host))
+	name := thing + "-" + hex.EncodeToString(engine[:8]) + ".lock"
+	var errs []error
+	for _, path := range d.lockDirs {
+		dir, err := hostfile.OpenOrMake(path)
+		if err == nil {
+			var f *os.File
+			f, err = dir.Append(name)
+			dir.Close()
+			if err == nil {
+				return f, nil
+			}
+		}
+		errs = append(errs, err)
+	}
+	return nil, fault.System(fmt.Errorf("there is no place for a lock: %w", errors.Join(errs...)),
+		"run this as root, or as a user with a home directory")
 }

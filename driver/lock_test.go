@@ -1,0 +1,120 @@
+package driver
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/test/plant"
+)
+
+// locksIn gives two processes of this host their locks below a directory.
+func locksIn(t *testing.T, dirs ...string) (one, other *Driver) {
+	t.Helper()
+	return &Driver{host: "unix:///run/docker.sock", lockDirs: dirs}, &Driver{host: "unix:///run/docker.sock", lockDirs: dirs}
+}
+
+func TestOneProcessAtATime(t *testing.T) {
+	one, other := locksIn(t, filepath.Join(t.TempDir(), "locks"))
+	unlock, err := one.lock(t.Context(), "pool", "filling the pool", "wait")
+	if err != nil {
+		t.Fatal(err)
+	}
+	short, cancel := context.WithTimeout(t.Context(), 3*engineGap)
+	defer cancel()
+	if _, err := other.lock(short, "pool", "filling the pool", "wait"); err == nil || !strings.Contains(err.Error(), "another process has been filling the pool") || fault.HintOf(err) != "wait" {
+		t.Errorf("error %v", err)
+	}
+	elsewhere, _ := locksIn(t, one.lockDirs...)
+	elsewhere.host = "unix:///run/other.sock"
+	for d, thing := range map[*Driver]string{other: "seed", elsewhere: "pool"} {
+		free, err := d.lock(t.Context(), thing, "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		free()
+	}
+	time.AfterFunc(engineGap, unlock)
+	unlock, err = other.lock(t.Context(), "pool", "filling the pool", "wait")
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock()
+}
+
+// Whoever is not the user of a lock can neither open nor make its file.
+func TestALockIsItsUsersAlone(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "locks")
+	d, _ := locksIn(t, dir)
+	unlock, err := d.lock(t.Context(), "pool", "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) != 1 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	for _, name := range []string{dir, filepath.Join(dir, files[0].Name())} {
+		if info, err := os.Stat(name); err != nil || info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+	}
+}
+
+// The next directory serves where one does not.
+func TestALockLiesWhereItCan(t *testing.T) {
+	base := t.TempDir()
+	file, open, last := filepath.Join(base, "file"), filepath.Join(base, "open"), filepath.Join(base, "last")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Umask(unix.Umask(0))
+	if err := os.Mkdir(open, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	d, _ := locksIn(t, file, open, last)
+	unlock, err := d.lock(t.Context(), "pool", "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock()
+	if left, err := os.ReadDir(last); err != nil || len(left) != 1 {
+		t.Errorf("%v, %v", left, err)
+	}
+	none, _ := locksIn(t, file, open)
+	if _, err := none.lock(t.Context(), "pool", "", ""); err == nil || fault.HintOf(err) == "" {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestWhatIsPlantedInThePlaceOfALockIsNotOpened(t *testing.T) {
+	disk := plant.NewDisk(t)
+	for _, k := range plant.Kinds(disk) {
+		t.Run(k.Name, func(t *testing.T) {
+			dir := t.TempDir()
+			d, _ := locksIn(t, dir)
+			f, err := d.lockFile("pool")
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.Close()
+			if err := os.Remove(f.Name()); err != nil {
+				t.Fatal(err)
+			}
+			check := k.Put(t, f.Name())
+			if unlock, err := d.lock(t.Context(), "pool", "", ""); err == nil {
+				unlock()
+				t.Error("no error")
+			}
+			check()
+			disk.Untouched(t)
+		})
+	}
+}
