@@ -11,7 +11,6 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"os"
 	"reflect"
 	"slices"
 	"strconv"
@@ -20,6 +19,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/hostfile"
 )
 
 // DefaultFile is the commented default file; it parses to Default().
@@ -55,9 +55,9 @@ func load(path string, named bool) (Settings, error) {
 	return Parse(path, src)
 }
 
-// readAtMost reads the beginning of a file, which may be a device without end.
+// readAtMost reads the beginning of a file.
 func readAtMost(path string, most int64) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := hostfile.OpenNamed(path)
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/hostfile"
 )
 
 // createWith creates a container, with more mounts than its plan's, and gives it
@@ -107,7 +108,7 @@ func binds(c plan.Container) []mount.Mount {
 // putHostFile copies a file of this host into a container that need not run,
 // with a mode that lets it be executed. It is not read into memory as a whole.
 func (d *Driver) putHostFile(ctx context.Context, id string, f plan.HostFile) error {
-	src, err := os.Open(f.Source)
+	src, err := hostfile.OpenNamed(f.Source)
 	if err != nil {
 		return fmt.Errorf("copying a file into a container: %w", err)
 	}

@@ -18,6 +18,7 @@ import (
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/group"
+	"gitlab-dind-executor/hostfile"
 )
 
 // finishBehind starts a sweep that outlives this hook, for what the job's end
@@ -129,14 +130,16 @@ func cachesDue(s config.Settings, env environment, now time.Time) bool {
 	if dir == "" {
 		return byChance
 	}
-	stamp := filepath.Join(dir, "caches-looked-after")
-	if info, err := os.Stat(stamp); err == nil && info.ModTime().Before(now.Add(cachesEvery)) && now.Before(info.ModTime().Add(cachesEvery)) {
-		return false
-	}
-	if os.MkdirAll(dir, 0o700) != nil || os.WriteFile(stamp, []byte(now.Format(time.RFC3339)+"\n"), 0o600) != nil {
+	state, err := hostfile.OpenOrMake(dir)
+	if err != nil {
 		return byChance
 	}
-	return true
+	defer state.Close()
+	const stamp = "caches-looked-after"
+	if last, err := state.Modified(stamp); err == nil && last.Before(now.Add(cachesEvery)) && now.Before(last.Add(cachesEvery)) {
+		return false
+	}
+	return state.Write(stamp, []byte(now.Format(time.RFC3339)+"\n"), 0o600) == nil || byChance
 }
 
 // ofHost is what of the environment concerns the host and the engine: nothing

@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -8,13 +9,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/hostfile"
 )
 
 // bundle is what is kept of a failed job for its post-mortem. No variable's
@@ -72,29 +75,42 @@ func keepBundle(ctx context.Context, d *driver.Driver, s config.Bundles, p *payl
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	kept, err := hostfile.OpenOrMake(dir)
+	if err != nil {
 		return err
 	}
-	pruneBundles(dir, now.Add(-s.Keep.Std()))
-	return os.WriteFile(filepath.Join(dir, bundleName(p)), b, 0o600)
+	defer kept.Close()
+	pruneBundles(kept, now.Add(-s.Keep.Std()))
+	return kept.Write(bundleName(p), b, 0o600)
 }
 
-func pruneBundles(dir string, before time.Time) {
-	names, _ := filepath.Glob(filepath.Join(dir, "job-*.json"))
+func pruneBundles(dir *hostfile.Dir, before time.Time) {
+	names, _ := bundlesIn(dir, "")
 	for _, n := range names {
-		if info, err := os.Stat(n); err == nil && info.ModTime().Before(before) {
-			_ = os.Remove(n) // the next job tries again
+		if written, err := dir.Modified(n); err == nil && written.Before(before) {
+			_ = dir.Remove(n) // the next job tries again
 		}
 	}
 }
 
-// findBundles returns the files kept for a job, by its id or its whole key.
-func findBundles(dir, job string) ([]string, error) {
+// mostBundles bounds how many names of a directory are looked at.
+const mostBundles = 100_000
+
+// bundlesIn returns the names of the bundles in a directory: of one job, or all.
+func bundlesIn(dir *hostfile.Dir, id string) ([]string, error) {
+	names, err := dir.Names(mostBundles)
+	slices.Sort(names)
+	pattern := regexp.MustCompile(`^job-` + cmp.Or(regexp.QuoteMeta(id), `\d+`) + `-.*\.json$`)
+	return slices.DeleteFunc(names, func(n string) bool { return !pattern.MatchString(n) }), err
+}
+
+// findBundles returns the names kept for a job, by its id or its whole key.
+func findBundles(dir *hostfile.Dir, job string) ([]string, error) {
 	id := job[strings.LastIndexByte(job, '/')+1:]
 	if id == "" || strings.Trim(id, "0123456789") != "" {
 		return nil, fmt.Errorf("%q is no job id", job)
 	}
-	names, err := filepath.Glob(filepath.Join(dir, "job-"+id+"-*.json"))
+	names, err := bundlesIn(dir, id)
 	if err != nil || len(names) == 0 {
 		return nil, errors.Join(err, fmt.Errorf("nothing is kept of job %s: %w", job, fs.ErrNotExist))
 	}

@@ -10,6 +10,7 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/hostfile"
 )
 
 func TestWhereBundlesAreKept(t *testing.T) {
@@ -31,6 +32,16 @@ func TestWhereBundlesAreKept(t *testing.T) {
 	}
 }
 
+func openDir(t *testing.T, name string) *hostfile.Dir {
+	t.Helper()
+	dir, err := hostfile.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { dir.Close() })
+	return dir
+}
+
 func TestOldBundlesGo(t *testing.T) {
 	dir := t.TempDir()
 	now := time.Now()
@@ -43,7 +54,7 @@ func TestOldBundlesGo(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	pruneBundles(dir, now.Add(-time.Hour))
+	pruneBundles(openDir(t, dir), now.Add(-time.Hour))
 	left, _ := filepath.Glob(filepath.Join(dir, "*"))
 	if want := []string{filepath.Join(dir, "job-2-bb.json"), filepath.Join(dir, "other.json")}; !slices.Equal(left, want) {
 		t.Errorf("left: %q", left)
@@ -57,12 +68,12 @@ func TestBundlesAreFoundByIDOrKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, job := range []string{"42", "gitlab.example.com/42"} {
-		if got, err := findBundles(dir, job); err != nil || !slices.Equal(got, []string{file}) {
+		if got, err := findBundles(openDir(t, dir), job); err != nil || !slices.Equal(got, []string{filepath.Base(file)}) {
 			t.Errorf("%s: %q, %v", job, got, err)
 		}
 	}
 	for _, job := range []string{"4", "", "../x", "*", "gitlab.example.com/"} {
-		if got, err := findBundles(dir, job); err == nil {
+		if got, err := findBundles(openDir(t, dir), job); err == nil {
 			t.Errorf("%q finds %q", job, got)
 		}
 	}

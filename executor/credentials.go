@@ -5,8 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +16,7 @@ import (
 	"github.com/docker/cli/cli/config/types"
 
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/hostfile"
 )
 
 // authVariable is the job's own source of credentials, as a variable or a file
@@ -47,10 +48,10 @@ func credentials(ctx context.Context, p *payload, env environment, hosts, jobHel
 		}
 	}
 	name := userConfig(env)
-	if f, err := os.Open(name); err == nil {
+	if f, err := hostfile.OpenNamed(name); err == nil {
 		defer f.Close()
 		file := configfile.New(name)
-		if err := file.LoadFromReader(f); err != nil {
+		if err := file.LoadFromReader(io.LimitReader(f, maxDockerConfig)); err != nil {
 			warn(name + " of this runner's host is not used: it is no valid Docker configuration")
 		} else {
 			all = append(all, fromFile(ctx, file, hosts, warn)...)
@@ -65,6 +66,9 @@ func credentials(ctx context.Context, p *payload, env environment, hosts, jobHel
 	}
 	return all
 }
+
+// maxDockerConfig bounds a Docker configuration.
+const maxDockerConfig = 4 << 20
 
 // userConfig is the Docker configuration of the user that the Runner runs as.
 func userConfig(env environment) string {

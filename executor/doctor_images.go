@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/executor/doctor"
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/hostfile"
 )
 
 // imageBound is for one question about an image: a registry behind a firewall says
@@ -125,9 +125,12 @@ func shake(ctx context.Context, host string, extra []string, pem []byte) error {
 	return conn.Close()
 }
 
+// maxCA bounds a file with CAs.
+const maxCA = 1 << 20
+
 // readCA reads a registry's CA.
 func readCA(host, file string) ([]byte, error) {
-	pem, err := os.ReadFile(file)
+	pem, err := hostfile.ReadNamed(file, maxCA)
 	if err == nil && !x509.NewCertPool().AppendCertsFromPEM(pem) {
 		err = errors.New(file + " holds no certificate in PEM")
 	}

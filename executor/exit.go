@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
+	"path/filepath"
 	"strconv"
+
+	"gitlab-dind-executor/hostfile"
 )
 
 // failedScript is a script that ended with a code other than 0. It has said
@@ -39,7 +41,15 @@ func (e exit) reset() error {
 	if e.file == "" {
 		return nil
 	}
-	if err := os.Remove(e.file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	dir, err := hostfile.OpenNamedDir(filepath.Dir(e.file))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		defer dir.Close()
+		err = dir.Remove(filepath.Base(e.file))
+	}
+	if err != nil {
 		return fmt.Errorf("removing the exit code of an earlier stage: %w", err)
 	}
 	return nil
@@ -51,7 +61,12 @@ func (e exit) record(code int) error {
 	if e.file == "" {
 		return nil
 	}
-	if err := os.WriteFile(e.file, []byte(strconv.Itoa(code)+"\n"), 0o600); err != nil {
+	dir, err := hostfile.OpenNamedDir(filepath.Dir(e.file))
+	if err == nil {
+		defer dir.Close()
+		err = dir.Write(filepath.Base(e.file), []byte(strconv.Itoa(code)+"\n"), 0o600)
+	}
+	if err != nil {
 		return fmt.Errorf("leaving the script's exit code to the Runner: %w", err)
 	}
 	return nil

@@ -2,9 +2,10 @@ package executor
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"os"
+	"io/fs"
 	"time"
 
 	"github.com/docker/go-units"
@@ -14,6 +15,7 @@ import (
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/hostfile"
 )
 
 // explainCommand shows what was kept of a failed job.
@@ -27,13 +29,14 @@ func (c *call) explainCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			dir := bundleDir(s.Bundles, c.env)
-			names, err := findBundles(dir, args[0])
+			place := bundleDir(s.Bundles, c.env)
+			dir, names, err := keptBundles(place, args[0])
 			if err != nil {
-				return fault.System(err, fmt.Sprintf("bundles of failed jobs are kept for %s in %s; run this as the Runner's user", s.Bundles.Keep.Std(), dir))
+				return fault.System(err, fmt.Sprintf("bundles of failed jobs are kept for %s in %s; run this as the Runner's user", s.Bundles.Keep.Std(), place))
 			}
+			defer dir.Close()
 			for _, n := range names {
-				b, err := readBundle(n)
+				b, err := readBundle(dir, n)
 				if err != nil {
 					return err
 				}
@@ -44,9 +47,32 @@ func (c *call) explainCommand() *cobra.Command {
 	}
 }
 
-func readBundle(name string) (bundle, error) {
+// keptBundles opens the directory with bundles, and finds a job's.
+func keptBundles(place, job string) (*hostfile.Dir, []string, error) {
+	if place == "" {
+		return nil, nil, errors.New("this user has no directory for bundles")
+	}
+	dir, err := hostfile.Open(place)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("nothing is kept of job %s: %w", job, fs.ErrNotExist)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	names, err := findBundles(dir, job)
+	if err != nil {
+		dir.Close()
+		return nil, nil, err
+	}
+	return dir, names, nil
+}
+
+// maxBundle bounds a bundle; ours have some kilobytes.
+const maxBundle = 16 << 20
+
+func readBundle(dir *hostfile.Dir, name string) (bundle, error) {
 	var b bundle
-	src, err := os.ReadFile(name)
+	src, err := dir.ReadOwn(name, maxBundle)
 	if err == nil {
 		err = json.Unmarshal(src, &b)
 	}

@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -22,6 +23,7 @@ import (
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/executor/telemetry"
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/hostfile"
 )
 
 const (
@@ -70,7 +72,12 @@ func (c *call) metricsCommand() *cobra.Command {
 			if textfile == "" {
 				return printMetrics(c.stdout, r)
 			}
-			if err := prometheus.WriteToTextfile(textfile, r); err != nil {
+			var text bytes.Buffer
+			err = printMetrics(&text, r)
+			if err == nil {
+				err = hostfile.WriteFile(textfile, text.Bytes(), 0o644)
+			}
+			if err != nil {
 				return fault.System(fmt.Errorf("writing %s: %w", filepath.Base(textfile), err), "name a file in node_exporter's --collector.textfile.directory that this user can write")
 			}
 			return nil

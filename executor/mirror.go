@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"time"
 
@@ -16,17 +15,21 @@ import (
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/hostfile"
 )
 
 // measureOneIn is how many prepares it takes on average until one measures the
 // mirror's storage. gc always does.
 const measureOneIn = 16
 
+// maxPassword bounds a file with one.
+const maxPassword = 64 << 10
+
 // mirrorPlan reads the files that the mirror's settings name.
 func mirrorPlan(s config.Settings) (plan.Mirror, error) {
 	var password plan.Secret
 	if f := s.Mirror.PasswordFile; f != "" {
-		b, err := os.ReadFile(f)
+		b, err := hostfile.ReadNamed(f, maxPassword)
 		if err != nil {
 			return plan.Mirror{}, fault.System(fmt.Errorf("mirror.password_file: %w", err), "name a file that the Runner's user can read")
 		}

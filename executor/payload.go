@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/hostfile"
 )
 
 // maxPayload bounds the payload; GitLab's own limits keep it far below.
@@ -116,7 +116,7 @@ func readPayload(path string) (*payload, error) {
 	if path == "" {
 		return nil, fault.System(errors.New("no job payload: JOB_RESPONSE_FILE is not set"), payloadHint)
 	}
-	f, err := os.Open(path)
+	f, err := hostfile.OpenNamed(path)
 	if err != nil {
 		return nil, fault.System(fmt.Errorf("reading the job payload: %w", err), payloadHint)
 	}

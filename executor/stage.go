@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -12,6 +11,7 @@ import (
 
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/hostfile"
 )
 
 // runHook runs one stage: args are the script's path and the stage.
@@ -149,14 +149,7 @@ func (c *call) used(ctx context.Context, d *driver.Driver, job, stage string) st
 }
 
 func readScript(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err == nil && info.Size() > maxScript {
-		err = fmt.Errorf("%d bytes", info.Size())
-	}
-	if err != nil {
-		return nil, fmt.Errorf("the stage's script: %w", err)
-	}
-	script, err := os.ReadFile(path)
+	script, err := hostfile.ReadNamed(path, maxScript)
 	if err != nil {
 		return nil, fmt.Errorf("the stage's script: %w", err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/executor/telemetry"
+	"gitlab-dind-executor/hostfile"
 )
 
 // envTrace names the timeline's file where --trace does not.
@@ -68,23 +69,25 @@ func (c *call) export(r telemetry.Record, spans []telemetry.Finished) error {
 	if c.collector == nil {
 		return c.collectorFault
 	}
-	stamp := ""
+	var state *hostfile.Dir
 	if l := c.operatorLog(); l.Path != "" {
-		stamp = filepath.Join(filepath.Dir(l.Path), collectorDown)
-		if info, err := os.Stat(stamp); err == nil && time.Since(info.ModTime()).Abs() < collectorRest {
-			return nil // it has been told
+		if dir, err := hostfile.OpenOrMake(filepath.Dir(l.Path)); err == nil {
+			defer dir.Close()
+			state = dir
+		}
+	}
+	if state != nil {
+		if told, err := state.Modified(collectorDown); err == nil && time.Since(told).Abs() < collectorRest {
+			return nil
 		}
 	}
 	err := c.collector.Export(context.Background(), r, c.env[envStarted], spans)
-	if stamp == "" {
-		return err
-	}
-	if err != nil {
-		_ = os.MkdirAll(filepath.Dir(stamp), 0o700)
-		_ = os.Remove(stamp)                // it may be root's
-		_ = os.WriteFile(stamp, nil, 0o600) // else the next hook tries, too
-	} else if _, e := os.Stat(stamp); e == nil {
-		_ = os.Remove(stamp)
+	switch {
+	case state == nil:
+	case err != nil:
+		_ = state.Write(collectorDown, nil, 0o600) // else the next hook tries, too
+	default:
+		_ = state.Remove(collectorDown)
 	}
 	return err
 }

@@ -3,6 +3,7 @@ package executor
 import (
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -13,7 +14,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"gitlab.com/gitlab-org/gitlab-runner/executors/custom/api"
 	collector "go.opentelemetry.io/proto/slim/otlp/collector/trace/v1"
@@ -211,12 +211,8 @@ func TestANoteOfACollectorThatIsDownIsMadeAnew(t *testing.T) {
 	e := fakeengine.New(t)
 	settings, file := withLog(t, e, alone)
 	note := filepath.Join(filepath.Dir(file), collectorDown)
-	if err := os.MkdirAll(note, 0o700); err != nil {
-		t.Fatal(err) // a directory, which root cannot write either
-	}
-	old := time.Now().Add(-time.Hour)
-	if err := os.Chtimes(note, old, old); err != nil {
-		t.Fatal(err)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(note), 0o700), os.Symlink("/nowhere/note", note)); err != nil {
+		t.Fatal(err) // root cannot write that either
 	}
 	for range 2 {
 		if code, _, log := hookWith(t, e, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1"}, with(""), "--settings", settings, "cleanup"); code != 0 {

@@ -28,6 +28,17 @@ func (d *Dir) Close() error { return unix.Close(d.fd) }
 // Path returns the name that the directory was opened by, made absolute.
 func (d *Dir) Path() string { return d.path }
 
+// File opens the directory itself, for a lock on it.
+func (d *Dir) File() (*os.File, error) {
+	fd, err := retried(func() (int, error) {
+		return unix.Openat(d.fd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	})
+	if err != nil {
+		return nil, d.fault("open", ".", err)
+	}
+	return os.NewFile(uintptr(fd), d.path), nil
+}
+
 // Owner returns the user and the group that the directory belongs to.
 func (d *Dir) Owner() (uid, gid int, err error) {
 	var st unix.Stat_t
@@ -68,6 +79,19 @@ func (d *Dir) Write(name string, content []byte, mode fs.FileMode) error {
 // process may give it away.
 func (d *Dir) WriteFor(name string, content []byte, mode fs.FileMode) error {
 	return d.write(name, content, mode, d.give)
+}
+
+// Replace is Write for a regular file that is there: the new one has its mode and
+// owner, and is on the disk before it takes the name.
+func (d *Dir) Replace(name string, content []byte) error {
+	fd, st, err := d.regular(name, anybody)
+	if err != nil {
+		return err
+	}
+	_ = unix.Close(fd)
+	return d.write(name, content, fs.FileMode(st.Mode).Perm(), func(f *os.File) error {
+		return errors.Join(f.Chown(int(st.Uid), int(st.Gid)), f.Sync())
+	})
 }
 
 // write lets dress see the new file before it gets its name.
@@ -157,13 +181,10 @@ func (d *Dir) Modified(name string) (time.Time, error) {
 
 // Names returns up to so many names in the directory, in no order.
 func (d *Dir) Names(most int) ([]string, error) {
-	fd, err := retried(func() (int, error) {
-		return unix.Openat(d.fd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	})
+	f, err := d.File()
 	if err != nil {
-		return nil, d.fault("open", ".", err)
+		return nil, err
 	}
-	f := os.NewFile(uintptr(fd), d.path)
 	defer f.Close()
 	names, err := f.Readdirnames(most)
 	if err != nil && len(names) == 0 && errors.Is(err, io.EOF) {

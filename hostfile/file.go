@@ -90,14 +90,20 @@ func (d *Dir) read(name string, most int64, whose owners) ([]byte, error) {
 }
 
 func readAtMost(f *os.File, most int64) ([]byte, error) {
-	content, err := io.ReadAll(io.LimitReader(f, most+1))
-	switch {
-	case err != nil:
+	if info, err := f.Stat(); err != nil {
 		return nil, err
-	case int64(len(content)) > most:
-		return nil, fault.System(fmt.Errorf("%s has more than %d bytes", f.Name(), most), "this is not the file that was meant")
+	} else if info.Size() > most { // it is not read for nothing
+		return nil, tooLarge(f.Name(), most)
 	}
-	return content, nil
+	content, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(content)) > most {
+		err = tooLarge(f.Name(), most)
+	}
+	return content, err
+}
+
+func tooLarge(name string, most int64) error {
+	return fault.System(fmt.Errorf("%s has more than %d bytes", name, most), "this is not the file that was meant")
 }
 
 // OpenOwn opens a regular file of this process's user, root, or the owner of the

@@ -6,9 +6,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// null is the number of /dev/null, which stands for an empty file.
+var null = unix.Mkdev(1, 3)
+
 // OpenNamed opens a regular file that the host's admin, or the Runner, has named.
-// They may name a link. What is a pipe or a device is refused before it is
-// opened.
+// They may name a link, or /dev/null. What is a pipe or another device is refused
+// before it is opened.
 func OpenNamed(name string) (*os.File, error) {
 	fd, err := retried(func() (int, error) { return unix.Open(name, unix.O_PATH|unix.O_CLOEXEC, 0) })
 	if err != nil {
@@ -19,7 +22,7 @@ func OpenNamed(name string) (*os.File, error) {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return nil, &os.PathError{Op: "stat", Path: name, Err: err}
 	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+	if st.Mode&unix.S_IFMT != unix.S_IFREG && (st.Mode&unix.S_IFMT != unix.S_IFCHR || st.Rdev != null) {
 		return nil, refused(name, "is no regular file")
 	}
 	opened, err := reopen(fd, unix.O_RDONLY)
@@ -27,6 +30,25 @@ func OpenNamed(name string) (*os.File, error) {
 		return nil, &os.PathError{Op: "open", Path: name, Err: err}
 	}
 	return os.NewFile(uintptr(opened), name), nil
+}
+
+// OpenNamedDir opens a directory that the Runner, or a test of it, has made and
+// named. It is not judged.
+func OpenNamedDir(name string) (*Dir, error) {
+	fd, err := retried(func() (int, error) {
+		return unix.Open(name, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	})
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	d := &Dir{fd: fd, path: name}
+	uid, _, err := d.Owner()
+	if err != nil {
+		d.Close()
+		return nil, err
+	}
+	d.owner = uint32(uid)
+	return d, nil
 }
 
 // ReadNamed reads a file as OpenNamed opens it, of at most so many bytes.

@@ -3,6 +3,7 @@ package hostfile
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,6 +25,71 @@ func OpenOrMake(name string) (*Dir, error) { return open(name, walk{make: true})
 // OpenForeign opens a directory whose content anybody may have written, such as
 // a volume's. Those above it are judged as by Open.
 func OpenForeign(name string) (*Dir, error) { return open(name, walk{foreign: true}) }
+
+// OpenAbove opens the directory of a file as Open does, and returns the file's name
+// in it. Where the name is a link that root or this process's user has made, they
+// are of what it leads to.
+func OpenAbove(name string) (*Dir, string, error) {
+	for range mostLinks {
+		dir, err := Open(filepath.Dir(name))
+		if err != nil {
+			return nil, "", err
+		}
+		target, err := dir.linkOf(filepath.Base(name))
+		if err != nil {
+			dir.Close()
+			return nil, "", err
+		}
+		if target == "" {
+			return dir, filepath.Base(name), nil
+		}
+		dir.Close()
+		if name = target; !filepath.IsAbs(target) {
+			name = filepath.Join(dir.path, target)
+		}
+	}
+	return nil, "", &os.PathError{Op: "open", Path: name, Err: unix.ELOOP}
+}
+
+// linkOf returns what a link of ours holds, "" for what is no link or not there.
+func (d *Dir) linkOf(name string) (string, error) {
+	fd, st, err := d.look(name)
+	if errors.Is(err, unix.ENOENT) {
+		return "", nil
+	}
+	if err != nil {
+		return "", d.fault("open", name, err)
+	}
+	defer unix.Close(fd)
+	if st.Mode&unix.S_IFMT != unix.S_IFLNK {
+		return "", nil
+	}
+	return readLink(fd, st, filepath.Join(d.path, name))
+}
+
+// readLink returns what a link holds, which root or this process's user must have
+// made.
+func readLink(fd int, st unix.Stat_t, name string) (string, error) {
+	if !ours(st.Uid) {
+		return "", refused(name, fmt.Sprintf("is a link of user %d", st.Uid))
+	}
+	buf := make([]byte, unix.PathMax)
+	n, err := unix.Readlinkat(fd, "", buf)
+	if err != nil {
+		return "", &os.PathError{Op: "readlink", Path: name, Err: err}
+	}
+	return string(buf[:n]), nil
+}
+
+// WriteFile writes a file as Dir.Write does, in a directory as Open opens it.
+func WriteFile(name string, content []byte, mode fs.FileMode) error {
+	dir, err := Open(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Write(filepath.Base(name), content, mode)
+}
 
 // walk is a way from the root to a directory.
 type walk struct {
@@ -133,18 +199,13 @@ func ours(uid uint32) bool { return uid == 0 || uid == uint32(os.Geteuid()) }
 
 // follow returns where a link leads.
 func (d *Dir) follow(link *Dir, st unix.Stat_t, w *walk) (*Dir, []string, error) {
-	if !ours(st.Uid) {
-		return nil, nil, refused(link.path, fmt.Sprintf("is a link of user %d", st.Uid))
-	}
 	if w.links++; w.links > mostLinks {
 		return nil, nil, &os.PathError{Op: "open", Path: link.path, Err: unix.ELOOP}
 	}
-	buf := make([]byte, unix.PathMax)
-	n, err := unix.Readlinkat(link.fd, "", buf)
+	target, err := readLink(link.fd, st, link.path)
 	if err != nil {
-		return nil, nil, &os.PathError{Op: "readlink", Path: link.path, Err: err}
+		return nil, nil, err
 	}
-	target := string(buf[:n])
 	steps := strings.Split(strings.Trim(target, "/"), "/")
 	if strings.HasPrefix(target, "/") {
 		from, err := root()

@@ -48,17 +48,17 @@ func packages(t *testing.T) []goPackage {
 // without a rule.
 var mayImport = map[string][]string{
 	"":                      {"executor"},
-	"executor":              {"executor/doctor", "executor/runnerconfig", "executor/telemetry", "driver", "driver/dataroot", "driver/plan", "config", "fault", "group", "wary", "executor/forge", "executor/local", "executor/pipeline"},
+	"executor":              {"executor/doctor", "executor/runnerconfig", "executor/telemetry", "driver", "driver/dataroot", "driver/plan", "config", "fault", "group", "wary", "hostfile", "executor/forge", "executor/local", "executor/pipeline"},
 	"executor/doctor":       {"executor/runnerconfig", "driver", "driver/plan", "config", "fault"},
-	"executor/runnerconfig": {"config", "fault"},
+	"executor/runnerconfig": {"config", "fault", "hostfile"},
 	"executor/local":        {},
 	"executor/pipeline":     {"fault", "wary"},
 	"executor/forge":        {"fault"},
-	"executor/telemetry":    {"wary"},
+	"executor/telemetry":    {"hostfile", "wary"},
 	"driver":                {"driver/dataroot", "driver/plan", "config", "fault", "group", "hostfile", "wary"},
 	"driver/dataroot":       {"group"},
 	"driver/plan":           {"config", "fault"},
-	"config":                {"fault"},
+	"config":                {"fault", "hostfile"},
 	"fault":                 {},
 	"group":                 {},
 	"hostfile":              {"fault"},
@@ -72,7 +72,7 @@ var mayImport = map[string][]string{
 // aTestMayImport are the packages that tests of a package may import besides.
 var aTestMayImport = map[string][]string{
 	"driver":         {"test/fakeengine", "test/plant"},
-	"executor":       {"executor", "test/fakeengine"}, // its external tests import itself
+	"executor":       {"executor", "test/fakeengine", "test/plant"}, // its external tests import itself
 	"executor/local": {"executor/local"},
 	"hostfile":       {"test/plant"},
 	"test/rig":       {"test/rig"},

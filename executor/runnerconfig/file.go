@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/BurntSushi/toml"
 
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/hostfile"
 )
 
 // SystemPath is where a Runner that root runs has its file.
@@ -101,7 +101,7 @@ func read(path string) (File, error) {
 
 // Source reads the text of a config.toml.
 func Source(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := hostfile.OpenNamed(path)
 	if err != nil {
 		hint := "name the Runner's own file"
 		if errors.Is(err, fs.ErrPermission) {

@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
-	"syscall"
 
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/hostfile"
 )
 
 // Write puts a file in the place of another whose text was before, nil for one
@@ -23,11 +21,13 @@ func Write(path string, before, text []byte) error {
 	return nil
 }
 
-func write(path string, before, text []byte) (err error) {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
+func write(path string, before, text []byte) error {
+	dir, base, err := hostfile.OpenAbove(path)
+	if err != nil {
+		return err
 	}
-	now, readErr := os.ReadFile(path)
+	defer dir.Close()
+	now, readErr := dir.Read(base, maxSize)
 	switch {
 	case before == nil && readErr == nil:
 		return errors.New("it is there already")
@@ -37,39 +37,8 @@ func write(path string, before, text []byte) (err error) {
 		return readErr
 	case before != nil && !bytes.Equal(now, before):
 		return errors.New("it has changed meanwhile")
+	case before == nil:
+		return dir.Write(base, text, 0o600)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name()) // the first error counts
-		}
-	}()
-	_, err = f.Write(text)
-	if before != nil && err == nil {
-		err = likeness(f, path)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
-}
-
-// likeness gives a file the mode and owner of another.
-func likeness(f *os.File, of string) error {
-	info, err := os.Stat(of)
-	if err != nil {
-		return err
-	}
-	if owner, ok := info.Sys().(*syscall.Stat_t); ok {
-		if err := f.Chown(int(owner.Uid), int(owner.Gid)); err != nil {
-			return err
-		}
-	}
-	return f.Chmod(info.Mode().Perm())
+	return dir.Replace(base, text)
 }

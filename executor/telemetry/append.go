@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"syscall"
 	"time"
+
+	"gitlab-dind-executor/hostfile"
 )
 
 const (
@@ -18,9 +19,13 @@ const (
 	lockEvery = 2 * time.Millisecond
 )
 
+// openTries bounds how often the file is opened again that others put aside.
+const openTries = 100
+
 // appender appends to a file that other processes append to and put aside.
 type appender struct {
-	path     string
+	dir      *hostfile.Dir
+	name     string
 	maxSize  int64
 	maxFiles int
 }
@@ -53,62 +58,22 @@ func (a appender) append(lines []byte) error {
 
 // open opens the file that has the name, and locks it.
 func (a appender) open() (*os.File, bool, error) {
-	for {
-		f, err := a.create()
+	for range openTries {
+		f, err := a.dir.Append(a.name)
 		if err != nil {
 			return nil, false, err
 		}
 		locked := lock(f)
-		has, err1 := f.Stat()
-		named, err2 := os.Stat(a.path)
-		if !locked || err1 == nil && err2 == nil && os.SameFile(has, named) {
+		named, err := a.dir.IsNamed(f, a.name)
+		if !locked || named && err == nil {
 			return f, locked, nil
 		}
 		f.Close() // somebody has put it aside
-		if err2 != nil && !errors.Is(err2, fs.ErrNotExist) {
-			return nil, false, err2
+		if err != nil {
+			return nil, false, err
 		}
 	}
-}
-
-// create opens the file, or makes it: for the owner of its directory, since root
-// may come before the Runner's user.
-func (a appender) create() (*os.File, error) {
-	// Whoever puts a pipe there must not hold hooks up.
-	f, err := os.OpenFile(a.path, os.O_WRONLY|os.O_APPEND|syscall.O_NONBLOCK, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		dir := filepath.Dir(a.path)
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, err
-		}
-		f, err = os.OpenFile(a.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NONBLOCK, 0o600)
-		if err == nil && os.Geteuid() == 0 {
-			if err = giveTo(f, dir); err != nil {
-				f.Close()
-				_ = os.Remove(a.path) // the Runner's user makes it
-			}
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		f.Close()
-		return nil, errors.Join(err, fmt.Errorf("%s is no regular file", a.path))
-	}
-	return f, nil
-}
-
-// giveTo makes a file that of its directory's owner.
-func giveTo(f *os.File, dir string) error {
-	info, err := os.Stat(dir)
-	if err != nil {
-		return err
-	}
-	if of, ok := info.Sys().(*syscall.Stat_t); ok && of.Uid != 0 {
-		return f.Chown(int(of.Uid), int(of.Gid))
-	}
-	return nil
+	return nil, false, fmt.Errorf("%s: it is put aside again and again", a.name)
 }
 
 // full tells whether the file has no room for so many bytes.
@@ -121,14 +86,14 @@ func (a appender) full(f *os.File, more int) bool {
 // it finds that the file has lost its name.
 func (a appender) rotate() error {
 	for i := a.maxFiles - 1; i > 0; i-- {
-		if err := os.Rename(aside(a.path, i), aside(a.path, i+1)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := a.dir.Rename(aside(a.name, i), aside(a.name, i+1)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
-	return os.Rename(a.path, aside(a.path, 1))
+	return a.dir.Rename(a.name, aside(a.name, 1))
 }
 
-func aside(path string, i int) string { return fmt.Sprintf("%s.%d", path, i) }
+func aside(name string, i int) string { return fmt.Sprintf("%s.%d", name, i) }
 
 // lock locks a file, unless another keeps it for too long.
 func lock(f *os.File) bool {

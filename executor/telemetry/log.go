@@ -3,9 +3,12 @@ package telemetry
 import (
 	"bytes"
 	"errors"
+	"path/filepath"
 	"time"
 
 	"go.uber.org/zap/zapcore"
+
+	"gitlab-dind-executor/hostfile"
 )
 
 // Log is the operator's log. Its zero value has no file.
@@ -48,12 +51,22 @@ func (l Log) Write(r Record, spans []Finished) error {
 	}
 	var errs []error
 	if l.Path != "" {
-		errs = append(errs, appender{path: l.Path, maxSize: l.MaxSize, maxFiles: l.MaxFiles}.append(out.Bytes()))
+		errs = append(errs, l.append(out.Bytes()))
 	}
 	if l.Journal != "" {
 		errs = append(errs, toJournal(l.Journal, out.Bytes(), r.level()))
 	}
 	return errors.Join(errs...)
+}
+
+// append writes lines to the log's file, and makes its directory if it is missing.
+func (l Log) append(lines []byte) error {
+	dir, err := hostfile.OpenOrMake(filepath.Dir(l.Path))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return appender{dir: dir, name: filepath.Base(l.Path), maxSize: l.MaxSize, maxFiles: l.MaxFiles}.append(lines)
 }
 
 // message is what a person reads first.

@@ -13,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"gitlab-dind-executor/hostfile"
 )
 
 // Meter counts the lines of an operator's log, each once: what it has come to lies
@@ -43,7 +45,7 @@ func (m *Meter) Tally() (*Tally, error) {
 	if m.Log.Path == "" {
 		return newTally(), nil
 	}
-	dir, err := os.Open(filepath.Dir(m.Log.Path))
+	dir, err := hostfile.Open(filepath.Dir(m.Log.Path))
 	if errors.Is(err, fs.ErrNotExist) {
 		return newTally(), nil // no job has come yet
 	}
@@ -51,28 +53,36 @@ func (m *Meter) Tally() (*Tally, error) {
 		return nil, err
 	}
 	defer dir.Close()
-	if !lock(dir) {
-		return nil, fmt.Errorf("%s: another process holds its lock", dir.Name())
-	}
-	t := m.earlier()
-	if err := t.read(m.Log); err != nil {
+	held, err := dir.File()
+	if err != nil {
 		return nil, err
 	}
-	if m.kept, err = json.Marshal(t); err == nil && m.store(m.kept) == nil {
+	defer held.Close()
+	if !lock(held) {
+		return nil, fmt.Errorf("%s: another process holds its lock", dir.Path())
+	}
+	t := m.earlier(dir)
+	if err := t.read(dir, m.Log); err != nil {
+		return nil, err
+	}
+	if m.kept, err = json.Marshal(t); err == nil && dir.WriteFor(m.file(), m.kept, 0o600) == nil { // else its owner counts in memory
 		m.kept = nil
 	}
 	return t, nil
 }
 
-func (m *Meter) file() string { return m.Log.Path + ".tally" }
+func (m *Meter) file() string { return filepath.Base(m.Log.Path) + ".tally" }
+
+// maxTally bounds the file: a job without an end has 200 bytes.
+const maxTally = 16 << 20
 
 // earlier is the tally of the last time. One that is broken counts anew, which is
 // what Prometheus knows how to take.
-func (m *Meter) earlier() *Tally {
+func (m *Meter) earlier(dir *hostfile.Dir) *Tally {
 	t, b := newTally(), m.kept
 	var err error
 	if b == nil {
-		b, err = os.ReadFile(m.file())
+		b, err = dir.ReadOwn(m.file(), maxTally)
 	}
 	if err != nil || json.Unmarshal(b, t) != nil || t.Calls == nil || t.Jobs == nil || t.Prepare == nil || t.Ready == nil {
 		return newTally()
@@ -80,25 +90,9 @@ func (m *Meter) earlier() *Tally {
 	return t.complete()
 }
 
-func (m *Meter) store(b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(m.file()), filepath.Base(m.file())+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	if os.Geteuid() == 0 {
-		_ = giveTo(f, filepath.Dir(m.file())) // else its owner counts in memory
-	}
-	_, err = f.Write(b)
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), m.file())
-}
-
 // read counts what is new in the files of a log.
-func (t *Tally) read(l Log) error {
-	files, err := opened(l)
+func (t *Tally) read(dir *hostfile.Dir, l Log) error {
+	files, err := opened(dir, l)
 	if err != nil {
 		return err
 	}
@@ -146,15 +140,15 @@ type logFile struct {
 
 // opened opens the files of a log, the oldest first. It looks for the newest
 // first: what is put aside meanwhile is found again under its next name.
-func opened(l Log) ([]logFile, error) {
+func opened(dir *hostfile.Dir, l Log) ([]logFile, error) {
 	var files []logFile
 	seen := map[string]bool{}
 	for i := range l.MaxFiles + 1 {
-		name := l.Path
+		name := filepath.Base(l.Path)
 		if i > 0 {
-			name = aside(l.Path, i)
+			name = aside(name, i)
 		}
-		f, err := os.OpenFile(name, os.O_RDONLY, 0)
+		f, err := dir.OpenOwn(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"syscall"
+	"path/filepath"
+
+	"gitlab-dind-executor/hostfile"
 )
 
 // event is one entry of a timeline; times are in microseconds.
@@ -53,7 +55,12 @@ func AppendTimeline(file string, spans []Finished) (err error) {
 // one. Other hooks may be about to, so only who has the lock begins one; neither a
 // hook that has stopped nor a pipe holds another up.
 func appendTo(name string, events []byte) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NONBLOCK, 0o600)
+	dir, err := hostfile.Open(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	f, err := dir.Append(filepath.Base(name))
 	if err != nil {
 		return err
 	}
@@ -63,8 +70,6 @@ func appendTo(name string, events []byte) error {
 	switch {
 	case err != nil:
 		return err
-	case !info.Mode().IsRegular():
-		return fmt.Errorf("%s is no regular file", name)
 	case info.Size() == 0 && !locked:
 		return fmt.Errorf("%s: another process holds its lock", name)
 	case info.Size() == 0:
