@@ -30,6 +30,11 @@ func fakeHost(t *testing.T, p *plan.Plan) (*fakeengine.Engine, *Driver) {
 		}
 	})
 	e := fakeengine.New(t)
+	t.Cleanup(func() {
+		if n := e.Forced(); n > 0 {
+			t.Errorf("%d volumes were to be removed by force, by which an engine forgets whose they are", n)
+		}
+	})
 	if p != nil {
 		for _, name := range []string{p.Sidecar.Image.Name, p.Helper.Image.Name, p.Job.Image.Name, "redis:7"} {
 			e.AddImage(name, fakeengine.Image{Entrypoint: []string{"dockerd-entrypoint.sh"}})

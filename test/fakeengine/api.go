@@ -130,8 +130,8 @@ func (e *Engine) listVolumes(w http.ResponseWriter, r *http.Request) {
 	defer e.mu.Unlock()
 	list := []any{}
 	for _, v := range e.volumes {
-		if matches(r, v.Labels) && !(dangling && e.inUse(v.Name)) {
-			list = append(list, map[string]any{"Name": v.Name, "Labels": v.Labels})
+		if matches(r, v.Labels) && named(r, v.Name) && !(dangling && e.inUse(v.Name)) {
+			list = append(list, map[string]any{"Name": v.Name, "Labels": v.Labels, "Driver": "local"})
 		}
 	}
 	reply(w, http.StatusOK, map[string]any{"Volumes": list})
@@ -181,11 +181,27 @@ func (e *Engine) diskUsage(w http.ResponseWriter, _ *http.Request) {
 	reply(w, http.StatusOK, map[string]any{"Volumes": list})
 }
 
+// removeVolume forgets the labels of a volume that it cannot remove by force, as
+// an engine does.
 func (e *Engine) removeVolume(w http.ResponseWriter, r *http.Request) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	force := r.URL.Query().Get("force") == "1"
+	if force {
+		e.forced++
+	}
 	if name := r.PathValue("name"); e.inUse(name) {
 		refuse(w, http.StatusConflict, "remove "+name+": volume is in use")
+		return
+	}
+	for _, v := range e.volumes {
+		if v.Name != r.PathValue("name") || !v.immutable {
+			continue
+		}
+		if force {
+			v.Labels = nil
+		}
+		refuse(w, http.StatusInternalServerError, "remove "+v.Name+": error removing volume path '/var/lib/docker/volumes/"+v.Name+"/_data': unlinkat f: operation not permitted")
 		return
 	}
 	before := len(e.volumes)

@@ -57,6 +57,7 @@ func (e *Engine) createContainer(w http.ResponseWriter, r *http.Request) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	_, there := e.images[image]
+	there = there || image == imageID && len(e.images) > 0
 	switch {
 	case !there:
 		refuse(w, http.StatusNotFound, "No such image: "+image)
@@ -136,10 +137,13 @@ func (e *Engine) startContainer(w http.ResponseWriter, r *http.Request) {
 		if e.OnStart != nil {
 			e.OnStart(c)
 		}
-		if c.Labels["gitlab-dind-executor.role"] == "program" {
+		if c.isProgram() {
 			code := 0
 			if e.OnProgram != nil {
 				code = e.OnProgram(c)
+			}
+			if code == 0 {
+				e.empty(c)
 			}
 			c.Exit(code)
 		}
@@ -164,8 +168,11 @@ func (e *Engine) waitContainer(w http.ResponseWriter, r *http.Request) {
 	var end chan struct{}
 	e.with(w, r, func(found *Container) {
 		c, end = found, found.ended
-		if r.URL.Query().Get("condition") == "removed" {
+		switch condition := r.URL.Query().Get("condition"); {
+		case condition == "removed":
 			end = found.removed
+		case condition == "next-exit" && found.isProgram():
+			end = found.next // the others run nothing, so they end at once
 		}
 	})
 	if c == nil {

@@ -43,6 +43,8 @@ type Engine struct {
 	script     map[string][]Answer
 	always     map[string]Answer
 	calls      []string
+	// forced counts the volumes that somebody wanted removed by force.
+	forced int
 }
 
 // New starts an engine that ends with the test.
@@ -141,6 +143,13 @@ func (e *Engine) Count(call string) int {
 	return n
 }
 
+// Forced tells how often somebody wanted a volume removed by force.
+func (e *Engine) Forced() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.forced
+}
+
 // Objects returns the names of all that there is: containers, then volumes,
 // then networks.
 func (e *Engine) Objects() []string {
@@ -189,4 +198,18 @@ func matches(r *http.Request, labels map[string]string) bool {
 		}
 	}
 	return true
+}
+
+// named applies the name filters of a request, which are regular expressions.
+func named(r *http.Request, name string) bool {
+	var filters map[string]map[string]bool
+	if err := json.Unmarshal([]byte(r.URL.Query().Get("filters")), &filters); err != nil || len(filters["name"]) == 0 {
+		return true // none
+	}
+	for want := range filters["name"] {
+		if found, err := regexp.MatchString(want, name); err == nil && found {
+			return true
+		}
+	}
+	return false
 }

@@ -25,8 +25,9 @@ type Container struct {
 	// started says that it ran at some time.
 	started bool
 	code    int
-	// ended is closed when it exits, removed when it is gone.
-	ended, removed chan struct{}
+	// ended is closed while it does not run, next when it exits the next time, and
+	// removed when it is gone.
+	ended, next, removed chan struct{}
 }
 
 // Exit lets a container end with a code. OnStart may call it.
@@ -34,6 +35,8 @@ func (c *Container) Exit(code int) {
 	if c.running {
 		c.running, c.code = false, code
 		close(c.ended)
+		close(c.next)
+		c.next = make(chan struct{})
 	}
 }
 
@@ -49,6 +52,8 @@ type Volume struct {
 	Labels map[string]string
 	// Size is what the engine says that it holds, in bytes.
 	Size int64
+	// immutable says that it holds a file that cannot be removed.
+	immutable bool
 }
 
 // Image is what an image says of itself.
@@ -100,6 +105,38 @@ func (e *Engine) Fill(name string, size int64) {
 			v.Size = size
 		}
 	}
+}
+
+// Immutable puts a file into a volume that cannot be removed, or takes it out.
+func (e *Engine) Immutable(name string, yes bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, v := range e.volumes {
+		if v.Name == name {
+			v.immutable = yes
+		}
+	}
+}
+
+// empty lets a container that empties volumes do so; e.mu is held.
+func (e *Engine) empty(c *Container) {
+	command, _ := c.Config["Cmd"].([]any)
+	for _, v := range e.volumes {
+		if len(command) > 0 && command[0] == "empty-volume" && slices.Contains(c.volumes, v.Name) {
+			v.immutable, v.Size = false, 0
+		}
+	}
+}
+
+// Volumes returns the volumes there are.
+func (e *Engine) Volumes() []Volume {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var list []Volume
+	for _, v := range e.volumes {
+		list = append(list, *v)
+	}
+	return list
 }
 
 // addVolume is for who holds e.mu; a volume that is there stays as it is.
@@ -170,14 +207,18 @@ func (e *Engine) container(ref string) *Container {
 }
 
 func newContainer(id, name string, labels map[string]string) *Container {
-	c := &Container{ID: id, Name: name, Labels: maps.Clone(labels), ended: make(chan struct{}), removed: make(chan struct{})}
+	c := &Container{ID: id, Name: name, Labels: maps.Clone(labels), ended: make(chan struct{}), next: make(chan struct{}), removed: make(chan struct{})}
 	close(c.ended) // it does not run yet
 	return c
 }
+
+// isProgram tells whether a container runs the executor's own program.
+func (c *Container) isProgram() bool { return c.Labels["gitlab-dind-executor.role"] == "program" }
 
 func (c *Container) start() { c.running, c.started, c.ended = true, true, make(chan struct{}) }
 
 func (c *Container) remove() {
 	c.Exit(137)
 	close(c.removed)
+	close(c.next)
 }

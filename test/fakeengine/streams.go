@@ -29,17 +29,20 @@ func (e *Engine) inspectImage(w http.ResponseWriter, r *http.Request) {
 	}
 	os, arch, _ := strings.Cut(cmp.Or(i.Platform, "linux/amd64"), "/")
 	reply(w, http.StatusOK, map[string]any{
-		"Id": "sha256:" + strings.Repeat("0", 64), "RepoTags": []string{name}, "Os": os, "Architecture": arch,
+		"Id": imageID, "RepoTags": []string{name}, "Os": os, "Architecture": arch,
 		"Config": map[string]any{"Entrypoint": i.Entrypoint, "Cmd": i.Cmd, "Env": i.Env, "Volumes": volumes},
 	})
 }
+
+// imageID is every image's id and digest.
+var imageID = "sha256:" + strings.Repeat("0", 64)
 
 // pull fetches any image there could be.
 func (e *Engine) pull(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Query().Get("fromSrc") == "-" {
 		_, _ = io.Copy(io.Discard, r.Body)
 		e.AddImage(r.URL.Query().Get("repo"), Image{})
-		_ = json.NewEncoder(w).Encode(map[string]string{"status": "sha256:" + strings.Repeat("0", 64)})
+		_ = json.NewEncoder(w).Encode(map[string]string{"status": imageID})
 		return
 	}
 	name := r.URL.Query().Get("fromImage")
@@ -51,12 +54,12 @@ func (e *Engine) pull(w http.ResponseWriter, r *http.Request) {
 	e.AddImage(short, Image{})
 	enc := json.NewEncoder(w)
 	_ = enc.Encode(map[string]string{"status": "Pulling from " + name})
-	_ = enc.Encode(map[string]string{"status": "Digest: sha256:" + strings.Repeat("0", 64)})
+	_ = enc.Encode(map[string]string{"status": "Digest: " + imageID})
 }
 
 // askRegistry finds any image there could be.
 func (e *Engine) askRegistry(w http.ResponseWriter, _ *http.Request) {
-	reply(w, http.StatusOK, map[string]any{"Descriptor": map[string]any{"digest": "sha256:" + strings.Repeat("0", 64)}})
+	reply(w, http.StatusOK, map[string]any{"Descriptor": map[string]any{"digest": imageID}})
 }
 
 // logs answers what the container printed, in the engine's frames.
