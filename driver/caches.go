@@ -27,23 +27,21 @@ func (d *Driver) RemoveKept(ctx context.Context, s config.Settings, now time.Tim
 	if len(kept) > 0 && sized(s) {
 		errs = append(errs, d.measure(ctx, kept))
 	}
-	var removed []plan.Eviction
+	var evicted []plan.Eviction
 	for _, e := range plan.Evictions(s, kept, now) {
 		if !dryRun {
-			switch gone, err := d.evict(ctx, e.Name, marks); {
-			case err != nil:
-				errs = append(errs, err)
-				continue
-			case !gone:
+			done, err := d.evict(ctx, e.Name, marks)
+			errs = append(errs, err)
+			if !done {
 				continue
 			}
 		}
-		removed = append(removed, e)
+		evicted = append(evicted, e)
 	}
 	if !dryRun {
 		d.removeLostMarks(ctx, marks, kept)
 	}
-	return removed, errors.Join(errs...)
+	return evicted, errors.Join(errs...)
 }
 
 // sized tells whether the settings bound sizes.
@@ -91,7 +89,7 @@ func keptOf(v *volume.Volume, marks scopeVolumes) (plan.Kept, bool) {
 		Name: v.Name, Role: plan.Role(l[labelRole]), Scope: l[labelScope],
 		Project: l[labelProject], Protected: l[labelProtected] == "true", Size: -1,
 	}
-	ours := k.Role == plan.RoleCache && v.Name == cacheName(k.Scope) || k.Role == plan.RoleData && dataForm.MatchString(v.Name)
+	ours := k.Role == plan.RoleCache && v.Name == cacheName(k.Scope) || k.Role == plan.RoleData && isKeptData(v.Name)
 	var known bool
 	k.Used, known = marks.lastUse(v)
 	return k, ours && known && l[labelSandbox] == ""
@@ -123,19 +121,16 @@ func (d *Driver) volumeSizes(ctx context.Context) (map[string]int64, error) {
 	return sizes, err
 }
 
-// evict removes a kept volume and its marks. It tells whether it did: without
-// force, since a job may have got it meanwhile.
+// evict removes a kept volume and its marks. It tells whether it did: a job may have
+// got it meanwhile.
 func (d *Driver) evict(ctx context.Context, name string, marks scopeVolumes) (bool, error) {
-	err := d.api.VolumeRemove(ctx, name, false)
-	if errdefs.IsConflict(err) || gone(err) {
-		return false, nil
-	}
-	if err != nil {
-		return false, d.explain("removing cache "+name, err)
+	end, err := d.dropVolume(ctx, name)
+	if end != wasRemoved {
+		return false, err
 	}
 	for _, m := range marks {
 		if m.Labels[labelOf] == name {
-			_ = d.api.VolumeRemove(ctx, m.Name, false) // else it is a lost one
+			_, _ = d.dropVolume(ctx, m.Name) // else it is a lost one
 		}
 	}
 	return true, nil
@@ -145,25 +140,31 @@ func (d *Driver) evict(ctx context.Context, name string, marks scopeVolumes) (bo
 func (d *Driver) removeLostMarks(ctx context.Context, marks scopeVolumes, kept []plan.Kept) {
 	for _, m := range marks {
 		if !slices.ContainsFunc(kept, func(k plan.Kept) bool { return k.Name == m.Labels[labelOf] }) {
-			_ = d.api.VolumeRemove(ctx, m.Name, false) // the next time tries again
+			_, _ = d.dropVolume(ctx, m.Name) // the next time tries again
 		}
 	}
 }
 
 // dropLayers removes the data root that was used longest ago of those that no
-// job has, and tells whether there was one.
+// job has, and tells whether there was one. One that resists is marked and keeps
+// none of the others; those that are marked are FreeStuck's.
 func (d *Driver) dropLayers(ctx context.Context, now time.Time) (bool, error) {
 	kept, marks, err := d.listKept(ctx)
 	if err != nil {
 		return false, err
 	}
+	known, err := d.Stuck(ctx)
+	errs := []error{err}
 	for _, k := range plan.OldestFirst(kept, now) {
-		if k.Role != plan.RoleData || !k.Idle {
+		isKnown := slices.ContainsFunc(known, func(s StuckVolume) bool { return s.Name == k.Name })
+		if k.Role != plan.RoleData || !k.Idle || isKnown {
 			continue
 		}
-		if gone, err := d.evict(ctx, k.Name, marks); gone || err != nil {
-			return gone, err
+		done, err := d.evict(ctx, k.Name, marks)
+		if done {
+			return true, nil
 		}
+		errs = append(errs, err)
 	}
-	return false, nil
+	return false, errors.Join(errs...)
 }

@@ -129,7 +129,7 @@ func TestWhatIsKeptAndTakenMeanwhileStays(t *testing.T) {
 	if !slices.Equal(names(removed), names(would[3:])) {
 		t.Errorf("removed %+v, want %+v", removed, would[3])
 	}
-	if err == nil || !strings.Contains(err.Error(), "removing cache "+would[2].Name) || !strings.Contains(err.Error(), "disk fault") ||
+	if err == nil || !strings.Contains(err.Error(), "removing volume "+would[2].Name) || !strings.Contains(err.Error(), "disk fault") ||
 		strings.Contains(err.Error(), would[0].Name) || strings.Contains(err.Error(), would[1].Name) {
 		t.Errorf("error %v", err)
 	}

@@ -32,8 +32,8 @@ func (d *Driver) Cleanup(ctx context.Context, job string) error {
 
 // CleanupPatiently is Cleanup for the hook, after which nobody comes: it waits
 // for an engine that restarts, but no longer, since the job's status waits too.
-// Nor does it wait until gigabytes are removed: rest says that objects are left
-// whose network is gone. Those are orphans, which any sweep removes; the caller
+// Nor does it wait until gigabytes are removed, or until a volume that resists is
+// emptied: rest says that objects are left whose network is gone. Those are orphans, which any sweep removes; the caller
 // sees to it that one comes at once. What Keep has kept stays.
 func (d *Driver) CleanupPatiently(ctx context.Context, job string) (rest bool, err error) {
 	end := time.Now().Add(engineAbsence)
@@ -83,10 +83,14 @@ func (d *Driver) cleanup(ctx context.Context, ids []string, patience time.Durati
 		}()
 	}
 	var errs []error
+	var late bool
 	var enough <-chan time.Time
 	for orphaned := 0; len(errs) < len(ids); {
 		select {
 		case err := <-ends:
+			if allStuck(err) { // marked, and its network is gone
+				rest, err = true, nil
+			}
 			errs = append(errs, err)
 		case <-orphans:
 			if orphaned++; orphaned == len(ids) {
@@ -95,14 +99,14 @@ func (d *Driver) cleanup(ctx context.Context, ids []string, patience time.Durati
 				enough = timer.C
 			}
 		case <-enough:
-			rest, enough = true, nil
+			late, enough = true, nil
 			cancel()
 		}
 	}
-	if rest {
+	if late {
 		return true, nil // a fault of the rest is the sweep's to tell
 	}
-	return false, errors.Join(errs...)
+	return rest, errors.Join(errs...)
 }
 
 // Await waits for an engine that restarts, up to 20 s, before anything has been

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/client"
@@ -31,6 +32,9 @@ type Driver struct {
 
 	greeting sync.Mutex
 	greeted  bool
+
+	// noted counts the stuck volumes that were found first.
+	noted atomic.Int64
 }
 
 // Open connects to the engine at host, a Docker host URL; empty means

@@ -108,13 +108,21 @@ func (d *Driver) held(ctx context.Context) ([]*sandboxObjects, error) {
 }
 
 // dropHeld removes the kept sandbox whose time ends first, and tells whether there
-// was one.
+// was one. One that cannot be removed keeps none of the others.
 func (d *Driver) dropHeld(ctx context.Context) (bool, error) {
 	all, err := d.held(ctx)
-	if err != nil || len(all) == 0 {
+	if err != nil {
 		return false, err
 	}
-	return true, d.removeSandbox(ctx, all[0].id, func() {})
+	var errs []error
+	for _, s := range all {
+		err := d.removeSandbox(ctx, s.id, func() {})
+		if err == nil {
+			return true, nil
+		}
+		errs = append(errs, err)
+	}
+	return false, errors.Join(errs...)
 }
 
 // keptUntil tells whether a sandbox is kept for a look inside, and until when. A

@@ -45,6 +45,8 @@ const (
 	labelSeed = labelPrefix + "seed"
 	// labelRemote is the URL of the registry behind a mirror.
 	labelRemote = labelPrefix + "remote"
+	// labelReason is on the mark of a stuck volume: why it resists.
+	labelReason = labelPrefix + "reason"
 )
 
 // noJob is in the place of a job's key where a sandbox was taken to remove it.
@@ -117,6 +119,15 @@ func seedLabels(role plan.Role, kind, wish string) map[string]string {
 	return l
 }
 
+// stuckLabels are for the mark of a volume that resists its removal. It outlives
+// sandboxes, so it has the label of none.
+func stuckLabels(of, reason string) map[string]string {
+	l := common(plan.RoleStuck)
+	l[labelOf] = of
+	l[labelReason] = reason
+	return l
+}
+
 // claimLabels are for what belongs to one job.
 func claimLabels(p *plan.Plan, role plan.Role) map[string]string {
 	l := labels(p.Sandbox, role)
@@ -182,14 +193,23 @@ func dataName(scope, kind string, slot int) string {
 	return fmt.Sprintf("dind-data-%s-%d", hex.EncodeToString(sum[:6]), slot)
 }
 
-// dataForm are such names.
-var dataForm = regexp.MustCompile(`^dind-data-[0-9a-f]{12}-[0-9]+$`)
-
 // seedName names a seed that was made in a sandbox.
 func seedName(kind, sandbox string) string { return "dind-seed-" + kind + "-" + sandbox }
 
 // seedMark names the mark of a seed that is ready.
 func seedMark(seed string) string { return seed + "-ready" }
+
+// stuckName names the mark of a volume that resists its removal.
+func stuckName(volume string) string { return volume + stuckSuffix }
+
+// namesOf is a filter for the names that volumes of a sandbox have, or with ""
+// for those of all volumes of ours. It lets more through than ours.
+func namesOf(sandbox string) string {
+	if sandbox == "" {
+		return "^dind-"
+	}
+	return "^dind-" + regexp.QuoteMeta(sandbox) + "-"
+}
 
 // leaseName names the sidecar that has a kept data root.
 func leaseName(volume string) string { return volume + "-" + string(plan.RoleSidecar) }

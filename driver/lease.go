@@ -154,7 +154,7 @@ func (d *Driver) throwAway(ctx context.Context, sidecar string) {
 	}
 	name := strings.TrimPrefix(c.Name, "/")
 	volume, leased := strings.CutSuffix(name, leaseName(""))
-	if !leased || !dataForm.MatchString(volume) {
+	if !leased || !isKeptData(volume) {
 		return
 	}
 	_ = d.removeContainer(ctx, object{ref: sidecar, name: name})

@@ -26,7 +26,7 @@ func layeredPlan(t *testing.T, sandbox string) *plan.Plan {
 // a sandbox's sidecar.
 func dataRootsOf(e *fakeengine.Engine) (roots []string) {
 	for _, o := range e.Objects() {
-		if name, ok := strings.CutPrefix(o, "volume "); ok && dataForm.MatchString(name) {
+		if name, ok := strings.CutPrefix(o, "volume "); ok && isKeptData(name) {
 			roots = append(roots, name)
 		}
 	}

@@ -189,9 +189,9 @@ func (d *Driver) removeMirrorStorage(ctx context.Context, before time.Time) erro
 		if err != nil || !made.Before(before) {
 			continue
 		}
-		// Without force: a container may have taken it since.
-		if err := d.api.VolumeRemove(ctx, v.Name, false); err != nil && !gone(err) {
-			errs = append(errs, d.explain("removing volume "+v.Name, err))
+		// A container may have taken it since: then it is not removed.
+		if _, err := d.dropVolume(ctx, v.Name); err != nil {
+			errs = append(errs, err)
 		}
 	}
 	return errors.Join(errs...)

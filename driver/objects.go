@@ -49,7 +49,7 @@ func (d *Driver) list(ctx context.Context, filter filters.Args) (map[string]*san
 		return found[id]
 	}
 	var containers []container.Summary
-	var volumes volume.ListResponse
+	var volumes, named volume.ListResponse
 	g, gctx := group.WithContext(ctx)
 	g.Go(func() (err error) {
 		containers, err = d.api.ContainerList(gctx, container.ListOptions{All: true, Filters: filter})
@@ -59,6 +59,12 @@ func (d *Driver) list(ctx context.Context, filter filters.Args) (map[string]*san
 		volumes, err = d.api.VolumeList(gctx, volume.ListOptions{Filters: filter})
 		return err
 	})
+	if names := namesFor(filter); names != "" {
+		g.Go(func() (err error) {
+			named, err = d.api.VolumeList(gctx, volume.ListOptions{Filters: filters.NewArgs(filters.Arg("name", names))})
+			return err
+		})
+	}
 	if err := g.Wait(); err != nil {
 		return nil, d.explain("listing what is ours", err)
 	}
@@ -81,11 +87,33 @@ func (d *Driver) list(ctx context.Context, filter filters.Args) (map[string]*san
 		s := of(v.Labels)
 		s.volumes = append(s.volumes, object{ref: v.Name, name: v.Name, role: plan.Role(v.Labels[labelRole]), labels: v.Labels})
 	}
+	for _, v := range named.Volumes {
+		if n, is := lost(v); is && n.sandbox != "" {
+			s := of(map[string]string{labelSandbox: n.sandbox})
+			s.volumes = append(s.volumes, object{ref: v.Name, name: v.Name, role: n.role})
+		}
+	}
 	for _, n := range networks {
 		s := of(n.Labels)
 		s.networks = append(s.networks, object{ref: n.ID, name: n.Name, role: plan.Role(n.Labels[labelRole]), labels: n.Labels})
 	}
 	return found, nil
+}
+
+// namesFor is the filter of names for the volumes of the sandboxes that a filter
+// is about: an engine drops the labels of a volume that it was to remove by force
+// and could not. A filter by other labels is about no sandbox.
+func namesFor(filter filters.Args) string {
+	for _, l := range filter.Get("label") {
+		switch key, sandbox, one := strings.Cut(l, "="); {
+		case key != labelSandbox:
+		case one:
+			return namesOf(sandbox)
+		default:
+			return namesOf("")
+		}
+	}
+	return ""
 }
 
 // ofJob finds the sandboxes of a job, by id, with those of their objects that

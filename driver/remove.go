@@ -18,6 +18,10 @@ import (
 // them 6 s. Tests shorten it.
 const removeRounds = 8
 
+// stuckRounds is how often a volume is tried that resists its removal: a mount that
+// is just going can be the cause.
+const stuckRounds = 2
+
 var removeFirstGap = 50 * time.Millisecond
 
 // clearBound is how long the removal of what a failure leaves may take; a sweep
@@ -49,7 +53,7 @@ func (d *Driver) removeSandbox(ctx context.Context, id string, orphaned func()) 
 		if last = d.remove(ctx, s, orphaned); last == nil {
 			continue // the look that finds nothing ends it
 		}
-		if round == removeRounds-1 {
+		if round == removeRounds-1 || round >= stuckRounds-1 && allStuck(last) {
 			break
 		}
 		if !pause(ctx, gap) {
@@ -88,11 +92,10 @@ func (d *Driver) remove(ctx context.Context, s *sandboxObjects, orphaned func())
 		orphaned()
 		return each(ctx, claims, d.removeContainer)
 	})
-	// A volume can be removed only when none of its containers is left.
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	return each(ctx, s.volumes, d.removeVolume)
+	// A volume can be removed only when none of its containers is left. What
+	// cannot be removed keeps no volume but its own.
+	err := g.Wait()
+	return errors.Join(err, each(ctx, s.volumes, d.removeVolume))
 }
 
 // each does one thing to all objects side by side and joins the errors.
@@ -147,11 +150,13 @@ func (d *Driver) waitRemoved(ctx context.Context, ref string) error {
 	}
 }
 
+// removeVolume removes a volume that no container should have any more.
 func (d *Driver) removeVolume(ctx context.Context, o object) error {
-	if err := d.api.VolumeRemove(ctx, o.ref, true); !gone(err) {
-		return d.explain("removing volume "+o.name, err)
+	end, err := d.dropVolume(ctx, o.ref)
+	if end == stillUsed {
+		return fault.System(errors.New("removing volume "+o.name+": a container still has it"), "")
 	}
-	return nil
+	return err
 }
 
 func (d *Driver) removeNetwork(ctx context.Context, o object) error {

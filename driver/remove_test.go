@@ -164,14 +164,14 @@ func TestCleanupTellsAllThatItCouldNotRemove(t *testing.T) {
 	e, d := fakeHost(t, nil)
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
 	sandboxOf(e, testJob, "bbbbbbbbbbbb", "")
-	e.Always("DELETE /volumes/{name}", fakeengine.Refuse(500, "device or resource busy"))
+	e.Always("DELETE /volumes/{name}", fakeengine.Refuse(403, "a plugin says no"))
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
 	err := d.Cleanup(ctx, testJob)
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, part := range []string{"removing volume dind-aaaaaaaaaaaa-builds", "removing volume dind-aaaaaaaaaaaa-data", "device or resource busy"} {
+	for _, part := range []string{"removing volume dind-aaaaaaaaaaaa-builds", "removing volume dind-aaaaaaaaaaaa-data", "a plugin says no"} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("error %q lacks %s", err, part)
 		}

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
 
@@ -105,7 +104,7 @@ func (d *Driver) SweepSeeds(ctx context.Context, wishes []plan.SeedWish, dryRun 
 			return !s.Ready && (made || !seen)
 		})
 	}
-	var removed []Seed
+	var swept []Seed
 	var errs []error
 	served := map[string]bool{}
 	for _, s := range seeds { // the newest first
@@ -122,24 +121,18 @@ func (d *Driver) SweepSeeds(ctx context.Context, wishes []plan.SeedWish, dryRun 
 				continue
 			}
 		}
-		removed = append(removed, s)
+		swept = append(swept, s)
 	}
-	return removed, errors.Join(errs...)
+	return swept, errors.Join(errs...)
 }
 
 // removeSeed takes its mark from a seed, so that no job gets it any more, and
 // removes it, unless a container still has it: then a later sweep does. It tells
 // whether it is gone.
 func (d *Driver) removeSeed(ctx context.Context, s Seed) (bool, error) {
-	if err := d.api.VolumeRemove(ctx, seedMark(s.Name), false); err != nil && !gone(err) {
-		return false, d.explain("removing seed "+s.Name, err)
+	if _, err := d.dropVolume(ctx, seedMark(s.Name)); err != nil {
+		return false, err
 	}
-	err := d.api.VolumeRemove(ctx, s.Name, false)
-	if errdefs.IsConflict(err) {
-		return false, nil
-	}
-	if gone(err) {
-		err = nil
-	}
-	return err == nil, d.explain("removing seed "+s.Name, err)
+	end, err := d.dropVolume(ctx, s.Name)
+	return end == wasRemoved || end == wasAbsent, err
 }

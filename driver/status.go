@@ -87,6 +87,8 @@ type Status struct {
 	Sandboxes []SandboxStatus `json:"sandboxes"`
 	Caches    CachesStatus    `json:"caches"`
 	Mirrors   []MirrorStatus  `json:"mirrors"`
+	// Stuck are volumes that resist their removal.
+	Stuck []StuckVolume `json:"stuck,omitempty"`
 	// Missing is what the engine did not tell, or not in time.
 	Missing []string `json:"missing,omitempty"`
 }
@@ -113,7 +115,11 @@ func (d *Driver) Status(ctx context.Context, w *Watcher, now time.Time, prepare 
 	}
 	kept, _, keptErr := d.listKept(lists)
 	mirrors, mirrorErr := d.Mirrors(lists)
+	resisting, stuckErr := d.Stuck(lists)
 	missing := []string{}
+	if stuckErr != nil {
+		missing = append(missing, "volumes that resist their removal: "+stuckErr.Error())
+	}
 	if err := errors.Join(keptErr, mirrorErr); err != nil {
 		missing = append(missing, "caches and mirrors: "+err.Error())
 	}
@@ -133,7 +139,7 @@ func (d *Driver) Status(ctx context.Context, w *Watcher, now time.Time, prepare 
 		}
 	}
 
-	st := Status{Time: now, Sandboxes: statusesOf(found, rulesHere(now, prepare), boots), Mirrors: []MirrorStatus{}, Missing: missing}
+	st := Status{Time: now, Sandboxes: statusesOf(found, rulesHere(now, prepare), boots), Mirrors: []MirrorStatus{}, Stuck: resisting, Missing: missing}
 	for i := range st.Sandboxes {
 		w.addTo(&st.Sandboxes[i], found[st.Sandboxes[i].Sandbox])
 	}

@@ -33,7 +33,8 @@ type Verdict struct {
 	// Reason says why, for a person.
 	Reason  string
 	Objects int
-	// Failed says that it is still there, or some of it: its removal met a fault.
+	// Failed says that it is still there, or some of it: its removal met a fault, or
+	// a volume that resists it.
 	Failed bool
 }
 
@@ -99,6 +100,9 @@ func (d *Driver) Sweep(ctx context.Context, now time.Time, bound time.Duration, 
 			errs = append(errs, err)
 		}
 		verdicts = append(verdicts, v)
+	}
+	if !dryRun {
+		errs = append(errs, d.dropStuckMarks(ctx))
 	}
 	return verdicts, errors.Join(errs...)
 }

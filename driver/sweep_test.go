@@ -298,12 +298,12 @@ func TestSweepGoesOnAfterAFault(t *testing.T) {
 	orphan("aaaaaaaaaaaa")
 	orphan("bbbbbbbbbbbb")
 	busy := fakeengine.Refuse(500, "device or resource busy")
-	e.Script("DELETE /volumes/{name}", slices.Repeat([]fakeengine.Answer{busy}, removeRounds)...)
+	e.Script("DELETE /volumes/{name}", slices.Repeat([]fakeengine.Answer{busy}, stuckRounds)...)
 	swept, err := d.Sweep(t.Context(), noon, time.Hour, false)
 	if err == nil || !strings.Contains(err.Error(), "removing sandbox aaaaaaaaaaaa: removing volume dind-aaaaaaaaaaaa-data") || !strings.Contains(fault.HintOf(err), "gc") {
 		t.Errorf("error %v, hint %q", err, fault.HintOf(err))
 	}
-	if left := e.Objects(); len(swept) != 2 || !slices.Equal(left, []string{"volume dind-aaaaaaaaaaaa-data"}) {
+	if left := e.Objects(); len(swept) != 2 || !slices.Equal(left, []string{"volume dind-aaaaaaaaaaaa-data", "volume dind-aaaaaaaaaaaa-data-stuck"}) {
 		t.Fatalf("swept %+v, left %q", swept, left)
 	}
 	if !swept[0].Failed || swept[0].Leaked() || swept[1].Failed || !swept[1].Leaked() {

@@ -196,7 +196,7 @@ func (w *Watcher) addTo(st *SandboxStatus, s *sandboxObjects) {
 			st.CPUs, st.Memory = plus(st.CPUs, used.cpus), plus(st.Memory, used.memory)
 		}
 		// A kept data root has its sidecar's name, and no label of the sandbox.
-		if volume, ok := strings.CutSuffix(c.name, "-"+string(plan.RoleSidecar)); ok && dataForm.MatchString(volume) {
+		if volume, ok := strings.CutSuffix(c.name, "-"+string(plan.RoleSidecar)); ok && isKeptData(volume) {
 			st.Disk = plus(st.Disk, w.size(volume))
 		}
 	}

@@ -40,6 +40,8 @@ const (
 	// RoleProgram is of a container, and of its image, that holds this program alone
 	// and works on one volume.
 	RoleProgram Role = "program"
+	// RoleStuck is a mark's that says that a volume resists its removal.
+	RoleStuck Role = "stuck"
 	// RoleKept is of an empty volume that says until when a sandbox is kept.
 	RoleKept Role = "kept"
 )

@@ -1,0 +1,94 @@
+package driver
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/docker/docker/api/types/volume"
+
+	"gitlab-dind-executor/driver/plan"
+)
+
+// ourName is what the name of a volume says that we made. Labels say more and
+// come first: a name serves only where the engine has dropped the labels.
+type ourName struct {
+	// sandbox is whose it is; empty for what outlives sandboxes.
+	sandbox string
+	role    plan.Role
+	// of is the volume that a mark is about.
+	of string
+}
+
+// The forms of names. A hash has 12 digits, or since names carry all of it 64.
+const (
+	hashForm    = `(?:[0-9a-f]{12}|[0-9a-f]{64})`
+	sandboxForm = `[0-9a-f]{12}`
+	keptForm    = `dind-(?:data-` + hashForm + `-[0-9]{1,4}|cache-` + hashForm + `)`
+	seedForm    = `dind-seed-` + hashForm + `-` + sandboxForm
+	// coverForm ends the volume over a VOLUME of an image, behind the container's
+	// name.
+	coverForm = `-v[0-9]{1,4}`
+)
+
+// volumeForms are all names that volumes of ours have, and what they say. Each
+// first group is the sandbox, or the volume that a mark is about.
+var volumeForms = []struct {
+	form *regexp.Regexp
+	// role is of what has this form; empty where the second group is the role.
+	role plan.Role
+	// mark says that the first group is another volume.
+	mark bool
+}{
+	{form: whole(`dind-(` + sandboxForm + `)-(builds|data|certs|cas|kept|mark)`)},
+	{form: whole(`dind-(` + sandboxForm + `)-(?:sidecar|helper|helper-cache|job|service-[0-9]{1,4}|scratch)` + coverForm), role: plan.RoleScratch},
+	{form: whole(`()` + keptForm + `-sidecar` + coverForm), role: plan.RoleScratch},
+	{form: whole(`()dind-data-` + hashForm + `-[0-9]{1,4}`), role: plan.RoleData},
+	{form: whole(`()dind-cache-` + hashForm), role: plan.RoleCache},
+	{form: whole(`(` + keptForm + `)-used-` + sandboxForm), role: plan.RoleMark, mark: true},
+	{form: whole(`()` + seedForm), role: plan.RoleSeed},
+	{form: whole(`(` + seedForm + `)-ready`), role: plan.RoleMark, mark: true},
+	{form: whole(`()dind-mirror-` + sandboxForm + `(?:-data|` + coverForm + `)`), role: plan.RoleMirror},
+}
+
+// stuckForm is the name of a mark that says that a volume resists its removal.
+var stuckForm = regexp.MustCompile(`^(.+)` + stuckSuffix + `$`)
+
+func whole(form string) *regexp.Regexp { return regexp.MustCompile(`^` + form + `$`) }
+
+// parseName reads the name of a volume. It knows exactly the forms that we make.
+func parseName(name string) (ourName, bool) {
+	if of := stuckForm.FindStringSubmatch(name); of != nil {
+		_, ours := parseName(of[1])
+		return ourName{role: plan.RoleStuck, of: of[1]}, ours && !strings.HasSuffix(of[1], stuckSuffix)
+	}
+	for _, f := range volumeForms {
+		m := f.form.FindStringSubmatch(name)
+		if m == nil {
+			continue
+		}
+		switch {
+		case f.mark:
+			return ourName{role: f.role, of: m[1]}, true
+		case f.role == "":
+			return ourName{sandbox: m[1], role: plan.Role(m[2])}, true
+		}
+		return ourName{sandbox: m[1], role: f.role}, true
+	}
+	return ourName{}, false
+}
+
+// lost reads the name of a volume that has lost its labels. A volume with any label
+// is none, whosever label that is, nor is one of another driver or with options: we
+// make no such volumes.
+func lost(v *volume.Volume) (ourName, bool) {
+	if len(v.Labels) > 0 || len(v.Options) > 0 || v.Driver != "local" {
+		return ourName{}, false
+	}
+	return parseName(v.Name)
+}
+
+// isKeptData tells whether a name is that of a kept data root.
+func isKeptData(name string) bool {
+	n, ours := parseName(name)
+	return ours && n.role == plan.RoleData && n.sandbox == ""
+}

@@ -1,0 +1,297 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/volume"
+
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/wary"
+)
+
+const (
+	// stuckSuffix ends the name of the mark of a stuck volume.
+	stuckSuffix = "-stuck"
+	// noteBound is what making such a mark may take.
+	noteBound = 10 * time.Second
+	// freeBound is what freeing one volume may take: one that takes longer does not
+	// keep the others.
+	freeBound = 5 * time.Minute
+	// emptyBound is what the emptying itself may take.
+	emptyBound = 2 * time.Minute
+)
+
+// lostLabels is why a volume is stuck that has only its name.
+const lostLabels = "the engine has dropped its labels"
+
+// StuckVolume is a volume that the engine could not remove: a file in it is
+// immutable, or something is mounted in it. A volume of its own marks it, for
+// labels never change.
+type StuckVolume struct {
+	Name string `json:"name"`
+	// Since is when its removal failed; zero where that is not known.
+	Since time.Time `json:"since,omitzero"`
+	// Reason says why, in the kernel's words.
+	Reason string `json:"reason"`
+
+	// marked says that there is a mark, and there that the volume is.
+	marked, there bool
+}
+
+// stuck is the error of a removal that the content of a volume resisted.
+type stuck struct{ volume, reason string }
+
+func (s *stuck) Error() string { return "removing volume " + s.volume + ": " + s.reason }
+
+// stuckHint is what a person can do.
+const stuckHint = "gitlab-dind-executor gc tries again; docs/operations.md says what to do if that fails, too: Volumes that resist"
+
+// allStuck tells whether an error is of stuck volumes alone, which are marked:
+// whoever meets it may go on.
+func allStuck(err error) bool {
+	if err == nil {
+		return false
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return !slices.ContainsFunc(joined.Unwrap(), func(e error) bool { return !allStuck(e) })
+	}
+	if inner := errors.Unwrap(err); inner != nil {
+		return allStuck(inner)
+	}
+	var s *stuck
+	return errors.As(err, &s)
+}
+
+// ButStuck is what an error says besides that volumes resist, or nil: FreeStuck
+// comes behind and tells of those that it cannot remove either.
+func ButStuck(err error) error {
+	if err == nil || allStuck(err) {
+		return nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return err
+	}
+	var errs []error
+	for _, e := range joined.Unwrap() {
+		errs = append(errs, ButStuck(e))
+	}
+	return errors.Join(errs...)
+}
+
+// resists tells whether the content of a volume kept the engine from removing
+// it. A volume in use, a refusal and an engine that does not answer are others.
+func resists(err error) bool {
+	return errdefs.IsInternal(err) && !unreachable(err) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+}
+
+// ending is what came of the removal of a volume.
+type ending int
+
+const (
+	notRemoved ending = iota
+	wasRemoved
+	wasAbsent
+	// stillUsed says that a container has it.
+	stillUsed
+)
+
+// dropVolume removes a volume unless a container has it. It never forces that: a
+// forced removal that fails makes the engine forget whose the volume is. One that
+// resists is marked.
+func (d *Driver) dropVolume(ctx context.Context, name string) (ending, error) {
+	if d.mountedIn(name) { // the engine would remove what is mounted there
+		return notRemoved, d.noteStuck(ctx, name, errors.New("something is mounted in it"))
+	}
+	err := d.api.VolumeRemove(ctx, name, false)
+	switch {
+	case err == nil:
+		return wasRemoved, nil
+	case gone(err):
+		return wasAbsent, nil
+	case errdefs.IsConflict(err):
+		return stillUsed, nil
+	case resists(err):
+		return notRemoved, d.noteStuck(ctx, name, err)
+	}
+	return notRemoved, d.explain("removing volume "+name, err)
+}
+
+// noteStuck marks a volume that could not be removed, and returns the error that
+// says so. Only the kernel's own word is kept of err: the rest has names of files.
+func (d *Driver) noteStuck(ctx context.Context, name string, err error) error {
+	text := err.Error()
+	reason := clean(text[strings.LastIndex(text, ": ")+1:])
+	s := fault.System(&stuck{name, reason}, stuckHint)
+	if strings.HasSuffix(name, stuckSuffix) {
+		return s
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteBound)
+	defer cancel()
+	mark := stuckName(name)
+	if _, err := d.api.VolumeInspect(ctx, mark); !gone(err) {
+		return s // it is known, or nothing can be noted
+	}
+	if _, err := d.api.VolumeCreate(ctx, volume.CreateOptions{Name: mark, Labels: stuckLabels(name, reason)}); err == nil {
+		d.noted.Add(1)
+	}
+	return s
+}
+
+// clean is a text of the engine's as a label holds it: one line, printable and
+// short.
+func clean(text string) string {
+	const most = 200
+	text = wary.Line(text)
+	return strings.ToValidUTF8(text[:min(len(text), most)], "")
+}
+
+// Noted is how many volumes this connection found stuck that nobody had before.
+// Whoever found some lets FreeStuck follow, behind the job.
+func (d *Driver) Noted() int { return int(d.noted.Load()) }
+
+// Stuck lists the volumes that could not be removed, and those of no sandbox that
+// have lost their labels.
+func (d *Driver) Stuck(ctx context.Context) ([]StuckVolume, error) {
+	all, err := d.listStuck(ctx)
+	return slices.DeleteFunc(all, func(s StuckVolume) bool { return !s.there }), err
+}
+
+// listStuck is Stuck with the marks of volumes that are gone.
+func (d *Driver) listStuck(ctx context.Context) (all []StuckVolume, err error) {
+	if err := d.greet(ctx); err != nil {
+		return nil, err
+	}
+	list, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: filters.NewArgs(filters.Arg("name", namesOf("")))})
+	if err != nil {
+		return nil, d.explain("looking for volumes that resist", err)
+	}
+	for _, v := range list.Volumes {
+		of := v.Labels[labelOf]
+		if plan.Role(v.Labels[labelRole]) != plan.RoleStuck || v.Name != stuckName(of) {
+			continue
+		}
+		since, _ := time.Parse(time.RFC3339, v.Labels[labelCreated])
+		all = append(all, StuckVolume{Name: of, Since: since, Reason: v.Labels[labelReason], marked: true, there: scopeVolumes(list.Volumes).has(of)})
+	}
+	for _, v := range list.Volumes {
+		n, is := lost(v)
+		known := slices.ContainsFunc(all, func(s StuckVolume) bool { return s.Name == v.Name })
+		if is && n.sandbox == "" && !known {
+			all = append(all, StuckVolume{Name: v.Name, Reason: lostLabels, there: true})
+		}
+	}
+	slices.SortFunc(all, func(a, b StuckVolume) int { return strings.Compare(a.Name, b.Name) })
+	return all, nil
+}
+
+// emptyVolume lets a container of ours remove all that a volume holds, and clear the
+// flags that keep it. No daemon gets a kept data root meanwhile.
+func (d *Driver) emptyVolume(ctx context.Context, v volume.Volume) error {
+	name := v.Name + "-empty"
+	if isKeptData(v.Name) {
+		name = leaseName(v.Name)
+	}
+	exit, err := d.runProgram(ctx, programRun{name: name, command: plan.EmptyCommand, volume: v.Name, volumeLabels: v.Labels, bound: emptyBound})
+	switch {
+	case err != nil:
+		return err
+	case exit.code != 0:
+		return fmt.Errorf("the program that empties it ended with code %d%s", exit.code, clean(exit.said))
+	}
+	return nil
+}
+
+// has tells whether a volume of that name is there.
+func (k scopeVolumes) has(name string) bool {
+	return slices.ContainsFunc(k, func(v *volume.Volume) bool { return v.Name == name })
+}
+
+// FreeStuck removes what Stuck lists, unless dryRun: it takes away what is mounted
+// in a volume, and lets a container of ours clear the flags of its files. The
+// answer lists what was removed, or would be, and how many resist still; the error
+// joins what keeps them. A volume that a container has is left to the next time.
+func (d *Driver) FreeStuck(ctx context.Context, dryRun bool) (freed []StuckVolume, failed int, err error) {
+	ctx, end := span(ctx, "volumes that resist")
+	defer end()
+	all, err := d.listStuck(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	var errs []error
+	for _, s := range all {
+		if !s.there {
+			continue
+		}
+		if !dryRun {
+			done, err := d.freeStuck(ctx, s)
+			if err != nil {
+				errs = append(errs, err)
+				failed++
+			}
+			if done != wasRemoved {
+				continue
+			}
+		}
+		freed = append(freed, s)
+	}
+	if !dryRun {
+		errs = append(errs, d.dropStuckMarks(ctx))
+	}
+	return freed, failed, errors.Join(errs...)
+}
+
+// dropStuckMarks removes the marks of volumes that are gone after all.
+func (d *Driver) dropStuckMarks(ctx context.Context) error {
+	all, err := d.listStuck(ctx)
+	errs := []error{err}
+	for _, s := range all {
+		if !s.there {
+			_, err := d.dropVolume(ctx, stuckName(s.Name))
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// freeStuck removes a volume that resists. One that resists still is an error.
+func (d *Driver) freeStuck(ctx context.Context, s StuckVolume) (ending, error) {
+	ctx, cancel := context.WithTimeout(ctx, freeBound)
+	defer cancel()
+	v, err := d.api.VolumeInspect(ctx, s.Name)
+	switch {
+	case gone(err):
+		return wasAbsent, nil
+	case err != nil:
+		return notRemoved, d.explain("looking at volume "+s.Name, err)
+	case !isOurs(v):
+		return notRemoved, nil // its labels were being made, or a mark is wrong
+	}
+	end, err := d.dropVolume(ctx, v.Name)
+	if !allStuck(err) {
+		return end, err
+	}
+	failed := errors.Join(d.unmountIn(v), d.emptyVolume(ctx, v))
+	if end, again := d.dropVolume(ctx, v.Name); !allStuck(again) {
+		return end, again
+	}
+	if failed != nil {
+		err = fmt.Errorf("%w; emptying it: %w", err, failed)
+	}
+	return notRemoved, fault.System(err, stuckHint)
+}
+
+// isOurs tells whether a volume is one of ours, by its labels or, without any, by
+// its name.
+func isOurs(v volume.Volume) bool {
+	_, is := lost(&v)
+	return is || v.Labels[labelRole] != "" && strings.HasPrefix(v.Name, "dind-")
+}

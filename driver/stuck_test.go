@@ -1,0 +1,260 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/test/fakeengine"
+)
+
+// program lets this test's own file stand for the program that a container runs.
+func program(d *Driver) *Driver {
+	d.executable = "/dev/null"
+	return d
+}
+
+// A job made a file immutable. Cleanup marks the volume and ends, the rest of the
+// sandbox goes, and what comes behind it empties the volume.
+func TestAVolumeThatResistsIsMarkedAndFreedBehindTheJob(t *testing.T) {
+	shortly(t, &removeFirstGap, time.Millisecond)
+	e, d := fakeHost(t, nil)
+	program(d)
+	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
+	builds := "dind-aaaaaaaaaaaa-builds"
+	e.Immutable(builds, true)
+	rest, err := d.CleanupPatiently(t.Context(), testJob)
+	if err != nil || !rest || d.Noted() != 1 {
+		t.Fatalf("rest %t, noted %d, error %v", rest, d.Noted(), err)
+	}
+	if left := e.Objects(); !slices.Equal(left, []string{"volume " + builds, "volume " + builds + "-stuck"}) {
+		t.Fatalf("left are %q", left)
+	}
+	stuck, err := d.Stuck(t.Context())
+	if err != nil || len(stuck) != 1 || stuck[0].Name != builds || stuck[0].Reason != "operation not permitted" || time.Since(stuck[0].Since) > time.Hour {
+		t.Errorf("stuck are %+v, %v", stuck, err)
+	}
+	states, err := d.CountSandboxes(t.Context(), time.Now(), time.Hour)
+	if err != nil || states[Orphan] != 1 {
+		t.Errorf("states %v, %v", states, err)
+	}
+	would, _, err := d.FreeStuck(t.Context(), true)
+	if err != nil || len(would) != 1 || len(e.Objects()) != 2 {
+		t.Errorf("a dry run: %+v, %v", would, err)
+	}
+	freed, failed, err := d.FreeStuck(t.Context(), false)
+	if err != nil || failed != 0 || len(freed) != 1 || freed[0].Name != builds {
+		t.Errorf("freed %+v, %d failed, %v", freed, failed, err)
+	}
+	if left := e.Objects(); len(left) != 0 {
+		t.Errorf("left are %q", left)
+	}
+}
+
+// An engine that could not remove a volume by force has dropped its labels.
+func TestWhatHasLostItsLabelsIsFoundByItsName(t *testing.T) {
+	e, d := fakeHost(t, nil)
+	program(d)
+	names := []string{
+		"dind-aaaaaaaaaaaa-builds", "dind-aaaaaaaaaaaa-sidecar-v0", dataName("scope", "kind", 0), cacheName("scope"),
+		markName(cacheName("scope"), "aaaaaaaaaaaa"), seedName("bbbbbbbbbbbb", "aaaaaaaaaaaa"), seedMark(seedName("bbbbbbbbbbbb", "aaaaaaaaaaaa")),
+		"dind-mirror-aaaaaaaaaaaa-data", leaseName(dataName("scope", "kind", 0)) + "-v0",
+	}
+	foreign := []string{"dind-aaaaaaaaaaaa", "dind-my-data", "dind-aaaaaaaaaaaa-backup", "builds", "dind-cache-mine"}
+	for _, n := range slices.Concat(names, foreign) {
+		e.AddVolume(n, nil)
+		e.Immutable(n, true)
+	}
+	e.AddVolume("dind-cccccccccccc-builds", map[string]string{"com.docker.compose.project": "theirs"})
+	stuck, err := d.Stuck(t.Context())
+	if err != nil || len(stuck) != len(names)-2 { // two are a sandbox's
+		t.Errorf("stuck are %+v, %v", stuck, err)
+	}
+	if _, err := d.Sweep(t.Context(), noon, time.Hour, false); err == nil || ButStuck(err) != nil {
+		t.Errorf("error %v, other than stuck %v", err, ButStuck(err))
+	}
+	freed, failed, err := d.FreeStuck(t.Context(), false)
+	if err != nil || failed != 0 || len(freed) != len(names) {
+		t.Errorf("freed %+v, %d failed, %v", freed, failed, err)
+	}
+	var want []string
+	for _, n := range append(foreign, "dind-cccccccccccc-builds") {
+		want = append(want, "volume "+n)
+	}
+	if left := e.Objects(); !slices.Equal(left, want) {
+		t.Errorf("left are %q, want %q", left, want)
+	}
+}
+
+// The labels of a sandbox's volume are gone, but its job runs: it is its own.
+func TestAVolumeWithoutLabelsOfALivingJobStays(t *testing.T) {
+	e, d := fakeHost(t, nil)
+	me, err := thisProcess()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sandboxOf(e, testJob, "aaaaaaaaaaaa", me.String())
+	e.Remove("dind-aaaaaaaaaaaa-builds")
+	e.AddVolume("dind-aaaaaaaaaaaa-builds", nil)
+	before := e.Objects()
+	if _, err := d.Sweep(t.Context(), noon.Add(-time.Hour), time.Hour, false); err != nil {
+		t.Fatal(err)
+	}
+	if freed, _, err := d.FreeStuck(t.Context(), false); err != nil || len(freed) != 0 {
+		t.Errorf("freed %+v, %v", freed, err)
+	}
+	if left := e.Objects(); !slices.Equal(left, before) {
+		t.Errorf("left are %q of %q", left, before)
+	}
+	if err := d.Cleanup(t.Context(), testJob); err != nil || len(e.Objects()) != 0 {
+		t.Errorf("left are %q, %v", e.Objects(), err)
+	}
+}
+
+// Nothing that resists keeps the removal of anything else.
+func TestOneVolumeThatResistsKeepsNoOther(t *testing.T) {
+	shortly(t, &removeFirstGap, time.Millisecond)
+	e, d := fakeHost(t, nil)
+	program(d)
+	e.OnProgram = func(*fakeengine.Container) int { return 1 }
+	dead := `{"machine":"` + thisPlace().Machine + `"}`
+	var first string
+	for i, scope := range []string{"a", "b", "c"} {
+		sandboxOf(e, testJob, strings.Repeat(scope, 12), dead)
+		e.Remove("dind-" + strings.Repeat(scope, 12))
+		name := keep(e, plan.RoleData, scope, noon.Add(time.Duration(i)*time.Minute), 1)
+		if i == 0 {
+			first = name
+			e.Immutable(name, true)
+			e.Immutable("dind-"+strings.Repeat(scope, 12)+"-builds", true)
+		}
+	}
+	for range 2 { // once it is new, once it is known
+		if dropped, err := d.dropLayers(t.Context(), noon); !dropped || err != nil {
+			t.Errorf("dropped layers: %t, %v", dropped, err)
+		}
+	}
+	if dropped, err := d.dropLayers(t.Context(), noon); dropped || err != nil {
+		t.Errorf("what is known to resist was tried again: %t, %v", dropped, err)
+	}
+	s := config.Default()
+	s.Cache.MaxAge = 1
+	if _, err := d.RemoveKept(t.Context(), s, noon.Add(time.Hour), false); err == nil || ButStuck(err) != nil {
+		t.Errorf("error %v", err)
+	}
+	verdicts, err := d.Sweep(t.Context(), noon, time.Hour, false)
+	if err == nil || ButStuck(err) != nil || len(verdicts) != 3 || !verdicts[0].Failed || verdicts[1].Failed || verdicts[2].Failed {
+		t.Errorf("verdicts %+v, %v", verdicts, err)
+	}
+	_, failed, err := d.FreeStuck(t.Context(), false)
+	if failed != 2 || err == nil || !strings.Contains(err.Error(), "removing volume "+first+": operation not permitted") ||
+		!strings.Contains(err.Error(), "ended with code 1") || !strings.Contains(fault.HintOf(err), "Volumes that resist") {
+		t.Errorf("%d failed, error %v, hint %q", failed, err, fault.HintOf(err))
+	}
+	builds := "dind-aaaaaaaaaaaa-builds"
+	want := []string{first, markName(first, "0123456789ab"), builds, builds + "-stuck", first + "-stuck"}
+	var left []string
+	for _, v := range e.Volumes() {
+		left = append(left, v.Name)
+	}
+	slices.Sort(left)
+	slices.Sort(want)
+	if !slices.Equal(left, want) {
+		t.Errorf("left are %q, want %q", left, want)
+	}
+	// Whoever mends it by hand needs do no more.
+	e.Immutable(first, false)
+	e.Immutable(builds, false)
+	if freed, failed, err := d.FreeStuck(t.Context(), false); err != nil || failed != 0 || len(freed) != 2 {
+		t.Errorf("freed %+v, %d failed, %v", freed, failed, err)
+	}
+}
+
+// A kept data root that resists is emptied under the name that a daemon on it
+// would have: no job can get it meanwhile.
+func TestNoDaemonGetsADataRootThatIsEmptied(t *testing.T) {
+	e, d := fakeHost(t, nil)
+	program(d)
+	data := keep(e, plan.RoleData, "a", noon, 1)
+	e.Immutable(data, true)
+	var holder string
+	e.OnProgram = func(c *fakeengine.Container) int {
+		holder = c.Name
+		return 0
+	}
+	if _, err := d.dropLayers(t.Context(), noon); !allStuck(err) {
+		t.Errorf("error %v", err)
+	}
+	if freed, _, err := d.FreeStuck(t.Context(), false); err != nil || len(freed) != 1 || holder != leaseName(data) {
+		t.Errorf("freed %+v under the name %q, %v", freed, holder, err)
+	}
+}
+
+// What a mark says is no reason to remove what is not ours.
+func TestAMarkAboutSomebodyElsesVolumeRemovesNothing(t *testing.T) {
+	e, d := fakeHost(t, nil)
+	program(d)
+	for _, of := range []string{"db", "dind-aaaaaaaaaaaa-builds"} {
+		e.AddVolume(of, map[string]string{"theirs": "yes"})
+		e.AddVolume(stuckName(of), stuckLabels(of, "x"))
+	}
+	before := e.Objects()
+	if freed, _, err := d.FreeStuck(t.Context(), false); err != nil || len(freed) != 0 || !slices.Equal(e.Objects(), before) {
+		t.Errorf("freed %+v, left %q, %v", freed, e.Objects(), err)
+	}
+}
+
+func TestWhatCountsAsAVolumeThatResists(t *testing.T) {
+	shortly(t, &removeFirstGap, time.Millisecond)
+	for name, c := range map[string]struct {
+		answer fakeengine.Answer
+		marked bool
+	}{
+		"an immutable file":                    {fakeengine.Refuse(500, "unlinkat /x/\x1b[31m: y: operation not permitted"), true},
+		"a mount":                              {fakeengine.Refuse(500, "unlinkat /x: device or resource busy"), true},
+		"a volume in use":                      {fakeengine.Refuse(409, "volume is in use"), false},
+		"a plugin's no":                        {fakeengine.Refuse(403, "denied"), false},
+		"an engine that is gone in the middle": {fakeengine.Cut(), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, d := fakeHost(t, nil)
+			e.AddVolume("dind-aaaaaaaaaaaa-builds", labels("aaaaaaaaaaaa", plan.RoleBuilds))
+			e.Script("DELETE /volumes/{name}", c.answer)
+			_, err := d.dropVolume(t.Context(), "dind-aaaaaaaaaaaa-builds")
+			if allStuck(err) != c.marked || (d.Noted() == 1) != c.marked || len(e.Objects()) == 2 != c.marked {
+				t.Errorf("error %v, left %q", err, e.Objects())
+			}
+			if c.marked && strings.ContainsAny(err.Error(), "\x1b/") {
+				t.Errorf("the name of a file is in %q", err)
+			}
+		})
+	}
+}
+
+func TestErrorsOfVolumesThatResist(t *testing.T) {
+	one := fault.System(&stuck{"v", "busy"}, "")
+	other := errors.New("other")
+	for _, err := range []error{one, errors.Join(one, one), fmt.Errorf("removing: %w", errors.Join(nil, one)), errors.Join(fmt.Errorf("x: %w", one))} {
+		if !allStuck(err) || ButStuck(err) != nil {
+			t.Errorf("%v counts as another error", err)
+		}
+	}
+	for _, err := range []error{other, context.Canceled, errors.Join(one, other), fmt.Errorf("removing: %w", errors.Join(one, other))} {
+		if allStuck(err) || ButStuck(err) == nil {
+			t.Errorf("%v counts as of volumes that resist alone", err)
+		}
+	}
+	if err := ButStuck(errors.Join(one, other)); err.Error() != "other" {
+		t.Errorf("error %v", err)
+	}
+	if allStuck(nil) || ButStuck(nil) != nil {
+		t.Error("no error is one")
+	}
+}
