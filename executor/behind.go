@@ -31,6 +31,14 @@ func (c *call) finishBehind(caches bool) error {
 	return c.behind(nil, "gc")
 }
 
+// freeBehind starts such a sweep where this hook has found volumes that resist
+// their removal, and nobody had before: no job waits until they are emptied.
+func (c *call) freeBehind(d *driver.Driver) {
+	if d.Noted() > 0 {
+		c.freeing.Do(func() { _ = c.finishBehind(false) }) // else the timer's gc comes
+	}
+}
+
 // behind starts this program again so that it outlives this hook. It is in a
 // session of its own and holds none of the hook's files, since the Runner waits
 // for whoever holds its pipes. input is its stdin, in memory only.

@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -46,6 +47,7 @@ type call struct {
 	payload       *payload
 	began, lapped time.Time
 	swept         atomic.Int64
+	freeing       sync.Once
 }
 
 // streams are both outputs of a program.

@@ -179,7 +179,11 @@ func (v *visit) checkLeftovers(ctx context.Context) doctor.Finding {
 	if err != nil {
 		return doctor.Of("leftovers", doctor.Error, err)
 	}
-	return doctor.Leftovers(verdicts)
+	resisting, err := v.d.Stuck(ctx)
+	if err != nil {
+		return doctor.Of("leftovers", doctor.Error, err)
+	}
+	return doctor.Leftovers(verdicts, resisting)
 }
 
 // checkMirror looks after the mirror that is there, and makes none. Jobs do

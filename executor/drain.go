@@ -80,7 +80,7 @@ func (c *call) drainOnce(ctx context.Context, d *driver.Driver, s config.Setting
 	if removed > 0 {
 		fmt.Fprintf(c.stdout, "removed %d sandboxes that waited for jobs\n", removed)
 	}
-	if err := errors.Join(sweepErr, drainErr); err != nil {
+	if err := errors.Join(driver.ButStuck(sweepErr), driver.ButStuck(drainErr)); err != nil {
 		return nil, err
 	}
 	all, err := d.Sandboxes(ctx, now, PrepareBound(s))

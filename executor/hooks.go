@@ -124,6 +124,7 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 
 	// What others left is removed while the daemon boots, or the job waits
 	// for room; what that cannot finish in time is left to the next job or to gc.
+	defer func() { c.record.Left = d.Noted() }()
 	sweep, stopSweep := context.WithTimeout(ctx, sweepBound)
 	defer stopSweep()
 	go func() {
@@ -131,6 +132,7 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 			verdicts, _ := d.Sweep(sweep, began, PrepareBound(settings), false)
 			c.swept.Add(int64(leaked(verdicts)))
 			sweepMirrors(sweep, d, settings)
+			c.freeBehind(d)
 			return nil
 		})
 	}()
@@ -138,6 +140,7 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 	if err := d.Admit(ctx, settings.Admission, facts.DataRoot, c.log.say); err != nil {
 		return err
 	}
+	c.freeBehind(d)
 	c.lap("room")
 	ready, err := d.Prepare(ctx, pl, c.log.say)
 	took := time.Since(began) - ready.Services
@@ -252,8 +255,9 @@ func (c *call) cleanupHook(ctx context.Context, _ []string) error {
 	if err == nil {
 		c.fillAfter(ctx, next)
 	}
-	if caches := err == nil && cachesDue(settings, c.env, time.Now()); rest || caches {
-		return c.finishBehind(caches)
+	c.record.Left = d.Noted()
+	if caches := err == nil && cachesDue(settings, c.env, time.Now()); rest || caches || d.Noted() > 0 {
+		return errors.Join(err, c.finishBehind(caches))
 	}
 	return err
 }

@@ -13,6 +13,7 @@ import (
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/wary"
 )
 
 // gcBound keeps one gc from lasting until the next comes.
@@ -31,7 +32,9 @@ func (c *call) gcCommand() *cobra.Command {
 			"--caches, too what is kept for projects, caches and layers, beyond the settings'\n" +
 			"cache.max_age and cache.max_size: what was unused for longest first, and nothing that\n" +
 			"a job uses now. Registry mirrors go that the settings do not want or that store too\n" +
-			"much, and seeds that they do not want or that are not whole. It touches nothing else, and names what it cannot judge.",
+			"much, and seeds that they do not want or that are not whole. Volumes that resisted their\n" +
+			"removal are emptied first: their files are no longer immutable, what is mounted there is\n" +
+			"unmounted. It touches nothing else, and names what it cannot judge.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			age, size := cmd.Flags().Changed("older-than"), cmd.Flags().Changed("max-size")
@@ -88,6 +91,8 @@ func (c *call) gcCommand() *cobra.Command {
 				n, cacheErr := c.gcCaches(ctx, d, settings, dryRun, verb)
 				found, err = found+n, errors.Join(err, cacheErr)
 			}
+			freed, stuckErr := c.gcStuck(ctx, d, dryRun, verb)
+			found, err = found+freed, errors.Join(driver.ButStuck(err), stuckErr)
 			if found == 0 && err == nil {
 				fmt.Fprintln(c.stdout, "nothing to remove")
 			}
@@ -111,6 +116,16 @@ func (c *call) gcKept(ctx context.Context, d *driver.Driver, dryRun bool, verb s
 		fmt.Fprintf(c.stdout, "%s sandbox %s (%d objects): %s\n", verb, v.Sandbox, v.Objects, v.Reason)
 	}
 	return len(verdicts), err
+}
+
+// gcStuck removes the volumes that resisted their removal.
+func (c *call) gcStuck(ctx context.Context, d *driver.Driver, dryRun bool, verb string) (int, error) {
+	freed, failed, err := d.FreeStuck(ctx, dryRun)
+	c.record.FailedRemovals += failed
+	for _, v := range freed {
+		fmt.Fprintf(c.stdout, "%s volume %s, which resisted: %s\n", verb, wary.Line(v.Name), wary.Line(v.Reason))
+	}
+	return len(freed), err
 }
 
 // unusedFor are settings by which all goes that was unused for so long.

@@ -72,13 +72,11 @@ func (c *call) poolFill() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if _, err := d.Sweep(ctx, time.Now(), PrepareBound(settings), false); err != nil {
-				return err
-			}
+			_, sweepErr := d.Sweep(ctx, time.Now(), PrepareBound(settings), false)
 			made, err := fill(ctx, d, settings, p)
 			c.record.Made = made
 			fmt.Fprintf(c.stdout, "made %d\n", made)
-			return err
+			return errors.Join(driver.ButStuck(sweepErr), err)
 		}),
 	}
 	cmd.Flags().BoolVar(&fromStdin, "from-stdin", false, "make what the plan on stdin says, after a moment")

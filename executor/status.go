@@ -152,6 +152,10 @@ func (st fullStatus) write(out io.Writer, s config.Settings) {
 			}
 		}
 	}
+	for _, v := range st.Stuck {
+		fmt.Fprintf(out, "\nvolume %s resists its removal: %s\n", wary.Line(v.Name), wary.Line(v.Reason))
+		fmt.Fprintln(out, "hint: gitlab-dind-executor gc empties it first; should that fail, it says why")
+	}
 	for _, m := range st.Missing {
 		fmt.Fprintf(out, "\nnot known: %s\n", wary.Line(m))
 	}

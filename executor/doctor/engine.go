@@ -103,13 +103,16 @@ func Room(a config.Admission, free plan.Free, dataRoot string) []Finding {
 	}
 }
 
-// Leftovers judges what a sweep would do.
-func Leftovers(verdicts []driver.Verdict) Finding {
+// Leftovers judges what a sweep would do, and what resists it.
+func Leftovers(verdicts []driver.Verdict, stuck []driver.StuckVolume) Finding {
 	n := map[driver.Fate]int{}
 	for _, v := range verdicts {
 		n[v.Fate]++
 	}
 	switch {
+	case len(stuck) > 0:
+		return Doubt("leftovers", "gitlab-dind-executor gc empties and removes them; docs/operations.md says what to do if it cannot: Volumes that resist",
+			"%d volumes that resist their removal, such as %s: %s", len(stuck), stuck[0].Name, stuck[0].Reason)
 	case n[driver.Unclear] > 0:
 		return Doubt("leftovers", "gitlab-dind-executor gc --verbose names them; remove them by hand when no job has them", "%d sandboxes that cannot be judged", n[driver.Unclear])
 	case n[driver.Swept] > 0:

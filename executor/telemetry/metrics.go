@@ -48,6 +48,7 @@ var descriptions = sync.OnceValue(func() map[string]*prometheus.Desc {
 		{"made_sandboxes_total", "Sandboxes that were made ahead of jobs.", ""},
 		{"evicted_caches_total", "Caches and layers that were removed for age or size.", ""},
 		{"evicted_bytes_total", "What those took, as far as that was known.", ""},
+		{"failed_removals_total", "Volumes that a gc could not remove, once for each time that it tried.", ""},
 		{"pool_claims_total", "Jobs that looked for a sandbox that waits: hit or miss.", "result"},
 		{"last_gc_timestamp_seconds", "When the last gc ended without a fault; 0 for never.", ""},
 		{"unreadable_lines_total", "Lines of the operator's log that could not be read.", ""},
@@ -111,6 +112,7 @@ func (m Metrics) Collect(ch chan<- prometheus.Metric) {
 	counter("made_sandboxes_total", float64(t.Made))
 	counter("evicted_caches_total", float64(t.Evicted))
 	counter("evicted_bytes_total", float64(t.Freed))
+	counter("failed_removals_total", float64(t.FailedRemovals))
 	counter("pool_claims_total", float64(t.PoolHits), "hit")
 	counter("pool_claims_total", float64(t.PoolMisses), "miss")
 	counter("unreadable_lines_total", float64(t.Unreadable))

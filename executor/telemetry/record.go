@@ -77,6 +77,10 @@ type Record struct {
 	Made    int   `json:"made"`
 	Evicted int   `json:"evicted"`
 	Freed   int64 `json:"freed_bytes"`
+	// Left are volumes that resisted a hook's removal, which a gc behind it goes on
+	// with. FailedRemovals are those that a gc could not remove either.
+	Left           int `json:"left"`
+	FailedRemovals int `json:"failed_removals"`
 
 	// Phases are seconds by name, Seconds the whole call.
 	Phases  map[string]float64 `json:"phases"`
@@ -142,6 +146,8 @@ func (r Record) MarshalLogObject(e zapcore.ObjectEncoder) error {
 	number("made", int64(r.Made))
 	number("evicted", int64(r.Evicted))
 	number("freed_bytes", r.Freed)
+	number("left", int64(r.Left))
+	number("failed_removals", int64(r.FailedRemovals))
 	if len(r.Phases) > 0 {
 		_ = e.AddObject("phases", zapcore.ObjectMarshalerFunc(func(e zapcore.ObjectEncoder) error {
 			for _, name := range slices.Sorted(maps.Keys(r.Phases)) {

@@ -45,6 +45,7 @@ type Tally struct {
 	Swept, Made        uint64
 	Evicted            uint64
 	Freed              int64
+	FailedRemovals     uint64
 	PoolHits           uint64
 	PoolMisses         uint64
 	// LastGC is the end of the last gc that found no fault.
@@ -133,6 +134,7 @@ func (t *Tally) add(r Record) {
 	t.Made += count(r.Made)
 	t.Evicted += count(r.Evicted)
 	t.Freed += max(0, r.Freed)
+	t.FailedRemovals += count(r.FailedRemovals)
 	if r.Command == "gc" && r.Result == Success && r.Time.After(t.LastGC) {
 		t.LastGC = r.Time
 	}
