@@ -61,7 +61,7 @@ func (b *bench) removeNow(ctx context.Context, name string) error {
 		case "network":
 			err = engine.NetworkRemove(ctx, o.ID)
 		case "volume":
-			err = engine.VolumeRemove(ctx, o.ID, true)
+			err = engine.VolumeRemove(ctx, o.ID, false)
 		}
 		if err != nil && !errdefs.IsNotFound(err) {
 			errs = append(errs, err)

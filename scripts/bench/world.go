@@ -129,7 +129,7 @@ func (b *bench) removeKept(ctx context.Context) error {
 		if !strings.HasPrefix(v.Labels[labelScope], b.instance+"/") {
 			continue
 		}
-		if err := b.lab.Engine.VolumeRemove(ctx, v.Name, true); err != nil && !errdefs.IsNotFound(err) {
+		if err := b.lab.Engine.VolumeRemove(ctx, v.Name, false); err != nil && !errdefs.IsNotFound(err) {
 			errs = append(errs, err)
 		}
 	}

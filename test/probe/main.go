@@ -5,6 +5,8 @@
 //	probe ways [-disk MAJOR:MINOR] [-handle TYPE:HEX] [-daemon ADDR] [-engine ID] [-init NAMESPACE]
 //	probe tls ADDR...    asks docker daemons for their version without a certificate
 //	probe dial ADDR...   opens TCP connections
+//	probe freeze PATH... makes files immutable, as chattr +i does
+//	probe stick PATH...  makes files append-only, as chattr +a does
 //
 // It prints one line for each: "probe: NAME: open" or "probe: NAME: refused (why)".
 package main
@@ -43,10 +45,33 @@ func main() {
 		for _, addr := range args {
 			report("dial "+addr, dial(addr))
 		}
+	case "freeze":
+		for _, path := range args {
+			report("freeze "+path, setFlag(path, unix.STATX_ATTR_IMMUTABLE))
+		}
+	case "stick":
+		for _, path := range args {
+			report("stick "+path, setFlag(path, unix.STATX_ATTR_APPEND))
+		}
 	default:
 		fmt.Fprintln(os.Stderr, "error: unknown command", command)
 		os.Exit(2)
 	}
+}
+
+// setFlag sets a flag of a file, given as statx tells it, which is its bit for the
+// kernel's ioctl as well.
+func setFlag(path string, flag uint32) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	flags, err := unix.IoctlGetUint32(int(f.Fd()), unix.FS_IOC_GETFLAGS)
+	if err != nil {
+		return err
+	}
+	return unix.IoctlSetPointerInt(int(f.Fd()), unix.FS_IOC_SETFLAGS, int(flags|flag))
 }
 
 func report(name string, err error) {
