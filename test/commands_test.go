@@ -25,9 +25,9 @@ import (
 // foreign are programs that pages may use and that are no matter of ours. Add
 // what a page needs.
 var foreign = strings.Fields(`
-	apt apt-get awk bash cat cd chmod chown command cp curl cut date df diff dnf docker
-	dpkg du echo exit export false find getent git gitlab-ctl gitlab-runner go grep
-	gunzip gzip head id install ip iptables jq journalctl kill ln ls mkdir mmdebstrap
+	apt apt-get awk bash cat cd chattr chmod chown command cp curl cut date df diff dnf docker
+	dpkg du echo exit export false find findmnt getent git gitlab-ctl gitlab-runner go grep
+	gunzip gzip head id install ip ip6tables iptables jq journalctl kill ln ls mkdir mmdebstrap
 	mount mv openssl printf promtool ps rm rpm sed set sh sha256sum sleep sort ss stat sudo
 	sysctl systemctl tail tar tee test time timeout touch true umount uname unset
 	update-ca-certificates useradd usermod wait wc wget xargs yum zcat`)
