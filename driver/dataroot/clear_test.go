@@ -261,7 +261,9 @@ func TestClearThrowsAway(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			root := used(t)
-			if err := damage(root); err != nil {
+			if err := damage(root); errors.Is(err, unix.EPERM) && os.Getuid() != 0 {
+				t.Skip("it needs root")
+			} else if err != nil {
 				t.Fatal(err)
 			}
 			if _, err := Clear(t.Context(), root, DefaultLimits()); !errors.Is(err, ErrThrowAway) {

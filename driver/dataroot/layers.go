@@ -30,6 +30,8 @@ type notedLayer struct{ parent, at string }
 type overlayLayer struct {
 	link  string
 	lower []string
+	// entries are what is kept of it, besides its content.
+	entries int
 }
 
 func (l *driverLayers) count() int { return len(l.there) }
@@ -166,19 +168,23 @@ func (c *clearing) siftOverlay(d *dir, driver string) error {
 			}
 			continue
 		}
+		before := c.kept
 		if err := c.keep(d, name, want); err != nil {
 			return err
 		}
-		if l.overlay[name], ok, err = c.overlayLayer(d, name); err != nil {
+		o, whole, err := c.overlayLayer(d, name)
+		if err != nil {
 			return err
 		}
-		if !ok { // a daemon was killed as it made or removed it
-			delete(l.overlay, name)
-			c.kept--
+		if !whole { // a daemon was killed as it made or removed it
+			c.kept = before
 			if err := c.drop(d, name); err != nil {
 				return err
 			}
+			continue
 		}
+		o.entries = c.kept - before
+		l.overlay[name] = o
 	}
 	linked, err := c.siftLinks(d, l)
 	if err != nil {
@@ -270,7 +276,7 @@ func (c *clearing) pile(d *dir, l *driverLayers, linked map[string]string) error
 			if err := c.drop(d, name); err != nil {
 				return err
 			}
-			c.kept--
+			c.kept -= o.entries
 			continue
 		}
 		l.there[name] = true

@@ -19,6 +19,9 @@ const (
 	steep = 400
 	// told is how many faults are told of.
 	told = 3
+	// patience is how often all is read from its beginning in which nothing can be
+	// removed. Somebody who moves directories meanwhile makes that happen.
+	patience = 3
 )
 
 // remover removes what is in directories.
@@ -65,6 +68,7 @@ func (r *remover) empty(base *dir) error {
 	if _, err := thaw(base.fd); err != nil {
 		r.fault(fmt.Errorf("flags of the root: %w", err))
 	}
+	idle := 0
 	for {
 		l := stack[len(stack)-1]
 		if err := r.bound(); err != nil {
@@ -91,11 +95,11 @@ func (r *remover) empty(base *dir) error {
 		}
 		if l == first {
 			if l.gone == 0 {
-				return errors.Join(r.faults...)
+				if idle++; l.stuck == 0 || idle == patience {
+					return errors.Join(r.faults...)
+				}
 			}
-			if l.stuck > 0 { // tried again, and told of again
-				r.faults = nil
-			}
+			r.faults = nil // what is tried again is told of again
 			if err := l.rewind(); err != nil {
 				return err
 			}
@@ -103,7 +107,7 @@ func (r *remover) empty(base *dir) error {
 		}
 		up := stack[len(stack)-2]
 		err = r.rmdir(up.dir, l.name)
-		if errors.Is(err, unix.ENOTEMPTY) && l.stuck == 0 {
+		if errors.Is(err, unix.ENOTEMPTY) && l.stuck == 0 && l.gone > 0 {
 			if err := l.rewind(); err != nil {
 				return err
 			}
@@ -163,8 +167,8 @@ func (r *remover) bound() error {
 // one removes an entry, or opens the directory that it is.
 func (r *remover) one(l *level, name string, depth int, first *level) (*level, error) {
 	err := unix.Unlinkat(l.fd, name, 0)
-	if errors.Is(err, unix.EPERM) {
-		if _, terr := thaw(l.fd); terr != nil {
+	if refused(err) {
+		if terr := l.open(); terr != nil {
 			return nil, terr
 		}
 		if _, terr := l.thawEntry(name); terr != nil && !errors.Is(terr, unix.ENOENT) {
@@ -192,6 +196,11 @@ func (r *remover) one(l *level, name string, depth int, first *level) (*level, e
 		}
 	}
 	inner, err := l.enter(name)
+	if errors.Is(err, unix.EACCES) {
+		if err = l.permit(name); err == nil {
+			inner, err = l.enter(name)
+		}
+	}
 	switch {
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ELOOP):
 		return nil, nil // it has changed: the next pass sees what it is
@@ -211,8 +220,8 @@ func (r *remover) one(l *level, name string, depth int, first *level) (*level, e
 // rmdir removes an empty directory.
 func (r *remover) rmdir(d *dir, name string) error {
 	err := unix.Unlinkat(d.fd, name, unix.AT_REMOVEDIR)
-	if errors.Is(err, unix.EPERM) {
-		if _, terr := thaw(d.fd); terr != nil {
+	if refused(err) {
+		if terr := d.open(); terr != nil {
 			return terr
 		}
 		if _, terr := d.thawEntry(name); terr == nil {
@@ -228,9 +237,9 @@ func (r *remover) rmdir(d *dir, name string) error {
 // moveTo renames an entry into another directory of the same data root.
 func (d *dir) moveTo(name string, to *dir, as string) error {
 	err := unix.Renameat2(d.fd, name, to.fd, as, unix.RENAME_NOREPLACE)
-	if errors.Is(err, unix.EPERM) {
-		for _, fd := range []int{d.fd, to.fd} {
-			if _, err := thaw(fd); err != nil {
+	if refused(err) {
+		for _, d := range []*dir{d, to} {
+			if err := d.open(); err != nil {
 				return err
 			}
 		}

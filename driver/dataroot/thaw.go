@@ -2,6 +2,7 @@ package dataroot
 
 import (
 	"errors"
+	"os"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -28,6 +29,34 @@ func unflag(fd int, bits uint32) (bool, error) {
 		return false, nil
 	}
 	return true, unix.IoctlSetPointerInt(fd, unix.FS_IOC_SETFLAGS, int(int32(flags&^bits)))
+}
+
+// refused tells whether flags or a mode may be why something cannot be removed.
+func refused(err error) bool { return errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) }
+
+// open makes a directory one whose entries can be removed. The mode matters only to
+// whom the kernel does not grant every access.
+func (d *dir) open() error {
+	if _, err := thaw(d.fd); err != nil {
+		return err
+	}
+	if os.Geteuid() == 0 {
+		return nil
+	}
+	return unix.Fchmod(d.fd, 0o700)
+}
+
+// permit makes a directory one that can be entered.
+func (d *dir) permit(name string) error {
+	h, err := d.look(name)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	if !h.isDir() {
+		return unix.ENOTDIR
+	}
+	return unix.Chmod(h.path(), 0o700)
 }
 
 // fileAttr is the kernel's struct file_attr, of Linux 6.17.

@@ -1,0 +1,348 @@
+package dataroot_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"gitlab-dind-executor/driver/dataroot"
+	"gitlab-dind-executor/test/hostiletree"
+)
+
+var (
+	trees = flag.Int("trees", 40, "how many hostile trees are cleared")
+	first = flag.Int64("tree-seed", 1, "the seed of the first tree; the others follow")
+)
+
+// Whatever a data root holds, clearing and emptying it touches nothing outside. A
+// cleared one holds what the allow list has, and clearing it again changes nothing.
+func TestNoTreeLeadsOutOfADataRoot(t *testing.T) {
+	var kept, thrown, disturbed int
+	made, removed := hostiletree.Report{}, 0
+	for seed := *first; seed < *first+int64(*trees); seed++ {
+		func() {
+			scratch, err := os.MkdirTemp("", "hostile")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer clean(t, scratch)
+			root := scratch + "/volume/root"
+			if err := os.MkdirAll(root, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			o := hostiletree.Options{Kind: hostiletree.DataRoot, Seed: seed, Entries: 150, Depth: 1000, Outside: outside(t, scratch+"/outside"), Honest: seed%2 == 0}
+			if seed%50 == 25 {
+				o.Entries = 10_000
+			}
+			if seed%500 == 0 {
+				o.Entries = 100_000
+			}
+			report, err := hostiletree.Plant(root, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, n := range report {
+				made[name] += n
+			}
+			shared := map[string]bool{}
+			before := look(t, scratch+"/outside", shared)
+			if seed%4 == 1 { // somebody changes it meanwhile
+				disturbed += disturb(t, root, o, func() { clearOnce(t, root) })
+			}
+			switch r, err := dataroot.Clear(t.Context(), root, dataroot.DefaultLimits()); {
+			case err == nil:
+				kept++
+				removed += r.Removed
+				holdsLayersAlone(t, root)
+				cleared := listing(t, root)
+				if again, err := dataroot.Clear(t.Context(), root, dataroot.DefaultLimits()); err != nil || again.Removed > 0 || again.Layers != r.Layers || again.Kept != r.Kept {
+					t.Errorf("again: %+v and then %+v, %v", r, again, err)
+				}
+				if got := listing(t, root); !slices.Equal(got, cleared) {
+					t.Errorf("clearing it again changed it from\n%s\nto\n%s", strings.Join(cleared, "\n"), strings.Join(got, "\n"))
+				}
+			case errors.Is(err, dataroot.ErrThrowAway):
+				thrown++
+				if o.Honest && !onlyPlanted(err) {
+					t.Errorf("nothing is kept of what a daemon left: %v", err)
+				}
+			default:
+				t.Error(err)
+			}
+			if seed%4 == 3 {
+				disturbed += disturb(t, root, o, func() { _ = dataroot.Empty(t.Context(), root, dataroot.DefaultLimits()) })
+			}
+			if err := dataroot.Empty(t.Context(), root, dataroot.DefaultLimits()); err != nil {
+				t.Error(err)
+			}
+			if left, err := os.ReadDir(root); err != nil || len(left) > 0 {
+				t.Errorf("after emptying there is %v, %v", left, err)
+			}
+			if after := look(t, scratch+"/outside", shared); !slices.Equal(after, before) {
+				t.Errorf("outside there was\n%s\nand is\n%s", strings.Join(before, "\n"), strings.Join(after, "\n"))
+			}
+		}()
+		if t.Failed() {
+			t.Fatalf("the tree's seed is %d: go test ./driver/dataroot -run NoTree -trees 1 -tree-seed %d", seed, seed)
+		}
+	}
+	t.Logf("seeds %d to %d: %d kept layers or nothing, %d thrown away, %d entries removed from those kept, %d changes meanwhile", *first, *first+int64(*trees)-1, kept, thrown, removed, disturbed)
+	for _, name := range slices.Sorted(maps.Keys(made)) {
+		t.Logf("%6d × %s", made[name], name)
+	}
+	if *trees >= 40 && (kept < *trees/4 || thrown < *trees/10) {
+		t.Error("the trees are too much alike")
+	}
+}
+
+// onlyPlanted tells whether an error is about what even a tree that spares a
+// daemon's files holds.
+func onlyPlanted(err error) bool { return strings.Contains(err.Error(), `".seed"`) }
+
+func clearOnce(t *testing.T, root string) {
+	if _, err := dataroot.Clear(t.Context(), root, dataroot.DefaultLimits()); err != nil && !errors.Is(err, dataroot.ErrThrowAway) {
+		t.Error(err)
+	}
+}
+
+// disturb changes a tree while something else is done with it.
+func disturb(t *testing.T, root string, o hostiletree.Options, do func()) (changes int) {
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		var err error
+		if changes, err = hostiletree.Disturb(ctx, root, o); err != nil {
+			t.Error(err)
+		}
+	}()
+	working := make(chan struct{})
+	go func() {
+		defer close(working)
+		do()
+	}()
+	select {
+	case <-working:
+	case <-time.After(200 * time.Millisecond): // it finds new work as long as there is any
+	}
+	cancel()
+	<-done
+	<-working
+	return changes
+}
+
+// outside makes what no tree may lead to, and returns where links lead.
+func outside(t *testing.T, at string) []string {
+	t.Helper()
+	for path, text := range map[string]string{"linked": "linked", "program": "#!/bin/sh\n", "dir/sh": "of the host", "dir/overlay2/l/x": "deep", "frozen": "frozen"} {
+		path = filepath.Join(at, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o640); err != nil {
+			t.Fatal(err)
+		}
+		// So that reading a file shows, where file systems note that.
+		if err := os.Chtimes(path, time.Unix(1e9, 0), time.Unix(2e9/2+1, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	setFlag(at+"/frozen", unix.STATX_ATTR_IMMUTABLE)
+	return []string{at, at + "/linked", at + "/program", at + "/dir", at + "/frozen", at + "/dir/overlay2/l"}
+}
+
+// setFlag gives a flag to a file where that is possible.
+func setFlag(path string, bit uint32) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd)
+	if flags, err := unix.IoctlGetUint32(fd, unix.FS_IOC_GETFLAGS); err == nil {
+		_ = unix.IoctlSetPointerInt(fd, unix.FS_IOC_SETFLAGS, int(flags|bit))
+	}
+}
+
+// look describes all that is below a directory, and reads it without a trace. Files
+// that have names in the tree, which may go, are shared from then on.
+func look(t *testing.T, root string, shared map[string]bool) []string {
+	t.Helper()
+	var all []string
+	err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		var st unix.Statx_t
+		if err := unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_BASIC_STATS, &st); err != nil {
+			return err
+		}
+		line := fmt.Sprintf("%s %o %d:%d %d %v %x", path, st.Mode, st.Uid, st.Gid, st.Size, st.Mtime, st.Attributes)
+		if st.Mode&unix.S_IFMT == unix.S_IFREG && st.Nlink > 1 {
+			shared[path] = true
+		}
+		if !shared[path] {
+			line += fmt.Sprintf(" %d %v", st.Nlink, st.Ctime)
+		}
+		if st.Mode&unix.S_IFMT == unix.S_IFREG {
+			f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOATIME, 0)
+			if err != nil {
+				return err
+			}
+			b, err := io.ReadAll(f)
+			_ = f.Close()
+			if err != nil {
+				return err
+			}
+			line += fmt.Sprintf(" %v %q", st.Atime, b)
+		}
+		all = append(all, line)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// clean removes a scratch directory, flags and all, by means of its own.
+func clean(t *testing.T, scratch string) {
+	_ = filepath.WalkDir(scratch, func(path string, e fs.DirEntry, err error) error {
+		if err == nil && (e.IsDir() || e.Type().IsRegular()) {
+			clearFlags(path)
+		}
+		return nil
+	})
+	if err := os.RemoveAll(scratch); err != nil {
+		t.Errorf("of the test there is left: %v", err)
+	}
+}
+
+func clearFlags(path string) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd)
+	if flags, err := unix.IoctlGetUint32(fd, unix.FS_IOC_GETFLAGS); err == nil {
+		_ = unix.IoctlSetPointerInt(fd, unix.FS_IOC_SETFLAGS, int(flags&^(unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND)))
+	}
+}
+
+const (
+	hex64   = `[0-9a-f]{64}`
+	layerID = `([0-9a-f]{64}|[0-9a-z]{25})`
+)
+
+var (
+	// mayBe are the files and directories that a cleared data root may hold: the
+	// list is this test's own. Contents of layers lie below what ofLayers says.
+	mayBe = regexp.MustCompile(`^(\.seed|engine-id` +
+		`|image(/(overlay2|fuse-overlayfs|vfs|btrfs)(/(distribution(/(diffid-by-digest|v2metadata-by-diffid)(/sha(256|384|512)(/` + hex64 + `)?)?)?` +
+		`|imagedb(/content(/sha(256|384|512)(/` + hex64 + `)?)?|/metadata(/sha(256|384|512)(/` + hex64 + `(/(parent|lastUpdated|builtLocally))?)?)?)?` +
+		`|layerdb(/sha256(/` + hex64 + `(/(cache-id|diff|parent|size|descriptor\.json|tar-split\.json\.gz))?)?)?))?)?` +
+		`|(overlay2|fuse-overlayfs)(/l(/[A-Z0-9]{26})?|/` + layerID + `(/(diff|work|link|lower|committed))?)?` +
+		`|vfs(/dir(/` + layerID + `)?)?|btrfs(/subvolumes(/` + layerID + `)?)?` +
+		`|buildkit(/(cache|metadata|metadata_v2|snapshots|containerdmeta|history|history_c8d)\.db|/content(/blobs(/sha(256|384|512)(/` + hex64 + `)?)?)?)?` +
+		`|content(/metadata\.db|/data(/blobs(/sha(256|384|512)(/` + hex64 + `)?)?)?)?` +
+		`|containerd(/daemon(/io\.containerd\.(metadata\.v1\.bolt(/meta\.db)?|content\.v1\.content(/blobs(/sha(256|384|512)(/` + hex64 + `)?)?)?` +
+		`|snapshotter\.v1\.(overlayfs|fuse-overlayfs)(/metadata\.db|/snapshots(/[1-9][0-9]*(/fs|/work)?)?)?` +
+		`|snapshotter\.v1\.native(/metadata\.db|/snapshots(/[1-9][0-9]*)?)?))?)?)$`)
+	ofLayers  = regexp.MustCompile(`^((overlay2|fuse-overlayfs)/` + layerID + `/(diff|work)|vfs/dir/[^/]+|btrfs/subvolumes/[^/]+|.*/snapshots/[^/]+/(fs|work)|.*\.native/snapshots/[^/]+)$`)
+	shortName = regexp.MustCompile(`^(overlay2|fuse-overlayfs)/l/[A-Z0-9]{26}$`)
+)
+
+// holdsLayersAlone looks at a cleared data root.
+func holdsLayersAlone(t *testing.T, root string) {
+	t.Helper()
+	err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || path == root {
+			return err
+		}
+		rest, _ := filepath.Rel(root, path)
+		var st unix.Statx_t
+		if err := unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_BASIC_STATS, &st); err != nil {
+			return err
+		}
+		if st.Attributes&(unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND) != 0 {
+			t.Errorf("%q has flags", rest)
+		}
+		switch {
+		case !mayBe.MatchString(rest):
+			t.Errorf("there is %q", rest)
+		case shortName.MatchString(rest):
+			to, err := os.Readlink(path)
+			parts := strings.Split(to, "/")
+			if err != nil || len(parts) != 3 || parts[0] != ".." || parts[2] != "diff" {
+				t.Errorf("%q leads to %q, %v", rest, to, err)
+				break
+			}
+			if link, err := os.ReadFile(filepath.Join(filepath.Dir(filepath.Dir(path)), parts[1], "link")); err != nil || string(link) != filepath.Base(path) {
+				t.Errorf("%q leads to a layer that has the name %q, %v", rest, link, err)
+			}
+		case e.IsDir():
+			if ofLayers.MatchString(rest) {
+				return fs.SkipDir
+			}
+		case !e.Type().IsRegular() || st.Nlink != 1 || st.Mode&(unix.S_ISUID|unix.S_ISGID) != 0 || st.Size > 1<<41:
+			t.Errorf("%q has mode %o, %d names and %d bytes", rest, st.Mode, st.Nlink, st.Size)
+		default:
+			if n, err := unix.Llistxattr(path, nil); err != nil || n > 0 {
+				t.Errorf("%q has attributes, %v", rest, err)
+			}
+		}
+		if filepath.Base(rest) == "cache-id" {
+			hasFiles(t, root, rest)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// hasFiles tells whether the layer of a note is there.
+func hasFiles(t *testing.T, root, note string) {
+	t.Helper()
+	id, err := os.ReadFile(filepath.Join(root, note))
+	at := map[string]string{"overlay2": "overlay2/%s/diff", "fuse-overlayfs": "fuse-overlayfs/%s/diff", "vfs": "vfs/dir/%s", "btrfs": "btrfs/subvolumes/%s"}
+	if info, serr := os.Lstat(filepath.Join(root, fmt.Sprintf(at[strings.Split(note, "/")[1]], id))); err != nil || serr != nil || !info.IsDir() {
+		t.Errorf("%q names %q: %v, %v", note, id, err, serr)
+	}
+}
+
+// listing is all of a cleared data root that clearing it could change.
+func listing(t *testing.T, root string) []string {
+	t.Helper()
+	var all []string
+	err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrPermission) {
+			return fs.SkipDir // without root
+		}
+		if err != nil {
+			return err
+		}
+		info, err := os.Lstat(path)
+		if err == nil {
+			all = append(all, fmt.Sprint(path, info.Mode(), info.Size(), info.ModTime()))
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	return all
+}

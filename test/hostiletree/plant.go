@@ -1,0 +1,213 @@
+package hostiletree
+
+import (
+	"errors"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Kind is what a directory is for.
+type Kind string
+
+// The kinds.
+const (
+	// DataRoot is /var/lib/docker of a daemon: one with images, and what is planted
+	// lies where a daemon looks.
+	DataRoot Kind = "data"
+	// Project is where a job has its sources.
+	Project Kind = "project"
+)
+
+// Options say what a tree may hold.
+type Options struct {
+	Kind Kind
+	// Seed decides everything else.
+	Seed int64
+	// Entries is about how many entries may be made, and Depth how deep they may lie.
+	Entries, Depth int
+	// Outside are paths that links lead to, and hard links are made of.
+	Outside []string
+	// Honest leaves out what makes a data root useless, so that some are to be kept.
+	Honest bool
+	// Filled says that the directory already has the files of a daemon.
+	Filled bool
+}
+
+// Report says how often each kind of entry was made. Those that the caller may not
+// make are missing: a job without privileges has no devices and no flags.
+type Report map[string]int
+
+// Plant makes a tree in a directory.
+func Plant(root string, o Options) (Report, error) {
+	r, err := os.OpenRoot(root)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	p := &planter{root: r, rng: rand.New(rand.NewPCG(uint64(o.Seed), 11)), o: o, report: Report{}}
+	p.plant()
+	return p.report, nil
+}
+
+// planter makes one tree.
+type planter struct {
+	root   *os.Root
+	rng    *rand.Rand
+	o      Options
+	report Report
+	// dirs and files are what there is, for more to be made in and of.
+	dirs, files []string
+	made        int
+	// frozen come last: nothing can be put into them.
+	frozen []func() error
+}
+
+func (p *planter) plant() {
+	p.dirs = []string{"."}
+	if p.o.Filled {
+		p.survey()
+	} else if p.o.Kind == DataRoot && p.rng.IntN(8) > 0 {
+		p.daemon()
+	}
+	for p.made < p.o.Entries {
+		p.made++ // even if it fails
+		a := attacks[p.rng.IntN(len(attacks))]
+		if a.data && p.o.Kind != DataRoot || a.fatal && p.o.Honest || p.rng.IntN(a.rare+1) > 0 {
+			continue
+		}
+		if a.make(p) == nil {
+			p.report[a.name]++
+		}
+	}
+	for _, freeze := range p.frozen {
+		if freeze() == nil {
+			p.report["frozen"]++
+		}
+	}
+}
+
+// survey learns what a directory holds already, down to what daemons note of
+// layers.
+func (p *planter) survey() {
+	_ = fs.WalkDir(p.root.FS(), ".", func(at string, e fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return nil
+		case e.IsDir() && (path.Base(at) == "diff" || path.Base(at) == "fs"):
+			return fs.SkipDir
+		case e.IsDir():
+			p.dirs = append(p.dirs, at)
+		case e.Type().IsRegular():
+			p.files = append(p.files, at)
+		}
+		return nil
+	})
+}
+
+func (p *planter) one(of []string) string { return of[p.rng.IntN(len(of))] }
+
+// chance is true once in so many times.
+func (p *planter) chance(in int) bool { return p.rng.IntN(in) == 0 }
+
+// name is a new name, often an odd one.
+func (p *planter) name() string {
+	switch p.rng.IntN(6) {
+	case 0:
+		return strings.Repeat(string(rune('a'+p.rng.IntN(26))), 255)
+	case 1:
+		b := make([]byte, 1+p.rng.IntN(255))
+		for i := range b {
+			for b[i] == 0 || b[i] == '/' {
+				b[i] = byte(p.rng.IntN(256))
+			}
+		}
+		if s := string(b); s != "." && s != ".." {
+			return s
+		}
+	case 2:
+		return p.one(odd)
+	}
+	return p.hex(8)
+}
+
+// odd are names that shells, terminals and careless programs stumble over.
+var odd = []string{
+	"-rf", "--", "*", "a b", "a\nb", "\x1b[2J", "\xff\xfe", "...", ". .", "~", "$(id)", "`id`", ";id", "|", "é", "\u202e", " ", "\t", "\\", "'", "\"",
+	".gone", ".gone-too", ".part", "core", "nul", "CON", "%s", "%n", "\r", "\x7f", "..\\", "{}", "[a-z]", "?",
+}
+
+func (p *planter) hex(n int) string {
+	const digits = "0123456789abcdef"
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = digits[p.rng.IntN(16)]
+	}
+	return string(b)
+}
+
+func (p *planter) letters(n int) string {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte('A' + p.rng.IntN(26))
+	}
+	return string(b)
+}
+
+// place is a path for something new: often one that daemons know, and often one
+// that something else has.
+func (p *planter) place() string {
+	if p.o.Kind == DataRoot && p.chance(3) {
+		at := p.one(known)
+		if !p.o.Honest || strings.HasPrefix(at, ".") {
+			return at
+		}
+	}
+	return path.Join(p.one(p.dirs), p.name())
+}
+
+// mkdirs makes a directory and those above it.
+func (p *planter) mkdirs(at string) error {
+	err := p.root.MkdirAll(at, 0o755)
+	if err == nil {
+		p.dirs = append(p.dirs, at)
+	}
+	return err
+}
+
+// write makes a file, with the directories above it. It opens none that is there.
+func (p *planter) write(at, text string) error {
+	_ = p.root.MkdirAll(path.Dir(at), 0o755)
+	f, err := p.root.OpenFile(at, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	p.files = append(p.files, at)
+	p.made++
+	return errors.Join(err, f.Close())
+}
+
+// instead removes what has a path, if anything. Within a data root that is to be
+// kept, nothing of a daemon goes.
+func (p *planter) instead(at string) {
+	if !p.o.Honest && at != "." && at != "" {
+		_ = p.root.RemoveAll(at)
+	}
+	_ = p.root.MkdirAll(path.Dir(at), 0o755)
+}
+
+// in calls a function with the directory that something lies in, and the last
+// name of its path: for what the standard library cannot make below a root.
+func (p *planter) in(at string, do func(dirfd int, name string) error) error {
+	d, err := p.root.OpenFile(path.Dir(at), os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return do(int(d.Fd()), path.Base(at))
+}
