@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gitlab-dind-executor/fault"
-	"gitlab-dind-executor/test/plant"
 )
 
 // locksIn gives two processes of this host their locks below a directory.
@@ -91,30 +90,5 @@ func TestALockLiesWhereItCan(t *testing.T) {
 	none, _ := locksIn(t, file, open)
 	if _, err := none.lock(t.Context(), "pool", "", ""); err == nil || fault.HintOf(err) == "" {
 		t.Errorf("error %v", err)
-	}
-}
-
-func TestWhatIsPlantedInThePlaceOfALockIsNotOpened(t *testing.T) {
-	disk := plant.NewDisk(t)
-	for _, k := range plant.Kinds(disk) {
-		t.Run(k.Name, func(t *testing.T) {
-			dir := t.TempDir()
-			d, _ := locksIn(t, dir)
-			f, err := d.lockFile("pool")
-			if err != nil {
-				t.Fatal(err)
-			}
-			f.Close()
-			if err := os.Remove(f.Name()); err != nil {
-				t.Fatal(err)
-			}
-			check := k.Put(t, f.Name())
-			if unlock, err := d.lock(t.Context(), "pool", "", ""); err == nil {
-				unlock()
-				t.Error("no error")
-			}
-			check()
-			disk.Untouched(t)
-		})
 	}
 }

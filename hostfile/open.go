@@ -43,10 +43,14 @@ func OpenAbove(name string) (*Dir, string, error) {
 		if target == "" {
 			return dir, filepath.Base(name), nil
 		}
-		dir.Close()
-		if name = target; !filepath.IsAbs(target) {
-			name = filepath.Join(dir.path, target)
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(dir.path, target)
 		}
+		if _, err := os.Lstat(target); err != nil { // it leads nowhere
+			return dir, filepath.Base(name), nil
+		}
+		dir.Close()
+		name = target
 	}
 	return nil, "", &os.PathError{Op: "open", Path: name, Err: unix.ELOOP}
 }

@@ -20,6 +20,8 @@ type Kind struct {
 	// Readable says that it is a regular file with one name after all; Replaceable
 	// that another file can take its name.
 	Readable, Replaceable bool
+	// Aliased says that opening it by its name opens a regular file.
+	Aliased bool
 	// Foreign says that a regular file belongs to another user.
 	Foreign bool
 }
@@ -42,10 +44,10 @@ func Kinds(disk *Disk) []Kind {
 	}
 	kinds := []Kind{
 		{Name: "a pipe", Put: simply(func(name string) error { return unix.Mkfifo(name, 0o666) }), Replaceable: true},
-		{Name: "an absolute link", Put: link(func(outside string) string { return outside }), Replaceable: true},
+		{Name: "an absolute link", Put: link(func(outside string) string { return outside }), Replaceable: true, Aliased: true},
 		{Name: "a relative link", Put: link(func(outside string) string {
 			return "../" + filepath.Base(filepath.Dir(outside)) + "/" + filepath.Base(outside)
-		}), Replaceable: true},
+		}), Replaceable: true, Aliased: true},
 		{Name: "a dangling link", Put: func(t testing.TB, name string) func() {
 			outside := filepath.Join(t.TempDir(), "made")
 			must(t, os.Symlink(outside, name))
@@ -60,7 +62,7 @@ func Kinds(disk *Disk) []Kind {
 			must(t, os.WriteFile(outside, []byte(Planted), 0o600))
 			must(t, os.Link(outside, name))
 			return func() { same(t, outside) }
-		}, Replaceable: true},
+		}, Replaceable: true, Aliased: true},
 		{Name: "a directory", Put: simply(func(name string) error { return os.MkdirAll(filepath.Join(name, "in it"), 0o755) })},
 		{Name: "a socket", Put: simply(func(name string) error { return unix.Mknod(name, unix.S_IFSOCK|0o666, 0) }), Replaceable: true},
 	}
@@ -73,6 +75,11 @@ func Kinds(disk *Disk) []Kind {
 		Kind{Name: "another user's file", Put: simply(func(name string) error {
 			return errors.Join(os.WriteFile(name, []byte(Planted), 0o666), os.Chown(name, Stranger, Stranger))
 		}), Readable: true, Replaceable: true, Foreign: true},
+		Kind{Name: "another user's link", Put: func(t testing.TB, name string) func() {
+			check := link(func(outside string) string { return outside })(t, name)
+			must(t, os.Lchown(name, Stranger, Stranger))
+			return check
+		}, Replaceable: true, Aliased: true},
 		Kind{Name: "a mount", Put: func(t testing.TB, name string) func() {
 			outside := filepath.Join(t.TempDir(), "outside")
 			must(t, os.WriteFile(outside, []byte(Planted), 0o600))
@@ -80,7 +87,7 @@ func Kinds(disk *Disk) []Kind {
 			must(t, unix.Mount(outside, name, "", unix.MS_BIND, ""))
 			t.Cleanup(func() { must(t, unix.Unmount(name, unix.MNT_DETACH)) })
 			return func() { same(t, outside) }
-		}},
+		}, Aliased: true},
 		Kind{Name: "a file that nobody can change", Put: func(t testing.TB, name string) func() {
 			must(t, os.WriteFile(name, []byte(Planted), 0o600))
 			must(t, flag(name, true))

@@ -1,0 +1,73 @@
+package driver
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/docker/docker/api/types/image"
+	"golang.org/x/sys/unix"
+
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/test/plant"
+)
+
+// Every file on the host that this package opens, with everything hostile in its
+// place.
+func TestWhatIsPlantedOnTheHost(t *testing.T) {
+	lock, _ := locksIn(t, t.TempDir())
+	f, err := lock.lockFile("pool")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	plant.Walk(t, "driver", map[string]plant.Use{
+		"mark in the volume of certificates": {Name: "used", May: plant.Replaced, Do: func(t *testing.T, file string) error {
+			return volumeAt(t, filepath.Dir(file)).writeHere(t.Context(), "v", "used", []byte("a job\n"), 0o644)
+		}},
+		"certificates in their volume": {Name: "ca.pem", May: plant.Read, Do: func(t *testing.T, file string) error {
+			_, err := volumeAt(t, filepath.Dir(file)).readHere(t.Context(), "v", "ca.pem")
+			return err
+		}},
+		"volume of the CAs of registries": {Name: "r.example.com", May: plant.Replaced, Quiet: "they are copied by the engine", Do: func(t *testing.T, file string) error {
+			d, p := volumeAt(t, filepath.Dir(file)), testPlan(t)
+			p.Job.RegistryCAs = map[string][]byte{"r.example.com": []byte("pem")}
+			d.preparation(p, func(string) {}).placeCAs(t.Context(), p)
+			if len(d.mountCAs(t.Context(), p)) != 2 {
+				return errors.New(file)
+			}
+			return nil
+		}},
+		"locks": {Name: filepath.Base(f.Name()), May: plant.Appended, Do: func(t *testing.T, file string) error {
+			d, _ := locksIn(t, filepath.Dir(file))
+			unlock, err := d.lock(t.Context(), "pool", "", "")
+			if err == nil {
+				unlock()
+			}
+			return err
+		}},
+		"`helper.runner_binary`": {May: plant.Named, Do: func(t *testing.T, file string) error {
+			p := testPlan(t)
+			e, d := fakeHost(t, p)
+			e.AddNetwork(networkName(p.Sandbox), nil)
+			c := p.Helper
+			c.HostFiles = []plan.HostFile{{Source: file, Target: "/usr/local/bin/gitlab-runner"}}
+			_, err := d.createWith(t.Context(), p, c, "helper", nil, image.InspectResponse{})
+			return err
+		}},
+	})
+}
+
+// What a hook leaves in a volume can be read by any user of an image, whatever the
+// umask of GitLab Runner.
+func TestAFileInAVolumeHasItsMode(t *testing.T) {
+	defer unix.Umask(unix.Umask(0o077))
+	d, dir := volumeHere(t)
+	if err := d.writeHere(t.Context(), "v", "used", []byte("a job\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(filepath.Join(dir, "used")); err != nil || info.Mode() != 0o644 {
+		t.Errorf("%v, %v", info, err)
+	}
+}

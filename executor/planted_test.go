@@ -1,0 +1,174 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/executor/runnerconfig"
+	"gitlab-dind-executor/executor/telemetry"
+	"gitlab-dind-executor/test/fakeengine"
+	"gitlab-dind-executor/test/plant"
+)
+
+// Every file on the host that hooks and commands open, with everything hostile in
+// its place.
+func TestWhatIsPlantedOnTheHost(t *testing.T) {
+	p := mustParse(t, with(""))
+	plant.Walk(t, "executor", map[string]plant.Use{
+		"bundle of a failed job": {Name: bundleName(p), May: plant.Replaced, Do: func(t *testing.T, file string) error {
+			e := fakeengine.New(t)
+			settings := settingsFile(t, e, "[bundles]\ndir = \""+filepath.Dir(file)+"\"\n"+alone)
+			if err := called(t, e, nil, "--settings", settings, "prepare"); err != nil {
+				return err
+			}
+			return called(t, e, []string{"CUSTOM_ENV_CI_JOB_STATUS=failed"}, "--settings", settings, "cleanup")
+		}},
+		"bundle that `explain` reads": {Name: "job-42-0a1b2c3d.json", May: none, Do: func(t *testing.T, file string) error {
+			e := fakeengine.New(t)
+			return called(t, e, nil, "--settings", settingsFile(t, e, "[bundles]\ndir = \""+filepath.Dir(file)+"\"\n"), "explain", "42")
+		}},
+		"`caches-looked-after`": {Name: "caches-looked-after", May: plant.Replaced, Quiet: "the clock decides", Do: func(t *testing.T, file string) error {
+			s := config.Default()
+			s.Bundles.Dir = filepath.Dir(file)
+			tomorrow := time.Now().Add(24 * time.Hour).Truncate(time.Millisecond).Add(time.Microsecond) // and no chance
+			if !cachesDue(s, environment{}, tomorrow) {
+				return errors.New(file)
+			}
+			return nil
+		}},
+		"`log.file`": {Name: "operator.log", May: plant.Appended, Do: func(t *testing.T, file string) error {
+			e := fakeengine.New(t)
+			return called(t, e, nil, "--settings", settingsFile(t, e, "[log]\nfile = \""+file+"\"\n"+alone), "cleanup")
+		}},
+		"`log.file` that `metrics` reads": {Name: "operator.log", May: plant.ReadOwn, Do: func(_ *testing.T, file string) error {
+			_, err := (&telemetry.Meter{Log: telemetry.Log{Path: file}}).Tally()
+			return err
+		}},
+		"tally of `metrics`": {Name: "operator.log.tally", May: plant.Replaced, Quiet: "it is counted in memory", Do: func(_ *testing.T, file string) error {
+			m := &telemetry.Meter{Log: telemetry.Log{Path: strings.TrimSuffix(file, ".tally")}}
+			if _, err := m.Tally(); err != nil {
+				return err
+			}
+			if text, err := os.ReadFile(file); err != nil || !strings.HasPrefix(string(text), "{") {
+				return errors.New(file)
+			}
+			return nil
+		}},
+		"`collector-down`": {Name: collectorDown, May: plant.Replaced, Quiet: "the next hook tries the collector as well", Do: func(t *testing.T, file string) error {
+			e := fakeengine.New(t)
+			settings := settingsFile(t, e, "[log]\nfile = \""+filepath.Join(filepath.Dir(file), "operator.log")+"\"\n"+alone)
+			yesterday := time.Now().Add(-24 * time.Hour)
+			if info, err := os.Lstat(file); err == nil && info.Mode().IsRegular() {
+				_ = os.Chtimes(file, yesterday, yesterday) // what nobody can change stays
+			}
+			if err := called(t, e, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1"}, "--settings", settings, "cleanup"); err != nil {
+				return err
+			}
+			if info, err := os.Lstat(file); err != nil || !info.Mode().IsRegular() || info.Size() > 0 {
+				return errors.New(file)
+			}
+			return nil
+		}},
+		"`--trace`": {Name: "job-1000.json", May: plant.Appended, Do: func(t *testing.T, file string) error {
+			e := fakeengine.New(t)
+			return called(t, e, nil, "--settings", settingsFile(t, e, alone), "--trace", filepath.Dir(file), "cleanup")
+		}},
+		"`metrics --textfile`": {Name: "dind.prom", May: plant.Replaced, Do: func(t *testing.T, file string) error {
+			e := fakeengine.New(t)
+			return called(t, e, nil, "--settings", settingsFile(t, e, "[log]\nfile = \""+filepath.Join(t.TempDir(), "operator.log")+"\"\n"), "metrics", "--textfile", file)
+		}},
+		"`register --write`": {May: none, Do: func(t *testing.T, file string) error {
+			e := fakeengine.New(t)
+			return called(t, e, nil, "register", "--write", file)
+		}},
+		"`register --write-settings`": {May: none, Do: func(_ *testing.T, file string) error {
+			return runnerconfig.Write(file, nil, []byte("# new\n"))
+		}},
+		"`BUILD_EXIT_CODE_FILE`": {May: plant.Replaced, Do: func(_ *testing.T, file string) error {
+			return exit{file: file}.record(3)
+		}},
+		"`JOB_RESPONSE_FILE`": {May: none, Do: func(_ *testing.T, file string) error {
+			_, err := readPayload(file)
+			return about(file, err)
+		}},
+		"script of a stage": {May: plant.Named, Do: func(_ *testing.T, file string) error {
+			_, err := readScript(file)
+			return err
+		}},
+		"settings": {May: none, Do: func(_ *testing.T, file string) error {
+			_, err := config.Load(file)
+			return err
+		}},
+		"`ca_file`": {May: none, Do: func(_ *testing.T, file string) error {
+			_, err := readCA("r.example.com", file)
+			return about(file, err)
+		}},
+		"`mirror.password_file`": {May: plant.Named, Do: func(_ *testing.T, file string) error {
+			s := config.Default()
+			s.Mirror.PasswordFile = file
+			_, err := mirrorPlan(s)
+			return err
+		}},
+		"`OTEL_EXPORTER_OTLP_CERTIFICATE`": {May: none, Do: func(t *testing.T, file string) error {
+			env := map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "https://127.0.0.1:1", "OTEL_EXPORTER_OTLP_CERTIFICATE": file}
+			c, err := telemetry.NewCollector(func(key string) string { return env[key] }, "")
+			if err != nil {
+				return err
+			}
+			spans := &telemetry.Recorder{}
+			_, span := spans.Start(t.Context(), "config")
+			span.End()
+			err = c.Export(t.Context(), telemetry.Record{Hook: "config"}, "", spans.Spans())
+			if err != nil && !strings.Contains(err.Error(), "OTEL_EXPORTER_OTLP_CERTIFICATE") {
+				return nil // it has come as far as the collector
+			}
+			return about(file, err)
+		}},
+		"`config.json` of Docker's client": {Name: "config.json", May: none, Quiet: "what is not there is no fault", Do: func(t *testing.T, file string) error {
+			var said []string
+			credentials(context.Background(), p, environment{"DOCKER_CONFIG": filepath.Dir(file)}, nil, nil, func(line string) { said = append(said, line) })
+			if len(said) == 0 {
+				return nil
+			}
+			return errors.New(strings.Join(said, "\n"))
+		}},
+	})
+}
+
+// none is for what is read and then parsed: nothing that is planted is such text.
+func none(plant.Kind) bool { return false }
+
+// about is for errors whose hint names the file, or that are about what it holds.
+func about(file string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", file, err)
+}
+
+func settingsFile(t *testing.T, e *fakeengine.Engine, more string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "dind.toml")
+	if err := os.WriteFile(file, []byte("[engine]\nhost = \""+e.Host+"\"\n"+more), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// called calls a command and takes what it says on stderr for its error.
+func called(t *testing.T, e *fakeengine.Engine, env []string, args ...string) error {
+	t.Helper()
+	code, _, log := hookWith(t, e, env, with(""), args...)
+	if code != 0 || strings.Contains(log, "warning: ") {
+		return fmt.Errorf("exit code %d: %s", code, log)
+	}
+	return nil
+}
