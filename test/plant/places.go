@@ -42,5 +42,6 @@ var Places = []Place{
 	{Name: "files of `try`", Unwalked: "a person runs it in a repository of their own; the rest is a fresh directory"},
 	{Name: "`/proc`, `/sys`, `/etc/machine-id`, `/etc/resolv.conf`", Unwalked: "whoever writes there is the kernel or root"},
 	{Name: "sockets of the engine and of the journal", Unwalked: "whoever makes them is root"},
+	{Name: "mounts in a volume that is removed", Unwalked: "nothing is opened: a handle leads to the mount, and through no link"},
 	{Name: "seeds and data roots", Unwalked: "no hook opens them on the host: package driver/dataroot does in containers"},
 }
