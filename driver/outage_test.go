@@ -222,8 +222,8 @@ func TestASlowEngineIsWaitedFor(t *testing.T) {
 	}
 }
 
-// What cannot be seen of memory is not told, and holds up no stage.
-func TestTheWatchForMemoryOnAnEngineInTrouble(t *testing.T) {
+// What cannot be seen of a stage is not told, and holds up none.
+func TestTheWatchOfAStageOnAnEngineInTrouble(t *testing.T) {
 	for _, call := range []string{"GET /events", "GET /containers/json", "GET /containers/{id}/json"} {
 		for kind, answer := range wrongAnswers() {
 			t.Run(call+" "+kind, func(t *testing.T) {
@@ -231,9 +231,13 @@ func TestTheWatchForMemoryOnAnEngineInTrouble(t *testing.T) {
 				e.Always(call, answer)
 				ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 				defer cancel()
-				w := d.WatchMemory(ctx, p.Claim.Job)
-				if killed := w.End(ctx, true); len(killed) != 0 {
+				w := d.WatchStage(ctx, p.Claim.Job)
+				defer w.Close()
+				if killed := w.OutOfMemory(ctx); len(killed) != 0 {
 					t.Errorf("%+v", killed)
+				}
+				if ending := w.SidecarEnding(ctx); ending != EndingUnknown {
+					t.Errorf("the sidecar's end is %d", ending)
 				}
 			})
 		}

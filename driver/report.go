@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
@@ -123,13 +122,6 @@ type SidecarState struct {
 	Running     bool
 	ExitCode    int
 	OutOfMemory bool
-}
-
-// Stopped tells whether somebody ended the inner daemon from outside, politely
-// or by removing it, as a restart of the engine does. No script does that, so a
-// retry helps. One that was killed or failed may have been too much for it.
-func (s SidecarState) Stopped() bool {
-	return s.Known && !s.Running && !s.OutOfMemory && (s.ExitCode == 0 || s.ExitCode == 128+int(syscall.SIGTERM))
 }
 
 // Sidecar looks after a job's sidecar.

@@ -156,13 +156,18 @@ func outOfMemory(o driver.OutOfMemory) diagnosis {
 
 // diagnose looks for the reason of a failed script: first at the sidecar, then
 // in the end of the output. It says nothing when it knows nothing.
-func diagnose(output string, sidecar driver.SidecarState) (diagnosis, bool) {
+func diagnose(output string, sidecar driver.SidecarState, ending driver.Ending) (diagnosis, bool) {
 	switch {
 	case !sidecar.Known || sidecar.Running:
 	case sidecar.OutOfMemory:
 		return diagnosis{
 			"the docker daemon of this job ran out of memory",
 			"build less at once, or ask the runner's admin for more memory for the sidecar",
+		}, true
+	case ending == driver.EndedFromInside:
+		return diagnosis{
+			fmt.Sprintf("the docker daemon of this job has ended by itself (exit code %d)", sidecar.ExitCode),
+			"a command of the job may have ended it, or it failed; the runner's admin finds its last lines with gitlab-dind-executor explain",
 		}, true
 	default:
 		return diagnosis{

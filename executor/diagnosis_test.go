@@ -76,7 +76,7 @@ func TestDiagnosesOfKnownMessages(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, ok := diagnose(c.output, driver.SidecarState{Known: true, Running: true})
+			d, ok := diagnose(c.output, driver.SidecarState{Known: true, Running: true}, driver.EndingUnknown)
 			if !ok || !strings.Contains(d.line, c.line) || !strings.Contains(d.hint, c.hint) {
 				t.Errorf("got %+v, %v", d, ok)
 			}
@@ -108,10 +108,10 @@ func TestWhatIsDiagnosedIsInTheTroubleshootingPage(t *testing.T) {
 
 func TestWhatIsNotKnownIsNotDiagnosed(t *testing.T) {
 	for _, output := range []string{"", "make: *** [test] Error 1\n", "permission denied\n", "FAIL: lookup of a user\n"} {
-		if d, ok := diagnose(output, driver.SidecarState{Known: true, Running: true}); ok {
+		if d, ok := diagnose(output, driver.SidecarState{Known: true, Running: true}, driver.EndingUnknown); ok {
 			t.Errorf("%q is diagnosed as %+v", output, d)
 		}
-		if d, ok := diagnose(output, driver.SidecarState{}); ok {
+		if d, ok := diagnose(output, driver.SidecarState{}, driver.EndingUnknown); ok {
 			t.Errorf("%q is diagnosed as %+v when the engine does not answer", output, d)
 		}
 	}
@@ -119,14 +119,16 @@ func TestWhatIsNotKnownIsNotDiagnosed(t *testing.T) {
 
 func TestTheSidecarsEndExplainsAllElse(t *testing.T) {
 	for name, c := range map[string]struct {
-		state driver.SidecarState
-		want  string
+		state  driver.SidecarState
+		ending driver.Ending
+		want   string
 	}{
-		"out of memory": {driver.SidecarState{Known: true, ExitCode: 137, OutOfMemory: true}, "ran out of memory"},
-		"ended":         {driver.SidecarState{Known: true, ExitCode: 2}, "has ended (exit code 2)"},
+		"out of memory":    {driver.SidecarState{Known: true, ExitCode: 137, OutOfMemory: true}, driver.EndedFromInside, "ran out of memory"},
+		"ended":            {driver.SidecarState{Known: true, ExitCode: 2}, driver.EndingUnknown, "has ended (exit code 2)"},
+		"ended by the job": {driver.SidecarState{Known: true}, driver.EndedFromInside, "has ended by itself (exit code 0)"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, ok := diagnose("Cannot connect to the Docker daemon at tcp://docker:2376. Is", c.state)
+			d, ok := diagnose("Cannot connect to the Docker daemon at tcp://docker:2376. Is", c.state, c.ending)
 			if !ok || !strings.Contains(d.line, c.want) {
 				t.Errorf("got %+v", d)
 			}

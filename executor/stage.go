@@ -51,7 +51,8 @@ func (c *call) runStage(ctx context.Context, d *driver.Driver, job, stage string
 	end := &tail{}
 	// In one stream with the script's output, or the Runner may mix the order.
 	log := &jobLog{out: c.raw.out, colour: c.log.colour}
-	memory := d.WatchMemory(ctx, job)
+	watch := d.WatchStage(ctx, job)
+	defer watch.Close()
 	var code int
 	var err error
 	if buildSide(stage) {
@@ -64,7 +65,10 @@ func (c *call) runStage(ctx context.Context, d *driver.Driver, job, stage string
 			log.say(line)
 		}
 	}
-	killed := memory.End(ctx, err != nil || code != 0)
+	var killed []driver.OutOfMemory
+	if err != nil || code != 0 {
+		killed = watch.OutOfMemory(ctx)
+	}
 	for _, k := range killed {
 		log.explain(outOfMemory(k))
 	}
@@ -77,12 +81,15 @@ func (c *call) runStage(ctx context.Context, d *driver.Driver, job, stage string
 	if stage == afterScript || len(killed) > 0 {
 		return &failedScript{code}
 	}
-	sidecar := d.Sidecar(ctx, job)
-	if buildSide(stage) && sidecar.Stopped() {
-		return fault.System(fmt.Errorf("the docker daemon of this job was stopped while its script ran, which then ended with code %d", code),
+	sidecar, ending := d.Sidecar(ctx, job), driver.EndingUnknown
+	if sidecar.Known && !sidecar.Running {
+		ending = watch.SidecarEnding(ctx)
+	}
+	if buildSide(stage) && ending == driver.EndedFromOutside && !sidecar.OutOfMemory {
+		return fault.System(fmt.Errorf("the docker daemon of this job was stopped from outside while its script ran, which then ended with code %d", code),
 			"run the job again: often the host's docker engine was restarted, which ends whatever runs there")
 	}
-	if found, ok := diagnose(end.String(), sidecar); ok {
+	if found, ok := diagnose(end.String(), sidecar, ending); ok {
 		log.explain(found)
 	}
 	return &failedScript{code}

@@ -126,7 +126,7 @@ func (h *host) brief(args ...string) string {
 // diagnosed is what follows a script with this output.
 func (h *host) diagnosed(output string) string {
 	var log bytes.Buffer
-	if d, ok := diagnose(output, driver.SidecarState{Known: true, Running: true}); ok {
+	if d, ok := diagnose(output, driver.SidecarState{Known: true, Running: true}, driver.EndingUnknown); ok {
 		(&jobLog{out: &log}).explain(d)
 	}
 	return log.String()

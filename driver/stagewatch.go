@@ -1,0 +1,178 @@
+package driver
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/events"
+
+	"gitlab-dind-executor/driver/plan"
+)
+
+// oomWait is how long after a failed stage the engine may take to tell of what
+// the kernel killed. It is waited for only where a container has a limit.
+const oomWait = 300 * time.Millisecond
+
+// endingWait is how long the engine may take to tell how a sidecar has ended that
+// does not run any more.
+const endingWait = 300 * time.Millisecond
+
+// OutOfMemory is a container of a job in which something was killed for lack of
+// memory.
+type OutOfMemory struct {
+	Role plan.Role
+	// Name is what the job calls it: a service's image.
+	Name string
+	// Limit is in bytes; 0 when it has none of its own.
+	Limit int64
+}
+
+// StageWatch notices what happens to a job's containers while a stage runs: what
+// the kernel kills for lack of memory, and how the sidecar ends. It is the engine's
+// events that tell. A container's state tells of memory for its first process only,
+// and of its end nothing but a code.
+type StageWatch struct {
+	d    *Driver
+	job  string
+	stop context.CancelFunc
+
+	mu  sync.Mutex
+	got []events.Message
+	// more is closed and replaced at each event, ended when there are no more.
+	more  chan struct{}
+	ended bool
+}
+
+// mostEvents bounds what is held of a stage.
+const mostEvents = 1000
+
+// WatchStage watches the job's containers until Close is called. It adds nothing
+// to a stage's time, and what it cannot see it does not tell.
+func (d *Driver) WatchStage(ctx context.Context, job string) *StageWatch {
+	ctx, stop := context.WithCancel(ctx)
+	w := &StageWatch{d: d, job: job, stop: stop, more: make(chan struct{})}
+	since := time.Now()
+	go func() {
+		defer w.note(nil)
+		_, sandbox, err := d.jobContainer(ctx, job)
+		if err != nil {
+			return // the stage itself tells
+		}
+		f := labelled(labelSandbox + "=" + sandbox)
+		f.Add("type", string(events.ContainerEventType))
+		for _, action := range []events.Action{events.ActionOOM, events.ActionStart, events.ActionKill, events.ActionStop, events.ActionDie} {
+			f.Add("event", string(action))
+		}
+		// Since, for what happens before the engine has heard of us.
+		messages, errs := d.api.Events(ctx, events.ListOptions{Filters: f, Since: since.Format(time.RFC3339Nano)})
+		for {
+			select {
+			case m := <-messages:
+				w.note(&m)
+			case <-errs:
+				return
+			}
+		}
+	}()
+	return w
+}
+
+// Close ends the watch.
+func (w *StageWatch) Close() { w.stop() }
+
+// note takes an event, or the end of all of them.
+func (w *StageWatch) note(m *events.Message) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case m == nil:
+		w.ended = true
+	case len(w.got) < mostEvents:
+		w.got = append(w.got, *m)
+	}
+	close(w.more)
+	w.more = make(chan struct{})
+}
+
+// await waits until enough says so of the events so far, or bound is over, or no
+// more can come. It returns them.
+func (w *StageWatch) await(ctx context.Context, bound time.Duration, enough func([]events.Message) bool) []events.Message {
+	wait := time.NewTimer(bound)
+	defer wait.Stop()
+	for over := false; ; {
+		w.mu.Lock()
+		got, more, ended := slices.Clone(w.got), w.more, w.ended
+		w.mu.Unlock()
+		if over || ended || enough(got) {
+			return got
+		}
+		select {
+		case <-more:
+		case <-wait.C:
+			over = true
+		case <-ctx.Done():
+			over = true
+		}
+	}
+}
+
+// OutOfMemory returns, after a failed stage, the containers that ran out of memory,
+// each once.
+func (w *StageWatch) OutOfMemory(ctx context.Context) []OutOfMemory {
+	if ctx.Err() != nil {
+		return nil
+	}
+	list, err := w.d.limited(ctx, w.job)
+	if err != nil {
+		return nil
+	}
+	bound := time.Duration(0)
+	for _, o := range list {
+		if o.Limit > 0 {
+			bound = oomWait
+		}
+	}
+	isOOM := func(m events.Message) bool { return m.Action == events.ActionOOM }
+	got := w.await(ctx, bound, func(got []events.Message) bool { return slices.ContainsFunc(got, isOOM) })
+	var killed []OutOfMemory
+	for id, o := range list {
+		if slices.ContainsFunc(got, func(m events.Message) bool { return isOOM(m) && m.Actor.ID == id }) {
+			killed = append(killed, o)
+		}
+	}
+	return killed
+}
+
+// SidecarEnding tells how the sidecar of a failed stage has ended, if it has.
+func (w *StageWatch) SidecarEnding(ctx context.Context) Ending {
+	died := func(got []events.Message) bool {
+		return slices.ContainsFunc(got, func(m events.Message) bool {
+			return m.Action == events.ActionDie && m.Actor.Attributes[labelRole] == string(plan.RoleSidecar)
+		})
+	}
+	return endingOf(w.await(ctx, endingWait, died))
+}
+
+// limited finds a job's containers with the limits of their memory, by id.
+func (d *Driver) limited(ctx context.Context, job string) (map[string]OutOfMemory, error) {
+	_, sandbox, err := d.jobContainer(ctx, job)
+	if err != nil {
+		return nil, err
+	}
+	list, err := d.api.ContainerList(ctx, container.ListOptions{All: true, Filters: labelled(labelSandbox + "=" + sandbox)})
+	if err != nil {
+		return nil, d.explain("looking for the job's containers", err)
+	}
+	found := map[string]OutOfMemory{}
+	for _, s := range list {
+		c, err := d.inspect(ctx, s.ID)
+		if err != nil || c.ContainerJSONBase == nil || c.HostConfig == nil || c.Config == nil {
+			continue // it is going
+		}
+		found[s.ID] = OutOfMemory{Role: plan.Role(s.Labels[labelRole]), Name: c.Config.Image, Limit: c.HostConfig.Memory}
+	}
+	return found, nil
+}
