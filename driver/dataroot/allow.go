@@ -1,8 +1,10 @@
 package dataroot
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // area is a kind of directory in a data root. What may lie in it is a decision on
@@ -212,4 +214,28 @@ func judge(in area, name string) (rule, bool) {
 		return contentOfLayer(), snapshotName.MatchString(name)
 	}
 	return rule{}, false
+}
+
+// lowers are the short names of the layers that another lies on, the next one
+// first: what dockerd puts before the kernel.
+func lowers(lower string) ([]string, error) {
+	if lower == "" {
+		return nil, nil
+	}
+	var all []string
+	for e := range strings.SplitSeq(lower, ":") {
+		link, ok := strings.CutPrefix(e, "l/")
+		if !ok || !linkName.MatchString(link) {
+			return nil, fmt.Errorf("%s, which is no layer", shown(e))
+		}
+		all = append(all, link)
+	}
+	return all, nil
+}
+
+// layerOf is the layer that a short name leads to.
+func layerOf(target string) (name string, ok bool) {
+	name, up := strings.CutPrefix(target, "../")
+	name, down := strings.CutSuffix(name, "/diff")
+	return name, up && down && layerName.MatchString(name)
 }

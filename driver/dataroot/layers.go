@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -212,15 +211,11 @@ func (c *clearing) overlayLayer(in *dir, name string) (l overlayLayer, whole boo
 		return l, false, err
 	}
 	lower, err := c.read(d, "lower")
-	if err != nil || lower == "" {
-		return l, err == nil, err
+	if err != nil {
+		return l, false, err
 	}
-	for e := range strings.SplitSeq(lower, ":") {
-		link, ok := strings.CutPrefix(e, "l/")
-		if !ok || !linkName.MatchString(link) {
-			return l, false, throwAway("%s lies on %s", in.show(name), shown(e))
-		}
-		l.lower = append(l.lower, link)
+	if l.lower, err = lowers(lower); err != nil {
+		return l, false, throwAway("%s lies on %w", in.show(name), err)
 	}
 	return l, true, nil
 }
@@ -253,8 +248,8 @@ func (c *clearing) siftLinks(d *dir, l *driverLayers) (map[string]string, error)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", links.show(link), err)
 			}
-			name = strings.TrimSuffix(strings.TrimPrefix(to, "../"), "/diff")
-			ok = to == "../"+name+"/diff" && l.overlay[name].link == link
+			name, ok = layerOf(to)
+			ok = ok && l.overlay[name].link == link
 		}
 		if !ok {
 			if err := c.drop(links, link); err != nil {
