@@ -35,12 +35,14 @@ func openRoot(path string) (*dir, error) {
 func (d *dir) close() { _ = unix.Close(d.fd) }
 
 // show is an entry's path as messages have it: a name may hold any byte.
-func (d *dir) show(name string) string {
-	path := name
-	if d.at != "" {
-		path = d.at + "/" + name
+func (d *dir) show(name string) string { return shown(d.below(name)) }
+
+// below is the path of an entry, below the root.
+func (d *dir) below(name string) string {
+	if d.at == "" {
+		return name
 	}
-	return shown(path)
+	return d.at + "/" + name
 }
 
 // shown quotes a path, and keeps it short.
@@ -69,11 +71,7 @@ func (d *dir) enter(name string) (*dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	at := name
-	if d.at != "" {
-		at = d.at + "/" + name
-	}
-	return &dir{fd: fd, at: at}, nil
+	return &dir{fd: fd, at: d.below(name)}, nil
 }
 
 // mkdir makes a directory that was not there and opens it.
@@ -82,6 +80,15 @@ func (d *dir) mkdir(name string) (*dir, error) {
 		return nil, err
 	}
 	return d.enter(name)
+}
+
+// create makes a file that was not there.
+func (d *dir) create(name string) (*os.File, error) {
+	fd, err := unix.Openat(d.fd, name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("making %s: %w", d.show(name), err)
+	}
+	return os.NewFile(uintptr(fd), ""), nil
 }
 
 // handle is an entry that is held but not opened: holding a device or a pipe has
@@ -185,7 +192,7 @@ func (h *handle) attributes() ([]byte, error) {
 
 // readlink is where a symbolic link leads.
 func (d *dir) readlink(name string) (string, error) {
-	buf := make([]byte, 512) // of overlay2/l/*, all others are longer than is wanted
+	buf := make([]byte, unix.PathMax+1)
 	n, err := unix.Readlinkat(d.fd, name, buf)
 	if err == nil && n == len(buf) {
 		err = errors.New("it leads too far")

@@ -146,7 +146,17 @@ func TestACopyThatTakesTooLongLeavesNothing(t *testing.T) {
 	if err := os.WriteFile(from, []byte("text"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := copyContent(ctx, from, filepath.Join(to, "large"), 4); !errors.Is(err, late) {
+	src, err := os.Open(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	dst, err := os.Create(filepath.Join(t.TempDir(), "large"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dst.Close()
+	if err := copyContent(ctx, src, dst, 4); !errors.Is(err, late) {
 		t.Errorf("within a file, the error is %v", err)
 	}
 }
@@ -162,5 +172,72 @@ func TestACopyAfterOneThatWasKilled(t *testing.T) {
 	}
 	if _, err := os.Lstat(filepath.Join(to, part)); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("it is still there: %v", err)
+	}
+}
+
+// An earlier job may have put anything where a copy goes.
+func TestACopyFollowsNothingThatWasPlanted(t *testing.T) {
+	outside := t.TempDir()
+	plant(t, outside, map[string]string{"image/file": "of the host", "file": "of the host"})
+	before := files(t, outside)
+	for name, tc := range map[string]struct {
+		planted map[string]string
+		fails   bool
+	}{
+		"a link where copies were made":     {planted: map[string]string{part: "->" + outside}},
+		"a file there":                      {planted: map[string]string{part: ""}},
+		"links within it":                   {planted: map[string]string{part + "/image": "->" + outside}},
+		"layers that lead elsewhere":        {planted: map[string]string{"overlay2": "->" + outside}, fails: true},
+		"images that lead elsewhere":        {planted: map[string]string{"image": "->" + outside + "/image"}, fails: true},
+		"images that lead nowhere":          {planted: map[string]string{"image": "->/no/such"}, fails: true},
+		"a file where images belong":        {planted: map[string]string{"image": ""}, fails: true},
+		"layers of nobody":                  {planted: map[string]string{"overlay2/x/diff/file": "text"}, fails: true},
+		"an empty directory where all goes": {planted: map[string]string{"overlay2/": "", "image/": ""}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			from, to := seed(t), t.TempDir()
+			plant(t, to, tc.planted)
+			there := files(t, to)
+			err := Copy(t.Context(), from, to)
+			if tc.fails != (err != nil) {
+				t.Errorf("the error is %v", err)
+			}
+			if got := files(t, to); tc.fails && got != there {
+				t.Errorf("there was\n%sand is\n%s", there, got)
+			}
+			if !tc.fails {
+				if b, err := os.ReadFile(to + "/overlay2/a/link"); err != nil || string(b) != "LINK" {
+					t.Errorf("the copy has %q, %v", b, err)
+				}
+				if _, err := os.Lstat(filepath.Join(to, part)); !errors.Is(err, fs.ErrNotExist) {
+					t.Errorf("it is still there: %v", err)
+				}
+			}
+			if after := files(t, outside); after != before {
+				t.Errorf("outside there was\n%sand is\n%s", before, after)
+			}
+		})
+	}
+}
+
+// Where a seed notes what it looks like, only a new file of its own is written.
+func TestASealFollowsNothing(t *testing.T) {
+	root, outside := seed(t), t.TempDir()
+	plant(t, outside, map[string]string{"file": "of the host"})
+	before := files(t, outside)
+	for _, replace := range []func(at string) error{
+		func(at string) error { return os.Symlink(outside+"/file", at) },
+		func(at string) error { return os.Link(outside+"/file", at) },
+		func(at string) error { return unix.Mkfifo(at, 0o600) },
+	} {
+		if err := errors.Join(os.Remove(root+"/"+Dir+"/sum"), replace(root+"/"+Dir+"/sum"), Seal(root)); err != nil {
+			t.Error(err)
+		}
+		if err := Copy(t.Context(), root, t.TempDir()); err != nil {
+			t.Error(err)
+		}
+	}
+	if after := files(t, outside); after != before {
+		t.Errorf("outside there was\n%sand is\n%s", before, after)
 	}
 }

@@ -7,12 +7,8 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -30,77 +26,39 @@ var kept = []string{"aufs", "btrfs", "containerd", "devicemapper", "fuse-overlay
 // Seal notes what a seed holds, so that Copy can tell one that is damaged. All
 // of it is on disk when Seal returns.
 func Seal(root string) error {
+	d, err := openRoot(root)
+	if err != nil {
+		return err
+	}
+	defer d.close()
 	sum := sha256.New()
-	if err := walk(root, func(e entry) error { return e.sum(sum) }); err != nil {
+	if err := walk(d, func(e entry) error { return e.sum(sum) }); err != nil {
 		return err
 	}
-	dir, err := os.Open(root)
+	own, err := d.enter(Dir)
+	if err != nil {
+		return fmt.Errorf("%s: %w", Dir, err)
+	}
+	defer own.close()
+	if err := own.write(sumFile, hex.EncodeToString(sum.Sum(nil))+"\n"); err != nil {
+		return err
+	}
+	return unix.Syncfs(d.fd)
+}
+
+// write makes a file of our own, whatever has had its name.
+func (d *dir) write(name, text string) error {
+	tmp := randomName()
+	f, err := d.create(tmp)
 	if err != nil {
 		return err
 	}
-	defer dir.Close()
-	if err := os.WriteFile(filepath.Join(root, Dir, sumFile), []byte(hex.EncodeToString(sum.Sum(nil))+"\n"), 0o600); err != nil {
-		return err
+	_, err = f.WriteString(text)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = unix.Renameat(d.fd, tmp, d.fd, name)
 	}
-	return unix.Syncfs(int(dir.Fd()))
-}
-
-// entry is a file of whatever kind.
-type entry struct {
-	root, path string // path is below root
-	info       fs.FileInfo
-	stat       *syscall.Stat_t
-	link       string // a symbolic link's
-}
-
-func (e entry) from() string { return filepath.Join(e.root, e.path) }
-
-// walk visits what is kept of a data root: directories before what is in them,
-// all in the same order each time.
-func walk(root string, visit func(entry) error) error {
-	if _, err := os.Lstat(root); err != nil {
-		return err
-	}
-	for _, top := range kept {
-		if _, err := os.Lstat(filepath.Join(root, top)); errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err := walkFrom(root, top, visit); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func walkFrom(root, path string, visit func(entry) error) error {
-	e := entry{root: root, path: path}
-	var err error
-	if e.info, err = os.Lstat(e.from()); err != nil {
-		return err
-	}
-	var ok bool
-	if e.stat, ok = e.info.Sys().(*syscall.Stat_t); !ok {
-		return fmt.Errorf("%s: its owner is not known", path)
-	}
-	if e.info.Mode()&fs.ModeSymlink != 0 {
-		if e.link, err = os.Readlink(e.from()); err != nil {
-			return err
-		}
-	}
-	if err := visit(e); err != nil {
-		return err
-	}
-	if !e.info.IsDir() {
-		return nil
-	}
-	names, err := os.ReadDir(e.from()) // sorted
 	if err != nil {
-		return err
-	}
-	for _, n := range names {
-		if err := walkFrom(root, filepath.Join(path, n.Name()), visit); err != nil {
-			return err
-		}
+		return errors.Join(fmt.Errorf("writing %s: %w", d.show(name), err), unix.Unlinkat(d.fd, tmp, 0))
 	}
 	return nil
 }
@@ -108,17 +66,17 @@ func walkFrom(root, path string, visit func(entry) error) error {
 // sum adds what an entry looks like: of what daemons say of images the content,
 // too. That of layers would take as long as the copy.
 func (e entry) sum(h hash.Hash) error {
-	size := e.info.Size()
-	if !e.info.Mode().IsRegular() {
+	size := e.size()
+	if !e.isRegular() {
 		size = 0
 	}
-	fmt.Fprintf(h, "%q %v %d %d %d %d %q\n", e.path, e.info.Mode(), e.stat.Uid, e.stat.Gid, e.stat.Rdev, size, e.link)
-	if !e.info.Mode().IsRegular() || !e.tells() {
+	fmt.Fprintf(h, "%q %o %d %d %d:%d %d %q\n", e.path, e.Mode, e.Uid, e.Gid, e.Rdev_major, e.Rdev_minor, size, e.link)
+	if !e.isRegular() || !e.tells() {
 		return nil
 	}
-	f, err := os.OpenFile(e.from(), os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+	f, err := e.open()
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", shown(e.path), err)
 	}
 	defer f.Close()
 	_, err = io.Copy(h, f)
