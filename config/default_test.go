@@ -98,7 +98,7 @@ func TestEveryFieldHasAKey(t *testing.T) {
 
 // The commented examples of the default file must be right as well.
 func TestTheExamplesInTheDefaultFileAreValid(t *testing.T) {
-	example := regexp.MustCompile(`(?m)^# (\[registry\..*\]|ca_file = .*|\[\[policy\]\]|(?:name|projects|protected|\w+(?:\.\w+)+) = .*)$`)
+	example := regexp.MustCompile(`(?m)^# (\[registry\..*\]|ca_file = .*|\[\[policy\]\]|(?:name|instances|projects|protected|\w+(?:\.\w+)+) = .*)$`)
 	src := example.ReplaceAll(DefaultFile, []byte("$1"))
 	if bytes.Equal(src, DefaultFile) {
 		t.Fatal("default.toml has no example of a registry any more")
@@ -110,7 +110,7 @@ func TestTheExamplesInTheDefaultFileAreValid(t *testing.T) {
 	if r := got.Registry["registry.example.com:5050"]; r.CAFile == "" {
 		t.Errorf("the example names no CA: %+v", got.Registry)
 	}
-	if len(got.Policies) != 1 || got.Policies[0].Protected == nil || got.Policies[0].Services.AllowedImages == nil || *got.Policies[0].Limits.Job.Memory != 8<<30 {
+	if len(got.Policies) != 1 || got.Policies[0].Protected == nil || len(got.Policies[0].Instances) != 1 || got.Policies[0].Services.AllowedImages == nil || *got.Policies[0].Limits.Job.Memory != 8<<30 {
 		t.Errorf("the example of a policy: %+v", got.Policies)
 	}
 }

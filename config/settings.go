@@ -194,6 +194,8 @@ type Registry struct {
 type Policy struct {
 	// Name is for messages.
 	Name string `toml:"name"`
+	// Instances are hosts or ids of GitLab instances; none means all.
+	Instances []string `toml:"instances"`
 	// Projects are doublestar patterns over project paths; none means all.
 	Projects []string `toml:"projects"`
 	// Protected matches protected or unprotected refs only; nil means both.

@@ -158,6 +158,7 @@ func validate(s Settings) []keyFault {
 	}
 	for i, p := range s.Policies {
 		key := fmt.Sprintf("policy.%d", i+1)
+		validateInstances(key+".instances", p.Instances, add)
 		patterns(key+".projects", p.Projects)
 		imagePatterns(key+".sidecar.allowed_images", p.Sidecar.AllowedImages)
 		imagePatterns(key+".job.allowed_images", p.Job.AllowedImages)

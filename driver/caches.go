@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -87,9 +88,17 @@ func keptOf(v *volume.Volume, marks scopeVolumes) (plan.Kept, bool) {
 	l := v.Labels
 	k := plan.Kept{
 		Name: v.Name, Role: plan.Role(l[labelRole]), Scope: l[labelScope],
-		Project: l[labelProject], Protected: l[labelProtected] == "true", Size: -1,
+		Project: l[labelProject], Protection: plan.ProtectionLabelled(l[labelProtected]), Size: -1,
 	}
-	ours := k.Role == plan.RoleCache && v.Name == cacheName(k.Scope) || k.Role == plan.RoleData && isKeptData(v.Name)
+	// What a scope begins with is the instance's id, or its host where it has none.
+	of, _, _ := strings.Cut(k.Scope, "/")
+	k.Instances = []string{of}
+	if host := l[labelInstance]; host != "" {
+		k.Instances = []string{host, of}
+	}
+	k.Old = oldForm.MatchString(v.Name)
+	old := "dind-cache-" + hashed(k.Scope)[:12]
+	ours := k.Role == plan.RoleCache && (v.Name == cacheName(k.Scope) || v.Name == old) || k.Role == plan.RoleData && isKeptData(v.Name)
 	var known bool
 	k.Used, known = marks.lastUse(v)
 	return k, ours && known && l[labelSandbox] == ""

@@ -17,7 +17,7 @@ func TestEveryScopeHasACacheOfItsOwn(t *testing.T) {
 	names := map[string]string{}
 	for _, scope := range []string{"a/1/protected", "a/1/unprotected", "a/11/protected", "b/1/protected", ""} {
 		name := cacheName(scope)
-		if other, taken := names[name]; taken || len(name) != len("dind-cache-0123456789ab") {
+		if other, taken := names[name]; taken || len(name) != len("dind-cache-")+64 {
 			t.Errorf("%q has the cache %s of %q", scope, name, other)
 		}
 		names[name] = scope
@@ -44,7 +44,7 @@ func TestACacheIsNoSandboxs(t *testing.T) {
 	if l[labelSandbox] != "" || l[labelJob] != "" {
 		t.Errorf("labels %v", l)
 	}
-	if l[labelProject] != p.Claim.Project || l[labelProtected] != "false" {
+	if l[labelProject] != "group/app" || l[labelProtected] != "false" || l[labelInstance] != "gitlab.example.com" {
 		t.Errorf("labels %v", l)
 	}
 	for _, m := range convert(p, p.Helper, "n", nil, image.InspectResponse{}).host.Mounts {

@@ -140,7 +140,7 @@ func (prep *preparation) freshImages(ctx context.Context, waiting *[]*ahead) (im
 	var sidecar, helper, job image.InspectResponse
 	g, gctx := group.WithContext(ctx)
 	g.Go(func() (err error) {
-		prep.newCache, err = prep.cacheIsNew(gctx)
+		prep.cache.isNew, err = prep.cacheIsNew(gctx)
 		return err
 	})
 	for c, img := range map[*plan.Container]*image.InspectResponse{
@@ -255,29 +255,6 @@ func (prep *preparation) move(ctx context.Context, c *taken) (Ready, error) {
 	if err == nil && ctx.Err() != nil {
 		err = fmt.Errorf("waiting for services: %w", ctx.Err())
 	}
-	ready.Services, ready.Warnings = svc.longer(answered), svc.warnings
+	ready.Services, ready.Warnings = svc.longer(answered), prep.warnings(svc)
 	return ready, err
-}
-
-// cacheIsNew tells whether the job has a cache that nobody has had before. It is
-// asked before the job container, which makes it.
-func (prep *preparation) cacheIsNew(ctx context.Context) (bool, error) {
-	if prep.p.Helper.CachePath == "" {
-		return false, nil
-	}
-	_, err := prep.d.api.VolumeInspect(ctx, cacheName(prep.p.Claim.Scope))
-	if gone(err) {
-		return true, nil
-	}
-	return false, prep.d.explain("looking for the cache", err)
-}
-
-// helperWithCache starts a helper that has the cache of the job's scope, where
-// the job needs one: for its own `cache:`, or to open a new cache to any user.
-func (prep *preparation) helperWithCache(ctx context.Context) error {
-	d, p := prep.d, prep.p
-	if p.Helper.CachePath == "" || !p.Cached && !prep.newCache {
-		return nil
-	}
-	return prep.container(ctx, p.Helper, cacheHelperName(p.Sandbox), claimLabels(p, plan.RoleHelper), d.start(p.Helper))
 }

@@ -2,6 +2,7 @@ package driver
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -28,6 +29,10 @@ type created struct {
 // needed for its VOLUMEs: each gets a labelled volume over it, so that nothing
 // anonymous is left behind.
 func convert(p *plan.Plan, c plan.Container, name string, labels map[string]string, img image.InspectResponse) created {
+	if c.DataVolume != "" {
+		labels = maps.Clone(labels)
+		labels[labelData] = c.DataVolume
+	}
 	out := created{
 		name: name,
 		config: &container.Config{
@@ -124,6 +129,10 @@ func mounts(p *plan.Plan, c plan.Container, name string, img image.InspectRespon
 		seed := volumeMount(c.SeedVolume, plan.SeedPath, seedLabels(plan.RoleSeed, "", "-"))
 		seed.ReadOnly = true
 		list = append(list, seed)
+	}
+	if c.DataVolume != "" {
+		// The sidecar has the name of its data root, which the next one has, too.
+		name = objectName(p.Sandbox, c.Role)
 	}
 	for i, volume := range imageVolumes(img) {
 		if slices.Contains(covered, volume) {

@@ -21,6 +21,7 @@ func testPlan(t *testing.T) *plan.Plan {
 	t.Helper()
 	p, err := plan.Build(config.Default(), plan.Job{
 		Key: "gitlab.example.com/7", Scope: "gitlab.example.com/42/unprotected", Timeout: time.Hour,
+		Project: "group/app", Protection: plan.Unprotected, Instances: []string{"gitlab.example.com"},
 		BuildsDir: "/builds", RunnerVersion: "18.6.6",
 		Services: []plan.Service{{Image: plan.Image{Name: "redis:7"}, Aliases: []string{"cache"}}},
 	}, plan.Facts{

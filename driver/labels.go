@@ -1,12 +1,7 @@
 package driver
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
 	"maps"
-	"regexp"
-	"strconv"
 	"time"
 
 	"github.com/docker/docker/api/types/filters"
@@ -35,8 +30,13 @@ const (
 	// job container has the first for status.
 	labelProject   = labelPrefix + "project"
 	labelProtected = labelPrefix + "protected"
+	// labelInstance is the host of the GitLab of what is kept.
+	labelInstance = labelPrefix + "instance"
 	// labelLayers is a sidecar's plan.LayersState.
 	labelLayers = labelPrefix + "layers"
+	// labelData is on a sidecar: the kept data root that it has, which carries no
+	// label of the sandbox.
+	labelData = labelPrefix + "data"
 	// labelOf names the volume that a mark is about.
 	labelOf = labelPrefix + "of"
 	// labelMirror is on a sidecar: the mirror that it uses.
@@ -74,7 +74,8 @@ func keptLabels(c plan.Claim, role plan.Role) map[string]string {
 	l := common(role)
 	l[labelScope] = c.Scope
 	l[labelProject] = c.Project
-	l[labelProtected] = strconv.FormatBool(c.Protected)
+	l[labelProtected] = c.Protection.Label()
+	l[labelInstance] = c.Instance
 	return l
 }
 
@@ -161,59 +162,6 @@ func claim(c plan.Claim) map[string]string {
 	}
 }
 
-// networkName is the anchor's.
-func networkName(sandbox string) string { return "dind-" + sandbox }
-
-// objectName names a sandbox's container or volume. The job container's name
-// is what a claim creates.
-func objectName(sandbox string, role plan.Role) string {
-	return "dind-" + sandbox + "-" + string(role)
-}
-
-// serviceName names service number i.
-func serviceName(sandbox string, i int) string {
-	return fmt.Sprintf("%s-%d", objectName(sandbox, plan.RoleService), i)
-}
-
-// cacheHelperName names the helper that a claim adds for the job's cache.
-func cacheHelperName(sandbox string) string {
-	return objectName(sandbox, plan.RoleHelper) + "-cache"
-}
-
-// cacheName names the cache of a scope.
-func cacheName(scope string) string {
-	sum := sha256.Sum256([]byte(scope))
-	return "dind-cache-" + hex.EncodeToString(sum[:6])
-}
-
-// dataName names a kept data root: number slot of those of a scope that fit a
-// kind of sidecar.
-func dataName(scope, kind string, slot int) string {
-	sum := sha256.Sum256([]byte(scope + "\x00" + kind))
-	return fmt.Sprintf("dind-data-%s-%d", hex.EncodeToString(sum[:6]), slot)
-}
-
-// seedName names a seed that was made in a sandbox.
-func seedName(kind, sandbox string) string { return "dind-seed-" + kind + "-" + sandbox }
-
-// seedMark names the mark of a seed that is ready.
-func seedMark(seed string) string { return seed + "-ready" }
-
-// stuckName names the mark of a volume that resists its removal.
-func stuckName(volume string) string { return volume + stuckSuffix }
-
-// namesOf is a filter for the names that volumes of a sandbox have, or with ""
-// for those of all volumes of ours. It lets more through than ours.
-func namesOf(sandbox string) string {
-	if sandbox == "" {
-		return "^dind-"
-	}
-	return "^dind-" + regexp.QuoteMeta(sandbox) + "-"
-}
-
-// leaseName names the sidecar that has a kept data root.
-func leaseName(volume string) string { return volume + "-" + string(plan.RoleSidecar) }
-
 // heldLabels are for the volume by which a failed job's sandbox is kept until
 // then: its own labels never change, so this says it.
 func heldLabels(sandbox, job string, until time.Time) map[string]string {
@@ -222,9 +170,6 @@ func heldLabels(sandbox, job string, until time.Time) map[string]string {
 	l[labelDeadline] = until.UTC().Format(time.RFC3339)
 	return l
 }
-
-// markName names the mark that a sandbox's job leaves at a kept volume.
-func markName(volume, sandbox string) string { return volume + "-used-" + sandbox }
 
 func labelled(keyOrPair ...string) filters.Args {
 	f := filters.NewArgs()

@@ -51,18 +51,6 @@ func (k scopeVolumes) slots(scope, kind string) (slots []int, others bool) {
 	return slots, others
 }
 
-// markCache notes that the job has the cache of its scope now, if it has one.
-func (prep *preparation) markCache(ctx context.Context) error {
-	if prep.p.Helper.CachePath == "" {
-		return nil
-	}
-	found, err := prep.d.volumesOf(ctx, prep.p.Claim.Scope)
-	if err == nil {
-		prep.d.markUse(ctx, prep.p, found, cacheName(prep.p.Claim.Scope))
-	}
-	return err
-}
-
 // daemon makes the sidecar, with a kept data root if the plan says so, and starts
 // it by start, which returns when its daemon answers, or boots. One that does not
 // come up on the data of earlier jobs boots again without.
@@ -153,8 +141,8 @@ func (d *Driver) throwAway(ctx context.Context, sidecar string) {
 		return
 	}
 	name := strings.TrimPrefix(c.Name, "/")
-	volume, leased := strings.CutSuffix(name, leaseName(""))
-	if !leased || !isKeptData(volume) {
+	volume := c.Config.Labels[labelData]
+	if !isKeptData(volume) {
 		return
 	}
 	_ = d.removeContainer(ctx, object{ref: sidecar, name: name})

@@ -26,7 +26,10 @@ func TestNamesOfVolumes(t *testing.T) {
 		objectName(s, plan.RoleScratch) + "-v1":                           {sandbox: s, role: plan.RoleScratch},
 		cacheHelperName(s) + "-v0":                                        {sandbox: s, role: plan.RoleScratch},
 		serviceName(s, 3) + "-v0":                                         {sandbox: s, role: plan.RoleScratch},
-		leaseName(dataName("scope", "kind", 2)) + "-v1":                   {role: plan.RoleScratch},
+		"dind-data-" + s + "-2-sidecar-v1":                                {role: plan.RoleScratch}, // of earlier versions
+		objectName(s, plan.RoleCache):                                     {sandbox: s, role: plan.RoleScratch},
+		seedName(long, s):                                                 {role: plan.RoleSeed},
+		seedMark(seedName(long, s)):                                       {role: plan.RoleMark, of: seedName(long, s)},
 		cacheName("scope"):                                                {role: plan.RoleCache},
 		dataName("scope", "kind", 7):                                      {role: plan.RoleData},
 		"dind-cache-" + s:                                                 {role: plan.RoleCache},

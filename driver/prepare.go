@@ -58,8 +58,7 @@ type preparation struct {
 	anchored chan struct{}
 	// copyCAs says that the job container has no mounts with the CAs of registries.
 	copyCAs bool
-	// newCache says that the cache of the job's scope was not there.
-	newCache bool
+	cache   jobCache
 }
 
 func (d *Driver) preparation(p *plan.Plan, say func(string)) *preparation {
@@ -145,7 +144,7 @@ func (prep *preparation) build(ctx context.Context) (Ready, error) {
 	if err == nil && caller.Err() != nil {
 		err = fmt.Errorf("waiting for services: %w", caller.Err())
 	}
-	ready.Services, ready.Warnings = svc.longer(readyAt), svc.warnings
+	ready.Services, ready.Warnings = svc.longer(readyAt), prep.warnings(svc)
 	return ready, err
 }
 
@@ -186,6 +185,9 @@ func (prep *preparation) anchor(ctx context.Context, labels map[string]string) e
 func (prep *preparation) container(ctx context.Context, c plan.Container, name string, labels map[string]string, next func(context.Context, string) error) error {
 	img, err := prep.place(ctx, c)
 	if err != nil {
+		return err
+	}
+	if c, err = prep.withCache(ctx, c); err != nil {
 		return err
 	}
 	id, err := prep.d.createWith(ctx, prep.p, c, name, labels, img)

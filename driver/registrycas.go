@@ -77,11 +77,15 @@ func (d *Driver) mountCAs(ctx context.Context, p *plan.Plan) []mount.Mount {
 // they are to be copied.
 func (prep *preparation) createJob(ctx context.Context, p *plan.Plan, labels map[string]string, img image.InspectResponse) (id string, err error) {
 	name := objectName(p.Sandbox, plan.RoleJob)
+	c, err := prep.withCache(ctx, p.Job.Container)
+	if err != nil {
+		return "", err
+	}
 	cas := prep.d.mountCAs(ctx, p)
-	id, err = prep.d.createWith(ctx, p, p.Job.Container, name, labels, img, cas...)
+	id, err = prep.d.createWith(ctx, p, c, name, labels, img, cas...)
 	if len(cas) > 0 && err != nil && strings.Contains(err.Error(), "bind source path does not exist") {
 		cas = nil // another host's engine
-		id, err = prep.d.createWith(ctx, p, p.Job.Container, name, labels, img)
+		id, err = prep.d.createWith(ctx, p, c, name, labels, img)
 	}
 	prep.copyCAs = len(cas) == 0
 	return id, err

@@ -65,7 +65,7 @@ func TestWhatHasLostItsLabelsIsFoundByItsName(t *testing.T) {
 	names := []string{
 		"dind-aaaaaaaaaaaa-builds", "dind-aaaaaaaaaaaa-sidecar-v0", dataName("scope", "kind", 0), cacheName("scope"),
 		markName(cacheName("scope"), "aaaaaaaaaaaa"), seedName("bbbbbbbbbbbb", "aaaaaaaaaaaa"), seedMark(seedName("bbbbbbbbbbbb", "aaaaaaaaaaaa")),
-		"dind-mirror-aaaaaaaaaaaa-data", leaseName(dataName("scope", "kind", 0)) + "-v0",
+		"dind-mirror-aaaaaaaaaaaa-data", "dind-data-aaaaaaaaaaaa-0-sidecar-v0",
 	}
 	foreign := []string{"dind-aaaaaaaaaaaa", "dind-my-data", "dind-aaaaaaaaaaaa-backup", "builds", "dind-cache-mine"}
 	for _, n := range slices.Concat(names, foreign) {

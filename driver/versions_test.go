@@ -12,11 +12,13 @@ func TestLabelsAreWhatOtherVersionsReadAndWrite(t *testing.T) {
 	got := []string{
 		labelSandbox, labelRole, labelCreated, labelVersion, labelSpec, labelJob, labelOwner, labelDeadline, labelScope,
 		labelDirect, labelBooting, labelProject, labelProtected, labelLayers, labelOf, labelMirror, labelRemote,
+		labelInstance, labelData,
 	}
 	var want []string
 	for _, name := range []string{
 		"sandbox", "role", "created", "version", "spec", "job", "owner", "deadline", "scope",
 		"direct", "booting", "project", "protected", "layers", "of", "mirror", "remote",
+		"instance", "data",
 	} {
 		want = append(want, "gitlab-dind-executor."+name)
 	}
@@ -26,9 +28,9 @@ func TestLabelsAreWhatOtherVersionsReadAndWrite(t *testing.T) {
 	for what, names := range map[string][2]string{
 		"a network":       {networkName("0123456789ab"), "dind-0123456789ab"},
 		"a job container": {objectName("0123456789ab", "job"), "dind-0123456789ab-job"},
-		"a cache":         {cacheName("scope"), "dind-cache-5f161c914988"},
-		"layers":          {dataName("scope", "kind", 1), "dind-data-4fa5ef6e560b-1"},
-		"a lease":         {leaseName("dind-data-4fa5ef6e560b-1"), "dind-data-4fa5ef6e560b-1-sidecar"},
+		"a cache":         {cacheName("scope"), "dind-cache-5f161c9149882e0e10124bc5dd5c11f0fbe8ec452edd52bcec76b01e9252cb33"},
+		"layers":          {dataName("scope", "kind", 1), "dind-data-4fa5ef6e560b28ead9e7c03c5303e29624ac29a041484e7310d83c23d7012f56-1"},
+		"a lease":         {leaseName(dataName("scope", "kind", 1)), "dind-e75w5r2wt3b3yzgqnhwkmt2dpm6ykl3v2qzja5qi-sidecar"},
 	} {
 		if names[0] != names[1] {
 			t.Errorf("%s is called %s, other versions know %s", what, names[0], names[1])

@@ -34,7 +34,7 @@ func (d *Driver) ownVolume(ctx context.Context, name string, labels map[string]s
 	}
 	if why := foreign(v, labels); why != "" {
 		return fault.System(fmt.Errorf("volume %s: %w: %s", name, errForeign, why),
-			"docker volume inspect "+name+" shows it; no job uses it, and jobs have one of their own again once it is removed")
+			"docker volume inspect "+name+" on this host shows it; once it is removed, jobs have their own again")
 	}
 	return nil
 }
@@ -47,7 +47,7 @@ func foreign(v volume.Volume, labels map[string]string) string {
 	}
 	for _, key := range decisive {
 		if v.Labels[key] != labels[key] {
-			return fmt.Sprintf("its label %s is %q, not %q", key, v.Labels[key], labels[key])
+			return "its label " + key + " is another" // which one is no matter of a job's
 		}
 	}
 	return ""

@@ -4,12 +4,14 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/docker/docker/api/types/volume"
 
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/test/fakeengine"
 )
 
 func TestAVolumeUnderOurNameIsOursByItsLabelsAlone(t *testing.T) {
@@ -71,5 +73,80 @@ func TestAVolumeThatSomebodyElsePutThereIsNotTaken(t *testing.T) {
 	}
 	if !slices.Equal(e.Objects(), before) {
 		t.Errorf("it left %q", e.Objects())
+	}
+}
+
+// mounted are the volumes that a container has.
+func mounted(t *testing.T, e *fakeengine.Engine, container string) (volumes []string) {
+	t.Helper()
+	list, _ := e.Container(container).Host["Mounts"].([]any)
+	for _, m := range list {
+		m, _ := m.(map[string]any)
+		source, _ := m["Source"].(string)
+		volumes = append(volumes, source)
+	}
+	return volumes
+}
+
+// Whatever a later job finds by its name may be somebody else's by then. So the
+// names that a job mounts are read from the job itself: those that do not carry
+// its sandbox's random id are put there by somebody else, one at a time, and the
+// next job must have none of them.
+func TestAVolumePutUnderANameOfOursIsNeverUsed(t *testing.T) {
+	const sandbox = "aaaaaaaaaaaa"
+	jobOf := func(sandbox string) *plan.Plan {
+		p := layeredPlan(t, sandbox)
+		p.Helper.CachePath, p.Job.CachePath, p.Cached = "/cache", "/cache", true
+		return p
+	}
+	all := func(e *fakeengine.Engine) (volumes []string) {
+		for _, o := range e.Objects() {
+			if name, ok := strings.CutPrefix(o, "container "); ok {
+				volumes = append(volumes, mounted(t, e, name)...)
+			}
+		}
+		slices.Sort(volumes)
+		return slices.Compact(volumes)
+	}
+	e, d := fakeHost(t, jobOf(sandbox))
+	e.AddImage(jobOf(sandbox).Sidecar.Image.Name, fakeengine.Image{Entrypoint: []string{"dockerd-entrypoint.sh"}, Volumes: []string{"/certs/ca", "/more"}})
+	prepared(t, d, jobOf(sandbox))
+	var found []string
+	for _, v := range all(e) {
+		if !strings.HasPrefix(v, "dind-"+sandbox+"-") {
+			found = append(found, v)
+		}
+	}
+	// The cache and the data root. Whatever is added to these needs ownVolume.
+	if len(found) != 2 || !slices.ContainsFunc(found, isKeptData) || !slices.Contains(found, cacheName(jobOf(sandbox).Claim.Scope)) {
+		t.Fatalf("a job mounts by names that later jobs have, too: %q", found)
+	}
+	scope := jobOf(sandbox).Claim.Scope
+	stranger := plan.Claim{Scope: "gitlab.example.com/666/unprotected", Project: "evil/app", Protection: plan.Unprotected}
+	for what, labels := range map[string]map[string]string{
+		"without labels":          nil,
+		"another project's":       keptLabels(stranger, plan.RoleCache),
+		"another project's data":  keptLabels(stranger, plan.RoleData),
+		"its own of another role": keptLabels(plan.Claim{Scope: scope}, plan.RoleMark),
+	} {
+		t.Run(what, func(t *testing.T) {
+			p := jobOf("bbbbbbbbbbbb")
+			e, d := fakeHost(t, p)
+			cache := cacheName(scope)
+			e.AddVolume(cache, labels)
+			ready, err := d.Prepare(t.Context(), p, quiet)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if slices.Contains(all(e), cache) {
+				t.Errorf("it is used: %q", e.Objects())
+			}
+			if len(ready.Warnings) != 1 || !strings.Contains(ready.Warnings[0], "this job has no /cache of earlier ones: volume "+cache+": ") || strings.Contains(ready.Warnings[0], "evil") {
+				t.Errorf("warnings %q", ready.Warnings)
+			}
+			if slices.ContainsFunc(e.Objects(), func(o string) bool { return strings.HasPrefix(o, "volume "+cache+"-used-") }) {
+				t.Errorf("it is marked: %q", e.Objects())
+			}
+		})
 	}
 }

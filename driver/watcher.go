@@ -12,7 +12,6 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 
-	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/group"
 )
 
@@ -195,8 +194,8 @@ func (w *Watcher) addTo(st *SandboxStatus, s *sandboxObjects) {
 			}
 			st.CPUs, st.Memory = plus(st.CPUs, used.cpus), plus(st.Memory, used.memory)
 		}
-		// A kept data root has its sidecar's name, and no label of the sandbox.
-		if volume, ok := strings.CutSuffix(c.name, "-"+string(plan.RoleSidecar)); ok && isKeptData(volume) {
+		// A kept data root has no label of the sandbox.
+		if volume := c.labels[labelData]; volume != "" {
 			st.Disk = plus(st.Disk, w.size(volume))
 		}
 	}

@@ -51,7 +51,7 @@ func bundleDir(s config.Bundles, env environment) string {
 // whole key.
 func bundleName(p *payload) string {
 	sum := sha256.Sum256([]byte(p.key()))
-	return fmt.Sprintf("job-%d-%s.json", p.ID, hex.EncodeToString(sum[:4]))
+	return fmt.Sprintf("job-%d-%s.json", p.ID, hex.EncodeToString(sum[:]))
 }
 
 // keepBundle collects and writes the bundle of a failed job and removes those

@@ -95,7 +95,7 @@ func planJob(p *payload, env environment) plan.Job {
 
 	j := plan.Job{
 		Key: p.key(), Scope: p.scope(), Timeout: p.timeout(),
-		Project: p.project(), Protected: p.GitInfo.Protected,
+		Project: p.project(), Protection: plan.ProtectionOf(p.GitInfo.Protected), Instances: p.instances(),
 		Image:     image(p.Image, vars),
 		BuildsDir: buildsDir, ProjectDir: projectDir, Cached: len(p.Cache) > 0,
 	}

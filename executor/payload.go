@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/hostfile"
 )
@@ -29,10 +31,13 @@ type payload struct {
 		InstanceUUID string `json:"instance_uuid"`
 	} `json:"job_info"`
 	GitInfo struct {
-		RepoURL   string `json:"repo_url"`
-		Ref       string `json:"ref"`
-		SHA       string `json:"sha"`
-		Protected bool   `json:"protected"`
+		RepoURL string `json:"repo_url"`
+		// Ref is a branch or a tag by its name, anything else by its whole path.
+		Ref      string   `json:"ref"`
+		SHA      string   `json:"sha"`
+		Refspecs []string `json:"refspecs"`
+		// Protected is nil before GitLab 18.3.
+		Protected *bool `json:"protected"`
 	} `json:"git_info"`
 	RunnerInfo struct {
 		// Timeout is in seconds.
@@ -155,6 +160,23 @@ func (p *payload) instance() string {
 	return u.Host
 }
 
+// instances are the names by which settings may call the GitLab: its host, with
+// the port if it is not the usual one, and its id. Both come from GitLab, and no
+// pipeline has a hand in them.
+func (p *payload) instances() (names []string) {
+	if u, err := url.Parse(p.GitInfo.RepoURL); err == nil && u.Hostname() != "" {
+		host := u.Host
+		if usual := map[string]string{"https": "443", "http": "80"}; u.Port() == usual[u.Scheme] {
+			host = strings.TrimSuffix(host, ":"+u.Port())
+		}
+		names = append(names, strings.ToLower(host))
+	}
+	if id := p.JobInfo.InstanceUUID; id != "" {
+		names = append(names, id)
+	}
+	return names
+}
+
 // project is the project's path; an older GitLab tells it by the repository's
 // address alone.
 func (p *payload) project() string {
@@ -173,18 +195,42 @@ func (p *payload) key() string {
 	return fmt.Sprintf("%s/%d", p.instance(), p.ID)
 }
 
-// scope identifies whose caches and layers the job may use. What does not say
-// that it is protected is not; what names no project shares with no other job.
+// scope identifies whose caches and layers the job may use: those of protected
+// refs, of unprotected ones, and of merge requests, each of one project. A job
+// whose payload names no project, or does not tell whether its ref is protected,
+// shares with no other.
 func (p *payload) scope() string {
 	project := strconv.FormatInt(p.JobInfo.ProjectID, 10)
 	if p.JobInfo.ProjectID <= 0 {
 		project = fmt.Sprintf("job-%d", p.ID)
 	}
-	protection := "unprotected"
-	if p.GitInfo.Protected {
-		protection = "protected"
+	protection := plan.ProtectionOf(p.GitInfo.Protected)
+	refs := string(protection)
+	switch {
+	case protection == plan.ProtectionUnknown:
+		refs = fmt.Sprintf("job-%d", p.ID)
+	case p.ofMergeRequest() && protection == plan.Protected:
+		refs = "protected-merge-requests"
+	case p.ofMergeRequest():
+		refs = "merge-requests"
 	}
-	return p.instance() + "/" + project + "/" + protection
+	return p.instance() + "/" + project + "/" + refs
+}
+
+// ofMergeRequest tells whether the job runs on what is neither a branch nor a tag:
+// of a merge request, what GitLab keeps at refs/merge-requests/, which a fork may
+// have sent. GitLab's ref_type says "branch" there, too. A pipeline that GitLab
+// runs for a merge request on the source branch itself is that branch's.
+//
+// Sources: GitLab's app/presenters/ci/build_runner_presenter.rb and
+// app/services/merge_requests/create_pipeline_service.rb.
+func (p *payload) ofMergeRequest() bool {
+	if ref := p.GitInfo.Ref; strings.HasPrefix(ref, "refs/") && !strings.HasPrefix(ref, "refs/heads/") && !strings.HasPrefix(ref, "refs/tags/") {
+		return true
+	}
+	return slices.ContainsFunc(p.GitInfo.Refspecs, func(spec string) bool {
+		return strings.HasPrefix(strings.TrimPrefix(spec, "+"), "refs/merge-requests/")
+	})
 }
 
 func (p *payload) timeout() time.Duration {

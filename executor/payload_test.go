@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -32,7 +33,7 @@ func mustParse(t *testing.T, text string) *payload {
 
 // with adds fields to the least payload there is.
 func with(fields string) string {
-	return `{"id": 1000, "job_info": {"project_id": 42}, "git_info": {"repo_url": "https://t:p@gitlab.example.com/g/a.git"}, ` + fields + `"token": ""}`
+	return `{"id": 1000, "job_info": {"project_id": 42}, "git_info": {"repo_url": "https://t:p@gitlab.example.com/g/a.git", "protected": false}, ` + fields + `"token": ""}`
 }
 
 func TestAPayloadThatCannotBeUsedIsAFaultOfTheSystem(t *testing.T) {
@@ -126,14 +127,14 @@ func TestIdentityOfAJob(t *testing.T) {
 			"gitlab.example.com/7", "gitlab.example.com/42/protected",
 		},
 		"a host with a port is another instance": {
-			`{"id": 7, "job_info": {"project_id": 42}, "git_info": {"repo_url": "http://gitlab.example.com:8080/a.git"}}`,
+			`{"id": 7, "job_info": {"project_id": 42}, "git_info": {"repo_url": "http://gitlab.example.com:8080/a.git", "protected": false}}`,
 			"gitlab.example.com:8080/7", "gitlab.example.com:8080/42/unprotected",
 		},
-		"what does not say that it is protected is not": {
-			`{"id": 7, "job_info": {"project_id": 42, "instance_uuid": "0a1b"}}`, "0a1b/7", "0a1b/42/unprotected",
+		"what does not say whether it is protected shares with nobody": {
+			`{"id": 7, "job_info": {"project_id": 42, "instance_uuid": "0a1b"}}`, "0a1b/7", "0a1b/42/job-7",
 		},
-		"nor is null": {
-			`{"id": 7, "job_info": {"project_id": 42, "instance_uuid": "0a1b"}, "git_info": {"protected": null}}`, "0a1b/7", "0a1b/42/unprotected",
+		"nor does null say it": {
+			`{"id": 7, "job_info": {"project_id": 42, "instance_uuid": "0a1b"}, "git_info": {"protected": null}}`, "0a1b/7", "0a1b/42/job-7",
 		},
 		"a job without a project shares with nobody": {
 			`{"id": 7, "job_info": {"instance_uuid": "0a1b"}, "git_info": {"protected": true}}`, "0a1b/7", "0a1b/job-7/protected",
@@ -148,6 +149,80 @@ func TestIdentityOfAJob(t *testing.T) {
 				t.Error("the token is in it")
 			}
 		})
+	}
+}
+
+// testdata/refs.json holds what GitLab says of refs, each with its source.
+func TestScopeByWhatGitLabSaysOfARef(t *testing.T) {
+	text, err := os.ReadFile("testdata/refs.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var shapes []struct {
+		Name, Source, Scope string
+		GitInfo             map[string]any `json:"git_info"`
+	}
+	if err := json.Unmarshal(text, &shapes); err != nil || len(shapes) == 0 {
+		t.Fatalf("%d shapes, %v", len(shapes), err)
+	}
+	for _, s := range shapes {
+		t.Run(s.Name, func(t *testing.T) {
+			s.GitInfo["repo_url"] = "https://gitlab-ci-token:t@gitlab.example.com/g/a.git"
+			b, err := json.Marshal(map[string]any{"id": 7, "job_info": map[string]any{"project_id": 42}, "git_info": s.GitInfo})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := mustParse(t, string(b))
+			job := planJob(p, environment{})
+			if want := "gitlab.example.com/42/" + s.Scope; job.Scope != want || s.Source == "" {
+				t.Errorf("scope %s, want %s", job.Scope, want)
+			}
+			if _, known := s.GitInfo["protected"]; job.Shares() != known {
+				t.Errorf("shares with later jobs: %t, and GitLab tells of protection: %t", job.Shares(), known)
+			}
+		})
+	}
+}
+
+// What a pipeline may set says nothing of its scope.
+func TestVariablesDoNotChangeTheScope(t *testing.T) {
+	for _, protected := range []string{`"protected": false`, `"protected": true`, `"x": 0`} {
+		git := `"git_info": {"repo_url": "https://gitlab.example.com/g/a.git", "ref": "main", ` + protected + `}`
+		plain := mustParse(t, `{"id": 7, "job_info": {"project_id": 42}, `+git+`}`)
+		lying := mustParse(t, `{"id": 7, "job_info": {"project_id": 42}, `+git+`, "variables": [
+			{"key": "CI_COMMIT_REF_PROTECTED", "value": "true", "public": true}, {"key": "CI_COMMIT_REF_PROTECTED", "value": "false"},
+			{"key": "CI_MERGE_REQUEST_IID", "value": "1"}, {"key": "CI_PIPELINE_SOURCE", "value": "push"}, {"key": "CI_SERVER_HOST", "value": "other.example.com"}]}`)
+		env := environment{"CUSTOM_ENV_CI_COMMIT_REF_PROTECTED": "true", "CUSTOM_ENV_CI_SERVER_HOST": "other.example.com"}
+		a, b := planJob(plain, environment{}), planJob(lying, env)
+		if a.Scope != b.Scope || a.Protection != b.Protection || !slices.Equal(a.Instances, b.Instances) || a.Shares() != b.Shares() {
+			t.Errorf("%s: %+v became %+v", protected, a, b)
+		}
+	}
+}
+
+func TestNamesOfAnInstance(t *testing.T) {
+	for url, c := range map[string]struct {
+		uuid string
+		want []string
+	}{
+		"https://gitlab.example.com/g/a.git":             {"0a1b", []string{"gitlab.example.com", "0a1b"}},
+		"https://u:p@GitLab.Example.com:443/g/a.git":     {"", []string{"gitlab.example.com"}},
+		"http://gitlab.example.com:80/g/a.git":           {"", []string{"gitlab.example.com"}},
+		"http://gitlab.example.com:443/g/a.git":          {"", []string{"gitlab.example.com:443"}},
+		"https://gitlab.example.com:8443/gitlab/g/a.git": {"", []string{"gitlab.example.com:8443"}},
+		"https://[2001:db8::1]:8443/g/a.git":             {"", []string{"[2001:db8::1]:8443"}},
+		"ssh://git@gitlab.example.com:22/g/a.git":        {"0a1b", []string{"gitlab.example.com:22", "0a1b"}},
+		"/srv/git/a.git": {"0a1b", []string{"0a1b"}},
+		"https://gitlab.example.com.evil.org/g/a.git":       {"", []string{"gitlab.example.com.evil.org"}},
+		"https://gitlab.example.com@evil.example.org/a.git": {"", []string{"evil.example.org"}},
+	} {
+		b, err := json.Marshal(map[string]any{"id": 7, "job_info": map[string]any{"project_id": 42, "instance_uuid": c.uuid}, "git_info": map[string]any{"repo_url": url}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := mustParse(t, string(b)).instances(); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, want %q", url, got, c.want)
+		}
 	}
 }
 

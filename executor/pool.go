@@ -187,7 +187,7 @@ func (c *call) defaultPlan(ctx context.Context, d *driver.Driver, s config.Setti
 	if err != nil {
 		return nil, err
 	}
-	job := plan.Job{Timeout: s.Pool.JobTimeout.Std(), BuildsDir: buildsDir, CacheDir: cacheDir, RunnerVersion: version}
+	job := plan.Job{Timeout: s.Pool.JobTimeout.Std(), BuildsDir: buildsDir, CacheDir: cacheDir, RunnerVersion: version, Protection: plan.Unprotected}
 	p, err := plan.Build(s, job, facts)
 	if err != nil {
 		return nil, err
@@ -200,7 +200,7 @@ func (c *call) defaultPlan(ctx context.Context, d *driver.Driver, s config.Setti
 func (c *call) nextPlan(ctx context.Context, d *driver.Driver, s config.Settings, p *payload) <-chan *plan.Plan {
 	next := make(chan *plan.Plan, 1)
 	job := planJob(p, c.env)
-	if usual, _ := plan.Effective(s, job); s.Pool.Size == 0 || usual.Cache.Layers == config.LayersOff || !job.Lasting {
+	if usual, _ := plan.Effective(s, job); s.Pool.Size == 0 || usual.Cache.Layers == config.LayersOff || !job.Shares() {
 		next <- nil
 		return next
 	}

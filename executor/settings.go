@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -69,8 +70,11 @@ func (c *call) explainSettings(file string) error {
 	for _, line := range [][2]string{
 		{"job", job.Key},
 		{"project", job.Project},
-		{"protected", fmt.Sprint(job.Protected)},
+		{"instance", strings.Join(job.Instances, ", ")},
+		{"ref", job.Protection.String()},
+		{"scope", job.Scope},
 		{"policy", which},
+		{"skipped policies", cmp.Or(strings.Join(plan.Skipped(settings, job), ", "), "none")},
 		{"sidecar.image", s.Sidecar.Image},
 		{"sidecar.allowed_images", list(s.Sidecar.AllowedImages)},
 		{"job.image", s.Job.Image},

@@ -70,7 +70,7 @@ func (pl *planner) sidecar(declared *Service, inner inner) (Sidecar, error) {
 		Mirror:        pl.facts.Mirror,
 		RegistryCAs:   pl.facts.RegistryCAs,
 		StorageDriver: value(job.Variables, "DOCKER_DRIVER"),
-		Layers:        s.Cache.Layers == config.LayersProject && job.Lasting,
+		Layers:        s.Cache.Layers == config.LayersProject && job.Shares(),
 		FastBoot:      s.Sidecar.FastBoot,
 		ReadyTimeout:  s.Sidecar.ReadyTimeout.Std(),
 	}
@@ -136,7 +136,7 @@ func withArguments(command, args []string) []string {
 
 // cachePath is where the cache of the job's scope is mounted, if there is one.
 func (pl *planner) cachePath() string {
-	if !pl.s.Cache.Volume {
+	if !pl.s.Cache.Volume || pl.job.Protection == ProtectionUnknown {
 		return ""
 	}
 	return pl.job.CacheDir

@@ -10,7 +10,7 @@ import (
 // example is a job that declares nothing, on a host with nothing odd.
 func example() (config.Settings, Job, Facts) {
 	job := Job{
-		Key: "gitlab.example.com/1000", Scope: "gitlab.example.com/42/unprotected",
+		Key: "gitlab.example.com/1000", Scope: "gitlab.example.com/42/unprotected", Protection: Unprotected,
 		Timeout: time.Hour, BuildsDir: "/builds", ProjectDir: "/builds/group/app", RunnerVersion: "18.6.6",
 	}
 	facts := Facts{

@@ -15,9 +15,12 @@ type Job struct {
 	Scope string
 	// Lasting is false when no later job can have that scope.
 	Lasting bool
-	// Project is the project's path, and Protected whether the ref is.
-	Project   string
-	Protected bool
+	// Project is the project's path, and Protection that of the ref.
+	Project    string
+	Protection Protection
+	// Instances are the names by which an admin knows the job's GitLab: its host,
+	// with a port that is not the usual one, and its id. The first is for people.
+	Instances []string
 	// Timeout is the job's own, as GitLab sent it.
 	Timeout time.Duration
 	// Image is the zero value when the pipeline declares none.

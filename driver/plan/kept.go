@@ -17,15 +17,18 @@ type Kept struct {
 	Name string
 	// Role is RoleCache or RoleData.
 	Role Role
-	// Scope, Project and Protected say whose it is.
+	// Scope, Project, Protection and Instances say whose it is.
 	Scope, Project string
-	Protected      bool
+	Protection     Protection
+	Instances      []string
 	// Used is when a job last got it.
 	Used time.Time
 	// Size is in bytes; below 0 it is not known.
 	Size int64
 	// Idle is false while a container has it.
 	Idle bool
+	// Old says that an earlier version made it, and that no job gets it any more.
+	Old bool
 }
 
 // Eviction is a Kept that has to go, and why.
@@ -48,7 +51,7 @@ func Evictions(s config.Settings, kept []Kept, now time.Time) []Eviction {
 	for i, k := range kept {
 		cache := s.Cache
 		budgets[i] = []*budget{all}
-		if n, _ := policyFor(s, Job{Project: k.Project, Protected: k.Protected}); n >= 0 {
+		if n, _ := policyFor(s, Job{Project: k.Project, Protection: k.Protection, Instances: k.Instances}); n >= 0 {
 			p := s.Policies[n].Cache
 			cache = p.On(cache)
 			if p.MaxSize != nil && own[n] == nil {
@@ -71,6 +74,9 @@ func Evictions(s config.Settings, kept []Kept, now time.Time) []Eviction {
 		reason := ""
 		if age := now.Sub(k.Used); ages[i] > 0 && age > ages[i] {
 			reason = "unused for " + strings.ToLower(units.HumanDuration(age))
+		}
+		if k.Old {
+			reason = "of an earlier version of this program"
 		}
 		for _, b := range budgets[i] {
 			if reason == "" && k.Size > 0 && b.most > 0 && b.left > b.most {

@@ -9,6 +9,39 @@ import (
 	"gitlab-dind-executor/config"
 )
 
+func TestWhatAnEarlierVersionKeptGoesAtOnce(t *testing.T) {
+	s := config.Default()
+	s.Cache.MaxAge, s.Cache.MaxSize = 0, 0
+	now := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
+	got := Evictions(s, []Kept{{Name: "old", Old: true, Idle: true, Used: now}, {Name: "in use", Old: true, Used: now}, {Name: "new", Idle: true, Used: now}}, now)
+	if len(got) != 1 || got[0].Name != "old" || got[0].Reason != "of an earlier version of this program" {
+		t.Errorf("%+v go", got)
+	}
+}
+
+func TestTheBoundsOfAPolicyHoldForWhatItsJobsLeft(t *testing.T) {
+	yes := true
+	s := config.Default()
+	age := config.Duration(time.Hour)
+	s.Cache.MaxAge, s.Cache.MaxSize = 0, 0
+	s.Policies = []config.Policy{{Instances: []string{"gitlab.example.com"}, Protected: &yes, Cache: config.PolicyCache{MaxAge: &age}}}
+	now := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
+	here := []string{"gitlab.example.com", "id"}
+	used := now.Add(-2 * time.Hour)
+	var names []string
+	for _, e := range Evictions(s, []Kept{
+		{Name: "its", Instances: here, Protection: Protected, Idle: true, Used: used},
+		{Name: "unprotected", Instances: here, Protection: Unprotected, Idle: true, Used: used},
+		{Name: "not known", Instances: here, Idle: true, Used: used},
+		{Name: "of another instance", Instances: []string{"other"}, Protection: Protected, Idle: true, Used: used},
+	}, now) {
+		names = append(names, e.Name)
+	}
+	if !slices.Equal(names, []string{"its"}) {
+		t.Errorf("%q go", names)
+	}
+}
+
 func TestWhatIsKeptGoesOldestFirst(t *testing.T) {
 	now := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 	// of is unused for some hours, and its size in bytes.

@@ -89,7 +89,7 @@ func (s Sidecar) dataKind(image DindImage, storage string, command []string) str
 		panic(fmt.Sprintf("plan: %v", err)) // plain data: cannot fail
 	}
 	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:6])
+	return hex.EncodeToString(sum[:])
 }
 
 // clearData makes a kept data root, $1, a new daemon's but for layers and build

@@ -125,7 +125,7 @@ func TestLayersByPolicy(t *testing.T) {
 		for _, protected := range config.LayersChoices {
 			s.Cache.Layers, s.Policies = usual, []config.Policy{{Protected: &yes, Cache: config.PolicyCache{Layers: protected}}}
 			for is, want := range map[bool]string{true: protected, false: usual} {
-				job.Protected = is
+				job.Protection = ProtectionOf(&is)
 				p, err := Build(s, job, facts)
 				if err != nil || p.Sidecar.Layers != (want == config.LayersProject) {
 					t.Errorf("usually %s, protected %s: protected %t has layers %t (%v)", usual, protected, is, p.Sidecar.Layers, err)

@@ -102,7 +102,7 @@ func BuildMirror(s config.Settings, password Secret, ca []byte) Mirror {
 		m.Environment = append(m.Environment, "SSL_CERT_DIR=/etc/ssl/certs:"+path.Dir(MirrorCA))
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %q %d", m.Image.Name, text, ca, m.Environment, m.ExtraHosts, m.Port))
-	m.Name = "dind-mirror-" + hex.EncodeToString(sum[:6])
+	m.Name = "dind-mirror-" + hex.EncodeToString(sum[:])
 	return m
 }
 

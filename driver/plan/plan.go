@@ -76,10 +76,12 @@ type Plan struct {
 // Claim says whose a sandbox is and until when.
 type Claim struct {
 	Job, Owner, Scope string
-	// Project and Protected are what the scope is made of, for policies.
-	Project   string
-	Protected bool
-	Deadline  time.Time
+	// Instance, Project and Protection are what the scope is made of, for policies.
+	// Instance is the host of the GitLab.
+	Instance   string `json:",omitempty"`
+	Project    string
+	Protection Protection
+	Deadline   time.Time
 }
 
 // Network is the sandbox's own bridge.
@@ -206,6 +208,7 @@ type JobContainer struct {
 // Build makes the plan of a job. Its error is a fault of the job when the
 // pipeline asks for what the settings forbid.
 func Build(s config.Settings, job Job, facts Facts) (*Plan, error) {
+	all := s
 	s, _ = Effective(s, job)
 	declared, services, err := splitServices(job.Services)
 	if err != nil {
@@ -225,7 +228,7 @@ func Build(s config.Settings, job Job, facts Facts) (*Plan, error) {
 		Sandbox: facts.Sandbox,
 		Claim: Claim{
 			Job: job.Key, Owner: facts.Owner, Scope: job.Scope,
-			Project: job.Project, Protected: job.Protected,
+			Instance: job.instance(), Project: job.Project, Protection: job.Protection,
 			Deadline: facts.Started.Add(job.Timeout + s.Cleanup.Grace.Std()).UTC().Truncate(time.Second),
 		},
 		Network: Network{
@@ -236,7 +239,7 @@ func Build(s config.Settings, job Job, facts Facts) (*Plan, error) {
 		PullTimeout: s.Pull.Timeout.Std(), PullAttempts: s.Pull.Attempts,
 		Cached: job.Cached, Pool: pool(s.Pool, s.Cleanup),
 		ServicesReady: ServicesReady{Timeout: s.Services.ReadyTimeout.Std(), Required: s.Services.Required},
-		Warnings:      conn.warnings,
+		Warnings:      append(unprotectable(all, s, job), conn.warnings...),
 	}
 	pl := &planner{s: s, job: job, facts: facts, conn: conn}
 	if p.Sidecar, err = pl.sidecar(declared, inner); err != nil {
@@ -310,7 +313,7 @@ func spec(p *Plan, version string) string {
 		panic(fmt.Sprintf("plan: %v", err)) // plain data: cannot fail
 	}
 	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:8])
+	return hex.EncodeToString(sum[:])
 }
 
 // Words splits what GitLab allows to be separated by spaces or commas.

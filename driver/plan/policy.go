@@ -19,11 +19,16 @@ func Effective(s config.Settings, job Job) (config.Settings, string) {
 		return s, why
 	}
 	p := s.Policies[i]
+	return under(s, p), policyName(i, p) + ": " + why
+}
+
+// policyName names policy number i, counted from 0, for a person.
+func policyName(i int, p config.Policy) string {
 	name := fmt.Sprintf("policy %d", i+1)
 	if p.Name != "" {
 		name += " (" + p.Name + ")"
 	}
-	return under(s, p), name + ": " + why
+	return name
 }
 
 // under returns the settings changed by a policy.
@@ -51,12 +56,28 @@ func policyFor(s config.Settings, job Job) (index int, why string) {
 	if len(s.Policies) == 0 {
 		return -1, "no policy: the settings have none"
 	}
-	return -1, fmt.Sprintf("no policy: none of %d matches project %s, %s", len(s.Policies), job.Project, protection(job.Protected))
+	why = fmt.Sprintf("no policy: none of %d matches project %s", len(s.Policies), job.Project)
+	if of := job.instance(); of != "" {
+		why += " of " + of
+	}
+	if job.Protection == ProtectionUnknown {
+		return -1, why + ", and GitLab does not say whether the ref is protected"
+	}
+	return -1, why + ", " + job.Protection.String()
 }
 
 // matches tells whether a policy is for a job, and why.
 func matches(p config.Policy, job Job) (why string, ok bool) {
 	var reasons []string
+	if len(p.Instances) > 0 {
+		i := slices.IndexFunc(p.Instances, func(name string) bool {
+			return slices.ContainsFunc(job.Instances, func(of string) bool { return strings.EqualFold(name, of) })
+		})
+		if i < 0 {
+			return "", false
+		}
+		reasons = append(reasons, "the instance is "+p.Instances[i])
+	}
 	if len(p.Projects) > 0 {
 		i := slices.IndexFunc(p.Projects, func(pattern string) bool {
 			return job.Project != "" && doublestar.MatchUnvalidated(pattern, job.Project)
@@ -67,22 +88,15 @@ func matches(p config.Policy, job Job) (why string, ok bool) {
 		reasons = append(reasons, fmt.Sprintf("project %s matches %q", job.Project, p.Projects[i]))
 	}
 	if p.Protected != nil {
-		if *p.Protected != job.Protected {
+		if ProtectionOf(p.Protected) != job.Protection {
 			return "", false
 		}
-		reasons = append(reasons, "the ref is "+protection(job.Protected))
+		reasons = append(reasons, "the ref is "+job.Protection.String())
 	}
 	if len(reasons) == 0 {
 		return "it is for all jobs", true
 	}
 	return strings.Join(reasons, " and "), true
-}
-
-func protection(protected bool) string {
-	if protected {
-		return "protected"
-	}
-	return "unprotected"
 }
 
 func override[T comparable](value *T, with T) {

@@ -32,7 +32,7 @@ func TestTheFirstPolicyThatMatchesCounts(t *testing.T) {
 		"another case is another name": {"Platform/app", true, "docker:latest", "no policy: none of 3 matches project Platform/app, protected"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, why := Effective(s, Job{Project: c.project, Protected: c.protected})
+			got, why := Effective(s, Job{Project: c.project, Protection: ProtectionOf(&c.protected)})
 			if got.Job.Image != c.image || why != c.why {
 				t.Errorf("image %s, because of %s; want %s, %s", got.Job.Image, why, c.image, c.why)
 			}

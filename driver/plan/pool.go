@@ -47,7 +47,7 @@ func (p *Plan) Ahead() *Plan {
 		PullTimeout: p.PullTimeout, PullAttempts: p.PullAttempts,
 	}
 	if a.Sidecar.Layers {
-		a.Claim = Claim{Scope: p.Claim.Scope, Project: p.Claim.Project, Protected: p.Claim.Protected}
+		a.Claim = Claim{Scope: p.Claim.Scope, Instance: p.Claim.Instance, Project: p.Claim.Project, Protection: p.Claim.Protection}
 	}
 	if a.Sidecar.TLS != nil {
 		tls := *a.Sidecar.TLS

@@ -62,7 +62,7 @@ func SeedWishes(s config.Settings) []SeedWish {
 			w.Unfit = fmt.Sprintf("sidecar.privilege is %q", p)
 		}
 		sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q", w.Image, s.Sidecar.Privilege, w.Images))
-		w.ID = hex.EncodeToString(sum[:6])
+		w.ID = hex.EncodeToString(sum[:])
 		if !slices.ContainsFunc(wishes, func(o SeedWish) bool { return o.ID == w.ID }) {
 			wishes = append(wishes, w)
 		}
@@ -117,7 +117,7 @@ func (s Sidecar) seedKind(image DindImage, storage string, flags []string) strin
 		panic(fmt.Sprintf("plan: %v", err)) // plain data: cannot fail
 	}
 	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:6])
+	return hex.EncodeToString(sum[:])
 }
 
 // aboutStorage tells whether an argument of dockerd changes where and how it

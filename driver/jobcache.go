@@ -1,0 +1,98 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+)
+
+// jobCache is what a preparation knows of the cache of its job's scope.
+type jobCache struct {
+	// isNew says that it was not there.
+	isNew bool
+
+	once sync.Once
+	// foreign is why the job has none; nil where the cache is its scope's. err is
+	// any other fault.
+	foreign, err error
+}
+
+// ownCache makes the cache of the job's scope, once, before any container mounts
+// it, and tells whether the job has it.
+func (prep *preparation) ownCache(ctx context.Context) (bool, error) {
+	c, claim := &prep.cache, prep.p.Claim
+	c.once.Do(func() {
+		err := prep.d.ownVolume(ctx, cacheName(claim.Scope), keptLabels(claim, plan.RoleCache))
+		if errors.Is(err, errForeign) {
+			c.foreign = err
+		} else {
+			c.err = err
+		}
+	})
+	return c.foreign == nil && c.err == nil, c.err
+}
+
+// withCache is a container as the job gets it: without the cache where the volume
+// of that name is somebody else's.
+func (prep *preparation) withCache(ctx context.Context, c plan.Container) (plan.Container, error) {
+	if c.CachePath == "" {
+		return c, nil
+	}
+	has, err := prep.ownCache(ctx)
+	if !has {
+		c.CachePath = ""
+	}
+	return c, err
+}
+
+// warnings are for the job log.
+func (prep *preparation) warnings(svc *services) []string {
+	if err := prep.cache.foreign; err != nil {
+		return append([]string{"this job has no /cache of earlier ones: " + err.Error() + " (" + fault.HintOf(err) + ")"}, svc.warnings...)
+	}
+	return svc.warnings
+}
+
+// markCache notes that the job has the cache of its scope now, if it has one.
+func (prep *preparation) markCache(ctx context.Context) error {
+	if prep.p.Helper.CachePath == "" {
+		return nil
+	}
+	if has, err := prep.ownCache(ctx); !has {
+		return err
+	}
+	found, err := prep.d.volumesOf(ctx, prep.p.Claim.Scope)
+	if err == nil {
+		prep.d.markUse(ctx, prep.p, found, cacheName(prep.p.Claim.Scope))
+	}
+	return err
+}
+
+// cacheIsNew tells whether the job has a cache that nobody has had before. It is
+// asked before anything makes it.
+func (prep *preparation) cacheIsNew(ctx context.Context) (bool, error) {
+	if prep.p.Helper.CachePath == "" {
+		return false, nil
+	}
+	_, err := prep.d.api.VolumeInspect(ctx, cacheName(prep.p.Claim.Scope))
+	if gone(err) {
+		return true, nil
+	}
+	return false, prep.d.explain("looking for the cache", err)
+}
+
+// helperWithCache starts a helper that has the cache of the job's scope, where
+// the job needs one: for its own `cache:`, or to open a new cache to any user.
+func (prep *preparation) helperWithCache(ctx context.Context) error {
+	d, p := prep.d, prep.p
+	if p.Helper.CachePath == "" || !p.Cached && !prep.cache.isNew {
+		return nil
+	}
+	if has, err := prep.ownCache(ctx); !has {
+		return err
+	}
+	return prep.container(ctx, p.Helper, cacheHelperName(p.Sandbox), claimLabels(p, plan.RoleHelper), d.start(p.Helper))
+}
