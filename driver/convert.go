@@ -115,7 +115,11 @@ func mounts(p *plan.Plan, c plan.Container, name string, img image.InspectRespon
 		covered = append(covered, c.DataPath)
 	}
 	if c.CachePath != "" {
-		list = append(list, volumeMount(cacheName(p.Claim.Scope), c.CachePath, keptLabels(p.Claim, plan.RoleCache)))
+		name, labels := cacheName(p.Claim.Scope), keptLabels(p.Claim, plan.RoleCache)
+		if c.CacheEnds {
+			name, labels = objectName(p.Sandbox, plan.RoleCache), sandboxLabels(p, plan.RoleScratch)
+		}
+		list = append(list, volumeMount(name, c.CachePath, labels))
 		covered = append(covered, c.CachePath)
 	}
 	if c.CertsPath != "" {

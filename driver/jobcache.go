@@ -20,9 +20,12 @@ type jobCache struct {
 	foreign, err error
 }
 
-// ownCache makes the cache of the job's scope, once, before any container mounts
-// it, and tells whether the job has it.
-func (prep *preparation) ownCache(ctx context.Context) (bool, error) {
+// lastingCache makes the cache of the job's scope, once, before any container
+// mounts it, and tells whether the job has it.
+func (prep *preparation) lastingCache(ctx context.Context) (bool, error) {
+	if prep.p.Helper.CachePath == "" || prep.p.Helper.CacheEnds {
+		return false, nil
+	}
 	c, claim := &prep.cache, prep.p.Claim
 	c.once.Do(func() {
 		err := prep.d.ownVolume(ctx, cacheName(claim.Scope), keptLabels(claim, plan.RoleCache))
@@ -35,16 +38,14 @@ func (prep *preparation) ownCache(ctx context.Context) (bool, error) {
 	return c.foreign == nil && c.err == nil, c.err
 }
 
-// withCache is a container as the job gets it: without the cache where the volume
-// of that name is somebody else's.
+// withCache is a container as the job gets it: with a cache of the sandbox's own
+// where the volume of the scope's name is somebody else's.
 func (prep *preparation) withCache(ctx context.Context, c plan.Container) (plan.Container, error) {
 	if c.CachePath == "" {
 		return c, nil
 	}
-	has, err := prep.ownCache(ctx)
-	if !has {
-		c.CachePath = ""
-	}
+	lasts, err := prep.lastingCache(ctx)
+	c.CacheEnds = !lasts
 	return c, err
 }
 
@@ -58,10 +59,7 @@ func (prep *preparation) warnings(svc *services) []string {
 
 // markCache notes that the job has the cache of its scope now, if it has one.
 func (prep *preparation) markCache(ctx context.Context) error {
-	if prep.p.Helper.CachePath == "" {
-		return nil
-	}
-	if has, err := prep.ownCache(ctx); !has {
+	if lasts, err := prep.lastingCache(ctx); !lasts {
 		return err
 	}
 	found, err := prep.d.volumesOf(ctx, prep.p.Claim.Scope)
@@ -74,7 +72,7 @@ func (prep *preparation) markCache(ctx context.Context) error {
 // cacheIsNew tells whether the job has a cache that nobody has had before. It is
 // asked before anything makes it.
 func (prep *preparation) cacheIsNew(ctx context.Context) (bool, error) {
-	if prep.p.Helper.CachePath == "" {
+	if prep.p.Helper.CachePath == "" || prep.p.Helper.CacheEnds {
 		return false, nil
 	}
 	_, err := prep.d.api.VolumeInspect(ctx, cacheName(prep.p.Claim.Scope))
@@ -85,13 +83,15 @@ func (prep *preparation) cacheIsNew(ctx context.Context) (bool, error) {
 }
 
 // helperWithCache starts a helper that has the cache of the job's scope, where
-// the job needs one: for its own `cache:`, or to open a new cache to any user.
+// the job needs one: for its own `cache:`, or to open a new cache to any user, as
+// is one that ends with the job.
 func (prep *preparation) helperWithCache(ctx context.Context) error {
 	d, p := prep.d, prep.p
-	if p.Helper.CachePath == "" || !p.Cached && !prep.cache.isNew {
+	if p.Helper.CachePath == "" {
 		return nil
 	}
-	if has, err := prep.ownCache(ctx); !has {
+	lasts, err := prep.lastingCache(ctx)
+	if err != nil || lasts && !p.Cached && !prep.cache.isNew {
 		return err
 	}
 	return prep.container(ctx, p.Helper, cacheHelperName(p.Sandbox), claimLabels(p, plan.RoleHelper), d.start(p.Helper))

@@ -144,8 +144,21 @@ func TestAVolumePutUnderANameOfOursIsNeverUsed(t *testing.T) {
 			if len(ready.Warnings) != 1 || !strings.Contains(ready.Warnings[0], "this job has no /cache of earlier ones: volume "+cache+": ") || strings.Contains(ready.Warnings[0], "evil") {
 				t.Errorf("warnings %q", ready.Warnings)
 			}
+			for _, container := range []string{"job", "helper"} {
+				if own := objectName(p.Sandbox, plan.RoleCache); !slices.Contains(mounted(t, e, objectName(p.Sandbox, plan.Role(container))), own) {
+					t.Errorf("the %s has no cache that ends with the job", container)
+				}
+			}
 			if slices.ContainsFunc(e.Objects(), func(o string) bool { return strings.HasPrefix(o, "volume "+cache+"-used-") }) {
 				t.Errorf("it is marked: %q", e.Objects())
+			}
+			if err := d.Cleanup(t.Context(), p.Claim.Job); err != nil {
+				t.Fatal(err)
+			}
+			for _, o := range e.Objects() {
+				if strings.HasPrefix(o, "volume dind-bbbbbbbbbbbb") {
+					t.Errorf("%s outlives its job", o)
+				}
 			}
 		})
 	}

@@ -136,7 +136,7 @@ func withArguments(command, args []string) []string {
 
 // cachePath is where the cache of the job's scope is mounted, if there is one.
 func (pl *planner) cachePath() string {
-	if !pl.s.Cache.Volume || pl.job.Protection == ProtectionUnknown {
+	if !pl.s.Cache.Volume {
 		return ""
 	}
 	return pl.job.CacheDir

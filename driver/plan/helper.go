@@ -61,7 +61,7 @@ func openCache(dir string) string {
 
 // withoutCache is the helper as it is made ahead, for jobs of any scope.
 func (c Container) withoutCache() Container {
-	c.CachePath = ""
+	c.CachePath, c.CacheEnds = "", false
 	c.Command = []string{serve}
 	return c
 }

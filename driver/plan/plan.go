@@ -112,8 +112,9 @@ type Container struct {
 	// BuildsPath is where the builds volume is mounted.
 	BuildsPath string
 	// CachePath is where the cache of the claim's scope is mounted; empty
-	// without one.
+	// without one. CacheEnds makes it one of the sandbox's own, which goes with it.
 	CachePath string
+	CacheEnds bool `json:",omitempty"`
 	// CertsPath is where the volume with the client's certificates is mounted;
 	// empty without one.
 	CertsPath string `json:",omitempty"`
@@ -267,6 +268,7 @@ func Build(s config.Settings, job Job, facts Facts) (*Plan, error) {
 		c.BuildsPath = job.BuildsDir
 		if c.Role != RoleSidecar { // which must not depend on the job's scope
 			c.CachePath = pl.cachePath()
+			c.CacheEnds = c.CachePath != "" && job.Protection == ProtectionUnknown
 		}
 		c.Limits = limits(s.Limits, c.Role)
 		c.Hostname = hostname(p.Sandbox, c.Role)

@@ -69,9 +69,13 @@ func TestNothingIsKeptOfAJobWhoseProtectionIsNotKnown(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			caches := p.Helper.CachePath + p.Job.CachePath
-			if p.Sidecar.Layers != c.keeps || (caches != "") != c.keeps || job.Shares() != c.keeps {
-				t.Errorf("layers %t, cache at %q, shares %t; want %t", p.Sidecar.Layers, caches, job.Shares(), c.keeps)
+			if p.Sidecar.Layers != c.keeps || job.Shares() != c.keeps {
+				t.Errorf("layers %t, shares %t; want %t", p.Sidecar.Layers, job.Shares(), c.keeps)
+			}
+			for _, of := range []Container{p.Helper, p.Job.Container} {
+				if (of.CachePath != "") != s.Cache.Volume || of.CacheEnds != (s.Cache.Volume && !c.keeps) {
+					t.Errorf("the %s has a cache at %q which ends with the job: %t", of.Role, of.CachePath, of.CacheEnds)
+				}
 			}
 			if !slices.Equal(p.Warnings, c.warnings) {
 				t.Errorf("warnings %q, want %q", p.Warnings, c.warnings)
