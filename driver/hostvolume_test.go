@@ -5,22 +5,23 @@ import (
 	"fmt"
 	"testing"
 
+	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// volumeAt is a driver whose engine says that every volume is that directory.
-func volumeAt(t *testing.T, dir string) *Driver {
+// engineWith is an engine that says that every volume is that directory.
+func engineWith(t *testing.T, p *plan.Plan, dir string) (*fakeengine.Engine, *Driver) {
 	t.Helper()
-	e, d := fakeHost(t, nil)
+	e, d := fakeHost(t, p)
 	d.host = "unix:///run/docker.sock"
 	e.Always("GET /volumes/{name}", fakeengine.Saying(fmt.Sprintf(`{"Name": "v", "Driver": "local", "Mountpoint": %q}`, dir)))
-	return d
+	return e, d
 }
 
-func volumeHere(t *testing.T) (d *Driver, dir string) {
+func volumeAt(t *testing.T, dir string) *Driver {
 	t.Helper()
-	dir = t.TempDir()
-	return volumeAt(t, dir), dir
+	_, d := engineWith(t, nil, dir)
+	return d
 }
 
 // One with options is a mount of something else, which its name does not tell.

@@ -63,7 +63,8 @@ func TestWhatIsPlantedOnTheHost(t *testing.T) {
 // umask of GitLab Runner.
 func TestAFileInAVolumeHasItsMode(t *testing.T) {
 	defer unix.Umask(unix.Umask(0o077))
-	d, dir := volumeHere(t)
+	dir := t.TempDir()
+	d := volumeAt(t, dir)
 	if err := d.writeHere(t.Context(), "v", "used", []byte("a job\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,119 @@
+package driver
+
+import (
+	"archive/tar"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/mount"
+
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/test/fakeengine"
+)
+
+// jobWithCA creates a job container for a registry with a CA, beside a volume in
+// which the CA lies or not, and returns its mounts and the files that were copied.
+func jobWithCA(t *testing.T, d *Driver, e *fakeengine.Engine, p *plan.Plan, placed bool) (mounts []map[string]any, copied []string) {
+	t.Helper()
+	e.Always("PUT /containers/{id}/archive", func(_ *fakeengine.Engine, w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+		for a := tar.NewReader(r.Body); ; {
+			h, err := a.Next()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Error(err)
+				break
+			}
+			if h.Typeflag == tar.TypeReg {
+				copied = append(copied, h.Name)
+			}
+		}
+		next(w, r)
+	})
+	e.AddNetwork(networkName(p.Sandbox), nil)
+	p.Job.RegistryCAs, p.Job.CertDirs = map[string][]byte{"r.example.com:5000": []byte("pem")}, nil
+	prep := d.preparation(p, func(string) {})
+	if placed {
+		prep.placeCAs(t.Context(), p)
+	}
+	id, err := prep.createJob(t.Context(), p, jobLabels(p), image.InspectResponse{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := prep.equipJob(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	list, _ := e.Container(objectName(p.Sandbox, plan.RoleJob)).Host["Mounts"].([]any)
+	for _, m := range list {
+		mounts = append(mounts, m.(map[string]any))
+	}
+	return mounts, copied
+}
+
+// The volume that the hook writes into is filled from no image, and the job has it
+// for reading.
+func TestTheCAsOfRegistriesAreMounted(t *testing.T) {
+	p, dir := testPlan(t), t.TempDir()
+	e, d := engineWith(t, p, dir)
+	mounts, copied := jobWithCA(t, d, e, p, true)
+	if len(copied) > 0 {
+		t.Errorf("copied %q", copied)
+	}
+	seen := 0
+	for _, m := range mounts {
+		options, _ := m["VolumeOptions"].(map[string]any)
+		switch {
+		case m["Target"] == casPath:
+			if m["ReadOnly"] != true || options["NoCopy"] != true {
+				t.Errorf("the volume can be written, or is filled: %v", m)
+			}
+			seen++
+		case m["Type"] == string(mount.TypeBind):
+			source := filepath.Join(dir, "r.example.com:5000")
+			if m["Target"] != "/etc/docker/certs.d/r.example.com:5000/ca.crt" || m["Source"] != source {
+				t.Errorf("%v", m)
+			}
+			if text, err := os.ReadFile(source); err != nil || string(text) != "pem" {
+				t.Errorf("%q, %v", text, err)
+			}
+			seen++
+		case m["Target"] == plan.ClientCerts && options["NoCopy"] != true:
+			t.Errorf("a volume that hooks open is filled: %v", m)
+		}
+	}
+	if seen != 2 {
+		t.Errorf("%v", mounts)
+	}
+}
+
+// It is so where this process does not see the volume, and in sandboxes that an
+// older version has made ahead.
+func TestTheCAsOfRegistriesAreCopiedWhereTheyDoNotLie(t *testing.T) {
+	for name, c := range map[string]struct {
+		engine func(t *testing.T, p *plan.Plan) (*fakeengine.Engine, *Driver)
+		placed bool
+	}{
+		"made by an older version": {func(t *testing.T, p *plan.Plan) (*fakeengine.Engine, *Driver) { return engineWith(t, p, t.TempDir()) }, false},
+		"another host's":           {func(t *testing.T, p *plan.Plan) (*fakeengine.Engine, *Driver) { return fakeHost(t, p) }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := testPlan(t)
+			e, d := c.engine(t, p)
+			mounts, copied := jobWithCA(t, d, e, p, c.placed)
+			if len(copied) != 1 || copied[0] != "etc/docker/certs.d/r.example.com:5000/ca.crt" {
+				t.Errorf("copied %q", copied)
+			}
+			for _, m := range mounts {
+				if m["Type"] == string(mount.TypeBind) {
+					t.Errorf("%v", m)
+				}
+			}
+		})
+	}
+}
