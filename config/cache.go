@@ -9,7 +9,7 @@ import (
 )
 
 // Cache is about what is kept on the engine between jobs: in one place for each
-// project, and for protected and unprotected refs apart.
+// project, for protected refs, unprotected ones and merge requests apart.
 type Cache struct {
 	// Volume keeps /cache, in a volume; else it ends with the job.
 	Volume bool `toml:"volume"`

@@ -109,6 +109,7 @@ func (v *visit) checks() []doctor.Check {
 	settings, engine := []string{"settings"}, []string{"engine"}
 	list := []doctor.Check{
 		check("settings", nil, pure(v.checkSettings)),
+		check("protection", settings, pure(func() doctor.Finding { return doctor.Protection(v.settings) })),
 		check("runner", settings, one(v.checkRunner)),
 		check("hooks", settings, v.checkHooks),
 		check("registries", settings, v.checkRegistries),

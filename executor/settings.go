@@ -61,6 +61,10 @@ func (c *call) explainSettings(file string) error {
 	}
 	job := planJob(p, environment{})
 	s, which := plan.Effective(settings, job)
+	layers := s.Cache.Layers
+	if layers != config.LayersOff && !job.Shares() {
+		layers = "off, since no later job can share with this one"
+	}
 	list := func(patterns []string) string {
 		if len(patterns) == 0 {
 			return "all"
@@ -80,7 +84,7 @@ func (c *call) explainSettings(file string) error {
 		{"job.image", s.Job.Image},
 		{"job.allowed_images", list(s.Job.AllowedImages)},
 		{"services.allowed_images", list(s.Services.AllowedImages)},
-		{"cache.layers", s.Cache.Layers},
+		{"cache.layers", layers},
 		{"limits.sidecar", limit(s.Limits.Sidecar)},
 		{"limits.job", limit(s.Limits.Job)},
 		{"limits.services", limit(s.Limits.Services)},

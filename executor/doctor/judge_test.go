@@ -52,6 +52,21 @@ func TestJudgingAnEngine(t *testing.T) {
 	}
 }
 
+func TestTheGitLabThatSettingsNeedIsNamed(t *testing.T) {
+	yes := true
+	off := config.Default()
+	off.Cache.Volume, off.Cache.Layers = false, config.LayersOff
+	policies := off
+	policies.Policies = []config.Policy{{Projects: []string{"a/*"}}, {Protected: &yes}}
+	both := config.Default()
+	both.Policies = policies.Policies
+	const since = "GitLab 18.3 or later"
+	sees(t, Protection(off), OK, "any GitLab", "")
+	sees(t, Protection(policies), OK, "policies with protected need "+since, "")
+	sees(t, Protection(config.Default()), OK, "what is kept between jobs needs "+since, "")
+	sees(t, Protection(both), OK, "what is kept between jobs, and policies with protected, need "+since, "")
+}
+
 func TestJudgingClocks(t *testing.T) {
 	for name, c := range map[string]struct {
 		ahead, doubt time.Duration

@@ -22,7 +22,7 @@ func (c *Conversion) volume(v string) {
 	case target == "/cache" && strings.HasPrefix(source, "/"):
 		c.note(Differs, key, "/cache is a volume for each project: what is in the host's directory is not taken over")
 	case target == "/cache":
-		c.note(Carried, key, "/cache is kept for each project, protected and unprotected refs apart: cache.volume")
+		c.note(Carried, key, "/cache is kept for each project, for protected refs, unprotected ones and merge requests apart: cache.volume")
 	case target == "/builds":
 		c.note(Dropped, key, "sources are in a volume of the job's own, which its services and its daemon see too")
 	case target == "/var/lib/docker":
