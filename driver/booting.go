@@ -40,12 +40,12 @@ func (d *Driver) AwaitDaemon(ctx context.Context, job string, bound time.Duratio
 	if err != nil || sidecar.ID == "" {
 		return Booted{}, err // the script tells what it misses
 	}
-	wait := func(ctx context.Context) (Ready, error) {
+	wait := func(ctx context.Context, sidecar string) (Ready, error) {
 		ctx, cancel := context.WithTimeoutCause(ctx, bound, errNotReady)
 		defer cancel()
-		return d.awaitBoot(ctx, sandbox, sidecar.ID)
+		return d.awaitBoot(ctx, sandbox, sidecar)
 	}
-	ready, err := wait(ctx)
+	ready, err := wait(ctx, sidecar.ID)
 	if sidecar.Labels[labelLayers] == string(plan.LayersReused) {
 		ready, err = d.withoutDamaged(ctx, sandbox, sidecar.ID, err, ready, say, wait)
 	}

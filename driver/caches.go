@@ -142,6 +142,9 @@ func (d *Driver) evict(ctx context.Context, name string, marks scopeVolumes) (bo
 			_, _ = d.dropVolume(ctx, m.Name) // else it is a lost one
 		}
 	}
+	for _, state := range []dataState{dataClean, dataDamaged} { // made since marks were listed
+		_ = d.api.VolumeRemove(ctx, stateName(name, state), false)
+	}
 	return true, nil
 }
 

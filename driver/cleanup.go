@@ -33,21 +33,25 @@ func (d *Driver) Cleanup(ctx context.Context, job string) error {
 // CleanupPatiently is Cleanup for the hook, after which nobody comes: it waits
 // for an engine that restarts, but no longer, since the job's status waits too.
 // Nor does it wait until gigabytes are removed, or until a volume that resists is
-// emptied: rest says that objects are left whose network is gone. Those are orphans, which any sweep removes; the caller
-// sees to it that one comes at once. What Keep has kept stays.
+// emptied: rest says that work is left for gc. That is objects whose network is
+// gone, which any sweep removes, and layers to clear. The caller sees to it that
+// one comes at once. What Keep has kept stays.
 func (d *Driver) CleanupPatiently(ctx context.Context, job string) (rest bool, err error) {
 	end := time.Now().Add(engineAbsence)
 	var absent error
 	for {
 		var ids []string
+		layers := false
 		found, err := d.ofJob(ctx, job)
 		for id, s := range found {
+			layers = layers || hasLayers(s)
 			if until, held := keptUntil(s); !held || !time.Now().Before(until) {
 				ids = append(ids, id)
 			}
 		}
 		if err == nil {
 			rest, err = d.cleanup(ctx, ids, restPatience)
+			rest = rest || layers
 		}
 		if absent != nil && errors.Is(err, context.DeadlineExceeded) {
 			return false, absent // which says more than that the time is over
@@ -59,6 +63,11 @@ func (d *Driver) CleanupPatiently(ctx context.Context, job string) (rest bool, e
 			return rest, err
 		}
 	}
+}
+
+// hasLayers tells whether a job's sandbox may have had a kept data root.
+func hasLayers(s *sandboxObjects) bool {
+	return slices.ContainsFunc(s.containers, func(c object) bool { return c.labels[labelLayers] != "" })
 }
 
 // cleanup removes sandboxes side by side, and gives up patience after

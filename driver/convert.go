@@ -109,7 +109,7 @@ func mounts(p *plan.Plan, c plan.Container, name string, img image.InspectRespon
 	if c.DataPath != "" {
 		name, labels := objectName(p.Sandbox, plan.RoleData), sandboxLabels(p, plan.RoleData)
 		if c.DataVolume != "" {
-			name, labels = c.DataVolume, keptLabels(p.Claim, plan.RoleData)
+			name, labels = c.DataVolume, dataLabels(p.Claim, p.Sandbox)
 		}
 		list = append(list, volumeMount(name, c.DataPath, labels))
 		covered = append(covered, c.DataPath)

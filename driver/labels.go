@@ -2,6 +2,7 @@ package driver
 
 import (
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/docker/docker/api/types/filters"
@@ -32,7 +33,8 @@ const (
 	labelProtected = labelPrefix + "protected"
 	// labelInstance is the host of the GitLab of what is kept.
 	labelInstance = labelPrefix + "instance"
-	// labelLayers is a sidecar's plan.LayersState.
+	// labelLayers is a sidecar's plan.LayersState. A job container has it where its
+	// sidecar may have a kept data root.
 	labelLayers = labelPrefix + "layers"
 	// labelData is on a sidecar: the kept data root that it has, which carries no
 	// label of the sandbox.
@@ -43,6 +45,12 @@ const (
 	labelMirror = labelPrefix + "mirror"
 	// labelSeed is on seeds and their marks: the id of the wish.
 	labelSeed = labelPrefix + "seed"
+	// labelMaker is on a kept data root: the sandbox in which it was made.
+	labelMaker = labelPrefix + "maker"
+	// labelState is on a mark that says what a kept data root is, a dataState.
+	labelState = labelPrefix + "state"
+	// labelFiles is on a sidecar: the directories that hold its files.
+	labelFiles = labelPrefix + "files"
 	// labelRemote is the URL of the registry behind a mirror.
 	labelRemote = labelPrefix + "remote"
 	// labelReason is on the mark of a stuck volume: why it resists.
@@ -87,6 +95,31 @@ func markLabels(scope, of string) map[string]string {
 	return l
 }
 
+// dataState is what a mark says of a kept data root. One without a mark has been
+// a job's, and nobody may have it before it is cleared.
+type dataState string
+
+const (
+	// dataClean holds nothing but what the next daemon needs.
+	dataClean dataState = "clean"
+	// dataDamaged serves nobody, and is removed.
+	dataDamaged dataState = "damaged"
+)
+
+// stateLabels are for the mark that says the state of a kept data root.
+func stateLabels(scope, of string, state dataState) map[string]string {
+	l := markLabels(scope, of)
+	l[labelState] = string(state)
+	return l
+}
+
+// dataLabels are for a kept data root that a sandbox may make.
+func dataLabels(c plan.Claim, sandbox string) map[string]string {
+	l := keptLabels(c, plan.RoleData)
+	l[labelMaker] = sandbox
+	return l
+}
+
 // sandboxLabels are for what does not depend on the job.
 func sandboxLabels(p *plan.Plan, role plan.Role) map[string]string {
 	l := labels(p.Sandbox, role)
@@ -100,6 +133,11 @@ func sidecarLabels(p *plan.Plan) map[string]string {
 	if m := p.Sidecar.Mirror; m != nil {
 		l[labelMirror] = m.ID
 	}
+	files := []string{p.Sidecar.ConfigDir()}
+	if p.Sidecar.TLS != nil {
+		files = append(files, certDir+"/ca", certDir+"/server")
+	}
+	l[labelFiles] = strings.Join(files, " ")
 	return l
 }
 
@@ -148,6 +186,9 @@ func jobLabels(p *plan.Plan) map[string]string {
 	l := claimLabels(p, plan.RoleJob)
 	l[labelSpec] = p.Spec
 	l[labelProject] = p.Claim.Project
+	if p.Sidecar.Layers {
+		l[labelLayers] = "project" // cleanup sees by it that layers are to be cleared
+	}
 	if p.Job.Direct != "" {
 		l[labelDirect] = p.Job.Direct
 	}

@@ -3,12 +3,12 @@ package driver
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/containerd/errdefs"
-	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/volume"
 
@@ -35,20 +35,24 @@ func (d *Driver) volumesOf(ctx context.Context, scope string) (scopeVolumes, err
 	return list.Volumes, d.explain("looking for what earlier jobs left", err)
 }
 
-// slots are the data roots of a kind that there are, and whether there are
-// others.
-func (k scopeVolumes) slots(scope, kind string) (slots []int, others bool) {
+// slots are the data roots of a kind that serve and those that are damaged, and
+// whether there are others.
+func (k scopeVolumes) slots(scope, kind string) (slots, damaged []int, others bool) {
 	for _, v := range k {
 		if plan.Role(v.Labels[labelRole]) != plan.RoleData {
 			continue
 		}
-		if slot, ok := dataSlot(v.Name, scope, kind); ok {
-			slots = append(slots, slot)
-		} else {
+		slot, ok := dataSlot(v.Name, scope, kind)
+		switch {
+		case !ok:
 			others = true
+		case k.is(v.Name, dataDamaged):
+			damaged = append(damaged, slot)
+		default:
+			slots = append(slots, slot)
 		}
 	}
-	return slots, others
+	return slots, damaged, others
 }
 
 // daemon makes the sidecar, with a kept data root if the plan says so, and starts
@@ -87,66 +91,11 @@ func (prep *preparation) daemon(ctx context.Context, labels map[string]string, s
 		return ready, err
 	}
 	ready.Layers = true
-	return prep.d.withoutDamaged(ctx, prep.p.Sandbox, id, err, ready, prep.say, func(ctx context.Context) (Ready, error) {
+	return prep.d.withoutDamaged(ctx, prep.p.Sandbox, id, err, ready, prep.say, func(ctx context.Context, id string) (Ready, error) {
 		ctx, cancel := context.WithTimeoutCause(ctx, prep.sidecar.ReadyTimeout, errNotReady)
 		defer cancel()
 		return prep.d.waitReady(ctx, id, prep.p, prep.certs)
 	})
-}
-
-// withoutDamaged goes on where a daemon on the data of earlier jobs was ready, or
-// err says why not: after a boot that failed it boots again with an empty data
-// root, and wait waits for that. Should this fail too, the next job has another.
-func (d *Driver) withoutDamaged(ctx context.Context, sandbox, sidecar string, err error, ready Ready, say func(string), wait func(context.Context) (Ready, error)) (Ready, error) {
-	var broken *brokenBoot
-	if err == nil || !errors.As(err, &broken) || ctx.Err() != nil {
-		return ready, err
-	}
-	say("the layers of earlier jobs are damaged and thrown away (the docker daemon " + broken.brief + "); going on without")
-	if err = d.bootEmpty(ctx, sandbox, sidecar); err == nil {
-		ready, err = wait(ctx)
-	}
-	if err != nil && ctx.Err() == nil {
-		d.throwAway(ctx, sidecar)
-	}
-	return ready, err
-}
-
-// bootEmpty starts a sidecar again, with an empty data root.
-func (d *Driver) bootEmpty(ctx context.Context, sandbox, sidecar string) error {
-	ctx, cancel := uncut(ctx)
-	defer cancel()
-	exits, errs := d.wait(ctx, sidecar, container.WaitConditionNotRunning)
-	_ = d.api.ContainerKill(ctx, sidecar, "KILL") // one that has ended is fine
-	select {
-	case <-exits:
-	case err := <-errs:
-		return d.explain("ending the docker daemon of this job", err)
-	}
-	// For what the closing line says; no job fails for it.
-	_, _ = d.api.VolumeCreate(ctx, volume.CreateOptions{Name: objectName(sandbox, plan.RoleMark), Labels: labels(sandbox, plan.RoleMark)})
-	if err := d.putFiles(ctx, sidecar, []file{{path: plan.DamagedFile, mode: 0o644}}); err != nil {
-		return err
-	}
-	return d.explain("starting the sidecar container again", d.api.ContainerStart(ctx, sidecar, container.StartOptions{}))
-}
-
-// throwAway removes a sidecar and its kept data root. What cannot be removed, since
-// another job has got it meanwhile, stays: that job will see for itself.
-func (d *Driver) throwAway(ctx context.Context, sidecar string) {
-	ctx, cancel := uncut(ctx)
-	defer cancel()
-	c, err := d.inspect(ctx, sidecar)
-	if err != nil {
-		return
-	}
-	name := strings.TrimPrefix(c.Name, "/")
-	volume := c.Config.Labels[labelData]
-	if !isKeptData(volume) {
-		return
-	}
-	_ = d.removeContainer(ctx, object{ref: sidecar, name: name})
-	_ = d.api.VolumeRemove(ctx, volume, false)
 }
 
 // errNoLayers says that no layers are free that a sandbox could be made ahead for.
@@ -167,15 +116,15 @@ func (prep *preparation) lease(ctx context.Context, img image.InspectResponse, l
 	p, c := prep.p, &prep.sidecar.Container
 	if prep.sidecar.Layers {
 		ahead := p.Claim.Job == ""
-		slots, others := found.slots(p.Claim.Scope, prep.sidecar.DataKind)
-		for _, root := range plan.DataRoots(slots, others) {
+		slots, damaged, others := found.slots(p.Claim.Scope, prep.sidecar.DataKind)
+		for _, root := range plan.DataRoots(slots, damaged, others) {
 			if ahead && root.State != plan.LayersReused {
 				continue
 			}
 			c.DataVolume = dataName(p.Claim.Scope, prep.sidecar.DataKind, root.Slot)
 			labels[labelLayers] = string(root.State)
-			id, err := prep.d.createWith(ctx, p, *c, leaseName(c.DataVolume), labels, img)
-			if !errdefs.IsConflict(err) {
+			id, err := prep.leaseData(ctx, img, labels)
+			if !errors.Is(err, errNotTaken) {
 				return id, root, err
 			}
 		}
@@ -187,6 +136,68 @@ func (prep *preparation) lease(ctx context.Context, img image.InspectResponse, l
 	}
 	id, err = prep.d.createWith(ctx, p, *c, objectName(p.Sandbox, plan.RoleSidecar), labels, img)
 	return id, plan.DataRoot{}, err
+}
+
+// leaseData creates the sidecar with one kept data root, or returns errNotTaken:
+// a job has it, or it serves nobody. With the lease it makes sure that the data
+// root is clean: made by this very creation, marked, or cleared now.
+func (prep *preparation) leaseData(ctx context.Context, img image.InspectResponse, labels map[string]string) (id string, err error) {
+	d, c := prep.d, prep.sidecar.Container
+	lease := leaseName(c.DataVolume)
+	if id, err = d.createWith(ctx, prep.p, c, lease, labels, img); errdefs.IsConflict(err) && d.awaitClearing(ctx, lease) {
+		id, err = d.createWith(ctx, prep.p, c, lease, labels, img)
+	}
+	switch {
+	case errdefs.IsConflict(err):
+		return "", errNotTaken
+	case err != nil:
+		return "", err
+	}
+	err = prep.cleanData(ctx, c.DataVolume)
+	if err == nil {
+		return id, nil
+	}
+	bounded, cancel := clearing(ctx)
+	defer cancel()
+	if removeErr := d.removeContainer(bounded, object{ref: id, name: lease}); removeErr != nil {
+		return "", errors.Join(err, removeErr)
+	}
+	if ctx.Err() != nil {
+		return "", err
+	}
+	why, _, _ := strings.Cut(err.Error(), "\n")
+	prep.say("warning: layers of earlier jobs are left aside: " + why)
+	return "", errNotTaken
+}
+
+// cleanData makes sure that a data root holds nothing that a job could have placed
+// there for the next. The caller has its lease, and the mark that it is clean ends
+// here: a job is about to have it.
+func (prep *preparation) cleanData(ctx context.Context, name string) error {
+	d := prep.d
+	v, err := d.api.VolumeInspect(ctx, name)
+	if err != nil {
+		return d.explain("looking at layers of earlier jobs", err)
+	}
+	if why := foreign(v, dataLabels(prep.p.Claim, prep.p.Sandbox)); why != "" {
+		return fmt.Errorf("volume %s: %w: %s", name, errForeign, why)
+	}
+	if v.Labels[labelMaker] == prep.p.Sandbox {
+		return nil // the sidecar's creation has made it
+	}
+	err = d.api.VolumeRemove(ctx, stateName(name, dataClean), false)
+	if err == nil {
+		return nil
+	}
+	if !gone(err) {
+		return d.explain("taking layers of earlier jobs", err)
+	}
+	return d.clearData(ctx, &v, clearingName(name), clearNowBound, func(ctx context.Context, err error) error {
+		if err != nil {
+			return errors.Join(err, d.mark(ctx, &v, dataDamaged))
+		}
+		return nil
+	})
 }
 
 // markUse notes that a job has a kept volume now, by a volume that is made anew
@@ -201,7 +212,7 @@ func (d *Driver) markUse(ctx context.Context, p *plan.Plan, found scopeVolumes, 
 		return
 	}
 	for _, v := range found {
-		if v.Labels[labelOf] == name && v.Name != mark {
+		if v.Labels[labelOf] == name && v.Labels[labelState] == "" && v.Name != mark {
 			_ = d.api.VolumeRemove(ctx, v.Name, false)
 		}
 	}
@@ -213,7 +224,7 @@ func (k scopeVolumes) lastUse(v *volume.Volume) (time.Time, bool) {
 	last, err := time.Parse(time.RFC3339, v.Labels[labelCreated])
 	known := err == nil
 	for _, m := range k {
-		if m.Labels[labelOf] != v.Name {
+		if m.Labels[labelOf] != v.Name || m.Labels[labelState] != "" {
 			continue
 		}
 		if at, err := time.Parse(time.RFC3339, m.Labels[labelCreated]); err == nil && at.After(last) {

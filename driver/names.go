@@ -46,6 +46,7 @@ var volumeForms = []struct {
 	{form: whole(`()dind-data-` + hashForm + `-[0-9]{1,4}`), role: plan.RoleData},
 	{form: whole(`()dind-cache-` + hashForm), role: plan.RoleCache},
 	{form: whole(`(` + keptForm + `)-used-` + sandboxForm), role: plan.RoleMark, mark: true},
+	{form: whole(`(` + keptForm + `)-(?:clean|damaged)`), role: plan.RoleMark, mark: true},
 	{form: whole(`()` + seedForm), role: plan.RoleSeed},
 	{form: whole(`(` + seedForm + `)-ready`), role: plan.RoleMark, mark: true},
 	{form: whole(`()dind-mirror-` + sandboxForm + `(?:-data|` + coverForm + `)`), role: plan.RoleMirror},

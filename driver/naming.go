@@ -45,6 +45,13 @@ func dataName(scope, kind string, slot int) string {
 // any more, but they are found and removed.
 var oldForm = regexp.MustCompile(`^dind-(data-[0-9a-f]{12}-[0-9]+|cache-[0-9a-f]{12})$`)
 
+// stateName names the mark that says the state of a kept data root.
+func stateName(volume string, state dataState) string { return volume + "-" + string(state) }
+
+// clearingName names the container that clears a kept data root for the job that
+// has its lease. Behind a job it has the name of the lease itself.
+func clearingName(volume string) string { return volume + "-" + string(plan.RoleProgram) }
+
 // seedName names a seed that was made in a sandbox.
 func seedName(kind, sandbox string) string { return "dind-seed-" + kind + "-" + sandbox }
 

@@ -64,6 +64,9 @@ type programRun struct {
 	// labels are those of the container, besides what every run has.
 	labels map[string]string
 	bound  time.Duration
+	// settle is called with how the run ended, while the name is still taken; nil
+	// for nothing.
+	settle func(context.Context, programExit) error
 }
 
 // programExit is how a run ended: its exit code, and its last lines.
@@ -73,7 +76,8 @@ type programExit struct {
 }
 
 // runProgram runs this program on a volume and waits for its end. An error says
-// that it did not run to its end; a conflict says that the name is taken.
+// that it did not run to its end, or is settle's; a conflict says that the name is
+// taken.
 func (d *Driver) runProgram(ctx context.Context, run programRun) (exit programExit, err error) {
 	ctx, cancel := context.WithTimeout(ctx, run.bound+programSlack)
 	defer cancel()
@@ -104,7 +108,11 @@ func (d *Driver) runProgram(ctx context.Context, run programRun) (exit programEx
 	}
 	select {
 	case e := <-exits:
-		return programExit{e.StatusCode, d.lastLog(ctx, id)}, nil
+		exit = programExit{e.StatusCode, d.lastLog(ctx, id)}
+		if run.settle != nil {
+			err = run.settle(ctx, exit)
+		}
+		return exit, err
 	case err := <-errs:
 		return exit, d.explain("waiting for this program in a container", err)
 	case <-ctx.Done():

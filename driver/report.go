@@ -207,11 +207,6 @@ func (d *Driver) engineUsage(ctx context.Context, sidecar string) (Usage, []stri
 	}
 	if c.Config != nil {
 		u.Layers = plan.LayersState(c.Config.Labels[labelLayers])
-		if u.Layers == plan.LayersReused {
-			if _, err := d.api.VolumeInspect(ctx, objectName(c.Config.Labels[labelSandbox], plan.RoleMark)); err == nil {
-				u.Layers = plan.LayersDamaged
-			}
-		}
 	}
 	stream, err := d.api.ContainerLogs(ctx, sidecar, container.LogsOptions{
 		ShowStdout: true, ShowStderr: true, Timestamps: true, Tail: "1000",

@@ -79,6 +79,11 @@ func (c *call) gcCommand() *cobra.Command {
 			found, err = found+mirrors, errors.Join(err, mirrorErr)
 			seeds, seedErr := c.gcSeeds(ctx, d, settings, dryRun, verb)
 			found, err = found+seeds, errors.Join(err, seedErr)
+			cleared, clearErr := d.ClearLayers(ctx, dryRun)
+			for _, name := range cleared {
+				fmt.Fprintf(c.stdout, "%s layers %s: they are damaged\n", verb, name)
+			}
+			found, err = found+len(cleared), errors.Join(err, clearErr)
 			if caches {
 				if age {
 					settings = unusedFor(settings, olderThan)

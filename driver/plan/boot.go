@@ -36,7 +36,7 @@ address = "/run/docker/containerd/containerd.sock"
 func bootFast(kept bool) string {
 	forget, rest := "", ""
 	if kept {
-		forget, rest = forgetFirst, removeCleared
+		forget, rest = forgetFirst, dropNamed
 	}
 	return askMirror + `c=` + ContainerdConfig + `
 s=/run/docker/containerd/containerd.sock
@@ -70,8 +70,8 @@ const forgetFirst = `  if [ -n "$names" ]; then
 
 // takeFiles comes first in a sidecar that gets its files, an archive, on its
 // stdin. An engine takes longer to copy files into a container than to start one.
-// One that boots again has them.
-const takeFiles = `[ -e ` + DamagedFile + ` ] || tar -xf - -C / || { echo "the files of this docker daemon did not arrive" >&2; exit 1; }
+// One that takes the place of another has them.
+const takeFiles = `[ -e ` + FilesMark + ` ] || tar -xf - -C / || { echo "the files of this docker daemon did not arrive" >&2; exit 1; }
 exec </dev/null
 `
 
@@ -118,7 +118,7 @@ func (s Sidecar) Boot(imageEntrypoint, imageCommand []string) (entrypoint, comma
 		prelude = writableCgroups
 	}
 	if s.Layers {
-		prelude += s.clearing()
+		prelude += s.withKeptData()
 	}
 	if s.Seed != "" {
 		prelude += s.planting()
@@ -133,7 +133,7 @@ func (s Sidecar) Boot(imageEntrypoint, imageCommand []string) (entrypoint, comma
 		return []string{"sh", "-c", prelude + bootFast(s.Layers), imageEntrypoint[0]}, flags
 	}
 	if s.Layers {
-		prelude += removeCleared
+		prelude += dropNamed
 	}
 	if prelude == "" {
 		return s.Entrypoint, s.Command

@@ -26,8 +26,8 @@ const (
 	LayersMore LayersState = "more"
 	// LayersBusy: those there are serve other jobs, and no more are kept.
 	LayersBusy LayersState = "busy"
-	// LayersDamaged: the inner daemon did not come up on those there were. A
-	// volume with the role of a mark says so, besides the label.
+	// LayersDamaged: the inner daemon did not come up on those there were, so the
+	// job has a new sidecar with an empty data root.
 	LayersDamaged LayersState = "damaged"
 )
 
@@ -43,17 +43,29 @@ type DataRoot struct {
 	State LayersState
 }
 
-// DamagedFile in a sidecar says that its daemon did not come up on the data that
-// it has, and is to boot again without.
-const DamagedFile = "/etc/gitlab-dind-executor-damaged"
+// FilesMark in a sidecar says that its files are there already, and do not come on
+// its stdin.
+const FilesMark = "/etc/gitlab-dind-executor-files"
+
+const (
+	// ClearCommand leaves of a data root what the next daemon needs, and nothing
+	// that a job could have placed there for it. EmptyCommand removes everything in
+	// a volume. Both take a path and how many seconds they have at most.
+	ClearCommand = "clear-data-root"
+	EmptyCommand = "empty-volume"
+	// ClearDamaged is the exit code of ClearCommand for a data root of which
+	// nothing can be left.
+	ClearDamaged = 3
+)
 
 // DataRoots are those that a job may try to get, in that order: the kept ones,
 // and then those that are still to be made. There are kept ones of the kind by
-// slot, and others of the scope if so.
-func DataRoots(kept []int, others bool) []DataRoot {
+// slot, and others of the scope if so. Damaged ones, by slot, are nobody's.
+func DataRoots(kept, damaged []int, others bool) []DataRoot {
 	var reuse, fresh []DataRoot
 	for slot := range dataRoots {
 		switch {
+		case slices.Contains(damaged, slot):
 		case slices.Contains(kept, slot):
 			reuse = append(reuse, DataRoot{slot, LayersReused})
 		case len(kept) > 0:
@@ -92,57 +104,11 @@ func (s Sidecar) dataKind(image DindImage, storage string, command []string) str
 	return hex.EncodeToString(sum[:])
 }
 
-// clearData makes a kept data root, $1, a new daemon's but for layers and build
-// cache. It comes before anything is started, so that nothing of an earlier job
-// ever runs, and moves aside what is not known to be wanted, by names that no job
-// can choose: that takes milliseconds however much it is. A container's own layer
-// goes with it, and so do swarm and plugins, and the names of images: a daemon
-// would take what they name without asking the registry for a newer one.
-// engine-id stays: build cache is void without it. What containerd has stays
-// where images are in it, for forgetNames. Where the data are damaged all goes.
-const clearData = `clear_data_root() (
-  cd "$1" || exit 1
-  if [ -e ` + DamagedFile + ` ]; then
-    mkdir -p .gone-too || exit 1
-    for i in * .[!.]*; do
-      [ "$i" = .gone-too ] || { [ ! -e "$i" ] && [ ! -L "$i" ]; } || mv "$i" .gone-too/ || exit 1
-    done
-    for i in /run /var/run "${XDG_RUNTIME_DIR:-/run}"; do rm -f "$i"/docker/containerd/containerd.pid "$i"/docker.pid; done
-    exit 0
-  fi
-  g=.gone/${HOSTNAME:-x}
-  mkdir -p "$g/layers" || exit 1
-  stay=' image buildkit content engine-id .gone .seed '
-  for i in image/*; do
-    d=${i#image/}
-    [ ! -e "$i/repositories.json" ] || mv "$i/repositories.json" "$g/names-$d" || exit 1
-    case $d in
-    vfs) at=vfs/dir ;;
-    btrfs) at=btrfs/subvolumes ;;
-    overlay2|overlay|fuse-overlayfs|zfs|aufs|devicemapper) at=$d ;;
-    *) continue ;;
-    esac
-    stay="$stay$d "
-    for f in "$i"/layerdb/mounts/*/mount-id "$i"/layerdb/mounts/*/init-id; do
-      id=; read -r id 2>/dev/null <"$f"
-      case $id in ''|.*|*/*) continue ;; esac
-      l=; read -r l 2>/dev/null <"$at/$id/link"
-      case $l in ''|.*|*/*) ;; *) rm -f "$d/l/$l" ;; esac
-      [ ! -d "$at/$id" ] || mv "$at/$id" "$g/layers/" || exit 1
-    done
-    [ ! -e "$i/layerdb/mounts" ] || mv "$i/layerdb/mounts" "$g/mounts-$d" || exit 1
-  done
-  for i in containerd/daemon/io.containerd.snapshotter.v1.*/snapshots/*; do
-    [ ! -d "$i" ] || stay="$stay containerd "
-  done
-  for i in * .[!.]*; do
-    case $stay in *" $i "*) continue ;; esac
-    [ ! -e "$i" ] && [ ! -L "$i" ] || mv "$i" "$g/" || exit 1
-  done
-  [ ! -e buildkit/executor ] || mv buildkit/executor "$g/executor"
-)
-seeded=
-clear_data_root "$DATA" || { echo "the data of the earlier job cannot be moved aside" >&2; exit 1; }
+// findNames comes first in a sidecar with a kept data root, $DATA, which this
+// program has cleared behind the last job. What containerd has in it still has
+// the names of images: dockerd would take what they name without asking the
+// registry for a newer one.
+const findNames = `seeded=
 names=
 [ ! -e "$DATA/containerd" ] || names=containerd
 `
@@ -190,20 +156,22 @@ const forgetNames = `forget_names() {
 }
 `
 
-// removeCleared ends the clearing. Where names in containerd are still to be
+// dropNamed comes behind forgetNames. Where names in containerd are still to be
 // forgotten, and nobody could, its images go, and the build cache, which is void
-// without them. What was moved aside is removed at low priority while the daemon
-// boots; without root only root of the daemon's user namespace can.
-const removeCleared = `if [ -n "$names" ]; then
+// without them. They are removed at low priority while the daemon boots; without
+// root only root of the daemon's user namespace can.
+const dropNamed = `if [ -n "$names" ]; then
+  g=$DATA/.gone-${HOSTNAME:-x}
+  mkdir "$g" || exit 1
   for i in containerd buildkit; do
-    [ ! -e "$DATA/$i" ] || mv "$DATA/$i" "$DATA/.gone/${HOSTNAME:-x}/" || exit 1
+    [ ! -e "$DATA/$i" ] || mv "$DATA/$i" "$g/" || exit 1
   done
+  root=
+  [ "$(id -u)" = 0 ] || root=rootlesskit
+  nice -n 19 $root rm -rf "$g" >/dev/null 2>&1 &
 fi
-root=
-[ "$(id -u)" = 0 ] || root=rootlesskit
-nice -n 19 $root rm -rf "$DATA/.gone" "$DATA/.gone-too" >/dev/null 2>&1 &
 `
 
-// clearing is what comes first in a sidecar with a kept data root; removeCleared
+// withKeptData is what comes first in a sidecar with a kept data root; dropNamed
 // comes behind it, before the entrypoint.
-func (s Sidecar) clearing() string { return "DATA='" + s.DataPath + "'\n" + clearData }
+func (s Sidecar) withKeptData() string { return "DATA='" + s.DataPath + "'\n" + findNames }

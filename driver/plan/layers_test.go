@@ -10,17 +10,18 @@ import (
 
 func TestDataRootsThatAJobMayTry(t *testing.T) {
 	for name, c := range map[string]struct {
-		kept   []int
-		others bool
-		want   string
+		kept, damaged []int
+		others        bool
+		want          string
 	}{
 		"the first job":                       {want: "0 first 1 first 2 first 3 first 4 first 5 first 6 first 7 first"},
 		"the first of another docker version": {others: true, want: "0 other 1 other 2 other 3 other 4 other 5 other 6 other 7 other"},
 		"kept ones before new ones":           {kept: []int{5, 2}, want: "2 reused 5 reused 0 more 1 more 3 more 4 more 6 more 7 more"},
+		"damaged ones are nobody's":           {kept: []int{1}, damaged: []int{0, 2}, want: "1 reused 3 more 4 more 5 more 6 more 7 more"},
 		"no more than eight":                  {kept: []int{0, 1, 2, 3, 4, 5, 6, 7}, want: "0 reused 1 reused 2 reused 3 reused 4 reused 5 reused 6 reused 7 reused"},
 	} {
 		var got []string
-		for _, r := range DataRoots(c.kept, c.others) {
+		for _, r := range DataRoots(c.kept, c.damaged, c.others) {
 			got = append(got, string('0'+rune(r.Slot)), string(r.State))
 		}
 		if s := strings.Join(got, " "); s != c.want {
@@ -90,7 +91,7 @@ func TestLayersFitDaemonsOfTheSameKindAlone(t *testing.T) {
 	}
 }
 
-func TestEveryWayOfBootingClearsKeptData(t *testing.T) {
+func TestEveryWayOfBootingForgetsTheNamesOfKeptImages(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*config.Settings, *Job, *DindImage)
 		data   string
@@ -101,17 +102,17 @@ func TestEveryWayOfBootingClearsKeptData(t *testing.T) {
 		"without root":            {func(s *config.Settings, _ *Job, _ *DindImage) { s.Sidecar.Privilege = config.PrivilegeRootless }, "DATA='/home/rootless/.local/share/docker'"},
 	} {
 		s := layered(t, c.change)
-		if n := strings.Count(s.Entrypoint[2], removeCleared); n != 1 {
-			t.Errorf("%s: what was moved aside is removed %d times: %q", name, n, s.Entrypoint)
+		if n := strings.Count(s.Entrypoint[2], dropNamed); n != 1 {
+			t.Errorf("%s: what cannot be forgotten is dropped %d times: %q", name, n, s.Entrypoint)
 		}
-		if len(s.Entrypoint) < 3 || !strings.HasPrefix(strings.TrimPrefix(s.Entrypoint[2], takeFiles), c.data+"\n") || !strings.Contains(s.Entrypoint[2], `clear_data_root "$DATA" ||`) {
+		if len(s.Entrypoint) < 3 || !strings.HasPrefix(strings.TrimPrefix(s.Entrypoint[2], takeFiles), c.data+"\n") || !strings.Contains(s.Entrypoint[2], findNames) {
 			t.Errorf("%s: entrypoint %q", name, s.Entrypoint)
 		}
 	}
 	off := layered(t, func(s *config.Settings, _ *Job, _ *DindImage) { s.Cache.Layers = config.LayersOff })
 	never := layered(t, func(_ *config.Settings, j *Job, _ *DindImage) { j.Lasting = false })
 	for _, s := range []Sidecar{off, never} {
-		if s.Layers || s.DataKind != "" || slices.ContainsFunc(s.Entrypoint, func(a string) bool { return strings.Contains(a, "clear_data_root") }) {
+		if s.Layers || s.DataKind != "" || slices.ContainsFunc(s.Entrypoint, func(a string) bool { return strings.Contains(a, findNames) }) {
 			t.Errorf("layers are kept: %+v", s)
 		}
 	}

@@ -130,12 +130,12 @@ func aboutStorage(arg string) bool {
 
 // plantSeed copies the seed into a data root, $DATA, that holds no images. One
 // that was planted earlier by the same seed gets the names of its images back,
-// which clearData has taken with those of the job before: $seeded are they as
-// forgetNames wants them. Whatever goes wrong, the daemon starts without, and so does one
-// that boots again since its data are damaged. The seed goes out of sight then.
+// which ClearCommand has taken with those of the job before: $seeded are they as
+// forgetNames wants them. Whatever goes wrong, the daemon starts without. The seed
+// goes out of sight then.
 const plantSeed = `seed=` + SeedPath + `
 plant_seed() {
-  [ -x "$seed/` + SeedProgram + `" ] && [ ! -e ` + DamagedFile + ` ] || return 0
+  [ -x "$seed/` + SeedProgram + `" ] || return 0
   if [ ! -e "$DATA/image" ] && [ ! -e "$DATA/containerd" ]; then
     "$seed/` + SeedProgram + `" ` + SeedCommand + ` "$seed" "$DATA" "$1" && cp "$seed/` + SeedID + `" "$DATA/.seed"
     return

@@ -102,6 +102,7 @@ func (e *Engine) inspectContainer(w http.ResponseWriter, r *http.Request) {
 			"Id": c.ID, "Name": "/" + c.Name, "Image": c.Image,
 			"State":           map[string]any{"Running": c.running, "Status": state(c), "ExitCode": c.code},
 			"Config":          map[string]any{"Image": c.Image, "Labels": c.Labels, "ExposedPorts": c.Config["ExposedPorts"]},
+			"HostConfig":      c.Host,
 			"NetworkSettings": map[string]any{"Networks": networks, "Ports": c.Host["PortBindings"]},
 		})
 	})
@@ -137,7 +138,8 @@ func (e *Engine) startContainer(w http.ResponseWriter, r *http.Request) {
 		if e.OnStart != nil {
 			e.OnStart(c)
 		}
-		if c.isProgram() {
+		switch {
+		case c.isProgram():
 			code := 0
 			if e.OnProgram != nil {
 				code = e.OnProgram(c)
@@ -146,6 +148,8 @@ func (e *Engine) startContainer(w http.ResponseWriter, r *http.Request) {
 				e.empty(c)
 			}
 			c.Exit(code)
+		case c.Labels["gitlab-dind-executor.role"] == "scratch": // it tries something, and ends
+			c.Exit(0)
 		}
 		w.WriteHeader(http.StatusNoContent)
 	})

@@ -1,0 +1,139 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/volume"
+
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+)
+
+const (
+	// clearBehindBound is what clearing may take where no job waits for it, and
+	// clearNowBound where one does.
+	clearBehindBound = 5 * time.Minute
+	clearNowBound    = 20 * time.Second
+)
+
+// errDamaged says that nothing can be left of a data root.
+var errDamaged = errors.New("the layers of earlier jobs are damaged")
+
+// clearData leaves of a kept data root what the next daemon needs. The caller has
+// its lease, or gets it by the container's name. An error is errDamaged where
+// nothing can be left. settle is called while the lease is held.
+func (d *Driver) clearData(ctx context.Context, v *volume.Volume, name string, bound time.Duration, settle func(context.Context, error) error) error {
+	_, err := d.runProgram(ctx, programRun{
+		name: name, command: plan.ClearCommand, volume: v.Name, volumeLabels: v.Labels, bound: bound,
+		labels: map[string]string{labelOf: v.Name},
+		settle: func(ctx context.Context, exit programExit) error {
+			switch exit.code {
+			case 0:
+				return settle(ctx, nil)
+			case plan.ClearDamaged:
+				return settle(ctx, fmt.Errorf("%w%s", errDamaged, exit.said))
+			}
+			return fault.System(fmt.Errorf("clearing the layers of an earlier job ended with code %d%s", exit.code, exit.said), "")
+		},
+	})
+	return err
+}
+
+// mark says the state of a kept data root.
+func (d *Driver) mark(ctx context.Context, v *volume.Volume, state dataState) error {
+	_, err := d.api.VolumeCreate(ctx, volume.CreateOptions{
+		Name: stateName(v.Name, state), Labels: stateLabels(v.Labels[labelScope], v.Name, state),
+	})
+	return d.explain("marking layers as "+string(state), err)
+}
+
+// ClearLayers clears the data roots that jobs have had and none has now, so that
+// the next job need not wait for it, and removes those that are damaged. It goes
+// on with the others where one fails, and returns the names of what it removed.
+func (d *Driver) ClearLayers(ctx context.Context, dryRun bool) (removed []string, err error) {
+	ctx, end := span(ctx, "clear layers")
+	defer end()
+	if err := d.greet(ctx); err != nil {
+		return nil, err
+	}
+	all, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: labelled(labelScope)})
+	if err != nil {
+		return nil, d.explain("looking for layers of earlier jobs", err)
+	}
+	kept := scopeVolumes(all.Volumes)
+	var errs []error
+	for _, v := range kept {
+		if plan.Role(v.Labels[labelRole]) != plan.RoleData || !isKeptData(v.Name) {
+			continue
+		}
+		damaged := kept.is(v.Name, dataDamaged)
+		if !damaged && !kept.is(v.Name, dataClean) && !dryRun {
+			err := d.clearBehind(ctx, v)
+			damaged = errors.Is(err, errDamaged)
+			if !damaged && !errdefs.IsConflict(err) { // a job, or somebody who clears it, has it
+				errs = append(errs, err)
+			}
+		}
+		if !damaged {
+			continue
+		}
+		if !dryRun {
+			gone, err := d.evict(ctx, v.Name, kept)
+			errs = append(errs, err)
+			if !gone {
+				continue
+			}
+		}
+		removed = append(removed, v.Name)
+	}
+	return removed, errors.Join(errs...)
+}
+
+// clearBehind clears a data root that no job has. Its container has the name of
+// the lease, so no job gets the data root meanwhile.
+func (d *Driver) clearBehind(ctx context.Context, v *volume.Volume) error {
+	return d.clearData(ctx, v, leaseName(v.Name), clearBehindBound, func(ctx context.Context, err error) error {
+		if err != nil {
+			return errors.Join(err, d.mark(ctx, v, dataDamaged))
+		}
+		return d.mark(ctx, v, dataClean)
+	})
+}
+
+// is tells whether a mark says that state of a data root.
+func (k scopeVolumes) is(name string, state dataState) bool {
+	for _, v := range k {
+		if v.Name == stateName(name, state) && v.Labels[labelOf] == name && v.Labels[labelState] == string(state) {
+			return true
+		}
+	}
+	return false
+}
+
+// awaitClearing waits while somebody clears a data root, which takes the name of
+// its lease. It tells whether the name is free again: false means that a job has it.
+func (d *Driver) awaitClearing(ctx context.Context, lease string) bool {
+	c, err := d.inspect(ctx, lease)
+	if gone(err) {
+		return true
+	}
+	if err != nil || plan.Role(c.Config.Labels[labelRole]) != plan.RoleProgram {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, clearNowBound)
+	defer cancel()
+	exits, errs := d.wait(ctx, c.ID, container.WaitConditionRemoved)
+	select {
+	case <-exits:
+		return true
+	case err := <-errs:
+		return gone(err)
+	case <-ctx.Done():
+		return false
+	}
+}
