@@ -32,10 +32,10 @@ func (d *Driver) clearData(ctx context.Context, v *volume.Volume, name string, b
 		name: name, command: plan.ClearCommand, volume: v.Name, volumeLabels: v.Labels, bound: bound,
 		labels: map[string]string{labelOf: v.Name},
 		settle: func(ctx context.Context, exit programExit) error {
-			switch exit.code {
+			switch int(exit.code) {
 			case 0:
 				return settle(ctx, nil)
-			case plan.ClearDamaged:
+			case plan.CommandThrowAway:
 				return settle(ctx, fmt.Errorf("%w%s", errDamaged, exit.said))
 			}
 			return fault.System(fmt.Errorf("clearing the layers of an earlier job ended with code %d%s", exit.code, exit.said), "")
@@ -75,7 +75,11 @@ func (d *Driver) ClearLayers(ctx context.Context, dryRun bool) (removed []string
 		if !damaged && !kept.is(v.Name, dataClean) && !dryRun {
 			err := d.clearBehind(ctx, v)
 			damaged = errors.Is(err, errDamaged)
-			if !damaged && !errdefs.IsConflict(err) { // a job, or somebody who clears it, has it
+			switch {
+			case damaged, errors.Is(err, errNoVolume):
+			case errdefs.IsConflict(err): // a job has it, or somebody who clears it
+				d.awaitClearing(ctx, leaseName(v.Name))
+			default:
 				errs = append(errs, err)
 			}
 		}

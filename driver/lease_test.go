@@ -255,7 +255,7 @@ func TestADataRootThatCannotBeClearedIsLeftAside(t *testing.T) {
 	for name, c := range map[string]struct {
 		code    int
 		damaged bool
-	}{"damaged": {plan.ClearDamaged, true}, "a fault": {1, false}} {
+	}{"damaged": {plan.CommandThrowAway, true}, "a fault": {1, false}} {
 		t.Run(name, func(t *testing.T) {
 			first := layeredPlan(t, "aaaaaaaaaaaa")
 			e, d := fakeHost(t, first)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"runtime"
 	"strconv"
@@ -58,8 +59,8 @@ type programRun struct {
 	// its bound in seconds as arguments.
 	command string
 	volume  string
-	// volumeLabels are for a volume that somebody removes at this moment: the
-	// engine makes an empty one then.
+	// volumeLabels are the volume's, for one that somebody removes at this moment:
+	// the engine makes an empty one then.
 	volumeLabels map[string]string
 	// labels are those of the container, besides what every run has.
 	labels map[string]string
@@ -75,9 +76,12 @@ type programExit struct {
 	said string
 }
 
+// errNoVolume says that somebody has removed the volume of a run.
+var errNoVolume = errors.New("the volume is gone")
+
 // runProgram runs this program on a volume and waits for its end. An error says
-// that it did not run to its end, or is settle's; a conflict says that the name is
-// taken.
+// that it did not run to its end, or is settle's. A conflict says that the name is
+// taken, errNoVolume that there is nothing to work on.
 func (d *Driver) runProgram(ctx context.Context, run programRun) (exit programExit, err error) {
 	ctx, cancel := context.WithTimeout(ctx, run.bound+programSlack)
 	defer cancel()
@@ -89,18 +93,29 @@ func (d *Driver) runProgram(ctx context.Context, run programRun) (exit programEx
 	if err != nil {
 		return exit, err
 	}
-	spec := run.container(img, owner, time.Now())
+	maker := NewSandboxID()
+	spec := run.container(img, owner, maker, time.Now())
 	id, err := d.create(ctx, spec)
 	if err != nil {
 		return exit, err
 	}
+	vanished := false
 	defer func() {
 		ctx, cancel := clearing(ctx)
 		defer cancel()
 		if removeErr := d.removeContainer(ctx, object{ref: id, name: spec.name}); err == nil {
 			err = removeErr
 		}
+		if vanished {
+			_ = d.api.VolumeRemove(ctx, run.volume, false) // else a sweep finds it
+		}
 	}()
+	if v, err := d.api.VolumeInspect(ctx, run.volume); err != nil {
+		return exit, d.explain("looking at volume "+run.volume, err)
+	} else if v.Labels[labelMaker] == maker {
+		vanished = true
+		return exit, fmt.Errorf("volume %s: %w", run.volume, errNoVolume)
+	}
 	exits, errs := d.wait(ctx, id, container.WaitConditionNextExit)
 	if err := d.api.ContainerStart(ctx, id, container.StartOptions{}); err != nil {
 		return exit, fault.System(fmt.Errorf("starting this program in a container: %w", err),
@@ -120,15 +135,21 @@ func (d *Driver) runProgram(ctx context.Context, run programRun) (exit programEx
 	}
 }
 
-// container is what the engine needs to create the run's container.
-func (run programRun) container(img string, owner Owner, now time.Time) created {
+// container is what the engine needs to create the run's container. Where the
+// volume is gone, the engine makes another one, which names maker.
+func (run programRun) container(img string, owner Owner, maker string, now time.Time) created {
 	l := common(plan.RoleProgram)
 	l[labelOwner] = owner.String()
 	l[labelDeadline] = now.Add(run.bound + programSlack).UTC().Format(time.RFC3339)
 	for k, v := range run.labels {
 		l[k] = v
 	}
-	volume := volumeMount(run.volume, programVolume, run.volumeLabels)
+	made := maps.Clone(run.volumeLabels)
+	if made == nil {
+		made = common(plan.RoleScratch)
+	}
+	made[labelMaker] = maker
+	volume := volumeMount(run.volume, programVolume, made)
 	volume.VolumeOptions.NoCopy = true
 	threads := int64(programPIDs)
 	return created{

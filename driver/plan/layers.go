@@ -47,17 +47,6 @@ type DataRoot struct {
 // its stdin.
 const FilesMark = "/etc/gitlab-dind-executor-files"
 
-const (
-	// ClearCommand leaves of a data root what the next daemon needs, and nothing
-	// that a job could have placed there for it. EmptyCommand removes everything in
-	// a volume. Both take a path and how many seconds they have at most.
-	ClearCommand = "clear-data-root"
-	EmptyCommand = "empty-volume"
-	// ClearDamaged is the exit code of ClearCommand for a data root of which
-	// nothing can be left.
-	ClearDamaged = 3
-)
-
 // DataRoots are those that a job may try to get, in that order: the kept ones,
 // and then those that are still to be made. There are kept ones of the kind by
 // slot, and others of the scope if so. Damaged ones, by slot, are nobody's.
