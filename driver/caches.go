@@ -134,6 +134,9 @@ func (d *Driver) volumeSizes(ctx context.Context) (map[string]int64, error) {
 // got it meanwhile.
 func (d *Driver) evict(ctx context.Context, name string, marks scopeVolumes) (bool, error) {
 	end, err := d.dropVolume(ctx, name)
+	if end == stillUsed && isKeptData(name) && d.awaitClearing(ctx, leaseName(name)) {
+		end, err = d.dropVolume(ctx, name)
+	}
 	if end != wasRemoved {
 		return false, err
 	}

@@ -101,6 +101,9 @@ func (d *Driver) ClearLayers(ctx context.Context, dryRun bool) (removed []string
 // clearBehind clears a data root that no job has. Its container has the name of
 // the lease, so no job gets the data root meanwhile.
 func (d *Driver) clearBehind(ctx context.Context, v *volume.Volume) error {
+	if _, err := d.api.VolumeInspect(ctx, stateName(v.Name, dataClean)); err == nil {
+		return nil // somebody has cleared it since it was listed
+	}
 	return d.clearData(ctx, v, leaseName(v.Name), clearBehindBound, func(ctx context.Context, err error) error {
 		if err != nil {
 			return errors.Join(err, d.mark(ctx, v, dataDamaged))

@@ -1,73 +1,64 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
-	"os/exec"
 	"strings"
 	"testing"
 
 	"gitlab-dind-executor/test/rig"
 )
 
-// planted are things that a job leaves in its data root for the next one, as shell
-// commands in /d. Each was once run, followed or believed by a later job's sidecar.
-var planted = map[string]string{
-	"a program that is moved into the PATH": `
-		rm -rf .gone; echo x >.gone
-		printf '#!/bin/sh\ntouch /builds/planted\n' >dockerd; chmod 755 dockerd
-		cp dockerd containerd; cp dockerd iptables
-		ln -s /usr/local/sbin .gone-too`,
-	"settings of the daemon": `
-		rm -rf .gone; echo x >.gone
-		echo '{"labels":["planted=yes"]}' >daemon.json
-		ln -s /home/rootless/.config/docker .gone-too`,
-	"settings of the daemon, for root": `
-		rm -rf .gone; echo x >.gone
-		echo '{"labels":["planted=yes"]}' >daemon.json
-		ln -s /etc/docker .gone-too`,
-	"plugins of containerd": `
-		mkdir -p containerd/daemon/plugins containerd/daemon/io.containerd.snapshotter.v1.overlayfs/snapshots/1/fs
-		echo x >containerd/daemon/plugins/planted.so`,
-	"a link in the place of overlay2's links": `
-		i=$(ls overlay2 | grep -v '^l$' | head -n 1)
-		rm -rf overlay2/l; ln -s /usr/sbin overlay2/l
-		mkdir -p overlay2/planted image/overlay2/layerdb/mounts/planted
-		echo planted >image/overlay2/layerdb/mounts/planted/mount-id
-		echo iptables >overlay2/planted/link`,
-	"a mount that names a directory above": `
-		mkdir -p image/overlay2/layerdb/mounts/x
-		echo ../../../../../etc >image/overlay2/layerdb/mounts/x/mount-id`,
-	"names with line ends": `
-		mkdir "image/x
-containers" "image/overlay2 image"; touch "-rf" "--help"`,
-}
+// planted is what a job leaves in its data root for the next one, as shell commands
+// in /d. Each thing was once run, followed or believed by a later job's sidecar.
+const planted = `
+	# The place for what goes is taken, and the next one is a link out of the data
+	# root: a program for the PATH, and settings for the daemon.
+	rm -rf .gone; echo x >.gone
+	printf '#!/bin/sh\ntouch /builds/planted\n' >dockerd; chmod 755 dockerd
+	cp dockerd containerd; cp dockerd iptables
+	echo '{"labels":["planted=yes"]}' >daemon.json
+	ln -s %s .gone-too
+	# A plugin, which containerd loads where there are snapshots.
+	mkdir -p containerd/daemon/plugins containerd/daemon/io.containerd.snapshotter.v1.overlayfs/snapshots/1/fs
+	echo x >containerd/daemon/plugins/planted.so
+	# A link in the place of a directory in which files are removed by names.
+	rm -rf overlay2/l; ln -s /usr/sbin overlay2/l
+	mkdir -p overlay2/planted image/overlay2/layerdb/mounts/planted image/overlay2/layerdb/mounts/x
+	echo planted >image/overlay2/layerdb/mounts/planted/mount-id
+	echo xtables-nft-multi >overlay2/planted/link
+	echo ../../../../../etc >image/overlay2/layerdb/mounts/x/mount-id
+	# Names that a shell would split or take for options.
+	mkdir "image/x
+containers" "image/overlay2 image" ./-rf; touch ./--help`
 
 // What a job has planted in its data root neither runs, nor is followed, nor
 // believed in the next job. That job works, with or without layers.
 func TestNothingThatAJobPlantsReachesTheNextJob(t *testing.T) {
-	for _, k := range []struct{ privilege, image, data string }{
-		{"privileged", rig.ImageDind, "/var/lib/docker"},
-		{"reduced", rig.ImageDind, "/var/lib/docker"},
-		{"rootless", rig.ImageRootless, "/home/rootless/.local/share/docker"},
+	for _, k := range []struct {
+		privilege, image, data string
+		targets                []string
+	}{
+		{"privileged", rig.ImageDind, "/var/lib/docker", []string{"/usr/local/sbin", "/etc/docker"}},
+		{"reduced", rig.ImageDind, "/var/lib/docker", []string{"/usr/local/sbin"}},
+		{"rootless", rig.ImageRootless, "/home/rootless/.local/share/docker", []string{"/home/rootless/.config/docker"}},
 	} {
 		t.Run(k.privilege, func(t *testing.T) {
 			rig.Unchanged(t, world.Engine)
 			t.Cleanup(func() { gcWith(t, "--caches", "--older-than", "0s") })
 			with := under(settingsWith(t, fmt.Sprintf("[cache]\nvolume = false\nlayers = \"project\"\n[[policy]]\nsidecar.privilege = %q\nsidecar.image = %q\n", k.privilege, k.image)))
-			look := `echo "planted: $(ls /builds | grep -c planted) labels: $(docker info -f '{{.Labels}}') plugins: $(docker run --rm -v ` + k.data + `:/d $CI_REGISTRY/base/busybox find /d -name 'planted*' | wc -l) iptables: $(docker run --rm -v /usr/sbin:/s $CI_REGISTRY/base/busybox sh -c 'ls /s/ip6tables /s/iptables | wc -l')"`
-			runJobUnchecked(t, world.Job(login, build), with).succeeded().quietCleanup()
-			for name, commands := range planted {
+			job := func(script ...string) ran {
+				p := world.Job(script...)
+				p.Services = nil // the runner's own
+				return runJobUnchecked(t, p, with).succeeded().quietCleanup()
+			}
+			look := `echo "planted: $(ls /builds | grep -c planted) labels: $(docker info -f '{{.Labels}}') plugins: $(docker run --rm -v ` + k.data +
+				`:/d $CI_REGISTRY/base/busybox find /d -name 'planted*' | wc -l) iptables: $(docker run --rm -v /usr/sbin:/s $CI_REGISTRY/base/busybox sh -c 'ls /s/xtables-nft-multi | wc -l')"`
+			for _, target := range k.targets {
 				plant := fmt.Sprintf("docker run --rm --user 0 -v %s:/d -w /d $CI_REGISTRY/base/busybox sh -c '%s'",
-					k.data, strings.ReplaceAll(commands, `'`, `'"'"'`))
-				job := runJobUnchecked(t, world.Job(login, plant, `echo planted it`), with).succeeded().quietCleanup().says("planted it")
-				if t.Failed() {
-					t.Fatalf("%s: %s", name, job.log)
-				}
-				job = runJobUnchecked(t, world.Job(login, build, look), with).succeeded().quietCleanup().
-					says("\nplanted: 0 labels: [] plugins: 0 iptables: 2\n")
-				if t.Failed() {
-					t.Fatalf("%s: %s", name, job.log)
-				}
+					k.data, strings.ReplaceAll(fmt.Sprintf(planted, target), `'`, `'"'"'`))
+				job(login, build, plant, `echo planted it`).says("\nplanted it\n")
+				job(login, build, look).says("\nplanted: 0 labels: [] plugins: 0 iptables: 1\n")
 			}
 		})
 	}
@@ -79,21 +70,27 @@ func TestAnImmutableFileAmongLayersStopsNobody(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	with := keepsLayers(t)
 	runJobUnchecked(t, world.Job(login, build), with).succeeded().quietCleanup()
-	frozen := `docker run --rm --privileged -v /var/lib/docker:/d $CI_REGISTRY/base/busybox sh -c ` +
-		`'mkdir /d/aside && echo x >/d/aside/x && echo x >/d/image/overlay2/frozen && chattr +i /d/aside/x /d/aside /d/image/overlay2/frozen /d/engine-id && chattr +a /d/image'`
-	runJobUnchecked(t, world.Job(login, frozen, `echo frozen`), with).succeeded().quietCleanup().says("\nfrozen\n")
+	freeze := func() {
+		t.Helper()
+		gcWith(t) // so that nobody clears it at this moment
+		v, err := world.Engine.VolumeInspect(t.Context(), keptLayers(t)[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			_, _ = asRoot(context.Background(), "chattr -R -f -i -a "+v.Mountpoint+" || true") // it is gone, as it should be
+		})
+		if out, err := asRoot(t.Context(), "cd "+v.Mountpoint+` && mkdir -p aside && echo x >aside/x && echo x >image/overlay2/frozen &&
+			chattr +i aside/x aside image/overlay2/frozen engine-id && chattr +a overlay2/l`); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	freeze()
 	for range 2 {
 		runJobUnchecked(t, world.Job(login, build), with).succeeded().quietCleanup().says("CACHED", "layers reused")
 	}
-	runJobUnchecked(t, world.Job(login, frozen, `echo frozen`), with).succeeded().quietCleanup().says("\nfrozen\n")
-	name := keptLayers(t)[0]
-	// What gc has not cleared yet can be frozen, too.
-	t.Cleanup(func() {
-		_ = exec.Command("docker", "run", "--rm", "-v", name+":/d", "--network", "none", "--cap-add", "LINUX_IMMUTABLE",
-			"--entrypoint", "sh", rig.ImageBusybox, "-c", "chattr -R -i -a /d").Run() // it is gone, as it should be
-		_ = exec.Command("docker", "volume", "rm", name).Run()
-	})
-	if said := gcWith(t, "--caches", "--older-than", "0s"); !strings.Contains(said, "removed layers "+name) {
+	freeze()
+	if said := gcWith(t, "--caches", "--older-than", "0s"); !strings.Contains(said, "removed layers dind-data-") {
 		t.Errorf("gc says %s", said)
 	}
 }
