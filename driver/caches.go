@@ -9,6 +9,7 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types"
+	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/volume"
 
 	"gitlab-dind-executor/config"
@@ -67,6 +68,13 @@ func (d *Driver) listKept(ctx context.Context) (kept []plan.Kept, marks scopeVol
 	isIdle := map[string]bool{}
 	for _, v := range idle.Volumes {
 		isIdle[v.Name] = true
+	}
+	programs, err := d.api.ContainerList(ctx, container.ListOptions{All: true, Filters: labelled(labelRole+"="+string(plan.RoleProgram), labelOf)})
+	if err != nil {
+		return nil, nil, d.explain("listing caches", err)
+	}
+	for _, c := range programs {
+		isIdle[c.Labels[labelOf]] = true // no job has it: it is being cleared
 	}
 	for _, v := range all.Volumes {
 		if v.Labels[labelOf] != "" {
