@@ -132,6 +132,7 @@ func renewed(old container.InspectResponse, sandbox string) (damaged string, spe
 	config.Volumes = nil // the mounts cover them
 	config.Labels = maps.Clone(config.Labels)
 	config.Labels[labelLayers] = string(plan.LayersDamaged)
+	delete(config.Labels, labelData)
 	host.Mounts = slices.Clone(host.Mounts)
 	for i, m := range host.Mounts {
 		if isKeptData(m.Source) {
