@@ -10,10 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// resolve is how every name is looked up: beneath its directory, through no link
-// of any kind, and into no other mount.
-const resolve = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV
-
 // dir is an open directory. All that this package does to a data root goes
 // through one of these and a single name in it: whoever moves a directory
 // meanwhile moves the work with it, and sends it nowhere else.
@@ -51,18 +47,6 @@ func shown(path string) string {
 		path = path[:90] + "..." + path[len(path)-90:]
 	}
 	return strconv.QuoteToASCII(path)
-}
-
-// openat opens one name.
-func (d *dir) openat(name string, flags uint64) (int, error) {
-	how := unix.OpenHow{Flags: flags | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: resolve}
-	for {
-		fd, err := unix.Openat2(d.fd, name, &how)
-		if err == unix.EINTR || err == unix.EAGAIN {
-			continue
-		}
-		return fd, err
-	}
 }
 
 // enter opens a directory. Nothing but a directory is ever opened by it.

@@ -56,7 +56,7 @@ func Clear(ctx context.Context, root string, limits Limits) (Result, error) {
 func able(d *dir) error {
 	h, err := d.look(".")
 	if err != nil {
-		return fmt.Errorf("openat2, which Linux has since 5.6: %w", err)
+		return fmt.Errorf("looking at the root: %w", err)
 	}
 	defer h.close()
 	f, err := h.open()

@@ -396,3 +396,15 @@ func TestFaultsAreShownAsText(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 }
+
+// Older kernels have no openat2, and neither have containers of older engines.
+func TestClearIsTheSameWithoutOpenat2(t *testing.T) {
+	has := hasOpenat2
+	hasOpenat2 = func() bool { return false }
+	defer func() { hasOpenat2 = has }()
+	t.Run("keeps", TestClearKeepsLayersAndBuildCacheAlone)
+	t.Run("drops", TestClearDropsWhatItDoesNotKnow)
+	t.Run("throws away", TestClearThrowsAway)
+	t.Run("mounts", TestNothingIsMountedInADataRoot)
+	t.Run("copies", TestACopyFollowsNothingThatWasPlanted)
+}

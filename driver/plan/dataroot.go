@@ -7,9 +7,8 @@ package plan
 //	gitlab-dind-executor empty-volume PATH SECONDS
 //
 // PATH is where the volume is mounted. No other container may have the volume
-// meanwhile, and the program's container needs no network. It needs root, /proc,
-// openat2 (Linux 5.6; in the seccomp profile of Docker since 20.10) and the
-// capabilities DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, CHOWN and LINUX_IMMUTABLE.
+// meanwhile, and the program's container needs no network. It needs root, /proc and
+// the capabilities DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, CHOWN and LINUX_IMMUTABLE.
 // The file system at / may be read-only. Either command may be run again, whatever
 // a killed one has left. SIGTERM ends it with CommandFault.
 //
