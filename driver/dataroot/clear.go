@@ -43,13 +43,24 @@ func Clear(ctx context.Context, root string, limits Limits) (Result, error) {
 	}
 	c := clearing{ctx: ctx, root: d, limits: limits, drivers: map[string]*driverLayers{}}
 	err = c.clear()
-	if errors.Is(err, unix.EIO) {
+	if ofHost(err) {
 		return Result{}, fmt.Errorf("clearing a data root: %w", err)
 	}
 	if err != nil && !errors.Is(err, ErrThrowAway) {
 		err = throwAway("%w", err)
 	}
 	return Result{Layers: c.layers, Kept: c.kept, Removed: c.removed}, err
+}
+
+// ofHost tells whether an error says nothing about the data root, since the host is
+// what is in trouble.
+func ofHost(err error) bool {
+	for _, e := range []error{unix.EIO, unix.EROFS, unix.ENOMEM, unix.EMFILE, unix.ENFILE} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // able tells what is missing here that the work needs.

@@ -397,6 +397,21 @@ func TestFaultsAreShownAsText(t *testing.T) {
 	}
 }
 
+// A host in trouble says nothing about a data root.
+func TestAReadOnlyVolumeIsNoReasonToThrowItAway(t *testing.T) {
+	root := used(t)
+	if err := unix.Mount(root, root, "", unix.MS_BIND, ""); err != nil {
+		t.Skipf("mounting needs root: %v", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(root, unix.MNT_DETACH) })
+	if err := unix.Mount("", root, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Clear(t.Context(), root, DefaultLimits()); !errors.Is(err, unix.EROFS) || errors.Is(err, ErrThrowAway) {
+		t.Errorf("the error is %v", err)
+	}
+}
+
 // Older kernels have no openat2, and neither have containers of older engines.
 func TestClearIsTheSameWithoutOpenat2(t *testing.T) {
 	has := hasOpenat2

@@ -65,7 +65,7 @@ func (r *remover) empty(base *dir) error {
 	if err := first.rewind(); err != nil {
 		return err
 	}
-	if _, err := thaw(base.fd); err != nil {
+	if _, err := unflag(base.fd, unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND|fsProjInherit); err != nil {
 		r.fault(fmt.Errorf("flags of the root: %w", err))
 	}
 	idle := 0

@@ -31,19 +31,50 @@ func unflag(fd int, bits uint32) (bool, error) {
 	return true, unix.IoctlSetPointerInt(fd, unix.FS_IOC_SETFLAGS, int(int32(flags&^bits)))
 }
 
-// refused tells whether flags or a mode may be why something cannot be removed.
-func refused(err error) bool { return errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) }
+// refused tells whether flags or a mode may be why something cannot be removed. A
+// snapshot of btrfs may be read-only, in a file system that is not.
+func refused(err error) bool {
+	return errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.EROFS)
+}
 
 // open makes a directory one whose entries can be removed. The mode matters only to
 // whom the kernel does not grant every access.
 func (d *dir) open() error {
-	if _, err := thaw(d.fd); err != nil {
+	if _, err := thaw(d.fd); err != nil && !errors.Is(err, unix.EROFS) {
+		return err
+	}
+	if err := makeWritable(d.fd); err != nil {
 		return err
 	}
 	if os.Geteuid() == 0 {
 		return nil
 	}
 	return unix.Fchmod(d.fd, 0o700)
+}
+
+const (
+	// btrfsGetFlags and btrfsSetFlags are BTRFS_IOC_SUBVOL_GETFLAGS and _SETFLAGS.
+	btrfsGetFlags = 0x80089419
+	btrfsSetFlags = 0x4008941a
+	// btrfsReadOnly is BTRFS_SUBVOL_RDONLY.
+	btrfsReadOnly = 2
+)
+
+// makeWritable makes a read-only subvolume of btrfs one that can be changed.
+func makeWritable(fd int) error {
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(fd, &fs); err != nil || fs.Type != unix.BTRFS_SUPER_MAGIC {
+		return err
+	}
+	var flags uint64
+	if _, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), btrfsGetFlags, uintptr(unsafe.Pointer(&flags))); e != 0 || flags&btrfsReadOnly == 0 {
+		return nil // it is a directory within one
+	}
+	flags &^= btrfsReadOnly
+	if _, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), btrfsSetFlags, uintptr(unsafe.Pointer(&flags))); e != 0 {
+		return e
+	}
+	return nil
 }
 
 // permit makes a directory one that can be entered.
