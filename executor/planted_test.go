@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,6 +60,10 @@ func TestWhatIsPlantedOnTheHost(t *testing.T) {
 				return errors.New(file)
 			}
 			return nil
+		}},
+		"lock of `metrics`": {Name: "operator.log.lock", May: plant.Appended, Quiet: "it is counted in memory", Do: func(_ *testing.T, file string) error {
+			_, err := (&telemetry.Meter{Log: telemetry.Log{Path: strings.TrimSuffix(file, ".lock")}}).Tally()
+			return err
 		}},
 		"`collector-down`": {Name: collectorDown, May: plant.Replaced, Quiet: "the next hook tries the collector as well", Do: func(t *testing.T, file string) error {
 			e := fakeengine.New(t)

@@ -28,8 +28,8 @@ func (d *Dir) Close() error { return unix.Close(d.fd) }
 // Path returns the name that the directory was opened by, made absolute.
 func (d *Dir) Path() string { return d.path }
 
-// File opens the directory itself, for a lock on it.
-func (d *Dir) File() (*os.File, error) {
+// readable opens the directory itself.
+func (d *Dir) readable() (*os.File, error) {
 	fd, err := retried(func() (int, error) {
 		return unix.Openat(d.fd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	})
@@ -181,7 +181,7 @@ func (d *Dir) Modified(name string) (time.Time, error) {
 
 // Names returns up to so many names in the directory, in no order.
 func (d *Dir) Names(most int) ([]string, error) {
-	f, err := d.File()
+	f, err := d.readable()
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"gitlab-dind-executor/hostfile"
 )
@@ -53,19 +54,22 @@ func (m *Meter) Tally() (*Tally, error) {
 		return nil, err
 	}
 	defer dir.Close()
-	held, err := dir.File()
-	if err != nil {
+	// Not the directory itself: whoever can read that can hold a lock on it.
+	held, err := dir.Append(filepath.Base(m.Log.Path) + ".lock")
+	alone := err == nil
+	if alone {
+		defer held.Close()
+		if !lock(held) {
+			return nil, fmt.Errorf("%s: another process holds its lock", held.Name())
+		}
+	} else if !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.EROFS) {
 		return nil, err
-	}
-	defer held.Close()
-	if !lock(held) {
-		return nil, fmt.Errorf("%s: another process holds its lock", dir.Path())
 	}
 	t := m.earlier(dir)
 	if err := t.read(dir, m.Log); err != nil {
 		return nil, err
 	}
-	if m.kept, err = json.Marshal(t); err == nil && dir.WriteFor(m.file(), m.kept, 0o600) == nil { // else its owner counts in memory
+	if m.kept, err = json.Marshal(t); err == nil && alone && dir.WriteFor(m.file(), m.kept, 0o600) == nil { // else its owner counts in memory
 		m.kept = nil
 	}
 	return t, nil

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -277,5 +278,28 @@ gitlab_dind_executor_pool_claims_total{result="miss"} 1
 gitlab_dind_executor_sandboxes{state="running"} 2
 `), prefix+"pool_claims_total", prefix+"sandboxes", prefix+"disk_free_bytes"); err != nil {
 		t.Error(err)
+	}
+}
+
+// Any user who can read a directory can hold a lock on it, for as long as they
+// like.
+func TestALockOnTheDirectoryHoldsNobodyUp(t *testing.T) {
+	l := Log{Path: filepath.Join(t.TempDir(), "operator.log"), MaxFiles: 1}
+	if err := l.Write(full, nil); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.Open(filepath.Dir(l.Path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	if err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (&Meter{Log: l}).Tally(); err != nil {
+		t.Error(err)
+	}
+	if info, err := os.Stat(l.Path + ".lock"); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("anybody can hold the lock: %v, %v", info, err)
 	}
 }

@@ -25,6 +25,7 @@ var Places = []Place{
 	{Name: "`log.file`", Walker: "executor"},
 	{Name: "`log.file` that `metrics` reads", Walker: "executor"},
 	{Name: "tally of `metrics`", Walker: "executor"},
+	{Name: "lock of `metrics`", Walker: "executor"},
 	{Name: "`collector-down`", Walker: "executor"},
 	{Name: "`--trace`", Walker: "executor"},
 	{Name: "`metrics --textfile`", Walker: "executor"},
