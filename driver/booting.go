@@ -23,8 +23,9 @@ type Booted struct {
 
 // AwaitDaemon waits until a job's inner daemon answers, where prepare has left
 // it booting: it boots while sources are fetched. bound is what the wait may
-// take, twice on the layers of earlier jobs. say receives lines for the job log.
-func (d *Driver) AwaitDaemon(ctx context.Context, job string, bound time.Duration, say func(string)) (Booted, error) {
+// take, twice on the layers of earlier jobs, and given what the pipeline has said of
+// the sidecar. say receives lines for the job log.
+func (d *Driver) AwaitDaemon(ctx context.Context, job string, bound time.Duration, given plan.Given, say func(string)) (Booted, error) {
 	began := time.Now()
 	if err := d.greet(ctx); err != nil {
 		return Booted{}, err
@@ -43,7 +44,7 @@ func (d *Driver) AwaitDaemon(ctx context.Context, job string, bound time.Duratio
 	wait := func(ctx context.Context, sidecar string) (Ready, error) {
 		ctx, cancel := context.WithTimeoutCause(ctx, bound, errNotReady)
 		defer cancel()
-		return d.awaitBoot(ctx, sandbox, sidecar)
+		return d.awaitBoot(ctx, sandbox, sidecar, given)
 	}
 	ready, err := wait(ctx, sidecar.ID)
 	if sidecar.Labels[labelLayers] == string(plan.LayersReused) {
@@ -53,12 +54,13 @@ func (d *Driver) AwaitDaemon(ctx context.Context, job string, bound time.Duratio
 }
 
 // awaitBoot waits until the daemon of a sidecar answers that prepare has started.
-func (d *Driver) awaitBoot(ctx context.Context, sandbox, sidecar string) (Ready, error) {
+func (d *Driver) awaitBoot(ctx context.Context, sandbox, sidecar string, given plan.Given) (Ready, error) {
 	c, err := d.inspect(ctx, sidecar)
 	if err != nil {
 		return Ready{}, d.explain("looking at the sidecar", err)
 	}
 	p := &plan.Plan{Sandbox: sandbox, Sidecar: listening(c)}
+	p.Sidecar.Given = given
 	if !c.State.Running {
 		return Ready{}, d.sidecarDied(ctx, sidecar, p, int64(c.State.ExitCode))
 	}

@@ -34,6 +34,8 @@ const (
 	unreachableAfter = time.Second
 	// lastLines is how much of a dead sidecar's log is shown.
 	lastLines = 10
+	// bootLines is how much of a log is looked at for why a boot fails.
+	bootLines = 200
 )
 
 // quietAfter is when one that did refuse or answer, and now does neither, counts
@@ -62,8 +64,18 @@ func (d *Driver) waitReady(ctx context.Context, id string, p *plan.Plan, certs *
 	}
 
 	polling, stop := context.WithCancel(ctx)
-	defer stop()
-	answered, lost := make(chan Ready, 2), make(chan struct{})
+	answered, lost, faulty := make(chan Ready, 2), make(chan struct{}), make(chan error, 1)
+	watched := make(chan struct{})
+	defer func() {
+		stop()
+		<-watched
+	}()
+	go func() {
+		defer close(watched)
+		if err := d.watchBoot(polling, id, p, pinger); err != nil {
+			faulty <- err
+		}
+	}()
 	go func() {
 		if r, ok := pinger.poll(polling); ok {
 			answered <- r
@@ -84,6 +96,8 @@ func (d *Driver) waitReady(ctx context.Context, id string, p *plan.Plan, certs *
 	case <-lost:
 		return Ready{}, fault.System(errors.New("the docker daemon of this job has lost its network"),
 			"something took it away: a docker network disconnect or prune on this host")
+	case err := <-faulty:
+		return Ready{}, err
 	case exit := <-exits:
 		return Ready{}, d.sidecarDied(ctx, id, p, exit.StatusCode)
 	case err := <-waitErrs:
@@ -179,13 +193,18 @@ func (p *pinger) poll(ctx context.Context) (Ready, bool) {
 	}
 }
 
+// badStatus is an answer that is none.
+type badStatus int
+
+func (s badStatus) Error() string { return fmt.Sprintf("status %d", int(s)) }
+
 func (p *pinger) ping(ctx context.Context) (Ready, error) {
 	status, header, err := wary.Ask(ctx, p.http, p.url)
 	if err != nil {
 		return Ready{}, err
 	}
 	if status != http.StatusOK {
-		return Ready{}, fmt.Errorf("status %d", status)
+		return Ready{}, badStatus(status)
 	}
 	// "Docker/28.1.1 (linux)"
 	server, _, _ := strings.Cut(header.Get("Server"), " ")
@@ -232,6 +251,9 @@ func (d *Driver) sidecarDied(ctx context.Context, id string, p *plan.Plan, code 
 	if d.outOfMemory(ctx, id) {
 		return fault.System(err, "it ran out of memory: raise "+plan.LimitKey(plan.RoleSidecar)+".memory in the settings")
 	}
+	if f := plan.JudgeExit(p.Sidecar.Given, int(code), d.logTail(ctx, id, bootLines), d.arguments(ctx, id)); f != nil {
+		return bootFault(f, d.lastLog(ctx, id))
+	}
 	return fault.System(&brokenBoot{err, fmt.Sprintf("exited with code %d", code)},
 		"look at the last lines above: often a wrong argument in the service's command, or an image that is no dind image")
 }
@@ -250,12 +272,33 @@ func (d *Driver) notReady(ctx context.Context, id string, p *pinger) error {
 		"look at the last lines above and at this host's load; sidecar.ready_timeout sets how long to wait")
 }
 
-// lastLog returns the last lines of a container's log, indented, or "".
-func (d *Driver) lastLog(ctx context.Context, id string) string {
+// arguments are those that a container was made with.
+func (d *Driver) arguments(ctx context.Context, id string) []string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
 	defer cancel()
+	c, err := d.inspect(ctx, id)
+	if err != nil || c.Config == nil {
+		return nil
+	}
+	return c.Config.Cmd
+}
+
+// lastLog returns the last lines of a container's log, indented, or "".
+func (d *Driver) lastLog(ctx context.Context, id string) string {
+	text := d.logTail(context.WithoutCancel(ctx), id, lastLines)
+	if text == "" {
+		return ""
+	}
+	return ":\n  " + strings.ReplaceAll(text, "\n", "\n  ")
+}
+
+// logTail returns so many last lines of a container's log, without what a terminal
+// would obey; "" when they cannot be had.
+func (d *Driver) logTail(ctx context.Context, id string, lines int) string {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
 	stream, err := d.api.ContainerLogs(ctx, id, container.LogsOptions{
-		ShowStdout: true, ShowStderr: true, Tail: fmt.Sprint(lastLines),
+		ShowStdout: true, ShowStderr: true, Tail: fmt.Sprint(lines),
 	})
 	if err != nil {
 		return ""
@@ -263,9 +306,5 @@ func (d *Driver) lastLog(ctx context.Context, id string) string {
 	defer stream.Close()
 	var buf bytes.Buffer
 	_, _ = stdcopy.StdCopy(&buf, &buf, io.LimitReader(stream, 64<<10)) // what came is shown
-	text := strings.TrimRight(wary.Text(buf.String()), "\n")
-	if text == "" {
-		return ""
-	}
-	return ":\n  " + strings.ReplaceAll(text, "\n", "\n  ")
+	return strings.TrimRight(wary.Text(buf.String()), "\n")
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/hostfile"
 )
@@ -129,7 +130,7 @@ func (s *shared) Write(p []byte) (int, error) {
 // awaitDaemon lets the first script find a daemon that answers, and says how long
 // that took where it was felt.
 func (c *call) awaitDaemon(ctx context.Context, d *driver.Driver, job string, bound time.Duration, log *jobLog) error {
-	booted, err := d.AwaitDaemon(ctx, job, bound, log.say)
+	booted, err := d.AwaitDaemon(ctx, job, bound, plan.GivenBy(planJob(c.payload, c.env).Services), log.say)
 	if err != nil || !booted.Booting {
 		return err
 	}

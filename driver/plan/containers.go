@@ -62,6 +62,7 @@ func (pl *planner) sidecar(declared *Service, inner inner) (Sidecar, error) {
 		names = append([]string{dockerAlias}, names...)
 	}
 	sc := Sidecar{
+		Given: GivenBy(job.Services),
 		Container: Container{
 			Role: RoleSidecar, Image: image, Entrypoint: svc.Entrypoint, User: svc.User,
 			Aliases: names, DataPath: "/var/lib/docker",

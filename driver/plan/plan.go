@@ -181,6 +181,9 @@ type Sidecar struct {
 	// FastBoot starts containerd before dockerd where the image allows it.
 	FastBoot     bool
 	ReadyTimeout time.Duration
+	// Given is what the pipeline has said of it, for whose fault it is when it does
+	// not boot. It makes no other sandbox.
+	Given Given `json:"-"`
 }
 
 // TLS describes the certificates of a sandbox.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -34,6 +35,8 @@ func (e *Engine) listContainers(w http.ResponseWriter, r *http.Request) {
 
 func state(c *Container) string {
 	switch {
+	case c.running && c.Paused:
+		return "paused"
 	case c.running:
 		return "running"
 	case !c.started:
@@ -100,7 +103,7 @@ func (e *Engine) inspectContainer(w http.ResponseWriter, r *http.Request) {
 		}
 		reply(w, http.StatusOK, map[string]any{
 			"Id": c.ID, "Name": "/" + c.Name, "Image": c.Image,
-			"State":           map[string]any{"Running": c.running, "Status": state(c), "ExitCode": c.code},
+			"State":           map[string]any{"Running": c.running, "Paused": c.running && c.Paused, "Status": state(c), "ExitCode": c.code},
 			"Config":          map[string]any{"Image": c.Image, "Labels": c.Labels, "ExposedPorts": c.Config["ExposedPorts"]},
 			"HostConfig":      c.Host,
 			"NetworkSettings": map[string]any{"Networks": networks, "Ports": c.Host["PortBindings"]},
@@ -153,6 +156,30 @@ func (e *Engine) startContainer(w http.ResponseWriter, r *http.Request) {
 		}
 		w.WriteHeader(http.StatusNoContent)
 	})
+}
+
+func (e *Engine) top(w http.ResponseWriter, r *http.Request) {
+	e.with(w, r, func(*Container) {
+		list := [][]string{}
+		for i, p := range e.Processes {
+			list = append(list, []string{strconv.Itoa(i + 1), p})
+		}
+		reply(w, http.StatusOK, map[string]any{"Titles": []string{"PID", "COMMAND"}, "Processes": list})
+	})
+}
+
+// pause pauses a container that runs, or lets it go on.
+func (e *Engine) pause(paused bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		e.with(w, r, func(c *Container) {
+			if !c.running || c.Paused == paused {
+				refuse(w, http.StatusConflict, "Container "+c.ID+" is "+state(c))
+				return
+			}
+			c.Paused = paused
+			w.WriteHeader(http.StatusNoContent)
+		})
+	}
 }
 
 func (e *Engine) killContainer(w http.ResponseWriter, r *http.Request) {

@@ -28,6 +28,8 @@ type Engine struct {
 	OnProgram func(*Container) (code int)
 	// ExecOutput is what every command in a container prints.
 	ExecOutput string
+	// Processes are the command lines of what runs in every container.
+	Processes []string
 	// ExecCode is the exit code of every command in a container.
 	ExecCode int
 

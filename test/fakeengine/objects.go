@@ -18,6 +18,8 @@ type Container struct {
 	Host   map[string]any
 	// Disconnected says that its network was taken from it. OnStart may set it.
 	Disconnected bool
+	// Paused says that nothing in it runs until it is let go on.
+	Paused bool
 
 	// volumes are those it mounts.
 	volumes []string

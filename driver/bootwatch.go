@@ -1,0 +1,94 @@
+package driver
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+)
+
+// A boot takes one or two seconds. Only one that takes longer is looked at.
+var (
+	// lookAfter is when the first look comes, lookEvery the pause between two.
+	lookAfter = 4 * time.Second
+	lookEvery = time.Second
+	// listensFor is how long a daemon must have said where it listens.
+	listensFor = 2 * time.Second
+)
+
+// watchBoot looks into a sidecar whose daemon does not answer, and returns its fault
+// as soon as that is clear; nil when ctx ends before.
+func (d *Driver) watchBoot(ctx context.Context, id string, p *plan.Plan, pinger *pinger) error {
+	next := time.NewTimer(lookAfter)
+	defer next.Stop()
+	var since time.Time // it has said where it listens
+	for {
+		select {
+		case <-next.C:
+		case <-ctx.Done():
+			return nil
+		}
+		next.Reset(lookEvery)
+		log := d.logTail(ctx, id, bootLines)
+		listens := plan.Listens(log)
+		var found *plan.BootFault
+		switch {
+		case len(listens) == 0:
+			found = plan.JudgeProcesses(p.Sidecar.Given, d.processes(ctx, id))
+		case since.IsZero():
+			since = time.Now()
+		case time.Since(since) >= listensFor:
+			found = plan.JudgeListening(p.Sidecar.Given, listens, p.Sidecar.Port, pinger.outcome())
+		}
+		if found != nil && ctx.Err() == nil {
+			return bootFault(found, d.lastLog(ctx, id))
+		}
+	}
+}
+
+// bootFault makes an error of a fault. It is none of the data root's.
+func bootFault(f *plan.BootFault, log string) error {
+	err := fmt.Errorf("%s%s", f.Line, log)
+	if f.OfJob {
+		return fault.Job(err, f.Hint)
+	}
+	return fault.System(err, f.Hint)
+}
+
+// outcome is what the last ping came to.
+func (p *pinger) outcome() plan.Probe {
+	last, ok := p.last.Load().(*error)
+	var status badStatus
+	switch {
+	case !ok:
+	case errors.Is(*last, http.ErrSchemeMismatch), errors.As(*last, new(tls.RecordHeaderError)):
+		return plan.ProbeNoTLS
+	case errors.As(*last, &status) && status == http.StatusBadRequest && strings.HasPrefix(p.url, "http:"):
+		return plan.ProbeTLS // "Client sent an HTTP request to an HTTPS server."
+	}
+	return plan.ProbeUnclear
+}
+
+// processes are the command lines of all processes in a container; none when the
+// engine cannot tell.
+func (d *Driver) processes(ctx context.Context, id string) []string {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	top, err := d.api.ContainerTop(ctx, id, []string{"-o", "pid,args"})
+	if err != nil {
+		return nil
+	}
+	var list []string
+	for _, p := range top.Processes {
+		if len(p) == 2 {
+			list = append(list, p[1])
+		}
+	}
+	return list
+}

@@ -1,0 +1,102 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/test/fakeengine"
+)
+
+// bootedSidecar starts a sidecar that has printed a log, on an engine that lists processes.
+func bootedSidecar(t *testing.T, log string, exit int, processes ...string) *Driver {
+	t.Helper()
+	e, d := fakeHost(t, nil)
+	shortly(t, &lookAfter, time.Millisecond)
+	shortly(t, &lookEvery, time.Millisecond)
+	shortly(t, &listensFor, 10*time.Millisecond)
+	e.Processes, e.ExecCode = processes, 1 // no docker version in it
+	e.OnStart = func(c *fakeengine.Container) {
+		c.Host = map[string]any{"NetworkMode": networkName("aaaaaaaaaaaa")}
+		if c.Log = log; exit >= 0 {
+			c.Exit(exit)
+		}
+	}
+	e.AddContainer("sidecar", nil, false)
+	if err := d.api.ContainerStart(t.Context(), "sidecar", container.StartOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func TestASidecarThatNeverAnswersIsToldAtOnceWhereThatIsClear(t *testing.T) {
+	for name, c := range map[string]struct {
+		log       string
+		exit      int
+		processes []string
+		command   []string
+		says      string
+		ofJob     bool
+	}{
+		"it listens elsewhere":  {"API listen on /var/run/docker.sock\n", -1, nil, []string{"dockerd"}, "listens at /var/run/docker.sock", true},
+		"by the settings":       {"API listen on /var/run/docker.sock\n", -1, nil, nil, "listens at /var/run/docker.sock", false},
+		"it is no daemon":       {"", -1, []string{"sleep 1000"}, []string{"sleep", "1000"}, "runs no dockerd, but sleep", true},
+		"it ends at a flag":     {"unknown flag: --nope\n", 125, nil, []string{"--nope"}, "does not take: --nope:\n  unknown flag", true},
+		"it ends for no reason": {"no space left on device\n", 1, nil, []string{"--debug"}, "exited with code 1", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := bootedSidecar(t, c.log, c.exit, c.processes...)
+			p := &plan.Plan{Sandbox: "aaaaaaaaaaaa"}
+			p.Sidecar.Port, p.Sidecar.Given = plan.PlaintextPort, plan.Given{Image: true, Command: c.command}
+			ctx, cancel := context.WithTimeoutCause(t.Context(), 20*time.Second, errNotReady)
+			defer cancel()
+			_, err := d.waitReady(ctx, "sidecar", p, nil)
+			if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), c.says) || fault.IsOfJob(err) != c.ofJob || fault.HintOf(err) == "" {
+				t.Errorf("%v, of the job %t, hint %q", err, fault.IsOfJob(err), fault.HintOf(err))
+			}
+			// A wrong command is no reason to throw layers away.
+			if broken := errors.As(err, new(*brokenBoot)); broken != (name == "it ends for no reason") {
+				t.Errorf("it counts as damage: %t", broken)
+			}
+		})
+	}
+}
+
+func TestWhatThePingHasComeTo(t *testing.T) {
+	certs := testCertificates(t, "docker")
+	plaintext, tls := innerDaemon(t, nil, docker), innerDaemon(t, certs, docker)
+	wrong := plaintext
+	wrong.TLS = &plan.TLS{}
+	other := tls
+	other.TLS = nil
+	for name, c := range map[string]struct {
+		s    plan.Sidecar
+		want plan.Probe
+	}{
+		"no TLS where there should be": {wrong, plan.ProbeNoTLS},
+		"TLS where there should not":   {other, plan.ProbeTLS},
+		"something else":               {innerDaemon(t, nil, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }), plan.ProbeUnclear},
+	} {
+		p, err := newPinger(c.s, "127.0.0.1", certs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = p.ping(t.Context())
+		p.last.Store(&err)
+		if got := p.outcome(); got != c.want {
+			t.Errorf("%s: %d (%v), want %d", name, got, err, c.want)
+		}
+		p.close()
+	}
+	if slices.Contains([]plan.Probe{plan.ProbeNoTLS, plan.ProbeTLS}, (&pinger{}).outcome()) {
+		t.Error("one that never asked has an answer")
+	}
+}

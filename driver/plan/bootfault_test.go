@@ -1,0 +1,116 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// given is a pipeline that names an image for its daemon, with more or less.
+func given(command ...string) Given { return Given{Image: true, Command: command} }
+
+func TestWhoseFaultItIsThatASidecarHasEnded(t *testing.T) {
+	for name, c := range map[string]struct {
+		given     Given
+		code      int
+		log       string
+		arguments []string
+		line      string // "" for what is not clear
+		ofJob     bool
+	}{
+		"a flag of the pipeline's":         {given("--nope"), 125, "unknown flag: --nope\nSee 'dockerd --help'.", []string{"--nope"}, "flag that dockerd does not take: --nope", true},
+		"with a value":                     {given("--nope=1"), 125, "Status: unknown flag: --nope\n", nil, "--nope", true},
+		"a short one":                      {given("-x"), 125, "unknown shorthand flag: 'x' in -x\n", nil, "-x", true},
+		"a value that does not fit":        {given("--mtu=wide"), 125, `invalid argument "wide" for "--mtu" flag: strconv.ParseInt`, nil, "--mtu", true},
+		"of a flag with two names":         {given("-H", "x"), 125, `invalid argument "x" for "-H, --host" flag: invalid bind address`, nil, "-H", true},
+		"a value that is missing":          {given("--mtu"), 125, "flag needs an argument: --mtu", nil, "--mtu", true},
+		"a flag of the settings'":          {given("--debug"), 125, "unknown flag: --nope", []string{"--nope", "--debug"}, "sidecar.arguments", false},
+		"a flag that nobody gave":          {given("--debug"), 125, "unknown flag: --nope", []string{"--debug"}, "", false},
+		"a program that is not there":      {given("dockrd"), 127, "sh: dockrd: not found", nil, "cannot be run", true},
+		"an image that has none":           {given(), 127, "dockerd: not found", nil, "has no docker daemon", true},
+		"the settings' image has none":     {Given{}, 127, "dockerd: not found", nil, "", false},
+		"a program that has ended":         {given("true"), 0, "", nil, "has ended, and started no", true},
+		"an entrypoint that has":           {Given{Image: true, Entrypoint: []string{"true"}}, 0, "", nil, "has ended, and started no", true},
+		"a daemon that somebody ended":     {given("--debug"), 0, "", nil, "", false},
+		"a daemon that failed":             {given("--debug"), 1, "failed to start daemon: no space left on device", nil, "", false},
+		"a flag in a word of the log's":    {given("--nope"), 1, "warning: flags may change", nil, "", false},
+		"what the settings' daemon did":    {Given{}, 1, "failed to start daemon", nil, "", false},
+		"a wrong flag of the admin's only": {Given{}, 125, "unknown flag: --nope", []string{"--nope"}, "sidecar.arguments", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := JudgeExit(c.given, c.code, c.log, c.arguments)
+			judged(t, got, c.line, c.ofJob)
+		})
+	}
+}
+
+func judged(t *testing.T, got *BootFault, line string, ofJob bool) {
+	t.Helper()
+	switch {
+	case got == nil && line == "":
+	case got == nil || line == "":
+		t.Errorf("got %+v, want %q", got, line)
+	case !strings.Contains(got.Line, line) || got.OfJob != ofJob || got.Hint == "" || strings.HasSuffix(got.Line, "."):
+		t.Errorf("got %+v, want %q, of the job %t", got, line, ofJob)
+	}
+}
+
+func TestWhereADaemonListensTellsWhyItDoesNotAnswer(t *testing.T) {
+	log := `time="x" level=info msg="API listen on /var/run/docker.sock"` + "\n" + `time="x" msg="API listen on [::]:2376"` + "\n"
+	if got := Listens(log + log); !slices.Equal(got, []string{"/var/run/docker.sock", "[::]:2376"}) {
+		t.Fatalf("it listens at %q", got)
+	}
+	socket, both := []string{"/var/run/docker.sock"}, []string{"/var/run/docker.sock", "[::]:2376"}
+	for name, c := range map[string]struct {
+		given   Given
+		listens []string
+		probe   Probe
+		line    string
+		ofJob   bool
+	}{
+		"nowhere yet":         {given("dockerd"), nil, ProbeUnclear, "", false},
+		"at its socket alone": {given("dockerd"), socket, ProbeUnclear, "listens at /var/run/docker.sock, and not at port 2376", true},
+		"by the settings":     {given(), socket, ProbeUnclear, "listens at /var/run/docker.sock", false},
+		"at another port":     {given("dockerd"), []string{"[::]:2375"}, ProbeUnclear, "listens at [::]:2375", true},
+		"where it should":     {given("dockerd"), both, ProbeUnclear, "", false},
+		"without TLS":         {given("dockerd"), both, ProbeNoTLS, "without TLS", true},
+		"with TLS":            {given("dockerd"), both, ProbeTLS, "with TLS", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			judged(t, JudgeListening(c.given, c.listens, TLSPort, c.probe), c.line, c.ofJob)
+		})
+	}
+}
+
+func TestAProgramThatNeverBecomesADaemonIsNamed(t *testing.T) {
+	for name, c := range map[string]struct {
+		given     Given
+		processes []string
+		line      string
+	}{
+		"sleep":                        {given("sleep", "1000"), []string{"sleep 1000"}, "runs no dockerd, but sleep"},
+		"one program for all":          {given("sleep", "1000"), []string{"/bin/busybox sleep 1000"}, "but sleep"},
+		"of the image":                 {given(), []string{"tail -f /dev/null"}, "but tail"},
+		"of the settings' image":       {Given{}, []string{"sleep 1000"}, ""},
+		"what a script does meanwhile": {given("run.sh"), []string{"/bin/sh run.sh", "sleep 5"}, ""},
+		"a script":                     {given("run.sh"), []string{"/bin/sh run.sh"}, ""},
+		"a program of its own":         {given("mine"), []string{"/usr/bin/mine"}, ""},
+		"a daemon":                     {given("dockerd"), []string{"dockerd"}, ""},
+		"what cannot be told":          {given("sleep", "1000"), nil, ""},
+		"a process without a name":     {given("sleep", "1000"), []string{""}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			judged(t, JudgeProcesses(c.given, c.processes), c.line, true)
+		})
+	}
+}
+
+func TestWhatAPipelineHasSaidOfItsDaemon(t *testing.T) {
+	if g := GivenBy([]Service{{Image: Image{Name: "redis:7"}}}); g.Image || g.runs() {
+		t.Errorf("nothing, and it is %+v", g)
+	}
+	g := GivenBy([]Service{{Image: Image{Name: "redis:7"}}, {Image: Image{Name: "docker:dind"}, Command: []string{"--mtu=1400"}}})
+	if !g.Image || !g.runs() || !slices.Equal(g.Command, []string{"--mtu=1400"}) {
+		t.Errorf("it is %+v", g)
+	}
+}

@@ -1,0 +1,58 @@
+package e2e
+
+import (
+	"testing"
+	"time"
+
+	"gitlab-dind-executor/executor/local"
+)
+
+// faultyService is a job whose service has that command.
+func faultyService(command ...string) local.Payload {
+	p := world.Job(`echo never`)
+	p.Services[0].Command = command
+	return p
+}
+
+// soon is how long a fault of a service's command may take to be told, on a machine
+// that does other things as well. The bound without it is a minute.
+const soon = 25 * time.Second
+
+func TestAWrongCommandOfTheServiceIsTheJobsFaultAndToldAtOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		command []string
+		says    []string
+	}{
+		"a flag that dockerd lacks": {[]string{"--no-such-flag"}, []string{"--no-such-flag", "hint: "}},
+		"a value that a flag lacks": {[]string{"--mtu=wide"}, []string{"--mtu", "hint: "}},
+		"a command without where to listen": {
+			[]string{"dockerd"}, []string{"the docker daemon of this job listens at /", "hint: "},
+		},
+		"a command without TLS": {
+			[]string{"dockerd", "--host=tcp://0.0.0.0:2376", "--tls=false"}, []string{"without TLS", "hint: "},
+		},
+		"a program that is no daemon": {[]string{"sleep", "1000"}, []string{"runs no dockerd, but sleep", "hint: "}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := runJob(t, faultyService(c.command...)).quietCleanup().says(append([]string{"error: "}, c.says...)...).saysNot("\nnever")
+			if r.State != local.Failed || r.Attempts != 1 {
+				t.Errorf("the job ended as %s after %d attempts, want failed after one", r.State, r.Attempts)
+			}
+			for _, ph := range r.Phases {
+				if ph.Duration > soon {
+					t.Errorf("%s %s took %s", ph.Kind, ph.Name, ph.Duration)
+				}
+			}
+		})
+	}
+}
+
+// What the admin has set is not the pipeline's fault.
+func TestAWrongArgumentOfTheSettingsIsTheSystemsFault(t *testing.T) {
+	p := world.Job(`echo never`)
+	r := runJob(t, p, changedSettings(t, "[sidecar]\n", "arguments = [\"--no-such-flag\"]\n")).quietCleanup().
+		says("error: ", "--no-such-flag", "hint: ").saysNot("\nnever")
+	if r.State != local.SystemFailure {
+		t.Errorf("the job ended as %s, want a system failure", r.State)
+	}
+}
