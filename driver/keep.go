@@ -17,13 +17,15 @@ import (
 // status waits for it.
 const innerKillBound = 5 * time.Second
 
-// innerKill ends all containers of an inner daemon. They stay to be looked at.
-const innerKill = `c=$(docker ps -q) && [ -z "$c" ] || docker kill $c`
+// innerKill ends all containers of an inner daemon. They stay to be looked at, and
+// none starts again by itself.
+const innerKill = `c=$(docker ps -aq); [ -z "$c" ] || docker update --restart=no $c; c=$(docker ps -q) && [ -z "$c" ] || docker kill $c`
 
 // Keep leaves a failed job's sandbox until then for a look inside, and tells
-// whether there was one. Its containers stay; whatever the job has started is
-// ended, its containers in the inner daemon, too. Other sandboxes of the job are
-// Cleanup's.
+// whether there was one. Its containers stay, and nothing runs on in them: what the
+// job has started in its daemon is ended, and then all is paused, since a job may
+// have left more, as in its services. Shell lets it go on while somebody looks.
+// Other sandboxes of the job are Cleanup's.
 //
 // A volume says until when, since labels never change: it carries the sandbox's
 // label and goes with it. One that says so already is left, so a second cleanup
@@ -44,6 +46,12 @@ func (d *Driver) Keep(ctx context.Context, job string, until time.Time) (bool, e
 		}
 	}
 	d.endInner(ctx, c.sandbox)
+	if err := d.rest(ctx, c.sandbox); err != nil {
+		return false, err
+	}
+	if err := d.roomFor(ctx, c.sandbox); err != nil {
+		return false, err
+	}
 	_, err = d.api.VolumeCreate(ctx, volume.CreateOptions{
 		Name: objectName(c.sandbox, plan.RoleKept), Labels: heldLabels(c.sandbox, job, until),
 	})
@@ -58,7 +66,7 @@ func (d *Driver) endInner(ctx context.Context, sandbox string) {
 		return
 	}
 	c, err := d.inspect(ctx, sidecar.ID)
-	if err != nil || !c.State.Running {
+	if err != nil || !c.State.Running || c.State.Paused {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, innerKillBound)
@@ -105,6 +113,26 @@ func (d *Driver) held(ctx context.Context) ([]*sandboxObjects, error) {
 		y, _ := keptUntil(b)
 		return x.Compare(y)
 	}), nil
+}
+
+// mostHeld bounds how many sandboxes are kept on an engine: pipelines that fail
+// again and again, or say so, fill no host.
+const mostHeld = 10
+
+// roomFor makes room for one more sandbox that is kept: those go whose time ends
+// first.
+func (d *Driver) roomFor(ctx context.Context, sandbox string) error {
+	all, err := d.held(ctx)
+	if err != nil {
+		return err
+	}
+	all = slices.DeleteFunc(all, func(s *sandboxObjects) bool { return s.id == sandbox })
+	for _, s := range all[:max(0, len(all)-mostHeld+1)] {
+		if err := d.removeSandbox(ctx, s.id, func() {}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // dropHeld removes the kept sandbox whose time ends first, and tells whether there

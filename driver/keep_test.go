@@ -1,6 +1,8 @@
 package driver
 
 import (
+	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -8,6 +10,7 @@ import (
 
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/test/fakeengine"
 )
 
 // failedJob puts the sandbox of a job there whose script is over.
@@ -55,6 +58,62 @@ func TestPrepareRemovesWhatWasKeptOfItsOwnJob(t *testing.T) {
 	}
 	if err := d.Cleanup(t.Context(), testJob); err != nil || len(objects()) != 0 {
 		t.Errorf("left are %q (%v)", objects(), err)
+	}
+}
+
+func TestNothingOfWhatIsKeptRunsOn(t *testing.T) {
+	e, d := fakeHost(t, nil)
+	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
+	e.AddContainer("dind-aaaaaaaaaaaa-service-0", map[string]string{labelSandbox: "aaaaaaaaaaaa", labelRole: "service"}, true)
+	e.Script("POST /containers/{id}/pause", fakeengine.Refuse(500, "the kernel cannot pause")) // one of them
+	rests := func(t *testing.T) {
+		t.Helper()
+		paused := 0
+		for _, name := range []string{"sidecar", "helper", "job", "service-0"} {
+			c, err := d.inspect(t.Context(), "dind-aaaaaaaaaaaa-"+name)
+			if err != nil || c.State.Running && !c.State.Paused {
+				t.Errorf("the %s runs on (%v)", name, err)
+			} else if c.State.Paused {
+				paused++
+			}
+		}
+		if paused != 2 {
+			t.Errorf("%d are paused, want 2: one could not be", paused)
+		}
+	}
+	for range 2 { // cleanup may come twice
+		if kept, err := d.Keep(t.Context(), testJob, time.Now().Add(time.Hour)); err != nil || !kept {
+			t.Fatalf("kept %t (%v)", kept, err)
+		}
+		rests(t)
+	}
+	e.ExecCode = 3
+	t1 := Terminal{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard}
+	if code, err := d.Shell(t.Context(), Named{Sandbox: "aaaaaaaaaaaa", Job: testJob, Held: true}, Part{Role: plan.RoleJob}, t1); err != nil || code != 3 {
+		t.Errorf("exit code %d (%v)", code, err)
+	}
+	if e.Count("POST /containers/{id}/unpause") != 2 {
+		t.Errorf("the shell let %d containers go on", e.Count("POST /containers/{id}/unpause"))
+	}
+	rests(t)
+	if err := d.Cleanup(t.Context(), testJob); err != nil || len(e.Objects()) != 0 {
+		t.Errorf("left are %q (%v)", e.Objects(), err)
+	}
+}
+
+func TestSoManyAreKeptAndNoMore(t *testing.T) {
+	e, d := fakeHost(t, nil)
+	now := time.Now().Truncate(time.Second)
+	for i := range mostHeld + 2 {
+		job := fmt.Sprintf("gitlab.example.com/%d", i)
+		sandboxOf(e, job, fmt.Sprintf("%012x", i), "")
+		if kept, err := d.Keep(t.Context(), job, now.Add(time.Hour+time.Duration(i)*time.Second)); err != nil || !kept {
+			t.Fatalf("kept %t (%v)", kept, err)
+		}
+	}
+	all, err := d.held(t.Context())
+	if err != nil || len(all) != mostHeld || all[0].id != fmt.Sprintf("%012x", 2) {
+		t.Errorf("%d are kept, the first is %+v (%v)", len(all), all[0], err)
 	}
 }
 

@@ -22,6 +22,7 @@ type object struct {
 	// labels are all that the object carries.
 	labels map[string]string
 	// running and ended are for containers; one that was never started is neither.
+	// One that is paused runs: it must be ended before its network can go.
 	running, ended bool
 }
 
@@ -80,7 +81,7 @@ func (d *Driver) list(ctx context.Context, filter filters.Args) (map[string]*san
 		s := of(c.Labels)
 		s.containers = append(s.containers, object{
 			ref: c.ID, name: name, role: plan.Role(c.Labels[labelRole]), labels: c.Labels,
-			running: c.State == container.StateRunning, ended: c.State == container.StateExited || c.State == container.StateDead,
+			running: c.State == container.StateRunning || c.State == container.StatePaused, ended: c.State == container.StateExited || c.State == container.StateDead,
 		})
 	}
 	for _, v := range volumes.Volumes {

@@ -59,10 +59,17 @@ const insideShell = `cd "${CI_PROJECT_DIR:-.}" 2>/dev/null; ` + plan.DetectShell
 
 // Shell runs a shell in a container of a sandbox and returns its exit code. The
 // job container of a sandbox that is kept has ended with its job: it is started
-// again, and waits for a script that does not come.
+// again, and waits for a script that does not come. All of it rests again when
+// nobody looks any more.
 func (d *Driver) Shell(ctx context.Context, n Named, p Part, t Terminal) (int, error) {
 	opening, cancel := context.WithTimeout(ctx, shellBound)
 	defer cancel()
+	if n.Held {
+		if err := d.wake(opening, n.Sandbox); err != nil {
+			return 0, err
+		}
+		defer d.looked(ctx, n.Sandbox)
+	}
 	c, err := d.part(opening, n.Sandbox, p)
 	if err != nil {
 		return 0, err

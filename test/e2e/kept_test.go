@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gitlab-dind-executor/executor/local"
 	"gitlab-dind-executor/test/rig"
 )
 
@@ -60,16 +61,36 @@ func terminal(t *testing.T, height, width uint16) (ours, its *os.File) {
 	return ours, its
 }
 
+// nothingRuns asserts that no process of a kept job's containers can go on.
+func nothingRuns(t *testing.T, job string) {
+	t.Helper()
+	seen := 0
+	for name, l := range ours(t) {
+		c, err := world.Engine.ContainerInspect(t.Context(), name)
+		if err != nil {
+			continue // it is none
+		}
+		if seen++; c.State.Running && !c.State.Paused {
+			t.Errorf("job %s: the %s of what is kept runs on", job, l["gitlab-dind-executor.role"])
+		}
+	}
+	if seen < 3 {
+		t.Errorf("job %s: only %d containers are kept", job, seen)
+	}
+}
+
 func TestAFailedJobIsKeptForALookInside(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	with := keepsLayers(t, "[cleanup]\nkeep_failed = \"10m\"")
 	t.Cleanup(func() { gcWith(t, "--kept") })
 	p := world.Job(login, `docker pull -q $CI_REGISTRY/base/busybox`,
 		`docker run -d --restart=always --name left $CI_REGISTRY/base/busybox sleep 1000`, `echo still here >note`, `exit 3`)
+	p.Services = append(p.Services, local.Image{Name: rig.ImageRedis})
 	id := fmt.Sprint(p.ID)
 	runJobUnchecked(t, p, with).failedWith(3).quietCleanup().
 		says("kept for 10 minutes, for the runner's admin to look inside: gitlab-dind-executor shell " + id + "\n")
 
+	nothingRuns(t, id)
 	gcWith(t) // its time is not over
 	if _, said := admin(t, "", "status"); !strings.Contains(said, "  kept   "+id) || !strings.Contains(said, "gc --kept ends that") {
 		t.Errorf("status says\n%s", said)
@@ -99,6 +120,7 @@ func TestAFailedJobIsKeptForALookInside(t *testing.T) {
 			t.Errorf("exit code %d (%v), said %q", code, err, said.String())
 		}
 	})
+	nothingRuns(t, id)
 	t.Run("with its logs", func(t *testing.T) {
 		for _, c := range []struct {
 			args []string
