@@ -28,8 +28,9 @@ func TestAWrongCommandOfTheServiceIsTheJobsFaultAndToldAtOnce(t *testing.T) {
 		"a command without where to listen": {
 			[]string{"dockerd"}, []string{"the docker daemon of this job listens at /", "hint: "},
 		},
-		"a command without TLS": {
-			[]string{"dockerd", "--host=tcp://0.0.0.0:2376", "--tls=false"}, []string{"without TLS", "hint: "},
+		"a command with another port": {
+			[]string{"dockerd", "--host=tcp://0.0.0.0:2376", "--tls=false"},
+			[]string{"the docker daemon of this job listens at ", ":2376, and not at port 2375", "hint: "},
 		},
 		"a program that is no daemon": {[]string{"sleep", "1000"}, []string{"runs no dockerd, but sleep", "hint: "}},
 	} {
@@ -55,4 +56,19 @@ func TestAWrongArgumentOfTheSettingsIsTheSystemsFault(t *testing.T) {
 	if r.State != local.SystemFailure {
 		t.Errorf("the job ended as %s, want a system failure", r.State)
 	}
+}
+
+func TestAWrongCommandIsToldUnderEachPrivilege(t *testing.T) {
+	eachPrivilege(t, func(t *testing.T, with func(*local.Runner), dind string) {
+		for flag, says := range map[string]string{"--no-such-flag": "a flag that dockerd does not take: --no-such-flag", "sleep": "runs no dockerd, but sleep"} {
+			p := faultyService(flag)
+			if flag == "sleep" {
+				p = faultyService("sleep", "1000")
+			}
+			p.Services[0].Name = dind
+			if r := runJob(t, p, with).quietCleanup().says("error: ", says).saysNot("\nnever"); r.State != local.Failed {
+				t.Errorf("the job ended as %s, want failed", r.State)
+			}
+		}
+	})
 }
