@@ -41,7 +41,7 @@ func Default() Settings {
 		},
 		Pool: Pool{MaxAge: Duration(4 * time.Hour), JobTimeout: Duration(3 * time.Hour)},
 		Pull: Pull{
-			Policy:            []string{"if-not-present"},
+			Policy:            []string{PullAlways},
 			AllowedPolicies:   []string{},
 			Attempts:          3,
 			CredentialHelpers: []string{},

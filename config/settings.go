@@ -115,9 +115,10 @@ type Helper struct {
 // Pull is about fetching images to the engine.
 type Pull struct {
 	// Policy holds "always", "if-not-present" or "never", tried in order, for
-	// images whose pipeline names none.
+	// images that a pipeline names without a policy.
 	Policy []string `toml:"policy"`
-	// AllowedPolicies are those that a pipeline may name; none means all.
+	// AllowedPolicies are those that a pipeline may name; none means those of
+	// Policy.
 	AllowedPolicies []string `toml:"allowed_policies"`
 	// Attempts is how often a pull is tried when the network fails.
 	Attempts int `toml:"attempts"`

@@ -80,7 +80,7 @@ func listening(c container.InspectResponse) plan.Sidecar {
 	if c.Config == nil {
 		return s
 	}
-	s.Image.Name = c.Config.Image
+	s.Image.Name = calledImage(c.Config.Labels, c.Config.Image)
 	env := slices.Clone(c.Config.Env)
 	slices.Reverse(env) // the last of duplicates wins
 	for _, kv := range env {

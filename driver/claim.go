@@ -84,7 +84,7 @@ func aheadOf(list []container.Summary) []*ahead {
 		case plan.RoleSidecar:
 			a.created, _ = time.Parse(time.RFC3339, c.Labels[labelCreated])
 			a.until, _ = time.Parse(time.RFC3339, c.Labels[labelDeadline])
-			a.image = c.Image
+			a.image = calledImage(c.Labels, c.Image)
 			if running {
 				a.sidecar, a.sidecarImage = c.ID, c.ImageID
 			}
@@ -98,7 +98,7 @@ func aheadOf(list []container.Summary) []*ahead {
 type taken struct {
 	plan    *plan.Plan
 	sidecar string
-	job     string
+	job     made
 	ready   Ready
 }
 
@@ -169,10 +169,11 @@ var errNotTaken = errors.New("the sandbox is another job's")
 func (prep *preparation) take(ctx context.Context, a *ahead, img image.InspectResponse) (*taken, error) {
 	d, p := prep.d, prep.p.In(a.sandbox)
 	c := &taken{plan: p, sidecar: a.sidecar}
+	c.job = prep.jobMade(p, jobLabels(p), img)
 	var unfit error
 	g, gctx := group.WithContext(ctx)
 	g.Go(func() (err error) {
-		c.job, err = prep.createJob(gctx, p, jobLabels(p), img)
+		c.job.id, err = c.job.create(gctx, c.job.name, img)
 		if errdefs.IsConflict(err) || errdefs.IsNotFound(err) {
 			return errNotTaken
 		}
@@ -247,7 +248,16 @@ func (prep *preparation) move(ctx context.Context, c *taken) (Ready, error) {
 	ready.Warm = true
 	answered := time.Now()
 	g, gctx := group.WithContext(ctx)
-	g.Go(func() error { return prep.equipJob(gctx, c.job) })
+	equipped := make(chan struct{})
+	g.Go(func() error {
+		defer close(equipped)
+		return prep.equipJob(gctx, c.job.id)
+	})
+	g.Go(func() error { return prep.settleClaimed(gctx, c, equipped) })
+	g.Go(func() (err error) {
+		ready.Newer, err = prep.settleSidecar(gctx)
+		return err
+	})
 	g.Go(func() error { return prep.helperWithCache(gctx) })
 	g.Go(func() error { return prep.markCache(gctx) })
 	prep.startServices(gctx, g, svc)
@@ -257,4 +267,27 @@ func (prep *preparation) move(ctx context.Context, c *taken) (Ready, error) {
 	}
 	ready.Services, ready.Warnings = svc.longer(answered), prep.warnings(svc)
 	return ready, err
+}
+
+// settleClaimed settles the job container of a sandbox that the job has claimed,
+// after it was equipped. Before it is made anew, the sandbox is marked as used: for
+// a moment no container has the name of the claim.
+func (prep *preparation) settleClaimed(ctx context.Context, c *taken, equipped <-chan struct{}) error {
+	img, err := prep.images.settle(ctx, c.job.plan.Image)
+	if err != nil || img.ID == c.job.image.ID {
+		return err
+	}
+	select {
+	case <-equipped:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if err := prep.d.MarkUsed(ctx, prep.p.Claim.Job); err != nil {
+		return err
+	}
+	id, err := prep.renew(ctx, c.job, img)
+	if err != nil {
+		return err
+	}
+	return prep.equipJob(ctx, id)
 }

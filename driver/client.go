@@ -14,6 +14,8 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/client"
 
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/registry"
 	"gitlab-dind-executor/fault"
 )
 
@@ -35,6 +37,10 @@ type Driver struct {
 
 	// noted counts the stuck volumes that were found first.
 	noted atomic.Int64
+
+	platform ownPlatform
+	// registries asks a registry for the digest of an image.
+	registries func(ctx context.Context, name string, with registry.Credential) (string, error)
 }
 
 // Open connects to the engine at host, a Docker host URL; empty means
@@ -48,7 +54,11 @@ func Open(host string) (*Driver, error) {
 	if err != nil {
 		return nil, fault.System(fmt.Errorf("docker engine: %w", err), "mend engine.host in the settings or DOCKER_HOST of the Runner")
 	}
-	return &Driver{api: api, host: api.DaemonHost(), lockDirs: lockDirs(os.Getenv), executable: "/proc/self/exe"}, nil
+	d := &Driver{api: api, host: api.DaemonHost(), lockDirs: lockDirs(os.Getenv), executable: "/proc/self/exe"}
+	d.registries = registry.Client{
+		CertsDir: plan.RegistryCADir(plan.ConfigDir), Agent: "gitlab-dind-executor/" + Version, Insecure: d.insecure,
+	}.Digest
+	return d, nil
 }
 
 // greet settles which version of the API is spoken. The client would do so at

@@ -1,7 +1,6 @@
 package driver
 
 import (
-	"fmt"
 	"maps"
 	"path"
 	"slices"
@@ -36,13 +35,13 @@ func convert(p *plan.Plan, c plan.Container, name string, labels map[string]stri
 	out := created{
 		name: name,
 		config: &container.Config{
-			Image:        c.Image.Name,
+			Image:        imageID(c.Image, img),
 			Entrypoint:   c.Entrypoint,
 			Cmd:          c.Command,
 			User:         c.User,
 			Env:          c.Environment,
 			Hostname:     c.Hostname,
-			Labels:       labels,
+			Labels:       called(labels, c.Image),
 			AttachStdout: c.Stdin,
 			AttachStderr: c.Stdin,
 			AttachStdin:  c.Stdin,
@@ -69,6 +68,15 @@ func convert(p *plan.Plan, c plan.Container, name string, labels map[string]stri
 	}
 	entitle(out.host, c)
 	return out
+}
+
+// imageID is what a container is made of: not a name, which another job may have
+// given to another image by then.
+func imageID(ref plan.ImageRef, img image.InspectResponse) string {
+	if img.ID == "" {
+		return ref.Name
+	}
+	return img.ID
 }
 
 // resources are a container's limits. Memory and swap together are no more than
@@ -104,7 +112,11 @@ func entitle(host *container.HostConfig, c plan.Container) {
 }
 
 func mounts(p *plan.Plan, c plan.Container, name string, img image.InspectResponse) []mount.Mount {
-	list := []mount.Mount{volumeMount(objectName(p.Sandbox, plan.RoleBuilds), c.BuildsPath, sandboxLabels(p, plan.RoleBuilds))}
+	// Several containers have these volumes, and an image of which the job's right
+	// is not known yet must leave nothing there.
+	builds := volumeMount(objectName(p.Sandbox, plan.RoleBuilds), c.BuildsPath, sandboxLabels(p, plan.RoleBuilds))
+	builds.VolumeOptions.NoCopy = true
+	list := []mount.Mount{builds}
 	covered := []string{c.BuildsPath}
 	if c.DataPath != "" {
 		name, labels := objectName(p.Sandbox, plan.RoleData), sandboxLabels(p, plan.RoleData)
@@ -119,7 +131,9 @@ func mounts(p *plan.Plan, c plan.Container, name string, img image.InspectRespon
 		if c.CacheEnds {
 			name, labels = objectName(p.Sandbox, plan.RoleCache), sandboxLabels(p, plan.RoleScratch)
 		}
-		list = append(list, volumeMount(name, c.CachePath, labels))
+		cache := volumeMount(name, c.CachePath, labels)
+		cache.VolumeOptions.NoCopy = true
+		list = append(list, cache)
 		covered = append(covered, c.CachePath)
 	}
 	if c.CertsPath != "" {
@@ -142,7 +156,7 @@ func mounts(p *plan.Plan, c plan.Container, name string, img image.InspectRespon
 		if slices.Contains(covered, volume) {
 			continue
 		}
-		list = append(list, volumeMount(fmt.Sprintf("%s-v%d", name, i), volume, labels(p.Sandbox, plan.RoleScratch)))
+		list = append(list, volumeMount(scratchName(name, i), volume, labels(p.Sandbox, plan.RoleScratch)))
 	}
 	return list
 }

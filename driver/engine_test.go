@@ -1,11 +1,13 @@
 package driver
 
 import (
+	"context"
 	"runtime"
 	"testing"
 	"time"
 
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/registry"
 	"gitlab-dind-executor/test/fakeengine"
 )
 
@@ -48,6 +50,8 @@ func fakeHost(t *testing.T, p *plan.Plan) (*fakeengine.Engine, *Driver) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = d.Close() })
+	// No registry is in reach but through the engine.
+	d.registries = func(context.Context, string, registry.Credential) (string, error) { return "", &registry.Unreachable{} }
 	return e, d
 }
 

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/containerd/errdefs"
-	"github.com/distribution/reference"
 	"github.com/docker/docker/api/types/image"
 	"golang.org/x/sync/singleflight"
 
@@ -26,101 +25,193 @@ type images struct {
 	timeout  time.Duration
 	attempts int
 	say      func(string)
-	flights  singleflight.Group
-	pulls    pullCount
-	used     usedImages
-	there    sync.Map // image.InspectResponse by flight
+	// asking asks registries about what is there, beside; nil pulls it anew.
+	asking  *asking
+	flights singleflight.Group
+	pulls   pullCount
+	used    usedImages
+	there   sync.Map // *found by flight
 }
 
-// ensure returns the image after its first policy that works.
+// found is an image on the engine.
+type found struct {
+	image.InspectResponse
+	// question is nil where nobody asks a registry about it.
+	question *question
+}
+
+// flight is what an image is known by here.
+func flight(ref plan.ImageRef) string {
+	return strings.Join(append([]string{ref.Name, ref.Platform}, ref.Policies...), "\x00")
+}
+
+// ensure returns the image after its first policy that works. One that must be
+// asked about may be created from, and not started before settle.
 func (im *images) ensure(ctx context.Context, ref plan.ImageRef) (image.InspectResponse, error) {
 	ctx, end := span(ctx, "image "+ref.Name)
 	defer end()
-	key := strings.Join(append([]string{ref.Name, ref.Platform}, ref.Policies...), "\x00")
+	key := flight(ref)
 	v, err, _ := im.flights.Do(key, func() (any, error) {
-		if img, ok := im.there.Load(key); ok {
-			return img, nil
+		if f, ok := im.there.Load(key); ok {
+			return f, nil
 		}
-		img, err := im.try(ctx, ref)
+		f, err := im.try(ctx, ref)
 		if err == nil {
-			im.there.Store(key, img)
+			im.there.Store(key, f)
 		}
-		return img, err
+		return f, err
 	})
 	if err != nil {
 		return image.InspectResponse{}, err
 	}
-	return v.(image.InspectResponse), nil
+	return v.(*found).InspectResponse, nil
 }
 
-func (im *images) try(ctx context.Context, ref plan.ImageRef) (image.InspectResponse, error) {
+// settle waits for what the registry says of an image that ensure has returned,
+// fetches it if the registry has another, and returns the one that the job has.
+func (im *images) settle(ctx context.Context, ref plan.ImageRef) (image.InspectResponse, error) {
+	key := flight(ref)
+	v, err, _ := im.flights.Do("settle\x00"+key, func() (any, error) {
+		f, fetch, err := im.answer(ctx, ref)
+		if err != nil || !fetch {
+			return f, err
+		}
+		img, err := im.fetch(ctx, ref)
+		f = &found{InspectResponse: img}
+		if err == nil {
+			im.there.Store(key, f)
+		}
+		return f, err
+	})
+	if err != nil {
+		return image.InspectResponse{}, err
+	}
+	img := v.(*found).InspectResponse
+	im.note(ref, digestOf(ref, img))
+	return img, nil
+}
+
+// answer waits for what the registry says of an image, and tells whether it is to
+// be fetched.
+func (im *images) answer(ctx context.Context, ref plan.ImageRef) (f *found, fetch bool, err error) {
+	v, ok := im.there.Load(flight(ref))
+	if !ok {
+		return nil, false, fmt.Errorf("image %s was not looked for", ref.Name) // ensure comes first
+	}
+	f = v.(*found)
+	if f.question == nil {
+		return f, false, nil
+	}
+	ctx, end := span(ctx, "wait for the registry of "+ref.Name)
+	defer end()
+	select {
+	case <-f.question.done:
+	case <-ctx.Done():
+		return f, false, fmt.Errorf("asking the registry of image %s: %w", ref.Name, ctx.Err())
+	}
+	switch f.question.verdict {
+	case current:
+		return f, false, nil
+	case denied:
+		return f, false, f.question.err
+	case silent:
+		im.asking.explainSilence(ref, f.question.err)
+		return f, false, nil
+	}
+	return f, true, nil
+}
+
+// denial is a fault that no further policy helps: the registry has answered.
+type denial struct{ error }
+
+func (d denial) Unwrap() error { return d.error }
+
+func (im *images) try(ctx context.Context, ref plan.ImageRef) (*found, error) {
 	var errs []error
 	for _, policy := range ref.Policies {
-		img, err := im.policy(ctx, ref, policy)
+		f, err := im.policy(ctx, ref, policy)
 		if err == nil {
-			return img, nil
+			return f, nil
 		}
-		if ctx.Err() != nil {
-			return image.InspectResponse{}, err
+		var final denial
+		if ctx.Err() != nil || errors.As(err, &final) {
+			return nil, err
 		}
 		errs = append(errs, err)
 	}
 	if len(errs) == 1 {
-		return image.InspectResponse{}, errs[0]
+		return nil, errs[0]
 	}
-	return image.InspectResponse{}, errors.Join(errs...)
+	return nil, errors.Join(errs...)
 }
 
-func (im *images) policy(ctx context.Context, ref plan.ImageRef, policy string) (image.InspectResponse, error) {
+func (im *images) policy(ctx context.Context, ref plan.ImageRef, policy string) (*found, error) {
 	switch policy {
-	case config.PullAlways:
-	case config.PullIfNotPresent, config.PullNever:
-		img, err := im.d.api.ImageInspect(ctx, ref.Name)
-		switch {
-		case err == nil && !fits(ref.Platform, img):
-			if policy == config.PullNever {
-				return img, fault.Job(fmt.Errorf("image %s is on this host for %s/%s, not for %s, and its pull policy is never",
-					ref.Name, img.Os, img.Architecture, ref.Platform), "use another pull policy, or leave the platform out")
-			}
-		case err == nil:
-			im.note(ref, digestOf(ref, img))
-			return img, nil
-		case !errdefs.IsNotFound(err):
-			return img, im.d.explain("looking for image "+ref.Name, err)
-		case policy == config.PullNever:
-			return img, fault.Job(fmt.Errorf("image %s is not on this host, and its pull policy is never", ref.Name),
-				"let the runner's admin fetch it, or use another pull policy")
-		}
+	case config.PullAlways, config.PullIfNotPresent, config.PullNever:
 	default:
-		return image.InspectResponse{}, fault.Job(fmt.Errorf("image %s: unknown pull policy %q", ref.Name, policy),
+		return nil, fault.Job(fmt.Errorf("image %s: unknown pull policy %q", ref.Name, policy),
 			"use one of "+strings.Join(config.PullPolicies, ", "))
 	}
-	if err := im.pull(ctx, ref); err != nil {
-		return image.InspectResponse{}, err
-	}
-	img, err := im.d.api.ImageInspect(ctx, ref.Name)
-	if err == nil {
-		im.note(ref, digestOf(ref, img))
-	}
-	return img, im.d.explain("looking at image "+ref.Name, err)
-}
-
-// fits tells whether an image is for a platform, os[/arch[/variant]]; without
-// one any image is.
-func fits(wanted string, img image.InspectResponse) bool {
-	p := platform(wanted)
-	return p == nil || p.OS == img.Os && (p.Architecture == "" || p.Architecture == img.Architecture) &&
-		(p.Variant == "" || p.Variant == img.Variant)
-}
-
-// digestOf returns the digest by which a registry knows the image, or its id.
-func digestOf(ref plan.ImageRef, img image.InspectResponse) string {
-	named, err := reference.ParseNormalizedNamed(ref.Name)
-	for _, d := range img.RepoDigests {
-		repo, digest, ok := strings.Cut(d, "@")
-		if r, e := reference.ParseNormalizedNamed(repo); ok && err == nil && e == nil && r.Name() == named.Name() {
-			return digest
+	if policy != config.PullAlways || im.asking != nil {
+		img, err := im.d.inspectImage(ctx, ref)
+		switch {
+		case err != nil && !errdefs.IsNotFound(err):
+			return nil, im.d.explain("looking for image "+ref.Name, err)
+		case err != nil && policy == config.PullNever:
+			return nil, fault.Job(fmt.Errorf("image %s is not on this host, and its pull policy is never", ref.Name),
+				"let the runner's admin fetch it, or use another pull policy")
+		case err != nil:
+		default:
+			wanted, err := im.d.wanted(ctx, ref)
+			switch {
+			case err != nil:
+				return nil, err
+			case fits(wanted, img) && policy == config.PullAlways:
+				return &found{img, im.asking.ask(ctx, ref, img)}, nil
+			case fits(wanted, img):
+				return &found{InspectResponse: img}, nil
+			case policy == config.PullNever:
+				return nil, fault.Job(fmt.Errorf("image %s is on this host for %s/%s, not for %s, and its pull policy is never",
+					ref.Name, img.Os, img.Architecture, wanted), "use another pull policy, or another platform")
+			}
 		}
 	}
-	return img.ID
+	img, err := im.fetch(ctx, ref)
+	if fault.IsOfJob(err) && policy == config.PullAlways {
+		err = denial{err}
+	}
+	return &found{InspectResponse: img}, err
+}
+
+// fetchTries is how often an image may be another's, under the same name and for
+// another platform, before it is this job's.
+const fetchTries = 4
+
+// fetch pulls an image and returns it. Another job may put one for another
+// platform under its name right behind the pull. What comes twice is what the
+// registry has for this platform, whatever the image says of itself.
+func (im *images) fetch(ctx context.Context, ref plan.ImageRef) (img image.InspectResponse, err error) {
+	wanted, err := im.d.wanted(ctx, ref)
+	if err != nil {
+		return img, err
+	}
+	before := ""
+	for range fetchTries {
+		if err := im.pull(ctx, ref, wanted); err != nil {
+			return img, err
+		}
+		img, err = im.d.inspectImage(ctx, ref)
+		switch {
+		case errdefs.IsNotFound(err): // asked for its platform, it is another's
+		case err != nil:
+			return img, im.d.explain("looking at image "+ref.Name, err)
+		case fits(wanted, img), img.ID == before:
+			return img, nil
+		}
+		before = img.ID
+	}
+	if err == nil {
+		err = errors.New("other jobs fetch it for other platforms at the same time")
+	}
+	return img, im.d.explain("looking at image "+ref.Name, err)
 }

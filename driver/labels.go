@@ -51,6 +51,10 @@ const (
 	labelState = labelPrefix + "state"
 	// labelFiles is on a sidecar: the directories that hold its files.
 	labelFiles = labelPrefix + "files"
+	// labelImage is what a container's image is called; it was made of its id.
+	labelImage = labelPrefix + "image"
+	// labelRegistry is the registry, or the repository there, that said nothing.
+	labelRegistry = labelPrefix + "registry"
 	// labelRemote is the URL of the registry behind a mirror.
 	labelRemote = labelPrefix + "remote"
 	// labelReason is on the mark of a stuck volume: why it resists.
@@ -74,6 +78,25 @@ func labels(sandbox string, role plan.Role) map[string]string {
 	l := common(role)
 	l[labelSandbox] = sandbox
 	return l
+}
+
+// called adds what a container's image is called.
+func called(labels map[string]string, ref plan.ImageRef) map[string]string {
+	l := maps.Clone(labels)
+	if l == nil {
+		l = map[string]string{}
+	}
+	l[labelImage] = ref.Name
+	return l
+}
+
+// calledImage is what a container's image is called, for people. Those that an
+// earlier version has made were made of the name itself.
+func calledImage(labels map[string]string, image string) string {
+	if name := labels[labelImage]; name != "" {
+		return name
+	}
+	return image
 }
 
 // keptLabels are for the cache and the data roots of a scope. They outlive

@@ -145,7 +145,7 @@ func mirrorFiles(m plan.Mirror) []file {
 // no job gets from one to another through it, and no name that a job gives to
 // its services can stand for the registry behind it.
 func (d *Driver) createMirror(ctx context.Context, m plan.Mirror) error {
-	img, err := d.api.ImageInspect(ctx, m.Image.Name)
+	img, err := d.inspectImage(ctx, m.Image)
 	if gone(err) {
 		return fmt.Errorf("%w (%s)", errNoMirrorImage, m.Image.Name)
 	} else if err != nil {
@@ -175,7 +175,7 @@ func mirrorContainer(m plan.Mirror, img image.InspectResponse, gateway netip.Add
 	return created{
 		name: m.Name,
 		config: &container.Config{
-			Image: m.Image.Name, Cmd: []string{plan.MirrorConfig}, Env: m.Environment, Labels: mirrorLabels(m),
+			Image: imageID(m.Image, img), Cmd: []string{plan.MirrorConfig}, Env: m.Environment, Labels: called(mirrorLabels(m), m.Image),
 			ExposedPorts: nat.PortSet{mirrorPort: {}},
 		},
 		host: &container.HostConfig{

@@ -96,9 +96,13 @@ func (d *Driver) dropOlder(ctx context.Context, p *plan.Plan) error {
 	}
 	var errs []error
 	for _, a := range all {
-		for name, id := range map[string]string{p.Sidecar.Image.Name: a.sidecarImage, p.Helper.Image.Name: a.helperImage} {
-			img, err := d.api.ImageInspect(ctx, name)
-			if err == nil && id != "" && img.ID != id && !a.taken {
+		for _, made := range []struct {
+			of plan.ImageRef
+			id string
+		}{{p.Sidecar.Image, a.sidecarImage}, {p.Helper.Image, a.helperImage}} {
+			img, err := d.inspectImage(ctx, made.of)
+			wanted, unknown := d.wanted(ctx, made.of)
+			if err == nil && unknown == nil && fits(wanted, img) && made.id != "" && img.ID != made.id && !a.taken {
 				errs = append(errs, d.retire(ctx, a.sandbox))
 				break
 			}

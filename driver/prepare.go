@@ -41,6 +41,9 @@ type Ready struct {
 	Images []UsedImage
 	// Services is how much longer than the inner daemon the services took.
 	Services time.Duration
+	// Newer are images that the registry has another of than the job: those of a
+	// sidecar, which booted before it was known.
+	Newer []plan.ImageRef
 	// Warnings are lines for the job log, also when Prepare fails.
 	Warnings []string
 }
@@ -64,7 +67,7 @@ type preparation struct {
 func (d *Driver) preparation(p *plan.Plan, say func(string)) *preparation {
 	return &preparation{
 		d: d, p: p, say: say, anchored: make(chan struct{}),
-		images: &images{d: d, timeout: p.PullTimeout, attempts: p.PullAttempts, say: say},
+		images: &images{d: d, timeout: p.PullTimeout, attempts: p.PullAttempts, say: say, asking: d.asking(say)},
 	}
 }
 
@@ -73,7 +76,8 @@ func (d *Driver) preparation(p *plan.Plan, say func(string)) *preparation {
 // inner daemon boots; AwaitDaemon waits for the rest. Where services need the
 // daemon before, or it has the layers of earlier jobs, it returns when that
 // answers, and fails at once when the sidecar exits. What does not depend on each
-// other is done side by side. A failed Prepare leaves its objects to Cleanup. say
+// other is done side by side, and so are the questions to registries: whatever an
+// image's answer, its job container and services have not started before. A failed Prepare leaves its objects to Cleanup. say
 // receives lines for the job log.
 func (d *Driver) Prepare(ctx context.Context, p *plan.Plan, say func(string)) (Ready, error) {
 	if err := d.greet(ctx); err != nil {
@@ -119,6 +123,11 @@ func (prep *preparation) build(ctx context.Context) (Ready, error) {
 		close(svc.answered)
 		return err
 	})
+	var newer []plan.ImageRef
+	g.Go(func() (err error) {
+		newer, err = prep.settleSidecar(ctx)
+		return err
+	})
 	g.Go(func() error { return prep.markCache(ctx) })
 	g.Go(func() error {
 		return prep.container(ctx, p.Helper, objectName(p.Sandbox, plan.RoleHelper), sandboxLabels(p, plan.RoleHelper), d.start(p.Helper))
@@ -133,18 +142,25 @@ func (prep *preparation) build(ctx context.Context) (Ready, error) {
 			return err
 		}
 		prep.placeCAs(ctx, p)
-		id, err := prep.createJob(ctx, p, l, img)
-		if err != nil {
-			return createFault(p.Job.Container, err)
+		m := prep.jobMade(p, l, img)
+		if m.id, err = m.create(ctx, m.name, img); err != nil {
+			return createFault(m.plan, err)
 		}
-		return prep.equipJob(ctx, id)
+		if err := prep.equipJob(ctx, m.id); err != nil {
+			return err
+		}
+		renewed, err := prep.settle(ctx, m)
+		if err != nil || renewed == m.id {
+			return err
+		}
+		return prep.equipJob(ctx, renewed)
 	})
 	prep.startServices(ctx, g, svc)
 	err := g.Wait() // before ready is read
 	if err == nil && caller.Err() != nil {
 		err = fmt.Errorf("waiting for services: %w", caller.Err())
 	}
-	ready.Services, ready.Warnings = svc.longer(readyAt), prep.warnings(svc)
+	ready.Services, ready.Warnings, ready.Newer = svc.longer(readyAt), prep.warnings(svc), newer
 	return ready, err
 }
 
@@ -181,7 +197,7 @@ func (prep *preparation) anchor(ctx context.Context, labels map[string]string) e
 }
 
 // container creates one of the plan's containers once its image and the anchor
-// are there, and then does the rest of its way.
+// are there, and then does the rest of its way, which begins by starting it.
 func (prep *preparation) container(ctx context.Context, c plan.Container, name string, labels map[string]string, next func(context.Context, string) error) error {
 	img, err := prep.place(ctx, c)
 	if err != nil {
@@ -190,11 +206,16 @@ func (prep *preparation) container(ctx context.Context, c plan.Container, name s
 	if c, err = prep.withCache(ctx, c); err != nil {
 		return err
 	}
-	id, err := prep.d.createWith(ctx, prep.p, c, name, labels, img)
-	if err != nil {
+	m := made{plan: c, name: name, image: img, create: func(ctx context.Context, name string, img image.InspectResponse) (string, error) {
+		return prep.d.createWith(ctx, prep.p, c, name, labels, img)
+	}}
+	if m.id, err = m.create(ctx, name, img); err != nil {
 		return createFault(c, err)
 	}
-	return next(ctx, id)
+	if m.id, err = prep.settle(ctx, m); err != nil {
+		return err
+	}
+	return next(ctx, m.id)
 }
 
 // place returns a container's image once that and the anchor are there.

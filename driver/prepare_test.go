@@ -307,6 +307,7 @@ func TestAPanicInOneOfItsGoroutinesEndsAPrepareInOrder(t *testing.T) {
 	p := testPlan(t)
 	p.Job.Image.Policies = []string{"always"} // which says that it pulls
 	e, d := fakeHost(t, p)
+	e.ServeImage(p.Job.Image.Name, fakeengine.Image{Digest: "sha256:" + strings.Repeat("1", 64)})
 	_, err := d.Prepare(t.Context(), p, func(string) { panic("out of lines") })
 	var panicked *group.Panic
 	if !errors.As(err, &panicked) || !strings.Contains(err.Error(), "out of lines") {

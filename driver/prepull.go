@@ -2,10 +2,12 @@ package driver
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/docker/docker/api/types/image"
 
+	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver/plan"
 )
 
@@ -18,13 +20,24 @@ func (d *Driver) Arch(ctx context.Context) (string, error) {
 	return helperArch(v.Arch), d.explain("asking the engine", err)
 }
 
+// Newer fetches what registries have of images behind a job, for the next one.
+func (d *Driver) Newer(ctx context.Context, refs []plan.ImageRef, timeout time.Duration, attempts int) error {
+	var errs []error
+	for _, ref := range refs {
+		ref.Policies = []string{config.PullAlways}
+		_, err := d.Prepull(ctx, ref, timeout, attempts)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
 // Prepull fetches an image, or what is new of it. It tells whether the engine
 // has another image under that name now.
 func (d *Driver) Prepull(ctx context.Context, ref plan.ImageRef, timeout time.Duration, attempts int) (fetched bool, err error) {
 	if err := d.greet(ctx); err != nil {
 		return false, err
 	}
-	before, err := d.api.ImageInspect(ctx, ref.Name)
+	before, err := d.inspectImage(ctx, ref)
 	if err != nil && !gone(err) {
 		return false, d.explain("looking for image "+ref.Name, err)
 	}

@@ -31,8 +31,9 @@ const progressEvery = 10 * time.Second
 const noRegistry = "the docker engine of the runner's host does not reach the registry: see to its network, name servers or proxy"
 
 // pull fetches an image, again after a pause when the network or the registry
-// failed, and says so with the time it took.
-func (im *images) pull(ctx context.Context, ref plan.ImageRef) (err error) {
+// failed, and says so with the time it took. The engine's own platform is named
+// too: else what lies under the name would decide.
+func (im *images) pull(ctx context.Context, ref plan.ImageRef, platform string) (err error) {
 	ctx, end := span(ctx, "pull "+ref.Name)
 	defer end()
 	ctx, cancel := context.WithTimeout(ctx, im.timeout)
@@ -41,7 +42,7 @@ func (im *images) pull(ctx context.Context, ref plan.ImageRef) (err error) {
 	start, gap := time.Now(), firstPullGap
 	defer func() { im.pulls.add(err, time.Since(start)) }()
 	for attempt := 1; ; attempt++ {
-		err := im.pullOnce(ctx, ref)
+		err := im.pullOnce(ctx, ref, platform)
 		if err == nil {
 			im.say(fmt.Sprintf("pulled %s in %.1f s", ref.Name, time.Since(start).Seconds()))
 			return nil
@@ -62,14 +63,12 @@ func (im *images) pull(ctx context.Context, ref plan.ImageRef) (err error) {
 	}
 }
 
-func (im *images) pullOnce(ctx context.Context, ref plan.ImageRef) (err error) {
-	opts := image.PullOptions{Platform: ref.Platform}
-	if a := ref.Auth; a != nil {
-		if opts.RegistryAuth, err = registry.EncodeAuthConfig(authOf(a)); err != nil {
-			return fmt.Errorf("credentials for %s: %w", a.Host, err)
-		}
+func (im *images) pullOnce(ctx context.Context, ref plan.ImageRef, platform string) (err error) {
+	opts := image.PullOptions{Platform: platform}
+	if opts.RegistryAuth, err = encodedAuth(ref.Auth); err != nil {
+		return err
 	}
-	stream, err := im.d.api.ImagePull(ctx, ref.Name, opts)
+	stream, err := im.d.api.ImagePull(ctx, fullName(ref.Name), opts)
 	if err != nil {
 		return err
 	}
@@ -81,6 +80,18 @@ func (im *images) pullOnce(ctx context.Context, ref plan.ImageRef) (err error) {
 			im.say(fmt.Sprintf("pulling %s: %s of %s", ref.Name, units.HumanSize(float64(current)), units.HumanSize(float64(total))))
 		}
 	})
+}
+
+// encodedAuth is a credential as the engine takes it; "" is for none.
+func encodedAuth(c *plan.Credential) (string, error) {
+	if c == nil {
+		return "", nil
+	}
+	text, err := registry.EncodeAuthConfig(authOf(c))
+	if err != nil {
+		return "", fmt.Errorf("credentials for %s: %w", c.Host, err)
+	}
+	return text, nil
 }
 
 func authOf(c *plan.Credential) registry.AuthConfig {

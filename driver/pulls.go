@@ -60,7 +60,9 @@ func (im *images) note(ref plan.ImageRef, digest string) {
 	}
 	im.used.mu.Lock()
 	defer im.used.mu.Unlock()
-	im.used.list = append(im.used.list, UsedImage{ref.Name, digest})
+	if one := (UsedImage{ref.Name, digest}); !slices.Contains(im.used.list, one) {
+		im.used.list = append(im.used.list, one)
+	}
 }
 
 // named are the images so far, by name.

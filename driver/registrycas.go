@@ -75,8 +75,7 @@ func (d *Driver) mountCAs(ctx context.Context, p *plan.Plan) []mount.Mount {
 
 // createJob creates the job container with the CAs of registries, or notes that
 // they are to be copied.
-func (prep *preparation) createJob(ctx context.Context, p *plan.Plan, labels map[string]string, img image.InspectResponse) (id string, err error) {
-	name := objectName(p.Sandbox, plan.RoleJob)
+func (prep *preparation) createJob(ctx context.Context, p *plan.Plan, name string, labels map[string]string, img image.InspectResponse) (id string, err error) {
 	c, err := prep.withCache(ctx, p.Job.Container)
 	if err != nil {
 		return "", err

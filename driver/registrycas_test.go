@@ -42,7 +42,7 @@ func jobWithCA(t *testing.T, d *Driver, e *fakeengine.Engine, p *plan.Plan, plac
 	if placed {
 		prep.placeCAs(t.Context(), p)
 	}
-	id, err := prep.createJob(t.Context(), p, jobLabels(p), image.InspectResponse{})
+	id, err := prep.createJob(t.Context(), p, objectName(p.Sandbox, plan.RoleJob), jobLabels(p), image.InspectResponse{})
 	if err != nil {
 		t.Fatal(err)
 	}

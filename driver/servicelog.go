@@ -100,7 +100,7 @@ func (d *Driver) servicesOf(ctx context.Context, job string) (found []namedConta
 		}
 		name := strings.Join(serviceNames(full, sandbox), "-")
 		if name == "" {
-			name = c.Image
+			name = calledImage(c.Labels, c.Image)
 		}
 		found = append(found, namedContainer{c.ID, name})
 	}

@@ -79,7 +79,7 @@ func (d *Driver) Shell(ctx context.Context, n Named, p Part, t Terminal) (int, e
 			return 0, fault.System(fmt.Errorf("the %s container of sandbox %s does not run", p.Role, n.Sandbox), notRunning(p.Role, n.Held))
 		}
 		if err := d.api.ContainerStart(opening, c.ID, container.StartOptions{}); err != nil {
-			return 0, startFault(c.Config.Image, d.explain("starting the job container again", err))
+			return 0, startFault(calledImage(c.Config.Labels, c.Config.Image), d.explain("starting the job container again", err))
 		}
 	}
 	tty := t.Sizes != nil

@@ -75,7 +75,7 @@ func (d *Driver) RunJob(ctx context.Context, job string, first bool, script []by
 		}
 		err := d.api.ContainerStart(ctx, id, container.StartOptions{})
 		if err != nil {
-			return 0, startFault(c.Config.Image, d.explain("starting the job container", err))
+			return 0, startFault(calledImage(c.Config.Labels, c.Config.Image), d.explain("starting the job container", err))
 		}
 	}
 	// What a script says while it is being ended belongs to the log, too: so it
@@ -88,7 +88,7 @@ func (d *Driver) RunJob(ctx context.Context, job string, first bool, script []by
 		time.AfterFunc(endWait, cancel)
 	})
 	script = plan.ExportDirect(script, c.Config.Labels[labelDirect])
-	s := &stage{d: d, id: id, image: c.Config.Image, opened: opened, out: out}
+	s := &stage{d: d, id: id, image: calledImage(c.Config.Labels, c.Config.Image), opened: opened, out: out}
 	code, err := s.run(running, since, script)
 	if !stop() {
 		return 0, errors.Join(ctx.Err(), <-halted)

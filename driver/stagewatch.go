@@ -172,7 +172,7 @@ func (d *Driver) limited(ctx context.Context, job string) (map[string]OutOfMemor
 		if err != nil || c.ContainerJSONBase == nil || c.HostConfig == nil || c.Config == nil {
 			continue // it is going
 		}
-		found[s.ID] = OutOfMemory{Role: plan.Role(s.Labels[labelRole]), Name: c.Config.Image, Limit: c.HostConfig.Memory}
+		found[s.ID] = OutOfMemory{Role: plan.Role(s.Labels[labelRole]), Name: calledImage(s.Labels, c.Config.Image), Limit: c.HostConfig.Memory}
 	}
 	return found, nil
 }

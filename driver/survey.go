@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/image"
-	"github.com/docker/docker/api/types/registry"
 	"github.com/docker/docker/api/types/versions"
 
 	"gitlab-dind-executor/driver/plan"
@@ -89,7 +88,7 @@ func (d *Driver) HasImage(ctx context.Context, name string) (bool, error) {
 	if err := d.greet(ctx); err != nil {
 		return false, err
 	}
-	_, err := d.api.ImageInspect(ctx, name)
+	_, err := d.inspectImage(ctx, plan.ImageRef{Name: name})
 	if gone(err) {
 		return false, nil
 	}
@@ -103,14 +102,11 @@ func (d *Driver) AskRegistry(ctx context.Context, ref plan.ImageRef) error {
 	if err := d.greet(ctx); err != nil {
 		return err
 	}
-	auth := ""
-	if a := ref.Auth; a != nil {
-		var err error
-		if auth, err = registry.EncodeAuthConfig(authOf(a)); err != nil {
-			return err
-		}
+	auth, err := encodedAuth(ref.Auth)
+	if err != nil {
+		return err
 	}
-	_, err := d.api.DistributionInspect(ctx, ref.Name, auth)
+	_, err = d.api.DistributionInspect(ctx, ref.Name, auth)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return fault.System(fmt.Errorf("pulling image %s: its registry does not answer: %w", ref.Name, context.DeadlineExceeded), noRegistry)

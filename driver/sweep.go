@@ -102,7 +102,7 @@ func (d *Driver) Sweep(ctx context.Context, now time.Time, bound time.Duration, 
 		verdicts = append(verdicts, v)
 	}
 	if !dryRun {
-		errs = append(errs, d.dropStuckMarks(ctx))
+		errs = append(errs, d.dropStuckMarks(ctx), d.forgetSilences(ctx, now))
 	}
 	return verdicts, errors.Join(errs...)
 }

@@ -141,11 +141,11 @@ func (d *Driver) part(ctx context.Context, sandbox string, p Part) (container.In
 		if err != nil {
 			return none, d.explain("looking at a service", err)
 		}
-		aliases := serviceNames(c, sandbox)
-		if p.Service == "" && len(list) == 1 || p.Service == strconv.Itoa(i) || p.Service == s.Image || slices.Contains(aliases, p.Service) {
+		aliases, image := serviceNames(c, sandbox), calledImage(s.Labels, s.Image)
+		if p.Service == "" && len(list) == 1 || p.Service == strconv.Itoa(i) || p.Service == image || slices.Contains(aliases, p.Service) {
 			return c, nil
 		}
-		names = append(names, strings.Join(append(aliases, s.Image), " or "))
+		names = append(names, strings.Join(append(aliases, image), " or "))
 	}
 	err = fmt.Errorf("sandbox %s has no service %q", sandbox, p.Service)
 	if p.Service == "" {

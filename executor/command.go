@@ -139,6 +139,7 @@ func (c *call) root() *cobra.Command {
 		c.hook("run", "run SCRIPT STAGE", "Run one stage's script", cobra.ExactArgs(2), c.runHook),
 		c.hook("cleanup", "cleanup", "Remove all that the job has", cobra.NoArgs, c.cleanupHook),
 		c.settleCommand(),
+		c.fetchCommand(),
 		c.gcCommand(),
 		c.drainCommand(),
 		c.poolCommand(),

@@ -165,6 +165,7 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 	if ready.Services > 50*time.Millisecond {
 		c.log.say(fmt.Sprintf("waited %.1f s more for services", ready.Services.Seconds()))
 	}
+	c.fetchBehind(ready.Newer)
 	if pl.Job.Early || ready.Warm {
 		// No matter of the job's: its first script starts what does not run.
 		_ = c.behind(nil, "settle", job.Key, fmt.Sprintf("--start=%t", pl.Job.Early), fmt.Sprintf("--used=%t", ready.Warm))

@@ -46,7 +46,7 @@ func (pl *planner) sidecar(declared *Service, inner inner) (Sidecar, error) {
 	if declared != nil {
 		svc = *declared
 	}
-	image, err := pl.image(svc.Image, "services")
+	image, err := pl.image(svc.Image, "services", declared == nil)
 	if err != nil {
 		return Sidecar{}, err
 	}
@@ -147,10 +147,11 @@ func (pl *planner) cachePath() string {
 // a proxy.
 func (pl *planner) jobContainer(names []string) (JobContainer, error) {
 	img := pl.job.Image
-	if img.Name == "" {
+	unnamed := img.Name == ""
+	if unnamed {
 		img.Name = pl.s.Job.Image
 	}
-	image, err := pl.image(img, "image")
+	image, err := pl.image(img, "image", unnamed)
 	if err != nil {
 		return JobContainer{}, err
 	}

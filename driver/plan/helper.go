@@ -39,7 +39,7 @@ type HostFile struct {
 func (pl *planner) helper() (Container, error) {
 	version := pl.job.RunnerVersion
 	name := helperName(pl.s.Helper.Image, version, pl.facts.Arch)
-	image, err := pl.image(Image{Name: name}, helperImage)
+	image, err := pl.image(Image{Name: name}, helperImage, true)
 	c := Container{
 		Role: RoleHelper, Image: image,
 		Entrypoint: []string{"sh", "-c"}, Command: []string{openCache(pl.cachePath()) + serve}, Serves: true,

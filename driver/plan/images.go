@@ -16,8 +16,9 @@ const helperImage = "helper.image"
 
 // image decides how an image is fetched: the pipeline's policies before the
 // settings', and the credential whose path fits best. where is the word for the
-// place that names it.
-func (pl *planner) image(i Image, where string) (ImageRef, error) {
+// place that names it. own says that only the settings name the image, which
+// every job may then have: no registry is asked about it.
+func (pl *planner) image(i Image, where string, own bool) (ImageRef, error) {
 	pull := pl.s.Pull
 	named, err := reference.ParseNormalizedNamed(i.Name)
 	if err != nil {
@@ -28,18 +29,26 @@ func (pl *planner) image(i Image, where string) (ImageRef, error) {
 		return ImageRef{}, fault.Job(fmt.Errorf("%s: %q is no image name", where, i.Name), hint)
 	}
 	ref := ImageRef{Name: i.Name, Policies: i.PullPolicies, Platform: i.Platform, Announce: where != helperImage, Auth: credential(pl.job.Credentials, named)}
-	if len(ref.Policies) == 0 {
+	switch {
+	case own:
+		ref.Policies = []string{config.PullIfNotPresent}
+		if !slices.Contains(pull.Policy, config.PullAlways) && !slices.Contains(pull.Policy, config.PullIfNotPresent) {
+			ref.Policies = pull.Policy
+		}
+		return ref, nil
+	case len(ref.Policies) == 0:
 		ref.Policies = pull.Policy
 		return ref, nil
 	}
+	may := firstNonEmpty(pull.AllowedPolicies, pull.Policy)
 	for _, p := range ref.Policies {
 		switch {
 		case !slices.Contains(config.PullPolicies, p):
 			return ImageRef{}, fault.Job(fmt.Errorf("%s %s: unknown pull_policy %q", where, i.Name, p),
 				"use one of "+strings.Join(config.PullPolicies, ", "))
-		case len(pull.AllowedPolicies) > 0 && !slices.Contains(pull.AllowedPolicies, p):
+		case !slices.Contains(may, p):
 			return ImageRef{}, fault.Job(fmt.Errorf("%s %s: pull_policy %q is not allowed on this runner", where, i.Name, p),
-				"use one of "+strings.Join(pull.AllowedPolicies, ", ")+", or ask the runner's admin to add it to pull.allowed_policies")
+				"use one of "+strings.Join(may, ", ")+", or ask the runner's admin to add it to pull.allowed_policies")
 		}
 	}
 	return ref, nil

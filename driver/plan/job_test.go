@@ -58,7 +58,7 @@ func TestCredentialsGoToTheirRegistryAlone(t *testing.T) {
 func fetched(t *testing.T, pull config.Pull, creds []Credential, i Image) ImageRef {
 	t.Helper()
 	pl := planner{s: config.Settings{Pull: pull}, job: Job{Credentials: creds}}
-	ref, err := pl.image(i, "image")
+	ref, err := pl.image(i, "image", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestPullPoliciesThatArePossible(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			pl := planner{s: s}
-			_, err := pl.image(Image{Name: "a", PullPolicies: []string{c.policy}}, "image")
+			_, err := pl.image(Image{Name: "a", PullPolicies: []string{c.policy}}, "image", false)
 			if c.want == "" {
 				if err != nil {
 					t.Fatal(err)
@@ -90,7 +90,7 @@ func TestPullPoliciesThatArePossible(t *testing.T) {
 }
 
 func TestPullPolicyOfThePipelineWins(t *testing.T) {
-	pull := config.Pull{Policy: []string{config.PullAlways, config.PullIfNotPresent}}
+	pull := config.Pull{Policy: []string{config.PullAlways, config.PullIfNotPresent}, AllowedPolicies: config.PullPolicies}
 	if got := fetched(t, pull, nil, Image{Name: "a"}).Policies; !slices.Equal(got, pull.Policy) {
 		t.Errorf("without one: %q", got)
 	}

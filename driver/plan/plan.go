@@ -42,6 +42,9 @@ const (
 	RoleProgram Role = "program"
 	// RoleStuck is a mark's that says that a volume resists its removal.
 	RoleStuck Role = "stuck"
+	// RoleSilent is of an empty volume that says until when nobody asks a registry
+	// that said nothing.
+	RoleSilent Role = "silent"
 	// RoleKept is of an empty volume that says until when a sandbox is kept.
 	RoleKept Role = "kept"
 )
@@ -301,6 +304,9 @@ func spec(p *Plan, version string) string {
 	}
 	sidecar.Hostname, helper.Hostname = "", ""
 	sidecar.Mirror = nil // the sidecar finds out whether it serves
+	for _, image := range []*ImageRef{&sidecar.Image, &helper.Image} {
+		image.Policies, image.Auth = nil, nil // it is there, and each job asks with its own
+	}
 	if sidecar.TLS != nil {
 		tls := *sidecar.TLS
 		tls.Lifetime = p.Pool.Serves

@@ -52,7 +52,7 @@ func isDind(s Service) bool {
 
 // service plans an ordinary service.
 func (pl *planner) service(svc Service) (Container, error) {
-	image, err := pl.image(svc.Image, "services")
+	image, err := pl.image(svc.Image, "services", false)
 	if err != nil {
 		return Container{}, err
 	}

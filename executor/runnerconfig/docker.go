@@ -13,7 +13,7 @@ import (
 // byName are the keys of [runners.docker] whose values are settings here.
 var byName = map[string]struct{ table, key, why string }{
 	"image":                 {"job", "image", ""},
-	"pull_policy":           {"pull", "policy", ""},
+	"pull_policy":           {"pull", "policy", "of images that pipelines name; those of the settings are fetched if they are not on the host"},
 	"allowed_pull_policies": {"pull", "allowed_policies", ""},
 	"memory":                {"limits.job", "memory", "of the job container alone: builds count as the sidecar's, limits.sidecar"},
 	"cpus":                  {"limits.job", "cpus", "of the job container alone: builds count as the sidecar's, limits.sidecar"},
@@ -110,11 +110,27 @@ func (c *Conversion) docker(d map[string]any) {
 			c.drop(key, why)
 		}
 	}
-	if _, set := d["pull_policy"]; !set {
-		c.note(Differs, "pull_policy", "images are pulled if they are not on the host; the docker executor pulls always: pull.policy")
-	}
+	c.pullPolicy(list(d["pull_policy"]))
 	if _, set := d["volumes"]; !set && d["disable_cache"] != true {
 		c.note(Differs, "volumes", "layers of builds are kept for a project's next job: cache.layers")
+	}
+}
+
+// pullPolicy says what the Runner's policies mean here. Without one both pull
+// always, and both let pipelines name no other than those of the list.
+func (c *Conversion) pullPolicy(policies []string) {
+	if len(policies) == 0 {
+		policies = []string{config.PullAlways}
+	}
+	always := slices.Contains(policies, config.PullAlways)
+	if always {
+		c.note(Differs, "pull_policy", "always asks the registry with the job's credentials and fetches only what differs; what is on the host serves while the registry cannot be asked")
+	}
+	if always && len(policies) > 1 {
+		c.note(Differs, "pull_policy", "a registry that denies an image ends the job: the policies behind always are for images that cannot be fetched")
+	}
+	if !always {
+		c.note(Differs, "pull_policy", "as there, a job can use a private image that another project's job has fetched: pull.policy = [\"always\"] ends that")
 	}
 }
 

@@ -51,7 +51,7 @@ func TestOwnDindImageWithAlias(t *testing.T) {
 		`docker run my-docker-image /script/to/run/tests`,
 	), sha), tagged(t, rig.ImageCLI, host+":20.10.16"), tagged(t, rig.ImageDind, host+":20.10.16-dind"))
 	p.Services[0].Alias = "docker"
-	runJob(t, p).succeeded().quietCleanup().says("first tests passed")
+	runJob(t, p, withSettings(unasked(t))).succeeded().quietCleanup().says("first tests passed")
 }
 
 func TestDependencyProxy(t *testing.T) {

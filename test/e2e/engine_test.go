@@ -23,6 +23,17 @@ func tagged(t *testing.T, name, as string) string {
 	return as
 }
 
+// unasked are settings under which no registry is asked about an image that is
+// here, as those that a test has only tagged.
+func unasked(t *testing.T) string {
+	t.Helper()
+	path, err := world.WriteSettings("unasked.toml", "[pull]\npolicy = [\"if-not-present\"]\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 func removeImage(t *testing.T, name string) {
 	t.Helper()
 	if _, err := world.Engine.ImageRemove(context.Background(), name, image.RemoveOptions{}); err != nil {

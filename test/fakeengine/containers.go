@@ -59,8 +59,10 @@ func (e *Engine) createContainer(w http.ResponseWriter, r *http.Request) {
 	name := r.URL.Query().Get("name")
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	_, there := e.images[image]
-	there = there || image == imageID && len(e.images) > 0
+	_, there := e.images[imageKey(image)]
+	for _, i := range e.images {
+		there = there || i.id() == image
+	}
 	switch {
 	case !there:
 		refuse(w, http.StatusNotFound, "No such image: "+image)
@@ -81,6 +83,9 @@ func (e *Engine) createContainer(w http.ResponseWriter, r *http.Request) {
 		c.volumes = append(c.volumes, source)
 	}
 	c.Image, c.Config, c.Host = image, config, host
+	if called := c.Labels["gitlab-dind-executor.image"]; called != "" && strings.HasPrefix(image, "sha256:") {
+		c.Image, c.ImageID = called, image
+	}
 	e.containers = append(e.containers, c)
 	reply(w, http.StatusCreated, map[string]any{"Id": c.ID, "Warnings": []string{}})
 }

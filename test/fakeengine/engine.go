@@ -42,6 +42,7 @@ type Engine struct {
 	networks   []*Network
 	volumes    []*Volume
 	images     map[string]Image
+	registry   map[string]Image
 	script     map[string][]Answer
 	always     map[string]Answer
 	calls      []string
@@ -53,7 +54,7 @@ type Engine struct {
 func New(t testing.TB) *Engine {
 	t.Helper()
 	e := &Engine{
-		closed: make(chan struct{}), images: map[string]Image{},
+		closed: make(chan struct{}), images: map[string]Image{}, registry: map[string]Image{},
 		script: map[string][]Answer{}, always: map[string]Answer{},
 	}
 	mux := http.NewServeMux()

@@ -1,16 +1,19 @@
 package fakeengine
 
 import (
+	"cmp"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // Container is a container that runs nothing.
 type Container struct {
 	ID, Name string
 	Labels   map[string]string
-	// Image is the reference that it was created from.
-	Image string
+	// Image is what its image is called, and ImageID the id that it was created
+	// from, if it was.
+	Image, ImageID string
 	// Log is what it printed.
 	Log string
 	// Config and HostConfig are as they came.
@@ -64,13 +67,44 @@ type Image struct {
 	Volumes, Env    []string
 	// Platform is os/arch; "" is linux/amd64.
 	Platform string
+	// ID is sha256:…; "" is zeros. Digest is by which a registry knows it; "" is
+	// the same.
+	ID, Digest string
+}
+
+func (i Image) id() string { return cmp.Or(i.ID, "sha256:"+strings.Repeat("0", 64)) }
+
+// imageKey writes a name as short as pipelines do, with its tag.
+func imageKey(name string) string {
+	name = strings.TrimPrefix(strings.TrimPrefix(name, "docker.io/"), "library/")
+	if !strings.ContainsAny(name[strings.LastIndex(name, "/")+1:], ":@") {
+		name += ":latest"
+	}
+	return name
+}
+
+// repository is a name without its tag.
+func repository(name string) string {
+	name, _, _ = strings.Cut(name, "@")
+	if i := strings.LastIndex(name, ":"); i > strings.LastIndex(name, "/") {
+		name = name[:i]
+	}
+	return name
+}
+
+// ServeImage lets a registry have an image, for pulls and questions; without one
+// it has any that there could be.
+func (e *Engine) ServeImage(name string, i Image) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.registry[imageKey(name)] = i
 }
 
 // AddImage puts an image on the engine, so that it need not be pulled.
 func (e *Engine) AddImage(name string, i Image) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.images[name] = i
+	e.images[imageKey(name)] = i
 }
 
 // AddContainer puts a container there.
@@ -82,6 +116,17 @@ func (e *Engine) AddContainer(name string, labels map[string]string, running boo
 	if running {
 		c.start()
 	}
+}
+
+// Containers returns copies of all that there are.
+func (e *Engine) Containers() []Container {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var list []Container
+	for _, c := range e.containers {
+		list = append(list, *c)
+	}
+	return list
 }
 
 // AddNetwork puts a network there.

@@ -18,7 +18,7 @@ func (e *Engine) inspectImage(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimSuffix(r.PathValue("name"), "/json")
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	i, ok := e.images[name]
+	i, ok := e.images[imageKey(name)]
 	if !ok {
 		refuse(w, http.StatusNotFound, "No such image: "+name)
 		return
@@ -29,8 +29,9 @@ func (e *Engine) inspectImage(w http.ResponseWriter, r *http.Request) {
 	}
 	os, arch, _ := strings.Cut(cmp.Or(i.Platform, "linux/amd64"), "/")
 	reply(w, http.StatusOK, map[string]any{
-		"Id": imageID, "RepoTags": []string{name}, "Os": os, "Architecture": arch,
-		"Config": map[string]any{"Entrypoint": i.Entrypoint, "Cmd": i.Cmd, "Env": i.Env, "Volumes": volumes},
+		"Id": i.id(), "RepoTags": []string{name}, "Os": os, "Architecture": arch,
+		"RepoDigests": []string{repository(name) + "@" + cmp.Or(i.Digest, i.id())},
+		"Config":      map[string]any{"Entrypoint": i.Entrypoint, "Cmd": i.Cmd, "Env": i.Env, "Volumes": volumes},
 	})
 }
 
@@ -49,17 +50,22 @@ func (e *Engine) pull(w http.ResponseWriter, r *http.Request) {
 	if tag := r.URL.Query().Get("tag"); tag != "" {
 		name += ":" + tag
 	}
-	short := strings.TrimPrefix(strings.TrimPrefix(name, "docker.io/"), "library/")
-	e.AddImage(name, Image{})
-	e.AddImage(short, Image{})
+	e.mu.Lock()
+	fetched := e.registry[imageKey(name)]
+	e.mu.Unlock()
+	fetched.Platform = cmp.Or(fetched.Platform, r.URL.Query().Get("platform"))
+	e.AddImage(name, fetched)
 	enc := json.NewEncoder(w)
 	_ = enc.Encode(map[string]string{"status": "Pulling from " + name})
 	_ = enc.Encode(map[string]string{"status": "Digest: " + imageID})
 }
 
 // askRegistry finds any image there could be.
-func (e *Engine) askRegistry(w http.ResponseWriter, _ *http.Request) {
-	reply(w, http.StatusOK, map[string]any{"Descriptor": map[string]any{"digest": imageID}})
+func (e *Engine) askRegistry(w http.ResponseWriter, r *http.Request) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	i := e.registry[imageKey(strings.TrimSuffix(r.PathValue("name"), "/json"))]
+	reply(w, http.StatusOK, map[string]any{"Descriptor": map[string]any{"digest": cmp.Or(i.Digest, i.id())}})
 }
 
 // logs answers what the container printed, in the engine's frames.

@@ -65,6 +65,9 @@ func Snapshot(ctx context.Context, cli *client.Client) (Objects, error) {
 		return nil, fmt.Errorf("cannot list the engine's volumes: %w", err)
 	}
 	for _, v := range volumes.Volumes {
+		if v.Labels["gitlab-dind-executor.role"] == "silent" {
+			continue // it says for minutes that a registry was silent, on purpose
+		}
 		all = append(all, Object{Kind: "volume", ID: v.Name, Name: v.Name, Detail: "created " + v.CreatedAt})
 	}
 	slices.SortFunc(all, func(a, b Object) int {

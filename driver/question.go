@@ -1,0 +1,198 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/distribution/reference"
+	"github.com/docker/docker/api/types/image"
+	dockerregistry "github.com/docker/docker/api/types/registry"
+
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/registry"
+	"gitlab-dind-executor/fault"
+)
+
+// questionBound is what a registry may take to answer, all ways together. A
+// variable for tests alone.
+var questionBound = 2 * time.Second
+
+// verdict is what a registry says of an image that the engine has.
+type verdict int
+
+const (
+	// unclear leaves it to a pull.
+	unclear verdict = iota
+	// current means that the engine has what the registry has.
+	current
+	// outdated means that the registry has another.
+	outdated
+	// denied means that this job may not have it.
+	denied
+	// silent means that the registry cannot be asked now.
+	silent
+)
+
+// question is one to a registry, while it is under way.
+type question struct {
+	// done is closed when all the rest is there.
+	done    chan struct{}
+	verdict verdict
+	// err is why it is denied, or silent.
+	err error
+}
+
+// asking asks registries for one job.
+type asking struct {
+	d *Driver
+	// say tells the job, once for each registry that cannot be asked.
+	say  func(string)
+	told onceEach
+	// silences are what is known of registries that said nothing.
+	silences silences
+}
+
+func (d *Driver) asking(say func(string)) *asking {
+	return &asking{d: d, say: say, silences: silences{d: d}}
+}
+
+// ask begins to ask about an image that the engine has, beside whatever else is
+// done. It ends by itself within questionBound.
+func (a *asking) ask(ctx context.Context, ref plan.ImageRef, img image.InspectResponse) *question {
+	q := &question{done: make(chan struct{}), verdict: silent, err: errors.New("it was not asked")}
+	go func() {
+		defer close(q.done)
+		defer func() {
+			if p := recover(); p != nil {
+				q.verdict, q.err = unclear, fmt.Errorf("asking a registry: %v", p)
+			}
+		}()
+		ctx, end := span(ctx, "ask registry for "+ref.Name)
+		defer end()
+		// Not cut by its caller's end: a question that was cut is no answer.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), questionBound)
+		defer cancel()
+		q.verdict, q.err = a.judge(ctx, ref, img)
+	}()
+	return q
+}
+
+// judge asks the registry itself and, where the network does not let it, through
+// the engine, which may have a way there that this process lacks.
+func (a *asking) judge(ctx context.Context, ref plan.ImageRef, img image.InspectResponse) (verdict, error) {
+	named, err := reference.ParseNormalizedNamed(ref.Name)
+	if err != nil {
+		return unclear, err
+	}
+	if a.silences.knows(ctx, named) {
+		return silent, errors.New("it said nothing a short while ago")
+	}
+	digest, err := a.d.registries(ctx, fullName(ref.Name), credentialOf(ref.Auth))
+	var unreachable *registry.Unreachable
+	switch {
+	case err == nil:
+		return compare(named, img, digest), nil
+	case errors.Is(err, registry.ErrDenied), errors.Is(err, registry.ErrMissing):
+		return denied, deniedFault(ref, err)
+	case errors.Is(err, registry.ErrBusy):
+		return silent, err
+	case !errors.As(err, &unreachable):
+		return unclear, err
+	}
+	if ctx.Err() == nil {
+		digest, engineErr := a.throughEngine(ctx, ref)
+		switch {
+		case engineErr == nil:
+			return compare(named, img, digest), nil
+		case fault.IsOfJob(engineErr):
+			return denied, engineErr
+		}
+	}
+	if unreachable.Silent {
+		a.silences.remember(ctx, named, unreachable.Connected)
+	}
+	return silent, unreachable
+}
+
+// throughEngine lets the engine ask, which registries count as a pull.
+func (a *asking) throughEngine(ctx context.Context, ref plan.ImageRef) (digest string, err error) {
+	auth, err := encodedAuth(ref.Auth)
+	if err != nil {
+		return "", err
+	}
+	answer, err := a.d.api.DistributionInspect(ctx, fullName(ref.Name), auth)
+	if err != nil {
+		return "", (&images{d: a.d}).explainPull(ref, err)
+	}
+	return answer.Descriptor.Digest.String(), answer.Descriptor.Digest.Validate()
+}
+
+// compare tells whether the engine has the image under a digest of its registry.
+func compare(named reference.Named, img image.InspectResponse, digest string) verdict {
+	if slices.Contains(digestsOf(named, img), digest) {
+		return current
+	}
+	return outdated
+}
+
+// deniedFault is what a job is told that may not have an image.
+func deniedFault(ref plan.ImageRef, why error) error {
+	hint := "no credentials for this registry: check the name, or give DOCKER_AUTH_CONFIG"
+	switch {
+	case errors.Is(why, registry.ErrMissing):
+		hint = "check the image's name and tag, and whether this project may read it"
+	case ref.Auth != nil:
+		hint = "the registry refused the job's credentials for it"
+	}
+	return fault.Job(fmt.Errorf("image %s: %w", ref.Name, why), hint)
+}
+
+// explainSilence tells the job which images serve unasked.
+func (a *asking) explainSilence(ref plan.ImageRef, why error) {
+	host := "its registry"
+	if named, err := reference.ParseNormalizedNamed(ref.Name); err == nil {
+		host = "registry " + reference.Domain(named)
+	}
+	if a.told.first(host) {
+		a.say(fmt.Sprintf("%s cannot be asked (%v): its images that are on this host serve as they are", host, why))
+	}
+}
+
+// insecure tells whether the engine is told to trust a registry without a look
+// at its certificate.
+func (d *Driver) insecure(ctx context.Context, host string) bool {
+	info, err := d.api.Info(ctx)
+	if err != nil || info.RegistryConfig == nil {
+		return false
+	}
+	if index, ok := info.RegistryConfig.IndexConfigs[host]; ok && index != nil {
+		return !index.Secure
+	}
+	name, _, err := net.SplitHostPort(host)
+	if err != nil {
+		name = host
+	}
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", name)
+	return err == nil && slices.ContainsFunc(addrs, func(addr netip.Addr) bool {
+		return inAny(info.RegistryConfig.InsecureRegistryCIDRs, addr.Unmap())
+	})
+}
+
+func inAny(ranges []*dockerregistry.NetIPNet, addr netip.Addr) bool {
+	return slices.ContainsFunc(ranges, func(r *dockerregistry.NetIPNet) bool {
+		return r != nil && (*net.IPNet)(r).Contains(addr.AsSlice())
+	})
+}
+
+// credentialOf is a credential as a registry is asked with.
+func credentialOf(c *plan.Credential) registry.Credential {
+	if c == nil {
+		return registry.Credential{}
+	}
+	return registry.Credential{Username: c.Username, Password: c.Password.Reveal(), IdentityToken: c.IdentityToken.Reveal()}
+}

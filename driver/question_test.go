@@ -1,0 +1,245 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/distribution/reference"
+	"github.com/docker/docker/api/types/image"
+
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/registry"
+	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/test/fakeengine"
+)
+
+// lines collects what a job is told.
+type lines struct {
+	mu   sync.Mutex
+	text []string
+}
+
+func (l *lines) say(line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text = append(l.text, line)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.text, "\n")
+}
+
+func TestWhatBecomesOfAnImageThatIsThere(t *testing.T) {
+	here, newer := "sha256:"+strings.Repeat("1", 64), "sha256:"+strings.Repeat("2", 64)
+	unreachable := &registry.Unreachable{}
+	for name, c := range map[string]struct {
+		digest string
+		err    error
+		engine fakeengine.Answer
+		pulls  int
+		id     string
+		want   string // of the error
+		says   string
+	}{
+		"the registry has the same":      {digest: here, id: here},
+		"the registry has another":       {digest: newer, id: newer, pulls: 1, says: "pulled redis:7"},
+		"the registry denies it":         {err: registry.ErrDenied, want: "image redis:7: the registry denies it to this job"},
+		"the registry has none":          {err: registry.ErrMissing, want: "image redis:7: the registry has no such image"},
+		"the registry limits requests":   {err: registry.ErrBusy, id: here, says: "registry docker.io cannot be asked"},
+		"its answer is not understood":   {err: errors.New("a teapot"), id: newer, pulls: 1},
+		"it is reached by the engine":    {err: unreachable, id: newer, pulls: 1},
+		"the engine is denied":           {err: unreachable, engine: fakeengine.Refuse(403, "denied: requested access to the resource is denied"), want: "denied"},
+		"the engine does not reach it":   {err: unreachable, engine: fakeengine.Refuse(500, "dial tcp: i/o timeout"), id: here, says: "cannot be asked"},
+		"the engine is limited":          {err: unreachable, engine: fakeengine.Refuse(500, "toomanyrequests: slow down"), id: here, says: "cannot be asked"},
+		"the engine says nothing either": {err: unreachable, engine: fakeengine.Hang(), id: here, says: "cannot be asked"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			shortly(t, &questionBound, 200*time.Millisecond)
+			e, d := fakeHost(t, nil)
+			e.AddImage("redis:7", fakeengine.Image{ID: here, Digest: here})
+			e.ServeImage("redis:7", fakeengine.Image{ID: newer, Digest: newer})
+			if c.engine != nil {
+				e.Always("GET /distribution/{name...}", c.engine)
+			}
+			d.registries = func(context.Context, string, registry.Credential) (string, error) { return c.digest, c.err }
+			if err := d.greet(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			var said lines
+			im := &images{d: d, timeout: time.Minute, attempts: 1, say: said.say, asking: d.asking(said.say)}
+			ref := plan.ImageRef{Name: "redis:7", Policies: []string{"always"}, Announce: true}
+			img, err := im.ensure(t.Context(), ref)
+			if err != nil || img.ID != here {
+				t.Fatalf("a container would be created from %s: %v", img.ID, err)
+			}
+			img, err = im.settle(t.Context(), ref)
+			if c.want != "" {
+				if err == nil || !strings.Contains(err.Error(), c.want) || !fault.IsOfJob(err) {
+					t.Fatalf("got %v", err)
+				}
+				return
+			}
+			if err != nil || img.ID != c.id || e.Count("POST /images/create") != c.pulls || !strings.Contains(said.String(), c.says) {
+				t.Fatalf("got %s, %v, pulled %d times, said %q", img.ID, err, e.Count("POST /images/create"), said.String())
+			}
+			if named := im.named(); len(named) != 1 || named[0].Digest != c.id {
+				t.Errorf("the job log names %v", named)
+			}
+		})
+	}
+}
+
+// Not even an ENTRYPOINT may run of an image that a job is denied.
+func TestNothingOfADeniedImageStarts(t *testing.T) {
+	for _, service := range []bool{false, true} {
+		p := testPlan(t)
+		p.Job.Image.Policies = []string{"always"}
+		p.Services = []plan.Container{{Role: plan.RoleService, Image: plan.ImageRef{Name: "redis:7", Policies: []string{"always"}}}}
+		secret := p.Job.Image.Name
+		if service {
+			secret = "redis:7"
+		}
+		e, d := fakeHost(t, p)
+		answer := make(chan struct{})
+		d.registries = func(ctx context.Context, name string, _ registry.Credential) (string, error) {
+			if name != fullName(secret) {
+				return "sha256:" + strings.Repeat("0", 64), nil
+			}
+			select {
+			case <-answer:
+			case <-ctx.Done():
+			}
+			return "", registry.ErrDenied
+		}
+		e.OnStart = func(c *fakeengine.Container) {
+			if c.Labels[labelRole] == string(plan.RoleSidecar) {
+				close(answer) // the boot has waited for no answer
+			}
+			if c.Image == secret {
+				t.Errorf("%s was started", c.Name)
+			}
+		}
+		_, err := d.Prepare(t.Context(), p, quiet)
+		if !errors.Is(err, registry.ErrDenied) || !fault.IsOfJob(err) {
+			t.Errorf("got %v", err)
+		}
+		if err := d.Cleanup(t.Context(), p.Claim.Job); err != nil || len(e.Objects()) != 0 {
+			t.Errorf("left are %q (%v)", e.Objects(), err)
+		}
+	}
+}
+
+func TestAContainerIsMadeAnewOfANewerImage(t *testing.T) {
+	newer := "sha256:" + strings.Repeat("2", 64)
+	p := testPlan(t)
+	p.Job.Image.Policies, p.Sidecar.Image.Policies = []string{"always"}, []string{"always"}
+	p.Services = []plan.Container{{Role: plan.RoleService, Image: plan.ImageRef{Name: "redis:7", Policies: []string{"always"}}}}
+	e, d := fakeHost(t, p)
+	for _, name := range []string{p.Job.Image.Name, p.Sidecar.Image.Name, "redis:7"} {
+		e.ServeImage(name, fakeengine.Image{ID: newer, Digest: newer})
+	}
+	d.registries = func(context.Context, string, registry.Credential) (string, error) { return newer, nil }
+	var said lines
+	ready, err := d.Prepare(t.Context(), p, said.say)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range e.Containers() {
+		want := c.Labels[labelRole] == string(plan.RoleJob) || c.Labels[labelRole] == string(plan.RoleService)
+		if (c.ImageID == newer) != want || strings.HasSuffix(c.Name, "-next") {
+			t.Errorf("%s is of %s", c.Name, c.ImageID)
+		}
+	}
+	if len(ready.Newer) != 1 || ready.Newer[0].Name != p.Sidecar.Image.Name || !strings.Contains(said.String(), "the next job gets the newer") {
+		t.Errorf("newer is %v, said %q", ready.Newer, said.String())
+	}
+	if err := d.Cleanup(t.Context(), p.Claim.Job); err != nil || len(e.Objects()) != 0 {
+		t.Errorf("left are %q (%v)", e.Objects(), err)
+	}
+}
+
+// A name may stand for another image by the time a container is created.
+func TestContainersAreMadeOfIds(t *testing.T) {
+	p := testPlan(t)
+	e, d := fakeHost(t, p)
+	if _, err := d.Prepare(t.Context(), p, quiet); err != nil {
+		t.Fatal(err)
+	}
+	list := e.Containers()
+	if len(list) < 3 {
+		t.Fatalf("there are %d containers", len(list))
+	}
+	for _, c := range list {
+		if !strings.HasPrefix(c.ImageID, "sha256:") || c.Image == c.ImageID || c.Labels[labelImage] != c.Image {
+			t.Errorf("%s is made of %q and called %q", c.Name, c.ImageID, c.Image)
+		}
+	}
+	if err := d.Cleanup(t.Context(), p.Claim.Job); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestASilentRegistryIsNotAskedByEveryJob(t *testing.T) {
+	shortly(t, &questionBound, 100*time.Millisecond)
+	e, d := fakeHost(t, nil)
+	e.Always("GET /distribution/{name...}", fakeengine.Hang())
+	for _, name := range []string{"r.example.com/a:1", "r.example.com/b:1", "s.example.com/a:1", "s.example.com/b:1"} {
+		e.AddImage(name, fakeengine.Image{})
+	}
+	if err := d.greet(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var asked []string
+	d.registries = func(_ context.Context, name string, _ registry.Credential) (string, error) {
+		asked = append(asked, name)
+		return "", &registry.Unreachable{Silent: true, Connected: strings.HasPrefix(name, "s.")}
+	}
+	job := func(name string) {
+		t.Helper()
+		im := &images{d: d, timeout: time.Minute, attempts: 1, say: quiet, asking: d.asking(quiet)}
+		ref := plan.ImageRef{Name: name, Policies: []string{"always"}}
+		if _, err := im.ensure(t.Context(), ref); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := im.settle(t.Context(), ref); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"r.example.com/a:1", "r.example.com/a:1", "r.example.com/b:1", "s.example.com/a:1", "s.example.com/a:1", "s.example.com/b:1"} {
+		job(name)
+	}
+	// A registry that took the connection is silent for one repository alone.
+	if want := []string{"r.example.com/a:1", "s.example.com/a:1", "s.example.com/b:1"}; !slices.Equal(asked, want) {
+		t.Errorf("asked about %q, want %q", asked, want)
+	}
+	if len(e.Objects()) != 3 {
+		t.Errorf("there are %q", e.Objects())
+	}
+	now := time.Now()
+	if _, err := d.Sweep(t.Context(), now, time.Minute, false); err != nil || len(e.Objects()) != 3 {
+		t.Errorf("a sweep at once leaves %q (%v)", e.Objects(), err)
+	}
+	if _, err := d.Sweep(t.Context(), now.Add(2*silentFor), time.Minute, false); err != nil || len(e.Objects()) != 0 {
+		t.Errorf("a sweep afterwards leaves %q (%v)", e.Objects(), err)
+	}
+}
+
+func TestADigestIsOfItsOwnRepository(t *testing.T) {
+	named, err := reference.ParseNormalizedNamed("r.example.com/app:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest := "sha256:" + strings.Repeat("a", 64)
+	for name, want := range map[string]verdict{"r.example.com/app": current, "r.example.com/other": outdated, "s.example.com/app": outdated} {
+		if got := compare(named, image.InspectResponse{RepoDigests: []string{name + "@" + digest}}, digest); got != want {
+			t.Errorf("%s: %d, want %d", name, got, want)
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package driver
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/docker/docker/api/types/image"
+
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/group"
+)
+
+// made is a container that was created and has not been started.
+type made struct {
+	plan     plan.Container
+	id, name string
+	image    image.InspectResponse
+	// create is how it was made, and how it is made anew.
+	create func(ctx context.Context, name string, img image.InspectResponse) (id string, err error)
+}
+
+// jobMade is the job container of a plan, which may be another sandbox's than
+// this preparation's, before it is there.
+func (prep *preparation) jobMade(p *plan.Plan, labels map[string]string, img image.InspectResponse) made {
+	return made{
+		plan: p.Job.Container, name: objectName(p.Sandbox, plan.RoleJob), image: img,
+		create: func(ctx context.Context, name string, img image.InspectResponse) (string, error) {
+			return prep.createJob(ctx, p, name, labels, img)
+		},
+	}
+}
+
+// settle waits for what the registry says of a container's image. Where it has
+// another, the container is made anew of that. It returns the container's id.
+func (prep *preparation) settle(ctx context.Context, m made) (id string, err error) {
+	img, err := prep.images.settle(ctx, m.plan.Image)
+	if err != nil || img.ID == m.image.ID {
+		return m.id, err
+	}
+	return prep.renew(ctx, m, img)
+}
+
+// renew makes a container anew of another image. Its name may be a claim, so the
+// new one is there before the old one goes, and only then has its name. Under that
+// no other job finds the sandbox in between: the labels say that it is taken.
+func (prep *preparation) renew(ctx context.Context, m made, img image.InspectResponse) (id string, err error) {
+	d, next := prep.d, m.name+"-next"
+	if id, err = m.create(ctx, next, img); err != nil {
+		return "", createFault(m.plan, err)
+	}
+	clear, cancel := uncut(ctx)
+	defer cancel()
+	if err := d.removeContainer(clear, object{ref: m.id, name: m.name}); err != nil {
+		return "", err
+	}
+	if err := d.api.ContainerRename(clear, id, m.name); err != nil {
+		return "", d.explain("renaming container "+next, err)
+	}
+	// What the old image has in its VOLUMEs goes; a sweep takes what stays.
+	var g group.Group
+	for i := range imageVolumes(m.image) {
+		g.Go(func() error {
+			_ = d.api.VolumeRemove(clear, scratchName(m.name, i), false)
+			return nil
+		})
+	}
+	return id, g.Wait()
+}
+
+// scratchName names the volume over a VOLUME of a container's image.
+func scratchName(container string, i int) string { return fmt.Sprintf("%s-v%d", container, i) }
+
+// settleSidecar waits for what the registry says of the sidecar's image, if it
+// has it from this host. The settings allow that image to every project, so the
+// daemon boots meanwhile. Where the registry has another, this job goes on with
+// the one that boots, and the next one gets the other: a job would wait for the
+// whole of a pull and for a second boot. It returns those others.
+func (prep *preparation) settleSidecar(ctx context.Context) ([]plan.ImageRef, error) {
+	ref := prep.p.Sidecar.Image
+	if _, err := prep.images.ensure(ctx, ref); err != nil {
+		return nil, err
+	}
+	f, outdated, err := prep.images.answer(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	prep.images.note(ref, digestOf(ref, f.InspectResponse))
+	if !outdated {
+		return nil, nil
+	}
+	prep.say("the registry has a newer " + ref.Name + ": this job has the one that is here, the next job gets the newer")
+	return []plan.ImageRef{ref}, nil
+}

@@ -1,0 +1,111 @@
+package driver
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/distribution/reference"
+	"github.com/docker/docker/api/types/volume"
+
+	"gitlab-dind-executor/driver/plan"
+)
+
+// silentFor is how long nobody asks a registry that said nothing.
+const silentFor = 3 * time.Minute
+
+// silences are the registries that said nothing a short while ago, so that not
+// every job waits for them anew. An empty volume with a deadline says so, since
+// the engine's labels are all that jobs share.
+type silences struct {
+	d     *Driver
+	once  sync.Once
+	known map[string]bool
+}
+
+// knows tells whether a registry, or this image's repository there, is silent.
+func (s *silences) knows(ctx context.Context, named reference.Named) bool {
+	s.once.Do(func() {
+		s.known = map[string]bool{}
+		list, err := s.d.api.VolumeList(ctx, volume.ListOptions{Filters: labelled(labelRole + "=" + string(plan.RoleSilent))})
+		if err != nil {
+			return // whoever asks in vain loses two seconds
+		}
+		for _, v := range list.Volumes {
+			s.known[v.Name] = time.Now().Before(silentUntil(v.Labels))
+		}
+	})
+	return s.known[silentName(reference.Domain(named))] || s.known[silentName(named.Name())]
+}
+
+// remember notes that a registry is silent. One that took the connection may be
+// so for this repository alone, which somebody else may have made slow. No job
+// fails for it.
+func (s *silences) remember(ctx context.Context, named reference.Named, connected bool) {
+	key := reference.Domain(named)
+	if connected {
+		key = named.Name()
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
+	defer cancel()
+	l := common(plan.RoleSilent)
+	l[labelDeadline] = time.Now().Add(silentFor).UTC().Format(time.RFC3339)
+	l[labelRegistry] = key
+	name := silentName(key)
+	_ = s.d.api.VolumeRemove(ctx, name, false) // labels never change
+	_, _ = s.d.api.VolumeCreate(ctx, volume.CreateOptions{Name: name, Labels: l})
+}
+
+// silentName names the volume that says that a registry, or a repository, is
+// silent.
+func silentName(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return "dind-silent-" + hex.EncodeToString(sum[:])
+}
+
+func silentUntil(labels map[string]string) time.Time {
+	until, _ := time.Parse(time.RFC3339, labels[labelDeadline])
+	return until
+}
+
+// forgetSilences removes what says that registries were silent, once that is
+// over.
+func (d *Driver) forgetSilences(ctx context.Context, now time.Time) error {
+	list, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: labelled(labelRole + "=" + string(plan.RoleSilent))})
+	if err != nil {
+		return d.explain("looking for registries that were silent", err)
+	}
+	var errs []error
+	for _, v := range list.Volumes {
+		if silentUntil(v.Labels).After(now) {
+			continue
+		}
+		if err := d.api.VolumeRemove(ctx, v.Name, false); err != nil && !gone(err) {
+			errs = append(errs, d.explain("removing volume "+v.Name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// onceEach tells whether something comes for the first time; it is safe for
+// several goroutines.
+type onceEach struct {
+	mu   sync.Mutex
+	seen map[string]bool
+}
+
+func (o *onceEach) first(what string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.seen[what] {
+		return false
+	}
+	if o.seen == nil {
+		o.seen = map[string]bool{}
+	}
+	o.seen[what] = true
+	return true
+}

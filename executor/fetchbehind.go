@@ -1,0 +1,69 @@
+package executor
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/plan"
+)
+
+// maxFetch bounds what the command reads, in bytes: a credential can be long.
+const maxFetch = 1 << 20
+
+// toFetch is an image on its way to the process that fetches it, with what no
+// message and no command line may show.
+type toFetch struct {
+	Name, Platform                          string
+	Host, Username, Password, IdentityToken string
+}
+
+// fetchBehind lets images be fetched behind a job, with its credentials, for the
+// next one. They go through memory alone. It is no matter of the job's when that
+// fails.
+func (c *call) fetchBehind(refs []plan.ImageRef) {
+	if len(refs) == 0 {
+		return
+	}
+	var list []toFetch
+	for _, r := range refs {
+		one := toFetch{Name: r.Name, Platform: r.Platform}
+		if a := r.Auth; a != nil {
+			one.Host, one.Username, one.Password, one.IdentityToken = a.Host, a.Username, a.Password.Reveal(), a.IdentityToken.Reveal()
+		}
+		list = append(list, one)
+	}
+	if text, err := json.Marshal(list); err == nil {
+		_ = c.behind(text, "fetch")
+	}
+}
+
+// fetchCommand is what fetchBehind starts.
+func (c *call) fetchCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "fetch", Hidden: true, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var list []toFetch
+			if err := json.NewDecoder(io.LimitReader(cmd.InOrStdin(), maxFetch)).Decode(&list); err != nil {
+				return fmt.Errorf("reading what to fetch: %w", err)
+			}
+			return c.onEngine(func(s config.Settings) time.Duration { return s.Pull.Timeout.Std() }, func(ctx context.Context, s config.Settings, d *driver.Driver) error {
+				var refs []plan.ImageRef
+				for _, one := range list {
+					r := plan.ImageRef{Name: one.Name, Platform: one.Platform}
+					if one.Host != "" {
+						r.Auth = &plan.Credential{Host: one.Host, Username: one.Username, Password: plan.NewSecret(one.Password), IdentityToken: plan.NewSecret(one.IdentityToken)}
+					}
+					refs = append(refs, r)
+				}
+				return d.Newer(ctx, refs, s.Pull.Timeout.Std(), s.Pull.Attempts)
+			})(cmd, args)
+		},
+	}
+}
