@@ -27,6 +27,7 @@ func Default() Settings {
 		},
 		Services: Services{
 			AllowedImages: []string{},
+			Max:           32,
 			ReadyTimeout:  Duration(30 * time.Second),
 		},
 		Helper: Helper{
@@ -45,6 +46,8 @@ func Default() Settings {
 			AllowedPolicies:   []string{},
 			Attempts:          3,
 			CredentialHelpers: []string{},
+			Parallel:          3,
+			MaxSize:           20 << 30,
 			Timeout:           Duration(30 * time.Minute),
 			Prepull:           []string{},
 		},

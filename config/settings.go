@@ -98,6 +98,9 @@ type Services struct {
 	// ReadyTimeout bounds the wait for each service, from its start; 0 means
 	// that nobody waits.
 	ReadyTimeout Duration `toml:"ready_timeout"`
+	// Max is how many a job may have, its dind service among them; 0 means that
+	// there is no bound.
+	Max int `toml:"max"`
 	// Required ends a job whose services are not ready.
 	Required bool `toml:"required"`
 }
@@ -125,6 +128,11 @@ type Pull struct {
 	// CredentialHelpers are the docker-credential-NAME programs of this host
 	// that a job's DOCKER_AUTH_CONFIG may name.
 	CredentialHelpers []string `toml:"credential_helpers"`
+	// Parallel is how many images of one job are fetched at once.
+	Parallel int `toml:"parallel"`
+	// MaxSize bounds an image that a job has fetched, in bytes as the registry
+	// sends them; 0 means that there is no bound.
+	MaxSize Size `toml:"max_size"`
 	// Timeout bounds one pull.
 	Timeout Duration `toml:"timeout"`
 	// Prepull are further images that `prepull` fetches.

@@ -91,6 +91,9 @@ func validate(s Settings) []keyFault {
 	imagePatterns("services.allowed_images", s.Services.AllowedImages)
 	imagePatterns("job.start_early", s.Job.StartEarly)
 	duration("services.ready_timeout", s.Services.ReadyTimeout, 0, time.Hour)
+	if s.Services.Max < 0 || s.Services.Max > 1000 {
+		add("services.max", "must be from 0 to 1000")
+	}
 	image("helper.image", strings.NewReplacer("{version}", "0", "{arch}", "x").Replace(s.Helper.Image))
 	if b := s.Helper.RunnerBinary; b != "" && (!filepath.IsAbs(b) || filepath.Clean(b) != b) {
 		add("helper.runner_binary", "must be an absolute path: %q", b)
@@ -119,6 +122,12 @@ func validate(s Settings) []keyFault {
 		if h == "" || filepath.Base(h) != h {
 			add("pull.credential_helpers", "must be the NAME of a docker-credential-NAME program: %q", h)
 		}
+	}
+	if s.Pull.Parallel < 1 || s.Pull.Parallel > 32 {
+		add("pull.parallel", "must be from 1 to 32")
+	}
+	if s.Pull.MaxSize < 0 {
+		add("pull.max_size", "must not be negative")
 	}
 	duration("pull.timeout", s.Pull.Timeout, time.Second, 24*time.Hour)
 	for _, i := range s.Pull.Prepull {

@@ -25,6 +25,10 @@ type images struct {
 	timeout  time.Duration
 	attempts int
 	say      func(string)
+	// slots lets so many pulls go on at once as it has room for, and maxSize bounds
+	// each, in bytes; nil and 0 mean that there is no bound.
+	slots   chan struct{}
+	maxSize int64
 	// asking asks registries about what is there, beside; nil pulls it anew.
 	asking  *asking
 	flights singleflight.Group

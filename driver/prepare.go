@@ -67,7 +67,7 @@ type preparation struct {
 func (d *Driver) preparation(p *plan.Plan, say func(string)) *preparation {
 	return &preparation{
 		d: d, p: p, say: say, anchored: make(chan struct{}),
-		images: &images{d: d, timeout: p.PullTimeout, attempts: p.PullAttempts, say: say, asking: d.asking(say)},
+		images: &images{d: d, timeout: p.PullTimeout, attempts: p.PullAttempts, say: say, asking: d.asking(say), maxSize: p.PullMaxSize, slots: slots(p.PullParallel)},
 	}
 }
 

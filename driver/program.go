@@ -227,7 +227,7 @@ func (d *Driver) importProgram(ctx context.Context, name string, program io.Read
 		Changes:  []string{"LABEL " + labelRole + "=" + string(plan.RoleProgram)},
 	})
 	if err == nil {
-		err = followPull(stream, func(int64, int64) {})
+		err = followPull(stream, nil)
 		stream.Close()
 	}
 	r.Close()

@@ -38,6 +38,14 @@ func (im *images) pull(ctx context.Context, ref plan.ImageRef, platform string) 
 	defer end()
 	ctx, cancel := context.WithTimeout(ctx, im.timeout)
 	defer cancel()
+	if im.slots != nil {
+		select {
+		case im.slots <- struct{}{}:
+			defer func() { <-im.slots }()
+		case <-ctx.Done():
+			return im.explainPull(ref, ctx.Err())
+		}
+	}
 	im.say("pulling " + ref.Name)
 	start, gap := time.Now(), firstPullGap
 	defer func() { im.pulls.add(err, time.Since(start)) }()
@@ -74,12 +82,27 @@ func (im *images) pullOnce(ctx context.Context, ref plan.ImageRef, platform stri
 	}
 	defer stream.Close()
 	next := time.Now().Add(progressEvery)
-	return followPull(stream, func(current, total int64) {
+	return followPull(stream, func(current, total int64) error {
+		if im.maxSize > 0 && total > im.maxSize {
+			return errTooLarge
+		}
 		if now := time.Now(); now.After(next) {
 			next = now.Add(progressEvery)
 			im.say(fmt.Sprintf("pulling %s: %s of %s", ref.Name, units.HumanSize(float64(current)), units.HumanSize(float64(total))))
 		}
+		return nil
 	})
+}
+
+// errTooLarge ends a pull: the engine gives up once nobody listens.
+var errTooLarge = errors.New("it is larger than this runner allows")
+
+// slots is room for so many at once; nil has room for all.
+func slots(n int) chan struct{} {
+	if n <= 0 {
+		return nil
+	}
+	return make(chan struct{}, n)
 }
 
 // encodedAuth is a credential as the engine takes it; "" is for none.
@@ -101,8 +124,8 @@ func authOf(c *plan.Credential) registry.AuthConfig {
 }
 
 // followPull reads the engine's progress to its end. progress gets the bytes of
-// all layers known so far.
-func followPull(stream io.Reader, progress func(current, total int64)) error {
+// all layers known so far, and ends it with an error; it may be nil.
+func followPull(stream io.Reader, progress func(current, total int64) error) error {
 	type layer struct{ current, total int64 }
 	layers := map[string]layer{}
 	dec := json.NewDecoder(stream)
@@ -116,14 +139,16 @@ func followPull(stream io.Reader, progress func(current, total int64)) error {
 		case m.Error != nil:
 			return m.Error
 		}
-		if m.Progress != nil && m.Progress.Total > 0 && m.Status == "Downloading" {
-			layers[m.ID] = layer{m.Progress.Current, m.Progress.Total}
+		if progress != nil && m.Progress != nil && (m.Progress.Total > 0 || m.Progress.Current > 0) && m.Status == "Downloading" {
+			layers[m.ID] = layer{m.Progress.Current, max(m.Progress.Total, m.Progress.Current)}
 			var sum layer
 			for _, l := range layers {
 				sum.current += l.current
 				sum.total += l.total
 			}
-			progress(sum.current, sum.total)
+			if err := progress(sum.current, sum.total); err != nil {
+				return err
+			}
 		}
 	}
 }
@@ -142,6 +167,8 @@ func (im *images) explainPull(ref plan.ImageRef, err error) error {
 		return false
 	}
 	switch {
+	case errors.Is(err, errTooLarge):
+		return fault.Job(what, "use a smaller image, or ask the runner's admin to raise pull.max_size ("+units.BytesSize(float64(im.maxSize))+")")
 	case errors.Is(err, context.DeadlineExceeded):
 		return fault.System(what, "took longer than pull.timeout ("+units.HumanDuration(im.timeout)+")")
 	case has("toomanyrequests"):

@@ -7,6 +7,7 @@ import (
 
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/group"
 	"gitlab-dind-executor/test/fakeengine"
 )
 
@@ -52,7 +53,10 @@ func TestProgressIsSummedOverLayers(t *testing.T) {
 {"status":"Digest: sha256:abc"}
 `
 	var seen [][2]int64
-	if err := followPull(strings.NewReader(stream), func(current, total int64) { seen = append(seen, [2]int64{current, total}) }); err != nil {
+	if err := followPull(strings.NewReader(stream), func(current, total int64) error {
+		seen = append(seen, [2]int64{current, total})
+		return nil
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if len(seen) != 3 || seen[2] != [2]int64{65, 150} {
@@ -86,5 +90,36 @@ func TestAnImageForAnotherPlatformIsFetchedAnew(t *testing.T) {
 				t.Errorf("pulled %d times, want %d", n, c.pulls)
 			}
 		})
+	}
+}
+
+func TestAPullThatIsTooLargeEnds(t *testing.T) {
+	e, d := fakeHost(t, nil)
+	e.Script("POST /images/create", fakeengine.Saying(`{"status":"Downloading","progressDetail":{"current":1,"total":600},"id":"a"}
+{"status":"Downloading","progressDetail":{"current":1,"total":600},"id":"b"}
+`), nil)
+	im := &images{d: d, timeout: time.Minute, attempts: 3, maxSize: 1000, say: quiet}
+	_, err := im.ensure(t.Context(), plan.ImageRef{Name: "redis:7", Policies: []string{"always", "if-not-present"}})
+	if !fault.IsOfJob(err) || !strings.Contains(err.Error(), "larger than this runner allows") || !strings.Contains(fault.HintOf(err), "pull.max_size") {
+		t.Errorf("got %v", err)
+	}
+	if n := e.Count("POST /images/create"); n != 1 {
+		t.Errorf("pulled %d times", n)
+	}
+}
+
+func TestNotAllImagesAreFetchedAtOnce(t *testing.T) {
+	e, d := fakeHost(t, nil)
+	e.Always("POST /images/create", fakeengine.Hang())
+	im := &images{d: d, timeout: 200 * time.Millisecond, attempts: 1, say: quiet, slots: slots(2)}
+	var g group.Group
+	for _, name := range []string{"a:1", "b:1", "c:1", "d:1", "e:1"} {
+		g.Go(func() error {
+			_, err := im.ensure(t.Context(), plan.ImageRef{Name: name, Policies: []string{"always"}})
+			return err
+		})
+	}
+	if err := g.Wait(); err == nil || e.Count("POST /images/create") != 2 {
+		t.Errorf("%d pulls at once (%v)", e.Count("POST /images/create"), err)
 	}
 }

@@ -72,6 +72,10 @@ type Plan struct {
 	// PullTimeout bounds each pull, all of its attempts.
 	PullTimeout  time.Duration
 	PullAttempts int
+	// PullParallel is how many images are fetched at once, and PullMaxSize bounds
+	// each, in bytes; 0 means that there is no bound.
+	PullParallel int   `json:",omitempty"`
+	PullMaxSize  int64 `json:",omitempty"`
 	// Warnings are lines for the job log.
 	Warnings []string
 }
@@ -217,6 +221,10 @@ type JobContainer struct {
 func Build(s config.Settings, job Job, facts Facts) (*Plan, error) {
 	all := s
 	s, _ = Effective(s, job)
+	if n, most := len(job.Services), s.Services.Max; most > 0 && n > most {
+		return nil, fault.Job(fmt.Errorf("this job has %d services, and this runner allows %d", n, most),
+			"use fewer, or ask the runner's admin to raise services.max")
+	}
 	declared, services, err := splitServices(job.Services)
 	if err != nil {
 		return nil, err
@@ -244,6 +252,7 @@ func Build(s config.Settings, job Job, facts Facts) (*Plan, error) {
 			Pool6: pool6(s.Network),
 		},
 		PullTimeout: s.Pull.Timeout.Std(), PullAttempts: s.Pull.Attempts,
+		PullParallel: s.Pull.Parallel, PullMaxSize: s.Pull.MaxSize.Bytes(),
 		Cached: job.Cached, Pool: pool(s.Pool, s.Cleanup),
 		ServicesReady: ServicesReady{Timeout: s.Services.ReadyTimeout.Std(), Required: s.Services.Required},
 		Warnings:      append(unprotectable(all, s, job), conn.warnings...),

@@ -60,3 +60,15 @@ func TestImagesOfTheSettingsAreFetchedIfAbsent(t *testing.T) {
 		t.Errorf("on a host that pulls nothing: %q (%v)", p.Sidecar.Image.Policies, err)
 	}
 }
+
+func TestAJobWithTooManyServicesIsAFaultOfTheJob(t *testing.T) {
+	s, job, facts := example()
+	s.Services.Max = 2
+	for n, want := range map[int]string{2: "", 3: "this job has 3 services, and this runner allows 2"} {
+		job.Services = slices.Repeat([]Service{named("redis:7")}, n)
+		_, err := Build(s, job, facts)
+		if (err == nil) != (want == "") || err != nil && (err.Error() != want || !fault.IsOfJob(err)) {
+			t.Errorf("%d: %v", n, err)
+		}
+	}
+}

@@ -35,7 +35,7 @@ var noSuch = map[string]string{
 	"volume_keep": "volumes of a job go with it", "volume_driver": "the engine's local one is used", "volume_driver_ops": "the engine's local one is used",
 	"cache_dir": "caches are in /cache, in a volume for each project", "volumes_from": "a sandbox has volumes of its own", "network_mode": "each job has a network of its own",
 	"pid_mode": "job containers are ordinary ones", "ipcmode": "job containers are ordinary ones", "mac_address": "no counterpart", "links": "services are reached by their names",
-	"services_limit": "no counterpart", "service_memory_swap": "memory and swap together are no more than memory", "service_memory_reservation": "there are hard limits only",
+	"service_memory_swap": "memory and swap together are no more than memory", "service_memory_reservation": "there are hard limits only",
 	"service_cgroup_parent": "the engine's own", "service_slot_cgroup_template": "the engine's own", "service_cpuset_cpus": "limits are by share: cpus", "service_cpu_shares": "limits are hard: cpus",
 	"isolation": "of Windows", "shm_size": "no counterpart", "tmpfs": "no counterpart", "services_tmpfs": "no counterpart", "sysctls": "no counterpart",
 	"container_labels": "everything has labels of its own", "ulimit": "the engine's default-ulimits hold", "log_options": "logs of containers are json-file, bounded",
@@ -73,6 +73,12 @@ func (c *Conversion) docker(d map[string]any) {
 			name := strings.TrimPrefix(key, "service_")
 			c.plain(key, "limits.services", name, "", v)
 			c.plain(key, "limits.sidecar", name, "the dind service was one of them", v)
+		case "services_limit":
+			if n, _ := v.(int64); n < 0 {
+				c.put("services", "max", int64(0), key, "no bound")
+			} else {
+				c.put("services", "max", n, key, "")
+			}
 		case "extra_hosts":
 			c.hosts(list(v))
 		case "dns":
