@@ -57,7 +57,7 @@ var mayImport = map[string][]string{
 	"executor/telemetry":    {"hostfile", "wary"},
 	"driver":                {"driver/dataroot", "driver/plan", "driver/registry", "config", "fault", "group", "hostfile", "wary"},
 	"driver/dataroot":       {"group"},
-	"driver/registry":       {"wary"},
+	"driver/registry":       {"hostfile", "wary"},
 	"driver/plan":           {"config", "fault"},
 	"config":                {"fault", "hostfile"},
 	"fault":                 {},

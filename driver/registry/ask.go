@@ -77,11 +77,7 @@ func (c Client) Digest(ctx context.Context, name string, with Credential) (strin
 		return "", fmt.Errorf("no image name: %w", err)
 	}
 	host := reference.Domain(named)
-	roots, err := c.roots(host)
-	if err != nil {
-		return "", err
-	}
-	digest, err := c.ask(ctx, named, with, &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, false)
+	digest, err := c.ask(ctx, named, with, &tls.Config{RootCAs: c.roots(host), MinVersion: tls.VersionTLS12}, false)
 	if !mistrusted(err) || c.Insecure == nil || !c.Insecure(ctx, host) {
 		return digest, err
 	}

@@ -2,12 +2,9 @@ package registry
 
 import (
 	"crypto/x509"
-	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
+
+	"gitlab-dind-executor/hostfile"
 )
 
 const (
@@ -18,39 +15,23 @@ const (
 
 // roots are the CAs that a host's certificate may come from: this host's own and,
 // where there are some, those for this registry.
-func (c Client) roots(host string) (*x509.CertPool, error) {
+func (c Client) roots(host string) *x509.CertPool {
 	if c.CertsDir == "" {
-		return nil, nil
+		return nil
 	}
 	files, err := filepath.Glob(filepath.Join(c.CertsDir, host, "*.crt"))
 	if err != nil || len(files) == 0 {
-		return nil, nil // a host that is an address in brackets is no pattern
+		return nil // a host that is an address in brackets is no pattern
 	}
 	pool, err := x509.SystemCertPool()
 	if err != nil {
 		pool = x509.NewCertPool()
 	}
 	for _, name := range files[:min(len(files), maxCAs)] {
-		pem, err := readCA(name)
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-			continue // the engine may read what the Runner's user may not
+		// The engine may read what the Runner's user may not: then that asks.
+		if pem, err := hostfile.ReadNamed(name, maxCA); err == nil {
+			pool.AppendCertsFromPEM(pem)
 		}
-		if err != nil {
-			return nil, fmt.Errorf("the CA of registry %s: %w", host, err)
-		}
-		pool.AppendCertsFromPEM(pem)
 	}
-	return pool, nil
-}
-
-func readCA(name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no file", name)
-	}
-	return io.ReadAll(io.LimitReader(f, maxCA))
+	return pool
 }

@@ -2,5 +2,5 @@
 // nothing. It believes no more of an answer than a status and a digest: a
 // registry is whoever a pipeline names.
 //
-// It may import wary.
+// It may import hostfile and wary.
 package registry

@@ -35,6 +35,7 @@ var Places = []Place{
 	{Name: "`JOB_RESPONSE_FILE`", Walker: "executor"},
 	{Name: "script of a stage", Walker: "executor"},
 	{Name: "settings", Walker: "executor"},
+	{Name: "`/etc/docker/certs.d/HOST/*.crt`", Unwalked: "root alone writes there, and what is no file is left to the engine"},
 	{Name: "`ca_file`", Walker: "executor"},
 	{Name: "`mirror.password_file`", Walker: "executor"},
 	{Name: "`OTEL_EXPORTER_OTLP_CERTIFICATE`", Walker: "executor"},
