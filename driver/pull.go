@@ -43,6 +43,8 @@ func (im *images) pull(ctx context.Context, ref plan.ImageRef, platform string) 
 		case im.slots <- struct{}{}:
 			defer func() { <-im.slots }()
 		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
 			return im.explainPull(ref, ctx.Err())
 		}
 	}

@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -111,14 +112,22 @@ func TestAPullThatIsTooLargeEnds(t *testing.T) {
 func TestNotAllImagesAreFetchedAtOnce(t *testing.T) {
 	e, d := fakeHost(t, nil)
 	e.Always("POST /images/create", fakeengine.Hang())
-	im := &images{d: d, timeout: 200 * time.Millisecond, attempts: 1, say: quiet, slots: slots(2)}
+	im := &images{d: d, timeout: time.Minute, attempts: 1, say: quiet, slots: slots(2)}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	var g group.Group
 	for _, name := range []string{"a:1", "b:1", "c:1", "d:1", "e:1"} {
 		g.Go(func() error {
-			_, err := im.ensure(t.Context(), plan.ImageRef{Name: name, Policies: []string{"always"}})
+			_, err := im.ensure(ctx, plan.ImageRef{Name: name, Policies: []string{"always"}})
 			return err
 		})
 	}
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for e.Count("POST /images/create") < 2 {
+		<-tick.C
+	}
+	cancel()
 	if err := g.Wait(); err == nil || e.Count("POST /images/create") != 2 {
 		t.Errorf("%d pulls at once (%v)", e.Count("POST /images/create"), err)
 	}
