@@ -191,10 +191,17 @@ func (im *images) policy(ctx context.Context, ref plan.ImageRef, policy string) 
 // another platform, before it is this job's.
 const fetchTries = 4
 
-// fetch pulls an image and returns it. Another job may put one for another
+// fetch pulls an image and returns it, once for all who want it at a time.
+func (im *images) fetch(ctx context.Context, ref plan.ImageRef) (image.InspectResponse, error) {
+	v, err, _ := im.flights.Do("fetch\x00"+ref.Name+"\x00"+ref.Platform, func() (any, error) { return im.fetchOnce(ctx, ref) })
+	img, _ := v.(image.InspectResponse)
+	return img, err
+}
+
+// fetchOnce does so. Another job may put one for another
 // platform under its name right behind the pull. What comes twice is what the
 // registry has for this platform, whatever the image says of itself.
-func (im *images) fetch(ctx context.Context, ref plan.ImageRef) (img image.InspectResponse, err error) {
+func (im *images) fetchOnce(ctx context.Context, ref plan.ImageRef) (img image.InspectResponse, err error) {
 	wanted, err := im.d.wanted(ctx, ref)
 	if err != nil {
 		return img, err
