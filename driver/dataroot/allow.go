@@ -30,6 +30,7 @@ const (
 	areaLayers
 	areaLayer
 	areaBuildKit
+	areaWorker
 	areaContent
 	areaStore
 	areaBlobs
@@ -128,6 +129,14 @@ var named = map[area]map[string]rule{
 		"history.db":        file(maxDB),
 		"history_c8d.db":    file(maxDB),
 		"content":           directory(areaStore),
+		// With containerd's store, by its snapshotter.
+		"containerd-overlayfs":      directory(areaWorker),
+		"containerd-fuse-overlayfs": directory(areaWorker),
+		"containerd-native":         directory(areaWorker),
+	},
+	areaWorker: {
+		"metadata_v2.db": file(maxDB),
+		"workerid":       file(maxNote),
 	},
 	areaContent: {
 		"metadata.db": file(maxDB),

@@ -188,6 +188,7 @@ func TestClearDropsWhatItDoesNotKnow(t *testing.T) {
 			"containerd/daemon/io.containerd.snapshotter.v1.evil/metadata.db":         "db",
 		},
 		"a container that names what is above": {"image/overlay2/layerdb/mounts/x/mount-id": "../..", "image/overlay2/layerdb/mounts/y/init-id": "/etc"},
+		"something else among containers":      {"image/overlay2/layerdb/mounts/x": "->" + outside, "image/overlay2/layerdb/mounts/y": "text"},
 		"a storage driver without images":      {"vfs/dir/" + base + "/x": "text", "zfs/x": "text"},
 		"images of a driver that is not known": {"image/evil/layerdb/sha256/" + chain + "/cache-id": base, "evil/x": "text"},
 		"odd names":                            {"\xff\n\x1b[2J": "text", "overlay2/" + strings.Repeat("é", 12): "text", "overlay2/l/" + strings.Repeat("z", 255): "->/"},
@@ -296,12 +297,14 @@ func TestClearTakesFlagsFromWhatItKeeps(t *testing.T) {
 func containerdRoot(snapshotter string) map[string]string {
 	at := "containerd/daemon/io.containerd.snapshotter.v1." + snapshotter
 	return map[string]string{
-		"buildkit/cache.db": "db",
+		"buildkit/cache.db":                                                        "db",
+		"buildkit/containerd-overlayfs/metadata_v2.db":                             "db",
+		"buildkit/containerd-overlayfs/workerid":                                   "id",
 		"containerd/daemon/io.containerd.metadata.v1.bolt/meta.db":                 "db",
 		"containerd/daemon/io.containerd.content.v1.content/blobs/sha256/" + chain: "blob",
-		at + "/metadata.db":         "db",
-		at + "/snapshots/1/fs/file": "text",
-		at + "/snapshots/1/work/":   "",
+		at + "/metadata.db":                                                        "db",
+		at + "/snapshots/1/fs/file":                                                "text",
+		at + "/snapshots/1/work/":                                                  "",
 	}
 }
 
@@ -314,7 +317,7 @@ func TestClearKeepsWhatContainerdHasOfLayers(t *testing.T) {
 	}{
 		"overlayfs":                  {snapshotter: "overlayfs", layers: 1},
 		"without root":               {snapshotter: "fuse-overlayfs", layers: 1},
-		"beside what it makes anew":  {snapshotter: "overlayfs", layers: 1, planted: map[string]string{"containerd/daemon/opt/x": "", "containerd/daemon/plugins/x.so": "", "containerd/daemon/io.containerd.snapshotter.v1.btrfs/": "", "containerd/daemon/io.containerd.snapshotter.v1.overlayfs/snapshots/new-1/fs/": "", "containerd/daemon/io.containerd.runtime.v2.task/moby/x": ""}},
+		"beside what it makes anew":  {snapshotter: "overlayfs", layers: 1, planted: map[string]string{"containerd/daemon/opt/x": "", "containerd/daemon/plugins/x.so": "", "containerd/daemon/io.containerd.snapshotter.v1.btrfs/": "", "containerd/daemon/io.containerd.snapshotter.v1.overlayfs/snapshots/x": "->/", "containerd/daemon/io.containerd.snapshotter.v1.overlayfs/snapshots/new-1/fs/": "", "containerd/daemon/io.containerd.runtime.v2.task/moby/x": ""}},
 		"a snapshotter nobody knows": {snapshotter: "evil"},
 		"and one more nobody knows":  {snapshotter: "overlayfs", planted: map[string]string{"containerd/daemon/io.containerd.snapshotter.v1.evil/snapshots/1/x": ""}},
 		"without containerd's own":   {snapshotter: "overlayfs", without: "containerd/daemon/io.containerd.metadata.v1.bolt/meta.db"},

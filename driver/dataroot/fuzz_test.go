@@ -40,7 +40,7 @@ var allowList = regexp.MustCompile(`\A(?:` + strings.NewReplacer(
 	`image/<driver>/layerdb/sha256(?:/<hex>(?:/cache-id|/diff|/parent|/size|/descriptor\.json|/tar-split\.json\.gz)?)?`,
 	`<overlay>`, `<overlay>/l`, `<overlay>/l/<short>`, `<overlay>/<layer>(?:/diff|/work|/link|/lower|/committed)?`,
 	`vfs(?:/dir(?:/<layer>)?)?`, `btrfs(?:/subvolumes(?:/<layer>)?)?`,
-	`buildkit`, `buildkit/(?:cache|metadata|metadata_v2|snapshots|containerdmeta|history|history_c8d)\.db`, `buildkit/content(?:<blobs>)?`,
+	`buildkit`, `buildkit/(?:cache|metadata|metadata_v2|snapshots|containerdmeta|history|history_c8d)\.db`, `buildkit/content(?:<blobs>)?`, `buildkit/containerd-(?:overlayfs|fuse-overlayfs|native)(?:/metadata_v2\.db|/workerid)?`,
 	`content`, `content/metadata\.db`, `content/data(?:<blobs>)?`,
 	`containerd`, `containerd/daemon`,
 	`containerd/daemon/io\.containerd\.content\.v1\.content(?:<blobs>)?`,

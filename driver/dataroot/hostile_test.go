@@ -45,6 +45,9 @@ func TestNoTreeLeadsOutOfADataRoot(t *testing.T) {
 				t.Fatal(err)
 			}
 			o := hostiletree.Options{Kind: hostiletree.DataRoot, Seed: seed, Entries: 150, Depth: 1000, Outside: outside(t, scratch+"/outside"), Honest: seed%2 == 0}
+			if seed%8 == 5 {
+				o.Entries = 3 // little enough that there may be something to keep
+			}
 			if seed%50 == 25 {
 				o.Entries = 10_000
 			}
@@ -77,7 +80,7 @@ func TestNoTreeLeadsOutOfADataRoot(t *testing.T) {
 				}
 			case errors.Is(err, dataroot.ErrThrowAway):
 				thrown++
-				if o.Honest && !onlyPlanted(err) {
+				if o.Honest { // nothing of the daemon's was changed
 					t.Errorf("nothing is kept of what a daemon left: %v", err)
 				}
 			default:
@@ -108,10 +111,6 @@ func TestNoTreeLeadsOutOfADataRoot(t *testing.T) {
 		t.Error("the trees are too much alike")
 	}
 }
-
-// onlyPlanted tells whether an error is about what even a tree that spares a
-// daemon's files holds.
-func onlyPlanted(err error) bool { return strings.Contains(err.Error(), `".seed"`) }
 
 func clearOnce(t *testing.T, root string) {
 	if _, err := dataroot.Clear(t.Context(), root, dataroot.DefaultLimits()); err != nil && !errors.Is(err, dataroot.ErrThrowAway) {
@@ -256,7 +255,7 @@ var (
 		`|layerdb(/sha256(/` + hex64 + `(/(cache-id|diff|parent|size|descriptor\.json|tar-split\.json\.gz))?)?)?))?)?` +
 		`|(overlay2|fuse-overlayfs)(/l(/[A-Z0-9]{26})?|/` + layerID + `(/(diff|work|link|lower|committed))?)?` +
 		`|vfs(/dir(/` + layerID + `)?)?|btrfs(/subvolumes(/` + layerID + `)?)?` +
-		`|buildkit(/(cache|metadata|metadata_v2|snapshots|containerdmeta|history|history_c8d)\.db|/content(/blobs(/sha(256|384|512)(/` + hex64 + `)?)?)?)?` +
+		`|buildkit(/(cache|metadata|metadata_v2|snapshots|containerdmeta|history|history_c8d)\.db|/containerd-(overlayfs|fuse-overlayfs|native)(/metadata_v2\.db|/workerid)?|/content(/blobs(/sha(256|384|512)(/` + hex64 + `)?)?)?)?` +
 		`|content(/metadata\.db|/data(/blobs(/sha(256|384|512)(/` + hex64 + `)?)?)?)?` +
 		`|containerd(/daemon(/io\.containerd\.(metadata\.v1\.bolt(/meta\.db)?|content\.v1\.content(/blobs(/sha(256|384|512)(/` + hex64 + `)?)?)?` +
 		`|snapshotter\.v1\.(overlayfs|fuse-overlayfs)(/metadata\.db|/snapshots(/[1-9][0-9]*(/fs|/work)?)?)?` +

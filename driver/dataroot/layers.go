@@ -109,7 +109,10 @@ func (c *clearing) findContainers(d *dir, l *driverLayers) error {
 	}
 	for _, name := range names {
 		m, err := c.enterIfDir(d, name)
-		if err != nil || m == nil {
+		if errors.Is(err, ErrThrowAway) || err == nil && m == nil {
+			continue // it goes with all that is noted of containers
+		}
+		if err != nil {
 			return err
 		}
 		for _, of := range []string{"mount-id", "init-id"} {

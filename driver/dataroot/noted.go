@@ -2,6 +2,7 @@ package dataroot
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -98,8 +99,19 @@ func (c *clearing) snapshotter(in *dir, name string) (some, whole bool, err erro
 		return false, false, nil
 	}
 	defer snapshots.close()
-	first, err := (&reader{d: snapshots}).next()
-	return first != "", has(d, "metadata.db"), err
+	names, err := c.names(snapshots)
+	if err != nil {
+		return false, false, err
+	}
+	known, ok := judge(areaDaemon, name)
+	some = slices.ContainsFunc(names, func(n string) bool {
+		if !ok {
+			return true
+		}
+		_, is := judge(named[known.area]["snapshots"].area, n)
+		return is
+	})
+	return some, has(d, "metadata.db"), nil
 }
 
 // has tells whether there is an entry at the end of a path.

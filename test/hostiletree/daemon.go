@@ -115,6 +115,8 @@ func (p *planter) containerd() {
 	for _, empty := range []string{"runtime.v2.task/moby", "snapshotter.v1.native/snapshots", "snapshotter.v1.btrfs", "snapshotter.v1.erofs"} {
 		_ = p.mkdirs(at + empty)
 	}
+	_ = p.write("buildkit/containerd-overlayfs/metadata_v2.db", "db")
+	_ = p.write("buildkit/containerd-overlayfs/workerid", p.hex(25))
 	_ = p.write(at+"snapshotter.v1.overlayfs/metadata.db", "db")
 	for i := range 1 + p.rng.IntN(5) {
 		snapshot := fmt.Sprintf("%ssnapshotter.v1.overlayfs/snapshots/%d", at, i+1)

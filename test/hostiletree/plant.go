@@ -28,7 +28,8 @@ type Options struct {
 	Kind Kind
 	// Seed decides everything else.
 	Seed int64
-	// Entries is about how many entries may be made, and Depth how deep they may lie.
+	// Entries is about how many entries may be made besides a daemon's own, and Depth
+	// how deep they may lie.
 	Entries, Depth int
 	// Outside are paths that links lead to, and hard links are made of.
 	Outside []string
@@ -74,6 +75,7 @@ func (p *planter) plant() {
 	} else if p.o.Kind == DataRoot && p.rng.IntN(8) > 0 {
 		p.daemon()
 	}
+	p.o.Entries += p.made // besides the daemon's
 	for p.made < p.o.Entries {
 		p.made++ // even if it fails
 		a := attacks[p.rng.IntN(len(attacks))]
@@ -163,7 +165,7 @@ func (p *planter) letters(n int) string {
 func (p *planter) place() string {
 	if p.o.Kind == DataRoot && p.chance(3) {
 		at := p.one(known)
-		if !p.o.Honest || strings.HasPrefix(at, ".") {
+		if !p.o.Honest || strings.HasPrefix(at, ".") && at != ".seed" {
 			return at
 		}
 	}
