@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/system"
 
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -18,10 +19,11 @@ import (
 const subnetTries = 64
 
 // createNetwork makes the anchor of a sandbox, with the first subnet of the
-// plan's pool that the engine takes. more are labels besides the usual. Its owner is the hook that prepares: until
-// the job container is there, with the Runner as owner, the sandbox lives no
-// longer than that hook. So a network that a killed hook's request makes after
-// cleanup has looked is nobody's.
+// plan's pool that the engine takes. more are labels besides the usual. Its owner is
+// the hook that prepares: until the job container is there, with the Runner as owner,
+// the sandbox lives no longer than that hook. So a network that a killed hook's
+// request makes after cleanup has looked is nobody's. One with IPv6 must be kept
+// apart from others, else it is an error.
 func (d *Driver) createNetwork(ctx context.Context, p *plan.Plan, more map[string]string) error {
 	l := sandboxLabels(p, plan.RoleNetwork)
 	maps.Copy(l, more)
@@ -30,6 +32,16 @@ func (d *Driver) createNetwork(ctx context.Context, p *plan.Plan, more map[strin
 		return err
 	}
 	l[labelOwner] = hook.String()
+	with6 := p.Network.Pool6.IsValid()
+	var info system.Info
+	if with6 {
+		if info, err = d.api.Info(ctx); err != nil {
+			return d.explain("asking the engine", err)
+		}
+		if err := d.mayApart6(info); err != nil {
+			return err
+		}
+	}
 	subnets := p.Network.Subnets(p.Sandbox, subnetTries)
 	for _, subnet := range subnets {
 		opts := network.CreateOptions{
@@ -38,13 +50,16 @@ func (d *Driver) createNetwork(ctx context.Context, p *plan.Plan, more map[strin
 			Options: map[string]string{mtuOption: strconv.Itoa(p.Network.MTU)},
 			Labels:  l,
 		}
-		if p.Network.Pool6.IsValid() {
+		if with6 {
 			yes := true
 			opts.EnableIPv6 = &yes
 			opts.IPAM.Config = append(opts.IPAM.Config, network.IPAMConfig{Subnet: p.Network.Subnet6(subnet).String()})
 		}
-		_, err := d.api.NetworkCreate(ctx, networkName(p.Sandbox), opts)
-		if err == nil {
+		made, err := d.api.NetworkCreate(ctx, networkName(p.Sandbox), opts)
+		switch {
+		case err == nil && with6:
+			return d.isApart6(ctx, info, made.ID)
+		case err == nil:
 			return nil
 		}
 		if !overlaps(err) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"regexp"
 	"strconv"
 	"strings"
@@ -29,8 +30,9 @@ type Trial struct {
 	// not tell; HasTool says that there is one.
 	Tool    string
 	HasTool bool
-	// Reach tells whether a sandbox reaches this host's own services.
-	Reach Reach
+	// Reach tells whether a sandbox reaches this host's own services, and Reach6
+	// whether by IPv6, where sandboxes have that.
+	Reach, Reach6 Reach
 }
 
 // Reach is what is known of a way.
@@ -80,7 +82,10 @@ func (d *Driver) Try(ctx context.Context, p *plan.Plan) (t Trial, err error) {
 	}
 	t.Build = time.Since(began)
 	t.Tool, t.HasTool = d.helperTool(ctx, p.Sandbox)
-	t.Reach = d.reachOfHost(ctx, p.Sandbox)
+	t.Reach = d.reachOfHost(ctx, p.Sandbox, gatewayOf)
+	if p.Network.Pool6.IsValid() {
+		t.Reach6 = d.reachOfHost(ctx, p.Sandbox, gateway6Of)
+	}
 	return t, nil
 }
 
@@ -122,7 +127,7 @@ func (d *Driver) helperTool(ctx context.Context, sandbox string) (version string
 
 // reachOfHost lets the sandbox's helper dial a port that this process listens at
 // on the sandbox's gateway, which is this host where the engine is local.
-func (d *Driver) reachOfHost(ctx context.Context, sandbox string) Reach {
+func (d *Driver) reachOfHost(ctx context.Context, sandbox string, gatewayOf func([]network.IPAMConfig) (netip.Addr, error)) Reach {
 	if !d.local() {
 		return ReachUnknown
 	}
@@ -134,7 +139,7 @@ func (d *Driver) reachOfHost(ctx context.Context, sandbox string) Reach {
 	if err != nil {
 		return ReachUnknown
 	}
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", net.JoinHostPort(gateway.String(), "0"))
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(gateway.String(), "0"))
 	if err != nil {
 		return ReachUnknown // this process is in a container: the gateway is not its own
 	}
@@ -143,6 +148,22 @@ func (d *Driver) reachOfHost(ctx context.Context, sandbox string) Reach {
 	ctx, cancel := context.WithTimeout(ctx, reachBound)
 	defer cancel()
 	return reachBy(d.exec(ctx, objectName(sandbox, plan.RoleHelper), []string{"sh", "-c", dialScript, gateway.String(), port}, nil, io.Discard))
+}
+
+// gateway6Of is the gateway of a network's IPv6 subnet: the engine takes the first
+// address where it was not told another.
+func gateway6Of(configs []network.IPAMConfig) (netip.Addr, error) {
+	for _, c := range configs {
+		if a, err := netip.ParseAddr(c.Gateway); err == nil && a.Is6() {
+			return a, nil
+		}
+	}
+	for _, c := range configs {
+		if p, err := netip.ParsePrefix(c.Subnet); err == nil && p.Addr().Is6() {
+			return p.Masked().Addr().Next(), nil
+		}
+	}
+	return netip.Addr{}, errors.New("the network has no IPv6 address")
 }
 
 // reachBy judges a way by the end of dialScript. Whatever keeps the script from

@@ -131,11 +131,12 @@ func (v *visit) checks() []doctor.Check {
 		check("images", []string{"engine", "runner"}, v.checkImages),
 		check("mirror", engine, one(v.checkMirror)),
 		check("privilege", []string{"engine", "runner", "images", "address pools"}, one(v.checkPrivilege)),
-		check("sandbox", []string{"privilege"}, one(v.checkSandbox)),
+		check("ipv6", []string{"privilege"}, v.checkIPv6),
+		check("sandbox", []string{"privilege", "ipv6"}, one(v.checkSandbox)),
 		check("helper", []string{"sandbox"}, pure(func() doctor.Finding {
 			return doctor.Helper(v.plan.Helper.Image.Name, v.trial.Tool, v.trial.HasTool, v.version)
 		})),
-		check("firewall", []string{"sandbox"}, pure(func() doctor.Finding { return doctor.Firewall(v.trial.Reach) })),
+		check("firewall", []string{"sandbox"}, pure(func() doctor.Finding { return doctor.Firewall(v.trial.Reach, v.trial.Reach6, v.settings.Network.IPv6) })),
 	}
 	for i := range list {
 		switch list[i].Name {
@@ -240,6 +241,18 @@ func (v *visit) login(ref *plan.ImageRef) {
 	if r, err := plan.PrepullRef(ref.Name, v.creds); err == nil {
 		ref.Auth = r.Auth
 	}
+}
+
+// checkIPv6 finds out whether the engine keeps sandboxes apart over IPv6, where they
+// are to have it.
+func (v *visit) checkIPv6(ctx context.Context) []doctor.Finding {
+	if !v.settings.Network.IPv6 {
+		return nil
+	}
+	if err := v.d.TryIPv6(ctx, v.plan); err != nil {
+		return []doctor.Finding{doctor.Of("ipv6", doctor.Error, err)}
+	}
+	return []doctor.Finding{doctor.Fine("ipv6", "the engine keeps sandboxes apart over IPv6")}
 }
 
 // checkSandbox makes a sandbox and looks at it from within.

@@ -31,10 +31,14 @@ func (c *call) settingsCommand() *cobra.Command {
 				if _, err := os.Stat(check); err != nil {
 					return fmt.Errorf("reading the settings: %w", err)
 				}
-				if _, err := config.Load(check); err != nil {
+				s, err := config.Load(check)
+				if err != nil {
 					return err
 				}
 				fmt.Fprintf(c.stdout, "%s: no fault found\n", check)
+				if s.Network.IPv6 {
+					fmt.Fprintln(c.stdout, "network.ipv6: jobs are refused unless the docker engine keeps sandboxes apart over IPv6; gitlab-dind-executor doctor tells")
+				}
 				return nil
 			case explain != "":
 				return c.explainSettings(explain)

@@ -249,3 +249,43 @@ func TestJudgingConcurrency(t *testing.T) {
 	sees(t, Concurrency(0, 4, 16<<30), OK, "1 at once", "")
 	sees(t, Concurrency(50, 4, 16<<30), Warning, "50 at once, on 4 cores", "concurrent = 4")
 }
+
+func TestJudgingLeftovers(t *testing.T) {
+	swept := driver.Verdict{Fate: driver.Swept}
+	stuck := driver.StuckVolume{Name: "dind-aaaaaaaaaaaa-builds", Reason: "operation not permitted"}
+	for name, c := range map[string]struct {
+		verdicts []driver.Verdict
+		stuck    []driver.StuckVolume
+		level    Level
+		says     string
+	}{
+		"none":                  {nil, nil, OK, "none"},
+		"a sandbox":             {[]driver.Verdict{swept}, nil, Warning, "1 sandboxes that no living job owns"},
+		"a volume that resists": {[]driver.Verdict{swept}, []driver.StuckVolume{stuck}, Warning, "1 volumes that resist their removal, such as dind-aaaaaaaaaaaa-builds: operation not permitted"},
+	} {
+		if f := Leftovers(c.verdicts, c.stuck); f.Level != c.level || f.Text != c.says || (f.Hint == "") != (c.level == OK) {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+}
+
+func TestJudgingTheFirewall(t *testing.T) {
+	for name, c := range map[string]struct {
+		r, r6 driver.Reach
+		ipv6  bool
+		level Level
+		says  string
+	}{
+		"closed":                    {driver.ReachClosed, driver.ReachUnknown, false, OK, "jobs do not reach this host's own services"},
+		"closed, IPv6 too":          {driver.ReachClosed, driver.ReachClosed, true, OK, "jobs do not reach this host's own services"},
+		"open":                      {driver.ReachOpen, driver.ReachClosed, true, Warning, "jobs reach this host's own services"},
+		"open by IPv6 alone":        {driver.ReachClosed, driver.ReachOpen, true, Warning, "jobs reach this host's own services by IPv6"},
+		"IPv6 that cannot be tried": {driver.ReachClosed, driver.ReachUnknown, true, Warning, "whether jobs reach this host's own services by IPv6 cannot be told from here"},
+		"nothing that can be tried": {driver.ReachUnknown, driver.ReachUnknown, true, Warning, "whether jobs reach this host's own services cannot be told from here"},
+		"IPv4 that cannot be tried": {driver.ReachUnknown, driver.ReachClosed, true, Warning, "whether jobs reach this host's own services cannot be told from here"},
+	} {
+		if f := Firewall(c.r, c.r6, c.ipv6); f.Level != c.level || f.Text != c.says || (f.Hint == "") != (c.level == OK) {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+}

@@ -85,22 +85,6 @@ func TestJobKnowsTheCAsOfRegistries(t *testing.T) {
 	runJob(t, p).succeeded().says("\nca.crt\n", "\nthe image's own\n", "BEGIN CERTIFICATE")
 }
 
-func TestSandboxesHaveIPv6WhenAsked(t *testing.T) {
-	if b, err := os.ReadFile("/proc/net/if_inet6"); err != nil || len(b) == 0 {
-		t.Fatalf("this host has no IPv6: %v", err)
-	}
-	p := world.Job(login,
-		`ip -6 -brief address show dev eth0`,
-		`docker network inspect bridge -f 'inner {{.EnableIPv6}} {{json .IPAM.Config}}'`,
-		`docker run -d -p 8080:80 $CI_REGISTRY/base/busybox httpd -f -p '[::]:80' -h /etc`,
-		`docker run --rm $CI_REGISTRY/base/busybox ip -6 address show dev eth0`,
-		`sidecar=$(getent ahostsv6 docker | awk '{ print $1; exit }'); echo "daemon at $sidecar"`,
-		`n=0; until curl -sf -6 "http://[$sidecar]:8080/hostname" >/dev/null; do n=$((n+1)); [ $n -lt 50 ]; sleep 0.1; done; echo served by IPv6`,
-	)
-	runJob(t, p, changedSettings(t, "[network]\n", "ipv6 = true\n")).succeeded().
-		says("fd6b:3f2a:91c7:", "inner true", "fd6b:3f2a:91c7:8000::/64", "inet6 fd6b:3f2a:91c7:8000:", "daemon at fd6b:3f2a:91c7:", "\nserved by IPv6\n")
-}
-
 func TestStorageDriverOfAPipeline(t *testing.T) {
 	for name, c := range map[string]struct {
 		job, service string

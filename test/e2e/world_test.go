@@ -26,6 +26,9 @@ func run(m *testing.M) int {
 	if code, mortal := lab.MortalMain(); mortal {
 		return code
 	}
+	if host := os.Getenv(envTryIPv6); host != "" {
+		return tryIPv6(host)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	var err error

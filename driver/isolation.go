@@ -1,0 +1,119 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/api/types/system"
+	"github.com/docker/docker/api/types/versions"
+
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+)
+
+// rulesAPI is the API of the first engine that has rules for IPv6 unless it is told
+// to have none: Docker 27.
+const rulesAPI = "1.46"
+
+// rulesBound is what listing this host's rules may take.
+const rulesBound = 10 * time.Second
+
+// rules6 is what this host's firewall has for a network's IPv6.
+type rules6 int
+
+const (
+	// rulesUnseen could not be looked at from here.
+	rulesUnseen rules6 = iota
+	rulesThere
+	rulesMissing
+)
+
+// errOpen6 says that the ports of one sandbox would be open to all others.
+var errOpen6 = errors.New("the docker engine does not keep sandboxes apart over IPv6")
+
+const open6Hint = `let it: "ip6tables": true and, before Docker 27, "experimental": true in the engine's daemon.json; or take network.ipv6 out of the settings`
+
+// apart6 tells whether an engine keeps networks apart over IPv6: nil, or an error
+// that says why it does not. Before Docker 27 it does so only as an experiment, which
+// has to be seen; since then it does unless it is told not to.
+func apart6(api string, experimental bool, rules rules6) error {
+	old := versions.LessThan(api, rulesAPI)
+	switch {
+	case old && !experimental, rules == rulesMissing:
+		return fault.System(errOpen6, open6Hint)
+	case old && rules == rulesUnseen:
+		return fault.System(errors.New("whether the docker engine keeps sandboxes apart over IPv6 cannot be seen from here"),
+			"use Docker 27 or newer, or run the Runner as root on the engine's host; or take network.ipv6 out of the settings")
+	}
+	return nil
+}
+
+// mayApart6 is apart6 by what can be known before there is a network.
+func (d *Driver) mayApart6(info system.Info) error {
+	return apart6(d.api.ClientVersion(), info.ExperimentalBuild, rulesThere)
+}
+
+// isApart6 is apart6 for a network that is there, by its id.
+func (d *Driver) isApart6(ctx context.Context, info system.Info, id string) error {
+	rules := rulesUnseen
+	// An engine with nftables of its own has no rules of ip6tables.
+	if b := info.FirewallBackend; b == nil || !strings.Contains(b.Driver, "nftables") {
+		rules = d.rulesOf(ctx, id)
+	}
+	return apart6(d.api.ClientVersion(), info.ExperimentalBuild, rules)
+}
+
+// rulesOf looks for the rules of a network's bridge. Only root in the engine's own
+// network namespace can see them.
+func (d *Driver) rulesOf(ctx context.Context, id string) rules6 {
+	if !d.local() || os.Geteuid() != 0 || len(id) < 12 {
+		return rulesUnseen
+	}
+	bridge := "br-" + id[:12]
+	if _, err := net.InterfaceByName(bridge); err != nil {
+		return rulesUnseen
+	}
+	ctx, cancel := context.WithTimeout(ctx, rulesBound)
+	defer cancel()
+	seen := rulesUnseen
+	// The engine may use the other kind of the kernel's tables than this host.
+	for _, program := range []string{"ip6tables", "ip6tables-nft", "ip6tables-legacy"} {
+		out, err := exec.CommandContext(ctx, program, "-w", "5", "-S").Output()
+		switch {
+		case err != nil:
+		case mentions(string(out), bridge):
+			return rulesThere
+		default:
+			seen = rulesMissing
+		}
+	}
+	return seen
+}
+
+// mentions tells whether rules as ip6tables lists them are about a bridge.
+func mentions(rules, bridge string) bool {
+	return slices.ContainsFunc(strings.Split(rules, "\n"), func(rule string) bool {
+		return strings.HasPrefix(rule, "-A ") && slices.Contains(strings.Fields(rule), bridge)
+	})
+}
+
+// TryIPv6 makes the network of a sandbox that no job ever gets, and removes it. Its
+// error says why jobs would be refused, such as for want of a firewall.
+func (d *Driver) TryIPv6(ctx context.Context, p *plan.Plan) (err error) {
+	if err := d.greet(ctx); err != nil {
+		return err
+	}
+	p = p.In(NewSandboxID())
+	defer func() {
+		ctx, cancel := clearing(ctx)
+		defer cancel()
+		err = errors.Join(err, d.removeSandbox(ctx, p.Sandbox, func() {}))
+	}()
+	return d.createNetwork(ctx, p, nil)
+}
