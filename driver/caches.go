@@ -145,6 +145,9 @@ func (d *Driver) evict(ctx context.Context, name string, marks scopeVolumes) (bo
 	if end == stillUsed && isKeptData(name) && d.awaitClearing(ctx, leaseName(name)) {
 		end, err = d.dropVolume(ctx, name)
 	}
+	if isKeptData(name) && allStuck(err) {
+		d.discard(ctx, name) // it may have lost a part
+	}
 	if end != wasRemoved {
 		return false, err
 	}
@@ -157,6 +160,14 @@ func (d *Driver) evict(ctx context.Context, name string, marks scopeVolumes) (bo
 		_ = d.api.VolumeRemove(ctx, stateName(name, state), false)
 	}
 	return true, nil
+}
+
+// discard keeps a data root from every later job.
+func (d *Driver) discard(ctx context.Context, name string) {
+	v, err := d.api.VolumeInspect(ctx, name)
+	if err == nil && v.Labels[labelScope] != "" {
+		_ = d.mark(ctx, &v, dataDamaged) // a daemon that does not boot on it tells later
+	}
 }
 
 // removeLostMarks removes marks of what is not there any more.

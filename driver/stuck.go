@@ -200,7 +200,7 @@ func (d *Driver) emptyVolume(ctx context.Context, v volume.Volume) error {
 	if isKeptData(v.Name) {
 		name = leaseName(v.Name)
 	}
-	exit, err := d.runProgram(ctx, programRun{name: name, command: plan.EmptyCommand, volume: v.Name, volumeLabels: v.Labels, bound: emptyBound})
+	exit, err := d.runProgram(ctx, programRun{name: name, command: plan.EmptyCommand, volume: v.Name, volumeLabels: v.Labels, bound: emptyBound, labels: map[string]string{labelOf: v.Name}})
 	switch {
 	case err != nil:
 		return err

@@ -159,7 +159,7 @@ func TestOneVolumeThatResistsKeepsNoOther(t *testing.T) {
 		t.Errorf("%d failed, error %v, hint %q", failed, err, fault.HintOf(err))
 	}
 	builds := "dind-aaaaaaaaaaaa-builds"
-	want := []string{first, markName(first, "0123456789ab"), builds, builds + "-stuck", first + "-stuck"}
+	want := []string{first, stateName(first, dataDamaged), markName(first, "0123456789ab"), builds, builds + "-stuck", first + "-stuck"}
 	var left []string
 	for _, v := range e.Volumes() {
 		left = append(left, v.Name)

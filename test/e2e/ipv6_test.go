@@ -94,7 +94,8 @@ type another struct {
 	host, pid string
 }
 
-// anotherEngine starts one with these flags. It ends with the test.
+// anotherEngine starts one with these flags, on a host that forwards IPv6. It ends
+// with the test.
 func anotherEngine(t *testing.T, flags string) another {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "dind-v6-")
@@ -104,7 +105,7 @@ func anotherEngine(t *testing.T, flags string) another {
 	a := another{t: t, host: "unix://" + dir + "/docker.sock"}
 	log := filepath.Join(dir, "log")
 	start := fmt.Sprintf(`cd %s; mkdir data; echo '{}' >daemon.json
-setsid unshare -n sh -c 'ip link set lo up; echo $$ >pid; exec dockerd --config-file=$PWD/daemon.json --data-root=$PWD/data --exec-root=$PWD/exec --pidfile=$PWD/dockerd.pid --host=%s %s' >%s 2>&1 </dev/null &
+setsid unshare -n sh -c 'ip link set lo up; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding; echo $$ >pid; exec dockerd --config-file=$PWD/daemon.json --data-root=$PWD/data --exec-root=$PWD/exec --pidfile=$PWD/dockerd.pid --host=%s %s' >%s 2>&1 </dev/null &
 n=0; until docker -H %s version >/dev/null 2>&1; do n=$((n+1)); [ $n -lt 300 ]; sleep 0.1; done; cat pid`, dir, a.host, flags, log, a.host)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
 	"strings"
 
 	"github.com/containerd/errdefs"
@@ -94,12 +96,26 @@ func removeNetwork(ctx context.Context, cli *client.Client, id string) error {
 	return nil
 }
 
-// removeVolume removes a volume; one that is gone already is success.
+// removeVolume removes a volume; one that is gone already is success. A test of
+// hostile files that was killed leaves immutable ones: their flags are cleared.
 func removeVolume(ctx context.Context, cli *client.Client, name string) error {
-	if err := cli.VolumeRemove(ctx, name, false); !errdefs.IsNotFound(err) {
-		return err
+	err := cli.VolumeRemove(ctx, name, false)
+	if errdefs.IsInternal(err) {
+		v, inspectErr := cli.VolumeInspect(ctx, name)
+		if inspectErr != nil {
+			return errors.Join(err, inspectErr)
+		}
+		args := []string{"chattr", "-R", "-f", "-i", "-a", v.Mountpoint}
+		if os.Geteuid() != 0 {
+			args = append([]string{"sudo"}, args...)
+		}
+		_ = exec.CommandContext(ctx, args[0], args[1:]...).Run() // the removal tells
+		err = cli.VolumeRemove(ctx, name, false)
 	}
-	return nil
+	if errdefs.IsNotFound(err) {
+		return nil
+	}
+	return err
 }
 
 // removeImage removes a tag, and the image with its last tag; one that is gone
