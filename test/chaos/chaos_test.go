@@ -70,6 +70,7 @@ func TestChaos(t *testing.T) {
 	c := &chaos{t: t, done: map[string]int{}}
 	c.smallDisk()
 	c.hungRegistry()
+	c.planter()
 	// What a run before this one left, whose engine may have died, is no leak of
 	// the first round.
 	c.command(t.Context(), world.Settings, "gc")

@@ -54,7 +54,10 @@ func (c *chaos) round(n int, rnd *rand.Rand) {
 	}
 	await(ctx, pids)
 	s.afterwards(ctx)
-	if p.JobInfo.Name == keptJob && !c.works(settings) {
+	if strings.Contains(m.Log(), "\nplanted: ") {
+		s.hit[plantedTree]++
+	}
+	if settings != world.Settings && p.JobInfo.Name != hungRegistry && !c.works(settings) {
 		c.t.Errorf("round %d (%v): a job after it with what it left did not work", n, s.hit)
 	}
 	for name, sign := range map[string]string{fullDisk: "no space left on device", hungRegistry: "error: pulling image "} {
@@ -84,6 +87,8 @@ const (
 	// mirror.
 	keptJob      = "a job with what is kept"
 	hungRegistry = "hung registry"
+	// hostileJob leaves hostile trees among its layers, for the next job.
+	hostileJob = "a hostile job"
 )
 
 // killedSeed is the fault of one who makes a seed beside a job.
@@ -131,6 +136,7 @@ func (c *chaos) job(n int) (p local.Payload, settings string) {
 		`docker build -q .`, `docker run --rm $CI_REGISTRY/base/busybox true`)
 	p.Steps = append(p.Steps, local.Step{Name: "after_script", Script: []string{`docker version`}, Timeout: 20, When: "always"})
 	p.RunnerInfo.Timeout = 25
+	c.plants(&p, n)
 	p.JobInfo.Name = "an ordinary job"
 	lab.Set(&p, "GET_SOURCES_ATTEMPTS", "4")
 	settings = world.Settings
@@ -162,6 +168,9 @@ image = %q
 remote = "https://%s"
 `, layers, world.Registry.Host+"/base/busybox", rig.ImageRegistry, world.Registry.Host))
 		p.JobInfo.Name = keptJob
+	case n%4 == 2:
+		settings = c.settings("planted.toml", "[cache]\nvolume = false\nlayers = \"project\"\n")
+		p.JobInfo.Name = hostileJob
 	case n%8 == 3:
 		p.Image.Name = c.hung + "/hung/image:1"
 		settings = c.settings("hung.toml", "[pull]\ntimeout = \"1s\"\nattempts = 1\n")
