@@ -1,0 +1,26 @@
+package executor_test
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"gitlab-dind-executor/test/fakeengine"
+)
+
+// What a job's registry has newer is fetched behind it, by a process that gets the
+// credentials through memory.
+func TestFetchTakesImagesFromItsStdin(t *testing.T) {
+	e := fakeengine.New(t)
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "fetch")
+	cmd.Env = append(os.Environ(), "DOCKER_HOST="+e.Host, "XDG_STATE_HOME="+t.TempDir())
+	cmd.Stdin = strings.NewReader(`[{"Name":"docker:dind","Host":"docker.io","Username":"u","Password":"very-secret"}]`)
+	out, err := cmd.CombinedOutput()
+	if err != nil || strings.Contains(string(out), "very-secret") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if n := e.Count("POST /images/create"); n != 1 {
+		t.Errorf("pulled %d times", n)
+	}
+}
