@@ -72,12 +72,13 @@ var mayImport = map[string][]string{
 
 // aTestMayImport are the packages that tests of a package may import besides.
 var aTestMayImport = map[string][]string{
-	"driver":         {"test/fakeengine", "test/plant"},
-	"executor":       {"executor", "test/fakeengine", "test/plant"}, // its external tests import itself
-	"executor/local": {"executor/local"},
-	"hostfile":       {"test/plant"},
-	"test/rig":       {"test/rig"},
-	"test/lab":       {"test/lab"},
+	"driver":          {"test/fakeengine", "test/plant"},
+	"driver/dataroot": {"test/hostiletree"},
+	"executor":        {"executor", "test/fakeengine", "test/plant"}, // its external tests import itself
+	"executor/local":  {"executor/local"},
+	"hostfile":        {"test/plant"},
+	"test/rig":        {"test/rig"},
+	"test/lab":        {"test/lab"},
 }
 
 func TestArrowsPointOneWay(t *testing.T) {
