@@ -1,0 +1,64 @@
+package dataroot
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// drop moves an entry out of the way.
+func (c *clearing) drop(d *dir, name string) error {
+	if c.gone == nil {
+		c.goneName = randomName()
+		var err error
+		if c.gone, err = c.root.mkdir(c.goneName); errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+			return c.dropInPlace(d, name)
+		} else if err != nil {
+			return fmt.Errorf("making room for what goes: %w", err)
+		}
+		// It takes entries of any project, as quotas know them.
+		if _, err := unflag(c.gone.fd, fsProjInherit); err != nil {
+			return err
+		}
+	}
+	err := d.moveTo(name, c.gone, fmt.Sprint(c.gones))
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	c.gones++
+	if err != nil {
+		return c.dropInPlace(d, name)
+	}
+	return nil
+}
+
+// dropInPlace removes what cannot be moved: on a full disk, or where a file system
+// has its own idea of what belongs together.
+func (c *clearing) dropInPlace(d *dir, name string) error {
+	r := c.remover()
+	err := r.all(d, name)
+	c.removed += r.removed
+	if err != nil {
+		return fmt.Errorf("removing %s: %w", d.show(name), err)
+	}
+	return nil
+}
+
+func (c *clearing) remover() remover {
+	return remover{ctx: c.ctx, limit: c.limits.Removed - c.removed}
+}
+
+// removeGone removes what was moved out of the way.
+func (c *clearing) removeGone() error {
+	if c.gone == nil {
+		return nil
+	}
+	r := c.remover()
+	err := r.empty(c.gone)
+	c.removed += r.removed
+	if err != nil {
+		return fmt.Errorf("removing what is not kept: %w", err)
+	}
+	return r.rmdir(c.root, c.goneName)
+}
