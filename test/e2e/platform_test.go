@@ -26,8 +26,8 @@ const (
 // One project's platform was every project's: it lay under the tag until somebody
 // pulled again.
 func TestAnotherJobsPlatformIsNoOtherJobs(t *testing.T) {
-	name := pushMultiPlatform(t, "group/multi/sh")
-	t.Cleanup(func() { removeImage(t, name) })
+	name, digest := pushMultiPlatform(t, "group/multi/sh")
+	t.Cleanup(func() { removeImage(t, name); removeImage(t, world.Registry.LocalHost+"/group/multi/sh@"+digest) })
 	script := `echo "it runs"`
 	// arm64 runs the job whose image it is, or would where the host could.
 	foreign := func() {
@@ -56,8 +56,8 @@ func TestAnotherJobsPlatformIsNoOtherJobs(t *testing.T) {
 }
 
 // pushMultiPlatform pushes busybox for this machine and something for arm64
-// under one tag, and returns the name.
-func pushMultiPlatform(t *testing.T, repo string) string {
+// under one tag, and returns the name and the digest of both.
+func pushMultiPlatform(t *testing.T, repo string) (name, digest string) {
 	t.Helper()
 	var fs bytes.Buffer
 	w := tar.NewWriter(&fs)
@@ -98,8 +98,8 @@ func pushMultiPlatform(t *testing.T, repo string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	manifest(t, http.MethodPut, repo, "1", dockerList, list)
-	return world.Registry.LocalHost + "/" + repo + ":1"
+	digest, _ = manifest(t, http.MethodPut, repo, "1", dockerList, list)
+	return world.Registry.LocalHost + "/" + repo + ":1", digest
 }
 
 // relabelled pushes an image again whose config names an architecture.
