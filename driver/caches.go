@@ -9,7 +9,6 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types"
-	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/volume"
 
 	"gitlab-dind-executor/config"
@@ -69,12 +68,12 @@ func (d *Driver) listKept(ctx context.Context) (kept []plan.Kept, marks scopeVol
 	for _, v := range idle.Volumes {
 		isIdle[v.Name] = true
 	}
-	programs, err := d.api.ContainerList(ctx, container.ListOptions{All: true, Filters: labelled(labelRole+"="+string(plan.RoleProgram), labelOf)})
+	cleared, err := d.beingCleared(ctx)
 	if err != nil {
-		return nil, nil, d.explain("listing caches", err)
+		return nil, nil, err
 	}
-	for _, c := range programs {
-		isIdle[c.Labels[labelOf]] = true // no job has it: it is being cleared
+	for name := range cleared {
+		isIdle[name] = true // no job has it
 	}
 	for _, v := range all.Volumes {
 		if v.Labels[labelOf] != "" {

@@ -122,6 +122,20 @@ func (k scopeVolumes) is(name string, state dataState) bool {
 	return false
 }
 
+// beingCleared are the volumes that a container of this program works on, by name.
+// No job has them, and none has to wait for long.
+func (d *Driver) beingCleared(ctx context.Context) (map[string]bool, error) {
+	list, err := d.api.ContainerList(ctx, container.ListOptions{All: true, Filters: labelled(labelRole+"="+string(plan.RoleProgram), labelOf)})
+	if err != nil {
+		return nil, d.explain("looking for layers that are being cleared", err)
+	}
+	names := map[string]bool{}
+	for _, c := range list {
+		names[c.Labels[labelOf]] = true
+	}
+	return names, nil
+}
+
 // awaitClearing waits while somebody clears a data root, which takes the name of
 // its lease. It tells whether the name is free again: false means that a job has it.
 func (d *Driver) awaitClearing(ctx context.Context, lease string) bool {

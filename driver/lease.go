@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -101,12 +102,20 @@ func (prep *preparation) daemon(ctx context.Context, labels map[string]string, s
 // errNoLayers says that no layers are free that a sandbox could be made ahead for.
 var errNoLayers = errors.New("no layers of earlier jobs are free")
 
-// anyLayers tells whether a scope has layers that no container has.
+// anyLayers tells whether a scope has layers that no job has.
 func (d *Driver) anyLayers(ctx context.Context, scope string) (bool, error) {
 	filter := labelled(labelScope+"="+scope, labelRole+"="+string(plan.RoleData))
+	all, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: filter})
+	if err != nil {
+		return false, d.explain("looking for layers of earlier jobs", err)
+	}
 	filter.Add("dangling", "true")
-	list, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: filter})
-	return len(list.Volumes) > 0, d.explain("looking for layers of earlier jobs", err)
+	idle, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: filter})
+	if err != nil || len(idle.Volumes) > 0 {
+		return len(idle.Volumes) > 0, d.explain("looking for layers of earlier jobs", err)
+	}
+	cleared, err := d.beingCleared(ctx)
+	return slices.ContainsFunc(all.Volumes, func(v *volume.Volume) bool { return cleared[v.Name] }), err
 }
 
 // lease creates the sidecar with a kept data root that no other has, or with one
@@ -192,12 +201,9 @@ func (prep *preparation) cleanData(ctx context.Context, name string) error {
 	if !gone(err) {
 		return d.explain("taking layers of earlier jobs", err)
 	}
-	return d.clearData(ctx, &v, clearingName(name), clearNowBound, func(ctx context.Context, err error) error {
-		if err != nil {
-			return errors.Join(err, d.mark(ctx, &v, dataDamaged))
-		}
-		return nil
-	})
+	// A job waits, so the time is short. Whether the data root is damaged or just
+	// large, gc finds out behind the job.
+	return d.clearData(ctx, &v, clearingName(name), clearNowBound, func(_ context.Context, err error) error { return err })
 }
 
 // markUse notes that a job has a kept volume now, by a volume that is made anew

@@ -161,7 +161,9 @@ func TestLayersOfAKilledSidecarServeTheNextJob(t *testing.T) {
 			}
 		}
 	}
-	finish(job.Wait()).failedWith(7).quietCleanup()
+	if ended := finish(job.Wait()).quietCleanup(); ended.State != local.SystemFailure {
+		t.Errorf("the job ended as %s", ended.State) // somebody else has ended its daemon
+	}
 	runJobUnchecked(t, world.Job(`echo "containers: $(docker ps -aq | wc -l)"`, login, build), with).succeeded().quietCleanup().
 		says("\ncontainers: 0\n", "CACHED", "layers reused")
 }
@@ -226,7 +228,7 @@ func TestLayersGoBySizeAndAge(t *testing.T) {
 	}
 	// Each holds two to three megabytes.
 	if said := gcWith(t, "--caches", "--max-size", "4m"); strings.Count(said, "\n") != 1 ||
-		!strings.Contains(said, "/42/unprotected (group/app), 2.") || !strings.Contains(said, " MB: all caches and layers take 5.") {
+		!strings.Contains(said, "/42/unprotected (group/app), 2.") || !strings.Contains(said, " MB: all caches and layers take 4.") {
 		t.Errorf("gc said: %s", said)
 	}
 	if left := keptLayers(t); len(left) != 1 {
