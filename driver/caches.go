@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -58,6 +59,11 @@ func (d *Driver) listKept(ctx context.Context) (kept []plan.Kept, marks scopeVol
 	if err != nil {
 		return nil, nil, d.explain("listing caches", err)
 	}
+	// Whoever clears a data root may be done, or begin, between two looks.
+	cleared, err := d.beingCleared(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
 	filter := labelled(labelScope)
 	filter.Add("dangling", "true")
 	idle, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: filter})
@@ -68,10 +74,11 @@ func (d *Driver) listKept(ctx context.Context) (kept []plan.Kept, marks scopeVol
 	for _, v := range idle.Volumes {
 		isIdle[v.Name] = true
 	}
-	cleared, err := d.beingCleared(ctx)
+	later, err := d.beingCleared(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
+	maps.Copy(cleared, later)
 	for name := range cleared {
 		isIdle[name] = true // no job has it
 	}

@@ -35,6 +35,7 @@ func gcWith(t *testing.T, flags ...string) string {
 	if err != nil {
 		t.Errorf("gc %s: %v\n%s", strings.Join(flags, " "), err, out)
 	}
+	t.Logf("gc %s: %s", strings.Join(flags, " "), out)
 	return string(out)
 }
 

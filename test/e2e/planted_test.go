@@ -90,7 +90,8 @@ func TestAnImmutableFileAmongLayersStopsNobody(t *testing.T) {
 		runJobUnchecked(t, world.Job(login, build), with).succeeded().quietCleanup().says("CACHED", "layers reused")
 	}
 	freeze()
-	if said := gcWith(t, "--caches", "--older-than", "0s"); !strings.Contains(said, "removed layers dind-data-") {
+	// It is one of layers, or one that has resisted before it was emptied.
+	if said := gcWith(t, "--caches", "--older-than", "0s"); !strings.Contains(said, "removed ") || len(keptLayers(t)) != 0 {
 		t.Errorf("gc says %s", said)
 	}
 }
