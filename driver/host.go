@@ -54,6 +54,7 @@ func (d *Driver) Facts(ctx context.Context) (plan.Facts, error) {
 	if err := g.Wait(); err != nil {
 		return plan.Facts{}, d.explain("asking the engine", err)
 	}
+	d.platform.know(version)
 	facts := hostFacts("/")
 	facts.Arch, facts.DataRoot, facts.Version = helperArch(version.Arch), dataRoot, Version
 	for _, n := range networks {

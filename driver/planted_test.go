@@ -33,6 +33,7 @@ func TestWhatIsPlantedOnTheHost(t *testing.T) {
 		"volume of the CAs of registries": {Name: "r.example.com", May: plant.Replaced, Quiet: "they are copied by the engine", Do: func(t *testing.T, file string) error {
 			d, p := volumeAt(t, filepath.Dir(file)), testPlan(t)
 			p.Job.RegistryCAs = map[string][]byte{"r.example.com": []byte("pem")}
+			p.Sidecar.RegistryCAs = p.Job.RegistryCAs
 			d.preparation(p, func(string) {}).placeCAs(t.Context(), p)
 			if len(d.mountCAs(t.Context(), p)) != 2 {
 				return errors.New(file)

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/distribution/reference"
+	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/versions"
 	"github.com/docker/docker/client"
@@ -19,6 +20,15 @@ const platformAPI = "1.49"
 type ownPlatform struct {
 	mu   sync.Mutex
 	name string
+}
+
+// know remembers what the engine has told, so that nobody asks it again.
+func (o *ownPlatform) know(v types.Version) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if v.Os != "" && v.Arch != "" {
+		o.name = v.Os + "/" + v.Arch
+	}
 }
 
 // wanted is the platform that an image must be for: that which the job names, else

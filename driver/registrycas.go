@@ -25,10 +25,11 @@ import (
 // volumes from taking it.
 const casPath = "/gitlab-dind-executor/registries"
 
-// placeCAs makes the volume and puts the CAs into it. Where this process cannot,
-// they are copied into the container later.
+// placeCAs makes the volume and puts the CAs into it, which sidecar and job have in
+// common. A sandbox made ahead knows no job. Where this process cannot, the CAs are
+// copied into the container later.
 func (prep *preparation) placeCAs(ctx context.Context, p *plan.Plan) {
-	if len(p.Job.RegistryCAs) == 0 || !strings.HasPrefix(prep.d.host, "unix://") {
+	if len(p.Sidecar.RegistryCAs) == 0 || !strings.HasPrefix(prep.d.host, "unix://") {
 		return
 	}
 	made, cancel := uncut(ctx)
@@ -42,7 +43,7 @@ func (prep *preparation) placeCAs(ctx context.Context, p *plan.Plan) {
 		return
 	}
 	defer dir.Close()
-	for host, pem := range p.Job.RegistryCAs {
+	for host, pem := range p.Sidecar.RegistryCAs {
 		if dir.Write(host, pem, 0o644) != nil {
 			return
 		}

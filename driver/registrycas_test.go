@@ -38,9 +38,10 @@ func jobWithCA(t *testing.T, d *Driver, e *fakeengine.Engine, p *plan.Plan, plac
 	})
 	e.AddNetwork(networkName(p.Sandbox), nil)
 	p.Job.RegistryCAs, p.Job.CertDirs = map[string][]byte{"r.example.com:5000": []byte("pem")}, nil
+	p.Sidecar.RegistryCAs = p.Job.RegistryCAs
 	prep := d.preparation(p, func(string) {})
-	if placed {
-		prep.placeCAs(t.Context(), p)
+	if placed { // by whoever makes the sandbox ahead, who knows no job
+		prep.placeCAs(t.Context(), p.Ahead().In(p.Sandbox))
 	}
 	id, err := prep.createJob(t.Context(), p, objectName(p.Sandbox, plan.RoleJob), jobLabels(p), image.InspectResponse{})
 	if err != nil {
