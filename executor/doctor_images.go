@@ -23,9 +23,8 @@ import (
 // nothing at all. Tests shorten it.
 var imageBound = 30 * time.Second
 
-// checkImages looks for the images that the settings name: on the engine, or
-// else, and where they are pulled every time, at their registries, with the
-// credentials of the user that this runs as.
+// checkImages looks for the images that the settings name: on the engine, or else
+// at their registries, with the credentials of the user that this runs as.
 func (v *visit) checkImages(ctx context.Context) []doctor.Finding {
 	names := plan.Prepull(v.settings, v.version, v.facts.Arch)
 	var found []doctor.Finding
@@ -34,20 +33,15 @@ func (v *visit) checkImages(ctx context.Context) []doctor.Finding {
 	})
 	// What only some jobs need is no error.
 	needed := plan.Prepull(config.Settings{Sidecar: v.settings.Sidecar, Job: v.settings.Job, Helper: v.settings.Helper}, v.version, v.facts.Arch)
-	policies := v.settings.Pull.Policy
-	other := func(than string) bool {
-		return slices.ContainsFunc(policies, func(p string) bool { return p != than })
-	}
+	never := !slices.ContainsFunc(plan.OwnPolicies(v.settings.Pull), func(p string) bool { return p != config.PullNever })
 	for _, name := range names {
 		there, err := v.hasImage(ctx, name)
 		var pullErr error
-		pulls := policies[0] == config.PullAlways
-		if err == nil && (!there || pulls) {
+		if err == nil && !there {
 			pullErr = v.atRegistry(ctx, name)
 		}
 		found = append(found, doctor.Image(name, doctor.ImageSeen{
-			There: there, Needed: slices.Contains(needed, name), Err: err, PullErr: pullErr,
-			Pulls: pulls, Falls: pulls && other(config.PullAlways), Never: !other(config.PullNever),
+			There: there, Needed: slices.Contains(needed, name), Err: err, PullErr: pullErr, Never: never,
 		}))
 	}
 	return found

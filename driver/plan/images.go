@@ -31,10 +31,7 @@ func (pl *planner) image(i Image, where string, own bool) (ImageRef, error) {
 	ref := ImageRef{Name: i.Name, Policies: i.PullPolicies, Platform: i.Platform, Announce: where != helperImage, Auth: credential(pl.job.Credentials, named)}
 	switch {
 	case own:
-		ref.Policies = []string{config.PullIfNotPresent}
-		if !slices.Contains(pull.Policy, config.PullAlways) && !slices.Contains(pull.Policy, config.PullIfNotPresent) {
-			ref.Policies = pull.Policy
-		}
+		ref.Policies = OwnPolicies(pull)
 		return ref, nil
 	case len(ref.Policies) == 0:
 		ref.Policies = pull.Policy
@@ -52,6 +49,15 @@ func (pl *planner) image(i Image, where string, own bool) (ImageRef, error) {
 		}
 	}
 	return ref, nil
+}
+
+// OwnPolicies are the pull policies of images that only the settings name. They
+// are the admin's, so what is on the host serves, and no registry is asked.
+func OwnPolicies(pull config.Pull) []string {
+	if !slices.Contains(pull.Policy, config.PullAlways) && !slices.Contains(pull.Policy, config.PullIfNotPresent) {
+		return pull.Policy
+	}
+	return []string{config.PullIfNotPresent}
 }
 
 // credential returns the one with the longest path that is the image's own or

@@ -12,9 +12,8 @@ import (
 type ImageSeen struct {
 	// There says that the engine has it, Needed that every job does.
 	There, Needed bool
-	// Pulls says that it is pulled for every job, Falls that one that cannot be
-	// takes what is here, Never that it is never pulled.
-	Pulls, Falls, Never bool
+	// Never says that it is never pulled. Otherwise it is pulled where it is not there.
+	Never bool
 	// Err is the engine's; PullErr is why its registry did not give it.
 	Err, PullErr error
 }
@@ -31,20 +30,15 @@ func Image(name string, s ImageSeen) Finding {
 		return Of(check, Error, s.Err)
 	case !s.There && s.Never:
 		return Finding{check, worst, name + " is not on this host, and pull.policy is never", "gitlab-dind-executor prepull fetches it"}
-	case s.PullErr != nil && s.There && !s.Pulls, s.There && !s.Pulls:
+	case s.There:
 		return Fine(check, "%s is here", name)
 	case s.PullErr != nil:
 		f := Of(check, worst, s.PullErr)
-		if s.There && s.Falls {
-			f.Level = Warning
-		}
 		if f.Hint == "" {
 			f.Hint = "docker pull " + name + " on this host tells more"
 		}
 		f.Text = name + " cannot be pulled: " + strings.TrimPrefix(f.Text, "pulling image "+name+": ")
 		return f
-	case s.There:
-		return Fine(check, "%s is here, and its registry gives it", name)
 	}
 	return Fine(check, "%s is not here yet, its registry gives it", name)
 }

@@ -187,17 +187,13 @@ func TestJudgingImages(t *testing.T) {
 		level      Level
 		text, hint string
 	}{
-		"here":                              {ImageSeen{There: true}, OK, "x/y:1 is here", ""},
-		"to be had":                         {ImageSeen{}, OK, "its registry gives it", ""},
-		"needed and not to be had":          {ImageSeen{Needed: true, PullErr: no}, Error, "x/y:1 cannot be pulled: manifest unknown", "name and tag"},
-		"not to be had, and a mirror's":     {ImageSeen{PullErr: no}, Warning, "cannot be pulled", "name and tag"},
-		"here, but always pulled in vain":   {ImageSeen{There: true, Needed: true, Pulls: true, PullErr: no}, Error, "cannot be pulled", "name and tag"},
-		"so, but a later policy takes it":   {ImageSeen{There: true, Needed: true, Pulls: true, Falls: true, PullErr: no}, Warning, "cannot be pulled", "name and tag"},
-		"not here for a later policy":       {ImageSeen{Needed: true, Pulls: true, Falls: true, PullErr: no}, Error, "cannot be pulled", "name and tag"},
-		"not here and never pulled":         {ImageSeen{Needed: true, Never: true}, Error, "pull.policy is never", "prepull"},
-		"an engine that does not tell":      {ImageSeen{Err: fault.System(errors.New("gone"), "start it")}, Error, "gone", "start it"},
-		"not to be had, without a word":     {ImageSeen{PullErr: errors.New("status 500")}, Warning, "status 500", "docker pull x/y:1"},
-		"here and to be had, always pulled": {ImageSeen{There: true, Pulls: true}, OK, "its registry gives it", ""},
+		"here":                          {ImageSeen{There: true}, OK, "x/y:1 is here", ""},
+		"to be had":                     {ImageSeen{}, OK, "its registry gives it", ""},
+		"needed and not to be had":      {ImageSeen{Needed: true, PullErr: no}, Error, "x/y:1 cannot be pulled: manifest unknown", "name and tag"},
+		"not to be had, and a mirror's": {ImageSeen{PullErr: no}, Warning, "cannot be pulled", "name and tag"},
+		"not here and never pulled":     {ImageSeen{Needed: true, Never: true}, Error, "pull.policy is never", "prepull"},
+		"an engine that does not tell":  {ImageSeen{Err: fault.System(errors.New("gone"), "start it")}, Error, "gone", "start it"},
+		"not to be had, without a word": {ImageSeen{PullErr: errors.New("status 500")}, Warning, "status 500", "docker pull x/y:1"},
 	} {
 		t.Run(name, func(t *testing.T) { sees(t, Image("x/y:1", c.seen), c.level, c.text, c.hint) })
 	}

@@ -29,17 +29,17 @@ func (d *Driver) withoutDamaged(ctx context.Context, sandbox, sidecar string, er
 		return ready, err
 	}
 	say("the layers of earlier jobs are damaged and thrown away (the docker daemon " + broken.brief + "); going on without")
-	id, err := d.renew(ctx, sandbox, sidecar)
+	id, err := d.replaceSidecar(ctx, sandbox, sidecar)
 	if err != nil {
 		return Ready{}, err
 	}
 	return wait(ctx, id)
 }
 
-// renew puts a new sidecar in the place of one whose kept data root is damaged.
+// replaceSidecar puts a new sidecar in the place of one whose kept data root is damaged.
 // It is the same but for the data root, which is new and goes with the sandbox.
 // The damaged one is marked before its lease ends, and a sweep removes it.
-func (d *Driver) renew(ctx context.Context, sandbox, sidecar string) (id string, err error) {
+func (d *Driver) replaceSidecar(ctx context.Context, sandbox, sidecar string) (id string, err error) {
 	ctx, cancel := uncut(ctx)
 	defer cancel()
 	old, err := d.inspect(ctx, sidecar)
@@ -60,7 +60,7 @@ func (d *Driver) renew(ctx context.Context, sandbox, sidecar string) (id string,
 		}
 		files = append(files, content)
 	}
-	damaged, spec := renewed(old, sandbox)
+	damaged, spec := replacementOf(old, sandbox)
 	if damaged == "" {
 		return "", fmt.Errorf("the sidecar %s has no kept data root", old.Name)
 	}
@@ -125,9 +125,9 @@ func (d *Driver) readDir(ctx context.Context, id, dir string) ([]byte, error) {
 	return content, nil
 }
 
-// renewed is what the engine needs for a sidecar like another, with a data root
+// replacementOf is what the engine needs for a sidecar like another, with a data root
 // of the sandbox's own in the place of a kept one, whose name it returns.
-func renewed(old container.InspectResponse, sandbox string) (damaged string, spec created) {
+func replacementOf(old container.InspectResponse, sandbox string) (damaged string, spec created) {
 	config, host := *old.Config, *old.HostConfig
 	config.Volumes = nil // the mounts cover them
 	config.Labels = maps.Clone(config.Labels)
