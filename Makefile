@@ -53,7 +53,7 @@ test: lint engine ## Check the code and run all tests
 	@go build -o bin/testreport ./scripts/testreport
 	@go list -race -test -export -deps ./... >/dev/null
 	@go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./... | \
-		xargs go test -race -p 1 -count=1 -timeout 20m -json | bin/testreport -o "$(TEST_JSON)"
+		xargs go test -race -p 1 -count=1 -timeout 30m -json | bin/testreport -o "$(TEST_JSON)"
 
 # The long form of what test does with 4 jobs; this one also stalls and restarts
 # the engine, if scripts/engine started it, which kills whatever else runs there.
