@@ -81,10 +81,10 @@ func TestDindThatCannotStart(t *testing.T) {
 	p := world.Job(`echo never`)
 	p.Services[0].Command = []string{"--no-such-flag"}
 	r := runJob(t, p).quietCleanup().
-		says("error: the docker daemon of this job ("+rig.ImageDind+") exited with code", "unknown flag: --no-such-flag", "hint: look at the last lines").
+		says("error: the service's command has a flag that dockerd does not take: --no-such-flag", "unknown flag: --no-such-flag", "hint: mend the service's command").
 		saysNot("\nnever")
-	if r.State != local.SystemFailure {
-		t.Fatalf("the job ended as %s, want a system failure", r.State)
+	if r.State != local.Failed {
+		t.Fatalf("the job ended as %s: the pipeline's own command has failed", r.State)
 	}
 }
 
