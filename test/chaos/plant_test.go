@@ -1,12 +1,13 @@
 package chaos
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 
-	"gitlab-dind-executor/executor/local"
 	"gitlab-dind-executor/test/rig"
 )
 
@@ -37,18 +38,26 @@ func (c *chaos) planter() {
 	}
 }
 
-// plants lets every second round's job plant trees that follow from its number,
-// with all the rights that its daemon gives out. The next job has the same layers.
-func (c *chaos) plants(p *local.Payload, n int) {
-	if n%2 != 0 {
-		return
-	}
+// plants runs a job that nobody breaks, before the one of the round, and lets it
+// plant trees that follow from the round's number, with all the rights that its
+// daemon gives out. The broken job and the one after it have the same layers. It
+// tells whether the trees were planted.
+func (c *chaos) plants(settings string, n int) bool {
+	ctx, cancel := context.WithTimeout(c.t.Context(), roundBound)
+	defer cancel()
 	honest := ""
-	if n%4 == 2 {
+	if n%4 == 0 {
 		honest = "-honest "
 	}
 	plant := func(kind, directory string) string {
 		return fmt.Sprintf(`docker run --rm --privileged -v %s:/d %s -kind %s -seed %d -entries 200 %s/d`, directory, plantImage, kind, n, honest)
 	}
-	p.Steps[0].Script = append(p.Steps[0].Script, plant("project", "$CI_PROJECT_DIR"), plant("data", "/var/lib/docker"))
+	p := world.Job(`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY 2>/dev/null`,
+		plant("project", "$CI_PROJECT_DIR"), plant("data", "/var/lib/docker"))
+	p.Services = nil
+	var log strings.Builder
+	r := world.RunnerWith(settings)
+	r.Log = &log
+	_ = r.Run(ctx, p) // what it has planted may have ended it
+	return strings.Contains(log.String(), "\nplanted: ")
 }
