@@ -112,7 +112,7 @@ func FuzzRedact(f *testing.F) {
 	f.Add("aaaaaaaaaaaa", "aaa", "aa")
 	f.Fuzz(func(t *testing.T, secret, before, after string) {
 		if len(secret) < shortest {
-			t.Skip()
+			return // nothing so short is looked for
 		}
 		r := newRedactor([]string{secret})
 		for _, form := range append(formsOf(secret), secret) {
