@@ -3,7 +3,6 @@ package driver
 import (
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -59,28 +58,9 @@ func (d *Driver) listKept(ctx context.Context) (kept []plan.Kept, marks scopeVol
 	if err != nil {
 		return nil, nil, d.explain("listing caches", err)
 	}
-	// Whoever clears a data root may be done, or begin, between two looks.
-	cleared, err := d.beingCleared(ctx)
+	held, err := d.heldByJobs(ctx)
 	if err != nil {
 		return nil, nil, err
-	}
-	filter := labelled(labelScope)
-	filter.Add("dangling", "true")
-	idle, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: filter})
-	if err != nil {
-		return nil, nil, d.explain("listing caches", err)
-	}
-	isIdle := map[string]bool{}
-	for _, v := range idle.Volumes {
-		isIdle[v.Name] = true
-	}
-	later, err := d.beingCleared(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	maps.Copy(cleared, later)
-	for name := range cleared {
-		isIdle[name] = true // no job has it
 	}
 	for _, v := range all.Volumes {
 		if v.Labels[labelOf] != "" {
@@ -89,7 +69,7 @@ func (d *Driver) listKept(ctx context.Context) (kept []plan.Kept, marks scopeVol
 	}
 	for _, v := range all.Volumes {
 		if k, ok := keptOf(v, marks); ok {
-			k.Idle = isIdle[v.Name]
+			k.Idle = !held[v.Name]
 			kept = append(kept, k)
 		}
 	}
@@ -147,10 +127,7 @@ func (d *Driver) volumeSizes(ctx context.Context) (map[string]int64, error) {
 // evict removes a kept volume and its marks. It tells whether it did: a job may have
 // got it meanwhile.
 func (d *Driver) evict(ctx context.Context, name string, marks scopeVolumes) (bool, error) {
-	end, err := d.dropVolume(ctx, name)
-	if end == stillUsed && isKeptData(name) && d.awaitClearing(ctx, leaseName(name)) {
-		end, err = d.dropVolume(ctx, name)
-	}
+	end, err := d.dropIdle(ctx, name)
 	if isKeptData(name) && allStuck(err) {
 		d.discard(ctx, name) // it may have lost a part
 	}
@@ -166,6 +143,30 @@ func (d *Driver) evict(ctx context.Context, name string, marks scopeVolumes) (bo
 		_ = d.api.VolumeRemove(ctx, stateName(name, state), false)
 	}
 	return true, nil
+}
+
+// dropIdle removes a volume that no job has. Whoever clears it ends soon, and so
+// does the engine's own removal of a container that had it.
+func (d *Driver) dropIdle(ctx context.Context, name string) (ending, error) {
+	bounded, cancel := context.WithTimeout(ctx, clearNowBound)
+	defer cancel()
+	for {
+		end, err := d.dropVolume(ctx, name)
+		if end != stillUsed {
+			return end, err
+		}
+		if held, err := d.heldByJobs(ctx); err != nil || held[name] {
+			return stillUsed, err
+		}
+		if isKeptData(name) {
+			d.awaitClearing(bounded, leaseName(name))
+		}
+		select {
+		case <-time.After(removeFirstGap):
+		case <-bounded.Done():
+			return stillUsed, nil
+		}
+	}
 }
 
 // discard keeps a data root from every later job.

@@ -111,6 +111,21 @@ func TestWhatIsKeptGoesByAgeAndSizeAndNothingElseDoes(t *testing.T) {
 	}
 }
 
+// The engine still holds a volume for a container that it does not list any more.
+func TestWhatTheEngineIsStillAtIsWaitedFor(t *testing.T) {
+	shortly(t, &removeFirstGap, time.Millisecond)
+	e, d := fakeHost(t, nil)
+	keep(e, plan.RoleData, "a", noon, 1)
+	s := config.Default()
+	s.Cache.MaxAge = 1
+	busy := fakeengine.Refuse(409, "volume is in use")
+	e.Script("DELETE /volumes/{name}", busy, busy, busy)
+	removed, err := d.RemoveKept(t.Context(), s, noon.Add(time.Hour), false)
+	if err != nil || len(removed) != 1 || len(e.Objects()) != 0 {
+		t.Errorf("removed %+v, left %q (%v)", removed, e.Objects(), err)
+	}
+}
+
 func TestWhatIsKeptAndTakenMeanwhileStays(t *testing.T) {
 	e, d := fakeHost(t, nil)
 	for i, scope := range []string{"a", "b", "c", "d"} {
@@ -124,7 +139,10 @@ func TestWhatIsKeptAndTakenMeanwhileStays(t *testing.T) {
 		t.Fatalf("a dry run: %+v, %v", would, err)
 	}
 	e.Script("DELETE /volumes/{name}",
-		fakeengine.Refuse(409, "volume is in use"), fakeengine.Refuse(404, "no such volume"), fakeengine.Refuse(500, "disk fault"))
+		fakeengine.First(func(e *fakeengine.Engine) {
+			e.AddContainer("a-job", nil, true)
+			e.Mount("a-job", would[0].Name)
+		}), fakeengine.Refuse(404, "no such volume"), fakeengine.Refuse(500, "disk fault"))
 	removed, err := d.RemoveKept(t.Context(), s, later, false)
 	if !slices.Equal(names(removed), names(would[3:])) {
 		t.Errorf("removed %+v, want %+v", removed, would[3])

@@ -122,18 +122,25 @@ func (k scopeVolumes) is(name string, state dataState) bool {
 	return false
 }
 
-// beingCleared are the volumes that a container of this program works on, by name.
-// No job has them, and none has to wait for long.
-func (d *Driver) beingCleared(ctx context.Context) (map[string]bool, error) {
-	list, err := d.api.ContainerList(ctx, container.ListOptions{All: true, Filters: labelled(labelRole+"="+string(plan.RoleProgram), labelOf)})
+// heldByJobs are the volumes that containers have, by name, without those that a
+// container of this program alone works on: nobody has to wait for it for long.
+// The engine's own list of idle volumes leaves out what a container that it is
+// removing still holds, though it does not list that container any more.
+func (d *Driver) heldByJobs(ctx context.Context) (map[string]bool, error) {
+	list, err := d.api.ContainerList(ctx, container.ListOptions{All: true})
 	if err != nil {
-		return nil, d.explain("looking for layers that are being cleared", err)
+		return nil, d.explain("looking for what containers have", err)
 	}
-	names := map[string]bool{}
+	held := map[string]bool{}
 	for _, c := range list {
-		names[c.Labels[labelOf]] = true
+		if plan.Role(c.Labels[labelRole]) == plan.RoleProgram {
+			continue
+		}
+		for _, m := range c.Mounts {
+			held[m.Name] = true
+		}
 	}
-	return names, nil
+	return held, nil
 }
 
 // awaitClearing waits while somebody clears a data root, which takes the name of

@@ -35,6 +35,7 @@ type images struct {
 	pulls   pullCount
 	used    usedImages
 	there   sync.Map // *found by flight
+	fetched sync.Map // image.InspectResponse by name and platform
 }
 
 // found is an image on the engine.
@@ -191,9 +192,20 @@ func (im *images) policy(ctx context.Context, ref plan.ImageRef, policy string) 
 // another platform, before it is this job's.
 const fetchTries = 4
 
-// fetch pulls an image and returns it, once for all who want it at a time.
+// fetch pulls an image and returns it, once for all who want it, whatever their
+// policies are.
 func (im *images) fetch(ctx context.Context, ref plan.ImageRef) (image.InspectResponse, error) {
-	v, err, _ := im.flights.Do("fetch\x00"+ref.Name+"\x00"+ref.Platform, func() (any, error) { return im.fetchOnce(ctx, ref) })
+	key := "fetch\x00" + ref.Name + "\x00" + ref.Platform
+	v, err, _ := im.flights.Do(key, func() (any, error) {
+		if img, ok := im.fetched.Load(key); ok {
+			return img, nil
+		}
+		img, err := im.fetchOnce(ctx, ref)
+		if err == nil {
+			im.fetched.Store(key, img)
+		}
+		return img, err
+	})
 	img, _ := v.(image.InspectResponse)
 	return img, err
 }

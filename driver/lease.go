@@ -109,13 +109,8 @@ func (d *Driver) anyLayers(ctx context.Context, scope string) (bool, error) {
 	if err != nil {
 		return false, d.explain("looking for layers of earlier jobs", err)
 	}
-	filter.Add("dangling", "true")
-	idle, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: filter})
-	if err != nil || len(idle.Volumes) > 0 {
-		return len(idle.Volumes) > 0, d.explain("looking for layers of earlier jobs", err)
-	}
-	cleared, err := d.beingCleared(ctx)
-	return slices.ContainsFunc(all.Volumes, func(v *volume.Volume) bool { return cleared[v.Name] }), err
+	held, err := d.heldByJobs(ctx)
+	return slices.ContainsFunc(all.Volumes, func(v *volume.Volume) bool { return !held[v.Name] }), err
 }
 
 // lease creates the sidecar with a kept data root that no other has, or with one

@@ -27,10 +27,18 @@ func (e *Engine) listContainers(w http.ResponseWriter, r *http.Request) {
 	list := []any{}
 	for _, c := range e.containers {
 		if matches(r, c.Labels) {
-			list = append(list, map[string]any{"Id": c.ID, "Names": []string{"/" + c.Name}, "Labels": c.Labels, "State": state(c)})
+			list = append(list, map[string]any{"Id": c.ID, "Names": []string{"/" + c.Name}, "Labels": c.Labels, "State": state(c), "Mounts": mounts(c)})
 		}
 	}
 	reply(w, http.StatusOK, list)
+}
+
+func mounts(c *Container) []any {
+	list := []any{}
+	for _, name := range c.volumes {
+		list = append(list, map[string]any{"Type": "volume", "Name": name})
+	}
+	return list
 }
 
 func state(c *Container) string {

@@ -118,6 +118,14 @@ func (e *Engine) AddContainer(name string, labels map[string]string, running boo
 	}
 }
 
+// Mount lets a container have a volume.
+func (e *Engine) Mount(container, volume string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c := e.container(container)
+	c.volumes = append(c.volumes, volume)
+}
+
 // Containers returns copies of all that there are.
 func (e *Engine) Containers() []Container {
 	e.mu.Lock()
