@@ -44,16 +44,20 @@ demo: engine build ## Run a pipeline that builds and pushes an image, and show w
 	@go build -o bin/demo ./scripts/demo
 	@bin/demo -executor bin/gitlab-dind-executor
 
-# Engine tests compare the engine's complete lists of objects, so packages must
-# not run side by side; compiling them may.
+# Tests with an engine compare its complete lists of objects, so their packages must
+# not run side by side. They are those that import test/rig.
 test: lint engine ## Check the code and run all tests
 	@scripts/compiler
 	@scripts/prometheus >/dev/null
 	@mkdir -p "$(dir $(TEST_JSON))"
 	@go build -o bin/testreport ./scripts/testreport
 	@go list -race -test -export -deps ./... >/dev/null
-	@go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./... | \
-		xargs go test -race -p 1 -count=1 -timeout 30m -json | bin/testreport -o "$(TEST_JSON)"
+	@tested=$$(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./...); \
+		engine=$$(go list -test -f '{{.ImportPath}} {{join .Deps " "}}' ./... | \
+			sed -n 's|^\([^ ]*\)\.test .*gitlab-dind-executor/test/rig\>.*|\1|p'); \
+		plain=$$(grep -vxF "$$engine" <<<"$$tested"); \
+		test="go test -race -count=1 -timeout 30m -json" bad=0; \
+		{ $$test $$plain || bad=1; $$test -p 1 $$engine || bad=1; exit $$bad; } | bin/testreport -o "$(TEST_JSON)"
 
 # The long form of what test does with 4 jobs; this one also stalls and restarts
 # the engine, if scripts/engine started it, which kills whatever else runs there.

@@ -144,6 +144,7 @@ func TestAClearedDataRootServesTheNextDaemon(t *testing.T) {
 		"containerd's store": {rig.DeriveWith(t, world.Engine, rig.ImageDind, []rig.File{containerdStore}), "CACHED"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			volume := strings.TrimSpace(mustCLI(t, nil, append([]string{"volume", "create"}, labelFlags(t, "data")...)...))
 			d := &bareDaemon{t: t, image: k.image, volume: volume}
 			t.Cleanup(func() {

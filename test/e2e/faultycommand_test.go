@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"gitlab-dind-executor/executor/local"
+	"gitlab-dind-executor/test/rig"
 )
 
 // faultyService is a job whose service has that command.
@@ -19,6 +20,7 @@ func faultyService(command ...string) local.Payload {
 const soon = 25 * time.Second
 
 func TestAWrongCommandOfTheServiceIsTheJobsFaultAndToldAtOnce(t *testing.T) {
+	rig.Unchanged(t, world.Engine)
 	for name, c := range map[string]struct {
 		command []string
 		says    []string
@@ -35,7 +37,8 @@ func TestAWrongCommandOfTheServiceIsTheJobsFaultAndToldAtOnce(t *testing.T) {
 		"a program that is no daemon": {[]string{"sleep", "1000"}, []string{"runs no dockerd, but sleep", "hint: "}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := runJob(t, faultyService(c.command...)).quietCleanup().says(append([]string{"error: "}, c.says...)...).saysNot("\nnever")
+			t.Parallel()
+			r := runJobUnchecked(t, faultyService(c.command...)).quietCleanup().says(append([]string{"error: "}, c.says...)...).saysNot("\nnever")
 			if r.State != local.Failed || r.Attempts != 1 {
 				t.Errorf("the job ended as %s after %d attempts, want failed after one", r.State, r.Attempts)
 			}
@@ -59,14 +62,16 @@ func TestAWrongArgumentOfTheSettingsIsTheSystemsFault(t *testing.T) {
 }
 
 func TestAWrongCommandIsToldUnderEachPrivilege(t *testing.T) {
+	rig.Unchanged(t, world.Engine)
 	eachPrivilege(t, func(t *testing.T, with func(*local.Runner), dind string) {
+		t.Parallel()
 		for flag, says := range map[string]string{"--no-such-flag": "a flag that dockerd does not take: --no-such-flag", "sleep": "runs no dockerd, but sleep"} {
 			p := faultyService(flag)
 			if flag == "sleep" {
 				p = faultyService("sleep", "1000")
 			}
 			p.Services[0].Name = dind
-			if r := runJob(t, p, with).quietCleanup().says("error: ", says).saysNot("\nnever"); r.State != local.Failed {
+			if r := runJobUnchecked(t, p, with).quietCleanup().says("error: ", says).saysNot("\nnever"); r.State != local.Failed {
 				t.Errorf("the job ended as %s, want failed", r.State)
 			}
 		}

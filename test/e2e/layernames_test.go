@@ -20,6 +20,8 @@ func TestKeptLayersHaveNoNames(t *testing.T) {
 		return rig.DeriveWith(t, world.Engine, base, files, changes...)
 	}
 	before, after := holding(t, "old"), holding(t, "new")
+	t.Cleanup(func() { gcWith(t, "--caches", "--older-than", "0s") })
+	project := int64(60)
 	for name, k := range map[string]struct {
 		image, privilege, store string
 		// bare is where what containerd holds cannot be made nameless: it goes.
@@ -30,26 +32,29 @@ func TestKeptLayersHaveNoNames(t *testing.T) {
 		"containerd's store":             {image: derive(rig.ImageDind, []rig.File{containerdStore}), privilege: "privileged", store: "overlayfs"},
 		"containerd's store without ctr": {image: derive(rig.ImageDind, []rig.File{containerdStore, {Path: "/usr/bin/ctr", Mode: 0o755, Content: "#!/bin/sh\nexit 1\n"}}), privilege: "privileged", store: "overlayfs", bare: true},
 	} {
+		project++
 		t.Run(name, func(t *testing.T) {
-			t.Cleanup(func() { gcWith(t, "--caches", "--older-than", "0s") })
+			project := project // of each its own, as daemons of one kind share layers
+			t.Parallel()
+			of := fmt.Sprintf("names/%s-%s-%t", k.privilege, k.store, k.bare) // a base of its own
 			with := under(settingsWith(t, fmt.Sprintf("[cache]\nvolume = false\nlayers = \"project\"\n[[policy]]\nsidecar.privilege = %q\nsidecar.image = %q\n", k.privilege, k.image)))
 			script := []string{
 				`echo "store $(docker info -f '{{.Driver}}')"`,
 				`echo "containers: $(docker ps -aq | wc -l), names: $(docker images --format '{{.Repository}}' | grep -vc none)"`,
 				login, build,
-				`printf "FROM $CI_REGISTRY/names/base\nRUN cp /is /was\n" > /tmp/Dockerfile`,
+				`printf "FROM $CI_REGISTRY/` + of + `/base\nRUN cp /is /was\n" > /tmp/Dockerfile`,
 				`docker build -q -t built - < /tmp/Dockerfile && echo "the base is $(docker run --rm built cat /was)"`,
 				`DOCKER_BUILDKIT=0 docker build -q -t old - < /tmp/Dockerfile && echo "the old builder's base is $(docker run --rm old cat /was)"`,
-				`echo "the app is $(docker run --rm $CI_REGISTRY/names/app cat /is)"`,
-				`docker pull $CI_REGISTRY/base/busybox; docker images; docker run -d --restart=always $CI_REGISTRY/names/app sleep 1000`,
+				`echo "the app is $(docker run --rm $CI_REGISTRY/` + of + `/app cat /is)"`,
+				`docker pull $CI_REGISTRY/base/busybox; docker images; docker run -d --restart=always $CI_REGISTRY/` + of + `/app sleep 1000`,
 			}
 			job := func() local.Payload {
 				p := world.Job(script...)
-				p.Services = nil
+				p.Services, p.JobInfo.ProjectID = nil, project
 				return p
 			}
 			now := func(image string) {
-				for _, name := range []string{"names/base:latest", "names/app:latest"} {
+				for _, name := range []string{of + "/base:latest", of + "/app:latest"} {
 					if err := world.Registry.Push(t.Context(), world.Engine, image, name); err != nil {
 						t.Fatal(err)
 					}

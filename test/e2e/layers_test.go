@@ -182,22 +182,25 @@ func TestLayersOfEveryKindOfDaemon(t *testing.T) {
 		"rootless":    {"rootless", rig.ImageRootless, nil},
 		"before 2023": {"privileged", rig.ImageDind, []local.Image{{Name: rig.ImageOldDind, Command: []string{"--debug"}}}},
 	}
-	for name, k := range kinds {
-		t.Run(name, func(t *testing.T) {
-			with := under(settingsWith(t, fmt.Sprintf("[cache]\nvolume = false\nlayers = \"project\"\n[[policy]]\nsidecar.privilege = %q\nsidecar.image = %q\n", k.privilege, k.image)))
-			job := func(script ...string) local.Payload {
-				p := world.Job(script...)
-				p.Services = k.services
-				return p
-			}
-			runJobUnchecked(t, job(login, build, `docker run -d -v v:/v $CI_REGISTRY/base/busybox sh -c "mkdir /v/x; touch /v/x/y; chown -R 7:7 /v; sleep 1000"`), with).
-				succeeded().quietCleanup().says("no layers yet").saysNot("CACHED")
-			runJobUnchecked(t, job(`echo "containers: $(docker ps -aq | wc -l) volumes: $(docker volume ls -q | wc -l)"`, login, build,
-				`docker run --name app $CI_REGISTRY_IMAGE:layers`), with).
-				succeeded().quietCleanup().says("\ncontainers: 0 volumes: 0\n", "CACHED", "hello from version 1.0", "layers reused")
-			runJobUnchecked(t, job(`docker ps -a`, login, build), with).succeeded().quietCleanup().says("CACHED", "layers reused")
-		})
-	}
+	t.Run("each", func(t *testing.T) {
+		for name, k := range kinds {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				with := under(settingsWith(t, fmt.Sprintf("[cache]\nvolume = false\nlayers = \"project\"\n[[policy]]\nsidecar.privilege = %q\nsidecar.image = %q\n", k.privilege, k.image)))
+				job := func(script ...string) local.Payload {
+					p := world.Job(script...)
+					p.Services = k.services
+					return p
+				}
+				runJobUnchecked(t, job(login, build, `docker run -d -v v:/v $CI_REGISTRY/base/busybox sh -c "mkdir /v/x; touch /v/x/y; chown -R 7:7 /v; sleep 1000"`), with).
+					succeeded().quietCleanup().says("no layers yet").saysNot("CACHED")
+				runJobUnchecked(t, job(`echo "containers: $(docker ps -aq | wc -l) volumes: $(docker volume ls -q | wc -l)"`, login, build,
+					`docker run --name app $CI_REGISTRY_IMAGE:layers`), with).
+					succeeded().quietCleanup().says("\ncontainers: 0 volumes: 0\n", "CACHED", "hello from version 1.0", "layers reused")
+				runJobUnchecked(t, job(`docker ps -a`, login, build), with).succeeded().quietCleanup().says("CACHED", "layers reused")
+			})
+		}
+	})
 	if kept := keptLayers(t); len(kept) != len(kinds) {
 		t.Errorf("kept are %q, want one of each kind", kept)
 	}

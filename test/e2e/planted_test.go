@@ -35,6 +35,8 @@ containers" "image/overlay2 image" ./-rf; touch ./--help`
 // What a job has planted in its data root neither runs, nor is followed, nor
 // believed in the next job. That job works, with or without layers.
 func TestNothingThatAJobPlantsReachesTheNextJob(t *testing.T) {
+	rig.Unchanged(t, world.Engine)
+	t.Cleanup(func() { gcWith(t, "--caches", "--older-than", "0s") })
 	for _, k := range []struct {
 		privilege, image, data string
 		targets                []string
@@ -44,8 +46,7 @@ func TestNothingThatAJobPlantsReachesTheNextJob(t *testing.T) {
 		{"rootless", rig.ImageRootless, "/home/rootless/.local/share/docker", []string{"/home/rootless/.config/docker"}},
 	} {
 		t.Run(k.privilege, func(t *testing.T) {
-			rig.Unchanged(t, world.Engine)
-			t.Cleanup(func() { gcWith(t, "--caches", "--older-than", "0s") })
+			t.Parallel()
 			with := under(settingsWith(t, fmt.Sprintf("[cache]\nvolume = false\nlayers = \"project\"\n[[policy]]\nsidecar.privilege = %q\nsidecar.image = %q\n", k.privilege, k.image)))
 			job := func(script ...string) ran {
 				p := world.Job(script...)

@@ -17,50 +17,54 @@ func stranger(p local.Payload) local.Payload {
 
 // A job that may pull a private image leaves it on the host for others.
 func TestAPrivateImageIsNoOtherProjects(t *testing.T) {
+	rig.Unchanged(t, world.Engine)
 	if err := world.Registry.Push(t.Context(), world.Engine, rig.ImageBusybox, "group/secret/tools:1"); err != nil {
 		t.Fatal(err)
 	}
 	name := world.Registry.LocalHost + "/group/secret/tools:1"
 	t.Cleanup(func() { removeImage(t, name) })
 	script := `echo "the job has it"`
-	runJob(t, images(world.Job(script), name, rig.ImageDind)).succeeded().says("pulled "+name, "the job has it")
+	runJobUnchecked(t, images(world.Job(script), name, rig.ImageDind)).succeeded().says("pulled "+name, "the job has it")
 	id := imageID(t, name)
 	service := images(world.Job(`sleep 1; cat ../* 2>/dev/null`), rig.ImageCLI, rig.ImageDind)
 	service.Services = append(service.Services, local.Image{Name: name, Alias: "private", Entrypoint: []string{"sh", "-c", "echo copied > /builds/loot; sleep 60"}})
-	for want, cases := range map[string]map[string]local.Payload{
-		"hint: no credentials for this registry": {
-			"as its image":   images(world.Job(script), name, rig.ImageDind),
-			"as its service": service,
-			"as its daemon":  images(world.Job(script), rig.ImageCLI, world.Registry.LocalHost+"/group/secret/dind:1"),
-		},
-		"hint: use one of always": {
-			"never":          withPolicy(images(world.Job(script), name, rig.ImageDind), "never"),
-			"if-not-present": withPolicy(images(world.Job(script), name, rig.ImageDind), "if-not-present"),
-			"always, never":  withPolicy(images(world.Job(script), name, rig.ImageDind), "always", "never"),
-		},
-		"error: ": {
-			"by its id":                              images(world.Job(script), id, rig.ImageDind),
-			"by a short id, which looks like a name": images(world.Job(script), strings.TrimPrefix(id, "sha256:")[:12], rig.ImageDind),
-		},
-	} {
-		for what, p := range cases {
-			t.Run(what, func(t *testing.T) {
-				if what == "as its daemon" {
-					private := world.Registry.LocalHost + "/group/secret/dind:1"
-					if err := world.Registry.Push(t.Context(), world.Engine, rig.ImageBusybox, "group/secret/dind:1"); err != nil {
-						t.Fatal(err)
+	t.Run("is denied", func(t *testing.T) {
+		for want, cases := range map[string]map[string]local.Payload{
+			"hint: no credentials for this registry": {
+				"as its image":   images(world.Job(script), name, rig.ImageDind),
+				"as its service": service,
+				"as its daemon":  images(world.Job(script), rig.ImageCLI, world.Registry.LocalHost+"/group/secret/dind:1"),
+			},
+			"hint: use one of always": {
+				"never":          withPolicy(images(world.Job(script), name, rig.ImageDind), "never"),
+				"if-not-present": withPolicy(images(world.Job(script), name, rig.ImageDind), "if-not-present"),
+				"always, never":  withPolicy(images(world.Job(script), name, rig.ImageDind), "always", "never"),
+			},
+			"error: ": {
+				"by its id":                              images(world.Job(script), id, rig.ImageDind),
+				"by a short id, which looks like a name": images(world.Job(script), strings.TrimPrefix(id, "sha256:")[:12], rig.ImageDind),
+			},
+		} {
+			for what, p := range cases {
+				t.Run(what, func(t *testing.T) {
+					t.Parallel()
+					if what == "as its daemon" {
+						private := world.Registry.LocalHost + "/group/secret/dind:1"
+						if err := world.Registry.Push(t.Context(), world.Engine, rig.ImageBusybox, "group/secret/dind:1"); err != nil {
+							t.Fatal(err)
+						}
+						tagged(t, rig.ImageDind, private)
 					}
-					tagged(t, rig.ImageDind, private)
-				}
-				r := runJob(t, stranger(p)).quietCleanup().says("error: ", want).saysNot("the job has it", "copied")
-				if r.State == local.Success || want != "error: " && (r.State != local.Failed || r.Attempts != 1) {
-					t.Fatalf("the job ended as %s after %d attempts", r.State, r.Attempts)
-				}
-			})
+					r := runJobUnchecked(t, stranger(p)).quietCleanup().says("error: ", want).saysNot("the job has it", "copied")
+					if r.State == local.Success || want != "error: " && (r.State != local.Failed || r.Attempts != 1) {
+						t.Fatalf("the job ended as %s after %d attempts", r.State, r.Attempts)
+					}
+				})
+			}
 		}
-	}
+	})
 	// The owner still has it, and nothing is fetched for that.
-	runJob(t, images(world.Job(script), name, rig.ImageDind)).succeeded().says("the job has it").saysNot("pulling", "registry 127.0.0.1")
+	runJobUnchecked(t, images(world.Job(script), name, rig.ImageDind)).succeeded().says("the job has it").saysNot("pulling", "registry 127.0.0.1")
 }
 
 func withPolicy(p local.Payload, policies ...string) local.Payload {
