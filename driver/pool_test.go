@@ -8,6 +8,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/test/ends"
 	"gitlab-dind-executor/test/fakeengine"
 )
 
@@ -99,12 +100,7 @@ func TestAFailureOnAnEngineThatHangsEnds(t *testing.T) {
 		_, err := d.makeAhead(t.Context(), p.In(NewSandboxID()))
 		ended <- err
 	}()
-	select {
-	case err := <-ended:
-		if err == nil || !strings.Contains(err.Error(), "in a bad way") {
-			t.Errorf("error %v", err)
-		}
-	case <-time.After(5 * time.Second):
-		t.Fatal("it goes on")
+	if err := ends.Await(t, ended, "the end of what failed"); err == nil || !strings.Contains(err.Error(), "in a bad way") {
+		t.Errorf("error %v", err)
 	}
 }

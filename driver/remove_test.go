@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/test/ends"
 	"gitlab-dind-executor/test/fakeengine"
 )
 
@@ -200,12 +201,10 @@ func TestCleanupEndsWithItsTime(t *testing.T) {
 			e.Always(call, fakeengine.Hang())
 			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 			defer cancel()
-			began := time.Now()
-			if err := d.Cleanup(ctx, testJob); !errors.Is(err, context.DeadlineExceeded) {
+			var err error
+			ends.ByItself(t, func() { err = d.Cleanup(ctx, testJob) })
+			if !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("error %v", err)
-			}
-			if took := time.Since(began); took > 5*time.Second {
-				t.Errorf("it took %s", took)
 			}
 		})
 	}

@@ -7,9 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/test/ends"
 	"gitlab-dind-executor/test/fakeengine"
 )
 
@@ -51,16 +51,12 @@ func TestAPreparedJobAsksForAnotherSandboxOfItsKind(t *testing.T) {
 	if code := Main([]string{"--settings", settings, "prepare"}, []string{"JOB_RESPONSE_FILE=" + payload}, &out, &log); code != 0 {
 		t.Fatalf("exit code %d, log %q", code, log.String())
 	}
-	select {
-	case a := <-asked:
-		if a.err != nil {
-			t.Fatal(a.err)
-		}
-		p, err := plan.Decode(a.text)
-		if err != nil || p.Spec == "" || p.Sandbox != "" || p.Sidecar.Image.Name != "docker:dind" || p.Pool.Size != 1 {
-			t.Errorf("asked for %+v (%v)", p, err)
-		}
-	case <-time.After(10 * time.Second):
-		t.Error("nobody asked for another sandbox")
+	a := ends.Await(t, asked, "somebody to ask for another sandbox")
+	if a.err != nil {
+		t.Fatal(a.err)
+	}
+	p, err := plan.Decode(a.text)
+	if err != nil || p.Spec == "" || p.Sandbox != "" || p.Sidecar.Image.Name != "docker:dind" || p.Pool.Size != 1 {
+		t.Errorf("asked for %+v (%v)", p, err)
 	}
 }

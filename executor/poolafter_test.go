@@ -2,14 +2,15 @@ package executor
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/test/ends"
 	"gitlab-dind-executor/test/fakeengine"
 )
 
@@ -55,16 +56,12 @@ func TestAJobThatHasEndedAsksForASandboxWithItsLayers(t *testing.T) {
 		}
 		var plans []*plan.Plan
 		for range want {
-			select {
-			case text := <-asked:
-				p, err := plan.Decode(text)
-				if err != nil {
-					t.Fatal(err)
-				}
-				plans = append(plans, p)
-			case <-time.After(10 * time.Second):
-				t.Fatalf("layers %s: a sandbox was asked for %d times, want %d", layers, len(plans), want)
+			text := ends.Await(t, asked, fmt.Sprintf("sandbox %d of %d with layers %s", len(plans)+1, want, layers))
+			p, err := plan.Decode(text)
+			if err != nil {
+				t.Fatal(err)
 			}
+			plans = append(plans, p)
 		}
 		if plans[0].Pool.AfterJob {
 			t.Errorf("layers %s: prepare says that the job has ended", layers)

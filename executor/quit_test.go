@@ -10,8 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
+	"gitlab-dind-executor/test/ends"
 	"gitlab-dind-executor/test/fakeengine"
 )
 
@@ -36,11 +36,7 @@ func TestAHookOutlivesTheSignalOfAGracefulStop(t *testing.T) {
 	if err := hook.Start(); err != nil {
 		t.Fatal(err)
 	}
-	select {
-	case <-reached:
-	case <-time.After(time.Minute):
-		t.Fatal("the hook has not reached the engine")
-	}
+	ends.Await(t, reached, "the hook to reach the engine")
 	for _, s := range []syscall.Signal{syscall.SIGQUIT, syscall.SIGTERM} {
 		if err := hook.Process.Signal(s); err != nil {
 			t.Error(err)

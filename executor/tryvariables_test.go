@@ -78,9 +78,16 @@ func TestAJobGetsNestedVariables(t *testing.T) {
 		{Key: "IMAGE", Value: "$CI_REGISTRY_IMAGE/app"},
 		{Key: "TAG", Value: "$IMAGE:$CI_COMMIT_SHORT_SHA"},
 	}})
+	got := map[string]string{}
 	for _, v := range p.Variables {
-		if want := "$CI_REGISTRY_IMAGE/app:abababab"; v.Key == "TAG" && v.Value != want { // the Runner does the rest
-			t.Errorf("TAG is %s, want %s", v.Value, want)
+		got[v.Key] = v.Value
+	}
+	for key, want := range map[string]string{
+		"IMAGE": "$CI_REGISTRY_IMAGE/app", "TAG": "$CI_REGISTRY_IMAGE/app:abababab", // the Runner does the rest
+		"CI_REGISTRY_IMAGE": "registry.example.com/app", "CI_COMMIT_SHORT_SHA": "abababab",
+	} {
+		if got[key] != want {
+			t.Errorf("%s is %q, want %q", key, got[key], want)
 		}
 	}
 }

@@ -8,7 +8,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
+
+	"gitlab-dind-executor/test/ends"
 )
 
 func TestHooksThatWriteATimelineAtOnce(t *testing.T) {
@@ -66,13 +67,8 @@ func TestATimelineThatIsHeldUpHoldsUpNobody(t *testing.T) {
 	} {
 		ended := make(chan error, 1)
 		go func() { ended <- appendTo(c.file, []byte(",\n2")) }()
-		select {
-		case err := <-ended:
-			if (err == nil) != (c.want != "") {
-				t.Errorf("%s: error %v", name, err)
-			}
-		case <-time.After(5 * time.Second):
-			t.Fatalf("%s: it waits", name)
+		if err := ends.Await(t, ended, "the end of a hook with "+name); (err == nil) != (c.want != "") {
+			t.Errorf("%s: error %v", name, err)
 		}
 		if c.want == "" {
 			continue
