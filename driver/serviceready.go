@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	_ "embed" // dialScript
 	"errors"
 	"fmt"
 	"io"
@@ -92,13 +93,12 @@ func (w *serviceWait) dialPorts(ctx context.Context, ip string, ports []int) boo
 	return false
 }
 
-// dialScript tries each port, $1 and so on, of the host $0. Its code is 0 when
-// one answers, and noDialer when the helper has nothing to dial with.
-const dialScript = `if nc -h 2>&1 | grep -q -- -z; then dial() { nc -z -w 1 "$1" "$2"; }
-elif command -v bash >/dev/null; then dial() { timeout 1 bash -c ': <"/dev/tcp/$0/$1"' "$1" "$2"; }
-else exit 42; fi
-for port; do dial "$0" "$port" 2>/dev/null && exit 0; done; exit 1`
+// dialScript tries ports from inside a container.
+//
+//go:embed dial.sh
+var dialScript string
 
+// noDialer is its code where there is nothing to dial with.
 const noDialer = 42
 
 // dialFromHelper lets the helper dial, which is in the same network. Where it

@@ -23,66 +23,19 @@ disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", 
 address = "/run/docker/containerd/containerd.sock"
 `
 
-// bootFast starts containerd and hands it to the dockerd that the image's
-// entrypoint, which is $0, starts. dockerd left alone starts containerd itself,
-// finds no socket at its first look and sleeps a whole second before the second:
-// most of what an inner daemon's boot takes. containerd boots beside the
-// entrypoint's own work: what that finds as dockerd waits for the socket (at most
-// 3 s) and then becomes dockerd, with what the entrypoint has made of PATH: that
-// may be where dockerd is to find iptables. Where anything is missing, the
-// entrypoint goes its own way.
-// Meanwhile askMirror runs. On a kept data root the names of images are forgotten
-// between the two daemons.
-func bootFast(kept bool) string {
-	forget, rest := "", ""
-	if kept {
-		forget, rest = forgetFirst, dropNamed
+// bootFast starts containerd ahead of dockerd, asks the mirror beside that, and
+// hands over to the image's entrypoint, which is $0. On a cached data root the
+// names of images are forgotten between the two daemons.
+func bootFast(cached bool) string {
+	if cached {
+		return askMirror + startContainerd + forgetFirst + handOver + dropNamed + bootLast
 	}
-	return askMirror + `c=` + ContainerdConfig + `
-s=/run/docker/containerd/containerd.sock
-d=$(command -v dockerd)
-if [ -n "$d" ] && command -v containerd >/dev/null && [ -f $c ]; then
-  mkdir -p /run/docker/containerd /run/gitlab-dind-executor
-  rm -f $s /run/docker/containerd/containerd.pid
-  containerd --config $c >/dev/null 2>&1 &
-  p=$!
-  await_containerd="i=0; while [ ! -S $s ] && [ \$i -lt 300 ] && kill -0 $p 2>/dev/null; do sleep 0.01; i=\$((i+1)); done; [ -S $s ]"
-` + forget + `  if [ -n "$p" ]; then
-    cat >/run/gitlab-dind-executor/dockerd <<END
-#!/bin/sh
-if $await_containerd; then exec $d --containerd=$s "\$@"; fi
-kill $p 2>/dev/null
-exec $d "\$@"
-END
-    chmod 755 /run/gitlab-dind-executor/dockerd
-    PATH=/run/gitlab-dind-executor:$PATH
-  fi
-fi
-` + rest + bootLast
+	return askMirror + startContainerd + handOver + bootLast
 }
-
-// forgetFirst waits for containerd where names are to be forgotten in it. One
-// that cannot is ended, and with it the fast way.
-const forgetFirst = `  if [ -n "$names" ]; then
-    if eval "$await_containerd" && forget_names $s "$seeded"; then names=; else kill $p 2>/dev/null; wait $p 2>/dev/null; p=; fi
-  fi
-`
-
-// takeFiles comes first in a sidecar that gets its files, an archive, on its
-// stdin. An engine takes longer to copy files into a container than to start one.
-// One that takes the place of another has them.
-const takeFiles = `[ -e ` + FilesMark + ` ] || tar -xf - -C / || { echo "the files of this docker daemon did not arrive" >&2; exit 1; }
-exec </dev/null
-`
 
 // takesFiles tells whether a sidecar that boots the fast way gets its files on
 // its stdin: root alone can put them where they belong.
 func (s Sidecar) takesFiles() bool { return s.User == "" }
-
-// bootLast ends bootFast, and nothing else.
-const bootLast = `[ -z "$m" ] || wait $m
-for d in $` + bootDNS + `; do echo "nameserver $d"; done >>/etc/resolv.conf
-exec "$0" "$@"`
 
 // bootDNS is the variable by which bootFast learns of name servers. Behind
 // Docker's own resolver in /etc/resolv.conf they serve every container inside:
@@ -90,13 +43,6 @@ exec "$0" "$@"`
 // where it can, so that the sandbox's names are known on networks that a job
 // makes and with --network host. The dns key of daemon.json would replace it.
 const bootDNS = "GITLAB_DIND_EXECUTOR_DNS"
-
-// writableCgroups comes before the entrypoint where the engine mounts cgroups
-// read-only and the inner daemon must make some.
-const writableCgroups = `while read -r _ _ _ _ point _; do
-  case $point in /sys/fs/cgroup|/sys/fs/cgroup/*) mount -o remount,bind,rw "$point" || exit 1 ;; esac
-done </proc/self/mountinfo
-`
 
 // Boot returns the sidecar's entrypoint and command for an image with the given
 // entrypoint and command: those of the plan, or, where the image boots as the

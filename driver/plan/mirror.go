@@ -123,22 +123,6 @@ const MirroredConfig = ConfigDir + "/gitlab-dind-executor-mirrored.json"
 // bootMirror is the variable by which askMirror learns of the mirror.
 const bootMirror = "GITLAB_DIND_EXECUTOR_MIRROR"
 
-// askMirror finds out in a second at most whether the mirror answers where the
-// sidecar is, and only then has dockerd told of it: that would wait for 15 s and
-// more, at each pull, for one that is silent or behind a firewall.
-const askMirror = `u=$` + bootMirror + ` m=
-if [ -n "$u" ] && [ -f ` + MirroredConfig + ` ]; then
-  unset ` + bootMirror + `
-  {
-    if command -v curl >/dev/null; then curl -sf -m 1 --noproxy '*' -o /dev/null "$u/v2/"
-    else http_proxy= HTTP_PROXY= wget -q -T 1 -O /dev/null "$u/v2/"; fi &&
-    mv -f ` + MirroredConfig + ` ` + ConfigDir + `/daemon.json ||
-    echo "gitlab-dind-executor: the registry mirror $u is not used, since it does not answer from here"
-  } >&2 </dev/null &
-  m=$!
-fi
-`
-
 // withMirror is a daemon.json that names the mirror before the settings' own.
 func withMirror(daemonConfig map[string]any, mirror string) map[string]any {
 	c := maps.Clone(daemonConfig)

@@ -128,30 +128,6 @@ func aboutStorage(arg string) bool {
 		strings.HasPrefix(arg, "-s") || strings.HasPrefix(arg, "-g")
 }
 
-// plantSeed copies the seed into a data root, $DATA, that holds no images. One
-// that was planted earlier by the same seed gets the names of its images back,
-// which ClearCommand has taken with those of the job before: $seeded are they as
-// forgetNames wants them. Whatever goes wrong, the daemon starts without. The seed
-// goes out of sight then.
-const plantSeed = `seed=` + SeedPath + `
-plant_seed() {
-  [ -x "$seed/` + SeedProgram + `" ] || return 0
-  if [ ! -e "$DATA/image" ] && [ ! -e "$DATA/containerd" ]; then
-    "$seed/` + SeedProgram + `" ` + SeedCommand + ` "$seed" "$DATA" "$1" && cp "$seed/` + SeedID + `" "$DATA/.seed"
-    return
-  fi
-  new= old=
-  [ ! -f "$DATA/.seed" ] || read -r old <"$DATA/.seed"
-  read -r new <"$seed/` + SeedID + `"
-  [ -n "$new" ] && [ "$new" = "$old" ] || return 0
-  for i in "$seed"/image/*/repositories.json; do
-    d=$DATA/${i#"$seed"/}
-    [ ! -f "$i" ] || [ ! -d "${d%/*}" ] || cp "$i" "$d"
-  done
-  read -r seeded <"$seed/` + SeedNames + `"
-}
-`
-
 // planting is what comes in a sidecar with a seed, behind the clearing of a kept
 // data root.
 func (s Sidecar) planting() string {

@@ -1,0 +1,62 @@
+package plan
+
+import (
+	"strings"
+	"testing"
+
+	"mvdan.cc/sh/v3/syntax"
+)
+
+// A program names paths and variables that Go names as well.
+func TestProgramsAndGoNameTheSameThings(t *testing.T) {
+	seeds := func(name string) string { return `"$seed/` + name + `"` }
+	for name, c := range map[string]struct {
+		program string
+		has     []string
+	}{
+		"takefiles":  {takeFiles, []string{"[ -e " + FilesMark + " ]"}},
+		"containerd": {startContainerd, []string{"c=" + ContainerdConfig + "\n"}},
+		"askmirror":  {askMirror, []string{"u=$" + bootMirror + " ", "unset " + bootMirror + "\n", "-f " + MirroredConfig + " ", "mv -f " + MirroredConfig + " " + ConfigDir + "/daemon.json "}},
+		"bootlast":   {bootLast, []string{" in $" + bootDNS + ";"}},
+		"serve":      {serve, []string{` ` + helperTool + "\n"}},
+		"plantseed":  {plantSeed, []string{"seed=" + SeedPath + "\n", seeds(SeedProgram) + " " + SeedCommand + " ", "cp " + seeds(SeedID), "<" + seeds(SeedID), "<" + seeds(SeedNames)}},
+	} {
+		for _, text := range c.has {
+			if !strings.Contains(c.program, text) {
+				t.Errorf("%s.sh lacks %q", name, text)
+			}
+		}
+	}
+}
+
+// The files are checked one by one; what a container runs is made of several.
+func TestWhatContainersRunIsPOSIXShell(t *testing.T) {
+	official := []string{"dockerd-entrypoint.sh"}
+	run := map[string][]string{
+		"the helper":           {"sh", "-c", openCache("/cache") + serve},
+		"a stage":              HelperStage(nil),
+		"a stage with a check": HelperStage(&ToolCheck{}),
+		"forgetting names":     {"sh", "-c", program(forgetText)},
+	}
+	for name, s := range map[string]Sidecar{
+		"a sidecar":             {FastBoot: true},
+		"with layers":           {FastBoot: true, Layers: true, Container: Container{DataPath: "/var/lib/docker"}},
+		"with a seed":           {FastBoot: true, Seed: "a", Container: Container{DataPath: "/var/lib/docker"}},
+		"with all, rootless":    {FastBoot: true, Layers: true, Seed: "a", Container: Container{DataPath: "/d", User: "rootless", Rights: Rights{WritableCgroups: true}}},
+		"with all, its own way": {Layers: true, Seed: "a", Container: Container{DataPath: "/d", Rights: Rights{WritableCgroups: true}}},
+	} {
+		run[name], _ = s.Boot(official, nil)
+	}
+	for name, command := range run {
+		if len(command) < 3 || command[0] != "sh" || command[1] != "-c" {
+			t.Errorf("%s: %q is no program of a shell", name, command)
+			continue
+		}
+		if _, err := syntax.NewParser(syntax.Variant(syntax.LangPOSIX)).Parse(strings.NewReader(command[2]), name); err != nil {
+			t.Errorf("%v in\n%s", err, command[2])
+		}
+		if strings.Contains(command[2], "shellcheck") {
+			t.Errorf("%s has comments:\n%s", name, command[2])
+		}
+	}
+}
