@@ -21,7 +21,7 @@ import (
 var admissionEvery = time.Second
 
 // Admit returns when this host has free what the settings want, dataRoot being
-// where a local engine keeps its data. Sandboxes of failed jobs that are kept for
+// where a local engine keeps its data. Sandboxes of failed jobs that are held for
 // a look go before a job waits, and then, for disk, layers that no job uses. say
 // gets one line if that takes a wait.
 func (d *Driver) Admit(ctx context.Context, a config.Admission, dataRoot string, say func(string)) error {
@@ -31,7 +31,7 @@ func (d *Driver) Admit(ctx context.Context, a config.Admission, dataRoot string,
 	done := func(dropped bool, err error) bool { return dropped && err == nil } // else it is the wait that ends in an error
 	return admit(ctx, a, func() plan.Free {
 		free := makeRoom(func(f plan.Free) bool { return plan.Lacks(a, f) != "" }, look,
-			func() bool { return done(d.dropHeld(ctx)) }, "the host is short of room: what was kept of a failed job is removed", say)
+			func() bool { return done(d.dropHeld(ctx)) }, "the host is short of room: the held sandbox of a failed job is removed", say)
 		if !plan.LacksDisk(a, free) {
 			return free
 		}

@@ -31,31 +31,31 @@ func (d *Driver) CountSandboxes(ctx context.Context, now time.Time, prepare time
 	return states, nil
 }
 
-// KeptCount is what there is of one kind of what outlives jobs.
-type KeptCount struct {
+// CachedCount is what there is of one kind of what outlives jobs.
+type CachedCount struct {
 	Count int
 	// Bytes is -1 if not all of it is known.
 	Bytes int64
 }
 
-// CountKept counts what is kept between jobs: caches, and layers. With sizes the
+// CountCached counts what is cached: caches, and layers. With sizes the
 // engine walks all volumes.
-func (d *Driver) CountKept(ctx context.Context, sizes bool) (caches, layers KeptCount, err error) {
-	kept, _, err := d.listKept(ctx)
-	if err == nil && sizes && len(kept) > 0 {
-		err = d.measure(ctx, kept)
+func (d *Driver) CountCached(ctx context.Context, sizes bool) (caches, layers CachedCount, err error) {
+	cached, _, err := d.listCached(ctx)
+	if err == nil && sizes && len(cached) > 0 {
+		err = d.measure(ctx, cached)
 	}
-	for _, k := range kept {
+	for _, c := range cached {
 		of := &caches
-		if k.Role == plan.RoleData {
+		if c.Role == plan.RoleData {
 			of = &layers
 		}
 		of.Count++
-		if k.Size < 0 || of.Bytes < 0 {
+		if c.Size < 0 || of.Bytes < 0 {
 			of.Bytes = -1
 			continue
 		}
-		of.Bytes += k.Size
+		of.Bytes += c.Size
 	}
 	return caches, layers, err
 }

@@ -217,15 +217,15 @@ func (d *Driver) unused(ctx context.Context, sandbox, sidecar string, s plan.Sid
 	return certs, nil
 }
 
-// MarkUsed says in the sidecar of a job that one has had it. No job waits for
+// NoteUsed says in the sidecar of a job that one has had it. No job waits for
 // that: until then the job container says so.
-func (d *Driver) MarkUsed(ctx context.Context, job string) error {
+func (d *Driver) NoteUsed(ctx context.Context, job string) error {
 	found, err := d.containersOf(ctx, job)
 	if err != nil {
 		return err
 	}
-	mark := file{path: usedFile, mode: 0o644, content: []byte(job + "\n")}
-	if d.writeHere(ctx, objectName(found.sandbox, plan.RoleCerts), path.Base(usedFile), mark.content, 0o644) == nil {
+	used := file{path: usedFile, mode: 0o644, content: []byte(job + "\n")}
+	if d.writeHere(ctx, objectName(found.sandbox, plan.RoleCerts), path.Base(usedFile), used.content, 0o644) == nil {
 		return nil
 	}
 	sidecar, err := d.sidecarIn(ctx, found.sandbox)
@@ -234,7 +234,7 @@ func (d *Driver) MarkUsed(ctx context.Context, job string) error {
 	}
 	ctx, cancel := uncut(ctx)
 	defer cancel()
-	return d.putFiles(ctx, sidecar.ID, []file{mark})
+	return d.putFiles(ctx, sidecar.ID, []file{used})
 }
 
 // move brings the job into the sandbox that it has claimed.
@@ -259,7 +259,7 @@ func (prep *preparation) move(ctx context.Context, c *taken) (Ready, error) {
 		return err
 	})
 	g.Go(func() error { return prep.helperWithCache(gctx) })
-	g.Go(func() error { return prep.markCache(gctx) })
+	g.Go(func() error { return prep.noteCache(gctx) })
 	prep.startServices(gctx, g, svc)
 	err := g.Wait()
 	if err == nil && ctx.Err() != nil {
@@ -270,7 +270,7 @@ func (prep *preparation) move(ctx context.Context, c *taken) (Ready, error) {
 }
 
 // settleClaimed settles the job container of a sandbox that the job has claimed,
-// after it was equipped. Before it is made anew, the sandbox is marked as used: for
+// after it was equipped. Before it is made anew, the sandbox is noted as used: for
 // a moment no container has the name of the claim.
 func (prep *preparation) settleClaimed(ctx context.Context, c *taken, equipped <-chan struct{}) error {
 	img, err := prep.images.settle(ctx, c.job.plan.Image)
@@ -282,7 +282,7 @@ func (prep *preparation) settleClaimed(ctx context.Context, c *taken, equipped <
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if err := prep.d.MarkUsed(ctx, prep.p.Claim.Job); err != nil {
+	if err := prep.d.NoteUsed(ctx, prep.p.Claim.Job); err != nil {
 		return err
 	}
 	id, err := prep.renew(ctx, c.job, img)

@@ -35,7 +35,7 @@ func (d *Driver) Cleanup(ctx context.Context, job string) error {
 // Nor does it wait until gigabytes are removed, or until a volume that resists is
 // emptied: rest says that work is left for gc. That is objects whose network is
 // gone, which any sweep removes, and layers to clear. The caller sees to it that
-// one comes at once. What Keep has kept stays.
+// one comes at once. What Hold holds stays.
 func (d *Driver) CleanupPatiently(ctx context.Context, job string) (rest bool, err error) {
 	end := time.Now().Add(engineAbsence)
 	var absent error
@@ -45,7 +45,7 @@ func (d *Driver) CleanupPatiently(ctx context.Context, job string) (rest bool, e
 		found, err := d.ofJob(ctx, job)
 		for id, s := range found {
 			layers = layers || hasLayers(s)
-			if until, held := keptUntil(s); !held || !time.Now().Before(until) {
+			if until, held := heldUntil(s); !held || !time.Now().Before(until) {
 				ids = append(ids, id)
 			}
 		}
@@ -65,7 +65,7 @@ func (d *Driver) CleanupPatiently(ctx context.Context, job string) (rest bool, e
 	}
 }
 
-// hasLayers tells whether a job's sandbox may have had a kept data root.
+// hasLayers tells whether a job's sandbox may have had a cached data root.
 func hasLayers(s *sandboxObjects) bool {
 	return slices.ContainsFunc(s.containers, func(c object) bool { return c.labels[labelLayers] != "" })
 }
@@ -97,7 +97,7 @@ func (d *Driver) cleanup(ctx context.Context, ids []string, patience time.Durati
 	for orphaned := 0; len(errs) < len(ids); {
 		select {
 		case err := <-ends:
-			if allStuck(err) { // marked, and its network is gone
+			if allStuck(err) { // they have marks, and its network is gone
 				rest, err = true, nil
 			}
 			errs = append(errs, err)

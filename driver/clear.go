@@ -24,7 +24,7 @@ const (
 // errDamaged says that nothing can be left of a data root.
 var errDamaged = errors.New("the layers of earlier jobs are damaged")
 
-// clearData leaves of a kept data root what the next daemon needs. The caller has
+// clearData leaves of a cached data root what the next daemon needs. The caller has
 // its lease, or gets it by the container's name. An error is errDamaged where
 // nothing can be left. settle is called while the lease is held.
 func (d *Driver) clearData(ctx context.Context, v *volume.Volume, name string, bound time.Duration, settle func(context.Context, error) error) error {
@@ -44,8 +44,8 @@ func (d *Driver) clearData(ctx context.Context, v *volume.Volume, name string, b
 	return err
 }
 
-// mark says the state of a kept data root.
-func (d *Driver) mark(ctx context.Context, v *volume.Volume, state dataState) error {
+// markState says the state of a cached data root.
+func (d *Driver) markState(ctx context.Context, v *volume.Volume, state dataState) error {
 	_, err := d.api.VolumeCreate(ctx, volume.CreateOptions{
 		Name: stateName(v.Name, state), Labels: stateLabels(v.Labels[labelScope], v.Name, state),
 	})
@@ -65,14 +65,14 @@ func (d *Driver) ClearLayers(ctx context.Context, dryRun bool) (removed []string
 	if err != nil {
 		return nil, d.explain("looking for layers of earlier jobs", err)
 	}
-	kept := scopeVolumes(all.Volumes)
+	found := scopeVolumes(all.Volumes)
 	var errs []error
-	for _, v := range kept {
-		if plan.Role(v.Labels[labelRole]) != plan.RoleData || !isKeptData(v.Name) {
+	for _, v := range found {
+		if plan.Role(v.Labels[labelRole]) != plan.RoleData || !isCachedData(v.Name) {
 			continue
 		}
-		damaged := kept.is(v.Name, dataDamaged)
-		if !damaged && !kept.is(v.Name, dataClean) && !dryRun {
+		damaged := found.is(v.Name, dataDamaged)
+		if !damaged && !found.is(v.Name, dataClean) && !dryRun {
 			err := d.clearBehind(ctx, v)
 			damaged = errors.Is(err, errDamaged)
 			switch {
@@ -87,7 +87,7 @@ func (d *Driver) ClearLayers(ctx context.Context, dryRun bool) (removed []string
 			continue
 		}
 		if !dryRun {
-			gone, err := d.evict(ctx, v.Name, kept)
+			gone, err := d.evict(ctx, v.Name, found)
 			errs = append(errs, err)
 			if !gone {
 				continue
@@ -106,9 +106,9 @@ func (d *Driver) clearBehind(ctx context.Context, v *volume.Volume) error {
 	}
 	return d.clearData(ctx, v, leaseName(v.Name), clearBehindBound, func(ctx context.Context, err error) error {
 		if err != nil {
-			return errors.Join(err, d.mark(ctx, v, dataDamaged))
+			return errors.Join(err, d.markState(ctx, v, dataDamaged))
 		}
-		return d.mark(ctx, v, dataClean)
+		return d.markState(ctx, v, dataClean)
 	})
 }
 
@@ -122,25 +122,25 @@ func (k scopeVolumes) is(name string, state dataState) bool {
 	return false
 }
 
-// heldByJobs are the volumes that containers have, by name, without those that a
+// volumesInUse are the volumes that containers have, by name, without those that a
 // container of this program alone works on: nobody has to wait for it for long.
 // The engine's own list of idle volumes leaves out what a container that it is
 // removing still holds, though it does not list that container any more.
-func (d *Driver) heldByJobs(ctx context.Context) (map[string]bool, error) {
+func (d *Driver) volumesInUse(ctx context.Context) (map[string]bool, error) {
 	list, err := d.api.ContainerList(ctx, container.ListOptions{All: true})
 	if err != nil {
 		return nil, d.explain("looking for what containers have", err)
 	}
-	held := map[string]bool{}
+	used := map[string]bool{}
 	for _, c := range list {
 		if plan.Role(c.Labels[labelRole]) == plan.RoleProgram {
 			continue
 		}
 		for _, m := range c.Mounts {
-			held[m.Name] = true
+			used[m.Name] = true
 		}
 	}
-	return held, nil
+	return used, nil
 }
 
 // awaitClearing waits while somebody clears a data root, which takes the name of

@@ -127,7 +127,7 @@ func mounts(p *plan.Plan, c plan.Container, name string, img image.InspectRespon
 		covered = append(covered, c.DataPath)
 	}
 	if c.CachePath != "" {
-		name, labels := cacheName(p.Claim.Scope), keptLabels(p.Claim, plan.RoleCache)
+		name, labels := cacheName(p.Claim.Scope), cachedLabels(p.Claim, plan.RoleCache)
 		if c.CacheEnds {
 			name, labels = objectName(p.Sandbox, plan.RoleCache), sandboxLabels(p, plan.RoleScratch)
 		}

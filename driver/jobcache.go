@@ -28,7 +28,7 @@ func (prep *preparation) lastingCache(ctx context.Context) (bool, error) {
 	}
 	c, claim := &prep.cache, prep.p.Claim
 	c.once.Do(func() {
-		err := prep.d.ownVolume(ctx, cacheName(claim.Scope), keptLabels(claim, plan.RoleCache))
+		err := prep.d.ownVolume(ctx, cacheName(claim.Scope), cachedLabels(claim, plan.RoleCache))
 		if errors.Is(err, errForeign) {
 			c.foreign = err
 		} else {
@@ -57,14 +57,14 @@ func (prep *preparation) warnings(svc *services) []string {
 	return svc.warnings
 }
 
-// markCache notes that the job has the cache of its scope now, if it has one.
-func (prep *preparation) markCache(ctx context.Context) error {
+// noteCache notes that the job has the cache of its scope now, if it has one.
+func (prep *preparation) noteCache(ctx context.Context) error {
 	if lasts, err := prep.lastingCache(ctx); !lasts {
 		return err
 	}
 	found, err := prep.d.volumesOf(ctx, prep.p.Claim.Scope)
 	if err == nil {
-		prep.d.markUse(ctx, prep.p, found, cacheName(prep.p.Claim.Scope))
+		prep.d.noteUse(ctx, prep.p, found, cacheName(prep.p.Claim.Scope))
 	}
 	return err
 }

@@ -31,12 +31,12 @@ const (
 	// job container has the first for status.
 	labelProject   = labelPrefix + "project"
 	labelProtected = labelPrefix + "protected"
-	// labelInstance is the host of the GitLab of what is kept.
+	// labelInstance is the host of the GitLab of what is cached.
 	labelInstance = labelPrefix + "instance"
 	// labelLayers is a sidecar's plan.LayersState. A job container has it where its
-	// sidecar may have a kept data root.
+	// sidecar may have a cached data root.
 	labelLayers = labelPrefix + "layers"
-	// labelData is on a sidecar: the kept data root that it has, which carries no
+	// labelData is on a sidecar: the cached data root that it has, which carries no
 	// label of the sandbox.
 	labelData = labelPrefix + "data"
 	// labelOf names the volume that a mark is about.
@@ -45,9 +45,9 @@ const (
 	labelMirror = labelPrefix + "mirror"
 	// labelSeed is on seeds and their marks: the id of the wish.
 	labelSeed = labelPrefix + "seed"
-	// labelMaker is on a kept data root: the sandbox in which it was made.
+	// labelMaker is on a cached data root: the sandbox in which it was made.
 	labelMaker = labelPrefix + "maker"
-	// labelState is on a mark that says what a kept data root is, a dataState.
+	// labelState is on a mark that says what a cached data root is, a dataState.
 	labelState = labelPrefix + "state"
 	// labelFiles is on a sidecar: the directories that hold its files.
 	labelFiles = labelPrefix + "files"
@@ -99,9 +99,9 @@ func calledImage(labels map[string]string, image string) string {
 	return image
 }
 
-// keptLabels are for the cache and the data roots of a scope. They outlive
+// cachedLabels are for the cache and the data roots of a scope. They outlive
 // sandboxes, so they have the label of none: cleanup and sweep never see them.
-func keptLabels(c plan.Claim, role plan.Role) map[string]string {
+func cachedLabels(c plan.Claim, role plan.Role) map[string]string {
 	l := common(role)
 	l[labelScope] = c.Scope
 	l[labelProject] = c.Project
@@ -110,7 +110,7 @@ func keptLabels(c plan.Claim, role plan.Role) map[string]string {
 	return l
 }
 
-// markLabels are for the mark of a kept volume.
+// markLabels are for the mark of a cached volume.
 func markLabels(scope, of string) map[string]string {
 	l := common(plan.RoleMark)
 	l[labelScope] = scope
@@ -118,7 +118,7 @@ func markLabels(scope, of string) map[string]string {
 	return l
 }
 
-// dataState is what a mark says of a kept data root. One without a mark has been
+// dataState is what a mark says of a cached data root. One without a mark has been
 // a job's, and nobody may have it before it is cleared.
 type dataState string
 
@@ -129,16 +129,16 @@ const (
 	dataDamaged dataState = "damaged"
 )
 
-// stateLabels are for the mark that says the state of a kept data root.
+// stateLabels are for the mark that says the state of a cached data root.
 func stateLabels(scope, of string, state dataState) map[string]string {
 	l := markLabels(scope, of)
 	l[labelState] = string(state)
 	return l
 }
 
-// dataLabels are for a kept data root that a sandbox may make.
+// dataLabels are for a cached data root that a sandbox may make.
 func dataLabels(c plan.Claim, sandbox string) map[string]string {
-	l := keptLabels(c, plan.RoleData)
+	l := cachedLabels(c, plan.RoleData)
 	l[labelMaker] = sandbox
 	return l
 }
@@ -226,10 +226,10 @@ func claim(c plan.Claim) map[string]string {
 	}
 }
 
-// heldLabels are for the volume by which a failed job's sandbox is kept until
+// heldLabels are for the volume by which a failed job's sandbox is held until
 // then: its own labels never change, so this says it.
 func heldLabels(sandbox, job string, until time.Time) map[string]string {
-	l := labels(sandbox, plan.RoleKept)
+	l := labels(sandbox, plan.RoleHeld)
 	l[labelJob] = job
 	l[labelDeadline] = until.UTC().Format(time.RFC3339)
 	return l

@@ -30,7 +30,7 @@ func (b *brokenBoot) Unwrap() error { return b.error }
 // say when they were used.
 type scopeVolumes []*volume.Volume
 
-// volumesOf finds what is kept of a scope.
+// volumesOf finds what is cached of a scope.
 func (d *Driver) volumesOf(ctx context.Context, scope string) (scopeVolumes, error) {
 	list, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: labelled(labelScope + "=" + scope)})
 	return list.Volumes, d.explain("looking for what earlier jobs left", err)
@@ -56,7 +56,7 @@ func (k scopeVolumes) slots(scope, kind string) (slots, damaged []int, others bo
 	return slots, damaged, others
 }
 
-// daemon makes the sidecar, with a kept data root if the plan says so, and starts
+// daemon makes the sidecar, with a cached data root if the plan says so, and starts
 // it by start, which returns when its daemon answers, or boots. One that does not
 // come up on the data of earlier jobs boots again without.
 func (prep *preparation) daemon(ctx context.Context, labels map[string]string, start func(context.Context, string) (Ready, error)) (Ready, error) {
@@ -81,13 +81,13 @@ func (prep *preparation) daemon(ctx context.Context, labels map[string]string, s
 	if err != nil {
 		return Ready{}, createFault(prep.sidecar.Container, err)
 	}
-	marked := make(chan struct{})
+	noted := make(chan struct{})
 	go func() {
-		defer close(marked)
-		prep.d.markUse(ctx, prep.p, found, prep.sidecar.DataVolume)
+		defer close(noted)
+		prep.d.noteUse(ctx, prep.p, found, prep.sidecar.DataVolume)
 	}()
 	ready, err := start(ctx, id)
-	<-marked
+	<-noted
 	if root.State != plan.LayersReused {
 		return ready, err
 	}
@@ -109,11 +109,11 @@ func (d *Driver) anyLayers(ctx context.Context, scope string) (bool, error) {
 	if err != nil {
 		return false, d.explain("looking for layers of earlier jobs", err)
 	}
-	held, err := d.heldByJobs(ctx)
-	return slices.ContainsFunc(all.Volumes, func(v *volume.Volume) bool { return !held[v.Name] }), err
+	used, err := d.volumesInUse(ctx)
+	return slices.ContainsFunc(all.Volumes, func(v *volume.Volume) bool { return !used[v.Name] }), err
 }
 
-// lease creates the sidecar with a kept data root that no other has, or with one
+// lease creates the sidecar with a cached data root that no other has, or with one
 // of its own, of no state. The engine gives a name once, and the sidecar's is
 // that of its data root: so none has two daemons, whoever else uses the engine.
 func (prep *preparation) lease(ctx context.Context, img image.InspectResponse, labels map[string]string, found scopeVolumes) (id string, root plan.DataRoot, err error) {
@@ -142,7 +142,7 @@ func (prep *preparation) lease(ctx context.Context, img image.InspectResponse, l
 	return id, plan.DataRoot{}, err
 }
 
-// leaseData creates the sidecar with one kept data root, or returns errNotTaken:
+// leaseData creates the sidecar with one cached data root, or returns errNotTaken:
 // a job has it, or it serves nobody. With the lease it makes sure that the data
 // root is clean: made by this very creation, marked, or cleared now.
 func (prep *preparation) leaseData(ctx context.Context, img image.InspectResponse, labels map[string]string) (id string, err error) {
@@ -201,14 +201,14 @@ func (prep *preparation) cleanData(ctx context.Context, name string) error {
 	return d.clearData(ctx, &v, clearingName(name), clearNowBound, func(_ context.Context, err error) error { return err })
 }
 
-// markUse notes that a job has a kept volume now, by a volume that is made anew
+// noteUse notes that a job has a cached volume now, by a volume that is made anew
 // each time, since labels never change and the engine knows of no last use. No
 // job fails for it.
-func (d *Driver) markUse(ctx context.Context, p *plan.Plan, found scopeVolumes, name string) {
+func (d *Driver) noteUse(ctx context.Context, p *plan.Plan, found scopeVolumes, name string) {
 	if name == "" {
 		return
 	}
-	mark := markName(name, p.Sandbox)
+	mark := usedName(name, p.Sandbox)
 	if _, err := d.api.VolumeCreate(ctx, volume.CreateOptions{Name: mark, Labels: markLabels(p.Claim.Scope, name)}); err != nil {
 		return
 	}
@@ -219,7 +219,7 @@ func (d *Driver) markUse(ctx context.Context, p *plan.Plan, found scopeVolumes, 
 	}
 }
 
-// lastUse is when a kept volume was last given to a job: by its newest mark, or
+// lastUse is when a cached volume was last given to a job: by its newest mark, or
 // when it was made.
 func (k scopeVolumes) lastUse(v *volume.Volume) (time.Time, bool) {
 	last, err := time.Parse(time.RFC3339, v.Labels[labelCreated])

@@ -13,7 +13,7 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// layeredPlan is a plan whose layers are kept.
+// layeredPlan is a plan whose layers are cached.
 func layeredPlan(t *testing.T, sandbox string) *plan.Plan {
 	t.Helper()
 	p := testPlan(t)
@@ -22,11 +22,11 @@ func layeredPlan(t *testing.T, sandbox string) *plan.Plan {
 	return p
 }
 
-// dataRootsOf are the kept data roots that there are, in order, and the state of
+// dataRootsOf are the cached data roots that there are, in order, and the state of
 // a sandbox's sidecar.
 func dataRootsOf(e *fakeengine.Engine) (roots []string) {
 	for _, o := range e.Objects() {
-		if name, ok := strings.CutPrefix(o, "volume "); ok && isKeptData(name) {
+		if name, ok := strings.CutPrefix(o, "volume "); ok && isCachedData(name) {
 			roots = append(roots, name)
 		}
 	}
@@ -64,7 +64,7 @@ func TestADataRootIsReusedAndOutlivesItsSandbox(t *testing.T) {
 		if err := d.Cleanup(t.Context(), "job-"+id); err != nil {
 			t.Fatal(err)
 		}
-		if left := e.Objects(); !slices.Equal(left, []string{"volume " + roots[0], "volume " + markName(roots[0], id)}) {
+		if left := e.Objects(); !slices.Equal(left, []string{"volume " + roots[0], "volume " + usedName(roots[0], id)}) {
 			t.Fatalf("left %q", left)
 		}
 		if _, err := d.ClearLayers(t.Context(), false); err != nil {
@@ -139,8 +139,8 @@ func TestADamagedDataRootGetsANewSidecar(t *testing.T) {
 		says   string
 		fails  bool
 	}{
-		"the kept one alone":  {broken: func(n int) bool { return n == 0 }, says: "exited with code 3"},
-		"the new one as well": {broken: func(int) bool { return true }, says: "exited with code 3", fails: true},
+		"the cached one alone": {broken: func(n int) bool { return n == 0 }, says: "exited with code 3"},
+		"the new one as well":  {broken: func(int) bool { return true }, says: "exited with code 3", fails: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			first := layeredPlan(t, "aaaaaaaaaaaa")

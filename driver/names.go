@@ -23,7 +23,7 @@ type ourName struct {
 const (
 	hashForm    = `(?:[0-9a-f]{12}|[0-9a-f]{64})`
 	sandboxForm = `[0-9a-f]{12}`
-	keptForm    = `dind-(?:data-` + hashForm + `-[0-9]{1,4}|cache-` + hashForm + `)`
+	cachedForm  = `dind-(?:data-` + hashForm + `-[0-9]{1,4}|cache-` + hashForm + `)`
 	seedForm    = `dind-seed-` + hashForm + `-` + sandboxForm
 	// coverForm ends the volume over a VOLUME of an image, behind the container's
 	// name.
@@ -39,14 +39,14 @@ var volumeForms = []struct {
 	// mark says that the first group is another volume.
 	mark bool
 }{
-	{form: whole(`dind-(` + sandboxForm + `)-(builds|data|certs|cas|kept|mark)`)},
+	{form: whole(`dind-(` + sandboxForm + `)-(builds|data|certs|cas|held|kept|mark)`)},
 	{form: whole(`dind-(` + sandboxForm + `)-cache`), role: plan.RoleScratch},
 	{form: whole(`dind-(` + sandboxForm + `)-(?:sidecar|helper|helper-cache|job|service-[0-9]{1,4}|scratch)` + coverForm), role: plan.RoleScratch},
-	{form: whole(`()(?:` + keptForm + `|dind-[a-z2-7]{40})-sidecar` + coverForm), role: plan.RoleScratch},
+	{form: whole(`()(?:` + cachedForm + `|dind-[a-z2-7]{40})-sidecar` + coverForm), role: plan.RoleScratch},
 	{form: whole(`()dind-data-` + hashForm + `-[0-9]{1,4}`), role: plan.RoleData},
 	{form: whole(`()dind-cache-` + hashForm), role: plan.RoleCache},
-	{form: whole(`(` + keptForm + `)-(?:used-` + sandboxForm + `|clean|damaged)`), role: plan.RoleMark, mark: true},
-	{form: whole(`(` + keptForm + `)-(?:clean|damaged)`), role: plan.RoleMark, mark: true},
+	{form: whole(`(` + cachedForm + `)-(?:used-` + sandboxForm + `|clean|damaged)`), role: plan.RoleMark, mark: true},
+	{form: whole(`(` + cachedForm + `)-(?:clean|damaged)`), role: plan.RoleMark, mark: true},
 	{form: whole(`()` + seedForm), role: plan.RoleSeed},
 	{form: whole(`(` + seedForm + `)-ready`), role: plan.RoleMark, mark: true},
 	{form: whole(`()dind-mirror-` + sandboxForm + `(?:-data|` + coverForm + `)`), role: plan.RoleMirror},
@@ -89,8 +89,8 @@ func lost(v *volume.Volume) (ourName, bool) {
 	return parseName(v.Name)
 }
 
-// isKeptData tells whether a name is that of a kept data root.
-func isKeptData(name string) bool {
+// isCachedData tells whether a name is that of a cached data root.
+func isCachedData(name string) bool {
 	n, ours := parseName(name)
 	return ours && n.role == plan.RoleData && n.sandbox == ""
 }

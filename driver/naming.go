@@ -35,31 +35,31 @@ func cacheHelperName(sandbox string) string {
 // cacheName names the cache of a scope.
 func cacheName(scope string) string { return "dind-cache-" + hashed(scope) }
 
-// dataName names a kept data root: number slot of those of a scope that fit a
+// dataName names a cached data root: number slot of those of a scope that fit a
 // kind of sidecar.
 func dataName(scope, kind string, slot int) string {
 	return fmt.Sprintf("dind-data-%s-%d", hashed(scope+"\x00"+kind), slot)
 }
 
-// oldForm are names of what is kept that earlier versions gave. No job gets these
+// oldForm are names of what is cached that earlier versions gave. No job gets these
 // any more, but they are found and removed.
 var oldForm = regexp.MustCompile(`^dind-(data-[0-9a-f]{12}-[0-9]+|cache-[0-9a-f]{12})$`)
 
-// stateName names the mark that says the state of a kept data root.
+// stateName names the mark that says the state of a cached data root.
 func stateName(volume string, state dataState) string { return volume + "-" + string(state) }
 
-// clearingName names the container that clears a kept data root for the job that
+// clearingName names the container that clears a cached data root for the job that
 // has its lease. Behind a job it has the name of the lease itself.
 func clearingName(volume string) string { return volume + "-" + string(plan.RoleProgram) }
 
 // seedName names a seed that was made in a sandbox.
 func seedName(kind, sandbox string) string { return "dind-seed-" + kind + "-" + sandbox }
 
-// seedMark names the mark of a seed that is ready.
-func seedMark(seed string) string { return seed + "-ready" }
+// readyName names the mark of a seed that is ready.
+func readyName(seed string) string { return seed + "-ready" }
 
-// markName names the mark that a sandbox's job leaves at a kept volume.
-func markName(volume, sandbox string) string { return volume + "-used-" + sandbox }
+// usedName names the mark that a sandbox's job leaves at a cached volume.
+func usedName(volume, sandbox string) string { return volume + "-used-" + sandbox }
 
 // stuckName names the mark of a volume that resists its removal.
 func stuckName(volume string) string { return volume + stuckSuffix }
@@ -82,7 +82,7 @@ func hashed(text string) string {
 // short writes a hash in the fewest characters that a host name may have.
 var short = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
-// leaseName names the sidecar that has a kept data root, of 200 bits of a hash:
+// leaseName names the sidecar that has a cached data root, of 200 bits of a hash:
 // two data roots of one name could do no worse than wait for each other. A
 // container's name is in the DNS of its network. With more than 63 characters, a
 // look for the name of its address takes 10 s and finds none.

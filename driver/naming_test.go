@@ -42,7 +42,7 @@ func TestNamesAreNotTooLong(t *testing.T) {
 	data := dataName("scope", strings.Repeat("f", 64), 7)
 	seed := seedName(strings.Repeat("f", 64), sandbox)
 	for _, name := range []string{
-		data, markName(data, sandbox), cacheName("scope"), markName(cacheName("scope"), sandbox), seed, seedMark(seed),
+		data, usedName(data, sandbox), cacheName("scope"), usedName(cacheName("scope"), sandbox), seed, readyName(seed),
 	} {
 		if len(name) > 255 {
 			t.Errorf("a volume is called %s", name)
@@ -74,11 +74,11 @@ func TestEveryDataRootHasALeaseOfItsOwn(t *testing.T) {
 	}
 }
 
-// What earlier versions kept serves no job, but is found and goes.
-func TestWhatEarlierVersionsKeptIsFound(t *testing.T) {
+// What earlier versions cached serves no job, but is found and goes.
+func TestWhatEarlierVersionsCachedIsFound(t *testing.T) {
 	e, d := fakeHost(t, nil)
 	l := func(role plan.Role) map[string]string {
-		l := keptLabels(plan.Claim{Scope: "gitlab.example.com/1/protected", Project: "g/a", Protection: plan.Protected}, role)
+		l := cachedLabels(plan.Claim{Scope: "gitlab.example.com/1/protected", Project: "g/a", Protection: plan.Protected}, role)
 		delete(l, labelInstance)
 		return l
 	}
@@ -90,7 +90,7 @@ func TestWhatEarlierVersionsKeptIsFound(t *testing.T) {
 	e.AddVolume(cacheName(scope), l(plan.RoleCache))
 	s := config.Default()
 	s.Cache.MaxAge, s.Cache.MaxSize = 0, 0
-	removed, err := d.RemoveKept(t.Context(), s, time.Now(), false)
+	removed, err := d.RemoveCached(t.Context(), s, time.Now(), false)
 	got := names(removed)
 	slices.Sort(got)
 	if want := []string{oldCache, "dind-data-0123456789ab-0"}; err != nil || !slices.Equal(got, want) {
@@ -98,7 +98,7 @@ func TestWhatEarlierVersionsKeptIsFound(t *testing.T) {
 	}
 	for _, r := range removed {
 		if r.Protection != plan.Protected || !slices.Equal(r.Instances, []string{"gitlab.example.com"}) {
-			t.Errorf("it was read as %+v", r.Kept)
+			t.Errorf("it was read as %+v", r.Cached)
 		}
 	}
 }

@@ -45,7 +45,7 @@ func (d *Driver) Pool(ctx context.Context) ([]Waiting, error) {
 
 // Fill makes sandboxes of the plan's kind until as many wait as its pool holds.
 // Where the pool is full of other kinds, one of this kind takes the oldest's
-// place. Where layers are kept it makes only those that have some of an earlier
+// place. Where layers are cached it makes only those that have some of an earlier
 // job's: an empty one would keep the next job from them. admit says whether there is room for one more. It returns how many it
 // has made.
 func (d *Driver) Fill(ctx context.Context, p *plan.Plan, admit func(context.Context) error) (made int, err error) {

@@ -128,7 +128,7 @@ func (prep *preparation) build(ctx context.Context) (Ready, error) {
 		newer, err = prep.settleSidecar(ctx)
 		return err
 	})
-	g.Go(func() error { return prep.markCache(ctx) })
+	g.Go(func() error { return prep.noteCache(ctx) })
 	g.Go(func() error {
 		return prep.container(ctx, p.Helper, objectName(p.Sandbox, plan.RoleHelper), sandboxLabels(p, plan.RoleHelper), d.start(p.Helper))
 	})
@@ -166,7 +166,7 @@ func (prep *preparation) build(ctx context.Context) (Ready, error) {
 
 // waits tells whether the inner daemon must answer before prepare is done. A
 // sandbox made ahead must, and so must one for services: they are given time for
-// as long as it boots. One on kept layers may have to be made again.
+// as long as it boots. One on cached layers may have to be made again.
 func (prep *preparation) waits() bool {
 	p := prep.p
 	return p.Claim.Job == "" || len(p.Services) > 0 && p.ServicesReady.Timeout > 0

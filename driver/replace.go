@@ -36,9 +36,9 @@ func (d *Driver) withoutDamaged(ctx context.Context, sandbox, sidecar string, er
 	return wait(ctx, id)
 }
 
-// replaceSidecar puts a new sidecar in the place of one whose kept data root is damaged.
+// replaceSidecar puts a new sidecar in the place of one whose cached data root is damaged.
 // It is the same but for the data root, which is new and goes with the sandbox.
-// The damaged one is marked before its lease ends, and a sweep removes it.
+// The damaged one gets its mark before its lease ends, and a sweep removes it.
 func (d *Driver) replaceSidecar(ctx context.Context, sandbox, sidecar string) (id string, err error) {
 	ctx, cancel := uncut(ctx)
 	defer cancel()
@@ -62,13 +62,13 @@ func (d *Driver) replaceSidecar(ctx context.Context, sandbox, sidecar string) (i
 	}
 	damaged, spec := replacementOf(old, sandbox)
 	if damaged == "" {
-		return "", fmt.Errorf("the sidecar %s has no kept data root", old.Name)
+		return "", fmt.Errorf("the sidecar %s has no cached data root", old.Name)
 	}
 	v, err := d.api.VolumeInspect(ctx, damaged)
 	if err != nil {
 		return "", d.explain("looking at damaged layers", err)
 	}
-	if err := d.mark(ctx, &v, dataDamaged); err != nil {
+	if err := d.markState(ctx, &v, dataDamaged); err != nil {
 		return "", err
 	}
 	if err := d.removeContainer(ctx, object{ref: old.ID, name: old.Name}); err != nil {
@@ -77,7 +77,7 @@ func (d *Driver) replaceSidecar(ctx context.Context, sandbox, sidecar string) (i
 	if id, err = d.create(ctx, spec); err != nil {
 		return "", err
 	}
-	if err := d.putFiles(ctx, id, []file{{path: plan.FilesMark, mode: 0o644}}); err != nil {
+	if err := d.putFiles(ctx, id, []file{{path: plan.FilesThere, mode: 0o644}}); err != nil {
 		return "", err
 	}
 	for i, dir := range strings.Fields(old.Config.Labels[labelFiles]) {
@@ -126,7 +126,7 @@ func (d *Driver) readDir(ctx context.Context, id, dir string) ([]byte, error) {
 }
 
 // replacementOf is what the engine needs for a sidecar like another, with a data root
-// of the sandbox's own in the place of a kept one, whose name it returns.
+// of the sandbox's own in the place of a cached one, whose name it returns.
 func replacementOf(old container.InspectResponse, sandbox string) (damaged string, spec created) {
 	config, host := *old.Config, *old.HostConfig
 	config.Volumes = nil // the mounts cover them
@@ -135,7 +135,7 @@ func replacementOf(old container.InspectResponse, sandbox string) (damaged strin
 	delete(config.Labels, labelData)
 	host.Mounts = slices.Clone(host.Mounts)
 	for i, m := range host.Mounts {
-		if isKeptData(m.Source) {
+		if isCachedData(m.Source) {
 			damaged = m.Source
 			own := labels(sandbox, plan.RoleData)
 			own[labelSpec] = config.Labels[labelSpec]

@@ -56,7 +56,7 @@ type Usage struct {
 	Boot time.Duration
 	// Warm says that the daemon waited for the job.
 	Warm bool
-	// Layers is empty where none are kept.
+	// Layers is empty where none are cached.
 	Layers plan.LayersState `json:",omitempty"`
 }
 

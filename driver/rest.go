@@ -9,7 +9,7 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// rest lets nothing of a kept sandbox run: its job container is ended, all others
+// rest lets nothing of a held sandbox run: its job container is ended, all others
 // are paused. What cannot be paused is ended, too.
 func (d *Driver) rest(ctx context.Context, sandbox string) error {
 	list, err := d.containersIn(ctx, sandbox)
@@ -32,7 +32,7 @@ func (d *Driver) rest(ctx context.Context, sandbox string) error {
 	})
 }
 
-// wake lets the containers of a kept sandbox go on.
+// wake lets the containers of a held sandbox go on.
 func (d *Driver) wake(ctx context.Context, sandbox string) error {
 	list, err := d.containersIn(ctx, sandbox)
 	if err != nil {
@@ -47,7 +47,7 @@ func (d *Driver) wake(ctx context.Context, sandbox string) error {
 	})
 }
 
-// looked puts a kept sandbox to rest again, unless somebody else looks into it.
+// looked puts a held sandbox to rest again, unless somebody else looks into it.
 func (d *Driver) looked(ctx context.Context, sandbox string) {
 	ctx, cancel := clearing(ctx)
 	defer cancel()

@@ -71,10 +71,10 @@ func (d *Driver) MakeSeed(ctx context.Context, w plan.SeedWish, p *plan.Plan, im
 	if err := m.try(ctx); err != nil {
 		return fmt.Errorf("a daemon on a copy of the seed: %w", err)
 	}
-	mark := volume.CreateOptions{Name: seedMark(m.volume), Labels: seedLabels(plan.RoleMark, m.kind, w.ID)}
+	mark := volume.CreateOptions{Name: readyName(m.volume), Labels: seedLabels(plan.RoleMark, m.kind, w.ID)}
 	mark.Labels[labelOf] = m.volume
 	if _, err := d.api.VolumeCreate(ctx, mark); err != nil {
-		return d.explain("marking a seed as ready", err)
+		return d.explain("making the mark that a seed is ready", err)
 	}
 	m.volume = "" // it is there to stay
 	return nil

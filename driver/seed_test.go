@@ -27,7 +27,7 @@ func addSeed(e *fakeengine.Engine, name, kind, wish string, made time.Time, read
 	if ready {
 		l := seedLabels(plan.RoleMark, kind, wish)
 		l[labelCreated], l[labelOf] = made.Format(time.RFC3339), name
-		e.AddVolume(seedMark(name), l)
+		e.AddVolume(readyName(name), l)
 	}
 }
 

@@ -88,7 +88,7 @@ func (d *Driver) SweepSeeds(ctx context.Context, wishes []plan.SeedWish, dryRun 
 		return nil, err
 	}
 	if slices.ContainsFunc(seeds, func(s Seed) bool { return !s.Ready }) {
-		// One is made as long as its sandbox is there, and marked before that goes:
+		// One is made as long as its sandbox is there, and has its mark before that goes:
 		// so this is to be known before the marks are looked at again.
 		networks, err := d.api.NetworkList(ctx, network.ListOptions{Filters: labelled(labelSandbox)})
 		if err != nil {
@@ -130,7 +130,7 @@ func (d *Driver) SweepSeeds(ctx context.Context, wishes []plan.SeedWish, dryRun 
 // removes it, unless a container still has it: then a later sweep does. It tells
 // whether it is gone.
 func (d *Driver) removeSeed(ctx context.Context, s Seed) (bool, error) {
-	if _, err := d.dropVolume(ctx, seedMark(s.Name)); err != nil {
+	if _, err := d.dropVolume(ctx, readyName(s.Name)); err != nil {
 		return false, err
 	}
 	end, err := d.dropVolume(ctx, s.Name)

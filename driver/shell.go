@@ -58,7 +58,7 @@ var shellBound = 30 * time.Second
 const insideShell = `cd "${CI_PROJECT_DIR:-.}" 2>/dev/null; ` + plan.DetectShell
 
 // Shell runs a shell in a container of a sandbox and returns its exit code. The
-// job container of a sandbox that is kept has ended with its job: it is started
+// job container of a held sandbox has ended with its job: it is started
 // again, and waits for a script that does not come. All of it rests again when
 // nobody looks any more.
 func (d *Driver) Shell(ctx context.Context, n Named, p Part, t Terminal) (int, error) {

@@ -25,8 +25,8 @@ const (
 	Running State = "running"
 	// Waits is one that was made ahead and that no job has.
 	Waits State = "waiting"
-	// Held is that of a failed job, kept for a look inside.
-	Held State = "kept"
+	// Held is that of a failed job, for a look inside.
+	Held State = "held"
 	// Going is one that is being removed.
 	Going State = "going"
 	// Orphan is what the next sweep removes, and Doubtful what none can judge.
@@ -48,7 +48,7 @@ type SandboxStatus struct {
 	Project string `json:"project,omitempty"`
 	// Created is when the job got it, or when it was made.
 	Created time.Time `json:"created"`
-	// Until is when a sandbox goes that waits or is kept.
+	// Until is when a sandbox goes that waits or is held.
 	Until *time.Time `json:"until,omitempty"`
 	// Containers are how many there are, and Running how many of them run.
 	Containers int `json:"containers"`
@@ -63,8 +63,8 @@ type SandboxStatus struct {
 	Disk   int64   `json:"disk"`
 }
 
-// CachesStatus sums up what is kept for projects.
-type CachesStatus struct {
+// CachedStatus sums up what is cached for projects.
+type CachedStatus struct {
 	Caches int `json:"caches"`
 	Layers int `json:"layers"`
 	InUse  int `json:"in_use"`
@@ -85,7 +85,7 @@ type MirrorStatus struct {
 type Status struct {
 	Time      time.Time       `json:"time"`
 	Sandboxes []SandboxStatus `json:"sandboxes"`
-	Caches    CachesStatus    `json:"caches"`
+	Cached    CachedStatus    `json:"cached"`
 	Mirrors   []MirrorStatus  `json:"mirrors"`
 	// Stuck are volumes that resist their removal.
 	Stuck []StuckVolume `json:"stuck,omitempty"`
@@ -113,14 +113,14 @@ func (d *Driver) Status(ctx context.Context, w *Watcher, now time.Time, prepare 
 	if err != nil {
 		return Status{}, err
 	}
-	kept, _, keptErr := d.listKept(lists)
+	cached, _, cachedErr := d.listCached(lists)
 	mirrors, mirrorErr := d.Mirrors(lists)
 	resisting, stuckErr := d.Stuck(lists)
 	missing := []string{}
 	if stuckErr != nil {
 		missing = append(missing, "volumes that resist their removal: "+stuckErr.Error())
 	}
-	if err := errors.Join(keptErr, mirrorErr); err != nil {
+	if err := errors.Join(cachedErr, mirrorErr); err != nil {
 		missing = append(missing, "caches and mirrors: "+err.Error())
 	}
 
@@ -130,7 +130,7 @@ func (d *Driver) Status(ctx context.Context, w *Watcher, now time.Time, prepare 
 	var noUse, noSizes string
 	var g group.Group
 	g.Go(func() error { noUse = w.sample(count, d, found); return nil })
-	g.Go(func() error { noSizes = w.measure(count, d, now, mirrors, len(found)+len(kept) > 0); return nil })
+	g.Go(func() error { noSizes = w.measure(count, d, now, mirrors, len(found)+len(cached) > 0); return nil })
 	g.Go(func() error { boots = d.booting(count, found, now); return nil })
 	_ = g.Wait() // nothing fails: what is not to be had is missing
 	for _, m := range []string{noUse, noSizes} {
@@ -143,15 +143,15 @@ func (d *Driver) Status(ctx context.Context, w *Watcher, now time.Time, prepare 
 	for i := range st.Sandboxes {
 		w.addTo(&st.Sandboxes[i], found[st.Sandboxes[i].Sandbox])
 	}
-	for _, k := range kept {
-		st.Caches.Size = plus(st.Caches.Size, w.size(k.Name))
-		if k.Role == plan.RoleCache {
-			st.Caches.Caches++
+	for _, c := range cached {
+		st.Cached.Size = plus(st.Cached.Size, w.size(c.Name))
+		if c.Role == plan.RoleCache {
+			st.Cached.Caches++
 		} else {
-			st.Caches.Layers++
+			st.Cached.Layers++
 		}
-		if !k.Idle {
-			st.Caches.InUse++
+		if !c.Idle {
+			st.Cached.InUse++
 		}
 	}
 	for _, m := range mirrors {
@@ -189,7 +189,7 @@ func statusOf(s *sandboxObjects, r rules, booting bool) SandboxStatus {
 		}
 	}
 	claim := claimOf(s)
-	until, held := keptUntil(s)
+	until, held := heldUntil(s)
 	switch {
 	case fate == Swept:
 		st.State = Orphan

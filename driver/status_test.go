@@ -27,7 +27,7 @@ func TestWhatASandboxIsAt(t *testing.T) {
 	ahead := of(plan.RoleNetwork, false)
 	ahead.labels[labelDeadline] = noon.Add(time.Hour).Format(time.RFC3339)
 	held := func(until time.Time) object {
-		return object{role: plan.RoleKept, labels: heldLabels("0123456789ab", "gitlab.example.com/7", until)}
+		return object{role: plan.RoleHeld, labels: heldLabels("0123456789ab", "gitlab.example.com/7", until)}
 	}
 	network, sidecar, helper := of(plan.RoleNetwork, false), of(plan.RoleSidecar, true), of(plan.RoleHelper, true)
 	for name, c := range map[string]struct {
@@ -46,9 +46,9 @@ func TestWhatASandboxIsAt(t *testing.T) {
 		"that of a Runner that died":   {&sandboxObjects{containers: []object{sidecar, job(gone)}, networks: []object{network}}, false, Orphan, "gitlab.example.com/7", false},
 		"without a network":            {&sandboxObjects{containers: []object{sidecar, job(living)}}, false, Orphan, "gitlab.example.com/7", false},
 		"a failed job's":               {&sandboxObjects{containers: []object{sidecar, job(gone)}, networks: []object{network}, volumes: []object{held(noon.Add(time.Minute))}}, false, Held, "gitlab.example.com/7", true},
-		"that was kept long enough":    {&sandboxObjects{containers: []object{sidecar, job(living)}, networks: []object{network}, volumes: []object{held(noon)}}, false, Orphan, "gitlab.example.com/7", false},
+		"that was held long enough":    {&sandboxObjects{containers: []object{sidecar, job(living)}, networks: []object{network}, volumes: []object{held(noon)}}, false, Orphan, "gitlab.example.com/7", false},
 		"one that nobody could judge":  {&sandboxObjects{containers: []object{{role: plan.RoleJob, labels: map[string]string{labelJob: "x/1", labelOwner: "{", labelDeadline: "?"}}}, networks: []object{network}}, false, Doubtful, "x/1", false},
-		"kept until nobody knows when": {&sandboxObjects{containers: []object{sidecar, job(living)}, networks: []object{network}, volumes: []object{{role: plan.RoleKept}}}, false, Running, "gitlab.example.com/7", false},
+		"held until nobody knows when": {&sandboxObjects{containers: []object{sidecar, job(living)}, networks: []object{network}, volumes: []object{{role: plan.RoleHeld}}}, false, Running, "gitlab.example.com/7", false},
 	} {
 		got := statusOf(c.s, r, c.booting)
 		if got.State != c.state || got.Job != c.job || (got.Until != nil) != c.until || got.Reason == "" {
@@ -107,7 +107,7 @@ func sandboxes(t *testing.T, e *fakeengine.Engine, n int) {
 func TestAStatusAddsUpWhatContainersUse(t *testing.T) {
 	e, d := fakeHost(t, nil)
 	sandboxes(t, e, 2)
-	keep(e, plan.RoleCache, "a", time.Now(), 3<<20)
+	leave(e, plan.RoleCache, "a", time.Now(), 3<<20)
 	var w Watcher
 	st, err := d.Status(context.Background(), &w, time.Now(), time.Minute)
 	if err != nil || len(st.Sandboxes) != 2 || len(st.Missing) != 0 {
@@ -119,8 +119,8 @@ func TestAStatusAddsUpWhatContainersUse(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 	}
-	if st.Caches.Caches != 1 || st.Caches.Size != 3<<20 {
-		t.Errorf("%+v", st.Caches)
+	if st.Cached.Caches != 1 || st.Cached.Size != 3<<20 {
+		t.Errorf("%+v", st.Cached)
 	}
 	asked := e.Count("GET /containers/{id}/stats")
 	if _, err := d.Status(context.Background(), &w, time.Now(), time.Minute); err != nil || e.Count("GET /containers/{id}/stats") != asked+4 || e.Count("GET /system/df") != 1 {

@@ -33,7 +33,7 @@ const (
 const lostLabels = "the engine has dropped its labels"
 
 // StuckVolume is a volume that the engine could not remove: a file in it is
-// immutable, or something is mounted in it. A volume of its own marks it, for
+// immutable, or something is mounted in it. A mark of its own says so, for
 // labels never change.
 type StuckVolume struct {
 	Name string `json:"name"`
@@ -54,7 +54,7 @@ func (s *stuck) Error() string { return "removing volume " + s.volume + ": " + s
 // stuckHint is what a person can do.
 const stuckHint = "gitlab-dind-executor gc tries again; docs/operations.md says what to do if that fails, too: Volumes that resist"
 
-// allStuck tells whether an error is of stuck volumes alone, which are marked:
+// allStuck tells whether an error is of stuck volumes alone, which have marks:
 // whoever meets it may go on.
 func allStuck(err error) bool {
 	if err == nil {
@@ -106,7 +106,7 @@ const (
 
 // dropVolume removes a volume unless a container has it. It never forces that: a
 // forced removal that fails makes the engine forget whose the volume is. One that
-// resists is marked.
+// resists gets a mark.
 func (d *Driver) dropVolume(ctx context.Context, name string) (ending, error) {
 	if d.mountedIn(name) { // the engine would remove what is mounted there
 		return notRemoved, d.noteStuck(ctx, name, errors.New("something is mounted in it"))
@@ -125,7 +125,7 @@ func (d *Driver) dropVolume(ctx context.Context, name string) (ending, error) {
 	return notRemoved, d.explain("removing volume "+name, err)
 }
 
-// noteStuck marks a volume that could not be removed, and returns the error that
+// noteStuck makes the mark of a volume that could not be removed, and returns the error that
 // says so. Only the kernel's own word is kept of err: the rest has names of files.
 func (d *Driver) noteStuck(ctx context.Context, name string, err error) error {
 	text := err.Error()
@@ -194,10 +194,10 @@ func (d *Driver) listStuck(ctx context.Context) (all []StuckVolume, err error) {
 }
 
 // emptyVolume lets a container of ours remove all that a volume holds, and clear the
-// flags that keep it. No daemon gets a kept data root meanwhile.
+// flags that keep it. No daemon gets a cached data root meanwhile.
 func (d *Driver) emptyVolume(ctx context.Context, v volume.Volume) error {
 	name := v.Name + "-empty"
-	if isKeptData(v.Name) {
+	if isCachedData(v.Name) {
 		name = leaseName(v.Name)
 	}
 	exit, err := d.runProgram(ctx, programRun{name: name, command: plan.EmptyCommand, volume: v.Name, volumeLabels: v.Labels, bound: emptyBound, labels: map[string]string{labelOf: v.Name}})

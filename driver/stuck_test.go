@@ -21,9 +21,9 @@ func program(d *Driver) *Driver {
 	return d
 }
 
-// A job made a file immutable. Cleanup marks the volume and ends, the rest of the
+// A job made a file immutable. Cleanup makes a mark of the volume and ends, the rest of the
 // sandbox goes, and what comes behind it empties the volume.
-func TestAVolumeThatResistsIsMarkedAndFreedBehindTheJob(t *testing.T) {
+func TestAVolumeThatResistsHasAMarkAndIsFreedBehindTheJob(t *testing.T) {
 	shortly(t, &removeFirstGap, time.Millisecond)
 	e, d := fakeHost(t, nil)
 	program(d)
@@ -65,7 +65,7 @@ func TestWhatHasLostItsLabelsIsFoundByItsName(t *testing.T) {
 	program(d)
 	names := []string{
 		"dind-aaaaaaaaaaaa-builds", "dind-aaaaaaaaaaaa-sidecar-v0", dataName("scope", "kind", 0), cacheName("scope"),
-		markName(cacheName("scope"), "aaaaaaaaaaaa"), seedName("bbbbbbbbbbbb", "aaaaaaaaaaaa"), seedMark(seedName("bbbbbbbbbbbb", "aaaaaaaaaaaa")),
+		usedName(cacheName("scope"), "aaaaaaaaaaaa"), seedName("bbbbbbbbbbbb", "aaaaaaaaaaaa"), readyName(seedName("bbbbbbbbbbbb", "aaaaaaaaaaaa")),
 		"dind-mirror-aaaaaaaaaaaa-data", "dind-data-aaaaaaaaaaaa-0-sidecar-v0",
 	}
 	foreign := []string{"dind-aaaaaaaaaaaa", "dind-my-data", "dind-aaaaaaaaaaaa-backup", "builds", "dind-cache-mine"}
@@ -130,7 +130,7 @@ func TestOneVolumeThatResistsKeepsNoOther(t *testing.T) {
 	for i, scope := range []string{"a", "b", "c"} {
 		sandboxOf(e, testJob, strings.Repeat(scope, 12), dead)
 		e.Remove("dind-" + strings.Repeat(scope, 12))
-		name := keep(e, plan.RoleData, scope, noon.Add(time.Duration(i)*time.Minute), 1)
+		name := leave(e, plan.RoleData, scope, noon.Add(time.Duration(i)*time.Minute), 1)
 		if i == 0 {
 			first = name
 			e.Immutable(name, true)
@@ -147,7 +147,7 @@ func TestOneVolumeThatResistsKeepsNoOther(t *testing.T) {
 	}
 	s := config.Default()
 	s.Cache.MaxAge = 1
-	if _, err := d.RemoveKept(t.Context(), s, noon.Add(time.Hour), false); err == nil || ButStuck(err) != nil {
+	if _, err := d.RemoveCached(t.Context(), s, noon.Add(time.Hour), false); err == nil || ButStuck(err) != nil {
 		t.Errorf("error %v", err)
 	}
 	verdicts, err := d.Sweep(t.Context(), noon, time.Hour, false)
@@ -160,7 +160,7 @@ func TestOneVolumeThatResistsKeepsNoOther(t *testing.T) {
 		t.Errorf("%d failed, error %v, hint %q", failed, err, fault.HintOf(err))
 	}
 	builds := "dind-aaaaaaaaaaaa-builds"
-	want := []string{first, stateName(first, dataDamaged), markName(first, "0123456789ab"), builds, builds + "-stuck", first + "-stuck"}
+	want := []string{first, stateName(first, dataDamaged), usedName(first, "0123456789ab"), builds, builds + "-stuck", first + "-stuck"}
 	var left []string
 	for _, v := range e.Volumes() {
 		left = append(left, v.Name)
@@ -178,12 +178,12 @@ func TestOneVolumeThatResistsKeepsNoOther(t *testing.T) {
 	}
 }
 
-// A kept data root that resists is emptied under the name that a daemon on it
+// A cached data root that resists is emptied under the name that a daemon on it
 // would have: no job can get it meanwhile.
 func TestNoDaemonGetsADataRootThatIsEmptied(t *testing.T) {
 	e, d := fakeHost(t, nil)
 	program(d)
-	data := keep(e, plan.RoleData, "a", noon, 1)
+	data := leave(e, plan.RoleData, "a", noon, 1)
 	e.Immutable(data, true)
 	var holder string
 	e.OnProgram = func(c *fakeengine.Container) int {

@@ -46,13 +46,13 @@ func (s *sandboxObjects) judged(fate Fate, reason string) Verdict {
 // waitedOut is the end of a sandbox that was made ahead and that nobody needed.
 const waitedOut = "it has waited for a job long enough"
 
-// keptOut is the end of one that was kept for a look inside.
-const keptOut = "it was kept for a look inside"
+// heldOut is the end of one that was held for a look inside.
+const heldOut = "it was held for a look inside"
 
 // Leaked tells whether the sandbox was removed, or would be, as what somebody left
 // who should not have.
 func (v Verdict) Leaked() bool {
-	return v.Fate == Swept && !v.Failed && v.Reason != waitedOut && !strings.HasPrefix(v.Reason, keptOut)
+	return v.Fate == Swept && !v.Failed && v.Reason != waitedOut && !strings.HasPrefix(v.Reason, heldOut)
 }
 
 // overdue is how long after its deadline a sandbox goes although its owner
@@ -135,12 +135,12 @@ func (r rules) verdict(s *sandboxObjects) (Fate, string) {
 	if len(s.networks) == 0 {
 		return Swept, "its network is gone"
 	}
-	if until, ok := keptUntil(s); ok {
+	if until, ok := heldUntil(s); ok {
 		text := until.Format(time.RFC3339)
 		if r.now.Before(until) {
-			return Spared, "it is kept until " + text + " for a look inside"
+			return Spared, "it is held until " + text + " for a look inside"
 		}
-		return Swept, keptOut + " until " + text
+		return Swept, heldOut + " until " + text
 	}
 	claim := claimOf(s)
 	if claim == nil {

@@ -20,7 +20,7 @@ type Named struct {
 	Sandbox string
 	// Job is the job's key, instance/id; empty where there is none.
 	Job string
-	// Held says that it is kept although its job is over.
+	// Held says that it is there although its job is over.
 	Held bool
 }
 
@@ -47,7 +47,7 @@ func (d *Driver) Named(ctx context.Context) ([]Named, error) {
 		if claim := claimOf(s); claim[labelJob] != noJob {
 			n.Job = claim[labelJob]
 		}
-		_, n.Held = keptUntil(s)
+		_, n.Held = heldUntil(s)
 		list = append(list, n)
 	}
 	slices.SortFunc(list, func(a, b Named) int { return strings.Compare(a.Sandbox, b.Sandbox) })

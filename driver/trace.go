@@ -21,9 +21,9 @@ func span(ctx context.Context, name string) (context.Context, func()) {
 	return ctx, func() { s.End() }
 }
 
-// bootMarks are parts of the lines that containerd's and dockerd's boots go by,
+// bootSteps are parts of the lines that containerd's and dockerd's boots go by,
 // in their order, and what ends with each.
-var bootMarks = [][2]string{
+var bootSteps = [][2]string{
 	{"Starting up", "boot: entrypoint and containerd"},
 	{"Loading containers: start", "boot: dockerd until its storage is ready"},
 	{"Loading containers: done", "boot: networks and containers"},
@@ -54,9 +54,9 @@ func (d *Driver) traceBoot(ctx context.Context, c container.InspectResponse) {
 		if err != nil {
 			continue
 		}
-		for _, mark := range bootMarks {
-			if strings.Contains(line, mark[0]) {
-				_, s := otel.Tracer("").Start(ctx, mark[1], trace.WithTimestamp(begin))
+		for _, step := range bootSteps {
+			if strings.Contains(line, step[0]) {
+				_, s := otel.Tracer("").Start(ctx, step[1], trace.WithTimestamp(begin))
 				s.End(trace.WithTimestamp(at))
 				begin = at
 			}

@@ -16,7 +16,7 @@ import (
 )
 
 func TestAVolumeUnderOurNameIsOursByItsLabelsAlone(t *testing.T) {
-	mine := keptLabels(plan.Claim{Scope: "gitlab/1/protected", Project: "g/a"}, plan.RoleData)
+	mine := cachedLabels(plan.Claim{Scope: "gitlab/1/protected", Project: "g/a"}, plan.RoleData)
 	with := func(change ...string) map[string]string {
 		l := maps.Clone(mine)
 		for i := 0; i < len(change); i += 2 {
@@ -60,13 +60,13 @@ func TestAVolumeUnderOurNameIsOursByItsLabelsAlone(t *testing.T) {
 
 func TestAVolumeThatSomebodyElsePutThereIsNotTaken(t *testing.T) {
 	e, d := fakeHost(t, nil)
-	l := keptLabels(plan.Claim{Scope: "mine"}, plan.RoleCache)
+	l := cachedLabels(plan.Claim{Scope: "mine"}, plan.RoleCache)
 	for range 2 { // made, and found again
 		if err := d.ownVolume(t.Context(), "ours", l); err != nil {
 			t.Fatal(err)
 		}
 	}
-	e.AddVolume("theirs", keptLabels(plan.Claim{Scope: "theirs"}, plan.RoleCache))
+	e.AddVolume("theirs", cachedLabels(plan.Claim{Scope: "theirs"}, plan.RoleCache))
 	before := e.Objects()
 	err := d.ownVolume(t.Context(), "theirs", l)
 	if !errors.Is(err, errForeign) || fault.IsOfJob(err) || fault.HintOf(err) == "" {
@@ -119,7 +119,7 @@ func TestAVolumePutUnderANameOfOursIsNeverUsed(t *testing.T) {
 		}
 	}
 	// Whatever is added to these needs ownVolume, or foreign behind its creation.
-	i := slices.IndexFunc(found, isKeptData)
+	i := slices.IndexFunc(found, isCachedData)
 	if len(found) != 2 || i < 0 || !slices.Contains(found, cacheName(jobOf(sandbox).Claim.Scope)) {
 		t.Fatalf("a job mounts by names that later jobs have, too: %q", found)
 	}
@@ -132,9 +132,9 @@ func TestAVolumePutUnderANameOfOursIsNeverUsed(t *testing.T) {
 	}
 	for what, labels := range map[string]map[string]string{
 		"without labels":                   nil,
-		"another project's cache":          keptLabels(stranger, plan.RoleCache),
-		"another project's data root":      keptLabels(stranger, plan.RoleData),
-		"its own scope's, of another role": keptLabels(plan.Claim{Scope: scope}, plan.RoleMark),
+		"another project's cache":          cachedLabels(stranger, plan.RoleCache),
+		"another project's data root":      cachedLabels(stranger, plan.RoleData),
+		"its own scope's, of another role": cachedLabels(plan.Claim{Scope: scope}, plan.RoleMark),
 	} {
 		t.Run(what, func(t *testing.T) {
 			p := jobOf("bbbbbbbbbbbb")

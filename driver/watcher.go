@@ -194,7 +194,7 @@ func (w *Watcher) addTo(st *SandboxStatus, s *sandboxObjects) {
 			}
 			st.CPUs, st.Memory = plus(st.CPUs, used.cpus), plus(st.Memory, used.memory)
 		}
-		// A kept data root has no label of the sandbox.
+		// A cached data root has no label of the sandbox.
 		if volume := c.labels[labelData]; volume != "" {
 			st.Disk = plus(st.Disk, w.size(volume))
 		}

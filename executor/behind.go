@@ -23,7 +23,7 @@ import (
 
 // finishBehind starts a sweep that outlives this hook, for what the job's end
 // need not wait for. Should it die, too, what it has not removed is found by any
-// later sweep. With caches it looks after what is kept for projects, too.
+// later sweep. With caches it looks after what is cached for projects, too.
 func (c *call) finishBehind(caches bool) error {
 	if caches {
 		return c.behind(nil, "gc", "--caches")
@@ -76,7 +76,7 @@ func (c *call) behind(input []byte, args ...string) error {
 }
 
 // settleCommand does for a job what can be done while its sources are fetched:
-// it starts the job's container, and marks a sandbox that was made ahead as used.
+// it starts the job's container, and notes that a sandbox that was made ahead is used.
 // prepare runs it behind itself, since the engine takes its time and may forget a
 // request whose client has gone.
 func (c *call) settleCommand() *cobra.Command {
@@ -90,14 +90,14 @@ func (c *call) settleCommand() *cobra.Command {
 					g.Go(func() error { return d.StartEarly(ctx, args[0]) })
 				}
 				if used {
-					g.Go(func() error { return d.MarkUsed(ctx, args[0]) })
+					g.Go(func() error { return d.NoteUsed(ctx, args[0]) })
 				}
 				return g.Wait()
 			})(cmd, args)
 		},
 	}
 	cmd.Flags().BoolVar(&start, "start", false, "start the job's container")
-	cmd.Flags().BoolVar(&used, "used", false, "mark the job's sandbox as used")
+	cmd.Flags().BoolVar(&used, "used", false, "note that a job has used the sandbox")
 	return cmd
 }
 
@@ -122,7 +122,7 @@ func inMemory(content []byte) (*os.File, error) {
 	return f, nil
 }
 
-// cachesEvery is how often what is kept is looked after behind jobs: its sizes
+// cachesEvery is how often what is cached is looked after behind jobs: its sizes
 // cost the engine a walk over all volumes.
 const cachesEvery = time.Hour
 

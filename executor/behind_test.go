@@ -9,7 +9,7 @@ import (
 	"gitlab-dind-executor/config"
 )
 
-func TestWhatIsKeptIsLookedAfterOnceInAWhile(t *testing.T) {
+func TestWhatIsCachedIsLookedAfterOnceInAWhile(t *testing.T) {
 	now := time.Now()
 	keeps, not := config.Default(), config.Default()
 	not.Cache.Volume, not.Cache.Layers = false, config.LayersOff
@@ -25,7 +25,7 @@ func TestWhatIsKeptIsLookedAfterOnceInAWhile(t *testing.T) {
 		"a minute ago":           {keeps, time.Minute, false},
 		"two hours ago":          {keeps, 2 * time.Hour, true},
 		"by a clock that is off": {keeps, -9 * time.Hour, true},
-		"nothing is kept":        {not, 0, false},
+		"nothing is cached":      {not, 0, false},
 		"a policy's jobs keep":   {policy, 0, true},
 	} {
 		dir := filepath.Join(t.TempDir(), "state")
@@ -55,7 +55,7 @@ func TestWhatIsKeptIsLookedAfterOnceInAWhile(t *testing.T) {
 			t.Errorf("%s: due after %d jobs of 160", name, due)
 		}
 		if cachesDue(not, env, now.Truncate(time.Second)) {
-			t.Errorf("%s: due where nothing is kept", name)
+			t.Errorf("%s: due where nothing is cached", name)
 		}
 	}
 }

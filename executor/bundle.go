@@ -54,9 +54,9 @@ func bundleName(p *payload) string {
 	return fmt.Sprintf("job-%d-%s.json", p.ID, hex.EncodeToString(sum[:]))
 }
 
-// keepBundle collects and writes the bundle of a failed job and removes those
+// writeBundle collects and writes the bundle of a failed job and removes those
 // that are too old. Its errors are the operator's, and no job fails for them.
-func keepBundle(ctx context.Context, d *driver.Driver, s config.Bundles, p *payload, env environment, now time.Time) error {
+func writeBundle(ctx context.Context, d *driver.Driver, s config.Bundles, p *payload, env environment, now time.Time) error {
 	dir := bundleDir(s, env)
 	if s.Keep <= 0 || dir == "" || env[envVariable+"CI_JOB_STATUS"] != "failed" {
 		return nil

@@ -21,7 +21,7 @@ import (
 func (c *call) clearDataRootCommand() *cobra.Command {
 	return c.volumeCommand(plan.ClearCommand, func(ctx context.Context, path string) (string, error) {
 		r, err := dataroot.Clear(ctx, path, dataroot.DefaultLimits())
-		return fmt.Sprintf("cleared: %d layers, %d other entries kept, %d removed", r.Layers, r.Kept, r.Removed), err
+		return fmt.Sprintf("cleared: %d layers, %d other entries stay, %d removed", r.Layers, r.Stay, r.Removed), err
 	})
 }
 

@@ -88,7 +88,7 @@ func (c *call) drainOnce(ctx context.Context, d *driver.Driver, s config.Setting
 }
 
 // undrained names the sandboxes that a drain waits for: not those of failed jobs
-// that are kept for a look inside, whose jobs are over.
+// that are held for a look inside, whose jobs are over.
 func undrained(all []driver.SandboxStatus) []string {
 	var left []string
 	for _, one := range all {

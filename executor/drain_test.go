@@ -89,7 +89,7 @@ func TestADrainFailsWhenJobsAreLeft(t *testing.T) {
 	end()
 }
 
-func TestADrainDoesNotWaitForWhatIsKeptOfFailedJobs(t *testing.T) {
+func TestADrainDoesNotWaitForWhatIsHeldOfFailedJobs(t *testing.T) {
 	all := []driver.SandboxStatus{
 		{Sandbox: "0123456789ab", State: driver.Held, Job: "gitlab.example.com/7"},
 		{Sandbox: "123456789abc", State: driver.Running, Job: "gitlab.example.com/8", Project: "group/app"},

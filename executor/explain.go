@@ -30,7 +30,7 @@ func (c *call) explainCommand() *cobra.Command {
 				return err
 			}
 			place := bundleDir(s.Bundles, c.env)
-			dir, names, err := keptBundles(place, args[0])
+			dir, names, err := bundlesOf(place, args[0])
 			if err != nil {
 				return fault.System(err, fmt.Sprintf("bundles of failed jobs are kept for %s in %s; run this as the Runner's user", s.Bundles.Keep.Std(), place))
 			}
@@ -47,8 +47,8 @@ func (c *call) explainCommand() *cobra.Command {
 	}
 }
 
-// keptBundles opens the directory with bundles, and finds a job's.
-func keptBundles(place, job string) (*hostfile.Dir, []string, error) {
+// bundlesOf opens the directory with bundles, and finds a job's.
+func bundlesOf(place, job string) (*hostfile.Dir, []string, error) {
 	if place == "" {
 		return nil, nil, errors.New("this user has no directory for bundles")
 	}
@@ -122,11 +122,11 @@ func during(c driver.ContainerReport) string {
 // layersText says whether a job had the layers of earlier ones, and why not.
 var layersText = map[plan.LayersState]string{
 	plan.LayersReused:  "layers reused",
-	plan.LayersFirst:   "no layers yet (kept from now on)",
-	plan.LayersOther:   "no layers yet of such a docker daemon (kept from now on)",
-	plan.LayersMore:    "no layers free (other jobs use them; these are kept as well)",
+	plan.LayersFirst:   "no layers yet (cached from now on)",
+	plan.LayersOther:   "no layers yet of such a docker daemon (cached from now on)",
+	plan.LayersMore:    "no layers free (other jobs use them; these are cached as well)",
 	plan.LayersBusy:    "no layers free (other jobs use them)",
-	plan.LayersDamaged: "no layers (they were damaged; kept anew)",
+	plan.LayersDamaged: "no layers (they were damaged; cached anew)",
 }
 
 // closingLine is the last line of a job: what its docker daemon did.

@@ -191,7 +191,7 @@ func origin(r driver.Ready) string {
 
 // PrepareBound is how long a prepare may take.
 func PrepareBound(s config.Settings) time.Duration {
-	return s.Admission.Wait.Std() + s.Pull.Timeout.Std() + 2*s.Sidecar.ReadyTimeout.Std() + // again where kept layers are damaged
+	return s.Admission.Wait.Std() + s.Pull.Timeout.Std() + 2*s.Sidecar.ReadyTimeout.Std() + // again where cached layers are damaged
 		s.Services.ReadyTimeout.Std() + prepareSlack
 }
 
@@ -245,11 +245,11 @@ func (c *call) cleanupHook(ctx context.Context, _ []string) error {
 	if err := d.Await(ctx, func(string) {}); err != nil {
 		return err
 	}
-	if err := keepBundle(ctx, d, settings.Bundles, p, c.env, time.Now()); err != nil {
-		c.log.warn("nothing is kept of the failed job: " + err.Error())
+	if err := writeBundle(ctx, d, settings.Bundles, p, c.env, time.Now()); err != nil {
+		c.log.warn("no bundle of the failed job is written: " + err.Error())
 	}
-	if err := keepFailed(ctx, d, settings.Cleanup, p, c.env, time.Now()); err != nil {
-		c.log.warn("the failed job's sandbox is not kept: " + err.Error())
+	if err := holdFailed(ctx, d, settings.Cleanup, p, c.env, time.Now()); err != nil {
+		c.log.warn("the failed job's sandbox is not held: " + err.Error())
 	}
 	next := c.nextPlan(ctx, d, settings, p)
 	rest, err := d.CleanupPatiently(ctx, p.key())

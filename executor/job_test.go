@@ -71,7 +71,7 @@ func TestASecretIsAFileUnlessItSaysOtherwise(t *testing.T) {
 	}
 }
 
-func TestAJobOfNoProjectKeepsNothing(t *testing.T) {
+func TestAJobOfNoProjectCachesNothing(t *testing.T) {
 	p := mustParse(t, with(""))
 	if got := planJob(p, environment{}).CacheDir; got != "/cache" {
 		t.Errorf("the cache of a project is at %q", got)

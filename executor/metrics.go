@@ -227,7 +227,7 @@ func (m *metrics) ask(ctx context.Context, n *telemetry.Now) error {
 	for state, count := range states {
 		n.Sandboxes[string(state)] = count
 	}
-	caches, layers, err := d.CountKept(ctx, false)
+	caches, layers, err := d.CountCached(ctx, false)
 	if err != nil {
 		return err
 	}
@@ -289,7 +289,7 @@ func (m *metrics) measure(ctx context.Context) {
 		return
 	}
 	defer d.Close()
-	caches, layers, err := d.CountKept(ctx, true)
+	caches, layers, err := d.CountCached(ctx, true)
 	size := int64(-1)
 	if mirror, err := m.mirror(ctx, d); err == nil && mirror != nil {
 		d.Measure(ctx, mirror)

@@ -200,9 +200,9 @@ func TestAnEngineThatHangsIsToldBeforePrometheusGivesUp(t *testing.T) {
 	}
 }
 
-// keptLayers puts layers there that are kept for a project, and returns their
+// cachedLayers puts layers there that are kept for a project, and returns their
 // volume's name.
-func keptLayers(e *fakeengine.Engine) string {
+func cachedLayers(e *fakeengine.Engine) string {
 	const name = "dind-data-0123456789ab-0"
 	e.AddVolume(name, map[string]string{
 		"gitlab-dind-executor.scope": "gitlab.example.com/42", "gitlab-dind-executor.role": "data",
@@ -218,7 +218,7 @@ func TestVolumesThatTakeTooLongToMeasure(t *testing.T) {
 	textfileBound = time.Second
 	t.Cleanup(func() { textfileBound = old })
 	e := fakeengine.New(t)
-	keptLayers(e)
+	cachedLayers(e)
 	e.Always("GET /system/df", fakeengine.Hang())
 	code, stdout, log := hook(t, e, with(""), "metrics")
 	if code != 0 || !strings.Contains(stdout, "\ngitlab_dind_executor_engine_up 1\n") || e.Count("GET /system/df") == 0 {
@@ -233,7 +233,7 @@ func TestSizesOfTheLastTimeStay(t *testing.T) {
 	s := config.Default()
 	s.Engine.Host = e.Host
 	m := &metrics{settings: s, log: &jobLog{out: io.Discard}, mirrorBytes: -1}
-	volume := keptLayers(e)
+	volume := cachedLayers(e)
 	e.Fill(volume, 4096)
 	m.measure(t.Context())
 	earlier := m.cacheBytes

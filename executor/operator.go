@@ -21,7 +21,7 @@ const gcBound = 10 * time.Minute
 
 // gcCommand sweeps up what no living job owns.
 func (c *call) gcCommand() *cobra.Command {
-	var dryRun, verbose, caches, kept bool
+	var dryRun, verbose, caches, held bool
 	var olderThan time.Duration
 	var maxSize string
 	cmd := &cobra.Command{
@@ -29,7 +29,7 @@ func (c *call) gcCommand() *cobra.Command {
 		Short: "Remove what no living job owns",
 		Long: "Removes sandboxes whose network is gone, in which nothing was made, whose owner is\n" +
 			"dead, or whose deadline has passed while their owner cannot be proved alive; with\n" +
-			"--caches, too what is kept for projects, caches and layers, beyond the settings'\n" +
+			"--caches, too what is cached for projects, caches and layers, beyond the settings'\n" +
 			"cache.max_age and cache.max_size: what was unused for longest first, and nothing that\n" +
 			"a job uses now. Registry mirrors go that the settings do not want or that store too\n" +
 			"much, and seeds that they do not want or that are not whole. Volumes that resisted their\n" +
@@ -71,9 +71,9 @@ func (c *call) gcCommand() *cobra.Command {
 					fmt.Fprintf(c.stdout, "%s sandbox %s (%d objects): %s\n", verb, v.Sandbox, v.Objects, v.Reason)
 				}
 			}
-			if kept {
-				n, keptErr := c.gcKept(ctx, d, dryRun, verb)
-				found, err = found+n, errors.Join(err, keptErr)
+			if held {
+				n, heldErr := c.gcHeld(ctx, d, dryRun, verb)
+				found, err = found+n, errors.Join(err, heldErr)
 			}
 			mirrors, mirrorErr := c.gcMirrors(ctx, d, settings, dryRun)
 			found, err = found+mirrors, errors.Join(err, mirrorErr)
@@ -107,15 +107,16 @@ func (c *call) gcCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only say what would be removed")
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "also say what is left and why")
 	cmd.Flags().BoolVar(&caches, "caches", false, "remove caches and layers beyond the settings' bounds, too")
-	cmd.Flags().BoolVar(&kept, "kept", false, "remove sandboxes of failed jobs that cleanup.keep_failed keeps, too")
+	cmd.Flags().BoolVar(&held, "held", false, "remove sandboxes of failed jobs that cleanup.keep_failed holds, too")
+	c.renamed(cmd, "held", "kept")
 	cmd.Flags().DurationVar(&olderThan, "older-than", 0, "with --caches: those unused for this `DURATION`, instead of cache.max_age; 0s for all")
 	cmd.Flags().StringVar(&maxSize, "max-size", "", "with --caches: leave this `SIZE`, instead of cache.max_size")
 	return cmd
 }
 
-// gcKept removes the sandboxes that are kept of failed jobs.
-func (c *call) gcKept(ctx context.Context, d *driver.Driver, dryRun bool, verb string) (int, error) {
-	verdicts, err := d.EndKept(ctx, time.Now(), dryRun)
+// gcHeld removes the held sandboxes of failed jobs.
+func (c *call) gcHeld(ctx context.Context, d *driver.Driver, dryRun bool, verb string) (int, error) {
+	verdicts, err := d.EndHeld(ctx, time.Now(), dryRun)
 	verdicts = slices.DeleteFunc(verdicts, func(v driver.Verdict) bool { return v.Failed })
 	for _, v := range verdicts {
 		fmt.Fprintf(c.stdout, "%s sandbox %s (%d objects): %s\n", verb, v.Sandbox, v.Objects, v.Reason)
@@ -143,9 +144,9 @@ func unusedFor(s config.Settings, age time.Duration) config.Settings {
 	return s
 }
 
-// gcCaches removes what is kept beyond the settings' bounds.
+// gcCaches removes what is cached beyond the settings' bounds.
 func (c *call) gcCaches(ctx context.Context, d *driver.Driver, s config.Settings, dryRun bool, verb string) (int, error) {
-	removed, err := d.RemoveKept(ctx, s, time.Now(), dryRun)
+	removed, err := d.RemoveCached(ctx, s, time.Now(), dryRun)
 	for _, e := range removed {
 		c.record.Evicted++
 		c.record.Freed += max(0, e.Size)

@@ -39,7 +39,7 @@ func (c *call) poolCommand() *cobra.Command {
 		Use:   "pool",
 		Short: "Sandboxes that wait for jobs",
 		Long: "With pool.size in the settings, sandboxes wait with their docker daemon up. Jobs see to\n" +
-			"it that there are enough of their kind; where layers are not kept, `pool fill` makes the\n" +
+			"it that there are enough of their kind; where layers are not cached, `pool fill` makes the\n" +
 			"first.",
 		Args: cobra.NoArgs,
 	}
@@ -59,7 +59,7 @@ func (c *call) poolFill() *cobra.Command {
 				return fault.System(errors.New("no sandbox is made ahead: pool.size is 0"), "set pool.size in the settings")
 			}
 			if usual, _ := plan.Effective(settings, plan.Job{}); !fromStdin && usual.Cache.Layers != config.LayersOff {
-				fmt.Fprintln(c.stdout, "made 0: layers are kept, so sandboxes are a project's, and its first job makes one wait")
+				fmt.Fprintln(c.stdout, "made 0: layers are cached, so sandboxes are a project's, and its first job makes one wait")
 				return nil
 			}
 			var p *plan.Plan

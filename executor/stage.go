@@ -41,7 +41,7 @@ func (c *call) runHook(ctx context.Context, args []string) error {
 		return err
 	}
 	err = c.runStage(ctx, d, p.key(), args[1], script, settings.Sidecar.ReadyTimeout.Std())
-	c.tellKept(settings.Cleanup, p, args[1], err)
+	c.tellHeld(settings.Cleanup, p, args[1], err)
 	return err
 }
 

@@ -45,9 +45,9 @@ func (c *call) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show sandboxes, whose jobs they are and what they use",
-		Long: "Shows every sandbox with its job, its state and what it uses, and what is kept between\n" +
+		Long: "Shows every sandbox with its job, its state and what it uses, and what is cached between\n" +
 			"jobs. States: making, booting (its docker daemon does not answer yet), running, waiting (in\n" +
-			"the pool), kept (of a failed job), going, orphan (the next gc removes it), unclear (no gc\n" +
+			"the pool), held (of a failed job), going, orphan (the next gc removes it), unclear (no gc\n" +
 			"can judge it). A dash is a number that the engine did not tell in time.",
 		Args: cobra.NoArgs,
 		RunE: c.untilTold(func(ctx context.Context, s config.Settings, d *driver.Driver) error {
@@ -122,14 +122,14 @@ func (st fullStatus) write(out io.Writer, s config.Settings) {
 	if st.Pool.Size > 0 || st.Pool.Waiting > 0 {
 		fmt.Fprintf(out, "pool     %d of %d wait\n", st.Pool.Waiting, st.Pool.Size)
 	}
-	if k := st.Caches; k.Caches+k.Layers > 0 {
-		fmt.Fprintf(out, "kept     %d caches and %d layers of projects, %d in use, %s", k.Caches, k.Layers, k.InUse, bytesOf(k.Size))
+	if k := st.Cached; k.Caches+k.Layers > 0 {
+		fmt.Fprintf(out, "cached   %d caches and %d layers of projects, %d in use, %s", k.Caches, k.Layers, k.InUse, bytesOf(k.Size))
 		if s.Cache.MaxSize > 0 {
 			fmt.Fprintf(out, " (at most %s)", units.BytesSize(float64(s.Cache.MaxSize)))
 		}
 		fmt.Fprintln(out)
 	} else {
-		fmt.Fprintln(out, "kept     nothing of projects")
+		fmt.Fprintln(out, "cached   nothing of projects")
 	}
 	for _, m := range st.Mirrors {
 		fmt.Fprintf(out, "mirror   %s of %s: %s, %s, %d jobs\n", wary.Line(m.Name), wary.Line(m.Remote), m.State, bytesOf(m.Size), m.Jobs)
@@ -141,8 +141,8 @@ func (st fullStatus) write(out io.Writer, s config.Settings) {
 		}
 		switch one.State {
 		case driver.Held:
-			fmt.Fprintf(out, "\n%s is kept for %s more: gitlab-dind-executor shell %s\n", one.Sandbox, age(one.Until.Sub(st.Time)), one.Sandbox)
-			fmt.Fprintln(out, "hint: gitlab-dind-executor gc --kept ends that")
+			fmt.Fprintf(out, "\n%s is held for %s more: gitlab-dind-executor shell %s\n", one.Sandbox, age(one.Until.Sub(st.Time)), one.Sandbox)
+			fmt.Fprintln(out, "hint: gitlab-dind-executor gc --held ends that")
 		case driver.Orphan, driver.Doubtful:
 			fmt.Fprintf(out, "\n%s: %s\n", wary.Line(one.Sandbox), wary.Line(one.Reason))
 			if one.State == driver.Orphan {

@@ -28,7 +28,7 @@ func TestAStatusFitsATerminal(t *testing.T) {
 			{Sandbox: "23456789abcd", State: driver.Held, Job: "gitlab.example.com/7", Project: "a\x1b[2J/b", Created: noon.Add(-100 * time.Hour), Until: &later, CPUs: driver.Unknown},
 			{Sandbox: "3456789abcde", State: driver.Orphan, Reason: "its owner is dead", Created: noon},
 		},
-		Caches:  driver.CachesStatus{Caches: 2, Layers: 3, InUse: 1, Size: 5 << 30},
+		Cached:  driver.CachedStatus{Caches: 2, Layers: 3, InUse: 1, Size: 5 << 30},
 		Mirrors: []driver.MirrorStatus{{Name: "dind-mirror-0123", Remote: "registry-1.docker.io", State: "running", Size: 7 << 30, Jobs: 2}},
 		Missing: []string{"sizes on disk: asking the engine: context deadline exceeded"},
 	}
@@ -39,18 +39,18 @@ func TestAStatusFitsATerminal(t *testing.T) {
 	const want = `SANDBOX       STATE    JOB           PROJECT                     AGE  CPU    MEMORY   DISK
 0123456789ab  running  …56789012345  …oups/and/then/the-project  90m  15.50  1023MiB  1.15GiB
 123456789abc  waiting  -             -                           30h  0.01   90MiB    -
-23456789abcd  kept     7             a/b                         4d   -      0B       0B
+23456789abcd  held     7             a/b                         4d   -      0B       0B
 3456789abcde  orphan   -             -                           0s   0.00   0B       0B
 
 pool     1 of 4 wait
-kept     2 caches and 3 layers of projects, 1 in use, 5GiB (at most 20GiB)
+cached   2 caches and 3 layers of projects, 1 in use, 5GiB (at most 20GiB)
 mirror   dind-mirror-0123 of registry-1.docker.io: running, 7GiB, 2 jobs
 
 0123456789ab: its docker daemon has ended
 hint: gitlab-dind-executor logs 0123456789ab --tail 20 shows why
 
-23456789abcd is kept for 25m more: gitlab-dind-executor shell 23456789abcd
-hint: gitlab-dind-executor gc --kept ends that
+23456789abcd is held for 25m more: gitlab-dind-executor shell 23456789abcd
+hint: gitlab-dind-executor gc --held ends that
 
 3456789abcde: its owner is dead
 hint: the next job removes it, or gitlab-dind-executor gc
@@ -71,7 +71,7 @@ func TestWhereThereIsNothingAStatusSaysSo(t *testing.T) {
 	e := fakeengine.New(t)
 	t.Setenv("DOCKER_HOST", e.Host)
 	var out, log bytes.Buffer
-	if code := Main([]string{"--settings", "/dev/null", "status"}, nil, &out, &log); code != 0 || log.Len() > 0 || out.String() != "no sandboxes\n\nkept     nothing of projects\n" {
+	if code := Main([]string{"--settings", "/dev/null", "status"}, nil, &out, &log); code != 0 || log.Len() > 0 || out.String() != "no sandboxes\n\ncached   nothing of projects\n" {
 		t.Errorf("exit code %d, said %q and %q", code, out.String(), log.String())
 	}
 	out.Reset()

@@ -73,7 +73,7 @@ func TestWhatIsShownAsItIsHasAReason(t *testing.T) {
 		"Main":         "it makes the cleaned outputs of them",
 		"runStage":     "the script's output is the job's",
 		"runJob":       "the script's output is the job's",
-		"tellKept":     "a job log, which cleans its lines",
+		"tellHeld":     "a job log, which cleans its lines",
 		"showStatus":   "clears the screen for --watch",
 		"run":          "the log of a job that try runs",
 		"logsCommand":  "a file gets a container's log as it is, a terminal does not: see shown",

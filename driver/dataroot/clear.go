@@ -12,9 +12,9 @@ import (
 type Result struct {
 	// Layers is how many layers of images and of the build cache it holds.
 	Layers int
-	// Kept is how many entries it holds besides contents of layers, and Removed how
+	// Stay is how many entries it holds besides contents of layers, and Removed how
 	// many went.
-	Kept, Removed int
+	Stay, Removed int
 }
 
 // ErrThrowAway says that a data root is not what a docker daemon leaves behind, or
@@ -30,7 +30,7 @@ func throwAway(format string, a ...any) error {
 // No daemon may have the data root meanwhile. It may be called again, whatever an
 // earlier call has left.
 //
-// An error that is ErrThrowAway says that there is nothing to be kept of it. With
+// An error that is ErrThrowAway says that nothing of it may stay. With
 // any other one nothing is known, and it must not be used either.
 func Clear(ctx context.Context, root string, limits Limits) (Result, error) {
 	d, err := openRoot(root)
@@ -49,7 +49,7 @@ func Clear(ctx context.Context, root string, limits Limits) (Result, error) {
 	if err != nil && !errors.Is(err, ErrThrowAway) {
 		err = throwAway("%w", err)
 	}
-	return Result{Layers: c.layers, Kept: c.kept, Removed: c.removed}, err
+	return Result{Layers: c.layers, Stay: c.stayed, Removed: c.removed}, err
 }
 
 // ofHost tells whether an error says nothing about the data root, since the host is
@@ -92,10 +92,10 @@ type clearing struct {
 	// driver is that whose directory is looked through.
 	driver *driverLayers
 	// containerd says that containerd has layers, and snapshots how many.
-	containerd            bool
-	snapshots             int
-	looked, kept, removed int
-	layers                int
+	containerd              bool
+	snapshots               int
+	looked, stayed, removed int
+	layers                  int
 }
 
 func (c *clearing) clear() (err error) {
@@ -143,7 +143,7 @@ func (c *clearing) sift(d *dir, in area) error {
 			}
 			continue
 		}
-		if err := c.keep(d, name, want); err != nil {
+		if err := c.retain(d, name, want); err != nil {
 			return err
 		}
 		if err := c.note(d, in, name); err != nil {
@@ -178,7 +178,7 @@ func (c *clearing) wants(in area, name string) bool {
 	return true
 }
 
-// note remembers what is kept of layers.
+// note remembers what stays of layers.
 func (c *clearing) note(d *dir, in area, name string) error {
 	switch in {
 	case areaFlatLayers:
@@ -196,7 +196,7 @@ func (c *clearing) note(d *dir, in area, name string) error {
 
 // names reads a directory within the bounds.
 func (c *clearing) names(d *dir) ([]string, error) {
-	names, err := d.names(c.limits.Kept - c.looked)
+	names, err := d.names(c.limits.Stay - c.looked)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", shown(d.at), err)
 	}
@@ -204,13 +204,13 @@ func (c *clearing) names(d *dir) ([]string, error) {
 	return names, nil
 }
 
-// keep lets an entry stay that is what its rule wants. One that is not has been
+// retain lets an entry stay that is what its rule wants. One that is not has been
 // planted: no daemon makes any such thing.
-func (c *clearing) keep(d *dir, name string, want rule) error {
+func (c *clearing) retain(d *dir, name string, want rule) error {
 	if err := c.check(d, name, want); err != nil {
 		return fmt.Errorf("%s: %w", d.show(name), err)
 	}
-	c.kept++
+	c.stayed++
 	if !want.dir || want.content() {
 		return nil
 	}

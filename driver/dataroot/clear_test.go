@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestClearKeepsLayersAndBuildCacheAlone(t *testing.T) {
+func TestClearLeavesLayersAndBuildCacheAlone(t *testing.T) {
 	root := used(t)
 	for range 2 {
 		r, err := Clear(t.Context(), root, DefaultLimits())
@@ -60,7 +60,7 @@ func TestClearDropsWhatItDoesNotKnow(t *testing.T) {
 	}
 }
 
-// What no daemon makes is a reason to keep nothing.
+// What no daemon makes is a reason to leave nothing.
 func TestClearThrowsAway(t *testing.T) {
 	outside := t.TempDir()
 	plant(t, outside, map[string]string{linkBase: "of the host", "sha256/" + chain: "of the host"})
@@ -123,7 +123,7 @@ func TestClearThrowsAway(t *testing.T) {
 	}
 }
 
-func TestClearTakesFlagsFromWhatItKeeps(t *testing.T) {
+func TestClearTakesFlagsFromWhatStays(t *testing.T) {
 	root := used(t)
 	for path, flag := range map[string]uint32{
 		"buildkit/cache.db": unix.STATX_ATTR_IMMUTABLE, "overlay2/l": unix.STATX_ATTR_APPEND, "overlay2/" + base + "/diff": unix.STATX_ATTR_IMMUTABLE,
@@ -156,7 +156,7 @@ func containerdRoot(snapshotter string) map[string]string {
 	}
 }
 
-func TestClearKeepsWhatContainerdHasOfLayers(t *testing.T) {
+func TestClearLeavesWhatContainerdHasOfLayers(t *testing.T) {
 	for name, tc := range map[string]struct {
 		snapshotter string
 		planted     map[string]string
@@ -206,7 +206,7 @@ func TestClearEndsAtItsBounds(t *testing.T) {
 	if _, err := Clear(ctx, used(t), DefaultLimits()); !errors.Is(err, ErrThrowAway) || !errors.Is(err, late) {
 		t.Errorf("out of time, the error is %v", err)
 	}
-	for _, limits := range []Limits{{Kept: 20, Removed: 1000}, {Kept: 1000, Removed: 5}} {
+	for _, limits := range []Limits{{Stay: 20, Removed: 1000}, {Stay: 1000, Removed: 5}} {
 		if _, err := Clear(t.Context(), used(t), limits); !errors.Is(err, ErrThrowAway) {
 			t.Errorf("%+v: the error is %v", limits, err)
 		}
@@ -268,7 +268,7 @@ func TestClearIsTheSameWithoutOpenat2(t *testing.T) {
 	has := hasOpenat2
 	hasOpenat2 = func() bool { return false }
 	defer func() { hasOpenat2 = has }()
-	t.Run("keeps", TestClearKeepsLayersAndBuildCacheAlone)
+	t.Run("keeps", TestClearLeavesLayersAndBuildCacheAlone)
 	t.Run("drops", TestClearDropsWhatItDoesNotKnow)
 	t.Run("throws away", TestClearThrowsAway)
 	t.Run("mounts", TestNothingIsMountedInADataRoot)

@@ -97,7 +97,7 @@ func (r *remover) parts(root *dir) error {
 	return nil
 }
 
-// copyTo copies all that is kept of a seed to a new directory, and returns what
+// copyTo copies all that counts of a seed to a new directory, and returns what
 // Seal would note of it.
 func copyTo(ctx context.Context, from, to *dir) (string, error) {
 	c := copier{open: []*dir{to}, links: map[inode]string{}}
@@ -125,7 +125,7 @@ func copyTo(ctx context.Context, from, to *dir) (string, error) {
 func publish(tmp, root *dir) error {
 	var moved []string
 	for _, late := range []bool{false, true} {
-		for _, top := range kept {
+		for _, top := range stores {
 			if late != (top == "image") {
 				continue
 			}

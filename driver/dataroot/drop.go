@@ -58,7 +58,7 @@ func (c *clearing) removeGone() error {
 	err := r.empty(c.gone)
 	c.removed += r.removed
 	if err != nil {
-		return fmt.Errorf("removing what is not kept: %w", err)
+		return fmt.Errorf("removing what may not stay: %w", err)
 	}
 	return r.rmdir(c.root, c.goneName)
 }

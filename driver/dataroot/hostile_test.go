@@ -29,7 +29,7 @@ var (
 // Whatever a data root holds, clearing and emptying it touches nothing outside. A
 // cleared one holds what the allow list has, and clearing it again changes nothing.
 func TestNoTreeLeadsOutOfADataRoot(t *testing.T) {
-	var kept, thrown, disturbed int
+	var stayed, thrown, disturbed int
 	made, removed := hostiletree.Report{}, 0
 	for seed := *first; seed < *first+int64(*trees); seed++ {
 		func() {
@@ -66,11 +66,11 @@ func TestNoTreeLeadsOutOfADataRoot(t *testing.T) {
 			}
 			switch r, err := dataroot.Clear(t.Context(), root, dataroot.DefaultLimits()); {
 			case err == nil:
-				kept++
+				stayed++
 				removed += r.Removed
 				holdsLayersAlone(t, root)
 				cleared := listing(t, root)
-				if again, err := dataroot.Clear(t.Context(), root, dataroot.DefaultLimits()); err != nil || again.Removed > 0 || again.Layers != r.Layers || again.Kept != r.Kept {
+				if again, err := dataroot.Clear(t.Context(), root, dataroot.DefaultLimits()); err != nil || again.Removed > 0 || again.Layers != r.Layers || again.Stay != r.Stay {
 					t.Errorf("again: %+v and then %+v, %v", r, again, err)
 				}
 				if got := listing(t, root); !slices.Equal(got, cleared) {
@@ -79,7 +79,7 @@ func TestNoTreeLeadsOutOfADataRoot(t *testing.T) {
 			case errors.Is(err, dataroot.ErrThrowAway):
 				thrown++
 				if o.Honest { // nothing of the daemon's was changed
-					t.Errorf("nothing is kept of what a daemon left: %v", err)
+					t.Errorf("nothing stays of what a daemon left: %v", err)
 				}
 			default:
 				t.Error(err)
@@ -101,11 +101,11 @@ func TestNoTreeLeadsOutOfADataRoot(t *testing.T) {
 			t.Fatalf("the tree's seed is %d: go test ./driver/dataroot -run NoTree -trees 1 -tree-seed %d", seed, seed)
 		}
 	}
-	t.Logf("seeds %d to %d: %d kept layers or nothing, %d thrown away, %d entries removed from those kept, %d changes meanwhile", *first, *first+int64(*trees)-1, kept, thrown, removed, disturbed)
+	t.Logf("seeds %d to %d: %d stayed, %d thrown away, %d entries removed from those, %d changes meanwhile", *first, *first+int64(*trees)-1, stayed, thrown, removed, disturbed)
 	for _, name := range slices.Sorted(maps.Keys(made)) {
 		t.Logf("%6d × %s", made[name], name)
 	}
-	if *trees >= 40 && (kept < *trees/4 || thrown < *trees/10) {
+	if *trees >= 40 && (stayed < *trees/4 || thrown < *trees/10) {
 		t.Error("the trees are too much alike")
 	}
 }

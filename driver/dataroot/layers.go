@@ -29,7 +29,7 @@ type notedLayer struct{ parent, at string }
 type overlayLayer struct {
 	link  string
 	lower []string
-	// entries are what is kept of it, besides its content.
+	// entries are what stays of it, besides its content.
 	entries int
 }
 
@@ -170,8 +170,8 @@ func (c *clearing) siftOverlay(d *dir, driver string) error {
 			}
 			continue
 		}
-		before := c.kept
-		if err := c.keep(d, name, want); err != nil {
+		before := c.stayed
+		if err := c.retain(d, name, want); err != nil {
 			return err
 		}
 		o, whole, err := c.overlayLayer(d, name)
@@ -179,13 +179,13 @@ func (c *clearing) siftOverlay(d *dir, driver string) error {
 			return err
 		}
 		if !whole { // a daemon was killed as it made or removed it
-			c.kept = before
+			c.stayed = before
 			if err := c.drop(d, name); err != nil {
 				return err
 			}
 			continue
 		}
-		o.entries = c.kept - before
+		o.entries = c.stayed - before
 		l.overlay[name] = o
 	}
 	linked, err := c.siftLinks(d, l)
@@ -235,7 +235,7 @@ func (c *clearing) siftLinks(d *dir, l *driverLayers) (map[string]string, error)
 	if err := c.check(d, "l", directory(areaLinks)); err != nil {
 		return nil, fmt.Errorf("%s: %w", d.show("l"), err)
 	}
-	c.kept++
+	c.stayed++
 	names, err := c.names(links)
 	if err != nil {
 		return nil, err
@@ -260,7 +260,7 @@ func (c *clearing) siftLinks(d *dir, l *driverLayers) (map[string]string, error)
 			}
 			continue
 		}
-		c.kept++
+		c.stayed++
 		linked[link] = name
 	}
 	return linked, nil
@@ -274,7 +274,7 @@ func (c *clearing) pile(d *dir, l *driverLayers, linked map[string]string) error
 			if err := c.drop(d, name); err != nil {
 				return err
 			}
-			c.kept -= o.entries
+			c.stayed -= o.entries
 			continue
 		}
 		l.there[name] = true

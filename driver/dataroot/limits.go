@@ -1,12 +1,12 @@
 package dataroot
 
 // Limits bound what is done to a data root that anybody may have filled. Time has
-// its bound in the context. Depth needs none: what is kept has the depth of the
+// its bound in the context. Depth needs none: what stays has the depth of the
 // allow list, and what goes is removed without recursion.
 type Limits struct {
-	// Kept is how many entries may be looked at of what may stay. Contents of
+	// Stay is how many entries may be looked at of what may stay. Contents of
 	// layers do not count.
-	Kept int
+	Stay int
 	// Removed is how many entries may be removed.
 	Removed int
 }
@@ -14,7 +14,7 @@ type Limits struct {
 // DefaultLimits are for any data root of use: an image has about 60 entries in
 // what daemons note of it, so that a million are of 15,000 images; and a hundred
 // million removals take longer than any context allows.
-func DefaultLimits() Limits { return Limits{Kept: 1_000_000, Removed: 100_000_000} }
+func DefaultLimits() Limits { return Limits{Stay: 1_000_000, Removed: 100_000_000} }
 
 // Sizes, in bytes, up to which a daemon's own files are taken for what they are.
 const (

@@ -19,9 +19,9 @@ const Dir = ".gitlab-dind-executor"
 // sumFile says what a whole seed looks like.
 const sumFile = "sum"
 
-// kept are what a daemon's data root holds of images: stores of dockerd, by
+// stores are what a daemon's data root holds of images: stores of dockerd, by
 // storage driver, and of containerd. All else is the daemon's own.
-var kept = []string{"aufs", "btrfs", "containerd", "devicemapper", "fuse-overlayfs", "image", "overlay", "overlay2", "vfs", "zfs"}
+var stores = []string{"aufs", "btrfs", "containerd", "devicemapper", "fuse-overlayfs", "image", "overlay", "overlay2", "vfs", "zfs"}
 
 // Seal notes what a seed holds, so that Copy can tell one that is damaged. All
 // of it is on disk when Seal returns.

@@ -64,7 +64,7 @@ func (s Sidecar) Boot(imageEntrypoint, imageCommand []string) (entrypoint, comma
 		prelude = writableCgroups
 	}
 	if s.Layers {
-		prelude += s.withKeptData()
+		prelude += s.withCachedData()
 	}
 	if s.Seed != "" {
 		prelude += s.planting()

@@ -20,22 +20,22 @@ const (
 	LayersReused LayersState = "reused"
 	// LayersFirst: its scope had none, and will have this one.
 	LayersFirst LayersState = "first"
-	// LayersOther: those there are fit other daemons; this one is kept besides.
+	// LayersOther: those there are fit other daemons; this one is cached besides.
 	LayersOther LayersState = "other"
-	// LayersMore: those there are serve other jobs; this one is kept besides.
+	// LayersMore: those there are serve other jobs; this one is cached besides.
 	LayersMore LayersState = "more"
-	// LayersBusy: those there are serve other jobs, and no more are kept.
+	// LayersBusy: those there are serve other jobs, and no more are cached.
 	LayersBusy LayersState = "busy"
 	// LayersDamaged: the inner daemon did not come up on those there were, so the
 	// job has a new sidecar with an empty data root.
 	LayersDamaged LayersState = "damaged"
 )
 
-// dataRoots is how many data roots of one kind are kept for a scope, each for
+// dataRoots is how many data roots of one kind are cached for a scope, each for
 // one of the jobs that run at once.
 const dataRoots = 8
 
-// DataRoot is a kept data root that a sidecar may have if no other has it.
+// DataRoot is a cached data root that a sidecar may have if no other has it.
 type DataRoot struct {
 	// Slot is its number among those of its scope and kind, from 0 on.
 	Slot int
@@ -43,21 +43,21 @@ type DataRoot struct {
 	State LayersState
 }
 
-// FilesMark in a sidecar says that its files are there already, and do not come on
+// FilesThere in a sidecar says that its files are there already, and do not come on
 // its stdin.
-const FilesMark = "/etc/gitlab-dind-executor-files"
+const FilesThere = "/etc/gitlab-dind-executor-files"
 
-// DataRoots are those that a job may try to get, in that order: the kept ones,
-// and then those that are still to be made. There are kept ones of the kind by
+// DataRoots are those that a job may try to get, in that order: the cached ones,
+// and then those that are still to be made. There are cached ones of the kind by
 // slot, and others of the scope if so. Damaged ones, by slot, are nobody's.
-func DataRoots(kept, damaged []int, others bool) []DataRoot {
+func DataRoots(cached, damaged []int, others bool) []DataRoot {
 	var reuse, fresh []DataRoot
 	for slot := range dataRoots {
 		switch {
 		case slices.Contains(damaged, slot):
-		case slices.Contains(kept, slot):
+		case slices.Contains(cached, slot):
 			reuse = append(reuse, DataRoot{slot, LayersReused})
-		case len(kept) > 0:
+		case len(cached) > 0:
 			fresh = append(fresh, DataRoot{slot, LayersMore})
 		case others:
 			fresh = append(fresh, DataRoot{slot, LayersOther})
@@ -93,6 +93,6 @@ func (s Sidecar) dataKind(image DindImage, storage string, command []string) str
 	return hex.EncodeToString(sum[:])
 }
 
-// withKeptData is what comes first in a sidecar with a kept data root; dropNamed
+// withCachedData is what comes first in a sidecar with a cached data root; dropNamed
 // comes behind it, before the entrypoint.
-func (s Sidecar) withKeptData() string { return "DATA='" + s.DataPath + "'\n" + findNames }
+func (s Sidecar) withCachedData() string { return "DATA='" + s.DataPath + "'\n" + findNames }

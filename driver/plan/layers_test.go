@@ -10,18 +10,18 @@ import (
 
 func TestDataRootsThatAJobMayTry(t *testing.T) {
 	for name, c := range map[string]struct {
-		kept, damaged []int
-		others        bool
-		want          string
+		cached, damaged []int
+		others          bool
+		want            string
 	}{
 		"the first job":                       {want: "0 first 1 first 2 first 3 first 4 first 5 first 6 first 7 first"},
 		"the first of another docker version": {others: true, want: "0 other 1 other 2 other 3 other 4 other 5 other 6 other 7 other"},
-		"kept ones before new ones":           {kept: []int{5, 2}, want: "2 reused 5 reused 0 more 1 more 3 more 4 more 6 more 7 more"},
-		"damaged ones are nobody's":           {kept: []int{1}, damaged: []int{0, 2}, want: "1 reused 3 more 4 more 5 more 6 more 7 more"},
-		"no more than eight":                  {kept: []int{0, 1, 2, 3, 4, 5, 6, 7}, want: "0 reused 1 reused 2 reused 3 reused 4 reused 5 reused 6 reused 7 reused"},
+		"cached ones before new ones":         {cached: []int{5, 2}, want: "2 reused 5 reused 0 more 1 more 3 more 4 more 6 more 7 more"},
+		"damaged ones are nobody's":           {cached: []int{1}, damaged: []int{0, 2}, want: "1 reused 3 more 4 more 5 more 6 more 7 more"},
+		"no more than eight":                  {cached: []int{0, 1, 2, 3, 4, 5, 6, 7}, want: "0 reused 1 reused 2 reused 3 reused 4 reused 5 reused 6 reused 7 reused"},
 	} {
 		var got []string
-		for _, r := range DataRoots(c.kept, c.damaged, c.others) {
+		for _, r := range DataRoots(c.cached, c.damaged, c.others) {
 			got = append(got, string('0'+rune(r.Slot)), string(r.State))
 		}
 		if s := strings.Join(got, " "); s != c.want {
@@ -91,7 +91,7 @@ func TestLayersFitDaemonsOfTheSameKindAlone(t *testing.T) {
 	}
 }
 
-func TestEveryWayOfBootingForgetsTheNamesOfKeptImages(t *testing.T) {
+func TestEveryWayOfBootingForgetsTheNamesOfCachedImages(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*config.Settings, *Job, *DindImage)
 		data   string
@@ -113,7 +113,7 @@ func TestEveryWayOfBootingForgetsTheNamesOfKeptImages(t *testing.T) {
 	never := layered(t, func(_ *config.Settings, j *Job, _ *DindImage) { j.Lasting = false })
 	for _, s := range []Sidecar{off, never} {
 		if s.Layers || s.DataKind != "" || slices.ContainsFunc(s.Entrypoint, func(a string) bool { return strings.Contains(a, findNames) }) {
-			t.Errorf("layers are kept: %+v", s)
+			t.Errorf("layers are cached: %+v", s)
 		}
 	}
 }

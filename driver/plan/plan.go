@@ -28,7 +28,9 @@ const (
 	RoleJob     Role = "job"
 	RoleService Role = "service"
 	RoleMirror  Role = "mirror"
-	// RoleMark is of an empty volume whose age tells when another was used.
+	// RoleMark is of a mark: an empty volume that says of another what its own
+	// labels cannot, since those never change. It is about a cache, a data root or
+	// a seed: a job had it, its state, that it is ready.
 	RoleMark Role = "mark"
 	// RoleCerts is of the volume with the client's certificates, which sidecar and
 	// job container share.
@@ -40,13 +42,15 @@ const (
 	// RoleProgram is of a container, and of its image, that holds this program alone
 	// and works on one volume.
 	RoleProgram Role = "program"
-	// RoleStuck is a mark's that says that a volume resists its removal.
+	// RoleStuck is of a mark that says that a volume resists its removal.
 	RoleStuck Role = "stuck"
-	// RoleSilent is of an empty volume that says until when nobody asks a registry
-	// that said nothing.
+	// RoleSilent is of a mark that says until when nobody asks a registry that said
+	// nothing.
 	RoleSilent Role = "silent"
-	// RoleKept is of an empty volume that says until when a sandbox is kept.
-	RoleKept Role = "kept"
+	// RoleHeld is of a mark that says until when a failed job's sandbox is held.
+	RoleHeld Role = "held"
+	// RoleHeldBefore is RoleHeld as earlier versions wrote it.
+	RoleHeldBefore Role = "kept"
 )
 
 // Plan is the full description of what a job gets.
@@ -129,7 +133,7 @@ type Container struct {
 	HostFiles []HostFile
 	// DataPath is where the data root is mounted; empty without one.
 	DataPath string
-	// DataVolume is a kept data root; empty for one that goes with the sandbox.
+	// DataVolume is a cached data root; empty for one that goes with the sandbox.
 	DataVolume string `json:",omitempty"`
 	// SeedVolume is mounted at SeedPath, read-only; empty without a seed.
 	SeedVolume string `json:",omitempty"`
@@ -168,7 +172,7 @@ type Sidecar struct {
 	Port int
 	// StorageDriver is the DOCKER_DRIVER that the pipeline names, if any.
 	StorageDriver string
-	// Layers lets it have a data root that is kept for the claim's scope.
+	// Layers lets it have a data root that is cached for the claim's scope.
 	// DataKind, of Fit, tells those that fit it from others.
 	Layers   bool   `json:",omitempty"`
 	DataKind string `json:",omitempty"`

@@ -14,7 +14,7 @@ func TestProgramsAndGoNameTheSameThings(t *testing.T) {
 		program string
 		has     []string
 	}{
-		"takefiles":  {takeFiles, []string{"[ -e " + FilesMark + " ]"}},
+		"takefiles":  {takeFiles, []string{"[ -e " + FilesThere + " ]"}},
 		"containerd": {startContainerd, []string{"c=" + ContainerdConfig + "\n"}},
 		"askmirror":  {askMirror, []string{"u=$" + bootMirror + " ", "unset " + bootMirror + "\n", "-f " + MirroredConfig + " ", "mv -f " + MirroredConfig + " " + ConfigDir + "/daemon.json "}},
 		"bootlast":   {bootLast, []string{" in $" + bootDNS + ";"}},

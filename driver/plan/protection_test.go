@@ -28,13 +28,13 @@ func TestProtectionIsWrittenAndReadByLabels(t *testing.T) {
 
 // A GitLab that does not say whether a ref is protected must not let a merge
 // request reach what a release uses.
-func TestNothingIsKeptOfAJobWhoseProtectionIsNotKnown(t *testing.T) {
+func TestNothingIsCachedOfAJobWhoseProtectionIsNotKnown(t *testing.T) {
 	yes, no := true, false
 	releases := config.Policy{Name: "releases", Protected: &yes}
 	branches := config.Policy{Protected: &no}
 	others := config.Policy{Projects: []string{"others/**"}, Protected: &yes}
 	all := config.Policy{Name: "all"}
-	const kept = "this GitLab does not say whether the ref is protected, so no later job gets the layers or /cache of this one; GitLab does so from 18.3 on: upgrade it"
+	const uncached = "this GitLab does not say whether the ref is protected, so no later job gets the layers or /cache of this one; GitLab does so from 18.3 on: upgrade it"
 	skipped := func(names string) string {
 		return "skipped, since this GitLab does not say whether the ref is protected: " + names + "; GitLab does so from 18.3 on: upgrade it"
 	}
@@ -42,20 +42,20 @@ func TestNothingIsKeptOfAJobWhoseProtectionIsNotKnown(t *testing.T) {
 		protection Protection
 		change     func(*config.Settings)
 		policies   []config.Policy
-		keeps      bool
+		caches     bool
 		warnings   []string
 	}{
-		"a protected ref":    {protection: Protected, keeps: true, policies: []config.Policy{releases}},
-		"an unprotected ref": {protection: Unprotected, keeps: true, policies: []config.Policy{releases}},
-		"not known":          {warnings: []string{kept}},
-		"not known, where nothing is kept anyway": {
+		"a protected ref":    {protection: Protected, caches: true, policies: []config.Policy{releases}},
+		"an unprotected ref": {protection: Unprotected, caches: true, policies: []config.Policy{releases}},
+		"not known":          {warnings: []string{uncached}},
+		"not known, where nothing is cached anyway": {
 			change: func(s *config.Settings) { s.Cache.Volume, s.Cache.Layers = false, config.LayersOff },
 		},
 		"not known, and policies ask for it": {
-			policies: []config.Policy{releases, others, branches}, warnings: []string{kept, skipped("policy 1 (releases), policy 3")},
+			policies: []config.Policy{releases, others, branches}, warnings: []string{uncached, skipped("policy 1 (releases), policy 3")},
 		},
-		"not known, with a policy for all before": {policies: []config.Policy{all, releases}, warnings: []string{kept}},
-		"not known, with a policy for all behind": {policies: []config.Policy{releases, all}, warnings: []string{kept, skipped("policy 1 (releases)")}},
+		"not known, with a policy for all before": {policies: []config.Policy{all, releases}, warnings: []string{uncached}},
+		"not known, with a policy for all behind": {policies: []config.Policy{releases, all}, warnings: []string{uncached, skipped("policy 1 (releases)")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, job, facts := example()
@@ -69,11 +69,11 @@ func TestNothingIsKeptOfAJobWhoseProtectionIsNotKnown(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if p.Sidecar.Layers != c.keeps || job.Shares() != c.keeps {
-				t.Errorf("layers %t, shares %t; want %t", p.Sidecar.Layers, job.Shares(), c.keeps)
+			if p.Sidecar.Layers != c.caches || job.Shares() != c.caches {
+				t.Errorf("layers %t, shares %t; want %t", p.Sidecar.Layers, job.Shares(), c.caches)
 			}
 			for _, of := range []Container{p.Helper, p.Job.Container} {
-				if (of.CachePath != "") != s.Cache.Volume || of.CacheEnds != (s.Cache.Volume && !c.keeps) {
+				if (of.CachePath != "") != s.Cache.Volume || of.CacheEnds != (s.Cache.Volume && !c.caches) {
 					t.Errorf("the %s has a cache at %q which ends with the job: %t", of.Role, of.CachePath, of.CacheEnds)
 				}
 			}

@@ -107,7 +107,7 @@ func BuildSeed(w SeedWish, facts Facts) (*Plan, error) {
 }
 
 // seedKind hashes all that decides whether a sidecar's daemon takes a seed's
-// data: as for kept layers, whatever its flags but those about storage.
+// data: as for cached layers, whatever its flags but those about storage.
 func (s Sidecar) seedKind(image DindImage, storage string, flags []string) string {
 	if len(s.SeedImages) == 0 || s.Entrypoint != nil || slices.ContainsFunc(flags, aboutStorage) {
 		return ""
@@ -128,7 +128,7 @@ func aboutStorage(arg string) bool {
 		strings.HasPrefix(arg, "-s") || strings.HasPrefix(arg, "-g")
 }
 
-// planting is what comes in a sidecar with a seed, behind the clearing of a kept
+// planting is what comes in a sidecar with a seed, behind the clearing of a cached
 // data root.
 func (s Sidecar) planting() string {
 	bound := strconv.Itoa(int(cmp.Or(s.ReadyTimeout, time.Minute).Seconds() / 2))

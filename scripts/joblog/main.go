@@ -74,7 +74,7 @@ func run(ctx context.Context, executor string) (text []byte, err error) {
 	p := l.Job(script...)
 	p.Features.TraceSections = true
 	result := runner.Run(ctx, p)
-	gc := exec.CommandContext(context.WithoutCancel(ctx), binary, "--settings", l.Settings, "gc", "--kept")
+	gc := exec.CommandContext(context.WithoutCancel(ctx), binary, "--settings", l.Settings, "gc", "--held")
 	if out, err := gc.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("removing what was kept: %w: %s", err, out)
 	}

@@ -39,7 +39,7 @@ func gcWith(t *testing.T, flags ...string) string {
 	return string(out)
 }
 
-func TestCacheIsKeptForTheJobsOfItsScopeAlone(t *testing.T) {
+func TestCacheIsForTheJobsOfItsScopeAlone(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	t.Cleanup(func() { gcWith(t, "--caches", "--older-than", "0s") })
 	kept := under(settingsWith(t, "[cache]\nvolume = true\nlayers = \"off\"\n"))

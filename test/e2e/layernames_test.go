@@ -14,7 +14,7 @@ var containerdStore = rig.File{Path: "/etc/docker/daemon.json", Content: `{"feat
 
 // A daemon with the layers of earlier jobs must not take their names for the
 // registry's: what `base` and `app` are may have changed since.
-func TestKeptLayersHaveNoNames(t *testing.T) {
+func TestCachedLayersHaveNoNames(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	derive := func(base string, files []rig.File, changes ...string) string {
 		return rig.DeriveWith(t, world.Engine, base, files, changes...)
@@ -86,7 +86,7 @@ func holding(t *testing.T, is string) string {
 // Containers that a job leaves have layers in containerd, too.
 func TestContainersOfEarlierJobsLeaveNothingInContainerd(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
-	with := keepsLayers(t, fmt.Sprintf("[[policy]]\nsidecar.image = %q\n", rig.DeriveWith(t, world.Engine, rig.ImageDind, []rig.File{containerdStore})))
+	with := cachingLayers(t, fmt.Sprintf("[[policy]]\nsidecar.image = %q\n", rig.DeriveWith(t, world.Engine, rig.ImageDind, []rig.File{containerdStore})))
 	var held []string
 	most := "1000"
 	for range 4 {

@@ -11,9 +11,9 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// keepsLayers makes the hooks keep layers, and removes what is kept when the
+// cachingLayers makes the hooks keep layers, and removes what is kept when the
 // test ends. Call it after rig.Unchanged.
-func keepsLayers(t *testing.T, more ...string) func(*local.Runner) {
+func cachingLayers(t *testing.T, more ...string) func(*local.Runner) {
 	t.Helper()
 	t.Cleanup(func() { gcWith(t, "--caches", "--older-than", "0s") })
 	return under(settingsWith(t, "[cache]\nvolume = false\nlayers = \"project\"\n"+strings.Join(more, "\n")))
@@ -21,9 +21,9 @@ func keepsLayers(t *testing.T, more ...string) func(*local.Runner) {
 
 const build = `docker build --progress=plain -t $CI_REGISTRY_IMAGE:layers .`
 
-func TestLayersAreKeptForTheJobsOfTheirScopeAlone(t *testing.T) {
+func TestLayersAreForTheJobsOfTheirScopeAlone(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
-	with := keepsLayers(t)
+	with := cachingLayers(t)
 	empty := `echo "there are $(docker ps -aq | wc -l) containers, $(docker volume ls -q | wc -l) volumes, $(docker network ls -q | wc -l) networks"`
 	first := world.Job(login, build, `docker run --rm $CI_REGISTRY_IMAGE:layers`,
 		`DOCKER_BUILDKIT=0 docker build -q -t old .`,
@@ -32,7 +32,7 @@ func TestLayersAreKeptForTheJobsOfTheirScopeAlone(t *testing.T) {
 		`docker create --name made $CI_REGISTRY/base/busybox`,
 		`docker volume create other && docker network create net`, empty)
 	runJobUnchecked(t, first, with).succeeded().quietCleanup().saysNot("CACHED").
-		says("there are 3 containers, 2 volumes, 4 networks", "no layers yet (kept from now on)")
+		says("there are 3 containers, 2 volumes, 4 networks", "no layers yet (cached from now on)")
 
 	second := world.Job(empty, login, build, `docker run --rm $CI_REGISTRY_IMAGE:layers`,
 		`DOCKER_BUILDKIT=0 docker build -t old .`, `docker run --rm -v vol:/v $CI_REGISTRY/base/busybox ls -A /v && docker network create net`)
@@ -54,8 +54,8 @@ func TestLayersAreKeptForTheJobsOfTheirScopeAlone(t *testing.T) {
 	}
 }
 
-// keptLayers are the data roots that the engine has, by name.
-func keptLayers(t *testing.T) []string {
+// cachedLayers are the data roots that the engine has, by name.
+func cachedLayers(t *testing.T) []string {
 	t.Helper()
 	var names []string
 	for name, l := range labelsOf(t, "") {
@@ -69,14 +69,14 @@ func keptLayers(t *testing.T) []string {
 
 func TestJobsAtOnceHaveLayersOfTheirOwn(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
-	with := keepsLayers(t)
+	with := cachingLayers(t)
 	load := `docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY && docker pull -q $CI_REGISTRY/base/busybox && docker images -q | wc -l`
 	var log *buffer
 	first, finish := startJob(t.Context(), t, world.Job(load, `echo running; sleep 300`), with, func(r *local.Runner) { log = r.Log.(*buffer) })
 	log.waitFor(t, first, "\nrunning\n")
 	runJobUnchecked(t, world.Job(`echo "images: $(docker images -q | wc -l)"`, load), with).succeeded().quietCleanup().
-		says("\nimages: 0\n", "no layers free (other jobs use them; these are kept as well)")
-	if n := len(keptLayers(t)); n != 2 {
+		says("\nimages: 0\n", "no layers free (other jobs use them; these are cached as well)")
+	if n := len(cachedLayers(t)); n != 2 {
 		t.Errorf("%d data roots are kept, want 2", n)
 	}
 	if said := gcWith(t, "--caches", "--older-than", "0s", "--dry-run"); strings.Count(said, "would remove layers dind-data-") != 1 {
@@ -91,12 +91,12 @@ func TestJobsAtOnceHaveLayersOfTheirOwn(t *testing.T) {
 // thrown away: the job has a new sidecar then, and a sweep removes the damaged one.
 func TestDamagedLayersServeNoJob(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
-	with := keepsLayers(t)
+	with := cachingLayers(t)
 	for name, c := range map[string]struct{ damage, says, layers string }{
 		"a daemon that does not start": {
 			`rm -rf /d/buildkit/cache.db && head -c 65536 /dev/zero | tr '\0' x >/d/buildkit/cache.db`,
 			"the layers of earlier jobs are damaged and thrown away (the docker daemon exited with code 1); going on without",
-			"no layers (they were damaged; kept anew)",
+			"no layers (they were damaged; cached anew)",
 		},
 		"data that no daemon leaves": {
 			`rm -rf /d/image/overlay2/layerdb && echo x > /d/image/overlay2/layerdb`,
@@ -106,7 +106,7 @@ func TestDamagedLayersServeNoJob(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			runJobUnchecked(t, world.Job(login, build), with).succeeded().quietCleanup()
 			gcWith(t)
-			breakVolume(t, keptLayers(t)[0], c.damage)
+			breakVolume(t, cachedLayers(t)[0], c.damage)
 			job := runJobUnchecked(t, world.Job(login, build), with).succeeded().quietCleanup().
 				says(c.layers).saysNot("CACHED")
 			if c.says != "" {
@@ -116,7 +116,7 @@ func TestDamagedLayersServeNoJob(t *testing.T) {
 			runJobUnchecked(t, world.Job(login, build), with).succeeded().quietCleanup()
 			runJobUnchecked(t, world.Job(login, build), with).succeeded().quietCleanup().says("CACHED", "layers reused")
 			gcWith(t)
-			if kept := keptLayers(t); len(kept) != 1 {
+			if kept := cachedLayers(t); len(kept) != 1 {
 				t.Errorf("kept are %q", kept)
 			}
 		})
@@ -137,7 +137,7 @@ func breakVolume(t *testing.T, volume, command string) {
 // than images for the next.
 func TestAJobCannotLeaveARunningContainerByATrick(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
-	with := keepsLayers(t)
+	with := cachingLayers(t)
 	runJobUnchecked(t, world.Job(login, `docker run -d --restart=always $CI_REGISTRY/base/busybox sleep 1000`,
 		`docker run --rm -v /var/lib/docker:/d $CI_REGISTRY/base/busybox sh -c 'cd /d/image && mkdir containers "x containers network y"'`,
 	), with).succeeded().quietCleanup()
@@ -147,7 +147,7 @@ func TestAJobCannotLeaveARunningContainerByATrick(t *testing.T) {
 
 func TestLayersOfAKilledSidecarServeTheNextJob(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
-	with := keepsLayers(t)
+	with := cachingLayers(t)
 	var log *buffer
 	job, finish := startJob(t.Context(), t, world.Job(login, build,
 		`docker run -d --restart=always $CI_REGISTRY/base/busybox sleep 1000`,
@@ -201,10 +201,10 @@ func TestLayersOfEveryKindOfDaemon(t *testing.T) {
 			})
 		}
 	})
-	if kept := keptLayers(t); len(kept) != len(kinds) {
+	if kept := cachedLayers(t); len(kept) != len(kinds) {
 		t.Errorf("kept are %q, want one of each kind", kept)
 	}
-	for _, name := range keptLayers(t) {
+	for _, name := range cachedLayers(t) {
 		out, err := exec.CommandContext(t.Context(), "docker", "run", "--rm", "-v", name+":/d", "--network", "none",
 			"--entrypoint", "sh", rig.ImageBusybox, "-c", "find /d/.gone 2>/dev/null | wc -l; ls /d/overlay2 | wc -l").CombinedOutput()
 		if err != nil {
@@ -216,13 +216,13 @@ func TestLayersOfEveryKindOfDaemon(t *testing.T) {
 
 func TestLayersGoBySizeAndAge(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
-	with := keepsLayers(t)
+	with := cachingLayers(t)
 	unprotected := false
 	p := world.Job(login, build)
 	p.GitInfo.Protected = &unprotected
 	runJobUnchecked(t, p, with).succeeded()
 	runJobUnchecked(t, world.Job(login, build), with).succeeded()
-	kept := keptLayers(t)
+	kept := cachedLayers(t)
 	if len(kept) != 2 {
 		t.Fatalf("kept are %q", kept)
 	}
@@ -234,7 +234,7 @@ func TestLayersGoBySizeAndAge(t *testing.T) {
 		!strings.Contains(said, "/42/unprotected (group/app), 2.") || !strings.Contains(said, " MB: all caches and layers take 4.") {
 		t.Errorf("gc said: %s", said)
 	}
-	if left := keptLayers(t); len(left) != 1 {
+	if left := cachedLayers(t); len(left) != 1 {
 		t.Errorf("left are %q of %q", left, kept)
 	}
 	if said := gcWith(t, "--caches", "--older-than", "0s"); !strings.Contains(said, "/42/protected (group/app)") {
@@ -243,25 +243,25 @@ func TestLayersGoBySizeAndAge(t *testing.T) {
 }
 
 // Nobody needs to call gc: the end of a job does, behind it and not each time.
-func TestWhatIsKeptIsLookedAfterBehindJobs(t *testing.T) {
+func TestWhatIsCachedIsLookedAfterBehindJobs(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
-	with, state := keepsLayers(t, `max_age = "1ms"`), withState(t.TempDir())
+	with, state := cachingLayers(t, `max_age = "1ms"`), withState(t.TempDir())
 	runJobUnchecked(t, world.Job(`true`), with, state).succeeded().quietCleanup()
-	until(t, "the end of the layers", func() bool { return len(keptLayers(t)) == 0 })
+	until(t, "the end of the layers", func() bool { return len(cachedLayers(t)) == 0 })
 	runJobUnchecked(t, world.Job(`true`), with, state).succeeded().quietCleanup()
-	if kept := keptLayers(t); len(kept) != 1 {
+	if kept := cachedLayers(t); len(kept) != 1 {
 		t.Errorf("kept are %q", kept)
 	}
 }
 
 func TestLayersGoWhenTheDiskIsShort(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
-	with := keepsLayers(t)
+	with := cachingLayers(t)
 	runJobUnchecked(t, world.Job(`true`), with).succeeded()
 	short := under(settingsWith(t, "[cache]\nvolume = false\nlayers = \"project\"\n[admission]\nmin_free_disk = \"1000000g\"\nwait = \"0s\"\n"))
 	runJobUnchecked(t, world.Job(`true`), short).quietCleanup().
 		says("the disk is short: layers of other jobs are removed", "this runner's host is too full to begin")
-	if kept := keptLayers(t); len(kept) != 0 {
+	if kept := cachedLayers(t); len(kept) != 0 {
 		t.Errorf("kept are %q", kept)
 	}
 }
@@ -288,7 +288,7 @@ func TestSandboxesThatWaitHaveTheLayersOfTheirScope(t *testing.T) {
 		runJobUnchecked(t, world.Job(login, build), with).succeeded().quietCleanup().says("s (warm)", "layers reused")
 		p.rest()
 	}
-	if kept := keptLayers(t); len(kept) != 1 {
+	if kept := cachedLayers(t); len(kept) != 1 {
 		t.Errorf("kept are %q", kept)
 	}
 	unprotected := false

@@ -69,12 +69,12 @@ func TestNothingThatAJobPlantsReachesTheNextJob(t *testing.T) {
 // does for others.
 func TestAnImmutableFileAmongLayersStopsNobody(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
-	with := keepsLayers(t)
+	with := cachingLayers(t)
 	runJobUnchecked(t, world.Job(login, build), with).succeeded().quietCleanup()
 	freeze := func() {
 		t.Helper()
 		gcWith(t) // so that nobody clears it at this moment
-		v, err := world.Engine.VolumeInspect(t.Context(), keptLayers(t)[0])
+		v, err := world.Engine.VolumeInspect(t.Context(), cachedLayers(t)[0])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -92,7 +92,7 @@ func TestAnImmutableFileAmongLayersStopsNobody(t *testing.T) {
 	}
 	freeze()
 	// It is one of layers, or one that has resisted before it was emptied.
-	if said := gcWith(t, "--caches", "--older-than", "0s"); !strings.Contains(said, "removed ") || len(keptLayers(t)) != 0 {
+	if said := gcWith(t, "--caches", "--older-than", "0s"); !strings.Contains(said, "removed ") || len(cachedLayers(t)) != 0 {
 		t.Errorf("gc says %s", said)
 	}
 }

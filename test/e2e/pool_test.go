@@ -289,7 +289,7 @@ func TestASandboxThatWaitsHasTheLayersJustBuilt(t *testing.T) {
 	if sandbox != waiting {
 		t.Errorf("the job ran in %s, and %s waited", sandbox, waiting)
 	}
-	if kept := keptLayers(t); len(kept) != 1 {
+	if kept := cachedLayers(t); len(kept) != 1 {
 		t.Errorf("kept are %q: one job at a time needs no more", kept)
 	}
 }

@@ -18,9 +18,9 @@ import (
 
 const found = `echo "images: $(docker images -q | wc -l), in the cache: $(ls -A /cache)."`
 
-// keepsAll makes the hooks keep layers and /cache, and removes them when the test
+// cachingAll makes the hooks keep layers and /cache, and removes them when the test
 // ends. Call it after rig.Unchanged.
-func keepsAll(t *testing.T, more string) func(*local.Runner) {
+func cachingAll(t *testing.T, more string) func(*local.Runner) {
 	t.Helper()
 	t.Cleanup(func() { gcWith(t, "--caches", "--older-than", "0s") })
 	return under(settingsWith(t, "[cache]\nvolume = true\nlayers = \"project\"\n"+more))
@@ -30,7 +30,7 @@ func keepsAll(t *testing.T, more string) func(*local.Runner) {
 // may find what that left.
 func TestMergeRequestsShareWithMergeRequestsAlone(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
-	with := keepsAll(t, "")
+	with := cachingAll(t, "")
 	protected, unprotected := true, false
 	job := func(ref string, of *bool, script ...string) local.Payload {
 		p := world.Job(append([]string{found}, script...)...)
@@ -56,9 +56,9 @@ func TestMergeRequestsShareWithMergeRequestsAlone(t *testing.T) {
 }
 
 // Before GitLab 18.3 a payload does not tell whether its ref is protected.
-func TestWithoutAWordOnProtectionNothingIsKept(t *testing.T) {
+func TestWithoutAWordOnProtectionNothingIsCached(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
-	with := keepsAll(t, "[[policy]]\nname = \"releases\"\nprotected = true\njob.allowed_images = []\n")
+	with := cachingAll(t, "[[policy]]\nname = \"releases\"\nprotected = true\njob.allowed_images = []\n")
 	for range 2 {
 		p := world.Job(found, login, build, `touch /cache/left`)
 		p.GitInfo.Protected = nil
@@ -135,7 +135,7 @@ func TestACacheThatSomebodyElsePutThereIsNotUsed(t *testing.T) {
 // wait for 10 s if the DNS of the engine could not put it into an answer.
 func TestTheAddressOfASidecarHasAName(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
-	with := keepsLayers(t)
+	with := cachingLayers(t)
 	runJobUnchecked(t, world.Job(`ip=$(getent hosts docker | cut -d' ' -f1)`, `timeout 5 getent hosts "$ip"`), with).
 		succeeded().quietCleanup().says("-sidecar.dind-", "no layers yet")
 }

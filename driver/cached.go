@@ -15,21 +15,21 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// RemoveKept removes the caches and data roots that have to go by the settings
+// RemoveCached removes the caches and data roots that have to go by the settings
 // and that no container has, unless dryRun. The answer lists what was removed,
 // or would be, used longest ago first; the error joins what could not be looked
 // at or removed. It lets the engine walk all volumes if sizes matter.
-func (d *Driver) RemoveKept(ctx context.Context, s config.Settings, now time.Time, dryRun bool) ([]plan.Eviction, error) {
-	kept, marks, err := d.listKept(ctx)
+func (d *Driver) RemoveCached(ctx context.Context, s config.Settings, now time.Time, dryRun bool) ([]plan.Eviction, error) {
+	cached, marks, err := d.listCached(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var errs []error
-	if len(kept) > 0 && sized(s) {
-		errs = append(errs, d.measure(ctx, kept))
+	if len(cached) > 0 && sized(s) {
+		errs = append(errs, d.measure(ctx, cached))
 	}
 	var evicted []plan.Eviction
-	for _, e := range plan.Evictions(s, kept, now) {
+	for _, e := range plan.Evictions(s, cached, now) {
 		if !dryRun {
 			done, err := d.evict(ctx, e.Name, marks)
 			errs = append(errs, err)
@@ -40,7 +40,7 @@ func (d *Driver) RemoveKept(ctx context.Context, s config.Settings, now time.Tim
 		evicted = append(evicted, e)
 	}
 	if !dryRun {
-		d.removeLostMarks(ctx, marks, kept)
+		d.removeLostMarks(ctx, marks, cached)
 	}
 	return evicted, errors.Join(errs...)
 }
@@ -52,13 +52,13 @@ func sized(s config.Settings) bool {
 	})
 }
 
-// listKept finds what is kept, with sizes that are not known, and the marks.
-func (d *Driver) listKept(ctx context.Context) (kept []plan.Kept, marks scopeVolumes, err error) {
+// listCached finds all that is cached, with sizes that are not known, and the marks.
+func (d *Driver) listCached(ctx context.Context) (cached []plan.Cached, marks scopeVolumes, err error) {
 	all, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: labelled(labelScope)})
 	if err != nil {
 		return nil, nil, d.explain("listing caches", err)
 	}
-	held, err := d.heldByJobs(ctx)
+	used, err := d.volumesInUse(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -68,19 +68,19 @@ func (d *Driver) listKept(ctx context.Context) (kept []plan.Kept, marks scopeVol
 		}
 	}
 	for _, v := range all.Volumes {
-		if k, ok := keptOf(v, marks); ok {
-			k.Idle = !held[v.Name]
-			kept = append(kept, k)
+		if k, ok := cachedOf(v, marks); ok {
+			k.Idle = !used[v.Name]
+			cached = append(cached, k)
 		}
 	}
-	return kept, marks, nil
+	return cached, marks, nil
 }
 
-// keptOf reads the labels of a volume. What is not ours, or does not say when it
-// was made, is no Kept.
-func keptOf(v *volume.Volume, marks scopeVolumes) (plan.Kept, bool) {
+// cachedOf reads the labels of a volume. What is not ours, or does not say when it
+// was made, is nothing cached.
+func cachedOf(v *volume.Volume, marks scopeVolumes) (plan.Cached, bool) {
 	l := v.Labels
-	k := plan.Kept{
+	k := plan.Cached{
 		Name: v.Name, Role: plan.Role(l[labelRole]), Scope: l[labelScope],
 		Project: l[labelProject], Protection: plan.ProtectionLabelled(l[labelProtected]), Size: -1,
 	}
@@ -92,21 +92,21 @@ func keptOf(v *volume.Volume, marks scopeVolumes) (plan.Kept, bool) {
 	}
 	k.Old = oldForm.MatchString(v.Name)
 	old := "dind-cache-" + hashed(k.Scope)[:12]
-	ours := k.Role == plan.RoleCache && (v.Name == cacheName(k.Scope) || v.Name == old) || k.Role == plan.RoleData && isKeptData(v.Name)
+	ours := k.Role == plan.RoleCache && (v.Name == cacheName(k.Scope) || v.Name == old) || k.Role == plan.RoleData && isCachedData(v.Name)
 	var known bool
 	k.Used, known = marks.lastUse(v)
 	return k, ours && known && l[labelSandbox] == ""
 }
 
-// measure asks the engine for the sizes of what is kept.
-func (d *Driver) measure(ctx context.Context, kept []plan.Kept) error {
+// measure asks the engine for the sizes of what is cached.
+func (d *Driver) measure(ctx context.Context, cached []plan.Cached) error {
 	sizes, err := d.volumeSizes(ctx)
 	if errdefs.IsConflict(err) {
 		return nil // somebody else asks at this moment: the next time will do
 	}
-	for i := range kept {
-		if size, known := sizes[kept[i].Name]; known {
-			kept[i].Size = size
+	for i := range cached {
+		if size, known := sizes[cached[i].Name]; known {
+			cached[i].Size = size
 		}
 	}
 	return d.explain("asking for the sizes of caches", err)
@@ -124,11 +124,11 @@ func (d *Driver) volumeSizes(ctx context.Context) (map[string]int64, error) {
 	return sizes, err
 }
 
-// evict removes a kept volume and its marks. It tells whether it did: a job may have
+// evict removes a cached volume and its marks. It tells whether it did: a job may have
 // got it meanwhile.
 func (d *Driver) evict(ctx context.Context, name string, marks scopeVolumes) (bool, error) {
 	end, err := d.dropIdle(ctx, name)
-	if isKeptData(name) && allStuck(err) {
+	if isCachedData(name) && allStuck(err) {
 		d.discard(ctx, name) // it may have lost a part
 	}
 	if end != wasRemoved {
@@ -155,10 +155,10 @@ func (d *Driver) dropIdle(ctx context.Context, name string) (ending, error) {
 		if end != stillUsed {
 			return end, err
 		}
-		if held, err := d.heldByJobs(ctx); err != nil || held[name] {
+		if used, err := d.volumesInUse(ctx); err != nil || used[name] {
 			return stillUsed, err
 		}
-		if isKeptData(name) {
+		if isCachedData(name) {
 			d.awaitClearing(bounded, leaseName(name))
 		}
 		select {
@@ -173,30 +173,30 @@ func (d *Driver) dropIdle(ctx context.Context, name string) (ending, error) {
 func (d *Driver) discard(ctx context.Context, name string) {
 	v, err := d.api.VolumeInspect(ctx, name)
 	if err == nil && v.Labels[labelScope] != "" {
-		_ = d.mark(ctx, &v, dataDamaged) // a daemon that does not boot on it tells later
+		_ = d.markState(ctx, &v, dataDamaged) // a daemon that does not boot on it tells later
 	}
 }
 
 // removeLostMarks removes marks of what is not there any more.
-func (d *Driver) removeLostMarks(ctx context.Context, marks scopeVolumes, kept []plan.Kept) {
+func (d *Driver) removeLostMarks(ctx context.Context, marks scopeVolumes, cached []plan.Cached) {
 	for _, m := range marks {
-		if !slices.ContainsFunc(kept, func(k plan.Kept) bool { return k.Name == m.Labels[labelOf] }) {
+		if !slices.ContainsFunc(cached, func(c plan.Cached) bool { return c.Name == m.Labels[labelOf] }) {
 			_, _ = d.dropVolume(ctx, m.Name) // the next time tries again
 		}
 	}
 }
 
 // dropLayers removes the data root that was used longest ago of those that no
-// job has, and tells whether there was one. One that resists is marked and keeps
-// none of the others; those that are marked are FreeStuck's.
+// job has, and tells whether there was one. One that resists gets a mark, and the next
+// is tried; those that have a mark are FreeStuck's.
 func (d *Driver) dropLayers(ctx context.Context, now time.Time) (bool, error) {
-	kept, marks, err := d.listKept(ctx)
+	cached, marks, err := d.listCached(ctx)
 	if err != nil {
 		return false, err
 	}
 	known, err := d.Stuck(ctx)
 	errs := []error{err}
-	for _, k := range plan.OldestFirst(kept, now) {
+	for _, k := range plan.OldestFirst(cached, now) {
 		isKnown := slices.ContainsFunc(known, func(s StuckVolume) bool { return s.Name == k.Name })
 		if k.Role != plan.RoleData || !k.Idle || isKnown {
 			continue

@@ -61,7 +61,7 @@ func terminal(t *testing.T, height, width uint16) (ours, its *os.File) {
 	return ours, its
 }
 
-// nothingRuns asserts that no process of a kept job's containers can go on.
+// nothingRuns asserts that no process of a held sandbox's containers can go on.
 func nothingRuns(t *testing.T, job string) {
 	t.Helper()
 	seen := 0
@@ -71,28 +71,28 @@ func nothingRuns(t *testing.T, job string) {
 			continue // it is none
 		}
 		if seen++; c.State.Running && !c.State.Paused {
-			t.Errorf("job %s: the %s of what is kept runs on", job, l["gitlab-dind-executor.role"])
+			t.Errorf("job %s: the %s of what is held runs on", job, l["gitlab-dind-executor.role"])
 		}
 	}
 	if seen < 3 {
-		t.Errorf("job %s: only %d containers are kept", job, seen)
+		t.Errorf("job %s: only %d containers are held", job, seen)
 	}
 }
 
-func TestAFailedJobIsKeptForALookInside(t *testing.T) {
+func TestAFailedJobIsHeldForALookInside(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
-	with := keepsLayers(t, "[cleanup]\nkeep_failed = \"10m\"")
-	t.Cleanup(func() { gcWith(t, "--kept") })
+	with := cachingLayers(t, "[cleanup]\nkeep_failed = \"10m\"")
+	t.Cleanup(func() { gcWith(t, "--held") })
 	p := world.Job(login, `docker pull -q $CI_REGISTRY/base/busybox`,
 		`docker run -d --restart=always --name left $CI_REGISTRY/base/busybox sleep 1000`, `echo still here >note`, `exit 3`)
 	p.Services = append(p.Services, local.Image{Name: rig.ImageRedis})
 	id := fmt.Sprint(p.ID)
 	runJobUnchecked(t, p, with).failedWith(3).quietCleanup().
-		says("kept for 10 minutes, for the runner's admin to look inside: gitlab-dind-executor shell " + id + "\n")
+		says("held for 10 minutes, for the runner's admin to look inside: gitlab-dind-executor shell " + id + "\n")
 
 	nothingRuns(t, id)
 	gcWith(t) // its time is not over
-	if _, said := admin(t, "", "status"); !strings.Contains(said, "  kept   "+id) || !strings.Contains(said, "gc --kept ends that") {
+	if _, said := admin(t, "", "status"); !strings.Contains(said, "  held   "+id) || !strings.Contains(said, "gc --held ends that") {
 		t.Errorf("status says\n%s", said)
 	}
 	t.Run("with a shell that reads commands", func(t *testing.T) {
@@ -136,9 +136,9 @@ func TestAFailedJobIsKeptForALookInside(t *testing.T) {
 	})
 	// It has its layers still, so the next job gets others.
 	runJobUnchecked(t, world.Job(`docker version >/dev/null`), with).succeeded().quietCleanup().
-		says("no layers free (other jobs use them; these are kept as well)")
+		says("no layers free (other jobs use them; these are cached as well)")
 
-	if _, said := admin(t, "", "gc", "--kept"); !strings.Contains(said, "it was kept for a look inside") {
+	if _, said := admin(t, "", "gc", "--held"); !strings.Contains(said, "it was held for a look inside") {
 		t.Errorf("gc says %q", said)
 	}
 	if code, said := admin(t, "", "shell", id); code == 0 || !strings.Contains(said, `error: no sandbox has the id "`+id+`", nor has its job`) || !strings.Contains(said, "hint: ") {

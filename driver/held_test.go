@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/docker/docker/api/types/volume"
+
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/test/fakeengine"
@@ -21,14 +23,14 @@ func failedJob(t *testing.T) (objects func() []string, d *Driver) {
 	return e.Objects, d
 }
 
-func TestWhatIsKeptOutlivesCleanupAndSweepUntilItsTime(t *testing.T) {
+func TestWhatIsHeldOutlivesCleanupAndSweepUntilItsTime(t *testing.T) {
 	objects, d := failedJob(t)
 	before := objects()
 	now := time.Now().Truncate(time.Second)
 	for range 2 { // cleanup may come twice
-		kept, err := d.Keep(t.Context(), testJob, now.Add(time.Hour))
-		if err != nil || !kept {
-			t.Fatalf("kept %t (%v)", kept, err)
+		held, err := d.Hold(t.Context(), testJob, now.Add(time.Hour))
+		if err != nil || !held {
+			t.Fatalf("held %t (%v)", held, err)
 		}
 		if rest, err := d.CleanupPatiently(t.Context(), testJob); rest || err != nil {
 			t.Fatalf("rest %t (%v)", rest, err)
@@ -36,12 +38,12 @@ func TestWhatIsKeptOutlivesCleanupAndSweepUntilItsTime(t *testing.T) {
 	}
 	slices.Sort(before)
 	with := slices.Sorted(slices.Values(objects()))
-	if want := slices.Sorted(slices.Values(append(before, "volume dind-aaaaaaaaaaaa-kept"))); !slices.Equal(with, want) {
-		t.Fatalf("kept are %q, want %q", with, want)
+	if want := slices.Sorted(slices.Values(append(before, "volume dind-aaaaaaaaaaaa-held"))); !slices.Equal(with, want) {
+		t.Fatalf("held are %q, want %q", with, want)
 	}
 	for at, fate := range map[time.Duration]Fate{0: Spared, time.Hour - time.Second: Spared, time.Hour: Swept} {
 		verdicts, err := d.Sweep(t.Context(), now.Add(at), time.Hour, true)
-		if err != nil || len(verdicts) != 1 || verdicts[0].Fate != fate || verdicts[0].Leaked() || !strings.Contains(verdicts[0].Reason, "kept") {
+		if err != nil || len(verdicts) != 1 || verdicts[0].Fate != fate || verdicts[0].Leaked() || !strings.Contains(verdicts[0].Reason, "held") {
 			t.Errorf("after %s: %+v (%v)", at, verdicts, err)
 		}
 	}
@@ -50,10 +52,45 @@ func TestWhatIsKeptOutlivesCleanupAndSweepUntilItsTime(t *testing.T) {
 	}
 }
 
-// Another attempt at the same job begins anew.
-func TestPrepareRemovesWhatWasKeptOfItsOwnJob(t *testing.T) {
+// A version of before called the mark otherwise. Its sandbox is found by all that
+// look for held ones, and a cleanup of this version changes nothing of it.
+func TestASandboxThatAnEarlierVersionHeldIsUnderstood(t *testing.T) {
 	objects, d := failedJob(t)
-	if _, err := d.Keep(t.Context(), testJob, time.Now().Add(time.Hour)); err != nil {
+	now := time.Now().UTC().Truncate(time.Second)
+	until := now.Add(time.Hour)
+	l := heldLabels("aaaaaaaaaaaa", testJob, until)
+	l[labelRole] = "kept"
+	if _, err := d.api.VolumeCreate(t.Context(), volume.CreateOptions{Name: "dind-aaaaaaaaaaaa-kept", Labels: l}); err != nil {
+		t.Fatal(err)
+	}
+	before := slices.Sorted(slices.Values(objects()))
+	if held, err := d.Hold(t.Context(), testJob, until.Add(time.Hour)); !held || err != nil {
+		t.Errorf("a cleanup of this version holds it: %t (%v)", held, err)
+	}
+	if rest, err := d.CleanupPatiently(t.Context(), testJob); rest || err != nil {
+		t.Errorf("rest %t (%v)", rest, err)
+	}
+	if left := slices.Sorted(slices.Values(objects())); !slices.Equal(left, before) {
+		t.Errorf("there are %q, want %q", left, before)
+	}
+	if all, err := d.Sandboxes(t.Context(), now, time.Hour); err != nil || len(all) != 1 || all[0].State != Held || all[0].Until == nil || !all[0].Until.Equal(until) {
+		t.Errorf("status shows %+v (%v)", all, err)
+	}
+	if n, err := d.Find(t.Context(), testJob); err != nil || !n.Held {
+		t.Errorf("shell finds %+v (%v)", n, err)
+	}
+	if v, err := d.Sweep(t.Context(), now, time.Hour, true); err != nil || len(v) != 1 || v[0].Fate != Spared {
+		t.Errorf("a sweep before its time: %+v (%v)", v, err)
+	}
+	if v, err := d.EndHeld(t.Context(), now, false); err != nil || len(v) != 1 || len(objects()) != 0 {
+		t.Errorf("gc: %+v (%v), left %q", v, err, objects())
+	}
+}
+
+// Another attempt at the same job begins anew.
+func TestPrepareRemovesWhatWasHeldOfItsOwnJob(t *testing.T) {
+	objects, d := failedJob(t)
+	if _, err := d.Hold(t.Context(), testJob, time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.Cleanup(t.Context(), testJob); err != nil || len(objects()) != 0 {
@@ -61,7 +98,7 @@ func TestPrepareRemovesWhatWasKeptOfItsOwnJob(t *testing.T) {
 	}
 }
 
-func TestNothingOfWhatIsKeptRunsOn(t *testing.T) {
+func TestNothingOfWhatIsHeldRunsOn(t *testing.T) {
 	e, d := fakeHost(t, nil)
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
 	e.AddContainer("dind-aaaaaaaaaaaa-service-0", map[string]string{labelSandbox: "aaaaaaaaaaaa", labelRole: "service"}, true)
@@ -82,8 +119,8 @@ func TestNothingOfWhatIsKeptRunsOn(t *testing.T) {
 		}
 	}
 	for range 2 { // cleanup may come twice
-		if kept, err := d.Keep(t.Context(), testJob, time.Now().Add(time.Hour)); err != nil || !kept {
-			t.Fatalf("kept %t (%v)", kept, err)
+		if held, err := d.Hold(t.Context(), testJob, time.Now().Add(time.Hour)); err != nil || !held {
+			t.Fatalf("held %t (%v)", held, err)
 		}
 		rests(t)
 	}
@@ -101,40 +138,40 @@ func TestNothingOfWhatIsKeptRunsOn(t *testing.T) {
 	}
 }
 
-func TestSoManyAreKeptAndNoMore(t *testing.T) {
+func TestSoManyAreHeldAndNoMore(t *testing.T) {
 	e, d := fakeHost(t, nil)
 	now := time.Now().Truncate(time.Second)
 	for i := range mostHeld + 2 {
 		job := fmt.Sprintf("gitlab.example.com/%d", i)
 		sandboxOf(e, job, fmt.Sprintf("%012x", i), "")
-		if kept, err := d.Keep(t.Context(), job, now.Add(time.Hour+time.Duration(i)*time.Second)); err != nil || !kept {
-			t.Fatalf("kept %t (%v)", kept, err)
+		if held, err := d.Hold(t.Context(), job, now.Add(time.Hour+time.Duration(i)*time.Second)); err != nil || !held {
+			t.Fatalf("held %t (%v)", held, err)
 		}
 	}
 	all, err := d.held(t.Context())
 	if err != nil || len(all) != mostHeld || all[0].id != fmt.Sprintf("%012x", 2) {
-		t.Errorf("%d are kept, the first is %+v (%v)", len(all), all[0], err)
+		t.Errorf("%d are held, the first is %+v (%v)", len(all), all[0], err)
 	}
 }
 
-func TestThereIsNothingToKeepOfAJobThatIsGone(t *testing.T) {
+func TestThereIsNothingToHoldOfAJobThatIsGone(t *testing.T) {
 	e, d := fakeHost(t, nil)
-	if kept, err := d.Keep(t.Context(), testJob, time.Now()); kept || err != nil || len(e.Objects()) != 0 {
-		t.Errorf("kept %t (%v), there are %q", kept, err, e.Objects())
+	if held, err := d.Hold(t.Context(), testJob, time.Now()); held || err != nil || len(e.Objects()) != 0 {
+		t.Errorf("held %t (%v), there are %q", held, err, e.Objects())
 	}
 }
 
-func TestWhatIsKeptEndsEarlyByRequestAndForRoom(t *testing.T) {
+func TestWhatIsHeldEndsEarlyByRequestAndForRoom(t *testing.T) {
 	objects, d := failedJob(t)
 	now := time.Now()
-	if _, err := d.Keep(t.Context(), testJob, now.Add(time.Hour)); err != nil {
+	if _, err := d.Hold(t.Context(), testJob, now.Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	before := objects()
-	if v, err := d.EndKept(t.Context(), now, true); err != nil || len(v) != 1 || !slices.Equal(objects(), before) {
+	if v, err := d.EndHeld(t.Context(), now, true); err != nil || len(v) != 1 || !slices.Equal(objects(), before) {
 		t.Errorf("a dry run: %+v (%v), left %q", v, err, objects())
 	}
-	if v, err := d.EndKept(t.Context(), now.Add(time.Hour), true); err != nil || len(v) != 0 {
+	if v, err := d.EndHeld(t.Context(), now.Add(time.Hour), true); err != nil || len(v) != 0 {
 		t.Errorf("past its time, where the sweep tells: %+v (%v)", v, err)
 	}
 	if dropped, err := d.dropHeld(t.Context()); !dropped || err != nil || len(objects()) != 0 {
@@ -195,8 +232,8 @@ func TestAnUnclaimedSandboxHasNoJobToLookInto(t *testing.T) {
 	}
 }
 
-// A job's script is not disturbed: only what is kept is started again.
-func TestAJobContainerThatDoesNotRunIsStartedOnlyWhereItIsKept(t *testing.T) {
+// A job's script is not disturbed: only what is held is started again.
+func TestAJobContainerThatDoesNotRunIsStartedOnlyWhereItIsHeld(t *testing.T) {
 	e, d := fakeHost(t, nil)
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
 	e.Exit("dind-aaaaaaaaaaaa-job", 1)

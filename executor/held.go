@@ -13,24 +13,24 @@ import (
 	"gitlab-dind-executor/driver"
 )
 
-// keepFailed keeps the sandbox of a failed job for a look inside, where the
+// holdFailed holds the sandbox of a failed job for a look inside, where the
 // settings want that. How a job has ended is told by a variable that a pipeline
-// can set, too: all that it can have so is that its own sandbox is kept.
-func keepFailed(ctx context.Context, d *driver.Driver, s config.Cleanup, p *payload, env environment, now time.Time) error {
+// can set, too: all that it can have so is that its own sandbox is held.
+func holdFailed(ctx context.Context, d *driver.Driver, s config.Cleanup, p *payload, env environment, now time.Time) error {
 	if s.KeepFailed <= 0 || env[envVariable+"CI_JOB_STATUS"] != "failed" {
 		return nil
 	}
-	_, err := d.Keep(ctx, p.key(), now.Add(s.KeepFailed.Std()))
+	_, err := d.Hold(ctx, p.key(), now.Add(s.KeepFailed.Std()))
 	return err
 }
 
-// tellKept says behind a stage that fails its job how to look inside afterwards:
+// tellHeld says behind a stage that fails its job how to look inside afterwards:
 // what cleanup prints is for the Runner's log.
-func (c *call) tellKept(s config.Cleanup, p *payload, stage string, err error) {
+func (c *call) tellHeld(s config.Cleanup, p *payload, stage string, err error) {
 	if err == nil || s.KeepFailed <= 0 || stage == afterScript || errors.Is(err, context.Canceled) {
 		return
 	}
 	log := &jobLog{out: c.raw.out, colour: c.log.colour}
-	log.say(fmt.Sprintf("kept for %s, for the runner's admin to look inside: gitlab-dind-executor shell %d",
+	log.say(fmt.Sprintf("held for %s, for the runner's admin to look inside: gitlab-dind-executor shell %d",
 		strings.ToLower(units.HumanDuration(s.KeepFailed.Std())), p.ID))
 }

@@ -54,20 +54,20 @@ func TestACacheIsNoSandboxs(t *testing.T) {
 	}
 }
 
-// keep puts a volume there as a job leaves it, used then, with its mark.
-func keep(e *fakeengine.Engine, role plan.Role, scope string, used time.Time, size int64) (name string) {
+// leave puts a volume there as a job leaves it, used then, with its mark.
+func leave(e *fakeengine.Engine, role plan.Role, scope string, used time.Time, size int64) (name string) {
 	c := plan.Claim{Scope: scope, Project: "group/" + scope}
 	name = cacheName(scope)
 	if role == plan.RoleData {
 		name = dataName(scope, "kind", 0)
 	}
-	l := keptLabels(c, role)
+	l := cachedLabels(c, role)
 	l[labelCreated] = used.Add(-time.Hour).Format(time.RFC3339)
 	e.AddVolume(name, l)
 	e.Fill(name, size)
 	l = markLabels(scope, name)
 	l[labelCreated] = used.Format(time.RFC3339)
-	e.AddVolume(markName(name, "0123456789ab"), l)
+	e.AddVolume(usedName(name, "0123456789ab"), l)
 	return name
 }
 
@@ -79,13 +79,13 @@ func names(evictions []plan.Eviction) (list []string) {
 	return list
 }
 
-func TestWhatIsKeptGoesByAgeAndSizeAndNothingElseDoes(t *testing.T) {
+func TestWhatIsCachedGoesByAgeAndSizeAndNothingElseDoes(t *testing.T) {
 	e, d := fakeHost(t, nil)
 	hour := func(n int) time.Time { return noon.Add(time.Duration(n) * time.Hour) }
-	old := keep(e, plan.RoleCache, "old", hour(-30), 1)
-	big := keep(e, plan.RoleData, "big", hour(-3), 60)
-	later := keep(e, plan.RoleCache, "later", hour(-2), 50)
-	newest := keep(e, plan.RoleData, "newest", hour(-1), 40)
+	old := leave(e, plan.RoleCache, "old", hour(-30), 1)
+	big := leave(e, plan.RoleData, "big", hour(-3), 60)
+	later := leave(e, plan.RoleCache, "later", hour(-2), 50)
+	newest := leave(e, plan.RoleData, "newest", hour(-1), 40)
 	e.AddVolume("db", map[string]string{"x": "y"})
 	e.AddVolume("somebody's", map[string]string{labelScope: "x", labelRole: "cache", labelCreated: hour(-99).Format(time.RFC3339)})
 	lost := markLabels("x", "what-is-gone")
@@ -94,16 +94,16 @@ func TestWhatIsKeptGoesByAgeAndSizeAndNothingElseDoes(t *testing.T) {
 	s.Cache.MaxAge, s.Cache.MaxSize = config.Duration(24*time.Hour), 90
 
 	before := e.Objects()
-	would, err := d.RemoveKept(t.Context(), s, noon, true)
+	would, err := d.RemoveCached(t.Context(), s, noon, true)
 	if want := []string{old, big}; err != nil || !slices.Equal(names(would), want) || !slices.Equal(e.Objects(), before) {
 		t.Fatalf("a dry run: %+v, %v, then %q", would, err, e.Objects())
 	}
-	removed, err := d.RemoveKept(t.Context(), s, noon, false)
+	removed, err := d.RemoveCached(t.Context(), s, noon, false)
 	if err != nil || !slices.Equal(names(removed), names(would)) {
 		t.Errorf("removed %+v, %v", removed, err)
 	}
 	want := []string{
-		"volume " + later, "volume " + markName(later, "0123456789ab"), "volume " + newest, "volume " + markName(newest, "0123456789ab"),
+		"volume " + later, "volume " + usedName(later, "0123456789ab"), "volume " + newest, "volume " + usedName(newest, "0123456789ab"),
 		"volume db", "volume somebody's",
 	}
 	if left := e.Objects(); !slices.Equal(left, want) {
@@ -115,26 +115,26 @@ func TestWhatIsKeptGoesByAgeAndSizeAndNothingElseDoes(t *testing.T) {
 func TestWhatTheEngineIsStillAtIsWaitedFor(t *testing.T) {
 	shortly(t, &removeFirstGap, time.Millisecond)
 	e, d := fakeHost(t, nil)
-	keep(e, plan.RoleData, "a", noon, 1)
+	leave(e, plan.RoleData, "a", noon, 1)
 	s := config.Default()
 	s.Cache.MaxAge = 1
 	busy := fakeengine.Refuse(409, "volume is in use")
 	e.Script("DELETE /volumes/{name}", busy, busy, busy)
-	removed, err := d.RemoveKept(t.Context(), s, noon.Add(time.Hour), false)
+	removed, err := d.RemoveCached(t.Context(), s, noon.Add(time.Hour), false)
 	if err != nil || len(removed) != 1 || len(e.Objects()) != 0 {
 		t.Errorf("removed %+v, left %q (%v)", removed, e.Objects(), err)
 	}
 }
 
-func TestWhatIsKeptAndTakenMeanwhileStays(t *testing.T) {
+func TestWhatIsCachedAndTakenMeanwhileStays(t *testing.T) {
 	e, d := fakeHost(t, nil)
 	for i, scope := range []string{"a", "b", "c", "d"} {
-		keep(e, plan.RoleCache, scope, noon.Add(time.Duration(i)*time.Minute), 1)
+		leave(e, plan.RoleCache, scope, noon.Add(time.Duration(i)*time.Minute), 1)
 	}
 	s := config.Default()
 	s.Cache.MaxAge = 1
 	later := noon.Add(time.Hour)
-	would, err := d.RemoveKept(t.Context(), s, later, true)
+	would, err := d.RemoveCached(t.Context(), s, later, true)
 	if err != nil || len(would) != 4 {
 		t.Fatalf("a dry run: %+v, %v", would, err)
 	}
@@ -143,7 +143,7 @@ func TestWhatIsKeptAndTakenMeanwhileStays(t *testing.T) {
 			e.AddContainer("a-job", nil, true)
 			e.Mount("a-job", would[0].Name)
 		}), fakeengine.Refuse(404, "no such volume"), fakeengine.Refuse(500, "disk fault"))
-	removed, err := d.RemoveKept(t.Context(), s, later, false)
+	removed, err := d.RemoveCached(t.Context(), s, later, false)
 	if !slices.Equal(names(removed), names(would[3:])) {
 		t.Errorf("removed %+v, want %+v", removed, would[3])
 	}
@@ -152,29 +152,29 @@ func TestWhatIsKeptAndTakenMeanwhileStays(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	e.Always("GET /volumes", fakeengine.Refuse(500, "disk fault"))
-	if _, err := d.RemoveKept(t.Context(), s, later, false); err == nil || !strings.Contains(err.Error(), "listing caches") {
+	if _, err := d.RemoveCached(t.Context(), s, later, false); err == nil || !strings.Contains(err.Error(), "listing caches") {
 		t.Errorf("error %v", err)
 	}
 }
 
 // Sizes cost a walk over the disk, so nobody asks for them in vain; and what the
-// engine cannot tell now keeps nothing from going by age.
+// engine cannot tell now stops nothing from going by age.
 func TestSizesThatAreNotKnown(t *testing.T) {
 	e, d := fakeHost(t, nil)
 	s := config.Default()
-	if _, err := d.RemoveKept(t.Context(), s, noon, false); err != nil || e.Count("GET /system/df") != 0 {
+	if _, err := d.RemoveCached(t.Context(), s, noon, false); err != nil || e.Count("GET /system/df") != 0 {
 		t.Errorf("asked for sizes of nothing (%v)", err)
 	}
-	keep(e, plan.RoleCache, "big", noon, 1<<50)
+	leave(e, plan.RoleCache, "big", noon, 1<<50)
 	s.Cache.MaxSize = 0
-	if removed, err := d.RemoveKept(t.Context(), s, noon, false); err != nil || len(removed) != 0 || e.Count("GET /system/df") != 0 {
+	if removed, err := d.RemoveCached(t.Context(), s, noon, false); err != nil || len(removed) != 0 || e.Count("GET /system/df") != 0 {
 		t.Errorf("asked for sizes without a bound (%v)", err)
 	}
 	s.Cache.MaxSize = 1
-	old := keep(e, plan.RoleCache, "old", noon.Add(-1000*time.Hour), 1)
+	old := leave(e, plan.RoleCache, "old", noon.Add(-1000*time.Hour), 1)
 	for answer, faulty := range map[int]bool{409: false, 500: true} {
 		e.Script("GET /system/df", fakeengine.Refuse(answer, "a disk usage operation is already running"))
-		removed, err := d.RemoveKept(t.Context(), s, noon, true)
+		removed, err := d.RemoveCached(t.Context(), s, noon, true)
 		if !slices.Equal(names(removed), []string{old}) || (err != nil) != faulty {
 			t.Errorf("status %d: removed %+v, error %v", answer, removed, err)
 		}
@@ -183,9 +183,9 @@ func TestSizesThatAreNotKnown(t *testing.T) {
 
 func TestLayersGoOldestFirstWhenTheDiskIsShort(t *testing.T) {
 	e, d := fakeHost(t, nil)
-	cache := keep(e, plan.RoleCache, "a", noon.Add(-9*time.Hour), 1)
-	second := keep(e, plan.RoleData, "b", noon.Add(-time.Hour), 1)
-	first := keep(e, plan.RoleData, "c", noon.Add(-2*time.Hour), 1)
+	cache := leave(e, plan.RoleCache, "a", noon.Add(-9*time.Hour), 1)
+	second := leave(e, plan.RoleData, "b", noon.Add(-time.Hour), 1)
+	first := leave(e, plan.RoleData, "c", noon.Add(-2*time.Hour), 1)
 	for _, want := range []string{first, second} {
 		if dropped, err := d.dropLayers(t.Context(), noon); !dropped || err != nil {
 			t.Fatalf("dropped %t, %v", dropped, err)
@@ -197,7 +197,7 @@ func TestLayersGoOldestFirstWhenTheDiskIsShort(t *testing.T) {
 	if dropped, err := d.dropLayers(t.Context(), noon); dropped || err != nil {
 		t.Errorf("dropped %t, %v", dropped, err)
 	}
-	if left := e.Objects(); !slices.Equal(left, []string{"volume " + cache, "volume " + markName(cache, "0123456789ab")}) {
+	if left := e.Objects(); !slices.Equal(left, []string{"volume " + cache, "volume " + usedName(cache, "0123456789ab")}) {
 		t.Errorf("left are %q", left)
 	}
 }

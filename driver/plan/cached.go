@@ -12,8 +12,8 @@ import (
 	"gitlab-dind-executor/config"
 )
 
-// Kept is what outlives jobs: a scope's cache or one of its data roots.
-type Kept struct {
+// Cached is what outlives jobs: a scope's cache or one of its data roots.
+type Cached struct {
 	Name string
 	// Role is RoleCache or RoleData.
 	Role Role
@@ -31,24 +31,24 @@ type Kept struct {
 	Old bool
 }
 
-// Eviction is a Kept that has to go, and why.
+// Eviction is something Cached that has to go, and why.
 type Eviction struct {
-	Kept
+	Cached
 	Reason string
 }
 
-// Evictions are what of all that is kept has to go by the settings, used longest
+// Evictions are what of all that is cached has to go by the settings, used longest
 // ago first. What is in use stays and counts.
-func Evictions(s config.Settings, kept []Kept, now time.Time) []Eviction {
-	kept = OldestFirst(kept, now)
+func Evictions(s config.Settings, cached []Cached, now time.Time) []Eviction {
+	cached = OldestFirst(cached, now)
 	type budget struct {
 		most, left int64
 		of         string
 	}
 	all := &budget{most: s.Cache.MaxSize.Bytes(), of: "all caches and layers"}
 	own := map[int]*budget{}
-	ages, budgets := make([]time.Duration, len(kept)), make([][]*budget, len(kept))
-	for i, k := range kept {
+	ages, budgets := make([]time.Duration, len(cached)), make([][]*budget, len(cached))
+	for i, k := range cached {
 		cache := s.Cache
 		budgets[i] = []*budget{all}
 		if n, _ := policyFor(s, Job{Project: k.Project, Protection: k.Protection, Instances: k.Instances}); n >= 0 {
@@ -67,7 +67,7 @@ func Evictions(s config.Settings, kept []Kept, now time.Time) []Eviction {
 		}
 	}
 	var gone []Eviction
-	for i, k := range kept {
+	for i, k := range cached {
 		if !k.Idle {
 			continue
 		}
@@ -96,13 +96,13 @@ func Evictions(s config.Settings, kept []Kept, now time.Time) []Eviction {
 
 // OldestFirst orders by the time of the last use. One that lies ahead, by a
 // clock that was wrong, counts as now.
-func OldestFirst(kept []Kept, now time.Time) []Kept {
-	kept = slices.Clone(kept)
-	for i, k := range kept {
+func OldestFirst(cached []Cached, now time.Time) []Cached {
+	cached = slices.Clone(cached)
+	for i, k := range cached {
 		if k.Used.After(now) {
-			kept[i].Used = now
+			cached[i].Used = now
 		}
 	}
-	slices.SortFunc(kept, func(a, b Kept) int { return cmp.Or(a.Used.Compare(b.Used), strings.Compare(a.Name, b.Name)) })
-	return kept
+	slices.SortFunc(cached, func(a, b Cached) int { return cmp.Or(a.Used.Compare(b.Used), strings.Compare(a.Name, b.Name)) })
+	return cached
 }

@@ -21,17 +21,17 @@ const innerKillBound = 5 * time.Second
 // none starts again by itself.
 const innerKill = `c=$(docker ps -aq); [ -z "$c" ] || docker update --restart=no $c; c=$(docker ps -q) && [ -z "$c" ] || docker kill $c`
 
-// Keep leaves a failed job's sandbox until then for a look inside, and tells
+// Hold leaves a failed job's sandbox until then for a look inside, and tells
 // whether there was one. Its containers stay, and nothing runs on in them: what the
 // job has started in its daemon is ended, and then all is paused, since a job may
 // have left more, as in its services. Shell lets it go on while somebody looks.
 // Other sandboxes of the job are Cleanup's.
 //
-// A volume says until when, since labels never change: it carries the sandbox's
-// label and goes with it. One that says so already is left, so a second cleanup
-// changes nothing.
-func (d *Driver) Keep(ctx context.Context, job string, until time.Time) (bool, error) {
-	ctx, end := span(ctx, "keep the sandbox")
+// A mark says until when: it carries the sandbox's label and goes with it. One that
+// is there already is left, so a second cleanup changes nothing, whichever version
+// did the first.
+func (d *Driver) Hold(ctx context.Context, job string, until time.Time) (bool, error) {
+	ctx, end := span(ctx, "hold the sandbox")
 	defer end()
 	c, err := d.containersOf(ctx, job)
 	if errors.Is(err, ErrGone) {
@@ -49,13 +49,14 @@ func (d *Driver) Keep(ctx context.Context, job string, until time.Time) (bool, e
 	if err := d.rest(ctx, c.sandbox); err != nil {
 		return false, err
 	}
-	if err := d.roomFor(ctx, c.sandbox); err != nil {
-		return false, err
+	known, err := d.roomFor(ctx, c.sandbox)
+	if known || err != nil {
+		return known, err
 	}
 	_, err = d.api.VolumeCreate(ctx, volume.CreateOptions{
-		Name: objectName(c.sandbox, plan.RoleKept), Labels: heldLabels(c.sandbox, job, until),
+		Name: objectName(c.sandbox, plan.RoleHeld), Labels: heldLabels(c.sandbox, job, until),
 	})
-	return err == nil, d.explain("keeping the sandbox", err)
+	return err == nil, d.explain("holding the sandbox", err)
 }
 
 // endInner ends what a job has started in its daemon. A daemon that does not
@@ -74,9 +75,9 @@ func (d *Driver) endInner(ctx context.Context, sandbox string) {
 	_, _ = d.exec(ctx, sidecar.ID, withClient(listening(c), innerKill), nil, io.Discard)
 }
 
-// EndKept removes the sandboxes that are still kept for a look inside, unless
+// EndHeld removes the sandboxes that are still held for a look inside, unless
 // dryRun, and lists them; the others are Sweep's.
-func (d *Driver) EndKept(ctx context.Context, now time.Time, dryRun bool) ([]Verdict, error) {
+func (d *Driver) EndHeld(ctx context.Context, now time.Time, dryRun bool) ([]Verdict, error) {
 	all, err := d.held(ctx)
 	if err != nil {
 		return nil, err
@@ -84,10 +85,10 @@ func (d *Driver) EndKept(ctx context.Context, now time.Time, dryRun bool) ([]Ver
 	var verdicts []Verdict
 	var errs []error
 	for _, s := range all {
-		if until, _ := keptUntil(s); !now.Before(until) {
+		if until, _ := heldUntil(s); !now.Before(until) {
 			continue
 		}
-		v := s.judged(Swept, keptOut)
+		v := s.judged(Swept, heldOut)
 		if !dryRun {
 			err := d.removeSandbox(ctx, s.id, func() {})
 			v.Failed = err != nil
@@ -98,45 +99,44 @@ func (d *Driver) EndKept(ctx context.Context, now time.Time, dryRun bool) ([]Ver
 	return verdicts, errors.Join(errs...)
 }
 
-// held are the sandboxes that are kept, those first whose time ends first.
+// held are the held sandboxes, those first whose time ends first.
 func (d *Driver) held(ctx context.Context) ([]*sandboxObjects, error) {
 	found, err := d.list(ctx, labelled(labelSandbox))
 	if err != nil {
 		return nil, err
 	}
 	maps.DeleteFunc(found, func(id string, s *sandboxObjects) bool {
-		_, ok := keptUntil(s)
+		_, ok := heldUntil(s)
 		return !ok || id == ""
 	})
 	return slices.SortedFunc(maps.Values(found), func(a, b *sandboxObjects) int {
-		x, _ := keptUntil(a)
-		y, _ := keptUntil(b)
+		x, _ := heldUntil(a)
+		y, _ := heldUntil(b)
 		return x.Compare(y)
 	}), nil
 }
 
-// mostHeld bounds how many sandboxes are kept on an engine: pipelines that fail
+// mostHeld bounds how many sandboxes are held on an engine: pipelines that fail
 // again and again, or say so, fill no host.
 const mostHeld = 10
 
-// roomFor makes room for one more sandbox that is kept: those go whose time ends
-// first.
-func (d *Driver) roomFor(ctx context.Context, sandbox string) error {
+// roomFor makes room for one more held sandbox: those go whose time ends first. It
+// tells whether the sandbox is held already.
+func (d *Driver) roomFor(ctx context.Context, sandbox string) (known bool, err error) {
 	all, err := d.held(ctx)
-	if err != nil {
-		return err
+	if err != nil || slices.ContainsFunc(all, func(s *sandboxObjects) bool { return s.id == sandbox }) {
+		return err == nil, err
 	}
-	all = slices.DeleteFunc(all, func(s *sandboxObjects) bool { return s.id == sandbox })
 	for _, s := range all[:max(0, len(all)-mostHeld+1)] {
 		if err := d.removeSandbox(ctx, s.id, func() {}); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return false, nil
 }
 
-// dropHeld removes the kept sandbox whose time ends first, and tells whether there
-// was one. One that cannot be removed keeps none of the others.
+// dropHeld removes the held sandbox whose time ends first, and tells whether there
+// was one. Behind one that cannot be removed it tries the next.
 func (d *Driver) dropHeld(ctx context.Context) (bool, error) {
 	all, err := d.held(ctx)
 	if err != nil {
@@ -153,13 +153,14 @@ func (d *Driver) dropHeld(ctx context.Context) (bool, error) {
 	return false, errors.Join(errs...)
 }
 
-// keptUntil tells whether a sandbox is kept for a look inside, and until when. A
+// heldUntil tells whether a sandbox is held for a look inside, and until when. A
 // mark that cannot be read says nothing: then it is judged as any other.
-func keptUntil(s *sandboxObjects) (time.Time, bool) {
+func heldUntil(s *sandboxObjects) (time.Time, bool) {
 	for _, v := range s.volumes {
-		if v.role == plan.RoleKept {
-			until, err := time.Parse(time.RFC3339, v.labels[labelDeadline])
-			return until, err == nil
+		if v.role == plan.RoleHeld || v.role == plan.RoleHeldBefore {
+			if until, err := time.Parse(time.RFC3339, v.labels[labelDeadline]); err == nil {
+				return until, true
+			}
 		}
 	}
 	return time.Time{}, false
