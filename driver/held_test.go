@@ -41,10 +41,13 @@ func TestWhatIsHeldOutlivesCleanupAndSweepUntilItsTime(t *testing.T) {
 	if want := slices.Sorted(slices.Values(append(before, "volume dind-aaaaaaaaaaaa-held"))); !slices.Equal(with, want) {
 		t.Fatalf("held are %q, want %q", with, want)
 	}
-	for at, fate := range map[time.Duration]Fate{0: Spared, time.Hour - time.Second: Spared, time.Hour: Swept} {
-		verdicts, err := d.Sweep(t.Context(), now.Add(at), time.Hour, true)
-		if err != nil || len(verdicts) != 1 || verdicts[0].Fate != fate || verdicts[0].Leaked() || !strings.Contains(verdicts[0].Reason, "held") {
-			t.Errorf("after %s: %+v (%v)", at, verdicts, err)
+	for _, c := range []struct {
+		at   time.Duration
+		fate Fate
+	}{{0, Spared}, {time.Hour - time.Second, Spared}, {time.Hour, Swept}} {
+		verdicts, err := d.Sweep(t.Context(), now.Add(c.at), time.Hour, true)
+		if err != nil || len(verdicts) != 1 || verdicts[0].Fate != c.fate || verdicts[0].Leaked() || !strings.Contains(verdicts[0].Reason, "held") {
+			t.Errorf("after %s: %+v (%v), want %v", c.at, verdicts, err, c.fate)
 		}
 	}
 	if _, err := d.Sweep(t.Context(), now.Add(time.Hour), time.Hour, false); err != nil || len(objects()) != 0 {

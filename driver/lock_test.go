@@ -32,10 +32,13 @@ func TestOneProcessAtATime(t *testing.T) {
 	}
 	elsewhere, _ := locksIn(t, one.lockDirs...)
 	elsewhere.host = "unix:///run/other.sock"
-	for d, thing := range map[*Driver]string{other: "seed", elsewhere: "pool"} {
-		free, err := d.lock(t.Context(), thing, "", "")
+	for _, c := range []struct {
+		name, thing string
+		d           *Driver
+	}{{"another thing", "seed", other}, {"another engine", "pool", elsewhere}} {
+		free, err := c.d.lock(t.Context(), c.thing, "", "")
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("%s: %v", c.name, err)
 		}
 		free()
 	}

@@ -37,7 +37,11 @@ func TestAJobThatHasEndedAsksForASandboxWithItsLayers(t *testing.T) {
 			asked <- text
 		}
 	}()
-	for layers, want := range map[string]int{"project": 2, "off": 1} {
+	for _, c := range []struct { // they ask at one socket
+		layers string
+		want   int
+	}{{"project", 2}, {"off", 1}} {
+		layers, want := c.layers, c.want
 		e := fakeengine.New(t)
 		dir := t.TempDir()
 		payload, settings := filepath.Join(dir, "response.json"), filepath.Join(dir, "dind.toml")

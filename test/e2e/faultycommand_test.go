@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"testing"
-	"time"
 
 	"gitlab-dind-executor/executor/local"
 	"gitlab-dind-executor/test/rig"
@@ -15,12 +14,10 @@ func faultyService(command ...string) local.Payload {
 	return p
 }
 
-// soon is how long a fault of a service's command may take to be told, on a machine
-// that does other things as well. The bound without it is a minute.
-const soon = 25 * time.Second
-
+// A daemon may take an hour to get ready here: who waited for it would never tell.
 func TestAWrongCommandOfTheServiceIsTheJobsFaultAndToldAtOnce(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
+	patient := changedSettings(t, "[sidecar]\n", "ready_timeout = \"1h\"\n")
 	for name, c := range map[string]struct {
 		command []string
 		says    []string
@@ -38,14 +35,9 @@ func TestAWrongCommandOfTheServiceIsTheJobsFaultAndToldAtOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := runJobUnchecked(t, faultyService(c.command...)).quietCleanup().says(append([]string{"error: "}, c.says...)...).saysNot("\nnever")
+			r := runJobUnchecked(t, faultyService(c.command...), patient).quietCleanup().says(append([]string{"error: "}, c.says...)...).saysNot("\nnever")
 			if r.State != local.Failed || r.Attempts != 1 {
 				t.Errorf("the job ended as %s after %d attempts, want failed after one", r.State, r.Attempts)
-			}
-			for _, ph := range r.Phases {
-				if ph.Duration > soon {
-					t.Errorf("%s %s took %s", ph.Kind, ph.Name, ph.Duration)
-				}
 			}
 		})
 	}

@@ -21,20 +21,18 @@ func TestCachedLayersHaveNoNames(t *testing.T) {
 	}
 	before, after := holding(t, "old"), holding(t, "new")
 	t.Cleanup(func() { gcWith(t, "--caches", "--older-than", "0s") })
-	project := int64(60)
-	for name, k := range map[string]struct {
-		image, privilege, store string
+	for i, k := range []struct {
+		name, image, privilege, store string
 		// bare is where what containerd holds cannot be made nameless: it goes.
 		bare bool
 	}{
-		"dockerd's store":                {image: rig.ImageDind, privilege: "privileged", store: "overlay2"},
-		"dockerd's store without root":   {image: rig.ImageRootless, privilege: "rootless", store: "overlay"},
-		"containerd's store":             {image: derive(rig.ImageDind, []rig.File{containerdStore}), privilege: "privileged", store: "overlayfs"},
-		"containerd's store without ctr": {image: derive(rig.ImageDind, []rig.File{containerdStore, {Path: "/usr/bin/ctr", Mode: 0o755, Content: "#!/bin/sh\nexit 1\n"}}), privilege: "privileged", store: "overlayfs", bare: true},
+		{name: "dockerd's store", image: rig.ImageDind, privilege: "privileged", store: "overlay2"},
+		{name: "dockerd's store without root", image: rig.ImageRootless, privilege: "rootless", store: "overlay"},
+		{name: "containerd's store", image: derive(rig.ImageDind, []rig.File{containerdStore}), privilege: "privileged", store: "overlayfs"},
+		{name: "containerd's store without ctr", image: derive(rig.ImageDind, []rig.File{containerdStore, {Path: "/usr/bin/ctr", Mode: 0o755, Content: "#!/bin/sh\nexit 1\n"}}), privilege: "privileged", store: "overlayfs", bare: true},
 	} {
-		project++
-		t.Run(name, func(t *testing.T) {
-			project := project // of each its own, as daemons of one kind share layers
+		t.Run(k.name, func(t *testing.T) {
+			project := int64(60 + i) // of each its own, as daemons of one kind share layers
 			t.Parallel()
 			of := fmt.Sprintf("names/%s-%s-%t", k.privilege, k.store, k.bare) // a base of its own
 			with := under(settingsWith(t, fmt.Sprintf("[cache]\nvolume = false\nlayers = \"project\"\n[[policy]]\nsidecar.privilege = %q\nsidecar.image = %q\n", k.privilege, k.image)))

@@ -40,14 +40,18 @@ func TestLayersAreForTheJobsOfTheirScopeAlone(t *testing.T) {
 		says("there are 0 containers, 0 volumes, 3 networks", "CACHED", "hello from version 1.0", "Using cache", "layers reused")
 
 	unprotected := false
-	for name, change := range map[string]func(*local.Payload){
-		"an unprotected ref": func(p *local.Payload) { p.GitInfo.Protected = &unprotected },
-		"another project":    func(p *local.Payload) { p.JobInfo.ProjectID = 43 },
-		"another GitLab":     func(p *local.Payload) { p.JobInfo.InstanceUUID = "another" },
+	// None may find what the ones before it have left either.
+	for _, c := range []struct {
+		name   string
+		change func(*local.Payload)
+	}{
+		{"an unprotected ref", func(p *local.Payload) { p.GitInfo.Protected = &unprotected }},
+		{"another project", func(p *local.Payload) { p.JobInfo.ProjectID = 43 }},
+		{"another GitLab", func(p *local.Payload) { p.JobInfo.InstanceUUID = "another" }},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			p := world.Job(`echo "images: $(docker images -q | wc -l)"`, login, build)
-			change(&p)
+			c.change(&p)
 			runJobUnchecked(t, p, with).succeeded().quietCleanup().
 				says("\nimages: 0\n", "no layers yet").saysNot("CACHED")
 		})
@@ -92,18 +96,19 @@ func TestJobsAtOnceHaveLayersOfTheirOwn(t *testing.T) {
 func TestDamagedLayersServeNoJob(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	with := cachingLayers(t)
-	for name, c := range map[string]struct{ damage, says, layers string }{
-		"a daemon that does not start": {
-			`rm -rf /d/buildkit/cache.db && head -c 65536 /dev/zero | tr '\0' x >/d/buildkit/cache.db`,
+	// Each goes on with the layers that the one before has left.
+	for _, c := range []struct{ name, damage, says, layers string }{
+		{
+			"a daemon that does not start", `rm -rf /d/buildkit/cache.db && head -c 65536 /dev/zero | tr '\0' x >/d/buildkit/cache.db`,
 			"the layers of earlier jobs are damaged and thrown away (the docker daemon exited with code 1); going on without",
 			"no layers (they were damaged; cached anew)",
 		},
-		"data that no daemon leaves": {
-			`rm -rf /d/image/overlay2/layerdb && echo x > /d/image/overlay2/layerdb`,
+		{
+			"data that no daemon leaves", `rm -rf /d/image/overlay2/layerdb && echo x > /d/image/overlay2/layerdb`,
 			"", "no layers",
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			runJobUnchecked(t, world.Job(login, build), with).succeeded().quietCleanup()
 			gcWith(t)
 			breakVolume(t, cachedLayers(t)[0], c.damage)

@@ -81,7 +81,8 @@ func pushMultiPlatform(t *testing.T, repo string) (name, digest string) {
 
 	type entry map[string]any
 	var manifests []entry
-	for arch, from := range map[string]string{"amd64": rig.ImageBusybox, "arm64": arm} {
+	for _, c := range []struct{ arch, from string }{{"amd64", rig.ImageBusybox}, {"arm64", arm}} {
+		arch, from := c.arch, c.from
 		if err := world.Registry.Push(t.Context(), world.Engine, from, repo+":"+arch); err != nil {
 			t.Fatal(err)
 		}

