@@ -1,17 +1,12 @@
 package driver
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
-	"os"
-	"strconv"
-	"strings"
-	"syscall"
 	"time"
 
 	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver/host"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 )
@@ -88,45 +83,10 @@ func admit(ctx context.Context, a config.Admission, look func() plan.Free, say f
 		"make room on the runner host (docker system df, gitlab-dind-executor gc), or change admission in the settings")
 }
 
-// free looks at what the engine's host has left, if that is this one. A Runner
-// in a container need not see the engine's data, but may see the host's memory.
+// free looks at what the engine's host has left, if that is this one.
 func (d *Driver) free(dataRoot string) plan.Free {
-	free := plan.Free{Disk: -1, Memory: -1}
 	if !d.local() {
-		return free
+		return plan.Free{Disk: -1, Memory: -1}
 	}
-	var fs syscall.Statfs_t
-	if dataRoot != "" && syscall.Statfs(dataRoot, &fs) == nil {
-		free.Disk = int64(fs.Bavail) * fs.Bsize
-	}
-	if table, err := os.ReadFile("/proc/meminfo"); err == nil {
-		free.Memory = memAvailable(table)
-	}
-	return free
-}
-
-// HostMemory is what this host has in all, in bytes; 0 if it is not known.
-func HostMemory() int64 {
-	table, err := os.ReadFile("/proc/meminfo")
-	if err != nil {
-		return 0
-	}
-	return max(0, memLine(table, "MemTotal:"))
-}
-
-// memAvailable reads /proc/meminfo: bytes, or -1.
-func memAvailable(table []byte) int64 { return memLine(table, "MemAvailable:") }
-
-// memLine finds a line of /proc/meminfo: bytes, or -1.
-func memLine(table []byte, name string) int64 {
-	lines := bufio.NewScanner(bytes.NewReader(table))
-	for lines.Scan() {
-		f := strings.Fields(lines.Text()) // MemAvailable:   24135004 kB
-		if len(f) == 3 && f[0] == name && f[2] == "kB" {
-			if n, err := strconv.ParseInt(f[1], 10, 64); err == nil && n >= 0 {
-				return n << 10
-			}
-		}
-	}
-	return -1
+	return host.Free(dataRoot)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/client"
 
+	"gitlab-dind-executor/driver/host"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/driver/registry"
 	"gitlab-dind-executor/fault"
@@ -27,8 +28,8 @@ type Driver struct {
 	api *client.Client
 	// host is the engine's address, for messages.
 	host string
-	// lockDirs are where its locks may lie.
-	lockDirs []string
+	// locks let one process at a time do a thing on this engine.
+	locks *host.Locks
 	// executable is the path of this program, for containers that run it.
 	executable string
 
@@ -43,18 +44,18 @@ type Driver struct {
 	registries func(ctx context.Context, name string, with registry.Credential) (string, error)
 }
 
-// Open connects to the engine at host, a Docker host URL; empty means
+// Open connects to the engine at an address, a Docker host URL; empty means
 // DOCKER_HOST or the local socket. Nothing is sent yet.
-func Open(host string) (*Driver, error) {
+func Open(address string) (*Driver, error) {
 	opts := []client.Opt{client.FromEnv, client.WithAPIVersionNegotiation()}
-	if host != "" {
-		opts = append(opts, client.WithHost(host))
+	if address != "" {
+		opts = append(opts, client.WithHost(address))
 	}
 	api, err := client.NewClientWithOpts(opts...)
 	if err != nil {
 		return nil, fault.System(fmt.Errorf("docker engine: %w", err), "mend engine.host in the settings or DOCKER_HOST of the Runner")
 	}
-	d := &Driver{api: api, host: api.DaemonHost(), lockDirs: lockDirs(os.Getenv), executable: "/proc/self/exe"}
+	d := &Driver{api: api, host: api.DaemonHost(), locks: host.NewLocks(api.DaemonHost()), executable: "/proc/self/exe"}
 	d.registries = registry.Client{
 		CertsDir: plan.RegistryCADir(plan.ConfigDir), Agent: "gitlab-dind-executor/" + Version, Insecure: d.insecure,
 	}.Digest

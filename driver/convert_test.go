@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
 )
 
@@ -25,7 +26,7 @@ func testPlan(t *testing.T) *plan.Plan {
 		BuildsDir: "/builds", RunnerVersion: "18.6.6",
 		Services: []plan.Service{{Image: plan.Image{Name: "redis:7"}, Aliases: []string{"cache"}}},
 	}, plan.Facts{
-		Sandbox: "0123456789ab", Owner: Owner{PID: 1}.String(), Started: noon, Arch: "x86_64", MTU: 1450,
+		Sandbox: "0123456789ab", Owner: owner.Process{PID: 1}.String(), Started: noon, Arch: "x86_64", MTU: 1450,
 		Used: []netip.Prefix{netip.MustParsePrefix("172.17.0.0/16")},
 	})
 	if err != nil {

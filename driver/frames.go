@@ -15,20 +15,6 @@ func copyOutput(out io.Writer, stream io.Reader) error {
 	return err
 }
 
-// copying copies a stream beside. done tells how that went; end closes the stream
-// and returns when nothing more is written, and may be called twice.
-func copying(stream io.Closer, copy func() error) (done <-chan error, end func()) {
-	result, ended := make(chan error, 1), make(chan struct{})
-	go func() {
-		defer close(ended)
-		result <- copy()
-	}()
-	return result, func() {
-		_ = stream.Close() // it was read, not written
-		<-ended
-	}
-}
-
 // frames passes a container's multiplexed stream on and keeps count of where it
 // is in it.
 type frames struct {

@@ -13,6 +13,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/stream"
 	"gitlab-dind-executor/fault"
 )
 
@@ -24,10 +25,6 @@ const (
 	maxServed = 1 << 20
 )
 
-// errNotServed says that the helper does not take scripts on its stdin, or could
-// not take this one: it has not begun.
-var errNotServed = errors.New("the helper takes no script")
-
 // RunHelper runs a script of the helper side in the job's helper, after the
 // check of the Runner's program, if any. It returns the script's exit code. When
 // ctx ends, so does the script.
@@ -36,11 +33,11 @@ func (d *Driver) RunHelper(ctx context.Context, job string, check *plan.ToolChec
 	if err != nil {
 		return 0, err
 	}
-	code, err := 0, errNotServed
+	code, err := 0, stream.ErrNotServed
 	if check == nil && len(script) <= maxServed {
 		code, err = d.serve(ctx, found.helper, script, out)
 	}
-	if errors.Is(err, errNotServed) && ctx.Err() == nil {
+	if errors.Is(err, stream.ErrNotServed) && ctx.Err() == nil {
 		code, err = d.exec(ctx, found.helper, plan.HelperStage(check), bytes.NewReader(script), out)
 	}
 	if ctx.Err() != nil {
@@ -57,7 +54,7 @@ func (d *Driver) RunHelper(ctx context.Context, job string, check *plan.ToolChec
 	return code, err
 }
 
-// serve runs a script in the helper's own shell loop. It is errNotServed, and the
+// serve runs a script in the helper's own shell loop. It is stream.ErrNotServed, and the
 // script has not begun, where the helper has none.
 func (d *Driver) serve(ctx context.Context, helper string, script []byte, out io.Writer) (int, error) {
 	conn, err := hijack(ctx, func() (types.HijackedResponse, error) {
@@ -66,12 +63,12 @@ func (d *Driver) serve(ctx context.Context, helper string, script []byte, out io
 	if err != nil {
 		return 0, d.explain("giving the helper a script", err)
 	}
-	turn := newTurn(out)
-	ended, end := copying(conn.Conn, func() error { return copyOutput(turn, conn.Reader) })
+	turn := stream.NewTurn(out)
+	ended, end := stream.Beside(conn.Conn, func() error { return copyOutput(turn, conn.Reader) })
 	defer end()
 	defer context.AfterFunc(ctx, conn.Close)()
 
-	if _, err := fmt.Fprintf(conn.Conn, "%d %s\n", len(script), turn.token); err != nil {
+	if _, err := fmt.Fprintf(conn.Conn, "%d %s\n", len(script), turn.Token); err != nil {
 		return 0, d.explain("giving the helper a script", err)
 	}
 	if err := d.awaitTurn(ctx, helper, turn, ended); err != nil {
@@ -79,12 +76,12 @@ func (d *Driver) serve(ctx context.Context, helper string, script []byte, out io
 	}
 	go func() { _, _ = conn.Conn.Write(script) }() // it may end with the helper
 	select {
-	case <-turn.over:
-		return turn.code, turn.err
+	case <-turn.Over:
+		return turn.Code, turn.Err
 	case err := <-ended:
 		select {
-		case <-turn.over: // at the same moment
-			return turn.code, turn.err
+		case <-turn.Over: // at the same moment
+			return turn.Code, turn.Err
 		default:
 			return 0, d.helperEnded(ctx, helper, err)
 		}
@@ -95,12 +92,12 @@ func (d *Driver) serve(ctx context.Context, helper string, script []byte, out io
 
 // awaitTurn waits until the helper turns to the script. What keeps it from that
 // is a stage that was cut off, and is ended.
-func (d *Driver) awaitTurn(ctx context.Context, helper string, turn *turn, ended <-chan error) error {
+func (d *Driver) awaitTurn(ctx context.Context, helper string, turn *stream.Turn, ended <-chan error) error {
 	for attempt := range 2 {
 		wait := time.NewTimer(turnWait)
 		defer wait.Stop()
 		select {
-		case <-turn.begun:
+		case <-turn.Begun:
 			return nil
 		case err := <-ended:
 			return d.helperEnded(ctx, helper, err)
@@ -112,7 +109,7 @@ func (d *Driver) awaitTurn(ctx context.Context, helper string, turn *turn, ended
 			}
 		}
 	}
-	return errNotServed
+	return stream.ErrNotServed
 }
 
 // helperEnded explains the end of the helper's output.

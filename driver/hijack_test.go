@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/test/ends"
 	"gitlab-dind-executor/test/fakeengine"
 )
@@ -39,7 +40,7 @@ func TestAProcessThatHasEndedIsDeadThoughNobodyAskedAfterIt(t *testing.T) {
 	defer func() { _ = child.Wait() }()
 	deadline := time.Now().Add(10 * time.Second)
 	for {
-		_, _, err := processStat(child.Process.Pid)
+		_, _, err := owner.ProcessStat(child.Process.Pid)
 		if errors.Is(err, os.ErrNotExist) {
 			return
 		}

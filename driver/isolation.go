@@ -3,16 +3,12 @@ package driver
 import (
 	"context"
 	"errors"
-	"net"
-	"os"
-	"os/exec"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/docker/docker/api/types/system"
 	"github.com/docker/docker/api/types/versions"
 
+	"gitlab-dind-executor/driver/host"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 )
@@ -20,19 +16,6 @@ import (
 // rulesAPI is the API of the first engine that has rules for IPv6 unless it is told
 // to have none: Docker 27.
 const rulesAPI = "1.46"
-
-// rulesBound is what listing this host's rules may take.
-const rulesBound = 10 * time.Second
-
-// rules6 is what this host's firewall has for a network's IPv6.
-type rules6 int
-
-const (
-	// rulesUnseen could not be looked at from here.
-	rulesUnseen rules6 = iota
-	rulesThere
-	rulesMissing
-)
 
 // errOpen6 says that the ports of one sandbox would be open to all others.
 var errOpen6 = errors.New("the docker engine does not keep sandboxes apart over IPv6")
@@ -42,12 +25,12 @@ const open6Hint = `let it: "ip6tables": true and, before Docker 27, "experimenta
 // apart6 tells whether an engine keeps networks apart over IPv6: nil, or an error
 // that says why it does not. Before Docker 27 it does so only as an experiment, which
 // has to be seen; since then it does unless it is told not to.
-func apart6(api string, experimental bool, rules rules6) error {
+func apart6(api string, experimental bool, rules host.Rules) error {
 	old := versions.LessThan(api, rulesAPI)
 	switch {
-	case old && !experimental, rules == rulesMissing:
+	case old && !experimental, rules == host.RulesMissing:
 		return fault.System(errOpen6, open6Hint)
-	case old && rules == rulesUnseen:
+	case old && rules == host.RulesUnseen:
 		return fault.System(errors.New("whether the docker engine keeps sandboxes apart over IPv6 cannot be seen from here"),
 			"use Docker 27 or newer, or run the Runner as root on the engine's host; or take network.ipv6 out of the settings")
 	}
@@ -56,12 +39,12 @@ func apart6(api string, experimental bool, rules rules6) error {
 
 // mayApart6 is apart6 by what can be known before there is a network.
 func (d *Driver) mayApart6(info system.Info) error {
-	return apart6(d.api.ClientVersion(), info.ExperimentalBuild, rulesThere)
+	return apart6(d.api.ClientVersion(), info.ExperimentalBuild, host.RulesThere)
 }
 
 // isApart6 is apart6 for a network that is there, by its id.
 func (d *Driver) isApart6(ctx context.Context, info system.Info, id string) error {
-	rules := rulesUnseen
+	rules := host.RulesUnseen
 	// An engine with nftables of its own has no rules of ip6tables.
 	if b := info.FirewallBackend; b == nil || !strings.Contains(b.Driver, "nftables") {
 		rules = d.rulesOf(ctx, id)
@@ -69,38 +52,12 @@ func (d *Driver) isApart6(ctx context.Context, info system.Info, id string) erro
 	return apart6(d.api.ClientVersion(), info.ExperimentalBuild, rules)
 }
 
-// rulesOf looks for the rules of a network's bridge. Only root in the engine's own
-// network namespace can see them.
-func (d *Driver) rulesOf(ctx context.Context, id string) rules6 {
-	if !d.local() || os.Geteuid() != 0 || len(id) < 12 {
-		return rulesUnseen
+// rulesOf looks for the rules of a network's bridge.
+func (d *Driver) rulesOf(ctx context.Context, id string) host.Rules {
+	if !d.local() || len(id) < 12 {
+		return host.RulesUnseen
 	}
-	bridge := "br-" + id[:12]
-	if _, err := net.InterfaceByName(bridge); err != nil {
-		return rulesUnseen
-	}
-	ctx, cancel := context.WithTimeout(ctx, rulesBound)
-	defer cancel()
-	seen := rulesUnseen
-	// The engine may use the other kind of the kernel's tables than this host.
-	for _, program := range []string{"ip6tables", "ip6tables-nft", "ip6tables-legacy"} {
-		out, err := exec.CommandContext(ctx, program, "-w", "5", "-S").Output()
-		switch {
-		case err != nil:
-		case mentions(string(out), bridge):
-			return rulesThere
-		default:
-			seen = rulesMissing
-		}
-	}
-	return seen
-}
-
-// mentions tells whether rules as ip6tables lists them are about a bridge.
-func mentions(rules, bridge string) bool {
-	return slices.ContainsFunc(strings.Split(rules, "\n"), func(rule string) bool {
-		return strings.HasPrefix(rule, "-A ") && slices.Contains(strings.Fields(rule), bridge)
-	})
+	return host.RulesOf(ctx, "br-"+id[:12])
 }
 
 // TryIPv6 makes the network of a sandbox that no job ever gets, and removes it. Its

@@ -9,6 +9,7 @@ import (
 
 	"github.com/docker/docker/api/types/network"
 
+	"gitlab-dind-executor/driver/host"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/test/fakeengine"
 )
@@ -17,20 +18,20 @@ func TestEnginesThatKeepSandboxesApartOverIPv6(t *testing.T) {
 	for name, c := range map[string]struct {
 		api          string
 		experimental bool
-		rules        rules6
+		rules        host.Rules
 		apart        bool
 	}{
-		"20.10":                               {"1.41", false, rulesThere, false},
-		"20.10 with an experiment of another": {"1.41", true, rulesMissing, false},
-		"20.10 with ip6tables":                {"1.41", true, rulesThere, true},
-		"20.10 elsewhere":                     {"1.41", true, rulesUnseen, false},
-		"26 without the experiment":           {"1.45", false, rulesUnseen, false},
-		"26 with ip6tables":                   {"1.45", true, rulesThere, true},
-		"27":                                  {"1.46", false, rulesThere, true},
-		"27 elsewhere":                        {"1.46", false, rulesUnseen, true},
-		"27 told to have none":                {"1.47", false, rulesMissing, false},
-		"29":                                  {"1.52", false, rulesThere, true},
-		"27 with other experiments, and no rules": {"1.46", true, rulesMissing, false},
+		"20.10":                               {"1.41", false, host.RulesThere, false},
+		"20.10 with an experiment of another": {"1.41", true, host.RulesMissing, false},
+		"20.10 with ip6tables":                {"1.41", true, host.RulesThere, true},
+		"20.10 elsewhere":                     {"1.41", true, host.RulesUnseen, false},
+		"26 without the experiment":           {"1.45", false, host.RulesUnseen, false},
+		"26 with ip6tables":                   {"1.45", true, host.RulesThere, true},
+		"27":                                  {"1.46", false, host.RulesThere, true},
+		"27 elsewhere":                        {"1.46", false, host.RulesUnseen, true},
+		"27 told to have none":                {"1.47", false, host.RulesMissing, false},
+		"29":                                  {"1.52", false, host.RulesThere, true},
+		"27 with other experiments, and no rules": {"1.46", true, host.RulesMissing, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := apart6(c.api, c.experimental, c.rules)
@@ -41,22 +42,6 @@ func TestEnginesThatKeepSandboxesApartOverIPv6(t *testing.T) {
 				t.Errorf("error %v, hint %q", err, fault.HintOf(err))
 			}
 		})
-	}
-}
-
-func TestRulesAboutABridge(t *testing.T) {
-	const rules = `-P FORWARD DROP
--N DOCKER-ISOLATION-STAGE-1
--N br-000000000000
--A DOCKER-ISOLATION-STAGE-1 -i br-7e31d5d8f901 ! -o br-7e31d5d8f901 -j DOCKER-ISOLATION-STAGE-2
--A FORWARD -o br-961ba55aaed7 -j DOCKER
-`
-	for bridge, want := range map[string]bool{
-		"br-7e31d5d8f901": true, "br-961ba55aaed7": true, "br-961ba55aaed": false, "br-000000000000": false, "br-111111111111": false, "": false,
-	} {
-		if got := mentions(rules, bridge); got != want {
-			t.Errorf("%q: %t, want %t", bridge, got, want)
-		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/system"
 
+	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 )
@@ -27,7 +28,7 @@ const subnetTries = 64
 func (d *Driver) createNetwork(ctx context.Context, p *plan.Plan, more map[string]string) error {
 	l := sandboxLabels(p, plan.RoleNetwork)
 	maps.Copy(l, more)
-	hook, err := thisProcess()
+	hook, err := owner.This()
 	if err != nil {
 		return err
 	}

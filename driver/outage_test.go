@@ -27,7 +27,7 @@ func wrongAnswers() map[string]fakeengine.Answer {
 
 // host is an engine on which a job's stages can run: its job container prints
 // "hello" and ends with code 3, its helper prints "cloned".
-func host(t *testing.T) (*plan.Plan, *fakeengine.Engine, *Driver) {
+func hostWithImages(t *testing.T) (*plan.Plan, *fakeengine.Engine, *Driver) {
 	t.Helper()
 	p := testPlan(t)
 	p.Job.Early = false
@@ -47,7 +47,7 @@ func preparedOn(t *testing.T) (*plan.Plan, *fakeengine.Engine, *Driver) {
 	t.Helper()
 	shortly(t, &createBound, time.Second)
 	shortly(t, &endWait, 300*time.Millisecond)
-	p, e, d := host(t)
+	p, e, d := hostWithImages(t)
 	if _, err := d.Prepare(t.Context(), p, quiet); err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +204,7 @@ func TestASlowEngineIsWaitedFor(t *testing.T) {
 	slow := fakeengine.Slowly(50 * time.Millisecond)
 	for name, s := range stages {
 		t.Run(name, func(t *testing.T) {
-			p, e, d := host(t)
+			p, e, d := hostWithImages(t)
 			p.Sidecar.ReadyTimeout = 20 * time.Second
 			for _, call := range append([]string{"GET /_ping", "GET /networks", "GET /volumes"}, slices.Concat(
 				stages["the script"].calls, stages["the helper"].calls,
@@ -309,7 +309,7 @@ func TestPrepareOnAnEngineThatAnswersNothing(t *testing.T) {
 	for call := range prepareCalls {
 		for _, text := range []string{"{}", "null", "[]", `""`} {
 			t.Run(call+" "+text, func(t *testing.T) {
-				p, e, d := host(t)
+				p, e, d := hostWithImages(t)
 				p.Sidecar.ReadyTimeout = 500 * time.Millisecond
 				e.Always(call, fakeengine.Saying(text))
 				if _, err := d.Prepare(t.Context(), p, quiet); fault.IsOfJob(err) {

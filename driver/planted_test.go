@@ -16,12 +16,6 @@ import (
 // Every file on the host that this package opens, with everything hostile in its
 // place.
 func TestWhatIsPlantedOnTheHost(t *testing.T) {
-	lock, _ := locksIn(t, t.TempDir())
-	f, err := lock.lockFile("pool")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.Close()
 	plant.Walk(t, "driver", map[string]plant.Use{
 		"note of use in the volume of certificates": {Name: "used", May: plant.Replaced, Do: func(t *testing.T, file string) error {
 			return volumeAt(t, filepath.Dir(file)).writeHere(t.Context(), "v", "used", []byte("a job\n"), 0o644)
@@ -39,14 +33,6 @@ func TestWhatIsPlantedOnTheHost(t *testing.T) {
 				return errors.New(file)
 			}
 			return nil
-		}},
-		"locks": {Name: filepath.Base(f.Name()), May: plant.Appended, Do: func(t *testing.T, file string) error {
-			d, _ := locksIn(t, filepath.Dir(file))
-			unlock, err := d.lock(t.Context(), "pool", "", "")
-			if err == nil {
-				unlock()
-			}
-			return err
 		}},
 		"`helper.runner_binary`": {May: plant.Named, Do: func(t *testing.T, file string) error {
 			p := testPlan(t)

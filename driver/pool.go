@@ -9,6 +9,7 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 
+	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/group"
 )
@@ -49,7 +50,7 @@ func (d *Driver) Pool(ctx context.Context) ([]Waiting, error) {
 // job's: an empty one would keep the next job from them. admit says whether there is room for one more. It returns how many it
 // has made.
 func (d *Driver) Fill(ctx context.Context, p *plan.Plan, admit func(context.Context) error) (made int, err error) {
-	unlock, err := d.lock(ctx, "pool", "filling the pool", "gitlab-dind-executor pool status shows what waits")
+	unlock, err := d.locks.Lock(ctx, "pool", "filling the pool", "gitlab-dind-executor pool status shows what waits")
 	if err != nil {
 		return 0, err
 	}
@@ -200,7 +201,7 @@ func (d *Driver) block(ctx context.Context, sandbox string, of object) (bool, er
 	if err != nil {
 		return false, d.explain("looking at a sandbox that waits", err)
 	}
-	self, err := thisProcess()
+	self, err := owner.This()
 	if err != nil {
 		return false, err
 	}

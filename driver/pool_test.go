@@ -7,6 +7,7 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 
+	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/test/ends"
 	"gitlab-dind-executor/test/fakeengine"
@@ -14,8 +15,10 @@ import (
 
 // What a sweep does with sandboxes that no job has taken.
 func TestWhatASweepRemovesOfWhatWaits(t *testing.T) {
-	living, gone, elsewhere := Owner{PID: 1}.String(), Owner{PID: 2}.String(), Owner{PID: 3}.String()
-	lives := func(o Owner) life { return map[int]life{1: alive, 2: dead, 3: unknown}[o.PID] }
+	living, gone, elsewhere := owner.Process{PID: 1}.String(), owner.Process{PID: 2}.String(), owner.Process{PID: 3}.String()
+	lives := func(o owner.Process) owner.Life {
+		return map[int]owner.Life{1: owner.Alive, 2: owner.Dead, 3: owner.Unknown}[o.PID]
+	}
 	const bound = 10 * time.Minute
 	waiting := func(maker string, age, left time.Duration, running ...plan.Role) *sandboxObjects {
 		s := &sandboxObjects{id: "0123456789ab", networks: []object{{role: plan.RoleNetwork, labels: map[string]string{

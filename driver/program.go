@@ -19,6 +19,7 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/mount"
 
+	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 )
@@ -89,7 +90,7 @@ func (d *Driver) runProgram(ctx context.Context, run programRun) (exit programEx
 	if err != nil {
 		return exit, err
 	}
-	owner, err := thisProcess()
+	owner, err := owner.This()
 	if err != nil {
 		return exit, err
 	}
@@ -137,7 +138,7 @@ func (d *Driver) runProgram(ctx context.Context, run programRun) (exit programEx
 
 // container is what the engine needs to create the run's container. Where the
 // volume is gone, the engine makes another one, which names maker.
-func (run programRun) container(img string, owner Owner, maker string, now time.Time) created {
+func (run programRun) container(img string, owner owner.Process, maker string, now time.Time) created {
 	l := common(plan.RoleProgram)
 	l[labelOwner] = owner.String()
 	l[labelDeadline] = now.Add(run.bound + programSlack).UTC().Format(time.RFC3339)
@@ -190,7 +191,7 @@ func (d *Driver) programImage(ctx context.Context) (id string, err error) {
 	if !gone(err) {
 		return "", d.explain("looking for the image of this program", err)
 	}
-	unlock, err := d.lock(ctx, "program", "making the image of this program", "wait for it to end")
+	unlock, err := d.locks.Lock(ctx, "program", "making the image of this program", "wait for it to end")
 	if err != nil {
 		return "", err
 	}
@@ -271,9 +272,9 @@ func (d *Driver) sweepPrograms(ctx context.Context, r rules, dryRun bool) error 
 // programOver tells whether nobody waits for a container of this program.
 func (r rules) programOver(labels map[string]string) bool {
 	switch r.owner(labels) {
-	case dead:
+	case owner.Dead:
 		return true
-	case alive:
+	case owner.Alive:
 		return false
 	}
 	deadline, err := time.Parse(time.RFC3339, labels[labelDeadline])

@@ -10,6 +10,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/volume"
 
+	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 )
@@ -37,12 +38,12 @@ func (d *Driver) MakeSeed(ctx context.Context, w plan.SeedWish, p *plan.Plan, im
 	if err := d.greet(ctx); err != nil {
 		return err
 	}
-	unlock, err := d.lock(ctx, "seed", "making seeds", "wait for it to end: gitlab-dind-executor seed status shows what there is")
+	unlock, err := d.locks.Lock(ctx, "seed", "making seeds", "wait for it to end: gitlab-dind-executor seed status shows what there is")
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	owner, err := thisProcess()
+	owner, err := owner.This()
 	if err != nil {
 		return err
 	}

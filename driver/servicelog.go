@@ -13,6 +13,7 @@ import (
 	"github.com/docker/docker/pkg/stdcopy"
 
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/stream"
 	"gitlab-dind-executor/wary"
 )
 
@@ -28,7 +29,7 @@ const (
 // ServiceLogs shows in a stage's output what the job's services print.
 type ServiceLogs struct {
 	d      *Driver
-	out    *lineMixer
+	out    *stream.Mixer
 	job    string
 	stop   context.CancelFunc
 	follow sync.WaitGroup
@@ -41,14 +42,14 @@ type ServiceLogs struct {
 // told there, too: a look behind the scenes must not fail a job.
 // line makes a line for the job log of a service's name and what it printed.
 func (d *Driver) FollowServices(ctx context.Context, job string, out io.Writer, line func(service, text string) string) *ServiceLogs {
-	l := &ServiceLogs{d: d, job: job, out: &lineMixer{out: out, fresh: true}}
+	l := &ServiceLogs{d: d, job: job, out: stream.NewMixer(out)}
 	ctx, l.stop = context.WithCancel(ctx)
 	found, since, err := d.servicesOf(ctx, job)
 	if err != nil {
-		l.out.line(wary.Text("warning: the services' logs cannot be shown: " + err.Error()))
+		l.out.Line(wary.Text("warning: the services' logs cannot be shown: " + err.Error()))
 	}
 	for _, c := range found {
-		s := &serviceLog{id: c.id, since: since, show: func(text string) { l.out.line(line(c.name, text)) }}
+		s := &serviceLog{id: c.id, since: since, show: func(text string) { l.out.Line(line(c.name, text)) }}
 		l.logs = append(l.logs, s)
 		l.follow.Go(func() { s.read(ctx, d, true, "") })
 	}
@@ -70,7 +71,7 @@ func (l *ServiceLogs) End(ctx context.Context) {
 			s.read(ctx, l.d, false, until)
 		}
 	}
-	l.out.flush()
+	l.out.Flush()
 }
 
 // namedContainer is a container with the name that the job log gives it.

@@ -14,6 +14,7 @@ import (
 	"github.com/docker/docker/pkg/stdcopy"
 
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/stream"
 	"gitlab-dind-executor/fault"
 )
 
@@ -126,14 +127,14 @@ func (s *stage) run(ctx context.Context, since string, script []byte) (int, erro
 	if err != nil {
 		return 0, s.d.explain("reading the job container's log", err)
 	}
-	marker := newMarkerWriter(s.out, plan.ShellMarker)
-	logDone, end := copying(log, func() error { return copyOutput(marker, log) })
+	marker := stream.NewMarker(s.out, plan.ShellMarker)
+	logDone, end := stream.Beside(log, func() error { return copyOutput(marker, log) })
 	defer end()
 
 	patience := time.NewTimer(entrypointWait)
 	defer patience.Stop()
 	select {
-	case <-marker.found:
+	case <-marker.Found:
 		end()
 		return s.attached(ctx, script, exits, errs)
 	case err := <-logDone:
@@ -149,15 +150,15 @@ func (s *stage) run(ctx context.Context, since string, script []byte) (int, erro
 
 // unfollowed goes on where the log has ended before anything was sent: with the
 // container, or the engine has broken it off.
-func (s *stage) unfollowed(ctx context.Context, marker *markerWriter, logErr error, script []byte, exits <-chan container.WaitResponse, errs <-chan error) (int, error) {
-	if err := marker.flush(); err != nil {
+func (s *stage) unfollowed(ctx context.Context, marker *stream.Marker, logErr error, script []byte, exits <-chan container.WaitResponse, errs <-chan error) (int, error) {
+	if err := marker.Flush(); err != nil {
 		return 0, err
 	}
 	c, err := s.d.inspect(ctx, s.id)
 	switch {
 	case err != nil:
 		return 0, s.d.explain("looking at the job container", err)
-	case c.State.Running && marker.seen:
+	case c.State.Running && marker.Seen:
 		return s.attached(ctx, script, exits, errs)
 	case c.State.Running:
 		return 0, fault.System(fmt.Errorf("the engine broke off the job container's log: %w", cmp.Or(logErr, io.ErrUnexpectedEOF)), "")
@@ -166,7 +167,7 @@ func (s *stage) unfollowed(ctx context.Context, marker *markerWriter, logErr err
 	if err != nil {
 		return 0, err
 	}
-	if marker.seen {
+	if marker.Seen {
 		return s.unread(code)
 	}
 	return 0, s.wrongEntrypoint(fmt.Errorf("the ENTRYPOINT of image %s ended with code %d instead of starting a shell", s.image, code))
@@ -211,9 +212,9 @@ func (s *stage) attached(ctx context.Context, script []byte, exits <-chan contai
 		conn.Close()
 		return 0, err
 	}
-	arrived := newMarkerWriter(s.out, plan.ScriptMarker)
-	copied, end := copying(conn.Conn, func() error {
-		return errors.Join(copyOutput(arrived, conn.Reader), arrived.flush())
+	arrived := stream.NewMarker(s.out, plan.ScriptMarker)
+	copied, end := stream.Beside(conn.Conn, func() error {
+		return errors.Join(copyOutput(arrived, conn.Reader), arrived.Flush())
 	})
 	defer end()
 	go func() {
@@ -225,7 +226,7 @@ func (s *stage) attached(ctx context.Context, script []byte, exits <-chan contai
 		return 0, err
 	}
 	select {
-	case <-arrived.found:
+	case <-arrived.Found:
 		return code, nil
 	default:
 		return s.unread(code)

@@ -7,14 +7,15 @@ import (
 	"testing"
 	"time"
 
+	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/test/ends"
 	"gitlab-dind-executor/test/fakeengine"
 )
 
 func TestWhatASandboxIsAt(t *testing.T) {
-	living, gone := Owner{PID: 1}.String(), Owner{PID: 2}.String()
-	r := rules{noon, 10 * time.Minute, func(o Owner) life { return map[int]life{1: alive, 2: dead}[o.PID] }}
+	living, gone := owner.Process{PID: 1}.String(), owner.Process{PID: 2}.String()
+	r := rules{noon, 10 * time.Minute, func(o owner.Process) owner.Life { return map[int]owner.Life{1: owner.Alive, 2: owner.Dead}[o.PID] }}
 	of := func(role plan.Role, running bool) object {
 		return object{role: role, running: running, labels: map[string]string{labelCreated: noon.Add(-time.Minute).Format(time.RFC3339)}}
 	}
@@ -85,7 +86,7 @@ func TestAStatusTellsOfADaemonThatHasEnded(t *testing.T) {
 // sandboxes puts some with a job of a living Runner there.
 func sandboxes(t *testing.T, e *fakeengine.Engine, n int) {
 	t.Helper()
-	self, err := thisProcess()
+	self, err := owner.This()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/test/fakeengine"
@@ -97,7 +98,7 @@ func TestWhatHasLostItsLabelsIsFoundByItsName(t *testing.T) {
 // The labels of a sandbox's volume are gone, but its job runs: it is its own.
 func TestAVolumeWithoutLabelsOfALivingJobStays(t *testing.T) {
 	e, d := fakeHost(t, nil)
-	me, err := thisProcess()
+	me, err := owner.This()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +126,7 @@ func TestOneVolumeThatResistsKeepsNoOther(t *testing.T) {
 	e, d := fakeHost(t, nil)
 	program(d)
 	e.OnProgram = func(*fakeengine.Container) int { return 1 }
-	dead := `{"machine":"` + thisPlace().Machine + `"}`
+	dead := `{"machine":"` + owner.Here().Machine + `"}`
 	var first string
 	for i, scope := range []string{"a", "b", "c"} {
 		sandboxOf(e, testJob, strings.Repeat(scope, 12), dead)

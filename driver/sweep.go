@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
 )
 
@@ -121,13 +122,13 @@ type rules struct {
 	now time.Time
 	// bound is how long a prepare may take.
 	bound time.Duration
-	lives func(Owner) life
+	lives func(owner.Process) owner.Life
 }
 
 // rulesHere judge owners as this process can.
 func rulesHere(now time.Time, bound time.Duration) rules {
-	here := thisPlace()
-	return rules{now, bound, func(o Owner) life { return judge(o, here, processStart(o)) }}
+	here := owner.Here()
+	return rules{now, bound, func(o owner.Process) owner.Life { return owner.Judge(o, here, owner.StartOf(o)) }}
 }
 
 // verdict says what becomes of a sandbox and why.
@@ -150,11 +151,11 @@ func (r rules) verdict(s *sandboxObjects) (Fate, string) {
 	deadline, err := time.Parse(time.RFC3339, claim[labelDeadline])
 	known := err == nil
 	switch {
-	case state == dead:
+	case state == owner.Dead:
 		return Swept, "its owner is dead"
-	case state == alive && known && r.now.After(deadline.Add(overdue)):
+	case state == owner.Alive && known && r.now.After(deadline.Add(overdue)):
 		return Swept, fmt.Sprintf("its deadline passed at %s, more than a day ago", deadline.Format(time.RFC3339))
-	case state == alive:
+	case state == owner.Alive:
 		return Spared, "its owner lives"
 	case r.abandoned(s):
 		return Swept, "nothing was made in it in the time that prepare has"
@@ -166,12 +167,12 @@ func (r rules) verdict(s *sandboxObjects) (Fate, string) {
 	return Spared, "its deadline is " + deadline.Format(time.RFC3339)
 }
 
-func (r rules) owner(labels map[string]string) life {
-	owner, err := ParseOwner(labels[labelOwner])
+func (r rules) owner(labels map[string]string) owner.Life {
+	process, err := owner.Parse(labels[labelOwner])
 	if err != nil {
-		return unknown
+		return owner.Unknown
 	}
-	return r.lives(owner)
+	return r.lives(process)
 }
 
 // unclaimed says what becomes of a sandbox that was made ahead.
@@ -184,9 +185,9 @@ func (r rules) unclaimed(s *sandboxObjects) (Fate, string) {
 		return Swept, waitedOut
 	case complete(s):
 		return Spared, "it waits for a job"
-	case maker == dead:
+	case maker == owner.Dead:
 		return Swept, "it is not complete, and its maker is dead"
-	case maker == alive:
+	case maker == owner.Alive:
 		return Spared, "its maker lives"
 	case r.overBound(s):
 		return Swept, "it was not complete in the time that prepare has"

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/test/fakeengine"
@@ -26,9 +27,9 @@ func claimed(role plan.Role, owner string, deadline time.Time) object {
 }
 
 func TestWhatASweepRemoves(t *testing.T) {
-	living, gone, elsewhere := Owner{PID: 1}.String(), Owner{PID: 2}.String(), Owner{PID: 3}.String()
-	lives := func(o Owner) life {
-		return map[int]life{1: alive, 2: dead, 3: unknown}[o.PID]
+	living, gone, elsewhere := owner.Process{PID: 1}.String(), owner.Process{PID: 2}.String(), owner.Process{PID: 3}.String()
+	lives := func(o owner.Process) owner.Life {
+		return map[int]owner.Life{1: owner.Alive, 2: owner.Dead, 3: owner.Unknown}[o.PID]
 	}
 	const bound = 10 * time.Minute
 	later, earlier := noon.Add(time.Hour), noon.Add(-time.Hour)
@@ -98,9 +99,9 @@ func TestWhatASweepRemoves(t *testing.T) {
 
 // Who shares an engine with whom, and what one's sweep does to the other's.
 func TestASweepAmongNeighbours(t *testing.T) {
-	here := Owner{Machine: "m1", Host: "runner", PIDNamespace: "pid:[1]", Boot: "b1"}
+	here := owner.Process{Machine: "m1", Host: "runner", PIDNamespace: "pid:[1]", Boot: "b1"}
 	const bound, hour = 10 * time.Minute, time.Hour
-	neighbour := func(change func(*Owner)) Owner {
+	neighbour := func(change func(*owner.Process)) owner.Process {
 		o := here
 		o.PID, o.Start = 7, 100
 		if change != nil {
@@ -112,31 +113,35 @@ func TestASweepAmongNeighbours(t *testing.T) {
 	none := func(int) (uint64, bool) { return 0, false }
 	another := func(int) (uint64, bool) { return 555, true }
 	for name, c := range map[string]struct {
-		owner    Owner
+		owner    owner.Process
 		start    func(int) (uint64, bool)
 		deadline time.Duration // from now
 		want     Fate
 	}{
-		"another Runner on this host that lives":                                   {neighbour(nil), runs, hour, Spared},
-		"another Runner on this host that ended":                                   {neighbour(nil), none, hour, Swept},
-		"one whose number a new process has":                                       {neighbour(nil), another, hour, Swept},
-		"one from before this host was started anew":                               {neighbour(func(o *Owner) { o.Boot = "b0" }), runs, hour, Swept},
-		"a Runner in a container of this host, whose processes cannot be seen":     {neighbour(func(o *Owner) { o.PIDNamespace, o.Host = "pid:[2]", "c0ffee" }), none, hour, Spared},
-		"the same past its deadline":                                               {neighbour(func(o *Owner) { o.PIDNamespace, o.Host = "pid:[2]", "c0ffee" }), runs, -hour, Swept},
-		"a container that is started anew under its name: another pid namespace":   {neighbour(func(o *Owner) { o.PIDNamespace = "pid:[2]" }), none, hour, Spared},
-		"a Runner with the host's pids in a container of another name":             {neighbour(func(o *Owner) { o.Host = "c0ffee" }), none, hour, Spared},
-		"another host on one remote engine":                                        {neighbour(func(o *Owner) { *o = Owner{"m2", "runner2", "pid:[1]", "b2", 7, 100} }), none, hour, Spared},
-		"another host whose pid namespace and name are alike by chance":            {neighbour(func(o *Owner) { o.Machine, o.Boot = "m2", "b2" }), none, hour, Spared},
-		"another host past its deadline":                                           {neighbour(func(o *Owner) { *o = Owner{"m2", "runner2", "pid:[1]", "b2", 7, 100} }), none, -hour, Swept},
-		"a clone of this machine with its machine id, under another name":          {neighbour(func(o *Owner) { o.Host, o.Boot = "clone", "b2" }), none, hour, Spared},
-		"containers without a machine id after a reboot, or two such on two hosts": {neighbour(func(o *Owner) { o.Machine, o.Boot = "", "b0" }), none, hour, Spared},
+		"another Runner on this host that lives":                                 {neighbour(nil), runs, hour, Spared},
+		"another Runner on this host that ended":                                 {neighbour(nil), none, hour, Swept},
+		"one whose number a new process has":                                     {neighbour(nil), another, hour, Swept},
+		"one from before this host was started anew":                             {neighbour(func(o *owner.Process) { o.Boot = "b0" }), runs, hour, Swept},
+		"a Runner in a container of this host, whose processes cannot be seen":   {neighbour(func(o *owner.Process) { o.PIDNamespace, o.Host = "pid:[2]", "c0ffee" }), none, hour, Spared},
+		"the same past its deadline":                                             {neighbour(func(o *owner.Process) { o.PIDNamespace, o.Host = "pid:[2]", "c0ffee" }), runs, -hour, Swept},
+		"a container that is started anew under its name: another pid namespace": {neighbour(func(o *owner.Process) { o.PIDNamespace = "pid:[2]" }), none, hour, Spared},
+		"a Runner with the host's pids in a container of another name":           {neighbour(func(o *owner.Process) { o.Host = "c0ffee" }), none, hour, Spared},
+		"another host on one remote engine": {neighbour(func(o *owner.Process) {
+			*o = owner.Process{Machine: "m2", Host: "runner2", PIDNamespace: "pid:[1]", Boot: "b2", PID: 7, Start: 100}
+		}), none, hour, Spared},
+		"another host whose pid namespace and name are alike by chance": {neighbour(func(o *owner.Process) { o.Machine, o.Boot = "m2", "b2" }), none, hour, Spared},
+		"another host past its deadline": {neighbour(func(o *owner.Process) {
+			*o = owner.Process{Machine: "m2", Host: "runner2", PIDNamespace: "pid:[1]", Boot: "b2", PID: 7, Start: 100}
+		}), none, -hour, Swept},
+		"a clone of this machine with its machine id, under another name":          {neighbour(func(o *owner.Process) { o.Host, o.Boot = "clone", "b2" }), none, hour, Spared},
+		"containers without a machine id after a reboot, or two such on two hosts": {neighbour(func(o *owner.Process) { o.Machine, o.Boot = "", "b0" }), none, hour, Spared},
 	} {
 		t.Run(name, func(t *testing.T) {
 			at := here
 			if c.owner.Machine == "" {
 				at.Machine = ""
 			}
-			r := rules{noon, bound, func(o Owner) life { return judge(o, at, c.start) }}
+			r := rules{noon, bound, func(o owner.Process) owner.Life { return owner.Judge(o, at, c.start) }}
 			s := &sandboxObjects{
 				id: "0123456789ab", networks: []object{{role: plan.RoleNetwork}},
 				containers: []object{claimed(plan.RoleJob, c.owner.String(), noon.Add(c.deadline))},
@@ -166,7 +171,7 @@ func TestASweepLeavesWhatIsNotASandbox(t *testing.T) {
 // Two sweeps find the same sandbox; both succeed and nothing is left.
 func TestTwoSweepsAtOnce(t *testing.T) {
 	e, d := fakeHost(t, nil)
-	me, err := thisProcess()
+	me, err := owner.This()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +194,7 @@ func TestTwoSweepsAtOnce(t *testing.T) {
 // A sandbox that is being made is left at every step of its making.
 func TestASweepLeavesASandboxThatIsBeingMade(t *testing.T) {
 	p := testPlan(t)
-	me, err := thisProcess()
+	me, err := owner.This()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +222,7 @@ func TestASweepLeavesASandboxThatIsBeingMade(t *testing.T) {
 
 func TestSweepRemovesWhatNoLivingJobOwns(t *testing.T) {
 	e, d := fakeHost(t, nil)
-	me, err := thisProcess()
+	me, err := owner.This()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -270,7 +275,7 @@ func TestSweepRemovesWhatNoLivingJobOwns(t *testing.T) {
 // containers and its verdict on the network, whose owner the hook is.
 func TestSweepSparesASandboxThatWasFinishedMeanwhile(t *testing.T) {
 	e, d := fakeHost(t, nil)
-	me, err := thisProcess()
+	me, err := owner.This()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -340,7 +345,7 @@ func TestASweepTellsWhatItCouldNotSee(t *testing.T) {
 // One removal that fails keeps a sandbox, and the next sweep takes it.
 func TestWhatOneSweepCannotRemoveTheNextDoes(t *testing.T) {
 	shortly(t, &removeFirstGap, time.Millisecond)
-	me, err := thisProcess()
+	me, err := owner.This()
 	if err != nil {
 		t.Fatal(err)
 	}

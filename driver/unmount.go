@@ -1,37 +1,21 @@
 package driver
 
 import (
-	"bufio"
-	"bytes"
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/docker/docker/api/types/volume"
-	"golang.org/x/sys/unix"
-)
 
-// unmountRounds bounds how often mounts are looked for: below one there may be
-// another.
-const unmountRounds = 32
+	"gitlab-dind-executor/driver/host"
+)
 
 // seesMounts tells whether this process sees what is mounted on the engine's host, and
 // may change it.
 func (d *Driver) seesMounts() bool { return d.local() && os.Geteuid() == 0 }
 
-// mountedIn tells whether something is mounted in a volume, by the end that its
-// path has on every engine: whoever removes its files would remove what is mounted.
-func (d *Driver) mountedIn(volume string) bool {
-	if !d.seesMounts() {
-		return false
-	}
-	table, err := os.ReadFile("/proc/self/mountinfo")
-	return err == nil && bytes.Contains(table, []byte("/"+volume+"/_data/"))
-}
+// mountedIn tells whether something is mounted in a volume: whoever removes its
+// files would remove what is mounted.
+func (d *Driver) mountedIn(volume string) bool { return d.seesMounts() && host.MountedIn(volume) }
 
 // unmountIn takes away what is mounted in a volume that is about to be removed, as
 // far as this process sees that: it must be root on the engine's host.
@@ -39,86 +23,8 @@ func (d *Driver) unmountIn(v volume.Volume) error {
 	if !d.seesMounts() || v.Mountpoint == "" {
 		return nil
 	}
-	dir, err := filepath.EvalSymlinks(v.Mountpoint) // the engine's own path
-	if err != nil {
-		return nil // it is not on this host
+	if err := host.UnmountBelow(v.Mountpoint); err != nil {
+		return fmt.Errorf("what is mounted in volume %s: %w", v.Name, err)
 	}
-	for range unmountRounds {
-		table, err := os.ReadFile("/proc/self/mountinfo")
-		if err != nil {
-			return fmt.Errorf("looking for mounts: %w", err)
-		}
-		below := mountsBelow(table, dir)
-		if len(below) == 0 {
-			return nil
-		}
-		for _, at := range below {
-			if err := unmount(dir, at); err != nil {
-				return fmt.Errorf("unmounting what is mounted in volume %s: %w", v.Name, err)
-			}
-		}
-	}
-	return errors.New("what is mounted in volume " + v.Name + " comes back")
-}
-
-// mountsBelow reads mountinfo: the mount points strictly below a directory,
-// relative to it, those that were mounted last first.
-func mountsBelow(table []byte, dir string) []string {
-	var below []string
-	lines := bufio.NewScanner(bytes.NewReader(table))
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		f := strings.Fields(lines.Text()) // 36 35 98:0 /root /mount/point options …
-		if len(f) < 6 {
-			continue
-		}
-		at, found := strings.CutPrefix(unescape(f[4]), strings.TrimSuffix(dir, "/")+"/")
-		if found && at != "" {
-			below = append(below, at)
-		}
-	}
-	slices.Reverse(below)
-	return below
-}
-
-// unescape undoes the octal numbers by which mountinfo writes blanks.
-func unescape(path string) string {
-	var out strings.Builder
-	for i := 0; i < len(path); i++ {
-		if path[i] == '\\' && i+3 < len(path) {
-			if n, err := strconv.ParseUint(path[i+1:i+4], 8, 8); err == nil {
-				out.WriteByte(byte(n))
-				i += 3
-				continue
-			}
-		}
-		out.WriteByte(path[i])
-	}
-	return out.String()
-}
-
-// unmount takes away what is mounted at a path below a directory. No link is
-// followed on the way: whatever a job has put there leads nowhere else.
-func unmount(dir, at string) error {
-	root, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(root)
-	point, err := unix.Openat2(root, at, &unix.OpenHow{
-		Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
-	})
-	if errors.Is(err, unix.ENOENT) {
-		return nil // another mount hides it, which goes first
-	}
-	if err != nil {
-		return err
-	}
-	defer unix.Close(point)
-	// By the handle, so that it is the very mount that was looked at.
-	err = unix.Unmount("/proc/self/fd/"+strconv.Itoa(point), unix.MNT_DETACH)
-	if errors.Is(err, unix.EINVAL) {
-		return nil // no mount any more
-	}
-	return err
+	return nil
 }

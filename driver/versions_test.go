@@ -3,6 +3,8 @@ package driver
 import (
 	"slices"
 	"testing"
+
+	"gitlab-dind-executor/driver/owner"
 )
 
 // Hooks of two versions meet in one job when the program is upgraded meanwhile,
@@ -41,12 +43,12 @@ func TestLabelsAreWhatOtherVersionsReadAndWrite(t *testing.T) {
 // The config hook hands the owner on to the hooks of the version that follows.
 func TestAnOwnerThatAnotherVersionWrote(t *testing.T) {
 	const written = `{"machine":"m","host":"h","pidns":"4026531836","boot":"b","pid":7,"start":9}`
-	want := Owner{Machine: "m", Host: "h", PIDNamespace: "4026531836", Boot: "b", PID: 7, Start: 9}
-	if got, err := ParseOwner(written); err != nil || got != want || want.String() != written {
+	want := owner.Process{Machine: "m", Host: "h", PIDNamespace: "4026531836", Boot: "b", PID: 7, Start: 9}
+	if got, err := owner.Parse(written); err != nil || got != want || want.String() != written {
 		t.Errorf("it was read as %v (%v), and is written %s", got, err, want)
 	}
 	// What a later version adds is none of this one's business.
-	if got, err := ParseOwner(`{"later":1,` + written[1:]); err != nil || got != want {
+	if got, err := owner.Parse(`{"later":1,` + written[1:]); err != nil || got != want {
 		t.Errorf("with more in it, it was read as %v: %v", got, err)
 	}
 }

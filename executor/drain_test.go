@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/test/fakeengine"
 )
 
@@ -16,7 +17,7 @@ import (
 // returns what ends it.
 func aJobOn(t *testing.T, e *fakeengine.Engine) (end func()) {
 	t.Helper()
-	owner, err := driver.CallingRunner()
+	owner, err := owner.CallingRunner()
 	if err != nil {
 		t.Fatal(err)
 	}

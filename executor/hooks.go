@@ -12,6 +12,7 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/group"
@@ -36,7 +37,7 @@ func (c *call) configHook(context.Context, []string) error {
 	if err != nil {
 		return err
 	}
-	owner, err := driver.CallingRunner()
+	owner, err := owner.CallingRunner()
 	if err != nil {
 		return err
 	}
@@ -68,7 +69,7 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 		return err
 	}
 	c.concerns(p)
-	owner, err := driver.CallingRunner()
+	owner, err := owner.CallingRunner()
 	if err != nil {
 		return err
 	}

@@ -30,103 +30,103 @@ func TestWhatIsMisconfiguredIsToldWithItsCure(t *testing.T) {
 	}
 	full := fakeengine.Refuse(http.StatusInternalServerError, "failed to register layer: write /var/lib/x: no space left on device")
 	for name, c := range map[string]struct {
-		wrong func(*host)
+		wrong func(*wrongHost)
 		// Of each, cause and cure.
 		doctor [2]string
 		// job is nil where no job log can tell: the Runner cannot start the hook, and
 		// says so in its own log.
-		job  func(*host) string
+		job  func(*wrongHost) string
 		told [2]string
 	}{
 		"a wrong socket": {
-			func(h *host) { h.engine = "unix:///nonexistent/docker.sock" },
+			func(h *wrongHost) { h.engine = "unix:///nonexistent/docker.sock" },
 			[2]string{"error    engine: asking the engine: Cannot connect to the Docker daemon at unix:///nonexistent/docker.sock", "the docker engine at unix:///nonexistent/docker.sock does not answer: is it running? (systemctl status docker)"},
-			func(h *host) string { return h.brief("prepare") },
+			func(h *wrongHost) string { return h.brief("prepare") },
 			[2]string{"error: asking the engine: Cannot connect to the Docker daemon at unix:///nonexistent/docker.sock", "the docker engine at unix:///nonexistent/docker.sock does not answer: is it running?"},
 		},
 		"no privilege": {
-			func(h *host) { h.e.Always("POST /containers/create", unprivileged) },
+			func(h *wrongHost) { h.e.Always("POST /containers/create", unprivileged) },
 			[2]string{"error    privilege: privileged, which the settings want, is refused: the docker engine refuses a privileged container", "choose another sidecar.privilege in the settings: docs/security.md"},
-			func(h *host) string { return h.job("prepare") },
+			func(h *wrongHost) string { return h.job("prepare") },
 			[2]string{"error: the docker engine refuses a privileged container: ", "choose another sidecar.privilege in the settings: docs/security.md"},
 		},
 		"a missing image": {
-			func(h *host) {
+			func(h *wrongHost) {
 				h.settings = "[sidecar]\nimage = \"docker:29-dnd\"\n"
 				h.e.Always("POST /images/create", noImage)
 				h.e.Always("GET /distribution/{name...}", noImage)
 			},
 			[2]string{"error    images: docker:29-dnd cannot be pulled: ", "check the image's name and tag"},
-			func(h *host) string { return h.job("prepare") },
+			func(h *wrongHost) string { return h.job("prepare") },
 			[2]string{"error: pulling image docker:29-dnd: ", "check the image's name and tag"},
 		},
 		"a wrong CA": {
-			func(h *host) {
+			func(h *wrongHost) {
 				h.settings = fmt.Sprintf("[registry.%q]\nca_file = %q\n", address, h.anotherCA())
 			},
 			[2]string{"error    registries: the certificate of " + address + " is signed by a CA that ", "openssl s_client -showcerts -connect " + address},
-			func(h *host) string {
+			func(h *wrongHost) string {
 				return h.diagnosed(`Error response from daemon: Get "https://` + address + `/v2/": tls: failed to verify certificate: x509: certificate signed by unknown authority`)
 			},
 			[2]string{"diagnosis: the certificate of " + address + " is signed by a CA that this job's docker daemon does not know", `ca_file`},
 		},
 		"a CA that is not there": {
-			func(h *host) {
+			func(h *wrongHost) {
 				h.settings = "[registry.\"r.example.com\"]\nca_file = \"/nonexistent/ca.crt\"\n"
 			},
 			[2]string{"error    registries: the CA of registry r.example.com: open /nonexistent/ca.crt: no such file", "name a PEM file that the Runner's user can read"},
-			func(h *host) string { return h.job("prepare") },
+			func(h *wrongHost) string { return h.job("prepare") },
 			[2]string{"error: the CA of registry r.example.com: open /nonexistent/ca.crt: no such file", "name a PEM file that the Runner's user can read"},
 		},
 		"a full disk": {
-			func(h *host) {
+			func(h *wrongHost) {
 				h.settings = "[admission]\nmin_free_disk = \"1000000t\"\nwait = \"0s\"\n"
 				h.e.Always("GET /info", fakeengine.Saying(`{"DockerRootDir": "/", "Driver": "overlay2", "CgroupVersion": "2"}`))
 			},
 			[2]string{"error    disk: ", "make room (docker system df, gitlab-dind-executor gc)"},
-			func(h *host) string { return h.job("prepare") },
+			func(h *wrongHost) string { return h.job("prepare") },
 			[2]string{"error: this runner's host is too full to begin: ", "make room on the runner host (docker system df, gitlab-dind-executor gc)"},
 		},
 		"a disk that gets full": {
-			func(h *host) {
+			func(h *wrongHost) {
 				h.settings = "[pull]\nattempts = 1\n"
 				h.e.Always("POST /images/create", full)
 			},
 			[2]string{"error    images: pulling image docker:dind: ", "the docker engine's disk is full: docker system df tells"},
-			func(h *host) string { return h.job("prepare") },
+			func(h *wrongHost) string { return h.job("prepare") },
 			[2]string{"error: pulling image ", "the docker engine's disk is full: docker system df tells"},
 		},
 		"bad TOML": {
-			func(h *host) { h.settings = "[sidecar\n" },
+			func(h *wrongHost) { h.settings = "[sidecar\n" },
 			[2]string{"error    settings: ", "`gitlab-dind-executor settings --default` prints every key"},
-			func(h *host) string { return h.job("config") },
+			func(h *wrongHost) string { return h.job("config") },
 			[2]string{"/dind.toml:4: ", "`gitlab-dind-executor settings --default` prints every key"},
 		},
 		"an unknown key": {
-			func(h *host) { h.settings = "[sidecar]\nimages = \"docker:dind\"\n" },
+			func(h *wrongHost) { h.settings = "[sidecar]\nimages = \"docker:dind\"\n" },
 			[2]string{"/dind.toml:4: sidecar.images: unknown key; known here: allowed_images, ", "`gitlab-dind-executor settings --default` prints every key"},
-			func(h *host) string { return h.job("config") },
+			func(h *wrongHost) string { return h.job("config") },
 			[2]string{"/dind.toml:4: sidecar.images: unknown key; known here: allowed_images, ", "`gitlab-dind-executor settings --default` prints every key"},
 		},
 		"a hook that is not executable": {
-			func(h *host) { h.hook = h.write("gitlab-dind-executor", "") },
+			func(h *wrongHost) { h.hook = h.write("gitlab-dind-executor", "") },
 			[2]string{"/gitlab-dind-executor, which is not executable", "chmod 755 "},
 			nil,
 			[2]string{},
 		},
 		"an old helper": {
-			func(h *host) { h.e.ExecOutput = "Version:      16.0.0\n" },
+			func(h *wrongHost) { h.e.ExecOutput = "Version:      16.0.0\n" },
 			[2]string{"warning  helper: registry.gitlab.com/gitlab-org/gitlab-runner/gitlab-runner-helper:x86_64-v18.6.6 has gitlab-runner 16.0.0, the runner is 18.6.6: caches and artifacts may fail", "set helper.image to one of the runner's version"},
-			func(h *host) string { return h.stage("16.0.0") },
+			func(h *wrongHost) string { return h.stage("16.0.0") },
 			[2]string{"warning: the helper has gitlab-runner 16.0.0, the runner is 18.6.6: caches and artifacts may fail", "ask the runner's admin for a helper.image of the runner's version"},
 		},
 		"a dead mirror": {
-			func(h *host) {
+			func(h *wrongHost) {
 				h.settings = "[mirror]\nenabled = true\n"
 				deadMirror(h)
 			},
 			[2]string{"warning  mirror: jobs do without dind-mirror-", "gitlab-dind-executor mirror remove makes room for a new one"},
-			func(h *host) string { return h.job("prepare") },
+			func(h *wrongHost) string { return h.job("prepare") },
 			[2]string{"warning: this job does without the registry mirror: it does not answer: ", "gitlab-dind-executor mirror remove makes room for a new one"},
 		},
 	} {

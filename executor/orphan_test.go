@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/owner"
 )
 
 // A hook whose Runner was killed is handed to init. As an owner, init would
@@ -17,7 +17,7 @@ func TestAHookWhoseRunnerDiedMakesNothing(t *testing.T) {
 	if err := os.WriteFile(payload, []byte(`{"id": 7, "job_info": {"project_id": 42, "instance_uuid": "0a1b"}}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	runner, err := driver.CallingRunner()
+	runner, err := owner.CallingRunner()
 	if err != nil {
 		t.Fatal(err)
 	}

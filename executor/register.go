@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gitlab-dind-executor/config"
-	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/host"
 	"gitlab-dind-executor/executor/doctor"
 	"gitlab-dind-executor/executor/runnerconfig"
 	"gitlab-dind-executor/fault"
@@ -290,5 +290,5 @@ func (r *registration) advise(n runnerconfig.New, old *runnerconfig.Conversion, 
 
 // hostConcurrent is how many jobs this host bears well.
 func hostConcurrent() int {
-	return doctor.Concurrent(runtime.NumCPU(), driver.HostMemory())
+	return doctor.Concurrent(runtime.NumCPU(), host.Memory())
 }

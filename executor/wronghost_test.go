@@ -30,8 +30,8 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// host is a Runner's host with something wrong.
-type host struct {
+// wrongHost is a Runner's host with something wrong.
+type wrongHost struct {
 	t   *testing.T
 	e   *fakeengine.Engine
 	dir string
@@ -43,9 +43,9 @@ type host struct {
 
 // newHost is one with nothing wrong. Its engine is behind a unix socket, as one
 // on the same host.
-func newHost(t *testing.T) *host {
+func newHost(t *testing.T) *wrongHost {
 	t.Helper()
-	h := &host{t: t, e: fakeengine.New(t), dir: t.TempDir()}
+	h := &wrongHost{t: t, e: fakeengine.New(t), dir: t.TempDir()}
 	to, err := url.Parse("http://" + strings.TrimPrefix(h.e.Host, "tcp://"))
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +68,7 @@ func newHost(t *testing.T) *host {
 	return h
 }
 
-func (h *host) write(name, text string) string {
+func (h *wrongHost) write(name, text string) string {
 	h.t.Helper()
 	file := filepath.Join(h.dir, name)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -78,7 +78,7 @@ func (h *host) write(name, text string) string {
 }
 
 // call calls the program as Main does, in at most so much time.
-func (h *host) call(bound time.Duration, environ []string, args ...string) (code int, stdout, log string) {
+func (h *wrongHost) call(bound time.Duration, environ []string, args ...string) (code int, stdout, log string) {
 	h.t.Helper()
 	text := h.settings
 	if h.engine != "" {
@@ -96,7 +96,7 @@ func (h *host) call(bound time.Duration, environ []string, args ...string) (code
 }
 
 // doctor returns what it says and its exit code.
-func (h *host) doctor() (said string, code int) {
+func (h *wrongHost) doctor() (said string, code int) {
 	h.t.Helper()
 	text := "[[runners]]\nname = \"builds\"\ntoken = \"glrt-secret\"\nexecutor = \"custom\"\n[runners.custom]\ngraceful_kill_timeout = 60\n"
 	for _, name := range []string{"config", "prepare", "run", "cleanup"} {
@@ -110,21 +110,21 @@ func (h *host) doctor() (said string, code int) {
 }
 
 // job returns the job log of a hook.
-func (h *host) job(args ...string) string {
+func (h *wrongHost) job(args ...string) string {
 	h.t.Helper()
 	_, _, log := h.call(10*time.Second, []string{"JOB_RESPONSE_FILE=" + h.write("response.json", with(""))}, args...)
 	return log
 }
 
 // brief is job for an engine that would be waited for.
-func (h *host) brief(args ...string) string {
+func (h *wrongHost) brief(args ...string) string {
 	h.t.Helper()
 	_, _, log := h.call(300*time.Millisecond, []string{"JOB_RESPONSE_FILE=" + h.write("response.json", with(""))}, args...)
 	return log
 }
 
 // diagnosed is what follows a script with this output.
-func (h *host) diagnosed(output string) string {
+func (h *wrongHost) diagnosed(output string) string {
 	var log bytes.Buffer
 	if d, ok := diagnose(output, driver.SidecarState{Known: true, Running: true}, driver.EndingUnknown); ok {
 		(&jobLog{out: &log}).explain(d)
@@ -134,7 +134,7 @@ func (h *host) diagnosed(output string) string {
 
 // stage is what the helper's stage for caches says, in a helper with a
 // gitlab-runner of this version.
-func (h *host) stage(version string) string {
+func (h *wrongHost) stage(version string) string {
 	h.t.Helper()
 	bin := filepath.Join(h.dir, "bin")
 	if err := os.MkdirAll(bin, 0o700); err != nil {
@@ -155,7 +155,7 @@ func (h *host) stage(version string) string {
 }
 
 // anotherCA is a file with a CA that has signed nothing.
-func (h *host) anotherCA() string {
+func (h *wrongHost) anotherCA() string {
 	h.t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -183,7 +183,7 @@ func unprivileged(_ *fakeengine.Engine, w http.ResponseWriter, r *http.Request, 
 }
 
 // deadMirror lets the settings' mirror run and not answer.
-func deadMirror(h *host) {
+func deadMirror(h *wrongHost) {
 	s := config.Default()
 	s.Mirror.Enabled = true
 	name := plan.BuildMirror(s, plan.Secret{}, nil).Name

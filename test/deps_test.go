@@ -48,16 +48,19 @@ func packages(t *testing.T) []goPackage {
 // without a rule.
 var mayImport = map[string][]string{
 	"":                      {"executor"},
-	"executor":              {"executor/doctor", "executor/runnerconfig", "executor/telemetry", "driver", "driver/dataroot", "driver/plan", "config", "fault", "group", "wary", "hostfile", "executor/forge", "executor/local", "executor/pipeline"},
+	"executor":              {"executor/doctor", "executor/runnerconfig", "executor/telemetry", "driver", "driver/host", "driver/owner", "driver/dataroot", "driver/plan", "config", "fault", "group", "wary", "hostfile", "executor/forge", "executor/local", "executor/pipeline"},
 	"executor/doctor":       {"executor/runnerconfig", "driver", "driver/plan", "config", "fault"},
 	"executor/runnerconfig": {"config", "fault", "hostfile"},
 	"executor/local":        {},
 	"executor/pipeline":     {"fault", "wary"},
 	"executor/forge":        {"fault"},
 	"executor/telemetry":    {"hostfile", "wary"},
-	"driver":                {"driver/dataroot", "driver/plan", "driver/registry", "config", "fault", "group", "hostfile", "wary"},
+	"driver":                {"driver/dataroot", "driver/host", "driver/owner", "driver/stream", "driver/plan", "driver/registry", "config", "fault", "group", "hostfile", "wary"},
 	"driver/dataroot":       {"group"},
+	"driver/host":           {"driver/plan", "fault", "hostfile"},
+	"driver/owner":          {},
 	"driver/registry":       {"hostfile", "wary"},
+	"driver/stream":         {},
 	"driver/plan":           {"config", "fault"},
 	"config":                {"fault", "hostfile"},
 	"fault":                 {},
@@ -75,6 +78,7 @@ var mayImport = map[string][]string{
 var aTestMayImport = map[string][]string{
 	"driver":          {"test/fakeengine", "test/plant"},
 	"driver/dataroot": {"test/hostiletree"},
+	"driver/host":     {"test/plant"},
 	"executor":        {"executor", "test/fakeengine", "test/plant"}, // its external tests import itself
 	"executor/local":  {"executor/local"},
 	"hostfile":        {"test/plant"},

@@ -35,10 +35,10 @@ var opens = map[string][]string{
 
 // mayOpen are the files that may do so without package hostfile, and why.
 var mayOpen = map[string]string{
-	"driver/admission.go":  "it reads /proc",
-	"driver/host.go":       "it reads /proc, /sys and /etc/resolv.conf, where root alone writes",
-	"driver/owner.go":      "it reads /proc and /etc/machine-id, where root alone writes",
-	"driver/unmount.go":    "it reads /proc, and takes handles that open nothing of what is mounted in a volume",
+	"driver/host/room.go":  "it reads /proc",
+	"driver/host/network.go":       "it reads /proc, /sys and /etc/resolv.conf, where root alone writes",
+	"driver/owner/owner.go":      "it reads /proc and /etc/machine-id, where root alone writes",
+	"driver/host/mounts.go":    "it reads /proc, and takes handles that open nothing of what is mounted in a volume",
 	"driver/dataroot/":     "it runs in containers, and has rules of its own for what it finds",
 	"executor/forge/":      "it serves a try: a person's own repository, and a fresh directory",
 	"executor/local/":      "it stands in for GitLab Runner, in a fresh directory",

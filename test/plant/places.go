@@ -17,7 +17,7 @@ var Places = []Place{
 	{Name: "note of use in the volume of certificates", Walker: "driver"},
 	{Name: "certificates in their volume", Walker: "driver"},
 	{Name: "volume of the CAs of registries", Walker: "driver"},
-	{Name: "locks", Walker: "driver"},
+	{Name: "locks", Walker: "driver/host"},
 	{Name: "`helper.runner_binary`", Walker: "driver"},
 	{Name: "bundle of a failed job", Walker: "executor"},
 	{Name: "bundle that `explain` reads", Walker: "executor"},

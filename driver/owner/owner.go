@@ -1,4 +1,6 @@
-package driver
+// Package owner says which process made something on the engine, and whether that
+// lives. It reads /proc alone.
+package owner
 
 import (
 	"encoding/json"
@@ -12,9 +14,9 @@ import (
 	"syscall"
 )
 
-// Owner identifies a process, across reboots and among containers and hosts
+// Process identifies a process, across reboots and among containers and hosts
 // that share an engine: the Runner that called a hook, or the hook itself.
-type Owner struct {
+type Process struct {
 	Machine      string `json:"machine"`
 	Host         string `json:"host"`
 	PIDNamespace string `json:"pidns"`
@@ -25,7 +27,7 @@ type Owner struct {
 }
 
 // String is the value of the owner label.
-func (o Owner) String() string {
+func (o Process) String() string {
 	b, err := json.Marshal(o)
 	if err != nil {
 		panic(err) // plain data: cannot fail
@@ -33,9 +35,9 @@ func (o Owner) String() string {
 	return string(b)
 }
 
-// ParseOwner reads an owner label.
-func ParseOwner(s string) (Owner, error) {
-	var o Owner
+// Parse reads an owner label.
+func Parse(s string) (Process, error) {
+	var o Process
 	err := json.Unmarshal([]byte(s), &o)
 	return o, err
 }
@@ -43,34 +45,34 @@ func ParseOwner(s string) (Owner, error) {
 // CallingRunner finds the process that called this hook. The Runner makes each
 // hook the leader of a process group of its own, so its caller is the leader's
 // parent, however many wrapper scripts lie between.
-func CallingRunner() (Owner, error) {
-	o := thisPlace()
+func CallingRunner() (Process, error) {
+	o := Here()
 	leader := syscall.Getpgrp()
-	_, parent, err := processStat(leader)
+	_, parent, err := ProcessStat(leader)
 	if err != nil || leader == 0 {
 		parent = os.Getppid()
 	}
 	o.PID = parent
-	o.Start, _, err = processStat(parent)
+	o.Start, _, err = ProcessStat(parent)
 	if err != nil {
-		return Owner{}, fmt.Errorf("finding the process that called the hook: %w", err)
+		return Process{}, fmt.Errorf("finding the process that called the hook: %w", err)
 	}
 	return o, nil
 }
 
-// thisProcess is the hook itself.
-func thisProcess() (Owner, error) {
-	o := thisPlace()
+// This is the process that asks, such as a hook.
+func This() (Process, error) {
+	o := Here()
 	o.PID = os.Getpid()
 	var err error
-	if o.Start, _, err = processStat(o.PID); err != nil {
-		return Owner{}, fmt.Errorf("reading this process's start time: %w", err)
+	if o.Start, _, err = ProcessStat(o.PID); err != nil {
+		return Process{}, fmt.Errorf("reading this process's start time: %w", err)
 	}
 	return o, nil
 }
 
-// thisPlace is where this process runs, without a process.
-func thisPlace() Owner {
+// Here is where this process runs, without a process.
+func Here() Process {
 	read := func(name string) string {
 		b, err := os.ReadFile(name)
 		if err != nil {
@@ -80,47 +82,51 @@ func thisPlace() Owner {
 	}
 	host, _ := os.Hostname()
 	pidns, _ := os.Readlink("/proc/self/ns/pid")
-	return Owner{
+	return Process{
 		Machine: read("/etc/machine-id"), Host: host, PIDNamespace: pidns,
 		Boot: read("/proc/sys/kernel/random/boot_id"),
 	}
 }
 
-// life is what is known of an owner.
-type life int
+// Life is what is known of an owner.
+type Life int
 
+// The lives.
 const (
-	unknown life = iota
-	alive
-	dead
+	// Unknown is that of a process of another place, or of none.
+	Unknown Life = iota
+	// Alive runs.
+	Alive
+	// Dead does not, and nothing else has its number.
+	Dead
 )
 
-// judge decides whether an owner lives. It can know only of processes of its
+// Judge decides whether an owner lives. It can know only of processes of its
 // own place: the same machine, host name and pid namespace. start tells a
 // process's start time and whether it exists.
-func judge(o, here Owner, start func(pid int) (uint64, bool)) life {
+func Judge(o, here Process, start func(pid int) (uint64, bool)) Life {
 	samePlace := o.Machine == here.Machine && o.Host == here.Host &&
 		o.PIDNamespace == here.PIDNamespace && o.PIDNamespace != ""
 	switch {
 	case !samePlace || o.PID <= 0 || o.Boot == "" || here.Boot == "":
-		return unknown
+		return Unknown
 	case o.Boot != here.Boot:
 		if o.Machine == "" {
-			return unknown // another start of this machine or another machine
+			return Unknown // another start of this machine or another machine
 		}
-		return dead
+		return Dead
 	}
 	if t, exists := start(o.PID); !exists || t != o.Start {
-		return dead
+		return Dead
 	}
-	return alive
+	return Alive
 }
 
-// processStart is the real thing for judge. What cannot be read but may be
+// StartOf tells Judge the start of processes of this place. What cannot be read but may be
 // there counts as there with an unknown start, hence as what was asked for.
-func processStart(want Owner) func(pid int) (uint64, bool) {
+func StartOf(want Process) func(pid int) (uint64, bool) {
 	return func(pid int) (uint64, bool) {
-		start, _, err := processStat(pid)
+		start, _, err := ProcessStat(pid)
 		switch {
 		case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ESRCH):
 			return 0, false
@@ -131,8 +137,8 @@ func processStart(want Owner) func(pid int) (uint64, bool) {
 	}
 }
 
-// processStat reads a process's start time and parent from /proc.
-func processStat(pid int) (start uint64, parent int, err error) {
+// ProcessStat reads a process's start time and parent from /proc.
+func ProcessStat(pid int) (start uint64, parent int, err error) {
 	b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	if err != nil {
 		return 0, 0, err

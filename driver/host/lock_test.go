@@ -1,4 +1,4 @@
-package driver
+package host
 
 import (
 	"context"
@@ -14,36 +14,36 @@ import (
 )
 
 // locksIn gives two processes of this host their locks below a directory.
-func locksIn(t *testing.T, dirs ...string) (one, other *Driver) {
+func locksIn(t *testing.T, dirs ...string) (one, other *Locks) {
 	t.Helper()
-	return &Driver{host: "unix:///run/docker.sock", lockDirs: dirs}, &Driver{host: "unix:///run/docker.sock", lockDirs: dirs}
+	return &Locks{dirs, "unix:///run/docker.sock"}, &Locks{dirs, "unix:///run/docker.sock"}
 }
 
 func TestOneProcessAtATime(t *testing.T) {
 	one, other := locksIn(t, filepath.Join(t.TempDir(), "locks"))
-	unlock, err := one.lock(t.Context(), "pool", "filling the pool", "wait")
+	unlock, err := one.Lock(t.Context(), "pool", "filling the pool", "wait")
 	if err != nil {
 		t.Fatal(err)
 	}
-	short, cancel := context.WithTimeout(t.Context(), 3*engineGap)
+	short, cancel := context.WithTimeout(t.Context(), 3*lockGap)
 	defer cancel()
-	if _, err := other.lock(short, "pool", "filling the pool", "wait"); err == nil || !strings.Contains(err.Error(), "another process has been filling the pool") || fault.HintOf(err) != "wait" {
+	if _, err := other.Lock(short, "pool", "filling the pool", "wait"); err == nil || !strings.Contains(err.Error(), "another process has been filling the pool") || fault.HintOf(err) != "wait" {
 		t.Errorf("error %v", err)
 	}
-	elsewhere, _ := locksIn(t, one.lockDirs...)
-	elsewhere.host = "unix:///run/other.sock"
+	elsewhere, _ := locksIn(t, one.Dirs...)
+	elsewhere.of = "unix:///run/other.sock"
 	for _, c := range []struct {
 		name, thing string
-		d           *Driver
+		l           *Locks
 	}{{"another thing", "seed", other}, {"another engine", "pool", elsewhere}} {
-		free, err := c.d.lock(t.Context(), c.thing, "", "")
+		free, err := c.l.Lock(t.Context(), c.thing, "", "")
 		if err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}
 		free()
 	}
-	time.AfterFunc(engineGap, unlock)
-	unlock, err = other.lock(t.Context(), "pool", "filling the pool", "wait")
+	time.AfterFunc(lockGap, unlock)
+	unlock, err = other.Lock(t.Context(), "pool", "filling the pool", "wait")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestOneProcessAtATime(t *testing.T) {
 func TestALockIsItsUsersAlone(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "locks")
 	d, _ := locksIn(t, dir)
-	unlock, err := d.lock(t.Context(), "pool", "", "")
+	unlock, err := d.Lock(t.Context(), "pool", "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestALockLiesWhereItCan(t *testing.T) {
 		t.Fatal(err)
 	}
 	d, _ := locksIn(t, file, open, last)
-	unlock, err := d.lock(t.Context(), "pool", "", "")
+	unlock, err := d.Lock(t.Context(), "pool", "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestALockLiesWhereItCan(t *testing.T) {
 		t.Errorf("%v, %v", left, err)
 	}
 	none, _ := locksIn(t, file, open)
-	if _, err := none.lock(t.Context(), "pool", "", ""); err == nil || fault.HintOf(err) == "" {
+	if _, err := none.Lock(t.Context(), "pool", "", ""); err == nil || fault.HintOf(err) == "" {
 		t.Errorf("error %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package driver
+package stream
 
 import (
 	"strings"
@@ -21,9 +21,9 @@ func TestATurnIsWhatTheHelperSaysOfOneScript(t *testing.T) {
 	} {
 		for _, piece := range []int{1, 7, 4096} {
 			var out strings.Builder
-			turn := newTurn(&out)
-			said := strings.ReplaceAll(c.said, "TOKE", turn.token[:9])
-			stream := c.before + turn.token + "\n" + said + turn.token + " " + c.code + "\nand later\n"
+			turn := NewTurn(&out)
+			said := strings.ReplaceAll(c.said, "TOKE", turn.Token[:9])
+			stream := c.before + turn.Token + "\n" + said + turn.Token + " " + c.code + "\nand later\n"
 			for len(stream) > 0 {
 				n := min(piece, len(stream))
 				if _, err := turn.Write([]byte(stream[:n])); err != nil {
@@ -32,12 +32,12 @@ func TestATurnIsWhatTheHelperSaysOfOneScript(t *testing.T) {
 				stream = stream[n:]
 			}
 			select {
-			case <-turn.over:
+			case <-turn.Over:
 			default:
 				t.Fatalf("%s: it is not over", name)
 			}
-			if out.String() != said || turn.code != c.want || (turn.err != nil) != c.fails {
-				t.Errorf("%s in pieces of %d: %q, code %d, error %v", name, piece, out.String(), turn.code, turn.err)
+			if out.String() != said || turn.Code != c.want || (turn.Err != nil) != c.fails {
+				t.Errorf("%s in pieces of %d: %q, code %d, error %v", name, piece, out.String(), turn.Code, turn.Err)
 			}
 		}
 	}
@@ -45,8 +45,8 @@ func TestATurnIsWhatTheHelperSaysOfOneScript(t *testing.T) {
 
 func TestWhatMayBecomeATokenIsHeldAndNothingElse(t *testing.T) {
 	var out strings.Builder
-	turn := newTurn(&out)
-	_, _ = turn.Write([]byte(turn.token + "\nCloning" + turn.token[:5]))
+	turn := NewTurn(&out)
+	_, _ = turn.Write([]byte(turn.Token + "\nCloning" + turn.Token[:5]))
 	if out.String() != "Cloning" {
 		t.Errorf("passed on: %q", out.String())
 	}

@@ -1,4 +1,4 @@
-package driver
+package host
 
 import (
 	"context"
@@ -19,6 +19,9 @@ import (
 // lockBound is how long one who does a thing waits for another.
 const lockBound = 5 * time.Minute
 
+// lockGap is the pause between two attempts.
+const lockGap = 500 * time.Millisecond
+
 // lockDirs are where locks may lie, the best first. All are directories that no
 // other user can open a file in: whoever opens one can hold it. Root has the
 // first, and so has the user of the units. None survives what it protects.
@@ -34,16 +37,25 @@ func lockDirs(env func(string) string) []string {
 	return dirs
 }
 
-// lock lets one process of this host do a thing at a time. The kernel gives the
+// Locks are those of this host for what is of one place, such as an engine.
+type Locks struct {
+	Dirs []string
+	of   string
+}
+
+// NewLocks are the locks for the engine at that address.
+func NewLocks(of string) *Locks { return &Locks{lockDirs(os.Getenv), of} }
+
+// Lock lets one process of this host do a thing at a time. The kernel gives the
 // lock back when the process dies. what and hint are for messages.
-func (d *Driver) lock(ctx context.Context, thing, what, hint string) (unlock func(), err error) {
+func (l *Locks) Lock(ctx context.Context, thing, what, hint string) (unlock func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, lockBound)
 	defer cancel()
-	f, err := d.lockFile(thing)
+	f, err := l.file(thing)
 	if err != nil {
 		return nil, err
 	}
-	tick := time.NewTicker(engineGap)
+	tick := time.NewTicker(lockGap)
 	defer tick.Stop()
 	for {
 		if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
@@ -58,12 +70,12 @@ func (d *Driver) lock(ctx context.Context, thing, what, hint string) (unlock fun
 	}
 }
 
-// lockFile opens the file of a lock, which stays: who removed it would let two in.
-func (d *Driver) lockFile(thing string) (*os.File, error) {
-	engine := sha256.Sum256([]byte(d.host))
-	name := thing + "-" + hex.EncodeToString(engine[:8]) + ".lock"
+// file opens the file of a lock, which stays: who removed it would let two in.
+func (l *Locks) file(thing string) (*os.File, error) {
+	of := sha256.Sum256([]byte(l.of))
+	name := thing + "-" + hex.EncodeToString(of[:8]) + ".lock"
 	var errs []error
-	for _, path := range d.lockDirs {
+	for _, path := range l.Dirs {
 		dir, err := hostfile.OpenOrMake(path)
 		if err == nil {
 			var f *os.File

@@ -1,30 +1,33 @@
-package driver
+package stream
 
 import (
 	"bytes"
 	"io"
 )
 
-// markerWriter passes on what an ENTRYPOINT prints and notices the line by
+// Marker passes on what an ENTRYPOINT prints and notices the line by
 // which the shell behind it says that it is there. That line is not passed on.
 // It is for one writing goroutine.
-type markerWriter struct {
+type Marker struct {
 	out    io.Writer
 	marker []byte
 	// held is the beginning of a line that may still become the marker.
-	held  []byte
-	found chan struct{}
-	seen  bool
+	held []byte
+	// Found is closed when the line has come. Seen says so to the goroutine that
+	// writes, and to others once that has ended.
+	Found chan struct{}
+	Seen  bool
 }
 
-func newMarkerWriter(out io.Writer, marker string) *markerWriter {
-	return &markerWriter{out: out, marker: []byte(marker), found: make(chan struct{})}
+// NewMarker passes on to out what comes before and behind the marker's line.
+func NewMarker(out io.Writer, marker string) *Marker {
+	return &Marker{out: out, marker: []byte(marker), Found: make(chan struct{})}
 }
 
 // Write takes any piece of the stream. The marker may follow text without a
 // line's end of its own, so it is looked for at the end of lines.
-func (m *markerWriter) Write(p []byte) (int, error) {
-	if m.seen {
+func (m *Marker) Write(p []byte) (int, error) {
+	if m.Seen {
 		_, err := m.out.Write(p)
 		return len(p), err
 	}
@@ -37,13 +40,13 @@ func (m *markerWriter) Write(p []byte) (int, error) {
 		line := m.held[:end+1]
 		rest := m.held[end+1:]
 		if text, ok := bytes.CutSuffix(bytes.TrimRight(line, "\r\n"), m.marker); ok {
-			m.seen = true
+			m.Seen = true
 			_, err := m.out.Write(text)
 			if err == nil {
 				_, err = m.out.Write(rest)
 			}
 			m.held = nil
-			close(m.found)
+			close(m.Found)
 			return len(p), err
 		}
 		if _, err := m.out.Write(line); err != nil {
@@ -61,8 +64,8 @@ func (m *markerWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// flush passes on a last line that has no end.
-func (m *markerWriter) flush() error {
+// Flush passes on a last line that has no end.
+func (m *Marker) Flush() error {
 	_, err := m.out.Write(m.held)
 	m.held = nil
 	return err

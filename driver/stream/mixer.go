@@ -1,4 +1,4 @@
-package driver
+package stream
 
 import (
 	"bytes"
@@ -9,9 +9,9 @@ import (
 // maxWaitingLines bounds what waits for the end of a line, in bytes.
 const maxWaitingLines = 256 << 10
 
-// lineMixer puts lines of others between those of a stream. The stream passes
+// Mixer puts lines of others between those of a stream. The stream passes
 // through as it comes; a line waits until the stream is at the end of one.
-type lineMixer struct {
+type Mixer struct {
 	mu  sync.Mutex
 	out io.Writer
 	// fresh says that the stream is at the beginning of a line.
@@ -19,8 +19,11 @@ type lineMixer struct {
 	waiting bytes.Buffer
 }
 
+// NewMixer mixes lines into what it writes to out.
+func NewMixer(out io.Writer) *Mixer { return &Mixer{out: out, fresh: true} }
+
 // Write is for the stream.
-func (m *lineMixer) Write(p []byte) (int, error) {
+func (m *Mixer) Write(p []byte) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(p) == 0 {
@@ -42,8 +45,8 @@ func (m *lineMixer) Write(p []byte) (int, error) {
 	return m.out.Write(p)
 }
 
-// line shows a line of somebody else's.
-func (m *lineMixer) line(text string) {
+// Line shows a line of somebody else's.
+func (m *Mixer) Line(text string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.waiting.WriteString(text + "\n")
@@ -52,8 +55,8 @@ func (m *lineMixer) line(text string) {
 	}
 }
 
-// flush shows what still waits.
-func (m *lineMixer) flush() {
+// Flush shows what still waits.
+func (m *Mixer) Flush() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.waiting.Len() > 0 {
@@ -63,7 +66,7 @@ func (m *lineMixer) flush() {
 
 // show ends the stream's line if it has to; m.mu is held. An output that is gone
 // is the stream's to tell.
-func (m *lineMixer) show() {
+func (m *Mixer) show() {
 	if !m.fresh {
 		_, _ = io.WriteString(m.out, "\n")
 		m.fresh = true

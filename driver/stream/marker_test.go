@@ -1,4 +1,4 @@
-package driver
+package stream
 
 import (
 	"bytes"
@@ -34,7 +34,7 @@ func TestTheMarkerIsFoundAndNotShown(t *testing.T) {
 			check := func(pieces ...string) {
 				t.Helper()
 				var out bytes.Buffer
-				m := newMarkerWriter(&out, marker)
+				m := NewMarker(&out, marker)
 				for _, p := range pieces {
 					if n, err := m.Write([]byte(p)); n != len(p) || err != nil {
 						t.Fatalf("wrote %d of %d: %v", n, len(p), err)
@@ -42,11 +42,11 @@ func TestTheMarkerIsFoundAndNotShown(t *testing.T) {
 				}
 				found := false
 				select {
-				case <-m.found:
+				case <-m.Found:
 					found = true
 				default:
 				}
-				if err := m.flush(); err != nil {
+				if err := m.Flush(); err != nil {
 					t.Fatal(err)
 				}
 				if out.String() != c.want || found != c.found {
@@ -66,7 +66,7 @@ func tail(s string) string { return s[max(0, len(s)-60):] }
 
 func TestOutputIsNotHeldBackForLong(t *testing.T) {
 	var out bytes.Buffer
-	m := newMarkerWriter(&out, "shell is ready")
+	m := NewMarker(&out, "shell is ready")
 	if _, err := m.Write([]byte("a line\n" + strings.Repeat("progress ", 1000))); err != nil {
 		t.Fatal(err)
 	}
@@ -77,16 +77,16 @@ func TestOutputIsNotHeldBackForLong(t *testing.T) {
 
 func TestAJobLogThatCannotBeWrittenIsTold(t *testing.T) {
 	for _, stream := range []string{"a line\n", "text shell is ready\n", strings.Repeat("x", 5000)} {
-		m := newMarkerWriter(broken{}, "shell is ready")
+		m := NewMarker(broken{}, "shell is ready")
 		if _, err := m.Write([]byte(stream)); !errors.Is(err, errBroken) {
 			t.Errorf("%q: %v", tail(stream), err)
 		}
 	}
-	m := newMarkerWriter(broken{}, "shell is ready")
+	m := NewMarker(broken{}, "shell is ready")
 	if _, err := m.Write([]byte("a")); err != nil {
 		t.Fatal(err)
 	}
-	if err := m.flush(); !errors.Is(err, errBroken) {
+	if err := m.Flush(); !errors.Is(err, errBroken) {
 		t.Errorf("flush: %v", err)
 	}
 }
