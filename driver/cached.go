@@ -159,7 +159,7 @@ func (d *Driver) dropIdle(ctx context.Context, name string) (ending, error) {
 			return stillUsed, err
 		}
 		if isCachedData(name) {
-			d.awaitClearing(bounded, leaseName(name))
+			d.awaitLease(bounded, leaseName(name))
 		}
 		select {
 		case <-time.After(removeFirstGap):

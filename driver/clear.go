@@ -8,6 +8,7 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
 
 	"gitlab-dind-executor/driver/plan"
@@ -78,7 +79,7 @@ func (d *Driver) ClearLayers(ctx context.Context, dryRun bool) (removed []string
 			switch {
 			case damaged, errors.Is(err, errNoVolume):
 			case errdefs.IsConflict(err): // a job has it, or somebody who clears it
-				d.awaitClearing(ctx, leaseName(v.Name))
+				d.awaitLease(ctx, leaseName(v.Name))
 			default:
 				errs = append(errs, err)
 			}
@@ -143,25 +144,33 @@ func (d *Driver) volumesInUse(ctx context.Context) (map[string]bool, error) {
 	return used, nil
 }
 
-// awaitClearing waits while somebody clears a data root, which takes the name of
-// its lease. It tells whether the name is free again: false means that a job has it.
-func (d *Driver) awaitClearing(ctx context.Context, lease string) bool {
+// awaitLease waits where a lease is about to be free: somebody clears the data
+// root, or it is the sidecar of a sandbox that is gone and whose removal takes its
+// time. It tells whether the lease is free; false means that a job has it.
+func (d *Driver) awaitLease(ctx context.Context, lease string) bool {
 	c, err := d.inspect(ctx, lease)
-	if gone(err) {
+	switch {
+	case gone(err):
 		return true
-	}
-	if err != nil || plan.Role(c.Config.Labels[labelRole]) != plan.RoleProgram {
+	case err != nil:
+		return false
+	case plan.Role(c.Config.Labels[labelRole]) == plan.RoleProgram:
+		ctx, cancel := context.WithTimeout(ctx, clearNowBound)
+		defer cancel()
+		return d.waitRemoved(ctx, c.ID) == nil
+	case c.State.Running || c.State.Paused || c.State.Status == container.StateCreated || !d.isOrphan(ctx, c.Config.Labels):
 		return false
 	}
-	ctx, cancel := context.WithTimeout(ctx, clearNowBound)
-	defer cancel()
-	exits, errs := d.wait(ctx, c.ID, container.WaitConditionRemoved)
-	select {
-	case <-exits:
-		return true
-	case err := <-errs:
-		return gone(err)
-	case <-ctx.Done():
+	return d.removeContainer(ctx, object{ref: c.ID, name: lease}) == nil
+}
+
+// isOrphan tells whether a sidecar's sandbox has lost its network, so that nobody
+// has it any more.
+func (d *Driver) isOrphan(ctx context.Context, labels map[string]string) bool {
+	sandbox := labels[labelSandbox]
+	if plan.Role(labels[labelRole]) != plan.RoleSidecar || sandbox == "" {
 		return false
 	}
+	found, err := d.api.NetworkList(ctx, network.ListOptions{Filters: labelled(labelSandbox + "=" + sandbox)})
+	return err == nil && len(found) == 0
 }

@@ -148,7 +148,7 @@ func (prep *preparation) lease(ctx context.Context, img image.InspectResponse, l
 func (prep *preparation) leaseData(ctx context.Context, img image.InspectResponse, labels map[string]string) (id string, err error) {
 	d, c := prep.d, prep.sidecar.Container
 	lease := leaseName(c.DataVolume)
-	if id, err = d.createWith(ctx, prep.p, c, lease, labels, img); errdefs.IsConflict(err) && d.awaitClearing(ctx, lease) {
+	if id, err = d.createWith(ctx, prep.p, c, lease, labels, img); errdefs.IsConflict(err) && d.awaitLease(ctx, lease) {
 		id, err = d.createWith(ctx, prep.p, c, lease, labels, img)
 	}
 	switch {

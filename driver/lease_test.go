@@ -111,6 +111,27 @@ func TestADataRootHasOneSidecarOnly(t *testing.T) {
 	}
 }
 
+// A job that comes right behind another one has its layers, though the engine is
+// slow to remove the other's sidecar.
+func TestALeaseOfASandboxThatIsGoneIsFree(t *testing.T) {
+	first := layeredPlan(t, "aaaaaaaaaaaa")
+	e, d := fakeHost(t, first)
+	prepared(t, d, first)
+	lease := leaseName(dataRootsOf(e)[0])
+	if err := d.api.ContainerKill(t.Context(), lease, "KILL"); err != nil {
+		t.Fatal(err)
+	}
+	prepared(t, d, layeredPlan(t, "bbbbbbbbbbbb"))
+	if roots := dataRootsOf(e); len(roots) != 2 || stateOf(t, e, leaseName(roots[1])) == "reused" {
+		t.Errorf("beside a sandbox whose daemon has ended there are %q", e.Objects())
+	}
+	e.Remove(networkName("aaaaaaaaaaaa"))
+	prepared(t, d, layeredPlan(t, "cccccccccccc"))
+	if got := stateOf(t, e, lease); got != "reused" {
+		t.Errorf("after a sandbox that is gone the state is %s", got)
+	}
+}
+
 func TestAnotherScopeOrDaemonHasAnotherDataRoot(t *testing.T) {
 	first := layeredPlan(t, "aaaaaaaaaaaa")
 	e, d := fakeHost(t, first)

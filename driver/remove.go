@@ -129,6 +129,8 @@ func (d *Driver) removeContainer(ctx context.Context, o object) error {
 		return nil
 	case errdefs.IsConflict(err):
 		// Somebody else is removing it: the next look tells.
+		ctx, cancel := context.WithTimeout(ctx, endWait)
+		defer cancel()
 		return d.explain("removing container "+o.name, d.waitRemoved(ctx, o.ref))
 	}
 	return d.explain("removing container "+o.name, err)
@@ -136,8 +138,6 @@ func (d *Driver) removeContainer(ctx context.Context, o object) error {
 
 // waitRemoved waits until a container that is being removed is gone.
 func (d *Driver) waitRemoved(ctx context.Context, ref string) error {
-	ctx, cancel := context.WithTimeout(ctx, endWait)
-	defer cancel()
 	exits, errs := d.wait(ctx, ref, container.WaitConditionRemoved)
 	select {
 	case <-exits:
