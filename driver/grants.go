@@ -104,7 +104,7 @@ func tryRights(s plan.Sidecar) string {
 // refusedRights gives the hint for an engine that does not let the sidecar have
 // its rights, or returns nil.
 func refusedRights(c plan.Container, err error) error {
-	what := ""
+	var what string
 	switch {
 	case c.Role != plan.RoleSidecar:
 		return nil

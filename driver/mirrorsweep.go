@@ -110,10 +110,10 @@ type MirrorVerdict struct {
 
 // SweepMirrors takes away mirrors that are not those of the settings, whose
 // mirror's name is current ("" for none), and the current one if it stores more
-// than max bytes (0 means any) and measure is set: measuring costs a process.
+// than limit bytes (0 means any) and measure is set: measuring costs a process.
 // Those that jobs use are retired: no new job takes them, and a later sweep
 // removes them. With dryRun it only says.
-func (d *Driver) SweepMirrors(ctx context.Context, current string, max int64, measure, dryRun bool) ([]MirrorVerdict, error) {
+func (d *Driver) SweepMirrors(ctx context.Context, current string, limit int64, measure, dryRun bool) ([]MirrorVerdict, error) {
 	mirrors, err := d.Mirrors(ctx)
 	if err != nil {
 		return nil, err
@@ -123,10 +123,10 @@ func (d *Driver) SweepMirrors(ctx context.Context, current string, max int64, me
 	for _, m := range mirrors {
 		reason := "its settings hold no more"
 		if m.Name == current {
-			if max > 0 && measure {
+			if limit > 0 && measure {
 				d.Measure(ctx, &m)
 			}
-			if max == 0 || m.Size <= max {
+			if limit == 0 || m.Size <= limit {
 				continue
 			}
 			reason = fmt.Sprintf("it stores %s, more than mirror.max_size", units.BytesSize(float64(m.Size)))

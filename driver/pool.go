@@ -175,15 +175,15 @@ func (d *Driver) retire(ctx context.Context, sandbox string) error {
 	if err != nil || found[sandbox] == nil {
 		return err
 	}
-	var any object
+	var one object
 	for _, c := range found[sandbox].containers {
 		if c.role == plan.RoleJob {
 			return nil // a job has it, or somebody who removes it
 		}
-		any = c
+		one = c
 	}
-	if any.ref != "" {
-		taken, err := d.block(ctx, sandbox, any)
+	if one.ref != "" {
+		taken, err := d.block(ctx, sandbox, one)
 		if err != nil || !taken {
 			return err
 		}

@@ -107,7 +107,7 @@ func (d *Driver) containerReport(ctx context.Context, o object) *ContainerReport
 		return nil
 	}
 	r := &ContainerReport{
-		Name: o.name, Role: string(o.role), Image: calledImage(c.Config.Labels, c.Config.Image), Status: string(c.State.Status),
+		Name: o.name, Role: string(o.role), Image: calledImage(c.Config.Labels, c.Config.Image), Status: c.State.Status,
 		ExitCode: c.State.ExitCode, OutOfMemory: c.State.OOMKilled, Error: c.State.Error,
 	}
 	r.Started, _ = time.Parse(time.RFC3339Nano, c.State.StartedAt)

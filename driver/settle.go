@@ -48,19 +48,19 @@ func (prep *preparation) renew(ctx context.Context, m made, img image.InspectRes
 	if id, err = m.create(ctx, next, img); err != nil {
 		return "", createFault(m.plan, err)
 	}
-	clear, cancel := uncut(ctx)
+	last, cancel := uncut(ctx)
 	defer cancel()
-	if err := d.removeContainer(clear, object{ref: m.id, name: m.name}); err != nil {
+	if err := d.removeContainer(last, object{ref: m.id, name: m.name}); err != nil {
 		return "", err
 	}
-	if err := d.api.ContainerRename(clear, id, m.name); err != nil {
+	if err := d.api.ContainerRename(last, id, m.name); err != nil {
 		return "", d.explain("renaming container "+next, err)
 	}
 	// What the old image has in its VOLUMEs goes; a sweep takes what stays.
 	var g group.Group
 	for i := range imageVolumes(m.image) {
 		g.Go(func() error {
-			_ = d.api.VolumeRemove(clear, scratchName(m.name, i), false)
+			_ = d.api.VolumeRemove(last, scratchName(m.name, i), false)
 			return nil
 		})
 	}

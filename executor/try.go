@@ -84,7 +84,7 @@ func (c *call) try(parent context.Context, o tryOptions) error {
 	if o.list {
 		return c.listJobs(p)
 	}
-	settings, err := c.load()
+	settings, err := config.Load(c.settingsFile)
 	if err != nil {
 		return err
 	}

@@ -64,10 +64,10 @@ func TestClearDropsWhatItDoesNotKnow(t *testing.T) {
 func TestClearThrowsAway(t *testing.T) {
 	outside := t.TempDir()
 	plant(t, outside, map[string]string{linkBase: "of the host", "sha256/" + chain: "of the host"})
-	become := func(path string, make func(at string) error) func(string) error {
+	become := func(path string, create func(at string) error) func(string) error {
 		return func(root string) error {
 			at := filepath.Join(root, path)
-			return errors.Join(os.RemoveAll(at), make(at))
+			return errors.Join(os.RemoveAll(at), create(at))
 		}
 	}
 	link := func(at string) error { return os.Symlink(outside, at) }

@@ -115,7 +115,7 @@ func JudgeListening(g Given, listens []string, port int, probe Probe) *BootFault
 		a, err := netip.ParseAddrPort(address)
 		return err == nil && int(a.Port()) == port
 	})
-	line := ""
+	var line string
 	switch {
 	case len(listens) == 0:
 		return nil

@@ -58,7 +58,7 @@ func (pl *planner) sidecar(declared *Service, inner inner) (Sidecar, error) {
 		return Sidecar{}, err
 	}
 	names := aliases(svc)
-	if !contains(names, dockerAlias) {
+	if !slices.Contains(names, dockerAlias) {
 		names = append([]string{dockerAlias}, names...)
 	}
 	sc := Sidecar{
@@ -109,7 +109,7 @@ func (pl *planner) sidecar(declared *Service, inner inner) (Sidecar, error) {
 	} else {
 		sc.Port = PlaintextPort
 		sc.Environment = append(sc.Environment, "DOCKER_TLS_CERTDIR=")
-		if !contains(svc.Command, "--tls=false") {
+		if !slices.Contains(svc.Command, "--tls=false") {
 			sc.Arguments = append([]string{"--tls=false"}, sc.Arguments...)
 		}
 	}
@@ -198,15 +198,6 @@ func value(variables []Variable, key string) string {
 		}
 	}
 	return v
-}
-
-func contains(list []string, s string) bool {
-	for _, l := range list {
-		if l == s {
-			return true
-		}
-	}
-	return false
 }
 
 func firstNonEmpty[T any](lists ...[]T) []T {

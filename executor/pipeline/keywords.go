@@ -127,7 +127,7 @@ func (d *decoder) keyword(e entry) (err error) {
 	case "cache":
 		err = d.caches(v)
 	case "timeout":
-		err = d.timeout(v)
+		d.timeout(v)
 	case "rules": // decided at last: they see the job's variables
 	default:
 		switch {

@@ -251,14 +251,14 @@ var (
 )
 
 // timeout reads times such as 90, "1h 30m" and 2 hours 10 minutes.
-func (d *decoder) timeout(n *node) error {
+func (d *decoder) timeout(n *node) {
 	var sum time.Duration
 	rest := strings.ToLower(n.text)
 	for rest != "" {
 		m := duration.FindStringSubmatch(rest)
 		if m == nil {
 			d.strange("timeout: " + n.text)
-			return nil
+			return
 		}
 		number, err := strconv.Atoi(m[1])
 		var unit time.Duration
@@ -269,13 +269,12 @@ func (d *decoder) timeout(n *node) error {
 		}
 		if err != nil || unit == 0 || number > int(maxTimeout/unit) {
 			d.strange("timeout: " + n.text)
-			return nil
+			return
 		}
 		sum += time.Duration(number) * unit
 		rest = rest[len(m[0]):]
 	}
 	d.job.Timeout = min(sum, maxTimeout)
-	return nil
 }
 
 // maxTimeout is what GitLab allows at most.

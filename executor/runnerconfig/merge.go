@@ -181,8 +181,8 @@ func set(body []string, e entry) []string {
 // extent is how many lines a key's value takes.
 func extent(lines []string) int {
 	for n := 1; n <= len(lines); n++ {
-		var any map[string]any
-		if _, err := toml.Decode(strings.Join(lines[:n], "\n"), &any); err == nil {
+		var table map[string]any
+		if _, err := toml.Decode(strings.Join(lines[:n], "\n"), &table); err == nil {
 			return n
 		}
 	}

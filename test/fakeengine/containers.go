@@ -100,8 +100,8 @@ func (e *Engine) createContainer(w http.ResponseWriter, r *http.Request) {
 
 func stringMap(v any) map[string]string {
 	m := map[string]string{}
-	if any, ok := v.(map[string]any); ok {
-		for k, v := range any {
+	if table, ok := v.(map[string]any); ok {
+		for k, v := range table {
 			m[k], _ = v.(string)
 		}
 	}

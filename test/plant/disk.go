@@ -50,7 +50,7 @@ func NewDisk(t testing.TB) *Disk {
 	if err := unix.Stat(d.Node, &st); err != nil {
 		t.Fatal(err)
 	}
-	d.Number = uint64(st.Rdev)
+	d.Number = st.Rdev
 	return d
 }
 
