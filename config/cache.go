@@ -8,13 +8,13 @@ import (
 	"github.com/distribution/reference"
 )
 
-// Cache is about what is kept on the engine between jobs: in one place for each
+// Cache is about what is cached on the engine: in one place for each
 // project, for protected refs, unprotected ones and merge requests apart.
 type Cache struct {
 	// Volume keeps /cache, in a volume; else it ends with the job.
 	Volume bool `toml:"volume"`
 	// Layers is one of LayersChoices: whether the images and the build cache of
-	// inner daemons are kept.
+	// inner daemons are cached.
 	Layers string `toml:"layers"`
 	// SeedImages are those that a new data root begins with, where a seed with
 	// them was made.
@@ -37,7 +37,7 @@ const (
 var LayersChoices = []string{LayersOff, LayersProject}
 
 // PolicyCache changes the settings of the same names; MaxSize is for what is
-// kept of the policy's own projects, within that of all. nil leaves a bound as
+// cached of the policy's own projects, within that of all. nil leaves a bound as
 // it is, 0 lifts it.
 type PolicyCache struct {
 	Layers     string    `toml:"layers"`
@@ -63,8 +63,8 @@ func (p PolicyCache) On(c Cache) Cache {
 	return c
 }
 
-// Keeps tells whether anything is kept of any job.
-func (s Settings) Keeps() bool {
+// Caches tells whether anything is cached of any job.
+func (s Settings) Caches() bool {
 	return s.Cache.Volume || s.Cache.Layers != LayersOff ||
 		slices.ContainsFunc(s.Policies, func(p Policy) bool { return p.Cache.Layers == LayersProject })
 }

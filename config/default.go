@@ -78,7 +78,7 @@ func Default() Settings {
 			Timeout: Duration(2 * time.Minute),
 		},
 		Bundles: Bundles{
-			Keep: Duration(24 * time.Hour),
+			MaxAge: Duration(24 * time.Hour),
 		},
 		Log: Log{Level: LogInfo, MaxSize: 10 << 20, MaxFiles: 3},
 	}

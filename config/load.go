@@ -34,6 +34,13 @@ const maxSize = 1 << 20
 // there a missing file means the defaults. All faults of a file are reported
 // at once, each with file and line where TOML gives it.
 func Load(path string) (Settings, error) {
+	s, _, err := LoadWarned(path)
+	return s, err
+}
+
+// LoadWarned is Load with what an admin should change in a file that serves: a line
+// of text each.
+func LoadWarned(path string) (s Settings, warnings []string, err error) {
 	if path == "" {
 		return load(DefaultPath, false)
 	}
@@ -41,18 +48,18 @@ func Load(path string) (Settings, error) {
 }
 
 // load reads the settings from path, which must exist if it was named.
-func load(path string, named bool) (Settings, error) {
+func load(path string, named bool) (Settings, []string, error) {
 	src, err := readAtMost(path, maxSize+1)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !named:
-		return Default(), nil
+		return Default(), nil, nil
 	case err != nil:
-		return Settings{}, fault.System(fmt.Errorf("reading the settings: %w", err),
+		return Settings{}, nil, fault.System(fmt.Errorf("reading the settings: %w", err),
 			"name a file that the Runner's user can read, or leave --settings out to use the defaults")
 	case len(src) > maxSize:
-		return Settings{}, fault.System(fmt.Errorf("%s: larger than %d bytes", path, maxSize), "this is no settings file")
+		return Settings{}, nil, fault.System(fmt.Errorf("%s: larger than %d bytes", path, maxSize), "this is no settings file")
 	}
-	return Parse(path, src)
+	return parse(path, src)
 }
 
 // readAtMost reads the beginning of a file.
@@ -67,6 +74,11 @@ func readAtMost(path string, most int64) ([]byte, error) {
 
 // Parse reads the settings from src; name stands for the file in messages.
 func Parse(name string, src []byte) (Settings, error) {
+	s, _, err := parse(name, src)
+	return s, err
+}
+
+func parse(name string, src []byte) (Settings, []string, error) {
 	s := Default()
 	var top map[string]toml.Primitive
 	md, err := toml.NewDecoder(bytes.NewReader(src)).Decode(&top)
@@ -75,7 +87,7 @@ func Parse(name string, src []byte) (Settings, error) {
 		if errors.As(err, &pe) {
 			err = fmt.Errorf("%s:%d: %s", name, pe.Position.Line, pe.Message)
 		}
-		return Settings{}, invalid(err)
+		return Settings{}, nil, invalid(err)
 	}
 	d := decoder{md: md, lines: keyLines(src), name: name}
 	d.table(reflect.ValueOf(&s).Elem(), top, nil)
@@ -83,14 +95,13 @@ func Parse(name string, src []byte) (Settings, error) {
 		d.add(f.key, f.what)
 	}
 	if len(d.faults) > 0 {
-		slices.SortStableFunc(d.faults, func(a, b located) int { return a.line - b.line })
-		var errs []error
-		for _, f := range d.faults {
-			errs = append(errs, f.err)
-		}
-		return Settings{}, invalid(errors.Join(errs...))
+		return Settings{}, nil, invalid(errors.Join(inOrder(d.faults)...))
 	}
-	return s, nil
+	var warnings []string
+	for _, w := range inOrder(d.warnings) {
+		warnings = append(warnings, w.Error())
+	}
+	return s, warnings, nil
 }
 
 func invalid(err error) error {
@@ -107,10 +118,19 @@ func (s Settings) Digest() string {
 	return hex.EncodeToString(sum[:6])
 }
 
-// located is a fault of a settings file and where it stands; line 0 is unknown.
+// located is what there is to say of a line of a settings file; line 0 is unknown.
 type located struct {
 	line int
 	err  error
+}
+
+// inOrder orders by lines.
+func inOrder(list []located) (errs []error) {
+	slices.SortStableFunc(list, func(a, b located) int { return a.line - b.line })
+	for _, l := range list {
+		errs = append(errs, l.err)
+	}
+	return errs
 }
 
 // decoder walks the tables of a file beside the fields of the settings, so
@@ -120,15 +140,21 @@ type decoder struct {
 	lines  map[string]int
 	name   string
 	faults []located
+	// warnings are of what serves, and should be changed.
+	warnings []located
 }
 
 func (d *decoder) add(key, what string) {
 	line := lineOf(d.lines, key)
-	at := d.name
+	d.faults = append(d.faults, located{line, fmt.Errorf("%s: %s", d.at(line, key), what)})
+}
+
+// at says where a key stands.
+func (d *decoder) at(line int, key string) string {
 	if line > 0 {
-		at = fmt.Sprintf("%s:%d", d.name, line)
+		return fmt.Sprintf("%s:%d: %s", d.name, line, key)
 	}
-	d.faults = append(d.faults, located{line, fmt.Errorf("%s: %s: %s", at, key, what)})
+	return d.name + ": " + key
 }
 
 func (d *decoder) table(v reflect.Value, keys map[string]toml.Primitive, path []string) {
@@ -139,6 +165,11 @@ func (d *decoder) table(v reflect.Value, keys map[string]toml.Primitive, path []
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		prim, path := keys[key], append(slices.Clone(path), key)
 		field, ok := fields[key]
+		if !ok {
+			if field, ok = d.rename(key, fields, keys, path); ok && !field.IsValid() {
+				continue // told
+			}
+		}
 		if !ok {
 			d.add(dotted(path), "unknown key; known here: "+strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
 			continue

@@ -104,7 +104,7 @@ func TestEmptyTablesAreNoFault(t *testing.T) {
 }
 
 func TestAMissingDefaultFileMeansTheDefaults(t *testing.T) {
-	got, err := load(filepath.Join(t.TempDir(), "dind.toml"), false)
+	got, _, err := load(filepath.Join(t.TempDir(), "dind.toml"), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func TestAnExistingDefaultFileWithAFaultIsNotPassedOver(t *testing.T) {
 	if err := os.WriteFile(file, []byte("[sidecar]\nimage = 1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := load(file, false)
+	_, _, err := load(file, false)
 	if err == nil || !strings.Contains(err.Error(), "dind.toml:2: sidecar.image: must be a string") {
 		t.Errorf("error %v", err)
 	}

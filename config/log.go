@@ -17,7 +17,7 @@ type Log struct {
 	Level string `toml:"level"`
 	// MaxSize is when a file is put aside and another begun; 0 means never.
 	MaxSize Size `toml:"max_size"`
-	// MaxFiles is how many that were put aside are kept.
+	// MaxFiles is how many that were put aside stay.
 	MaxFiles int `toml:"max_files"`
 }
 

@@ -175,18 +175,18 @@ type Cleanup struct {
 	Grace Duration `toml:"grace"`
 	// Timeout bounds a cleanup hook.
 	Timeout Duration `toml:"timeout"`
-	// KeepFailed is how long the sandbox of a failed job is kept for a look inside;
+	// HoldFailed is how long the sandbox of a failed job is held for a look inside;
 	// 0 means not at all.
-	KeepFailed Duration `toml:"keep_failed"`
+	HoldFailed Duration `toml:"hold_failed"`
 }
 
-// Bundles are what is kept of failed jobs for `explain`.
+// Bundles are what `explain` reads of failed jobs.
 type Bundles struct {
 	// Dir is an absolute path; empty means the state directory of the Runner's
 	// user.
 	Dir string `toml:"dir"`
-	// Keep is how long they are kept; 0 means that none are written.
-	Keep Duration `toml:"keep"`
+	// MaxAge is when one is removed; 0 means that none are written.
+	MaxAge Duration `toml:"max_age"`
 }
 
 // Registry is what the inner daemon must know of one registry.

@@ -152,7 +152,7 @@ func validate(s Settings) []keyFault {
 	validateLog(s.Log, add)
 	validateTrace(s.Trace, add)
 	duration("cleanup.grace", s.Cleanup.Grace, 0, 30*24*time.Hour)
-	duration("cleanup.keep_failed", s.Cleanup.KeepFailed, 0, 7*24*time.Hour)
+	duration("cleanup.hold_failed", s.Cleanup.HoldFailed, 0, 7*24*time.Hour)
 	duration("cleanup.timeout", s.Cleanup.Timeout, time.Second, time.Hour)
 
 	for _, host := range slices.Sorted(maps.Keys(s.Registry)) {

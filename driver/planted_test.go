@@ -17,7 +17,7 @@ import (
 // place.
 func TestWhatIsPlantedOnTheHost(t *testing.T) {
 	plant.Walk(t, "driver", map[string]plant.Use{
-		"mark in the volume of certificates": {Name: "used", May: plant.Replaced, Do: func(t *testing.T, file string) error {
+		"note of use in the volume of certificates": {Name: "used", May: plant.Replaced, Do: func(t *testing.T, file string) error {
 			return volumeAt(t, filepath.Dir(file)).writeHere(t.Context(), "v", "used", []byte("a job\n"), 0o644)
 		}},
 		"certificates in their volume": {Name: "ca.pem", May: plant.Read, Do: func(t *testing.T, file string) error {

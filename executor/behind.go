@@ -130,7 +130,7 @@ const cachesEvery = time.Hour
 // of a file tells when it last was; where none can be written, such as without a
 // home, it is one job in sixteen, by the microseconds of the clock.
 func cachesDue(s config.Settings, env environment, now time.Time) bool {
-	if !s.Keeps() {
+	if !s.Caches() {
 		return false
 	}
 	byChance := now.Nanosecond()/1000%16 == 0

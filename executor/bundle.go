@@ -20,7 +20,7 @@ import (
 	"gitlab-dind-executor/hostfile"
 )
 
-// bundle is what is kept of a failed job for its post-mortem. No variable's
+// bundle is what explain reads of a failed job. No variable's
 // value is in it.
 type bundle struct {
 	Job     string
@@ -33,7 +33,7 @@ type bundle struct {
 // bundleBound is what collecting may take: the job's status waits for it.
 const bundleBound = 3 * time.Second
 
-// bundleDir is where bundles are kept: the settings', else the state directory
+// bundleDir is where bundles are: the settings', else the state directory
 // of the Runner's user; "" if there is none.
 func bundleDir(s config.Bundles, env environment) string {
 	switch {
@@ -58,7 +58,7 @@ func bundleName(p *payload) string {
 // that are too old. Its errors are the operator's, and no job fails for them.
 func writeBundle(ctx context.Context, d *driver.Driver, s config.Bundles, p *payload, env environment, now time.Time) error {
 	dir := bundleDir(s, env)
-	if s.Keep <= 0 || dir == "" || env[envVariable+"CI_JOB_STATUS"] != "failed" {
+	if s.MaxAge <= 0 || dir == "" || env[envVariable+"CI_JOB_STATUS"] != "failed" {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, bundleBound)
@@ -75,13 +75,13 @@ func writeBundle(ctx context.Context, d *driver.Driver, s config.Bundles, p *pay
 	if err != nil {
 		return err
 	}
-	kept, err := hostfile.OpenOrMake(dir)
+	place, err := hostfile.OpenOrMake(dir)
 	if err != nil {
 		return err
 	}
-	defer kept.Close()
-	pruneBundles(kept, now.Add(-s.Keep.Std()))
-	return kept.Write(bundleName(p), b, 0o600)
+	defer place.Close()
+	pruneBundles(place, now.Add(-s.MaxAge.Std()))
+	return place.Write(bundleName(p), b, 0o600)
 }
 
 func pruneBundles(dir *hostfile.Dir, before time.Time) {
@@ -104,7 +104,7 @@ func bundlesIn(dir *hostfile.Dir, id string) ([]string, error) {
 	return slices.DeleteFunc(names, func(n string) bool { return !pattern.MatchString(n) }), err
 }
 
-// findBundles returns the names kept for a job, by its id or its whole key.
+// findBundles returns the names of a job's bundles, by its id or its whole key.
 func findBundles(dir *hostfile.Dir, job string) ([]string, error) {
 	id := job[strings.LastIndexByte(job, '/')+1:]
 	if id == "" || strings.Trim(id, "0123456789") != "" {
@@ -112,7 +112,7 @@ func findBundles(dir *hostfile.Dir, job string) ([]string, error) {
 	}
 	names, err := bundlesIn(dir, id)
 	if err != nil || len(names) == 0 {
-		return nil, errors.Join(err, fmt.Errorf("nothing is kept of job %s: %w", job, fs.ErrNotExist))
+		return nil, errors.Join(err, fmt.Errorf("there is no bundle of job %s: %w", job, fs.ErrNotExist))
 	}
 	return names, nil
 }

@@ -256,13 +256,3 @@ func (c *call) untilTold(run func(context.Context, config.Settings, *driver.Driv
 func within(d time.Duration) func(config.Settings) time.Duration {
 	return func(config.Settings) time.Duration { return d }
 }
-
-// open loads the settings and connects to the engine.
-func (c *call) open() (config.Settings, *driver.Driver, error) {
-	s, err := c.load()
-	if err != nil {
-		return s, nil, err
-	}
-	d, err := driver.Open(s.Engine.Host)
-	return s, d, err
-}

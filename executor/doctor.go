@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -148,11 +149,14 @@ func (v *visit) checks() []doctor.Check {
 }
 
 func (v *visit) checkSettings() doctor.Finding {
-	s, err := config.Load(v.c.settingsFile)
+	s, warnings, err := config.LoadWarned(v.c.settingsFile)
 	if err != nil {
 		return doctor.Of("settings", doctor.Error, err)
 	}
 	v.settings = s
+	if len(warnings) > 0 {
+		return doctor.Doubt("settings", "change them in the file: names of before still serve, for now", "%s", strings.Join(warnings, "; "))
+	}
 	if v.c.settingsFile == "" {
 		if _, err := os.Stat(config.DefaultPath); err != nil {
 			return doctor.Fine("settings", "the defaults: there is no %s", config.DefaultPath)

@@ -11,28 +11,27 @@ import (
 	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
-	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/hostfile"
 )
 
-// explainCommand shows what was kept of a failed job.
+// explainCommand shows the bundle of a failed job.
 func (c *call) explainCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain JOB",
-		Short: "Show what was kept of a failed job, by its id",
+		Short: "Show the bundle of a failed job, by the job's id: why it failed",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			s, err := config.Load(c.settingsFile)
+			s, err := c.load()
 			if err != nil {
 				return err
 			}
 			place := bundleDir(s.Bundles, c.env)
 			dir, names, err := bundlesOf(place, args[0])
 			if err != nil {
-				return fault.System(err, fmt.Sprintf("bundles of failed jobs are kept for %s in %s; run this as the Runner's user", s.Bundles.Keep.Std(), place))
+				return fault.System(err, fmt.Sprintf("bundles of failed jobs stay for %s in %s; run this as the Runner's user", s.Bundles.MaxAge.Std(), place))
 			}
 			defer dir.Close()
 			for _, n := range names {
@@ -54,7 +53,7 @@ func bundlesOf(place, job string) (*hostfile.Dir, []string, error) {
 	}
 	dir, err := hostfile.Open(place)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("nothing is kept of job %s: %w", job, fs.ErrNotExist)
+		err = fmt.Errorf("there is no bundle of job %s: %w", job, fs.ErrNotExist)
 	}
 	if err != nil {
 		return nil, nil, err

@@ -17,20 +17,20 @@ import (
 // settings want that. How a job has ended is told by a variable that a pipeline
 // can set, too: all that it can have so is that its own sandbox is held.
 func holdFailed(ctx context.Context, d *driver.Driver, s config.Cleanup, p *payload, env environment, now time.Time) error {
-	if s.KeepFailed <= 0 || env[envVariable+"CI_JOB_STATUS"] != "failed" {
+	if s.HoldFailed <= 0 || env[envVariable+"CI_JOB_STATUS"] != "failed" {
 		return nil
 	}
-	_, err := d.Hold(ctx, p.key(), now.Add(s.KeepFailed.Std()))
+	_, err := d.Hold(ctx, p.key(), now.Add(s.HoldFailed.Std()))
 	return err
 }
 
 // tellHeld says behind a stage that fails its job how to look inside afterwards:
 // what cleanup prints is for the Runner's log.
 func (c *call) tellHeld(s config.Cleanup, p *payload, stage string, err error) {
-	if err == nil || s.KeepFailed <= 0 || stage == afterScript || errors.Is(err, context.Canceled) {
+	if err == nil || s.HoldFailed <= 0 || stage == afterScript || errors.Is(err, context.Canceled) {
 		return
 	}
 	log := &jobLog{out: c.raw.out, colour: c.log.colour}
 	log.say(fmt.Sprintf("held for %s, for the runner's admin to look inside: gitlab-dind-executor shell %d",
-		strings.ToLower(units.HumanDuration(s.KeepFailed.Std())), p.ID))
+		strings.ToLower(units.HumanDuration(s.HoldFailed.Std())), p.ID))
 }

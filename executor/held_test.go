@@ -15,7 +15,7 @@ func holding(t *testing.T, e *fakeengine.Engine, env []string, args ...string) (
 	t.Helper()
 	dir := t.TempDir()
 	payload, settings := filepath.Join(dir, "response.json"), filepath.Join(dir, "dind.toml")
-	text := "[engine]\nhost = \"" + e.Host + "\"\n[cleanup]\nkeep_failed = \"30m\"\n[bundles]\nkeep = \"0s\"\n[cache]\nvolume = false\nlayers = \"off\"\n"
+	text := "[engine]\nhost = \"" + e.Host + "\"\n[cleanup]\nhold_failed = \"30m\"\n[bundles]\nmax_age = \"0s\"\n[cache]\nvolume = false\nlayers = \"off\"\n"
 	for file, content := range map[string]string{payload: with(""), settings: text} {
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 			t.Fatal(err)

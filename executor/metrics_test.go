@@ -200,7 +200,7 @@ func TestAnEngineThatHangsIsToldBeforePrometheusGivesUp(t *testing.T) {
 	}
 }
 
-// cachedLayers puts layers there that are kept for a project, and returns their
+// cachedLayers puts layers there that are cached for a project, and returns their
 // volume's name.
 func cachedLayers(e *fakeengine.Engine) string {
 	const name = "dind-data-0123456789ab-0"

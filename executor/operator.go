@@ -107,7 +107,7 @@ func (c *call) gcCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only say what would be removed")
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "also say what is left and why")
 	cmd.Flags().BoolVar(&caches, "caches", false, "remove caches and layers beyond the settings' bounds, too")
-	cmd.Flags().BoolVar(&held, "held", false, "remove sandboxes of failed jobs that cleanup.keep_failed holds, too")
+	cmd.Flags().BoolVar(&held, "held", false, "remove sandboxes of failed jobs that cleanup.hold_failed holds, too")
 	c.renamed(cmd, "held", "kept")
 	cmd.Flags().DurationVar(&olderThan, "older-than", 0, "with --caches: those unused for this `DURATION`, instead of cache.max_age; 0s for all")
 	cmd.Flags().StringVar(&maxSize, "max-size", "", "with --caches: leave this `SIZE`, instead of cache.max_size")

@@ -115,8 +115,7 @@ func leaked(verdicts []driver.Verdict) int {
 }
 
 // conclude writes the line of this call. A log that cannot be written is one
-// line of warning where an operator reads it: of hooks, only cleanup's output
-// goes to the Runner's log.
+// line of warning where an operator reads it.
 func (c *call) conclude(err error) {
 	spans := c.endTrace()
 	r := c.record
@@ -136,7 +135,7 @@ func (c *call) conclude(err error) {
 	if !c.recorded {
 		return
 	}
-	if err := c.operatorLog().Write(r, spans); err != nil && (r.Hook == "" || r.Hook == "cleanup") {
+	if err := c.operatorLog().Write(r, spans); err != nil && c.forOperator() {
 		c.log.warn("the operator's log is not written: " + err.Error())
 	}
 }
@@ -180,28 +179,4 @@ func (c *call) operatorLog() telemetry.Log {
 		l.Path = filepath.Join(dir, "operator.log")
 	}
 	return l
-}
-
-// load reads the settings, once.
-func (c *call) load() (config.Settings, error) {
-	if c.loaded == nil {
-		s, err := config.Load(c.settingsFile)
-		c.loaded = &loaded{s, err}
-	}
-	return c.loaded.settings, c.loaded.err
-}
-
-// settings are those of the file, or the defaults where it is broken: what
-// concerns all of the program goes on.
-func (c *call) settings() config.Settings {
-	s, err := c.load()
-	if err != nil {
-		return config.Default()
-	}
-	return s
-}
-
-type loaded struct {
-	settings config.Settings
-	err      error
 }

@@ -22,7 +22,7 @@ const (
 	mostLines = 4096
 )
 
-// secretsOf are the values that must not be kept: all of the job's variables that
+// secretsOf are the values that no bundle may have: all of the job's variables that
 // are not public, those that GitLab masks, its credentials and its tokens.
 func secretsOf(p *payload, env environment) []string {
 	var secrets []string

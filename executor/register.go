@@ -78,7 +78,7 @@ func (r *registration) run() error {
 			n.Carried = runnerconfig.Hidden(n.Carried)
 		}
 	} else {
-		if s, err = config.Load(r.c.settingsFile); err != nil {
+		if s, err = r.c.load(); err != nil {
 			return err
 		}
 		n.Settings = r.c.settingsFile

@@ -31,11 +31,14 @@ func (c *call) settingsCommand() *cobra.Command {
 				if _, err := os.Stat(check); err != nil {
 					return fmt.Errorf("reading the settings: %w", err)
 				}
-				s, err := config.Load(check)
+				s, warnings, err := config.LoadWarned(check)
 				if err != nil {
 					return err
 				}
 				fmt.Fprintf(c.stdout, "%s: no fault found\n", check)
+				for _, w := range warnings {
+					c.log.warn(w)
+				}
 				if s.Network.IPv6 {
 					fmt.Fprintln(c.stdout, "network.ipv6: jobs are refused unless the docker engine keeps sandboxes apart over IPv6; gitlab-dind-executor doctor tells")
 				}
@@ -59,7 +62,7 @@ func (c *call) explainSettings(file string) error {
 	if err != nil {
 		return err
 	}
-	settings, err := config.Load(c.settingsFile)
+	settings, err := c.load()
 	if err != nil {
 		return err
 	}

@@ -84,7 +84,7 @@ func (c *call) try(parent context.Context, o tryOptions) error {
 	if o.list {
 		return c.listJobs(p)
 	}
-	settings, err := config.Load(c.settingsFile)
+	settings, err := c.load()
 	if err != nil {
 		return err
 	}

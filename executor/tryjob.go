@@ -122,7 +122,7 @@ func (f tryFacts) variables() []pipeline.Variable {
 }
 
 // payload is the job as GitLab would send it. It names no project by number, so
-// that nothing is kept for a next one.
+// that nothing is cached for a next one.
 func (r *tryRun) payload(j pipeline.Job) local.Payload {
 	f, id := r.facts, r.ids[j.Name]
 	protected := f.protected

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -86,8 +87,25 @@ func TestSettingsThatPagesNameExist(t *testing.T) {
 			if _, err := config.Parse(p.name, []byte(s.text+" = 1979-05-27\n")); err != nil && strings.Contains(err.Error(), "unknown key") {
 				t.Errorf("%s:%d: there is no setting %s", p.name, s.line, s.text)
 			}
+			if p.name == "CHANGELOG.md" {
+				continue // which tells of names of before
+			}
+			for _, w := range warningsOf(t, s.text+" = \"1h\"\n") { // as those are that have had another name
+				t.Errorf("%s:%d: %s", p.name, s.line, w)
+			}
 		}
 	}
+}
+
+// warningsOf are those of a settings file that serves.
+func warningsOf(t *testing.T, text string) []string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "dind.toml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, warnings, _ := config.LoadWarned(file) // a fault is another test's
+	return warnings
 }
 
 // Blocks of TOML are settings, or else parts of the Runner's config.toml.
@@ -102,6 +120,9 @@ func TestTOMLInPagesIsValid(t *testing.T) {
 			if !ofRunner.MatchString(b.text) {
 				if _, err := config.Parse(p.name, []byte(b.text)); err != nil {
 					t.Errorf("%s:%d: these are no settings: %v", p.name, b.line, err)
+				}
+				for _, w := range warningsOf(t, b.text) {
+					t.Errorf("%s:%d: %s", p.name, b.line, w)
 				}
 				continue
 			}

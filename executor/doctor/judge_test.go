@@ -63,8 +63,8 @@ func TestTheGitLabThatSettingsNeedIsNamed(t *testing.T) {
 	const since = "GitLab 18.3 or later"
 	sees(t, Protection(off), OK, "any GitLab", "")
 	sees(t, Protection(policies), OK, "policies with protected need "+since, "")
-	sees(t, Protection(config.Default()), OK, "what is kept between jobs needs "+since, "")
-	sees(t, Protection(both), OK, "what is kept between jobs, and policies with protected, need "+since, "")
+	sees(t, Protection(config.Default()), OK, "what is cached needs "+since, "")
+	sees(t, Protection(both), OK, "what is cached, and policies with protected, need "+since, "")
 }
 
 func TestJudgingClocks(t *testing.T) {

@@ -12,10 +12,10 @@ func Protection(s config.Settings) Finding {
 	const check = "protection"
 	asks := slices.ContainsFunc(s.Policies, func(p config.Policy) bool { return p.Protected != nil })
 	switch {
-	case s.Keeps() && asks:
-		return Fine(check, "what is kept between jobs, and policies with protected, need GitLab 18.3 or later")
-	case s.Keeps():
-		return Fine(check, "what is kept between jobs needs GitLab 18.3 or later")
+	case s.Caches() && asks:
+		return Fine(check, "what is cached, and policies with protected, need GitLab 18.3 or later")
+	case s.Caches():
+		return Fine(check, "what is cached needs GitLab 18.3 or later")
 	case asks:
 		return Fine(check, "policies with protected need GitLab 18.3 or later")
 	}

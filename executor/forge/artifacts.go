@@ -17,16 +17,16 @@ const maxArtifact = 4 << 30
 func (s *Server) Has(job int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.kept[job]
+	return s.uploaded[job]
 }
 
 func (s *Server) archive(job int64) string {
 	return filepath.Join(s.dir, fmt.Sprintf("artifacts-%d.zip", job))
 }
 
-// keep takes what a job's helper uploads. Reports are for GitLab's pages and are
+// upload takes what a job's helper uploads. Reports are for GitLab's pages and are
 // dropped.
-func (s *Server) keep(w http.ResponseWriter, req *http.Request) {
+func (s *Server) upload(w http.ResponseWriter, req *http.Request) {
 	job, err := strconv.ParseInt(req.PathValue("id"), 10, 64)
 	if err == nil {
 		err = s.receive(http.MaxBytesReader(w, req.Body, maxArtifact), req, job)
@@ -78,7 +78,7 @@ func (s *Server) write(from io.Reader, job int64) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.kept[job] = true
+	s.uploaded[job] = true
 	return nil
 }
 

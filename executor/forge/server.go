@@ -39,8 +39,8 @@ type Server struct {
 	served   chan error
 	reached  atomic.Bool
 
-	mu   sync.Mutex
-	kept map[int64]bool
+	mu       sync.Mutex
+	uploaded map[int64]bool
 }
 
 // Serve serves a snapshot as a project such as "group/app", at a host's address
@@ -57,13 +57,13 @@ func Serve(ctx context.Context, address, project, dir string, s Snapshot) (*Serv
 	}
 	v := &Server{
 		URL: "http://" + listener.Addr().String(), Token: rand.Text(),
-		snapshot: s, project: project, dir: dir, served: make(chan error, 1), kept: map[int64]bool{},
+		snapshot: s, project: project, dir: dir, served: make(chan error, 1), uploaded: map[int64]bool{},
 	}
 	mux := http.NewServeMux()
 	repository := "/" + project + ".git/"
 	mux.HandleFunc("GET "+repository+"info/refs", v.forGit(v.refs))
 	mux.HandleFunc("POST "+repository+"git-upload-pack", v.forGit(v.uploadPack))
-	mux.HandleFunc("POST /api/v4/jobs/{id}/artifacts", v.forJobs(v.keep))
+	mux.HandleFunc("POST /api/v4/jobs/{id}/artifacts", v.forJobs(v.upload))
 	mux.HandleFunc("GET /api/v4/jobs/{id}/artifacts", v.forJobs(v.give))
 	v.http = &http.Server{
 		Handler:           v.noting(mux),

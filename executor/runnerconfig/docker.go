@@ -118,7 +118,7 @@ func (c *Conversion) docker(d map[string]any) {
 	}
 	c.pullPolicy(list(d["pull_policy"]))
 	if _, set := d["volumes"]; !set && d["disable_cache"] != true {
-		c.note(Differs, "volumes", "layers of builds are kept for a project's next job: cache.layers")
+		c.note(Differs, "volumes", "layers of builds are cached for a project's next job: cache.layers")
 	}
 }
 

@@ -22,11 +22,11 @@ func (c *Conversion) volume(v string) {
 	case target == "/cache" && strings.HasPrefix(source, "/"):
 		c.note(Differs, key, "/cache is a volume for each project: what is in the host's directory is not taken over")
 	case target == "/cache":
-		c.note(Carried, key, "/cache is kept for each project, for protected refs, unprotected ones and merge requests apart: cache.volume")
+		c.note(Carried, key, "/cache is there for each project, for protected refs, unprotected ones and merge requests apart: cache.volume")
 	case target == "/builds":
 		c.note(Dropped, key, "sources are in a volume of the job's own, which its services and its daemon see too")
 	case target == "/var/lib/docker":
-		c.note(Differs, key, "layers are kept for each project, one job at a time: cache.layers")
+		c.note(Differs, key, "layers are cached for each project, one job at a time: cache.layers")
 	case path.Base(source) == "docker.sock" || path.Base(target) == "docker.sock":
 		c.note(Dropped, key, "no job gets the host's engine: docker in a job is the daemon of its own sidecar")
 	case isCA && strings.HasPrefix(source, "/") && path.Ext(source) != "":

@@ -18,7 +18,7 @@ type Log struct {
 	// Debug writes the spans of a call as well.
 	Debug bool
 	// MaxSize in bytes is when the file is put aside, 0 for never; MaxFiles is how
-	// many of those are kept.
+	// many of those stay.
 	MaxSize  int64
 	MaxFiles int
 	// Journal is the socket of systemd's journal, which gets each line, too; "" for

@@ -25,8 +25,8 @@ import (
 // read, lock and replace that file each time.
 type Meter struct {
 	Log Log
-	// kept is what the file would hold, where it cannot be stored.
-	kept []byte
+	// unstored is what the file would hold, where it cannot be stored.
+	unstored []byte
 }
 
 // position is how far a log has been read: a file, by a hash of its first line,
@@ -69,8 +69,8 @@ func (m *Meter) Tally() (*Tally, error) {
 	if err := t.read(dir, m.Log); err != nil {
 		return nil, err
 	}
-	if m.kept, err = json.Marshal(t); err == nil && alone && dir.WriteFor(m.file(), m.kept, 0o600) == nil { // else its owner counts in memory
-		m.kept = nil
+	if m.unstored, err = json.Marshal(t); err == nil && alone && dir.WriteFor(m.file(), m.unstored, 0o600) == nil { // else its owner counts in memory
+		m.unstored = nil
 	}
 	return t, nil
 }
@@ -83,7 +83,7 @@ const maxTally = 16 << 20
 // earlier is the tally of the last time. One that is broken counts anew, which is
 // what Prometheus knows how to take.
 func (m *Meter) earlier(dir *hostfile.Dir) *Tally {
-	t, b := newTally(), m.kept
+	t, b := newTally(), m.unstored
 	var err error
 	if b == nil {
 		b, err = dir.ReadOwn(m.file(), maxTally)

@@ -56,7 +56,7 @@ var descriptions = sync.OnceValue(func() map[string]*prometheus.Desc {
 		{"engine_up", "Whether the docker engine answers.", ""},
 		{"sandboxes", "Sandboxes there are, by state, in the words of the command status.", "state"},
 		{"pool_size", "Sandboxes that are to wait, by the settings.", ""},
-		{"caches", "What is kept between jobs, by kind: cache, layers.", "kind"},
+		{"caches", "What is cached, by kind: cache, layers.", "kind"},
 		{"cache_bytes", "What that takes.", "kind"},
 		{"cache_max_bytes", "What it may take, by the settings.", ""},
 		{"mirror_enabled", "Whether the settings want a registry mirror.", ""},

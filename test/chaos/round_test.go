@@ -35,7 +35,7 @@ func (c *chaos) round(n int, rnd *rand.Rand) {
 		c.t.Fatal(err)
 	}
 	p, settings := c.job(n)
-	if p.JobInfo.Name == keptJob {
+	if p.JobInfo.Name == cachingJob {
 		c.command(ctx, settings, "pool", "fill")
 	}
 	planted := n%2 == 0 && c.plants(settings, n)
@@ -44,7 +44,7 @@ func (c *chaos) round(n int, rnd *rand.Rand) {
 		c.t.Fatal(err)
 	}
 	seeded := func() int { return 0 }
-	if p.JobInfo.Name == keptJob {
+	if p.JobInfo.Name == cachingJob {
 		seeded = c.breakSeed(ctx, settings, time.Duration(rnd.IntN(5000))*time.Millisecond)
 	}
 	s := newStorm(c, m, p, n, rnd)
@@ -84,9 +84,9 @@ func (c *chaos) round(n int, rnd *rand.Rand) {
 // The names of jobs that are faults themselves.
 const (
 	fullDisk = "full disk"
-	// keptJob has what outlives jobs: a sandbox that waited, layers, a cache, a
+	// cachingJob has what outlives jobs: a sandbox that waited, layers, a cache, a
 	// mirror.
-	keptJob      = "a job with what is kept"
+	cachingJob   = "a job with what is cached"
 	hungRegistry = "hung registry"
 	// hostileJob leaves hostile trees among its layers, for the next job.
 	hostileJob = "a hostile job"
@@ -155,7 +155,7 @@ func (c *chaos) job(n int) (p local.Payload, settings string) {
 		if n%8 == 0 {
 			layers = "off" // what the pool is filled with serves any project then
 		}
-		settings = c.settings("kept-"+layers+".toml", fmt.Sprintf(`
+		settings = c.settings("cached-"+layers+".toml", fmt.Sprintf(`
 [cache]
 volume = true
 layers = %q
@@ -167,7 +167,7 @@ enabled = true
 image = %q
 remote = "https://%s"
 `, layers, world.Registry.Host+"/base/busybox", rig.ImageRegistry, world.Registry.Host))
-		p.JobInfo.Name = keptJob
+		p.JobInfo.Name = cachingJob
 	case n%4 == 2:
 		settings = c.settings("planted.toml", "[cache]\nvolume = false\nlayers = \"project\"\n")
 		p.JobInfo.Name = hostileJob
@@ -210,7 +210,7 @@ func (c *chaos) command(ctx context.Context, settings string, args ...string) st
 }
 
 // rest sweeps until the engine's objects are what they were, and returns what
-// then still differs. What is kept on purpose is told to go first.
+// then still differs. What is cached or held on purpose is told to go first.
 func (c *chaos) rest(before rig.Objects, settings string) (diff string) {
 	ctx, cancel := context.WithTimeout(c.t.Context(), restBound)
 	defer cancel()

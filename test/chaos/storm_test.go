@@ -144,7 +144,7 @@ func (s *storm) draw(h local.Hook) (faults []fault) {
 		}
 		add(chance, s.after(600*ms, killHook, killGroup))
 	}
-	if s.name == keptJob {
+	if s.name == cachingJob {
 		switch place {
 		case "get_sources":
 			add(40, s.after(500*ms, killFill))

@@ -81,7 +81,7 @@ func nothingRuns(t *testing.T, job string) {
 
 func TestAFailedJobIsHeldForALookInside(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
-	with := cachingLayers(t, "[cleanup]\nkeep_failed = \"10m\"")
+	with := cachingLayers(t, "[cleanup]\nhold_failed = \"10m\"")
 	t.Cleanup(func() { gcWith(t, "--held") })
 	p := world.Job(login, `docker pull -q $CI_REGISTRY/base/busybox`,
 		`docker run -d --restart=always --name left $CI_REGISTRY/base/busybox sleep 1000`, `echo still here >note`, `exit 3`)

@@ -14,7 +14,7 @@ type Place struct {
 
 // Places is all of them.
 var Places = []Place{
-	{Name: "mark in the volume of certificates", Walker: "driver"},
+	{Name: "note of use in the volume of certificates", Walker: "driver"},
 	{Name: "certificates in their volume", Walker: "driver"},
 	{Name: "volume of the CAs of registries", Walker: "driver"},
 	{Name: "locks", Walker: "driver/host"},

@@ -1,0 +1,34 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/BurntSushi/toml"
+)
+
+// renamed are keys by the names that they had before: a name of today stands in
+// the same table. Files of before still serve, with a warning for each such key.
+var renamed = map[string]string{
+	"bundles.keep":        "max_age",
+	"cleanup.keep_failed": "hold_failed",
+}
+
+// rename finds the field of a key that is called by its name of before. A table
+// that has both names is at fault: they may say two things.
+func (d *decoder) rename(key string, fields map[string]reflect.Value, keys map[string]toml.Primitive, path []string) (reflect.Value, bool) {
+	now, known := renamed[dotted(path)]
+	if !known {
+		return reflect.Value{}, false
+	}
+	before, called := dotted(path), dotted(append(slices.Clone(path[:len(path)-1]), now))
+	if _, both := keys[now]; both {
+		d.add(before, "is "+called+" by its name of before, and this file has both: remove this one")
+		return reflect.Value{}, true
+	}
+	line := lineOf(d.lines, before)
+	note(d.lines, called, line) // for a fault of the value
+	d.warnings = append(d.warnings, located{line, fmt.Errorf("%s is called %s now", d.at(line, before), called)})
+	return fields[now], true
+}

@@ -1,0 +1,51 @@
+package executor
+
+import (
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver"
+)
+
+// loaded is what came of reading the settings.
+type loaded struct {
+	settings config.Settings
+	err      error
+}
+
+// load reads the settings, once. Names of before in them are told to an operator:
+// a job log is the pipeline's.
+func (c *call) load() (config.Settings, error) {
+	if c.loaded == nil {
+		s, warnings, err := config.LoadWarned(c.settingsFile)
+		c.loaded = &loaded{s, err}
+		if c.forOperator() {
+			for _, w := range warnings {
+				c.log.warn(w)
+			}
+		}
+	}
+	return c.loaded.settings, c.loaded.err
+}
+
+// settings are those of the file, or the defaults where it is broken: what
+// concerns all of the program goes on.
+func (c *call) settings() config.Settings {
+	s, err := c.load()
+	if err != nil {
+		return config.Default()
+	}
+	return s
+}
+
+// open loads the settings and connects to the engine.
+func (c *call) open() (config.Settings, *driver.Driver, error) {
+	s, err := c.load()
+	if err != nil {
+		return s, nil, err
+	}
+	d, err := driver.Open(s.Engine.Host)
+	return s, d, err
+}
+
+// forOperator tells whether an operator reads what this call warns of: of hooks,
+// only cleanup's output goes to the Runner's log.
+func (c *call) forOperator() bool { return c.record.Hook == "" || c.record.Hook == "cleanup" }
