@@ -7,7 +7,7 @@ export DESTDIR PREFIX SYSCONFDIR UNITDIR ZSHDIR
 .DEFAULT_GOAL := help
 
 version := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-release := -trimpath -ldflags "-s -w -X gitlab-dind-executor/driver.Version=$(version)"
+release := -trimpath -ldflags "-s -w -X gitlab-dind-executor/driver/label.Version=$(version)"
 
 # What go test said, as JSON: outside of the repository, beside what the scripts keep.
 cache := $(or $(GITLAB_DIND_EXECUTOR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gitlab-dind-executor)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 )
 
@@ -31,12 +32,12 @@ func (d *Driver) AwaitDaemon(ctx context.Context, job string, bound time.Duratio
 		return Booted{}, err
 	}
 	found, err := d.api.ContainerList(ctx, container.ListOptions{
-		All: true, Filters: labelled(labelJob+"="+job, labelBooting),
+		All: true, Filters: labelled(label.Job+"="+job, label.Booting),
 	})
 	if err != nil || len(found) == 0 {
 		return Booted{}, d.explain("looking for the job's container", err)
 	}
-	sandbox := found[0].Labels[labelSandbox]
+	sandbox := found[0].Labels[label.Sandbox]
 	sidecar, err := d.sidecarIn(ctx, sandbox)
 	if err != nil || sidecar.ID == "" {
 		return Booted{}, err // the script tells what it misses
@@ -47,7 +48,7 @@ func (d *Driver) AwaitDaemon(ctx context.Context, job string, bound time.Duratio
 		return d.awaitBoot(ctx, sandbox, sidecar, given)
 	}
 	ready, err := wait(ctx, sidecar.ID)
-	if sidecar.Labels[labelLayers] == string(plan.LayersReused) {
+	if sidecar.Labels[label.Layers] == string(plan.LayersReused) {
 		ready, err = d.withoutDamaged(ctx, sandbox, sidecar.ID, err, ready, say, wait)
 	}
 	return Booted{Docker: ready.Docker, Booting: true, Waited: time.Since(began)}, err
@@ -80,7 +81,7 @@ func listening(c container.InspectResponse) plan.Sidecar {
 	if c.Config == nil {
 		return s
 	}
-	s.Image.Name = calledImage(c.Config.Labels, c.Config.Image)
+	s.Image.Name = label.ImageName(c.Config.Labels, c.Config.Image)
 	env := slices.Clone(c.Config.Env)
 	slices.Reverse(env) // the last of duplicates wins
 	for _, kv := range env {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/test/fakeengine"
@@ -25,7 +26,7 @@ func bootedSidecar(t *testing.T, log string, exit int, processes ...string) *Dri
 	shortly(t, &listensFor, 10*time.Millisecond)
 	e.Processes, e.ExecCode = processes, 1 // no docker version in it
 	e.OnStart = func(c *fakeengine.Container) {
-		c.Host = map[string]any{"NetworkMode": networkName("aaaaaaaaaaaa")}
+		c.Host = map[string]any{"NetworkMode": label.NetworkName("aaaaaaaaaaaa")}
 		if c.Log = log; exit >= 0 {
 			c.Exit(exit)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/docker/docker/api/types/volume"
 
 	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 )
 
@@ -54,7 +55,7 @@ func sized(s config.Settings) bool {
 
 // listCached finds all that is cached, with sizes that are not known, and the marks.
 func (d *Driver) listCached(ctx context.Context) (cached []plan.Cached, marks scopeVolumes, err error) {
-	all, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: labelled(labelScope)})
+	all, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: labelled(label.Scope)})
 	if err != nil {
 		return nil, nil, d.explain("listing caches", err)
 	}
@@ -63,7 +64,7 @@ func (d *Driver) listCached(ctx context.Context) (cached []plan.Cached, marks sc
 		return nil, nil, err
 	}
 	for _, v := range all.Volumes {
-		if v.Labels[labelOf] != "" {
+		if v.Labels[label.Of] != "" {
 			marks = append(marks, v)
 		}
 	}
@@ -81,21 +82,21 @@ func (d *Driver) listCached(ctx context.Context) (cached []plan.Cached, marks sc
 func cachedOf(v *volume.Volume, marks scopeVolumes) (plan.Cached, bool) {
 	l := v.Labels
 	k := plan.Cached{
-		Name: v.Name, Role: plan.Role(l[labelRole]), Scope: l[labelScope],
-		Project: l[labelProject], Protection: plan.ProtectionLabelled(l[labelProtected]), Size: -1,
+		Name: v.Name, Role: plan.Role(l[label.Role]), Scope: l[label.Scope],
+		Project: l[label.Project], Protection: plan.ProtectionLabelled(l[label.Protected]), Size: -1,
 	}
 	// What a scope begins with is the instance's id, or its host where it has none.
 	of, _, _ := strings.Cut(k.Scope, "/")
 	k.Instances = []string{of}
-	if host := l[labelInstance]; host != "" {
+	if host := l[label.Instance]; host != "" {
 		k.Instances = []string{host, of}
 	}
-	k.Old = oldForm.MatchString(v.Name)
-	old := "dind-cache-" + hashed(k.Scope)[:12]
-	ours := k.Role == plan.RoleCache && (v.Name == cacheName(k.Scope) || v.Name == old) || k.Role == plan.RoleData && isCachedData(v.Name)
+	k.Old = label.OldForm.MatchString(v.Name)
+	old := "dind-cache-" + label.Hashed(k.Scope)[:12]
+	ours := k.Role == plan.RoleCache && (v.Name == label.CacheName(k.Scope) || v.Name == old) || k.Role == plan.RoleData && label.IsCachedData(v.Name)
 	var known bool
 	k.Used, known = marks.lastUse(v)
-	return k, ours && known && l[labelSandbox] == ""
+	return k, ours && known && l[label.Sandbox] == ""
 }
 
 // measure asks the engine for the sizes of what is cached.
@@ -128,19 +129,19 @@ func (d *Driver) volumeSizes(ctx context.Context) (map[string]int64, error) {
 // got it meanwhile.
 func (d *Driver) evict(ctx context.Context, name string, marks scopeVolumes) (bool, error) {
 	end, err := d.dropIdle(ctx, name)
-	if isCachedData(name) && allStuck(err) {
+	if label.IsCachedData(name) && allStuck(err) {
 		d.discard(ctx, name) // it may have lost a part
 	}
 	if end != wasRemoved {
 		return false, err
 	}
 	for _, m := range marks {
-		if m.Labels[labelOf] == name {
+		if m.Labels[label.Of] == name {
 			_, _ = d.dropVolume(ctx, m.Name) // else it is a lost one
 		}
 	}
-	for _, state := range []dataState{dataClean, dataDamaged} { // made since marks were listed
-		_ = d.api.VolumeRemove(ctx, stateName(name, state), false)
+	for _, state := range []label.DataState{label.DataClean, label.DataDamaged} { // made since marks were listed
+		_ = d.api.VolumeRemove(ctx, label.StateName(name, state), false)
 	}
 	return true, nil
 }
@@ -158,8 +159,8 @@ func (d *Driver) dropIdle(ctx context.Context, name string) (ending, error) {
 		if used, err := d.volumesInUse(ctx); err != nil || used[name] {
 			return stillUsed, err
 		}
-		if isCachedData(name) {
-			d.awaitLease(bounded, leaseName(name))
+		if label.IsCachedData(name) {
+			d.awaitLease(bounded, label.LeaseName(name))
 		}
 		select {
 		case <-time.After(removeFirstGap):
@@ -172,15 +173,15 @@ func (d *Driver) dropIdle(ctx context.Context, name string) (ending, error) {
 // discard keeps a data root from every later job.
 func (d *Driver) discard(ctx context.Context, name string) {
 	v, err := d.api.VolumeInspect(ctx, name)
-	if err == nil && v.Labels[labelScope] != "" {
-		_ = d.markState(ctx, &v, dataDamaged) // a daemon that does not boot on it tells later
+	if err == nil && v.Labels[label.Scope] != "" {
+		_ = d.markState(ctx, &v, label.DataDamaged) // a daemon that does not boot on it tells later
 	}
 }
 
 // removeLostMarks removes marks of what is not there any more.
 func (d *Driver) removeLostMarks(ctx context.Context, marks scopeVolumes, cached []plan.Cached) {
 	for _, m := range marks {
-		if !slices.ContainsFunc(cached, func(c plan.Cached) bool { return c.Name == m.Labels[labelOf] }) {
+		if !slices.ContainsFunc(cached, func(c plan.Cached) bool { return c.Name == m.Labels[label.Of] }) {
 			_, _ = d.dropVolume(ctx, m.Name) // the next time tries again
 		}
 	}

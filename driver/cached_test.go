@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/docker/docker/api/types/image"
 
 	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/test/fakeengine"
 )
@@ -16,7 +18,7 @@ import (
 func TestEveryScopeHasACacheOfItsOwn(t *testing.T) {
 	names := map[string]string{}
 	for _, scope := range []string{"a/1/protected", "a/1/unprotected", "a/11/protected", "b/1/protected", ""} {
-		name := cacheName(scope)
+		name := label.CacheName(scope)
 		if other, taken := names[name]; taken || len(name) != len("dind-cache-")+64 {
 			t.Errorf("%q has the cache %s of %q", scope, name, other)
 		}
@@ -33,18 +35,18 @@ func TestACacheIsNoSandboxs(t *testing.T) {
 		t.Fatalf("mounts: %+v", mounts)
 	}
 	m := mounts[1]
-	if m.Target != "/cache" || m.Source != cacheName("gitlab.example.com/42/unprotected") {
+	if m.Target != "/cache" || m.Source != label.CacheName("gitlab.example.com/42/unprotected") {
 		t.Errorf("%s is at %s", m.Source, m.Target)
 	}
 	l := m.VolumeOptions.Labels
-	if l[labelRole] != string(plan.RoleCache) || l[labelScope] != "gitlab.example.com/42/unprotected" || l[labelCreated] == "" || l[labelVersion] == "" {
+	if l[label.Role] != string(plan.RoleCache) || l[label.Scope] != "gitlab.example.com/42/unprotected" || l[label.Created] == "" || l[label.MadeBy] == "" {
 		t.Errorf("labels %v", l)
 	}
 	// By these cleanup and sweep would find it.
-	if l[labelSandbox] != "" || l[labelJob] != "" {
+	if l[label.Sandbox] != "" || l[label.Job] != "" {
 		t.Errorf("labels %v", l)
 	}
-	if l[labelProject] != "group/app" || l[labelProtected] != "false" || l[labelInstance] != "gitlab.example.com" {
+	if l[label.Project] != "group/app" || l[label.Protected] != "false" || l[label.Instance] != "gitlab.example.com" {
 		t.Errorf("labels %v", l)
 	}
 	for _, m := range convert(p, p.Helper, "n", nil, image.InspectResponse{}).host.Mounts {
@@ -57,17 +59,17 @@ func TestACacheIsNoSandboxs(t *testing.T) {
 // leave puts a volume there as a job leaves it, used then, with its mark.
 func leave(e *fakeengine.Engine, role plan.Role, scope string, used time.Time, size int64) (name string) {
 	c := plan.Claim{Scope: scope, Project: "group/" + scope}
-	name = cacheName(scope)
+	name = label.CacheName(scope)
 	if role == plan.RoleData {
-		name = dataName(scope, "kind", 0)
+		name = label.DataName(scope, "kind", 0)
 	}
-	l := cachedLabels(c, role)
-	l[labelCreated] = used.Add(-time.Hour).Format(time.RFC3339)
+	l := label.ForCached(c, role)
+	l[label.Created] = used.Add(-time.Hour).Format(time.RFC3339)
 	e.AddVolume(name, l)
 	e.Fill(name, size)
-	l = markLabels(scope, name)
-	l[labelCreated] = used.Format(time.RFC3339)
-	e.AddVolume(usedName(name, "0123456789ab"), l)
+	l = label.ForMark(scope, name)
+	l[label.Created] = used.Format(time.RFC3339)
+	e.AddVolume(label.UsedName(name, "0123456789ab"), l)
 	return name
 }
 
@@ -87,8 +89,8 @@ func TestWhatIsCachedGoesByAgeAndSizeAndNothingElseDoes(t *testing.T) {
 	later := leave(e, plan.RoleCache, "later", hour(-2), 50)
 	newest := leave(e, plan.RoleData, "newest", hour(-1), 40)
 	e.AddVolume("db", map[string]string{"x": "y"})
-	e.AddVolume("somebody's", map[string]string{labelScope: "x", labelRole: "cache", labelCreated: hour(-99).Format(time.RFC3339)})
-	lost := markLabels("x", "what-is-gone")
+	e.AddVolume("somebody's", map[string]string{label.Scope: "x", label.Role: "cache", label.Created: hour(-99).Format(time.RFC3339)})
+	lost := label.ForMark("x", "what-is-gone")
 	e.AddVolume("lost", lost)
 	s := config.Default()
 	s.Cache.MaxAge, s.Cache.MaxSize = config.Duration(24*time.Hour), 90
@@ -103,7 +105,7 @@ func TestWhatIsCachedGoesByAgeAndSizeAndNothingElseDoes(t *testing.T) {
 		t.Errorf("removed %+v, %v", removed, err)
 	}
 	want := []string{
-		"volume " + later, "volume " + usedName(later, "0123456789ab"), "volume " + newest, "volume " + usedName(newest, "0123456789ab"),
+		"volume " + later, "volume " + label.UsedName(later, "0123456789ab"), "volume " + newest, "volume " + label.UsedName(newest, "0123456789ab"),
 		"volume db", "volume somebody's",
 	}
 	if left := e.Objects(); !slices.Equal(left, want) {
@@ -197,7 +199,60 @@ func TestLayersGoOldestFirstWhenTheDiskIsShort(t *testing.T) {
 	if dropped, err := d.dropLayers(t.Context(), noon); dropped || err != nil {
 		t.Errorf("dropped %t, %v", dropped, err)
 	}
-	if left := e.Objects(); !slices.Equal(left, []string{"volume " + cache, "volume " + usedName(cache, "0123456789ab")}) {
+	if left := e.Objects(); !slices.Equal(left, []string{"volume " + cache, "volume " + label.UsedName(cache, "0123456789ab")}) {
 		t.Errorf("left are %q", left)
+	}
+}
+
+// A part of a hash can be met by trying: then one project has another's layers.
+func TestNamesThatDecideCarryAWholeHash(t *testing.T) {
+	p := testPlan(t)
+	whole := regexp.MustCompile(`[0-9a-f]{64}`)
+	s := config.Default()
+	s.Cache.SeedImages = []string{"debian:12"}
+	sidecar, _, err := layeredPlan(t, "aaaaaaaaaaaa").Sidecar.Fit(plan.DindImage{}, plan.EngineHost{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, name := range map[string]string{
+		"a cache":              label.CacheName("scope"),
+		"a data root":          label.DataName("scope", "kind", 7),
+		"a spec":               p.Spec,
+		"a kind of data roots": sidecar.DataKind,
+		"a wish for a seed":    plan.SeedWishes(s)[0].ID,
+		"a mirror":             plan.BuildMirror(s, plan.Secret{}, nil).Name,
+	} {
+		if !whole.MatchString(name) {
+			t.Errorf("%s is %q", what, name)
+		}
+	}
+}
+
+// What earlier versions cached serves no job, but is found and goes.
+func TestWhatEarlierVersionsCachedIsFound(t *testing.T) {
+	e, d := fakeHost(t, nil)
+	l := func(role plan.Role) map[string]string {
+		l := label.ForCached(plan.Claim{Scope: "gitlab.example.com/1/protected", Project: "g/a", Protection: plan.Protected}, role)
+		delete(l, label.Instance)
+		return l
+	}
+	scope := l(plan.RoleCache)[label.Scope]
+	e.AddVolume("dind-data-0123456789ab-0", l(plan.RoleData))
+	oldCache := "dind-cache-" + label.Hashed(scope)[:12]
+	e.AddVolume(oldCache, l(plan.RoleCache))
+	e.AddVolume("dind-cache-0123456789ab", l(plan.RoleCache)) // of no scope that there is
+	e.AddVolume(label.CacheName(scope), l(plan.RoleCache))
+	s := config.Default()
+	s.Cache.MaxAge, s.Cache.MaxSize = 0, 0
+	removed, err := d.RemoveCached(t.Context(), s, time.Now(), false)
+	got := names(removed)
+	slices.Sort(got)
+	if want := []string{oldCache, "dind-data-0123456789ab-0"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("removed %q, %v; want %q", got, err, want)
+	}
+	for _, r := range removed {
+		if r.Protection != plan.Protected || !slices.Equal(r.Instances, []string{"gitlab.example.com"}) {
+			t.Errorf("it was read as %+v", r.Cached)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 )
 
@@ -11,7 +12,7 @@ import (
 // is asked whether a daemon boots: that is Running. prepare is how long a prepare
 // may take.
 func (d *Driver) Sandboxes(ctx context.Context, now time.Time, prepare time.Duration) ([]SandboxStatus, error) {
-	found, err := d.list(ctx, labelled(labelSandbox))
+	found, err := d.list(ctx, labelled(label.Sandbox))
 	if err != nil {
 		return nil, err
 	}

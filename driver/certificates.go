@@ -16,6 +16,7 @@ import (
 	"path"
 	"time"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 )
@@ -142,7 +143,7 @@ func (d *Driver) clientFiles(ctx context.Context, sandbox, sidecar string, tls b
 
 // readClientFiles reads the directory with the client's certificates.
 func (d *Driver) readClientFiles(ctx context.Context, sandbox, sidecar string) (map[string][]byte, error) {
-	files, err := d.readHere(ctx, objectName(sandbox, plan.RoleCerts), "ca.pem", "cert.pem", "key.pem", path.Base(usedFile))
+	files, err := d.readHere(ctx, label.ObjectName(sandbox, plan.RoleCerts), "ca.pem", "cert.pem", "key.pem", path.Base(usedFile))
 	if err == nil && len(files) > 0 {
 		return files, nil
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/group"
@@ -53,7 +54,7 @@ func (d *Driver) allAhead(ctx context.Context, spec string) ([]*ahead, error) {
 	if err := d.greet(ctx); err != nil {
 		return nil, err
 	}
-	filter := labelSpec
+	filter := label.Spec
 	if spec != "" {
 		filter += "=" + spec
 	}
@@ -69,12 +70,12 @@ func (d *Driver) allAhead(ctx context.Context, spec string) ([]*ahead, error) {
 func aheadOf(list []container.Summary) []*ahead {
 	found := map[string]*ahead{}
 	for _, c := range list {
-		id := c.Labels[labelSandbox]
+		id := c.Labels[label.Sandbox]
 		if found[id] == nil {
-			found[id] = &ahead{sandbox: id, spec: c.Labels[labelSpec]}
+			found[id] = &ahead{sandbox: id, spec: c.Labels[label.Spec]}
 		}
 		a, running := found[id], c.State == container.StateRunning
-		switch plan.Role(c.Labels[labelRole]) {
+		switch plan.Role(c.Labels[label.Role]) {
 		case plan.RoleJob:
 			a.taken = true
 		case plan.RoleHelper:
@@ -82,9 +83,9 @@ func aheadOf(list []container.Summary) []*ahead {
 				a.helper, a.helperImage = c.ID, c.ImageID
 			}
 		case plan.RoleSidecar:
-			a.created, _ = time.Parse(time.RFC3339, c.Labels[labelCreated])
-			a.until, _ = time.Parse(time.RFC3339, c.Labels[labelDeadline])
-			a.image = calledImage(c.Labels, c.Image)
+			a.created, _ = time.Parse(time.RFC3339, c.Labels[label.Created])
+			a.until, _ = time.Parse(time.RFC3339, c.Labels[label.Deadline])
+			a.image = label.ImageName(c.Labels, c.Image)
 			if running {
 				a.sidecar, a.sidecarImage = c.ID, c.ImageID
 			}
@@ -169,7 +170,7 @@ var errNotTaken = errors.New("the sandbox is another job's")
 func (prep *preparation) take(ctx context.Context, a *ahead, img image.InspectResponse) (*taken, error) {
 	d, p := prep.d, prep.p.In(a.sandbox)
 	c := &taken{plan: p, sidecar: a.sidecar}
-	c.job = prep.jobMade(p, jobLabels(p), img)
+	c.job = prep.jobMade(p, label.ForJob(p), img)
 	var unfit error
 	g, gctx := group.WithContext(ctx)
 	g.Go(func() (err error) {
@@ -225,7 +226,7 @@ func (d *Driver) NoteUsed(ctx context.Context, job string) error {
 		return err
 	}
 	used := file{path: usedFile, mode: 0o644, content: []byte(job + "\n")}
-	if d.writeHere(ctx, objectName(found.sandbox, plan.RoleCerts), path.Base(usedFile), used.content, 0o644) == nil {
+	if d.writeHere(ctx, label.ObjectName(found.sandbox, plan.RoleCerts), path.Base(usedFile), used.content, 0o644) == nil {
 		return nil
 	}
 	sidecar, err := d.sidecarIn(ctx, found.sandbox)

@@ -7,6 +7,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"gitlab-dind-executor/driver/label"
 )
 
 // Variables for tests alone.
@@ -67,7 +69,7 @@ func (d *Driver) CleanupPatiently(ctx context.Context, job string) (rest bool, e
 
 // hasLayers tells whether a job's sandbox may have had a cached data root.
 func hasLayers(s *sandboxObjects) bool {
-	return slices.ContainsFunc(s.containers, func(c object) bool { return c.labels[labelLayers] != "" })
+	return slices.ContainsFunc(s.containers, func(c object) bool { return c.labels[label.Layers] != "" })
 }
 
 // cleanup removes sandboxes side by side, and gives up patience after

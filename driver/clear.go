@@ -11,6 +11,7 @@ import (
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 )
@@ -31,7 +32,7 @@ var errDamaged = errors.New("the layers of earlier jobs are damaged")
 func (d *Driver) clearData(ctx context.Context, v *volume.Volume, name string, bound time.Duration, settle func(context.Context, error) error) error {
 	_, err := d.runProgram(ctx, programRun{
 		name: name, command: plan.ClearCommand, volume: v.Name, volumeLabels: v.Labels, bound: bound,
-		labels: map[string]string{labelOf: v.Name},
+		labels: map[string]string{label.Of: v.Name},
 		settle: func(ctx context.Context, exit programExit) error {
 			switch int(exit.code) {
 			case 0:
@@ -46,9 +47,9 @@ func (d *Driver) clearData(ctx context.Context, v *volume.Volume, name string, b
 }
 
 // markState says the state of a cached data root.
-func (d *Driver) markState(ctx context.Context, v *volume.Volume, state dataState) error {
+func (d *Driver) markState(ctx context.Context, v *volume.Volume, state label.DataState) error {
 	_, err := d.api.VolumeCreate(ctx, volume.CreateOptions{
-		Name: stateName(v.Name, state), Labels: stateLabels(v.Labels[labelScope], v.Name, state),
+		Name: label.StateName(v.Name, state), Labels: label.ForState(v.Labels[label.Scope], v.Name, state),
 	})
 	return d.explain("marking layers as "+string(state), err)
 }
@@ -62,24 +63,24 @@ func (d *Driver) ClearLayers(ctx context.Context, dryRun bool) (removed []string
 	if err := d.greet(ctx); err != nil {
 		return nil, err
 	}
-	all, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: labelled(labelScope)})
+	all, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: labelled(label.Scope)})
 	if err != nil {
 		return nil, d.explain("looking for layers of earlier jobs", err)
 	}
 	found := scopeVolumes(all.Volumes)
 	var errs []error
 	for _, v := range found {
-		if plan.Role(v.Labels[labelRole]) != plan.RoleData || !isCachedData(v.Name) {
+		if plan.Role(v.Labels[label.Role]) != plan.RoleData || !label.IsCachedData(v.Name) {
 			continue
 		}
-		damaged := found.is(v.Name, dataDamaged)
-		if !damaged && !found.is(v.Name, dataClean) && !dryRun {
+		damaged := found.is(v.Name, label.DataDamaged)
+		if !damaged && !found.is(v.Name, label.DataClean) && !dryRun {
 			err := d.clearBehind(ctx, v)
 			damaged = errors.Is(err, errDamaged)
 			switch {
 			case damaged, errors.Is(err, errNoVolume):
 			case errdefs.IsConflict(err): // a job has it, or somebody who clears it
-				d.awaitLease(ctx, leaseName(v.Name))
+				d.awaitLease(ctx, label.LeaseName(v.Name))
 			default:
 				errs = append(errs, err)
 			}
@@ -102,21 +103,21 @@ func (d *Driver) ClearLayers(ctx context.Context, dryRun bool) (removed []string
 // clearBehind clears a data root that no job has. Its container has the name of
 // the lease, so no job gets the data root meanwhile.
 func (d *Driver) clearBehind(ctx context.Context, v *volume.Volume) error {
-	if _, err := d.api.VolumeInspect(ctx, stateName(v.Name, dataClean)); err == nil {
+	if _, err := d.api.VolumeInspect(ctx, label.StateName(v.Name, label.DataClean)); err == nil {
 		return nil // somebody has cleared it since it was listed
 	}
-	return d.clearData(ctx, v, leaseName(v.Name), clearBehindBound, func(ctx context.Context, err error) error {
+	return d.clearData(ctx, v, label.LeaseName(v.Name), clearBehindBound, func(ctx context.Context, err error) error {
 		if err != nil {
-			return errors.Join(err, d.markState(ctx, v, dataDamaged))
+			return errors.Join(err, d.markState(ctx, v, label.DataDamaged))
 		}
-		return d.markState(ctx, v, dataClean)
+		return d.markState(ctx, v, label.DataClean)
 	})
 }
 
 // is tells whether a mark says that state of a data root.
-func (k scopeVolumes) is(name string, state dataState) bool {
+func (k scopeVolumes) is(name string, state label.DataState) bool {
 	for _, v := range k {
-		if v.Name == stateName(name, state) && v.Labels[labelOf] == name && v.Labels[labelState] == string(state) {
+		if v.Name == label.StateName(name, state) && v.Labels[label.Of] == name && v.Labels[label.State] == string(state) {
 			return true
 		}
 	}
@@ -134,7 +135,7 @@ func (d *Driver) volumesInUse(ctx context.Context) (map[string]bool, error) {
 	}
 	used := map[string]bool{}
 	for _, c := range list {
-		if plan.Role(c.Labels[labelRole]) == plan.RoleProgram {
+		if plan.Role(c.Labels[label.Role]) == plan.RoleProgram {
 			continue
 		}
 		for _, m := range c.Mounts {
@@ -154,7 +155,7 @@ func (d *Driver) awaitLease(ctx context.Context, lease string) bool {
 		return true
 	case err != nil:
 		return false
-	case plan.Role(c.Config.Labels[labelRole]) == plan.RoleProgram:
+	case plan.Role(c.Config.Labels[label.Role]) == plan.RoleProgram:
 		ctx, cancel := context.WithTimeout(ctx, clearNowBound)
 		defer cancel()
 		return d.waitRemoved(ctx, c.ID) == nil
@@ -167,10 +168,10 @@ func (d *Driver) awaitLease(ctx context.Context, lease string) bool {
 // isOrphan tells whether a sidecar's sandbox has lost its network, so that nobody
 // has it any more.
 func (d *Driver) isOrphan(ctx context.Context, labels map[string]string) bool {
-	sandbox := labels[labelSandbox]
-	if plan.Role(labels[labelRole]) != plan.RoleSidecar || sandbox == "" {
+	sandbox := labels[label.Sandbox]
+	if plan.Role(labels[label.Role]) != plan.RoleSidecar || sandbox == "" {
 		return false
 	}
-	found, err := d.api.NetworkList(ctx, network.ListOptions{Filters: labelled(labelSandbox + "=" + sandbox)})
+	found, err := d.api.NetworkList(ctx, network.ListOptions{Filters: labelled(label.Sandbox + "=" + sandbox)})
 	return err == nil && len(found) == 0
 }

@@ -15,13 +15,11 @@ import (
 	"github.com/docker/docker/client"
 
 	"gitlab-dind-executor/driver/host"
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/driver/registry"
 	"gitlab-dind-executor/fault"
 )
-
-// Version is the executor's own; it is set when a release is built.
-var Version = "dev"
 
 // Driver is a connection to the engine.
 type Driver struct {
@@ -57,7 +55,7 @@ func Open(address string) (*Driver, error) {
 	}
 	d := &Driver{api: api, host: api.DaemonHost(), locks: host.NewLocks(api.DaemonHost()), executable: "/proc/self/exe"}
 	d.registries = registry.Client{
-		CertsDir: plan.RegistryCADir(plan.ConfigDir), Agent: "gitlab-dind-executor/" + Version, Insecure: d.insecure,
+		CertsDir: plan.RegistryCADir(plan.ConfigDir), Agent: "gitlab-dind-executor/" + label.Version, Insecure: d.insecure,
 	}.Digest
 	return d, nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/docker/docker/api/types/network"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 )
 
@@ -30,7 +31,7 @@ type created struct {
 func convert(p *plan.Plan, c plan.Container, name string, labels map[string]string, img image.InspectResponse) created {
 	if c.DataVolume != "" {
 		labels = maps.Clone(labels)
-		labels[labelData] = c.DataVolume
+		labels[label.Data] = c.DataVolume
 	}
 	out := created{
 		name: name,
@@ -41,7 +42,7 @@ func convert(p *plan.Plan, c plan.Container, name string, labels map[string]stri
 			User:         c.User,
 			Env:          c.Environment,
 			Hostname:     c.Hostname,
-			Labels:       called(labels, c.Image),
+			Labels:       label.Called(labels, c.Image),
 			AttachStdout: c.Stdin,
 			AttachStderr: c.Stdin,
 			AttachStdin:  c.Stdin,
@@ -49,7 +50,7 @@ func convert(p *plan.Plan, c plan.Container, name string, labels map[string]stri
 			StdinOnce:    c.Stdin,
 		},
 		host: &container.HostConfig{
-			NetworkMode: container.NetworkMode(networkName(p.Sandbox)),
+			NetworkMode: container.NetworkMode(label.NetworkName(p.Sandbox)),
 			Privileged:  c.Privileged,
 			ExtraHosts:  c.ExtraHosts,
 			Resources:   resources(c.Limits),
@@ -62,7 +63,7 @@ func convert(p *plan.Plan, c plan.Container, name string, labels map[string]stri
 			},
 		},
 		network: &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{
-			networkName(p.Sandbox): {Aliases: c.Aliases},
+			label.NetworkName(p.Sandbox): {Aliases: c.Aliases},
 		}},
 		platform: platform(c.Image.Platform),
 	}
@@ -114,22 +115,22 @@ func entitle(host *container.HostConfig, c plan.Container) {
 func mounts(p *plan.Plan, c plan.Container, name string, img image.InspectResponse) []mount.Mount {
 	// Several containers have these volumes, and an image of which the job's right
 	// is not known yet must leave nothing there.
-	builds := volumeMount(objectName(p.Sandbox, plan.RoleBuilds), c.BuildsPath, sandboxLabels(p, plan.RoleBuilds))
+	builds := volumeMount(label.ObjectName(p.Sandbox, plan.RoleBuilds), c.BuildsPath, label.ForSandbox(p, plan.RoleBuilds))
 	builds.VolumeOptions.NoCopy = true
 	list := []mount.Mount{builds}
 	covered := []string{c.BuildsPath}
 	if c.DataPath != "" {
-		name, labels := objectName(p.Sandbox, plan.RoleData), sandboxLabels(p, plan.RoleData)
+		name, labels := label.ObjectName(p.Sandbox, plan.RoleData), label.ForSandbox(p, plan.RoleData)
 		if c.DataVolume != "" {
-			name, labels = c.DataVolume, dataLabels(p.Claim, p.Sandbox)
+			name, labels = c.DataVolume, label.ForData(p.Claim, p.Sandbox)
 		}
 		list = append(list, volumeMount(name, c.DataPath, labels))
 		covered = append(covered, c.DataPath)
 	}
 	if c.CachePath != "" {
-		name, labels := cacheName(p.Claim.Scope), cachedLabels(p.Claim, plan.RoleCache)
+		name, labels := label.CacheName(p.Claim.Scope), label.ForCached(p.Claim, plan.RoleCache)
 		if c.CacheEnds {
-			name, labels = objectName(p.Sandbox, plan.RoleCache), sandboxLabels(p, plan.RoleScratch)
+			name, labels = label.ObjectName(p.Sandbox, plan.RoleCache), label.ForSandbox(p, plan.RoleScratch)
 		}
 		cache := volumeMount(name, c.CachePath, labels)
 		cache.VolumeOptions.NoCopy = true
@@ -137,26 +138,26 @@ func mounts(p *plan.Plan, c plan.Container, name string, img image.InspectRespon
 		covered = append(covered, c.CachePath)
 	}
 	if c.CertsPath != "" {
-		m := volumeMount(objectName(p.Sandbox, plan.RoleCerts), c.CertsPath, sandboxLabels(p, plan.RoleCerts))
+		m := volumeMount(label.ObjectName(p.Sandbox, plan.RoleCerts), c.CertsPath, label.ForSandbox(p, plan.RoleCerts))
 		m.VolumeOptions.NoCopy = true // what an image has there is not its
 		list = append(list, m)
 		covered = append(covered, c.CertsPath)
 	}
 	if c.SeedVolume != "" {
 		// Were it removed at this moment, the engine would make an empty one.
-		seed := volumeMount(c.SeedVolume, plan.SeedPath, seedLabels(plan.RoleSeed, "", "-"))
+		seed := volumeMount(c.SeedVolume, plan.SeedPath, label.ForSeed(plan.RoleSeed, "", "-"))
 		seed.ReadOnly = true
 		list = append(list, seed)
 	}
 	if c.DataVolume != "" {
 		// The sidecar has the name of its data root, which the next one has, too.
-		name = objectName(p.Sandbox, c.Role)
+		name = label.ObjectName(p.Sandbox, c.Role)
 	}
 	for i, volume := range imageVolumes(img) {
 		if slices.Contains(covered, volume) {
 			continue
 		}
-		list = append(list, volumeMount(scratchName(name, i), volume, labels(p.Sandbox, plan.RoleScratch)))
+		list = append(list, volumeMount(label.ScratchName(name, i), volume, label.InSandbox(p.Sandbox, plan.RoleScratch)))
 	}
 	return list
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
 )
@@ -85,7 +86,7 @@ func TestEveryVolumeOfAnImageIsLabelled(t *testing.T) {
 			got := map[string]string{}
 			for _, m := range convert(p, c.container, "n", nil, withVolumes(c.volumes...)).host.Mounts {
 				got[m.Target] = m.Source
-				if m.Type != mount.TypeVolume || m.Source == "" || m.VolumeOptions.Labels[labelSandbox] != "0123456789ab" || m.VolumeOptions.Labels[labelRole] == "" {
+				if m.Type != mount.TypeVolume || m.Source == "" || m.VolumeOptions.Labels[label.Sandbox] != "0123456789ab" || m.VolumeOptions.Labels[label.Role] == "" {
 					t.Errorf("a mount that a sweep cannot find: %+v", m)
 				}
 			}
@@ -184,14 +185,14 @@ func TestAContainerIsCreatedAsPlanned(t *testing.T) {
 
 func TestLabelsAreCompleteFromTheBeginning(t *testing.T) {
 	p := testPlan(t)
-	always := []string{labelSandbox, labelRole, labelCreated, labelVersion}
+	always := []string{label.Sandbox, label.Role, label.Created, label.MadeBy}
 	for name, c := range map[string]struct {
 		labels map[string]string
 		want   []string
 	}{
-		"of anything":              {labels("0123456789ab", plan.RoleScratch), always},
-		"of a sandbox's object":    {sandboxLabels(p, plan.RoleSidecar), append([]string{labelSpec}, always...)},
-		"of what belongs to a job": {claimLabels(p, plan.RoleJob), append([]string{labelJob, labelOwner, labelDeadline}, always...)},
+		"of anything":              {label.InSandbox("0123456789ab", plan.RoleScratch), always},
+		"of a sandbox's object":    {label.ForSandbox(p, plan.RoleSidecar), append([]string{label.Spec}, always...)},
+		"of what belongs to a job": {label.ForClaim(p, plan.RoleJob), append([]string{label.Job, label.Owner, label.Deadline}, always...)},
 	} {
 		for _, key := range c.want {
 			if c.labels[key] == "" {
@@ -206,12 +207,12 @@ func TestLabelsAreCompleteFromTheBeginning(t *testing.T) {
 				t.Errorf("%s is not ours", key)
 			}
 		}
-		if _, err := time.Parse(time.RFC3339, c.labels[labelCreated]); err != nil {
+		if _, err := time.Parse(time.RFC3339, c.labels[label.Created]); err != nil {
 			t.Error(err)
 		}
 	}
-	got := claimLabels(p, plan.RoleJob)
-	if got[labelJob] != "gitlab.example.com/7" || got[labelOwner] != p.Claim.Owner || got[labelDeadline] != "2026-07-01T13:10:00Z" {
+	got := label.ForClaim(p, plan.RoleJob)
+	if got[label.Job] != "gitlab.example.com/7" || got[label.Owner] != p.Claim.Owner || got[label.Deadline] != "2026-07-01T13:10:00Z" {
 		t.Errorf("the claim is %v", got)
 	}
 }
@@ -219,8 +220,8 @@ func TestLabelsAreCompleteFromTheBeginning(t *testing.T) {
 func TestNamesOfASandboxesObjects(t *testing.T) {
 	names := map[string]bool{}
 	for _, n := range []string{
-		networkName("ab"), objectName("ab", plan.RoleJob), objectName("ab", plan.RoleSidecar), objectName("ab", plan.RoleHelper),
-		objectName("ab", plan.RoleBuilds), objectName("ab", plan.RoleData), serviceName("ab", 0), serviceName("ab", 1),
+		label.NetworkName("ab"), label.ObjectName("ab", plan.RoleJob), label.ObjectName("ab", plan.RoleSidecar), label.ObjectName("ab", plan.RoleHelper),
+		label.ObjectName("ab", plan.RoleBuilds), label.ObjectName("ab", plan.RoleData), label.ServiceName("ab", 0), label.ServiceName("ab", 1),
 	} {
 		if names[n] || !strings.HasPrefix(n, "dind-ab") {
 			t.Errorf("%q twice, or not of this sandbox", n)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/docker/docker/api/types/events"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 )
 
@@ -32,7 +33,7 @@ var harmlessSignals = []string{"1", "10", "12", "28"}
 func endingOf(got []events.Message) Ending {
 	asked, died := false, false
 	for _, m := range got {
-		if m.Actor.Attributes[labelRole] != string(plan.RoleSidecar) {
+		if m.Actor.Attributes[label.Role] != string(plan.RoleSidecar) {
 			continue
 		}
 		switch m.Action {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/docker/docker/api/types/events"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/test/fakeengine"
 )
 
@@ -17,7 +18,7 @@ func happened(role string, what ...string) []events.Message {
 		action, signal, _ := strings.Cut(w, " ")
 		got = append(got, events.Message{
 			Type: events.ContainerEventType, Action: events.Action(action),
-			Actor: events.Actor{ID: role, Attributes: map[string]string{labelRole: role, "signal": signal}},
+			Actor: events.Actor{ID: role, Attributes: map[string]string{label.Role: role, "signal": signal}},
 		})
 	}
 	return got

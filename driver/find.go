@@ -6,6 +6,7 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 )
@@ -30,14 +31,14 @@ func (d *Driver) containersOf(ctx context.Context, job string) (jobContainers, e
 	if err := d.greet(ctx); err != nil {
 		return found, err
 	}
-	list, err := d.api.ContainerList(ctx, container.ListOptions{All: true, Filters: labelled(labelJob + "=" + job)})
+	list, err := d.api.ContainerList(ctx, container.ListOptions{All: true, Filters: labelled(label.Job + "=" + job)})
 	if err != nil {
 		return found, d.explain("looking for the job's container", err)
 	}
 	for _, c := range list {
-		switch plan.Role(c.Labels[labelRole]) {
+		switch plan.Role(c.Labels[label.Role]) {
 		case plan.RoleJob:
-			found.job, found.sandbox = c, c.Labels[labelSandbox]
+			found.job, found.sandbox = c, c.Labels[label.Sandbox]
 		case plan.RoleHelper:
 			found.helper = c.ID
 		}
@@ -47,7 +48,7 @@ func (d *Driver) containersOf(ctx context.Context, job string) (jobContainers, e
 			"something removed it: a `docker prune` on this host, or a second cleanup")
 	}
 	if found.helper == "" {
-		found.helper = objectName(found.sandbox, plan.RoleHelper)
+		found.helper = label.ObjectName(found.sandbox, plan.RoleHelper)
 	}
 	return found, nil
 }
@@ -72,7 +73,7 @@ func (d *Driver) sidecarOf(ctx context.Context, job string) (id string, err erro
 // zero value when it is gone.
 func (d *Driver) sidecarIn(ctx context.Context, sandbox string) (container.Summary, error) {
 	found, err := d.api.ContainerList(ctx, container.ListOptions{
-		All: true, Filters: labelled(labelSandbox+"="+sandbox, labelRole+"="+string(plan.RoleSidecar)),
+		All: true, Filters: labelled(label.Sandbox+"="+sandbox, label.Role+"="+string(plan.RoleSidecar)),
 	})
 	if err != nil || len(found) == 0 {
 		return container.Summary{}, d.explain("looking for the job's docker daemon", err)

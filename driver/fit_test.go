@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/test/fakeengine"
 )
@@ -40,7 +41,7 @@ func TestTheEnginesHostIsAskedOnlyWhereItMatters(t *testing.T) {
 			if asked := slices.Contains(e.Calls(), "GET /info"); asked != c.asks {
 				t.Errorf("asked %t", asked)
 			}
-			env, _ := e.Container(objectName(p.Sandbox, p.Sidecar.Role)).Config["Env"].([]any)
+			env, _ := e.Container(label.ObjectName(p.Sandbox, p.Sidecar.Role)).Config["Env"].([]any)
 			if c.env != "" && !slices.Contains(env, any(c.env)) {
 				t.Errorf("the sidecar's environment is %q", env)
 			}

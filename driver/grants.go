@@ -12,6 +12,7 @@ import (
 	"github.com/docker/docker/api/types/image"
 
 	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 )
@@ -48,8 +49,8 @@ func (d *Driver) Grants(ctx context.Context, p *plan.Plan) error {
 func (d *Driver) grant(ctx context.Context, p *plan.Plan, img image.InspectResponse) error {
 	c := p.Sidecar.Container
 	c.Entrypoint, c.Command = []string{"sh", "-c", tryRights(p.Sidecar)}, nil
-	name := objectName(p.Sandbox, plan.RoleScratch)
-	spec := convert(p, c, name, labels(p.Sandbox, plan.RoleScratch), img)
+	name := label.ObjectName(p.Sandbox, plan.RoleScratch)
+	spec := convert(p, c, name, label.InSandbox(p.Sandbox, plan.RoleScratch), img)
 	spec.network, spec.host.NetworkMode, spec.host.Mounts = nil, "none", nil
 	spec.host.Tmpfs = map[string]string{} // or its VOLUMEs would be anonymous ones
 	for _, v := range imageVolumes(img) {

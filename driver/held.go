@@ -10,6 +10,7 @@ import (
 
 	"github.com/docker/docker/api/types/volume"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 )
 
@@ -54,7 +55,7 @@ func (d *Driver) Hold(ctx context.Context, job string, until time.Time) (bool, e
 		return known, err
 	}
 	_, err = d.api.VolumeCreate(ctx, volume.CreateOptions{
-		Name: objectName(c.sandbox, plan.RoleHeld), Labels: heldLabels(c.sandbox, job, until),
+		Name: label.ObjectName(c.sandbox, plan.RoleHeld), Labels: label.ForHeld(c.sandbox, job, until),
 	})
 	return err == nil, d.explain("holding the sandbox", err)
 }
@@ -101,7 +102,7 @@ func (d *Driver) EndHeld(ctx context.Context, now time.Time, dryRun bool) ([]Ver
 
 // held are the held sandboxes, those first whose time ends first.
 func (d *Driver) held(ctx context.Context) ([]*sandboxObjects, error) {
-	found, err := d.list(ctx, labelled(labelSandbox))
+	found, err := d.list(ctx, labelled(label.Sandbox))
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +159,7 @@ func (d *Driver) dropHeld(ctx context.Context) (bool, error) {
 func heldUntil(s *sandboxObjects) (time.Time, bool) {
 	for _, v := range s.volumes {
 		if v.role == plan.RoleHeld || v.role == plan.RoleHeldBefore {
-			if until, err := time.Parse(time.RFC3339, v.labels[labelDeadline]); err == nil {
+			if until, err := time.Parse(time.RFC3339, v.labels[label.Deadline]); err == nil {
 				return until, true
 			}
 		}

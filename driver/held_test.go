@@ -10,6 +10,7 @@ import (
 
 	"github.com/docker/docker/api/types/volume"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/test/fakeengine"
@@ -61,8 +62,8 @@ func TestASandboxThatAnEarlierVersionHeldIsUnderstood(t *testing.T) {
 	objects, d := failedJob(t)
 	now := time.Now().UTC().Truncate(time.Second)
 	until := now.Add(time.Hour)
-	l := heldLabels("aaaaaaaaaaaa", testJob, until)
-	l[labelRole] = "kept"
+	l := label.ForHeld("aaaaaaaaaaaa", testJob, until)
+	l[label.Role] = "kept"
 	if _, err := d.api.VolumeCreate(t.Context(), volume.CreateOptions{Name: "dind-aaaaaaaaaaaa-kept", Labels: l}); err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +105,7 @@ func TestPrepareRemovesWhatWasHeldOfItsOwnJob(t *testing.T) {
 func TestNothingOfWhatIsHeldRunsOn(t *testing.T) {
 	e, d := fakeHost(t, nil)
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
-	e.AddContainer("dind-aaaaaaaaaaaa-service-0", map[string]string{labelSandbox: "aaaaaaaaaaaa", labelRole: "service"}, true)
+	e.AddContainer("dind-aaaaaaaaaaaa-service-0", map[string]string{label.Sandbox: "aaaaaaaaaaaa", label.Role: "service"}, true)
 	e.Script("POST /containers/{id}/pause", fakeengine.Refuse(500, "the kernel cannot pause")) // one of them
 	rests := func(t *testing.T) {
 		t.Helper()
@@ -228,7 +229,7 @@ func TestASandboxIsFoundByWhatAnAdminHas(t *testing.T) {
 
 func TestAnUnclaimedSandboxHasNoJobToLookInto(t *testing.T) {
 	e, d := fakeHost(t, nil)
-	e.AddNetwork(networkName("aaaaaaaaaaaa"), labels("aaaaaaaaaaaa", plan.RoleNetwork))
+	e.AddNetwork(label.NetworkName("aaaaaaaaaaaa"), label.InSandbox("aaaaaaaaaaaa", plan.RoleNetwork))
 	_, err := d.Shell(t.Context(), Named{Sandbox: "aaaaaaaaaaaa"}, Part{Role: plan.RoleJob}, Terminal{})
 	if err == nil || !strings.Contains(err.Error(), "has no job container") || fault.HintOf(err) == "" {
 		t.Errorf("%v, hint %q", err, fault.HintOf(err))

@@ -9,6 +9,7 @@ import (
 	"github.com/docker/docker/api/types/network"
 
 	"gitlab-dind-executor/driver/host"
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/group"
 )
@@ -49,7 +50,7 @@ func (d *Driver) Facts(ctx context.Context) (plan.Facts, error) {
 	}
 	d.platform.know(version)
 	facts := host.Network("/")
-	facts.Arch, facts.DataRoot, facts.Version = helperArch(version.Arch), dataRoot, Version
+	facts.Arch, facts.DataRoot, facts.Version = helperArch(version.Arch), dataRoot, label.Version
 	for _, n := range networks {
 		for _, c := range n.IPAM.Config {
 			if p, err := netip.ParsePrefix(c.Subnet); err == nil && p.Addr().Is4() {

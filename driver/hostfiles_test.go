@@ -12,6 +12,7 @@ import (
 
 	"github.com/docker/docker/api/types/image"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/test/fakeengine"
@@ -21,7 +22,7 @@ import (
 func TestAFileOfTheHostIsCopiedToAnEngineElsewhere(t *testing.T) {
 	p := testPlan(t)
 	e, d := fakeHost(t, p)
-	e.AddNetwork(networkName(p.Sandbox), nil)
+	e.AddNetwork(label.NetworkName(p.Sandbox), nil)
 	src := filepath.Join(t.TempDir(), "gitlab-runner")
 	content := strings.Repeat("program ", 100_000)
 	if err := os.WriteFile(src, []byte(content), 0o700); err != nil {
@@ -90,7 +91,7 @@ func TestAFileThatTheEngineSeesOtherwiseIsCopied(t *testing.T) {
 			p := testPlan(t)
 			e, d := fakeHost(t, p)
 			d.host = "unix:///var/run/docker.sock"
-			e.AddNetwork(networkName(p.Sandbox), nil)
+			e.AddNetwork(label.NetworkName(p.Sandbox), nil)
 			prepare(e)
 			src := filepath.Join(t.TempDir(), "gitlab-runner")
 			if err := os.WriteFile(src, []byte("program"), 0o700); err != nil {

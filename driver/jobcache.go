@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 )
@@ -28,7 +29,7 @@ func (prep *preparation) lastingCache(ctx context.Context) (bool, error) {
 	}
 	c, claim := &prep.cache, prep.p.Claim
 	c.once.Do(func() {
-		err := prep.d.ownVolume(ctx, cacheName(claim.Scope), cachedLabels(claim, plan.RoleCache))
+		err := prep.d.ownVolume(ctx, label.CacheName(claim.Scope), label.ForCached(claim, plan.RoleCache))
 		if errors.Is(err, errForeign) {
 			c.foreign = err
 		} else {
@@ -64,7 +65,7 @@ func (prep *preparation) noteCache(ctx context.Context) error {
 	}
 	found, err := prep.d.volumesOf(ctx, prep.p.Claim.Scope)
 	if err == nil {
-		prep.d.noteUse(ctx, prep.p, found, cacheName(prep.p.Claim.Scope))
+		prep.d.noteUse(ctx, prep.p, found, label.CacheName(prep.p.Claim.Scope))
 	}
 	return err
 }
@@ -75,7 +76,7 @@ func (prep *preparation) cacheIsNew(ctx context.Context) (bool, error) {
 	if prep.p.Helper.CachePath == "" || prep.p.Helper.CacheEnds {
 		return false, nil
 	}
-	_, err := prep.d.api.VolumeInspect(ctx, cacheName(prep.p.Claim.Scope))
+	_, err := prep.d.api.VolumeInspect(ctx, label.CacheName(prep.p.Claim.Scope))
 	if gone(err) {
 		return true, nil
 	}
@@ -94,5 +95,5 @@ func (prep *preparation) helperWithCache(ctx context.Context) error {
 	if err != nil || lasts && !p.Cached && !prep.cache.isNew {
 		return err
 	}
-	return prep.container(ctx, p.Helper, cacheHelperName(p.Sandbox), claimLabels(p, plan.RoleHelper), d.start(p.Helper))
+	return prep.container(ctx, p.Helper, label.CacheHelperName(p.Sandbox), label.ForClaim(p, plan.RoleHelper), d.start(p.Helper))
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/volume"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 )
 
@@ -32,7 +33,7 @@ type scopeVolumes []*volume.Volume
 
 // volumesOf finds what is cached of a scope.
 func (d *Driver) volumesOf(ctx context.Context, scope string) (scopeVolumes, error) {
-	list, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: labelled(labelScope + "=" + scope)})
+	list, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: labelled(label.Scope + "=" + scope)})
 	return list.Volumes, d.explain("looking for what earlier jobs left", err)
 }
 
@@ -40,14 +41,14 @@ func (d *Driver) volumesOf(ctx context.Context, scope string) (scopeVolumes, err
 // whether there are others.
 func (k scopeVolumes) slots(scope, kind string) (slots, damaged []int, others bool) {
 	for _, v := range k {
-		if plan.Role(v.Labels[labelRole]) != plan.RoleData {
+		if plan.Role(v.Labels[label.Role]) != plan.RoleData {
 			continue
 		}
 		slot, ok := dataSlot(v.Name, scope, kind)
 		switch {
 		case !ok:
 			others = true
-		case k.is(v.Name, dataDamaged):
+		case k.is(v.Name, label.DataDamaged):
 			damaged = append(damaged, slot)
 		default:
 			slots = append(slots, slot)
@@ -104,7 +105,7 @@ var errNoLayers = errors.New("no layers of earlier jobs are free")
 
 // anyLayers tells whether a scope has layers that no job has.
 func (d *Driver) anyLayers(ctx context.Context, scope string) (bool, error) {
-	filter := labelled(labelScope+"="+scope, labelRole+"="+string(plan.RoleData))
+	filter := labelled(label.Scope+"="+scope, label.Role+"="+string(plan.RoleData))
 	all, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: filter})
 	if err != nil {
 		return false, d.explain("looking for layers of earlier jobs", err)
@@ -125,8 +126,8 @@ func (prep *preparation) lease(ctx context.Context, img image.InspectResponse, l
 			if ahead && root.State != plan.LayersReused {
 				continue
 			}
-			c.DataVolume = dataName(p.Claim.Scope, prep.sidecar.DataKind, root.Slot)
-			labels[labelLayers] = string(root.State)
+			c.DataVolume = label.DataName(p.Claim.Scope, prep.sidecar.DataKind, root.Slot)
+			labels[label.Layers] = string(root.State)
 			id, err := prep.leaseData(ctx, img, labels)
 			if !errors.Is(err, errNotTaken) {
 				return id, root, err
@@ -136,9 +137,9 @@ func (prep *preparation) lease(ctx context.Context, img image.InspectResponse, l
 		if ahead {
 			return "", plan.DataRoot{}, errNoLayers
 		}
-		labels[labelLayers] = string(plan.LayersBusy)
+		labels[label.Layers] = string(plan.LayersBusy)
 	}
-	id, err = prep.d.createWith(ctx, p, *c, objectName(p.Sandbox, plan.RoleSidecar), labels, img)
+	id, err = prep.d.createWith(ctx, p, *c, label.ObjectName(p.Sandbox, plan.RoleSidecar), labels, img)
 	return id, plan.DataRoot{}, err
 }
 
@@ -147,7 +148,7 @@ func (prep *preparation) lease(ctx context.Context, img image.InspectResponse, l
 // root is clean: made by this very creation, marked, or cleared now.
 func (prep *preparation) leaseData(ctx context.Context, img image.InspectResponse, labels map[string]string) (id string, err error) {
 	d, c := prep.d, prep.sidecar.Container
-	lease := leaseName(c.DataVolume)
+	lease := label.LeaseName(c.DataVolume)
 	if id, err = d.createWith(ctx, prep.p, c, lease, labels, img); errdefs.IsConflict(err) && d.awaitLease(ctx, lease) {
 		id, err = d.createWith(ctx, prep.p, c, lease, labels, img)
 	}
@@ -183,13 +184,13 @@ func (prep *preparation) cleanData(ctx context.Context, name string) error {
 	if err != nil {
 		return d.explain("looking at layers of earlier jobs", err)
 	}
-	if why := foreign(v, dataLabels(prep.p.Claim, prep.p.Sandbox)); why != "" {
+	if why := foreign(v, label.ForData(prep.p.Claim, prep.p.Sandbox)); why != "" {
 		return fmt.Errorf("volume %s: %w: %s", name, errForeign, why)
 	}
-	if v.Labels[labelMaker] == prep.p.Sandbox {
+	if v.Labels[label.Maker] == prep.p.Sandbox {
 		return nil // the sidecar's creation has made it
 	}
-	err = d.api.VolumeRemove(ctx, stateName(name, dataClean), false)
+	err = d.api.VolumeRemove(ctx, label.StateName(name, label.DataClean), false)
 	if err == nil {
 		return nil
 	}
@@ -198,7 +199,7 @@ func (prep *preparation) cleanData(ctx context.Context, name string) error {
 	}
 	// A job waits, so the time is short. Whether the data root is damaged or just
 	// large, gc finds out behind the job.
-	return d.clearData(ctx, &v, clearingName(name), clearNowBound, func(_ context.Context, err error) error { return err })
+	return d.clearData(ctx, &v, label.ClearingName(name), clearNowBound, func(_ context.Context, err error) error { return err })
 }
 
 // noteUse notes that a job has a cached volume now, by a volume that is made anew
@@ -208,12 +209,12 @@ func (d *Driver) noteUse(ctx context.Context, p *plan.Plan, found scopeVolumes, 
 	if name == "" {
 		return
 	}
-	mark := usedName(name, p.Sandbox)
-	if _, err := d.api.VolumeCreate(ctx, volume.CreateOptions{Name: mark, Labels: markLabels(p.Claim.Scope, name)}); err != nil {
+	mark := label.UsedName(name, p.Sandbox)
+	if _, err := d.api.VolumeCreate(ctx, volume.CreateOptions{Name: mark, Labels: label.ForMark(p.Claim.Scope, name)}); err != nil {
 		return
 	}
 	for _, v := range found {
-		if v.Labels[labelOf] == name && v.Labels[labelState] == "" && v.Name != mark {
+		if v.Labels[label.Of] == name && v.Labels[label.State] == "" && v.Name != mark {
 			_ = d.api.VolumeRemove(ctx, v.Name, false)
 		}
 	}
@@ -222,13 +223,13 @@ func (d *Driver) noteUse(ctx context.Context, p *plan.Plan, found scopeVolumes, 
 // lastUse is when a cached volume was last given to a job: by its newest mark, or
 // when it was made.
 func (k scopeVolumes) lastUse(v *volume.Volume) (time.Time, bool) {
-	last, err := time.Parse(time.RFC3339, v.Labels[labelCreated])
+	last, err := time.Parse(time.RFC3339, v.Labels[label.Created])
 	known := err == nil
 	for _, m := range k {
-		if m.Labels[labelOf] != v.Name || m.Labels[labelState] != "" {
+		if m.Labels[label.Of] != v.Name || m.Labels[label.State] != "" {
 			continue
 		}
-		if at, err := time.Parse(time.RFC3339, m.Labels[labelCreated]); err == nil && at.After(last) {
+		if at, err := time.Parse(time.RFC3339, m.Labels[label.Created]); err == nil && at.After(last) {
 			last, known = at, true
 		}
 	}
@@ -237,7 +238,7 @@ func (k scopeVolumes) lastUse(v *volume.Volume) (time.Time, bool) {
 
 // dataSlot is the number of a data root of that scope and kind.
 func dataSlot(name, scope, kind string) (int, bool) {
-	number, ok := strings.CutPrefix(name, strings.TrimSuffix(dataName(scope, kind, 0), "0"))
+	number, ok := strings.CutPrefix(name, strings.TrimSuffix(label.DataName(scope, kind, 0), "0"))
 	slot, err := strconv.Atoi(number)
-	return slot, ok && err == nil && name == dataName(scope, kind, slot)
+	return slot, ok && err == nil && name == label.DataName(scope, kind, slot)
 }

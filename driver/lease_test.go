@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/test/fakeengine"
@@ -26,7 +27,7 @@ func layeredPlan(t *testing.T, sandbox string) *plan.Plan {
 // a sandbox's sidecar.
 func dataRootsOf(e *fakeengine.Engine) (roots []string) {
 	for _, o := range e.Objects() {
-		if name, ok := strings.CutPrefix(o, "volume "); ok && isCachedData(name) {
+		if name, ok := strings.CutPrefix(o, "volume "); ok && label.IsCachedData(name) {
 			roots = append(roots, name)
 		}
 	}
@@ -39,7 +40,7 @@ func stateOf(t *testing.T, e *fakeengine.Engine, name string) string {
 	if c == nil {
 		t.Fatalf("there is no %s: %q", name, e.Objects())
 	}
-	return c.Labels[labelLayers]
+	return c.Labels[label.Layers]
 }
 
 func prepared(t *testing.T, d *Driver, p *plan.Plan) {
@@ -54,7 +55,7 @@ func TestADataRootIsReusedAndOutlivesItsSandbox(t *testing.T) {
 	e, d := fakeHost(t, first)
 	prepared(t, d, first)
 	roots := dataRootsOf(e)
-	if len(roots) != 1 || stateOf(t, e, leaseName(roots[0])) != "first" {
+	if len(roots) != 1 || stateOf(t, e, label.LeaseName(roots[0])) != "first" {
 		t.Fatalf("there are %q", e.Objects())
 	}
 	if slices.Contains(e.Objects(), "volume dind-aaaaaaaaaaaa-data") {
@@ -64,7 +65,7 @@ func TestADataRootIsReusedAndOutlivesItsSandbox(t *testing.T) {
 		if err := d.Cleanup(t.Context(), "job-"+id); err != nil {
 			t.Fatal(err)
 		}
-		if left := e.Objects(); !slices.Equal(left, []string{"volume " + roots[0], "volume " + usedName(roots[0], id)}) {
+		if left := e.Objects(); !slices.Equal(left, []string{"volume " + roots[0], "volume " + label.UsedName(roots[0], id)}) {
 			t.Fatalf("left %q", left)
 		}
 		if _, err := d.ClearLayers(t.Context(), false); err != nil {
@@ -72,7 +73,7 @@ func TestADataRootIsReusedAndOutlivesItsSandbox(t *testing.T) {
 		}
 		if id == "aaaaaaaaaaaa" {
 			prepared(t, d, layeredPlan(t, "bbbbbbbbbbbb"))
-			if got := stateOf(t, e, leaseName(roots[0])); got != "reused" {
+			if got := stateOf(t, e, label.LeaseName(roots[0])); got != "reused" {
 				t.Errorf("the second job's layers are %q", got)
 			}
 		}
@@ -117,15 +118,15 @@ func TestALeaseOfASandboxThatIsGoneIsFree(t *testing.T) {
 	first := layeredPlan(t, "aaaaaaaaaaaa")
 	e, d := fakeHost(t, first)
 	prepared(t, d, first)
-	lease := leaseName(dataRootsOf(e)[0])
+	lease := label.LeaseName(dataRootsOf(e)[0])
 	if err := d.api.ContainerKill(t.Context(), lease, "KILL"); err != nil {
 		t.Fatal(err)
 	}
 	prepared(t, d, layeredPlan(t, "bbbbbbbbbbbb"))
-	if roots := dataRootsOf(e); len(roots) != 2 || stateOf(t, e, leaseName(roots[1])) == "reused" {
+	if roots := dataRootsOf(e); len(roots) != 2 || stateOf(t, e, label.LeaseName(roots[1])) == "reused" {
 		t.Errorf("beside a sandbox whose daemon has ended there are %q", e.Objects())
 	}
-	e.Remove(networkName("aaaaaaaaaaaa"))
+	e.Remove(label.NetworkName("aaaaaaaaaaaa"))
 	prepared(t, d, layeredPlan(t, "cccccccccccc"))
 	if got := stateOf(t, e, lease); got != "reused" {
 		t.Errorf("after a sandbox that is gone the state is %s", got)
@@ -144,7 +145,7 @@ func TestAnotherScopeOrDaemonHasAnotherDataRoot(t *testing.T) {
 	prepared(t, d, scope)
 	var states []string
 	for _, r := range dataRootsOf(e) {
-		states = append(states, stateOf(t, e, leaseName(r)))
+		states = append(states, stateOf(t, e, label.LeaseName(r)))
 	}
 	if slices.Sort(states); !slices.Equal(states, []string{"first", "first", "other"}) {
 		t.Errorf("states %q", states)
@@ -172,7 +173,7 @@ func TestADamagedDataRootGetsANewSidecar(t *testing.T) {
 			}
 			var started []string
 			e.OnStart = func(ct *fakeengine.Container) {
-				if ct.Labels[labelRole] == string(plan.RoleSidecar) {
+				if ct.Labels[label.Role] == string(plan.RoleSidecar) {
 					e.ExecCode = 0
 					if c.broken(len(started)) {
 						ct.Exit(3)
@@ -200,20 +201,20 @@ func TestADamagedDataRootGetsANewSidecar(t *testing.T) {
 			}
 			thrown := slices.ContainsFunc(said, func(s string) bool { return strings.Contains(s, "thrown away") && strings.Contains(s, c.says) })
 			root := dataRootsOf(e)
-			if len(root) != 1 || !thrown || !slices.Equal(started, []string{leaseName(root[0]), "dind-bbbbbbbbbbbb-sidecar"}) {
+			if len(root) != 1 || !thrown || !slices.Equal(started, []string{label.LeaseName(root[0]), "dind-bbbbbbbbbbbb-sidecar"}) {
 				t.Fatalf("started %q, said %q, there are %q", started, said, e.Objects())
 			}
 			if got := stateOf(t, e, "dind-bbbbbbbbbbbb-sidecar"); got != "damaged" {
 				t.Errorf("the new sidecar's layers are %q", got)
 			}
-			if !slices.Contains(e.Objects(), "volume "+stateName(root[0], dataDamaged)) || e.Container(leaseName(root[0])) != nil {
+			if !slices.Contains(e.Objects(), "volume "+label.StateName(root[0], label.DataDamaged)) || e.Container(label.LeaseName(root[0])) != nil {
 				t.Errorf("nothing says that the layers are damaged: %q", e.Objects())
 			}
 			third := layeredPlan(t, "cccccccccccc")
 			if _, err := d.Prepare(ctx, third, say); err != nil {
 				t.Fatal(err)
 			}
-			if e.Container(leaseName(root[0])) != nil {
+			if e.Container(label.LeaseName(root[0])) != nil {
 				t.Errorf("a later job has the damaged layers: %q", e.Objects())
 			}
 			for _, job := range []string{next.Claim.Job, third.Claim.Job} {
@@ -246,21 +247,21 @@ func TestADataRootIsClearedBeforeTheNextJobHasIt(t *testing.T) {
 				t.Fatal(err)
 			}
 			root := dataRootsOf(e)[0]
-			want := clearingName(root)
+			want := label.ClearingName(root)
 			if behind {
-				want = leaseName(root)
+				want = label.LeaseName(root)
 				if removed, err := d.ClearLayers(t.Context(), false); err != nil || len(removed) != 0 {
 					t.Fatalf("removed %q (%v)", removed, err)
 				}
-				if !slices.Contains(e.Objects(), "volume "+stateName(root, dataClean)) {
+				if !slices.Contains(e.Objects(), "volume "+label.StateName(root, label.DataClean)) {
 					t.Fatalf("nothing says that it is clean: %q", e.Objects())
 				}
 			}
 			prepared(t, d, layeredPlan(t, "bbbbbbbbbbbb"))
-			if !slices.Equal(cleared, []string{want}) || stateOf(t, e, leaseName(root)) != "reused" {
+			if !slices.Equal(cleared, []string{want}) || stateOf(t, e, label.LeaseName(root)) != "reused" {
 				t.Errorf("cleared %q, there are %q", cleared, e.Objects())
 			}
-			if slices.Contains(e.Objects(), "volume "+stateName(root, dataClean)) {
+			if slices.Contains(e.Objects(), "volume "+label.StateName(root, label.DataClean)) {
 				t.Errorf("it counts as clean while a job has it: %q", e.Objects())
 			}
 			prepared(t, d, layeredPlan(t, "cccccccccccc"))
@@ -291,7 +292,7 @@ func TestADataRootThatCannotBeClearedIsLeftAside(t *testing.T) {
 			if _, err := d.Prepare(t.Context(), layeredPlan(t, "bbbbbbbbbbbb"), func(s string) { said += s + "\n" }); err != nil {
 				t.Fatal(err)
 			}
-			if roots := dataRootsOf(e); len(roots) != 2 || stateOf(t, e, leaseName(roots[1])) != "more" || !strings.Contains(said, "left aside") {
+			if roots := dataRootsOf(e); len(roots) != 2 || stateOf(t, e, label.LeaseName(roots[1])) != "more" || !strings.Contains(said, "left aside") {
 				t.Errorf("there are %q, said %q", e.Objects(), said)
 			}
 			removed, err := d.ClearLayers(t.Context(), false)
@@ -314,13 +315,13 @@ func TestADataRootOfAnotherScopeIsNeverUsed(t *testing.T) {
 	e.Remove(name)
 	other := p.Claim
 	other.Scope = "the attacker's"
-	e.AddVolume(name, dataLabels(other, "eeeeeeeeeeee"))
-	e.AddVolume(stateName(name, dataClean), stateLabels(other.Scope, name, dataClean))
+	e.AddVolume(name, label.ForData(other, "eeeeeeeeeeee"))
+	e.AddVolume(label.StateName(name, label.DataClean), label.ForState(other.Scope, name, label.DataClean))
 	var said string
 	if _, err := d.Prepare(t.Context(), layeredPlan(t, "bbbbbbbbbbbb"), func(s string) { said += s + "\n" }); err != nil {
 		t.Fatal(err)
 	}
-	if e.Container(leaseName(name)) != nil || !strings.Contains(said, "somebody else's") {
+	if e.Container(label.LeaseName(name)) != nil || !strings.Contains(said, "somebody else's") {
 		t.Errorf("said %q, there are %q", said, e.Objects())
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/go-connections/nat"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/wary"
@@ -166,16 +167,16 @@ func mirrorContainer(m plan.Mirror, img image.InspectResponse, gateway netip.Add
 	if m.Port > 0 {
 		port = strconv.Itoa(m.Port)
 	}
-	volumes := []mount.Mount{volumeMount("dind-mirror-"+storage+"-data", plan.MirrorStorage, mirrorLabels(m))}
+	volumes := []mount.Mount{volumeMount("dind-mirror-"+storage+"-data", plan.MirrorStorage, label.ForMirror(m))}
 	for i, v := range imageVolumes(img) {
 		if v != plan.MirrorStorage {
-			volumes = append(volumes, volumeMount(fmt.Sprintf("dind-mirror-%s-v%d", storage, i), v, mirrorLabels(m)))
+			volumes = append(volumes, volumeMount(fmt.Sprintf("dind-mirror-%s-v%d", storage, i), v, label.ForMirror(m)))
 		}
 	}
 	return created{
 		name: m.Name,
 		config: &container.Config{
-			Image: imageID(m.Image, img), Cmd: []string{plan.MirrorConfig}, Env: m.Environment, Labels: called(mirrorLabels(m), m.Image),
+			Image: imageID(m.Image, img), Cmd: []string{plan.MirrorConfig}, Env: m.Environment, Labels: label.Called(label.ForMirror(m), m.Image),
 			ExposedPorts: nat.PortSet{mirrorPort: {}},
 		},
 		host: &container.HostConfig{

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/test/ends"
 	"gitlab-dind-executor/test/fakeengine"
@@ -71,7 +72,7 @@ func TestTheMirrorsPasswordIsInItsFileAlone(t *testing.T) {
 	if text := fmt.Sprintf("%v %+v %#v", m, m, m); strings.Contains(text, mirrorPassword) {
 		t.Errorf("a message tells it: %s", text)
 	}
-	if c.Labels[labelSandbox] != "" || c.Labels[labelRole] != "mirror" || c.Labels[labelRemote] != "https://registry-1.docker.io" {
+	if c.Labels[label.Sandbox] != "" || c.Labels[label.Role] != "mirror" || c.Labels[label.Remote] != "https://registry-1.docker.io" {
 		t.Errorf("labels %v", c.Labels)
 	}
 }
@@ -133,14 +134,14 @@ func TestAJobDoesNotWaitForAMirror(t *testing.T) {
 func TestWhichMirrorsASweepTakes(t *testing.T) {
 	e, d, _ := fakeMirror(t)
 	add := func(name string) string {
-		e.AddContainer(name, map[string]string{labelRole: "mirror"}, true)
+		e.AddContainer(name, map[string]string{label.Role: "mirror"}, true)
 		return e.Container(name).ID
 	}
 	add("dind-mirror-current")
 	add("dind-mirror-unused")
 	used := add("dind-mirror-used")
 	e.AddContainer("somebody's", nil, true)
-	e.AddContainer("dind-0123456789ab-sidecar", map[string]string{labelSandbox: "0123456789ab", labelMirror: used[:12]}, true)
+	e.AddContainer("dind-0123456789ab-sidecar", map[string]string{label.Sandbox: "0123456789ab", label.Mirror: used[:12]}, true)
 	for _, dryRun := range []bool{true, false} {
 		verdicts, err := d.SweepMirrors(t.Context(), "dind-mirror-current", 0, true, dryRun)
 		if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/docker/docker/api/types/volume"
 	"github.com/docker/go-units"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/group"
 	"gitlab-dind-executor/wary"
@@ -49,11 +50,11 @@ func (d *Driver) Mirrors(ctx context.Context) ([]MirrorState, error) {
 	var found, users []container.Summary
 	g, gctx := group.WithContext(ctx)
 	g.Go(func() (err error) {
-		found, err = d.api.ContainerList(gctx, container.ListOptions{All: true, Filters: labelled(labelRole + "=" + string(plan.RoleMirror))})
+		found, err = d.api.ContainerList(gctx, container.ListOptions{All: true, Filters: labelled(label.Role + "=" + string(plan.RoleMirror))})
 		return err
 	})
 	g.Go(func() (err error) {
-		users, err = d.api.ContainerList(gctx, container.ListOptions{All: true, Filters: labelled(labelMirror)})
+		users, err = d.api.ContainerList(gctx, container.ListOptions{All: true, Filters: labelled(label.Mirror)})
 		return err
 	})
 	if err := g.Wait(); err != nil {
@@ -64,7 +65,7 @@ func (d *Driver) Mirrors(ctx context.Context) ([]MirrorState, error) {
 		if len(c.Names) == 0 || len(c.ID) < 12 {
 			continue // it is being removed
 		}
-		s := MirrorState{Name: c.Names[0][1:], Remote: c.Labels[labelRemote], State: c.State, Size: -1, id: c.ID}
+		s := MirrorState{Name: c.Names[0][1:], Remote: c.Labels[label.Remote], State: c.State, Size: -1, id: c.ID}
 		for _, p := range c.Ports {
 			if p.PublicPort != 0 {
 				s.Address = fmt.Sprintf("%s:%d", p.IP, p.PublicPort)
@@ -76,7 +77,7 @@ func (d *Driver) Mirrors(ctx context.Context) ([]MirrorState, error) {
 			}
 		}
 		for _, u := range users {
-			if u.Labels[labelMirror] == c.ID[:12] {
+			if u.Labels[label.Mirror] == c.ID[:12] {
 				s.Jobs++
 			}
 		}
@@ -177,7 +178,7 @@ func (d *Driver) removeMirror(ctx context.Context, m MirrorState) error {
 
 // removeMirrorStorage removes storage made before a time that no mirror has.
 func (d *Driver) removeMirrorStorage(ctx context.Context, before time.Time) error {
-	filter := labelled(labelRole + "=" + string(plan.RoleMirror))
+	filter := labelled(label.Role + "=" + string(plan.RoleMirror))
 	filter.Add("dangling", "true")
 	list, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: filter})
 	if err != nil {
@@ -185,7 +186,7 @@ func (d *Driver) removeMirrorStorage(ctx context.Context, before time.Time) erro
 	}
 	var errs []error
 	for _, v := range list.Volumes {
-		made, err := time.Parse(time.RFC3339, v.Labels[labelCreated])
+		made, err := time.Parse(time.RFC3339, v.Labels[label.Created])
 		if err != nil || !made.Before(before) {
 			continue
 		}

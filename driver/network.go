@@ -10,6 +10,7 @@ import (
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/system"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -26,13 +27,13 @@ const subnetTries = 64
 // request makes after cleanup has looked is nobody's. One with IPv6 must be kept
 // apart from others, else it is an error.
 func (d *Driver) createNetwork(ctx context.Context, p *plan.Plan, more map[string]string) error {
-	l := sandboxLabels(p, plan.RoleNetwork)
+	l := label.ForSandbox(p, plan.RoleNetwork)
 	maps.Copy(l, more)
 	hook, err := owner.This()
 	if err != nil {
 		return err
 	}
-	l[labelOwner] = hook.String()
+	l[label.Owner] = hook.String()
 	with6 := p.Network.Pool6.IsValid()
 	var info system.Info
 	if with6 {
@@ -56,7 +57,7 @@ func (d *Driver) createNetwork(ctx context.Context, p *plan.Plan, more map[strin
 			opts.EnableIPv6 = &yes
 			opts.IPAM.Config = append(opts.IPAM.Config, network.IPAMConfig{Subnet: p.Network.Subnet6(subnet).String()})
 		}
-		made, err := d.api.NetworkCreate(ctx, networkName(p.Sandbox), opts)
+		made, err := d.api.NetworkCreate(ctx, label.NetworkName(p.Sandbox), opts)
 		switch {
 		case err == nil && with6:
 			return d.isApart6(ctx, info, made.ID)

@@ -9,6 +9,7 @@ import (
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/group"
 )
@@ -43,7 +44,7 @@ func (d *Driver) list(ctx context.Context, filter filters.Args) (map[string]*san
 	}
 	found := map[string]*sandboxObjects{}
 	of := func(l map[string]string) *sandboxObjects {
-		id := l[labelSandbox]
+		id := l[label.Sandbox]
 		if found[id] == nil {
 			found[id] = &sandboxObjects{id: id}
 		}
@@ -80,23 +81,23 @@ func (d *Driver) list(ctx context.Context, filter filters.Args) (map[string]*san
 		}
 		s := of(c.Labels)
 		s.containers = append(s.containers, object{
-			ref: c.ID, name: name, role: plan.Role(c.Labels[labelRole]), labels: c.Labels,
+			ref: c.ID, name: name, role: plan.Role(c.Labels[label.Role]), labels: c.Labels,
 			running: c.State == container.StateRunning || c.State == container.StatePaused, ended: c.State == container.StateExited || c.State == container.StateDead,
 		})
 	}
 	for _, v := range volumes.Volumes {
 		s := of(v.Labels)
-		s.volumes = append(s.volumes, object{ref: v.Name, name: v.Name, role: plan.Role(v.Labels[labelRole]), labels: v.Labels})
+		s.volumes = append(s.volumes, object{ref: v.Name, name: v.Name, role: plan.Role(v.Labels[label.Role]), labels: v.Labels})
 	}
 	for _, v := range named.Volumes {
-		if n, is := lost(v); is && n.sandbox != "" {
-			s := of(map[string]string{labelSandbox: n.sandbox})
-			s.volumes = append(s.volumes, object{ref: v.Name, name: v.Name, role: n.role})
+		if n, is := lost(v); is && n.Sandbox != "" {
+			s := of(map[string]string{label.Sandbox: n.Sandbox})
+			s.volumes = append(s.volumes, object{ref: v.Name, name: v.Name, role: n.Role})
 		}
 	}
 	for _, n := range networks {
 		s := of(n.Labels)
-		s.networks = append(s.networks, object{ref: n.ID, name: n.Name, role: plan.Role(n.Labels[labelRole]), labels: n.Labels})
+		s.networks = append(s.networks, object{ref: n.ID, name: n.Name, role: plan.Role(n.Labels[label.Role]), labels: n.Labels})
 	}
 	return found, nil
 }
@@ -107,11 +108,11 @@ func (d *Driver) list(ctx context.Context, filter filters.Args) (map[string]*san
 func namesFor(filter filters.Args) string {
 	for _, l := range filter.Get("label") {
 		switch key, sandbox, one := strings.Cut(l, "="); {
-		case key != labelSandbox:
+		case key != label.Sandbox:
 		case one:
-			return namesOf(sandbox)
+			return label.NamesOf(sandbox)
 		default:
-			return namesOf("")
+			return label.NamesOf("")
 		}
 	}
 	return ""
@@ -120,5 +121,14 @@ func namesFor(filter filters.Args) string {
 // ofJob finds the sandboxes of a job, by id, with those of their objects that
 // carry its label.
 func (d *Driver) ofJob(ctx context.Context, job string) (map[string]*sandboxObjects, error) {
-	return d.list(ctx, labelled(labelJob+"="+job))
+	return d.list(ctx, labelled(label.Job+"="+job))
+}
+
+// labelled filters for labels, each a key or key=value.
+func labelled(keyOrPair ...string) filters.Args {
+	f := filters.NewArgs()
+	for _, l := range keyOrPair {
+		f.Add("label", l)
+	}
+	return f
 }

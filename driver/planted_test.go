@@ -9,6 +9,7 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"golang.org/x/sys/unix"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/test/plant"
 )
@@ -37,7 +38,7 @@ func TestWhatIsPlantedOnTheHost(t *testing.T) {
 		"`helper.runner_binary`": {May: plant.Named, Do: func(t *testing.T, file string) error {
 			p := testPlan(t)
 			e, d := fakeHost(t, p)
-			e.AddNetwork(networkName(p.Sandbox), nil)
+			e.AddNetwork(label.NetworkName(p.Sandbox), nil)
 			c := p.Helper
 			c.HostFiles = []plan.HostFile{{Source: file, Target: "/usr/local/bin/gitlab-runner"}}
 			_, err := d.createWith(t.Context(), p, c, "helper", nil, image.InspectResponse{})

@@ -9,6 +9,7 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/group"
@@ -171,7 +172,7 @@ func (d *Driver) Drain(ctx context.Context) (removed int, err error) {
 // retire removes a sandbox unless a job takes it first: it claims it as a job
 // would. Should this process die in between, the claim's owner is dead.
 func (d *Driver) retire(ctx context.Context, sandbox string) error {
-	found, err := d.list(ctx, labelled(labelSandbox+"="+sandbox))
+	found, err := d.list(ctx, labelled(label.Sandbox+"="+sandbox))
 	if err != nil || found[sandbox] == nil {
 		return err
 	}
@@ -205,15 +206,15 @@ func (d *Driver) block(ctx context.Context, sandbox string, of object) (bool, er
 	if err != nil {
 		return false, err
 	}
-	l := labels(sandbox, plan.RoleJob)
-	l[labelSpec] = of.labels[labelSpec]
-	for key, value := range claim(plan.Claim{Job: noJob, Owner: self.String(), Deadline: time.Now()}) {
+	l := label.InSandbox(sandbox, plan.RoleJob)
+	l[label.Spec] = of.labels[label.Spec]
+	for key, value := range label.Claim(plan.Claim{Job: label.NoJob, Owner: self.String(), Deadline: time.Now()}) {
 		l[key] = value
 	}
 	ctx, cancel := uncut(ctx)
 	defer cancel()
 	_, err = d.api.ContainerCreate(ctx, &container.Config{Image: c.Image, Entrypoint: []string{"true"}, Labels: l},
-		&container.HostConfig{NetworkMode: "none"}, nil, nil, objectName(sandbox, plan.RoleJob))
+		&container.HostConfig{NetworkMode: "none"}, nil, nil, label.ObjectName(sandbox, plan.RoleJob))
 	if errdefs.IsConflict(err) {
 		return false, nil
 	}
@@ -238,12 +239,12 @@ func (d *Driver) makeAhead(ctx context.Context, p *plan.Plan) (ready Ready, err 
 			err = errors.Join(err, d.removeSandbox(ctx, p.Sandbox, func() {}))
 		}
 	}()
-	until := aheadLabels(time.Now().Add(p.Pool.MaxAge))
+	until := label.ForAhead(time.Now().Add(p.Pool.MaxAge))
 	helped := make(chan struct{})
 	g, gctx := group.WithContext(ctx)
 	g.Go(func() error { return prep.anchor(gctx, until) })
 	g.Go(func() error {
-		return prep.container(gctx, p.Helper, objectName(p.Sandbox, plan.RoleHelper), sandboxLabels(p, plan.RoleHelper),
+		return prep.container(gctx, p.Helper, label.ObjectName(p.Sandbox, plan.RoleHelper), label.ForSandbox(p, plan.RoleHelper),
 			func(ctx context.Context, id string) error {
 				defer close(helped)
 				prep.placeCAs(ctx, p)
@@ -251,8 +252,8 @@ func (d *Driver) makeAhead(ctx context.Context, p *plan.Plan) (ready Ready, err 
 			})
 	})
 	g.Go(func() (err error) {
-		l := sidecarLabels(p)
-		l[labelDeadline] = until[labelDeadline]
+		l := label.ForSidecar(p)
+		l[label.Deadline] = until[label.Deadline]
 		ready, err = prep.daemon(gctx, l, func(ctx context.Context, id string) (Ready, error) {
 			select {
 			case <-helped:

@@ -7,6 +7,7 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/test/ends"
@@ -22,7 +23,7 @@ func TestWhatASweepRemovesOfWhatWaits(t *testing.T) {
 	const bound = 10 * time.Minute
 	waiting := func(maker string, age, left time.Duration, running ...plan.Role) *sandboxObjects {
 		s := &sandboxObjects{id: "0123456789ab", networks: []object{{role: plan.RoleNetwork, labels: map[string]string{
-			labelOwner: maker, labelCreated: noon.Add(-age).Format(time.RFC3339), labelDeadline: noon.Add(left).Format(time.RFC3339),
+			label.Owner: maker, label.Created: noon.Add(-age).Format(time.RFC3339), label.Deadline: noon.Add(left).Format(time.RFC3339),
 		}}}}
 		for _, role := range []plan.Role{plan.RoleSidecar, plan.RoleHelper} {
 			s.containers = append(s.containers, object{role: role})
@@ -62,17 +63,17 @@ func TestWhatASweepRemovesOfWhatWaits(t *testing.T) {
 func TestWhichSandboxesWait(t *testing.T) {
 	until := noon.Add(time.Hour).Format(time.RFC3339)
 	part := func(sandbox string, role plan.Role, state string, more ...string) container.Summary {
-		l := map[string]string{labelSandbox: sandbox, labelRole: string(role), labelSpec: "aaaa", labelCreated: noon.Format(time.RFC3339)}
+		l := map[string]string{label.Sandbox: sandbox, label.Role: string(role), label.Spec: "aaaa", label.Created: noon.Format(time.RFC3339)}
 		for i := 0; i < len(more); i += 2 {
 			l[more[i]] = more[i+1]
 		}
 		return container.Summary{ID: sandbox + string(role), State: state, Labels: l}
 	}
 	var list []container.Summary
-	list = append(list, part("a", plan.RoleSidecar, "running", labelDeadline, until), part("a", plan.RoleHelper, "running"))
-	list = append(list, part("b", plan.RoleSidecar, "running", labelDeadline, until), part("b", plan.RoleHelper, "running"), part("b", plan.RoleJob, "created"))
-	list = append(list, part("c", plan.RoleSidecar, "exited", labelDeadline, until), part("c", plan.RoleHelper, "running"))
-	list = append(list, part("d", plan.RoleSidecar, "running", labelDeadline, until), part("d", plan.RoleHelper, "created"))
+	list = append(list, part("a", plan.RoleSidecar, "running", label.Deadline, until), part("a", plan.RoleHelper, "running"))
+	list = append(list, part("b", plan.RoleSidecar, "running", label.Deadline, until), part("b", plan.RoleHelper, "running"), part("b", plan.RoleJob, "created"))
+	list = append(list, part("c", plan.RoleSidecar, "exited", label.Deadline, until), part("c", plan.RoleHelper, "running"))
+	list = append(list, part("d", plan.RoleSidecar, "running", label.Deadline, until), part("d", plan.RoleHelper, "created"))
 	list = append(list, part("e", plan.RoleSidecar, "running"), part("e", plan.RoleHelper, "running")) // made for a job that has not come so far
 	for _, c := range []struct {
 		at   time.Time

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 )
 
@@ -34,7 +35,7 @@ func TestOnlySandboxesWithLayersOfAJobAreMadeAheadWhereLayersAreCached(t *testin
 		t.Fatalf("after the job: made %d, %v, there are %q", made, err, e.Objects())
 	}
 	roots := dataRootsOf(e)
-	if len(roots) != 1 || stateOf(t, e, leaseName(roots[0])) != "reused" {
+	if len(roots) != 1 || stateOf(t, e, label.LeaseName(roots[0])) != "reused" {
 		t.Errorf("there are %q", e.Objects())
 	}
 }

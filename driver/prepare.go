@@ -9,6 +9,7 @@ import (
 
 	"github.com/docker/docker/api/types/image"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/group"
 )
@@ -113,12 +114,12 @@ func (prep *preparation) build(ctx context.Context) (Ready, error) {
 	}
 	caller := ctx
 	g, ctx := group.WithContext(ctx)
-	g.Go(func() error { return prep.anchor(ctx, claim(p.Claim)) })
+	g.Go(func() error { return prep.anchor(ctx, label.Claim(p.Claim)) })
 	svc := prep.services()
 	var ready Ready
 	var readyAt time.Time
 	g.Go(func() (err error) {
-		ready, err = prep.daemon(ctx, sidecarLabels(p), prep.startSidecar)
+		ready, err = prep.daemon(ctx, label.ForSidecar(p), prep.startSidecar)
 		readyAt = time.Now()
 		close(svc.answered)
 		return err
@@ -130,12 +131,12 @@ func (prep *preparation) build(ctx context.Context) (Ready, error) {
 	})
 	g.Go(func() error { return prep.noteCache(ctx) })
 	g.Go(func() error {
-		return prep.container(ctx, p.Helper, objectName(p.Sandbox, plan.RoleHelper), sandboxLabels(p, plan.RoleHelper), d.start(p.Helper))
+		return prep.container(ctx, p.Helper, label.ObjectName(p.Sandbox, plan.RoleHelper), label.ForSandbox(p, plan.RoleHelper), d.start(p.Helper))
 	})
 	g.Go(func() error {
-		l := jobLabels(p)
+		l := label.ForJob(p)
 		if !prep.waits() {
-			l[labelBooting] = "true"
+			l[label.Booting] = "true"
 		}
 		img, err := prep.place(ctx, p.Job.Container)
 		if err != nil {
@@ -240,7 +241,7 @@ func (prep *preparation) startServices(ctx context.Context, g *group.Group, svc 
 	p := prep.p
 	for i, s := range p.Services {
 		g.Go(func() error {
-			return prep.container(ctx, s, serviceName(p.Sandbox, i), claimLabels(p, plan.RoleService), svc.start(s))
+			return prep.container(ctx, s, label.ServiceName(p.Sandbox, i), label.ForClaim(p, plan.RoleService), svc.start(s))
 		})
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/group"
@@ -184,27 +185,27 @@ func TestASubnetThatIsTakenIsPassedOver(t *testing.T) {
 	p := testPlan(t)
 	e, d := fakeHost(t, p)
 	e.Script("POST /networks/create", overlap, overlap, overlap)
-	if err := d.createNetwork(t.Context(), p, claim(p.Claim)); err != nil {
+	if err := d.createNetwork(t.Context(), p, label.Claim(p.Claim)); err != nil {
 		t.Fatal(err)
 	}
 	networks := e.Networks()
 	if want := p.Network.Subnets(p.Sandbox, 4)[3].String(); len(networks) != 1 || networks[0].Subnet != want {
 		t.Errorf("made %+v, want the fourth subnet, %s", networks, want)
 	}
-	for _, key := range []string{labelSandbox, labelRole, labelCreated, labelVersion, labelSpec, labelJob, labelOwner, labelDeadline} {
+	for _, key := range []string{label.Sandbox, label.Role, label.Created, label.MadeBy, label.Spec, label.Job, label.Owner, label.Deadline} {
 		if networks[0].Labels[key] == "" {
 			t.Errorf("the network has no label %s", key)
 		}
 	}
 
 	e.Always("POST /networks/create", overlap)
-	err := d.createNetwork(t.Context(), p, claim(p.Claim))
+	err := d.createNetwork(t.Context(), p, label.Claim(p.Claim))
 	if err == nil || !strings.Contains(err.Error(), "no free subnet for a sandbox in 10.231.0.0/16: 64 tried") || !strings.Contains(fault.HintOf(err), "network.pool") {
 		t.Errorf("error %v, hint %q", err, fault.HintOf(err))
 	}
 	before := e.Count("POST /networks/create")
 	e.Always("POST /networks/create", fakeengine.Refuse(403, "authorization denied by plugin"))
-	if err = d.createNetwork(t.Context(), p, claim(p.Claim)); err == nil || !strings.Contains(err.Error(), "authorization denied by plugin") {
+	if err = d.createNetwork(t.Context(), p, label.Claim(p.Claim)); err == nil || !strings.Contains(err.Error(), "authorization denied by plugin") {
 		t.Errorf("error %v", err)
 	}
 	if n := e.Count("POST /networks/create") - before; n != 1 {

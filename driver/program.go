@@ -19,6 +19,7 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/mount"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -113,7 +114,7 @@ func (d *Driver) runProgram(ctx context.Context, run programRun) (exit programEx
 	}()
 	if v, err := d.api.VolumeInspect(ctx, run.volume); err != nil {
 		return exit, d.explain("looking at volume "+run.volume, err)
-	} else if v.Labels[labelMaker] == maker {
+	} else if v.Labels[label.Maker] == maker {
 		vanished = true
 		return exit, fmt.Errorf("volume %s: %w", run.volume, errNoVolume)
 	}
@@ -139,17 +140,17 @@ func (d *Driver) runProgram(ctx context.Context, run programRun) (exit programEx
 // container is what the engine needs to create the run's container. Where the
 // volume is gone, the engine makes another one, which names maker.
 func (run programRun) container(img string, owner owner.Process, maker string, now time.Time) created {
-	l := common(plan.RoleProgram)
-	l[labelOwner] = owner.String()
-	l[labelDeadline] = now.Add(run.bound + programSlack).UTC().Format(time.RFC3339)
+	l := label.Common(plan.RoleProgram)
+	l[label.Owner] = owner.String()
+	l[label.Deadline] = now.Add(run.bound + programSlack).UTC().Format(time.RFC3339)
 	for k, v := range run.labels {
 		l[k] = v
 	}
 	made := maps.Clone(run.volumeLabels)
 	if made == nil {
-		made = common(plan.RoleScratch)
+		made = label.Common(plan.RoleScratch)
 	}
-	made[labelMaker] = maker
+	made[label.Maker] = maker
 	volume := volumeMount(run.volume, programVolume, made)
 	volume.VolumeOptions.NoCopy = true
 	threads := int64(programPIDs)
@@ -225,7 +226,7 @@ func (d *Driver) importProgram(ctx context.Context, name string, program io.Read
 	}()
 	stream, err := d.api.ImageImport(ctx, image.ImportSource{Source: r, SourceName: "-"}, name, image.ImportOptions{
 		Platform: runtime.GOOS + "/" + runtime.GOARCH,
-		Changes:  []string{"LABEL " + labelRole + "=" + string(plan.RoleProgram)},
+		Changes:  []string{"LABEL " + label.Role + "=" + string(plan.RoleProgram)},
 	})
 	if err == nil {
 		err = followPull(stream, nil)
@@ -255,7 +256,7 @@ func (d *Driver) dropOldPrograms(ctx context.Context, current string, now time.T
 // sweepPrograms removes containers of this program whose process has died, or
 // whose time is over.
 func (d *Driver) sweepPrograms(ctx context.Context, r rules, dryRun bool) error {
-	list, err := d.api.ContainerList(ctx, container.ListOptions{All: true, Filters: labelled(labelRole + "=" + string(plan.RoleProgram))})
+	list, err := d.api.ContainerList(ctx, container.ListOptions{All: true, Filters: labelled(label.Role + "=" + string(plan.RoleProgram))})
 	if err != nil {
 		return d.explain("looking for containers of this program", err)
 	}
@@ -277,6 +278,6 @@ func (r rules) programOver(labels map[string]string) bool {
 	case owner.Alive:
 		return false
 	}
-	deadline, err := time.Parse(time.RFC3339, labels[labelDeadline])
+	deadline, err := time.Parse(time.RFC3339, labels[label.Deadline])
 	return err == nil && r.now.After(deadline)
 }

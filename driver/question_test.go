@@ -12,6 +12,7 @@ import (
 	"github.com/distribution/reference"
 	"github.com/docker/docker/api/types/image"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/driver/registry"
 	"gitlab-dind-executor/fault"
@@ -119,7 +120,7 @@ func TestNothingOfADeniedImageStarts(t *testing.T) {
 			return "", registry.ErrDenied
 		}
 		e.OnStart = func(c *fakeengine.Container) {
-			if c.Labels[labelRole] == string(plan.RoleSidecar) {
+			if c.Labels[label.Role] == string(plan.RoleSidecar) {
 				close(answer) // the boot has waited for no answer
 			}
 			if c.Image == secret {
@@ -152,7 +153,7 @@ func TestAContainerIsMadeAnewOfANewerImage(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range e.Containers() {
-		want := c.Labels[labelRole] == string(plan.RoleJob) || c.Labels[labelRole] == string(plan.RoleService)
+		want := c.Labels[label.Role] == string(plan.RoleJob) || c.Labels[label.Role] == string(plan.RoleService)
 		if (c.ImageID == newer) != want || strings.HasSuffix(c.Name, "-next") {
 			t.Errorf("%s is of %s", c.Name, c.ImageID)
 		}
@@ -177,7 +178,7 @@ func TestContainersAreMadeOfIds(t *testing.T) {
 		t.Fatalf("there are %d containers", len(list))
 	}
 	for _, c := range list {
-		if !strings.HasPrefix(c.ImageID, "sha256:") || c.Image == c.ImageID || c.Labels[labelImage] != c.Image {
+		if !strings.HasPrefix(c.ImageID, "sha256:") || c.Image == c.ImageID || c.Labels[label.Image] != c.Image {
 			t.Errorf("%s is made of %q and called %q", c.Name, c.ImageID, c.Image)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/pkg/stdcopy"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/wary"
@@ -116,7 +117,7 @@ func (d *Driver) disconnected(ctx context.Context, id, sandbox string) bool {
 	if err != nil || c.NetworkSettings == nil {
 		return false // the wait for its end tells
 	}
-	_, there := c.NetworkSettings.Networks[networkName(sandbox)]
+	_, there := c.NetworkSettings.Networks[label.NetworkName(sandbox)]
 	return !there
 }
 
@@ -124,7 +125,7 @@ func sandboxIP(c container.InspectResponse, sandbox string) string {
 	if c.NetworkSettings == nil {
 		return ""
 	}
-	if n := c.NetworkSettings.Networks[networkName(sandbox)]; n != nil {
+	if n := c.NetworkSettings.Networks[label.NetworkName(sandbox)]; n != nil {
 		return n.IPAddress
 	}
 	return ""
@@ -220,7 +221,7 @@ func (p *pinger) ping(ctx context.Context) (Ready, error) {
 func withClient(s plan.Sidecar, command string) []string {
 	env := []string{"env", "DOCKER_HOST=tcp://" + s.Address("localhost")}
 	if s.TLS != nil {
-		env = append(env, "DOCKER_TLS_VERIFY=1", "DOCKER_CERT_PATH="+certDir+"/client")
+		env = append(env, "DOCKER_TLS_VERIFY=1", "DOCKER_CERT_PATH="+plan.CertDir+"/client")
 	}
 	return append(env, "sh", "-c", command)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/volume"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 )
 
@@ -34,8 +35,8 @@ func (prep *preparation) placeCAs(ctx context.Context, p *plan.Plan) {
 	}
 	made, cancel := uncut(ctx)
 	defer cancel()
-	name := objectName(p.Sandbox, plan.RoleCAs)
-	if _, err := prep.d.api.VolumeCreate(made, volume.CreateOptions{Name: name, Labels: sandboxLabels(p, plan.RoleCAs)}); err != nil {
+	name := label.ObjectName(p.Sandbox, plan.RoleCAs)
+	if _, err := prep.d.api.VolumeCreate(made, volume.CreateOptions{Name: name, Labels: label.ForSandbox(p, plan.RoleCAs)}); err != nil {
 		return
 	}
 	dir, err := prep.d.openVolume(ctx, name)
@@ -56,13 +57,13 @@ func (d *Driver) mountCAs(ctx context.Context, p *plan.Plan) []mount.Mount {
 	if len(p.Job.RegistryCAs) == 0 {
 		return nil
 	}
-	name := objectName(p.Sandbox, plan.RoleCAs)
+	name := label.ObjectName(p.Sandbox, plan.RoleCAs)
 	dir, err := d.openVolume(ctx, name)
 	if err != nil {
 		return nil
 	}
 	defer dir.Close()
-	keeper := volumeMount(name, casPath, sandboxLabels(p, plan.RoleCAs))
+	keeper := volumeMount(name, casPath, label.ForSandbox(p, plan.RoleCAs))
 	keeper.ReadOnly, keeper.VolumeOptions.NoCopy = true, true
 	list := []mount.Mount{keeper}
 	for _, host := range slices.Sorted(maps.Keys(p.Job.RegistryCAs)) {

@@ -12,6 +12,7 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/mount"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/test/fakeengine"
 )
@@ -36,21 +37,21 @@ func jobWithCA(t *testing.T, d *Driver, e *fakeengine.Engine, p *plan.Plan, plac
 		}
 		next(w, r)
 	})
-	e.AddNetwork(networkName(p.Sandbox), nil)
+	e.AddNetwork(label.NetworkName(p.Sandbox), nil)
 	p.Job.RegistryCAs, p.Job.CertDirs = map[string][]byte{"r.example.com:5000": []byte("pem")}, nil
 	p.Sidecar.RegistryCAs = p.Job.RegistryCAs
 	prep := d.preparation(p, func(string) {})
 	if placed { // by whoever makes the sandbox ahead, who knows no job
 		prep.placeCAs(t.Context(), p.Ahead().In(p.Sandbox))
 	}
-	id, err := prep.createJob(t.Context(), p, objectName(p.Sandbox, plan.RoleJob), jobLabels(p), image.InspectResponse{})
+	id, err := prep.createJob(t.Context(), p, label.ObjectName(p.Sandbox, plan.RoleJob), label.ForJob(p), image.InspectResponse{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := prep.equipJob(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
-	list, _ := e.Container(objectName(p.Sandbox, plan.RoleJob)).Host["Mounts"].([]any)
+	list, _ := e.Container(label.ObjectName(p.Sandbox, plan.RoleJob)).Host["Mounts"].([]any)
 	for _, m := range list {
 		mounts = append(mounts, m.(map[string]any))
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/group"
@@ -41,7 +42,7 @@ func (d *Driver) removeSandbox(ctx context.Context, id string, orphaned func()) 
 	gap := removeFirstGap
 	var last error
 	for round := range removeRounds {
-		found, err := d.list(ctx, labelled(labelSandbox+"="+id))
+		found, err := d.list(ctx, labelled(label.Sandbox+"="+id))
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/test/ends"
 	"gitlab-dind-executor/test/fakeengine"
@@ -17,9 +18,9 @@ const testJob = "gitlab.example.com/7"
 
 // sandboxOf puts a job's sandbox on an engine.
 func sandboxOf(e *fakeengine.Engine, job, id, owner string) {
-	of := func(role string) map[string]string { return map[string]string{labelSandbox: id, labelRole: role} }
+	of := func(role string) map[string]string { return map[string]string{label.Sandbox: id, label.Role: role} }
 	claim := of("job")
-	claim[labelJob], claim[labelOwner], claim[labelDeadline] = job, owner, noon.Format(time.RFC3339)
+	claim[label.Job], claim[label.Owner], claim[label.Deadline] = job, owner, noon.Format(time.RFC3339)
 	e.AddNetwork("dind-"+id, of("network"))
 	e.AddVolume("dind-"+id+"-builds", of("builds"))
 	e.AddVolume("dind-"+id+"-data", of("data"))
@@ -150,7 +151,7 @@ func TestCleanupRemovesWhatAppearsWhileItWorks(t *testing.T) {
 	e, d := fakeHost(t, nil)
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
 	late := func(e *fakeengine.Engine) {
-		e.AddContainer("dind-aaaaaaaaaaaa-service-0", map[string]string{labelSandbox: "aaaaaaaaaaaa", labelRole: "service"}, false)
+		e.AddContainer("dind-aaaaaaaaaaaa-service-0", map[string]string{label.Sandbox: "aaaaaaaaaaaa", label.Role: "service"}, false)
 	}
 	e.Script("DELETE /networks/{id}", fakeengine.Then(late))
 	if err := d.Cleanup(t.Context(), testJob); err != nil {

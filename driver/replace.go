@@ -13,6 +13,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/network"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 )
 
@@ -53,7 +54,7 @@ func (d *Driver) replaceSidecar(ctx context.Context, sandbox, sidecar string) (i
 		return "", err
 	}
 	var files [][]byte
-	for _, dir := range strings.Fields(old.Config.Labels[labelFiles]) {
+	for _, dir := range strings.Fields(old.Config.Labels[label.Files]) {
 		content, err := d.readDir(ctx, old.ID, dir)
 		if err != nil {
 			return "", err
@@ -68,7 +69,7 @@ func (d *Driver) replaceSidecar(ctx context.Context, sandbox, sidecar string) (i
 	if err != nil {
 		return "", d.explain("looking at damaged layers", err)
 	}
-	if err := d.markState(ctx, &v, dataDamaged); err != nil {
+	if err := d.markState(ctx, &v, label.DataDamaged); err != nil {
 		return "", err
 	}
 	if err := d.removeContainer(ctx, object{ref: old.ID, name: old.Name}); err != nil {
@@ -80,7 +81,7 @@ func (d *Driver) replaceSidecar(ctx context.Context, sandbox, sidecar string) (i
 	if err := d.putFiles(ctx, id, []file{{path: plan.FilesThere, mode: 0o644}}); err != nil {
 		return "", err
 	}
-	for i, dir := range strings.Fields(old.Config.Labels[labelFiles]) {
+	for i, dir := range strings.Fields(old.Config.Labels[label.Files]) {
 		if files[i] == nil {
 			continue
 		}
@@ -131,27 +132,27 @@ func replacementOf(old container.InspectResponse, sandbox string) (damaged strin
 	config, host := *old.Config, *old.HostConfig
 	config.Volumes = nil // the mounts cover them
 	config.Labels = maps.Clone(config.Labels)
-	config.Labels[labelLayers] = string(plan.LayersDamaged)
-	delete(config.Labels, labelData)
+	config.Labels[label.Layers] = string(plan.LayersDamaged)
+	delete(config.Labels, label.Data)
 	host.Mounts = slices.Clone(host.Mounts)
 	for i, m := range host.Mounts {
-		if isCachedData(m.Source) {
+		if label.IsCachedData(m.Source) {
 			damaged = m.Source
-			own := labels(sandbox, plan.RoleData)
-			own[labelSpec] = config.Labels[labelSpec]
-			host.Mounts[i] = volumeMount(objectName(sandbox, plan.RoleData), m.Target, own)
+			own := label.InSandbox(sandbox, plan.RoleData)
+			own[label.Spec] = config.Labels[label.Spec]
+			host.Mounts[i] = volumeMount(label.ObjectName(sandbox, plan.RoleData), m.Target, own)
 		}
 	}
 	endpoint := &network.EndpointSettings{}
-	if s := old.NetworkSettings; s != nil && s.Networks[networkName(sandbox)] != nil {
-		for _, alias := range s.Networks[networkName(sandbox)].Aliases {
+	if s := old.NetworkSettings; s != nil && s.Networks[label.NetworkName(sandbox)] != nil {
+		for _, alias := range s.Networks[label.NetworkName(sandbox)].Aliases {
 			if !strings.HasPrefix(old.ID, alias) { // the engine adds the short id itself
 				endpoint.Aliases = append(endpoint.Aliases, alias)
 			}
 		}
 	}
 	return damaged, created{
-		name: objectName(sandbox, plan.RoleSidecar), config: &config, host: &host,
-		network: &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{networkName(sandbox): endpoint}},
+		name: label.ObjectName(sandbox, plan.RoleSidecar), config: &config, host: &host,
+		network: &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{label.NetworkName(sandbox): endpoint}},
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/pkg/stdcopy"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/group"
 	"gitlab-dind-executor/wary"
@@ -66,7 +67,7 @@ func (d *Driver) Report(ctx context.Context, job string) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	found, err := d.list(ctx, labelled(labelSandbox+"="+sandbox))
+	found, err := d.list(ctx, labelled(label.Sandbox+"="+sandbox))
 	if err != nil || found[sandbox] == nil {
 		return Report{}, err
 	}
@@ -96,7 +97,7 @@ func (d *Driver) Report(ctx context.Context, job string) (Report, error) {
 	}
 	slices.SortFunc(r.Containers, func(a, b ContainerReport) int { return strings.Compare(a.Name, b.Name) })
 	for _, n := range found[sandbox].networks {
-		r.Created, _ = time.Parse(time.RFC3339, n.labels[labelCreated])
+		r.Created, _ = time.Parse(time.RFC3339, n.labels[label.Created])
 	}
 	return r, nil
 }
@@ -107,7 +108,7 @@ func (d *Driver) containerReport(ctx context.Context, o object) *ContainerReport
 		return nil
 	}
 	r := &ContainerReport{
-		Name: o.name, Role: string(o.role), Image: calledImage(c.Config.Labels, c.Config.Image), Status: c.State.Status,
+		Name: o.name, Role: string(o.role), Image: label.ImageName(c.Config.Labels, c.Config.Image), Status: c.State.Status,
 		ExitCode: c.State.ExitCode, OutOfMemory: c.State.OOMKilled, Error: c.State.Error,
 	}
 	r.Started, _ = time.Parse(time.RFC3339Nano, c.State.StartedAt)
@@ -206,7 +207,7 @@ func (d *Driver) engineUsage(ctx context.Context, sidecar string) (Usage, []stri
 		return u, nil
 	}
 	if c.Config != nil {
-		u.Layers = plan.LayersState(c.Config.Labels[labelLayers])
+		u.Layers = plan.LayersState(c.Config.Labels[label.Layers])
 	}
 	stream, err := d.api.ContainerLogs(ctx, sidecar, container.LogsOptions{
 		ShowStdout: true, ShowStderr: true, Timestamps: true, Tail: "1000",
@@ -219,7 +220,7 @@ func (d *Driver) engineUsage(ctx context.Context, sidecar string) (Usage, []stri
 	_, _ = stdcopy.StdCopy(&buf, &buf, io.LimitReader(stream, 1<<20)) // what came is looked at
 	lines := strings.Split(strings.TrimRight(buf.String(), "\n"), "\n")
 	created, _ := time.Parse(time.RFC3339Nano, c.Created)
-	u.Boot, u.Warm = boot(created, lines), c.Config != nil && c.Config.Labels[labelDeadline] != ""
+	u.Boot, u.Warm = boot(created, lines), c.Config != nil && c.Config.Labels[label.Deadline] != ""
 	return u, lines[max(0, len(lines)-reportLines):]
 }
 

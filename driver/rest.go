@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 )
@@ -65,7 +66,7 @@ func (d *Driver) looked(ctx context.Context, sandbox string) {
 
 // containersIn are the containers of a sandbox that run or are paused.
 func (d *Driver) containersIn(ctx context.Context, sandbox string) ([]object, error) {
-	found, err := d.list(ctx, labelled(labelSandbox+"="+sandbox))
+	found, err := d.list(ctx, labelled(label.Sandbox+"="+sandbox))
 	if err != nil || found[sandbox] == nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/volume"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -72,8 +73,8 @@ func (d *Driver) MakeSeed(ctx context.Context, w plan.SeedWish, p *plan.Plan, im
 	if err := m.try(ctx); err != nil {
 		return fmt.Errorf("a daemon on a copy of the seed: %w", err)
 	}
-	mark := volume.CreateOptions{Name: readyName(m.volume), Labels: seedLabels(plan.RoleMark, m.kind, w.ID)}
-	mark.Labels[labelOf] = m.volume
+	mark := volume.CreateOptions{Name: label.ReadyName(m.volume), Labels: label.ForSeed(plan.RoleMark, m.kind, w.ID)}
+	mark.Labels[label.Of] = m.volume
 	if _, err := d.api.VolumeCreate(ctx, mark); err != nil {
 		return d.explain("making the mark that a seed is ready", err)
 	}
@@ -99,7 +100,7 @@ func (m *seedMaker) make(ctx context.Context) error {
 	if err := prep.certify(); err != nil {
 		return err
 	}
-	if err := prep.anchor(ctx, claim(m.p.Claim)); err != nil {
+	if err := prep.anchor(ctx, label.Claim(m.p.Claim)); err != nil {
 		return err
 	}
 	img, err := prep.place(ctx, m.p.Sidecar.Container)
@@ -112,13 +113,13 @@ func (m *seedMaker) make(ctx context.Context) error {
 	if m.kind = prep.sidecar.Seed; m.kind == "" {
 		return fault.System(errors.New("the daemon's arguments say where or how it stores images"), "take them out of sidecar.arguments, or empty cache.seed_images")
 	}
-	m.volume = seedName(m.kind, m.p.Sandbox)
-	if _, err := d.api.VolumeCreate(ctx, volume.CreateOptions{Name: m.volume, Labels: seedLabels(plan.RoleSeed, m.kind, m.wish.ID)}); err != nil {
+	m.volume = label.SeedName(m.kind, m.p.Sandbox)
+	if _, err := d.api.VolumeCreate(ctx, volume.CreateOptions{Name: m.volume, Labels: label.ForSeed(plan.RoleSeed, m.kind, m.wish.ID)}); err != nil {
 		return d.explain("creating the seed's volume", err)
 	}
 	c := prep.sidecar.Container
 	c.DataVolume = m.volume
-	id, err := d.createWith(ctx, m.p, c, objectName(m.p.Sandbox, plan.RoleSidecar), labels(m.p.Sandbox, plan.RoleSidecar), img)
+	id, err := d.createWith(ctx, m.p, c, label.ObjectName(m.p.Sandbox, plan.RoleSidecar), label.InSandbox(m.p.Sandbox, plan.RoleSidecar), img)
 	if err != nil {
 		return createFault(c, err)
 	}
@@ -200,7 +201,7 @@ func (m *seedMaker) seal(ctx context.Context, c plan.Container) error {
 	if err != nil {
 		return err
 	}
-	id, err := d.createWith(ctx, m.p, c, objectName(m.p.Sandbox, plan.RoleScratch), labels(m.p.Sandbox, plan.RoleScratch), img)
+	id, err := d.createWith(ctx, m.p, c, label.ObjectName(m.p.Sandbox, plan.RoleScratch), label.InSandbox(m.p.Sandbox, plan.RoleScratch), img)
 	if err != nil {
 		return err
 	}
@@ -230,7 +231,7 @@ func (m *seedMaker) try(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	id, err := d.createWith(ctx, m.p, c, objectName(m.p.Sandbox, plan.RoleSidecar), labels(m.p.Sandbox, plan.RoleSidecar), img)
+	id, err := d.createWith(ctx, m.p, c, label.ObjectName(m.p.Sandbox, plan.RoleSidecar), label.InSandbox(m.p.Sandbox, plan.RoleSidecar), img)
 	if err != nil {
 		return err
 	}

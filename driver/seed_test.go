@@ -8,6 +8,7 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver/dataroot"
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/test/fakeengine"
@@ -21,13 +22,13 @@ func TestOursOfASeedIsInOnePlace(t *testing.T) {
 
 // addSeed puts a seed there that was made at a time.
 func addSeed(e *fakeengine.Engine, name, kind, wish string, made time.Time, ready bool) {
-	l := seedLabels(plan.RoleSeed, kind, wish)
-	l[labelCreated] = made.Format(time.RFC3339)
+	l := label.ForSeed(plan.RoleSeed, kind, wish)
+	l[label.Created] = made.Format(time.RFC3339)
 	e.AddVolume(name, l)
 	if ready {
-		l := seedLabels(plan.RoleMark, kind, wish)
-		l[labelCreated], l[labelOf] = made.Format(time.RFC3339), name
-		e.AddVolume(readyName(name), l)
+		l := label.ForSeed(plan.RoleMark, kind, wish)
+		l[label.Created], l[label.Of] = made.Format(time.RFC3339), name
+		e.AddVolume(label.ReadyName(name), l)
 	}
 }
 
@@ -56,7 +57,7 @@ func kindOf(t *testing.T, d *Driver, p *plan.Plan) string {
 // mountedSeed is the seed of a sandbox's sidecar; "" if it has none.
 func mountedSeed(t *testing.T, e *fakeengine.Engine, sandbox string) string {
 	t.Helper()
-	c := e.Container(objectName(sandbox, plan.RoleSidecar))
+	c := e.Container(label.ObjectName(sandbox, plan.RoleSidecar))
 	if c == nil {
 		t.Fatalf("there is no sidecar: %q", e.Objects())
 	}
@@ -124,7 +125,7 @@ func TestWhichSeedsASweepRemoves(t *testing.T) {
 	addSeed(e, "unwanted", "k", "v", now.Add(-time.Minute), true)
 	addSeed(e, "unfit", "k", "u", now.Add(-time.Minute), true)
 	addSeed(e, "dind-seed-k-aaaaaaaaaaaa", "k", "w", now.Add(-time.Minute), false)
-	e.AddNetwork("dind-aaaaaaaaaaaa", labels("aaaaaaaaaaaa", plan.RoleNetwork)) // it is made
+	e.AddNetwork("dind-aaaaaaaaaaaa", label.InSandbox("aaaaaaaaaaaa", plan.RoleNetwork)) // it is made
 	addSeed(e, "left", "k", "w", now.Add(-time.Second), false)
 	addSeed(e, "lost", "k", "w", now.Add(-2*time.Hour), true)
 	e.Remove("lost") // its mark stays

@@ -11,6 +11,7 @@ import (
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 )
 
@@ -31,17 +32,17 @@ func (d *Driver) Seeds(ctx context.Context) ([]Seed, error) {
 	if err := d.greet(ctx); err != nil {
 		return nil, err
 	}
-	return d.seedsWith(ctx, labelSeed)
+	return d.seedsWith(ctx, label.Seed)
 }
 
-func (d *Driver) seedsWith(ctx context.Context, label string) ([]Seed, error) {
-	list, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: labelled(label)})
+func (d *Driver) seedsWith(ctx context.Context, key string) ([]Seed, error) {
+	list, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: labelled(key)})
 	if err != nil {
 		return nil, d.explain("looking for seeds", err)
 	}
 	ready := map[string]bool{}
 	for _, v := range list.Volumes {
-		if of := v.Labels[labelOf]; of != "" {
+		if of := v.Labels[label.Of]; of != "" {
 			ready[of] = true
 		}
 	}
@@ -49,17 +50,17 @@ func (d *Driver) seedsWith(ctx context.Context, label string) ([]Seed, error) {
 	volumes := list.Volumes
 	for of := range ready { // a mark that is left alone is removed as what it is of
 		if !slices.ContainsFunc(volumes, func(v *volume.Volume) bool { return v.Name == of }) {
-			i := slices.IndexFunc(volumes, func(v *volume.Volume) bool { return v.Labels[labelOf] == of })
+			i := slices.IndexFunc(volumes, func(v *volume.Volume) bool { return v.Labels[label.Of] == of })
 			lost := volume.Volume{Name: of, Labels: maps.Clone(volumes[i].Labels)}
-			lost.Labels[labelRole] = string(plan.RoleSeed)
+			lost.Labels[label.Role] = string(plan.RoleSeed)
 			volumes = append(volumes, &lost)
 			ready[of] = false
 		}
 	}
 	for _, v := range volumes {
-		created, err := time.Parse(time.RFC3339, v.Labels[labelCreated])
-		if plan.Role(v.Labels[labelRole]) == plan.RoleSeed && err == nil {
-			seeds = append(seeds, Seed{Name: v.Name, Wish: v.Labels[labelSeed], Created: created, Ready: ready[v.Name], kind: v.Labels[labelSpec]})
+		created, err := time.Parse(time.RFC3339, v.Labels[label.Created])
+		if plan.Role(v.Labels[label.Role]) == plan.RoleSeed && err == nil {
+			seeds = append(seeds, Seed{Name: v.Name, Wish: v.Labels[label.Seed], Created: created, Ready: ready[v.Name], kind: v.Labels[label.Spec]})
 		}
 	}
 	slices.SortFunc(seeds, func(a, b Seed) int { return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(a.Name, b.Name)) })
@@ -69,7 +70,7 @@ func (d *Driver) seedsWith(ctx context.Context, label string) ([]Seed, error) {
 // newestSeed is the seed that a sidecar gets; empty without one. Nothing that is
 // wrong with seeds is a matter of the job's.
 func (d *Driver) newestSeed(ctx context.Context, kind string) string {
-	seeds, err := d.seedsWith(ctx, labelSpec+"="+kind)
+	seeds, err := d.seedsWith(ctx, label.Spec+"="+kind)
 	if err != nil {
 		return ""
 	}
@@ -90,7 +91,7 @@ func (d *Driver) SweepSeeds(ctx context.Context, wishes []plan.SeedWish, dryRun 
 	if slices.ContainsFunc(seeds, func(s Seed) bool { return !s.Ready }) {
 		// One is made as long as its sandbox is there, and has its mark before that goes:
 		// so this is to be known before the marks are looked at again.
-		networks, err := d.api.NetworkList(ctx, network.ListOptions{Filters: labelled(labelSandbox)})
+		networks, err := d.api.NetworkList(ctx, network.ListOptions{Filters: labelled(label.Sandbox)})
 		if err != nil {
 			return nil, d.explain("looking for who makes seeds", err)
 		}
@@ -99,7 +100,7 @@ func (d *Driver) SweepSeeds(ctx context.Context, wishes []plan.SeedWish, dryRun 
 			return nil, err
 		}
 		seeds = slices.DeleteFunc(seeds, func(s Seed) bool {
-			made := slices.ContainsFunc(networks, func(n network.Summary) bool { return s.Name == seedName(s.kind, n.Labels[labelSandbox]) })
+			made := slices.ContainsFunc(networks, func(n network.Summary) bool { return s.Name == label.SeedName(s.kind, n.Labels[label.Sandbox]) })
 			seen := slices.ContainsFunc(known, func(k Seed) bool { return k.Name == s.Name })
 			return !s.Ready && (made || !seen)
 		})
@@ -130,7 +131,7 @@ func (d *Driver) SweepSeeds(ctx context.Context, wishes []plan.SeedWish, dryRun 
 // removes it, unless a container still has it: then a later sweep does. It tells
 // whether it is gone.
 func (d *Driver) removeSeed(ctx context.Context, s Seed) (bool, error) {
-	if _, err := d.dropVolume(ctx, readyName(s.Name)); err != nil {
+	if _, err := d.dropVolume(ctx, label.ReadyName(s.Name)); err != nil {
 		return false, err
 	}
 	end, err := d.dropVolume(ctx, s.Name)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 )
@@ -188,10 +189,10 @@ func (d *Driver) outOfMemory(ctx context.Context, id string) bool {
 // serviceNames are what a container is called in its sandbox, without the short
 // id and the hostname that the engine adds.
 func serviceNames(c container.InspectResponse, sandbox string) []string {
-	if c.NetworkSettings == nil || c.NetworkSettings.Networks[networkName(sandbox)] == nil {
+	if c.NetworkSettings == nil || c.NetworkSettings.Networks[label.NetworkName(sandbox)] == nil {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(c.NetworkSettings.Networks[networkName(sandbox)].Aliases), func(name string) bool {
+	return slices.DeleteFunc(slices.Clone(c.NetworkSettings.Networks[label.NetworkName(sandbox)].Aliases), func(name string) bool {
 		return len(name) >= 12 && strings.HasPrefix(c.ID, name) || c.Config != nil && name == c.Config.Hostname
 	})
 }

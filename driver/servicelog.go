@@ -12,6 +12,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/pkg/stdcopy"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/driver/stream"
 	"gitlab-dind-executor/wary"
@@ -87,12 +88,12 @@ func (d *Driver) servicesOf(ctx context.Context, job string) (found []namedConta
 	if since, err = d.lastEnd(ctx, job); err != nil {
 		return nil, "", err
 	}
-	list, err := d.api.ContainerList(ctx, container.ListOptions{All: true, Filters: labelled(labelSandbox + "=" + sandbox)})
+	list, err := d.api.ContainerList(ctx, container.ListOptions{All: true, Filters: labelled(label.Sandbox + "=" + sandbox)})
 	if err != nil {
 		return nil, "", d.explain("looking for the job's services", err)
 	}
 	for _, c := range list {
-		if role := plan.Role(c.Labels[labelRole]); role != plan.RoleService && role != plan.RoleSidecar {
+		if role := plan.Role(c.Labels[label.Role]); role != plan.RoleService && role != plan.RoleSidecar {
 			continue
 		}
 		full, err := d.inspect(ctx, c.ID)
@@ -101,7 +102,7 @@ func (d *Driver) servicesOf(ctx context.Context, job string) (found []namedConta
 		}
 		name := strings.Join(serviceNames(full, sandbox), "-")
 		if name == "" {
-			name = calledImage(c.Labels, c.Image)
+			name = label.ImageName(c.Labels, c.Image)
 		}
 		found = append(found, namedContainer{c.ID, name})
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 )
 
@@ -111,7 +112,7 @@ func (w *serviceWait) dialFromHelper(ctx context.Context, ip string, ports []int
 	tick := time.NewTicker(healthEvery)
 	defer tick.Stop()
 	for ctx.Err() == nil {
-		code, err := w.d.exec(ctx, objectName(w.sandbox, plan.RoleHelper), command, nil, io.Discard)
+		code, err := w.d.exec(ctx, label.ObjectName(w.sandbox, plan.RoleHelper), command, nil, io.Discard)
 		if err == nil && (code == 0 || code == noDialer) {
 			return true
 		}

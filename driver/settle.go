@@ -2,10 +2,10 @@ package driver
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/docker/docker/api/types/image"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/group"
 )
@@ -23,7 +23,7 @@ type made struct {
 // this preparation's, before it is there.
 func (prep *preparation) jobMade(p *plan.Plan, labels map[string]string, img image.InspectResponse) made {
 	return made{
-		plan: p.Job.Container, name: objectName(p.Sandbox, plan.RoleJob), image: img,
+		plan: p.Job.Container, name: label.ObjectName(p.Sandbox, plan.RoleJob), image: img,
 		create: func(ctx context.Context, name string, img image.InspectResponse) (string, error) {
 			return prep.createJob(ctx, p, name, labels, img)
 		},
@@ -60,15 +60,12 @@ func (prep *preparation) renew(ctx context.Context, m made, img image.InspectRes
 	var g group.Group
 	for i := range imageVolumes(m.image) {
 		g.Go(func() error {
-			_ = d.api.VolumeRemove(last, scratchName(m.name, i), false)
+			_ = d.api.VolumeRemove(last, label.ScratchName(m.name, i), false)
 			return nil
 		})
 	}
 	return id, g.Wait()
 }
-
-// scratchName names the volume over a VOLUME of a container's image.
-func scratchName(container string, i int) string { return fmt.Sprintf("%s-v%d", container, i) }
 
 // settleSidecar waits for what the registry says of the sidecar's image, if it
 // has it from this host. The settings allow that image to every project, so the

@@ -14,6 +14,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/pkg/stdcopy"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 )
@@ -79,7 +80,7 @@ func (d *Driver) Shell(ctx context.Context, n Named, p Part, t Terminal) (int, e
 			return 0, fault.System(fmt.Errorf("the %s container of sandbox %s does not run", p.Role, n.Sandbox), notRunning(p.Role, n.Held))
 		}
 		if err := d.api.ContainerStart(opening, c.ID, container.StartOptions{}); err != nil {
-			return 0, startFault(calledImage(c.Config.Labels, c.Config.Image), d.explain("starting the job container again", err))
+			return 0, startFault(label.ImageName(c.Config.Labels, c.Config.Image), d.explain("starting the job container again", err))
 		}
 	}
 	tty := t.Sizes != nil

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"path"
 
-	"gitlab-dind-executor/driver/plan"
-	"gitlab-dind-executor/group"
-
 	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
+
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/group"
 )
 
 // startSidecar gives the inner daemon its files, starts it and waits until it
@@ -86,7 +86,7 @@ func (prep *preparation) sidecarFiles(ctx context.Context, id string) ([]file, e
 		files = append(files, file{path: plan.MirroredConfig, mode: 0o644, content: mirrored})
 	}
 	if prep.certs != nil {
-		files = append(files, prep.certs.serverFiles(certDir)...)
+		files = append(files, prep.certs.serverFiles(plan.CertDir)...)
 	}
 	files = append(files, registryCAs(s.ConfigDir(), s.RegistryCAs)...)
 	for i := range files {
@@ -94,7 +94,5 @@ func (prep *preparation) sidecarFiles(ctx context.Context, id string) ([]file, e
 	}
 	return files, nil
 }
-
-const certDir = "/certs"
 
 var errNotReady = errors.New("the docker daemon of this job did not answer in time")

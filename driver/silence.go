@@ -2,8 +2,6 @@ package driver
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"sync"
 	"time"
@@ -11,6 +9,7 @@ import (
 	"github.com/distribution/reference"
 	"github.com/docker/docker/api/types/volume"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 )
 
@@ -30,7 +29,7 @@ type silences struct {
 func (s *silences) knows(ctx context.Context, named reference.Named) bool {
 	s.once.Do(func() {
 		s.known = map[string]bool{}
-		list, err := s.d.api.VolumeList(ctx, volume.ListOptions{Filters: labelled(labelRole + "=" + string(plan.RoleSilent))})
+		list, err := s.d.api.VolumeList(ctx, volume.ListOptions{Filters: labelled(label.Role + "=" + string(plan.RoleSilent))})
 		if err != nil {
 			return // whoever asks in vain loses two seconds
 		}
@@ -38,7 +37,7 @@ func (s *silences) knows(ctx context.Context, named reference.Named) bool {
 			s.known[v.Name] = time.Now().Before(silentUntil(v.Labels))
 		}
 	})
-	return s.known[silentName(reference.Domain(named))] || s.known[silentName(named.Name())]
+	return s.known[label.SilentName(reference.Domain(named))] || s.known[label.SilentName(named.Name())]
 }
 
 // remember notes that a registry is silent. One that took the connection may be
@@ -51,30 +50,23 @@ func (s *silences) remember(ctx context.Context, named reference.Named, connecte
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
 	defer cancel()
-	l := common(plan.RoleSilent)
-	l[labelDeadline] = time.Now().Add(silentFor).UTC().Format(time.RFC3339)
-	l[labelRegistry] = key
-	name := silentName(key)
+	l := label.Common(plan.RoleSilent)
+	l[label.Deadline] = time.Now().Add(silentFor).UTC().Format(time.RFC3339)
+	l[label.Registry] = key
+	name := label.SilentName(key)
 	_ = s.d.api.VolumeRemove(ctx, name, false) // labels never change
 	_, _ = s.d.api.VolumeCreate(ctx, volume.CreateOptions{Name: name, Labels: l})
 }
 
-// silentName names the volume that says that a registry, or a repository, is
-// silent.
-func silentName(key string) string {
-	sum := sha256.Sum256([]byte(key))
-	return "dind-silent-" + hex.EncodeToString(sum[:])
-}
-
 func silentUntil(labels map[string]string) time.Time {
-	until, _ := time.Parse(time.RFC3339, labels[labelDeadline])
+	until, _ := time.Parse(time.RFC3339, labels[label.Deadline])
 	return until
 }
 
 // forgetSilences removes what says that registries were silent, once that is
 // over.
 func (d *Driver) forgetSilences(ctx context.Context, now time.Time) error {
-	list, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: labelled(labelRole + "=" + string(plan.RoleSilent))})
+	list, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: labelled(label.Role + "=" + string(plan.RoleSilent))})
 	if err != nil {
 		return d.explain("looking for registries that were silent", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/pkg/stdcopy"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/driver/stream"
 	"gitlab-dind-executor/fault"
@@ -76,7 +77,7 @@ func (d *Driver) RunJob(ctx context.Context, job string, first bool, script []by
 		}
 		err := d.api.ContainerStart(ctx, id, container.StartOptions{})
 		if err != nil {
-			return 0, startFault(calledImage(c.Config.Labels, c.Config.Image), d.explain("starting the job container", err))
+			return 0, startFault(label.ImageName(c.Config.Labels, c.Config.Image), d.explain("starting the job container", err))
 		}
 	}
 	// What a script says while it is being ended belongs to the log, too: so it
@@ -88,8 +89,8 @@ func (d *Driver) RunJob(ctx context.Context, job string, first bool, script []by
 		halted <- d.halt(running, id)
 		time.AfterFunc(endWait, cancel)
 	})
-	script = plan.ExportDirect(script, c.Config.Labels[labelDirect])
-	s := &stage{d: d, id: id, image: calledImage(c.Config.Labels, c.Config.Image), opened: opened, out: out}
+	script = plan.ExportDirect(script, c.Config.Labels[label.Direct])
+	s := &stage{d: d, id: id, image: label.ImageName(c.Config.Labels, c.Config.Image), opened: opened, out: out}
 	code, err := s.run(running, since, script)
 	if !stop() {
 		return 0, errors.Join(ctx.Err(), <-halted)

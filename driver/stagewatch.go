@@ -9,6 +9,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/events"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 )
 
@@ -61,7 +62,7 @@ func (d *Driver) WatchStage(ctx context.Context, job string) *StageWatch {
 		if err != nil {
 			return // the stage itself tells
 		}
-		f := labelled(labelSandbox + "=" + sandbox)
+		f := labelled(label.Sandbox + "=" + sandbox)
 		f.Add("type", string(events.ContainerEventType))
 		for _, action := range []events.Action{events.ActionOOM, events.ActionStart, events.ActionKill, events.ActionStop, events.ActionDie} {
 			f.Add("event", string(action))
@@ -150,7 +151,7 @@ func (w *StageWatch) OutOfMemory(ctx context.Context) []OutOfMemory {
 func (w *StageWatch) SidecarEnding(ctx context.Context) Ending {
 	died := func(got []events.Message) bool {
 		return slices.ContainsFunc(got, func(m events.Message) bool {
-			return m.Action == events.ActionDie && m.Actor.Attributes[labelRole] == string(plan.RoleSidecar)
+			return m.Action == events.ActionDie && m.Actor.Attributes[label.Role] == string(plan.RoleSidecar)
 		})
 	}
 	return endingOf(w.await(ctx, endingWait, died))
@@ -162,7 +163,7 @@ func (d *Driver) limited(ctx context.Context, job string) (map[string]OutOfMemor
 	if err != nil {
 		return nil, err
 	}
-	list, err := d.api.ContainerList(ctx, container.ListOptions{All: true, Filters: labelled(labelSandbox + "=" + sandbox)})
+	list, err := d.api.ContainerList(ctx, container.ListOptions{All: true, Filters: labelled(label.Sandbox + "=" + sandbox)})
 	if err != nil {
 		return nil, d.explain("looking for the job's containers", err)
 	}
@@ -172,7 +173,7 @@ func (d *Driver) limited(ctx context.Context, job string) (map[string]OutOfMemor
 		if err != nil || c.ContainerJSONBase == nil || c.HostConfig == nil || c.Config == nil {
 			continue // it is going
 		}
-		found[s.ID] = OutOfMemory{Role: plan.Role(s.Labels[labelRole]), Name: calledImage(s.Labels, c.Config.Image), Limit: c.HostConfig.Memory}
+		found[s.ID] = OutOfMemory{Role: plan.Role(s.Labels[label.Role]), Name: label.ImageName(s.Labels, c.Config.Image), Limit: c.HostConfig.Memory}
 	}
 	return found, nil
 }

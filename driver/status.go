@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/group"
 )
@@ -109,7 +110,7 @@ const sandboxYouth = 10 * time.Minute
 func (d *Driver) Status(ctx context.Context, w *Watcher, now time.Time, prepare time.Duration) (Status, error) {
 	lists, cancel := context.WithTimeout(ctx, statusListBound)
 	defer cancel()
-	found, err := d.list(lists, labelled(labelSandbox))
+	found, err := d.list(lists, labelled(label.Sandbox))
 	if err != nil {
 		return Status{}, err
 	}
@@ -197,11 +198,11 @@ func statusOf(s *sandboxObjects, r rules, booting bool) SandboxStatus {
 		st.State = Doubtful
 	case held:
 		st.State, st.Until = Held, &until
-	case claim[labelJob] == noJob:
+	case claim[label.Job] == label.NoJob:
 		st.State = Going
 	case claim == nil && complete(s):
 		st.State = Waits
-		if t, err := time.Parse(time.RFC3339, s.networks[0].labels[labelDeadline]); err == nil {
+		if t, err := time.Parse(time.RFC3339, s.networks[0].labels[label.Deadline]); err == nil {
 			st.Until = &t
 		}
 	case claim == nil, !has[plan.RoleJob] || !has[plan.RoleSidecar]:
@@ -211,8 +212,8 @@ func statusOf(s *sandboxObjects, r rules, booting bool) SandboxStatus {
 	default:
 		st.State = Running
 	}
-	if claim[labelJob] != noJob {
-		st.Job, st.Project = claim[labelJob], claim[labelProject]
+	if claim[label.Job] != label.NoJob {
+		st.Job, st.Project = claim[label.Job], claim[label.Project]
 	}
 	st.Created = madeAt(s, claim)
 	return st
@@ -220,12 +221,12 @@ func statusOf(s *sandboxObjects, r rules, booting bool) SandboxStatus {
 
 // madeAt is when a job got a sandbox, else when the first of it was made.
 func madeAt(s *sandboxObjects, claim map[string]string) time.Time {
-	if t, err := time.Parse(time.RFC3339, claim[labelCreated]); err == nil {
+	if t, err := time.Parse(time.RFC3339, claim[label.Created]); err == nil {
 		return t
 	}
 	var first time.Time
 	for _, o := range slices.Concat(s.networks, s.containers, s.volumes) {
-		if t, err := time.Parse(time.RFC3339, o.labels[labelCreated]); err == nil && (first.IsZero() || t.Before(first)) {
+		if t, err := time.Parse(time.RFC3339, o.labels[label.Created]); err == nil && (first.IsZero() || t.Before(first)) {
 			first = t
 		}
 	}
@@ -239,8 +240,8 @@ func (d *Driver) booting(ctx context.Context, found map[string]*sandboxObjects, 
 	var sidecars []object
 	for id, s := range found {
 		for _, c := range s.containers {
-			made, err := time.Parse(time.RFC3339, c.labels[labelCreated])
-			if c.role == plan.RoleSidecar && c.running && err == nil && now.Sub(made) < sandboxYouth && c.labels[labelDeadline] == "" {
+			made, err := time.Parse(time.RFC3339, c.labels[label.Created])
+			if c.role == plan.RoleSidecar && c.running && err == nil && now.Sub(made) < sandboxYouth && c.labels[label.Deadline] == "" {
 				ids, sidecars = append(ids, id), append(sidecars, c)
 			}
 		}

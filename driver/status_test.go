@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/test/ends"
@@ -17,18 +18,18 @@ func TestWhatASandboxIsAt(t *testing.T) {
 	living, gone := owner.Process{PID: 1}.String(), owner.Process{PID: 2}.String()
 	r := rules{noon, 10 * time.Minute, func(o owner.Process) owner.Life { return map[int]owner.Life{1: owner.Alive, 2: owner.Dead}[o.PID] }}
 	of := func(role plan.Role, running bool) object {
-		return object{role: role, running: running, labels: map[string]string{labelCreated: noon.Add(-time.Minute).Format(time.RFC3339)}}
+		return object{role: role, running: running, labels: map[string]string{label.Created: noon.Add(-time.Minute).Format(time.RFC3339)}}
 	}
 	job := func(owner string) object {
 		o := claimed(plan.RoleJob, owner, noon.Add(time.Hour))
-		o.labels[labelProject], o.labels[labelCreated] = "group/app", noon.Add(-time.Second).Format(time.RFC3339)
+		o.labels[label.Project], o.labels[label.Created] = "group/app", noon.Add(-time.Second).Format(time.RFC3339)
 		return o
 	}
-	blocked := object{role: plan.RoleJob, labels: map[string]string{labelJob: noJob, labelOwner: living, labelDeadline: noon.Format(time.RFC3339)}}
+	blocked := object{role: plan.RoleJob, labels: map[string]string{label.Job: label.NoJob, label.Owner: living, label.Deadline: noon.Format(time.RFC3339)}}
 	ahead := of(plan.RoleNetwork, false)
-	ahead.labels[labelDeadline] = noon.Add(time.Hour).Format(time.RFC3339)
+	ahead.labels[label.Deadline] = noon.Add(time.Hour).Format(time.RFC3339)
 	held := func(until time.Time) object {
-		return object{role: plan.RoleHeld, labels: heldLabels("0123456789ab", "gitlab.example.com/7", until)}
+		return object{role: plan.RoleHeld, labels: label.ForHeld("0123456789ab", "gitlab.example.com/7", until)}
 	}
 	network, sidecar, helper := of(plan.RoleNetwork, false), of(plan.RoleSidecar, true), of(plan.RoleHelper, true)
 	for name, c := range map[string]struct {
@@ -48,7 +49,7 @@ func TestWhatASandboxIsAt(t *testing.T) {
 		"without a network":            {&sandboxObjects{containers: []object{sidecar, job(living)}}, false, Orphan, "gitlab.example.com/7", false},
 		"a failed job's":               {&sandboxObjects{containers: []object{sidecar, job(gone)}, networks: []object{network}, volumes: []object{held(noon.Add(time.Minute))}}, false, Held, "gitlab.example.com/7", true},
 		"that was held long enough":    {&sandboxObjects{containers: []object{sidecar, job(living)}, networks: []object{network}, volumes: []object{held(noon)}}, false, Orphan, "gitlab.example.com/7", false},
-		"one that nobody could judge":  {&sandboxObjects{containers: []object{{role: plan.RoleJob, labels: map[string]string{labelJob: "x/1", labelOwner: "{", labelDeadline: "?"}}}, networks: []object{network}}, false, Doubtful, "x/1", false},
+		"one that nobody could judge":  {&sandboxObjects{containers: []object{{role: plan.RoleJob, labels: map[string]string{label.Job: "x/1", label.Owner: "{", label.Deadline: "?"}}}, networks: []object{network}}, false, Doubtful, "x/1", false},
 		"held until nobody knows when": {&sandboxObjects{containers: []object{sidecar, job(living)}, networks: []object{network}, volumes: []object{{role: plan.RoleHeld}}}, false, Running, "gitlab.example.com/7", false},
 	} {
 		got := statusOf(c.s, r, c.booting)
@@ -69,9 +70,9 @@ func TestWhatASandboxIsAt(t *testing.T) {
 func TestAStatusTellsOfADaemonThatHasEnded(t *testing.T) {
 	e, d := fakeHost(t, nil)
 	sandboxes(t, e, 2)
-	e.Exit(objectName(fmt.Sprintf("%012x", 1), plan.RoleSidecar), 137)
-	e.AddContainer(objectName(fmt.Sprintf("%012x", 3), plan.RoleSidecar), labels(fmt.Sprintf("%012x", 3), plan.RoleSidecar), false)
-	e.AddNetwork(networkName(fmt.Sprintf("%012x", 3)), labels(fmt.Sprintf("%012x", 3), plan.RoleNetwork))
+	e.Exit(label.ObjectName(fmt.Sprintf("%012x", 1), plan.RoleSidecar), 137)
+	e.AddContainer(label.ObjectName(fmt.Sprintf("%012x", 3), plan.RoleSidecar), label.InSandbox(fmt.Sprintf("%012x", 3), plan.RoleSidecar), false)
+	e.AddNetwork(label.NetworkName(fmt.Sprintf("%012x", 3)), label.InSandbox(fmt.Sprintf("%012x", 3), plan.RoleNetwork))
 	st, err := d.Status(context.Background(), &Watcher{}, time.Now(), time.Minute)
 	if err != nil || len(st.Sandboxes) != 3 {
 		t.Fatalf("%+v, %v", st, err)
@@ -92,16 +93,16 @@ func sandboxes(t *testing.T, e *fakeengine.Engine, n int) {
 	}
 	for i := range n {
 		id := fmt.Sprintf("%012x", i+1)
-		job := labels(id, plan.RoleJob)
-		for k, v := range claim(plan.Claim{Job: fmt.Sprintf("gitlab.example.com/%d", 100+i), Owner: self.String(), Deadline: time.Now().Add(time.Hour)}) {
+		job := label.InSandbox(id, plan.RoleJob)
+		for k, v := range label.Claim(plan.Claim{Job: fmt.Sprintf("gitlab.example.com/%d", 100+i), Owner: self.String(), Deadline: time.Now().Add(time.Hour)}) {
 			job[k] = v
 		}
-		e.AddNetwork(networkName(id), labels(id, plan.RoleNetwork))
-		e.AddVolume(objectName(id, plan.RoleBuilds), labels(id, plan.RoleBuilds))
-		e.Fill(objectName(id, plan.RoleBuilds), 1<<20)
-		e.AddContainer(objectName(id, plan.RoleSidecar), labels(id, plan.RoleSidecar), true)
-		e.AddContainer(objectName(id, plan.RoleHelper), labels(id, plan.RoleHelper), true)
-		e.AddContainer(objectName(id, plan.RoleJob), job, false)
+		e.AddNetwork(label.NetworkName(id), label.InSandbox(id, plan.RoleNetwork))
+		e.AddVolume(label.ObjectName(id, plan.RoleBuilds), label.InSandbox(id, plan.RoleBuilds))
+		e.Fill(label.ObjectName(id, plan.RoleBuilds), 1<<20)
+		e.AddContainer(label.ObjectName(id, plan.RoleSidecar), label.InSandbox(id, plan.RoleSidecar), true)
+		e.AddContainer(label.ObjectName(id, plan.RoleHelper), label.InSandbox(id, plan.RoleHelper), true)
+		e.AddContainer(label.ObjectName(id, plan.RoleJob), job, false)
 	}
 }
 

@@ -12,14 +12,13 @@ import (
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/volume"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/wary"
 )
 
 const (
-	// stuckSuffix ends the name of the mark of a stuck volume.
-	stuckSuffix = "-stuck"
 	// noteBound is what making such a mark may take.
 	noteBound = 10 * time.Second
 	// freeBound is what freeing one volume may take: one that takes longer does not
@@ -131,16 +130,16 @@ func (d *Driver) noteStuck(ctx context.Context, name string, err error) error {
 	text := err.Error()
 	reason := clean(text[strings.LastIndex(text, ": ")+1:])
 	s := fault.System(&stuck{name, reason}, stuckHint)
-	if strings.HasSuffix(name, stuckSuffix) {
+	if strings.HasSuffix(name, label.StuckSuffix) {
 		return s
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteBound)
 	defer cancel()
-	mark := stuckName(name)
+	mark := label.StuckName(name)
 	if _, err := d.api.VolumeInspect(ctx, mark); !gone(err) {
 		return s // it is known, or nothing can be noted
 	}
-	if _, err := d.api.VolumeCreate(ctx, volume.CreateOptions{Name: mark, Labels: stuckLabels(name, reason)}); err == nil {
+	if _, err := d.api.VolumeCreate(ctx, volume.CreateOptions{Name: mark, Labels: label.ForStuck(name, reason)}); err == nil {
 		d.noted.Add(1)
 	}
 	return s
@@ -170,22 +169,22 @@ func (d *Driver) listStuck(ctx context.Context) (all []StuckVolume, err error) {
 	if err := d.greet(ctx); err != nil {
 		return nil, err
 	}
-	list, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: filters.NewArgs(filters.Arg("name", namesOf("")))})
+	list, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: filters.NewArgs(filters.Arg("name", label.NamesOf("")))})
 	if err != nil {
 		return nil, d.explain("looking for volumes that resist", err)
 	}
 	for _, v := range list.Volumes {
-		of := v.Labels[labelOf]
-		if plan.Role(v.Labels[labelRole]) != plan.RoleStuck || v.Name != stuckName(of) {
+		of := v.Labels[label.Of]
+		if plan.Role(v.Labels[label.Role]) != plan.RoleStuck || v.Name != label.StuckName(of) {
 			continue
 		}
-		since, _ := time.Parse(time.RFC3339, v.Labels[labelCreated])
-		all = append(all, StuckVolume{Name: of, Since: since, Reason: v.Labels[labelReason], marked: true, there: scopeVolumes(list.Volumes).has(of)})
+		since, _ := time.Parse(time.RFC3339, v.Labels[label.Created])
+		all = append(all, StuckVolume{Name: of, Since: since, Reason: v.Labels[label.Reason], marked: true, there: scopeVolumes(list.Volumes).has(of)})
 	}
 	for _, v := range list.Volumes {
 		n, is := lost(v)
 		known := slices.ContainsFunc(all, func(s StuckVolume) bool { return s.Name == v.Name })
-		if is && n.sandbox == "" && !known {
+		if is && n.Sandbox == "" && !known {
 			all = append(all, StuckVolume{Name: v.Name, Reason: lostLabels, there: true})
 		}
 	}
@@ -197,10 +196,10 @@ func (d *Driver) listStuck(ctx context.Context) (all []StuckVolume, err error) {
 // flags that keep it. No daemon gets a cached data root meanwhile.
 func (d *Driver) emptyVolume(ctx context.Context, v volume.Volume) error {
 	name := v.Name + "-empty"
-	if isCachedData(v.Name) {
-		name = leaseName(v.Name)
+	if label.IsCachedData(v.Name) {
+		name = label.LeaseName(v.Name)
 	}
-	exit, err := d.runProgram(ctx, programRun{name: name, command: plan.EmptyCommand, volume: v.Name, volumeLabels: v.Labels, bound: emptyBound, labels: map[string]string{labelOf: v.Name}})
+	exit, err := d.runProgram(ctx, programRun{name: name, command: plan.EmptyCommand, volume: v.Name, volumeLabels: v.Labels, bound: emptyBound, labels: map[string]string{label.Of: v.Name}})
 	switch {
 	case err != nil:
 		return err
@@ -255,7 +254,7 @@ func (d *Driver) dropStuckMarks(ctx context.Context) error {
 	errs := []error{err}
 	for _, s := range all {
 		if !s.there {
-			_, err := d.dropVolume(ctx, stuckName(s.Name))
+			_, err := d.dropVolume(ctx, label.StuckName(s.Name))
 			errs = append(errs, err)
 		}
 	}
@@ -293,5 +292,5 @@ func (d *Driver) freeStuck(ctx context.Context, s StuckVolume) (ending, error) {
 // its name.
 func isOurs(v volume.Volume) bool {
 	_, is := lost(&v)
-	return is || v.Labels[labelRole] != "" && strings.HasPrefix(v.Name, "dind-")
+	return is || v.Labels[label.Role] != "" && strings.HasPrefix(v.Name, "dind-")
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -65,8 +66,8 @@ func TestWhatHasLostItsLabelsIsFoundByItsName(t *testing.T) {
 	e, d := fakeHost(t, nil)
 	program(d)
 	names := []string{
-		"dind-aaaaaaaaaaaa-builds", "dind-aaaaaaaaaaaa-sidecar-v0", dataName("scope", "kind", 0), cacheName("scope"),
-		usedName(cacheName("scope"), "aaaaaaaaaaaa"), seedName("bbbbbbbbbbbb", "aaaaaaaaaaaa"), readyName(seedName("bbbbbbbbbbbb", "aaaaaaaaaaaa")),
+		"dind-aaaaaaaaaaaa-builds", "dind-aaaaaaaaaaaa-sidecar-v0", label.DataName("scope", "kind", 0), label.CacheName("scope"),
+		label.UsedName(label.CacheName("scope"), "aaaaaaaaaaaa"), label.SeedName("bbbbbbbbbbbb", "aaaaaaaaaaaa"), label.ReadyName(label.SeedName("bbbbbbbbbbbb", "aaaaaaaaaaaa")),
 		"dind-mirror-aaaaaaaaaaaa-data", "dind-data-aaaaaaaaaaaa-0-sidecar-v0",
 	}
 	foreign := []string{"dind-aaaaaaaaaaaa", "dind-my-data", "dind-aaaaaaaaaaaa-backup", "builds", "dind-cache-mine"}
@@ -161,7 +162,7 @@ func TestOneVolumeThatResistsKeepsNoOther(t *testing.T) {
 		t.Errorf("%d failed, error %v, hint %q", failed, err, fault.HintOf(err))
 	}
 	builds := "dind-aaaaaaaaaaaa-builds"
-	want := []string{first, stateName(first, dataDamaged), usedName(first, "0123456789ab"), builds, builds + "-stuck", first + "-stuck"}
+	want := []string{first, label.StateName(first, label.DataDamaged), label.UsedName(first, "0123456789ab"), builds, builds + "-stuck", first + "-stuck"}
 	var left []string
 	for _, v := range e.Volumes() {
 		left = append(left, v.Name)
@@ -194,7 +195,7 @@ func TestNoDaemonGetsADataRootThatIsEmptied(t *testing.T) {
 	if _, err := d.dropLayers(t.Context(), noon); !allStuck(err) {
 		t.Errorf("error %v", err)
 	}
-	if freed, _, err := d.FreeStuck(t.Context(), false); err != nil || len(freed) != 1 || holder != leaseName(data) {
+	if freed, _, err := d.FreeStuck(t.Context(), false); err != nil || len(freed) != 1 || holder != label.LeaseName(data) {
 		t.Errorf("freed %+v under the name %q, %v", freed, holder, err)
 	}
 }
@@ -205,7 +206,7 @@ func TestAMarkAboutSomebodyElsesVolumeRemovesNothing(t *testing.T) {
 	program(d)
 	for _, of := range []string{"db", "dind-aaaaaaaaaaaa-builds"} {
 		e.AddVolume(of, map[string]string{"theirs": "yes"})
-		e.AddVolume(stuckName(of), stuckLabels(of, "x"))
+		e.AddVolume(label.StuckName(of), label.ForStuck(of, "x"))
 	}
 	before := e.Objects()
 	if freed, _, err := d.FreeStuck(t.Context(), false); err != nil || len(freed) != 0 || !slices.Equal(e.Objects(), before) {
@@ -227,7 +228,7 @@ func TestWhatCountsAsAVolumeThatResists(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			e, d := fakeHost(t, nil)
-			e.AddVolume("dind-aaaaaaaaaaaa-builds", labels("aaaaaaaaaaaa", plan.RoleBuilds))
+			e.AddVolume("dind-aaaaaaaaaaaa-builds", label.InSandbox("aaaaaaaaaaaa", plan.RoleBuilds))
 			e.Script("DELETE /volumes/{name}", c.answer)
 			_, err := d.dropVolume(t.Context(), "dind-aaaaaaaaaaaa-builds")
 			if allStuck(err) != c.marked || (d.Noted() == 1) != c.marked || len(e.Objects()) == 2 != c.marked {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
 )
@@ -67,7 +68,7 @@ const overdue = 24 * time.Hour
 func (d *Driver) Sweep(ctx context.Context, now time.Time, bound time.Duration, dryRun bool) ([]Verdict, error) {
 	ctx, end := span(ctx, "sweep")
 	defer end()
-	found, err := d.list(ctx, labelled(labelSandbox))
+	found, err := d.list(ctx, labelled(label.Sandbox))
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +85,7 @@ func (d *Driver) Sweep(ctx context.Context, now time.Time, bound time.Duration, 
 			// Between the first look and the verdict a hook may have finished its
 			// sandbox and ended. What a dead process made is seen by a look that
 			// begins after its death.
-			again, err := d.list(ctx, labelled(labelSandbox+"="+id))
+			again, err := d.list(ctx, labelled(label.Sandbox+"="+id))
 			if err != nil {
 				errs = append(errs, err)
 				continue
@@ -148,7 +149,7 @@ func (r rules) verdict(s *sandboxObjects) (Fate, string) {
 		return r.unclaimed(s)
 	}
 	state := r.owner(claim)
-	deadline, err := time.Parse(time.RFC3339, claim[labelDeadline])
+	deadline, err := time.Parse(time.RFC3339, claim[label.Deadline])
 	known := err == nil
 	switch {
 	case state == owner.Dead:
@@ -168,7 +169,7 @@ func (r rules) verdict(s *sandboxObjects) (Fate, string) {
 }
 
 func (r rules) owner(labels map[string]string) owner.Life {
-	process, err := owner.Parse(labels[labelOwner])
+	process, err := owner.Parse(labels[label.Owner])
 	if err != nil {
 		return owner.Unknown
 	}
@@ -178,7 +179,7 @@ func (r rules) owner(labels map[string]string) owner.Life {
 // unclaimed says what becomes of a sandbox that was made ahead.
 func (r rules) unclaimed(s *sandboxObjects) (Fate, string) {
 	network := s.networks[0]
-	deadline, err := time.Parse(time.RFC3339, network.labels[labelDeadline])
+	deadline, err := time.Parse(time.RFC3339, network.labels[label.Deadline])
 	maker := r.owner(network.labels)
 	switch {
 	case err == nil && r.now.After(deadline):
@@ -213,7 +214,7 @@ func (r rules) abandoned(s *sandboxObjects) bool {
 // overBound tells whether a sandbox is older than a prepare may take.
 func (r rules) overBound(s *sandboxObjects) bool {
 	for _, n := range s.networks {
-		created, err := time.Parse(time.RFC3339, n.labels[labelCreated])
+		created, err := time.Parse(time.RFC3339, n.labels[label.Created])
 		if err != nil || !r.now.After(created.Add(r.bound)) {
 			return false
 		}
@@ -227,7 +228,7 @@ func (r rules) overBound(s *sandboxObjects) bool {
 func claimOf(s *sandboxObjects) map[string]string {
 	for _, list := range [][]object{s.containers, s.networks} {
 		for _, o := range list {
-			if o.labels[labelJob] != "" && (o.role == plan.RoleJob || o.role == plan.RoleNetwork) {
+			if o.labels[label.Job] != "" && (o.role == plan.RoleJob || o.role == plan.RoleNetwork) {
 				return o.labels
 			}
 		}

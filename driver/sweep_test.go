@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -22,7 +23,7 @@ var noon = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 // claimed are the labels of what belongs to a job.
 func claimed(role plan.Role, owner string, deadline time.Time) object {
 	return object{role: role, labels: map[string]string{
-		labelJob: "gitlab.example.com/7", labelOwner: owner, labelDeadline: deadline.Format(time.RFC3339),
+		label.Job: "gitlab.example.com/7", label.Owner: owner, label.Deadline: deadline.Format(time.RFC3339),
 	}}
 }
 
@@ -44,11 +45,11 @@ func TestWhatASweepRemoves(t *testing.T) {
 		if o.labels == nil {
 			o.labels = map[string]string{}
 		}
-		o.labels[labelCreated] = noon.Add(-age).Format(time.RFC3339)
+		o.labels[label.Created] = noon.Add(-age).Format(time.RFC3339)
 		return &sandboxObjects{id: "0123456789ab", networks: []object{o}}
 	}
 	broken := func(owner string) object {
-		return object{role: plan.RoleJob, labels: map[string]string{labelJob: "x/1", labelOwner: owner, labelDeadline: "tomorrow"}}
+		return object{role: plan.RoleJob, labels: map[string]string{label.Job: "x/1", label.Owner: owner, label.Deadline: "tomorrow"}}
 	}
 	for name, c := range map[string]struct {
 		s      *sandboxObjects
@@ -155,7 +156,7 @@ func TestASweepAmongNeighbours(t *testing.T) {
 
 func TestASweepLeavesWhatIsNotASandbox(t *testing.T) {
 	e, d := fakeHost(t, nil)
-	of := func(id, role string) map[string]string { return map[string]string{labelSandbox: id, labelRole: role} }
+	of := func(id, role string) map[string]string { return map[string]string{label.Sandbox: id, label.Role: role} }
 	e.AddVolume("a cache", of("aaaaaaaaaaaa", "cache"))
 	e.AddContainer("a mirror", of("bbbbbbbbbbbb", "mirror"), true)
 	e.AddNetwork("its network", of("cccccccccccc", "mirror"))
@@ -232,7 +233,7 @@ func TestSweepRemovesWhatNoLivingJobOwns(t *testing.T) {
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", me.String())
 	sandboxOf(e, testJob, "bbbbbbbbbbbb", gone.String())
 	sandboxOf(e, testJob, "cccccccccccc", elsewhere.String())
-	e.AddVolume("dind-dddddddddddd-data", map[string]string{labelSandbox: "dddddddddddd", labelRole: "data"})
+	e.AddVolume("dind-dddddddddddd-data", map[string]string{label.Sandbox: "dddddddddddd", label.Role: "data"})
 	e.AddContainer("somebody-elses", nil, true)
 	all := e.Objects()
 
@@ -282,7 +283,7 @@ func TestSweepSparesASandboxThatWasFinishedMeanwhile(t *testing.T) {
 	hook := me
 	hook.Start++ // it has ended by the time of the verdict
 	of := func(role, owner string) map[string]string {
-		return map[string]string{labelSandbox: "aaaaaaaaaaaa", labelRole: role, labelJob: testJob, labelOwner: owner, labelDeadline: noon.Format(time.RFC3339)}
+		return map[string]string{label.Sandbox: "aaaaaaaaaaaa", label.Role: role, label.Job: testJob, label.Owner: owner, label.Deadline: noon.Format(time.RFC3339)}
 	}
 	e.AddNetwork("dind-aaaaaaaaaaaa", of("network", hook.String()))
 	e.Script("GET /networks", fakeengine.First(func(e *fakeengine.Engine) {
@@ -298,7 +299,7 @@ func TestSweepGoesOnAfterAFault(t *testing.T) {
 	shortly(t, &removeFirstGap, time.Millisecond)
 	e, d := fakeHost(t, nil)
 	orphan := func(id string) {
-		e.AddVolume("dind-"+id+"-data", map[string]string{labelSandbox: id, labelRole: "data"})
+		e.AddVolume("dind-"+id+"-data", map[string]string{label.Sandbox: id, label.Role: "data"})
 	}
 	orphan("aaaaaaaaaaaa")
 	orphan("bbbbbbbbbbbb")
@@ -326,7 +327,7 @@ func TestASweepTellsWhatItCouldNotSee(t *testing.T) {
 			for _, look := range []string{"first", "second"} {
 				t.Run(call+" "+name+" at the "+look+" look", func(t *testing.T) {
 					e, d := fakeHost(t, nil)
-					e.AddVolume("dind-aaaaaaaaaaaa-data", map[string]string{labelSandbox: "aaaaaaaaaaaa", labelRole: "data"})
+					e.AddVolume("dind-aaaaaaaaaaaa-data", map[string]string{label.Sandbox: "aaaaaaaaaaaa", label.Role: "data"})
 					if look == "first" {
 						e.Always(call, answer)
 					} else {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 )
@@ -34,7 +35,7 @@ func (n Named) String() string {
 
 // Named lists all sandboxes by id.
 func (d *Driver) Named(ctx context.Context) ([]Named, error) {
-	found, err := d.list(ctx, labelled(labelSandbox))
+	found, err := d.list(ctx, labelled(label.Sandbox))
 	if err != nil {
 		return nil, err
 	}
@@ -44,8 +45,8 @@ func (d *Driver) Named(ctx context.Context) ([]Named, error) {
 			continue
 		}
 		n := Named{Sandbox: id}
-		if claim := claimOf(s); claim[labelJob] != noJob {
-			n.Job = claim[labelJob]
+		if claim := claimOf(s); claim[label.Job] != label.NoJob {
+			n.Job = claim[label.Job]
 		}
 		_, n.Held = heldUntil(s)
 		list = append(list, n)
@@ -117,14 +118,14 @@ type Part struct {
 func (d *Driver) part(ctx context.Context, sandbox string, p Part) (container.InspectResponse, error) {
 	var none container.InspectResponse
 	list, err := d.api.ContainerList(ctx, container.ListOptions{
-		All: true, Filters: labelled(labelSandbox+"="+sandbox, labelRole+"="+string(p.Role)),
+		All: true, Filters: labelled(label.Sandbox+"="+sandbox, label.Role+"="+string(p.Role)),
 	})
 	if err != nil {
 		return none, d.explain("looking for the container", err)
 	}
 	slices.SortFunc(list, func(a, b container.Summary) int {
 		if p.Role == plan.RoleHelper {
-			return strings.Compare(b.Labels[labelJob], a.Labels[labelJob])
+			return strings.Compare(b.Labels[label.Job], a.Labels[label.Job])
 		}
 		return strings.Compare(strings.Join(a.Names, ""), strings.Join(b.Names, ""))
 	})
@@ -141,7 +142,7 @@ func (d *Driver) part(ctx context.Context, sandbox string, p Part) (container.In
 		if err != nil {
 			return none, d.explain("looking at a service", err)
 		}
-		aliases, image := serviceNames(c, sandbox), calledImage(s.Labels, s.Image)
+		aliases, image := serviceNames(c, sandbox), label.ImageName(s.Labels, s.Image)
 		if p.Service == "" && len(list) == 1 || p.Service == strconv.Itoa(i) || p.Service == image || slices.Contains(aliases, p.Service) {
 			return c, nil
 		}

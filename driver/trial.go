@@ -14,6 +14,7 @@ import (
 
 	"github.com/docker/docker/api/types/network"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/wary"
@@ -115,7 +116,7 @@ var toolVersion = regexp.MustCompile(`(?m)^Version: *(\S+)$`)
 // helperTool asks the Runner's program in a sandbox's helper for its version.
 func (d *Driver) helperTool(ctx context.Context, sandbox string) (version string, there bool) {
 	out := wary.Buffer{Most: maxPrinted}
-	code, err := d.exec(ctx, objectName(sandbox, plan.RoleHelper), []string{"sh", "-c", "gitlab-runner --version </dev/null 2>/dev/null"}, nil, &out)
+	code, err := d.exec(ctx, label.ObjectName(sandbox, plan.RoleHelper), []string{"sh", "-c", "gitlab-runner --version </dev/null 2>/dev/null"}, nil, &out)
 	if err != nil || code != 0 {
 		return "", false
 	}
@@ -131,7 +132,7 @@ func (d *Driver) reachOfHost(ctx context.Context, sandbox string, gatewayOf func
 	if !d.local() {
 		return ReachUnknown
 	}
-	n, err := d.api.NetworkInspect(ctx, networkName(sandbox), network.InspectOptions{})
+	n, err := d.api.NetworkInspect(ctx, label.NetworkName(sandbox), network.InspectOptions{})
 	if err != nil {
 		return ReachUnknown
 	}
@@ -147,7 +148,7 @@ func (d *Driver) reachOfHost(ctx context.Context, sandbox string, gatewayOf func
 	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 	ctx, cancel := context.WithTimeout(ctx, reachBound)
 	defer cancel()
-	return reachBy(d.exec(ctx, objectName(sandbox, plan.RoleHelper), []string{"sh", "-c", dialScript, gateway.String(), port}, nil, io.Discard))
+	return reachBy(d.exec(ctx, label.ObjectName(sandbox, plan.RoleHelper), []string{"sh", "-c", dialScript, gateway.String(), port}, nil, io.Discard))
 }
 
 // gateway6Of is the gateway of a network's IPv6 subnet: the engine takes the first

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/owner"
 )
 
@@ -12,9 +13,9 @@ import (
 // stays as it is: a new meaning takes a new label.
 func TestLabelsAreWhatOtherVersionsReadAndWrite(t *testing.T) {
 	got := []string{
-		labelSandbox, labelRole, labelCreated, labelVersion, labelSpec, labelJob, labelOwner, labelDeadline, labelScope,
-		labelDirect, labelBooting, labelProject, labelProtected, labelLayers, labelOf, labelMirror, labelRemote,
-		labelInstance, labelData,
+		label.Sandbox, label.Role, label.Created, label.MadeBy, label.Spec, label.Job, label.Owner, label.Deadline, label.Scope,
+		label.Direct, label.Booting, label.Project, label.Protected, label.Layers, label.Of, label.Mirror, label.Remote,
+		label.Instance, label.Data,
 	}
 	var want []string
 	for _, name := range []string{
@@ -28,11 +29,11 @@ func TestLabelsAreWhatOtherVersionsReadAndWrite(t *testing.T) {
 		t.Errorf("the labels are %q, other versions know %q", got, want)
 	}
 	for what, names := range map[string][2]string{
-		"a network":       {networkName("0123456789ab"), "dind-0123456789ab"},
-		"a job container": {objectName("0123456789ab", "job"), "dind-0123456789ab-job"},
-		"a cache":         {cacheName("scope"), "dind-cache-5f161c9149882e0e10124bc5dd5c11f0fbe8ec452edd52bcec76b01e9252cb33"},
-		"layers":          {dataName("scope", "kind", 1), "dind-data-4fa5ef6e560b28ead9e7c03c5303e29624ac29a041484e7310d83c23d7012f56-1"},
-		"a lease":         {leaseName(dataName("scope", "kind", 1)), "dind-e75w5r2wt3b3yzgqnhwkmt2dpm6ykl3v2qzja5qi-sidecar"},
+		"a network":       {label.NetworkName("0123456789ab"), "dind-0123456789ab"},
+		"a job container": {label.ObjectName("0123456789ab", "job"), "dind-0123456789ab-job"},
+		"a cache":         {label.CacheName("scope"), "dind-cache-5f161c9149882e0e10124bc5dd5c11f0fbe8ec452edd52bcec76b01e9252cb33"},
+		"layers":          {label.DataName("scope", "kind", 1), "dind-data-4fa5ef6e560b28ead9e7c03c5303e29624ac29a041484e7310d83c23d7012f56-1"},
+		"a lease":         {label.LeaseName(label.DataName("scope", "kind", 1)), "dind-e75w5r2wt3b3yzgqnhwkmt2dpm6ykl3v2qzja5qi-sidecar"},
 	} {
 		if names[0] != names[1] {
 			t.Errorf("%s is called %s, other versions know %s", what, names[0], names[1])

@@ -7,6 +7,7 @@ import (
 
 	"github.com/docker/docker/api/types/volume"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/fault"
 )
 
@@ -16,7 +17,7 @@ var errForeign = errors.New("somebody else's volume has its name")
 
 // decisive are the labels that say what a volume is and whose. The others may
 // differ between two versions, or after a project was renamed.
-var decisive = []string{labelRole, labelScope, labelSandbox, labelJob, labelSpec, labelSeed, labelOf, labelRemote}
+var decisive = []string{label.Role, label.Scope, label.Sandbox, label.Job, label.Spec, label.Seed, label.Of, label.Remote}
 
 // ownVolume creates a volume of a name that later jobs find again, or finds the
 // one that is there. A volume that is not ours is errForeign, with the hint for
@@ -51,4 +52,14 @@ func foreign(v volume.Volume, labels map[string]string) string {
 		}
 	}
 	return ""
+}
+
+// lost reads the name of a volume that has lost its labels. A volume with any label
+// is none, whosever label that is, nor is one of another driver or with options: we
+// make no such volumes.
+func lost(v *volume.Volume) (label.Name, bool) {
+	if len(v.Labels) > 0 || len(v.Options) > 0 || v.Driver != "local" {
+		return label.Name{}, false
+	}
+	return label.ParseName(v.Name)
 }

@@ -10,13 +10,14 @@ import (
 
 	"github.com/docker/docker/api/types/volume"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/test/fakeengine"
 )
 
 func TestAVolumeUnderOurNameIsOursByItsLabelsAlone(t *testing.T) {
-	mine := cachedLabels(plan.Claim{Scope: "gitlab/1/protected", Project: "g/a"}, plan.RoleData)
+	mine := label.ForCached(plan.Claim{Scope: "gitlab/1/protected", Project: "g/a"}, plan.RoleData)
 	with := func(change ...string) map[string]string {
 		l := maps.Clone(mine)
 		for i := 0; i < len(change); i += 2 {
@@ -34,16 +35,16 @@ func TestAVolumeUnderOurNameIsOursByItsLabelsAlone(t *testing.T) {
 		ours bool
 	}{
 		"ours":                              {volume.Volume{Driver: "local", Labels: mine}, true},
-		"ours of another version and day":   {volume.Volume{Driver: "local", Labels: with(labelVersion, "0.1", labelCreated, "x")}, true},
-		"ours of before a project's rename": {volume.Volume{Driver: "local", Labels: with(labelProject, "g/b")}, true},
-		"another scope's":                   {volume.Volume{Driver: "local", Labels: with(labelScope, "gitlab/2/protected")}, false},
-		"without a scope":                   {volume.Volume{Driver: "local", Labels: without(labelScope)}, false},
-		"of another role":                   {volume.Volume{Driver: "local", Labels: with(labelRole, "cache")}, false},
-		"without a role":                    {volume.Volume{Driver: "local", Labels: without(labelRole)}, false},
-		"a sandbox's":                       {volume.Volume{Driver: "local", Labels: with(labelSandbox, "0123456789ab")}, false},
-		"a mark":                            {volume.Volume{Driver: "local", Labels: with(labelOf, "x")}, false},
-		"a mirror's":                        {volume.Volume{Driver: "local", Labels: with(labelRemote, "x")}, false},
-		"a seed's":                          {volume.Volume{Driver: "local", Labels: with(labelSeed, "x")}, false},
+		"ours of another version and day":   {volume.Volume{Driver: "local", Labels: with(label.MadeBy, "0.1", label.Created, "x")}, true},
+		"ours of before a project's rename": {volume.Volume{Driver: "local", Labels: with(label.Project, "g/b")}, true},
+		"another scope's":                   {volume.Volume{Driver: "local", Labels: with(label.Scope, "gitlab/2/protected")}, false},
+		"without a scope":                   {volume.Volume{Driver: "local", Labels: without(label.Scope)}, false},
+		"of another role":                   {volume.Volume{Driver: "local", Labels: with(label.Role, "cache")}, false},
+		"without a role":                    {volume.Volume{Driver: "local", Labels: without(label.Role)}, false},
+		"a sandbox's":                       {volume.Volume{Driver: "local", Labels: with(label.Sandbox, "0123456789ab")}, false},
+		"a mark":                            {volume.Volume{Driver: "local", Labels: with(label.Of, "x")}, false},
+		"a mirror's":                        {volume.Volume{Driver: "local", Labels: with(label.Remote, "x")}, false},
+		"a seed's":                          {volume.Volume{Driver: "local", Labels: with(label.Seed, "x")}, false},
 		"without labels":                    {volume.Volume{Driver: "local"}, false},
 		"of another driver":                 {volume.Volume{Driver: "nfs", Labels: mine}, false},
 		"a directory of the host": {volume.Volume{
@@ -60,13 +61,13 @@ func TestAVolumeUnderOurNameIsOursByItsLabelsAlone(t *testing.T) {
 
 func TestAVolumeThatSomebodyElsePutThereIsNotTaken(t *testing.T) {
 	e, d := fakeHost(t, nil)
-	l := cachedLabels(plan.Claim{Scope: "mine"}, plan.RoleCache)
+	l := label.ForCached(plan.Claim{Scope: "mine"}, plan.RoleCache)
 	for range 2 { // made, and found again
 		if err := d.ownVolume(t.Context(), "ours", l); err != nil {
 			t.Fatal(err)
 		}
 	}
-	e.AddVolume("theirs", cachedLabels(plan.Claim{Scope: "theirs"}, plan.RoleCache))
+	e.AddVolume("theirs", label.ForCached(plan.Claim{Scope: "theirs"}, plan.RoleCache))
 	before := e.Objects()
 	err := d.ownVolume(t.Context(), "theirs", l)
 	if !errors.Is(err, errForeign) || fault.IsOfJob(err) || fault.HintOf(err) == "" {
@@ -119,22 +120,22 @@ func TestAVolumePutUnderANameOfOursIsNeverUsed(t *testing.T) {
 		}
 	}
 	// Whatever is added to these needs ownVolume, or foreign behind its creation.
-	i := slices.IndexFunc(found, isCachedData)
-	if len(found) != 2 || i < 0 || !slices.Contains(found, cacheName(jobOf(sandbox).Claim.Scope)) {
+	i := slices.IndexFunc(found, label.IsCachedData)
+	if len(found) != 2 || i < 0 || !slices.Contains(found, label.CacheName(jobOf(sandbox).Claim.Scope)) {
 		t.Fatalf("a job mounts by names that later jobs have, too: %q", found)
 	}
 	scope := jobOf(sandbox).Claim.Scope
 	stranger := plan.Claim{Scope: "gitlab.example.com/666/unprotected", Project: "evil/app", Protection: plan.Unprotected}
-	cache := cacheName(scope)
+	cache := label.CacheName(scope)
 	names := []string{cache}
 	for slot := range 8 { // a job tries all of them
 		names = append(names, fmt.Sprintf("%s%d", strings.TrimSuffix(found[i], "0"), slot))
 	}
 	for what, labels := range map[string]map[string]string{
 		"without labels":                   nil,
-		"another project's cache":          cachedLabels(stranger, plan.RoleCache),
-		"another project's data root":      cachedLabels(stranger, plan.RoleData),
-		"its own scope's, of another role": cachedLabels(plan.Claim{Scope: scope}, plan.RoleMark),
+		"another project's cache":          label.ForCached(stranger, plan.RoleCache),
+		"another project's data root":      label.ForCached(stranger, plan.RoleData),
+		"its own scope's, of another role": label.ForCached(plan.Claim{Scope: scope}, plan.RoleMark),
 	} {
 		t.Run(what, func(t *testing.T) {
 			p := jobOf("bbbbbbbbbbbb")
@@ -156,7 +157,7 @@ func TestAVolumePutUnderANameOfOursIsNeverUsed(t *testing.T) {
 				t.Errorf("warnings %q", ready.Warnings)
 			}
 			for _, container := range []string{"job", "helper"} {
-				if own := objectName(p.Sandbox, plan.RoleCache); !slices.Contains(mounted(t, e, objectName(p.Sandbox, plan.Role(container))), own) {
+				if own := label.ObjectName(p.Sandbox, plan.RoleCache); !slices.Contains(mounted(t, e, label.ObjectName(p.Sandbox, plan.Role(container))), own) {
 					t.Errorf("the %s has no cache that ends with the job", container)
 				}
 			}
@@ -174,5 +175,26 @@ func TestAVolumePutUnderANameOfOursIsNeverUsed(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestANameCountsOnlyForWhatWeCouldHaveMade(t *testing.T) {
+	name := label.ObjectName("0123456789ab", plan.RoleBuilds)
+	for what, v := range map[string]volume.Volume{
+		"with our labels":         {Driver: "local", Labels: label.InSandbox("0123456789ab", plan.RoleBuilds)},
+		"with somebody's label":   {Driver: "local", Labels: map[string]string{"com.docker.compose.project": "x"}},
+		"with an empty label":     {Driver: "local", Labels: map[string]string{"": ""}},
+		"of another driver":       {Driver: "nfs"},
+		"a directory of the host": {Driver: "local", Options: map[string]string{"o": "bind", "type": "none", "device": "/srv"}},
+	} {
+		v.Name = name
+		if _, is := lost(&v); is {
+			t.Errorf("a volume %s counts as ours by its name", what)
+		}
+	}
+	for _, labels := range []map[string]string{nil, {}} {
+		if n, is := lost(&volume.Volume{Name: name, Driver: "local", Labels: labels}); !is || n.Sandbox != "0123456789ab" {
+			t.Error("without labels a volume does not count as ours")
+		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/group"
 )
 
@@ -195,7 +196,7 @@ func (w *Watcher) addTo(st *SandboxStatus, s *sandboxObjects) {
 			st.CPUs, st.Memory = plus(st.CPUs, used.cpus), plus(st.Memory, used.memory)
 		}
 		// A cached data root has no label of the sandbox.
-		if volume := c.labels[labelData]; volume != "" {
+		if volume := c.labels[label.Data]; volume != "" {
 			st.Disk = plus(st.Disk, w.size(volume))
 		}
 	}

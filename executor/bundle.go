@@ -17,6 +17,7 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/hostfile"
 )
 
@@ -71,7 +72,7 @@ func writeBundle(ctx context.Context, d *driver.Driver, s config.Bundles, p *pay
 		return err
 	}
 	redactReport(&report, newRedactor(secretsOf(p, env)))
-	b, err := json.MarshalIndent(bundle{p.key(), p.project(), now.UTC(), driver.Version, report}, "", "  ")
+	b, err := json.MarshalIndent(bundle{p.key(), p.project(), now.UTC(), label.Version, report}, "", "  ")
 	if err != nil {
 		return err
 	}

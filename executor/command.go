@@ -18,6 +18,7 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/executor/telemetry"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/group"
@@ -119,7 +120,7 @@ func (c *call) root() *cobra.Command {
 		Long: "A driver for GitLab Runner's custom executor: it gives every job its own docker:dind\n" +
 			"sidecar over mutual TLS, next to an unprivileged job container.\n\n" +
 			"The hooks config, prepare, run and cleanup are called by GitLab Runner.",
-		Version:       driver.Version,
+		Version:       label.Version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}

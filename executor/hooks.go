@@ -12,6 +12,7 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -45,7 +46,7 @@ func (c *call) configHook(context.Context, []string) error {
 	if err != nil {
 		return fmt.Errorf("this host's name: %w", err)
 	}
-	name, version, builds, cache, shared := driverName, driver.Version, buildsDir, cacheDir, false
+	name, version, builds, cache, shared := driverName, label.Version, buildsDir, cacheDir, false
 	return json.NewEncoder(c.stdout).Encode(api.ConfigExecOutput{
 		Driver:            &api.DriverInfo{Name: &name, Version: &version},
 		Hostname:          &host,

@@ -21,6 +21,7 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/executor/telemetry"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/hostfile"
@@ -201,7 +202,7 @@ func (m *metrics) registry(ctx context.Context) (*prometheus.Registry, error) {
 func (m *metrics) now(ctx context.Context) telemetry.Now {
 	s := m.settings
 	n := telemetry.Now{
-		Version: driver.Version, PoolSize: s.Pool.Size, CacheMaxBytes: s.Cache.MaxSize.Bytes(), MirrorEnabled: s.Mirror.Enabled,
+		Version: label.Version, PoolSize: s.Pool.Size, CacheMaxBytes: s.Cache.MaxSize.Bytes(), MirrorEnabled: s.Mirror.Enabled,
 		DiskRequired: s.Admission.MinFreeDisk.Bytes(), MemoryRequired: s.Admission.MinFreeMemory.Bytes(), MirrorBytes: m.mirrorBytes, CacheBytes: m.cacheBytes,
 	}
 	err := m.ask(ctx, &n)

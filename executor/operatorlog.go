@@ -13,6 +13,7 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/executor/telemetry"
 	"gitlab-dind-executor/fault"
 )
@@ -124,7 +125,7 @@ func (c *call) conclude(err error) {
 	}
 	r.Swept += int(c.swept.Load())
 	r.Time, r.Seconds = time.Now(), time.Since(c.began).Seconds()
-	r.Version, r.PID = driver.Version, os.Getpid()
+	r.Version, r.PID = label.Version, os.Getpid()
 	r.Result, r.Class, r.ExitCode = resultOf(err)
 	if err != nil && r.ExitCode == 0 {
 		r.Error, r.Hint = c.harmless(err.Error()), c.harmless(fault.HintOf(err))

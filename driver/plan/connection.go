@@ -8,13 +8,14 @@ import (
 
 // Where the inner daemon is found unless the job says otherwise.
 const (
-	dockerAlias    = "docker"
-	certDir        = "/certs"
+	dockerAlias = "docker"
+	// CertDir is where sidecar and job have their certificates.
+	CertDir        = "/certs"
 	TLSPort        = 2376
 	PlaintextPort  = 2375
 	clientCertPath = "client"
 	// ClientCerts is where a sidecar has the client's certificates.
-	ClientCerts = certDir + "/" + clientCertPath
+	ClientCerts = CertDir + "/" + clientCertPath
 )
 
 // connection is how the job reaches its inner daemon.
@@ -77,7 +78,7 @@ func connect(vars []Variable, declared *Service) connection {
 		return c
 	}
 	if certs == "" || !path.IsAbs(certs) {
-		certs = certDir
+		certs = CertDir
 	}
 	add("DOCKER_HOST", "tcp://"+dockerAlias+":2376")
 	add("DOCKER_TLS_VERIFY", "1")

@@ -105,7 +105,7 @@ func (pl *planner) sidecar(declared *Service, inner inner) (Sidecar, error) {
 			Lifetime: job.Timeout + s.Cleanup.Grace.Std() + certificateSlack,
 		}
 		sc.CertsPath = ClientCerts
-		sc.Environment = append(sc.Environment, "DOCKER_TLS_CERTDIR="+certDir)
+		sc.Environment = append(sc.Environment, "DOCKER_TLS_CERTDIR="+CertDir)
 	} else {
 		sc.Port = PlaintextPort
 		sc.Environment = append(sc.Environment, "DOCKER_TLS_CERTDIR=")

@@ -24,7 +24,7 @@ func TestAnUpgradeInTheMiddleOfAJob(t *testing.T) {
 		t.Fatal(err)
 	}
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", next, "-trimpath",
-		"-ldflags", "-X gitlab-dind-executor/driver.Version=v9.9.9", "gitlab-dind-executor")
+		"-ldflags", "-X gitlab-dind-executor/driver/label.Version=v9.9.9", "gitlab-dind-executor")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -1,22 +1,20 @@
-package driver
+package label
 
 import (
 	"regexp"
 	"strings"
 
-	"github.com/docker/docker/api/types/volume"
-
 	"gitlab-dind-executor/driver/plan"
 )
 
-// ourName is what the name of a volume says that we made. Labels say more and
+// Name is what the name of a volume says that we made. Labels say more and
 // come first: a name serves only where the engine has dropped the labels.
-type ourName struct {
-	// sandbox is whose it is; empty for what outlives sandboxes.
-	sandbox string
-	role    plan.Role
-	// of is the volume that a mark is about.
-	of string
+type Name struct {
+	// Sandbox is whose it is; empty for what outlives sandboxes.
+	Sandbox string
+	Role    plan.Role
+	// Of is the volume that a mark is about.
+	Of string
 }
 
 // The forms of names. A hash has 12 digits, or since names carry all of it 64.
@@ -34,7 +32,7 @@ const (
 // first group is the sandbox, or the volume that a mark is about.
 var volumeForms = []struct {
 	form *regexp.Regexp
-	// role is of what has this form; empty where the second group is the role.
+	// Role is of what has this form; empty where the second group is the role.
 	role plan.Role
 	// mark says that the first group is another volume.
 	mark bool
@@ -53,15 +51,15 @@ var volumeForms = []struct {
 }
 
 // stuckForm is the name of a mark that says that a volume resists its removal.
-var stuckForm = regexp.MustCompile(`^(.+)` + stuckSuffix + `$`)
+var stuckForm = regexp.MustCompile(`^(.+)` + StuckSuffix + `$`)
 
 func whole(form string) *regexp.Regexp { return regexp.MustCompile(`^` + form + `$`) }
 
-// parseName reads the name of a volume. It knows exactly the forms that we make.
-func parseName(name string) (ourName, bool) {
+// ParseName reads the name of a volume. It knows exactly the forms that we make.
+func ParseName(name string) (Name, bool) {
 	if of := stuckForm.FindStringSubmatch(name); of != nil {
-		_, ours := parseName(of[1])
-		return ourName{role: plan.RoleStuck, of: of[1]}, ours && !strings.HasSuffix(of[1], stuckSuffix)
+		_, ours := ParseName(of[1])
+		return Name{Role: plan.RoleStuck, Of: of[1]}, ours && !strings.HasSuffix(of[1], StuckSuffix)
 	}
 	for _, f := range volumeForms {
 		m := f.form.FindStringSubmatch(name)
@@ -70,27 +68,17 @@ func parseName(name string) (ourName, bool) {
 		}
 		switch {
 		case f.mark:
-			return ourName{role: f.role, of: m[1]}, true
+			return Name{Role: f.role, Of: m[1]}, true
 		case f.role == "":
-			return ourName{sandbox: m[1], role: plan.Role(m[2])}, true
+			return Name{Sandbox: m[1], Role: plan.Role(m[2])}, true
 		}
-		return ourName{sandbox: m[1], role: f.role}, true
+		return Name{Sandbox: m[1], Role: f.role}, true
 	}
-	return ourName{}, false
+	return Name{}, false
 }
 
-// lost reads the name of a volume that has lost its labels. A volume with any label
-// is none, whosever label that is, nor is one of another driver or with options: we
-// make no such volumes.
-func lost(v *volume.Volume) (ourName, bool) {
-	if len(v.Labels) > 0 || len(v.Options) > 0 || v.Driver != "local" {
-		return ourName{}, false
-	}
-	return parseName(v.Name)
-}
-
-// isCachedData tells whether a name is that of a cached data root.
-func isCachedData(name string) bool {
-	n, ours := parseName(name)
-	return ours && n.role == plan.RoleData && n.sandbox == ""
+// IsCachedData tells whether a name is that of a cached data root.
+func IsCachedData(name string) bool {
+	n, ours := ParseName(name)
+	return ours && n.Role == plan.RoleData && n.Sandbox == ""
 }
