@@ -1,7 +1,6 @@
 package driver
 
 import (
-	"context"
 	"slices"
 	"strings"
 	"sync"
@@ -184,8 +183,7 @@ func TestADamagedDataRootGetsANewSidecar(t *testing.T) {
 			}
 			var said []string
 			var mu sync.Mutex
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-			defer cancel()
+			ctx := t.Context()
 			next := layeredPlan(t, "bbbbbbbbbbbb")
 			say := func(s string) {
 				mu.Lock()

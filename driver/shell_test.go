@@ -15,12 +15,13 @@ import (
 
 func TestALogThatIsCutOffIsAnError(t *testing.T) {
 	for name, c := range map[string]struct {
-		text []byte
-		cut  func(r *http.Request)
-		want error
+		text  []byte
+		cut   func(r *http.Request)
+		bound time.Duration
+		want  error
 	}{
-		"by a bound":    {fakeengine.Frame("one\n"), func(r *http.Request) { <-r.Context().Done() }, context.DeadlineExceeded},
-		"by the engine": {fakeengine.Frame("one\n")[:10], func(*http.Request) {}, io.ErrUnexpectedEOF},
+		"by a bound":    {fakeengine.Frame("one\n"), func(r *http.Request) { <-r.Context().Done() }, 200 * time.Millisecond, context.DeadlineExceeded},
+		"by the engine": {fakeengine.Frame("one\n")[:10], func(*http.Request) {}, time.Hour, io.ErrUnexpectedEOF},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e, d := fakeHost(t, nil)
@@ -30,7 +31,7 @@ func TestALogThatIsCutOffIsAnError(t *testing.T) {
 				_ = http.NewResponseController(w).Flush()
 				c.cut(r)
 			})
-			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), c.bound)
 			defer cancel()
 			if err := d.Logs(ctx, "aaaaaaaaaaaa", Part{Role: plan.RoleSidecar}, false, "all", io.Discard, io.Discard); !errors.Is(err, c.want) {
 				t.Errorf("the error is %v", err)

@@ -2,10 +2,10 @@ package driver
 
 import (
 	"bytes"
-	"context"
 	"strings"
 	"testing"
-	"time"
+
+	"gitlab-dind-executor/test/ends"
 )
 
 func TestAStageEndsWhenTheEngineBreaksOffTheLog(t *testing.T) {
@@ -14,9 +14,8 @@ func TestAStageEndsWhenTheEngineBreaksOffTheLog(t *testing.T) {
 	if _, err := d.Prepare(t.Context(), p, quiet); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	_, err := d.RunJob(ctx, p.Claim.Job, true, []byte("true"), nil, &bytes.Buffer{})
+	var err error
+	ends.ByItself(t, func() { _, err = d.RunJob(t.Context(), p.Claim.Job, true, []byte("true"), nil, &bytes.Buffer{}) })
 	if err == nil || !strings.Contains(err.Error(), "broke off the job container's log") {
 		t.Fatalf("error %v, want one about the log", err)
 	}

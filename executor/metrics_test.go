@@ -16,6 +16,7 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/executor/telemetry"
+	"gitlab-dind-executor/test/ends"
 	"gitlab-dind-executor/test/fakeengine"
 )
 
@@ -178,26 +179,39 @@ func served(t *testing.T, e *fakeengine.Engine) string {
 	return l.Addr().String()
 }
 
+func TestAScrapeHasLessThanTheTimeThatPrometheusWaits(t *testing.T) {
+	for said, want := range map[string]time.Duration{
+		"5": 4 * time.Second, "0.5": 400 * time.Millisecond, "60": scrapeBound,
+		"": scrapeBound, "0": scrapeBound, "-1": scrapeBound, "1e9": scrapeBound, "soon": scrapeBound,
+	} {
+		r := &http.Request{Header: http.Header{"X-Prometheus-Scrape-Timeout-Seconds": {said}}}
+		if got := boundOf(r); got != want {
+			t.Errorf("of %q it takes %s at most, want %s", said, got, want)
+		}
+	}
+}
+
 // Prometheus takes an answer that comes too late for none, and then nothing says
 // that it is the engine which hangs.
 func TestAnEngineThatHangsIsToldBeforePrometheusGivesUp(t *testing.T) {
 	e := fakeengine.New(t)
 	e.Always("GET /containers/json", fakeengine.Hang())
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+served(t, e)+"/metrics", nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+served(t, e)+"/metrics", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	req.Header.Set("X-Prometheus-Scrape-Timeout-Seconds", "5")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if b, err := io.ReadAll(resp.Body); err != nil || !strings.Contains(string(b), "\ngitlab_dind_executor_engine_up 0\n") {
-		t.Errorf("%v, %s", err, b)
-	}
+	ends.ByItself(t, func() {
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer resp.Body.Close()
+		if b, err := io.ReadAll(resp.Body); err != nil || !strings.Contains(string(b), "\ngitlab_dind_executor_engine_up 0\n") {
+			t.Errorf("%v, %s", err, b)
+		}
+	})
 }
 
 // cachedLayers puts layers there that are cached for a project, and returns their
