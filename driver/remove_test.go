@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -187,6 +188,26 @@ func TestCleanupTellsAllThatItCouldNotRemove(t *testing.T) {
 	}
 	if slices.Contains(e.Objects(), "network dind-aaaaaaaaaaaa") {
 		t.Error("the network is left: no sweep would know what is left as an orphan")
+	}
+}
+
+// Its volumes hold what the job has written, and go all the same.
+func TestAContainerThatStaysKeepsNothingElse(t *testing.T) {
+	shortly(t, &removeFirstGap, time.Millisecond)
+	e, d := fakeHost(t, nil)
+	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
+	stays := e.Container("dind-aaaaaaaaaaaa-helper").ID
+	e.Always("DELETE /containers/{id}", func(e *fakeengine.Engine, w http.ResponseWriter, r *http.Request, usual http.HandlerFunc) {
+		if r.PathValue("id") == stays {
+			usual = func(w http.ResponseWriter, r *http.Request) { fakeengine.Refuse(500, "a plugin says no")(e, w, r, nil) }
+		}
+		usual(w, r)
+	})
+	if err := d.Cleanup(t.Context(), testJob); err == nil || !strings.Contains(err.Error(), "a plugin says no") {
+		t.Errorf("error %v", err)
+	}
+	if left := e.Objects(); !slices.Equal(left, []string{"container dind-aaaaaaaaaaaa-helper"}) {
+		t.Errorf("left are %q", left)
 	}
 }
 

@@ -72,6 +72,36 @@ func TestWhatIsPlantedInThePlaceOfAFile(t *testing.T) {
 	}
 }
 
+// Whoever guesses the name of what is written first must not lead it elsewhere.
+func TestANewFileIsMadeOfNothingThatIsThere(t *testing.T) {
+	disk := plant.NewDisk(t)
+	for _, k := range plant.Kinds(disk) {
+		t.Run(k.Name, func(t *testing.T) {
+			dir := t.TempDir()
+			check := k.Put(t, filepath.Join(dir, "f"))
+			d := opened(t, OpenForeign, dir)
+			if f, err := create(d.fd, "f", "f", unix.O_WRONLY); !errors.Is(err, fs.ErrExist) {
+				f.Close()
+				t.Errorf("error %v", err)
+			}
+			check()
+			disk.Untouched(t)
+		})
+	}
+	d := opened(t, OpenForeign, t.TempDir())
+	outside := filepath.Join(t.TempDir(), "outside")
+	if err := unix.Symlinkat(outside, d.fd, "dangling"); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := create(d.fd, "dangling", "dangling", unix.O_WRONLY); !errors.Is(err, fs.ErrExist) {
+		f.Close()
+		t.Errorf("error %v", err)
+	}
+	if _, err := os.Lstat(outside); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file was made outside: %v", err)
+	}
+}
+
 // A kernel without openat2 refuses the same.
 func TestNamesAreResolvedAlikeWithoutOpenat2(t *testing.T) {
 	if !hasOpenat2() {
