@@ -85,11 +85,8 @@ picture: engine build ## Draw docs/job-log.svg anew, from a job that is run for 
 	@go build -o bin/joblog ./scripts/joblog
 	@bin/joblog -record
 
-lint: ## Check format, go vet and staticcheck
-	@list=$$(go tool gofumpt -l .; gofmt -l .); [[ -z $$list ]] || \
-		{ printf 'error: not formatted:\n%s\nhint: run go tool gofumpt -w .\n' "$$list" >&2; exit 1; }
-	@go vet ./...
-	@go tool staticcheck ./...
+lint: ## Check format, Go and shell with their analysers
+	@scripts/lint
 
 engine:
 	@scripts/engine

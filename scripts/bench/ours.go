@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	_ "embed" // buildScript
 	"errors"
 	"fmt"
 	"strings"
@@ -35,15 +36,9 @@ func (b *bench) first() table {
 
 // buildScript has the shape of GitLab Runner's. docker version must succeed at its
 // first try.
-const buildScript = `#!/usr/bin/env bash
-
-trap exit 1 TERM
-
-if set -o | grep pipefail > /dev/null; then set -o pipefail; fi; set -o errexit
-set +o noclobber
-: | eval $'docker version >/dev/null\necho "` + firstLine + `"\n'
-exit 0
-`
+//
+//go:embed build.sh
+var buildScript string
 
 // prepareAndRun measures the executor as docker:dind is measured: without what
 // fetches sources in between. The hooks are processes, as under GitLab Runner;

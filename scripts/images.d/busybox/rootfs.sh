@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Read by sh in the base image: writes a minimal root file system to stdout.
 set -eu
 

@@ -41,7 +41,7 @@ if [[ ${1:-} == postgres ]]; then
 	if ((EUID == 0)); then
 		mkdir -p "$PGDATA"
 		chown -R postgres "$PGDATA" /run/postgresql
-		exec setpriv --reuid=postgres --regid=postgres --init-groups "$BASH_SOURCE" "$@"
+		exec setpriv --reuid=postgres --regid=postgres --init-groups "${BASH_SOURCE[0]}" "$@"
 	fi
 	chmod 700 "$PGDATA"
 	if [[ ! -s $PGDATA/PG_VERSION ]]; then

@@ -1,0 +1,103 @@
+// Command analyse looks for what go vet and staticcheck do not: values that are
+// assigned and never read, errors that nobody looks at, conversions to what a
+// value is already, names that hide Go's own, and nil where it is used. It is
+// for go vet: go vet -vettool=bin/analyse ./...
+//
+// It may import analysers only.
+package main
+
+import (
+	"go/ast"
+	"go/token"
+	"strings"
+
+	"github.com/golangci/unconvert"
+	"github.com/gordonklaus/ineffassign/pkg/ineffassign"
+	"github.com/kisielk/errcheck/errcheck"
+	"github.com/nishanths/predeclared/passes/predeclared"
+	"github.com/sanposhiho/wastedassign/v2"
+	"golang.org/x/tools/go/analysis"
+	"golang.org/x/tools/go/analysis/passes/nilness"
+	"golang.org/x/tools/go/analysis/passes/reflectvaluecompare"
+	"golang.org/x/tools/go/analysis/passes/sortslice"
+	"golang.org/x/tools/go/analysis/passes/unusedwrite"
+	"golang.org/x/tools/go/analysis/unitchecker"
+	"golang.org/x/tools/go/ast/astutil"
+)
+
+// conversions reports those to the type that a value has. One that fixes how
+// floating-point numbers are rounded is none of them.
+var conversions = &analysis.Analyzer{
+	Name: "conversions",
+	Doc:  "reports needless conversions",
+	Run: func(pass *analysis.Pass) (any, error) {
+		for _, at := range unconvert.Run(pass) {
+			for _, f := range pass.Files {
+				if file := pass.Fset.File(f.Package); file.Name() == at.Filename {
+					pass.Reportf(file.LineStart(at.Line), "needless conversion in column %d", at.Column)
+				}
+			}
+		}
+		return nil, nil
+	},
+}
+
+// unread reports errors that nobody looks at. In tests they may stay: a test
+// looks at what it is about. What is received from a channel may be a mere sign.
+var unread = func() *analysis.Analyzer {
+	a := *errcheck.Analyzer
+	a.Run = func(pass *analysis.Pass) (any, error) {
+		own := *pass
+		own.Report = func(d analysis.Diagnostic) {
+			if !strings.HasSuffix(pass.Fset.Position(d.Pos).Filename, "_test.go") && !received(pass, d.Pos) {
+				pass.Report(d)
+			}
+		}
+		return errcheck.Analyzer.Run(&own)
+	}
+	return &a
+}()
+
+// received tells whether a value from a channel stands at a position.
+func received(pass *analysis.Pass, pos token.Pos) bool {
+	for _, f := range pass.Files {
+		if f.FileStart <= pos && pos < f.FileEnd {
+			path, _ := astutil.PathEnclosingInterval(f, pos, pos+1)
+			for _, n := range path {
+				if u, ok := n.(*ast.UnaryExpr); ok && u.Op == token.ARROW && u.Pos() == pos {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// harmless are functions whose errors may go unread.
+var harmless = []string{
+	// They print for a person, or into a buffer: there is nobody else to tell.
+	"fmt.Fprint", "fmt.Fprintf", "fmt.Fprintln",
+	// They end what was read, or whose writing has failed: that error is the one to
+	// tell. Whoever has written something looks at the error of Close by hand.
+	"(*os.File).Close", "(*os.Root).Close", "(io.Closer).Close", "(*io.PipeReader).Close",
+	"(net.Conn).Close", "(net.Listener).Close", "golang.org/x/sys/unix.Close",
+	"(*gitlab-dind-executor/hostfile.Dir).Close", "(*gitlab-dind-executor/driver.Driver).Close",
+	"(*github.com/docker/docker/client.Client).Close", "(github.com/docker/docker/client.CommonAPIClient).Close",
+	// What they leave is in a folder for what is temporary.
+	"os.Remove", "os.RemoveAll",
+}
+
+func main() {
+	errcheck.DefaultExcludedSymbols = append(errcheck.DefaultExcludedSymbols, harmless...)
+	unitchecker.Main(
+		conversions,
+		unread,
+		ineffassign.Analyzer,
+		nilness.Analyzer,
+		predeclared.Analyzer,
+		reflectvaluecompare.Analyzer,
+		sortslice.Analyzer,
+		unusedwrite.Analyzer,
+		wastedassign.Analyzer,
+	)
+}
