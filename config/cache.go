@@ -69,22 +69,22 @@ func (s Settings) Caches() bool {
 		slices.ContainsFunc(s.Policies, func(p Policy) bool { return p.Cache.Layers == LayersProject })
 }
 
-func validateCache(key string, c Cache, add func(key, format string, args ...any)) {
+func validateCache(key string, c Cache, f *faults) {
 	if !slices.Contains(LayersChoices, c.Layers) {
-		add(key+".layers", "must be one of %s, not %q", strings.Join(LayersChoices, ", "), c.Layers)
+		f.add(key+".layers", "must be one of %s, not %q", strings.Join(LayersChoices, ", "), c.Layers)
 	}
 	for _, i := range c.SeedImages {
 		named, err := reference.ParseNormalizedNamed(i)
 		if err != nil {
-			add(key+".seed_images", "is no image reference: %q", i)
+			f.add(key+".seed_images", "is no image reference: %q", i)
 		} else if _, digested := named.(reference.Digested); digested {
-			add(key+".seed_images", "must name a tag, which builds ask for, and no digest: %q", i)
+			f.add(key+".seed_images", "must name a tag, which builds ask for, and no digest: %q", i)
 		}
 	}
 	if c.MaxSize < 0 {
-		add(key+".max_size", "must not be negative")
+		f.add(key+".max_size", "must not be negative")
 	}
 	if c.MaxAge < 0 || c.MaxAge.Std() > 10*365*24*time.Hour {
-		add(key+".max_age", "must be from 0s to 87600h0m0s")
+		f.add(key+".max_age", "must be from 0s to 87600h0m0s")
 	}
 }

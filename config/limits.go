@@ -64,20 +64,20 @@ func (p PolicyLimits) On(l Limits) Limits {
 // minMemory is what the engine asks for at least.
 const minMemory Size = 6 << 20
 
-func validateLimits(key string, l Limits, add func(key, format string, args ...any)) {
+func validateLimits(key string, l Limits, f *faults) {
 	for _, c := range []struct {
 		name  string
 		limit Limit
 	}{{"sidecar", l.Sidecar}, {"job", l.Job}, {"services", l.Services}, {"helper", l.Helper}} {
 		at := key + "." + c.name
 		if n := c.limit.CPUs; n != 0 && !(n >= 0.01 && n <= 4096) { // also not a number
-			add(at+".cpus", "must be 0 or from 0.01 to 4096")
+			f.add(at+".cpus", "must be 0 or from 0.01 to 4096")
 		}
 		if n := c.limit.Memory; n != 0 && n < minMemory {
-			add(at+".memory", "must be 0 or at least %s", minMemory)
+			f.add(at+".memory", "must be 0 or at least %s", minMemory)
 		}
 		if n := c.limit.PIDs; n < 0 || n > 1<<22 {
-			add(at+".pids", "must be from 0 to %d", 1<<22)
+			f.add(at+".pids", "must be from 0 to %d", 1<<22)
 		}
 	}
 }
@@ -92,14 +92,14 @@ type Admission struct {
 	Wait Duration `toml:"wait"`
 }
 
-func validateAdmission(a Admission, add func(key, format string, args ...any)) {
+func validateAdmission(a Admission, f *faults) {
 	for key, size := range map[string]Size{"min_free_disk": a.MinFreeDisk, "min_free_memory": a.MinFreeMemory} {
 		if size < 0 {
-			add("admission."+key, "must not be negative")
+			f.add("admission."+key, "must not be negative")
 		}
 	}
 	if a.Wait < 0 || a.Wait.Std() > time.Hour {
-		add("admission.wait", "must be from 0s to 1h0m0s")
+		f.add("admission.wait", "must be from 0s to 1h0m0s")
 	}
 }
 

@@ -31,17 +31,17 @@ const (
 // LogLevels are the values of log.level.
 var LogLevels = []string{LogOff, LogInfo, LogDebug}
 
-func validateLog(l Log, add func(key, format string, args ...any)) {
+func validateLog(l Log, f *faults) {
 	if l.File != "" && (!filepath.IsAbs(l.File) || filepath.Clean(l.File) != l.File) {
-		add("log.file", "must be an absolute path: %q", l.File)
+		f.add("log.file", "must be an absolute path: %q", l.File)
 	}
 	if !slices.Contains(LogLevels, l.Level) {
-		add("log.level", "must be one of %s, not %q", strings.Join(LogLevels, ", "), l.Level)
+		f.add("log.level", "must be one of %s, not %q", strings.Join(LogLevels, ", "), l.Level)
 	}
 	if l.MaxSize != 0 && l.MaxSize < 64<<10 {
-		add("log.max_size", "must be 0 or at least 64k")
+		f.add("log.max_size", "must be 0 or at least 64k")
 	}
 	if l.MaxFiles < 1 || l.MaxFiles > 100 {
-		add("log.max_files", "must be from 1 to 100")
+		f.add("log.max_files", "must be from 1 to 100")
 	}
 }

@@ -22,18 +22,19 @@ type Mirror struct {
 	MaxSize Size `toml:"max_size"`
 }
 
-func validateMirror(m Mirror, add func(key, format string, args ...any)) {
+func validateMirror(m Mirror, f *faults) {
+	f.image("mirror.image", m.Image)
 	u, err := url.Parse(m.Remote)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		add("mirror.remote", `must be a URL like "https://registry-1.docker.io", without user and query`)
+		f.add("mirror.remote", `must be a URL like "https://registry-1.docker.io", without user and query`)
 	}
 	if (m.Username == "") != (m.PasswordFile == "") {
-		add("mirror.username", "goes with mirror.password_file, and that with it")
+		f.add("mirror.username", "goes with mirror.password_file, and that with it")
 	}
-	if f := m.PasswordFile; f != "" && !filepath.IsAbs(f) {
-		add("mirror.password_file", "must be an absolute path")
+	if m.PasswordFile != "" && !filepath.IsAbs(m.PasswordFile) {
+		f.add("mirror.password_file", "must be an absolute path")
 	}
 	if m.Port < 0 || m.Port > 65535 {
-		add("mirror.port", "must be from 0 to 65535")
+		f.add("mirror.port", "must be from 0 to 65535")
 	}
 }

@@ -31,14 +31,14 @@ func CutDigest(pattern string) (before, behind string, byDigest, ok bool) {
 }
 
 // validateImagePatterns says which of the patterns can match no image.
-func validateImagePatterns(key string, list []string, add func(key, format string, args ...any)) {
+func validateImagePatterns(key string, list []string, f *faults) {
 	for _, p := range list {
 		before, behind, byDigest, ok := CutDigest(p)
 		switch {
 		case p == "" || !doublestar.ValidatePattern(p):
-			add(key, "is no valid pattern: %q", p)
+			f.add(key, "is no valid pattern: %q", p)
 		case !ok || byDigest && (!doublestar.ValidatePattern(before) || !doublestar.ValidatePattern(behind)):
-			add(key, "must have its only @ between tag and digest, outside of brackets and braces: %q", p)
+			f.add(key, "must have its only @ between tag and digest, outside of brackets and braces: %q", p)
 		}
 	}
 }

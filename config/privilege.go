@@ -22,14 +22,14 @@ var Privileges = []string{PrivilegePrivileged, PrivilegeReduced, PrivilegeRootle
 
 // validatePrivilege checks settings that make sense together only: those of
 // [sidecar], or what a policy makes of them.
-func validatePrivilege(table, image, privilege, runtime string, add func(key, format string, args ...any)) {
+func validatePrivilege(table, image, privilege, runtime string, f *faults) {
 	key := table + ".privilege"
 	switch {
 	case !slices.Contains(Privileges, privilege):
-		add(key, "must be one of %s, not %q", strings.Join(Privileges, ", "), privilege)
+		f.add(key, "must be one of %s, not %q", strings.Join(Privileges, ", "), privilege)
 	case privilege == PrivilegeRuntime && runtime == "":
-		add(key, "is %q, so sidecar.runtime must name a runtime of the engine", privilege)
+		f.add(key, "is %q, so sidecar.runtime must name a runtime of the engine", privilege)
 	case privilege == PrivilegeRootless && image == Default().Sidecar.Image:
-		add(key, "is %q, so sidecar.image must be a rootless one, such as docker:dind-rootless", privilege)
+		f.add(key, "is %q, so sidecar.image must be a rootless one, such as docker:dind-rootless", privilege)
 	}
 }

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"net/netip"
 	"time"
 )
 
@@ -137,26 +136,6 @@ type Pull struct {
 	Timeout Duration `toml:"timeout"`
 	// Prepull are further images that `prepull` fetches.
 	Prepull []string `toml:"prepull"`
-}
-
-// Network is about the sandboxes' networks and what inner daemons use.
-type Network struct {
-	// Pool is cut into one subnet per sandbox.
-	Pool netip.Prefix `toml:"pool"`
-	// SubnetBits is the prefix length of a sandbox's subnet.
-	SubnetBits int `toml:"subnet_bits"`
-	// InnerPools are candidates for the inner daemon's own networks; the
-	// first that overlaps no network and no route of the host is taken.
-	InnerPools []netip.Prefix `toml:"inner_pools"`
-	// MTU of sandboxes and inner daemons; 0 means the host's.
-	MTU int `toml:"mtu"`
-	// DNS servers of inner daemons; none means the host's.
-	DNS []netip.Addr `toml:"dns"`
-	// ExtraHosts are "name:address" entries for every container of a sandbox.
-	ExtraHosts []string `toml:"extra_hosts"`
-	// IPv6 gives sandboxes and inner daemons IPv6 addresses out of Pool6.
-	IPv6  bool         `toml:"ipv6"`
-	Pool6 netip.Prefix `toml:"pool6"`
 }
 
 // Proxy is how sandboxes reach the world; empty means directly.

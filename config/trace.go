@@ -9,9 +9,9 @@ type Trace struct {
 	Endpoint string `toml:"endpoint"`
 }
 
-func validateTrace(t Trace, add func(key, format string, args ...any)) {
+func validateTrace(t Trace, f *faults) {
 	u, err := url.Parse(t.Endpoint)
 	if t.Endpoint != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "") {
-		add("trace.endpoint", `must be a URL like "http://127.0.0.1:4318", without user and query`)
+		f.add("trace.endpoint", `must be a URL like "http://127.0.0.1:4318", without user and query`)
 	}
 }

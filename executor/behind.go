@@ -1,7 +1,6 @@
 package executor
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"os"
@@ -12,12 +11,10 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
-	"gitlab-dind-executor/group"
 	"gitlab-dind-executor/hostfile"
 )
 
@@ -74,35 +71,6 @@ func (c *call) behind(input []byte, args ...string) error {
 	}
 	return process.Process.Release()
 }
-
-// settleCommand does for a job what can be done while its sources are fetched:
-// it starts the job's container, and notes that a sandbox that was made ahead is used.
-// prepare runs it behind itself, since the engine takes its time and may forget a
-// request whose client has gone.
-func (c *call) settleCommand() *cobra.Command {
-	var start, used bool
-	cmd := &cobra.Command{
-		Use: "settle JOB", Hidden: true, Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.onEngine(within(settleBound), func(ctx context.Context, _ config.Settings, d *driver.Driver) error {
-				var g group.Group
-				if start {
-					g.Go(func() error { return d.StartEarly(ctx, args[0]) })
-				}
-				if used {
-					g.Go(func() error { return d.NoteUsed(ctx, args[0]) })
-				}
-				return g.Wait()
-			})(cmd, args)
-		},
-	}
-	cmd.Flags().BoolVar(&start, "start", false, "start the job's container")
-	cmd.Flags().BoolVar(&used, "used", false, "note that a job has used the sandbox")
-	return cmd
-}
-
-// settleBound is what that may take.
-const settleBound = time.Minute
 
 // inMemory is a file that no disk ever sees.
 func inMemory(content []byte) (*os.File, error) {

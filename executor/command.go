@@ -2,7 +2,6 @@ package executor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -81,36 +80,6 @@ func Main(args, environ []string, stdout, stderr io.Writer) (code int) {
 	root.SetErr(c.stderr)
 	err = root.ExecuteContext(context.Background())
 	return c.code(err)
-}
-
-// code is the one place where errors become exit codes.
-func (c *call) code(err error) int {
-	var script *failedScript
-	var panicked *group.Panic
-	switch {
-	case err == nil:
-		return 0
-	case errors.As(err, &panicked): // here, or in a goroutine
-		c.log.fail(fault.System(panicked, "please report it with the lines below"))
-		fmt.Fprintf(c.stderr, "%s\n", panicked.Stack)
-		return c.exit.system
-	case errors.As(err, &script):
-		if err := c.exit.record(script.code); err != nil {
-			c.log.fail(err)
-			return c.exit.system
-		}
-		return c.exit.build
-	case codeOf(err) != 0:
-		return codeOf(err)
-	case errors.Is(err, context.Canceled):
-		// The job was cancelled or ran out of time: the Runner knows and says so.
-		return c.exit.system
-	}
-	c.log.fail(err)
-	if fault.IsOfJob(err) {
-		return c.exit.build
-	}
-	return c.exit.system
 }
 
 func (c *call) root() *cobra.Command {

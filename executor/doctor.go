@@ -267,18 +267,3 @@ func (v *visit) checkSandbox(ctx context.Context) doctor.Finding {
 	}
 	return doctor.Sandbox(v.trial, v.settings.Sidecar.Privilege)
 }
-
-// codeOf is doctor's exit code for an error, or 0 if it is none of doctor's.
-func codeOf(err error) int {
-	var a ailing
-	var e exited
-	switch {
-	case errors.As(err, &e):
-		return e.code
-	case !errors.As(err, &a):
-		return 0
-	case a.worst == doctor.Error:
-		return codeFailed
-	}
-	return codeDoubt
-}

@@ -1,12 +1,16 @@
 package executor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
 	"strconv"
 
+	"gitlab-dind-executor/executor/doctor"
+	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/group"
 	"gitlab-dind-executor/hostfile"
 )
 
@@ -70,4 +74,55 @@ func (e exit) record(code int) error {
 		return fmt.Errorf("leaving the script's exit code to the Runner: %w", err)
 	}
 	return nil
+}
+
+// exited is a command of ours whose exit code is another's, which has said itself
+// what was wrong.
+type exited struct{ code int }
+
+func (e exited) Error() string { return fmt.Sprintf("exit code %d", e.code) }
+
+// codeOf is doctor's exit code for an error, or 0 if it is none of doctor's.
+func codeOf(err error) int {
+	var a ailing
+	var e exited
+	switch {
+	case errors.As(err, &e):
+		return e.code
+	case !errors.As(err, &a):
+		return 0
+	case a.worst == doctor.Error:
+		return codeFailed
+	}
+	return codeDoubt
+}
+
+// code is the one place where errors become exit codes.
+func (c *call) code(err error) int {
+	var script *failedScript
+	var panicked *group.Panic
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &panicked): // here, or in a goroutine
+		c.log.fail(fault.System(panicked, "please report it with the lines below"))
+		fmt.Fprintf(c.stderr, "%s\n", panicked.Stack)
+		return c.exit.system
+	case errors.As(err, &script):
+		if err := c.exit.record(script.code); err != nil {
+			c.log.fail(err)
+			return c.exit.system
+		}
+		return c.exit.build
+	case codeOf(err) != 0:
+		return codeOf(err)
+	case errors.Is(err, context.Canceled):
+		// The job was cancelled or ran out of time: the Runner knows and says so.
+		return c.exit.system
+	}
+	c.log.fail(err)
+	if fault.IsOfJob(err) {
+		return c.exit.build
+	}
+	return c.exit.system
 }

@@ -83,18 +83,6 @@ func sweepMirrors(ctx context.Context, d *driver.Driver, s config.Settings) {
 	_, _ = d.SweepMirrors(ctx, m.Name, m.MaxSize, rand.N(measureOneIn) == 0, false)
 }
 
-// gcMirrors removes mirrors that the settings do not want.
-func (c *call) gcMirrors(ctx context.Context, d *driver.Driver, s config.Settings, dryRun bool) (int, error) {
-	var m plan.Mirror
-	if s.Mirror.Enabled {
-		var err error
-		if m, err = mirrorPlan(s); err != nil {
-			return 0, err
-		}
-	}
-	return c.tellMirrors(d.SweepMirrors(ctx, m.Name, m.MaxSize, true, dryRun))(dryRun)
-}
-
 // tellMirrors says what became of mirrors, and how many went.
 func (c *call) tellMirrors(verdicts []driver.MirrorVerdict, err error) func(dryRun bool) (int, error) {
 	return func(dryRun bool) (int, error) {

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -18,7 +16,6 @@ import (
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
-	"gitlab-dind-executor/group"
 )
 
 // poolSocket is where systemd takes the plans of sandboxes to make, if its unit is
@@ -159,104 +156,4 @@ func planFrom(ctx context.Context, r io.Reader) (*plan.Plan, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-}
-
-// facts are what a plan for no job at hand is made of.
-func (c *call) facts(ctx context.Context, d *driver.Driver, s config.Settings) (plan.Facts, error) {
-	facts, err := d.Facts(ctx)
-	if err != nil {
-		return plan.Facts{}, err
-	}
-	if facts.RegistryCAs, err = registryCAs(s); err != nil {
-		return plan.Facts{}, err
-	}
-	facts.Mirror = c.mirror(ctx, d, s)
-	return facts, nil
-}
-
-// defaultPlan is what a job gets that declares no dind service, or the default
-// one.
-func (c *call) defaultPlan(ctx context.Context, d *driver.Driver, s config.Settings, version string) (*plan.Plan, error) {
-	if version == "" && strings.Contains(s.Helper.Image, "{version}") {
-		var err error
-		if version, err = runnerVersion(ctx, s.Helper.RunnerBinary); err != nil {
-			return nil, err
-		}
-	}
-	facts, err := c.facts(ctx, d, s)
-	if err != nil {
-		return nil, err
-	}
-	job := plan.Job{Timeout: s.Pool.JobTimeout.Std(), BuildsDir: buildsDir, CacheDir: cacheDir, RunnerVersion: version, Protection: plan.Unprotected}
-	p, err := plan.Build(s, job, facts)
-	if err != nil {
-		return nil, err
-	}
-	return p.Ahead(), nil
-}
-
-// nextPlan is, later, the plan for a sandbox with the layers of this job, which is
-// about to end; nil where none is to be made, or it cannot be told.
-func (c *call) nextPlan(ctx context.Context, d *driver.Driver, s config.Settings, p *payload) <-chan *plan.Plan {
-	next := make(chan *plan.Plan, 1)
-	job := planJob(p, c.env)
-	if usual, _ := plan.Effective(s, job); s.Pool.Size == 0 || usual.Cache.Layers == config.LayersOff || !job.Shares() {
-		next <- nil
-		return next
-	}
-	// Whatever is wrong, prepare has told the job of it.
-	quiet := &call{env: c.env, settingsFile: c.settingsFile, log: &jobLog{out: io.Discard}}
-	go func() {
-		var pl *plan.Plan
-		_ = group.Guard(func() error {
-			facts, err := quiet.facts(ctx, d, s)
-			if err != nil {
-				return err
-			}
-			facts.Started = time.Now()
-			job.Credentials = credentials(ctx, p, c.env, plan.Registries(s, job), s.Pull.CredentialHelpers, quiet.log.warn)
-			if built, err := plan.Build(s, job, facts); err == nil && built.Sidecar.Layers {
-				built.Pool.AfterJob = true
-				pl = built
-			}
-			return nil
-		})
-		next <- pl
-	}()
-	return next
-}
-
-// nextPatience is how long a cleanup that is done waits for the next plan.
-const nextPatience = 100 * time.Millisecond
-
-// fillAfter lets a sandbox be made with the layers of a job that has ended. It is
-// no matter of anybody's when that fails: the next job makes its own.
-func (c *call) fillAfter(ctx context.Context, next <-chan *plan.Plan) {
-	patience := time.NewTimer(nextPatience)
-	defer patience.Stop()
-	select {
-	case p := <-next:
-		if p != nil {
-			_ = c.fillBehind(ctx, p)
-		}
-	case <-patience.C:
-	}
-}
-
-// fillBehind sees to it that another sandbox of the job's kind will wait: by
-// systemd's unit, where that listens, or by a process of our own. It is no
-// matter of the job's when that fails.
-func (c *call) fillBehind(ctx context.Context, p *plan.Plan) error {
-	text, err := p.Encode()
-	if err != nil {
-		return err
-	}
-	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "unix", poolSocket)
-	if err != nil {
-		return c.behind(text, "pool", "fill", "--from-stdin")
-	}
-	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(time.Second))
-	_, err = conn.Write(text)
-	return err
 }

@@ -158,19 +158,6 @@ func (c *call) seedStatus(ctx context.Context, s config.Settings, d *driver.Driv
 	return nil
 }
 
-// gcSeeds removes seeds that the settings do not want.
-func (c *call) gcSeeds(ctx context.Context, d *driver.Driver, s config.Settings, dryRun bool, verb string) (int, error) {
-	removed, err := d.SweepSeeds(ctx, plan.SeedWishes(s), dryRun)
-	for _, seed := range removed {
-		why := "it was never ready"
-		if seed.Ready {
-			why = "its settings hold no more, or a newer one serves"
-		}
-		fmt.Fprintf(c.stdout, "%s seed %s: %s\n", verb, seed.Name, why)
-	}
-	return len(removed), err
-}
-
 // plantSeedCommand copies a seed in a sidecar, before its daemon starts.
 func (c *call) plantSeedCommand() *cobra.Command {
 	return &cobra.Command{

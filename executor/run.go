@@ -15,6 +15,14 @@ import (
 	"gitlab-dind-executor/hostfile"
 )
 
+const (
+	// afterScript cannot fail a job; lastStage is the last that the Runner runs.
+	afterScript = "after_script"
+	lastStage   = "cleanup_file_variables"
+	// maxScript bounds a script; the Runner's are a few kilobytes.
+	maxScript = 256 << 20
+)
+
 // runHook runs one stage: args are the script's path and the stage.
 func (c *call) runHook(ctx context.Context, args []string) error {
 	if err := c.exit.reset(); err != nil {

@@ -1,0 +1,76 @@
+package config
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// Network is about the sandboxes' networks and what inner daemons use.
+type Network struct {
+	// Pool is cut into one subnet per sandbox.
+	Pool netip.Prefix `toml:"pool"`
+	// SubnetBits is the prefix length of a sandbox's subnet.
+	SubnetBits int `toml:"subnet_bits"`
+	// InnerPools are candidates for the inner daemon's own networks; the
+	// first that overlaps no network and no route of the host is taken.
+	InnerPools []netip.Prefix `toml:"inner_pools"`
+	// MTU of sandboxes and inner daemons; 0 means the host's.
+	MTU int `toml:"mtu"`
+	// DNS servers of inner daemons; none means the host's.
+	DNS []netip.Addr `toml:"dns"`
+	// ExtraHosts are "name:address" entries for every container of a sandbox.
+	ExtraHosts []string `toml:"extra_hosts"`
+	// IPv6 gives sandboxes and inner daemons IPv6 addresses out of Pool6.
+	IPv6  bool         `toml:"ipv6"`
+	Pool6 netip.Prefix `toml:"pool6"`
+}
+
+func validateNetwork(n Network, f *faults) {
+	usable := func(key string, p netip.Prefix) bool {
+		switch {
+		case !p.IsValid() || !p.Addr().Is4():
+			f.add(key, "must be an IPv4 address range")
+		case p.Masked() != p:
+			f.add(key, "has bits set behind the prefix: %s; meant is %s", p, p.Masked())
+		default:
+			return true
+		}
+		return false
+	}
+	poolOK := usable("network.pool", n.Pool)
+	if poolOK && (n.SubnetBits < n.Pool.Bits() || n.SubnetBits > 29) {
+		f.add("network.subnet_bits", "must be from %d (the pool's own) to 29", n.Pool.Bits())
+	}
+	if len(n.InnerPools) == 0 {
+		f.add("network.inner_pools", "must name at least one address range")
+	}
+	for _, p := range n.InnerPools {
+		if !usable("network.inner_pools", p) {
+			continue
+		}
+		if p.Bits() > 22 {
+			f.add("network.inner_pools", "must have a prefix of at most 22 bits: %s", p)
+		}
+		if poolOK && p.Overlaps(n.Pool) {
+			f.add("network.inner_pools", "overlaps network.pool: %s", p)
+		}
+	}
+	switch p := n.Pool6; {
+	case !p.IsValid() || !p.Addr().Is6():
+		f.add("network.pool6", "must be an IPv6 address range")
+	case p.Masked() != p:
+		f.add("network.pool6", "has bits set behind the prefix: %s; meant is %s", p, p.Masked())
+	case poolOK && p.Bits() > 63-(n.SubnetBits-n.Pool.Bits()):
+		// Half is for sandboxes, a /64 for each subnet of the pool.
+		f.add("network.pool6", "must have a prefix of at most %d bits, or the pool has more subnets", 63-(n.SubnetBits-n.Pool.Bits()))
+	}
+	if n.MTU != 0 && (n.MTU < 576 || n.MTU > 65535) {
+		f.add("network.mtu", "must be 0 or from 576 to 65535")
+	}
+	for _, h := range n.ExtraHosts {
+		name, addr, ok := strings.Cut(h, ":")
+		if _, err := netip.ParseAddr(addr); !ok || name == "" || err != nil {
+			f.add("network.extra_hosts", `must be "name:address": %q`, h)
+		}
+	}
+}

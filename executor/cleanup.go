@@ -1,0 +1,53 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver"
+)
+
+// cleanupHook removes all that the job has. It has a time of its own, prints
+// nothing when all is well, and finishes even when it is told to stop.
+func (c *call) cleanupHook(ctx context.Context, _ []string) error {
+	// It goes to the Runner's log, which masks nothing.
+	c.log.colour, c.log.hide = false, c.harmless
+	p, err := readPayload(c.env[envPayload])
+	if err != nil {
+		return err
+	}
+	c.concerns(p)
+	settings, err := c.load()
+	if err != nil {
+		settings = config.Default() // a broken file must not keep a job's objects
+		c.log.fail(err)
+	}
+	d, err := driver.Open(settings.Engine.Host)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	ctx, cancel := context.WithTimeout(ctx, settings.Cleanup.Timeout.Std())
+	defer cancel()
+	if err := d.Await(ctx, func(string) {}); err != nil {
+		return err
+	}
+	if err := writeBundle(ctx, d, settings.Bundles, p, c.env, time.Now()); err != nil {
+		c.log.warn("no bundle of the failed job is written: " + err.Error())
+	}
+	if err := holdFailed(ctx, d, settings.Cleanup, p, c.env, time.Now()); err != nil {
+		c.log.warn("the failed job's sandbox is not held: " + err.Error())
+	}
+	next := c.nextPlan(ctx, d, settings, p)
+	rest, err := d.CleanupPatiently(ctx, p.key())
+	if err == nil {
+		c.fillAfter(ctx, next)
+	}
+	c.record.Left = d.Noted()
+	if caches := err == nil && cachesDue(settings, c.env, time.Now()); rest || caches || d.Noted() > 0 {
+		return errors.Join(err, c.finishBehind(caches))
+	}
+	return err
+}

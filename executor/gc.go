@@ -1,0 +1,247 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/wary"
+)
+
+// gcBound keeps one gc from lasting until the next comes.
+const gcBound = 10 * time.Minute
+
+// gcOptions are the flags of gc.
+type gcOptions struct {
+	dryRun, verbose, caches, held bool
+	// olderThan and maxSize are nil where the settings' bounds hold.
+	olderThan *time.Duration
+	maxSize   *config.Size
+}
+
+// gcCommand sweeps up what no living job owns.
+func (c *call) gcCommand() *cobra.Command {
+	var o gcOptions
+	var olderThan time.Duration
+	var maxSize string
+	cmd := &cobra.Command{
+		Use:   "gc",
+		Short: "Remove what no living job owns",
+		Long: "Removes sandboxes whose network is gone, in which nothing was made, whose owner is\n" +
+			"dead, or whose deadline has passed while their owner cannot be proved alive; with\n" +
+			"--caches, too what is cached for projects, caches and layers, beyond the settings'\n" +
+			"cache.max_age and cache.max_size: what was unused for longest first, and nothing that\n" +
+			"a job uses now. Registry mirrors go that the settings do not want or that store too\n" +
+			"much, and seeds that they do not want or that are not whole. Volumes that resisted their\n" +
+			"removal are emptied first: their files are no longer immutable, what is mounted there is\n" +
+			"unmounted. It touches nothing else, and names what it cannot judge.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			age, size := cmd.Flags().Changed("older-than"), cmd.Flags().Changed("max-size")
+			if (age || size) && !o.caches {
+				return fault.System(errors.New("--older-than and --max-size are about --caches"), "add --caches")
+			}
+			if age {
+				o.olderThan = &olderThan
+			}
+			if size {
+				o.maxSize = new(config.Size)
+				if err := o.maxSize.UnmarshalText([]byte(maxSize)); err != nil {
+					return fmt.Errorf("--max-size: %w", err)
+				}
+			}
+			return c.gc(cmd.Context(), o)
+		},
+	}
+	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "only say what would be removed")
+	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "also say what is left and why")
+	cmd.Flags().BoolVar(&o.caches, "caches", false, "remove caches and layers beyond the settings' bounds, too")
+	cmd.Flags().BoolVar(&o.held, "held", false, "remove sandboxes of failed jobs that cleanup.hold_failed holds, too")
+	c.renamed(cmd, "held", "kept")
+	cmd.Flags().DurationVar(&olderThan, "older-than", 0, "with --caches: those unused for this `DURATION`, instead of cache.max_age; 0s for all")
+	cmd.Flags().StringVar(&maxSize, "max-size", "", "with --caches: leave this `SIZE`, instead of cache.max_size")
+	return cmd
+}
+
+// collection is one gc.
+type collection struct {
+	*call
+	gcOptions
+	d *driver.Driver
+	s config.Settings
+	// verb is what becomes of what is found.
+	verb string
+}
+
+// gc makes one collection after the other: no fault of one stops the next.
+func (c *call) gc(ctx context.Context, o gcOptions) error {
+	c.recorded = c.recorded && !o.dryRun
+	settings, d, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	ctx, cancel := context.WithTimeout(ctx, gcBound)
+	defer cancel()
+	g := &collection{call: c, gcOptions: o, d: d, s: settings, verb: "removed"}
+	if o.dryRun {
+		g.verb = "would remove"
+	}
+	found := 0
+	var errs []error
+	for _, collector := range []struct {
+		wanted  bool
+		collect func(context.Context) (int, error)
+	}{
+		{true, g.sandboxes},
+		{o.held, g.heldSandboxes},
+		{true, g.mirrors},
+		{true, g.seeds},
+		{true, g.damagedLayers},
+		{o.caches, g.cached},
+	} {
+		if collector.wanted {
+			n, err := collector.collect(ctx)
+			found, errs = found+n, append(errs, err)
+		}
+	}
+	// The last is for the volumes that have resisted the others.
+	n, stuckErr := g.stuck(ctx)
+	err = errors.Join(driver.ButStuck(errors.Join(errs...)), stuckErr)
+	if found+n == 0 && err == nil {
+		fmt.Fprintln(c.stdout, "nothing to remove")
+	}
+	return err
+}
+
+// tell says what has become of something.
+func (g *collection) tell(verb, what, why string) {
+	fmt.Fprintf(g.stdout, "%s %s: %s\n", verb, what, why)
+}
+
+func sandboxText(v driver.Verdict) string {
+	return fmt.Sprintf("sandbox %s (%d objects)", v.Sandbox, v.Objects)
+}
+
+// sandboxes sweeps those that no living job owns.
+func (g *collection) sandboxes(ctx context.Context) (found int, err error) {
+	verdicts, err := g.d.Sweep(ctx, time.Now(), PrepareBound(g.s), g.dryRun)
+	g.record.Swept = leaked(verdicts)
+	verbs := map[driver.Fate]string{driver.Swept: g.verb, driver.Unclear: "cannot judge"}
+	if g.verbose {
+		verbs[driver.Spared] = "left"
+	}
+	for _, v := range verdicts {
+		if v.Failed {
+			continue // the error tells
+		}
+		if v.Fate == driver.Swept {
+			found++
+		}
+		if verb, ok := verbs[v.Fate]; ok {
+			g.tell(verb, sandboxText(v), v.Reason)
+		}
+	}
+	return found, err
+}
+
+// heldSandboxes removes those of failed jobs that are held for a look inside.
+func (g *collection) heldSandboxes(ctx context.Context) (int, error) {
+	verdicts, err := g.d.EndHeld(ctx, time.Now(), g.dryRun)
+	verdicts = slices.DeleteFunc(verdicts, func(v driver.Verdict) bool { return v.Failed })
+	for _, v := range verdicts {
+		g.tell(g.verb, sandboxText(v), v.Reason)
+	}
+	return len(verdicts), err
+}
+
+// mirrors removes those that the settings do not want.
+func (g *collection) mirrors(ctx context.Context) (int, error) {
+	var m plan.Mirror
+	if g.s.Mirror.Enabled {
+		var err error
+		if m, err = mirrorPlan(g.s); err != nil {
+			return 0, err
+		}
+	}
+	return g.tellMirrors(g.d.SweepMirrors(ctx, m.Name, m.MaxSize, true, g.dryRun))(g.dryRun)
+}
+
+// seeds removes those that the settings do not want.
+func (g *collection) seeds(ctx context.Context) (int, error) {
+	removed, err := g.d.SweepSeeds(ctx, plan.SeedWishes(g.s), g.dryRun)
+	for _, seed := range removed {
+		why := "it was never ready"
+		if seed.Ready {
+			why = "its settings hold no more, or a newer one serves"
+		}
+		g.tell(g.verb, "seed "+seed.Name, why)
+	}
+	return len(removed), err
+}
+
+// damagedLayers removes the data roots that no job may have, and clears those that
+// are still to be cleared.
+func (g *collection) damagedLayers(ctx context.Context) (int, error) {
+	removed, err := g.d.ClearLayers(ctx, g.dryRun)
+	for _, name := range removed {
+		g.tell(g.verb, "layers "+name, "they are damaged")
+	}
+	return len(removed), err
+}
+
+// cached removes caches and layers beyond the bounds.
+func (g *collection) cached(ctx context.Context) (int, error) {
+	s := g.s
+	if g.olderThan != nil {
+		s = unusedFor(s, *g.olderThan)
+	}
+	if g.maxSize != nil {
+		s.Cache.MaxSize = *g.maxSize
+	}
+	removed, err := g.d.RemoveCached(ctx, s, time.Now(), g.dryRun)
+	for _, e := range removed {
+		g.record.Evicted++
+		g.record.Freed += max(0, e.Size)
+		what, whose := "cache", e.Scope
+		if e.Role == plan.RoleData {
+			what = "layers"
+		}
+		if e.Project != "" {
+			whose += " (" + e.Project + ")"
+		}
+		if e.Size >= 0 {
+			whose += ", " + config.Size(e.Size).String()
+		}
+		g.tell(g.verb, what+" "+e.Name+" of "+whose, e.Reason)
+	}
+	return len(removed), err
+}
+
+// unusedFor are settings by which all goes that was unused for so long.
+func unusedFor(s config.Settings, age time.Duration) config.Settings {
+	s.Cache.MaxAge = config.Duration(max(age, 1)) // 0 is no bound
+	s.Policies = slices.Clone(s.Policies)
+	for i := range s.Policies {
+		s.Policies[i].Cache.MaxAge = nil
+	}
+	return s
+}
+
+// stuck removes the volumes that resisted their removal.
+func (g *collection) stuck(ctx context.Context) (int, error) {
+	freed, failed, err := g.d.FreeStuck(ctx, g.dryRun)
+	g.record.FailedRemovals += failed
+	for _, v := range freed {
+		g.tell(g.verb, "volume "+wary.Line(v.Name)+", which resisted", wary.Line(v.Reason))
+	}
+	return len(freed), err
+}

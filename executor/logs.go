@@ -1,0 +1,44 @@
+package executor
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/moby/term"
+	"github.com/spf13/cobra"
+
+	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/wary"
+)
+
+// logsCommand shows what a container of a sandbox printed.
+func (c *call) logsCommand() *cobra.Command {
+	var follow bool
+	var tail string
+	cmd := c.inside("logs", "Show what a job's docker daemon, or another container of its, printed",
+		"Shows the log of a sandbox's docker daemon, or of the container that --role names: sidecar,\n"+
+			"job, helper, or service with its name. A sandbox is named by the beginning of its id or by\n"+
+			"its job's id. What a job printed is as it printed it: variables are masked only in GitLab.",
+		plan.RoleSidecar, func(ctx context.Context, d *driver.Driver, n driver.Named, p driver.Part) error {
+			if lines, err := strconv.Atoi(tail); tail != "all" && (err != nil || lines < 0) {
+				return fault.System(fmt.Errorf("--tail %q is no number of lines", tail), `use a number, or "all"`)
+			}
+			return d.Logs(ctx, n.Sandbox, p, follow, tail, shown(c.raw.out), shown(c.raw.err))
+		})
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the container ends, or Ctrl-C")
+	cmd.Flags().StringVar(&tail, "tail", "all", "only the last `N` lines")
+	return cmd
+}
+
+// shown is where a container's log goes: without control sequences to a terminal,
+// as it is to a file or another program.
+func shown(out io.Writer) io.Writer {
+	if _, isTerminal := term.GetFdInfo(out); isTerminal {
+		return wary.Writer(out)
+	}
+	return out
+}

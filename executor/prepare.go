@@ -1,0 +1,221 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/owner"
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/group"
+)
+
+const (
+	// prepareSlack is what prepare may take besides pulls and the boot.
+	prepareSlack = 5 * time.Minute
+	// sweepBound keeps prepare's own sweep from becoming what a job waits for.
+	sweepBound = 30 * time.Second
+)
+
+// prepareHook makes what the job needs. It may be called again for the same
+// job, so it first removes what an earlier attempt left.
+func (c *call) prepareHook(ctx context.Context, _ []string) error {
+	began := time.Now()
+	p, runner, err := c.whose()
+	if err != nil {
+		return err
+	}
+	settings, d, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	c.log.folds = p.Features.TraceSections
+	ctx, cancel := context.WithTimeout(ctx, PrepareBound(settings))
+	defer cancel()
+	if err := d.Await(ctx, c.log.say); err != nil {
+		return err
+	}
+	c.lap("engine")
+	facts, err := c.beginAnew(ctx, d, settings, p)
+	if err != nil {
+		return err
+	}
+	facts.Sandbox, facts.Owner, facts.Started = driver.NewSandboxID(), runner, c.started(began)
+	pl, err := c.planFor(ctx, settings, p, facts)
+	if err != nil {
+		return err
+	}
+	c.record.Sandbox = facts.Sandbox
+	c.lap("plan")
+	defer func() { c.record.Left = d.Noted() }()
+	defer c.sweepBeside(ctx, d, settings, began)()
+	if err := d.Admit(ctx, settings.Admission, facts.DataRoot, c.log.say); err != nil {
+		return err
+	}
+	c.freeBehind(d)
+	c.lap("room")
+	ready, err := d.Prepare(ctx, pl, c.log.say)
+	took := time.Since(began) - ready.Services
+	c.lap("sandbox")
+	c.prepared(settings, ready, err)
+	c.log.images(ready.Images)
+	for _, w := range ready.Warnings {
+		c.log.warn(w)
+	}
+	if err != nil {
+		return err
+	}
+	c.tellReady(ready, took)
+	c.goOnBehind(ctx, settings, pl, ready)
+	return nil
+}
+
+// whose reads whose job it is, and which Runner calls.
+func (c *call) whose() (p *payload, runner string, err error) {
+	p, err = readPayload(c.env[envPayload])
+	if err != nil {
+		return nil, "", err
+	}
+	c.concerns(p)
+	calling, err := owner.CallingRunner()
+	if err != nil {
+		return nil, "", err
+	}
+	runner = calling.String()
+	if known := c.env[envOwner]; known != "" && known != runner {
+		// This hook has been handed to init or the like, which lives forever: what
+		// it made would have an owner that never dies.
+		return nil, "", fault.System(errors.New("the Runner that called this hook has ended"), "")
+	}
+	return p, runner, nil
+}
+
+// beginAnew removes what an earlier attempt left, and meanwhile learns of the host
+// what a plan needs.
+func (c *call) beginAnew(ctx context.Context, d *driver.Driver, s config.Settings, p *payload) (facts plan.Facts, err error) {
+	var mirror *plan.MirrorAccess
+	g, gctx := group.WithContext(ctx)
+	g.Go(func() error { return d.Cleanup(gctx, p.key()) })
+	g.Go(func() (err error) {
+		facts, err = d.Facts(gctx)
+		return err
+	})
+	g.Go(func() error {
+		mirror = c.mirror(gctx, d, s)
+		return nil
+	})
+	if err := g.Wait(); err != nil {
+		return plan.Facts{}, err
+	}
+	facts.Mirror = mirror
+	facts.RegistryCAs, err = registryCAs(s)
+	return facts, err
+}
+
+// planFor decides what the job gets, and says what is odd about it.
+func (c *call) planFor(ctx context.Context, s config.Settings, p *payload, facts plan.Facts) (*plan.Plan, error) {
+	job := planJob(p, c.env)
+	job.Credentials = credentials(ctx, p, c.env, plan.Registries(s, job), s.Pull.CredentialHelpers, c.log.warn)
+	pl, err := plan.Build(s, job, facts)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range pl.Warnings {
+		c.log.warn(w)
+	}
+	return pl, nil
+}
+
+// sweepBeside removes what others left while the daemon boots, or the job waits for
+// room. What that cannot finish until stop is left to the next job or to gc.
+func (c *call) sweepBeside(ctx context.Context, d *driver.Driver, s config.Settings, began time.Time) (stop func()) {
+	ctx, stop = context.WithTimeout(ctx, sweepBound)
+	go func() {
+		_ = group.Guard(func() error { // no fault of a sweep is the job's
+			verdicts, _ := d.Sweep(ctx, began, PrepareBound(s), false)
+			c.swept.Add(int64(leaked(verdicts)))
+			sweepMirrors(ctx, d, s)
+			c.freeBehind(d)
+			return nil
+		})
+	}()
+	return stop
+}
+
+// tellReady says what the job has got.
+func (c *call) tellReady(r driver.Ready, took time.Duration) {
+	name := "docker"
+	if r.Docker != "" {
+		name += " " + r.Docker
+	}
+	if r.Booting {
+		c.log.say(name + " is booting (" + origin(r) + ")")
+	} else {
+		c.log.say(fmt.Sprintf("%s ready in %.1f s (%s)", name, took.Seconds(), origin(r)))
+	}
+	if r.Services > 50*time.Millisecond {
+		c.log.say(fmt.Sprintf("waited %.1f s more for services", r.Services.Seconds()))
+	}
+}
+
+// goOnBehind starts what the job need not wait for: newer images, the rest of the
+// claim, and a sandbox for the next job.
+func (c *call) goOnBehind(ctx context.Context, s config.Settings, pl *plan.Plan, r driver.Ready) {
+	c.fetchBehind(r.Newer)
+	if pl.Job.Early || r.Warm {
+		// No matter of the job's: its first script starts what does not run.
+		_ = c.behind(nil, "settle", pl.Claim.Job, fmt.Sprintf("--start=%t", pl.Job.Early), fmt.Sprintf("--used=%t", r.Warm))
+	}
+	if s.Pool.Size > 0 {
+		if err := c.fillBehind(ctx, pl); err != nil {
+			c.log.warn("no sandbox is made ahead for the next job: " + err.Error())
+		}
+	}
+}
+
+// origin says where a job's daemon comes from.
+func origin(r driver.Ready) string {
+	switch {
+	case r.Warm:
+		return "warm"
+	case r.Cold != "":
+		return "cold: " + r.Cold
+	}
+	return "cold"
+}
+
+// PrepareBound is how long a prepare may take.
+func PrepareBound(s config.Settings) time.Duration {
+	return s.Admission.Wait.Std() + s.Pull.Timeout.Std() + 2*s.Sidecar.ReadyTimeout.Std() + // again where cached layers are damaged
+		s.Services.ReadyTimeout.Std() + prepareSlack
+}
+
+// started is when the config hook ran; without one it is now.
+func (c *call) started(now time.Time) time.Time {
+	t, err := time.Parse(time.RFC3339Nano, c.env[envStarted])
+	if err != nil || t.After(now) {
+		return now
+	}
+	return t
+}
+
+// registryCAs reads the CAs that the settings name.
+func registryCAs(s config.Settings) (map[string][]byte, error) {
+	cas := map[string][]byte{}
+	for host, r := range s.Registry {
+		if r.CAFile == "" {
+			continue
+		}
+		pem, err := readCA(host, r.CAFile)
+		if err != nil {
+			return nil, err
+		}
+		cas[host] = pem
+	}
+	return cas, nil
+}

@@ -1,0 +1,231 @@
+package executor
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/label"
+	"gitlab-dind-executor/executor/telemetry"
+	"gitlab-dind-executor/fault"
+)
+
+const (
+	// scrapeBound is less than the 10 s for which Prometheus waits by default: that
+	// the engine hangs is to be told, too.
+	scrapeBound = 8 * time.Second
+	// longestScrape is what Prometheus may say that it waits, in seconds.
+	longestScrape = 60
+	// scraperIdle is for how long a connection lies between two scrapes.
+	scraperIdle = 5 * time.Minute
+	// sizesEvery is how often `metrics serve` lets the engine walk all volumes.
+	sizesEvery = 15 * time.Minute
+)
+
+// metrics collects for one scrape after the other.
+type metrics struct {
+	settings config.Settings
+	log      *jobLog
+	mu       sync.Mutex
+	meter    telemetry.Meter
+	// cacheBytes and mirrorBytes are of the last time that somebody measured.
+	cacheBytes  map[string]int64
+	mirrorBytes int64
+	// silent says that the engine's fault has been told.
+	silent bool
+}
+
+// metrics is what this user's settings say that there is to tell.
+func (c *call) metrics() (*metrics, error) {
+	s, err := c.load()
+	if err != nil {
+		return nil, err
+	}
+	l := c.operatorLog()
+	if s.Log.Level == config.LogOff || l.Path == "" {
+		c.log.warn("there is no operator's log, so nothing is counted: see [log] in the settings")
+		l.Path = ""
+	}
+	return &metrics{settings: s, log: c.log, meter: telemetry.Meter{Log: l}, mirrorBytes: -1}, nil
+}
+
+func (m *metrics) serve(ctx context.Context, l net.Listener) error {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/metrics", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), boundOf(r))
+		defer cancel()
+		registry, err := m.registry(ctx)
+		if err != nil {
+			m.log.fail(err)
+			http.Error(w, "the metrics cannot be had: see the log of this process", http.StatusInternalServerError)
+			return
+		}
+		promhttp.HandlerFor(registry, promhttp.HandlerOpts{}).ServeHTTP(w, r)
+	})
+	server := &http.Server{
+		Handler: mux, ReadHeaderTimeout: scrapeBound, WriteTimeout: 2 * scrapeBound, IdleTimeout: scraperIdle, MaxHeaderBytes: 64 << 10,
+	}
+	var measuring sync.WaitGroup
+	defer measuring.Wait()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	measuring.Go(func() { m.keepMeasuring(ctx) })
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(l) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	bound, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := server.Shutdown(bound); err != nil {
+		return server.Close()
+	}
+	return nil
+}
+
+// boundOf is what a scrape may take: most of the time for which Prometheus waits.
+func boundOf(r *http.Request) time.Duration {
+	seconds, err := strconv.ParseFloat(r.Header.Get("X-Prometheus-Scrape-Timeout-Seconds"), 64)
+	if err == nil && seconds > 0 && seconds <= longestScrape {
+		return min(scrapeBound, time.Duration(0.8*seconds*float64(time.Second)))
+	}
+	return scrapeBound
+}
+
+// registry has the metrics of this moment. Scrapes come one after the other.
+func (m *metrics) registry(ctx context.Context) (*prometheus.Registry, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	tally, err := m.meter.Tally()
+	if err != nil {
+		return nil, fault.System(fmt.Errorf("reading the operator's log: %w", err), "run this as the user who runs the hooks, or as root")
+	}
+	r := prometheus.NewPedanticRegistry()
+	return r, r.Register(telemetry.Metrics{Tally: tally, Now: m.now(ctx)})
+}
+
+// now asks the engine. One that does not answer is a metric, too.
+func (m *metrics) now(ctx context.Context) telemetry.Now {
+	s := m.settings
+	n := telemetry.Now{
+		Version: label.Version, PoolSize: s.Pool.Size, CacheMaxBytes: s.Cache.MaxSize.Bytes(), MirrorEnabled: s.Mirror.Enabled,
+		DiskRequired: s.Admission.MinFreeDisk.Bytes(), MemoryRequired: s.Admission.MinFreeMemory.Bytes(), MirrorBytes: m.mirrorBytes, CacheBytes: m.cacheBytes,
+	}
+	err := m.ask(ctx, &n)
+	n.EngineUp = err == nil
+	if err != nil && !m.silent {
+		m.log.fail(err)
+	}
+	m.silent = err != nil
+	return n
+}
+
+func (m *metrics) ask(ctx context.Context, n *telemetry.Now) error {
+	d, err := driver.Open(m.settings.Engine.Host)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	states, err := d.CountSandboxes(ctx, time.Now(), PrepareBound(m.settings))
+	if err != nil {
+		return err
+	}
+	n.Sandboxes = map[string]int{}
+	for state, count := range states {
+		n.Sandboxes[string(state)] = count
+	}
+	caches, layers, err := d.CountCached(ctx, false)
+	if err != nil {
+		return err
+	}
+	n.Caches = map[string]int{"cache": caches.Count, "layers": layers.Count}
+	free, err := d.Free(ctx)
+	if err != nil {
+		return err
+	}
+	n.DiskFree, n.MemoryFree = free.Disk, free.Memory
+	mirror, err := m.mirror(ctx, d)
+	if err == nil && mirror != nil {
+		n.MirrorUp, n.MirrorJobs = d.Answers(ctx, *mirror), mirror.Jobs
+	}
+	return err
+}
+
+// mirror is the settings' mirror, nil if there is none.
+func (m *metrics) mirror(ctx context.Context, d *driver.Driver) (*driver.MirrorState, error) {
+	if !m.settings.Mirror.Enabled {
+		return nil, nil
+	}
+	wanted, err := mirrorPlan(m.settings)
+	if err != nil {
+		return nil, nil // no job has one either
+	}
+	mirrors, err := d.Mirrors(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range mirrors {
+		if s.Name == wanted.Name {
+			return &s, nil
+		}
+	}
+	return nil, nil
+}
+
+// keepMeasuring measures from time to time, beside the scrapes.
+func (m *metrics) keepMeasuring(ctx context.Context) {
+	tick := time.NewTicker(sizesEvery)
+	defer tick.Stop()
+	for {
+		bounded, cancel := context.WithTimeout(ctx, textfileBound)
+		m.measure(bounded)
+		cancel()
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// measure asks for sizes, which cost the engine a walk over all volumes. What
+// cannot be had stays as it was: whoever asks what there is tells the fault.
+func (m *metrics) measure(ctx context.Context) {
+	d, err := driver.Open(m.settings.Engine.Host)
+	if err != nil {
+		return
+	}
+	defer d.Close()
+	caches, layers, err := d.CountCached(ctx, true)
+	size := int64(-1)
+	if mirror, err := m.mirror(ctx, d); err == nil && mirror != nil {
+		d.Measure(ctx, mirror)
+		size = mirror.Size
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.mirrorBytes = size
+	if err != nil {
+		return
+	}
+	sizes := map[string]int64{} // a scrape may still read the old ones
+	maps.Copy(sizes, m.cacheBytes)
+	for kind, bytes := range map[string]int64{"cache": caches.Bytes, "layers": layers.Bytes} {
+		if bytes >= 0 {
+			sizes[kind] = bytes
+		}
+	}
+	m.cacheBytes = sizes
+}
