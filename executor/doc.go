@@ -1,7 +1,43 @@
 // Package executor is GitLab's side: the command line, the four hooks that
 // GitLab Runner calls, exit codes, the payload and the job log.
 //
-// It may import executor/doctor, executor/runnerconfig, executor/telemetry, driver,
-// driver/plan, config and fault; for try, executor/pipeline,
-// executor/forge and executor/local, the stand-in for GitLab Runner.
+// It may import executor/doctor, executor/runnerconfig, executor/telemetry, driver
+// and its rooms, driver/plan, config, fault, group, wary and hostfile; for try,
+// executor/pipeline, executor/forge and executor/local, the stand-in for GitLab Runner.
+//
+// # The life of a job
+//
+// Each hook is a process of its own. command.go makes the call and the tree of
+// commands. operatorlog.go and trace.go note when the call begins and how it ends.
+// exit.go turns the error of a command into the exit code that the Runner knows.
+//
+// The Runner calls the hooks in this order:
+//
+//   - config: config.go prints a JSON answer. It hands the owner, the start and the
+//     digest of the settings on to the other hooks, by their environment.
+//   - prepare: prepare.go reads top down. load.go reads the settings and opens the
+//     engine. payload.go reads the job as GitLab sent it, job.go makes a plan.Job of
+//     it, credentials.go adds the passwords of registries. plan.Build decides, and
+//     driver.Prepare makes the sandbox. mirror.go finds the mirror for it.
+//     The job need not wait for the rest: behind.go starts this program again for
+//     fetch.go (newer images), settle.go (the end of a claim), poolbehind.go and
+//     pool.go (a sandbox for the next job), and gc.go (what others left).
+//   - run, once for each stage: run.go sends a script to the helper, with the check
+//     of toolcheck.go, or to the job container. When a script fails, diagnosis.go
+//     looks for the reason, and held.go tells how to look inside.
+//   - cleanup: cleanup.go writes the bundle of a failed job (bundle.go, without the
+//     secrets that redact.go knows) or holds its sandbox (held.go), then removes all
+//     else. What resists, and what is cached too long, goes behind the job: gc.go.
+//
+// joblog.go writes the lines that the author of the pipeline reads, in all hooks.
+//
+// # Beside jobs
+//
+// A command's file bears its name: gc.go, drain.go, doctor.go, seed.go and so on. The
+// files that begin with doctor and try belong to those commands. metrics.go has the
+// command and scrape.go what one scrape collects. inside.go finds the container that
+// logs.go and shell.go are about. explain.go shows a bundle. facts.go learns of the
+// host, and runnerversion.go of its gitlab-runner, what a plan without a job needs.
+// incontainer.go has the commands that run in containers, where no settings are.
+// renamed.go knows the names of before of flags.
 package executor

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -15,7 +14,6 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
-	"gitlab-dind-executor/driver/dataroot"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 )
@@ -156,31 +154,4 @@ func (c *call) seedStatus(ctx context.Context, s config.Settings, d *driver.Driv
 		fmt.Fprintln(c.stdout, "there is no seed, and the settings want none")
 	}
 	return nil
-}
-
-// plantSeedCommand copies a seed in a sidecar, before its daemon starts.
-func (c *call) plantSeedCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: plan.SeedCommand + " SEED DATAROOT SECONDS", Hidden: true, Args: cobra.ExactArgs(3),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			seconds, err := strconv.Atoi(args[2])
-			if err != nil {
-				return fmt.Errorf("not a number: %q", args[2])
-			}
-			ctx, cancel := context.WithTimeoutCause(cmd.Context(), time.Duration(seconds)*time.Second, fmt.Errorf("it takes more than %d s", seconds))
-			defer cancel()
-			if err := dataroot.Copy(ctx, args[0], args[1]); err != nil {
-				return fmt.Errorf("this docker daemon begins without the seed's images: %w", err)
-			}
-			return nil
-		},
-	}
-}
-
-// sealSeedCommand ends the making of a seed.
-func (c *call) sealSeedCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: plan.SealCommand + " SEED", Hidden: true, Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error { return dataroot.Seal(args[0]) },
-	}
 }

@@ -17,6 +17,9 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
+// The commands here run in a container, where this program is alone with one volume
+// or comes before the daemon.
+
 // clearDataRootCommand clears a data root behind the job that had it.
 func (c *call) clearDataRootCommand() *cobra.Command {
 	return c.volumeCommand(plan.ClearCommand, func(ctx context.Context, path string) (string, error) {
@@ -62,5 +65,32 @@ func (c *call) volumeCommand(name string, run func(ctx context.Context, path str
 			}
 			return exited{code}
 		},
+	}
+}
+
+// plantSeedCommand copies a seed in a sidecar, before its daemon starts.
+func (c *call) plantSeedCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: plan.SeedCommand + " SEED DATAROOT SECONDS", Hidden: true, Args: cobra.ExactArgs(3),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			seconds, err := strconv.Atoi(args[2])
+			if err != nil {
+				return fmt.Errorf("not a number: %q", args[2])
+			}
+			ctx, cancel := context.WithTimeoutCause(cmd.Context(), time.Duration(seconds)*time.Second, fmt.Errorf("it takes more than %d s", seconds))
+			defer cancel()
+			if err := dataroot.Copy(ctx, args[0], args[1]); err != nil {
+				return fmt.Errorf("this docker daemon begins without the seed's images: %w", err)
+			}
+			return nil
+		},
+	}
+}
+
+// sealSeedCommand ends the making of a seed.
+func (c *call) sealSeedCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: plan.SealCommand + " SEED", Hidden: true, Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return dataroot.Seal(args[0]) },
 	}
 }
