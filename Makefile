@@ -11,6 +11,7 @@ release := -trimpath -ldflags "-s -w -X gitlab-dind-executor/driver/label.Versio
 
 # What go test said, as JSON: outside of the repository, beside what the scripts keep.
 cache := $(or $(GITLAB_DIND_EXECUTOR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gitlab-dind-executor)
+# TESTSUM takes more flags of gotestsum, as "--junitfile FILE".
 TEST_JSON ?= $(cache)/test.json
 
 .PHONY: help build docs install uninstall release demo test test-runner chaos bench picture lint engine clean
@@ -44,20 +45,12 @@ demo: engine build ## Run a pipeline that builds and pushes an image, and show w
 	@go build -o bin/demo ./scripts/demo
 	@bin/demo -executor bin/gitlab-dind-executor
 
-# Tests with an engine compare its complete lists of objects, so their packages must
-# not run side by side. They are those that import test/rig.
 test: lint engine ## Check the code and run all tests
 	@scripts/compiler
 	@scripts/prometheus >/dev/null
 	@mkdir -p "$(dir $(TEST_JSON))"
-	@go build -o bin/testreport ./scripts/testreport
-	@go list -race -test -export -deps ./... >/dev/null
-	@tested=$$(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./...); \
-		engine=$$(go list -test -f '{{.ImportPath}} {{join .Deps " "}}' ./... | \
-			sed -n 's|^\([^ ]*\)\.test .*gitlab-dind-executor/test/rig\>.*|\1|p'); \
-		plain=$$(grep -vxF "$$engine" <<<"$$tested"); \
-		test="go test -race -count=1 -timeout 30m -json" bad=0; \
-		{ $$test $$plain || bad=1; $$test -p 1 $$engine || bad=1; exit $$bad; } | bin/testreport -o "$(TEST_JSON)"
+	@$$(go -C scripts/tools tool -n gotestsum) --format pkgname --jsonfile "$(TEST_JSON)" $(TESTSUM) \
+		--post-run-command scripts/aftertests --ignore-non-json-output-lines --raw-command -- scripts/gotest
 
 # The long form of what test does with 4 jobs; this one also stalls and restarts
 # the engine, if scripts/engine started it, which kills whatever else runs there.
