@@ -14,7 +14,7 @@ cache := $(or $(GITLAB_DIND_EXECUTOR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cach
 # TESTSUM takes more flags of gotestsum, as "--junitfile FILE".
 TEST_JSON ?= $(cache)/test.json
 
-.PHONY: help build docs install uninstall release demo test test-runner chaos bench picture lint engine clean
+.PHONY: help build docs install uninstall release demo test test-runner chaos bench picture lint outdated engine clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -80,6 +80,9 @@ picture: engine build ## Draw docs/job-log.svg anew, from a job that is run for 
 
 lint: ## Check format, Go and shell with their analysers
 	@scripts/lint
+
+outdated: ## List modules that are behind their newest release
+	@scripts/outdated
 
 engine:
 	@scripts/engine
