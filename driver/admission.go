@@ -85,7 +85,7 @@ func admit(ctx context.Context, a config.Admission, look func() plan.Free, say f
 
 // free looks at what the engine's host has left, if that is this one.
 func (d *Driver) free(dataRoot string) plan.Free {
-	if !d.local() {
+	if !d.eng.Local() {
 		return plan.Free{Disk: -1, Memory: -1}
 	}
 	return host.Free(dataRoot)

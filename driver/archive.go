@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/docker/docker/api/types/container"
+	"gitlab-dind-executor/driver/engine"
 )
 
 // file is put into a container before it starts.
@@ -35,8 +35,8 @@ func (d *Driver) putFiles(ctx context.Context, id string, files []file) error {
 	if err != nil {
 		return fmt.Errorf("packing files for a container: %w", err)
 	}
-	return d.explain("copying files into a container",
-		d.api.CopyToContainer(ctx, id, "/", bytes.NewReader(content), container.CopyToContainerOptions{}))
+	return d.eng.Explain("copying files into a container",
+		d.eng.CopyTo(ctx, id, "/", bytes.NewReader(content), false))
 }
 
 // archive packs files and the directories above them.
@@ -83,7 +83,7 @@ const maxConfigFile = 1 << 20
 // there is none.
 func (d *Driver) readFile(ctx context.Context, id, name string) ([]byte, error) {
 	files, err := d.readFiles(ctx, id, name)
-	if gone(err) {
+	if engine.Gone(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -102,9 +102,9 @@ const maxFiles = 16
 // readFiles reads a regular file, or those of a directory, out of a container
 // that need not run. The keys are paths below the parent of name.
 func (d *Driver) readFiles(ctx context.Context, id, name string) (map[string][]byte, error) {
-	stream, _, err := d.api.CopyFromContainer(ctx, id, name)
+	stream, err := d.eng.CopyFrom(ctx, id, name)
 	if err != nil {
-		return nil, d.explain("reading "+name+" of a container", err)
+		return nil, d.eng.Explain("reading "+name+" of a container", err)
 	}
 	defer stream.Close()
 	files := map[string][]byte{}

@@ -6,8 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/docker/docker/api/types/container"
-
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 )
@@ -28,14 +27,12 @@ type Booted struct {
 // the sidecar. say receives lines for the job log.
 func (d *Driver) AwaitDaemon(ctx context.Context, job string, bound time.Duration, given plan.Given, say func(string)) (Booted, error) {
 	began := time.Now()
-	if err := d.greet(ctx); err != nil {
+	if err := d.eng.Greet(ctx); err != nil {
 		return Booted{}, err
 	}
-	found, err := d.api.ContainerList(ctx, container.ListOptions{
-		All: true, Filters: labelled(label.Job+"="+job, label.Booting),
-	})
+	found, err := d.eng.Containers(ctx, label.Job+"="+job, label.Booting)
 	if err != nil || len(found) == 0 {
-		return Booted{}, d.explain("looking for the job's container", err)
+		return Booted{}, d.eng.Explain("looking for the job's container", err)
 	}
 	sandbox := found[0].Labels[label.Sandbox]
 	sidecar, err := d.sidecarIn(ctx, sandbox)
@@ -56,19 +53,19 @@ func (d *Driver) AwaitDaemon(ctx context.Context, job string, bound time.Duratio
 
 // awaitBoot waits until the daemon of a sidecar answers that prepare has started.
 func (d *Driver) awaitBoot(ctx context.Context, sandbox, sidecar string, given plan.Given) (Ready, error) {
-	c, err := d.inspect(ctx, sidecar)
+	c, err := d.eng.Container(ctx, sidecar)
 	if err != nil {
-		return Ready{}, d.explain("looking at the sidecar", err)
+		return Ready{}, d.eng.Explain("looking at the sidecar", err)
 	}
 	p := &plan.Plan{Sandbox: sandbox, Sidecar: listening(c)}
 	p.Sidecar.Given = given
-	if !c.State.Running {
-		return Ready{}, d.sidecarDied(ctx, sidecar, p, int64(c.State.ExitCode))
+	if !c.Running {
+		return Ready{}, d.sidecarDied(ctx, sidecar, p, c.ExitCode)
 	}
 	_, certs, err := d.clientFiles(ctx, sandbox, sidecar, p.Sidecar.TLS != nil)
 	if err != nil {
-		if c, inspectErr := d.inspect(ctx, sidecar); inspectErr == nil && !c.State.Running {
-			err = d.sidecarDied(ctx, sidecar, p, int64(c.State.ExitCode))
+		if c, inspectErr := d.eng.Container(ctx, sidecar); inspectErr == nil && !c.Running {
+			err = d.sidecarDied(ctx, sidecar, p, c.ExitCode)
 		}
 		return Ready{}, err
 	}
@@ -76,13 +73,10 @@ func (d *Driver) awaitBoot(ctx context.Context, sandbox, sidecar string, given p
 }
 
 // listening tells from a sidecar how its daemon listens.
-func listening(c container.InspectResponse) plan.Sidecar {
+func listening(c engine.Details) plan.Sidecar {
 	s := plan.Sidecar{Port: plan.PlaintextPort}
-	if c.Config == nil {
-		return s
-	}
-	s.Image.Name = label.ImageName(c.Config.Labels, c.Config.Image)
-	env := slices.Clone(c.Config.Env)
+	s.Image.Name = label.ImageName(c.Labels, c.Image)
+	env := slices.Clone(c.Environment)
 	slices.Reverse(env) // the last of duplicates wins
 	for _, kv := range env {
 		if dir, ok := strings.CutPrefix(kv, "DOCKER_TLS_CERTDIR="); ok {

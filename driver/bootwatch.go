@@ -80,15 +80,9 @@ func (p *pinger) outcome() plan.Probe {
 func (d *Driver) processes(ctx context.Context, id string) []string {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
-	top, err := d.api.ContainerTop(ctx, id, []string{"-o", "pid,args"})
+	list, err := d.eng.Processes(ctx, id)
 	if err != nil {
 		return nil
-	}
-	var list []string
-	for _, p := range top.Processes {
-		if len(p) == 2 {
-			list = append(list, p[1])
-		}
 	}
 	return list
 }

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/docker/docker/api/types/container"
-
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -32,7 +30,7 @@ func bootedSidecar(t *testing.T, log string, exit int, processes ...string) *Dri
 		}
 	}
 	e.AddContainer("sidecar", nil, false)
-	if err := d.api.ContainerStart(t.Context(), "sidecar", container.StartOptions{}); err != nil {
+	if err := d.eng.Start(t.Context(), "sidecar"); err != nil {
 		t.Fatal(err)
 	}
 	return d

@@ -8,10 +8,9 @@ import (
 	"time"
 
 	"github.com/containerd/errdefs"
-	"github.com/docker/docker/api/types"
-	"github.com/docker/docker/api/types/volume"
 
 	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 )
@@ -55,20 +54,20 @@ func sized(s config.Settings) bool {
 
 // listCached finds all that is cached, with sizes that are not known, and the marks.
 func (d *Driver) listCached(ctx context.Context) (cached []plan.Cached, marks scopeVolumes, err error) {
-	all, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: labelled(label.Scope)})
+	all, err := d.eng.Volumes(ctx, label.Scope)
 	if err != nil {
-		return nil, nil, d.explain("listing caches", err)
+		return nil, nil, d.eng.Explain("listing caches", err)
 	}
 	used, err := d.volumesInUse(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, v := range all.Volumes {
+	for _, v := range all {
 		if v.Labels[label.Of] != "" {
 			marks = append(marks, v)
 		}
 	}
-	for _, v := range all.Volumes {
+	for _, v := range all {
 		if k, ok := cachedOf(v, marks); ok {
 			k.Idle = !used[v.Name]
 			cached = append(cached, k)
@@ -79,7 +78,7 @@ func (d *Driver) listCached(ctx context.Context) (cached []plan.Cached, marks sc
 
 // cachedOf reads the labels of a volume. What is not ours, or does not say when it
 // was made, is nothing cached.
-func cachedOf(v *volume.Volume, marks scopeVolumes) (plan.Cached, bool) {
+func cachedOf(v *engine.Volume, marks scopeVolumes) (plan.Cached, bool) {
 	l := v.Labels
 	k := plan.Cached{
 		Name: v.Name, Role: plan.Role(l[label.Role]), Scope: l[label.Scope],
@@ -101,7 +100,7 @@ func cachedOf(v *volume.Volume, marks scopeVolumes) (plan.Cached, bool) {
 
 // measure asks the engine for the sizes of what is cached.
 func (d *Driver) measure(ctx context.Context, cached []plan.Cached) error {
-	sizes, err := d.volumeSizes(ctx)
+	sizes, err := d.eng.VolumeSizes(ctx)
 	if errdefs.IsConflict(err) {
 		return nil // somebody else asks at this moment: the next time will do
 	}
@@ -110,19 +109,7 @@ func (d *Driver) measure(ctx context.Context, cached []plan.Cached) error {
 			cached[i].Size = size
 		}
 	}
-	return d.explain("asking for the sizes of caches", err)
-}
-
-// volumeSizes lets the engine walk all volumes; sizes are in bytes.
-func (d *Driver) volumeSizes(ctx context.Context) (map[string]int64, error) {
-	usage, err := d.api.DiskUsage(ctx, types.DiskUsageOptions{Types: []types.DiskUsageObject{types.VolumeObject}})
-	sizes := map[string]int64{}
-	for _, v := range usage.Volumes {
-		if v != nil && v.UsageData != nil {
-			sizes[v.Name] = v.UsageData.Size
-		}
-	}
-	return sizes, err
+	return d.eng.Explain("asking for the sizes of caches", err)
 }
 
 // evict removes a cached volume and its marks. It tells whether it did: a job may have
@@ -141,7 +128,7 @@ func (d *Driver) evict(ctx context.Context, name string, marks scopeVolumes) (bo
 		}
 	}
 	for _, state := range []label.DataState{label.DataClean, label.DataDamaged} { // made since marks were listed
-		_ = d.api.VolumeRemove(ctx, label.StateName(name, state), false)
+		_ = d.eng.RemoveVolume(ctx, label.StateName(name, state))
 	}
 	return true, nil
 }
@@ -172,7 +159,7 @@ func (d *Driver) dropIdle(ctx context.Context, name string) (ending, error) {
 
 // discard keeps a data root from every later job.
 func (d *Driver) discard(ctx context.Context, name string) {
-	v, err := d.api.VolumeInspect(ctx, name)
+	v, err := d.eng.Volume(ctx, name)
 	if err == nil && v.Labels[label.Scope] != "" {
 		_ = d.markState(ctx, &v, label.DataDamaged) // a daemon that does not boot on it tells later
 	}

@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/docker/docker/api/types/image"
-
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
@@ -23,36 +21,6 @@ func TestEveryScopeHasACacheOfItsOwn(t *testing.T) {
 			t.Errorf("%q has the cache %s of %q", scope, name, other)
 		}
 		names[name] = scope
-	}
-}
-
-func TestACacheIsNoSandboxs(t *testing.T) {
-	p := testPlan(t)
-	c := p.Helper
-	c.CachePath = "/cache"
-	mounts := convert(p, c, "n", nil, withVolumes("/cache/")).host.Mounts
-	if len(mounts) != 2 {
-		t.Fatalf("mounts: %+v", mounts)
-	}
-	m := mounts[1]
-	if m.Target != "/cache" || m.Source != label.CacheName("gitlab.example.com/42/unprotected") {
-		t.Errorf("%s is at %s", m.Source, m.Target)
-	}
-	l := m.VolumeOptions.Labels
-	if l[label.Role] != string(plan.RoleCache) || l[label.Scope] != "gitlab.example.com/42/unprotected" || l[label.Created] == "" || l[label.MadeBy] == "" {
-		t.Errorf("labels %v", l)
-	}
-	// By these cleanup and sweep would find it.
-	if l[label.Sandbox] != "" || l[label.Job] != "" {
-		t.Errorf("labels %v", l)
-	}
-	if l[label.Project] != "group/app" || l[label.Protected] != "false" || l[label.Instance] != "gitlab.example.com" {
-		t.Errorf("labels %v", l)
-	}
-	for _, m := range convert(p, p.Helper, "n", nil, image.InspectResponse{}).host.Mounts {
-		if m.Target == "/cache" {
-			t.Errorf("a cache that the plan has not: %+v", m)
-		}
 	}
 }
 

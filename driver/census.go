@@ -12,7 +12,7 @@ import (
 // is asked whether a daemon boots: that is Running. prepare is how long a prepare
 // may take.
 func (d *Driver) Sandboxes(ctx context.Context, now time.Time, prepare time.Duration) ([]SandboxStatus, error) {
-	found, err := d.list(ctx, labelled(label.Sandbox))
+	found, err := d.list(ctx, label.Sandbox)
 	if err != nil {
 		return nil, err
 	}
@@ -64,14 +64,14 @@ func (d *Driver) CountCached(ctx context.Context, sizes bool) (caches, layers Ca
 // Free is what the engine's host has free; -1 for what is not known, as of an
 // engine on another host.
 func (d *Driver) Free(ctx context.Context) (plan.Free, error) {
-	if !d.local() {
+	if !d.eng.Local() {
 		return plan.Free{Disk: -1, Memory: -1}, nil
 	}
-	info, err := d.api.Info(ctx)
+	info, err := d.eng.Info(ctx)
 	if err != nil {
-		return plan.Free{}, d.explain("asking the engine", err)
+		return plan.Free{}, d.eng.Explain("asking the engine", err)
 	}
-	return d.free(info.DockerRootDir), nil
+	return d.free(info.DataRoot), nil
 }
 
 // Answers tells whether a mirror answers, as far as that can be asked from here.
@@ -79,5 +79,5 @@ func (d *Driver) Answers(ctx context.Context, m MirrorState) bool {
 	if m.State != "running" || m.Address == "" {
 		return false
 	}
-	return !d.local() || pingMirror(ctx, "http://"+m.Address) == nil
+	return !d.eng.Local() || pingMirror(ctx, "http://"+m.Address) == nil
 }

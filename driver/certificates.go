@@ -16,6 +16,7 @@ import (
 	"path"
 	"time"
 
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -119,9 +120,9 @@ func (d *Driver) clientFiles(ctx context.Context, sandbox, sidecar string, tls b
 	for {
 		files, err := d.readClientFiles(ctx, sandbox, sidecar)
 		switch {
-		case gone(err) && !tls:
+		case engine.Gone(err) && !tls:
 			return nil, nil, nil
-		case err != nil && !gone(err):
+		case err != nil && !engine.Gone(err):
 			return nil, nil, err
 		case !tls:
 			return files, nil, nil
@@ -130,7 +131,7 @@ func (d *Driver) clientFiles(ctx context.Context, sandbox, sidecar string, tls b
 		if _, err = certs.clientTLS(); err == nil {
 			return files, certs, nil
 		}
-		if c, inspectErr := d.inspect(ctx, sidecar); inspectErr != nil || !c.State.Running {
+		if c, inspectErr := d.eng.Container(ctx, sidecar); inspectErr != nil || !c.Running {
 			return nil, nil, fault.System(fmt.Errorf("the docker daemon of this job has ended, or lost its certificates: %w", errors.Join(err, inspectErr)), "run the job again")
 		}
 		select {

@@ -11,9 +11,8 @@ import (
 	"time"
 
 	"github.com/containerd/errdefs"
-	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/image"
 
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -51,30 +50,30 @@ func (a *ahead) waits(now time.Time) bool {
 // allAhead finds the sandboxes that were made ahead: of one spec, or of all
 // where that is empty.
 func (d *Driver) allAhead(ctx context.Context, spec string) ([]*ahead, error) {
-	if err := d.greet(ctx); err != nil {
+	if err := d.eng.Greet(ctx); err != nil {
 		return nil, err
 	}
 	filter := label.Spec
 	if spec != "" {
 		filter += "=" + spec
 	}
-	list, err := d.api.ContainerList(ctx, container.ListOptions{All: true, Filters: labelled(filter)})
+	list, err := d.eng.Containers(ctx, filter)
 	if err != nil {
-		return nil, d.explain("looking for sandboxes that wait", err)
+		return nil, d.eng.Explain("looking for sandboxes that wait", err)
 	}
 	return aheadOf(list), nil
 }
 
 // aheadOf are the sandboxes made ahead that a list of containers shows, the
 // oldest first. Only those have a deadline on their sidecar.
-func aheadOf(list []container.Summary) []*ahead {
+func aheadOf(list []engine.Container) []*ahead {
 	found := map[string]*ahead{}
 	for _, c := range list {
 		id := c.Labels[label.Sandbox]
 		if found[id] == nil {
 			found[id] = &ahead{sandbox: id, spec: c.Labels[label.Spec]}
 		}
-		a, running := found[id], c.State == container.StateRunning
+		a, running := found[id], c.State == engine.Running
 		switch plan.Role(c.Labels[label.Role]) {
 		case plan.RoleJob:
 			a.taken = true
@@ -137,14 +136,14 @@ func (prep *preparation) claim(ctx context.Context) (*taken, string, error) {
 
 // freshImages gets the images of the job's plan to the engine, and leaves of
 // the sandboxes those that were made of them. It returns the job's.
-func (prep *preparation) freshImages(ctx context.Context, waiting *[]*ahead) (image.InspectResponse, error) {
-	var sidecar, helper, job image.InspectResponse
+func (prep *preparation) freshImages(ctx context.Context, waiting *[]*ahead) (engine.Image, error) {
+	var sidecar, helper, job engine.Image
 	g, gctx := group.WithContext(ctx)
 	g.Go(func() (err error) {
 		prep.cache.isNew, err = prep.cacheIsNew(gctx)
 		return err
 	})
-	for c, img := range map[*plan.Container]*image.InspectResponse{
+	for c, img := range map[*plan.Container]*engine.Image{
 		&prep.p.Sidecar.Container: &sidecar, &prep.p.Helper: &helper, &prep.p.Job.Container: &job,
 	} {
 		g.Go(func() (err error) {
@@ -167,7 +166,7 @@ var errNotTaken = errors.New("the sandbox is another job's")
 // take makes one sandbox the job's, by creating the job container: the engine
 // gives a name only once. nil without an error means that it was not to be had;
 // one whose daemon turns out not to answer is removed.
-func (prep *preparation) take(ctx context.Context, a *ahead, img image.InspectResponse) (*taken, error) {
+func (prep *preparation) take(ctx context.Context, a *ahead, img engine.Image) (*taken, error) {
 	d, p := prep.d, prep.p.In(a.sandbox)
 	c := &taken{plan: p, sidecar: a.sidecar}
 	c.job = prep.jobMade(p, label.ForJob(p), img)
@@ -233,7 +232,7 @@ func (d *Driver) NoteUsed(ctx context.Context, job string) error {
 	if err != nil || sidecar.ID == "" {
 		return err
 	}
-	ctx, cancel := uncut(ctx)
+	ctx, cancel := engine.Uncut(ctx)
 	defer cancel()
 	return d.putFiles(ctx, sidecar.ID, []file{used})
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 )
 
@@ -61,7 +62,7 @@ func (d *Driver) CleanupPatiently(ctx context.Context, job string) (rest bool, e
 		if err != nil {
 			absent = err
 		}
-		if err == nil || !unreachable(err) || time.Now().After(end) || !pause(ctx, engineGap) {
+		if err == nil || !engine.Unreachable(err) || time.Now().After(end) || !pause(ctx, engineGap) {
 			return rest, err
 		}
 	}
@@ -126,8 +127,8 @@ func (d *Driver) cleanup(ctx context.Context, ids []string, patience time.Durati
 func (d *Driver) Await(ctx context.Context, say func(string)) error {
 	end := time.Now().Add(engineAbsence)
 	for told := false; ; told = true {
-		err := d.greet(ctx)
-		if err == nil || !unreachable(err) || errors.Is(err, os.ErrPermission) || time.Now().After(end) {
+		err := d.eng.Greet(ctx)
+		if err == nil || !engine.Unreachable(err) || errors.Is(err, os.ErrPermission) || time.Now().After(end) {
 			return err
 		}
 		if !told {

@@ -7,10 +7,8 @@ import (
 	"time"
 
 	"github.com/containerd/errdefs"
-	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/network"
-	"github.com/docker/docker/api/types/volume"
 
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -29,12 +27,12 @@ var errDamaged = errors.New("the layers of earlier jobs are damaged")
 // clearData leaves of a cached data root what the next daemon needs. The caller has
 // its lease, or gets it by the container's name. An error is errDamaged where
 // nothing can be left. settle is called while the lease is held.
-func (d *Driver) clearData(ctx context.Context, v *volume.Volume, name string, bound time.Duration, settle func(context.Context, error) error) error {
+func (d *Driver) clearData(ctx context.Context, v *engine.Volume, name string, bound time.Duration, settle func(context.Context, error) error) error {
 	_, err := d.runProgram(ctx, programRun{
 		name: name, command: plan.ClearCommand, volume: v.Name, volumeLabels: v.Labels, bound: bound,
 		labels: map[string]string{label.Of: v.Name},
 		settle: func(ctx context.Context, exit programExit) error {
-			switch int(exit.code) {
+			switch exit.code {
 			case 0:
 				return settle(ctx, nil)
 			case plan.CommandThrowAway:
@@ -47,11 +45,9 @@ func (d *Driver) clearData(ctx context.Context, v *volume.Volume, name string, b
 }
 
 // markState says the state of a cached data root.
-func (d *Driver) markState(ctx context.Context, v *volume.Volume, state label.DataState) error {
-	_, err := d.api.VolumeCreate(ctx, volume.CreateOptions{
-		Name: label.StateName(v.Name, state), Labels: label.ForState(v.Labels[label.Scope], v.Name, state),
-	})
-	return d.explain("marking layers as "+string(state), err)
+func (d *Driver) markState(ctx context.Context, v *engine.Volume, state label.DataState) error {
+	_, err := d.eng.CreateVolume(ctx, label.StateName(v.Name, state), label.ForState(v.Labels[label.Scope], v.Name, state))
+	return d.eng.Explain("marking layers as "+string(state), err)
 }
 
 // ClearLayers clears the data roots that jobs have had and none has now, so that
@@ -60,14 +56,14 @@ func (d *Driver) markState(ctx context.Context, v *volume.Volume, state label.Da
 func (d *Driver) ClearLayers(ctx context.Context, dryRun bool) (removed []string, err error) {
 	ctx, end := span(ctx, "clear layers")
 	defer end()
-	if err := d.greet(ctx); err != nil {
+	if err := d.eng.Greet(ctx); err != nil {
 		return nil, err
 	}
-	all, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: labelled(label.Scope)})
+	all, err := d.eng.Volumes(ctx, label.Scope)
 	if err != nil {
-		return nil, d.explain("looking for layers of earlier jobs", err)
+		return nil, d.eng.Explain("looking for layers of earlier jobs", err)
 	}
-	found := scopeVolumes(all.Volumes)
+	found := scopeVolumes(all)
 	var errs []error
 	for _, v := range found {
 		if plan.Role(v.Labels[label.Role]) != plan.RoleData || !label.IsCachedData(v.Name) {
@@ -102,8 +98,8 @@ func (d *Driver) ClearLayers(ctx context.Context, dryRun bool) (removed []string
 
 // clearBehind clears a data root that no job has. Its container has the name of
 // the lease, so no job gets the data root meanwhile.
-func (d *Driver) clearBehind(ctx context.Context, v *volume.Volume) error {
-	if _, err := d.api.VolumeInspect(ctx, label.StateName(v.Name, label.DataClean)); err == nil {
+func (d *Driver) clearBehind(ctx context.Context, v *engine.Volume) error {
+	if _, err := d.eng.Volume(ctx, label.StateName(v.Name, label.DataClean)); err == nil {
 		return nil // somebody has cleared it since it was listed
 	}
 	return d.clearData(ctx, v, label.LeaseName(v.Name), clearBehindBound, func(ctx context.Context, err error) error {
@@ -129,17 +125,17 @@ func (k scopeVolumes) is(name string, state label.DataState) bool {
 // The engine's own list of idle volumes leaves out what a container that it is
 // removing still holds, though it does not list that container any more.
 func (d *Driver) volumesInUse(ctx context.Context) (map[string]bool, error) {
-	list, err := d.api.ContainerList(ctx, container.ListOptions{All: true})
+	list, err := d.eng.Containers(ctx)
 	if err != nil {
-		return nil, d.explain("looking for what containers have", err)
+		return nil, d.eng.Explain("looking for what containers have", err)
 	}
 	used := map[string]bool{}
 	for _, c := range list {
 		if plan.Role(c.Labels[label.Role]) == plan.RoleProgram {
 			continue
 		}
-		for _, m := range c.Mounts {
-			used[m.Name] = true
+		for _, name := range c.Volumes {
+			used[name] = true
 		}
 	}
 	return used, nil
@@ -149,17 +145,17 @@ func (d *Driver) volumesInUse(ctx context.Context) (map[string]bool, error) {
 // root, or it is the sidecar of a sandbox that is gone and whose removal takes its
 // time. It tells whether the lease is free; false means that a job has it.
 func (d *Driver) awaitLease(ctx context.Context, lease string) bool {
-	c, err := d.inspect(ctx, lease)
+	c, err := d.eng.Container(ctx, lease)
 	switch {
-	case gone(err):
+	case engine.Gone(err):
 		return true
 	case err != nil:
 		return false
-	case plan.Role(c.Config.Labels[label.Role]) == plan.RoleProgram:
+	case plan.Role(c.Labels[label.Role]) == plan.RoleProgram:
 		ctx, cancel := context.WithTimeout(ctx, clearNowBound)
 		defer cancel()
 		return d.waitRemoved(ctx, c.ID) == nil
-	case c.State.Running || c.State.Paused || c.State.Status == container.StateCreated || !d.isOrphan(ctx, c.Config.Labels):
+	case c.Running || c.Paused || c.Status == engine.Created || !d.isOrphan(ctx, c.Labels):
 		return false
 	}
 	return d.removeContainer(ctx, object{ref: c.ID, name: lease}) == nil
@@ -172,6 +168,6 @@ func (d *Driver) isOrphan(ctx context.Context, labels map[string]string) bool {
 	if plan.Role(labels[label.Role]) != plan.RoleSidecar || sandbox == "" {
 		return false
 	}
-	found, err := d.api.NetworkList(ctx, network.ListOptions{Filters: labelled(label.Sandbox + "=" + sandbox)})
+	found, err := d.eng.Networks(ctx, label.Sandbox+"="+sandbox)
 	return err == nil && len(found) == 0
 }

@@ -1,16 +1,10 @@
 package driver
 
 import (
-	"encoding/json"
 	"net/netip"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/image"
-	"github.com/docker/docker/api/types/mount"
-	"github.com/google/go-cmp/cmp"
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver/label"
@@ -34,153 +28,6 @@ func testPlan(t *testing.T) *plan.Plan {
 		t.Fatal(err)
 	}
 	return p
-}
-
-// withVolumes is an image as the engine describes it.
-func withVolumes(paths ...string) image.InspectResponse {
-	volumes := map[string]struct{}{}
-	for _, p := range paths {
-		volumes[p] = struct{}{}
-	}
-	text, err := json.Marshal(map[string]any{"Id": "sha256:1", "Config": map[string]any{"Volumes": volumes}})
-	if err != nil {
-		panic(err)
-	}
-	var img image.InspectResponse
-	if err := json.Unmarshal(text, &img); err != nil {
-		panic(err)
-	}
-	return img
-}
-
-func TestEveryVolumeOfAnImageIsLabelled(t *testing.T) {
-	p := testPlan(t)
-	for name, c := range map[string]struct {
-		container plan.Container
-		volumes   []string
-		want      map[string]string // path: name
-	}{
-		"a service": {p.Services[0], []string{"/data"}, map[string]string{
-			"/builds": "dind-0123456789ab-builds", "/data": "n-v0",
-		}},
-		"several, in order": {p.Services[0], []string{"/z", "/a"}, map[string]string{
-			"/builds": "dind-0123456789ab-builds", "/a": "n-v0", "/z": "n-v1",
-		}},
-		"the sidecar's is its data root": {p.Sidecar.Container, []string{"/var/lib/docker"}, map[string]string{
-			"/builds": "dind-0123456789ab-builds", "/var/lib/docker": "dind-0123456789ab-data", "/certs/client": "dind-0123456789ab-certs",
-		}},
-		"the same path in other words": {p.Sidecar.Container, []string{"/var/lib/docker/", "/var//lib/docker", "/var/lib/docker/."}, map[string]string{
-			"/builds": "dind-0123456789ab-builds", "/var/lib/docker": "dind-0123456789ab-data", "/certs/client": "dind-0123456789ab-certs",
-		}},
-		"a path that is relative": {p.Services[0], []string{"data"}, map[string]string{
-			"/builds": "dind-0123456789ab-builds", "/data": "n-v0",
-		}},
-		"the certificates' directory": {p.Job.Container, []string{"/certs/client"}, map[string]string{
-			"/builds": "dind-0123456789ab-builds", "/certs/client": "dind-0123456789ab-certs",
-		}},
-		"the builds directory itself": {p.Services[0], []string{"/builds/"}, map[string]string{"/builds": "dind-0123456789ab-builds"}},
-		"the root, which cannot be":   {p.Services[0], []string{"/"}, map[string]string{"/builds": "dind-0123456789ab-builds"}},
-		"none":                        {p.Helper, nil, map[string]string{"/builds": "dind-0123456789ab-builds"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			got := map[string]string{}
-			for _, m := range convert(p, c.container, "n", nil, withVolumes(c.volumes...)).host.Mounts {
-				got[m.Target] = m.Source
-				if m.Type != mount.TypeVolume || m.Source == "" || m.VolumeOptions.Labels[label.Sandbox] != "0123456789ab" || m.VolumeOptions.Labels[label.Role] == "" {
-					t.Errorf("a mount that a sweep cannot find: %+v", m)
-				}
-			}
-			if len(got) != len(c.want) {
-				t.Errorf("got %v, want %v", got, c.want)
-			}
-			for path, source := range c.want {
-				if got[path] != source {
-					t.Errorf("at %s is %q, want %q", path, got[path], source)
-				}
-			}
-		})
-	}
-	if got := convert(p, p.Helper, "n", nil, image.InspectResponse{}).host.Mounts; len(got) != 1 {
-		t.Errorf("an image without a configuration: %v", got)
-	}
-}
-
-func TestOnlyTheSidecarIsPrivileged(t *testing.T) {
-	p := testPlan(t)
-	for _, c := range []plan.Container{p.Sidecar.Container, p.Helper, p.Job.Container, p.Services[0]} {
-		host := convert(p, c, "n", nil, image.InspectResponse{}).host
-		if host.Privileged != (c.Role == plan.RoleSidecar) {
-			t.Errorf("%s: privileged is %t", c.Role, host.Privileged)
-		}
-		if (host.CgroupnsMode == container.CgroupnsModePrivate) != host.Privileged {
-			t.Errorf("%s: cgroup namespace %q", c.Role, host.CgroupnsMode)
-		}
-		if len(host.Binds) != 0 || len(host.CapAdd) != 0 || len(host.Devices) != 0 || host.PidMode != "" || host.IpcMode != "" {
-			t.Errorf("%s reaches into the host: %+v", c.Role, host)
-		}
-		if host.LogConfig.Type != "json-file" {
-			t.Errorf("%s: log driver %q, whose log cannot be followed", c.Role, host.LogConfig.Type)
-		}
-		if string(host.NetworkMode) != "dind-0123456789ab" {
-			t.Errorf("%s: network %q", c.Role, host.NetworkMode)
-		}
-	}
-}
-
-func TestRightsAreTranslated(t *testing.T) {
-	p := testPlan(t)
-	c := p.Job.Container
-	ordinary := convert(p, c, "n", nil, withVolumes()).host
-	if len(ordinary.CapAdd)+len(ordinary.CapDrop)+len(ordinary.SecurityOpt)+len(ordinary.Devices) > 0 ||
-		ordinary.MaskedPaths != nil || ordinary.ReadonlyPaths != nil || ordinary.CgroupnsMode != "" || ordinary.Runtime != "" {
-		t.Errorf("an ordinary container is none: %+v", ordinary)
-	}
-	c.Rights = plan.Rights{
-		CapAdd: []string{"SYS_ADMIN"}, CapDrop: []string{"ALL"}, Unconfined: true, PrivateCgroups: true,
-		Devices: []string{"/dev/net/tun"}, Runtime: "sysbox-runc", NoNewPrivileges: true,
-	}
-	got := convert(p, c, "n", nil, withVolumes()).host
-	want := container.HostConfig{
-		CapAdd: []string{"SYS_ADMIN"}, CapDrop: []string{"ALL"}, CgroupnsMode: "private", Runtime: "sysbox-runc",
-		SecurityOpt: []string{"seccomp=unconfined", "apparmor=unconfined", "no-new-privileges"},
-		// Empty, not nil, which would mean the engine's own.
-		MaskedPaths: []string{}, ReadonlyPaths: []string{},
-	}
-	want.Devices = []container.DeviceMapping{{PathOnHost: "/dev/net/tun", PathInContainer: "/dev/net/tun", CgroupPermissions: "rwm"}}
-	want.NetworkMode, want.Mounts, want.LogConfig, want.ExtraHosts = got.NetworkMode, got.Mounts, got.LogConfig, got.ExtraHosts
-	if diff := cmp.Diff(&want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
-
-func TestAContainerIsCreatedAsPlanned(t *testing.T) {
-	p := testPlan(t)
-	job := p.Job.Container
-	job.Entrypoint, job.User, job.Image.Platform, job.ExtraHosts = []string{"/e"}, "1000:1000", "linux/arm64/v8", []string{"a:192.0.2.1"}
-	got := convert(p, job, "dind-0123456789ab-job", map[string]string{"k": "v"}, image.InspectResponse{ID: "sha256:1"})
-	if got.name != "dind-0123456789ab-job" || got.config.User != "1000:1000" || got.config.Entrypoint[0] != "/e" ||
-		got.config.Hostname != "dind-0123456789ab" || got.config.Labels["k"] != "v" || got.host.ExtraHosts[0] != "a:192.0.2.1" ||
-		strings.Join(got.config.Env, " ") != strings.Join(job.Environment, " ") || strings.Join(got.config.Cmd, " ") != strings.Join(job.Command, " ") {
-		t.Errorf("not as planned: %+v", got)
-	}
-	if c := got.config; !c.OpenStdin || !c.StdinOnce || !c.AttachStdin || !c.AttachStdout || !c.AttachStderr || c.Tty {
-		t.Errorf("its stdin is not one for a script: %+v", c)
-	}
-	if pl := got.platform; pl == nil || pl.OS != "linux" || pl.Architecture != "arm64" || pl.Variant != "v8" {
-		t.Errorf("platform %+v", pl)
-	}
-	service := convert(p, p.Services[0], "n", nil, image.InspectResponse{})
-	if c := service.config; c.OpenStdin || c.AttachStdin || service.platform != nil || c.Entrypoint != nil || c.Cmd != nil {
-		t.Errorf("a service keeps what its image says: %+v", c)
-	}
-	if a := service.network.EndpointsConfig["dind-0123456789ab"].Aliases; strings.Join(a, " ") != "redis cache" {
-		t.Errorf("it answers to %q", a)
-	}
-	for in, want := range map[string]string{"linux": "linux//", "linux/amd64": "linux/amd64/"} {
-		if pl := platform(in); pl.OS+"/"+pl.Architecture+"/"+pl.Variant != want {
-			t.Errorf("%s became %+v", in, pl)
-		}
-	}
 }
 
 func TestLabelsAreCompleteFromTheBeginning(t *testing.T) {
@@ -230,19 +77,5 @@ func TestNamesOfASandboxesObjects(t *testing.T) {
 	}
 	if id := NewSandboxID(); len(id) != 12 || id == NewSandboxID() || strings.Trim(id, "0123456789abcdef") != "" {
 		t.Errorf("sandbox id %q", id)
-	}
-}
-
-func TestLimitsLeaveNoSwapAndNothingElseUnset(t *testing.T) {
-	p := testPlan(t)
-	c := p.Services[0]
-	c.Limits = plan.Limits{NanoCPUs: 1_500_000_000, Memory: 64 << 20, PIDs: 7}
-	got := convert(p, c, "n", nil, withVolumes()).host.Resources
-	if got.NanoCPUs != 1_500_000_000 || got.Memory != 64<<20 || got.MemorySwap != 64<<20 || got.PidsLimit == nil || *got.PidsLimit != 7 {
-		t.Errorf("the engine is asked for %+v", got)
-	}
-	got = convert(p, p.Services[0], "n", nil, withVolumes()).host.Resources
-	if got.NanoCPUs != 0 || got.Memory != 0 || got.MemorySwap != 0 || got.PidsLimit != nil {
-		t.Errorf("without limits the engine is asked for %+v", got)
 	}
 }

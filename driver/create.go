@@ -3,40 +3,13 @@ package driver
 import (
 	"context"
 	"fmt"
-	"strings"
-	"time"
 
 	"github.com/containerd/errdefs"
-	"github.com/docker/docker/api/types/container"
 
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 )
-
-// createBound is how long one creation may take on a busy engine; tests
-// shorten it.
-var createBound = time.Minute
-
-// uncut returns a context for a creation. It outlives its caller's: a request
-// that is cut off is carried out all the same, and what it makes would come
-// after cleanup has looked.
-func uncut(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), createBound)
-}
-
-// create creates a container.
-func (d *Driver) create(ctx context.Context, c created) (id string, err error) {
-	if ctx.Err() != nil {
-		return "", fmt.Errorf("creating container %s: %w", c.name, ctx.Err())
-	}
-	ctx, cancel := uncut(ctx)
-	defer cancel()
-	r, err := d.api.ContainerCreate(ctx, c.config, c.host, c.network, c.platform, c.name)
-	if err != nil {
-		return "", d.explain("creating container "+c.name, err)
-	}
-	return r.ID, nil
-}
 
 // createFault tells what the pipeline asked for in vain from faults of the
 // engine.
@@ -47,15 +20,14 @@ func createFault(c plan.Container, err error) error {
 	if refused := refusedRights(c, err); refused != nil {
 		return refused
 	}
-	if strings.Contains(err.Error(), "Range of CPUs") { // this host has fewer
+	if engine.Refused(err, engine.FewerCPUs) {
 		return fault.System(err, "lower "+plan.LimitKey(c.Role)+".cpus in the settings")
 	}
-	// "Unknown runtime specified", from engine 23 on "unknown or invalid runtime name".
-	if c.Rights.Runtime != "" && strings.Contains(strings.ToLower(err.Error()), "runtime") {
+	if c.Rights.Runtime != "" && engine.Refused(err, engine.NoRuntime) {
 		return fault.System(fmt.Errorf("the engine has no runtime %q: %w", c.Rights.Runtime, err),
 			"install it and name it under \"runtimes\" in the engine's daemon.json, or change sidecar.runtime")
 	}
-	if !errdefs.IsInvalidArgument(err) || strings.Contains(err.Error(), "capabilit") {
+	if !errdefs.IsInvalidArgument(err) || engine.Refused(err, engine.BadCapability) {
 		return err
 	}
 	err = fmt.Errorf("image %s: %w", c.Image.Name, err)
@@ -69,9 +41,9 @@ func createFault(c plan.Container, err error) error {
 // start returns what starts a container of the plan.
 func (d *Driver) start(c plan.Container) func(context.Context, string) error {
 	return func(ctx context.Context, id string) error {
-		err := d.explain("starting the "+string(c.Role)+" container",
-			d.api.ContainerStart(ctx, id, container.StartOptions{}))
-		if err != nil && strings.Contains(err.Error(), "gathering device information") {
+		err := d.eng.Explain("starting the "+string(c.Role)+" container",
+			d.eng.Start(ctx, id))
+		if err != nil && engine.Refused(err, engine.NoDevice) {
 			return fault.System(err, "this host lacks a device that the sidecar needs: load the kernel modules tun and fuse")
 		}
 		if err != nil {
@@ -88,10 +60,10 @@ func startFault(image string, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case strings.Contains(err.Error(), "executable file not found"), strings.Contains(err.Error(), "no such file or directory"):
+	case engine.Refused(err, engine.NoProgram):
 		return fault.Job(fmt.Errorf("image %s: %w", image, err),
 			"a job's image needs bash or sh in its PATH, and its ENTRYPOINT must exist")
-	case strings.Contains(err.Error(), "unable to find user"):
+	case engine.Refused(err, engine.NoUser):
 		return fault.Job(fmt.Errorf("image %s: %w", image, err), "the image has no such user")
 	}
 	return err

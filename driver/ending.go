@@ -3,8 +3,7 @@ package driver
 import (
 	"slices"
 
-	"github.com/docker/docker/api/types/events"
-
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 )
@@ -30,20 +29,20 @@ var harmlessSignals = []string{"1", "10", "12", "28"}
 // endingOf tells from the engine's events, in their order, how the sidecar has
 // ended. The engine notes a kill before it sends the signal, and only if somebody
 // asked it for one.
-func endingOf(got []events.Message) Ending {
+func endingOf(got []engine.Event) Ending {
 	asked, died := false, false
 	for _, m := range got {
-		if m.Actor.Attributes[label.Role] != string(plan.RoleSidecar) {
+		if m.Attributes[label.Role] != string(plan.RoleSidecar) {
 			continue
 		}
 		switch m.Action {
-		case events.ActionStart:
+		case engine.WasStarted:
 			asked, died = false, false
-		case events.ActionKill:
-			asked = asked || !died && !slices.Contains(harmlessSignals, m.Actor.Attributes["signal"])
-		case events.ActionStop:
+		case engine.WasSignalled:
+			asked = asked || !died && !slices.Contains(harmlessSignals, m.Attributes["signal"])
+		case engine.WasStopped:
 			asked = true
-		case events.ActionDie:
+		case engine.HasDied:
 			died = true
 		}
 	}

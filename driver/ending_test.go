@@ -5,20 +5,18 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/docker/docker/api/types/events"
-
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/test/fakeengine"
 )
 
 // happened are events of a container with a role, as the engine sends them.
-func happened(role string, what ...string) []events.Message {
-	var got []events.Message
+func happened(role string, what ...string) []engine.Event {
+	var got []engine.Event
 	for _, w := range what {
 		action, signal, _ := strings.Cut(w, " ")
-		got = append(got, events.Message{
-			Type: events.ContainerEventType, Action: events.Action(action),
-			Actor: events.Actor{ID: role, Attributes: map[string]string{label.Role: role, "signal": signal}},
+		got = append(got, engine.Event{
+			Action: engine.Action(action), Container: role, Attributes: map[string]string{label.Role: role, "signal": signal},
 		})
 	}
 	return got
@@ -26,7 +24,7 @@ func happened(role string, what ...string) []events.Message {
 
 func TestWhoHasEndedASidecar(t *testing.T) {
 	for name, c := range map[string]struct {
-		got  []events.Message
+		got  []engine.Event
 		want Ending
 	}{
 		"nothing is known":                         {nil, EndingUnknown},
@@ -54,7 +52,9 @@ func TestTheWatchOfAStageTellsHowTheSidecarEnded(t *testing.T) {
 		p, e, d := preparedOn(t)
 		var stream strings.Builder
 		for _, m := range happened("sidecar", what...) {
-			if err := json.NewEncoder(&stream).Encode(m); err != nil {
+			if err := json.NewEncoder(&stream).Encode(map[string]any{
+				"Type": "container", "Action": m.Action, "Actor": map[string]any{"ID": m.Container, "Attributes": m.Attributes},
+			}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -2,14 +2,10 @@ package driver
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"time"
 
-	"github.com/docker/docker/api/types"
-	"github.com/docker/docker/api/types/container"
-
-	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/driver/engine"
 )
 
 // maxPrinted bounds what is held of what a command in a container prints, in bytes:
@@ -21,34 +17,25 @@ const maxPrinted = 64 << 10
 // ctx ends it stops reading and returns ctx's error; the command is the
 // caller's to end.
 func (d *Driver) exec(ctx context.Context, id string, command []string, input io.Reader, out io.Writer) (int, error) {
-	e, err := d.api.ContainerExecCreate(ctx, id, container.ExecOptions{
-		Cmd: command, AttachStdin: input != nil, AttachStdout: true, AttachStderr: true,
-	})
+	exec, conn, err := d.eng.Exec(ctx, ctx, id, engine.Command{Args: command, Stdin: input != nil})
 	if err != nil {
-		return 0, d.explain("starting a command in a container", err)
-	}
-	conn, err := hijack(ctx, func() (types.HijackedResponse, error) {
-		return d.api.ContainerExecAttach(ctx, e.ID, container.ExecAttachOptions{})
-	})
-	if err != nil {
-		return 0, d.explain("starting a command in a container", err)
+		return 0, d.eng.Explain("starting a command in a container", err)
 	}
 	defer conn.Close()
-	stop := context.AfterFunc(ctx, conn.Close)
-	defer stop()
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	if input != nil {
 		go func() {
-			_, _ = io.Copy(conn.Conn, input) // a command may end before it has read all
+			_, _ = io.Copy(conn, input) // a command may end before it has read all
 			_ = conn.CloseWrite()
 		}()
 	}
-	if err := copyOutput(out, conn.Reader); err != nil && ctx.Err() == nil {
-		return 0, brokenOff{d.explain("reading a command's output", err)}
+	if err := conn.CopyTo(out, out); err != nil && ctx.Err() == nil {
+		return 0, brokenOff{d.eng.Explain("reading a command's output", err)}
 	}
 	if ctx.Err() != nil {
 		return 0, ctx.Err()
 	}
-	return d.execCode(ctx, e.ID)
+	return d.execCode(ctx, exec)
 }
 
 // brokenOff is the end of a stream before its time: the command may go on.
@@ -62,15 +49,12 @@ func (d *Driver) execCode(ctx context.Context, exec string) (int, error) {
 	tick := time.NewTicker(pingEvery)
 	defer tick.Stop()
 	for {
-		r, err := d.api.ContainerExecInspect(ctx, exec)
+		code, ended, err := d.eng.ExecExit(ctx, exec)
 		if err != nil {
-			return 0, d.explain("asking for a command's exit code", err)
+			return 0, d.eng.Explain("asking for a command's exit code", err)
 		}
-		if r.ExecID != exec {
-			return 0, fault.System(fmt.Errorf("asking for a command's exit code: %w", errNonsense), "")
-		}
-		if !r.Running {
-			return r.ExitCode, nil
+		if ended {
+			return code, nil
 		}
 		select {
 		case <-tick.C:

@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"github.com/docker/docker/api/types/container"
-
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -16,7 +15,7 @@ var ErrGone = errors.New("the job's container is gone")
 
 // jobContainers are those that the run hook has to do with.
 type jobContainers struct {
-	job container.Summary
+	job engine.Container
 	// sandbox is the one that it is in.
 	sandbox string
 	// helper is a name or an id.
@@ -28,12 +27,12 @@ type jobContainers struct {
 // comes before its sandbox's.
 func (d *Driver) containersOf(ctx context.Context, job string) (jobContainers, error) {
 	var found jobContainers
-	if err := d.greet(ctx); err != nil {
+	if err := d.eng.Greet(ctx); err != nil {
 		return found, err
 	}
-	list, err := d.api.ContainerList(ctx, container.ListOptions{All: true, Filters: labelled(label.Job + "=" + job)})
+	list, err := d.eng.Containers(ctx, label.Job+"="+job)
 	if err != nil {
-		return found, d.explain("looking for the job's container", err)
+		return found, d.eng.Explain("looking for the job's container", err)
 	}
 	for _, c := range list {
 		switch plan.Role(c.Labels[label.Role]) {
@@ -71,12 +70,10 @@ func (d *Driver) sidecarOf(ctx context.Context, job string) (id string, err erro
 
 // sidecarIn finds a sandbox's sidecar, whose name depends on its data root; the
 // zero value when it is gone.
-func (d *Driver) sidecarIn(ctx context.Context, sandbox string) (container.Summary, error) {
-	found, err := d.api.ContainerList(ctx, container.ListOptions{
-		All: true, Filters: labelled(label.Sandbox+"="+sandbox, label.Role+"="+string(plan.RoleSidecar)),
-	})
+func (d *Driver) sidecarIn(ctx context.Context, sandbox string) (engine.Container, error) {
+	found, err := d.eng.Containers(ctx, label.Sandbox+"="+sandbox, label.Role+"="+string(plan.RoleSidecar))
 	if err != nil || len(found) == 0 {
-		return container.Summary{}, d.explain("looking for the job's docker daemon", err)
+		return engine.Container{}, d.eng.Explain("looking for the job's docker daemon", err)
 	}
 	return found[0], nil
 }

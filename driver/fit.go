@@ -3,16 +3,15 @@ package driver
 import (
 	"context"
 
-	"github.com/docker/docker/api/types/image"
-
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/plan"
 )
 
 // fit makes the sidecar fit its image.
-func (prep *preparation) fit(ctx context.Context, img image.InspectResponse) error {
+func (prep *preparation) fit(ctx context.Context, img engine.Image) error {
 	dind := plan.DindImage{ID: img.ID}
-	if c := img.Config; c != nil {
-		dind = plan.DindImage{ID: img.ID, Docker: plan.ImageVersion(c.Env), Entrypoint: c.Entrypoint, Command: c.Cmd, User: c.User, Volumes: imageVolumes(img)}
+	if img.Configured {
+		dind = plan.DindImage{ID: img.ID, Docker: plan.ImageVersion(img.Environment), Entrypoint: img.Entrypoint, Command: img.Command, User: img.User, Volumes: img.Volumes}
 	}
 	var host plan.EngineHost
 	if prep.p.Sidecar.AsksHost(dind) {
@@ -34,16 +33,9 @@ func (prep *preparation) fit(ctx context.Context, img image.InspectResponse) err
 
 // engineHost asks the engine about its host.
 func (d *Driver) engineHost(ctx context.Context) (plan.EngineHost, error) {
-	info, err := d.api.Info(ctx)
+	info, err := d.eng.Info(ctx)
 	if err != nil {
-		return plan.EngineHost{}, d.explain("asking the engine", err)
+		return plan.EngineHost{}, d.eng.Explain("asking the engine", err)
 	}
-	// Drivers that need a filesystem of their own do not tell it.
-	host := plan.EngineHost{CgroupVersion: info.CgroupVersion, Filesystem: info.Driver}
-	for _, status := range info.DriverStatus {
-		if status[0] == "Backing Filesystem" {
-			host.Filesystem = status[1]
-		}
-	}
-	return host, nil
+	return plan.EngineHost{CgroupVersion: info.CgroupVersion, Filesystem: info.Filesystem}, nil
 }

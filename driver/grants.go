@@ -4,14 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
-	"github.com/containerd/errdefs"
-	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/image"
-
 	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -46,17 +42,12 @@ func (d *Driver) Grants(ctx context.Context, p *plan.Plan) error {
 }
 
 // grant tries once.
-func (d *Driver) grant(ctx context.Context, p *plan.Plan, img image.InspectResponse) error {
+func (d *Driver) grant(ctx context.Context, p *plan.Plan, img engine.Image) error {
 	c := p.Sidecar.Container
 	c.Entrypoint, c.Command = []string{"sh", "-c", tryRights(p.Sidecar)}, nil
 	name := label.ObjectName(p.Sandbox, plan.RoleScratch)
-	spec := convert(p, c, name, label.InSandbox(p.Sandbox, plan.RoleScratch), img)
-	spec.network, spec.host.NetworkMode, spec.host.Mounts = nil, "none", nil
-	spec.host.Tmpfs = map[string]string{} // or its VOLUMEs would be anonymous ones
-	for _, v := range imageVolumes(img) {
-		spec.host.Tmpfs[v] = ""
-	}
-	id, err := d.create(ctx, spec)
+	spec := engine.SpecOf(p, c, name, label.InSandbox(p.Sandbox, plan.RoleScratch), img).Alone(img)
+	id, err := d.eng.Create(ctx, spec)
 	if err != nil {
 		return createFault(p.Sidecar.Container, err)
 	}
@@ -66,28 +57,28 @@ func (d *Driver) grant(ctx context.Context, p *plan.Plan, img image.InspectRespo
 		// A sweep takes what this leaves for an orphan.
 		_ = d.removeContainer(ctx, object{ref: id, name: name})
 	}()
-	exits, errs := d.wait(ctx, id, container.WaitConditionNextExit)
+	exits, errs := d.eng.Wait(ctx, id, engine.NextExit)
 	if err := d.start(p.Sidecar.Container)(ctx, id); err != nil {
-		if gone(err) {
+		if engine.Gone(err) {
 			return errSwept
 		}
 		return err
 	}
 	select {
 	case e := <-exits:
-		if e.StatusCode == 137 {
+		if e.Code == 137 {
 			return errSwept
 		}
-		if e.StatusCode != 0 {
-			return fault.System(fmt.Errorf("a container with the rights of the sidecar ended with code %d%s", e.StatusCode, d.lastLog(ctx, id)),
+		if e.Code != 0 {
+			return fault.System(fmt.Errorf("a container with the rights of the sidecar ended with code %d%s", e.Code, d.lastLog(ctx, id)),
 				"this host does not let an ordinary user make user namespaces: see docs/security.md")
 		}
 		return nil
 	case err := <-errs:
-		if gone(err) {
+		if engine.Gone(err) {
 			return errSwept
 		}
-		return d.explain("waiting for a container that tries its rights", err)
+		return d.eng.Explain("waiting for a container that tries its rights", err)
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for a container that tries its rights: %w", ctx.Err())
 	}
@@ -116,9 +107,7 @@ func refusedRights(c plan.Container, err error) error {
 	default:
 		return nil
 	}
-	text := strings.ToLower(err.Error())
-	if !errdefs.IsPermissionDenied(err) && !strings.Contains(text, "authorization denied") && !strings.Contains(text, "privileged mode is incompatible") &&
-		!strings.Contains(text, "operation not permitted") {
+	if !engine.Refused(err, engine.NoRights) {
 		return nil
 	}
 	return fault.System(fmt.Errorf("the docker engine refuses %s: %w", what, err),

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/docker/docker/api/types/volume"
-
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 )
@@ -54,10 +52,8 @@ func (d *Driver) Hold(ctx context.Context, job string, until time.Time) (bool, e
 	if known || err != nil {
 		return known, err
 	}
-	_, err = d.api.VolumeCreate(ctx, volume.CreateOptions{
-		Name: label.ObjectName(c.sandbox, plan.RoleHeld), Labels: label.ForHeld(c.sandbox, job, until),
-	})
-	return err == nil, d.explain("holding the sandbox", err)
+	_, err = d.eng.CreateVolume(ctx, label.ObjectName(c.sandbox, plan.RoleHeld), label.ForHeld(c.sandbox, job, until))
+	return err == nil, d.eng.Explain("holding the sandbox", err)
 }
 
 // endInner ends what a job has started in its daemon. A daemon that does not
@@ -67,8 +63,8 @@ func (d *Driver) endInner(ctx context.Context, sandbox string) {
 	if err != nil || sidecar.ID == "" {
 		return
 	}
-	c, err := d.inspect(ctx, sidecar.ID)
-	if err != nil || !c.State.Running || c.State.Paused {
+	c, err := d.eng.Container(ctx, sidecar.ID)
+	if err != nil || !c.Running || c.Paused {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, innerKillBound)
@@ -102,7 +98,7 @@ func (d *Driver) EndHeld(ctx context.Context, now time.Time, dryRun bool) ([]Ver
 
 // held are the held sandboxes, those first whose time ends first.
 func (d *Driver) held(ctx context.Context) ([]*sandboxObjects, error) {
-	found, err := d.list(ctx, labelled(label.Sandbox))
+	found, err := d.list(ctx, label.Sandbox)
 	if err != nil {
 		return nil, err
 	}

@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/docker/docker/api/types/volume"
-
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -64,7 +62,7 @@ func TestASandboxThatAnEarlierVersionHeldIsUnderstood(t *testing.T) {
 	until := now.Add(time.Hour)
 	l := label.ForHeld("aaaaaaaaaaaa", testJob, until)
 	l[label.Role] = "kept"
-	if _, err := d.api.VolumeCreate(t.Context(), volume.CreateOptions{Name: "dind-aaaaaaaaaaaa-kept", Labels: l}); err != nil {
+	if _, err := d.eng.CreateVolume(t.Context(), "dind-aaaaaaaaaaaa-kept", l); err != nil {
 		t.Fatal(err)
 	}
 	before := slices.Sorted(slices.Values(objects()))
@@ -111,10 +109,10 @@ func TestNothingOfWhatIsHeldRunsOn(t *testing.T) {
 		t.Helper()
 		paused := 0
 		for _, name := range []string{"sidecar", "helper", "job", "service-0"} {
-			c, err := d.inspect(t.Context(), "dind-aaaaaaaaaaaa-"+name)
-			if err != nil || c.State.Running && !c.State.Paused {
+			c, err := d.eng.Container(t.Context(), "dind-aaaaaaaaaaaa-"+name)
+			if err != nil || c.Running && !c.Paused {
 				t.Errorf("the %s runs on (%v)", name, err)
-			} else if c.State.Paused {
+			} else if c.Paused {
 				paused++
 			}
 		}

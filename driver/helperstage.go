@@ -9,9 +9,8 @@ import (
 	"time"
 
 	"github.com/containerd/errdefs"
-	"github.com/docker/docker/api/types"
-	"github.com/docker/docker/api/types/container"
 
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/driver/stream"
 	"gitlab-dind-executor/fault"
@@ -57,24 +56,22 @@ func (d *Driver) RunHelper(ctx context.Context, job string, check *plan.ToolChec
 // serve runs a script in the helper's own shell loop. It is stream.ErrNotServed, and the
 // script has not begun, where the helper has none.
 func (d *Driver) serve(ctx context.Context, helper string, script []byte, out io.Writer) (int, error) {
-	conn, err := hijack(ctx, func() (types.HijackedResponse, error) {
-		return d.api.ContainerAttach(ctx, helper, container.AttachOptions{Stream: true, Stdin: true, Stdout: true})
-	})
+	conn, err := d.eng.Attach(ctx, helper, engine.Outputs{Stdout: true})
 	if err != nil {
-		return 0, d.explain("giving the helper a script", err)
+		return 0, d.eng.Explain("giving the helper a script", err)
 	}
 	turn := stream.NewTurn(out)
-	ended, end := stream.Beside(conn.Conn, func() error { return copyOutput(turn, conn.Reader) })
+	ended, end := stream.Beside(conn, func() error { return conn.CopyTo(turn, turn) })
 	defer end()
-	defer context.AfterFunc(ctx, conn.Close)()
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 
-	if _, err := fmt.Fprintf(conn.Conn, "%d %s\n", len(script), turn.Token); err != nil {
-		return 0, d.explain("giving the helper a script", err)
+	if _, err := fmt.Fprintf(conn, "%d %s\n", len(script), turn.Token); err != nil {
+		return 0, d.eng.Explain("giving the helper a script", err)
 	}
 	if err := d.awaitTurn(ctx, helper, turn, ended); err != nil {
 		return 0, err
 	}
-	go func() { _, _ = conn.Conn.Write(script) }() // it may end with the helper
+	go func() { _, _ = conn.Write(script) }() // it may end with the helper
 	select {
 	case <-turn.Over:
 		return turn.Code, turn.Err
@@ -117,11 +114,11 @@ func (d *Driver) helperEnded(ctx context.Context, helper string, err error) erro
 	if err == nil {
 		err = io.ErrUnexpectedEOF
 	}
-	c, inspectErr := d.inspect(ctx, helper)
-	if inspectErr == nil && !c.State.Running {
+	c, inspectErr := d.eng.Container(ctx, helper)
+	if inspectErr == nil && !c.Running {
 		err = fmt.Errorf("%w: %w", errdefs.ErrConflict, err)
 	}
-	return brokenOff{d.explain("reading the output of a script in the helper", err)}
+	return brokenOff{d.eng.Explain("reading the output of a script in the helper", err)}
 }
 
 // endStage ends every process of the helper but its first, which goes on

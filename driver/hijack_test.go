@@ -9,13 +9,14 @@ import (
 	"testing"
 	"time"
 
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/test/ends"
 	"gitlab-dind-executor/test/fakeengine"
 )
 
 func TestAStageEndsWhenTheEngineDoesNotAttach(t *testing.T) {
-	shortly(t, &createBound, 200*time.Millisecond)
+	shortly(t, &engine.CreateBound, 200*time.Millisecond)
 	shortly(t, &endWait, 200*time.Millisecond)
 	p := testPlan(t)
 	e, d := fakeHost(t, p)

@@ -3,62 +3,56 @@ package driver
 import (
 	"context"
 	"net/netip"
-	"strconv"
 
-	"github.com/docker/docker/api/types"
-	"github.com/docker/docker/api/types/network"
-
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/host"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/group"
 )
 
-// mtuOption is the bridge driver's name for an MTU.
-const mtuOption = "com.docker.network.driver.mtu"
-
 // Facts finds out about the engine and this host what a plan needs. Sandbox,
 // owner and start are the caller's to fill in.
 func (d *Driver) Facts(ctx context.Context) (plan.Facts, error) {
 	ctx, end := span(ctx, "facts")
 	defer end()
-	if err := d.greet(ctx); err != nil {
+	if err := d.eng.Greet(ctx); err != nil {
 		return plan.Facts{}, err
 	}
-	var networks []network.Summary
-	var version types.Version
+	var networks []engine.Network
+	var version engine.Version
 	var dataRoot string
 	g, gctx := group.WithContext(ctx)
 	g.Go(func() (err error) {
-		networks, err = d.api.NetworkList(gctx, network.ListOptions{})
+		networks, err = d.eng.Networks(gctx)
 		return err
 	})
 	g.Go(func() (err error) {
-		version, err = d.api.ServerVersion(gctx)
+		version, err = d.eng.Version(gctx)
 		return err
 	})
-	if d.local() {
+	if d.eng.Local() {
 		g.Go(func() error {
 			// An engine that does not tell is none whose disk can be looked at.
-			info, _ := d.api.Info(gctx)
-			dataRoot = info.DockerRootDir
+			info, _ := d.eng.Info(gctx)
+			dataRoot = info.DataRoot
 			return nil
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return plan.Facts{}, d.explain("asking the engine", err)
+		return plan.Facts{}, d.eng.Explain("asking the engine", err)
 	}
 	d.platform.know(version)
 	facts := host.Network("/")
 	facts.Arch, facts.DataRoot, facts.Version = helperArch(version.Arch), dataRoot, label.Version
 	for _, n := range networks {
-		for _, c := range n.IPAM.Config {
+		for _, c := range n.Subnets {
 			if p, err := netip.ParsePrefix(c.Subnet); err == nil && p.Addr().Is4() {
 				facts.Used = append(facts.Used, p.Masked())
 			}
 		}
-		if mtu, err := strconv.Atoi(n.Options[mtuOption]); n.Name == "bridge" && err == nil && mtu > 0 {
-			facts.MTU = smaller(facts.MTU, mtu)
+		if n.Name == engine.Bridge && n.MTU > 0 {
+			facts.MTU = smaller(facts.MTU, n.MTU)
 		}
 	}
 	facts.Used = host.Distinct(facts.Used)

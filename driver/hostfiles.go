@@ -7,13 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
-	"strings"
 
-	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/image"
-	"github.com/docker/docker/api/types/mount"
-
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/hostfile"
@@ -22,11 +17,10 @@ import (
 // createWith creates a container, with more mounts than its plan's, and gives it
 // its host's files: by a read-only bind mount, which costs nothing, where the
 // engine sees the same files as this process; else as copies.
-func (d *Driver) createWith(ctx context.Context, p *plan.Plan, c plan.Container, name string, labels map[string]string, img image.InspectResponse, more ...mount.Mount) (id string, err error) {
-	spec := convert(p, c, name, labels, img)
-	spec.host.Mounts = append(spec.host.Mounts, more...)
+func (d *Driver) createWith(ctx context.Context, p *plan.Plan, c plan.Container, name string, labels map[string]string, img engine.Image, more ...engine.Mount) (id string, err error) {
+	spec := engine.SpecOf(p, c, name, labels, img).With(more...)
 	if len(c.HostFiles) == 0 {
-		return d.create(ctx, spec)
+		return d.eng.Create(ctx, spec)
 	}
 	for _, f := range c.HostFiles {
 		if info, err := os.Stat(f.Source); err != nil || !info.Mode().IsRegular() {
@@ -34,12 +28,12 @@ func (d *Driver) createWith(ctx context.Context, p *plan.Plan, c plan.Container,
 				"helper.runner_binary in the settings must name a file that the Runner's user can read")
 		}
 	}
-	if strings.HasPrefix(d.host, "unix://") { // else the engine has files of its own
+	if d.eng.Local() { // else the engine has files of its own
 		if id, err = d.createMounted(ctx, spec, c); id != "" || err != nil {
 			return id, err
 		}
 	}
-	if id, err = d.create(ctx, spec); err != nil {
+	if id, err = d.eng.Create(ctx, spec); err != nil {
 		return "", err
 	}
 	for _, f := range c.HostFiles {
@@ -53,13 +47,10 @@ func (d *Driver) createWith(ctx context.Context, p *plan.Plan, c plan.Container,
 // createMounted creates a container with bind mounts. It returns no id where the
 // engine finds nothing, or something else, at their paths: this process is in a
 // container that has the engine's socket.
-func (d *Driver) createMounted(ctx context.Context, spec created, c plan.Container) (id string, err error) {
-	host := *spec.host
-	host.Mounts = append(slices.Clip(host.Mounts), binds(c)...)
-	spec.host = &host
-	id, err = d.create(ctx, spec)
+func (d *Driver) createMounted(ctx context.Context, spec engine.Spec, c plan.Container) (id string, err error) {
+	id, err = d.eng.Create(ctx, spec.With(binds(c)...))
 	if err != nil {
-		if strings.Contains(err.Error(), "bind source path does not exist") {
+		if engine.Refused(err, engine.NoSource) {
 			return "", nil
 		}
 		return "", err
@@ -70,7 +61,7 @@ func (d *Driver) createMounted(ctx context.Context, spec created, c plan.Contain
 			return "", err
 		}
 		if !same {
-			return "", d.removeContainer(ctx, object{ref: id, name: spec.name})
+			return "", d.removeContainer(ctx, object{ref: id, name: spec.Name})
 		}
 	}
 	return id, nil
@@ -83,11 +74,11 @@ func (d *Driver) sees(ctx context.Context, id string, f plan.HostFile) (bool, er
 	if err != nil {
 		return false, fmt.Errorf("looking at a file of this host: %w", err)
 	}
-	there, err := d.api.ContainerStatPath(ctx, id, f.Target)
+	there, err := d.eng.Stat(ctx, id, f.Target)
 	if err != nil {
-		return false, d.explain("looking at "+f.Target+" of a container", err)
+		return false, d.eng.Explain("looking at "+f.Target+" of a container", err)
 	}
-	return there.Size == here.Size() && there.Mtime.Equal(here.ModTime()), nil
+	return there.Size == here.Size() && there.Modified.Equal(here.ModTime()), nil
 }
 
 func orIrregular(err error) error {
@@ -97,10 +88,10 @@ func orIrregular(err error) error {
 	return err
 }
 
-func binds(c plan.Container) []mount.Mount {
-	var list []mount.Mount
+func binds(c plan.Container) []engine.Mount {
+	var list []engine.Mount
 	for _, f := range c.HostFiles {
-		list = append(list, mount.Mount{Type: mount.TypeBind, Source: f.Source, Target: f.Target, ReadOnly: true})
+		list = append(list, engine.Mount{File: f.Source, Target: f.Target, ReadOnly: true})
 	}
 	return list
 }
@@ -131,10 +122,10 @@ func (d *Driver) putHostFile(ctx context.Context, id string, f plan.HostFile) er
 		}
 		w.CloseWithError(err)
 	}()
-	err = d.api.CopyToContainer(ctx, id, "/", r, container.CopyToContainerOptions{})
+	err = d.eng.CopyTo(ctx, id, "/", r, false)
 	r.Close()
 	<-packed // src is read no more
-	return d.explain("copying "+f.Source+" into a container", err)
+	return d.eng.Explain("copying "+f.Source+" into a container", err)
 }
 
 // headers writes those of a file's directories and of the file itself.

@@ -10,8 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/docker/docker/api/types/image"
-
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -48,7 +47,7 @@ func TestAFileOfTheHostIsCopiedToAnEngineElsewhere(t *testing.T) {
 	})
 	c := p.Helper
 	c.HostFiles = []plan.HostFile{{Source: src, Target: "/usr/local/bin/gitlab-runner"}}
-	if _, err := d.createWith(t.Context(), p, c, "helper", nil, image.InspectResponse{}); err != nil {
+	if _, err := d.createWith(t.Context(), p, c, "helper", nil, engine.Image{}); err != nil {
 		t.Fatal(err)
 	}
 	if got["usr/local/bin/gitlab-runner"] != content {
@@ -62,13 +61,13 @@ func TestAFileOfTheHostIsCopiedToAnEngineElsewhere(t *testing.T) {
 	}
 
 	e.Always("PUT /containers/{id}/archive", fakeengine.Refuse(500, "no space left on device"))
-	_, err := d.createWith(t.Context(), p, c, "helper-2", nil, image.InspectResponse{})
+	_, err := d.createWith(t.Context(), p, c, "helper-2", nil, engine.Image{})
 	if err == nil || !strings.Contains(err.Error(), "no space left") || !strings.Contains(err.Error(), src) {
 		t.Errorf("error %v", err)
 	}
 	for _, bad := range []string{filepath.Join(t.TempDir(), "none"), t.TempDir()} {
 		c.HostFiles[0].Source = bad
-		_, err = d.createWith(t.Context(), p, c, "helper-3", nil, image.InspectResponse{})
+		_, err = d.createWith(t.Context(), p, c, "helper-3", nil, engine.Image{})
 		if err == nil || !strings.Contains(err.Error(), bad) || fault.HintOf(err) == "" {
 			t.Errorf("error %v, hint %q", err, fault.HintOf(err))
 		}
@@ -90,7 +89,7 @@ func TestAFileThatTheEngineSeesOtherwiseIsCopied(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := testPlan(t)
 			e, d := fakeHost(t, p)
-			d.host = "unix:///var/run/docker.sock"
+			d.eng.Call("unix:///var/run/docker.sock")
 			e.AddNetwork(label.NetworkName(p.Sandbox), nil)
 			prepare(e)
 			src := filepath.Join(t.TempDir(), "gitlab-runner")
@@ -99,7 +98,7 @@ func TestAFileThatTheEngineSeesOtherwiseIsCopied(t *testing.T) {
 			}
 			c := p.Helper
 			c.HostFiles = []plan.HostFile{{Source: src, Target: "/etc/hostname"}} // the one file that the fake knows
-			id, err := d.createWith(t.Context(), p, c, "helper", nil, image.InspectResponse{})
+			id, err := d.createWith(t.Context(), p, c, "helper", nil, engine.Image{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 
 	"gitlab-dind-executor/hostfile"
 )
@@ -15,12 +14,12 @@ import (
 // see it: without root, in a container, or with the engine elsewhere. Containers
 // have the volume, so nothing in it is believed.
 func (d *Driver) openVolume(ctx context.Context, name string) (*hostfile.Dir, error) {
-	if !strings.HasPrefix(d.host, "unix://") {
+	if !d.eng.Local() {
 		return nil, errors.ErrUnsupported
 	}
-	v, err := d.api.VolumeInspect(ctx, name)
+	v, err := d.eng.Volume(ctx, name)
 	if err != nil {
-		return nil, d.explain("looking at volume "+name, err)
+		return nil, d.eng.Explain("looking at volume "+name, err)
 	}
 	// One with options is a mount of something else.
 	if v.Driver != "local" || v.Mountpoint == "" || len(v.Options) > 0 {

@@ -13,7 +13,7 @@ import (
 func engineWith(t *testing.T, p *plan.Plan, dir string) (*fakeengine.Engine, *Driver) {
 	t.Helper()
 	e, d := fakeHost(t, p)
-	d.host = "unix:///run/docker.sock"
+	d.eng.Call("unix:///run/docker.sock")
 	e.Always("GET /volumes/{name}", fakeengine.Saying(fmt.Sprintf(`{"Name": "v", "Driver": "local", "Mountpoint": %q}`, dir)))
 	return e, d
 }
@@ -28,7 +28,7 @@ func volumeAt(t *testing.T, dir string) *Driver {
 func TestAVolumeWithOptionsIsNotOpened(t *testing.T) {
 	dir := t.TempDir()
 	e, d := fakeHost(t, nil)
-	d.host = "unix:///run/docker.sock"
+	d.eng.Call("unix:///run/docker.sock")
 	e.Always("GET /volumes/{name}", fakeengine.Saying(fmt.Sprintf(`{"Name": "v", "Driver": "local", "Mountpoint": %q, "Options": {"type": "none", "o": "bind", "device": "/etc"}}`, dir)))
 	if err := d.writeHere(t.Context(), "v", "used", nil, 0o644); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("error %v", err)

@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"github.com/containerd/errdefs"
-	"github.com/docker/docker/api/types/image"
 	"golang.org/x/sync/singleflight"
 
 	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 )
@@ -35,12 +35,12 @@ type images struct {
 	pulls   pullCount
 	used    usedImages
 	there   sync.Map // *found by flight
-	fetched sync.Map // image.InspectResponse by name and platform
+	fetched sync.Map // engine.Image by name and platform
 }
 
 // found is an image on the engine.
 type found struct {
-	image.InspectResponse
+	engine.Image
 	// question is nil where nobody asks a registry about it.
 	question *question
 }
@@ -52,7 +52,7 @@ func flight(ref plan.ImageRef) string {
 
 // ensure returns the image after its first policy that works. One that must be
 // asked about may be created from, and not started before settle.
-func (im *images) ensure(ctx context.Context, ref plan.ImageRef) (image.InspectResponse, error) {
+func (im *images) ensure(ctx context.Context, ref plan.ImageRef) (engine.Image, error) {
 	ctx, end := span(ctx, "image "+ref.Name)
 	defer end()
 	key := flight(ref)
@@ -67,14 +67,14 @@ func (im *images) ensure(ctx context.Context, ref plan.ImageRef) (image.InspectR
 		return f, err
 	})
 	if err != nil {
-		return image.InspectResponse{}, err
+		return engine.Image{}, err
 	}
-	return v.(*found).InspectResponse, nil
+	return v.(*found).Image, nil
 }
 
 // settle waits for what the registry says of an image that ensure has returned,
 // fetches it if the registry has another, and returns the one that the job has.
-func (im *images) settle(ctx context.Context, ref plan.ImageRef) (image.InspectResponse, error) {
+func (im *images) settle(ctx context.Context, ref plan.ImageRef) (engine.Image, error) {
 	key := flight(ref)
 	v, err, _ := im.flights.Do("settle\x00"+key, func() (any, error) {
 		f, fetch, err := im.answer(ctx, ref)
@@ -82,16 +82,16 @@ func (im *images) settle(ctx context.Context, ref plan.ImageRef) (image.InspectR
 			return f, err
 		}
 		img, err := im.fetch(ctx, ref)
-		f = &found{InspectResponse: img}
+		f = &found{Image: img}
 		if err == nil {
 			im.there.Store(key, f)
 		}
 		return f, err
 	})
 	if err != nil {
-		return image.InspectResponse{}, err
+		return engine.Image{}, err
 	}
-	img := v.(*found).InspectResponse
+	img := v.(*found).Image
 	im.note(ref, digestOf(ref, img))
 	return img, nil
 }
@@ -158,10 +158,10 @@ func (im *images) policy(ctx context.Context, ref plan.ImageRef, policy string) 
 			"use one of "+strings.Join(config.PullPolicies, ", "))
 	}
 	if policy != config.PullAlways || im.asking != nil {
-		img, err := im.d.inspectImage(ctx, ref)
+		img, err := im.d.eng.Image(ctx, ref)
 		switch {
 		case err != nil && !errdefs.IsNotFound(err):
-			return nil, im.d.explain("looking for image "+ref.Name, err)
+			return nil, im.d.eng.Explain("looking for image "+ref.Name, err)
 		case err != nil && policy == config.PullNever:
 			return nil, fault.Job(fmt.Errorf("image %s is not on this host, and its pull policy is never", ref.Name),
 				"let the runner's admin fetch it, or use another pull policy")
@@ -171,13 +171,13 @@ func (im *images) policy(ctx context.Context, ref plan.ImageRef, policy string) 
 			switch {
 			case err != nil:
 				return nil, err
-			case fits(wanted, img) && policy == config.PullAlways:
+			case img.Fits(wanted) && policy == config.PullAlways:
 				return &found{img, im.asking.ask(ctx, ref, img)}, nil
-			case fits(wanted, img):
-				return &found{InspectResponse: img}, nil
+			case img.Fits(wanted):
+				return &found{Image: img}, nil
 			case policy == config.PullNever:
 				return nil, fault.Job(fmt.Errorf("image %s is on this host for %s/%s, not for %s, and its pull policy is never",
-					ref.Name, img.Os, img.Architecture, wanted), "use another pull policy, or another platform")
+					ref.Name, img.OS, img.Architecture, wanted), "use another pull policy, or another platform")
 			}
 		}
 	}
@@ -185,7 +185,7 @@ func (im *images) policy(ctx context.Context, ref plan.ImageRef, policy string) 
 	if fault.IsOfJob(err) && policy == config.PullAlways {
 		err = denial{err}
 	}
-	return &found{InspectResponse: img}, err
+	return &found{Image: img}, err
 }
 
 // fetchTries is how often an image may be another's, under the same name and for
@@ -194,7 +194,7 @@ const fetchTries = 4
 
 // fetch pulls an image and returns it, once for all who want it, whatever their
 // policies are.
-func (im *images) fetch(ctx context.Context, ref plan.ImageRef) (image.InspectResponse, error) {
+func (im *images) fetch(ctx context.Context, ref plan.ImageRef) (engine.Image, error) {
 	key := "fetch\x00" + ref.Name + "\x00" + ref.Platform
 	v, err, _ := im.flights.Do(key, func() (any, error) {
 		if img, ok := im.fetched.Load(key); ok {
@@ -206,14 +206,14 @@ func (im *images) fetch(ctx context.Context, ref plan.ImageRef) (image.InspectRe
 		}
 		return img, err
 	})
-	img, _ := v.(image.InspectResponse)
+	img, _ := v.(engine.Image)
 	return img, err
 }
 
 // fetchOnce does so. Another job may put one for another
 // platform under its name right behind the pull. What comes twice is what the
 // registry has for this platform, whatever the image says of itself.
-func (im *images) fetchOnce(ctx context.Context, ref plan.ImageRef) (img image.InspectResponse, err error) {
+func (im *images) fetchOnce(ctx context.Context, ref plan.ImageRef) (img engine.Image, err error) {
 	wanted, err := im.d.wanted(ctx, ref)
 	if err != nil {
 		return img, err
@@ -223,12 +223,12 @@ func (im *images) fetchOnce(ctx context.Context, ref plan.ImageRef) (img image.I
 		if err := im.pull(ctx, ref, wanted); err != nil {
 			return img, err
 		}
-		img, err = im.d.inspectImage(ctx, ref)
+		img, err = im.d.eng.Image(ctx, ref)
 		switch {
 		case errdefs.IsNotFound(err): // asked for its platform, it is another's
 		case err != nil:
-			return img, im.d.explain("looking at image "+ref.Name, err)
-		case fits(wanted, img), img.ID == before:
+			return img, im.d.eng.Explain("looking at image "+ref.Name, err)
+		case img.Fits(wanted), img.ID == before:
 			return img, nil
 		}
 		before = img.ID
@@ -236,5 +236,5 @@ func (im *images) fetchOnce(ctx context.Context, ref plan.ImageRef) (img image.I
 	if err == nil {
 		err = errors.New("other jobs fetch it for other platforms at the same time")
 	}
-	return img, im.d.explain("looking at image "+ref.Name, err)
+	return img, im.d.eng.Explain("looking at image "+ref.Name, err)
 }

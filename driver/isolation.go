@@ -3,11 +3,8 @@ package driver
 import (
 	"context"
 	"errors"
-	"strings"
 
-	"github.com/docker/docker/api/types/system"
-	"github.com/docker/docker/api/types/versions"
-
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/host"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -26,7 +23,7 @@ const open6Hint = `let it: "ip6tables": true and, before Docker 27, "experimenta
 // that says why it does not. Before Docker 27 it does so only as an experiment, which
 // has to be seen; since then it does unless it is told not to.
 func apart6(api string, experimental bool, rules host.Rules) error {
-	old := versions.LessThan(api, rulesAPI)
+	old := engine.Older(api, rulesAPI)
 	switch {
 	case old && !experimental, rules == host.RulesMissing:
 		return fault.System(errOpen6, open6Hint)
@@ -38,23 +35,23 @@ func apart6(api string, experimental bool, rules host.Rules) error {
 }
 
 // mayApart6 is apart6 by what can be known before there is a network.
-func (d *Driver) mayApart6(info system.Info) error {
-	return apart6(d.api.ClientVersion(), info.ExperimentalBuild, host.RulesThere)
+func (d *Driver) mayApart6(info engine.Info) error {
+	return apart6(d.eng.API(), info.Experimental, host.RulesThere)
 }
 
 // isApart6 is apart6 for a network that is there, by its id.
-func (d *Driver) isApart6(ctx context.Context, info system.Info, id string) error {
+func (d *Driver) isApart6(ctx context.Context, info engine.Info, id string) error {
 	rules := host.RulesUnseen
 	// An engine with nftables of its own has no rules of ip6tables.
-	if b := info.FirewallBackend; b == nil || !strings.Contains(b.Driver, "nftables") {
+	if !info.Nftables {
 		rules = d.rulesOf(ctx, id)
 	}
-	return apart6(d.api.ClientVersion(), info.ExperimentalBuild, rules)
+	return apart6(d.eng.API(), info.Experimental, rules)
 }
 
 // rulesOf looks for the rules of a network's bridge.
 func (d *Driver) rulesOf(ctx context.Context, id string) host.Rules {
-	if !d.local() || len(id) < 12 {
+	if !d.eng.Local() || len(id) < 12 {
 		return host.RulesUnseen
 	}
 	return host.RulesOf(ctx, "br-"+id[:12])
@@ -63,7 +60,7 @@ func (d *Driver) rulesOf(ctx context.Context, id string) host.Rules {
 // TryIPv6 makes the network of a sandbox that no job ever gets, and removes it. Its
 // error says why jobs would be refused, such as for want of a firewall.
 func (d *Driver) TryIPv6(ctx context.Context, p *plan.Plan) (err error) {
-	if err := d.greet(ctx); err != nil {
+	if err := d.eng.Greet(ctx); err != nil {
 		return err
 	}
 	p = p.In(NewSandboxID())

@@ -7,8 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/docker/docker/api/types/network"
-
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/host"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/test/fakeengine"
@@ -80,13 +79,13 @@ func TestAnEngineWithRulesGivesIPv6(t *testing.T) {
 
 func TestTheGatewayOfAnIPv6Network(t *testing.T) {
 	for name, c := range map[string]struct {
-		configs []network.IPAMConfig
+		configs []engine.Subnet
 		want    string
 	}{
-		"the first address":  {[]network.IPAMConfig{{Subnet: "10.0.0.0/26", Gateway: "10.0.0.1"}, {Subnet: "fd00:1::/64"}}, "fd00:1::1"},
-		"one that was named": {[]network.IPAMConfig{{Subnet: "fd00:1::/64", Gateway: "fd00:1::9"}}, "fd00:1::9"},
-		"none":               {[]network.IPAMConfig{{Subnet: "10.0.0.0/26", Gateway: "10.0.0.1"}}, ""},
-		"what is no address": {[]network.IPAMConfig{{Subnet: "x", Gateway: "y"}}, ""},
+		"the first address":  {[]engine.Subnet{{Subnet: "10.0.0.0/26", Gateway: "10.0.0.1"}, {Subnet: "fd00:1::/64"}}, "fd00:1::1"},
+		"one that was named": {[]engine.Subnet{{Subnet: "fd00:1::/64", Gateway: "fd00:1::9"}}, "fd00:1::9"},
+		"none":               {[]engine.Subnet{{Subnet: "10.0.0.0/26", Gateway: "10.0.0.1"}}, ""},
+		"what is no address": {[]engine.Subnet{{Subnet: "x", Gateway: "y"}}, ""},
 	} {
 		got, err := gateway6Of(c.configs)
 		if (err == nil) != (c.want != "") || err == nil && got.String() != c.want {

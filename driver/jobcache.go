@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -76,11 +77,11 @@ func (prep *preparation) cacheIsNew(ctx context.Context) (bool, error) {
 	if prep.p.Helper.CachePath == "" || prep.p.Helper.CacheEnds {
 		return false, nil
 	}
-	_, err := prep.d.api.VolumeInspect(ctx, label.CacheName(prep.p.Claim.Scope))
-	if gone(err) {
+	_, err := prep.d.eng.Volume(ctx, label.CacheName(prep.p.Claim.Scope))
+	if engine.Gone(err) {
 		return true, nil
 	}
-	return false, prep.d.explain("looking for the cache", err)
+	return false, prep.d.eng.Explain("looking for the cache", err)
 }
 
 // helperWithCache starts a helper that has the cache of the job's scope, where

@@ -10,9 +10,8 @@ import (
 	"time"
 
 	"github.com/containerd/errdefs"
-	"github.com/docker/docker/api/types/image"
-	"github.com/docker/docker/api/types/volume"
 
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 )
@@ -29,12 +28,12 @@ func (b *brokenBoot) Unwrap() error { return b.error }
 
 // scopeVolumes are the volumes of a scope: its cache, its data roots, and the marks that
 // say when they were used.
-type scopeVolumes []*volume.Volume
+type scopeVolumes []*engine.Volume
 
 // volumesOf finds what is cached of a scope.
 func (d *Driver) volumesOf(ctx context.Context, scope string) (scopeVolumes, error) {
-	list, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: labelled(label.Scope + "=" + scope)})
-	return list.Volumes, d.explain("looking for what earlier jobs left", err)
+	list, err := d.eng.Volumes(ctx, label.Scope+"="+scope)
+	return list, d.eng.Explain("looking for what earlier jobs left", err)
 }
 
 // slots are the data roots of a kind that serve and those that are damaged, and
@@ -105,19 +104,18 @@ var errNoLayers = errors.New("no layers of earlier jobs are free")
 
 // anyLayers tells whether a scope has layers that no job has.
 func (d *Driver) anyLayers(ctx context.Context, scope string) (bool, error) {
-	filter := labelled(label.Scope+"="+scope, label.Role+"="+string(plan.RoleData))
-	all, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: filter})
+	all, err := d.eng.Volumes(ctx, label.Scope+"="+scope, label.Role+"="+string(plan.RoleData))
 	if err != nil {
-		return false, d.explain("looking for layers of earlier jobs", err)
+		return false, d.eng.Explain("looking for layers of earlier jobs", err)
 	}
 	used, err := d.volumesInUse(ctx)
-	return slices.ContainsFunc(all.Volumes, func(v *volume.Volume) bool { return !used[v.Name] }), err
+	return slices.ContainsFunc(all, func(v *engine.Volume) bool { return !used[v.Name] }), err
 }
 
 // lease creates the sidecar with a cached data root that no other has, or with one
 // of its own, of no state. The engine gives a name once, and the sidecar's is
 // that of its data root: so none has two daemons, whoever else uses the engine.
-func (prep *preparation) lease(ctx context.Context, img image.InspectResponse, labels map[string]string, found scopeVolumes) (id string, root plan.DataRoot, err error) {
+func (prep *preparation) lease(ctx context.Context, img engine.Image, labels map[string]string, found scopeVolumes) (id string, root plan.DataRoot, err error) {
 	p, c := prep.p, &prep.sidecar.Container
 	if prep.sidecar.Layers {
 		ahead := p.Claim.Job == ""
@@ -146,7 +144,7 @@ func (prep *preparation) lease(ctx context.Context, img image.InspectResponse, l
 // leaseData creates the sidecar with one cached data root, or returns errNotTaken:
 // a job has it, or it serves nobody. With the lease it makes sure that the data
 // root is clean: made by this very creation, marked, or cleared now.
-func (prep *preparation) leaseData(ctx context.Context, img image.InspectResponse, labels map[string]string) (id string, err error) {
+func (prep *preparation) leaseData(ctx context.Context, img engine.Image, labels map[string]string) (id string, err error) {
 	d, c := prep.d, prep.sidecar.Container
 	lease := label.LeaseName(c.DataVolume)
 	if id, err = d.createWith(ctx, prep.p, c, lease, labels, img); errdefs.IsConflict(err) && d.awaitLease(ctx, lease) {
@@ -180,9 +178,9 @@ func (prep *preparation) leaseData(ctx context.Context, img image.InspectRespons
 // here: a job is about to have it.
 func (prep *preparation) cleanData(ctx context.Context, name string) error {
 	d := prep.d
-	v, err := d.api.VolumeInspect(ctx, name)
+	v, err := d.eng.Volume(ctx, name)
 	if err != nil {
-		return d.explain("looking at layers of earlier jobs", err)
+		return d.eng.Explain("looking at layers of earlier jobs", err)
 	}
 	if why := foreign(v, label.ForData(prep.p.Claim, prep.p.Sandbox)); why != "" {
 		return fmt.Errorf("volume %s: %w: %s", name, errForeign, why)
@@ -190,12 +188,12 @@ func (prep *preparation) cleanData(ctx context.Context, name string) error {
 	if v.Labels[label.Maker] == prep.p.Sandbox {
 		return nil // the sidecar's creation has made it
 	}
-	err = d.api.VolumeRemove(ctx, label.StateName(name, label.DataClean), false)
+	err = d.eng.RemoveVolume(ctx, label.StateName(name, label.DataClean))
 	if err == nil {
 		return nil
 	}
-	if !gone(err) {
-		return d.explain("taking layers of earlier jobs", err)
+	if !engine.Gone(err) {
+		return d.eng.Explain("taking layers of earlier jobs", err)
 	}
 	// A job waits, so the time is short. Whether the data root is damaged or just
 	// large, gc finds out behind the job.
@@ -210,19 +208,19 @@ func (d *Driver) noteUse(ctx context.Context, p *plan.Plan, found scopeVolumes, 
 		return
 	}
 	mark := label.UsedName(name, p.Sandbox)
-	if _, err := d.api.VolumeCreate(ctx, volume.CreateOptions{Name: mark, Labels: label.ForMark(p.Claim.Scope, name)}); err != nil {
+	if _, err := d.eng.CreateVolume(ctx, mark, label.ForMark(p.Claim.Scope, name)); err != nil {
 		return
 	}
 	for _, v := range found {
 		if v.Labels[label.Of] == name && v.Labels[label.State] == "" && v.Name != mark {
-			_ = d.api.VolumeRemove(ctx, v.Name, false)
+			_ = d.eng.RemoveVolume(ctx, v.Name)
 		}
 	}
 }
 
 // lastUse is when a cached volume was last given to a job: by its newest mark, or
 // when it was made.
-func (k scopeVolumes) lastUse(v *volume.Volume) (time.Time, bool) {
+func (k scopeVolumes) lastUse(v *engine.Volume) (time.Time, bool) {
 	last, err := time.Parse(time.RFC3339, v.Labels[label.Created])
 	known := err == nil
 	for _, m := range k {

@@ -82,7 +82,7 @@ func TestADataRootIsReusedAndOutlivesItsSandbox(t *testing.T) {
 func TestADataRootHasOneSidecarOnly(t *testing.T) {
 	const jobs = 12
 	e, d := fakeHost(t, layeredPlan(t, "aaaaaaaaaaaa"))
-	if err := d.greet(t.Context()); err != nil {
+	if err := d.eng.Greet(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	var all sync.WaitGroup
@@ -118,7 +118,7 @@ func TestALeaseOfASandboxThatIsGoneIsFree(t *testing.T) {
 	e, d := fakeHost(t, first)
 	prepared(t, d, first)
 	lease := label.LeaseName(dataRootsOf(e)[0])
-	if err := d.api.ContainerKill(t.Context(), lease, "KILL"); err != nil {
+	if err := d.eng.Kill(t.Context(), lease, "KILL"); err != nil {
 		t.Fatal(err)
 	}
 	prepared(t, d, layeredPlan(t, "bbbbbbbbbbbb"))

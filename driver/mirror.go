@@ -4,19 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
 	"strconv"
 	"time"
 
 	"github.com/containerd/errdefs"
-	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/image"
-	"github.com/docker/docker/api/types/mount"
-	"github.com/docker/docker/api/types/network"
-	"github.com/docker/go-connections/nat"
 
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -42,7 +37,7 @@ var ErrNoMirror = errors.New("it is not there yet")
 var errNoMirrorImage = fmt.Errorf("%w: its image is not on this host", ErrNoMirror)
 
 // mirrorPort is where it listens in its container.
-var mirrorPort = nat.Port(strconv.Itoa(plan.MirrorPort) + "/tcp")
+var mirrorPort = strconv.Itoa(plan.MirrorPort) + "/tcp"
 
 // Mirror finds the mirror for a job, and makes or starts it where that is a
 // matter of a second; a job waits no longer. An error means that the job goes on
@@ -51,7 +46,7 @@ var mirrorPort = nat.Port(strconv.Itoa(plan.MirrorPort) + "/tcp")
 func (d *Driver) Mirror(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess, error) {
 	ctx, end := span(ctx, "mirror")
 	defer end()
-	if err := d.greet(ctx); err != nil {
+	if err := d.eng.Greet(ctx); err != nil {
 		return nil, err
 	}
 	type answer struct {
@@ -80,7 +75,7 @@ func (d *Driver) Mirror(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess,
 // pulls its image if need be, and returns when it answers. say receives lines
 // about pulls.
 func (d *Driver) StartMirror(ctx context.Context, m plan.Mirror, say func(string)) (*plan.MirrorAccess, error) {
-	if err := d.greet(ctx); err != nil {
+	if err := d.eng.Greet(ctx); err != nil {
 		return nil, err
 	}
 	images := &images{d: d, timeout: m.PullTimeout, attempts: m.PullAttempts, say: say}
@@ -97,9 +92,9 @@ func (d *Driver) StartMirror(ctx context.Context, m plan.Mirror, say func(string
 // winner has made.
 func (d *Driver) mirror(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess, error) {
 	for {
-		c, err := d.api.ContainerInspect(ctx, m.Name)
+		c, err := d.eng.Container(ctx, m.Name)
 		switch {
-		case gone(err):
+		case engine.Gone(err):
 			if err := d.createMirror(ctx, m); err != nil && !errdefs.IsConflict(err) {
 				return nil, err
 			}
@@ -108,23 +103,21 @@ func (d *Driver) mirror(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess,
 			}
 			continue
 		case err != nil:
-			return nil, d.explain("looking at the mirror", err)
-		case c.ContainerJSONBase == nil || c.State == nil:
-			return nil, errors.New("the engine does not tell its state")
-		case c.State.Paused:
+			return nil, d.eng.Explain("looking at the mirror", err)
+		case c.Paused:
 			return nil, fault.System(errors.New("its container "+m.Name+" is paused"), "docker unpause "+m.Name)
-		case c.State.Running:
+		case c.Running:
 			return d.askMirror(ctx, c)
-		case c.State.Status == container.StateCreated:
+		case c.Status == engine.Created:
 			if err := d.putFiles(ctx, c.ID, mirrorFiles(m)); err != nil {
 				return nil, err
 			}
 		}
-		if err := d.api.ContainerStart(ctx, c.ID, container.StartOptions{}); err != nil {
-			return nil, d.explain("starting the mirror", err)
+		if err := d.eng.Start(ctx, c.ID); err != nil {
+			return nil, d.eng.Explain("starting the mirror", err)
 		}
-		if c, err = d.api.ContainerInspect(ctx, c.ID); err != nil {
-			return nil, d.explain("looking at the mirror", err)
+		if c, err = d.eng.Container(ctx, c.ID); err != nil {
+			return nil, d.eng.Explain("looking at the mirror", err)
 		}
 		return d.askMirror(ctx, c)
 	}
@@ -146,64 +139,52 @@ func mirrorFiles(m plan.Mirror) []file {
 // no job gets from one to another through it, and no name that a job gives to
 // its services can stand for the registry behind it.
 func (d *Driver) createMirror(ctx context.Context, m plan.Mirror) error {
-	img, err := d.inspectImage(ctx, m.Image)
-	if gone(err) {
+	img, err := d.eng.Image(ctx, m.Image)
+	if engine.Gone(err) {
 		return fmt.Errorf("%w (%s)", errNoMirrorImage, m.Image.Name)
 	} else if err != nil {
-		return d.explain("looking for image "+m.Image.Name, err)
+		return d.eng.Explain("looking for image "+m.Image.Name, err)
 	}
 	gateway, err := d.HostAddress(ctx)
 	if err != nil {
 		return err
 	}
-	_, err = d.create(ctx, mirrorContainer(m, img, gateway, NewSandboxID()))
+	_, err = d.eng.Create(ctx, mirrorContainer(m, img, gateway, NewSandboxID()))
 	return err
 }
 
 // mirrorContainer is the mirror's container; storage makes its volumes' names
 // its own.
-func mirrorContainer(m plan.Mirror, img image.InspectResponse, gateway netip.Addr, storage string) created {
+func mirrorContainer(m plan.Mirror, img engine.Image, gateway netip.Addr, storage string) engine.Spec {
 	port := ""
 	if m.Port > 0 {
 		port = strconv.Itoa(m.Port)
 	}
-	volumes := []mount.Mount{volumeMount("dind-mirror-"+storage+"-data", plan.MirrorStorage, label.ForMirror(m))}
-	for i, v := range imageVolumes(img) {
+	volumes := []engine.Mount{{Volume: "dind-mirror-" + storage + "-data", Target: plan.MirrorStorage, Labels: label.ForMirror(m)}}
+	for i, v := range img.Volumes {
 		if v != plan.MirrorStorage {
-			volumes = append(volumes, volumeMount(fmt.Sprintf("dind-mirror-%s-v%d", storage, i), v, label.ForMirror(m)))
+			volumes = append(volumes, engine.Mount{Volume: fmt.Sprintf("dind-mirror-%s-v%d", storage, i), Target: v, Labels: label.ForMirror(m)})
 		}
 	}
-	return created{
-		name: m.Name,
-		config: &container.Config{
-			Image: imageID(m.Image, img), Cmd: []string{plan.MirrorConfig}, Env: m.Environment, Labels: label.Called(label.ForMirror(m), m.Image),
-			ExposedPorts: nat.PortSet{mirrorPort: {}},
-		},
-		host: &container.HostConfig{
-			NetworkMode:  network.NetworkBridge,
-			PortBindings: nat.PortMap{mirrorPort: {{HostIP: gateway.String(), HostPort: port}}},
-			Mounts:       volumes,
-			ExtraHosts:   m.ExtraHosts,
-			CapDrop:      []string{"ALL"},
-			SecurityOpt:  []string{"no-new-privileges"},
-			LogConfig:    container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "10m", "max-file": "2"}},
-		},
-	}
+	return engine.Published{
+		Name: m.Name, Image: m.Image, Of: img, Labels: label.ForMirror(m), Command: []string{plan.MirrorConfig}, Environment: m.Environment,
+		ExtraHosts: m.ExtraHosts, Mounts: volumes, Port: mirrorPort, HostIP: gateway.String(), HostPort: port,
+	}.Spec()
 }
 
 // HostAddress is the address of the engine's host on its default bridge, under
 // which all sandboxes reach it and nothing from outside does.
 func (d *Driver) HostAddress(ctx context.Context) (netip.Addr, error) {
-	bridge, err := d.api.NetworkInspect(ctx, network.NetworkBridge, network.InspectOptions{})
+	bridge, err := d.eng.Network(ctx, engine.Bridge)
 	if err != nil {
-		return netip.Addr{}, d.explain("looking at the engine's default bridge", err)
+		return netip.Addr{}, d.eng.Explain("looking at the engine's default bridge", err)
 	}
-	return gatewayOf(bridge.IPAM.Config)
+	return gatewayOf(bridge.Subnets)
 }
 
 // gatewayOf picks the IPv4 gateway of a bridge. Engines leave it empty until the
 // bridge was used for the first time; it is then the subnet's first address.
-func gatewayOf(configs []network.IPAMConfig) (netip.Addr, error) {
+func gatewayOf(configs []engine.Subnet) (netip.Addr, error) {
 	for _, c := range configs {
 		if a, err := netip.ParseAddr(c.Gateway); err == nil && a.Is4() {
 			return a, nil
@@ -220,18 +201,13 @@ func gatewayOf(configs []network.IPAMConfig) (netip.Addr, error) {
 
 // askMirror tells how a running mirror is reached, and whether it answers where
 // that can be asked from here. One that has just started may take a moment.
-func (d *Driver) askMirror(ctx context.Context, c container.InspectResponse) (*plan.MirrorAccess, error) {
-	var address string
-	if c.NetworkSettings != nil {
-		for _, b := range c.NetworkSettings.Ports[mirrorPort] {
-			address = net.JoinHostPort(b.HostIP, b.HostPort)
-		}
-	}
+func (d *Driver) askMirror(ctx context.Context, c engine.Details) (*plan.MirrorAccess, error) {
+	address := c.Published[mirrorPort]
 	if address == "" || len(c.ID) < 12 {
 		return nil, errors.New("it listens nowhere")
 	}
 	access := &plan.MirrorAccess{ID: c.ID[:12], URL: "http://" + address}
-	if !d.local() {
+	if !d.eng.Local() {
 		return access, nil
 	}
 	var err error
@@ -242,8 +218,7 @@ func (d *Driver) askMirror(ctx context.Context, c container.InspectResponse) (*p
 			access.Checked = true
 			return access, nil
 		}
-		since, parseErr := time.Parse(time.RFC3339Nano, c.State.StartedAt)
-		fresh := parseErr == nil && time.Since(since) < mirrorFresh
+		fresh := !c.Started.IsZero() && time.Since(c.Started) < mirrorFresh
 		if fresh {
 			select {
 			case <-tick.C:
@@ -252,7 +227,7 @@ func (d *Driver) askMirror(ctx context.Context, c container.InspectResponse) (*p
 			}
 		}
 		return nil, fault.System(fmt.Errorf("it does not answer: %w", err),
-			"docker logs "+c.Name[1:]+" may tell why; gitlab-dind-executor mirror remove makes room for a new one")
+			"docker logs "+c.Name+" may tell why; gitlab-dind-executor mirror remove makes room for a new one")
 	}
 }
 

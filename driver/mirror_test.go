@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/test/ends"
@@ -96,7 +97,7 @@ func TestWithoutItsImageTheMirrorIsLeftToAnother(t *testing.T) {
 
 // Whatever the engine does, a job waits for no more than patience.
 func TestAJobDoesNotWaitForAMirror(t *testing.T) {
-	shortly(t, &createBound, time.Hour) // a creation is not cut off, nor is it waited for
+	shortly(t, &engine.CreateBound, time.Hour) // a creation is not cut off, nor is it waited for
 	shortly(t, &mirrorPatience, 100*time.Millisecond)
 	for kind, answer := range map[string]fakeengine.Answer{
 		"is refused":  fakeengine.Refuse(500, "the engine is in a bad way"),

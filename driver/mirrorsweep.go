@@ -9,10 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/volume"
 	"github.com/docker/go-units"
 
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/group"
@@ -44,38 +43,28 @@ type MirrorState struct {
 
 // Mirrors lists the mirrors of all settings that there are on the engine.
 func (d *Driver) Mirrors(ctx context.Context) ([]MirrorState, error) {
-	if err := d.greet(ctx); err != nil {
+	if err := d.eng.Greet(ctx); err != nil {
 		return nil, err
 	}
-	var found, users []container.Summary
+	var found, users []engine.Container
 	g, gctx := group.WithContext(ctx)
 	g.Go(func() (err error) {
-		found, err = d.api.ContainerList(gctx, container.ListOptions{All: true, Filters: labelled(label.Role + "=" + string(plan.RoleMirror))})
+		found, err = d.eng.Containers(gctx, label.Role+"="+string(plan.RoleMirror))
 		return err
 	})
 	g.Go(func() (err error) {
-		users, err = d.api.ContainerList(gctx, container.ListOptions{All: true, Filters: labelled(label.Mirror)})
+		users, err = d.eng.Containers(gctx, label.Mirror)
 		return err
 	})
 	if err := g.Wait(); err != nil {
-		return nil, d.explain("listing mirrors", err)
+		return nil, d.eng.Explain("listing mirrors", err)
 	}
 	var states []MirrorState
 	for _, c := range found {
-		if len(c.Names) == 0 || len(c.ID) < 12 {
+		if c.Name == "" || len(c.ID) < 12 {
 			continue // it is being removed
 		}
-		s := MirrorState{Name: c.Names[0][1:], Remote: c.Labels[label.Remote], State: c.State, Size: -1, id: c.ID}
-		for _, p := range c.Ports {
-			if p.PublicPort != 0 {
-				s.Address = fmt.Sprintf("%s:%d", p.IP, p.PublicPort)
-			}
-		}
-		for _, m := range c.Mounts {
-			if m.Name != "" {
-				s.volumes = append(s.volumes, m.Name)
-			}
-		}
+		s := MirrorState{Name: c.Name, Remote: c.Labels[label.Remote], State: c.State, Address: c.Address, Size: -1, id: c.ID, volumes: c.Volumes}
 		for _, u := range users {
 			if u.Labels[label.Mirror] == c.ID[:12] {
 				s.Jobs++
@@ -89,7 +78,7 @@ func (d *Driver) Mirrors(ctx context.Context) ([]MirrorState, error) {
 
 // Measure asks a running mirror what it stores.
 func (d *Driver) Measure(ctx context.Context, m *MirrorState) {
-	if m.State != container.StateRunning {
+	if m.State != engine.Running {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, measureBound)
@@ -159,8 +148,8 @@ func (d *Driver) retireMirror(ctx context.Context, m MirrorState) error {
 	if strings.HasSuffix(m.Name, retired) {
 		return nil
 	}
-	if err := d.api.ContainerRename(ctx, m.id, m.Name+retired); !gone(err) {
-		return d.explain("renaming mirror "+m.Name, err)
+	if err := d.eng.Rename(ctx, m.id, m.Name+retired); !engine.Gone(err) {
+		return d.eng.Explain("renaming mirror "+m.Name, err)
 	}
 	return nil
 }
@@ -178,14 +167,12 @@ func (d *Driver) removeMirror(ctx context.Context, m MirrorState) error {
 
 // removeMirrorStorage removes storage made before a time that no mirror has.
 func (d *Driver) removeMirrorStorage(ctx context.Context, before time.Time) error {
-	filter := labelled(label.Role + "=" + string(plan.RoleMirror))
-	filter.Add("dangling", "true")
-	list, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: filter})
+	list, err := d.eng.IdleVolumes(ctx, label.Role+"="+string(plan.RoleMirror))
 	if err != nil {
-		return d.explain("listing mirrors' storage", err)
+		return d.eng.Explain("listing mirrors' storage", err)
 	}
 	var errs []error
-	for _, v := range list.Volumes {
+	for _, v := range list {
 		made, err := time.Parse(time.RFC3339, v.Labels[label.Created])
 		if err != nil || !made.Before(before) {
 			continue

@@ -4,12 +4,9 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"strconv"
-	"strings"
+	"net/netip"
 
-	"github.com/docker/docker/api/types/network"
-	"github.com/docker/docker/api/types/system"
-
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
@@ -35,10 +32,10 @@ func (d *Driver) createNetwork(ctx context.Context, p *plan.Plan, more map[strin
 	}
 	l[label.Owner] = hook.String()
 	with6 := p.Network.Pool6.IsValid()
-	var info system.Info
+	var info engine.Info
 	if with6 {
-		if info, err = d.api.Info(ctx); err != nil {
-			return d.explain("asking the engine", err)
+		if info, err = d.eng.Info(ctx); err != nil {
+			return d.eng.Explain("asking the engine", err)
 		}
 		if err := d.mayApart6(info); err != nil {
 			return err
@@ -46,32 +43,21 @@ func (d *Driver) createNetwork(ctx context.Context, p *plan.Plan, more map[strin
 	}
 	subnets := p.Network.Subnets(p.Sandbox, subnetTries)
 	for _, subnet := range subnets {
-		opts := network.CreateOptions{
-			Driver:  "bridge",
-			IPAM:    &network.IPAM{Config: []network.IPAMConfig{{Subnet: subnet.String()}}},
-			Options: map[string]string{mtuOption: strconv.Itoa(p.Network.MTU)},
-			Labels:  l,
-		}
+		var subnet6 netip.Prefix
 		if with6 {
-			yes := true
-			opts.EnableIPv6 = &yes
-			opts.IPAM.Config = append(opts.IPAM.Config, network.IPAMConfig{Subnet: p.Network.Subnet6(subnet).String()})
+			subnet6 = p.Network.Subnet6(subnet)
 		}
-		made, err := d.api.NetworkCreate(ctx, label.NetworkName(p.Sandbox), opts)
+		made, err := d.eng.CreateNetwork(ctx, label.NetworkName(p.Sandbox), l, p.Network.MTU, subnet, subnet6)
 		switch {
 		case err == nil && with6:
-			return d.isApart6(ctx, info, made.ID)
+			return d.isApart6(ctx, info, made)
 		case err == nil:
 			return nil
 		}
-		if !overlaps(err) {
-			return d.explain("making the sandbox's network", err)
+		if !engine.Refused(err, engine.SubnetTaken) {
+			return d.eng.Explain("making the sandbox's network", err)
 		}
 	}
 	return fault.System(fmt.Errorf("no free subnet for a sandbox in %s: %d tried", p.Network.Pool, len(subnets)),
 		"widen network.pool in the settings, or look for leftovers: gitlab-dind-executor gc")
 }
-
-// overlaps tells the engine's refusal of a subnet from other faults. It shares
-// its type, a 403, with authorization plugins, so only its words are left.
-func overlaps(err error) bool { return strings.Contains(err.Error(), "overlap") }

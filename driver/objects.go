@@ -4,11 +4,7 @@ import (
 	"context"
 	"strings"
 
-	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/filters"
-	"github.com/docker/docker/api/types/network"
-	"github.com/docker/docker/api/types/volume"
-
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/group"
@@ -38,8 +34,8 @@ type sandboxObjects struct {
 // list finds the objects that match a filter, by sandbox. Containers and
 // volumes are listed before networks: a sandbox's network is made first, so
 // whatever is seen here without its network has lost it.
-func (d *Driver) list(ctx context.Context, filter filters.Args) (map[string]*sandboxObjects, error) {
-	if err := d.greet(ctx); err != nil {
+func (d *Driver) list(ctx context.Context, labels ...string) (map[string]*sandboxObjects, error) {
+	if err := d.eng.Greet(ctx); err != nil {
 		return nil, err
 	}
 	found := map[string]*sandboxObjects{}
@@ -50,46 +46,42 @@ func (d *Driver) list(ctx context.Context, filter filters.Args) (map[string]*san
 		}
 		return found[id]
 	}
-	var containers []container.Summary
-	var volumes, named volume.ListResponse
+	var containers []engine.Container
+	var volumes, named []*engine.Volume
 	g, gctx := group.WithContext(ctx)
 	g.Go(func() (err error) {
-		containers, err = d.api.ContainerList(gctx, container.ListOptions{All: true, Filters: filter})
+		containers, err = d.eng.Containers(gctx, labels...)
 		return err
 	})
 	g.Go(func() (err error) {
-		volumes, err = d.api.VolumeList(gctx, volume.ListOptions{Filters: filter})
+		volumes, err = d.eng.Volumes(gctx, labels...)
 		return err
 	})
-	if names := namesFor(filter); names != "" {
+	if names := namesFor(labels); names != "" {
 		g.Go(func() (err error) {
-			named, err = d.api.VolumeList(gctx, volume.ListOptions{Filters: filters.NewArgs(filters.Arg("name", names))})
+			named, err = d.eng.VolumesNamed(gctx, names)
 			return err
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return nil, d.explain("listing what is ours", err)
+		return nil, d.eng.Explain("listing what is ours", err)
 	}
-	networks, err := d.api.NetworkList(ctx, network.ListOptions{Filters: filter})
+	networks, err := d.eng.Networks(ctx, labels...)
 	if err != nil {
-		return nil, d.explain("listing what is ours", err)
+		return nil, d.eng.Explain("listing what is ours", err)
 	}
 	for _, c := range containers {
-		name := ""
-		if len(c.Names) > 0 {
-			name = strings.TrimPrefix(c.Names[0], "/")
-		}
 		s := of(c.Labels)
 		s.containers = append(s.containers, object{
-			ref: c.ID, name: name, role: plan.Role(c.Labels[label.Role]), labels: c.Labels,
-			running: c.State == container.StateRunning || c.State == container.StatePaused, ended: c.State == container.StateExited || c.State == container.StateDead,
+			ref: c.ID, name: c.Name, role: plan.Role(c.Labels[label.Role]), labels: c.Labels,
+			running: c.State == engine.Running || c.State == engine.Paused, ended: c.State == engine.Exited || c.State == engine.Dead,
 		})
 	}
-	for _, v := range volumes.Volumes {
+	for _, v := range volumes {
 		s := of(v.Labels)
 		s.volumes = append(s.volumes, object{ref: v.Name, name: v.Name, role: plan.Role(v.Labels[label.Role]), labels: v.Labels})
 	}
-	for _, v := range named.Volumes {
+	for _, v := range named {
 		if n, is := lost(v); is && n.Sandbox != "" {
 			s := of(map[string]string{label.Sandbox: n.Sandbox})
 			s.volumes = append(s.volumes, object{ref: v.Name, name: v.Name, role: n.Role})
@@ -105,8 +97,8 @@ func (d *Driver) list(ctx context.Context, filter filters.Args) (map[string]*san
 // namesFor is the filter of names for the volumes of the sandboxes that a filter
 // is about: an engine drops the labels of a volume that it was to remove by force
 // and could not. A filter by other labels is about no sandbox.
-func namesFor(filter filters.Args) string {
-	for _, l := range filter.Get("label") {
+func namesFor(labels []string) string {
+	for _, l := range labels {
 		switch key, sandbox, one := strings.Cut(l, "="); {
 		case key != label.Sandbox:
 		case one:
@@ -121,14 +113,5 @@ func namesFor(filter filters.Args) string {
 // ofJob finds the sandboxes of a job, by id, with those of their objects that
 // carry its label.
 func (d *Driver) ofJob(ctx context.Context, job string) (map[string]*sandboxObjects, error) {
-	return d.list(ctx, labelled(label.Job+"="+job))
-}
-
-// labelled filters for labels, each a key or key=value.
-func labelled(keyOrPair ...string) filters.Args {
-	f := filters.NewArgs()
-	for _, l := range keyOrPair {
-		f.Add("label", l)
-	}
-	return f
+	return d.list(ctx, label.Job+"="+job)
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/test/ends"
@@ -45,7 +46,7 @@ func hostWithImages(t *testing.T) (*plan.Plan, *fakeengine.Engine, *Driver) {
 // preparedOn is such an engine with a job on it.
 func preparedOn(t *testing.T) (*plan.Plan, *fakeengine.Engine, *Driver) {
 	t.Helper()
-	shortly(t, &createBound, time.Second)
+	shortly(t, &engine.CreateBound, time.Second)
 	shortly(t, &endWait, 300*time.Millisecond)
 	p, e, d := hostWithImages(t)
 	if _, err := d.Prepare(t.Context(), p, quiet); err != nil {

@@ -6,9 +6,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/docker/docker/api/types/image"
 	"golang.org/x/sys/unix"
 
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/test/plant"
@@ -41,7 +41,7 @@ func TestWhatIsPlantedOnTheHost(t *testing.T) {
 			e.AddNetwork(label.NetworkName(p.Sandbox), nil)
 			c := p.Helper
 			c.HostFiles = []plan.HostFile{{Source: file, Target: "/usr/local/bin/gitlab-runner"}}
-			_, err := d.createWith(t.Context(), p, c, "helper", nil, image.InspectResponse{})
+			_, err := d.createWith(t.Context(), p, c, "helper", nil, engine.Image{})
 			return err
 		}},
 	})

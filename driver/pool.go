@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/containerd/errdefs"
-	"github.com/docker/docker/api/types/container"
 
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
@@ -102,9 +102,9 @@ func (d *Driver) dropOlder(ctx context.Context, p *plan.Plan) error {
 			of plan.ImageRef
 			id string
 		}{{p.Sidecar.Image, a.sidecarImage}, {p.Helper.Image, a.helperImage}} {
-			img, err := d.inspectImage(ctx, made.of)
+			img, err := d.eng.Image(ctx, made.of)
 			wanted, unknown := d.wanted(ctx, made.of)
-			if err == nil && unknown == nil && fits(wanted, img) && made.id != "" && img.ID != made.id && !a.taken {
+			if err == nil && unknown == nil && img.Fits(wanted) && made.id != "" && img.ID != made.id && !a.taken {
 				errs = append(errs, d.retire(ctx, a.sandbox))
 				break
 			}
@@ -172,7 +172,7 @@ func (d *Driver) Drain(ctx context.Context) (removed int, err error) {
 // retire removes a sandbox unless a job takes it first: it claims it as a job
 // would. Should this process die in between, the claim's owner is dead.
 func (d *Driver) retire(ctx context.Context, sandbox string) error {
-	found, err := d.list(ctx, labelled(label.Sandbox+"="+sandbox))
+	found, err := d.list(ctx, label.Sandbox+"="+sandbox)
 	if err != nil || found[sandbox] == nil {
 		return err
 	}
@@ -195,12 +195,12 @@ func (d *Driver) retire(ctx context.Context, sandbox string) error {
 // block creates a container with the name by which a job would claim the
 // sandbox, of the image of one that is there. It is never started.
 func (d *Driver) block(ctx context.Context, sandbox string, of object) (bool, error) {
-	c, err := d.inspect(ctx, of.ref)
-	if gone(err) {
+	c, err := d.eng.Container(ctx, of.ref)
+	if engine.Gone(err) {
 		return true, nil // it is going already
 	}
 	if err != nil {
-		return false, d.explain("looking at a sandbox that waits", err)
+		return false, d.eng.Explain("looking at a sandbox that waits", err)
 	}
 	self, err := owner.This()
 	if err != nil {
@@ -211,21 +211,18 @@ func (d *Driver) block(ctx context.Context, sandbox string, of object) (bool, er
 	for key, value := range label.Claim(plan.Claim{Job: label.NoJob, Owner: self.String(), Deadline: time.Now()}) {
 		l[key] = value
 	}
-	ctx, cancel := uncut(ctx)
-	defer cancel()
-	_, err = d.api.ContainerCreate(ctx, &container.Config{Image: c.Image, Entrypoint: []string{"true"}, Labels: l},
-		&container.HostConfig{NetworkMode: "none"}, nil, nil, label.ObjectName(sandbox, plan.RoleJob))
+	_, err = d.eng.Create(ctx, engine.Blocked(label.ObjectName(sandbox, plan.RoleJob), c.Image, l))
 	if errdefs.IsConflict(err) {
 		return false, nil
 	}
-	return err == nil, d.explain("taking a sandbox that waits", err)
+	return err == nil, d.eng.Explain("taking a sandbox that waits", err)
 }
 
 // makeAhead makes a sandbox without a job. Its sidecar starts last, so one with a
 // sidecar that runs has all the rest. Until it is complete its owner is this
 // process.
 func (d *Driver) makeAhead(ctx context.Context, p *plan.Plan) (ready Ready, err error) {
-	if err := d.greet(ctx); err != nil {
+	if err := d.eng.Greet(ctx); err != nil {
 		return Ready{}, err
 	}
 	prep := d.preparation(p, func(string) {})

@@ -5,8 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/docker/docker/api/types/container"
-
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
@@ -62,14 +61,14 @@ func TestWhatASweepRemovesOfWhatWaits(t *testing.T) {
 
 func TestWhichSandboxesWait(t *testing.T) {
 	until := noon.Add(time.Hour).Format(time.RFC3339)
-	part := func(sandbox string, role plan.Role, state string, more ...string) container.Summary {
+	part := func(sandbox string, role plan.Role, state string, more ...string) engine.Container {
 		l := map[string]string{label.Sandbox: sandbox, label.Role: string(role), label.Spec: "aaaa", label.Created: noon.Format(time.RFC3339)}
 		for i := 0; i < len(more); i += 2 {
 			l[more[i]] = more[i+1]
 		}
-		return container.Summary{ID: sandbox + string(role), State: state, Labels: l}
+		return engine.Container{ID: sandbox + string(role), State: state, Labels: l}
 	}
-	var list []container.Summary
+	var list []engine.Container
 	list = append(list, part("a", plan.RoleSidecar, "running", label.Deadline, until), part("a", plan.RoleHelper, "running"))
 	list = append(list, part("b", plan.RoleSidecar, "running", label.Deadline, until), part("b", plan.RoleHelper, "running"), part("b", plan.RoleJob, "created"))
 	list = append(list, part("c", plan.RoleSidecar, "exited", label.Deadline, until), part("c", plan.RoleHelper, "running"))

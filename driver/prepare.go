@@ -7,8 +7,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/docker/docker/api/types/image"
-
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/group"
@@ -81,7 +80,7 @@ func (d *Driver) preparation(p *plan.Plan, say func(string)) *preparation {
 // image's answer, its job container and services have not started before. A failed Prepare leaves its objects to Cleanup. say
 // receives lines for the job log.
 func (d *Driver) Prepare(ctx context.Context, p *plan.Plan, say func(string)) (Ready, error) {
-	if err := d.greet(ctx); err != nil {
+	if err := d.eng.Greet(ctx); err != nil {
 		return Ready{}, err
 	}
 	prep := d.preparation(p, say)
@@ -188,7 +187,7 @@ func (prep *preparation) certify() error {
 
 // anchor makes the sandbox's network.
 func (prep *preparation) anchor(ctx context.Context, labels map[string]string) error {
-	ctx, cancel := uncut(ctx)
+	ctx, cancel := engine.Uncut(ctx)
 	defer cancel()
 	if err := prep.d.createNetwork(ctx, prep.p, labels); err != nil {
 		return err
@@ -207,7 +206,7 @@ func (prep *preparation) container(ctx context.Context, c plan.Container, name s
 	if c, err = prep.withCache(ctx, c); err != nil {
 		return err
 	}
-	m := made{plan: c, name: name, image: img, create: func(ctx context.Context, name string, img image.InspectResponse) (string, error) {
+	m := made{plan: c, name: name, image: img, create: func(ctx context.Context, name string, img engine.Image) (string, error) {
 		return prep.d.createWith(ctx, prep.p, c, name, labels, img)
 	}}
 	if m.id, err = m.create(ctx, name, img); err != nil {
@@ -220,7 +219,7 @@ func (prep *preparation) container(ctx context.Context, c plan.Container, name s
 }
 
 // place returns a container's image once that and the anchor are there.
-func (prep *preparation) place(ctx context.Context, c plan.Container) (image.InspectResponse, error) {
+func (prep *preparation) place(ctx context.Context, c plan.Container) (engine.Image, error) {
 	img, err := prep.images.ensure(ctx, c.Image)
 	if err != nil {
 		return img, err

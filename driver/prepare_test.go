@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -77,7 +78,7 @@ func TestPrepareNamesTheStepThatFailed(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				if kind == "hangs" {
-					shortly(t, &createBound, time.Second)
+					shortly(t, &engine.CreateBound, time.Second)
 					e.Always(call, cancelledSoon(answer, cancel))
 				}
 				var err error

@@ -5,19 +5,18 @@ import (
 	"errors"
 	"time"
 
-	"github.com/docker/docker/api/types/image"
-
 	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/plan"
 )
 
 // Arch is the engine's architecture as GitLab's helper images name it.
 func (d *Driver) Arch(ctx context.Context) (string, error) {
-	if err := d.greet(ctx); err != nil {
+	if err := d.eng.Greet(ctx); err != nil {
 		return "", err
 	}
-	v, err := d.api.ServerVersion(ctx)
-	return helperArch(v.Arch), d.explain("asking the engine", err)
+	v, err := d.eng.Version(ctx)
+	return helperArch(v.Arch), d.eng.Explain("asking the engine", err)
 }
 
 // Newer fetches what registries have of images behind a job, for the next one.
@@ -34,15 +33,15 @@ func (d *Driver) Newer(ctx context.Context, refs []plan.ImageRef, timeout time.D
 // Prepull fetches an image, or what is new of it. It tells whether the engine
 // has another image under that name now.
 func (d *Driver) Prepull(ctx context.Context, ref plan.ImageRef, timeout time.Duration, attempts int) (fetched bool, err error) {
-	if err := d.greet(ctx); err != nil {
+	if err := d.eng.Greet(ctx); err != nil {
 		return false, err
 	}
-	before, err := d.inspectImage(ctx, ref)
-	if err != nil && !gone(err) {
-		return false, d.explain("looking for image "+ref.Name, err)
+	before, err := d.eng.Image(ctx, ref)
+	if err != nil && !engine.Gone(err) {
+		return false, d.eng.Explain("looking for image "+ref.Name, err)
 	}
 	im := &images{d: d, timeout: timeout, attempts: attempts, say: func(string) {}}
-	var after image.InspectResponse
+	var after engine.Image
 	if after, err = im.ensure(ctx, ref); err != nil {
 		return false, err
 	}

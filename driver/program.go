@@ -14,11 +14,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/filters"
-	"github.com/docker/docker/api/types/image"
-	"github.com/docker/docker/api/types/mount"
-
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
@@ -74,7 +70,7 @@ type programRun struct {
 
 // programExit is how a run ended: its exit code, and its last lines.
 type programExit struct {
-	code int64
+	code int
 	said string
 }
 
@@ -97,7 +93,7 @@ func (d *Driver) runProgram(ctx context.Context, run programRun) (exit programEx
 	}
 	maker := NewSandboxID()
 	spec := run.container(img, owner, maker, time.Now())
-	id, err := d.create(ctx, spec)
+	id, err := d.eng.Create(ctx, spec)
 	if err != nil {
 		return exit, err
 	}
@@ -105,33 +101,33 @@ func (d *Driver) runProgram(ctx context.Context, run programRun) (exit programEx
 	defer func() {
 		ctx, cancel := clearing(ctx)
 		defer cancel()
-		if removeErr := d.removeContainer(ctx, object{ref: id, name: spec.name}); err == nil {
+		if removeErr := d.removeContainer(ctx, object{ref: id, name: spec.Name}); err == nil {
 			err = removeErr
 		}
 		if vanished {
-			_ = d.api.VolumeRemove(ctx, run.volume, false) // else a sweep finds it
+			_ = d.eng.RemoveVolume(ctx, run.volume) // else a sweep finds it
 		}
 	}()
-	if v, err := d.api.VolumeInspect(ctx, run.volume); err != nil {
-		return exit, d.explain("looking at volume "+run.volume, err)
+	if v, err := d.eng.Volume(ctx, run.volume); err != nil {
+		return exit, d.eng.Explain("looking at volume "+run.volume, err)
 	} else if v.Labels[label.Maker] == maker {
 		vanished = true
 		return exit, fmt.Errorf("volume %s: %w", run.volume, errNoVolume)
 	}
-	exits, errs := d.wait(ctx, id, container.WaitConditionNextExit)
-	if err := d.api.ContainerStart(ctx, id, container.StartOptions{}); err != nil {
+	exits, errs := d.eng.Wait(ctx, id, engine.NextExit)
+	if err := d.eng.Start(ctx, id); err != nil {
 		return exit, fault.System(fmt.Errorf("starting this program in a container: %w", err),
 			"this program must be static, and for the engine's architecture: build it with CGO_ENABLED=0")
 	}
 	select {
 	case e := <-exits:
-		exit = programExit{e.StatusCode, d.lastLog(ctx, id)}
+		exit = programExit{e.Code, d.lastLog(ctx, id)}
 		if run.settle != nil {
 			err = run.settle(ctx, exit)
 		}
 		return exit, err
 	case err := <-errs:
-		return exit, d.explain("waiting for this program in a container", err)
+		return exit, d.eng.Explain("waiting for this program in a container", err)
 	case <-ctx.Done():
 		return exit, fmt.Errorf("waiting for this program in a container: %w", ctx.Err())
 	}
@@ -139,7 +135,7 @@ func (d *Driver) runProgram(ctx context.Context, run programRun) (exit programEx
 
 // container is what the engine needs to create the run's container. Where the
 // volume is gone, the engine makes another one, which names maker.
-func (run programRun) container(img string, owner owner.Process, maker string, now time.Time) created {
+func (run programRun) container(img string, owner owner.Process, maker string, now time.Time) engine.Spec {
 	l := label.Common(plan.RoleProgram)
 	l[label.Owner] = owner.String()
 	l[label.Deadline] = now.Add(run.bound + programSlack).UTC().Format(time.RFC3339)
@@ -151,24 +147,12 @@ func (run programRun) container(img string, owner owner.Process, maker string, n
 		made = label.Common(plan.RoleScratch)
 	}
 	made[label.Maker] = maker
-	volume := volumeMount(run.volume, programVolume, made)
-	volume.VolumeOptions.NoCopy = true
-	threads := int64(programPIDs)
-	return created{
-		name: run.name,
-		config: &container.Config{
-			Image: img, User: "0:0", Labels: l,
-			Entrypoint: []string{programPath},
-			Cmd:        []string{run.command, programVolume, strconv.Itoa(int(run.bound.Seconds()))},
-		},
-		host: &container.HostConfig{
-			NetworkMode: "none", ReadonlyRootfs: true,
-			CapDrop: []string{"ALL"}, CapAdd: programRights, SecurityOpt: []string{"no-new-privileges"},
-			Mounts:    []mount.Mount{volume},
-			Resources: container.Resources{Memory: programMemory, MemorySwap: programMemory, PidsLimit: &threads},
-			LogConfig: container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "1m", "max-file": "1"}},
-		},
-	}
+	return engine.Confined{
+		Name: run.name, Image: img, Labels: l,
+		Entrypoint: []string{programPath}, Command: []string{run.command, programVolume, strconv.Itoa(int(run.bound.Seconds()))},
+		Rights: programRights, Memory: programMemory, Threads: programPIDs,
+		Volume: engine.Mount{Volume: run.volume, Target: programVolume, Labels: made, NoCopy: true},
+	}.Spec()
 }
 
 // programImage returns the id of an image that holds this program alone. It makes
@@ -185,30 +169,30 @@ func (d *Driver) programImage(ctx context.Context) (id string, err error) {
 		return "", fmt.Errorf("reading this program: %w", err)
 	}
 	name := programRepository + ":" + hex.EncodeToString(sum.Sum(nil))
-	img, err := d.api.ImageInspect(ctx, name)
+	img, err := d.eng.ImageAs(ctx, name)
 	if err == nil {
 		return img.ID, nil
 	}
-	if !gone(err) {
-		return "", d.explain("looking for the image of this program", err)
+	if !engine.Gone(err) {
+		return "", d.eng.Explain("looking for the image of this program", err)
 	}
 	unlock, err := d.locks.Lock(ctx, "program", "making the image of this program", "wait for it to end")
 	if err != nil {
 		return "", err
 	}
 	defer unlock()
-	if img, err = d.api.ImageInspect(ctx, name); err == nil {
+	if img, err = d.eng.ImageAs(ctx, name); err == nil {
 		return img.ID, nil // another process has made it meanwhile
 	}
 	if _, err := program.Seek(0, io.SeekStart); err != nil {
 		return "", fmt.Errorf("reading this program: %w", err)
 	}
 	if err := d.importProgram(ctx, name, program, size); err != nil {
-		return "", d.explain("making the image of this program", err)
+		return "", d.eng.Explain("making the image of this program", err)
 	}
 	d.dropOldPrograms(ctx, name, time.Now())
-	img, err = d.api.ImageInspect(ctx, name)
-	return img.ID, d.explain("looking at the image of this program", err)
+	img, err = d.eng.ImageAs(ctx, name)
+	return img.ID, d.eng.Explain("looking at the image of this program", err)
 }
 
 // importProgram makes an image of one file.
@@ -224,14 +208,7 @@ func (d *Driver) importProgram(ctx context.Context, name string, program io.Read
 		}
 		w.CloseWithError(errors.Join(err, t.Close()))
 	}()
-	stream, err := d.api.ImageImport(ctx, image.ImportSource{Source: r, SourceName: "-"}, name, image.ImportOptions{
-		Platform: runtime.GOOS + "/" + runtime.GOARCH,
-		Changes:  []string{"LABEL " + label.Role + "=" + string(plan.RoleProgram)},
-	})
-	if err == nil {
-		err = followPull(stream, nil)
-		stream.Close()
-	}
+	err := d.eng.Import(ctx, name, runtime.GOOS+"/"+runtime.GOARCH, r, "LABEL "+label.Role+"="+string(plan.RoleProgram))
 	r.Close()
 	<-packed // program is read no more
 	return err
@@ -240,15 +217,13 @@ func (d *Driver) importProgram(ctx context.Context, name string, program io.Read
 // dropOldPrograms removes images of this program in other versions. One that a
 // container has, or that is new, stays.
 func (d *Driver) dropOldPrograms(ctx context.Context, current string, now time.Time) {
-	list, err := d.api.ImageList(ctx, image.ListOptions{Filters: filters.NewArgs(filters.Arg("reference", programRepository))})
+	tags, err := d.eng.Tags(ctx, programRepository)
 	if err != nil {
 		return // the next version tries again
 	}
-	for _, img := range list {
-		for _, tag := range img.RepoTags {
-			if tag != current && now.Sub(time.Unix(img.Created, 0)) > programAge {
-				_, _ = d.api.ImageRemove(ctx, tag, image.RemoveOptions{}) // likewise
-			}
+	for _, tag := range tags {
+		if tag.Name != current && now.Sub(tag.Made) > programAge {
+			_ = d.eng.RemoveImage(ctx, tag.Name) // likewise
 		}
 	}
 }
@@ -256,9 +231,9 @@ func (d *Driver) dropOldPrograms(ctx context.Context, current string, now time.T
 // sweepPrograms removes containers of this program whose process has died, or
 // whose time is over.
 func (d *Driver) sweepPrograms(ctx context.Context, r rules, dryRun bool) error {
-	list, err := d.api.ContainerList(ctx, container.ListOptions{All: true, Filters: labelled(label.Role + "=" + string(plan.RoleProgram))})
+	list, err := d.eng.Containers(ctx, label.Role+"="+string(plan.RoleProgram))
 	if err != nil {
-		return d.explain("looking for containers of this program", err)
+		return d.eng.Explain("looking for containers of this program", err)
 	}
 	var errs []error
 	for _, c := range list {

@@ -2,20 +2,16 @@ package driver
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/distribution/reference"
-	"github.com/docker/docker/api/types/image"
-	"github.com/docker/docker/api/types/registry"
-	"github.com/docker/docker/pkg/jsonmessage"
 	"github.com/docker/go-units"
 
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 )
@@ -73,18 +69,9 @@ func (im *images) pull(ctx context.Context, ref plan.ImageRef, platform string) 
 	}
 }
 
-func (im *images) pullOnce(ctx context.Context, ref plan.ImageRef, platform string) (err error) {
-	opts := image.PullOptions{Platform: platform}
-	if opts.RegistryAuth, err = encodedAuth(ref.Auth); err != nil {
-		return err
-	}
-	stream, err := im.d.api.ImagePull(ctx, fullName(ref.Name), opts)
-	if err != nil {
-		return err
-	}
-	defer stream.Close()
+func (im *images) pullOnce(ctx context.Context, ref plan.ImageRef, platform string) error {
 	next := time.Now().Add(progressEvery)
-	return followPull(stream, func(current, total int64) error {
+	return im.d.eng.Pull(ctx, ref, platform, func(current, total int64) error {
 		if im.maxSize > 0 && total > im.maxSize {
 			return errTooLarge
 		}
@@ -105,54 +92,6 @@ func slots(n int) chan struct{} {
 		return nil
 	}
 	return make(chan struct{}, n)
-}
-
-// encodedAuth is a credential as the engine takes it; "" is for none.
-func encodedAuth(c *plan.Credential) (string, error) {
-	if c == nil {
-		return "", nil
-	}
-	text, err := registry.EncodeAuthConfig(authOf(c))
-	if err != nil {
-		return "", fmt.Errorf("credentials for %s: %w", c.Host, err)
-	}
-	return text, nil
-}
-
-func authOf(c *plan.Credential) registry.AuthConfig {
-	return registry.AuthConfig{
-		Username: c.Username, Password: c.Password.Reveal(), IdentityToken: c.IdentityToken.Reveal(), ServerAddress: c.Host,
-	}
-}
-
-// followPull reads the engine's progress to its end. progress gets the bytes of
-// all layers known so far, and ends it with an error; it may be nil.
-func followPull(stream io.Reader, progress func(current, total int64) error) error {
-	type layer struct{ current, total int64 }
-	layers := map[string]layer{}
-	dec := json.NewDecoder(stream)
-	for {
-		var m jsonmessage.JSONMessage
-		switch err := dec.Decode(&m); {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return err
-		case m.Error != nil:
-			return m.Error
-		}
-		if progress != nil && m.Progress != nil && (m.Progress.Total > 0 || m.Progress.Current > 0) && m.Status == "Downloading" {
-			layers[m.ID] = layer{m.Progress.Current, max(m.Progress.Total, m.Progress.Current)}
-			var sum layer
-			for _, l := range layers {
-				sum.current += l.current
-				sum.total += l.total
-			}
-			if err := progress(sum.current, sum.total); err != nil {
-				return err
-			}
-		}
-	}
 }
 
 // explainPull tells the job's faults (no such image, no access) from passing
@@ -186,10 +125,10 @@ func (im *images) explainPull(ref plan.ImageRef, err error) error {
 		return fault.Job(what, "check the image's name and tag")
 	case has("x509:"):
 		return fault.System(what, caHint(ref.Name))
-	case !unreachable(err) && has("no such host", "connection refused", "i/o timeout", "network is unreachable", "handshake timeout", "Client.Timeout"):
+	case !engine.Unreachable(err) && has("no such host", "connection refused", "i/o timeout", "network is unreachable", "handshake timeout", "Client.Timeout"):
 		return fault.System(what, noRegistry)
 	default:
-		return im.d.explain("pulling image "+ref.Name, err)
+		return im.d.eng.Explain("pulling image "+ref.Name, err)
 	}
 }
 

@@ -4,15 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 	"slices"
 	"time"
 
 	"github.com/distribution/reference"
-	"github.com/docker/docker/api/types/image"
-	dockerregistry "github.com/docker/docker/api/types/registry"
+	ocidigest "github.com/opencontainers/go-digest"
 
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/driver/registry"
 	"gitlab-dind-executor/fault"
@@ -63,7 +61,7 @@ func (d *Driver) asking(say func(string)) *asking {
 
 // ask begins to ask about an image that the engine has, beside whatever else is
 // done. It ends by itself within questionBound.
-func (a *asking) ask(ctx context.Context, ref plan.ImageRef, img image.InspectResponse) *question {
+func (a *asking) ask(ctx context.Context, ref plan.ImageRef, img engine.Image) *question {
 	q := &question{done: make(chan struct{}), verdict: silent, err: errors.New("it was not asked")}
 	go func() {
 		defer close(q.done)
@@ -84,7 +82,7 @@ func (a *asking) ask(ctx context.Context, ref plan.ImageRef, img image.InspectRe
 
 // judge asks the registry itself and, where the network does not let it, through
 // the engine, which may have a way there that this process lacks.
-func (a *asking) judge(ctx context.Context, ref plan.ImageRef, img image.InspectResponse) (verdict, error) {
+func (a *asking) judge(ctx context.Context, ref plan.ImageRef, img engine.Image) (verdict, error) {
 	named, err := reference.ParseNormalizedNamed(ref.Name)
 	if err != nil {
 		return unclear, err
@@ -92,7 +90,7 @@ func (a *asking) judge(ctx context.Context, ref plan.ImageRef, img image.Inspect
 	if a.silences.knows(ctx, named) {
 		return silent, errors.New("it said nothing a short while ago")
 	}
-	digest, err := a.d.registries(ctx, fullName(ref.Name), credentialOf(ref.Auth))
+	digest, err := a.d.registries(ctx, engine.FullName(ref.Name), credentialOf(ref.Auth))
 	var unreachable *registry.Unreachable
 	switch {
 	case err == nil:
@@ -121,19 +119,15 @@ func (a *asking) judge(ctx context.Context, ref plan.ImageRef, img image.Inspect
 
 // throughEngine lets the engine ask, which registries count as a pull.
 func (a *asking) throughEngine(ctx context.Context, ref plan.ImageRef) (digest string, err error) {
-	auth, err := encodedAuth(ref.Auth)
-	if err != nil {
-		return "", err
-	}
-	answer, err := a.d.api.DistributionInspect(ctx, fullName(ref.Name), auth)
+	digest, err = a.d.eng.AskRegistry(ctx, engine.FullName(ref.Name), ref.Auth)
 	if err != nil {
 		return "", (&images{d: a.d}).explainPull(ref, err)
 	}
-	return answer.Descriptor.Digest.String(), answer.Descriptor.Digest.Validate()
+	return digest, ocidigest.Digest(digest).Validate()
 }
 
 // compare tells whether the engine has the image under a digest of its registry.
-func compare(named reference.Named, img image.InspectResponse, digest string) verdict {
+func compare(named reference.Named, img engine.Image, digest string) verdict {
 	if slices.Contains(digestsOf(named, img), digest) {
 		return current
 	}
@@ -166,27 +160,8 @@ func (a *asking) explainSilence(ref plan.ImageRef, why error) {
 // insecure tells whether the engine is told to trust a registry without a look
 // at its certificate.
 func (d *Driver) insecure(ctx context.Context, host string) bool {
-	info, err := d.api.Info(ctx)
-	if err != nil || info.RegistryConfig == nil {
-		return false
-	}
-	if index, ok := info.RegistryConfig.IndexConfigs[host]; ok && index != nil {
-		return !index.Secure
-	}
-	name, _, err := net.SplitHostPort(host)
-	if err != nil {
-		name = host
-	}
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", name)
-	return err == nil && slices.ContainsFunc(addrs, func(addr netip.Addr) bool {
-		return inAny(info.RegistryConfig.InsecureRegistryCIDRs, addr.Unmap())
-	})
-}
-
-func inAny(ranges []*dockerregistry.NetIPNet, addr netip.Addr) bool {
-	return slices.ContainsFunc(ranges, func(r *dockerregistry.NetIPNet) bool {
-		return r != nil && (*net.IPNet)(r).Contains(addr.AsSlice())
-	})
+	info, err := d.eng.Info(ctx)
+	return err == nil && info.Trusts(ctx, host)
 }
 
 // credentialOf is a credential as a registry is asked with.

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/distribution/reference"
-	"github.com/docker/docker/api/types/image"
 
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/driver/registry"
@@ -74,7 +74,7 @@ func TestWhatBecomesOfAnImageThatIsThere(t *testing.T) {
 				e.Always("GET /distribution/{name...}", c.engine)
 			}
 			d.registries = func(context.Context, string, registry.Credential) (string, error) { return c.digest, c.err }
-			if err := d.greet(t.Context()); err != nil {
+			if err := d.eng.Greet(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			var said lines
@@ -114,7 +114,7 @@ func TestNothingOfADeniedImageStarts(t *testing.T) {
 		e, d := fakeHost(t, p)
 		answer := make(chan struct{})
 		d.registries = func(ctx context.Context, name string, _ registry.Credential) (string, error) {
-			if name != fullName(secret) {
+			if name != engine.FullName(secret) {
 				return "sha256:" + strings.Repeat("0", 64), nil
 			}
 			select {
@@ -198,7 +198,7 @@ func TestASilentRegistryIsNotAskedByEveryJob(t *testing.T) {
 	for _, name := range []string{"r.example.com/a:1", "r.example.com/b:1", "s.example.com/a:1", "s.example.com/b:1"} {
 		e.AddImage(name, fakeengine.Image{})
 	}
-	if err := d.greet(t.Context()); err != nil {
+	if err := d.eng.Greet(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	var asked []string
@@ -243,7 +243,7 @@ func TestADigestIsOfItsOwnRepository(t *testing.T) {
 	}
 	digest := "sha256:" + strings.Repeat("a", 64)
 	for name, want := range map[string]verdict{"r.example.com/app": current, "r.example.com/other": outdated, "s.example.com/app": outdated} {
-		if got := compare(named, image.InspectResponse{RepoDigests: []string{name + "@" + digest}}, digest); got != want {
+		if got := compare(named, engine.Image{Digests: []string{name + "@" + digest}}, digest); got != want {
 			t.Errorf("%s: %d, want %d", name, got, want)
 		}
 	}

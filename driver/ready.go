@@ -13,9 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/pkg/stdcopy"
-
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -50,17 +48,17 @@ var quietAfter = 5 * time.Second
 func (d *Driver) waitReady(ctx context.Context, id string, p *plan.Plan, certs *certificates) (Ready, error) {
 	ctx, end := span(ctx, "wait for the docker daemon")
 	defer end()
-	exits, waitErrs := d.wait(ctx, id, container.WaitConditionNotRunning)
-	c, err := d.inspect(ctx, id)
+	exits, waitErrs := d.eng.Wait(ctx, id, engine.NotRunning)
+	c, err := d.eng.Container(ctx, id)
 	if err != nil {
-		return Ready{}, d.explain("looking at the sidecar", err)
+		return Ready{}, d.eng.Explain("looking at the sidecar", err)
 	}
 	pinger, err := newPinger(p.Sidecar, sandboxIP(c, p.Sandbox), certs)
 	if err != nil {
 		return Ready{}, err
 	}
 	defer pinger.close()
-	if started, err := time.Parse(time.RFC3339Nano, c.State.StartedAt); err == nil && time.Since(started) > unreachableAfter {
+	if !c.Started.IsZero() && time.Since(c.Started) > unreachableAfter {
 		pinger.patience /= 10 // the network has long been there
 	}
 
@@ -100,12 +98,12 @@ func (d *Driver) waitReady(ctx context.Context, id string, p *plan.Plan, certs *
 	case err := <-faulty:
 		return Ready{}, err
 	case exit := <-exits:
-		return Ready{}, d.sidecarDied(ctx, id, p, exit.StatusCode)
+		return Ready{}, d.sidecarDied(ctx, id, p, exit.Code)
 	case err := <-waitErrs:
 		if ctx.Err() != nil {
 			return Ready{}, d.notReady(ctx, id, pinger)
 		}
-		return Ready{}, d.explain("waiting for the sidecar", err)
+		return Ready{}, d.eng.Explain("waiting for the sidecar", err)
 	case <-ctx.Done():
 		return Ready{}, d.notReady(ctx, id, pinger)
 	}
@@ -113,22 +111,16 @@ func (d *Driver) waitReady(ctx context.Context, id string, p *plan.Plan, certs *
 
 // disconnected tells whether a container is on its sandbox's network no more.
 func (d *Driver) disconnected(ctx context.Context, id, sandbox string) bool {
-	c, err := d.inspect(ctx, id)
-	if err != nil || c.NetworkSettings == nil {
+	c, err := d.eng.Container(ctx, id)
+	if err != nil || c.Endpoints == nil {
 		return false // the wait for its end tells
 	}
-	_, there := c.NetworkSettings.Networks[label.NetworkName(sandbox)]
+	_, there := c.Endpoints[label.NetworkName(sandbox)]
 	return !there
 }
 
-func sandboxIP(c container.InspectResponse, sandbox string) string {
-	if c.NetworkSettings == nil {
-		return ""
-	}
-	if n := c.NetworkSettings.Networks[label.NetworkName(sandbox)]; n != nil {
-		return n.IPAddress
-	}
-	return ""
+func sandboxIP(c engine.Details, sandbox string) string {
+	return c.Endpoints[label.NetworkName(sandbox)].IP
 }
 
 // pinger asks an inner daemon whether it answers.
@@ -246,13 +238,13 @@ func (d *Driver) pollByExec(ctx context.Context, id string, s plan.Sidecar) bool
 }
 
 // sidecarDied explains a sidecar that exited before it was ready.
-func (d *Driver) sidecarDied(ctx context.Context, id string, p *plan.Plan, code int64) error {
+func (d *Driver) sidecarDied(ctx context.Context, id string, p *plan.Plan, code int) error {
 	err := fmt.Errorf("the docker daemon of this job (%s) exited with code %d before it answered%s",
 		p.Sidecar.Image.Name, code, d.lastLog(ctx, id))
 	if d.outOfMemory(ctx, id) {
 		return fault.System(err, "it ran out of memory: raise "+plan.LimitKey(plan.RoleSidecar)+".memory in the settings")
 	}
-	if f := plan.JudgeExit(p.Sidecar.Given, int(code), d.logTail(ctx, id, bootLines), d.arguments(ctx, id)); f != nil {
+	if f := plan.JudgeExit(p.Sidecar.Given, code, d.logTail(ctx, id, bootLines), d.arguments(ctx, id)); f != nil {
 		return bootFault(f, d.lastLog(ctx, id))
 	}
 	return fault.System(&brokenBoot{err, fmt.Sprintf("exited with code %d", code)},
@@ -277,11 +269,11 @@ func (d *Driver) notReady(ctx context.Context, id string, p *pinger) error {
 func (d *Driver) arguments(ctx context.Context, id string) []string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
 	defer cancel()
-	c, err := d.inspect(ctx, id)
-	if err != nil || c.Config == nil {
+	c, err := d.eng.Container(ctx, id)
+	if err != nil {
 		return nil
 	}
-	return c.Config.Cmd
+	return c.Command
 }
 
 // lastLog returns the last lines of a container's log, indented, or "".
@@ -298,14 +290,12 @@ func (d *Driver) lastLog(ctx context.Context, id string) string {
 func (d *Driver) logTail(ctx context.Context, id string, lines int) string {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
-	stream, err := d.api.ContainerLogs(ctx, id, container.LogsOptions{
-		ShowStdout: true, ShowStderr: true, Tail: fmt.Sprint(lines),
-	})
+	log, err := d.eng.Log(ctx, id, engine.LogOptions{Tail: fmt.Sprint(lines)})
 	if err != nil {
 		return ""
 	}
-	defer stream.Close()
+	defer log.Close()
 	var buf bytes.Buffer
-	_, _ = stdcopy.StdCopy(&buf, &buf, io.LimitReader(stream, 64<<10)) // what came is shown
+	_ = log.CopyMost(&buf, 64<<10) // what came is shown
 	return strings.TrimRight(wary.Text(buf.String()), "\n")
 }

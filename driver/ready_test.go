@@ -15,8 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/docker/docker/api/types/container"
-
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/test/ends"
 	"gitlab-dind-executor/test/fakeengine"
@@ -185,7 +183,7 @@ func TestTheLastLinesOfAContainerMoveNoCursor(t *testing.T) {
 		c.Log = "\x1b]0;owned\a\x1b[2Jno \u009b5msuch flag\u202e\x00\nsee --help\r\n"
 	}
 	e.AddContainer("sidecar", nil, false)
-	if err := d.api.ContainerStart(t.Context(), "sidecar", container.StartOptions{}); err != nil {
+	if err := d.eng.Start(t.Context(), "sidecar"); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := d.lastLog(t.Context(), "sidecar"), ":\n  no such flag\n  see --help"; got != want {

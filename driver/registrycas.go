@@ -6,12 +6,8 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
-	"strings"
 
-	"github.com/docker/docker/api/types/image"
-	"github.com/docker/docker/api/types/mount"
-	"github.com/docker/docker/api/types/volume"
-
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 )
@@ -30,13 +26,13 @@ const casPath = "/gitlab-dind-executor/registries"
 // common. A sandbox made ahead knows no job. Where this process cannot, the CAs are
 // copied into the container later.
 func (prep *preparation) placeCAs(ctx context.Context, p *plan.Plan) {
-	if len(p.Sidecar.RegistryCAs) == 0 || !strings.HasPrefix(prep.d.host, "unix://") {
+	if len(p.Sidecar.RegistryCAs) == 0 || !prep.d.eng.Local() {
 		return
 	}
-	made, cancel := uncut(ctx)
+	made, cancel := engine.Uncut(ctx)
 	defer cancel()
 	name := label.ObjectName(p.Sandbox, plan.RoleCAs)
-	if _, err := prep.d.api.VolumeCreate(made, volume.CreateOptions{Name: name, Labels: label.ForSandbox(p, plan.RoleCAs)}); err != nil {
+	if _, err := prep.d.eng.CreateVolume(made, name, label.ForSandbox(p, plan.RoleCAs)); err != nil {
 		return
 	}
 	dir, err := prep.d.openVolume(ctx, name)
@@ -53,7 +49,7 @@ func (prep *preparation) placeCAs(ctx context.Context, p *plan.Plan) {
 
 // mountCAs returns the mounts of the CAs that lie in the sandbox's volume; none
 // where one is missing.
-func (d *Driver) mountCAs(ctx context.Context, p *plan.Plan) []mount.Mount {
+func (d *Driver) mountCAs(ctx context.Context, p *plan.Plan) []engine.Mount {
 	if len(p.Job.RegistryCAs) == 0 {
 		return nil
 	}
@@ -63,28 +59,26 @@ func (d *Driver) mountCAs(ctx context.Context, p *plan.Plan) []mount.Mount {
 		return nil
 	}
 	defer dir.Close()
-	keeper := volumeMount(name, casPath, label.ForSandbox(p, plan.RoleCAs))
-	keeper.ReadOnly, keeper.VolumeOptions.NoCopy = true, true
-	list := []mount.Mount{keeper}
+	list := []engine.Mount{{Volume: name, Target: casPath, Labels: label.ForSandbox(p, plan.RoleCAs), ReadOnly: true, NoCopy: true}}
 	for _, host := range slices.Sorted(maps.Keys(p.Job.RegistryCAs)) {
 		if there, err := dir.Read(host, maxConfigFile); err != nil || !bytes.Equal(there, p.Job.RegistryCAs[host]) {
 			return nil
 		}
-		list = append(list, mount.Mount{Type: mount.TypeBind, Source: filepath.Join(dir.Path(), host), Target: caPath(plan.ConfigDir, host)})
+		list = append(list, engine.Mount{File: filepath.Join(dir.Path(), host), Target: caPath(plan.ConfigDir, host)})
 	}
 	return list
 }
 
 // createJob creates the job container with the CAs of registries, or notes that
 // they are to be copied.
-func (prep *preparation) createJob(ctx context.Context, p *plan.Plan, name string, labels map[string]string, img image.InspectResponse) (id string, err error) {
+func (prep *preparation) createJob(ctx context.Context, p *plan.Plan, name string, labels map[string]string, img engine.Image) (id string, err error) {
 	c, err := prep.withCache(ctx, p.Job.Container)
 	if err != nil {
 		return "", err
 	}
 	cas := prep.d.mountCAs(ctx, p)
 	id, err = prep.d.createWith(ctx, p, c, name, labels, img, cas...)
-	if len(cas) > 0 && err != nil && strings.Contains(err.Error(), "bind source path does not exist") {
+	if len(cas) > 0 && err != nil && engine.Refused(err, engine.NoSource) {
 		cas = nil // another host's engine
 		id, err = prep.d.createWith(ctx, p, c, name, labels, img)
 	}

@@ -9,9 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/docker/docker/api/types/image"
-	"github.com/docker/docker/api/types/mount"
-
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/test/fakeengine"
@@ -44,7 +42,7 @@ func jobWithCA(t *testing.T, d *Driver, e *fakeengine.Engine, p *plan.Plan, plac
 	if placed { // by whoever makes the sandbox ahead, who knows no job
 		prep.placeCAs(t.Context(), p.Ahead().In(p.Sandbox))
 	}
-	id, err := prep.createJob(t.Context(), p, label.ObjectName(p.Sandbox, plan.RoleJob), label.ForJob(p), image.InspectResponse{})
+	id, err := prep.createJob(t.Context(), p, label.ObjectName(p.Sandbox, plan.RoleJob), label.ForJob(p), engine.Image{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +74,7 @@ func TestTheCAsOfRegistriesAreMounted(t *testing.T) {
 				t.Errorf("the volume can be written, or is filled: %v", m)
 			}
 			seen++
-		case m["Type"] == string(mount.TypeBind):
+		case m["Type"] == "bind":
 			source := filepath.Join(dir, "r.example.com:5000")
 			if m["Target"] != "/etc/docker/certs.d/r.example.com:5000/ca.crt" || m["Source"] != source {
 				t.Errorf("%v", m)
@@ -112,7 +110,7 @@ func TestTheCAsOfRegistriesAreCopiedWhereTheyDoNotLie(t *testing.T) {
 				t.Errorf("copied %q", copied)
 			}
 			for _, m := range mounts {
-				if m["Type"] == string(mount.TypeBind) {
+				if m["Type"] == "bind" {
 					t.Errorf("%v", m)
 				}
 			}

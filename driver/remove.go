@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/containerd/errdefs"
-	"github.com/docker/docker/api/types/container"
 
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -42,7 +42,7 @@ func (d *Driver) removeSandbox(ctx context.Context, id string, orphaned func()) 
 	gap := removeFirstGap
 	var last error
 	for round := range removeRounds {
-		found, err := d.list(ctx, labelled(label.Sandbox+"="+id))
+		found, err := d.list(ctx, label.Sandbox+"="+id)
 		if err != nil {
 			return err
 		}
@@ -120,31 +120,31 @@ func (d *Driver) endContainer(ctx context.Context, o object) error {
 	if !o.running {
 		return nil
 	}
-	return d.api.ContainerKill(ctx, o.ref, "KILL")
+	return d.eng.Kill(ctx, o.ref, "KILL")
 }
 
 func (d *Driver) removeContainer(ctx context.Context, o object) error {
-	err := d.api.ContainerRemove(ctx, o.ref, container.RemoveOptions{Force: true, RemoveVolumes: true})
+	err := d.eng.Remove(ctx, o.ref)
 	switch {
-	case err == nil, gone(err):
+	case err == nil, engine.Gone(err):
 		return nil
 	case errdefs.IsConflict(err):
 		// Somebody else is removing it: the next look tells.
 		ctx, cancel := context.WithTimeout(ctx, endWait)
 		defer cancel()
-		return d.explain("removing container "+o.name, d.waitRemoved(ctx, o.ref))
+		return d.eng.Explain("removing container "+o.name, d.waitRemoved(ctx, o.ref))
 	}
-	return d.explain("removing container "+o.name, err)
+	return d.eng.Explain("removing container "+o.name, err)
 }
 
 // waitRemoved waits until a container that is being removed is gone.
 func (d *Driver) waitRemoved(ctx context.Context, ref string) error {
-	exits, errs := d.wait(ctx, ref, container.WaitConditionRemoved)
+	exits, errs := d.eng.Wait(ctx, ref, engine.Removed)
 	select {
 	case <-exits:
 		return nil
 	case err := <-errs:
-		if gone(err) {
+		if engine.Gone(err) {
 			return nil
 		}
 		return err
@@ -161,8 +161,8 @@ func (d *Driver) removeVolume(ctx context.Context, o object) error {
 }
 
 func (d *Driver) removeNetwork(ctx context.Context, o object) error {
-	if err := d.api.NetworkRemove(ctx, o.ref); !gone(err) {
-		return d.explain("removing network "+o.name, err)
+	if err := d.eng.RemoveNetwork(ctx, o.ref); !engine.Gone(err) {
+		return d.eng.Explain("removing network "+o.name, err)
 	}
 	return nil
 }

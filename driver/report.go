@@ -3,16 +3,13 @@ package driver
 import (
 	"bytes"
 	"context"
-	"io"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/pkg/stdcopy"
-
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/group"
@@ -67,7 +64,7 @@ func (d *Driver) Report(ctx context.Context, job string) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	found, err := d.list(ctx, labelled(label.Sandbox+"="+sandbox))
+	found, err := d.list(ctx, label.Sandbox+"="+sandbox)
 	if err != nil || found[sandbox] == nil {
 		return Report{}, err
 	}
@@ -103,16 +100,15 @@ func (d *Driver) Report(ctx context.Context, job string) (Report, error) {
 }
 
 func (d *Driver) containerReport(ctx context.Context, o object) *ContainerReport {
-	c, err := d.inspect(ctx, o.ref)
-	if err != nil || c.ContainerJSONBase == nil || c.State == nil || c.Config == nil {
+	c, err := d.eng.Container(ctx, o.ref)
+	if err != nil {
 		return nil
 	}
 	r := &ContainerReport{
-		Name: o.name, Role: string(o.role), Image: label.ImageName(c.Config.Labels, c.Config.Image), Status: c.State.Status,
-		ExitCode: c.State.ExitCode, OutOfMemory: c.State.OOMKilled, Error: c.State.Error,
+		Name: o.name, Role: string(o.role), Image: label.ImageName(c.Labels, c.Image), Status: c.Status,
+		ExitCode: c.ExitCode, OutOfMemory: c.OutOfMemory, Error: c.Error,
 	}
-	r.Started, _ = time.Parse(time.RFC3339Nano, c.State.StartedAt)
-	r.Finished, _ = time.Parse(time.RFC3339Nano, c.State.FinishedAt)
+	r.Started, r.Finished = c.Started, c.Finished
 	return r
 }
 
@@ -134,14 +130,14 @@ func (d *Driver) Sidecar(ctx context.Context, job string) SidecarState {
 	if id == "" {
 		return SidecarState{Known: true}
 	}
-	c, err := d.inspect(ctx, id)
+	c, err := d.eng.Container(ctx, id)
 	switch {
-	case gone(err):
+	case engine.Gone(err):
 		return SidecarState{Known: true}
-	case err != nil || c.ContainerJSONBase == nil || c.State == nil:
+	case err != nil:
 		return SidecarState{}
 	}
-	return SidecarState{Known: true, Running: c.State.Running, ExitCode: c.State.ExitCode, OutOfMemory: c.State.OOMKilled}
+	return SidecarState{Known: true, Running: c.Running, ExitCode: c.ExitCode, OutOfMemory: c.OutOfMemory}
 }
 
 // Usage tells what a job's sidecar has used so far.
@@ -170,17 +166,17 @@ const countBound = 300 * time.Millisecond
 func (d *Driver) dataRootSize(ctx context.Context, sidecar string) uint64 {
 	ctx, cancel := context.WithTimeout(ctx, countBound)
 	defer cancel()
-	c, err := d.inspect(ctx, sidecar)
+	c, err := d.eng.Container(ctx, sidecar)
 	if err != nil {
 		return 0
 	}
 	// Where it is depends on the privilege; every other mount has another name.
-	i := slices.IndexFunc(c.Mounts, func(m container.MountPoint) bool { return path.Base(m.Destination) == "docker" })
+	i := slices.IndexFunc(c.Places, func(at string) bool { return path.Base(at) == "docker" })
 	if i < 0 {
 		return 0
 	}
 	out := wary.Buffer{Most: maxPrinted}
-	code, err := d.exec(ctx, sidecar, []string{"sh", "-c", `du -sxk "$0/." 2>/dev/null | cut -f1`, c.Mounts[i].Destination}, nil, &out)
+	code, err := d.exec(ctx, sidecar, []string{"sh", "-c", `du -sxk "$0/." 2>/dev/null | cut -f1`, c.Places[i]}, nil, &out)
 	kib, perr := strconv.ParseUint(strings.TrimSpace(out.String()), 10, 54)
 	if err != nil || perr != nil || code != 0 {
 		return 0
@@ -191,36 +187,23 @@ func (d *Driver) dataRootSize(ctx context.Context, sidecar string) uint64 {
 // engineUsage is what the engine itself knows.
 func (d *Driver) engineUsage(ctx context.Context, sidecar string) (Usage, []string) {
 	var u Usage
-	if stats, err := d.statsOf(ctx, sidecar); err == nil {
-		u.PeakMemory = stats.MemoryStats.MaxUsage
-		for _, n := range stats.Networks {
-			u.Received += n.RxBytes
-		}
-		for _, e := range stats.BlkioStats.IoServiceBytesRecursive {
-			if strings.EqualFold(e.Op, "write") {
-				u.Written += e.Value
-			}
-		}
+	if used, err := d.eng.Used(ctx, sidecar); err == nil {
+		u.PeakMemory, u.Received, u.Written = used.Peak, used.Received, used.Written
 	}
-	c, err := d.inspect(ctx, sidecar)
-	if err != nil || c.ContainerJSONBase == nil {
+	c, err := d.eng.Container(ctx, sidecar)
+	if err != nil {
 		return u, nil
 	}
-	if c.Config != nil {
-		u.Layers = plan.LayersState(c.Config.Labels[label.Layers])
-	}
-	stream, err := d.api.ContainerLogs(ctx, sidecar, container.LogsOptions{
-		ShowStdout: true, ShowStderr: true, Timestamps: true, Tail: "1000",
-	})
+	u.Layers = plan.LayersState(c.Labels[label.Layers])
+	stream, err := d.eng.Log(ctx, sidecar, engine.LogOptions{Timestamps: true, Tail: "1000"})
 	if err != nil {
 		return u, nil
 	}
 	defer stream.Close()
 	var buf bytes.Buffer
-	_, _ = stdcopy.StdCopy(&buf, &buf, io.LimitReader(stream, 1<<20)) // what came is looked at
+	_ = stream.CopyMost(&buf, 1<<20) // what came is looked at
 	lines := strings.Split(strings.TrimRight(buf.String(), "\n"), "\n")
-	created, _ := time.Parse(time.RFC3339Nano, c.Created)
-	u.Boot, u.Warm = boot(created, lines), c.Config != nil && c.Config.Labels[label.Deadline] != ""
+	u.Boot, u.Warm = boot(c.Created, lines), c.Labels[label.Deadline] != ""
 	return u, lines[max(0, len(lines)-reportLines):]
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -19,17 +20,17 @@ func (d *Driver) rest(ctx context.Context, sandbox string) error {
 	}
 	return each(ctx, list, func(ctx context.Context, o object) error {
 		if o.role != plan.RoleJob {
-			c, err := d.inspect(ctx, o.ref)
-			if err == nil && c.State.Paused || d.api.ContainerPause(ctx, o.ref) == nil {
+			c, err := d.eng.Container(ctx, o.ref)
+			if err == nil && c.Paused || d.eng.Pause(ctx, o.ref) == nil {
 				return nil
 			}
 		}
-		_ = d.api.ContainerKill(ctx, o.ref, "KILL") // the next look tells
-		c, err := d.inspect(ctx, o.ref)
-		if gone(err) || err == nil && (!c.State.Running || c.State.Paused) {
+		_ = d.eng.Kill(ctx, o.ref, "KILL") // the next look tells
+		c, err := d.eng.Container(ctx, o.ref)
+		if engine.Gone(err) || err == nil && (!c.Running || c.Paused) {
 			return nil
 		}
-		return fault.System(fmt.Errorf("container %s cannot be ended: %w", o.name, cmp.Or(err, errNonsense)), "")
+		return fault.System(fmt.Errorf("container %s cannot be ended: %w", o.name, cmp.Or(err, engine.ErrNonsense)), "")
 	})
 }
 
@@ -40,11 +41,11 @@ func (d *Driver) wake(ctx context.Context, sandbox string) error {
 		return err
 	}
 	return each(ctx, list, func(ctx context.Context, o object) error {
-		c, err := d.inspect(ctx, o.ref)
-		if err != nil || !c.State.Paused {
-			return d.explain("looking at container "+o.name, err)
+		c, err := d.eng.Container(ctx, o.ref)
+		if err != nil || !c.Paused {
+			return d.eng.Explain("looking at container "+o.name, err)
 		}
-		return d.explain("letting container "+o.name+" go on", d.api.ContainerUnpause(ctx, o.ref))
+		return d.eng.Explain("letting container "+o.name+" go on", d.eng.Unpause(ctx, o.ref))
 	})
 }
 
@@ -57,7 +58,7 @@ func (d *Driver) looked(ctx context.Context, sandbox string) {
 		return // its time ends in any case
 	}
 	for _, o := range list {
-		if c, err := d.inspect(ctx, o.ref); err == nil && len(c.ExecIDs) > 0 && c.State.Running {
+		if c, err := d.eng.Container(ctx, o.ref); err == nil && c.Execs > 0 && c.Running {
 			return
 		}
 	}
@@ -66,7 +67,7 @@ func (d *Driver) looked(ctx context.Context, sandbox string) {
 
 // containersIn are the containers of a sandbox that run or are paused.
 func (d *Driver) containersIn(ctx context.Context, sandbox string) ([]object, error) {
-	found, err := d.list(ctx, labelled(label.Sandbox+"="+sandbox))
+	found, err := d.list(ctx, label.Sandbox+"="+sandbox)
 	if err != nil || found[sandbox] == nil {
 		return nil, err
 	}

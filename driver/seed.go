@@ -7,9 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/volume"
-
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
@@ -36,7 +34,7 @@ type SeedImage struct {
 // is the wish's plan, in a sandbox that has no name yet, and program what copies in
 // sidecars. say receives lines about what goes on.
 func (d *Driver) MakeSeed(ctx context.Context, w plan.SeedWish, p *plan.Plan, images []SeedImage, program []byte, say func(string)) (err error) {
-	if err := d.greet(ctx); err != nil {
+	if err := d.eng.Greet(ctx); err != nil {
 		return err
 	}
 	unlock, err := d.locks.Lock(ctx, "seed", "making seeds", "wait for it to end: gitlab-dind-executor seed status shows what there is")
@@ -73,10 +71,10 @@ func (d *Driver) MakeSeed(ctx context.Context, w plan.SeedWish, p *plan.Plan, im
 	if err := m.try(ctx); err != nil {
 		return fmt.Errorf("a daemon on a copy of the seed: %w", err)
 	}
-	mark := volume.CreateOptions{Name: label.ReadyName(m.volume), Labels: label.ForSeed(plan.RoleMark, m.kind, w.ID)}
-	mark.Labels[label.Of] = m.volume
-	if _, err := d.api.VolumeCreate(ctx, mark); err != nil {
-		return d.explain("making the mark that a seed is ready", err)
+	mark := label.ForSeed(plan.RoleMark, m.kind, w.ID)
+	mark[label.Of] = m.volume
+	if _, err := d.eng.CreateVolume(ctx, label.ReadyName(m.volume), mark); err != nil {
+		return d.eng.Explain("making the mark that a seed is ready", err)
 	}
 	m.volume = "" // it is there to stay
 	return nil
@@ -114,8 +112,8 @@ func (m *seedMaker) make(ctx context.Context) error {
 		return fault.System(errors.New("the daemon's arguments say where or how it stores images"), "take them out of sidecar.arguments, or empty cache.seed_images")
 	}
 	m.volume = label.SeedName(m.kind, m.p.Sandbox)
-	if _, err := d.api.VolumeCreate(ctx, volume.CreateOptions{Name: m.volume, Labels: label.ForSeed(plan.RoleSeed, m.kind, m.wish.ID)}); err != nil {
-		return d.explain("creating the seed's volume", err)
+	if _, err := d.eng.CreateVolume(ctx, m.volume, label.ForSeed(plan.RoleSeed, m.kind, m.wish.ID)); err != nil {
+		return d.eng.Explain("creating the seed's volume", err)
 	}
 	c := prep.sidecar.Container
 	c.DataVolume = m.volume
@@ -130,11 +128,10 @@ func (m *seedMaker) make(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	seconds := int(seedStop.Seconds())
-	if err := d.api.ContainerStop(ctx, id, container.StopOptions{Timeout: &seconds}); err != nil {
-		return d.explain("ending the docker daemon of the seed", err)
+	if err := d.eng.Stop(ctx, id, seedStop); err != nil {
+		return d.eng.Explain("ending the docker daemon of the seed", err)
 	}
-	if st, err := d.inspect(ctx, id); err != nil || st.State.ExitCode == 128+9 {
+	if st, err := d.eng.Container(ctx, id); err != nil || st.ExitCode == 128+9 {
 		return errors.Join(err, fault.System(errors.New("the docker daemon of the seed did not end by itself"), ""))
 	}
 	at := func(name string) string { return c.DataPath + "/" + name }
@@ -173,7 +170,7 @@ func (m *seedMaker) fetch(ctx context.Context, id string) (names string, err err
 		return "", err
 	}
 	defer inner.Close()
-	if err := inner.greet(ctx); err != nil {
+	if err := inner.eng.Greet(ctx); err != nil {
 		return "", err
 	}
 	im := &images{d: inner, timeout: m.p.PullTimeout, attempts: m.p.PullAttempts, say: m.prep.say}
@@ -205,18 +202,18 @@ func (m *seedMaker) seal(ctx context.Context, c plan.Container) error {
 	if err != nil {
 		return err
 	}
-	exits, errs := d.wait(ctx, id, container.WaitConditionNextExit)
+	exits, errs := d.eng.Wait(ctx, id, engine.NextExit)
 	hint := "this program must be static, and for the engine's architecture: build it with CGO_ENABLED=0"
-	if err := d.api.ContainerStart(ctx, id, container.StartOptions{}); err != nil {
+	if err := d.eng.Start(ctx, id); err != nil {
 		return fault.System(fmt.Errorf("sealing the seed: %w", err), hint)
 	}
 	select {
 	case exit := <-exits:
-		if exit.StatusCode != 0 {
-			return fault.System(fmt.Errorf("sealing the seed ended with code %d%s", exit.StatusCode, d.lastLog(ctx, id)), hint)
+		if exit.Code != 0 {
+			return fault.System(fmt.Errorf("sealing the seed ended with code %d%s", exit.Code, d.lastLog(ctx, id)), hint)
 		}
 	case err := <-errs:
-		return d.explain("sealing the seed", err)
+		return d.eng.Explain("sealing the seed", err)
 	}
 	return d.removeContainer(ctx, object{ref: id, name: "that sealed the seed"})
 }
@@ -244,11 +241,11 @@ func (m *seedMaker) try(ctx context.Context) error {
 		return err
 	}
 	defer inner.Close()
-	if err := inner.greet(ctx); err != nil {
+	if err := inner.eng.Greet(ctx); err != nil {
 		return err
 	}
 	for _, i := range m.images {
-		if _, err := inner.api.ImageInspect(ctx, i.Ref.Name); err != nil {
+		if _, err := inner.eng.ImageAs(ctx, i.Ref.Name); err != nil {
 			return fault.System(fmt.Errorf("looking for %s: %w%s", i.Name, err, d.lastLog(ctx, id)), "the disk may be full or slow: raise sidecar.ready_timeout, half of which the copy may take")
 		}
 	}

@@ -43,7 +43,7 @@ func seededPlan(t *testing.T, sandbox string) *plan.Plan {
 // kindOf is the kind of seed that a plan's sidecar takes.
 func kindOf(t *testing.T, d *Driver, p *plan.Plan) string {
 	t.Helper()
-	img, err := d.api.ImageInspect(t.Context(), p.Sidecar.Image.Name)
+	img, err := d.eng.ImageAs(t.Context(), p.Sidecar.Image.Name)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,9 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/docker/docker/api/types/network"
-	"github.com/docker/docker/api/types/volume"
-
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 )
@@ -29,29 +27,29 @@ type Seed struct {
 
 // Seeds lists the seeds that there are, the newest first.
 func (d *Driver) Seeds(ctx context.Context) ([]Seed, error) {
-	if err := d.greet(ctx); err != nil {
+	if err := d.eng.Greet(ctx); err != nil {
 		return nil, err
 	}
 	return d.seedsWith(ctx, label.Seed)
 }
 
 func (d *Driver) seedsWith(ctx context.Context, key string) ([]Seed, error) {
-	list, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: labelled(key)})
+	list, err := d.eng.Volumes(ctx, key)
 	if err != nil {
-		return nil, d.explain("looking for seeds", err)
+		return nil, d.eng.Explain("looking for seeds", err)
 	}
 	ready := map[string]bool{}
-	for _, v := range list.Volumes {
+	for _, v := range list {
 		if of := v.Labels[label.Of]; of != "" {
 			ready[of] = true
 		}
 	}
 	var seeds []Seed
-	volumes := list.Volumes
+	volumes := list
 	for of := range ready { // a mark that is left alone is removed as what it is of
-		if !slices.ContainsFunc(volumes, func(v *volume.Volume) bool { return v.Name == of }) {
-			i := slices.IndexFunc(volumes, func(v *volume.Volume) bool { return v.Labels[label.Of] == of })
-			lost := volume.Volume{Name: of, Labels: maps.Clone(volumes[i].Labels)}
+		if !slices.ContainsFunc(volumes, func(v *engine.Volume) bool { return v.Name == of }) {
+			i := slices.IndexFunc(volumes, func(v *engine.Volume) bool { return v.Labels[label.Of] == of })
+			lost := engine.Volume{Name: of, Labels: maps.Clone(volumes[i].Labels)}
 			lost.Labels[label.Role] = string(plan.RoleSeed)
 			volumes = append(volumes, &lost)
 			ready[of] = false
@@ -91,16 +89,16 @@ func (d *Driver) SweepSeeds(ctx context.Context, wishes []plan.SeedWish, dryRun 
 	if slices.ContainsFunc(seeds, func(s Seed) bool { return !s.Ready }) {
 		// One is made as long as its sandbox is there, and has its mark before that goes:
 		// so this is to be known before the marks are looked at again.
-		networks, err := d.api.NetworkList(ctx, network.ListOptions{Filters: labelled(label.Sandbox)})
+		networks, err := d.eng.Networks(ctx, label.Sandbox)
 		if err != nil {
-			return nil, d.explain("looking for who makes seeds", err)
+			return nil, d.eng.Explain("looking for who makes seeds", err)
 		}
 		known := seeds
 		if seeds, err = d.Seeds(ctx); err != nil {
 			return nil, err
 		}
 		seeds = slices.DeleteFunc(seeds, func(s Seed) bool {
-			made := slices.ContainsFunc(networks, func(n network.Summary) bool { return s.Name == label.SeedName(s.kind, n.Labels[label.Sandbox]) })
+			made := slices.ContainsFunc(networks, func(n engine.Network) bool { return s.Name == label.SeedName(s.kind, n.Labels[label.Sandbox]) })
 			seen := slices.ContainsFunc(known, func(k Seed) bool { return k.Name == s.Name })
 			return !s.Ready && (made || !seen)
 		})

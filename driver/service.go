@@ -9,8 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/docker/docker/api/types/container"
-
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -99,29 +98,19 @@ func (w *serviceWait) name() string {
 // wait returns nil when the service is ready, and what is wrong when it ends or
 // ctx does.
 func (w *serviceWait) wait(ctx context.Context) error {
-	exits, waitErrs := w.d.wait(ctx, w.id, container.WaitConditionNotRunning)
-	c, err := w.d.inspect(ctx, w.id)
+	exits, waitErrs := w.d.eng.Wait(ctx, w.id, engine.NotRunning)
+	c, err := w.d.eng.Container(ctx, w.id)
 	if err != nil {
-		return w.d.explain("looking at service "+w.name(), err)
+		return w.d.eng.Explain("looking at service "+w.name(), err)
 	}
-	var test, shell, exposed []string
-	if c.Config != nil {
-		shell = c.Config.Shell
-		for port := range c.Config.ExposedPorts {
-			exposed = append(exposed, string(port))
-		}
-		if h := c.Config.Healthcheck; h != nil {
-			test = h.Test
-		}
-	}
-	check := plan.CheckOf(w.plan, test, shell, exposed)
+	check := plan.CheckOf(w.plan, c.HealthTest, c.Shell, c.Exposed)
 
 	polling, stop := context.WithCancel(ctx)
 	defer stop()
 	ready := make(chan struct{})
 	ip := sandboxIP(c, w.sandbox)
 	switch {
-	case c.State != nil && !c.State.Running:
+	case !c.Running:
 		// It has ended, which is about to be told: there is nothing to look at.
 	case len(check.Test) > 0:
 		go w.pollHealth(polling, check.Test, ready)
@@ -140,12 +129,12 @@ func (w *serviceWait) wait(ctx context.Context) error {
 	case <-ready:
 		return nil
 	case exit := <-exits:
-		return w.ended(ctx, exit.StatusCode)
+		return w.ended(ctx, exit.Code)
 	case err := <-waitErrs:
 		if ctx.Err() != nil {
 			return w.notReady(ctx, check)
 		}
-		return w.d.explain("waiting for service "+w.name(), err)
+		return w.d.eng.Explain("waiting for service "+w.name(), err)
 	case <-ctx.Done():
 		return w.notReady(ctx, check)
 	}
@@ -153,7 +142,7 @@ func (w *serviceWait) wait(ctx context.Context) error {
 
 // ended explains a service that is no more. A second start would not help it:
 // mostly the pipeline lacks a variable that the image wants.
-func (w *serviceWait) ended(ctx context.Context, code int64) error {
+func (w *serviceWait) ended(ctx context.Context, code int) error {
 	if code == 0 {
 		w.fine = true
 		return fmt.Errorf("service %s ended with code 0", w.name())
@@ -182,17 +171,14 @@ func (w *serviceWait) notReady(ctx context.Context, check plan.Check) error {
 func (d *Driver) outOfMemory(ctx context.Context, id string) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
 	defer cancel()
-	c, err := d.inspect(ctx, id)
-	return err == nil && c.State != nil && c.State.OOMKilled
+	c, err := d.eng.Container(ctx, id)
+	return err == nil && c.OutOfMemory
 }
 
 // serviceNames are what a container is called in its sandbox, without the short
 // id and the hostname that the engine adds.
-func serviceNames(c container.InspectResponse, sandbox string) []string {
-	if c.NetworkSettings == nil || c.NetworkSettings.Networks[label.NetworkName(sandbox)] == nil {
-		return nil
-	}
-	return slices.DeleteFunc(slices.Clone(c.NetworkSettings.Networks[label.NetworkName(sandbox)].Aliases), func(name string) bool {
-		return len(name) >= 12 && strings.HasPrefix(c.ID, name) || c.Config != nil && name == c.Config.Hostname
+func serviceNames(c engine.Details, sandbox string) []string {
+	return slices.DeleteFunc(slices.Clone(c.Endpoints[label.NetworkName(sandbox)].Aliases), func(name string) bool {
+		return len(name) >= 12 && strings.HasPrefix(c.ID, name) || name == c.Hostname
 	})
 }

@@ -9,9 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/pkg/stdcopy"
-
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/driver/stream"
@@ -88,17 +86,17 @@ func (d *Driver) servicesOf(ctx context.Context, job string) (found []namedConta
 	if since, err = d.lastEnd(ctx, job); err != nil {
 		return nil, "", err
 	}
-	list, err := d.api.ContainerList(ctx, container.ListOptions{All: true, Filters: labelled(label.Sandbox + "=" + sandbox)})
+	list, err := d.eng.Containers(ctx, label.Sandbox+"="+sandbox)
 	if err != nil {
-		return nil, "", d.explain("looking for the job's services", err)
+		return nil, "", d.eng.Explain("looking for the job's services", err)
 	}
 	for _, c := range list {
 		if role := plan.Role(c.Labels[label.Role]); role != plan.RoleService && role != plan.RoleSidecar {
 			continue
 		}
-		full, err := d.inspect(ctx, c.ID)
+		full, err := d.eng.Container(ctx, c.ID)
 		if err != nil {
-			return found, since, d.explain("looking at a service", err)
+			return found, since, d.eng.Explain("looking at a service", err)
 		}
 		name := strings.Join(serviceNames(full, sandbox), "-")
 		if name == "" {
@@ -115,14 +113,14 @@ func (d *Driver) lastEnd(ctx context.Context, job string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	c, err := d.inspect(ctx, id)
+	c, err := d.eng.Container(ctx, id)
 	if err != nil {
-		return "", d.explain("looking at the job container", err)
+		return "", d.eng.Explain("looking at the job container", err)
 	}
-	if end, err := time.Parse(time.RFC3339Nano, c.State.FinishedAt); err != nil || end.Year() < 1970 {
+	if c.Finished.IsZero() {
 		return "", nil // it has not ended yet
 	}
-	return c.State.FinishedAt, nil
+	return c.Finished.Format(time.RFC3339Nano), nil
 }
 
 // serviceLog shows the log of one service.
@@ -137,16 +135,14 @@ type serviceLog struct {
 
 // read shows the lines after since and, unless it is empty, up to until.
 func (s *serviceLog) read(ctx context.Context, d *Driver, follow bool, until string) {
-	log, err := d.api.ContainerLogs(ctx, s.id, container.LogsOptions{
-		ShowStdout: true, ShowStderr: true, Timestamps: true, Follow: follow, Since: after(s.since), Until: until,
-	})
+	log, err := d.eng.Log(ctx, s.id, engine.LogOptions{Timestamps: true, Follow: follow, Since: after(s.since), Until: until})
 	if err != nil {
 		return // the service is gone, or the stage
 	}
 	defer log.Close()
 	defer context.AfterFunc(ctx, func() { log.Close() })()
-	_, _ = stdcopy.StdCopy(s, s, log) // what came is shown
-	s.held = nil                      // a line that was cut off comes again
+	_ = log.CopyTo(s, s) // what came is shown
+	s.held = nil         // a line that was cut off comes again
 }
 
 // Write takes lines that begin with the time at which the engine got them.

@@ -8,11 +8,8 @@ import (
 	"io"
 	"net"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
-
-	"github.com/docker/docker/api/types/container"
 
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
@@ -37,8 +34,8 @@ func (w *serviceWait) pollHealth(ctx context.Context, test []string, ready chan<
 	tick := time.NewTicker(healthEvery)
 	defer tick.Stop()
 	for ctx.Err() == nil {
-		c, err := w.d.inspect(ctx, w.id)
-		if err == nil && c.State != nil && c.State.Health != nil && c.State.Health.Status == container.Healthy {
+		c, err := w.d.eng.Container(ctx, w.id)
+		if err == nil && c.Healthy {
 			close(ready)
 			return
 		}
@@ -67,7 +64,7 @@ func (w *serviceWait) pollPorts(ctx context.Context, ip string, ports []int, rea
 // dialPorts dials until a port answers. It gives up, with false, when ctx ends
 // or when nothing ever even refuses, as for a Runner in a container.
 func (w *serviceWait) dialPorts(ctx context.Context, ip string, ports []int) bool {
-	if !w.d.local() {
+	if !w.d.eng.Local() {
 		return false
 	}
 	start, reached := time.Now(), false
@@ -125,4 +122,4 @@ func (w *serviceWait) dialFromHelper(ctx context.Context, ip string, ports []int
 }
 
 // local tells whether the engine is on this host.
-func (d *Driver) local() bool { return strings.HasPrefix(d.host, "unix://") }
+func (d *Driver) local() bool { return d.eng.Local() }

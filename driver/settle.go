@@ -3,8 +3,7 @@ package driver
 import (
 	"context"
 
-	"github.com/docker/docker/api/types/image"
-
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/group"
@@ -14,17 +13,17 @@ import (
 type made struct {
 	plan     plan.Container
 	id, name string
-	image    image.InspectResponse
+	image    engine.Image
 	// create is how it was made, and how it is made anew.
-	create func(ctx context.Context, name string, img image.InspectResponse) (id string, err error)
+	create func(ctx context.Context, name string, img engine.Image) (id string, err error)
 }
 
 // jobMade is the job container of a plan, which may be another sandbox's than
 // this preparation's, before it is there.
-func (prep *preparation) jobMade(p *plan.Plan, labels map[string]string, img image.InspectResponse) made {
+func (prep *preparation) jobMade(p *plan.Plan, labels map[string]string, img engine.Image) made {
 	return made{
 		plan: p.Job.Container, name: label.ObjectName(p.Sandbox, plan.RoleJob), image: img,
-		create: func(ctx context.Context, name string, img image.InspectResponse) (string, error) {
+		create: func(ctx context.Context, name string, img engine.Image) (string, error) {
 			return prep.createJob(ctx, p, name, labels, img)
 		},
 	}
@@ -43,24 +42,24 @@ func (prep *preparation) settle(ctx context.Context, m made) (id string, err err
 // renew makes a container anew of another image. Its name may be a claim, so the
 // new one is there before the old one goes, and only then has its name. Under that
 // no other job finds the sandbox in between: the labels say that it is taken.
-func (prep *preparation) renew(ctx context.Context, m made, img image.InspectResponse) (id string, err error) {
+func (prep *preparation) renew(ctx context.Context, m made, img engine.Image) (id string, err error) {
 	d, next := prep.d, m.name+"-next"
 	if id, err = m.create(ctx, next, img); err != nil {
 		return "", createFault(m.plan, err)
 	}
-	last, cancel := uncut(ctx)
+	last, cancel := engine.Uncut(ctx)
 	defer cancel()
 	if err := d.removeContainer(last, object{ref: m.id, name: m.name}); err != nil {
 		return "", err
 	}
-	if err := d.api.ContainerRename(last, id, m.name); err != nil {
-		return "", d.explain("renaming container "+next, err)
+	if err := d.eng.Rename(last, id, m.name); err != nil {
+		return "", d.eng.Explain("renaming container "+next, err)
 	}
 	// What the old image has in its VOLUMEs goes; a sweep takes what stays.
 	var g group.Group
-	for i := range imageVolumes(m.image) {
+	for i := range m.image.Volumes {
 		g.Go(func() error {
-			_ = d.api.VolumeRemove(last, label.ScratchName(m.name, i), false)
+			_ = d.eng.RemoveVolume(last, label.ScratchName(m.name, i))
 			return nil
 		})
 	}
@@ -81,7 +80,7 @@ func (prep *preparation) settleSidecar(ctx context.Context) ([]plan.ImageRef, er
 	if err != nil {
 		return nil, err
 	}
-	prep.images.note(ref, digestOf(ref, f.InspectResponse))
+	prep.images.note(ref, digestOf(ref, f.Image))
 	if !outdated {
 		return nil, nil
 	}

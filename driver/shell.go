@@ -10,10 +10,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/docker/docker/api/types"
-	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/pkg/stdcopy"
-
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -26,16 +23,16 @@ func (d *Driver) Logs(ctx context.Context, sandbox string, p Part, follow bool, 
 	if err != nil {
 		return err
 	}
-	stream, err := d.api.ContainerLogs(ctx, c.ID, container.LogsOptions{ShowStdout: true, ShowStderr: true, Follow: follow, Tail: tail})
+	stream, err := d.eng.Log(ctx, c.ID, engine.LogOptions{Follow: follow, Tail: tail})
 	if err != nil {
-		return d.explain("reading the container's log", err)
+		return d.eng.Explain("reading the container's log", err)
 	}
 	defer stream.Close()
-	_, err = stdcopy.StdCopy(stdout, stderr, &frames{r: stream})
+	err = stream.CopyTo(stdout, stderr)
 	if errors.Is(ctx.Err(), context.Canceled) || errors.Is(err, syscall.EPIPE) {
 		return nil // whoever reads it has had enough
 	}
-	return d.explain("reading the container's log", err)
+	return d.eng.Explain("reading the container's log", err)
 }
 
 // Size is that of a terminal, in characters.
@@ -75,53 +72,42 @@ func (d *Driver) Shell(ctx context.Context, n Named, p Part, t Terminal) (int, e
 	if err != nil {
 		return 0, err
 	}
-	if !c.State.Running {
+	if !c.Running {
 		if !n.Held || p.Role != plan.RoleJob {
 			return 0, fault.System(fmt.Errorf("the %s container of sandbox %s does not run", p.Role, n.Sandbox), notRunning(p.Role, n.Held))
 		}
-		if err := d.api.ContainerStart(opening, c.ID, container.StartOptions{}); err != nil {
-			return 0, startFault(label.ImageName(c.Config.Labels, c.Config.Image), d.explain("starting the job container again", err))
+		if err := d.eng.Start(opening, c.ID); err != nil {
+			return 0, startFault(label.ImageName(c.Labels, c.Image), d.eng.Explain("starting the job container again", err))
 		}
 	}
 	tty := t.Sizes != nil
-	e, err := d.api.ContainerExecCreate(opening, c.ID, container.ExecOptions{
-		Cmd: []string{"sh", "-c", insideShell}, Tty: tty, AttachStdin: true, AttachStdout: true, AttachStderr: true,
-		Env: shellEnv(tty, c.Config.Env),
+	exec, conn, err := d.eng.Exec(opening, ctx, c.ID, engine.Command{
+		Args: []string{"sh", "-c", insideShell}, TTY: tty, Stdin: true, Environment: shellEnv(tty, c.Environment),
 	})
 	if err != nil {
-		return 0, d.explain("starting a shell", err)
-	}
-	conn, err := hijack(opening, func() (types.HijackedResponse, error) {
-		return d.api.ContainerExecAttach(ctx, e.ID, container.ExecAttachOptions{Tty: tty})
-	})
-	if err != nil {
-		return 0, d.explain("starting a shell", err)
+		return 0, d.eng.Explain("starting a shell", err)
 	}
 	defer conn.Close()
-	defer context.AfterFunc(ctx, conn.Close)()
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	resizing, stop := context.WithCancel(ctx)
 	defer stop()
 	if tty {
-		go d.resize(resizing, e.ID, t.Sizes)
+		go d.resize(resizing, exec, t.Sizes)
 	}
 	go func() {
-		_, _ = io.Copy(conn.Conn, t.In) // it may block until the program ends
+		_, _ = io.Copy(conn, t.In) // it may block until the program ends
 		_ = conn.CloseWrite()
 	}()
-	if tty {
-		_, err = io.Copy(t.Out, conn.Reader)
-	} else {
-		_, err = stdcopy.StdCopy(t.Out, t.Err, &frames{r: conn.Reader})
-	}
+	err = conn.CopyTo(t.Out, t.Err)
 	if ctx.Err() != nil {
 		return 0, ctx.Err()
 	}
 	if err != nil {
-		return 0, d.explain("reading the shell's output", err)
+		return 0, d.eng.Explain("reading the shell's output", err)
 	}
 	ending, cancel := context.WithTimeout(ctx, shellBound)
 	defer cancel()
-	return d.execCode(ending, e.ID)
+	return d.execCode(ending, exec)
 }
 
 // resize tells a shell of its terminal's sizes.
@@ -129,7 +115,7 @@ func (d *Driver) resize(ctx context.Context, exec string, sizes <-chan Size) {
 	for {
 		select {
 		case s := <-sizes:
-			_ = d.api.ContainerExecResize(ctx, exec, container.ResizeOptions{Height: s.Height, Width: s.Width}) // a line may wrap too early
+			_ = d.eng.Resize(ctx, exec, s.Height, s.Width) // a line may wrap too early
 		case <-ctx.Done():
 			return
 		}

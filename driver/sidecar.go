@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"path"
 
-	"github.com/docker/docker/api/types"
-	"github.com/docker/docker/api/types/container"
-
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/group"
 )
@@ -46,19 +44,17 @@ func (prep *preparation) startWithFiles(ctx context.Context, id string) error {
 	if err != nil {
 		return fmt.Errorf("packing files for the sidecar: %w", err)
 	}
-	stdin, err := hijack(ctx, func() (types.HijackedResponse, error) {
-		return d.api.ContainerAttach(ctx, id, container.AttachOptions{Stream: true, Stdin: true})
-	})
+	stdin, err := d.eng.Attach(ctx, id, engine.Outputs{})
 	if err != nil {
-		return d.explain("attaching to the sidecar", err)
+		return d.eng.Explain("attaching to the sidecar", err)
 	}
 	defer stdin.Close()
 	g, ctx := group.WithContext(ctx)
-	defer context.AfterFunc(ctx, stdin.Close)()
+	defer context.AfterFunc(ctx, func() { _ = stdin.Close() })()
 	g.Go(func() error { return start(ctx, id) })
 	g.Go(func() error {
-		_, err := stdin.Conn.Write(content)
-		return d.explain("giving the sidecar its files", errors.Join(err, stdin.CloseWrite()))
+		_, err := stdin.Write(content)
+		return d.eng.Explain("giving the sidecar its files", errors.Join(err, stdin.CloseWrite()))
 	})
 	return g.Wait()
 }

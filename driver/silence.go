@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/distribution/reference"
-	"github.com/docker/docker/api/types/volume"
 
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 )
@@ -29,11 +29,11 @@ type silences struct {
 func (s *silences) knows(ctx context.Context, named reference.Named) bool {
 	s.once.Do(func() {
 		s.known = map[string]bool{}
-		list, err := s.d.api.VolumeList(ctx, volume.ListOptions{Filters: labelled(label.Role + "=" + string(plan.RoleSilent))})
+		list, err := s.d.eng.Volumes(ctx, label.Role+"="+string(plan.RoleSilent))
 		if err != nil {
 			return // whoever asks in vain loses two seconds
 		}
-		for _, v := range list.Volumes {
+		for _, v := range list {
 			s.known[v.Name] = time.Now().Before(silentUntil(v.Labels))
 		}
 	})
@@ -54,8 +54,8 @@ func (s *silences) remember(ctx context.Context, named reference.Named, connecte
 	l[label.Deadline] = time.Now().Add(silentFor).UTC().Format(time.RFC3339)
 	l[label.Registry] = key
 	name := label.SilentName(key)
-	_ = s.d.api.VolumeRemove(ctx, name, false) // labels never change
-	_, _ = s.d.api.VolumeCreate(ctx, volume.CreateOptions{Name: name, Labels: l})
+	_ = s.d.eng.RemoveVolume(ctx, name) // labels never change
+	_, _ = s.d.eng.CreateVolume(ctx, name, l)
 }
 
 func silentUntil(labels map[string]string) time.Time {
@@ -66,17 +66,17 @@ func silentUntil(labels map[string]string) time.Time {
 // forgetSilences removes what says that registries were silent, once that is
 // over.
 func (d *Driver) forgetSilences(ctx context.Context, now time.Time) error {
-	list, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: labelled(label.Role + "=" + string(plan.RoleSilent))})
+	list, err := d.eng.Volumes(ctx, label.Role+"="+string(plan.RoleSilent))
 	if err != nil {
-		return d.explain("looking for registries that were silent", err)
+		return d.eng.Explain("looking for registries that were silent", err)
 	}
 	var errs []error
-	for _, v := range list.Volumes {
+	for _, v := range list {
 		if silentUntil(v.Labels).After(now) {
 			continue
 		}
-		if err := d.api.VolumeRemove(ctx, v.Name, false); err != nil && !gone(err) {
-			errs = append(errs, d.explain("removing volume "+v.Name, err))
+		if err := d.eng.RemoveVolume(ctx, v.Name); err != nil && !engine.Gone(err) {
+			errs = append(errs, d.eng.Explain("removing volume "+v.Name, err))
 		}
 	}
 	return errors.Join(errs...)

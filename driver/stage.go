@@ -9,10 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/docker/docker/api/types"
-	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/pkg/stdcopy"
-
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/driver/stream"
@@ -59,25 +56,25 @@ func (d *Driver) RunJob(ctx context.Context, job string, first bool, script []by
 	if err != nil {
 		return 0, err
 	}
-	c, err := d.inspect(ctx, id)
+	c, err := d.eng.Container(ctx, id)
 	if err != nil {
-		return 0, d.explain("looking at the job container", err)
+		return 0, d.eng.Explain("looking at the job container", err)
 	}
 	since := ""
-	if c.State.Running && !first {
+	if c.Running && !first {
 		// A stage before this one was cut off, script and hook.
 		if err := d.halt(ctx, id); err != nil {
 			return 0, err
 		}
-		c.State.Running = false
+		c.Running = false
 	}
-	if !c.State.Running {
+	if !c.Running {
 		if since, err = d.afterLastLine(ctx, id); err != nil {
 			return 0, err
 		}
-		err := d.api.ContainerStart(ctx, id, container.StartOptions{})
+		err := d.eng.Start(ctx, id)
 		if err != nil {
-			return 0, startFault(label.ImageName(c.Config.Labels, c.Config.Image), d.explain("starting the job container", err))
+			return 0, startFault(label.ImageName(c.Labels, c.Image), d.eng.Explain("starting the job container", err))
 		}
 	}
 	// What a script says while it is being ended belongs to the log, too: so it
@@ -89,8 +86,8 @@ func (d *Driver) RunJob(ctx context.Context, job string, first bool, script []by
 		halted <- d.halt(running, id)
 		time.AfterFunc(endWait, cancel)
 	})
-	script = plan.ExportDirect(script, c.Config.Labels[label.Direct])
-	s := &stage{d: d, id: id, image: label.ImageName(c.Config.Labels, c.Config.Image), opened: opened, out: out}
+	script = plan.ExportDirect(script, c.Labels[label.Direct])
+	s := &stage{d: d, id: id, image: label.ImageName(c.Labels, c.Image), opened: opened, out: out}
 	code, err := s.run(running, since, script)
 	if !stop() {
 		return 0, errors.Join(ctx.Err(), <-halted)
@@ -102,12 +99,12 @@ func (d *Driver) RunJob(ctx context.Context, job string, first bool, script []by
 // fetched. A fault is the script's to tell, which starts it again.
 func (d *Driver) StartEarly(ctx context.Context, job string) error {
 	found, err := d.containersOf(ctx, job)
-	if err != nil || found.job.State != container.StateCreated {
+	if err != nil || found.job.State != engine.Created {
 		return err
 	}
-	ctx, cancel := uncut(ctx)
+	ctx, cancel := engine.Uncut(ctx)
 	defer cancel()
-	return d.explain("starting the job container", d.api.ContainerStart(ctx, found.job.ID, container.StartOptions{}))
+	return d.eng.Explain("starting the job container", d.eng.Start(ctx, found.job.ID))
 }
 
 // stage is one script on its way through the job container.
@@ -121,15 +118,13 @@ type stage struct {
 }
 
 func (s *stage) run(ctx context.Context, since string, script []byte) (int, error) {
-	exits, errs := s.d.wait(ctx, s.id, container.WaitConditionNotRunning)
-	log, err := s.d.api.ContainerLogs(ctx, s.id, container.LogsOptions{
-		ShowStdout: true, ShowStderr: true, Follow: true, Since: since,
-	})
+	exits, errs := s.d.eng.Wait(ctx, s.id, engine.NotRunning)
+	log, err := s.d.eng.Log(ctx, s.id, engine.LogOptions{Follow: true, Since: since})
 	if err != nil {
-		return 0, s.d.explain("reading the job container's log", err)
+		return 0, s.d.eng.Explain("reading the job container's log", err)
 	}
 	marker := stream.NewMarker(s.out, plan.ShellMarker)
-	logDone, end := stream.Beside(log, func() error { return copyOutput(marker, log) })
+	logDone, end := stream.Beside(log, func() error { return log.CopyTo(marker, marker) })
 	defer end()
 
 	patience := time.NewTimer(entrypointWait)
@@ -151,17 +146,17 @@ func (s *stage) run(ctx context.Context, since string, script []byte) (int, erro
 
 // unfollowed goes on where the log has ended before anything was sent: with the
 // container, or the engine has broken it off.
-func (s *stage) unfollowed(ctx context.Context, marker *stream.Marker, logErr error, script []byte, exits <-chan container.WaitResponse, errs <-chan error) (int, error) {
+func (s *stage) unfollowed(ctx context.Context, marker *stream.Marker, logErr error, script []byte, exits <-chan engine.Exit, errs <-chan error) (int, error) {
 	if err := marker.Flush(); err != nil {
 		return 0, err
 	}
-	c, err := s.d.inspect(ctx, s.id)
+	c, err := s.d.eng.Container(ctx, s.id)
 	switch {
 	case err != nil:
-		return 0, s.d.explain("looking at the job container", err)
-	case c.State.Running && marker.Seen:
+		return 0, s.d.eng.Explain("looking at the job container", err)
+	case c.Running && marker.Seen:
 		return s.attached(ctx, script, exits, errs)
-	case c.State.Running:
+	case c.Running:
 		return 0, fault.System(fmt.Errorf("the engine broke off the job container's log: %w", cmp.Or(logErr, io.ErrUnexpectedEOF)), "")
 	}
 	code, err := s.ended(ctx, exits, errs)
@@ -188,10 +183,6 @@ func (s *stage) wrongEntrypoint(err error) error {
 		"set the image's entrypoint to [\"\"] in the pipeline, or use an image whose ENTRYPOINT ends with exec \"$@\"")
 }
 
-func (s *stage) attach(ctx context.Context, opts container.AttachOptions) (types.HijackedResponse, error) {
-	return hijack(ctx, func() (types.HijackedResponse, error) { return s.d.api.ContainerAttach(ctx, s.id, opts) })
-}
-
 // open waits until the script may be sent.
 func (s *stage) open(ctx context.Context) error {
 	select {
@@ -204,22 +195,22 @@ func (s *stage) open(ctx context.Context) error {
 
 // attached sends the script to the waiting shell and copies what it says. The
 // log is of no use here: it holds back lines that have no end yet.
-func (s *stage) attached(ctx context.Context, script []byte, exits <-chan container.WaitResponse, errs <-chan error) (int, error) {
-	conn, err := s.attach(ctx, container.AttachOptions{Stream: true, Stdin: true, Stdout: true, Stderr: true})
+func (s *stage) attached(ctx context.Context, script []byte, exits <-chan engine.Exit, errs <-chan error) (int, error) {
+	conn, err := s.d.eng.Attach(ctx, s.id, engine.Outputs{Stdout: true, Stderr: true})
 	if err != nil {
-		return 0, s.d.explain("attaching to the job container", err)
+		return 0, s.d.eng.Explain("attaching to the job container", err)
 	}
 	if err := s.open(ctx); err != nil {
-		conn.Close()
+		_ = conn.Close()
 		return 0, err
 	}
 	arrived := stream.NewMarker(s.out, plan.ScriptMarker)
-	copied, end := stream.Beside(conn.Conn, func() error {
-		return errors.Join(copyOutput(arrived, conn.Reader), arrived.Flush())
+	copied, end := stream.Beside(conn, func() error {
+		return errors.Join(conn.CopyTo(arrived, arrived), arrived.Flush())
 	})
 	defer end()
 	go func() {
-		_, _ = conn.Conn.Write(plan.Announced(script)) // a shell may end before it has read all
+		_, _ = conn.Write(plan.Announced(script)) // a shell may end before it has read all
 		_ = conn.CloseWrite()
 	}()
 	code, err := s.finish(ctx, copied, exits, errs)
@@ -235,17 +226,17 @@ func (s *stage) attached(ctx context.Context, script []byte, exits <-chan contai
 }
 
 // logged sends the script and leaves the output to the log, which follows.
-func (s *stage) logged(ctx context.Context, script []byte, logDone <-chan error, exits <-chan container.WaitResponse, errs <-chan error) (int, error) {
-	conn, err := s.attach(ctx, container.AttachOptions{Stream: true, Stdin: true})
+func (s *stage) logged(ctx context.Context, script []byte, logDone <-chan error, exits <-chan engine.Exit, errs <-chan error) (int, error) {
+	conn, err := s.d.eng.Attach(ctx, s.id, engine.Outputs{})
 	if err != nil {
-		return 0, s.d.explain("attaching to the job container", err)
+		return 0, s.d.eng.Explain("attaching to the job container", err)
 	}
 	defer conn.Close()
 	if err := s.open(ctx); err != nil {
 		return 0, err
 	}
 	go func() {
-		_, _ = conn.Conn.Write(script)
+		_, _ = conn.Write(script)
 		_ = conn.CloseWrite()
 	}()
 	return s.finish(ctx, logDone, exits, errs)
@@ -253,7 +244,7 @@ func (s *stage) logged(ctx context.Context, script []byte, logDone <-chan error,
 
 // finish waits for the script's end and then for the rest of its output. An
 // attachment to a container that has just ended may hang, hence the bound.
-func (s *stage) finish(ctx context.Context, copied <-chan error, exits <-chan container.WaitResponse, errs <-chan error) (int, error) {
+func (s *stage) finish(ctx context.Context, copied <-chan error, exits <-chan engine.Exit, errs <-chan error) (int, error) {
 	code, err := s.ended(ctx, exits, errs)
 	if err != nil {
 		return 0, err
@@ -263,7 +254,7 @@ func (s *stage) finish(ctx context.Context, copied <-chan error, exits <-chan co
 	select {
 	case err := <-copied:
 		if err != nil {
-			return 0, s.d.explain("reading the script's output", err)
+			return 0, s.d.eng.Explain("reading the script's output", err)
 		}
 	case <-bound.C:
 	case <-ctx.Done():
@@ -272,19 +263,19 @@ func (s *stage) finish(ctx context.Context, copied <-chan error, exits <-chan co
 	return code, nil
 }
 
-func (s *stage) ended(ctx context.Context, exits <-chan container.WaitResponse, errs <-chan error) (int, error) {
+func (s *stage) ended(ctx context.Context, exits <-chan engine.Exit, errs <-chan error) (int, error) {
 	select {
 	case exit := <-exits:
-		if exit.Error != nil {
-			return 0, fault.System(fmt.Errorf("the job container: %s", exit.Error.Message), "")
+		if exit.Error != "" {
+			return 0, fault.System(fmt.Errorf("the job container: %s", exit.Error), "")
 		}
-		return s.confirmed(ctx, int(exit.StatusCode))
+		return s.confirmed(ctx, exit.Code)
 	case err := <-errs:
-		if gone(err) {
+		if engine.Gone(err) {
 			return 0, fault.System(fmt.Errorf("the job's container was removed while its script ran"),
 				"something removed it: a `docker prune` on this host, or a second cleanup")
 		}
-		return 0, s.d.explain("waiting for the script", err)
+		return 0, s.d.eng.Explain("waiting for the script", err)
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
@@ -296,28 +287,26 @@ func (s *stage) confirmed(ctx context.Context, code int) (int, error) {
 	if code != 0 {
 		return code, nil
 	}
-	c, err := s.d.inspect(ctx, s.id)
-	if err == nil && c.State.Running {
-		err = errNonsense
+	c, err := s.d.eng.Container(ctx, s.id)
+	if err == nil && c.Running {
+		err = engine.ErrNonsense
 	}
 	if err != nil {
-		return 0, s.d.explain("asking for the script's exit code", err)
+		return 0, s.d.eng.Explain("asking for the script's exit code", err)
 	}
-	return c.State.ExitCode, nil
+	return c.ExitCode, nil
 }
 
 // afterLastLine returns the time, by the engine's clock, just after the last
 // line of a container's log, so that a stage does not show the one before.
 func (d *Driver) afterLastLine(ctx context.Context, id string) (string, error) {
-	log, err := d.api.ContainerLogs(ctx, id, container.LogsOptions{
-		ShowStdout: true, ShowStderr: true, Tail: "1", Timestamps: true,
-	})
+	log, err := d.eng.Log(ctx, id, engine.LogOptions{Tail: "1", Timestamps: true})
 	if err != nil {
-		return "", d.explain("reading the job container's log", err)
+		return "", d.eng.Explain("reading the job container's log", err)
 	}
 	defer log.Close()
 	var b strings.Builder
-	if _, err := stdcopy.StdCopy(&b, &b, io.LimitReader(log, maxPrinted)); err != nil {
+	if err := log.CopyMost(&b, maxPrinted); err != nil {
 		return "", fmt.Errorf("reading the job container's log: %w", err)
 	}
 	stamp, _, _ := strings.Cut(b.String(), " ")
@@ -333,9 +322,9 @@ func (d *Driver) afterLastLine(ctx context.Context, id string) (string, error) {
 func (d *Driver) halt(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, termWait+2*endWait)
 	defer cancel()
-	exits, errs := d.wait(ctx, id, container.WaitConditionNotRunning)
+	exits, errs := d.eng.Wait(ctx, id, engine.NotRunning)
 	go d.signalAll(ctx, id, "TERM")
-	_ = d.api.ContainerKill(ctx, id, "TERM") // not running any more: fine
+	_ = d.eng.Kill(ctx, id, "TERM") // not running any more: fine
 	grace := time.NewTimer(termWait)
 	defer grace.Stop()
 	for {
@@ -343,12 +332,12 @@ func (d *Driver) halt(ctx context.Context, id string) error {
 		case <-exits:
 			return nil
 		case err := <-errs:
-			if gone(err) {
+			if engine.Gone(err) {
 				return nil
 			}
-			return d.explain("stopping the script", err)
+			return d.eng.Explain("stopping the script", err)
 		case <-grace.C:
-			_ = d.api.ContainerKill(ctx, id, "KILL") // the wait tells
+			_ = d.eng.Kill(ctx, id, "KILL") // the wait tells
 		}
 	}
 }

@@ -6,9 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/events"
-
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 )
@@ -41,7 +39,7 @@ type StageWatch struct {
 	stop context.CancelFunc
 
 	mu  sync.Mutex
-	got []events.Message
+	got []engine.Event
 	// more is closed and replaced at each event, ended when there are no more.
 	more  chan struct{}
 	ended bool
@@ -62,21 +60,8 @@ func (d *Driver) WatchStage(ctx context.Context, job string) *StageWatch {
 		if err != nil {
 			return // the stage itself tells
 		}
-		f := labelled(label.Sandbox + "=" + sandbox)
-		f.Add("type", string(events.ContainerEventType))
-		for _, action := range []events.Action{events.ActionOOM, events.ActionStart, events.ActionKill, events.ActionStop, events.ActionDie} {
-			f.Add("event", string(action))
-		}
 		// Since, for what happens before the engine has heard of us.
-		messages, errs := d.api.Events(ctx, events.ListOptions{Filters: f, Since: since.Format(time.RFC3339Nano)})
-		for {
-			select {
-			case m := <-messages:
-				w.note(&m)
-			case <-errs:
-				return
-			}
-		}
+		d.eng.Events(ctx, label.Sandbox+"="+sandbox, since, func(m engine.Event) { w.note(&m) })
 	}()
 	return w
 }
@@ -85,7 +70,7 @@ func (d *Driver) WatchStage(ctx context.Context, job string) *StageWatch {
 func (w *StageWatch) Close() { w.stop() }
 
 // note takes an event, or the end of all of them.
-func (w *StageWatch) note(m *events.Message) {
+func (w *StageWatch) note(m *engine.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
@@ -100,7 +85,7 @@ func (w *StageWatch) note(m *events.Message) {
 
 // await waits until enough says so of the events so far, or bound is over, or no
 // more can come. It returns them.
-func (w *StageWatch) await(ctx context.Context, bound time.Duration, enough func([]events.Message) bool) []events.Message {
+func (w *StageWatch) await(ctx context.Context, bound time.Duration, enough func([]engine.Event) bool) []engine.Event {
 	wait := time.NewTimer(bound)
 	defer wait.Stop()
 	for over := false; ; {
@@ -136,11 +121,11 @@ func (w *StageWatch) OutOfMemory(ctx context.Context) []OutOfMemory {
 			bound = oomWait
 		}
 	}
-	isOOM := func(m events.Message) bool { return m.Action == events.ActionOOM }
-	got := w.await(ctx, bound, func(got []events.Message) bool { return slices.ContainsFunc(got, isOOM) })
+	isOOM := func(m engine.Event) bool { return m.Action == engine.RanOutOfMemory }
+	got := w.await(ctx, bound, func(got []engine.Event) bool { return slices.ContainsFunc(got, isOOM) })
 	var killed []OutOfMemory
 	for id, o := range list {
-		if slices.ContainsFunc(got, func(m events.Message) bool { return isOOM(m) && m.Actor.ID == id }) {
+		if slices.ContainsFunc(got, func(m engine.Event) bool { return isOOM(m) && m.Container == id }) {
 			killed = append(killed, o)
 		}
 	}
@@ -149,9 +134,9 @@ func (w *StageWatch) OutOfMemory(ctx context.Context) []OutOfMemory {
 
 // SidecarEnding tells how the sidecar of a failed stage has ended, if it has.
 func (w *StageWatch) SidecarEnding(ctx context.Context) Ending {
-	died := func(got []events.Message) bool {
-		return slices.ContainsFunc(got, func(m events.Message) bool {
-			return m.Action == events.ActionDie && m.Actor.Attributes[label.Role] == string(plan.RoleSidecar)
+	died := func(got []engine.Event) bool {
+		return slices.ContainsFunc(got, func(m engine.Event) bool {
+			return m.Action == engine.HasDied && m.Attributes[label.Role] == string(plan.RoleSidecar)
 		})
 	}
 	return endingOf(w.await(ctx, endingWait, died))
@@ -163,17 +148,17 @@ func (d *Driver) limited(ctx context.Context, job string) (map[string]OutOfMemor
 	if err != nil {
 		return nil, err
 	}
-	list, err := d.api.ContainerList(ctx, container.ListOptions{All: true, Filters: labelled(label.Sandbox + "=" + sandbox)})
+	list, err := d.eng.Containers(ctx, label.Sandbox+"="+sandbox)
 	if err != nil {
-		return nil, d.explain("looking for the job's containers", err)
+		return nil, d.eng.Explain("looking for the job's containers", err)
 	}
 	found := map[string]OutOfMemory{}
 	for _, s := range list {
-		c, err := d.inspect(ctx, s.ID)
-		if err != nil || c.ContainerJSONBase == nil || c.HostConfig == nil || c.Config == nil {
+		c, err := d.eng.Container(ctx, s.ID)
+		if err != nil {
 			continue // it is going
 		}
-		found[s.ID] = OutOfMemory{Role: plan.Role(s.Labels[label.Role]), Name: label.ImageName(s.Labels, c.Config.Image), Limit: c.HostConfig.Memory}
+		found[s.ID] = OutOfMemory{Role: plan.Role(s.Labels[label.Role]), Name: label.ImageName(s.Labels, c.Image), Limit: c.MemoryLimit}
 	}
 	return found, nil
 }

@@ -110,7 +110,7 @@ const sandboxYouth = 10 * time.Minute
 func (d *Driver) Status(ctx context.Context, w *Watcher, now time.Time, prepare time.Duration) (Status, error) {
 	lists, cancel := context.WithTimeout(ctx, statusListBound)
 	defer cancel()
-	found, err := d.list(lists, labelled(label.Sandbox))
+	found, err := d.list(lists, label.Sandbox)
 	if err != nil {
 		return Status{}, err
 	}

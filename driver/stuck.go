@@ -9,9 +9,8 @@ import (
 	"time"
 
 	"github.com/containerd/errdefs"
-	"github.com/docker/docker/api/types/filters"
-	"github.com/docker/docker/api/types/volume"
 
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -89,7 +88,7 @@ func ButStuck(err error) error {
 // resists tells whether the content of a volume kept the engine from removing
 // it. A volume in use, a refusal and an engine that does not answer are others.
 func resists(err error) bool {
-	return errdefs.IsInternal(err) && !unreachable(err) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+	return errdefs.IsInternal(err) && !engine.Unreachable(err) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }
 
 // ending is what came of the removal of a volume.
@@ -110,18 +109,18 @@ func (d *Driver) dropVolume(ctx context.Context, name string) (ending, error) {
 	if d.mountedIn(name) { // the engine would remove what is mounted there
 		return notRemoved, d.noteStuck(ctx, name, errors.New("something is mounted in it"))
 	}
-	err := d.api.VolumeRemove(ctx, name, false)
+	err := d.eng.RemoveVolume(ctx, name)
 	switch {
 	case err == nil:
 		return wasRemoved, nil
-	case gone(err):
+	case engine.Gone(err):
 		return wasAbsent, nil
 	case errdefs.IsConflict(err):
 		return stillUsed, nil
 	case resists(err):
 		return notRemoved, d.noteStuck(ctx, name, err)
 	}
-	return notRemoved, d.explain("removing volume "+name, err)
+	return notRemoved, d.eng.Explain("removing volume "+name, err)
 }
 
 // noteStuck makes the mark of a volume that could not be removed, and returns the error that
@@ -136,10 +135,10 @@ func (d *Driver) noteStuck(ctx context.Context, name string, err error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteBound)
 	defer cancel()
 	mark := label.StuckName(name)
-	if _, err := d.api.VolumeInspect(ctx, mark); !gone(err) {
+	if _, err := d.eng.Volume(ctx, mark); !engine.Gone(err) {
 		return s // it is known, or nothing can be noted
 	}
-	if _, err := d.api.VolumeCreate(ctx, volume.CreateOptions{Name: mark, Labels: label.ForStuck(name, reason)}); err == nil {
+	if _, err := d.eng.CreateVolume(ctx, mark, label.ForStuck(name, reason)); err == nil {
 		d.noted.Add(1)
 	}
 	return s
@@ -166,22 +165,22 @@ func (d *Driver) Stuck(ctx context.Context) ([]StuckVolume, error) {
 
 // listStuck is Stuck with the marks of volumes that are gone.
 func (d *Driver) listStuck(ctx context.Context) (all []StuckVolume, err error) {
-	if err := d.greet(ctx); err != nil {
+	if err := d.eng.Greet(ctx); err != nil {
 		return nil, err
 	}
-	list, err := d.api.VolumeList(ctx, volume.ListOptions{Filters: filters.NewArgs(filters.Arg("name", label.NamesOf("")))})
+	list, err := d.eng.VolumesNamed(ctx, label.NamesOf(""))
 	if err != nil {
-		return nil, d.explain("looking for volumes that resist", err)
+		return nil, d.eng.Explain("looking for volumes that resist", err)
 	}
-	for _, v := range list.Volumes {
+	for _, v := range list {
 		of := v.Labels[label.Of]
 		if plan.Role(v.Labels[label.Role]) != plan.RoleStuck || v.Name != label.StuckName(of) {
 			continue
 		}
 		since, _ := time.Parse(time.RFC3339, v.Labels[label.Created])
-		all = append(all, StuckVolume{Name: of, Since: since, Reason: v.Labels[label.Reason], marked: true, there: scopeVolumes(list.Volumes).has(of)})
+		all = append(all, StuckVolume{Name: of, Since: since, Reason: v.Labels[label.Reason], marked: true, there: scopeVolumes(list).has(of)})
 	}
-	for _, v := range list.Volumes {
+	for _, v := range list {
 		n, is := lost(v)
 		known := slices.ContainsFunc(all, func(s StuckVolume) bool { return s.Name == v.Name })
 		if is && n.Sandbox == "" && !known {
@@ -194,7 +193,7 @@ func (d *Driver) listStuck(ctx context.Context) (all []StuckVolume, err error) {
 
 // emptyVolume lets a container of ours remove all that a volume holds, and clear the
 // flags that keep it. No daemon gets a cached data root meanwhile.
-func (d *Driver) emptyVolume(ctx context.Context, v volume.Volume) error {
+func (d *Driver) emptyVolume(ctx context.Context, v engine.Volume) error {
 	name := v.Name + "-empty"
 	if label.IsCachedData(v.Name) {
 		name = label.LeaseName(v.Name)
@@ -211,7 +210,7 @@ func (d *Driver) emptyVolume(ctx context.Context, v volume.Volume) error {
 
 // has tells whether a volume of that name is there.
 func (k scopeVolumes) has(name string) bool {
-	return slices.ContainsFunc(k, func(v *volume.Volume) bool { return v.Name == name })
+	return slices.ContainsFunc(k, func(v *engine.Volume) bool { return v.Name == name })
 }
 
 // FreeStuck removes what Stuck lists, unless dryRun: it takes away what is mounted
@@ -265,12 +264,12 @@ func (d *Driver) dropStuckMarks(ctx context.Context) error {
 func (d *Driver) freeStuck(ctx context.Context, s StuckVolume) (ending, error) {
 	ctx, cancel := context.WithTimeout(ctx, freeBound)
 	defer cancel()
-	v, err := d.api.VolumeInspect(ctx, s.Name)
+	v, err := d.eng.Volume(ctx, s.Name)
 	switch {
-	case gone(err):
+	case engine.Gone(err):
 		return wasAbsent, nil
 	case err != nil:
-		return notRemoved, d.explain("looking at volume "+s.Name, err)
+		return notRemoved, d.eng.Explain("looking at volume "+s.Name, err)
 	case !isOurs(v):
 		return notRemoved, nil // its labels were being made, or a mark is wrong
 	}
@@ -290,7 +289,7 @@ func (d *Driver) freeStuck(ctx context.Context, s StuckVolume) (ending, error) {
 
 // isOurs tells whether a volume is one of ours, by its labels or, without any, by
 // its name.
-func isOurs(v volume.Volume) bool {
+func isOurs(v engine.Volume) bool {
 	_, is := lost(&v)
 	return is || v.Labels[label.Role] != "" && strings.HasPrefix(v.Name, "dind-")
 }

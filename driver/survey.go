@@ -4,13 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
-	"github.com/docker/docker/api/types/image"
-	"github.com/docker/docker/api/types/versions"
-
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 )
@@ -46,29 +42,25 @@ type Engine struct {
 
 // Engine asks it.
 func (d *Driver) Engine(ctx context.Context) (Engine, error) {
-	if err := d.greet(ctx); err != nil {
+	if err := d.eng.Greet(ctx); err != nil {
 		return Engine{}, err
 	}
-	version, err := d.api.ServerVersion(ctx)
+	version, err := d.eng.Version(ctx)
 	if err != nil {
-		return Engine{}, d.explain("asking the engine", err)
+		return Engine{}, d.eng.Explain("asking the engine", err)
 	}
 	asked := time.Now()
-	info, err := d.api.Info(ctx)
+	info, err := d.eng.Info(ctx)
 	if err != nil {
-		return Engine{}, d.explain("asking the engine", err)
+		return Engine{}, d.eng.Explain("asking the engine", err)
 	}
 	e := Engine{
-		Version: version.Version, StorageDriver: info.Driver, CgroupVersion: info.CgroupVersion, CgroupDriver: info.CgroupDriver,
-		Address: d.host, OS: version.Os, TooOld: versions.LessThan(version.APIVersion, oldestAPI),
-		Rootless: slices.Contains(info.SecurityOptions, "name=rootless"), Remapped: slices.Contains(info.SecurityOptions, "name=userns"),
-		CPUs: info.NCPU, Memory: info.MemTotal, DataRoot: info.DockerRootDir,
+		Version: version.Version, StorageDriver: info.StorageDriver, CgroupVersion: info.CgroupVersion, CgroupDriver: info.CgroupDriver,
+		Address: d.eng.Address(), OS: version.OS, TooOld: version.OlderThan(oldestAPI),
+		Rootless: info.Rootless, Remapped: info.Remapped, Runtimes: info.Runtimes,
+		CPUs: info.CPUs, Memory: info.Memory, DataRoot: info.DataRoot,
 	}
-	for name := range info.Runtimes {
-		e.Runtimes = append(e.Runtimes, name)
-	}
-	slices.Sort(e.Runtimes)
-	if there, err := time.Parse(time.RFC3339Nano, info.SystemTime); err == nil {
+	if there := info.Clock; !there.IsZero() {
 		// It looked at its clock at some moment between question and answer.
 		e.Doubt = time.Since(asked) / 2
 		e.Ahead = there.Sub(asked.Add(e.Doubt))
@@ -77,7 +69,7 @@ func (d *Driver) Engine(ctx context.Context) (Engine, error) {
 }
 
 // Local tells whether the engine is on this host, as far as its address tells.
-func (d *Driver) Local() bool { return d.local() }
+func (d *Driver) Local() bool { return d.eng.Local() }
 
 // Room looks at what this host has left, dataRoot being where a local engine
 // keeps its data.
@@ -85,28 +77,24 @@ func (d *Driver) Room(dataRoot string) plan.Free { return d.free(dataRoot) }
 
 // HasImage tells whether the engine has an image.
 func (d *Driver) HasImage(ctx context.Context, name string) (bool, error) {
-	if err := d.greet(ctx); err != nil {
+	if err := d.eng.Greet(ctx); err != nil {
 		return false, err
 	}
-	_, err := d.inspectImage(ctx, plan.ImageRef{Name: name})
-	if gone(err) {
+	_, err := d.eng.Image(ctx, plan.ImageRef{Name: name})
+	if engine.Gone(err) {
 		return false, nil
 	}
-	return err == nil, d.explain("looking for image "+name, err)
+	return err == nil, d.eng.Explain("looking for image "+name, err)
 }
 
 // AskRegistry lets the engine ask an image's registry for it, and fetches
 // nothing. Its errors are those of a pull; past ctx's deadline the registry has
 // said nothing.
 func (d *Driver) AskRegistry(ctx context.Context, ref plan.ImageRef) error {
-	if err := d.greet(ctx); err != nil {
+	if err := d.eng.Greet(ctx); err != nil {
 		return err
 	}
-	auth, err := encodedAuth(ref.Auth)
-	if err != nil {
-		return err
-	}
-	_, err = d.api.DistributionInspect(ctx, ref.Name, auth)
+	_, err := d.eng.AskRegistry(ctx, ref.Name, ref.Auth)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return fault.System(fmt.Errorf("pulling image %s: its registry does not answer: %w", ref.Name, context.DeadlineExceeded), noRegistry)
@@ -122,9 +110,9 @@ func (d *Driver) EnsureImage(ctx context.Context, p *plan.Plan, ref plan.ImageRe
 	return err
 }
 
-func (d *Driver) image(ctx context.Context, p *plan.Plan, ref plan.ImageRef) (image.InspectResponse, error) {
-	if err := d.greet(ctx); err != nil {
-		return image.InspectResponse{}, err
+func (d *Driver) image(ctx context.Context, p *plan.Plan, ref plan.ImageRef) (engine.Image, error) {
+	if err := d.eng.Greet(ctx); err != nil {
+		return engine.Image{}, err
 	}
 	im := &images{d: d, timeout: p.PullTimeout, attempts: p.PullAttempts, say: func(string) {}}
 	return im.ensure(ctx, ref)
@@ -133,22 +121,22 @@ func (d *Driver) image(ctx context.Context, p *plan.Plan, ref plan.ImageRef) (im
 // MirrorHealth finds the mirror without making or starting one. It returns
 // ErrNoMirror where there is none, else what keeps jobs from it.
 func (d *Driver) MirrorHealth(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess, error) {
-	if err := d.greet(ctx); err != nil {
+	if err := d.eng.Greet(ctx); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, mirrorFresh+mirrorPing)
 	defer cancel()
-	c, err := d.inspect(ctx, m.Name)
+	c, err := d.eng.Container(ctx, m.Name)
 	switch {
-	case gone(err):
+	case engine.Gone(err):
 		return nil, ErrNoMirror
 	case err != nil:
-		return nil, d.explain("looking at the mirror", err)
-	case c.State.Paused:
+		return nil, d.eng.Explain("looking at the mirror", err)
+	case c.Paused:
 		return nil, fault.System(errors.New("its container "+m.Name+" is paused"), "docker unpause "+m.Name)
-	case !c.State.Running:
+	case !c.Running:
 		return nil, fault.System(errors.New("its container "+m.Name+" does not run"),
-			"the next job starts it; docker logs "+strings.TrimPrefix(c.Name, "/")+" may tell why it ended")
+			"the next job starts it; docker logs "+c.Name+" may tell why it ended")
 	}
 	return d.askMirror(ctx, c)
 }

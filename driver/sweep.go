@@ -68,7 +68,7 @@ const overdue = 24 * time.Hour
 func (d *Driver) Sweep(ctx context.Context, now time.Time, bound time.Duration, dryRun bool) ([]Verdict, error) {
 	ctx, end := span(ctx, "sweep")
 	defer end()
-	found, err := d.list(ctx, labelled(label.Sandbox))
+	found, err := d.list(ctx, label.Sandbox)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func (d *Driver) Sweep(ctx context.Context, now time.Time, bound time.Duration, 
 			// Between the first look and the verdict a hook may have finished its
 			// sandbox and ended. What a dead process made is seen by a look that
 			// begins after its death.
-			again, err := d.list(ctx, labelled(label.Sandbox+"="+id))
+			again, err := d.list(ctx, label.Sandbox+"="+id)
 			if err != nil {
 				errs = append(errs, err)
 				continue

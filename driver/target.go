@@ -9,8 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/docker/docker/api/types/container"
-
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -35,7 +34,7 @@ func (n Named) String() string {
 
 // Named lists all sandboxes by id.
 func (d *Driver) Named(ctx context.Context) ([]Named, error) {
-	found, err := d.list(ctx, labelled(label.Sandbox))
+	found, err := d.list(ctx, label.Sandbox)
 	if err != nil {
 		return nil, err
 	}
@@ -115,32 +114,30 @@ type Part struct {
 
 // part finds a sandbox's container. The helper that has the job's cache comes
 // before the sandbox's.
-func (d *Driver) part(ctx context.Context, sandbox string, p Part) (container.InspectResponse, error) {
-	var none container.InspectResponse
-	list, err := d.api.ContainerList(ctx, container.ListOptions{
-		All: true, Filters: labelled(label.Sandbox+"="+sandbox, label.Role+"="+string(p.Role)),
-	})
+func (d *Driver) part(ctx context.Context, sandbox string, p Part) (engine.Details, error) {
+	var none engine.Details
+	list, err := d.eng.Containers(ctx, label.Sandbox+"="+sandbox, label.Role+"="+string(p.Role))
 	if err != nil {
-		return none, d.explain("looking for the container", err)
+		return none, d.eng.Explain("looking for the container", err)
 	}
-	slices.SortFunc(list, func(a, b container.Summary) int {
+	slices.SortFunc(list, func(a, b engine.Container) int {
 		if p.Role == plan.RoleHelper {
 			return strings.Compare(b.Labels[label.Job], a.Labels[label.Job])
 		}
-		return strings.Compare(strings.Join(a.Names, ""), strings.Join(b.Names, ""))
+		return strings.Compare(a.Name, b.Name)
 	})
 	if len(list) == 0 {
 		return none, fault.System(fmt.Errorf("sandbox %s has no %s container", sandbox, p.Role), "gitlab-dind-executor status tells what it is at; one that waits for a job has a sidecar and a helper alone")
 	}
 	if p.Role != plan.RoleService {
-		c, err := d.inspect(ctx, list[0].ID)
-		return c, d.explain("looking at the "+string(p.Role)+" container", err)
+		c, err := d.eng.Container(ctx, list[0].ID)
+		return c, d.eng.Explain("looking at the "+string(p.Role)+" container", err)
 	}
 	var names []string
 	for i, s := range list {
-		c, err := d.inspect(ctx, s.ID)
+		c, err := d.eng.Container(ctx, s.ID)
 		if err != nil {
-			return none, d.explain("looking at a service", err)
+			return none, d.eng.Explain("looking at a service", err)
 		}
 		aliases, image := serviceNames(c, sandbox), label.ImageName(s.Labels, s.Image)
 		if p.Service == "" && len(list) == 1 || p.Service == strconv.Itoa(i) || p.Service == image || slices.Contains(aliases, p.Service) {

@@ -4,14 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"io"
 	"strings"
 	"time"
 
-	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/pkg/stdcopy"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/trace"
+
+	"gitlab-dind-executor/driver/engine"
 )
 
 // span begins a span of the timeline, if one is written; the engine's client
@@ -32,21 +31,18 @@ var bootSteps = [][2]string{
 
 // traceBoot adds the phases of the inner daemon's boot, by its own log, to a
 // timeline. Nothing is asked where none is written.
-func (d *Driver) traceBoot(ctx context.Context, c container.InspectResponse) {
-	if !trace.SpanFromContext(ctx).IsRecording() || c.ContainerJSONBase == nil || c.State == nil {
+func (d *Driver) traceBoot(ctx context.Context, c engine.Details) {
+	if !trace.SpanFromContext(ctx).IsRecording() || c.Started.IsZero() {
 		return
 	}
-	begin, err := time.Parse(time.RFC3339Nano, c.State.StartedAt)
-	if err != nil {
-		return
-	}
-	stream, err := d.api.ContainerLogs(ctx, c.ID, container.LogsOptions{ShowStdout: true, ShowStderr: true, Timestamps: true})
+	begin := c.Started
+	stream, err := d.eng.Log(ctx, c.ID, engine.LogOptions{Timestamps: true})
 	if err != nil {
 		return
 	}
 	defer stream.Close()
 	var log bytes.Buffer
-	_, _ = stdcopy.StdCopy(&log, &log, io.LimitReader(stream, 1<<20))
+	_ = stream.CopyMost(&log, 1<<20)
 	lines := bufio.NewScanner(&log)
 	for lines.Scan() {
 		stamp, line, _ := strings.Cut(lines.Text(), " ")

@@ -12,8 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/docker/docker/api/types/network"
-
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -128,15 +127,15 @@ func (d *Driver) helperTool(ctx context.Context, sandbox string) (version string
 
 // reachOfHost lets the sandbox's helper dial a port that this process listens at
 // on the sandbox's gateway, which is this host where the engine is local.
-func (d *Driver) reachOfHost(ctx context.Context, sandbox string, gatewayOf func([]network.IPAMConfig) (netip.Addr, error)) Reach {
-	if !d.local() {
+func (d *Driver) reachOfHost(ctx context.Context, sandbox string, gatewayOf func([]engine.Subnet) (netip.Addr, error)) Reach {
+	if !d.eng.Local() {
 		return ReachUnknown
 	}
-	n, err := d.api.NetworkInspect(ctx, label.NetworkName(sandbox), network.InspectOptions{})
+	n, err := d.eng.Network(ctx, label.NetworkName(sandbox))
 	if err != nil {
 		return ReachUnknown
 	}
-	gateway, err := gatewayOf(n.IPAM.Config)
+	gateway, err := gatewayOf(n.Subnets)
 	if err != nil {
 		return ReachUnknown
 	}
@@ -153,7 +152,7 @@ func (d *Driver) reachOfHost(ctx context.Context, sandbox string, gatewayOf func
 
 // gateway6Of is the gateway of a network's IPv6 subnet: the engine takes the first
 // address where it was not told another.
-func gateway6Of(configs []network.IPAMConfig) (netip.Addr, error) {
+func gateway6Of(configs []engine.Subnet) (netip.Addr, error) {
 	for _, c := range configs {
 		if a, err := netip.ParseAddr(c.Gateway); err == nil && a.Is6() {
 			return a, nil

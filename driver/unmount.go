@@ -4,14 +4,13 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/docker/docker/api/types/volume"
-
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/host"
 )
 
 // seesMounts tells whether this process sees what is mounted on the engine's host, and
 // may change it.
-func (d *Driver) seesMounts() bool { return d.local() && os.Geteuid() == 0 }
+func (d *Driver) seesMounts() bool { return d.eng.Local() && os.Geteuid() == 0 }
 
 // mountedIn tells whether something is mounted in a volume: whoever removes its
 // files would remove what is mounted.
@@ -19,7 +18,7 @@ func (d *Driver) mountedIn(volume string) bool { return d.seesMounts() && host.M
 
 // unmountIn takes away what is mounted in a volume that is about to be removed, as
 // far as this process sees that: it must be root on the engine's host.
-func (d *Driver) unmountIn(v volume.Volume) error {
+func (d *Driver) unmountIn(v engine.Volume) error {
 	if !d.seesMounts() || v.Mountpoint == "" {
 		return nil
 	}

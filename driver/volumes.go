@@ -5,8 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/docker/docker/api/types/volume"
-
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/fault"
 )
@@ -27,11 +26,11 @@ func (d *Driver) ownVolume(ctx context.Context, name string, labels map[string]s
 	if ctx.Err() != nil {
 		return fmt.Errorf("creating volume %s: %w", name, ctx.Err())
 	}
-	ctx, cancel := uncut(ctx)
+	ctx, cancel := engine.Uncut(ctx)
 	defer cancel()
-	v, err := d.api.VolumeCreate(ctx, volume.CreateOptions{Name: name, Labels: labels})
+	v, err := d.eng.CreateVolume(ctx, name, labels)
 	if err != nil {
-		return d.explain("creating volume "+name, err)
+		return d.eng.Explain("creating volume "+name, err)
 	}
 	if why := foreign(v, labels); why != "" {
 		return fault.System(fmt.Errorf("volume %s: %w: %s", name, errForeign, why),
@@ -41,7 +40,7 @@ func (d *Driver) ownVolume(ctx context.Context, name string, labels map[string]s
 }
 
 // foreign says why a volume is not the one with these labels; "" if it is.
-func foreign(v volume.Volume, labels map[string]string) string {
+func foreign(v engine.Volume, labels map[string]string) string {
 	// An option lets a volume be any directory or device of the host.
 	if v.Driver != "local" || len(v.Options) > 0 {
 		return "its driver or its options are not ours"
@@ -57,7 +56,7 @@ func foreign(v volume.Volume, labels map[string]string) string {
 // lost reads the name of a volume that has lost its labels. A volume with any label
 // is none, whosever label that is, nor is one of another driver or with options: we
 // make no such volumes.
-func lost(v *volume.Volume) (label.Name, bool) {
+func lost(v *engine.Volume) (label.Name, bool) {
 	if len(v.Labels) > 0 || len(v.Options) > 0 || v.Driver != "local" {
 		return label.Name{}, false
 	}

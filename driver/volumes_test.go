@@ -8,8 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/docker/docker/api/types/volume"
-
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -31,23 +30,23 @@ func TestAVolumeUnderOurNameIsOursByItsLabelsAlone(t *testing.T) {
 		return l
 	}
 	for name, c := range map[string]struct {
-		v    volume.Volume
+		v    engine.Volume
 		ours bool
 	}{
-		"ours":                              {volume.Volume{Driver: "local", Labels: mine}, true},
-		"ours of another version and day":   {volume.Volume{Driver: "local", Labels: with(label.MadeBy, "0.1", label.Created, "x")}, true},
-		"ours of before a project's rename": {volume.Volume{Driver: "local", Labels: with(label.Project, "g/b")}, true},
-		"another scope's":                   {volume.Volume{Driver: "local", Labels: with(label.Scope, "gitlab/2/protected")}, false},
-		"without a scope":                   {volume.Volume{Driver: "local", Labels: without(label.Scope)}, false},
-		"of another role":                   {volume.Volume{Driver: "local", Labels: with(label.Role, "cache")}, false},
-		"without a role":                    {volume.Volume{Driver: "local", Labels: without(label.Role)}, false},
-		"a sandbox's":                       {volume.Volume{Driver: "local", Labels: with(label.Sandbox, "0123456789ab")}, false},
-		"a mark":                            {volume.Volume{Driver: "local", Labels: with(label.Of, "x")}, false},
-		"a mirror's":                        {volume.Volume{Driver: "local", Labels: with(label.Remote, "x")}, false},
-		"a seed's":                          {volume.Volume{Driver: "local", Labels: with(label.Seed, "x")}, false},
-		"without labels":                    {volume.Volume{Driver: "local"}, false},
-		"of another driver":                 {volume.Volume{Driver: "nfs", Labels: mine}, false},
-		"a directory of the host": {volume.Volume{
+		"ours":                              {engine.Volume{Driver: "local", Labels: mine}, true},
+		"ours of another version and day":   {engine.Volume{Driver: "local", Labels: with(label.MadeBy, "0.1", label.Created, "x")}, true},
+		"ours of before a project's rename": {engine.Volume{Driver: "local", Labels: with(label.Project, "g/b")}, true},
+		"another scope's":                   {engine.Volume{Driver: "local", Labels: with(label.Scope, "gitlab/2/protected")}, false},
+		"without a scope":                   {engine.Volume{Driver: "local", Labels: without(label.Scope)}, false},
+		"of another role":                   {engine.Volume{Driver: "local", Labels: with(label.Role, "cache")}, false},
+		"without a role":                    {engine.Volume{Driver: "local", Labels: without(label.Role)}, false},
+		"a sandbox's":                       {engine.Volume{Driver: "local", Labels: with(label.Sandbox, "0123456789ab")}, false},
+		"a mark":                            {engine.Volume{Driver: "local", Labels: with(label.Of, "x")}, false},
+		"a mirror's":                        {engine.Volume{Driver: "local", Labels: with(label.Remote, "x")}, false},
+		"a seed's":                          {engine.Volume{Driver: "local", Labels: with(label.Seed, "x")}, false},
+		"without labels":                    {engine.Volume{Driver: "local"}, false},
+		"of another driver":                 {engine.Volume{Driver: "nfs", Labels: mine}, false},
+		"a directory of the host": {engine.Volume{
 			Driver: "local", Labels: mine, Options: map[string]string{"type": "none", "o": "bind", "device": "/etc"},
 		}, false},
 	} {
@@ -180,7 +179,7 @@ func TestAVolumePutUnderANameOfOursIsNeverUsed(t *testing.T) {
 
 func TestANameCountsOnlyForWhatWeCouldHaveMade(t *testing.T) {
 	name := label.ObjectName("0123456789ab", plan.RoleBuilds)
-	for what, v := range map[string]volume.Volume{
+	for what, v := range map[string]engine.Volume{
 		"with our labels":         {Driver: "local", Labels: label.InSandbox("0123456789ab", plan.RoleBuilds)},
 		"with somebody's label":   {Driver: "local", Labels: map[string]string{"com.docker.compose.project": "x"}},
 		"with an empty label":     {Driver: "local", Labels: map[string]string{"": ""}},
@@ -193,7 +192,7 @@ func TestANameCountsOnlyForWhatWeCouldHaveMade(t *testing.T) {
 		}
 	}
 	for _, labels := range []map[string]string{nil, {}} {
-		if n, is := lost(&volume.Volume{Name: name, Driver: "local", Labels: labels}); !is || n.Sandbox != "0123456789ab" {
+		if n, is := lost(&engine.Volume{Name: name, Driver: "local", Labels: labels}); !is || n.Sandbox != "0123456789ab" {
 			t.Error("without labels a volume does not count as ours")
 		}
 	}

@@ -1,17 +1,14 @@
 package driver
 
 import (
-	"bufio"
+	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/docker/docker/api/types/container"
-
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/group"
 )
@@ -102,7 +99,7 @@ func (d *Driver) samples(ctx context.Context, ids []string) (found map[string]sa
 			switch {
 			case err == nil:
 				found[id] = s
-			case !gone(err):
+			case !engine.Gone(err):
 				lost++
 			}
 			return nil
@@ -113,35 +110,11 @@ func (d *Driver) samples(ctx context.Context, ids []string) (found map[string]sa
 }
 
 func (d *Driver) sampleOf(ctx context.Context, id string) (sample, error) {
-	stats, err := d.statsOf(ctx, id)
+	used, err := d.eng.Used(ctx, id)
 	if err != nil {
 		return sample{}, err
 	}
-	return sample{read: stats.Read, cpu: stats.CPUStats.CPUUsage.TotalUsage, memory: inUse(stats.MemoryStats), cpus: Unknown}, nil
-}
-
-// statsOf is one look at what a container uses, without the engine's own wait.
-func (d *Driver) statsOf(ctx context.Context, id string) (container.StatsResponse, error) {
-	var stats container.StatsResponse
-	s, err := d.api.ContainerStatsOneShot(ctx, id)
-	if err != nil {
-		return stats, err
-	}
-	defer s.Body.Close()
-	return stats, json.NewDecoder(io.LimitReader(s.Body, 1<<20)).Decode(&stats)
-}
-
-// inUse is the memory that cannot be had back by forgetting files, as docker
-// stats shows it: the kernel's name for those differs by version of cgroups.
-func inUse(m container.MemoryStats) int64 {
-	used := m.Usage
-	for _, key := range []string{"total_inactive_file", "inactive_file"} {
-		if files, ok := m.Stats[key]; ok {
-			used -= min(files, used)
-			break
-		}
-	}
-	return int64(used)
+	return sample{read: used.Read, cpu: used.CPU, memory: used.Memory, cpus: Unknown}, nil
 }
 
 // measure asks for the sizes of volumes and mirrors, unless they are fresh. It
@@ -162,9 +135,9 @@ func (w *Watcher) measure(ctx context.Context, d *Driver, now time.Time, mirrors
 		})
 	}
 	if volumes {
-		sizes, err := d.volumeSizes(ctx)
+		sizes, err := d.eng.VolumeSizes(ctx)
 		if err != nil {
-			w.noSizes = "sizes on disk: " + d.explain("asking the engine", err).Error()
+			w.noSizes = "sizes on disk: " + d.eng.Explain("asking the engine", err).Error()
 		}
 		found = sizes
 	}
@@ -216,18 +189,12 @@ func plus[N int64 | float64](a, b N) N {
 // listens tells whether a sidecar's log says that its daemon listens; what does
 // not tell is taken to.
 func (d *Driver) listens(ctx context.Context, id string) bool {
-	stream, err := d.api.ContainerLogs(ctx, id, container.LogsOptions{ShowStdout: true, ShowStderr: true})
+	stream, err := d.eng.Log(ctx, id, engine.LogOptions{})
 	if err != nil {
 		return true
 	}
 	defer stream.Close()
-	read := io.LimitReader(stream, 1<<20)
-	lines := bufio.NewScanner(read)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		if strings.Contains(lines.Text(), saysListening) {
-			return true
-		}
-	}
-	return lines.Err() != nil || ctx.Err() != nil
+	var log bytes.Buffer
+	err = stream.CopyMost(&log, 1<<20)
+	return strings.Contains(log.String(), saysListening) || err != nil || ctx.Err() != nil
 }

@@ -1,4 +1,4 @@
-package driver
+package engine
 
 import (
 	"bytes"
@@ -19,7 +19,7 @@ func TestAStreamThatBreaksOffIsNoEnd(t *testing.T) {
 			"with its end": iotest.DataErrReader(bytes.NewReader(stream[:cut])),
 		} {
 			var out bytes.Buffer
-			err := copyOutput(&out, r)
+			err := demux(&out, &out, r)
 			if whole[cut] != (err == nil) || err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 				t.Errorf("%d of %d bytes, %s: %q, error %v", cut, len(stream), name, out.String(), err)
 			}

@@ -1,0 +1,29 @@
+package engine
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestProgressIsSummedOverLayers(t *testing.T) {
+	stream := `{"status":"Pulling from library/redis","id":"7"}
+{"status":"Downloading","progressDetail":{"current":10,"total":100},"id":"a"}
+{"status":"Downloading","progressDetail":{"current":5,"total":50},"id":"b"}
+{"status":"Downloading","progressDetail":{"current":60,"total":100},"id":"a"}
+{"status":"Extracting","progressDetail":{"current":1,"total":2},"id":"a"}
+{"status":"Digest: sha256:abc"}
+`
+	var seen [][2]int64
+	if err := followPull(strings.NewReader(stream), func(current, total int64) error {
+		seen = append(seen, [2]int64{current, total})
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if len(seen) != 3 || seen[2] != [2]int64{65, 150} {
+		t.Errorf("progress %v", seen)
+	}
+	if err := followPull(strings.NewReader(`{"errorDetail":{"message":"no space left"},"error":"no space left"}`), nil); err == nil {
+		t.Error("an error in the stream was passed over")
+	}
+}

@@ -1,0 +1,87 @@
+package engine
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/containerd/errdefs"
+)
+
+// Refusal is something that an engine refuses, or cannot do, and says in words
+// alone: the types of its errors do not tell these apart.
+type Refusal int
+
+// The refusals.
+const (
+	// SubnetTaken says that another network has the addresses. Its type, a 403, is
+	// that of authorization plugins, too.
+	SubnetTaken Refusal = iota
+	// FewerCPUs says that the host has fewer than a container's limit.
+	FewerCPUs
+	// NoRuntime says that the engine does not know a container's runtime.
+	NoRuntime
+	// BadCapability says that a capability is none.
+	BadCapability
+	// NoDevice says that the host lacks a device of the container's.
+	NoDevice
+	// NoProgram says that the image lacks what it is told to run.
+	NoProgram
+	// NoUser says that the image lacks the user.
+	NoUser
+	// NoRights says that something does not let a container have its rights.
+	NoRights
+	// NoSource says that a file to mount is not there: the engine has other files
+	// than this process.
+	NoSource
+	// NoAddress says that a network has no room for one more container.
+	NoAddress
+	// NoSpace says that the disk is full.
+	NoSpace
+	// NoMore says that the kernel has no room for one more of something.
+	NoMore
+)
+
+// refusalWords are the words of each refusal, of releases 20.10 to 29, in lower case.
+var refusalWords = map[Refusal][]string{
+	SubnetTaken:   {"overlap"},
+	FewerCPUs:     {"range of cpus"},
+	NoRuntime:     {"runtime"}, // "Unknown runtime specified", from 23 on "unknown or invalid runtime name"
+	BadCapability: {"capabilit"},
+	NoDevice:      {"gathering device information"},
+	NoProgram:     {"executable file not found", "no such file or directory"},
+	NoUser:        {"unable to find user"},
+	NoRights:      {"authorization denied", "privileged mode is incompatible", "operation not permitted"},
+	NoSource:      {"bind source path does not exist"},
+	NoAddress:     {"no available ipv4 addresses"},
+	NoSpace:       {"no space left on device"},
+	NoMore: {
+		"resource temporarily unavailable", "cannot allocate memory", "too many open files", "too many links",
+		"exchange full", // the ports of a bridge
+	},
+}
+
+// Refused tells whether an error is that refusal.
+func Refused(err error, what Refusal) bool {
+	if err == nil {
+		return false
+	}
+	if what == NoRights && errdefs.IsPermissionDenied(err) {
+		return true
+	}
+	text := strings.ToLower(err.Error())
+	return slices.ContainsFunc(refusalWords[what], func(words string) bool { return strings.Contains(text, words) })
+}
+
+// exhausted is the hint for an engine that has no room for one more of
+// something, or "".
+func exhausted(err error) string {
+	switch {
+	case Refused(err, NoMore):
+		return "this host has no room for one more container: lower concurrent in the Runner's config.toml, or look for leftovers: gitlab-dind-executor gc"
+	case Refused(err, NoAddress):
+		return "the sandbox's subnet is too small for all containers of this job: lower network.subnet_bits in the settings"
+	case Refused(err, NoSpace):
+		return "the docker engine's disk is full: docker system df tells what takes it, gitlab-dind-executor gc removes leftovers"
+	}
+	return ""
+}

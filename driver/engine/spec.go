@@ -1,0 +1,344 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/mount"
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/go-connections/nat"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"gitlab-dind-executor/driver/label"
+	"gitlab-dind-executor/driver/plan"
+)
+
+// Spec is all that the engine needs to create a container.
+type Spec struct {
+	Name     string
+	config   *container.Config
+	host     *container.HostConfig
+	network  *network.NetworkingConfig
+	platform *ocispec.Platform
+}
+
+// Mount is a volume, or a file of the engine's host, in a container.
+type Mount struct {
+	// Volume is its name. The engine makes it, with the labels, where it is missing.
+	Volume string
+	Labels map[string]string
+	// NoCopy keeps the engine from filling a new volume from the image.
+	NoCopy bool
+	// File is the path of a file on the engine's host, where there is no volume.
+	File     string
+	Target   string
+	ReadOnly bool
+}
+
+func (m Mount) api() mount.Mount {
+	if m.Volume == "" {
+		return mount.Mount{Type: mount.TypeBind, Source: m.File, Target: m.Target, ReadOnly: m.ReadOnly}
+	}
+	return mount.Mount{
+		Type: mount.TypeVolume, Source: m.Volume, Target: m.Target, ReadOnly: m.ReadOnly,
+		VolumeOptions: &mount.VolumeOptions{Labels: m.Labels, NoCopy: m.NoCopy},
+	}
+}
+
+// With is the spec with more mounts.
+func (s Spec) With(more ...Mount) Spec {
+	host := *s.host
+	host.Mounts = slices.Clone(host.Mounts)
+	for _, m := range more {
+		host.Mounts = append(host.Mounts, m.api())
+	}
+	s.host = &host
+	return s
+}
+
+// Alone is the spec of a container without network and volumes: what its image has
+// as VOLUMEs is in memory.
+func (s Spec) Alone(img Image) Spec {
+	host := *s.host
+	host.NetworkMode, host.Mounts, host.Tmpfs = "none", nil, map[string]string{}
+	for _, v := range img.Volumes {
+		host.Tmpfs[v] = ""
+	}
+	s.host, s.network = &host, nil
+	return s
+}
+
+// Create creates a container. It is not cut off by its caller's end.
+func (e *Engine) Create(ctx context.Context, s Spec) (id string, err error) {
+	if ctx.Err() != nil {
+		return "", fmt.Errorf("creating container %s: %w", s.Name, ctx.Err())
+	}
+	ctx, cancel := Uncut(ctx)
+	defer cancel()
+	r, err := e.api.ContainerCreate(ctx, s.config, s.host, s.network, s.platform, s.Name)
+	if err != nil {
+		return "", e.Explain("creating container "+s.Name, err)
+	}
+	return r.ID, nil
+}
+
+// SpecOf is the spec of a container of a plan. The image is needed for its VOLUMEs:
+// each gets a labelled volume over it, so that nothing anonymous is left behind.
+func SpecOf(p *plan.Plan, c plan.Container, name string, labels map[string]string, img Image) Spec {
+	if c.DataVolume != "" {
+		labels = maps.Clone(labels)
+		labels[label.Data] = c.DataVolume
+	}
+	out := Spec{
+		Name: name,
+		config: &container.Config{
+			Image:        imageID(c.Image, img),
+			Entrypoint:   c.Entrypoint,
+			Cmd:          c.Command,
+			User:         c.User,
+			Env:          c.Environment,
+			Hostname:     c.Hostname,
+			Labels:       label.Called(labels, c.Image),
+			AttachStdout: c.Stdin,
+			AttachStderr: c.Stdin,
+			AttachStdin:  c.Stdin,
+			OpenStdin:    c.Stdin || c.Serves,
+			StdinOnce:    c.Stdin,
+		},
+		host: &container.HostConfig{
+			NetworkMode: container.NetworkMode(label.NetworkName(p.Sandbox)),
+			Privileged:  c.Privileged,
+			ExtraHosts:  c.ExtraHosts,
+			Resources:   resources(c.Limits),
+			// Run reads the log: another driver than this, as an engine's
+			// default may be, would lose lines or hang.
+			LogConfig: logs("64m", "2"),
+		},
+		network: &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{
+			label.NetworkName(p.Sandbox): {Aliases: c.Aliases},
+		}},
+		platform: platform(c.Image.Platform),
+	}
+	entitle(out.host, c)
+	return out.With(mountsOf(p, c, name, img)...)
+}
+
+func logs(size, files string) container.LogConfig {
+	return container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": size, "max-file": files}}
+}
+
+// imageID is what a container is made of: not a name, which another job may have
+// given to another image by then.
+func imageID(ref plan.ImageRef, img Image) string {
+	if img.ID == "" {
+		return ref.Name
+	}
+	return img.ID
+}
+
+// resources are a container's limits. Memory and swap together are no more than
+// memory alone, or a leak would go on in the swap.
+func resources(l plan.Limits) container.Resources {
+	r := container.Resources{NanoCPUs: l.NanoCPUs, Memory: l.Memory, MemorySwap: l.Memory}
+	if l.PIDs > 0 {
+		r.PidsLimit = &l.PIDs
+	}
+	return r
+}
+
+// entitle translates what a container may do.
+func entitle(host *container.HostConfig, c plan.Container) {
+	r := c.Rights
+	host.CapAdd, host.CapDrop = r.CapAdd, r.CapDrop
+	host.Runtime = r.Runtime
+	if c.Privileged || r.PrivateCgroups {
+		// The inner daemon's cgroups are its own, not the host's.
+		host.CgroupnsMode = container.CgroupnsModePrivate
+	}
+	if r.Unconfined {
+		host.SecurityOpt = append(host.SecurityOpt, "seccomp=unconfined", "apparmor=unconfined")
+		// Empty, not nil: none, not the engine's own.
+		host.MaskedPaths, host.ReadonlyPaths = []string{}, []string{}
+	}
+	if r.NoNewPrivileges {
+		host.SecurityOpt = append(host.SecurityOpt, "no-new-privileges")
+	}
+	for _, d := range r.Devices {
+		host.Devices = append(host.Devices, container.DeviceMapping{PathOnHost: d, PathInContainer: d, CgroupPermissions: "rwm"})
+	}
+}
+
+func mountsOf(p *plan.Plan, c plan.Container, name string, img Image) []Mount {
+	// Several containers have these volumes, and an image of which the job's right
+	// is not known yet must leave nothing there.
+	list := []Mount{{
+		Volume: label.ObjectName(p.Sandbox, plan.RoleBuilds), Target: c.BuildsPath, Labels: label.ForSandbox(p, plan.RoleBuilds), NoCopy: true,
+	}}
+	covered := []string{c.BuildsPath}
+	if c.DataPath != "" {
+		m := Mount{Volume: label.ObjectName(p.Sandbox, plan.RoleData), Target: c.DataPath, Labels: label.ForSandbox(p, plan.RoleData)}
+		if c.DataVolume != "" {
+			m.Volume, m.Labels = c.DataVolume, label.ForData(p.Claim, p.Sandbox)
+		}
+		list = append(list, m)
+		covered = append(covered, c.DataPath)
+	}
+	if c.CachePath != "" {
+		m := Mount{Volume: label.CacheName(p.Claim.Scope), Target: c.CachePath, Labels: label.ForCached(p.Claim, plan.RoleCache), NoCopy: true}
+		if c.CacheEnds {
+			m.Volume, m.Labels = label.ObjectName(p.Sandbox, plan.RoleCache), label.ForSandbox(p, plan.RoleScratch)
+		}
+		list = append(list, m)
+		covered = append(covered, c.CachePath)
+	}
+	if c.CertsPath != "" {
+		list = append(list, Mount{
+			Volume: label.ObjectName(p.Sandbox, plan.RoleCerts), Target: c.CertsPath, Labels: label.ForSandbox(p, plan.RoleCerts),
+			NoCopy: true, // what an image has there is not its
+		})
+		covered = append(covered, c.CertsPath)
+	}
+	if c.SeedVolume != "" {
+		// Were it removed at this moment, the engine would make an empty one.
+		list = append(list, Mount{Volume: c.SeedVolume, Target: plan.SeedPath, Labels: label.ForSeed(plan.RoleSeed, "", "-"), ReadOnly: true})
+	}
+	if c.DataVolume != "" {
+		// The sidecar has the name of its data root, which the next one has, too.
+		name = label.ObjectName(p.Sandbox, c.Role)
+	}
+	for i, volume := range img.Volumes {
+		if slices.Contains(covered, volume) {
+			continue
+		}
+		list = append(list, Mount{Volume: label.ScratchName(name, i), Target: volume, Labels: label.InSandbox(p.Sandbox, plan.RoleScratch)})
+	}
+	return list
+}
+
+// imageVolumes are the cleaned paths of an image's VOLUMEs, in order.
+func imageVolumes(volumes map[string]struct{}) []string {
+	var paths []string
+	for volume := range volumes {
+		if p := path.Join("/", volume); p != "/" {
+			paths = append(paths, p)
+		}
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths)
+}
+
+// Confined is a container that works on one volume, without network and with a root
+// directory that cannot be written.
+type Confined struct {
+	Name, Image string
+	Labels      map[string]string
+	// Entrypoint and Command are what root runs in it, with no capabilities but Rights.
+	Entrypoint, Command, Rights []string
+	Volume                      Mount
+	// Memory is in bytes, and Threads the most that there may be.
+	Memory, Threads int64
+}
+
+// Spec is what the engine needs for it.
+func (c Confined) Spec() Spec {
+	threads := c.Threads
+	return Spec{
+		Name: c.Name,
+		config: &container.Config{
+			Image: c.Image, User: "0:0", Labels: c.Labels, Entrypoint: c.Entrypoint, Cmd: c.Command,
+		},
+		host: &container.HostConfig{
+			NetworkMode: "none", ReadonlyRootfs: true,
+			CapDrop: []string{"ALL"}, CapAdd: c.Rights, SecurityOpt: []string{"no-new-privileges"},
+			Mounts:    []mount.Mount{c.Volume.api()},
+			Resources: container.Resources{Memory: c.Memory, MemorySwap: c.Memory, PidsLimit: &threads},
+			LogConfig: logs("1m", "1"),
+		},
+	}
+}
+
+// Published is a container on the engine's default bridge, of which one port is
+// published at one address of the host.
+type Published struct {
+	Name        string
+	Image       plan.ImageRef
+	Of          Image
+	Labels      map[string]string
+	Command     []string
+	Environment []string
+	ExtraHosts  []string
+	Mounts      []Mount
+	// Port is as in 5000/tcp, HostIP where the host takes it, and HostPort the number
+	// there, empty for any.
+	Port, HostIP, HostPort string
+}
+
+// Spec is what the engine needs for it.
+func (c Published) Spec() Spec {
+	return Spec{
+		Name: c.Name,
+		config: &container.Config{
+			Image: imageID(c.Image, c.Of), Cmd: c.Command, Env: c.Environment, Labels: label.Called(c.Labels, c.Image),
+			ExposedPorts: nat.PortSet{nat.Port(c.Port): {}},
+		},
+		host: &container.HostConfig{
+			NetworkMode:  network.NetworkBridge,
+			PortBindings: nat.PortMap{nat.Port(c.Port): {{HostIP: c.HostIP, HostPort: c.HostPort}}},
+			ExtraHosts:   c.ExtraHosts,
+			CapDrop:      []string{"ALL"},
+			SecurityOpt:  []string{"no-new-privileges"},
+			LogConfig:    logs("10m", "2"),
+		},
+	}.With(c.Mounts...)
+}
+
+// Blocked is the spec of a container that only has a name and is never started.
+func Blocked(name, image string, labels map[string]string) Spec {
+	return Spec{
+		Name:   name,
+		config: &container.Config{Image: image, Entrypoint: []string{"true"}, Labels: labels},
+		host:   &container.HostConfig{NetworkMode: "none"},
+	}
+}
+
+// Successor is the spec of a container like another one in a sandbox. change returns
+// its labels, and its volume in the place of one that the other has, or "" for the
+// same.
+func (d Details) Successor(name, sandbox string, labels map[string]string, change func(volume string) (other string, labels map[string]string)) (Spec, error) {
+	if d.raw.HostConfig == nil {
+		return Spec{}, ErrNonsense
+	}
+	config, host := *d.raw.Config, *d.raw.HostConfig
+	config.Volumes = nil // the mounts cover them
+	config.Labels = labels
+	host.Mounts = slices.Clone(host.Mounts)
+	for i, m := range host.Mounts {
+		if other, l := change(m.Source); other != "" {
+			host.Mounts[i] = Mount{Volume: other, Target: m.Target, Labels: l}.api()
+		}
+	}
+	endpoint := &network.EndpointSettings{}
+	for _, alias := range d.Endpoints[label.NetworkName(sandbox)].Aliases {
+		if !strings.HasPrefix(d.ID, alias) { // the engine adds the short id itself
+			endpoint.Aliases = append(endpoint.Aliases, alias)
+		}
+	}
+	return Spec{
+		Name: name, config: &config, host: &host,
+		network: &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{label.NetworkName(sandbox): endpoint}},
+	}, nil
+}
+
+// platform parses os[/arch[/variant]]; nil means the engine's own.
+func platform(s string) *ocispec.Platform {
+	if s == "" {
+		return nil
+	}
+	parts := append(strings.SplitN(s, "/", 3), "", "")
+	return &ocispec.Platform{OS: parts[0], Architecture: parts[1], Variant: parts[2]}
+}
