@@ -2,8 +2,7 @@
 // GitLab Runner calls, exit codes, the payload and the job log.
 //
 // It may import executor/doctor, executor/runnerconfig, executor/telemetry, driver
-// and its rooms, driver/plan, config, fault, group, wary and hostfile; for try,
-// executor/pipeline, executor/forge and executor/local, the stand-in for GitLab Runner.
+// and its rooms, driver/plan, config, fault, group, wary and hostfile, and executor/try.
 //
 // # The life of a job
 //
@@ -34,7 +33,7 @@
 // # Beside jobs
 //
 // A command's file bears its name: gc.go, drain.go, doctor.go, seed.go and so on. The
-// files that begin with doctor and try belong to those commands. metrics.go has the
+// files that begin with doctor belong to that command. metrics.go has the
 // command and scrape.go what one scrape collects. inside.go finds the container that
 // logs.go and shell.go are about. explain.go shows a bundle. facts.go learns of the
 // host, and runnerversion.go of its gitlab-runner, what a plan without a job needs.

@@ -48,13 +48,14 @@ func packages(t *testing.T) []goPackage {
 // without a rule.
 var mayImport = map[string][]string{
 	"":                      {"executor"},
-	"executor":              {"executor/doctor", "executor/runnerconfig", "executor/telemetry", "driver", "driver/host", "driver/label", "driver/owner", "driver/dataroot", "driver/plan", "config", "fault", "group", "wary", "hostfile", "executor/forge", "executor/local", "executor/pipeline"},
+	"executor":              {"executor/doctor", "executor/runnerconfig", "executor/telemetry", "driver", "driver/host", "driver/label", "driver/owner", "driver/dataroot", "driver/plan", "config", "fault", "group", "wary", "hostfile", "executor/try"},
 	"executor/doctor":       {"executor/runnerconfig", "driver", "driver/plan", "config", "fault"},
 	"executor/runnerconfig": {"config", "fault", "hostfile"},
 	"executor/local":        {},
 	"executor/pipeline":     {"fault", "wary"},
 	"executor/forge":        {"fault"},
 	"executor/telemetry":    {"hostfile", "wary"},
+	"executor/try":          {"executor/forge", "executor/local", "executor/pipeline", "fault"},
 	"driver":                {"driver/dataroot", "driver/engine", "driver/host", "driver/label", "driver/owner", "driver/stream", "driver/plan", "driver/registry", "config", "fault", "group", "hostfile", "wary"},
 	"driver/dataroot":       {"group"},
 	"driver/engine":         {"driver/label", "driver/plan", "fault"},

@@ -45,8 +45,7 @@ var mayOpen = map[string]string{
 	"executor/register.go":   "a person names the file with the token, which may be a pipe; and it takes back what it has just made",
 	"driver/program.go":      "it reads this program, by /proc/self/exe",
 	"executor/seed.go":       "it reads this program, by /proc/self/exe",
-	"executor/try.go":        "a person's own repository; os.Root keeps includes in it",
-	"executor/tryrun.go":     "a fresh directory of its own",
+	"executor/try/":          "a person's own repository, in which os.Root keeps includes; and a fresh directory of its own",
 }
 
 // TestFilesAreOpenedByHandles holds closed what once let a device node of a job's

@@ -35,7 +35,7 @@ func TestTheMapOfTheExecutorNamesItsFiles(t *testing.T) {
 		}
 		there = append(there, name)
 		ofCommand := slices.ContainsFunc(commands, func(c string) bool { return name == c+".go" }) ||
-			strings.HasPrefix(name, "doctor") || strings.HasPrefix(name, "try")
+			strings.HasPrefix(name, "doctor")
 		if !ofCommand && !slices.Contains(named, name) {
 			t.Errorf("executor/doc.go does not say what %s is for", name)
 		}

@@ -75,7 +75,7 @@ func TestWhatIsShownAsItIsHasAReason(t *testing.T) {
 		"runJob":       "the script's output is the job's",
 		"tellHeld":     "a job log, which cleans its lines",
 		"showStatus":   "clears the screen for --watch",
-		"run":          "the log of a job that try runs",
+		"try":          "the log of a job that try runs",
 		"logsCommand":  "a file gets a container's log as it is, a terminal does not: see shown",
 		"shellCommand": "a person's terminal is handed over to a shell in a container",
 		"onTerminal":   "asks whether it is a terminal",

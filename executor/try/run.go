@@ -1,4 +1,4 @@
-package executor
+package try
 
 import (
 	"context"
@@ -11,26 +11,23 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"gitlab-dind-executor/config"
-	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/executor/forge"
 	"gitlab-dind-executor/executor/local"
 	"gitlab-dind-executor/executor/pipeline"
 	"gitlab-dind-executor/fault"
 )
 
-// tryGrace is between SIGTERM and SIGKILL, as config.toml.example has it.
-const tryGrace = time.Minute
+// grace is between SIGTERM and SIGKILL, as config.toml.example has it.
+const grace = time.Minute
 
-// tryRun is one run of try.
-type tryRun struct {
-	*call
-	options  tryOptions
-	settings config.Settings
+// run is one run of a pipeline's jobs.
+type run struct {
+	Host
+	options  Options
 	version  string
 	pipeline pipeline.Pipeline
 	given    []pipeline.Variable
-	facts    tryFacts
+	facts    facts
 
 	dir    string
 	server *forge.Server
@@ -49,10 +46,10 @@ type jobEnd struct {
 	hint   string
 }
 
-// run runs the chosen jobs one after the other, and leaves nothing behind. setup
+// all runs the chosen jobs one after the other, and leaves nothing behind. setup
 // bounds what comes before them.
-func (r *tryRun) run(setup, parent context.Context, stop *interruption, chosen []pipeline.Job) (err error) {
-	if r.dir, err = os.MkdirTemp("", driverName+"-try-"); err != nil {
+func (r *run) all(setup, parent context.Context, stop *interruption, chosen []pipeline.Job) (err error) {
+	if r.dir, err = os.MkdirTemp("", "gitlab-dind-executor-try-"); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(r.dir)) }()
@@ -60,7 +57,7 @@ func (r *tryRun) run(setup, parent context.Context, stop *interruption, chosen [
 		return err
 	}
 	defer func() { err = errors.Join(err, r.server.Close()) }()
-	log := newTryLog(r.raw.out, r.env)
+	log := newJobLog(r.JobLog, r.Env)
 	if r.runner, err = r.localRunner(log); err != nil {
 		return err
 	}
@@ -86,19 +83,13 @@ func (r *tryRun) run(setup, parent context.Context, stop *interruption, chosen [
 }
 
 // serve makes the snapshot and serves it where sandboxes reach it.
-func (r *tryRun) serve(ctx, parent context.Context) error {
-	address := r.options.listen
+func (r *run) serve(ctx, parent context.Context) error {
+	address := r.options.Listen
 	if address == "" {
-		d, err := driver.Open(r.settings.Engine.Host)
-		if err != nil {
+		var err error
+		if address, err = r.Address(ctx); err != nil {
 			return err
 		}
-		defer d.Close()
-		ip, err := d.HostAddress(ctx)
-		if err != nil {
-			return err
-		}
-		address = ip.String()
 	}
 	snapshot, err := r.facts.repository.Snapshot(ctx, r.dir)
 	if err != nil {
@@ -118,62 +109,51 @@ func (r *tryRun) serve(ctx, parent context.Context) error {
 }
 
 // localRunner is the stand-in for GitLab Runner that calls this program's hooks.
-func (r *tryRun) localRunner(log io.Writer) (*local.Runner, error) {
+func (r *run) localRunner(log io.Writer) (*local.Runner, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("finding this program: %w", err)
 	}
-	var flags []string
-	for _, f := range [][2]string{{"--settings", r.settingsFile}, {"--trace", r.traceFile}} {
-		if f[1] == "" {
-			continue
-		}
-		path, err := filepath.Abs(f[1]) // hooks have a folder of their own
-		if err != nil {
-			return nil, err
-		}
-		flags = append(flags, f[0], path)
-	}
-	hook := func(name string) []string { return append(flags[:len(flags):len(flags)], name) }
+	hook := func(name string) []string { return append(slices.Clone(r.Flags), name) }
 	return &local.Runner{
 		Executable: self, ConfigArgs: hook("config"), PrepareArgs: hook("prepare"), RunArgs: hook("run"), CleanupArgs: hook("cleanup"),
-		TempDir: r.dir, Version: r.version, ShortToken: "try", URL: r.server.URL, GracefulKillTimeout: tryGrace,
-		Log: log, RunnerLog: r.stderr,
+		TempDir: r.dir, Version: r.version, ShortToken: "try", URL: r.server.URL, GracefulKillTimeout: grace,
+		Log: log, RunnerLog: r.RunnerLog,
 	}, nil
 }
 
 // sayWhatRuns says which sources the jobs get.
-func (r *tryRun) sayWhatRuns() {
+func (r *run) sayWhatRuns() {
 	f := r.facts
 	text := fmt.Sprintf("project %s at %s, branch %s", f.project(), f.sha[:8], f.ref)
 	if f.changed {
 		text += ", with uncommitted changes (files that git ignores are left out)"
 	}
-	fmt.Fprintln(r.stdout, text)
+	fmt.Fprintln(r.Stdout, text)
 	if f.repository.LFS {
-		r.log.warn("not understood here: Git LFS: jobs see its pointers only")
+		r.Warn("not understood here: Git LFS: jobs see its pointers only")
 	}
 }
 
 // job runs one job to its end.
-func (r *tryRun) job(stop *interruption, j pipeline.Job, log *tryLog) jobEnd {
-	fmt.Fprintf(r.stdout, "\njob %s, stage %s\n\n", j.Name, j.Stage)
+func (r *run) job(stop *interruption, j pipeline.Job, log *jobLog) jobEnd {
+	fmt.Fprintf(r.Stdout, "\njob %s, stage %s\n\n", j.Name, j.Stage)
 	for _, name := range r.pipeline.Sources(j) {
 		if _, ran := r.ids[name]; !ran && r.leavesArtifacts(name) {
-			r.log.warn(j.Name + ": it gets no artifacts of " + name + ", which did not run: name it with --job, too")
+			r.Warn(j.Name + ": it gets no artifacts of " + name + ", which did not run: name it with --job, too")
 		}
 	}
 	if len(j.Caches) > 0 {
-		r.log.warn(j.Name + ": not understood here: cache between jobs: it starts empty")
+		r.Warn(j.Name + ": not understood here: cache between jobs: it starts empty")
 	}
 	running := r.runner.Start(stop.second, r.payload(j))
 	unhook := context.AfterFunc(stop.first, running.Cancel)
 	defer unhook()
 	res := running.Wait()
 	log.flush()
-	if r.options.times {
-		fmt.Fprint(r.stdout, "\n")
-		times(r.stdout, res, log.firstLine)
+	if r.options.Times {
+		fmt.Fprint(r.Stdout, "\n")
+		times(r.Stdout, res, log.firstLine)
 	}
 	log.firstLine = time.Time{}
 	end := ended(j, res)
@@ -193,7 +173,7 @@ func sourcesFailed(res local.Result) bool {
 	return false
 }
 
-func (r *tryRun) leavesArtifacts(name string) bool {
+func (r *run) leavesArtifacts(name string) bool {
 	for _, j := range r.pipeline.Jobs {
 		if j.Name == name {
 			return j.Artifacts != nil
@@ -233,12 +213,12 @@ func allows(codes []int, res local.Result) bool {
 }
 
 // summary is one line for each job.
-func (r *tryRun) summary(asked int) {
+func (r *run) summary(asked int) {
 	if asked < 2 {
 		return
 	}
-	fmt.Fprintln(r.stdout)
-	w := tabwriter.NewWriter(r.stdout, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(r.Stdout)
+	w := tabwriter.NewWriter(r.Stdout, 0, 0, 3, ' ', 0)
 	for _, e := range r.done {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", e.name, e.outcome, e.text)
 	}
@@ -246,7 +226,7 @@ func (r *tryRun) summary(asked int) {
 }
 
 // verdict is the run's result: the jobs' logs have said what was wrong.
-func (r *tryRun) verdict(stop *interruption) error {
+func (r *run) verdict(stop *interruption) error {
 	if stop.first.Err() != nil {
 		return context.Canceled
 	}
@@ -258,7 +238,7 @@ func (r *tryRun) verdict(stop *interruption) error {
 		failed = failed || e.outcome == pipeline.Failed
 	}
 	if failed {
-		return &failedScript{1}
+		return ErrFailed
 	}
 	return nil
 }

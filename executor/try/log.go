@@ -1,4 +1,4 @@
-package executor
+package try
 
 import (
 	"bytes"
@@ -15,9 +15,9 @@ import (
 // control matches what colours a terminal.
 var control = regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]")
 
-// tryLog shows job logs line by line, as they come, without colours where no
+// jobLog shows job logs line by line, as they come, without colours where no
 // terminal wants them. It is for one writer at a time.
-type tryLog struct {
+type jobLog struct {
 	out    io.Writer
 	colour bool
 	held   []byte
@@ -25,8 +25,8 @@ type tryLog struct {
 	firstLine time.Time
 }
 
-func newTryLog(out io.Writer, env environment) *tryLog {
-	return &tryLog{out: out, colour: env["NO_COLOR"] == "" && terminal(out)}
+func newJobLog(out io.Writer, env map[string]string) *jobLog {
+	return &jobLog{out: out, colour: env["NO_COLOR"] == "" && terminal(out)}
 }
 
 func terminal(out io.Writer) bool {
@@ -43,7 +43,7 @@ const maxHeld = 64 << 10
 
 // Write shows whole lines. It reports all of p as written: a terminal that is
 // gone is no reason to stop a job.
-func (l *tryLog) Write(p []byte) (int, error) {
+func (l *jobLog) Write(p []byte) (int, error) {
 	l.held = append(l.held, p...)
 	for {
 		line, rest, found := bytes.Cut(l.held, []byte("\n"))
@@ -60,14 +60,14 @@ func (l *tryLog) Write(p []byte) (int, error) {
 }
 
 // flush shows a last line without an end.
-func (l *tryLog) flush() {
+func (l *jobLog) flush() {
 	if len(l.held) > 0 {
 		l.show(string(l.held))
 		l.held = nil
 	}
 }
 
-func (l *tryLog) show(line string) {
+func (l *jobLog) show(line string) {
 	bare := control.ReplaceAllString(line, "")
 	// The Runner puts this before a command of the script.
 	if l.firstLine.IsZero() && strings.HasPrefix(bare, "$ ") {

@@ -1,4 +1,4 @@
-package executor
+package try
 
 import (
 	"fmt"
@@ -69,8 +69,8 @@ func TestVariablesAreExpandedAmongEachOther(t *testing.T) {
 }
 
 func TestAJobGetsNestedVariables(t *testing.T) {
-	r := &tryRun{
-		facts: tryFacts{repository: forge.Repository{Top: "/app"}, sha: strings.Repeat("ab", 20)},
+	r := &run{
+		facts: facts{repository: forge.Repository{Top: "/app"}, sha: strings.Repeat("ab", 20)},
 		given: []pipeline.Variable{{Key: "CI_REGISTRY_IMAGE", Value: "registry.example.com/app", Raw: true}},
 	}
 	var p local.Payload

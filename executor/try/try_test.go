@@ -1,4 +1,4 @@
-package executor
+package try
 
 import (
 	"strings"
@@ -21,7 +21,7 @@ func TestTheProjectOfARepositoryIsThatOfItsRemote(t *testing.T) {
 		"file:///srv/git/a.git":                      "local/my-app",
 		"https://gitlab.example.com/../../etc/{a b}": "etc/-a-b-",
 	} {
-		f := tryFacts{repository: forge.Repository{Top: "/home/me/my app", Origin: origin}}
+		f := facts{repository: forge.Repository{Top: "/home/me/my app", Origin: origin}}
 		if got := f.project(); got != want {
 			t.Errorf("%q is project %q, want %q", origin, got, want)
 		}
@@ -29,7 +29,7 @@ func TestTheProjectOfARepositoryIsThatOfItsRemote(t *testing.T) {
 }
 
 func TestPredefinedVariablesOfATry(t *testing.T) {
-	f := tryFacts{
+	f := facts{
 		repository: forge.Repository{Top: "/app", Origin: "git@host:Group/App.git", Default: "main", Message: "Title\n\nText", Time: "2026-01-01T00:00:00Z"},
 		sha:        strings.Repeat("ab", 20), ref: "Feature/One_2", file: ".gitlab-ci.yml", server: "http://172.17.0.1:4711",
 	}
@@ -56,13 +56,13 @@ func TestPredefinedVariablesOfATry(t *testing.T) {
 func TestWhatIsGivenWinsAndSecretsAreMasked(t *testing.T) {
 	given, err := givenVariables(
 		[]string{"CI_REGISTRY=registry.example.com", "CI_REGISTRY_USER=me", "CI_REGISTRY_PASSWORD", "GIT_DEPTH=0", "TAG=a=b"},
-		environment{"CI_REGISTRY_PASSWORD": "se$cret"},
+		map[string]string{"CI_REGISTRY_PASSWORD": "se$cret"},
 	)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &tryRun{given: given, facts: tryFacts{repository: forge.Repository{Top: "/app"}, sha: strings.Repeat("ab", 20)}}
-	p := local.Payload{GitInfo: local.GitInfo{Depth: tryDepth}}
+	r := &run{given: given, facts: facts{repository: forge.Repository{Top: "/app"}, sha: strings.Repeat("ab", 20)}}
+	p := local.Payload{GitInfo: local.GitInfo{Depth: cloneDepth}}
 	r.addVariables(&p, pipeline.Job{Variables: []pipeline.Variable{{Key: "TAG", Value: "c"}, {Key: "GIT_DEPTH", Value: "7"}}})
 	last := map[string]local.Variable{}
 	for _, v := range p.Variables {
@@ -168,7 +168,7 @@ func TestTheLogIsShownLineByLine(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out strings.Builder
-			l := &tryLog{out: &out, colour: tt.colour}
+			l := &jobLog{out: &out, colour: tt.colour}
 			for _, part := range []string{"\x1b[0KPrep", "aring\x1b[0;m\n", "\x1b[32;1m$ docker login\x1b", "[0;m\nend"} {
 				if n, err := l.Write([]byte(part)); n != len(part) || err != nil {
 					t.Fatalf("wrote %d of %d: %v", n, len(part), err)

@@ -1,4 +1,4 @@
-package executor
+package try
 
 import (
 	"crypto/rand"
@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	// tryDepth and tryTimeout are GitLab's own defaults: commits, and seconds.
-	tryDepth   = 20
-	tryTimeout = 3600
+	// cloneDepth and jobTimeout are GitLab's own defaults: commits, and seconds.
+	cloneDepth = 20
+	jobTimeout = 3600
 )
 
 var (
@@ -28,8 +28,8 @@ var (
 	notInSlug  = regexp.MustCompile(`[^a-z0-9]+`)
 )
 
-// tryFacts are what the predefined variables are made of.
-type tryFacts struct {
+// facts are what the predefined variables are made of.
+type facts struct {
 	repository    forge.Repository
 	sha, ref      string
 	changed       bool
@@ -39,7 +39,7 @@ type tryFacts struct {
 }
 
 // project is the path of the project: the remote's, or one of the folder's name.
-func (f tryFacts) project() string {
+func (f facts) project() string {
 	_, rest, found := strings.Cut(f.repository.Origin, "://")
 	switch _, after, scp := strings.Cut(f.repository.Origin, ":"); {
 	case found:
@@ -65,7 +65,7 @@ func slug(name string) string {
 }
 
 // variables are GitLab's predefined ones, as far as they make sense here.
-func (f tryFacts) variables() []pipeline.Variable {
+func (f facts) variables() []pipeline.Variable {
 	r, project := f.repository, f.project()
 	title, description, _ := strings.Cut(r.Message, "\n")
 	message := r.Message
@@ -123,7 +123,7 @@ func (f tryFacts) variables() []pipeline.Variable {
 
 // payload is the job as GitLab would send it. It names no project by number, so
 // that nothing is cached for a next one.
-func (r *tryRun) payload(j pipeline.Job) local.Payload {
+func (r *run) payload(j pipeline.Job) local.Payload {
 	f, id := r.facts, r.ids[j.Name]
 	protected := f.protected
 	p := local.Payload{
@@ -134,18 +134,18 @@ func (r *tryRun) payload(j pipeline.Job) local.Payload {
 		},
 		GitInfo: local.GitInfo{
 			RepoURL: r.server.RepoURL(), RepoObjectFormat: objectFormat(f.sha), Ref: f.ref, RefType: "branch", SHA: f.sha,
-			BeforeSHA: strings.Repeat("0", len(f.sha)), Depth: tryDepth, Protected: &protected,
+			BeforeSHA: strings.Repeat("0", len(f.sha)), Depth: cloneDepth, Protected: &protected,
 			Refspecs: []string{"+refs/heads/" + f.ref + ":refs/remotes/origin/" + f.ref},
 		},
-		RunnerInfo: local.RunnerInfo{Timeout: tryTimeout},
-		Steps:      []local.Step{{Name: "script", Script: j.Script, Timeout: tryTimeout, When: "on_success"}},
+		RunnerInfo: local.RunnerInfo{Timeout: jobTimeout},
+		Steps:      []local.Step{{Name: "script", Script: j.Script, Timeout: jobTimeout, When: "on_success"}},
 		Image:      localImage(j.Image),
 	}
 	if j.Timeout > 0 {
 		p.RunnerInfo.Timeout = int(max(j.Timeout, time.Second) / time.Second)
 	}
 	if len(j.AfterScript) > 0 {
-		p.Steps = append(p.Steps, local.Step{Name: "after_script", Script: j.AfterScript, Timeout: tryTimeout, When: "always", AllowFailure: true})
+		p.Steps = append(p.Steps, local.Step{Name: "after_script", Script: j.AfterScript, Timeout: jobTimeout, When: "always", AllowFailure: true})
 	}
 	for _, s := range j.Services {
 		p.Services = append(p.Services, localImage(s))
@@ -174,7 +174,7 @@ func (r *tryRun) payload(j pipeline.Job) local.Payload {
 
 // addVariables adds the variables in GitLab's order, the last of duplicates wins,
 // and what follows from them.
-func (r *tryRun) addVariables(p *local.Payload, j pipeline.Job) {
+func (r *run) addVariables(p *local.Payload, j pipeline.Job) {
 	f := r.facts
 	add := func(v pipeline.Variable, public, masked bool) {
 		p.Variables = append(p.Variables, local.Variable{Key: v.Key, Value: v.Value, Raw: v.Raw, Public: public, Masked: masked})
