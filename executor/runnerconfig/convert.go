@@ -89,7 +89,7 @@ func Convert(file string, src []byte, name string) (*Conversion, error) {
 	docker, _ := section["docker"].(map[string]any)
 	c.docker(docker)
 	if cache, ok := section["cache"].(map[string]any); ok && text(cache["Type"]) != "" {
-		c.put("cache", "volume", false, "[runners.cache]", "caches are in the object storage, so none is kept on the host")
+		c.put("cache", "volume", false, "[runners.cache]", "caches are in the object storage, so none is cached on the host")
 	}
 	c.Settings = render(c.settings)
 	return c, nil

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"gitlab-dind-executor/executor/local"
@@ -56,35 +57,44 @@ func (c jobCase) judge(end rig.JobEnd, log string) (wrong []string) {
 
 // cases are the jobs, in the order in which they run.
 func cases(t *trial) []jobCase {
-	l := t.lab
-	succeeded := rig.JobEnd{State: "success"}
-	failed := func(code int) rig.JobEnd {
-		return rig.JobEnd{State: "failed", FailureReason: "script_failure", ExitCode: code}
-	}
-	secrets := []string{l.Registry.Password, l.Git.Token}
-	job := func(change func(*local.Payload), script ...string) func() local.Payload {
-		return func() local.Payload {
-			p := l.Job(script...)
-			p.Token = fmt.Sprintf("token-of-job-%d", p.ID)
-			p.Features = local.Features{TraceSections: true, FailureReasons: []string{"script_failure", "runner_system_failure", "job_execution_timeout", "job_canceled"}}
-			lab.Set(&p, "CI_SERVER_URL", t.api.URL)
-			if change != nil {
-				change(&p)
-			}
-			return p
+	return slices.Concat(t.builds(), t.uploads(), t.cancelled())
+}
+
+var succeeded = rig.JobEnd{State: "success"}
+
+func failed(code int) rig.JobEnd {
+	return rig.JobEnd{State: "failed", FailureReason: "script_failure", ExitCode: code}
+}
+
+// payload makes that of a job, changed if change is not nil.
+func (t *trial) payload(change func(*local.Payload), script ...string) func() local.Payload {
+	return func() local.Payload {
+		p := t.lab.Job(script...)
+		p.Token = fmt.Sprintf("token-of-job-%d", p.ID)
+		p.Features = local.Features{TraceSections: true, FailureReasons: []string{"script_failure", "runner_system_failure", "job_execution_timeout", "job_canceled"}}
+		lab.Set(&p, "CI_SERVER_URL", t.api.URL)
+		if change != nil {
+			change(&p)
 		}
+		return p
 	}
-	after := func(p *local.Payload) {
-		p.Steps = append(p.Steps, local.Step{Name: "after_script", Script: []string{`echo "after $CI_JOB_STATUS"`}, Timeout: 60, When: "always", AllowFailure: true})
-	}
-	cached := func(p *local.Payload) {
-		p.Cache = []local.Cache{{Key: "one", Paths: []string{"kept/"}, Policy: "pull-push", When: "on_success"}}
-	}
-	var uploader int64
+}
+
+func after(p *local.Payload) {
+	p.Steps = append(p.Steps, local.Step{Name: "after_script", Script: []string{`echo "after $CI_JOB_STATUS"`}, Timeout: 60, When: "always", AllowFailure: true})
+}
+
+func cached(p *local.Payload) {
+	p.Cache = []local.Cache{{Key: "one", Paths: []string{"kept/"}, Policy: "pull-push", When: "on_success"}}
+}
+
+// builds are jobs and how they end.
+func (t *trial) builds() []jobCase {
+	secrets := []string{t.lab.Registry.Password, t.lab.Git.Token}
 	return []jobCase{
 		{
 			name: "build, tag and push", want: succeeded, saysNot: secrets,
-			payload: job(
+			payload: t.payload(
 				nil,
 				`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`,
 				`docker build -t $CI_REGISTRY_IMAGE:$CI_COMMIT_SHORT_SHA .`,
@@ -95,7 +105,7 @@ func cases(t *trial) []jobCase {
 		},
 		{
 			name: "neither image nor service", want: succeeded,
-			payload: job(
+			payload: t.payload(
 				func(p *local.Payload) { p.Image, p.Services = local.Image{}, nil },
 				`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`,
 				`docker build -t app .`, `docker run --rm -v "$CI_PROJECT_DIR:/src" app ls /src/Dockerfile`,
@@ -104,7 +114,7 @@ func cases(t *trial) []jobCase {
 		},
 		{
 			name: "port 2375", want: succeeded,
-			payload: job(func(p *local.Payload) {
+			payload: t.payload(func(p *local.Payload) {
 				lab.Set(p, "DOCKER_HOST", "tcp://docker:2375")
 				lab.Set(p, "DOCKER_TLS_CERTDIR", "")
 			}, `docker info`),
@@ -112,23 +122,30 @@ func cases(t *trial) []jobCase {
 		},
 		{
 			name: "a file variable", want: succeeded,
-			payload: job(func(p *local.Payload) {
+			payload: t.payload(func(p *local.Payload) {
 				p.Variables = append(p.Variables, local.Variable{Key: "NOTES", Value: "in a file", File: true})
 			}, `echo "notes: $(cat $NOTES)"`),
 			says: []string{"notes: in a file"},
 		},
 		{
 			name: "a script that fails", want: failed(42),
-			payload: job(after, `exit 42`), says: []string{"after failed", "exit status 42"},
+			payload: t.payload(after, `exit 42`), says: []string{"after failed", "exit status 42"},
 		},
 		{
 			name: "an image that is not there", want: failed(1),
-			payload: job(func(p *local.Payload) { p.Image.Name = l.Registry.LocalHost + "/group/none:1" }, `true`),
+			payload: t.payload(func(p *local.Payload) { p.Image.Name = t.lab.Registry.LocalHost + "/group/none:1" }, `true`),
 			says:    []string{"error: pulling image ", "hint: check the image's name and tag"},
 		},
+	}
+}
+
+// uploads are jobs that leave artifacts and caches to the next.
+func (t *trial) uploads() []jobCase {
+	var uploader int64
+	return []jobCase{
 		{
 			name: "artifacts, uploaded", want: succeeded,
-			payload: job(func(p *local.Payload) {
+			payload: t.payload(func(p *local.Payload) {
 				uploader = p.ID
 				p.Artifacts = []local.Artifact{{Name: "out", Paths: []string{"out/"}, When: "on_success", Type: "archive", Format: "zip", ExpireIn: "1 day"}}
 			}, `mkdir out; echo "made by $CI_JOB_ID" > out/file`),
@@ -136,23 +153,29 @@ func cases(t *trial) []jobCase {
 		},
 		{
 			name: "artifacts, downloaded", want: succeeded,
-			payload: job(func(p *local.Payload) {
+			payload: t.payload(func(p *local.Payload) {
 				p.Dependencies = []local.Dependency{{ID: uploader, Token: fmt.Sprintf("token-of-job-%d", uploader), Name: "before", ArtifactsFile: local.ArtifactsFile{Filename: "out.zip", Size: 1}}}
 			}, `cat out/file`),
 			says: []string{"made by "}, saysNot: []string{"Missing gitlab-runner"},
 		},
 		{
 			name: "a cache, saved", want: succeeded,
-			payload: job(cached, `mkdir kept; echo "from the first" > kept/file`), says: []string{"Created cache"},
+			payload: t.payload(cached, `mkdir kept; echo "from the first" > kept/file`), says: []string{"Created cache"},
 		},
 		{
 			name: "a cache, found", want: succeeded,
-			payload: job(cached, `cat kept/file`), says: []string{"Successfully extracted cache", "from the first"},
+			payload: t.payload(cached, `cat kept/file`), says: []string{"Successfully extracted cache", "from the first"},
 		},
+	}
+}
+
+// cancelled is a job that somebody cancels.
+func (t *trial) cancelled() []jobCase {
+	return []jobCase{
 		{
 			name: "a job that is cancelled", cancelAt: "it began",
 			want:    rig.JobEnd{State: "failed"},
-			payload: job(after, `echo "it ""began"; sleep 600`), says: []string{"after canceled"},
+			payload: t.payload(after, `echo "it ""began"; sleep 600`), says: []string{"after canceled"},
 		},
 	}
 }
