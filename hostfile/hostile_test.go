@@ -80,7 +80,7 @@ func TestANewFileIsMadeOfNothingThatIsThere(t *testing.T) {
 			dir := t.TempDir()
 			check := k.Put(t, filepath.Join(dir, "f"))
 			d := opened(t, OpenForeign, dir)
-			if f, err := create(d.fd, "f", "f", unix.O_WRONLY); !errors.Is(err, fs.ErrExist) {
+			if f, err := create(d.fd, "f", "f", unix.O_WRONLY|unix.O_NONBLOCK); !errors.Is(err, fs.ErrExist) {
 				f.Close()
 				t.Errorf("error %v", err)
 			}

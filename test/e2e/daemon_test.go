@@ -117,9 +117,9 @@ func TestPlaintextByTheServicesCommandStartsAtOnce(t *testing.T) {
 			p.Services[0].Command = command
 			lab.Set(&p, "CI_DEBUG_SERVICES", "true")
 			r := runJob(t, p).succeeded().says("since the dind service's command asks for it").says("server linux at tcp://docker:2375")
-			// The daemon says that it is slow without TLS, and why it waits for 15 s more
-			// where nobody says that it is meant so.
-			r.says("Startup is intentionally being slowed").saysNot("explicit intent to run without authentication")
+			// The daemon says that it is insecure, and why it waits for 15 s where nobody
+			// says that it is meant so.
+			r.says("Binding to an IP address").saysNot("explicit intent to run without authentication")
 		})
 	}
 }
