@@ -11,10 +11,6 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// admissionEvery is the pause between two looks at what is free; tests shorten
-// it.
-var admissionEvery = time.Second
-
 // Admit returns when this host has free what the settings want, dataRoot being
 // where a local engine keeps its data. Sandboxes of failed jobs that are held for
 // a look go before a job waits, and then, for disk, layers that no job uses. say
@@ -24,7 +20,7 @@ func (d *Driver) Admit(ctx context.Context, a config.Admission, dataRoot string,
 	defer end()
 	look := func() plan.Free { return d.free(dataRoot) }
 	done := func(dropped bool, err error) bool { return dropped && err == nil } // else it is the wait that ends in an error
-	return admit(ctx, a, func() plan.Free {
+	return admit(ctx, a, d.bounds.admissionEvery, func() plan.Free {
 		free := makeRoom(func(f plan.Free) bool { return plan.Lacks(a, f) != "" }, look,
 			func() bool { return done(d.dropHeld(ctx)) }, "the host is short of room: the held sandbox of a failed job is removed", say)
 		if !plan.LacksDisk(a, free) {
@@ -39,7 +35,7 @@ func (d *Driver) Admit(ctx context.Context, a config.Admission, dataRoot string,
 // anything.
 func (d *Driver) HasRoom(ctx context.Context, a config.Admission, dataRoot string) error {
 	a.Wait = 0
-	return admit(ctx, a, func() plan.Free { return d.free(dataRoot) }, func(string) {})
+	return admit(ctx, a, d.bounds.admissionEvery, func() plan.Free { return d.free(dataRoot) }, func(string) {})
 }
 
 // makeRoom drops one thing after the other as long as the host is short, and
@@ -53,7 +49,7 @@ func makeRoom(short func(plan.Free) bool, look func() plan.Free, drop func() boo
 	return free
 }
 
-func admit(ctx context.Context, a config.Admission, look func() plan.Free, say func(string)) error {
+func admit(ctx context.Context, a config.Admission, every time.Duration, look func() plan.Free, say func(string)) error {
 	lacks := plan.Lacks(a, look())
 	if lacks == "" {
 		return nil
@@ -63,7 +59,7 @@ func admit(ctx context.Context, a config.Admission, look func() plan.Free, say f
 		began := time.Now()
 		bound := time.NewTimer(a.Wait.Std())
 		defer bound.Stop()
-		tick := time.NewTicker(admissionEvery)
+		tick := time.NewTicker(every)
 		defer tick.Stop()
 		for waiting := true; waiting; {
 			select {

@@ -15,7 +15,6 @@ import (
 )
 
 func TestAJobWaitsUntilThereIsRoom(t *testing.T) {
-	shortly(t, &admissionEvery, time.Millisecond)
 	full, free := plan.Free{Disk: 1 << 30, Memory: 1 << 30}, plan.Free{Disk: 3 << 30, Memory: 1 << 30}
 	wants := config.Admission{MinFreeDisk: 2 << 30, Wait: config.Duration(time.Minute)}
 	for name, c := range map[string]struct {
@@ -37,7 +36,7 @@ func TestAJobWaitsUntilThereIsRoom(t *testing.T) {
 			looks := 0
 			var said []string
 			wants.Wait = config.Duration(c.wait)
-			err := admit(ctx, wants, func() plan.Free {
+			err := admit(ctx, wants, time.Millisecond, func() plan.Free {
 				looks++
 				if c.cancel && looks == 3 {
 					cancel()

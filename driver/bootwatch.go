@@ -13,19 +13,11 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// A boot takes one or two seconds. Only one that takes longer is looked at.
-var (
-	// lookAfter is when the first look comes, lookEvery the pause between two.
-	lookAfter = 4 * time.Second
-	lookEvery = time.Second
-	// listensFor is how long a daemon must have said where it listens.
-	listensFor = 2 * time.Second
-)
-
 // watchBoot looks into a sidecar whose daemon does not answer, and returns its fault
-// as soon as that is clear; nil when ctx ends before.
+// as soon as that is clear; nil when ctx ends before. A boot takes one or two seconds:
+// only one that takes longer is looked at.
 func (d *Driver) watchBoot(ctx context.Context, id string, p *plan.Plan, pinger *pinger) error {
-	next := time.NewTimer(lookAfter)
+	next := time.NewTimer(d.bounds.lookAfter)
 	defer next.Stop()
 	var since time.Time // it has said where it listens
 	for {
@@ -34,7 +26,7 @@ func (d *Driver) watchBoot(ctx context.Context, id string, p *plan.Plan, pinger 
 		case <-ctx.Done():
 			return nil
 		}
-		next.Reset(lookEvery)
+		next.Reset(d.bounds.lookEvery)
 		log := d.logTail(ctx, id, bootLines)
 		listens := plan.Listens(log)
 		var found *plan.BootFault
@@ -43,7 +35,7 @@ func (d *Driver) watchBoot(ctx context.Context, id string, p *plan.Plan, pinger 
 			found = plan.JudgeProcesses(p.Sidecar.Given, d.processes(ctx, id))
 		case since.IsZero():
 			since = time.Now()
-		case time.Since(since) >= listensFor:
+		case time.Since(since) >= d.bounds.listensFor:
 			found = plan.JudgeListening(p.Sidecar.Given, listens, p.Sidecar.Port, pinger.outcome())
 		}
 		if found != nil && ctx.Err() == nil {

@@ -150,7 +150,7 @@ func (d *Driver) dropIdle(ctx context.Context, name string) (ending, error) {
 			d.awaitLease(bounded, label.LeaseName(name))
 		}
 		select {
-		case <-time.After(removeFirstGap):
+		case <-time.After(d.bounds.removeFirstGap):
 		case <-bounded.Done():
 			return stillUsed, nil
 		}

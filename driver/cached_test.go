@@ -83,8 +83,8 @@ func TestWhatIsCachedGoesByAgeAndSizeAndNothingElseDoes(t *testing.T) {
 
 // The engine still holds a volume for a container that it does not list any more.
 func TestWhatTheEngineIsStillAtIsWaitedFor(t *testing.T) {
-	shortly(t, &removeFirstGap, time.Millisecond)
 	e, d := fakeHost(t, nil)
+	d.bounds.removeFirstGap = time.Millisecond
 	leave(e, plan.RoleData, "a", noon, 1)
 	s := config.Default()
 	s.Cache.MaxAge = 1

@@ -232,7 +232,7 @@ func (d *Driver) NoteUsed(ctx context.Context, job string) error {
 	if err != nil || sidecar.ID == "" {
 		return err
 	}
-	ctx, cancel := engine.Uncut(ctx)
+	ctx, cancel := d.eng.Uncut(ctx)
 	defer cancel()
 	return d.putFiles(ctx, sidecar.ID, []file{used})
 }

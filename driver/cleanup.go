@@ -12,17 +12,6 @@ import (
 	"gitlab-dind-executor/driver/label"
 )
 
-// Variables for tests alone.
-var (
-	// engineAbsence is what a restart of an engine takes at most.
-	engineAbsence = 20 * time.Second
-	// engineGap is the time between two attempts to reach it.
-	engineGap = 500 * time.Millisecond
-	// restPatience is how long a job waits for the rest of a removal once its
-	// sandboxes have lost their networks.
-	restPatience = time.Second
-)
-
 // Cleanup removes every sandbox of a job. It is idempotent: what is not there
 // is removed. Run it with a context of its own.
 func (d *Driver) Cleanup(ctx context.Context, job string) error {
@@ -40,7 +29,7 @@ func (d *Driver) Cleanup(ctx context.Context, job string) error {
 // gone, which any sweep removes, and layers to clear. The caller sees to it that
 // one comes at once. What Hold holds stays.
 func (d *Driver) CleanupPatiently(ctx context.Context, job string) (rest bool, err error) {
-	end := time.Now().Add(engineAbsence)
+	end := time.Now().Add(d.bounds.engineAbsence)
 	var absent error
 	for {
 		var ids []string
@@ -53,7 +42,7 @@ func (d *Driver) CleanupPatiently(ctx context.Context, job string) (rest bool, e
 			}
 		}
 		if err == nil {
-			rest, err = d.cleanup(ctx, ids, restPatience)
+			rest, err = d.cleanup(ctx, ids, d.bounds.restPatience)
 			rest = rest || layers
 		}
 		if absent != nil && errors.Is(err, context.DeadlineExceeded) {
@@ -62,7 +51,7 @@ func (d *Driver) CleanupPatiently(ctx context.Context, job string) (rest bool, e
 		if err != nil {
 			absent = err
 		}
-		if err == nil || !engine.Unreachable(err) || time.Now().After(end) || !pause(ctx, engineGap) {
+		if err == nil || !engine.Unreachable(err) || time.Now().After(end) || !pause(ctx, d.bounds.engineGap) {
 			return rest, err
 		}
 	}
@@ -125,7 +114,7 @@ func (d *Driver) cleanup(ctx context.Context, ids []string, patience time.Durati
 // made: a hook that came a moment too early need not fail. say hears of it. An
 // engine that refuses this user is not waited for.
 func (d *Driver) Await(ctx context.Context, say func(string)) error {
-	end := time.Now().Add(engineAbsence)
+	end := time.Now().Add(d.bounds.engineAbsence)
 	for told := false; ; told = true {
 		err := d.eng.Greet(ctx)
 		if err == nil || !engine.Unreachable(err) || errors.Is(err, os.ErrPermission) || time.Now().After(end) {
@@ -134,7 +123,7 @@ func (d *Driver) Await(ctx context.Context, say func(string)) error {
 		if !told {
 			say("the docker engine does not answer, waiting for it")
 		}
-		if !pause(ctx, engineGap) {
+		if !pause(ctx, d.bounds.engineGap) {
 			return err
 		}
 	}

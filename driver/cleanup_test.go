@@ -18,8 +18,8 @@ func TestTheJobDoesNotWaitForWhatIsLong(t *testing.T) {
 		"DELETE /containers/{id}": {"container dind-aaaaaaaaaaaa-sidecar", "container dind-aaaaaaaaaaaa-helper", "container dind-aaaaaaaaaaaa-job"},
 	} {
 		t.Run(call, func(t *testing.T) {
-			shortly(t, &restPatience, 50*time.Millisecond)
 			e, d := fakeHost(t, nil)
+			d.bounds.restPatience = 50 * time.Millisecond
 			sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
 			e.Script(call, slices.Repeat([]fakeengine.Answer{fakeengine.Hang()}, len(left))...)
 			rest, err := d.CleanupPatiently(t.Context(), testJob)
@@ -45,8 +45,8 @@ func TestTheJobDoesNotWaitForWhatIsLong(t *testing.T) {
 
 // As long as the network is there, nobody else would finish it.
 func TestTheJobWaitsUntilItsSandboxIsAnOrphan(t *testing.T) {
-	shortly(t, &restPatience, time.Millisecond)
 	e, d := fakeHost(t, nil)
+	d.bounds.restPatience = time.Millisecond
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
 	sandboxOf(e, testJob, "bbbbbbbbbbbb", "")
 	active := fakeengine.Refuse(403, "network has active endpoints")
@@ -58,8 +58,8 @@ func TestTheJobWaitsUntilItsSandboxIsAnOrphan(t *testing.T) {
 }
 
 func TestCleanupFailsWhenTheNetworkStays(t *testing.T) {
-	shortly(t, &removeFirstGap, time.Millisecond)
 	e, d := fakeHost(t, nil)
+	d.bounds.removeFirstGap = time.Millisecond
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
 	e.Always("DELETE /networks/{id}", fakeengine.Refuse(403, "network has active endpoints"))
 	rest, err := d.CleanupPatiently(t.Context(), testJob)
@@ -72,8 +72,8 @@ func TestCleanupFailsWhenTheNetworkStays(t *testing.T) {
 }
 
 func TestAHookWaitsForAnEngineThatRestarts(t *testing.T) {
-	shortly(t, &engineGap, time.Millisecond)
 	e, d := fakeHost(t, nil)
+	d.bounds.engineGap = time.Millisecond
 	e.Script("GET /_ping", fakeengine.Cut(), fakeengine.Cut(), fakeengine.Cut(), fakeengine.Cut())
 	var said []string
 	if err := d.Await(t.Context(), func(line string) { said = append(said, line) }); err != nil {
@@ -85,14 +85,12 @@ func TestAHookWaitsForAnEngineThatRestarts(t *testing.T) {
 }
 
 func TestAHookDoesNotWaitForAnEngineForever(t *testing.T) {
-	shortly(t, &engineGap, time.Millisecond)
-	shortly(t, &engineAbsence, 20*time.Millisecond)
-	t.Setenv("DOCKER_HOST", "")
 	d, err := Open("unix:///nonexistent/docker.sock")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer d.Close()
+	d.bounds.engineGap, d.bounds.engineAbsence = time.Millisecond, 20*time.Millisecond
 	if err := d.Await(t.Context(), quiet); err == nil || !strings.Contains(fault.HintOf(err), "is it running?") {
 		t.Errorf("error %v, hint %s", err, fault.HintOf(err))
 	}

@@ -18,6 +18,7 @@ type Driver struct {
 	locks *host.Locks
 	// executable is the path of this program, for containers that run it.
 	executable string
+	bounds     bounds
 
 	// noted counts the stuck volumes that were found first.
 	noted atomic.Int64
@@ -34,7 +35,7 @@ func Open(address string) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Driver{eng: eng, locks: host.NewLocks(eng.Address()), executable: "/proc/self/exe"}
+	d := &Driver{eng: eng, locks: host.NewLocks(eng.Address()), executable: "/proc/self/exe", bounds: usualBounds()}
 	d.registries = registry.Client{
 		CertsDir: plan.RegistryCADir(plan.ConfigDir), Agent: "gitlab-dind-executor/" + label.Version, Insecure: d.insecure,
 	}.Digest

@@ -52,7 +52,7 @@ func (d *Driver) grant(ctx context.Context, p *plan.Plan, img engine.Image) erro
 		return createFault(p.Sidecar.Container, err)
 	}
 	defer func() {
-		ctx, cancel := clearing(ctx)
+		ctx, cancel := d.clearing(ctx)
 		defer cancel()
 		// A sweep takes what this leaves for an orphan.
 		_ = d.removeContainer(ctx, object{ref: id, name: name})

@@ -9,17 +9,16 @@ import (
 	"testing"
 	"time"
 
-	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/test/ends"
 	"gitlab-dind-executor/test/fakeengine"
 )
 
 func TestAStageEndsWhenTheEngineDoesNotAttach(t *testing.T) {
-	shortly(t, &engine.CreateBound, 200*time.Millisecond)
-	shortly(t, &endWait, 200*time.Millisecond)
 	p := testPlan(t)
 	e, d := fakeHost(t, p)
+	d.eng.CreateBound = 200 * time.Millisecond
+	d.bounds.endWait = 200 * time.Millisecond
 	if _, err := d.Prepare(t.Context(), p, quiet); err != nil {
 		t.Fatal(err)
 	}

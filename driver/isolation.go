@@ -65,7 +65,7 @@ func (d *Driver) TryIPv6(ctx context.Context, p *plan.Plan) (err error) {
 	}
 	p = p.In(NewSandboxID())
 	defer func() {
-		ctx, cancel := clearing(ctx)
+		ctx, cancel := d.clearing(ctx)
 		defer cancel()
 		err = errors.Join(err, d.removeSandbox(ctx, p.Sandbox, func() {}))
 	}()

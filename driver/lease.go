@@ -160,7 +160,7 @@ func (prep *preparation) leaseData(ctx context.Context, img engine.Image, labels
 	if err == nil {
 		return id, nil
 	}
-	bounded, cancel := clearing(ctx)
+	bounded, cancel := d.clearing(ctx)
 	defer cancel()
 	if removeErr := d.removeContainer(bounded, object{ref: id, name: lease}); removeErr != nil {
 		return "", errors.Join(err, removeErr)

@@ -18,10 +18,8 @@ import (
 	"gitlab-dind-executor/wary"
 )
 
-// Bounds of the mirror; variables for tests alone.
-var (
-	// mirrorPatience is how long a job waits for the mirror at most.
-	mirrorPatience = time.Second
+// Bounds of the mirror.
+const (
 	// mirrorPing bounds one question to it.
 	mirrorPing = 500 * time.Millisecond
 	// mirrorStart bounds its start, without the pull of its image.
@@ -53,21 +51,21 @@ func (d *Driver) Mirror(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess,
 		access *plan.MirrorAccess
 		err    error
 	}
-	answered := make(chan answer, 1)
+	answered, bound := make(chan answer, 1), d.bounds.mirrorPatience
 	go func() {
-		ctx, cancel := context.WithTimeout(ctx, mirrorPatience)
+		ctx, cancel := context.WithTimeout(ctx, bound)
 		defer cancel()
 		access, err := d.mirror(ctx, m)
 		answered <- answer{access, err}
 	}()
 	// A creation is not cut off, all else ends before, with a better reason.
-	patience := time.NewTimer(mirrorPatience + mirrorPatience/10)
+	patience := time.NewTimer(bound + bound/10)
 	defer patience.Stop()
 	select {
 	case a := <-answered:
 		return a.access, a.err
 	case <-patience.C:
-		return nil, fmt.Errorf("%w: it takes more than %s", ErrNoMirror, mirrorPatience)
+		return nil, fmt.Errorf("%w: it takes more than %s", ErrNoMirror, bound)
 	}
 }
 

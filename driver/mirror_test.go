@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"gitlab-dind-executor/config"
-	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/test/ends"
@@ -97,8 +96,6 @@ func TestWithoutItsImageTheMirrorIsLeftToAnother(t *testing.T) {
 
 // Whatever the engine does, a job waits for no more than patience.
 func TestAJobDoesNotWaitForAMirror(t *testing.T) {
-	shortly(t, &engine.CreateBound, time.Hour) // a creation is not cut off, nor is it waited for
-	shortly(t, &mirrorPatience, 100*time.Millisecond)
 	for kind, answer := range map[string]fakeengine.Answer{
 		"is refused":  fakeengine.Refuse(500, "the engine is in a bad way"),
 		"is nonsense": fakeengine.Nonsense(), "hangs": fakeengine.Hang(), "is cut off": fakeengine.Drop(),
@@ -112,6 +109,8 @@ func TestAJobDoesNotWaitForAMirror(t *testing.T) {
 			}
 			t.Run(call+" "+kind, func(t *testing.T) {
 				e, d, m := fakeMirror(t)
+				d.eng.CreateBound = time.Hour // a creation is not cut off, nor is it waited for
+				d.bounds.mirrorPatience = 100 * time.Millisecond
 				e.Always(call, answer)
 				var access *plan.MirrorAccess
 				var err error

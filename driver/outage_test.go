@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/test/ends"
@@ -46,9 +45,8 @@ func hostWithImages(t *testing.T) (*plan.Plan, *fakeengine.Engine, *Driver) {
 // preparedOn is such an engine with a job on it.
 func preparedOn(t *testing.T) (*plan.Plan, *fakeengine.Engine, *Driver) {
 	t.Helper()
-	shortly(t, &engine.CreateBound, time.Second)
-	shortly(t, &endWait, 300*time.Millisecond)
 	p, e, d := hostWithImages(t)
+	d.eng.CreateBound, d.bounds.endWait = time.Second, 300*time.Millisecond
 	if _, err := d.Prepare(t.Context(), p, quiet); err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +178,7 @@ func TestAStageWhoseStreamBreaksOff(t *testing.T) {
 // What a stream leaves running in the helper would disturb the next attempt.
 func TestAHelperStageThatBreaksOffIsEnded(t *testing.T) {
 	p, e, d := preparedOn(t)
-	shortly(t, &endWait, 10*time.Second)
+	d.bounds.endWait = 10 * time.Second
 	e.Script("POST /containers/{id}/attach", fakeengine.CutStream(fakeengine.Frame("half a line")[:12]))
 	before := e.Count("POST /containers/{id}/exec")
 	if _, _, err := runOnHelper(t.Context(), d, p.Claim.Job); err == nil {
@@ -289,8 +287,8 @@ func TestCleanupOnAnEngineThatAnswersNonsense(t *testing.T) {
 	for _, call := range []string{"GET /containers/json", "GET /networks"} {
 		for _, text := range []string{"{}", `"x"`, `[{"Names": [""]}]`, `[null]`, "[1]"} {
 			t.Run(call+" "+text, func(t *testing.T) {
-				shortly(t, &removeFirstGap, time.Millisecond)
 				p, e, d := preparedOn(t)
+				d.bounds.removeFirstGap = time.Millisecond
 				e.Script(call, fakeengine.Saying(text))
 				err := d.Cleanup(t.Context(), p.Claim.Job)
 				if err == nil && len(e.Objects()) != 0 {

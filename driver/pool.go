@@ -231,7 +231,7 @@ func (d *Driver) makeAhead(ctx context.Context, p *plan.Plan) (ready Ready, err 
 	}
 	defer func() {
 		if err != nil {
-			ctx, cancel := clearing(ctx)
+			ctx, cancel := d.clearing(ctx)
 			defer cancel()
 			err = errors.Join(err, d.removeSandbox(ctx, p.Sandbox, func() {}))
 		}

@@ -93,9 +93,9 @@ func TestWhichSandboxesWait(t *testing.T) {
 // What a failure leaves is removed within a bound, or an engine that hangs would
 // hold up whoever fills the pool.
 func TestAFailureOnAnEngineThatHangsEnds(t *testing.T) {
-	shortly(t, &clearBound, 200*time.Millisecond)
 	p := testPlan(t)
 	e, d := fakeHost(t, p)
+	d.bounds.clear = 200 * time.Millisecond
 	e.Always("GET /containers/json", fakeengine.Hang())
 	e.Always("POST /networks/create", fakeengine.Refuse(500, "the engine is in a bad way"))
 	ended := make(chan error, 1)

@@ -187,7 +187,7 @@ func (prep *preparation) certify() error {
 
 // anchor makes the sandbox's network.
 func (prep *preparation) anchor(ctx context.Context, labels map[string]string) error {
-	ctx, cancel := engine.Uncut(ctx)
+	ctx, cancel := prep.d.eng.Uncut(ctx)
 	defer cancel()
 	if err := prep.d.createNetwork(ctx, prep.p, labels); err != nil {
 		return err

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -78,7 +77,7 @@ func TestPrepareNamesTheStepThatFailed(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				if kind == "hangs" {
-					shortly(t, &engine.CreateBound, time.Second)
+					d.eng.CreateBound = time.Second
 					e.Always(call, cancelledSoon(answer, cancel))
 				}
 				var err error

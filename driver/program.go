@@ -99,7 +99,7 @@ func (d *Driver) runProgram(ctx context.Context, run programRun) (exit programEx
 	}
 	vanished := false
 	defer func() {
-		ctx, cancel := clearing(ctx)
+		ctx, cancel := d.clearing(ctx)
 		defer cancel()
 		if removeErr := d.removeContainer(ctx, object{ref: id, name: spec.Name}); err == nil {
 			err = removeErr

@@ -16,10 +16,6 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// firstPullGap is the wait before the second attempt; it doubles. A variable
-// for tests alone.
-var firstPullGap = time.Second
-
 // progressEvery keeps a long pull from looking dead without filling the log.
 const progressEvery = 10 * time.Second
 
@@ -45,7 +41,7 @@ func (im *images) pull(ctx context.Context, ref plan.ImageRef, platform string) 
 		}
 	}
 	im.say("pulling " + ref.Name)
-	start, gap := time.Now(), firstPullGap
+	start, gap := time.Now(), im.d.bounds.firstPullGap
 	defer func() { im.pulls.add(err, time.Since(start)) }()
 	for attempt := 1; ; attempt++ {
 		err := im.pullOnce(ctx, ref, platform)

@@ -13,7 +13,6 @@ import (
 )
 
 func TestAPullIsTriedAgainWhenARetryCanHelp(t *testing.T) {
-	shortly(t, &firstPullGap, time.Millisecond)
 	down := fakeengine.Refuse(500, "dial tcp: i/o timeout")
 	for name, c := range map[string]struct {
 		answers []fakeengine.Answer
@@ -28,6 +27,7 @@ func TestAPullIsTriedAgainWhenARetryCanHelp(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			e, d := fakeHost(t, nil)
+			d.bounds.firstPullGap = time.Millisecond
 			e.Script("POST /images/create", c.answers...)
 			var said []string
 			im := &images{d: d, timeout: time.Minute, attempts: 3, say: func(line string) { said = append(said, line) }}

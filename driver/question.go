@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/distribution/reference"
 	ocidigest "github.com/opencontainers/go-digest"
@@ -15,10 +14,6 @@ import (
 	"gitlab-dind-executor/driver/registry"
 	"gitlab-dind-executor/fault"
 )
-
-// questionBound is what a registry may take to answer, all ways together. A
-// variable for tests alone.
-var questionBound = 2 * time.Second
 
 // verdict is what a registry says of an image that the engine has.
 type verdict int
@@ -60,7 +55,7 @@ func (d *Driver) asking(say func(string)) *asking {
 }
 
 // ask begins to ask about an image that the engine has, beside whatever else is
-// done. It ends by itself within questionBound.
+// done. It ends by itself within its bound.
 func (a *asking) ask(ctx context.Context, ref plan.ImageRef, img engine.Image) *question {
 	q := &question{done: make(chan struct{}), verdict: silent, err: errors.New("it was not asked")}
 	go func() {
@@ -73,7 +68,7 @@ func (a *asking) ask(ctx context.Context, ref plan.ImageRef, img engine.Image) *
 		ctx, end := span(ctx, "ask registry for "+ref.Name)
 		defer end()
 		// Not cut by its caller's end: a question that was cut is no answer.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), questionBound)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.d.bounds.question)
 		defer cancel()
 		q.verdict, q.err = a.judge(ctx, ref, img)
 	}()

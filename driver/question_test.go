@@ -63,11 +63,10 @@ func TestWhatBecomesOfAnImageThatIsThere(t *testing.T) {
 		"the engine says nothing either": {err: unreachable, hangs: true, id: here, says: "cannot be asked"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if c.hangs {
-				shortly(t, &questionBound, 200*time.Millisecond)
-				c.engine = fakeengine.Hang()
-			}
 			e, d := fakeHost(t, nil)
+			if c.hangs {
+				c.engine, d.bounds.question = fakeengine.Hang(), 200*time.Millisecond
+			}
 			e.AddImage("redis:7", fakeengine.Image{ID: here, Digest: here})
 			e.ServeImage("redis:7", fakeengine.Image{ID: newer, Digest: newer})
 			if c.engine != nil {
@@ -192,8 +191,8 @@ func TestContainersAreMadeOfIds(t *testing.T) {
 }
 
 func TestASilentRegistryIsNotAskedByEveryJob(t *testing.T) {
-	shortly(t, &questionBound, 100*time.Millisecond)
 	e, d := fakeHost(t, nil)
+	d.bounds.question = 100 * time.Millisecond
 	e.Always("GET /distribution/{name...}", fakeengine.Hang())
 	for _, name := range []string{"r.example.com/a:1", "r.example.com/b:1", "s.example.com/a:1", "s.example.com/b:1"} {
 		e.AddImage(name, fakeengine.Image{})

@@ -37,10 +37,6 @@ const (
 	bootLines = 200
 )
 
-// quietAfter is when one that did refuse or answer, and now does neither, counts
-// as out of reach. A variable for tests alone.
-var quietAfter = 5 * time.Second
-
 // waitReady waits until the inner daemon answers, by _ping over mutual TLS from
 // here or, where the sandbox's network is out of reach (the Runner is itself a
 // container, or the engine is remote), by docker version in the sidecar. It
@@ -53,7 +49,7 @@ func (d *Driver) waitReady(ctx context.Context, id string, p *plan.Plan, certs *
 	if err != nil {
 		return Ready{}, d.eng.Explain("looking at the sidecar", err)
 	}
-	pinger, err := newPinger(p.Sidecar, sandboxIP(c, p.Sandbox), certs)
+	pinger, err := newPinger(p.Sidecar, sandboxIP(c, p.Sandbox), certs, d.bounds.quietAfter)
 	if err != nil {
 		return Ready{}, err
 	}
@@ -131,13 +127,16 @@ type pinger struct {
 	http    *http.Client
 	// patience is when a network that never even refuses counts as out of reach.
 	patience time.Duration
+	// quiet is when one counts as out of reach that did refuse or answer, and now
+	// does neither.
+	quiet time.Duration
 	// timeout is what the daemon has, for messages.
 	timeout time.Duration
 	// last is why the latest ping failed, an error.
 	last atomic.Value
 }
 
-func newPinger(s plan.Sidecar, ip string, certs *certificates) (*pinger, error) {
+func newPinger(s plan.Sidecar, ip string, certs *certificates, quiet time.Duration) (*pinger, error) {
 	scheme := "http"
 	var conf *tls.Config
 	if s.TLS != nil {
@@ -148,7 +147,7 @@ func newPinger(s plan.Sidecar, ip string, certs *certificates) (*pinger, error) 
 		}
 	}
 	return &pinger{
-		patience: unreachableAfter, timeout: s.ReadyTimeout,
+		patience: unreachableAfter, quiet: quiet, timeout: s.ReadyTimeout,
 		ip: ip, url: scheme + "://" + s.Address(ip) + "/_ping",
 		http: wary.Client(conf, pingTimeout),
 	}, nil
@@ -173,7 +172,7 @@ func (p *pinger) poll(ctx context.Context) (Ready, bool) {
 		}
 		p.last.Store(&err)
 		if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, io.EOF) {
-			reached, patience = time.Now(), quietAfter
+			reached, patience = time.Now(), p.quiet
 		}
 		if time.Since(reached) > patience {
 			return Ready{}, false

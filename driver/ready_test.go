@@ -64,7 +64,7 @@ func pollInVain(t *testing.T, s plan.Sidecar, ip string, certs *certificates) (R
 
 func poll(ctx context.Context, t *testing.T, s plan.Sidecar, ip string, certs *certificates) (r Ready, ok bool) {
 	t.Helper()
-	p, err := newPinger(s, ip, certs)
+	p, err := newPinger(s, ip, certs, usualBounds().quietAfter)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,6 @@ func TestASidecarWithoutAnAddressIsNotLookedForHere(t *testing.T) {
 // It has refused, so it was within reach; when it says nothing any more, the
 // rest of ready_timeout would be waited in vain.
 func TestADaemonThatWasWithinReachAndIsNotAnyMoreIsGivenUp(t *testing.T) {
-	shortly(t, &quietAfter, 50*time.Millisecond)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -162,7 +161,7 @@ func TestADaemonThatWasWithinReachAndIsNotAnyMoreIsGivenUp(t *testing.T) {
 	}()
 	s := plan.Sidecar{}
 	s.Port = listener.Addr().(*net.TCPAddr).Port
-	p, err := newPinger(s, "127.0.0.1", nil)
+	p, err := newPinger(s, "127.0.0.1", nil, 50*time.Millisecond)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,7 +29,7 @@ func (prep *preparation) placeCAs(ctx context.Context, p *plan.Plan) {
 	if len(p.Sidecar.RegistryCAs) == 0 || !prep.d.eng.Local() {
 		return
 	}
-	made, cancel := engine.Uncut(ctx)
+	made, cancel := prep.d.eng.Uncut(ctx)
 	defer cancel()
 	name := label.ObjectName(p.Sandbox, plan.RoleCAs)
 	if _, err := prep.d.eng.CreateVolume(made, name, label.ForSandbox(p, plan.RoleCAs)); err != nil {

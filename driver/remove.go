@@ -23,23 +23,17 @@ const removeRounds = 8
 // is just going can be the cause.
 const stuckRounds = 2
 
-var removeFirstGap = 50 * time.Millisecond
-
-// clearBound is how long the removal of what a failure leaves may take; a sweep
-// does the rest. Tests shorten it.
-var clearBound = 2 * time.Minute
-
-// clearing returns a context for such a removal. It outlives its caller's, which
-// may have ended, but not an engine that hangs.
-func clearing(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), clearBound)
+// clearing returns a context for the removal of what a failure leaves. It outlives
+// its caller's, which may have ended, but not an engine that hangs.
+func (d *Driver) clearing(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), d.bounds.clear)
 }
 
 // removeSandbox removes all that carries a sandbox's label and looks again
 // until nothing does: a request whose client died may still be carried out
 // after the first look. orphaned is called once the network is gone.
 func (d *Driver) removeSandbox(ctx context.Context, id string, orphaned func()) error {
-	gap := removeFirstGap
+	gap := d.bounds.removeFirstGap
 	var last error
 	for round := range removeRounds {
 		found, err := d.list(ctx, label.Sandbox+"="+id)
@@ -130,7 +124,7 @@ func (d *Driver) removeContainer(ctx context.Context, o object) error {
 		return nil
 	case errdefs.IsConflict(err):
 		// Somebody else is removing it: the next look tells.
-		ctx, cancel := context.WithTimeout(ctx, endWait)
+		ctx, cancel := context.WithTimeout(ctx, d.bounds.endWait)
 		defer cancel()
 		return d.eng.Explain("removing container "+o.name, d.waitRemoved(ctx, o.ref))
 	}

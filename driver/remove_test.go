@@ -167,7 +167,7 @@ func TestCleanupTellsAllThatItCouldNotRemove(t *testing.T) {
 	e, d := fakeHost(t, nil)
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
 	sandboxOf(e, testJob, "bbbbbbbbbbbb", "")
-	shortly(t, &removeFirstGap, time.Millisecond)
+	d.bounds.removeFirstGap = time.Millisecond
 	e.Always("DELETE /volumes/{name}", fakeengine.Refuse(403, "a plugin says no"))
 	err := d.Cleanup(t.Context(), testJob)
 	if err == nil {
@@ -193,8 +193,8 @@ func TestCleanupTellsAllThatItCouldNotRemove(t *testing.T) {
 
 // Its volumes hold what the job has written, and go all the same.
 func TestAContainerThatStaysKeepsNothingElse(t *testing.T) {
-	shortly(t, &removeFirstGap, time.Millisecond)
 	e, d := fakeHost(t, nil)
+	d.bounds.removeFirstGap = time.Millisecond
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
 	stays := e.Container("dind-aaaaaaaaaaaa-helper").ID
 	e.Always("DELETE /containers/{id}", func(e *fakeengine.Engine, w http.ResponseWriter, r *http.Request, usual http.HandlerFunc) {
@@ -252,9 +252,9 @@ func TestCleanupTellsWhatItCouldNotSee(t *testing.T) {
 }
 
 func TestCleanupWaitsForAnEngineThatRestarts(t *testing.T) {
-	shortly(t, &engineGap, time.Millisecond)
 	p := testPlan(t)
 	e, d := fakeHost(t, p)
+	d.bounds.engineGap = time.Millisecond
 	if _, err := d.Prepare(t.Context(), p, quiet); err != nil {
 		t.Fatal(err)
 	}
@@ -268,13 +268,12 @@ func TestCleanupWaitsForAnEngineThatRestarts(t *testing.T) {
 }
 
 func TestCleanupReportsAnEngineThatDoesNotComeBack(t *testing.T) {
-	shortly(t, &engineGap, time.Millisecond)
-	t.Setenv("DOCKER_HOST", "")
 	d, err := Open("unix:///nonexistent/docker.sock")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer d.Close()
+	d.bounds.engineGap = time.Millisecond
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if _, err := d.CleanupPatiently(ctx, "gitlab.example.com/1"); err == nil || !strings.Contains(fault.HintOf(err), "is it running?") {

@@ -38,7 +38,7 @@ func (d *Driver) withoutDamaged(ctx context.Context, sandbox, sidecar string, er
 // It is the same but for the data root, which is new and goes with the sandbox.
 // The damaged one gets its mark before its lease ends, and a sweep removes it.
 func (d *Driver) replaceSidecar(ctx context.Context, sandbox, sidecar string) (id string, err error) {
-	ctx, cancel := engine.Uncut(ctx)
+	ctx, cancel := d.eng.Uncut(ctx)
 	defer cancel()
 	old, err := d.eng.Container(ctx, sidecar)
 	if err != nil {

@@ -50,7 +50,7 @@ func (d *Driver) MakeSeed(ctx context.Context, w plan.SeedWish, p *plan.Plan, im
 	m := &seedMaker{d: d, p: p.In(NewSandboxID()), wish: w, images: images, program: program}
 	m.prep = d.preparation(m.p, say)
 	defer func() {
-		ctx, cancel := clearing(ctx)
+		ctx, cancel := d.clearing(ctx)
 		defer cancel()
 		// What has no mark and no sandbox is nobody's: so the sandbox goes last.
 		left := d.removeSandbox(ctx, m.p.Sandbox, func() {})

@@ -47,7 +47,7 @@ func (prep *preparation) renew(ctx context.Context, m made, img engine.Image) (i
 	if id, err = m.create(ctx, next, img); err != nil {
 		return "", createFault(m.plan, err)
 	}
-	last, cancel := engine.Uncut(ctx)
+	last, cancel := d.eng.Uncut(ctx)
 	defer cancel()
 	if err := d.removeContainer(last, object{ref: m.id, name: m.name}); err != nil {
 		return "", err

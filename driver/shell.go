@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
@@ -47,11 +46,6 @@ type Terminal struct {
 	Sizes <-chan Size
 }
 
-// shellBound is what it may take to open a shell, or to ask for its code: a
-// terminal that is handed over does not pass Ctrl-C on meanwhile. A variable for
-// tests alone.
-var shellBound = 30 * time.Second
-
 // insideShell is in the project's directory if there is one.
 const insideShell = `cd "${CI_PROJECT_DIR:-.}" 2>/dev/null; ` + plan.DetectShell
 
@@ -60,7 +54,7 @@ const insideShell = `cd "${CI_PROJECT_DIR:-.}" 2>/dev/null; ` + plan.DetectShell
 // again, and waits for a script that does not come. All of it rests again when
 // nobody looks any more.
 func (d *Driver) Shell(ctx context.Context, n Named, p Part, t Terminal) (int, error) {
-	opening, cancel := context.WithTimeout(ctx, shellBound)
+	opening, cancel := context.WithTimeout(ctx, d.bounds.shell)
 	defer cancel()
 	if n.Held {
 		if err := d.wake(opening, n.Sandbox); err != nil {
@@ -105,7 +99,7 @@ func (d *Driver) Shell(ctx context.Context, n Named, p Part, t Terminal) (int, e
 	if err != nil {
 		return 0, d.eng.Explain("reading the shell's output", err)
 	}
-	ending, cancel := context.WithTimeout(ctx, shellBound)
+	ending, cancel := context.WithTimeout(ctx, d.bounds.shell)
 	defer cancel()
 	return d.execCode(ending, exec)
 }

@@ -24,10 +24,6 @@ const (
 	termWait = 3 * time.Second
 )
 
-// endWait bounds the wait for what a stopped script still has to say. A
-// variable for tests alone.
-var endWait = 10 * time.Second
-
 // RunJob runs a script of the build side in the job container: on the stdin of
 // its shell, behind its ENTRYPOINT. first says that this is the job's first
 // such stage, which may find the container started early. Both outputs go to
@@ -84,7 +80,7 @@ func (d *Driver) RunJob(ctx context.Context, job string, first bool, script []by
 	halted := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
 		halted <- d.halt(running, id)
-		time.AfterFunc(endWait, cancel)
+		time.AfterFunc(d.bounds.endWait, cancel)
 	})
 	script = plan.ExportDirect(script, c.Labels[label.Direct])
 	s := &stage{d: d, id: id, image: label.ImageName(c.Labels, c.Image), opened: opened, out: out}
@@ -102,7 +98,7 @@ func (d *Driver) StartEarly(ctx context.Context, job string) error {
 	if err != nil || found.job.State != engine.Created {
 		return err
 	}
-	ctx, cancel := engine.Uncut(ctx)
+	ctx, cancel := d.eng.Uncut(ctx)
 	defer cancel()
 	return d.eng.Explain("starting the job container", d.eng.Start(ctx, found.job.ID))
 }
@@ -249,7 +245,7 @@ func (s *stage) finish(ctx context.Context, copied <-chan error, exits <-chan en
 	if err != nil {
 		return 0, err
 	}
-	bound := time.NewTimer(endWait)
+	bound := time.NewTimer(s.d.bounds.endWait)
 	defer bound.Stop()
 	select {
 	case err := <-copied:
@@ -320,7 +316,7 @@ func (d *Driver) afterLastLine(ctx context.Context, id string) (string, error) {
 // halt ends all that runs in a container: politely first, so that a docker
 // build can tell its daemon, then not.
 func (d *Driver) halt(ctx context.Context, id string) error {
-	ctx, cancel := context.WithTimeout(ctx, termWait+2*endWait)
+	ctx, cancel := context.WithTimeout(ctx, termWait+2*d.bounds.endWait)
 	defer cancel()
 	exits, errs := d.eng.Wait(ctx, id, engine.NotRunning)
 	go d.signalAll(ctx, id, "TERM")

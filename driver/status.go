@@ -94,13 +94,6 @@ type Status struct {
 	Missing []string `json:"missing,omitempty"`
 }
 
-// Bounds of a status: of its lists, and of what is counted. Variables for tests
-// alone.
-var (
-	statusListBound  = 10 * time.Second
-	statusCountBound = 5 * time.Second
-)
-
 // sandboxYouth is how long a sidecar may boot: older ones are not asked.
 const sandboxYouth = 10 * time.Minute
 
@@ -108,7 +101,7 @@ const sandboxYouth = 10 * time.Minute
 // slow costs its numbers only; without its lists there is no status. w has what
 // was counted at the last look; prepare is how long a prepare may take.
 func (d *Driver) Status(ctx context.Context, w *Watcher, now time.Time, prepare time.Duration) (Status, error) {
-	lists, cancel := context.WithTimeout(ctx, statusListBound)
+	lists, cancel := context.WithTimeout(ctx, d.bounds.statusList)
 	defer cancel()
 	found, err := d.list(lists, label.Sandbox)
 	if err != nil {
@@ -125,7 +118,7 @@ func (d *Driver) Status(ctx context.Context, w *Watcher, now time.Time, prepare 
 		missing = append(missing, "caches and mirrors: "+err.Error())
 	}
 
-	count, stop := context.WithTimeout(ctx, statusCountBound)
+	count, stop := context.WithTimeout(ctx, d.bounds.statusCount)
 	defer stop()
 	var boots map[string]bool
 	var noUse, noSizes string

@@ -133,8 +133,8 @@ func TestAStatusAddsUpWhatContainersUse(t *testing.T) {
 // Thirty-two jobs and an engine that says nothing of them cost the numbers, and
 // no more time than is set.
 func TestASlowEngineCostsAStatusItsNumbersOnly(t *testing.T) {
-	shortly(t, &statusCountBound, 300*time.Millisecond)
 	e, d := fakeHost(t, nil)
+	d.bounds.statusCount = 300 * time.Millisecond
 	sandboxes(t, e, 32)
 	for _, call := range []string{"GET /containers/{id}/stats", "GET /containers/{id}/logs", "GET /system/df"} {
 		e.Always(call, fakeengine.Hang())
@@ -160,8 +160,8 @@ func TestASlowEngineCostsAStatusItsNumbersOnly(t *testing.T) {
 }
 
 func TestWithoutListsThereIsNoStatus(t *testing.T) {
-	shortly(t, &statusListBound, 100*time.Millisecond)
 	e, d := fakeHost(t, nil)
+	d.bounds.statusList = 100 * time.Millisecond
 	e.Always("GET /containers/json", fakeengine.Hang())
 	if _, err := d.Status(context.Background(), &Watcher{}, time.Now(), time.Minute); err == nil {
 		t.Error("there was one")

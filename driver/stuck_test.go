@@ -26,8 +26,8 @@ func program(d *Driver) *Driver {
 // A job made a file immutable. Cleanup makes a mark of the volume and ends, the rest of the
 // sandbox goes, and what comes behind it empties the volume.
 func TestAVolumeThatResistsHasAMarkAndIsFreedBehindTheJob(t *testing.T) {
-	shortly(t, &removeFirstGap, time.Millisecond)
 	e, d := fakeHost(t, nil)
+	d.bounds.removeFirstGap = time.Millisecond
 	program(d)
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
 	builds := "dind-aaaaaaaaaaaa-builds"
@@ -123,8 +123,8 @@ func TestAVolumeWithoutLabelsOfALivingJobStays(t *testing.T) {
 
 // Nothing that resists keeps the removal of anything else.
 func TestOneVolumeThatResistsKeepsNoOther(t *testing.T) {
-	shortly(t, &removeFirstGap, time.Millisecond)
 	e, d := fakeHost(t, nil)
+	d.bounds.removeFirstGap = time.Millisecond
 	program(d)
 	e.OnProgram = func(*fakeengine.Container) int { return 1 }
 	dead := `{"machine":"` + owner.Here().Machine + `"}`
@@ -215,7 +215,6 @@ func TestAMarkAboutSomebodyElsesVolumeRemovesNothing(t *testing.T) {
 }
 
 func TestWhatCountsAsAVolumeThatResists(t *testing.T) {
-	shortly(t, &removeFirstGap, time.Millisecond)
 	for name, c := range map[string]struct {
 		answer fakeengine.Answer
 		marked bool
@@ -228,6 +227,7 @@ func TestWhatCountsAsAVolumeThatResists(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			e, d := fakeHost(t, nil)
+			d.bounds.removeFirstGap = time.Millisecond
 			e.AddVolume("dind-aaaaaaaaaaaa-builds", label.InSandbox("aaaaaaaaaaaa", plan.RoleBuilds))
 			e.Script("DELETE /volumes/{name}", c.answer)
 			_, err := d.dropVolume(t.Context(), "dind-aaaaaaaaaaaa-builds")

@@ -296,8 +296,8 @@ func TestSweepSparesASandboxThatWasFinishedMeanwhile(t *testing.T) {
 }
 
 func TestSweepGoesOnAfterAFault(t *testing.T) {
-	shortly(t, &removeFirstGap, time.Millisecond)
 	e, d := fakeHost(t, nil)
+	d.bounds.removeFirstGap = time.Millisecond
 	orphan := func(id string) {
 		e.AddVolume("dind-"+id+"-data", map[string]string{label.Sandbox: id, label.Role: "data"})
 	}
@@ -345,7 +345,6 @@ func TestASweepTellsWhatItCouldNotSee(t *testing.T) {
 
 // One removal that fails keeps a sandbox, and the next sweep takes it.
 func TestWhatOneSweepCannotRemoveTheNextDoes(t *testing.T) {
-	shortly(t, &removeFirstGap, time.Millisecond)
 	me, err := owner.This()
 	if err != nil {
 		t.Fatal(err)
@@ -357,6 +356,7 @@ func TestWhatOneSweepCannotRemoveTheNextDoes(t *testing.T) {
 		} {
 			t.Run(call+" "+name, func(t *testing.T) {
 				e, d := fakeHost(t, nil)
+				d.bounds.removeFirstGap = time.Millisecond
 				sandboxOf(e, testJob, "aaaaaaaaaaaa", me.String())
 				e.Always(call, answer)
 				if _, err := d.Sweep(t.Context(), noon, time.Hour, false); err == nil {

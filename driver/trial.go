@@ -69,7 +69,7 @@ func (d *Driver) Try(ctx context.Context, p *plan.Plan) (t Trial, err error) {
 		return t, err
 	}
 	defer func() {
-		ctx, cancel := clearing(ctx)
+		ctx, cancel := d.clearing(ctx)
 		defer cancel()
 		if removeErr := d.removeSandbox(ctx, p.Sandbox, func() {}); err == nil {
 			err = removeErr

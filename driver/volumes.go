@@ -26,7 +26,7 @@ func (d *Driver) ownVolume(ctx context.Context, name string, labels map[string]s
 	if ctx.Err() != nil {
 		return fmt.Errorf("creating volume %s: %w", name, ctx.Err())
 	}
-	ctx, cancel := engine.Uncut(ctx)
+	ctx, cancel := d.eng.Uncut(ctx)
 	defer cancel()
 	v, err := d.eng.CreateVolume(ctx, name, labels)
 	if err != nil {

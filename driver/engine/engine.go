@@ -7,6 +7,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,9 @@ import (
 // Engine is a connection to a Docker Engine. It is safe for several goroutines once
 // Greet has returned.
 type Engine struct {
+	// CreateBound is how long one creation may take on a busy engine; 0 is a minute.
+	CreateBound time.Duration
+
 	api *client.Client
 	// address is the engine's, for messages.
 	address string
@@ -124,13 +128,9 @@ func Unreachable(err error) bool {
 	return client.IsErrConnectionFailed(err) || errors.As(err, &op) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
 }
 
-// CreateBound is how long one creation may take on a busy engine. A variable for
-// tests alone.
-var CreateBound = time.Minute
-
 // Uncut returns a context for a creation. It outlives its caller's: a request
 // that is cut off is carried out all the same, and what it makes would come
 // after cleanup has looked.
-func Uncut(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), CreateBound)
+func (e *Engine) Uncut(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), cmp.Or(e.CreateBound, time.Minute))
 }

@@ -78,7 +78,7 @@ func (e *Engine) Create(ctx context.Context, s Spec) (id string, err error) {
 	if ctx.Err() != nil {
 		return "", fmt.Errorf("creating container %s: %w", s.Name, ctx.Err())
 	}
-	ctx, cancel := Uncut(ctx)
+	ctx, cancel := e.Uncut(ctx)
 	defer cancel()
 	r, err := e.api.ContainerCreate(ctx, s.config, s.host, s.network, s.platform, s.Name)
 	if err != nil {
