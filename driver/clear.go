@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -121,7 +122,8 @@ func (k scopeVolumes) is(name string, state label.DataState) bool {
 }
 
 // volumesInUse are the volumes that containers have, by name, without those that a
-// container of this program alone works on: nobody has to wait for it for long.
+// container of this program alone works on: nobody has to wait for it for long. Nor
+// does a sidecar that has ended count, whose removal is under way.
 // The engine's own list of idle volumes leaves out what a container that it is
 // removing still holds, though it does not list that container any more.
 func (d *Driver) volumesInUse(ctx context.Context) (map[string]bool, error) {
@@ -131,7 +133,9 @@ func (d *Driver) volumesInUse(ctx context.Context) (map[string]bool, error) {
 	}
 	used := map[string]bool{}
 	for _, c := range list {
-		if plan.Role(c.Labels[label.Role]) == plan.RoleProgram {
+		role := plan.Role(c.Labels[label.Role])
+		ended := !slices.Contains([]string{engine.Created, engine.Running, engine.Paused}, c.State)
+		if role == plan.RoleProgram || role == plan.RoleSidecar && ended {
 			continue
 		}
 		for _, name := range c.Volumes {
