@@ -120,6 +120,3 @@ func (w *serviceWait) dialFromHelper(ctx context.Context, ip string, ports []int
 	}
 	return false
 }
-
-// local tells whether the engine is on this host.
-func (d *Driver) local() bool { return d.eng.Local() }

@@ -82,6 +82,7 @@ var harmless = []string{
 	"(*os.File).Close", "(*os.Root).Close", "(io.Closer).Close", "(*io.PipeReader).Close",
 	"(net.Conn).Close", "(net.Listener).Close", "golang.org/x/sys/unix.Close",
 	"(*gitlab-dind-executor/hostfile.Dir).Close", "(*gitlab-dind-executor/driver.Driver).Close",
+	"(*gitlab-dind-executor/driver/engine.Stream).Close", "(*gitlab-dind-executor/driver/engine.Log).Close",
 	"(*github.com/docker/docker/client.Client).Close", "(github.com/docker/docker/client.CommonAPIClient).Close",
 	// What they leave is in a folder for what is temporary.
 	"os.Remove", "os.RemoveAll",
