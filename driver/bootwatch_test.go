@@ -37,6 +37,7 @@ func bootedSidecar(t *testing.T, log string, exit int, processes ...string) *Dri
 }
 
 func TestASidecarThatNeverAnswersIsToldAtOnceWhereThatIsClear(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		log       string
 		exit      int

@@ -50,6 +50,7 @@ func names(evictions []plan.Eviction) (list []string) {
 }
 
 func TestWhatIsCachedGoesByAgeAndSizeAndNothingElseDoes(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	hour := func(n int) time.Time { return noon.Add(time.Duration(n) * time.Hour) }
 	old := leave(e, plan.RoleCache, "old", hour(-30), 1)
@@ -83,6 +84,7 @@ func TestWhatIsCachedGoesByAgeAndSizeAndNothingElseDoes(t *testing.T) {
 
 // The engine still holds a volume for a container that it does not list any more.
 func TestWhatTheEngineIsStillAtIsWaitedFor(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	d.bounds.removeFirstGap = time.Millisecond
 	leave(e, plan.RoleData, "a", noon, 1)
@@ -97,6 +99,7 @@ func TestWhatTheEngineIsStillAtIsWaitedFor(t *testing.T) {
 }
 
 func TestWhatIsCachedAndTakenMeanwhileStays(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	for i, scope := range []string{"a", "b", "c", "d"} {
 		leave(e, plan.RoleCache, scope, noon.Add(time.Duration(i)*time.Minute), 1)
@@ -130,6 +133,7 @@ func TestWhatIsCachedAndTakenMeanwhileStays(t *testing.T) {
 // Sizes cost a walk over the disk, so nobody asks for them in vain; and what the
 // engine cannot tell now stops nothing from going by age.
 func TestSizesThatAreNotKnown(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	s := config.Default()
 	if _, err := d.RemoveCached(t.Context(), s, noon, false); err != nil || e.Count("GET /system/df") != 0 {
@@ -152,6 +156,7 @@ func TestSizesThatAreNotKnown(t *testing.T) {
 }
 
 func TestLayersGoOldestFirstWhenTheDiskIsShort(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	cache := leave(e, plan.RoleCache, "a", noon.Add(-9*time.Hour), 1)
 	second := leave(e, plan.RoleData, "b", noon.Add(-time.Hour), 1)
@@ -198,6 +203,7 @@ func TestNamesThatDecideCarryAWholeHash(t *testing.T) {
 
 // What earlier versions cached serves no job, but is found and goes.
 func TestWhatEarlierVersionsCachedIsFound(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	l := func(role plan.Role) map[string]string {
 		l := label.ForCached(plan.Claim{Scope: "gitlab.example.com/1/protected", Project: "g/a", Protection: plan.Protected}, role)

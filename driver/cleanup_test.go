@@ -13,6 +13,7 @@ import (
 // The removal of gigabytes takes as long as it takes. The job does not wait
 // for it, and what is left is an orphan that a sweep finishes.
 func TestTheJobDoesNotWaitForWhatIsLong(t *testing.T) {
+	t.Parallel()
 	for call, left := range map[string][]string{
 		"DELETE /volumes/{name}":  {"volume dind-aaaaaaaaaaaa-builds", "volume dind-aaaaaaaaaaaa-data"},
 		"DELETE /containers/{id}": {"container dind-aaaaaaaaaaaa-sidecar", "container dind-aaaaaaaaaaaa-helper", "container dind-aaaaaaaaaaaa-job"},
@@ -45,6 +46,7 @@ func TestTheJobDoesNotWaitForWhatIsLong(t *testing.T) {
 
 // As long as the network is there, nobody else would finish it.
 func TestTheJobWaitsUntilItsSandboxIsAnOrphan(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	d.bounds.restPatience = time.Millisecond
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
@@ -58,6 +60,7 @@ func TestTheJobWaitsUntilItsSandboxIsAnOrphan(t *testing.T) {
 }
 
 func TestCleanupFailsWhenTheNetworkStays(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	d.bounds.removeFirstGap = time.Millisecond
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
@@ -72,6 +75,7 @@ func TestCleanupFailsWhenTheNetworkStays(t *testing.T) {
 }
 
 func TestAHookWaitsForAnEngineThatRestarts(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	d.bounds.engineGap = time.Millisecond
 	e.Script("GET /_ping", fakeengine.Cut(), fakeengine.Cut(), fakeengine.Cut(), fakeengine.Cut())

@@ -48,6 +48,7 @@ func TestWhoHasEndedASidecar(t *testing.T) {
 }
 
 func TestTheWatchOfAStageTellsHowTheSidecarEnded(t *testing.T) {
+	t.Parallel()
 	for want, what := range map[Ending][]string{EndedFromInside: {"die"}, EndedFromOutside: {"kill 15", "die", "stop"}} {
 		p, e, d := preparedOn(t)
 		var stream strings.Builder

@@ -11,6 +11,7 @@ import (
 )
 
 func TestADindImageThatCannotRunOnThisHostIsToldBeforeItStarts(t *testing.T) {
+	t.Parallel()
 	p := testPlan(t)
 	e, d := fakeHost(t, p)
 	e.AddImage(p.Sidecar.Image.Name, fakeengine.Image{Env: []string{"DOCKER_VERSION=19.03.15"}})
@@ -21,6 +22,7 @@ func TestADindImageThatCannotRunOnThisHostIsToldBeforeItStarts(t *testing.T) {
 }
 
 func TestTheEnginesHostIsAskedOnlyWhereItMatters(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		driver, version string
 		asks            bool
@@ -50,6 +52,7 @@ func TestTheEnginesHostIsAskedOnlyWhereItMatters(t *testing.T) {
 }
 
 func TestAWarningAboutTheDaemonReachesTheJobLog(t *testing.T) {
+	t.Parallel()
 	p := testPlan(t)
 	p.Sidecar.StorageDriver = "aufs"
 	_, d := fakeHost(t, p)

@@ -15,6 +15,7 @@ import (
 
 // A trial of rights leaves nothing, whatever its end.
 func TestRightsThatAnEngineGrantsAndRefuses(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		call   string
 		answer fakeengine.Answer
@@ -47,6 +48,7 @@ func TestRightsThatAnEngineGrantsAndRefuses(t *testing.T) {
 
 // To a sweep that runs at the same time the container is an orphan.
 func TestRightsAreTriedAgainWhereASweepWasFaster(t *testing.T) {
+	t.Parallel()
 	p := testPlan(t)
 	e, d := fakeHost(t, p)
 	e.Script("POST /containers/{id}/start", fakeengine.Refuse(http.StatusNotFound, "No such container"), nil)
@@ -59,6 +61,7 @@ func TestRightsAreTriedAgainWhereASweepWasFaster(t *testing.T) {
 }
 
 func TestRightsAreTriedWithoutNetworkAndVolumes(t *testing.T) {
+	t.Parallel()
 	p := testPlan(t)
 	e, d := fakeHost(t, p)
 	e.AddImage(p.Sidecar.Image.Name, fakeengine.Image{Volumes: []string{"/var/lib/docker"}})
@@ -89,6 +92,7 @@ func TestRightsAreTriedWithoutNetworkAndVolumes(t *testing.T) {
 
 // The engine's clock is compared with ours, whatever its answer takes.
 func TestWhatAnEngineTellsOfItself(t *testing.T) {
+	t.Parallel()
 	p := testPlan(t)
 	e, d := fakeHost(t, p)
 	got, err := d.Engine(t.Context())

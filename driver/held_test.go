@@ -101,6 +101,7 @@ func TestPrepareRemovesWhatWasHeldOfItsOwnJob(t *testing.T) {
 }
 
 func TestNothingOfWhatIsHeldRunsOn(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
 	e.AddContainer("dind-aaaaaaaaaaaa-service-0", map[string]string{label.Sandbox: "aaaaaaaaaaaa", label.Role: "service"}, true)
@@ -141,6 +142,7 @@ func TestNothingOfWhatIsHeldRunsOn(t *testing.T) {
 }
 
 func TestSoManyAreHeldAndNoMore(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	now := time.Now().Truncate(time.Second)
 	for i := range mostHeld + 2 {
@@ -157,6 +159,7 @@ func TestSoManyAreHeldAndNoMore(t *testing.T) {
 }
 
 func TestThereIsNothingToHoldOfAJobThatIsGone(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	if held, err := d.Hold(t.Context(), testJob, time.Now()); held || err != nil || len(e.Objects()) != 0 {
 		t.Errorf("held %t (%v), there are %q", held, err, e.Objects())
@@ -226,6 +229,7 @@ func TestASandboxIsFoundByWhatAnAdminHas(t *testing.T) {
 }
 
 func TestAnUnclaimedSandboxHasNoJobToLookInto(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	e.AddNetwork(label.NetworkName("aaaaaaaaaaaa"), label.InSandbox("aaaaaaaaaaaa", plan.RoleNetwork))
 	_, err := d.Shell(t.Context(), Named{Sandbox: "aaaaaaaaaaaa"}, Part{Role: plan.RoleJob}, Terminal{})
@@ -236,6 +240,7 @@ func TestAnUnclaimedSandboxHasNoJobToLookInto(t *testing.T) {
 
 // A job's script is not disturbed: only what is held is started again.
 func TestAJobContainerThatDoesNotRunIsStartedOnlyWhereItIsHeld(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
 	e.Exit("dind-aaaaaaaaaaaa-job", 1)

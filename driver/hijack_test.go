@@ -15,6 +15,7 @@ import (
 )
 
 func TestAStageEndsWhenTheEngineDoesNotAttach(t *testing.T) {
+	t.Parallel()
 	p := testPlan(t)
 	e, d := fakeHost(t, p)
 	d.eng.CreateBound = 200 * time.Millisecond

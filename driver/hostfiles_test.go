@@ -19,6 +19,7 @@ import (
 
 // An engine that is not on this host gets a copy.
 func TestAFileOfTheHostIsCopiedToAnEngineElsewhere(t *testing.T) {
+	t.Parallel()
 	p := testPlan(t)
 	e, d := fakeHost(t, p)
 	e.AddNetwork(label.NetworkName(p.Sandbox), nil)
@@ -80,6 +81,7 @@ func TestAFileOfTheHostIsCopiedToAnEngineElsewhere(t *testing.T) {
 // The Runner may itself be a container that has the engine's socket: then a
 // path means something else to the engine, or nothing.
 func TestAFileThatTheEngineSeesOtherwiseIsCopied(t *testing.T) {
+	t.Parallel()
 	for name, prepare := range map[string]func(*fakeengine.Engine){
 		"nothing is there": func(e *fakeengine.Engine) {
 			e.Script("POST /containers/create", fakeengine.Refuse(400, "invalid mount config for type \"bind\": bind source path does not exist: /x"))

@@ -26,6 +26,7 @@ func volumeAt(t *testing.T, dir string) *Driver {
 
 // One with options is a mount of something else, which its name does not tell.
 func TestAVolumeWithOptionsIsNotOpened(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	e, d := fakeHost(t, nil)
 	d.eng.Call("unix:///run/docker.sock")

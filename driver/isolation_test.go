@@ -47,6 +47,7 @@ func TestEnginesThatKeepSandboxesApartOverIPv6(t *testing.T) {
 // A job with IPv6 on an engine without rules for it is refused before anything is
 // made.
 func TestIPv6IsRefusedWhereSandboxesAreNotKeptApart(t *testing.T) {
+	t.Parallel()
 	p := testPlan(t)
 	p.Network.Pool6 = netip.MustParsePrefix("fd00:1::/48")
 	e, d := fakeHost(t, p)
@@ -66,6 +67,7 @@ func TestIPv6IsRefusedWhereSandboxesAreNotKeptApart(t *testing.T) {
 }
 
 func TestAnEngineWithRulesGivesIPv6(t *testing.T) {
+	t.Parallel()
 	p := testPlan(t)
 	p.Network.Pool6 = netip.MustParsePrefix("fd00:1::/48")
 	e, d := fakeHost(t, p) // it is a 27

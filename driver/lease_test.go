@@ -50,6 +50,7 @@ func prepared(t *testing.T, d *Driver, p *plan.Plan) {
 }
 
 func TestADataRootIsReusedAndOutlivesItsSandbox(t *testing.T) {
+	t.Parallel()
 	first := layeredPlan(t, "aaaaaaaaaaaa")
 	e, d := fakeHost(t, first)
 	prepared(t, d, first)
@@ -80,6 +81,7 @@ func TestADataRootIsReusedAndOutlivesItsSandbox(t *testing.T) {
 }
 
 func TestADataRootHasOneSidecarOnly(t *testing.T) {
+	t.Parallel()
 	const jobs = 12
 	e, d := fakeHost(t, layeredPlan(t, "aaaaaaaaaaaa"))
 	if err := d.eng.Greet(t.Context()); err != nil {
@@ -114,6 +116,7 @@ func TestADataRootHasOneSidecarOnly(t *testing.T) {
 // A job that comes right behind another one has its layers, though the engine is
 // slow to remove the other's sidecar.
 func TestALeaseOfASandboxThatIsGoneIsFree(t *testing.T) {
+	t.Parallel()
 	first := layeredPlan(t, "aaaaaaaaaaaa")
 	e, d := fakeHost(t, first)
 	prepared(t, d, first)
@@ -133,6 +136,7 @@ func TestALeaseOfASandboxThatIsGoneIsFree(t *testing.T) {
 }
 
 func TestAnotherScopeOrDaemonHasAnotherDataRoot(t *testing.T) {
+	t.Parallel()
 	first := layeredPlan(t, "aaaaaaaaaaaa")
 	e, d := fakeHost(t, first)
 	prepared(t, d, first)
@@ -154,6 +158,7 @@ func TestAnotherScopeOrDaemonHasAnotherDataRoot(t *testing.T) {
 // A daemon that does not come up on the layers of earlier jobs is not tried on them
 // again, nor is its sidecar: what was planted there may have changed it.
 func TestADamagedDataRootGetsANewSidecar(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		// broken tells of the start number n, from 0 on, whether it fails.
 		broken func(n int) bool
@@ -231,6 +236,7 @@ func TestADamagedDataRootGetsANewSidecar(t *testing.T) {
 // A job leaves a data root that nobody may have as it is. Behind the job, or where
 // that did not come, before the next one, this program clears it.
 func TestADataRootIsClearedBeforeTheNextJobHasIt(t *testing.T) {
+	t.Parallel()
 	for name, behind := range map[string]bool{"behind the job": true, "for the next job": false} {
 		t.Run(name, func(t *testing.T) {
 			first := layeredPlan(t, "aaaaaaaaaaaa")
@@ -273,6 +279,7 @@ func TestADataRootIsClearedBeforeTheNextJobHasIt(t *testing.T) {
 // What cannot be cleared in time serves nobody, and the job gets another. Behind
 // the job gc has more time, and removes what is damaged.
 func TestADataRootThatCannotBeClearedIsLeftAside(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		code    int
 		damaged bool
@@ -303,6 +310,7 @@ func TestADataRootThatCannotBeClearedIsLeftAside(t *testing.T) {
 
 // Somebody else's volume under the name of a data root serves no job.
 func TestADataRootOfAnotherScopeIsNeverUsed(t *testing.T) {
+	t.Parallel()
 	p := layeredPlan(t, "aaaaaaaaaaaa")
 	e, d := fakeHost(t, p)
 	prepared(t, d, p)
@@ -325,6 +333,7 @@ func TestADataRootOfAnotherScopeIsNeverUsed(t *testing.T) {
 }
 
 func TestANewDataRootThatFailsIsNotTriedAgain(t *testing.T) {
+	t.Parallel()
 	p := layeredPlan(t, "aaaaaaaaaaaa")
 	e, d := fakeHost(t, p)
 	starts := 0
@@ -346,6 +355,7 @@ func TestANewDataRootThatFailsIsNotTriedAgain(t *testing.T) {
 
 // The time of the last use is a comfort: no job fails for it.
 func TestNoJobFailsForAMark(t *testing.T) {
+	t.Parallel()
 	p := layeredPlan(t, "aaaaaaaaaaaa")
 	e, d := fakeHost(t, p)
 	e.Always("POST /volumes/create", fakeengine.Refuse(500, "bad"))

@@ -32,6 +32,7 @@ func fakeMirror(t *testing.T) (*fakeengine.Engine, *Driver, plan.Mirror) {
 }
 
 func TestJobsAtOnceShareAMirror(t *testing.T) {
+	t.Parallel()
 	e, d, m := fakeMirror(t)
 	ids := make([]string, 8)
 	var all sync.WaitGroup
@@ -58,6 +59,7 @@ func TestJobsAtOnceShareAMirror(t *testing.T) {
 }
 
 func TestTheMirrorsPasswordIsInItsFileAlone(t *testing.T) {
+	t.Parallel()
 	e, d, m := fakeMirror(t)
 	if _, err := d.Mirror(t.Context(), m); err != nil {
 		t.Fatal(err)
@@ -78,6 +80,7 @@ func TestTheMirrorsPasswordIsInItsFileAlone(t *testing.T) {
 }
 
 func TestWithoutItsImageTheMirrorIsLeftToAnother(t *testing.T) {
+	t.Parallel()
 	e, d, m := fakeMirror(t)
 	m.Image.Name = "registry.example.com/registry:2"
 	if _, err := d.Mirror(t.Context(), m); !errors.Is(err, ErrNoMirror) {
@@ -96,6 +99,7 @@ func TestWithoutItsImageTheMirrorIsLeftToAnother(t *testing.T) {
 
 // Whatever the engine does, a job waits for no more than patience.
 func TestAJobDoesNotWaitForAMirror(t *testing.T) {
+	t.Parallel()
 	for kind, answer := range map[string]fakeengine.Answer{
 		"is refused":  fakeengine.Refuse(500, "the engine is in a bad way"),
 		"is nonsense": fakeengine.Nonsense(), "hangs": fakeengine.Hang(), "is cut off": fakeengine.Drop(),
@@ -108,6 +112,7 @@ func TestAJobDoesNotWaitForAMirror(t *testing.T) {
 				continue
 			}
 			t.Run(call+" "+kind, func(t *testing.T) {
+				t.Parallel()
 				e, d, m := fakeMirror(t)
 				d.eng.CreateBound = time.Hour // a creation is not cut off, nor is it waited for
 				d.bounds.mirrorPatience = 100 * time.Millisecond
@@ -132,6 +137,7 @@ func TestAJobDoesNotWaitForAMirror(t *testing.T) {
 }
 
 func TestWhichMirrorsASweepTakes(t *testing.T) {
+	t.Parallel()
 	e, d, _ := fakeMirror(t)
 	add := func(name string) string {
 		e.AddContainer(name, map[string]string{label.Role: "mirror"}, true)

@@ -92,6 +92,7 @@ var stages = map[string]struct {
 }
 
 func TestAStageOnAnEngineThatIsWell(t *testing.T) {
+	t.Parallel()
 	for name, s := range stages {
 		t.Run(name, func(t *testing.T) {
 			p, _, d := preparedOn(t)
@@ -114,6 +115,7 @@ func cancelledSoon(answer fakeengine.Answer, cancel context.CancelFunc) fakeengi
 // Whatever goes wrong with an engine under a stage is a fault of the system, is
 // told, and cleanup finds what there is.
 func TestAStageOnAnEngineInTrouble(t *testing.T) {
+	t.Parallel()
 	// Answers without a body cannot be nonsense.
 	wordless := []string{"POST /containers/{id}/start"}
 	for name, s := range stages {
@@ -123,6 +125,7 @@ func TestAStageOnAnEngineInTrouble(t *testing.T) {
 					continue
 				}
 				t.Run(name+", "+call+" "+kind, func(t *testing.T) {
+					t.Parallel()
 					p, e, d := preparedOn(t)
 					e.Always(call, answer)
 					ctx, cancel := context.WithCancel(t.Context())
@@ -153,6 +156,7 @@ func TestAStageOnAnEngineInTrouble(t *testing.T) {
 // A stream that breaks off in the middle of a line of output, and the engine
 // that goes with it.
 func TestAStageWhoseStreamBreaksOff(t *testing.T) {
+	t.Parallel()
 	half := fakeengine.Frame("a line that never")[:12]
 	for name, c := range map[string]struct {
 		run  stageRun
@@ -177,6 +181,7 @@ func TestAStageWhoseStreamBreaksOff(t *testing.T) {
 
 // What a stream leaves running in the helper would disturb the next attempt.
 func TestAHelperStageThatBreaksOffIsEnded(t *testing.T) {
+	t.Parallel()
 	p, e, d := preparedOn(t)
 	d.bounds.endWait = 10 * time.Second
 	e.Script("POST /containers/{id}/attach", fakeengine.CutStream(fakeengine.Frame("half a line")[:12]))
@@ -190,6 +195,7 @@ func TestAHelperStageThatBreaksOffIsEnded(t *testing.T) {
 }
 
 func TestAHelperThatWasEndedIsNamed(t *testing.T) {
+	t.Parallel()
 	p, e, d := preparedOn(t)
 	e.Exit("dind-"+p.Sandbox+"-helper", 137)
 	_, _, err := runOnHelper(t.Context(), d, p.Claim.Job)
@@ -200,9 +206,11 @@ func TestAHelperThatWasEndedIsNamed(t *testing.T) {
 
 // Each answer takes its time; nothing fails for it.
 func TestASlowEngineIsWaitedFor(t *testing.T) {
+	t.Parallel()
 	slow := fakeengine.Slowly(50 * time.Millisecond)
 	for name, s := range stages {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p, e, d := hostWithImages(t)
 			p.Sidecar.ReadyTimeout = 20 * time.Second
 			for _, call := range append([]string{"GET /_ping", "GET /networks", "GET /volumes"}, slices.Concat(
@@ -231,9 +239,11 @@ func TestASlowEngineIsWaitedFor(t *testing.T) {
 
 // What cannot be seen of a stage is not told, and holds up none.
 func TestTheWatchOfAStageOnAnEngineInTrouble(t *testing.T) {
+	t.Parallel()
 	for _, call := range []string{"GET /events", "GET /containers/json", "GET /containers/{id}/json"} {
 		for kind, answer := range wrongAnswers() {
 			t.Run(call+" "+kind, func(t *testing.T) {
+				t.Parallel()
 				p, e, d := preparedOn(t)
 				e.Always(call, answer)
 				ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
@@ -254,6 +264,7 @@ func TestTheWatchOfAStageOnAnEngineInTrouble(t *testing.T) {
 // An engine that has no room for one more container says so in many ways. None
 // is the pipeline's fault, and what was made before goes.
 func TestAnEngineThatIsFull(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		call   string
 		status int
@@ -268,6 +279,7 @@ func TestAnEngineThatIsFull(t *testing.T) {
 		{"POST /networks/create", 500, "failed to create bridge: numerical result out of range: too many links"},
 	} {
 		t.Run(c.says, func(t *testing.T) {
+			t.Parallel()
 			p := testPlan(t)
 			e, d := fakeHost(t, p)
 			e.Always(c.call, fakeengine.Refuse(c.status, c.says))
@@ -284,9 +296,11 @@ func TestAnEngineThatIsFull(t *testing.T) {
 
 // An engine that is told off by its own proxy in the middle of a removal.
 func TestCleanupOnAnEngineThatAnswersNonsense(t *testing.T) {
+	t.Parallel()
 	for _, call := range []string{"GET /containers/json", "GET /networks"} {
 		for _, text := range []string{"{}", `"x"`, `[{"Names": [""]}]`, `[null]`, "[1]"} {
 			t.Run(call+" "+text, func(t *testing.T) {
+				t.Parallel()
 				p, e, d := preparedOn(t)
 				d.bounds.removeFirstGap = time.Millisecond
 				e.Script(call, fakeengine.Saying(text))
@@ -305,9 +319,11 @@ func TestCleanupOnAnEngineThatAnswersNonsense(t *testing.T) {
 // An answer that means nothing may go unnoticed where nothing hangs on it. It
 // never breaks the program, never blames the job, and cleanup finds all.
 func TestPrepareOnAnEngineThatAnswersNothing(t *testing.T) {
+	t.Parallel()
 	for call := range prepareCalls {
 		for _, text := range []string{"{}", "null", "[]", `""`} {
 			t.Run(call+" "+text, func(t *testing.T) {
+				t.Parallel()
 				p, e, d := hostWithImages(t)
 				p.Sidecar.ReadyTimeout = 500 * time.Millisecond
 				e.Always(call, fakeengine.Saying(text))

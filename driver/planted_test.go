@@ -17,6 +17,7 @@ import (
 // Every file on the host that this package opens, with everything hostile in its
 // place.
 func TestWhatIsPlantedOnTheHost(t *testing.T) {
+	t.Parallel()
 	plant.Walk(t, "driver", map[string]plant.Use{
 		"note of use in the volume of certificates": {Name: "used", May: plant.Replaced, Do: func(t *testing.T, file string) error {
 			return volumeAt(t, filepath.Dir(file)).writeHere(t.Context(), "v", "used", []byte("a job\n"), 0o644)

@@ -93,6 +93,7 @@ func TestWhichSandboxesWait(t *testing.T) {
 // What a failure leaves is removed within a bound, or an engine that hangs would
 // hold up whoever fills the pool.
 func TestAFailureOnAnEngineThatHangsEnds(t *testing.T) {
+	t.Parallel()
 	p := testPlan(t)
 	e, d := fakeHost(t, p)
 	d.bounds.clear = 200 * time.Millisecond

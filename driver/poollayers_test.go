@@ -14,6 +14,7 @@ func room(context.Context) error { return nil }
 
 // An empty sandbox would wait beside the layers, and keep the next job from them.
 func TestOnlySandboxesWithLayersOfAJobAreMadeAheadWhereLayersAreCached(t *testing.T) {
+	t.Parallel()
 	p := layeredPlan(t, "aaaaaaaaaaaa")
 	p.Pool = plan.Pool{Size: 2, MaxAge: time.Hour, Serves: time.Hour}
 	e, d := fakeHost(t, p)

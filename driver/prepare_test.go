@@ -19,6 +19,7 @@ import (
 func quiet(string) {}
 
 func TestPrepareMakesThePlan(t *testing.T) {
+	t.Parallel()
 	p := testPlan(t)
 	e, d := fakeHost(t, p)
 	if _, err := d.Prepare(t.Context(), p, quiet); err != nil {
@@ -59,6 +60,7 @@ var prepareCalls = map[string]string{
 var wordless = []string{"PUT /containers/{id}/archive", "POST /containers/{id}/start"}
 
 func TestPrepareNamesTheStepThatFailed(t *testing.T) {
+	t.Parallel()
 	for kind, answer := range map[string]fakeengine.Answer{
 		"is refused":  fakeengine.Refuse(500, "the engine is in a bad way"),
 		"is nonsense": fakeengine.Nonsense(), "hangs": fakeengine.Hang(), "is cut off": fakeengine.Drop(),
@@ -68,6 +70,7 @@ func TestPrepareNamesTheStepThatFailed(t *testing.T) {
 				continue
 			}
 			t.Run(call+" "+kind, func(t *testing.T) {
+				t.Parallel()
 				p := testPlan(t)
 				p.Sidecar.FastBoot = call != "PUT /containers/{id}/archive" // else it gets its files on stdin
 				e, d := fakeHost(t, p)
@@ -97,6 +100,7 @@ func TestPrepareNamesTheStepThatFailed(t *testing.T) {
 }
 
 func TestAPullThatFailsNamesTheImage(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		answer fakeengine.Answer
 		ofJob  bool
@@ -124,6 +128,7 @@ func TestAPullThatFailsNamesTheImage(t *testing.T) {
 }
 
 func TestAnImageIsPulledOnceAndSaid(t *testing.T) {
+	t.Parallel()
 	p := testPlan(t)
 	for _, ref := range []*plan.ImageRef{&p.Sidecar.Image, &p.Job.Image, &p.Services[0].Image} {
 		ref.Name = "docker:dind"
@@ -147,6 +152,7 @@ func TestAnImageIsPulledOnceAndSaid(t *testing.T) {
 }
 
 func TestPullPoliciesAreTriedInOrder(t *testing.T) {
+	t.Parallel()
 	down := fakeengine.Refuse(500, "the registry is down")
 	for name, c := range map[string]struct {
 		policies []string
@@ -183,6 +189,7 @@ func TestPullPoliciesAreTriedInOrder(t *testing.T) {
 }
 
 func TestASubnetThatIsTakenIsPassedOver(t *testing.T) {
+	t.Parallel()
 	overlap := fakeengine.Refuse(403, "Pool overlaps with other one on this address space")
 	p := testPlan(t)
 	e, d := fakeHost(t, p)
@@ -216,6 +223,7 @@ func TestASubnetThatIsTakenIsPassedOver(t *testing.T) {
 }
 
 func TestASidecarThatExitsSaysWhy(t *testing.T) {
+	t.Parallel()
 	p := testPlan(t)
 	e, d := fakeHost(t, p)
 	e.OnStart = func(c *fakeengine.Container) {
@@ -239,6 +247,7 @@ func TestASidecarThatExitsSaysWhy(t *testing.T) {
 }
 
 func TestASidecarThatNeverAnswersSaysWhatItPrinted(t *testing.T) {
+	t.Parallel()
 	p := testPlan(t)
 	p.Sidecar.ReadyTimeout = 300 * time.Millisecond
 	e, d := fakeHost(t, p)
@@ -252,6 +261,7 @@ func TestASidecarThatNeverAnswersSaysWhatItPrinted(t *testing.T) {
 
 // From within the sidecar its daemon answers all the same.
 func TestASidecarThatHasLostItsNetworkIsNotReady(t *testing.T) {
+	t.Parallel()
 	p := testPlan(t)
 	e, d := fakeHost(t, p)
 	e.OnStart = func(c *fakeengine.Container) { c.Disconnected = true }
@@ -262,6 +272,7 @@ func TestASidecarThatHasLostItsNetworkIsNotReady(t *testing.T) {
 }
 
 func TestAPrepareThatIsCancelledEnds(t *testing.T) {
+	t.Parallel()
 	p := testPlan(t)
 	e, d := fakeHost(t, p)
 	e.ExecCode = 1
@@ -283,6 +294,7 @@ func TestAPrepareThatIsCancelledEnds(t *testing.T) {
 }
 
 func TestFactsOfAnEngine(t *testing.T) {
+	t.Parallel()
 	t.Run("that is well", func(t *testing.T) {
 		_, d := fakeHost(t, nil)
 		facts, err := d.Facts(t.Context())
@@ -302,6 +314,7 @@ func TestFactsOfAnEngine(t *testing.T) {
 }
 
 func TestAPanicInOneOfItsGoroutinesEndsAPrepareInOrder(t *testing.T) {
+	t.Parallel()
 	p := testPlan(t)
 	p.Job.Image.Policies = []string{"always"} // which says that it pulls
 	e, d := fakeHost(t, p)

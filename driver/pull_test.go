@@ -13,6 +13,7 @@ import (
 )
 
 func TestAPullIsTriedAgainWhenARetryCanHelp(t *testing.T) {
+	t.Parallel()
 	down := fakeengine.Refuse(500, "dial tcp: i/o timeout")
 	for name, c := range map[string]struct {
 		answers []fakeengine.Answer
@@ -46,6 +47,7 @@ func TestAPullIsTriedAgainWhenARetryCanHelp(t *testing.T) {
 }
 
 func TestAnImageForAnotherPlatformIsFetchedAnew(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		platform, policy string
 		pulls            int
@@ -72,6 +74,7 @@ func TestAnImageForAnotherPlatformIsFetchedAnew(t *testing.T) {
 }
 
 func TestAPullThatIsTooLargeEnds(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	e.Script("POST /images/create", fakeengine.Saying(`{"status":"Downloading","progressDetail":{"current":1,"total":600},"id":"a"}
 {"status":"Downloading","progressDetail":{"current":1,"total":600},"id":"b"}
@@ -87,6 +90,7 @@ func TestAPullThatIsTooLargeEnds(t *testing.T) {
 }
 
 func TestNotAllImagesAreFetchedAtOnce(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	e.Always("POST /images/create", fakeengine.Hang())
 	im := &images{d: d, timeout: time.Minute, attempts: 1, say: quiet, slots: slots(2)}

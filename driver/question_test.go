@@ -38,6 +38,7 @@ func (l *lines) String() string {
 }
 
 func TestWhatBecomesOfAnImageThatIsThere(t *testing.T) {
+	t.Parallel()
 	here, newer := "sha256:"+strings.Repeat("1", 64), "sha256:"+strings.Repeat("2", 64)
 	unreachable := &registry.Unreachable{}
 	for name, c := range map[string]struct {
@@ -102,6 +103,7 @@ func TestWhatBecomesOfAnImageThatIsThere(t *testing.T) {
 
 // Not even an ENTRYPOINT may run of an image that a job is denied.
 func TestNothingOfADeniedImageStarts(t *testing.T) {
+	t.Parallel()
 	for _, service := range []bool{false, true} {
 		p := testPlan(t)
 		p.Job.Image.Policies = []string{"always"}
@@ -141,6 +143,7 @@ func TestNothingOfADeniedImageStarts(t *testing.T) {
 }
 
 func TestAContainerIsMadeAnewOfANewerImage(t *testing.T) {
+	t.Parallel()
 	newer := "sha256:" + strings.Repeat("2", 64)
 	p := testPlan(t)
 	p.Job.Image.Policies, p.Sidecar.Image.Policies = []string{"always"}, []string{"always"}
@@ -171,6 +174,7 @@ func TestAContainerIsMadeAnewOfANewerImage(t *testing.T) {
 
 // A name may stand for another image by the time a container is created.
 func TestContainersAreMadeOfIds(t *testing.T) {
+	t.Parallel()
 	p := testPlan(t)
 	e, d := fakeHost(t, p)
 	if _, err := d.Prepare(t.Context(), p, quiet); err != nil {
@@ -191,6 +195,7 @@ func TestContainersAreMadeOfIds(t *testing.T) {
 }
 
 func TestASilentRegistryIsNotAskedByEveryJob(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	d.bounds.question = 100 * time.Millisecond
 	e.Always("GET /distribution/{name...}", fakeengine.Hang())

@@ -177,6 +177,7 @@ func TestADaemonThatWasWithinReachAndIsNotAnyMoreIsGivenUp(t *testing.T) {
 
 // It ends up in an error, and that in the job log, the Runner's and the operator's.
 func TestTheLastLinesOfAContainerMoveNoCursor(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	e.OnStart = func(c *fakeengine.Container) {
 		c.Log = "\x1b]0;owned\a\x1b[2Jno \u009b5msuch flag\u202e\x00\nsee --help\r\n"

@@ -95,6 +95,7 @@ func TestTheCAsOfRegistriesAreMounted(t *testing.T) {
 // It is so where this process does not see the volume, and in sandboxes that an
 // older version has made ahead.
 func TestTheCAsOfRegistriesAreCopiedWhereTheyDoNotLie(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		engine func(t *testing.T, p *plan.Plan) (*fakeengine.Engine, *Driver)
 		placed bool

@@ -31,6 +31,7 @@ func sandboxOf(e *fakeengine.Engine, job, id, owner string) {
 }
 
 func TestCleanupRemovesAllOfAJobAndNothingElse(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
 	sandboxOf(e, testJob, "bbbbbbbbbbbb", "") // of an earlier attempt
@@ -56,6 +57,7 @@ func TestCleanupRemovesAllOfAJobAndNothingElse(t *testing.T) {
 // it: by then it must have lost its network, which makes an orphan of it. A
 // volume cannot go before its containers.
 func TestRemovalTakesTheNetworkBeforeTheClaimAndVolumesLast(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
 	check := fakeengine.Then(func(e *fakeengine.Engine) {
@@ -79,6 +81,7 @@ func TestRemovalTakesTheNetworkBeforeTheClaimAndVolumesLast(t *testing.T) {
 }
 
 func TestCleanupToleratesWhatOthersRemoved(t *testing.T) {
+	t.Parallel()
 	for call, names := range map[string][]string{
 		"DELETE /containers/{id}": {"-sidecar", "-helper", "-job"},
 		"DELETE /volumes/{name}":  {"-builds", "-data"},
@@ -103,6 +106,7 @@ func TestCleanupToleratesWhatOthersRemoved(t *testing.T) {
 }
 
 func TestCleanupTriesAgainWhileTheEngineIsBusy(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		call   string
 		answer fakeengine.Answer
@@ -127,6 +131,7 @@ func TestCleanupTriesAgainWhileTheEngineIsBusy(t *testing.T) {
 }
 
 func TestCleanupWaitsForARemovalThatIsUnderWay(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
 	conflict := fakeengine.Refuse(409, "removal of container dind-aaaaaaaaaaaa-sidecar is already in progress")
@@ -149,6 +154,7 @@ func TestCleanupWaitsForARemovalThatIsUnderWay(t *testing.T) {
 
 // A request whose client died is carried out all the same.
 func TestCleanupRemovesWhatAppearsWhileItWorks(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
 	late := func(e *fakeengine.Engine) {
@@ -164,6 +170,7 @@ func TestCleanupRemovesWhatAppearsWhileItWorks(t *testing.T) {
 }
 
 func TestCleanupTellsAllThatItCouldNotRemove(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
 	sandboxOf(e, testJob, "bbbbbbbbbbbb", "")
@@ -193,6 +200,7 @@ func TestCleanupTellsAllThatItCouldNotRemove(t *testing.T) {
 
 // Its volumes hold what the job has written, and go all the same.
 func TestAContainerThatStaysKeepsNothingElse(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	d.bounds.removeFirstGap = time.Millisecond
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
@@ -212,11 +220,13 @@ func TestAContainerThatStaysKeepsNothingElse(t *testing.T) {
 }
 
 func TestCleanupEndsWithItsTime(t *testing.T) {
+	t.Parallel()
 	for _, call := range []string{
 		"GET /containers/json", "GET /volumes", "GET /networks", "DELETE /containers/{id}", "DELETE /volumes/{name}", "DELETE /networks/{id}",
 		"POST /containers/{id}/kill",
 	} {
 		t.Run(call, func(t *testing.T) {
+			t.Parallel()
 			e, d := fakeHost(t, nil)
 			sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
 			e.Always(call, fakeengine.Hang())
@@ -232,11 +242,13 @@ func TestCleanupEndsWithItsTime(t *testing.T) {
 }
 
 func TestCleanupTellsWhatItCouldNotSee(t *testing.T) {
+	t.Parallel()
 	for _, call := range []string{"GET /containers/json", "GET /volumes", "GET /networks"} {
 		for name, answer := range map[string]fakeengine.Answer{
 			"refused": fakeengine.Refuse(500, "bad"), "nonsense": fakeengine.Nonsense(), "cut off": fakeengine.Drop(),
 		} {
 			t.Run(call+" "+name, func(t *testing.T) {
+				t.Parallel()
 				e, d := fakeHost(t, nil)
 				sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
 				e.Always(call, answer)
@@ -252,6 +264,7 @@ func TestCleanupTellsWhatItCouldNotSee(t *testing.T) {
 }
 
 func TestCleanupWaitsForAnEngineThatRestarts(t *testing.T) {
+	t.Parallel()
 	p := testPlan(t)
 	e, d := fakeHost(t, p)
 	d.bounds.engineGap = time.Millisecond

@@ -75,6 +75,7 @@ func mountedSeed(t *testing.T, e *fakeengine.Engine, sandbox string) string {
 }
 
 func TestAJobGetsTheNewestSeedThatIsReady(t *testing.T) {
+	t.Parallel()
 	p := seededPlan(t, "aaaaaaaaaaaa")
 	e, d := fakeHost(t, p)
 	kind := kindOf(t, d, p)
@@ -90,6 +91,7 @@ func TestAJobGetsTheNewestSeedThatIsReady(t *testing.T) {
 }
 
 func TestAJobGoesOnWithoutASeed(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func(e *fakeengine.Engine){
 		"there is none":          func(*fakeengine.Engine) {},
 		"the engine tells of no": func(e *fakeengine.Engine) { e.Script("GET /volumes", fakeengine.Refuse(500, "no")) },
@@ -107,6 +109,7 @@ func TestAJobGoesOnWithoutASeed(t *testing.T) {
 }
 
 func TestAJobWithoutSeedsAsksForNone(t *testing.T) {
+	t.Parallel()
 	p := testPlan(t)
 	p.Services = nil
 	e, d := fakeHost(t, p)
@@ -117,6 +120,7 @@ func TestAJobWithoutSeedsAsksForNone(t *testing.T) {
 }
 
 func TestWhichSeedsASweepRemoves(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	now := time.Now()
 	addSeed(e, "serves", "k", "w", now.Add(-24*time.Hour), true)
@@ -152,6 +156,7 @@ func TestWhichSeedsASweepRemoves(t *testing.T) {
 }
 
 func TestASeedInUseGoesWithALaterSweep(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	addSeed(e, "used", "k", "w", time.Now().Add(-2*time.Hour), true)
 	e.Script("DELETE /volumes/{name}", nil, fakeengine.Refuse(409, "volume is in use"))
@@ -179,6 +184,7 @@ func volumesOnly(e *fakeengine.Engine) (volumes []string) {
 
 // Whatever fails: nothing is left, and the seed of before serves on.
 func TestASeedThatCannotBeMadeLeavesNothing(t *testing.T) {
+	t.Parallel()
 	for name, fail := range map[string]func(e *fakeengine.Engine){
 		"no network":             func(e *fakeengine.Engine) { e.Script("POST /networks/create", fakeengine.Refuse(500, "no")) },
 		"no volume":              func(e *fakeengine.Engine) { e.Script("POST /volumes/create", fakeengine.Refuse(500, "no")) },

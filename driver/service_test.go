@@ -14,6 +14,7 @@ import (
 )
 
 func TestWhatBecomesOfAServiceThatEnds(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		code          int
 		ready         plan.ServicesReady
@@ -53,6 +54,7 @@ func TestWhatBecomesOfAServiceThatEnds(t *testing.T) {
 // The engine takes the address from a container that ends, and says so before it
 // says that the container has ended.
 func TestAServiceThatEndsBeforeItsPortsAreTriedIsNotReady(t *testing.T) {
+	t.Parallel()
 	p := testPlan(t)
 	p.ServicesReady = plan.ServicesReady{Timeout: time.Minute, Required: true}
 	e, d := fakeHost(t, p)
@@ -72,6 +74,7 @@ func TestAServiceThatEndsBeforeItsPortsAreTriedIsNotReady(t *testing.T) {
 }
 
 func TestAJobThatIsCancelledWhileItsServicesAreWaitedFor(t *testing.T) {
+	t.Parallel()
 	p := testPlan(t)
 	e, d := fakeHost(t, p)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -89,6 +92,7 @@ func TestAJobThatIsCancelledWhileItsServicesAreWaitedFor(t *testing.T) {
 }
 
 func TestAnEngineThatCannotTellIsAWarningOfTheService(t *testing.T) {
+	t.Parallel()
 	p := testPlan(t)
 	e, d := fakeHost(t, p)
 	e.AddContainer("a-service", nil, false)

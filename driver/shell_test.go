@@ -14,6 +14,7 @@ import (
 )
 
 func TestALogThatIsCutOffIsAnError(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		text  []byte
 		cut   func(r *http.Request)
@@ -42,6 +43,7 @@ func TestALogThatIsCutOffIsAnError(t *testing.T) {
 
 // Whoever reads a log may end before it does.
 func TestALogThatNobodyReadsAnyMoreEnds(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
 	e.Script("GET /containers/{id}/logs", func(_ *fakeengine.Engine, w http.ResponseWriter, _ *http.Request, _ http.HandlerFunc) {
@@ -59,6 +61,7 @@ func TestALogThatNobodyReadsAnyMoreEnds(t *testing.T) {
 }
 
 func TestAShellThatDoesNotOpenIsGivenUp(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	d.bounds.shell = 50 * time.Millisecond
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")

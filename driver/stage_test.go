@@ -9,6 +9,7 @@ import (
 )
 
 func TestAStageEndsWhenTheEngineBreaksOffTheLog(t *testing.T) {
+	t.Parallel()
 	p := testPlan(t)
 	_, d := fakeHost(t, p)
 	if _, err := d.Prepare(t.Context(), p, quiet); err != nil {

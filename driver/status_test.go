@@ -68,6 +68,7 @@ func TestWhatASandboxIsAt(t *testing.T) {
 
 // A sidecar that is not started yet has not ended.
 func TestAStatusTellsOfADaemonThatHasEnded(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	sandboxes(t, e, 2)
 	e.Exit(label.ObjectName(fmt.Sprintf("%012x", 1), plan.RoleSidecar), 137)
@@ -107,6 +108,7 @@ func sandboxes(t *testing.T, e *fakeengine.Engine, n int) {
 }
 
 func TestAStatusAddsUpWhatContainersUse(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	sandboxes(t, e, 2)
 	leave(e, plan.RoleCache, "a", time.Now(), 3<<20)
@@ -133,6 +135,7 @@ func TestAStatusAddsUpWhatContainersUse(t *testing.T) {
 // Thirty-two jobs and an engine that says nothing of them cost the numbers, and
 // no more time than is set.
 func TestASlowEngineCostsAStatusItsNumbersOnly(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	d.bounds.statusCount = 300 * time.Millisecond
 	sandboxes(t, e, 32)
@@ -160,6 +163,7 @@ func TestASlowEngineCostsAStatusItsNumbersOnly(t *testing.T) {
 }
 
 func TestWithoutListsThereIsNoStatus(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	d.bounds.statusList = 100 * time.Millisecond
 	e.Always("GET /containers/json", fakeengine.Hang())

@@ -26,6 +26,7 @@ func program(d *Driver) *Driver {
 // A job made a file immutable. Cleanup makes a mark of the volume and ends, the rest of the
 // sandbox goes, and what comes behind it empties the volume.
 func TestAVolumeThatResistsHasAMarkAndIsFreedBehindTheJob(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	d.bounds.removeFirstGap = time.Millisecond
 	program(d)
@@ -63,6 +64,7 @@ func TestAVolumeThatResistsHasAMarkAndIsFreedBehindTheJob(t *testing.T) {
 
 // An engine that could not remove a volume by force has dropped its labels.
 func TestWhatHasLostItsLabelsIsFoundByItsName(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	program(d)
 	names := []string{
@@ -98,6 +100,7 @@ func TestWhatHasLostItsLabelsIsFoundByItsName(t *testing.T) {
 
 // The labels of a sandbox's volume are gone, but its job runs: it is its own.
 func TestAVolumeWithoutLabelsOfALivingJobStays(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	me, err := owner.This()
 	if err != nil {
@@ -123,6 +126,7 @@ func TestAVolumeWithoutLabelsOfALivingJobStays(t *testing.T) {
 
 // Nothing that resists keeps the removal of anything else.
 func TestOneVolumeThatResistsKeepsNoOther(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	d.bounds.removeFirstGap = time.Millisecond
 	program(d)
@@ -183,6 +187,7 @@ func TestOneVolumeThatResistsKeepsNoOther(t *testing.T) {
 // A cached data root that resists is emptied under the name that a daemon on it
 // would have: no job can get it meanwhile.
 func TestNoDaemonGetsADataRootThatIsEmptied(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	program(d)
 	data := leave(e, plan.RoleData, "a", noon, 1)
@@ -202,6 +207,7 @@ func TestNoDaemonGetsADataRootThatIsEmptied(t *testing.T) {
 
 // What a mark says is no reason to remove what is not ours.
 func TestAMarkAboutSomebodyElsesVolumeRemovesNothing(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	program(d)
 	for _, of := range []string{"db", "dind-aaaaaaaaaaaa-builds"} {
@@ -215,6 +221,7 @@ func TestAMarkAboutSomebodyElsesVolumeRemovesNothing(t *testing.T) {
 }
 
 func TestWhatCountsAsAVolumeThatResists(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		answer fakeengine.Answer
 		marked bool

@@ -155,6 +155,7 @@ func TestASweepAmongNeighbours(t *testing.T) {
 }
 
 func TestASweepLeavesWhatIsNotASandbox(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	of := func(id, role string) map[string]string { return map[string]string{label.Sandbox: id, label.Role: role} }
 	e.AddVolume("a cache", of("aaaaaaaaaaaa", "cache"))
@@ -171,6 +172,7 @@ func TestASweepLeavesWhatIsNotASandbox(t *testing.T) {
 
 // Two sweeps find the same sandbox; both succeed and nothing is left.
 func TestTwoSweepsAtOnce(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	me, err := owner.This()
 	if err != nil {
@@ -194,6 +196,7 @@ func TestTwoSweepsAtOnce(t *testing.T) {
 
 // A sandbox that is being made is left at every step of its making.
 func TestASweepLeavesASandboxThatIsBeingMade(t *testing.T) {
+	t.Parallel()
 	p := testPlan(t)
 	me, err := owner.This()
 	if err != nil {
@@ -222,6 +225,7 @@ func TestASweepLeavesASandboxThatIsBeingMade(t *testing.T) {
 }
 
 func TestSweepRemovesWhatNoLivingJobOwns(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	me, err := owner.This()
 	if err != nil {
@@ -275,6 +279,7 @@ func TestSweepRemovesWhatNoLivingJobOwns(t *testing.T) {
 // A hook may finish its sandbox and end between a sweep's look at the
 // containers and its verdict on the network, whose owner the hook is.
 func TestSweepSparesASandboxThatWasFinishedMeanwhile(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	me, err := owner.This()
 	if err != nil {
@@ -296,6 +301,7 @@ func TestSweepSparesASandboxThatWasFinishedMeanwhile(t *testing.T) {
 }
 
 func TestSweepGoesOnAfterAFault(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	d.bounds.removeFirstGap = time.Millisecond
 	orphan := func(id string) {
@@ -319,6 +325,7 @@ func TestSweepGoesOnAfterAFault(t *testing.T) {
 
 // What cannot be seen is not removed, and the operator hears of it.
 func TestASweepTellsWhatItCouldNotSee(t *testing.T) {
+	t.Parallel()
 	for _, call := range []string{"GET /containers/json", "GET /volumes", "GET /networks"} {
 		for name, answer := range map[string]fakeengine.Answer{
 			"refused": fakeengine.Refuse(500, "bad"), "nonsense": fakeengine.Nonsense(),
@@ -345,6 +352,7 @@ func TestASweepTellsWhatItCouldNotSee(t *testing.T) {
 
 // One removal that fails keeps a sandbox, and the next sweep takes it.
 func TestWhatOneSweepCannotRemoveTheNextDoes(t *testing.T) {
+	t.Parallel()
 	me, err := owner.This()
 	if err != nil {
 		t.Fatal(err)

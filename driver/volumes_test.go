@@ -59,6 +59,7 @@ func TestAVolumeUnderOurNameIsOursByItsLabelsAlone(t *testing.T) {
 }
 
 func TestAVolumeThatSomebodyElsePutThereIsNotTaken(t *testing.T) {
+	t.Parallel()
 	e, d := fakeHost(t, nil)
 	l := label.ForCached(plan.Claim{Scope: "mine"}, plan.RoleCache)
 	for range 2 { // made, and found again
@@ -94,6 +95,7 @@ func mounted(t *testing.T, e *fakeengine.Engine, container string) (volumes []st
 // its sandbox's random id are put there by somebody else, one at a time, and the
 // next job must have none of them.
 func TestAVolumePutUnderANameOfOursIsNeverUsed(t *testing.T) {
+	t.Parallel()
 	const sandbox = "aaaaaaaaaaaa"
 	jobOf := func(sandbox string) *plan.Plan {
 		p := layeredPlan(t, sandbox)
