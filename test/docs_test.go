@@ -57,7 +57,8 @@ func TestTheReadmeNamesEveryPage(t *testing.T) {
 		named[file] = true
 	}
 	for name := range all {
-		if !named[name] {
+		// GitLab shows templates where they are filled in.
+		if !named[name] && !strings.HasPrefix(name, ".gitlab/") {
 			t.Errorf("README.md has no link to %s: its index of pages wants a line", name)
 		}
 	}
