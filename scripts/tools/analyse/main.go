@@ -43,13 +43,13 @@ var conversions = &analysis.Analyzer{
 }
 
 // unread reports errors that nobody looks at. In tests they may stay: a test
-// looks at what it is about. What is received from a channel may be a mere sign.
+// looks at what it is about.
 var unread = func() *analysis.Analyzer {
 	a := *errcheck.Analyzer
 	a.Run = func(pass *analysis.Pass) (any, error) {
 		own := *pass
 		own.Report = func(d analysis.Diagnostic) {
-			if !strings.HasSuffix(pass.Fset.Position(d.Pos).Filename, "_test.go") && !received(pass, d.Pos) {
+			if !strings.HasSuffix(pass.Fset.Position(d.Pos).Filename, "_test.go") && !mayBe(pass, d.Pos) {
 				pass.Report(d)
 			}
 		}
@@ -58,15 +58,23 @@ var unread = func() *analysis.Analyzer {
 	return &a
 }()
 
-// received tells whether a value from a channel stands at a position.
-func received(pass *analysis.Pass, pos token.Pos) bool {
+// mayBe tells whether what stands at a position may leave an error unread: a
+// value from a channel, which may be a mere sign, and a call of Close. That ends
+// what was read, or whose writing has failed: then that error is the one to tell.
+// Whoever has written something looks at the error of Close by hand.
+func mayBe(pass *analysis.Pass, pos token.Pos) bool {
 	for _, f := range pass.Files {
-		if f.FileStart <= pos && pos < f.FileEnd {
-			path, _ := astutil.PathEnclosingInterval(f, pos, pos+1)
-			for _, n := range path {
-				if u, ok := n.(*ast.UnaryExpr); ok && u.Op == token.ARROW && u.Pos() == pos {
-					return true
-				}
+		if pos < f.FileStart || f.FileEnd <= pos {
+			continue
+		}
+		path, _ := astutil.PathEnclosingInterval(f, pos, pos+1)
+		for _, n := range path {
+			switch n := n.(type) {
+			case *ast.UnaryExpr:
+				return n.Op == token.ARROW
+			case *ast.CallExpr:
+				method, ok := n.Fun.(*ast.SelectorExpr)
+				return ok && n.Lparen == pos && method.Sel.Name == "Close"
 			}
 		}
 	}
@@ -77,13 +85,6 @@ func received(pass *analysis.Pass, pos token.Pos) bool {
 var harmless = []string{
 	// They print for a person, or into a buffer: there is nobody else to tell.
 	"fmt.Fprint", "fmt.Fprintf", "fmt.Fprintln",
-	// They end what was read, or whose writing has failed: that error is the one to
-	// tell. Whoever has written something looks at the error of Close by hand.
-	"(*os.File).Close", "(*os.Root).Close", "(io.Closer).Close", "(*io.PipeReader).Close",
-	"(net.Conn).Close", "(net.Listener).Close", "golang.org/x/sys/unix.Close",
-	"(*gitlab-dind-executor/hostfile.Dir).Close", "(*gitlab-dind-executor/driver.Driver).Close",
-	"(*gitlab-dind-executor/driver/engine.Stream).Close", "(*gitlab-dind-executor/driver/engine.Log).Close",
-	"(*github.com/docker/docker/client.Client).Close", "(github.com/docker/docker/client.CommonAPIClient).Close",
 	// What they leave is in a folder for what is temporary.
 	"os.Remove", "os.RemoveAll",
 }
