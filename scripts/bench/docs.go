@@ -62,8 +62,8 @@ func (r report) markdown() []byte {
 	}
 	fmt.Fprint(&b, "\n\n| what | is | must be | |\n|---|---:|---|---|\n")
 	for _, j := range r.Floors {
-		verdict := "kept"
-		if !j.Kept {
+		verdict := "met"
+		if !j.Met {
 			verdict = "**missed**"
 		}
 		fmt.Fprintf(&b, "| %s | %.2f | %s | %s |\n", j.Name, j.Value, j.bounds(), verdict)

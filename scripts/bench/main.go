@@ -1,5 +1,5 @@
 // Command bench measures what docs/performance.md says: how long a job waits for
-// a Docker daemon of its own, what it waits for at its end, and what kept layers
+// a Docker daemon of its own, what it waits for at its end, and what cached layers
 // save. It measures docker:dind used as documented and this executor on the same
 // engine in the same run, in turns, so that whatever else the machine does meets
 // all of them.

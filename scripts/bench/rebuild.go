@@ -131,16 +131,16 @@ func (b *bench) rebuild() table {
 	one := func(key, name string, measure func(context.Context, note) error) trial {
 		return trial{figures: []figure{{key, name, "ms"}}, measure: measure}
 	}
-	empty, kept := with("S", b.lab.Settings), with("SL", b.layers)
+	empty, cached := with("S", b.lab.Settings), with("SL", b.layers)
 	return table{
 		key: "rebuild", title: "A whole job that builds and pushes an image", rounds: b.rounds, warm: true,
 		trials: []trial{
 			one("R", "unchanged project, empty daemon", with("R", b.lab.Settings)),
-			one("RL", "unchanged project, layers kept", with("RL", b.layers)),
+			one("RL", "unchanged project, layers cached", with("RL", b.layers)),
 			one("S", "one source file changed, empty daemon", func(ctx context.Context, n note) error {
 				return errors.Join(b.shop.change(ctx), empty(ctx, n))
 			}),
-			one("SL", "one source file changed, layers kept", kept),
+			one("SL", "one source file changed, layers cached", cached),
 		},
 	}
 }

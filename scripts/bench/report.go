@@ -121,8 +121,8 @@ func (r report) print(out io.Writer) {
 	}
 	fmt.Fprintln(out)
 	for _, j := range r.Floors {
-		verdict := "kept"
-		if !j.Kept {
+		verdict := "met"
+		if !j.Met {
 			verdict = "MISSED"
 		}
 		fmt.Fprintf(out, "  %-62s  %6.2f  %-24s  %s\n", j.Name, j.Value, j.bounds(), verdict)

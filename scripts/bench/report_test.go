@@ -34,7 +34,7 @@ func TestARowHasMedianAndRange(t *testing.T) {
 	}
 }
 
-// measured is a report in which each floor is kept, or just missed.
+// measured is a report in which each floor is met, or just missed.
 func measured(change map[string]float64) report {
 	medians := map[string]float64{
 		"A": 2000, "B": 1000, "C": 1000, "A+": 3000, "B+": 2500, "C+": 1200, "W+": 400, "D": 200,
@@ -53,9 +53,9 @@ func measured(change map[string]float64) report {
 	return b.report(time.Now())
 }
 
-func TestEveryFloorMustBeKept(t *testing.T) {
+func TestEveryFloorMustBeMet(t *testing.T) {
 	if err := measured(nil).verdict(); err != nil {
-		t.Errorf("all are kept, and: %v", err)
+		t.Errorf("all are met, and: %v", err)
 	}
 	if n := len(measured(nil).Floors); n != len(floors) {
 		t.Errorf("%d floors are judged, of %d", n, len(floors))

@@ -112,14 +112,14 @@ func (b *bench) alone(ctx context.Context) error {
 func (b *bench) close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endBound)
 	defer cancel()
-	errs := []error{b.drain(ctx), b.removeKept(ctx), b.command(ctx, os.DevNull, "gc"), rig.RemoveStale(ctx, b.lab.Engine)}
+	errs := []error{b.drain(ctx), b.removeCached(ctx), b.command(ctx, os.DevNull, "gc"), rig.RemoveStale(ctx, b.lab.Engine)}
 	errs = append(errs, rig.Settle(ctx, b.lab.Engine, b.before), b.lab.Close())
 	return errors.Join(errs...)
 }
 
-// removeKept removes the data roots and caches of this run's projects. `gc
+// removeCached removes the data roots and caches of this run's projects. `gc
 // --caches` would remove those of others too.
-func (b *bench) removeKept(ctx context.Context) error {
+func (b *bench) removeCached(ctx context.Context) error {
 	all, err := b.lab.Engine.VolumeList(ctx, volume.ListOptions{Filters: filters.NewArgs(filters.Arg("label", labelScope))})
 	if err != nil {
 		return err

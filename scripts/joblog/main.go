@@ -63,7 +63,7 @@ func run(ctx context.Context, executor string) (text []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := lab.New(ctx, lab.Options{Binary: binary, Settings: "[cleanup]\nkeep_failed = \"30m\"\n"})
+	l, err := lab.New(ctx, lab.Options{Binary: binary, Settings: "[cleanup]\nhold_failed = \"30m\"\n"})
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func run(ctx context.Context, executor string) (text []byte, err error) {
 	result := runner.Run(ctx, p)
 	gc := exec.CommandContext(context.WithoutCancel(ctx), binary, "--settings", l.Settings, "gc", "--held")
 	if out, err := gc.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("removing what was kept: %w: %s", err, out)
+		return nil, fmt.Errorf("removing what was held: %w: %s", err, out)
 	}
 	if result.State != local.Failed || result.ExitCode != 1 {
 		return nil, fault.System(fmt.Errorf("the job ended as %s: %w\n%s", result.State, result.Err, log.String()), "its last command ought to fail")
