@@ -8,6 +8,7 @@ import (
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver/host"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/span"
 	"gitlab-dind-executor/fault"
 )
 
@@ -16,7 +17,7 @@ import (
 // a look go before a job waits, and then, for disk, layers that no job uses. say
 // gets one line if that takes a wait.
 func (d *Driver) Admit(ctx context.Context, a config.Admission, dataRoot string, say func(string)) error {
-	ctx, end := span(ctx, "admission")
+	ctx, end := span.Begin(ctx, "admission")
 	defer end()
 	look := func() plan.Free { return d.free(dataRoot) }
 	done := func(dropped bool, err error) bool { return dropped && err == nil } // else it is the wait that ends in an error

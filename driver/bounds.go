@@ -15,8 +15,6 @@ type bounds struct {
 	// engineAbsence is what a restart of an engine takes at most, and engineGap the
 	// pause between two attempts to reach it.
 	engineAbsence, engineGap time.Duration
-	// firstPullGap is the pause before the second attempt to pull; it doubles.
-	firstPullGap time.Duration
 	// listensFor is how long a daemon must have said where it listens.
 	listensFor time.Duration
 	// lookAfter is when the first look into a daemon that boots comes, lookEvery the
@@ -24,9 +22,6 @@ type bounds struct {
 	lookAfter, lookEvery time.Duration
 	// mirrorPatience is how long a job waits for the mirror at most.
 	mirrorPatience time.Duration
-	// question is what a registry may take to answer, all ways together. A job that
-	// is ready waits no longer.
-	question time.Duration
 	// quietAfter is when a daemon that did refuse or answer, and now does neither,
 	// counts as out of reach.
 	quietAfter time.Duration
@@ -49,12 +44,10 @@ func usualBounds() bounds {
 		endWait:        10 * time.Second,
 		engineAbsence:  20 * time.Second,
 		engineGap:      500 * time.Millisecond,
-		firstPullGap:   time.Second,
 		listensFor:     2 * time.Second,
 		lookAfter:      4 * time.Second,
 		lookEvery:      time.Second,
 		mirrorPatience: time.Second,
-		question:       2 * time.Second,
 		quietAfter:     5 * time.Second,
 		removeFirstGap: 50 * time.Millisecond,
 		restPatience:   time.Second,

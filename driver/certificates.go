@@ -93,21 +93,21 @@ func encodePEM(kind string, der []byte) []byte {
 // serverFiles go into the sidecar. ca/cert.pem without ca/key.pem is what
 // keeps dind images from before 2023 from making certificates of their own.
 // The client's files stay there for a later claim and for commands within.
-func (c *certificates) serverFiles(dir string) []file {
-	return append([]file{
-		{path: path.Join(dir, "ca/cert.pem"), mode: 0o644, content: c.ca},
-		{path: path.Join(dir, "server/ca.pem"), mode: 0o644, content: c.ca},
-		{path: path.Join(dir, "server/cert.pem"), mode: 0o644, content: c.serverCert},
-		{path: path.Join(dir, "server/key.pem"), mode: 0o600, content: c.serverKey},
+func (c *certificates) serverFiles(dir string) []engine.File {
+	return append([]engine.File{
+		{Path: path.Join(dir, "ca/cert.pem"), Mode: 0o644, Content: c.ca},
+		{Path: path.Join(dir, "server/ca.pem"), Mode: 0o644, Content: c.ca},
+		{Path: path.Join(dir, "server/cert.pem"), Mode: 0o644, Content: c.serverCert},
+		{Path: path.Join(dir, "server/key.pem"), Mode: 0o600, Content: c.serverKey},
 	}, c.clientFiles(path.Join(dir, "client"))...)
 }
 
 // clientFiles go into the job container, readable by any user of its image.
-func (c *certificates) clientFiles(dir string) []file {
-	return []file{
-		{path: path.Join(dir, "ca.pem"), mode: 0o644, content: c.ca},
-		{path: path.Join(dir, "cert.pem"), mode: 0o644, content: c.clientCert},
-		{path: path.Join(dir, "key.pem"), mode: 0o644, content: c.clientKey},
+func (c *certificates) clientFiles(dir string) []engine.File {
+	return []engine.File{
+		{Path: path.Join(dir, "ca.pem"), Mode: 0o644, Content: c.ca},
+		{Path: path.Join(dir, "cert.pem"), Mode: 0o644, Content: c.clientCert},
+		{Path: path.Join(dir, "key.pem"), Mode: 0o644, Content: c.clientKey},
 	}
 }
 
@@ -144,11 +144,11 @@ func (d *Driver) clientFiles(ctx context.Context, sandbox, sidecar string, tls b
 
 // readClientFiles reads the directory with the client's certificates.
 func (d *Driver) readClientFiles(ctx context.Context, sandbox, sidecar string) (map[string][]byte, error) {
-	files, err := d.readHere(ctx, label.ObjectName(sandbox, plan.RoleCerts), "ca.pem", "cert.pem", "key.pem", path.Base(usedFile))
+	files, err := d.eng.ReadHere(ctx, label.ObjectName(sandbox, plan.RoleCerts), "ca.pem", "cert.pem", "key.pem", path.Base(usedFile))
 	if err == nil && len(files) > 0 {
 		return files, nil
 	}
-	archived, err := d.readFiles(ctx, sidecar, plan.ClientCerts)
+	archived, err := d.eng.ReadFiles(ctx, sidecar, plan.ClientCerts)
 	if err != nil {
 		return nil, err
 	}

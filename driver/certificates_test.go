@@ -172,9 +172,9 @@ func TestFilesOfTheCertificates(t *testing.T) {
 	c := testCertificates(t, "docker")
 	got := map[string]int64{}
 	for _, f := range c.serverFiles("/certs") {
-		got[f.path] = f.mode
-		if strings.Contains(string(f.content), "PRIVATE KEY") != strings.HasSuffix(f.path, "key.pem") {
-			t.Errorf("%s holds %.30q", f.path, f.content)
+		got[f.Path] = f.Mode
+		if strings.Contains(string(f.Content), "PRIVATE KEY") != strings.HasSuffix(f.Path, "key.pem") {
+			t.Errorf("%s holds %.30q", f.Path, f.Content)
 		}
 	}
 	want := map[string]int64{

@@ -147,7 +147,7 @@ func (prep *preparation) freshImages(ctx context.Context, waiting *[]*ahead) (en
 		&prep.p.Sidecar.Container: &sidecar, &prep.p.Helper: &helper, &prep.p.Job.Container: &job,
 	} {
 		g.Go(func() (err error) {
-			*img, err = prep.images.ensure(gctx, c.Image)
+			*img, err = prep.images.Ensure(gctx, c.Image)
 			return err
 		})
 	}
@@ -224,8 +224,8 @@ func (d *Driver) NoteUsed(ctx context.Context, job string) error {
 	if err != nil {
 		return err
 	}
-	used := file{path: usedFile, mode: 0o644, content: []byte(job + "\n")}
-	if d.writeHere(ctx, label.ObjectName(found.sandbox, plan.RoleCerts), path.Base(usedFile), used.content, 0o644) == nil {
+	used := engine.File{Path: usedFile, Mode: 0o644, Content: []byte(job + "\n")}
+	if d.eng.WriteHere(ctx, label.ObjectName(found.sandbox, plan.RoleCerts), path.Base(usedFile), used.Content, 0o644) == nil {
 		return nil
 	}
 	sidecar, err := d.sidecarIn(ctx, found.sandbox)
@@ -234,7 +234,7 @@ func (d *Driver) NoteUsed(ctx context.Context, job string) error {
 	}
 	ctx, cancel := d.eng.Uncut(ctx)
 	defer cancel()
-	return d.putFiles(ctx, sidecar.ID, []file{used})
+	return d.eng.PutFiles(ctx, sidecar.ID, []engine.File{used})
 }
 
 // move brings the job into the sandbox that it has claimed.
@@ -273,7 +273,7 @@ func (prep *preparation) move(ctx context.Context, c *taken) (Ready, error) {
 // after it was equipped. Before it is made anew, the sandbox is noted as used: for
 // a moment no container has the name of the claim.
 func (prep *preparation) settleClaimed(ctx context.Context, c *taken, equipped <-chan struct{}) error {
-	img, err := prep.images.settle(ctx, c.job.plan.Image)
+	img, err := prep.images.Settle(ctx, c.job.plan.Image)
 	if err != nil || img.ID == c.job.image.ID {
 		return err
 	}

@@ -10,12 +10,13 @@ import (
 
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
+	"gitlab-dind-executor/driver/span"
 )
 
 // Cleanup removes every sandbox of a job. It is idempotent: what is not there
 // is removed. Run it with a context of its own.
 func (d *Driver) Cleanup(ctx context.Context, job string) error {
-	ids, err := d.ofJob(ctx, job)
+	ids, err := d.eng.OfJob(ctx, job)
 	if err == nil {
 		_, err = d.cleanup(ctx, slices.Sorted(maps.Keys(ids)), time.Hour) // ctx ends before
 	}
@@ -34,7 +35,7 @@ func (d *Driver) CleanupPatiently(ctx context.Context, job string) (rest bool, e
 	for {
 		var ids []string
 		layers := false
-		found, err := d.ofJob(ctx, job)
+		found, err := d.eng.OfJob(ctx, job)
 		for id, s := range found {
 			layers = layers || hasLayers(s)
 			if until, held := heldUntil(s); !held || !time.Now().Before(until) {
@@ -58,8 +59,8 @@ func (d *Driver) CleanupPatiently(ctx context.Context, job string) (rest bool, e
 }
 
 // hasLayers tells whether a job's sandbox may have had a cached data root.
-func hasLayers(s *sandboxObjects) bool {
-	return slices.ContainsFunc(s.containers, func(c object) bool { return c.labels[label.Layers] != "" })
+func hasLayers(s *engine.Objects) bool {
+	return slices.ContainsFunc(s.Containers, func(c engine.Object) bool { return c.Labels[label.Layers] != "" })
 }
 
 // cleanup removes sandboxes side by side, and gives up patience after
@@ -67,7 +68,7 @@ func hasLayers(s *sandboxObjects) bool {
 // the engine carries out the one that it works at and forgets those that wait
 // behind it.
 func (d *Driver) cleanup(ctx context.Context, ids []string, patience time.Duration) (rest bool, err error) {
-	ctx, end := span(ctx, "remove the job's sandboxes")
+	ctx, end := span.Begin(ctx, "remove the job's sandboxes")
 	defer end()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -12,6 +12,7 @@ import (
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/span"
 	"gitlab-dind-executor/fault"
 )
 
@@ -55,7 +56,7 @@ func (d *Driver) markState(ctx context.Context, v *engine.Volume, state label.Da
 // the next job need not wait for it, and removes those that are damaged. It goes
 // on with the others where one fails, and returns the names of what it removed.
 func (d *Driver) ClearLayers(ctx context.Context, dryRun bool) (removed []string, err error) {
-	ctx, end := span(ctx, "clear layers")
+	ctx, end := span.Begin(ctx, "clear layers")
 	defer end()
 	if err := d.eng.Greet(ctx); err != nil {
 		return nil, err
@@ -162,7 +163,7 @@ func (d *Driver) awaitLease(ctx context.Context, lease string) bool {
 	case c.Running || c.Paused || c.Status == engine.Created || !d.isOrphan(ctx, c.Labels):
 		return false
 	}
-	return d.removeContainer(ctx, object{ref: c.ID, name: lease}) == nil
+	return d.removeContainer(ctx, engine.Object{Ref: c.ID, Name: lease}) == nil
 }
 
 // isOrphan tells whether a sidecar's sandbox has lost its network, so that nobody

@@ -1,14 +1,11 @@
 package driver
 
 import (
-	"context"
 	"sync/atomic"
 
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/host"
-	"gitlab-dind-executor/driver/label"
-	"gitlab-dind-executor/driver/plan"
-	"gitlab-dind-executor/driver/registry"
+	"gitlab-dind-executor/driver/images"
 )
 
 // Driver makes, uses and removes sandboxes on an engine.
@@ -23,9 +20,7 @@ type Driver struct {
 	// noted counts the stuck volumes that were found first.
 	noted atomic.Int64
 
-	platform ownPlatform
-	// registries asks a registry for the digest of an image.
-	registries func(ctx context.Context, name string, with registry.Credential) (string, error)
+	images *images.Store
 }
 
 // Open connects to the engine at an address, a Docker host URL; empty means
@@ -35,11 +30,9 @@ func Open(address string) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Driver{eng: eng, locks: host.NewLocks(eng.Address()), executable: "/proc/self/exe", bounds: usualBounds()}
-	d.registries = registry.Client{
-		CertsDir: plan.RegistryCADir(plan.ConfigDir), Agent: "gitlab-dind-executor/" + label.Version, Insecure: d.insecure,
-	}.Digest
-	return d, nil
+	return &Driver{
+		eng: eng, images: images.NewStore(eng), locks: host.NewLocks(eng.Address()), executable: "/proc/self/exe", bounds: usualBounds(),
+	}, nil
 }
 
 // Close ends the connection.

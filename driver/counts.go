@@ -12,7 +12,7 @@ import (
 // is asked whether a daemon boots: that is Running. prepare is how long a prepare
 // may take.
 func (d *Driver) Sandboxes(ctx context.Context, now time.Time, prepare time.Duration) ([]SandboxStatus, error) {
-	found, err := d.list(ctx, label.Sandbox)
+	found, err := d.eng.Ours(ctx, label.Sandbox)
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@
 //	  jobcache.go    the cache; registrycas.go the CAs of registries
 //	  service.go     services, and serviceprobe.go when they are
 //	booting.go     AwaitDaemon: the first script waits for the rest of the boot
-//	stage.go       RunJob: a script in the job container; exec.go any command
+//	stage.go       RunJob: a script in the job container
 //	helperstage.go RunHelper: one in the helper; servicelog.go shows services
 //	stagewatch.go  what happened meanwhile; ending.go who ended the sidecar
 //	jobreport.go   what is known of a job's containers before they go
@@ -35,7 +35,7 @@
 //
 // What goes on besides jobs:
 //
-//	sweep.go       Sweep and its verdicts, by objects.go, which lists what is ours
+//	sweep.go       Sweep and its verdicts
 //	cached.go      RemoveCached: caches and layers; seedmake.go and seedlist.go first layers
 //	pool.go        Fill, Drain: sandboxes made ahead
 //	prepull.go     images ahead; mirrorsweep.go mirrors of other settings
@@ -45,7 +45,8 @@
 //
 // Its rooms know less than it does:
 //
-//	engine     Docker's API; refusal.go is what an engine refuses, in whose words
+//	engine     Docker's API; refusal.go is what an engine refuses, in whose words,
+//	           and ours.go lists what is ours
 //	label      labels.go the labels, naming.go the names, of all that is ours
 //	owner      who made it, and does that live
 //	host       what this process sees of this host: a new fact about it goes there

@@ -31,7 +31,7 @@ func fakeHost(t *testing.T, p *plan.Plan) (*fakeengine.Engine, *Driver) {
 	}
 	t.Cleanup(func() { _ = d.Close() })
 	// No registry is in reach but through the engine.
-	d.registries = func(context.Context, string, registry.Credential) (string, error) { return "", &registry.Unreachable{} }
+	d.images.Registries = func(context.Context, string, registry.Credential) (string, error) { return "", &registry.Unreachable{} }
 	d.locks.Dirs = []string{t.TempDir()} // not the host's
 	return e, d
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gitlab-dind-executor/driver/engine"
+	"gitlab-dind-executor/driver/images"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 )
@@ -97,9 +98,9 @@ func (d *Driver) AskRegistry(ctx context.Context, ref plan.ImageRef) error {
 	_, err := d.eng.AskRegistry(ctx, ref.Name, ref.Auth)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return fault.System(fmt.Errorf("pulling image %s: its registry does not answer: %w", ref.Name, context.DeadlineExceeded), noRegistry)
+		return fault.System(fmt.Errorf("pulling image %s: its registry does not answer: %w", ref.Name, context.DeadlineExceeded), images.NoRegistry)
 	case err != nil:
-		return (&images{d: d}).explainPull(ref, err)
+		return (&images.Set{Store: d.images}).ExplainPull(ref, err)
 	}
 	return nil
 }
@@ -114,8 +115,8 @@ func (d *Driver) image(ctx context.Context, p *plan.Plan, ref plan.ImageRef) (en
 	if err := d.eng.Greet(ctx); err != nil {
 		return engine.Image{}, err
 	}
-	im := &images{d: d, timeout: p.PullTimeout, attempts: p.PullAttempts, say: func(string) {}}
-	return im.ensure(ctx, ref)
+	im := &images.Set{Store: d.images, Timeout: p.PullTimeout, Attempts: p.PullAttempts, Say: func(string) {}}
+	return im.Ensure(ctx, ref)
 }
 
 // MirrorHealth finds the mirror without making or starting one. It returns

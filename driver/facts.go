@@ -8,13 +8,14 @@ import (
 	"gitlab-dind-executor/driver/host"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/span"
 	"gitlab-dind-executor/group"
 )
 
 // Facts finds out about the engine and this host what a plan needs. Sandbox,
 // owner and start are the caller's to fill in.
 func (d *Driver) Facts(ctx context.Context) (plan.Facts, error) {
-	ctx, end := span(ctx, "facts")
+	ctx, end := span.Begin(ctx, "facts")
 	defer end()
 	if err := d.eng.Greet(ctx); err != nil {
 		return plan.Facts{}, err
@@ -42,7 +43,7 @@ func (d *Driver) Facts(ctx context.Context) (plan.Facts, error) {
 	if err := g.Wait(); err != nil {
 		return plan.Facts{}, d.eng.Explain("asking the engine", err)
 	}
-	d.platform.know(version)
+	d.images.Platform.Know(version)
 	facts := host.Network("/")
 	facts.Arch, facts.DataRoot, facts.Version = helperArch(version.Arch), dataRoot, label.Version
 	for _, n := range networks {

@@ -8,8 +8,10 @@ import (
 	"slices"
 	"time"
 
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/span"
 )
 
 // innerKillBound is what ending a failed job's own containers may take: the job's
@@ -30,7 +32,7 @@ const innerKill = `c=$(docker ps -aq); [ -z "$c" ] || docker update --restart=no
 // is there already is left, so a second cleanup changes nothing, whichever version
 // did the first.
 func (d *Driver) Hold(ctx context.Context, job string, until time.Time) (bool, error) {
-	ctx, end := span(ctx, "hold the sandbox")
+	ctx, end := span.Begin(ctx, "hold the sandbox")
 	defer end()
 	c, err := d.containersOf(ctx, job)
 	if errors.Is(err, ErrGone) {
@@ -69,7 +71,7 @@ func (d *Driver) endInner(ctx context.Context, sandbox string) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, innerKillBound)
 	defer cancel()
-	_, _ = d.exec(ctx, sidecar.ID, withClient(listening(c), innerKill), nil, io.Discard)
+	_, _ = d.eng.Run(ctx, sidecar.ID, withClient(listening(c), innerKill), nil, io.Discard)
 }
 
 // EndHeld removes the sandboxes that are still held for a look inside, unless
@@ -85,9 +87,9 @@ func (d *Driver) EndHeld(ctx context.Context, now time.Time, dryRun bool) ([]Ver
 		if until, _ := heldUntil(s); !now.Before(until) {
 			continue
 		}
-		v := s.judged(Swept, heldOut)
+		v := judged(s, Swept, heldOut)
 		if !dryRun {
-			err := d.removeSandbox(ctx, s.id, func() {})
+			err := d.removeSandbox(ctx, s.Sandbox, func() {})
 			v.Failed = err != nil
 			errs = append(errs, err)
 		}
@@ -97,16 +99,16 @@ func (d *Driver) EndHeld(ctx context.Context, now time.Time, dryRun bool) ([]Ver
 }
 
 // held are the held sandboxes, those first whose time ends first.
-func (d *Driver) held(ctx context.Context) ([]*sandboxObjects, error) {
-	found, err := d.list(ctx, label.Sandbox)
+func (d *Driver) held(ctx context.Context) ([]*engine.Objects, error) {
+	found, err := d.eng.Ours(ctx, label.Sandbox)
 	if err != nil {
 		return nil, err
 	}
-	maps.DeleteFunc(found, func(id string, s *sandboxObjects) bool {
+	maps.DeleteFunc(found, func(id string, s *engine.Objects) bool {
 		_, ok := heldUntil(s)
 		return !ok || id == ""
 	})
-	return slices.SortedFunc(maps.Values(found), func(a, b *sandboxObjects) int {
+	return slices.SortedFunc(maps.Values(found), func(a, b *engine.Objects) int {
 		x, _ := heldUntil(a)
 		y, _ := heldUntil(b)
 		return x.Compare(y)
@@ -121,11 +123,11 @@ const mostHeld = 10
 // tells whether the sandbox is held already.
 func (d *Driver) roomFor(ctx context.Context, sandbox string) (known bool, err error) {
 	all, err := d.held(ctx)
-	if err != nil || slices.ContainsFunc(all, func(s *sandboxObjects) bool { return s.id == sandbox }) {
+	if err != nil || slices.ContainsFunc(all, func(s *engine.Objects) bool { return s.Sandbox == sandbox }) {
 		return err == nil, err
 	}
 	for _, s := range all[:max(0, len(all)-mostHeld+1)] {
-		if err := d.removeSandbox(ctx, s.id, func() {}); err != nil {
+		if err := d.removeSandbox(ctx, s.Sandbox, func() {}); err != nil {
 			return false, err
 		}
 	}
@@ -141,7 +143,7 @@ func (d *Driver) dropHeld(ctx context.Context) (bool, error) {
 	}
 	var errs []error
 	for _, s := range all {
-		err := d.removeSandbox(ctx, s.id, func() {})
+		err := d.removeSandbox(ctx, s.Sandbox, func() {})
 		if err == nil {
 			return true, nil
 		}
@@ -152,10 +154,10 @@ func (d *Driver) dropHeld(ctx context.Context) (bool, error) {
 
 // heldUntil tells whether a sandbox is held for a look inside, and until when. A
 // mark that cannot be read says nothing: then it is judged as any other.
-func heldUntil(s *sandboxObjects) (time.Time, bool) {
-	for _, v := range s.volumes {
-		if v.role == plan.RoleHeld || v.role == plan.RoleHeldBefore {
-			if until, err := time.Parse(time.RFC3339, v.labels[label.Deadline]); err == nil {
+func heldUntil(s *engine.Objects) (time.Time, bool) {
+	for _, v := range s.Volumes {
+		if v.Role == plan.RoleHeld || v.Role == plan.RoleHeldBefore {
+			if until, err := time.Parse(time.RFC3339, v.Labels[label.Deadline]); err == nil {
 				return until, true
 			}
 		}

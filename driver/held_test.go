@@ -153,7 +153,7 @@ func TestSoManyAreHeldAndNoMore(t *testing.T) {
 		}
 	}
 	all, err := d.held(t.Context())
-	if err != nil || len(all) != mostHeld || all[0].id != fmt.Sprintf("%012x", 2) {
+	if err != nil || len(all) != mostHeld || all[0].Sandbox != fmt.Sprintf("%012x", 2) {
 		t.Errorf("%d are held, the first is %+v (%v)", len(all), all[0], err)
 	}
 }

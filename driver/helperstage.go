@@ -37,7 +37,7 @@ func (d *Driver) RunHelper(ctx context.Context, job string, check *plan.ToolChec
 		code, err = d.serve(ctx, found.helper, script, out)
 	}
 	if errors.Is(err, stream.ErrNotServed) && ctx.Err() == nil {
-		code, err = d.exec(ctx, found.helper, plan.HelperStage(check), bytes.NewReader(script), out)
+		code, err = d.eng.Run(ctx, found.helper, plan.HelperStage(check), bytes.NewReader(script), out)
 	}
 	if ctx.Err() != nil {
 		d.endStage(context.WithoutCancel(ctx), found.helper)
@@ -47,7 +47,7 @@ func (d *Driver) RunHelper(ctx context.Context, job string, check *plan.ToolChec
 		return 0, fault.System(fmt.Errorf("the job's helper, which clones and caches, does not run any more: %w", err),
 			"something ended it: a restart of the docker engine, or a docker kill on this host")
 	}
-	if errors.As(err, new(brokenOff)) {
+	if errors.As(err, new(engine.BrokenOff)) {
 		d.endStage(ctx, found.helper) // or it would be in the way of the next attempt
 	}
 	return code, err
@@ -118,7 +118,7 @@ func (d *Driver) helperEnded(ctx context.Context, helper string, err error) erro
 	if inspectErr == nil && !c.Running {
 		err = fmt.Errorf("%w: %w", errdefs.ErrConflict, err)
 	}
-	return brokenOff{d.eng.Explain("reading the output of a script in the helper", err)}
+	return engine.BrokenOff{Err: d.eng.Explain("reading the output of a script in the helper", err)}
 }
 
 // endStage ends every process of the helper but its first, which goes on

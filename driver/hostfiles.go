@@ -61,7 +61,7 @@ func (d *Driver) createMounted(ctx context.Context, spec engine.Spec, c plan.Con
 			return "", err
 		}
 		if !same {
-			return "", d.removeContainer(ctx, object{ref: id, name: spec.Name})
+			return "", d.removeContainer(ctx, engine.Object{Ref: id, Name: spec.Name})
 		}
 	}
 	return id, nil
@@ -130,7 +130,7 @@ func (d *Driver) putHostFile(ctx context.Context, id string, f plan.HostFile) er
 
 // headers writes those of a file's directories and of the file itself.
 func headers(t *tar.Writer, target string, size int64) error {
-	for _, dir := range parents(target) {
+	for _, dir := range engine.Parents(target) {
 		if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir[1:] + "/", Mode: 0o755}); err != nil {
 			return err
 		}

@@ -31,7 +31,7 @@ func TestAVolumeWithOptionsIsNotOpened(t *testing.T) {
 	e, d := fakeHost(t, nil)
 	d.eng.Call("unix:///run/docker.sock")
 	e.Always("GET /volumes/{name}", fakeengine.Saying(fmt.Sprintf(`{"Name": "v", "Driver": "local", "Mountpoint": %q, "Options": {"type": "none", "o": "bind", "device": "/etc"}}`, dir)))
-	if err := d.writeHere(t.Context(), "v", "used", nil, 0o644); !errors.Is(err, errors.ErrUnsupported) {
+	if err := d.eng.WriteHere(t.Context(), "v", "used", nil, 0o644); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("error %v", err)
 	}
 }

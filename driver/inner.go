@@ -6,6 +6,7 @@ import (
 	"net"
 
 	"gitlab-dind-executor/driver/engine"
+	"gitlab-dind-executor/driver/images"
 	"gitlab-dind-executor/wary"
 )
 
@@ -23,5 +24,5 @@ func (d *Driver) inner(sidecar string) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Driver{eng: eng}, nil
+	return &Driver{eng: eng, images: images.NewStore(eng)}, nil
 }

@@ -30,8 +30,8 @@ func (prep *preparation) lastingCache(ctx context.Context) (bool, error) {
 	}
 	c, claim := &prep.cache, prep.p.Claim
 	c.once.Do(func() {
-		err := prep.d.ownVolume(ctx, label.CacheName(claim.Scope), label.ForCached(claim, plan.RoleCache))
-		if errors.Is(err, errForeign) {
+		err := prep.d.eng.OwnVolume(ctx, label.CacheName(claim.Scope), label.ForCached(claim, plan.RoleCache))
+		if errors.Is(err, engine.ErrForeign) {
 			c.foreign = err
 		} else {
 			c.err = err

@@ -64,12 +64,12 @@ func (d *Driver) Report(ctx context.Context, job string) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	found, err := d.list(ctx, label.Sandbox+"="+sandbox)
+	found, err := d.eng.Ours(ctx, label.Sandbox+"="+sandbox)
 	if err != nil || found[sandbox] == nil {
 		return Report{}, err
 	}
 	r := Report{Sandbox: sandbox}
-	list := found[sandbox].containers
+	list := found[sandbox].Containers
 	states := make([]*ContainerReport, len(list))
 	var g group.Group
 	for i, o := range list {
@@ -80,8 +80,8 @@ func (d *Driver) Report(ctx context.Context, job string) (Report, error) {
 	}
 	g.Go(func() error {
 		for _, o := range list {
-			if o.role == plan.RoleSidecar {
-				r.Usage, r.SidecarLog = d.usage(ctx, o.ref)
+			if o.Role == plan.RoleSidecar {
+				r.Usage, r.SidecarLog = d.usage(ctx, o.Ref)
 			}
 		}
 		return nil
@@ -93,19 +93,19 @@ func (d *Driver) Report(ctx context.Context, job string) (Report, error) {
 		}
 	}
 	slices.SortFunc(r.Containers, func(a, b ContainerReport) int { return strings.Compare(a.Name, b.Name) })
-	for _, n := range found[sandbox].networks {
-		r.Created, _ = time.Parse(time.RFC3339, n.labels[label.Created])
+	for _, n := range found[sandbox].Networks {
+		r.Created, _ = time.Parse(time.RFC3339, n.Labels[label.Created])
 	}
 	return r, nil
 }
 
-func (d *Driver) containerReport(ctx context.Context, o object) *ContainerReport {
-	c, err := d.eng.Container(ctx, o.ref)
+func (d *Driver) containerReport(ctx context.Context, o engine.Object) *ContainerReport {
+	c, err := d.eng.Container(ctx, o.Ref)
 	if err != nil {
 		return nil
 	}
 	r := &ContainerReport{
-		Name: o.name, Role: string(o.role), Image: label.ImageName(c.Labels, c.Image), Status: c.Status,
+		Name: o.Name, Role: string(o.Role), Image: label.ImageName(c.Labels, c.Image), Status: c.Status,
 		ExitCode: c.ExitCode, OutOfMemory: c.OutOfMemory, Error: c.Error,
 	}
 	r.Started, r.Finished = c.Started, c.Finished
@@ -175,8 +175,8 @@ func (d *Driver) dataRootSize(ctx context.Context, sidecar string) uint64 {
 	if i < 0 {
 		return 0
 	}
-	out := wary.Buffer{Most: maxPrinted}
-	code, err := d.exec(ctx, sidecar, []string{"sh", "-c", `du -sxk "$0/." 2>/dev/null | cut -f1`, c.Places[i]}, nil, &out)
+	out := wary.Buffer{Most: engine.MaxPrinted}
+	code, err := d.eng.Run(ctx, sidecar, []string{"sh", "-c", `du -sxk "$0/." 2>/dev/null | cut -f1`, c.Places[i]}, nil, &out)
 	kib, perr := strconv.ParseUint(strings.TrimSpace(out.String()), 10, 54)
 	if err != nil || perr != nil || code != 0 {
 		return 0

@@ -162,7 +162,7 @@ func (prep *preparation) leaseData(ctx context.Context, img engine.Image, labels
 	}
 	bounded, cancel := d.clearing(ctx)
 	defer cancel()
-	if removeErr := d.removeContainer(bounded, object{ref: id, name: lease}); removeErr != nil {
+	if removeErr := d.removeContainer(bounded, engine.Object{Ref: id, Name: lease}); removeErr != nil {
 		return "", errors.Join(err, removeErr)
 	}
 	if ctx.Err() != nil {
@@ -182,8 +182,8 @@ func (prep *preparation) cleanData(ctx context.Context, name string) error {
 	if err != nil {
 		return d.eng.Explain("looking at layers of earlier jobs", err)
 	}
-	if why := foreign(v, label.ForData(prep.p.Claim, prep.p.Sandbox)); why != "" {
-		return fmt.Errorf("volume %s: %w: %s", name, errForeign, why)
+	if why := engine.Foreign(v, label.ForData(prep.p.Claim, prep.p.Sandbox)); why != "" {
+		return fmt.Errorf("volume %s: %w: %s", name, engine.ErrForeign, why)
 	}
 	if v.Labels[label.Maker] == prep.p.Sandbox {
 		return nil // the sidecar's creation has made it

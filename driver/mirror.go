@@ -12,8 +12,10 @@ import (
 	"github.com/containerd/errdefs"
 
 	"gitlab-dind-executor/driver/engine"
+	"gitlab-dind-executor/driver/images"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/span"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/wary"
 )
@@ -42,7 +44,7 @@ var mirrorPort = strconv.Itoa(plan.MirrorPort) + "/tcp"
 // without; with ErrNoMirror, StartMirror should be run where it may take its
 // time.
 func (d *Driver) Mirror(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess, error) {
-	ctx, end := span(ctx, "mirror")
+	ctx, end := span.Begin(ctx, "mirror")
 	defer end()
 	if err := d.eng.Greet(ctx); err != nil {
 		return nil, err
@@ -76,8 +78,8 @@ func (d *Driver) StartMirror(ctx context.Context, m plan.Mirror, say func(string
 	if err := d.eng.Greet(ctx); err != nil {
 		return nil, err
 	}
-	images := &images{d: d, timeout: m.PullTimeout, attempts: m.PullAttempts, say: say}
-	if _, err := images.ensure(ctx, m.Image); err != nil {
+	images := &images.Set{Store: d.images, Timeout: m.PullTimeout, Attempts: m.PullAttempts, Say: say}
+	if _, err := images.Ensure(ctx, m.Image); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, mirrorStart)
@@ -107,7 +109,7 @@ func (d *Driver) mirror(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess,
 		case c.Running:
 			return d.askMirror(ctx, c)
 		case c.Status == engine.Created:
-			if err := d.putFiles(ctx, c.ID, mirrorFiles(m)); err != nil {
+			if err := d.eng.PutFiles(ctx, c.ID, mirrorFiles(m)); err != nil {
 				return nil, err
 			}
 		}
@@ -123,10 +125,10 @@ func (d *Driver) mirror(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess,
 
 // mirrorFiles are what its container gets besides its image. Nobody gets in
 // there, so that they can be for any user that the image has.
-func mirrorFiles(m plan.Mirror) []file {
-	files := []file{{path: plan.MirrorConfig, mode: 0o644, content: []byte(m.Config.Reveal())}}
+func mirrorFiles(m plan.Mirror) []engine.File {
+	files := []engine.File{{Path: plan.MirrorConfig, Mode: 0o644, Content: []byte(m.Config.Reveal())}}
 	if m.CA != nil {
-		files = append(files, file{path: plan.MirrorCA, mode: 0o644, content: m.CA})
+		files = append(files, engine.File{Path: plan.MirrorCA, Mode: 0o644, Content: m.CA})
 	}
 	return files
 }

@@ -83,8 +83,8 @@ func (d *Driver) Measure(ctx context.Context, m *MirrorState) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, measureBound)
 	defer cancel()
-	out := wary.Buffer{Most: maxPrinted}
-	code, err := d.exec(ctx, m.id, []string{"du", "-sk", plan.MirrorStorage}, nil, &out)
+	out := wary.Buffer{Most: engine.MaxPrinted}
+	code, err := d.eng.Run(ctx, m.id, []string{"du", "-sk", plan.MirrorStorage}, nil, &out)
 	kilobytes, _, _ := strings.Cut(out.String(), "\t")
 	if n, perr := strconv.ParseInt(kilobytes, 10, 64); err == nil && code == 0 && perr == nil {
 		m.Size = n << 10
@@ -155,12 +155,12 @@ func (d *Driver) retireMirror(ctx context.Context, m MirrorState) error {
 }
 
 func (d *Driver) removeMirror(ctx context.Context, m MirrorState) error {
-	if err := d.removeContainer(ctx, object{ref: m.id, name: m.Name}); err != nil {
+	if err := d.removeContainer(ctx, engine.Object{Ref: m.id, Name: m.Name}); err != nil {
 		return err
 	}
 	var errs []error
 	for _, v := range m.volumes {
-		errs = append(errs, d.removeVolume(ctx, object{ref: v, name: v}))
+		errs = append(errs, d.removeVolume(ctx, engine.Object{Ref: v, Name: v}))
 	}
 	return errors.Join(errs...)
 }

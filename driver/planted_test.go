@@ -20,10 +20,10 @@ func TestWhatIsPlantedOnTheHost(t *testing.T) {
 	t.Parallel()
 	plant.Walk(t, "driver", map[string]plant.Use{
 		"note of use in the volume of certificates": {Name: "used", May: plant.Replaced, Do: func(t *testing.T, file string) error {
-			return volumeAt(t, filepath.Dir(file)).writeHere(t.Context(), "v", "used", []byte("a job\n"), 0o644)
+			return volumeAt(t, filepath.Dir(file)).eng.WriteHere(t.Context(), "v", "used", []byte("a job\n"), 0o644)
 		}},
 		"certificates in their volume": {Name: "ca.pem", May: plant.Read, Do: func(t *testing.T, file string) error {
-			_, err := volumeAt(t, filepath.Dir(file)).readHere(t.Context(), "v", "ca.pem")
+			_, err := volumeAt(t, filepath.Dir(file)).eng.ReadHere(t.Context(), "v", "ca.pem")
 			return err
 		}},
 		"volume of the CAs of registries": {Name: "r.example.com", May: plant.Replaced, Quiet: "they are copied by the engine", Do: func(t *testing.T, file string) error {
@@ -54,7 +54,7 @@ func TestAFileInAVolumeHasItsMode(t *testing.T) {
 	defer unix.Umask(unix.Umask(0o077))
 	dir := t.TempDir()
 	d := volumeAt(t, dir)
-	if err := d.writeHere(t.Context(), "v", "used", []byte("a job\n"), 0o644); err != nil {
+	if err := d.eng.WriteHere(t.Context(), "v", "used", []byte("a job\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Stat(filepath.Join(dir, "used")); err != nil || info.Mode() != 0o644 {

@@ -103,7 +103,7 @@ func (d *Driver) dropOlder(ctx context.Context, p *plan.Plan) error {
 			id string
 		}{{p.Sidecar.Image, a.sidecarImage}, {p.Helper.Image, a.helperImage}} {
 			img, err := d.eng.Image(ctx, made.of)
-			wanted, unknown := d.wanted(ctx, made.of)
+			wanted, unknown := d.images.Wanted(ctx, made.of)
 			if err == nil && unknown == nil && img.Fits(wanted) && made.id != "" && img.ID != made.id && !a.taken {
 				errs = append(errs, d.retire(ctx, a.sandbox))
 				break
@@ -172,18 +172,18 @@ func (d *Driver) Drain(ctx context.Context) (removed int, err error) {
 // retire removes a sandbox unless a job takes it first: it claims it as a job
 // would. Should this process die in between, the claim's owner is dead.
 func (d *Driver) retire(ctx context.Context, sandbox string) error {
-	found, err := d.list(ctx, label.Sandbox+"="+sandbox)
+	found, err := d.eng.Ours(ctx, label.Sandbox+"="+sandbox)
 	if err != nil || found[sandbox] == nil {
 		return err
 	}
-	var one object
-	for _, c := range found[sandbox].containers {
-		if c.role == plan.RoleJob {
+	var one engine.Object
+	for _, c := range found[sandbox].Containers {
+		if c.Role == plan.RoleJob {
 			return nil // a job has it, or somebody who removes it
 		}
 		one = c
 	}
-	if one.ref != "" {
+	if one.Ref != "" {
 		taken, err := d.block(ctx, sandbox, one)
 		if err != nil || !taken {
 			return err
@@ -194,8 +194,8 @@ func (d *Driver) retire(ctx context.Context, sandbox string) error {
 
 // block creates a container with the name by which a job would claim the
 // sandbox, of the image of one that is there. It is never started.
-func (d *Driver) block(ctx context.Context, sandbox string, of object) (bool, error) {
-	c, err := d.eng.Container(ctx, of.ref)
+func (d *Driver) block(ctx context.Context, sandbox string, of engine.Object) (bool, error) {
+	c, err := d.eng.Container(ctx, of.Ref)
 	if engine.Gone(err) {
 		return true, nil // it is going already
 	}
@@ -207,7 +207,7 @@ func (d *Driver) block(ctx context.Context, sandbox string, of object) (bool, er
 		return false, err
 	}
 	l := label.InSandbox(sandbox, plan.RoleJob)
-	l[label.Spec] = of.labels[label.Spec]
+	l[label.Spec] = of.Labels[label.Spec]
 	for key, value := range label.Claim(plan.Claim{Job: label.NoJob, Owner: self.String(), Deadline: time.Now()}) {
 		l[key] = value
 	}

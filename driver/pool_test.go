@@ -20,23 +20,23 @@ func TestWhatASweepRemovesOfWhatWaits(t *testing.T) {
 		return map[int]owner.Life{1: owner.Alive, 2: owner.Dead, 3: owner.Unknown}[o.PID]
 	}
 	const bound = 10 * time.Minute
-	waiting := func(maker string, age, left time.Duration, running ...plan.Role) *sandboxObjects {
-		s := &sandboxObjects{id: "0123456789ab", networks: []object{{role: plan.RoleNetwork, labels: map[string]string{
+	waiting := func(maker string, age, left time.Duration, running ...plan.Role) *engine.Objects {
+		s := &engine.Objects{Sandbox: "0123456789ab", Networks: []engine.Object{{Role: plan.RoleNetwork, Labels: map[string]string{
 			label.Owner: maker, label.Created: noon.Add(-age).Format(time.RFC3339), label.Deadline: noon.Add(left).Format(time.RFC3339),
 		}}}}
 		for _, role := range []plan.Role{plan.RoleSidecar, plan.RoleHelper} {
-			s.containers = append(s.containers, object{role: role})
+			s.Containers = append(s.Containers, engine.Object{Role: role})
 		}
 		for i, role := range running {
-			s.containers[i] = object{role: role, running: true}
+			s.Containers[i] = engine.Object{Role: role, Running: true}
 		}
 		return s
 	}
 	both := []plan.Role{plan.RoleSidecar, plan.RoleHelper}
 	unlabelled := waiting("", 0, time.Hour)
-	unlabelled.networks[0].labels = nil
+	unlabelled.Networks[0].Labels = nil
 	for name, c := range map[string]struct {
-		s      *sandboxObjects
+		s      *engine.Objects
 		fate   Fate
 		reason string
 	}{

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gitlab-dind-executor/driver/engine"
+	"gitlab-dind-executor/driver/images"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/group"
@@ -36,9 +37,9 @@ type Ready struct {
 	// Sandbox is its id, also when Prepare fails in one that was claimed.
 	Sandbox string
 	// Pulls are the images that were fetched, also when Prepare fails.
-	Pulls Pulls
+	Pulls images.Pulls
 	// Images are those that the pipeline named, by name; also when Prepare fails.
-	Images []UsedImage
+	Images []images.UsedImage
 	// Services is how much longer than the inner daemon the services took.
 	Services time.Duration
 	// Newer are images that the registry has another of than the job: those of a
@@ -52,7 +53,7 @@ type Ready struct {
 type preparation struct {
 	d      *Driver
 	p      *plan.Plan
-	images *images
+	images *images.Set
 	certs  *certificates
 	say    func(string)
 	// sidecar is the plan's as it fits its image.
@@ -67,7 +68,7 @@ type preparation struct {
 func (d *Driver) preparation(p *plan.Plan, say func(string)) *preparation {
 	return &preparation{
 		d: d, p: p, say: say, anchored: make(chan struct{}),
-		images: &images{d: d, timeout: p.PullTimeout, attempts: p.PullAttempts, say: say, asking: d.asking(say), maxSize: p.PullMaxSize, slots: slots(p.PullParallel)},
+		images: &images.Set{Store: d.images, Timeout: p.PullTimeout, Attempts: p.PullAttempts, Say: say, Asking: d.images.Asking(say), MaxSize: p.PullMaxSize, Slots: images.Slots(p.PullParallel)},
 	}
 }
 
@@ -88,20 +89,20 @@ func (d *Driver) Prepare(ctx context.Context, p *plan.Plan, say func(string)) (R
 	if p.Pool.Size > 0 {
 		claimed, why, err := prep.claim(ctx)
 		if err != nil {
-			return Ready{Pulls: prep.images.pulled()}, err
+			return Ready{Pulls: prep.images.Pulled()}, err
 		}
 		if claimed != nil {
 			ready, err := prep.move(ctx, claimed)
-			ready.Sandbox, ready.Pulls = claimed.plan.Sandbox, prep.images.pulled()
-			ready.Images = prep.images.named()
+			ready.Sandbox, ready.Pulls = claimed.plan.Sandbox, prep.images.Pulled()
+			ready.Images = prep.images.Named()
 			return ready, err
 		}
 		cold = why
 	}
 	ready, err := prep.build(ctx)
 	ready.Cold = cold
-	ready.Sandbox, ready.Pulls = p.Sandbox, prep.images.pulled()
-	ready.Images = prep.images.named()
+	ready.Sandbox, ready.Pulls = p.Sandbox, prep.images.Pulled()
+	ready.Images = prep.images.Named()
 	return ready, err
 }
 
@@ -220,7 +221,7 @@ func (prep *preparation) container(ctx context.Context, c plan.Container, name s
 
 // place returns a container's image once that and the anchor are there.
 func (prep *preparation) place(ctx context.Context, c plan.Container) (engine.Image, error) {
-	img, err := prep.images.ensure(ctx, c.Image)
+	img, err := prep.images.Ensure(ctx, c.Image)
 	if err != nil {
 		return img, err
 	}
@@ -248,7 +249,7 @@ func (prep *preparation) startServices(ctx context.Context, g *group.Group, svc 
 // equipJob puts into the job container what it does not share with the sidecar.
 // It is started later: with the sources, or with its first script.
 func (prep *preparation) equipJob(ctx context.Context, id string) error {
-	var files []file
+	var files []engine.File
 	if prep.certs != nil {
 		for _, dir := range prep.p.Job.CertDirs {
 			files = append(files, prep.certs.clientFiles(dir)...)
@@ -257,5 +258,5 @@ func (prep *preparation) equipJob(ctx context.Context, id string) error {
 	if prep.copyCAs {
 		files = append(files, registryCAs(plan.ConfigDir, prep.p.Job.RegistryCAs)...)
 	}
-	return prep.d.putFiles(ctx, id, files)
+	return prep.d.eng.PutFiles(ctx, id, files)
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"gitlab-dind-executor/driver/images"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -146,7 +147,7 @@ func TestAnImageIsPulledOnceAndSaid(t *testing.T) {
 	if len(said) < 2 || said[0] != "pulling docker:dind" || !strings.HasPrefix(said[1], "pulled docker:dind in ") {
 		t.Errorf("said %q", said)
 	}
-	if want := []UsedImage{{"docker:dind", "sha256:" + strings.Repeat("0", 64)}}; !slices.Equal(ready.Images, want) {
+	if want := []images.UsedImage{{Name: "docker:dind", Digest: "sha256:" + strings.Repeat("0", 64)}}; !slices.Equal(ready.Images, want) {
 		t.Errorf("used are %+v, want %+v", ready.Images, want)
 	}
 }
@@ -176,8 +177,8 @@ func TestPullPoliciesAreTriedInOrder(t *testing.T) {
 			if c.there {
 				e.AddImage("redis:7", fakeengine.Image{})
 			}
-			im := &images{d: d, timeout: time.Minute, say: quiet}
-			_, err := im.ensure(t.Context(), plan.ImageRef{Name: "redis:7", Policies: c.policies})
+			im := &images.Set{Store: d.images, Timeout: time.Minute, Say: quiet}
+			_, err := im.Ensure(t.Context(), plan.ImageRef{Name: "redis:7", Policies: c.policies})
 			if (err == nil) != (c.message == "") || err != nil && !strings.Contains(err.Error(), c.message) || fault.IsOfJob(err) != c.ofJob {
 				t.Errorf("error %v, of job %t", err, fault.IsOfJob(err))
 			}

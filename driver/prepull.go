@@ -7,6 +7,7 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver/engine"
+	"gitlab-dind-executor/driver/images"
 	"gitlab-dind-executor/driver/plan"
 )
 
@@ -40,9 +41,9 @@ func (d *Driver) Prepull(ctx context.Context, ref plan.ImageRef, timeout time.Du
 	if err != nil && !engine.Gone(err) {
 		return false, d.eng.Explain("looking for image "+ref.Name, err)
 	}
-	im := &images{d: d, timeout: timeout, attempts: attempts, say: func(string) {}}
+	im := &images.Set{Store: d.images, Timeout: timeout, Attempts: attempts, Say: func(string) {}}
 	var after engine.Image
-	if after, err = im.ensure(ctx, ref); err != nil {
+	if after, err = im.Ensure(ctx, ref); err != nil {
 		return false, err
 	}
 	return after.ID != before.ID, nil

@@ -101,7 +101,7 @@ func (d *Driver) runProgram(ctx context.Context, run programRun) (exit programEx
 	defer func() {
 		ctx, cancel := d.clearing(ctx)
 		defer cancel()
-		if removeErr := d.removeContainer(ctx, object{ref: id, name: spec.Name}); err == nil {
+		if removeErr := d.removeContainer(ctx, engine.Object{Ref: id, Name: spec.Name}); err == nil {
 			err = removeErr
 		}
 		if vanished {
@@ -240,7 +240,7 @@ func (d *Driver) sweepPrograms(ctx context.Context, r rules, dryRun bool) error 
 		if !r.programOver(c.Labels) || dryRun {
 			continue
 		}
-		errs = append(errs, d.removeContainer(ctx, object{ref: c.ID, name: "of this program"}))
+		errs = append(errs, d.removeContainer(ctx, engine.Object{Ref: c.ID, Name: "of this program"}))
 	}
 	return errors.Join(errs...)
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"gitlab-dind-executor/driver/images"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/group"
@@ -28,11 +29,11 @@ func TestAPullIsTriedAgainWhenARetryCanHelp(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			e, d := fakeHost(t, nil)
-			d.bounds.firstPullGap = time.Millisecond
+			d.images.FirstPullGap = time.Millisecond
 			e.Script("POST /images/create", c.answers...)
 			var said []string
-			im := &images{d: d, timeout: time.Minute, attempts: 3, say: func(line string) { said = append(said, line) }}
-			_, err := im.ensure(t.Context(), plan.ImageRef{Name: "redis:7", Policies: []string{"always"}})
+			im := &images.Set{Store: d.images, Timeout: time.Minute, Attempts: 3, Say: func(line string) { said = append(said, line) }}
+			_, err := im.Ensure(t.Context(), plan.ImageRef{Name: "redis:7", Policies: []string{"always"}})
 			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v", err)
 			}
@@ -61,8 +62,8 @@ func TestAnImageForAnotherPlatformIsFetchedAnew(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e, d := fakeHost(t, nil)
 			e.AddImage("redis:7", fakeengine.Image{})
-			im := &images{d: d, timeout: time.Minute, attempts: 1, say: quiet}
-			_, err := im.ensure(t.Context(), plan.ImageRef{Name: "redis:7", Platform: c.platform, Policies: []string{c.policy}})
+			im := &images.Set{Store: d.images, Timeout: time.Minute, Attempts: 1, Say: quiet}
+			_, err := im.Ensure(t.Context(), plan.ImageRef{Name: "redis:7", Platform: c.platform, Policies: []string{c.policy}})
 			if (err == nil) != (c.want == "") || err != nil && (!strings.Contains(err.Error(), c.want) || !fault.IsOfJob(err)) {
 				t.Errorf("error %v", err)
 			}
@@ -79,8 +80,8 @@ func TestAPullThatIsTooLargeEnds(t *testing.T) {
 	e.Script("POST /images/create", fakeengine.Saying(`{"status":"Downloading","progressDetail":{"current":1,"total":600},"id":"a"}
 {"status":"Downloading","progressDetail":{"current":1,"total":600},"id":"b"}
 `), nil)
-	im := &images{d: d, timeout: time.Minute, attempts: 3, maxSize: 1000, say: quiet}
-	_, err := im.ensure(t.Context(), plan.ImageRef{Name: "redis:7", Policies: []string{"always", "if-not-present"}})
+	im := &images.Set{Store: d.images, Timeout: time.Minute, Attempts: 3, MaxSize: 1000, Say: quiet}
+	_, err := im.Ensure(t.Context(), plan.ImageRef{Name: "redis:7", Policies: []string{"always", "if-not-present"}})
 	if !fault.IsOfJob(err) || !strings.Contains(err.Error(), "larger than this runner allows") || !strings.Contains(fault.HintOf(err), "pull.max_size") {
 		t.Errorf("got %v", err)
 	}
@@ -93,13 +94,13 @@ func TestNotAllImagesAreFetchedAtOnce(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
 	e.Always("POST /images/create", fakeengine.Hang())
-	im := &images{d: d, timeout: time.Minute, attempts: 1, say: quiet, slots: slots(2)}
+	im := &images.Set{Store: d.images, Timeout: time.Minute, Attempts: 1, Say: quiet, Slots: images.Slots(2)}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var g group.Group
 	for _, name := range []string{"a:1", "b:1", "c:1", "d:1", "e:1"} {
 		g.Go(func() error {
-			_, err := im.ensure(ctx, plan.ImageRef{Name: name, Policies: []string{"always"}})
+			_, err := im.Ensure(ctx, plan.ImageRef{Name: name, Policies: []string{"always"}})
 			return err
 		})
 	}

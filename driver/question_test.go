@@ -12,6 +12,7 @@ import (
 	"github.com/distribution/reference"
 
 	"gitlab-dind-executor/driver/engine"
+	"gitlab-dind-executor/driver/images"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/driver/registry"
@@ -66,25 +67,25 @@ func TestWhatBecomesOfAnImageThatIsThere(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e, d := fakeHost(t, nil)
 			if c.hangs {
-				c.engine, d.bounds.question = fakeengine.Hang(), 200*time.Millisecond
+				c.engine, d.images.Question = fakeengine.Hang(), 200*time.Millisecond
 			}
 			e.AddImage("redis:7", fakeengine.Image{ID: here, Digest: here})
 			e.ServeImage("redis:7", fakeengine.Image{ID: newer, Digest: newer})
 			if c.engine != nil {
 				e.Always("GET /distribution/{name...}", c.engine)
 			}
-			d.registries = func(context.Context, string, registry.Credential) (string, error) { return c.digest, c.err }
+			d.images.Registries = func(context.Context, string, registry.Credential) (string, error) { return c.digest, c.err }
 			if err := d.eng.Greet(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			var said lines
-			im := &images{d: d, timeout: time.Minute, attempts: 1, say: said.say, asking: d.asking(said.say)}
+			im := &images.Set{Store: d.images, Timeout: time.Minute, Attempts: 1, Say: said.say, Asking: d.images.Asking(said.say)}
 			ref := plan.ImageRef{Name: "redis:7", Policies: []string{"always"}, Announce: true}
-			img, err := im.ensure(t.Context(), ref)
+			img, err := im.Ensure(t.Context(), ref)
 			if err != nil || img.ID != here {
 				t.Fatalf("a container would be created from %s: %v", img.ID, err)
 			}
-			img, err = im.settle(t.Context(), ref)
+			img, err = im.Settle(t.Context(), ref)
 			if c.want != "" {
 				if err == nil || !strings.Contains(err.Error(), c.want) || !fault.IsOfJob(err) {
 					t.Fatalf("got %v", err)
@@ -94,7 +95,7 @@ func TestWhatBecomesOfAnImageThatIsThere(t *testing.T) {
 			if err != nil || img.ID != c.id || e.Count("POST /images/create") != c.pulls || !strings.Contains(said.String(), c.says) {
 				t.Fatalf("got %s, %v, pulled %d times, said %q", img.ID, err, e.Count("POST /images/create"), said.String())
 			}
-			if named := im.named(); len(named) != 1 || named[0].Digest != c.id {
+			if named := im.Named(); len(named) != 1 || named[0].Digest != c.id {
 				t.Errorf("the job log names %v", named)
 			}
 		})
@@ -114,7 +115,7 @@ func TestNothingOfADeniedImageStarts(t *testing.T) {
 		}
 		e, d := fakeHost(t, p)
 		answer := make(chan struct{})
-		d.registries = func(ctx context.Context, name string, _ registry.Credential) (string, error) {
+		d.images.Registries = func(ctx context.Context, name string, _ registry.Credential) (string, error) {
 			if name != engine.FullName(secret) {
 				return "sha256:" + strings.Repeat("0", 64), nil
 			}
@@ -152,7 +153,7 @@ func TestAContainerIsMadeAnewOfANewerImage(t *testing.T) {
 	for _, name := range []string{p.Job.Image.Name, p.Sidecar.Image.Name, "redis:7"} {
 		e.ServeImage(name, fakeengine.Image{ID: newer, Digest: newer})
 	}
-	d.registries = func(context.Context, string, registry.Credential) (string, error) { return newer, nil }
+	d.images.Registries = func(context.Context, string, registry.Credential) (string, error) { return newer, nil }
 	var said lines
 	ready, err := d.Prepare(t.Context(), p, said.say)
 	if err != nil {
@@ -197,7 +198,7 @@ func TestContainersAreMadeOfIds(t *testing.T) {
 func TestASilentRegistryIsNotAskedByEveryJob(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
-	d.bounds.question = 100 * time.Millisecond
+	d.images.Question = 100 * time.Millisecond
 	e.Always("GET /distribution/{name...}", fakeengine.Hang())
 	for _, name := range []string{"r.example.com/a:1", "r.example.com/b:1", "s.example.com/a:1", "s.example.com/b:1"} {
 		e.AddImage(name, fakeengine.Image{})
@@ -206,18 +207,18 @@ func TestASilentRegistryIsNotAskedByEveryJob(t *testing.T) {
 		t.Fatal(err)
 	}
 	var asked []string
-	d.registries = func(_ context.Context, name string, _ registry.Credential) (string, error) {
+	d.images.Registries = func(_ context.Context, name string, _ registry.Credential) (string, error) {
 		asked = append(asked, name)
 		return "", &registry.Unreachable{Silent: true, Connected: strings.HasPrefix(name, "s.")}
 	}
 	job := func(name string) {
 		t.Helper()
-		im := &images{d: d, timeout: time.Minute, attempts: 1, say: quiet, asking: d.asking(quiet)}
+		im := &images.Set{Store: d.images, Timeout: time.Minute, Attempts: 1, Say: quiet, Asking: d.images.Asking(quiet)}
 		ref := plan.ImageRef{Name: name, Policies: []string{"always"}}
-		if _, err := im.ensure(t.Context(), ref); err != nil {
+		if _, err := im.Ensure(t.Context(), ref); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := im.settle(t.Context(), ref); err != nil {
+		if _, err := im.Settle(t.Context(), ref); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -235,7 +236,7 @@ func TestASilentRegistryIsNotAskedByEveryJob(t *testing.T) {
 	if _, err := d.Sweep(t.Context(), now, time.Minute, false); err != nil || len(e.Objects()) != 3 {
 		t.Errorf("a sweep at once leaves %q (%v)", e.Objects(), err)
 	}
-	if _, err := d.Sweep(t.Context(), now.Add(2*silentFor), time.Minute, false); err != nil || len(e.Objects()) != 0 {
+	if _, err := d.Sweep(t.Context(), now.Add(2*images.SilentFor), time.Minute, false); err != nil || len(e.Objects()) != 0 {
 		t.Errorf("a sweep afterwards leaves %q (%v)", e.Objects(), err)
 	}
 }
@@ -246,8 +247,8 @@ func TestADigestIsOfItsOwnRepository(t *testing.T) {
 		t.Fatal(err)
 	}
 	digest := "sha256:" + strings.Repeat("a", 64)
-	for name, want := range map[string]verdict{"r.example.com/app": current, "r.example.com/other": outdated, "s.example.com/app": outdated} {
-		if got := compare(named, engine.Image{Digests: []string{name + "@" + digest}}, digest); got != want {
+	for name, want := range map[string]images.Verdict{"r.example.com/app": images.Current, "r.example.com/other": images.Outdated, "s.example.com/app": images.Outdated} {
+		if got := images.Compare(named, engine.Image{Digests: []string{name + "@" + digest}}, digest); got != want {
 			t.Errorf("%s: %d, want %d", name, got, want)
 		}
 	}

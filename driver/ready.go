@@ -16,6 +16,7 @@ import (
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/span"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/wary"
 )
@@ -42,7 +43,7 @@ const (
 // container, or the engine is remote), by docker version in the sidecar. It
 // fails at once when the sidecar exits.
 func (d *Driver) waitReady(ctx context.Context, id string, p *plan.Plan, certs *certificates) (Ready, error) {
-	ctx, end := span(ctx, "wait for the docker daemon")
+	ctx, end := span.Begin(ctx, "wait for the docker daemon")
 	defer end()
 	exits, waitErrs := d.eng.Wait(ctx, id, engine.NotRunning)
 	c, err := d.eng.Container(ctx, id)
@@ -223,7 +224,7 @@ func (d *Driver) pollByExec(ctx context.Context, id string, s plan.Sidecar) bool
 	defer tick.Stop()
 	for {
 		attempt, cancel := context.WithTimeout(ctx, 5*pingTimeout)
-		code, err := d.exec(attempt, id, withClient(s, "docker version"), nil, io.Discard)
+		code, err := d.eng.Run(attempt, id, withClient(s, "docker version"), nil, io.Discard)
 		cancel()
 		if err == nil && code == 0 {
 			return true

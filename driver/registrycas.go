@@ -35,7 +35,7 @@ func (prep *preparation) placeCAs(ctx context.Context, p *plan.Plan) {
 	if _, err := prep.d.eng.CreateVolume(made, name, label.ForSandbox(p, plan.RoleCAs)); err != nil {
 		return
 	}
-	dir, err := prep.d.openVolume(ctx, name)
+	dir, err := prep.d.eng.OpenVolume(ctx, name)
 	if err != nil {
 		return
 	}
@@ -54,17 +54,17 @@ func (d *Driver) mountCAs(ctx context.Context, p *plan.Plan) []engine.Mount {
 		return nil
 	}
 	name := label.ObjectName(p.Sandbox, plan.RoleCAs)
-	dir, err := d.openVolume(ctx, name)
+	dir, err := d.eng.OpenVolume(ctx, name)
 	if err != nil {
 		return nil
 	}
 	defer dir.Close()
 	list := []engine.Mount{{Volume: name, Target: casPath, Labels: label.ForSandbox(p, plan.RoleCAs), ReadOnly: true, NoCopy: true}}
 	for _, host := range slices.Sorted(maps.Keys(p.Job.RegistryCAs)) {
-		if there, err := dir.Read(host, maxConfigFile); err != nil || !bytes.Equal(there, p.Job.RegistryCAs[host]) {
+		if there, err := dir.Read(host, engine.MaxConfigFile); err != nil || !bytes.Equal(there, p.Job.RegistryCAs[host]) {
 			return nil
 		}
-		list = append(list, engine.Mount{File: filepath.Join(dir.Path(), host), Target: caPath(plan.ConfigDir, host)})
+		list = append(list, engine.Mount{File: filepath.Join(dir.Path(), host), Target: plan.RegistryCAFile(plan.ConfigDir, host)})
 	}
 	return list
 }
@@ -88,15 +88,10 @@ func (prep *preparation) createJob(ctx context.Context, p *plan.Plan, name strin
 
 // registryCAs puts each CA where docker, and what follows its ways, looks for
 // it below its directory of configuration.
-func registryCAs(configDir string, cas map[string][]byte) []file {
-	var files []file
+func registryCAs(configDir string, cas map[string][]byte) []engine.File {
+	var files []engine.File
 	for _, host := range slices.Sorted(maps.Keys(cas)) {
-		files = append(files, file{path: caPath(configDir, host), mode: 0o644, content: cas[host]})
+		files = append(files, engine.File{Path: plan.RegistryCAFile(configDir, host), Mode: 0o644, Content: cas[host]})
 	}
 	return files
-}
-
-// caPath is where docker looks for the CA of a registry.
-func caPath(configDir, host string) string {
-	return filepath.Join(plan.RegistryCADir(configDir), host, "ca.crt")
 }

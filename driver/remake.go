@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"gitlab-dind-executor/driver/engine"
+	"gitlab-dind-executor/driver/images"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/group"
@@ -32,7 +33,7 @@ func (prep *preparation) jobMade(p *plan.Plan, labels map[string]string, img eng
 // settle waits for what the registry says of a container's image. Where it has
 // another, the container is made anew of that. It returns the container's id.
 func (prep *preparation) settle(ctx context.Context, m made) (id string, err error) {
-	img, err := prep.images.settle(ctx, m.plan.Image)
+	img, err := prep.images.Settle(ctx, m.plan.Image)
 	if err != nil || img.ID == m.image.ID {
 		return m.id, err
 	}
@@ -49,7 +50,7 @@ func (prep *preparation) renew(ctx context.Context, m made, img engine.Image) (i
 	}
 	last, cancel := d.eng.Uncut(ctx)
 	defer cancel()
-	if err := d.removeContainer(last, object{ref: m.id, name: m.name}); err != nil {
+	if err := d.removeContainer(last, engine.Object{Ref: m.id, Name: m.name}); err != nil {
 		return "", err
 	}
 	if err := d.eng.Rename(last, id, m.name); err != nil {
@@ -73,14 +74,14 @@ func (prep *preparation) renew(ctx context.Context, m made, img engine.Image) (i
 // whole of a pull and for a second boot. It returns those others.
 func (prep *preparation) settleSidecar(ctx context.Context) ([]plan.ImageRef, error) {
 	ref := prep.p.Sidecar.Image
-	if _, err := prep.images.ensure(ctx, ref); err != nil {
+	if _, err := prep.images.Ensure(ctx, ref); err != nil {
 		return nil, err
 	}
-	f, outdated, err := prep.images.answer(ctx, ref)
+	f, outdated, err := prep.images.Answer(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
-	prep.images.note(ref, digestOf(ref, f.Image))
+	prep.images.Note(ref, images.DigestOf(ref, f.Image))
 	if !outdated {
 		return nil, nil
 	}

@@ -36,7 +36,7 @@ func (d *Driver) removeSandbox(ctx context.Context, id string, orphaned func()) 
 	gap := d.bounds.removeFirstGap
 	var last error
 	for round := range removeRounds {
-		found, err := d.list(ctx, label.Sandbox+"="+id)
+		found, err := d.eng.Ours(ctx, label.Sandbox+"="+id)
 		if err != nil {
 			return err
 		}
@@ -68,20 +68,20 @@ func (d *Driver) removeSandbox(ctx context.Context, id string, orphaned func()) 
 // which any sweep removes, and so is what a request under way still creates.
 // The job container goes after the network, or a used sandbox would look warm;
 // volumes, which can take long, go last.
-func (d *Driver) remove(ctx context.Context, s *sandboxObjects, orphaned func()) error {
-	var claims, others []object
-	for _, c := range s.containers {
-		if c.role == plan.RoleJob {
+func (d *Driver) remove(ctx context.Context, s *engine.Objects, orphaned func()) error {
+	var claims, others []engine.Object
+	for _, c := range s.Containers {
+		if c.Role == plan.RoleJob {
 			claims = append(claims, c)
 		} else {
 			others = append(others, c)
 		}
 	}
-	_ = each(ctx, s.containers, d.endContainer) // the removals tell of faults
+	_ = each(ctx, s.Containers, d.endContainer) // the removals tell of faults
 	var g group.Group
 	g.Go(func() error { return each(ctx, others, d.removeContainer) })
 	g.Go(func() error {
-		if err := each(ctx, s.networks, d.removeNetwork); err != nil {
+		if err := each(ctx, s.Networks, d.removeNetwork); err != nil {
 			return err
 		}
 		orphaned()
@@ -90,11 +90,11 @@ func (d *Driver) remove(ctx context.Context, s *sandboxObjects, orphaned func())
 	// A volume can be removed only when none of its containers is left. What
 	// cannot be removed keeps no volume but its own.
 	err := g.Wait()
-	return errors.Join(err, each(ctx, s.volumes, d.removeVolume))
+	return errors.Join(err, each(ctx, s.Volumes, d.removeVolume))
 }
 
 // each does one thing to all objects side by side and joins the errors.
-func each(ctx context.Context, objects []object, do func(context.Context, object) error) error {
+func each(ctx context.Context, objects []engine.Object, do func(context.Context, engine.Object) error) error {
 	errs := make([]error, len(objects))
 	var g group.Group
 	g.SetLimit(8)
@@ -110,15 +110,15 @@ func each(ctx context.Context, objects []object, do func(context.Context, object
 
 // endContainer ends what runs in a container, so that its network can go. What
 // does not run any more is fine.
-func (d *Driver) endContainer(ctx context.Context, o object) error {
-	if !o.running {
+func (d *Driver) endContainer(ctx context.Context, o engine.Object) error {
+	if !o.Running {
 		return nil
 	}
-	return d.eng.Kill(ctx, o.ref, "KILL")
+	return d.eng.Kill(ctx, o.Ref, "KILL")
 }
 
-func (d *Driver) removeContainer(ctx context.Context, o object) error {
-	err := d.eng.Remove(ctx, o.ref)
+func (d *Driver) removeContainer(ctx context.Context, o engine.Object) error {
+	err := d.eng.Remove(ctx, o.Ref)
 	switch {
 	case err == nil, engine.Gone(err):
 		return nil
@@ -126,9 +126,9 @@ func (d *Driver) removeContainer(ctx context.Context, o object) error {
 		// Somebody else is removing it: the next look tells.
 		ctx, cancel := context.WithTimeout(ctx, d.bounds.endWait)
 		defer cancel()
-		return d.eng.Explain("removing container "+o.name, d.waitRemoved(ctx, o.ref))
+		return d.eng.Explain("removing container "+o.Name, d.waitRemoved(ctx, o.Ref))
 	}
-	return d.eng.Explain("removing container "+o.name, err)
+	return d.eng.Explain("removing container "+o.Name, err)
 }
 
 // waitRemoved waits until a container that is being removed is gone.
@@ -146,17 +146,17 @@ func (d *Driver) waitRemoved(ctx context.Context, ref string) error {
 }
 
 // removeVolume removes a volume that no container should have any more.
-func (d *Driver) removeVolume(ctx context.Context, o object) error {
-	end, err := d.dropVolume(ctx, o.ref)
+func (d *Driver) removeVolume(ctx context.Context, o engine.Object) error {
+	end, err := d.dropVolume(ctx, o.Ref)
 	if end == stillUsed {
-		return fault.System(errors.New("removing volume "+o.name+": a container still has it"), "")
+		return fault.System(errors.New("removing volume "+o.Name+": a container still has it"), "")
 	}
 	return err
 }
 
-func (d *Driver) removeNetwork(ctx context.Context, o object) error {
-	if err := d.eng.RemoveNetwork(ctx, o.ref); !engine.Gone(err) {
-		return d.eng.Explain("removing network "+o.name, err)
+func (d *Driver) removeNetwork(ctx context.Context, o engine.Object) error {
+	if err := d.eng.RemoveNetwork(ctx, o.Ref); !engine.Gone(err) {
+		return d.eng.Explain("removing network "+o.Name, err)
 	}
 	return nil
 }

@@ -69,13 +69,13 @@ func (d *Driver) replaceSidecar(ctx context.Context, sandbox, sidecar string) (i
 	if err := d.markState(ctx, &v, label.DataDamaged); err != nil {
 		return "", err
 	}
-	if err := d.removeContainer(ctx, object{ref: old.ID, name: old.Name}); err != nil {
+	if err := d.removeContainer(ctx, engine.Object{Ref: old.ID, Name: old.Name}); err != nil {
 		return "", err
 	}
 	if id, err = d.eng.Create(ctx, spec); err != nil {
 		return "", err
 	}
-	if err := d.putFiles(ctx, id, []file{{path: plan.FilesThere, mode: 0o644}}); err != nil {
+	if err := d.eng.PutFiles(ctx, id, []engine.File{{Path: plan.FilesThere, Mode: 0o644}}); err != nil {
 		return "", err
 	}
 	for i, dir := range strings.Fields(old.Labels[label.Files]) {

@@ -18,19 +18,19 @@ func (d *Driver) rest(ctx context.Context, sandbox string) error {
 	if err != nil {
 		return err
 	}
-	return each(ctx, list, func(ctx context.Context, o object) error {
-		if o.role != plan.RoleJob {
-			c, err := d.eng.Container(ctx, o.ref)
-			if err == nil && c.Paused || d.eng.Pause(ctx, o.ref) == nil {
+	return each(ctx, list, func(ctx context.Context, o engine.Object) error {
+		if o.Role != plan.RoleJob {
+			c, err := d.eng.Container(ctx, o.Ref)
+			if err == nil && c.Paused || d.eng.Pause(ctx, o.Ref) == nil {
 				return nil
 			}
 		}
-		_ = d.eng.Kill(ctx, o.ref, "KILL") // the next look tells
-		c, err := d.eng.Container(ctx, o.ref)
+		_ = d.eng.Kill(ctx, o.Ref, "KILL") // the next look tells
+		c, err := d.eng.Container(ctx, o.Ref)
 		if engine.Gone(err) || err == nil && (!c.Running || c.Paused) {
 			return nil
 		}
-		return fault.System(fmt.Errorf("container %s cannot be ended: %w", o.name, cmp.Or(err, engine.ErrNonsense)), "")
+		return fault.System(fmt.Errorf("container %s cannot be ended: %w", o.Name, cmp.Or(err, engine.ErrNonsense)), "")
 	})
 }
 
@@ -40,12 +40,12 @@ func (d *Driver) wake(ctx context.Context, sandbox string) error {
 	if err != nil {
 		return err
 	}
-	return each(ctx, list, func(ctx context.Context, o object) error {
-		c, err := d.eng.Container(ctx, o.ref)
+	return each(ctx, list, func(ctx context.Context, o engine.Object) error {
+		c, err := d.eng.Container(ctx, o.Ref)
 		if err != nil || !c.Paused {
-			return d.eng.Explain("looking at container "+o.name, err)
+			return d.eng.Explain("looking at container "+o.Name, err)
 		}
-		return d.eng.Explain("letting container "+o.name+" go on", d.eng.Unpause(ctx, o.ref))
+		return d.eng.Explain("letting container "+o.Name+" go on", d.eng.Unpause(ctx, o.Ref))
 	})
 }
 
@@ -58,7 +58,7 @@ func (d *Driver) looked(ctx context.Context, sandbox string) {
 		return // its time ends in any case
 	}
 	for _, o := range list {
-		if c, err := d.eng.Container(ctx, o.ref); err == nil && c.Execs > 0 && c.Running {
+		if c, err := d.eng.Container(ctx, o.Ref); err == nil && c.Execs > 0 && c.Running {
 			return
 		}
 	}
@@ -66,14 +66,14 @@ func (d *Driver) looked(ctx context.Context, sandbox string) {
 }
 
 // containersIn are the containers of a sandbox that run or are paused.
-func (d *Driver) containersIn(ctx context.Context, sandbox string) ([]object, error) {
-	found, err := d.list(ctx, label.Sandbox+"="+sandbox)
+func (d *Driver) containersIn(ctx context.Context, sandbox string) ([]engine.Object, error) {
+	found, err := d.eng.Ours(ctx, label.Sandbox+"="+sandbox)
 	if err != nil || found[sandbox] == nil {
 		return nil, err
 	}
-	var list []object
-	for _, o := range found[sandbox].containers {
-		if o.running {
+	var list []engine.Object
+	for _, o := range found[sandbox].Containers {
+		if o.Running {
 			list = append(list, o)
 		}
 	}

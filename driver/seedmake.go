@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gitlab-dind-executor/driver/engine"
+	"gitlab-dind-executor/driver/images"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
@@ -62,7 +63,7 @@ func (d *Driver) MakeSeed(ctx context.Context, w plan.SeedWish, p *plan.Plan, im
 		}
 		err = errors.Join(err, left)
 		if m.volume != "" {
-			err = errors.Join(err, d.removeVolume(ctx, object{ref: m.volume, name: m.volume}))
+			err = errors.Join(err, d.removeVolume(ctx, engine.Object{Ref: m.volume, Name: m.volume}))
 		}
 	}()
 	if err := m.make(ctx); err != nil {
@@ -135,14 +136,14 @@ func (m *seedMaker) make(ctx context.Context) error {
 		return errors.Join(err, fault.System(errors.New("the docker daemon of the seed did not end by itself"), ""))
 	}
 	at := func(name string) string { return c.DataPath + "/" + name }
-	if err := d.putFiles(ctx, id, []file{
-		{path: at(plan.SeedProgram), mode: 0o755, content: m.program},
-		{path: at(plan.SeedID), mode: 0o644, content: []byte(m.volume + "\n")},
-		{path: at(plan.SeedNames), mode: 0o644, content: []byte(names + "\n")},
+	if err := d.eng.PutFiles(ctx, id, []engine.File{
+		{Path: at(plan.SeedProgram), Mode: 0o755, Content: m.program},
+		{Path: at(plan.SeedID), Mode: 0o644, Content: []byte(m.volume + "\n")},
+		{Path: at(plan.SeedNames), Mode: 0o644, Content: []byte(names + "\n")},
 	}); err != nil {
 		return err
 	}
-	if err := d.removeContainer(ctx, object{ref: id, name: "of the seed"}); err != nil {
+	if err := d.removeContainer(ctx, engine.Object{Ref: id, Name: "of the seed"}); err != nil {
 		return err
 	}
 	c.Stdin, c.Role = false, plan.RoleScratch
@@ -173,17 +174,17 @@ func (m *seedMaker) fetch(ctx context.Context, id string) (names string, err err
 	if err := inner.eng.Greet(ctx); err != nil {
 		return "", err
 	}
-	im := &images{d: inner, timeout: m.p.PullTimeout, attempts: m.p.PullAttempts, say: m.prep.say}
+	im := &images.Set{Store: inner.images, Timeout: m.p.PullTimeout, Attempts: m.p.PullAttempts, Say: m.prep.say}
 	names = "|"
 	for _, i := range m.images {
-		img, err := im.ensure(ctx, i.Ref)
+		img, err := im.Ensure(ctx, i.Ref)
 		if err != nil {
 			if strings.Contains(err.Error(), "x509:") {
 				err = fault.System(err, "name the registry's CA in the settings: ca_file of its [registry.\"HOST:PORT\"]")
 			}
 			return "", err
 		}
-		digest := strings.Trim(digestOf(i.Ref, img), " ()")
+		digest := strings.Trim(images.DigestOf(i.Ref, img), " ()")
 		names += i.Name + " " + digest + "|"
 	}
 	return names, nil
@@ -215,7 +216,7 @@ func (m *seedMaker) seal(ctx context.Context, c plan.Container) error {
 	case err := <-errs:
 		return d.eng.Explain("sealing the seed", err)
 	}
-	return d.removeContainer(ctx, object{ref: id, name: "that sealed the seed"})
+	return d.removeContainer(ctx, engine.Object{Ref: id, Name: "that sealed the seed"})
 }
 
 // try starts a daemon on a copy of the seed, as in a job, and looks for each of

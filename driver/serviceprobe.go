@@ -40,7 +40,7 @@ func (w *serviceWait) pollHealth(ctx context.Context, test []string, ready chan<
 			return
 		}
 		attempt, cancel := context.WithTimeout(ctx, healthTimeout)
-		code, err := w.d.exec(attempt, w.id, test, nil, io.Discard)
+		code, err := w.d.eng.Run(attempt, w.id, test, nil, io.Discard)
 		cancel()
 		if err == nil && code == 0 {
 			close(ready)
@@ -109,7 +109,7 @@ func (w *serviceWait) dialFromHelper(ctx context.Context, ip string, ports []int
 	tick := time.NewTicker(healthEvery)
 	defer tick.Stop()
 	for ctx.Err() == nil {
-		code, err := w.d.exec(ctx, label.ObjectName(w.sandbox, plan.RoleHelper), command, nil, io.Discard)
+		code, err := w.d.eng.Run(ctx, label.ObjectName(w.sandbox, plan.RoleHelper), command, nil, io.Discard)
 		if err == nil && (code == 0 || code == noDialer) {
 			return true
 		}

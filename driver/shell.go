@@ -101,7 +101,7 @@ func (d *Driver) Shell(ctx context.Context, n Named, p Part, t Terminal) (int, e
 	}
 	ending, cancel := context.WithTimeout(ctx, d.bounds.shell)
 	defer cancel()
-	return d.execCode(ending, exec)
+	return d.eng.ExecCode(ending, exec)
 }
 
 // resize tells a shell of its terminal's sizes.

@@ -35,12 +35,12 @@ func (prep *preparation) startWithFiles(ctx context.Context, id string) error {
 		return err
 	}
 	if !prep.sidecar.Stdin {
-		if err := d.putFiles(ctx, id, files); err != nil {
+		if err := d.eng.PutFiles(ctx, id, files); err != nil {
 			return err
 		}
 		return start(ctx, id)
 	}
-	content, err := archive(files)
+	content, err := engine.Archive(files)
 	if err != nil {
 		return fmt.Errorf("packing files for the sidecar: %w", err)
 	}
@@ -60,10 +60,10 @@ func (prep *preparation) startWithFiles(ctx context.Context, id string) error {
 }
 
 // sidecarFiles are those that the inner daemon needs besides its image's.
-func (prep *preparation) sidecarFiles(ctx context.Context, id string) ([]file, error) {
+func (prep *preparation) sidecarFiles(ctx context.Context, id string) ([]engine.File, error) {
 	d, s := prep.d, prep.sidecar
 	daemonConfigPath := path.Join(s.ConfigDir(), "daemon.json")
-	image, err := d.readFile(ctx, id, daemonConfigPath)
+	image, err := d.eng.ReadFile(ctx, id, daemonConfigPath)
 	if err != nil {
 		return nil, err
 	}
@@ -71,22 +71,22 @@ func (prep *preparation) sidecarFiles(ctx context.Context, id string) ([]file, e
 	if err != nil {
 		return nil, err
 	}
-	var files []file
+	var files []engine.File
 	if s.FastBoot {
-		files = append(files, file{path: plan.ContainerdConfig, mode: 0o644, content: []byte(plan.ContainerdTOML)})
+		files = append(files, engine.File{Path: plan.ContainerdConfig, Mode: 0o644, Content: []byte(plan.ContainerdTOML)})
 	}
 	if config != nil {
-		files = append(files, file{path: daemonConfigPath, mode: 0o644, content: config})
+		files = append(files, engine.File{Path: daemonConfigPath, Mode: 0o644, Content: config})
 	}
 	if mirrored != nil {
-		files = append(files, file{path: plan.MirroredConfig, mode: 0o644, content: mirrored})
+		files = append(files, engine.File{Path: plan.MirroredConfig, Mode: 0o644, Content: mirrored})
 	}
 	if prep.certs != nil {
 		files = append(files, prep.certs.serverFiles(plan.CertDir)...)
 	}
 	files = append(files, registryCAs(s.ConfigDir(), s.RegistryCAs)...)
 	for i := range files {
-		files[i].uid = s.Owner()
+		files[i].UID = s.Owner()
 	}
 	return files, nil
 }

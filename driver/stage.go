@@ -302,7 +302,7 @@ func (d *Driver) afterLastLine(ctx context.Context, id string) (string, error) {
 	}
 	defer log.Close()
 	var b strings.Builder
-	if err := log.CopyMost(&b, maxPrinted); err != nil {
+	if err := log.CopyMost(&b, engine.MaxPrinted); err != nil {
 		return "", fmt.Errorf("reading the job container's log: %w", err)
 	}
 	stamp, _, _ := strings.Cut(b.String(), " ")
@@ -341,5 +341,5 @@ func (d *Driver) halt(ctx context.Context, id string) error {
 // signalAll signals every process of a container but its first, from within:
 // the engine can reach only the first, and a shell there passes nothing on.
 func (d *Driver) signalAll(ctx context.Context, id, signal string) {
-	_, _ = d.exec(ctx, id, []string{"sh", "-c", "kill -" + signal + " -1"}, nil, io.Discard)
+	_, _ = d.eng.Run(ctx, id, []string{"sh", "-c", "kill -" + signal + " -1"}, nil, io.Discard)
 }

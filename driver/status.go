@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/group"
@@ -103,7 +104,7 @@ const sandboxYouth = 10 * time.Minute
 func (d *Driver) Status(ctx context.Context, w *Watcher, now time.Time, prepare time.Duration) (Status, error) {
 	lists, cancel := context.WithTimeout(ctx, d.bounds.statusList)
 	defer cancel()
-	found, err := d.list(lists, label.Sandbox)
+	found, err := d.eng.Ours(lists, label.Sandbox)
 	if err != nil {
 		return Status{}, err
 	}
@@ -156,7 +157,7 @@ func (d *Driver) Status(ctx context.Context, w *Watcher, now time.Time, prepare 
 
 // statusesOf says what all sandboxes are at, the oldest first. boots are those
 // whose daemons do not listen yet.
-func statusesOf(found map[string]*sandboxObjects, rules rules, boots map[string]bool) []SandboxStatus {
+func statusesOf(found map[string]*engine.Objects, rules rules, boots map[string]bool) []SandboxStatus {
 	all := []SandboxStatus{}
 	for id, s := range found {
 		if id != "" && !outlives(s) {
@@ -171,14 +172,14 @@ func statusesOf(found map[string]*sandboxObjects, rules rules, boots map[string]
 
 // statusOf says what a sandbox is at. booting says that its daemon does not
 // listen yet.
-func statusOf(s *sandboxObjects, r rules, booting bool) SandboxStatus {
+func statusOf(s *engine.Objects, r rules, booting bool) SandboxStatus {
 	fate, reason := r.verdict(s)
-	st := SandboxStatus{Sandbox: s.id, Reason: reason, Containers: len(s.containers)}
+	st := SandboxStatus{Sandbox: s.Sandbox, Reason: reason, Containers: len(s.Containers)}
 	has := map[plan.Role]bool{}
-	for _, c := range s.containers {
-		has[c.role] = true
-		st.DaemonEnded = st.DaemonEnded || c.role == plan.RoleSidecar && c.ended
-		if c.running {
+	for _, c := range s.Containers {
+		has[c.Role] = true
+		st.DaemonEnded = st.DaemonEnded || c.Role == plan.RoleSidecar && c.Ended
+		if c.Running {
 			st.Running++
 		}
 	}
@@ -195,7 +196,7 @@ func statusOf(s *sandboxObjects, r rules, booting bool) SandboxStatus {
 		st.State = Going
 	case claim == nil && complete(s):
 		st.State = Waits
-		if t, err := time.Parse(time.RFC3339, s.networks[0].labels[label.Deadline]); err == nil {
+		if t, err := time.Parse(time.RFC3339, s.Networks[0].Labels[label.Deadline]); err == nil {
 			st.Until = &t
 		}
 	case claim == nil, !has[plan.RoleJob] || !has[plan.RoleSidecar]:
@@ -213,13 +214,13 @@ func statusOf(s *sandboxObjects, r rules, booting bool) SandboxStatus {
 }
 
 // madeAt is when a job got a sandbox, else when the first of it was made.
-func madeAt(s *sandboxObjects, claim map[string]string) time.Time {
+func madeAt(s *engine.Objects, claim map[string]string) time.Time {
 	if t, err := time.Parse(time.RFC3339, claim[label.Created]); err == nil {
 		return t
 	}
 	var first time.Time
-	for _, o := range slices.Concat(s.networks, s.containers, s.volumes) {
-		if t, err := time.Parse(time.RFC3339, o.labels[label.Created]); err == nil && (first.IsZero() || t.Before(first)) {
+	for _, o := range slices.Concat(s.Networks, s.Containers, s.Volumes) {
+		if t, err := time.Parse(time.RFC3339, o.Labels[label.Created]); err == nil && (first.IsZero() || t.Before(first)) {
 			first = t
 		}
 	}
@@ -228,13 +229,13 @@ func madeAt(s *sandboxObjects, claim map[string]string) time.Time {
 
 // booting asks the sidecars of jobs that are young for whether their daemons
 // listen. One that does not tell in time counts as listening.
-func (d *Driver) booting(ctx context.Context, found map[string]*sandboxObjects, now time.Time) map[string]bool {
+func (d *Driver) booting(ctx context.Context, found map[string]*engine.Objects, now time.Time) map[string]bool {
 	var ids []string
-	var sidecars []object
+	var sidecars []engine.Object
 	for id, s := range found {
-		for _, c := range s.containers {
-			made, err := time.Parse(time.RFC3339, c.labels[label.Created])
-			if c.role == plan.RoleSidecar && c.running && err == nil && now.Sub(made) < sandboxYouth && c.labels[label.Deadline] == "" {
+		for _, c := range s.Containers {
+			made, err := time.Parse(time.RFC3339, c.Labels[label.Created])
+			if c.Role == plan.RoleSidecar && c.Running && err == nil && now.Sub(made) < sandboxYouth && c.Labels[label.Deadline] == "" {
 				ids, sidecars = append(ids, id), append(sidecars, c)
 			}
 		}
@@ -244,7 +245,7 @@ func (d *Driver) booting(ctx context.Context, found map[string]*sandboxObjects, 
 	g.SetLimit(statusAtOnce)
 	for i, c := range sidecars {
 		g.Go(func() error {
-			listens[i] = d.listens(ctx, c.ref)
+			listens[i] = d.listens(ctx, c.Ref)
 			return nil
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
@@ -17,47 +18,47 @@ import (
 func TestWhatASandboxIsAt(t *testing.T) {
 	living, gone := owner.Process{PID: 1}.String(), owner.Process{PID: 2}.String()
 	r := rules{noon, 10 * time.Minute, func(o owner.Process) owner.Life { return map[int]owner.Life{1: owner.Alive, 2: owner.Dead}[o.PID] }}
-	of := func(role plan.Role, running bool) object {
-		return object{role: role, running: running, labels: map[string]string{label.Created: noon.Add(-time.Minute).Format(time.RFC3339)}}
+	of := func(role plan.Role, running bool) engine.Object {
+		return engine.Object{Role: role, Running: running, Labels: map[string]string{label.Created: noon.Add(-time.Minute).Format(time.RFC3339)}}
 	}
-	job := func(owner string) object {
+	job := func(owner string) engine.Object {
 		o := claimed(plan.RoleJob, owner, noon.Add(time.Hour))
-		o.labels[label.Project], o.labels[label.Created] = "group/app", noon.Add(-time.Second).Format(time.RFC3339)
+		o.Labels[label.Project], o.Labels[label.Created] = "group/app", noon.Add(-time.Second).Format(time.RFC3339)
 		return o
 	}
-	blocked := object{role: plan.RoleJob, labels: map[string]string{label.Job: label.NoJob, label.Owner: living, label.Deadline: noon.Format(time.RFC3339)}}
+	blocked := engine.Object{Role: plan.RoleJob, Labels: map[string]string{label.Job: label.NoJob, label.Owner: living, label.Deadline: noon.Format(time.RFC3339)}}
 	ahead := of(plan.RoleNetwork, false)
-	ahead.labels[label.Deadline] = noon.Add(time.Hour).Format(time.RFC3339)
-	held := func(until time.Time) object {
-		return object{role: plan.RoleHeld, labels: label.ForHeld("0123456789ab", "gitlab.example.com/7", until)}
+	ahead.Labels[label.Deadline] = noon.Add(time.Hour).Format(time.RFC3339)
+	held := func(until time.Time) engine.Object {
+		return engine.Object{Role: plan.RoleHeld, Labels: label.ForHeld("0123456789ab", "gitlab.example.com/7", until)}
 	}
 	network, sidecar, helper := of(plan.RoleNetwork, false), of(plan.RoleSidecar, true), of(plan.RoleHelper, true)
 	for name, c := range map[string]struct {
-		s       *sandboxObjects
+		s       *engine.Objects
 		booting bool
 		state   State
 		job     string
 		until   bool
 	}{
-		"a job's":                      {&sandboxObjects{containers: []object{sidecar, helper, job(living)}, networks: []object{network}}, false, Running, "gitlab.example.com/7", false},
-		"whose daemon boots":           {&sandboxObjects{containers: []object{sidecar, helper, job(living)}, networks: []object{network}}, true, Booting, "gitlab.example.com/7", false},
-		"a job's that prepare makes":   {&sandboxObjects{containers: []object{sidecar}, networks: []object{claimed(plan.RoleNetwork, living, noon)}}, false, Making, "gitlab.example.com/7", false},
-		"one that waits":               {&sandboxObjects{containers: []object{sidecar, helper}, networks: []object{ahead}}, false, Waits, "", true},
-		"one that is being made":       {&sandboxObjects{containers: []object{helper}, networks: []object{ahead}}, false, Making, "", false},
-		"one that is taken away":       {&sandboxObjects{containers: []object{sidecar, helper, blocked}, networks: []object{ahead}}, false, Going, "", false},
-		"that of a Runner that died":   {&sandboxObjects{containers: []object{sidecar, job(gone)}, networks: []object{network}}, false, Orphan, "gitlab.example.com/7", false},
-		"without a network":            {&sandboxObjects{containers: []object{sidecar, job(living)}}, false, Orphan, "gitlab.example.com/7", false},
-		"a failed job's":               {&sandboxObjects{containers: []object{sidecar, job(gone)}, networks: []object{network}, volumes: []object{held(noon.Add(time.Minute))}}, false, Held, "gitlab.example.com/7", true},
-		"that was held long enough":    {&sandboxObjects{containers: []object{sidecar, job(living)}, networks: []object{network}, volumes: []object{held(noon)}}, false, Orphan, "gitlab.example.com/7", false},
-		"one that nobody could judge":  {&sandboxObjects{containers: []object{{role: plan.RoleJob, labels: map[string]string{label.Job: "x/1", label.Owner: "{", label.Deadline: "?"}}}, networks: []object{network}}, false, Doubtful, "x/1", false},
-		"held until nobody knows when": {&sandboxObjects{containers: []object{sidecar, job(living)}, networks: []object{network}, volumes: []object{{role: plan.RoleHeld}}}, false, Running, "gitlab.example.com/7", false},
+		"a job's":                      {&engine.Objects{Containers: []engine.Object{sidecar, helper, job(living)}, Networks: []engine.Object{network}}, false, Running, "gitlab.example.com/7", false},
+		"whose daemon boots":           {&engine.Objects{Containers: []engine.Object{sidecar, helper, job(living)}, Networks: []engine.Object{network}}, true, Booting, "gitlab.example.com/7", false},
+		"a job's that prepare makes":   {&engine.Objects{Containers: []engine.Object{sidecar}, Networks: []engine.Object{claimed(plan.RoleNetwork, living, noon)}}, false, Making, "gitlab.example.com/7", false},
+		"one that waits":               {&engine.Objects{Containers: []engine.Object{sidecar, helper}, Networks: []engine.Object{ahead}}, false, Waits, "", true},
+		"one that is being made":       {&engine.Objects{Containers: []engine.Object{helper}, Networks: []engine.Object{ahead}}, false, Making, "", false},
+		"one that is taken away":       {&engine.Objects{Containers: []engine.Object{sidecar, helper, blocked}, Networks: []engine.Object{ahead}}, false, Going, "", false},
+		"that of a Runner that died":   {&engine.Objects{Containers: []engine.Object{sidecar, job(gone)}, Networks: []engine.Object{network}}, false, Orphan, "gitlab.example.com/7", false},
+		"without a network":            {&engine.Objects{Containers: []engine.Object{sidecar, job(living)}}, false, Orphan, "gitlab.example.com/7", false},
+		"a failed job's":               {&engine.Objects{Containers: []engine.Object{sidecar, job(gone)}, Networks: []engine.Object{network}, Volumes: []engine.Object{held(noon.Add(time.Minute))}}, false, Held, "gitlab.example.com/7", true},
+		"that was held long enough":    {&engine.Objects{Containers: []engine.Object{sidecar, job(living)}, Networks: []engine.Object{network}, Volumes: []engine.Object{held(noon)}}, false, Orphan, "gitlab.example.com/7", false},
+		"one that nobody could judge":  {&engine.Objects{Containers: []engine.Object{{Role: plan.RoleJob, Labels: map[string]string{label.Job: "x/1", label.Owner: "{", label.Deadline: "?"}}}, Networks: []engine.Object{network}}, false, Doubtful, "x/1", false},
+		"held until nobody knows when": {&engine.Objects{Containers: []engine.Object{sidecar, job(living)}, Networks: []engine.Object{network}, Volumes: []engine.Object{{Role: plan.RoleHeld}}}, false, Running, "gitlab.example.com/7", false},
 	} {
 		got := statusOf(c.s, r, c.booting)
 		if got.State != c.state || got.Job != c.job || (got.Until != nil) != c.until || got.Reason == "" {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
-	st := statusOf(&sandboxObjects{containers: []object{sidecar, helper, job(living)}, networks: []object{network}}, r, false)
+	st := statusOf(&engine.Objects{Containers: []engine.Object{sidecar, helper, job(living)}, Networks: []engine.Object{network}}, r, false)
 	if st.DaemonEnded {
 		t.Error("a daemon that runs has ended")
 	}

@@ -13,6 +13,7 @@ import (
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/span"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/wary"
 )
@@ -181,7 +182,7 @@ func (d *Driver) listStuck(ctx context.Context) (all []StuckVolume, err error) {
 		all = append(all, StuckVolume{Name: of, Since: since, Reason: v.Labels[label.Reason], marked: true, there: scopeVolumes(list).has(of)})
 	}
 	for _, v := range list {
-		n, is := lost(v)
+		n, is := engine.Lost(v)
 		known := slices.ContainsFunc(all, func(s StuckVolume) bool { return s.Name == v.Name })
 		if is && n.Sandbox == "" && !known {
 			all = append(all, StuckVolume{Name: v.Name, Reason: lostLabels, there: true})
@@ -218,7 +219,7 @@ func (k scopeVolumes) has(name string) bool {
 // answer lists what was removed, or would be, and how many resist still; the error
 // joins what keeps them. A volume that a container has is left to the next time.
 func (d *Driver) FreeStuck(ctx context.Context, dryRun bool) (freed []StuckVolume, failed int, err error) {
-	ctx, end := span(ctx, "volumes that resist")
+	ctx, end := span.Begin(ctx, "volumes that resist")
 	defer end()
 	all, err := d.listStuck(ctx)
 	if err != nil {
@@ -290,6 +291,6 @@ func (d *Driver) freeStuck(ctx context.Context, s StuckVolume) (ending, error) {
 // isOurs tells whether a volume is one of ours, by its labels or, without any, by
 // its name.
 func isOurs(v engine.Volume) bool {
-	_, is := lost(&v)
+	_, is := engine.Lost(&v)
 	return is || v.Labels[label.Role] != "" && strings.HasPrefix(v.Name, "dind-")
 }

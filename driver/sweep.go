@@ -9,9 +9,11 @@ import (
 	"strings"
 	"time"
 
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/span"
 )
 
 // Fate is what a sweep does with a sandbox.
@@ -41,8 +43,8 @@ type Verdict struct {
 }
 
 // judged is a verdict on the sandbox.
-func (s *sandboxObjects) judged(fate Fate, reason string) Verdict {
-	return Verdict{Sandbox: s.id, Fate: fate, Reason: reason, Objects: len(s.containers) + len(s.volumes) + len(s.networks)}
+func judged(s *engine.Objects, fate Fate, reason string) Verdict {
+	return Verdict{Sandbox: s.Sandbox, Fate: fate, Reason: reason, Objects: len(s.Containers) + len(s.Volumes) + len(s.Networks)}
 }
 
 // waitedOut is the end of a sandbox that was made ahead and that nobody needed.
@@ -66,9 +68,9 @@ const overdue = 24 * time.Hour
 // how long a prepare may take at most. The answer lists all sandboxes there
 // are, by id; the error joins what could not be looked at or removed.
 func (d *Driver) Sweep(ctx context.Context, now time.Time, bound time.Duration, dryRun bool) ([]Verdict, error) {
-	ctx, end := span(ctx, "sweep")
+	ctx, end := span.Begin(ctx, "sweep")
 	defer end()
-	found, err := d.list(ctx, label.Sandbox)
+	found, err := d.eng.Ours(ctx, label.Sandbox)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +87,7 @@ func (d *Driver) Sweep(ctx context.Context, now time.Time, bound time.Duration, 
 			// Between the first look and the verdict a hook may have finished its
 			// sandbox and ended. What a dead process made is seen by a look that
 			// begins after its death.
-			again, err := d.list(ctx, label.Sandbox+"="+id)
+			again, err := d.eng.Ours(ctx, label.Sandbox+"="+id)
 			if err != nil {
 				errs = append(errs, err)
 				continue
@@ -95,7 +97,7 @@ func (d *Driver) Sweep(ctx context.Context, now time.Time, bound time.Duration, 
 			}
 			fate, reason = rules.verdict(s)
 		}
-		v := s.judged(fate, reason)
+		v := judged(s, fate, reason)
 		if fate == Swept && !dryRun {
 			err := d.removeSwept(ctx, s)
 			v.Failed = err != nil
@@ -104,18 +106,18 @@ func (d *Driver) Sweep(ctx context.Context, now time.Time, bound time.Duration, 
 		verdicts = append(verdicts, v)
 	}
 	if !dryRun {
-		errs = append(errs, d.dropStuckMarks(ctx), d.forgetSilences(ctx, now))
+		errs = append(errs, d.dropStuckMarks(ctx), d.images.ForgetSilences(ctx, now))
 	}
 	return verdicts, errors.Join(errs...)
 }
 
 // removeSwept removes a sandbox. One that no job has taken may be taken at this
 // very moment, so it is claimed before.
-func (d *Driver) removeSwept(ctx context.Context, s *sandboxObjects) error {
-	if len(s.networks) > 0 && claimOf(s) == nil {
-		return d.retire(ctx, s.id)
+func (d *Driver) removeSwept(ctx context.Context, s *engine.Objects) error {
+	if len(s.Networks) > 0 && claimOf(s) == nil {
+		return d.retire(ctx, s.Sandbox)
 	}
-	return d.removeSandbox(ctx, s.id, func() {})
+	return d.removeSandbox(ctx, s.Sandbox, func() {})
 }
 
 // rules decide about sandboxes. They leave whatever may live.
@@ -133,8 +135,8 @@ func rulesHere(now time.Time, bound time.Duration) rules {
 }
 
 // verdict says what becomes of a sandbox and why.
-func (r rules) verdict(s *sandboxObjects) (Fate, string) {
-	if len(s.networks) == 0 {
+func (r rules) verdict(s *engine.Objects) (Fate, string) {
+	if len(s.Networks) == 0 {
 		return Swept, "its network is gone"
 	}
 	if until, ok := heldUntil(s); ok {
@@ -177,10 +179,10 @@ func (r rules) owner(labels map[string]string) owner.Life {
 }
 
 // unclaimed says what becomes of a sandbox that was made ahead.
-func (r rules) unclaimed(s *sandboxObjects) (Fate, string) {
-	network := s.networks[0]
-	deadline, err := time.Parse(time.RFC3339, network.labels[label.Deadline])
-	maker := r.owner(network.labels)
+func (r rules) unclaimed(s *engine.Objects) (Fate, string) {
+	network := s.Networks[0]
+	deadline, err := time.Parse(time.RFC3339, network.Labels[label.Deadline])
+	maker := r.owner(network.Labels)
 	switch {
 	case err == nil && r.now.After(deadline):
 		return Swept, waitedOut
@@ -197,24 +199,24 @@ func (r rules) unclaimed(s *sandboxObjects) (Fate, string) {
 }
 
 // complete tells whether all of a sandbox runs that a job would claim.
-func complete(s *sandboxObjects) bool {
+func complete(s *engine.Objects) bool {
 	running := map[plan.Role]bool{}
-	for _, c := range s.containers {
-		running[c.role] = running[c.role] || c.running
+	for _, c := range s.Containers {
+		running[c.Role] = running[c.Role] || c.Running
 	}
 	return running[plan.RoleSidecar] && running[plan.RoleHelper]
 }
 
 // abandoned tells whether a sandbox is a network alone, older than any prepare
 // that could still fill it.
-func (r rules) abandoned(s *sandboxObjects) bool {
-	return len(s.containers)+len(s.volumes) == 0 && r.overBound(s)
+func (r rules) abandoned(s *engine.Objects) bool {
+	return len(s.Containers)+len(s.Volumes) == 0 && r.overBound(s)
 }
 
 // overBound tells whether a sandbox is older than a prepare may take.
-func (r rules) overBound(s *sandboxObjects) bool {
-	for _, n := range s.networks {
-		created, err := time.Parse(time.RFC3339, n.labels[label.Created])
+func (r rules) overBound(s *engine.Objects) bool {
+	for _, n := range s.Networks {
+		created, err := time.Parse(time.RFC3339, n.Labels[label.Created])
 		if err != nil || !r.now.After(created.Add(r.bound)) {
 			return false
 		}
@@ -225,11 +227,11 @@ func (r rules) overBound(s *sandboxObjects) bool {
 // claimOf returns the labels that say whose a sandbox is, or nil: those of the
 // job container, whose owner is the Runner, before those of the network, whose
 // owner is the hook that prepares.
-func claimOf(s *sandboxObjects) map[string]string {
-	for _, list := range [][]object{s.containers, s.networks} {
+func claimOf(s *engine.Objects) map[string]string {
+	for _, list := range [][]engine.Object{s.Containers, s.Networks} {
 		for _, o := range list {
-			if o.labels[label.Job] != "" && (o.role == plan.RoleJob || o.role == plan.RoleNetwork) {
-				return o.labels
+			if o.Labels[label.Job] != "" && (o.Role == plan.RoleJob || o.Role == plan.RoleNetwork) {
+				return o.Labels
 			}
 		}
 	}
@@ -237,9 +239,9 @@ func claimOf(s *sandboxObjects) map[string]string {
 }
 
 // outlives tells whether the objects are not a sandbox's: what outlives jobs.
-func outlives(s *sandboxObjects) bool {
-	long := func(o object) bool {
-		return slices.Contains([]plan.Role{plan.RoleCache, plan.RoleMirror}, o.role)
+func outlives(s *engine.Objects) bool {
+	long := func(o engine.Object) bool {
+		return slices.Contains([]plan.Role{plan.RoleCache, plan.RoleMirror}, o.Role)
 	}
-	return slices.ContainsFunc(s.volumes, long) || slices.ContainsFunc(s.containers, long) || slices.ContainsFunc(s.networks, long)
+	return slices.ContainsFunc(s.Volumes, long) || slices.ContainsFunc(s.Containers, long) || slices.ContainsFunc(s.Networks, long)
 }

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
@@ -21,8 +22,8 @@ import (
 var noon = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 
 // claimed are the labels of what belongs to a job.
-func claimed(role plan.Role, owner string, deadline time.Time) object {
-	return object{role: role, labels: map[string]string{
+func claimed(role plan.Role, owner string, deadline time.Time) engine.Object {
+	return engine.Object{Role: role, Labels: map[string]string{
 		label.Job: "gitlab.example.com/7", label.Owner: owner, label.Deadline: deadline.Format(time.RFC3339),
 	}}
 }
@@ -34,25 +35,25 @@ func TestWhatASweepRemoves(t *testing.T) {
 	}
 	const bound = 10 * time.Minute
 	later, earlier := noon.Add(time.Hour), noon.Add(-time.Hour)
-	network, sidecar := object{role: plan.RoleNetwork}, object{role: plan.RoleSidecar}
-	volume := object{role: plan.RoleBuilds}
-	containers := func(list ...object) *sandboxObjects {
-		return &sandboxObjects{id: "0123456789ab", containers: list, networks: []object{network}, volumes: []object{volume}}
+	network, sidecar := engine.Object{Role: plan.RoleNetwork}, engine.Object{Role: plan.RoleSidecar}
+	volume := engine.Object{Role: plan.RoleBuilds}
+	containers := func(list ...engine.Object) *engine.Objects {
+		return &engine.Objects{Sandbox: "0123456789ab", Containers: list, Networks: []engine.Object{network}, Volumes: []engine.Object{volume}}
 	}
 	// alone is a network without anything in it.
-	alone := func(o object, age time.Duration) *sandboxObjects {
-		o.labels = maps.Clone(o.labels)
-		if o.labels == nil {
-			o.labels = map[string]string{}
+	alone := func(o engine.Object, age time.Duration) *engine.Objects {
+		o.Labels = maps.Clone(o.Labels)
+		if o.Labels == nil {
+			o.Labels = map[string]string{}
 		}
-		o.labels[label.Created] = noon.Add(-age).Format(time.RFC3339)
-		return &sandboxObjects{id: "0123456789ab", networks: []object{o}}
+		o.Labels[label.Created] = noon.Add(-age).Format(time.RFC3339)
+		return &engine.Objects{Sandbox: "0123456789ab", Networks: []engine.Object{o}}
 	}
-	broken := func(owner string) object {
-		return object{role: plan.RoleJob, labels: map[string]string{label.Job: "x/1", label.Owner: owner, label.Deadline: "tomorrow"}}
+	broken := func(owner string) engine.Object {
+		return engine.Object{Role: plan.RoleJob, Labels: map[string]string{label.Job: "x/1", label.Owner: owner, label.Deadline: "tomorrow"}}
 	}
 	for name, c := range map[string]struct {
-		s      *sandboxObjects
+		s      *engine.Objects
 		fate   Fate
 		reason string
 	}{
@@ -79,15 +80,15 @@ func TestWhatASweepRemoves(t *testing.T) {
 		"a network alone whose hook is elsewhere is left": {alone(claimed(plan.RoleNetwork, elsewhere, later), bound), Spared, "deadline"},
 		"until that prepare's time is over":               {alone(claimed(plan.RoleNetwork, elsewhere, later), bound+time.Second), Swept, "nothing was made"},
 		"the job container speaks before the network": {
-			&sandboxObjects{
-				id: "0123456789ab", containers: []object{claimed(plan.RoleJob, living, later)},
-				networks: []object{claimed(plan.RoleNetwork, gone, later)},
+			&engine.Objects{
+				Sandbox: "0123456789ab", Containers: []engine.Object{claimed(plan.RoleJob, living, later)},
+				Networks: []engine.Object{claimed(plan.RoleNetwork, gone, later)},
 			}, Spared, "lives",
 		},
 		"an orphan goes, whoever made it": {
-			&sandboxObjects{id: "0123456789ab", containers: []object{claimed(plan.RoleJob, living, later)}}, Swept, "its network is gone",
+			&engine.Objects{Sandbox: "0123456789ab", Containers: []engine.Object{claimed(plan.RoleJob, living, later)}}, Swept, "its network is gone",
 		},
-		"a volume alone goes": {&sandboxObjects{id: "0123456789ab", volumes: []object{volume}}, Swept, "its network is gone"},
+		"a volume alone goes": {&engine.Objects{Sandbox: "0123456789ab", Volumes: []engine.Object{volume}}, Swept, "its network is gone"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fate, reason := rules{noon, bound, lives}.verdict(c.s)
@@ -143,9 +144,9 @@ func TestASweepAmongNeighbours(t *testing.T) {
 				at.Machine = ""
 			}
 			r := rules{noon, bound, func(o owner.Process) owner.Life { return owner.Judge(o, at, c.start) }}
-			s := &sandboxObjects{
-				id: "0123456789ab", networks: []object{{role: plan.RoleNetwork}},
-				containers: []object{claimed(plan.RoleJob, c.owner.String(), noon.Add(c.deadline))},
+			s := &engine.Objects{
+				Sandbox: "0123456789ab", Networks: []engine.Object{{Role: plan.RoleNetwork}},
+				Containers: []engine.Object{claimed(plan.RoleJob, c.owner.String(), noon.Add(c.deadline))},
 			}
 			if fate, reason := r.verdict(s); fate != c.want {
 				t.Errorf("got %d (%s), want %d", fate, reason, c.want)

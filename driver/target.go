@@ -34,7 +34,7 @@ func (n Named) String() string {
 
 // Named lists all sandboxes by id.
 func (d *Driver) Named(ctx context.Context) ([]Named, error) {
-	found, err := d.list(ctx, label.Sandbox)
+	found, err := d.eng.Ours(ctx, label.Sandbox)
 	if err != nil {
 		return nil, err
 	}

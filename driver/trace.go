@@ -13,13 +13,6 @@ import (
 	"gitlab-dind-executor/driver/engine"
 )
 
-// span begins a span of the timeline, if one is written; the engine's client
-// makes one of each call by itself.
-func span(ctx context.Context, name string) (context.Context, func()) {
-	ctx, s := otel.Tracer("").Start(ctx, name)
-	return ctx, func() { s.End() }
-}
-
 // bootSteps are parts of the lines that containerd's and dockerd's boots go by,
 // in their order, and what ends with each.
 var bootSteps = [][2]string{

@@ -97,8 +97,8 @@ func (d *Driver) tryBuild(ctx context.Context, p *plan.Plan) error {
 	if err != nil || sidecar.ID == "" {
 		return errors.Join(err, ErrGone)
 	}
-	out := wary.Buffer{Most: maxPrinted}
-	code, err := d.exec(ctx, sidecar.ID, withClient(p.Sidecar, tryScript), nil, &out)
+	out := wary.Buffer{Most: engine.MaxPrinted}
+	code, err := d.eng.Run(ctx, sidecar.ID, withClient(p.Sidecar, tryScript), nil, &out)
 	if err != nil {
 		return err
 	}
@@ -114,8 +114,8 @@ var toolVersion = regexp.MustCompile(`(?m)^Version: *(\S+)$`)
 
 // helperTool asks the Runner's program in a sandbox's helper for its version.
 func (d *Driver) helperTool(ctx context.Context, sandbox string) (version string, there bool) {
-	out := wary.Buffer{Most: maxPrinted}
-	code, err := d.exec(ctx, label.ObjectName(sandbox, plan.RoleHelper), []string{"sh", "-c", "gitlab-runner --version </dev/null 2>/dev/null"}, nil, &out)
+	out := wary.Buffer{Most: engine.MaxPrinted}
+	code, err := d.eng.Run(ctx, label.ObjectName(sandbox, plan.RoleHelper), []string{"sh", "-c", "gitlab-runner --version </dev/null 2>/dev/null"}, nil, &out)
 	if err != nil || code != 0 {
 		return "", false
 	}
@@ -147,7 +147,7 @@ func (d *Driver) reachOfHost(ctx context.Context, sandbox string, gatewayOf func
 	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 	ctx, cancel := context.WithTimeout(ctx, reachBound)
 	defer cancel()
-	return reachBy(d.exec(ctx, label.ObjectName(sandbox, plan.RoleHelper), []string{"sh", "-c", dialScript, gateway.String(), port}, nil, io.Discard))
+	return reachBy(d.eng.Run(ctx, label.ObjectName(sandbox, plan.RoleHelper), []string{"sh", "-c", dialScript, gateway.String(), port}, nil, io.Discard))
 }
 
 // gateway6Of is the gateway of a network's IPv6 subnet: the engine takes the first

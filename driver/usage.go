@@ -44,12 +44,12 @@ type sample struct {
 
 // sample asks for what each container uses: twice for those that were not there
 // at the last look. It returns what is missing.
-func (w *Watcher) sample(ctx context.Context, d *Driver, found map[string]*sandboxObjects) string {
+func (w *Watcher) sample(ctx context.Context, d *Driver, found map[string]*engine.Objects) string {
 	var running []string
 	for _, s := range found {
-		for _, c := range s.containers {
-			if c.running {
-				running = append(running, c.ref)
+		for _, c := range s.Containers {
+			if c.Running {
+				running = append(running, c.Ref)
 			}
 		}
 	}
@@ -159,22 +159,22 @@ func (w *Watcher) size(name string) int64 {
 }
 
 // addTo adds up what a sandbox uses.
-func (w *Watcher) addTo(st *SandboxStatus, s *sandboxObjects) {
-	for _, c := range s.containers {
-		if c.running {
-			used, ok := w.samples[c.ref]
+func (w *Watcher) addTo(st *SandboxStatus, s *engine.Objects) {
+	for _, c := range s.Containers {
+		if c.Running {
+			used, ok := w.samples[c.Ref]
 			if !ok {
 				used = sample{cpus: Unknown, memory: Unknown}
 			}
 			st.CPUs, st.Memory = plus(st.CPUs, used.cpus), plus(st.Memory, used.memory)
 		}
 		// A cached data root has no label of the sandbox.
-		if volume := c.labels[label.Data]; volume != "" {
+		if volume := c.Labels[label.Data]; volume != "" {
 			st.Disk = plus(st.Disk, w.size(volume))
 		}
 	}
-	for _, v := range s.volumes {
-		st.Disk = plus(st.Disk, w.size(v.name))
+	for _, v := range s.Volumes {
+		st.Disk = plus(st.Disk, w.size(v.Name))
 	}
 }
 

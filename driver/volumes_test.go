@@ -51,7 +51,7 @@ func TestAVolumeUnderOurNameIsOursByItsLabelsAlone(t *testing.T) {
 		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if why := foreign(c.v, mine); (why == "") != c.ours {
+			if why := engine.Foreign(c.v, mine); (why == "") != c.ours {
 				t.Errorf("why not: %q", why)
 			}
 		})
@@ -63,14 +63,14 @@ func TestAVolumeThatSomebodyElsePutThereIsNotTaken(t *testing.T) {
 	e, d := fakeHost(t, nil)
 	l := label.ForCached(plan.Claim{Scope: "mine"}, plan.RoleCache)
 	for range 2 { // made, and found again
-		if err := d.ownVolume(t.Context(), "ours", l); err != nil {
+		if err := d.eng.OwnVolume(t.Context(), "ours", l); err != nil {
 			t.Fatal(err)
 		}
 	}
 	e.AddVolume("theirs", label.ForCached(plan.Claim{Scope: "theirs"}, plan.RoleCache))
 	before := e.Objects()
-	err := d.ownVolume(t.Context(), "theirs", l)
-	if !errors.Is(err, errForeign) || fault.IsOfJob(err) || fault.HintOf(err) == "" {
+	err := d.eng.OwnVolume(t.Context(), "theirs", l)
+	if !errors.Is(err, engine.ErrForeign) || fault.IsOfJob(err) || fault.HintOf(err) == "" {
 		t.Errorf("error %v, hint %q", err, fault.HintOf(err))
 	}
 	if !slices.Equal(e.Objects(), before) {
@@ -189,12 +189,12 @@ func TestANameCountsOnlyForWhatWeCouldHaveMade(t *testing.T) {
 		"a directory of the host": {Driver: "local", Options: map[string]string{"o": "bind", "type": "none", "device": "/srv"}},
 	} {
 		v.Name = name
-		if _, is := lost(&v); is {
+		if _, is := engine.Lost(&v); is {
 			t.Errorf("a volume %s counts as ours by its name", what)
 		}
 	}
 	for _, labels := range []map[string]string{nil, {}} {
-		if n, is := lost(&engine.Volume{Name: name, Driver: "local", Labels: labels}); !is || n.Sandbox != "0123456789ab" {
+		if n, is := engine.Lost(&engine.Volume{Name: name, Driver: "local", Labels: labels}); !is || n.Sandbox != "0123456789ab" {
 			t.Error("without labels a volume does not count as ours")
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/images"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/wary"
 )
@@ -100,7 +100,7 @@ func (l *jobLog) section(colour, headline, text string) {
 }
 
 // images says which images a job has, and by which digests.
-func (l *jobLog) images(list []driver.UsedImage) {
+func (l *jobLog) images(list []images.UsedImage) {
 	if len(list) == 0 {
 		return
 	}

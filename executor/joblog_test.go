@@ -8,7 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/images"
 	"gitlab-dind-executor/fault"
 )
 
@@ -39,7 +39,7 @@ func TestLinesOfTheJobLog(t *testing.T) {
 
 // GitLab takes the markers out, shows the first line and unfolds the others.
 func TestWhatFewWantToReadIsInASectionThatBeginsCollapsed(t *testing.T) {
-	images := []driver.UsedImage{{Name: "docker:cli", Digest: "sha256:1"}, {Name: "redis:7", Digest: "sha256:2"}}
+	images := []images.UsedImage{{Name: "docker:cli", Digest: "sha256:1"}, {Name: "redis:7", Digest: "sha256:2"}}
 	for name, c := range map[string]struct {
 		write func(*jobLog)
 		plain string

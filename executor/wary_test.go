@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/images"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/executor/doctor"
 	"gitlab-dind-executor/executor/telemetry"
@@ -132,7 +133,7 @@ func TestNoControlSequenceOfOthersReachesAPerson(t *testing.T) {
 				"a line":             func() { l.say(planted) },
 				"a warning":          func() { l.warn(planted) },
 				"one of more lines":  func() { l.warn(planted + "\n  " + planted) },
-				"images":             func() { l.images([]driver.UsedImage{{Name: planted, Digest: planted}}) },
+				"images":             func() { l.images([]images.UsedImage{{Name: planted, Digest: planted}}) },
 				"an error":           func() { l.fail(fault.Job(errors.New(planted), planted)) },
 				"a diagnosis":        func() { l.explain(diagnosis{planted, planted}) },
 				"a killed container": func() { l.explain(outOfMemory(driver.OutOfMemory{Role: plan.RoleService, Name: planted})) },

@@ -103,6 +103,11 @@ const ConfigDir = "/etc/docker"
 // registries, below its directory of configuration.
 func RegistryCADir(configDir string) string { return configDir + "/certs.d" }
 
+// RegistryCAFile is where docker looks for the CA of a registry.
+func RegistryCAFile(configDir, host string) string {
+	return path.Join(RegistryCADir(configDir), host, "ca.crt")
+}
+
 // ConfigDir is where the inner daemon looks for them.
 func (s Sidecar) ConfigDir() string {
 	if s.Account == nil {

@@ -1,4 +1,4 @@
-package driver
+package images
 
 import (
 	"context"
@@ -13,14 +13,17 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// silentFor is how long nobody asks a registry that said nothing.
-const silentFor = 3 * time.Minute
+// SilentFor is how long nobody asks a registry that said nothing.
+const SilentFor = 3 * time.Minute
+
+// rememberBound is what the note of that may take.
+const rememberBound = 2 * time.Second
 
 // silences are the registries that said nothing a short while ago, so that not
 // every job waits for them anew. An empty volume with a deadline says so, since
 // the engine's labels are all that jobs share.
 type silences struct {
-	d     *Driver
+	d     *Store
 	once  sync.Once
 	known map[string]bool
 }
@@ -48,10 +51,10 @@ func (s *silences) remember(ctx context.Context, named reference.Named, connecte
 	if connected {
 		key = named.Name()
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rememberBound)
 	defer cancel()
 	l := label.Common(plan.RoleSilent)
-	l[label.Deadline] = time.Now().Add(silentFor).UTC().Format(time.RFC3339)
+	l[label.Deadline] = time.Now().Add(SilentFor).UTC().Format(time.RFC3339)
 	l[label.Registry] = key
 	name := label.SilentName(key)
 	_ = s.d.eng.RemoveVolume(ctx, name) // labels never change
@@ -63,9 +66,9 @@ func silentUntil(labels map[string]string) time.Time {
 	return until
 }
 
-// forgetSilences removes what says that registries were silent, once that is
+// ForgetSilences removes what says that registries were silent, once that is
 // over.
-func (d *Driver) forgetSilences(ctx context.Context, now time.Time) error {
+func (d *Store) ForgetSilences(ctx context.Context, now time.Time) error {
 	list, err := d.eng.Volumes(ctx, label.Role+"="+string(plan.RoleSilent))
 	if err != nil {
 		return d.eng.Explain("looking for registries that were silent", err)

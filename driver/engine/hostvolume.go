@@ -1,4 +1,4 @@
-package driver
+package engine
 
 import (
 	"context"
@@ -9,17 +9,17 @@ import (
 	"gitlab-dind-executor/hostfile"
 )
 
-// openVolume opens a volume's directory on this host, which takes the engine a
+// OpenVolume opens a volume's directory on this host, which takes the engine a
 // tenth of the time of an archive. It is an error where this process cannot
 // see it: without root, in a container, or with the engine elsewhere. Containers
 // have the volume, so nothing in it is believed.
-func (d *Driver) openVolume(ctx context.Context, name string) (*hostfile.Dir, error) {
-	if !d.eng.Local() {
+func (e *Engine) OpenVolume(ctx context.Context, name string) (*hostfile.Dir, error) {
+	if !e.Local() {
 		return nil, errors.ErrUnsupported
 	}
-	v, err := d.eng.Volume(ctx, name)
+	v, err := e.Volume(ctx, name)
 	if err != nil {
-		return nil, d.eng.Explain("looking at volume "+name, err)
+		return nil, e.Explain("looking at volume "+name, err)
 	}
 	// One with options is a mount of something else.
 	if v.Driver != "local" || v.Mountpoint == "" || len(v.Options) > 0 {
@@ -28,17 +28,17 @@ func (d *Driver) openVolume(ctx context.Context, name string) (*hostfile.Dir, er
 	return hostfile.OpenForeign(v.Mountpoint)
 }
 
-// readHere reads files at the top of a volume, without asking the engine for
+// ReadHere reads files at the top of a volume, without asking the engine for
 // them. One that is missing is missing in the answer.
-func (d *Driver) readHere(ctx context.Context, volume string, names ...string) (map[string][]byte, error) {
-	dir, err := d.openVolume(ctx, volume)
+func (e *Engine) ReadHere(ctx context.Context, volume string, names ...string) (map[string][]byte, error) {
+	dir, err := e.OpenVolume(ctx, volume)
 	if err != nil {
 		return nil, err
 	}
 	defer dir.Close()
 	files := map[string][]byte{}
 	for _, name := range names {
-		content, err := dir.Read(name, maxConfigFile)
+		content, err := dir.Read(name, MaxConfigFile)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -50,9 +50,9 @@ func (d *Driver) readHere(ctx context.Context, volume string, names ...string) (
 	return files, nil
 }
 
-// writeHere writes a file at the top of a volume, without asking the engine for it.
-func (d *Driver) writeHere(ctx context.Context, volume, name string, content []byte, mode fs.FileMode) error {
-	dir, err := d.openVolume(ctx, volume)
+// WriteHere writes a file at the top of a volume, without asking the engine for it.
+func (e *Engine) WriteHere(ctx context.Context, volume, name string, content []byte, mode fs.FileMode) error {
+	dir, err := e.OpenVolume(ctx, volume)
 	if err != nil {
 		return err
 	}

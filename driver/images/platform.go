@@ -1,4 +1,4 @@
-package driver
+package images
 
 import (
 	"context"
@@ -16,8 +16,8 @@ type ownPlatform struct {
 	name string
 }
 
-// know remembers what the engine has told, so that nobody asks it again.
-func (o *ownPlatform) know(v engine.Version) {
+// Know remembers what the engine has told, so that nobody asks it again.
+func (o *ownPlatform) Know(v engine.Version) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if v.OS != "" && v.Arch != "" {
@@ -25,22 +25,22 @@ func (o *ownPlatform) know(v engine.Version) {
 	}
 }
 
-// wanted is the platform that an image must be for: that which the job names, else
+// Wanted is the platform that an image must be for: that which the job names, else
 // the engine's own. Under a name may lie what another job has fetched for another.
-func (d *Driver) wanted(ctx context.Context, ref plan.ImageRef) (string, error) {
+func (d *Store) Wanted(ctx context.Context, ref plan.ImageRef) (string, error) {
 	if ref.Platform != "" {
 		return ref.Platform, nil
 	}
-	d.platform.mu.Lock()
-	defer d.platform.mu.Unlock()
-	if d.platform.name == "" {
+	d.Platform.mu.Lock()
+	defer d.Platform.mu.Unlock()
+	if d.Platform.name == "" {
 		v, err := d.eng.Version(ctx)
 		if err != nil {
 			return "", d.eng.Explain("asking the engine", err)
 		}
-		d.platform.name = v.Platform()
+		d.Platform.name = v.Platform()
 	}
-	return d.platform.name, nil
+	return d.Platform.name, nil
 }
 
 // digestsOf are the digests by which the registry of a name knows an image.
@@ -55,8 +55,8 @@ func digestsOf(named reference.Named, img engine.Image) []string {
 	return digests
 }
 
-// digestOf returns the digest by which a registry knows the image, or its id.
-func digestOf(ref plan.ImageRef, img engine.Image) string {
+// DigestOf returns the digest by which a registry knows the image, or its id.
+func DigestOf(ref plan.ImageRef, img engine.Image) string {
 	named, err := reference.ParseNormalizedNamed(ref.Name)
 	if err != nil {
 		return img.ID

@@ -1,4 +1,4 @@
-package driver
+package images
 
 import (
 	"context"
@@ -13,24 +13,50 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver/engine"
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/registry"
+	"gitlab-dind-executor/driver/span"
 	"gitlab-dind-executor/fault"
 )
 
-// images gets the images of one plan to the engine, each once however many
+// Store is what an engine has of images, and the registries that it can be
+// asked about.
+type Store struct {
+	eng      *engine.Engine
+	Platform ownPlatform
+	// Registries asks a registry for the digest of an image.
+	Registries func(ctx context.Context, name string, with registry.Credential) (string, error)
+	// Question is what a registry may take to answer, all ways together. A job that
+	// is ready waits no longer.
+	Question time.Duration
+	// FirstPullGap is the pause before the second attempt to pull; it doubles.
+	FirstPullGap time.Duration
+}
+
+// NewStore is that of an engine, with the usual bounds.
+func NewStore(eng *engine.Engine) *Store {
+	s := &Store{eng: eng, Question: 2 * time.Second, FirstPullGap: time.Second}
+	s.Registries = registry.Client{
+		CertsDir: plan.RegistryCADir(plan.ConfigDir), Agent: "gitlab-dind-executor/" + label.Version, Insecure: s.insecure,
+	}.Digest
+	return s
+}
+
+// Set gets the images of one plan to the engine, each once however many
 // containers use it.
-type images struct {
-	d *Driver
-	// timeout bounds all attempts at one pull.
-	timeout  time.Duration
-	attempts int
-	say      func(string)
-	// slots lets so many pulls go on at once as it has room for, and maxSize bounds
+type Set struct {
+	Store *Store
+	// Timeout bounds all attempts at one pull.
+	Timeout  time.Duration
+	Attempts int
+	Say      func(string)
+	// Slots lets so many pulls go on at once as it has room for, and MaxSize bounds
 	// each, in bytes; nil and 0 mean that there is no bound.
-	slots   chan struct{}
-	maxSize int64
-	// asking asks registries about what is there, beside; nil pulls it anew.
-	asking  *asking
+	Slots   chan struct{}
+	MaxSize int64
+	// Asking asks registries about what is there, beside; nil pulls it anew.
+	Asking  *Asking
 	flights singleflight.Group
 	pulls   pullCount
 	used    usedImages
@@ -41,7 +67,7 @@ type images struct {
 // found is an image on the engine.
 type found struct {
 	engine.Image
-	// question is nil where nobody asks a registry about it.
+	// Question is nil where nobody asks a registry about it.
 	question *question
 }
 
@@ -50,10 +76,10 @@ func flight(ref plan.ImageRef) string {
 	return strings.Join(append([]string{ref.Name, ref.Platform}, ref.Policies...), "\x00")
 }
 
-// ensure returns the image after its first policy that works. One that must be
+// Ensure returns the image after its first policy that works. One that must be
 // asked about may be created from, and not started before settle.
-func (im *images) ensure(ctx context.Context, ref plan.ImageRef) (engine.Image, error) {
-	ctx, end := span(ctx, "image "+ref.Name)
+func (im *Set) Ensure(ctx context.Context, ref plan.ImageRef) (engine.Image, error) {
+	ctx, end := span.Begin(ctx, "image "+ref.Name)
 	defer end()
 	key := flight(ref)
 	v, err, _ := im.flights.Do(key, func() (any, error) {
@@ -72,12 +98,12 @@ func (im *images) ensure(ctx context.Context, ref plan.ImageRef) (engine.Image, 
 	return v.(*found).Image, nil
 }
 
-// settle waits for what the registry says of an image that ensure has returned,
+// Settle waits for what the registry says of an image that ensure has returned,
 // fetches it if the registry has another, and returns the one that the job has.
-func (im *images) settle(ctx context.Context, ref plan.ImageRef) (engine.Image, error) {
+func (im *Set) Settle(ctx context.Context, ref plan.ImageRef) (engine.Image, error) {
 	key := flight(ref)
 	v, err, _ := im.flights.Do("settle\x00"+key, func() (any, error) {
-		f, fetch, err := im.answer(ctx, ref)
+		f, fetch, err := im.Answer(ctx, ref)
 		if err != nil || !fetch {
 			return f, err
 		}
@@ -92,22 +118,22 @@ func (im *images) settle(ctx context.Context, ref plan.ImageRef) (engine.Image, 
 		return engine.Image{}, err
 	}
 	img := v.(*found).Image
-	im.note(ref, digestOf(ref, img))
+	im.Note(ref, DigestOf(ref, img))
 	return img, nil
 }
 
-// answer waits for what the registry says of an image, and tells whether it is to
+// Answer waits for what the registry says of an image, and tells whether it is to
 // be fetched.
-func (im *images) answer(ctx context.Context, ref plan.ImageRef) (f *found, fetch bool, err error) {
+func (im *Set) Answer(ctx context.Context, ref plan.ImageRef) (f *found, fetch bool, err error) {
 	v, ok := im.there.Load(flight(ref))
 	if !ok {
-		return nil, false, fmt.Errorf("image %s was not looked for", ref.Name) // ensure comes first
+		return nil, false, fmt.Errorf("image %s was not looked for", ref.Name) // Ensure comes first
 	}
 	f = v.(*found)
 	if f.question == nil {
 		return f, false, nil
 	}
-	ctx, end := span(ctx, "wait for the registry of "+ref.Name)
+	ctx, end := span.Begin(ctx, "wait for the registry of "+ref.Name)
 	defer end()
 	select {
 	case <-f.question.done:
@@ -115,12 +141,12 @@ func (im *images) answer(ctx context.Context, ref plan.ImageRef) (f *found, fetc
 		return f, false, fmt.Errorf("asking the registry of image %s: %w", ref.Name, ctx.Err())
 	}
 	switch f.question.verdict {
-	case current:
+	case Current:
 		return f, false, nil
 	case denied:
 		return f, false, f.question.err
 	case silent:
-		im.asking.explainSilence(ref, f.question.err)
+		im.Asking.explainSilence(ref, f.question.err)
 		return f, false, nil
 	}
 	return f, true, nil
@@ -131,7 +157,7 @@ type denial struct{ error }
 
 func (d denial) Unwrap() error { return d.error }
 
-func (im *images) try(ctx context.Context, ref plan.ImageRef) (*found, error) {
+func (im *Set) try(ctx context.Context, ref plan.ImageRef) (*found, error) {
 	var errs []error
 	for _, policy := range ref.Policies {
 		f, err := im.policy(ctx, ref, policy)
@@ -150,29 +176,29 @@ func (im *images) try(ctx context.Context, ref plan.ImageRef) (*found, error) {
 	return nil, errors.Join(errs...)
 }
 
-func (im *images) policy(ctx context.Context, ref plan.ImageRef, policy string) (*found, error) {
+func (im *Set) policy(ctx context.Context, ref plan.ImageRef, policy string) (*found, error) {
 	switch policy {
 	case config.PullAlways, config.PullIfNotPresent, config.PullNever:
 	default:
 		return nil, fault.Job(fmt.Errorf("image %s: unknown pull policy %q", ref.Name, policy),
 			"use one of "+strings.Join(config.PullPolicies, ", "))
 	}
-	if policy != config.PullAlways || im.asking != nil {
-		img, err := im.d.eng.Image(ctx, ref)
+	if policy != config.PullAlways || im.Asking != nil {
+		img, err := im.Store.eng.Image(ctx, ref)
 		switch {
 		case err != nil && !errdefs.IsNotFound(err):
-			return nil, im.d.eng.Explain("looking for image "+ref.Name, err)
+			return nil, im.Store.eng.Explain("looking for image "+ref.Name, err)
 		case err != nil && policy == config.PullNever:
 			return nil, fault.Job(fmt.Errorf("image %s is not on this host, and its pull policy is never", ref.Name),
 				"let the runner's admin fetch it, or use another pull policy")
 		case err != nil:
 		default:
-			wanted, err := im.d.wanted(ctx, ref)
+			wanted, err := im.Store.Wanted(ctx, ref)
 			switch {
 			case err != nil:
 				return nil, err
 			case img.Fits(wanted) && policy == config.PullAlways:
-				return &found{img, im.asking.ask(ctx, ref, img)}, nil
+				return &found{img, im.Asking.ask(ctx, ref, img)}, nil
 			case img.Fits(wanted):
 				return &found{Image: img}, nil
 			case policy == config.PullNever:
@@ -194,7 +220,7 @@ const fetchTries = 4
 
 // fetch pulls an image and returns it, once for all who want it, whatever their
 // policies are.
-func (im *images) fetch(ctx context.Context, ref plan.ImageRef) (engine.Image, error) {
+func (im *Set) fetch(ctx context.Context, ref plan.ImageRef) (engine.Image, error) {
 	key := "fetch\x00" + ref.Name + "\x00" + ref.Platform
 	v, err, _ := im.flights.Do(key, func() (any, error) {
 		if img, ok := im.fetched.Load(key); ok {
@@ -213,8 +239,8 @@ func (im *images) fetch(ctx context.Context, ref plan.ImageRef) (engine.Image, e
 // fetchOnce does so. Another job may put one for another
 // platform under its name right behind the pull. What comes twice is what the
 // registry has for this platform, whatever the image says of itself.
-func (im *images) fetchOnce(ctx context.Context, ref plan.ImageRef) (img engine.Image, err error) {
-	wanted, err := im.d.wanted(ctx, ref)
+func (im *Set) fetchOnce(ctx context.Context, ref plan.ImageRef) (img engine.Image, err error) {
+	wanted, err := im.Store.Wanted(ctx, ref)
 	if err != nil {
 		return img, err
 	}
@@ -223,11 +249,11 @@ func (im *images) fetchOnce(ctx context.Context, ref plan.ImageRef) (img engine.
 		if err := im.pull(ctx, ref, wanted); err != nil {
 			return img, err
 		}
-		img, err = im.d.eng.Image(ctx, ref)
+		img, err = im.Store.eng.Image(ctx, ref)
 		switch {
 		case errdefs.IsNotFound(err): // asked for its platform, it is another's
 		case err != nil:
-			return img, im.d.eng.Explain("looking at image "+ref.Name, err)
+			return img, im.Store.eng.Explain("looking at image "+ref.Name, err)
 		case img.Fits(wanted), img.ID == before:
 			return img, nil
 		}
@@ -236,5 +262,5 @@ func (im *images) fetchOnce(ctx context.Context, ref plan.ImageRef) (img engine.
 	if err == nil {
 		err = errors.New("other jobs fetch it for other platforms at the same time")
 	}
-	return img, im.d.eng.Explain("looking at image "+ref.Name, err)
+	return img, im.Store.eng.Explain("looking at image "+ref.Name, err)
 }

@@ -1,4 +1,4 @@
-package driver
+package images
 
 import (
 	"slices"
@@ -33,7 +33,8 @@ func (c *pullCount) add(err error, took time.Duration) {
 	c.Done++
 }
 
-func (im *images) pulled() Pulls {
+// Pulled are the pulls so far.
+func (im *Set) Pulled() Pulls {
 	im.pulls.mu.Lock()
 	defer im.pulls.mu.Unlock()
 	return im.pulls.Pulls
@@ -53,8 +54,8 @@ type usedImages struct {
 	list []UsedImage
 }
 
-// note remembers an image that the job log names.
-func (im *images) note(ref plan.ImageRef, digest string) {
+// Note remembers an image that the job log names.
+func (im *Set) Note(ref plan.ImageRef, digest string) {
 	if !ref.Announce {
 		return
 	}
@@ -65,8 +66,8 @@ func (im *images) note(ref plan.ImageRef, digest string) {
 	}
 }
 
-// named are the images so far, by name.
-func (im *images) named() []UsedImage {
+// Named are the images so far, by name.
+func (im *Set) Named() []UsedImage {
 	im.used.mu.Lock()
 	defer im.used.mu.Unlock()
 	return slices.SortedFunc(slices.Values(im.used.list), func(a, b UsedImage) int { return strings.Compare(a.Name, b.Name) })

@@ -1,4 +1,4 @@
-package driver
+package images
 
 import (
 	"context"
@@ -12,51 +12,53 @@ import (
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/driver/registry"
+	"gitlab-dind-executor/driver/span"
 	"gitlab-dind-executor/fault"
 )
 
-// verdict is what a registry says of an image that the engine has.
-type verdict int
+// Verdict is what a registry says of an image that the engine has.
+type Verdict int
 
 const (
 	// unclear leaves it to a pull.
-	unclear verdict = iota
-	// current means that the engine has what the registry has.
-	current
-	// outdated means that the registry has another.
-	outdated
+	unclear Verdict = iota
+	// Current means that the engine has what the registry has.
+	Current
+	// Outdated means that the registry has another.
+	Outdated
 	// denied means that this job may not have it.
 	denied
 	// silent means that the registry cannot be asked now.
 	silent
 )
 
-// question is one to a registry, while it is under way.
+// Question is one to a registry, while it is under way.
 type question struct {
 	// done is closed when all the rest is there.
 	done    chan struct{}
-	verdict verdict
+	verdict Verdict
 	// err is why it is denied, or silent.
 	err error
 }
 
-// asking asks registries for one job.
-type asking struct {
-	d *Driver
-	// say tells the job, once for each registry that cannot be asked.
+// Asking asks registries for one job.
+type Asking struct {
+	d *Store
+	// Say tells the job, once for each registry that cannot be asked.
 	say  func(string)
 	told onceEach
 	// silences are what is known of registries that said nothing.
 	silences silences
 }
 
-func (d *Driver) asking(say func(string)) *asking {
-	return &asking{d: d, say: say, silences: silences{d: d}}
+// Asking begins to ask registries for one job, which say tells.
+func (d *Store) Asking(say func(string)) *Asking {
+	return &Asking{d: d, say: say, silences: silences{d: d}}
 }
 
 // ask begins to ask about an image that the engine has, beside whatever else is
 // done. It ends by itself within its bound.
-func (a *asking) ask(ctx context.Context, ref plan.ImageRef, img engine.Image) *question {
+func (a *Asking) ask(ctx context.Context, ref plan.ImageRef, img engine.Image) *question {
 	q := &question{done: make(chan struct{}), verdict: silent, err: errors.New("it was not asked")}
 	go func() {
 		defer close(q.done)
@@ -65,10 +67,10 @@ func (a *asking) ask(ctx context.Context, ref plan.ImageRef, img engine.Image) *
 				q.verdict, q.err = unclear, fmt.Errorf("asking a registry: %v", p)
 			}
 		}()
-		ctx, end := span(ctx, "ask registry for "+ref.Name)
+		ctx, end := span.Begin(ctx, "ask registry for "+ref.Name)
 		defer end()
 		// Not cut by its caller's end: a question that was cut is no answer.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.d.bounds.question)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.d.Question)
 		defer cancel()
 		q.verdict, q.err = a.judge(ctx, ref, img)
 	}()
@@ -77,7 +79,7 @@ func (a *asking) ask(ctx context.Context, ref plan.ImageRef, img engine.Image) *
 
 // judge asks the registry itself and, where the network does not let it, through
 // the engine, which may have a way there that this process lacks.
-func (a *asking) judge(ctx context.Context, ref plan.ImageRef, img engine.Image) (verdict, error) {
+func (a *Asking) judge(ctx context.Context, ref plan.ImageRef, img engine.Image) (Verdict, error) {
 	named, err := reference.ParseNormalizedNamed(ref.Name)
 	if err != nil {
 		return unclear, err
@@ -85,11 +87,11 @@ func (a *asking) judge(ctx context.Context, ref plan.ImageRef, img engine.Image)
 	if a.silences.knows(ctx, named) {
 		return silent, errors.New("it said nothing a short while ago")
 	}
-	digest, err := a.d.registries(ctx, engine.FullName(ref.Name), credentialOf(ref.Auth))
+	digest, err := a.d.Registries(ctx, engine.FullName(ref.Name), credentialOf(ref.Auth))
 	var unreachable *registry.Unreachable
 	switch {
 	case err == nil:
-		return compare(named, img, digest), nil
+		return Compare(named, img, digest), nil
 	case errors.Is(err, registry.ErrDenied), errors.Is(err, registry.ErrMissing):
 		return denied, deniedFault(ref, err)
 	case errors.Is(err, registry.ErrBusy):
@@ -101,7 +103,7 @@ func (a *asking) judge(ctx context.Context, ref plan.ImageRef, img engine.Image)
 		digest, engineErr := a.throughEngine(ctx, ref)
 		switch {
 		case engineErr == nil:
-			return compare(named, img, digest), nil
+			return Compare(named, img, digest), nil
 		case fault.IsOfJob(engineErr):
 			return denied, engineErr
 		}
@@ -113,20 +115,20 @@ func (a *asking) judge(ctx context.Context, ref plan.ImageRef, img engine.Image)
 }
 
 // throughEngine lets the engine ask, which registries count as a pull.
-func (a *asking) throughEngine(ctx context.Context, ref plan.ImageRef) (digest string, err error) {
+func (a *Asking) throughEngine(ctx context.Context, ref plan.ImageRef) (digest string, err error) {
 	digest, err = a.d.eng.AskRegistry(ctx, engine.FullName(ref.Name), ref.Auth)
 	if err != nil {
-		return "", (&images{d: a.d}).explainPull(ref, err)
+		return "", (&Set{Store: a.d}).ExplainPull(ref, err)
 	}
 	return digest, ocidigest.Digest(digest).Validate()
 }
 
-// compare tells whether the engine has the image under a digest of its registry.
-func compare(named reference.Named, img engine.Image, digest string) verdict {
+// Compare tells whether the engine has the image under a digest of its registry.
+func Compare(named reference.Named, img engine.Image, digest string) Verdict {
 	if slices.Contains(digestsOf(named, img), digest) {
-		return current
+		return Current
 	}
-	return outdated
+	return Outdated
 }
 
 // deniedFault is what a job is told that may not have an image.
@@ -142,7 +144,7 @@ func deniedFault(ref plan.ImageRef, why error) error {
 }
 
 // explainSilence tells the job which images serve unasked.
-func (a *asking) explainSilence(ref plan.ImageRef, why error) {
+func (a *Asking) explainSilence(ref plan.ImageRef, why error) {
 	host := "its registry"
 	if named, err := reference.ParseNormalizedNamed(ref.Name); err == nil {
 		host = "registry " + reference.Domain(named)
@@ -154,7 +156,7 @@ func (a *asking) explainSilence(ref plan.ImageRef, why error) {
 
 // insecure tells whether the engine is told to trust a registry without a look
 // at its certificate.
-func (d *Driver) insecure(ctx context.Context, host string) bool {
+func (d *Store) insecure(ctx context.Context, host string) bool {
 	info, err := d.eng.Info(ctx)
 	return err == nil && info.Trusts(ctx, host)
 }

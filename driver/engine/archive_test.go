@@ -1,4 +1,4 @@
-package driver
+package engine
 
 import (
 	"archive/tar"
@@ -20,18 +20,18 @@ func TestDirectoriesAboveAFile(t *testing.T) {
 		"/etc/file": nil, // the image's own directory keeps its mode
 		"/file":     nil,
 	} {
-		if got := parents(path); !slices.Equal(got, want) {
+		if got := Parents(path); !slices.Equal(got, want) {
 			t.Errorf("%s: got %q, want %q", path, got, want)
 		}
 	}
 }
 
 func TestFilesForAContainer(t *testing.T) {
-	b, err := archive([]file{
-		{path: "/etc/docker/daemon.json", mode: 0o644, content: []byte("{}")},
-		{path: "/etc/docker/certs.d/r/ca.crt", mode: 0o644, content: []byte("pem")},
-		{path: "/certs/server/key.pem", mode: 0o600, content: []byte("key")},
-		{path: "/empty", mode: 0o644, content: nil},
+	b, err := Archive([]File{
+		{Path: "/etc/docker/daemon.json", Mode: 0o644, Content: []byte("{}")},
+		{Path: "/etc/docker/certs.d/r/ca.crt", Mode: 0o644, Content: []byte("pem")},
+		{Path: "/certs/server/key.pem", Mode: 0o600, Content: []byte("key")},
+		{Path: "/empty", Mode: 0o644, Content: nil},
 	})
 	if err != nil {
 		t.Fatal(err)

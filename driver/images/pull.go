@@ -1,4 +1,4 @@
-package driver
+package images
 
 import (
 	"context"
@@ -13,47 +13,48 @@ import (
 
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/span"
 	"gitlab-dind-executor/fault"
 )
 
 // progressEvery keeps a long pull from looking dead without filling the log.
 const progressEvery = 10 * time.Second
 
-// noRegistry is the hint for a registry that is out of reach.
-const noRegistry = "the docker engine of the runner's host does not reach the registry: see to its network, name servers or proxy"
+// NoRegistry is the hint for a registry that is out of reach.
+const NoRegistry = "the docker engine of the runner's host does not reach the registry: see to its network, name servers or proxy"
 
 // pull fetches an image, again after a pause when the network or the registry
 // failed, and says so with the time it took. The engine's own platform is named
 // too: else what lies under the name would decide.
-func (im *images) pull(ctx context.Context, ref plan.ImageRef, platform string) (err error) {
-	ctx, end := span(ctx, "pull "+ref.Name)
+func (im *Set) pull(ctx context.Context, ref plan.ImageRef, platform string) (err error) {
+	ctx, end := span.Begin(ctx, "pull "+ref.Name)
 	defer end()
-	ctx, cancel := context.WithTimeout(ctx, im.timeout)
+	ctx, cancel := context.WithTimeout(ctx, im.Timeout)
 	defer cancel()
-	if im.slots != nil {
+	if im.Slots != nil {
 		select {
-		case im.slots <- struct{}{}:
-			defer func() { <-im.slots }()
+		case im.Slots <- struct{}{}:
+			defer func() { <-im.Slots }()
 		case <-ctx.Done():
 		}
 		if ctx.Err() != nil {
-			return im.explainPull(ref, ctx.Err())
+			return im.ExplainPull(ref, ctx.Err())
 		}
 	}
-	im.say("pulling " + ref.Name)
-	start, gap := time.Now(), im.d.bounds.firstPullGap
+	im.Say("pulling " + ref.Name)
+	start, gap := time.Now(), im.Store.FirstPullGap
 	defer func() { im.pulls.add(err, time.Since(start)) }()
 	for attempt := 1; ; attempt++ {
 		err := im.pullOnce(ctx, ref, platform)
 		if err == nil {
-			im.say(fmt.Sprintf("pulled %s in %.1f s", ref.Name, time.Since(start).Seconds()))
+			im.Say(fmt.Sprintf("pulled %s in %.1f s", ref.Name, time.Since(start).Seconds()))
 			return nil
 		}
-		err = im.explainPull(ref, err)
-		if fault.IsOfJob(err) || attempt >= im.attempts || ctx.Err() != nil {
+		err = im.ExplainPull(ref, err)
+		if fault.IsOfJob(err) || attempt >= im.Attempts || ctx.Err() != nil {
 			return err
 		}
-		im.say(fmt.Sprintf("%v; trying again in %s", err, gap))
+		im.Say(fmt.Sprintf("%v; trying again in %s", err, gap))
 		pause := time.NewTimer(gap)
 		select {
 		case <-pause.C:
@@ -65,15 +66,15 @@ func (im *images) pull(ctx context.Context, ref plan.ImageRef, platform string) 
 	}
 }
 
-func (im *images) pullOnce(ctx context.Context, ref plan.ImageRef, platform string) error {
+func (im *Set) pullOnce(ctx context.Context, ref plan.ImageRef, platform string) error {
 	next := time.Now().Add(progressEvery)
-	return im.d.eng.Pull(ctx, ref, platform, func(current, total int64) error {
-		if im.maxSize > 0 && total > im.maxSize {
+	return im.Store.eng.Pull(ctx, ref, platform, func(current, total int64) error {
+		if im.MaxSize > 0 && total > im.MaxSize {
 			return errTooLarge
 		}
 		if now := time.Now(); now.After(next) {
 			next = now.Add(progressEvery)
-			im.say(fmt.Sprintf("pulling %s: %s of %s", ref.Name, units.HumanSize(float64(current)), units.HumanSize(float64(total))))
+			im.Say(fmt.Sprintf("pulling %s: %s of %s", ref.Name, units.HumanSize(float64(current)), units.HumanSize(float64(total))))
 		}
 		return nil
 	})
@@ -82,17 +83,17 @@ func (im *images) pullOnce(ctx context.Context, ref plan.ImageRef, platform stri
 // errTooLarge ends a pull: the engine gives up once nobody listens.
 var errTooLarge = errors.New("it is larger than this runner allows")
 
-// slots is room for so many at once; nil has room for all.
-func slots(n int) chan struct{} {
+// Slots is room for so many at once; nil has room for all.
+func Slots(n int) chan struct{} {
 	if n <= 0 {
 		return nil
 	}
 	return make(chan struct{}, n)
 }
 
-// explainPull tells the job's faults (no such image, no access) from passing
+// ExplainPull tells the job's faults (no such image, no access) from passing
 // ones. The engine has the difference in words only for some of them.
-func (im *images) explainPull(ref plan.ImageRef, err error) error {
+func (im *Set) ExplainPull(ref plan.ImageRef, err error) error {
 	what := fmt.Errorf("pulling image %s: %w", ref.Name, err)
 	text := err.Error()
 	has := func(parts ...string) bool {
@@ -105,9 +106,9 @@ func (im *images) explainPull(ref plan.ImageRef, err error) error {
 	}
 	switch {
 	case errors.Is(err, errTooLarge):
-		return fault.Job(what, "use a smaller image, or ask the runner's admin to raise pull.max_size ("+units.BytesSize(float64(im.maxSize))+")")
+		return fault.Job(what, "use a smaller image, or ask the runner's admin to raise pull.max_size ("+units.BytesSize(float64(im.MaxSize))+")")
 	case errors.Is(err, context.DeadlineExceeded):
-		return fault.System(what, "took longer than pull.timeout ("+units.HumanDuration(im.timeout)+")")
+		return fault.System(what, "took longer than pull.timeout ("+units.HumanDuration(im.Timeout)+")")
 	case has("toomanyrequests"):
 		return fault.System(what, "the registry limits pulls: log in to it, or use a mirror")
 	case errdefs.IsUnauthorized(err), errdefs.IsPermissionDenied(err), has("denied:", "access denied", "unauthorized", "no basic auth"):
@@ -122,9 +123,9 @@ func (im *images) explainPull(ref plan.ImageRef, err error) error {
 	case has("x509:"):
 		return fault.System(what, caHint(ref.Name))
 	case !engine.Unreachable(err) && has("no such host", "connection refused", "i/o timeout", "network is unreachable", "handshake timeout", "Client.Timeout"):
-		return fault.System(what, noRegistry)
+		return fault.System(what, NoRegistry)
 	default:
-		return im.d.eng.Explain("pulling image "+ref.Name, err)
+		return im.Store.eng.Explain("pulling image "+ref.Name, err)
 	}
 }
 
@@ -135,5 +136,5 @@ func caHint(image string) string {
 	if named, err := reference.ParseNormalizedNamed(image); err == nil {
 		host = reference.Domain(named)
 	}
-	return "let the runner's admin put the registry's CA into " + caPath(plan.ConfigDir, host) + " of this host, for its docker engine"
+	return "let the runner's admin put the registry's CA into " + plan.RegistryCAFile(plan.ConfigDir, host) + " of this host, for its docker engine"
 }

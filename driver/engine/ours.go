@@ -1,0 +1,116 @@
+package engine
+
+import (
+	"context"
+	"strings"
+
+	"gitlab-dind-executor/driver/label"
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/group"
+)
+
+// Object is a container, a network or a volume of ours as the engine lists it.
+type Object struct {
+	// Ref is what the engine takes to remove it: an id, for volumes a name.
+	Ref  string
+	Name string
+	Role plan.Role
+	// Labels are all that the object carries.
+	Labels map[string]string
+	// Running and ended are for containers; one that was never started is neither.
+	// One that is paused runs: it must be ended before its network can go.
+	Running, Ended bool
+}
+
+// Objects are all objects with one sandbox's label.
+type Objects struct {
+	Sandbox    string
+	Containers []Object
+	Volumes    []Object
+	Networks   []Object
+}
+
+// Ours finds the objects that match a filter, by sandbox. Containers and
+// volumes are listed before networks: a sandbox's network is made first, so
+// whatever is seen here without its network has lost it.
+func (e *Engine) Ours(ctx context.Context, labels ...string) (map[string]*Objects, error) {
+	if err := e.Greet(ctx); err != nil {
+		return nil, err
+	}
+	found := map[string]*Objects{}
+	of := func(l map[string]string) *Objects {
+		id := l[label.Sandbox]
+		if found[id] == nil {
+			found[id] = &Objects{Sandbox: id}
+		}
+		return found[id]
+	}
+	var containers []Container
+	var volumes, named []*Volume
+	g, gctx := group.WithContext(ctx)
+	g.Go(func() (err error) {
+		containers, err = e.Containers(gctx, labels...)
+		return err
+	})
+	g.Go(func() (err error) {
+		volumes, err = e.Volumes(gctx, labels...)
+		return err
+	})
+	if names := namesFor(labels); names != "" {
+		g.Go(func() (err error) {
+			named, err = e.VolumesNamed(gctx, names)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, e.Explain("listing what is ours", err)
+	}
+	networks, err := e.Networks(ctx, labels...)
+	if err != nil {
+		return nil, e.Explain("listing what is ours", err)
+	}
+	for _, c := range containers {
+		s := of(c.Labels)
+		s.Containers = append(s.Containers, Object{
+			Ref: c.ID, Name: c.Name, Role: plan.Role(c.Labels[label.Role]), Labels: c.Labels,
+			Running: c.State == Running || c.State == Paused, Ended: c.State == Exited || c.State == Dead,
+		})
+	}
+	for _, v := range volumes {
+		s := of(v.Labels)
+		s.Volumes = append(s.Volumes, Object{Ref: v.Name, Name: v.Name, Role: plan.Role(v.Labels[label.Role]), Labels: v.Labels})
+	}
+	for _, v := range named {
+		if n, is := Lost(v); is && n.Sandbox != "" {
+			s := of(map[string]string{label.Sandbox: n.Sandbox})
+			s.Volumes = append(s.Volumes, Object{Ref: v.Name, Name: v.Name, Role: n.Role})
+		}
+	}
+	for _, n := range networks {
+		s := of(n.Labels)
+		s.Networks = append(s.Networks, Object{Ref: n.ID, Name: n.Name, Role: plan.Role(n.Labels[label.Role]), Labels: n.Labels})
+	}
+	return found, nil
+}
+
+// namesFor is the filter of names for the volumes of the sandboxes that a filter
+// is about: an engine drops the labels of a volume that it was to remove by force
+// and could not. A filter by other labels is about no sandbox.
+func namesFor(labels []string) string {
+	for _, l := range labels {
+		switch key, sandbox, one := strings.Cut(l, "="); {
+		case key != label.Sandbox:
+		case one:
+			return label.NamesOf(sandbox)
+		default:
+			return label.NamesOf("")
+		}
+	}
+	return ""
+}
+
+// OfJob finds the sandboxes of a job, by id, with those of their objects that
+// carry its label.
+func (e *Engine) OfJob(ctx context.Context, job string) (map[string]*Objects, error) {
+	return e.Ours(ctx, label.Job+"="+job)
+}

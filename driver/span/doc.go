@@ -1,0 +1,2 @@
+// Package span writes spans of a timeline, where one is written.
+package span

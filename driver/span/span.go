@@ -1,0 +1,14 @@
+package span
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel"
+)
+
+// Begin begins a span of the timeline, if one is written; the engine's client
+// makes one of each call by itself.
+func Begin(ctx context.Context, name string) (context.Context, func()) {
+	ctx, s := otel.Tracer("").Start(ctx, name)
+	return ctx, func() { s.End() }
+}
