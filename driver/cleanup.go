@@ -116,11 +116,16 @@ func (d *Driver) cleanup(ctx context.Context, ids []string, patience time.Durati
 // engine that refuses this user is not waited for.
 func (d *Driver) Await(ctx context.Context, say func(string)) error {
 	end := time.Now().Add(d.bounds.engineAbsence)
+	var absent error
 	for told := false; ; told = true {
 		err := d.eng.Greet(ctx)
+		if absent != nil && errors.Is(err, context.DeadlineExceeded) {
+			return absent // which says more than that the time is over
+		}
 		if err == nil || !engine.Unreachable(err) || errors.Is(err, os.ErrPermission) || time.Now().After(end) {
 			return err
 		}
+		absent = err
 		if !told {
 			say("the docker engine does not answer, waiting for it")
 		}

@@ -1,6 +1,8 @@
 package driver
 
 import (
+	"context"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -97,5 +99,24 @@ func TestAHookDoesNotWaitForAnEngineForever(t *testing.T) {
 	d.bounds.engineGap, d.bounds.engineAbsence = time.Millisecond, 20*time.Millisecond
 	if err := d.Await(t.Context(), quiet); err == nil || !strings.Contains(fault.HintOf(err), "is it running?") {
 		t.Errorf("error %v, hint %s", err, fault.HintOf(err))
+	}
+}
+
+// The end of the hook's time says nothing of an engine that is not there.
+func TestAnAbsentEngineIsNotCalledSlow(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		d, err := Open("unix://" + filepath.Join(t.TempDir(), "none.sock"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.bounds.engineGap = 0
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		err = d.Await(ctx, func(string) { <-ctx.Done() })
+		cancel()
+		_ = d.Close()
+		if err == nil || !strings.Contains(fault.HintOf(err), "is it running?") {
+			t.Fatalf("error %v, hint %q", err, fault.HintOf(err))
+		}
 	}
 }
