@@ -141,14 +141,20 @@ func (prep *preparation) lease(ctx context.Context, img engine.Image, labels map
 	return id, plan.DataRoot{}, err
 }
 
+// leaseTries is how often a lease may be another's that is about to be free: behind
+// the last job's sidecar comes who clears the data root.
+const leaseTries = 4
+
 // leaseData creates the sidecar with one cached data root, or returns errNotTaken:
 // a job has it, or it serves nobody. With the lease it makes sure that the data
 // root is clean: made by this very creation, marked, or cleared now.
 func (prep *preparation) leaseData(ctx context.Context, img engine.Image, labels map[string]string) (id string, err error) {
 	d, c := prep.d, prep.sidecar.Container
 	lease := label.LeaseName(c.DataVolume)
-	if id, err = d.createWith(ctx, prep.p, c, lease, labels, img); errdefs.IsConflict(err) && d.awaitLease(ctx, lease) {
-		id, err = d.createWith(ctx, prep.p, c, lease, labels, img)
+	for range leaseTries {
+		if id, err = d.createWith(ctx, prep.p, c, lease, labels, img); !errdefs.IsConflict(err) || !d.awaitLease(ctx, lease) {
+			break
+		}
 	}
 	switch {
 	case errdefs.IsConflict(err):

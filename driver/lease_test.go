@@ -135,6 +135,28 @@ func TestALeaseOfASandboxThatIsGoneIsFree(t *testing.T) {
 	}
 }
 
+// Who clears the data root may take the lease between the last job's sidecar and the
+// next one's.
+func TestALeaseIsWaitedForAgain(t *testing.T) {
+	t.Parallel()
+	first := layeredPlan(t, "aaaaaaaaaaaa")
+	e, d := fakeHost(t, first)
+	prepared(t, d, first)
+	lease := label.LeaseName(dataRootsOf(e)[0])
+	if err := d.eng.Kill(t.Context(), lease, "KILL"); err != nil {
+		t.Fatal(err)
+	}
+	e.Remove(label.NetworkName("aaaaaaaaaaaa"))
+	e.Script("DELETE /containers/{id}", fakeengine.Then(func(e *fakeengine.Engine) {
+		e.AddContainer(lease, label.Common(plan.RoleProgram), true)
+	}))
+	e.Script("POST /containers/{id}/wait", fakeengine.First(func(e *fakeengine.Engine) { e.Remove(lease) }))
+	prepared(t, d, layeredPlan(t, "bbbbbbbbbbbb"))
+	if got := stateOf(t, e, lease); got != "reused" {
+		t.Errorf("the state is %s", got)
+	}
+}
+
 func TestAnotherScopeOrDaemonHasAnotherDataRoot(t *testing.T) {
 	t.Parallel()
 	first := layeredPlan(t, "aaaaaaaaaaaa")
