@@ -32,8 +32,7 @@ func TestCachedLayersHaveNoNames(t *testing.T) {
 		{name: "containerd's store without ctr", image: derive(rig.ImageDind, []rig.File{containerdStore, {Path: "/usr/bin/ctr", Mode: 0o755, Content: "#!/bin/sh\nexit 1\n"}}), privilege: "privileged", store: "overlayfs", bare: true},
 	} {
 		t.Run(k.name, func(t *testing.T) {
-			project := int64(60 + i) // of each its own, as daemons of one kind share layers
-			t.Parallel()
+			project := int64(60 + i)                                          // of each its own, as daemons of one kind share layers
 			of := fmt.Sprintf("names/%s-%s-%t", k.privilege, k.store, k.bare) // a base of its own
 			with := under(settingsWith(t, fmt.Sprintf("[cache]\nvolume = false\nlayers = \"project\"\n[[policy]]\nsidecar.privilege = %q\nsidecar.image = %q\n", k.privilege, k.image)))
 			script := []string{

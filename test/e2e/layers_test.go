@@ -190,7 +190,6 @@ func TestLayersOfEveryKindOfDaemon(t *testing.T) {
 	t.Run("each", func(t *testing.T) {
 		for name, k := range kinds {
 			t.Run(name, func(t *testing.T) {
-				t.Parallel()
 				with := under(settingsWith(t, fmt.Sprintf("[cache]\nvolume = false\nlayers = \"project\"\n[[policy]]\nsidecar.privilege = %q\nsidecar.image = %q\n", k.privilege, k.image)))
 				job := func(script ...string) local.Payload {
 					p := world.Job(script...)
