@@ -146,8 +146,8 @@ func (d *Driver) dropIdle(ctx context.Context, name string) (ending, error) {
 		if used, err := d.volumesInUse(ctx); err != nil || used[name] {
 			return stillUsed, err
 		}
-		if label.IsCachedData(name) {
-			d.awaitLease(bounded, label.LeaseName(name))
+		if label.IsCachedData(name) && !d.awaitLease(bounded, label.LeaseName(name)) {
+			return stillUsed, nil // a job has it, though its daemon may have ended
 		}
 		select {
 		case <-time.After(d.bounds.removeFirstGap):

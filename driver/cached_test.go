@@ -98,6 +98,30 @@ func TestWhatTheEngineIsStillAtIsWaitedFor(t *testing.T) {
 	}
 }
 
+// A job whose daemon has ended has its layers still. Nobody waits for them.
+func TestLayersOfAJobWithoutADaemonAreLeftAtOnce(t *testing.T) {
+	t.Parallel()
+	e, d := fakeHost(t, nil)
+	name := leave(e, plan.RoleData, "a", noon, 1)
+	const sandbox = "aaaaaaaaaaaa"
+	e.AddNetwork(label.NetworkName(sandbox), label.InSandbox(sandbox, plan.RoleNetwork))
+	lease := label.LeaseName(name)
+	e.AddContainer(lease, label.InSandbox(sandbox, plan.RoleSidecar), true)
+	e.Mount(lease, name)
+	if err := d.eng.Kill(t.Context(), lease, "KILL"); err != nil {
+		t.Fatal(err)
+	}
+	s := config.Default()
+	s.Cache.MaxAge = 1
+	removed, err := d.RemoveCached(t.Context(), s, noon.Add(time.Hour), false)
+	if err != nil || len(removed) != 0 {
+		t.Errorf("removed %+v, %v", removed, err)
+	}
+	if n := e.Count("DELETE /volumes/{name}"); n != 1 {
+		t.Errorf("its removal was tried %d times", n)
+	}
+}
+
 func TestWhatIsCachedAndTakenMeanwhileStays(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)

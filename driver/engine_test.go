@@ -2,8 +2,12 @@ package driver
 
 import (
 	"context"
+	"net"
+	"strings"
 	"testing"
 
+	"gitlab-dind-executor/driver/engine"
+	"gitlab-dind-executor/driver/images"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/driver/registry"
 	"gitlab-dind-executor/test/fakeengine"
@@ -33,5 +37,22 @@ func fakeHost(t *testing.T, p *plan.Plan) (*fakeengine.Engine, *Driver) {
 	// No registry is in reach but through the engine.
 	d.images.Registries = func(context.Context, string, registry.Credential) (string, error) { return "", &registry.Unreachable{} }
 	d.locks.Dirs = []string{t.TempDir()} // not the host's
+	return e, d
+}
+
+// hereHost is fakeHost for an engine that calls itself this host's.
+func hereHost(t *testing.T, p *plan.Plan) (*fakeengine.Engine, *Driver) {
+	t.Helper()
+	e, d := fakeHost(t, p)
+	_ = d.eng.Close()
+	eng, err := engine.OpenBy("unix:///run/docker.sock", func(ctx context.Context) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "tcp", strings.TrimPrefix(e.Host, "tcp://"))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	registries := d.images.Registries
+	d.eng, d.images = eng, images.NewStore(eng)
+	d.images.Registries = registries
 	return e, d
 }

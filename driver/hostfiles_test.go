@@ -90,8 +90,7 @@ func TestAFileThatTheEngineSeesOtherwiseIsCopied(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := testPlan(t)
-			e, d := fakeHost(t, p)
-			d.eng.Call("unix:///var/run/docker.sock")
+			e, d := hereHost(t, p)
 			e.AddNetwork(label.NetworkName(p.Sandbox), nil)
 			prepare(e)
 			src := filepath.Join(t.TempDir(), "gitlab-runner")

@@ -12,8 +12,7 @@ import (
 // engineWith is an engine that says that every volume is that directory.
 func engineWith(t *testing.T, p *plan.Plan, dir string) (*fakeengine.Engine, *Driver) {
 	t.Helper()
-	e, d := fakeHost(t, p)
-	d.eng.Call("unix:///run/docker.sock")
+	e, d := hereHost(t, p)
 	e.Always("GET /volumes/{name}", fakeengine.Saying(fmt.Sprintf(`{"Name": "v", "Driver": "local", "Mountpoint": %q}`, dir)))
 	return e, d
 }
@@ -28,8 +27,7 @@ func volumeAt(t *testing.T, dir string) *Driver {
 func TestAVolumeWithOptionsIsNotOpened(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	e, d := fakeHost(t, nil)
-	d.eng.Call("unix:///run/docker.sock")
+	e, d := hereHost(t, nil)
 	e.Always("GET /volumes/{name}", fakeengine.Saying(fmt.Sprintf(`{"Name": "v", "Driver": "local", "Mountpoint": %q, "Options": {"type": "none", "o": "bind", "device": "/etc"}}`, dir)))
 	if err := d.eng.WriteHere(t.Context(), "v", "used", nil, 0o644); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("error %v", err)

@@ -81,9 +81,6 @@ func (e *Engine) Close() error { return e.api.Close() }
 // Address is where the engine is.
 func (e *Engine) Address() string { return e.address }
 
-// Call lets messages, and what an address decides, go by another one.
-func (e *Engine) Call(address string) { e.address = address }
-
 // Local tells whether the engine is on this host, as far as its address tells.
 func (e *Engine) Local() bool { return strings.HasPrefix(e.address, "unix://") }
 
