@@ -62,6 +62,7 @@ func TestCachedLayersHaveNoNames(t *testing.T) {
 				says("\nstore "+k.store, "\nthe base is old\n", "\nthe old builder's base is old\n", "\nthe app is old\n", "no layers yet").saysNot("CACHED")
 			now(after)
 			for range 2 {
+				sweptBehind(t)
 				r := runJobUnchecked(t, job(), with).succeeded().quietCleanup().
 					says("\ncontainers: 0, names: 0\n", "\nthe base is new\n", "\nthe old builder's base is new\n", "\nthe app is new\n", "layers reused")
 				if k.bare {

@@ -198,9 +198,11 @@ func TestLayersOfEveryKindOfDaemon(t *testing.T) {
 				}
 				runJobUnchecked(t, job(login, build, `docker run -d -v v:/v $CI_REGISTRY/base/busybox sh -c "mkdir /v/x; touch /v/x/y; chown -R 7:7 /v; sleep 1000"`), with).
 					succeeded().quietCleanup().says("no layers yet").saysNot("CACHED")
+				sweptBehind(t)
 				runJobUnchecked(t, job(`echo "containers: $(docker ps -aq | wc -l) volumes: $(docker volume ls -q | wc -l)"`, login, build,
 					`docker run --name app $CI_REGISTRY_IMAGE:layers`), with).
 					succeeded().quietCleanup().says("\ncontainers: 0 volumes: 0\n", "CACHED", "hello from version 1.0", "layers reused")
+				sweptBehind(t)
 				runJobUnchecked(t, job(`docker ps -a`, login, build), with).succeeded().quietCleanup().says("CACHED", "layers reused")
 			})
 		}

@@ -51,19 +51,32 @@ func (p *pool) command(args ...string) string {
 // rest waits until nothing fills the pool behind a job any more.
 func (p *pool) rest() {
 	p.t.Helper()
+	awaitProcesses(p.t, "--from-stdin\x00--settings\x00"+p.settings)
+}
+
+// sweptBehind waits until no job's sweep goes on behind it. A job that comes right
+// behind another may find somebody at its layers, and then goes on without.
+func sweptBehind(t *testing.T) {
+	t.Helper()
+	awaitProcesses(t, "gitlab-dind-executor\x00gc\x00")
+}
+
+// awaitProcesses waits until no process of this host has that in its command line.
+func awaitProcesses(t *testing.T, line string) {
+	t.Helper()
 	deadline := time.Now().Add(time.Minute)
 	for {
 		busy := false
 		all, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 		for _, file := range all {
-			line, err := os.ReadFile(file)
-			busy = busy || err == nil && strings.Contains(string(line), "--from-stdin\x00--settings\x00"+p.settings)
+			text, err := os.ReadFile(file)
+			busy = busy || err == nil && strings.Contains(string(text), line)
 		}
 		if !busy {
 			return
 		}
 		if time.Now().After(deadline) {
-			p.t.Fatal("the pool is still being filled after a minute")
+			t.Fatalf("after a minute a process still runs with %q", line)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
