@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"gitlab-dind-executor/config"
-	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 )
@@ -57,11 +56,11 @@ func TestAJobWaitsUntilThereIsRoom(t *testing.T) {
 }
 
 func TestNobodyLooksAtAHostThatIsNotTheEngines(t *testing.T) {
-	remote := &Driver{eng: engine.At("tcp://192.0.2.1:2375")}
+	remote := &Driver{eng: unopened(t, "tcp://192.0.2.1:2375")}
 	if got := remote.free("/"); got.Disk != -1 || got.Memory != -1 {
 		t.Errorf("a remote engine has %+v", got)
 	}
-	local := &Driver{eng: engine.At("unix:///var/run/docker.sock")}
+	local := &Driver{eng: unopened(t, "unix:///var/run/docker.sock")}
 	if got := local.free("/"); got.Disk <= 0 || got.Memory <= 0 {
 		t.Errorf("a local engine has %+v", got)
 	}

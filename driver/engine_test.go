@@ -56,3 +56,14 @@ func hereHost(t *testing.T, p *plan.Plan) (*fakeengine.Engine, *Driver) {
 	d.images.Registries = registries
 	return e, d
 }
+
+// unopened is a connection to an engine of which nothing is asked.
+func unopened(t *testing.T, address string) *engine.Engine {
+	t.Helper()
+	e, err := engine.Open(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	return e
+}

@@ -53,9 +53,6 @@ func Open(address string) (*Engine, error) {
 	return &Engine{api: api, address: api.DaemonHost()}, nil
 }
 
-// At is a connection that is never opened, for what an address alone decides.
-func At(address string) *Engine { return &Engine{address: address} }
-
 // Greet settles which version of the API is spoken. The client would do so at
 // its first request, but neither safely nor in time when several are under way:
 // some look at the version before. So everything that does things side by side

@@ -32,7 +32,7 @@ func nobodyListens(t *testing.T) error {
 }
 
 func TestWhatToDoAboutAnEnginesError(t *testing.T) {
-	e := At("unix:///var/run/docker.sock")
+	e := &Engine{address: "unix:///var/run/docker.sock"}
 	refused := nobodyListens(t)
 	for name, c := range map[string]struct {
 		err  error

@@ -32,7 +32,7 @@ func nobodyListens(t *testing.T) error {
 }
 
 func TestWhoseFaultAFailedPullIs(t *testing.T) {
-	im := &Set{Store: &Store{eng: engine.At("")}, Timeout: 30 * time.Minute}
+	im := &Set{Store: &Store{eng: unopened(t, "")}, Timeout: 30 * time.Minute}
 	anonymous := plan.ImageRef{Name: "registry.example.com/app:1"}
 	loggedIn := anonymous
 	loggedIn.Auth = &plan.Credential{Host: "registry.example.com", Username: "u", Password: plan.NewSecret("p")}
@@ -73,4 +73,15 @@ func TestWhoseFaultAFailedPullIs(t *testing.T) {
 			}
 		})
 	}
+}
+
+// unopened is a connection to an engine of which nothing is asked.
+func unopened(t *testing.T, address string) *engine.Engine {
+	t.Helper()
+	e, err := engine.Open(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	return e
 }
