@@ -6,7 +6,61 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
+
+// unitValues are the values that a unit's file gives a key.
+func unitValues(t *testing.T, name, key string) []string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("../scripts/systemd", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var values []string
+	for line := range strings.Lines(string(b)) {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), key+"="); ok {
+			values = append(values, value)
+		}
+	}
+	return values
+}
+
+// unitTimes are those values as times, or the only one that systemd takes where
+// there is none.
+func unitTimes(t *testing.T, name, key string, otherwise time.Duration) []time.Duration {
+	t.Helper()
+	var times []time.Duration
+	for _, value := range unitValues(t, name, key) {
+		d, err := time.ParseDuration(strings.Replace(value, "min", "m", 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		times = append(times, d)
+	}
+	if len(times) == 0 {
+		return []time.Duration{otherwise}
+	}
+	return times
+}
+
+// What a hard reset leaves goes within two minutes of the boot, also on a host
+// without a job: the timer begins within one, and the removal has the other.
+func TestWhatAResetLeavesGoesSoonAfterTheBoot(t *testing.T) {
+	const timer, never = "gitlab-dind-executor-gc.timer", 24 * time.Hour
+	var latest time.Duration
+	for _, key := range []struct {
+		name      string
+		otherwise time.Duration
+	}{{"OnBootSec", never}, {"RandomizedDelaySec", 0}, {"AccuracySec", time.Minute}} {
+		latest += unitTimes(t, timer, key.name, key.otherwise)[0]
+	}
+	if latest > time.Minute {
+		t.Errorf("after a boot the first sweep may begin as late as %v", latest)
+	}
+	if after := strings.Join(unitValues(t, "gitlab-dind-executor-gc.service", "After"), " "); !strings.Contains(after, "docker.service") {
+		t.Errorf("it does not wait for the engine, but for %q", after)
+	}
+}
 
 // The units are what systemd understands, where there is a systemd to ask, and
 // start what there is.
@@ -26,7 +80,7 @@ func TestSystemdUnits(t *testing.T) {
 	}
 	for name, part := range map[string]string{
 		"gitlab-dind-executor-gc.service":      "\nExecStart=/usr/local/bin/gitlab-dind-executor gc --caches\n",
-		"gitlab-dind-executor-gc.timer":        "\nOnCalendar=hourly\n",
+		"gitlab-dind-executor-gc.timer":        "\nOnUnitActiveSec=1h\n",
 		"gitlab-dind-executor-pool.service":    "\nExecStart=/usr/local/bin/gitlab-dind-executor pool fill\n",
 		"gitlab-dind-executor-pool@.service":   "\nStandardInput=socket\n",
 		"gitlab-dind-executor-pool.socket":     "\nAccept=yes\n",
