@@ -4,12 +4,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"gitlab-dind-executor/config"
-	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/hostfile"
 )
 
@@ -76,15 +74,5 @@ func TestBundlesAreFoundByIDOrKey(t *testing.T) {
 		if got, err := findBundles(openDir(t, dir), job); err == nil {
 			t.Errorf("%q finds %q", job, got)
 		}
-	}
-}
-
-func TestTheClosingLine(t *testing.T) {
-	full := closingLine(driver.Usage{Received: 12_345_678, Written: 1_000, PeakMemory: 300 << 20, Boot: 840 * time.Millisecond})
-	if full != "docker daemon: up in 0.8 s (cold), received 12.3MB, wrote 1kB, peak memory 315MB" {
-		t.Errorf("got %s", full)
-	}
-	if none := closingLine(driver.Usage{}); strings.Contains(none, "up in") || strings.Contains(none, "peak") {
-		t.Errorf("what is not known is told: %s", none)
 	}
 }

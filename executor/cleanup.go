@@ -13,7 +13,7 @@ import (
 // nothing when all is well, and finishes even when it is told to stop.
 func (c *call) cleanupHook(ctx context.Context, _ []string) error {
 	// It goes to the Runner's log, which masks nothing.
-	c.log.colour, c.log.hide = false, c.harmless
+	c.log.Colour, c.log.Hide = false, c.harmless
 	p, err := readPayload(c.env[envPayload])
 	if err != nil {
 		return err
@@ -22,7 +22,7 @@ func (c *call) cleanupHook(ctx context.Context, _ []string) error {
 	settings, err := c.load()
 	if err != nil {
 		settings = config.Default() // a broken file must not keep a job's objects
-		c.log.fail(err)
+		c.log.Fail(err)
 	}
 	d, err := driver.Open(settings.Engine.Host)
 	if err != nil {
@@ -35,10 +35,10 @@ func (c *call) cleanupHook(ctx context.Context, _ []string) error {
 		return err
 	}
 	if err := writeBundle(ctx, d, settings.Bundles, p, c.env, time.Now()); err != nil {
-		c.log.warn("no bundle of the failed job is written: " + err.Error())
+		c.log.Warn("no bundle of the failed job is written: " + err.Error())
 	}
 	if err := holdFailed(ctx, d, settings.Cleanup, p, c.env, time.Now()); err != nil {
-		c.log.warn("the failed job's sandbox is not held: " + err.Error())
+		c.log.Warn("the failed job's sandbox is not held: " + err.Error())
 	}
 	next := c.nextPlan(ctx, d, settings, p)
 	rest, err := d.CleanupPatiently(ctx, p.key())

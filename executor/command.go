@@ -18,6 +18,7 @@ import (
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/label"
+	"gitlab-dind-executor/executor/joblog"
 	"gitlab-dind-executor/executor/telemetry"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/group"
@@ -32,7 +33,7 @@ type call struct {
 	stdout, stderr io.Writer
 	raw            streams
 	exit           exit
-	log            *jobLog
+	log            *joblog.Log
 	settingsFile   string
 	traceFile      string
 	spans          *telemetry.Recorder
@@ -64,7 +65,7 @@ func Main(args, environ []string, stdout, stderr io.Writer) (code int) {
 	c := &call{
 		began: now, lapped: now, env: env, exit: newExit(env),
 		stdout: wary.Writer(stdout), stderr: wary.Writer(stderr), raw: streams{stdout, stderr},
-		log: &jobLog{out: stderr, colour: hooked},
+		log: &joblog.Log{Out: stderr, Colour: hooked},
 	}
 	var err error
 	defer func() {

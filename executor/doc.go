@@ -1,8 +1,8 @@
 // Package executor is GitLab's side: the command line, the four hooks that
-// GitLab Runner calls, exit codes, the payload and the job log.
+// GitLab Runner calls, exit codes and the payload.
 //
-// It may import executor/doctor, executor/runnerconfig, executor/telemetry, driver
-// and its rooms, driver/plan, config, fault, group, wary and hostfile, and executor/try.
+// It may import its rooms, driver and its rooms, config, fault, group, wary and
+// hostfile.
 //
 // # The life of a job
 //
@@ -21,14 +21,14 @@
 //     The job need not wait for the rest: behind.go starts this program again for
 //     fetch.go (newer images), settle.go (the end of a claim), poolbehind.go and
 //     pool.go (a sandbox for the next job), and gc.go (what others left).
-//   - run, once for each stage: run.go sends a script to the helper, with the check
-//     of toolcheck.go, or to the job container. When a script fails, diagnosis.go
-//     looks for the reason, and held.go tells how to look inside.
+//   - run, once for each stage: run.go sends a script to the helper or to the job
+//     container. When a script fails, package joblog looks for the reason, and held.go
+//     tells how to look inside.
 //   - cleanup: cleanup.go writes the bundle of a failed job (bundle.go, without the
 //     secrets that redact.go knows) or holds its sandbox (held.go), then removes all
 //     else. What resists, and what is cached too long, goes behind the job: gc.go.
 //
-// joblog.go writes the lines that the author of the pipeline reads, in all hooks.
+// Package joblog writes the lines that the author of the pipeline reads, in all hooks.
 //
 // # Beside jobs
 //

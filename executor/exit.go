@@ -105,12 +105,12 @@ func (c *call) code(err error) int {
 	case err == nil:
 		return 0
 	case errors.As(err, &panicked): // here, or in a goroutine
-		c.log.fail(fault.System(panicked, "please report it with the lines below"))
+		c.log.Fail(fault.System(panicked, "please report it with the lines below"))
 		fmt.Fprintf(c.stderr, "%s\n", panicked.Stack)
 		return c.exit.system
 	case errors.As(err, &script):
 		if err := c.exit.record(script.code); err != nil {
-			c.log.fail(err)
+			c.log.Fail(err)
 			return c.exit.system
 		}
 		return c.exit.build
@@ -120,7 +120,7 @@ func (c *call) code(err error) int {
 		// The job was cancelled or ran out of time: the Runner knows and says so.
 		return c.exit.system
 	}
-	c.log.fail(err)
+	c.log.Fail(err)
 	if fault.IsOfJob(err) {
 		return c.exit.build
 	}

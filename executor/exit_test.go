@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"gitlab-dind-executor/executor/joblog"
 	"gitlab-dind-executor/fault"
 )
 
@@ -58,7 +59,7 @@ func TestErrorsBecomeExitCodes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "code")
 			var out bytes.Buffer
-			caller := &call{exit: exit{build: build, system: system, file: file}, log: &jobLog{out: &out}}
+			caller := &call{exit: exit{build: build, system: system, file: file}, log: &joblog.Log{Out: &out}}
 			if got := caller.code(c.err); got != c.code {
 				t.Errorf("exit code %d, want %d", got, c.code)
 			}
@@ -74,7 +75,7 @@ func TestErrorsBecomeExitCodes(t *testing.T) {
 
 func TestACodeThatCannotBeLeftIsAFaultOfTheSystem(t *testing.T) {
 	var out bytes.Buffer
-	c := &call{exit: exit{build: 1, system: 2, file: filepath.Join(t.TempDir(), "none", "code")}, log: &jobLog{out: &out}}
+	c := &call{exit: exit{build: 1, system: 2, file: filepath.Join(t.TempDir(), "none", "code")}, log: &joblog.Log{Out: &out}}
 	if got := c.code(&failedScript{42}); got != 2 || !strings.Contains(out.String(), "exit code to the Runner") {
 		t.Errorf("exit code %d, output %q", got, out.String())
 	}

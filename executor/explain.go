@@ -8,11 +8,10 @@ import (
 	"io/fs"
 	"time"
 
-	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
 	"gitlab-dind-executor/driver"
-	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/executor/joblog"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/hostfile"
 )
@@ -85,7 +84,7 @@ func (b bundle) show(out io.Writer) {
 	r := b.Report
 	fmt.Fprintf(out, "job %s of %s, ended %s\n", b.Job, b.Project, b.Time.Format(time.RFC3339))
 	fmt.Fprintf(out, "sandbox %s, made %s\n", r.Sandbox, r.Created.Format(time.RFC3339))
-	fmt.Fprintf(out, "%s\n\n", closingLine(r.Usage))
+	fmt.Fprintf(out, "%s\n\n", joblog.ClosingLine(r.Usage))
 	for _, c := range r.Containers {
 		state := c.Status
 		if c.Status == "exited" || c.Status == "dead" {
@@ -116,40 +115,4 @@ func during(c driver.ContainerReport) string {
 		text += fmt.Sprintf(", ran %.1f s", c.Finished.Sub(c.Started).Seconds())
 	}
 	return text
-}
-
-// layersText says whether a job had the layers of earlier ones, and why not.
-var layersText = map[plan.LayersState]string{
-	plan.LayersReused:  "layers reused",
-	plan.LayersFirst:   "no layers yet (cached from now on)",
-	plan.LayersOther:   "no layers yet of such a docker daemon (cached from now on)",
-	plan.LayersMore:    "no layers free (other jobs use them; these are cached as well)",
-	plan.LayersBusy:    "no layers free (other jobs use them)",
-	plan.LayersDamaged: "no layers (they were damaged; cached anew)",
-}
-
-// closingLine is the last line of a job: what its docker daemon did.
-func closingLine(u driver.Usage) string {
-	size := func(n uint64) string { return units.HumanSizeWithPrecision(float64(n), 3) }
-	line := "docker daemon:"
-	switch {
-	case u.Warm:
-		line += " was up already (warm),"
-	case u.Boot > 0:
-		line += fmt.Sprintf(" up in %.1f s (cold),", u.Boot.Seconds())
-	}
-	if text := layersText[u.Layers]; text != "" {
-		line += " " + text + ","
-	}
-	line += " received " + size(u.Received)
-	if u.Written > 0 { // some kernels do not tell
-		line += ", wrote " + size(u.Written)
-	}
-	if u.Disk > 0 {
-		line += ", holds " + size(u.Disk) + " on disk"
-	}
-	if u.PeakMemory > 0 {
-		line += ", peak memory " + size(u.PeakMemory)
-	}
-	return line
 }

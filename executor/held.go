@@ -11,6 +11,7 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/executor/joblog"
 )
 
 // holdFailed holds the sandbox of a failed job for a look inside, where the
@@ -30,7 +31,7 @@ func (c *call) tellHeld(s config.Cleanup, p *payload, stage string, err error) {
 	if err == nil || s.HoldFailed <= 0 || stage == afterScript || errors.Is(err, context.Canceled) {
 		return
 	}
-	log := &jobLog{out: c.raw.out, colour: c.log.colour}
-	log.say(fmt.Sprintf("held for %s, for the runner's admin to look inside: gitlab-dind-executor shell %d",
+	log := &joblog.Log{Out: c.raw.out, Colour: c.log.Colour}
+	log.Say(fmt.Sprintf("held for %s, for the runner's admin to look inside: gitlab-dind-executor shell %d",
 		strings.ToLower(units.HumanDuration(s.HoldFailed.Std())), p.ID))
 }

@@ -19,7 +19,7 @@ func (c *call) load() (config.Settings, error) {
 		c.loaded = &loaded{s, err}
 		if c.forOperator() {
 			for _, w := range warnings {
-				c.log.warn(w)
+				c.log.Warn(w)
 			}
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/executor/joblog"
 	"gitlab-dind-executor/executor/telemetry"
 	"gitlab-dind-executor/test/ends"
 	"gitlab-dind-executor/test/fakeengine"
@@ -166,7 +167,7 @@ func served(t *testing.T, e *fakeengine.Engine) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &metrics{settings: s, log: &jobLog{out: io.Discard}, mirrorBytes: -1}
+	m := &metrics{settings: s, log: &joblog.Log{Out: io.Discard}, mirrorBytes: -1}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- m.serve(ctx, l) }()
@@ -246,7 +247,7 @@ func TestSizesOfTheLastTimeStay(t *testing.T) {
 	e := fakeengine.New(t)
 	s := config.Default()
 	s.Engine.Host = e.Host
-	m := &metrics{settings: s, log: &jobLog{out: io.Discard}, mirrorBytes: -1}
+	m := &metrics{settings: s, log: &joblog.Log{Out: io.Discard}, mirrorBytes: -1}
 	volume := cachedLayers(e)
 	e.Fill(volume, 4096)
 	m.measure(t.Context())

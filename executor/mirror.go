@@ -67,7 +67,7 @@ func (c *call) mirror(ctx context.Context, d *driver.Driver, s config.Settings) 
 	} else if hint := fault.HintOf(err); hint != "" {
 		text += " (" + hint + ")"
 	}
-	c.log.warn(text)
+	c.log.Warn(text)
 	return nil
 }
 
@@ -141,7 +141,7 @@ func (c *call) mirrorStart(ctx context.Context, s config.Settings, d *driver.Dri
 	if err != nil {
 		return err
 	}
-	access, err := d.StartMirror(ctx, m, c.log.say)
+	access, err := d.StartMirror(ctx, m, c.log.Say)
 	if err != nil {
 		return fmt.Errorf("the registry mirror: %w", err)
 	}

@@ -137,7 +137,7 @@ func (c *call) conclude(err error) {
 		return
 	}
 	if err := c.operatorLog().Write(r, spans); err != nil && c.forOperator() {
-		c.log.warn("the operator's log is not written: " + err.Error())
+		c.log.Warn("the operator's log is not written: " + err.Error())
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"gitlab-dind-executor/driver/owner"
+	"gitlab-dind-executor/executor/joblog"
 )
 
 // A hook whose Runner was killed is handed to init. As an owner, init would
@@ -22,7 +23,7 @@ func TestAHookWhoseRunnerDiedMakesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	runner.PID++
-	c := &call{env: environment{envPayload: payload, envOwner: runner.String()}, log: &jobLog{out: io.Discard}}
+	c := &call{env: environment{envPayload: payload, envOwner: runner.String()}, log: &joblog.Log{Out: io.Discard}}
 	if err := c.prepareHook(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "has ended") {
 		t.Errorf("error %v", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/executor/joblog"
 	"gitlab-dind-executor/group"
 )
 
@@ -22,7 +23,7 @@ func (c *call) nextPlan(ctx context.Context, d *driver.Driver, s config.Settings
 		return next
 	}
 	// Whatever is wrong, prepare has told the job of it.
-	quiet := &call{env: c.env, settingsFile: c.settingsFile, log: &jobLog{out: io.Discard}}
+	quiet := &call{env: c.env, settingsFile: c.settingsFile, log: &joblog.Log{Out: io.Discard}}
 	go func() {
 		var pl *plan.Plan
 		_ = group.Guard(func() error {
@@ -31,7 +32,7 @@ func (c *call) nextPlan(ctx context.Context, d *driver.Driver, s config.Settings
 				return err
 			}
 			facts.Started = time.Now()
-			job.Credentials = credentials(ctx, p, c.env, plan.Registries(s, job), s.Pull.CredentialHelpers, quiet.log.warn)
+			job.Credentials = credentials(ctx, p, c.env, plan.Registries(s, job), s.Pull.CredentialHelpers, quiet.log.Warn)
 			if built, err := plan.Build(s, job, facts); err == nil && built.Sidecar.Layers {
 				built.Pool.AfterJob = true
 				pl = built

@@ -34,10 +34,10 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 		return err
 	}
 	defer d.Close()
-	c.log.folds = p.Features.TraceSections
+	c.log.Folds = p.Features.TraceSections
 	ctx, cancel := context.WithTimeout(ctx, PrepareBound(settings))
 	defer cancel()
-	if err := d.Await(ctx, c.log.say); err != nil {
+	if err := d.Await(ctx, c.log.Say); err != nil {
 		return err
 	}
 	c.lap("engine")
@@ -54,18 +54,18 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 	c.lap("plan")
 	defer func() { c.record.Left = d.Noted() }()
 	defer c.sweepBeside(ctx, d, settings, began)()
-	if err := d.Admit(ctx, settings.Admission, facts.DataRoot, c.log.say); err != nil {
+	if err := d.Admit(ctx, settings.Admission, facts.DataRoot, c.log.Say); err != nil {
 		return err
 	}
 	c.freeBehind(d)
 	c.lap("room")
-	ready, err := d.Prepare(ctx, pl, c.log.say)
+	ready, err := d.Prepare(ctx, pl, c.log.Say)
 	took := time.Since(began) - ready.Services
 	c.lap("sandbox")
 	c.prepared(settings, ready, err)
-	c.log.images(ready.Images)
+	c.log.Images(ready.Images)
 	for _, w := range ready.Warnings {
-		c.log.warn(w)
+		c.log.Warn(w)
 	}
 	if err != nil {
 		return err
@@ -120,13 +120,13 @@ func (c *call) beginAnew(ctx context.Context, d *driver.Driver, s config.Setting
 // planFor decides what the job gets, and says what is odd about it.
 func (c *call) planFor(ctx context.Context, s config.Settings, p *payload, facts plan.Facts) (*plan.Plan, error) {
 	job := planJob(p, c.env)
-	job.Credentials = credentials(ctx, p, c.env, plan.Registries(s, job), s.Pull.CredentialHelpers, c.log.warn)
+	job.Credentials = credentials(ctx, p, c.env, plan.Registries(s, job), s.Pull.CredentialHelpers, c.log.Warn)
 	pl, err := plan.Build(s, job, facts)
 	if err != nil {
 		return nil, err
 	}
 	for _, w := range pl.Warnings {
-		c.log.warn(w)
+		c.log.Warn(w)
 	}
 	return pl, nil
 }
@@ -154,12 +154,12 @@ func (c *call) tellReady(r driver.Ready, took time.Duration) {
 		name += " " + r.Docker
 	}
 	if r.Booting {
-		c.log.say(name + " is booting (" + origin(r) + ")")
+		c.log.Say(name + " is booting (" + origin(r) + ")")
 	} else {
-		c.log.say(fmt.Sprintf("%s ready in %.1f s (%s)", name, took.Seconds(), origin(r)))
+		c.log.Say(fmt.Sprintf("%s ready in %.1f s (%s)", name, took.Seconds(), origin(r)))
 	}
 	if r.Services > 50*time.Millisecond {
-		c.log.say(fmt.Sprintf("waited %.1f s more for services", r.Services.Seconds()))
+		c.log.Say(fmt.Sprintf("waited %.1f s more for services", r.Services.Seconds()))
 	}
 }
 
@@ -173,7 +173,7 @@ func (c *call) goOnBehind(ctx context.Context, s config.Settings, pl *plan.Plan,
 	}
 	if s.Pool.Size > 0 {
 		if err := c.fillBehind(ctx, pl); err != nil {
-			c.log.warn("no sandbox is made ahead for the next job: " + err.Error())
+			c.log.Warn("no sandbox is made ahead for the next job: " + err.Error())
 		}
 	}
 }

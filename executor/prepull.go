@@ -40,7 +40,7 @@ func (c *call) prepull(ctx context.Context, s config.Settings, d *driver.Driver,
 	failed := 0
 	fail := func(err error) {
 		failed++
-		c.log.fail(err)
+		c.log.Fail(err)
 	}
 	arch, err := d.Arch(ctx)
 	if err != nil {
@@ -53,7 +53,7 @@ func (c *call) prepull(ctx context.Context, s config.Settings, d *driver.Driver,
 		}
 	}
 	names := plan.Prepull(s, version, arch)
-	creds := credentials(ctx, &payload{}, c.env.without(authVariable), plan.Hosts(names), nil, c.log.warn)
+	creds := credentials(ctx, &payload{}, c.env.without(authVariable), plan.Hosts(names), nil, c.log.Warn)
 	total := len(names) + failed
 	for _, name := range names {
 		ref, err := plan.PrepullRef(name, creds)

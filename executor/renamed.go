@@ -21,7 +21,7 @@ func (c *call) renamed(cmd *cobra.Command, now, before string) {
 		if cmd.Flags().Changed(now) {
 			return fault.System(fmt.Errorf("--%s and --%s are one flag", before, now), "give --"+now+" alone: the other is its name of before")
 		}
-		c.log.warn(fmt.Sprintf("--%s is called --%s now", before, now))
+		c.log.Warn(fmt.Sprintf("--%s is called --%s now", before, now))
 		return nil
 	}
 }

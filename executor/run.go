@@ -11,6 +11,7 @@ import (
 
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/executor/joblog"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/hostfile"
 )
@@ -45,7 +46,7 @@ func (c *call) runHook(ctx context.Context, args []string) error {
 	// The Runner watches the time; this bound is for one that went away.
 	ctx, cancel := context.WithTimeout(ctx, p.timeout()+settings.Cleanup.Grace.Std())
 	defer cancel()
-	if err := d.Await(ctx, c.log.say); err != nil {
+	if err := d.Await(ctx, c.log.Say); err != nil {
 		return err
 	}
 	err = c.runStage(ctx, d, p.key(), args[1], script, settings.Sidecar.ReadyTimeout.Std())
@@ -57,9 +58,9 @@ func (c *call) runHook(ctx context.Context, args []string) error {
 // if that can be told, and with the last stage what the job has used. bound is
 // what the first script waits for the inner daemon at most.
 func (c *call) runStage(ctx context.Context, d *driver.Driver, job, stage string, script []byte, bound time.Duration) error {
-	end := &tail{}
+	end := &joblog.Tail{}
 	// In one stream with the script's output, or the Runner may mix the order.
-	log := &jobLog{out: c.raw.out, colour: c.log.colour}
+	log := &joblog.Log{Out: c.raw.out, Colour: c.log.Colour}
 	watch := d.WatchStage(ctx, job)
 	defer watch.Close()
 	var code int
@@ -69,9 +70,9 @@ func (c *call) runStage(ctx context.Context, d *driver.Driver, job, stage string
 	} else {
 		used := make(chan string, 1)
 		go func() { used <- c.used(ctx, d, job, stage) }()
-		code, err = d.RunHelper(ctx, job, log.toolCheck(stage, c.env), script, io.MultiWriter(c.raw.out, end))
+		code, err = d.RunHelper(ctx, job, log.ToolCheck(stage, c.env.runnerVersion()), script, io.MultiWriter(c.raw.out, end))
 		if line := <-used; line != "" && err == nil {
-			log.say(line)
+			log.Say(line)
 		}
 	}
 	var killed []driver.OutOfMemory
@@ -79,7 +80,7 @@ func (c *call) runStage(ctx context.Context, d *driver.Driver, job, stage string
 		killed = watch.OutOfMemory(ctx)
 	}
 	for _, k := range killed {
-		log.explain(outOfMemory(k))
+		log.Explain(joblog.OutOfMemory(k))
 	}
 	if err != nil {
 		return err
@@ -98,8 +99,8 @@ func (c *call) runStage(ctx context.Context, d *driver.Driver, job, stage string
 		return fault.System(fmt.Errorf("the docker daemon of this job was stopped from outside while its script ran, which then ended with code %d", code),
 			"run the job again: often the host's docker engine was restarted, which ends whatever runs there")
 	}
-	if found, ok := diagnose(end.String(), sidecar, ending); ok {
-		log.explain(found)
+	if found, ok := joblog.Diagnose(end.String(), sidecar, ending); ok {
+		log.Explain(found)
 	}
 	return &failedScript{code}
 }
@@ -110,14 +111,14 @@ func (c *call) runJob(ctx context.Context, d *driver.Driver, job, stage string, 
 	stdout := &shared{out: c.raw.out}
 	var out io.Writer = stdout
 	if debug, err := strconv.ParseBool(c.env[envVariable+"CI_DEBUG_SERVICES"]); err == nil && debug {
-		logs := d.FollowServices(ctx, job, stdout, c.log.ofService)
+		logs := d.FollowServices(ctx, job, stdout, c.log.OfService)
 		defer logs.End(ctx)
 		out = logs.Out()
 	}
 	first := stage == "build_script" || stage == "step_script"
 	var daemon func(context.Context) error
 	if first {
-		log := &jobLog{out: stdout, colour: c.log.colour}
+		log := &joblog.Log{Out: stdout, Colour: c.log.Colour}
 		daemon = func(ctx context.Context) error { return c.awaitDaemon(ctx, d, job, bound, log) }
 	}
 	return d.RunJob(ctx, job, first, script, daemon, io.MultiWriter(out, end))
@@ -137,18 +138,18 @@ func (s *shared) Write(p []byte) (int, error) {
 
 // awaitDaemon lets the first script find a daemon that answers, and says how long
 // that took where it was felt.
-func (c *call) awaitDaemon(ctx context.Context, d *driver.Driver, job string, bound time.Duration, log *jobLog) error {
-	booted, err := d.AwaitDaemon(ctx, job, bound, plan.GivenBy(planJob(c.payload, c.env).Services), log.say)
+func (c *call) awaitDaemon(ctx context.Context, d *driver.Driver, job string, bound time.Duration, log *joblog.Log) error {
+	booted, err := d.AwaitDaemon(ctx, job, bound, plan.GivenBy(planJob(c.payload, c.env).Services), log.Say)
 	if err != nil || !booted.Booting {
 		return err
 	}
 	c.awaited(booted)
 	name := strings.TrimSpace("docker " + booted.Docker)
 	if booted.Waited < 100*time.Millisecond {
-		log.say(name + " ready")
+		log.Say(name + " ready")
 		return nil
 	}
-	log.say(fmt.Sprintf("%s ready, waited %.1f s for it", name, booted.Waited.Seconds()))
+	log.Say(fmt.Sprintf("%s ready, waited %.1f s for it", name, booted.Waited.Seconds()))
 	return nil
 }
 
@@ -161,7 +162,7 @@ func (c *call) used(ctx context.Context, d *driver.Driver, job, stage string) st
 	if err != nil {
 		return "" // the stage itself tells
 	}
-	return closingLine(u)
+	return joblog.ClosingLine(u)
 }
 
 func readScript(path string) ([]byte, error) {

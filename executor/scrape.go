@@ -16,6 +16,7 @@ import (
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/label"
+	"gitlab-dind-executor/executor/joblog"
 	"gitlab-dind-executor/executor/telemetry"
 	"gitlab-dind-executor/fault"
 )
@@ -35,7 +36,7 @@ const (
 // metrics collects for one scrape after the other.
 type metrics struct {
 	settings config.Settings
-	log      *jobLog
+	log      *joblog.Log
 	mu       sync.Mutex
 	meter    telemetry.Meter
 	// cacheBytes and mirrorBytes are of the last time that somebody measured.
@@ -53,7 +54,7 @@ func (c *call) metrics() (*metrics, error) {
 	}
 	l := c.operatorLog()
 	if s.Log.Level == config.LogOff || l.Path == "" {
-		c.log.warn("there is no operator's log, so nothing is counted: see [log] in the settings")
+		c.log.Warn("there is no operator's log, so nothing is counted: see [log] in the settings")
 		l.Path = ""
 	}
 	return &metrics{settings: s, log: c.log, meter: telemetry.Meter{Log: l}, mirrorBytes: -1}, nil
@@ -66,7 +67,7 @@ func (m *metrics) serve(ctx context.Context, l net.Listener) error {
 		defer cancel()
 		registry, err := m.registry(ctx)
 		if err != nil {
-			m.log.fail(err)
+			m.log.Fail(err)
 			http.Error(w, "the metrics cannot be had: see the log of this process", http.StatusInternalServerError)
 			return
 		}
@@ -126,7 +127,7 @@ func (m *metrics) now(ctx context.Context) telemetry.Now {
 	err := m.ask(ctx, &n)
 	n.EngineUp = err == nil
 	if err != nil && !m.silent {
-		m.log.fail(err)
+		m.log.Fail(err)
 	}
 	m.silent = err != nil
 	return n

@@ -69,7 +69,7 @@ func (c *call) seed(ctx context.Context, s config.Settings, d *driver.Driver) er
 				return err
 			}
 			failed++
-			c.log.fail(ofAdmin(err))
+			c.log.Fail(ofAdmin(err))
 			continue
 		}
 		fmt.Fprintf(c.stdout, "made the seed for %s: %s\n", w.Image, strings.Join(w.Images, " "))
@@ -94,7 +94,7 @@ func (c *call) makeSeed(ctx context.Context, s config.Settings, d *driver.Driver
 	if err != nil {
 		return err
 	}
-	creds := credentials(ctx, &payload{}, c.env.without(authVariable), plan.Hosts(append([]string{w.Image}, w.Images...)), nil, c.log.warn)
+	creds := credentials(ctx, &payload{}, c.env.without(authVariable), plan.Hosts(append([]string{w.Image}, w.Images...)), nil, c.log.Warn)
 	var images []driver.SeedImage
 	for _, name := range w.Images {
 		ref, err := plan.PrepullRef(name, creds)

@@ -37,7 +37,7 @@ func (c *call) settingsCommand() *cobra.Command {
 				}
 				fmt.Fprintf(c.stdout, "%s: no fault found\n", check)
 				for _, w := range warnings {
-					c.log.warn(w)
+					c.log.Warn(w)
 				}
 				if s.Network.IPv6 {
 					fmt.Fprintln(c.stdout, "network.ipv6: jobs are refused unless the docker engine keeps sandboxes apart over IPv6; gitlab-dind-executor doctor tells")

@@ -101,7 +101,7 @@ func (c *call) endTrace() []telemetry.Finished {
 	spans := c.spans.Spans()
 	if c.traceFile != "" {
 		if err := telemetry.AppendTimeline(c.traceFile, spans); err != nil {
-			c.log.warn("no timeline is written: " + err.Error())
+			c.log.Warn("no timeline is written: " + err.Error())
 		}
 	}
 	return spans

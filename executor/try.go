@@ -48,7 +48,7 @@ func (c *call) try(ctx context.Context, o try.Options, version string) error {
 		return err
 	}
 	err = try.Run(ctx, o, try.Host{
-		Env: c.env, Stdout: c.stdout, JobLog: c.raw.out, RunnerLog: c.stderr, Warn: c.log.warn, Flags: flags,
+		Env: c.env, Stdout: c.stdout, JobLog: c.raw.out, RunnerLog: c.stderr, Warn: c.log.Warn, Flags: flags,
 		Version: func(ctx context.Context) (string, error) {
 			s, err := c.load()
 			if err != nil {

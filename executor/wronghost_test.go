@@ -27,6 +27,7 @@ import (
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/executor/joblog"
 	"gitlab-dind-executor/test/fakeengine"
 )
 
@@ -86,7 +87,7 @@ func (h *wrongHost) call(bound time.Duration, environ []string, args ...string) 
 	}
 	settings := h.write("dind.toml", text)
 	var out, errs bytes.Buffer
-	c := &call{env: newEnvironment(environ), stdout: &out, stderr: &errs, exit: newExit(newEnvironment(environ)), log: &jobLog{out: &errs}}
+	c := &call{env: newEnvironment(environ), stdout: &out, stderr: &errs, exit: newExit(newEnvironment(environ)), log: &joblog.Log{Out: &errs}}
 	root := c.root()
 	root.SetArgs(append([]string{"--settings", settings}, args...))
 	ctx, cancel := context.WithTimeout(h.t.Context(), bound)
@@ -126,8 +127,8 @@ func (h *wrongHost) brief(args ...string) string {
 // diagnosed is what follows a script with this output.
 func (h *wrongHost) diagnosed(output string) string {
 	var log bytes.Buffer
-	if d, ok := diagnose(output, driver.SidecarState{Known: true, Running: true}, driver.EndingUnknown); ok {
-		(&jobLog{out: &log}).explain(d)
+	if d, ok := joblog.Diagnose(output, driver.SidecarState{Known: true, Running: true}, driver.EndingUnknown); ok {
+		(&joblog.Log{Out: &log}).Explain(d)
 	}
 	return log.String()
 }
@@ -143,7 +144,7 @@ func (h *wrongHost) stage(version string) string {
 	if err := os.WriteFile(filepath.Join(bin, "gitlab-runner"), []byte("#!/bin/sh\necho 'Version:      "+version+"'\n"), 0o700); err != nil {
 		h.t.Fatal(err)
 	}
-	command := plan.HelperStage((&jobLog{}).toolCheck("restore_cache", environment{"CUSTOM_ENV_CI_RUNNER_VERSION": "18.6.6"}))
+	command := plan.HelperStage((&joblog.Log{}).ToolCheck("restore_cache", "18.6.6"))
 	cmd := exec.CommandContext(h.t.Context(), command[0], command[1:]...)
 	cmd.Env = []string{"PATH=" + bin + ":/usr/bin:/bin", "TMPDIR=" + h.dir}
 	cmd.Stdin = strings.NewReader("true\n")

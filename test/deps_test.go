@@ -48,7 +48,8 @@ func packages(t *testing.T) []goPackage {
 // without a rule.
 var mayImport = map[string][]string{
 	"":                      {"executor"},
-	"executor":              {"executor/doctor", "executor/runnerconfig", "executor/telemetry", "driver", "driver/host", "driver/images", "driver/label", "driver/owner", "driver/dataroot", "driver/plan", "config", "fault", "group", "wary", "hostfile", "executor/try"},
+	"executor":              {"executor/joblog", "executor/doctor", "executor/runnerconfig", "executor/telemetry", "driver", "driver/host", "driver/images", "driver/label", "driver/owner", "driver/dataroot", "driver/plan", "config", "fault", "group", "wary", "hostfile", "executor/try"},
+	"executor/joblog":       {"driver", "driver/images", "driver/plan", "config", "fault", "wary"},
 	"executor/doctor":       {"executor/runnerconfig", "driver", "driver/plan", "config", "fault"},
 	"executor/runnerconfig": {"config", "fault", "hostfile"},
 	"executor/local":        {},

@@ -1,4 +1,4 @@
-package executor
+package joblog
 
 import (
 	"os"
@@ -76,7 +76,7 @@ func TestDiagnosesOfKnownMessages(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, ok := diagnose(c.output, driver.SidecarState{Known: true, Running: true}, driver.EndingUnknown)
+			d, ok := Diagnose(c.output, driver.SidecarState{Known: true, Running: true}, driver.EndingUnknown)
 			if !ok || !strings.Contains(d.line, c.line) || !strings.Contains(d.hint, c.hint) {
 				t.Errorf("got %+v, %v", d, ok)
 			}
@@ -89,7 +89,7 @@ func TestDiagnosesOfKnownMessages(t *testing.T) {
 
 // Whoever looks for a message finds it.
 func TestWhatIsDiagnosedIsInTheTroubleshootingPage(t *testing.T) {
-	page, err := os.ReadFile("../docs/troubleshooting.md")
+	page, err := os.ReadFile("../../docs/troubleshooting.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,10 +108,10 @@ func TestWhatIsDiagnosedIsInTheTroubleshootingPage(t *testing.T) {
 
 func TestWhatIsNotKnownIsNotDiagnosed(t *testing.T) {
 	for _, output := range []string{"", "make: *** [test] Error 1\n", "permission denied\n", "FAIL: lookup of a user\n"} {
-		if d, ok := diagnose(output, driver.SidecarState{Known: true, Running: true}, driver.EndingUnknown); ok {
+		if d, ok := Diagnose(output, driver.SidecarState{Known: true, Running: true}, driver.EndingUnknown); ok {
 			t.Errorf("%q is diagnosed as %+v", output, d)
 		}
-		if d, ok := diagnose(output, driver.SidecarState{}, driver.EndingUnknown); ok {
+		if d, ok := Diagnose(output, driver.SidecarState{}, driver.EndingUnknown); ok {
 			t.Errorf("%q is diagnosed as %+v when the engine does not answer", output, d)
 		}
 	}
@@ -128,7 +128,7 @@ func TestTheSidecarsEndExplainsAllElse(t *testing.T) {
 		"ended by the job": {driver.SidecarState{Known: true}, driver.EndedFromInside, "has ended by itself (exit code 0)"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, ok := diagnose("Cannot connect to the Docker daemon at tcp://docker:2376. Is", c.state, c.ending)
+			d, ok := Diagnose("Cannot connect to the Docker daemon at tcp://docker:2376. Is", c.state, c.ending)
 			if !ok || !strings.Contains(d.line, c.want) {
 				t.Errorf("got %+v", d)
 			}
@@ -137,7 +137,7 @@ func TestTheSidecarsEndExplainsAllElse(t *testing.T) {
 }
 
 func TestTheTailKeepsTheEnd(t *testing.T) {
-	var end tail
+	var end Tail
 	for range 100 {
 		if n, err := end.Write([]byte(strings.Repeat("x", 1000))); n != 1000 || err != nil {
 			t.Fatal(n, err)
@@ -156,11 +156,11 @@ func TestWhatRanOutOfMemoryIsNamedWithItsSetting(t *testing.T) {
 		plan.RoleHelper:  {"the helper, which clones and caches, ran out of memory: the limit is 64 MB", "limits.helper.memory"},
 		plan.RoleService: {"service redis:7 ran out of memory: the limit is 64 MB", "limits.services.memory"},
 	} {
-		got := outOfMemory(driver.OutOfMemory{Role: role, Name: "redis:7", Limit: 64 << 20})
+		got := OutOfMemory(driver.OutOfMemory{Role: role, Name: "redis:7", Limit: 64 << 20})
 		if got.line != c.line || !strings.Contains(got.hint, c.hint) {
 			t.Errorf("%s: %+v", role, got)
 		}
-		got = outOfMemory(driver.OutOfMemory{Role: role, Name: "redis:7"})
+		got = OutOfMemory(driver.OutOfMemory{Role: role, Name: "redis:7"})
 		if strings.Contains(got.line+got.hint, "limits.") {
 			t.Errorf("%s without a limit: %+v", role, got)
 		}

@@ -1,4 +1,4 @@
-package executor
+package joblog
 
 import (
 	"fmt"
@@ -28,52 +28,54 @@ const (
 	clearLine = "\x1b[0K"
 )
 
-// jobLog writes lines to the job log, without control sequences but its own. It is
+// Log writes lines to the job log, without control sequences but its own. It is
 // safe for several goroutines.
-type jobLog struct {
-	mu  sync.Mutex
-	out io.Writer
-	// colour is off where a person's terminal or a log file reads along.
-	colour bool
-	// folds says that this GitLab understands sections.
-	folds bool
-	// hide takes secrets out where nobody masks them; nil where the Runner does.
-	hide func(string) string
+type Log struct {
+	mu sync.Mutex
+	// Out gets the lines.
+	Out io.Writer
+	// Colour is off where a person's terminal or a log file reads along.
+	Colour bool
+	// Folds says that this GitLab understands sections.
+	Folds bool
+	// Hide takes secrets out where nobody masks them; nil where the Runner does.
+	Hide func(string) string
 	// sections is how many there were: their names must differ.
 	sections int
 }
 
-func (l *jobLog) line(colour, text string) {
+func (l *Log) line(colour, text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	fmt.Fprintln(l.out, l.in(colour, l.safe(text)))
+	fmt.Fprintln(l.Out, l.in(colour, l.safe(text)))
 }
 
 // safe is a text without what a terminal would obey, or what must be hidden.
-func (l *jobLog) safe(text string) string {
+func (l *Log) safe(text string) string {
 	text = wary.Text(text)
-	if l.hide != nil {
-		text = l.hide(text)
+	if l.Hide != nil {
+		text = l.Hide(text)
 	}
 	return text
 }
 
-func (l *jobLog) in(colour, text string) string {
-	if l.colour && colour != "" {
+func (l *Log) in(colour, text string) string {
+	if l.Colour && colour != "" {
 		return colour + text + plain
 	}
 	return text
 }
 
 // warning is a warning with a hint, for another to say.
-func (l *jobLog) warning(text, hint string) string {
+func (l *Log) warning(text, hint string) string {
 	return l.in(yellow, "warning: "+text) + "\nhint: " + hint
 }
 
-func (l *jobLog) say(text string) { l.line("", text) }
+// Say says what matters on one line.
+func (l *Log) Say(text string) { l.line("", text) }
 
-// warn says its first line; what follows that is in a section.
-func (l *jobLog) warn(text string) {
+// Warn says its first line; what follows that is in a section.
+func (l *Log) Warn(text string) {
 	first, rest, folded := strings.Cut("warning: "+text, "\n")
 	if !folded {
 		l.line(yellow, first)
@@ -83,24 +85,24 @@ func (l *jobLog) warn(text string) {
 }
 
 // section is a line that unfolds to more of them.
-func (l *jobLog) section(colour, headline, text string) {
+func (l *Log) section(colour, headline, text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	headline, text = l.in(colour, l.safe(headline)), strings.TrimRight(l.safe(text), "\n")
-	if !l.folds || !l.colour {
-		fmt.Fprintf(l.out, "%s\n%s\n", headline, text)
+	if !l.Folds || !l.Colour {
+		fmt.Fprintf(l.Out, "%s\n%s\n", headline, text)
 		return
 	}
 	l.sections++
 	now := time.Now().Unix()
 	name := fmt.Sprintf("dind_%d_%d", os.Getpid(), l.sections)
 	// In one piece: another writer's line would end up in the section.
-	fmt.Fprintf(l.out, "%[1]ssection_start:%[2]d:%[3]s[hide_duration=true,collapsed=true]\r%[1]s%[4]s\n%[5]s\n%[1]ssection_end:%[2]d:%[3]s\r%[1]s",
+	fmt.Fprintf(l.Out, "%[1]ssection_start:%[2]d:%[3]s[hide_duration=true,collapsed=true]\r%[1]s%[4]s\n%[5]s\n%[1]ssection_end:%[2]d:%[3]s\r%[1]s",
 		clearLine, now, name, headline, text)
 }
 
-// images says which images a job has, and by which digests.
-func (l *jobLog) images(list []images.UsedImage) {
+// Images says which images a job has, and by which digests.
+func (l *Log) Images(list []images.UsedImage) {
 	if len(list) == 0 {
 		return
 	}
@@ -111,26 +113,26 @@ func (l *jobLog) images(list []images.UsedImage) {
 	l.section("", "using "+strings.Join(names, ", "), strings.Join(digests, "\n"))
 }
 
-// ofService is a line that a service printed, as the Runner's own executors
+// OfService is a line that a service printed, as the Runner's own executors
 // show it.
-func (l *jobLog) ofService(service, text string) string {
+func (l *Log) OfService(service, text string) string {
 	line := "[service:" + wary.Line(service) + "] " + wary.Text(text)
-	if l.colour {
+	if l.Colour {
 		line = grey + line + plain
 	}
 	return line
 }
 
-// fail shows an error and its hint.
-func (l *jobLog) fail(err error) {
+// Fail shows an error and its hint.
+func (l *Log) Fail(err error) {
 	l.line(red, "error: "+strings.TrimSpace(err.Error()))
 	if hint := fault.HintOf(err); hint != "" {
 		l.line("", "hint: "+hint)
 	}
 }
 
-// explain shows why a script failed.
-func (l *jobLog) explain(d diagnosis) {
+// Explain shows why a script failed.
+func (l *Log) Explain(d Diagnosis) {
 	l.line(yellow, "diagnosis: "+d.line)
 	l.line("", "hint: "+d.hint)
 }

@@ -1,4 +1,4 @@
-package executor
+package joblog
 
 import (
 	"bytes"
@@ -16,20 +16,20 @@ func TestLinesOfTheJobLog(t *testing.T) {
 	err := fault.Job(errors.New("image x is not there "), "check the name")
 	for name, c := range map[string]struct {
 		colour bool
-		write  func(*jobLog)
+		write  func(*Log)
 		want   string
 	}{
-		"a line":               {false, func(l *jobLog) { l.say("pulling redis:7") }, "pulling redis:7\n"},
-		"a line has no colour": {true, func(l *jobLog) { l.say("pulling redis:7") }, "pulling redis:7\n"},
-		"a warning":            {false, func(l *jobLog) { l.warn("no TLS") }, "warning: no TLS\n"},
-		"a warning in colour":  {true, func(l *jobLog) { l.warn("no TLS") }, "\x1b[0;33mwarning: no TLS\x1b[0;m\n"},
-		"an error":             {false, func(l *jobLog) { l.fail(err) }, "error: image x is not there\nhint: check the name\n"},
-		"an error in colour":   {true, func(l *jobLog) { l.fail(err) }, "\x1b[31;1merror: image x is not there\x1b[0;m\nhint: check the name\n"},
-		"an error alone":       {false, func(l *jobLog) { l.fail(errors.New("x")) }, "error: x\n"},
+		"a line":               {false, func(l *Log) { l.Say("pulling redis:7") }, "pulling redis:7\n"},
+		"a line has no colour": {true, func(l *Log) { l.Say("pulling redis:7") }, "pulling redis:7\n"},
+		"a warning":            {false, func(l *Log) { l.Warn("no TLS") }, "warning: no TLS\n"},
+		"a warning in colour":  {true, func(l *Log) { l.Warn("no TLS") }, "\x1b[0;33mwarning: no TLS\x1b[0;m\n"},
+		"an error":             {false, func(l *Log) { l.Fail(err) }, "error: image x is not there\nhint: check the name\n"},
+		"an error in colour":   {true, func(l *Log) { l.Fail(err) }, "\x1b[31;1merror: image x is not there\x1b[0;m\nhint: check the name\n"},
+		"an error alone":       {false, func(l *Log) { l.Fail(errors.New("x")) }, "error: x\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
-			c.write(&jobLog{out: &out, colour: c.colour})
+			c.write(&Log{Out: &out, Colour: c.colour})
 			if out.String() != c.want {
 				t.Errorf("got %q, want %q", out.String(), c.want)
 			}
@@ -41,31 +41,31 @@ func TestLinesOfTheJobLog(t *testing.T) {
 func TestWhatFewWantToReadIsInASectionThatBeginsCollapsed(t *testing.T) {
 	images := []images.UsedImage{{Name: "docker:cli", Digest: "sha256:1"}, {Name: "redis:7", Digest: "sha256:2"}}
 	for name, c := range map[string]struct {
-		write func(*jobLog)
+		write func(*Log)
 		plain string
 		want  string
 	}{
 		"digests of images": {
-			func(l *jobLog) { l.images(images) },
+			func(l *Log) { l.Images(images) },
 			"using docker:cli, redis:7\n  docker:cli is sha256:1\n  redis:7 is sha256:2\n",
 			"^\x1b\\[0Ksection_start:[0-9]{10}:dind_[0-9]+_1\\[hide_duration=true,collapsed=true\\]\r\x1b\\[0Kusing docker:cli, redis:7\n" +
 				"  docker:cli is sha256:1\n  redis:7 is sha256:2\n\x1b\\[0Ksection_end:[0-9]{10}:dind_[0-9]+_1\r\x1b\\[0K$",
 		},
 		"what a service printed": {
-			func(l *jobLog) { l.warn("redis is not ready:\n  one\n  two\n") },
+			func(l *Log) { l.Warn("redis is not ready:\n  one\n  two\n") },
 			"warning: redis is not ready:\n  one\n  two\n",
 			"\r\x1b\\[0K\x1b\\[0;33mwarning: redis is not ready:\x1b\\[0;m\n  one\n  two\n\x1b\\[0Ksection_end:",
 		},
-		"no image": {func(l *jobLog) { l.images(nil) }, "", "^$"},
+		"no image": {func(l *Log) { l.Images(nil) }, "", "^$"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
-			c.write(&jobLog{out: &out, folds: true})
+			c.write(&Log{Out: &out, Folds: true})
 			if out.String() != c.plain {
 				t.Errorf("without colours it is %q, want %q", out.String(), c.plain)
 			}
 			out.Reset()
-			c.write(&jobLog{out: &out, colour: true, folds: true})
+			c.write(&Log{Out: &out, Colour: true, Folds: true})
 			if !regexp.MustCompile(c.want).MatchString(out.String()) {
 				t.Errorf("got %q, want %q", out.String(), c.want)
 			}
@@ -73,9 +73,9 @@ func TestWhatFewWantToReadIsInASectionThatBeginsCollapsed(t *testing.T) {
 	}
 	// Two of a log differ by name, or GitLab would take them for one.
 	var out bytes.Buffer
-	l := &jobLog{out: &out, colour: true, folds: true}
-	l.images(images)
-	l.images(images)
+	l := &Log{Out: &out, Colour: true, Folds: true}
+	l.Images(images)
+	l.Images(images)
 	if names := regexp.MustCompile("section_start:[0-9]+:([a-z0-9_]+)").FindAllStringSubmatch(out.String(), -1); len(names) != 2 || names[0][1] == names[1][1] {
 		t.Errorf("sections %q", names)
 	}
@@ -83,12 +83,12 @@ func TestWhatFewWantToReadIsInASectionThatBeginsCollapsed(t *testing.T) {
 
 func TestLinesOfSeveralWritersStayWhole(t *testing.T) {
 	var out bytes.Buffer
-	l := &jobLog{out: &out, colour: true}
+	l := &Log{Out: &out, Colour: true}
 	var writers sync.WaitGroup
 	for range 8 {
 		writers.Go(func() {
 			for range 50 {
-				l.say(strings.Repeat("x", 100))
+				l.Say(strings.Repeat("x", 100))
 			}
 		})
 	}

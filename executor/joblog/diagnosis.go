@@ -1,4 +1,4 @@
-package executor
+package joblog
 
 import (
 	"fmt"
@@ -11,9 +11,9 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// tail keeps the end of what a script printed, to look for the reason of its
+// Tail keeps the end of what a script printed, to look for the reason of its
 // failure there. It is safe for several goroutines.
-type tail struct {
+type Tail struct {
 	mu  sync.Mutex
 	buf []byte
 }
@@ -21,7 +21,8 @@ type tail struct {
 // tailSize is enough for the last step of a build with its context.
 const tailSize = 32 << 10
 
-func (t *tail) Write(p []byte) (int, error) {
+// Write never fails.
+func (t *Tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.buf = append(t.buf, p...)
@@ -31,14 +32,15 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (t *tail) String() string {
+// String is what has been kept, 32 KiB at most.
+func (t *Tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return string(t.buf[max(0, len(t.buf)-tailSize):])
 }
 
-// diagnosis is what is said after a script that failed, if anything.
-type diagnosis struct{ line, hint string }
+// Diagnosis is what is said after a script that failed, if anything.
+type Diagnosis struct{ line, hint string }
 
 // cause is a known reason for a failed script and how it shows in its output.
 type cause struct {
@@ -133,9 +135,9 @@ var causes = []cause{
 	},
 }
 
-// outOfMemory explains what the kernel killed. Whatever a job runs by docker
+// OutOfMemory explains what the kernel killed. Whatever a job runs by docker
 // counts as its daemon's.
-func outOfMemory(o driver.OutOfMemory) diagnosis {
+func OutOfMemory(o driver.OutOfMemory) Diagnosis {
 	what := map[plan.Role]string{
 		plan.RoleSidecar: "the docker daemon of this job, or a container or build in it,",
 		plan.RoleJob:     "the job's script",
@@ -143,42 +145,42 @@ func outOfMemory(o driver.OutOfMemory) diagnosis {
 		plan.RoleService: "service " + o.Name,
 	}[o.Role]
 	if o.Limit == 0 {
-		return diagnosis{
+		return Diagnosis{
 			what + " ran out of memory",
 			"a limit that the pipeline itself has set, or all of the runner host's memory, is used up",
 		}
 	}
-	return diagnosis{
+	return Diagnosis{
 		fmt.Sprintf("%s ran out of memory: the limit is %s", what, config.Size(o.Limit)),
 		"use less, or ask the runner's admin to raise " + plan.LimitKey(o.Role) + ".memory in the settings",
 	}
 }
 
-// diagnose looks for the reason of a failed script: first at the sidecar, then
+// Diagnose looks for the reason of a failed script: first at the sidecar, then
 // in the end of the output. It says nothing when it knows nothing.
-func diagnose(output string, sidecar driver.SidecarState, ending driver.Ending) (diagnosis, bool) {
+func Diagnose(output string, sidecar driver.SidecarState, ending driver.Ending) (Diagnosis, bool) {
 	switch {
 	case !sidecar.Known || sidecar.Running:
 	case sidecar.OutOfMemory:
-		return diagnosis{
+		return Diagnosis{
 			"the docker daemon of this job ran out of memory",
 			"build less at once, or ask the runner's admin for more memory for the sidecar",
 		}, true
 	case ending == driver.EndedFromInside:
-		return diagnosis{
+		return Diagnosis{
 			fmt.Sprintf("the docker daemon of this job has ended by itself (exit code %d)", sidecar.ExitCode),
 			"a command of the job may have ended it, or it failed; the runner's admin finds its last lines with gitlab-dind-executor explain",
 		}, true
 	default:
-		return diagnosis{
+		return Diagnosis{
 			fmt.Sprintf("the docker daemon of this job has ended (exit code %d)", sidecar.ExitCode),
 			"run the job again; the runner's admin finds its last lines with gitlab-dind-executor explain",
 		}, true
 	}
 	for _, c := range causes {
 		if m := c.shows.FindStringSubmatch(output); m != nil {
-			return diagnosis{strings.TrimSpace(c.line(m)), c.hint}, true
+			return Diagnosis{strings.TrimSpace(c.line(m)), c.hint}, true
 		}
 	}
-	return diagnosis{}, false
+	return Diagnosis{}, false
 }

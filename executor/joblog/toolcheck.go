@@ -1,4 +1,4 @@
-package executor
+package joblog
 
 import (
 	"slices"
@@ -15,12 +15,12 @@ var toolStages = []string{
 	"upload_artifacts_on_success", "upload_artifacts_on_failure",
 }
 
-// toolCheck is the check that comes before a stage, or nil.
-func (l *jobLog) toolCheck(stage string, env environment) *plan.ToolCheck {
+// ToolCheck is the check that comes before a stage, or nil. version is the Runner's,
+// "" for a development build.
+func (l *Log) ToolCheck(stage, version string) *plan.ToolCheck {
 	if !slices.Contains(toolStages, stage) {
 		return nil
 	}
-	version := env.runnerVersion()
 	return &plan.ToolCheck{
 		Series: version[:max(0, strings.LastIndexByte(version, '.'))],
 		Missing: l.warning("the helper has no gitlab-runner, so this job's caches and artifacts are skipped",

@@ -1,0 +1,46 @@
+package joblog
+
+import (
+	"fmt"
+
+	"github.com/docker/go-units"
+
+	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/plan"
+)
+
+// layersText says whether a job had the layers of earlier ones, and why not.
+var layersText = map[plan.LayersState]string{
+	plan.LayersReused:  "layers reused",
+	plan.LayersFirst:   "no layers yet (cached from now on)",
+	plan.LayersOther:   "no layers yet of such a docker daemon (cached from now on)",
+	plan.LayersMore:    "no layers free (other jobs use them; these are cached as well)",
+	plan.LayersBusy:    "no layers free (other jobs use them)",
+	plan.LayersDamaged: "no layers (they were damaged; cached anew)",
+}
+
+// ClosingLine is the last line of a job: what its docker daemon did.
+func ClosingLine(u driver.Usage) string {
+	size := func(n uint64) string { return units.HumanSizeWithPrecision(float64(n), 3) }
+	line := "docker daemon:"
+	switch {
+	case u.Warm:
+		line += " was up already (warm),"
+	case u.Boot > 0:
+		line += fmt.Sprintf(" up in %.1f s (cold),", u.Boot.Seconds())
+	}
+	if text := layersText[u.Layers]; text != "" {
+		line += " " + text + ","
+	}
+	line += " received " + size(u.Received)
+	if u.Written > 0 { // some kernels do not tell
+		line += ", wrote " + size(u.Written)
+	}
+	if u.Disk > 0 {
+		line += ", holds " + size(u.Disk) + " on disk"
+	}
+	if u.PeakMemory > 0 {
+		line += ", peak memory " + size(u.PeakMemory)
+	}
+	return line
+}
