@@ -9,7 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,6 +18,7 @@ import (
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/label"
+	"gitlab-dind-executor/executor/telemetry"
 	"gitlab-dind-executor/hostfile"
 )
 
@@ -34,18 +35,14 @@ type bundle struct {
 // bundleBound is what collecting may take: the job's status waits for it.
 const bundleBound = 3 * time.Second
 
-// bundleDir is where bundles are: the settings', else the state directory
-// of the Runner's user; "" if there is none.
+// thisHost is what the place of bundles and of the operator's log depends on.
+// Tests must not write where those of the machine are.
+var thisHost = telemetry.ThisHost
+
+// bundleDir is where bundles are: the settings', else with the operator's log;
+// "" if there is no place.
 func bundleDir(s config.Bundles, env environment) string {
-	switch {
-	case s.Dir != "":
-		return s.Dir
-	case env["XDG_STATE_HOME"] != "":
-		return filepath.Join(env["XDG_STATE_HOME"], driverName)
-	case env["HOME"] != "":
-		return filepath.Join(env["HOME"], ".local", "state", driverName)
-	}
-	return ""
+	return cmp.Or(s.Dir, telemetry.StateDir(env, os.Geteuid(), thisHost()))
 }
 
 // bundleName is a bundle's file name: the job's id, readable, and a hash of its

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/executor/telemetry"
 	"gitlab-dind-executor/hostfile"
 )
 
@@ -17,10 +18,9 @@ func TestWhereBundlesAreKept(t *testing.T) {
 		env  environment
 		want string
 	}{
-		"the settings' place":    {"/srv/x", environment{"HOME": "/h"}, "/srv/x"},
-		"the state directory":    {"", environment{"HOME": "/h", "XDG_STATE_HOME": "/s"}, "/s/gitlab-dind-executor"},
-		"the user's home":        {"", environment{"HOME": "/h"}, "/h/.local/state/gitlab-dind-executor"},
-		"nowhere without a home": {"", environment{}, ""},
+		"the settings' place":             {"/srv/x", environment{"HOME": "/h"}, "/srv/x"},
+		"with the operator's log":         {"", environment{"HOME": "/h"}, "/h/.local/state/gitlab-dind-executor"},
+		"nowhere where that has no place": {"", environment{}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := bundleDir(config.Bundles{Dir: c.dir}, c.env); got != c.want {
@@ -29,6 +29,9 @@ func TestWhereBundlesAreKept(t *testing.T) {
 		})
 	}
 }
+
+// No test of this package writes where the bundles and the log of the machine are.
+func init() { thisHost = func() telemetry.Host { return telemetry.Host{LogsOwner: -1} } }
 
 func openDir(t *testing.T, name string) *hostfile.Dir {
 	t.Helper()

@@ -24,6 +24,29 @@ import (
 // alone lets hooks start nothing behind themselves.
 const alone = "[job]\nstart_early = []\n[cache]\nvolume = false\nlayers = \"off\"\n"
 
+// With default settings, a Runner that systemd starts has no home, and the units
+// have none that they can write.
+func TestUnitsCountWhatTheHooksOfARunnerWithoutAHomeWrite(t *testing.T) {
+	e := fakeengine.New(t)
+	logs := filepath.Join(t.TempDir(), "gitlab-dind-executor")
+	before := thisHost
+	thisHost = func() telemetry.Host { return telemetry.Host{Systemd: true, Logs: logs, LogsOwner: os.Geteuid()} }
+	defer func() { thisHost = before }()
+	settings := filepath.Join(t.TempDir(), "dind.toml")
+	if err := os.WriteFile(settings, []byte("[engine]\nhost = \""+e.Host+"\"\n"+alone), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range []string{"config", "prepare", "cleanup"} {
+		if code, _, log := hookWith(t, e, []string{"CUSTOM_ENV_CI_JOB_STATUS=success"}, with(""), "--settings", settings, h); code != 0 || strings.Contains(log, "warning") {
+			t.Fatalf("%s: exit code %d, %s", h, code, log)
+		}
+	}
+	code, out, log := hookWith(t, e, []string{"HOME=/proc"}, with(""), "--settings", settings, "metrics")
+	if code != 0 || log != "" || !strings.Contains(out, `gitlab_dind_executor_jobs_total{result="success"} 1`+"\n") {
+		t.Errorf("exit code %d, %s\n%s", code, log, out)
+	}
+}
+
 func TestMetricsOfWhatHooksDid(t *testing.T) {
 	e := fakeengine.New(t)
 	settings, _ := withLog(t, e, alone)

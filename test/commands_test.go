@@ -276,7 +276,7 @@ func TestCommandsInPagesThatAreMarkedRun(t *testing.T) {
 				home := t.TempDir()
 				cmd := exec.CommandContext(t.Context(), "bash", "-eu", "-o", "pipefail", "-c", b.text)
 				cmd.Dir = home
-				cmd.Env = []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + home, "DOCKER_HOST=" + engine.Host}
+				cmd.Env = []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + home, "XDG_STATE_HOME=" + home, "DOCKER_HOST=" + engine.Host}
 				if out, err := cmd.CombinedOutput(); err != nil {
 					t.Errorf("%v:\n%s\n%s", err, b.text, out)
 				}

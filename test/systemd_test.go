@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gitlab-dind-executor/executor/telemetry"
 )
 
 // unitValues are the values that a unit's file gives a key.
@@ -99,6 +101,10 @@ func TestSystemdUnits(t *testing.T) {
 		}
 		if strings.HasSuffix(name, ".service") && !strings.Contains(string(b), "\nCapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE") {
 			t.Errorf("%s cannot write to a log of the Runner's user", name)
+		}
+		// Where [log] names no file, hooks write there, and the metrics are made of it.
+		if dir := unitValues(t, name, "LogsDirectory"); strings.HasSuffix(name, ".service") && (len(dir) != 1 || filepath.Join("/var/log", dir[0]) != telemetry.UnitLogs) {
+			t.Errorf("%s keeps its logs in %q, the hooks in %s", name, dir, telemetry.UnitLogs)
 		}
 		if asksRegistries := strings.Contains(name, "prepull.service") || strings.Contains(name, "seed.service"); asksRegistries && !strings.Contains(string(b), "\nUser=root\n") {
 			t.Errorf("%s has not the credentials that jobs have", name)

@@ -59,7 +59,7 @@ func quoted(s string) string {
 // environ is the Runner's: its own home, so that no docker configuration and no
 // settings of this host play a part.
 func environ(dir string) []string {
-	return append(os.Environ(), "HOME="+dir, "TMPDIR="+dir)
+	return append(os.Environ(), "HOME="+dir, "XDG_STATE_HOME="+dir, "TMPDIR="+dir)
 }
 
 // verify lets the Runner ask whether its token is good.

@@ -48,7 +48,7 @@ func try(t *testing.T, files, late map[string]string, args ...string) (cmd *exec
 		}
 	})
 	cmd = exec.CommandContext(ctx, world.Binary, append([]string{"--settings", world.Settings, "try", "--file", filepath.Join(dir, ".gitlab-ci.yml")}, args...)...)
-	cmd.Env = append(os.Environ(), "TMPDIR="+temp, "HOME="+t.TempDir(), "CI_REGISTRY_PASSWORD="+world.Registry.Password)
+	cmd.Env = append(os.Environ(), "TMPDIR="+temp, "HOME="+t.TempDir(), "XDG_STATE_HOME="+t.TempDir(), "CI_REGISTRY_PASSWORD="+world.Registry.Password)
 	out = &buffer{}
 	cmd.Stdout, cmd.Stderr = out, out
 	return cmd, out
