@@ -43,6 +43,10 @@ type Phase struct {
 	ExitCode int
 }
 
+// ScriptFailed tells that the hook has told a failure of what it ran. One that
+// tells the system's, or was killed, has its own reason.
+func (p Phase) ScriptFailed() bool { return p.ExitCode == buildFailureExit }
+
 // State is the job's outcome.
 type State string
 

@@ -157,20 +157,16 @@ func (r *run) job(stop *interruption, j pipeline.Job, log *jobLog) jobEnd {
 	}
 	log.firstLine = time.Time{}
 	end := ended(j, res)
-	if sourcesFailed(res) && !r.server.Reached() {
+	if scriptFailed(res, "get_sources") && !r.server.Reached() {
 		end.system, end.hint = true, "no job has reached "+r.server.URL+", where the sources are: let sandboxes through to it in the firewall, or give another address with --listen"
 	}
 	return end
 }
 
-// sourcesFailed tells a job that ended where it should have got its sources.
-func sourcesFailed(res local.Result) bool {
-	for _, p := range res.Phases {
-		if p.Name == "get_sources" && p.ExitCode != 0 {
-			return true
-		}
-	}
-	return false
+// scriptFailed tells a job whose script of that stage failed. Where a hook failed
+// of itself, the stage is not the cause.
+func scriptFailed(res local.Result, stage string) bool {
+	return slices.ContainsFunc(res.Phases, func(p local.Phase) bool { return p.Name == stage && p.ScriptFailed() })
 }
 
 func (r *run) leavesArtifacts(name string) bool {
@@ -189,7 +185,10 @@ func ended(j pipeline.Job, res local.Result) jobEnd {
 		return e
 	}
 	e.outcome, e.system = pipeline.Failed, res.State == local.SystemFailure
-	e.hint = "its log says why; the image that fetches the sources is helper.image of the settings, and --runner-version chooses among GitLab's"
+	e.hint = "its log says why"
+	if scriptFailed(res, "prepare_script") {
+		e.hint += "; the image that ran that first script is helper.image of the settings, and --runner-version chooses among GitLab's"
+	}
 	if res.Err != nil {
 		e.text += ", " + res.Err.Error()
 	}

@@ -158,6 +158,31 @@ func TestAJobsEndIsJudgedByWhatItMayFailWith(t *testing.T) {
 	}
 }
 
+// A hint is about what happened: an engine that restarts in a job says nothing
+// against the image of the helper.
+func TestAHintNamesTheHelperOnlyWhereItFailed(t *testing.T) {
+	phase := func(name string, code int) local.Phase { return local.Phase{Name: name, Kind: local.Run, ExitCode: code} }
+	for name, c := range map[string]struct {
+		phases []local.Phase
+		want   bool
+	}{
+		"the engine restarted in the script": {[]local.Phase{phase("prepare_script", 0), phase("get_sources", 0), phase("build_script", 2)}, false},
+		"the engine restarted in the clone":  {[]local.Phase{phase("prepare_script", 0), phase("get_sources", 2)}, false},
+		"the sandbox could not be made":      {[]local.Phase{{Name: "prepare", Kind: local.Prepare, ExitCode: 2}}, false},
+		"a hook was killed":                  {[]local.Phase{phase("prepare_script", -1)}, false},
+		"the helper went with the engine":    {[]local.Phase{phase("prepare_script", 2)}, false},
+		"the helper cannot run a script":     {[]local.Phase{phase("prepare_script", 1)}, true},
+	} {
+		res := local.Result{State: local.SystemFailure, Phases: c.phases}
+		if got := ended(pipeline.Job{}, res).hint; strings.Contains(got, "helper.image") != c.want || got == "" {
+			t.Errorf("%s: hint %q", name, got)
+		}
+		if scriptFailed(res, "get_sources") {
+			t.Errorf("%s: the firewall is blamed", name)
+		}
+	}
+}
+
 func TestTheLogIsShownLineByLine(t *testing.T) {
 	for name, tt := range map[string]struct {
 		colour bool
