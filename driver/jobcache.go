@@ -54,7 +54,7 @@ func (prep *preparation) withCache(ctx context.Context, c plan.Container) (plan.
 // warnings are for the job log.
 func (prep *preparation) warnings(svc *services) []string {
 	if err := prep.cache.foreign; err != nil {
-		return append([]string{"this job has no /cache of earlier ones: " + err.Error() + " (" + fault.HintOf(err) + ")"}, svc.warnings...)
+		return append([]string{"this job has no /cache of earlier ones: " + fault.Line(err) + " (" + fault.HintOf(err) + ")"}, svc.warnings...)
 	}
 	return svc.warnings
 }

@@ -258,7 +258,7 @@ func (d *Driver) notReady(ctx context.Context, id string, p *pinger) error {
 	}
 	why := ""
 	if last, ok := p.last.Load().(*error); ok {
-		why = " (" + (*last).Error() + ")"
+		why = " (" + fault.Line(*last) + ")"
 	}
 	err := fmt.Errorf("%w%s%s", errNotReady, why, d.lastLog(ctx, id))
 	return fault.System(&brokenBoot{err, "did not answer in " + p.timeout.String()},

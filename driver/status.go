@@ -11,6 +11,7 @@ import (
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/group"
 )
 
@@ -113,10 +114,10 @@ func (d *Driver) Status(ctx context.Context, w *Watcher, now time.Time, prepare 
 	resisting, stuckErr := d.Stuck(lists)
 	missing := []string{}
 	if stuckErr != nil {
-		missing = append(missing, "volumes that resist their removal: "+stuckErr.Error())
+		missing = append(missing, "volumes that resist their removal: "+fault.Line(stuckErr))
 	}
 	if err := errors.Join(cachedErr, mirrorErr); err != nil {
-		missing = append(missing, "caches and mirrors: "+err.Error())
+		missing = append(missing, "caches and mirrors: "+fault.Line(err))
 	}
 
 	count, stop := context.WithTimeout(ctx, d.bounds.statusCount)

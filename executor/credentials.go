@@ -16,6 +16,7 @@ import (
 	"github.com/docker/cli/cli/config/types"
 
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/hostfile"
 )
 
@@ -57,7 +58,7 @@ func credentials(ctx context.Context, p *payload, env environment, hosts, jobHel
 			all = append(all, fromFile(ctx, file, hosts, warn)...)
 		}
 	} else if name != "" && !errors.Is(err, fs.ErrNotExist) {
-		warn(fmt.Sprintf("%s of this runner's host is not used: %v", name, err))
+		warn(fmt.Sprintf("%s of this runner's host is not used: %s", name, fault.Line(err)))
 	}
 	for _, c := range p.Credentials {
 		if c.Type == "registry" {
@@ -122,7 +123,7 @@ func fromFile(ctx context.Context, file *configfile.ConfigFile, hosts []string, 
 		auth, err := ask(ctx, file, key)
 		switch {
 		case err != nil:
-			warn(fmt.Sprintf("credential helper %q has nothing for %s: %v", helper, host, err))
+			warn(fmt.Sprintf("credential helper %q has nothing for %s: %s", helper, host, fault.Line(err)))
 		case auth.Username != "" || auth.IdentityToken != "":
 			all = append(all, credential(host, auth))
 		}

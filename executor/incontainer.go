@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 
 	"gitlab-dind-executor/driver/dataroot"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
 )
 
 // The commands here run in a container, where this program is alone with one volume
@@ -59,7 +59,7 @@ func (c *call) volumeCommand(name string, run func(ctx context.Context, path str
 			case err != nil:
 				line, code = err.Error(), plan.CommandFault
 			}
-			fmt.Fprintln(c.stderr, strings.ReplaceAll(line, "\n", "; "))
+			fmt.Fprintln(c.stderr, fault.OneLine(line))
 			if code == plan.CommandDone {
 				return nil
 			}

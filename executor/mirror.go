@@ -59,10 +59,10 @@ func (c *call) mirror(ctx context.Context, d *driver.Driver, s config.Settings) 
 	if err == nil || ctx.Err() != nil {
 		return access
 	}
-	text := fmt.Sprintf("this job does without the registry mirror: %v", err)
+	text := fmt.Sprintf("this job does without the registry mirror: %s", fault.Line(err))
 	if errors.Is(err, driver.ErrNoMirror) {
 		if err := c.behind(nil, "mirror", "start"); err != nil {
-			text += "; it cannot be made: " + err.Error()
+			text += "; it cannot be made: " + fault.Line(err)
 		}
 	} else if hint := fault.HintOf(err); hint != "" {
 		text += " (" + hint + ")"

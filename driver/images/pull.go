@@ -54,7 +54,7 @@ func (im *Set) pull(ctx context.Context, ref plan.ImageRef, platform string) (er
 		if fault.IsOfJob(err) || attempt >= im.Attempts || ctx.Err() != nil {
 			return err
 		}
-		im.Say(fmt.Sprintf("%v; trying again in %s", err, gap))
+		im.Say(fmt.Sprintf("%s; trying again in %s", fault.Line(err), gap))
 		pause := time.NewTimer(gap)
 		select {
 		case <-pause.C:

@@ -150,7 +150,7 @@ func (a *Asking) explainSilence(ref plan.ImageRef, why error) {
 		host = "registry " + reference.Domain(named)
 	}
 	if a.told.first(host) {
-		a.say(fmt.Sprintf("%s cannot be asked (%v): its images that are on this host serve as they are", host, why))
+		a.say(fmt.Sprintf("%s cannot be asked (%s): its images that are on this host serve as they are", host, fault.Line(why)))
 	}
 }
 

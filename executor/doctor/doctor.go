@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
 
 	"gitlab-dind-executor/fault"
@@ -33,30 +32,27 @@ type Finding struct {
 
 // Fine finds nothing wrong.
 func Fine(check, format string, args ...any) Finding {
-	return Finding{Check: check, Level: OK, Text: fmt.Sprintf(format, args...)}
+	return finding(check, OK, "", fmt.Sprintf(format, args...))
 }
 
 // Doubt is a warning.
 func Doubt(check, hint, format string, args ...any) Finding {
-	return Finding{check, Warning, fmt.Sprintf(format, args...), hint}
+	return finding(check, Warning, hint, fmt.Sprintf(format, args...))
 }
 
 // Bad is an error.
 func Bad(check, hint, format string, args ...any) Finding {
-	return Finding{check, Error, fmt.Sprintf(format, args...), hint}
+	return finding(check, Error, hint, fmt.Sprintf(format, args...))
 }
 
-// Of makes a finding of an error, on one line.
+// Of makes a finding of an error.
 func Of(check string, level Level, err error) Finding {
-	return Finding{check, level, oneLine(err.Error()), fault.HintOf(err)}
+	return finding(check, level, fault.HintOf(err), err.Error())
 }
 
-func oneLine(text string) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	for i, l := range lines {
-		lines[i] = strings.TrimSpace(l)
-	}
-	return strings.Join(lines, "; ")
+// finding has its text on one line, whoever's words are in it.
+func finding(check string, level Level, hint, text string) Finding {
+	return Finding{check, level, fault.OneLine(text), hint}
 }
 
 // Check looks at one thing.

@@ -53,6 +53,22 @@ func TestWhatIsNotWellIsNamedAsItsLineIs(t *testing.T) {
 	}
 }
 
+// The last lines of a daemon come indented below an error.
+func TestAFindingIsOneLineWhoeversWordsAreInIt(t *testing.T) {
+	slow := errors.New("the docker daemon did not answer in time (awaiting headers):\n  /certs/server/cert.pem: OK\n  API listen on 2376")
+	const want = "the docker daemon did not answer in time (awaiting headers): /certs/server/cert.pem: OK; API listen on 2376"
+	for name, f := range map[string]Finding{
+		"an error":         Of("sandbox", Error, slow),
+		"within a doubt":   Doubt("sandbox", "", "%v", slow),
+		"within a fault":   Bad("sandbox", "", "%v", slow),
+		"within good news": Fine("sandbox", "%v", slow),
+	} {
+		if f.Text != want {
+			t.Errorf("%s: %q", name, f.Text)
+		}
+	}
+}
+
 // What a broken off check says is not the host's fault.
 func TestAnExaminationThatIsBrokenOff(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
@@ -92,7 +108,7 @@ func TestTheWorstFindingIsTheVerdict(t *testing.T) {
 
 func TestAnErrorIsOneLineAndAHint(t *testing.T) {
 	got := Of("x", Error, fault.System(errors.New("first:\n  second\n  third\n"), "do this"))
-	if got != (Finding{"x", Error, "first:; second; third", "do this"}) {
+	if got != (Finding{"x", Error, "first: second; third", "do this"}) {
 		t.Errorf("%+v", got)
 	}
 }

@@ -190,7 +190,7 @@ func ended(j pipeline.Job, res local.Result) jobEnd {
 		e.hint += "; the image that ran that first script is helper.image of the settings, and --runner-version chooses among GitLab's"
 	}
 	if res.Err != nil {
-		e.text += ", " + res.Err.Error()
+		e.text += ", " + fault.Line(res.Err)
 	}
 	if j.AllowFailure && allows(j.AllowExitCodes, res) {
 		e.outcome = pipeline.Allowed

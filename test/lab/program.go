@@ -56,6 +56,5 @@ func printError(err error) {
 	if hint == "" {
 		hint = "run scripts/engine and scripts/images, then try again"
 	}
-	oneLine := strings.NewReplacer("\n", "; ").Replace(strings.TrimSpace(text))
-	fmt.Fprintf(os.Stderr, "error: %s\nhint: %s\n", oneLine, hint)
+	fmt.Fprintf(os.Stderr, "error: %s\nhint: %s\n", fault.OneLine(text), hint)
 }
