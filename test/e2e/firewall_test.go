@@ -132,7 +132,7 @@ func TestTheFirewallRecipeKeepsSandboxesFromTheHost(t *testing.T) {
 
 	away := recipe(t, 1)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), rig.Slower(30*time.Second))
 		defer cancel()
 		if _, err := asRoot(ctx, away); err != nil {
 			t.Errorf("taking the rules back: %v", err)
@@ -170,7 +170,7 @@ func runnerConfig(t *testing.T, settings string) string {
 // doctor runs it and returns what it says and its exit code.
 func doctor(t *testing.T, settings string) (said string, code int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), rig.Slower(time.Minute))
 	defer cancel()
 	cmd := exec.CommandContext(ctx, world.Binary, "--settings", settings, "doctor", "--runner-config", runnerConfig(t, settings))
 	out, err := cmd.CombinedOutput()

@@ -39,7 +39,7 @@ func startPool(t *testing.T, size, more string) *pool {
 
 func (p *pool) command(args ...string) string {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), rig.Slower(time.Minute))
 	defer cancel()
 	out, err := exec.CommandContext(ctx, world.Binary, append([]string{"--settings", p.settings, "pool"}, args...)...).CombinedOutput()
 	if err != nil {
@@ -64,7 +64,7 @@ func sweptBehind(t *testing.T) {
 // awaitProcesses waits until no process of this host has that in its command line.
 func awaitProcesses(t *testing.T, line string) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(rig.Slower(time.Minute))
 	for {
 		busy := false
 		all, _ := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -76,7 +76,7 @@ func awaitProcesses(t *testing.T, line string) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("after a minute a process still runs with %q", line)
+			t.Fatalf("in vain: a process still runs with %q", line)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}

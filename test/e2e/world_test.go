@@ -29,7 +29,7 @@ func run(m *testing.M) int {
 	if host := os.Getenv(envTryIPv6); host != "" {
 		return tryIPv6(host)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), rig.Slower(2*time.Minute))
 	defer cancel()
 	var err error
 	if world, err = lab.New(ctx, lab.Options{}); err != nil {
@@ -45,7 +45,7 @@ func run(m *testing.M) int {
 }
 
 // jobTimeout bounds any one job of these tests.
-const jobTimeout = 3 * time.Minute
+var jobTimeout = rig.Slower(3 * time.Minute)
 
 // buffer is a log that can be read while a job writes it.
 type buffer struct {

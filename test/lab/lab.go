@@ -7,6 +7,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,7 +41,8 @@ type Lab struct {
 
 // Options say what differs from the usual world.
 type Options struct {
-	// Binary is the executor; "" builds it from the module's root.
+	// Binary is the executor; "" takes the one that $DIND_LAB_BINARY names, on a
+	// machine without Go, or else builds it from the module's root.
 	Binary string
 	// Settings are more lines for the settings file.
 	Settings string
@@ -48,7 +50,7 @@ type Options struct {
 
 // New makes a world with one project, group/app, that holds App's files.
 func New(ctx context.Context, opts Options) (l *Lab, err error) {
-	l = &Lab{Binary: opts.Binary}
+	l = &Lab{Binary: cmp.Or(opts.Binary, os.Getenv(envBinary))}
 	l.ids.Store(time.Now().Unix())
 	defer func() {
 		if err != nil {

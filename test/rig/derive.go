@@ -16,7 +16,7 @@ const derivedRepo = imagePrefix + "derived"
 
 // removalTime bounds the removal of what the rig made, when the caller's own
 // time may be over.
-const removalTime = 30 * time.Second
+var removalTime = Slower(30 * time.Second)
 
 // Derive makes an image from another with instructions of a Dockerfile, such as
 // `ENTRYPOINT ["/bin/sh"]`, and returns its name. The engine accepts CMD,

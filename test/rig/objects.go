@@ -108,9 +108,9 @@ func Diff(before, after Objects) string {
 }
 
 // Bounds of Unchanged.
-const (
-	settleTime  = 20 * time.Second       // for the engine's lists to become what they were
-	settleEvery = 200 * time.Millisecond // between two looks
+var (
+	settleTime  = Slower(20 * time.Second) // for the engine's lists to become what they were
+	settleEvery = 200 * time.Millisecond   // between two looks
 )
 
 // Unchanged lets the test fail when at its end the engine has other

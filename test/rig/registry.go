@@ -52,10 +52,11 @@ type RegistryOptions struct {
 }
 
 // Bounds of StartRegistry.
+var registryStartTime = Slower(30 * time.Second)
+
 const (
-	registryStartTime = 30 * time.Second
-	registryPoll      = 50 * time.Millisecond
-	registryPorts     = 5 // ports to try
+	registryPoll  = 50 * time.Millisecond
+	registryPorts = 5 // ports to try
 )
 
 // StartRegistry starts an empty registry that answers to the DNS name, such as
@@ -214,7 +215,7 @@ func registryClient(ca []byte, name string) *http.Client {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(ca)
 	return &http.Client{
-		Timeout:   10 * time.Second,
+		Timeout:   Slower(10 * time.Second),
 		Transport: &http.Transport{TLSClientConfig: tlsFor(pool, name), MaxIdleConns: 4},
 	}
 }
