@@ -53,8 +53,14 @@ func Cgroups(e driver.Engine, s config.Settings) Finding {
 	switch {
 	case e.CgroupDriver == "none":
 		return Doubt("cgroups", "give the engine cgroups, or every job can take all of this host", "none: [limits] have no effect")
-	case e.CgroupVersion == "1" && s.Sidecar.Privilege == config.PrivilegeRootless:
-		return Doubt("cgroups", "boot this host with cgroup v2 if jobs use docker run --memory and the like", "%s: limits inside of rootless sidecars have no effect", text)
+	case s.Sidecar.Privilege == config.PrivilegeRootless:
+		// On any version of cgroups: a daemon without root limits containers by its
+		// user's systemd alone, and a sidecar has none.
+		const ignored = "containers in rootless sidecars have no limits of their own"
+		if s.Limits.Sidecar.Memory == 0 {
+			return Doubt("cgroups", "set limits.sidecar.memory, which holds for all that runs in a sidecar together", "%s: %s, and nothing bounds them all", text, ignored)
+		}
+		return Fine("cgroups", "%s: %s, limits.sidecar bounds them all", text, ignored)
 	}
 	return Fine("cgroups", "%s", text)
 }

@@ -32,21 +32,25 @@ func sees(t *testing.T, got Finding, level Level, text, hint string) {
 func TestJudgingAnEngine(t *testing.T) {
 	rootless := config.Default()
 	rootless.Sidecar.Privilege = config.PrivilegeRootless
+	bounded := rootless
+	bounded.Limits.Sidecar.Memory = 1 << 30
 	for name, c := range map[string]struct {
 		got        Finding
 		level      Level
 		text, hint string
 	}{
-		"of today":       {Engine(driver.Engine{Version: "28.1.1", OS: "linux", Address: "unix:///x"}), OK, "docker 28.1.1 at unix:///x", ""},
-		"too old":        {Engine(driver.Engine{Version: "19.03.15", OS: "linux", TooOld: true}), Error, "docker 19.03.15 at  is too old: 20.10 is the oldest", "install a newer"},
-		"rootless":       {Engine(driver.Engine{Version: "28.1.1", Rootless: true, Remapped: true}), OK, ", which runs without root, with userns-remap", ""},
-		"Windows":        {Engine(driver.Engine{Version: "28.1.1", OS: "windows"}), Error, "for windows containers", "Linux"},
-		"overlay2":       {Storage(driver.Engine{StorageDriver: "overlay2"}), OK, "overlay2", ""},
-		"vfs":            {Storage(driver.Engine{StorageDriver: "vfs"}), Warning, "copies every layer", "overlay2"},
-		"given up":       {Storage(driver.Engine{StorageDriver: "aufs"}), Warning, "aufs", "overlay2"},
-		"cgroup v2":      {Cgroups(driver.Engine{CgroupVersion: "2", CgroupDriver: "systemd"}, config.Default()), OK, "v2, by systemd", ""},
-		"no cgroups":     {Cgroups(driver.Engine{CgroupVersion: "2", CgroupDriver: "none"}, config.Default()), Warning, "no effect", "cgroups"},
-		"rootless on v1": {Cgroups(driver.Engine{CgroupVersion: "1"}, rootless), Warning, "no effect", "cgroup v2"},
+		"of today":          {Engine(driver.Engine{Version: "28.1.1", OS: "linux", Address: "unix:///x"}), OK, "docker 28.1.1 at unix:///x", ""},
+		"too old":           {Engine(driver.Engine{Version: "19.03.15", OS: "linux", TooOld: true}), Error, "docker 19.03.15 at  is too old: 20.10 is the oldest", "install a newer"},
+		"rootless":          {Engine(driver.Engine{Version: "28.1.1", Rootless: true, Remapped: true}), OK, ", which runs without root, with userns-remap", ""},
+		"Windows":           {Engine(driver.Engine{Version: "28.1.1", OS: "windows"}), Error, "for windows containers", "Linux"},
+		"overlay2":          {Storage(driver.Engine{StorageDriver: "overlay2"}), OK, "overlay2", ""},
+		"vfs":               {Storage(driver.Engine{StorageDriver: "vfs"}), Warning, "copies every layer", "overlay2"},
+		"given up":          {Storage(driver.Engine{StorageDriver: "aufs"}), Warning, "aufs", "overlay2"},
+		"cgroup v2":         {Cgroups(driver.Engine{CgroupVersion: "2", CgroupDriver: "systemd"}, config.Default()), OK, "v2, by systemd", ""},
+		"no cgroups":        {Cgroups(driver.Engine{CgroupVersion: "2", CgroupDriver: "none"}, config.Default()), Warning, "no effect", "cgroups"},
+		"rootless on v1":    {Cgroups(driver.Engine{CgroupVersion: "1"}, rootless), Warning, "nothing bounds them all", "limits.sidecar.memory"},
+		"rootless on v2":    {Cgroups(driver.Engine{CgroupVersion: "2", CgroupDriver: "systemd"}, rootless), Warning, "no limits of their own", "limits.sidecar.memory"},
+		"rootless, bounded": {Cgroups(driver.Engine{CgroupVersion: "2", CgroupDriver: "systemd"}, bounded), OK, "limits.sidecar bounds them all", ""},
 	} {
 		t.Run(name, func(t *testing.T) { sees(t, c.got, c.level, c.text, c.hint) })
 	}

@@ -57,11 +57,16 @@ func TestRootlessSidecarBuildsAndRuns(t *testing.T) {
 		`docker run --rm -v $PWD:/x $CI_REGISTRY/base/busybox chown 7:7 /x/app.sh || echo no other owners`,
 		`mkdir out && docker run --rm -v $PWD/out:/x $CI_REGISTRY/base/busybox touch /x/file || echo no files where only root may write`,
 		`chmod 777 out && docker run --rm -v $PWD/out:/x $CI_REGISTRY/base/busybox touch /x/file && echo files where all may write`,
+		// A container has no limit of its own, and all of them have the sidecar's:
+		// tail holds a line until its end.
+		`docker run --rm --memory 24m $CI_REGISTRY/base/busybox sh -c 'head -c 64m /dev/zero | tail | wc -c'`,
+		`docker run --rm --memory 8g $CI_REGISTRY/base/busybox sh -o pipefail -c 'head -c 640m /dev/zero | tail | wc -c' || echo "no more than the sidecar has: $?"`,
 	)
-	runJob(t, p, privilege(t, "rootless", rig.ImageRootless)).succeeded().quietCleanup().
+	runJob(t, p, privilege(t, "rootless", rig.ImageRootless, `limits.sidecar.memory = "384m"`)).succeeded().quietCleanup().
 		says("hello from version 1.0", "\npushed\n", "Dockerfile", "\nwritten inside\n", "the file can be removed\n", "\npublished\n", "\ncomposed\n",
 			"name=rootless", "driver overlay2", "subnet 10.232.0.0/20",
-			"\nno privileged containers\n", "\nno other owners\n", "\nno files where only root may write\n", "\nfiles where all may write\n")
+			"\nno privileged containers\n", "\nno other owners\n", "\nno files where only root may write\n", "\nfiles where all may write\n",
+			"\n67108864\n", "\nno more than the sidecar has: 137\n").saysNot("\n671088640\n")
 }
 
 func TestRootlessSidecarNeedsARootlessImage(t *testing.T) {
