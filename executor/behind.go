@@ -6,8 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -15,6 +13,7 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/hostfile"
 )
 
@@ -53,7 +52,7 @@ func (c *call) behind(input []byte, args ...string) error {
 	}
 	process := exec.Command(self, args...)
 	process.Dir = "/"
-	process.Env = c.env.ofHost()
+	process.Env = c.env.OfHost()
 	if c.record.Job != "" {
 		process.Env = append(process.Env, envBehind+"="+c.record.Job, envStarted+"="+c.env[envStarted])
 	}
@@ -97,7 +96,7 @@ const cachesEvery = time.Hour
 // cachesDue tells, once in that time, that it is to be looked after now. The time
 // of a file tells when it last was; where none can be written, such as without a
 // home, it is one job in sixteen, by the microseconds of the clock.
-func cachesDue(s config.Settings, env environment, now time.Time) bool {
+func cachesDue(s config.Settings, env payload.Environment, now time.Time) bool {
 	if !s.Caches() {
 		return false
 	}
@@ -116,17 +115,4 @@ func cachesDue(s config.Settings, env environment, now time.Time) bool {
 		return false
 	}
 	return state.Write(stamp, []byte(now.Format(time.RFC3339)+"\n"), 0o600) == nil || byChance
-}
-
-// ofHost is what of the environment concerns the host and the engine: nothing
-// of the job, whose variables are no business of what outlives it.
-func (e environment) ofHost() []string {
-	var env []string
-	for key, value := range e {
-		if slices.Contains([]string{"PATH", "HOME", "USER", "SSH_AUTH_SOCK"}, key) || strings.HasPrefix(key, "DOCKER_") || strings.HasPrefix(key, "XDG_") || strings.HasPrefix(key, "OTEL_") {
-			env = append(env, key+"="+value)
-		}
-	}
-	slices.Sort(env)
-	return env
 }

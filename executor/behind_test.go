@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/executor/payload"
 )
 
 func TestWhatIsCachedIsLookedAfterOnceInAWhile(t *testing.T) {
@@ -29,7 +30,7 @@ func TestWhatIsCachedIsLookedAfterOnceInAWhile(t *testing.T) {
 		"a policy's jobs keep":   {policy, 0, true},
 	} {
 		dir := filepath.Join(t.TempDir(), "state")
-		env := environment{"XDG_STATE_HOME": dir}
+		env := payload.Environment{"XDG_STATE_HOME": dir}
 		if c.ago != 0 {
 			cachesDue(keeps, env, now)
 			stamp := filepath.Join(dir, driverName, "caches-looked-after")
@@ -44,7 +45,7 @@ func TestWhatIsCachedIsLookedAfterOnceInAWhile(t *testing.T) {
 			t.Errorf("%s: due again a second later", name)
 		}
 	}
-	for name, env := range map[string]environment{"without a home": {}, "where nothing can be written": {"XDG_STATE_HOME": "/proc"}} {
+	for name, env := range map[string]payload.Environment{"without a home": {}, "where nothing can be written": {"XDG_STATE_HOME": "/proc"}} {
 		due := 0
 		for i := range 160 {
 			if cachesDue(keeps, env, now.Truncate(time.Second).Add(time.Duration(i)*time.Microsecond)) {

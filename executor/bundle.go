@@ -18,6 +18,7 @@ import (
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/label"
+	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/executor/telemetry"
 	"gitlab-dind-executor/hostfile"
 )
@@ -41,35 +42,35 @@ var thisHost = telemetry.ThisHost
 
 // bundleDir is where bundles are: the settings', else with the operator's log;
 // "" if there is no place.
-func bundleDir(s config.Bundles, env environment) string {
+func bundleDir(s config.Bundles, env payload.Environment) string {
 	return cmp.Or(s.Dir, telemetry.StateDir(env, os.Geteuid(), thisHost()))
 }
 
 // bundleName is a bundle's file name: the job's id, readable, and a hash of its
 // whole key.
-func bundleName(p *payload) string {
-	sum := sha256.Sum256([]byte(p.key()))
+func bundleName(p *payload.Job) string {
+	sum := sha256.Sum256([]byte(p.Key()))
 	return fmt.Sprintf("job-%d-%s.json", p.ID, hex.EncodeToString(sum[:]))
 }
 
 // writeBundle collects and writes the bundle of a failed job and removes those
 // that are too old. Its errors are the operator's, and no job fails for them.
-func writeBundle(ctx context.Context, d *driver.Driver, s config.Bundles, p *payload, env environment, now time.Time) error {
+func writeBundle(ctx context.Context, d *driver.Driver, s config.Bundles, p *payload.Job, env payload.Environment, now time.Time) error {
 	dir := bundleDir(s, env)
-	if s.MaxAge <= 0 || dir == "" || env[envVariable+"CI_JOB_STATUS"] != "failed" {
+	if s.MaxAge <= 0 || dir == "" || env.Variable("CI_JOB_STATUS") != "failed" {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, bundleBound)
 	defer cancel()
-	report, err := d.Report(ctx, p.key())
+	report, err := d.Report(ctx, p.Key())
 	if errors.Is(err, driver.ErrGone) {
 		return nil // a cleanup before this one has looked
 	}
 	if err != nil {
 		return err
 	}
-	redactReport(&report, newRedactor(secretsOf(p, env)))
-	b, err := json.MarshalIndent(bundle{p.key(), p.project(), now.UTC(), label.Version, report}, "", "  ")
+	redactReport(&report, newRedactor(payload.Secrets(p, env)))
+	b, err := json.MarshalIndent(bundle{p.Key(), p.Project(), now.UTC(), label.Version, report}, "", "  ")
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/executor/telemetry"
 	"gitlab-dind-executor/hostfile"
 )
@@ -15,12 +16,12 @@ import (
 func TestWhereBundlesAreKept(t *testing.T) {
 	for name, c := range map[string]struct {
 		dir  string
-		env  environment
+		env  payload.Environment
 		want string
 	}{
-		"the settings' place":             {"/srv/x", environment{"HOME": "/h"}, "/srv/x"},
-		"with the operator's log":         {"", environment{"HOME": "/h"}, "/h/.local/state/gitlab-dind-executor"},
-		"nowhere where that has no place": {"", environment{}, ""},
+		"the settings' place":             {"/srv/x", payload.Environment{"HOME": "/h"}, "/srv/x"},
+		"with the operator's log":         {"", payload.Environment{"HOME": "/h"}, "/h/.local/state/gitlab-dind-executor"},
+		"nowhere where that has no place": {"", payload.Environment{}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := bundleDir(config.Bundles{Dir: c.dir}, c.env); got != c.want {

@@ -7,6 +7,7 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/executor/payload"
 )
 
 // cleanupHook removes all that the job has. It has a time of its own, prints
@@ -14,7 +15,7 @@ import (
 func (c *call) cleanupHook(ctx context.Context, _ []string) error {
 	// It goes to the Runner's log, which masks nothing.
 	c.log.Colour, c.log.Hide = false, c.harmless
-	p, err := readPayload(c.env[envPayload])
+	p, err := payload.Read(c.env[envPayload])
 	if err != nil {
 		return err
 	}
@@ -41,7 +42,7 @@ func (c *call) cleanupHook(ctx context.Context, _ []string) error {
 		c.log.Warn("the failed job's sandbox is not held: " + err.Error())
 	}
 	next := c.nextPlan(ctx, d, settings, p)
-	rest, err := d.CleanupPatiently(ctx, p.key())
+	rest, err := d.CleanupPatiently(ctx, p.Key())
 	if err == nil {
 		c.fillAfter(ctx, next)
 	}

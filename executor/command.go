@@ -19,15 +19,19 @@ import (
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/executor/joblog"
+	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/executor/telemetry"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/group"
 	"gitlab-dind-executor/wary"
 )
 
+// envPayload names the file with the job, in a hook's environment.
+const envPayload = "JOB_RESPONSE_FILE"
+
 // call is one call of the program.
 type call struct {
-	env environment
+	env payload.Environment
 	// stdout and stderr pass no control sequence on, whoever it comes from. raw are
 	// what lies below them, for what a script prints and for a shell.
 	stdout, stderr io.Writer
@@ -45,7 +49,7 @@ type call struct {
 	// What the operator's log gets; swept comes from beside.
 	recorded      bool
 	record        telemetry.Record
-	payload       *payload
+	payload       *payload.Job
 	began, lapped time.Time
 	swept         atomic.Int64
 	freeing       sync.Once
@@ -59,7 +63,7 @@ type streams struct{ out, err io.Writer }
 func Main(args, environ []string, stdout, stderr io.Writer) (code int) {
 	// A Runner that went away must not end a hook in the middle.
 	signal.Ignore(syscall.SIGPIPE)
-	env := newEnvironment(environ)
+	env := payload.NewEnvironment(environ)
 	_, hooked := env[envPayload]
 	now := time.Now()
 	c := &call{

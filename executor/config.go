@@ -10,10 +10,19 @@ import (
 
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/owner"
+	"gitlab-dind-executor/executor/payload"
 )
 
 // driverName is what the Runner shows of this program.
 const driverName = "gitlab-dind-executor"
+
+// What the config hook puts into the environment of the others.
+const (
+	envStarted = "GITLAB_DIND_EXECUTOR_STARTED"
+	// envOwner is the Runner that called the config hook.
+	envOwner    = "GITLAB_DIND_EXECUTOR_OWNER"
+	envSettings = "GITLAB_DIND_EXECUTOR_SETTINGS"
+)
 
 // configHook answers the Runner's config call: JSON on stdout.
 func (c *call) configHook(context.Context, []string) error {
@@ -29,7 +38,7 @@ func (c *call) configHook(context.Context, []string) error {
 	if err != nil {
 		return fmt.Errorf("this host's name: %w", err)
 	}
-	name, version, builds, cache, shared := driverName, label.Version, buildsDir, cacheDir, false
+	name, version, builds, cache, shared := driverName, label.Version, payload.BuildsDir, payload.CacheDir, false
 	return json.NewEncoder(c.stdout).Encode(api.ConfigExecOutput{
 		Driver:            &api.DriverInfo{Name: &name, Version: &version},
 		Hostname:          &host,

@@ -16,13 +16,14 @@ import (
 	"github.com/docker/cli/cli/config/types"
 
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/hostfile"
 )
 
 // authVariable is the job's own source of credentials, as a variable or a file
 // variable: in a hook's environment both hold the content.
-const authVariable = envVariable + "DOCKER_AUTH_CONFIG"
+const authVariable = "DOCKER_AUTH_CONFIG"
 
 // helperTimeout bounds what a credential helper may take, since prepare waits.
 const helperTimeout = 30 * time.Second
@@ -35,9 +36,9 @@ const dockerHub = "https://index.docker.io/v1/"
 // config.json, the payload. A source that is broken is left out with a warning,
 // since the job may need none of it. hosts are those that helpers are asked
 // about; jobHelpers are the helpers that a job may name.
-func credentials(ctx context.Context, p *payload, env environment, hosts, jobHelpers []string, warn func(string)) []plan.Credential {
+func credentials(ctx context.Context, p *payload.Job, env payload.Environment, hosts, jobHelpers []string, warn func(string)) []plan.Credential {
 	var all []plan.Credential
-	if src := env[authVariable]; src != "" {
+	if src := env.Variable(authVariable); src != "" {
 		file := configfile.New("")
 		if err := file.LoadFromReader(strings.NewReader(src)); err != nil {
 			warn("DOCKER_AUTH_CONFIG is not used: it is no valid Docker configuration")
@@ -48,18 +49,7 @@ func credentials(ctx context.Context, p *payload, env environment, hosts, jobHel
 			all = append(all, fromFile(ctx, file, hosts, warn)...)
 		}
 	}
-	name := userConfig(env)
-	if f, err := hostfile.OpenNamed(name); err == nil {
-		defer f.Close()
-		file := configfile.New(name)
-		if err := file.LoadFromReader(io.LimitReader(f, maxDockerConfig)); err != nil {
-			warn(name + " of this runner's host is not used: it is no valid Docker configuration")
-		} else {
-			all = append(all, fromFile(ctx, file, hosts, warn)...)
-		}
-	} else if name != "" && !errors.Is(err, fs.ErrNotExist) {
-		warn(fmt.Sprintf("%s of this runner's host is not used: %s", name, fault.Line(err)))
-	}
+	all = append(all, userCredentials(ctx, env, hosts, warn)...)
 	for _, c := range p.Credentials {
 		if c.Type == "registry" {
 			all = append(all, plan.Credential{Host: c.URL, Username: c.Username, Password: plan.NewSecret(c.Password)})
@@ -68,11 +58,33 @@ func credentials(ctx context.Context, p *payload, env environment, hosts, jobHel
 	return all
 }
 
+// userCredentials are those in the config.json of the user that this runs as. warn
+// hears why there are none where there should be.
+func userCredentials(ctx context.Context, env payload.Environment, hosts []string, warn func(string)) []plan.Credential {
+	name := userConfig(env)
+	f, err := hostfile.OpenNamed(name)
+	switch {
+	case err == nil:
+	case name == "" || errors.Is(err, fs.ErrNotExist):
+		return nil
+	default:
+		warn(fmt.Sprintf("%s of this runner's host is not used: %s", name, fault.Line(err)))
+		return nil
+	}
+	defer f.Close()
+	file := configfile.New(name)
+	if err := file.LoadFromReader(io.LimitReader(f, maxDockerConfig)); err != nil {
+		warn(name + " of this runner's host is not used: it is no valid Docker configuration")
+		return nil
+	}
+	return fromFile(ctx, file, hosts, warn)
+}
+
 // maxDockerConfig bounds a Docker configuration.
 const maxDockerConfig = 4 << 20
 
 // userConfig is the Docker configuration of the user that the Runner runs as.
-func userConfig(env environment) string {
+func userConfig(env payload.Environment) string {
 	if dir := env["DOCKER_CONFIG"]; dir != "" {
 		return filepath.Join(dir, "config.json")
 	}

@@ -11,6 +11,7 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/executor/payload"
 )
 
 // auths writes a Docker configuration with one user per host.
@@ -28,7 +29,7 @@ func auths(users map[string]string, more string) string {
 func collected(t *testing.T, job, home string, helpers []string, payloads ...string) (got, warnings []string) {
 	t.Helper()
 	dir := t.TempDir()
-	env := environment{"HOME": dir, authVariable: job}
+	env := payload.Environment{"HOME": dir, "CUSTOM_ENV_DOCKER_AUTH_CONFIG": job}
 	if home != "" {
 		if err := os.MkdirAll(filepath.Join(dir, ".docker"), 0o700); err != nil {
 			t.Fatal(err)
@@ -37,7 +38,7 @@ func collected(t *testing.T, job, home string, helpers []string, payloads ...str
 			t.Fatal(err)
 		}
 	}
-	var p payload
+	var p payload.Job
 	for i := 0; i+1 < len(payloads); i += 2 {
 		p.Credentials = append(p.Credentials, struct {
 			Type     string `json:"type"`

@@ -1,5 +1,5 @@
 // Package executor is GitLab's side: the command line, the four hooks that
-// GitLab Runner calls, exit codes and the payload.
+// GitLab Runner calls, and exit codes.
 //
 // It may import its rooms, driver and its rooms, config, fault, group, wary and
 // hostfile.
@@ -15,8 +15,8 @@
 //   - config: config.go prints a JSON answer. It hands the owner, the start and the
 //     digest of the settings on to the other hooks, by their environment.
 //   - prepare: prepare.go reads top down. load.go reads the settings and opens the
-//     engine. payload.go reads the job as GitLab sent it, job.go makes a plan.Job of
-//     it, credentials.go adds the passwords of registries. plan.Build decides, and
+//     engine. Package payload reads the job as GitLab sent it, and makes a plan.Job of it.
+//     credentials.go adds the passwords of registries. plan.Build decides, and
 //     driver.Prepare makes the sandbox. mirror.go finds the mirror for it.
 //     The job need not wait for the rest: behind.go starts this program again for
 //     fetch.go (newer images), settle.go (the end of a claim), poolbehind.go and
@@ -36,7 +36,7 @@
 // files that begin with doctor belong to that command. metrics.go has the
 // command and scrape.go what one scrape collects. inside.go finds the container that
 // logs.go and shell.go are about. explain.go shows a bundle. facts.go learns of the
-// host, and runnerversion.go of its gitlab-runner, what a plan without a job needs.
+// host what a plan without a job needs.
 // incontainer.go has the commands that run in containers, where no settings are.
 // renamed.go knows the names of before of flags.
 package executor

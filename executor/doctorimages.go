@@ -28,7 +28,7 @@ var imageBound = 30 * time.Second
 func (v *visit) checkImages(ctx context.Context) []doctor.Finding {
 	names := plan.Prepull(v.settings, v.version, v.facts.Arch)
 	var found []doctor.Finding
-	v.creds = credentials(ctx, &payload{}, v.c.env.without(authVariable), plan.Hosts(names), nil, func(text string) {
+	v.creds = userCredentials(ctx, v.c.env, plan.Hosts(names), func(text string) {
 		found = append(found, doctor.Doubt("credentials", "mend the docker configuration of the user that the Runner runs as", "%s", text))
 	})
 	// What only some jobs need is no error.

@@ -17,7 +17,7 @@ func (v *visit) checkRunner(ctx context.Context) doctor.Finding {
 	if v.version != "" {
 		return doctor.Fine("runner", "gitlab-runner %s, as was said", v.version)
 	}
-	version, err := runnerVersion(ctx, v.settings.Helper.RunnerBinary)
+	version, err := runnerconfig.Version(ctx, v.settings.Helper.RunnerBinary)
 	switch {
 	case err != nil && strings.Contains(v.settings.Helper.Image, "{version}"):
 		return doctor.Of("runner", doctor.Error, err)

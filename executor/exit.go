@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"gitlab-dind-executor/executor/doctor"
+	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/group"
 	"gitlab-dind-executor/hostfile"
@@ -20,6 +21,13 @@ type failedScript struct{ code int }
 
 func (f *failedScript) Error() string { return fmt.Sprintf("exit code %d", f.code) }
 
+// How the Runner hands on what it wants to hear, in a hook's environment.
+const (
+	envBuildCode  = "BUILD_FAILURE_EXIT_CODE"
+	envSystemCode = "SYSTEM_FAILURE_EXIT_CODE"
+	envExitFile   = "BUILD_EXIT_CODE_FILE"
+)
+
 // exit knows the codes by which a hook tells the Runner how it ended.
 type exit struct {
 	// build ends the job, system makes the Runner try again.
@@ -28,7 +36,7 @@ type exit struct {
 	file string
 }
 
-func newExit(env environment) exit {
+func newExit(env payload.Environment) exit {
 	code := func(key string, otherwise int) int {
 		n, err := strconv.Atoi(env[key])
 		if err != nil || n < 1 || n > 255 {

@@ -11,21 +11,22 @@ import (
 	"testing"
 
 	"gitlab-dind-executor/executor/joblog"
+	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/fault"
 )
 
 func TestExitCodesComeFromTheRunner(t *testing.T) {
 	for name, c := range map[string]struct {
-		env           environment
+		env           payload.Environment
 		build, system int
 	}{
-		"the Runner's own":               {environment{"BUILD_FAILURE_EXIT_CODE": "1", "SYSTEM_FAILURE_EXIT_CODE": "2"}, 1, 2},
-		"others":                         {environment{"BUILD_FAILURE_EXIT_CODE": "37", "SYSTEM_FAILURE_EXIT_CODE": "99"}, 37, 99},
-		"none":                           {environment{}, 1, 2},
-		"empty":                          {environment{"BUILD_FAILURE_EXIT_CODE": "", "SYSTEM_FAILURE_EXIT_CODE": ""}, 1, 2},
-		"words":                          {environment{"BUILD_FAILURE_EXIT_CODE": "one", "SYSTEM_FAILURE_EXIT_CODE": "two"}, 1, 2},
-		"success, which a failure isn't": {environment{"BUILD_FAILURE_EXIT_CODE": "0", "SYSTEM_FAILURE_EXIT_CODE": "0"}, 1, 2},
-		"what no process can return":     {environment{"BUILD_FAILURE_EXIT_CODE": "256", "SYSTEM_FAILURE_EXIT_CODE": "-1"}, 1, 2},
+		"the Runner's own":               {payload.Environment{"BUILD_FAILURE_EXIT_CODE": "1", "SYSTEM_FAILURE_EXIT_CODE": "2"}, 1, 2},
+		"others":                         {payload.Environment{"BUILD_FAILURE_EXIT_CODE": "37", "SYSTEM_FAILURE_EXIT_CODE": "99"}, 37, 99},
+		"none":                           {payload.Environment{}, 1, 2},
+		"empty":                          {payload.Environment{"BUILD_FAILURE_EXIT_CODE": "", "SYSTEM_FAILURE_EXIT_CODE": ""}, 1, 2},
+		"words":                          {payload.Environment{"BUILD_FAILURE_EXIT_CODE": "one", "SYSTEM_FAILURE_EXIT_CODE": "two"}, 1, 2},
+		"success, which a failure isn't": {payload.Environment{"BUILD_FAILURE_EXIT_CODE": "0", "SYSTEM_FAILURE_EXIT_CODE": "0"}, 1, 2},
+		"what no process can return":     {payload.Environment{"BUILD_FAILURE_EXIT_CODE": "256", "SYSTEM_FAILURE_EXIT_CODE": "-1"}, 1, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if e := newExit(c.env); e.build != c.build || e.system != c.system {

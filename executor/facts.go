@@ -7,6 +7,8 @@ import (
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/executor/payload"
+	"gitlab-dind-executor/executor/runnerconfig"
 )
 
 // facts are what a plan for no job at hand is made of.
@@ -27,7 +29,7 @@ func (c *call) facts(ctx context.Context, d *driver.Driver, s config.Settings) (
 func (c *call) defaultPlan(ctx context.Context, d *driver.Driver, s config.Settings, version string) (*plan.Plan, error) {
 	if version == "" && strings.Contains(s.Helper.Image, "{version}") {
 		var err error
-		if version, err = runnerVersion(ctx, s.Helper.RunnerBinary); err != nil {
+		if version, err = runnerconfig.Version(ctx, s.Helper.RunnerBinary); err != nil {
 			return nil, err
 		}
 	}
@@ -35,7 +37,7 @@ func (c *call) defaultPlan(ctx context.Context, d *driver.Driver, s config.Setti
 	if err != nil {
 		return nil, err
 	}
-	job := plan.Job{Timeout: s.Pool.JobTimeout.Std(), BuildsDir: buildsDir, CacheDir: cacheDir, RunnerVersion: version, Protection: plan.Unprotected}
+	job := plan.Job{Timeout: s.Pool.JobTimeout.Std(), BuildsDir: payload.BuildsDir, CacheDir: payload.CacheDir, RunnerVersion: version, Protection: plan.Unprotected}
 	p, err := plan.Build(s, job, facts)
 	if err != nil {
 		return nil, err

@@ -12,22 +12,23 @@ import (
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/executor/joblog"
+	"gitlab-dind-executor/executor/payload"
 )
 
 // holdFailed holds the sandbox of a failed job for a look inside, where the
 // settings want that. How a job has ended is told by a variable that a pipeline
 // can set, too: all that it can have so is that its own sandbox is held.
-func holdFailed(ctx context.Context, d *driver.Driver, s config.Cleanup, p *payload, env environment, now time.Time) error {
-	if s.HoldFailed <= 0 || env[envVariable+"CI_JOB_STATUS"] != "failed" {
+func holdFailed(ctx context.Context, d *driver.Driver, s config.Cleanup, p *payload.Job, env payload.Environment, now time.Time) error {
+	if s.HoldFailed <= 0 || env.Variable("CI_JOB_STATUS") != "failed" {
 		return nil
 	}
-	_, err := d.Hold(ctx, p.key(), now.Add(s.HoldFailed.Std()))
+	_, err := d.Hold(ctx, p.Key(), now.Add(s.HoldFailed.Std()))
 	return err
 }
 
 // tellHeld says behind a stage that fails its job how to look inside afterwards:
 // what cleanup prints is for the Runner's log.
-func (c *call) tellHeld(s config.Cleanup, p *payload, stage string, err error) {
+func (c *call) tellHeld(s config.Cleanup, p *payload.Job, stage string, err error) {
 	if err == nil || s.HoldFailed <= 0 || stage == afterScript || errors.Is(err, context.Canceled) {
 		return
 	}

@@ -15,6 +15,7 @@ import (
 	"gitlab.com/gitlab-org/gitlab-runner/executors/custom/api"
 
 	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/fault"
 )
 
@@ -53,7 +54,7 @@ func TestAnswerToTheConfigCall(t *testing.T) {
 		t.Errorf("the settings' digest is %q", digest)
 	}
 	for k := range env {
-		if strings.HasPrefix(k, envVariable) {
+		if strings.HasPrefix(k, "CUSTOM_ENV_") {
 			t.Errorf("%s could be taken for a variable of the job", k)
 		}
 	}
@@ -71,7 +72,7 @@ func TestWhenAJobStarted(t *testing.T) {
 		"in the future, which is now": {"2026-07-01T12:00:01Z", now},
 	} {
 		t.Run(name, func(t *testing.T) {
-			caller := &call{env: environment{envStarted: c.said}}
+			caller := &call{env: payload.Environment{envStarted: c.said}}
 			if got := caller.started(now); !got.Equal(c.want) {
 				t.Errorf("got %s, want %s", got, c.want)
 			}

@@ -14,6 +14,7 @@ import (
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/label"
+	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/executor/telemetry"
 	"gitlab-dind-executor/fault"
 )
@@ -47,18 +48,18 @@ func (c *call) begin(cmd *cobra.Command) {
 	}
 	c.record.Behind = c.env[envBehind]
 	if c.record.Hook == "config" {
-		if p, err := readPayload(c.env[envPayload]); err == nil {
+		if p, err := payload.Read(c.env[envPayload]); err == nil {
 			c.concerns(p)
 		}
 	}
 }
 
 // concerns notes whose job it is.
-func (c *call) concerns(p *payload) {
+func (c *call) concerns(p *payload.Job) {
 	c.payload = p
-	c.record.Job, c.record.JobID, c.record.Project = p.key(), p.ID, p.project()
+	c.record.Job, c.record.JobID, c.record.Project = p.Key(), p.ID, p.Project()
 	c.record.Ref, c.record.Commit = p.GitInfo.Ref, p.GitInfo.SHA
-	if s := c.env[envVariable+"CI_JOB_STATUS"]; c.record.Hook == "cleanup" && slices.Contains(jobStatuses, s) {
+	if s := c.env.Variable("CI_JOB_STATUS"); c.record.Hook == "cleanup" && slices.Contains(jobStatuses, s) {
 		c.record.JobStatus = s
 	}
 }
@@ -146,9 +147,9 @@ func (c *call) conclude(err error) {
 func (c *call) harmless(text string) string {
 	p := c.payload
 	if p == nil {
-		p = &payload{}
+		p = &payload.Job{}
 	}
-	return telemetry.Scrub(newRedactor(secretsOf(p, c.env)).others(strings.TrimSpace(text)))
+	return telemetry.Scrub(newRedactor(payload.Secrets(p, c.env)).others(strings.TrimSpace(text)))
 }
 
 // resultOf says how a call ended, whose fault it was if it failed, and with which

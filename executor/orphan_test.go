@@ -9,13 +9,14 @@ import (
 
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/executor/joblog"
+	"gitlab-dind-executor/executor/payload"
 )
 
 // A hook whose Runner was killed is handed to init. As an owner, init would
 // keep a sandbox forever.
 func TestAHookWhoseRunnerDiedMakesNothing(t *testing.T) {
-	payload := filepath.Join(t.TempDir(), "payload.json")
-	if err := os.WriteFile(payload, []byte(`{"id": 7, "job_info": {"project_id": 42, "instance_uuid": "0a1b"}}`), 0o600); err != nil {
+	response := filepath.Join(t.TempDir(), "payload.json")
+	if err := os.WriteFile(response, []byte(`{"id": 7, "job_info": {"project_id": 42, "instance_uuid": "0a1b"}}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	runner, err := owner.CallingRunner()
@@ -23,7 +24,7 @@ func TestAHookWhoseRunnerDiedMakesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	runner.PID++
-	c := &call{env: environment{envPayload: payload, envOwner: runner.String()}, log: &joblog.Log{Out: io.Discard}}
+	c := &call{env: payload.Environment{envPayload: response, envOwner: runner.String()}, log: &joblog.Log{Out: io.Discard}}
 	if err := c.prepareHook(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "has ended") {
 		t.Errorf("error %v", err)
 	}
@@ -31,8 +32,8 @@ func TestAHookWhoseRunnerDiedMakesNothing(t *testing.T) {
 
 // What outlives a hook has the host's environment and nothing of the job's.
 func TestWhatOutlivesAHookKnowsNothingOfTheJob(t *testing.T) {
-	env := newEnvironment([]string{"PATH=/bin", "DOCKER_HOST=tcp://x", "CUSTOM_ENV_TOKEN=secret", "JOB_RESPONSE_FILE=/x", "TMPDIR=/x"})
-	if got := strings.Join(env.ofHost(), " "); got != "DOCKER_HOST=tcp://x PATH=/bin" {
+	env := payload.NewEnvironment([]string{"PATH=/bin", "DOCKER_HOST=tcp://x", "CUSTOM_ENV_TOKEN=secret", "JOB_RESPONSE_FILE=/x", "TMPDIR=/x"})
+	if got := strings.Join(env.OfHost(), " "); got != "DOCKER_HOST=tcp://x PATH=/bin" {
 		t.Errorf("got %s", got)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"gitlab-dind-executor/executor/joblog"
+	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/group"
 )
 
@@ -13,7 +14,7 @@ import (
 // something else.
 func TestAPanicBesideAHookIsAFaultOfTheSystem(t *testing.T) {
 	var log bytes.Buffer
-	c := &call{stderr: &log, exit: newExit(environment{"SYSTEM_FAILURE_EXIT_CODE": "99"}), log: &joblog.Log{Out: &log}}
+	c := &call{stderr: &log, exit: newExit(payload.Environment{"SYSTEM_FAILURE_EXIT_CODE": "99"}), log: &joblog.Log{Out: &log}}
 	var g group.Group
 	g.Go(func() error { panic("a nil map") })
 	if code := c.code(g.Wait()); code != 99 {

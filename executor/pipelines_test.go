@@ -16,6 +16,7 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/fault"
 )
 
@@ -28,7 +29,7 @@ const pipelines = "testdata/pipelines/"
 // environment.
 func planOf(t *testing.T, name string, s config.Settings) (*plan.Plan, error) {
 	t.Helper()
-	p, err := readPayload(pipelines + name + ".payload.json")
+	p, err := payload.Read(pipelines + name + ".payload.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +37,7 @@ func planOf(t *testing.T, name string, s config.Settings) (*plan.Plan, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return plan.Build(s, planJob(p, newEnvironment(strings.Split(string(env), "\n"))), plan.Facts{
+	return plan.Build(s, payload.ForPlan(p, payload.NewEnvironment(strings.Split(string(env), "\n"))), plan.Facts{
 		Sandbox: "0123456789ab",
 		Owner:   `{"machine":"m","host":"runner-1","pidns":"pid:[4026531836]","boot":"b","pid":7,"start":11}`,
 		Started: time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC),

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/executor/runnerconfig"
 	"gitlab-dind-executor/executor/telemetry"
 	"gitlab-dind-executor/test/fakeengine"
@@ -20,7 +21,14 @@ import (
 // Every file on the host that hooks and commands open, with everything hostile in
 // its place.
 func TestWhatIsPlantedOnTheHost(t *testing.T) {
-	p := mustParse(t, with(""))
+	response := filepath.Join(t.TempDir(), "response.json")
+	if err := os.WriteFile(response, []byte(with("")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, err := payload.Read(response)
+	if err != nil {
+		t.Fatal(err)
+	}
 	plant.Walk(t, "executor", map[string]plant.Use{
 		"bundle of a failed job": {Name: bundleName(p), May: plant.Replaced, Do: func(t *testing.T, file string) error {
 			e := fakeengine.New(t)
@@ -38,7 +46,7 @@ func TestWhatIsPlantedOnTheHost(t *testing.T) {
 			s := config.Default()
 			s.Bundles.Dir = filepath.Dir(file)
 			tomorrow := time.Now().Add(24 * time.Hour).Truncate(time.Millisecond).Add(time.Microsecond) // and no chance
-			if !cachesDue(s, environment{}, tomorrow) {
+			if !cachesDue(s, payload.Environment{}, tomorrow) {
 				return errors.New(file)
 			}
 			return nil
@@ -99,7 +107,7 @@ func TestWhatIsPlantedOnTheHost(t *testing.T) {
 			return exit{file: file}.record(3)
 		}},
 		"`JOB_RESPONSE_FILE`": {May: none, Do: func(_ *testing.T, file string) error {
-			_, err := readPayload(file)
+			_, err := payload.Read(file)
 			return about(file, err)
 		}},
 		"script of a stage": {May: plant.Named, Do: func(_ *testing.T, file string) error {
@@ -137,7 +145,7 @@ func TestWhatIsPlantedOnTheHost(t *testing.T) {
 		}},
 		"`config.json` of Docker's client": {Name: "config.json", May: none, Quiet: "what is not there is no fault", Do: func(t *testing.T, file string) error {
 			var said []string
-			credentials(context.Background(), p, environment{"DOCKER_CONFIG": filepath.Dir(file)}, nil, nil, func(line string) { said = append(said, line) })
+			credentials(context.Background(), p, payload.Environment{"DOCKER_CONFIG": filepath.Dir(file)}, nil, nil, func(line string) { said = append(said, line) })
 			if len(said) == 0 {
 				return nil
 			}

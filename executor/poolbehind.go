@@ -10,14 +10,15 @@ import (
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/executor/joblog"
+	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/group"
 )
 
 // nextPlan is, later, the plan for a sandbox with the layers of this job, which is
 // about to end; nil where none is to be made, or it cannot be told.
-func (c *call) nextPlan(ctx context.Context, d *driver.Driver, s config.Settings, p *payload) <-chan *plan.Plan {
+func (c *call) nextPlan(ctx context.Context, d *driver.Driver, s config.Settings, p *payload.Job) <-chan *plan.Plan {
 	next := make(chan *plan.Plan, 1)
-	job := planJob(p, c.env)
+	job := payload.ForPlan(p, c.env)
 	if usual, _ := plan.Effective(s, job); s.Pool.Size == 0 || usual.Cache.Layers == config.LayersOff || !job.Shares() {
 		next <- nil
 		return next

@@ -10,6 +10,7 @@ import (
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/group"
 )
@@ -76,8 +77,8 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 }
 
 // whose reads whose job it is, and which Runner calls.
-func (c *call) whose() (p *payload, runner string, err error) {
-	p, err = readPayload(c.env[envPayload])
+func (c *call) whose() (p *payload.Job, runner string, err error) {
+	p, err = payload.Read(c.env[envPayload])
 	if err != nil {
 		return nil, "", err
 	}
@@ -97,10 +98,10 @@ func (c *call) whose() (p *payload, runner string, err error) {
 
 // beginAnew removes what an earlier attempt left, and meanwhile learns of the host
 // what a plan needs.
-func (c *call) beginAnew(ctx context.Context, d *driver.Driver, s config.Settings, p *payload) (facts plan.Facts, err error) {
+func (c *call) beginAnew(ctx context.Context, d *driver.Driver, s config.Settings, p *payload.Job) (facts plan.Facts, err error) {
 	var mirror *plan.MirrorAccess
 	g, gctx := group.WithContext(ctx)
-	g.Go(func() error { return d.Cleanup(gctx, p.key()) })
+	g.Go(func() error { return d.Cleanup(gctx, p.Key()) })
 	g.Go(func() (err error) {
 		facts, err = d.Facts(gctx)
 		return err
@@ -118,8 +119,8 @@ func (c *call) beginAnew(ctx context.Context, d *driver.Driver, s config.Setting
 }
 
 // planFor decides what the job gets, and says what is odd about it.
-func (c *call) planFor(ctx context.Context, s config.Settings, p *payload, facts plan.Facts) (*plan.Plan, error) {
-	job := planJob(p, c.env)
+func (c *call) planFor(ctx context.Context, s config.Settings, p *payload.Job, facts plan.Facts) (*plan.Plan, error) {
+	job := payload.ForPlan(p, c.env)
 	job.Credentials = credentials(ctx, p, c.env, plan.Registries(s, job), s.Pull.CredentialHelpers, c.log.Warn)
 	pl, err := plan.Build(s, job, facts)
 	if err != nil {

@@ -12,6 +12,11 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
+// with adds fields to the least payload there is.
+func with(fields string) string {
+	return `{"id": 1000, "job_info": {"project_id": 42}, "git_info": {"repo_url": "https://t:p@gitlab.example.com/g/a.git", "protected": false}, ` + fields + `"token": ""}`
+}
+
 // hook calls a hook for a job as the Runner does, with an engine of its own.
 func hook(t *testing.T, e *fakeengine.Engine, text string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()

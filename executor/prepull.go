@@ -10,6 +10,7 @@ import (
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/executor/runnerconfig"
 	"gitlab-dind-executor/fault"
 )
 
@@ -47,13 +48,13 @@ func (c *call) prepull(ctx context.Context, s config.Settings, d *driver.Driver,
 		return err
 	}
 	if version == "" && strings.Contains(s.Helper.Image, "{version}") {
-		if version, err = runnerVersion(ctx, s.Helper.RunnerBinary); err != nil {
+		if version, err = runnerconfig.Version(ctx, s.Helper.RunnerBinary); err != nil {
 			fail(err)
 			s.Helper.Image = ""
 		}
 	}
 	names := plan.Prepull(s, version, arch)
-	creds := credentials(ctx, &payload{}, c.env.without(authVariable), plan.Hosts(names), nil, c.log.Warn)
+	creds := userCredentials(ctx, c.env, plan.Hosts(names), c.log.Warn)
 	total := len(names) + failed
 	for _, name := range names {
 		ref, err := plan.PrepullRef(name, creds)
@@ -88,15 +89,4 @@ func ofAdmin(err error) error {
 		return fault.System(err, "check the name in the settings, or log in with docker login as the user that this runs as")
 	}
 	return err
-}
-
-// without leaves a variable out.
-func (e environment) without(key string) environment {
-	rest := environment{}
-	for k, v := range e {
-		if k != key {
-			rest[k] = v
-		}
-	}
-	return rest
 }

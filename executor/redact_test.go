@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -15,27 +14,8 @@ import (
 
 const testKey = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIBkg4LVWM9nuwNSk3yByxZpYRTBnVJk5GkMmjPvSpkYHoAoGCCqGSM49\nAwEHoUQDQgAEnpF8cr+GlS5iOG3kfQ==\n-----END EC PRIVATE KEY-----\n"
 
-func TestSecretsAreTheValuesOfAllThatIsNotPublic(t *testing.T) {
-	p := mustParse(t, with(`"variables": [
-		{"key": "PUBLIC", "value": "public value", "public": true},
-		{"key": "TOKEN", "value": "secret-token", "public": false},
-		{"key": "MASKED", "value": "masked-value", "public": true, "masked": true},
-		{"key": "SHORT", "value": "abc", "public": false}],
-		"services": [{"name": "redis", "variables": [{"key": "PASSWORD", "value": "of-a-service"}]}],
-		"credentials": [{"type": "registry", "url": "r", "username": "someuser", "password": "registry-password"}], `))
-	p.Token = "the-jobs-own-token"
-	p.GitInfo.RepoURL = "https://gitlab-ci-token:in-the-url@gitlab.example.com/group/app.git"
-	env := environment{
-		"CUSTOM_ENV_PUBLIC": "public value", "CUSTOM_ENV_TOKEN": "secret-token", "CUSTOM_ENV_VAULT": "resolved-by-the-runner",
-		"CUSTOM_ENV_CI_PROJECT_DIR": "/builds/group/app", "PATH": "/usr/bin:/bin",
-	}
-	secrets := secretsOf(p, env)
-	slices.Sort(secrets)
-	want := []string{"abc", "in-the-url", "masked-value", "of-a-service", "registry-password", "resolved-by-the-runner", "secret-token", "the-jobs-own-token"}
-	if got := slices.Compact(secrets); !slices.Equal(got, want) {
-		t.Errorf("got %q", got)
-	}
-	r := newRedactor(secrets)
+func TestShortSecretsStay(t *testing.T) {
+	r := newRedactor([]string{"abc", "secret-token", "registry-password", "resolved-by-the-runner"})
 	if got := r.redact("GET /builds/group/app?t=secret-token registry-password resolved-by-the-runner abc public value"); got != "GET /builds/group/app?t=[hidden] [hidden] [hidden] abc public value" {
 		t.Errorf("redacted: %s", got)
 	}

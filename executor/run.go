@@ -12,6 +12,7 @@ import (
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/executor/joblog"
+	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/hostfile"
 )
@@ -29,7 +30,7 @@ func (c *call) runHook(ctx context.Context, args []string) error {
 	if err := c.exit.reset(); err != nil {
 		return err
 	}
-	p, err := readPayload(c.env[envPayload])
+	p, err := payload.Read(c.env[envPayload])
 	if err != nil {
 		return err
 	}
@@ -44,12 +45,12 @@ func (c *call) runHook(ctx context.Context, args []string) error {
 	}
 	defer d.Close()
 	// The Runner watches the time; this bound is for one that went away.
-	ctx, cancel := context.WithTimeout(ctx, p.timeout()+settings.Cleanup.Grace.Std())
+	ctx, cancel := context.WithTimeout(ctx, p.Timeout()+settings.Cleanup.Grace.Std())
 	defer cancel()
 	if err := d.Await(ctx, c.log.Say); err != nil {
 		return err
 	}
-	err = c.runStage(ctx, d, p.key(), args[1], script, settings.Sidecar.ReadyTimeout.Std())
+	err = c.runStage(ctx, d, p.Key(), args[1], script, settings.Sidecar.ReadyTimeout.Std())
 	c.tellHeld(settings.Cleanup, p, args[1], err)
 	return err
 }
@@ -70,7 +71,7 @@ func (c *call) runStage(ctx context.Context, d *driver.Driver, job, stage string
 	} else {
 		used := make(chan string, 1)
 		go func() { used <- c.used(ctx, d, job, stage) }()
-		code, err = d.RunHelper(ctx, job, log.ToolCheck(stage, c.env.runnerVersion()), script, io.MultiWriter(c.raw.out, end))
+		code, err = d.RunHelper(ctx, job, log.ToolCheck(stage, c.env.RunnerVersion()), script, io.MultiWriter(c.raw.out, end))
 		if line := <-used; line != "" && err == nil {
 			log.Say(line)
 		}
@@ -110,7 +111,7 @@ func (c *call) runStage(ctx context.Context, d *driver.Driver, job, stage string
 func (c *call) runJob(ctx context.Context, d *driver.Driver, job, stage string, script []byte, bound time.Duration, end io.Writer) (int, error) {
 	stdout := &shared{out: c.raw.out}
 	var out io.Writer = stdout
-	if debug, err := strconv.ParseBool(c.env[envVariable+"CI_DEBUG_SERVICES"]); err == nil && debug {
+	if debug, err := strconv.ParseBool(c.env.Variable("CI_DEBUG_SERVICES")); err == nil && debug {
 		logs := d.FollowServices(ctx, job, stdout, c.log.OfService)
 		defer logs.End(ctx)
 		out = logs.Out()
@@ -139,7 +140,7 @@ func (s *shared) Write(p []byte) (int, error) {
 // awaitDaemon lets the first script find a daemon that answers, and says how long
 // that took where it was felt.
 func (c *call) awaitDaemon(ctx context.Context, d *driver.Driver, job string, bound time.Duration, log *joblog.Log) error {
-	booted, err := d.AwaitDaemon(ctx, job, bound, plan.GivenBy(planJob(c.payload, c.env).Services), log.Say)
+	booted, err := d.AwaitDaemon(ctx, job, bound, plan.GivenBy(payload.ForPlan(c.payload, c.env).Services), log.Say)
 	if err != nil || !booted.Booting {
 		return err
 	}

@@ -94,7 +94,7 @@ func (c *call) makeSeed(ctx context.Context, s config.Settings, d *driver.Driver
 	if err != nil {
 		return err
 	}
-	creds := credentials(ctx, &payload{}, c.env.without(authVariable), plan.Hosts(append([]string{w.Image}, w.Images...)), nil, c.log.Warn)
+	creds := userCredentials(ctx, c.env, plan.Hosts(append([]string{w.Image}, w.Images...)), c.log.Warn)
 	var images []driver.SeedImage
 	for _, name := range w.Images {
 		ref, err := plan.PrepullRef(name, creds)

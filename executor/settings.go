@@ -11,6 +11,7 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/executor/payload"
 )
 
 // settingsCommand prints the default file, checks one, or explains which
@@ -58,7 +59,7 @@ func (c *call) settingsCommand() *cobra.Command {
 
 // explainSettings says which policy matches a payload, why, and what follows.
 func (c *call) explainSettings(file string) error {
-	p, err := readPayload(file)
+	p, err := payload.Read(file)
 	if err != nil {
 		return err
 	}
@@ -66,7 +67,7 @@ func (c *call) explainSettings(file string) error {
 	if err != nil {
 		return err
 	}
-	job := planJob(p, environment{})
+	job := payload.ForPlan(p, payload.Environment{})
 	s, which := plan.Effective(settings, job)
 	layers := s.Cache.Layers
 	if layers != config.LayersOff && !job.Shares() {

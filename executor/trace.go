@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/executor/telemetry"
 	"gitlab-dind-executor/hostfile"
 )
@@ -34,7 +35,7 @@ func (c *call) traced(cmd *cobra.Command) {
 	file := cmp.Or(c.traceFile, c.env[envTrace])
 	if info, err := os.Stat(file); file != "" && err == nil && info.IsDir() {
 		name := driverName
-		if p, err := readPayload(c.env[envPayload]); err == nil {
+		if p, err := payload.Read(c.env[envPayload]); err == nil {
 			name = fmt.Sprintf("job-%d", p.ID)
 		}
 		file = filepath.Join(file, name+".json")

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/executor/runnerconfig"
 	"gitlab-dind-executor/executor/try"
 	"gitlab-dind-executor/fault"
 )
@@ -93,12 +94,12 @@ func (c *call) hookFlags() ([]string, error) {
 // none is needed.
 func tryVersion(ctx context.Context, s config.Settings, asked string) (string, error) {
 	if asked != "" {
-		if !released.MatchString(asked) {
+		if !runnerconfig.Released(asked) {
 			return "", fault.System(fmt.Errorf("--runner-version: %q is no version", asked), "such as 18.6.6")
 		}
 		return asked, nil
 	}
-	v, err := runnerVersion(ctx, s.Helper.RunnerBinary)
+	v, err := runnerconfig.Version(ctx, s.Helper.RunnerBinary)
 	if err != nil && !strings.Contains(s.Helper.Image, "{version}") {
 		return "", nil
 	}

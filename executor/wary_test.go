@@ -12,6 +12,7 @@ import (
 
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/executor/doctor"
+	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/executor/telemetry"
 	"gitlab-dind-executor/test/fakeengine"
 	"gitlab-dind-executor/wary"
@@ -147,7 +148,7 @@ func TestNoControlSequenceOfOthersReachesAPerson(t *testing.T) {
 			}
 			clean(t, "a line", line)
 		}
-		c := &call{env: environment{}}
+		c := &call{env: payload.Environment{}}
 		clean(t, "an error for it", c.harmless(planted))
 	})
 	t.Run("doctor", func(t *testing.T) {

@@ -28,6 +28,7 @@ import (
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/executor/joblog"
+	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/test/fakeengine"
 )
 
@@ -87,7 +88,7 @@ func (h *wrongHost) call(bound time.Duration, environ []string, args ...string) 
 	}
 	settings := h.write("dind.toml", text)
 	var out, errs bytes.Buffer
-	c := &call{env: newEnvironment(environ), stdout: &out, stderr: &errs, exit: newExit(newEnvironment(environ)), log: &joblog.Log{Out: &errs}}
+	c := &call{env: payload.NewEnvironment(environ), stdout: &out, stderr: &errs, exit: newExit(payload.NewEnvironment(environ)), log: &joblog.Log{Out: &errs}}
 	root := c.root()
 	root.SetArgs(append([]string{"--settings", settings}, args...))
 	ctx, cancel := context.WithTimeout(h.t.Context(), bound)

@@ -48,8 +48,9 @@ func packages(t *testing.T) []goPackage {
 // without a rule.
 var mayImport = map[string][]string{
 	"":                      {"executor"},
-	"executor":              {"executor/joblog", "executor/doctor", "executor/runnerconfig", "executor/telemetry", "driver", "driver/host", "driver/images", "driver/label", "driver/owner", "driver/dataroot", "driver/plan", "config", "fault", "group", "wary", "hostfile", "executor/try"},
+	"executor":              {"executor/joblog", "executor/payload", "executor/doctor", "executor/runnerconfig", "executor/telemetry", "driver", "driver/host", "driver/images", "driver/label", "driver/owner", "driver/dataroot", "driver/plan", "config", "fault", "group", "wary", "hostfile", "executor/try"},
 	"executor/joblog":       {"driver", "driver/images", "driver/plan", "config", "fault", "wary"},
+	"executor/payload":      {"executor/runnerconfig", "driver/plan", "fault", "hostfile"},
 	"executor/doctor":       {"executor/runnerconfig", "driver", "driver/plan", "config", "fault"},
 	"executor/runnerconfig": {"config", "fault", "hostfile"},
 	"executor/local":        {},
@@ -82,15 +83,16 @@ var mayImport = map[string][]string{
 
 // aTestMayImport are the packages that tests of a package may import besides.
 var aTestMayImport = map[string][]string{
-	"driver":          {"test/fakeengine", "test/plant"},
-	"driver/dataroot": {"test/hostiletree"},
-	"driver/engine":   {"config", "driver/owner", "test/fakeengine"},
-	"driver/host":     {"test/plant"},
-	"executor":        {"executor", "test/fakeengine", "test/plant"}, // its external tests import itself
-	"executor/local":  {"executor/local"},
-	"hostfile":        {"test/plant"},
-	"test/rig":        {"test/rig"},
-	"test/lab":        {"test/lab"},
+	"driver":           {"test/fakeengine", "test/plant"},
+	"driver/dataroot":  {"test/hostiletree"},
+	"driver/engine":    {"config", "driver/owner", "test/fakeengine"},
+	"driver/host":      {"test/plant"},
+	"executor":         {"executor", "test/fakeengine", "test/plant"}, // its external tests import itself
+	"executor/local":   {"executor/local"},
+	"executor/payload": {"config"},
+	"hostfile":         {"test/plant"},
+	"test/rig":         {"test/rig"},
+	"test/lab":         {"test/lab"},
 }
 
 func TestArrowsPointOneWay(t *testing.T) {

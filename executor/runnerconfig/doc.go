@@ -1,7 +1,7 @@
-// Package runnerconfig knows GitLab Runner's config.toml: it reads one, judges
-// whether its hooks lead here, writes the section that does, and converts that of
-// a docker executor.
+// Package runnerconfig knows the GitLab Runner of this host. It reads the Runner's
+// config.toml, judges whether its hooks lead here, writes the section that does, and
+// converts that of a docker executor. It asks the program for its version.
 //
-// It may import config and fault, and knows TOML; it never calls GitLab, and
+// It may import config, fault and hostfile, and knows TOML; it never calls GitLab, and
 // never puts a token or the value of a variable into what it prints.
 package runnerconfig

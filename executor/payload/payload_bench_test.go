@@ -1,4 +1,4 @@
-package executor
+package payload
 
 import (
 	"os"
@@ -11,7 +11,7 @@ import (
 // many variables as GitLab sends with an ordinary one.
 func BenchmarkPayload(b *testing.B) {
 	variables := strings.Repeat(`{"key": "CI_SOME_VARIABLE", "value": "a value of some length", "public": true},`, 150)
-	text := with(`"variables": [` + strings.TrimSuffix(variables, ",") + `],
+	text := least(`"variables": [` + strings.TrimSuffix(variables, ",") + `],
 		"image": {"name": "docker:28"}, "services": [{"name": "docker:28-dind"}],
 		"credentials": [{"type": "registry", "url": "registry.example.com", "username": "u", "password": "p"}], `)
 	file := filepath.Join(b.TempDir(), "response.json")
@@ -20,7 +20,7 @@ func BenchmarkPayload(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := readPayload(file); err != nil {
+		if _, err := Read(file); err != nil {
 			b.Fatal(err)
 		}
 	}

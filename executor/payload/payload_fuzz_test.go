@@ -1,8 +1,7 @@
-package executor
+package payload
 
 import (
 	"bytes"
-	"context"
 	"strings"
 	"testing"
 
@@ -20,17 +19,17 @@ func FuzzPayload(f *testing.F) {
 	f.Add([]byte(`{"id": 9007199254740993, "runner_info": {"timeout": -1}, "git_info": {"repo_url": "::"}}`), "")
 	f.Add([]byte(`{"id":1,"job_info":{"instance_uuid":"x"},"services":[{"name":"a/b@sha256:","alias":"\u0000 ../../etc"}]}`), "CUSTOM_ENV_=x\nCUSTOM_ENV_CI_RUNNER_VERSION=1.2.3@evil")
 	f.Fuzz(func(t *testing.T, src []byte, environ string) {
-		p, err := parsePayload(bytes.NewReader(src))
+		p, err := decode(bytes.NewReader(src))
 		if err != nil {
 			return
 		}
-		env := newEnvironment(strings.Split(environ, "\n"))
-		job := planJob(p, env)
+		env := NewEnvironment(strings.Split(environ, "\n"))
+		job := ForPlan(p, env)
 		pl, err := plan.Build(config.Default(), job, plan.Facts{Sandbox: "0123456789ab", Arch: "x86_64"})
 		if err != nil {
 			return
 		}
-		if pl.Claim.Job != p.key() || pl.Sandbox != "0123456789ab" {
+		if pl.Claim.Job != p.Key() || pl.Sandbox != "0123456789ab" {
 			t.Errorf("the payload changed whose sandbox it is: %+v", pl.Claim)
 		}
 		if pl.Job.Privileged || pl.Helper.Privileged {
@@ -41,24 +40,6 @@ func FuzzPayload(f *testing.F) {
 				t.Error("a service is privileged")
 			}
 		}
-		_ = secretsOf(p, env)
-	})
-}
-
-func FuzzDockerAuthConfig(f *testing.F) {
-	f.Add(`{"auths": {"registry.example.com": {"auth": "dXNlcjpwYXNz"}}, "credsStore": "x", "credHelpers": {"a": "../b"}}`)
-	f.Add(`{"auths": null, "credHelpers": {"registry.example.com": ""}}`)
-	f.Add(`[]`)
-	f.Fuzz(func(t *testing.T, src string) {
-		var warnings []string
-		env := environment{authVariable: src}
-		all := credentials(context.Background(), &payload{}, env, []string{"registry.example.com"}, nil, func(w string) { warnings = append(warnings, w) })
-		for _, c := range all {
-			for _, w := range warnings {
-				if pw := c.Password.Reveal(); len(pw) >= shortest && strings.Contains(w, pw) {
-					t.Errorf("a warning shows a password: %s", w)
-				}
-			}
-		}
+		_ = Secrets(p, env)
 	})
 }

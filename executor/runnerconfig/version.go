@@ -1,4 +1,4 @@
-package executor
+package runnerconfig
 
 import (
 	"context"
@@ -16,10 +16,10 @@ const versionBound = 10 * time.Second
 
 var versionLine = regexp.MustCompile(`(?m)^Version:\s+(\S+)$`)
 
-// runnerVersion asks a gitlab-runner of this host for its version, which chooses
+// Version asks a gitlab-runner of this host for its version, which chooses
 // the helper image: the one that is named, or for "" the first in PATH. A
 // development build has none, "", as for jobs.
-func runnerVersion(ctx context.Context, binary string) (string, error) {
+func Version(ctx context.Context, binary string) (string, error) {
 	if binary == "" {
 		binary = "gitlab-runner"
 	}
@@ -34,8 +34,13 @@ func runnerVersion(ctx context.Context, binary string) (string, error) {
 		return "", fault.System(fmt.Errorf("the version of gitlab-runner, which chooses the helper image: %w", err),
 			"give it with --runner-version, or name a helper.image without {version} in the settings")
 	}
-	if v := string(m[1]); released.MatchString(v) {
+	if v := string(m[1]); Released(v) {
 		return v, nil
 	}
 	return "", nil
 }
+
+var released = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+$`)
+
+// Released tells whether a version is that of a released Runner, such as 18.6.6.
+func Released(version string) bool { return released.MatchString(version) }

@@ -1,4 +1,4 @@
-package executor
+package payload
 
 import (
 	"encoding/json"
@@ -13,16 +13,16 @@ import (
 )
 
 // parse reads a payload from text.
-func parse(t *testing.T, text string) (*payload, error) {
+func parse(t *testing.T, text string) (*Job, error) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "response.json")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return readPayload(file)
+	return Read(file)
 }
 
-func mustParse(t *testing.T, text string) *payload {
+func mustParse(t *testing.T, text string) *Job {
 	t.Helper()
 	p, err := parse(t, text)
 	if err != nil {
@@ -31,8 +31,8 @@ func mustParse(t *testing.T, text string) *payload {
 	return p
 }
 
-// with adds fields to the least payload there is.
-func with(fields string) string {
+// least is the least payload there is, and fields.
+func least(fields string) string {
 	return `{"id": 1000, "job_info": {"project_id": 42}, "git_info": {"repo_url": "https://t:p@gitlab.example.com/g/a.git", "protected": false}, ` + fields + `"token": ""}`
 }
 
@@ -50,8 +50,8 @@ func TestAPayloadThatCannotBeUsedIsAFaultOfTheSystem(t *testing.T) {
 		"no instance":                   {`{"id": 1000}`, "names no GitLab instance"},
 		"a repository without a host":   {`{"id": 1000, "git_info": {"repo_url": "/srv/git/a.git"}}`, "names no GitLab instance"},
 		"a repository that is no URL":   {`{"id": 1000, "git_info": {"repo_url": "http://[::1"}}`, "names no GitLab instance"},
-		"a user that is neither":        {with(`"image": {"name": "a", "executor_opts": {"docker": {"user": [1]}}}, `), "broken"},
-		"a service that is only a name": {with(`"services": ["redis:7"], `), "broken"},
+		"a user that is neither":        {least(`"image": {"name": "a", "executor_opts": {"docker": {"user": [1]}}}, `), "broken"},
+		"a service that is only a name": {least(`"services": ["redis:7"], `), "broken"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := parse(t, c.text)
@@ -70,7 +70,7 @@ func TestAMissingPayloadIsAFaultOfTheSystem(t *testing.T) {
 		"not named": "", "not there": filepath.Join(t.TempDir(), "none.json"), "a directory": t.TempDir(),
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := readPayload(path)
+			_, err := Read(path)
 			if err == nil || fault.IsOfJob(err) || fault.HintOf(err) == "" {
 				t.Errorf("error %v, hint %q", err, fault.HintOf(err))
 			}
@@ -86,7 +86,7 @@ func TestAPayloadLargerThanAnyIsRefused(t *testing.T) {
 	if err := os.Truncate(file, maxPayload+1); err != nil { // sparse
 		t.Fatal(err)
 	}
-	if _, err := readPayload(file); err == nil || !strings.Contains(err.Error(), "more than") {
+	if _, err := Read(file); err == nil || !strings.Contains(err.Error(), "more than") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -105,13 +105,13 @@ func TestTimeoutOfAJob(t *testing.T) {
 		"the largest number":            {"9223372036854775807", 31 * 24 * time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := mustParse(t, with(`"runner_info": {"timeout": `+c.seconds+`}, `))
-			if got := p.timeout(); got != c.want {
+			p := mustParse(t, least(`"runner_info": {"timeout": `+c.seconds+`}, `))
+			if got := p.Timeout(); got != c.want {
 				t.Errorf("%s s became %s, want %s", c.seconds, got, c.want)
 			}
 		})
 	}
-	if got := mustParse(t, with("")).timeout(); got != 2*time.Hour {
+	if got := mustParse(t, least("")).Timeout(); got != 2*time.Hour {
 		t.Errorf("without runner_info: %s", got)
 	}
 }
@@ -142,10 +142,10 @@ func TestIdentityOfAJob(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := mustParse(t, c.text)
-			if p.key() != c.key || p.scope() != c.scope {
-				t.Errorf("key %s, scope %s, want %s and %s", p.key(), p.scope(), c.key, c.scope)
+			if p.Key() != c.key || p.scope() != c.scope {
+				t.Errorf("key %s, scope %s, want %s and %s", p.Key(), p.scope(), c.key, c.scope)
 			}
-			if strings.Contains(p.key()+p.scope(), "secret") {
+			if strings.Contains(p.Key()+p.scope(), "secret") {
 				t.Error("the token is in it")
 			}
 		})
@@ -173,7 +173,7 @@ func TestScopeByWhatGitLabSaysOfARef(t *testing.T) {
 				t.Fatal(err)
 			}
 			p := mustParse(t, string(b))
-			job := planJob(p, environment{})
+			job := ForPlan(p, Environment{})
 			if want := "gitlab.example.com/42/" + s.Scope; job.Scope != want || s.Source == "" {
 				t.Errorf("scope %s, want %s", job.Scope, want)
 			}
@@ -192,8 +192,8 @@ func TestVariablesDoNotChangeTheScope(t *testing.T) {
 		lying := mustParse(t, `{"id": 7, "job_info": {"project_id": 42}, `+git+`, "variables": [
 			{"key": "CI_COMMIT_REF_PROTECTED", "value": "true", "public": true}, {"key": "CI_COMMIT_REF_PROTECTED", "value": "false"},
 			{"key": "CI_MERGE_REQUEST_IID", "value": "1"}, {"key": "CI_PIPELINE_SOURCE", "value": "push"}, {"key": "CI_SERVER_HOST", "value": "other.example.com"}]}`)
-		env := environment{"CUSTOM_ENV_CI_COMMIT_REF_PROTECTED": "true", "CUSTOM_ENV_CI_SERVER_HOST": "other.example.com"}
-		a, b := planJob(plain, environment{}), planJob(lying, env)
+		env := Environment{"CUSTOM_ENV_CI_COMMIT_REF_PROTECTED": "true", "CUSTOM_ENV_CI_SERVER_HOST": "other.example.com"}
+		a, b := ForPlan(plain, Environment{}), ForPlan(lying, env)
 		if a.Scope != b.Scope || a.Protection != b.Protection || !slices.Equal(a.Instances, b.Instances) || a.Shares() != b.Shares() {
 			t.Errorf("%s: %+v became %+v", protected, a, b)
 		}
@@ -227,13 +227,13 @@ func TestNamesOfAnInstance(t *testing.T) {
 }
 
 func TestFormsThatAPayloadMayTake(t *testing.T) {
-	p := mustParse(t, with(`"future": {"x": [1]}, "image": {"name": "docker:latest", "new": true, "entrypoint": ["a", ""],
+	p := mustParse(t, least(`"future": {"x": [1]}, "image": {"name": "docker:latest", "new": true, "entrypoint": ["a", ""],
 		"pull_policy": ["always", "if-not-present"], "executor_opts": {"docker": {"platform": "linux/arm64", "user": 1000, "dns": 1}, "kubernetes": {"user": "x"}}},
 		"services": [
 			{"name": "redis:7", "alias": "cache redis-main,third", "command": ["--x"], "executor_opts": {"docker": {"user": "redis:redis"}}},
 			{"name": "postgres:16", "alias": "", "executor_opts": {"docker": {"user": null}}}
 		], `))
-	j := planJob(p, environment{})
+	j := ForPlan(p, Environment{})
 	if j.Image.User != "1000" || j.Image.Platform != "linux/arm64" || !slices.Equal(j.Image.Entrypoint, []string{"a", ""}) ||
 		!slices.Equal(j.Image.PullPolicies, []string{"always", "if-not-present"}) {
 		t.Errorf("the image is %+v", j.Image)

@@ -1,44 +1,19 @@
-package executor
+package payload
 
 import (
 	"maps"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 
 	"gitlab-dind-executor/driver/plan"
 )
 
-// What the Runner and our own config hook put into a hook's environment.
+// Where a job's sources and its cache are in its containers.
 const (
-	envPayload    = "JOB_RESPONSE_FILE"
-	envBuildCode  = "BUILD_FAILURE_EXIT_CODE"
-	envSystemCode = "SYSTEM_FAILURE_EXIT_CODE"
-	envExitFile   = "BUILD_EXIT_CODE_FILE"
-	envStarted    = "GITLAB_DIND_EXECUTOR_STARTED"
-	// envOwner is the Runner that called the config hook.
-	envOwner       = "GITLAB_DIND_EXECUTOR_OWNER"
-	envSettings    = "GITLAB_DIND_EXECUTOR_SETTINGS"
-	envVariable    = "CUSTOM_ENV_"
-	buildsDir      = "/builds"
-	cacheDir       = "/cache"
-	jobServicesKey = "CI_JOB_SERVICES"
+	BuildsDir = "/builds"
+	CacheDir  = "/cache"
 )
-
-// environment is a hook's environment. The last of duplicates wins, as it does
-// for the Runner.
-type environment map[string]string
-
-func newEnvironment(environ []string) environment {
-	e := environment{}
-	for _, kv := range environ {
-		if k, v, ok := strings.Cut(kv, "="); ok {
-			e[k] = v
-		}
-	}
-	return e
-}
 
 // predefined are the Runner's own variables that are no secret and are not in
 // the payload; a service sees them as it does with the docker executor.
@@ -48,20 +23,10 @@ var predefined = []string{
 	"CI_RUNNER_VERSION", "CI_SERVER", "CI_SHARED_ENVIRONMENT", "RUNNER_TEMP_PROJECT_DIR",
 }
 
-var released = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+$`)
-
-// runnerVersion is the Runner's version, or "" for a development build.
-func (e environment) runnerVersion() string {
-	if v := e[envVariable+"CI_RUNNER_VERSION"]; released.MatchString(v) {
-		return v
-	}
-	return ""
-}
-
-// planJob makes what a plan needs of the payload and, for the job's own
+// ForPlan makes what a plan needs of the payload and, for the job's own
 // variables only, of the environment: pipelines can set those, so nothing that
 // decides over identity or policy is read from there.
-func planJob(p *payload, env environment) plan.Job {
+func ForPlan(p *Job, env Environment) plan.Job {
 	vars := map[string]string{}
 	for k, v := range env {
 		if key, ok := strings.CutPrefix(k, envVariable); ok && key != jobServicesKey {
@@ -94,20 +59,20 @@ func planJob(p *payload, env environment) plan.Job {
 	}
 
 	j := plan.Job{
-		Key: p.key(), Scope: p.scope(), Timeout: p.timeout(),
-		Project: p.project(), Protection: plan.ProtectionOf(p.GitInfo.Protected), Instances: p.instances(),
-		Image:     image(p.Image, vars),
-		BuildsDir: buildsDir, ProjectDir: projectDir, Cached: len(p.Cache) > 0,
+		Key: p.Key(), Scope: p.scope(), Timeout: p.Timeout(),
+		Project: p.Project(), Protection: plan.ProtectionOf(p.GitInfo.Protected), Instances: p.instances(),
+		Image:     planImage(p.Image, vars),
+		BuildsDir: BuildsDir, ProjectDir: projectDir, Cached: len(p.Cache) > 0,
 	}
 	if p.JobInfo.ProjectID > 0 { // else nobody would ever find it again
-		j.CacheDir, j.Lasting = cacheDir, true
+		j.CacheDir, j.Lasting = CacheDir, true
 	}
-	j.RunnerVersion = env.runnerVersion() // only a tag of the admin's own image is chosen by it
+	j.RunnerVersion = env.RunnerVersion() // only a tag of the admin's own image is chosen by it
 	for _, k := range slices.Sorted(maps.Keys(vars)) {
 		j.Variables = append(j.Variables, plan.Variable{Key: k, Value: vars[k], Public: public[k]})
 	}
 	for _, s := range p.Services {
-		svc := plan.Service{Image: image(s.payloadImage, vars), Aliases: plan.Words(s.Alias), Command: s.Command}
+		svc := plan.Service{Image: planImage(s.jobImage, vars), Aliases: plan.Words(s.Alias), Command: s.Command}
 		own := maps.Clone(vars)
 		for _, v := range s.Variables {
 			own[v.Key] = v.Value
@@ -124,7 +89,7 @@ func planJob(p *payload, env environment) plan.Job {
 	return j
 }
 
-func image(i payloadImage, vars map[string]string) plan.Image {
+func planImage(i jobImage, vars map[string]string) plan.Image {
 	opts := i.ExecutorOpts.Docker
 	return plan.Image{
 		Name: i.Name, Entrypoint: i.Entrypoint, PullPolicies: i.PullPolicies,

@@ -1,4 +1,4 @@
-package executor
+package payload
 
 import (
 	"slices"
@@ -21,15 +21,15 @@ func value(j plan.Job, key string) (v plan.Variable, set bool) {
 }
 
 func TestTheLastOfDuplicatesWins(t *testing.T) {
-	env := newEnvironment([]string{
+	env := NewEnvironment([]string{
 		"CUSTOM_ENV_MODE=first", "CUSTOM_ENV_MODE=last", "CUSTOM_ENV_CONF=content", "CUSTOM_ENV_NOTE=text",
 		"CUSTOM_ENV_CI_PROJECT_DIR=/builds/g/a", "no equals sign", "CUSTOM_ENV_EMPTY=", "CUSTOM_ENV_EQ=a=b",
 	})
-	p := mustParse(t, with(`"variables": [
+	p := mustParse(t, least(`"variables": [
 		{"key": "MODE", "value": "first", "public": true}, {"key": "MODE", "value": "last", "public": false},
 		{"key": "CONF", "value": "x", "public": true}, {"key": "CONF", "value": "content", "file": true, "public": true},
 		{"key": "NOTE", "value": "x", "file": true}, {"key": "NOTE", "value": "text", "public": true}], `))
-	j := planJob(p, env)
+	j := ForPlan(p, env)
 	for key, want := range map[string]plan.Variable{
 		"MODE":  {Key: "MODE", Value: "last"},
 		"CONF":  {Key: "CONF", Value: "/builds/g/a.tmp/CONF", Public: true},
@@ -44,8 +44,8 @@ func TestTheLastOfDuplicatesWins(t *testing.T) {
 }
 
 func TestAFileVariableIsAPathInTheJob(t *testing.T) {
-	p := mustParse(t, with(`"variables": [{"key": "KUBECONFIG", "value": "secret content", "file": true}, {"key": "GONE", "value": "x", "file": true}], `))
-	j := planJob(p, environment{"CUSTOM_ENV_KUBECONFIG": "secret content", "CUSTOM_ENV_CI_PROJECT_DIR": "/builds/g/a"})
+	p := mustParse(t, least(`"variables": [{"key": "KUBECONFIG", "value": "secret content", "file": true}, {"key": "GONE", "value": "x", "file": true}], `))
+	j := ForPlan(p, Environment{"CUSTOM_ENV_KUBECONFIG": "secret content", "CUSTOM_ENV_CI_PROJECT_DIR": "/builds/g/a"})
 	if got, _ := value(j, "KUBECONFIG"); got.Value != "/builds/g/a.tmp/KUBECONFIG" {
 		t.Errorf("got %q", got.Value)
 	}
@@ -56,9 +56,9 @@ func TestAFileVariableIsAPathInTheJob(t *testing.T) {
 
 // The Runner hands their values on beside the payload.
 func TestASecretIsAFileUnlessItSaysOtherwise(t *testing.T) {
-	p := mustParse(t, with(`"variables": [{"key": "TOKEN", "value": "x", "public": true}],
+	p := mustParse(t, least(`"variables": [{"key": "TOKEN", "value": "x", "public": true}],
 		"secrets": {"KEY": {"vault": {}}, "CERT": {"file": true}, "TOKEN": {"file": false}, "GONE": {}}, `))
-	j := planJob(p, environment{
+	j := ForPlan(p, Environment{
 		"CUSTOM_ENV_KEY": "k", "CUSTOM_ENV_CERT": "c", "CUSTOM_ENV_TOKEN": "t", "CUSTOM_ENV_CI_PROJECT_DIR": "/builds/g/a",
 	})
 	for key, want := range map[string]string{"KEY": "/builds/g/a.tmp/KEY", "CERT": "/builds/g/a.tmp/CERT", "TOKEN": "t"} {
@@ -72,18 +72,18 @@ func TestASecretIsAFileUnlessItSaysOtherwise(t *testing.T) {
 }
 
 func TestAJobOfNoProjectCachesNothing(t *testing.T) {
-	p := mustParse(t, with(""))
-	if got := planJob(p, environment{}).CacheDir; got != "/cache" {
+	p := mustParse(t, least(""))
+	if got := ForPlan(p, Environment{}).CacheDir; got != "/cache" {
 		t.Errorf("the cache of a project is at %q", got)
 	}
 	p.JobInfo.ProjectID = 0
-	if got := planJob(p, environment{}).CacheDir; got != "" {
+	if got := ForPlan(p, Environment{}).CacheDir; got != "" {
 		t.Errorf("a cache that no other job can have is at %q", got)
 	}
 }
 
 func TestOnlyTheJobsOwnVariablesReachIt(t *testing.T) {
-	j := planJob(mustParse(t, with("")), environment{
+	j := ForPlan(mustParse(t, least("")), Environment{
 		"CUSTOM_ENV_A": "1", "PATH": "/bin", "JOB_RESPONSE_FILE": "/tmp/x", "GITLAB_DIND_EXECUTOR_STARTED": "x",
 		"CUSTOM_ENV_CI_JOB_SERVICES": "[]", "AWS_SECRET_ACCESS_KEY": "the runner's own",
 	})
@@ -93,7 +93,7 @@ func TestOnlyTheJobsOwnVariablesReachIt(t *testing.T) {
 }
 
 func TestVariablesAreInOrderSoThatPlansCompare(t *testing.T) {
-	j := planJob(mustParse(t, with("")), environment{"CUSTOM_ENV_B": "", "CUSTOM_ENV_A": "", "CUSTOM_ENV_C": ""})
+	j := ForPlan(mustParse(t, least("")), Environment{"CUSTOM_ENV_B": "", "CUSTOM_ENV_A": "", "CUSTOM_ENV_C": ""})
 	var keys []string
 	for _, v := range j.Variables {
 		keys = append(keys, v.Key)
@@ -104,7 +104,7 @@ func TestVariablesAreInOrderSoThatPlansCompare(t *testing.T) {
 }
 
 func TestTheRunnersOwnVariablesArePublic(t *testing.T) {
-	j := planJob(mustParse(t, with(`"variables": [{"key": "TOKEN", "value": "x", "public": false}], `)), environment{
+	j := ForPlan(mustParse(t, least(`"variables": [{"key": "TOKEN", "value": "x", "public": false}], `)), Environment{
 		"CUSTOM_ENV_CI_PROJECT_DIR": "/builds/g/a", "CUSTOM_ENV_TOKEN": "x", "CUSTOM_ENV_VAULT_SECRET": "not in the payload",
 	})
 	for key, want := range map[string]bool{"CI_PROJECT_DIR": true, "TOKEN": false, "VAULT_SECRET": false} {
@@ -117,7 +117,7 @@ func TestTheRunnersOwnVariablesArePublic(t *testing.T) {
 // They are no secret to the docker daemon of the job, as with the docker
 // executor, where `environment` in config.toml is the place for them.
 func TestProxiesThatTheRunnerSetsArePublic(t *testing.T) {
-	j := planJob(mustParse(t, with(`"variables": [{"key": "HTTPS_PROXY", "value": "x", "public": false}], `)), environment{
+	j := ForPlan(mustParse(t, least(`"variables": [{"key": "HTTPS_PROXY", "value": "x", "public": false}], `)), Environment{
 		"CUSTOM_ENV_HTTP_PROXY": "http://proxy.example.com", "CUSTOM_ENV_no_proxy": "example.com", "CUSTOM_ENV_HTTPS_PROXY": "x",
 	})
 	for key, want := range map[string]bool{"HTTP_PROXY": true, "no_proxy": true, "HTTPS_PROXY": false} {
@@ -129,10 +129,10 @@ func TestProxiesThatTheRunnerSetsArePublic(t *testing.T) {
 
 // CUSTOM_ENV_ variables are the pipeline author's to set.
 func TestAPipelineCannotChangeIdentityOrPolicy(t *testing.T) {
-	text := with(`"runner_info": {"timeout": 60}, "image": {"name": "golang:1"}, "services": [{"name": "redis:7"}],
+	text := least(`"runner_info": {"timeout": 60}, "image": {"name": "golang:1"}, "services": [{"name": "redis:7"}],
 		"credentials": [{"type": "registry", "url": "registry.example.com", "username": "u", "password": "p"}], `)
-	honest := planJob(mustParse(t, text), environment{"CUSTOM_ENV_CI_RUNNER_VERSION": "18.6.6"})
-	forged := planJob(mustParse(t, text), environment{
+	honest := ForPlan(mustParse(t, text), Environment{"CUSTOM_ENV_CI_RUNNER_VERSION": "18.6.6"})
+	forged := ForPlan(mustParse(t, text), Environment{
 		"CUSTOM_ENV_CI_RUNNER_VERSION": "18.6.6",
 		"CUSTOM_ENV_CI_PROJECT_ID":     "1", "CUSTOM_ENV_CI_JOB_ID": "1", "CUSTOM_ENV_CI_COMMIT_REF_PROTECTED": "true",
 		"CUSTOM_ENV_CI_JOB_TIMEOUT": "999999", "CUSTOM_ENV_CI_JOB_IMAGE": "evil:1", "CUSTOM_ENV_CI_SERVER_URL": "https://evil.example.com",
@@ -157,7 +157,7 @@ func TestARunnerVersionThatIsNoneIsPassedOver(t *testing.T) {
 		"18.6.6": "18.6.6", "19.3.0": "19.3.0", "": "", "18.6.6~beta.1.g1234": "", "development version": "",
 		"1.2.3/../../evil:1": "", "18.6.6\n": "", "v18.6.6": "", "../evil": "",
 	} {
-		j := planJob(mustParse(t, with("")), environment{"CUSTOM_ENV_CI_RUNNER_VERSION": version})
+		j := ForPlan(mustParse(t, least("")), Environment{"CUSTOM_ENV_CI_RUNNER_VERSION": version})
 		if j.RunnerVersion != want {
 			t.Errorf("%q became %q", version, j.RunnerVersion)
 		}
@@ -165,12 +165,12 @@ func TestARunnerVersionThatIsNoneIsPassedOver(t *testing.T) {
 }
 
 func TestVariablesOfServicesAreExpanded(t *testing.T) {
-	p := mustParse(t, with(`"services": [{"name": "postgres:16", "variables": [
+	p := mustParse(t, least(`"services": [{"name": "postgres:16", "variables": [
 		{"key": "PLAIN", "value": "a"}, {"key": "FROM_JOB", "value": "$DB-${DB}x"}, {"key": "DOLLAR", "value": "a$$b"},
 		{"key": "NONE", "value": "a${NOWHERE}b"}, {"key": "RAW", "value": "$DB", "raw": true}, {"key": "DB", "value": "own"},
 		{"key": "PRIVATE", "value": "$TOKEN"}, {"key": "FILE", "value": "$CONF"}]}],
 		"variables": [{"key": "CONF", "file": true}], `))
-	j := planJob(p, environment{"CUSTOM_ENV_DB": "app", "CUSTOM_ENV_TOKEN": "secret", "CUSTOM_ENV_CONF": "text", "CUSTOM_ENV_CI_PROJECT_DIR": "/builds/g/a"})
+	j := ForPlan(p, Environment{"CUSTOM_ENV_DB": "app", "CUSTOM_ENV_TOKEN": "secret", "CUSTOM_ENV_CONF": "text", "CUSTOM_ENV_CI_PROJECT_DIR": "/builds/g/a"})
 	got := map[string]string{}
 	for _, v := range j.Services[0].Variables {
 		got[v.Key] = v.Value
@@ -185,15 +185,15 @@ func TestVariablesOfServicesAreExpanded(t *testing.T) {
 }
 
 func TestUserAndPlatformAreExpanded(t *testing.T) {
-	p := mustParse(t, with(`"image": {"name": "a", "executor_opts": {"docker": {"user": "$UID_OF_JOB", "platform": "linux/$ARCH"}}}, `))
-	j := planJob(p, environment{"CUSTOM_ENV_UID_OF_JOB": "1000", "CUSTOM_ENV_ARCH": "arm64"})
+	p := mustParse(t, least(`"image": {"name": "a", "executor_opts": {"docker": {"user": "$UID_OF_JOB", "platform": "linux/$ARCH"}}}, `))
+	j := ForPlan(p, Environment{"CUSTOM_ENV_UID_OF_JOB": "1000", "CUSTOM_ENV_ARCH": "arm64"})
 	if j.Image.User != "1000" || j.Image.Platform != "linux/arm64" {
 		t.Errorf("user %q, platform %q", j.Image.User, j.Image.Platform)
 	}
 }
 
 func TestAJobThatDeclaresNothingIsPlanned(t *testing.T) {
-	p, err := plan.Build(config.Default(), planJob(mustParse(t, with("")), environment{}), plan.Facts{Sandbox: "0123456789ab", Arch: "x86_64"})
+	p, err := plan.Build(config.Default(), ForPlan(mustParse(t, least("")), Environment{}), plan.Facts{Sandbox: "0123456789ab", Arch: "x86_64"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package executor
+package payload
 
 import (
 	"encoding/json"
@@ -27,11 +27,11 @@ func FuzzScope(f *testing.F) {
 			if err != nil {
 				t.Fatal(err) // text of any bytes has a form in JSON
 			}
-			p, err := parsePayload(strings.NewReader(string(b)))
+			p, err := decode(strings.NewReader(string(b)))
 			if err != nil {
 				t.Fatal(err)
 			}
-			return planJob(p, environment{envVariable + key: value})
+			return ForPlan(p, Environment{envVariable + key: value})
 		}
 		job := of(nil)
 		lying := of([]map[string]any{{"key": key, "value": value, "public": true}})

@@ -1,4 +1,4 @@
-package executor
+package payload
 
 import (
 	"encoding/json"
@@ -19,10 +19,10 @@ import (
 // maxPayload bounds the payload; GitLab's own limits keep it far below.
 const maxPayload = 64 << 20
 
-// payload is the job as GitLab sent it, as far as it is used here. The Runner's
+// Job is the job as GitLab sent it, as far as it is used here. The Runner's
 // own types need modules that Go's module proxy does not serve, so these are
 // ours; the source is GitLab Runner's job response.
-type payload struct {
+type Job struct {
 	ID      int64  `json:"id"`
 	Token   string `json:"token"`
 	JobInfo struct {
@@ -47,9 +47,9 @@ type payload struct {
 	Features struct {
 		TraceSections bool `json:"trace_sections"`
 	} `json:"features"`
-	Variables []payloadVariable `json:"variables"`
-	Image     payloadImage      `json:"image"`
-	Services  []payloadService  `json:"services"`
+	Variables []jobVariable `json:"variables"`
+	Image     jobImage      `json:"image"`
+	Services  []jobService  `json:"services"`
 	Cache     []struct {
 		Key string `json:"key"`
 	} `json:"cache"`
@@ -66,7 +66,7 @@ type payload struct {
 	} `json:"credentials"`
 }
 
-type payloadVariable struct {
+type jobVariable struct {
 	Key    string `json:"key"`
 	Value  string `json:"value"`
 	Public bool   `json:"public"`
@@ -75,7 +75,7 @@ type payloadVariable struct {
 	Masked bool   `json:"masked"`
 }
 
-type payloadImage struct {
+type jobImage struct {
 	Name         string   `json:"name"`
 	Entrypoint   []string `json:"entrypoint"`
 	PullPolicies []string `json:"pull_policy"`
@@ -87,12 +87,12 @@ type payloadImage struct {
 	} `json:"executor_opts"`
 }
 
-type payloadService struct {
-	payloadImage
+type jobService struct {
+	jobImage
 	// Alias holds one or several names, separated by spaces or commas.
-	Alias     string            `json:"alias"`
-	Command   []string          `json:"command"`
-	Variables []payloadVariable `json:"variables"`
+	Alias     string        `json:"alias"`
+	Command   []string      `json:"command"`
+	Variables []jobVariable `json:"variables"`
 }
 
 // user is a name or a number in a pipeline.
@@ -116,8 +116,8 @@ const (
 
 const payloadHint = "hooks are called by GitLab Runner 12.6 or later; it sets JOB_RESPONSE_FILE"
 
-// readPayload reads the file that JOB_RESPONSE_FILE names.
-func readPayload(path string) (*payload, error) {
+// Read reads the file that JOB_RESPONSE_FILE names.
+func Read(path string) (*Job, error) {
 	if path == "" {
 		return nil, fault.System(errors.New("no job payload: JOB_RESPONSE_FILE is not set"), payloadHint)
 	}
@@ -129,12 +129,12 @@ func readPayload(path string) (*payload, error) {
 	if info, err := f.Stat(); err == nil && info.Size() > maxPayload {
 		return nil, fault.System(fmt.Errorf("the job payload has %d bytes, more than %d", info.Size(), maxPayload), payloadHint)
 	}
-	return parsePayload(f)
+	return decode(f)
 }
 
-// parsePayload reads a payload and refuses one that says not whose job it is.
-func parsePayload(src io.Reader) (*payload, error) {
-	var p payload
+// decode reads a payload and refuses one that says not whose job it is.
+func decode(src io.Reader) (*Job, error) {
+	var p Job
 	dec := json.NewDecoder(io.LimitReader(src, maxPayload))
 	if err := dec.Decode(&p); err != nil {
 		return nil, fault.System(fmt.Errorf("the job payload is broken: %w", err), "retry the job; look at the disk of this host")
@@ -149,7 +149,7 @@ func parsePayload(src io.Reader) (*payload, error) {
 }
 
 // instance identifies the GitLab instance: two may share an engine.
-func (p *payload) instance() string {
+func (p *Job) instance() string {
 	if p.JobInfo.InstanceUUID != "" {
 		return p.JobInfo.InstanceUUID
 	}
@@ -163,7 +163,7 @@ func (p *payload) instance() string {
 // instances are the names by which settings may call the GitLab: its host, with
 // the port if it is not the usual one, and its id. Both come from GitLab, and no
 // pipeline has a hand in them.
-func (p *payload) instances() (names []string) {
+func (p *Job) instances() (names []string) {
 	if u, err := url.Parse(p.GitInfo.RepoURL); err == nil && u.Hostname() != "" {
 		host := u.Host
 		if usual := map[string]string{"https": "443", "http": "80"}; u.Port() == usual[u.Scheme] {
@@ -177,9 +177,9 @@ func (p *payload) instances() (names []string) {
 	return names
 }
 
-// project is the project's path; an older GitLab tells it by the repository's
+// Project is the project's path; an older GitLab tells it by the repository's
 // address alone.
-func (p *payload) project() string {
+func (p *Job) Project() string {
 	if p.JobInfo.ProjectPath != "" {
 		return p.JobInfo.ProjectPath
 	}
@@ -190,8 +190,8 @@ func (p *payload) project() string {
 	return strings.TrimSuffix(strings.Trim(u.Path, "/"), ".git")
 }
 
-// key identifies the job on the engine.
-func (p *payload) key() string {
+// Key identifies the job on the engine.
+func (p *Job) Key() string {
 	return fmt.Sprintf("%s/%d", p.instance(), p.ID)
 }
 
@@ -199,7 +199,7 @@ func (p *payload) key() string {
 // refs, of unprotected ones, and of merge requests, each of one project. A job
 // whose payload names no project, or does not tell whether its ref is protected,
 // shares with no other.
-func (p *payload) scope() string {
+func (p *Job) scope() string {
 	project := strconv.FormatInt(p.JobInfo.ProjectID, 10)
 	if p.JobInfo.ProjectID <= 0 {
 		project = fmt.Sprintf("job-%d", p.ID)
@@ -224,7 +224,7 @@ func (p *payload) scope() string {
 //
 // Sources: GitLab's app/presenters/ci/build_runner_presenter.rb and
 // app/services/merge_requests/create_pipeline_service.rb.
-func (p *payload) ofMergeRequest() bool {
+func (p *Job) ofMergeRequest() bool {
 	if ref := p.GitInfo.Ref; strings.HasPrefix(ref, "refs/") && !strings.HasPrefix(ref, "refs/heads/") && !strings.HasPrefix(ref, "refs/tags/") {
 		return true
 	}
@@ -233,7 +233,8 @@ func (p *payload) ofMergeRequest() bool {
 	})
 }
 
-func (p *payload) timeout() time.Duration {
+// Timeout is what the job may take, a month at most.
+func (p *Job) Timeout() time.Duration {
 	switch seconds := p.RunnerInfo.Timeout; {
 	case seconds <= 0:
 		return defaultTimeout
