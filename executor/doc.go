@@ -16,8 +16,8 @@
 //     digest of the settings on to the other hooks, by their environment.
 //   - prepare: prepare.go reads top down. load.go reads the settings and opens the
 //     engine. Package payload reads the job as GitLab sent it, and makes a plan.Job of it.
-//     credentials.go adds the passwords of registries. plan.Build decides, and
-//     driver.Prepare makes the sandbox. mirror.go finds the mirror for it.
+//     Package access adds the passwords and the CAs of registries. plan.Build decides,
+//     and driver.Prepare makes the sandbox. mirror.go finds the mirror for it.
 //     The job need not wait for the rest: behind.go starts this program again for
 //     fetch.go (newer images), settle.go (the end of a claim), poolbehind.go and
 //     pool.go (a sandbox for the next job), and gc.go (what others left).

@@ -14,6 +14,7 @@ import (
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/executor/access"
 	"gitlab-dind-executor/executor/doctor"
 	"gitlab-dind-executor/executor/runnerconfig"
 )
@@ -181,7 +182,7 @@ func (v *visit) checkEngine(ctx context.Context) doctor.Finding {
 }
 
 func (v *visit) checkLeftovers(ctx context.Context) doctor.Finding {
-	verdicts, err := v.d.Sweep(ctx, time.Now(), PrepareBound(v.settings), true)
+	verdicts, err := v.d.Sweep(ctx, time.Now(), v.settings.PrepareBound(), true)
 	if err != nil {
 		return doctor.Of("leftovers", doctor.Error, err)
 	}
@@ -198,7 +199,7 @@ func (v *visit) checkMirror(ctx context.Context) doctor.Finding {
 	if !v.settings.Mirror.Enabled {
 		return doctor.Fine("mirror", "not enabled")
 	}
-	m, err := mirrorPlan(v.settings)
+	m, err := access.Mirror(v.settings)
 	if err != nil {
 		return doctor.Of("mirror", doctor.Warning, err)
 	}
@@ -228,7 +229,7 @@ func (v *visit) checkPrivilege(ctx context.Context) doctor.Finding {
 	v.login(&p.Helper.Image)
 	v.plan = p
 	if err := v.d.EnsureImage(ctx, p, p.Sidecar.Image); err != nil {
-		return doctor.Of("images", doctor.Error, ofAdmin(err))
+		return doctor.Of("images", doctor.Error, access.ForAdmin(err))
 	}
 	var grants []doctor.Grant
 	for _, mode := range config.Privileges {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
-	"fmt"
 	"maps"
 	"net"
 	"slices"
@@ -14,9 +12,8 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/executor/access"
 	"gitlab-dind-executor/executor/doctor"
-	"gitlab-dind-executor/fault"
-	"gitlab-dind-executor/hostfile"
 )
 
 // imageBound is for one question about an image: a registry behind a firewall says
@@ -28,7 +25,7 @@ var imageBound = 30 * time.Second
 func (v *visit) checkImages(ctx context.Context) []doctor.Finding {
 	names := plan.Prepull(v.settings, v.version, v.facts.Arch)
 	var found []doctor.Finding
-	v.creds = userCredentials(ctx, v.c.env, plan.Hosts(names), func(text string) {
+	v.creds = access.OfUser(ctx, v.c.env, plan.Hosts(names), func(text string) {
 		found = append(found, doctor.Doubt("credentials", "mend the docker configuration of the user that the Runner runs as", "%s", text))
 	})
 	// What only some jobs need is no error.
@@ -60,7 +57,7 @@ func (v *visit) atRegistry(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return ofAdmin(v.d.AskRegistry(ctx, ref))
+	return access.ForAdmin(v.d.AskRegistry(ctx, ref))
 }
 
 // registryDial bounds one look at a registry's certificate.
@@ -77,7 +74,7 @@ func (v *visit) checkRegistries(ctx context.Context) []doctor.Finding {
 		case r.Insecure:
 			found = append(found, doctor.Fine("registries", "%s is used without a look at its certificate", host))
 		default:
-			pem, err := readCA(host, r.CAFile)
+			pem, err := access.CA(host, r.CAFile)
 			if err != nil {
 				found = append(found, doctor.Of("registries", doctor.Error, err))
 				continue
@@ -117,20 +114,4 @@ func shake(ctx context.Context, host string, extra []string, pem []byte) error {
 		return err
 	}
 	return conn.Close()
-}
-
-// maxCA bounds a file with CAs.
-const maxCA = 1 << 20
-
-// readCA reads a registry's CA.
-func readCA(host, file string) ([]byte, error) {
-	pem, err := hostfile.ReadNamed(file, maxCA)
-	if err == nil && !x509.NewCertPool().AppendCertsFromPEM(pem) {
-		err = errors.New(file + " holds no certificate in PEM")
-	}
-	if err != nil {
-		return nil, fault.System(fmt.Errorf("the CA of registry %s: %w", host, err),
-			"name a PEM file that the Runner's user can read in the settings")
-	}
-	return pem, nil
 }

@@ -56,5 +56,5 @@ func runnerNeeds(s config.Settings, file string) runnerconfig.Needs {
 	if file == config.DefaultPath {
 		file = ""
 	}
-	return runnerconfig.Needs{Prepare: PrepareBound(s), Cleanup: s.Cleanup.Timeout.Std(), Settings: file}
+	return runnerconfig.Needs{Prepare: s.PrepareBound(), Cleanup: s.Cleanup.Timeout.Std(), Settings: file}
 }

@@ -75,7 +75,7 @@ func (c *call) drainOnce(ctx context.Context, d *driver.Driver, s config.Setting
 	ctx, cancel := context.WithTimeout(ctx, gcBound)
 	defer cancel()
 	now := time.Now()
-	_, sweepErr := d.Sweep(ctx, now, PrepareBound(s), false)
+	_, sweepErr := d.Sweep(ctx, now, s.PrepareBound(), false)
 	removed, drainErr := d.Drain(ctx)
 	if removed > 0 {
 		fmt.Fprintf(c.stdout, "removed %d sandboxes that waited for jobs\n", removed)
@@ -83,7 +83,7 @@ func (c *call) drainOnce(ctx context.Context, d *driver.Driver, s config.Setting
 	if err := errors.Join(driver.ButStuck(sweepErr), driver.ButStuck(drainErr)); err != nil {
 		return nil, err
 	}
-	all, err := d.Sandboxes(ctx, now, PrepareBound(s))
+	all, err := d.Sandboxes(ctx, now, s.PrepareBound())
 	return undrained(all), err
 }
 

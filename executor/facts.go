@@ -7,6 +7,7 @@ import (
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/executor/access"
 	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/executor/runnerconfig"
 )
@@ -17,7 +18,7 @@ func (c *call) facts(ctx context.Context, d *driver.Driver, s config.Settings) (
 	if err != nil {
 		return plan.Facts{}, err
 	}
-	if facts.RegistryCAs, err = registryCAs(s); err != nil {
+	if facts.RegistryCAs, err = access.RegistryCAs(s); err != nil {
 		return plan.Facts{}, err
 	}
 	facts.Mirror = c.mirror(ctx, d, s)

@@ -12,6 +12,7 @@ import (
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/executor/access"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/wary"
 )
@@ -133,7 +134,7 @@ func sandboxText(v driver.Verdict) string {
 
 // sandboxes sweeps those that no living job owns.
 func (g *collection) sandboxes(ctx context.Context) (found int, err error) {
-	verdicts, err := g.d.Sweep(ctx, time.Now(), PrepareBound(g.s), g.dryRun)
+	verdicts, err := g.d.Sweep(ctx, time.Now(), g.s.PrepareBound(), g.dryRun)
 	g.record.Swept = leaked(verdicts)
 	verbs := map[driver.Fate]string{driver.Swept: g.verb, driver.Unclear: "cannot judge"}
 	if g.verbose {
@@ -168,7 +169,7 @@ func (g *collection) mirrors(ctx context.Context) (int, error) {
 	var m plan.Mirror
 	if g.s.Mirror.Enabled {
 		var err error
-		if m, err = mirrorPlan(g.s); err != nil {
+		if m, err = access.Mirror(g.s); err != nil {
 			return 0, err
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"github.com/docker/go-units"
@@ -14,36 +13,13 @@ import (
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/executor/access"
 	"gitlab-dind-executor/fault"
-	"gitlab-dind-executor/hostfile"
 )
 
 // measureOneIn is how many prepares it takes on average until one measures the
 // mirror's storage. gc always does.
 const measureOneIn = 16
-
-// maxPassword bounds a file with one.
-const maxPassword = 64 << 10
-
-// mirrorPlan reads the files that the mirror's settings name.
-func mirrorPlan(s config.Settings) (plan.Mirror, error) {
-	var password plan.Secret
-	if f := s.Mirror.PasswordFile; f != "" {
-		b, err := hostfile.ReadNamed(f, maxPassword)
-		if err != nil {
-			return plan.Mirror{}, fault.System(fmt.Errorf("mirror.password_file: %w", err), "name a file that the Runner's user can read")
-		}
-		password = plan.NewSecret(strings.TrimRight(string(b), "\r\n"))
-	}
-	var ca []byte
-	if f := s.Registry[plan.MirrorRemote(s)].CAFile; f != "" {
-		var err error
-		if ca, err = readCA(plan.MirrorRemote(s), f); err != nil {
-			return plan.Mirror{}, err
-		}
-	}
-	return plan.BuildMirror(s, password, ca), nil
-}
 
 // mirror finds the mirror for a job, if the settings want one. Whatever is wrong
 // with it, the job goes on without: one line says so.
@@ -51,7 +27,7 @@ func (c *call) mirror(ctx context.Context, d *driver.Driver, s config.Settings) 
 	if !s.Mirror.Enabled {
 		return nil
 	}
-	m, err := mirrorPlan(s)
+	m, err := access.Mirror(s)
 	var access *plan.MirrorAccess
 	if err == nil {
 		access, err = d.Mirror(ctx, m)
@@ -76,7 +52,7 @@ func sweepMirrors(ctx context.Context, d *driver.Driver, s config.Settings) {
 	if !s.Mirror.Enabled {
 		return // gc removes those of earlier settings
 	}
-	m, err := mirrorPlan(s)
+	m, err := access.Mirror(s)
 	if err != nil {
 		return // it has been told
 	}
@@ -137,7 +113,7 @@ func (c *call) mirrorStart(ctx context.Context, s config.Settings, d *driver.Dri
 	if !s.Mirror.Enabled {
 		return fault.System(errors.New("mirror.enabled is false in the settings"), "")
 	}
-	m, err := mirrorPlan(s)
+	m, err := access.Mirror(s)
 	if err != nil {
 		return err
 	}
@@ -157,7 +133,7 @@ func (c *call) mirrorStatus(ctx context.Context, s config.Settings, d *driver.Dr
 	}
 	var current plan.Mirror
 	if s.Mirror.Enabled {
-		if current, err = mirrorPlan(s); err != nil {
+		if current, err = access.Mirror(s); err != nil {
 			return err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/executor/access"
 	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/executor/runnerconfig"
 	"gitlab-dind-executor/executor/telemetry"
@@ -119,13 +120,13 @@ func TestWhatIsPlantedOnTheHost(t *testing.T) {
 			return err
 		}},
 		"`ca_file`": {May: none, Do: func(_ *testing.T, file string) error {
-			_, err := readCA("r.example.com", file)
+			_, err := access.CA("r.example.com", file)
 			return about(file, err)
 		}},
 		"`mirror.password_file`": {May: plant.Named, Do: func(_ *testing.T, file string) error {
 			s := config.Default()
 			s.Mirror.PasswordFile = file
-			_, err := mirrorPlan(s)
+			_, err := access.Mirror(s)
 			return err
 		}},
 		"`OTEL_EXPORTER_OTLP_CERTIFICATE`": {May: none, Do: func(t *testing.T, file string) error {
@@ -145,7 +146,7 @@ func TestWhatIsPlantedOnTheHost(t *testing.T) {
 		}},
 		"`config.json` of Docker's client": {Name: "config.json", May: none, Quiet: "what is not there is no fault", Do: func(t *testing.T, file string) error {
 			var said []string
-			credentials(context.Background(), p, payload.Environment{"DOCKER_CONFIG": filepath.Dir(file)}, nil, nil, func(line string) { said = append(said, line) })
+			access.Credentials(context.Background(), p, payload.Environment{"DOCKER_CONFIG": filepath.Dir(file)}, nil, nil, func(line string) { said = append(said, line) })
 			if len(said) == 0 {
 				return nil
 			}

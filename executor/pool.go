@@ -69,7 +69,7 @@ func (c *call) poolFill() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, sweepErr := d.Sweep(ctx, time.Now(), PrepareBound(settings), false)
+			_, sweepErr := d.Sweep(ctx, time.Now(), settings.PrepareBound(), false)
 			made, err := fill(ctx, d, settings, p)
 			c.record.Made = made
 			fmt.Fprintf(c.stdout, "made %d\n", made)

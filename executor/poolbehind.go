@@ -9,6 +9,7 @@ import (
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/executor/access"
 	"gitlab-dind-executor/executor/joblog"
 	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/group"
@@ -33,7 +34,7 @@ func (c *call) nextPlan(ctx context.Context, d *driver.Driver, s config.Settings
 				return err
 			}
 			facts.Started = time.Now()
-			job.Credentials = credentials(ctx, p, c.env, plan.Registries(s, job), s.Pull.CredentialHelpers, quiet.log.Warn)
+			job.Credentials = access.Credentials(ctx, p, c.env, plan.Registries(s, job), s.Pull.CredentialHelpers, quiet.log.Warn)
 			if built, err := plan.Build(s, job, facts); err == nil && built.Sidecar.Layers {
 				built.Pool.AfterJob = true
 				pl = built

@@ -10,17 +10,14 @@ import (
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/executor/access"
 	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/group"
 )
 
-const (
-	// prepareSlack is what prepare may take besides pulls and the boot.
-	prepareSlack = 5 * time.Minute
-	// sweepBound keeps prepare's own sweep from becoming what a job waits for.
-	sweepBound = 30 * time.Second
-)
+// sweepBound keeps prepare's own sweep from becoming what a job waits for.
+const sweepBound = 30 * time.Second
 
 // prepareHook makes what the job needs. It may be called again for the same
 // job, so it first removes what an earlier attempt left.
@@ -36,7 +33,7 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 	}
 	defer d.Close()
 	c.log.Folds = p.Features.TraceSections
-	ctx, cancel := context.WithTimeout(ctx, PrepareBound(settings))
+	ctx, cancel := context.WithTimeout(ctx, settings.PrepareBound())
 	defer cancel()
 	if err := d.Await(ctx, c.log.Say); err != nil {
 		return err
@@ -114,14 +111,14 @@ func (c *call) beginAnew(ctx context.Context, d *driver.Driver, s config.Setting
 		return plan.Facts{}, err
 	}
 	facts.Mirror = mirror
-	facts.RegistryCAs, err = registryCAs(s)
+	facts.RegistryCAs, err = access.RegistryCAs(s)
 	return facts, err
 }
 
 // planFor decides what the job gets, and says what is odd about it.
 func (c *call) planFor(ctx context.Context, s config.Settings, p *payload.Job, facts plan.Facts) (*plan.Plan, error) {
 	job := payload.ForPlan(p, c.env)
-	job.Credentials = credentials(ctx, p, c.env, plan.Registries(s, job), s.Pull.CredentialHelpers, c.log.Warn)
+	job.Credentials = access.Credentials(ctx, p, c.env, plan.Registries(s, job), s.Pull.CredentialHelpers, c.log.Warn)
 	pl, err := plan.Build(s, job, facts)
 	if err != nil {
 		return nil, err
@@ -138,7 +135,7 @@ func (c *call) sweepBeside(ctx context.Context, d *driver.Driver, s config.Setti
 	ctx, stop = context.WithTimeout(ctx, sweepBound)
 	go func() {
 		_ = group.Guard(func() error { // no fault of a sweep is the job's
-			verdicts, _ := d.Sweep(ctx, began, PrepareBound(s), false)
+			verdicts, _ := d.Sweep(ctx, began, s.PrepareBound(), false)
 			c.swept.Add(int64(leaked(verdicts)))
 			sweepMirrors(ctx, d, s)
 			c.freeBehind(d)
@@ -190,12 +187,6 @@ func origin(r driver.Ready) string {
 	return "cold"
 }
 
-// PrepareBound is how long a prepare may take.
-func PrepareBound(s config.Settings) time.Duration {
-	return s.Admission.Wait.Std() + s.Pull.Timeout.Std() + 2*s.Sidecar.ReadyTimeout.Std() + // again where cached layers are damaged
-		s.Services.ReadyTimeout.Std() + prepareSlack
-}
-
 // started is when the config hook ran; without one it is now.
 func (c *call) started(now time.Time) time.Time {
 	t, err := time.Parse(time.RFC3339Nano, c.env[envStarted])
@@ -203,20 +194,4 @@ func (c *call) started(now time.Time) time.Time {
 		return now
 	}
 	return t
-}
-
-// registryCAs reads the CAs that the settings name.
-func registryCAs(s config.Settings) (map[string][]byte, error) {
-	cas := map[string][]byte{}
-	for host, r := range s.Registry {
-		if r.CAFile == "" {
-			continue
-		}
-		pem, err := readCA(host, r.CAFile)
-		if err != nil {
-			return nil, err
-		}
-		cas[host] = pem
-	}
-	return cas, nil
 }

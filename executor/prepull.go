@@ -10,6 +10,7 @@ import (
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/executor/access"
 	"gitlab-dind-executor/executor/runnerconfig"
 	"gitlab-dind-executor/fault"
 )
@@ -54,7 +55,7 @@ func (c *call) prepull(ctx context.Context, s config.Settings, d *driver.Driver,
 		}
 	}
 	names := plan.Prepull(s, version, arch)
-	creds := userCredentials(ctx, c.env, plan.Hosts(names), c.log.Warn)
+	creds := access.OfUser(ctx, c.env, plan.Hosts(names), c.log.Warn)
 	total := len(names) + failed
 	for _, name := range names {
 		ref, err := plan.PrepullRef(name, creds)
@@ -68,7 +69,7 @@ func (c *call) prepull(ctx context.Context, s config.Settings, d *driver.Driver,
 			return ctx.Err()
 		case err != nil:
 			c.record.FailedPulls++
-			fail(ofAdmin(err))
+			fail(access.ForAdmin(err))
 		case fetched:
 			c.record.Pulls++
 			fmt.Fprintf(c.stdout, "fetched %s\n", ref.Name)
@@ -80,13 +81,4 @@ func (c *call) prepull(ctx context.Context, s config.Settings, d *driver.Driver,
 		return fault.System(fmt.Errorf("%d of %d images could not be fetched", failed, total), "")
 	}
 	return nil
-}
-
-// ofAdmin gives a pull's fault the hint for an admin where it has one for the
-// author of a pipeline.
-func ofAdmin(err error) error {
-	if hint := fault.HintOf(err); strings.Contains(hint, "DOCKER_AUTH_CONFIG") || strings.Contains(hint, "the job's credentials") {
-		return fault.System(err, "check the name in the settings, or log in with docker login as the user that this runs as")
-	}
-	return err
 }

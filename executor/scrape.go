@@ -16,6 +16,7 @@ import (
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/label"
+	"gitlab-dind-executor/executor/access"
 	"gitlab-dind-executor/executor/joblog"
 	"gitlab-dind-executor/executor/telemetry"
 	"gitlab-dind-executor/fault"
@@ -139,7 +140,7 @@ func (m *metrics) ask(ctx context.Context, n *telemetry.Now) error {
 		return err
 	}
 	defer d.Close()
-	states, err := d.CountSandboxes(ctx, time.Now(), PrepareBound(m.settings))
+	states, err := d.CountSandboxes(ctx, time.Now(), m.settings.PrepareBound())
 	if err != nil {
 		return err
 	}
@@ -169,7 +170,7 @@ func (m *metrics) mirror(ctx context.Context, d *driver.Driver) (*driver.MirrorS
 	if !m.settings.Mirror.Enabled {
 		return nil, nil
 	}
-	wanted, err := mirrorPlan(m.settings)
+	wanted, err := access.Mirror(m.settings)
 	if err != nil {
 		return nil, nil // no job has one either
 	}

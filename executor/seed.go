@@ -15,6 +15,7 @@ import (
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/executor/access"
 	"gitlab-dind-executor/fault"
 )
 
@@ -69,7 +70,7 @@ func (c *call) seed(ctx context.Context, s config.Settings, d *driver.Driver) er
 				return err
 			}
 			failed++
-			c.log.Fail(ofAdmin(err))
+			c.log.Fail(access.ForAdmin(err))
 			continue
 		}
 		fmt.Fprintf(c.stdout, "made the seed for %s: %s\n", w.Image, strings.Join(w.Images, " "))
@@ -94,7 +95,7 @@ func (c *call) makeSeed(ctx context.Context, s config.Settings, d *driver.Driver
 	if err != nil {
 		return err
 	}
-	creds := userCredentials(ctx, c.env, plan.Hosts(append([]string{w.Image}, w.Images...)), c.log.Warn)
+	creds := access.OfUser(ctx, c.env, plan.Hosts(append([]string{w.Image}, w.Images...)), c.log.Warn)
 	var images []driver.SeedImage
 	for _, name := range w.Images {
 		ref, err := plan.PrepullRef(name, creds)

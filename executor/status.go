@@ -79,7 +79,7 @@ func (c *call) statusCommand() *cobra.Command {
 func (c *call) status(ctx context.Context, d *driver.Driver, w *driver.Watcher, s config.Settings) (fullStatus, error) {
 	ctx, cancel := context.WithTimeout(ctx, statusBound)
 	defer cancel()
-	st, err := d.Status(ctx, w, time.Now(), PrepareBound(s))
+	st, err := d.Status(ctx, w, time.Now(), s.PrepareBound())
 	full := fullStatus{st, poolSummary{Size: s.Pool.Size}}
 	for _, one := range st.Sandboxes {
 		if one.State == driver.Waits {

@@ -9,7 +9,6 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"gitlab-dind-executor/config"
-	"gitlab-dind-executor/executor"
 )
 
 // The shipped config.toml.example must fit the program and its settings.
@@ -47,7 +46,7 @@ func TestConfigTomlExampleFitsTheProgram(t *testing.T) {
 	}
 	s := config.Default()
 	seconds := func(n int) time.Duration { return time.Duration(n) * time.Second }
-	if need := executor.PrepareBound(s); seconds(c.PrepareTimeout) <= need {
+	if need := s.PrepareBound(); seconds(c.PrepareTimeout) <= need {
 		t.Errorf("prepare_exec_timeout must be above %s", need)
 	}
 	if seconds(c.CleanupTimeout) <= s.Cleanup.Timeout.Std() {

@@ -1,4 +1,4 @@
-package executor
+package access
 
 import (
 	"cmp"
@@ -31,12 +31,12 @@ const helperTimeout = 30 * time.Second
 // dockerHub is the key under which Docker's own tools keep its credentials.
 const dockerHub = "https://index.docker.io/v1/"
 
-// credentials collects what the job may log in to registries with, in the order
+// Credentials collects what the job may log in to registries with, in the order
 // in which GitLab Runner's sources count: DOCKER_AUTH_CONFIG, the Runner user's
 // config.json, the payload. A source that is broken is left out with a warning,
 // since the job may need none of it. hosts are those that helpers are asked
 // about; jobHelpers are the helpers that a job may name.
-func credentials(ctx context.Context, p *payload.Job, env payload.Environment, hosts, jobHelpers []string, warn func(string)) []plan.Credential {
+func Credentials(ctx context.Context, p *payload.Job, env payload.Environment, hosts, jobHelpers []string, warn func(string)) []plan.Credential {
 	var all []plan.Credential
 	if src := env.Variable(authVariable); src != "" {
 		file := configfile.New("")
@@ -49,7 +49,7 @@ func credentials(ctx context.Context, p *payload.Job, env payload.Environment, h
 			all = append(all, fromFile(ctx, file, hosts, warn)...)
 		}
 	}
-	all = append(all, userCredentials(ctx, env, hosts, warn)...)
+	all = append(all, OfUser(ctx, env, hosts, warn)...)
 	for _, c := range p.Credentials {
 		if c.Type == "registry" {
 			all = append(all, plan.Credential{Host: c.URL, Username: c.Username, Password: plan.NewSecret(c.Password)})
@@ -58,9 +58,9 @@ func credentials(ctx context.Context, p *payload.Job, env payload.Environment, h
 	return all
 }
 
-// userCredentials are those in the config.json of the user that this runs as. warn
+// OfUser are those in the config.json of the user that this runs as. warn
 // hears why there are none where there should be.
-func userCredentials(ctx context.Context, env payload.Environment, hosts []string, warn func(string)) []plan.Credential {
+func OfUser(ctx context.Context, env payload.Environment, hosts []string, warn func(string)) []plan.Credential {
 	name := userConfig(env)
 	f, err := hostfile.OpenNamed(name)
 	switch {
@@ -170,4 +170,13 @@ func credential(host string, auth types.AuthConfig) plan.Credential {
 		Host: host, Username: auth.Username,
 		Password: plan.NewSecret(auth.Password), IdentityToken: plan.NewSecret(auth.IdentityToken),
 	}
+}
+
+// ForAdmin gives a pull's fault the hint for an admin where it has one for the
+// author of a pipeline.
+func ForAdmin(err error) error {
+	if hint := fault.HintOf(err); strings.Contains(hint, "DOCKER_AUTH_CONFIG") || strings.Contains(hint, "the job's credentials") {
+		return fault.System(err, "check the name in the settings, or log in with docker login as the user that this runs as")
+	}
+	return err
 }

@@ -1,4 +1,4 @@
-package executor
+package access
 
 import (
 	"context"
@@ -15,7 +15,7 @@ func FuzzDockerAuthConfig(f *testing.F) {
 	f.Fuzz(func(t *testing.T, src string) {
 		var warnings []string
 		env := payload.Environment{"CUSTOM_ENV_DOCKER_AUTH_CONFIG": src}
-		all := credentials(context.Background(), &payload.Job{}, env, []string{"registry.example.com"}, nil, func(w string) { warnings = append(warnings, w) })
+		all := Credentials(context.Background(), &payload.Job{}, env, []string{"registry.example.com"}, nil, func(w string) { warnings = append(warnings, w) })
 		for _, c := range all {
 			for _, w := range warnings {
 				if pw := c.Password.Reveal(); len(pw) >= 6 && strings.Contains(w, pw) {

@@ -1,4 +1,4 @@
-package executor
+package access
 
 import (
 	"context"
@@ -47,7 +47,7 @@ func collected(t *testing.T, job, home string, helpers []string, payloads ...str
 			Password string `json:"password"`
 		}{payloads[i], payloads[i+1], "payload", "pw-payload"})
 	}
-	all := credentials(context.Background(), &p, env, []string{"docker.io", "registry.example.com"}, helpers,
+	all := Credentials(context.Background(), &p, env, []string{"docker.io", "registry.example.com"}, helpers,
 		func(w string) { warnings = append(warnings, w) })
 	for _, c := range all {
 		got = append(got, strings.TrimSpace(c.Host+" "+c.Username+" "+c.Password.Reveal()+c.IdentityToken.Reveal()))
