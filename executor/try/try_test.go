@@ -161,7 +161,9 @@ func TestAJobsEndIsJudgedByWhatItMayFailWith(t *testing.T) {
 // A hint is about what happened: an engine that restarts in a job says nothing
 // against the image of the helper.
 func TestAHintNamesTheHelperOnlyWhereItFailed(t *testing.T) {
-	phase := func(name string, code int) local.Phase { return local.Phase{Name: name, Kind: local.Run, ExitCode: code} }
+	phase := func(name string, code int) local.Phase {
+		return local.Phase{Name: name, Kind: local.Run, ExitCode: code}
+	}
 	for name, c := range map[string]struct {
 		phases []local.Phase
 		want   bool
