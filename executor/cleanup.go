@@ -7,6 +7,7 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/executor/bundle"
 	"gitlab-dind-executor/executor/payload"
 )
 
@@ -35,7 +36,7 @@ func (c *call) cleanupHook(ctx context.Context, _ []string) error {
 	if err := d.Await(ctx, func(string) {}); err != nil {
 		return err
 	}
-	if err := writeBundle(ctx, d, settings.Bundles, p, c.env, time.Now()); err != nil {
+	if err := bundle.Write(ctx, d, bundleDir(settings.Bundles, c.env), settings.Bundles.MaxAge.Std(), p, c.env, time.Now()); err != nil {
 		c.log.Warn("no bundle of the failed job is written: " + err.Error())
 	}
 	if err := holdFailed(ctx, d, settings.Cleanup, p, c.env, time.Now()); err != nil {

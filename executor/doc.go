@@ -24,9 +24,9 @@
 //   - run, once for each stage: run.go sends a script to the helper or to the job
 //     container. When a script fails, package joblog looks for the reason, and held.go
 //     tells how to look inside.
-//   - cleanup: cleanup.go writes the bundle of a failed job (bundle.go, without the
-//     secrets that redact.go knows) or holds its sandbox (held.go), then removes all
-//     else. What resists, and what is cached too long, goes behind the job: gc.go.
+//   - cleanup: cleanup.go writes the bundle of a failed job (package bundle, without the
+//     secrets that package redact hides) or holds its sandbox (held.go), then removes
+//     all else. What resists, and what is cached too long, goes behind the job: gc.go.
 //
 // Package joblog writes the lines that the author of the pipeline reads, in all hooks.
 //

@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/executor/payload"
+	"gitlab-dind-executor/executor/redact"
 	"gitlab-dind-executor/executor/telemetry"
 	"gitlab-dind-executor/fault"
 )
@@ -149,7 +151,7 @@ func (c *call) harmless(text string) string {
 	if p == nil {
 		p = &payload.Job{}
 	}
-	return telemetry.Scrub(newRedactor(payload.Secrets(p, c.env)).others(strings.TrimSpace(text)))
+	return telemetry.Scrub(redact.New(payload.Secrets(p, c.env)).Others(strings.TrimSpace(text)))
 }
 
 // resultOf says how a call ended, whose fault it was if it failed, and with which
@@ -181,4 +183,14 @@ func (c *call) operatorLog() telemetry.Log {
 		l.Path = filepath.Join(dir, "operator.log")
 	}
 	return l
+}
+
+// thisHost is what the place of bundles and of the operator's log depends on.
+// Tests must not write where those of the machine are.
+var thisHost = telemetry.ThisHost
+
+// bundleDir is where bundles are: the settings', else with the operator's log;
+// "" if there is no place.
+func bundleDir(s config.Bundles, env payload.Environment) string {
+	return cmp.Or(s.Dir, telemetry.StateDir(env, os.Geteuid(), thisHost()))
 }

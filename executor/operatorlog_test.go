@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/executor/telemetry"
 	"gitlab-dind-executor/test/fakeengine"
 )
@@ -147,5 +149,36 @@ func TestWhatRunsBehindAJobSaysSo(t *testing.T) {
 	list, raw := logged(t, file)
 	if len(list) != 1 || list[0].Command != "gc" || list[0].Behind != "gitlab.example.com/7" || list[0].Hook != "" {
 		t.Errorf("%s", raw)
+	}
+}
+
+func TestWhereBundlesAreKept(t *testing.T) {
+	for name, c := range map[string]struct {
+		dir  string
+		env  payload.Environment
+		want string
+	}{
+		"the settings' place":             {"/srv/x", payload.Environment{"HOME": "/h"}, "/srv/x"},
+		"with the operator's log":         {"", payload.Environment{"HOME": "/h"}, "/h/.local/state/gitlab-dind-executor"},
+		"nowhere where that has no place": {"", payload.Environment{}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := bundleDir(config.Bundles{Dir: c.dir}, c.env); got != c.want {
+				t.Errorf("got %s", got)
+			}
+		})
+	}
+}
+
+// No test of this package writes where the bundles and the log of the machine are.
+func init() { thisHost = func() telemetry.Host { return telemetry.Host{LogsOwner: -1} } }
+
+// The Runner masks the job log. What cleanup says goes to the Runner's own.
+func TestCleanupTellsNoSecret(t *testing.T) {
+	e := fakeengine.New(t)
+	e.Always("GET /containers/json", fakeengine.Refuse(500, "no such thing as secret-token"))
+	_, out, log := hook(t, e, with(`"variables": [{"key": "TOKEN", "value": "secret-token"}], `), "cleanup")
+	if strings.Contains(out+log, "secret-token") || !strings.Contains(log, "no such thing as [hidden]") {
+		t.Errorf("it says %q and %q", out, log)
 	}
 }

@@ -22,22 +22,9 @@ import (
 // Every file on the host that hooks and commands open, with everything hostile in
 // its place.
 func TestWhatIsPlantedOnTheHost(t *testing.T) {
-	response := filepath.Join(t.TempDir(), "response.json")
-	if err := os.WriteFile(response, []byte(with("")), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	p, err := payload.Read(response)
-	if err != nil {
-		t.Fatal(err)
-	}
 	plant.Walk(t, "executor", map[string]plant.Use{
-		"bundle of a failed job": {Name: bundleName(p), May: plant.Replaced, Do: func(t *testing.T, file string) error {
-			e := fakeengine.New(t)
-			settings := settingsFile(t, e, "[bundles]\ndir = \""+filepath.Dir(file)+"\"\n"+alone)
-			if err := called(t, e, nil, "--settings", settings, "prepare"); err != nil {
-				return err
-			}
-			return called(t, e, []string{"CUSTOM_ENV_CI_JOB_STATUS=failed"}, "--settings", settings, "cleanup")
+		"bundle of a failed job": {Name: leftBundle(t), May: plant.Replaced, Do: func(t *testing.T, file string) error {
+			return failedInto(t, filepath.Dir(file))
 		}},
 		"bundle that `explain` reads": {Name: "job-42-0a1b2c3d.json", May: none, Do: func(t *testing.T, file string) error {
 			e := fakeengine.New(t)
@@ -146,13 +133,38 @@ func TestWhatIsPlantedOnTheHost(t *testing.T) {
 		}},
 		"`config.json` of Docker's client": {Name: "config.json", May: none, Quiet: "what is not there is no fault", Do: func(t *testing.T, file string) error {
 			var said []string
-			access.Credentials(context.Background(), p, payload.Environment{"DOCKER_CONFIG": filepath.Dir(file)}, nil, nil, func(line string) { said = append(said, line) })
+			access.Credentials(context.Background(), &payload.Job{}, payload.Environment{"DOCKER_CONFIG": filepath.Dir(file)}, nil, nil, func(line string) { said = append(said, line) })
 			if len(said) == 0 {
 				return nil
 			}
 			return errors.New(strings.Join(said, "\n"))
 		}},
 	})
+}
+
+// failedInto lets a job fail whose bundle goes into a directory.
+func failedInto(t *testing.T, dir string) error {
+	t.Helper()
+	e := fakeengine.New(t)
+	settings := settingsFile(t, e, "[bundles]\ndir = \""+dir+"\"\n"+alone)
+	if err := called(t, e, nil, "--settings", settings, "prepare"); err != nil {
+		return err
+	}
+	return called(t, e, []string{"CUSTOM_ENV_CI_JOB_STATUS=failed"}, "--settings", settings, "cleanup")
+}
+
+// leftBundle is the name of the bundle that failedInto leaves.
+func leftBundle(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := failedInto(t, dir); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "job-*.json"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("bundles %q, %v", files, err)
+	}
+	return filepath.Base(files[0])
 }
 
 // none is for what is read and then parsed: nothing that is planted is such text.

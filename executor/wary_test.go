@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/executor/bundle"
 	"gitlab-dind-executor/executor/doctor"
 	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/executor/telemetry"
@@ -103,7 +104,7 @@ func TestNoControlSequenceOfOthersReachesAPerson(t *testing.T) {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		b, err := json.Marshal(bundle{
+		b, err := json.Marshal(bundle.Bundle{
 			Job: "gitlab.example.com/7" + planted, Project: planted,
 			Report: driver.Report{
 				Sandbox: planted, SidecarLog: []string{planted, "\x1b[1A\x1b[2Kinnocent"},

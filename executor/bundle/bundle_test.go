@@ -1,38 +1,18 @@
-package executor
+package bundle
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
-	"gitlab-dind-executor/config"
-	"gitlab-dind-executor/executor/payload"
-	"gitlab-dind-executor/executor/telemetry"
+	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/executor/redact"
 	"gitlab-dind-executor/hostfile"
 )
-
-func TestWhereBundlesAreKept(t *testing.T) {
-	for name, c := range map[string]struct {
-		dir  string
-		env  payload.Environment
-		want string
-	}{
-		"the settings' place":             {"/srv/x", payload.Environment{"HOME": "/h"}, "/srv/x"},
-		"with the operator's log":         {"", payload.Environment{"HOME": "/h"}, "/h/.local/state/gitlab-dind-executor"},
-		"nowhere where that has no place": {"", payload.Environment{}, ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if got := bundleDir(config.Bundles{Dir: c.dir}, c.env); got != c.want {
-				t.Errorf("got %s", got)
-			}
-		})
-	}
-}
-
-// No test of this package writes where the bundles and the log of the machine are.
-func init() { thisHost = func() telemetry.Host { return telemetry.Host{LogsOwner: -1} } }
 
 func openDir(t *testing.T, name string) *hostfile.Dir {
 	t.Helper()
@@ -56,7 +36,7 @@ func TestOldBundlesGo(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	pruneBundles(openDir(t, dir), now.Add(-time.Hour))
+	prune(openDir(t, dir), now.Add(-time.Hour))
 	left, _ := filepath.Glob(filepath.Join(dir, "*"))
 	if want := []string{filepath.Join(dir, "job-2-bb.json"), filepath.Join(dir, "other.json")}; !slices.Equal(left, want) {
 		t.Errorf("left: %q", left)
@@ -70,13 +50,26 @@ func TestBundlesAreFoundByIDOrKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, job := range []string{"42", "gitlab.example.com/42"} {
-		if got, err := findBundles(openDir(t, dir), job); err != nil || !slices.Equal(got, []string{filepath.Base(file)}) {
+		if got, err := ofJob(openDir(t, dir), job); err != nil || !slices.Equal(got, []string{filepath.Base(file)}) {
 			t.Errorf("%s: %q, %v", job, got, err)
 		}
 	}
 	for _, job := range []string{"4", "", "../x", "*", "gitlab.example.com/"} {
-		if got, err := findBundles(openDir(t, dir), job); err == nil {
+		if got, err := ofJob(openDir(t, dir), job); err == nil {
 			t.Errorf("%q finds %q", job, got)
 		}
+	}
+}
+
+func TestAReportIsRedactedThroughout(t *testing.T) {
+	const key = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIBkg4LVWM9nuwNSk3yByxZpYRTBnVJk5GkMmjPvSpkYHoAoGCCqGSM49\n-----END EC PRIVATE KEY-----\n"
+	report := driver.Report{
+		SidecarLog: []string{"one secret-token", "MHcCAQEEIBkg4LVWM9nuwNSk3yByxZpYRTBnVJk5GkMmjPvSpkYHoAoGCCqGSM49"},
+		Containers: []driver.ContainerReport{{Name: "secret-token", Image: "r/secret-token:1", Status: "secret-token", Error: "no secret-token"}},
+	}
+	redactReport(&report, redact.New([]string{"secret-token", key}))
+	b, err := json.Marshal(report)
+	if err != nil || strings.Contains(string(b), "secret-token") || strings.Contains(string(b), "MHcCAQ") {
+		t.Errorf("%s (%v)", b, err)
 	}
 }

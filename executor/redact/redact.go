@@ -1,4 +1,4 @@
-package executor
+package redact
 
 import (
 	"encoding/base64"
@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/wary"
 )
 
@@ -22,14 +21,15 @@ const (
 	mostLines = 4096
 )
 
-// redactor hides secrets, also in the forms in which programs print them.
-type redactor struct {
+// Redactor hides secrets, also in the forms in which programs print them.
+type Redactor struct {
 	// needles are all forms of all secrets, by their first bytes, shortest of them.
 	needles map[string][]string
 }
 
-func newRedactor(secrets []string) redactor {
-	r := redactor{map[string][]string{}}
+// New is for these secrets. Those below 6 bytes stay: other text holds them, too.
+func New(secrets []string) Redactor {
+	r := Redactor{map[string][]string{}}
 	seen := map[string]bool{}
 	for _, s := range secrets {
 		for _, part := range partsOf(s) {
@@ -149,7 +149,7 @@ func embedded(encoding *base64.Encoding, text string, before int) string {
 }
 
 // redact hides every secret in a text. Where two overlap, both go as a whole.
-func (r redactor) redact(text string) string {
+func (r Redactor) redact(text string) string {
 	var out strings.Builder
 	until := 0
 	for i := range len(text) {
@@ -171,19 +171,6 @@ func (r redactor) redact(text string) string {
 	return out.String()
 }
 
-// others redacts what others say, and takes out of it what a terminal would obey:
+// Others redacts what others say, and takes out of it what a terminal would obey:
 // that may stand in the middle of a secret.
-func (r redactor) others(text string) string { return r.redact(wary.Text(r.redact(text))) }
-
-// redactReport redacts all that a job could have written into a report.
-func redactReport(report *driver.Report, r redactor) {
-	for i, line := range report.SidecarLog {
-		report.SidecarLog[i] = r.others(line)
-	}
-	for i := range report.Containers {
-		c := &report.Containers[i]
-		for _, text := range []*string{&c.Name, &c.Image, &c.Status, &c.Error} {
-			*text = r.others(*text)
-		}
-	}
-}
+func (r Redactor) Others(text string) string { return r.redact(wary.Text(r.redact(text))) }

@@ -1,0 +1,118 @@
+package bundle
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/label"
+	"gitlab-dind-executor/executor/payload"
+	"gitlab-dind-executor/executor/redact"
+	"gitlab-dind-executor/hostfile"
+)
+
+// Bundle is what explain reads of a failed job. No variable's value is in it.
+type Bundle struct {
+	Job     string
+	Project string
+	Time    time.Time
+	Version string
+	Report  driver.Report
+}
+
+// bound is what collecting may take: the job's status waits for it.
+const bound = 3 * time.Second
+
+// nameOf is a bundle's file name: the job's id, readable, and a hash of its
+// whole key.
+func nameOf(p *payload.Job) string {
+	sum := sha256.Sum256([]byte(p.Key()))
+	return fmt.Sprintf("job-%d-%s.json", p.ID, hex.EncodeToString(sum[:]))
+}
+
+// Write collects and writes the bundle of a failed job into a directory and
+// removes those there that are older than maxAge. It does nothing for a job that has
+// not failed, without a directory, or for no age. Its errors are the operator's, and
+// no job fails for them.
+func Write(ctx context.Context, d *driver.Driver, dir string, maxAge time.Duration, p *payload.Job, env payload.Environment, now time.Time) error {
+	if maxAge <= 0 || dir == "" || env.Variable("CI_JOB_STATUS") != "failed" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, bound)
+	defer cancel()
+	report, err := d.Report(ctx, p.Key())
+	if errors.Is(err, driver.ErrGone) {
+		return nil // a cleanup before this one has looked
+	}
+	if err != nil {
+		return err
+	}
+	redactReport(&report, redact.New(payload.Secrets(p, env)))
+	b, err := json.MarshalIndent(Bundle{p.Key(), p.Project(), now.UTC(), label.Version, report}, "", "  ")
+	if err != nil {
+		return err
+	}
+	place, err := hostfile.OpenOrMake(dir)
+	if err != nil {
+		return err
+	}
+	defer place.Close()
+	prune(place, now.Add(-maxAge))
+	return place.Write(nameOf(p), b, 0o600)
+}
+
+func prune(dir *hostfile.Dir, before time.Time) {
+	names, _ := namesIn(dir, "")
+	for _, n := range names {
+		if written, err := dir.Modified(n); err == nil && written.Before(before) {
+			_ = dir.Remove(n) // the next job tries again
+		}
+	}
+}
+
+// most bounds how many names of a directory are looked at.
+const most = 100_000
+
+// namesIn returns the names of the bundles in a directory: of one job, or all.
+func namesIn(dir *hostfile.Dir, id string) ([]string, error) {
+	names, err := dir.Names(most)
+	slices.Sort(names)
+	pattern := regexp.MustCompile(`^job-` + cmp.Or(regexp.QuoteMeta(id), `\d+`) + `-.*\.json$`)
+	return slices.DeleteFunc(names, func(n string) bool { return !pattern.MatchString(n) }), err
+}
+
+// ofJob returns the names of a job's bundles, by its id or its whole key.
+func ofJob(dir *hostfile.Dir, job string) ([]string, error) {
+	id := job[strings.LastIndexByte(job, '/')+1:]
+	if id == "" || strings.Trim(id, "0123456789") != "" {
+		return nil, fmt.Errorf("%q is no job id", job)
+	}
+	names, err := namesIn(dir, id)
+	if err != nil || len(names) == 0 {
+		return nil, errors.Join(err, fmt.Errorf("there is no bundle of job %s: %w", job, fs.ErrNotExist))
+	}
+	return names, nil
+}
+
+// redactReport redacts all that a job could have written into a report.
+func redactReport(report *driver.Report, r redact.Redactor) {
+	for i, line := range report.SidecarLog {
+		report.SidecarLog[i] = r.Others(line)
+	}
+	for i := range report.Containers {
+		c := &report.Containers[i]
+		for _, text := range []*string{&c.Name, &c.Image, &c.Status, &c.Error} {
+			*text = r.Others(*text)
+		}
+	}
+}

@@ -1,0 +1,7 @@
+// Package bundle is what `explain` tells of a failed job: cleanup collects a bundle,
+// without the job's secrets, into a directory of the Runner's user, and removes those
+// that are too old.
+//
+// It may import executor/joblog, executor/payload, executor/redact, driver,
+// driver/label and hostfile.
+package bundle
