@@ -58,7 +58,7 @@ func (a *attempt) prepare(ctx context.Context) error {
 
 // writeResponse writes the payload, with its tokens, for the Runner's user alone.
 func (a *attempt) writeResponse() error {
-	text, err := json.Marshal(a.build.payload)
+	text, err := a.build.shape.encode(a.build.payload)
 	if err != nil {
 		return fmt.Errorf("encoding job response file: %w", err)
 	}
@@ -128,7 +128,11 @@ func (a *attempt) runStage(ctx context.Context, stage, script string) error {
 	if err != nil {
 		return fmt.Errorf("making the script's folder: %w", err)
 	}
-	file := filepath.Join(dir, "script")
+	name := "script"
+	if !a.build.shape.bareScriptName() {
+		name += "."
+	}
+	file := filepath.Join(dir, name)
 	if err := os.WriteFile(file, []byte(script), 0o700); err != nil {
 		return fmt.Errorf("writing the script: %w", err)
 	}

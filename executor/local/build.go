@@ -16,9 +16,12 @@ import (
 // CI_PROJECT_DIR empty.
 type build struct {
 	runner  *Runner
+	shape   shape
 	payload Payload
-	job     *Job
-	log     *jobLog
+	// unfit is why the Runner itself refuses the job, nil if it does not.
+	unfit error
+	job   *Job
+	log   *jobLog
 
 	hostname   string
 	shell      string
@@ -32,7 +35,9 @@ type build struct {
 }
 
 func newBuild(r *Runner, p Payload, j *Job) *build {
-	b := &build{runner: r, payload: p, job: j, shell: "bash"}
+	b := &build{runner: r, shape: shapeOf(r.Version), job: j, shell: "bash"}
+	p, b.unfit = b.shape.stepped(p)
+	b.payload = p
 	vars := b.variables()
 	b.payload.Image.Name = vars.expandValue(p.Image.Name)
 	b.payload.Image.Alias = vars.expandValue(p.Image.Alias)
@@ -60,7 +65,12 @@ func (b *build) run(ctx context.Context) Result {
 	ctx, cancel := context.WithTimeout(ctx, b.timeout())
 	defer cancel()
 
-	attempts, a, err := b.prepare(ctx)
+	var attempts int
+	var a *attempt
+	err := b.unfit
+	if err == nil {
+		attempts, a, err = b.prepare(ctx)
+	}
 	var stages <-chan struct{}
 	if err == nil {
 		stages, err = b.runStages(ctx, a)
@@ -222,12 +232,4 @@ func (b *build) timeout() time.Duration {
 		return time.Duration(s) * time.Second
 	}
 	return 2 * time.Hour
-}
-
-// major is the first number of the Runner's version, which decides on the
-// shape of the scripts.
-func (b *build) major() int {
-	first, _, _ := strings.Cut(strings.TrimPrefix(b.runner.Version, "v"), ".")
-	n, _ := strconv.Atoi(first) // a version that is no number is an old one
-	return n
 }

@@ -22,9 +22,11 @@ func (a *attempt) environment() []string {
 		"TMPDIR="+a.dir,
 		api.BuildFailureExitCodeVariable+"="+strconv.Itoa(buildFailureExit),
 		api.SystemFailureExitCodeVariable+"="+strconv.Itoa(systemFailureExit),
-		api.BuildCodeFileVariable+"="+a.exitCodeFile(),
-		api.JobResponseFileVariable+"="+a.responseFile(),
 	)
+	if a.build.shape.tellsExitCodes() {
+		env = append(env, api.BuildCodeFileVariable+"="+a.exitCodeFile())
+	}
+	env = append(env, api.JobResponseFileVariable+"="+a.responseFile())
 	for _, key := range slices.Sorted(maps.Keys(a.jobEnv)) {
 		env = append(env, key+"="+a.jobEnv[key])
 	}
@@ -51,7 +53,7 @@ func (b *build) servicesJSON(vars variables) string {
 	services := make([]service, 0, len(b.payload.Services))
 	for _, s := range b.payload.Services {
 		out := service{Name: s.Name, Alias: firstAlias(s.Alias), Entrypoint: s.Entrypoint, Command: s.Command}
-		if b.major() >= 19 && len(s.Variables) > 0 {
+		if b.shape.tellsServiceVariables() && len(s.Variables) > 0 {
 			all := append(slices.Clone(vars), s.Variables...).expand()
 			out.Variables = make(map[string]string, len(s.Variables))
 			for _, v := range s.Variables {

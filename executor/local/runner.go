@@ -24,8 +24,8 @@ type Runner struct {
 	// TempDir is where each attempt's folder is made; "" is os.TempDir.
 	TempDir string
 
-	// Version is the Runner's; "" is 18.6.6. Scripts have the shape of 18.6
-	// below 19 and that of 19.3 from 19 on.
+	// Version is the Runner's; "" is 18.6.6. Scripts, payload and environment have
+	// the shape of that release, as of 16.11 at the earliest.
 	Version string
 	// ShortToken is the Runner's short token, CI_RUNNER_SHORT_TOKEN; "" is "local".
 	ShortToken string

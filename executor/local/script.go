@@ -29,7 +29,7 @@ func (b *build) script(stage string) (string, error) {
 	case stageUpload, stageUploadFailed:
 		ok = w.uploadArtifacts(stage == stageUpload)
 	case stageCleanup:
-		w.cleanup()
+		ok = w.cleanup()
 	default:
 		ok = w.userScript(stage)
 	}
@@ -116,6 +116,12 @@ func (w *scriptWriter) jobEnvFile() {
 	w.variable(Variable{Key: "GITLAB_ENV", Value: file})
 	w.line("mkdir -p " + quotePath(w.temp))
 	w.line("touch " + quotePath(file))
+	if !w.build.shape.readsEnvByLine() {
+		w.line("set -o allexport")
+		w.line("source " + quotePath(file) + " set")
+		w.line("set +o allexport")
+		return
+	}
 	w.linef(`while read -r line; do export "$line"; done < %s`, quotePath(file))
 }
 
@@ -128,6 +134,9 @@ func (w *scriptWriter) guarded(action string, f func()) {
 
 // chown hands folders to the user whom another container noted in a file.
 func (w *scriptWriter) chown(dirs ...string) {
+	if !w.build.shape.ownsFiles() {
+		return
+	}
 	file := path.Join(w.build.buildsDir, ".gitlab-build-uid-gid")
 	w.block("[ -e "+quotePath(file)+" ]", func() {
 		for _, dir := range dirs {
@@ -143,13 +152,15 @@ func (w *scriptWriter) chown(dirs ...string) {
 func (w *scriptWriter) finish(shell string) string {
 	var s strings.Builder
 	s.WriteString("#!/usr/bin/env " + shell + "\n\n")
-	if w.build.major() >= 19 {
+	if w.build.shape.closesStdin() {
 		s.WriteString("trap 'exit 1' TERM\n\n")
 		s.WriteString(`case "$(set -o)" in *"pipefail"*) set -o pipefail;; esac; set -o errexit` + "\n")
 		s.WriteString("set +o noclobber\n")
 		s.WriteString("(trap 'exit 1' TERM; eval " + quote(w.body.String()) + ") < /dev/null\n")
 	} else {
-		s.WriteString("trap exit 1 TERM\n\n")
+		if w.build.shape.trapsTerm() {
+			s.WriteString("trap exit 1 TERM\n\n")
+		}
 		s.WriteString("if set -o | grep pipefail > /dev/null; then set -o pipefail; fi; set -o errexit\n")
 		s.WriteString("set +o noclobber\n")
 		s.WriteString(": | eval " + quote(w.body.String()) + "\n")

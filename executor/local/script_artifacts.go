@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// hashedCacheFile is where the Runner from 19 on looks for a key's archive as well.
+// hashedCacheFile is where the Runner from 18.11 on looks for a key's archive as well.
 func (w *scriptWriter) hashedCacheFile(key string) string {
 	sum := sha256.Sum256([]byte(key))
 	file, _ := w.cacheFile(hex.EncodeToString(sum[:])) // the caller has placed the key itself
@@ -64,7 +64,7 @@ func (w *scriptWriter) uploadArtifacts(success bool) (some bool) {
 			"gitlab-runner", "artifacts-uploader", "--url", w.server(),
 			"--token", w.build.payload.Token, "--id", strconv.FormatInt(w.build.payload.ID, 10),
 		}
-		if w.build.major() >= 19 {
+		if w.build.shape.boundsUploads() {
 			words = append(words, "--timeout", "1h0m0s", "--response-header-timeout", "10m0s")
 		}
 		words = append(words, paths...)

@@ -154,19 +154,27 @@ func (w *scriptWriter) archiveCache(success bool) (some bool, err error) {
 
 func (w *scriptWriter) archive(key, file string, paths []string) {
 	w.notice("Creating cache " + key + "...")
+	described := w.build.shape.describesCaches()
 	envFile := w.tempFile("gitlab_runner_cache_env")
-	meta, _ := json.Marshal(map[string]string{"cachekey": key}) // cannot fail
-	value := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(string(meta))
-	w.linef("cat << EOF > %s\nCACHE_METADATA=\"%s\"\nEOF\n", quote(envFile), value)
+	if described {
+		meta, _ := json.Marshal(map[string]string{"cachekey": key}) // cannot fail
+		value := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(string(meta))
+		w.linef("cat << EOF > %s\nCACHE_METADATA=\"%s\"\nEOF\n", quote(envFile), value)
+	}
 
 	words := []string{"gitlab-runner", "cache-archiver", "--file", file}
-	if w.build.major() >= 19 {
+	if w.build.shape.hashesCaches() {
 		words = append(words, "--alternate-file", w.hashedCacheFile(key))
 	}
 	words = append(words, "--timeout", w.cacheTimeout())
-	words = append(append(words, paths...), "--env-file", envFile)
+	words = append(words, paths...)
+	if described {
+		words = append(words, "--env-file", envFile)
+	}
 	w.block(quoteAll(words...)+" ",
 		func() { w.notice("Created cache") },
 		func() { w.warning("Failed to create cache") })
-	w.removeFile(envFile)
+	if described {
+		w.removeFile(envFile)
+	}
 }

@@ -53,8 +53,10 @@ func (v variables) flags(key string, def ...string) []string {
 func (w *scriptWriter) getSources() error {
 	b := w.build
 	w.exports()
-	w.variable(Variable{Key: "GIT_TERMINAL_PROMPT", Value: "0"})
-	w.variable(Variable{Key: "GCM_INTERACTIVE", Value: "Never"})
+	if b.shape.silencesGit() {
+		w.variable(Variable{Key: "GIT_TERMINAL_PROMPT", Value: "0"})
+		w.variable(Variable{Key: "GCM_INTERACTIVE", Value: "Never"})
+	}
 	lfs := !w.vars.boolean("GIT_LFS_SKIP_SMUDGE", false)
 	if lfs {
 		w.variable(Variable{Key: "GIT_LFS_SKIP_SMUDGE", Value: "1"})
@@ -100,13 +102,15 @@ func (w *scriptWriter) gitTemplate() (dir, remote string, err error) {
 	dir = w.tempFile("git-template")
 	config, credentials := path.Join(dir, "config"), w.tempFile(gitConfigFile)
 	w.mkdir(dir)
-	for _, kv := range [][2]string{
-		{"init.defaultBranch", "none"},
-		{"fetch.recurseSubmodules", "false"},
-		{"credential.interactive", "never"},
-		{"gc.autoDetach", "false"},
-	} {
+	keys := [][2]string{{"init.defaultBranch", "none"}, {"fetch.recurseSubmodules", "false"}}
+	if w.build.shape.silencesGit() {
+		keys = append(keys, [2]string{"credential.interactive", "never"}, [2]string{"gc.autoDetach", "false"})
+	}
+	for _, kv := range keys {
 		w.command("git", "config", "-f", config, kv[0], kv[1])
+	}
+	if !w.build.shape.hidesCredentials() {
+		return dir, w.build.payload.GitInfo.RepoURL, nil
 	}
 	w.removeFile(credentials)
 	w.command("git", "config", "-f", credentials, "transfer.bundleURI", "true")
@@ -167,7 +171,9 @@ func (w *scriptWriter) fetch(template, remote string) {
 		func() { w.notice("Created fresh repository.") },
 		func() {
 			w.command("git", "remote", "set-url", "origin", remote)
-			w.includeCredentials(".git/config", `"$GLR_EXT_GIT_CONFIG_PATH"`)
+			if w.build.shape.hidesCredentials() {
+				w.includeCredentials(".git/config", `"$GLR_EXT_GIT_CONFIG_PATH"`)
+			}
 		})
 
 	agent := fmt.Sprintf("http.userAgent=gitlab-runner %s %s/%s", w.build.runner.Version, runtime.GOOS, runtime.GOARCH)

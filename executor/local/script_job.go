@@ -2,6 +2,7 @@ package local
 
 import (
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -12,8 +13,10 @@ func (w *scriptWriter) prepare() {
 		via = " via " + w.build.hostname
 	}
 	w.line(`echo "Running on $(hostname)` + via + `..."`)
-	w.removeFile(w.tempFile("gitlab_runner_env"))
-	w.removeFile(w.tempFile("masking.db"))
+	if w.build.shape.preparesFiles() {
+		w.removeFile(w.tempFile("gitlab_runner_env"))
+		w.removeFile(w.tempFile("masking.db"))
+	}
 }
 
 // userScript is the script of the step whose stage it is.
@@ -71,8 +74,15 @@ func (w *scriptWriter) userCommand(command string) {
 }
 
 // cleanup removes the files with secrets and what git would run from the next job.
-func (w *scriptWriter) cleanup() {
-	if w.build.major() >= 19 {
+func (w *scriptWriter) cleanup() (some bool) {
+	files := slices.DeleteFunc(slices.Clone(w.vars), func(v Variable) bool { return !v.File })
+	if !w.build.shape.alwaysCleans() {
+		for _, v := range files {
+			w.removeFile(w.tempFile(v.Key))
+		}
+		return len(files) > 0
+	}
+	if w.build.shape.cleansWithVariables() {
 		for _, v := range w.vars {
 			if v.File {
 				v = Variable{Key: v.Key, Value: w.tempFile(v.Key)}
@@ -84,11 +94,10 @@ func (w *scriptWriter) cleanup() {
 	for _, name := range []string{"gitlab_runner_env", "masking.db", gitConfigFile} {
 		w.removeFile(w.tempFile(name))
 	}
-	for _, v := range w.vars {
-		if v.File {
-			w.removeFile(w.tempFile(v.Key))
-		}
+	for _, v := range files {
+		w.removeFile(w.tempFile(v.Key))
 	}
 	w.gitCleanup()
 	w.removeFile(path.Join(w.build.buildsDir, ".gitlab-build-uid-gid"))
+	return true
 }

@@ -5,9 +5,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
+
+// releases are those whose shapes are tested.
+var releases = []string{"16.11.0", "17.11.0", "18.6.6", "18.11.0", "19.3.0"}
 
 // repository makes a git repository with two commits; it returns its path and
 // the id of the last.
@@ -65,7 +69,7 @@ func realRig(t *testing.T) (g *rig, p Payload, root string) {
 }
 
 func TestScriptsRunForReal(t *testing.T) {
-	for _, version := range []string{"18.6.6", "19.3.0"} {
+	for _, version := range releases {
 		t.Run(version, func(t *testing.T) {
 			g, p, root := realRig(t)
 			g.Version = version
@@ -84,7 +88,11 @@ func TestScriptsRunForReal(t *testing.T) {
 			p.Cache = []Cache{{Key: "k", Paths: []string{"odd"}, When: "always"}}
 			p.Artifacts = []Artifact{{Paths: []string{"odd"}, When: "always"}}
 			g.URL = "https://git.example.org"
-			g.expect(g.run(p), Failed, 42, "exit status 42")
+			code := 42
+			if version == "16.11.0" {
+				code = 1 // it does not ask for another
+			}
+			g.expect(g.run(p), Failed, code, "exit status "+strconv.Itoa(code))
 			inOrder(t, g.log.String(),
 				"Running on", "Fetching changes with git depth set to 1", "Created fresh repository",
 				"Checking out "+p.GitInfo.SHA[:8]+" as detached HEAD (ref is main)",
@@ -92,7 +100,7 @@ func TestScriptsRunForReal(t *testing.T) {
 				boldGreen+"$ cat README"+plain, "second", "1\n", "$ if true; then # collapsed multi-line command", "multi",
 				"Running after script...", "after failed yes",
 				"Missing gitlab-runner. Creating cache is disabled.", "Missing gitlab-runner. Uploading artifacts is disabled.",
-				"ERROR: Job failed: exit status 42")
+				"ERROR: Job failed: exit status "+strconv.Itoa(code))
 
 			project := filepath.Join(root, "builds", strings.TrimPrefix(g.last("cleanup").env("CUSTOM_ENV_CI_PROJECT_DIR"), root+"/builds"))
 			for file, want := range map[string]string{"odd": everyByte(), "notes": "it's\n$HOME\n"} {
@@ -101,7 +109,11 @@ func TestScriptsRunForReal(t *testing.T) {
 					t.Errorf("%s is %q, %v", file, got, err)
 				}
 			}
-			for _, file := range []string{project + ".tmp/NOTES", project + ".tmp/gitlab_runner_env", project + "/.git/config"} {
+			gone := []string{project + ".tmp/NOTES", project + ".tmp/gitlab_runner_env", project + "/.git/config"}
+			if version == "16.11.0" {
+				gone = gone[:1]
+			}
+			for _, file := range gone {
 				if _, err := os.Stat(file); !os.IsNotExist(err) {
 					t.Errorf("%s is left: %v", file, err)
 				}

@@ -29,7 +29,11 @@ func (w *scriptWriter) submodules() {
 	w.notice(headline + "...")
 	w.command("git", "submodule", "init")
 	w.command(synchronise...)
-	w.line(`git -c "include.path=$GLR_EXT_GIT_CONFIG_PATH" ` + quoteAll(words...))
+	if w.build.shape.hidesCredentials() {
+		w.line(`git -c "include.path=$GLR_EXT_GIT_CONFIG_PATH" ` + quoteAll(words...))
+	} else {
+		w.command(append([]string{"git"}, words...)...)
+	}
 	w.notice("Updated submodules")
 }
 
@@ -49,6 +53,9 @@ func (w *scriptWriter) gitCleanup() {
 	git := path.Join(w.build.projectDir, ".git")
 	for _, name := range []string{"index.lock", "shallow.lock", "HEAD.lock", "hooks/post-checkout", "config.lock"} {
 		w.removeFile(path.Join(git, name))
+	}
+	if !w.build.shape.silencesGit() {
+		return
 	}
 	refs := quotePath(path.Join(git, "refs"))
 	w.block("[ -d "+refs+" ]", func() {
