@@ -27,6 +27,9 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
+	if err := p.Unfit(); err != nil {
+		return err
+	}
 	settings, d, err := c.open()
 	if err != nil {
 		return err

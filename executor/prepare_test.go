@@ -40,6 +40,19 @@ func hookWith(t *testing.T, e *fakeengine.Engine, env []string, text string, arg
 	return code, out.String(), log.String()
 }
 
+func TestAJobWithStepsEndsBeforeAnythingIsMade(t *testing.T) {
+	e := fakeengine.New(t)
+	for _, run := range []string{`"[{\"name\": \"a\", \"step\": \"./a\"}]"`, `[{"name": "a", "step": "./a"}]`} {
+		code, _, log := hook(t, e, with(`"run": `+run+`, "steps": [{"name": "script", "script": ["step-runner ci"]}], `), "prepare")
+		if code != 98 || !strings.Contains(log, "error: the job has steps (run:), and this runner runs scripts alone") || !strings.Contains(log, "\nhint: write the job with script:") {
+			t.Errorf("exit code %d, log %q", code, log)
+		}
+	}
+	if made := e.Objects(); len(made) != 0 {
+		t.Errorf("made %q", made)
+	}
+}
+
 func TestWhatTheSettingsForbidEndsTheJobBeforeAnythingIsMade(t *testing.T) {
 	e := fakeengine.New(t)
 	code, _, log := hook(t, e, with(`"services": [{"name": "evil.example.com/docker:dind", "alias": "docker"}], `), "prepare")

@@ -36,7 +36,8 @@ type Job struct {
 		Ref      string   `json:"ref"`
 		SHA      string   `json:"sha"`
 		Refspecs []string `json:"refspecs"`
-		// Protected is nil before GitLab 18.3.
+		// Protected is nil before GitLab 18.3, and with a Runner before 18.4, which
+		// writes the payload anew with the fields that it knows.
 		Protected *bool `json:"protected"`
 	} `json:"git_info"`
 	RunnerInfo struct {
@@ -64,6 +65,9 @@ type Job struct {
 		Username string `json:"username"`
 		Password string `json:"password"`
 	} `json:"credentials"`
+	// Run are the steps of a job with `run:`: a text with JSON before GitLab Runner
+	// 18.9, and that JSON itself since.
+	Run json.RawMessage `json:"run"`
 }
 
 type jobVariable struct {
@@ -146,6 +150,18 @@ func decode(src io.Reader) (*Job, error) {
 		return nil, fault.System(errors.New("the job payload names no GitLab instance"), payloadHint)
 	}
 	return &p, nil
+}
+
+// Unfit is why no sandbox can run the job; nil for all that GitLab sends but one
+// thing. A job with `run:` comes as a script that calls step-runner, which is in no
+// image of a job but its own: said here, nobody looks for it in the image.
+func (p *Job) Unfit() error {
+	switch string(p.Run) {
+	case "", "null", `""`, "[]", `"[]"`:
+		return nil
+	}
+	return fault.Job(errors.New("the job has steps (run:), and this runner runs scripts alone"),
+		"write the job with script:, or let a runner with GitLab's docker executor have it")
 }
 
 // instance identifies the GitLab instance: two may share an engine.

@@ -91,6 +91,50 @@ func TestAPayloadLargerThanAnyIsRefused(t *testing.T) {
 	}
 }
 
+func TestAJobWithStepsIsUnfit(t *testing.T) {
+	for run, unfit := range map[string]bool{
+		`null`: false, `""`: false, `[]`: false, `"[]"`: false,
+		`"[{\"name\": \"a\", \"step\": \"./a\"}]"`: true, `[{"name": "a", "step": "./a"}]`: true, `{"of": "a later Runner"}`: true,
+	} {
+		err := mustParse(t, least(`"run": `+run+`, `)).Unfit()
+		if (err != nil) != unfit || err != nil && (!fault.IsOfJob(err) || fault.HintOf(err) == "") {
+			t.Errorf("%s: %v, of job %t, hint %q", run, err, fault.IsOfJob(err), fault.HintOf(err))
+		}
+	}
+	if err := mustParse(t, least("")).Unfit(); err != nil {
+		t.Errorf("a job without run: %v", err)
+	}
+}
+
+// What releases have added, and what none has yet. The Runner of 18.7 and later
+// writes inputs as an object, whatever GitLab sent.
+func TestFieldsThatAreNotKnownAreNoFault(t *testing.T) {
+	for name, field := range map[string]string{
+		"job inputs, as GitLab sends them": `"inputs": [{"key": "tag", "value": {"type": "string", "content": "a", "sensitive": true}}], `,
+		"job inputs, as the Runner does":   `"inputs": {}, `,
+		"suspension":                       `"suspend_options": {"suspend_on_success": true, "environment_key": "k"}, `,
+		"a policy":                         `"policy_options": {"execution_policy_job": true, "policy_name": "p", "policy_variables_override_allowed": false}, `,
+		"hooks":                            `"hooks": [{"name": "pre_get_sources_script", "script": ["echo a"]}], `,
+		"tracing":                          `"features": {"tracing": {"endpoint": "https://example.com"}, "trace_sections": true}, `,
+		"a secret of another kind":         `"secrets": {"PASSWORD": {"gitlab_secrets_manager": {"server": {"url": "u"}}, "file": false}}, `,
+		"a credential of another kind":     `"credentials": [{"type": "future", "url": "u", "scopes": ["a"]}], `,
+		"of an image":                      `"image": {"name": "a", "ports": [{"number": 80}], "executor_opts": {"kubernetes": {"user": 1}, "docker": {"platform": "linux/amd64", "future": {}}}, "pull_policy": null}, `,
+		"of a service":                     `"services": [{"name": "redis:7", "alias": null, "variables": null, "future": 1}], `,
+		"of nobody yet":                    `"future": {"a": [1, {"b": null}]}, `,
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := parse(t, least(field))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := p.Unfit(); err != nil {
+				t.Error(err)
+			}
+			ForPlan(p, Environment{})
+		})
+	}
+}
+
 func TestTimeoutOfAJob(t *testing.T) {
 	for name, c := range map[string]struct {
 		seconds string
