@@ -32,8 +32,8 @@
 //
 // # Beside jobs
 //
-// A command's file bears its name: gc.go, drain.go, doctor.go, seed.go and so on. The
-// files that begin with doctor belong to that command. metrics.go has the
+// A command's file bears its name: gc.go, drain.go, doctor.go, seed.go and so on.
+// Package visit looks a host over, and package doctor judges it. metrics.go has the
 // command and scrape.go what one scrape collects. inside.go finds the container that
 // logs.go and shell.go are about. explain.go shows a bundle. facts.go learns of the
 // host what a plan without a job needs.

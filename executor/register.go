@@ -84,7 +84,7 @@ func (r *registration) run() error {
 		n.Settings = r.c.settingsFile
 	}
 	n.Name, n.URL = cmp.Or(n.Name, r.theOne(), "docker builds"), cmp.Or(n.URL, placeholderURL)
-	n.Needs = runnerNeeds(s, n.Settings)
+	n.Needs = runnerconfig.NeedsOf(s, n.Settings)
 	if err := r.places(&n); err != nil {
 		return err
 	}

@@ -48,11 +48,12 @@ func packages(t *testing.T) []goPackage {
 // without a rule.
 var mayImport = map[string][]string{
 	"":                      {"executor"},
-	"executor":              {"executor/access", "executor/bundle", "executor/joblog", "executor/payload", "executor/redact", "executor/doctor", "executor/runnerconfig", "executor/telemetry", "driver", "driver/host", "driver/images", "driver/label", "driver/owner", "driver/dataroot", "driver/plan", "config", "fault", "group", "wary", "hostfile", "executor/try"},
+	"executor":              {"executor/access", "executor/bundle", "executor/joblog", "executor/payload", "executor/redact", "executor/visit", "executor/doctor", "executor/runnerconfig", "executor/telemetry", "driver", "driver/host", "driver/images", "driver/label", "driver/owner", "driver/dataroot", "driver/plan", "config", "fault", "group", "wary", "hostfile", "executor/try"},
 	"executor/joblog":       {"driver", "driver/images", "driver/plan", "config", "fault", "wary"},
 	"executor/access":       {"executor/payload", "driver/plan", "config", "fault", "hostfile"},
 	"executor/bundle":       {"executor/joblog", "executor/payload", "executor/redact", "driver", "driver/label", "hostfile"},
 	"executor/redact":       {"wary"},
+	"executor/visit":        {"executor/access", "executor/doctor", "executor/payload", "executor/runnerconfig", "driver", "driver/plan", "config", "fault"},
 	"executor/payload":      {"executor/runnerconfig", "driver/plan", "fault", "hostfile"},
 	"executor/doctor":       {"executor/runnerconfig", "driver", "driver/plan", "config", "fault"},
 	"executor/runnerconfig": {"config", "fault", "hostfile"},

@@ -1,7 +1,7 @@
 // Package doctor is how a host is looked over: checks that depend on each other,
 // what they find, and how that is told. What a check decides from what it has
 // seen is here, too, as functions without effects; what looks is package
-// executor's.
+// visit.
 //
 // It may import driver, driver/plan, config, fault and executor/runnerconfig.
 package doctor

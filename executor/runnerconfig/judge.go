@@ -35,6 +35,17 @@ type Needs struct {
 	Settings string
 }
 
+// NeedsOf is what settings ask, which are in a file; "" if nobody has named one.
+func NeedsOf(s config.Settings, file string) Needs {
+	if abs, err := filepath.Abs(file); err == nil && file != "" {
+		file = abs // as the hooks name it
+	}
+	if file == config.DefaultPath {
+		file = ""
+	}
+	return Needs{Prepare: s.PrepareBound(), Cleanup: s.Cleanup.Timeout.Std(), Settings: file}
+}
+
 // Executable is what is known of a file that a section names.
 type Executable int
 

@@ -1,4 +1,4 @@
-package executor
+package visit
 
 import (
 	"context"
@@ -16,20 +16,16 @@ import (
 	"gitlab-dind-executor/executor/doctor"
 )
 
-// imageBound is for one question about an image: a registry behind a firewall says
-// nothing at all. Tests shorten it.
-var imageBound = 30 * time.Second
-
 // checkImages looks for the images that the settings name: on the engine, or else
 // at their registries, with the credentials of the user that this runs as.
-func (v *visit) checkImages(ctx context.Context) []doctor.Finding {
-	names := plan.Prepull(v.settings, v.version, v.facts.Arch)
+func (v *Host) checkImages(ctx context.Context) []doctor.Finding {
+	names := plan.Prepull(v.settings, v.Version, v.facts.Arch)
 	var found []doctor.Finding
-	v.creds = access.OfUser(ctx, v.c.env, plan.Hosts(names), func(text string) {
+	v.creds = access.OfUser(ctx, v.Env, plan.Hosts(names), func(text string) {
 		found = append(found, doctor.Doubt("credentials", "mend the docker configuration of the user that the Runner runs as", "%s", text))
 	})
 	// What only some jobs need is no error.
-	needed := plan.Prepull(config.Settings{Sidecar: v.settings.Sidecar, Job: v.settings.Job, Helper: v.settings.Helper}, v.version, v.facts.Arch)
+	needed := plan.Prepull(config.Settings{Sidecar: v.settings.Sidecar, Job: v.settings.Job, Helper: v.settings.Helper}, v.Version, v.facts.Arch)
 	never := !slices.ContainsFunc(plan.OwnPolicies(v.settings.Pull), func(p string) bool { return p != config.PullNever })
 	for _, name := range names {
 		there, err := v.hasImage(ctx, name)
@@ -44,14 +40,14 @@ func (v *visit) checkImages(ctx context.Context) []doctor.Finding {
 	return found
 }
 
-func (v *visit) hasImage(ctx context.Context, name string) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, imageBound)
+func (v *Host) hasImage(ctx context.Context, name string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, v.ImageBound)
 	defer cancel()
 	return v.d.HasImage(ctx, name)
 }
 
-func (v *visit) atRegistry(ctx context.Context, name string) error {
-	ctx, cancel := context.WithTimeout(ctx, imageBound)
+func (v *Host) atRegistry(ctx context.Context, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, v.ImageBound)
 	defer cancel()
 	ref, err := plan.PrepullRef(name, v.creds)
 	if err != nil {
@@ -65,7 +61,7 @@ const registryDial = 5 * time.Second
 
 // checkRegistries looks whether the CAs of the settings are those that have
 // signed the registries' certificates.
-func (v *visit) checkRegistries(ctx context.Context) []doctor.Finding {
+func (v *Host) checkRegistries(ctx context.Context) []doctor.Finding {
 	var found []doctor.Finding
 	for _, host := range slices.Sorted(maps.Keys(v.settings.Registry)) {
 		r := v.settings.Registry[host]

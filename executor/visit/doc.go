@@ -1,0 +1,7 @@
+// Package visit looks a host over for `doctor`: the settings, the Runner's config.toml,
+// the engine, images, registries, and a sandbox of its own. What the checks find is
+// judged by package doctor.
+//
+// It may import executor/access, executor/doctor, executor/payload,
+// executor/runnerconfig, driver, driver/plan, config and fault.
+package visit

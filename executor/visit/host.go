@@ -1,0 +1,221 @@
+package visit
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"time"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/executor/access"
+	"gitlab-dind-executor/executor/doctor"
+	"gitlab-dind-executor/executor/payload"
+	"gitlab-dind-executor/executor/runnerconfig"
+)
+
+// Host is the host that doctor looks at. Its checks fill in what later ones need.
+type Host struct {
+	// SettingsFile is that of --settings, RunnerConfig the Runner's config.toml; ""
+	// where they usually are.
+	SettingsFile, RunnerConfig string
+	// Version is the Runner's, "" if it is not known.
+	Version string
+	Env     payload.Environment
+	// Plan is what a job gets that declares nothing.
+	Plan func(ctx context.Context, d *driver.Driver, s config.Settings, version string) (*plan.Plan, error)
+	// ImageBound is for one question about an image: a registry behind a firewall says
+	// nothing at all.
+	ImageBound time.Duration
+
+	settings config.Settings
+	// file is the Runner's config.toml; without a path if there is none.
+	file   runnerconfig.File
+	d      *driver.Driver
+	engine driver.Engine
+	facts  plan.Facts
+	creds  []plan.Credential
+	plan   *plan.Plan
+	trial  driver.Trial
+}
+
+// Close ends what the checks have opened.
+func (v *Host) Close() {
+	if v.d != nil {
+		v.d.Close()
+	}
+}
+
+// Checks are all of them, each behind those that it needs.
+func (v *Host) Checks() []doctor.Check {
+	check := func(name string, needs []string, run func(context.Context) []doctor.Finding) doctor.Check {
+		return doctor.Check{Name: name, Needs: needs, Run: run}
+	}
+	one := func(run func(context.Context) doctor.Finding) func(context.Context) []doctor.Finding {
+		return func(ctx context.Context) []doctor.Finding { return []doctor.Finding{run(ctx)} }
+	}
+	pure := func(judge func() doctor.Finding) func(context.Context) []doctor.Finding {
+		return func(context.Context) []doctor.Finding { return []doctor.Finding{judge()} }
+	}
+	settings, engine := []string{"settings"}, []string{"engine"}
+	list := []doctor.Check{
+		check("settings", nil, pure(v.checkSettings)),
+		check("protection", settings, pure(func() doctor.Finding { return doctor.Protection(v.settings) })),
+		check("runner", settings, one(v.checkRunner)),
+		check("hooks", settings, v.checkHooks),
+		check("registries", settings, v.checkRegistries),
+		check("engine", settings, one(v.checkEngine)),
+		check("storage driver", engine, pure(func() doctor.Finding { return doctor.Storage(v.engine) })),
+		check("cgroups", engine, pure(func() doctor.Finding { return doctor.Cgroups(v.engine, v.settings) })),
+		check("clock", engine, pure(func() doctor.Finding { return doctor.Clock(v.engine) })),
+		check("concurrent", []string{"hooks", "engine"}, func(context.Context) []doctor.Finding {
+			if v.file.Path == "" {
+				return nil // which hooks has told
+			}
+			return []doctor.Finding{doctor.Concurrency(v.file.Concurrent, v.engine.CPUs, v.engine.Memory)}
+		}),
+		check("address pools", engine, func(context.Context) []doctor.Finding { return doctor.Pools(v.settings.Network, v.facts.Used) }),
+		check("room", engine, func(context.Context) []doctor.Finding {
+			return doctor.Room(v.settings.Admission, v.d.Room(v.engine.DataRoot), v.engine.DataRoot)
+		}),
+		check("leftovers", engine, one(v.checkLeftovers)),
+		check("images", []string{"engine", "runner"}, v.checkImages),
+		check("mirror", engine, one(v.checkMirror)),
+		check("privilege", []string{"engine", "runner", "images", "address pools"}, one(v.checkPrivilege)),
+		check("ipv6", []string{"privilege"}, v.checkIPv6),
+		check("sandbox", []string{"privilege", "ipv6"}, one(v.checkSandbox)),
+		check("helper", []string{"sandbox"}, pure(func() doctor.Finding {
+			return doctor.Helper(v.plan.Helper.Image.Name, v.trial.Tool, v.trial.HasTool, v.Version)
+		})),
+		check("firewall", []string{"sandbox"}, pure(func() doctor.Finding { return doctor.Firewall(v.trial.Reach, v.trial.Reach6, v.settings.Network.IPv6) })),
+	}
+	for i := range list {
+		switch list[i].Name {
+		case "images", "privilege", "sandbox": // which wait for registries
+			list[i].Bound = 20 * time.Minute
+		}
+	}
+	return list
+}
+
+func (v *Host) checkSettings() doctor.Finding {
+	s, warnings, err := config.LoadWarned(v.SettingsFile)
+	if err != nil {
+		return doctor.Of("settings", doctor.Error, err)
+	}
+	v.settings = s
+	if len(warnings) > 0 {
+		return doctor.Doubt("settings", "change them in the file: names of before still serve, for now", "%s", strings.Join(warnings, "; "))
+	}
+	if v.SettingsFile == "" {
+		if _, err := os.Stat(config.DefaultPath); err != nil {
+			return doctor.Fine("settings", "the defaults: there is no %s", config.DefaultPath)
+		}
+	}
+	return doctor.Fine("settings", "no fault in them")
+}
+
+func (v *Host) checkEngine(ctx context.Context) doctor.Finding {
+	d, err := driver.Open(v.settings.Engine.Host)
+	if err != nil {
+		return doctor.Of("engine", doctor.Error, err)
+	}
+	v.d = d
+	if v.engine, err = d.Engine(ctx); err != nil {
+		return doctor.Of("engine", doctor.Error, err)
+	}
+	if v.facts, err = d.Facts(ctx); err != nil {
+		return doctor.Of("engine", doctor.Error, err)
+	}
+	return doctor.Engine(v.engine)
+}
+
+func (v *Host) checkLeftovers(ctx context.Context) doctor.Finding {
+	verdicts, err := v.d.Sweep(ctx, time.Now(), v.settings.PrepareBound(), true)
+	if err != nil {
+		return doctor.Of("leftovers", doctor.Error, err)
+	}
+	resisting, err := v.d.Stuck(ctx)
+	if err != nil {
+		return doctor.Of("leftovers", doctor.Error, err)
+	}
+	return doctor.Leftovers(verdicts, resisting)
+}
+
+// checkMirror looks after the mirror that is there, and makes none. Jobs do
+// without one that is dead, so that is no error.
+func (v *Host) checkMirror(ctx context.Context) doctor.Finding {
+	if !v.settings.Mirror.Enabled {
+		return doctor.Fine("mirror", "not enabled")
+	}
+	m, err := access.Mirror(v.settings)
+	if err != nil {
+		return doctor.Of("mirror", doctor.Warning, err)
+	}
+	access, err := v.d.MirrorHealth(ctx, m)
+	switch {
+	case errors.Is(err, driver.ErrNoMirror):
+		return doctor.Fine("mirror", "of %s is not there yet: the next job makes it", m.Remote)
+	case err != nil:
+		f := doctor.Of("mirror", doctor.Warning, err)
+		f.Text = "jobs do without " + m.Name + " of " + m.Remote + ": " + f.Text
+		return f
+	}
+	return doctor.Fine("mirror", "%s of %s answers at %s", m.Name, m.Remote, access.URL)
+}
+
+// checkPrivilege tries the rights that sidecars may have, the settings' own and
+// those of the other modes that need nothing installed.
+func (v *Host) checkPrivilege(ctx context.Context) doctor.Finding {
+	s := v.settings
+	s.Cache.Layers = config.LayersOff // those are a project's
+	s.Mirror.Enabled = false          // nobody is to make one
+	p, err := v.Plan(ctx, v.d, s, v.Version)
+	if err != nil {
+		return doctor.Of("privilege", doctor.Error, err)
+	}
+	v.login(&p.Sidecar.Image)
+	v.login(&p.Helper.Image)
+	v.plan = p
+	if err := v.d.EnsureImage(ctx, p, p.Sidecar.Image); err != nil {
+		return doctor.Of("images", doctor.Error, access.ForAdmin(err))
+	}
+	var grants []doctor.Grant
+	for _, mode := range config.Privileges {
+		if mode == config.PrivilegeRuntime {
+			continue // whether the engine has it is known; there are as many as runtimes
+		}
+		grants = append(grants, doctor.Grant{Privilege: mode, Err: v.d.Grants(ctx, p.WithPrivilege(mode))})
+	}
+	return doctor.Privileges(s, v.engine, grants)
+}
+
+// login gives an image the credentials that the Runner's user has for it.
+func (v *Host) login(ref *plan.ImageRef) {
+	if r, err := plan.PrepullRef(ref.Name, v.creds); err == nil {
+		ref.Auth = r.Auth
+	}
+}
+
+// checkIPv6 finds out whether the engine keeps sandboxes apart over IPv6, where they
+// are to have it.
+func (v *Host) checkIPv6(ctx context.Context) []doctor.Finding {
+	if !v.settings.Network.IPv6 {
+		return nil
+	}
+	if err := v.d.TryIPv6(ctx, v.plan); err != nil {
+		return []doctor.Finding{doctor.Of("ipv6", doctor.Error, err)}
+	}
+	return []doctor.Finding{doctor.Fine("ipv6", "the engine keeps sandboxes apart over IPv6")}
+}
+
+// checkSandbox makes a sandbox and looks at it from within.
+func (v *Host) checkSandbox(ctx context.Context) doctor.Finding {
+	var err error
+	if v.trial, err = v.d.Try(ctx, v.plan); err != nil {
+		return doctor.Of("sandbox", doctor.Error, err)
+	}
+	return doctor.Sandbox(v.trial, v.settings.Sidecar.Privilege)
+}
