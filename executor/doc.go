@@ -33,8 +33,8 @@
 // # Beside jobs
 //
 // A command's file bears its name: gc.go, drain.go, doctor.go, seed.go and so on.
-// Package visit looks a host over, and package doctor judges it. metrics.go has the
-// command and scrape.go what one scrape collects. inside.go finds the container that
+// Package visit looks a host over, and package doctor judges it. Package
+// scrape collects what metrics.go tells. inside.go finds the container that
 // logs.go and shell.go are about. explain.go shows a bundle. facts.go learns of the
 // host what a plan without a job needs.
 // incontainer.go has the commands that run in containers, where no settings are.

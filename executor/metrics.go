@@ -4,25 +4,23 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/common/expfmt"
 	"github.com/spf13/cobra"
 
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/executor/scrape"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/hostfile"
 )
 
 // textfileBound is for a slow engine: to walk its volumes, and then to tell the
 // rest. Tests shorten it.
-var textfileBound = 2 * time.Minute
+var textfileBound = scrape.MeasureBound
 
 // metricsCommand tells Prometheus how jobs and the host fare.
 func (c *call) metricsCommand() *cobra.Command {
@@ -43,19 +41,19 @@ func (c *call) metricsCommand() *cobra.Command {
 				return err
 			}
 			walk, end := context.WithTimeout(cmd.Context(), textfileBound)
-			m.measure(walk)
+			m.Measure(walk)
 			end()
 			ctx, cancel := context.WithTimeout(cmd.Context(), textfileBound)
 			defer cancel()
-			r, err := m.registry(ctx)
+			r, err := m.Registry(ctx)
 			if err != nil {
 				return err
 			}
 			if textfile == "" {
-				return printMetrics(c.stdout, r)
+				return scrape.Print(c.stdout, r)
 			}
 			var text bytes.Buffer
-			err = printMetrics(&text, r)
+			err = scrape.Print(&text, r)
 			if err == nil {
 				err = hostfile.WriteFile(textfile, text.Bytes(), 0o644)
 			}
@@ -88,23 +86,23 @@ func (c *call) metricsServe() *cobra.Command {
 				return fault.System(fmt.Errorf("metrics: %w", err), "give another address with --listen, such as 127.0.0.1:9456")
 			}
 			fmt.Fprintf(c.stdout, "metrics at http://%s/metrics\n", l.Addr())
-			return m.serve(ctx, l)
+			return m.Serve(ctx, l)
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:9456", "the `ADDRESS` to listen on; the metrics are no secret, but need no strangers either")
 	return cmd
 }
 
-// printMetrics writes metrics in Prometheus's text format.
-func printMetrics(w io.Writer, r prometheus.Gatherer) error {
-	families, err := r.Gather()
+// metrics is what this user's settings say that there is to tell.
+func (c *call) metrics() (*scrape.Metrics, error) {
+	s, err := c.load()
 	if err != nil {
-		return fmt.Errorf("collecting metrics: %w", err)
+		return nil, err
 	}
-	for _, f := range families {
-		if _, err := expfmt.MetricFamilyToText(w, f); err != nil {
-			return fmt.Errorf("writing metrics: %w", err)
-		}
+	l := c.operatorLog()
+	if s.Log.Level == config.LogOff || l.Path == "" {
+		c.log.Warn("there is no operator's log, so nothing is counted: see [log] in the settings")
+		l.Path = ""
 	}
-	return nil
+	return scrape.New(s, c.log, l), nil
 }

@@ -1,10 +1,6 @@
 package executor
 
 import (
-	"context"
-	"io"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -14,10 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"gitlab-dind-executor/config"
-	"gitlab-dind-executor/executor/joblog"
 	"gitlab-dind-executor/executor/telemetry"
-	"gitlab-dind-executor/test/ends"
 	"gitlab-dind-executor/test/fakeengine"
 )
 
@@ -181,74 +174,6 @@ func TestADaemonThatNeverAnsweredIsNotCountedAsReady(t *testing.T) {
 	}
 }
 
-// served starts metrics serve on an engine, and returns its address.
-func served(t *testing.T, e *fakeengine.Engine) string {
-	t.Helper()
-	s := config.Default()
-	s.Engine.Host = e.Host
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := &metrics{settings: s, log: &joblog.Log{Out: io.Discard}, mirrorBytes: -1}
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- m.serve(ctx, l) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	return l.Addr().String()
-}
-
-func TestAScrapeHasLessThanTheTimeThatPrometheusWaits(t *testing.T) {
-	for said, want := range map[string]time.Duration{
-		"5": 4 * time.Second, "0.5": 400 * time.Millisecond, "60": scrapeBound,
-		"": scrapeBound, "0": scrapeBound, "-1": scrapeBound, "1e9": scrapeBound, "soon": scrapeBound,
-	} {
-		r := &http.Request{Header: http.Header{"X-Prometheus-Scrape-Timeout-Seconds": {said}}}
-		if got := boundOf(r); got != want {
-			t.Errorf("of %q it takes %s at most, want %s", said, got, want)
-		}
-	}
-}
-
-// Prometheus takes an answer that comes too late for none, and then nothing says
-// that it is the engine which hangs.
-func TestAnEngineThatHangsIsToldBeforePrometheusGivesUp(t *testing.T) {
-	e := fakeengine.New(t)
-	e.Always("GET /containers/json", fakeengine.Hang())
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+served(t, e)+"/metrics", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("X-Prometheus-Scrape-Timeout-Seconds", "5")
-	ends.ByItself(t, func() {
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		defer resp.Body.Close()
-		if b, err := io.ReadAll(resp.Body); err != nil || !strings.Contains(string(b), "\ngitlab_dind_executor_engine_up 0\n") {
-			t.Errorf("%v, %s", err, b)
-		}
-	})
-}
-
-// cachedLayers puts layers there that are cached for a project, and returns their
-// volume's name.
-func cachedLayers(e *fakeengine.Engine) string {
-	const name = "dind-data-0123456789ab-0"
-	e.AddVolume(name, map[string]string{
-		"gitlab-dind-executor.scope": "gitlab.example.com/42", "gitlab-dind-executor.role": "data",
-		"gitlab-dind-executor.created": time.Now().UTC().Format(time.RFC3339),
-	})
-	return name
-}
-
 // What is asked has its own time: an engine that walks its volumes for too long is
 // up.
 func TestVolumesThatTakeTooLongToMeasure(t *testing.T) {
@@ -256,34 +181,14 @@ func TestVolumesThatTakeTooLongToMeasure(t *testing.T) {
 	textfileBound = time.Second
 	t.Cleanup(func() { textfileBound = old })
 	e := fakeengine.New(t)
-	cachedLayers(e)
+	e.AddVolume("dind-data-0123456789ab-0", map[string]string{
+		"gitlab-dind-executor.scope": "gitlab.example.com/42", "gitlab-dind-executor.role": "data",
+		"gitlab-dind-executor.created": time.Now().UTC().Format(time.RFC3339),
+	})
 	e.Always("GET /system/df", fakeengine.Hang())
 	code, stdout, log := hook(t, e, with(""), "metrics")
 	if code != 0 || !strings.Contains(stdout, "\ngitlab_dind_executor_engine_up 1\n") || e.Count("GET /system/df") == 0 {
 		t.Errorf("exit code %d, %s%s", code, stdout, log)
-	}
-}
-
-// The engine walks its volumes for one at a time. What it refuses to measure stays
-// as it was, and a scrape that is being answered has its own numbers.
-func TestSizesOfTheLastTimeStay(t *testing.T) {
-	e := fakeengine.New(t)
-	s := config.Default()
-	s.Engine.Host = e.Host
-	m := &metrics{settings: s, log: &joblog.Log{Out: io.Discard}, mirrorBytes: -1}
-	volume := cachedLayers(e)
-	e.Fill(volume, 4096)
-	m.measure(t.Context())
-	earlier := m.cacheBytes
-	e.Script("GET /system/df", fakeengine.Refuse(http.StatusConflict, "a disk usage operation is already running"))
-	m.measure(t.Context())
-	if diff := cmp.Diff(map[string]int64{"cache": 0, "layers": 4096}, m.cacheBytes); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
-	}
-	e.Fill(volume, 8192)
-	m.measure(t.Context())
-	if m.cacheBytes["layers"] != 8192 || earlier["layers"] != 4096 {
-		t.Errorf("now %v, in an earlier scrape %v", m.cacheBytes, earlier)
 	}
 }
 

@@ -48,12 +48,13 @@ func packages(t *testing.T) []goPackage {
 // without a rule.
 var mayImport = map[string][]string{
 	"":                      {"executor"},
-	"executor":              {"executor/access", "executor/bundle", "executor/joblog", "executor/payload", "executor/redact", "executor/visit", "executor/doctor", "executor/runnerconfig", "executor/telemetry", "driver", "driver/host", "driver/images", "driver/label", "driver/owner", "driver/dataroot", "driver/plan", "config", "fault", "group", "wary", "hostfile", "executor/try"},
+	"executor":              {"executor/access", "executor/bundle", "executor/joblog", "executor/payload", "executor/redact", "executor/scrape", "executor/visit", "executor/doctor", "executor/runnerconfig", "executor/telemetry", "driver", "driver/host", "driver/images", "driver/label", "driver/owner", "driver/dataroot", "driver/plan", "config", "fault", "group", "wary", "hostfile", "executor/try"},
 	"executor/joblog":       {"driver", "driver/images", "driver/plan", "config", "fault", "wary"},
 	"executor/access":       {"executor/payload", "driver/plan", "config", "fault", "hostfile"},
 	"executor/bundle":       {"executor/joblog", "executor/payload", "executor/redact", "driver", "driver/label", "hostfile"},
 	"executor/redact":       {"wary"},
 	"executor/visit":        {"executor/access", "executor/doctor", "executor/payload", "executor/runnerconfig", "driver", "driver/plan", "config", "fault"},
+	"executor/scrape":       {"executor/access", "executor/joblog", "executor/telemetry", "driver", "driver/label", "config", "fault"},
 	"executor/payload":      {"executor/runnerconfig", "driver/plan", "fault", "hostfile"},
 	"executor/doctor":       {"executor/runnerconfig", "driver", "driver/plan", "config", "fault"},
 	"executor/runnerconfig": {"config", "fault", "hostfile"},
@@ -94,6 +95,7 @@ var aTestMayImport = map[string][]string{
 	"executor":         {"executor", "test/fakeengine", "test/plant"}, // its external tests import itself
 	"executor/local":   {"executor/local"},
 	"executor/payload": {"config"},
+	"executor/scrape":  {"test/fakeengine"},
 	"hostfile":         {"test/plant"},
 	"test/rig":         {"test/rig"},
 	"test/lab":         {"test/lab"},
@@ -144,7 +146,7 @@ func TestWhatIsKnownInOnePlaceOnly(t *testing.T) {
 		"errgroup, which lets panics through": {"golang.org/x/sync/errgroup", []string{"group"}},
 		"the command line":                    {"github.com/spf13/cobra", []string{"executor"}},
 		"zap":                                 {"go.uber.org/zap", []string{"executor/telemetry"}},
-		"Prometheus":                          {"github.com/prometheus", []string{"executor", "executor/telemetry"}},
+		"Prometheus":                          {"github.com/prometheus", []string{"executor/scrape", "executor/telemetry"}},
 		"OTLP":                                {"go.opentelemetry.io/proto", []string{"executor/telemetry"}},
 	} {
 		for _, p := range packages(t) {

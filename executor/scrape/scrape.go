@@ -1,8 +1,9 @@
-package executor
+package scrape
 
 import (
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/prometheus/common/expfmt"
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
@@ -26,16 +28,18 @@ const (
 	// scrapeBound is less than the 10 s for which Prometheus waits by default: that
 	// the engine hangs is to be told, too.
 	scrapeBound = 8 * time.Second
-	// longestScrape is what Prometheus may say that it waits, in seconds.
-	longestScrape = 60
+	// longest is what Prometheus may say that it waits, in seconds.
+	longest = 60
 	// scraperIdle is for how long a connection lies between two scrapes.
 	scraperIdle = 5 * time.Minute
+	// MeasureBound is for a slow engine to walk its volumes, or to tell the rest.
+	MeasureBound = 2 * time.Minute
 	// sizesEvery is how often `metrics serve` lets the engine walk all volumes.
 	sizesEvery = 15 * time.Minute
 )
 
-// metrics collects for one scrape after the other.
-type metrics struct {
+// Metrics collects for one scrape after the other.
+type Metrics struct {
 	settings config.Settings
 	log      *joblog.Log
 	mu       sync.Mutex
@@ -47,26 +51,19 @@ type metrics struct {
 	silent bool
 }
 
-// metrics is what this user's settings say that there is to tell.
-func (c *call) metrics() (*metrics, error) {
-	s, err := c.load()
-	if err != nil {
-		return nil, err
-	}
-	l := c.operatorLog()
-	if s.Log.Level == config.LogOff || l.Path == "" {
-		c.log.Warn("there is no operator's log, so nothing is counted: see [log] in the settings")
-		l.Path = ""
-	}
-	return &metrics{settings: s, log: c.log, meter: telemetry.Meter{Log: l}, mirrorBytes: -1}, nil
+// New are the metrics by settings, which begin with what an operator's log
+// says. log hears what is wrong.
+func New(s config.Settings, log *joblog.Log, l telemetry.Log) *Metrics {
+	return &Metrics{settings: s, log: log, meter: telemetry.Meter{Log: l}, mirrorBytes: -1}
 }
 
-func (m *metrics) serve(ctx context.Context, l net.Listener) error {
+// Serve answers scrapes until ctx ends. It measures from time to time.
+func (m *Metrics) Serve(ctx context.Context, l net.Listener) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/metrics", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), boundOf(r))
 		defer cancel()
-		registry, err := m.registry(ctx)
+		registry, err := m.Registry(ctx)
 		if err != nil {
 			m.log.Fail(err)
 			http.Error(w, "the metrics cannot be had: see the log of this process", http.StatusInternalServerError)
@@ -100,14 +97,14 @@ func (m *metrics) serve(ctx context.Context, l net.Listener) error {
 // boundOf is what a scrape may take: most of the time for which Prometheus waits.
 func boundOf(r *http.Request) time.Duration {
 	seconds, err := strconv.ParseFloat(r.Header.Get("X-Prometheus-Scrape-Timeout-Seconds"), 64)
-	if err == nil && seconds > 0 && seconds <= longestScrape {
+	if err == nil && seconds > 0 && seconds <= longest {
 		return min(scrapeBound, time.Duration(0.8*seconds*float64(time.Second)))
 	}
 	return scrapeBound
 }
 
-// registry has the metrics of this moment. Scrapes come one after the other.
-func (m *metrics) registry(ctx context.Context) (*prometheus.Registry, error) {
+// Registry has the metrics of this moment. Scrapes come one after the other.
+func (m *Metrics) Registry(ctx context.Context) (*prometheus.Registry, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	tally, err := m.meter.Tally()
@@ -119,7 +116,7 @@ func (m *metrics) registry(ctx context.Context) (*prometheus.Registry, error) {
 }
 
 // now asks the engine. One that does not answer is a metric, too.
-func (m *metrics) now(ctx context.Context) telemetry.Now {
+func (m *Metrics) now(ctx context.Context) telemetry.Now {
 	s := m.settings
 	n := telemetry.Now{
 		Version: label.Version, PoolSize: s.Pool.Size, CacheMaxBytes: s.Cache.MaxSize.Bytes(), MirrorEnabled: s.Mirror.Enabled,
@@ -134,7 +131,7 @@ func (m *metrics) now(ctx context.Context) telemetry.Now {
 	return n
 }
 
-func (m *metrics) ask(ctx context.Context, n *telemetry.Now) error {
+func (m *Metrics) ask(ctx context.Context, n *telemetry.Now) error {
 	d, err := driver.Open(m.settings.Engine.Host)
 	if err != nil {
 		return err
@@ -166,7 +163,7 @@ func (m *metrics) ask(ctx context.Context, n *telemetry.Now) error {
 }
 
 // mirror is the settings' mirror, nil if there is none.
-func (m *metrics) mirror(ctx context.Context, d *driver.Driver) (*driver.MirrorState, error) {
+func (m *Metrics) mirror(ctx context.Context, d *driver.Driver) (*driver.MirrorState, error) {
 	if !m.settings.Mirror.Enabled {
 		return nil, nil
 	}
@@ -187,12 +184,12 @@ func (m *metrics) mirror(ctx context.Context, d *driver.Driver) (*driver.MirrorS
 }
 
 // keepMeasuring measures from time to time, beside the scrapes.
-func (m *metrics) keepMeasuring(ctx context.Context) {
+func (m *Metrics) keepMeasuring(ctx context.Context) {
 	tick := time.NewTicker(sizesEvery)
 	defer tick.Stop()
 	for {
-		bounded, cancel := context.WithTimeout(ctx, textfileBound)
-		m.measure(bounded)
+		bounded, cancel := context.WithTimeout(ctx, MeasureBound)
+		m.Measure(bounded)
 		cancel()
 		select {
 		case <-tick.C:
@@ -202,9 +199,9 @@ func (m *metrics) keepMeasuring(ctx context.Context) {
 	}
 }
 
-// measure asks for sizes, which cost the engine a walk over all volumes. What
+// Measure asks for sizes, which cost the engine a walk over all volumes. What
 // cannot be had stays as it was: whoever asks what there is tells the fault.
-func (m *metrics) measure(ctx context.Context) {
+func (m *Metrics) Measure(ctx context.Context) {
 	d, err := driver.Open(m.settings.Engine.Host)
 	if err != nil {
 		return
@@ -230,4 +227,18 @@ func (m *metrics) measure(ctx context.Context) {
 		}
 	}
 	m.cacheBytes = sizes
+}
+
+// Print writes metrics in Prometheus's text format.
+func Print(w io.Writer, r prometheus.Gatherer) error {
+	families, err := r.Gather()
+	if err != nil {
+		return fmt.Errorf("collecting metrics: %w", err)
+	}
+	for _, f := range families {
+		if _, err := expfmt.MetricFamilyToText(w, f); err != nil {
+			return fmt.Errorf("writing metrics: %w", err)
+		}
+	}
+	return nil
 }

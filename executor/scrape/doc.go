@@ -1,0 +1,6 @@
+// Package scrape is what Prometheus gets: the operator's log counted, and what there is
+// on the engine now.
+//
+// It may import executor/access, executor/joblog, executor/telemetry, driver,
+// driver/label, config and fault.
+package scrape
