@@ -1,20 +1,14 @@
 package executor
 
 import (
-	"fmt"
-	"io"
-	"os"
-	"os/exec"
+	"context"
+	"net"
 	"path/filepath"
-	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
-	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
-	"gitlab-dind-executor/executor/payload"
-	"gitlab-dind-executor/hostfile"
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/executor/behind"
 )
 
 // finishBehind starts a sweep that outlives this hook, for what the job's end
@@ -35,14 +29,9 @@ func (c *call) freeBehind(d *driver.Driver) {
 	}
 }
 
-// behind starts this program again so that it outlives this hook. It is in a
-// session of its own and holds none of the hook's files, since the Runner waits
-// for whoever holds its pipes. input is its stdin, in memory only.
+// behind starts this program again so that it outlives this hook. input is its stdin,
+// in memory only.
 func (c *call) behind(input []byte, args ...string) error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
 	if c.settingsFile != "" {
 		file, err := filepath.Abs(c.settingsFile) // the hook's folder goes with the job
 		if err != nil {
@@ -50,69 +39,44 @@ func (c *call) behind(input []byte, args ...string) error {
 		}
 		args = append(args, "--settings", file)
 	}
-	process := exec.Command(self, args...)
-	process.Dir = "/"
-	process.Env = c.env.OfHost()
+	env := c.env.OfHost()
 	if c.record.Job != "" {
-		process.Env = append(process.Env, envBehind+"="+c.record.Job, envStarted+"="+c.env[envStarted])
+		env = append(env, envBehind+"="+c.record.Job, envStarted+"="+c.env[envStarted])
 	}
-	process.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if input != nil {
-		stdin, err := inMemory(input)
-		if err != nil {
-			return err
+	return behind.Process{Args: args, Env: env, Input: input}.Start()
+}
+
+// nextPatience is how long a cleanup that is done waits for the next plan.
+const nextPatience = 100 * time.Millisecond
+
+// fillAfter lets a sandbox be made with the layers of a job that has ended. It is
+// no matter of anybody's when that fails: the next job makes its own.
+func (c *call) fillAfter(ctx context.Context, next <-chan *plan.Plan) {
+	patience := time.NewTimer(nextPatience)
+	defer patience.Stop()
+	select {
+	case p := <-next:
+		if p != nil {
+			_ = c.fillBehind(ctx, p)
 		}
-		defer stdin.Close()
-		process.Stdin = stdin
+	case <-patience.C:
 	}
-	if err := process.Start(); err != nil {
+}
+
+// fillBehind sees to it that another sandbox of the job's kind will wait: by
+// systemd's unit, where that listens, or by a process of our own. It is no
+// matter of the job's when that fails.
+func (c *call) fillBehind(ctx context.Context, p *plan.Plan) error {
+	text, err := p.Encode()
+	if err != nil {
 		return err
 	}
-	return process.Process.Release()
-}
-
-// inMemory is a file that no disk ever sees.
-func inMemory(content []byte) (*os.File, error) {
-	fd, err := unix.MemfdCreate("gitlab-dind-executor", unix.MFD_CLOEXEC)
+	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "unix", poolSocket)
 	if err != nil {
-		return nil, fmt.Errorf("making a file in memory: %w", err)
+		return c.behind(text, "pool", "fill", "--from-stdin")
 	}
-	f := os.NewFile(uintptr(fd), "memory")
-	_, err = f.Write(content)
-	if err == nil {
-		_, err = f.Seek(0, io.SeekStart)
-	}
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("writing a file in memory: %w", err)
-	}
-	return f, nil
-}
-
-// cachesEvery is how often what is cached is looked after behind jobs: its sizes
-// cost the engine a walk over all volumes.
-const cachesEvery = time.Hour
-
-// cachesDue tells, once in that time, that it is to be looked after now. The time
-// of a file tells when it last was; where none can be written, such as without a
-// home, it is one job in sixteen, by the microseconds of the clock.
-func cachesDue(s config.Settings, env payload.Environment, now time.Time) bool {
-	if !s.Caches() {
-		return false
-	}
-	byChance := now.Nanosecond()/1000%16 == 0
-	dir := bundleDir(s.Bundles, env)
-	if dir == "" {
-		return byChance
-	}
-	state, err := hostfile.OpenOrMake(dir)
-	if err != nil {
-		return byChance
-	}
-	defer state.Close()
-	const stamp = "caches-looked-after"
-	if last, err := state.Modified(stamp); err == nil && last.Before(now.Add(cachesEvery)) && now.Before(last.Add(cachesEvery)) {
-		return false
-	}
-	return state.Write(stamp, []byte(now.Format(time.RFC3339)+"\n"), 0o600) == nil || byChance
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(time.Second))
+	_, err = conn.Write(text)
+	return err
 }

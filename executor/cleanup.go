@@ -7,6 +7,7 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/executor/behind"
 	"gitlab-dind-executor/executor/bundle"
 	"gitlab-dind-executor/executor/payload"
 )
@@ -36,7 +37,8 @@ func (c *call) cleanupHook(ctx context.Context, _ []string) error {
 	if err := d.Await(ctx, func(string) {}); err != nil {
 		return err
 	}
-	if err := bundle.Write(ctx, d, bundleDir(settings.Bundles, c.env), settings.Bundles.MaxAge.Std(), p, c.env, time.Now()); err != nil {
+	state := bundleDir(settings.Bundles, c.env)
+	if err := bundle.Write(ctx, d, state, settings.Bundles.MaxAge.Std(), p, c.env, time.Now()); err != nil {
 		c.log.Warn("no bundle of the failed job is written: " + err.Error())
 	}
 	if err := holdFailed(ctx, d, settings.Cleanup, p, c.env, time.Now()); err != nil {
@@ -48,7 +50,7 @@ func (c *call) cleanupHook(ctx context.Context, _ []string) error {
 		c.fillAfter(ctx, next)
 	}
 	c.record.Left = d.Noted()
-	if caches := err == nil && cachesDue(settings, c.env, time.Now()); rest || caches || d.Noted() > 0 {
+	if caches := err == nil && behind.CachesDue(settings, state, time.Now()); rest || caches || d.Noted() > 0 {
 		return errors.Join(err, c.finishBehind(caches))
 	}
 	return err

@@ -19,8 +19,8 @@
 //     Package access adds the passwords and the CAs of registries. plan.Build decides,
 //     and driver.Prepare makes the sandbox. mirror.go finds the mirror for it.
 //     The job need not wait for the rest: behind.go starts this program again for
-//     fetch.go (newer images), settle.go (the end of a claim), poolbehind.go and
-//     pool.go (a sandbox for the next job), and gc.go (what others left).
+//     fetch.go (newer images), settle.go (the end of a claim), pool.go (a sandbox for
+//     the next job), and gc.go (what others left).
 //   - run, once for each stage: run.go sends a script to the helper or to the job
 //     container. When a script fails, package joblog looks for the reason, and held.go
 //     tells how to look inside.
@@ -33,10 +33,10 @@
 // # Beside jobs
 //
 // A command's file bears its name: gc.go, drain.go, doctor.go, seed.go and so on.
-// Package visit looks a host over, and package doctor judges it. Package
-// scrape collects what metrics.go tells. inside.go finds the container that
-// logs.go and shell.go are about. explain.go shows a bundle. facts.go learns of the
-// host what a plan without a job needs.
-// incontainer.go has the commands that run in containers, where no settings are.
-// renamed.go knows the names of before of flags.
+// Package visit looks a host over, and package doctor judges it. Package scrape
+// collects what metrics.go tells. inside.go finds the container that logs.go and
+// shell.go are about. explain.go shows a bundle. facts.go learns of the host what a
+// plan without a job needs, and plans the sandbox for the next one. incontainer.go has
+// the commands that run in containers, where no settings are. renamed.go knows the
+// names of before of flags.
 package executor

@@ -2,14 +2,18 @@ package executor
 
 import (
 	"context"
+	"io"
 	"strings"
+	"time"
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/executor/access"
+	"gitlab-dind-executor/executor/joblog"
 	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/executor/runnerconfig"
+	"gitlab-dind-executor/group"
 )
 
 // facts are what a plan for no job at hand is made of.
@@ -44,4 +48,35 @@ func (c *call) defaultPlan(ctx context.Context, d *driver.Driver, s config.Setti
 		return nil, err
 	}
 	return p.Ahead(), nil
+}
+
+// nextPlan is, later, the plan for a sandbox with the layers of this job, which is
+// about to end; nil where none is to be made, or it cannot be told.
+func (c *call) nextPlan(ctx context.Context, d *driver.Driver, s config.Settings, p *payload.Job) <-chan *plan.Plan {
+	next := make(chan *plan.Plan, 1)
+	job := payload.ForPlan(p, c.env)
+	if usual, _ := plan.Effective(s, job); s.Pool.Size == 0 || usual.Cache.Layers == config.LayersOff || !job.Shares() {
+		next <- nil
+		return next
+	}
+	// Whatever is wrong, prepare has told the job of it.
+	quiet := &call{env: c.env, settingsFile: c.settingsFile, log: &joblog.Log{Out: io.Discard}}
+	go func() {
+		var pl *plan.Plan
+		_ = group.Guard(func() error {
+			facts, err := quiet.facts(ctx, d, s)
+			if err != nil {
+				return err
+			}
+			facts.Started = time.Now()
+			job.Credentials = access.Credentials(ctx, p, c.env, plan.Registries(s, job), s.Pull.CredentialHelpers, quiet.log.Warn)
+			if built, err := plan.Build(s, job, facts); err == nil && built.Sidecar.Layers {
+				built.Pool.AfterJob = true
+				pl = built
+			}
+			return nil
+		})
+		next <- pl
+	}()
+	return next
 }

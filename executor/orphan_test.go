@@ -29,11 +29,3 @@ func TestAHookWhoseRunnerDiedMakesNothing(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
-
-// What outlives a hook has the host's environment and nothing of the job's.
-func TestWhatOutlivesAHookKnowsNothingOfTheJob(t *testing.T) {
-	env := payload.NewEnvironment([]string{"PATH=/bin", "DOCKER_HOST=tcp://x", "CUSTOM_ENV_TOKEN=secret", "JOB_RESPONSE_FILE=/x", "TMPDIR=/x"})
-	if got := strings.Join(env.OfHost(), " "); got != "DOCKER_HOST=tcp://x PATH=/bin" {
-		t.Errorf("got %s", got)
-	}
-}

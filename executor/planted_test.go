@@ -12,6 +12,7 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/executor/access"
+	"gitlab-dind-executor/executor/behind"
 	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/executor/runnerconfig"
 	"gitlab-dind-executor/executor/telemetry"
@@ -31,10 +32,8 @@ func TestWhatIsPlantedOnTheHost(t *testing.T) {
 			return called(t, e, nil, "--settings", settingsFile(t, e, "[bundles]\ndir = \""+filepath.Dir(file)+"\"\n"), "explain", "42")
 		}},
 		"`caches-looked-after`": {Name: "caches-looked-after", May: plant.Replaced, Quiet: "the clock decides", Do: func(t *testing.T, file string) error {
-			s := config.Default()
-			s.Bundles.Dir = filepath.Dir(file)
 			tomorrow := time.Now().Add(24 * time.Hour).Truncate(time.Millisecond).Add(time.Microsecond) // and no chance
-			if !cachesDue(s, payload.Environment{}, tomorrow) {
+			if !behind.CachesDue(config.Default(), filepath.Dir(file), tomorrow) {
 				return errors.New(file)
 			}
 			return nil

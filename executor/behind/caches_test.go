@@ -1,4 +1,4 @@
-package executor
+package behind
 
 import (
 	"os"
@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"gitlab-dind-executor/config"
-	"gitlab-dind-executor/executor/payload"
 )
 
 func TestWhatIsCachedIsLookedAfterOnceInAWhile(t *testing.T) {
@@ -30,32 +29,31 @@ func TestWhatIsCachedIsLookedAfterOnceInAWhile(t *testing.T) {
 		"a policy's jobs keep":   {policy, 0, true},
 	} {
 		dir := filepath.Join(t.TempDir(), "state")
-		env := payload.Environment{"XDG_STATE_HOME": dir}
 		if c.ago != 0 {
-			cachesDue(keeps, env, now)
-			stamp := filepath.Join(dir, driverName, "caches-looked-after")
+			CachesDue(keeps, dir, now)
+			stamp := filepath.Join(dir, "caches-looked-after")
 			if err := os.Chtimes(stamp, now.Add(-c.ago), now.Add(-c.ago)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if got := cachesDue(c.settings, env, now); got != c.want {
+		if got := CachesDue(c.settings, dir, now); got != c.want {
 			t.Errorf("%s: due is %t", name, got)
 		}
-		if c.want && cachesDue(c.settings, env, now.Add(time.Second)) {
+		if c.want && CachesDue(c.settings, dir, now.Add(time.Second)) {
 			t.Errorf("%s: due again a second later", name)
 		}
 	}
-	for name, env := range map[string]payload.Environment{"without a home": {}, "where nothing can be written": {"XDG_STATE_HOME": "/proc"}} {
+	for name, dir := range map[string]string{"without a home": "", "where nothing can be written": "/proc/gitlab-dind-executor"} {
 		due := 0
 		for i := range 160 {
-			if cachesDue(keeps, env, now.Truncate(time.Second).Add(time.Duration(i)*time.Microsecond)) {
+			if CachesDue(keeps, dir, now.Truncate(time.Second).Add(time.Duration(i)*time.Microsecond)) {
 				due++
 			}
 		}
 		if due != 10 {
 			t.Errorf("%s: due after %d jobs of 160", name, due)
 		}
-		if cachesDue(not, env, now.Truncate(time.Second)) {
+		if CachesDue(not, dir, now.Truncate(time.Second)) {
 			t.Errorf("%s: due where nothing is cached", name)
 		}
 	}

@@ -1,0 +1,61 @@
+package behind
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Process is this program, called so that it outlives whoever starts it.
+type Process struct {
+	Args, Env []string
+	// Input is its stdin, in memory only; nil for none.
+	Input []byte
+}
+
+// Start starts it in a session of its own, without any of this process's files:
+// the Runner waits for whoever holds a hook's pipes.
+func (p Process) Start() error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	process := exec.Command(self, p.Args...)
+	process.Dir = "/"
+	process.Env = p.Env
+	process.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if p.Input != nil {
+		stdin, err := inMemory(p.Input)
+		if err != nil {
+			return err
+		}
+		defer stdin.Close()
+		process.Stdin = stdin
+	}
+	if err := process.Start(); err != nil {
+		return err
+	}
+	return process.Process.Release()
+}
+
+// inMemory is a file that no disk ever sees.
+func inMemory(content []byte) (*os.File, error) {
+	fd, err := unix.MemfdCreate("gitlab-dind-executor", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("making a file in memory: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), "memory")
+	_, err = f.Write(content)
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("writing a file in memory: %w", err)
+	}
+	return f, nil
+}
