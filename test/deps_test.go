@@ -48,7 +48,7 @@ func packages(t *testing.T) []goPackage {
 // without a rule.
 var mayImport = map[string][]string{
 	"":                      {"executor"},
-	"executor":              {"executor/access", "executor/behind", "executor/bundle", "executor/doctor", "executor/joblog", "executor/payload", "executor/redact", "executor/runnerconfig", "executor/scrape", "executor/telemetry", "executor/try", "executor/visit", "driver", "driver/host", "driver/images", "driver/label", "driver/owner", "driver/dataroot", "driver/plan", "config", "fault", "group", "wary", "hostfile"},
+	"executor":              {"executor/access", "executor/behind", "executor/bundle", "executor/doctor", "executor/joblog", "executor/payload", "executor/redact", "executor/runnerconfig", "executor/scrape", "executor/telemetry", "executor/try", "executor/visit", "driver", "driver/host", "driver/label", "driver/owner", "driver/dataroot", "driver/plan", "config", "fault", "group", "wary", "hostfile"},
 	"executor/access":       {"executor/payload", "driver/plan", "config", "fault", "hostfile"},
 	"executor/behind":       {"config", "hostfile"},
 	"executor/bundle":       {"executor/joblog", "executor/payload", "executor/redact", "driver", "driver/label", "hostfile"},
@@ -63,7 +63,7 @@ var mayImport = map[string][]string{
 	"executor/scrape":       {"executor/access", "executor/joblog", "executor/telemetry", "driver", "driver/label", "config", "fault"},
 	"executor/telemetry":    {"hostfile", "wary"},
 	"executor/try":          {"executor/forge", "executor/local", "executor/pipeline", "fault"},
-	"executor/visit":        {"executor/access", "executor/doctor", "executor/payload", "executor/runnerconfig", "driver", "driver/plan", "config", "fault"},
+	"executor/visit":        {"executor/access", "executor/doctor", "executor/payload", "executor/runnerconfig", "driver", "driver/plan", "config"},
 	"driver":                {"driver/dataroot", "driver/engine", "driver/host", "driver/images", "driver/label", "driver/owner", "driver/span", "driver/stream", "driver/plan", "driver/registry", "config", "fault", "group", "hostfile", "wary"},
 	"driver/dataroot":       {"group"},
 	"driver/engine":         {"driver/label", "driver/plan", "fault", "group", "hostfile", "wary"},

@@ -22,27 +22,32 @@ var generations = map[string]generation{
 	"16.11.0": {
 		"script.", false, "#!/usr/bin/env bash\n\nif set -o | grep pipefail",
 		[]string{"job_info.project_id", "git_info.repo_url"},
-		[]string{"run", "policy_options", "inputs", "suspend_options", "git_info.protected", "job_info.instance_uuid", "job_info.project_full_path", "job_info.pipeline_id"}, "",
+		[]string{"run", "policy_options", "inputs", "suspend_options", "git_info.protected", "job_info.instance_uuid", "job_info.project_full_path", "job_info.pipeline_id"},
+		"",
 	},
 	"17.11.0": {
 		"script", true, "#!/usr/bin/env bash\n\ntrap exit 1 TERM\n\nif set -o",
 		[]string{"run"},
-		[]string{"policy_options", "inputs", "git_info.protected", "job_info.instance_uuid"}, `"[{\"name\":\"a\",\"step\":\"./a\"}]"`,
+		[]string{"policy_options", "inputs", "git_info.protected", "job_info.instance_uuid"},
+		`"[{\"name\":\"a\",\"step\":\"./a\"}]"`,
 	},
 	"18.6.6": {
 		"script", true, "#!/usr/bin/env bash\n\ntrap exit 1 TERM\n\nif set -o",
 		[]string{"run", "policy_options", "git_info.protected", "job_info.instance_uuid"},
-		[]string{"inputs", "job_info.pipeline_id", "suspend_options"}, `"[{\"name\":\"a\",\"step\":\"./a\"}]"`,
+		[]string{"inputs", "job_info.pipeline_id", "suspend_options"},
+		`"[{\"name\":\"a\",\"step\":\"./a\"}]"`,
 	},
 	"18.11.0": {
 		"script", true, "#!/usr/bin/env bash\n\ntrap exit 1 TERM\n\nif set -o",
 		[]string{"policy_options", "inputs", "git_info.protected", "job_info.instance_uuid"},
-		[]string{"run", "job_info.pipeline_id", "features.tracing", "suspend_options"}, `[{"name":"a","step":"./a"}]`,
+		[]string{"run", "job_info.pipeline_id", "features.tracing", "suspend_options"},
+		`[{"name":"a","step":"./a"}]`,
 	},
 	"19.3.0": {
 		"script", true, "#!/usr/bin/env bash\n\ntrap 'exit 1' TERM\n\ncase \"$(set -o)\"",
 		[]string{"policy_options", "inputs", "git_info.protected", "job_info.pipeline_id", "features.tracing", "suspend_options"},
-		[]string{"run"}, `[{"name":"a","step":"./a"}]`,
+		[]string{"run"},
+		`[{"name":"a","step":"./a"}]`,
 	},
 }
 

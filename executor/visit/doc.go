@@ -3,5 +3,5 @@
 // judged by package doctor.
 //
 // It may import executor/access, executor/doctor, executor/payload,
-// executor/runnerconfig, driver, driver/plan, config and fault.
+// executor/runnerconfig, driver, driver/plan and config.
 package visit
