@@ -72,8 +72,9 @@ func (j Job) instance() string {
 	return j.Instances[0]
 }
 
-// sinceProtection is what an admin can do about a GitLab that does not tell.
-const sinceProtection = "GitLab does so from 18.3 on: upgrade it"
+// sinceProtection is what an admin can do. The Runner writes a job's payload anew
+// with the fields that it knows, so an old one leaves this out.
+const sinceProtection = "GitLab tells it from 18.3 on, and GitLab Runner hands it on from 18.4 on: upgrade them"
 
 // unprotectable are the warnings of a job whose GitLab does not tell whether its
 // ref is protected: what that costs it, under the settings that hold for it.
@@ -83,10 +84,10 @@ func unprotectable(all, s config.Settings, job Job) []string {
 	}
 	var warnings []string
 	if job.Lasting && (s.Cache.Volume || s.Cache.Layers != config.LayersOff) {
-		warnings = append(warnings, "this GitLab does not say whether the ref is protected, so no later job gets the layers or /cache of this one; "+sinceProtection)
+		warnings = append(warnings, "it is not known whether the ref is protected, so no later job gets the layers or /cache of this one; "+sinceProtection)
 	}
 	if skipped := Skipped(all, job); len(skipped) > 0 {
-		warnings = append(warnings, fmt.Sprintf("skipped, since this GitLab does not say whether the ref is protected: %s; %s", strings.Join(skipped, ", "), sinceProtection))
+		warnings = append(warnings, fmt.Sprintf("skipped, since it is not known whether the ref is protected: %s; %s", strings.Join(skipped, ", "), sinceProtection))
 	}
 	return warnings
 }

@@ -34,9 +34,9 @@ func TestNothingIsCachedOfAJobWhoseProtectionIsNotKnown(t *testing.T) {
 	branches := config.Policy{Protected: &no}
 	others := config.Policy{Projects: []string{"others/**"}, Protected: &yes}
 	all := config.Policy{Name: "all"}
-	const uncached = "this GitLab does not say whether the ref is protected, so no later job gets the layers or /cache of this one; GitLab does so from 18.3 on: upgrade it"
+	const uncached = "it is not known whether the ref is protected, so no later job gets the layers or /cache of this one; GitLab tells it from 18.3 on, and GitLab Runner hands it on from 18.4 on: upgrade them"
 	skipped := func(names string) string {
-		return "skipped, since this GitLab does not say whether the ref is protected: " + names + "; GitLab does so from 18.3 on: upgrade it"
+		return "skipped, since it is not known whether the ref is protected: " + names + "; GitLab tells it from 18.3 on, and GitLab Runner hands it on from 18.4 on: upgrade them"
 	}
 	for name, c := range map[string]struct {
 		protection Protection

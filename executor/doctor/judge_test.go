@@ -64,11 +64,14 @@ func TestTheGitLabThatSettingsNeedIsNamed(t *testing.T) {
 	policies.Policies = []config.Policy{{Projects: []string{"a/*"}}, {Protected: &yes}}
 	both := config.Default()
 	both.Policies = policies.Policies
-	const since = "GitLab 18.3 or later"
-	sees(t, Protection(off), OK, "any GitLab", "")
-	sees(t, Protection(policies), OK, "policies with protected need "+since, "")
-	sees(t, Protection(config.Default()), OK, "what is cached needs "+since, "")
-	sees(t, Protection(both), OK, "what is cached, and policies with protected, need "+since, "")
+	const since = "GitLab 18.3 and GitLab Runner 18.4, or later"
+	sees(t, Protection(off, "16.11.4"), OK, "any GitLab", "")
+	sees(t, Protection(policies, ""), OK, "policies with protected need "+since, "")
+	sees(t, Protection(config.Default(), "18.4.0"), OK, "what is cached needs "+since, "")
+	sees(t, Protection(both, "19.3.0"), OK, "what is cached, and policies with protected, need "+since, "")
+	for _, old := range []string{"16.11.4", "17.11.4", "18.3.2"} {
+		sees(t, Protection(both, old), Warning, since+"; this one is "+old, "upgrade GitLab Runner")
+	}
 }
 
 func TestJudgingClocks(t *testing.T) {

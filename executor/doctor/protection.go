@@ -1,23 +1,33 @@
 package doctor
 
 import (
+	"fmt"
 	"slices"
 
 	"gitlab-dind-executor/config"
 )
 
-// Protection names the GitLab that the settings need. None can be asked without a
-// job, so this is no finding of a fault: each job of an older one warns.
-func Protection(s config.Settings) Finding {
+// Protection names the GitLab and the Runner that the settings need. No GitLab can
+// be asked without a job, so an older one is no finding: each of its jobs warns.
+// The Runner's version is "" where it is not known.
+func Protection(s config.Settings, runner string) Finding {
 	const check = "protection"
 	asks := slices.ContainsFunc(s.Policies, func(p config.Policy) bool { return p.Protected != nil })
+	var what string
 	switch {
 	case s.Caches() && asks:
-		return Fine(check, "what is cached, and policies with protected, need GitLab 18.3 or later")
+		what = "what is cached, and policies with protected, need"
 	case s.Caches():
-		return Fine(check, "what is cached needs GitLab 18.3 or later")
+		what = "what is cached needs"
 	case asks:
-		return Fine(check, "policies with protected need GitLab 18.3 or later")
+		what = "policies with protected need"
+	default:
+		return Fine(check, "any GitLab will do")
 	}
-	return Fine(check, "any GitLab will do")
+	what += " GitLab 18.3 and GitLab Runner 18.4, or later"
+	var major, minor int
+	if n, _ := fmt.Sscanf(runner, "%d.%d", &major, &minor); n == 2 && (major < 18 || major == 18 && minor < 4) {
+		return Doubt(check, "upgrade GitLab Runner, which leaves out of jobs what it does not know", "%s; this one is %s, and its jobs do without", what, runner)
+	}
+	return Fine(check, "%s", what)
 }

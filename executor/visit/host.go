@@ -62,8 +62,8 @@ func (v *Host) Checks() []doctor.Check {
 	settings, engine := []string{"settings"}, []string{"engine"}
 	list := []doctor.Check{
 		check("settings", nil, pure(v.checkSettings)),
-		check("protection", settings, pure(func() doctor.Finding { return doctor.Protection(v.settings) })),
 		check("runner", settings, one(v.checkRunner)),
+		check("protection", settings, pure(func() doctor.Finding { return doctor.Protection(v.settings, v.Version) })),
 		check("hooks", settings, v.checkHooks),
 		check("registries", settings, v.checkRegistries),
 		check("engine", settings, one(v.checkEngine)),
