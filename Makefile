@@ -14,11 +14,11 @@ cache := $(or $(GITLAB_DIND_EXECUTOR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cach
 # TESTSUM takes more flags of gotestsum, as "--junitfile FILE".
 TEST_JSON ?= $(cache)/test.json
 
-.PHONY: help build docs install uninstall release demo test test-runner chaos bench picture lint outdated engine clean
+.PHONY: help build docs install uninstall release demo test test-engines test-runner chaos bench picture lint outdated engine clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | \
-		while IFS='|' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
+		while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 build: ## Build bin/gitlab-dind-executor, a static binary, and its manuals
 	@CGO_ENABLED=0 go build $(release) -o bin/gitlab-dind-executor .
@@ -60,6 +60,21 @@ chaos: engine ## Break 60 jobs at random moments and count what is left; CHAOS="
 	@go test -c -o bin/chaos.test ./test/chaos
 	@cd test/chaos && ../../bin/chaos.test -test.run TestChaos -test.v -test.timeout 60m \
 		-rounds 60 -hits 200 -duration 40m -restart-engine $(CHAOS)
+
+# The long form of what test does with the newest engine. ENGINES are Debian's releases
+# whose engines have a host, a container, and INNER those of the daemons in sidecars.
+# ENGINE is the address of an engine that is there instead, with the images that its
+# registries serve. TESTENGINES takes more flags, as -jobs REGEXP or -logs.
+ENGINES ?= bookworm,trixie,forky
+INNER ?= bookworm,trixie,forky,containerd
+test-engines: export DOCKER_HOST := $(or $(ENGINE),$(DOCKER_HOST))
+test-engines: ## Run jobs on other engines with each daemon in the sidecar, or on ENGINE=unix:///run/docker.sock
+	@scripts/engine
+	@scripts/images
+	@[[ "$(ENGINE)" ]] || scripts/engines bookworm forky
+	@go test -c -o bin/engines.test ./test/engines
+	@cd test/engines && ../../bin/engines.test -test.run TestEngines -test.v -test.timeout 4h \
+		$(if $(ENGINE),-here,-engines "$(ENGINES)" -inner "$(INNER)" -two-hosts) $(TESTENGINES)
 
 # It looks for the Runner before it installs or builds anything.
 RUNNER ?= gitlab-runner

@@ -84,13 +84,18 @@ func run(args []string) error {
 
 func (s section) whoAmI() any { return map[string]string{"token": s.Token, "system_id": "s_standin"} }
 
-// work takes one job after the other until ctx ends.
+// work takes one job after the other until ctx ends, or after SIGQUIT until the job
+// that it has is done.
 func (s section) work(ctx context.Context) error {
+	last := make(chan os.Signal, 1)
+	signal.Notify(last, syscall.SIGQUIT)
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
+			return nil
+		case <-last:
 			return nil
 		case <-tick.C:
 		}

@@ -9,8 +9,29 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// containerdStore makes dockerd keep images in containerd, as releases from 29 on do.
-var containerdStore = rig.File{Path: "/etc/docker/daemon.json", Content: `{"features": {"containerd-snapshotter": true}}`}
+// containerdStore makes dockerd keep images in containerd, as releases from 29 on do of
+// themselves, and ownStore lets it keep them as all did before.
+var (
+	containerdStore = rig.File{Path: "/etc/docker/daemon.json", Content: `{"features": {"containerd-snapshotter": true}}`}
+	ownStore        = rig.File{Path: "/etc/docker/daemon.json", Content: `{"features": {"containerd-snapshotter": false}}`}
+)
+
+// knowsContainerd tells whether the daemon of docker:dind can keep images in containerd.
+func knowsContainerd(t *testing.T) bool {
+	t.Helper()
+	image, err := world.Engine.ImageInspect(t.Context(), rig.ImageDind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, env := range image.Config.Env {
+		var major int
+		if n, _ := fmt.Sscanf(env, "DOCKER_VERSION=%d.", &major); n == 1 {
+			return major >= 24
+		}
+	}
+	t.Fatalf("%s does not tell its release of docker", rig.ImageDind)
+	return false
+}
 
 // A daemon with the layers of earlier jobs must not take their names for the
 // registry's: what `base` and `app` are may have changed since.
@@ -19,18 +40,25 @@ func TestCachedLayersHaveNoNames(t *testing.T) {
 	derive := func(base string, files []rig.File, changes ...string) string {
 		return rig.DeriveWith(t, world.Engine, base, files, changes...)
 	}
+	inHome := func(f rig.File) rig.File { f.Path = "/home/rootless/.config/docker/daemon.json"; return f }
 	before, after := holding(t, "old"), holding(t, "new")
 	t.Cleanup(func() { gcWith(t, "--caches", "--older-than", "0s") })
-	for i, k := range []struct {
+	type kind struct {
 		name, image, privilege, store string
 		// bare is where what containerd holds cannot be made nameless: it goes.
 		bare bool
-	}{
-		{name: "dockerd's store", image: rig.ImageDind, privilege: "privileged", store: "overlay2"},
-		{name: "dockerd's store without root", image: rig.ImageRootless, privilege: "rootless", store: "overlay"},
-		{name: "containerd's store", image: derive(rig.ImageDind, []rig.File{containerdStore}), privilege: "privileged", store: "overlayfs"},
-		{name: "containerd's store without ctr", image: derive(rig.ImageDind, []rig.File{containerdStore, {Path: "/usr/bin/ctr", Mode: 0o755, Content: "#!/bin/sh\nexit 1\n"}}), privilege: "privileged", store: "overlayfs", bare: true},
-	} {
+	}
+	kinds := []kind{
+		{name: "dockerd's store", image: derive(rig.ImageDind, []rig.File{ownStore}), privilege: "privileged", store: "overlay2"},
+		{name: "dockerd's store without root", image: derive(rig.ImageRootless, []rig.File{inHome(ownStore)}), privilege: "rootless", store: "overlay"},
+	}
+	if knowsContainerd(t) {
+		noCtr := rig.File{Path: "/usr/local/bin/ctr", Mode: 0o755, Content: "#!/bin/sh\nexit 1\n"}
+		kinds = append(kinds,
+			kind{name: "containerd's store", image: derive(rig.ImageDind, []rig.File{containerdStore}), privilege: "privileged", store: "overlayfs"},
+			kind{name: "containerd's store without ctr", image: derive(rig.ImageDind, []rig.File{containerdStore, noCtr}), privilege: "privileged", store: "overlayfs", bare: true})
+	}
+	for i, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {
 			project := int64(60 + i)                                          // of each its own, as daemons of one kind share layers
 			of := fmt.Sprintf("names/%s-%s-%t", k.privilege, k.store, k.bare) // a base of its own

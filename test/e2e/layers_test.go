@@ -196,14 +196,23 @@ func TestLayersOfEveryKindOfDaemon(t *testing.T) {
 					p.Services = k.services
 					return p
 				}
-				runJobUnchecked(t, job(login, build, `docker run -d -v v:/v $CI_REGISTRY/base/busybox sh -c "mkdir /v/x; touch /v/x/y; chown -R 7:7 /v; sleep 1000"`), with).
+				first := runJobUnchecked(t, job(login, build, `docker info -f 'store {{.DriverStatus}}'`, `docker run -d -v v:/v $CI_REGISTRY/base/busybox sh -c "mkdir /v/x; touch /v/x/y; chown -R 7:7 /v; sleep 1000"`), with).
 					succeeded().quietCleanup().says("no layers yet").saysNot("CACHED")
+				found := func(r ran) {
+					t.Helper()
+					// Without root there is no ctr that could take the names: it begins anew.
+					if k.privilege == "rootless" && strings.Contains(first.log, "store [[driver-type io.containerd.snapshotter") {
+						r.saysNot("CACHED")
+					} else {
+						r.says("CACHED")
+					}
+				}
 				sweptBehind(t)
-				runJobUnchecked(t, job(`echo "containers: $(docker ps -aq | wc -l) volumes: $(docker volume ls -q | wc -l)"`, login, build,
+				found(runJobUnchecked(t, job(`echo "containers: $(docker ps -aq | wc -l) volumes: $(docker volume ls -q | wc -l)"`, login, build,
 					`docker run --name app $CI_REGISTRY_IMAGE:layers`), with).
-					succeeded().quietCleanup().says("\ncontainers: 0 volumes: 0\n", "CACHED", "hello from version 1.0", "layers reused")
+					succeeded().quietCleanup().says("\ncontainers: 0 volumes: 0\n", "hello from version 1.0", "layers reused"))
 				sweptBehind(t)
-				runJobUnchecked(t, job(`docker ps -a`, login, build), with).succeeded().quietCleanup().says("CACHED", "layers reused")
+				found(runJobUnchecked(t, job(`docker ps -a`, login, build), with).succeeded().quietCleanup().says("layers reused"))
 			})
 		}
 	})

@@ -115,7 +115,7 @@ func TestABaseImageCrossesTheNetworkOnce(t *testing.T) {
 		seesMirror, pullsBusybox,
 		`docker rmi -f busybox >/dev/null; printf 'FROM busybox\nRUN echo built on "$(hostname)"\n' | docker build --progress=plain --no-cache - 2>&1`,
 	}
-	push := `m=$(docker info -f '{{index .RegistryConfig.Mirrors 0}}'); echo "a push is answered $(curl -s -o /dev/null -w '%{http_code}' -X POST "${m%/}/v2/mine/blobs/uploads/")"`
+	push := post + `; m=$(docker info -f '{{index .RegistryConfig.Mirrors 0}}'); echo "a push is answered $(post "${m%/}/v2/mine/blobs/uploads/")"`
 	runJobUnchecked(t, world.Job(append(pull[:2:2], push, pull[2])...), under(h.settings)).succeeded().quietCleanup().saysNot("warning").
 		says("mirrors [http://", "there it is", "\na push is answered 405\n", "built on")
 	h.mirror(t)

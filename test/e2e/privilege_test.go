@@ -34,7 +34,7 @@ func everyday() local.Payload {
 		`docker run --rm -v $PWD:/x $CI_REGISTRY_IMAGE:privilege sh -c 'ls /x; echo written inside > /x/made'`,
 		`cat made && rm made && echo the file can be removed`,
 		`docker run -d -p 8080:80 $CI_REGISTRY/base/busybox httpd -f -h /etc`,
-		`n=0; until curl -sf http://docker:8080/hostname; do n=$((n+1)); [ $n -lt 50 ]; sleep 0.1; done; echo published`,
+		get+`; n=0; until get http://docker:8080/hostname; do n=$((n+1)); [ $n -lt 50 ]; sleep 0.1; done; echo published`,
 		`printf 'services:\n  web: {image: "%s", stop_grace_period: 0s, command: httpd -f -h /etc}\n  ask: {image: "%s", depends_on: [web], command: sh -c "until wget -qO- web/hostname; do sleep 0.1; done"}\n' $CI_REGISTRY/base/busybox $CI_REGISTRY/base/busybox > compose.yaml`,
 		`docker compose up --quiet-pull -t 0 --abort-on-container-exit --exit-code-from ask && docker compose down -t 0 && echo composed`,
 	)

@@ -61,7 +61,7 @@ func TestInnerDaemonGetsTheHostsNetworkFacts(t *testing.T) {
 		`docker run --rm $CI_REGISTRY/base/busybox cat /etc/resolv.conf`,
 		`docker run --rm -v $CI_PROJECT_DIR:/src $CI_REGISTRY/base/busybox ls /src`,
 		`docker run -d -p 8080:80 $CI_REGISTRY/base/busybox httpd -f -h /etc`,
-		`n=0; until curl -sf http://docker:8080/hostname; do n=$((n+1)); [ $n -lt 50 ]; sleep 0.1; done`,
+		get+`; n=0; until get http://docker:8080/hostname; do n=$((n+1)); [ $n -lt 50 ]; sleep 0.1; done`,
 	)
 	r := runJob(t, p).succeeded().
 		says("subnet 10.232.0.0/20 mtu "+hostMTU(t), "extra 10.232.128.0/24", "Dockerfile")

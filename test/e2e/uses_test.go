@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"gitlab-dind-executor/test/lab"
+	"gitlab-dind-executor/test/rig"
 )
 
 // What pipelines do with their daemon besides build and push.
@@ -19,7 +20,7 @@ services:
     ports: ["8080:80"]
 E`,
 		`docker compose up -d --quiet-pull`,
-		`n=0; until curl -sf http://docker:8080/; do n=$((n+1)); [ $n -lt 50 ]; sleep 0.1; done`,
+		get+`; n=0; until get http://docker:8080/; do n=$((n+1)); [ $n -lt 50 ]; sleep 0.1; done`,
 		`docker compose down -t 0`,
 	)
 	runJob(t, p).succeeded().quietCleanup().says("\nhello from the sources\n")
@@ -46,4 +47,11 @@ func TestWaysToBuild(t *testing.T) {
 	)
 	lab.Set(&p, "BUILDKIT_PROGRESS", "plain")
 	runJob(t, p).succeeded().says("buildx: kept", "classic: kept", "\nnetworks chosen\n")
+}
+
+// Docker 29 refuses clients from before API 1.44 of itself; a pipeline keeps its own.
+func TestAnOldClientIsServed(t *testing.T) {
+	p := images(world.Job(`DOCKER_API_VERSION=1.41 docker ps -q && DOCKER_API_VERSION=1.41 docker version -f 'a client of {{.Client.APIVersion}}'`),
+		rig.ImageOldDind, rig.ImageDind)
+	runJob(t, p).succeeded().quietCleanup().says("\na client of 1.41\n")
 }

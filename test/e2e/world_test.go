@@ -44,6 +44,13 @@ func run(m *testing.M) int {
 	return code
 }
 
+// get and post are functions of scripts: the one prints what an address serves, the
+// other the status of its answer. The official docker:cli has wget alone, others curl.
+const (
+	get  = `get() { if command -v curl >/dev/null; then curl -sf "$1"; else wget -qO- "$1"; fi; }`
+	post = `post() { if command -v curl >/dev/null; then curl -s -o /dev/null -w "%{http_code}" -X POST "$1"; else wget -O- --post-data= "$1" 2>&1 | grep -o "HTTP/1.1 ..." | cut -c10-; fi; }`
+)
+
 // jobTimeout bounds any one job of these tests.
 var jobTimeout = rig.Slower(3 * time.Minute)
 

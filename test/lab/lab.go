@@ -60,7 +60,7 @@ func New(ctx context.Context, opts Options) (l *Lab, err error) {
 	if l.Engine, err = client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation()); err != nil {
 		return l, err
 	}
-	if err := rig.Require(ctx, l.Engine); err != nil {
+	if err := rig.Require(ctx, l.Engine, rig.ImageDind, rig.ImageCLI, rig.ImageHelper, rig.ImageRegistry, rig.ImageBusybox); err != nil {
 		return l, err
 	}
 	if l.dir, err = os.MkdirTemp("", "dind-lab-"); err != nil {

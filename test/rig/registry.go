@@ -49,6 +49,9 @@ type Registry struct {
 type RegistryOptions struct {
 	Anonymous bool     // no user and password
 	Names     []string // further DNS names in the certificate
+	// MirrorOf is a registry on the same engine that this one fetches from what it
+	// lacks; nothing can be pushed to such a one.
+	MirrorOf *Registry
 }
 
 // Bounds of StartRegistry.
@@ -100,7 +103,7 @@ func (r *Registry) start(ctx context.Context, name string, opts RegistryOptions)
 			return err
 		}
 	}
-	port, err := r.run(ctx, cert, htpasswd, freePort)
+	port, err := r.run(ctx, cert, htpasswd, opts.MirrorOf, freePort)
 	if err != nil {
 		return err
 	}

@@ -22,12 +22,13 @@ const (
 	registryCert     = "/etc/dind-rig/cert.pem"
 	registryKey      = "/etc/dind-rig/key.pem"
 	registryHtpasswd = "/etc/dind-rig/htpasswd"
+	registryOrigin   = "/etc/dind-rig/origin.pem" // the CA of what it mirrors
 )
 
 // run starts the registry's container and returns the port it is published on,
 // the first of pick's that the engine can have on both addresses. Without an
-// htpasswd file everybody may pull and push.
-func (r *Registry) run(ctx context.Context, cert serverCertificate, htpasswd []byte, pick func(context.Context) (string, error)) (port string, err error) {
+// htpasswd file everybody may pull and push; origin is nil but for a mirror.
+func (r *Registry) run(ctx context.Context, cert serverCertificate, htpasswd []byte, origin *Registry, pick func(context.Context) (string, error)) (port string, err error) {
 	labels, err := Labels("registry")
 	if err != nil {
 		return "", err
@@ -53,6 +54,13 @@ func (r *Registry) run(ctx context.Context, cert serverCertificate, htpasswd []b
 			"REGISTRY_AUTH_HTPASSWD_PATH="+registryHtpasswd)
 		files = append(files, File{Path: registryHtpasswd, Content: string(htpasswd)})
 	}
+	var hosts []string
+	if origin != nil {
+		env = append(env, "REGISTRY_PROXY_REMOTEURL=https://"+origin.Host, "SSL_CERT_FILE="+registryOrigin)
+		files = append(files, File{Path: registryOrigin, Content: string(origin.CAPEM)})
+		name, _, _ := strings.Cut(origin.Host, ":")
+		hosts = []string{name + ":" + origin.Addr.String()}
+	}
 	config := &container.Config{Image: ImageRegistry, Env: env, Labels: labels}
 
 	for range registryPorts {
@@ -60,6 +68,7 @@ func (r *Registry) run(ctx context.Context, cert serverCertificate, htpasswd []b
 			return "", err
 		}
 		host := &container.HostConfig{
+			ExtraHosts: hosts,
 			PortBindings: nat.PortMap{registryPort: {
 				{HostIP: "127.0.0.1", HostPort: port},
 				{HostIP: r.Addr.String(), HostPort: port},

@@ -269,7 +269,7 @@ func TestRegistryTakesAnotherPortWhenOneIsTaken(t *testing.T) {
 		}
 	}()
 	taken := []string{ofContainer, ofProcess}
-	port, err := r.run(t.Context(), cert, nil, func(ctx context.Context) (string, error) {
+	port, err := r.run(t.Context(), cert, nil, nil, func(ctx context.Context) (string, error) {
 		if len(taken) == 0 {
 			return freePort(ctx)
 		}

@@ -1,0 +1,89 @@
+package engines
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// repository is the root of this module.
+func repository(t testing.TB) string {
+	t.Helper()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+// built is where the programs are that a host runs, made once.
+var built = sync.OnceValues(func() (dir string, err error) {
+	if dir, err = os.MkdirTemp("", "dind-engines-"); err != nil {
+		return "", err
+	}
+	for _, build := range [][]string{
+		{"build", "-trimpath", "-o", filepath.Join(dir, "gitlab-dind-executor"), "gitlab-dind-executor"},
+		{"build", "-trimpath", "-o", filepath.Join(dir, "boundedruntime"), "gitlab-dind-executor/test/boundedruntime"},
+		{"build", "-trimpath", "-o", filepath.Join(dir, "apirunner"), "gitlab-dind-executor/test/apirunner"},
+		{"test", "-c", "-trimpath", "-o", filepath.Join(dir, "e2e.test"), "gitlab-dind-executor/test/e2e"},
+	} {
+		cmd := exec.Command("go", build...)
+		// Another Debian's C library could not run them.
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return dir, &buildError{err, out}
+		}
+	}
+	config := "{}"
+	if bounded() {
+		config = `{"runtimes": {"bounded": {"path": "` + programs + `/boundedruntime"}}, "default-runtime": "bounded"}`
+	}
+	return dir, errors.Join(os.Chmod(dir, 0o755), os.WriteFile(filepath.Join(dir, "daemon.json"), []byte(config), 0o644))
+})
+
+// bounded tells whether this machine lacks a capability that its kernel knows, as
+// scripts/engine does. runc cannot make privileged containers there.
+func bounded() bool {
+	status, _ := os.ReadFile("/proc/self/status")
+	last, _ := os.ReadFile("/proc/sys/kernel/cap_last_cap")
+	var set uint64
+	var n uint
+	_, after, _ := strings.Cut(string(status), "\nCapBnd:")
+	_, setErr := fmt.Sscanf(after, "%x", &set)
+	_, lastErr := fmt.Sscan(string(last), &n)
+	return errors.Join(setErr, lastErr) == nil && set != 1<<(n+1)-1
+}
+
+var isBuilt bool
+
+type buildError struct {
+	error
+	out []byte
+}
+
+func (e *buildError) Error() string { return e.error.Error() + "\n" + string(e.out) }
+
+// removePrograms removes them, if they were built.
+func removePrograms() {
+	if isBuilt {
+		dir, _ := built()
+		_ = os.RemoveAll(dir)
+	}
+}
+
+// buildPrograms returns the folder with the executor, the tests of test/e2e and what
+// scripts/engine needs of Go. TestMain removes it.
+func buildPrograms(t testing.TB) string {
+	t.Helper()
+	isBuilt = true
+	dir, err := built()
+	if err != nil {
+		t.Fatalf("what runs in a host cannot be built: %v", err)
+	}
+	return dir
+}
