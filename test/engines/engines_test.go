@@ -102,7 +102,7 @@ func pairs(t *testing.T, cli *client.Client, engines, inner []string) {
 		}
 	}
 	require(t, cli, images...)
-	for _, name := range engines {
+	for e, name := range engines {
 		t.Run("engine="+name, func(t *testing.T) {
 			if hosts[name] == "" {
 				t.Fatalf("there is no engine %q", name)
@@ -114,9 +114,12 @@ func pairs(t *testing.T, cli *client.Client, engines, inner []string) {
 					h.tag(map[string]string{daemons[name].dind: "docker:dind", daemons[name].rootless: "docker:dind-rootless"})
 					version := h.must(bootTime, "docker", "run", "--rm", "--network", "none", "--entrypoint", "dockerd", rig.ImageDind, "--version")
 					t.Attr("engine", fmt.Sprintf("%s, inner daemon %s: %s", h.version, name, strings.TrimSpace(version)))
-					tests := ofDaemon
+					tests := ofPair
 					if i == 0 {
-						tests = slices.Concat(ofEngine, ofDaemon)
+						tests = slices.Concat(tests, ofEngine)
+					}
+					if e == 0 {
+						tests = slices.Concat(tests, ofDaemon)
 					}
 					h.jobs(t, tests, time.Hour)
 				})
@@ -135,7 +138,7 @@ func thisEngine(t *testing.T, cli *client.Client) {
 	}
 	h := &host{t: t, version: server.Version}
 	t.Attr("engine", h.version)
-	h.jobs(t, slices.Concat(ofEngine, ofDaemon), time.Hour)
+	h.jobs(t, slices.Concat(ofEngine, ofDaemon, ofPair), time.Hour)
 }
 
 // engine is this machine's, whose lists must be at the test's end what they are now.

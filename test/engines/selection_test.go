@@ -4,7 +4,7 @@ package engines
 var short = []string{"TestBuildTagAndPush", "TestWaysToBuild"}
 
 // ofEngine are the tests of test/e2e that show what an engine on the host could do in
-// another way than this machine's.
+// another way than this machine's. They run once on each engine.
 var ofEngine = []string{
 	"TestNothingDeclared",
 	"TestImagesAreFetchedWithTheJobsCredentials",
@@ -20,12 +20,19 @@ var ofEngine = []string{
 	"TestCancelInTheMiddleOfABuild",
 	"TestRunIsKilledAndCleanupRemovesAll",
 	"TestRunnerIsKilledAndGCRemovesAll",
-	"TestAnImmutableFileOfAJobDoesNotStay",
 	"TestSidecarIsEndedFromOutsideUnderTheScript",
 }
 
-// ofDaemon are those that show what a daemon in the sidecar could do in another way.
+// ofDaemon show what a daemon in the sidecar could do in another way with its data.
+// They run once with each daemon.
 var ofDaemon = []string{
+	"TestLayersOfEveryKindOfDaemon",
+	"TestLayersGoBySizeAndAge",
+	"TestCachedLayersHaveNoNames",
+}
+
+// ofPair run with each daemon on each engine.
+var ofPair = []string{
 	"TestBuildTagAndPush",
 	"TestWaysToBuild",
 	"TestAnOldClientIsServed",
@@ -33,9 +40,6 @@ var ofDaemon = []string{
 	"TestReducedSidecarBuildsAndRuns",
 	"TestRootlessSidecarBuildsAndRuns",
 	"TestLayersAreForTheJobsOfTheirScopeAlone",
-	"TestLayersOfEveryKindOfDaemon",
-	"TestLayersGoBySizeAndAge",
-	"TestCachedLayersHaveNoNames",
 	"TestAFirstBuildFindsItsBaseWithoutARegistry",
 	"TestAJobTakesASandboxThatWaits",
 	"TestABaseImageCrossesTheNetworkOnce",
