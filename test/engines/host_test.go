@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/volume"
@@ -173,7 +174,7 @@ func (h *host) remove(cli *client.Client) {
 	ctx, cancel := context.WithTimeout(context.Background(), bootTime)
 	defer cancel()
 	err := cli.ContainerRemove(ctx, h.name, container.RemoveOptions{Force: true, RemoveVolumes: true})
-	if err != nil && !client.IsErrNotFound(err) {
+	if err != nil && !errdefs.IsNotFound(err) {
 		h.t.Errorf("cannot remove a host: %v", err)
 	}
 	if err := cli.VolumeRemove(ctx, h.name, true); err != nil {
