@@ -105,15 +105,15 @@ func (h *host) load(images []string) {
 	defer cancel()
 	save := exec.CommandContext(ctx, "docker", append([]string{"save"}, images...)...)
 	load := exec.CommandContext(ctx, "docker", "exec", "-i", h.name, "docker", "load", "-q")
-	var said bytes.Buffer
-	save.Stderr, load.Stdout, load.Stderr = &said, &said, &said
+	var saved, loaded bytes.Buffer
+	save.Stderr, load.Stdout, load.Stderr = &saved, &loaded, &loaded
 	pipe, err := save.StdoutPipe()
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	load.Stdin = pipe
 	if err := errors.Join(save.Start(), load.Run(), save.Wait()); err != nil {
-		h.t.Fatalf("cannot bring images to a host: %v\n%s", err, said.String())
+		h.t.Fatalf("cannot bring images to a host: %v\n%s%s", err, saved.String(), loaded.String())
 	}
 }
 
