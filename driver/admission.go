@@ -21,7 +21,7 @@ func (d *Driver) Admit(ctx context.Context, a config.Admission, dataRoot string,
 	defer end()
 	look := func() plan.Free { return d.free(dataRoot) }
 	done := func(dropped bool, err error) bool { return dropped && err == nil } // else it is the wait that ends in an error
-	return admit(ctx, a, d.bounds.admissionEvery, func() plan.Free {
+	return admit(ctx, a, d.bounds.AdmissionEvery, func() plan.Free {
 		free := makeRoom(func(f plan.Free) bool { return plan.Lacks(a, f) != "" }, look,
 			func() bool { return done(d.dropHeld(ctx)) }, "the host is short of room: the held sandbox of a failed job is removed", say)
 		if !plan.LacksDisk(a, free) {
@@ -36,7 +36,7 @@ func (d *Driver) Admit(ctx context.Context, a config.Admission, dataRoot string,
 // anything.
 func (d *Driver) HasRoom(ctx context.Context, a config.Admission, dataRoot string) error {
 	a.Wait = 0
-	return admit(ctx, a, d.bounds.admissionEvery, func() plan.Free { return d.free(dataRoot) }, func(string) {})
+	return admit(ctx, a, d.bounds.AdmissionEvery, func() plan.Free { return d.free(dataRoot) }, func(string) {})
 }
 
 // makeRoom drops one thing after the other as long as the host is short, and

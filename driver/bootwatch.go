@@ -17,7 +17,7 @@ import (
 // as soon as that is clear; nil when ctx ends before. A boot takes one or two seconds:
 // only one that takes longer is looked at.
 func (d *Driver) watchBoot(ctx context.Context, id string, p *plan.Plan, pinger *pinger) error {
-	next := time.NewTimer(d.bounds.lookAfter)
+	next := time.NewTimer(d.bounds.LookAfter)
 	defer next.Stop()
 	var since time.Time // it has said where it listens
 	for {
@@ -26,8 +26,8 @@ func (d *Driver) watchBoot(ctx context.Context, id string, p *plan.Plan, pinger 
 		case <-ctx.Done():
 			return nil
 		}
-		next.Reset(d.bounds.lookEvery)
-		log := d.logTail(ctx, id, bootLines)
+		next.Reset(d.bounds.LookEvery)
+		log := d.eng.LogTail(ctx, id, bootLines)
 		listens := plan.Listens(log)
 		var found *plan.BootFault
 		switch {
@@ -35,11 +35,11 @@ func (d *Driver) watchBoot(ctx context.Context, id string, p *plan.Plan, pinger 
 			found = plan.JudgeProcesses(p.Sidecar.Given, d.processes(ctx, id))
 		case since.IsZero():
 			since = time.Now()
-		case time.Since(since) >= d.bounds.listensFor:
+		case time.Since(since) >= d.bounds.ListensFor:
 			found = plan.JudgeListening(p.Sidecar.Given, listens, p.Sidecar.Port, pinger.outcome())
 		}
 		if found != nil && ctx.Err() == nil {
-			return bootFault(found, d.lastLog(ctx, id))
+			return bootFault(found, d.eng.LastLog(ctx, id))
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"gitlab-dind-executor/driver/bounds"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -19,9 +20,9 @@ import (
 func bootedSidecar(t *testing.T, log string, exit int, processes ...string) *Driver {
 	t.Helper()
 	e, d := fakeHost(t, nil)
-	d.bounds.lookAfter = time.Millisecond
-	d.bounds.lookEvery = time.Millisecond
-	d.bounds.listensFor = 10 * time.Millisecond
+	d.bounds.LookAfter = time.Millisecond
+	d.bounds.LookEvery = time.Millisecond
+	d.bounds.ListensFor = 10 * time.Millisecond
 	e.Processes, e.ExecCode = processes, 1 // no docker version in it
 	e.OnStart = func(c *fakeengine.Container) {
 		c.Host = map[string]any{"NetworkMode": label.NetworkName("aaaaaaaaaaaa")}
@@ -85,7 +86,7 @@ func TestWhatThePingHasComeTo(t *testing.T) {
 		"TLS where there should not":   {other, plan.ProbeTLS},
 		"something else":               {innerDaemon(t, nil, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }), plan.ProbeUnclear},
 	} {
-		p, err := newPinger(c.s, "127.0.0.1", certs, usualBounds().quietAfter)
+		p, err := newPinger(c.s, "127.0.0.1", certs, bounds.Usual().QuietAfter)
 		if err != nil {
 			t.Fatal(err)
 		}

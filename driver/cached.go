@@ -150,7 +150,7 @@ func (d *Driver) dropIdle(ctx context.Context, name string) (ending, error) {
 			return stillUsed, nil // a job has it, though its daemon may have ended
 		}
 		select {
-		case <-time.After(d.bounds.removeFirstGap):
+		case <-time.After(d.bounds.RemoveFirstGap):
 		case <-bounded.Done():
 			return stillUsed, nil
 		}

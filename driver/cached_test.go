@@ -86,7 +86,7 @@ func TestWhatIsCachedGoesByAgeAndSizeAndNothingElseDoes(t *testing.T) {
 func TestWhatTheEngineIsStillAtIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
-	d.bounds.removeFirstGap = time.Millisecond
+	d.bounds.RemoveFirstGap = time.Millisecond
 	leave(e, plan.RoleData, "a", noon, 1)
 	s := config.Default()
 	s.Cache.MaxAge = 1

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"gitlab-dind-executor/driver/bounds"
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/span"
@@ -30,7 +31,7 @@ func (d *Driver) Cleanup(ctx context.Context, job string) error {
 // gone, which any sweep removes, and layers to clear. The caller sees to it that
 // one comes at once. What Hold holds stays.
 func (d *Driver) CleanupPatiently(ctx context.Context, job string) (rest bool, err error) {
-	end := time.Now().Add(d.bounds.engineAbsence)
+	end := time.Now().Add(d.bounds.EngineAbsence)
 	var absent error
 	for {
 		var ids []string
@@ -43,7 +44,7 @@ func (d *Driver) CleanupPatiently(ctx context.Context, job string) (rest bool, e
 			}
 		}
 		if err == nil {
-			rest, err = d.cleanup(ctx, ids, d.bounds.restPatience)
+			rest, err = d.cleanup(ctx, ids, d.bounds.RestPatience)
 			rest = rest || layers
 		}
 		if absent != nil && errors.Is(err, context.DeadlineExceeded) {
@@ -52,7 +53,7 @@ func (d *Driver) CleanupPatiently(ctx context.Context, job string) (rest bool, e
 		if err != nil {
 			absent = err
 		}
-		if err == nil || !engine.Unreachable(err) || time.Now().After(end) || !pause(ctx, d.bounds.engineGap) {
+		if err == nil || !engine.Unreachable(err) || time.Now().After(end) || !bounds.Pause(ctx, d.bounds.EngineGap) {
 			return rest, err
 		}
 	}
@@ -115,7 +116,7 @@ func (d *Driver) cleanup(ctx context.Context, ids []string, patience time.Durati
 // made: a hook that came a moment too early need not fail. say hears of it. An
 // engine that refuses this user is not waited for.
 func (d *Driver) Await(ctx context.Context, say func(string)) error {
-	end := time.Now().Add(d.bounds.engineAbsence)
+	end := time.Now().Add(d.bounds.EngineAbsence)
 	var absent error
 	for told := false; ; told = true {
 		err := d.eng.Greet(ctx)
@@ -129,7 +130,7 @@ func (d *Driver) Await(ctx context.Context, say func(string)) error {
 		if !told {
 			say("the docker engine does not answer, waiting for it")
 		}
-		if !pause(ctx, d.bounds.engineGap) {
+		if !bounds.Pause(ctx, d.bounds.EngineGap) {
 			return err
 		}
 	}

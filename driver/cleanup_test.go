@@ -22,7 +22,7 @@ func TestTheJobDoesNotWaitForWhatIsLong(t *testing.T) {
 	} {
 		t.Run(call, func(t *testing.T) {
 			e, d := fakeHost(t, nil)
-			d.bounds.restPatience = 50 * time.Millisecond
+			d.bounds.RestPatience = 50 * time.Millisecond
 			sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
 			e.Script(call, slices.Repeat([]fakeengine.Answer{fakeengine.Hang()}, len(left))...)
 			rest, err := d.CleanupPatiently(t.Context(), testJob)
@@ -50,7 +50,7 @@ func TestTheJobDoesNotWaitForWhatIsLong(t *testing.T) {
 func TestTheJobWaitsUntilItsSandboxIsAnOrphan(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
-	d.bounds.restPatience = time.Millisecond
+	d.bounds.RestPatience = time.Millisecond
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
 	sandboxOf(e, testJob, "bbbbbbbbbbbb", "")
 	active := fakeengine.Refuse(403, "network has active endpoints")
@@ -64,7 +64,7 @@ func TestTheJobWaitsUntilItsSandboxIsAnOrphan(t *testing.T) {
 func TestCleanupFailsWhenTheNetworkStays(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
-	d.bounds.removeFirstGap = time.Millisecond
+	d.bounds.RemoveFirstGap = time.Millisecond
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
 	e.Always("DELETE /networks/{id}", fakeengine.Refuse(403, "network has active endpoints"))
 	rest, err := d.CleanupPatiently(t.Context(), testJob)
@@ -79,7 +79,7 @@ func TestCleanupFailsWhenTheNetworkStays(t *testing.T) {
 func TestAHookWaitsForAnEngineThatRestarts(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
-	d.bounds.engineGap = time.Millisecond
+	d.bounds.EngineGap = time.Millisecond
 	e.Script("GET /_ping", fakeengine.Cut(), fakeengine.Cut(), fakeengine.Cut(), fakeengine.Cut())
 	var said []string
 	if err := d.Await(t.Context(), func(line string) { said = append(said, line) }); err != nil {
@@ -96,7 +96,7 @@ func TestAHookDoesNotWaitForAnEngineForever(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	d.bounds.engineGap, d.bounds.engineAbsence = time.Millisecond, 20*time.Millisecond
+	d.bounds.EngineGap, d.bounds.EngineAbsence = time.Millisecond, 20*time.Millisecond
 	if err := d.Await(t.Context(), quiet); err == nil || !strings.Contains(fault.HintOf(err), "is it running?") {
 		t.Errorf("error %v, hint %s", err, fault.HintOf(err))
 	}
@@ -110,7 +110,7 @@ func TestAnAbsentEngineIsNotCalledSlow(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d.bounds.engineGap = 0
+		d.bounds.EngineGap = 0
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		err = d.Await(ctx, func(string) { <-ctx.Done() })
 		cancel()

@@ -3,6 +3,7 @@ package driver
 import (
 	"sync/atomic"
 
+	"gitlab-dind-executor/driver/bounds"
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/host"
 	"gitlab-dind-executor/driver/images"
@@ -15,7 +16,7 @@ type Driver struct {
 	locks *host.Locks
 	// executable is the path of this program, for containers that run it.
 	executable string
-	bounds     bounds
+	bounds     *bounds.Bounds
 
 	// noted counts the stuck volumes that were found first.
 	noted atomic.Int64
@@ -31,7 +32,7 @@ func Open(address string) (*Driver, error) {
 		return nil, err
 	}
 	return &Driver{
-		eng: eng, images: images.NewStore(eng), locks: host.NewLocks(eng.Address()), executable: "/proc/self/exe", bounds: usualBounds(),
+		eng: eng, images: images.NewStore(eng), locks: host.NewLocks(eng.Address()), executable: "/proc/self/exe", bounds: bounds.Usual(),
 	}, nil
 }
 

@@ -34,7 +34,7 @@ func (d *Driver) Grants(ctx context.Context, p *plan.Plan) error {
 	ctx, cancel := context.WithTimeout(ctx, grantBound)
 	defer cancel()
 	for range grantTries {
-		if err = d.grant(ctx, p.In(NewSandboxID()), img); !errors.Is(err, errSwept) {
+		if err = d.grant(ctx, p.In(label.NewSandboxID()), img); !errors.Is(err, errSwept) {
 			return err
 		}
 	}
@@ -52,7 +52,7 @@ func (d *Driver) grant(ctx context.Context, p *plan.Plan, img engine.Image) erro
 		return createFault(p.Sidecar.Container, err)
 	}
 	defer func() {
-		ctx, cancel := d.clearing(ctx)
+		ctx, cancel := d.bounds.Clearing(ctx)
 		defer cancel()
 		// A sweep takes what this leaves for an orphan.
 		_ = d.removeContainer(ctx, engine.Object{Ref: id, Name: name})
@@ -70,7 +70,7 @@ func (d *Driver) grant(ctx context.Context, p *plan.Plan, img engine.Image) erro
 			return errSwept
 		}
 		if e.Code != 0 {
-			return fault.System(fmt.Errorf("a container with the rights of the sidecar ended with code %d%s", e.Code, d.lastLog(ctx, id)),
+			return fault.System(fmt.Errorf("a container with the rights of the sidecar ended with code %d%s", e.Code, d.eng.LastLog(ctx, id)),
 				"this host does not let an ordinary user make user namespaces: see docs/security.md")
 		}
 		return nil

@@ -124,7 +124,7 @@ func (d *Driver) helperEnded(ctx context.Context, helper string, err error) erro
 // endStage ends every process of the helper but its first, which goes on
 // waiting for the next stage.
 func (d *Driver) endStage(ctx context.Context, helper string) {
-	ctx, cancel := context.WithTimeout(ctx, d.bounds.endWait)
+	ctx, cancel := context.WithTimeout(ctx, d.bounds.EndWait)
 	defer cancel()
 	d.signalAll(ctx, helper, "TERM")
 	grace := time.NewTimer(termWait / 3)

@@ -19,7 +19,7 @@ func TestAStageEndsWhenTheEngineDoesNotAttach(t *testing.T) {
 	p := testPlan(t)
 	e, d := fakeHost(t, p)
 	d.eng.CreateBound = 200 * time.Millisecond
-	d.bounds.endWait = 200 * time.Millisecond
+	d.bounds.EndWait = 200 * time.Millisecond
 	if _, err := d.Prepare(t.Context(), p, quiet); err != nil {
 		t.Fatal(err)
 	}

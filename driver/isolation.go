@@ -6,6 +6,7 @@ import (
 
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/host"
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 )
@@ -63,9 +64,9 @@ func (d *Driver) TryIPv6(ctx context.Context, p *plan.Plan) (err error) {
 	if err := d.eng.Greet(ctx); err != nil {
 		return err
 	}
-	p = p.In(NewSandboxID())
+	p = p.In(label.NewSandboxID())
 	defer func() {
-		ctx, cancel := d.clearing(ctx)
+		ctx, cancel := d.bounds.Clearing(ctx)
 		defer cancel()
 		err = errors.Join(err, d.removeSandbox(ctx, p.Sandbox, func() {}))
 	}()

@@ -166,7 +166,7 @@ func (prep *preparation) leaseData(ctx context.Context, img engine.Image, labels
 	if err == nil {
 		return id, nil
 	}
-	bounded, cancel := d.clearing(ctx)
+	bounded, cancel := d.bounds.Clearing(ctx)
 	defer cancel()
 	if removeErr := d.removeContainer(bounded, engine.Object{Ref: id, Name: lease}); removeErr != nil {
 		return "", errors.Join(err, removeErr)

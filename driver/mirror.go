@@ -11,6 +11,7 @@ import (
 
 	"github.com/containerd/errdefs"
 
+	"gitlab-dind-executor/driver/bounds"
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/images"
 	"gitlab-dind-executor/driver/label"
@@ -53,7 +54,7 @@ func (d *Driver) Mirror(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess,
 		access *plan.MirrorAccess
 		err    error
 	}
-	answered, bound := make(chan answer, 1), d.bounds.mirrorPatience
+	answered, bound := make(chan answer, 1), d.bounds.MirrorPatience
 	go func() {
 		ctx, cancel := context.WithTimeout(ctx, bound)
 		defer cancel()
@@ -98,7 +99,7 @@ func (d *Driver) mirror(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess,
 			if err := d.createMirror(ctx, m); err != nil && !errdefs.IsConflict(err) {
 				return nil, err
 			}
-			if !pause(ctx, pingEvery) {
+			if !bounds.Pause(ctx, pingEvery) {
 				return nil, ctx.Err()
 			}
 			continue
@@ -149,7 +150,7 @@ func (d *Driver) createMirror(ctx context.Context, m plan.Mirror) error {
 	if err != nil {
 		return err
 	}
-	_, err = d.eng.Create(ctx, mirrorContainer(m, img, gateway, NewSandboxID()))
+	_, err = d.eng.Create(ctx, mirrorContainer(m, img, gateway, label.NewSandboxID()))
 	return err
 }
 

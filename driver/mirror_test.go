@@ -115,7 +115,7 @@ func TestAJobDoesNotWaitForAMirror(t *testing.T) {
 				t.Parallel()
 				e, d, m := fakeMirror(t)
 				d.eng.CreateBound = time.Hour // a creation is not cut off, nor is it waited for
-				d.bounds.mirrorPatience = 100 * time.Millisecond
+				d.bounds.MirrorPatience = 100 * time.Millisecond
 				e.Always(call, answer)
 				var access *plan.MirrorAccess
 				var err error

@@ -46,7 +46,7 @@ func hostWithImages(t *testing.T) (*plan.Plan, *fakeengine.Engine, *Driver) {
 func preparedOn(t *testing.T) (*plan.Plan, *fakeengine.Engine, *Driver) {
 	t.Helper()
 	p, e, d := hostWithImages(t)
-	d.eng.CreateBound, d.bounds.endWait = time.Second, 300*time.Millisecond
+	d.eng.CreateBound, d.bounds.EndWait = time.Second, 300*time.Millisecond
 	if _, err := d.Prepare(t.Context(), p, quiet); err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func TestAStageWhoseStreamBreaksOff(t *testing.T) {
 func TestAHelperStageThatBreaksOffIsEnded(t *testing.T) {
 	t.Parallel()
 	p, e, d := preparedOn(t)
-	d.bounds.endWait = 10 * time.Second
+	d.bounds.EndWait = 10 * time.Second
 	e.Script("POST /containers/{id}/attach", fakeengine.CutStream(fakeengine.Frame("half a line")[:12]))
 	before := e.Count("POST /containers/{id}/exec")
 	if _, _, err := runOnHelper(t.Context(), d, p.Claim.Job); err == nil {
@@ -302,7 +302,7 @@ func TestCleanupOnAnEngineThatAnswersNonsense(t *testing.T) {
 			t.Run(call+" "+text, func(t *testing.T) {
 				t.Parallel()
 				p, e, d := preparedOn(t)
-				d.bounds.removeFirstGap = time.Millisecond
+				d.bounds.RemoveFirstGap = time.Millisecond
 				e.Script(call, fakeengine.Saying(text))
 				err := d.Cleanup(t.Context(), p.Claim.Job)
 				if err == nil && len(e.Objects()) != 0 {

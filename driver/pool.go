@@ -76,7 +76,7 @@ func (d *Driver) Fill(ctx context.Context, p *plan.Plan, admit func(context.Cont
 		if err := admit(ctx); err != nil {
 			return made, err
 		}
-		if _, err := d.makeAhead(ctx, p.In(NewSandboxID())); errors.Is(err, errNoLayers) {
+		if _, err := d.makeAhead(ctx, p.In(label.NewSandboxID())); errors.Is(err, errNoLayers) {
 			return made, nil
 		} else if err != nil {
 			return made, err
@@ -231,7 +231,7 @@ func (d *Driver) makeAhead(ctx context.Context, p *plan.Plan) (ready Ready, err 
 	}
 	defer func() {
 		if err != nil {
-			ctx, cancel := d.clearing(ctx)
+			ctx, cancel := d.bounds.Clearing(ctx)
 			defer cancel()
 			err = errors.Join(err, d.removeSandbox(ctx, p.Sandbox, func() {}))
 		}

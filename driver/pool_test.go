@@ -96,12 +96,12 @@ func TestAFailureOnAnEngineThatHangsEnds(t *testing.T) {
 	t.Parallel()
 	p := testPlan(t)
 	e, d := fakeHost(t, p)
-	d.bounds.clear = 200 * time.Millisecond
+	d.bounds.Clear = 200 * time.Millisecond
 	e.Always("GET /containers/json", fakeengine.Hang())
 	e.Always("POST /networks/create", fakeengine.Refuse(500, "the engine is in a bad way"))
 	ended := make(chan error, 1)
 	go func() {
-		_, err := d.makeAhead(t.Context(), p.In(NewSandboxID()))
+		_, err := d.makeAhead(t.Context(), p.In(label.NewSandboxID()))
 		ended <- err
 	}()
 	if err := ends.Await(t, ended, "the end of what failed"); err == nil || !strings.Contains(err.Error(), "in a bad way") {

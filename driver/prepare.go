@@ -2,8 +2,6 @@ package driver
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -13,13 +11,6 @@ import (
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/group"
 )
-
-// NewSandboxID makes a random id, 12 hex digits.
-func NewSandboxID() string {
-	var b [6]byte
-	rand.Read(b[:])
-	return hex.EncodeToString(b[:])
-}
 
 // Ready tells what a prepared job has.
 type Ready struct {

@@ -91,7 +91,7 @@ func (d *Driver) runProgram(ctx context.Context, run programRun) (exit programEx
 	if err != nil {
 		return exit, err
 	}
-	maker := NewSandboxID()
+	maker := label.NewSandboxID()
 	spec := run.container(img, owner, maker, time.Now())
 	id, err := d.eng.Create(ctx, spec)
 	if err != nil {
@@ -99,7 +99,7 @@ func (d *Driver) runProgram(ctx context.Context, run programRun) (exit programEx
 	}
 	vanished := false
 	defer func() {
-		ctx, cancel := d.clearing(ctx)
+		ctx, cancel := d.bounds.Clearing(ctx)
 		defer cancel()
 		if removeErr := d.removeContainer(ctx, engine.Object{Ref: id, Name: spec.Name}); err == nil {
 			err = removeErr
@@ -121,7 +121,7 @@ func (d *Driver) runProgram(ctx context.Context, run programRun) (exit programEx
 	}
 	select {
 	case e := <-exits:
-		exit = programExit{e.Code, d.lastLog(ctx, id)}
+		exit = programExit{e.Code, d.eng.LastLog(ctx, id)}
 		if run.settle != nil {
 			err = run.settle(ctx, exit)
 		}

@@ -1,7 +1,6 @@
 package driver
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -32,8 +31,6 @@ const (
 	// unreachableAfter is when a network that never even refuses counts as
 	// out of reach from here.
 	unreachableAfter = time.Second
-	// lastLines is how much of a dead sidecar's log is shown.
-	lastLines = 10
 	// bootLines is how much of a log is looked at for why a boot fails.
 	bootLines = 200
 )
@@ -50,7 +47,7 @@ func (d *Driver) waitReady(ctx context.Context, id string, p *plan.Plan, certs *
 	if err != nil {
 		return Ready{}, d.eng.Explain("looking at the sidecar", err)
 	}
-	pinger, err := newPinger(p.Sidecar, sandboxIP(c, p.Sandbox), certs, d.bounds.quietAfter)
+	pinger, err := newPinger(p.Sidecar, sandboxIP(c, p.Sandbox), certs, d.bounds.QuietAfter)
 	if err != nil {
 		return Ready{}, err
 	}
@@ -240,12 +237,12 @@ func (d *Driver) pollByExec(ctx context.Context, id string, s plan.Sidecar) bool
 // sidecarDied explains a sidecar that exited before it was ready.
 func (d *Driver) sidecarDied(ctx context.Context, id string, p *plan.Plan, code int) error {
 	err := fmt.Errorf("the docker daemon of this job (%s) exited with code %d before it answered%s",
-		p.Sidecar.Image.Name, code, d.lastLog(ctx, id))
+		p.Sidecar.Image.Name, code, d.eng.LastLog(ctx, id))
 	if d.outOfMemory(ctx, id) {
 		return fault.System(err, "it ran out of memory: raise "+plan.LimitKey(plan.RoleSidecar)+".memory in the settings")
 	}
-	if f := plan.JudgeExit(p.Sidecar.Given, code, d.logTail(ctx, id, bootLines), d.arguments(ctx, id)); f != nil {
-		return bootFault(f, d.lastLog(ctx, id))
+	if f := plan.JudgeExit(p.Sidecar.Given, code, d.eng.LogTail(ctx, id, bootLines), d.arguments(ctx, id)); f != nil {
+		return bootFault(f, d.eng.LastLog(ctx, id))
 	}
 	return fault.System(&brokenBoot{err, fmt.Sprintf("exited with code %d", code)},
 		"look at the last lines above: often a wrong argument in the service's command, or an image that is no dind image")
@@ -260,7 +257,7 @@ func (d *Driver) notReady(ctx context.Context, id string, p *pinger) error {
 	if last, ok := p.last.Load().(*error); ok {
 		why = " (" + fault.Line(*last) + ")"
 	}
-	err := fmt.Errorf("%w%s%s", errNotReady, why, d.lastLog(ctx, id))
+	err := fmt.Errorf("%w%s%s", errNotReady, why, d.eng.LastLog(ctx, id))
 	return fault.System(&brokenBoot{err, "did not answer in " + p.timeout.String()},
 		"look at the last lines above and at this host's load; sidecar.ready_timeout sets how long to wait")
 }
@@ -274,28 +271,4 @@ func (d *Driver) arguments(ctx context.Context, id string) []string {
 		return nil
 	}
 	return c.Command
-}
-
-// lastLog returns the last lines of a container's log, indented, or "".
-func (d *Driver) lastLog(ctx context.Context, id string) string {
-	text := d.logTail(context.WithoutCancel(ctx), id, lastLines)
-	if text == "" {
-		return ""
-	}
-	return ":\n  " + strings.ReplaceAll(text, "\n", "\n  ")
-}
-
-// logTail returns so many last lines of a container's log, without what a terminal
-// would obey; "" when they cannot be had.
-func (d *Driver) logTail(ctx context.Context, id string, lines int) string {
-	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
-	defer cancel()
-	log, err := d.eng.Log(ctx, id, engine.LogOptions{Tail: fmt.Sprint(lines)})
-	if err != nil {
-		return ""
-	}
-	defer log.Close()
-	var buf bytes.Buffer
-	_ = log.CopyMost(&buf, 64<<10) // what came is shown
-	return strings.TrimRight(wary.Text(buf.String()), "\n")
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"gitlab-dind-executor/driver/bounds"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/test/ends"
 	"gitlab-dind-executor/test/fakeengine"
@@ -64,7 +65,7 @@ func pollInVain(t *testing.T, s plan.Sidecar, ip string, certs *certificates) (R
 
 func poll(ctx context.Context, t *testing.T, s plan.Sidecar, ip string, certs *certificates) (r Ready, ok bool) {
 	t.Helper()
-	p, err := newPinger(s, ip, certs, usualBounds().quietAfter)
+	p, err := newPinger(s, ip, certs, bounds.Usual().QuietAfter)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +187,7 @@ func TestTheLastLinesOfAContainerMoveNoCursor(t *testing.T) {
 	if err := d.eng.Start(t.Context(), "sidecar"); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := d.lastLog(t.Context(), "sidecar"), ":\n  no such flag\n  see --help"; got != want {
+	if got, want := d.eng.LastLog(t.Context(), "sidecar"), ":\n  no such flag\n  see --help"; got != want {
 		t.Errorf("they are %q, want %q", got, want)
 	}
 }

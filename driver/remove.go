@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/containerd/errdefs"
 
+	"gitlab-dind-executor/driver/bounds"
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
@@ -23,17 +23,11 @@ const removeRounds = 8
 // is just going can be the cause.
 const stuckRounds = 2
 
-// clearing returns a context for the removal of what a failure leaves. It outlives
-// its caller's, which may have ended, but not an engine that hangs.
-func (d *Driver) clearing(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), d.bounds.clear)
-}
-
 // removeSandbox removes all that carries a sandbox's label and looks again
 // until nothing does: a request whose client died may still be carried out
 // after the first look. orphaned is called once the network is gone.
 func (d *Driver) removeSandbox(ctx context.Context, id string, orphaned func()) error {
-	gap := d.bounds.removeFirstGap
+	gap := d.bounds.RemoveFirstGap
 	var last error
 	for round := range removeRounds {
 		found, err := d.eng.Ours(ctx, label.Sandbox+"="+id)
@@ -51,7 +45,7 @@ func (d *Driver) removeSandbox(ctx context.Context, id string, orphaned func()) 
 		if round == removeRounds-1 || round >= stuckRounds-1 && allStuck(last) {
 			break
 		}
-		if !pause(ctx, gap) {
+		if !bounds.Pause(ctx, gap) {
 			return errors.Join(last, ctx.Err())
 		}
 		gap *= 2
@@ -124,7 +118,7 @@ func (d *Driver) removeContainer(ctx context.Context, o engine.Object) error {
 		return nil
 	case errdefs.IsConflict(err):
 		// Somebody else is removing it: the next look tells.
-		ctx, cancel := context.WithTimeout(ctx, d.bounds.endWait)
+		ctx, cancel := context.WithTimeout(ctx, d.bounds.EndWait)
 		defer cancel()
 		return d.eng.Explain("removing container "+o.Name, d.waitRemoved(ctx, o.Ref))
 	}
@@ -159,16 +153,4 @@ func (d *Driver) removeNetwork(ctx context.Context, o engine.Object) error {
 		return d.eng.Explain("removing network "+o.Name, err)
 	}
 	return nil
-}
-
-// pause waits, and tells whether it was not cut short.
-func pause(ctx context.Context, d time.Duration) bool {
-	wait := time.NewTimer(d)
-	defer wait.Stop()
-	select {
-	case <-wait.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -174,7 +174,7 @@ func TestCleanupTellsAllThatItCouldNotRemove(t *testing.T) {
 	e, d := fakeHost(t, nil)
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
 	sandboxOf(e, testJob, "bbbbbbbbbbbb", "")
-	d.bounds.removeFirstGap = time.Millisecond
+	d.bounds.RemoveFirstGap = time.Millisecond
 	e.Always("DELETE /volumes/{name}", fakeengine.Refuse(403, "a plugin says no"))
 	err := d.Cleanup(t.Context(), testJob)
 	if err == nil {
@@ -202,7 +202,7 @@ func TestCleanupTellsAllThatItCouldNotRemove(t *testing.T) {
 func TestAContainerThatStaysKeepsNothingElse(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
-	d.bounds.removeFirstGap = time.Millisecond
+	d.bounds.RemoveFirstGap = time.Millisecond
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
 	stays := e.Container("dind-aaaaaaaaaaaa-helper").ID
 	e.Always("DELETE /containers/{id}", func(e *fakeengine.Engine, w http.ResponseWriter, r *http.Request, usual http.HandlerFunc) {
@@ -267,7 +267,7 @@ func TestCleanupWaitsForAnEngineThatRestarts(t *testing.T) {
 	t.Parallel()
 	p := testPlan(t)
 	e, d := fakeHost(t, p)
-	d.bounds.engineGap = time.Millisecond
+	d.bounds.EngineGap = time.Millisecond
 	if _, err := d.Prepare(t.Context(), p, quiet); err != nil {
 		t.Fatal(err)
 	}
@@ -286,7 +286,7 @@ func TestCleanupReportsAnEngineThatDoesNotComeBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	d.bounds.engineGap = time.Millisecond
+	d.bounds.EngineGap = time.Millisecond
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if _, err := d.CleanupPatiently(ctx, "gitlab.example.com/1"); err == nil || !strings.Contains(fault.HintOf(err), "is it running?") {

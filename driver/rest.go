@@ -51,7 +51,7 @@ func (d *Driver) wake(ctx context.Context, sandbox string) error {
 
 // looked puts a held sandbox to rest again, unless somebody else looks into it.
 func (d *Driver) looked(ctx context.Context, sandbox string) {
-	ctx, cancel := d.clearing(ctx)
+	ctx, cancel := d.bounds.Clearing(ctx)
 	defer cancel()
 	list, err := d.containersIn(ctx, sandbox)
 	if err != nil {

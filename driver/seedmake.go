@@ -48,10 +48,10 @@ func (d *Driver) MakeSeed(ctx context.Context, w plan.SeedWish, p *plan.Plan, im
 		return err
 	}
 	p.Claim.Owner = owner.String()
-	m := &seedMaker{d: d, p: p.In(NewSandboxID()), wish: w, images: images, program: program}
+	m := &seedMaker{d: d, p: p.In(label.NewSandboxID()), wish: w, images: images, program: program}
 	m.prep = d.preparation(m.p, say)
 	defer func() {
-		ctx, cancel := d.clearing(ctx)
+		ctx, cancel := d.bounds.Clearing(ctx)
 		defer cancel()
 		// What has no mark and no sandbox is nobody's: so the sandbox goes last.
 		left := d.removeSandbox(ctx, m.p.Sandbox, func() {})
@@ -211,7 +211,7 @@ func (m *seedMaker) seal(ctx context.Context, c plan.Container) error {
 	select {
 	case exit := <-exits:
 		if exit.Code != 0 {
-			return fault.System(fmt.Errorf("sealing the seed ended with code %d%s", exit.Code, d.lastLog(ctx, id)), hint)
+			return fault.System(fmt.Errorf("sealing the seed ended with code %d%s", exit.Code, d.eng.LastLog(ctx, id)), hint)
 		}
 	case err := <-errs:
 		return d.eng.Explain("sealing the seed", err)
@@ -247,7 +247,7 @@ func (m *seedMaker) try(ctx context.Context) error {
 	}
 	for _, i := range m.images {
 		if _, err := inner.eng.ImageAs(ctx, i.Ref.Name); err != nil {
-			return fault.System(fmt.Errorf("looking for %s: %w%s", i.Name, err, d.lastLog(ctx, id)), "the disk may be full or slow: raise sidecar.ready_timeout, half of which the copy may take")
+			return fault.System(fmt.Errorf("looking for %s: %w%s", i.Name, err, d.eng.LastLog(ctx, id)), "the disk may be full or slow: raise sidecar.ready_timeout, half of which the copy may take")
 		}
 	}
 	m.prep.say(fmt.Sprintf("a docker daemon on a copy of the seed was ready in %.1f s", time.Since(began).Seconds()))

@@ -147,7 +147,7 @@ func (w *serviceWait) ended(ctx context.Context, code int) error {
 		w.fine = true
 		return fmt.Errorf("service %s ended with code 0", w.name())
 	}
-	why := fmt.Errorf("service %s ended with code %d before it was ready%s", w.name(), code, w.d.lastLog(ctx, w.id))
+	why := fmt.Errorf("service %s ended with code %d before it was ready%s", w.name(), code, w.d.eng.LastLog(ctx, w.id))
 	if w.d.outOfMemory(ctx, w.id) {
 		return fault.System(why, "it ran out of memory: raise "+plan.LimitKey(plan.RoleService)+".memory in the runner's settings")
 	}
@@ -163,7 +163,7 @@ func (w *serviceWait) notReady(ctx context.Context, check plan.Check) error {
 	if len(check.Ports) > 0 {
 		why = "nothing listens on port " + strings.Trim(strings.ReplaceAll(fmt.Sprint(check.Ports), " ", ", "), "[]")
 	}
-	return fault.System(fmt.Errorf("service %s is not ready, %s%s", w.name(), why, w.d.lastLog(ctx, w.id)),
+	return fault.System(fmt.Errorf("service %s is not ready, %s%s", w.name(), why, w.d.eng.LastLog(ctx, w.id)),
 		"services.ready_timeout in the runner's settings says how long to wait")
 }
 

@@ -54,7 +54,7 @@ const insideShell = `cd "${CI_PROJECT_DIR:-.}" 2>/dev/null; ` + plan.DetectShell
 // again, and waits for a script that does not come. All of it rests again when
 // nobody looks any more.
 func (d *Driver) Shell(ctx context.Context, n Named, p Part, t Terminal) (int, error) {
-	opening, cancel := context.WithTimeout(ctx, d.bounds.shell)
+	opening, cancel := context.WithTimeout(ctx, d.bounds.Shell)
 	defer cancel()
 	if n.Held {
 		if err := d.wake(opening, n.Sandbox); err != nil {
@@ -99,7 +99,7 @@ func (d *Driver) Shell(ctx context.Context, n Named, p Part, t Terminal) (int, e
 	if err != nil {
 		return 0, d.eng.Explain("reading the shell's output", err)
 	}
-	ending, cancel := context.WithTimeout(ctx, d.bounds.shell)
+	ending, cancel := context.WithTimeout(ctx, d.bounds.Shell)
 	defer cancel()
 	return d.eng.ExecCode(ending, exec)
 }

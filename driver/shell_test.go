@@ -63,7 +63,7 @@ func TestALogThatNobodyReadsAnyMoreEnds(t *testing.T) {
 func TestAShellThatDoesNotOpenIsGivenUp(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
-	d.bounds.shell = 50 * time.Millisecond
+	d.bounds.Shell = 50 * time.Millisecond
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
 	e.Script("POST /containers/{id}/exec", fakeengine.Hang())
 	_, err := d.Shell(t.Context(), Named{Sandbox: "aaaaaaaaaaaa", Job: testJob}, Part{Role: plan.RoleSidecar}, Terminal{})

@@ -80,7 +80,7 @@ func (d *Driver) RunJob(ctx context.Context, job string, first bool, script []by
 	halted := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
 		halted <- d.halt(running, id)
-		time.AfterFunc(d.bounds.endWait, cancel)
+		time.AfterFunc(d.bounds.EndWait, cancel)
 	})
 	script = plan.ExportDirect(script, c.Labels[label.Direct])
 	s := &stage{d: d, id: id, image: label.ImageName(c.Labels, c.Image), opened: opened, out: out}
@@ -245,7 +245,7 @@ func (s *stage) finish(ctx context.Context, copied <-chan error, exits <-chan en
 	if err != nil {
 		return 0, err
 	}
-	bound := time.NewTimer(s.d.bounds.endWait)
+	bound := time.NewTimer(s.d.bounds.EndWait)
 	defer bound.Stop()
 	select {
 	case err := <-copied:
@@ -316,7 +316,7 @@ func (d *Driver) afterLastLine(ctx context.Context, id string) (string, error) {
 // halt ends all that runs in a container: politely first, so that a docker
 // build can tell its daemon, then not.
 func (d *Driver) halt(ctx context.Context, id string) error {
-	ctx, cancel := context.WithTimeout(ctx, termWait+2*d.bounds.endWait)
+	ctx, cancel := context.WithTimeout(ctx, termWait+2*d.bounds.EndWait)
 	defer cancel()
 	exits, errs := d.eng.Wait(ctx, id, engine.NotRunning)
 	go d.signalAll(ctx, id, "TERM")

@@ -103,7 +103,7 @@ const sandboxYouth = 10 * time.Minute
 // slow costs its numbers only; without its lists there is no status. w has what
 // was counted at the last look; prepare is how long a prepare may take.
 func (d *Driver) Status(ctx context.Context, w *Watcher, now time.Time, prepare time.Duration) (Status, error) {
-	lists, cancel := context.WithTimeout(ctx, d.bounds.statusList)
+	lists, cancel := context.WithTimeout(ctx, d.bounds.StatusList)
 	defer cancel()
 	found, err := d.eng.Ours(lists, label.Sandbox)
 	if err != nil {
@@ -120,7 +120,7 @@ func (d *Driver) Status(ctx context.Context, w *Watcher, now time.Time, prepare 
 		missing = append(missing, "caches and mirrors: "+fault.Line(err))
 	}
 
-	count, stop := context.WithTimeout(ctx, d.bounds.statusCount)
+	count, stop := context.WithTimeout(ctx, d.bounds.StatusCount)
 	defer stop()
 	var boots map[string]bool
 	var noUse, noSizes string

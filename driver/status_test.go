@@ -138,7 +138,7 @@ func TestAStatusAddsUpWhatContainersUse(t *testing.T) {
 func TestASlowEngineCostsAStatusItsNumbersOnly(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
-	d.bounds.statusCount = 300 * time.Millisecond
+	d.bounds.StatusCount = 300 * time.Millisecond
 	sandboxes(t, e, 32)
 	for _, call := range []string{"GET /containers/{id}/stats", "GET /containers/{id}/logs", "GET /system/df"} {
 		e.Always(call, fakeengine.Hang())
@@ -166,7 +166,7 @@ func TestASlowEngineCostsAStatusItsNumbersOnly(t *testing.T) {
 func TestWithoutListsThereIsNoStatus(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
-	d.bounds.statusList = 100 * time.Millisecond
+	d.bounds.StatusList = 100 * time.Millisecond
 	e.Always("GET /containers/json", fakeengine.Hang())
 	if _, err := d.Status(context.Background(), &Watcher{}, time.Now(), time.Minute); err == nil {
 		t.Error("there was one")

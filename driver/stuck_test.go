@@ -28,7 +28,7 @@ func program(d *Driver) *Driver {
 func TestAVolumeThatResistsHasAMarkAndIsFreedBehindTheJob(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
-	d.bounds.removeFirstGap = time.Millisecond
+	d.bounds.RemoveFirstGap = time.Millisecond
 	program(d)
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
 	builds := "dind-aaaaaaaaaaaa-builds"
@@ -128,7 +128,7 @@ func TestAVolumeWithoutLabelsOfALivingJobStays(t *testing.T) {
 func TestOneVolumeThatResistsKeepsNoOther(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
-	d.bounds.removeFirstGap = time.Millisecond
+	d.bounds.RemoveFirstGap = time.Millisecond
 	program(d)
 	e.OnProgram = func(*fakeengine.Container) int { return 1 }
 	dead := `{"machine":"` + owner.Here().Machine + `"}`
@@ -234,7 +234,7 @@ func TestWhatCountsAsAVolumeThatResists(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			e, d := fakeHost(t, nil)
-			d.bounds.removeFirstGap = time.Millisecond
+			d.bounds.RemoveFirstGap = time.Millisecond
 			e.AddVolume("dind-aaaaaaaaaaaa-builds", label.InSandbox("aaaaaaaaaaaa", plan.RoleBuilds))
 			e.Script("DELETE /volumes/{name}", c.answer)
 			_, err := d.dropVolume(t.Context(), "dind-aaaaaaaaaaaa-builds")

@@ -304,7 +304,7 @@ func TestSweepSparesASandboxThatWasFinishedMeanwhile(t *testing.T) {
 func TestSweepGoesOnAfterAFault(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
-	d.bounds.removeFirstGap = time.Millisecond
+	d.bounds.RemoveFirstGap = time.Millisecond
 	orphan := func(id string) {
 		e.AddVolume("dind-"+id+"-data", map[string]string{label.Sandbox: id, label.Role: "data"})
 	}
@@ -365,7 +365,7 @@ func TestWhatOneSweepCannotRemoveTheNextDoes(t *testing.T) {
 		} {
 			t.Run(call+" "+name, func(t *testing.T) {
 				e, d := fakeHost(t, nil)
-				d.bounds.removeFirstGap = time.Millisecond
+				d.bounds.RemoveFirstGap = time.Millisecond
 				sandboxOf(e, testJob, "aaaaaaaaaaaa", me.String())
 				e.Always(call, answer)
 				if _, err := d.Sweep(t.Context(), noon, time.Hour, false); err == nil {

@@ -75,7 +75,7 @@ func TestNamesOfASandboxesObjects(t *testing.T) {
 		}
 		names[n] = true
 	}
-	if id := NewSandboxID(); len(id) != 12 || id == NewSandboxID() || strings.Trim(id, "0123456789abcdef") != "" {
+	if id := label.NewSandboxID(); len(id) != 12 || id == label.NewSandboxID() || strings.Trim(id, "0123456789abcdef") != "" {
 		t.Errorf("sandbox id %q", id)
 	}
 }

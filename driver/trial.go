@@ -60,7 +60,7 @@ const (
 func (d *Driver) Try(ctx context.Context, p *plan.Plan) (t Trial, err error) {
 	ctx, cancel := context.WithTimeout(ctx, trialBound)
 	defer cancel()
-	p = p.In(NewSandboxID())
+	p = p.In(label.NewSandboxID())
 	p.Spec = "trial-" + p.Sandbox // which no job has
 	p.Pool = plan.Pool{Size: 1, MaxAge: trialBound, Serves: trialBound}
 	began := time.Now()
@@ -69,7 +69,7 @@ func (d *Driver) Try(ctx context.Context, p *plan.Plan) (t Trial, err error) {
 		return t, err
 	}
 	defer func() {
-		ctx, cancel := d.clearing(ctx)
+		ctx, cancel := d.bounds.Clearing(ctx)
 		defer cancel()
 		if removeErr := d.removeSandbox(ctx, p.Sandbox, func() {}); err == nil {
 			err = removeErr

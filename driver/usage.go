@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"gitlab-dind-executor/driver/bounds"
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/group"
@@ -61,7 +62,7 @@ func (w *Watcher) sample(ctx context.Context, d *Driver, found map[string]*engin
 	}
 	if again {
 		before, _ = d.samples(ctx, running) // the second round tells what is missing
-		pause(ctx, sampleGap)
+		bounds.Pause(ctx, sampleGap)
 	}
 	var lost int
 	w.samples, lost = d.samples(ctx, running)

@@ -8,6 +8,7 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/executor/access"
@@ -46,7 +47,7 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
-	facts.Sandbox, facts.Owner, facts.Started = driver.NewSandboxID(), runner, c.started(began)
+	facts.Sandbox, facts.Owner, facts.Started = label.NewSandboxID(), runner, c.started(began)
 	pl, err := c.planFor(ctx, settings, p, facts)
 	if err != nil {
 		return err

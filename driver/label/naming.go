@@ -1,6 +1,7 @@
 package label
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/hex"
@@ -102,4 +103,11 @@ func ScratchName(container string, i int) string { return fmt.Sprintf("%s-v%d", 
 func SilentName(key string) string {
 	sum := sha256.Sum256([]byte(key))
 	return "dind-silent-" + hex.EncodeToString(sum[:])
+}
+
+// NewSandboxID makes a random id, 12 hex digits.
+func NewSandboxID() string {
+	var b [6]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
 }

@@ -1,0 +1,80 @@
+package bounds
+
+import (
+	"context"
+	"time"
+)
+
+// Bounds are what a driver waits for at most, and its pauses between two looks. They
+// are fields, so that a test shortens those of its own driver.
+type Bounds struct {
+	// AdmissionEvery is the pause between two looks at what is free.
+	AdmissionEvery time.Duration
+	// Clear bounds the removal of what a failure leaves; a sweep does the rest.
+	Clear time.Duration
+	// EndWait bounds the wait for what a stopped script still has to say. A
+	// stopping docker build, for one, talks on.
+	EndWait time.Duration
+	// EngineAbsence is what a restart of an engine takes at most, and EngineGap the
+	// pause between two attempts to reach it.
+	EngineAbsence, EngineGap time.Duration
+	// ListensFor is how long a daemon must have said where it listens.
+	ListensFor time.Duration
+	// LookAfter is when the first look into a daemon that boots comes, LookEvery the
+	// pause between two.
+	LookAfter, LookEvery time.Duration
+	// MirrorPatience is how long a job waits for the mirror at most.
+	MirrorPatience time.Duration
+	// QuietAfter is when a daemon that did refuse or answer, and now does neither,
+	// counts as out of reach.
+	QuietAfter time.Duration
+	// RemoveFirstGap is the pause before the second look of a removal; it doubles.
+	RemoveFirstGap time.Duration
+	// RestPatience is how long a job waits for the rest of a removal once its
+	// sandbox is an orphan.
+	RestPatience time.Duration
+	// Shell is what it may take to open a shell, or to ask for its code: a terminal
+	// that is handed over does not pass Ctrl-C on meanwhile.
+	Shell time.Duration
+	// StatusList bounds the lists of a status, StatusCount what is counted.
+	StatusList, StatusCount time.Duration
+}
+
+// Usual are those that hosts have.
+func Usual() *Bounds {
+	return &Bounds{
+		AdmissionEvery: time.Second,
+		Clear:          2 * time.Minute,
+		EndWait:        10 * time.Second,
+		EngineAbsence:  20 * time.Second,
+		EngineGap:      500 * time.Millisecond,
+		ListensFor:     2 * time.Second,
+		LookAfter:      4 * time.Second,
+		LookEvery:      time.Second,
+		MirrorPatience: time.Second,
+		QuietAfter:     5 * time.Second,
+		RemoveFirstGap: 50 * time.Millisecond,
+		RestPatience:   time.Second,
+		Shell:          30 * time.Second,
+		StatusList:     10 * time.Second,
+		StatusCount:    5 * time.Second,
+	}
+}
+
+// Clearing returns a context for the removal of what a failure leaves. It outlives
+// its caller's, which may have ended, but not an engine that hangs.
+func (b *Bounds) Clearing(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), b.Clear)
+}
+
+// Pause waits, and tells whether it was not cut short.
+func Pause(ctx context.Context, d time.Duration) bool {
+	wait := time.NewTimer(d)
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
