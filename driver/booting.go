@@ -35,7 +35,7 @@ func (d *Driver) AwaitDaemon(ctx context.Context, job string, bound time.Duratio
 		return Booted{}, d.eng.Explain("looking for the job's container", err)
 	}
 	sandbox := found[0].Labels[label.Sandbox]
-	sidecar, err := d.sidecarIn(ctx, sandbox)
+	sidecar, err := d.find.SidecarIn(ctx, sandbox)
 	if err != nil || sidecar.ID == "" {
 		return Booted{}, err // the script tells what it misses
 	}

@@ -220,15 +220,15 @@ func (d *Driver) unused(ctx context.Context, sandbox, sidecar string, s plan.Sid
 // NoteUsed says in the sidecar of a job that one has had it. No job waits for
 // that: until then the job container says so.
 func (d *Driver) NoteUsed(ctx context.Context, job string) error {
-	found, err := d.containersOf(ctx, job)
+	found, err := d.find.Of(ctx, job)
 	if err != nil {
 		return err
 	}
 	used := engine.File{Path: usedFile, Mode: 0o644, Content: []byte(job + "\n")}
-	if d.eng.WriteHere(ctx, label.ObjectName(found.sandbox, plan.RoleCerts), path.Base(usedFile), used.Content, 0o644) == nil {
+	if d.eng.WriteHere(ctx, label.ObjectName(found.Sandbox, plan.RoleCerts), path.Base(usedFile), used.Content, 0o644) == nil {
 		return nil
 	}
-	sidecar, err := d.sidecarIn(ctx, found.sandbox)
+	sidecar, err := d.find.SidecarIn(ctx, found.Sandbox)
 	if err != nil || sidecar.ID == "" {
 		return err
 	}

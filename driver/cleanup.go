@@ -11,6 +11,7 @@ import (
 	"gitlab-dind-executor/driver/bounds"
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
+	"gitlab-dind-executor/driver/sandbox"
 	"gitlab-dind-executor/driver/span"
 )
 
@@ -39,7 +40,7 @@ func (d *Driver) CleanupPatiently(ctx context.Context, job string) (rest bool, e
 		found, err := d.eng.OfJob(ctx, job)
 		for id, s := range found {
 			layers = layers || hasLayers(s)
-			if until, held := heldUntil(s); !held || !time.Now().Before(until) {
+			if until, held := sandbox.HeldUntil(s); !held || !time.Now().Before(until) {
 				ids = append(ids, id)
 			}
 		}

@@ -7,11 +7,13 @@ import (
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/host"
 	"gitlab-dind-executor/driver/images"
+	"gitlab-dind-executor/driver/sandbox"
 )
 
 // Driver makes, uses and removes sandboxes on an engine.
 type Driver struct {
-	eng *engine.Engine
+	eng  *engine.Engine
+	find sandbox.Finder
 	// locks let one process at a time do a thing on this engine.
 	locks *host.Locks
 	// executable is the path of this program, for containers that run it.
@@ -31,9 +33,14 @@ func Open(address string) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
+	return over(eng), nil
+}
+
+// over is the driver of an engine.
+func over(eng *engine.Engine) *Driver {
 	return &Driver{
-		eng: eng, images: images.NewStore(eng), locks: host.NewLocks(eng.Address()), executable: "/proc/self/exe", bounds: bounds.Usual(),
-	}, nil
+		eng: eng, find: sandbox.Finder{Engine: eng}, images: images.NewStore(eng), locks: host.NewLocks(eng.Address()), executable: "/proc/self/exe", bounds: bounds.Usual(),
+	}
 }
 
 // Close ends the connection.

@@ -6,6 +6,7 @@ import (
 
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/sandbox"
 )
 
 // Sandboxes lists all sandboxes, the oldest first, without what they use. Nobody
@@ -16,7 +17,7 @@ func (d *Driver) Sandboxes(ctx context.Context, now time.Time, prepare time.Dura
 	if err != nil {
 		return nil, err
 	}
-	return statusesOf(found, rulesHere(now, prepare), nil), nil
+	return statusesOf(found, sandbox.RulesHere(now, prepare), nil), nil
 }
 
 // CountSandboxes counts what Sandboxes lists by state.

@@ -11,6 +11,7 @@ import (
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/sandbox"
 	"gitlab-dind-executor/driver/span"
 )
 
@@ -34,34 +35,34 @@ const innerKill = `c=$(docker ps -aq); [ -z "$c" ] || docker update --restart=no
 func (d *Driver) Hold(ctx context.Context, job string, until time.Time) (bool, error) {
 	ctx, end := span.Begin(ctx, "hold the sandbox")
 	defer end()
-	c, err := d.containersOf(ctx, job)
-	if errors.Is(err, ErrGone) {
+	c, err := d.find.Of(ctx, job)
+	if errors.Is(err, sandbox.ErrGone) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	if c.job.State == "running" {
-		if err := d.halt(ctx, c.job.ID); err != nil {
+	if c.Job.State == "running" {
+		if err := d.halt(ctx, c.Job.ID); err != nil {
 			return false, err
 		}
 	}
-	d.endInner(ctx, c.sandbox)
-	if err := d.rest(ctx, c.sandbox); err != nil {
+	d.endInner(ctx, c.Sandbox)
+	if err := d.rest(ctx, c.Sandbox); err != nil {
 		return false, err
 	}
-	known, err := d.roomFor(ctx, c.sandbox)
+	known, err := d.roomFor(ctx, c.Sandbox)
 	if known || err != nil {
 		return known, err
 	}
-	_, err = d.eng.CreateVolume(ctx, label.ObjectName(c.sandbox, plan.RoleHeld), label.ForHeld(c.sandbox, job, until))
+	_, err = d.eng.CreateVolume(ctx, label.ObjectName(c.Sandbox, plan.RoleHeld), label.ForHeld(c.Sandbox, job, until))
 	return err == nil, d.eng.Explain("holding the sandbox", err)
 }
 
 // endInner ends what a job has started in its daemon. A daemon that does not
 // answer runs nothing that one could reach.
 func (d *Driver) endInner(ctx context.Context, sandbox string) {
-	sidecar, err := d.sidecarIn(ctx, sandbox)
+	sidecar, err := d.find.SidecarIn(ctx, sandbox)
 	if err != nil || sidecar.ID == "" {
 		return
 	}
@@ -76,18 +77,18 @@ func (d *Driver) endInner(ctx context.Context, sandbox string) {
 
 // EndHeld removes the sandboxes that are still held for a look inside, unless
 // dryRun, and lists them; the others are Sweep's.
-func (d *Driver) EndHeld(ctx context.Context, now time.Time, dryRun bool) ([]Verdict, error) {
+func (d *Driver) EndHeld(ctx context.Context, now time.Time, dryRun bool) ([]sandbox.Verdict, error) {
 	all, err := d.held(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var verdicts []Verdict
+	var verdicts []sandbox.Verdict
 	var errs []error
 	for _, s := range all {
-		if until, _ := heldUntil(s); !now.Before(until) {
+		if until, _ := sandbox.HeldUntil(s); !now.Before(until) {
 			continue
 		}
-		v := judged(s, Swept, heldOut)
+		v := sandbox.Judged(s, sandbox.Swept, sandbox.HeldOut)
 		if !dryRun {
 			err := d.removeSandbox(ctx, s.Sandbox, func() {})
 			v.Failed = err != nil
@@ -105,12 +106,12 @@ func (d *Driver) held(ctx context.Context) ([]*engine.Objects, error) {
 		return nil, err
 	}
 	maps.DeleteFunc(found, func(id string, s *engine.Objects) bool {
-		_, ok := heldUntil(s)
+		_, ok := sandbox.HeldUntil(s)
 		return !ok || id == ""
 	})
 	return slices.SortedFunc(maps.Values(found), func(a, b *engine.Objects) int {
-		x, _ := heldUntil(a)
-		y, _ := heldUntil(b)
+		x, _ := sandbox.HeldUntil(a)
+		y, _ := sandbox.HeldUntil(b)
 		return x.Compare(y)
 	}), nil
 }
@@ -150,17 +151,4 @@ func (d *Driver) dropHeld(ctx context.Context) (bool, error) {
 		errs = append(errs, err)
 	}
 	return false, errors.Join(errs...)
-}
-
-// heldUntil tells whether a sandbox is held for a look inside, and until when. A
-// mark that cannot be read says nothing: then it is judged as any other.
-func heldUntil(s *engine.Objects) (time.Time, bool) {
-	for _, v := range s.Volumes {
-		if v.Role == plan.RoleHeld || v.Role == plan.RoleHeldBefore {
-			if until, err := time.Parse(time.RFC3339, v.Labels[label.Deadline]); err == nil {
-				return until, true
-			}
-		}
-	}
-	return time.Time{}, false
 }

@@ -10,6 +10,7 @@ import (
 
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/sandbox"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/test/fakeengine"
 )
@@ -42,8 +43,8 @@ func TestWhatIsHeldOutlivesCleanupAndSweepUntilItsTime(t *testing.T) {
 	}
 	for _, c := range []struct {
 		at   time.Duration
-		fate Fate
-	}{{0, Spared}, {time.Hour - time.Second, Spared}, {time.Hour, Swept}} {
+		fate sandbox.Fate
+	}{{0, sandbox.Spared}, {time.Hour - time.Second, sandbox.Spared}, {time.Hour, sandbox.Swept}} {
 		verdicts, err := d.Sweep(t.Context(), now.Add(c.at), time.Hour, true)
 		if err != nil || len(verdicts) != 1 || verdicts[0].Fate != c.fate || verdicts[0].Leaked() || !strings.Contains(verdicts[0].Reason, "held") {
 			t.Errorf("after %s: %+v (%v), want %v", c.at, verdicts, err, c.fate)
@@ -81,7 +82,7 @@ func TestASandboxThatAnEarlierVersionHeldIsUnderstood(t *testing.T) {
 	if n, err := d.Find(t.Context(), testJob); err != nil || !n.Held {
 		t.Errorf("shell finds %+v (%v)", n, err)
 	}
-	if v, err := d.Sweep(t.Context(), now, time.Hour, true); err != nil || len(v) != 1 || v[0].Fate != Spared {
+	if v, err := d.Sweep(t.Context(), now, time.Hour, true); err != nil || len(v) != 1 || v[0].Fate != sandbox.Spared {
 		t.Errorf("a sweep before its time: %+v (%v)", v, err)
 	}
 	if v, err := d.EndHeld(t.Context(), now, false); err != nil || len(v) != 1 || len(objects()) != 0 {

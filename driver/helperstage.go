@@ -28,19 +28,19 @@ const (
 // check of the Runner's program, if any. It returns the script's exit code. When
 // ctx ends, so does the script.
 func (d *Driver) RunHelper(ctx context.Context, job string, check *plan.ToolCheck, script []byte, out io.Writer) (int, error) {
-	found, err := d.containersOf(ctx, job)
+	found, err := d.find.Of(ctx, job)
 	if err != nil {
 		return 0, err
 	}
 	code, err := 0, stream.ErrNotServed
 	if check == nil && len(script) <= maxServed {
-		code, err = d.serve(ctx, found.helper, script, out)
+		code, err = d.serve(ctx, found.Helper, script, out)
 	}
 	if errors.Is(err, stream.ErrNotServed) && ctx.Err() == nil {
-		code, err = d.eng.Run(ctx, found.helper, plan.HelperStage(check), bytes.NewReader(script), out)
+		code, err = d.eng.Run(ctx, found.Helper, plan.HelperStage(check), bytes.NewReader(script), out)
 	}
 	if ctx.Err() != nil {
-		d.endStage(context.WithoutCancel(ctx), found.helper)
+		d.endStage(context.WithoutCancel(ctx), found.Helper)
 		return 0, ctx.Err()
 	}
 	if errdefs.IsConflict(err) {
@@ -48,7 +48,7 @@ func (d *Driver) RunHelper(ctx context.Context, job string, check *plan.ToolChec
 			"something ended it: a restart of the docker engine, or a docker kill on this host")
 	}
 	if errors.As(err, new(engine.BrokenOff)) {
-		d.endStage(ctx, found.helper) // or it would be in the way of the next attempt
+		d.endStage(ctx, found.Helper) // or it would be in the way of the next attempt
 	}
 	return code, err
 }

@@ -60,7 +60,7 @@ type Usage struct {
 
 // Report describes a job's containers. What cannot be had is left out.
 func (d *Driver) Report(ctx context.Context, job string) (Report, error) {
-	_, sandbox, err := d.jobContainer(ctx, job)
+	_, sandbox, err := d.find.JobContainer(ctx, job)
 	if err != nil {
 		return Report{}, err
 	}
@@ -123,7 +123,7 @@ type SidecarState struct {
 
 // Sidecar looks after a job's sidecar.
 func (d *Driver) Sidecar(ctx context.Context, job string) SidecarState {
-	id, err := d.sidecarOf(ctx, job)
+	id, err := d.find.SidecarOf(ctx, job)
 	if err != nil {
 		return SidecarState{}
 	}
@@ -142,7 +142,7 @@ func (d *Driver) Sidecar(ctx context.Context, job string) SidecarState {
 
 // Usage tells what a job's sidecar has used so far.
 func (d *Driver) Usage(ctx context.Context, job string) (Usage, error) {
-	id, err := d.sidecarOf(ctx, job)
+	id, err := d.find.SidecarOf(ctx, job)
 	if err != nil || id == "" {
 		return Usage{}, err
 	}

@@ -7,57 +7,10 @@ import (
 
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
-	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/test/ends"
 	"gitlab-dind-executor/test/fakeengine"
 )
-
-// What a sweep does with sandboxes that no job has taken.
-func TestWhatASweepRemovesOfWhatWaits(t *testing.T) {
-	living, gone, elsewhere := owner.Process{PID: 1}.String(), owner.Process{PID: 2}.String(), owner.Process{PID: 3}.String()
-	lives := func(o owner.Process) owner.Life {
-		return map[int]owner.Life{1: owner.Alive, 2: owner.Dead, 3: owner.Unknown}[o.PID]
-	}
-	const bound = 10 * time.Minute
-	waiting := func(maker string, age, left time.Duration, running ...plan.Role) *engine.Objects {
-		s := &engine.Objects{Sandbox: "0123456789ab", Networks: []engine.Object{{Role: plan.RoleNetwork, Labels: map[string]string{
-			label.Owner: maker, label.Created: noon.Add(-age).Format(time.RFC3339), label.Deadline: noon.Add(left).Format(time.RFC3339),
-		}}}}
-		for _, role := range []plan.Role{plan.RoleSidecar, plan.RoleHelper} {
-			s.Containers = append(s.Containers, engine.Object{Role: role})
-		}
-		for i, role := range running {
-			s.Containers[i] = engine.Object{Role: role, Running: true}
-		}
-		return s
-	}
-	both := []plan.Role{plan.RoleSidecar, plan.RoleHelper}
-	unlabelled := waiting("", 0, time.Hour)
-	unlabelled.Networks[0].Labels = nil
-	for name, c := range map[string]struct {
-		s      *engine.Objects
-		fate   Fate
-		reason string
-	}{
-		"one that waits is left, though its maker is gone": {waiting(gone, bound, time.Hour, both...), Spared, "waits for a job"},
-		"until its time is over":                           {waiting(gone, bound, -time.Second, both...), Swept, "long enough"},
-		"one that is made is left":                         {waiting(living, bound+time.Hour, time.Hour), Spared, "its maker lives"},
-		"half of one, too":                                 {waiting(living, 0, time.Hour, plan.RoleHelper), Spared, "its maker lives"},
-		"unless its maker is dead":                         {waiting(gone, 0, time.Hour, plan.RoleHelper), Swept, "its maker is dead"},
-		"so goes one whose containers have ended":          {waiting(gone, time.Hour, time.Hour), Swept, "its maker is dead"},
-		"a maker elsewhere has the time that prepare has":  {waiting(elsewhere, bound, time.Hour), Spared, "being made"},
-		"and no longer":                                    {waiting(elsewhere, bound+time.Second, time.Hour), Swept, "not complete"},
-		"one of unknown age is left":                       {unlabelled, Spared, "being made"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			fate, reason := rules{noon, bound, lives}.verdict(c.s)
-			if fate != c.fate || !strings.Contains(reason, c.reason) {
-				t.Errorf("got %d %q, want %d %q", fate, reason, c.fate, c.reason)
-			}
-		})
-	}
-}
 
 func TestWhichSandboxesWait(t *testing.T) {
 	until := noon.Add(time.Hour).Format(time.RFC3339)

@@ -18,6 +18,7 @@ import (
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/sandbox"
 	"gitlab-dind-executor/fault"
 )
 
@@ -230,29 +231,17 @@ func (d *Driver) dropOldPrograms(ctx context.Context, current string, now time.T
 
 // sweepPrograms removes containers of this program whose process has died, or
 // whose time is over.
-func (d *Driver) sweepPrograms(ctx context.Context, r rules, dryRun bool) error {
+func (d *Driver) sweepPrograms(ctx context.Context, r sandbox.Rules, dryRun bool) error {
 	list, err := d.eng.Containers(ctx, label.Role+"="+string(plan.RoleProgram))
 	if err != nil {
 		return d.eng.Explain("looking for containers of this program", err)
 	}
 	var errs []error
 	for _, c := range list {
-		if !r.programOver(c.Labels) || dryRun {
+		if !r.ProgramOver(c.Labels) || dryRun {
 			continue
 		}
 		errs = append(errs, d.removeContainer(ctx, engine.Object{Ref: c.ID, Name: "of this program"}))
 	}
 	return errors.Join(errs...)
-}
-
-// programOver tells whether nobody waits for a container of this program.
-func (r rules) programOver(labels map[string]string) bool {
-	switch r.owner(labels) {
-	case owner.Dead:
-		return true
-	case owner.Alive:
-		return false
-	}
-	deadline, err := time.Parse(time.RFC3339, labels[label.Deadline])
-	return err == nil && r.now.After(deadline)
 }

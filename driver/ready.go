@@ -15,6 +15,7 @@ import (
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/sandbox"
 	"gitlab-dind-executor/driver/span"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/wary"
@@ -47,7 +48,7 @@ func (d *Driver) waitReady(ctx context.Context, id string, p *plan.Plan, certs *
 	if err != nil {
 		return Ready{}, d.eng.Explain("looking at the sidecar", err)
 	}
-	pinger, err := newPinger(p.Sidecar, sandboxIP(c, p.Sandbox), certs, d.bounds.QuietAfter)
+	pinger, err := newPinger(p.Sidecar, sandbox.IP(c, p.Sandbox), certs, d.bounds.QuietAfter)
 	if err != nil {
 		return Ready{}, err
 	}
@@ -111,10 +112,6 @@ func (d *Driver) disconnected(ctx context.Context, id, sandbox string) bool {
 	}
 	_, there := c.Endpoints[label.NetworkName(sandbox)]
 	return !there
-}
-
-func sandboxIP(c engine.Details, sandbox string) string {
-	return c.Endpoints[label.NetworkName(sandbox)].IP
 }
 
 // pinger asks an inner daemon whether it answers.

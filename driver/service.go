@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"gitlab-dind-executor/driver/engine"
-	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/sandbox"
 	"gitlab-dind-executor/fault"
 )
 
@@ -108,7 +107,7 @@ func (w *serviceWait) wait(ctx context.Context) error {
 	polling, stop := context.WithCancel(ctx)
 	defer stop()
 	ready := make(chan struct{})
-	ip := sandboxIP(c, w.sandbox)
+	ip := sandbox.IP(c, w.sandbox)
 	switch {
 	case !c.Running:
 		// It has ended, which is about to be told: there is nothing to look at.
@@ -173,12 +172,4 @@ func (d *Driver) outOfMemory(ctx context.Context, id string) bool {
 	defer cancel()
 	c, err := d.eng.Container(ctx, id)
 	return err == nil && c.OutOfMemory
-}
-
-// serviceNames are what a container is called in its sandbox, without the short
-// id and the hostname that the engine adds.
-func serviceNames(c engine.Details, sandbox string) []string {
-	return slices.DeleteFunc(slices.Clone(c.Endpoints[label.NetworkName(sandbox)].Aliases), func(name string) bool {
-		return len(name) >= 12 && strings.HasPrefix(c.ID, name) || name == c.Hostname
-	})
 }

@@ -12,6 +12,7 @@ import (
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/sandbox"
 	"gitlab-dind-executor/driver/stream"
 	"gitlab-dind-executor/wary"
 )
@@ -79,14 +80,14 @@ type namedContainer struct{ id, name string }
 // servicesOf finds a job's services and sidecar, and when its latest stage on
 // the build side ended, by the engine's clock.
 func (d *Driver) servicesOf(ctx context.Context, job string) (found []namedContainer, since string, err error) {
-	_, sandbox, err := d.jobContainer(ctx, job)
+	_, within, err := d.find.JobContainer(ctx, job)
 	if err != nil {
 		return nil, "", err
 	}
 	if since, err = d.lastEnd(ctx, job); err != nil {
 		return nil, "", err
 	}
-	list, err := d.eng.Containers(ctx, label.Sandbox+"="+sandbox)
+	list, err := d.eng.Containers(ctx, label.Sandbox+"="+within)
 	if err != nil {
 		return nil, "", d.eng.Explain("looking for the job's services", err)
 	}
@@ -98,7 +99,7 @@ func (d *Driver) servicesOf(ctx context.Context, job string) (found []namedConta
 		if err != nil {
 			return found, since, d.eng.Explain("looking at a service", err)
 		}
-		name := strings.Join(serviceNames(full, sandbox), "-")
+		name := strings.Join(sandbox.ServiceNames(full, within), "-")
 		if name == "" {
 			name = label.ImageName(c.Labels, c.Image)
 		}
@@ -109,7 +110,7 @@ func (d *Driver) servicesOf(ctx context.Context, job string) (found []namedConta
 
 // lastEnd is when the job container last ended, or "".
 func (d *Driver) lastEnd(ctx context.Context, job string) (string, error) {
-	id, _, err := d.jobContainer(ctx, job)
+	id, _, err := d.find.JobContainer(ctx, job)
 	if err != nil {
 		return "", err
 	}

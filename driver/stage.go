@@ -48,7 +48,7 @@ func (d *Driver) RunJob(ctx context.Context, job string, first bool, script []by
 		shut()
 		<-done
 	}()
-	id, _, err := d.jobContainer(ctx, job)
+	id, _, err := d.find.JobContainer(ctx, job)
 	if err != nil {
 		return 0, err
 	}
@@ -94,13 +94,13 @@ func (d *Driver) RunJob(ctx context.Context, job string, first bool, script []by
 // StartEarly starts a job's container ahead of its first script, while sources are
 // fetched. A fault is the script's to tell, which starts it again.
 func (d *Driver) StartEarly(ctx context.Context, job string) error {
-	found, err := d.containersOf(ctx, job)
-	if err != nil || found.job.State != engine.Created {
+	found, err := d.find.Of(ctx, job)
+	if err != nil || found.Job.State != engine.Created {
 		return err
 	}
 	ctx, cancel := d.eng.Uncut(ctx)
 	defer cancel()
-	return d.eng.Explain("starting the job container", d.eng.Start(ctx, found.job.ID))
+	return d.eng.Explain("starting the job container", d.eng.Start(ctx, found.Job.ID))
 }
 
 // stage is one script on its way through the job container.

@@ -56,7 +56,7 @@ func (d *Driver) WatchStage(ctx context.Context, job string) *StageWatch {
 	since := time.Now()
 	go func() {
 		defer w.note(nil)
-		_, sandbox, err := d.jobContainer(ctx, job)
+		_, sandbox, err := d.find.JobContainer(ctx, job)
 		if err != nil {
 			return // the stage itself tells
 		}
@@ -144,7 +144,7 @@ func (w *StageWatch) SidecarEnding(ctx context.Context) Ending {
 
 // limited finds a job's containers with the limits of their memory, by id.
 func (d *Driver) limited(ctx context.Context, job string) (map[string]OutOfMemory, error) {
-	_, sandbox, err := d.jobContainer(ctx, job)
+	_, sandbox, err := d.find.JobContainer(ctx, job)
 	if err != nil {
 		return nil, err
 	}

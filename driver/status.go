@@ -135,7 +135,7 @@ func (d *Driver) Status(ctx context.Context, w *Watcher, now time.Time, prepare 
 		}
 	}
 
-	st := Status{Time: now, Sandboxes: statusesOf(found, rulesHere(now, prepare), boots), Mirrors: []MirrorStatus{}, Stuck: resisting, Missing: missing}
+	st := Status{Time: now, Sandboxes: statusesOf(found, sandbox.RulesHere(now, prepare), boots), Mirrors: []MirrorStatus{}, Stuck: resisting, Missing: missing}
 	for i := range st.Sandboxes {
 		w.addTo(&st.Sandboxes[i], found[st.Sandboxes[i].Sandbox])
 	}
@@ -158,10 +158,10 @@ func (d *Driver) Status(ctx context.Context, w *Watcher, now time.Time, prepare 
 
 // statusesOf says what all sandboxes are at, the oldest first. boots are those
 // whose daemons do not listen yet.
-func statusesOf(found map[string]*engine.Objects, rules rules, boots map[string]bool) []SandboxStatus {
+func statusesOf(found map[string]*engine.Objects, rules sandbox.Rules, boots map[string]bool) []SandboxStatus {
 	all := []SandboxStatus{}
 	for id, s := range found {
-		if id != "" && !outlives(s) {
+		if id != "" && !sandbox.Outlives(s) {
 			all = append(all, statusOf(s, rules, boots[id]))
 		}
 	}
@@ -173,8 +173,8 @@ func statusesOf(found map[string]*engine.Objects, rules rules, boots map[string]
 
 // statusOf says what a sandbox is at. booting says that its daemon does not
 // listen yet.
-func statusOf(s *engine.Objects, r rules, booting bool) SandboxStatus {
-	fate, reason := r.verdict(s)
+func statusOf(s *engine.Objects, r sandbox.Rules, booting bool) SandboxStatus {
+	fate, reason := r.Verdict(s)
 	st := SandboxStatus{Sandbox: s.Sandbox, Reason: reason, Containers: len(s.Containers)}
 	has := map[plan.Role]bool{}
 	for _, c := range s.Containers {
@@ -184,18 +184,18 @@ func statusOf(s *engine.Objects, r rules, booting bool) SandboxStatus {
 			st.Running++
 		}
 	}
-	claim := claimOf(s)
-	until, held := heldUntil(s)
+	claim := sandbox.ClaimOf(s)
+	until, held := sandbox.HeldUntil(s)
 	switch {
-	case fate == Swept:
+	case fate == sandbox.Swept:
 		st.State = Orphan
-	case fate == Unclear:
+	case fate == sandbox.Unclear:
 		st.State = Doubtful
 	case held:
 		st.State, st.Until = Held, &until
 	case claim[label.Job] == label.NoJob:
 		st.State = Going
-	case claim == nil && complete(s):
+	case claim == nil && sandbox.Complete(s):
 		st.State = Waits
 		if t, err := time.Parse(time.RFC3339, s.Networks[0].Labels[label.Deadline]); err == nil {
 			st.Until = &t

@@ -11,13 +11,14 @@ import (
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/sandbox"
 	"gitlab-dind-executor/test/ends"
 	"gitlab-dind-executor/test/fakeengine"
 )
 
 func TestWhatASandboxIsAt(t *testing.T) {
 	living, gone := owner.Process{PID: 1}.String(), owner.Process{PID: 2}.String()
-	r := rules{noon, 10 * time.Minute, func(o owner.Process) owner.Life { return map[int]owner.Life{1: owner.Alive, 2: owner.Dead}[o.PID] }}
+	r := sandbox.Rules{Now: noon, Bound: 10 * time.Minute, Lives: func(o owner.Process) owner.Life { return map[int]owner.Life{1: owner.Alive, 2: owner.Dead}[o.PID] }}
 	of := func(role plan.Role, running bool) engine.Object {
 		return engine.Object{Role: role, Running: running, Labels: map[string]string{label.Created: noon.Add(-time.Minute).Format(time.RFC3339)}}
 	}
@@ -171,4 +172,11 @@ func TestWithoutListsThereIsNoStatus(t *testing.T) {
 	if _, err := d.Status(context.Background(), &Watcher{}, time.Now(), time.Minute); err == nil {
 		t.Error("there was one")
 	}
+}
+
+// claimed are the labels of what belongs to a job.
+func claimed(role plan.Role, owner string, deadline time.Time) engine.Object {
+	return engine.Object{Role: role, Labels: map[string]string{
+		label.Job: "gitlab.example.com/7", label.Owner: owner, label.Deadline: deadline.Format(time.RFC3339),
+	}}
 }

@@ -12,6 +12,7 @@ import (
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/sandbox"
 	"gitlab-dind-executor/fault"
 )
 
@@ -40,14 +41,14 @@ func (d *Driver) Named(ctx context.Context) ([]Named, error) {
 	}
 	var list []Named
 	for id, s := range found {
-		if id == "" || outlives(s) {
+		if id == "" || sandbox.Outlives(s) {
 			continue
 		}
 		n := Named{Sandbox: id}
-		if claim := claimOf(s); claim[label.Job] != label.NoJob {
+		if claim := sandbox.ClaimOf(s); claim[label.Job] != label.NoJob {
 			n.Job = claim[label.Job]
 		}
-		_, n.Held = heldUntil(s)
+		_, n.Held = sandbox.HeldUntil(s)
 		list = append(list, n)
 	}
 	slices.SortFunc(list, func(a, b Named) int { return strings.Compare(a.Sandbox, b.Sandbox) })
@@ -114,9 +115,9 @@ type Part struct {
 
 // part finds a sandbox's container. The helper that has the job's cache comes
 // before the sandbox's.
-func (d *Driver) part(ctx context.Context, sandbox string, p Part) (engine.Details, error) {
+func (d *Driver) part(ctx context.Context, within string, p Part) (engine.Details, error) {
 	var none engine.Details
-	list, err := d.eng.Containers(ctx, label.Sandbox+"="+sandbox, label.Role+"="+string(p.Role))
+	list, err := d.eng.Containers(ctx, label.Sandbox+"="+within, label.Role+"="+string(p.Role))
 	if err != nil {
 		return none, d.eng.Explain("looking for the container", err)
 	}
@@ -127,7 +128,7 @@ func (d *Driver) part(ctx context.Context, sandbox string, p Part) (engine.Detai
 		return strings.Compare(a.Name, b.Name)
 	})
 	if len(list) == 0 {
-		return none, fault.System(fmt.Errorf("sandbox %s has no %s container", sandbox, p.Role), "gitlab-dind-executor status tells what it is at; one that waits for a job has a sidecar and a helper alone")
+		return none, fault.System(fmt.Errorf("sandbox %s has no %s container", within, p.Role), "gitlab-dind-executor status tells what it is at; one that waits for a job has a sidecar and a helper alone")
 	}
 	if p.Role != plan.RoleService {
 		c, err := d.eng.Container(ctx, list[0].ID)
@@ -139,15 +140,15 @@ func (d *Driver) part(ctx context.Context, sandbox string, p Part) (engine.Detai
 		if err != nil {
 			return none, d.eng.Explain("looking at a service", err)
 		}
-		aliases, image := serviceNames(c, sandbox), label.ImageName(s.Labels, s.Image)
+		aliases, image := sandbox.ServiceNames(c, within), label.ImageName(s.Labels, s.Image)
 		if p.Service == "" && len(list) == 1 || p.Service == strconv.Itoa(i) || p.Service == image || slices.Contains(aliases, p.Service) {
 			return c, nil
 		}
 		names = append(names, strings.Join(append(aliases, image), " or "))
 	}
-	err = fmt.Errorf("sandbox %s has no service %q", sandbox, p.Service)
+	err = fmt.Errorf("sandbox %s has no service %q", within, p.Service)
 	if p.Service == "" {
-		err = errors.New("sandbox " + sandbox + " has several services")
+		err = errors.New("sandbox " + within + " has several services")
 	}
 	return none, fault.System(err, "name one: "+strings.Join(names, ", "))
 }

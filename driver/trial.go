@@ -15,6 +15,7 @@ import (
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/sandbox"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/wary"
 )
@@ -93,9 +94,9 @@ func (d *Driver) Try(ctx context.Context, p *plan.Plan) (t Trial, err error) {
 const tryScript = `cd "$(mktemp -d)" && echo hello >file && printf 'FROM scratch\nCOPY file /\n' >Dockerfile && docker build -q .`
 
 func (d *Driver) tryBuild(ctx context.Context, p *plan.Plan) error {
-	sidecar, err := d.sidecarIn(ctx, p.Sandbox)
+	sidecar, err := d.find.SidecarIn(ctx, p.Sandbox)
 	if err != nil || sidecar.ID == "" {
-		return errors.Join(err, ErrGone)
+		return errors.Join(err, sandbox.ErrGone)
 	}
 	out := wary.Buffer{Most: engine.MaxPrinted}
 	code, err := d.eng.Run(ctx, sidecar.ID, withClient(p.Sidecar, tryScript), nil, &out)

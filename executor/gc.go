@@ -128,7 +128,7 @@ func (g *collection) tell(verb, what, why string) {
 	fmt.Fprintf(g.stdout, "%s %s: %s\n", verb, what, why)
 }
 
-func sandboxText(v driver.Verdict) string {
+func sandboxText(v sandbox.Verdict) string {
 	return fmt.Sprintf("sandbox %s (%d objects)", v.Sandbox, v.Objects)
 }
 
@@ -136,15 +136,15 @@ func sandboxText(v driver.Verdict) string {
 func (g *collection) sandboxes(ctx context.Context) (found int, err error) {
 	verdicts, err := g.d.Sweep(ctx, time.Now(), g.s.PrepareBound(), g.dryRun)
 	g.record.Swept = leaked(verdicts)
-	verbs := map[driver.Fate]string{driver.Swept: g.verb, driver.Unclear: "cannot judge"}
+	verbs := map[sandbox.Fate]string{sandbox.Swept: g.verb, sandbox.Unclear: "cannot judge"}
 	if g.verbose {
-		verbs[driver.Spared] = "left"
+		verbs[sandbox.Spared] = "left"
 	}
 	for _, v := range verdicts {
 		if v.Failed {
 			continue // the error tells
 		}
-		if v.Fate == driver.Swept {
+		if v.Fate == sandbox.Swept {
 			found++
 		}
 		if verb, ok := verbs[v.Fate]; ok {
@@ -157,7 +157,7 @@ func (g *collection) sandboxes(ctx context.Context) (found int, err error) {
 // heldSandboxes removes those of failed jobs that are held for a look inside.
 func (g *collection) heldSandboxes(ctx context.Context) (int, error) {
 	verdicts, err := g.d.EndHeld(ctx, time.Now(), g.dryRun)
-	verdicts = slices.DeleteFunc(verdicts, func(v driver.Verdict) bool { return v.Failed })
+	verdicts = slices.DeleteFunc(verdicts, func(v sandbox.Verdict) bool { return v.Failed })
 	for _, v := range verdicts {
 		g.tell(g.verb, sandboxText(v), v.Reason)
 	}

@@ -108,7 +108,7 @@ func (c *call) awaited(b driver.Booted) {
 }
 
 // leaked counts what a sweep has removed that no living job owned.
-func leaked(verdicts []driver.Verdict) int {
+func leaked(verdicts []sandbox.Verdict) int {
 	n := 0
 	for _, v := range verdicts {
 		if v.Leaked() {

@@ -10,6 +10,7 @@ import (
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/sandbox"
 )
 
 // Engine judges the engine itself.
@@ -110,8 +111,8 @@ func Room(a config.Admission, free plan.Free, dataRoot string) []Finding {
 }
 
 // Leftovers judges what a sweep would do, and what resists it.
-func Leftovers(verdicts []driver.Verdict, stuck []driver.StuckVolume) Finding {
-	n := map[driver.Fate]int{}
+func Leftovers(verdicts []sandbox.Verdict, stuck []driver.StuckVolume) Finding {
+	n := map[sandbox.Fate]int{}
 	for _, v := range verdicts {
 		n[v.Fate]++
 	}
@@ -119,10 +120,10 @@ func Leftovers(verdicts []driver.Verdict, stuck []driver.StuckVolume) Finding {
 	case len(stuck) > 0:
 		return Doubt("leftovers", "gitlab-dind-executor gc empties and removes them; docs/operations.md says what to do if it cannot: Volumes that resist",
 			"%d volumes that resist their removal, such as %s: %s", len(stuck), stuck[0].Name, stuck[0].Reason)
-	case n[driver.Unclear] > 0:
-		return Doubt("leftovers", "gitlab-dind-executor gc --verbose names them; remove them by hand when no job has them", "%d sandboxes that cannot be judged", n[driver.Unclear])
-	case n[driver.Swept] > 0:
-		return Doubt("leftovers", "gitlab-dind-executor gc removes them, and so does the next job", "%d sandboxes that no living job owns", n[driver.Swept])
+	case n[sandbox.Unclear] > 0:
+		return Doubt("leftovers", "gitlab-dind-executor gc --verbose names them; remove them by hand when no job has them", "%d sandboxes that cannot be judged", n[sandbox.Unclear])
+	case n[sandbox.Swept] > 0:
+		return Doubt("leftovers", "gitlab-dind-executor gc removes them, and so does the next job", "%d sandboxes that no living job owns", n[sandbox.Swept])
 	}
 	return Fine("leftovers", "none")
 }

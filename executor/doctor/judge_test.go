@@ -12,6 +12,7 @@ import (
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/sandbox"
 	"gitlab-dind-executor/fault"
 )
 
@@ -254,17 +255,17 @@ func TestJudgingConcurrency(t *testing.T) {
 }
 
 func TestJudgingLeftovers(t *testing.T) {
-	swept := driver.Verdict{Fate: driver.Swept}
+	swept := sandbox.Verdict{Fate: sandbox.Swept}
 	stuck := driver.StuckVolume{Name: "dind-aaaaaaaaaaaa-builds", Reason: "operation not permitted"}
 	for name, c := range map[string]struct {
-		verdicts []driver.Verdict
+		verdicts []sandbox.Verdict
 		stuck    []driver.StuckVolume
 		level    Level
 		says     string
 	}{
 		"none":                  {nil, nil, OK, "none"},
-		"a sandbox":             {[]driver.Verdict{swept}, nil, Warning, "1 sandboxes that no living job owns"},
-		"a volume that resists": {[]driver.Verdict{swept}, []driver.StuckVolume{stuck}, Warning, "1 volumes that resist their removal, such as dind-aaaaaaaaaaaa-builds: operation not permitted"},
+		"a sandbox":             {[]sandbox.Verdict{swept}, nil, Warning, "1 sandboxes that no living job owns"},
+		"a volume that resists": {[]sandbox.Verdict{swept}, []driver.StuckVolume{stuck}, Warning, "1 volumes that resist their removal, such as dind-aaaaaaaaaaaa-builds: operation not permitted"},
 	} {
 		if f := Leftovers(c.verdicts, c.stuck); f.Level != c.level || f.Text != c.says || (f.Hint == "") != (c.level == OK) {
 			t.Errorf("%s: %+v", name, f)

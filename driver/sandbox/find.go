@@ -1,0 +1,82 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+
+	"gitlab-dind-executor/driver/engine"
+	"gitlab-dind-executor/driver/label"
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+)
+
+// ErrGone says that a job has no container any more, or never had one.
+var ErrGone = errors.New("the job's container is gone")
+
+// Finder finds a job's containers by their labels.
+type Finder struct{ Engine *engine.Engine }
+
+// Containers are those that the run hook has to do with.
+type Containers struct {
+	Job engine.Container
+	// Sandbox is the one that it is in.
+	Sandbox string
+	// Helper is a name or an id.
+	Helper string
+}
+
+// Of finds a job's containers by its label: all that the run hook has
+// to go by. A helper that the job's claim has added, which has the job's cache,
+// comes before its sandbox's.
+func (f Finder) Of(ctx context.Context, job string) (Containers, error) {
+	var found Containers
+	if err := f.Engine.Greet(ctx); err != nil {
+		return found, err
+	}
+	list, err := f.Engine.Containers(ctx, label.Job+"="+job)
+	if err != nil {
+		return found, f.Engine.Explain("looking for the job's container", err)
+	}
+	for _, c := range list {
+		switch plan.Role(c.Labels[label.Role]) {
+		case plan.RoleJob:
+			found.Job, found.Sandbox = c, c.Labels[label.Sandbox]
+		case plan.RoleHelper:
+			found.Helper = c.ID
+		}
+	}
+	if found.Job.ID == "" {
+		return found, fault.System(ErrGone,
+			"something removed it: a `docker prune` on this host, or a second cleanup")
+	}
+	if found.Helper == "" {
+		found.Helper = label.ObjectName(found.Sandbox, plan.RoleHelper)
+	}
+	return found, nil
+}
+
+// JobContainer finds a job's own container and its sandbox.
+func (f Finder) JobContainer(ctx context.Context, job string) (id, sandbox string, err error) {
+	found, err := f.Of(ctx, job)
+	return found.Job.ID, found.Sandbox, err
+}
+
+// SidecarOf finds a job's sidecar; "" when it is gone.
+func (f Finder) SidecarOf(ctx context.Context, job string) (id string, err error) {
+	_, sandbox, err := f.JobContainer(ctx, job)
+	if err != nil {
+		return "", err
+	}
+	c, err := f.SidecarIn(ctx, sandbox)
+	return c.ID, err
+}
+
+// SidecarIn finds a sandbox's sidecar, whose name depends on its data root; the
+// zero value when it is gone.
+func (f Finder) SidecarIn(ctx context.Context, sandbox string) (engine.Container, error) {
+	found, err := f.Engine.Containers(ctx, label.Sandbox+"="+sandbox, label.Role+"="+string(plan.RoleSidecar))
+	if err != nil || len(found) == 0 {
+		return engine.Container{}, f.Engine.Explain("looking for the job's docker daemon", err)
+	}
+	return found[0], nil
+}
