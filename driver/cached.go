@@ -13,6 +13,7 @@ import (
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/removal"
 )
 
 // RemoveCached removes the caches and data roots that have to go by the settings
@@ -116,15 +117,15 @@ func (d *Driver) measure(ctx context.Context, cached []plan.Cached) error {
 // got it meanwhile.
 func (d *Driver) evict(ctx context.Context, name string, marks scopeVolumes) (bool, error) {
 	end, err := d.dropIdle(ctx, name)
-	if label.IsCachedData(name) && allStuck(err) {
+	if label.IsCachedData(name) && removal.AllStuck(err) {
 		d.discard(ctx, name) // it may have lost a part
 	}
-	if end != wasRemoved {
+	if end != removal.WasRemoved {
 		return false, err
 	}
 	for _, m := range marks {
 		if m.Labels[label.Of] == name {
-			_, _ = d.dropVolume(ctx, m.Name) // else it is a lost one
+			_, _ = d.removal.DropVolume(ctx, m.Name) // else it is a lost one
 		}
 	}
 	for _, state := range []label.DataState{label.DataClean, label.DataDamaged} { // made since marks were listed
@@ -135,24 +136,24 @@ func (d *Driver) evict(ctx context.Context, name string, marks scopeVolumes) (bo
 
 // dropIdle removes a volume that no job has. Whoever clears it ends soon, and so
 // does the engine's own removal of a container that had it.
-func (d *Driver) dropIdle(ctx context.Context, name string) (ending, error) {
+func (d *Driver) dropIdle(ctx context.Context, name string) (removal.Ending, error) {
 	bounded, cancel := context.WithTimeout(ctx, clearNowBound)
 	defer cancel()
 	for {
-		end, err := d.dropVolume(ctx, name)
-		if end != stillUsed {
+		end, err := d.removal.DropVolume(ctx, name)
+		if end != removal.StillUsed {
 			return end, err
 		}
 		if used, err := d.volumesInUse(ctx); err != nil || used[name] {
-			return stillUsed, err
+			return removal.StillUsed, err
 		}
 		if label.IsCachedData(name) && !d.awaitLease(bounded, label.LeaseName(name)) {
-			return stillUsed, nil // a job has it, though its daemon may have ended
+			return removal.StillUsed, nil // a job has it, though its daemon may have ended
 		}
 		select {
 		case <-time.After(d.bounds.RemoveFirstGap):
 		case <-bounded.Done():
-			return stillUsed, nil
+			return removal.StillUsed, nil
 		}
 	}
 }
@@ -169,7 +170,7 @@ func (d *Driver) discard(ctx context.Context, name string) {
 func (d *Driver) removeLostMarks(ctx context.Context, marks scopeVolumes, cached []plan.Cached) {
 	for _, m := range marks {
 		if !slices.ContainsFunc(cached, func(c plan.Cached) bool { return c.Name == m.Labels[label.Of] }) {
-			_, _ = d.dropVolume(ctx, m.Name) // the next time tries again
+			_, _ = d.removal.DropVolume(ctx, m.Name) // the next time tries again
 		}
 	}
 }
@@ -182,10 +183,10 @@ func (d *Driver) dropLayers(ctx context.Context, now time.Time) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	known, err := d.Stuck(ctx)
+	known, err := d.removal.Stuck(ctx)
 	errs := []error{err}
 	for _, k := range plan.OldestFirst(cached, now) {
-		isKnown := slices.ContainsFunc(known, func(s StuckVolume) bool { return s.Name == k.Name })
+		isKnown := slices.ContainsFunc(known, func(s removal.StuckVolume) bool { return s.Name == k.Name })
 		if k.Role != plan.RoleData || !k.Idle || isKnown {
 			continue
 		}

@@ -11,6 +11,7 @@ import (
 	"gitlab-dind-executor/driver/bounds"
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
+	"gitlab-dind-executor/driver/removal"
 	"gitlab-dind-executor/driver/sandbox"
 	"gitlab-dind-executor/driver/span"
 )
@@ -78,7 +79,7 @@ func (d *Driver) cleanup(ctx context.Context, ids []string, patience time.Durati
 	for _, id := range ids {
 		go func() {
 			first := true
-			ends <- d.removeSandbox(ctx, id, func() {
+			ends <- d.removal.Sandbox(ctx, id, func() {
 				if first {
 					orphans <- struct{}{}
 				}
@@ -92,7 +93,7 @@ func (d *Driver) cleanup(ctx context.Context, ids []string, patience time.Durati
 	for orphaned := 0; len(errs) < len(ids); {
 		select {
 		case err := <-ends:
-			if allStuck(err) { // they have marks, and its network is gone
+			if removal.AllStuck(err) { // they have marks, and its network is gone
 				rest, err = true, nil
 			}
 			errs = append(errs, err)

@@ -12,6 +12,7 @@ import (
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/removal"
 	"gitlab-dind-executor/driver/span"
 	"gitlab-dind-executor/fault"
 )
@@ -30,17 +31,17 @@ var errDamaged = errors.New("the layers of earlier jobs are damaged")
 // its lease, or gets it by the container's name. An error is errDamaged where
 // nothing can be left. settle is called while the lease is held.
 func (d *Driver) clearData(ctx context.Context, v *engine.Volume, name string, bound time.Duration, settle func(context.Context, error) error) error {
-	_, err := d.runProgram(ctx, programRun{
-		name: name, command: plan.ClearCommand, volume: v.Name, volumeLabels: v.Labels, bound: bound,
-		labels: map[string]string{label.Of: v.Name},
-		settle: func(ctx context.Context, exit programExit) error {
-			switch exit.code {
+	_, err := d.removal.RunProgram(ctx, removal.Program{
+		Name: name, Command: plan.ClearCommand, Volume: v.Name, VolumeLabels: v.Labels, Bound: bound,
+		Labels: map[string]string{label.Of: v.Name},
+		Settle: func(ctx context.Context, exit removal.Exit) error {
+			switch exit.Code {
 			case 0:
 				return settle(ctx, nil)
 			case plan.CommandThrowAway:
-				return settle(ctx, fmt.Errorf("%w%s", errDamaged, exit.said))
+				return settle(ctx, fmt.Errorf("%w%s", errDamaged, exit.Said))
 			}
-			return fault.System(fmt.Errorf("clearing the layers of an earlier job ended with code %d%s", exit.code, exit.said), "")
+			return fault.System(fmt.Errorf("clearing the layers of an earlier job ended with code %d%s", exit.Code, exit.Said), "")
 		},
 	})
 	return err
@@ -76,7 +77,7 @@ func (d *Driver) ClearLayers(ctx context.Context, dryRun bool) (removed []string
 			err := d.clearBehind(ctx, v)
 			damaged = errors.Is(err, errDamaged)
 			switch {
-			case damaged, errors.Is(err, errNoVolume):
+			case damaged, errors.Is(err, removal.ErrNoVolume):
 			case errdefs.IsConflict(err): // a job has it, or somebody who clears it
 				d.awaitLease(ctx, label.LeaseName(v.Name))
 			default:
@@ -159,11 +160,11 @@ func (d *Driver) awaitLease(ctx context.Context, lease string) bool {
 	case plan.Role(c.Labels[label.Role]) == plan.RoleProgram:
 		ctx, cancel := context.WithTimeout(ctx, clearNowBound)
 		defer cancel()
-		return d.waitRemoved(ctx, c.ID) == nil
+		return d.removal.AwaitContainer(ctx, c.ID) == nil
 	case c.Running || c.Paused || c.Status == engine.Created || !d.isOrphan(ctx, c.Labels):
 		return false
 	}
-	return d.removeContainer(ctx, engine.Object{Ref: c.ID, Name: lease}) == nil
+	return d.removal.Container(ctx, engine.Object{Ref: c.ID, Name: lease}) == nil
 }
 
 // isOrphan tells whether a sidecar's sandbox has lost its network, so that nobody

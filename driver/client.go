@@ -1,12 +1,11 @@
 package driver
 
 import (
-	"sync/atomic"
-
 	"gitlab-dind-executor/driver/bounds"
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/host"
 	"gitlab-dind-executor/driver/images"
+	"gitlab-dind-executor/driver/removal"
 	"gitlab-dind-executor/driver/sandbox"
 )
 
@@ -15,15 +14,11 @@ type Driver struct {
 	eng  *engine.Engine
 	find sandbox.Finder
 	// locks let one process at a time do a thing on this engine.
-	locks *host.Locks
-	// executable is the path of this program, for containers that run it.
-	executable string
-	bounds     *bounds.Bounds
+	locks  *host.Locks
+	bounds *bounds.Bounds
 
-	// noted counts the stuck volumes that were found first.
-	noted atomic.Int64
-
-	images *images.Store
+	images  *images.Store
+	removal *removal.Remover
 }
 
 // Open connects to the engine at an address, a Docker host URL; empty means
@@ -38,8 +33,10 @@ func Open(address string) (*Driver, error) {
 
 // over is the driver of an engine.
 func over(eng *engine.Engine) *Driver {
+	limits, locks := bounds.Usual(), host.NewLocks(eng.Address())
 	return &Driver{
-		eng: eng, find: sandbox.Finder{Engine: eng}, images: images.NewStore(eng), locks: host.NewLocks(eng.Address()), executable: "/proc/self/exe", bounds: bounds.Usual(),
+		removal: &removal.Remover{Engine: eng, Bounds: limits, Locks: locks, Executable: "/proc/self/exe"},
+		eng:     eng, find: sandbox.Finder{Engine: eng}, images: images.NewStore(eng), locks: locks, bounds: limits,
 	}
 }
 

@@ -55,7 +55,7 @@ func (d *Driver) grant(ctx context.Context, p *plan.Plan, img engine.Image) erro
 		ctx, cancel := d.bounds.Clearing(ctx)
 		defer cancel()
 		// A sweep takes what this leaves for an orphan.
-		_ = d.removeContainer(ctx, engine.Object{Ref: id, Name: name})
+		_ = d.removal.Container(ctx, engine.Object{Ref: id, Name: name})
 	}()
 	exits, errs := d.eng.Wait(ctx, id, engine.NextExit)
 	if err := d.start(p.Sidecar.Container)(ctx, id); err != nil {

@@ -90,7 +90,7 @@ func (d *Driver) EndHeld(ctx context.Context, now time.Time, dryRun bool) ([]san
 		}
 		v := sandbox.Judged(s, sandbox.Swept, sandbox.HeldOut)
 		if !dryRun {
-			err := d.removeSandbox(ctx, s.Sandbox, func() {})
+			err := d.removal.Sandbox(ctx, s.Sandbox, func() {})
 			v.Failed = err != nil
 			errs = append(errs, err)
 		}
@@ -128,7 +128,7 @@ func (d *Driver) roomFor(ctx context.Context, sandbox string) (known bool, err e
 		return err == nil, err
 	}
 	for _, s := range all[:max(0, len(all)-mostHeld+1)] {
-		if err := d.removeSandbox(ctx, s.Sandbox, func() {}); err != nil {
+		if err := d.removal.Sandbox(ctx, s.Sandbox, func() {}); err != nil {
 			return false, err
 		}
 	}
@@ -144,7 +144,7 @@ func (d *Driver) dropHeld(ctx context.Context) (bool, error) {
 	}
 	var errs []error
 	for _, s := range all {
-		err := d.removeSandbox(ctx, s.Sandbox, func() {})
+		err := d.removal.Sandbox(ctx, s.Sandbox, func() {})
 		if err == nil {
 			return true, nil
 		}

@@ -61,7 +61,7 @@ func (d *Driver) createMounted(ctx context.Context, spec engine.Spec, c plan.Con
 			return "", err
 		}
 		if !same {
-			return "", d.removeContainer(ctx, engine.Object{Ref: id, Name: spec.Name})
+			return "", d.removal.Container(ctx, engine.Object{Ref: id, Name: spec.Name})
 		}
 	}
 	return id, nil

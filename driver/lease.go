@@ -168,7 +168,7 @@ func (prep *preparation) leaseData(ctx context.Context, img engine.Image, labels
 	}
 	bounded, cancel := d.bounds.Clearing(ctx)
 	defer cancel()
-	if removeErr := d.removeContainer(bounded, engine.Object{Ref: id, Name: lease}); removeErr != nil {
+	if removeErr := d.removal.Container(bounded, engine.Object{Ref: id, Name: lease}); removeErr != nil {
 		return "", errors.Join(err, removeErr)
 	}
 	if ctx.Err() != nil {

@@ -155,12 +155,12 @@ func (d *Driver) retireMirror(ctx context.Context, m MirrorState) error {
 }
 
 func (d *Driver) removeMirror(ctx context.Context, m MirrorState) error {
-	if err := d.removeContainer(ctx, engine.Object{Ref: m.id, Name: m.Name}); err != nil {
+	if err := d.removal.Container(ctx, engine.Object{Ref: m.id, Name: m.Name}); err != nil {
 		return err
 	}
 	var errs []error
 	for _, v := range m.volumes {
-		errs = append(errs, d.removeVolume(ctx, engine.Object{Ref: v, Name: v}))
+		errs = append(errs, d.removal.Volume(ctx, engine.Object{Ref: v, Name: v}))
 	}
 	return errors.Join(errs...)
 }
@@ -178,7 +178,7 @@ func (d *Driver) removeMirrorStorage(ctx context.Context, before time.Time) erro
 			continue
 		}
 		// A container may have taken it since: then it is not removed.
-		if _, err := d.dropVolume(ctx, v.Name); err != nil {
+		if _, err := d.removal.DropVolume(ctx, v.Name); err != nil {
 			errs = append(errs, err)
 		}
 	}

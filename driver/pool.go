@@ -189,7 +189,7 @@ func (d *Driver) retire(ctx context.Context, sandbox string) error {
 			return err
 		}
 	}
-	return d.removeSandbox(ctx, sandbox, func() {})
+	return d.removal.Sandbox(ctx, sandbox, func() {})
 }
 
 // block creates a container with the name by which a job would claim the
@@ -233,7 +233,7 @@ func (d *Driver) makeAhead(ctx context.Context, p *plan.Plan) (ready Ready, err 
 		if err != nil {
 			ctx, cancel := d.bounds.Clearing(ctx)
 			defer cancel()
-			err = errors.Join(err, d.removeSandbox(ctx, p.Sandbox, func() {}))
+			err = errors.Join(err, d.removal.Sandbox(ctx, p.Sandbox, func() {}))
 		}
 	}()
 	until := label.ForAhead(time.Now().Add(p.Pool.MaxAge))

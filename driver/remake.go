@@ -50,7 +50,7 @@ func (prep *preparation) renew(ctx context.Context, m made, img engine.Image) (i
 	}
 	last, cancel := d.eng.Uncut(ctx)
 	defer cancel()
-	if err := d.removeContainer(last, engine.Object{Ref: m.id, Name: m.name}); err != nil {
+	if err := d.removal.Container(last, engine.Object{Ref: m.id, Name: m.name}); err != nil {
 		return "", err
 	}
 	if err := d.eng.Rename(last, id, m.name); err != nil {

@@ -69,7 +69,7 @@ func (d *Driver) replaceSidecar(ctx context.Context, sandbox, sidecar string) (i
 	if err := d.markState(ctx, &v, label.DataDamaged); err != nil {
 		return "", err
 	}
-	if err := d.removeContainer(ctx, engine.Object{Ref: old.ID, Name: old.Name}); err != nil {
+	if err := d.removal.Container(ctx, engine.Object{Ref: old.ID, Name: old.Name}); err != nil {
 		return "", err
 	}
 	if id, err = d.eng.Create(ctx, spec); err != nil {

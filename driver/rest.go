@@ -8,6 +8,7 @@ import (
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/removal"
 	"gitlab-dind-executor/fault"
 )
 
@@ -18,7 +19,7 @@ func (d *Driver) rest(ctx context.Context, sandbox string) error {
 	if err != nil {
 		return err
 	}
-	return each(ctx, list, func(ctx context.Context, o engine.Object) error {
+	return removal.Each(ctx, list, func(ctx context.Context, o engine.Object) error {
 		if o.Role != plan.RoleJob {
 			c, err := d.eng.Container(ctx, o.Ref)
 			if err == nil && c.Paused || d.eng.Pause(ctx, o.Ref) == nil {
@@ -40,7 +41,7 @@ func (d *Driver) wake(ctx context.Context, sandbox string) error {
 	if err != nil {
 		return err
 	}
-	return each(ctx, list, func(ctx context.Context, o engine.Object) error {
+	return removal.Each(ctx, list, func(ctx context.Context, o engine.Object) error {
 		c, err := d.eng.Container(ctx, o.Ref)
 		if err != nil || !c.Paused {
 			return d.eng.Explain("looking at container "+o.Name, err)

@@ -11,6 +11,7 @@ import (
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/removal"
 )
 
 // Seed is a volume with images for new data roots.
@@ -129,9 +130,9 @@ func (d *Driver) SweepSeeds(ctx context.Context, wishes []plan.SeedWish, dryRun 
 // removes it, unless a container still has it: then a later sweep does. It tells
 // whether it is gone.
 func (d *Driver) removeSeed(ctx context.Context, s Seed) (bool, error) {
-	if _, err := d.dropVolume(ctx, label.ReadyName(s.Name)); err != nil {
+	if _, err := d.removal.DropVolume(ctx, label.ReadyName(s.Name)); err != nil {
 		return false, err
 	}
-	end, err := d.dropVolume(ctx, s.Name)
-	return end == wasRemoved || end == wasAbsent, err
+	end, err := d.removal.DropVolume(ctx, s.Name)
+	return end == removal.WasRemoved || end == removal.WasAbsent, err
 }

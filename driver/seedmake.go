@@ -54,7 +54,7 @@ func (d *Driver) MakeSeed(ctx context.Context, w plan.SeedWish, p *plan.Plan, im
 		ctx, cancel := d.bounds.Clearing(ctx)
 		defer cancel()
 		// What has no mark and no sandbox is nobody's: so the sandbox goes last.
-		left := d.removeSandbox(ctx, m.p.Sandbox, func() {})
+		left := d.removal.Sandbox(ctx, m.p.Sandbox, func() {})
 		if err == nil {
 			if left != nil { // the seed serves all the same, and a sweep goes on
 				say("warning: " + left.Error())
@@ -63,7 +63,7 @@ func (d *Driver) MakeSeed(ctx context.Context, w plan.SeedWish, p *plan.Plan, im
 		}
 		err = errors.Join(err, left)
 		if m.volume != "" {
-			err = errors.Join(err, d.removeVolume(ctx, engine.Object{Ref: m.volume, Name: m.volume}))
+			err = errors.Join(err, d.removal.Volume(ctx, engine.Object{Ref: m.volume, Name: m.volume}))
 		}
 	}()
 	if err := m.make(ctx); err != nil {
@@ -143,7 +143,7 @@ func (m *seedMaker) make(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	if err := d.removeContainer(ctx, engine.Object{Ref: id, Name: "of the seed"}); err != nil {
+	if err := d.removal.Container(ctx, engine.Object{Ref: id, Name: "of the seed"}); err != nil {
 		return err
 	}
 	c.Stdin, c.Role = false, plan.RoleScratch
@@ -216,7 +216,7 @@ func (m *seedMaker) seal(ctx context.Context, c plan.Container) error {
 	case err := <-errs:
 		return d.eng.Explain("sealing the seed", err)
 	}
-	return d.removeContainer(ctx, engine.Object{Ref: id, Name: "that sealed the seed"})
+	return d.removal.Container(ctx, engine.Object{Ref: id, Name: "that sealed the seed"})
 }
 
 // try starts a daemon on a copy of the seed, as in a job, and looks for each of

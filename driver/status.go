@@ -91,7 +91,7 @@ type Status struct {
 	Cached    CachedStatus    `json:"cached"`
 	Mirrors   []MirrorStatus  `json:"mirrors"`
 	// Stuck are volumes that resist their removal.
-	Stuck []StuckVolume `json:"stuck,omitempty"`
+	Stuck []removal.StuckVolume `json:"stuck,omitempty"`
 	// Missing is what the engine did not tell, or not in time.
 	Missing []string `json:"missing,omitempty"`
 }
@@ -111,7 +111,7 @@ func (d *Driver) Status(ctx context.Context, w *Watcher, now time.Time, prepare 
 	}
 	cached, _, cachedErr := d.listCached(lists)
 	mirrors, mirrorErr := d.Mirrors(lists)
-	resisting, stuckErr := d.Stuck(lists)
+	resisting, stuckErr := d.removal.Stuck(lists)
 	missing := []string{}
 	if stuckErr != nil {
 		missing = append(missing, "volumes that resist their removal: "+fault.Line(stuckErr))

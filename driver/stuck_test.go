@@ -1,9 +1,6 @@
 package driver
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -13,13 +10,14 @@ import (
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/removal"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/test/fakeengine"
 )
 
 // program lets this test's own file stand for the program that a container runs.
 func program(d *Driver) *Driver {
-	d.executable = "/dev/null"
+	d.removal.Executable = "/dev/null"
 	return d
 }
 
@@ -35,13 +33,13 @@ func TestAVolumeThatResistsHasAMarkAndIsFreedBehindTheJob(t *testing.T) {
 	e.Immutable(builds, true)
 	before := time.Now().Truncate(time.Second)
 	rest, err := d.CleanupPatiently(t.Context(), testJob)
-	if err != nil || !rest || d.Noted() != 1 {
-		t.Fatalf("rest %t, noted %d, error %v", rest, d.Noted(), err)
+	if err != nil || !rest || d.removal.Noted() != 1 {
+		t.Fatalf("rest %t, noted %d, error %v", rest, d.removal.Noted(), err)
 	}
 	if left := e.Objects(); !slices.Equal(left, []string{"volume " + builds, "volume " + builds + "-stuck"}) {
 		t.Fatalf("left are %q", left)
 	}
-	stuck, err := d.Stuck(t.Context())
+	stuck, err := d.removal.Stuck(t.Context())
 	if err != nil || len(stuck) != 1 || stuck[0].Name != builds || stuck[0].Reason != "operation not permitted" || stuck[0].Since.Before(before) {
 		t.Errorf("stuck are %+v, %v", stuck, err)
 	}
@@ -49,11 +47,11 @@ func TestAVolumeThatResistsHasAMarkAndIsFreedBehindTheJob(t *testing.T) {
 	if err != nil || states[Orphan] != 1 {
 		t.Errorf("states %v, %v", states, err)
 	}
-	would, _, err := d.FreeStuck(t.Context(), true)
+	would, _, err := d.removal.FreeStuck(t.Context(), true)
 	if err != nil || len(would) != 1 || len(e.Objects()) != 2 {
 		t.Errorf("a dry run: %+v, %v", would, err)
 	}
-	freed, failed, err := d.FreeStuck(t.Context(), false)
+	freed, failed, err := d.removal.FreeStuck(t.Context(), false)
 	if err != nil || failed != 0 || len(freed) != 1 || freed[0].Name != builds {
 		t.Errorf("freed %+v, %d failed, %v", freed, failed, err)
 	}
@@ -78,14 +76,14 @@ func TestWhatHasLostItsLabelsIsFoundByItsName(t *testing.T) {
 		e.Immutable(n, true)
 	}
 	e.AddVolume("dind-cccccccccccc-builds", map[string]string{"com.docker.compose.project": "theirs"})
-	stuck, err := d.Stuck(t.Context())
+	stuck, err := d.removal.Stuck(t.Context())
 	if err != nil || len(stuck) != len(names)-2 { // two are a sandbox's
 		t.Errorf("stuck are %+v, %v", stuck, err)
 	}
-	if _, err := d.Sweep(t.Context(), noon, time.Hour, false); err == nil || ButStuck(err) != nil {
-		t.Errorf("error %v, other than stuck %v", err, ButStuck(err))
+	if _, err := d.Sweep(t.Context(), noon, time.Hour, false); err == nil || removal.ButStuck(err) != nil {
+		t.Errorf("error %v, other than stuck %v", err, removal.ButStuck(err))
 	}
-	freed, failed, err := d.FreeStuck(t.Context(), false)
+	freed, failed, err := d.removal.FreeStuck(t.Context(), false)
 	if err != nil || failed != 0 || len(freed) != len(names) {
 		t.Errorf("freed %+v, %d failed, %v", freed, failed, err)
 	}
@@ -113,7 +111,7 @@ func TestAVolumeWithoutLabelsOfALivingJobStays(t *testing.T) {
 	if _, err := d.Sweep(t.Context(), noon.Add(-time.Hour), time.Hour, false); err != nil {
 		t.Fatal(err)
 	}
-	if freed, _, err := d.FreeStuck(t.Context(), false); err != nil || len(freed) != 0 {
+	if freed, _, err := d.removal.FreeStuck(t.Context(), false); err != nil || len(freed) != 0 {
 		t.Errorf("freed %+v, %v", freed, err)
 	}
 	if left := e.Objects(); !slices.Equal(left, before) {
@@ -153,14 +151,14 @@ func TestOneVolumeThatResistsKeepsNoOther(t *testing.T) {
 	}
 	s := config.Default()
 	s.Cache.MaxAge = 1
-	if _, err := d.RemoveCached(t.Context(), s, noon.Add(time.Hour), false); err == nil || ButStuck(err) != nil {
+	if _, err := d.RemoveCached(t.Context(), s, noon.Add(time.Hour), false); err == nil || removal.ButStuck(err) != nil {
 		t.Errorf("error %v", err)
 	}
 	verdicts, err := d.Sweep(t.Context(), noon, time.Hour, false)
-	if err == nil || ButStuck(err) != nil || len(verdicts) != 3 || !verdicts[0].Failed || verdicts[1].Failed || verdicts[2].Failed {
+	if err == nil || removal.ButStuck(err) != nil || len(verdicts) != 3 || !verdicts[0].Failed || verdicts[1].Failed || verdicts[2].Failed {
 		t.Errorf("verdicts %+v, %v", verdicts, err)
 	}
-	_, failed, err := d.FreeStuck(t.Context(), false)
+	_, failed, err := d.removal.FreeStuck(t.Context(), false)
 	if failed != 2 || err == nil || !strings.Contains(err.Error(), "removing volume "+first+": operation not permitted") ||
 		!strings.Contains(err.Error(), "ended with code 1") || !strings.Contains(fault.HintOf(err), "Volumes that resist") {
 		t.Errorf("%d failed, error %v, hint %q", failed, err, fault.HintOf(err))
@@ -179,7 +177,7 @@ func TestOneVolumeThatResistsKeepsNoOther(t *testing.T) {
 	// Whoever mends it by hand needs do no more.
 	e.Immutable(first, false)
 	e.Immutable(builds, false)
-	if freed, failed, err := d.FreeStuck(t.Context(), false); err != nil || failed != 0 || len(freed) != 2 {
+	if freed, failed, err := d.removal.FreeStuck(t.Context(), false); err != nil || failed != 0 || len(freed) != 2 {
 		t.Errorf("freed %+v, %d failed, %v", freed, failed, err)
 	}
 }
@@ -197,10 +195,10 @@ func TestNoDaemonGetsADataRootThatIsEmptied(t *testing.T) {
 		holder = c.Name
 		return 0
 	}
-	if _, err := d.dropLayers(t.Context(), noon); !allStuck(err) {
+	if _, err := d.dropLayers(t.Context(), noon); !removal.AllStuck(err) {
 		t.Errorf("error %v", err)
 	}
-	if freed, _, err := d.FreeStuck(t.Context(), false); err != nil || len(freed) != 1 || holder != label.LeaseName(data) {
+	if freed, _, err := d.removal.FreeStuck(t.Context(), false); err != nil || len(freed) != 1 || holder != label.LeaseName(data) {
 		t.Errorf("freed %+v under the name %q, %v", freed, holder, err)
 	}
 }
@@ -215,7 +213,7 @@ func TestAMarkAboutSomebodyElsesVolumeRemovesNothing(t *testing.T) {
 		e.AddVolume(label.StuckName(of), label.ForStuck(of, "x"))
 	}
 	before := e.Objects()
-	if freed, _, err := d.FreeStuck(t.Context(), false); err != nil || len(freed) != 0 || !slices.Equal(e.Objects(), before) {
+	if freed, _, err := d.removal.FreeStuck(t.Context(), false); err != nil || len(freed) != 0 || !slices.Equal(e.Objects(), before) {
 		t.Errorf("freed %+v, left %q, %v", freed, e.Objects(), err)
 	}
 }
@@ -237,34 +235,13 @@ func TestWhatCountsAsAVolumeThatResists(t *testing.T) {
 			d.bounds.RemoveFirstGap = time.Millisecond
 			e.AddVolume("dind-aaaaaaaaaaaa-builds", label.InSandbox("aaaaaaaaaaaa", plan.RoleBuilds))
 			e.Script("DELETE /volumes/{name}", c.answer)
-			_, err := d.dropVolume(t.Context(), "dind-aaaaaaaaaaaa-builds")
-			if allStuck(err) != c.marked || (d.Noted() == 1) != c.marked || len(e.Objects()) == 2 != c.marked {
+			_, err := d.removal.DropVolume(t.Context(), "dind-aaaaaaaaaaaa-builds")
+			if removal.AllStuck(err) != c.marked || (d.removal.Noted() == 1) != c.marked || len(e.Objects()) == 2 != c.marked {
 				t.Errorf("error %v, left %q", err, e.Objects())
 			}
 			if c.marked && strings.ContainsAny(err.Error(), "\x1b/") {
 				t.Errorf("the name of a file is in %q", err)
 			}
 		})
-	}
-}
-
-func TestErrorsOfVolumesThatResist(t *testing.T) {
-	one := fault.System(&stuck{"v", "busy"}, "")
-	other := errors.New("other")
-	for _, err := range []error{one, errors.Join(one, one), fmt.Errorf("removing: %w", errors.Join(nil, one)), errors.Join(fmt.Errorf("x: %w", one))} {
-		if !allStuck(err) || ButStuck(err) != nil {
-			t.Errorf("%v counts as another error", err)
-		}
-	}
-	for _, err := range []error{other, context.Canceled, errors.Join(one, other), fmt.Errorf("removing: %w", errors.Join(one, other))} {
-		if allStuck(err) || ButStuck(err) == nil {
-			t.Errorf("%v counts as of volumes that resist alone", err)
-		}
-	}
-	if err := ButStuck(errors.Join(one, other)); err.Error() != "other" {
-		t.Errorf("error %v", err)
-	}
-	if allStuck(nil) || ButStuck(nil) != nil {
-		t.Error("no error is one")
 	}
 }

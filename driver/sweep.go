@@ -9,6 +9,7 @@ import (
 
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
+	"gitlab-dind-executor/driver/removal"
 	"gitlab-dind-executor/driver/sandbox"
 	"gitlab-dind-executor/driver/span"
 )
@@ -25,7 +26,7 @@ func (d *Driver) Sweep(ctx context.Context, now time.Time, bound time.Duration, 
 	}
 	rules := sandbox.RulesHere(now, bound)
 	var verdicts []sandbox.Verdict
-	errs := []error{d.sweepPrograms(ctx, rules, dryRun)}
+	errs := []error{d.removal.SweepPrograms(ctx, rules, dryRun)}
 	for _, id := range slices.Sorted(maps.Keys(found)) {
 		s := found[id]
 		if id == "" || sandbox.Outlives(s) {
@@ -55,7 +56,7 @@ func (d *Driver) Sweep(ctx context.Context, now time.Time, bound time.Duration, 
 		verdicts = append(verdicts, v)
 	}
 	if !dryRun {
-		errs = append(errs, d.dropStuckMarks(ctx), d.images.ForgetSilences(ctx, now))
+		errs = append(errs, d.removal.DropMarks(ctx), d.images.ForgetSilences(ctx, now))
 	}
 	return verdicts, errors.Join(errs...)
 }
@@ -66,5 +67,21 @@ func (d *Driver) removeSwept(ctx context.Context, s *engine.Objects) error {
 	if len(s.Networks) > 0 && sandbox.ClaimOf(s) == nil {
 		return d.retire(ctx, s.Sandbox)
 	}
-	return d.removeSandbox(ctx, s.Sandbox, func() {})
+	return d.removal.Sandbox(ctx, s.Sandbox, func() {})
+}
+
+// Noted is how many volumes this connection found stuck that nobody had before.
+// Whoever found some lets FreeStuck follow, behind the job.
+func (d *Driver) Noted() int { return d.removal.Noted() }
+
+// Stuck lists the volumes that could not be removed, and those of no sandbox that
+// have lost their labels.
+func (d *Driver) Stuck(ctx context.Context) ([]removal.StuckVolume, error) {
+	return d.removal.Stuck(ctx)
+}
+
+// FreeStuck removes what Stuck lists, unless dryRun. The answer lists what was
+// removed, or would be, and how many resist still; the error joins what keeps them.
+func (d *Driver) FreeStuck(ctx context.Context, dryRun bool) (freed []removal.StuckVolume, failed int, err error) {
+	return d.removal.FreeStuck(ctx, dryRun)
 }

@@ -12,6 +12,7 @@ import (
 
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/owner"
+	"gitlab-dind-executor/driver/removal"
 	"gitlab-dind-executor/driver/sandbox"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/test/fakeengine"
@@ -175,7 +176,7 @@ func TestSweepGoesOnAfterAFault(t *testing.T) {
 	orphan("aaaaaaaaaaaa")
 	orphan("bbbbbbbbbbbb")
 	busy := fakeengine.Refuse(500, "device or resource busy")
-	e.Script("DELETE /volumes/{name}", slices.Repeat([]fakeengine.Answer{busy}, stuckRounds)...)
+	e.Script("DELETE /volumes/{name}", slices.Repeat([]fakeengine.Answer{busy}, removal.StuckRounds)...)
 	swept, err := d.Sweep(t.Context(), noon, time.Hour, false)
 	if err == nil || !strings.Contains(err.Error(), "removing sandbox aaaaaaaaaaaa: removing volume dind-aaaaaaaaaaaa-data") || !strings.Contains(fault.HintOf(err), "gc") {
 		t.Errorf("error %v, hint %q", err, fault.HintOf(err))

@@ -11,6 +11,7 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/removal"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/wary"
 )
@@ -80,7 +81,7 @@ func (c *call) drainOnce(ctx context.Context, d *driver.Driver, s config.Setting
 	if removed > 0 {
 		fmt.Fprintf(c.stdout, "removed %d sandboxes that waited for jobs\n", removed)
 	}
-	if err := errors.Join(driver.ButStuck(sweepErr), driver.ButStuck(drainErr)); err != nil {
+	if err := errors.Join(removal.ButStuck(sweepErr), removal.ButStuck(drainErr)); err != nil {
 		return nil, err
 	}
 	all, err := d.Sandboxes(ctx, now, s.PrepareBound())

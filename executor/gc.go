@@ -116,7 +116,7 @@ func (c *call) gc(ctx context.Context, o gcOptions) error {
 	}
 	// The last is for the volumes that have resisted the others.
 	n, stuckErr := g.stuck(ctx)
-	err = errors.Join(driver.ButStuck(errors.Join(errs...)), stuckErr)
+	err = errors.Join(removal.ButStuck(errors.Join(errs...)), stuckErr)
 	if found+n == 0 && err == nil {
 		fmt.Fprintln(c.stdout, "nothing to remove")
 	}

@@ -15,6 +15,7 @@ import (
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/removal"
 	"gitlab-dind-executor/fault"
 )
 
@@ -73,7 +74,7 @@ func (c *call) poolFill() *cobra.Command {
 			made, err := fill(ctx, d, settings, p)
 			c.record.Made = made
 			fmt.Fprintf(c.stdout, "made %d\n", made)
-			return errors.Join(driver.ButStuck(sweepErr), err)
+			return errors.Join(removal.ButStuck(sweepErr), err)
 		}),
 	}
 	cmd.Flags().BoolVar(&fromStdin, "from-stdin", false, "make what the plan on stdin says, after a moment")

@@ -10,6 +10,7 @@ import (
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/removal"
 	"gitlab-dind-executor/driver/sandbox"
 )
 
@@ -111,7 +112,7 @@ func Room(a config.Admission, free plan.Free, dataRoot string) []Finding {
 }
 
 // Leftovers judges what a sweep would do, and what resists it.
-func Leftovers(verdicts []sandbox.Verdict, stuck []driver.StuckVolume) Finding {
+func Leftovers(verdicts []sandbox.Verdict, stuck []removal.StuckVolume) Finding {
 	n := map[sandbox.Fate]int{}
 	for _, v := range verdicts {
 		n[v.Fate]++

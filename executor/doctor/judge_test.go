@@ -12,6 +12,7 @@ import (
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/removal"
 	"gitlab-dind-executor/driver/sandbox"
 	"gitlab-dind-executor/fault"
 )
@@ -256,16 +257,16 @@ func TestJudgingConcurrency(t *testing.T) {
 
 func TestJudgingLeftovers(t *testing.T) {
 	swept := sandbox.Verdict{Fate: sandbox.Swept}
-	stuck := driver.StuckVolume{Name: "dind-aaaaaaaaaaaa-builds", Reason: "operation not permitted"}
+	stuck := removal.StuckVolume{Name: "dind-aaaaaaaaaaaa-builds", Reason: "operation not permitted"}
 	for name, c := range map[string]struct {
 		verdicts []sandbox.Verdict
-		stuck    []driver.StuckVolume
+		stuck    []removal.StuckVolume
 		level    Level
 		says     string
 	}{
 		"none":                  {nil, nil, OK, "none"},
 		"a sandbox":             {[]sandbox.Verdict{swept}, nil, Warning, "1 sandboxes that no living job owns"},
-		"a volume that resists": {[]sandbox.Verdict{swept}, []driver.StuckVolume{stuck}, Warning, "1 volumes that resist their removal, such as dind-aaaaaaaaaaaa-builds: operation not permitted"},
+		"a volume that resists": {[]sandbox.Verdict{swept}, []removal.StuckVolume{stuck}, Warning, "1 volumes that resist their removal, such as dind-aaaaaaaaaaaa-builds: operation not permitted"},
 	} {
 		if f := Leftovers(c.verdicts, c.stuck); f.Level != c.level || f.Text != c.says || (f.Hint == "") != (c.level == OK) {
 			t.Errorf("%s: %+v", name, f)

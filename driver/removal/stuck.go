@@ -1,4 +1,4 @@
-package driver
+package removal
 
 import (
 	"context"
@@ -53,17 +53,17 @@ func (s *stuck) Error() string { return "removing volume " + s.volume + ": " + s
 // stuckHint is what a person can do.
 const stuckHint = "gitlab-dind-executor gc tries again; docs/operations.md says what to do if that fails, too: Volumes that resist"
 
-// allStuck tells whether an error is of stuck volumes alone, which have marks:
+// AllStuck tells whether an error is of stuck volumes alone, which have marks:
 // whoever meets it may go on.
-func allStuck(err error) bool {
+func AllStuck(err error) bool {
 	if err == nil {
 		return false
 	}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		return !slices.ContainsFunc(joined.Unwrap(), func(e error) bool { return !allStuck(e) })
+		return !slices.ContainsFunc(joined.Unwrap(), func(e error) bool { return !AllStuck(e) })
 	}
 	if inner := errors.Unwrap(err); inner != nil {
-		return allStuck(inner)
+		return AllStuck(inner)
 	}
 	var s *stuck
 	return errors.As(err, &s)
@@ -72,7 +72,7 @@ func allStuck(err error) bool {
 // ButStuck is what an error says besides that volumes resist, or nil: FreeStuck
 // comes behind and tells of those that it cannot remove either.
 func ButStuck(err error) error {
-	if err == nil || allStuck(err) {
+	if err == nil || AllStuck(err) {
 		return nil
 	}
 	joined, ok := err.(interface{ Unwrap() []error })
@@ -92,41 +92,41 @@ func resists(err error) bool {
 	return errdefs.IsInternal(err) && !engine.Unreachable(err) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }
 
-// ending is what came of the removal of a volume.
-type ending int
+// Ending is what came of the removal of a volume.
+type Ending int
 
 const (
-	notRemoved ending = iota
-	wasRemoved
-	wasAbsent
-	// stillUsed says that a container has it.
-	stillUsed
+	notRemoved Ending = iota
+	WasRemoved
+	WasAbsent
+	// StillUsed says that a container has it.
+	StillUsed
 )
 
-// dropVolume removes a volume unless a container has it. It never forces that: a
+// DropVolume removes a volume unless a container has it. It never forces that: a
 // forced removal that fails makes the engine forget whose the volume is. One that
 // resists gets a mark.
-func (d *Driver) dropVolume(ctx context.Context, name string) (ending, error) {
-	if d.mountedIn(name) { // the engine would remove what is mounted there
-		return notRemoved, d.noteStuck(ctx, name, errors.New("something is mounted in it"))
+func (r *Remover) DropVolume(ctx context.Context, name string) (Ending, error) {
+	if r.mountedIn(name) { // the engine would remove what is mounted there
+		return notRemoved, r.noteStuck(ctx, name, errors.New("something is mounted in it"))
 	}
-	err := d.eng.RemoveVolume(ctx, name)
+	err := r.Engine.RemoveVolume(ctx, name)
 	switch {
 	case err == nil:
-		return wasRemoved, nil
+		return WasRemoved, nil
 	case engine.Gone(err):
-		return wasAbsent, nil
+		return WasAbsent, nil
 	case errdefs.IsConflict(err):
-		return stillUsed, nil
+		return StillUsed, nil
 	case resists(err):
-		return notRemoved, d.noteStuck(ctx, name, err)
+		return notRemoved, r.noteStuck(ctx, name, err)
 	}
-	return notRemoved, d.eng.Explain("removing volume "+name, err)
+	return notRemoved, r.Engine.Explain("removing volume "+name, err)
 }
 
 // noteStuck makes the mark of a volume that could not be removed, and returns the error that
 // says so. Only the kernel's own word is kept of err: the rest has names of files.
-func (d *Driver) noteStuck(ctx context.Context, name string, err error) error {
+func (r *Remover) noteStuck(ctx context.Context, name string, err error) error {
 	text := err.Error()
 	reason := clean(text[strings.LastIndex(text, ": ")+1:])
 	s := fault.System(&stuck{name, reason}, stuckHint)
@@ -136,11 +136,11 @@ func (d *Driver) noteStuck(ctx context.Context, name string, err error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteBound)
 	defer cancel()
 	mark := label.StuckName(name)
-	if _, err := d.eng.Volume(ctx, mark); !engine.Gone(err) {
+	if _, err := r.Engine.Volume(ctx, mark); !engine.Gone(err) {
 		return s // it is known, or nothing can be noted
 	}
-	if _, err := d.eng.CreateVolume(ctx, mark, label.ForStuck(name, reason)); err == nil {
-		d.noted.Add(1)
+	if _, err := r.Engine.CreateVolume(ctx, mark, label.ForStuck(name, reason)); err == nil {
+		r.noted.Add(1)
 	}
 	return s
 }
@@ -155,23 +155,23 @@ func clean(text string) string {
 
 // Noted is how many volumes this connection found stuck that nobody had before.
 // Whoever found some lets FreeStuck follow, behind the job.
-func (d *Driver) Noted() int { return int(d.noted.Load()) }
+func (r *Remover) Noted() int { return int(r.noted.Load()) }
 
 // Stuck lists the volumes that could not be removed, and those of no sandbox that
 // have lost their labels.
-func (d *Driver) Stuck(ctx context.Context) ([]StuckVolume, error) {
-	all, err := d.listStuck(ctx)
+func (r *Remover) Stuck(ctx context.Context) ([]StuckVolume, error) {
+	all, err := r.listStuck(ctx)
 	return slices.DeleteFunc(all, func(s StuckVolume) bool { return !s.there }), err
 }
 
 // listStuck is Stuck with the marks of volumes that are gone.
-func (d *Driver) listStuck(ctx context.Context) (all []StuckVolume, err error) {
-	if err := d.eng.Greet(ctx); err != nil {
+func (r *Remover) listStuck(ctx context.Context) (all []StuckVolume, err error) {
+	if err := r.Engine.Greet(ctx); err != nil {
 		return nil, err
 	}
-	list, err := d.eng.VolumesNamed(ctx, label.NamesOf(""))
+	list, err := r.Engine.VolumesNamed(ctx, label.NamesOf(""))
 	if err != nil {
-		return nil, d.eng.Explain("looking for volumes that resist", err)
+		return nil, r.Engine.Explain("looking for volumes that resist", err)
 	}
 	for _, v := range list {
 		of := v.Labels[label.Of]
@@ -179,7 +179,7 @@ func (d *Driver) listStuck(ctx context.Context) (all []StuckVolume, err error) {
 			continue
 		}
 		since, _ := time.Parse(time.RFC3339, v.Labels[label.Created])
-		all = append(all, StuckVolume{Name: of, Since: since, Reason: v.Labels[label.Reason], marked: true, there: scopeVolumes(list).has(of)})
+		all = append(all, StuckVolume{Name: of, Since: since, Reason: v.Labels[label.Reason], marked: true, there: slices.ContainsFunc(list, func(v *engine.Volume) bool { return v.Name == of })})
 	}
 	for _, v := range list {
 		n, is := engine.Lost(v)
@@ -194,34 +194,29 @@ func (d *Driver) listStuck(ctx context.Context) (all []StuckVolume, err error) {
 
 // emptyVolume lets a container of ours remove all that a volume holds, and clear the
 // flags that keep it. No daemon gets a cached data root meanwhile.
-func (d *Driver) emptyVolume(ctx context.Context, v engine.Volume) error {
+func (r *Remover) emptyVolume(ctx context.Context, v engine.Volume) error {
 	name := v.Name + "-empty"
 	if label.IsCachedData(v.Name) {
 		name = label.LeaseName(v.Name)
 	}
-	exit, err := d.runProgram(ctx, programRun{name: name, command: plan.EmptyCommand, volume: v.Name, volumeLabels: v.Labels, bound: emptyBound, labels: map[string]string{label.Of: v.Name}})
+	exit, err := r.RunProgram(ctx, Program{Name: name, Command: plan.EmptyCommand, Volume: v.Name, VolumeLabels: v.Labels, Bound: emptyBound, Labels: map[string]string{label.Of: v.Name}})
 	switch {
 	case err != nil:
 		return err
-	case exit.code != 0:
-		return fmt.Errorf("the program that empties it ended with code %d%s", exit.code, clean(exit.said))
+	case exit.Code != 0:
+		return fmt.Errorf("the program that empties it ended with code %d%s", exit.Code, clean(exit.Said))
 	}
 	return nil
-}
-
-// has tells whether a volume of that name is there.
-func (k scopeVolumes) has(name string) bool {
-	return slices.ContainsFunc(k, func(v *engine.Volume) bool { return v.Name == name })
 }
 
 // FreeStuck removes what Stuck lists, unless dryRun: it takes away what is mounted
 // in a volume, and lets a container of ours clear the flags of its files. The
 // answer lists what was removed, or would be, and how many resist still; the error
 // joins what keeps them. A volume that a container has is left to the next time.
-func (d *Driver) FreeStuck(ctx context.Context, dryRun bool) (freed []StuckVolume, failed int, err error) {
+func (r *Remover) FreeStuck(ctx context.Context, dryRun bool) (freed []StuckVolume, failed int, err error) {
 	ctx, end := span.Begin(ctx, "volumes that resist")
 	defer end()
-	all, err := d.listStuck(ctx)
+	all, err := r.listStuck(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -231,30 +226,30 @@ func (d *Driver) FreeStuck(ctx context.Context, dryRun bool) (freed []StuckVolum
 			continue
 		}
 		if !dryRun {
-			done, err := d.freeStuck(ctx, s)
+			done, err := r.freeStuck(ctx, s)
 			if err != nil {
 				errs = append(errs, err)
 				failed++
 			}
-			if done != wasRemoved {
+			if done != WasRemoved {
 				continue
 			}
 		}
 		freed = append(freed, s)
 	}
 	if !dryRun {
-		errs = append(errs, d.dropStuckMarks(ctx))
+		errs = append(errs, r.DropMarks(ctx))
 	}
 	return freed, failed, errors.Join(errs...)
 }
 
-// dropStuckMarks removes the marks of volumes that are gone after all.
-func (d *Driver) dropStuckMarks(ctx context.Context) error {
-	all, err := d.listStuck(ctx)
+// DropMarks removes the marks of volumes that are gone after all.
+func (r *Remover) DropMarks(ctx context.Context) error {
+	all, err := r.listStuck(ctx)
 	errs := []error{err}
 	for _, s := range all {
 		if !s.there {
-			_, err := d.dropVolume(ctx, label.StuckName(s.Name))
+			_, err := r.DropVolume(ctx, label.StuckName(s.Name))
 			errs = append(errs, err)
 		}
 	}
@@ -262,24 +257,24 @@ func (d *Driver) dropStuckMarks(ctx context.Context) error {
 }
 
 // freeStuck removes a volume that resists. One that resists still is an error.
-func (d *Driver) freeStuck(ctx context.Context, s StuckVolume) (ending, error) {
+func (r *Remover) freeStuck(ctx context.Context, s StuckVolume) (Ending, error) {
 	ctx, cancel := context.WithTimeout(ctx, freeBound)
 	defer cancel()
-	v, err := d.eng.Volume(ctx, s.Name)
+	v, err := r.Engine.Volume(ctx, s.Name)
 	switch {
 	case engine.Gone(err):
-		return wasAbsent, nil
+		return WasAbsent, nil
 	case err != nil:
-		return notRemoved, d.eng.Explain("looking at volume "+s.Name, err)
+		return notRemoved, r.Engine.Explain("looking at volume "+s.Name, err)
 	case !isOurs(v):
 		return notRemoved, nil // its labels were being made, or a mark is wrong
 	}
-	end, err := d.dropVolume(ctx, v.Name)
-	if !allStuck(err) {
+	end, err := r.DropVolume(ctx, v.Name)
+	if !AllStuck(err) {
 		return end, err
 	}
-	failed := errors.Join(d.unmountIn(v), d.emptyVolume(ctx, v))
-	if end, again := d.dropVolume(ctx, v.Name); !allStuck(again) {
+	failed := errors.Join(r.unmountIn(v), r.emptyVolume(ctx, v))
+	if end, again := r.DropVolume(ctx, v.Name); !AllStuck(again) {
 		return end, again
 	}
 	if failed != nil {

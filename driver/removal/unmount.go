@@ -1,4 +1,4 @@
-package driver
+package removal
 
 import (
 	"fmt"
@@ -10,16 +10,16 @@ import (
 
 // seesMounts tells whether this process sees what is mounted on the engine's host, and
 // may change it.
-func (d *Driver) seesMounts() bool { return d.eng.Local() && os.Geteuid() == 0 }
+func (r *Remover) seesMounts() bool { return r.Engine.Local() && os.Geteuid() == 0 }
 
 // mountedIn tells whether something is mounted in a volume: whoever removes its
 // files would remove what is mounted.
-func (d *Driver) mountedIn(volume string) bool { return d.seesMounts() && host.MountedIn(volume) }
+func (r *Remover) mountedIn(volume string) bool { return r.seesMounts() && host.MountedIn(volume) }
 
 // unmountIn takes away what is mounted in a volume that is about to be removed, as
 // far as this process sees that: it must be root on the engine's host.
-func (d *Driver) unmountIn(v engine.Volume) error {
-	if !d.seesMounts() || v.Mountpoint == "" {
+func (r *Remover) unmountIn(v engine.Volume) error {
+	if !r.seesMounts() || v.Mountpoint == "" {
 		return nil
 	}
 	if err := host.UnmountBelow(v.Mountpoint); err != nil {

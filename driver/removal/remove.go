@@ -1,14 +1,16 @@
-package driver
+package removal
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/containerd/errdefs"
 
 	"gitlab-dind-executor/driver/bounds"
 	"gitlab-dind-executor/driver/engine"
+	"gitlab-dind-executor/driver/host"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -16,21 +18,34 @@ import (
 )
 
 // The engine may still be busy with an object; each round waits longer, all of
-// them 6 s. Tests shorten it.
+// them 6 s.
 const removeRounds = 8
 
-// stuckRounds is how often a volume is tried that resists its removal: a mount that
+// StuckRounds is how often a volume is tried that resists its removal: a mount that
 // is just going can be the cause.
-const stuckRounds = 2
+const StuckRounds = 2
 
-// removeSandbox removes all that carries a sandbox's label and looks again
+// Remover removes what is ours on an engine.
+type Remover struct {
+	Engine *engine.Engine
+	Bounds *bounds.Bounds
+	// Locks let one process at a time make the image of this program.
+	Locks *host.Locks
+	// Executable is the path of this program, for containers that run it.
+	Executable string
+
+	// noted counts the stuck volumes that were found first.
+	noted atomic.Int64
+}
+
+// Sandbox removes all that carries a sandbox's label and looks again
 // until nothing does: a request whose client died may still be carried out
 // after the first look. orphaned is called once the network is gone.
-func (d *Driver) removeSandbox(ctx context.Context, id string, orphaned func()) error {
-	gap := d.bounds.RemoveFirstGap
+func (r *Remover) Sandbox(ctx context.Context, id string, orphaned func()) error {
+	gap := r.Bounds.RemoveFirstGap
 	var last error
 	for round := range removeRounds {
-		found, err := d.eng.Ours(ctx, label.Sandbox+"="+id)
+		found, err := r.Engine.Ours(ctx, label.Sandbox+"="+id)
 		if err != nil {
 			return err
 		}
@@ -39,10 +54,10 @@ func (d *Driver) removeSandbox(ctx context.Context, id string, orphaned func()) 
 			orphaned()
 			return nil
 		}
-		if last = d.remove(ctx, s, orphaned); last == nil {
+		if last = r.remove(ctx, s, orphaned); last == nil {
 			continue // the look that finds nothing ends it
 		}
-		if round == removeRounds-1 || round >= stuckRounds-1 && allStuck(last) {
+		if round == removeRounds-1 || round >= StuckRounds-1 && AllStuck(last) {
 			break
 		}
 		if !bounds.Pause(ctx, gap) {
@@ -62,7 +77,7 @@ func (d *Driver) removeSandbox(ctx context.Context, id string, orphaned func()) 
 // which any sweep removes, and so is what a request under way still creates.
 // The job container goes after the network, or a used sandbox would look warm;
 // volumes, which can take long, go last.
-func (d *Driver) remove(ctx context.Context, s *engine.Objects, orphaned func()) error {
+func (r *Remover) remove(ctx context.Context, s *engine.Objects, orphaned func()) error {
 	var claims, others []engine.Object
 	for _, c := range s.Containers {
 		if c.Role == plan.RoleJob {
@@ -71,24 +86,24 @@ func (d *Driver) remove(ctx context.Context, s *engine.Objects, orphaned func())
 			others = append(others, c)
 		}
 	}
-	_ = each(ctx, s.Containers, d.endContainer) // the removals tell of faults
+	_ = Each(ctx, s.Containers, r.endContainer) // the removals tell of faults
 	var g group.Group
-	g.Go(func() error { return each(ctx, others, d.removeContainer) })
+	g.Go(func() error { return Each(ctx, others, r.Container) })
 	g.Go(func() error {
-		if err := each(ctx, s.Networks, d.removeNetwork); err != nil {
+		if err := Each(ctx, s.Networks, r.removeNetwork); err != nil {
 			return err
 		}
 		orphaned()
-		return each(ctx, claims, d.removeContainer)
+		return Each(ctx, claims, r.Container)
 	})
 	// A volume can be removed only when none of its containers is left. What
 	// cannot be removed keeps no volume but its own.
 	err := g.Wait()
-	return errors.Join(err, each(ctx, s.Volumes, d.removeVolume))
+	return errors.Join(err, Each(ctx, s.Volumes, r.Volume))
 }
 
-// each does one thing to all objects side by side and joins the errors.
-func each(ctx context.Context, objects []engine.Object, do func(context.Context, engine.Object) error) error {
+// Each does one thing to all objects side by side and joins the errors.
+func Each(ctx context.Context, objects []engine.Object, do func(context.Context, engine.Object) error) error {
 	errs := make([]error, len(objects))
 	var g group.Group
 	g.SetLimit(8)
@@ -104,30 +119,31 @@ func each(ctx context.Context, objects []engine.Object, do func(context.Context,
 
 // endContainer ends what runs in a container, so that its network can go. What
 // does not run any more is fine.
-func (d *Driver) endContainer(ctx context.Context, o engine.Object) error {
+func (r *Remover) endContainer(ctx context.Context, o engine.Object) error {
 	if !o.Running {
 		return nil
 	}
-	return d.eng.Kill(ctx, o.Ref, "KILL")
+	return r.Engine.Kill(ctx, o.Ref, "KILL")
 }
 
-func (d *Driver) removeContainer(ctx context.Context, o engine.Object) error {
-	err := d.eng.Remove(ctx, o.Ref)
+// Container removes a container. One that is gone, or goes, is fine.
+func (r *Remover) Container(ctx context.Context, o engine.Object) error {
+	err := r.Engine.Remove(ctx, o.Ref)
 	switch {
 	case err == nil, engine.Gone(err):
 		return nil
 	case errdefs.IsConflict(err):
 		// Somebody else is removing it: the next look tells.
-		ctx, cancel := context.WithTimeout(ctx, d.bounds.EndWait)
+		ctx, cancel := context.WithTimeout(ctx, r.Bounds.EndWait)
 		defer cancel()
-		return d.eng.Explain("removing container "+o.Name, d.waitRemoved(ctx, o.Ref))
+		return r.Engine.Explain("removing container "+o.Name, r.AwaitContainer(ctx, o.Ref))
 	}
-	return d.eng.Explain("removing container "+o.Name, err)
+	return r.Engine.Explain("removing container "+o.Name, err)
 }
 
-// waitRemoved waits until a container that is being removed is gone.
-func (d *Driver) waitRemoved(ctx context.Context, ref string) error {
-	exits, errs := d.eng.Wait(ctx, ref, engine.Removed)
+// AwaitContainer waits until a container that is being removed is gone.
+func (r *Remover) AwaitContainer(ctx context.Context, ref string) error {
+	exits, errs := r.Engine.Wait(ctx, ref, engine.Removed)
 	select {
 	case <-exits:
 		return nil
@@ -139,18 +155,18 @@ func (d *Driver) waitRemoved(ctx context.Context, ref string) error {
 	}
 }
 
-// removeVolume removes a volume that no container should have any more.
-func (d *Driver) removeVolume(ctx context.Context, o engine.Object) error {
-	end, err := d.dropVolume(ctx, o.Ref)
-	if end == stillUsed {
+// Volume removes a volume that no container should have any more.
+func (r *Remover) Volume(ctx context.Context, o engine.Object) error {
+	end, err := r.DropVolume(ctx, o.Ref)
+	if end == StillUsed {
 		return fault.System(errors.New("removing volume "+o.Name+": a container still has it"), "")
 	}
 	return err
 }
 
-func (d *Driver) removeNetwork(ctx context.Context, o engine.Object) error {
-	if err := d.eng.RemoveNetwork(ctx, o.Ref); !engine.Gone(err) {
-		return d.eng.Explain("removing network "+o.Name, err)
+func (r *Remover) removeNetwork(ctx context.Context, o engine.Object) error {
+	if err := r.Engine.RemoveNetwork(ctx, o.Ref); !engine.Gone(err) {
+		return r.Engine.Explain("removing network "+o.Name, err)
 	}
 	return nil
 }

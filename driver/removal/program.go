@@ -1,4 +1,4 @@
-package driver
+package removal
 
 import (
 	"archive/tar"
@@ -49,42 +49,42 @@ const (
 // flags against removal included.
 var programRights = []string{"DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "CHOWN", "LINUX_IMMUTABLE"}
 
-// programRun is one run of this program in a container of its own: without
+// Program is one run of this program in a container of its own: without
 // network, with a root directory that holds nothing else, and with one volume.
-type programRun struct {
-	// name is the container's. A second container of that name is refused.
-	name string
-	// command is a hidden command of this program. It gets the volume's path and
+type Program struct {
+	// Name is the container's. A second container of that name is refused.
+	Name string
+	// Command is a hidden command of this program. It gets the volume's path and
 	// its bound in seconds as arguments.
-	command string
-	volume  string
-	// volumeLabels are the volume's, for one that somebody removes at this moment:
+	Command string
+	Volume  string
+	// VolumeLabels are the volume's, for one that somebody removes at this moment:
 	// the engine makes an empty one then.
-	volumeLabels map[string]string
-	// labels are those of the container, besides what every run has.
-	labels map[string]string
-	bound  time.Duration
-	// settle is called with how the run ended, while the name is still taken; nil
+	VolumeLabels map[string]string
+	// Labels are those of the container, besides what every run has.
+	Labels map[string]string
+	Bound  time.Duration
+	// Settle is called with how the run ended, while the name is still taken; nil
 	// for nothing.
-	settle func(context.Context, programExit) error
+	Settle func(context.Context, Exit) error
 }
 
-// programExit is how a run ended: its exit code, and its last lines.
-type programExit struct {
-	code int
-	said string
+// Exit is how a run ended: its exit code, and its last lines.
+type Exit struct {
+	Code int
+	Said string
 }
 
-// errNoVolume says that somebody has removed the volume of a run.
-var errNoVolume = errors.New("the volume is gone")
+// ErrNoVolume says that somebody has removed the volume of a run.
+var ErrNoVolume = errors.New("the volume is gone")
 
-// runProgram runs this program on a volume and waits for its end. An error says
+// RunProgram runs this program on a volume and waits for its end. An error says
 // that it did not run to its end, or is settle's. A conflict says that the name is
-// taken, errNoVolume that there is nothing to work on.
-func (d *Driver) runProgram(ctx context.Context, run programRun) (exit programExit, err error) {
-	ctx, cancel := context.WithTimeout(ctx, run.bound+programSlack)
+// taken, ErrNoVolume that there is nothing to work on.
+func (r *Remover) RunProgram(ctx context.Context, run Program) (exit Exit, err error) {
+	ctx, cancel := context.WithTimeout(ctx, run.Bound+programSlack)
 	defer cancel()
-	img, err := d.programImage(ctx)
+	img, err := r.programImage(ctx)
 	if err != nil {
 		return exit, err
 	}
@@ -93,73 +93,73 @@ func (d *Driver) runProgram(ctx context.Context, run programRun) (exit programEx
 		return exit, err
 	}
 	maker := label.NewSandboxID()
-	spec := run.container(img, owner, maker, time.Now())
-	id, err := d.eng.Create(ctx, spec)
+	spec := run.spec(img, owner, maker, time.Now())
+	id, err := r.Engine.Create(ctx, spec)
 	if err != nil {
 		return exit, err
 	}
 	vanished := false
 	defer func() {
-		ctx, cancel := d.bounds.Clearing(ctx)
+		ctx, cancel := r.Bounds.Clearing(ctx)
 		defer cancel()
-		if removeErr := d.removeContainer(ctx, engine.Object{Ref: id, Name: spec.Name}); err == nil {
+		if removeErr := r.Container(ctx, engine.Object{Ref: id, Name: spec.Name}); err == nil {
 			err = removeErr
 		}
 		if vanished {
-			_ = d.eng.RemoveVolume(ctx, run.volume) // else a sweep finds it
+			_ = r.Engine.RemoveVolume(ctx, run.Volume) // else a sweep finds it
 		}
 	}()
-	if v, err := d.eng.Volume(ctx, run.volume); err != nil {
-		return exit, d.eng.Explain("looking at volume "+run.volume, err)
+	if v, err := r.Engine.Volume(ctx, run.Volume); err != nil {
+		return exit, r.Engine.Explain("looking at volume "+run.Volume, err)
 	} else if v.Labels[label.Maker] == maker {
 		vanished = true
-		return exit, fmt.Errorf("volume %s: %w", run.volume, errNoVolume)
+		return exit, fmt.Errorf("volume %s: %w", run.Volume, ErrNoVolume)
 	}
-	exits, errs := d.eng.Wait(ctx, id, engine.NextExit)
-	if err := d.eng.Start(ctx, id); err != nil {
+	exits, errs := r.Engine.Wait(ctx, id, engine.NextExit)
+	if err := r.Engine.Start(ctx, id); err != nil {
 		return exit, fault.System(fmt.Errorf("starting this program in a container: %w", err),
 			"this program must be static, and for the engine's architecture: build it with CGO_ENABLED=0")
 	}
 	select {
 	case e := <-exits:
-		exit = programExit{e.Code, d.eng.LastLog(ctx, id)}
-		if run.settle != nil {
-			err = run.settle(ctx, exit)
+		exit = Exit{e.Code, r.Engine.LastLog(ctx, id)}
+		if run.Settle != nil {
+			err = run.Settle(ctx, exit)
 		}
 		return exit, err
 	case err := <-errs:
-		return exit, d.eng.Explain("waiting for this program in a container", err)
+		return exit, r.Engine.Explain("waiting for this program in a container", err)
 	case <-ctx.Done():
 		return exit, fmt.Errorf("waiting for this program in a container: %w", ctx.Err())
 	}
 }
 
-// container is what the engine needs to create the run's container. Where the
+// spec is what the engine needs to create the run's container. Where the
 // volume is gone, the engine makes another one, which names maker.
-func (run programRun) container(img string, owner owner.Process, maker string, now time.Time) engine.Spec {
+func (run Program) spec(img string, owner owner.Process, maker string, now time.Time) engine.Spec {
 	l := label.Common(plan.RoleProgram)
 	l[label.Owner] = owner.String()
-	l[label.Deadline] = now.Add(run.bound + programSlack).UTC().Format(time.RFC3339)
-	for k, v := range run.labels {
+	l[label.Deadline] = now.Add(run.Bound + programSlack).UTC().Format(time.RFC3339)
+	for k, v := range run.Labels {
 		l[k] = v
 	}
-	made := maps.Clone(run.volumeLabels)
+	made := maps.Clone(run.VolumeLabels)
 	if made == nil {
 		made = label.Common(plan.RoleScratch)
 	}
 	made[label.Maker] = maker
 	return engine.Confined{
-		Name: run.name, Image: img, Labels: l,
-		Entrypoint: []string{programPath}, Command: []string{run.command, programVolume, strconv.Itoa(int(run.bound.Seconds()))},
+		Name: run.Name, Image: img, Labels: l,
+		Entrypoint: []string{programPath}, Command: []string{run.Command, programVolume, strconv.Itoa(int(run.Bound.Seconds()))},
 		Rights: programRights, Memory: programMemory, Threads: programPIDs,
-		Volume: engine.Mount{Volume: run.volume, Target: programVolume, Labels: made, NoCopy: true},
+		Volume: engine.Mount{Volume: run.Volume, Target: programVolume, Labels: made, NoCopy: true},
 	}.Spec()
 }
 
 // programImage returns the id of an image that holds this program alone. It makes
 // the image where the engine has none.
-func (d *Driver) programImage(ctx context.Context) (id string, err error) {
-	program, err := os.Open(d.executable)
+func (r *Remover) programImage(ctx context.Context) (id string, err error) {
+	program, err := os.Open(r.Executable)
 	if err != nil {
 		return "", fmt.Errorf("reading this program: %w", err)
 	}
@@ -170,35 +170,35 @@ func (d *Driver) programImage(ctx context.Context) (id string, err error) {
 		return "", fmt.Errorf("reading this program: %w", err)
 	}
 	name := programRepository + ":" + hex.EncodeToString(sum.Sum(nil))
-	img, err := d.eng.ImageAs(ctx, name)
+	img, err := r.Engine.ImageAs(ctx, name)
 	if err == nil {
 		return img.ID, nil
 	}
 	if !engine.Gone(err) {
-		return "", d.eng.Explain("looking for the image of this program", err)
+		return "", r.Engine.Explain("looking for the image of this program", err)
 	}
-	unlock, err := d.locks.Lock(ctx, "program", "making the image of this program", "wait for it to end")
+	unlock, err := r.Locks.Lock(ctx, "program", "making the image of this program", "wait for it to end")
 	if err != nil {
 		return "", err
 	}
 	defer unlock()
-	if img, err = d.eng.ImageAs(ctx, name); err == nil {
+	if img, err = r.Engine.ImageAs(ctx, name); err == nil {
 		return img.ID, nil // another process has made it meanwhile
 	}
 	if _, err := program.Seek(0, io.SeekStart); err != nil {
 		return "", fmt.Errorf("reading this program: %w", err)
 	}
-	if err := d.importProgram(ctx, name, program, size); err != nil {
-		return "", d.eng.Explain("making the image of this program", err)
+	if err := r.importProgram(ctx, name, program, size); err != nil {
+		return "", r.Engine.Explain("making the image of this program", err)
 	}
-	d.dropOldPrograms(ctx, name, time.Now())
-	img, err = d.eng.ImageAs(ctx, name)
-	return img.ID, d.eng.Explain("looking at the image of this program", err)
+	r.dropOldPrograms(ctx, name, time.Now())
+	img, err = r.Engine.ImageAs(ctx, name)
+	return img.ID, r.Engine.Explain("looking at the image of this program", err)
 }
 
 // importProgram makes an image of one file.
-func (d *Driver) importProgram(ctx context.Context, name string, program io.Reader, size int64) error {
-	r, w := io.Pipe()
+func (r *Remover) importProgram(ctx context.Context, name string, program io.Reader, size int64) error {
+	out, w := io.Pipe()
 	packed := make(chan struct{})
 	go func() {
 		defer close(packed)
@@ -209,39 +209,39 @@ func (d *Driver) importProgram(ctx context.Context, name string, program io.Read
 		}
 		w.CloseWithError(errors.Join(err, t.Close()))
 	}()
-	err := d.eng.Import(ctx, name, runtime.GOOS+"/"+runtime.GOARCH, r, "LABEL "+label.Role+"="+string(plan.RoleProgram))
-	r.Close()
+	err := r.Engine.Import(ctx, name, runtime.GOOS+"/"+runtime.GOARCH, out, "LABEL "+label.Role+"="+string(plan.RoleProgram))
+	out.Close()
 	<-packed // program is read no more
 	return err
 }
 
 // dropOldPrograms removes images of this program in other versions. One that a
 // container has, or that is new, stays.
-func (d *Driver) dropOldPrograms(ctx context.Context, current string, now time.Time) {
-	tags, err := d.eng.Tags(ctx, programRepository)
+func (r *Remover) dropOldPrograms(ctx context.Context, current string, now time.Time) {
+	tags, err := r.Engine.Tags(ctx, programRepository)
 	if err != nil {
 		return // the next version tries again
 	}
 	for _, tag := range tags {
 		if tag.Name != current && now.Sub(tag.Made) > programAge {
-			_ = d.eng.RemoveImage(ctx, tag.Name) // likewise
+			_ = r.Engine.RemoveImage(ctx, tag.Name) // likewise
 		}
 	}
 }
 
-// sweepPrograms removes containers of this program whose process has died, or
+// SweepPrograms removes containers of this program whose process has died, or
 // whose time is over.
-func (d *Driver) sweepPrograms(ctx context.Context, r sandbox.Rules, dryRun bool) error {
-	list, err := d.eng.Containers(ctx, label.Role+"="+string(plan.RoleProgram))
+func (r *Remover) SweepPrograms(ctx context.Context, rules sandbox.Rules, dryRun bool) error {
+	list, err := r.Engine.Containers(ctx, label.Role+"="+string(plan.RoleProgram))
 	if err != nil {
-		return d.eng.Explain("looking for containers of this program", err)
+		return r.Engine.Explain("looking for containers of this program", err)
 	}
 	var errs []error
 	for _, c := range list {
-		if !r.ProgramOver(c.Labels) || dryRun {
+		if !rules.ProgramOver(c.Labels) || dryRun {
 			continue
 		}
-		errs = append(errs, d.removeContainer(ctx, engine.Object{Ref: c.ID, Name: "of this program"}))
+		errs = append(errs, r.Container(ctx, engine.Object{Ref: c.ID, Name: "of this program"}))
 	}
 	return errors.Join(errs...)
 }
