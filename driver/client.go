@@ -5,12 +5,16 @@ import (
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/host"
 	"gitlab-dind-executor/driver/images"
+	"gitlab-dind-executor/driver/mirror"
 	"gitlab-dind-executor/driver/removal"
 	"gitlab-dind-executor/driver/sandbox"
 )
 
 // Driver makes, uses and removes sandboxes on an engine.
 type Driver struct {
+	// Keeper has the mirrors.
+	*mirror.Keeper
+
 	eng  *engine.Engine
 	find sandbox.Finder
 	// locks let one process at a time do a thing on this engine.
@@ -31,13 +35,16 @@ func Open(address string) (*Driver, error) {
 	return over(eng), nil
 }
 
-// over is the driver of an engine.
+// over is the driver of an engine. All of it shares the bounds, the images and what
+// removes.
 func over(eng *engine.Engine) *Driver {
-	limits, locks := bounds.Usual(), host.NewLocks(eng.Address())
-	return &Driver{
-		removal: &removal.Remover{Engine: eng, Bounds: limits, Locks: locks, Executable: "/proc/self/exe"},
-		eng:     eng, find: sandbox.Finder{Engine: eng}, images: images.NewStore(eng), locks: locks, bounds: limits,
+	d := &Driver{
+		eng: eng, find: sandbox.Finder{Engine: eng}, images: images.NewStore(eng),
+		locks: host.NewLocks(eng.Address()), bounds: bounds.Usual(),
 	}
+	d.removal = &removal.Remover{Engine: eng, Bounds: d.bounds, Locks: d.locks, Executable: "/proc/self/exe"}
+	d.Keeper = &mirror.Keeper{Engine: eng, Images: d.images, Bounds: d.bounds, Removal: d.removal}
+	return d
 }
 
 // Close ends the connection.

@@ -74,11 +74,3 @@ func (d *Driver) Free(ctx context.Context) (plan.Free, error) {
 	}
 	return d.free(info.DataRoot), nil
 }
-
-// Answers tells whether a mirror answers, as far as that can be asked from here.
-func (d *Driver) Answers(ctx context.Context, m MirrorState) bool {
-	if m.State != "running" || m.Address == "" {
-		return false
-	}
-	return !d.eng.Local() || pingMirror(ctx, "http://"+m.Address) == nil
-}

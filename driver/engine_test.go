@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"gitlab-dind-executor/driver/engine"
-	"gitlab-dind-executor/driver/images"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/driver/registry"
 	"gitlab-dind-executor/test/fakeengine"
@@ -51,10 +50,10 @@ func hereHost(t *testing.T, p *plan.Plan) (*fakeengine.Engine, *Driver) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	registries := d.images.Registries
-	d.eng, d.images = eng, images.NewStore(eng)
-	d.images.Registries = registries
-	return e, d
+	here := over(eng)
+	here.images.Registries, here.locks.Dirs = d.images.Registries, d.locks.Dirs
+	t.Cleanup(func() { _ = here.Close() })
+	return e, here
 }
 
 // unopened is a connection to an engine of which nothing is asked.

@@ -118,26 +118,3 @@ func (d *Driver) image(ctx context.Context, p *plan.Plan, ref plan.ImageRef) (en
 	im := &images.Set{Store: d.images, Timeout: p.PullTimeout, Attempts: p.PullAttempts, Say: func(string) {}}
 	return im.Ensure(ctx, ref)
 }
-
-// MirrorHealth finds the mirror without making or starting one. It returns
-// ErrNoMirror where there is none, else what keeps jobs from it.
-func (d *Driver) MirrorHealth(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess, error) {
-	if err := d.eng.Greet(ctx); err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, mirrorFresh+mirrorPing)
-	defer cancel()
-	c, err := d.eng.Container(ctx, m.Name)
-	switch {
-	case engine.Gone(err):
-		return nil, ErrNoMirror
-	case err != nil:
-		return nil, d.eng.Explain("looking at the mirror", err)
-	case c.Paused:
-		return nil, fault.System(errors.New("its container "+m.Name+" is paused"), "docker unpause "+m.Name)
-	case !c.Running:
-		return nil, fault.System(errors.New("its container "+m.Name+" does not run"),
-			"the next job starts it; docker logs "+c.Name+" may tell why it ended")
-	}
-	return d.askMirror(ctx, c)
-}

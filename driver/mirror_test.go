@@ -13,6 +13,7 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver/label"
+	"gitlab-dind-executor/driver/mirror"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/test/ends"
 	"gitlab-dind-executor/test/fakeengine"
@@ -83,7 +84,7 @@ func TestWithoutItsImageTheMirrorIsLeftToAnother(t *testing.T) {
 	t.Parallel()
 	e, d, m := fakeMirror(t)
 	m.Image.Name = "registry.example.com/registry:2"
-	if _, err := d.Mirror(t.Context(), m); !errors.Is(err, ErrNoMirror) {
+	if _, err := d.Mirror(t.Context(), m); !errors.Is(err, mirror.ErrNone) {
 		t.Errorf("the error is %v", err)
 	}
 	if made := e.Objects(); len(made) != 0 || e.Count("POST /images/create") != 0 {
@@ -123,7 +124,7 @@ func TestAJobDoesNotWaitForAMirror(t *testing.T) {
 				if err == nil {
 					t.Errorf("no error, but %+v", access)
 				}
-				if kind == "hangs" && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ErrNoMirror) {
+				if kind == "hangs" && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, mirror.ErrNone) {
 					t.Errorf("something else than patience ended the wait: %v", err)
 				}
 				// The next hook goes on from there.
@@ -153,9 +154,9 @@ func TestWhichMirrorsASweepTakes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := []MirrorVerdict{
-			{"dind-mirror-unused", "its settings hold no more", true},
-			{"dind-mirror-used", "its settings hold no more", false},
+		want := []mirror.Verdict{
+			{Name: "dind-mirror-unused", Reason: "its settings hold no more", Removed: true},
+			{Name: "dind-mirror-used", Reason: "its settings hold no more", Removed: false},
 		}
 		if !slices.Equal(verdicts, want) {
 			t.Errorf("dry run %t: %+v", dryRun, verdicts)

@@ -14,6 +14,7 @@ import (
 
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
+	"gitlab-dind-executor/driver/mirror"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/driver/sandbox"
 	"gitlab-dind-executor/fault"
@@ -83,7 +84,7 @@ func (d *Driver) Try(ctx context.Context, p *plan.Plan) (t Trial, err error) {
 	}
 	t.Build = time.Since(began)
 	t.Tool, t.HasTool = d.helperTool(ctx, p.Sandbox)
-	t.Reach = d.reachOfHost(ctx, p.Sandbox, gatewayOf)
+	t.Reach = d.reachOfHost(ctx, p.Sandbox, mirror.GatewayOf)
 	if p.Network.Pool6.IsValid() {
 		t.Reach6 = d.reachOfHost(ctx, p.Sandbox, gateway6Of)
 	}

@@ -11,6 +11,7 @@ import (
 	"gitlab-dind-executor/driver/bounds"
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
+	"gitlab-dind-executor/driver/mirror"
 	"gitlab-dind-executor/group"
 )
 
@@ -120,14 +121,14 @@ func (d *Driver) sampleOf(ctx context.Context, id string) (sample, error) {
 
 // measure asks for the sizes of volumes and mirrors, unless they are fresh. It
 // returns what is missing.
-func (w *Watcher) measure(ctx context.Context, d *Driver, now time.Time, mirrors []MirrorState, volumes bool) string {
+func (w *Watcher) measure(ctx context.Context, d *Driver, now time.Time, mirrors []mirror.State, volumes bool) string {
 	if !w.sizedAt.IsZero() && now.Sub(w.sizedAt) < sizesEvery {
 		return w.noSizes
 	}
 	w.sizedAt, w.noSizes = now, ""
 	found := map[string]int64{}
 	var g group.Group
-	stored := make([]MirrorState, len(mirrors))
+	stored := make([]mirror.State, len(mirrors))
 	for i, m := range mirrors {
 		g.Go(func() error {
 			d.Measure(ctx, &m)

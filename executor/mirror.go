@@ -12,6 +12,7 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/mirror"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/executor/access"
 	"gitlab-dind-executor/fault"
@@ -60,7 +61,7 @@ func sweepMirrors(ctx context.Context, d *driver.Driver, s config.Settings) {
 }
 
 // tellMirrors says what became of mirrors, and how many went.
-func (c *call) tellMirrors(verdicts []driver.MirrorVerdict, err error) func(dryRun bool) (int, error) {
+func (c *call) tellMirrors(verdicts []mirror.Verdict, err error) func(dryRun bool) (int, error) {
 	return func(dryRun bool) (int, error) {
 		for _, v := range verdicts {
 			verb := "removed mirror"

@@ -1,4 +1,4 @@
-package driver
+package mirror
 
 import (
 	"context"
@@ -25,8 +25,8 @@ const measureBound = 10 * time.Second
 // a container under way may be about to take it.
 const mirrorStorageAge = time.Hour
 
-// MirrorState is a mirror on the engine.
-type MirrorState struct {
+// State is a mirror on the engine.
+type State struct {
 	Name, Remote string
 	// State is the engine's word: running, paused, exited.
 	State string
@@ -42,29 +42,29 @@ type MirrorState struct {
 }
 
 // Mirrors lists the mirrors of all settings that there are on the engine.
-func (d *Driver) Mirrors(ctx context.Context) ([]MirrorState, error) {
-	if err := d.eng.Greet(ctx); err != nil {
+func (k *Keeper) Mirrors(ctx context.Context) ([]State, error) {
+	if err := k.Engine.Greet(ctx); err != nil {
 		return nil, err
 	}
 	var found, users []engine.Container
 	g, gctx := group.WithContext(ctx)
 	g.Go(func() (err error) {
-		found, err = d.eng.Containers(gctx, label.Role+"="+string(plan.RoleMirror))
+		found, err = k.Engine.Containers(gctx, label.Role+"="+string(plan.RoleMirror))
 		return err
 	})
 	g.Go(func() (err error) {
-		users, err = d.eng.Containers(gctx, label.Mirror)
+		users, err = k.Engine.Containers(gctx, label.Mirror)
 		return err
 	})
 	if err := g.Wait(); err != nil {
-		return nil, d.eng.Explain("listing mirrors", err)
+		return nil, k.Engine.Explain("listing mirrors", err)
 	}
-	var states []MirrorState
+	var states []State
 	for _, c := range found {
 		if c.Name == "" || len(c.ID) < 12 {
 			continue // it is being removed
 		}
-		s := MirrorState{Name: c.Name, Remote: c.Labels[label.Remote], State: c.State, Address: c.Address, Size: -1, id: c.ID, volumes: c.Volumes}
+		s := State{Name: c.Name, Remote: c.Labels[label.Remote], State: c.State, Address: c.Address, Size: -1, id: c.ID, volumes: c.Volumes}
 		for _, u := range users {
 			if u.Labels[label.Mirror] == c.ID[:12] {
 				s.Jobs++
@@ -72,27 +72,27 @@ func (d *Driver) Mirrors(ctx context.Context) ([]MirrorState, error) {
 		}
 		states = append(states, s)
 	}
-	slices.SortFunc(states, func(a, b MirrorState) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(states, func(a, b State) int { return strings.Compare(a.Name, b.Name) })
 	return states, nil
 }
 
 // Measure asks a running mirror what it stores.
-func (d *Driver) Measure(ctx context.Context, m *MirrorState) {
+func (k *Keeper) Measure(ctx context.Context, m *State) {
 	if m.State != engine.Running {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, measureBound)
 	defer cancel()
 	out := wary.Buffer{Most: engine.MaxPrinted}
-	code, err := d.eng.Run(ctx, m.id, []string{"du", "-sk", plan.MirrorStorage}, nil, &out)
+	code, err := k.Engine.Run(ctx, m.id, []string{"du", "-sk", plan.MirrorStorage}, nil, &out)
 	kilobytes, _, _ := strings.Cut(out.String(), "\t")
 	if n, perr := strconv.ParseInt(kilobytes, 10, 64); err == nil && code == 0 && perr == nil {
 		m.Size = n << 10
 	}
 }
 
-// MirrorVerdict is what SweepMirrors did with a mirror, for a person.
-type MirrorVerdict struct {
+// Verdict is what SweepMirrors did with a mirror, for a person.
+type Verdict struct {
 	Name, Reason string
 	// Removed tells it from one that goes with the last of its jobs.
 	Removed bool
@@ -103,32 +103,32 @@ type MirrorVerdict struct {
 // than limit bytes (0 means any) and measure is set: measuring costs a process.
 // Those that jobs use are retired: no new job takes them, and a later sweep
 // removes them. With dryRun it only says.
-func (d *Driver) SweepMirrors(ctx context.Context, current string, limit int64, measure, dryRun bool) ([]MirrorVerdict, error) {
-	mirrors, err := d.Mirrors(ctx)
+func (k *Keeper) SweepMirrors(ctx context.Context, current string, limit int64, measure, dryRun bool) ([]Verdict, error) {
+	mirrors, err := k.Mirrors(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var verdicts []MirrorVerdict
+	var verdicts []Verdict
 	var errs []error
 	for _, m := range mirrors {
 		reason := "its settings hold no more"
 		if m.Name == current {
 			if limit > 0 && measure {
-				d.Measure(ctx, &m)
+				k.Measure(ctx, &m)
 			}
 			if limit == 0 || m.Size <= limit {
 				continue
 			}
 			reason = fmt.Sprintf("it stores %s, more than mirror.max_size", units.BytesSize(float64(m.Size)))
 		}
-		v := MirrorVerdict{m.Name, reason, m.Jobs == 0}
+		v := Verdict{m.Name, reason, m.Jobs == 0}
 		var err error
 		switch {
 		case dryRun:
 		case m.Jobs == 0:
-			err = d.removeMirror(ctx, m)
+			err = k.removeMirror(ctx, m)
 		default:
-			err = d.retireMirror(ctx, m)
+			err = k.retireMirror(ctx, m)
 		}
 		if err != nil {
 			errs = append(errs, err)
@@ -137,39 +137,39 @@ func (d *Driver) SweepMirrors(ctx context.Context, current string, limit int64, 
 		verdicts = append(verdicts, v)
 	}
 	if !dryRun {
-		errs = append(errs, d.removeMirrorStorage(ctx, time.Now().Add(-mirrorStorageAge)))
+		errs = append(errs, k.removeMirrorStorage(ctx, time.Now().Add(-mirrorStorageAge)))
 	}
 	return verdicts, errors.Join(errs...)
 }
 
 // retireMirror takes its name from a mirror, so that the next job makes another.
-func (d *Driver) retireMirror(ctx context.Context, m MirrorState) error {
+func (k *Keeper) retireMirror(ctx context.Context, m State) error {
 	retired := "-" + m.id[:12]
 	if strings.HasSuffix(m.Name, retired) {
 		return nil
 	}
-	if err := d.eng.Rename(ctx, m.id, m.Name+retired); !engine.Gone(err) {
-		return d.eng.Explain("renaming mirror "+m.Name, err)
+	if err := k.Engine.Rename(ctx, m.id, m.Name+retired); !engine.Gone(err) {
+		return k.Engine.Explain("renaming mirror "+m.Name, err)
 	}
 	return nil
 }
 
-func (d *Driver) removeMirror(ctx context.Context, m MirrorState) error {
-	if err := d.removal.Container(ctx, engine.Object{Ref: m.id, Name: m.Name}); err != nil {
+func (k *Keeper) removeMirror(ctx context.Context, m State) error {
+	if err := k.Removal.Container(ctx, engine.Object{Ref: m.id, Name: m.Name}); err != nil {
 		return err
 	}
 	var errs []error
 	for _, v := range m.volumes {
-		errs = append(errs, d.removal.Volume(ctx, engine.Object{Ref: v, Name: v}))
+		errs = append(errs, k.Removal.Volume(ctx, engine.Object{Ref: v, Name: v}))
 	}
 	return errors.Join(errs...)
 }
 
 // removeMirrorStorage removes storage made before a time that no mirror has.
-func (d *Driver) removeMirrorStorage(ctx context.Context, before time.Time) error {
-	list, err := d.eng.IdleVolumes(ctx, label.Role+"="+string(plan.RoleMirror))
+func (k *Keeper) removeMirrorStorage(ctx context.Context, before time.Time) error {
+	list, err := k.Engine.IdleVolumes(ctx, label.Role+"="+string(plan.RoleMirror))
 	if err != nil {
-		return d.eng.Explain("listing mirrors' storage", err)
+		return k.Engine.Explain("listing mirrors' storage", err)
 	}
 	var errs []error
 	for _, v := range list {
@@ -178,9 +178,17 @@ func (d *Driver) removeMirrorStorage(ctx context.Context, before time.Time) erro
 			continue
 		}
 		// A container may have taken it since: then it is not removed.
-		if _, err := d.removal.DropVolume(ctx, v.Name); err != nil {
+		if _, err := k.Removal.DropVolume(ctx, v.Name); err != nil {
 			errs = append(errs, err)
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// Answers tells whether a mirror answers, as far as that can be asked from here.
+func (k *Keeper) Answers(ctx context.Context, m State) bool {
+	if m.State != "running" || m.Address == "" {
+		return false
+	}
+	return !k.Engine.Local() || Ping(ctx, "http://"+m.Address) == nil
 }

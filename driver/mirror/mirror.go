@@ -1,4 +1,4 @@
-package driver
+package mirror
 
 import (
 	"context"
@@ -16,6 +16,7 @@ import (
 	"gitlab-dind-executor/driver/images"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/removal"
 	"gitlab-dind-executor/driver/span"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/wary"
@@ -23,42 +24,52 @@ import (
 
 // Bounds of the mirror.
 const (
-	// mirrorPing bounds one question to it.
-	mirrorPing = 500 * time.Millisecond
+	// askEvery is the pause between two looks at one that starts.
+	askEvery = 10 * time.Millisecond
+	// pingBound bounds one question to it.
+	pingBound = 500 * time.Millisecond
 	// mirrorStart bounds its start, without the pull of its image.
 	mirrorStart = 30 * time.Second
-	// mirrorFresh is how long after its start it may be silent.
-	mirrorFresh = 10 * time.Second
+	// fresh is how long after its start it may be silent.
+	fresh = 10 * time.Second
 )
 
-// ErrNoMirror says that there is no mirror yet, and that StartMirror makes it.
-var ErrNoMirror = errors.New("it is not there yet")
+// Keeper finds, makes, measures and removes the mirrors of an engine.
+type Keeper struct {
+	Engine  *engine.Engine
+	Images  *images.Store
+	Bounds  *bounds.Bounds
+	Removal *removal.Remover
+}
+
+// ErrNone says that there is no mirror yet, and that StartMirror makes it.
+var ErrNone = errors.New("it is not there yet")
 
 // errNoMirrorImage says that the mirror's image must be pulled first.
-var errNoMirrorImage = fmt.Errorf("%w: its image is not on this host", ErrNoMirror)
+var errNoMirrorImage = fmt.Errorf("%w: its image is not on this host", ErrNone)
 
 // mirrorPort is where it listens in its container.
 var mirrorPort = strconv.Itoa(plan.MirrorPort) + "/tcp"
 
 // Mirror finds the mirror for a job, and makes or starts it where that is a
 // matter of a second; a job waits no longer. An error means that the job goes on
-// without; with ErrNoMirror, StartMirror should be run where it may take its
+// without; with ErrNone, StartMirror should be run where it may take its
 // time.
-func (d *Driver) Mirror(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess, error) {
+func (k *Keeper) Mirror(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess, error) {
 	ctx, end := span.Begin(ctx, "mirror")
 	defer end()
-	if err := d.eng.Greet(ctx); err != nil {
+	if err := k.Engine.Greet(ctx); err != nil {
 		return nil, err
 	}
 	type answer struct {
 		access *plan.MirrorAccess
 		err    error
 	}
-	answered, bound := make(chan answer, 1), d.bounds.MirrorPatience
+	answered, bound := make(chan answer, 1), k.Bounds.MirrorPatience
 	go func() {
 		ctx, cancel := context.WithTimeout(ctx, bound)
 		defer cancel()
-		access, err := d.mirror(ctx, m)
+		access, err := k.mirror(ctx, m)
 		answered <- answer{access, err}
 	}()
 	// A creation is not cut off, all else ends before, with a better reason.
@@ -68,65 +79,65 @@ func (d *Driver) Mirror(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess,
 	case a := <-answered:
 		return a.access, a.err
 	case <-patience.C:
-		return nil, fmt.Errorf("%w: it takes more than %s", ErrNoMirror, bound)
+		return nil, fmt.Errorf("%w: it takes more than %s", ErrNone, bound)
 	}
 }
 
 // StartMirror makes the mirror if it is not there, starts it if it does not run,
 // pulls its image if need be, and returns when it answers. say receives lines
 // about pulls.
-func (d *Driver) StartMirror(ctx context.Context, m plan.Mirror, say func(string)) (*plan.MirrorAccess, error) {
-	if err := d.eng.Greet(ctx); err != nil {
+func (k *Keeper) StartMirror(ctx context.Context, m plan.Mirror, say func(string)) (*plan.MirrorAccess, error) {
+	if err := k.Engine.Greet(ctx); err != nil {
 		return nil, err
 	}
-	images := &images.Set{Store: d.images, Timeout: m.PullTimeout, Attempts: m.PullAttempts, Say: say}
-	if _, err := images.Ensure(ctx, m.Image); err != nil {
+	set := &images.Set{Store: k.Images, Timeout: m.PullTimeout, Attempts: m.PullAttempts, Say: say}
+	if _, err := set.Ensure(ctx, m.Image); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, mirrorStart)
 	defer cancel()
-	return d.mirror(ctx, m)
+	return k.mirror(ctx, m)
 }
 
 // mirror goes on from wherever the mirror is, or another hook has left it: each
 // step may be done twice. Its name is the claim: who loses goes on with what the
 // winner has made.
-func (d *Driver) mirror(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess, error) {
+func (k *Keeper) mirror(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess, error) {
 	for {
-		c, err := d.eng.Container(ctx, m.Name)
+		c, err := k.Engine.Container(ctx, m.Name)
 		switch {
 		case engine.Gone(err):
-			if err := d.createMirror(ctx, m); err != nil && !errdefs.IsConflict(err) {
+			if err := k.createMirror(ctx, m); err != nil && !errdefs.IsConflict(err) {
 				return nil, err
 			}
-			if !bounds.Pause(ctx, pingEvery) {
+			if !bounds.Pause(ctx, askEvery) {
 				return nil, ctx.Err()
 			}
 			continue
 		case err != nil:
-			return nil, d.eng.Explain("looking at the mirror", err)
+			return nil, k.Engine.Explain("looking at the mirror", err)
 		case c.Paused:
 			return nil, fault.System(errors.New("its container "+m.Name+" is paused"), "docker unpause "+m.Name)
 		case c.Running:
-			return d.askMirror(ctx, c)
+			return k.ask(ctx, c)
 		case c.Status == engine.Created:
-			if err := d.eng.PutFiles(ctx, c.ID, mirrorFiles(m)); err != nil {
+			if err := k.Engine.PutFiles(ctx, c.ID, files(m)); err != nil {
 				return nil, err
 			}
 		}
-		if err := d.eng.Start(ctx, c.ID); err != nil {
-			return nil, d.eng.Explain("starting the mirror", err)
+		if err := k.Engine.Start(ctx, c.ID); err != nil {
+			return nil, k.Engine.Explain("starting the mirror", err)
 		}
-		if c, err = d.eng.Container(ctx, c.ID); err != nil {
-			return nil, d.eng.Explain("looking at the mirror", err)
+		if c, err = k.Engine.Container(ctx, c.ID); err != nil {
+			return nil, k.Engine.Explain("looking at the mirror", err)
 		}
-		return d.askMirror(ctx, c)
+		return k.ask(ctx, c)
 	}
 }
 
-// mirrorFiles are what its container gets besides its image. Nobody gets in
+// files are what its container gets besides its image. Nobody gets in
 // there, so that they can be for any user that the image has.
-func mirrorFiles(m plan.Mirror) []engine.File {
+func files(m plan.Mirror) []engine.File {
 	files := []engine.File{{Path: plan.MirrorConfig, Mode: 0o644, Content: []byte(m.Config.Reveal())}}
 	if m.CA != nil {
 		files = append(files, engine.File{Path: plan.MirrorCA, Mode: 0o644, Content: m.CA})
@@ -139,24 +150,24 @@ func mirrorFiles(m plan.Mirror) []engine.File {
 // same host, and nothing from outside does. So it is in no sandbox's network:
 // no job gets from one to another through it, and no name that a job gives to
 // its services can stand for the registry behind it.
-func (d *Driver) createMirror(ctx context.Context, m plan.Mirror) error {
-	img, err := d.eng.Image(ctx, m.Image)
+func (k *Keeper) createMirror(ctx context.Context, m plan.Mirror) error {
+	img, err := k.Engine.Image(ctx, m.Image)
 	if engine.Gone(err) {
 		return fmt.Errorf("%w (%s)", errNoMirrorImage, m.Image.Name)
 	} else if err != nil {
-		return d.eng.Explain("looking for image "+m.Image.Name, err)
+		return k.Engine.Explain("looking for image "+m.Image.Name, err)
 	}
-	gateway, err := d.HostAddress(ctx)
+	gateway, err := k.HostAddress(ctx)
 	if err != nil {
 		return err
 	}
-	_, err = d.eng.Create(ctx, mirrorContainer(m, img, gateway, label.NewSandboxID()))
+	_, err = k.Engine.Create(ctx, container(m, img, gateway, label.NewSandboxID()))
 	return err
 }
 
-// mirrorContainer is the mirror's container; storage makes its volumes' names
+// container is the mirror's container; storage makes its volumes' names
 // its own.
-func mirrorContainer(m plan.Mirror, img engine.Image, gateway netip.Addr, storage string) engine.Spec {
+func container(m plan.Mirror, img engine.Image, gateway netip.Addr, storage string) engine.Spec {
 	port := ""
 	if m.Port > 0 {
 		port = strconv.Itoa(m.Port)
@@ -175,17 +186,17 @@ func mirrorContainer(m plan.Mirror, img engine.Image, gateway netip.Addr, storag
 
 // HostAddress is the address of the engine's host on its default bridge, under
 // which all sandboxes reach it and nothing from outside does.
-func (d *Driver) HostAddress(ctx context.Context) (netip.Addr, error) {
-	bridge, err := d.eng.Network(ctx, engine.Bridge)
+func (k *Keeper) HostAddress(ctx context.Context) (netip.Addr, error) {
+	bridge, err := k.Engine.Network(ctx, engine.Bridge)
 	if err != nil {
-		return netip.Addr{}, d.eng.Explain("looking at the engine's default bridge", err)
+		return netip.Addr{}, k.Engine.Explain("looking at the engine's default bridge", err)
 	}
-	return gatewayOf(bridge.Subnets)
+	return GatewayOf(bridge.Subnets)
 }
 
-// gatewayOf picks the IPv4 gateway of a bridge. Engines leave it empty until the
+// GatewayOf picks the IPv4 gateway of a bridge. Engines leave it empty until the
 // bridge was used for the first time; it is then the subnet's first address.
-func gatewayOf(configs []engine.Subnet) (netip.Addr, error) {
+func GatewayOf(configs []engine.Subnet) (netip.Addr, error) {
 	for _, c := range configs {
 		if a, err := netip.ParseAddr(c.Gateway); err == nil && a.Is4() {
 			return a, nil
@@ -200,27 +211,27 @@ func gatewayOf(configs []engine.Subnet) (netip.Addr, error) {
 		`sandboxes reach their host by the engine's default bridge: take "bridge": "none" out of its daemon.json`)
 }
 
-// askMirror tells how a running mirror is reached, and whether it answers where
+// ask tells how a running mirror is reached, and whether it answers where
 // that can be asked from here. One that has just started may take a moment.
-func (d *Driver) askMirror(ctx context.Context, c engine.Details) (*plan.MirrorAccess, error) {
+func (k *Keeper) ask(ctx context.Context, c engine.Details) (*plan.MirrorAccess, error) {
 	address := c.Published[mirrorPort]
 	if address == "" || len(c.ID) < 12 {
 		return nil, errors.New("it listens nowhere")
 	}
 	access := &plan.MirrorAccess{ID: c.ID[:12], URL: "http://" + address}
-	if !d.eng.Local() {
+	if !k.Engine.Local() {
 		return access, nil
 	}
 	var err error
-	tick := time.NewTicker(pingEvery)
+	tick := time.NewTicker(askEvery)
 	defer tick.Stop()
 	for {
-		if err = pingMirror(ctx, access.URL); err == nil {
+		if err = Ping(ctx, access.URL); err == nil {
 			access.Checked = true
 			return access, nil
 		}
-		fresh := !c.Started.IsZero() && time.Since(c.Started) < mirrorFresh
-		if fresh {
+		young := !c.Started.IsZero() && time.Since(c.Started) < fresh
+		if young {
 			select {
 			case <-tick.C:
 				continue
@@ -232,13 +243,36 @@ func (d *Driver) askMirror(ctx context.Context, c engine.Details) (*plan.MirrorA
 	}
 }
 
-// pingMirror asks once. No proxy lies between.
-func pingMirror(ctx context.Context, url string) error {
-	c := wary.Client(nil, mirrorPing)
+// Ping asks once. No proxy lies between.
+func Ping(ctx context.Context, url string) error {
+	c := wary.Client(nil, pingBound)
 	defer c.CloseIdleConnections()
 	status, _, err := wary.Ask(ctx, c, url+"/v2/")
 	if err == nil && status != http.StatusOK {
 		err = fmt.Errorf("status %d", status)
 	}
 	return err
+}
+
+// MirrorHealth finds the mirror without making or starting one. It returns
+// ErrNone where there is none, else what keeps jobs from it.
+func (k *Keeper) MirrorHealth(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess, error) {
+	if err := k.Engine.Greet(ctx); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, fresh+pingBound)
+	defer cancel()
+	c, err := k.Engine.Container(ctx, m.Name)
+	switch {
+	case engine.Gone(err):
+		return nil, ErrNone
+	case err != nil:
+		return nil, k.Engine.Explain("looking at the mirror", err)
+	case c.Paused:
+		return nil, fault.System(errors.New("its container "+m.Name+" is paused"), "docker unpause "+m.Name)
+	case !c.Running:
+		return nil, fault.System(errors.New("its container "+m.Name+" does not run"),
+			"the next job starts it; docker logs "+c.Name+" may tell why it ended")
+	}
+	return k.ask(ctx, c)
 }
