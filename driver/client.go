@@ -8,12 +8,14 @@ import (
 	"gitlab-dind-executor/driver/mirror"
 	"gitlab-dind-executor/driver/removal"
 	"gitlab-dind-executor/driver/sandbox"
+	"gitlab-dind-executor/driver/stages"
 )
 
 // Driver makes, uses and removes sandboxes on an engine.
 type Driver struct {
-	// Keeper has the mirrors.
+	// Keeper has the mirrors, and Stages runs scripts.
 	*mirror.Keeper
+	*stages.Stages
 
 	eng  *engine.Engine
 	find sandbox.Finder
@@ -44,6 +46,7 @@ func over(eng *engine.Engine) *Driver {
 	}
 	d.removal = &removal.Remover{Engine: eng, Bounds: d.bounds, Locks: d.locks, Executable: "/proc/self/exe"}
 	d.Keeper = &mirror.Keeper{Engine: eng, Images: d.images, Bounds: d.bounds, Removal: d.removal}
+	d.Stages = &stages.Stages{Engine: eng, Find: d.find, Bounds: d.bounds}
 	return d
 }
 

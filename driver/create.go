@@ -51,20 +51,6 @@ func (d *Driver) start(c plan.Container) func(context.Context, string) error {
 				return refused
 			}
 		}
-		return startFault(c.Image.Name, err)
+		return engine.StartFault(c.Image.Name, err)
 	}
-}
-
-// startFault gives the hint for an image that lacks what it is told to run.
-func startFault(image string, err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case engine.Refused(err, engine.NoProgram):
-		return fault.Job(fmt.Errorf("image %s: %w", image, err),
-			"a job's image needs bash or sh in its PATH, and its ENTRYPOINT must exist")
-	case engine.Refused(err, engine.NoUser):
-		return fault.Job(fmt.Errorf("image %s: %w", image, err), "the image has no such user")
-	}
-	return err
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/containerd/errdefs"
 
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 )
@@ -24,7 +25,7 @@ func TestWhoseFaultAContainerThatDoesNotStartIs(t *testing.T) {
 		"the engine is in a bad way": {"OCI runtime create failed: runc did not terminate successfully", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := startFault("golang:1", errors.New(c.err))
+			err := engine.StartFault("golang:1", errors.New(c.err))
 			if fault.IsOfJob(err) != c.ofJob || (fault.HintOf(err) != "") != c.ofJob {
 				t.Errorf("of job %t, hint %q", fault.IsOfJob(err), fault.HintOf(err))
 			}
@@ -33,7 +34,7 @@ func TestWhoseFaultAContainerThatDoesNotStartIs(t *testing.T) {
 			}
 		})
 	}
-	if startFault("x", nil) != nil {
+	if engine.StartFault("x", nil) != nil {
 		t.Error("no error became one")
 	}
 	err := createFault(plan.Container{Image: plan.ImageRef{Name: "golang:1"}}, fmt.Errorf("bad: %w", errdefs.ErrInvalidArgument))

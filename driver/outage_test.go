@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/stages"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/test/ends"
 	"gitlab-dind-executor/test/fakeengine"
@@ -74,8 +75,8 @@ func runWithTool(ctx context.Context, d *Driver, job string) (int, string, error
 	return code, out.String(), err
 }
 
-// stages are both sides, with the calls that they need.
-var stages = map[string]struct {
+// stageRuns are both sides, with the calls that they need.
+var stageRuns = map[string]struct {
 	run   stageRun
 	code  int
 	out   string
@@ -93,7 +94,7 @@ var stages = map[string]struct {
 
 func TestAStageOnAnEngineThatIsWell(t *testing.T) {
 	t.Parallel()
-	for name, s := range stages {
+	for name, s := range stageRuns {
 		t.Run(name, func(t *testing.T) {
 			p, _, d := preparedOn(t)
 			if code, out, err := s.run(t.Context(), d, p.Claim.Job); err != nil || code != s.code || out != s.out {
@@ -118,7 +119,7 @@ func TestAStageOnAnEngineInTrouble(t *testing.T) {
 	t.Parallel()
 	// Answers without a body cannot be nonsense.
 	wordless := []string{"POST /containers/{id}/start"}
-	for name, s := range stages {
+	for name, s := range stageRuns {
 		for _, call := range s.calls {
 			for kind, answer := range wrongAnswers() {
 				if slices.Contains(wordless, call) && kind != "is refused" && kind != "is cut" && kind != "hangs" {
@@ -208,13 +209,13 @@ func TestAHelperThatWasEndedIsNamed(t *testing.T) {
 func TestASlowEngineIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	slow := fakeengine.Slowly(50 * time.Millisecond)
-	for name, s := range stages {
+	for name, s := range stageRuns {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p, e, d := hostWithImages(t)
 			p.Sidecar.ReadyTimeout = 20 * time.Second
 			for _, call := range append([]string{"GET /_ping", "GET /networks", "GET /volumes"}, slices.Concat(
-				stages["the script"].calls, stages["the helper"].calls,
+				stageRuns["the script"].calls, stageRuns["the helper"].calls,
 				[]string{
 					"POST /networks/create", "GET /images/{name...}", "POST /containers/create", "GET /containers/{id}/archive",
 					"PUT /containers/{id}/archive", "DELETE /containers/{id}", "DELETE /volumes/{name}", "DELETE /networks/{id}",
@@ -253,7 +254,7 @@ func TestTheWatchOfAStageOnAnEngineInTrouble(t *testing.T) {
 				if killed := w.OutOfMemory(ctx); len(killed) != 0 {
 					t.Errorf("%+v", killed)
 				}
-				if ending := w.SidecarEnding(ctx); ending != EndingUnknown {
+				if ending := w.SidecarEnding(ctx); ending != stages.EndingUnknown {
 					t.Errorf("the sidecar's end is %d", ending)
 				}
 			})

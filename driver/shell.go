@@ -71,7 +71,7 @@ func (d *Driver) Shell(ctx context.Context, n Named, p Part, t Terminal) (int, e
 			return 0, fault.System(fmt.Errorf("the %s container of sandbox %s does not run", p.Role, n.Sandbox), notRunning(p.Role, n.Held))
 		}
 		if err := d.eng.Start(opening, c.ID); err != nil {
-			return 0, startFault(label.ImageName(c.Labels, c.Image), d.eng.Explain("starting the job container again", err))
+			return 0, engine.StartFault(label.ImageName(c.Labels, c.Image), d.eng.Explain("starting the job container again", err))
 		}
 	}
 	tty := t.Sizes != nil

@@ -76,7 +76,7 @@ func (c *call) runStage(ctx context.Context, d *driver.Driver, job, stage string
 			log.Say(line)
 		}
 	}
-	var killed []driver.OutOfMemory
+	var killed []stages.OutOfMemory
 	if err != nil || code != 0 {
 		killed = watch.OutOfMemory(ctx)
 	}
@@ -92,11 +92,11 @@ func (c *call) runStage(ctx context.Context, d *driver.Driver, job, stage string
 	if stage == afterScript || len(killed) > 0 {
 		return &failedScript{code}
 	}
-	sidecar, ending := d.Sidecar(ctx, job), driver.EndingUnknown
+	sidecar, ending := d.Sidecar(ctx, job), stages.EndingUnknown
 	if sidecar.Known && !sidecar.Running {
 		ending = watch.SidecarEnding(ctx)
 	}
-	if buildSide(stage) && ending == driver.EndedFromOutside && !sidecar.OutOfMemory {
+	if buildSide(stage) && ending == stages.EndedFromOutside && !sidecar.OutOfMemory {
 		return fault.System(fmt.Errorf("the docker daemon of this job was stopped from outside while its script ran, which then ended with code %d", code),
 			"run the job again: often the host's docker engine was restarted, which ends whatever runs there")
 	}

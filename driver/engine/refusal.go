@@ -1,10 +1,13 @@
 package engine
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/containerd/errdefs"
+
+	"gitlab-dind-executor/fault"
 )
 
 // Refusal is something that an engine refuses, or cannot do, and says in words
@@ -84,4 +87,18 @@ func exhausted(err error) string {
 		return "the docker engine's disk is full: docker system df tells what takes it, gitlab-dind-executor gc removes leftovers"
 	}
 	return ""
+}
+
+// StartFault gives the hint for an image that lacks what it is told to run.
+func StartFault(image string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case Refused(err, NoProgram):
+		return fault.Job(fmt.Errorf("image %s: %w", image, err),
+			"a job's image needs bash or sh in its PATH, and its ENTRYPOINT must exist")
+	case Refused(err, NoUser):
+		return fault.Job(fmt.Errorf("image %s: %w", image, err), "the image has no such user")
+	}
+	return err
 }

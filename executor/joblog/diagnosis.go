@@ -9,6 +9,7 @@ import (
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/stages"
 )
 
 // Tail keeps the end of what a script printed, to look for the reason of its

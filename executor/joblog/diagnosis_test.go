@@ -7,6 +7,7 @@ import (
 
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/stages"
 )
 
 func TestDiagnosesOfKnownMessages(t *testing.T) {
@@ -120,12 +121,12 @@ func TestWhatIsNotKnownIsNotDiagnosed(t *testing.T) {
 func TestTheSidecarsEndExplainsAllElse(t *testing.T) {
 	for name, c := range map[string]struct {
 		state  driver.SidecarState
-		ending driver.Ending
+		ending stages.Ending
 		want   string
 	}{
-		"out of memory":    {driver.SidecarState{Known: true, ExitCode: 137, OutOfMemory: true}, driver.EndedFromInside, "ran out of memory"},
-		"ended":            {driver.SidecarState{Known: true, ExitCode: 2}, driver.EndingUnknown, "has ended (exit code 2)"},
-		"ended by the job": {driver.SidecarState{Known: true}, driver.EndedFromInside, "has ended by itself (exit code 0)"},
+		"out of memory":    {driver.SidecarState{Known: true, ExitCode: 137, OutOfMemory: true}, stages.EndedFromInside, "ran out of memory"},
+		"ended":            {driver.SidecarState{Known: true, ExitCode: 2}, stages.EndingUnknown, "has ended (exit code 2)"},
+		"ended by the job": {driver.SidecarState{Known: true}, stages.EndedFromInside, "has ended by itself (exit code 0)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, ok := Diagnose("Cannot connect to the Docker daemon at tcp://docker:2376. Is", c.state, c.ending)

@@ -1,4 +1,4 @@
-package driver
+package stages
 
 import (
 	"context"
@@ -29,12 +29,12 @@ type OutOfMemory struct {
 	Limit int64
 }
 
-// StageWatch notices what happens to a job's containers while a stage runs: what
+// Watch notices what happens to a job's containers while a stage runs: what
 // the kernel kills for lack of memory, and how the sidecar ends. It is the engine's
 // events that tell. A container's state tells of memory for its first process only,
 // and of its end nothing but a code.
-type StageWatch struct {
-	d    *Driver
+type Watch struct {
+	s    *Stages
 	job  string
 	stop context.CancelFunc
 
@@ -50,27 +50,27 @@ const mostEvents = 1000
 
 // WatchStage watches the job's containers until Close is called. It adds nothing
 // to a stage's time, and what it cannot see it does not tell.
-func (d *Driver) WatchStage(ctx context.Context, job string) *StageWatch {
+func (s *Stages) WatchStage(ctx context.Context, job string) *Watch {
 	ctx, stop := context.WithCancel(ctx)
-	w := &StageWatch{d: d, job: job, stop: stop, more: make(chan struct{})}
+	w := &Watch{s: s, job: job, stop: stop, more: make(chan struct{})}
 	since := time.Now()
 	go func() {
 		defer w.note(nil)
-		_, sandbox, err := d.find.JobContainer(ctx, job)
+		_, sandbox, err := s.Find.JobContainer(ctx, job)
 		if err != nil {
 			return // the stage itself tells
 		}
 		// Since, for what happens before the engine has heard of us.
-		d.eng.Events(ctx, label.Sandbox+"="+sandbox, since, func(m engine.Event) { w.note(&m) })
+		s.Engine.Events(ctx, label.Sandbox+"="+sandbox, since, func(m engine.Event) { w.note(&m) })
 	}()
 	return w
 }
 
 // Close ends the watch.
-func (w *StageWatch) Close() { w.stop() }
+func (w *Watch) Close() { w.stop() }
 
 // note takes an event, or the end of all of them.
-func (w *StageWatch) note(m *engine.Event) {
+func (w *Watch) note(m *engine.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
@@ -85,7 +85,7 @@ func (w *StageWatch) note(m *engine.Event) {
 
 // await waits until enough says so of the events so far, or bound is over, or no
 // more can come. It returns them.
-func (w *StageWatch) await(ctx context.Context, bound time.Duration, enough func([]engine.Event) bool) []engine.Event {
+func (w *Watch) await(ctx context.Context, bound time.Duration, enough func([]engine.Event) bool) []engine.Event {
 	wait := time.NewTimer(bound)
 	defer wait.Stop()
 	for over := false; ; {
@@ -107,11 +107,11 @@ func (w *StageWatch) await(ctx context.Context, bound time.Duration, enough func
 
 // OutOfMemory returns, after a failed stage, the containers that ran out of memory,
 // each once.
-func (w *StageWatch) OutOfMemory(ctx context.Context) []OutOfMemory {
+func (w *Watch) OutOfMemory(ctx context.Context) []OutOfMemory {
 	if ctx.Err() != nil {
 		return nil
 	}
-	list, err := w.d.limited(ctx, w.job)
+	list, err := w.s.limited(ctx, w.job)
 	if err != nil {
 		return nil
 	}
@@ -133,7 +133,7 @@ func (w *StageWatch) OutOfMemory(ctx context.Context) []OutOfMemory {
 }
 
 // SidecarEnding tells how the sidecar of a failed stage has ended, if it has.
-func (w *StageWatch) SidecarEnding(ctx context.Context) Ending {
+func (w *Watch) SidecarEnding(ctx context.Context) Ending {
 	died := func(got []engine.Event) bool {
 		return slices.ContainsFunc(got, func(m engine.Event) bool {
 			return m.Action == engine.HasDied && m.Attributes[label.Role] == string(plan.RoleSidecar)
@@ -143,22 +143,22 @@ func (w *StageWatch) SidecarEnding(ctx context.Context) Ending {
 }
 
 // limited finds a job's containers with the limits of their memory, by id.
-func (d *Driver) limited(ctx context.Context, job string) (map[string]OutOfMemory, error) {
-	_, sandbox, err := d.find.JobContainer(ctx, job)
+func (s *Stages) limited(ctx context.Context, job string) (map[string]OutOfMemory, error) {
+	_, sandbox, err := s.Find.JobContainer(ctx, job)
 	if err != nil {
 		return nil, err
 	}
-	list, err := d.eng.Containers(ctx, label.Sandbox+"="+sandbox)
+	list, err := s.Engine.Containers(ctx, label.Sandbox+"="+sandbox)
 	if err != nil {
-		return nil, d.eng.Explain("looking for the job's containers", err)
+		return nil, s.Engine.Explain("looking for the job's containers", err)
 	}
 	found := map[string]OutOfMemory{}
-	for _, s := range list {
-		c, err := d.eng.Container(ctx, s.ID)
+	for _, one := range list {
+		c, err := s.Engine.Container(ctx, one.ID)
 		if err != nil {
 			continue // it is going
 		}
-		found[s.ID] = OutOfMemory{Role: plan.Role(s.Labels[label.Role]), Name: label.ImageName(s.Labels, c.Image), Limit: c.MemoryLimit}
+		found[one.ID] = OutOfMemory{Role: plan.Role(one.Labels[label.Role]), Name: label.ImageName(one.Labels, c.Image), Limit: c.MemoryLimit}
 	}
 	return found, nil
 }

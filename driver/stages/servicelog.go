@@ -1,4 +1,4 @@
-package driver
+package stages
 
 import (
 	"bytes"
@@ -28,7 +28,7 @@ const (
 
 // ServiceLogs shows in a stage's output what the job's services print.
 type ServiceLogs struct {
-	d      *Driver
+	s      *Stages
 	out    *stream.Mixer
 	job    string
 	stop   context.CancelFunc
@@ -41,17 +41,17 @@ type ServiceLogs struct {
 // stage before this one has shown is not shown again. A fault of the engine is
 // told there, too: a look behind the scenes must not fail a job.
 // line makes a line for the job log of a service's name and what it printed.
-func (d *Driver) FollowServices(ctx context.Context, job string, out io.Writer, line func(service, text string) string) *ServiceLogs {
-	l := &ServiceLogs{d: d, job: job, out: stream.NewMixer(out)}
+func (s *Stages) FollowServices(ctx context.Context, job string, out io.Writer, line func(service, text string) string) *ServiceLogs {
+	l := &ServiceLogs{s: s, job: job, out: stream.NewMixer(out)}
 	ctx, l.stop = context.WithCancel(ctx)
-	found, since, err := d.servicesOf(ctx, job)
+	found, since, err := s.servicesOf(ctx, job)
 	if err != nil {
 		l.out.Line(wary.Text("warning: the services' logs cannot be shown: " + err.Error()))
 	}
 	for _, c := range found {
-		s := &serviceLog{id: c.id, since: since, show: func(text string) { l.out.Line(line(c.name, text)) }}
-		l.logs = append(l.logs, s)
-		l.follow.Go(func() { s.read(ctx, d, true, "") })
+		one := &serviceLog{id: c.id, since: since, show: func(text string) { l.out.Line(line(c.name, text)) }}
+		l.logs = append(l.logs, one)
+		l.follow.Go(func() { one.read(ctx, s, true, "") })
 	}
 	return l
 }
@@ -66,9 +66,9 @@ func (l *ServiceLogs) End(ctx context.Context) {
 	l.follow.Wait()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), serviceLogEnd)
 	defer cancel()
-	if until, err := l.d.lastEnd(ctx, l.job); err == nil && until != "" {
-		for _, s := range l.logs {
-			s.read(ctx, l.d, false, until)
+	if until, err := l.s.lastEnd(ctx, l.job); err == nil && until != "" {
+		for _, one := range l.logs {
+			one.read(ctx, l.s, false, until)
 		}
 	}
 	l.out.Flush()
@@ -79,25 +79,25 @@ type namedContainer struct{ id, name string }
 
 // servicesOf finds a job's services and sidecar, and when its latest stage on
 // the build side ended, by the engine's clock.
-func (d *Driver) servicesOf(ctx context.Context, job string) (found []namedContainer, since string, err error) {
-	_, within, err := d.find.JobContainer(ctx, job)
+func (s *Stages) servicesOf(ctx context.Context, job string) (found []namedContainer, since string, err error) {
+	_, within, err := s.Find.JobContainer(ctx, job)
 	if err != nil {
 		return nil, "", err
 	}
-	if since, err = d.lastEnd(ctx, job); err != nil {
+	if since, err = s.lastEnd(ctx, job); err != nil {
 		return nil, "", err
 	}
-	list, err := d.eng.Containers(ctx, label.Sandbox+"="+within)
+	list, err := s.Engine.Containers(ctx, label.Sandbox+"="+within)
 	if err != nil {
-		return nil, "", d.eng.Explain("looking for the job's services", err)
+		return nil, "", s.Engine.Explain("looking for the job's services", err)
 	}
 	for _, c := range list {
 		if role := plan.Role(c.Labels[label.Role]); role != plan.RoleService && role != plan.RoleSidecar {
 			continue
 		}
-		full, err := d.eng.Container(ctx, c.ID)
+		full, err := s.Engine.Container(ctx, c.ID)
 		if err != nil {
-			return found, since, d.eng.Explain("looking at a service", err)
+			return found, since, s.Engine.Explain("looking at a service", err)
 		}
 		name := strings.Join(sandbox.ServiceNames(full, within), "-")
 		if name == "" {
@@ -109,14 +109,14 @@ func (d *Driver) servicesOf(ctx context.Context, job string) (found []namedConta
 }
 
 // lastEnd is when the job container last ended, or "".
-func (d *Driver) lastEnd(ctx context.Context, job string) (string, error) {
-	id, _, err := d.find.JobContainer(ctx, job)
+func (s *Stages) lastEnd(ctx context.Context, job string) (string, error) {
+	id, _, err := s.Find.JobContainer(ctx, job)
 	if err != nil {
 		return "", err
 	}
-	c, err := d.eng.Container(ctx, id)
+	c, err := s.Engine.Container(ctx, id)
 	if err != nil {
-		return "", d.eng.Explain("looking at the job container", err)
+		return "", s.Engine.Explain("looking at the job container", err)
 	}
 	if c.Finished.IsZero() {
 		return "", nil // it has not ended yet
@@ -135,8 +135,8 @@ type serviceLog struct {
 }
 
 // read shows the lines after since and, unless it is empty, up to until.
-func (s *serviceLog) read(ctx context.Context, d *Driver, follow bool, until string) {
-	log, err := d.eng.Log(ctx, s.id, engine.LogOptions{Timestamps: true, Follow: follow, Since: after(s.since), Until: until})
+func (s *serviceLog) read(ctx context.Context, of *Stages, follow bool, until string) {
+	log, err := of.Engine.Log(ctx, s.id, engine.LogOptions{Timestamps: true, Follow: follow, Since: after(s.since), Until: until})
 	if err != nil {
 		return // the service is gone, or the stage
 	}

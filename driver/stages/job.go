@@ -1,4 +1,4 @@
-package driver
+package stages
 
 import (
 	"cmp"
@@ -9,9 +9,11 @@ import (
 	"strings"
 	"time"
 
+	"gitlab-dind-executor/driver/bounds"
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/sandbox"
 	"gitlab-dind-executor/driver/stream"
 	"gitlab-dind-executor/fault"
 )
@@ -24,6 +26,13 @@ const (
 	termWait = 3 * time.Second
 )
 
+// Stages runs the scripts of jobs that are prepared.
+type Stages struct {
+	Engine *engine.Engine
+	Find   sandbox.Finder
+	Bounds *bounds.Bounds
+}
+
 // RunJob runs a script of the build side in the job container: on the stdin of
 // its shell, behind its ENTRYPOINT. first says that this is the job's first
 // such stage, which may find the container started early. Both outputs go to
@@ -34,7 +43,7 @@ const (
 //
 // When ctx ends, so does the script, by SIGTERM and then SIGKILL, and the
 // container can be used for the next stage.
-func (d *Driver) RunJob(ctx context.Context, job string, first bool, script []byte, gate func(context.Context) error, out io.Writer) (int, error) {
+func (s *Stages) RunJob(ctx context.Context, job string, first bool, script []byte, gate func(context.Context) error, out io.Writer) (int, error) {
 	opening, shut := context.WithCancel(ctx)
 	opened, done := make(chan error, 1), make(chan struct{})
 	go func() {
@@ -48,29 +57,29 @@ func (d *Driver) RunJob(ctx context.Context, job string, first bool, script []by
 		shut()
 		<-done
 	}()
-	id, _, err := d.find.JobContainer(ctx, job)
+	id, _, err := s.Find.JobContainer(ctx, job)
 	if err != nil {
 		return 0, err
 	}
-	c, err := d.eng.Container(ctx, id)
+	c, err := s.Engine.Container(ctx, id)
 	if err != nil {
-		return 0, d.eng.Explain("looking at the job container", err)
+		return 0, s.Engine.Explain("looking at the job container", err)
 	}
 	since := ""
 	if c.Running && !first {
 		// A stage before this one was cut off, script and hook.
-		if err := d.halt(ctx, id); err != nil {
+		if err := s.Halt(ctx, id); err != nil {
 			return 0, err
 		}
 		c.Running = false
 	}
 	if !c.Running {
-		if since, err = d.afterLastLine(ctx, id); err != nil {
+		if since, err = s.afterLastLine(ctx, id); err != nil {
 			return 0, err
 		}
-		err := d.eng.Start(ctx, id)
+		err := s.Engine.Start(ctx, id)
 		if err != nil {
-			return 0, startFault(label.ImageName(c.Labels, c.Image), d.eng.Explain("starting the job container", err))
+			return 0, engine.StartFault(label.ImageName(c.Labels, c.Image), s.Engine.Explain("starting the job container", err))
 		}
 	}
 	// What a script says while it is being ended belongs to the log, too: so it
@@ -79,12 +88,12 @@ func (d *Driver) RunJob(ctx context.Context, job string, first bool, script []by
 	defer cancel()
 	halted := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
-		halted <- d.halt(running, id)
-		time.AfterFunc(d.bounds.EndWait, cancel)
+		halted <- s.Halt(running, id)
+		time.AfterFunc(s.Bounds.EndWait, cancel)
 	})
 	script = plan.ExportDirect(script, c.Labels[label.Direct])
-	s := &stage{d: d, id: id, image: label.ImageName(c.Labels, c.Image), opened: opened, out: out}
-	code, err := s.run(running, since, script)
+	one := &stage{Stages: s, id: id, image: label.ImageName(c.Labels, c.Image), opened: opened, out: out}
+	code, err := one.run(running, since, script)
 	if !stop() {
 		return 0, errors.Join(ctx.Err(), <-halted)
 	}
@@ -93,19 +102,19 @@ func (d *Driver) RunJob(ctx context.Context, job string, first bool, script []by
 
 // StartEarly starts a job's container ahead of its first script, while sources are
 // fetched. A fault is the script's to tell, which starts it again.
-func (d *Driver) StartEarly(ctx context.Context, job string) error {
-	found, err := d.find.Of(ctx, job)
+func (s *Stages) StartEarly(ctx context.Context, job string) error {
+	found, err := s.Find.Of(ctx, job)
 	if err != nil || found.Job.State != engine.Created {
 		return err
 	}
-	ctx, cancel := d.eng.Uncut(ctx)
+	ctx, cancel := s.Engine.Uncut(ctx)
 	defer cancel()
-	return d.eng.Explain("starting the job container", d.eng.Start(ctx, found.Job.ID))
+	return s.Engine.Explain("starting the job container", s.Engine.Start(ctx, found.Job.ID))
 }
 
 // stage is one script on its way through the job container.
 type stage struct {
-	d     *Driver
+	*Stages
 	id    string
 	image string
 	// opened tells that the script may be sent, or why not.
@@ -114,10 +123,10 @@ type stage struct {
 }
 
 func (s *stage) run(ctx context.Context, since string, script []byte) (int, error) {
-	exits, errs := s.d.eng.Wait(ctx, s.id, engine.NotRunning)
-	log, err := s.d.eng.Log(ctx, s.id, engine.LogOptions{Follow: true, Since: since})
+	exits, errs := s.Engine.Wait(ctx, s.id, engine.NotRunning)
+	log, err := s.Engine.Log(ctx, s.id, engine.LogOptions{Follow: true, Since: since})
 	if err != nil {
-		return 0, s.d.eng.Explain("reading the job container's log", err)
+		return 0, s.Engine.Explain("reading the job container's log", err)
 	}
 	marker := stream.NewMarker(s.out, plan.ShellMarker)
 	logDone, end := stream.Beside(log, func() error { return log.CopyTo(marker, marker) })
@@ -146,10 +155,10 @@ func (s *stage) unfollowed(ctx context.Context, marker *stream.Marker, logErr er
 	if err := marker.Flush(); err != nil {
 		return 0, err
 	}
-	c, err := s.d.eng.Container(ctx, s.id)
+	c, err := s.Engine.Container(ctx, s.id)
 	switch {
 	case err != nil:
-		return 0, s.d.eng.Explain("looking at the job container", err)
+		return 0, s.Engine.Explain("looking at the job container", err)
 	case c.Running && marker.Seen:
 		return s.attached(ctx, script, exits, errs)
 	case c.Running:
@@ -192,9 +201,9 @@ func (s *stage) open(ctx context.Context) error {
 // attached sends the script to the waiting shell and copies what it says. The
 // log is of no use here: it holds back lines that have no end yet.
 func (s *stage) attached(ctx context.Context, script []byte, exits <-chan engine.Exit, errs <-chan error) (int, error) {
-	conn, err := s.d.eng.Attach(ctx, s.id, engine.Outputs{Stdout: true, Stderr: true})
+	conn, err := s.Engine.Attach(ctx, s.id, engine.Outputs{Stdout: true, Stderr: true})
 	if err != nil {
-		return 0, s.d.eng.Explain("attaching to the job container", err)
+		return 0, s.Engine.Explain("attaching to the job container", err)
 	}
 	if err := s.open(ctx); err != nil {
 		_ = conn.Close()
@@ -223,9 +232,9 @@ func (s *stage) attached(ctx context.Context, script []byte, exits <-chan engine
 
 // logged sends the script and leaves the output to the log, which follows.
 func (s *stage) logged(ctx context.Context, script []byte, logDone <-chan error, exits <-chan engine.Exit, errs <-chan error) (int, error) {
-	conn, err := s.d.eng.Attach(ctx, s.id, engine.Outputs{})
+	conn, err := s.Engine.Attach(ctx, s.id, engine.Outputs{})
 	if err != nil {
-		return 0, s.d.eng.Explain("attaching to the job container", err)
+		return 0, s.Engine.Explain("attaching to the job container", err)
 	}
 	defer conn.Close()
 	if err := s.open(ctx); err != nil {
@@ -245,12 +254,12 @@ func (s *stage) finish(ctx context.Context, copied <-chan error, exits <-chan en
 	if err != nil {
 		return 0, err
 	}
-	bound := time.NewTimer(s.d.bounds.EndWait)
+	bound := time.NewTimer(s.Bounds.EndWait)
 	defer bound.Stop()
 	select {
 	case err := <-copied:
 		if err != nil {
-			return 0, s.d.eng.Explain("reading the script's output", err)
+			return 0, s.Engine.Explain("reading the script's output", err)
 		}
 	case <-bound.C:
 	case <-ctx.Done():
@@ -271,7 +280,7 @@ func (s *stage) ended(ctx context.Context, exits <-chan engine.Exit, errs <-chan
 			return 0, fault.System(fmt.Errorf("the job's container was removed while its script ran"),
 				"something removed it: a `docker prune` on this host, or a second cleanup")
 		}
-		return 0, s.d.eng.Explain("waiting for the script", err)
+		return 0, s.Engine.Explain("waiting for the script", err)
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
@@ -283,22 +292,22 @@ func (s *stage) confirmed(ctx context.Context, code int) (int, error) {
 	if code != 0 {
 		return code, nil
 	}
-	c, err := s.d.eng.Container(ctx, s.id)
+	c, err := s.Engine.Container(ctx, s.id)
 	if err == nil && c.Running {
 		err = engine.ErrNonsense
 	}
 	if err != nil {
-		return 0, s.d.eng.Explain("asking for the script's exit code", err)
+		return 0, s.Engine.Explain("asking for the script's exit code", err)
 	}
 	return c.ExitCode, nil
 }
 
 // afterLastLine returns the time, by the engine's clock, just after the last
 // line of a container's log, so that a stage does not show the one before.
-func (d *Driver) afterLastLine(ctx context.Context, id string) (string, error) {
-	log, err := d.eng.Log(ctx, id, engine.LogOptions{Tail: "1", Timestamps: true})
+func (s *Stages) afterLastLine(ctx context.Context, id string) (string, error) {
+	log, err := s.Engine.Log(ctx, id, engine.LogOptions{Tail: "1", Timestamps: true})
 	if err != nil {
-		return "", d.eng.Explain("reading the job container's log", err)
+		return "", s.Engine.Explain("reading the job container's log", err)
 	}
 	defer log.Close()
 	var b strings.Builder
@@ -313,14 +322,14 @@ func (d *Driver) afterLastLine(ctx context.Context, id string) (string, error) {
 	return last.Add(time.Nanosecond).Format(time.RFC3339Nano), nil
 }
 
-// halt ends all that runs in a container: politely first, so that a docker
+// Halt ends all that runs in a container: politely first, so that a docker
 // build can tell its daemon, then not.
-func (d *Driver) halt(ctx context.Context, id string) error {
-	ctx, cancel := context.WithTimeout(ctx, termWait+2*d.bounds.EndWait)
+func (s *Stages) Halt(ctx context.Context, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, termWait+2*s.Bounds.EndWait)
 	defer cancel()
-	exits, errs := d.eng.Wait(ctx, id, engine.NotRunning)
-	go d.signalAll(ctx, id, "TERM")
-	_ = d.eng.Kill(ctx, id, "TERM") // not running any more: fine
+	exits, errs := s.Engine.Wait(ctx, id, engine.NotRunning)
+	go s.signalAll(ctx, id, "TERM")
+	_ = s.Engine.Kill(ctx, id, "TERM") // not running any more: fine
 	grace := time.NewTimer(termWait)
 	defer grace.Stop()
 	for {
@@ -331,15 +340,15 @@ func (d *Driver) halt(ctx context.Context, id string) error {
 			if engine.Gone(err) {
 				return nil
 			}
-			return d.eng.Explain("stopping the script", err)
+			return s.Engine.Explain("stopping the script", err)
 		case <-grace.C:
-			_ = d.eng.Kill(ctx, id, "KILL") // the wait tells
+			_ = s.Engine.Kill(ctx, id, "KILL") // the wait tells
 		}
 	}
 }
 
 // signalAll signals every process of a container but its first, from within:
 // the engine can reach only the first, and a shell there passes nothing on.
-func (d *Driver) signalAll(ctx context.Context, id, signal string) {
-	_, _ = d.eng.Run(ctx, id, []string{"sh", "-c", "kill -" + signal + " -1"}, nil, io.Discard)
+func (s *Stages) signalAll(ctx context.Context, id, signal string) {
+	_, _ = s.Engine.Run(ctx, id, []string{"sh", "-c", "kill -" + signal + " -1"}, nil, io.Discard)
 }

@@ -1,4 +1,4 @@
-package driver
+package stages
 
 import (
 	"bytes"
@@ -27,20 +27,20 @@ const (
 // RunHelper runs a script of the helper side in the job's helper, after the
 // check of the Runner's program, if any. It returns the script's exit code. When
 // ctx ends, so does the script.
-func (d *Driver) RunHelper(ctx context.Context, job string, check *plan.ToolCheck, script []byte, out io.Writer) (int, error) {
-	found, err := d.find.Of(ctx, job)
+func (s *Stages) RunHelper(ctx context.Context, job string, check *plan.ToolCheck, script []byte, out io.Writer) (int, error) {
+	found, err := s.Find.Of(ctx, job)
 	if err != nil {
 		return 0, err
 	}
 	code, err := 0, stream.ErrNotServed
 	if check == nil && len(script) <= maxServed {
-		code, err = d.serve(ctx, found.Helper, script, out)
+		code, err = s.serve(ctx, found.Helper, script, out)
 	}
 	if errors.Is(err, stream.ErrNotServed) && ctx.Err() == nil {
-		code, err = d.eng.Run(ctx, found.Helper, plan.HelperStage(check), bytes.NewReader(script), out)
+		code, err = s.Engine.Run(ctx, found.Helper, plan.HelperStage(check), bytes.NewReader(script), out)
 	}
 	if ctx.Err() != nil {
-		d.endStage(context.WithoutCancel(ctx), found.Helper)
+		s.endStage(context.WithoutCancel(ctx), found.Helper)
 		return 0, ctx.Err()
 	}
 	if errdefs.IsConflict(err) {
@@ -48,17 +48,17 @@ func (d *Driver) RunHelper(ctx context.Context, job string, check *plan.ToolChec
 			"something ended it: a restart of the docker engine, or a docker kill on this host")
 	}
 	if errors.As(err, new(engine.BrokenOff)) {
-		d.endStage(ctx, found.Helper) // or it would be in the way of the next attempt
+		s.endStage(ctx, found.Helper) // or it would be in the way of the next attempt
 	}
 	return code, err
 }
 
 // serve runs a script in the helper's own shell loop. It is stream.ErrNotServed, and the
 // script has not begun, where the helper has none.
-func (d *Driver) serve(ctx context.Context, helper string, script []byte, out io.Writer) (int, error) {
-	conn, err := d.eng.Attach(ctx, helper, engine.Outputs{Stdout: true})
+func (s *Stages) serve(ctx context.Context, helper string, script []byte, out io.Writer) (int, error) {
+	conn, err := s.Engine.Attach(ctx, helper, engine.Outputs{Stdout: true})
 	if err != nil {
-		return 0, d.eng.Explain("giving the helper a script", err)
+		return 0, s.Engine.Explain("giving the helper a script", err)
 	}
 	turn := stream.NewTurn(out)
 	ended, end := stream.Beside(conn, func() error { return conn.CopyTo(turn, turn) })
@@ -66,9 +66,9 @@ func (d *Driver) serve(ctx context.Context, helper string, script []byte, out io
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 
 	if _, err := fmt.Fprintf(conn, "%d %s\n", len(script), turn.Token); err != nil {
-		return 0, d.eng.Explain("giving the helper a script", err)
+		return 0, s.Engine.Explain("giving the helper a script", err)
 	}
-	if err := d.awaitTurn(ctx, helper, turn, ended); err != nil {
+	if err := s.awaitTurn(ctx, helper, turn, ended); err != nil {
 		return 0, err
 	}
 	go func() { _, _ = conn.Write(script) }() // it may end with the helper
@@ -80,7 +80,7 @@ func (d *Driver) serve(ctx context.Context, helper string, script []byte, out io
 		case <-turn.Over: // at the same moment
 			return turn.Code, turn.Err
 		default:
-			return 0, d.helperEnded(ctx, helper, err)
+			return 0, s.helperEnded(ctx, helper, err)
 		}
 	case <-ctx.Done():
 		return 0, ctx.Err()
@@ -89,7 +89,7 @@ func (d *Driver) serve(ctx context.Context, helper string, script []byte, out io
 
 // awaitTurn waits until the helper turns to the script. What keeps it from that
 // is a stage that was cut off, and is ended.
-func (d *Driver) awaitTurn(ctx context.Context, helper string, turn *stream.Turn, ended <-chan error) error {
+func (s *Stages) awaitTurn(ctx context.Context, helper string, turn *stream.Turn, ended <-chan error) error {
 	for attempt := range 2 {
 		wait := time.NewTimer(turnWait)
 		defer wait.Stop()
@@ -97,12 +97,12 @@ func (d *Driver) awaitTurn(ctx context.Context, helper string, turn *stream.Turn
 		case <-turn.Begun:
 			return nil
 		case err := <-ended:
-			return d.helperEnded(ctx, helper, err)
+			return s.helperEnded(ctx, helper, err)
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-wait.C:
 			if attempt == 0 {
-				d.endStage(ctx, helper)
+				s.endStage(ctx, helper)
 			}
 		}
 	}
@@ -110,28 +110,28 @@ func (d *Driver) awaitTurn(ctx context.Context, helper string, turn *stream.Turn
 }
 
 // helperEnded explains the end of the helper's output.
-func (d *Driver) helperEnded(ctx context.Context, helper string, err error) error {
+func (s *Stages) helperEnded(ctx context.Context, helper string, err error) error {
 	if err == nil {
 		err = io.ErrUnexpectedEOF
 	}
-	c, inspectErr := d.eng.Container(ctx, helper)
+	c, inspectErr := s.Engine.Container(ctx, helper)
 	if inspectErr == nil && !c.Running {
 		err = fmt.Errorf("%w: %w", errdefs.ErrConflict, err)
 	}
-	return engine.BrokenOff{Err: d.eng.Explain("reading the output of a script in the helper", err)}
+	return engine.BrokenOff{Err: s.Engine.Explain("reading the output of a script in the helper", err)}
 }
 
 // endStage ends every process of the helper but its first, which goes on
 // waiting for the next stage.
-func (d *Driver) endStage(ctx context.Context, helper string) {
-	ctx, cancel := context.WithTimeout(ctx, d.bounds.EndWait)
+func (s *Stages) endStage(ctx context.Context, helper string) {
+	ctx, cancel := context.WithTimeout(ctx, s.Bounds.EndWait)
 	defer cancel()
-	d.signalAll(ctx, helper, "TERM")
+	s.signalAll(ctx, helper, "TERM")
 	grace := time.NewTimer(termWait / 3)
 	defer grace.Stop()
 	select {
 	case <-grace.C:
 	case <-ctx.Done():
 	}
-	d.signalAll(ctx, helper, "KILL")
+	s.signalAll(ctx, helper, "KILL")
 }
