@@ -2,11 +2,9 @@ package driver
 
 import (
 	"context"
-	"slices"
-	"strings"
 	"time"
 
-	"gitlab-dind-executor/driver/engine"
+	"gitlab-dind-executor/driver/boot"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 )
@@ -40,51 +38,14 @@ func (d *Driver) AwaitDaemon(ctx context.Context, job string, bound time.Duratio
 		return Booted{}, err // the script tells what it misses
 	}
 	wait := func(ctx context.Context, sidecar string) (Ready, error) {
-		ctx, cancel := context.WithTimeoutCause(ctx, bound, errNotReady)
+		ctx, cancel := context.WithTimeoutCause(ctx, bound, boot.ErrNotReady)
 		defer cancel()
-		return d.awaitBoot(ctx, sandbox, sidecar, given)
+		docker, err := d.boots.Await(ctx, sandbox, sidecar, given)
+		return Ready{Docker: docker}, err
 	}
 	ready, err := wait(ctx, sidecar.ID)
 	if sidecar.Labels[label.Layers] == string(plan.LayersReused) {
 		ready, err = d.withoutDamaged(ctx, sandbox, sidecar.ID, err, ready, say, wait)
 	}
 	return Booted{Docker: ready.Docker, Booting: true, Waited: time.Since(began)}, err
-}
-
-// awaitBoot waits until the daemon of a sidecar answers that prepare has started.
-func (d *Driver) awaitBoot(ctx context.Context, sandbox, sidecar string, given plan.Given) (Ready, error) {
-	c, err := d.eng.Container(ctx, sidecar)
-	if err != nil {
-		return Ready{}, d.eng.Explain("looking at the sidecar", err)
-	}
-	p := &plan.Plan{Sandbox: sandbox, Sidecar: listening(c)}
-	p.Sidecar.Given = given
-	if !c.Running {
-		return Ready{}, d.sidecarDied(ctx, sidecar, p, c.ExitCode)
-	}
-	_, certs, err := d.clientFiles(ctx, sandbox, sidecar, p.Sidecar.TLS != nil)
-	if err != nil {
-		if c, inspectErr := d.eng.Container(ctx, sidecar); inspectErr == nil && !c.Running {
-			err = d.sidecarDied(ctx, sidecar, p, c.ExitCode)
-		}
-		return Ready{}, err
-	}
-	return d.waitReady(ctx, sidecar, p, certs)
-}
-
-// listening tells from a sidecar how its daemon listens.
-func listening(c engine.Details) plan.Sidecar {
-	s := plan.Sidecar{Port: plan.PlaintextPort}
-	s.Image.Name = label.ImageName(c.Labels, c.Image)
-	env := slices.Clone(c.Environment)
-	slices.Reverse(env) // the last of duplicates wins
-	for _, kv := range env {
-		if dir, ok := strings.CutPrefix(kv, "DOCKER_TLS_CERTDIR="); ok {
-			if dir != "" {
-				s.TLS, s.Port = &plan.TLS{}, plan.TLSPort
-			}
-			break
-		}
-	}
-	return s
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/containerd/errdefs"
 
+	"gitlab-dind-executor/driver/boot"
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
@@ -22,11 +23,6 @@ import (
 // claimBound is how long the daemon of a sandbox that waits may take to answer;
 // it has been up for long.
 const claimBound = 5 * time.Second
-
-// usedFile in a sidecar says that a job has had it. The job container says so,
-// too, and from the first moment on, but anybody can remove that. It lies with
-// the client's certificates, so that one look finds both.
-const usedFile = plan.ClientCerts + "/used"
 
 // ahead is a sandbox that was made ahead.
 type ahead struct {
@@ -180,14 +176,14 @@ func (prep *preparation) take(ctx context.Context, a *ahead, img engine.Image) (
 		return createFault(p.Job.Container, err)
 	})
 	g.Go(func() error {
-		bounded, cancel := context.WithTimeoutCause(gctx, claimBound, errNotReady)
+		bounded, cancel := context.WithTimeoutCause(gctx, claimBound, boot.ErrNotReady)
 		defer cancel()
-		var certs *certificates
+		var certs *boot.Certificates
 		if certs, unfit = d.unused(bounded, a.sandbox, a.sidecar, p.Sidecar); unfit != nil {
 			return nil
 		}
 		prep.certs = certs
-		c.ready, unfit = d.waitReady(bounded, a.sidecar, p, certs)
+		c.ready.Docker, unfit = d.boots.Wait(bounded, a.sidecar, p, certs)
 		return nil
 	})
 	err := g.Wait()
@@ -206,12 +202,12 @@ func (prep *preparation) take(ctx context.Context, a *ahead, img engine.Image) (
 
 // unused reads the client's certificates that wait in a sidecar, nil where its
 // daemon has no TLS. It is an error that a job has had the sidecar.
-func (d *Driver) unused(ctx context.Context, sandbox, sidecar string, s plan.Sidecar) (*certificates, error) {
-	files, certs, err := d.clientFiles(ctx, sandbox, sidecar, s.TLS != nil)
+func (d *Driver) unused(ctx context.Context, sandbox, sidecar string, s plan.Sidecar) (*boot.Certificates, error) {
+	files, certs, err := d.boots.ClientFiles(ctx, sandbox, sidecar, s.TLS != nil)
 	if err != nil {
 		return nil, err
 	}
-	if _, used := files[path.Base(usedFile)]; used {
+	if _, used := files[path.Base(plan.UsedFile)]; used {
 		return nil, fault.System(errors.New("a job has had the sandbox"), "")
 	}
 	return certs, nil
@@ -224,8 +220,8 @@ func (d *Driver) NoteUsed(ctx context.Context, job string) error {
 	if err != nil {
 		return err
 	}
-	used := engine.File{Path: usedFile, Mode: 0o644, Content: []byte(job + "\n")}
-	if d.eng.WriteHere(ctx, label.ObjectName(found.Sandbox, plan.RoleCerts), path.Base(usedFile), used.Content, 0o644) == nil {
+	used := engine.File{Path: plan.UsedFile, Mode: 0o644, Content: []byte(job + "\n")}
+	if d.eng.WriteHere(ctx, label.ObjectName(found.Sandbox, plan.RoleCerts), path.Base(plan.UsedFile), used.Content, 0o644) == nil {
 		return nil
 	}
 	sidecar, err := d.find.SidecarIn(ctx, found.Sandbox)

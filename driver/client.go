@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"gitlab-dind-executor/driver/boot"
 	"gitlab-dind-executor/driver/bounds"
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/host"
@@ -25,6 +26,7 @@ type Driver struct {
 
 	images  *images.Store
 	removal *removal.Remover
+	boots   *boot.Boots
 }
 
 // Open connects to the engine at an address, a Docker host URL; empty means
@@ -44,6 +46,7 @@ func over(eng *engine.Engine) *Driver {
 		eng: eng, find: sandbox.Finder{Engine: eng}, images: images.NewStore(eng),
 		locks: host.NewLocks(eng.Address()), bounds: bounds.Usual(),
 	}
+	d.boots = &boot.Boots{Engine: eng, Bounds: d.bounds}
 	d.removal = &removal.Remover{Engine: eng, Bounds: d.bounds, Locks: d.locks, Executable: "/proc/self/exe"}
 	d.Keeper = &mirror.Keeper{Engine: eng, Images: d.images, Bounds: d.bounds, Removal: d.removal}
 	d.Stages = &stages.Stages{Engine: eng, Find: d.find, Bounds: d.bounds}

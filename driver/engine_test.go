@@ -66,3 +66,19 @@ func unopened(t *testing.T, address string) *engine.Engine {
 	t.Cleanup(func() { _ = e.Close() })
 	return e
 }
+
+// It ends up in an error, and that in the job log, the Runner's and the operator's.
+func TestTheLastLinesOfAContainerMoveNoCursor(t *testing.T) {
+	t.Parallel()
+	e, d := fakeHost(t, nil)
+	e.OnStart = func(c *fakeengine.Container) {
+		c.Log = "\x1b]0;owned\a\x1b[2Jno \u009b5msuch flag\u202e\x00\nsee --help\r\n"
+	}
+	e.AddContainer("sidecar", nil, false)
+	if err := d.eng.Start(t.Context(), "sidecar"); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := d.eng.LastLog(t.Context(), "sidecar"), ":\n  no such flag\n  see --help"; got != want {
+		t.Errorf("they are %q, want %q", got, want)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"gitlab-dind-executor/driver/boot"
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
@@ -72,7 +73,7 @@ func (d *Driver) endInner(ctx context.Context, sandbox string) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, innerKillBound)
 	defer cancel()
-	_, _ = d.eng.Run(ctx, sidecar.ID, withClient(listening(c), innerKill), nil, io.Discard)
+	_, _ = d.eng.Run(ctx, sidecar.ID, boot.WithClient(boot.Listening(c), innerKill), nil, io.Discard)
 }
 
 // EndHeld removes the sandboxes that are still held for a look inside, unless

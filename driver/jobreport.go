@@ -203,16 +203,16 @@ func (d *Driver) engineUsage(ctx context.Context, sidecar string) (Usage, []stri
 	var buf bytes.Buffer
 	_ = stream.CopyMost(&buf, 1<<20) // what came is looked at
 	lines := strings.Split(strings.TrimRight(buf.String(), "\n"), "\n")
-	u.Boot, u.Warm = boot(c.Created, lines), c.Labels[label.Deadline] != ""
+	u.Boot, u.Warm = bootTime(c.Created, lines), c.Labels[label.Deadline] != ""
 	return u, lines[max(0, len(lines)-reportLines):]
 }
 
 // saysListening is what dockerd says when it listens.
 const saysListening = "API listen on"
 
-// boot finds the moment at which dockerd began to listen in its log's lines,
+// bootTime finds the moment at which dockerd began to listen in its log's lines,
 // each behind a time stamp, and returns how long it took; 0 if it is not there.
-func boot(created time.Time, lines []string) time.Duration {
+func bootTime(created time.Time, lines []string) time.Duration {
 	for _, line := range lines {
 		stamp, text, _ := strings.Cut(line, " ")
 		if !strings.Contains(text, saysListening) {

@@ -11,20 +11,11 @@ import (
 
 	"github.com/containerd/errdefs"
 
+	"gitlab-dind-executor/driver/boot"
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 )
-
-// brokenBoot is an inner daemon that did not come up, which its data root may be
-// to blame for.
-type brokenBoot struct {
-	error
-	// brief says why in few words.
-	brief string
-}
-
-func (b *brokenBoot) Unwrap() error { return b.error }
 
 // scopeVolumes are the volumes of a scope: its cache, its data roots, and the marks that
 // say when they were used.
@@ -93,9 +84,10 @@ func (prep *preparation) daemon(ctx context.Context, labels map[string]string, s
 	}
 	ready.Layers = true
 	return prep.d.withoutDamaged(ctx, prep.p.Sandbox, id, err, ready, prep.say, func(ctx context.Context, id string) (Ready, error) {
-		ctx, cancel := context.WithTimeoutCause(ctx, prep.sidecar.ReadyTimeout, errNotReady)
+		ctx, cancel := context.WithTimeoutCause(ctx, prep.sidecar.ReadyTimeout, boot.ErrNotReady)
 		defer cancel()
-		return prep.d.waitReady(ctx, id, prep.p, prep.certs)
+		docker, err := prep.d.boots.Wait(ctx, id, prep.p, prep.certs)
+		return Ready{Docker: docker}, err
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"gitlab-dind-executor/driver/boot"
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/images"
 	"gitlab-dind-executor/driver/label"
@@ -45,7 +46,7 @@ type preparation struct {
 	d      *Driver
 	p      *plan.Plan
 	images *images.Set
-	certs  *certificates
+	certs  *boot.Certificates
 	say    func(string)
 	// sidecar is the plan's as it fits its image.
 	sidecar plan.Sidecar
@@ -169,7 +170,7 @@ func (prep *preparation) certify() error {
 	if prep.p.Sidecar.TLS == nil {
 		return nil
 	}
-	certs, err := newCertificates(*prep.p.Sidecar.TLS, time.Now())
+	certs, err := boot.NewCertificates(*prep.p.Sidecar.TLS, time.Now())
 	if err != nil {
 		return fmt.Errorf("making certificates: %w", err)
 	}
@@ -243,7 +244,7 @@ func (prep *preparation) equipJob(ctx context.Context, id string) error {
 	var files []engine.File
 	if prep.certs != nil {
 		for _, dir := range prep.p.Job.CertDirs {
-			files = append(files, prep.certs.clientFiles(dir)...)
+			files = append(files, prep.certs.ClientFiles(dir)...)
 		}
 	}
 	if prep.copyCAs {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"gitlab-dind-executor/driver/boot"
 	"gitlab-dind-executor/driver/images"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
@@ -255,7 +256,7 @@ func TestASidecarThatNeverAnswersSaysWhatItPrinted(t *testing.T) {
 	e.OnStart = func(c *fakeengine.Container) { c.Log = "still starting\n" }
 	e.ExecCode = 1
 	_, err := d.Prepare(t.Context(), p, quiet)
-	if !errors.Is(err, errNotReady) || !strings.Contains(err.Error(), "\n  still starting") || !strings.Contains(fault.HintOf(err), "sidecar.ready_timeout") {
+	if !errors.Is(err, boot.ErrNotReady) || !strings.Contains(err.Error(), "\n  still starting") || !strings.Contains(fault.HintOf(err), "sidecar.ready_timeout") {
 		t.Errorf("error %v, hint %q", err, fault.HintOf(err))
 	}
 }

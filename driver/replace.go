@@ -9,6 +9,7 @@ import (
 	"maps"
 	"strings"
 
+	"gitlab-dind-executor/driver/boot"
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
@@ -22,11 +23,11 @@ const maxSidecarFiles = 8 << 20
 // empty data root, and wait waits for that. Nothing boots twice on one data root:
 // what an earlier job has left there may have changed the sidecar already.
 func (d *Driver) withoutDamaged(ctx context.Context, sandbox, sidecar string, err error, ready Ready, say func(string), wait func(ctx context.Context, sidecar string) (Ready, error)) (Ready, error) {
-	var broken *brokenBoot
+	var broken *boot.Broken
 	if err == nil || !errors.As(err, &broken) || ctx.Err() != nil {
 		return ready, err
 	}
-	say("the layers of earlier jobs are damaged and thrown away (the docker daemon " + broken.brief + "); going on without")
+	say("the layers of earlier jobs are damaged and thrown away (the docker daemon " + broken.Brief + "); going on without")
 	id, err := d.replaceSidecar(ctx, sandbox, sidecar)
 	if err != nil {
 		return Ready{}, err

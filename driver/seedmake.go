@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"gitlab-dind-executor/driver/boot"
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/images"
 	"gitlab-dind-executor/driver/label"
@@ -157,9 +158,9 @@ func (m *seedMaker) boot(ctx context.Context, id string) error {
 	if err != nil || !ready.Booting {
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, m.prep.sidecar.ReadyTimeout, errNotReady)
+	ctx, cancel := context.WithTimeoutCause(ctx, m.prep.sidecar.ReadyTimeout, boot.ErrNotReady)
 	defer cancel()
-	_, err = m.d.waitReady(ctx, id, m.p, m.prep.certs)
+	_, err = m.d.boots.Wait(ctx, id, m.p, m.prep.certs)
 	return err
 }
 

@@ -147,7 +147,7 @@ func (w *serviceWait) ended(ctx context.Context, code int) error {
 		return fmt.Errorf("service %s ended with code 0", w.name())
 	}
 	why := fmt.Errorf("service %s ended with code %d before it was ready%s", w.name(), code, w.d.eng.LastLog(ctx, w.id))
-	if w.d.outOfMemory(ctx, w.id) {
+	if w.d.eng.EndedForMemory(ctx, w.id) {
 		return fault.System(why, "it ran out of memory: raise "+plan.LimitKey(plan.RoleService)+".memory in the runner's settings")
 	}
 	return fault.Job(why, "look at its last lines above: often a variable that the image wants is missing")
@@ -164,12 +164,4 @@ func (w *serviceWait) notReady(ctx context.Context, check plan.Check) error {
 	}
 	return fault.System(fmt.Errorf("service %s is not ready, %s%s", w.name(), why, w.d.eng.LastLog(ctx, w.id)),
 		"services.ready_timeout in the runner's settings says how long to wait")
-}
-
-// outOfMemory tells whether a container ended for lack of memory.
-func (d *Driver) outOfMemory(ctx context.Context, id string) bool {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
-	defer cancel()
-	c, err := d.eng.Container(ctx, id)
-	return err == nil && c.OutOfMemory
 }

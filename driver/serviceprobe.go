@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"gitlab-dind-executor/driver/boot"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 )
@@ -80,7 +81,7 @@ func (w *serviceWait) dialPorts(ctx context.Context, ip string, ports []int) boo
 			}
 			reached = reached || errors.Is(err, syscall.ECONNREFUSED)
 		}
-		if !reached && time.Since(start) > unreachableAfter {
+		if !reached && time.Since(start) > boot.UnreachableAfter {
 			return false
 		}
 		select {

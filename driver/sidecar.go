@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 
+	"gitlab-dind-executor/driver/boot"
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/group"
@@ -21,9 +22,10 @@ func (prep *preparation) startSidecar(ctx context.Context, id string) (Ready, er
 	if !prep.waits() {
 		return Ready{Booting: true}, nil
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, s.ReadyTimeout, errNotReady)
+	ctx, cancel := context.WithTimeoutCause(ctx, s.ReadyTimeout, boot.ErrNotReady)
 	defer cancel()
-	return d.waitReady(ctx, id, prep.p, prep.certs)
+	docker, err := d.boots.Wait(ctx, id, prep.p, prep.certs)
+	return Ready{Docker: docker}, err
 }
 
 // startWithFiles starts a sidecar that has its files, or gets them while it is
@@ -82,7 +84,7 @@ func (prep *preparation) sidecarFiles(ctx context.Context, id string) ([]engine.
 		files = append(files, engine.File{Path: plan.MirroredConfig, Mode: 0o644, Content: mirrored})
 	}
 	if prep.certs != nil {
-		files = append(files, prep.certs.serverFiles(plan.CertDir)...)
+		files = append(files, prep.certs.ServerFiles(plan.CertDir)...)
 	}
 	files = append(files, registryCAs(s.ConfigDir(), s.RegistryCAs)...)
 	for i := range files {
@@ -90,5 +92,3 @@ func (prep *preparation) sidecarFiles(ctx context.Context, id string) ([]engine.
 	}
 	return files, nil
 }
-
-var errNotReady = errors.New("the docker daemon of this job did not answer in time")

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"gitlab-dind-executor/driver/boot"
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/mirror"
@@ -100,7 +101,7 @@ func (d *Driver) tryBuild(ctx context.Context, p *plan.Plan) error {
 		return errors.Join(err, sandbox.ErrGone)
 	}
 	out := wary.Buffer{Most: engine.MaxPrinted}
-	code, err := d.eng.Run(ctx, sidecar.ID, withClient(p.Sidecar, tryScript), nil, &out)
+	code, err := d.eng.Run(ctx, sidecar.ID, boot.WithClient(p.Sidecar, tryScript), nil, &out)
 	if err != nil {
 		return err
 	}

@@ -40,3 +40,11 @@ func (e *Engine) LogTail(ctx context.Context, id string, lines int) string {
 	_ = log.CopyMost(&buf, 64<<10) // what came is shown
 	return strings.TrimRight(wary.Text(buf.String()), "\n")
 }
+
+// EndedForMemory tells whether a container ended for lack of memory.
+func (e *Engine) EndedForMemory(ctx context.Context, id string) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tailBound)
+	defer cancel()
+	c, err := e.Container(ctx, id)
+	return err == nil && c.OutOfMemory
+}

@@ -120,3 +120,8 @@ func plaintextCommand(command []string) bool {
 	}
 	return false
 }
+
+// UsedFile in a sidecar says that a job has had it. The job container says so,
+// too, and from the first moment on, but anybody can remove that. It lies with
+// the client's certificates, so that one look finds both.
+const UsedFile = ClientCerts + "/used"

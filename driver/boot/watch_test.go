@@ -1,4 +1,4 @@
-package driver
+package boot
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gitlab-dind-executor/driver/bounds"
+	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -17,12 +18,16 @@ import (
 )
 
 // bootedSidecar starts a sidecar that has printed a log, on an engine that lists processes.
-func bootedSidecar(t *testing.T, log string, exit int, processes ...string) *Driver {
+func bootedSidecar(t *testing.T, log string, exit int, processes ...string) *Boots {
 	t.Helper()
-	e, d := fakeHost(t, nil)
-	d.bounds.LookAfter = time.Millisecond
-	d.bounds.LookEvery = time.Millisecond
-	d.bounds.ListensFor = 10 * time.Millisecond
+	e := fakeengine.New(t)
+	eng, err := engine.Open(e.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = eng.Close() })
+	b := &Boots{Engine: eng, Bounds: bounds.Usual()}
+	b.Bounds.LookAfter, b.Bounds.LookEvery, b.Bounds.ListensFor = time.Millisecond, time.Millisecond, 10*time.Millisecond
 	e.Processes, e.ExecCode = processes, 1 // no docker version in it
 	e.OnStart = func(c *fakeengine.Container) {
 		c.Host = map[string]any{"NetworkMode": label.NetworkName("aaaaaaaaaaaa")}
@@ -31,10 +36,10 @@ func bootedSidecar(t *testing.T, log string, exit int, processes ...string) *Dri
 		}
 	}
 	e.AddContainer("sidecar", nil, false)
-	if err := d.eng.Start(t.Context(), "sidecar"); err != nil {
+	if err := eng.Start(t.Context(), "sidecar"); err != nil {
 		t.Fatal(err)
 	}
-	return d
+	return b
 }
 
 func TestASidecarThatNeverAnswersIsToldAtOnceWhereThatIsClear(t *testing.T) {
@@ -54,17 +59,17 @@ func TestASidecarThatNeverAnswersIsToldAtOnceWhereThatIsClear(t *testing.T) {
 		"it ends for no reason": {"no space left on device\n", 1, nil, []string{"--debug"}, "exited with code 1", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := bootedSidecar(t, c.log, c.exit, c.processes...)
+			b := bootedSidecar(t, c.log, c.exit, c.processes...)
 			p := &plan.Plan{Sandbox: "aaaaaaaaaaaa"}
 			p.Sidecar.Port, p.Sidecar.Given = plan.PlaintextPort, plan.Given{Image: true, Command: c.command}
-			ctx, cancel := context.WithTimeoutCause(t.Context(), 20*time.Second, errNotReady)
+			ctx, cancel := context.WithTimeoutCause(t.Context(), 20*time.Second, ErrNotReady)
 			defer cancel()
-			_, err := d.waitReady(ctx, "sidecar", p, nil)
+			_, err := b.Wait(ctx, "sidecar", p, nil)
 			if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), c.says) || fault.IsOfJob(err) != c.ofJob || fault.HintOf(err) == "" {
 				t.Errorf("%v, of the job %t, hint %q", err, fault.IsOfJob(err), fault.HintOf(err))
 			}
 			// A wrong command is no reason to throw layers away.
-			if broken := errors.As(err, new(*brokenBoot)); broken != (name == "it ends for no reason") {
+			if broken := errors.As(err, new(*Broken)); broken != (name == "it ends for no reason") {
 				t.Errorf("it counts as damage: %t", broken)
 			}
 		})

@@ -1,4 +1,4 @@
-package driver
+package boot
 
 import (
 	"crypto/ecdsa"
@@ -14,9 +14,9 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-func testCertificates(t *testing.T, names ...string) *certificates {
+func testCertificates(t *testing.T, names ...string) *Certificates {
 	t.Helper()
-	c, err := newCertificates(plan.TLS{Names: names, Lifetime: 2 * time.Hour}, time.Now())
+	c, err := NewCertificates(plan.TLS{Names: names, Lifetime: 2 * time.Hour}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func certificate(t *testing.T, text []byte) *x509.Certificate {
 
 // handshake lets a client with certificates of one sandbox talk to a server
 // with those of another, as dockerd --tlsverify serves.
-func handshake(t *testing.T, server, client *certificates, change func(client *tls.Config)) (serverErr, clientErr error) {
+func handshake(t *testing.T, server, client *Certificates, change func(client *tls.Config)) (serverErr, clientErr error) {
 	t.Helper()
 	pair, err := tls.X509KeyPair(server.serverCert, server.serverKey)
 	if err != nil {
@@ -124,7 +124,7 @@ func TestTheServersCertificateIsValidForAllItsNames(t *testing.T) {
 
 func TestCertificatesAreForTheirUseAlone(t *testing.T) {
 	now := time.Now()
-	c, err := newCertificates(plan.TLS{Names: []string{"docker"}, Lifetime: 2 * time.Hour}, now)
+	c, err := NewCertificates(plan.TLS{Names: []string{"docker"}, Lifetime: 2 * time.Hour}, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +171,7 @@ func TestCertificatesAreForTheirUseAlone(t *testing.T) {
 func TestFilesOfTheCertificates(t *testing.T) {
 	c := testCertificates(t, "docker")
 	got := map[string]int64{}
-	for _, f := range c.serverFiles("/certs") {
+	for _, f := range c.ServerFiles("/certs") {
 		got[f.Path] = f.Mode
 		if strings.Contains(string(f.Content), "PRIVATE KEY") != strings.HasSuffix(f.Path, "key.pem") {
 			t.Errorf("%s holds %.30q", f.Path, f.Content)
@@ -193,7 +193,7 @@ func TestFilesOfTheCertificates(t *testing.T) {
 }
 
 func TestBrokenClientCertificatesAreTold(t *testing.T) {
-	if _, err := (&certificates{clientCert: []byte("x")}).clientTLS(); err == nil {
+	if _, err := (&Certificates{clientCert: []byte("x")}).clientTLS(); err == nil {
 		t.Error("no error")
 	}
 }
@@ -202,7 +202,7 @@ func TestBrokenClientCertificatesAreTold(t *testing.T) {
 func BenchmarkCertificates(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := newCertificates(plan.TLS{Names: []string{"docker"}, Lifetime: time.Hour}, time.Now()); err != nil {
+		if _, err := NewCertificates(plan.TLS{Names: []string{"docker"}, Lifetime: time.Hour}, time.Now()); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,4 +1,4 @@
-package driver
+package boot
 
 import (
 	"context"
@@ -16,8 +16,8 @@ import (
 // watchBoot looks into a sidecar whose daemon does not answer, and returns its fault
 // as soon as that is clear; nil when ctx ends before. A boot takes one or two seconds:
 // only one that takes longer is looked at.
-func (d *Driver) watchBoot(ctx context.Context, id string, p *plan.Plan, pinger *pinger) error {
-	next := time.NewTimer(d.bounds.LookAfter)
+func (b *Boots) watchBoot(ctx context.Context, id string, p *plan.Plan, pinger *pinger) error {
+	next := time.NewTimer(b.Bounds.LookAfter)
 	defer next.Stop()
 	var since time.Time // it has said where it listens
 	for {
@@ -26,20 +26,20 @@ func (d *Driver) watchBoot(ctx context.Context, id string, p *plan.Plan, pinger 
 		case <-ctx.Done():
 			return nil
 		}
-		next.Reset(d.bounds.LookEvery)
-		log := d.eng.LogTail(ctx, id, bootLines)
+		next.Reset(b.Bounds.LookEvery)
+		log := b.Engine.LogTail(ctx, id, bootLines)
 		listens := plan.Listens(log)
 		var found *plan.BootFault
 		switch {
 		case len(listens) == 0:
-			found = plan.JudgeProcesses(p.Sidecar.Given, d.processes(ctx, id))
+			found = plan.JudgeProcesses(p.Sidecar.Given, b.processes(ctx, id))
 		case since.IsZero():
 			since = time.Now()
-		case time.Since(since) >= d.bounds.ListensFor:
+		case time.Since(since) >= b.Bounds.ListensFor:
 			found = plan.JudgeListening(p.Sidecar.Given, listens, p.Sidecar.Port, pinger.outcome())
 		}
 		if found != nil && ctx.Err() == nil {
-			return bootFault(found, d.eng.LastLog(ctx, id))
+			return bootFault(found, b.Engine.LastLog(ctx, id))
 		}
 	}
 }
@@ -69,10 +69,10 @@ func (p *pinger) outcome() plan.Probe {
 
 // processes are the command lines of all processes in a container; none when the
 // engine cannot tell.
-func (d *Driver) processes(ctx context.Context, id string) []string {
+func (b *Boots) processes(ctx context.Context, id string) []string {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
-	list, err := d.eng.Processes(ctx, id)
+	list, err := b.Engine.Processes(ctx, id)
 	if err != nil {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package driver
+package boot
 
 import (
 	"context"
@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
 
+	"gitlab-dind-executor/driver/bounds"
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
@@ -29,36 +31,56 @@ const (
 	pingTimeout = 2 * time.Second
 	// execEvery is for the way through the engine, which costs a process.
 	execEvery = 200 * time.Millisecond
-	// unreachableAfter is when a network that never even refuses counts as
+	// UnreachableAfter is when a network that never even refuses counts as
 	// out of reach from here.
-	unreachableAfter = time.Second
+	UnreachableAfter = time.Second
 	// bootLines is how much of a log is looked at for why a boot fails.
 	bootLines = 200
 )
 
-// waitReady waits until the inner daemon answers, by _ping over mutual TLS from
+// ErrNotReady says that a daemon had all of its time.
+var ErrNotReady = errors.New("the docker daemon of this job did not answer in time")
+
+// Broken is an inner daemon that did not come up, which its data root may be
+// to blame for.
+type Broken struct {
+	error
+	// Brief says why in few words.
+	Brief string
+}
+
+// Unwrap is why.
+func (b *Broken) Unwrap() error { return b.error }
+
+// Boots waits for inner daemons.
+type Boots struct {
+	Engine *engine.Engine
+	Bounds *bounds.Bounds
+}
+
+// Wait waits until the inner daemon answers, by _ping over mutual TLS from
 // here or, where the sandbox's network is out of reach (the Runner is itself a
 // container, or the engine is remote), by docker version in the sidecar. It
 // fails at once when the sidecar exits.
-func (d *Driver) waitReady(ctx context.Context, id string, p *plan.Plan, certs *certificates) (Ready, error) {
+func (b *Boots) Wait(ctx context.Context, id string, p *plan.Plan, certs *Certificates) (string, error) {
 	ctx, end := span.Begin(ctx, "wait for the docker daemon")
 	defer end()
-	exits, waitErrs := d.eng.Wait(ctx, id, engine.NotRunning)
-	c, err := d.eng.Container(ctx, id)
+	exits, waitErrs := b.Engine.Wait(ctx, id, engine.NotRunning)
+	c, err := b.Engine.Container(ctx, id)
 	if err != nil {
-		return Ready{}, d.eng.Explain("looking at the sidecar", err)
+		return "", b.Engine.Explain("looking at the sidecar", err)
 	}
-	pinger, err := newPinger(p.Sidecar, sandbox.IP(c, p.Sandbox), certs, d.bounds.QuietAfter)
+	pinger, err := newPinger(p.Sidecar, sandbox.IP(c, p.Sandbox), certs, b.Bounds.QuietAfter)
 	if err != nil {
-		return Ready{}, err
+		return "", err
 	}
 	defer pinger.close()
-	if !c.Started.IsZero() && time.Since(c.Started) > unreachableAfter {
+	if !c.Started.IsZero() && time.Since(c.Started) > UnreachableAfter {
 		pinger.patience /= 10 // the network has long been there
 	}
 
 	polling, stop := context.WithCancel(ctx)
-	answered, lost, faulty := make(chan Ready, 2), make(chan struct{}), make(chan error, 1)
+	answered, lost, faulty := make(chan string, 2), make(chan struct{}), make(chan error, 1)
 	watched := make(chan struct{})
 	defer func() {
 		stop()
@@ -66,7 +88,7 @@ func (d *Driver) waitReady(ctx context.Context, id string, p *plan.Plan, certs *
 	}()
 	go func() {
 		defer close(watched)
-		if err := d.watchBoot(polling, id, p, pinger); err != nil {
+		if err := b.watchBoot(polling, id, p, pinger); err != nil {
 			faulty <- err
 		}
 	}()
@@ -75,38 +97,38 @@ func (d *Driver) waitReady(ctx context.Context, id string, p *plan.Plan, certs *
 			answered <- r
 			return
 		}
-		if d.disconnected(polling, id, p.Sandbox) {
+		if b.disconnected(polling, id, p.Sandbox) {
 			close(lost)
 			return
 		}
-		if d.pollByExec(polling, id, p.Sidecar) {
-			answered <- Ready{}
+		if b.pollByExec(polling, id, p.Sidecar) {
+			answered <- ""
 		}
 	}()
 	select {
 	case r := <-answered:
-		d.traceBoot(ctx, c)
+		b.traceBoot(ctx, c)
 		return r, nil
 	case <-lost:
-		return Ready{}, fault.System(errors.New("the docker daemon of this job has lost its network"),
+		return "", fault.System(errors.New("the docker daemon of this job has lost its network"),
 			"something took it away: a docker network disconnect or prune on this host")
 	case err := <-faulty:
-		return Ready{}, err
+		return "", err
 	case exit := <-exits:
-		return Ready{}, d.sidecarDied(ctx, id, p, exit.Code)
+		return "", b.sidecarDied(ctx, id, p, exit.Code)
 	case err := <-waitErrs:
 		if ctx.Err() != nil {
-			return Ready{}, d.notReady(ctx, id, pinger)
+			return "", b.notReady(ctx, id, pinger)
 		}
-		return Ready{}, d.eng.Explain("waiting for the sidecar", err)
+		return "", b.Engine.Explain("waiting for the sidecar", err)
 	case <-ctx.Done():
-		return Ready{}, d.notReady(ctx, id, pinger)
+		return "", b.notReady(ctx, id, pinger)
 	}
 }
 
 // disconnected tells whether a container is on its sandbox's network no more.
-func (d *Driver) disconnected(ctx context.Context, id, sandbox string) bool {
-	c, err := d.eng.Container(ctx, id)
+func (b *Boots) disconnected(ctx context.Context, id, sandbox string) bool {
+	c, err := b.Engine.Container(ctx, id)
 	if err != nil || c.Endpoints == nil {
 		return false // the wait for its end tells
 	}
@@ -131,7 +153,7 @@ type pinger struct {
 	last atomic.Value
 }
 
-func newPinger(s plan.Sidecar, ip string, certs *certificates, quiet time.Duration) (*pinger, error) {
+func newPinger(s plan.Sidecar, ip string, certs *Certificates, quiet time.Duration) (*pinger, error) {
 	scheme := "http"
 	var conf *tls.Config
 	if s.TLS != nil {
@@ -142,7 +164,7 @@ func newPinger(s plan.Sidecar, ip string, certs *certificates, quiet time.Durati
 		}
 	}
 	return &pinger{
-		patience: unreachableAfter, quiet: quiet, timeout: s.ReadyTimeout,
+		patience: UnreachableAfter, quiet: quiet, timeout: s.ReadyTimeout,
 		ip: ip, url: scheme + "://" + s.Address(ip) + "/_ping",
 		http: wary.Client(conf, pingTimeout),
 	}, nil
@@ -153,9 +175,9 @@ func (p *pinger) close() { p.http.CloseIdleConnections() }
 // poll pings until the daemon answers. It gives up, with false, when ctx ends
 // or when the network turns out to be out of reach, or gets there: something
 // that is there refuses at once as long as the daemon does not listen.
-func (p *pinger) poll(ctx context.Context) (Ready, bool) {
+func (p *pinger) poll(ctx context.Context) (string, bool) {
 	if p.ip == "" {
-		return Ready{}, false
+		return "", false
 	}
 	reached, patience := time.Now(), p.patience
 	tick := time.NewTicker(pingEvery)
@@ -170,12 +192,12 @@ func (p *pinger) poll(ctx context.Context) (Ready, bool) {
 			reached, patience = time.Now(), p.quiet
 		}
 		if time.Since(reached) > patience {
-			return Ready{}, false
+			return "", false
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return Ready{}, false
+			return "", false
 		}
 	}
 }
@@ -185,26 +207,26 @@ type badStatus int
 
 func (s badStatus) Error() string { return fmt.Sprintf("status %d", int(s)) }
 
-func (p *pinger) ping(ctx context.Context) (Ready, error) {
+func (p *pinger) ping(ctx context.Context) (string, error) {
 	status, header, err := wary.Ask(ctx, p.http, p.url)
 	if err != nil {
-		return Ready{}, err
+		return "", err
 	}
 	if status != http.StatusOK {
-		return Ready{}, badStatus(status)
+		return "", badStatus(status)
 	}
 	// "Docker/28.1.1 (linux)"
 	server, _, _ := strings.Cut(header.Get("Server"), " ")
 	version, isDocker := strings.CutPrefix(server, "Docker/")
 	if !isDocker {
-		return Ready{}, nil
+		return "", nil
 	}
-	return Ready{Docker: wary.Version(version)}, nil
+	return wary.Version(version), nil
 }
 
-// withClient is a shell command in a sidecar whose docker client asks the inner
+// WithClient is a shell command in a sidecar whose docker client asks the inner
 // daemon as a job's would, over TLS where it has that.
-func withClient(s plan.Sidecar, command string) []string {
+func WithClient(s plan.Sidecar, command string) []string {
 	env := []string{"env", "DOCKER_HOST=tcp://" + s.Address("localhost")}
 	if s.TLS != nil {
 		env = append(env, "DOCKER_TLS_VERIFY=1", "DOCKER_CERT_PATH="+plan.CertDir+"/client")
@@ -213,12 +235,12 @@ func withClient(s plan.Sidecar, command string) []string {
 }
 
 // pollByExec asks the inner daemon from within the sidecar.
-func (d *Driver) pollByExec(ctx context.Context, id string, s plan.Sidecar) bool {
+func (b *Boots) pollByExec(ctx context.Context, id string, s plan.Sidecar) bool {
 	tick := time.NewTicker(execEvery)
 	defer tick.Stop()
 	for {
 		attempt, cancel := context.WithTimeout(ctx, 5*pingTimeout)
-		code, err := d.eng.Run(attempt, id, withClient(s, "docker version"), nil, io.Discard)
+		code, err := b.Engine.Run(attempt, id, WithClient(s, "docker version"), nil, io.Discard)
 		cancel()
 		if err == nil && code == 0 {
 			return true
@@ -232,40 +254,78 @@ func (d *Driver) pollByExec(ctx context.Context, id string, s plan.Sidecar) bool
 }
 
 // sidecarDied explains a sidecar that exited before it was ready.
-func (d *Driver) sidecarDied(ctx context.Context, id string, p *plan.Plan, code int) error {
+func (b *Boots) sidecarDied(ctx context.Context, id string, p *plan.Plan, code int) error {
 	err := fmt.Errorf("the docker daemon of this job (%s) exited with code %d before it answered%s",
-		p.Sidecar.Image.Name, code, d.eng.LastLog(ctx, id))
-	if d.outOfMemory(ctx, id) {
+		p.Sidecar.Image.Name, code, b.Engine.LastLog(ctx, id))
+	if b.Engine.EndedForMemory(ctx, id) {
 		return fault.System(err, "it ran out of memory: raise "+plan.LimitKey(plan.RoleSidecar)+".memory in the settings")
 	}
-	if f := plan.JudgeExit(p.Sidecar.Given, code, d.eng.LogTail(ctx, id, bootLines), d.arguments(ctx, id)); f != nil {
-		return bootFault(f, d.eng.LastLog(ctx, id))
+	if f := plan.JudgeExit(p.Sidecar.Given, code, b.Engine.LogTail(ctx, id, bootLines), b.arguments(ctx, id)); f != nil {
+		return bootFault(f, b.Engine.LastLog(ctx, id))
 	}
-	return fault.System(&brokenBoot{err, fmt.Sprintf("exited with code %d", code)},
+	return fault.System(&Broken{err, fmt.Sprintf("exited with code %d", code)},
 		"look at the last lines above: often a wrong argument in the service's command, or an image that is no dind image")
 }
 
 // notReady explains a sidecar that runs and does not answer.
-func (d *Driver) notReady(ctx context.Context, id string, p *pinger) error {
-	if !errors.Is(context.Cause(ctx), errNotReady) {
+func (b *Boots) notReady(ctx context.Context, id string, p *pinger) error {
+	if !errors.Is(context.Cause(ctx), ErrNotReady) {
 		return fmt.Errorf("waiting for the docker daemon of this job: %w", context.Cause(ctx))
 	}
 	why := ""
 	if last, ok := p.last.Load().(*error); ok {
 		why = " (" + fault.Line(*last) + ")"
 	}
-	err := fmt.Errorf("%w%s%s", errNotReady, why, d.eng.LastLog(ctx, id))
-	return fault.System(&brokenBoot{err, "did not answer in " + p.timeout.String()},
+	err := fmt.Errorf("%w%s%s", ErrNotReady, why, b.Engine.LastLog(ctx, id))
+	return fault.System(&Broken{err, "did not answer in " + p.timeout.String()},
 		"look at the last lines above and at this host's load; sidecar.ready_timeout sets how long to wait")
 }
 
 // arguments are those that a container was made with.
-func (d *Driver) arguments(ctx context.Context, id string) []string {
+func (b *Boots) arguments(ctx context.Context, id string) []string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
 	defer cancel()
-	c, err := d.eng.Container(ctx, id)
+	c, err := b.Engine.Container(ctx, id)
 	if err != nil {
 		return nil
 	}
 	return c.Command
+}
+
+// Await waits until the daemon of a sidecar answers that prepare has started.
+func (b *Boots) Await(ctx context.Context, sandbox, sidecar string, given plan.Given) (string, error) {
+	c, err := b.Engine.Container(ctx, sidecar)
+	if err != nil {
+		return "", b.Engine.Explain("looking at the sidecar", err)
+	}
+	p := &plan.Plan{Sandbox: sandbox, Sidecar: Listening(c)}
+	p.Sidecar.Given = given
+	if !c.Running {
+		return "", b.sidecarDied(ctx, sidecar, p, c.ExitCode)
+	}
+	_, certs, err := b.ClientFiles(ctx, sandbox, sidecar, p.Sidecar.TLS != nil)
+	if err != nil {
+		if c, inspectErr := b.Engine.Container(ctx, sidecar); inspectErr == nil && !c.Running {
+			err = b.sidecarDied(ctx, sidecar, p, c.ExitCode)
+		}
+		return "", err
+	}
+	return b.Wait(ctx, sidecar, p, certs)
+}
+
+// Listening tells from a sidecar how its daemon listens.
+func Listening(c engine.Details) plan.Sidecar {
+	s := plan.Sidecar{Port: plan.PlaintextPort}
+	s.Image.Name = label.ImageName(c.Labels, c.Image)
+	env := slices.Clone(c.Environment)
+	slices.Reverse(env) // the last of duplicates wins
+	for _, kv := range env {
+		if dir, ok := strings.CutPrefix(kv, "DOCKER_TLS_CERTDIR="); ok {
+			if dir != "" {
+				s.TLS, s.Port = &plan.TLS{}, plan.TLSPort
+			}
+			break
+		}
+	}
+	return s
 }

@@ -1,4 +1,4 @@
-package driver
+package boot
 
 import (
 	"context"
@@ -22,9 +22,9 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// certificates are those of one sandbox, from a CA of its own whose key is
+// Certificates are those of one sandbox, from a CA of its own whose key is
 // forgotten at once. All fields are PEM.
-type certificates struct {
+type Certificates struct {
 	ca                    []byte
 	serverCert, serverKey []byte
 	clientCert, clientKey []byte
@@ -33,9 +33,9 @@ type certificates struct {
 // clockSlack is how far the clocks of engine and host may lie apart.
 const clockSlack = time.Hour
 
-// newCertificates makes a CA, a server's and a client's certificate, all ECDSA
+// NewCertificates makes a CA, a server's and a client's certificate, all ECDSA
 // P-256, valid from an hour before now for the plan's lifetime.
-func newCertificates(t plan.TLS, now time.Time) (*certificates, error) {
+func NewCertificates(t plan.TLS, now time.Time) (*Certificates, error) {
 	validity := func(name string, serial int64) *x509.Certificate {
 		return &x509.Certificate{
 			SerialNumber: big.NewInt(serial),
@@ -72,7 +72,7 @@ func newCertificates(t plan.TLS, now time.Time) (*certificates, error) {
 		return encodePEM("CERTIFICATE", der), encodePEM("EC PRIVATE KEY", keyDER), nil
 	}
 
-	out := &certificates{ca: encodePEM("CERTIFICATE", caDER)}
+	out := &Certificates{ca: encodePEM("CERTIFICATE", caDER)}
 	server := validity("gitlab-dind-executor sidecar", 2)
 	server.DNSNames = t.Names
 	server.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
@@ -90,20 +90,20 @@ func encodePEM(kind string, der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }
 
-// serverFiles go into the sidecar. ca/cert.pem without ca/key.pem is what
+// ServerFiles go into the sidecar. ca/cert.pem without ca/key.pem is what
 // keeps dind images from before 2023 from making certificates of their own.
 // The client's files stay there for a later claim and for commands within.
-func (c *certificates) serverFiles(dir string) []engine.File {
+func (c *Certificates) ServerFiles(dir string) []engine.File {
 	return append([]engine.File{
 		{Path: path.Join(dir, "ca/cert.pem"), Mode: 0o644, Content: c.ca},
 		{Path: path.Join(dir, "server/ca.pem"), Mode: 0o644, Content: c.ca},
 		{Path: path.Join(dir, "server/cert.pem"), Mode: 0o644, Content: c.serverCert},
 		{Path: path.Join(dir, "server/key.pem"), Mode: 0o600, Content: c.serverKey},
-	}, c.clientFiles(path.Join(dir, "client"))...)
+	}, c.ClientFiles(path.Join(dir, "client"))...)
 }
 
-// clientFiles go into the job container, readable by any user of its image.
-func (c *certificates) clientFiles(dir string) []engine.File {
+// ClientFiles go into the job container, readable by any user of its image.
+func (c *Certificates) ClientFiles(dir string) []engine.File {
 	return []engine.File{
 		{Path: path.Join(dir, "ca.pem"), Mode: 0o644, Content: c.ca},
 		{Path: path.Join(dir, "cert.pem"), Mode: 0o644, Content: c.clientCert},
@@ -111,14 +111,14 @@ func (c *certificates) clientFiles(dir string) []engine.File {
 	}
 }
 
-// clientFiles reads what lies with the client's certificates in a sidecar that
+// ClientFiles reads what lies with the client's certificates in a sidecar that
 // runs, by name, and waits for those if its daemon has TLS: it may be taking
 // its files at this moment.
-func (d *Driver) clientFiles(ctx context.Context, sandbox, sidecar string, tls bool) (map[string][]byte, *certificates, error) {
+func (b *Boots) ClientFiles(ctx context.Context, sandbox, sidecar string, tls bool) (map[string][]byte, *Certificates, error) {
 	tick := time.NewTicker(pingEvery)
 	defer tick.Stop()
 	for {
-		files, err := d.readClientFiles(ctx, sandbox, sidecar)
+		files, err := b.readClientFiles(ctx, sandbox, sidecar)
 		switch {
 		case engine.Gone(err) && !tls:
 			return nil, nil, nil
@@ -127,11 +127,11 @@ func (d *Driver) clientFiles(ctx context.Context, sandbox, sidecar string, tls b
 		case !tls:
 			return files, nil, nil
 		}
-		certs := &certificates{ca: files["ca.pem"], clientCert: files["cert.pem"], clientKey: files["key.pem"]}
+		certs := &Certificates{ca: files["ca.pem"], clientCert: files["cert.pem"], clientKey: files["key.pem"]}
 		if _, err = certs.clientTLS(); err == nil {
 			return files, certs, nil
 		}
-		if c, inspectErr := d.eng.Container(ctx, sidecar); inspectErr != nil || !c.Running {
+		if c, inspectErr := b.Engine.Container(ctx, sidecar); inspectErr != nil || !c.Running {
 			return nil, nil, fault.System(fmt.Errorf("the docker daemon of this job has ended, or lost its certificates: %w", errors.Join(err, inspectErr)), "run the job again")
 		}
 		select {
@@ -143,12 +143,12 @@ func (d *Driver) clientFiles(ctx context.Context, sandbox, sidecar string, tls b
 }
 
 // readClientFiles reads the directory with the client's certificates.
-func (d *Driver) readClientFiles(ctx context.Context, sandbox, sidecar string) (map[string][]byte, error) {
-	files, err := d.eng.ReadHere(ctx, label.ObjectName(sandbox, plan.RoleCerts), "ca.pem", "cert.pem", "key.pem", path.Base(usedFile))
+func (b *Boots) readClientFiles(ctx context.Context, sandbox, sidecar string) (map[string][]byte, error) {
+	files, err := b.Engine.ReadHere(ctx, label.ObjectName(sandbox, plan.RoleCerts), "ca.pem", "cert.pem", "key.pem", path.Base(plan.UsedFile))
 	if err == nil && len(files) > 0 {
 		return files, nil
 	}
-	archived, err := d.eng.ReadFiles(ctx, sidecar, plan.ClientCerts)
+	archived, err := b.Engine.ReadFiles(ctx, sidecar, plan.ClientCerts)
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +160,7 @@ func (d *Driver) readClientFiles(ctx context.Context, sandbox, sidecar string) (
 }
 
 // clientTLS is for talking to the inner daemon under the name docker.
-func (c *certificates) clientTLS() (*tls.Config, error) {
+func (c *Certificates) clientTLS() (*tls.Config, error) {
 	pair, err := tls.X509KeyPair(c.clientCert, c.clientKey)
 	if err != nil {
 		return nil, fmt.Errorf("client certificate: %w", err)

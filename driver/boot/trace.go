@@ -1,4 +1,4 @@
-package driver
+package boot
 
 import (
 	"bufio"
@@ -24,12 +24,12 @@ var bootSteps = [][2]string{
 
 // traceBoot adds the phases of the inner daemon's boot, by its own log, to a
 // timeline. Nothing is asked where none is written.
-func (d *Driver) traceBoot(ctx context.Context, c engine.Details) {
+func (b *Boots) traceBoot(ctx context.Context, c engine.Details) {
 	if !trace.SpanFromContext(ctx).IsRecording() || c.Started.IsZero() {
 		return
 	}
 	begin := c.Started
-	stream, err := d.eng.Log(ctx, c.ID, engine.LogOptions{Timestamps: true})
+	stream, err := b.Engine.Log(ctx, c.ID, engine.LogOptions{Timestamps: true})
 	if err != nil {
 		return
 	}

@@ -1,4 +1,4 @@
-package driver
+package boot
 
 import (
 	"context"
@@ -18,11 +18,10 @@ import (
 	"gitlab-dind-executor/driver/bounds"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/test/ends"
-	"gitlab-dind-executor/test/fakeengine"
 )
 
 // innerDaemon answers as dockerd does; with certificates over mutual TLS.
-func innerDaemon(t *testing.T, certs *certificates, answer http.HandlerFunc) plan.Sidecar {
+func innerDaemon(t *testing.T, certs *Certificates, answer http.HandlerFunc) plan.Sidecar {
 	t.Helper()
 	server := httptest.NewUnstartedServer(answer)
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // who is refused is in no log
@@ -56,30 +55,30 @@ func docker(w http.ResponseWriter, _ *http.Request) {
 }
 
 // pollInVain asks a daemon that never answers as it must.
-func pollInVain(t *testing.T, s plan.Sidecar, ip string, certs *certificates) (Ready, bool) {
+func pollInVain(t *testing.T, s plan.Sidecar, ip string, certs *Certificates) (string, bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
 	return poll(ctx, t, s, ip, certs)
 }
 
-func poll(ctx context.Context, t *testing.T, s plan.Sidecar, ip string, certs *certificates) (r Ready, ok bool) {
+func poll(ctx context.Context, t *testing.T, s plan.Sidecar, ip string, certs *Certificates) (version string, ok bool) {
 	t.Helper()
 	p, err := newPinger(s, ip, certs, bounds.Usual().QuietAfter)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer p.close()
-	ends.ByItself(t, func() { r, ok = p.poll(ctx) })
-	return r, ok
+	ends.ByItself(t, func() { version, ok = p.poll(ctx) })
+	return version, ok
 }
 
 func TestAnInnerDaemonThatAnswersIsReady(t *testing.T) {
 	certs := testCertificates(t, "docker")
-	for name, c := range map[string]*certificates{"over TLS": certs, "in plaintext": nil} {
+	for name, c := range map[string]*Certificates{"over TLS": certs, "in plaintext": nil} {
 		t.Run(name, func(t *testing.T) {
-			if r, ok := poll(t.Context(), t, innerDaemon(t, c, docker), "127.0.0.1", c); !ok || r.Docker != "28.1.1" {
-				t.Errorf("ready %t, version %q", ok, r.Docker)
+			if version, ok := poll(t.Context(), t, innerDaemon(t, c, docker), "127.0.0.1", c); !ok || version != "28.1.1" {
+				t.Errorf("ready %t, version %q", ok, version)
 			}
 		})
 	}
@@ -111,7 +110,7 @@ func TestWhatASidecarAnswersIsNotBelieved(t *testing.T) {
 	for _, code := range []int{301, 302, 303, 307, 308} {
 		s := innerDaemon(t, nil, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, host.URL, code) })
 		if r, ok := pollInVain(t, s, "127.0.0.1", nil); ok || asked {
-			t.Errorf("status %d: ready %t with version %q, asked the host %t", code, ok, r.Docker, asked)
+			t.Errorf("status %d: ready %t with version %q, asked the host %t", code, ok, r, asked)
 		}
 	}
 	for _, server := range []string{"Docker/28.1.1\x1b[31m", "Docker/sk-secret", "nginx/1.2 (x)", "28.1.1", "Docker/" + strings.Repeat("1", 200)} {
@@ -123,8 +122,8 @@ func TestWhatASidecarAnswersIsNotBelieved(t *testing.T) {
 		})
 		r, _ := pollInVain(t, s, "127.0.0.1", nil)
 		ends.Await(t, answered, "a question")
-		if r.Docker != "" {
-			t.Errorf("%q is taken for version %q", server, r.Docker)
+		if r != "" {
+			t.Errorf("%q is taken for version %q", server, r)
 		}
 	}
 }
@@ -174,20 +173,4 @@ func TestADaemonThatWasWithinReachAndIsNotAnyMoreIsGivenUp(t *testing.T) {
 		}
 	})
 	<-refused
-}
-
-// It ends up in an error, and that in the job log, the Runner's and the operator's.
-func TestTheLastLinesOfAContainerMoveNoCursor(t *testing.T) {
-	t.Parallel()
-	e, d := fakeHost(t, nil)
-	e.OnStart = func(c *fakeengine.Container) {
-		c.Log = "\x1b]0;owned\a\x1b[2Jno \u009b5msuch flag\u202e\x00\nsee --help\r\n"
-	}
-	e.AddContainer("sidecar", nil, false)
-	if err := d.eng.Start(t.Context(), "sidecar"); err != nil {
-		t.Fatal(err)
-	}
-	if got, want := d.eng.LastLog(t.Context(), "sidecar"), ":\n  no such flag\n  see --help"; got != want {
-		t.Errorf("they are %q, want %q", got, want)
-	}
 }
