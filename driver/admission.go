@@ -28,7 +28,7 @@ func (d *Driver) Admit(ctx context.Context, a config.Admission, dataRoot string,
 			return free
 		}
 		return makeRoom(func(f plan.Free) bool { return plan.LacksDisk(a, f) }, look,
-			func() bool { return done(d.dropLayers(ctx, time.Now())) }, "the disk is short: layers of other jobs are removed", say)
+			func() bool { return done(d.Layers.DropLayers(ctx, time.Now())) }, "the disk is short: layers of other jobs are removed", say)
 	}, say)
 }
 

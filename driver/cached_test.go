@@ -186,14 +186,14 @@ func TestLayersGoOldestFirstWhenTheDiskIsShort(t *testing.T) {
 	second := leave(e, plan.RoleData, "b", noon.Add(-time.Hour), 1)
 	first := leave(e, plan.RoleData, "c", noon.Add(-2*time.Hour), 1)
 	for _, want := range []string{first, second} {
-		if dropped, err := d.dropLayers(t.Context(), noon); !dropped || err != nil {
+		if dropped, err := d.Layers.DropLayers(t.Context(), noon); !dropped || err != nil {
 			t.Fatalf("dropped %t, %v", dropped, err)
 		}
 		if slices.Contains(e.Objects(), "volume "+want) {
 			t.Errorf("%s is still there: %q", want, e.Objects())
 		}
 	}
-	if dropped, err := d.dropLayers(t.Context(), noon); dropped || err != nil {
+	if dropped, err := d.Layers.DropLayers(t.Context(), noon); dropped || err != nil {
 		t.Errorf("dropped %t, %v", dropped, err)
 	}
 	if left := e.Objects(); !slices.Equal(left, []string{"volume " + cache, "volume " + label.UsedName(cache, "0123456789ab")}) {

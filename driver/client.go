@@ -6,6 +6,7 @@ import (
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/host"
 	"gitlab-dind-executor/driver/images"
+	"gitlab-dind-executor/driver/layers"
 	"gitlab-dind-executor/driver/mirror"
 	"gitlab-dind-executor/driver/removal"
 	"gitlab-dind-executor/driver/sandbox"
@@ -17,6 +18,7 @@ type Driver struct {
 	// Keeper has the mirrors, and Stages runs scripts.
 	*mirror.Keeper
 	*stages.Stages
+	*layers.Layers
 
 	eng  *engine.Engine
 	find sandbox.Finder
@@ -48,6 +50,7 @@ func over(eng *engine.Engine) *Driver {
 	}
 	d.boots = &boot.Boots{Engine: eng, Bounds: d.bounds}
 	d.removal = &removal.Remover{Engine: eng, Bounds: d.bounds, Locks: d.locks, Executable: "/proc/self/exe"}
+	d.Layers = &layers.Layers{Engine: eng, Bounds: d.bounds, Removal: d.removal}
 	d.Keeper = &mirror.Keeper{Engine: eng, Images: d.images, Bounds: d.bounds, Removal: d.removal}
 	d.Stages = &stages.Stages{Engine: eng, Find: d.find, Bounds: d.bounds}
 	return d

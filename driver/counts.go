@@ -43,9 +43,9 @@ type CachedCount struct {
 // CountCached counts what is cached: caches, and layers. With sizes the
 // engine walks all volumes.
 func (d *Driver) CountCached(ctx context.Context, sizes bool) (caches, layers CachedCount, err error) {
-	cached, _, err := d.listCached(ctx)
+	cached, _, err := d.Layers.Cached(ctx)
 	if err == nil && sizes && len(cached) > 0 {
-		err = d.measure(ctx, cached)
+		err = d.Layers.MeasureCached(ctx, cached)
 	}
 	for _, c := range cached {
 		of := &caches

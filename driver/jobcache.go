@@ -64,9 +64,9 @@ func (prep *preparation) noteCache(ctx context.Context) error {
 	if lasts, err := prep.lastingCache(ctx); !lasts {
 		return err
 	}
-	found, err := prep.d.volumesOf(ctx, prep.p.Claim.Scope)
+	found, err := prep.d.Layers.VolumesOf(ctx, prep.p.Claim.Scope)
 	if err == nil {
-		prep.d.noteUse(ctx, prep.p, found, label.CacheName(prep.p.Claim.Scope))
+		prep.d.Layers.NoteUse(ctx, prep.p, found, label.CacheName(prep.p.Claim.Scope))
 	}
 	return err
 }

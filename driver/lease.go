@@ -4,57 +4,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/containerd/errdefs"
 
 	"gitlab-dind-executor/driver/boot"
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
+	"gitlab-dind-executor/driver/layers"
 	"gitlab-dind-executor/driver/plan"
 )
-
-// scopeVolumes are the volumes of a scope: its cache, its data roots, and the marks that
-// say when they were used.
-type scopeVolumes []*engine.Volume
-
-// volumesOf finds what is cached of a scope.
-func (d *Driver) volumesOf(ctx context.Context, scope string) (scopeVolumes, error) {
-	list, err := d.eng.Volumes(ctx, label.Scope+"="+scope)
-	return list, d.eng.Explain("looking for what earlier jobs left", err)
-}
-
-// slots are the data roots of a kind that serve and those that are damaged, and
-// whether there are others.
-func (k scopeVolumes) slots(scope, kind string) (slots, damaged []int, others bool) {
-	for _, v := range k {
-		if plan.Role(v.Labels[label.Role]) != plan.RoleData {
-			continue
-		}
-		slot, ok := dataSlot(v.Name, scope, kind)
-		switch {
-		case !ok:
-			others = true
-		case k.is(v.Name, label.DataDamaged):
-			damaged = append(damaged, slot)
-		default:
-			slots = append(slots, slot)
-		}
-	}
-	return slots, damaged, others
-}
 
 // daemon makes the sidecar, with a cached data root if the plan says so, and starts
 // it by start, which returns when its daemon answers, or boots. One that does not
 // come up on the data of earlier jobs boots again without.
 func (prep *preparation) daemon(ctx context.Context, labels map[string]string, start func(context.Context, string) (Ready, error)) (Ready, error) {
-	var found scopeVolumes
+	var found layers.Volumes
 	if prep.p.Sidecar.Layers {
 		var err error
-		if found, err = prep.d.volumesOf(ctx, prep.p.Claim.Scope); err != nil {
+		if found, err = prep.d.Layers.VolumesOf(ctx, prep.p.Claim.Scope); err != nil {
 			return Ready{}, err
 		}
 	}
@@ -66,7 +34,7 @@ func (prep *preparation) daemon(ctx context.Context, labels map[string]string, s
 		return Ready{}, err
 	}
 	if prep.sidecar.Seed != "" {
-		prep.sidecar.SeedVolume = prep.d.newestSeed(ctx, prep.sidecar.Seed)
+		prep.sidecar.SeedVolume = prep.d.Layers.NewestSeed(ctx, prep.sidecar.Seed)
 	}
 	id, root, err := prep.lease(ctx, img, labels, found)
 	if err != nil {
@@ -75,7 +43,7 @@ func (prep *preparation) daemon(ctx context.Context, labels map[string]string, s
 	noted := make(chan struct{})
 	go func() {
 		defer close(noted)
-		prep.d.noteUse(ctx, prep.p, found, prep.sidecar.DataVolume)
+		prep.d.Layers.NoteUse(ctx, prep.p, found, prep.sidecar.DataVolume)
 	}()
 	ready, err := start(ctx, id)
 	<-noted
@@ -94,24 +62,14 @@ func (prep *preparation) daemon(ctx context.Context, labels map[string]string, s
 // errNoLayers says that no layers are free that a sandbox could be made ahead for.
 var errNoLayers = errors.New("no layers of earlier jobs are free")
 
-// anyLayers tells whether a scope has layers that no job has.
-func (d *Driver) anyLayers(ctx context.Context, scope string) (bool, error) {
-	all, err := d.eng.Volumes(ctx, label.Scope+"="+scope, label.Role+"="+string(plan.RoleData))
-	if err != nil {
-		return false, d.eng.Explain("looking for layers of earlier jobs", err)
-	}
-	used, err := d.volumesInUse(ctx)
-	return slices.ContainsFunc(all, func(v *engine.Volume) bool { return !used[v.Name] }), err
-}
-
 // lease creates the sidecar with a cached data root that no other has, or with one
 // of its own, of no state. The engine gives a name once, and the sidecar's is
 // that of its data root: so none has two daemons, whoever else uses the engine.
-func (prep *preparation) lease(ctx context.Context, img engine.Image, labels map[string]string, found scopeVolumes) (id string, root plan.DataRoot, err error) {
+func (prep *preparation) lease(ctx context.Context, img engine.Image, labels map[string]string, found layers.Volumes) (id string, root plan.DataRoot, err error) {
 	p, c := prep.p, &prep.sidecar.Container
 	if prep.sidecar.Layers {
 		ahead := p.Claim.Job == ""
-		slots, damaged, others := found.slots(p.Claim.Scope, prep.sidecar.DataKind)
+		slots, damaged, others := found.Slots(p.Claim.Scope, prep.sidecar.DataKind)
 		for _, root := range plan.DataRoots(slots, damaged, others) {
 			if ahead && root.State != plan.LayersReused {
 				continue
@@ -144,7 +102,7 @@ func (prep *preparation) leaseData(ctx context.Context, img engine.Image, labels
 	d, c := prep.d, prep.sidecar.Container
 	lease := label.LeaseName(c.DataVolume)
 	for range leaseTries {
-		if id, err = d.createWith(ctx, prep.p, c, lease, labels, img); !errdefs.IsConflict(err) || !d.awaitLease(ctx, lease) {
+		if id, err = d.createWith(ctx, prep.p, c, lease, labels, img); !errdefs.IsConflict(err) || !d.Layers.AwaitLease(ctx, lease) {
 			break
 		}
 	}
@@ -195,46 +153,5 @@ func (prep *preparation) cleanData(ctx context.Context, name string) error {
 	}
 	// A job waits, so the time is short. Whether the data root is damaged or just
 	// large, gc finds out behind the job.
-	return d.clearData(ctx, &v, label.ClearingName(name), clearNowBound, func(_ context.Context, err error) error { return err })
-}
-
-// noteUse notes that a job has a cached volume now, by a volume that is made anew
-// each time, since labels never change and the engine knows of no last use. No
-// job fails for it.
-func (d *Driver) noteUse(ctx context.Context, p *plan.Plan, found scopeVolumes, name string) {
-	if name == "" {
-		return
-	}
-	mark := label.UsedName(name, p.Sandbox)
-	if _, err := d.eng.CreateVolume(ctx, mark, label.ForMark(p.Claim.Scope, name)); err != nil {
-		return
-	}
-	for _, v := range found {
-		if v.Labels[label.Of] == name && v.Labels[label.State] == "" && v.Name != mark {
-			_ = d.eng.RemoveVolume(ctx, v.Name)
-		}
-	}
-}
-
-// lastUse is when a cached volume was last given to a job: by its newest mark, or
-// when it was made.
-func (k scopeVolumes) lastUse(v *engine.Volume) (time.Time, bool) {
-	last, err := time.Parse(time.RFC3339, v.Labels[label.Created])
-	known := err == nil
-	for _, m := range k {
-		if m.Labels[label.Of] != v.Name || m.Labels[label.State] != "" {
-			continue
-		}
-		if at, err := time.Parse(time.RFC3339, m.Labels[label.Created]); err == nil && at.After(last) {
-			last, known = at, true
-		}
-	}
-	return last, known
-}
-
-// dataSlot is the number of a data root of that scope and kind.
-func dataSlot(name, scope, kind string) (int, bool) {
-	number, ok := strings.CutPrefix(name, strings.TrimSuffix(label.DataName(scope, kind, 0), "0"))
-	slot, err := strconv.Atoi(number)
-	return slot, ok && err == nil && name == label.DataName(scope, kind, slot)
+	return d.Layers.ClearNow(ctx, &v)
 }

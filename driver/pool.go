@@ -69,7 +69,7 @@ func (d *Driver) Fill(ctx context.Context, p *plan.Plan, admit func(context.Cont
 			return made, nil
 		}
 		if p.Sidecar.Layers {
-			if free, err := d.anyLayers(ctx, p.Claim.Scope); err != nil || !free {
+			if free, err := d.Layers.AnyIdle(ctx, p.Claim.Scope); err != nil || !free {
 				return made, err
 			}
 		}

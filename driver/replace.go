@@ -67,7 +67,7 @@ func (d *Driver) replaceSidecar(ctx context.Context, sandbox, sidecar string) (i
 	if err != nil {
 		return "", d.eng.Explain("looking at damaged layers", err)
 	}
-	if err := d.markState(ctx, &v, label.DataDamaged); err != nil {
+	if err := d.Layers.MarkState(ctx, &v, label.DataDamaged); err != nil {
 		return "", err
 	}
 	if err := d.removal.Container(ctx, engine.Object{Ref: old.ID, Name: old.Name}); err != nil {

@@ -164,7 +164,7 @@ func TestASeedInUseGoesWithALaterSweep(t *testing.T) {
 	if err != nil || len(removed) != 0 || !slices.Equal(volumesOnly(e), []string{"volume used"}) {
 		t.Fatalf("%v, %v, left are %q", removed, err, e.Objects())
 	}
-	if got := d.newestSeed(t.Context(), "k"); got != "" {
+	if got := d.Layers.NewestSeed(t.Context(), "k"); got != "" {
 		t.Errorf("a job gets %q", got)
 	}
 	if removed, err := d.SweepSeeds(t.Context(), nil, false); err != nil || len(removed) != 1 || len(volumesOnly(e)) != 0 {

@@ -109,7 +109,7 @@ func (d *Driver) Status(ctx context.Context, w *Watcher, now time.Time, prepare 
 	if err != nil {
 		return Status{}, err
 	}
-	cached, _, cachedErr := d.listCached(lists)
+	cached, _, cachedErr := d.Layers.Cached(lists)
 	mirrors, mirrorErr := d.Mirrors(lists)
 	resisting, stuckErr := d.removal.Stuck(lists)
 	missing := []string{}

@@ -142,11 +142,11 @@ func TestOneVolumeThatResistsKeepsNoOther(t *testing.T) {
 		}
 	}
 	for range 2 { // once it is new, once it is known
-		if dropped, err := d.dropLayers(t.Context(), noon); !dropped || err != nil {
+		if dropped, err := d.Layers.DropLayers(t.Context(), noon); !dropped || err != nil {
 			t.Errorf("dropped layers: %t, %v", dropped, err)
 		}
 	}
-	if dropped, err := d.dropLayers(t.Context(), noon); dropped || err != nil {
+	if dropped, err := d.Layers.DropLayers(t.Context(), noon); dropped || err != nil {
 		t.Errorf("what is known to resist was tried again: %t, %v", dropped, err)
 	}
 	s := config.Default()
@@ -195,7 +195,7 @@ func TestNoDaemonGetsADataRootThatIsEmptied(t *testing.T) {
 		holder = c.Name
 		return 0
 	}
-	if _, err := d.dropLayers(t.Context(), noon); !removal.AllStuck(err) {
+	if _, err := d.Layers.DropLayers(t.Context(), noon); !removal.AllStuck(err) {
 		t.Errorf("error %v", err)
 	}
 	if freed, _, err := d.removal.FreeStuck(t.Context(), false); err != nil || len(freed) != 1 || holder != label.LeaseName(data) {

@@ -1,10 +1,9 @@
-package driver
+package layers
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -30,8 +29,8 @@ var errDamaged = errors.New("the layers of earlier jobs are damaged")
 // clearData leaves of a cached data root what the next daemon needs. The caller has
 // its lease, or gets it by the container's name. An error is errDamaged where
 // nothing can be left. settle is called while the lease is held.
-func (d *Driver) clearData(ctx context.Context, v *engine.Volume, name string, bound time.Duration, settle func(context.Context, error) error) error {
-	_, err := d.removal.RunProgram(ctx, removal.Program{
+func (l *Layers) clearData(ctx context.Context, v *engine.Volume, name string, bound time.Duration, settle func(context.Context, error) error) error {
+	_, err := l.Removal.RunProgram(ctx, removal.Program{
 		Name: name, Command: plan.ClearCommand, Volume: v.Name, VolumeLabels: v.Labels, Bound: bound,
 		Labels: map[string]string{label.Of: v.Name},
 		Settle: func(ctx context.Context, exit removal.Exit) error {
@@ -47,26 +46,31 @@ func (d *Driver) clearData(ctx context.Context, v *engine.Volume, name string, b
 	return err
 }
 
-// markState says the state of a cached data root.
-func (d *Driver) markState(ctx context.Context, v *engine.Volume, state label.DataState) error {
-	_, err := d.eng.CreateVolume(ctx, label.StateName(v.Name, state), label.ForState(v.Labels[label.Scope], v.Name, state))
-	return d.eng.Explain("marking layers as "+string(state), err)
+// ClearNow clears a data root that a job waits for, whose lease the caller has.
+func (l *Layers) ClearNow(ctx context.Context, v *engine.Volume) error {
+	return l.clearData(ctx, v, label.ClearingName(v.Name), clearNowBound, func(_ context.Context, err error) error { return err })
+}
+
+// MarkState says the state of a cached data root.
+func (l *Layers) MarkState(ctx context.Context, v *engine.Volume, state label.DataState) error {
+	_, err := l.Engine.CreateVolume(ctx, label.StateName(v.Name, state), label.ForState(v.Labels[label.Scope], v.Name, state))
+	return l.Engine.Explain("marking layers as "+string(state), err)
 }
 
 // ClearLayers clears the data roots that jobs have had and none has now, so that
 // the next job need not wait for it, and removes those that are damaged. It goes
 // on with the others where one fails, and returns the names of what it removed.
-func (d *Driver) ClearLayers(ctx context.Context, dryRun bool) (removed []string, err error) {
+func (l *Layers) ClearLayers(ctx context.Context, dryRun bool) (removed []string, err error) {
 	ctx, end := span.Begin(ctx, "clear layers")
 	defer end()
-	if err := d.eng.Greet(ctx); err != nil {
+	if err := l.Engine.Greet(ctx); err != nil {
 		return nil, err
 	}
-	all, err := d.eng.Volumes(ctx, label.Scope)
+	all, err := l.Engine.Volumes(ctx, label.Scope)
 	if err != nil {
-		return nil, d.eng.Explain("looking for layers of earlier jobs", err)
+		return nil, l.Engine.Explain("looking for layers of earlier jobs", err)
 	}
-	found := scopeVolumes(all)
+	found := Volumes(all)
 	var errs []error
 	for _, v := range found {
 		if plan.Role(v.Labels[label.Role]) != plan.RoleData || !label.IsCachedData(v.Name) {
@@ -74,12 +78,12 @@ func (d *Driver) ClearLayers(ctx context.Context, dryRun bool) (removed []string
 		}
 		damaged := found.is(v.Name, label.DataDamaged)
 		if !damaged && !found.is(v.Name, label.DataClean) && !dryRun {
-			err := d.clearBehind(ctx, v)
+			err := l.clearBehind(ctx, v)
 			damaged = errors.Is(err, errDamaged)
 			switch {
 			case damaged, errors.Is(err, removal.ErrNoVolume):
 			case errdefs.IsConflict(err): // a job has it, or somebody who clears it
-				d.awaitLease(ctx, label.LeaseName(v.Name))
+				l.AwaitLease(ctx, label.LeaseName(v.Name))
 			default:
 				errs = append(errs, err)
 			}
@@ -88,7 +92,7 @@ func (d *Driver) ClearLayers(ctx context.Context, dryRun bool) (removed []string
 			continue
 		}
 		if !dryRun {
-			gone, err := d.evict(ctx, v.Name, found)
+			gone, err := l.evict(ctx, v.Name, found)
 			errs = append(errs, err)
 			if !gone {
 				continue
@@ -101,57 +105,23 @@ func (d *Driver) ClearLayers(ctx context.Context, dryRun bool) (removed []string
 
 // clearBehind clears a data root that no job has. Its container has the name of
 // the lease, so no job gets the data root meanwhile.
-func (d *Driver) clearBehind(ctx context.Context, v *engine.Volume) error {
-	if _, err := d.eng.Volume(ctx, label.StateName(v.Name, label.DataClean)); err == nil {
+func (l *Layers) clearBehind(ctx context.Context, v *engine.Volume) error {
+	if _, err := l.Engine.Volume(ctx, label.StateName(v.Name, label.DataClean)); err == nil {
 		return nil // somebody has cleared it since it was listed
 	}
-	return d.clearData(ctx, v, label.LeaseName(v.Name), clearBehindBound, func(ctx context.Context, err error) error {
+	return l.clearData(ctx, v, label.LeaseName(v.Name), clearBehindBound, func(ctx context.Context, err error) error {
 		if err != nil {
-			return errors.Join(err, d.markState(ctx, v, label.DataDamaged))
+			return errors.Join(err, l.MarkState(ctx, v, label.DataDamaged))
 		}
-		return d.markState(ctx, v, label.DataClean)
+		return l.MarkState(ctx, v, label.DataClean)
 	})
 }
 
-// is tells whether a mark says that state of a data root.
-func (k scopeVolumes) is(name string, state label.DataState) bool {
-	for _, v := range k {
-		if v.Name == label.StateName(name, state) && v.Labels[label.Of] == name && v.Labels[label.State] == string(state) {
-			return true
-		}
-	}
-	return false
-}
-
-// volumesInUse are the volumes that containers have, by name, without those that a
-// container of this program alone works on: nobody has to wait for it for long. Nor
-// does a sidecar that has ended count, whose removal is under way.
-// The engine's own list of idle volumes leaves out what a container that it is
-// removing still holds, though it does not list that container any more.
-func (d *Driver) volumesInUse(ctx context.Context) (map[string]bool, error) {
-	list, err := d.eng.Containers(ctx)
-	if err != nil {
-		return nil, d.eng.Explain("looking for what containers have", err)
-	}
-	used := map[string]bool{}
-	for _, c := range list {
-		role := plan.Role(c.Labels[label.Role])
-		ended := !slices.Contains([]string{engine.Created, engine.Running, engine.Paused}, c.State)
-		if role == plan.RoleProgram || role == plan.RoleSidecar && ended {
-			continue
-		}
-		for _, name := range c.Volumes {
-			used[name] = true
-		}
-	}
-	return used, nil
-}
-
-// awaitLease waits where a lease is about to be free: somebody clears the data
+// AwaitLease waits where a lease is about to be free: somebody clears the data
 // root, or it is the sidecar of a sandbox that is gone and whose removal takes its
 // time. It tells whether the lease is free; false means that a job has it.
-func (d *Driver) awaitLease(ctx context.Context, lease string) bool {
-	c, err := d.eng.Container(ctx, lease)
+func (l *Layers) AwaitLease(ctx context.Context, lease string) bool {
+	c, err := l.Engine.Container(ctx, lease)
 	switch {
 	case engine.Gone(err):
 		return true
@@ -160,20 +130,20 @@ func (d *Driver) awaitLease(ctx context.Context, lease string) bool {
 	case plan.Role(c.Labels[label.Role]) == plan.RoleProgram:
 		ctx, cancel := context.WithTimeout(ctx, clearNowBound)
 		defer cancel()
-		return d.removal.AwaitContainer(ctx, c.ID) == nil
-	case c.Running || c.Paused || c.Status == engine.Created || !d.isOrphan(ctx, c.Labels):
+		return l.Removal.AwaitContainer(ctx, c.ID) == nil
+	case c.Running || c.Paused || c.Status == engine.Created || !l.isOrphan(ctx, c.Labels):
 		return false
 	}
-	return d.removal.Container(ctx, engine.Object{Ref: c.ID, Name: lease}) == nil
+	return l.Removal.Container(ctx, engine.Object{Ref: c.ID, Name: lease}) == nil
 }
 
 // isOrphan tells whether a sidecar's sandbox has lost its network, so that nobody
 // has it any more.
-func (d *Driver) isOrphan(ctx context.Context, labels map[string]string) bool {
+func (l *Layers) isOrphan(ctx context.Context, labels map[string]string) bool {
 	sandbox := labels[label.Sandbox]
 	if plan.Role(labels[label.Role]) != plan.RoleSidecar || sandbox == "" {
 		return false
 	}
-	found, err := d.eng.Networks(ctx, label.Sandbox+"="+sandbox)
+	found, err := l.Engine.Networks(ctx, label.Sandbox+"="+sandbox)
 	return err == nil && len(found) == 0
 }

@@ -1,4 +1,4 @@
-package driver
+package layers
 
 import (
 	"cmp"
@@ -27,17 +27,17 @@ type Seed struct {
 }
 
 // Seeds lists the seeds that there are, the newest first.
-func (d *Driver) Seeds(ctx context.Context) ([]Seed, error) {
-	if err := d.eng.Greet(ctx); err != nil {
+func (l *Layers) Seeds(ctx context.Context) ([]Seed, error) {
+	if err := l.Engine.Greet(ctx); err != nil {
 		return nil, err
 	}
-	return d.seedsWith(ctx, label.Seed)
+	return l.seedsWith(ctx, label.Seed)
 }
 
-func (d *Driver) seedsWith(ctx context.Context, key string) ([]Seed, error) {
-	list, err := d.eng.Volumes(ctx, key)
+func (l *Layers) seedsWith(ctx context.Context, key string) ([]Seed, error) {
+	list, err := l.Engine.Volumes(ctx, key)
 	if err != nil {
-		return nil, d.eng.Explain("looking for seeds", err)
+		return nil, l.Engine.Explain("looking for seeds", err)
 	}
 	ready := map[string]bool{}
 	for _, v := range list {
@@ -66,10 +66,10 @@ func (d *Driver) seedsWith(ctx context.Context, key string) ([]Seed, error) {
 	return seeds, nil
 }
 
-// newestSeed is the seed that a sidecar gets; empty without one. Nothing that is
+// NewestSeed is the seed that a sidecar gets; empty without one. Nothing that is
 // wrong with seeds is a matter of the job's.
-func (d *Driver) newestSeed(ctx context.Context, kind string) string {
-	seeds, err := d.seedsWith(ctx, label.Spec+"="+kind)
+func (l *Layers) NewestSeed(ctx context.Context, kind string) string {
+	seeds, err := l.seedsWith(ctx, label.Spec+"="+kind)
 	if err != nil {
 		return ""
 	}
@@ -82,20 +82,20 @@ func (d *Driver) newestSeed(ctx context.Context, kind string) string {
 // SweepSeeds removes the seeds that are none of the wishes', those that newer ones
 // have taken the place of, and what is left of those that were never ready, but
 // none that a container has. It returns what was removed, or with dryRun would be.
-func (d *Driver) SweepSeeds(ctx context.Context, wishes []plan.SeedWish, dryRun bool) ([]Seed, error) {
-	seeds, err := d.Seeds(ctx)
+func (l *Layers) SweepSeeds(ctx context.Context, wishes []plan.SeedWish, dryRun bool) ([]Seed, error) {
+	seeds, err := l.Seeds(ctx)
 	if err != nil || len(seeds) == 0 {
 		return nil, err
 	}
 	if slices.ContainsFunc(seeds, func(s Seed) bool { return !s.Ready }) {
 		// One is made as long as its sandbox is there, and has its mark before that goes:
 		// so this is to be known before the marks are looked at again.
-		networks, err := d.eng.Networks(ctx, label.Sandbox)
+		networks, err := l.Engine.Networks(ctx, label.Sandbox)
 		if err != nil {
-			return nil, d.eng.Explain("looking for who makes seeds", err)
+			return nil, l.Engine.Explain("looking for who makes seeds", err)
 		}
 		known := seeds
-		if seeds, err = d.Seeds(ctx); err != nil {
+		if seeds, err = l.Seeds(ctx); err != nil {
 			return nil, err
 		}
 		seeds = slices.DeleteFunc(seeds, func(s Seed) bool {
@@ -115,7 +115,7 @@ func (d *Driver) SweepSeeds(ctx context.Context, wishes []plan.SeedWish, dryRun 
 			continue
 		}
 		if !dryRun {
-			gone, err := d.removeSeed(ctx, s)
+			gone, err := l.removeSeed(ctx, s)
 			errs = append(errs, err)
 			if !gone {
 				continue
@@ -129,10 +129,10 @@ func (d *Driver) SweepSeeds(ctx context.Context, wishes []plan.SeedWish, dryRun 
 // removeSeed takes its mark from a seed, so that no job gets it any more, and
 // removes it, unless a container still has it: then a later sweep does. It tells
 // whether it is gone.
-func (d *Driver) removeSeed(ctx context.Context, s Seed) (bool, error) {
-	if _, err := d.removal.DropVolume(ctx, label.ReadyName(s.Name)); err != nil {
+func (l *Layers) removeSeed(ctx context.Context, s Seed) (bool, error) {
+	if _, err := l.Removal.DropVolume(ctx, label.ReadyName(s.Name)); err != nil {
 		return false, err
 	}
-	end, err := d.removal.DropVolume(ctx, s.Name)
+	end, err := l.Removal.DropVolume(ctx, s.Name)
 	return end == removal.WasRemoved || end == removal.WasAbsent, err
 }

@@ -1,4 +1,4 @@
-package driver
+package layers
 
 import (
 	"context"
@@ -20,19 +20,19 @@ import (
 // and that no container has, unless dryRun. The answer lists what was removed,
 // or would be, used longest ago first; the error joins what could not be looked
 // at or removed. It lets the engine walk all volumes if sizes matter.
-func (d *Driver) RemoveCached(ctx context.Context, s config.Settings, now time.Time, dryRun bool) ([]plan.Eviction, error) {
-	cached, marks, err := d.listCached(ctx)
+func (l *Layers) RemoveCached(ctx context.Context, s config.Settings, now time.Time, dryRun bool) ([]plan.Eviction, error) {
+	cached, marks, err := l.Cached(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var errs []error
 	if len(cached) > 0 && sized(s) {
-		errs = append(errs, d.measure(ctx, cached))
+		errs = append(errs, l.MeasureCached(ctx, cached))
 	}
 	var evicted []plan.Eviction
 	for _, e := range plan.Evictions(s, cached, now) {
 		if !dryRun {
-			done, err := d.evict(ctx, e.Name, marks)
+			done, err := l.evict(ctx, e.Name, marks)
 			errs = append(errs, err)
 			if !done {
 				continue
@@ -41,7 +41,7 @@ func (d *Driver) RemoveCached(ctx context.Context, s config.Settings, now time.T
 		evicted = append(evicted, e)
 	}
 	if !dryRun {
-		d.removeLostMarks(ctx, marks, cached)
+		l.removeLostMarks(ctx, marks, cached)
 	}
 	return evicted, errors.Join(errs...)
 }
@@ -53,13 +53,13 @@ func sized(s config.Settings) bool {
 	})
 }
 
-// listCached finds all that is cached, with sizes that are not known, and the marks.
-func (d *Driver) listCached(ctx context.Context) (cached []plan.Cached, marks scopeVolumes, err error) {
-	all, err := d.eng.Volumes(ctx, label.Scope)
+// Cached finds all that is cached, with sizes that are not known, and the marks.
+func (l *Layers) Cached(ctx context.Context) (cached []plan.Cached, marks Volumes, err error) {
+	all, err := l.Engine.Volumes(ctx, label.Scope)
 	if err != nil {
-		return nil, nil, d.eng.Explain("listing caches", err)
+		return nil, nil, l.Engine.Explain("listing caches", err)
 	}
-	used, err := d.volumesInUse(ctx)
+	used, err := l.volumesInUse(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -79,7 +79,7 @@ func (d *Driver) listCached(ctx context.Context) (cached []plan.Cached, marks sc
 
 // cachedOf reads the labels of a volume. What is not ours, or does not say when it
 // was made, is nothing cached.
-func cachedOf(v *engine.Volume, marks scopeVolumes) (plan.Cached, bool) {
+func cachedOf(v *engine.Volume, marks Volumes) (plan.Cached, bool) {
 	l := v.Labels
 	k := plan.Cached{
 		Name: v.Name, Role: plan.Role(l[label.Role]), Scope: l[label.Scope],
@@ -99,9 +99,9 @@ func cachedOf(v *engine.Volume, marks scopeVolumes) (plan.Cached, bool) {
 	return k, ours && known && l[label.Sandbox] == ""
 }
 
-// measure asks the engine for the sizes of what is cached.
-func (d *Driver) measure(ctx context.Context, cached []plan.Cached) error {
-	sizes, err := d.eng.VolumeSizes(ctx)
+// MeasureCached asks the engine for the sizes of what is cached.
+func (l *Layers) MeasureCached(ctx context.Context, cached []plan.Cached) error {
+	sizes, err := l.Engine.VolumeSizes(ctx)
 	if errdefs.IsConflict(err) {
 		return nil // somebody else asks at this moment: the next time will do
 	}
@@ -110,48 +110,48 @@ func (d *Driver) measure(ctx context.Context, cached []plan.Cached) error {
 			cached[i].Size = size
 		}
 	}
-	return d.eng.Explain("asking for the sizes of caches", err)
+	return l.Engine.Explain("asking for the sizes of caches", err)
 }
 
 // evict removes a cached volume and its marks. It tells whether it did: a job may have
 // got it meanwhile.
-func (d *Driver) evict(ctx context.Context, name string, marks scopeVolumes) (bool, error) {
-	end, err := d.dropIdle(ctx, name)
+func (l *Layers) evict(ctx context.Context, name string, marks Volumes) (bool, error) {
+	end, err := l.dropIdle(ctx, name)
 	if label.IsCachedData(name) && removal.AllStuck(err) {
-		d.discard(ctx, name) // it may have lost a part
+		l.discard(ctx, name) // it may have lost a part
 	}
 	if end != removal.WasRemoved {
 		return false, err
 	}
 	for _, m := range marks {
 		if m.Labels[label.Of] == name {
-			_, _ = d.removal.DropVolume(ctx, m.Name) // else it is a lost one
+			_, _ = l.Removal.DropVolume(ctx, m.Name) // else it is a lost one
 		}
 	}
 	for _, state := range []label.DataState{label.DataClean, label.DataDamaged} { // made since marks were listed
-		_ = d.eng.RemoveVolume(ctx, label.StateName(name, state))
+		_ = l.Engine.RemoveVolume(ctx, label.StateName(name, state))
 	}
 	return true, nil
 }
 
 // dropIdle removes a volume that no job has. Whoever clears it ends soon, and so
 // does the engine's own removal of a container that had it.
-func (d *Driver) dropIdle(ctx context.Context, name string) (removal.Ending, error) {
+func (l *Layers) dropIdle(ctx context.Context, name string) (removal.Ending, error) {
 	bounded, cancel := context.WithTimeout(ctx, clearNowBound)
 	defer cancel()
 	for {
-		end, err := d.removal.DropVolume(ctx, name)
+		end, err := l.Removal.DropVolume(ctx, name)
 		if end != removal.StillUsed {
 			return end, err
 		}
-		if used, err := d.volumesInUse(ctx); err != nil || used[name] {
+		if used, err := l.volumesInUse(ctx); err != nil || used[name] {
 			return removal.StillUsed, err
 		}
-		if label.IsCachedData(name) && !d.awaitLease(bounded, label.LeaseName(name)) {
+		if label.IsCachedData(name) && !l.AwaitLease(bounded, label.LeaseName(name)) {
 			return removal.StillUsed, nil // a job has it, though its daemon may have ended
 		}
 		select {
-		case <-time.After(d.bounds.RemoveFirstGap):
+		case <-time.After(l.Bounds.RemoveFirstGap):
 		case <-bounded.Done():
 			return removal.StillUsed, nil
 		}
@@ -159,38 +159,38 @@ func (d *Driver) dropIdle(ctx context.Context, name string) (removal.Ending, err
 }
 
 // discard keeps a data root from every later job.
-func (d *Driver) discard(ctx context.Context, name string) {
-	v, err := d.eng.Volume(ctx, name)
+func (l *Layers) discard(ctx context.Context, name string) {
+	v, err := l.Engine.Volume(ctx, name)
 	if err == nil && v.Labels[label.Scope] != "" {
-		_ = d.markState(ctx, &v, label.DataDamaged) // a daemon that does not boot on it tells later
+		_ = l.MarkState(ctx, &v, label.DataDamaged) // a daemon that does not boot on it tells later
 	}
 }
 
 // removeLostMarks removes marks of what is not there any more.
-func (d *Driver) removeLostMarks(ctx context.Context, marks scopeVolumes, cached []plan.Cached) {
+func (l *Layers) removeLostMarks(ctx context.Context, marks Volumes, cached []plan.Cached) {
 	for _, m := range marks {
 		if !slices.ContainsFunc(cached, func(c plan.Cached) bool { return c.Name == m.Labels[label.Of] }) {
-			_, _ = d.removal.DropVolume(ctx, m.Name) // the next time tries again
+			_, _ = l.Removal.DropVolume(ctx, m.Name) // the next time tries again
 		}
 	}
 }
 
-// dropLayers removes the data root that was used longest ago of those that no
+// DropLayers removes the data root that was used longest ago of those that no
 // job has, and tells whether there was one. One that resists gets a mark, and the next
 // is tried; those that have a mark are FreeStuck's.
-func (d *Driver) dropLayers(ctx context.Context, now time.Time) (bool, error) {
-	cached, marks, err := d.listCached(ctx)
+func (l *Layers) DropLayers(ctx context.Context, now time.Time) (bool, error) {
+	cached, marks, err := l.Cached(ctx)
 	if err != nil {
 		return false, err
 	}
-	known, err := d.removal.Stuck(ctx)
+	known, err := l.Removal.Stuck(ctx)
 	errs := []error{err}
 	for _, k := range plan.OldestFirst(cached, now) {
 		isKnown := slices.ContainsFunc(known, func(s removal.StuckVolume) bool { return s.Name == k.Name })
 		if k.Role != plan.RoleData || !k.Idle || isKnown {
 			continue
 		}
-		done, err := d.evict(ctx, k.Name, marks)
+		done, err := l.evict(ctx, k.Name, marks)
 		if done {
 			return true, nil
 		}

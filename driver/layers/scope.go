@@ -1,0 +1,137 @@
+package layers
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"gitlab-dind-executor/driver/bounds"
+	"gitlab-dind-executor/driver/engine"
+	"gitlab-dind-executor/driver/label"
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/removal"
+)
+
+// Layers keeps what outlives jobs on an engine: layers, caches and seeds.
+type Layers struct {
+	Engine  *engine.Engine
+	Bounds  *bounds.Bounds
+	Removal *removal.Remover
+}
+
+// Volumes are the volumes of a scope: its cache, its data roots, and the marks that
+// say when they were used.
+type Volumes []*engine.Volume
+
+// VolumesOf finds what is cached of a scope.
+func (l *Layers) VolumesOf(ctx context.Context, scope string) (Volumes, error) {
+	list, err := l.Engine.Volumes(ctx, label.Scope+"="+scope)
+	return list, l.Engine.Explain("looking for what earlier jobs left", err)
+}
+
+// Slots are the data roots of a kind that serve and those that are damaged, and
+// whether there are others.
+func (k Volumes) Slots(scope, kind string) (slots, damaged []int, others bool) {
+	for _, v := range k {
+		if plan.Role(v.Labels[label.Role]) != plan.RoleData {
+			continue
+		}
+		slot, ok := dataSlot(v.Name, scope, kind)
+		switch {
+		case !ok:
+			others = true
+		case k.is(v.Name, label.DataDamaged):
+			damaged = append(damaged, slot)
+		default:
+			slots = append(slots, slot)
+		}
+	}
+	return slots, damaged, others
+}
+
+// AnyIdle tells whether a scope has layers that no job has.
+func (l *Layers) AnyIdle(ctx context.Context, scope string) (bool, error) {
+	all, err := l.Engine.Volumes(ctx, label.Scope+"="+scope, label.Role+"="+string(plan.RoleData))
+	if err != nil {
+		return false, l.Engine.Explain("looking for layers of earlier jobs", err)
+	}
+	used, err := l.volumesInUse(ctx)
+	return slices.ContainsFunc(all, func(v *engine.Volume) bool { return !used[v.Name] }), err
+}
+
+// NoteUse notes that a job has a cached volume now, by a volume that is made anew
+// each time, since labels never change and the engine knows of no last use. No
+// job fails for it.
+func (l *Layers) NoteUse(ctx context.Context, p *plan.Plan, found Volumes, name string) {
+	if name == "" {
+		return
+	}
+	mark := label.UsedName(name, p.Sandbox)
+	if _, err := l.Engine.CreateVolume(ctx, mark, label.ForMark(p.Claim.Scope, name)); err != nil {
+		return
+	}
+	for _, v := range found {
+		if v.Labels[label.Of] == name && v.Labels[label.State] == "" && v.Name != mark {
+			_ = l.Engine.RemoveVolume(ctx, v.Name)
+		}
+	}
+}
+
+// lastUse is when a cached volume was last given to a job: by its newest mark, or
+// when it was made.
+func (k Volumes) lastUse(v *engine.Volume) (time.Time, bool) {
+	last, err := time.Parse(time.RFC3339, v.Labels[label.Created])
+	known := err == nil
+	for _, m := range k {
+		if m.Labels[label.Of] != v.Name || m.Labels[label.State] != "" {
+			continue
+		}
+		if at, err := time.Parse(time.RFC3339, m.Labels[label.Created]); err == nil && at.After(last) {
+			last, known = at, true
+		}
+	}
+	return last, known
+}
+
+// dataSlot is the number of a data root of that scope and kind.
+func dataSlot(name, scope, kind string) (int, bool) {
+	number, ok := strings.CutPrefix(name, strings.TrimSuffix(label.DataName(scope, kind, 0), "0"))
+	slot, err := strconv.Atoi(number)
+	return slot, ok && err == nil && name == label.DataName(scope, kind, slot)
+}
+
+// is tells whether a mark says that state of a data root.
+func (k Volumes) is(name string, state label.DataState) bool {
+	for _, v := range k {
+		if v.Name == label.StateName(name, state) && v.Labels[label.Of] == name && v.Labels[label.State] == string(state) {
+			return true
+		}
+	}
+	return false
+}
+
+// volumesInUse are the volumes that containers have, by name, without those that a
+// container of this program alone works on: nobody has to wait for it for long. Nor
+// does a sidecar that has ended count, whose removal is under way.
+// The engine's own list of idle volumes leaves out what a container that it is
+// removing still holds, though it does not list that container any more.
+func (l *Layers) volumesInUse(ctx context.Context) (map[string]bool, error) {
+	list, err := l.Engine.Containers(ctx)
+	if err != nil {
+		return nil, l.Engine.Explain("looking for what containers have", err)
+	}
+	used := map[string]bool{}
+	for _, c := range list {
+		role := plan.Role(c.Labels[label.Role])
+		ended := !slices.Contains([]string{engine.Created, engine.Running, engine.Paused}, c.State)
+		if role == plan.RoleProgram || role == plan.RoleSidecar && ended {
+			continue
+		}
+		for _, name := range c.Volumes {
+			used[name] = true
+		}
+	}
+	return used, nil
+}
