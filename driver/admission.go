@@ -87,3 +87,16 @@ func (d *Driver) free(dataRoot string) plan.Free {
 	}
 	return host.Free(dataRoot)
 }
+
+// Free is what the engine's host has free; -1 for what is not known, as of an
+// engine on another host.
+func (d *Driver) Free(ctx context.Context) (plan.Free, error) {
+	if !d.eng.Local() {
+		return plan.Free{Disk: -1, Memory: -1}, nil
+	}
+	info, err := d.eng.Info(ctx)
+	if err != nil {
+		return plan.Free{}, d.eng.Explain("asking the engine", err)
+	}
+	return d.free(info.DataRoot), nil
+}

@@ -7,6 +7,7 @@ import (
 	"gitlab-dind-executor/driver/host"
 	"gitlab-dind-executor/driver/images"
 	"gitlab-dind-executor/driver/layers"
+	"gitlab-dind-executor/driver/looking"
 	"gitlab-dind-executor/driver/mirror"
 	"gitlab-dind-executor/driver/removal"
 	"gitlab-dind-executor/driver/sandbox"
@@ -19,6 +20,7 @@ type Driver struct {
 	*mirror.Keeper
 	*stages.Stages
 	*layers.Layers
+	*looking.Looker
 
 	eng  *engine.Engine
 	find sandbox.Finder
@@ -52,7 +54,8 @@ func over(eng *engine.Engine) *Driver {
 	d.removal = &removal.Remover{Engine: eng, Bounds: d.bounds, Locks: d.locks, Executable: "/proc/self/exe"}
 	d.Layers = &layers.Layers{Engine: eng, Bounds: d.bounds, Removal: d.removal}
 	d.Keeper = &mirror.Keeper{Engine: eng, Images: d.images, Bounds: d.bounds, Removal: d.removal}
-	d.Stages = &stages.Stages{Engine: eng, Find: d.find, Bounds: d.bounds}
+	d.Stages = &stages.Stages{Engine: eng, Jobs: d.find, Bounds: d.bounds}
+	d.Looker = &looking.Looker{Engine: eng, Jobs: d.find, Bounds: d.bounds, Removal: d.removal, Layers: d.Layers, Keeper: d.Keeper}
 	return d
 }
 

@@ -49,7 +49,7 @@ func (d *Driver) Hold(ctx context.Context, job string, until time.Time) (bool, e
 		}
 	}
 	d.endInner(ctx, c.Sandbox)
-	if err := d.rest(ctx, c.Sandbox); err != nil {
+	if err := d.Looker.Rest(ctx, c.Sandbox); err != nil {
 		return false, err
 	}
 	known, err := d.roomFor(ctx, c.Sandbox)

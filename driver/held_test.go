@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gitlab-dind-executor/driver/label"
+	"gitlab-dind-executor/driver/looking"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/driver/sandbox"
 	"gitlab-dind-executor/fault"
@@ -76,7 +77,7 @@ func TestASandboxThatAnEarlierVersionHeldIsUnderstood(t *testing.T) {
 	if left := slices.Sorted(slices.Values(objects())); !slices.Equal(left, before) {
 		t.Errorf("there are %q, want %q", left, before)
 	}
-	if all, err := d.Sandboxes(t.Context(), now, time.Hour); err != nil || len(all) != 1 || all[0].State != Held || all[0].Until == nil || !all[0].Until.Equal(until) {
+	if all, err := d.Sandboxes(t.Context(), now, time.Hour); err != nil || len(all) != 1 || all[0].State != looking.Held || all[0].Until == nil || !all[0].Until.Equal(until) {
 		t.Errorf("status shows %+v (%v)", all, err)
 	}
 	if n, err := d.Find(t.Context(), testJob); err != nil || !n.Held {
@@ -129,8 +130,8 @@ func TestNothingOfWhatIsHeldRunsOn(t *testing.T) {
 		rests(t)
 	}
 	e.ExecCode = 3
-	t1 := Terminal{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard}
-	if code, err := d.Shell(t.Context(), Named{Sandbox: "aaaaaaaaaaaa", Job: testJob, Held: true}, Part{Role: plan.RoleJob}, t1); err != nil || code != 3 {
+	t1 := looking.Terminal{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard}
+	if code, err := d.Shell(t.Context(), looking.Named{Sandbox: "aaaaaaaaaaaa", Job: testJob, Held: true}, looking.Part{Role: plan.RoleJob}, t1); err != nil || code != 3 {
 		t.Errorf("exit code %d (%v)", code, err)
 	}
 	if e.Count("POST /containers/{id}/unpause") != 2 {
@@ -188,52 +189,11 @@ func TestWhatIsHeldEndsEarlyByRequestAndForRoom(t *testing.T) {
 	}
 }
 
-func TestASandboxIsFoundByWhatAnAdminHas(t *testing.T) {
-	all := []Named{
-		{Sandbox: "7aaaaaaaaaaa", Job: "gitlab.example.com/123"},
-		{Sandbox: "7abbbbbbbbbb", Job: "other.example.com/123"},
-		{Sandbox: "123ccccccccc", Job: "gitlab.example.com/7"},
-		{Sandbox: "dddddddddddd"},
-	}
-	for name, want := range map[string]string{
-		"7":                      "123ccccccccc", // a job's id comes before the beginning of a sandbox's
-		"gitlab.example.com/123": "7aaaaaaaaaaa",
-		"7ab":                    "7abbbbbbbbbb",
-		"d":                      "dddddddddddd",
-		"dddddddddddd":           "dddddddddddd",
-	} {
-		if got, err := find(all, name); err != nil || got.Sandbox != want {
-			t.Errorf("%q is %+v (%v), want %s", name, got, err, want)
-		}
-	}
-	for name, c := range map[string]struct{ line, hint string }{
-		"123": {`"123" may be any of 2 sandboxes`, "name one of them: 7aaaaaaaaaaa (job gitlab.example.com/123), 7abbbbbbbbbb (job other.example.com/123)"},
-		"7a":  {`"7a" may be any of 2 sandboxes`, "name one of them: "},
-		"":    {"no sandbox has the id", "there are: 7aaaaaaaaaaa"},
-		"12":  {"", ""},
-		"x":   {`no sandbox has the id "x", nor has its job`, "there are: 7aaaaaaaaaaa (job gitlab.example.com/123)"},
-	} {
-		_, err := find(all, name)
-		if c.line == "" {
-			if err != nil {
-				t.Errorf("%q: %v", name, err)
-			}
-			continue
-		}
-		if err == nil || !strings.Contains(err.Error(), c.line) || !strings.HasPrefix(fault.HintOf(err), c.hint) {
-			t.Errorf("%q: %v, hint %q", name, err, fault.HintOf(err))
-		}
-	}
-	if _, err := find(nil, "7"); err == nil || fault.HintOf(err) != "there is none on this engine now" {
-		t.Errorf("%v, hint %q", err, fault.HintOf(err))
-	}
-}
-
 func TestAnUnclaimedSandboxHasNoJobToLookInto(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
 	e.AddNetwork(label.NetworkName("aaaaaaaaaaaa"), label.InSandbox("aaaaaaaaaaaa", plan.RoleNetwork))
-	_, err := d.Shell(t.Context(), Named{Sandbox: "aaaaaaaaaaaa"}, Part{Role: plan.RoleJob}, Terminal{})
+	_, err := d.Shell(t.Context(), looking.Named{Sandbox: "aaaaaaaaaaaa"}, looking.Part{Role: plan.RoleJob}, looking.Terminal{})
 	if err == nil || !strings.Contains(err.Error(), "has no job container") || fault.HintOf(err) == "" {
 		t.Errorf("%v, hint %q", err, fault.HintOf(err))
 	}
@@ -245,7 +205,7 @@ func TestAJobContainerThatDoesNotRunIsStartedOnlyWhereItIsHeld(t *testing.T) {
 	e, d := fakeHost(t, nil)
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
 	e.Exit("dind-aaaaaaaaaaaa-job", 1)
-	_, err := d.Shell(t.Context(), Named{Sandbox: "aaaaaaaaaaaa", Job: testJob}, Part{Role: plan.RoleJob}, Terminal{})
+	_, err := d.Shell(t.Context(), looking.Named{Sandbox: "aaaaaaaaaaaa", Job: testJob}, looking.Part{Role: plan.RoleJob}, looking.Terminal{})
 	if err == nil || !strings.Contains(err.Error(), "does not run") || e.Count("POST /containers/{id}/start") != 0 {
 		t.Errorf("%v after %q", err, e.Calls())
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"gitlab-dind-executor/driver/looking"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/test/fakeengine"
 )
@@ -34,7 +35,7 @@ func TestALogThatIsCutOffIsAnError(t *testing.T) {
 			})
 			ctx, cancel := context.WithTimeout(t.Context(), c.bound)
 			defer cancel()
-			if err := d.Logs(ctx, "aaaaaaaaaaaa", Part{Role: plan.RoleSidecar}, false, "all", io.Discard, io.Discard); !errors.Is(err, c.want) {
+			if err := d.Logs(ctx, "aaaaaaaaaaaa", looking.Part{Role: plan.RoleSidecar}, false, "all", io.Discard, io.Discard); !errors.Is(err, c.want) {
 				t.Errorf("the error is %v", err)
 			}
 		})
@@ -55,7 +56,7 @@ func TestALogThatNobodyReadsAnyMoreEnds(t *testing.T) {
 	}
 	defer w.Close()
 	r.Close()
-	if err := d.Logs(t.Context(), "aaaaaaaaaaaa", Part{Role: plan.RoleSidecar}, false, "all", w, w); err != nil {
+	if err := d.Logs(t.Context(), "aaaaaaaaaaaa", looking.Part{Role: plan.RoleSidecar}, false, "all", w, w); err != nil {
 		t.Errorf("the error is %v", err)
 	}
 }
@@ -66,7 +67,7 @@ func TestAShellThatDoesNotOpenIsGivenUp(t *testing.T) {
 	d.bounds.Shell = 50 * time.Millisecond
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
 	e.Script("POST /containers/{id}/exec", fakeengine.Hang())
-	_, err := d.Shell(t.Context(), Named{Sandbox: "aaaaaaaaaaaa", Job: testJob}, Part{Role: plan.RoleSidecar}, Terminal{})
+	_, err := d.Shell(t.Context(), looking.Named{Sandbox: "aaaaaaaaaaaa", Job: testJob}, looking.Part{Role: plan.RoleSidecar}, looking.Terminal{})
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the error is %v", err)
 	}

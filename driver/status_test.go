@@ -7,66 +7,13 @@ import (
 	"testing"
 	"time"
 
-	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
+	"gitlab-dind-executor/driver/looking"
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
-	"gitlab-dind-executor/driver/sandbox"
 	"gitlab-dind-executor/test/ends"
 	"gitlab-dind-executor/test/fakeengine"
 )
-
-func TestWhatASandboxIsAt(t *testing.T) {
-	living, gone := owner.Process{PID: 1}.String(), owner.Process{PID: 2}.String()
-	r := sandbox.Rules{Now: noon, Bound: 10 * time.Minute, Lives: func(o owner.Process) owner.Life { return map[int]owner.Life{1: owner.Alive, 2: owner.Dead}[o.PID] }}
-	of := func(role plan.Role, running bool) engine.Object {
-		return engine.Object{Role: role, Running: running, Labels: map[string]string{label.Created: noon.Add(-time.Minute).Format(time.RFC3339)}}
-	}
-	job := func(owner string) engine.Object {
-		o := claimed(plan.RoleJob, owner, noon.Add(time.Hour))
-		o.Labels[label.Project], o.Labels[label.Created] = "group/app", noon.Add(-time.Second).Format(time.RFC3339)
-		return o
-	}
-	blocked := engine.Object{Role: plan.RoleJob, Labels: map[string]string{label.Job: label.NoJob, label.Owner: living, label.Deadline: noon.Format(time.RFC3339)}}
-	ahead := of(plan.RoleNetwork, false)
-	ahead.Labels[label.Deadline] = noon.Add(time.Hour).Format(time.RFC3339)
-	held := func(until time.Time) engine.Object {
-		return engine.Object{Role: plan.RoleHeld, Labels: label.ForHeld("0123456789ab", "gitlab.example.com/7", until)}
-	}
-	network, sidecar, helper := of(plan.RoleNetwork, false), of(plan.RoleSidecar, true), of(plan.RoleHelper, true)
-	for name, c := range map[string]struct {
-		s       *engine.Objects
-		booting bool
-		state   State
-		job     string
-		until   bool
-	}{
-		"a job's":                      {&engine.Objects{Containers: []engine.Object{sidecar, helper, job(living)}, Networks: []engine.Object{network}}, false, Running, "gitlab.example.com/7", false},
-		"whose daemon boots":           {&engine.Objects{Containers: []engine.Object{sidecar, helper, job(living)}, Networks: []engine.Object{network}}, true, Booting, "gitlab.example.com/7", false},
-		"a job's that prepare makes":   {&engine.Objects{Containers: []engine.Object{sidecar}, Networks: []engine.Object{claimed(plan.RoleNetwork, living, noon)}}, false, Making, "gitlab.example.com/7", false},
-		"one that waits":               {&engine.Objects{Containers: []engine.Object{sidecar, helper}, Networks: []engine.Object{ahead}}, false, Waits, "", true},
-		"one that is being made":       {&engine.Objects{Containers: []engine.Object{helper}, Networks: []engine.Object{ahead}}, false, Making, "", false},
-		"one that is taken away":       {&engine.Objects{Containers: []engine.Object{sidecar, helper, blocked}, Networks: []engine.Object{ahead}}, false, Going, "", false},
-		"that of a Runner that died":   {&engine.Objects{Containers: []engine.Object{sidecar, job(gone)}, Networks: []engine.Object{network}}, false, Orphan, "gitlab.example.com/7", false},
-		"without a network":            {&engine.Objects{Containers: []engine.Object{sidecar, job(living)}}, false, Orphan, "gitlab.example.com/7", false},
-		"a failed job's":               {&engine.Objects{Containers: []engine.Object{sidecar, job(gone)}, Networks: []engine.Object{network}, Volumes: []engine.Object{held(noon.Add(time.Minute))}}, false, Held, "gitlab.example.com/7", true},
-		"that was held long enough":    {&engine.Objects{Containers: []engine.Object{sidecar, job(living)}, Networks: []engine.Object{network}, Volumes: []engine.Object{held(noon)}}, false, Orphan, "gitlab.example.com/7", false},
-		"one that nobody could judge":  {&engine.Objects{Containers: []engine.Object{{Role: plan.RoleJob, Labels: map[string]string{label.Job: "x/1", label.Owner: "{", label.Deadline: "?"}}}, Networks: []engine.Object{network}}, false, Doubtful, "x/1", false},
-		"held until nobody knows when": {&engine.Objects{Containers: []engine.Object{sidecar, job(living)}, Networks: []engine.Object{network}, Volumes: []engine.Object{{Role: plan.RoleHeld}}}, false, Running, "gitlab.example.com/7", false},
-	} {
-		got := statusOf(c.s, r, c.booting)
-		if got.State != c.state || got.Job != c.job || (got.Until != nil) != c.until || got.Reason == "" {
-			t.Errorf("%s: %+v", name, got)
-		}
-	}
-	st := statusOf(&engine.Objects{Containers: []engine.Object{sidecar, helper, job(living)}, Networks: []engine.Object{network}}, r, false)
-	if st.DaemonEnded {
-		t.Error("a daemon that runs has ended")
-	}
-	if st.Project != "group/app" || !st.Created.Equal(noon.Add(-time.Second)) || st.Containers != 3 || st.Running != 2 {
-		t.Errorf("%+v", st)
-	}
-}
 
 // A sidecar that is not started yet has not ended.
 func TestAStatusTellsOfADaemonThatHasEnded(t *testing.T) {
@@ -76,7 +23,7 @@ func TestAStatusTellsOfADaemonThatHasEnded(t *testing.T) {
 	e.Exit(label.ObjectName(fmt.Sprintf("%012x", 1), plan.RoleSidecar), 137)
 	e.AddContainer(label.ObjectName(fmt.Sprintf("%012x", 3), plan.RoleSidecar), label.InSandbox(fmt.Sprintf("%012x", 3), plan.RoleSidecar), false)
 	e.AddNetwork(label.NetworkName(fmt.Sprintf("%012x", 3)), label.InSandbox(fmt.Sprintf("%012x", 3), plan.RoleNetwork))
-	st, err := d.Status(context.Background(), &Watcher{}, time.Now(), time.Minute)
+	st, err := d.Status(context.Background(), &looking.Watcher{}, time.Now(), time.Minute)
 	if err != nil || len(st.Sandboxes) != 3 {
 		t.Fatalf("%+v, %v", st, err)
 	}
@@ -114,7 +61,7 @@ func TestAStatusAddsUpWhatContainersUse(t *testing.T) {
 	e, d := fakeHost(t, nil)
 	sandboxes(t, e, 2)
 	leave(e, plan.RoleCache, "a", time.Now(), 3<<20)
-	var w Watcher
+	var w looking.Watcher
 	st, err := d.Status(context.Background(), &w, time.Now(), time.Minute)
 	if err != nil || len(st.Sandboxes) != 2 || len(st.Missing) != 0 {
 		t.Fatalf("%+v, %v", st, err)
@@ -144,18 +91,18 @@ func TestASlowEngineCostsAStatusItsNumbersOnly(t *testing.T) {
 	for _, call := range []string{"GET /containers/{id}/stats", "GET /containers/{id}/logs", "GET /system/df"} {
 		e.Always(call, fakeengine.Hang())
 	}
-	var st Status
+	var st looking.Status
 	var err error
-	ends.ByItself(t, func() { st, err = d.Status(context.Background(), &Watcher{}, time.Now(), time.Minute) })
+	ends.ByItself(t, func() { st, err = d.Status(context.Background(), &looking.Watcher{}, time.Now(), time.Minute) })
 	if err != nil || len(st.Sandboxes) != 32 {
 		t.Fatalf("%d sandboxes, %v", len(st.Sandboxes), err)
 	}
 	// The bound is that of all questions: once it is over, none is asked any more.
-	if n := e.Count("GET /containers/{id}/stats"); n > statusAtOnce {
+	if n := e.Count("GET /containers/{id}/stats"); n > looking.StatusAtOnce {
 		t.Errorf("%d containers were asked for, one after the other", n)
 	}
 	s := st.Sandboxes[0]
-	if s.State != Running || s.CPUs >= 0 || s.Memory >= 0 || s.Disk >= 0 {
+	if s.State != looking.Running || s.CPUs >= 0 || s.Memory >= 0 || s.Disk >= 0 {
 		t.Errorf("%+v", s)
 	}
 	missing := strings.Join(st.Missing, "\n")
@@ -169,14 +116,7 @@ func TestWithoutListsThereIsNoStatus(t *testing.T) {
 	e, d := fakeHost(t, nil)
 	d.bounds.StatusList = 100 * time.Millisecond
 	e.Always("GET /containers/json", fakeengine.Hang())
-	if _, err := d.Status(context.Background(), &Watcher{}, time.Now(), time.Minute); err == nil {
+	if _, err := d.Status(context.Background(), &looking.Watcher{}, time.Now(), time.Minute); err == nil {
 		t.Error("there was one")
 	}
-}
-
-// claimed are the labels of what belongs to a job.
-func claimed(role plan.Role, owner string, deadline time.Time) engine.Object {
-	return engine.Object{Role: role, Labels: map[string]string{
-		label.Job: "gitlab.example.com/7", label.Owner: owner, label.Deadline: deadline.Format(time.RFC3339),
-	}}
 }

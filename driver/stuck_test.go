@@ -8,6 +8,7 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver/label"
+	"gitlab-dind-executor/driver/looking"
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/driver/removal"
@@ -44,7 +45,7 @@ func TestAVolumeThatResistsHasAMarkAndIsFreedBehindTheJob(t *testing.T) {
 		t.Errorf("stuck are %+v, %v", stuck, err)
 	}
 	states, err := d.CountSandboxes(t.Context(), time.Now(), time.Hour)
-	if err != nil || states[Orphan] != 1 {
+	if err != nil || states[looking.Orphan] != 1 {
 		t.Errorf("states %v, %v", states, err)
 	}
 	would, _, err := d.removal.FreeStuck(t.Context(), true)

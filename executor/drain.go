@@ -11,6 +11,7 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/looking"
 	"gitlab-dind-executor/driver/removal"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/wary"
@@ -90,10 +91,10 @@ func (c *call) drainOnce(ctx context.Context, d *driver.Driver, s config.Setting
 
 // undrained names the sandboxes that a drain waits for: not those of failed jobs
 // that are held for a look inside, whose jobs are over.
-func undrained(all []driver.SandboxStatus) []string {
+func undrained(all []looking.SandboxStatus) []string {
 	var left []string
 	for _, one := range all {
-		if one.State == driver.Held {
+		if one.State == looking.Held {
 			continue
 		}
 		name := "job " + wary.Line(one.Job)

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/looking"
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/test/fakeengine"
 )
@@ -91,10 +91,10 @@ func TestADrainFailsWhenJobsAreLeft(t *testing.T) {
 }
 
 func TestADrainDoesNotWaitForWhatIsHeldOfFailedJobs(t *testing.T) {
-	all := []driver.SandboxStatus{
-		{Sandbox: "0123456789ab", State: driver.Held, Job: "gitlab.example.com/7"},
-		{Sandbox: "123456789abc", State: driver.Running, Job: "gitlab.example.com/8", Project: "group/app"},
-		{Sandbox: "23456789abcd", State: driver.Making},
+	all := []looking.SandboxStatus{
+		{Sandbox: "0123456789ab", State: looking.Held, Job: "gitlab.example.com/7"},
+		{Sandbox: "123456789abc", State: looking.Running, Job: "gitlab.example.com/8", Project: "group/app"},
+		{Sandbox: "23456789abcd", State: looking.Making},
 	}
 	const want = "job gitlab.example.com/8 of group/app (running), sandbox 23456789abcd (making)"
 	if got := strings.Join(undrained(all), ", "); got != want {

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/looking"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 )
@@ -29,8 +30,8 @@ const (
 var parts = []plan.Role{plan.RoleSidecar, plan.RoleJob, plan.RoleHelper, plan.RoleService}
 
 // partOf reads the arguments behind a sandbox or job: a service has a name.
-func partOf(role string, args []string) (driver.Part, error) {
-	p := driver.Part{Role: plan.Role(role)}
+func partOf(role string, args []string) (looking.Part, error) {
+	p := looking.Part{Role: plan.Role(role)}
 	if !slices.Contains(parts, p.Role) {
 		return p, fault.System(fmt.Errorf("there is no role %q", role), "name one of "+roles())
 	}
@@ -52,7 +53,7 @@ func roles() string {
 }
 
 // inside is a command about one container of a sandbox.
-func (c *call) inside(use, short, long string, role plan.Role, run func(context.Context, *driver.Driver, driver.Named, driver.Part) error) *cobra.Command {
+func (c *call) inside(use, short, long string, role plan.Role, run func(context.Context, *driver.Driver, looking.Named, looking.Part) error) *cobra.Command {
 	var name string
 	cmd := &cobra.Command{
 		Use: use + " SANDBOX|JOB [SERVICE]", Short: short, Long: long, Args: cobra.RangeArgs(1, 2),

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/looking"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 )
@@ -21,8 +22,8 @@ func (c *call) shellCommand() *cobra.Command {
 		"Opens a shell in the job container, or in the container that --role names: sidecar, job,\n"+
 			"helper, or service with its name. Without a terminal it reads commands from its stdin. Its\n"+
 			"exit code is the shell's. The job's variables, masked ones too, are in its environment.",
-		plan.RoleJob, func(ctx context.Context, d *driver.Driver, n driver.Named, p driver.Part) error {
-			t := driver.Terminal{In: os.Stdin, Out: c.raw.out, Err: c.raw.err}
+		plan.RoleJob, func(ctx context.Context, d *driver.Driver, n looking.Named, p looking.Part) error {
+			t := looking.Terminal{In: os.Stdin, Out: c.raw.out, Err: c.raw.err}
 			restore, err := c.onTerminal(ctx, &t)
 			if err != nil {
 				return err
@@ -38,7 +39,7 @@ func (c *call) shellCommand() *cobra.Command {
 
 // onTerminal hands a person's terminal over to the shell, if there is one. restore
 // takes it back.
-func (c *call) onTerminal(ctx context.Context, t *driver.Terminal) (restore func(), err error) {
+func (c *call) onTerminal(ctx context.Context, t *looking.Terminal) (restore func(), err error) {
 	in, isTerminal := term.GetFdInfo(os.Stdin)
 	out, shown := term.GetFdInfo(c.raw.out)
 	if !isTerminal || !shown {
@@ -50,13 +51,13 @@ func (c *call) onTerminal(ctx context.Context, t *driver.Terminal) (restore func
 	}
 	changed := make(chan os.Signal, 1)
 	signal.Notify(changed, syscall.SIGWINCH)
-	sizes := make(chan driver.Size)
+	sizes := make(chan looking.Size)
 	ctx, cancel := context.WithCancel(ctx)
 	go func() {
 		for {
 			if s, err := term.GetWinsize(out); err == nil {
 				select {
-				case sizes <- driver.Size{Height: uint(s.Height), Width: uint(s.Width)}:
+				case sizes <- looking.Size{Height: uint(s.Height), Width: uint(s.Width)}:
 				case <-ctx.Done():
 					return
 				}

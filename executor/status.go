@@ -15,6 +15,7 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/looking"
 	"gitlab-dind-executor/wary"
 )
 
@@ -29,7 +30,7 @@ const (
 
 // fullStatus is what --json shows.
 type fullStatus struct {
-	driver.Status
+	looking.Status
 	Pool poolSummary `json:"pool"`
 }
 
@@ -51,7 +52,7 @@ func (c *call) statusCommand() *cobra.Command {
 			"can judge it). A dash is a number that the engine did not tell in time.",
 		Args: cobra.NoArgs,
 		RunE: c.untilTold(func(ctx context.Context, s config.Settings, d *driver.Driver) error {
-			var w driver.Watcher
+			var w looking.Watcher
 			for {
 				st, err := c.status(ctx, d, &w, s)
 				if watch && ctx.Err() != nil {
@@ -76,13 +77,13 @@ func (c *call) statusCommand() *cobra.Command {
 	return cmd
 }
 
-func (c *call) status(ctx context.Context, d *driver.Driver, w *driver.Watcher, s config.Settings) (fullStatus, error) {
+func (c *call) status(ctx context.Context, d *driver.Driver, w *looking.Watcher, s config.Settings) (fullStatus, error) {
 	ctx, cancel := context.WithTimeout(ctx, statusBound)
 	defer cancel()
 	st, err := d.Status(ctx, w, time.Now(), s.PrepareBound())
 	full := fullStatus{st, poolSummary{Size: s.Pool.Size}}
 	for _, one := range st.Sandboxes {
-		if one.State == driver.Waits {
+		if one.State == looking.Waits {
 			full.Pool.Waiting++
 		}
 	}
@@ -135,17 +136,17 @@ func (st fullStatus) write(out io.Writer, s config.Settings) {
 		fmt.Fprintf(out, "mirror   %s of %s: %s, %s, %d jobs\n", wary.Line(m.Name), wary.Line(m.Remote), m.State, bytesOf(m.Size), m.Jobs)
 	}
 	for _, one := range st.Sandboxes {
-		if one.DaemonEnded && one.State == driver.Running {
+		if one.DaemonEnded && one.State == looking.Running {
 			fmt.Fprintf(out, "\n%s: its docker daemon has ended\n", wary.Line(one.Sandbox))
 			fmt.Fprintf(out, "hint: gitlab-dind-executor logs %s --tail 20 shows why\n", wary.Line(one.Sandbox))
 		}
 		switch one.State {
-		case driver.Held:
+		case looking.Held:
 			fmt.Fprintf(out, "\n%s is held for %s more: gitlab-dind-executor shell %s\n", one.Sandbox, age(one.Until.Sub(st.Time)), one.Sandbox)
 			fmt.Fprintln(out, "hint: gitlab-dind-executor gc --held ends that")
-		case driver.Orphan, driver.Doubtful:
+		case looking.Orphan, looking.Doubtful:
 			fmt.Fprintf(out, "\n%s: %s\n", wary.Line(one.Sandbox), wary.Line(one.Reason))
-			if one.State == driver.Orphan {
+			if one.State == looking.Orphan {
 				fmt.Fprintln(out, "hint: the next job removes it, or gitlab-dind-executor gc")
 			} else {
 				fmt.Fprintf(out, "hint: if its job is over: docker rm -f the containers of docker ps -a --filter name=dind-%s, then gitlab-dind-executor gc\n", wary.Line(one.Sandbox))

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 
 	"gitlab-dind-executor/config"
-	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/looking"
 	"gitlab-dind-executor/test/fakeengine"
 )
 
@@ -17,19 +17,19 @@ func TestAStatusFitsATerminal(t *testing.T) {
 	noon := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 	later := noon.Add(25 * time.Minute)
 	st := fullStatus{Pool: poolSummary{1, 4}}
-	st.Status = driver.Status{
+	st.Status = looking.Status{
 		Time: noon,
-		Sandboxes: []driver.SandboxStatus{
+		Sandboxes: []looking.SandboxStatus{
 			{
-				Sandbox: "0123456789ab", State: driver.Running, Job: "0f0e0d0c-0b0a-0908-0706-050403020100/123456789012345", Project: "a/very/long/path/of/groups/and/then/the-project",
+				Sandbox: "0123456789ab", State: looking.Running, Job: "0f0e0d0c-0b0a-0908-0706-050403020100/123456789012345", Project: "a/very/long/path/of/groups/and/then/the-project",
 				Created: noon.Add(-90 * time.Minute), DaemonEnded: true, CPUs: 15.5, Memory: 1023 << 20, Disk: 1234567890,
 			},
-			{Sandbox: "123456789abc", State: driver.Waits, Created: noon.Add(-30 * time.Hour), CPUs: 0.01, Memory: 90 << 20, Disk: driver.Unknown},
-			{Sandbox: "23456789abcd", State: driver.Held, Job: "gitlab.example.com/7", Project: "a\x1b[2J/b", Created: noon.Add(-100 * time.Hour), Until: &later, CPUs: driver.Unknown},
-			{Sandbox: "3456789abcde", State: driver.Orphan, Reason: "its owner is dead", Created: noon},
+			{Sandbox: "123456789abc", State: looking.Waits, Created: noon.Add(-30 * time.Hour), CPUs: 0.01, Memory: 90 << 20, Disk: looking.Unknown},
+			{Sandbox: "23456789abcd", State: looking.Held, Job: "gitlab.example.com/7", Project: "a\x1b[2J/b", Created: noon.Add(-100 * time.Hour), Until: &later, CPUs: looking.Unknown},
+			{Sandbox: "3456789abcde", State: looking.Orphan, Reason: "its owner is dead", Created: noon},
 		},
-		Cached:  driver.CachedStatus{Caches: 2, Layers: 3, InUse: 1, Size: 5 << 30},
-		Mirrors: []driver.MirrorStatus{{Name: "dind-mirror-0123", Remote: "registry-1.docker.io", State: "running", Size: 7 << 30, Jobs: 2}},
+		Cached:  looking.CachedStatus{Caches: 2, Layers: 3, InUse: 1, Size: 5 << 30},
+		Mirrors: []looking.MirrorStatus{{Name: "dind-mirror-0123", Remote: "registry-1.docker.io", State: "running", Size: 7 << 30, Jobs: 2}},
 		Missing: []string{"sizes on disk: asking the engine: context deadline exceeded"},
 	}
 	var out strings.Builder

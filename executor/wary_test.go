@@ -106,9 +106,9 @@ func TestNoControlSequenceOfOthersReachesAPerson(t *testing.T) {
 		}
 		b, err := json.Marshal(bundle.Bundle{
 			Job: "gitlab.example.com/7" + planted, Project: planted,
-			Report: driver.Report{
+			Report: looking.Report{
 				Sandbox: planted, SidecarLog: []string{planted, "\x1b[1A\x1b[2Kinnocent"},
-				Containers: []driver.ContainerReport{{Name: planted, Role: planted, Image: planted, Status: planted, Error: planted}},
+				Containers: []looking.ContainerReport{{Name: planted, Role: planted, Image: planted, Status: planted, Error: planted}},
 			},
 		})
 		if err == nil {

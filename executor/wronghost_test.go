@@ -25,7 +25,7 @@ import (
 	"time"
 
 	"gitlab-dind-executor/config"
-	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/looking"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/executor/joblog"
 	"gitlab-dind-executor/executor/payload"

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/looking"
 )
 
 // picture returns the text of the diagram below a heading of docs/architecture.md.
@@ -72,15 +72,15 @@ func imports(from, to string) bool {
 
 func TestThePictureOfASandboxsLifeHasItsStates(t *testing.T) {
 	text := picture(t, "The life of a sandbox")
-	shown := map[driver.State]bool{}
+	shown := map[looking.State]bool{}
 	for _, m := range regexp.MustCompile(`(?m)^\s*(\S+) --> ([^\s:]+)`).FindAllStringSubmatch(text, -1) {
 		for _, name := range m[1:] {
 			if name != "[*]" {
-				shown[driver.State(name)] = true
+				shown[looking.State(name)] = true
 			}
 		}
 	}
-	states := []driver.State{driver.Making, driver.Booting, driver.Running, driver.Waits, driver.Held, driver.Going, driver.Orphan, driver.Doubtful}
+	states := []looking.State{looking.Making, looking.Booting, looking.Running, looking.Waits, looking.Held, looking.Going, looking.Orphan, looking.Doubtful}
 	for _, s := range states {
 		if !shown[s] {
 			t.Errorf("docs/architecture.md does not show the state %s", s)

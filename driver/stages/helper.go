@@ -28,7 +28,7 @@ const (
 // check of the Runner's program, if any. It returns the script's exit code. When
 // ctx ends, so does the script.
 func (s *Stages) RunHelper(ctx context.Context, job string, check *plan.ToolCheck, script []byte, out io.Writer) (int, error) {
-	found, err := s.Find.Of(ctx, job)
+	found, err := s.Jobs.Of(ctx, job)
 	if err != nil {
 		return 0, err
 	}

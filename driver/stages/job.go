@@ -29,7 +29,7 @@ const (
 // Stages runs the scripts of jobs that are prepared.
 type Stages struct {
 	Engine *engine.Engine
-	Find   sandbox.Finder
+	Jobs   sandbox.Finder
 	Bounds *bounds.Bounds
 }
 
@@ -57,7 +57,7 @@ func (s *Stages) RunJob(ctx context.Context, job string, first bool, script []by
 		shut()
 		<-done
 	}()
-	id, _, err := s.Find.JobContainer(ctx, job)
+	id, _, err := s.Jobs.JobContainer(ctx, job)
 	if err != nil {
 		return 0, err
 	}
@@ -103,7 +103,7 @@ func (s *Stages) RunJob(ctx context.Context, job string, first bool, script []by
 // StartEarly starts a job's container ahead of its first script, while sources are
 // fetched. A fault is the script's to tell, which starts it again.
 func (s *Stages) StartEarly(ctx context.Context, job string) error {
-	found, err := s.Find.Of(ctx, job)
+	found, err := s.Jobs.Of(ctx, job)
 	if err != nil || found.Job.State != engine.Created {
 		return err
 	}

@@ -80,7 +80,7 @@ type namedContainer struct{ id, name string }
 // servicesOf finds a job's services and sidecar, and when its latest stage on
 // the build side ended, by the engine's clock.
 func (s *Stages) servicesOf(ctx context.Context, job string) (found []namedContainer, since string, err error) {
-	_, within, err := s.Find.JobContainer(ctx, job)
+	_, within, err := s.Jobs.JobContainer(ctx, job)
 	if err != nil {
 		return nil, "", err
 	}
@@ -110,7 +110,7 @@ func (s *Stages) servicesOf(ctx context.Context, job string) (found []namedConta
 
 // lastEnd is when the job container last ended, or "".
 func (s *Stages) lastEnd(ctx context.Context, job string) (string, error) {
-	id, _, err := s.Find.JobContainer(ctx, job)
+	id, _, err := s.Jobs.JobContainer(ctx, job)
 	if err != nil {
 		return "", err
 	}

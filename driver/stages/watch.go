@@ -56,7 +56,7 @@ func (s *Stages) WatchStage(ctx context.Context, job string) *Watch {
 	since := time.Now()
 	go func() {
 		defer w.note(nil)
-		_, sandbox, err := s.Find.JobContainer(ctx, job)
+		_, sandbox, err := s.Jobs.JobContainer(ctx, job)
 		if err != nil {
 			return // the stage itself tells
 		}
@@ -144,7 +144,7 @@ func (w *Watch) SidecarEnding(ctx context.Context) Ending {
 
 // limited finds a job's containers with the limits of their memory, by id.
 func (s *Stages) limited(ctx context.Context, job string) (map[string]OutOfMemory, error) {
-	_, sandbox, err := s.Find.JobContainer(ctx, job)
+	_, sandbox, err := s.Jobs.JobContainer(ctx, job)
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,7 @@ import (
 	"sync"
 
 	"gitlab-dind-executor/config"
-	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/looking"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/driver/stages"
 )

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/looking"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/driver/stages"
 )
@@ -120,13 +120,13 @@ func TestWhatIsNotKnownIsNotDiagnosed(t *testing.T) {
 
 func TestTheSidecarsEndExplainsAllElse(t *testing.T) {
 	for name, c := range map[string]struct {
-		state  driver.SidecarState
+		state  looking.SidecarState
 		ending stages.Ending
 		want   string
 	}{
-		"out of memory":    {driver.SidecarState{Known: true, ExitCode: 137, OutOfMemory: true}, stages.EndedFromInside, "ran out of memory"},
-		"ended":            {driver.SidecarState{Known: true, ExitCode: 2}, stages.EndingUnknown, "has ended (exit code 2)"},
-		"ended by the job": {driver.SidecarState{Known: true}, stages.EndedFromInside, "has ended by itself (exit code 0)"},
+		"out of memory":    {looking.SidecarState{Known: true, ExitCode: 137, OutOfMemory: true}, stages.EndedFromInside, "ran out of memory"},
+		"ended":            {looking.SidecarState{Known: true, ExitCode: 2}, stages.EndingUnknown, "has ended (exit code 2)"},
+		"ended by the job": {looking.SidecarState{Known: true}, stages.EndedFromInside, "has ended by itself (exit code 0)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, ok := Diagnose("Cannot connect to the Docker daemon at tcp://docker:2376. Is", c.state, c.ending)

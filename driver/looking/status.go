@@ -1,4 +1,4 @@
-package driver
+package looking
 
 import (
 	"cmp"
@@ -8,12 +8,25 @@ import (
 	"strings"
 	"time"
 
+	"gitlab-dind-executor/driver/bounds"
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
+	"gitlab-dind-executor/driver/layers"
+	"gitlab-dind-executor/driver/mirror"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/group"
 )
+
+// Looker looks at what is ours on an engine, and into it.
+type Looker struct {
+	Engine  *engine.Engine
+	Jobs    sandbox.Finder
+	Bounds  *bounds.Bounds
+	Removal *removal.Remover
+	Layers  *layers.Layers
+	Keeper  *mirror.Keeper
+}
 
 // State is what a sandbox is at, in a word for a person.
 type State string
@@ -102,16 +115,16 @@ const sandboxYouth = 10 * time.Minute
 // Status looks at all of ours. What is counted has a bound, so an engine that is
 // slow costs its numbers only; without its lists there is no status. w has what
 // was counted at the last look; prepare is how long a prepare may take.
-func (d *Driver) Status(ctx context.Context, w *Watcher, now time.Time, prepare time.Duration) (Status, error) {
-	lists, cancel := context.WithTimeout(ctx, d.bounds.StatusList)
+func (l *Looker) Status(ctx context.Context, w *Watcher, now time.Time, prepare time.Duration) (Status, error) {
+	lists, cancel := context.WithTimeout(ctx, l.Bounds.StatusList)
 	defer cancel()
-	found, err := d.eng.Ours(lists, label.Sandbox)
+	found, err := l.Engine.Ours(lists, label.Sandbox)
 	if err != nil {
 		return Status{}, err
 	}
-	cached, _, cachedErr := d.Layers.Cached(lists)
-	mirrors, mirrorErr := d.Mirrors(lists)
-	resisting, stuckErr := d.removal.Stuck(lists)
+	cached, _, cachedErr := l.Layers.Cached(lists)
+	mirrors, mirrorErr := l.Keeper.Mirrors(lists)
+	resisting, stuckErr := l.Removal.Stuck(lists)
 	missing := []string{}
 	if stuckErr != nil {
 		missing = append(missing, "volumes that resist their removal: "+fault.Line(stuckErr))
@@ -120,14 +133,14 @@ func (d *Driver) Status(ctx context.Context, w *Watcher, now time.Time, prepare 
 		missing = append(missing, "caches and mirrors: "+fault.Line(err))
 	}
 
-	count, stop := context.WithTimeout(ctx, d.bounds.StatusCount)
+	count, stop := context.WithTimeout(ctx, l.Bounds.StatusCount)
 	defer stop()
 	var boots map[string]bool
 	var noUse, noSizes string
 	var g group.Group
-	g.Go(func() error { noUse = w.sample(count, d, found); return nil })
-	g.Go(func() error { noSizes = w.measure(count, d, now, mirrors, len(found)+len(cached) > 0); return nil })
-	g.Go(func() error { boots = d.booting(count, found, now); return nil })
+	g.Go(func() error { noUse = w.sample(count, l, found); return nil })
+	g.Go(func() error { noSizes = w.measure(count, l, now, mirrors, len(found)+len(cached) > 0); return nil })
+	g.Go(func() error { boots = l.booting(count, found, now); return nil })
 	_ = g.Wait() // nothing fails: what is not to be had is missing
 	for _, m := range []string{noUse, noSizes} {
 		if m != "" {
@@ -230,7 +243,7 @@ func madeAt(s *engine.Objects, claim map[string]string) time.Time {
 
 // booting asks the sidecars of jobs that are young for whether their daemons
 // listen. One that does not tell in time counts as listening.
-func (d *Driver) booting(ctx context.Context, found map[string]*engine.Objects, now time.Time) map[string]bool {
+func (l *Looker) booting(ctx context.Context, found map[string]*engine.Objects, now time.Time) map[string]bool {
 	var ids []string
 	var sidecars []engine.Object
 	for id, s := range found {
@@ -243,10 +256,10 @@ func (d *Driver) booting(ctx context.Context, found map[string]*engine.Objects, 
 	}
 	listens := make([]bool, len(ids))
 	var g group.Group
-	g.SetLimit(statusAtOnce)
+	g.SetLimit(StatusAtOnce)
 	for i, c := range sidecars {
 		g.Go(func() error {
-			listens[i] = d.listens(ctx, c.Ref)
+			listens[i] = l.listens(ctx, c.Ref)
 			return nil
 		})
 	}

@@ -1,4 +1,4 @@
-package driver
+package looking
 
 import (
 	"context"
@@ -12,8 +12,8 @@ import (
 // Sandboxes lists all sandboxes, the oldest first, without what they use. Nobody
 // is asked whether a daemon boots: that is Running. prepare is how long a prepare
 // may take.
-func (d *Driver) Sandboxes(ctx context.Context, now time.Time, prepare time.Duration) ([]SandboxStatus, error) {
-	found, err := d.eng.Ours(ctx, label.Sandbox)
+func (l *Looker) Sandboxes(ctx context.Context, now time.Time, prepare time.Duration) ([]SandboxStatus, error) {
+	found, err := l.Engine.Ours(ctx, label.Sandbox)
 	if err != nil {
 		return nil, err
 	}
@@ -21,8 +21,8 @@ func (d *Driver) Sandboxes(ctx context.Context, now time.Time, prepare time.Dura
 }
 
 // CountSandboxes counts what Sandboxes lists by state.
-func (d *Driver) CountSandboxes(ctx context.Context, now time.Time, prepare time.Duration) (map[State]int, error) {
-	all, err := d.Sandboxes(ctx, now, prepare)
+func (l *Looker) CountSandboxes(ctx context.Context, now time.Time, prepare time.Duration) (map[State]int, error) {
+	all, err := l.Sandboxes(ctx, now, prepare)
 	if err != nil {
 		return nil, err
 	}
@@ -42,10 +42,10 @@ type CachedCount struct {
 
 // CountCached counts what is cached: caches, and layers. With sizes the
 // engine walks all volumes.
-func (d *Driver) CountCached(ctx context.Context, sizes bool) (caches, layers CachedCount, err error) {
-	cached, _, err := d.Layers.Cached(ctx)
+func (l *Looker) CountCached(ctx context.Context, sizes bool) (caches, layers CachedCount, err error) {
+	cached, _, err := l.Layers.Cached(ctx)
 	if err == nil && sizes && len(cached) > 0 {
-		err = d.Layers.MeasureCached(ctx, cached)
+		err = l.Layers.MeasureCached(ctx, cached)
 	}
 	for _, c := range cached {
 		of := &caches
@@ -60,17 +60,4 @@ func (d *Driver) CountCached(ctx context.Context, sizes bool) (caches, layers Ca
 		of.Bytes += c.Size
 	}
 	return caches, layers, err
-}
-
-// Free is what the engine's host has free; -1 for what is not known, as of an
-// engine on another host.
-func (d *Driver) Free(ctx context.Context) (plan.Free, error) {
-	if !d.eng.Local() {
-		return plan.Free{Disk: -1, Memory: -1}, nil
-	}
-	info, err := d.eng.Info(ctx)
-	if err != nil {
-		return plan.Free{}, d.eng.Explain("asking the engine", err)
-	}
-	return d.free(info.DataRoot), nil
 }

@@ -1,4 +1,4 @@
-package driver
+package looking
 
 import (
 	"bytes"
@@ -59,12 +59,12 @@ type Usage struct {
 }
 
 // Report describes a job's containers. What cannot be had is left out.
-func (d *Driver) Report(ctx context.Context, job string) (Report, error) {
-	_, sandbox, err := d.find.JobContainer(ctx, job)
+func (l *Looker) Report(ctx context.Context, job string) (Report, error) {
+	_, sandbox, err := l.Jobs.JobContainer(ctx, job)
 	if err != nil {
 		return Report{}, err
 	}
-	found, err := d.eng.Ours(ctx, label.Sandbox+"="+sandbox)
+	found, err := l.Engine.Ours(ctx, label.Sandbox+"="+sandbox)
 	if err != nil || found[sandbox] == nil {
 		return Report{}, err
 	}
@@ -74,14 +74,14 @@ func (d *Driver) Report(ctx context.Context, job string) (Report, error) {
 	var g group.Group
 	for i, o := range list {
 		g.Go(func() error {
-			states[i] = d.containerReport(ctx, o)
+			states[i] = l.containerReport(ctx, o)
 			return nil
 		})
 	}
 	g.Go(func() error {
 		for _, o := range list {
 			if o.Role == plan.RoleSidecar {
-				r.Usage, r.SidecarLog = d.usage(ctx, o.Ref)
+				r.Usage, r.SidecarLog = l.usage(ctx, o.Ref)
 			}
 		}
 		return nil
@@ -99,8 +99,8 @@ func (d *Driver) Report(ctx context.Context, job string) (Report, error) {
 	return r, nil
 }
 
-func (d *Driver) containerReport(ctx context.Context, o engine.Object) *ContainerReport {
-	c, err := d.eng.Container(ctx, o.Ref)
+func (l *Looker) containerReport(ctx context.Context, o engine.Object) *ContainerReport {
+	c, err := l.Engine.Container(ctx, o.Ref)
 	if err != nil {
 		return nil
 	}
@@ -122,15 +122,15 @@ type SidecarState struct {
 }
 
 // Sidecar looks after a job's sidecar.
-func (d *Driver) Sidecar(ctx context.Context, job string) SidecarState {
-	id, err := d.find.SidecarOf(ctx, job)
+func (l *Looker) Sidecar(ctx context.Context, job string) SidecarState {
+	id, err := l.Jobs.SidecarOf(ctx, job)
 	if err != nil {
 		return SidecarState{}
 	}
 	if id == "" {
 		return SidecarState{Known: true}
 	}
-	c, err := d.eng.Container(ctx, id)
+	c, err := l.Engine.Container(ctx, id)
 	switch {
 	case engine.Gone(err):
 		return SidecarState{Known: true}
@@ -141,19 +141,19 @@ func (d *Driver) Sidecar(ctx context.Context, job string) SidecarState {
 }
 
 // Usage tells what a job's sidecar has used so far.
-func (d *Driver) Usage(ctx context.Context, job string) (Usage, error) {
-	id, err := d.find.SidecarOf(ctx, job)
+func (l *Looker) Usage(ctx context.Context, job string) (Usage, error) {
+	id, err := l.Jobs.SidecarOf(ctx, job)
 	if err != nil || id == "" {
 		return Usage{}, err
 	}
-	u, _ := d.usage(ctx, id)
+	u, _ := l.usage(ctx, id)
 	return u, nil
 }
 
-func (d *Driver) usage(ctx context.Context, sidecar string) (Usage, []string) {
+func (l *Looker) usage(ctx context.Context, sidecar string) (Usage, []string) {
 	counted := make(chan uint64, 1)
-	go func() { counted <- d.dataRootSize(ctx, sidecar) }()
-	u, log := d.engineUsage(ctx, sidecar)
+	go func() { counted <- l.dataRootSize(ctx, sidecar) }()
+	u, log := l.engineUsage(ctx, sidecar)
 	u.Disk = <-counted
 	return u, log
 }
@@ -163,10 +163,10 @@ const countBound = 300 * time.Millisecond
 
 // dataRootSize counts the bytes of a running sidecar's data root; 0 when that
 // takes too long.
-func (d *Driver) dataRootSize(ctx context.Context, sidecar string) uint64 {
+func (l *Looker) dataRootSize(ctx context.Context, sidecar string) uint64 {
 	ctx, cancel := context.WithTimeout(ctx, countBound)
 	defer cancel()
-	c, err := d.eng.Container(ctx, sidecar)
+	c, err := l.Engine.Container(ctx, sidecar)
 	if err != nil {
 		return 0
 	}
@@ -176,7 +176,7 @@ func (d *Driver) dataRootSize(ctx context.Context, sidecar string) uint64 {
 		return 0
 	}
 	out := wary.Buffer{Most: engine.MaxPrinted}
-	code, err := d.eng.Run(ctx, sidecar, []string{"sh", "-c", `du -sxk "$0/." 2>/dev/null | cut -f1`, c.Places[i]}, nil, &out)
+	code, err := l.Engine.Run(ctx, sidecar, []string{"sh", "-c", `du -sxk "$0/." 2>/dev/null | cut -f1`, c.Places[i]}, nil, &out)
 	kib, perr := strconv.ParseUint(strings.TrimSpace(out.String()), 10, 54)
 	if err != nil || perr != nil || code != 0 {
 		return 0
@@ -185,17 +185,17 @@ func (d *Driver) dataRootSize(ctx context.Context, sidecar string) uint64 {
 }
 
 // engineUsage is what the engine itself knows.
-func (d *Driver) engineUsage(ctx context.Context, sidecar string) (Usage, []string) {
+func (l *Looker) engineUsage(ctx context.Context, sidecar string) (Usage, []string) {
 	var u Usage
-	if used, err := d.eng.Used(ctx, sidecar); err == nil {
+	if used, err := l.Engine.Used(ctx, sidecar); err == nil {
 		u.PeakMemory, u.Received, u.Written = used.Peak, used.Received, used.Written
 	}
-	c, err := d.eng.Container(ctx, sidecar)
+	c, err := l.Engine.Container(ctx, sidecar)
 	if err != nil {
 		return u, nil
 	}
 	u.Layers = plan.LayersState(c.Labels[label.Layers])
-	stream, err := d.eng.Log(ctx, sidecar, engine.LogOptions{Timestamps: true, Tail: "1000"})
+	stream, err := l.Engine.Log(ctx, sidecar, engine.LogOptions{Timestamps: true, Tail: "1000"})
 	if err != nil {
 		return u, nil
 	}

@@ -1,4 +1,4 @@
-package driver
+package looking
 
 import (
 	"bytes"
@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// statusAtOnce is how many containers are asked at once.
-	statusAtOnce = 32
+	// StatusAtOnce is how many containers are asked at once.
+	StatusAtOnce = 32
 	// sampleGap lies between two samples where there is none of an earlier look.
 	sampleGap = 500 * time.Millisecond
 	// sizesEvery is how old sizes become where one looks again and again: they let
@@ -46,7 +46,7 @@ type sample struct {
 
 // sample asks for what each container uses: twice for those that were not there
 // at the last look. It returns what is missing.
-func (w *Watcher) sample(ctx context.Context, d *Driver, found map[string]*engine.Objects) string {
+func (w *Watcher) sample(ctx context.Context, l *Looker, found map[string]*engine.Objects) string {
 	var running []string
 	for _, s := range found {
 		for _, c := range s.Containers {
@@ -62,11 +62,11 @@ func (w *Watcher) sample(ctx context.Context, d *Driver, found map[string]*engin
 		again = again || !known
 	}
 	if again {
-		before, _ = d.samples(ctx, running) // the second round tells what is missing
+		before, _ = l.samples(ctx, running) // the second round tells what is missing
 		bounds.Pause(ctx, sampleGap)
 	}
 	var lost int
-	w.samples, lost = d.samples(ctx, running)
+	w.samples, lost = l.samples(ctx, running)
 	for id, s := range w.samples {
 		s.cpus = s.since(before[id])
 		w.samples[id] = s
@@ -88,14 +88,14 @@ func (s sample) since(before sample) float64 {
 
 // samples asks all containers at once, and tells of how many there was no answer.
 // One that has gone meanwhile is none of them.
-func (d *Driver) samples(ctx context.Context, ids []string) (found map[string]sample, lost int) {
+func (l *Looker) samples(ctx context.Context, ids []string) (found map[string]sample, lost int) {
 	found = map[string]sample{}
 	var mu sync.Mutex
 	var g group.Group
-	g.SetLimit(statusAtOnce)
+	g.SetLimit(StatusAtOnce)
 	for _, id := range ids {
 		g.Go(func() error {
-			s, err := d.sampleOf(ctx, id)
+			s, err := l.sampleOf(ctx, id)
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
@@ -111,8 +111,8 @@ func (d *Driver) samples(ctx context.Context, ids []string) (found map[string]sa
 	return found, lost
 }
 
-func (d *Driver) sampleOf(ctx context.Context, id string) (sample, error) {
-	used, err := d.eng.Used(ctx, id)
+func (l *Looker) sampleOf(ctx context.Context, id string) (sample, error) {
+	used, err := l.Engine.Used(ctx, id)
 	if err != nil {
 		return sample{}, err
 	}
@@ -121,7 +121,7 @@ func (d *Driver) sampleOf(ctx context.Context, id string) (sample, error) {
 
 // measure asks for the sizes of volumes and mirrors, unless they are fresh. It
 // returns what is missing.
-func (w *Watcher) measure(ctx context.Context, d *Driver, now time.Time, mirrors []mirror.State, volumes bool) string {
+func (w *Watcher) measure(ctx context.Context, l *Looker, now time.Time, mirrors []mirror.State, volumes bool) string {
 	if !w.sizedAt.IsZero() && now.Sub(w.sizedAt) < sizesEvery {
 		return w.noSizes
 	}
@@ -131,15 +131,15 @@ func (w *Watcher) measure(ctx context.Context, d *Driver, now time.Time, mirrors
 	stored := make([]mirror.State, len(mirrors))
 	for i, m := range mirrors {
 		g.Go(func() error {
-			d.Measure(ctx, &m)
+			l.Keeper.Measure(ctx, &m)
 			stored[i] = m
 			return nil
 		})
 	}
 	if volumes {
-		sizes, err := d.eng.VolumeSizes(ctx)
+		sizes, err := l.Engine.VolumeSizes(ctx)
 		if err != nil {
-			w.noSizes = "sizes on disk: " + d.eng.Explain("asking the engine", err).Error()
+			w.noSizes = "sizes on disk: " + l.Engine.Explain("asking the engine", err).Error()
 		}
 		found = sizes
 	}
@@ -190,8 +190,8 @@ func plus[N int64 | float64](a, b N) N {
 
 // listens tells whether a sidecar's log says that its daemon listens; what does
 // not tell is taken to.
-func (d *Driver) listens(ctx context.Context, id string) bool {
-	stream, err := d.eng.Log(ctx, id, engine.LogOptions{})
+func (l *Looker) listens(ctx context.Context, id string) bool {
+	stream, err := l.Engine.Log(ctx, id, engine.LogOptions{})
 	if err != nil {
 		return true
 	}

@@ -1,4 +1,4 @@
-package driver
+package looking
 
 import (
 	"context"
@@ -17,21 +17,21 @@ import (
 
 // Logs copies what a container of a sandbox has printed, all of it or its last
 // lines by tail, and goes on with follow until it ends or ctx does.
-func (d *Driver) Logs(ctx context.Context, sandbox string, p Part, follow bool, tail string, stdout, stderr io.Writer) error {
-	c, err := d.part(ctx, sandbox, p)
+func (l *Looker) Logs(ctx context.Context, sandbox string, p Part, follow bool, tail string, stdout, stderr io.Writer) error {
+	c, err := l.part(ctx, sandbox, p)
 	if err != nil {
 		return err
 	}
-	stream, err := d.eng.Log(ctx, c.ID, engine.LogOptions{Follow: follow, Tail: tail})
+	stream, err := l.Engine.Log(ctx, c.ID, engine.LogOptions{Follow: follow, Tail: tail})
 	if err != nil {
-		return d.eng.Explain("reading the container's log", err)
+		return l.Engine.Explain("reading the container's log", err)
 	}
 	defer stream.Close()
 	err = stream.CopyTo(stdout, stderr)
 	if errors.Is(ctx.Err(), context.Canceled) || errors.Is(err, syscall.EPIPE) {
 		return nil // whoever reads it has had enough
 	}
-	return d.eng.Explain("reading the container's log", err)
+	return l.Engine.Explain("reading the container's log", err)
 }
 
 // Size is that of a terminal, in characters.
@@ -53,16 +53,16 @@ const insideShell = `cd "${CI_PROJECT_DIR:-.}" 2>/dev/null; ` + plan.DetectShell
 // job container of a held sandbox has ended with its job: it is started
 // again, and waits for a script that does not come. All of it rests again when
 // nobody looks any more.
-func (d *Driver) Shell(ctx context.Context, n Named, p Part, t Terminal) (int, error) {
-	opening, cancel := context.WithTimeout(ctx, d.bounds.Shell)
+func (l *Looker) Shell(ctx context.Context, n Named, p Part, t Terminal) (int, error) {
+	opening, cancel := context.WithTimeout(ctx, l.Bounds.Shell)
 	defer cancel()
 	if n.Held {
-		if err := d.wake(opening, n.Sandbox); err != nil {
+		if err := l.wake(opening, n.Sandbox); err != nil {
 			return 0, err
 		}
-		defer d.looked(ctx, n.Sandbox)
+		defer l.looked(ctx, n.Sandbox)
 	}
-	c, err := d.part(opening, n.Sandbox, p)
+	c, err := l.part(opening, n.Sandbox, p)
 	if err != nil {
 		return 0, err
 	}
@@ -70,23 +70,23 @@ func (d *Driver) Shell(ctx context.Context, n Named, p Part, t Terminal) (int, e
 		if !n.Held || p.Role != plan.RoleJob {
 			return 0, fault.System(fmt.Errorf("the %s container of sandbox %s does not run", p.Role, n.Sandbox), notRunning(p.Role, n.Held))
 		}
-		if err := d.eng.Start(opening, c.ID); err != nil {
-			return 0, engine.StartFault(label.ImageName(c.Labels, c.Image), d.eng.Explain("starting the job container again", err))
+		if err := l.Engine.Start(opening, c.ID); err != nil {
+			return 0, engine.StartFault(label.ImageName(c.Labels, c.Image), l.Engine.Explain("starting the job container again", err))
 		}
 	}
 	tty := t.Sizes != nil
-	exec, conn, err := d.eng.Exec(opening, ctx, c.ID, engine.Command{
+	exec, conn, err := l.Engine.Exec(opening, ctx, c.ID, engine.Command{
 		Args: []string{"sh", "-c", insideShell}, TTY: tty, Stdin: true, Environment: shellEnv(tty, c.Environment),
 	})
 	if err != nil {
-		return 0, d.eng.Explain("starting a shell", err)
+		return 0, l.Engine.Explain("starting a shell", err)
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	resizing, stop := context.WithCancel(ctx)
 	defer stop()
 	if tty {
-		go d.resize(resizing, exec, t.Sizes)
+		go l.resize(resizing, exec, t.Sizes)
 	}
 	go func() {
 		_, _ = io.Copy(conn, t.In) // it may block until the program ends
@@ -97,19 +97,19 @@ func (d *Driver) Shell(ctx context.Context, n Named, p Part, t Terminal) (int, e
 		return 0, ctx.Err()
 	}
 	if err != nil {
-		return 0, d.eng.Explain("reading the shell's output", err)
+		return 0, l.Engine.Explain("reading the shell's output", err)
 	}
-	ending, cancel := context.WithTimeout(ctx, d.bounds.Shell)
+	ending, cancel := context.WithTimeout(ctx, l.Bounds.Shell)
 	defer cancel()
-	return d.eng.ExecCode(ending, exec)
+	return l.Engine.ExecCode(ending, exec)
 }
 
 // resize tells a shell of its terminal's sizes.
-func (d *Driver) resize(ctx context.Context, exec string, sizes <-chan Size) {
+func (l *Looker) resize(ctx context.Context, exec string, sizes <-chan Size) {
 	for {
 		select {
 		case s := <-sizes:
-			_ = d.eng.Resize(ctx, exec, s.Height, s.Width) // a line may wrap too early
+			_ = l.Engine.Resize(ctx, exec, s.Height, s.Width) // a line may wrap too early
 		case <-ctx.Done():
 			return
 		}

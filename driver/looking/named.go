@@ -1,4 +1,4 @@
-package driver
+package looking
 
 import (
 	"context"
@@ -34,8 +34,8 @@ func (n Named) String() string {
 }
 
 // Named lists all sandboxes by id.
-func (d *Driver) Named(ctx context.Context) ([]Named, error) {
-	found, err := d.eng.Ours(ctx, label.Sandbox)
+func (l *Looker) Named(ctx context.Context) ([]Named, error) {
+	found, err := l.Engine.Ours(ctx, label.Sandbox)
 	if err != nil {
 		return nil, err
 	}
@@ -57,8 +57,8 @@ func (d *Driver) Named(ctx context.Context) ([]Named, error) {
 
 // Find returns the sandbox that a name stands for: the id of a job or its whole
 // key, else the beginning of a sandbox's id.
-func (d *Driver) Find(ctx context.Context, name string) (Named, error) {
-	all, err := d.Named(ctx)
+func (l *Looker) Find(ctx context.Context, name string) (Named, error) {
+	all, err := l.Named(ctx)
 	if err != nil {
 		return Named{}, err
 	}
@@ -115,11 +115,11 @@ type Part struct {
 
 // part finds a sandbox's container. The helper that has the job's cache comes
 // before the sandbox's.
-func (d *Driver) part(ctx context.Context, within string, p Part) (engine.Details, error) {
+func (l *Looker) part(ctx context.Context, within string, p Part) (engine.Details, error) {
 	var none engine.Details
-	list, err := d.eng.Containers(ctx, label.Sandbox+"="+within, label.Role+"="+string(p.Role))
+	list, err := l.Engine.Containers(ctx, label.Sandbox+"="+within, label.Role+"="+string(p.Role))
 	if err != nil {
-		return none, d.eng.Explain("looking for the container", err)
+		return none, l.Engine.Explain("looking for the container", err)
 	}
 	slices.SortFunc(list, func(a, b engine.Container) int {
 		if p.Role == plan.RoleHelper {
@@ -131,14 +131,14 @@ func (d *Driver) part(ctx context.Context, within string, p Part) (engine.Detail
 		return none, fault.System(fmt.Errorf("sandbox %s has no %s container", within, p.Role), "gitlab-dind-executor status tells what it is at; one that waits for a job has a sidecar and a helper alone")
 	}
 	if p.Role != plan.RoleService {
-		c, err := d.eng.Container(ctx, list[0].ID)
-		return c, d.eng.Explain("looking at the "+string(p.Role)+" container", err)
+		c, err := l.Engine.Container(ctx, list[0].ID)
+		return c, l.Engine.Explain("looking at the "+string(p.Role)+" container", err)
 	}
 	var names []string
 	for i, s := range list {
-		c, err := d.eng.Container(ctx, s.ID)
+		c, err := l.Engine.Container(ctx, s.ID)
 		if err != nil {
-			return none, d.eng.Explain("looking at a service", err)
+			return none, l.Engine.Explain("looking at a service", err)
 		}
 		aliases, image := sandbox.ServiceNames(c, within), label.ImageName(s.Labels, s.Image)
 		if p.Service == "" && len(list) == 1 || p.Service == strconv.Itoa(i) || p.Service == image || slices.Contains(aliases, p.Service) {

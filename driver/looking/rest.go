@@ -1,4 +1,4 @@
-package driver
+package looking
 
 import (
 	"cmp"
@@ -12,22 +12,22 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// rest lets nothing of a held sandbox run: its job container is ended, all others
+// Rest lets nothing of a held sandbox run: its job container is ended, all others
 // are paused. What cannot be paused is ended, too.
-func (d *Driver) rest(ctx context.Context, sandbox string) error {
-	list, err := d.containersIn(ctx, sandbox)
+func (l *Looker) Rest(ctx context.Context, sandbox string) error {
+	list, err := l.containersIn(ctx, sandbox)
 	if err != nil {
 		return err
 	}
 	return removal.Each(ctx, list, func(ctx context.Context, o engine.Object) error {
 		if o.Role != plan.RoleJob {
-			c, err := d.eng.Container(ctx, o.Ref)
-			if err == nil && c.Paused || d.eng.Pause(ctx, o.Ref) == nil {
+			c, err := l.Engine.Container(ctx, o.Ref)
+			if err == nil && c.Paused || l.Engine.Pause(ctx, o.Ref) == nil {
 				return nil
 			}
 		}
-		_ = d.eng.Kill(ctx, o.Ref, "KILL") // the next look tells
-		c, err := d.eng.Container(ctx, o.Ref)
+		_ = l.Engine.Kill(ctx, o.Ref, "KILL") // the next look tells
+		c, err := l.Engine.Container(ctx, o.Ref)
 		if engine.Gone(err) || err == nil && (!c.Running || c.Paused) {
 			return nil
 		}
@@ -36,39 +36,39 @@ func (d *Driver) rest(ctx context.Context, sandbox string) error {
 }
 
 // wake lets the containers of a held sandbox go on.
-func (d *Driver) wake(ctx context.Context, sandbox string) error {
-	list, err := d.containersIn(ctx, sandbox)
+func (l *Looker) wake(ctx context.Context, sandbox string) error {
+	list, err := l.containersIn(ctx, sandbox)
 	if err != nil {
 		return err
 	}
 	return removal.Each(ctx, list, func(ctx context.Context, o engine.Object) error {
-		c, err := d.eng.Container(ctx, o.Ref)
+		c, err := l.Engine.Container(ctx, o.Ref)
 		if err != nil || !c.Paused {
-			return d.eng.Explain("looking at container "+o.Name, err)
+			return l.Engine.Explain("looking at container "+o.Name, err)
 		}
-		return d.eng.Explain("letting container "+o.Name+" go on", d.eng.Unpause(ctx, o.Ref))
+		return l.Engine.Explain("letting container "+o.Name+" go on", l.Engine.Unpause(ctx, o.Ref))
 	})
 }
 
 // looked puts a held sandbox to rest again, unless somebody else looks into it.
-func (d *Driver) looked(ctx context.Context, sandbox string) {
-	ctx, cancel := d.bounds.Clearing(ctx)
+func (l *Looker) looked(ctx context.Context, sandbox string) {
+	ctx, cancel := l.Bounds.Clearing(ctx)
 	defer cancel()
-	list, err := d.containersIn(ctx, sandbox)
+	list, err := l.containersIn(ctx, sandbox)
 	if err != nil {
 		return // its time ends in any case
 	}
 	for _, o := range list {
-		if c, err := d.eng.Container(ctx, o.Ref); err == nil && c.Execs > 0 && c.Running {
+		if c, err := l.Engine.Container(ctx, o.Ref); err == nil && c.Execs > 0 && c.Running {
 			return
 		}
 	}
-	_ = d.rest(ctx, sandbox) // its time ends in any case
+	_ = l.Rest(ctx, sandbox) // its time ends in any case
 }
 
 // containersIn are the containers of a sandbox that run or are paused.
-func (d *Driver) containersIn(ctx context.Context, sandbox string) ([]engine.Object, error) {
-	found, err := d.eng.Ours(ctx, label.Sandbox+"="+sandbox)
+func (l *Looker) containersIn(ctx context.Context, sandbox string) ([]engine.Object, error) {
+	found, err := l.Engine.Ours(ctx, label.Sandbox+"="+sandbox)
 	if err != nil || found[sandbox] == nil {
 		return nil, err
 	}
