@@ -12,6 +12,8 @@ import (
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/removal"
+	"gitlab-dind-executor/driver/sandbox"
 	"gitlab-dind-executor/executor/access"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/wary"

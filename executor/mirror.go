@@ -37,7 +37,7 @@ func (c *call) mirror(ctx context.Context, d *driver.Driver, s config.Settings) 
 		return access
 	}
 	text := fmt.Sprintf("this job does without the registry mirror: %s", fault.Line(err))
-	if errors.Is(err, driver.ErrNoMirror) {
+	if errors.Is(err, mirror.ErrNone) {
 		if err := c.behind(nil, "mirror", "start"); err != nil {
 			text += "; it cannot be made: " + fault.Line(err)
 		}

@@ -15,6 +15,7 @@ import (
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/label"
+	"gitlab-dind-executor/driver/sandbox"
 	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/executor/redact"
 	"gitlab-dind-executor/executor/telemetry"

@@ -11,6 +11,7 @@ import (
 
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/stages"
 	"gitlab-dind-executor/executor/joblog"
 	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/fault"

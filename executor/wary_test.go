@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/looking"
 	"gitlab-dind-executor/executor/bundle"
 	"gitlab-dind-executor/executor/doctor"
 	"gitlab-dind-executor/executor/payload"

@@ -136,7 +136,7 @@ func (l *Layers) evict(ctx context.Context, name string, marks Volumes) (bool, e
 
 // dropIdle removes a volume that no job has. Whoever clears it ends soon, and so
 // does the engine's own removal of a container that had it.
-func (l *Layers) dropIdle(ctx context.Context, name string) (removal.Ending, error) {
+func (l *Layers) dropIdle(ctx context.Context, name string) (removal.Outcome, error) {
 	bounded, cancel := context.WithTimeout(ctx, clearNowBound)
 	defer cancel()
 	for {

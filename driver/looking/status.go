@@ -14,6 +14,8 @@ import (
 	"gitlab-dind-executor/driver/layers"
 	"gitlab-dind-executor/driver/mirror"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/removal"
+	"gitlab-dind-executor/driver/sandbox"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/group"
 )

@@ -92,11 +92,11 @@ func resists(err error) bool {
 	return errdefs.IsInternal(err) && !engine.Unreachable(err) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }
 
-// Ending is what came of the removal of a volume.
-type Ending int
+// Outcome is what came of the removal of a volume.
+type Outcome int
 
 const (
-	notRemoved Ending = iota
+	notRemoved Outcome = iota
 	WasRemoved
 	WasAbsent
 	// StillUsed says that a container has it.
@@ -106,7 +106,7 @@ const (
 // DropVolume removes a volume unless a container has it. It never forces that: a
 // forced removal that fails makes the engine forget whose the volume is. One that
 // resists gets a mark.
-func (r *Remover) DropVolume(ctx context.Context, name string) (Ending, error) {
+func (r *Remover) DropVolume(ctx context.Context, name string) (Outcome, error) {
 	if r.mountedIn(name) { // the engine would remove what is mounted there
 		return notRemoved, r.noteStuck(ctx, name, errors.New("something is mounted in it"))
 	}
@@ -257,7 +257,7 @@ func (r *Remover) DropMarks(ctx context.Context) error {
 }
 
 // freeStuck removes a volume that resists. One that resists still is an error.
-func (r *Remover) freeStuck(ctx context.Context, s StuckVolume) (Ending, error) {
+func (r *Remover) freeStuck(ctx context.Context, s StuckVolume) (Outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, freeBound)
 	defer cancel()
 	v, err := r.Engine.Volume(ctx, s.Name)

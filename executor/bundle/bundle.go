@@ -16,6 +16,8 @@ import (
 
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/label"
+	"gitlab-dind-executor/driver/looking"
+	"gitlab-dind-executor/driver/sandbox"
 	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/executor/redact"
 	"gitlab-dind-executor/hostfile"
@@ -27,7 +29,7 @@ type Bundle struct {
 	Project string
 	Time    time.Time
 	Version string
-	Report  driver.Report
+	Report  looking.Report
 }
 
 // bound is what collecting may take: the job's status waits for it.
@@ -51,7 +53,7 @@ func Write(ctx context.Context, d *driver.Driver, dir string, maxAge time.Durati
 	ctx, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
 	report, err := d.Report(ctx, p.Key())
-	if errors.Is(err, driver.ErrGone) {
+	if errors.Is(err, sandbox.ErrGone) {
 		return nil // a cleanup before this one has looked
 	}
 	if err != nil {
@@ -105,7 +107,7 @@ func ofJob(dir *hostfile.Dir, job string) ([]string, error) {
 }
 
 // redactReport redacts all that a job could have written into a report.
-func redactReport(report *driver.Report, r redact.Redactor) {
+func redactReport(report *looking.Report, r redact.Redactor) {
 	for i, line := range report.SidecarLog {
 		report.SidecarLog[i] = r.Others(line)
 	}

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/looking"
 	"gitlab-dind-executor/executor/redact"
 	"gitlab-dind-executor/hostfile"
 )
@@ -63,9 +63,9 @@ func TestBundlesAreFoundByIDOrKey(t *testing.T) {
 
 func TestAReportIsRedactedThroughout(t *testing.T) {
 	const key = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIBkg4LVWM9nuwNSk3yByxZpYRTBnVJk5GkMmjPvSpkYHoAoGCCqGSM49\n-----END EC PRIVATE KEY-----\n"
-	report := driver.Report{
+	report := looking.Report{
 		SidecarLog: []string{"one secret-token", "MHcCAQEEIBkg4LVWM9nuwNSk3yByxZpYRTBnVJk5GkMmjPvSpkYHoAoGCCqGSM49"},
-		Containers: []driver.ContainerReport{{Name: "secret-token", Image: "r/secret-token:1", Status: "secret-token", Error: "no secret-token"}},
+		Containers: []looking.ContainerReport{{Name: "secret-token", Image: "r/secret-token:1", Status: "secret-token", Error: "no secret-token"}},
 	}
 	redactReport(&report, redact.New([]string{"secret-token", key}))
 	b, err := json.Marshal(report)

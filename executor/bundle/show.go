@@ -8,7 +8,7 @@ import (
 	"io/fs"
 	"time"
 
-	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/looking"
 	"gitlab-dind-executor/executor/joblog"
 	"gitlab-dind-executor/hostfile"
 )
@@ -76,7 +76,7 @@ func (b Bundle) Show(out io.Writer) {
 	}
 }
 
-func during(c driver.ContainerReport) string {
+func during(c looking.ContainerReport) string {
 	if c.Started.Year() < 2000 {
 		return ""
 	}

@@ -5,7 +5,7 @@ import (
 
 	"github.com/docker/go-units"
 
-	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/looking"
 	"gitlab-dind-executor/driver/plan"
 )
 
@@ -20,7 +20,7 @@ var layersText = map[plan.LayersState]string{
 }
 
 // ClosingLine is the last line of a job: what its docker daemon did.
-func ClosingLine(u driver.Usage) string {
+func ClosingLine(u looking.Usage) string {
 	size := func(n uint64) string { return units.HumanSizeWithPrecision(float64(n), 3) }
 	line := "docker daemon:"
 	switch {

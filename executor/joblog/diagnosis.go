@@ -138,7 +138,7 @@ var causes = []cause{
 
 // OutOfMemory explains what the kernel killed. Whatever a job runs by docker
 // counts as its daemon's.
-func OutOfMemory(o driver.OutOfMemory) Diagnosis {
+func OutOfMemory(o stages.OutOfMemory) Diagnosis {
 	what := map[plan.Role]string{
 		plan.RoleSidecar: "the docker daemon of this job, or a container or build in it,",
 		plan.RoleJob:     "the job's script",
@@ -159,7 +159,7 @@ func OutOfMemory(o driver.OutOfMemory) Diagnosis {
 
 // Diagnose looks for the reason of a failed script: first at the sidecar, then
 // in the end of the output. It says nothing when it knows nothing.
-func Diagnose(output string, sidecar driver.SidecarState, ending driver.Ending) (Diagnosis, bool) {
+func Diagnose(output string, sidecar looking.SidecarState, ending stages.Ending) (Diagnosis, bool) {
 	switch {
 	case !sidecar.Known || sidecar.Running:
 	case sidecar.OutOfMemory:
@@ -167,7 +167,7 @@ func Diagnose(output string, sidecar driver.SidecarState, ending driver.Ending) 
 			"the docker daemon of this job ran out of memory",
 			"build less at once, or ask the runner's admin for more memory for the sidecar",
 		}, true
-	case ending == driver.EndedFromInside:
+	case ending == stages.EndedFromInside:
 		return Diagnosis{
 			fmt.Sprintf("the docker daemon of this job has ended by itself (exit code %d)", sidecar.ExitCode),
 			"a command of the job may have ended it, or it failed; the runner's admin finds its last lines with gitlab-dind-executor explain",

@@ -77,7 +77,7 @@ func TestDiagnosesOfKnownMessages(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, ok := Diagnose(c.output, driver.SidecarState{Known: true, Running: true}, driver.EndingUnknown)
+			d, ok := Diagnose(c.output, looking.SidecarState{Known: true, Running: true}, stages.EndingUnknown)
 			if !ok || !strings.Contains(d.line, c.line) || !strings.Contains(d.hint, c.hint) {
 				t.Errorf("got %+v, %v", d, ok)
 			}
@@ -109,10 +109,10 @@ func TestWhatIsDiagnosedIsInTheTroubleshootingPage(t *testing.T) {
 
 func TestWhatIsNotKnownIsNotDiagnosed(t *testing.T) {
 	for _, output := range []string{"", "make: *** [test] Error 1\n", "permission denied\n", "FAIL: lookup of a user\n"} {
-		if d, ok := Diagnose(output, driver.SidecarState{Known: true, Running: true}, driver.EndingUnknown); ok {
+		if d, ok := Diagnose(output, looking.SidecarState{Known: true, Running: true}, stages.EndingUnknown); ok {
 			t.Errorf("%q is diagnosed as %+v", output, d)
 		}
-		if d, ok := Diagnose(output, driver.SidecarState{}, driver.EndingUnknown); ok {
+		if d, ok := Diagnose(output, looking.SidecarState{}, stages.EndingUnknown); ok {
 			t.Errorf("%q is diagnosed as %+v when the engine does not answer", output, d)
 		}
 	}
@@ -157,11 +157,11 @@ func TestWhatRanOutOfMemoryIsNamedWithItsSetting(t *testing.T) {
 		plan.RoleHelper:  {"the helper, which clones and caches, ran out of memory: the limit is 64 MB", "limits.helper.memory"},
 		plan.RoleService: {"service redis:7 ran out of memory: the limit is 64 MB", "limits.services.memory"},
 	} {
-		got := OutOfMemory(driver.OutOfMemory{Role: role, Name: "redis:7", Limit: 64 << 20})
+		got := OutOfMemory(stages.OutOfMemory{Role: role, Name: "redis:7", Limit: 64 << 20})
 		if got.line != c.line || !strings.Contains(got.hint, c.hint) {
 			t.Errorf("%s: %+v", role, got)
 		}
-		got = OutOfMemory(driver.OutOfMemory{Role: role, Name: "redis:7"})
+		got = OutOfMemory(stages.OutOfMemory{Role: role, Name: "redis:7"})
 		if strings.Contains(got.line+got.hint, "limits.") {
 			t.Errorf("%s without a limit: %+v", role, got)
 		}

@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/images"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/stages"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/wary"
 )
@@ -28,7 +28,7 @@ func TestNoControlSequenceOfOthersReachesTheJobLog(t *testing.T) {
 			"images":             func() { l.Images([]images.UsedImage{{Name: planted, Digest: planted}}) },
 			"an error":           func() { l.Fail(fault.Job(errors.New(planted), planted)) },
 			"a diagnosis":        func() { l.Explain(Diagnosis{planted, planted}) },
-			"a killed container": func() { l.Explain(OutOfMemory(driver.OutOfMemory{Role: plan.RoleService, Name: planted})) },
+			"a killed container": func() { l.Explain(OutOfMemory(stages.OutOfMemory{Role: plan.RoleService, Name: planted})) },
 			"a service's line":   func() { _, _ = out.WriteString(l.OfService(planted, planted)) },
 		} {
 			out.Reset()

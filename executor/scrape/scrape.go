@@ -18,6 +18,7 @@ import (
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/label"
+	"gitlab-dind-executor/driver/mirror"
 	"gitlab-dind-executor/executor/access"
 	"gitlab-dind-executor/executor/joblog"
 	"gitlab-dind-executor/executor/telemetry"
@@ -163,7 +164,7 @@ func (m *Metrics) ask(ctx context.Context, n *telemetry.Now) error {
 }
 
 // mirror is the settings' mirror, nil if there is none.
-func (m *Metrics) mirror(ctx context.Context, d *driver.Driver) (*driver.MirrorState, error) {
+func (m *Metrics) mirror(ctx context.Context, d *driver.Driver) (*mirror.State, error) {
 	if !m.settings.Mirror.Enabled {
 		return nil, nil
 	}

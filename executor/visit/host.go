@@ -9,6 +9,7 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/mirror"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/executor/access"
 	"gitlab-dind-executor/executor/doctor"
@@ -156,7 +157,7 @@ func (v *Host) checkMirror(ctx context.Context) doctor.Finding {
 	}
 	access, err := v.d.MirrorHealth(ctx, m)
 	switch {
-	case errors.Is(err, driver.ErrNoMirror):
+	case errors.Is(err, mirror.ErrNone):
 		return doctor.Fine("mirror", "of %s is not there yet: the next job makes it", m.Remote)
 	case err != nil:
 		f := doctor.Of("mirror", doctor.Warning, err)
