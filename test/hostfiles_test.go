@@ -35,17 +35,17 @@ var opens = map[string][]string{
 
 // mayOpen are the files that may do so without package hostfile, and why.
 var mayOpen = map[string]string{
-	"driver/host/room.go":    "it reads /proc",
-	"driver/host/network.go": "it reads /proc, /sys and /etc/resolv.conf, where root alone writes",
-	"driver/owner/owner.go":  "it reads /proc and /etc/machine-id, where root alone writes",
-	"driver/host/mounts.go":  "it reads /proc, and takes handles that open nothing of what is mounted in a volume",
-	"driver/dataroot/":       "it runs in containers, and has rules of its own for what it finds",
-	"executor/forge/":        "it serves a try: a person's own repository, and a fresh directory",
-	"executor/local/":        "it stands in for GitLab Runner, in a fresh directory",
-	"executor/register.go":   "a person names the file with the token, which may be a pipe; and it takes back what it has just made",
-	"driver/program.go":      "it reads this program, by /proc/self/exe",
-	"executor/seed.go":       "it reads this program, by /proc/self/exe",
-	"executor/try/":          "a person's own repository, in which os.Root keeps includes; and a fresh directory of its own",
+	"driver/host/room.go":       "it reads /proc",
+	"driver/host/network.go":    "it reads /proc, /sys and /etc/resolv.conf, where root alone writes",
+	"driver/owner/owner.go":     "it reads /proc and /etc/machine-id, where root alone writes",
+	"driver/host/mounts.go":     "it reads /proc, and takes handles that open nothing of what is mounted in a volume",
+	"driver/dataroot/":          "it runs in containers, and has rules of its own for what it finds",
+	"executor/forge/":           "it serves a try: a person's own repository, and a fresh directory",
+	"executor/local/":           "it stands in for GitLab Runner, in a fresh directory",
+	"executor/register.go":      "a person names the file with the token, which may be a pipe; and it takes back what it has just made",
+	"driver/removal/program.go": "it reads this program, by /proc/self/exe",
+	"executor/seed.go":          "it reads this program, by /proc/self/exe",
+	"executor/try/":             "a person's own repository, in which os.Root keeps includes; and a fresh directory of its own",
 }
 
 // TestFilesAreOpenedByHandles holds closed what once let a device node of a job's

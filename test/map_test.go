@@ -53,3 +53,53 @@ func TestTheMapOfTheExecutorNamesItsFiles(t *testing.T) {
 
 // inContainers are the commands of executor/incontainer.go.
 var inContainers = []string{"clear-data-root", "empty-volume", "plant-seed", "seal-seed"}
+
+// driver/doc.go is the map of its folder and of the rooms below: each file and each
+// room is on it.
+func TestTheMapOfTheDriverNamesItsFilesAndRooms(t *testing.T) {
+	text, err := os.ReadFile("../driver/doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := os.ReadDir("../driver")
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := map[string]bool{}
+	for _, f := range list {
+		name := f.Name()
+		if !f.IsDir() && (!strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") || name == "doc.go") {
+			continue
+		}
+		there[name] = true
+		if !regexp.MustCompile(`(?m)\b` + regexp.QuoteMeta(name) + `\b`).Match(text) {
+			t.Errorf("driver/doc.go does not say what %s is for", name)
+		}
+	}
+	for _, name := range regexp.MustCompile(`\b[a-z]+\.go\b`).FindAllString(string(text), -1) {
+		below, err := filepath.Glob("../driver/*/" + name)
+		if err != nil || !there[name] && len(below) == 0 {
+			t.Errorf("driver/doc.go names %s, which is not there", name)
+		}
+	}
+}
+
+// A folder that holds more has several things in it.
+func TestNoFolderHoldsTooManyFiles(t *testing.T) {
+	const most = 35
+	count := map[string]int{}
+	err := filepath.WalkDir("..", func(path string, f os.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
+			count[filepath.Dir(path)]++
+		}
+		return err
+	})
+	if err != nil || len(count) < 20 {
+		t.Fatalf("%d folders (%v)", len(count), err)
+	}
+	for dir, n := range count {
+		if n > most {
+			t.Errorf("%s holds %d files besides tests, more than %d: make a room of what belongs together", dir, n, most)
+		}
+	}
+}
