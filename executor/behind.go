@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/executor/behind"
 )
@@ -23,7 +22,7 @@ func (c *call) finishBehind(caches bool) error {
 
 // freeBehind starts such a sweep where this hook has found volumes that resist
 // their removal, and nobody had before: no job waits until they are emptied.
-func (c *call) freeBehind(d *driver.Driver) {
+func (c *call) freeBehind(d noter) {
 	if d.Noted() > 0 {
 		c.freeing.Do(func() { _ = c.finishBehind(false) }) // else the timer's gc comes
 	}

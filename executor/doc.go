@@ -38,5 +38,6 @@
 // shell.go are about. explain.go shows a bundle. facts.go learns of the host what a
 // plan without a job needs, and plans the sandbox for the next one. incontainer.go has
 // the commands that run in containers, where no settings are. renamed.go knows the
-// names of before of flags.
+// names of before of flags. contracts.go says what each of them uses of the driver, in
+// which order, and what may run at once.
 package executor

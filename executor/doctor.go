@@ -9,6 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/executor/doctor"
 	"gitlab-dind-executor/executor/runnerconfig"
 	"gitlab-dind-executor/executor/visit"
@@ -43,7 +46,10 @@ func (c *call) doctorCommand() *cobra.Command {
 			"well, 1 with warnings, 2 with errors.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			v.SettingsFile, v.Env, v.Plan, v.ImageBound = c.settingsFile, c.env, c.defaultPlan, imageBound
+			v.SettingsFile, v.Env, v.ImageBound = c.settingsFile, c.env, imageBound
+			v.Plan = func(ctx context.Context, d *driver.Driver, s config.Settings, version string) (*plan.Plan, error) {
+				return c.defaultPlan(ctx, d, s, version)
+			}
 			defer v.Close()
 			// Whoever breaks it off leaves no sandbox behind.
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, os.Interrupt)

@@ -41,7 +41,7 @@ func (c *call) drainCommand() *cobra.Command {
 	return cmd
 }
 
-func (c *call) drain(ctx context.Context, d *driver.Driver, s config.Settings, timeout time.Duration) error {
+func (c *call) drain(ctx context.Context, d pooler, s config.Settings, timeout time.Duration) error {
 	end := time.Now().Add(timeout)
 	said := ""
 	tick := time.NewTicker(drainEvery)
@@ -73,7 +73,7 @@ func (c *call) drain(ctx context.Context, d *driver.Driver, s config.Settings, t
 }
 
 // drainOnce removes what needs no waiting for, and names the rest.
-func (c *call) drainOnce(ctx context.Context, d *driver.Driver, s config.Settings) (left []string, err error) {
+func (c *call) drainOnce(ctx context.Context, d pooler, s config.Settings) (left []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, gcBound)
 	defer cancel()
 	now := time.Now()

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"gitlab-dind-executor/config"
-	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/executor/access"
 	"gitlab-dind-executor/executor/joblog"
@@ -17,7 +16,7 @@ import (
 )
 
 // facts are what a plan for no job at hand is made of.
-func (c *call) facts(ctx context.Context, d *driver.Driver, s config.Settings) (plan.Facts, error) {
+func (c *call) facts(ctx context.Context, d planner, s config.Settings) (plan.Facts, error) {
 	facts, err := d.Facts(ctx)
 	if err != nil {
 		return plan.Facts{}, err
@@ -31,7 +30,7 @@ func (c *call) facts(ctx context.Context, d *driver.Driver, s config.Settings) (
 
 // defaultPlan is what a job gets that declares no dind service, or the default
 // one.
-func (c *call) defaultPlan(ctx context.Context, d *driver.Driver, s config.Settings, version string) (*plan.Plan, error) {
+func (c *call) defaultPlan(ctx context.Context, d planner, s config.Settings, version string) (*plan.Plan, error) {
 	if version == "" && strings.Contains(s.Helper.Image, "{version}") {
 		var err error
 		if version, err = runnerconfig.Version(ctx, s.Helper.RunnerBinary); err != nil {
@@ -52,7 +51,7 @@ func (c *call) defaultPlan(ctx context.Context, d *driver.Driver, s config.Setti
 
 // nextPlan is, later, the plan for a sandbox with the layers of this job, which is
 // about to end; nil where none is to be made, or it cannot be told.
-func (c *call) nextPlan(ctx context.Context, d *driver.Driver, s config.Settings, p *payload.Job) <-chan *plan.Plan {
+func (c *call) nextPlan(ctx context.Context, d planner, s config.Settings, p *payload.Job) <-chan *plan.Plan {
 	next := make(chan *plan.Plan, 1)
 	job := payload.ForPlan(p, c.env)
 	if usual, _ := plan.Effective(s, job); s.Pool.Size == 0 || usual.Cache.Layers == config.LayersOff || !job.Shares() {

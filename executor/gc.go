@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"gitlab-dind-executor/config"
-	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/driver/removal"
 	"gitlab-dind-executor/driver/sandbox"
@@ -78,7 +77,7 @@ func (c *call) gcCommand() *cobra.Command {
 type collection struct {
 	*call
 	gcOptions
-	d *driver.Driver
+	d upkeep
 	s config.Settings
 	// verb is what becomes of what is found.
 	verb string

@@ -13,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/looking"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -53,7 +52,7 @@ func roles() string {
 }
 
 // inside is a command about one container of a sandbox.
-func (c *call) inside(use, short, long string, role plan.Role, run func(context.Context, *driver.Driver, looking.Named, looking.Part) error) *cobra.Command {
+func (c *call) inside(use, short, long string, role plan.Role, run func(context.Context, viewer, looking.Named, looking.Part) error) *cobra.Command {
 	var name string
 	cmd := &cobra.Command{
 		Use: use + " SANDBOX|JOB [SERVICE]", Short: short, Long: long, Args: cobra.RangeArgs(1, 2),

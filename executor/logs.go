@@ -9,7 +9,6 @@ import (
 	"github.com/moby/term"
 	"github.com/spf13/cobra"
 
-	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/looking"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -24,7 +23,7 @@ func (c *call) logsCommand() *cobra.Command {
 		"Shows the log of a sandbox's docker daemon, or of the container that --role names: sidecar,\n"+
 			"job, helper, or service with its name. A sandbox is named by the beginning of its id or by\n"+
 			"its job's id. What a job printed is as it printed it: variables are masked only in GitLab.",
-		plan.RoleSidecar, func(ctx context.Context, d *driver.Driver, n looking.Named, p looking.Part) error {
+		plan.RoleSidecar, func(ctx context.Context, d viewer, n looking.Named, p looking.Part) error {
 			if lines, err := strconv.Atoi(tail); tail != "all" && (err != nil || lines < 0) {
 				return fault.System(fmt.Errorf("--tail %q is no number of lines", tail), `use a number, or "all"`)
 			}

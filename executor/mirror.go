@@ -24,7 +24,7 @@ const measureOneIn = 16
 
 // mirror finds the mirror for a job, if the settings want one. Whatever is wrong
 // with it, the job goes on without: one line says so.
-func (c *call) mirror(ctx context.Context, d *driver.Driver, s config.Settings) *plan.MirrorAccess {
+func (c *call) mirror(ctx context.Context, d planner, s config.Settings) *plan.MirrorAccess {
 	if !s.Mirror.Enabled {
 		return nil
 	}
@@ -49,7 +49,7 @@ func (c *call) mirror(ctx context.Context, d *driver.Driver, s config.Settings) 
 }
 
 // sweepMirrors is the part of prepare's sweep for mirrors.
-func sweepMirrors(ctx context.Context, d *driver.Driver, s config.Settings) {
+func sweepMirrors(ctx context.Context, d preparer, s config.Settings) {
 	if !s.Mirror.Enabled {
 		return // gc removes those of earlier settings
 	}

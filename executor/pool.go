@@ -125,7 +125,7 @@ func (c *call) poolDrain() *cobra.Command {
 }
 
 // fill makes sandboxes as long as the host has room for a job besides.
-func fill(ctx context.Context, d *driver.Driver, s config.Settings, p *plan.Plan) (int, error) {
+func fill(ctx context.Context, d pooler, s config.Settings, p *plan.Plan) (int, error) {
 	facts, err := d.Facts(ctx)
 	if err != nil {
 		return 0, err

@@ -99,7 +99,7 @@ func (c *call) whose() (p *payload.Job, runner string, err error) {
 
 // beginAnew removes what an earlier attempt left, and meanwhile learns of the host
 // what a plan needs.
-func (c *call) beginAnew(ctx context.Context, d *driver.Driver, s config.Settings, p *payload.Job) (facts plan.Facts, err error) {
+func (c *call) beginAnew(ctx context.Context, d preparer, s config.Settings, p *payload.Job) (facts plan.Facts, err error) {
 	var mirror *plan.MirrorAccess
 	g, gctx := group.WithContext(ctx)
 	g.Go(func() error { return d.Cleanup(gctx, p.Key()) })
@@ -135,7 +135,7 @@ func (c *call) planFor(ctx context.Context, s config.Settings, p *payload.Job, f
 
 // sweepBeside removes what others left while the daemon boots, or the job waits for
 // room. What that cannot finish until stop is left to the next job or to gc.
-func (c *call) sweepBeside(ctx context.Context, d *driver.Driver, s config.Settings, began time.Time) (stop func()) {
+func (c *call) sweepBeside(ctx context.Context, d preparer, s config.Settings, began time.Time) (stop func()) {
 	ctx, stop = context.WithTimeout(ctx, sweepBound)
 	go func() {
 		_ = group.Guard(func() error { // no fault of a sweep is the job's

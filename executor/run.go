@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/driver/stages"
 	"gitlab-dind-executor/executor/joblog"
@@ -59,7 +58,7 @@ func (c *call) runHook(ctx context.Context, args []string) error {
 // runStage runs a stage's script where it belongs. After a failure it says why,
 // if that can be told, and with the last stage what the job has used. bound is
 // what the first script waits for the inner daemon at most.
-func (c *call) runStage(ctx context.Context, d *driver.Driver, job, stage string, script []byte, bound time.Duration) error {
+func (c *call) runStage(ctx context.Context, d stager, job, stage string, script []byte, bound time.Duration) error {
 	end := &joblog.Tail{}
 	// In one stream with the script's output, or the Runner may mix the order.
 	log := &joblog.Log{Out: c.raw.out, Colour: c.log.Colour}
@@ -109,7 +108,7 @@ func (c *call) runStage(ctx context.Context, d *driver.Driver, job, stage string
 
 // runJob runs a script of the build side, with what the services print between
 // if the job asks for it. The script's own output goes to end as well.
-func (c *call) runJob(ctx context.Context, d *driver.Driver, job, stage string, script []byte, bound time.Duration, end io.Writer) (int, error) {
+func (c *call) runJob(ctx context.Context, d stager, job, stage string, script []byte, bound time.Duration, end io.Writer) (int, error) {
 	stdout := &shared{out: c.raw.out}
 	var out io.Writer = stdout
 	if debug, err := strconv.ParseBool(c.env.Variable("CI_DEBUG_SERVICES")); err == nil && debug {
@@ -140,7 +139,7 @@ func (s *shared) Write(p []byte) (int, error) {
 
 // awaitDaemon lets the first script find a daemon that answers, and says how long
 // that took where it was felt.
-func (c *call) awaitDaemon(ctx context.Context, d *driver.Driver, job string, bound time.Duration, log *joblog.Log) error {
+func (c *call) awaitDaemon(ctx context.Context, d stager, job string, bound time.Duration, log *joblog.Log) error {
 	booted, err := d.AwaitDaemon(ctx, job, bound, plan.GivenBy(payload.ForPlan(c.payload, c.env).Services), log.Say)
 	if err != nil || !booted.Booting {
 		return err
@@ -156,7 +155,7 @@ func (c *call) awaitDaemon(ctx context.Context, d *driver.Driver, job string, bo
 }
 
 // used is the closing line of a job: beside its last stage, else "".
-func (c *call) used(ctx context.Context, d *driver.Driver, job, stage string) string {
+func (c *call) used(ctx context.Context, d stager, job, stage string) string {
 	if stage != lastStage {
 		return ""
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/moby/term"
 	"github.com/spf13/cobra"
 
-	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/looking"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -22,7 +21,7 @@ func (c *call) shellCommand() *cobra.Command {
 		"Opens a shell in the job container, or in the container that --role names: sidecar, job,\n"+
 			"helper, or service with its name. Without a terminal it reads commands from its stdin. Its\n"+
 			"exit code is the shell's. The job's variables, masked ones too, are in its environment.",
-		plan.RoleJob, func(ctx context.Context, d *driver.Driver, n looking.Named, p looking.Part) error {
+		plan.RoleJob, func(ctx context.Context, d viewer, n looking.Named, p looking.Part) error {
 			t := looking.Terminal{In: os.Stdin, Out: c.raw.out, Err: c.raw.err}
 			restore, err := c.onTerminal(ctx, &t)
 			if err != nil {

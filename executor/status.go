@@ -77,7 +77,7 @@ func (c *call) statusCommand() *cobra.Command {
 	return cmd
 }
 
-func (c *call) status(ctx context.Context, d *driver.Driver, w *looking.Watcher, s config.Settings) (fullStatus, error) {
+func (c *call) status(ctx context.Context, d viewer, w *looking.Watcher, s config.Settings) (fullStatus, error) {
 	ctx, cancel := context.WithTimeout(ctx, statusBound)
 	defer cancel()
 	st, err := d.Status(ctx, w, time.Now(), s.PrepareBound())

@@ -48,7 +48,7 @@ func packages(t *testing.T) []goPackage {
 // without a rule.
 var mayImport = map[string][]string{
 	"":                      {"executor"},
-	"executor":              {"executor/access", "executor/behind", "executor/bundle", "executor/doctor", "executor/joblog", "executor/payload", "executor/redact", "executor/runnerconfig", "executor/scrape", "executor/telemetry", "executor/try", "executor/visit", "driver", "driver/dataroot", "driver/host", "driver/label", "driver/looking", "driver/mirror", "driver/owner", "driver/plan", "driver/removal", "driver/sandbox", "driver/stages", "config", "fault", "group", "hostfile", "wary"},
+	"executor":              {"executor/access", "executor/behind", "executor/bundle", "executor/doctor", "executor/joblog", "executor/payload", "executor/redact", "executor/runnerconfig", "executor/scrape", "executor/telemetry", "executor/try", "executor/visit", "driver", "driver/dataroot", "driver/host", "driver/label", "driver/layers", "driver/looking", "driver/mirror", "driver/owner", "driver/plan", "driver/removal", "driver/sandbox", "driver/stages", "config", "fault", "group", "hostfile", "wary"},
 	"executor/access":       {"executor/payload", "driver/plan", "config", "fault", "hostfile"},
 	"executor/behind":       {"config", "hostfile"},
 	"executor/bundle":       {"executor/joblog", "executor/payload", "executor/redact", "driver", "driver/label", "driver/looking", "driver/sandbox", "hostfile"},

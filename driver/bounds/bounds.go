@@ -1,3 +1,5 @@
+// Package bounds says what a driver waits for at most, in one place, and has a pause
+// that ends with its context.
 package bounds
 
 import (
