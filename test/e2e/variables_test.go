@@ -78,36 +78,3 @@ func TestScriptTimeoutLeavesAfterScriptItsTime(t *testing.T) {
 		t.Error("the stages for failures did not run")
 	}
 }
-
-// Scripts of Runner 19 have another shape than those of 18.
-func TestScriptsOfRunner19(t *testing.T) {
-	gitlab := gitlabOf(t)
-	shells := []struct{ image, shell string }{{rig.ImageCLI, "bash"}, {rig.ImageBusybox, "ash"}}
-	var jobs []local.Payload
-	for _, s := range shells {
-		p := images(world.Job(
-			`echo "shell: ${BASH_VERSION:+bash}"`,
-			`echo "stdin: [$(cat)]"`,
-			`echo "FROM_SCRIPT=it's" >> $GITLAB_ENV`,
-			"if true; then\n  echo \"multi $CI_COMMIT_BRANCH\" | cat\nfi",
-			`mkdir -p vendor; echo dep > vendor/dep; exit 7; echo never`,
-		), s.image, rig.ImageDind)
-		p.Cache = []local.Cache{{Key: "default", Paths: []string{"vendor/"}, When: "always"}}
-		p.Artifacts = []local.Artifact{{Paths: []string{"vendor/"}, When: "always"}}
-		p.Variables = append(p.Variables, local.Variable{Key: "NOTES", Value: "a note", File: true})
-		jobs = append(jobs, withToken(gitlab, after(p, `echo "after $CI_JOB_STATUS, $FROM_SCRIPT, $(cat $NOTES)"`)))
-	}
-	for i, r := range sideBySide(t, jobs, uploadingTo(gitlab), func(r *local.Runner) { r.Version = "19.3.0" }) {
-		t.Run("in "+shells[i].shell, func(t *testing.T) {
-			r.t = t
-			r.failedWith(7).quietCleanup().says(
-				"warning: the helper has gitlab-runner 18.6.6, the runner is 19.3.0", "Failed to extract cache",
-				"shell: "+map[string]string{"bash": "bash\n", "ash": "\n"}[shells[i].shell],
-				"stdin: []\n", "multi main\n", "after failed, it's, a note", "Created cache", "Uploading artifacts",
-			).saysNot("\nnever")
-			if len(gitlab.Of(jobs[i].ID)) != 1 {
-				t.Error("the artifacts did not arrive")
-			}
-		})
-	}
-}
