@@ -14,7 +14,7 @@ cache := $(or $(GITLAB_DIND_EXECUTOR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cach
 # TESTSUM takes more flags of gotestsum, as "--junitfile FILE".
 TEST_JSON ?= $(cache)/test.json
 
-.PHONY: help build docs install uninstall release demo test test-engines test-runner chaos bench picture lint outdated engine clean
+.PHONY: help build docs install uninstall release demo test test-engines test-host test-runner chaos bench picture lint outdated engine clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -83,6 +83,13 @@ test-runner: ## Run jobs with a real GitLab Runner instead of our stand-in: RUNN
 	@bin/runnertest -check -runner "$(RUNNER)"
 	@$(MAKE) --no-print-directory engine build
 	@bin/runnertest -executor bin/gitlab-dind-executor -runner "$(RUNNER)" $(RUNNERTEST)
+
+# Half an hour where QEMU must emulate. HOSTTEST takes flags of go test, as "-run TestDebian13/jobs".
+test-host: engine ## Boot whole hosts, Debian 13 and forky, in QEMU, and see the product at work on them
+	@mkdir -p "$(dir $(TEST_JSON))"
+	@$$(go -C scripts/tools tool -n gotestsum) --format testname --jsonfile "$(TEST_JSON:.json=-host.json)" $(TESTSUM) \
+		--post-run-command scripts/aftertests --ignore-non-json-output-lines --raw-command -- \
+		go test -json -tags host -count=1 -timeout 70m ./test/host $(HOSTTEST)
 
 # BENCH takes flags: -only KEYS and -rounds N for a quick try.
 bench: engine build ## Compare with stock docker:dind, side by side; writes bench.json and docs/performance.*

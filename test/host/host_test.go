@@ -1,0 +1,81 @@
+//go:build host
+
+package host
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestDebian13(t *testing.T)    { wholeHost(t, "trixie") }
+func TestDebianForky(t *testing.T) { wholeHost(t, "forky") }
+
+// ready is the name of the machine's state after cloud-init has done its work.
+const ready = "ready"
+
+// wholeHost boots a machine once. Each of the items then begins from what it was
+// when cloud-init had ended.
+func wholeHost(t *testing.T, suite string) {
+	h := boot(t, suite)
+	if !h.saved {
+		t.Run("cloud-init", func(t *testing.T) { cloudInit(h.on(t)) })
+		if t.Failed() {
+			return
+		}
+		h.run("sync")
+		if err := h.m.Save(t.Context(), ready); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(h.m.file(ready), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, item := range []struct {
+		name string
+		run  func(host)
+	}{
+		{"units", units},
+		{"jobs", jobs},
+		{"memory", memory},
+		{"rootless", rootless},
+		{"firewall", firewall},
+		{"metrics", metrics},
+		{"timers", timers},
+		{"reset", reset},
+		{"restarts", restarts},
+		{"full disk", fullDisk},
+		{"package", packageLife},
+	} {
+		t.Run(item.name, func(t *testing.T) {
+			h := h.on(t)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+			defer cancel()
+			if err := h.m.Restore(ctx, ready); err != nil {
+				t.Fatal(err)
+			}
+			// Another run has another GitLab.
+			h.run(fmt.Sprintf(`sed -i -e 's|^ *url = .*|  url = "%s"|' -e 's|^ *token = .*|  token = "%s"|' /etc/gitlab-runner/config.toml`, inside(h.api.URL), h.api.Token))
+			item.run(h)
+		})
+	}
+}
+
+// cloudInit waits for the end of the first boot: all of the file went well.
+func cloudInit(h host) {
+	ctx, cancel := context.WithTimeout(h.Context(), h.bound(3*time.Minute))
+	defer cancel()
+	out, err := h.m.Run(ctx, `until [[ -e /run/cloud-init/result.json ]]; do sleep 1; done; cloud-init status --long`)
+	if err != nil || !strings.Contains(out, "status: done") {
+		log, _ := h.try(`tail -n 40 /var/log/cloud-init-output.log`)
+		h.Fatalf("%v: %s\n%s", err, out, log)
+	}
+	h.says(`systemctl is-active docker gitlab-runner gitlab-dind-executor-gc.timer gitlab-dind-executor-prepull.timer gitlab-dind-executor-metrics.service gitlab-dind-executor-pool.socket`,
+		"active\nactive\nactive\nactive\nactive\nactive")
+	h.Log(h.says(`docker info; docker images`, "Cgroup Version: 2", "Cgroup Driver: systemd", "apparmor"))
+	h.Log(h.says(`grep -A100 "^version" /var/log/cloud-init-output.log | tail -40; tail -40 /var/log/cloud-init-output.log`))
+	h.run(`systemctl stop gitlab-runner`)
+}

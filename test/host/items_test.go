@@ -1,0 +1,264 @@
+//go:build host
+
+package host
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"gitlab-dind-executor/executor/local"
+)
+
+// build is a Dockerfile's build without a registry: the program is that of the job's
+// own image.
+const buildScript = `mkdir c && cp /bin/busybox c/ && printf 'FROM scratch\nCOPY busybox /bin/\nRUN ["/bin/busybox","mkdir","/made"]\n' >c/Dockerfile && docker build --progress=plain -t app c`
+
+// units: systemd takes them without a word and finds them hardened, and what is on
+// from the start runs.
+func units(h host) {
+	out := h.run(`cd /usr/lib/systemd/system; systemd-analyze verify gitlab-dind-executor-* 2>&1`)
+	if out != "" {
+		h.Errorf("systemd-analyze verify says\n%s", out)
+	}
+	// 0 is safe, 10 is not; a unit without any hardening has 9.6.
+	h.Log(h.run(`for u in gc metrics pool prepull seed; do systemd-analyze security --no-pager --threshold=35 gitlab-dind-executor-$u.service | tail -n 1; done`))
+}
+
+// jobs: one in the sandbox that waited, one that finds its layers, one of another
+// kind, which goes cold. Nothing of them is left.
+func jobs(h host) {
+	h.run(`systemctl start gitlab-runner`)
+	h.wrote(h.offer(nil, buildScript, `docker run --rm app /bin/busybox ls -d /made`, `grep -H . /proc/self/attr/current`).ends(succeeded),
+		"(warm)", "\n/made\n", "docker-default (enforce)")
+	h.wrote(h.offer(nil, buildScript).ends(succeeded), "CACHED", "layers reused")
+	h.wrote(h.offer(func(p *local.Payload) {
+		p.Services = []local.Image{{Name: "docker:dind", Command: []string{"--debug"}}}
+	}, buildScript, `docker info -f 'driver {{.Driver}} cgroup {{.CgroupVersion}} {{.CgroupDriver}}'`).ends(succeeded),
+		"(cold", "driver overlay2 cgroup 2 ")
+	h.nothingLeft("")
+}
+
+// nothingLeft waits until the engine has nothing of jobs any more: nothing of one
+// sandbox, or with "" nothing that a job owns.
+func (h host) nothingLeft(sandbox string) {
+	h.Helper()
+	filter := "label=gitlab-dind-executor.job"
+	if sandbox != "" {
+		filter = "label=gitlab-dind-executor.sandbox=" + sandbox
+	}
+	h.until(h.bound(2*time.Minute), `left=$(docker ps -aq --filter `+filter+`; docker network ls -q --filter `+filter+`; docker volume ls -q --filter `+filter+`); echo "left: $left"; [[ ! $left ]]`)
+}
+
+// sandbox is the one that a job says it runs in.
+func (j running) sandbox() string {
+	j.h.Helper()
+	log, _ := j.Trace()
+	m := regexp.MustCompile(`Running on dind-([0-9a-f]{12})`).FindStringSubmatch(plain(log))
+	if m == nil {
+		j.h.Fatal("the job log names no sandbox")
+	}
+	return m[1]
+}
+
+// settings puts more of them behind those of the file for cloud-init.
+func (h host) settings(more string) {
+	h.run("cat >>/etc/gitlab-runner/dind.toml <<'END'\n" + more + "\nEND\ngitlab-dind-executor settings --check /etc/gitlab-runner/dind.toml")
+}
+
+// memory: limits hold with cgroup v2, and what runs out of memory is named: the
+// script, a service, a build.
+func memory(h host) {
+	h.run(`sed -i 's/memory = "2250m"/memory = "512m"/' /etc/gitlab-runner/dind.toml`)
+	h.settings("[limits.job]\nmemory = \"64m\"\npids = 200\n[limits.services]\nmemory = \"32m\"\n")
+	h.run(`systemctl start gitlab-runner`)
+	h.wrote(h.offer(nil, `cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/pids.max`, `tail /dev/zero || exit 9`).ends(failed(9)),
+		"\n67108864\n200\n", "diagnosis: the job's script ran out of memory: the limit is 64 MB", "limits.job.memory")
+	h.wrote(h.offer(nil, `mkdir c && cp /bin/busybox c/ && printf 'FROM scratch\nCOPY busybox /bin/\nRUN ["/bin/busybox","tail","/dev/zero"]\n' >c/Dockerfile && docker build c || exit 9`).ends(failed(9)),
+		"diagnosis: the docker daemon of this job, or a container or build in it, ran out of memory: the limit is 512 MB", "limits.sidecar.memory")
+	h.wrote(h.offer(func(p *local.Payload) {
+		p.Services = []local.Image{{
+			Name: "busybox:latest", Alias: "eater",
+			Command: []string{"sh", "-c", "while [ ! -e /builds/eat ]; do sleep 0.5; done; tail /dev/zero; touch /builds/eaten; sleep 3000"},
+		}}
+	}, `touch ../../eat; while [ ! -e ../../eaten ]; do sleep 0.5; done; exit 3`).ends(failed(3)),
+		"diagnosis: service busybox:latest ran out of memory: the limit is 32 MB", "limits.services.memory")
+}
+
+// rootless: a job's daemon is an ordinary user's, beside a kernel that enforces
+// AppArmor. The bound that holds is the sidecar's.
+func rootless(h host) {
+	h.settings("[[policy]]\nsidecar.privilege = \"rootless\"\nsidecar.image = \"docker:dind-rootless\"\n")
+	h.says(`cat /sys/module/apparmor/parameters/enabled; cat /sys/kernel/security/apparmor/profiles`, "Y", "docker-default (enforce)")
+	h.run(`systemctl start gitlab-runner`)
+	j := h.offer(nil, buildScript, `docker run --rm app /bin/busybox ls -d /made`,
+		`docker info -f 'security {{.SecurityOptions}} driver {{.Driver}} cgroup {{.CgroupVersion}} {{.CgroupDriver}}'`,
+		`docker run --rm --privileged app /bin/busybox true || echo no privileged containers`,
+		`echo waiting; while [ ! -e /tmp/go-on ]; do sleep 0.5; done`)
+	j.saying("\nwaiting\n")
+	h.says(`docker inspect -f '{{.HostConfig.Privileged}} {{.Config.User}}' dind-`+j.sandbox()+`-sidecar`, "false rootless")
+	h.says(`cat /sys/fs/cgroup/system.slice/docker-$(docker inspect -f '{{.Id}}' dind-`+j.sandbox()+`-sidecar).scope/memory.max`, "2359296000")
+	h.run(`docker exec dind-` + j.sandbox() + `-job touch /tmp/go-on`)
+	h.wrote(j.ends(succeeded), "\n/made\n", "name=rootless", "driver overlay2", "no privileged containers")
+	h.nothingLeft("")
+}
+
+// reset: the machine is reset in a job. Nobody helps, and no job comes: within two
+// minutes of the boot all of it is gone.
+func reset(h host) {
+	h.run(`systemctl start gitlab-runner`)
+	j := h.offer(nil, buildScript, `docker run -d app /bin/busybox sleep 10000`, `echo deep in the job; sleep 10000`)
+	j.saying("\ndeep in the job\n")
+	sandbox := j.sandbox()
+	h.run(`systemctl disable gitlab-runner; sync`)
+	if err := h.m.Reset(h.Context()); err != nil {
+		h.Fatal(err)
+	}
+	began := time.Now()
+	if err := h.m.Login(h.Context()); err != nil {
+		h.Fatal(err)
+	}
+	h.says(`docker ps -a --format '{{.Names}} {{.Status}}'`)
+	h.nothingLeft(sandbox)
+	h.nothingLeft("")
+	up := h.run(`cut -d. -f1 /proc/uptime; systemctl show -P LastTriggerUSec gitlab-dind-executor-gc.timer`)
+	h.Logf("gone %.0f s after the reset, by the machine's clock and its timer: %s", time.Since(began).Seconds(), strings.ReplaceAll(up, "\n", ", "))
+	h.says(`systemctl is-active docker gitlab-dind-executor-gc.timer gitlab-dind-executor-metrics.service gitlab-dind-executor-pool.socket; systemctl --failed --no-legend`, "active\nactive\nactive\nactive")
+	h.run(`systemctl enable --now gitlab-runner`)
+	h.offer(nil, buildScript).ends(succeeded)
+}
+
+// restarts: the engine is killed, and restarted, under a job. The job ends, nothing
+// of it is left, and the next one works.
+func restarts(h host) {
+	h.run(`systemctl start gitlab-runner`)
+	for _, how := range []string{`kill -9 $(systemctl show -P MainPID docker)`, `systemctl restart docker`} {
+		j := h.offer(nil, `docker version -f up`, `echo deep in the job; sleep 10000`)
+		j.saying("\ndeep in the job\n")
+		h.run(how)
+		select {
+		case <-j.Done():
+			if end := j.End(); end.State != "failed" || end.FailureReason != "runner_system_failure" {
+				h.Errorf("after %s the job ended as %+v", how, end)
+			}
+		case <-time.After(h.bound(jobTime)):
+			h.Fatalf("after %s the job does not end", how)
+		}
+		h.nothingLeft(j.sandbox())
+	}
+	h.offer(nil, buildScript).ends(succeeded)
+	h.nothingLeft("")
+}
+
+// fullDisk: the disk of the engine is full before a job, and fills in one.
+func fullDisk(h host) {
+	h.settings("[admission]\nwait = \"5s\"\n")
+	h.run(`systemctl start gitlab-runner; sync; fallocate -l $(($(df --output=avail -B1 /var/lib/docker | tail -n 1) - 500000000)) /var/lib/docker/full`)
+	j := h.offer(nil, `echo never`)
+	select {
+	case <-j.Done():
+	case <-time.After(h.bound(jobTime)):
+		h.Fatal("the job does not end")
+	}
+	log, _ := j.Trace()
+	h.wrote(plain(log), "too full to begin", "hint: make room")
+	if end := j.End(); end.FailureReason != "runner_system_failure" {
+		h.Errorf("the job ended as %+v", end)
+	}
+	h.run(`rm /var/lib/docker/full`)
+	j = h.offer(nil, `echo deep in the job; while [ ! -e /tmp/full ]; do sleep 0.5; done`, `dd if=/dev/zero of=/tmp/much bs=1M count=64 || exit 9`)
+	j.saying("\ndeep in the job\n")
+	h.run(`docker exec dind-` + j.sandbox() + `-job touch /tmp/full; fallocate -l $(($(df --output=avail -B1 /var/lib/docker | tail -n 1) - 1000000)) /var/lib/docker/full || true`)
+	<-j.Done()
+	h.nothingLeft(j.sandbox())
+	h.run(`rm -f /var/lib/docker/full`)
+	h.offer(nil, buildScript).ends(succeeded)
+	h.nothingLeft("")
+}
+
+// timers: each that an admin may switch on fires when its time has come.
+func timers(h host) {
+	h.run(`systemctl enable --now gitlab-dind-executor-seed.timer
+		systemctl list-timers --no-pager 'gitlab-dind-executor-*'
+		date -s "tomorrow 06:00"`)
+	for _, timer := range []string{"gc", "prepull", "seed"} {
+		h.until(h.bound(2*time.Minute), `t=$(systemctl show -P LastTriggerUSec gitlab-dind-executor-`+timer+`.timer); echo "$t"; [[ $t == *"$(date +%Y-%m-%d)"* ]]`)
+		h.says(`systemctl show -P Result gitlab-dind-executor-`+timer+`.service`, "")
+	}
+}
+
+// metrics: Debian's Prometheus scrapes the unit, and counts a job.
+func metrics(h host) {
+	h.run(`systemctl start gitlab-runner`)
+	h.offer(nil, `true`).ends(succeeded)
+	h.run(`cat >/etc/prometheus/prometheus.yml <<'END'
+global: {scrape_interval: 2s}
+scrape_configs:
+  - job_name: gitlab-dind-executor
+    static_configs: [{targets: ["127.0.0.1:9456"]}]
+END
+systemctl start prometheus`)
+	ask := func(query, value string) {
+		h.until(h.bound(time.Minute), `said=$(curl -fsS --data-urlencode 'query=`+query+`' http://127.0.0.1:9090/api/v1/query); echo "$said"; [[ $said == *',"`+value+`"]}'* ]]`)
+	}
+	ask(`up{job="gitlab-dind-executor"}`, "1")
+	ask(`gitlab_dind_executor_jobs_total{result="success"}`, "1")
+}
+
+// recipe is the n-th block of shell commands of docs/security.md.
+func (h host) recipe(n int) string {
+	h.Helper()
+	doc, err := os.ReadFile("../../docs/security.md")
+	if err != nil {
+		h.Fatal(err)
+	}
+	blocks := strings.Split(string(doc), "```sh\n")
+	if len(blocks) <= n+1 {
+		h.Fatalf("docs/security.md has %d blocks of shell commands, want %d", len(blocks)-1, n+1)
+	}
+	block, _, _ := strings.Cut(blocks[n+1], "```")
+	return block
+}
+
+// firewall: the recipe of docs/security.md keeps sandboxes from this host with
+// nftables below, by IPv4 and IPv6; doctor finds nothing to say any more.
+func firewall(h host) {
+	h.settings("[network]\nipv6 = true\n")
+	h.says(`iptables --version; ip6tables --version`, "nf_tables", "nf_tables")
+	out, err := h.try(`gitlab-dind-executor doctor`)
+	if err == nil || !strings.Contains(out, "warning  firewall: jobs reach this host's own services") {
+		h.Errorf("without rules doctor says %v:\n%s", err, out)
+	}
+	h.run(h.recipe(0))
+	h.run(h.recipe(2))
+	h.says(`nft list ruleset 2>/dev/null`, "chain DIND-SANDBOX", "table ip6 filter")
+	h.Log(h.says(`gitlab-dind-executor doctor`, "ok       firewall: jobs do not reach this host's own services\n", "ok       sandbox: docker "))
+	h.run(`systemctl start gitlab-runner`)
+	h.wrote(h.offer(nil, `gateway=$(ip route | awk '/default/ { print $3 }')`, `ip -6 -brief address show dev eth0`,
+		`(exec 3<>/dev/tcp/$gateway/22) 2>&1 && echo open || echo closed`).ends(succeeded), "fd6b:3f2a:91c7:", "closed")
+	h.run(h.recipe(1))
+	h.run(h.recipe(3))
+	if out := h.run(`nft list ruleset 2>/dev/null`); strings.Contains(out, "DIND-SANDBOX") {
+		h.Error("rules are left")
+	}
+}
+
+// packageLife: an upgrade in the middle of a job, a removal, a purge.
+func packageLife(h host) {
+	h.run(`systemctl start gitlab-runner
+		dpkg-deb -R /root/dind.deb /root/next
+		sed -i 's/^Version: .*/Version: 99.2.0-1/' /root/next/DEBIAN/control
+		dpkg-deb -Zgzip -z1 --root-owner-group -b /root/next /root/next.deb`)
+	j := h.offer(nil, `echo deep in the job; while [ ! -e /tmp/go-on ]; do sleep 0.5; done`, buildScript)
+	j.saying("\ndeep in the job\n")
+	h.says(`DEBIAN_FRONTEND=noninteractive apt-get install -y -o Dpkg::Options::=--force-confold /root/next.deb 2>&1; dpkg-query -W gitlab-dind-executor; tail -n 3 /etc/gitlab-runner/dind.toml`,
+		"99.2.0-1", "size = 1")
+	h.says(`systemctl is-active gitlab-dind-executor-gc.timer gitlab-dind-executor-metrics.service gitlab-dind-executor-pool.socket`, "active\nactive\nactive")
+	h.run(`docker exec dind-` + j.sandbox() + `-job touch /tmp/go-on`)
+	j.ends(succeeded)
+	h.run(`systemctl stop gitlab-runner`)
+	h.nothingLeft("")
+	h.says(`apt-get remove -y gitlab-dind-executor 2>&1; systemctl list-units --no-legend 'gitlab-dind-executor-*' | wc -l; docker ps -aq --filter label=gitlab-dind-executor.sandbox | wc -l; ls /etc/gitlab-runner`, "\n0\n0\n", "dind.toml")
+	h.says(`apt-get purge -y gitlab-dind-executor 2>&1; find / -xdev -path /proc -prune -o -name '*gitlab-dind-executor*' -print | grep -v /root/ || echo nothing`, "nothing")
+}

@@ -1,0 +1,239 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// Gateway is the address at which a machine reaches the loopback of this one.
+const Gateway = "10.0.2.2"
+
+// Machine is a virtual machine that runs.
+type Machine struct {
+	// Slower is how much slower than an ordinary machine it is, as measured when it
+	// had booted; at least 1.
+	Slower float64
+
+	dir    string
+	qemu   *exec.Cmd
+	ended  chan struct{} // closed when QEMU has ended
+	ssh    string        // where its SSH server is reached
+	signer ssh.Signer
+	client *ssh.Client
+}
+
+// Options are what a machine is made of.
+type Options struct {
+	// Place is what scripts/hosts has printed.
+	Place string
+	// Dir takes disks, sockets and the console's log. It must be empty, and its name
+	// short, for the sockets.
+	Dir string
+	// Seed is the URL below which cloud-init finds user-data and meta-data.
+	Seed string
+	// Accel is what Accelerator returns.
+	Accel string
+	// Saved is the name of a state that Dir's disks hold, to go on from, or "".
+	Saved string
+}
+
+// Start makes a machine and lets it boot. Its disks are overlays, so that what
+// scripts/hosts has made stays as it is. The caller closes it.
+func Start(ctx context.Context, o Options) (*Machine, error) {
+	m := &Machine{Slower: 1, dir: o.Dir, ended: make(chan struct{})}
+	key, err := os.ReadFile(filepath.Join(o.Place, "key"))
+	if err != nil {
+		return nil, err
+	}
+	if m.signer, err = ssh.ParsePrivateKey(key); err != nil {
+		return nil, err
+	}
+	for _, disk := range []string{"root", "docker"} {
+		if o.Saved != "" {
+			break
+		}
+		base, err := filepath.EvalSymlinks(filepath.Join(o.Place, disk+".raw"))
+		if err != nil {
+			return nil, err
+		}
+		made := exec.CommandContext(ctx, "qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", m.file(disk+".qcow2"))
+		if out, err := made.CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("qemu-img: %w: %s", err, out)
+		}
+	}
+	port, err := freePort(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m.ssh = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	log, err := os.Create(m.file("qemu.log"))
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	m.qemu = exec.Command("nice", append([]string{"-n", "10", "qemu-system-x86_64"}, m.args(o, port)...)...)
+	m.qemu.Stdout, m.qemu.Stderr = log, log
+	if err := m.qemu.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		_ = m.qemu.Wait()
+		close(m.ended)
+	}()
+	return m, nil
+}
+
+// file is the path of a file of the machine on this one.
+func (m *Machine) file(name string) string { return filepath.Join(m.dir, name) }
+
+func (m *Machine) args(o Options, port int) []string {
+	drive := func(name string) string {
+		return "if=virtio,cache=unsafe,discard=unmap,file=" + m.file(name+".qcow2")
+	}
+	kernel := "root=/dev/vda rw console=ttyS0 quiet"
+	if o.Accel == Emulated {
+		kernel += " mitigations=off" // they guard against a real processor's faults
+	}
+	args := accelerated(o.Accel)
+	if o.Saved != "" {
+		args = append(args, "-loadvm", o.Saved)
+	}
+	return append(args,
+		"-smp", "2", "-m", "3072", "-display", "none", "-no-user-config",
+		"-kernel", filepath.Join(o.Place, "vmlinuz"), "-initrd", filepath.Join(o.Place, "initrd"),
+		"-append", kernel,
+		"-drive", drive("root"), "-drive", drive("docker"),
+		"-netdev", fmt.Sprintf("user,id=net,hostfwd=tcp:127.0.0.1:%d-:22", port), "-device", "virtio-net,netdev=net",
+		"-device", "virtio-rng",
+		"-smbios", "type=1,serial=ds=nocloud;s="+o.Seed,
+		"-serial", "file:"+m.file("console.log"),
+		"-qmp", "unix:"+m.file("qmp")+",server=on,wait=off",
+	)
+}
+
+// freePort is a port of this machine that nobody listens at.
+func freePort(ctx context.Context) (int, error) {
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "tcp4", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// Close ends the machine at once.
+func (m *Machine) Close() error {
+	m.hangUp()
+	select {
+	case <-m.ended:
+		return nil
+	default:
+	}
+	err := m.qemu.Process.Kill()
+	<-m.ended
+	return err
+}
+
+// Console is what the machine has printed on its first serial port.
+func (m *Machine) Console() string {
+	b, _ := os.ReadFile(m.file("console.log"))
+	said, _ := os.ReadFile(m.file("qemu.log"))
+	return string(b) + string(said)
+}
+
+func (m *Machine) hangUp() {
+	if m.client != nil {
+		m.client.Close()
+		m.client = nil
+	}
+}
+
+// Login waits until root can log in.
+func (m *Machine) Login(ctx context.Context) error {
+	m.hangUp()
+	for {
+		client, err := m.dial(ctx)
+		if err == nil {
+			m.client = client
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("nobody can log in: %w (%w)", err, ctx.Err())
+		case <-m.ended:
+			return fmt.Errorf("qemu has ended: %s", m.Console())
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+}
+
+// dial opens a connection. While a machine boots, QEMU accepts it and nobody answers.
+func (m *Machine) dial(ctx context.Context) (*ssh.Client, error) {
+	bound := time.Minute
+	conn, err := (&net.Dialer{Timeout: bound}).DialContext(ctx, "tcp4", m.ssh)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	_ = conn.SetDeadline(time.Now().Add(bound))
+	c, channels, requests, err := ssh.NewClientConn(conn, m.ssh, &ssh.ClientConfig{
+		User: "root", Auth: []ssh.AuthMethod{ssh.PublicKeys(m.signer)},
+		// It is on this machine's loopback, and its key is made by its first boot.
+		HostKeyCallback: ssh.InsecureIgnoreHostKey(),
+	})
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	_ = conn.SetDeadline(time.Time{})
+	return ssh.NewClient(c, channels, requests), nil
+}
+
+// Run lets bash run commands as root, until the first that fails, and returns what
+// they print.
+func (m *Machine) Run(ctx context.Context, commands string) (string, error) {
+	if m.client == nil {
+		if err := m.Login(ctx); err != nil {
+			return "", err
+		}
+	}
+	s, err := m.client.NewSession()
+	if err != nil {
+		m.hangUp()
+		return "", err
+	}
+	defer s.Close()
+	stop := context.AfterFunc(ctx, m.hangUp) // a session may not end by itself
+	defer stop()
+	var out bytes.Buffer
+	s.Stdin, s.Stdout, s.Stderr = strings.NewReader(commands), &out, &out
+	err = s.Run("exec bash -euo pipefail -s")
+	return strings.TrimRight(out.String(), "\n"), errors.Join(err, ctx.Err())
+}
+
+// ordinary is what Measure's commands take on an ordinary machine.
+const ordinary = 400 * time.Millisecond
+
+// Measure sets Slower, from what starting programs takes.
+func (m *Machine) Measure(ctx context.Context) error {
+	out, err := m.Run(ctx, `start=$(date +%s%N); for ((n = 0; n < 200; n++)); do /bin/true; done; echo $(($(date +%s%N) - start))`)
+	if err != nil {
+		return err
+	}
+	took, err := strconv.ParseInt(out, 10, 64)
+	m.Slower = max(1, float64(took)/float64(ordinary))
+	return err
+}

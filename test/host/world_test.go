@@ -1,0 +1,355 @@
+//go:build host
+
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"gitlab-dind-executor/executor/local"
+	"gitlab-dind-executor/test/rig"
+)
+
+// whole bounds all that happens on one machine.
+const whole = 28 * time.Minute
+
+// host is a machine that has booted with the file of docs/many-hosts.md, and the
+// GitLab that its Runner asks for jobs.
+type host struct {
+	*testing.T
+	m   *Machine
+	api *rig.JobAPI
+	ids *int64
+	// saved says that the machine has done all of cloudInit in an earlier run.
+	saved bool
+}
+
+// on is the same host for another test.
+func (h host) on(t *testing.T) host {
+	h.T = t
+	return h
+}
+
+// build runs a program of this repository's, at its top.
+func build(t *testing.T, env []string, name string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Dir, cmd.Stderr, cmd.Env = "../..", os.Stderr, append(os.Environ(), env...)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", name, err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// packages makes the folder that machines fetch packages from: this program's, and
+// one that stands in for GitLab Runner's.
+func packages(t *testing.T, dir string) {
+	t.Helper()
+	build(t, []string{"DIST=" + dir, "VERSION=v99.1.0"}, "scripts/release", "amd64")
+	made, err := filepath.Glob(filepath.Join(dir, "*_amd64.deb"))
+	if err != nil || len(made) != 1 {
+		t.Fatalf("made was %q: %v", made, err)
+	}
+	if err := os.Rename(made[0], filepath.Join(dir, "gitlab-dind-executor_amd64.deb")); err != nil {
+		t.Fatal(err)
+	}
+	runner := filepath.Join(t.TempDir(), "runner")
+	build(t, []string{"CGO_ENABLED=0"}, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(runner, "usr/bin/gitlab-runner"), "./test/apirunner")
+	for name, content := range map[string]string{
+		"DEBIAN/control":  "Package: gitlab-runner\nVersion: 18.6.6-1\nArchitecture: amd64\nMaintainer: nobody <root@localhost>\nDescription: stands in for GitLab Runner\n",
+		"DEBIAN/postinst": "#!/bin/sh\nsystemctl daemon-reload && systemctl enable gitlab-runner\n",
+		// As GitLab's own package has it.
+		"etc/systemd/system/gitlab-runner.service": `[Unit]
+Description=GitLab Runner
+After=network.target
+[Service]
+ExecStart=/usr/bin/gitlab-runner run --working-directory /var/lib --config /etc/gitlab-runner/config.toml
+Restart=always
+RestartSec=120
+[Install]
+WantedBy=multi-user.target
+`,
+	} {
+		name = filepath.Join(runner, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, []byte(content), 0o755)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	build(t, nil, "dpkg-deb", "-Zgzip", "-z1", "--root-owner-group", "-b", runner, filepath.Join(dir, "gitlab-runner_amd64.deb"))
+}
+
+// documented is the file for cloud-init of docs/many-hosts.md, with these addresses
+// and this token.
+func documented(t *testing.T, packages, gitlab, token string) string {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/many-hosts.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, file, found := strings.Cut(string(page), "```yaml\n#cloud-config\n")
+	file, _, ended := strings.Cut(file, "```\n")
+	if !found || !ended {
+		t.Fatal("docs/many-hosts.md has no file for cloud-init")
+	}
+	for old, fresh := range map[string]string{"https://packages.example.com": packages, "https://gitlab.example.com": gitlab, "glrt-REPLACE-ME": token} {
+		if !strings.Contains(file, old) {
+			t.Fatalf("the file for cloud-init does not say %s", old)
+		}
+		file = strings.ReplaceAll(file, old, fresh)
+	}
+	return "#cloud-config\n" + file
+}
+
+// serve serves a folder on this machine's loopback, and returns its URL on others.
+func serve(t *testing.T, dir string) string {
+	t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &http.Server{Handler: http.FileServer(http.Dir(dir)), ReadHeaderTimeout: time.Minute}
+	go func() { _ = s.Serve(l) }()
+	t.Cleanup(func() { s.Close() })
+	return inside("http://" + l.Addr().String())
+}
+
+// inside is a URL of this machine's loopback, as machines reach it.
+func inside(url string) string { return strings.Replace(url, "127.0.0.1", Gateway, 1) }
+
+// boot makes a machine of a release of Debian and lets cloud-init do its work.
+func boot(t *testing.T, suite string) host {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), whole)
+	t.Cleanup(cancel)
+	place := build(t, nil, "scripts/hosts", suite)
+	dir, saved := stateDir(t, suite)
+	served := filepath.Join(dir, "served")
+	packages(t, served)
+	api, err := rig.ServeJobAPI(ctx, "127.0.0.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { api.Close() })
+	url := serve(t, served)
+	for name, content := range map[string]string{
+		"user-data": documented(t, url, inside(api.URL), api.Token), "vendor-data": "", "network-config": "version: 2\nethernets: {all: {match: {name: 'e*'}, dhcp4: true}}\n",
+		"meta-data": "instance-id: " + suite + "\nlocal-hostname: " + suite + "\n",
+	} {
+		if err := os.WriteFile(filepath.Join(served, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	accel := Accelerator(ctx, place)
+	m, err := Start(ctx, Options{Place: place, Dir: dir, Seed: url + "/", Accel: accel, Saved: saved})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			console := m.Console()
+			t.Logf("the end of the console:\n%s", console[max(0, len(console)-4000):])
+		}
+		m.Close()
+	})
+	began := time.Now()
+	if err := m.Login(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Measure(ctx); err != nil {
+		t.Fatal(err)
+	}
+	t.Attr(suite, fmt.Sprintf("%s, up in %.0f s, %.1f times slower than an ordinary machine", accel, time.Since(began).Seconds(), m.Slower))
+	ids := time.Now().Unix()
+	return host{T: t, m: m, api: api, ids: &ids, saved: saved != ""}
+}
+
+// stateDir is the folder of a machine. With $DIND_HOST_STATE it stays, and the next
+// run begins from its state after cloud-init: for whoever works on an item.
+func stateDir(t *testing.T, suite string) (dir, saved string) {
+	t.Helper()
+	if kept := os.Getenv("DIND_HOST_STATE"); kept != "" {
+		dir = filepath.Join(kept, suite)
+		if _, err := os.Stat(filepath.Join(dir, ready)); err == nil {
+			return dir, ready
+		}
+		if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o700)); err != nil {
+			t.Fatal(err)
+		}
+		return dir, ""
+	}
+	dir, err := os.MkdirTemp("", "dind-host-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir, ""
+}
+
+// bound is how long something may take on this host that takes d on an ordinary one.
+func (h host) bound(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * h.m.Slower)
+}
+
+// try runs commands on the host, for at most what two minutes are there.
+func (h host) try(commands string) (string, error) {
+	h.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(h.Context()), h.bound(2*time.Minute))
+	defer cancel()
+	return h.m.Run(ctx, commands)
+}
+
+// run runs commands on the host, which must succeed.
+func (h host) run(commands string) string {
+	h.Helper()
+	out, err := h.try(commands)
+	if err != nil {
+		h.Fatalf("%s: %v\n%s", commands, err, out)
+	}
+	return out
+}
+
+// says runs commands on the host and looks for parts of what they print.
+func (h host) says(commands string, parts ...string) string {
+	h.Helper()
+	out := h.run(commands)
+	for _, part := range parts {
+		if !strings.Contains(out, part) {
+			h.Errorf("%s says\n%s\nwithout %q", commands, out, part)
+		}
+	}
+	return out
+}
+
+// until repeats commands on the host until they succeed.
+func (h host) until(bound time.Duration, commands string) string {
+	h.Helper()
+	for deadline := time.Now().Add(bound); ; {
+		out, err := h.try(commands)
+		if err == nil {
+			return out
+		}
+		if time.Now().After(deadline) {
+			h.Fatalf("for %s in vain: %s: %v\n%s", bound, commands, err, out)
+		}
+	}
+}
+
+// running is a job that the host's Runner has been offered.
+type running struct {
+	h host
+	*rig.OfferedJob
+}
+
+// offer offers a job with this script to the host's Runner.
+func (h host) offer(change func(*local.Payload), script ...string) running {
+	h.Helper()
+	*h.ids++
+	protected := true
+	p := local.Payload{
+		ID: *h.ids, Token: fmt.Sprintf("token-of-job-%d", *h.ids), AllowGitFetch: true,
+		JobInfo: local.JobInfo{Name: "build_image", Stage: "build", ProjectID: 42, ProjectName: "app"},
+		GitInfo: local.GitInfo{
+			RepoURL: "https://gitlab.example.test/group/app.git", RepoObjectFormat: "sha1", Ref: "main", RefType: "branch",
+			SHA: strings.Repeat("1", 40), BeforeSHA: strings.Repeat("0", 40), Depth: 20, Protected: &protected,
+		},
+		RunnerInfo: local.RunnerInfo{Timeout: 3600},
+		Steps:      []local.Step{{Name: "script", Script: script, Timeout: 3600, When: "on_success"}},
+		Image:      local.Image{Name: "docker:cli"},
+	}
+	for key, value := range map[string]string{
+		"CI": "true", "GIT_STRATEGY": "none", "CI_JOB_ID": fmt.Sprint(p.ID), "CI_PROJECT_ID": "42", "CI_PROJECT_PATH": "group/app",
+		"CI_SERVER_URL": inside(h.api.URL), "CI_COMMIT_REF_NAME": "main",
+	} {
+		p.Variables = append(p.Variables, local.Variable{Key: key, Value: value, Public: true})
+	}
+	if change != nil {
+		change(&p)
+	}
+	j, err := h.api.Offer(p.ID, p.Token, p)
+	if err != nil {
+		h.Fatal(err)
+	}
+	h.Cleanup(func() {
+		if log, _ := j.Trace(); h.Failed() {
+			h.Logf("job %d ended as %+v:\n%s", j.ID, j.End(), plain(log))
+		}
+	})
+	return running{h, j}
+}
+
+// control matches colours and the markers of sections.
+var control = regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]|section_(start|end):[^\r]*\r")
+
+func plain(log string) string {
+	return strings.ReplaceAll(control.ReplaceAllString(log, ""), "\r", "")
+}
+
+// jobTime is what a job takes at most on an ordinary machine.
+const jobTime = 90 * time.Second
+
+// saying waits until the job's log says something.
+func (j running) saying(text string) {
+	j.h.Helper()
+	late := time.After(j.h.bound(jobTime))
+	for {
+		log, more := j.Trace()
+		if strings.Contains(plain(log), text) {
+			return
+		}
+		select {
+		case <-more:
+		case <-j.Done():
+			if log, _ = j.Trace(); strings.Contains(plain(log), text) {
+				return
+			}
+			j.h.Fatalf("the job ended without %q", text)
+		case <-late:
+			j.h.Fatalf("for %s in vain: the job does not say %q", j.h.bound(jobTime), text)
+		}
+	}
+}
+
+// ends waits for the job's end and returns its log.
+func (j running) ends(want rig.JobEnd) string {
+	j.h.Helper()
+	select {
+	case <-j.Done():
+	case <-time.After(j.h.bound(jobTime)):
+		j.h.Fatalf("the job does not end within %s", j.h.bound(jobTime))
+	}
+	log, _ := j.Trace()
+	if end := j.End(); end != want {
+		j.h.Fatalf("the job ended as %+v, want %+v", end, want)
+	}
+	return plain(log)
+}
+
+// wrote asserts that a log has these parts, in this order.
+func (h host) wrote(log string, parts ...string) {
+	h.Helper()
+	for _, p := range parts {
+		_, after, found := strings.Cut(log, p)
+		if !found {
+			h.Errorf("the job log does not say %q (in this place)", p)
+			return
+		}
+		log = after
+	}
+}
+
+var succeeded = rig.JobEnd{State: "success"}
+
+func failed(code int) rig.JobEnd {
+	return rig.JobEnd{State: "failed", FailureReason: "script_failure", ExitCode: code}
+}
