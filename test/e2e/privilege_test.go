@@ -64,7 +64,7 @@ func TestRootlessSidecarBuildsAndRuns(t *testing.T) {
 	)
 	runJob(t, p, privilege(t, "rootless", rig.ImageRootless, `limits.sidecar.memory = "384m"`)).succeeded().quietCleanup().
 		says("hello from version 1.0", "\npushed\n", "Dockerfile", "\nwritten inside\n", "the file can be removed\n", "\npublished\n", "\ncomposed\n",
-			"name=rootless", "driver overlay2", "subnet 10.232.0.0/20",
+			"name=rootless", "driver overlay", "subnet 10.232.0.0/20",
 			"\nno privileged containers\n", "\nno other owners\n", "\nno files where only root may write\n", "\nfiles where all may write\n",
 			"\n67108864\n", "\nno more than the sidecar has: 137\n").saysNot("\n671088640\n")
 }
