@@ -52,7 +52,7 @@ func TestAFirstBuildFindsItsBaseWithoutARegistry(t *testing.T) {
 		// seeds are made one after the other.
 		seeds []string
 	}{
-		"dockerd's store":    {rig.ImageDind, []string{"old", "new"}},
+		"dockerd's store":    {rig.DeriveWith(t, world.Engine, rig.ImageDind, []rig.File{ownStore}), []string{"old", "new"}},
 		"containerd's store": {rig.DeriveWith(t, world.Engine, rig.ImageDind, []rig.File{containerdStore}), []string{"new"}},
 	} {
 		t.Run(store, func(t *testing.T) { firstBuildFindsItsBase(t, k.image, k.seeds) })
@@ -110,6 +110,7 @@ func firstBuildFindsItsBase(t *testing.T, dind string, made []string) {
 	for _, said := range []string{"no layers yet", "layers reused"} {
 		runJobUnchecked(t, job(51), under(settings)).succeeded().quietCleanup().
 			says("\nnames: 1\n", "\nthe base is new\n", said)
+		sweptBehind(t)
 	}
 	if len(made) == 1 {
 		return

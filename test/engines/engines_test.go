@@ -172,7 +172,7 @@ func (h *host) jobs(t *testing.T, tests []string, bound time.Duration) {
 	if h.name == "" {
 		dir = buildPrograms(t)
 	}
-	err := h.run(t.Context(), bound, said, []string{"DIND_LAB_BINARY=" + dir + "/gitlab-dind-executor"},
+	err := h.run(t.Context(), bound, said, []string{"DIND_LAB_BINARY=" + dir + "/gitlab-dind-executor", rig.EnvSlower + "=" + os.Getenv(rig.EnvSlower)},
 		dir+"/e2e.test", "-test.v", "-test.timeout", bound.String(), "-test.run", pattern)
 	if err != nil || *verbose {
 		t.Logf("they said:\n%s", said.all.String())

@@ -26,8 +26,12 @@ const (
 	sources   = "/opt/dind-sources"          // this repository; not where it is, which may be /tmp
 	programs  = "/opt/dind-engines"          // what buildPrograms has built
 	imageRoot = "gitlab-dind-executor.test/" // the images' registry
-	bootTime  = 90 * time.Second             // for the engine of a host to answer
-	loadTime  = 5 * time.Minute              // for images to get there
+)
+
+// Bounds, for an engine's start and for images to get there.
+var (
+	bootTime = rig.Slower(90 * time.Second)
+	loadTime = rig.Slower(5 * time.Minute)
 )
 
 // withSystemd is the image of which a host boots systemd. Those of later releases do

@@ -21,8 +21,10 @@ const (
 	hostConfig   = "/etc/gitlab-runner/config.toml"
 	hostCAs      = "/etc/gitlab-runner/cas"
 	runnerPID    = "/run/runner.pid"
-	jobTime      = 4 * time.Minute // for jobs that wait for each other
 )
+
+// jobTime is for jobs that wait for each other.
+var jobTime = rig.Slower(4 * time.Minute)
 
 // pair are two hosts, whose Runners take the jobs of one token, with one mirror of
 // the Docker Hub between them. Everything that is no host's own runs on this
