@@ -1,6 +1,9 @@
 package plan
 
 import (
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -58,5 +61,42 @@ func TestWhatContainersRunIsPOSIXShell(t *testing.T) {
 		if strings.Contains(command[2], "shellcheck") {
 			t.Errorf("%s has comments:\n%s", name, command[2])
 		}
+	}
+}
+
+// An image keeps its labels when it loses its name: without the label of its parent
+// the classic builder finds the last step of a build no more. Newer releases of ctr
+// drop labels unless they are told to tag by themselves; older ones know no such flag.
+func TestImagesWithoutNamesKeepTheirLabels(t *testing.T) {
+	for name, c := range map[string]struct{ help, want string }{
+		"ctr of containerd 1.6": {"--force", "images tag --force docker.io/library/a:1 moby-dangling@sha256:aa\n"},
+		"ctr since":             {"--force --local", "images tag --local --force docker.io/library/a:1 moby-dangling@sha256:aa\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			fake := `#!/bin/sh
+case $* in
+*"images tag --help") echo "` + c.help + `"; exit ;;
+*"namespaces ls -q") echo moby ;;
+*"images ls -q") cat "` + dir + `/left" ;;
+*"images ls") printf 'REF TYPE DIGEST\ndocker.io/library/a:1 x sha256:aa\nmoby-dangling@sha256:bb x sha256:bb\n' ;;
+*) shift 4; echo "$*" >>"` + dir + `/calls" ;;
+esac
+`
+			for file, text := range map[string]string{"ctr": fake, "left": "moby-dangling@sha256:aa\nmoby-dangling@sha256:bb\n"} {
+				if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o700); err != nil {
+					t.Fatal(err)
+				}
+			}
+			cmd := exec.CommandContext(t.Context(), "sh", "-c", program(forgetText), "/run/socket", "")
+			cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH")}
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			calls, err := os.ReadFile(filepath.Join(dir, "calls"))
+			if want := "containers ls -q\nleases ls -q\n" + c.want + "images rm docker.io/library/a:1\n"; err != nil || string(calls) != want {
+				t.Errorf("%v: called\n%swant\n%s", err, calls, want)
+			}
+		})
 	}
 }

@@ -69,7 +69,7 @@ func TestCachedLayersHaveNoNames(t *testing.T) {
 				login, build,
 				`printf "FROM $CI_REGISTRY/` + of + `/base\nRUN cp /is /was\n" > /tmp/Dockerfile`,
 				`docker build -q -t built - < /tmp/Dockerfile && echo "the base is $(docker run --rm built cat /was)"`,
-				`DOCKER_BUILDKIT=0 docker build -q -t old - < /tmp/Dockerfile && echo "the old builder's base is $(docker run --rm old cat /was)"`,
+				`DOCKER_BUILDKIT=0 docker build -t old - < /tmp/Dockerfile && echo "the old builder's base is $(docker run --rm old cat /was)"`,
 				`echo "the app is $(docker run --rm $CI_REGISTRY/` + of + `/app cat /is)"`,
 				`docker pull $CI_REGISTRY/base/busybox; docker images; docker run -d --restart=always $CI_REGISTRY/` + of + `/app sleep 1000`,
 			}
@@ -89,14 +89,15 @@ func TestCachedLayersHaveNoNames(t *testing.T) {
 			runJobUnchecked(t, job(), with).succeeded().quietCleanup().
 				says("\nstore "+k.store, "\nthe base is old\n", "\nthe old builder's base is old\n", "\nthe app is old\n", "no layers yet").saysNot("CACHED")
 			now(after)
-			for range 2 {
+			for again := range 2 {
 				sweptBehind(t)
 				r := runJobUnchecked(t, job(), with).succeeded().quietCleanup().
 					says("\ncontainers: 0, names: 0\n", "\nthe base is new\n", "\nthe old builder's base is new\n", "\nthe app is new\n", "layers reused")
+				// The classic builder has built on the new base once before.
 				if k.bare {
-					r.saysNot("CACHED")
-				} else {
-					r.says("CACHED")
+					r.saysNot("CACHED", "Using cache")
+				} else if r.says("CACHED"); again > 0 {
+					r.says("Using cache")
 				}
 			}
 		})

@@ -3,9 +3,14 @@
 # a seed keep theirs: $1 holds them, with their digests, between bars. What is left
 # of containers goes too, with their leases, which hold their layers; those of the
 # build cache have other names.
+#
+# An image keeps its labels. One of them names its parent, and by that the classic
+# builder finds the step. From containerd 1.7 on ctr copies them with --local alone.
 # shellcheck shell=sh
-# shellcheck disable=SC2086 # $ctr is a command with its flags; $all and $named are lists; set -f keeps stars as they are
+# shellcheck disable=SC2086 # $ctr is a command with its flags, $local one flag or none; $all and $named are lists; set -f keeps stars as they are
 set -f
+local=
+case $(ctr images tag --help) in *--local*) local=--local ;; esac
 spaces=$(ctr -a "$0" namespaces ls -q) && [ -n "$spaces" ] || exit 1
 for n in $spaces; do
 	ctr="ctr -a $0 -n $n"
@@ -25,7 +30,7 @@ for n in $spaces; do
 			case $1 in *"|$name $digest|"*) continue ;; esac
 			case $done in
 			*" $digest "*) ;;
-			*) $ctr images tag --force "$name" "moby-dangling@$digest" >/dev/null || exit 1 ;;
+			*) $ctr images tag $local --force "$name" "moby-dangling@$digest" >/dev/null || exit 1 ;;
 			esac
 			done="$done $digest "
 			echo "$name"
