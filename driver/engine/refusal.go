@@ -45,13 +45,14 @@ const (
 )
 
 // refusalWords are the words of each refusal, of releases 20.10 to 29, in lower case.
+// testdata/refusals has the whole answers of some releases.
 var refusalWords = map[Refusal][]string{
 	SubnetTaken:   {"overlap"},
 	FewerCPUs:     {"range of cpus"},
-	NoRuntime:     {"runtime"}, // "Unknown runtime specified", from 23 on "unknown or invalid runtime name"
+	NoRuntime:     {"unknown runtime specified", "unknown or invalid runtime name"}, // the second from 23 on
 	BadCapability: {"capabilit"},
 	NoDevice:      {"gathering device information"},
-	NoProgram:     {"executable file not found", "no such file or directory"},
+	NoProgram:     {"executable file not found", `": stat /`},
 	NoUser:        {"unable to find user"},
 	NoRights:      {"authorization denied", "privileged mode is incompatible", "operation not permitted"},
 	NoSource:      {"bind source path does not exist"},
