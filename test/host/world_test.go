@@ -209,6 +209,16 @@ func (h host) try(commands string) (string, error) {
 	return h.m.Run(ctx, commands)
 }
 
+// logIn waits until the machine has booted so far that root can log in.
+func (h host) logIn() {
+	h.Helper()
+	ctx, cancel := context.WithTimeout(h.Context(), h.bound(2*time.Minute))
+	defer cancel()
+	if err := h.m.Login(ctx); err != nil {
+		h.Fatal(err)
+	}
+}
+
 // run runs commands on the host, which must succeed.
 func (h host) run(commands string) string {
 	h.Helper()
