@@ -116,6 +116,14 @@ func (s Sidecar) Fit(image DindImage, host EngineHost) (Sidecar, []string, error
 	}) {
 		s.Mirror = nil // it needs both keys, and dockerd takes neither beside its flag
 	}
+	// The builder of releases before 25 takes the address of an insecure registry for
+	// that of one with TLS unless its scheme is there (github.com/moby/moby/pull/45992);
+	// later ones warn of a scheme.
+	if s.Mirror != nil && version.Before(25, 0) {
+		mirror := *s.Mirror
+		mirror.WithScheme = true
+		s.Mirror = &mirror
+	}
 	if s.asksMirror() {
 		s.Environment = append(slices.Clone(s.Environment), bootMirror+"="+s.Mirror.URL)
 	}

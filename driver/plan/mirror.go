@@ -55,6 +55,9 @@ type MirrorAccess struct {
 	// Checked says that it has just answered. Where the engine is elsewhere
 	// nobody can tell from here.
 	Checked bool
+	// WithScheme has insecure-registries name it by its URL. Fit sets it for releases
+	// that need it.
+	WithScheme bool `json:",omitempty"`
 }
 
 // Host is the host of the URL, without the port.
@@ -124,15 +127,19 @@ const MirroredConfig = ConfigDir + "/gitlab-dind-executor-mirrored.json"
 const bootMirror = "GITLAB_DIND_EXECUTOR_MIRROR"
 
 // withMirror is a daemon.json that names the mirror before the settings' own.
-func withMirror(daemonConfig map[string]any, mirror string) map[string]any {
+func withMirror(daemonConfig map[string]any, mirror MirrorAccess) map[string]any {
 	c := maps.Clone(daemonConfig)
 	list := func(key string) []string {
 		l, _ := c[key].([]string)
 		return l
 	}
-	c["registry-mirrors"] = append([]string{mirror}, list("registry-mirrors")...)
+	c["registry-mirrors"] = append([]string{mirror.URL}, list("registry-mirrors")...)
 	// Else builds speak TLS to it.
-	c["insecure-registries"] = append(slices.Clone(list("insecure-registries")), strings.TrimPrefix(mirror, "http://"))
+	name := mirror.URL
+	if !mirror.WithScheme {
+		name = strings.TrimPrefix(name, "http://")
+	}
+	c["insecure-registries"] = append(slices.Clone(list("insecure-registries")), name)
 	return c
 }
 
@@ -146,12 +153,12 @@ func (s Sidecar) DaemonConfigs(image []byte) (config, mirrored []byte, err error
 	}
 	ours := s.DaemonConfig
 	if s.Mirror != nil && !s.asksMirror() && s.Mirror.Checked {
-		ours = withMirror(ours, s.Mirror.URL)
+		ours = withMirror(ours, *s.Mirror)
 	}
 	if config, err = MergeDaemonConfig(ours, image); err != nil || !s.asksMirror() {
 		return config, nil, err
 	}
-	mirrored, err = MergeDaemonConfig(withMirror(s.DaemonConfig, s.Mirror.URL), image)
+	mirrored, err = MergeDaemonConfig(withMirror(s.DaemonConfig, *s.Mirror), image)
 	return config, mirrored, err
 }
 

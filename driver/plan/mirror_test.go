@@ -121,3 +121,41 @@ func TestWhichDaemonConfigsNameTheMirror(t *testing.T) {
 		})
 	}
 }
+
+// BuildKit of a release before 25 speaks TLS to what insecure-registries name without a
+// scheme: no build would find its base.
+func TestHowEachReleaseIsToldThatTheMirrorHasNoTLS(t *testing.T) {
+	for version, want := range map[Version]string{
+		{20, 10}: "http://172.17.0.1:5017",
+		{24, 0}:  "http://172.17.0.1:5017",
+		{25, 0}:  "172.17.0.1:5017",
+		{28, 5}:  "172.17.0.1:5017",
+	} {
+		for _, entrypoint := range []string{"dockerd-entrypoint.sh", "/own.sh"} {
+			s, job, facts := example()
+			job.Services = []Service{{Image: Image{Name: "docker:dind"}}}
+			facts.Mirror = &MirrorAccess{ID: "0123456789ab", URL: "http://172.17.0.1:5017", Checked: true}
+			p, err := Build(s, job, facts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fitted, _, err := p.Sidecar.Fit(DindImage{Docker: version, Entrypoint: []string{entrypoint}}, EngineHost{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			plain, mirrored, err := fitted.DaemonConfigs(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if mirrored == nil {
+				mirrored = plain
+			}
+			var got struct {
+				Insecure []string `json:"insecure-registries"`
+			}
+			if err := json.Unmarshal(mirrored, &got); err != nil || !slices.Contains(got.Insecure, want) {
+				t.Errorf("docker %s, %s: want %s in %s (%v)", version, entrypoint, want, mirrored, err)
+			}
+		}
+	}
+}
