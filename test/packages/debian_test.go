@@ -129,7 +129,9 @@ __start_gitlab-dind-executor gitlab-dind-executor dr pool; echo "completes to ${
 
 	d.says(`: >/tmp/systemctl; dpkg -r gitlab-dind-executor; cat /tmp/systemctl /etc/gitlab-runner/dind.toml`,
 		"stop gitlab-dind-executor-*", "size = 3")
-	d.sh(`mkdir /var/log/gitlab-dind-executor; dpkg -P gitlab-dind-executor; test ! -e /var/log/gitlab-dind-executor`)
+	// What hooks and timers have made since goes as well.
+	d.sh(`stamps=/var/lib/systemd/timers; mkdir -p /var/log/gitlab-dind-executor $stamps; touch $stamps/stamp-gitlab-dind-executor-prepull.timer $stamps/stamp-other.timer
+dpkg -P gitlab-dind-executor; test ! -e /var/log/gitlab-dind-executor; rm $stamps/stamp-other.timer; rmdir -p --ignore-fail-on-non-empty $stamps`)
 	if after := d.sh(files); after != before {
 		t.Errorf("installing and removing has changed what is there:\n%s", changed(before, after))
 	}
