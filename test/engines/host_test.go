@@ -181,7 +181,7 @@ func (h *host) remove(cli *client.Client) {
 	if err != nil && !errdefs.IsNotFound(err) {
 		h.t.Errorf("cannot remove a host: %v", err)
 	}
-	if err := cli.VolumeRemove(ctx, h.name, true); err != nil {
+	if err := cli.VolumeRemove(ctx, h.name, false); err != nil {
 		h.t.Errorf("cannot remove the data root of a host: %v", err)
 	}
 }
