@@ -36,6 +36,7 @@ func TestLayersAreForTheJobsOfTheirScopeAlone(t *testing.T) {
 	runJobUnchecked(t, first, with).succeeded().quietCleanup().saysNot("CACHED").
 		says("there are 3 containers, 2 volumes, 4 networks", "no layers yet (cached from now on)")
 
+	sweptBehind(t)
 	second := world.Job(empty, login, build, `docker run --rm $CI_REGISTRY_IMAGE:layers`,
 		`DOCKER_BUILDKIT=0 docker build -t old .`, `docker run --rm -v vol:/v $CI_REGISTRY/base/busybox ls -A /v && docker network create net`)
 	runJobUnchecked(t, second, with).succeeded().quietCleanup().
@@ -171,6 +172,7 @@ func TestLayersOfAKilledSidecarServeTheNextJob(t *testing.T) {
 	if ended := finish(job.Wait()).quietCleanup(); ended.State != local.SystemFailure {
 		t.Errorf("the job ended as %s", ended.State) // somebody else has ended its daemon
 	}
+	sweptBehind(t)
 	runJobUnchecked(t, world.Job(`echo "containers: $(docker ps -aq | wc -l)"`, login, build), with).succeeded().quietCleanup().
 		says("\ncontainers: 0\n", "CACHED", "layers reused")
 }
