@@ -89,9 +89,13 @@ WantedBy=multi-user.target
 	build(t, nil, "dpkg-deb", "-Zgzip", "-z1", "--root-owner-group", "-b", runner, filepath.Join(dir, "gitlab-runner_amd64.deb"))
 }
 
+// patient are settings for an emulated machine: a minute is too short there for a
+// daemon to boot.
+const patient = "[sidecar]\nready_timeout = \"30m\"\n[services]\nready_timeout = \"15m\"\n[cleanup]\ntimeout = \"30m\"\n"
+
 // documented is the file for cloud-init of docs/many-hosts.md, with these addresses
-// and this token.
-func documented(t *testing.T, packages, gitlab, token string) string {
+// and this token; and with more settings.
+func documented(t *testing.T, packages, gitlab, token, settings string) string {
 	t.Helper()
 	page, err := os.ReadFile("../../docs/many-hosts.md")
 	if err != nil {
@@ -108,7 +112,17 @@ func documented(t *testing.T, packages, gitlab, token string) string {
 		}
 		file = strings.ReplaceAll(file, old, fresh)
 	}
-	return "#cloud-config\n" + file
+	// The first of the files are the settings.
+	const content = "    content: |\n"
+	before, after, found := strings.Cut(file, content)
+	if !found || !strings.HasSuffix(before, "/dind.toml\n") {
+		t.Fatal("the file for cloud-init does not begin with settings")
+	}
+	indented := ""
+	for line := range strings.Lines(settings) {
+		indented += "      " + line
+	}
+	return "#cloud-config\n" + before + content + indented + after
 }
 
 // serve serves a folder on this machine's loopback, and returns its URL on others.
@@ -142,15 +156,18 @@ func boot(t *testing.T, suite string) host {
 	}
 	t.Cleanup(func() { api.Close() })
 	url := serve(t, served)
+	accel, settings := Accelerator(ctx, place), ""
+	if accel == Emulated {
+		settings = patient
+	}
 	for name, content := range map[string]string{
-		"user-data": documented(t, url, inside(api.URL), api.Token), "vendor-data": "", "network-config": "version: 2\nethernets: {all: {match: {name: 'e*'}, dhcp4: true}}\n",
+		"user-data": documented(t, url, inside(api.URL), api.Token, settings), "vendor-data": "", "network-config": "version: 2\nethernets: {all: {match: {name: 'e*'}, dhcp4: true}}\n",
 		"meta-data": "instance-id: " + suite + "\nlocal-hostname: " + suite + "\n",
 	} {
 		if err := os.WriteFile(filepath.Join(served, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	accel := Accelerator(ctx, place)
 	m, err := Start(ctx, Options{Place: place, Dir: dir, Seed: url + "/", Accel: accel, Saved: saved})
 	if err != nil {
 		t.Fatal(err)
