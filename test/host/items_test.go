@@ -30,6 +30,7 @@ func units(h host) {
 // jobs: one in the sandbox that waited, one that finds its layers, one of another
 // kind, which goes cold. Nothing of them is left.
 func jobs(h host) {
+	h.run(`gitlab-dind-executor pool fill`) // whoever was at it when the machine was saved has gone
 	h.run(`systemctl start gitlab-runner`)
 	h.wrote(h.offer(nil, buildScript, `docker run --rm app /bin/busybox ls -d /made`, `grep -H . /proc/self/attr/current`).ends(succeeded),
 		"(warm)", "\n/made\n", "docker-default (enforce)")

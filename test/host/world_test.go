@@ -57,7 +57,7 @@ func build(t *testing.T, env []string, name string, args ...string) string {
 func packages(t *testing.T, dir string) {
 	t.Helper()
 	build(t, []string{"DIST=" + dir, "VERSION=v99.1.0"}, "scripts/release", "amd64")
-	made, err := filepath.Glob(filepath.Join(dir, "*_amd64.deb"))
+	made, err := filepath.Glob(filepath.Join(dir, "gitlab-dind-executor_*_amd64.deb"))
 	if err != nil || len(made) != 1 {
 		t.Fatalf("made was %q: %v", made, err)
 	}
