@@ -61,7 +61,7 @@ chaos: engine ## Break 60 jobs at random moments and count what is left; CHAOS="
 	@cd test/chaos && ../../bin/chaos.test -test.run TestChaos -test.v -test.timeout 60m \
 		-rounds 60 -hits 200 -duration 40m -restart-engine $(CHAOS)
 
-# The long form of what test does with the newest engine. ENGINES are Debian's releases
+# The long form of what test does with one engine. ENGINES are Debian's releases
 # whose engines have a host, a container, and INNER those of the daemons in sidecars.
 # ENGINE is the address of an engine that is there instead, with the images that its
 # registries serve. TESTENGINES takes more flags, as -jobs REGEXP or -logs.
