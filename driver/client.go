@@ -16,7 +16,7 @@ import (
 
 // Driver makes, uses and removes sandboxes on an engine.
 type Driver struct {
-	// Keeper has the mirrors, and Stages runs scripts.
+	// What these rooms do for whoever uses a driver is the driver's, too.
 	*mirror.Keeper
 	*stages.Stages
 	*layers.Layers
@@ -50,12 +50,12 @@ func over(eng *engine.Engine) *Driver {
 		eng: eng, find: sandbox.Finder{Engine: eng}, images: images.NewStore(eng),
 		locks: host.NewLocks(eng.Address()), bounds: bounds.Usual(),
 	}
-	d.boots = &boot.Boots{Engine: eng, Bounds: d.bounds}
-	d.removal = &removal.Remover{Engine: eng, Bounds: d.bounds, Locks: d.locks, Executable: "/proc/self/exe"}
-	d.Layers = &layers.Layers{Engine: eng, Bounds: d.bounds, Removal: d.removal}
-	d.Keeper = &mirror.Keeper{Engine: eng, Images: d.images, Bounds: d.bounds, Removal: d.removal}
-	d.Stages = &stages.Stages{Engine: eng, Jobs: d.find, Bounds: d.bounds}
-	d.Looker = &looking.Looker{Engine: eng, Jobs: d.find, Bounds: d.bounds, Removal: d.removal, Layers: d.Layers, Keeper: d.Keeper}
+	d.boots = boot.New(eng, d.bounds)
+	d.removal = removal.New(eng, d.bounds, d.locks)
+	d.Layers = layers.New(eng, d.bounds, d.removal)
+	d.Keeper = mirror.New(eng, d.images, d.bounds, d.removal)
+	d.Stages = stages.New(eng, d.bounds)
+	d.Looker = looking.New(eng, d.bounds, d.removal, d.Layers, d.Keeper)
 	return d
 }
 

@@ -20,6 +20,8 @@ func TestWhoseFaultAContainerThatDoesNotStartIs(t *testing.T) {
 	}{
 		"no shell in the image":      {`exec: "sh": executable file not found in $PATH: unknown`, true},
 		"no such entrypoint":         {`exec: "/e": stat /e: no such file or directory: unknown`, true},
+		"no such relative one":       {`exec: "./e": stat ./e: no such file or directory: unknown`, true},
+		"no such file on the host":   {`error mounting "/x" to rootfs at "/x": no such file or directory`, false},
 		"no such user":               {"unable to find user nobody2: no matching entries in passwd file", true},
 		"the host has no memory":     {"cannot allocate memory", false},
 		"the engine is in a bad way": {"OCI runtime create failed: runc did not terminate successfully", false},

@@ -18,7 +18,7 @@ import (
 
 // What hooks and commands use of the driver, by who uses it. All methods bear
 // processes of this program beside them on the same engine, older versions included.
-// None keeps anything in memory from one call to the next.
+// But for Noted, what a method knows it has asked the engine for in that very call.
 
 // planner finds out what a plan has to know. Both may run at once.
 type planner interface {

@@ -2,10 +2,9 @@ package fault
 
 import "strings"
 
-// OneLine is a text of several lines on one, for whoever shows a line for each
-// thing: lines are apart by a semicolon, and what ends with a mark of its own
-// (a colon leads to what follows) by a space. Empty lines go, and so does what
-// was between them.
+// OneLine puts a text of several lines on one, for lists that show a line for each
+// thing. A semicolon parts the lines. Behind a colon, a semicolon or a comma a space
+// does. Empty lines go.
 func OneLine(text string) string {
 	var b strings.Builder
 	for line := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == '\n' || r == '\r' }) {

@@ -131,7 +131,7 @@ func (b *Boots) ClientFiles(ctx context.Context, sandbox, sidecar string, tls bo
 		if _, err = certs.clientTLS(); err == nil {
 			return files, certs, nil
 		}
-		if c, inspectErr := b.Engine.Container(ctx, sidecar); inspectErr != nil || !c.Running {
+		if c, inspectErr := b.eng.Container(ctx, sidecar); inspectErr != nil || !c.Running {
 			return nil, nil, fault.System(fmt.Errorf("the docker daemon of this job has ended, or lost its certificates: %w", errors.Join(err, inspectErr)), "run the job again")
 		}
 		select {
@@ -144,11 +144,11 @@ func (b *Boots) ClientFiles(ctx context.Context, sandbox, sidecar string, tls bo
 
 // readClientFiles reads the directory with the client's certificates.
 func (b *Boots) readClientFiles(ctx context.Context, sandbox, sidecar string) (map[string][]byte, error) {
-	files, err := b.Engine.ReadHere(ctx, label.ObjectName(sandbox, plan.RoleCerts), "ca.pem", "cert.pem", "key.pem", path.Base(plan.UsedFile))
+	files, err := b.eng.ReadHere(ctx, label.ObjectName(sandbox, plan.RoleCerts), "ca.pem", "cert.pem", "key.pem", path.Base(plan.UsedFile))
 	if err == nil && len(files) > 0 {
 		return files, nil
 	}
-	archived, err := b.Engine.ReadFiles(ctx, sidecar, plan.ClientCerts)
+	archived, err := b.eng.ReadFiles(ctx, sidecar, plan.ClientCerts)
 	if err != nil {
 		return nil, err
 	}

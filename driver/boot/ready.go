@@ -54,9 +54,12 @@ func (b *Broken) Unwrap() error { return b.error }
 
 // Boots waits for inner daemons.
 type Boots struct {
-	Engine *engine.Engine
-	Bounds *bounds.Bounds
+	eng    *engine.Engine
+	bounds *bounds.Bounds
 }
+
+// New is for an engine.
+func New(eng *engine.Engine, limits *bounds.Bounds) *Boots { return &Boots{eng, limits} }
 
 // Wait waits until the inner daemon answers, by _ping over mutual TLS from
 // here or, where the sandbox's network is out of reach (the Runner is itself a
@@ -65,12 +68,12 @@ type Boots struct {
 func (b *Boots) Wait(ctx context.Context, id string, p *plan.Plan, certs *Certificates) (string, error) {
 	ctx, end := span.Begin(ctx, "wait for the docker daemon")
 	defer end()
-	exits, waitErrs := b.Engine.Wait(ctx, id, engine.NotRunning)
-	c, err := b.Engine.Container(ctx, id)
+	exits, waitErrs := b.eng.Wait(ctx, id, engine.NotRunning)
+	c, err := b.eng.Container(ctx, id)
 	if err != nil {
-		return "", b.Engine.Explain("looking at the sidecar", err)
+		return "", b.eng.Explain("looking at the sidecar", err)
 	}
-	pinger, err := newPinger(p.Sidecar, sandbox.IP(c, p.Sandbox), certs, b.Bounds.QuietAfter)
+	pinger, err := newPinger(p.Sidecar, sandbox.IP(c, p.Sandbox), certs, b.bounds.QuietAfter)
 	if err != nil {
 		return "", err
 	}
@@ -120,7 +123,7 @@ func (b *Boots) Wait(ctx context.Context, id string, p *plan.Plan, certs *Certif
 		if ctx.Err() != nil {
 			return "", b.notReady(ctx, id, pinger)
 		}
-		return "", b.Engine.Explain("waiting for the sidecar", err)
+		return "", b.eng.Explain("waiting for the sidecar", err)
 	case <-ctx.Done():
 		return "", b.notReady(ctx, id, pinger)
 	}
@@ -128,7 +131,7 @@ func (b *Boots) Wait(ctx context.Context, id string, p *plan.Plan, certs *Certif
 
 // disconnected tells whether a container is on its sandbox's network no more.
 func (b *Boots) disconnected(ctx context.Context, id, sandbox string) bool {
-	c, err := b.Engine.Container(ctx, id)
+	c, err := b.eng.Container(ctx, id)
 	if err != nil || c.Endpoints == nil {
 		return false // the wait for its end tells
 	}
@@ -240,7 +243,7 @@ func (b *Boots) pollByExec(ctx context.Context, id string, s plan.Sidecar) bool 
 	defer tick.Stop()
 	for {
 		attempt, cancel := context.WithTimeout(ctx, 5*pingTimeout)
-		code, err := b.Engine.Run(attempt, id, WithClient(s, "docker version"), nil, io.Discard)
+		code, err := b.eng.Run(attempt, id, WithClient(s, "docker version"), nil, io.Discard)
 		cancel()
 		if err == nil && code == 0 {
 			return true
@@ -256,12 +259,12 @@ func (b *Boots) pollByExec(ctx context.Context, id string, s plan.Sidecar) bool 
 // sidecarDied explains a sidecar that exited before it was ready.
 func (b *Boots) sidecarDied(ctx context.Context, id string, p *plan.Plan, code int) error {
 	err := fmt.Errorf("the docker daemon of this job (%s) exited with code %d before it answered%s",
-		p.Sidecar.Image.Name, code, b.Engine.LastLog(ctx, id))
-	if b.Engine.EndedForMemory(ctx, id) {
+		p.Sidecar.Image.Name, code, b.eng.LastLog(ctx, id))
+	if b.eng.EndedForMemory(ctx, id) {
 		return fault.System(err, "it ran out of memory: raise "+plan.LimitKey(plan.RoleSidecar)+".memory in the settings")
 	}
-	if f := plan.JudgeExit(p.Sidecar.Given, code, b.Engine.LogTail(ctx, id, bootLines), b.arguments(ctx, id)); f != nil {
-		return bootFault(f, b.Engine.LastLog(ctx, id))
+	if f := plan.JudgeExit(p.Sidecar.Given, code, b.eng.LogTail(ctx, id, bootLines), b.arguments(ctx, id)); f != nil {
+		return bootFault(f, b.eng.LastLog(ctx, id))
 	}
 	return fault.System(&Broken{err, fmt.Sprintf("exited with code %d", code)},
 		"look at the last lines above: often a wrong argument in the service's command, or an image that is no dind image")
@@ -276,7 +279,7 @@ func (b *Boots) notReady(ctx context.Context, id string, p *pinger) error {
 	if last, ok := p.last.Load().(*error); ok {
 		why = " (" + fault.Line(*last) + ")"
 	}
-	err := fmt.Errorf("%w%s%s", ErrNotReady, why, b.Engine.LastLog(ctx, id))
+	err := fmt.Errorf("%w%s%s", ErrNotReady, why, b.eng.LastLog(ctx, id))
 	return fault.System(&Broken{err, "did not answer in " + p.timeout.String()},
 		"look at the last lines above and at this host's load; sidecar.ready_timeout sets how long to wait")
 }
@@ -285,7 +288,7 @@ func (b *Boots) notReady(ctx context.Context, id string, p *pinger) error {
 func (b *Boots) arguments(ctx context.Context, id string) []string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
 	defer cancel()
-	c, err := b.Engine.Container(ctx, id)
+	c, err := b.eng.Container(ctx, id)
 	if err != nil {
 		return nil
 	}
@@ -294,9 +297,9 @@ func (b *Boots) arguments(ctx context.Context, id string) []string {
 
 // Await waits until the daemon of a sidecar answers that prepare has started.
 func (b *Boots) Await(ctx context.Context, sandbox, sidecar string, given plan.Given) (string, error) {
-	c, err := b.Engine.Container(ctx, sidecar)
+	c, err := b.eng.Container(ctx, sidecar)
 	if err != nil {
-		return "", b.Engine.Explain("looking at the sidecar", err)
+		return "", b.eng.Explain("looking at the sidecar", err)
 	}
 	p := &plan.Plan{Sandbox: sandbox, Sidecar: Listening(c)}
 	p.Sidecar.Given = given
@@ -305,7 +308,7 @@ func (b *Boots) Await(ctx context.Context, sandbox, sidecar string, given plan.G
 	}
 	_, certs, err := b.ClientFiles(ctx, sandbox, sidecar, p.Sidecar.TLS != nil)
 	if err != nil {
-		if c, inspectErr := b.Engine.Container(ctx, sidecar); inspectErr == nil && !c.Running {
+		if c, inspectErr := b.eng.Container(ctx, sidecar); inspectErr == nil && !c.Running {
 			err = b.sidecarDied(ctx, sidecar, p, c.ExitCode)
 		}
 		return "", err

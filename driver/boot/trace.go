@@ -29,7 +29,7 @@ func (b *Boots) traceBoot(ctx context.Context, c engine.Details) {
 		return
 	}
 	begin := c.Started
-	stream, err := b.Engine.Log(ctx, c.ID, engine.LogOptions{Timestamps: true})
+	stream, err := b.eng.Log(ctx, c.ID, engine.LogOptions{Timestamps: true})
 	if err != nil {
 		return
 	}

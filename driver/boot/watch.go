@@ -17,7 +17,7 @@ import (
 // as soon as that is clear; nil when ctx ends before. A boot takes one or two seconds:
 // only one that takes longer is looked at.
 func (b *Boots) watchBoot(ctx context.Context, id string, p *plan.Plan, pinger *pinger) error {
-	next := time.NewTimer(b.Bounds.LookAfter)
+	next := time.NewTimer(b.bounds.LookAfter)
 	defer next.Stop()
 	var since time.Time // it has said where it listens
 	for {
@@ -26,8 +26,8 @@ func (b *Boots) watchBoot(ctx context.Context, id string, p *plan.Plan, pinger *
 		case <-ctx.Done():
 			return nil
 		}
-		next.Reset(b.Bounds.LookEvery)
-		log := b.Engine.LogTail(ctx, id, bootLines)
+		next.Reset(b.bounds.LookEvery)
+		log := b.eng.LogTail(ctx, id, bootLines)
 		listens := plan.Listens(log)
 		var found *plan.BootFault
 		switch {
@@ -35,11 +35,11 @@ func (b *Boots) watchBoot(ctx context.Context, id string, p *plan.Plan, pinger *
 			found = plan.JudgeProcesses(p.Sidecar.Given, b.processes(ctx, id))
 		case since.IsZero():
 			since = time.Now()
-		case time.Since(since) >= b.Bounds.ListensFor:
+		case time.Since(since) >= b.bounds.ListensFor:
 			found = plan.JudgeListening(p.Sidecar.Given, listens, p.Sidecar.Port, pinger.outcome())
 		}
 		if found != nil && ctx.Err() == nil {
-			return bootFault(found, b.Engine.LastLog(ctx, id))
+			return bootFault(found, b.eng.LastLog(ctx, id))
 		}
 	}
 }
@@ -72,7 +72,7 @@ func (p *pinger) outcome() plan.Probe {
 func (b *Boots) processes(ctx context.Context, id string) []string {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
-	list, err := b.Engine.Processes(ctx, id)
+	list, err := b.eng.Processes(ctx, id)
 	if err != nil {
 		return nil
 	}

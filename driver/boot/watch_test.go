@@ -26,8 +26,8 @@ func bootedSidecar(t *testing.T, log string, exit int, processes ...string) *Boo
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = eng.Close() })
-	b := &Boots{Engine: eng, Bounds: bounds.Usual()}
-	b.Bounds.LookAfter, b.Bounds.LookEvery, b.Bounds.ListensFor = time.Millisecond, time.Millisecond, 10*time.Millisecond
+	b := New(eng, bounds.Usual())
+	b.bounds.LookAfter, b.bounds.LookEvery, b.bounds.ListensFor = time.Millisecond, time.Millisecond, 10*time.Millisecond
 	e.Processes, e.ExecCode = processes, 1 // no docker version in it
 	e.OnStart = func(c *fakeengine.Container) {
 		c.Host = map[string]any{"NetworkMode": label.NetworkName("aaaaaaaaaaaa")}

@@ -52,7 +52,7 @@ var refusalWords = map[Refusal][]string{
 	NoRuntime:     {"unknown runtime specified", "unknown or invalid runtime name"}, // the second from 23 on
 	BadCapability: {"capabilit"},
 	NoDevice:      {"gathering device information"},
-	NoProgram:     {"executable file not found", `": stat /`},
+	NoProgram:     {"executable file not found", `": stat `},
 	NoUser:        {"unable to find user"},
 	NoRights:      {"authorization denied", "privileged mode is incompatible", "operation not permitted"},
 	NoSource:      {"bind source path does not exist"},

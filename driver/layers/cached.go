@@ -55,9 +55,9 @@ func sized(s config.Settings) bool {
 
 // Cached finds all that is cached, with sizes that are not known, and the marks.
 func (l *Layers) Cached(ctx context.Context) (cached []plan.Cached, marks Volumes, err error) {
-	all, err := l.Engine.Volumes(ctx, label.Scope)
+	all, err := l.eng.Volumes(ctx, label.Scope)
 	if err != nil {
-		return nil, nil, l.Engine.Explain("listing caches", err)
+		return nil, nil, l.eng.Explain("listing caches", err)
 	}
 	used, err := l.volumesInUse(ctx)
 	if err != nil {
@@ -101,7 +101,7 @@ func cachedOf(v *engine.Volume, marks Volumes) (plan.Cached, bool) {
 
 // MeasureCached asks the engine for the sizes of what is cached.
 func (l *Layers) MeasureCached(ctx context.Context, cached []plan.Cached) error {
-	sizes, err := l.Engine.VolumeSizes(ctx)
+	sizes, err := l.eng.VolumeSizes(ctx)
 	if errdefs.IsConflict(err) {
 		return nil // somebody else asks at this moment: the next time will do
 	}
@@ -110,7 +110,7 @@ func (l *Layers) MeasureCached(ctx context.Context, cached []plan.Cached) error 
 			cached[i].Size = size
 		}
 	}
-	return l.Engine.Explain("asking for the sizes of caches", err)
+	return l.eng.Explain("asking for the sizes of caches", err)
 }
 
 // evict removes a cached volume and its marks. It tells whether it did: a job may have
@@ -125,11 +125,11 @@ func (l *Layers) evict(ctx context.Context, name string, marks Volumes) (bool, e
 	}
 	for _, m := range marks {
 		if m.Labels[label.Of] == name {
-			_, _ = l.Removal.DropVolume(ctx, m.Name) // else it is a lost one
+			_, _ = l.removal.DropVolume(ctx, m.Name) // else it is a lost one
 		}
 	}
 	for _, state := range []label.DataState{label.DataClean, label.DataDamaged} { // made since marks were listed
-		_ = l.Engine.RemoveVolume(ctx, label.StateName(name, state))
+		_ = l.eng.RemoveVolume(ctx, label.StateName(name, state))
 	}
 	return true, nil
 }
@@ -140,7 +140,7 @@ func (l *Layers) dropIdle(ctx context.Context, name string) (removal.Outcome, er
 	bounded, cancel := context.WithTimeout(ctx, clearNowBound)
 	defer cancel()
 	for {
-		end, err := l.Removal.DropVolume(ctx, name)
+		end, err := l.removal.DropVolume(ctx, name)
 		if end != removal.StillUsed {
 			return end, err
 		}
@@ -151,7 +151,7 @@ func (l *Layers) dropIdle(ctx context.Context, name string) (removal.Outcome, er
 			return removal.StillUsed, nil // a job has it, though its daemon may have ended
 		}
 		select {
-		case <-time.After(l.Bounds.RemoveFirstGap):
+		case <-time.After(l.bounds.RemoveFirstGap):
 		case <-bounded.Done():
 			return removal.StillUsed, nil
 		}
@@ -160,7 +160,7 @@ func (l *Layers) dropIdle(ctx context.Context, name string) (removal.Outcome, er
 
 // discard keeps a data root from every later job.
 func (l *Layers) discard(ctx context.Context, name string) {
-	v, err := l.Engine.Volume(ctx, name)
+	v, err := l.eng.Volume(ctx, name)
 	if err == nil && v.Labels[label.Scope] != "" {
 		_ = l.MarkState(ctx, &v, label.DataDamaged) // a daemon that does not boot on it tells later
 	}
@@ -170,7 +170,7 @@ func (l *Layers) discard(ctx context.Context, name string) {
 func (l *Layers) removeLostMarks(ctx context.Context, marks Volumes, cached []plan.Cached) {
 	for _, m := range marks {
 		if !slices.ContainsFunc(cached, func(c plan.Cached) bool { return c.Name == m.Labels[label.Of] }) {
-			_, _ = l.Removal.DropVolume(ctx, m.Name) // the next time tries again
+			_, _ = l.removal.DropVolume(ctx, m.Name) // the next time tries again
 		}
 	}
 }
@@ -183,7 +183,7 @@ func (l *Layers) DropLayers(ctx context.Context, now time.Time) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	known, err := l.Removal.Stuck(ctx)
+	known, err := l.removal.Stuck(ctx)
 	errs := []error{err}
 	for _, k := range plan.OldestFirst(cached, now) {
 		isKnown := slices.ContainsFunc(known, func(s removal.StuckVolume) bool { return s.Name == k.Name })

@@ -30,7 +30,7 @@ var errDamaged = errors.New("the layers of earlier jobs are damaged")
 // its lease, or gets it by the container's name. An error is errDamaged where
 // nothing can be left. settle is called while the lease is held.
 func (l *Layers) clearData(ctx context.Context, v *engine.Volume, name string, bound time.Duration, settle func(context.Context, error) error) error {
-	_, err := l.Removal.RunProgram(ctx, removal.Program{
+	_, err := l.removal.RunProgram(ctx, removal.Program{
 		Name: name, Command: plan.ClearCommand, Volume: v.Name, VolumeLabels: v.Labels, Bound: bound,
 		Labels: map[string]string{label.Of: v.Name},
 		Settle: func(ctx context.Context, exit removal.Exit) error {
@@ -53,8 +53,8 @@ func (l *Layers) ClearNow(ctx context.Context, v *engine.Volume) error {
 
 // MarkState says the state of a cached data root.
 func (l *Layers) MarkState(ctx context.Context, v *engine.Volume, state label.DataState) error {
-	_, err := l.Engine.CreateVolume(ctx, label.StateName(v.Name, state), label.ForState(v.Labels[label.Scope], v.Name, state))
-	return l.Engine.Explain("marking layers as "+string(state), err)
+	_, err := l.eng.CreateVolume(ctx, label.StateName(v.Name, state), label.ForState(v.Labels[label.Scope], v.Name, state))
+	return l.eng.Explain("marking layers as "+string(state), err)
 }
 
 // ClearLayers clears the data roots that jobs have had and none has now, so that
@@ -63,12 +63,12 @@ func (l *Layers) MarkState(ctx context.Context, v *engine.Volume, state label.Da
 func (l *Layers) ClearLayers(ctx context.Context, dryRun bool) (removed []string, err error) {
 	ctx, end := span.Begin(ctx, "clear layers")
 	defer end()
-	if err := l.Engine.Greet(ctx); err != nil {
+	if err := l.eng.Greet(ctx); err != nil {
 		return nil, err
 	}
-	all, err := l.Engine.Volumes(ctx, label.Scope)
+	all, err := l.eng.Volumes(ctx, label.Scope)
 	if err != nil {
-		return nil, l.Engine.Explain("looking for layers of earlier jobs", err)
+		return nil, l.eng.Explain("looking for layers of earlier jobs", err)
 	}
 	found := Volumes(all)
 	var errs []error
@@ -106,7 +106,7 @@ func (l *Layers) ClearLayers(ctx context.Context, dryRun bool) (removed []string
 // clearBehind clears a data root that no job has. Its container has the name of
 // the lease, so no job gets the data root meanwhile.
 func (l *Layers) clearBehind(ctx context.Context, v *engine.Volume) error {
-	if _, err := l.Engine.Volume(ctx, label.StateName(v.Name, label.DataClean)); err == nil {
+	if _, err := l.eng.Volume(ctx, label.StateName(v.Name, label.DataClean)); err == nil {
 		return nil // somebody has cleared it since it was listed
 	}
 	return l.clearData(ctx, v, label.LeaseName(v.Name), clearBehindBound, func(ctx context.Context, err error) error {
@@ -121,7 +121,7 @@ func (l *Layers) clearBehind(ctx context.Context, v *engine.Volume) error {
 // root, or it is the sidecar of a sandbox that is gone and whose removal takes its
 // time. It tells whether the lease is free; false means that a job has it.
 func (l *Layers) AwaitLease(ctx context.Context, lease string) bool {
-	c, err := l.Engine.Container(ctx, lease)
+	c, err := l.eng.Container(ctx, lease)
 	switch {
 	case engine.Gone(err):
 		return true
@@ -130,11 +130,11 @@ func (l *Layers) AwaitLease(ctx context.Context, lease string) bool {
 	case plan.Role(c.Labels[label.Role]) == plan.RoleProgram:
 		ctx, cancel := context.WithTimeout(ctx, clearNowBound)
 		defer cancel()
-		return l.Removal.AwaitContainer(ctx, c.ID) == nil
+		return l.removal.AwaitContainer(ctx, c.ID) == nil
 	case c.Running || c.Paused || c.Status == engine.Created || !l.isOrphan(ctx, c.Labels):
 		return false
 	}
-	return l.Removal.Container(ctx, engine.Object{Ref: c.ID, Name: lease}) == nil
+	return l.removal.Container(ctx, engine.Object{Ref: c.ID, Name: lease}) == nil
 }
 
 // isOrphan tells whether a sidecar's sandbox has lost its network, so that nobody
@@ -144,6 +144,6 @@ func (l *Layers) isOrphan(ctx context.Context, labels map[string]string) bool {
 	if plan.Role(labels[label.Role]) != plan.RoleSidecar || sandbox == "" {
 		return false
 	}
-	found, err := l.Engine.Networks(ctx, label.Sandbox+"="+sandbox)
+	found, err := l.eng.Networks(ctx, label.Sandbox+"="+sandbox)
 	return err == nil && len(found) == 0
 }

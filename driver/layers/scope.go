@@ -16,9 +16,14 @@ import (
 
 // Layers keeps what outlives jobs on an engine: layers, caches and seeds.
 type Layers struct {
-	Engine  *engine.Engine
-	Bounds  *bounds.Bounds
-	Removal *removal.Remover
+	eng     *engine.Engine
+	bounds  *bounds.Bounds
+	removal *removal.Remover
+}
+
+// New is for an engine.
+func New(eng *engine.Engine, limits *bounds.Bounds, remover *removal.Remover) *Layers {
+	return &Layers{eng, limits, remover}
 }
 
 // Volumes are the volumes of a scope: its cache, its data roots, and the marks that
@@ -27,8 +32,8 @@ type Volumes []*engine.Volume
 
 // VolumesOf finds what is cached of a scope.
 func (l *Layers) VolumesOf(ctx context.Context, scope string) (Volumes, error) {
-	list, err := l.Engine.Volumes(ctx, label.Scope+"="+scope)
-	return list, l.Engine.Explain("looking for what earlier jobs left", err)
+	list, err := l.eng.Volumes(ctx, label.Scope+"="+scope)
+	return list, l.eng.Explain("looking for what earlier jobs left", err)
 }
 
 // Slots are the data roots of a kind that serve and those that are damaged, and
@@ -53,9 +58,9 @@ func (k Volumes) Slots(scope, kind string) (slots, damaged []int, others bool) {
 
 // AnyIdle tells whether a scope has layers that no job has.
 func (l *Layers) AnyIdle(ctx context.Context, scope string) (bool, error) {
-	all, err := l.Engine.Volumes(ctx, label.Scope+"="+scope, label.Role+"="+string(plan.RoleData))
+	all, err := l.eng.Volumes(ctx, label.Scope+"="+scope, label.Role+"="+string(plan.RoleData))
 	if err != nil {
-		return false, l.Engine.Explain("looking for layers of earlier jobs", err)
+		return false, l.eng.Explain("looking for layers of earlier jobs", err)
 	}
 	used, err := l.volumesInUse(ctx)
 	return slices.ContainsFunc(all, func(v *engine.Volume) bool { return !used[v.Name] }), err
@@ -69,12 +74,12 @@ func (l *Layers) NoteUse(ctx context.Context, p *plan.Plan, found Volumes, name 
 		return
 	}
 	mark := label.UsedName(name, p.Sandbox)
-	if _, err := l.Engine.CreateVolume(ctx, mark, label.ForMark(p.Claim.Scope, name)); err != nil {
+	if _, err := l.eng.CreateVolume(ctx, mark, label.ForMark(p.Claim.Scope, name)); err != nil {
 		return
 	}
 	for _, v := range found {
 		if v.Labels[label.Of] == name && v.Labels[label.State] == "" && v.Name != mark {
-			_ = l.Engine.RemoveVolume(ctx, v.Name)
+			_ = l.eng.RemoveVolume(ctx, v.Name)
 		}
 	}
 }
@@ -118,9 +123,9 @@ func (k Volumes) is(name string, state label.DataState) bool {
 // The engine's own list of idle volumes leaves out what a container that it is
 // removing still holds, though it does not list that container any more.
 func (l *Layers) volumesInUse(ctx context.Context) (map[string]bool, error) {
-	list, err := l.Engine.Containers(ctx)
+	list, err := l.eng.Containers(ctx)
 	if err != nil {
-		return nil, l.Engine.Explain("looking for what containers have", err)
+		return nil, l.eng.Explain("looking for what containers have", err)
 	}
 	used := map[string]bool{}
 	for _, c := range list {

@@ -28,16 +28,16 @@ type Seed struct {
 
 // Seeds lists the seeds that there are, the newest first.
 func (l *Layers) Seeds(ctx context.Context) ([]Seed, error) {
-	if err := l.Engine.Greet(ctx); err != nil {
+	if err := l.eng.Greet(ctx); err != nil {
 		return nil, err
 	}
 	return l.seedsWith(ctx, label.Seed)
 }
 
 func (l *Layers) seedsWith(ctx context.Context, key string) ([]Seed, error) {
-	list, err := l.Engine.Volumes(ctx, key)
+	list, err := l.eng.Volumes(ctx, key)
 	if err != nil {
-		return nil, l.Engine.Explain("looking for seeds", err)
+		return nil, l.eng.Explain("looking for seeds", err)
 	}
 	ready := map[string]bool{}
 	for _, v := range list {
@@ -90,9 +90,9 @@ func (l *Layers) SweepSeeds(ctx context.Context, wishes []plan.SeedWish, dryRun 
 	if slices.ContainsFunc(seeds, func(s Seed) bool { return !s.Ready }) {
 		// One is made as long as its sandbox is there, and has its mark before that goes:
 		// so this is to be known before the marks are looked at again.
-		networks, err := l.Engine.Networks(ctx, label.Sandbox)
+		networks, err := l.eng.Networks(ctx, label.Sandbox)
 		if err != nil {
-			return nil, l.Engine.Explain("looking for who makes seeds", err)
+			return nil, l.eng.Explain("looking for who makes seeds", err)
 		}
 		known := seeds
 		if seeds, err = l.Seeds(ctx); err != nil {
@@ -130,9 +130,9 @@ func (l *Layers) SweepSeeds(ctx context.Context, wishes []plan.SeedWish, dryRun 
 // removes it, unless a container still has it: then a later sweep does. It tells
 // whether it is gone.
 func (l *Layers) removeSeed(ctx context.Context, s Seed) (bool, error) {
-	if _, err := l.Removal.DropVolume(ctx, label.ReadyName(s.Name)); err != nil {
+	if _, err := l.removal.DropVolume(ctx, label.ReadyName(s.Name)); err != nil {
 		return false, err
 	}
-	end, err := l.Removal.DropVolume(ctx, s.Name)
+	end, err := l.removal.DropVolume(ctx, s.Name)
 	return end == removal.WasRemoved || end == removal.WasAbsent, err
 }

@@ -13,7 +13,7 @@ import (
 // is asked whether a daemon boots: that is Running. prepare is how long a prepare
 // may take.
 func (l *Looker) Sandboxes(ctx context.Context, now time.Time, prepare time.Duration) ([]SandboxStatus, error) {
-	found, err := l.Engine.Ours(ctx, label.Sandbox)
+	found, err := l.eng.Ours(ctx, label.Sandbox)
 	if err != nil {
 		return nil, err
 	}
@@ -43,9 +43,9 @@ type CachedCount struct {
 // CountCached counts what is cached: caches, and layers. With sizes the
 // engine walks all volumes.
 func (l *Looker) CountCached(ctx context.Context, sizes bool) (caches, layers CachedCount, err error) {
-	cached, _, err := l.Layers.Cached(ctx)
+	cached, _, err := l.layers.Cached(ctx)
 	if err == nil && sizes && len(cached) > 0 {
-		err = l.Layers.MeasureCached(ctx, cached)
+		err = l.layers.MeasureCached(ctx, cached)
 	}
 	for _, c := range cached {
 		of := &caches

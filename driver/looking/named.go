@@ -35,7 +35,7 @@ func (n Named) String() string {
 
 // Named lists all sandboxes by id.
 func (l *Looker) Named(ctx context.Context) ([]Named, error) {
-	found, err := l.Engine.Ours(ctx, label.Sandbox)
+	found, err := l.eng.Ours(ctx, label.Sandbox)
 	if err != nil {
 		return nil, err
 	}
@@ -117,9 +117,9 @@ type Part struct {
 // before the sandbox's.
 func (l *Looker) part(ctx context.Context, within string, p Part) (engine.Details, error) {
 	var none engine.Details
-	list, err := l.Engine.Containers(ctx, label.Sandbox+"="+within, label.Role+"="+string(p.Role))
+	list, err := l.eng.Containers(ctx, label.Sandbox+"="+within, label.Role+"="+string(p.Role))
 	if err != nil {
-		return none, l.Engine.Explain("looking for the container", err)
+		return none, l.eng.Explain("looking for the container", err)
 	}
 	slices.SortFunc(list, func(a, b engine.Container) int {
 		if p.Role == plan.RoleHelper {
@@ -131,14 +131,14 @@ func (l *Looker) part(ctx context.Context, within string, p Part) (engine.Detail
 		return none, fault.System(fmt.Errorf("sandbox %s has no %s container", within, p.Role), "gitlab-dind-executor status tells what it is at; one that waits for a job has a sidecar and a helper alone")
 	}
 	if p.Role != plan.RoleService {
-		c, err := l.Engine.Container(ctx, list[0].ID)
-		return c, l.Engine.Explain("looking at the "+string(p.Role)+" container", err)
+		c, err := l.eng.Container(ctx, list[0].ID)
+		return c, l.eng.Explain("looking at the "+string(p.Role)+" container", err)
 	}
 	var names []string
 	for i, s := range list {
-		c, err := l.Engine.Container(ctx, s.ID)
+		c, err := l.eng.Container(ctx, s.ID)
 		if err != nil {
-			return none, l.Engine.Explain("looking at a service", err)
+			return none, l.eng.Explain("looking at a service", err)
 		}
 		aliases, image := sandbox.ServiceNames(c, within), label.ImageName(s.Labels, s.Image)
 		if p.Service == "" && len(list) == 1 || p.Service == strconv.Itoa(i) || p.Service == image || slices.Contains(aliases, p.Service) {

@@ -54,17 +54,17 @@ type Usage struct {
 	Boot time.Duration
 	// Warm says that the daemon waited for the job.
 	Warm bool
-	// Layers is empty where none are cached.
+	// layers is empty where none are cached.
 	Layers plan.LayersState `json:",omitempty"`
 }
 
 // Report describes a job's containers. What cannot be had is left out.
 func (l *Looker) Report(ctx context.Context, job string) (Report, error) {
-	_, sandbox, err := l.Jobs.JobContainer(ctx, job)
+	_, sandbox, err := l.jobs.JobContainer(ctx, job)
 	if err != nil {
 		return Report{}, err
 	}
-	found, err := l.Engine.Ours(ctx, label.Sandbox+"="+sandbox)
+	found, err := l.eng.Ours(ctx, label.Sandbox+"="+sandbox)
 	if err != nil || found[sandbox] == nil {
 		return Report{}, err
 	}
@@ -100,7 +100,7 @@ func (l *Looker) Report(ctx context.Context, job string) (Report, error) {
 }
 
 func (l *Looker) containerReport(ctx context.Context, o engine.Object) *ContainerReport {
-	c, err := l.Engine.Container(ctx, o.Ref)
+	c, err := l.eng.Container(ctx, o.Ref)
 	if err != nil {
 		return nil
 	}
@@ -123,14 +123,14 @@ type SidecarState struct {
 
 // Sidecar looks after a job's sidecar.
 func (l *Looker) Sidecar(ctx context.Context, job string) SidecarState {
-	id, err := l.Jobs.SidecarOf(ctx, job)
+	id, err := l.jobs.SidecarOf(ctx, job)
 	if err != nil {
 		return SidecarState{}
 	}
 	if id == "" {
 		return SidecarState{Known: true}
 	}
-	c, err := l.Engine.Container(ctx, id)
+	c, err := l.eng.Container(ctx, id)
 	switch {
 	case engine.Gone(err):
 		return SidecarState{Known: true}
@@ -142,7 +142,7 @@ func (l *Looker) Sidecar(ctx context.Context, job string) SidecarState {
 
 // Usage tells what a job's sidecar has used so far.
 func (l *Looker) Usage(ctx context.Context, job string) (Usage, error) {
-	id, err := l.Jobs.SidecarOf(ctx, job)
+	id, err := l.jobs.SidecarOf(ctx, job)
 	if err != nil || id == "" {
 		return Usage{}, err
 	}
@@ -166,7 +166,7 @@ const countBound = 300 * time.Millisecond
 func (l *Looker) dataRootSize(ctx context.Context, sidecar string) uint64 {
 	ctx, cancel := context.WithTimeout(ctx, countBound)
 	defer cancel()
-	c, err := l.Engine.Container(ctx, sidecar)
+	c, err := l.eng.Container(ctx, sidecar)
 	if err != nil {
 		return 0
 	}
@@ -176,7 +176,7 @@ func (l *Looker) dataRootSize(ctx context.Context, sidecar string) uint64 {
 		return 0
 	}
 	out := wary.Buffer{Most: engine.MaxPrinted}
-	code, err := l.Engine.Run(ctx, sidecar, []string{"sh", "-c", `du -sxk "$0/." 2>/dev/null | cut -f1`, c.Places[i]}, nil, &out)
+	code, err := l.eng.Run(ctx, sidecar, []string{"sh", "-c", `du -sxk "$0/." 2>/dev/null | cut -f1`, c.Places[i]}, nil, &out)
 	kib, perr := strconv.ParseUint(strings.TrimSpace(out.String()), 10, 54)
 	if err != nil || perr != nil || code != 0 {
 		return 0
@@ -187,15 +187,15 @@ func (l *Looker) dataRootSize(ctx context.Context, sidecar string) uint64 {
 // engineUsage is what the engine itself knows.
 func (l *Looker) engineUsage(ctx context.Context, sidecar string) (Usage, []string) {
 	var u Usage
-	if used, err := l.Engine.Used(ctx, sidecar); err == nil {
+	if used, err := l.eng.Used(ctx, sidecar); err == nil {
 		u.PeakMemory, u.Received, u.Written = used.Peak, used.Received, used.Written
 	}
-	c, err := l.Engine.Container(ctx, sidecar)
+	c, err := l.eng.Container(ctx, sidecar)
 	if err != nil {
 		return u, nil
 	}
 	u.Layers = plan.LayersState(c.Labels[label.Layers])
-	stream, err := l.Engine.Log(ctx, sidecar, engine.LogOptions{Timestamps: true, Tail: "1000"})
+	stream, err := l.eng.Log(ctx, sidecar, engine.LogOptions{Timestamps: true, Tail: "1000"})
 	if err != nil {
 		return u, nil
 	}

@@ -21,13 +21,13 @@ func (l *Looker) Rest(ctx context.Context, sandbox string) error {
 	}
 	return removal.Each(ctx, list, func(ctx context.Context, o engine.Object) error {
 		if o.Role != plan.RoleJob {
-			c, err := l.Engine.Container(ctx, o.Ref)
-			if err == nil && c.Paused || l.Engine.Pause(ctx, o.Ref) == nil {
+			c, err := l.eng.Container(ctx, o.Ref)
+			if err == nil && c.Paused || l.eng.Pause(ctx, o.Ref) == nil {
 				return nil
 			}
 		}
-		_ = l.Engine.Kill(ctx, o.Ref, "KILL") // the next look tells
-		c, err := l.Engine.Container(ctx, o.Ref)
+		_ = l.eng.Kill(ctx, o.Ref, "KILL") // the next look tells
+		c, err := l.eng.Container(ctx, o.Ref)
 		if engine.Gone(err) || err == nil && (!c.Running || c.Paused) {
 			return nil
 		}
@@ -42,24 +42,24 @@ func (l *Looker) wake(ctx context.Context, sandbox string) error {
 		return err
 	}
 	return removal.Each(ctx, list, func(ctx context.Context, o engine.Object) error {
-		c, err := l.Engine.Container(ctx, o.Ref)
+		c, err := l.eng.Container(ctx, o.Ref)
 		if err != nil || !c.Paused {
-			return l.Engine.Explain("looking at container "+o.Name, err)
+			return l.eng.Explain("looking at container "+o.Name, err)
 		}
-		return l.Engine.Explain("letting container "+o.Name+" go on", l.Engine.Unpause(ctx, o.Ref))
+		return l.eng.Explain("letting container "+o.Name+" go on", l.eng.Unpause(ctx, o.Ref))
 	})
 }
 
 // looked puts a held sandbox to rest again, unless somebody else looks into it.
 func (l *Looker) looked(ctx context.Context, sandbox string) {
-	ctx, cancel := l.Bounds.Clearing(ctx)
+	ctx, cancel := l.bounds.Clearing(ctx)
 	defer cancel()
 	list, err := l.containersIn(ctx, sandbox)
 	if err != nil {
 		return // its time ends in any case
 	}
 	for _, o := range list {
-		if c, err := l.Engine.Container(ctx, o.Ref); err == nil && c.Execs > 0 && c.Running {
+		if c, err := l.eng.Container(ctx, o.Ref); err == nil && c.Execs > 0 && c.Running {
 			return
 		}
 	}
@@ -68,7 +68,7 @@ func (l *Looker) looked(ctx context.Context, sandbox string) {
 
 // containersIn are the containers of a sandbox that run or are paused.
 func (l *Looker) containersIn(ctx context.Context, sandbox string) ([]engine.Object, error) {
-	found, err := l.Engine.Ours(ctx, label.Sandbox+"="+sandbox)
+	found, err := l.eng.Ours(ctx, label.Sandbox+"="+sandbox)
 	if err != nil || found[sandbox] == nil {
 		return nil, err
 	}

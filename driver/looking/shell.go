@@ -22,16 +22,16 @@ func (l *Looker) Logs(ctx context.Context, sandbox string, p Part, follow bool, 
 	if err != nil {
 		return err
 	}
-	stream, err := l.Engine.Log(ctx, c.ID, engine.LogOptions{Follow: follow, Tail: tail})
+	stream, err := l.eng.Log(ctx, c.ID, engine.LogOptions{Follow: follow, Tail: tail})
 	if err != nil {
-		return l.Engine.Explain("reading the container's log", err)
+		return l.eng.Explain("reading the container's log", err)
 	}
 	defer stream.Close()
 	err = stream.CopyTo(stdout, stderr)
 	if errors.Is(ctx.Err(), context.Canceled) || errors.Is(err, syscall.EPIPE) {
 		return nil // whoever reads it has had enough
 	}
-	return l.Engine.Explain("reading the container's log", err)
+	return l.eng.Explain("reading the container's log", err)
 }
 
 // Size is that of a terminal, in characters.
@@ -54,7 +54,7 @@ const insideShell = `cd "${CI_PROJECT_DIR:-.}" 2>/dev/null; ` + plan.DetectShell
 // again, and waits for a script that does not come. All of it rests again when
 // nobody looks any more.
 func (l *Looker) Shell(ctx context.Context, n Named, p Part, t Terminal) (int, error) {
-	opening, cancel := context.WithTimeout(ctx, l.Bounds.Shell)
+	opening, cancel := context.WithTimeout(ctx, l.bounds.Shell)
 	defer cancel()
 	if n.Held {
 		if err := l.wake(opening, n.Sandbox); err != nil {
@@ -70,16 +70,16 @@ func (l *Looker) Shell(ctx context.Context, n Named, p Part, t Terminal) (int, e
 		if !n.Held || p.Role != plan.RoleJob {
 			return 0, fault.System(fmt.Errorf("the %s container of sandbox %s does not run", p.Role, n.Sandbox), notRunning(p.Role, n.Held))
 		}
-		if err := l.Engine.Start(opening, c.ID); err != nil {
-			return 0, engine.StartFault(label.ImageName(c.Labels, c.Image), l.Engine.Explain("starting the job container again", err))
+		if err := l.eng.Start(opening, c.ID); err != nil {
+			return 0, engine.StartFault(label.ImageName(c.Labels, c.Image), l.eng.Explain("starting the job container again", err))
 		}
 	}
 	tty := t.Sizes != nil
-	exec, conn, err := l.Engine.Exec(opening, ctx, c.ID, engine.Command{
+	exec, conn, err := l.eng.Exec(opening, ctx, c.ID, engine.Command{
 		Args: []string{"sh", "-c", insideShell}, TTY: tty, Stdin: true, Environment: shellEnv(tty, c.Environment),
 	})
 	if err != nil {
-		return 0, l.Engine.Explain("starting a shell", err)
+		return 0, l.eng.Explain("starting a shell", err)
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
@@ -97,11 +97,11 @@ func (l *Looker) Shell(ctx context.Context, n Named, p Part, t Terminal) (int, e
 		return 0, ctx.Err()
 	}
 	if err != nil {
-		return 0, l.Engine.Explain("reading the shell's output", err)
+		return 0, l.eng.Explain("reading the shell's output", err)
 	}
-	ending, cancel := context.WithTimeout(ctx, l.Bounds.Shell)
+	ending, cancel := context.WithTimeout(ctx, l.bounds.Shell)
 	defer cancel()
-	return l.Engine.ExecCode(ending, exec)
+	return l.eng.ExecCode(ending, exec)
 }
 
 // resize tells a shell of its terminal's sizes.
@@ -109,7 +109,7 @@ func (l *Looker) resize(ctx context.Context, exec string, sizes <-chan Size) {
 	for {
 		select {
 		case s := <-sizes:
-			_ = l.Engine.Resize(ctx, exec, s.Height, s.Width) // a line may wrap too early
+			_ = l.eng.Resize(ctx, exec, s.Height, s.Width) // a line may wrap too early
 		case <-ctx.Done():
 			return
 		}

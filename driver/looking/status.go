@@ -22,12 +22,17 @@ import (
 
 // Looker looks at what is ours on an engine, and into it.
 type Looker struct {
-	Engine  *engine.Engine
-	Jobs    sandbox.Finder
-	Bounds  *bounds.Bounds
-	Removal *removal.Remover
-	Layers  *layers.Layers
-	Keeper  *mirror.Keeper
+	eng     *engine.Engine
+	jobs    sandbox.Finder
+	bounds  *bounds.Bounds
+	removal *removal.Remover
+	layers  *layers.Layers
+	mirrors *mirror.Keeper
+}
+
+// New is for an engine, and for what others keep on it.
+func New(eng *engine.Engine, limits *bounds.Bounds, remover *removal.Remover, cached *layers.Layers, mirrors *mirror.Keeper) *Looker {
+	return &Looker{eng, sandbox.Finder{Engine: eng}, limits, remover, cached, mirrors}
 }
 
 // State is what a sandbox is at, in a word for a person.
@@ -118,15 +123,15 @@ const sandboxYouth = 10 * time.Minute
 // slow costs its numbers only; without its lists there is no status. w has what
 // was counted at the last look; prepare is how long a prepare may take.
 func (l *Looker) Status(ctx context.Context, w *Watcher, now time.Time, prepare time.Duration) (Status, error) {
-	lists, cancel := context.WithTimeout(ctx, l.Bounds.StatusList)
+	lists, cancel := context.WithTimeout(ctx, l.bounds.StatusList)
 	defer cancel()
-	found, err := l.Engine.Ours(lists, label.Sandbox)
+	found, err := l.eng.Ours(lists, label.Sandbox)
 	if err != nil {
 		return Status{}, err
 	}
-	cached, _, cachedErr := l.Layers.Cached(lists)
-	mirrors, mirrorErr := l.Keeper.Mirrors(lists)
-	resisting, stuckErr := l.Removal.Stuck(lists)
+	cached, _, cachedErr := l.layers.Cached(lists)
+	mirrors, mirrorErr := l.mirrors.Mirrors(lists)
+	resisting, stuckErr := l.removal.Stuck(lists)
 	missing := []string{}
 	if stuckErr != nil {
 		missing = append(missing, "volumes that resist their removal: "+fault.Line(stuckErr))
@@ -135,7 +140,7 @@ func (l *Looker) Status(ctx context.Context, w *Watcher, now time.Time, prepare 
 		missing = append(missing, "caches and mirrors: "+fault.Line(err))
 	}
 
-	count, stop := context.WithTimeout(ctx, l.Bounds.StatusCount)
+	count, stop := context.WithTimeout(ctx, l.bounds.StatusCount)
 	defer stop()
 	var boots map[string]bool
 	var noUse, noSizes string

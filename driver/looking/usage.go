@@ -112,7 +112,7 @@ func (l *Looker) samples(ctx context.Context, ids []string) (found map[string]sa
 }
 
 func (l *Looker) sampleOf(ctx context.Context, id string) (sample, error) {
-	used, err := l.Engine.Used(ctx, id)
+	used, err := l.eng.Used(ctx, id)
 	if err != nil {
 		return sample{}, err
 	}
@@ -131,15 +131,15 @@ func (w *Watcher) measure(ctx context.Context, l *Looker, now time.Time, mirrors
 	stored := make([]mirror.State, len(mirrors))
 	for i, m := range mirrors {
 		g.Go(func() error {
-			l.Keeper.Measure(ctx, &m)
+			l.mirrors.Measure(ctx, &m)
 			stored[i] = m
 			return nil
 		})
 	}
 	if volumes {
-		sizes, err := l.Engine.VolumeSizes(ctx)
+		sizes, err := l.eng.VolumeSizes(ctx)
 		if err != nil {
-			w.noSizes = "sizes on disk: " + l.Engine.Explain("asking the engine", err).Error()
+			w.noSizes = "sizes on disk: " + l.eng.Explain("asking the engine", err).Error()
 		}
 		found = sizes
 	}
@@ -191,7 +191,7 @@ func plus[N int64 | float64](a, b N) N {
 // listens tells whether a sidecar's log says that its daemon listens; what does
 // not tell is taken to.
 func (l *Looker) listens(ctx context.Context, id string) bool {
-	stream, err := l.Engine.Log(ctx, id, engine.LogOptions{})
+	stream, err := l.eng.Log(ctx, id, engine.LogOptions{})
 	if err != nil {
 		return true
 	}

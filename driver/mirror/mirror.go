@@ -36,10 +36,15 @@ const (
 
 // Keeper finds, makes, measures and removes the mirrors of an engine.
 type Keeper struct {
-	Engine  *engine.Engine
-	Images  *images.Store
-	Bounds  *bounds.Bounds
-	Removal *removal.Remover
+	eng     *engine.Engine
+	images  *images.Store
+	bounds  *bounds.Bounds
+	removal *removal.Remover
+}
+
+// New is for an engine.
+func New(eng *engine.Engine, store *images.Store, limits *bounds.Bounds, remover *removal.Remover) *Keeper {
+	return &Keeper{eng, store, limits, remover}
 }
 
 // ErrNone says that there is no mirror yet, and that StartMirror makes it.
@@ -58,14 +63,14 @@ var mirrorPort = strconv.Itoa(plan.MirrorPort) + "/tcp"
 func (k *Keeper) Mirror(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess, error) {
 	ctx, end := span.Begin(ctx, "mirror")
 	defer end()
-	if err := k.Engine.Greet(ctx); err != nil {
+	if err := k.eng.Greet(ctx); err != nil {
 		return nil, err
 	}
 	type answer struct {
 		access *plan.MirrorAccess
 		err    error
 	}
-	answered, bound := make(chan answer, 1), k.Bounds.MirrorPatience
+	answered, bound := make(chan answer, 1), k.bounds.MirrorPatience
 	go func() {
 		ctx, cancel := context.WithTimeout(ctx, bound)
 		defer cancel()
@@ -87,10 +92,10 @@ func (k *Keeper) Mirror(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess,
 // pulls its image if need be, and returns when it answers. say receives lines
 // about pulls.
 func (k *Keeper) StartMirror(ctx context.Context, m plan.Mirror, say func(string)) (*plan.MirrorAccess, error) {
-	if err := k.Engine.Greet(ctx); err != nil {
+	if err := k.eng.Greet(ctx); err != nil {
 		return nil, err
 	}
-	set := &images.Set{Store: k.Images, Timeout: m.PullTimeout, Attempts: m.PullAttempts, Say: say}
+	set := &images.Set{Store: k.images, Timeout: m.PullTimeout, Attempts: m.PullAttempts, Say: say}
 	if _, err := set.Ensure(ctx, m.Image); err != nil {
 		return nil, err
 	}
@@ -104,7 +109,7 @@ func (k *Keeper) StartMirror(ctx context.Context, m plan.Mirror, say func(string
 // winner has made.
 func (k *Keeper) mirror(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess, error) {
 	for {
-		c, err := k.Engine.Container(ctx, m.Name)
+		c, err := k.eng.Container(ctx, m.Name)
 		switch {
 		case engine.Gone(err):
 			if err := k.createMirror(ctx, m); err != nil && !errdefs.IsConflict(err) {
@@ -115,21 +120,21 @@ func (k *Keeper) mirror(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess,
 			}
 			continue
 		case err != nil:
-			return nil, k.Engine.Explain("looking at the mirror", err)
+			return nil, k.eng.Explain("looking at the mirror", err)
 		case c.Paused:
 			return nil, fault.System(errors.New("its container "+m.Name+" is paused"), "docker unpause "+m.Name)
 		case c.Running:
 			return k.ask(ctx, c)
 		case c.Status == engine.Created:
-			if err := k.Engine.PutFiles(ctx, c.ID, files(m)); err != nil {
+			if err := k.eng.PutFiles(ctx, c.ID, files(m)); err != nil {
 				return nil, err
 			}
 		}
-		if err := k.Engine.Start(ctx, c.ID); err != nil {
-			return nil, k.Engine.Explain("starting the mirror", err)
+		if err := k.eng.Start(ctx, c.ID); err != nil {
+			return nil, k.eng.Explain("starting the mirror", err)
 		}
-		if c, err = k.Engine.Container(ctx, c.ID); err != nil {
-			return nil, k.Engine.Explain("looking at the mirror", err)
+		if c, err = k.eng.Container(ctx, c.ID); err != nil {
+			return nil, k.eng.Explain("looking at the mirror", err)
 		}
 		return k.ask(ctx, c)
 	}
@@ -151,17 +156,17 @@ func files(m plan.Mirror) []engine.File {
 // no job gets from one to another through it, and no name that a job gives to
 // its services can stand for the registry behind it.
 func (k *Keeper) createMirror(ctx context.Context, m plan.Mirror) error {
-	img, err := k.Engine.Image(ctx, m.Image)
+	img, err := k.eng.Image(ctx, m.Image)
 	if engine.Gone(err) {
 		return fmt.Errorf("%w (%s)", errNoMirrorImage, m.Image.Name)
 	} else if err != nil {
-		return k.Engine.Explain("looking for image "+m.Image.Name, err)
+		return k.eng.Explain("looking for image "+m.Image.Name, err)
 	}
 	gateway, err := k.HostAddress(ctx)
 	if err != nil {
 		return err
 	}
-	_, err = k.Engine.Create(ctx, container(m, img, gateway, label.NewSandboxID()))
+	_, err = k.eng.Create(ctx, container(m, img, gateway, label.NewSandboxID()))
 	return err
 }
 
@@ -187,9 +192,9 @@ func container(m plan.Mirror, img engine.Image, gateway netip.Addr, storage stri
 // HostAddress is the address of the engine's host on its default bridge, under
 // which all sandboxes reach it and nothing from outside does.
 func (k *Keeper) HostAddress(ctx context.Context) (netip.Addr, error) {
-	bridge, err := k.Engine.Network(ctx, engine.Bridge)
+	bridge, err := k.eng.Network(ctx, engine.Bridge)
 	if err != nil {
-		return netip.Addr{}, k.Engine.Explain("looking at the engine's default bridge", err)
+		return netip.Addr{}, k.eng.Explain("looking at the engine's default bridge", err)
 	}
 	return GatewayOf(bridge.Subnets)
 }
@@ -219,14 +224,14 @@ func (k *Keeper) ask(ctx context.Context, c engine.Details) (*plan.MirrorAccess,
 		return nil, errors.New("it listens nowhere")
 	}
 	access := &plan.MirrorAccess{ID: c.ID[:12], URL: "http://" + address}
-	if !k.Engine.Local() {
+	if !k.eng.Local() {
 		return access, nil
 	}
 	var err error
 	tick := time.NewTicker(askEvery)
 	defer tick.Stop()
 	for {
-		if err = Ping(ctx, access.URL); err == nil {
+		if err = ping(ctx, access.URL); err == nil {
 			access.Checked = true
 			return access, nil
 		}
@@ -243,8 +248,8 @@ func (k *Keeper) ask(ctx context.Context, c engine.Details) (*plan.MirrorAccess,
 	}
 }
 
-// Ping asks once. No proxy lies between.
-func Ping(ctx context.Context, url string) error {
+// ping asks once. No proxy lies between.
+func ping(ctx context.Context, url string) error {
 	c := wary.Client(nil, pingBound)
 	defer c.CloseIdleConnections()
 	status, _, err := wary.Ask(ctx, c, url+"/v2/")
@@ -257,17 +262,17 @@ func Ping(ctx context.Context, url string) error {
 // MirrorHealth finds the mirror without making or starting one. It returns
 // ErrNone where there is none, else what keeps jobs from it.
 func (k *Keeper) MirrorHealth(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess, error) {
-	if err := k.Engine.Greet(ctx); err != nil {
+	if err := k.eng.Greet(ctx); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, fresh+pingBound)
 	defer cancel()
-	c, err := k.Engine.Container(ctx, m.Name)
+	c, err := k.eng.Container(ctx, m.Name)
 	switch {
 	case engine.Gone(err):
 		return nil, ErrNone
 	case err != nil:
-		return nil, k.Engine.Explain("looking at the mirror", err)
+		return nil, k.eng.Explain("looking at the mirror", err)
 	case c.Paused:
 		return nil, fault.System(errors.New("its container "+m.Name+" is paused"), "docker unpause "+m.Name)
 	case !c.Running:

@@ -43,21 +43,21 @@ type State struct {
 
 // Mirrors lists the mirrors of all settings that there are on the engine.
 func (k *Keeper) Mirrors(ctx context.Context) ([]State, error) {
-	if err := k.Engine.Greet(ctx); err != nil {
+	if err := k.eng.Greet(ctx); err != nil {
 		return nil, err
 	}
 	var found, users []engine.Container
 	g, gctx := group.WithContext(ctx)
 	g.Go(func() (err error) {
-		found, err = k.Engine.Containers(gctx, label.Role+"="+string(plan.RoleMirror))
+		found, err = k.eng.Containers(gctx, label.Role+"="+string(plan.RoleMirror))
 		return err
 	})
 	g.Go(func() (err error) {
-		users, err = k.Engine.Containers(gctx, label.Mirror)
+		users, err = k.eng.Containers(gctx, label.Mirror)
 		return err
 	})
 	if err := g.Wait(); err != nil {
-		return nil, k.Engine.Explain("listing mirrors", err)
+		return nil, k.eng.Explain("listing mirrors", err)
 	}
 	var states []State
 	for _, c := range found {
@@ -84,7 +84,7 @@ func (k *Keeper) Measure(ctx context.Context, m *State) {
 	ctx, cancel := context.WithTimeout(ctx, measureBound)
 	defer cancel()
 	out := wary.Buffer{Most: engine.MaxPrinted}
-	code, err := k.Engine.Run(ctx, m.id, []string{"du", "-sk", plan.MirrorStorage}, nil, &out)
+	code, err := k.eng.Run(ctx, m.id, []string{"du", "-sk", plan.MirrorStorage}, nil, &out)
 	kilobytes, _, _ := strings.Cut(out.String(), "\t")
 	if n, perr := strconv.ParseInt(kilobytes, 10, 64); err == nil && code == 0 && perr == nil {
 		m.Size = n << 10
@@ -148,28 +148,28 @@ func (k *Keeper) retireMirror(ctx context.Context, m State) error {
 	if strings.HasSuffix(m.Name, retired) {
 		return nil
 	}
-	if err := k.Engine.Rename(ctx, m.id, m.Name+retired); !engine.Gone(err) {
-		return k.Engine.Explain("renaming mirror "+m.Name, err)
+	if err := k.eng.Rename(ctx, m.id, m.Name+retired); !engine.Gone(err) {
+		return k.eng.Explain("renaming mirror "+m.Name, err)
 	}
 	return nil
 }
 
 func (k *Keeper) removeMirror(ctx context.Context, m State) error {
-	if err := k.Removal.Container(ctx, engine.Object{Ref: m.id, Name: m.Name}); err != nil {
+	if err := k.removal.Container(ctx, engine.Object{Ref: m.id, Name: m.Name}); err != nil {
 		return err
 	}
 	var errs []error
 	for _, v := range m.volumes {
-		errs = append(errs, k.Removal.Volume(ctx, engine.Object{Ref: v, Name: v}))
+		errs = append(errs, k.removal.Volume(ctx, engine.Object{Ref: v, Name: v}))
 	}
 	return errors.Join(errs...)
 }
 
 // removeMirrorStorage removes storage made before a time that no mirror has.
 func (k *Keeper) removeMirrorStorage(ctx context.Context, before time.Time) error {
-	list, err := k.Engine.IdleVolumes(ctx, label.Role+"="+string(plan.RoleMirror))
+	list, err := k.eng.IdleVolumes(ctx, label.Role+"="+string(plan.RoleMirror))
 	if err != nil {
-		return k.Engine.Explain("listing mirrors' storage", err)
+		return k.eng.Explain("listing mirrors' storage", err)
 	}
 	var errs []error
 	for _, v := range list {
@@ -178,7 +178,7 @@ func (k *Keeper) removeMirrorStorage(ctx context.Context, before time.Time) erro
 			continue
 		}
 		// A container may have taken it since: then it is not removed.
-		if _, err := k.Removal.DropVolume(ctx, v.Name); err != nil {
+		if _, err := k.removal.DropVolume(ctx, v.Name); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -190,5 +190,5 @@ func (k *Keeper) Answers(ctx context.Context, m State) bool {
 	if m.State != "running" || m.Address == "" {
 		return false
 	}
-	return !k.Engine.Local() || Ping(ctx, "http://"+m.Address) == nil
+	return !k.eng.Local() || ping(ctx, "http://"+m.Address) == nil
 }

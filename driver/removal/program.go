@@ -94,41 +94,41 @@ func (r *Remover) RunProgram(ctx context.Context, run Program) (exit Exit, err e
 	}
 	maker := label.NewSandboxID()
 	spec := run.spec(img, owner, maker, time.Now())
-	id, err := r.Engine.Create(ctx, spec)
+	id, err := r.eng.Create(ctx, spec)
 	if err != nil {
 		return exit, err
 	}
 	vanished := false
 	defer func() {
-		ctx, cancel := r.Bounds.Clearing(ctx)
+		ctx, cancel := r.bounds.Clearing(ctx)
 		defer cancel()
 		if removeErr := r.Container(ctx, engine.Object{Ref: id, Name: spec.Name}); err == nil {
 			err = removeErr
 		}
 		if vanished {
-			_ = r.Engine.RemoveVolume(ctx, run.Volume) // else a sweep finds it
+			_ = r.eng.RemoveVolume(ctx, run.Volume) // else a sweep finds it
 		}
 	}()
-	if v, err := r.Engine.Volume(ctx, run.Volume); err != nil {
-		return exit, r.Engine.Explain("looking at volume "+run.Volume, err)
+	if v, err := r.eng.Volume(ctx, run.Volume); err != nil {
+		return exit, r.eng.Explain("looking at volume "+run.Volume, err)
 	} else if v.Labels[label.Maker] == maker {
 		vanished = true
 		return exit, fmt.Errorf("volume %s: %w", run.Volume, ErrNoVolume)
 	}
-	exits, errs := r.Engine.Wait(ctx, id, engine.NextExit)
-	if err := r.Engine.Start(ctx, id); err != nil {
+	exits, errs := r.eng.Wait(ctx, id, engine.NextExit)
+	if err := r.eng.Start(ctx, id); err != nil {
 		return exit, fault.System(fmt.Errorf("starting this program in a container: %w", err),
 			"this program must be static, and for the engine's architecture: build it with CGO_ENABLED=0")
 	}
 	select {
 	case e := <-exits:
-		exit = Exit{e.Code, r.Engine.LastLog(ctx, id)}
+		exit = Exit{e.Code, r.eng.LastLog(ctx, id)}
 		if run.Settle != nil {
 			err = run.Settle(ctx, exit)
 		}
 		return exit, err
 	case err := <-errs:
-		return exit, r.Engine.Explain("waiting for this program in a container", err)
+		return exit, r.eng.Explain("waiting for this program in a container", err)
 	case <-ctx.Done():
 		return exit, fmt.Errorf("waiting for this program in a container: %w", ctx.Err())
 	}
@@ -170,30 +170,30 @@ func (r *Remover) programImage(ctx context.Context) (id string, err error) {
 		return "", fmt.Errorf("reading this program: %w", err)
 	}
 	name := programRepository + ":" + hex.EncodeToString(sum.Sum(nil))
-	img, err := r.Engine.ImageAs(ctx, name)
+	img, err := r.eng.ImageAs(ctx, name)
 	if err == nil {
 		return img.ID, nil
 	}
 	if !engine.Gone(err) {
-		return "", r.Engine.Explain("looking for the image of this program", err)
+		return "", r.eng.Explain("looking for the image of this program", err)
 	}
-	unlock, err := r.Locks.Lock(ctx, "program", "making the image of this program", "wait for it to end")
+	unlock, err := r.locks.Lock(ctx, "program", "making the image of this program", "wait for it to end")
 	if err != nil {
 		return "", err
 	}
 	defer unlock()
-	if img, err = r.Engine.ImageAs(ctx, name); err == nil {
+	if img, err = r.eng.ImageAs(ctx, name); err == nil {
 		return img.ID, nil // another process has made it meanwhile
 	}
 	if _, err := program.Seek(0, io.SeekStart); err != nil {
 		return "", fmt.Errorf("reading this program: %w", err)
 	}
 	if err := r.importProgram(ctx, name, program, size); err != nil {
-		return "", r.Engine.Explain("making the image of this program", err)
+		return "", r.eng.Explain("making the image of this program", err)
 	}
 	r.dropOldPrograms(ctx, name, time.Now())
-	img, err = r.Engine.ImageAs(ctx, name)
-	return img.ID, r.Engine.Explain("looking at the image of this program", err)
+	img, err = r.eng.ImageAs(ctx, name)
+	return img.ID, r.eng.Explain("looking at the image of this program", err)
 }
 
 // importProgram makes an image of one file.
@@ -209,7 +209,7 @@ func (r *Remover) importProgram(ctx context.Context, name string, program io.Rea
 		}
 		w.CloseWithError(errors.Join(err, t.Close()))
 	}()
-	err := r.Engine.Import(ctx, name, runtime.GOOS+"/"+runtime.GOARCH, out, "LABEL "+label.Role+"="+string(plan.RoleProgram))
+	err := r.eng.Import(ctx, name, runtime.GOOS+"/"+runtime.GOARCH, out, "LABEL "+label.Role+"="+string(plan.RoleProgram))
 	out.Close()
 	<-packed // program is read no more
 	return err
@@ -218,13 +218,13 @@ func (r *Remover) importProgram(ctx context.Context, name string, program io.Rea
 // dropOldPrograms removes images of this program in other versions. One that a
 // container has, or that is new, stays.
 func (r *Remover) dropOldPrograms(ctx context.Context, current string, now time.Time) {
-	tags, err := r.Engine.Tags(ctx, programRepository)
+	tags, err := r.eng.Tags(ctx, programRepository)
 	if err != nil {
 		return // the next version tries again
 	}
 	for _, tag := range tags {
 		if tag.Name != current && now.Sub(tag.Made) > programAge {
-			_ = r.Engine.RemoveImage(ctx, tag.Name) // likewise
+			_ = r.eng.RemoveImage(ctx, tag.Name) // likewise
 		}
 	}
 }
@@ -232,9 +232,9 @@ func (r *Remover) dropOldPrograms(ctx context.Context, current string, now time.
 // SweepPrograms removes containers of this program whose process has died, or
 // whose time is over.
 func (r *Remover) SweepPrograms(ctx context.Context, rules sandbox.Rules, dryRun bool) error {
-	list, err := r.Engine.Containers(ctx, label.Role+"="+string(plan.RoleProgram))
+	list, err := r.eng.Containers(ctx, label.Role+"="+string(plan.RoleProgram))
 	if err != nil {
-		return r.Engine.Explain("looking for containers of this program", err)
+		return r.eng.Explain("looking for containers of this program", err)
 	}
 	var errs []error
 	for _, c := range list {

@@ -27,10 +27,10 @@ const StuckRounds = 2
 
 // Remover removes what is ours on an engine.
 type Remover struct {
-	Engine *engine.Engine
-	Bounds *bounds.Bounds
-	// Locks let one process at a time make the image of this program.
-	Locks *host.Locks
+	eng    *engine.Engine
+	bounds *bounds.Bounds
+	// locks let one process at a time make the image of this program.
+	locks *host.Locks
 	// Executable is the path of this program, for containers that run it.
 	Executable string
 
@@ -38,14 +38,19 @@ type Remover struct {
 	noted atomic.Int64
 }
 
+// New is for an engine. What it runs in containers is this very program.
+func New(eng *engine.Engine, limits *bounds.Bounds, locks *host.Locks) *Remover {
+	return &Remover{eng: eng, bounds: limits, locks: locks, Executable: "/proc/self/exe"}
+}
+
 // Sandbox removes all that carries a sandbox's label and looks again
 // until nothing does: a request whose client died may still be carried out
 // after the first look. orphaned is called once the network is gone.
 func (r *Remover) Sandbox(ctx context.Context, id string, orphaned func()) error {
-	gap := r.Bounds.RemoveFirstGap
+	gap := r.bounds.RemoveFirstGap
 	var last error
 	for round := range removeRounds {
-		found, err := r.Engine.Ours(ctx, label.Sandbox+"="+id)
+		found, err := r.eng.Ours(ctx, label.Sandbox+"="+id)
 		if err != nil {
 			return err
 		}
@@ -123,27 +128,27 @@ func (r *Remover) endContainer(ctx context.Context, o engine.Object) error {
 	if !o.Running {
 		return nil
 	}
-	return r.Engine.Kill(ctx, o.Ref, "KILL")
+	return r.eng.Kill(ctx, o.Ref, "KILL")
 }
 
 // Container removes a container. One that is gone, or goes, is fine.
 func (r *Remover) Container(ctx context.Context, o engine.Object) error {
-	err := r.Engine.Remove(ctx, o.Ref)
+	err := r.eng.Remove(ctx, o.Ref)
 	switch {
 	case err == nil, engine.Gone(err):
 		return nil
 	case errdefs.IsConflict(err):
 		// Somebody else is removing it: the next look tells.
-		ctx, cancel := context.WithTimeout(ctx, r.Bounds.EndWait)
+		ctx, cancel := context.WithTimeout(ctx, r.bounds.EndWait)
 		defer cancel()
-		return r.Engine.Explain("removing container "+o.Name, r.AwaitContainer(ctx, o.Ref))
+		return r.eng.Explain("removing container "+o.Name, r.AwaitContainer(ctx, o.Ref))
 	}
-	return r.Engine.Explain("removing container "+o.Name, err)
+	return r.eng.Explain("removing container "+o.Name, err)
 }
 
 // AwaitContainer waits until a container that is being removed is gone.
 func (r *Remover) AwaitContainer(ctx context.Context, ref string) error {
-	exits, errs := r.Engine.Wait(ctx, ref, engine.Removed)
+	exits, errs := r.eng.Wait(ctx, ref, engine.Removed)
 	select {
 	case <-exits:
 		return nil
@@ -165,8 +170,8 @@ func (r *Remover) Volume(ctx context.Context, o engine.Object) error {
 }
 
 func (r *Remover) removeNetwork(ctx context.Context, o engine.Object) error {
-	if err := r.Engine.RemoveNetwork(ctx, o.Ref); !engine.Gone(err) {
-		return r.Engine.Explain("removing network "+o.Name, err)
+	if err := r.eng.RemoveNetwork(ctx, o.Ref); !engine.Gone(err) {
+		return r.eng.Explain("removing network "+o.Name, err)
 	}
 	return nil
 }

@@ -110,7 +110,7 @@ func (r *Remover) DropVolume(ctx context.Context, name string) (Outcome, error) 
 	if r.mountedIn(name) { // the engine would remove what is mounted there
 		return notRemoved, r.noteStuck(ctx, name, errors.New("something is mounted in it"))
 	}
-	err := r.Engine.RemoveVolume(ctx, name)
+	err := r.eng.RemoveVolume(ctx, name)
 	switch {
 	case err == nil:
 		return WasRemoved, nil
@@ -121,7 +121,7 @@ func (r *Remover) DropVolume(ctx context.Context, name string) (Outcome, error) 
 	case resists(err):
 		return notRemoved, r.noteStuck(ctx, name, err)
 	}
-	return notRemoved, r.Engine.Explain("removing volume "+name, err)
+	return notRemoved, r.eng.Explain("removing volume "+name, err)
 }
 
 // noteStuck makes the mark of a volume that could not be removed, and returns the error that
@@ -136,10 +136,10 @@ func (r *Remover) noteStuck(ctx context.Context, name string, err error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteBound)
 	defer cancel()
 	mark := label.StuckName(name)
-	if _, err := r.Engine.Volume(ctx, mark); !engine.Gone(err) {
+	if _, err := r.eng.Volume(ctx, mark); !engine.Gone(err) {
 		return s // it is known, or nothing can be noted
 	}
-	if _, err := r.Engine.CreateVolume(ctx, mark, label.ForStuck(name, reason)); err == nil {
+	if _, err := r.eng.CreateVolume(ctx, mark, label.ForStuck(name, reason)); err == nil {
 		r.noted.Add(1)
 	}
 	return s
@@ -166,12 +166,12 @@ func (r *Remover) Stuck(ctx context.Context) ([]StuckVolume, error) {
 
 // listStuck is Stuck with the marks of volumes that are gone.
 func (r *Remover) listStuck(ctx context.Context) (all []StuckVolume, err error) {
-	if err := r.Engine.Greet(ctx); err != nil {
+	if err := r.eng.Greet(ctx); err != nil {
 		return nil, err
 	}
-	list, err := r.Engine.VolumesNamed(ctx, label.NamesOf(""))
+	list, err := r.eng.VolumesNamed(ctx, label.NamesOf(""))
 	if err != nil {
-		return nil, r.Engine.Explain("looking for volumes that resist", err)
+		return nil, r.eng.Explain("looking for volumes that resist", err)
 	}
 	for _, v := range list {
 		of := v.Labels[label.Of]
@@ -260,12 +260,12 @@ func (r *Remover) DropMarks(ctx context.Context) error {
 func (r *Remover) freeStuck(ctx context.Context, s StuckVolume) (Outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, freeBound)
 	defer cancel()
-	v, err := r.Engine.Volume(ctx, s.Name)
+	v, err := r.eng.Volume(ctx, s.Name)
 	switch {
 	case engine.Gone(err):
 		return WasAbsent, nil
 	case err != nil:
-		return notRemoved, r.Engine.Explain("looking at volume "+s.Name, err)
+		return notRemoved, r.eng.Explain("looking at volume "+s.Name, err)
 	case !isOurs(v):
 		return notRemoved, nil // its labels were being made, or a mark is wrong
 	}

@@ -10,7 +10,7 @@ import (
 
 // seesMounts tells whether this process sees what is mounted on the engine's host, and
 // may change it.
-func (r *Remover) seesMounts() bool { return r.Engine.Local() && os.Geteuid() == 0 }
+func (r *Remover) seesMounts() bool { return r.eng.Local() && os.Geteuid() == 0 }
 
 // mountedIn tells whether something is mounted in a volume: whoever removes its
 // files would remove what is mounted.

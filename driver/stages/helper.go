@@ -28,7 +28,7 @@ const (
 // check of the Runner's program, if any. It returns the script's exit code. When
 // ctx ends, so does the script.
 func (s *Stages) RunHelper(ctx context.Context, job string, check *plan.ToolCheck, script []byte, out io.Writer) (int, error) {
-	found, err := s.Jobs.Of(ctx, job)
+	found, err := s.jobs.Of(ctx, job)
 	if err != nil {
 		return 0, err
 	}
@@ -37,7 +37,7 @@ func (s *Stages) RunHelper(ctx context.Context, job string, check *plan.ToolChec
 		code, err = s.serve(ctx, found.Helper, script, out)
 	}
 	if errors.Is(err, stream.ErrNotServed) && ctx.Err() == nil {
-		code, err = s.Engine.Run(ctx, found.Helper, plan.HelperStage(check), bytes.NewReader(script), out)
+		code, err = s.eng.Run(ctx, found.Helper, plan.HelperStage(check), bytes.NewReader(script), out)
 	}
 	if ctx.Err() != nil {
 		s.endStage(context.WithoutCancel(ctx), found.Helper)
@@ -56,9 +56,9 @@ func (s *Stages) RunHelper(ctx context.Context, job string, check *plan.ToolChec
 // serve runs a script in the helper's own shell loop. It is stream.ErrNotServed, and the
 // script has not begun, where the helper has none.
 func (s *Stages) serve(ctx context.Context, helper string, script []byte, out io.Writer) (int, error) {
-	conn, err := s.Engine.Attach(ctx, helper, engine.Outputs{Stdout: true})
+	conn, err := s.eng.Attach(ctx, helper, engine.Outputs{Stdout: true})
 	if err != nil {
-		return 0, s.Engine.Explain("giving the helper a script", err)
+		return 0, s.eng.Explain("giving the helper a script", err)
 	}
 	turn := stream.NewTurn(out)
 	ended, end := stream.Beside(conn, func() error { return conn.CopyTo(turn, turn) })
@@ -66,7 +66,7 @@ func (s *Stages) serve(ctx context.Context, helper string, script []byte, out io
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 
 	if _, err := fmt.Fprintf(conn, "%d %s\n", len(script), turn.Token); err != nil {
-		return 0, s.Engine.Explain("giving the helper a script", err)
+		return 0, s.eng.Explain("giving the helper a script", err)
 	}
 	if err := s.awaitTurn(ctx, helper, turn, ended); err != nil {
 		return 0, err
@@ -114,17 +114,17 @@ func (s *Stages) helperEnded(ctx context.Context, helper string, err error) erro
 	if err == nil {
 		err = io.ErrUnexpectedEOF
 	}
-	c, inspectErr := s.Engine.Container(ctx, helper)
+	c, inspectErr := s.eng.Container(ctx, helper)
 	if inspectErr == nil && !c.Running {
 		err = fmt.Errorf("%w: %w", errdefs.ErrConflict, err)
 	}
-	return engine.BrokenOff{Err: s.Engine.Explain("reading the output of a script in the helper", err)}
+	return engine.BrokenOff{Err: s.eng.Explain("reading the output of a script in the helper", err)}
 }
 
 // endStage ends every process of the helper but its first, which goes on
 // waiting for the next stage.
 func (s *Stages) endStage(ctx context.Context, helper string) {
-	ctx, cancel := context.WithTimeout(ctx, s.Bounds.EndWait)
+	ctx, cancel := context.WithTimeout(ctx, s.bounds.EndWait)
 	defer cancel()
 	s.signalAll(ctx, helper, "TERM")
 	grace := time.NewTimer(termWait / 3)

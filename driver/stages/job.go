@@ -28,9 +28,14 @@ const (
 
 // Stages runs the scripts of jobs that are prepared.
 type Stages struct {
-	Engine *engine.Engine
-	Jobs   sandbox.Finder
-	Bounds *bounds.Bounds
+	eng    *engine.Engine
+	jobs   sandbox.Finder
+	bounds *bounds.Bounds
+}
+
+// New is for an engine.
+func New(eng *engine.Engine, limits *bounds.Bounds) *Stages {
+	return &Stages{eng, sandbox.Finder{Engine: eng}, limits}
 }
 
 // RunJob runs a script of the build side in the job container: on the stdin of
@@ -57,13 +62,13 @@ func (s *Stages) RunJob(ctx context.Context, job string, first bool, script []by
 		shut()
 		<-done
 	}()
-	id, _, err := s.Jobs.JobContainer(ctx, job)
+	id, _, err := s.jobs.JobContainer(ctx, job)
 	if err != nil {
 		return 0, err
 	}
-	c, err := s.Engine.Container(ctx, id)
+	c, err := s.eng.Container(ctx, id)
 	if err != nil {
-		return 0, s.Engine.Explain("looking at the job container", err)
+		return 0, s.eng.Explain("looking at the job container", err)
 	}
 	since := ""
 	if c.Running && !first {
@@ -77,9 +82,9 @@ func (s *Stages) RunJob(ctx context.Context, job string, first bool, script []by
 		if since, err = s.afterLastLine(ctx, id); err != nil {
 			return 0, err
 		}
-		err := s.Engine.Start(ctx, id)
+		err := s.eng.Start(ctx, id)
 		if err != nil {
-			return 0, engine.StartFault(label.ImageName(c.Labels, c.Image), s.Engine.Explain("starting the job container", err))
+			return 0, engine.StartFault(label.ImageName(c.Labels, c.Image), s.eng.Explain("starting the job container", err))
 		}
 	}
 	// What a script says while it is being ended belongs to the log, too: so it
@@ -89,7 +94,7 @@ func (s *Stages) RunJob(ctx context.Context, job string, first bool, script []by
 	halted := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
 		halted <- s.Halt(running, id)
-		time.AfterFunc(s.Bounds.EndWait, cancel)
+		time.AfterFunc(s.bounds.EndWait, cancel)
 	})
 	script = plan.ExportDirect(script, c.Labels[label.Direct])
 	one := &stage{Stages: s, id: id, image: label.ImageName(c.Labels, c.Image), opened: opened, out: out}
@@ -103,13 +108,13 @@ func (s *Stages) RunJob(ctx context.Context, job string, first bool, script []by
 // StartEarly starts a job's container ahead of its first script, while sources are
 // fetched. A fault is the script's to tell, which starts it again.
 func (s *Stages) StartEarly(ctx context.Context, job string) error {
-	found, err := s.Jobs.Of(ctx, job)
+	found, err := s.jobs.Of(ctx, job)
 	if err != nil || found.Job.State != engine.Created {
 		return err
 	}
-	ctx, cancel := s.Engine.Uncut(ctx)
+	ctx, cancel := s.eng.Uncut(ctx)
 	defer cancel()
-	return s.Engine.Explain("starting the job container", s.Engine.Start(ctx, found.Job.ID))
+	return s.eng.Explain("starting the job container", s.eng.Start(ctx, found.Job.ID))
 }
 
 // stage is one script on its way through the job container.
@@ -123,10 +128,10 @@ type stage struct {
 }
 
 func (s *stage) run(ctx context.Context, since string, script []byte) (int, error) {
-	exits, errs := s.Engine.Wait(ctx, s.id, engine.NotRunning)
-	log, err := s.Engine.Log(ctx, s.id, engine.LogOptions{Follow: true, Since: since})
+	exits, errs := s.eng.Wait(ctx, s.id, engine.NotRunning)
+	log, err := s.eng.Log(ctx, s.id, engine.LogOptions{Follow: true, Since: since})
 	if err != nil {
-		return 0, s.Engine.Explain("reading the job container's log", err)
+		return 0, s.eng.Explain("reading the job container's log", err)
 	}
 	marker := stream.NewMarker(s.out, plan.ShellMarker)
 	logDone, end := stream.Beside(log, func() error { return log.CopyTo(marker, marker) })
@@ -155,10 +160,10 @@ func (s *stage) unfollowed(ctx context.Context, marker *stream.Marker, logErr er
 	if err := marker.Flush(); err != nil {
 		return 0, err
 	}
-	c, err := s.Engine.Container(ctx, s.id)
+	c, err := s.eng.Container(ctx, s.id)
 	switch {
 	case err != nil:
-		return 0, s.Engine.Explain("looking at the job container", err)
+		return 0, s.eng.Explain("looking at the job container", err)
 	case c.Running && marker.Seen:
 		return s.attached(ctx, script, exits, errs)
 	case c.Running:
@@ -201,9 +206,9 @@ func (s *stage) open(ctx context.Context) error {
 // attached sends the script to the waiting shell and copies what it says. The
 // log is of no use here: it holds back lines that have no end yet.
 func (s *stage) attached(ctx context.Context, script []byte, exits <-chan engine.Exit, errs <-chan error) (int, error) {
-	conn, err := s.Engine.Attach(ctx, s.id, engine.Outputs{Stdout: true, Stderr: true})
+	conn, err := s.eng.Attach(ctx, s.id, engine.Outputs{Stdout: true, Stderr: true})
 	if err != nil {
-		return 0, s.Engine.Explain("attaching to the job container", err)
+		return 0, s.eng.Explain("attaching to the job container", err)
 	}
 	if err := s.open(ctx); err != nil {
 		_ = conn.Close()
@@ -232,9 +237,9 @@ func (s *stage) attached(ctx context.Context, script []byte, exits <-chan engine
 
 // logged sends the script and leaves the output to the log, which follows.
 func (s *stage) logged(ctx context.Context, script []byte, logDone <-chan error, exits <-chan engine.Exit, errs <-chan error) (int, error) {
-	conn, err := s.Engine.Attach(ctx, s.id, engine.Outputs{})
+	conn, err := s.eng.Attach(ctx, s.id, engine.Outputs{})
 	if err != nil {
-		return 0, s.Engine.Explain("attaching to the job container", err)
+		return 0, s.eng.Explain("attaching to the job container", err)
 	}
 	defer conn.Close()
 	if err := s.open(ctx); err != nil {
@@ -254,12 +259,12 @@ func (s *stage) finish(ctx context.Context, copied <-chan error, exits <-chan en
 	if err != nil {
 		return 0, err
 	}
-	bound := time.NewTimer(s.Bounds.EndWait)
+	bound := time.NewTimer(s.bounds.EndWait)
 	defer bound.Stop()
 	select {
 	case err := <-copied:
 		if err != nil {
-			return 0, s.Engine.Explain("reading the script's output", err)
+			return 0, s.eng.Explain("reading the script's output", err)
 		}
 	case <-bound.C:
 	case <-ctx.Done():
@@ -280,7 +285,7 @@ func (s *stage) ended(ctx context.Context, exits <-chan engine.Exit, errs <-chan
 			return 0, fault.System(fmt.Errorf("the job's container was removed while its script ran"),
 				"something removed it: a `docker prune` on this host, or a second cleanup")
 		}
-		return 0, s.Engine.Explain("waiting for the script", err)
+		return 0, s.eng.Explain("waiting for the script", err)
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
@@ -292,12 +297,12 @@ func (s *stage) confirmed(ctx context.Context, code int) (int, error) {
 	if code != 0 {
 		return code, nil
 	}
-	c, err := s.Engine.Container(ctx, s.id)
+	c, err := s.eng.Container(ctx, s.id)
 	if err == nil && c.Running {
 		err = engine.ErrNonsense
 	}
 	if err != nil {
-		return 0, s.Engine.Explain("asking for the script's exit code", err)
+		return 0, s.eng.Explain("asking for the script's exit code", err)
 	}
 	return c.ExitCode, nil
 }
@@ -305,9 +310,9 @@ func (s *stage) confirmed(ctx context.Context, code int) (int, error) {
 // afterLastLine returns the time, by the engine's clock, just after the last
 // line of a container's log, so that a stage does not show the one before.
 func (s *Stages) afterLastLine(ctx context.Context, id string) (string, error) {
-	log, err := s.Engine.Log(ctx, id, engine.LogOptions{Tail: "1", Timestamps: true})
+	log, err := s.eng.Log(ctx, id, engine.LogOptions{Tail: "1", Timestamps: true})
 	if err != nil {
-		return "", s.Engine.Explain("reading the job container's log", err)
+		return "", s.eng.Explain("reading the job container's log", err)
 	}
 	defer log.Close()
 	var b strings.Builder
@@ -325,11 +330,11 @@ func (s *Stages) afterLastLine(ctx context.Context, id string) (string, error) {
 // Halt ends all that runs in a container: politely first, so that a docker
 // build can tell its daemon, then not.
 func (s *Stages) Halt(ctx context.Context, id string) error {
-	ctx, cancel := context.WithTimeout(ctx, termWait+2*s.Bounds.EndWait)
+	ctx, cancel := context.WithTimeout(ctx, termWait+2*s.bounds.EndWait)
 	defer cancel()
-	exits, errs := s.Engine.Wait(ctx, id, engine.NotRunning)
+	exits, errs := s.eng.Wait(ctx, id, engine.NotRunning)
 	go s.signalAll(ctx, id, "TERM")
-	_ = s.Engine.Kill(ctx, id, "TERM") // not running any more: fine
+	_ = s.eng.Kill(ctx, id, "TERM") // not running any more: fine
 	grace := time.NewTimer(termWait)
 	defer grace.Stop()
 	for {
@@ -340,9 +345,9 @@ func (s *Stages) Halt(ctx context.Context, id string) error {
 			if engine.Gone(err) {
 				return nil
 			}
-			return s.Engine.Explain("stopping the script", err)
+			return s.eng.Explain("stopping the script", err)
 		case <-grace.C:
-			_ = s.Engine.Kill(ctx, id, "KILL") // the wait tells
+			_ = s.eng.Kill(ctx, id, "KILL") // the wait tells
 		}
 	}
 }
@@ -350,5 +355,5 @@ func (s *Stages) Halt(ctx context.Context, id string) error {
 // signalAll signals every process of a container but its first, from within:
 // the engine can reach only the first, and a shell there passes nothing on.
 func (s *Stages) signalAll(ctx context.Context, id, signal string) {
-	_, _ = s.Engine.Run(ctx, id, []string{"sh", "-c", "kill -" + signal + " -1"}, nil, io.Discard)
+	_, _ = s.eng.Run(ctx, id, []string{"sh", "-c", "kill -" + signal + " -1"}, nil, io.Discard)
 }

@@ -80,24 +80,24 @@ type namedContainer struct{ id, name string }
 // servicesOf finds a job's services and sidecar, and when its latest stage on
 // the build side ended, by the engine's clock.
 func (s *Stages) servicesOf(ctx context.Context, job string) (found []namedContainer, since string, err error) {
-	_, within, err := s.Jobs.JobContainer(ctx, job)
+	_, within, err := s.jobs.JobContainer(ctx, job)
 	if err != nil {
 		return nil, "", err
 	}
 	if since, err = s.lastEnd(ctx, job); err != nil {
 		return nil, "", err
 	}
-	list, err := s.Engine.Containers(ctx, label.Sandbox+"="+within)
+	list, err := s.eng.Containers(ctx, label.Sandbox+"="+within)
 	if err != nil {
-		return nil, "", s.Engine.Explain("looking for the job's services", err)
+		return nil, "", s.eng.Explain("looking for the job's services", err)
 	}
 	for _, c := range list {
 		if role := plan.Role(c.Labels[label.Role]); role != plan.RoleService && role != plan.RoleSidecar {
 			continue
 		}
-		full, err := s.Engine.Container(ctx, c.ID)
+		full, err := s.eng.Container(ctx, c.ID)
 		if err != nil {
-			return found, since, s.Engine.Explain("looking at a service", err)
+			return found, since, s.eng.Explain("looking at a service", err)
 		}
 		name := strings.Join(sandbox.ServiceNames(full, within), "-")
 		if name == "" {
@@ -110,13 +110,13 @@ func (s *Stages) servicesOf(ctx context.Context, job string) (found []namedConta
 
 // lastEnd is when the job container last ended, or "".
 func (s *Stages) lastEnd(ctx context.Context, job string) (string, error) {
-	id, _, err := s.Jobs.JobContainer(ctx, job)
+	id, _, err := s.jobs.JobContainer(ctx, job)
 	if err != nil {
 		return "", err
 	}
-	c, err := s.Engine.Container(ctx, id)
+	c, err := s.eng.Container(ctx, id)
 	if err != nil {
-		return "", s.Engine.Explain("looking at the job container", err)
+		return "", s.eng.Explain("looking at the job container", err)
 	}
 	if c.Finished.IsZero() {
 		return "", nil // it has not ended yet
@@ -136,7 +136,7 @@ type serviceLog struct {
 
 // read shows the lines after since and, unless it is empty, up to until.
 func (s *serviceLog) read(ctx context.Context, of *Stages, follow bool, until string) {
-	log, err := of.Engine.Log(ctx, s.id, engine.LogOptions{Timestamps: true, Follow: follow, Since: after(s.since), Until: until})
+	log, err := of.eng.Log(ctx, s.id, engine.LogOptions{Timestamps: true, Follow: follow, Since: after(s.since), Until: until})
 	if err != nil {
 		return // the service is gone, or the stage
 	}

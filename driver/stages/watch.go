@@ -56,12 +56,12 @@ func (s *Stages) WatchStage(ctx context.Context, job string) *Watch {
 	since := time.Now()
 	go func() {
 		defer w.note(nil)
-		_, sandbox, err := s.Jobs.JobContainer(ctx, job)
+		_, sandbox, err := s.jobs.JobContainer(ctx, job)
 		if err != nil {
 			return // the stage itself tells
 		}
 		// Since, for what happens before the engine has heard of us.
-		s.Engine.Events(ctx, label.Sandbox+"="+sandbox, since, func(m engine.Event) { w.note(&m) })
+		s.eng.Events(ctx, label.Sandbox+"="+sandbox, since, func(m engine.Event) { w.note(&m) })
 	}()
 	return w
 }
@@ -144,17 +144,17 @@ func (w *Watch) SidecarEnding(ctx context.Context) Ending {
 
 // limited finds a job's containers with the limits of their memory, by id.
 func (s *Stages) limited(ctx context.Context, job string) (map[string]OutOfMemory, error) {
-	_, sandbox, err := s.Jobs.JobContainer(ctx, job)
+	_, sandbox, err := s.jobs.JobContainer(ctx, job)
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.Engine.Containers(ctx, label.Sandbox+"="+sandbox)
+	list, err := s.eng.Containers(ctx, label.Sandbox+"="+sandbox)
 	if err != nil {
-		return nil, s.Engine.Explain("looking for the job's containers", err)
+		return nil, s.eng.Explain("looking for the job's containers", err)
 	}
 	found := map[string]OutOfMemory{}
 	for _, one := range list {
-		c, err := s.Engine.Container(ctx, one.ID)
+		c, err := s.eng.Container(ctx, one.ID)
 		if err != nil {
 			continue // it is going
 		}

@@ -24,10 +24,7 @@ func (p Process) Start() error {
 	if err != nil {
 		return err
 	}
-	process := exec.Command(self, p.Args...)
-	process.Dir = "/"
-	process.Env = p.Env
-	process.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	process := p.command(self)
 	if p.Input != nil {
 		stdin, err := inMemory(p.Input)
 		if err != nil {
@@ -40,6 +37,15 @@ func (p Process) Start() error {
 		return err
 	}
 	return process.Process.Release()
+}
+
+// command calls a program with the environment that it is given and no other.
+func (p Process) command(program string) *exec.Cmd {
+	process := exec.Command(program, p.Args...)
+	process.Dir = "/"
+	process.Env = append([]string{}, p.Env...) // nil would hand on all of this process's
+	process.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	return process
 }
 
 // inMemory is a file that no disk ever sees.
