@@ -3,8 +3,12 @@ package test
 import (
 	"encoding/json"
 	"errors"
+	"go/parser"
+	"go/token"
 	"io"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -141,6 +145,37 @@ func TestArrowsPointOneWay(t *testing.T) {
 	for name := range mayImport {
 		if !seen[name] {
 			t.Errorf("there is a rule for %q, which is no package", name)
+		}
+	}
+}
+
+// What a package says at its top that it may import is what these rules say. Only
+// executor and driver say it of their rooms as a whole.
+func TestPackagesSayWhatTheyMayImport(t *testing.T) {
+	said := regexp.MustCompile(`It may import ([^.]*)\.`)
+	separator := regexp.MustCompile(`, | and `)
+	for name, may := range mayImport {
+		if name == "" || name == "executor" || name == "driver" || strings.HasPrefix(name, "test/") {
+			continue
+		}
+		files, err := filepath.Glob("../" + name + "/*.go")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var doc string
+		for _, file := range files {
+			f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.PackageClauseOnly|parser.ParseComments)
+			if err != nil {
+				t.Fatal(err)
+			}
+			doc += f.Doc.Text()
+		}
+		var names []string
+		if m := said.FindStringSubmatch(strings.Join(strings.Fields(doc), " ")); m != nil {
+			names = separator.Split(m[1], -1)
+		}
+		if !slices.Equal(slices.Sorted(slices.Values(names)), slices.Sorted(slices.Values(may))) {
+			t.Errorf("package %s says that it may import %q, which is %q", name, names, may)
 		}
 	}
 }

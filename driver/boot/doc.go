@@ -6,4 +6,7 @@
 //	watch.go         why it does not, as soon as that is clear
 //	certificates.go  those of a sandbox
 //	trace.go         the phases of a boot for a timeline
+//
+// It may import driver/bounds, driver/engine, driver/label, driver/plan,
+// driver/sandbox, driver/span, fault and wary.
 package boot

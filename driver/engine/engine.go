@@ -4,6 +4,8 @@
 //
 // It makes and removes one thing at a time, and knows no order. What a sandbox is,
 // and in which order one comes and goes, is package driver's.
+//
+// It may import driver/label, driver/plan, fault, group, hostfile and wary.
 package engine
 
 import (

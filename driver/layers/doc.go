@@ -6,4 +6,7 @@
 //	clear.go   ClearLayers: behind a job and before the next; leases that are waited for
 //	cached.go  RemoveCached: what goes by age and size, or when the disk is short
 //	seeds.go   Seeds, SweepSeeds: first layers for new data roots
+//
+// It may import driver/bounds, driver/engine, driver/label, driver/plan,
+// driver/removal, driver/span, config and fault.
 package layers

@@ -7,4 +7,7 @@
 //	report.go  what is known of a job's containers before they go
 //	named.go   a sandbox by its names
 //	shell.go   its logs, and a shell in it; rest.go a held sandbox at rest
+//
+// It may import driver/bounds, driver/engine, driver/label, driver/layers,
+// driver/mirror, driver/plan, driver/removal, driver/sandbox, fault, group and wary.
 package looking

@@ -6,4 +6,7 @@
 //	stuck.go    volumes that resist, and their marks
 //	unmount.go  what is mounted in them
 //	program.go  this program in a container, and its image
+//
+// It may import driver/bounds, driver/engine, driver/host, driver/label, driver/owner,
+// driver/plan, driver/sandbox, driver/span, fault, group and wary.
 package removal

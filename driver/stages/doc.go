@@ -6,4 +6,7 @@
 //	helper.go      RunHelper: one in the helper
 //	servicelog.go  FollowServices: the services' logs between a script's lines
 //	watch.go       WatchStage: what ran out of memory; ending.go who ended the sidecar
+//
+// It may import driver/bounds, driver/engine, driver/label, driver/plan,
+// driver/sandbox, driver/stream, fault and wary.
 package stages

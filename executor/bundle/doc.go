@@ -3,5 +3,5 @@
 // that are too old.
 //
 // It may import executor/joblog, executor/payload, executor/redact, driver,
-// driver/label and hostfile.
+// driver/label, driver/looking, driver/sandbox and hostfile.
 package bundle

@@ -3,5 +3,6 @@
 // seen is here, too, as functions without effects; what looks is package
 // visit.
 //
-// It may import driver, driver/plan, config, fault and executor/runnerconfig.
+// It may import executor/runnerconfig, driver, driver/plan, driver/removal,
+// driver/sandbox, config and fault.
 package doctor

@@ -2,6 +2,8 @@
 // config.toml, judges whether its hooks lead here, writes the section that does, and
 // converts that of a docker executor. It asks the program for its version.
 //
-// It may import config, fault and hostfile, and knows TOML; it never calls GitLab, and
-// never puts a token or the value of a variable into what it prints.
+// It knows TOML. It never calls GitLab, and never puts a token or the value of a
+// variable into what it prints.
+//
+// It may import config, fault and hostfile.
 package runnerconfig

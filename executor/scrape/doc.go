@@ -2,5 +2,5 @@
 // on the engine now.
 //
 // It may import executor/access, executor/joblog, executor/telemetry, driver,
-// driver/label, config and fault.
+// driver/label, driver/mirror, config and fault.
 package scrape

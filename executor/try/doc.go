@@ -3,5 +3,7 @@
 //
 // Package pipeline reads the file, package forge serves sources and artifacts, and
 // package local calls the hooks. This one chooses jobs, makes of each what GitLab
-// would send, and says how they ended. It may import those three and fault.
+// would send, and says how they ended.
+//
+// It may import executor/forge, executor/local, executor/pipeline and fault.
 package try
