@@ -56,7 +56,7 @@ func says(line string) func([]string) string { return func([]string) string { re
 // first.
 var causes = []cause{
 	{
-		regexp.MustCompile(`no space left on device`),
+		regexp.MustCompile(`(?i)no space left on device`),
 		says("a disk is full"),
 		"the job's images and layers are on the runner host's disk: make builds smaller, or tell the runner's admin (df -h, gitlab-dind-executor gc)",
 	},

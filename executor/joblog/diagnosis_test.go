@@ -16,6 +16,10 @@ func TestDiagnosesOfKnownMessages(t *testing.T) {
 			"#9 ERROR: failed to solve: write /x: no space left on device\n",
 			"a disk is full", "df -h",
 		},
+		"a full disk, in the C library's words": {
+			"dd: error writing '/tmp/much': No space left on device\n",
+			"a disk is full", "df -h",
+		},
 		"a CA that is not known, of the daemon": {
 			"Error response from daemon: Get \"https://registry.example.com:5050/v2/\": tls: failed to verify certificate: x509: certificate signed by unknown authority\n",
 			"the certificate of registry.example.com:5050 is signed by a CA that this job's docker daemon does not know", "ca_file",
