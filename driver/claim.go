@@ -20,8 +20,8 @@ import (
 	"gitlab-dind-executor/group"
 )
 
-// claimBound is how long the daemon of a sandbox that waits may take to answer;
-// it has been up for long.
+// claimBound is how long the daemon of a sandbox that waits may take to answer at
+// least.
 const claimBound = 5 * time.Second
 
 // ahead is a sandbox that was made ahead.
@@ -41,6 +41,15 @@ type ahead struct {
 // waits tells whether a job may still take it.
 func (a *ahead) waits(now time.Time) bool {
 	return !a.taken && a.sidecar != "" && a.helper != "" && now.Before(a.until)
+}
+
+// patience is how long its daemon may take to answer a job that claims it, where a
+// daemon may boot for so long. A young one may boot still, and what is left of that
+// time is no more than one of the job's own would take. Giving up removes it, and
+// its boot then looks as if its layers were damaged. An older one has been up for
+// long; but where daemons boot slowly, they answer slowly.
+func (a *ahead) patience(boots time.Duration, now time.Time) time.Duration {
+	return max(claimBound, boots/12, min(boots, boots-now.Sub(a.created)))
 }
 
 // allAhead finds the sandboxes that were made ahead: of one spec, or of all
@@ -176,7 +185,7 @@ func (prep *preparation) take(ctx context.Context, a *ahead, img engine.Image) (
 		return createFault(p.Job.Container, err)
 	})
 	g.Go(func() error {
-		bounded, cancel := context.WithTimeoutCause(gctx, claimBound, boot.ErrNotReady)
+		bounded, cancel := context.WithTimeoutCause(gctx, a.patience(p.Sidecar.ReadyTimeout, time.Now()), boot.ErrNotReady)
 		defer cancel()
 		var certs *boot.Certificates
 		if certs, unfit = d.unused(bounded, a.sandbox, a.sidecar, p.Sidecar); unfit != nil {

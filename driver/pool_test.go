@@ -43,6 +43,28 @@ func TestWhichSandboxesWait(t *testing.T) {
 	}
 }
 
+// On a slow host a job would otherwise remove what was being made for it, and the
+// layers with it.
+func TestASandboxThatBootsIsWaitedFor(t *testing.T) {
+	for _, c := range []struct{ boots, age, want time.Duration }{
+		{time.Minute, 0, time.Minute},
+		{time.Minute, 20 * time.Second, 40 * time.Second},
+		{time.Minute, 58 * time.Second, 5 * time.Second},
+		{time.Minute, time.Hour, 5 * time.Second},
+		{10 * time.Second, time.Hour, 5 * time.Second},
+		{30 * time.Minute, 2 * time.Hour, 150 * time.Second},
+		{time.Minute, -time.Hour, time.Minute}, // the clock was set back
+	} {
+		a := ahead{created: noon}
+		if got := a.patience(c.boots, noon.Add(c.age)); got != c.want {
+			t.Errorf("where daemons boot for %s, one of %s has %s, want %s", c.boots, c.age, got, c.want)
+		}
+	}
+	if got := (&ahead{}).patience(time.Minute, noon); got != claimBound {
+		t.Errorf("one of unknown age has %s", got)
+	}
+}
+
 // What a failure leaves is removed within a bound, or an engine that hangs would
 // hold up whoever fills the pool.
 func TestAFailureOnAnEngineThatHangsEnds(t *testing.T) {
