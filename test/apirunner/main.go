@@ -26,12 +26,17 @@ import (
 	"gitlab-dind-executor/executor/local"
 )
 
-// patchEvery is how often the log is sent, and GitLab's answer looked at.
-const patchEvery = 200 * time.Millisecond
+// How often jobs are asked for, and how often the log is sent and GitLab's answer
+// looked at; or as check_interval says, where each of that costs.
+const (
+	askEvery   = 100 * time.Millisecond
+	patchEvery = 200 * time.Millisecond
+)
 
 // section is a [[runners]] of config.toml.
 type section struct {
 	URL, Token string
+	check      time.Duration
 	Custom     struct {
 		Exec        string   `toml:"config_exec"`
 		ConfigArgs  []string `toml:"config_args"`
@@ -62,7 +67,10 @@ func run(args []string) error {
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}
-	var config struct{ Runners []section }
+	var config struct {
+		Check   int `toml:"check_interval"`
+		Runners []section
+	}
 	if _, err := toml.DecodeFile(*file, &config); err != nil {
 		return err
 	}
@@ -70,6 +78,7 @@ func run(args []string) error {
 		return errors.New("not one [[runners]]")
 	}
 	s := config.Runners[0]
+	s.check = time.Duration(config.Check) * time.Second
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	switch args[0] {
@@ -89,7 +98,7 @@ func (s section) whoAmI() any { return map[string]string{"token": s.Token, "syst
 func (s section) work(ctx context.Context) error {
 	last := make(chan os.Signal, 1)
 	signal.Notify(last, syscall.SIGQUIT)
-	tick := time.NewTicker(100 * time.Millisecond)
+	tick := time.NewTicker(max(askEvery, s.check))
 	defer tick.Stop()
 	for {
 		select {
@@ -127,7 +136,7 @@ func (s section) job(ctx context.Context, p local.Payload) error {
 		stop()
 		job.Wait()
 	}()
-	tick := time.NewTicker(patchEvery)
+	tick := time.NewTicker(max(patchEvery, s.check))
 	defer tick.Stop()
 	for ended := false; !ended; {
 		select {

@@ -81,8 +81,12 @@ RestartSec=120
 WantedBy=multi-user.target
 `,
 	} {
+		mode := os.FileMode(0o644)
+		if strings.HasPrefix(content, "#!") {
+			mode = 0o755
+		}
 		name = filepath.Join(runner, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, []byte(content), 0o755)); err != nil {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, []byte(content), mode)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -380,3 +384,5 @@ var succeeded = rig.JobEnd{State: "success"}
 func failed(code int) rig.JobEnd {
 	return rig.JobEnd{State: "failed", FailureReason: "script_failure", ExitCode: code}
 }
+
+var systemFailure = rig.JobEnd{State: "failed", FailureReason: "runner_system_failure"}
