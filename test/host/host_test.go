@@ -76,6 +76,7 @@ func cloudInit(h host) {
 	}
 	h.says(`systemctl is-active docker gitlab-runner gitlab-dind-executor-gc.timer gitlab-dind-executor-prepull.timer gitlab-dind-executor-metrics.service gitlab-dind-executor-pool.socket`,
 		"active\nactive\nactive\nactive\nactive\nactive")
+	h.says(`systemctl --failed --no-pager; findmnt -no SOURCE /var/lib/docker`, "0 loaded units", "/dev/vdb")
 	h.Log(h.says(`docker info; docker images`, "Cgroup Version: 2", "Cgroup Driver: systemd", "apparmor"))
 	h.Log(h.says(`grep -E "^(ok|warning|error) " /var/log/cloud-init-output.log`, "sandbox: docker (privileged) up in"))
 	h.run(`systemctl stop gitlab-runner`)

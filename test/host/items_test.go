@@ -89,20 +89,31 @@ func memory(h host) {
 }
 
 // rootless: a job's daemon is an ordinary user's, beside a kernel that enforces
-// AppArmor. The bound that holds is the sidecar's.
+// AppArmor, and below the profile for hosts where that restricts user namespaces.
+// The bound that holds is the sidecar's.
 func rootless(h host) {
 	h.settings("[[policy]]\nsidecar.privilege = \"rootless\"\nsidecar.image = \"docker:dind-rootless\"\n")
 	h.says(`cat /sys/module/apparmor/parameters/enabled; cat /sys/kernel/security/apparmor/profiles`, "Y", "docker-default (enforce)")
+	const profile = "gitlab-dind-executor-rootlesskit"
+	content, err := os.ReadFile("../../scripts/apparmor/" + profile)
+	if err != nil {
+		h.Fatal(err)
+	}
+	// In the test's image the program is where Debian has it, and Debian has a profile
+	// for that place.
+	h.run("apparmor_parser -R /etc/apparmor.d/rootlesskit\nsed 's|/usr/local/bin/|/usr/bin/|' >/etc/apparmor.d/" + profile + " <<'END'\n" + string(content) + "END\napparmor_parser -r /etc/apparmor.d/" + profile)
 	h.run(`systemctl start gitlab-runner`)
 	j := h.offer(nil, buildScript, `docker run --rm app /bin/busybox ls -d /made`,
 		`docker info -f 'security {{.SecurityOptions}} driver {{.Driver}} cgroup {{.CgroupVersion}} {{.CgroupDriver}}'`,
 		`docker run --rm --privileged app /bin/busybox true || echo no privileged containers`,
 		`echo waiting; while [ ! -e /tmp/go-on ]; do sleep 0.5; done`)
 	j.saying("\nwaiting\n")
-	h.says(`docker inspect -f '{{.HostConfig.Privileged}} {{.Config.User}}' dind-`+j.sandbox()+`-sidecar`, "false rootless")
-	h.says(`cat /sys/fs/cgroup/system.slice/docker-$(docker inspect -f '{{.Id}}' dind-`+j.sandbox()+`-sidecar).scope/memory.max`, "2359296000")
+	sidecar := h.run(`docker ps -q --no-trunc --filter label=gitlab-dind-executor.role=sidecar --filter label=gitlab-dind-executor.sandbox=` + j.sandbox())
+	h.says(`docker inspect -f '{{.HostConfig.Privileged}} {{.Config.User}}' `+sidecar, "false 1000")
+	h.says(`cat /sys/fs/cgroup/system.slice/docker-`+sidecar+`.scope/memory.max`, "2359296000")
+	h.says(`for name in rootlesskit dockerd-rootless dockerd; do for p in $(pgrep -u 1000 -x $name || true); do echo $name $(cat /proc/$p/attr/current); done; done`, "rootlesskit "+profile+" (unconfined)")
 	h.run(`docker exec dind-` + j.sandbox() + `-job touch /tmp/go-on`)
-	h.wrote(j.ends(succeeded), "\n/made\n", "name=rootless", "driver overlay2", "no privileged containers")
+	h.wrote(j.ends(succeeded), "\n/made\n", "name=rootless", "driver overlay2 cgroup 2 none", "no privileged containers")
 	h.nothingLeft("")
 }
 
