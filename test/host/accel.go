@@ -37,12 +37,14 @@ func Accelerator(ctx context.Context, place string) string {
 
 // accelerated are QEMU's arguments for one of them. An emulated processor is an old
 // one with what ciphers need: QEMU 7.2 computes wrongly for some features of the
-// newest, so that /proc/mounts had other names than those of the mount points.
+// newest, so that /proc/mounts had other names than those of the mount points. Code
+// that is translated has as much room as QEMU takes; with half of it, all was thrown
+// away every minute.
 func accelerated(by string) []string {
 	if by == KVM {
 		return []string{"-accel", "kvm", "-cpu", "host"}
 	}
-	return []string{"-accel", "tcg,thread=multi", "-cpu", "Nehalem,+aes,+pclmulqdq,+rdrand,+popcnt"}
+	return []string{"-accel", "tcg,thread=multi,tb-size=2048", "-cpu", "Nehalem,+aes,+pclmulqdq,+rdrand,+popcnt"}
 }
 
 // watched calls found when a text has been written to it.

@@ -223,8 +223,9 @@ func (m *Machine) Run(ctx context.Context, commands string) (string, error) {
 	stop := context.AfterFunc(ctx, m.hangUp) // a session may not end by itself
 	defer stop()
 	var out bytes.Buffer
-	s.Stdin, s.Stdout, s.Stderr = strings.NewReader(commands), &out, &out
-	err = s.Run("exec bash -euo pipefail -s")
+	s.Stdout, s.Stderr = &out, &out
+	// Not by its standard input: a program among them would read what follows.
+	err = s.Run("exec bash -euo pipefail -c '" + strings.ReplaceAll(commands, "'", `'\''`) + "'")
 	return strings.TrimRight(out.String(), "\n"), errors.Join(err, ctx.Err())
 }
 
@@ -238,6 +239,9 @@ func (m *Machine) Measure(ctx context.Context) error {
 		return err
 	}
 	took, err := strconv.ParseInt(out, 10, 64)
+	if err != nil {
+		return fmt.Errorf("measuring the machine: it says %q", out)
+	}
 	m.Slower = max(1, float64(took)/float64(ordinary))
 	return err
 }
