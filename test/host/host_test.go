@@ -14,17 +14,22 @@ import (
 func TestDebian13(t *testing.T)    { wholeHost(t, "trixie") }
 func TestDebianForky(t *testing.T) { wholeHost(t, "forky") }
 
-// ready is the name of the machine's state after cloud-init has done its work.
+// ready is the name of the machine's state after cloud-init has done its work, and a
+// project its first job.
 const ready = "ready"
 
 // wholeHost boots a machine once. Each of the items then begins from what it was
-// when cloud-init had ended.
+// when cloud-init and the first job had ended.
 func wholeHost(t *testing.T, suite string) {
 	h := boot(t, suite)
 	if !h.saved {
-		t.Run("cloud-init", func(t *testing.T) { cloudInit(h.on(t)) })
-		if t.Failed() {
-			return
+		for _, begin := range []struct {
+			name string
+			run  func(host)
+		}{{"cloud-init", cloudInit}, {"first job", first}} {
+			if !t.Run(begin.name, func(t *testing.T) { begin.run(h.on(t)) }) {
+				return
+			}
 		}
 		h.run("sync")
 		if err := h.m.Save(t.Context(), ready); err != nil {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -222,11 +223,29 @@ func (m *Machine) Run(ctx context.Context, commands string) (string, error) {
 	defer s.Close()
 	stop := context.AfterFunc(ctx, m.hangUp) // a session may not end by itself
 	defer stop()
-	var out bytes.Buffer
+	var out output
 	s.Stdout, s.Stderr = &out, &out
-	// Not by its standard input: a program among them would read what follows.
+	// Not on its standard input: a program among them would read what follows.
 	err = s.Run("exec bash -euo pipefail -c '" + strings.ReplaceAll(commands, "'", `'\''`) + "'")
 	return strings.TrimRight(out.String(), "\n"), errors.Join(err, ctx.Err())
+}
+
+// output is what a session says on both of its streams, which two goroutines write.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
 }
 
 // ordinary is what Measure's commands take on an ordinary machine.

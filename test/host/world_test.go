@@ -273,6 +273,11 @@ func (h host) until(bound time.Duration, commands string) string {
 		if time.Now().After(deadline) {
 			h.Fatalf("for %s in vain: %s: %v\n%s", bound, commands, err, out)
 		}
+		// Asking takes the processor of what is waited for.
+		select {
+		case <-time.After(h.bound(300 * time.Millisecond)):
+		case <-h.Context().Done():
+		}
 	}
 }
 
