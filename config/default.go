@@ -20,6 +20,7 @@ func Default() Settings {
 			FastBoot:        true,
 			ReadyTimeout:    Duration(time.Minute),
 		},
+		GVisor: GVisor{Storage: StorageMemory, Size: 4 << 30},
 		Job: Job{
 			Image:         "docker:latest",
 			AllowedImages: []string{},

@@ -12,6 +12,7 @@ const DefaultPath = "/etc/gitlab-runner/dind.toml"
 type Settings struct {
 	Engine    Engine              `toml:"engine"`
 	Sidecar   Sidecar             `toml:"sidecar"`
+	GVisor    GVisor              `toml:"gvisor"`
 	Job       Job                 `toml:"job"`
 	Services  Services            `toml:"services"`
 	Helper    Helper              `toml:"helper"`
@@ -47,7 +48,7 @@ type Sidecar struct {
 	// an image that matches one runs privileged.
 	AllowedImages []string `toml:"allowed_images"`
 	// Privilege is one of Privileges; Runtime is the engine's OCI runtime for
-	// PrivilegeRuntime and empty for the others.
+	// PrivilegeRuntime and PrivilegeGVisor. See RuntimeOf.
 	Privilege string `toml:"privilege"`
 	Runtime   string `toml:"runtime"`
 	// Arguments are appended to dockerd's, before those of the job's service.

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"net/url"
@@ -71,6 +70,11 @@ func validate(s Settings) []keyFault {
 	validateProxy(s.Proxy, f)
 	validateCache("cache", s.Cache, f)
 	validateLimits("limits", s.Limits, f)
+	if s.Sidecar.Privilege == PrivilegeGVisor {
+		validateGVisor("limits.sidecar.memory", s.GVisor, s.Limits.Sidecar.Memory, f)
+	} else {
+		validateGVisor("", s.GVisor, 0, f)
+	}
 	validateAdmission(s.Admission, f)
 	validateLog(s.Log, f)
 	validateTrace(s.Trace, f)
@@ -220,9 +224,12 @@ func validatePolicy(key string, p Policy, s Settings, f *faults) {
 	if p.Sidecar.Image != "" {
 		f.image(key+".sidecar.image", p.Sidecar.Image)
 	}
-	if sc := p.Sidecar; sc.Privilege != "" || sc.Runtime != "" {
-		validatePrivilege(key+".sidecar", cmp.Or(sc.Image, s.Sidecar.Image), cmp.Or(sc.Privilege, s.Sidecar.Privilege),
-			cmp.Or(sc.Runtime, s.Sidecar.Runtime), f)
+	sc := p.Sidecar.On(s.Sidecar)
+	if p.Sidecar.Privilege != "" || p.Sidecar.Runtime != "" {
+		validatePrivilege(key+".sidecar", sc.Image, sc.Privilege, sc.Runtime, f)
+	}
+	if sc.Privilege == PrivilegeGVisor && (p.Sidecar.Privilege != "" || p.Limits.Sidecar.Memory != nil) {
+		validateGVisor(key+".limits.sidecar.memory", s.GVisor, p.Limits.On(s.Limits).Sidecar.Memory, f)
 	}
 	if p.Job.Image != "" {
 		f.image(key+".job.image", p.Job.Image)

@@ -6,7 +6,9 @@ import (
 
 	"github.com/containerd/errdefs"
 
+	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver/engine"
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 )
@@ -53,4 +55,19 @@ func (d *Driver) start(c plan.Container) func(context.Context, string) error {
 		}
 		return engine.StartFault(c.Image.Name, err)
 	}
+}
+
+// inFile is the spec of a sidecar whose runtime keeps the data root in a file of its
+// volume. The runtime finds the mount by its place on the engine's host.
+func (d *Driver) inFile(ctx context.Context, p *plan.Plan, c plan.Container, spec engine.Spec) (engine.Spec, error) {
+	v, err := d.eng.CreateVolume(ctx, label.ObjectName(p.Sandbox, plan.RoleData), label.ForSandbox(p, plan.RoleData))
+	if err != nil {
+		return spec, d.eng.Explain("making the volume of the data root", err)
+	}
+	spec, err = d.eng.InFile(spec, v.Mountpoint, c.DataSize)
+	if err != nil {
+		return spec, fault.System(fmt.Errorf("gvisor.storage is %q: %w", config.StorageFile, err),
+			fmt.Sprintf("set it to %q, or update the docker engine of this host", config.StorageMemory))
+	}
+	return spec, nil
 }

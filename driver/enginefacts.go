@@ -31,7 +31,9 @@ type Engine struct {
 	// gives containers a user namespace.
 	Rootless, Remapped bool
 	Runtimes           []string
-	CPUs               int
+	// RuntimeArguments are those of runtimes for which the engine tells them.
+	RuntimeArguments map[string][]string
+	CPUs             int
 	// Memory is in bytes.
 	Memory int64
 	// DataRoot is where it keeps its data.
@@ -58,7 +60,7 @@ func (d *Driver) Engine(ctx context.Context) (Engine, error) {
 	e := Engine{
 		Version: version.Version, StorageDriver: info.StorageDriver, CgroupVersion: info.CgroupVersion, CgroupDriver: info.CgroupDriver,
 		Address: d.eng.Address(), OS: version.OS, TooOld: version.OlderThan(oldestAPI),
-		Rootless: info.Rootless, Remapped: info.Remapped, Runtimes: info.Runtimes,
+		Rootless: info.Rootless, Remapped: info.Remapped, Runtimes: info.Runtimes, RuntimeArguments: info.RuntimeArguments,
 		CPUs: info.CPUs, Memory: info.Memory, DataRoot: info.DataRoot,
 	}
 	if there := info.Clock; !there.IsZero() {

@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"slices"
 
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/plan"
@@ -28,6 +29,9 @@ func (prep *preparation) fit(ctx context.Context, img engine.Image) error {
 		prep.say("warning: " + w)
 	}
 	prep.sidecar = sidecar
+	if sidecar.Relay {
+		prep.sidecar.Environment = append(slices.Clone(sidecar.Environment), plan.RelayVariable+"="+plan.RelayAddress(prep.subnet).String())
+	}
 	return nil
 }
 

@@ -19,6 +19,11 @@ import (
 // engine sees the same files as this process; else as copies.
 func (d *Driver) createWith(ctx context.Context, p *plan.Plan, c plan.Container, name string, labels map[string]string, img engine.Image, more ...engine.Mount) (id string, err error) {
 	spec := engine.SpecOf(p, c, name, labels, img).With(more...)
+	if c.DataFile {
+		if spec, err = d.inFile(ctx, p, c, spec); err != nil {
+			return "", err
+		}
+	}
 	if len(c.HostFiles) == 0 {
 		return d.eng.Create(ctx, spec)
 	}

@@ -70,5 +70,6 @@ func (d *Driver) TryIPv6(ctx context.Context, p *plan.Plan) (err error) {
 		defer cancel()
 		err = errors.Join(err, d.removal.Sandbox(ctx, p.Sandbox, func() {}))
 	}()
-	return d.createNetwork(ctx, p, nil)
+	_, err = d.createNetwork(ctx, p, nil)
+	return err
 }

@@ -22,23 +22,23 @@ const subnetTries = 64
 // the hook that prepares: until the job container is there, with the Runner as owner,
 // the sandbox lives no longer than that hook. So a network that a killed hook's
 // request makes after cleanup has looked is nobody's. One with IPv6 must be kept
-// apart from others, else it is an error.
-func (d *Driver) createNetwork(ctx context.Context, p *plan.Plan, more map[string]string) error {
+// apart from others, else it is an error. It returns the IPv4 subnet.
+func (d *Driver) createNetwork(ctx context.Context, p *plan.Plan, more map[string]string) (netip.Prefix, error) {
 	l := label.ForSandbox(p, plan.RoleNetwork)
 	maps.Copy(l, more)
 	hook, err := owner.This()
 	if err != nil {
-		return err
+		return netip.Prefix{}, err
 	}
 	l[label.Owner] = hook.String()
 	with6 := p.Network.Pool6.IsValid()
 	var info engine.Info
 	if with6 {
 		if info, err = d.eng.Info(ctx); err != nil {
-			return d.eng.Explain("asking the engine", err)
+			return netip.Prefix{}, d.eng.Explain("asking the engine", err)
 		}
 		if err := d.mayApart6(info); err != nil {
-			return err
+			return netip.Prefix{}, err
 		}
 	}
 	subnets := p.Network.Subnets(p.Sandbox, subnetTries)
@@ -50,14 +50,14 @@ func (d *Driver) createNetwork(ctx context.Context, p *plan.Plan, more map[strin
 		made, err := d.eng.CreateNetwork(ctx, label.NetworkName(p.Sandbox), l, p.Network.MTU, subnet, subnet6)
 		switch {
 		case err == nil && with6:
-			return d.isApart6(ctx, info, made)
+			return subnet, d.isApart6(ctx, info, made)
 		case err == nil:
-			return nil
+			return subnet, nil
 		}
 		if !engine.Refused(err, engine.SubnetTaken) {
-			return d.eng.Explain("making the sandbox's network", err)
+			return netip.Prefix{}, d.eng.Explain("making the sandbox's network", err)
 		}
 	}
-	return fault.System(fmt.Errorf("no free subnet for a sandbox in %s: %d tried", p.Network.Pool, len(subnets)),
+	return netip.Prefix{}, fault.System(fmt.Errorf("no free subnet for a sandbox in %s: %d tried", p.Network.Pool, len(subnets)),
 		"widen network.pool in the settings, or look for leftovers: gitlab-dind-executor gc")
 }

@@ -240,6 +240,7 @@ func (d *Driver) makeAhead(ctx context.Context, p *plan.Plan) (ready Ready, err 
 	helped := make(chan struct{})
 	g, gctx := group.WithContext(ctx)
 	g.Go(func() error { return prep.anchor(gctx, until) })
+	g.Go(func() error { return prep.relay(gctx) })
 	g.Go(func() error {
 		return prep.container(gctx, p.Helper, label.ObjectName(p.Sandbox, plan.RoleHelper), label.ForSandbox(p, plan.RoleHelper),
 			func(ctx context.Context, id string) error {

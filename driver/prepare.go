@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"gitlab-dind-executor/driver/boot"
@@ -52,6 +53,8 @@ type preparation struct {
 	sidecar plan.Sidecar
 	// anchored is closed when the sandbox's network is there.
 	anchored chan struct{}
+	// subnet is the network's, when that is there and this preparation has made it.
+	subnet netip.Prefix
 	// copyCAs says that the job container has no mounts with the CAs of registries.
 	copyCAs bool
 	cache   jobCache
@@ -122,6 +125,7 @@ func (prep *preparation) build(ctx context.Context) (Ready, error) {
 		return err
 	})
 	g.Go(func() error { return prep.noteCache(ctx) })
+	g.Go(func() error { return prep.relay(ctx) })
 	g.Go(func() error {
 		return prep.container(ctx, p.Helper, label.ObjectName(p.Sandbox, plan.RoleHelper), label.ForSandbox(p, plan.RoleHelper), d.start(p.Helper))
 	})
@@ -182,9 +186,11 @@ func (prep *preparation) certify() error {
 func (prep *preparation) anchor(ctx context.Context, labels map[string]string) error {
 	ctx, cancel := prep.d.eng.Uncut(ctx)
 	defer cancel()
-	if err := prep.d.createNetwork(ctx, prep.p, labels); err != nil {
+	subnet, err := prep.d.createNetwork(ctx, prep.p, labels)
+	if err != nil {
 		return err
 	}
+	prep.subnet = subnet
 	close(prep.anchored)
 	return nil
 }

@@ -196,7 +196,7 @@ func TestASubnetThatIsTakenIsPassedOver(t *testing.T) {
 	p := testPlan(t)
 	e, d := fakeHost(t, p)
 	e.Script("POST /networks/create", overlap, overlap, overlap)
-	if err := d.createNetwork(t.Context(), p, label.Claim(p.Claim)); err != nil {
+	if _, err := d.createNetwork(t.Context(), p, label.Claim(p.Claim)); err != nil {
 		t.Fatal(err)
 	}
 	networks := e.Networks()
@@ -210,13 +210,13 @@ func TestASubnetThatIsTakenIsPassedOver(t *testing.T) {
 	}
 
 	e.Always("POST /networks/create", overlap)
-	err := d.createNetwork(t.Context(), p, label.Claim(p.Claim))
+	_, err := d.createNetwork(t.Context(), p, label.Claim(p.Claim))
 	if err == nil || !strings.Contains(err.Error(), "no free subnet for a sandbox in 10.231.0.0/16: 64 tried") || !strings.Contains(fault.HintOf(err), "network.pool") {
 		t.Errorf("error %v, hint %q", err, fault.HintOf(err))
 	}
 	before := e.Count("POST /networks/create")
 	e.Always("POST /networks/create", fakeengine.Refuse(403, "authorization denied by plugin"))
-	if err = d.createNetwork(t.Context(), p, label.Claim(p.Claim)); err == nil || !strings.Contains(err.Error(), "authorization denied by plugin") {
+	if _, err = d.createNetwork(t.Context(), p, label.Claim(p.Claim)); err == nil || !strings.Contains(err.Error(), "authorization denied by plugin") {
 		t.Errorf("error %v", err)
 	}
 	if n := e.Count("POST /networks/create") - before; n != 1 {

@@ -125,6 +125,7 @@ func (c *call) root() *cobra.Command {
 		c.prepullCommand(),
 		c.seedCommand(),
 		c.plantSeedCommand(),
+		c.relayNamesCommand(),
 		c.sealSeedCommand(),
 		c.clearDataRootCommand(),
 		c.emptyVolumeCommand(),

@@ -14,6 +14,7 @@ import (
 
 	"gitlab-dind-executor/driver/dataroot"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/executor/relay"
 	"gitlab-dind-executor/fault"
 )
 
@@ -92,5 +93,17 @@ func (c *call) sealSeedCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: plan.SealCommand + " SEED", Hidden: true, Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error { return dataroot.Seal(args[0]) },
+	}
+}
+
+// relayNamesCommand answers questions for names in a sandbox.
+func (c *call) relayNamesCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: plan.RelayCommand + " ADDRESS UPSTREAM", Hidden: true, Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, os.Interrupt)
+			defer stop()
+			return relay.Serve(ctx, args[0], args[1])
+		},
 	}
 }

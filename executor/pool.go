@@ -132,7 +132,7 @@ func fill(ctx context.Context, d pooler, s config.Settings, p *plan.Plan) (int, 
 	}
 	p.Network.Avoid = facts.Used // which the plan of a job may have outlived
 	return d.Fill(ctx, p, func(ctx context.Context) error {
-		return d.HasRoom(ctx, s.Admission, facts.DataRoot)
+		return d.HasRoom(ctx, p.Admission(s.Admission), facts.DataRoot)
 	})
 }
 

@@ -56,7 +56,7 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 	c.lap("plan")
 	defer func() { c.record.Left = d.Noted() }()
 	defer c.sweepBeside(ctx, d, settings, began)()
-	if err := d.Admit(ctx, settings.Admission, facts.DataRoot, c.log.Say); err != nil {
+	if err := d.Admit(ctx, pl.Admission(settings.Admission), facts.DataRoot, c.log.Say); err != nil {
 		return err
 	}
 	c.freeBehind(d)

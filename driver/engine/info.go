@@ -37,9 +37,11 @@ type Info struct {
 	// containers a user namespace, Experimental that it has its experiments, and
 	// Nftables that it uses these instead of iptables.
 	Rootless, Remapped, Experimental, Nftables bool
-	// Runtimes are in order.
-	Runtimes []string
-	CPUs     int
+	// Runtimes are in order. RuntimeArguments are those of runtimes for which the
+	// engine tells them.
+	Runtimes         []string
+	RuntimeArguments map[string][]string
+	CPUs             int
 	// Memory is in bytes.
 	Memory int64
 	// Clock is its own; zero if it does not tell.
@@ -68,8 +70,12 @@ func (e *Engine) Info(ctx context.Context) (Info, error) {
 			one.Filesystem = status[1]
 		}
 	}
-	for name := range info.Runtimes {
+	one.RuntimeArguments = map[string][]string{}
+	for name, r := range info.Runtimes {
 		one.Runtimes = append(one.Runtimes, name)
+		if r.Path != "" { // else it is a shim, whose own file has them
+			one.RuntimeArguments[name] = r.Args
+		}
 	}
 	slices.Sort(one.Runtimes)
 	return one, nil

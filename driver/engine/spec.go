@@ -2,8 +2,10 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"path"
 	"slices"
 	"strings"
@@ -73,6 +75,30 @@ func (s Spec) Alone(img Image) Spec {
 	return s
 }
 
+// annotationsSince is the version of the API that hands annotations to a runtime.
+const annotationsSince = "1.43"
+
+// ErrNoAnnotations says that an engine hands no annotations to a runtime.
+var ErrNoAnnotations = errors.New("the engine hands no annotations to a runtime: it is older than 24.0")
+
+// InFile is the spec with the mount of a directory of the engine's host kept in a
+// file there, of so many bytes at most, by gVisor's runtime. Nothing of it is left
+// when the container has ended.
+// Source: https://gvisor.dev/docs/user_guide/filesystem/ and runsc/boot/mount_hints.go.
+func (e *Engine) InFile(s Spec, source string, size int64) (Spec, error) {
+	if !e.Speaks(annotationsSince) {
+		return s, ErrNoAnnotations
+	}
+	host := *s.host
+	const mount = "dev.gvisor.spec.mount.data."
+	host.Annotations = map[string]string{
+		mount + "source": source, mount + "type": "tmpfs", mount + "share": "container",
+		mount + "options": fmt.Sprintf("rw,mode=711,size=%d", size),
+	}
+	s.host = &host
+	return s, nil
+}
+
 // Create creates a container. It is not cut off by its caller's end.
 func (e *Engine) Create(ctx context.Context, s Spec) (id string, err error) {
 	if ctx.Err() != nil {
@@ -123,6 +149,10 @@ func SpecOf(p *plan.Plan, c plan.Container, name string, labels map[string]strin
 			label.NetworkName(p.Sandbox): {Aliases: c.Aliases},
 		}},
 		platform: platform(c.Image.Platform),
+	}
+	if c.DataSize > 0 && !c.DataFile {
+		// The daemon runs programs there.
+		out.host.Tmpfs = map[string]string{c.DataPath: fmt.Sprintf("exec,mode=711,size=%d", c.DataSize)}
 	}
 	entitle(out.host, c)
 	return out.With(mountsOf(p, c, name, img)...)
@@ -180,7 +210,9 @@ func mountsOf(p *plan.Plan, c plan.Container, name string, img Image) []Mount {
 		Volume: label.ObjectName(p.Sandbox, plan.RoleBuilds), Target: c.BuildsPath, Labels: label.ForSandbox(p, plan.RoleBuilds), NoCopy: true,
 	}}
 	covered := []string{c.BuildsPath}
-	if c.DataPath != "" {
+	if c.DataSize > 0 && !c.DataFile {
+		covered = append(covered, c.DataPath) // in memory
+	} else if c.DataPath != "" {
 		m := Mount{Volume: label.ObjectName(p.Sandbox, plan.RoleData), Target: c.DataPath, Labels: label.ForSandbox(p, plan.RoleData)}
 		if c.DataVolume != "" {
 			m.Volume, m.Labels = c.DataVolume, label.ForData(p.Claim, p.Sandbox)
@@ -259,6 +291,36 @@ func (c Confined) Spec() Spec {
 			Resources: container.Resources{Memory: c.Memory, MemorySwap: c.Memory, PidsLimit: &threads},
 			LogConfig: logs("1m", "1"),
 		},
+	}
+}
+
+// Relay is a container in a sandbox that answers questions for names.
+type Relay struct {
+	Name, Image string
+	Labels      map[string]string
+	Command     []string
+	// Network is the sandbox's, and Address the container's in it.
+	Network string
+	Address netip.Addr
+	// Memory is in bytes, and Threads the most that there may be.
+	Memory, Threads int64
+}
+
+// Spec is what the engine needs for it.
+func (c Relay) Spec() Spec {
+	threads := c.Threads
+	return Spec{
+		Name:   c.Name,
+		config: &container.Config{Image: c.Image, User: "0:0", Labels: c.Labels, Entrypoint: c.Command},
+		host: &container.HostConfig{
+			NetworkMode: container.NetworkMode(c.Network), ReadonlyRootfs: true,
+			CapDrop: []string{"ALL"}, CapAdd: []string{"NET_BIND_SERVICE"}, SecurityOpt: []string{"no-new-privileges"},
+			Resources: container.Resources{Memory: c.Memory, MemorySwap: c.Memory, PidsLimit: &threads},
+			LogConfig: logs("1m", "1"),
+		},
+		network: &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{
+			c.Network: {IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: c.Address.String()}},
+		}},
 	}
 }
 

@@ -29,3 +29,12 @@ func Lacks(a config.Admission, free Free) string {
 func LacksDisk(a config.Admission, free Free) bool {
 	return Lacks(a, Free{Disk: free.Disk, Memory: -1}) != ""
 }
+
+// Admission is what a host must have free for a job of this plan: what the settings
+// want, and the memory that the job's data root may fill.
+func (p *Plan) Admission(a config.Admission) config.Admission {
+	if s := p.Sidecar; s.DataSize > 0 && !s.DataFile {
+		a.MinFreeMemory += config.Size(s.DataSize)
+	}
+	return a
+}

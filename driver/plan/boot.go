@@ -63,6 +63,9 @@ func (s Sidecar) Boot(imageEntrypoint, imageCommand []string) (entrypoint, comma
 	if s.Rights.WritableCgroups {
 		prelude = writableCgroups
 	}
+	if s.Relay {
+		prelude += gvisor
+	}
 	if s.Layers {
 		prelude += s.withCachedData()
 	}

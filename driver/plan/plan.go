@@ -27,7 +27,10 @@ const (
 	RoleHelper  Role = "helper"
 	RoleJob     Role = "job"
 	RoleService Role = "service"
-	RoleMirror  Role = "mirror"
+	// RoleRelay is of a container that asks Docker's own resolver for a sidecar with a
+	// kernel of its own.
+	RoleRelay  Role = "relay"
+	RoleMirror Role = "mirror"
 	// RoleMark is of a mark: an empty volume that says of another what its own
 	// labels cannot, since those never change. It is about a cache, a data root or
 	// a seed: a job had it, its state, that it is ready.
@@ -135,6 +138,11 @@ type Container struct {
 	DataPath string
 	// DataVolume is a cached data root; empty for one that goes with the sandbox.
 	DataVolume string `json:",omitempty"`
+	// DataSize bounds, in bytes, a data root that is in memory, and ends with its
+	// container; 0 for one in a volume. DataFile has the runtime keep that in a file
+	// of the volume, with nothing left behind.
+	DataSize int64 `json:",omitempty"`
+	DataFile bool  `json:",omitempty"`
 	// SeedVolume is mounted at SeedPath, read-only; empty without a seed.
 	SeedVolume string `json:",omitempty"`
 	Privileged bool
@@ -183,6 +191,9 @@ type Sidecar struct {
 	// DaemonConfig is laid under the image's own daemon.json. Until Fit it holds
 	// what the image's version may not know.
 	DaemonConfig map[string]any
+	// Relay says that it cannot ask Docker's own resolver: another container of the
+	// sandbox does that for it.
+	Relay bool `json:",omitempty"`
 	// Mirror is nil where there is none.
 	Mirror *MirrorAccess `json:",omitempty"`
 	// RegistryCAs are PEM certificates by registry host and port.

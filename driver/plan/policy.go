@@ -33,16 +33,23 @@ func policyName(i int, p config.Policy) string {
 
 // under returns the settings changed by a policy.
 func under(s config.Settings, p config.Policy) config.Settings {
-	override(&s.Sidecar.Image, p.Sidecar.Image)
-	overrideList(&s.Sidecar.AllowedImages, p.Sidecar.AllowedImages)
-	override(&s.Sidecar.Privilege, p.Sidecar.Privilege)
-	override(&s.Sidecar.Runtime, p.Sidecar.Runtime)
+	s.Sidecar = p.Sidecar.On(s.Sidecar)
 	override(&s.Job.Image, p.Job.Image)
 	overrideList(&s.Job.AllowedImages, p.Job.AllowedImages)
 	overrideList(&s.Services.AllowedImages, p.Services.AllowedImages)
 	s.Cache = p.Cache.On(s.Cache)
 	s.Limits = p.Limits.On(s.Limits)
 	return s
+}
+
+// Variants are the settings as they are for jobs without a policy, and as each policy
+// changes them.
+func Variants(s config.Settings) []config.Settings {
+	all := []config.Settings{s}
+	for _, p := range s.Policies {
+		all = append(all, under(s, p))
+	}
+	return all
 }
 
 // policyFor returns the index of the first policy that matches a job, -1 for

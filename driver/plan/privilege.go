@@ -75,11 +75,24 @@ func (pl *planner) entitle(sc *Sidecar) {
 		// The tunnel's, or packets that the daemon's networks send would be lost.
 		sc.Environment = append(sc.Environment,
 			"DOCKERD_ROOTLESS_ROOTLESSKIT_MTU="+strconv.Itoa(mtu(pl.s.Network, pl.facts)))
+	case config.PrivilegeGVisor:
+		// A kernel of the sandbox's own looks at these capabilities, not the host's.
+		sc.Rights = Rights{CapDrop: []string{"ALL"}, CapAdd: reducedCapabilities, Runtime: pl.runtime()}
+		sc.Relay, sc.Layers = true, false
+		sc.DataSize, sc.DataFile = pl.s.GVisor.Size.Bytes(), pl.s.GVisor.Storage == config.StorageFile
+		// The kernel has too little of iptables for dockerd; see programs/gvisor.sh.
+		sc.DaemonConfig["iptables"], sc.DaemonConfig["ip6tables"] = false, false
+		delete(sc.DaemonConfig, "dns") // the relay asks them
 	case config.PrivilegeRuntime:
-		sc.Rights = Rights{Runtime: pl.s.Sidecar.Runtime}
+		sc.Rights = Rights{Runtime: pl.runtime()}
 	default:
 		sc.Privileged = true
 	}
+}
+
+// runtime is the engine's name of the sidecar's; empty for its default.
+func (pl *planner) runtime() string {
+	return config.RuntimeOf(pl.s.Sidecar.Privilege, pl.s.Sidecar.Runtime)
 }
 
 // WithPrivilege is the plan with a sidecar of another privilege, as far as what
@@ -91,7 +104,7 @@ func (p *Plan) WithPrivilege(privilege string) *Plan {
 		other.Sidecar.User = ""
 	}
 	pl := &planner{s: config.Settings{Sidecar: config.Sidecar{Privilege: privilege}}}
-	other.Sidecar.Environment = nil
+	other.Sidecar.Environment, other.Sidecar.DaemonConfig = nil, map[string]any{}
 	pl.entitle(&other.Sidecar)
 	return &other
 }

@@ -12,6 +12,8 @@ var (
 	takeFilesText string
 	//go:embed programs/writablecgroups.sh
 	writableCgroupsText string
+	//go:embed programs/gvisor.sh
+	gvisorText string
 	//go:embed programs/findnames.sh
 	findNamesText string
 	//go:embed programs/plantseed.sh
@@ -39,6 +41,7 @@ var (
 var (
 	takeFiles       = program(takeFilesText)
 	writableCgroups = program(writableCgroupsText)
+	gvisor          = program(gvisorText)
 	findNames       = program(findNamesText)
 	plantSeed       = program(plantSeedText)
 	askMirror       = program(askMirrorText)

@@ -48,12 +48,8 @@ type SeedWish struct {
 // SeedWishes are the seeds for jobs without a policy and for those of each, which
 // declare no dind service of another release.
 func SeedWishes(s config.Settings) []SeedWish {
-	all := []config.Settings{s}
-	for _, p := range s.Policies {
-		all = append(all, under(s, p))
-	}
 	var wishes []SeedWish
-	for _, s := range all {
+	for _, s := range Variants(s) {
 		w := SeedWish{Image: s.Sidecar.Image, Images: seedImages(s.Cache.SeedImages), settings: s}
 		if len(w.Images) == 0 {
 			continue

@@ -29,7 +29,7 @@ const programRepository = "gitlab-dind-executor.invalid/program"
 // programPath is the program in its image, and programVolume is where the volume
 // lies that it works on.
 const (
-	programPath   = "/gitlab-dind-executor"
+	programPath   = plan.ProgramPath
 	programVolume = "/volume"
 )
 
@@ -84,7 +84,7 @@ var ErrNoVolume = errors.New("the volume is gone")
 func (r *Remover) RunProgram(ctx context.Context, run Program) (exit Exit, err error) {
 	ctx, cancel := context.WithTimeout(ctx, run.Bound+programSlack)
 	defer cancel()
-	img, err := r.programImage(ctx)
+	img, err := r.ProgramImage(ctx)
 	if err != nil {
 		return exit, err
 	}
@@ -156,9 +156,9 @@ func (run Program) spec(img string, owner owner.Process, maker string, now time.
 	}.Spec()
 }
 
-// programImage returns the id of an image that holds this program alone. It makes
+// ProgramImage returns the id of an image that holds this program alone. It makes
 // the image where the engine has none.
-func (r *Remover) programImage(ctx context.Context) (id string, err error) {
+func (r *Remover) ProgramImage(ctx context.Context) (id string, err error) {
 	program, err := os.Open(r.Executable)
 	if err != nil {
 		return "", fmt.Errorf("reading this program: %w", err)

@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -138,18 +137,18 @@ type Grant struct {
 // Wanted are the privileges that the settings name, for all jobs and by policy,
 // and the runtimes.
 func Wanted(s config.Settings) (privileges, runtimes []string) {
-	add := func(privilege, runtime string) {
-		if !slices.Contains(privileges, privilege) {
-			privileges = append(privileges, privilege)
+	add := func(sc config.Sidecar) {
+		if !slices.Contains(privileges, sc.Privilege) {
+			privileges = append(privileges, sc.Privilege)
 		}
-		if privilege == config.PrivilegeRuntime && !slices.Contains(runtimes, runtime) {
-			runtimes = append(runtimes, runtime)
+		if r := config.RuntimeOf(sc.Privilege, sc.Runtime); r != "" && !slices.Contains(runtimes, r) {
+			runtimes = append(runtimes, r)
 		}
 	}
-	add(s.Sidecar.Privilege, s.Sidecar.Runtime)
+	add(s.Sidecar)
 	for _, p := range s.Policies {
 		if p.Sidecar.Privilege != "" || p.Sidecar.Runtime != "" {
-			add(cmp.Or(p.Sidecar.Privilege, s.Sidecar.Privilege), cmp.Or(p.Sidecar.Runtime, s.Sidecar.Runtime))
+			add(p.Sidecar.On(s.Sidecar))
 		}
 	}
 	return privileges, runtimes

@@ -85,6 +85,7 @@ func (v *Host) Checks() []doctor.Check {
 		check("images", []string{"engine", "runner"}, v.checkImages),
 		check("mirror", engine, one(v.checkMirror)),
 		check("privilege", []string{"engine", "runner", "images", "address pools"}, one(v.checkPrivilege)),
+		check("gvisor", []string{"privilege"}, v.checkGVisor),
 		check("ipv6", []string{"privilege"}, v.checkIPv6),
 		check("sandbox", []string{"privilege", "ipv6"}, one(v.checkSandbox)),
 		check("helper", []string{"sandbox"}, pure(func() doctor.Finding {
@@ -94,7 +95,7 @@ func (v *Host) Checks() []doctor.Check {
 	}
 	for i := range list {
 		switch list[i].Name {
-		case "images", "privilege", "sandbox": // which wait for registries
+		case "images", "privilege", "gvisor", "sandbox": // which wait for registries
 			list[i].Bound = 20 * time.Minute
 		}
 	}
@@ -185,8 +186,8 @@ func (v *Host) checkPrivilege(ctx context.Context) doctor.Finding {
 	}
 	var grants []doctor.Grant
 	for _, mode := range config.Privileges {
-		if mode == config.PrivilegeRuntime {
-			continue // whether the engine has it is known; there are as many as runtimes
+		if mode == config.PrivilegeRuntime || mode == config.PrivilegeGVisor {
+			continue // whether the engine has their runtimes is known
 		}
 		grants = append(grants, doctor.Grant{Privilege: mode, Err: v.d.Grants(ctx, p.WithPrivilege(mode))})
 	}
@@ -210,6 +211,38 @@ func (v *Host) checkIPv6(ctx context.Context) []doctor.Finding {
 		return []doctor.Finding{doctor.Of("ipv6", doctor.Error, err)}
 	}
 	return []doctor.Finding{doctor.Fine("ipv6", "the engine keeps sandboxes apart over IPv6")}
+}
+
+// checkGVisor looks at gVisor's runtime where the settings want it. A sandbox of it is
+// tried where only a policy wants it: the usual one is tried anyway.
+func (v *Host) checkGVisor(ctx context.Context) []doctor.Finding {
+	wanted := doctor.GVisors(v.settings)
+	var list []doctor.Finding
+	for _, s := range wanted {
+		f := doctor.GVisor(s, v.engine)
+		if f.Level == doctor.OK && s.Sidecar.Privilege != v.settings.Sidecar.Privilege {
+			f = v.tryGVisor(ctx, s, f)
+		}
+		list = append(list, f)
+	}
+	return list
+}
+
+// tryGVisor makes a sandbox of it.
+func (v *Host) tryGVisor(ctx context.Context, s config.Settings, fine doctor.Finding) doctor.Finding {
+	s.Mirror.Enabled = false // nobody is to make one
+	p, err := v.Plan(ctx, v.d, s, v.Version)
+	if err != nil {
+		return doctor.Of("gvisor", doctor.Error, err)
+	}
+	v.login(&p.Sidecar.Image)
+	v.login(&p.Helper.Image)
+	trial, err := v.d.Try(ctx, p)
+	if err != nil {
+		return doctor.Of("gvisor", doctor.Error, err)
+	}
+	fine.Text += ", " + doctor.Sandbox(trial, s.Sidecar.Privilege).Text
+	return fine
 }
 
 // checkSandbox makes a sandbox and looks at it from within.

@@ -1,0 +1,29 @@
+package plan
+
+import (
+	"encoding/binary"
+	"net/netip"
+)
+
+const (
+	// ProgramPath is where this program lies in an image of its own.
+	ProgramPath = "/gitlab-dind-executor"
+	// RelayCommand is the hidden command of a relay. Its arguments are where it
+	// listens, and whom it asks.
+	RelayCommand = "relay-names"
+	// RelayListens and DockerResolver are those arguments.
+	RelayListens   = "0.0.0.0:53"
+	DockerResolver = "127.0.0.11:53"
+	// RelayVariable is the variable by which a sidecar learns of its relay.
+	RelayVariable = "GITLAB_DIND_EXECUTOR_RELAY"
+)
+
+// RelayAddress is the last address of a sandbox's IPv4 subnet before that for all of
+// it. The engine gives addresses from the first on.
+func RelayAddress(subnet netip.Prefix) netip.Addr {
+	first := subnet.Masked().Addr().As4()
+	last := binary.BigEndian.Uint32(first[:]) | (1<<(32-subnet.Bits()) - 1)
+	var address [4]byte
+	binary.BigEndian.PutUint32(address[:], last-1)
+	return netip.AddrFrom4(address)
+}

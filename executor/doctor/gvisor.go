@@ -1,0 +1,54 @@
+package doctor
+
+import (
+	"slices"
+	"strings"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/plan"
+)
+
+// gvisorArguments are those of gVisor's runtime that a docker daemon in it needs: it
+// opens packet sockets when it makes networks.
+var gvisorArguments = []string{"--net-raw", "--allow-packet-socket-write"}
+
+// GVisors are the settings, for all jobs and by policy, of jobs that gVisor is for:
+// one for each runtime and image.
+func GVisors(s config.Settings) []config.Settings {
+	var list []config.Settings
+	for _, v := range plan.Variants(s) {
+		same := func(o config.Settings) bool {
+			return o.Sidecar.Runtime == v.Sidecar.Runtime && o.Sidecar.Image == v.Sidecar.Image
+		}
+		if v.Sidecar.Privilege == config.PrivilegeGVisor && !slices.ContainsFunc(list, same) {
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
+// GVisor judges gVisor's runtime as the engine has it.
+func GVisor(s config.Settings, e driver.Engine) Finding {
+	const check = "gvisor"
+	name := config.RuntimeOf(s.Sidecar.Privilege, s.Sidecar.Runtime)
+	arguments, told := e.RuntimeArguments[name]
+	var missing []string
+	for _, a := range gvisorArguments {
+		if told && !slices.ContainsFunc(arguments, func(has string) bool { return has == a || has == a+"=true" }) {
+			missing = append(missing, a)
+		}
+	}
+	if len(missing) > 0 {
+		return Bad(check, `add them to its "runtimeArgs" in the engine's daemon.json, and reload the engine: docs/gvisor.md has the lines`,
+			"the engine's runtime %q lacks %s", name, strings.Join(missing, " and "))
+	}
+	return Fine(check, "by the engine's runtime %q; each sandbox keeps up to %s in %s, and no layers", name, s.GVisor.Size, storedIn(s.GVisor))
+}
+
+func storedIn(g config.GVisor) string {
+	if g.Storage == config.StorageFile {
+		return "a file"
+	}
+	return "memory"
+}
