@@ -14,7 +14,7 @@ cache := $(or $(GITLAB_DIND_EXECUTOR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cach
 # TESTSUM takes more flags of gotestsum, as "--junitfile FILE".
 TEST_JSON ?= $(cache)/test.json
 
-.PHONY: help build docs install uninstall release demo test test-engines test-host test-runner chaos bench picture lint outdated engine clean
+.PHONY: help build docs install uninstall release demo test test-engines test-gvisor test-host test-runner chaos bench picture lint outdated engine clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -75,6 +75,19 @@ test-engines: ## Run jobs on other engines with each daemon in the sidecar, or o
 	@go test -c -o bin/engines.test ./test/engines
 	@cd test/engines && ../../bin/engines.test -test.run TestEngines -test.v -test.timeout 4h \
 		$(if $(ENGINE),-here,-engines "$(ENGINES)" -inner "$(INNER)" -two-hosts) $(TESTENGINES)
+
+# Tests of its own come first, then those of other jobs, then broken ones. Images of
+# forky are for later daemons in sidecars.
+GVISOR_JOBS := ^Test(BuildTagAndPush|OwnDindImage|FourStages|PlaintextHabit|NothingDeclared|LoginByStdin|Compose|ContainerWithTheDaemonsSocket|WaysToBuild|JobKnowsTheCAs|InsecureRegistry|RedisAndPostgres|RunIsKilled|RunnerIsKilled|PrepareIsKilled|SidecarIsEnded|AJobTakesASandbox|ABaseImageCrosses|Cancel|Timeout|InnerContainers)
+test-gvisor: ## Run jobs whose docker daemons have a kernel of their own, gVisor's
+	@scripts/gvisor
+	@scripts/images
+	@scripts/engines forky
+	@go test -c -race -tags gvisor -o bin/gvisor.test ./test/e2e
+	@go test -c -o bin/chaos.test ./test/chaos
+	@cd test/e2e && ../../bin/gvisor.test -test.v -test.timeout 60m -test.run TestGVisor
+	@cd test/e2e && DIND_LAB_PRIVILEGE=gvisor ../../bin/gvisor.test -test.v -test.timeout 60m -test.run '$(GVISOR_JOBS)'
+	@cd test/chaos && DIND_LAB_PRIVILEGE=gvisor ../../bin/chaos.test -test.v -test.timeout 60m -test.run TestChaos -rounds 12 -hits 40 -duration 15m
 
 # It looks for the Runner before it installs or builds anything.
 RUNNER ?= gitlab-runner

@@ -36,11 +36,13 @@ type ahead struct {
 	created, until            time.Time
 	// taken says that its job container is there.
 	taken bool
+	// lame says that its relay does not run.
+	lame bool
 }
 
 // waits tells whether a job may still take it.
 func (a *ahead) waits(now time.Time) bool {
-	return !a.taken && a.sidecar != "" && a.helper != "" && now.Before(a.until)
+	return !a.taken && !a.lame && a.sidecar != "" && a.helper != "" && now.Before(a.until)
 }
 
 // patience is how long its daemon may take to answer a job that claims it, where a
@@ -86,6 +88,8 @@ func aheadOf(list []engine.Container) []*ahead {
 			if running {
 				a.helper, a.helperImage = c.ID, c.ImageID
 			}
+		case plan.RoleRelay:
+			a.lame = !running
 		case plan.RoleSidecar:
 			a.created, _ = time.Parse(time.RFC3339, c.Labels[label.Created])
 			a.until, _ = time.Parse(time.RFC3339, c.Labels[label.Deadline])

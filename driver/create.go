@@ -27,7 +27,7 @@ func createFault(c plan.Container, err error) error {
 	}
 	if c.Rights.Runtime != "" && engine.Refused(err, engine.NoRuntime) {
 		return fault.System(fmt.Errorf("the engine has no runtime %q: %w", c.Rights.Runtime, err),
-			"install it and name it under \"runtimes\" in the engine's daemon.json, or change sidecar.runtime")
+			"install it and name it under \"runtimes\" in the engine's daemon.json (that of gVisor: docs/gvisor.md), or change sidecar.runtime")
 	}
 	if !errdefs.IsInvalidArgument(err) || engine.Refused(err, engine.BadCapability) {
 		return err

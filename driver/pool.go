@@ -240,7 +240,11 @@ func (d *Driver) makeAhead(ctx context.Context, p *plan.Plan) (ready Ready, err 
 	helped := make(chan struct{})
 	g, gctx := group.WithContext(ctx)
 	g.Go(func() error { return prep.anchor(gctx, until) })
-	g.Go(func() error { return prep.relay(gctx) })
+	relayed := make(chan struct{})
+	g.Go(func() error {
+		defer close(relayed)
+		return prep.relay(gctx)
+	})
 	g.Go(func() error {
 		return prep.container(gctx, p.Helper, label.ObjectName(p.Sandbox, plan.RoleHelper), label.ForSandbox(p, plan.RoleHelper),
 			func(ctx context.Context, id string) error {
@@ -253,12 +257,14 @@ func (d *Driver) makeAhead(ctx context.Context, p *plan.Plan) (ready Ready, err 
 		l := label.ForSidecar(p)
 		l[label.Deadline] = until[label.Deadline]
 		ready, err = prep.daemon(gctx, l, func(ctx context.Context, id string) (Ready, error) {
-			select {
-			case <-helped:
-				return prep.startSidecar(ctx, id)
-			case <-ctx.Done():
-				return Ready{}, ctx.Err()
+			for _, there := range []chan struct{}{helped, relayed} {
+				select {
+				case <-there:
+				case <-ctx.Done():
+					return Ready{}, ctx.Err()
+				}
 			}
+			return prep.startSidecar(ctx, id)
 		})
 		return err
 	})

@@ -2,6 +2,7 @@ package label
 
 import (
 	"maps"
+	"strconv"
 	"strings"
 	"time"
 
@@ -50,6 +51,9 @@ const (
 	Maker = prefix + "maker"
 	// State is on a mark that says what a cached data root is, a DataState.
 	State = prefix + "state"
+	// DataSize is on a sidecar whose data root is no volume: how many bytes that may
+	// have.
+	DataSize = prefix + "data-size"
 	// Files is on a sidecar: the directories that hold its files.
 	Files = prefix + "files"
 	// Image is what a container's image is called; it was made of its id.
@@ -156,6 +160,9 @@ func ForSidecar(p *plan.Plan) map[string]string {
 	l := ForSandbox(p, plan.RoleSidecar)
 	if m := p.Sidecar.Mirror; m != nil {
 		l[Mirror] = m.ID
+	}
+	if size := p.Sidecar.DataSize; size > 0 {
+		l[DataSize] = strconv.FormatInt(size, 10)
 	}
 	files := []string{p.Sidecar.ConfigDir()}
 	if p.Sidecar.TLS != nil {

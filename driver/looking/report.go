@@ -119,6 +119,9 @@ type SidecarState struct {
 	Running     bool
 	ExitCode    int
 	OutOfMemory bool
+	// DataSize is how many bytes its data root may have; 0 if that has the host's
+	// disk.
+	DataSize int64
 }
 
 // Sidecar looks after a job's sidecar.
@@ -137,7 +140,8 @@ func (l *Looker) Sidecar(ctx context.Context, job string) SidecarState {
 	case err != nil:
 		return SidecarState{}
 	}
-	return SidecarState{Known: true, Running: c.Running, ExitCode: c.ExitCode, OutOfMemory: c.OutOfMemory}
+	size, _ := strconv.ParseInt(c.Labels[label.DataSize], 10, 64)
+	return SidecarState{Known: true, Running: c.Running, ExitCode: c.ExitCode, OutOfMemory: c.OutOfMemory, DataSize: size}
 }
 
 // Usage tells what a job's sidecar has used so far.

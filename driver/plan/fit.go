@@ -102,6 +102,10 @@ func (s Sidecar) Fit(image DindImage, host EngineHost) (Sidecar, []string, error
 	}
 	dropFlagged(s.DaemonConfig, flags)
 	dropUnknown(s.DaemonConfig, version)
+	if bip, ok := s.DaemonConfig["bip"].(string); ok && s.Relay {
+		address, _, _ := strings.Cut(bip, "/")
+		s.Environment = append(slices.Clone(s.Environment), bridgeVariable+"="+address)
+	}
 	if s.Layers {
 		s.DataKind = s.dataKind(image, env, flags)
 	}

@@ -16,6 +16,9 @@ const (
 	DockerResolver = "127.0.0.11:53"
 	// RelayVariable is the variable by which a sidecar learns of its relay.
 	RelayVariable = "GITLAB_DIND_EXECUTOR_RELAY"
+	// bridgeVariable is the variable by which it learns of the address of its daemon's
+	// bridge.
+	bridgeVariable = "GITLAB_DIND_EXECUTOR_BRIDGE"
 )
 
 // RelayAddress is the last address of a sandbox's IPv4 subnet before that for all of

@@ -52,11 +52,21 @@ type cause struct {
 
 func says(line string) func([]string) string { return func([]string) string { return line } }
 
+var noSpace = regexp.MustCompile(`(?i)no space left on device`)
+
+// smallDisk explains noSpace where the daemon has a disk of its own, in bytes.
+func smallDisk(size int64) Diagnosis {
+	return Diagnosis{
+		fmt.Sprintf("a disk is full; that of this job's docker daemon holds %s", config.Size(size)),
+		"make builds smaller, or ask the runner's admin to raise gvisor.size in the settings",
+	}
+}
+
 // causes stand in the order in which they are looked for: what explains others
 // first.
 var causes = []cause{
 	{
-		regexp.MustCompile(`(?i)no space left on device`),
+		noSpace,
 		says("a disk is full"),
 		"the job's images and layers are on the runner host's disk: make builds smaller, or tell the runner's admin (df -h, gitlab-dind-executor gc)",
 	},
@@ -180,6 +190,9 @@ func Diagnose(output string, sidecar looking.SidecarState, ending stages.Ending)
 	}
 	for _, c := range causes {
 		if m := c.shows.FindStringSubmatch(output); m != nil {
+			if c.shows == noSpace && sidecar.DataSize > 0 {
+				return smallDisk(sidecar.DataSize), true
+			}
 			return Diagnosis{strings.TrimSpace(c.line(m)), c.hint}, true
 		}
 	}

@@ -84,11 +84,7 @@ func TestKnownEscapes(t *testing.T) {
 	log.waitFor(t, neighbour, "\nrunning\n")
 	flags := hostFacts(t) + " -daemon " + sidecarOf(t, log.String()) + ":2376"
 
-	script := []string{`docker pull -q $CI_REGISTRY/base/busybox`, "echo 'rung: job container'; probe ways " + flags}
-	for _, rights := range rungs {
-		script = append(script, fmt.Sprintf(
-			"echo 'rung: %[1]s'; docker run --rm --pid=host --net=host --cgroupns=host -v /:/host -v $PWD:/x %[1]s $CI_REGISTRY/base/busybox /x/probe ways %[2]s || true", rights, flags))
-	}
+	script := everyRung(flags)
 	columns := []string{"job container", "privileged", "reduced", "rootless"}
 	results := map[string]map[string]string{}
 	for _, name := range columns[1:] {
@@ -132,6 +128,16 @@ func TestKnownEscapes(t *testing.T) {
 	if proved < 3 {
 		t.Errorf("only %d ways are open under privileged, so this test shows too little", proved)
 	}
+}
+
+// everyRung is a script that tries all ways from the job container and from each rung.
+func everyRung(flags string) []string {
+	script := []string{`docker pull -q $CI_REGISTRY/base/busybox`, "echo 'rung: job container'; probe ways " + flags}
+	for _, rights := range rungs {
+		script = append(script, fmt.Sprintf(
+			"echo 'rung: %[1]s'; docker run --rm --pid=host --net=host --cgroupns=host -v /:/host -v $PWD:/x %[1]s $CI_REGISTRY/base/busybox /x/probe ways %[2]s || true", rights, flags))
+	}
+	return script
 }
 
 // hostFacts are the probe's flags that only the host can fill in.

@@ -3,6 +3,12 @@
 package e2e
 
 import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"gitlab-dind-executor/executor/local"
@@ -15,15 +21,169 @@ func gvisor(t *testing.T, more ...string) func(*local.Runner) {
 	return privilege(t, "gvisor", rig.ImageDind, more...)
 }
 
+// gvisorTable is gvisor with lines that are no policy's.
+func gvisorTable(t *testing.T, more string) func(*local.Runner) {
+	t.Helper()
+	path, err := world.WriteSettings("gvisor.toml", more+"\n[[policy]]\nsidecar.privilege = \"gvisor\"\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return withSettings(path)
+}
+
 func TestGVisorBuildsAndRuns(t *testing.T) {
-	p := everyday()
-	p.Steps[0].Script = append(p.Steps[0].Script,
-		`docker info -f 'driver {{.Driver}} kernel {{.KernelVersion}}'`,
-		`docker run --rm --privileged $CI_REGISTRY/base/busybox sh -c 'mount -t tmpfs none /mnt && echo mounted'`,
-		`docker run --rm -v /var/run/docker.sock:/var/run/docker.sock $CI_REGISTRY/base/busybox test -S /var/run/docker.sock && echo the socket is there`,
-		`docker run --rm --memory 64m $CI_REGISTRY/base/busybox true && echo limited`,
+	const privileged, not = "\nmounted\n", "\nno privileged containers\n"
+	for _, dind := range []struct{ image, driver, privileged string }{
+		{rig.ImageDind, "overlay2", privileged},
+		{"gitlab-dind-executor.test/docker:forky-dind", "overlay2", privileged},
+		{"gitlab-dind-executor.test/docker:containerd-dind", "overlayfs", privileged},
+		{"gitlab-dind-executor.test/docker:bookworm-dind", "overlay2", not}, // 20.10 asks for capabilities that it has not got itself
+	} {
+		t.Run(dind.image, func(t *testing.T) {
+			p := everyday()
+			p.Steps[0].Script = append(p.Steps[0].Script,
+				`docker info -f 'driver {{.Driver}} kernel {{.KernelVersion}}'`,
+				`docker run --rm --privileged $CI_REGISTRY/base/busybox sh -c 'mkdir /m && mount -t tmpfs none /m && echo mounted' || echo no privileged containers`,
+				`docker run --rm -v /var/run/docker.sock:/var/run/docker.sock $CI_REGISTRY/base/busybox test -S /var/run/docker.sock && echo the socket is there`,
+				`docker run --rm --memory 64m $CI_REGISTRY/base/busybox true && echo limited`,
+				`DOCKER_BUILDKIT=0 docker build -q -t classic . && docker run --rm classic && docker run --name one classic && docker cp one:/etc/hostname . && docker commit one made && echo committed`,
+			)
+			runJob(t, p, privilege(t, "gvisor", dind.image)).succeeded().quietCleanup().
+				says("hello from version 1.0", "\npushed\n", "Dockerfile", "\nwritten inside\n", "the file can be removed\n", "\npublished\n", "\ncomposed\n",
+					"driver "+dind.driver+" kernel ", "gvisor", dind.privileged, "\nthe socket is there\n", "\nlimited\n", "\ncommitted\n")
+		})
+	}
+}
+
+// Names are known in the sidecar, on the network of the host in it, on the default
+// bridge, and on networks of the job's own.
+func TestGVisorKnowsNames(t *testing.T) {
+	p := world.Job(login,
+		`docker pull -q $CI_REGISTRY/base/busybox && docker network create own`,
+		`docker run -d --name web --network own $CI_REGISTRY/base/busybox httpd -f -h /etc`,
+		`for net in host bridge own; do for name in cache docker; do docker run --rm --network $net $CI_REGISTRY/base/busybox nslookup -type=a $name | grep -A1 "^Name:.*$name" >/dev/null && echo "$net: $name"; done; done`,
+		`docker run --rm --network own $CI_REGISTRY/base/busybox wget -qO- http://web/hostname >/dev/null && echo "own: web"`,
+		`docker run --rm $CI_REGISTRY/base/busybox sh -c 'echo PING | nc -w 5 cache 6379'`,
 	)
+	p.Steps[0].Script = append(p.Steps[0].Script, `docker run --rm --network own $CI_REGISTRY/base/busybox sh -c 'cat /etc/resolv.conf; nslookup cache; nslookup -type=a docker'; docker exec web cat /etc/resolv.conf`)
+	p.Services = append(p.Services, local.Image{Name: rig.ImageRedis, Alias: "cache"})
 	runJob(t, p, gvisor(t)).succeeded().quietCleanup().
-		says("hello from version 1.0", "\npushed\n", "Dockerfile", "\nwritten inside\n", "the file can be removed\n", "\npublished\n", "\ncomposed\n",
-			"driver overlay2 kernel 4.19.0-gvisor", "\nmounted\n", "\nthe socket is there\n", "\nlimited\n")
+		says("\nhost: cache\nhost: docker\nbridge: cache\nbridge: docker\nown: cache\nown: docker\n", "\nown: web\n", "+PONG")
+}
+
+// One host runs jobs of protected refs with all rights, and all others in gVisor.
+func TestGVisorByPolicy(t *testing.T) {
+	const policies = "[[policy]]\nname = \"trusted\"\nprojects = [\"group/*\"]\nprotected = true\nsidecar.privilege = \"privileged\"\n" +
+		"[[policy]]\nname = \"others\"\nsidecar.privilege = \"gvisor\"\n"
+	path, err := world.WriteSettings("gvisor-policies.toml", policies)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(protected bool) ran {
+		p := world.Job(`docker info -f 'kernel {{.KernelVersion}}'`)
+		p.GitInfo.Protected = &protected
+		return runJob(t, p, withSettings(path)).succeeded().quietCleanup()
+	}
+	ask(true).says("\nkernel ").saysNot("gvisor")
+	ask(false).says("\nkernel ", "gvisor")
+}
+
+// A data root that is full, and a sidecar that is out of memory, are named.
+func TestGVisorNamesItsBounds(t *testing.T) {
+	p := world.Job(login, `docker run --rm $CI_REGISTRY/base/busybox dd if=/dev/zero of=/big bs=1M count=700 2>&1 || exit 9`)
+	runJob(t, p, gvisorTable(t, "[gvisor]\nsize = \"512m\"\n")).failedWith(9).quietCleanup().
+		says("No space left on device", "diagnosis: a disk is full; that of this job's docker daemon holds 512 MB", "hint: make builds smaller, or ask the runner's admin to raise gvisor.size")
+
+	p = world.Job(login, `docker run --rm $CI_REGISTRY/base/busybox sh -c 'head -c 1400m /dev/zero | tail | wc -c' || exit 9`)
+	r := runJob(t, p, gvisorTable(t, "[gvisor]\nsize = \"512m\"\n[limits.sidecar]\nmemory = \"1g\"\n")).quietCleanup().
+		says("ran out of memory", "limits.sidecar.memory").saysNot("1468006400")
+	if r.State != local.Failed {
+		t.Errorf("the job ended as %s", r.State)
+	}
+}
+
+// All ways out that are proved are closed. What opens there is the kernel's of the
+// sandbox: no process of the host has the host's file open.
+func TestGVisorKnownEscapes(t *testing.T) {
+	rig.Unchanged(t, world.Engine)
+	ctx, cancel := context.WithTimeout(t.Context(), jobTimeout)
+	defer cancel()
+	script := everyRung(hostFacts(t) + " -daemon 127.0.0.1:1")
+	r := runJobUnchecked(t, withProbe(t, script...), gvisor(t)).succeeded()
+	_, results := verdicts(r.log)
+	t.Logf("%s", strings.Join(probeLines(r.log), "\n"))
+	files := map[string]string{"sysrq-trigger": "/proc/sysrq-trigger", "devices.allow": "/sys/fs/cgroup/devices/devices.allow"}
+	var held []string
+	for way, verdict := range results {
+		switch {
+		case verdict == "":
+			t.Errorf("%s: was not tried", way)
+		case verdict != "open":
+		case files[way] == "":
+			t.Errorf("%s: is open", way)
+		default:
+			held = append(held, files[way])
+		}
+	}
+	if len(results) < 10 {
+		t.Fatalf("only %d ways were tried", len(results))
+	}
+	slices.Sort(held)
+
+	var log *buffer
+	p := withProbe(t, fmt.Sprintf(`docker run --rm -i --privileged -v $PWD:/x $CI_REGISTRY/base/busybox sh -c '(sleep 100000 | /x/probe hold %s) & sleep 2; echo all held; wait'`, strings.Join(append(held, "/proc/self/comm"), " ")))
+	job, finish := startJob(ctx, t, p, gvisor(t), func(r *local.Runner) { log = r.Log.(*buffer) })
+	log.waitFor(t, job, "\nall held\n")
+	for _, path := range held {
+		if !strings.Contains(log.String(), "probe: hold "+path+": open") {
+			t.Errorf("%s was not held open", path)
+		}
+	}
+	processes := 0
+	for _, exe := range globs(t, "/proc/[0-9]*/exe") {
+		program, err := os.Readlink(exe)
+		if err != nil || !strings.HasPrefix(filepath.Base(program), "runsc") {
+			continue
+		}
+		processes++
+		for _, fd := range globs(t, filepath.Join(filepath.Dir(exe), "fd/*")) {
+			file, _ := os.Readlink(fd)
+			for _, path := range held {
+				if filepath.Base(file) == filepath.Base(path) {
+					t.Errorf("%s has %s of the host open", filepath.Dir(exe), file)
+				}
+			}
+		}
+	}
+	if processes == 0 {
+		t.Error("no process of gVisor was found on this host")
+	}
+	job.Cancel()
+	finish(job.Wait())
+}
+
+func globs(t *testing.T, pattern string) []string {
+	t.Helper()
+	list, err := filepath.Glob(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// A runtime that is not gVisor never gets the rights of a sidecar in gVisor.
+func TestGVisorIsNoOtherRuntime(t *testing.T) {
+	r := runJob(t, world.Job(`echo never`), gvisor(t, `sidecar.runtime = "bounded"`)).quietCleanup().
+		says("the runtime of this sidecar is not gVisor").saysNot("\nnever")
+	if r.State != local.SystemFailure {
+		t.Errorf("the job ended as %s, want a system failure", r.State)
+	}
+}
+
+func TestGVisorThatTheEngineLacks(t *testing.T) {
+	r := runJob(t, world.Job(`echo never`), gvisor(t, `sidecar.runtime = "no-such-runsc"`)).quietCleanup().
+		says(`error: the engine has no runtime "no-such-runsc"`, "docs/gvisor.md").saysNot("\nnever")
+	if r.State != local.SystemFailure {
+		t.Errorf("the job ended as %s, want a system failure", r.State)
+	}
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/docker/docker/client"
 
+	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/executor/local"
 	"gitlab-dind-executor/test/rig"
 )
@@ -105,6 +106,10 @@ func (l *Lab) Close() error {
 	return errors.Join(errs...)
 }
 
+// Privilege is a variable that names another sidecar.privilege than the default for
+// all jobs of the lab that do not choose one.
+const Privilege = "DIND_LAB_PRIVILEGE"
+
 // settings are the lines that every job of the lab needs, and more. Unless those
 // are about the cache, nothing outlives a job.
 func (l *Lab) settings(more string) string {
@@ -113,6 +118,7 @@ func (l *Lab) settings(more string) string {
 	}
 	return fmt.Sprintf(`
 [sidecar]
+privilege = %[8]q
 image = %[1]q
 allowed_images = ["gitlab-dind-executor.test/docker:*", "127.0.0.1:*/**"]
 [job]
@@ -124,7 +130,8 @@ image = %[3]q
 ca_file = %[5]q
 [network]
 extra_hosts = ["%[6]s:%[7]s"]
-`, rig.ImageDind, rig.ImageCLI, rig.ImageHelper, l.Registry.Host, l.Registry.CAFile, RegistryName, l.Registry.Addr) + more
+`, rig.ImageDind, rig.ImageCLI, rig.ImageHelper, l.Registry.Host, l.Registry.CAFile, RegistryName, l.Registry.Addr,
+		cmp.Or(os.Getenv(Privilege), config.PrivilegePrivileged)) + more
 }
 
 // WriteSettings writes a settings file of its own: the lab's lines and more.

@@ -7,6 +7,7 @@
 //	probe dial ADDR...   opens TCP connections
 //	probe freeze PATH... makes files immutable, as chattr +i does
 //	probe stick PATH...  makes files append-only, as chattr +a does
+//	probe hold PATH...   opens files for writing, and keeps them open until stdin ends
 //
 // It prints one line for each: "probe: NAME: open" or "probe: NAME: refused (why)".
 package main
@@ -53,6 +54,15 @@ func main() {
 		for _, path := range args {
 			report("stick "+path, setFlag(path, unix.STATX_ATTR_APPEND))
 		}
+	case "hold":
+		for _, path := range args {
+			f, err := os.OpenFile(path, os.O_WRONLY, 0)
+			report("hold "+path, err)
+			if err == nil {
+				defer f.Close()
+			}
+		}
+		_, _ = io.Copy(io.Discard, os.Stdin)
 	default:
 		fmt.Fprintln(os.Stderr, "error: unknown command", command)
 		os.Exit(2)

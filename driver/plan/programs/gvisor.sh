@@ -1,33 +1,36 @@
 # gvisor comes before the entrypoint in a sidecar with a kernel of its own. Without
 # that kernel the rights of this container would be no boundary, so the boot ends.
-# The daemon leaves the firewall alone there: gVisor has no nftables and few targets
-# of iptables. So this gives packets of inner containers the sidecar's address. A
-# relay answers questions for names, since Docker's own resolver is out of reach.
+# The daemon leaves the firewall alone there: gVisor has no nftables, and few targets
+# of iptables. These rules give packets of inner containers the sidecar's address,
+# and bring those that are for this address to the daemon's bridge. A relay answers
+# questions for names, since Docker's own resolver is out of reach.
 # shellcheck shell=sh
-case $(uname -r) in *gvisor*) g=1 ;; *) g= ;; esac
-[ -n "$g" ] || read -r g </proc/version
-case $g in
+case $(uname -r) in *gvisor*) k=1 ;; *) read -r k </proc/version ;; esac
+case $k in
 1 | *"Jan 10 15:06:54 PST 2016"*) ;;
 *)
 	echo "gitlab-dind-executor: the runtime of this sidecar is not gVisor" >&2
 	exit 1
 	;;
 esac
-# snat is the program $1; $2 is its family, and $3 finds its address.
-snat() {
+# own prints the address of a family, $1, in the sandbox.
+own() { ip -o "-$1" addr show dev eth0 | sed -n '/global/s,.* inet6* \([0-9a-f.:]*\)/.*,\1,p' | head -n 1; }
+# nat adds rules with the program $1 for an address, $2, which leads inside to $3.
+nat() {
 	t=$(command -v "$1-legacy" || command -v "$1") || return 0
-	a=$(ip -o "$2" addr show dev eth0 | sed -n "s,.* $3 \([0-9a-f.:]*\)/.*global.*,\1,p" | head -n 1)
-	[ -n "$a" ] || return 0
+	[ -n "$2" ] || return 0
 	for p in tcp udp; do
-		"$t" -t nat -A POSTROUTING -o eth0 -p $p -j SNAT --to-source "$a" || return 1
+		"$t" -t nat -A POSTROUTING -o eth0 -p $p -j SNAT --to-source "$2" || return 1
+		[ -z "$3" ] || "$t" -t nat -A PREROUTING ! -i eth0 -d "$2" -p $p -j DNAT --to-destination "$3" || return 1
 	done
 }
-snat iptables -4 inet && snat ip6tables -6 inet6 || {
-	echo "gitlab-dind-executor: inner containers reach nobody: see docs/gvisor.md" >&2
+if ! nat iptables "$(own 4)" "$GITLAB_DIND_EXECUTOR_BRIDGE" || ! nat ip6tables "$(own 6)"; then
+	echo "gitlab-dind-executor: the rules for packets of inner containers are refused" >&2
 	exit 1
-}
-if [ -n "$GITLAB_DIND_EXECUTOR_RELAY" ]; then
-	r=$(sed "s/^nameserver .*/nameserver $GITLAB_DIND_EXECUTOR_RELAY/" /etc/resolv.conf)
+fi
+r=$GITLAB_DIND_EXECUTOR_RELAY
+unset GITLAB_DIND_EXECUTOR_RELAY GITLAB_DIND_EXECUTOR_BRIDGE
+if [ -n "$r" ]; then
+	r=$(sed "s/^nameserver .*/nameserver $r/" /etc/resolv.conf)
 	printf '%s\n' "$r" >/etc/resolv.conf
-	unset GITLAB_DIND_EXECUTOR_RELAY
 fi
