@@ -30,6 +30,7 @@ func (prep *preparation) fit(ctx context.Context, img engine.Image) error {
 	}
 	prep.sidecar = sidecar
 	if sidecar.Relay {
+		prep.sidecar.IP = plan.RelayedAddress(prep.subnet)
 		prep.sidecar.Environment = append(slices.Clone(sidecar.Environment), plan.RelayVariable+"="+plan.RelayAddress(prep.subnet).String())
 	}
 	return nil

@@ -3,7 +3,10 @@ package driver
 import (
 	"context"
 	"fmt"
+	"net/netip"
+	"time"
 
+	"gitlab-dind-executor/driver/bounds"
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
@@ -32,14 +35,52 @@ func (prep *preparation) relay(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for the sandbox's network: %w", ctx.Err())
 	}
-	id, err := d.eng.Create(ctx, engine.Relay{
-		Name: label.ObjectName(sandbox, plan.RoleRelay), Image: img, Labels: label.ForSandbox(prep.p, plan.RoleRelay),
-		Command: []string{plan.ProgramPath, plan.RelayCommand, plan.RelayListens, plan.DockerResolver},
-		Network: label.NetworkName(sandbox), Address: plan.RelayAddress(prep.subnet),
-		Memory: relayMemory, Threads: relayThreads,
-	}.Spec())
+	id, err := d.eng.Create(ctx, relaySpec(sandbox, label.ObjectName(sandbox, plan.RoleRelay), img, label.ForSandbox(prep.p, plan.RoleRelay), plan.RelayAddress(prep.subnet)))
 	if err != nil {
 		return err
 	}
 	return d.eng.Explain("starting the relay container", d.eng.Start(ctx, id))
+}
+
+func relaySpec(sandbox, name, img string, labels map[string]string, address netip.Addr) engine.Spec {
+	return engine.Relay{
+		Name: name, Image: img, Labels: labels,
+		Command: []string{plan.ProgramPath, plan.RelayCommand, plan.RelayListens, plan.DockerResolver},
+		Network: label.NetworkName(sandbox), Address: address,
+		Memory: relayMemory, Threads: relayThreads,
+	}.Spec()
+}
+
+// standInBound is how long the engine may take to give the address of a sidecar that
+// has ended to another container.
+const standInBound = 10 * time.Second
+
+// standIn answers for a sidecar that has ended with the kernel of its own: nobody else
+// tells its clients that their connections are over, and a script would wait for
+// minutes. The stand-in has its address, and refuses all that comes. Where it cannot
+// be made, the script waits.
+func (d *Driver) standIn(ctx context.Context, sandbox string) {
+	ctx, cancel := context.WithTimeout(ctx, standInBound)
+	defer cancel()
+	n, err := d.eng.Network(ctx, label.NetworkName(sandbox))
+	if err != nil {
+		return
+	}
+	var address netip.Addr
+	for _, s := range n.Subnets {
+		if p, err := netip.ParsePrefix(s.Subnet); err == nil && p.Addr().Is4() {
+			address = plan.RelayedAddress(p)
+		}
+	}
+	img, err := d.removal.ProgramImage(ctx)
+	if err != nil || !address.IsValid() {
+		return
+	}
+	id, err := d.eng.Create(ctx, relaySpec(sandbox, label.StandInName(sandbox), img, label.InSandbox(sandbox, plan.RoleRelay), address))
+	if err != nil {
+		return
+	}
+	for d.eng.Start(ctx, id) != nil && bounds.Pause(ctx, 100*time.Millisecond) {
+		// The engine tells of an end before it frees the address.
+	}
 }

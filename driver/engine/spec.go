@@ -154,6 +154,9 @@ func SpecOf(p *plan.Plan, c plan.Container, name string, labels map[string]strin
 		// The daemon runs programs there.
 		out.host.Tmpfs = map[string]string{c.DataPath: fmt.Sprintf("exec,mode=711,size=%d", c.DataSize)}
 	}
+	if c.IP.IsValid() {
+		out.network.EndpointsConfig[label.NetworkName(p.Sandbox)].IPAMConfig = &network.EndpointIPAMConfig{IPv4Address: c.IP.String()}
+	}
 	entitle(out.host, c)
 	return out.With(mountsOf(p, c, name, img)...)
 }

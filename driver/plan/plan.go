@@ -123,6 +123,8 @@ type Container struct {
 	// Aliases are the names it answers to in the sandbox.
 	Aliases    []string
 	ExtraHosts []string
+	// IP is its own in the sandbox; the zero value lets the engine choose.
+	IP netip.Addr `json:",omitzero"`
 	// BuildsPath is where the builds volume is mounted.
 	BuildsPath string
 	// CachePath is where the cache of the claim's scope is mounted; empty

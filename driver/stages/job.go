@@ -31,11 +31,14 @@ type Stages struct {
 	eng    *engine.Engine
 	jobs   sandbox.Finder
 	bounds *bounds.Bounds
+	// standIn answers for a sidecar with a kernel of its own that has ended.
+	standIn func(ctx context.Context, sandbox string)
 }
 
-// New is for an engine.
-func New(eng *engine.Engine, limits *bounds.Bounds) *Stages {
-	return &Stages{eng, sandbox.Finder{Engine: eng}, limits}
+// New is for an engine. standIn is called when a sidecar with a kernel of its own has
+// ended in a stage.
+func New(eng *engine.Engine, limits *bounds.Bounds, standIn func(ctx context.Context, sandbox string)) *Stages {
+	return &Stages{eng, sandbox.Finder{Engine: eng}, limits, standIn}
 }
 
 // RunJob runs a script of the build side in the job container: on the stdin of

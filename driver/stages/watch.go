@@ -37,6 +37,8 @@ type Watch struct {
 	s    *Stages
 	job  string
 	stop context.CancelFunc
+	// standIns are those that are made.
+	standIns sync.WaitGroup
 
 	mu  sync.Mutex
 	got []engine.Event
@@ -61,13 +63,26 @@ func (s *Stages) WatchStage(ctx context.Context, job string) *Watch {
 			return // the stage itself tells
 		}
 		// Since, for what happens before the engine has heard of us.
-		s.eng.Events(ctx, label.Sandbox+"="+sandbox, since, func(m engine.Event) { w.note(&m) })
+		s.eng.Events(ctx, label.Sandbox+"="+sandbox, since, func(m engine.Event) {
+			w.note(&m)
+			if isSidecarsEnd(m) && m.Attributes[label.DataSize] != "" {
+				w.standIns.Go(func() { s.standIn(ctx, sandbox) })
+			}
+		})
 	}()
 	return w
 }
 
+// isSidecarsEnd tells whether a sidecar has ended.
+func isSidecarsEnd(m engine.Event) bool {
+	return m.Action == engine.HasDied && m.Attributes[label.Role] == string(plan.RoleSidecar)
+}
+
 // Close ends the watch.
-func (w *Watch) Close() { w.stop() }
+func (w *Watch) Close() {
+	w.stop()
+	w.standIns.Wait()
+}
 
 // note takes an event, or the end of all of them.
 func (w *Watch) note(m *engine.Event) {
@@ -135,9 +150,7 @@ func (w *Watch) OutOfMemory(ctx context.Context) []OutOfMemory {
 // SidecarEnding tells how the sidecar of a failed stage has ended, if it has.
 func (w *Watch) SidecarEnding(ctx context.Context) Ending {
 	died := func(got []engine.Event) bool {
-		return slices.ContainsFunc(got, func(m engine.Event) bool {
-			return m.Action == engine.HasDied && m.Attributes[label.Role] == string(plan.RoleSidecar)
-		})
+		return slices.ContainsFunc(got, isSidecarsEnd)
 	}
 	return endingOf(w.await(ctx, endingWait, died))
 }

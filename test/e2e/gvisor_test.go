@@ -55,20 +55,20 @@ func TestGVisorBuildsAndRuns(t *testing.T) {
 	}
 }
 
-// Names are known in the sidecar, on the network of the host in it, on the default
-// bridge, and on networks of the job's own.
+// Names are known in the sidecar, in containers on its network, and on the default
+// bridge. On networks of the job's own dockerd answers for those on it alone, whatever
+// the privilege.
 func TestGVisorKnowsNames(t *testing.T) {
 	p := world.Job(login,
 		`docker pull -q $CI_REGISTRY/base/busybox && docker network create own`,
 		`docker run -d --name web --network own $CI_REGISTRY/base/busybox httpd -f -h /etc`,
-		`for net in host bridge own; do for name in cache docker; do docker run --rm --network $net $CI_REGISTRY/base/busybox nslookup -type=a $name | grep -A1 "^Name:.*$name" >/dev/null && echo "$net: $name"; done; done`,
+		`for net in host bridge; do for name in cache docker; do docker run --rm --network $net $CI_REGISTRY/base/busybox nslookup -type=a $name | grep -A1 "^Name:.*$name" >/dev/null && echo "$net: $name"; done; done`,
 		`docker run --rm --network own $CI_REGISTRY/base/busybox wget -qO- http://web/hostname >/dev/null && echo "own: web"`,
 		`docker run --rm $CI_REGISTRY/base/busybox sh -c 'echo PING | nc -w 5 cache 6379'`,
 	)
-	p.Steps[0].Script = append(p.Steps[0].Script, `docker run --rm --network own $CI_REGISTRY/base/busybox sh -c 'cat /etc/resolv.conf; nslookup cache; nslookup -type=a docker'; docker exec web cat /etc/resolv.conf`)
 	p.Services = append(p.Services, local.Image{Name: rig.ImageRedis, Alias: "cache"})
 	runJob(t, p, gvisor(t)).succeeded().quietCleanup().
-		says("\nhost: cache\nhost: docker\nbridge: cache\nbridge: docker\nown: cache\nown: docker\n", "\nown: web\n", "+PONG")
+		says("\nhost: cache\nhost: docker\nbridge: cache\nbridge: docker\n", "\nown: web\n", "+PONG")
 }
 
 // One host runs jobs of protected refs with all rights, and all others in gVisor.
@@ -94,9 +94,9 @@ func TestGVisorNamesItsBounds(t *testing.T) {
 	runJob(t, p, gvisorTable(t, "[gvisor]\nsize = \"512m\"\n")).failedWith(9).quietCleanup().
 		says("No space left on device", "diagnosis: a disk is full; that of this job's docker daemon holds 512 MB", "hint: make builds smaller, or ask the runner's admin to raise gvisor.size")
 
-	p = world.Job(login, `docker run --rm $CI_REGISTRY/base/busybox sh -c 'head -c 1400m /dev/zero | tail | wc -c' || exit 9`)
+	p = world.Job(login, `docker run --rm --tmpfs /m:size=2g $CI_REGISTRY/base/busybox dd if=/dev/zero of=/m/big bs=1M count=1400 || exit 9`)
 	r := runJob(t, p, gvisorTable(t, "[gvisor]\nsize = \"512m\"\n[limits.sidecar]\nmemory = \"1g\"\n")).quietCleanup().
-		says("ran out of memory", "limits.sidecar.memory").saysNot("1468006400")
+		says("ran out of memory", "limits.sidecar.memory").saysNot("1400+0 records out")
 	if r.State != local.Failed {
 		t.Errorf("the job ended as %s", r.State)
 	}
