@@ -85,7 +85,9 @@ test-gvisor: ## Run jobs whose docker daemons have a kernel of their own, gVisor
 	@scripts/engines forky
 	@go test -c -race -tags gvisor -o bin/gvisor.test ./test/e2e
 	@go test -c -o bin/chaos.test ./test/chaos
+	@go test -c -o bin/engines.test ./test/engines
 	@cd test/e2e && ../../bin/gvisor.test -test.v -test.timeout 60m -test.run TestGVisor
+	@cd test/engines && ../../bin/engines.test -test.v -test.timeout 60m -test.run TestEngines -runsc "$(cache)/runsc"
 	@cd test/e2e && DIND_LAB_PRIVILEGE=gvisor ../../bin/gvisor.test -test.v -test.timeout 60m -test.run '$(GVISOR_JOBS)'
 	@cd test/chaos && DIND_LAB_PRIVILEGE=gvisor ../../bin/chaos.test -test.v -test.timeout 60m -test.run TestChaos -rounds 12 -hits 40 -duration 15m
 

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/docker/docker/api/types/versions"
+
 	"gitlab-dind-executor/executor/local"
 	"gitlab-dind-executor/test/rig"
 )
@@ -100,6 +102,31 @@ func TestGVisorNamesItsBounds(t *testing.T) {
 	if r.State != local.Failed {
 		t.Errorf("the job ended as %s", r.State)
 	}
+}
+
+// A data root in a file needs an engine that hands annotations on. An older one is
+// refused, since layers on its disk would be wrong without a word.
+func TestGVisorKeepsADataRootInAFile(t *testing.T) {
+	stored := gvisorTable(t, "[gvisor]\nstorage = \"file\"\nsize = \"1g\"\n")
+	version, err := world.Engine.ServerVersion(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if versions.LessThan(version.APIVersion, "1.43") {
+		r := runJob(t, world.Job(`echo never`), stored).quietCleanup().
+			says("gvisor.storage is \"file\": the engine hands no annotations to a runtime", `hint: set it to "memory"`).saysNot("\nnever")
+		if r.State != local.SystemFailure {
+			t.Errorf("the job ended as %s, want a system failure", r.State)
+		}
+		return
+	}
+	p := everyday()
+	p.Steps[0].Script = append(p.Steps[0].Script,
+		`docker run --rm -v /var/lib/docker:/data $CI_REGISTRY/base/busybox df /data | tail -n 1`,
+		`docker run --rm $CI_REGISTRY/base/busybox dd if=/dev/zero of=/big bs=1M count=1200 2>&1 || exit 9`)
+	runJob(t, p, stored).failedWith(9).quietCleanup().
+		says("hello from version 1.0", "\npushed\n", "\nwritten inside\n", "\npublished\n", "\ncomposed\n", " 1048576 ",
+			"No space left on device", "diagnosis: a disk is full; that of this job's docker daemon holds 1 GB")
 }
 
 // All ways out that are proved are closed. What opens there is the kernel's of the

@@ -23,6 +23,7 @@ var (
 	only        = flag.String("jobs", "", "a regular expression: these tests of test/e2e instead of the selection")
 	twoHosts    = flag.Bool("two-hosts", false, "also let two hosts share jobs")
 	here        = flag.Bool("here", false, "run the jobs on the engine that DOCKER_HOST names, with its images")
+	runsc       = flag.String("runsc", "", "gVisor's runtime: also run jobs in gVisor, on an engine that hands annotations to it")
 	verbose     = flag.Bool("logs", false, "show all that the tests in a host say")
 )
 
@@ -53,11 +54,20 @@ func TestEngines(t *testing.T) {
 	cli := engine(t)
 	if *here {
 		t.Run("this one", func(t *testing.T) { thisEngine(t, cli) })
-	} else if *engineNames == "" && !*twoHosts {
+	} else if *engineNames == "" && !*twoHosts && *runsc == "" {
 		t.Run("another", func(t *testing.T) { anotherEngine(t, cli) })
 	}
 	if *engineNames != "" {
 		pairs(t, cli, strings.Split(*engineNames, ","), strings.Split(*innerNames, ","))
+	}
+	if *runsc != "" {
+		t.Run("gvisor", func(t *testing.T) {
+			images := append(rig.Images(), imageRoot+daemons["forky"].dind, imageRoot+daemons["containerd"].dind)
+			require(t, cli, images...)
+			h := startHost(t, cli, hosts["trixie"], images...)
+			t.Attr("engine", h.version+", with gVisor")
+			h.jobs(t, inGVisor, time.Hour)
+		})
 	}
 	if *twoHosts {
 		t.Run("two hosts", func(t *testing.T) { shareJobs(t, cli) })

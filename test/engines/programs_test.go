@@ -1,6 +1,7 @@
 package engines
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -30,7 +31,7 @@ var built = sync.OnceValues(func() (dir string, err error) {
 		{"build", "-trimpath", "-o", filepath.Join(dir, "gitlab-dind-executor"), "gitlab-dind-executor"},
 		{"build", "-trimpath", "-o", filepath.Join(dir, "boundedruntime"), "gitlab-dind-executor/test/boundedruntime"},
 		{"build", "-trimpath", "-o", filepath.Join(dir, "apirunner"), "gitlab-dind-executor/test/apirunner"},
-		{"test", "-c", "-trimpath", "-o", filepath.Join(dir, "e2e.test"), "gitlab-dind-executor/test/e2e"},
+		{"test", "-c", "-tags", tags(), "-trimpath", "-o", filepath.Join(dir, "e2e.test"), "gitlab-dind-executor/test/e2e"},
 	} {
 		cmd := exec.Command("go", build...)
 		// Another Debian's C library could not run them.
@@ -39,11 +40,25 @@ var built = sync.OnceValues(func() (dir string, err error) {
 			return dir, &buildError{err, out}
 		}
 	}
-	config := "{}"
+	config := map[string]any{}
+	runtimes := map[string]any{}
 	if bounded() {
-		config = `{"runtimes": {"bounded": {"path": "` + programs + `/boundedruntime"}}, "default-runtime": "bounded"}`
+		runtimes["bounded"] = map[string]any{"path": programs + "/boundedruntime"}
+		config["default-runtime"] = "bounded"
 	}
-	return dir, errors.Join(os.Chmod(dir, 0o755), os.WriteFile(filepath.Join(dir, "daemon.json"), []byte(config), 0o644))
+	if *runsc != "" {
+		program, err := os.ReadFile(*runsc)
+		if err != nil {
+			return dir, err
+		}
+		if err := os.WriteFile(filepath.Join(dir, "runsc"), program, 0o755); err != nil {
+			return dir, err
+		}
+		runtimes["runsc"] = map[string]any{"path": programs + "/runsc", "runtimeArgs": []string{"--net-raw", "--allow-packet-socket-write"}}
+	}
+	config["runtimes"] = runtimes
+	content, err := json.Marshal(config)
+	return dir, errors.Join(err, os.Chmod(dir, 0o755), os.WriteFile(filepath.Join(dir, "daemon.json"), content, 0o644))
 })
 
 // bounded tells whether this machine lacks a capability that its kernel knows, as
@@ -57,6 +72,14 @@ func bounded() bool {
 	_, setErr := fmt.Sscanf(after, "%x", &set)
 	_, lastErr := fmt.Sscan(string(last), &n)
 	return errors.Join(setErr, lastErr) == nil && set != 1<<(n+1)-1
+}
+
+// tags are those of the tests that a host runs.
+func tags() string {
+	if *runsc != "" {
+		return "gvisor"
+	}
+	return ""
 }
 
 var isBuilt bool

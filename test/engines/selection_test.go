@@ -31,6 +31,15 @@ var ofDaemon = []string{
 	"TestCachedLayersHaveNoNames",
 }
 
+// inGVisor show what an engine that hands annotations to gVisor's runtime could do in
+// another way than this machine's.
+var inGVisor = []string{
+	"TestGVisorKeepsADataRootInAFile",
+	"TestGVisorNamesItsBounds",
+	"TestGVisorByPolicy",
+	"TestGVisorKnownEscapes",
+}
+
 // ofPair run with each daemon on each engine.
 var ofPair = []string{
 	"TestBuildTagAndPush",
