@@ -37,7 +37,6 @@ var inGVisor = []string{
 	"TestGVisorKeepsADataRootInAFile",
 	"TestGVisorNamesItsBounds",
 	"TestGVisorByPolicy",
-	"TestGVisorKnownEscapes",
 }
 
 // ofPair run with each daemon on each engine.
