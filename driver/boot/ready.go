@@ -263,7 +263,7 @@ func (b *Boots) sidecarDied(ctx context.Context, id string, p *plan.Plan, code i
 	if b.eng.EndedForMemory(ctx, id) {
 		return fault.System(err, "it ran out of memory: raise "+plan.LimitKey(plan.RoleSidecar)+".memory in the settings")
 	}
-	if f := plan.JudgeExit(p.Sidecar.Given, code, b.eng.LogTail(ctx, id, bootLines), b.arguments(ctx, id)); f != nil {
+	if f := plan.JudgeExit(p.Sidecar.Given, b.exit(ctx, id, code)); f != nil {
 		return bootFault(f, b.eng.LastLog(ctx, id))
 	}
 	return fault.System(&Broken{err, fmt.Sprintf("exited with code %d", code)},
@@ -284,15 +284,15 @@ func (b *Boots) notReady(ctx context.Context, id string, p *pinger) error {
 		"look at the last lines above and at this host's load; sidecar.ready_timeout sets how long to wait")
 }
 
-// arguments are those that a container was made with.
-func (b *Boots) arguments(ctx context.Context, id string) []string {
+// exit is how a sidecar has ended, as far as the engine tells.
+func (b *Boots) exit(ctx context.Context, id string, code int) plan.Exit {
+	e := plan.Exit{Code: code, Log: b.eng.LogTail(ctx, id, bootLines)}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
 	defer cancel()
-	c, err := b.eng.Container(ctx, id)
-	if err != nil {
-		return nil
+	if c, err := b.eng.Container(ctx, id); err == nil {
+		e.Arguments, e.Ordinary = c.Command, c.Ordinary
 	}
-	return c.Command
+	return e
 }
 
 // Await waits until the daemon of a sidecar answers that prepare has started.

@@ -59,6 +59,8 @@ type Details struct {
 	Exposed []string
 	// MemoryLimit is in bytes; 0 is none.
 	MemoryLimit int64
+	// Ordinary says that the engine gave it no rights beyond a container's usual ones.
+	Ordinary bool
 	// Execs is how many commands run in it besides its own.
 	Execs int
 	// Places are where its mounts lie in it.
@@ -146,6 +148,7 @@ func details(c container.InspectResponse) Details {
 	}
 	if c.HostConfig != nil {
 		d.MemoryLimit = c.HostConfig.Memory
+		d.Ordinary = !c.HostConfig.Privileged && len(c.HostConfig.CapAdd) == 0
 	}
 	for _, m := range c.Mounts {
 		d.Places = append(d.Places, m.Destination)

@@ -40,25 +40,42 @@ const (
 	hintFlags   = "mend the service's command: a list of flags of dockerd, such as [\"--mtu=1400\"], is added to what the daemon needs"
 	hintCommand = "leave the program out of the service's command, which then is a list of flags and is added to what the daemon needs"
 	hintAdmin   = "ask the runner's admin to mend sidecar.arguments and sidecar.image in the settings"
+	hintRuntime = "sidecar.privilege = \"runtime\" is for runtimes that give capabilities themselves, as sysbox does; for gVisor's runsc the runner's admin sets \"gvisor\" (docs/gvisor.md)"
 )
 
 var (
-	wrongFlag  = regexp.MustCompile(`(?m)(?:unknown (?:shorthand )?flag: (?:'[^']*' in )?(-[^\s"]*)|flag needs an argument: (?:'[^']*' in )?(-[^\s"]*)|invalid argument "[^"\n]*" for "([^"\n]*)" flag)`)
-	notFound   = []int{126, 127}
+	wrongFlag = regexp.MustCompile(`(?m)(?:unknown (?:shorthand )?flag: (?:'[^']*' in )?(-[^\s"]*)|flag needs an argument: (?:'[^']*' in )?(-[^\s"]*)|invalid argument "[^"\n]*" for "([^"\n]*)" flag)`)
+	notFound  = []int{126, 127}
+	// noFirewall is what iptables says without capabilities.
+	noFirewall = regexp.MustCompile(`(?i)failed to initialize nft|iptables[^\n]*(?:permission denied|not permitted|must be root)`)
 	saysListen = regexp.MustCompile(`API listen on ([^\s"\\]+)`)
 )
 
-// JudgeExit explains a sidecar that has ended before its daemon answered, from its
-// exit code and its last lines; nil when that is not clear. arguments are all that
-// its dockerd was given.
-func JudgeExit(g Given, code int, log string, arguments []string) *BootFault {
-	if m := wrongFlag.FindStringSubmatch(log); m != nil {
+// Exit is how a sidecar has ended.
+type Exit struct {
+	Code int
+	// Log are its last lines.
+	Log string
+	// Arguments are all that its dockerd was given.
+	Arguments []string
+	// Ordinary says that the engine gave its container no rights: they are its
+	// runtime's matter.
+	Ordinary bool
+}
+
+// JudgeExit explains a sidecar that has ended before its daemon answered; nil when
+// that is not clear.
+func JudgeExit(g Given, e Exit) *BootFault {
+	if e.Ordinary && e.Code != 0 && noFirewall.MatchString(e.Log) {
+		return &BootFault{"the docker daemon of this job has no capabilities from its runtime", hintRuntime, false}
+	}
+	if m := wrongFlag.FindStringSubmatch(e.Log); m != nil {
 		// Both forms of a flag may be named at once: "-m, --mtu".
 		for _, flag := range Words(m[1] + " " + m[2] + " " + m[3]) {
 			if hasFlag(g.Command, flag) {
 				return &BootFault{"the service's command has a flag that dockerd does not take: " + flag, hintFlags, true}
 			}
-			if hasFlag(arguments, flag) {
+			if hasFlag(e.Arguments, flag) {
 				return &BootFault{"sidecar.arguments of the settings have a flag that this dockerd does not take: " + flag, hintAdmin, false}
 			}
 		}
@@ -66,11 +83,11 @@ func JudgeExit(g Given, code int, log string, arguments []string) *BootFault {
 	}
 	program := !isDockerd(g.Command) || g.Entrypoint != nil
 	switch {
-	case slices.Contains(notFound, code) && g.runs():
+	case slices.Contains(notFound, e.Code) && g.runs():
 		return &BootFault{"what the service's command or entrypoint names cannot be run in its image", hintCommand, true}
-	case slices.Contains(notFound, code) && g.Image:
+	case slices.Contains(notFound, e.Code) && g.Image:
 		return &BootFault{"the service's image has no docker daemon", "use a dind image, such as docker:dind", true}
-	case code == 0 && program:
+	case e.Code == 0 && program:
 		return &BootFault{"the service's command or entrypoint has ended, and started no docker daemon", hintCommand, true}
 	}
 	return nil

@@ -38,8 +38,39 @@ func TestWhoseFaultItIsThatASidecarHasEnded(t *testing.T) {
 		"a wrong flag of the admin's only": {Given{}, 125, "unknown flag: --nope", []string{"--nope"}, "sidecar.arguments", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := JudgeExit(c.given, c.code, c.log, c.arguments)
+			got := JudgeExit(c.given, Exit{Code: c.code, Log: c.log, Arguments: c.arguments})
 			judged(t, got, c.line, c.ofJob)
+		})
+	}
+}
+
+// A runtime that gives no capabilities is the admin's matter, whatever the pipeline
+// says of its daemon.
+func TestARuntimeWithoutCapabilitiesIsNoPipelinesFault(t *testing.T) {
+	const nft = "iptables v1.8.10 (nf_tables): Could not fetch rule set generation id: Permission denied (you must be root)"
+	for name, c := range map[string]struct {
+		given Given
+		exit  Exit
+		want  bool
+	}{
+		"runsc":                           {Given{}, Exit{Code: 1, Log: "iptables: Failed to initialize nft: Protocol not supported", Ordinary: true}, true},
+		"runc":                            {Given{}, Exit{Code: 1, Log: "failed to start daemon: " + nft, Ordinary: true}, true},
+		"with a command of the pipeline":  {given("--debug"), Exit{Code: 1, Log: nft, Ordinary: true}, true},
+		"a program that is not there":     {given("dockrd"), Exit{Code: 127, Log: "iptables: Failed to initialize nft", Ordinary: true}, true},
+		"with rights":                     {Given{}, Exit{Code: 1, Log: nft}, false},
+		"that ended well":                 {Given{}, Exit{Log: nft, Ordinary: true}, false},
+		"of which a file is out of reach": {Given{}, Exit{Code: 1, Log: "open /x: permission denied", Ordinary: true}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			line := ""
+			if c.want {
+				line = "has no capabilities from its runtime"
+			}
+			got := JudgeExit(c.given, c.exit)
+			judged(t, got, line, false)
+			if c.want && (!strings.Contains(got.Hint, `"gvisor"`) || !strings.Contains(got.Hint, "sysbox")) {
+				t.Errorf("hint %q", got.Hint)
+			}
 		})
 	}
 }
