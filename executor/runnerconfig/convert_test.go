@@ -145,6 +145,36 @@ func TestPatternsInFull(t *testing.T) {
 	}
 }
 
+// A runtime is the sidecar's, under the privilege that is made for it.
+func TestARuntimeBecomesAPrivilege(t *testing.T) {
+	for name, c := range map[string]struct{ runtime, privilege, note string }{
+		"sysbox":              {"sysbox-runc", config.PrivilegeRuntime, "for the sidecar alone"},
+		"gVisor":              {"runsc", config.PrivilegeGVisor, "docs/gvisor.md"},
+		"gVisor, another one": {"runsc-kvm", config.PrivilegeGVisor, "docs/gvisor.md"},
+		"the engine's own":    {"runc", "", "sidecar.runtime"},
+		"another":             {"kata", "", "sidecar.runtime"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			converted, err := Convert("x", fmt.Appendf(nil, "[[runners]]\nexecutor = \"docker\"\n[runners.docker]\nruntime = %q\n", c.runtime), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := config.Parse("dind.toml", []byte(converted.Settings))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.privilege == "" && converted.Settings != "" || c.privilege != "" && (s.Sidecar.Privilege != c.privilege || s.Sidecar.Runtime != c.runtime) {
+				t.Errorf("settings:\n%s", converted.Settings)
+			}
+			if !slices.ContainsFunc(converted.Notes, func(n Note) bool {
+				return n.Key == "runtime" && (n.Kind == Dropped) == (c.privilege == "") && strings.Contains(n.Text, c.note)
+			}) {
+				t.Errorf("notes: %+v", converted.Notes)
+			}
+		})
+	}
+}
+
 // Whatever stands where it should not is dropped or passed over.
 func TestAStrangeSectionIsConverted(t *testing.T) {
 	src := `[[runners]]

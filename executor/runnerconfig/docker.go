@@ -96,12 +96,7 @@ func (c *Conversion) docker(d map[string]any) {
 		case "security_opt":
 			c.securityOptions(list(v))
 		case "runtime":
-			if text(v) == "sysbox-runc" {
-				c.put("sidecar", "runtime", text(v), key, "for the sidecar alone")
-				c.put("sidecar", "privilege", config.PrivilegeRuntime, key, "")
-			} else {
-				c.drop(key, "the sidecar alone can have one: sidecar.runtime")
-			}
+			c.runtime(text(v))
 		case "helper_image":
 			c.helperImage(text(v))
 		case "helper_image_flavor":
@@ -119,6 +114,21 @@ func (c *Conversion) docker(d map[string]any) {
 	c.pullPolicy(list(d["pull_policy"]))
 	if _, set := d["volumes"]; !set && d["disable_cache"] != true {
 		c.note(Differs, "volumes", "layers of builds are cached for a project's next job: cache.layers")
+	}
+}
+
+// runtime is for the sidecar, whose privilege goes with it.
+func (c *Conversion) runtime(name string) {
+	const key = "runtime"
+	switch {
+	case name == "sysbox-runc":
+		c.put("sidecar", "runtime", name, key, "for the sidecar alone")
+		c.put("sidecar", "privilege", config.PrivilegeRuntime, key, "")
+	case strings.HasPrefix(name, config.GVisorRuntime):
+		c.put("sidecar", "runtime", name, key, "for the sidecar alone; its arguments in the engine's daemon.json: docs/gvisor.md")
+		c.put("sidecar", "privilege", config.PrivilegeGVisor, key, "")
+	default:
+		c.drop(key, "the sidecar alone can have one: sidecar.runtime")
 	}
 }
 
