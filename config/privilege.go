@@ -72,17 +72,24 @@ func (p PolicySidecar) On(s Sidecar) Sidecar {
 // kernel, as it is usual to name them.
 var ordinaryRuntimes = []string{"runc", "crun", "youki", "sysbox", "nvidia", "io.containerd.runc."}
 
-// validateGVisor checks what the data roots of gVisor's sidecars have. memory is the
-// limit of such a sidecar.
-func validateGVisor(key string, s GVisor, memory Size, f *faults) {
-	const least = 512 << 20
-	switch {
-	case s.Storage != StorageMemory && s.Storage != StorageFile:
+// leastOfGVisor is the least that a data root, and a daemon besides it, can do with.
+const leastOfGVisor Size = 512 << 20
+
+// validateGVisor checks what the data roots of gVisor's sidecars have.
+func validateGVisor(s GVisor, f *faults) {
+	if s.Storage != StorageMemory && s.Storage != StorageFile {
 		f.add("gvisor.storage", "must be %q or %q, not %q", StorageMemory, StorageFile, s.Storage)
-	case s.Size < least:
-		f.add("gvisor.size", "must be at least %s", Size(least))
-	case s.Storage == StorageMemory && memory > 0 && memory < s.Size+least:
-		f.add(key, "must be at least %s: gvisor.size is in memory, and the daemon needs some besides", s.Size+least)
+	}
+	if s.Size < leastOfGVisor {
+		f.add("gvisor.size", "must be at least %s", leastOfGVisor)
+	}
+}
+
+// validateRoomOfGVisor checks that such a sidecar's limit of memory leaves room for a
+// data root in it.
+func validateRoomOfGVisor(key string, s GVisor, memory Size, f *faults) {
+	if s.Storage == StorageMemory && memory > 0 && memory < s.Size+leastOfGVisor {
+		f.add(key, "must be at least %s: gvisor.size is in memory, and the daemon needs some besides", s.Size+leastOfGVisor)
 	}
 }
 

@@ -70,10 +70,9 @@ func validate(s Settings) []keyFault {
 	validateProxy(s.Proxy, f)
 	validateCache("cache", s.Cache, f)
 	validateLimits("limits", s.Limits, f)
+	validateGVisor(s.GVisor, f)
 	if s.Sidecar.Privilege == PrivilegeGVisor {
-		validateGVisor("limits.sidecar.memory", s.GVisor, s.Limits.Sidecar.Memory, f)
-	} else {
-		validateGVisor("", s.GVisor, 0, f)
+		validateRoomOfGVisor("limits.sidecar.memory", s.GVisor, s.Limits.Sidecar.Memory, f)
 	}
 	validateAdmission(s.Admission, f)
 	validateLog(s.Log, f)
@@ -229,7 +228,7 @@ func validatePolicy(key string, p Policy, s Settings, f *faults) {
 		validatePrivilege(key+".sidecar", sc.Image, sc.Privilege, sc.Runtime, f)
 	}
 	if sc.Privilege == PrivilegeGVisor && (p.Sidecar.Privilege != "" || p.Limits.Sidecar.Memory != nil) {
-		validateGVisor(key+".limits.sidecar.memory", s.GVisor, p.Limits.On(s.Limits).Sidecar.Memory, f)
+		validateRoomOfGVisor(key+".limits.sidecar.memory", s.GVisor, p.Limits.On(s.Limits).Sidecar.Memory, f)
 	}
 	if p.Job.Image != "" {
 		f.image(key+".job.image", p.Job.Image)
