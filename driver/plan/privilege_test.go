@@ -45,6 +45,16 @@ func TestRightsOfEachPrivilege(t *testing.T) {
 			},
 			data: "/home/rootless/.local/share/docker", configDir: "/home/rootless/.config/docker", user: "1000",
 		},
+		"gvisor, capabilities that its own kernel looks at": {
+			privilege: config.PrivilegeGVisor,
+			rights:    Rights{CapDrop: []string{"ALL"}, CapAdd: reducedCapabilities, Runtime: "runsc"},
+			data:      "/var/lib/docker", configDir: "/etc/docker", user: "root", fastBoot: true,
+		},
+		"gvisor under another name": {
+			privilege: config.PrivilegeGVisor, runtime: "runsc-kvm",
+			rights: Rights{CapDrop: []string{"ALL"}, CapAdd: reducedCapabilities, Runtime: "runsc-kvm"},
+			data:   "/var/lib/docker", configDir: "/etc/docker", user: "root", fastBoot: true,
+		},
 		"runtime, an ordinary container on it": {
 			privilege: config.PrivilegeRuntime, runtime: "sysbox-runc", rights: Rights{Runtime: "sysbox-runc"},
 			data: "/var/lib/docker", configDir: "/etc/docker", user: "root", fastBoot: true,

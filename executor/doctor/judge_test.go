@@ -181,6 +181,9 @@ func TestJudgingPrivileges(t *testing.T) {
 		"a policy's":              {rootless + "[[policy]]\nsidecar.privilege = \"privileged\"\n", grants(nil, nil, nil), OK, "rootless and privileged are allowed; so would be reduced", ""},
 		"a policy's, refused":     {rootless + "[[policy]]\nsidecar.privilege = \"privileged\"\n", grants(no, nil, nil), Error, "privileged, which the settings want, is refused", "allow it"},
 		"a runtime that it lacks": {"[sidecar]\nprivilege = \"runtime\"\nruntime = \"sysbox-runc\"\n", grants(nil, nil, nil), Error, `no runtime "sysbox-runc"; it has runc, runsc`, "daemon.json"},
+		"gVisor, without a name":  {"[sidecar]\nprivilege = \"gvisor\"\n", grants(nil, nil, nil), OK, "gvisor is allowed; so would be privileged, reduced, rootless", ""},
+		"gVisor that it lacks":    {"[sidecar]\nprivilege = \"gvisor\"\nruntime = \"gv\"\n", grants(nil, nil, nil), Error, `no runtime "gv"; it has runc, runsc`, "daemon.json"},
+		"gVisor by a policy":      {"[sidecar]\nprivilege = \"runtime\"\nruntime = \"runc\"\n[[policy]]\nsidecar.privilege = \"gvisor\"\n", grants(nil, nil, nil), OK, "runtime and gvisor are allowed", ""},
 		"a runtime that it has":   {"[sidecar]\nprivilege = \"runtime\"\nruntime = \"runsc\"\n", grants(nil, nil, nil), OK, "runtime is allowed; so would be privileged, reduced, rootless", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,0 +1,181 @@
+package plan
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"gitlab-dind-executor/config"
+)
+
+// inGVisor plans a job whose daemon has a kernel of its own.
+func inGVisor(t *testing.T, change func(*config.Settings)) *Plan {
+	t.Helper()
+	s, job, facts := example()
+	s.Sidecar.Privilege = config.PrivilegeGVisor
+	job.Lasting, s.Cache.Layers = true, config.LayersProject
+	s.Network.DNS = []netip.Addr{netip.MustParseAddr("198.51.100.1")}
+	s.Network.IPv6 = true
+	if change != nil {
+		change(&s)
+	}
+	p, err := Build(s, job, facts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestWhatADaemonInGVisorIsTold(t *testing.T) {
+	p := inGVisor(t, nil)
+	for key, want := range map[string]any{"iptables": false, "ip6tables": false, "dns": nil} {
+		if got := p.Sidecar.DaemonConfig[key]; got != want {
+			t.Errorf("%s is %v, want %v", key, got, want)
+		}
+	}
+	if !p.Sidecar.Relay || p.Sidecar.Layers {
+		t.Errorf("relay %t, layers %t", p.Sidecar.Relay, p.Sidecar.Layers)
+	}
+	other := inGVisor(t, func(s *config.Settings) { s.Sidecar.Privilege = config.PrivilegePrivileged })
+	if other.Sidecar.Relay || other.Sidecar.DataSize != 0 || !other.Sidecar.Layers {
+		t.Errorf("a privileged daemon has relay %t, size %d, layers %t", other.Sidecar.Relay, other.Sidecar.DataSize, other.Sidecar.Layers)
+	}
+}
+
+// The program that keeps rights from another kernel comes first, whoever boots.
+func TestADaemonInGVisorBootsBehindTheLookAtItsKernel(t *testing.T) {
+	for name, c := range map[string]struct {
+		fast  bool
+		image []string
+	}{
+		"the fast way":       {true, []string{"dockerd-entrypoint.sh"}},
+		"left to itself":     {false, []string{"dockerd-entrypoint.sh"}},
+		"an image's own way": {true, []string{"/init"}},
+		"no entrypoint":      {true, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := inGVisor(t, func(s *config.Settings) { s.Sidecar.FastBoot = c.fast })
+			entrypoint, _ := p.Sidecar.Boot(c.image, []string{"dockerd"})
+			if len(entrypoint) < 3 || entrypoint[0] != "sh" || !strings.HasPrefix(strings.TrimPrefix(entrypoint[2], takeFiles), gvisor) {
+				t.Errorf("it begins with %q", entrypoint)
+			}
+		})
+	}
+	if !strings.Contains(gvisor, "exit 1") {
+		t.Error("the program ends nothing")
+	}
+}
+
+func TestWhereADataRootOfGVisorLies(t *testing.T) {
+	a := config.Admission{MinFreeDisk: 2 << 30, MinFreeMemory: 512 << 20}
+	for storage, c := range map[string]struct {
+		file   bool
+		memory config.Size
+	}{
+		config.StorageMemory: {false, 512<<20 + 3<<30},
+		config.StorageFile:   {true, 512 << 20},
+	} {
+		p := inGVisor(t, func(s *config.Settings) { s.GVisor = config.GVisor{Storage: storage, Size: 3 << 30} })
+		if p.Sidecar.DataSize != 3<<30 || p.Sidecar.DataFile != c.file {
+			t.Errorf("%s: %d bytes, in a file %t", storage, p.Sidecar.DataSize, p.Sidecar.DataFile)
+		}
+		if got := p.Admission(a); got.MinFreeMemory != c.memory || got.MinFreeDisk != a.MinFreeDisk {
+			t.Errorf("%s: a job waits for %+v", storage, got)
+		}
+	}
+}
+
+func TestAdmissionCountsADataRootInMemory(t *testing.T) {
+	a := config.Admission{MinFreeMemory: 512 << 20}
+	p := inGVisor(t, func(s *config.Settings) { s.GVisor.Size = 1 << 30 })
+	if got := Lacks(p.Admission(a), Free{Disk: -1, Memory: 1 << 30}); got != "1 GB of memory are free, 1.5 GB are wanted" {
+		t.Errorf("it lacks %q", got)
+	}
+	s, job, facts := example()
+	other, err := Build(s, job, facts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := other.Admission(a); got != a {
+		t.Errorf("a privileged daemon waits for %+v", got)
+	}
+}
+
+// A sandbox of another storage or size is no other job's.
+func TestWhatWaitsInGVisorFitsItsStorage(t *testing.T) {
+	specs := map[string]string{}
+	for name, change := range map[string]func(*config.Settings){
+		"as it is":       nil,
+		"in a file":      func(s *config.Settings) { s.GVisor.Storage = config.StorageFile },
+		"larger":         func(s *config.Settings) { s.GVisor.Size *= 2 },
+		"another name":   func(s *config.Settings) { s.Sidecar.Runtime = "runsc-kvm" },
+		"not of gVisor":  func(s *config.Settings) { s.Sidecar.Privilege = config.PrivilegePrivileged },
+		"with a reduced": func(s *config.Settings) { s.Sidecar.Privilege = config.PrivilegeReduced },
+	} {
+		spec := inGVisor(t, change).Spec
+		if other, twice := specs[spec]; twice {
+			t.Errorf("%s fits %s", name, other)
+		}
+		specs[spec] = name
+	}
+}
+
+// The daemon's bridge is known to what brings packets to it.
+func TestASidecarInGVisorKnowsTheAddressOfItsBridge(t *testing.T) {
+	p := inGVisor(t, nil)
+	environment := slices.Clone(p.Sidecar.Environment)
+	got, _, err := p.Sidecar.Fit(DindImage{Docker: ParseVersion("28.5.2"), Entrypoint: []string{"dockerd-entrypoint.sh"}}, EngineHost{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bip, _ := got.DaemonConfig["bip"].(string)
+	address, _, _ := strings.Cut(bip, "/")
+	if _, err := netip.ParseAddr(address); err != nil {
+		t.Fatalf("bip is %q", bip)
+	}
+	if !slices.Contains(got.Environment, bridgeVariable+"="+address) {
+		t.Errorf("environment %q, bip %q", got.Environment, bip)
+	}
+	if !slices.Equal(p.Sidecar.Environment, environment) {
+		t.Error("the plan was changed")
+	}
+	other, _, err := fitted(t, DindImage{Docker: ParseVersion("28.5.2")}, EngineHost{})
+	if err != nil || slices.ContainsFunc(other.Environment, func(kv string) bool { return strings.HasPrefix(kv, bridgeVariable) }) {
+		t.Errorf("a privileged sidecar has %q, %v", other.Environment, err)
+	}
+}
+
+func TestWhereARelayIs(t *testing.T) {
+	for subnet, want := range map[string]string{
+		"10.231.0.0/26":    "10.231.0.62",
+		"10.231.0.64/26":   "10.231.0.126",
+		"10.231.255.0/24":  "10.231.255.254",
+		"172.20.0.0/16":    "172.20.255.254",
+		"10.231.0.17/28":   "10.231.0.30", // masked
+		"192.168.1.252/30": "192.168.1.254",
+	} {
+		got := RelayAddress(netip.MustParsePrefix(subnet))
+		if got.String() != want || !netip.MustParsePrefix(subnet).Masked().Contains(got) {
+			t.Errorf("%s: %s, want %s", subnet, got, want)
+		}
+	}
+}
+
+func TestVariantsOfSettings(t *testing.T) {
+	s, _, _ := example()
+	s.Sidecar.Privilege, s.Sidecar.Runtime = config.PrivilegeRuntime, "sysbox-runc"
+	s.Policies = []config.Policy{
+		{Sidecar: config.PolicySidecar{Privilege: config.PrivilegeGVisor}},
+		{Sidecar: config.PolicySidecar{Privilege: config.PrivilegeGVisor, Runtime: "runsc-kvm"}},
+		{},
+	}
+	want := []string{"runtime sysbox-runc", "gvisor ", "gvisor runsc-kvm", "runtime sysbox-runc"}
+	var got []string
+	for _, v := range Variants(s) {
+		got = append(got, v.Sidecar.Privilege+" "+v.Sidecar.Runtime)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
