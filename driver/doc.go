@@ -19,7 +19,8 @@
 //	                 hostfiles.go the hosts' files that it gets
 //	  lease.go       the sidecar with the layers of earlier jobs, or its own;
 //	                 replace.go a sidecar anew
-//	  sidecar.go     its files, fit.go its image
+//	  sidecar.go     its files, fit.go its image, relay.go who asks for names
+//	                 where it cannot
 //	  boot           does the daemon answer, and why not; its certificates
 //	  jobcache.go    the cache; registrycas.go the CAs of registries
 //	  service.go     services, and serviceprobe.go when they are

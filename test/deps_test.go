@@ -52,7 +52,7 @@ func packages(t *testing.T) []goPackage {
 // without a rule.
 var mayImport = map[string][]string{
 	"":                      {"executor"},
-	"executor":              {"executor/access", "executor/behind", "executor/bundle", "executor/doctor", "executor/joblog", "executor/payload", "executor/redact", "executor/runnerconfig", "executor/scrape", "executor/telemetry", "executor/try", "executor/visit", "driver", "driver/dataroot", "driver/host", "driver/label", "driver/layers", "driver/looking", "driver/mirror", "driver/owner", "driver/plan", "driver/removal", "driver/sandbox", "driver/stages", "config", "fault", "group", "hostfile", "wary"},
+	"executor":              {"executor/access", "executor/behind", "executor/bundle", "executor/doctor", "executor/joblog", "executor/payload", "executor/redact", "executor/relay", "executor/runnerconfig", "executor/scrape", "executor/telemetry", "executor/try", "executor/visit", "driver", "driver/dataroot", "driver/host", "driver/label", "driver/layers", "driver/looking", "driver/mirror", "driver/owner", "driver/plan", "driver/removal", "driver/sandbox", "driver/stages", "config", "fault", "group", "hostfile", "wary"},
 	"executor/access":       {"executor/payload", "driver/plan", "config", "fault", "hostfile"},
 	"executor/behind":       {"config", "hostfile"},
 	"executor/bundle":       {"executor/joblog", "executor/payload", "executor/redact", "driver", "driver/label", "driver/looking", "driver/sandbox", "hostfile"},
@@ -63,6 +63,7 @@ var mayImport = map[string][]string{
 	"executor/payload":      {"executor/runnerconfig", "driver/plan", "fault", "hostfile"},
 	"executor/pipeline":     {"fault", "wary"},
 	"executor/redact":       {"wary"},
+	"executor/relay":        {},
 	"executor/runnerconfig": {"config", "fault", "hostfile"},
 	"executor/scrape":       {"executor/access", "executor/joblog", "executor/telemetry", "driver", "driver/label", "driver/mirror", "config", "fault"},
 	"executor/telemetry":    {"hostfile", "wary"},
@@ -96,7 +97,7 @@ var mayImport = map[string][]string{
 	"test/ends":             {},
 	"test/fakeengine":       {},
 	"test/plant":            {},
-	"test/lab":              {"executor/local", "fault", "test/rig"},
+	"test/lab":              {"executor/local", "config", "fault", "test/rig"},
 }
 
 // aTestMayImport are the packages that tests of a package may import besides.

@@ -76,7 +76,7 @@ func TestThePageOfSettingsIsCurrent(t *testing.T) {
 }
 
 // settingName is what a piece of code looks like that names a setting.
-var settingName = regexp.MustCompile(`^(?:engine|sidecar|job|services|helper|cache|pool|limits|pull|mirror|network|proxy|admission|cleanup|bundles)(?:\.[a-z_]+)+$`)
+var settingName = regexp.MustCompile(`^(?:engine|sidecar|job|services|helper|cache|pool|limits|pull|mirror|network|proxy|admission|cleanup|bundles|gvisor)(?:\.[a-z_]+)+$`)
 
 func TestSettingsThatPagesNameExist(t *testing.T) {
 	for _, p := range pages(t) {

@@ -2,5 +2,5 @@
 // connections, both as they are. It runs in a container of a sandbox whose sidecar
 // cannot ask Docker's own resolver.
 //
-// It may import nothing of this module.
+// It imports nothing of this module.
 package relay
