@@ -137,6 +137,22 @@ func TestTOMLInPagesIsValid(t *testing.T) {
 	}
 }
 
+// Whoever follows the page has the version that was tried.
+func TestThePageOfGVisorNamesTheVersionOfTheTests(t *testing.T) {
+	module, err := os.ReadFile("../scripts/gvisor.d/go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pinned := regexp.MustCompile(`gvisor\.dev/gvisor (v\S+)`).FindSubmatch(module)
+	page, err := os.ReadFile("../docs/gvisor.md")
+	if err != nil || pinned == nil {
+		t.Fatalf("go.mod pins %q, %v", pinned, err)
+	}
+	if !strings.Contains(string(page), "gvisor.dev/gvisor/runsc@"+string(pinned[1])) {
+		t.Errorf("docs/gvisor.md does not name %s", pinned[1])
+	}
+}
+
 func TestJSONAndYAMLInPagesAreValid(t *testing.T) {
 	for _, p := range pages(t) {
 		for _, b := range p.blocks {

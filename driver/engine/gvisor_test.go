@@ -11,7 +11,6 @@ import (
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/client"
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"gitlab-dind-executor/driver/plan"
 )
@@ -98,11 +97,27 @@ func TestTheRelayHasNoRights(t *testing.T) {
 		t.Errorf("its log has no bound: %+v", got.host.LogConfig)
 	}
 	at := map[string]*network.EndpointSettings{"dind-0123456789ab": {IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: "10.231.0.62"}}}
-	if diff := cmp.Diff(at, got.network.EndpointsConfig, cmpopts.EquateEmpty(), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
+	if diff := cmp.Diff(at, got.network.EndpointsConfig); diff != "" {
 		t.Errorf("network (-want +got):\n%s", diff)
 	}
 	if got.Name != "dind-0123456789ab-relay" || got.config.Labels["k"] != "v" || len(got.config.Env)+len(got.config.Volumes) > 0 {
 		t.Errorf("not as asked: %+v", got.config)
+	}
+}
+
+// A sidecar has an address of its own only where the plan gives it one.
+func TestAnAddressOfThePlanIsTheContainers(t *testing.T) {
+	p := testPlan(t)
+	c := p.Sidecar.Container
+	at := func() *network.EndpointSettings {
+		return SpecOf(p, c, "n", nil, Image{}).network.EndpointsConfig["dind-0123456789ab"]
+	}
+	if got := at().IPAMConfig; got != nil {
+		t.Errorf("without one it is asked for %+v", got)
+	}
+	c.IP = netip.MustParseAddr("10.231.0.61")
+	if got := at(); got.IPAMConfig == nil || got.IPAMConfig.IPv4Address != "10.231.0.61" || len(got.Aliases) == 0 {
+		t.Errorf("it is asked for %+v", got)
 	}
 }
 

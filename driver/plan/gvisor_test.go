@@ -147,17 +147,17 @@ func TestASidecarInGVisorKnowsTheAddressOfItsBridge(t *testing.T) {
 }
 
 func TestWhereARelayIs(t *testing.T) {
-	for subnet, want := range map[string]string{
-		"10.231.0.0/26":    "10.231.0.62",
-		"10.231.0.64/26":   "10.231.0.126",
-		"10.231.255.0/24":  "10.231.255.254",
-		"172.20.0.0/16":    "172.20.255.254",
-		"10.231.0.17/28":   "10.231.0.30", // masked
-		"192.168.1.252/30": "192.168.1.254",
+	for subnet, want := range map[string][2]string{
+		"10.231.0.0/26":   {"10.231.0.62", "10.231.0.61"},
+		"10.231.0.64/26":  {"10.231.0.126", "10.231.0.125"},
+		"10.231.255.0/24": {"10.231.255.254", "10.231.255.253"},
+		"172.20.0.0/16":   {"172.20.255.254", "172.20.255.253"},
+		"10.231.0.17/28":  {"10.231.0.30", "10.231.0.29"}, // masked
 	} {
-		got := RelayAddress(netip.MustParsePrefix(subnet))
-		if got.String() != want || !netip.MustParsePrefix(subnet).Masked().Contains(got) {
-			t.Errorf("%s: %s, want %s", subnet, got, want)
+		prefix := netip.MustParsePrefix(subnet)
+		relay, relayed := RelayAddress(prefix), RelayedAddress(prefix)
+		if relay.String() != want[0] || relayed.String() != want[1] || !prefix.Masked().Contains(relay) || !prefix.Masked().Contains(relayed) {
+			t.Errorf("%s: %s and %s, want %q", subnet, relay, relayed, want)
 		}
 	}
 }

@@ -56,7 +56,7 @@ func TestAPlanThatWasEncodedIsTheSame(t *testing.T) {
 		}
 		pl.Sidecar.DaemonConfig = map[string]any{"": string(b)}
 	}
-	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.EquateComparable(want.Network.Pool)); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.EquateComparable(want.Network.Pool, want.Sidecar.IP)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
