@@ -35,6 +35,8 @@ type trial struct {
 type table struct {
 	key, title string
 	trials     []trial
+	// missing is what cannot be measured on this engine, and why.
+	missing []string
 	// rounds are counted, after one that is not where warm is set: it warms up
 	// what the engine and the kernel keep, or makes layers to find.
 	rounds int

@@ -74,6 +74,9 @@ func (r report) markdown() []byte {
 			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %d |\n", row.Key, strings.ReplaceAll(row.Name, "|", "\\|"),
 				row.text(row.Median), row.text(row.Min), row.text(row.Max), row.spread(), len(row.Samples))
 		}
+		if text := notMeasured(s.Missing); text != "" {
+			fmt.Fprintf(&b, "\n%s\n", text)
+		}
 	}
 	b.WriteString("\n")
 	return b.Bytes()

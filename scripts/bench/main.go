@@ -6,7 +6,7 @@
 //
 // It fails when one of the floors in floors.go is missed.
 //
-// It may import fault, executor/local, test/lab and test/rig.
+// It may import config, fault, executor/local, test/lab and test/rig.
 package main
 
 import (
@@ -22,7 +22,7 @@ import (
 	"gitlab-dind-executor/test/lab"
 )
 
-// bound is for a run that hangs; a whole one takes less than 20 minutes on two
+// bound is for a run that hangs; a whole one takes less than 30 minutes on two
 // cores.
 const bound = 45 * time.Minute
 

@@ -33,6 +33,8 @@ type section struct {
 	Key   string `json:"key"`
 	Title string `json:"title"`
 	Rows  []row  `json:"rows"`
+	// Missing is what could not be measured, and why.
+	Missing []string `json:"missing,omitempty"`
 }
 
 // machine is where it was measured.
@@ -63,7 +65,7 @@ func (b *bench) report(now time.Time) report {
 	r.Machine.Engine, r.Machine.Inner = b.engine, b.inner
 	rows := map[string]row{}
 	for _, t := range b.tables {
-		s := section{Key: t.key, Title: t.title}
+		s := section{Key: t.key, Title: t.title, Missing: t.missing}
 		for _, tr := range t.trials {
 			for _, f := range tr.figures {
 				if samples := b.samples[f.key]; len(samples) > 0 {
@@ -118,6 +120,9 @@ func (r report) print(out io.Writer) {
 			fmt.Fprintf(out, "  %-4s  %-54s  %10s  %10s  %10s  %7s\n",
 				row.Key, row.Name, row.text(row.Median), row.text(row.Min), row.text(row.Max), row.spread())
 		}
+		if text := notMeasured(s.Missing); text != "" {
+			fmt.Fprintf(out, "  %s\n", text)
+		}
 	}
 	fmt.Fprintln(out)
 	for _, j := range r.Floors {
@@ -163,6 +168,13 @@ func (r report) with(before report) (report, error) {
 			s = r.Tables[i]
 		}
 		all.Tables = append(all.Tables, s)
+	}
+	for _, s := range r.Tables { // which an earlier program did not know
+		if !slices.ContainsFunc(before.Tables, func(b section) bool { return b.Key == s.Key }) {
+			all.Tables = append(all.Tables, s)
+		}
+	}
+	for _, s := range all.Tables {
 		for _, row := range s.Rows {
 			rows[row.Key] = row
 		}

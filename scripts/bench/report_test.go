@@ -214,6 +214,19 @@ func TestTablesOfAnEarlierRunStandBesideThoseOfThis(t *testing.T) {
 	if len(all.Floors) != len(floors) {
 		t.Errorf("%d floors are judged", len(all.Floors))
 	}
+	now.Tables = append(now.Tables, section{Key: "new", Title: "New", Rows: []row{{Key: "N", Median: 2}}, Missing: []string{"gvisor, since the engine has no runtime runsc"}})
+	all, err = now.with(before)
+	if _, has := all.row("N"); err != nil || !has || len(all.Tables) != 3 {
+		t.Errorf("a table that is new is lost: %+v (%v)", all.Tables, err)
+	}
+	var printed strings.Builder
+	all.print(&printed)
+	for _, text := range []string{string(all.markdown()), printed.String()} {
+		if strings.Count(text, "Not measured: gvisor, since the engine has no runtime runsc.") != 1 {
+			t.Errorf("what is missing is not told:\n%s", text)
+		}
+	}
+	now.Tables = now.Tables[:1]
 	now.Tables[0].Rows = now.Tables[0].Rows[1:]
 	if _, err := now.with(before); err == nil {
 		t.Error("a part of a table stands for all of it")

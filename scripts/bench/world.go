@@ -90,7 +90,11 @@ func newBench(ctx context.Context, executor string, rounds int) (b *bench, err e
 	if b.shop, err = b.newShop(ctx); err != nil {
 		return nil, err
 	}
-	b.tables = []table{b.first(), b.rebuild(), b.hooks(), b.end(), b.together(), b.waiting()}
+	privileges, err := b.privileges(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b.tables = []table{b.first(), b.rebuild(), privileges, b.hooks(), b.end(), b.together(), b.waiting()}
 	return b, nil
 }
 

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/executor/local"
+	"gitlab-dind-executor/test/rig"
+)
+
+// kept is what a sidecar may do, with the letter of its rows and the image that it
+// needs.
+var kept = []struct{ privilege, letter, image string }{
+	{config.PrivilegePrivileged, "P", rig.ImageDind},
+	{config.PrivilegeReduced, "R", rig.ImageDind},
+	{config.PrivilegeRootless, "U", rig.ImageRootless},
+	{config.PrivilegeGVisor, "G", rig.ImageDind},
+}
+
+// privileges is the same cold job under each privilege: to its first line, and all of
+// it. One whose runtime the engine lacks is named as missing.
+func (b *bench) privileges(ctx context.Context) (table, error) {
+	t := table{key: "privileges", title: "A cold job that builds, runs and pushes, under each privilege", rounds: b.rounds, warm: true}
+	info, err := b.lab.Engine.Info(ctx)
+	if err != nil {
+		return t, err
+	}
+	for _, k := range kept {
+		runtime := config.RuntimeOf(k.privilege, "")
+		if _, has := info.Runtimes[runtime]; runtime != "" && !has {
+			t.missing = append(t.missing, fmt.Sprintf("%s, since the engine has no runtime %s", k.privilege, runtime))
+			continue
+		}
+		settings, err := b.lab.WriteSettings("privilege-"+k.privilege+".toml",
+			fmt.Sprintf("[[policy]]\nsidecar.privilege = %q\nsidecar.image = %q\n", k.privilege, k.image))
+		if err != nil {
+			return t, err
+		}
+		first, whole := "F"+k.letter, "J"+k.letter
+		t.trials = append(t.trials, trial{
+			figures: []figure{{first, k.privilege + ", to the first line", "ms"}, {whole, k.privilege + ", the whole job", "ms"}},
+			measure: func(ctx context.Context, n note) error { return b.everyday(ctx, settings, first, whole, n) },
+		})
+	}
+	return t, nil
+}
+
+// everyday runs a job without a dind service, whose daemon is then the settings'.
+func (b *bench) everyday(ctx context.Context, settings, first, whole string, n note) error {
+	p := b.job(
+		`docker version >/dev/null`, `echo '`+firstLine+`'`,
+		`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`,
+		`docker build -t $CI_REGISTRY_IMAGE:bench .`,
+		`docker run --rm $CI_REGISTRY_IMAGE:bench`,
+		`docker push $CI_REGISTRY_IMAGE:bench`,
+	)
+	p.Services = nil
+	var clock lineClock
+	r := b.lab.RunnerWith(settings)
+	r.Log = &clock
+	result := r.Run(ctx, p)
+	if result.State != local.Success {
+		return fmt.Errorf("the job ended as %s: %w\n%s", result.State, errors.Join(result.Err, ctx.Err()), lastOf(clock.all.String()))
+	}
+	took, err := clock.since(result.Phases[0].Start)
+	if err != nil {
+		return err
+	}
+	n(first, ms(took))
+	n(whole, ms(result.Finished.Sub(result.Started)))
+	return nil
+}
+
+// notMeasured says what a table lacks; "" for nothing.
+func notMeasured(missing []string) string {
+	if len(missing) == 0 {
+		return ""
+	}
+	return "Not measured: " + strings.Join(missing, "; ") + "."
+}
