@@ -54,10 +54,11 @@ func Cgroups(e driver.Engine, s config.Settings) Finding {
 	switch {
 	case e.CgroupDriver == "none":
 		return Doubt("cgroups", "give the engine cgroups, or every job can take all of this host", "none: [limits] have no effect")
-	case s.Sidecar.Privilege == config.PrivilegeRootless:
+	case s.Sidecar.Privilege == config.PrivilegeRootless || s.Sidecar.Privilege == config.PrivilegeGVisor:
 		// On any version of cgroups: a daemon without root limits containers by its
-		// user's systemd alone, and a sidecar has none.
-		const ignored = "containers in rootless sidecars have no limits of their own"
+		// user's systemd alone, and a sidecar has none. gVisor counts what containers
+		// use of memory and CPUs, and bounds neither.
+		ignored := "containers in " + s.Sidecar.Privilege + " sidecars have no limits of their own"
 		if s.Limits.Sidecar.Memory == 0 {
 			return Doubt("cgroups", "set limits.sidecar.memory, which holds for all that runs in a sidecar together", "%s: %s, and nothing bounds them all", text, ignored)
 		}

@@ -36,6 +36,8 @@ func TestJudgingAnEngine(t *testing.T) {
 	rootless.Sidecar.Privilege = config.PrivilegeRootless
 	bounded := rootless
 	bounded.Limits.Sidecar.Memory = 1 << 30
+	gvisor := rootless
+	gvisor.Sidecar.Privilege = config.PrivilegeGVisor
 	for name, c := range map[string]struct {
 		got        Finding
 		level      Level
@@ -52,6 +54,7 @@ func TestJudgingAnEngine(t *testing.T) {
 		"no cgroups":        {Cgroups(driver.Engine{CgroupVersion: "2", CgroupDriver: "none"}, config.Default()), Warning, "no effect", "cgroups"},
 		"rootless on v1":    {Cgroups(driver.Engine{CgroupVersion: "1"}, rootless), Warning, "nothing bounds them all", "limits.sidecar.memory"},
 		"rootless on v2":    {Cgroups(driver.Engine{CgroupVersion: "2", CgroupDriver: "systemd"}, rootless), Warning, "no limits of their own", "limits.sidecar.memory"},
+		"gvisor":            {Cgroups(driver.Engine{CgroupVersion: "2", CgroupDriver: "systemd"}, gvisor), Warning, "containers in gvisor sidecars have no limits of their own, and nothing bounds them all", "limits.sidecar.memory"},
 		"rootless, bounded": {Cgroups(driver.Engine{CgroupVersion: "2", CgroupDriver: "systemd"}, bounded), OK, "limits.sidecar bounds them all", ""},
 	} {
 		t.Run(name, func(t *testing.T) { sees(t, c.got, c.level, c.text, c.hint) })
