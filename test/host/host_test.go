@@ -64,7 +64,7 @@ func wholeHost(t *testing.T, suite string) {
 			}
 			// Another run has another GitLab. Asking it ten times a second would take a
 			// tenth of an emulated processor.
-			h.run(fmt.Sprintf(`sed -i -e '1i check_interval = 2' -e 's|^ *url = .*|  url = "%s"|' -e 's|^ *token = .*|  token = "%s"|' /etc/gitlab-runner/config.toml`, inside(h.api.URL), h.api.Token))
+			h.run(fmt.Sprintf(`sed -i -e '1i check_interval = 2' -e '/^check_interval/d' -e 's|^ *url = .*|  url = "%s"|' -e 's|^ *token = .*|  token = "%s"|' /etc/gitlab-runner/config.toml`, inside(h.api.URL), h.api.Token))
 			item.run(h)
 		})
 	}
