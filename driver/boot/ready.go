@@ -29,8 +29,9 @@ const (
 	pingEvery = 10 * time.Millisecond
 	// pingTimeout bounds one attempt.
 	pingTimeout = 2 * time.Second
-	// execEvery is for the way through the engine, which costs a process.
-	execEvery = 200 * time.Millisecond
+	// slowPing bounds one where those came to nothing: on a host that has too much to
+	// do, a handshake alone may take seconds.
+	slowPing = 30 * time.Second
 	// UnreachableAfter is when a network that never even refuses counts as
 	// out of reach from here.
 	UnreachableAfter = time.Second
@@ -104,6 +105,12 @@ func (b *Boots) Wait(ctx context.Context, id string, p *plan.Plan, certs *Certif
 			close(lost)
 			return
 		}
+		// Out of reach, or slow: who cannot tell asks both ways.
+		go func() {
+			if r, ok := pinger.insist(polling); ok {
+				answered <- r
+			}
+		}()
 		if b.pollByExec(polling, id, p.Sidecar) {
 			answered <- ""
 		}
@@ -182,11 +189,10 @@ func (p *pinger) poll(ctx context.Context) (string, bool) {
 	if p.ip == "" {
 		return "", false
 	}
-	reached, patience := time.Now(), p.patience
-	tick := time.NewTicker(pingEvery)
-	defer tick.Stop()
+	began := time.Now()
+	reached, patience := began, p.patience
 	for {
-		r, err := p.ping(ctx)
+		r, err := p.ping(ctx, p.http)
 		if err == nil {
 			return r, true
 		}
@@ -194,15 +200,36 @@ func (p *pinger) poll(ctx context.Context) (string, bool) {
 		if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, io.EOF) {
 			reached, patience = time.Now(), p.quiet
 		}
-		if time.Since(reached) > patience {
-			return "", false
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
+		if time.Since(reached) > patience || !bounds.Pause(ctx, easing(pingEvery, time.Since(began))) {
 			return "", false
 		}
 	}
+}
+
+// insist goes on where poll has given up: seldom, and with time for an answer. It
+// gives up when ctx ends.
+func (p *pinger) insist(ctx context.Context) (string, bool) {
+	if p.ip == "" {
+		return "", false
+	}
+	slow := *p.http
+	slow.Timeout = slowPing
+	for {
+		r, err := p.ping(ctx, &slow)
+		if err == nil {
+			return r, true
+		}
+		p.last.Store(&err)
+		if !bounds.Pause(ctx, time.Second) {
+			return "", false
+		}
+	}
+}
+
+// easing is the pause before the next question, after some time of waiting. It grows,
+// since who asks takes the processor of what is waited for.
+func easing(every, waited time.Duration) time.Duration {
+	return min(max(every, waited/50), time.Second)
 }
 
 // badStatus is an answer that is none.
@@ -210,8 +237,8 @@ type badStatus int
 
 func (s badStatus) Error() string { return fmt.Sprintf("status %d", int(s)) }
 
-func (p *pinger) ping(ctx context.Context) (string, error) {
-	status, header, err := wary.Ask(ctx, p.http, p.url)
+func (p *pinger) ping(ctx context.Context, by *http.Client) (string, error) {
+	status, header, err := wary.Ask(ctx, by, p.url)
 	if err != nil {
 		return "", err
 	}
@@ -237,20 +264,22 @@ func WithClient(s plan.Sidecar, command string) []string {
 	return append(env, "sh", "-c", command)
 }
 
-// pollByExec asks the inner daemon from within the sidecar.
+// pollByExec asks the inner daemon from within the sidecar. The process of a question
+// that was given up goes on, so each such has the next one twice as long, and asking
+// takes half of the time at most: on a slow host they would pile up otherwise.
 func (b *Boots) pollByExec(ctx context.Context, id string, s plan.Sidecar) bool {
-	tick := time.NewTicker(execEvery)
-	defer tick.Stop()
-	for {
-		attempt, cancel := context.WithTimeout(ctx, 5*pingTimeout)
+	for bound := b.bounds.AskWithin; ; {
+		began := time.Now()
+		attempt, cancel := context.WithTimeout(ctx, bound)
 		code, err := b.eng.Run(attempt, id, WithClient(s, "docker version"), nil, io.Discard)
+		if attempt.Err() != nil {
+			bound *= 2
+		}
 		cancel()
 		if err == nil && code == 0 {
 			return true
 		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
+		if !bounds.Pause(ctx, max(b.bounds.AskEvery, time.Since(began))) {
 			return false
 		}
 	}

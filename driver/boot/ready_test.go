@@ -174,3 +174,39 @@ func TestADaemonThatWasWithinReachAndIsNotAnyMoreIsGivenUp(t *testing.T) {
 	})
 	<-refused
 }
+
+// On a host that has too much to do, an answer takes longer than a quick question has.
+func TestADaemonThatAnswersSlowlyIsReady(t *testing.T) {
+	t.Parallel()
+	s := innerDaemon(t, nil, func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-time.After(200 * time.Millisecond):
+			docker(w, r)
+		case <-r.Context().Done():
+		}
+	})
+	p, err := newPinger(s, "127.0.0.1", nil, 50*time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	p.http.Timeout, p.patience = 20*time.Millisecond, 50*time.Millisecond
+	ends.ByItself(t, func() {
+		if _, ok := p.poll(t.Context()); ok {
+			t.Error("quick questions were answered")
+		}
+		if version, ok := p.insist(t.Context()); !ok || version != "28.1.1" {
+			t.Errorf("ready %t, version %q", ok, version)
+		}
+	})
+}
+
+func TestPausesGrowWithTheWait(t *testing.T) {
+	for _, c := range []struct{ waited, want time.Duration }{
+		{0, 10 * time.Millisecond}, {400 * time.Millisecond, 10 * time.Millisecond}, {2 * time.Second, 40 * time.Millisecond}, {time.Hour, time.Second},
+	} {
+		if got := easing(pingEvery, c.waited); got != c.want {
+			t.Errorf("after %s the pause is %s, want %s", c.waited, got, c.want)
+		}
+	}
+}

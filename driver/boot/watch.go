@@ -26,7 +26,7 @@ func (b *Boots) watchBoot(ctx context.Context, id string, p *plan.Plan, pinger *
 		case <-ctx.Done():
 			return nil
 		}
-		next.Reset(b.bounds.LookEvery)
+		began := time.Now()
 		log := b.eng.LogTail(ctx, id, bootLines)
 		listens := plan.Listens(log)
 		var found *plan.BootFault
@@ -41,6 +41,7 @@ func (b *Boots) watchBoot(ctx context.Context, id string, p *plan.Plan, pinger *
 		if found != nil && ctx.Err() == nil {
 			return bootFault(found, b.eng.LastLog(ctx, id))
 		}
+		next.Reset(max(b.bounds.LookEvery, 4*time.Since(began)))
 	}
 }
 

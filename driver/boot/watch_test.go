@@ -95,7 +95,7 @@ func TestWhatThePingHasComeTo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = p.ping(t.Context())
+		_, err = p.ping(t.Context(), p.http)
 		p.last.Store(&err)
 		if got := p.outcome(); got != c.want {
 			t.Errorf("%s: %d (%v), want %d", name, got, err, c.want)
@@ -104,5 +104,35 @@ func TestWhatThePingHasComeTo(t *testing.T) {
 	}
 	if slices.Contains([]plan.Probe{plan.ProbeNoTLS, plan.ProbeTLS}, (&pinger{}).outcome()) {
 		t.Error("one that never asked has an answer")
+	}
+}
+
+// What was given up goes on in the sidecar. On a slow host so many came together that
+// the daemon they asked for never came up.
+func TestQuestionsFromWithinDoNotPileUp(t *testing.T) {
+	t.Parallel()
+	e := fakeengine.New(t)
+	eng, err := engine.Open(e.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = eng.Close() })
+	b := New(eng, bounds.Usual())
+	b.bounds.AskEvery, b.bounds.AskWithin = time.Millisecond, 10*time.Millisecond
+	e.AddContainer("sidecar", nil, true)
+	e.Always("POST /exec/{id}/start", fakeengine.Hang())
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if b.pollByExec(ctx, "sidecar", plan.Sidecar{}) {
+		t.Error("a daemon that says nothing counts as ready")
+	}
+	asked := 0
+	for _, call := range e.Calls() {
+		if call == "POST /exec/{id}/start" {
+			asked++
+		}
+	}
+	if asked < 2 || asked > 8 { // 10 ms, 20, 40 and so on, and as long between them
+		t.Errorf("asked %d times", asked)
 	}
 }

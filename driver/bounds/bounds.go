@@ -12,6 +12,9 @@ import (
 type Bounds struct {
 	// AdmissionEvery is the pause between two looks at what is free.
 	AdmissionEvery time.Duration
+	// AskEvery is the pause between two questions to a daemon from within its sidecar,
+	// which cost a process each, and AskWithin what the first of them may take.
+	AskEvery, AskWithin time.Duration
 	// Clear bounds the removal of what a failure leaves; a sweep does the rest.
 	Clear time.Duration
 	// EndWait bounds the wait for what a stopped script still has to say. A
@@ -46,6 +49,8 @@ type Bounds struct {
 func Usual() *Bounds {
 	return &Bounds{
 		AdmissionEvery: time.Second,
+		AskEvery:       200 * time.Millisecond,
+		AskWithin:      10 * time.Second,
 		Clear:          2 * time.Minute,
 		EndWait:        10 * time.Second,
 		EngineAbsence:  20 * time.Second,
