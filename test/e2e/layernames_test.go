@@ -89,7 +89,11 @@ func TestCachedLayersHaveNoNames(t *testing.T) {
 			runJobUnchecked(t, job(), with).succeeded().quietCleanup().
 				says("\nstore "+k.store, "\nthe base is old\n", "\nthe old builder's base is old\n", "\nthe app is old\n", "no layers yet").saysNot("CACHED")
 			now(after)
-			for again := range 2 {
+			jobs := 2
+			if k.bare || k.privilege == "rootless" {
+				jobs = 1 // the second shows what the builder does with names, which is the same for all
+			}
+			for again := range jobs {
 				sweptBehind(t)
 				r := runJobUnchecked(t, job(), with).succeeded().quietCleanup().
 					says("\ncontainers: 0, names: 0\n", "\nthe base is new\n", "\nthe old builder's base is new\n", "\nthe app is new\n", "layers reused")

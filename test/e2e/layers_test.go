@@ -215,6 +215,9 @@ func TestLayersOfEveryKindOfDaemon(t *testing.T) {
 				found(runJobUnchecked(t, job(`echo "containers: $(docker ps -aq | wc -l) volumes: $(docker volume ls -q | wc -l)"`, login, build,
 					`docker run --name app $CI_REGISTRY_IMAGE:layers`), with).
 					succeeded().quietCleanup().says("\ncontainers: 0 volumes: 0\n", "hello from version 1.0", "layers reused"))
+				if name != "privileged" {
+					return // a third job is the same for all
+				}
 				sweptBehind(t)
 				found(runJobUnchecked(t, job(`docker ps -a`, login, build), with).succeeded().quietCleanup().says("layers reused"))
 			})
