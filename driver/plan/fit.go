@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -102,9 +103,8 @@ func (s Sidecar) Fit(image DindImage, host EngineHost) (Sidecar, []string, error
 	}
 	dropFlagged(s.DaemonConfig, flags)
 	dropUnknown(s.DaemonConfig, version)
-	if bip, ok := s.DaemonConfig["bip"].(string); ok && s.Relay {
-		address, _, _ := strings.Cut(bip, "/")
-		s.Environment = append(slices.Clone(s.Environment), bridgeVariable+"="+address)
+	if s.Relay {
+		s.Environment = append(slices.Clone(s.Environment), bridgeVariable+"="+strings.Join(s.inside(), " "))
 	}
 	if s.Layers {
 		s.DataKind = s.dataKind(image, env, flags)
@@ -136,4 +136,19 @@ func (s Sidecar) Fit(image DindImage, host EngineHost) (Sidecar, []string, error
 		delete(s.DaemonConfig, "dns")
 	}
 	return s, warnings, nil
+}
+
+// inside are the address of the daemon's bridge and the ranges of networks inside, as
+// far as we choose them; none if the pipeline has another bridge.
+func (s Sidecar) inside() []string {
+	bip, err := netip.ParsePrefix(fmt.Sprint(s.DaemonConfig["bip"]))
+	if err != nil {
+		return nil
+	}
+	list := []string{bip.Addr().String(), bip.Masked().String()}
+	pools, _ := s.DaemonConfig["default-address-pools"].([]map[string]any)
+	for _, p := range pools {
+		list = append(list, fmt.Sprint(p["base"]))
+	}
+	return list
 }

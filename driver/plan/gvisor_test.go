@@ -129,13 +129,17 @@ func TestASidecarInGVisorKnowsTheAddressOfItsBridge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bip, _ := got.DaemonConfig["bip"].(string)
-	address, _, _ := strings.Cut(bip, "/")
-	if _, err := netip.ParseAddr(address); err != nil {
+	if bip := got.DaemonConfig["bip"]; bip != "10.232.0.1/20" {
 		t.Fatalf("bip is %q", bip)
 	}
-	if !slices.Contains(got.Environment, bridgeVariable+"="+address) {
-		t.Errorf("environment %q, bip %q", got.Environment, bip)
+	if !slices.Contains(got.Environment, bridgeVariable+"=10.232.0.1 10.232.0.0/20 10.232.128.0/17") {
+		t.Errorf("environment %q", got.Environment)
+	}
+	own := p.Sidecar
+	own.Command = []string{"--bip=10.9.0.1/24"}
+	got, _, err = own.Fit(DindImage{Docker: ParseVersion("28.5.2")}, EngineHost{})
+	if err != nil || !slices.Contains(got.Environment, bridgeVariable+"=") {
+		t.Errorf("with another bridge: environment %q, %v", got.Environment, err)
 	}
 	if !slices.Equal(p.Sidecar.Environment, environment) {
 		t.Error("the plan was changed")

@@ -15,16 +15,22 @@ case $k in
 esac
 # own prints the address of a family, $1, in the sandbox.
 own() { ip -o "-$1" addr show dev eth0 | sed -n '/global/s,.* inet6* \([0-9a-f.:]*\)/.*,\1,p' | head -n 1; }
-# nat adds rules with the program $1 for an address, $2, which leads inside to $3.
+# nat adds rules with the program $1 for an address, $2. From the ranges behind $3 that
+# address leads to $3. gVisor takes "! -i eth0" for "-i eth0".
 nat() {
 	t=$(command -v "$1-legacy" || command -v "$1") || return 0
 	[ -n "$2" ] || return 0
+	a=$2 b=$3
+	shift 2
 	for p in tcp udp; do
-		"$t" -t nat -A POSTROUTING -o eth0 -p $p -j SNAT --to-source "$2" || return 1
-		[ -z "$3" ] || "$t" -t nat -A PREROUTING ! -i eth0 -d "$2" -p $p -j DNAT --to-destination "$3" || return 1
+		"$t" -t nat -A POSTROUTING -o eth0 -p $p -j SNAT --to-source "$a" || return 1
+		for r in "$@"; do
+			[ "$r" = "$b" ] || "$t" -t nat -A PREROUTING -s "$r" -d "$a" -p $p -j DNAT --to-destination "$b" || return 1
+		done
 	done
 }
-if ! nat iptables "$(own 4)" "$GITLAB_DIND_EXECUTOR_BRIDGE" || ! nat ip6tables "$(own 6)"; then
+# shellcheck disable=SC2086 # an address and ranges
+if ! nat iptables "$(own 4)" $GITLAB_DIND_EXECUTOR_BRIDGE || ! nat ip6tables "$(own 6)"; then
 	echo "gitlab-dind-executor: the rules for packets of inner containers are refused" >&2
 	exit 1
 fi
