@@ -23,13 +23,14 @@ func TestSeedsThatTheSettingsWant(t *testing.T) {
 		{Name: "another", Cache: config.PolicyCache{SeedImages: []string{"alpine:3"}}},
 		{Name: "other daemon", Sidecar: config.PolicySidecar{Image: "docker:27-dind"}},
 		{Name: "rootless", Sidecar: config.PolicySidecar{Image: "docker:dind-rootless", Privilege: config.PrivilegeRootless}},
+		{Name: "gvisor", Sidecar: config.PolicySidecar{Image: "docker:28-dind", Privilege: config.PrivilegeGVisor}},
 	}
 	var got []string
 	for _, w := range SeedWishes(s) {
 		got = append(got, w.Image+" "+strings.Join(w.Images, ",")+" "+w.Unfit)
 	}
 	both := "docker.io/library/debian:latest,docker.io/library/golang:1.26 "
-	want := []string{s.Sidecar.Image + " " + both, s.Sidecar.Image + " docker.io/library/alpine:3 ", "docker:27-dind " + both, `docker:dind-rootless ` + both + `sidecar.privilege is "rootless"`}
+	want := []string{s.Sidecar.Image + " " + both, s.Sidecar.Image + " docker.io/library/alpine:3 ", "docker:27-dind " + both, `docker:dind-rootless ` + both + `sidecar.privilege is "rootless"`, `docker:28-dind ` + both + `sidecar.privilege is "gvisor"`}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q\nwant %q", got, want)
 	}
