@@ -46,8 +46,10 @@ const (
 var (
 	wrongFlag = regexp.MustCompile(`(?m)(?:unknown (?:shorthand )?flag: (?:'[^']*' in )?(-[^\s"]*)|flag needs an argument: (?:'[^']*' in )?(-[^\s"]*)|invalid argument "[^"\n]*" for "([^"\n]*)" flag)`)
 	notFound  = []int{126, 127}
-	// noFirewall is what iptables says without capabilities.
-	noFirewall = regexp.MustCompile(`(?i)failed to initialize nft|iptables[^\n]*(?:permission denied|not permitted|must be root)`)
+	// powerless is what iptables says without capabilities, or what mount does at the
+	// end of an entrypoint: on the way to it some mounts may fail.
+	powerless = regexp.MustCompile(`(?i)failed to initialize nft|iptables[^\n]*(?:permission denied|not permitted|must be root)` +
+		`|\bmount: [^\n]*(?:permission denied|not permitted)[^\n]*(?:\n[^\n]*dmesg[^\n]*)?\s*\z`)
 	saysListen = regexp.MustCompile(`API listen on ([^\s"\\]+)`)
 )
 
@@ -66,7 +68,7 @@ type Exit struct {
 // JudgeExit explains a sidecar that has ended before its daemon answered; nil when
 // that is not clear.
 func JudgeExit(g Given, e Exit) *BootFault {
-	if e.Ordinary && e.Code != 0 && noFirewall.MatchString(e.Log) {
+	if e.Ordinary && e.Code != 0 && powerless.MatchString(e.Log) {
 		return &BootFault{"the docker daemon of this job has no capabilities from its runtime", hintRuntime, false}
 	}
 	if m := wrongFlag.FindStringSubmatch(e.Log); m != nil {
