@@ -149,6 +149,12 @@ var causes = []cause{
 // OutOfMemory explains what the kernel killed. Whatever a job runs by docker
 // counts as its daemon's.
 func OutOfMemory(o stages.OutOfMemory) Diagnosis {
+	if o.Role == plan.RoleRelay { // whose limit is no setting
+		return Diagnosis{
+			"the relay that asks for names for this job's docker daemon ran out of memory",
+			"ask for fewer names at once, or run the job again",
+		}
+	}
 	what := map[plan.Role]string{
 		plan.RoleSidecar: "the docker daemon of this job, or a container or build in it,",
 		plan.RoleJob:     "the job's script",
