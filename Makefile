@@ -104,7 +104,7 @@ test-host: engine ## Boot whole hosts, Debian 13 and forky, in QEMU, and see the
 	@mkdir -p "$(dir $(TEST_JSON))"
 	@$$(go -C scripts/tools tool -n gotestsum) --format testname --jsonfile "$(TEST_JSON:.json=-host.json)" $(TESTSUM) \
 		--post-run-command scripts/aftertests --ignore-non-json-output-lines --raw-command -- \
-		nice -n 10 go test -json -tags host -count=1 -timeout 70m ./test/host $(HOSTTEST)
+		nice -n 10 go test -json -tags host -count=1 -timeout 4h ./test/host $(HOSTTEST)
 
 # BENCH takes flags: -only KEYS and -rounds N for a quick try.
 bench: engine build ## Compare with stock docker:dind, side by side; writes bench.json and docs/performance.*
