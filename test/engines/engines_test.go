@@ -13,6 +13,8 @@ import (
 
 	"github.com/docker/docker/client"
 
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/test/lab"
 	"gitlab-dind-executor/test/rig"
 )
 
@@ -67,6 +69,9 @@ func TestEngines(t *testing.T) {
 			h := startHost(t, cli, hosts["trixie"], images...)
 			t.Attr("engine", h.version+", with gVisor")
 			h.jobs(t, inGVisor, time.Hour)
+			// The usual image is of a later daemon then.
+			h.tag(map[string]string{daemons["forky"].dind: "docker:dind"})
+			h.jobs(t, pipelinesInGVisor, time.Hour, lab.Privilege+"="+config.PrivilegeGVisor)
 		})
 	}
 	if *twoHosts {
@@ -158,8 +163,8 @@ func require(t *testing.T, cli *client.Client, images ...string) {
 	}
 }
 
-// jobs runs tests of test/e2e in the host, each of which must pass.
-func (h *host) jobs(t *testing.T, tests []string, bound time.Duration) {
+// jobs runs tests of test/e2e in the host, with more variables, each of which must pass.
+func (h *host) jobs(t *testing.T, tests []string, bound time.Duration, env ...string) {
 	t.Helper()
 	pattern := "^(" + strings.Join(tests, "|") + ")$"
 	if *only != "" {
@@ -170,7 +175,7 @@ func (h *host) jobs(t *testing.T, tests []string, bound time.Duration) {
 	if h.name == "" {
 		dir = buildPrograms(t)
 	}
-	err := h.run(t.Context(), bound, said, []string{"DIND_LAB_BINARY=" + dir + "/gitlab-dind-executor", rig.EnvSlower + "=" + os.Getenv(rig.EnvSlower)},
+	err := h.run(t.Context(), bound, said, append(env, "DIND_LAB_BINARY="+dir+"/gitlab-dind-executor", rig.EnvSlower+"="+os.Getenv(rig.EnvSlower)),
 		dir+"/e2e.test", "-test.v", "-test.timeout", bound.String(), "-test.run", pattern)
 	if err != nil || *verbose {
 		t.Logf("they said:\n%s", said.all.String())

@@ -39,6 +39,15 @@ var inGVisor = []string{
 	"TestGVisorByPolicy",
 }
 
+// pipelinesInGVisor are documented pipelines as they stand.
+var pipelinesInGVisor = []string{
+	"TestBuildTagAndPush",
+	"TestOwnDindImageWithAlias",
+	"TestOwnDindImageWithoutAlias",
+	"TestFourStages",
+	"TestPlaintextHabitIsHonouredWithAWarning",
+}
+
 // ofPair run with each daemon on each engine.
 var ofPair = []string{
 	"TestBuildTagAndPush",
