@@ -66,7 +66,7 @@ func TestEngines(t *testing.T) {
 		t.Run("gvisor", func(t *testing.T) {
 			images := append(rig.Images(), imageRoot+daemons["forky"].dind, imageRoot+daemons["containerd"].dind)
 			require(t, cli, images...)
-			h := startHost(t, cli, hosts["trixie"], images...)
+			h := startHost(t, cli, hosts["forky"], images...)
 			t.Attr("engine", h.version+", with gVisor")
 			h.jobs(t, inGVisor, time.Hour)
 			// The usual image is of a later daemon then.
