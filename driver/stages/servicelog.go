@@ -132,16 +132,55 @@ type serviceLog struct {
 	show  func(text string)
 	shown int
 	held  []byte
+	// latest is the latest time of a line. recent are the lines of this read and how
+	// often it had each, earlier those of the read before.
+	latest          time.Time
+	recent, earlier map[string]int
+}
+
+// disorder is how far the times of lines may be out of order: a container's two
+// outputs reach its log by two ways.
+const disorder = time.Second
+
+// from is the time from which a read may find lines that are new.
+func (s *serviceLog) from() string {
+	began := after(s.since)
+	if t, err := time.Parse(time.RFC3339Nano, began); s.latest.IsZero() || err == nil && s.latest.Add(-disorder).Before(t) {
+		return began
+	}
+	return s.latest.Add(-disorder).Format(time.RFC3339Nano)
+}
+
+// isNew tells whether no earlier read had a line, and remembers it for later ones, as
+// long as lines are shown.
+func (s *serviceLog) isNew(stamp, text string) bool {
+	t, err := time.Parse(time.RFC3339Nano, stamp)
+	if err != nil {
+		return true
+	}
+	line := stamp + " " + text
+	if t.After(s.latest) {
+		s.latest = t
+	}
+	if s.shown <= maxServiceLog {
+		s.recent[line]++
+	}
+	if s.earlier[line] > 0 {
+		s.earlier[line]--
+		return false
+	}
+	return true
 }
 
 // read shows the lines after since and, unless it is empty, up to until.
 func (s *serviceLog) read(ctx context.Context, of *Stages, follow bool, until string) {
-	log, err := of.eng.Log(ctx, s.id, engine.LogOptions{Timestamps: true, Follow: follow, Since: after(s.since), Until: until})
+	log, err := of.eng.Log(ctx, s.id, engine.LogOptions{Timestamps: true, Follow: follow, Since: s.from(), Until: until})
 	if err != nil {
 		return // the service is gone, or the stage
 	}
 	defer log.Close()
 	defer context.AfterFunc(ctx, func() { log.Close() })()
+	s.earlier, s.recent = s.recent, map[string]int{}
 	_ = log.CopyTo(s, s) // what came is shown
 	s.held = nil         // a line that was cut off comes again
 }
@@ -162,8 +201,7 @@ func (s *serviceLog) Write(p []byte) (int, error) {
 		if !ok {
 			continue
 		}
-		s.since = stamp
-		if s.shown > maxServiceLog {
+		if !s.isNew(stamp, text) || s.shown > maxServiceLog {
 			continue
 		}
 		if s.shown += len(text) + 1; s.shown > maxServiceLog {

@@ -191,6 +191,10 @@ func TestLayersOfEveryKindOfDaemon(t *testing.T) {
 		"rootless":    {"rootless", rig.ImageRootless, nil},
 		"before 2023": {"privileged", rig.ImageDind, []local.Image{{Name: rig.ImageOldDind, Command: []string{"--debug"}}}},
 	}
+	if !long() {
+		delete(kinds, "reduced")
+		delete(kinds, "before 2023")
+	}
 	t.Run("each", func(t *testing.T) {
 		for name, k := range kinds {
 			t.Run(name, func(t *testing.T) {

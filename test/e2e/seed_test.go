@@ -55,6 +55,9 @@ func TestAFirstBuildFindsItsBaseWithoutARegistry(t *testing.T) {
 		"dockerd's store":    {rig.DeriveWith(t, world.Engine, rig.ImageDind, []rig.File{ownStore}), []string{"old", "new"}},
 		"containerd's store": {rig.DeriveWith(t, world.Engine, rig.ImageDind, []rig.File{containerdStore}), []string{"new"}},
 	} {
+		if len(k.seeds) == 1 && !long() {
+			continue
+		}
 		t.Run(store, func(t *testing.T) { firstBuildFindsItsBase(t, k.image, k.seeds) })
 	}
 }

@@ -51,6 +51,10 @@ const (
 	post = `post() { if command -v curl >/dev/null; then curl -s -o /dev/null -w "%{http_code}" -X POST "$1"; else wget -O- --post-data= "$1" 2>&1 | grep -o "HTTP/1.1 ..." | cut -c10-; fi; }`
 )
 
+// long tells whether a test is to try all kinds of a thing: make test-engines does, and
+// make test tries those that differ most.
+func long() bool { return os.Getenv("DIND_E2E_LONG") != "" }
+
 // jobTimeout bounds any one job of these tests.
 var jobTimeout = rig.Slower(3 * time.Minute)
 
