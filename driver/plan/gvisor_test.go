@@ -183,3 +183,16 @@ func TestVariantsOfSettings(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// With IPv6 on its bridges dockerd does not start there.
+func TestADaemonInGVisorHasIPv4Alone(t *testing.T) {
+	p := inGVisor(t, func(s *config.Settings) { s.Network.IPv6 = true })
+	for _, key := range []string{"ipv6", "fixed-cidr-v6", "experimental"} {
+		if v, there := p.Sidecar.DaemonConfig[key]; there {
+			t.Errorf("%s is %v", key, v)
+		}
+	}
+	if !p.Network.Pool6.IsValid() || p.Sidecar.DaemonConfig["ip6tables"] != false {
+		t.Errorf("network %+v, daemon %v", p.Network, p.Sidecar.DaemonConfig)
+	}
+}

@@ -83,6 +83,10 @@ func (pl *planner) entitle(sc *Sidecar) {
 		// The kernel has too little of iptables for dockerd; see programs/gvisor.sh.
 		sc.DaemonConfig["iptables"], sc.DaemonConfig["ip6tables"] = false, false
 		delete(sc.DaemonConfig, "dns") // the relay asks them
+		// Nor does it have what dockerd wants to set for IPv6 on a bridge.
+		for _, key := range []string{"ipv6", "fixed-cidr-v6", "experimental"} {
+			delete(sc.DaemonConfig, key)
+		}
 	case config.PrivilegeRuntime:
 		sc.Rights = Rights{Runtime: pl.runtime()}
 	default:
