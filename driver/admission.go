@@ -77,7 +77,7 @@ func admit(ctx context.Context, a config.Admission, every time.Duration, look fu
 		}
 	}
 	return fault.System(errors.New("this runner's host is too full to begin: "+lacks),
-		"make room on the runner host (docker system df, gitlab-dind-executor gc), or change admission in the settings")
+		"make room on the runner host (docker system df, gitlab-dind-executor gc), or change admission, or gvisor.size for sidecars in memory, in the settings")
 }
 
 // free looks at what the engine's host has left, if that is this one.

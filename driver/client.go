@@ -54,7 +54,7 @@ func over(eng *engine.Engine) *Driver {
 	d.removal = removal.New(eng, d.bounds, d.locks)
 	d.Layers = layers.New(eng, d.bounds, d.removal)
 	d.Keeper = mirror.New(eng, d.images, d.bounds, d.removal)
-	d.Stages = stages.New(eng, d.bounds, d.standIn)
+	d.Stages = stages.New(eng, d.bounds, d.substitute)
 	d.Looker = looking.New(eng, d.bounds, d.removal, d.Layers, d.Keeper)
 	return d
 }

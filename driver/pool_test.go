@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,16 +28,20 @@ func TestWhichSandboxesWait(t *testing.T) {
 	list = append(list, part("c", plan.RoleSidecar, "exited", label.Deadline, until), part("c", plan.RoleHelper, "running"))
 	list = append(list, part("d", plan.RoleSidecar, "running", label.Deadline, until), part("d", plan.RoleHelper, "created"))
 	list = append(list, part("e", plan.RoleSidecar, "running"), part("e", plan.RoleHelper, "running")) // made for a job that has not come so far
+	list = append(list, part("f", plan.RoleSidecar, "running", label.Deadline, until), part("f", plan.RoleHelper, "running"), part("f", plan.RoleRelay, "running"))
+	list = append(list, part("g", plan.RoleSidecar, "running", label.Deadline, until), part("g", plan.RoleHelper, "running"), part("g", plan.RoleRelay, "exited"))
 	for _, c := range []struct {
 		at   time.Time
 		want string
-	}{{noon, "a"}, {noon.Add(time.Hour), ""}} {
-		got := ""
+	}{{noon, "af"}, {noon.Add(time.Hour), ""}} {
+		var waiting []string
 		for _, a := range aheadOf(list) {
 			if a.waits(c.at) {
-				got += a.sandbox
+				waiting = append(waiting, a.sandbox)
 			}
 		}
+		slices.Sort(waiting) // all are of one age
+		got := strings.Join(waiting, "")
 		if got != c.want {
 			t.Errorf("at %s %q wait, want %q", c.at, got, c.want)
 		}

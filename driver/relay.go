@@ -51,16 +51,16 @@ func relaySpec(sandbox, name, img string, labels map[string]string, address neti
 	}.Spec()
 }
 
-// standInBound is how long the engine may take to give the address of a sidecar that
+// substituteBound is how long the engine may take to give the address of a sidecar that
 // has ended to another container.
-const standInBound = 10 * time.Second
+const substituteBound = 10 * time.Second
 
-// standIn answers for a sidecar that has ended with the kernel of its own: nobody else
+// substitute answers for a sidecar that has ended with the kernel of its own: nobody else
 // tells its clients that their connections are over, and a script would wait for
-// minutes. The stand-in has its address, and refuses all that comes. Where it cannot
+// minutes. The substitute has its address, and refuses all that comes. Where it cannot
 // be made, the script waits.
-func (d *Driver) standIn(ctx context.Context, sandbox string) {
-	ctx, cancel := context.WithTimeout(ctx, standInBound)
+func (d *Driver) substitute(ctx context.Context, sandbox string) {
+	ctx, cancel := context.WithTimeout(ctx, substituteBound)
 	defer cancel()
 	n, err := d.eng.Network(ctx, label.NetworkName(sandbox))
 	if err != nil {
@@ -76,7 +76,7 @@ func (d *Driver) standIn(ctx context.Context, sandbox string) {
 	if err != nil || !address.IsValid() {
 		return
 	}
-	id, err := d.eng.Create(ctx, relaySpec(sandbox, label.StandInName(sandbox), img, label.InSandbox(sandbox, plan.RoleRelay), address))
+	id, err := d.eng.Create(ctx, relaySpec(sandbox, label.SubstituteName(sandbox), img, label.InSandbox(sandbox, plan.RoleRelay), address))
 	if err != nil {
 		return
 	}

@@ -17,8 +17,8 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// bootedSidecar starts a sidecar that has printed a log, on an engine that lists processes.
-func bootedSidecar(t *testing.T, log string, exit int, processes ...string) *Boots {
+// onAFakeEngine is what waits for daemons there.
+func onAFakeEngine(t *testing.T) (*fakeengine.Engine, *Boots) {
 	t.Helper()
 	e := fakeengine.New(t)
 	eng, err := engine.Open(e.Host)
@@ -26,7 +26,13 @@ func bootedSidecar(t *testing.T, log string, exit int, processes ...string) *Boo
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = eng.Close() })
-	b := New(eng, bounds.Usual())
+	return e, New(eng, bounds.Usual())
+}
+
+// bootedSidecar starts a sidecar that has printed a log, on an engine that lists processes.
+func bootedSidecar(t *testing.T, log string, exit int, processes ...string) *Boots {
+	t.Helper()
+	e, b := onAFakeEngine(t)
 	b.bounds.LookAfter, b.bounds.LookEvery, b.bounds.ListensFor = time.Millisecond, time.Millisecond, 10*time.Millisecond
 	e.Processes, e.ExecCode = processes, 1 // no docker version in it
 	e.OnStart = func(c *fakeengine.Container) {
@@ -36,7 +42,7 @@ func bootedSidecar(t *testing.T, log string, exit int, processes ...string) *Boo
 		}
 	}
 	e.AddContainer("sidecar", nil, false)
-	if err := eng.Start(t.Context(), "sidecar"); err != nil {
+	if err := b.eng.Start(t.Context(), "sidecar"); err != nil {
 		t.Fatal(err)
 	}
 	return b
@@ -111,13 +117,7 @@ func TestWhatThePingHasComeTo(t *testing.T) {
 // the daemon they asked for never came up.
 func TestQuestionsFromWithinDoNotPileUp(t *testing.T) {
 	t.Parallel()
-	e := fakeengine.New(t)
-	eng, err := engine.Open(e.Host)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = eng.Close() })
-	b := New(eng, bounds.Usual())
+	e, b := onAFakeEngine(t)
 	b.bounds.AskEvery, b.bounds.AskWithin = time.Millisecond, 10*time.Millisecond
 	e.AddContainer("sidecar", nil, true)
 	e.Always("POST /exec/{id}/start", fakeengine.Hang())

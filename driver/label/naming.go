@@ -33,8 +33,8 @@ func CacheHelperName(sandbox string) string {
 	return ObjectName(sandbox, plan.RoleHelper) + "-cache"
 }
 
-// StandInName names the container that has the address of a sidecar that has ended.
-func StandInName(sandbox string) string { return ObjectName(sandbox, plan.RoleRelay) + "-2" }
+// SubstituteName names the container that has the address of a sidecar that has ended.
+func SubstituteName(sandbox string) string { return ObjectName(sandbox, plan.RoleRelay) + "-2" }
 
 // CacheName names the cache of a scope.
 func CacheName(scope string) string { return "dind-cache-" + Hashed(scope) }

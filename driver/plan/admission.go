@@ -33,8 +33,16 @@ func LacksDisk(a config.Admission, free Free) bool {
 // Admission is what a host must have free for a job of this plan: what the settings
 // want, and the memory that the job's data root may fill.
 func (p *Plan) Admission(a config.Admission) config.Admission {
-	if s := p.Sidecar; s.DataSize > 0 && !s.DataFile {
-		a.MinFreeMemory += config.Size(s.DataSize)
+	if p.Sidecar.InMemory() {
+		a.MinFreeMemory += config.Size(p.Sidecar.DataSize)
 	}
 	return a
+}
+
+// Room is what a host must have free for a job of these settings without a policy.
+func Room(s config.Settings) config.Admission {
+	pl := planner{s: s}
+	sc := Sidecar{DaemonConfig: map[string]any{}}
+	pl.entitle(&sc)
+	return (&Plan{Sidecar: sc}).Admission(s.Admission)
 }

@@ -196,3 +196,24 @@ func TestADaemonInGVisorHasIPv4Alone(t *testing.T) {
 		t.Errorf("network %+v, daemon %v", p.Network, p.Sidecar.DaemonConfig)
 	}
 }
+
+// What doctor says that jobs wait for is what they wait for.
+func TestRoomIsWhatAJobWaitsFor(t *testing.T) {
+	for name, change := range map[string]func(*config.Settings){
+		"in memory":  func(*config.Settings) {},
+		"in a file":  func(s *config.Settings) { s.GVisor.Storage = config.StorageFile },
+		"privileged": func(s *config.Settings) { s.Sidecar.Privilege = config.PrivilegePrivileged },
+		"rootless":   func(s *config.Settings) { s.Sidecar.Privilege = config.PrivilegeRootless },
+	} {
+		s, job, facts := example()
+		s.Sidecar.Privilege, s.Admission.MinFreeMemory = config.PrivilegeGVisor, 1<<30
+		change(&s)
+		p, err := Build(s, job, facts)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got, want := Room(s), p.Admission(s.Admission); got != want {
+			t.Errorf("%s: %+v, and a job waits for %+v", name, got, want)
+		}
+	}
+}

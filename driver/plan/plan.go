@@ -157,6 +157,9 @@ type Container struct {
 	Limits Limits `json:",omitzero"`
 }
 
+// InMemory tells whether a data root is in memory, and no volume.
+func (c Container) InMemory() bool { return c.DataSize > 0 && !c.DataFile }
+
 // ImageRef is an image and how to get it.
 type ImageRef struct {
 	// Name is as it was given, for messages and for the engine.

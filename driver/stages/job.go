@@ -31,14 +31,14 @@ type Stages struct {
 	eng    *engine.Engine
 	jobs   sandbox.Finder
 	bounds *bounds.Bounds
-	// standIn answers for a sidecar with a kernel of its own that has ended.
-	standIn func(ctx context.Context, sandbox string)
+	// substitute answers for a sidecar with a kernel of its own that has ended.
+	substitute func(ctx context.Context, sandbox string)
 }
 
-// New is for an engine. standIn is called when a sidecar with a kernel of its own has
+// New is for an engine. substitute is called when a sidecar with a kernel of its own has
 // ended in a stage.
-func New(eng *engine.Engine, limits *bounds.Bounds, standIn func(ctx context.Context, sandbox string)) *Stages {
-	return &Stages{eng, sandbox.Finder{Engine: eng}, limits, standIn}
+func New(eng *engine.Engine, limits *bounds.Bounds, substitute func(ctx context.Context, sandbox string)) *Stages {
+	return &Stages{eng, sandbox.Finder{Engine: eng}, limits, substitute}
 }
 
 // RunJob runs a script of the build side in the job container: on the stdin of

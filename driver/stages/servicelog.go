@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -132,11 +133,22 @@ type serviceLog struct {
 	show  func(text string)
 	shown int
 	held  []byte
-	// latest is the latest time of a line. recent are the lines of this read and how
-	// often it had each, earlier those of the read before.
+	// latest is the latest time of a line. recent are lines of this read of about that
+	// time, and earlier those of the read before.
 	latest          time.Time
-	recent, earlier map[string]int
+	recent, earlier map[string]*seen
+	// flooded says that too many lines came at once to remember them.
+	flooded bool
 }
+
+// seen is a line that was read.
+type seen struct {
+	at    time.Time
+	times int
+}
+
+// maxRecent bounds the lines that are remembered.
+const maxRecent = 4096
 
 // disorder is how far the times of lines may be out of order: a container's two
 // outputs reach its log by two ways.
@@ -145,32 +157,55 @@ const disorder = time.Second
 // from is the time from which a read may find lines that are new.
 func (s *serviceLog) from() string {
 	began := after(s.since)
+	if s.flooded {
+		return s.latest.Add(time.Nanosecond).Format(time.RFC3339Nano)
+	}
 	if t, err := time.Parse(time.RFC3339Nano, began); s.latest.IsZero() || err == nil && s.latest.Add(-disorder).Before(t) {
 		return began
 	}
 	return s.latest.Add(-disorder).Format(time.RFC3339Nano)
 }
 
-// isNew tells whether no earlier read had a line, and remembers it for later ones, as
-// long as lines are shown.
+// isNew tells whether no earlier read had a line, and remembers it for later ones.
 func (s *serviceLog) isNew(stamp, text string) bool {
 	t, err := time.Parse(time.RFC3339Nano, stamp)
 	if err != nil {
 		return true
 	}
-	line := stamp + " " + text
 	if t.After(s.latest) {
 		s.latest = t
 	}
-	if s.shown <= maxServiceLog {
-		s.recent[line]++
-	}
-	if s.earlier[line] > 0 {
-		s.earlier[line]--
+	line := stamp + " " + text
+	s.remember(line, t)
+	if before := s.earlier[line]; before != nil && before.times > 0 {
+		before.times--
 		return false
 	}
 	return true
 }
+
+// remember keeps a line as long as a later read may have it again. Of a service that
+// prints too much at once nothing is kept: the next read begins behind the latest.
+func (s *serviceLog) remember(line string, at time.Time) {
+	if s.flooded {
+		return
+	}
+	if before := s.recent[line]; before != nil {
+		before.times++
+		return
+	}
+	if len(s.recent) >= maxRecent {
+		maps.DeleteFunc(s.recent, func(_ string, l *seen) bool { return s.latest.Sub(l.at) > disorder })
+	}
+	if len(s.recent) >= maxRecent {
+		s.recent, s.flooded = nil, true
+		return
+	}
+	s.recent[line] = &seen{at, 1}
+}
+
+// turn begins a read.
+func (s *serviceLog) turn() { s.earlier, s.recent = s.recent, map[string]*seen{} }
 
 // read shows the lines after since and, unless it is empty, up to until.
 func (s *serviceLog) read(ctx context.Context, of *Stages, follow bool, until string) {
@@ -180,7 +215,7 @@ func (s *serviceLog) read(ctx context.Context, of *Stages, follow bool, until st
 	}
 	defer log.Close()
 	defer context.AfterFunc(ctx, func() { log.Close() })()
-	s.earlier, s.recent = s.recent, map[string]int{}
+	s.turn()
 	_ = log.CopyTo(s, s) // what came is shown
 	s.held = nil         // a line that was cut off comes again
 }

@@ -3,11 +3,13 @@ package stages
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestLogsOfAServiceAreCutAtABound(t *testing.T) {
 	var shown []string
-	s := &serviceLog{show: func(text string) { shown = append(shown, text) }, recent: map[string]int{}}
+	s := &serviceLog{show: func(text string) { shown = append(shown, text) }}
+	s.turn()
 	line := "2026-07-01T12:00:00.000000001Z " + strings.Repeat("x", 1<<10-1) + "\r\n"
 	for range 2000 {
 		// In pieces of any size.
@@ -30,7 +32,8 @@ func TestLogsOfAServiceAreCutAtABound(t *testing.T) {
 
 func TestALineOfAServiceThatHasNoEnd(t *testing.T) {
 	var shown []string
-	s := &serviceLog{show: func(text string) { shown = append(shown, text) }, recent: map[string]int{}}
+	s := &serviceLog{show: func(text string) { shown = append(shown, text) }}
+	s.turn()
 	chunk := strings.Repeat("x", 16<<10)
 	_, _ = s.Write([]byte("2026-07-01T12:00:00Z " + chunk))
 	_, _ = s.Write([]byte("2026-07-01T12:00:00Z end\n"))
@@ -48,7 +51,7 @@ func TestALineOfAServiceIsShownOnceWhateverItsTime(t *testing.T) {
 		t.Errorf("the first look begins at %s", s.from())
 	}
 	read := func(lines ...string) {
-		s.earlier, s.recent = s.recent, map[string]int{}
+		s.turn()
 		for _, line := range lines {
 			_, _ = s.Write([]byte(line + "\n"))
 		}
@@ -62,5 +65,31 @@ func TestALineOfAServiceIsShownOnceWhateverItsTime(t *testing.T) {
 	read(late, early, early, early, after)
 	if got := strings.Join(shown, ", "); got != "error 3, line 3, line 3, line 3, bye" {
 		t.Errorf("shown are %s", got)
+	}
+}
+
+// A service that prints without end makes the hook remember a bounded number of lines.
+func TestAFloodOfAServiceIsNotRemembered(t *testing.T) {
+	shown := 0
+	s := &serviceLog{show: func(string) { shown++ }}
+	s.turn()
+	last := ""
+	for i := range 3 * maxRecent {
+		last = time.Date(2026, 7, 1, 12, 0, 0, i*1000+1, time.UTC).Format(time.RFC3339Nano)
+		_, _ = s.Write([]byte(last + " \n"))
+	}
+	if len(s.recent) > maxRecent || !s.flooded || shown != 3*maxRecent {
+		t.Errorf("%d lines are remembered, %d shown, flooded %t", len(s.recent), shown, s.flooded)
+	}
+	if s.from() != after(last) {
+		t.Errorf("the next look begins at %s, behind %s", s.from(), last)
+	}
+	slow := &serviceLog{show: func(string) {}}
+	slow.turn()
+	for i := range 3 * maxRecent {
+		_, _ = slow.Write([]byte(time.Date(2026, 7, 1, 12, 0, i, 0, time.UTC).Format(time.RFC3339Nano) + " \n"))
+	}
+	if slow.flooded || len(slow.recent) > maxRecent {
+		t.Errorf("of lines that come slowly %d are remembered, flooded %t", len(slow.recent), slow.flooded)
 	}
 }

@@ -37,8 +37,8 @@ type Watch struct {
 	s    *Stages
 	job  string
 	stop context.CancelFunc
-	// standIns are those that are made.
-	standIns sync.WaitGroup
+	// work is what looks at events, and what it has made begin.
+	work sync.WaitGroup
 
 	mu  sync.Mutex
 	got []engine.Event
@@ -56,7 +56,7 @@ func (s *Stages) WatchStage(ctx context.Context, job string) *Watch {
 	ctx, stop := context.WithCancel(ctx)
 	w := &Watch{s: s, job: job, stop: stop, more: make(chan struct{})}
 	since := time.Now()
-	go func() {
+	w.work.Go(func() {
 		defer w.note(nil)
 		_, sandbox, err := s.jobs.JobContainer(ctx, job)
 		if err != nil {
@@ -66,10 +66,10 @@ func (s *Stages) WatchStage(ctx context.Context, job string) *Watch {
 		s.eng.Events(ctx, label.Sandbox+"="+sandbox, since, func(m engine.Event) {
 			w.note(&m)
 			if isSidecarsEnd(m) && m.Attributes[label.DataSize] != "" {
-				w.standIns.Go(func() { s.standIn(ctx, sandbox) })
+				w.work.Go(func() { s.substitute(ctx, sandbox) })
 			}
 		})
-	}()
+	})
 	return w
 }
 
@@ -78,10 +78,10 @@ func isSidecarsEnd(m engine.Event) bool {
 	return m.Action == engine.HasDied && m.Attributes[label.Role] == string(plan.RoleSidecar)
 }
 
-// Close ends the watch.
+// Close ends the watch, and waits for that.
 func (w *Watch) Close() {
 	w.stop()
-	w.standIns.Wait()
+	w.work.Wait()
 }
 
 // note takes an event, or the end of all of them.

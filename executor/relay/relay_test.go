@@ -11,18 +11,29 @@ import (
 	"time"
 )
 
+// listen takes one port of this machine for both ways.
+func listen(t *testing.T) (net.PacketConn, net.Listener) {
+	t.Helper()
+	for range 100 {
+		packets, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		connections, err := net.Listen("tcp", packets.LocalAddr().String())
+		if err == nil {
+			return packets, connections
+		}
+		packets.Close() // another program has the port for the other way
+	}
+	t.Fatal("no port is free for both ways")
+	return nil, nil
+}
+
 // upstream is a server that answers each question with itself, backwards: once by
 // UDP, and by TCP when who asks has said all.
 func upstream(t *testing.T) string {
 	t.Helper()
-	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	connections, err := net.Listen("tcp", packets.LocalAddr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	packets, connections := listen(t)
 	var served sync.WaitGroup
 	served.Go(func() {
 		b := make([]byte, maxDatagram)
@@ -68,14 +79,7 @@ func backwards(b []byte) []byte {
 // start lets a relay serve until the test ends, and returns its address.
 func start(t *testing.T, upstream string) string {
 	t.Helper()
-	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	connections, err := net.Listen("tcp", packets.LocalAddr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	packets, connections := listen(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- serve(ctx, packets, connections, upstream) }()

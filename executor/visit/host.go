@@ -79,7 +79,7 @@ func (v *Host) Checks() []doctor.Check {
 		}),
 		check("address pools", engine, func(context.Context) []doctor.Finding { return doctor.Pools(v.settings.Network, v.facts.Used) }),
 		check("room", engine, func(context.Context) []doctor.Finding {
-			return doctor.Room(v.settings.Admission, v.d.Room(v.engine.DataRoot), v.engine.DataRoot)
+			return doctor.Room(plan.Room(v.settings), v.d.Room(v.engine.DataRoot), v.engine.DataRoot)
 		}),
 		check("leftovers", engine, one(v.checkLeftovers)),
 		check("images", []string{"engine", "runner"}, v.checkImages),
@@ -173,13 +173,10 @@ func (v *Host) checkMirror(ctx context.Context) doctor.Finding {
 func (v *Host) checkPrivilege(ctx context.Context) doctor.Finding {
 	s := v.settings
 	s.Cache.Layers = config.LayersOff // those are a project's
-	s.Mirror.Enabled = false          // nobody is to make one
-	p, err := v.Plan(ctx, v.d, s, v.Version)
+	p, err := v.planOf(ctx, s)
 	if err != nil {
 		return doctor.Of("privilege", doctor.Error, err)
 	}
-	v.login(&p.Sidecar.Image)
-	v.login(&p.Helper.Image)
 	v.plan = p
 	if err := v.d.EnsureImage(ctx, p, p.Sidecar.Image); err != nil {
 		return doctor.Of("images", doctor.Error, access.ForAdmin(err))
@@ -192,6 +189,19 @@ func (v *Host) checkPrivilege(ctx context.Context) doctor.Finding {
 		grants = append(grants, doctor.Grant{Privilege: mode, Err: v.d.Grants(ctx, p.WithPrivilege(mode))})
 	}
 	return doctor.Privileges(s, v.engine, grants)
+}
+
+// planOf is the plan of a sandbox that is tried, whose images are fetched with the
+// credentials of the Runner's user.
+func (v *Host) planOf(ctx context.Context, s config.Settings) (*plan.Plan, error) {
+	s.Mirror.Enabled = false // nobody is to make one
+	p, err := v.Plan(ctx, v.d, s, v.Version)
+	if err != nil {
+		return nil, err
+	}
+	v.login(&p.Sidecar.Image)
+	v.login(&p.Helper.Image)
+	return p, nil
 }
 
 // login gives an image the credentials that the Runner's user has for it.
@@ -230,13 +240,10 @@ func (v *Host) checkGVisor(ctx context.Context) []doctor.Finding {
 
 // tryGVisor makes a sandbox of it.
 func (v *Host) tryGVisor(ctx context.Context, s config.Settings, fine doctor.Finding) doctor.Finding {
-	s.Mirror.Enabled = false // nobody is to make one
-	p, err := v.Plan(ctx, v.d, s, v.Version)
+	p, err := v.planOf(ctx, s)
 	if err != nil {
 		return doctor.Of("gvisor", doctor.Error, err)
 	}
-	v.login(&p.Sidecar.Image)
-	v.login(&p.Helper.Image)
 	trial, err := v.d.Try(ctx, p)
 	if err != nil {
 		return doctor.Of("gvisor", doctor.Error, err)

@@ -1,0 +1,149 @@
+package engine
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/mount"
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/go-connections/nat"
+
+	"gitlab-dind-executor/driver/label"
+	"gitlab-dind-executor/driver/plan"
+)
+
+// Here are the specs of containers that no plan describes.
+
+// Confined is a container that works on one volume, without network and with a root
+// directory that cannot be written.
+type Confined struct {
+	Name, Image string
+	Labels      map[string]string
+	// Entrypoint and Command are what root runs in it, with no capabilities but Rights.
+	Entrypoint, Command, Rights []string
+	Volume                      Mount
+	// Memory is in bytes, and Threads the most that there may be.
+	Memory, Threads int64
+}
+
+// Spec is what the engine needs for it.
+func (c Confined) Spec() Spec {
+	threads := c.Threads
+	return Spec{
+		Name: c.Name,
+		config: &container.Config{
+			Image: c.Image, User: "0:0", Labels: c.Labels, Entrypoint: c.Entrypoint, Cmd: c.Command,
+		},
+		host: &container.HostConfig{
+			NetworkMode: "none", ReadonlyRootfs: true,
+			CapDrop: []string{"ALL"}, CapAdd: c.Rights, SecurityOpt: []string{"no-new-privileges"},
+			Mounts:    []mount.Mount{c.Volume.api()},
+			Resources: container.Resources{Memory: c.Memory, MemorySwap: c.Memory, PidsLimit: &threads},
+			LogConfig: logs("1m", "1"),
+		},
+	}
+}
+
+// Relay is a container in a sandbox that answers questions for names.
+type Relay struct {
+	Name, Image string
+	Labels      map[string]string
+	Command     []string
+	// Network is the sandbox's, and Address the container's in it.
+	Network string
+	Address netip.Addr
+	// Memory is in bytes, and Threads the most that there may be.
+	Memory, Threads int64
+}
+
+// Spec is what the engine needs for it.
+func (c Relay) Spec() Spec {
+	threads := c.Threads
+	return Spec{
+		Name:   c.Name,
+		config: &container.Config{Image: c.Image, User: "0:0", Labels: c.Labels, Entrypoint: c.Command},
+		host: &container.HostConfig{
+			NetworkMode: container.NetworkMode(c.Network), ReadonlyRootfs: true,
+			CapDrop: []string{"ALL"}, CapAdd: []string{"NET_BIND_SERVICE"}, SecurityOpt: []string{"no-new-privileges"},
+			Resources: container.Resources{Memory: c.Memory, MemorySwap: c.Memory, PidsLimit: &threads},
+			LogConfig: logs("1m", "1"),
+		},
+		network: &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{
+			c.Network: {IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: c.Address.String()}},
+		}},
+	}
+}
+
+// Published is a container on the engine's default bridge, of which one port is
+// published at one address of the host.
+type Published struct {
+	Name        string
+	Image       plan.ImageRef
+	Of          Image
+	Labels      map[string]string
+	Command     []string
+	Environment []string
+	ExtraHosts  []string
+	Mounts      []Mount
+	// Port is as in 5000/tcp, HostIP where the host takes it, and HostPort the number
+	// there, empty for any.
+	Port, HostIP, HostPort string
+}
+
+// Spec is what the engine needs for it.
+func (c Published) Spec() Spec {
+	return Spec{
+		Name: c.Name,
+		config: &container.Config{
+			Image: imageID(c.Image, c.Of), Cmd: c.Command, Env: c.Environment, Labels: label.Called(c.Labels, c.Image),
+			ExposedPorts: nat.PortSet{nat.Port(c.Port): {}},
+		},
+		host: &container.HostConfig{
+			NetworkMode:  network.NetworkBridge,
+			PortBindings: nat.PortMap{nat.Port(c.Port): {{HostIP: c.HostIP, HostPort: c.HostPort}}},
+			ExtraHosts:   c.ExtraHosts,
+			CapDrop:      []string{"ALL"},
+			SecurityOpt:  []string{"no-new-privileges"},
+			LogConfig:    logs("10m", "2"),
+		},
+	}.With(c.Mounts...)
+}
+
+// Blocked is the spec of a container that only has a name and is never started.
+func Blocked(name, image string, labels map[string]string) Spec {
+	return Spec{
+		Name:   name,
+		config: &container.Config{Image: image, Entrypoint: []string{"true"}, Labels: labels},
+		host:   &container.HostConfig{NetworkMode: "none"},
+	}
+}
+
+// Successor is the spec of a container like another one in a sandbox. change returns
+// its labels, and its volume in the place of one that the other has, or "" for the
+// same.
+func (d Details) Successor(name, sandbox string, labels map[string]string, change func(volume string) (other string, labels map[string]string)) (Spec, error) {
+	if d.raw.HostConfig == nil {
+		return Spec{}, ErrNonsense
+	}
+	config, host := *d.raw.Config, *d.raw.HostConfig
+	config.Volumes = nil // the mounts cover them
+	config.Labels = labels
+	host.Mounts = slices.Clone(host.Mounts)
+	for i, m := range host.Mounts {
+		if other, l := change(m.Source); other != "" {
+			host.Mounts[i] = Mount{Volume: other, Target: m.Target, Labels: l}.api()
+		}
+	}
+	endpoint := &network.EndpointSettings{}
+	for _, alias := range d.Endpoints[label.NetworkName(sandbox)].Aliases {
+		if !strings.HasPrefix(d.ID, alias) { // the engine adds the short id itself
+			endpoint.Aliases = append(endpoint.Aliases, alias)
+		}
+	}
+	return Spec{
+		Name: name, config: &config, host: &host,
+		network: &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{label.NetworkName(sandbox): endpoint}},
+	}, nil
+}
