@@ -92,8 +92,14 @@ func Clock(e driver.Engine) Finding {
 	return Fine("clock", "the engine's and this host's agree")
 }
 
-// Room judges what this host has left: one finding for disk, one for memory.
-func Room(a config.Admission, free plan.Free, dataRoot string) []Finding {
+// Room judges what this host has left for a job without a policy: one finding for
+// disk, one for memory.
+func Room(s config.Settings, free plan.Free, dataRoot string) []Finding {
+	a := plan.Room(s)
+	memory := "admission.min_free_memory"
+	if a.MinFreeMemory != s.Admission.MinFreeMemory {
+		memory += " and gvisor.size"
+	}
 	judge := func(check, where, key string, free int64, least config.Size, hint string) Finding {
 		switch {
 		case free < 0:
@@ -106,8 +112,8 @@ func Room(a config.Admission, free plan.Free, dataRoot string) []Finding {
 	return []Finding{
 		judge("disk", " at "+dataRoot, "admission.min_free_disk", free.Disk, a.MinFreeDisk,
 			"make room (docker system df, gitlab-dind-executor gc), or change admission in the settings"),
-		judge("memory", "", "admission.min_free_memory", free.Memory, a.MinFreeMemory,
-			"lower concurrent in the Runner's config.toml, or change admission in the settings"),
+		judge("memory", "", memory, free.Memory, a.MinFreeMemory,
+			"lower concurrent in the Runner's config.toml, or change "+memory+" in the settings"),
 	}
 }
 
@@ -162,7 +168,7 @@ func Privileges(s config.Settings, e driver.Engine, grants []Grant) Finding {
 	wanted, runtimes := Wanted(s)
 	for _, r := range runtimes {
 		if !slices.Contains(e.Runtimes, r) {
-			return Bad(check, `install it and name it under "runtimes" in the engine's daemon.json, or change sidecar.runtime`,
+			return Bad(check, `install it and name it under "runtimes" in the engine's daemon.json (that of gVisor: docs/gvisor.md), or change sidecar.runtime`,
 				"the engine has no runtime %q; it has %s", r, strings.Join(e.Runtimes, ", "))
 		}
 	}

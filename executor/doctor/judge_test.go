@@ -103,7 +103,8 @@ func TestJudgingClocks(t *testing.T) {
 }
 
 func TestJudgingRoom(t *testing.T) {
-	a := config.Admission{MinFreeDisk: 2 << 30, MinFreeMemory: 512 << 20}
+	s := config.Default()
+	s.Admission = config.Admission{MinFreeDisk: 2 << 30, MinFreeMemory: 512 << 20}
 	for name, c := range map[string]struct {
 		free         plan.Free
 		disk, memory Level
@@ -114,13 +115,16 @@ func TestJudgingRoom(t *testing.T) {
 		"not known":    {plan.Free{Disk: -1, Memory: -1}, OK, OK},
 	} {
 		t.Run(name, func(t *testing.T) {
-			found := Room(a, c.free, "/var/lib/docker")
+			found := Room(s, c.free, "/var/lib/docker")
 			if found[0].Level != c.disk || found[1].Level != c.memory {
 				t.Errorf("%+v", found)
 			}
 		})
 	}
-	sees(t, Room(a, plan.Free{Disk: 1 << 30, Memory: -1}, "/var/lib/docker")[0], Error, "1 GB are free at /var/lib/docker, and jobs wait for 2 GB", "gitlab-dind-executor gc")
+	sees(t, Room(s, plan.Free{Disk: 1 << 30, Memory: -1}, "/var/lib/docker")[0], Error, "1 GB are free at /var/lib/docker, and jobs wait for 2 GB", "gitlab-dind-executor gc")
+	s.Sidecar.Privilege = config.PrivilegeGVisor
+	sees(t, Room(s, plan.Free{Disk: 3 << 30, Memory: 1 << 30}, "/var/lib/docker")[1], Error,
+		"1 GB are free, and jobs wait for 4.5 GB (admission.min_free_memory and gvisor.size)", "change admission.min_free_memory and gvisor.size")
 }
 
 func TestJudgingAddressPools(t *testing.T) {

@@ -79,7 +79,7 @@ func (v *Host) Checks() []doctor.Check {
 		}),
 		check("address pools", engine, func(context.Context) []doctor.Finding { return doctor.Pools(v.settings.Network, v.facts.Used) }),
 		check("room", engine, func(context.Context) []doctor.Finding {
-			return doctor.Room(plan.Room(v.settings), v.d.Room(v.engine.DataRoot), v.engine.DataRoot)
+			return doctor.Room(v.settings, v.d.Room(v.engine.DataRoot), v.engine.DataRoot)
 		}),
 		check("leftovers", engine, one(v.checkLeftovers)),
 		check("images", []string{"engine", "runner"}, v.checkImages),
