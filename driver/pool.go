@@ -51,6 +51,9 @@ func (d *Driver) Pool(ctx context.Context) ([]Waiting, error) {
 // job's: an empty one would keep the next job from them. admit says whether there is room for one more. It returns how many it
 // has made.
 func (d *Driver) Fill(ctx context.Context, p *plan.Plan, admit func(context.Context) error) (made int, err error) {
+	if !p.MayWait() {
+		return 0, nil
+	}
 	unlock, err := d.locks.Lock(ctx, "pool", "filling the pool", "gitlab-dind-executor pool status shows what waits")
 	if err != nil {
 		return 0, err

@@ -40,3 +40,15 @@ func TestOnlySandboxesWithLayersOfAJobAreMadeAheadWhereLayersAreCached(t *testin
 		t.Errorf("there are %q", e.Objects())
 	}
 }
+
+// A plan may come from an earlier version's hook.
+func TestNoSandboxWithoutTLSIsMadeAhead(t *testing.T) {
+	t.Parallel()
+	p := layeredPlan(t, "aaaaaaaaaaaa")
+	p.Pool, p.Sidecar.Layers = plan.Pool{Size: 2, MaxAge: time.Hour, Serves: time.Hour}, false
+	e, d := fakeHost(t, p)
+	p.Sidecar.TLS = nil
+	if made, err := d.Fill(t.Context(), p.Ahead(), room); made != 0 || err != nil || len(e.Objects()) != 0 {
+		t.Errorf("made %d, %v, there are %q", made, err, e.Objects())
+	}
+}

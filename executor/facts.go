@@ -69,7 +69,7 @@ func (c *call) nextPlan(ctx context.Context, d planner, s config.Settings, p *pa
 			}
 			facts.Started = time.Now()
 			job.Credentials = access.Credentials(ctx, p, c.env, plan.Registries(s, job), s.Pull.CredentialHelpers, quiet.log.Warn)
-			if built, err := plan.Build(s, job, facts); err == nil && built.Sidecar.Layers {
+			if built, err := plan.Build(s, job, facts); err == nil && built.Sidecar.Layers && built.MayWait() {
 				built.Pool.AfterJob = true
 				pl = built
 			}

@@ -73,7 +73,7 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 		return err
 	}
 	c.tellReady(ready, took)
-	c.goOnBehind(ctx, settings, pl, ready)
+	c.goOnBehind(ctx, pl, ready)
 	return nil
 }
 
@@ -167,13 +167,13 @@ func (c *call) tellReady(r driver.Ready, took time.Duration) {
 
 // goOnBehind starts what the job need not wait for: newer images, the rest of the
 // claim, and a sandbox for the next job.
-func (c *call) goOnBehind(ctx context.Context, s config.Settings, pl *plan.Plan, r driver.Ready) {
+func (c *call) goOnBehind(ctx context.Context, pl *plan.Plan, r driver.Ready) {
 	c.fetchBehind(r.Newer)
 	if pl.Job.Early || r.Warm {
 		// No matter of the job's: its first script starts what does not run.
 		_ = c.behind(nil, "settle", pl.Claim.Job, fmt.Sprintf("--start=%t", pl.Job.Early), fmt.Sprintf("--used=%t", r.Warm))
 	}
-	if s.Pool.Size > 0 {
+	if pl.MayWait() {
 		if err := c.fillBehind(ctx, pl); err != nil {
 			c.log.Warn("no sandbox is made ahead for the next job: " + err.Error())
 		}

@@ -1,8 +1,8 @@
 package plan
 
 import (
-	"net/url"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -33,14 +33,20 @@ type connection struct {
 // connect decides between TLS and plaintext from what the job says itself, and
 // fills in what it left out. A port in DOCKER_HOST is the strongest word, then
 // an empty DOCKER_TLS_CERTDIR, then the dind service's own command: with the
-// docker executor these must agree by hand, here they are made to.
-func connect(vars []Variable, declared *Service) connection {
+// docker executor these must agree by hand, here they are made to. names are
+// the daemon's own: a DOCKER_HOST with another says nothing about it.
+func connect(vars []Variable, declared *Service, names []string) connection {
 	own := map[string]string{}
 	for _, v := range vars {
 		own[v.Key] = v.Value
 	}
+	at := endpointOf(own["DOCKER_HOST"])
+	elsewhere := at.elsewhere(names)
 	certs, certsSet := own["DOCKER_TLS_CERTDIR"]
-	if !certsSet && declared != nil {
+	if elsewhere && declared == nil {
+		certsSet = false // it is for a daemon that this job does not have
+	}
+	if _, set := own["DOCKER_TLS_CERTDIR"]; !set && declared != nil {
 		for _, v := range declared.Variables {
 			if v.Key == "DOCKER_TLS_CERTDIR" {
 				certs, certsSet = v.Value, true
@@ -49,10 +55,10 @@ func connect(vars []Variable, declared *Service) connection {
 	}
 
 	var c connection
-	switch port := hostPort(own["DOCKER_HOST"]); {
-	case port == "2376":
+	switch {
+	case !elsewhere && at.port == "2376":
 		c.tls = true
-	case port == "2375":
+	case !elsewhere && at.port == "2375":
 		c.reason = "DOCKER_HOST names port 2375"
 		c.remedy = "take DOCKER_HOST out of the pipeline: without it docker finds the daemon over TLS"
 	case certsSet && certs == "":
@@ -64,39 +70,47 @@ func connect(vars []Variable, declared *Service) connection {
 	default:
 		c.tls = true
 	}
+	if !c.tls {
+		c.warnings = append(c.warnings, "the docker daemon of this job listens without TLS, since "+c.reason+
+			"; remove that setting to have TLS")
+	}
 
 	add := func(key, value string) {
 		if _, set := own[key]; !set {
 			c.environment = append(c.environment, key+"="+value)
 		}
 	}
-	if !c.tls {
-		c.warnings = append(c.warnings, "the docker daemon of this job listens without TLS, since "+c.reason+
-			"; remove that setting to have TLS")
-		add("DOCKER_HOST", "tcp://"+dockerAlias+":2375")
-		add("DOCKER_TLS_CERTDIR", "")
-		return c
-	}
 	if certs == "" || !path.IsAbs(certs) {
 		certs = CertDir
 	}
-	add("DOCKER_HOST", "tcp://"+dockerAlias+":2376")
-	add("DOCKER_TLS_VERIFY", "1")
-	add("DOCKER_CERT_PATH", path.Join(certs, clientCertPath))
-	add("DOCKER_TLS_CERTDIR", certs)
-	c.certDirs = []string{path.Join(certs, clientCertPath)}
-	if p := own["DOCKER_CERT_PATH"]; path.IsAbs(p) && path.Clean(p) != c.certDirs[0] {
-		c.certDirs = append(c.certDirs, path.Clean(p))
+	clientDir := path.Join(certs, clientCertPath)
+	theirs := own["DOCKER_CERT_PATH"]
+	if path.IsAbs(theirs) {
+		theirs = path.Clean(theirs)
+	}
+	switch {
+	case elsewhere:
+		c.warnings = append(c.warnings, at.warnings()...)
+		// The entrypoint of docker's own images takes certificates that it finds there
+		// for those of any DOCKER_HOST with tcp.
+		add("DOCKER_TLS_CERTDIR", "")
+		if c.tls && own["DOCKER_TLS_CERTDIR"] == "" && theirs != clientDir {
+			c.certDirs = []string{clientDir}
+		}
+	case !c.tls:
+		add("DOCKER_HOST", "tcp://"+dockerAlias+":2375")
+		add("DOCKER_TLS_CERTDIR", "")
+	default:
+		add("DOCKER_HOST", "tcp://"+dockerAlias+":2376")
+		add("DOCKER_TLS_VERIFY", "1")
+		add("DOCKER_CERT_PATH", clientDir)
+		add("DOCKER_TLS_CERTDIR", certs)
+		c.certDirs = []string{clientDir}
+		if path.IsAbs(theirs) && theirs != clientDir {
+			c.certDirs = append(c.certDirs, theirs)
+		}
 	}
 	return c
-}
-
-func hostPort(dockerHost string) string {
-	u, err := url.Parse(dockerHost)
-	if err != nil {
-		return ""
-	}
-	return u.Port()
 }
 
 // plaintextCommand tells whether a dind service's command turns TLS off. A
@@ -113,12 +127,21 @@ func plaintextCommand(command []string) bool {
 				return true
 			}
 		case "--host", "-H":
-			if hostPort(value) == "2375" {
+			if endpointOf(value).port == "2375" {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// daemonNames are what a sidecar with that service's image answers to.
+func daemonNames(svc Service) []string {
+	names := aliases(svc)
+	if !slices.Contains(names, dockerAlias) {
+		names = append([]string{dockerAlias}, names...)
+	}
+	return names
 }
 
 // UsedFile in a sidecar says that a job has had it. The job container says so,

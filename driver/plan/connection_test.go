@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,6 +45,8 @@ func TestConnectionOfAJobToItsDaemon(t *testing.T) {
 		}
 		return m
 	}
+	// What a job gets whose DOCKER_HOST is not its daemon.
+	noTLS := map[string]string{"DOCKER_TLS_CERTDIR": ""}
 	plaintext := map[string]string{"DOCKER_HOST": "tcp://docker:2375", "DOCKER_TLS_CERTDIR": ""}
 	dind := func(command []string, variables ...string) *Service {
 		return &Service{Image: Image{Name: "docker:dind"}, Command: command, Variables: vars(variables...)}
@@ -51,6 +54,7 @@ func TestConnectionOfAJobToItsDaemon(t *testing.T) {
 	for name, c := range map[string]struct {
 		vars     []Variable
 		declared *Service
+		names    []string
 		tls      bool
 		env      map[string]string
 		certDirs []string
@@ -137,17 +141,97 @@ func TestConnectionOfAJobToItsDaemon(t *testing.T) {
 		"a service's --host with port 2376 keeps TLS": {
 			declared: dind([]string{"--host=tcp://0.0.0.0:2376"}), tls: true, env: all, certDirs: []string{"/certs/client"},
 		},
-		"another host name keeps its port's meaning": {
-			vars: vars("DOCKER_HOST=tcp://dind:2375"), env: map[string]string{"DOCKER_TLS_CERTDIR": ""}, reason: "DOCKER_HOST names port 2375",
+		"another name of the daemon keeps its port's meaning": {
+			vars: vars("DOCKER_HOST=tcp://dind:2375"), names: []string{"dind"},
+			env: map[string]string{"DOCKER_TLS_CERTDIR": ""}, reason: "DOCKER_HOST names port 2375",
+		},
+		"another name of the daemon with TLS": {
+			vars: vars("DOCKER_HOST=tcp://registry.example.com__group__docker:2376"), names: []string{"registry.example.com__group__docker"}, tls: true,
+			env: without("DOCKER_HOST"), certDirs: []string{"/certs/client"},
+		},
+		"the daemon's name in capitals, with a dot at its end": {
+			vars: vars("DOCKER_HOST=tcp://Docker.:2375"), env: map[string]string{"DOCKER_TLS_CERTDIR": ""}, reason: "DOCKER_HOST names port 2375",
+		},
+		"the daemon without a scheme": {
+			vars: vars("DOCKER_HOST=docker:2375"), env: map[string]string{"DOCKER_TLS_CERTDIR": ""}, reason: "DOCKER_HOST names port 2375",
 		},
 		"a DOCKER_HOST without a port is kept and has TLS": {
 			vars: vars("DOCKER_HOST=tcp://docker"), tls: true, env: without("DOCKER_HOST"), certDirs: []string{"/certs/client"},
 		},
-		"a socket as DOCKER_HOST is kept": {
-			vars: vars("DOCKER_HOST=unix:///var/run/docker.sock"), tls: true, env: without("DOCKER_HOST"), certDirs: []string{"/certs/client"},
-		},
 		"nonsense as DOCKER_HOST is kept": {
-			vars: vars("DOCKER_HOST=tcp://[::1:2375%"), tls: true, env: without("DOCKER_HOST"), certDirs: []string{"/certs/client"},
+			vars: vars("DOCKER_HOST=tcp://[::1:2375%"), tls: true, env: noTLS, certDirs: []string{"/certs/client"},
+		},
+		"another host without TLS": {
+			vars: vars("DOCKER_HOST=tcp://swarm-manager.example.com:2375"), tls: true, env: noTLS, certDirs: []string{"/certs/client"},
+		},
+		"another host with TLS, and certificates of its own": {
+			vars: vars("DOCKER_HOST=tcp://prod.example.com:2376", "DOCKER_TLS_VERIFY=1", "DOCKER_CERT_PATH=/certs/prod"), tls: true,
+			env: noTLS, certDirs: []string{"/certs/client"},
+		},
+		"another host's certificates where the daemon's are usual": {
+			vars: vars("DOCKER_HOST=tcp://prod.example.com:2376", "DOCKER_CERT_PATH=/certs/client/"), tls: true, env: noTLS,
+		},
+		"another host, and a directory of certificates that docker's entrypoint would take": {
+			vars: vars("DOCKER_HOST=tcp://prod.example.com:2375", "DOCKER_TLS_CERTDIR=/certs"), tls: true, env: map[string]string{},
+		},
+		"another host by its address": {
+			vars: vars("DOCKER_HOST=tcp://192.0.2.7:2375"), tls: true, env: noTLS, certDirs: []string{"/certs/client"},
+		},
+		"another host by its address of version 6": {
+			vars: vars("DOCKER_HOST=tcp://[2001:db8::7]:2375"), tls: true, env: noTLS, certDirs: []string{"/certs/client"},
+		},
+		"another host without a scheme": {
+			vars: vars("DOCKER_HOST=prod.example.com:2375"), tls: true, env: noTLS, certDirs: []string{"/certs/client"},
+		},
+		"another host over ssh": {
+			vars: vars("DOCKER_HOST=ssh://deploy@prod.example.com"), tls: true, env: noTLS, certDirs: []string{"/certs/client"},
+		},
+		"a host whose name begins as the daemon's": {
+			vars: vars("DOCKER_HOST=tcp://docker.example.com:2375"), tls: true, env: noTLS, certDirs: []string{"/certs/client"},
+		},
+		"a service that is not the daemon": {
+			vars: vars("DOCKER_HOST=tcp://socket-proxy:2375"), declared: dind(nil), tls: true, env: noTLS, certDirs: []string{"/certs/client"},
+		},
+		"another host, where no daemon of the job's is declared that could do without TLS": {
+			vars: vars("DOCKER_HOST=tcp://prod.example.com:2375", "DOCKER_TLS_CERTDIR="), tls: true, env: map[string]string{}, certDirs: []string{"/certs/client"},
+		},
+		"another host, and a dind service that asks for plaintext": {
+			vars: vars("DOCKER_HOST=tcp://prod.example.com:2375"), declared: dind(nil, "DOCKER_TLS_CERTDIR="), env: noTLS, reason: "DOCKER_TLS_CERTDIR is empty",
+		},
+		"another host, and a dind service whose command asks for plaintext": {
+			vars: vars("DOCKER_HOST=ssh://prod.example.com"), declared: dind([]string{"--tls=false"}), env: noTLS, reason: "the dind service's command asks for it",
+		},
+		"a pipe of Windows": {
+			vars: vars("DOCKER_HOST=npipe:////./pipe/docker_engine"), tls: true, env: noTLS, certDirs: []string{"/certs/client"},
+		},
+		"an inherited socket": {
+			vars: vars("DOCKER_HOST=fd://"), tls: true, env: noTLS, certDirs: []string{"/certs/client"},
+		},
+		"a socket that the script makes": {
+			vars: vars("DOCKER_HOST=unix:///tmp/tunnel.sock"), tls: true, env: noTLS, certDirs: []string{"/certs/client"},
+		},
+		"the socket of a host": {
+			vars: vars("DOCKER_HOST=unix:///var/run/docker.sock"), tls: true, env: noTLS, certDirs: []string{"/certs/client"},
+			reason: `remove DOCKER_HOST: "unix:///var/run/docker.sock" from the pipeline's variables`,
+		},
+		"its other path": {
+			vars: vars("DOCKER_HOST=unix:///run/docker.sock"), tls: true, env: noTLS, certDirs: []string{"/certs/client"},
+			reason: `remove DOCKER_HOST: "unix:///run/docker.sock"`,
+		},
+		"the client's own default, and what is no part of it": {
+			vars: vars("DOCKER_HOST=unix://user:marked-secret@/?x"), tls: true, env: noTLS, certDirs: []string{"/certs/client"},
+			reason: `remove DOCKER_HOST: "unix:///"`,
+		},
+		"the port of a tunnel in the job's own container": {
+			vars: vars("DOCKER_HOST=tcp://localhost:2375"), tls: true, env: noTLS, certDirs: []string{"/certs/client"},
+			reason: "DOCKER_HOST names the job's own container",
+		},
+		"the same by an address": {
+			vars: vars("DOCKER_HOST=tcp://127.0.0.1:2375"), tls: true, env: noTLS, certDirs: []string{"/certs/client"},
+			reason: "DOCKER_HOST names the job's own container",
+		},
+		"a port of the job's own container that leads to the daemon with TLS": {
+			vars: vars("DOCKER_HOST=tcp://localhost:2376"), tls: true, env: without("DOCKER_HOST"), certDirs: []string{"/certs/client"},
 		},
 		"an own DOCKER_TLS_VERIFY is kept": {
 			vars: vars("DOCKER_TLS_VERIFY=0"), tls: true, env: without("DOCKER_TLS_VERIFY"), certDirs: []string{"/certs/client"},
@@ -158,9 +242,12 @@ func TestConnectionOfAJobToItsDaemon(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := connect(c.vars, c.declared)
+			got := connect(c.vars, c.declared, append([]string{"docker"}, c.names...))
 			if got.tls != c.tls {
 				t.Errorf("tls is %t", got.tls)
+			}
+			if strings.Contains(strings.Join(got.warnings, ""), "marked-secret") {
+				t.Errorf("warns with a secret: %q", got.warnings)
 			}
 			if diff := cmp.Diff(c.env, env(got.environment)); diff != "" {
 				t.Errorf("environment (-want +got):\n%s", diff)
@@ -203,9 +290,39 @@ func TestPlaintextMayBeForbidden(t *testing.T) {
 			}
 		})
 	}
-	s, job, facts := example()
-	s.Sidecar.Plaintext = config.PlaintextForbid
-	if _, err := Build(s, job, facts); err != nil {
-		t.Errorf("a job with TLS: %v", err)
+	for name, variables := range map[string][]Variable{
+		"a job with TLS":                        nil,
+		"a job that goes to another host":       vars("DOCKER_HOST=tcp://prod.example.com:2375"),
+		"one that says so in both ways":         vars("DOCKER_HOST=tcp://prod.example.com:2375", "DOCKER_TLS_CERTDIR="),
+		"a job with a tunnel to another daemon": vars("DOCKER_HOST=tcp://localhost:2375"),
+	} {
+		s, job, facts := example()
+		s.Sidecar.Plaintext = config.PlaintextForbid
+		job.Variables = variables
+		if p, err := Build(s, job, facts); err != nil || p.Sidecar.TLS == nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// The entrypoint of docker's own images takes what it finds at DOCKER_TLS_CERTDIR.
+func TestAJobThatGoesToAnotherHostHasNoCertificatesWhereDockersEntrypointTakesThem(t *testing.T) {
+	for _, host := range []string{"tcp://prod.example.com:2375", "tcp://prod.example.com:2376", "tcp://198.51.100.1"} {
+		for _, more := range [][]string{nil, {"DOCKER_TLS_CERTDIR=/certs"}, {"DOCKER_TLS_CERTDIR=/other"}, {"DOCKER_CERT_PATH=/certs/client"}} {
+			s, job, facts := example()
+			job.Variables = vars(append(more, "DOCKER_HOST="+host)...)
+			p, err := Build(s, job, facts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			given := env(p.Job.Environment)
+			dir := given["DOCKER_TLS_CERTDIR"] + "/client"
+			if p.Job.CertsPath == dir || slices.Contains(p.Job.CertDirs, dir) {
+				t.Errorf("%s %q: there are certificates in %s", host, more, dir)
+			}
+			if own := given["DOCKER_CERT_PATH"]; own != "" && (p.Job.CertsPath == own || len(p.Job.CertDirs) > 0) || given["DOCKER_TLS_VERIFY"] != "" {
+				t.Errorf("%s %q: the environment is %v", host, more, given)
+			}
+		}
 	}
 }

@@ -40,12 +40,18 @@ type planner struct {
 	conn  connection
 }
 
+// daemonService is the service that becomes the sidecar: the pipeline's, or what
+// the settings name.
+func daemonService(s config.Settings, declared *Service) Service {
+	if declared != nil {
+		return *declared
+	}
+	return Service{Image: Image{Name: s.Sidecar.Image}}
+}
+
 func (pl *planner) sidecar(declared *Service, inner inner) (Sidecar, error) {
 	s, job, conn := pl.s, pl.job, pl.conn
-	svc := Service{Image: Image{Name: s.Sidecar.Image}}
-	if declared != nil {
-		svc = *declared
-	}
+	svc := daemonService(s, declared)
 	image, err := pl.image(svc.Image, "services", declared == nil)
 	if err != nil {
 		return Sidecar{}, err
@@ -57,10 +63,7 @@ func (pl *planner) sidecar(declared *Service, inner inner) (Sidecar, error) {
 	if err := checkCommand(s.Sidecar, svc); err != nil {
 		return Sidecar{}, err
 	}
-	names := aliases(svc)
-	if !slices.Contains(names, dockerAlias) {
-		names = append([]string{dockerAlias}, names...)
-	}
+	names := daemonNames(svc)
 	sc := Sidecar{
 		Given: GivenBy(job.Services),
 		Container: Container{

@@ -249,7 +249,7 @@ func Build(s config.Settings, job Job, facts Facts) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn := connect(job.Variables, declared)
+	conn := connect(job.Variables, declared, daemonNames(daemonService(s, declared)))
 	if !conn.tls && s.Sidecar.Plaintext == config.PlaintextForbid {
 		return nil, fault.Job(
 			fmt.Errorf("the docker daemon of this job would listen without TLS, since %s: this runner forbids it", conn.reason),

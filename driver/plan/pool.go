@@ -30,9 +30,17 @@ func pool(p config.Pool, c config.Cleanup) Pool {
 	return Pool{Size: p.Size, MaxAge: p.MaxAge.Std(), Serves: p.JobTimeout.Std() + c.Grace.Std()}
 }
 
+// MayWait tells whether sandboxes of the plan's kind may wait for jobs. Whatever
+// reaches a daemon without TLS is root in its sidecar, and one that waits would be
+// there for hours.
+func (p *Plan) MayWait() bool { return p.Pool.Size > 0 && p.Sidecar.TLS != nil }
+
 // Claimable tells whether a job may take a sandbox that was made ahead, and if
 // not, why.
 func (p *Plan) Claimable(now time.Time) (why string, ok bool) {
+	if !p.MayWait() {
+		return "a docker daemon without TLS is never made ahead", false
+	}
 	if left := p.Claim.Deadline.Sub(now); left > p.Pool.Serves {
 		return "this job's timeout is longer than pool.job_timeout", false
 	}

@@ -99,3 +99,31 @@ func TestAJobMayNotOutliveItsCertificates(t *testing.T) {
 		t.Errorf("a job that is too long may claim: %q", why)
 	}
 }
+
+// Whatever reaches a daemon without TLS is root in its sidecar.
+func TestNoDaemonWithoutTLSWaits(t *testing.T) {
+	for name, change := range map[string]func(*Job){
+		"by the variable":      func(j *Job) { j.Variables = vars("DOCKER_TLS_CERTDIR=") },
+		"by the daemon's port": func(j *Job) { j.Variables = vars("DOCKER_HOST=tcp://docker:2375") },
+		"by the service's command": func(j *Job) {
+			j.Services = []Service{{Image: Image{Name: "docker:dind"}, Command: []string{"--tls=false"}}}
+		},
+		"by the service's variable": func(j *Job) {
+			j.Services = []Service{{Image: Image{Name: "docker:dind"}, Variables: vars("DOCKER_TLS_CERTDIR=")}}
+		},
+	} {
+		s, job, facts := example()
+		s.Pool.Size = 2
+		change(&job)
+		p, err := Build(s, job, facts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if why, ok := p.Claimable(facts.Started); p.MayWait() || ok || !strings.Contains(why, "without TLS") {
+			t.Errorf("%s: may wait %t, may claim %t: %q", name, p.MayWait(), ok, why)
+		}
+	}
+	if !pooled(t).MayWait() {
+		t.Error("nor does one with TLS")
+	}
+}
