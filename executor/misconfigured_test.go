@@ -68,7 +68,7 @@ func TestWhatIsMisconfiguredIsToldWithItsCure(t *testing.T) {
 			func(h *wrongHost) string {
 				return h.diagnosed(`Error response from daemon: Get "https://` + address + `/v2/": tls: failed to verify certificate: x509: certificate signed by unknown authority`)
 			},
-			[2]string{"diagnosis: the certificate of " + address + " is signed by a CA that this job's docker daemon does not know", `ca_file`},
+			[2]string{"diagnosis: the certificate of " + address + " is signed by a CA that the docker daemon does not know", `ca_file`},
 		},
 		"a CA that is not there": {
 			func(h *wrongHost) {

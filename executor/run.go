@@ -11,6 +11,7 @@ import (
 
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/driver/stages"
+	"gitlab-dind-executor/executor/diagnosis"
 	"gitlab-dind-executor/executor/joblog"
 	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/fault"
@@ -59,7 +60,7 @@ func (c *call) runHook(ctx context.Context, args []string) error {
 // if that can be told, and with the last stage what the job has used. bound is
 // what the first script waits for the inner daemon at most.
 func (c *call) runStage(ctx context.Context, d stager, job, stage string, script []byte, bound time.Duration) error {
-	end := &joblog.Tail{}
+	end := &diagnosis.Tail{}
 	// In one stream with the script's output, or the Runner may mix the order.
 	log := &joblog.Log{Out: c.raw.out, Colour: c.log.Colour}
 	watch := d.WatchStage(ctx, job)
@@ -81,7 +82,8 @@ func (c *call) runStage(ctx context.Context, d stager, job, stage string, script
 		killed = watch.OutOfMemory(ctx)
 	}
 	for _, k := range killed {
-		log.Explain(joblog.OutOfMemory(k))
+		d := diagnosis.OutOfMemory(k)
+		log.Explain(d.Line, d.Hint)
 	}
 	if err != nil {
 		return err
@@ -89,19 +91,20 @@ func (c *call) runStage(ctx context.Context, d stager, job, stage string, script
 	if code == 0 {
 		return nil
 	}
-	if stage == afterScript || len(killed) > 0 {
+	// after_script fails no job, and the helper calls no docker.
+	if !buildSide(stage) || stage == afterScript || len(killed) > 0 {
 		return &failedScript{code}
 	}
 	sidecar, ending := d.Sidecar(ctx, job), stages.EndingUnknown
 	if sidecar.Known && !sidecar.Running {
 		ending = watch.SidecarEnding(ctx)
 	}
-	if buildSide(stage) && ending == stages.EndedFromOutside && !sidecar.OutOfMemory {
+	if ending == stages.EndedFromOutside && !sidecar.OutOfMemory {
 		return fault.System(fmt.Errorf("the docker daemon of this job was stopped from outside while its script ran, which then ended with code %d", code),
 			"run the job again: often the host's docker engine was restarted, which ends whatever runs there")
 	}
-	if found, ok := joblog.Diagnose(end.String(), sidecar, ending); ok {
-		log.Explain(found)
+	if d, ok := diagnosis.Of(diagnosis.Failure{Output: end.String(), Sidecar: sidecar, Ending: ending}); ok {
+		log.Explain(d.Line, d.Hint)
 	}
 	return &failedScript{code}
 }

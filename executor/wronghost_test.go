@@ -27,7 +27,7 @@ import (
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver/looking"
 	"gitlab-dind-executor/driver/plan"
-	"gitlab-dind-executor/driver/stages"
+	"gitlab-dind-executor/executor/diagnosis"
 	"gitlab-dind-executor/executor/joblog"
 	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/test/fakeengine"
@@ -129,8 +129,8 @@ func (h *wrongHost) brief(args ...string) string {
 // diagnosed is what follows a script with this output.
 func (h *wrongHost) diagnosed(output string) string {
 	var log bytes.Buffer
-	if d, ok := joblog.Diagnose(output, looking.SidecarState{Known: true, Running: true}, stages.EndingUnknown); ok {
-		(&joblog.Log{Out: &log}).Explain(d)
+	if d, ok := diagnosis.Of(diagnosis.Failure{Output: output, Sidecar: looking.SidecarState{Known: true, Running: true}}); ok {
+		(&joblog.Log{Out: &log}).Explain(d.Line, d.Hint)
 	}
 	return log.String()
 }

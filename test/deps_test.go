@@ -52,13 +52,14 @@ func packages(t *testing.T) []goPackage {
 // without a rule.
 var mayImport = map[string][]string{
 	"":                      {"executor"},
-	"executor":              {"executor/access", "executor/behind", "executor/bundle", "executor/doctor", "executor/joblog", "executor/payload", "executor/redact", "executor/relay", "executor/runnerconfig", "executor/scrape", "executor/telemetry", "executor/try", "executor/visit", "driver", "driver/dataroot", "driver/host", "driver/label", "driver/layers", "driver/looking", "driver/mirror", "driver/owner", "driver/plan", "driver/removal", "driver/sandbox", "driver/stages", "config", "fault", "group", "hostfile", "wary"},
+	"executor":              {"executor/access", "executor/behind", "executor/bundle", "executor/diagnosis", "executor/doctor", "executor/joblog", "executor/payload", "executor/redact", "executor/relay", "executor/runnerconfig", "executor/scrape", "executor/telemetry", "executor/try", "executor/visit", "driver", "driver/dataroot", "driver/host", "driver/label", "driver/layers", "driver/looking", "driver/mirror", "driver/owner", "driver/plan", "driver/removal", "driver/sandbox", "driver/stages", "config", "fault", "group", "hostfile", "wary"},
 	"executor/access":       {"executor/payload", "driver/plan", "config", "fault", "hostfile"},
 	"executor/behind":       {"config", "hostfile"},
 	"executor/bundle":       {"executor/joblog", "executor/payload", "executor/redact", "driver", "driver/label", "driver/looking", "driver/sandbox", "hostfile"},
+	"executor/diagnosis":    {"driver/looking", "driver/plan", "driver/stages", "config"},
 	"executor/doctor":       {"executor/runnerconfig", "driver", "driver/plan", "driver/removal", "driver/sandbox", "config", "fault"},
 	"executor/forge":        {"fault"},
-	"executor/joblog":       {"driver/images", "driver/looking", "driver/plan", "driver/stages", "config", "fault", "wary"},
+	"executor/joblog":       {"driver/images", "driver/looking", "driver/plan", "fault", "wary"},
 	"executor/local":        {},
 	"executor/payload":      {"executor/runnerconfig", "driver/plan", "fault", "hostfile"},
 	"executor/pipeline":     {"fault", "wary"},

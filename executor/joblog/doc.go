@@ -1,6 +1,5 @@
 // Package joblog is what the author of a pipeline reads of us: the lines in the log
-// of a job, the reason for which a script failed, and what its docker daemon did.
+// of a job, and what its docker daemon did.
 //
-// It may import driver/images, driver/looking, driver/plan, driver/stages, config,
-// fault and wary.
+// It may import driver/images, driver/looking, driver/plan, fault and wary.
 package joblog

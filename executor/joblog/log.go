@@ -132,7 +132,7 @@ func (l *Log) Fail(err error) {
 }
 
 // Explain shows why a script failed.
-func (l *Log) Explain(d Diagnosis) {
-	l.line(yellow, "diagnosis: "+d.line)
-	l.line("", "hint: "+d.hint)
+func (l *Log) Explain(reason, hint string) {
+	l.line(yellow, "diagnosis: "+reason)
+	l.line("", "hint: "+hint)
 }

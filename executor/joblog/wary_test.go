@@ -7,8 +7,6 @@ import (
 	"testing"
 
 	"gitlab-dind-executor/driver/images"
-	"gitlab-dind-executor/driver/plan"
-	"gitlab-dind-executor/driver/stages"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/wary"
 )
@@ -22,14 +20,13 @@ func TestNoControlSequenceOfOthersReachesTheJobLog(t *testing.T) {
 		var out bytes.Buffer
 		l.Out = &out
 		for place, write := range map[string]func(){
-			"a line":             func() { l.Say(planted) },
-			"a warning":          func() { l.Warn(planted) },
-			"one of more lines":  func() { l.Warn(planted + "\n  " + planted) },
-			"images":             func() { l.Images([]images.UsedImage{{Name: planted, Digest: planted}}) },
-			"an error":           func() { l.Fail(fault.Job(errors.New(planted), planted)) },
-			"a diagnosis":        func() { l.Explain(Diagnosis{planted, planted}) },
-			"a killed container": func() { l.Explain(OutOfMemory(stages.OutOfMemory{Role: plan.RoleService, Name: planted})) },
-			"a service's line":   func() { _, _ = out.WriteString(l.OfService(planted, planted)) },
+			"a line":            func() { l.Say(planted) },
+			"a warning":         func() { l.Warn(planted) },
+			"one of more lines": func() { l.Warn(planted + "\n  " + planted) },
+			"images":            func() { l.Images([]images.UsedImage{{Name: planted, Digest: planted}}) },
+			"an error":          func() { l.Fail(fault.Job(errors.New(planted), planted)) },
+			"a diagnosis":       func() { l.Explain(planted, planted) },
+			"a service's line":  func() { _, _ = out.WriteString(l.OfService(planted, planted)) },
 		} {
 			out.Reset()
 			write()
