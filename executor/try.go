@@ -36,6 +36,7 @@ func (c *call) tryCommand() *cobra.Command {
 	f.StringArrayVar(&o.Variables, "variable", nil, "set a variable, `KEY=VALUE`, or KEY to take it from the environment; may be given again")
 	f.BoolVar(&o.List, "list", false, "only list the jobs and what is not understood")
 	f.BoolVar(&o.Times, "times", false, "show how long each hook took")
+	f.StringVar(&o.Tag, "tag", "", "run as the pipeline of a tag of this `NAME`, which need not exist")
 	f.BoolVar(&o.Protected, "protected", false, "run as on a protected branch, for policies")
 	f.StringVar(&o.Listen, "listen", "", "`ADDRESS` or address:port of this host at which jobs fetch their sources (default: that of the engine's bridge)")
 	f.StringVar(&version, "runner-version", "", "the `VERSION` of GitLab Runner, for helper.image (default: that of the gitlab-runner on this host)")

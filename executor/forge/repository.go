@@ -21,10 +21,18 @@ type Repository struct {
 	// Branch is "" where HEAD is at no branch, Default the branch that the remote
 	// origin is at, or one of the usual names.
 	Branch, Default string
+	// Tag is what a pipeline for a tag is for, "" for one of a branch. Find leaves it
+	// empty.
+	Tag string
 	// Origin is the remote origin's address without credentials, or "".
 	Origin string
 	// Message, Author ("Name <address>") and Time (ISO 8601) are the commit's.
 	Message, Author, Time string
+	// UserName and UserEmail are of who works here, "" where git does not know them.
+	UserName, UserEmail string
+	// Base is the commit at which the branch left the default branch, "" where it is
+	// that, or where there is none.
+	Base string
 	// LFS says that some files are kept in Git LFS.
 	LFS bool
 }
@@ -44,7 +52,7 @@ func Find(ctx context.Context, dir string) (Repository, error) {
 	if r.SHA, err = r.git(ctx, nil, "rev-parse", "--verify", "--quiet", "HEAD^{commit}"); err != nil {
 		return r, fault.Job(fmt.Errorf("the repository %s has no commit yet", top), "make a first one: git commit")
 	}
-	text, err := r.git(ctx, nil, "log", "-1", "--no-show-signature", "--format=%aN <%aE>%n%cI%n%B", r.SHA)
+	text, err := r.git(ctx, nil, "log", "-1", "--no-show-signature", "--format=%an <%ae>%n%cI%n%B", r.SHA)
 	if err != nil {
 		return r, err
 	}
@@ -53,6 +61,11 @@ func Find(ctx context.Context, dir string) (Repository, error) {
 	// What follows may not be there.
 	r.Branch, _ = r.git(ctx, nil, "symbolic-ref", "--quiet", "--short", "HEAD")
 	r.Default = r.defaultBranch(ctx)
+	r.UserName, _ = r.git(ctx, nil, "config", "--get", "user.name")
+	r.UserEmail, _ = r.git(ctx, nil, "config", "--get", "user.email")
+	if r.Branch != r.Default {
+		r.Base = r.base(ctx)
+	}
 	origin, _ := r.git(ctx, nil, "config", "--get", "remote.origin.url")
 	r.Origin = withoutUser(origin)
 	attributes, _ := os.ReadFile(filepath.Join(top, ".gitattributes"))
@@ -70,6 +83,31 @@ func (r Repository) defaultBranch(ctx context.Context) string {
 		}
 	}
 	return r.Branch
+}
+
+// base is where HEAD left the default branch.
+func (r Repository) base(ctx context.Context) string {
+	for _, name := range []string{"refs/remotes/origin/" + r.Default, "refs/heads/" + r.Default} {
+		if sha, err := r.git(ctx, nil, "merge-base", "HEAD", name); err == nil {
+			return sha
+		}
+	}
+	return ""
+}
+
+// FitForTag tells whether a tag may have this name.
+func (r Repository) FitForTag(ctx context.Context, name string) bool {
+	_, err := r.git(ctx, nil, "check-ref-format", "refs/tags/"+name)
+	return err == nil
+}
+
+// TagMessage is the message of an annotated tag, "" of any other and of none.
+func (r Repository) TagMessage(ctx context.Context, tag string) string {
+	if kind, err := r.git(ctx, nil, "cat-file", "-t", "refs/tags/"+tag); err != nil || kind != "tag" {
+		return ""
+	}
+	text, _ := r.git(ctx, nil, "for-each-ref", "--format=%(contents)", "refs/tags/"+tag)
+	return text
 }
 
 // withoutUser drops user and password from an address.

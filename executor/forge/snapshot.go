@@ -1,6 +1,7 @@
 package forge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +18,7 @@ const detached = "detached"
 // to clone.
 type Snapshot struct {
 	Repository
-	// Ref is the branch that jobs fetch, and SHA its commit.
+	// Ref is the branch or tag that jobs fetch, and SHA its commit.
 	Ref string
 	// Changed says that SHA is a commit of its own, for what is not committed.
 	Changed bool
@@ -28,10 +29,7 @@ type Snapshot struct {
 
 // Snapshot makes one below dir. It writes nothing into the repository itself.
 func (r Repository) Snapshot(ctx context.Context, dir string) (Snapshot, error) {
-	s := Snapshot{Repository: r, Ref: r.Branch, dir: filepath.Join(dir, "snapshot.git")}
-	if s.Ref == "" {
-		s.Ref = detached
-	}
+	s := Snapshot{Repository: r, Ref: cmp.Or(r.Tag, r.Branch, detached), dir: filepath.Join(dir, "snapshot.git")}
 	if err := s.make(ctx); err != nil {
 		return s, fmt.Errorf("a copy of the sources for the jobs: %w", err)
 	}
@@ -69,8 +67,16 @@ func (s *Snapshot) make(ctx context.Context) error {
 	if err := s.commitChanges(ctx); err != nil {
 		return err
 	}
-	_, err = s.bare(ctx, "update-ref", "refs/heads/"+s.Ref, s.SHA)
+	_, err = s.bare(ctx, "update-ref", s.fullRef(), s.SHA)
 	return err
+}
+
+// fullRef is the ref by its whole name.
+func (s *Snapshot) fullRef() string {
+	if s.Tag != "" {
+		return "refs/tags/" + s.Ref
+	}
+	return "refs/heads/" + s.Ref
 }
 
 // take copies a file of the repository, with its time, if it is there.

@@ -22,9 +22,12 @@ type Job struct {
 	Needs []Need `json:",omitempty"`
 	// Dependencies are the jobs whose artifacts it gets; nil means those of the
 	// jobs that it waits for.
-	Dependencies []string   `json:",omitempty"`
-	Artifacts    *Artifacts `json:",omitempty"`
-	Caches       []Cache    `json:",omitempty"`
+	Dependencies []string     `json:",omitempty"`
+	Artifacts    *Artifacts   `json:",omitempty"`
+	Caches       []Cache      `json:",omitempty"`
+	Environment  *Environment `json:",omitempty"`
+	// Tags are those of runners that may take the job, were this GitLab.
+	Tags []string `json:",omitempty"`
 	// Timeout is 0 where none is set.
 	Timeout time.Duration `json:",omitempty"`
 }

@@ -11,9 +11,9 @@ import (
 // this host, elsewhere are those that GitLab knows and that nothing stands for
 // here.
 var (
-	meaningless = []string{"tags", "interruptible", "coverage", "resource_group", "extends"}
+	meaningless = []string{"interruptible", "coverage", "resource_group", "extends"}
 	elsewhere   = []string{
-		"dast_configuration", "environment", "except", "hooks", "id_tokens", "identity", "inherit", "inputs", "manual_confirmation",
+		"dast_configuration", "except", "hooks", "id_tokens", "identity", "inherit", "inputs", "manual_confirmation",
 		"only", "pages", "parallel", "publish", "release", "retry", "run", "secrets", "start_in", "trigger",
 	}
 )
@@ -128,6 +128,10 @@ func (d *decoder) keyword(e entry) (err error) {
 		err = d.caches(v)
 	case "timeout":
 		d.timeout(v)
+	case "environment":
+		err = d.environment(v)
+	case "tags":
+		j.Tags, err = d.words(v, what)
 	case "rules": // decided at last: they see the job's variables
 	default:
 		switch {

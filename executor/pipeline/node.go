@@ -90,6 +90,9 @@ func (r *reader) parse(file string, text []byte) (docs []*node, err error) {
 			err = fault.Job(fmt.Errorf("%s: this cannot be read as YAML", file), "check it with GitLab's pipeline editor")
 		}
 	}()
+	if text, err = r.inUTF8(file, text); err != nil {
+		return nil, err
+	}
 	if line := tooDeep(text); line > 0 {
 		return nil, faultAt(file, line, "GitLab does not take it either", "it is nested too deeply")
 	}

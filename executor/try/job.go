@@ -2,9 +2,9 @@ package try
 
 import (
 	"crypto/rand"
-	"net/url"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,16 +25,18 @@ var (
 	// secretName are names whose values the job log does not show.
 	secretName = regexp.MustCompile(`(?i)(PASS|PASSWORD|PASSWD|TOKEN|SECRET|KEY|CREDENTIALS?|AUTH_CONFIG)$`)
 	notInPath  = regexp.MustCompile(`[^A-Za-z0-9._/-]+`)
-	notInSlug  = regexp.MustCompile(`[^a-z0-9]+`)
 )
 
 // facts are what the predefined variables are made of.
 type facts struct {
 	repository    forge.Repository
 	sha, ref      string
+	tagMessage    string
 	changed       bool
 	file          string
 	protected     bool
+	user          user
+	created       time.Time
 	server, token string
 }
 
@@ -58,74 +60,15 @@ func (f facts) project() string {
 	return "local/" + name
 }
 
-// slug is a name as GitLab makes it fit for host names.
-func slug(name string) string {
-	s := notInSlug.ReplaceAllString(strings.ToLower(name), "-")
-	return strings.Trim(s[:min(len(s), 63)], "-")
-}
-
-// variables are GitLab's predefined ones, as far as they make sense here.
-func (f facts) variables() []pipeline.Variable {
-	r, project := f.repository, f.project()
-	title, description, _ := strings.Cut(r.Message, "\n")
-	message := r.Message
-	if f.changed {
-		title, description, message = "Uncommitted changes", "", "Uncommitted changes"
-	}
-	ref := f.ref
-	if ref == "" {
-		ref = "detached"
-	}
-	list := []pipeline.Variable{
-		{Key: "CI", Value: "true"},
-		{Key: "GITLAB_CI", Value: "true"},
-		{Key: "CI_PIPELINE_ID", Value: "1"},
-		{Key: "CI_PIPELINE_IID", Value: "1"},
-		{Key: "CI_PIPELINE_SOURCE", Value: "push"},
-		{Key: "CI_CONFIG_PATH", Value: f.file},
-		{Key: "CI_PROJECT_ID", Value: "1"},
-		{Key: "CI_PROJECT_NAME", Value: path.Base(project)},
-		{Key: "CI_PROJECT_TITLE", Value: path.Base(project)},
-		{Key: "CI_PROJECT_NAMESPACE", Value: path.Dir(project)},
-		{Key: "CI_PROJECT_ROOT_NAMESPACE", Value: strings.SplitN(project, "/", 2)[0]},
-		{Key: "CI_PROJECT_PATH", Value: project},
-		{Key: "CI_PROJECT_PATH_SLUG", Value: slug(project)},
-		{Key: "CI_PROJECT_VISIBILITY", Value: "private"},
-		{Key: "CI_DEFAULT_BRANCH", Value: r.Default},
-		{Key: "CI_COMMIT_SHA", Value: f.sha},
-		{Key: "CI_COMMIT_SHORT_SHA", Value: f.sha[:min(8, len(f.sha))]},
-		{Key: "CI_COMMIT_BEFORE_SHA", Value: strings.Repeat("0", len(f.sha))},
-		{Key: "CI_COMMIT_REF_NAME", Value: ref},
-		{Key: "CI_COMMIT_REF_SLUG", Value: slug(ref)},
-		{Key: "CI_COMMIT_BRANCH", Value: ref},
-		{Key: "CI_COMMIT_REF_PROTECTED", Value: strconv.FormatBool(f.protected)},
-		{Key: "CI_COMMIT_MESSAGE", Value: message, Raw: true},
-		{Key: "CI_COMMIT_TITLE", Value: title, Raw: true},
-		{Key: "CI_COMMIT_DESCRIPTION", Value: strings.TrimSpace(description), Raw: true},
-		{Key: "CI_COMMIT_AUTHOR", Value: r.Author, Raw: true},
-		{Key: "CI_COMMIT_TIMESTAMP", Value: r.Time},
-	}
-	if u, err := url.Parse(f.server); err == nil && f.server != "" {
-		list = append(
-			list,
-			pipeline.Variable{Key: "CI_SERVER_URL", Value: f.server},
-			pipeline.Variable{Key: "CI_SERVER_PROTOCOL", Value: u.Scheme},
-			pipeline.Variable{Key: "CI_SERVER_HOST", Value: u.Hostname()},
-			pipeline.Variable{Key: "CI_SERVER_FQDN", Value: u.Host},
-			pipeline.Variable{Key: "CI_SERVER_PORT", Value: u.Port()},
-			pipeline.Variable{Key: "CI_SERVER_NAME", Value: "GitLab"},
-			pipeline.Variable{Key: "CI_API_V4_URL", Value: f.server + "/api/v4"},
-			pipeline.Variable{Key: "CI_PROJECT_URL", Value: f.server + "/" + project},
-		)
-	}
-	return list
-}
-
 // payload is the job as GitLab would send it. It names no project by number, so
 // that nothing is cached for a next one.
 func (r *run) payload(j pipeline.Job) local.Payload {
 	f, id := r.facts, r.ids[j.Name]
 	protected := f.protected
+	kind, refspec := "branch", "+refs/heads/"+f.ref+":refs/remotes/origin/"+f.ref
+	if f.repository.Tag != "" {
+		kind, refspec = "tag", "+refs/tags/"+f.ref+":refs/tags/"+f.ref
+	}
 	p := local.Payload{
 		ID: id, Token: f.token,
 		JobInfo: local.JobInfo{
@@ -133,9 +76,9 @@ func (r *run) payload(j pipeline.Job) local.Payload {
 			InstanceUUID: "try-" + rand.Text(), // two runs share nothing
 		},
 		GitInfo: local.GitInfo{
-			RepoURL: r.server.RepoURL(), RepoObjectFormat: objectFormat(f.sha), Ref: f.ref, RefType: "branch", SHA: f.sha,
+			RepoURL: r.server.RepoURL(), RepoObjectFormat: objectFormat(f.sha), Ref: f.ref, RefType: kind, SHA: f.sha,
 			BeforeSHA: strings.Repeat("0", len(f.sha)), Depth: cloneDepth, Protected: &protected,
-			Refspecs: []string{"+refs/heads/" + f.ref + ":refs/remotes/origin/" + f.ref},
+			Refspecs: []string{refspec},
 		},
 		RunnerInfo: local.RunnerInfo{Timeout: jobTimeout},
 		Steps:      []local.Step{{Name: "script", Script: j.Script, Timeout: jobTimeout, When: "on_success"}},
@@ -179,16 +122,7 @@ func (r *run) addVariables(p *local.Payload, j pipeline.Job) {
 	add := func(v pipeline.Variable, public, masked bool) {
 		p.Variables = append(p.Variables, local.Variable{Key: v.Key, Value: v.Value, Raw: v.Raw, Public: public, Masked: masked})
 	}
-	for _, v := range f.variables() {
-		add(v, true, false)
-	}
-	for _, v := range []pipeline.Variable{
-		{Key: "CI_JOB_ID", Value: strconv.FormatInt(p.ID, 10)},
-		{Key: "CI_JOB_NAME", Value: j.Name, Raw: true},
-		{Key: "CI_JOB_NAME_SLUG", Value: slug(j.Name)},
-		{Key: "CI_JOB_STAGE", Value: j.Stage, Raw: true},
-		{Key: "CI_NODE_TOTAL", Value: "1"},
-	} {
+	for _, v := range slices.Concat(f.variables(), f.ofServer(), f.ofJob(p.ID, j, r.manual(j.Name))) {
 		add(v, true, false)
 	}
 	add(pipeline.Variable{Key: "CI_JOB_TOKEN", Value: f.token}, false, true)
@@ -196,11 +130,15 @@ func (r *run) addVariables(p *local.Payload, j pipeline.Job) {
 	if f.repository.LFS {
 		add(pipeline.Variable{Key: "GIT_LFS_SKIP_SMUDGE", Value: "1"}, true, false)
 	}
+	ahead := len(p.Variables)
 	for _, v := range j.Variables {
 		add(v, true, false)
 	}
 	for _, v := range r.given {
 		add(v, false, secretName.MatchString(v.Key))
+	}
+	if j.Environment != nil {
+		p.Variables = slices.Insert(p.Variables, ahead, ofEnvironment(*j.Environment, p.Variables)...)
 	}
 	p.Variables = expandNested(p.Variables)
 	last := map[string]string{}

@@ -125,7 +125,11 @@ func (r *run) localRunner(log io.Writer) (*local.Runner, error) {
 // sayWhatRuns says which sources the jobs get.
 func (r *run) sayWhatRuns() {
 	f := r.facts
-	text := fmt.Sprintf("project %s at %s, branch %s", f.project(), f.sha[:8], f.ref)
+	kind := "branch"
+	if f.repository.Tag != "" {
+		kind = "tag"
+	}
+	text := fmt.Sprintf("project %s at %s, %s %s", f.project(), f.sha[:8], kind, f.ref)
 	if f.changed {
 		text += ", with uncommitted changes (files that git ignores are left out)"
 	}

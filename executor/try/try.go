@@ -1,6 +1,7 @@
 package try
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,8 @@ var ErrFailed = errors.New("a job failed")
 type Options struct {
 	// File is the pipeline's, Listen where sources are served; empty: at Address.
 	File, Listen string
+	// Tag makes it the pipeline of a tag of this name.
+	Tag string
 	// Jobs are names, none for all. Variables are KEY=VALUE, or KEY alone.
 	Jobs, Variables        []string
 	List, Times, Protected bool
@@ -64,7 +67,17 @@ func Run(parent context.Context, o Options, h Host) error {
 	if err != nil {
 		return err
 	}
-	f := facts{repository: repo, sha: repo.SHA, ref: repo.Branch, file: name, protected: o.Protected}
+	if o.Tag != "" && !repo.FitForTag(ctx, o.Tag) {
+		return fault.System(fmt.Errorf("--tag: %q is no name of a tag", o.Tag), "such as --tag v1.2.0")
+	}
+	repo.Tag = o.Tag
+	f := facts{
+		repository: repo, sha: repo.SHA, ref: cmp.Or(o.Tag, repo.Branch), file: name, protected: o.Protected,
+		user: userOf(repo, h.Env), created: time.Now(),
+	}
+	if o.Tag != "" {
+		f.tagMessage = repo.TagMessage(ctx, o.Tag)
+	}
 	p, err := readPipeline(ctx, f, given, h.Warn)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package try
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,12 +35,12 @@ func TestPredefinedVariablesOfATry(t *testing.T) {
 		sha:        strings.Repeat("ab", 20), ref: "Feature/One_2", file: ".gitlab-ci.yml", server: "http://172.17.0.1:4711",
 	}
 	got := map[string]string{}
-	for _, v := range f.variables() {
+	for _, v := range slices.Concat(f.variables(), f.ofServer()) {
 		got[v.Key] = v.Value
 	}
 	for key, want := range map[string]string{
 		"CI": "true", "CI_COMMIT_SHORT_SHA": "abababab", "CI_COMMIT_REF_SLUG": "feature-one-2", "CI_COMMIT_BRANCH": "Feature/One_2",
-		"CI_COMMIT_TITLE": "Title", "CI_COMMIT_DESCRIPTION": "Text", "CI_PROJECT_PATH_SLUG": "group-app", "CI_PROJECT_NAME": "App",
+		"CI_COMMIT_TITLE": "Title", "CI_COMMIT_DESCRIPTION": "\nText", "CI_PROJECT_PATH_SLUG": "group-app", "CI_PROJECT_NAME": "App",
 		"CI_SERVER_HOST": "172.17.0.1", "CI_SERVER_PORT": "4711", "CI_DEFAULT_BRANCH": "main", "CI_COMMIT_REF_PROTECTED": "false",
 	} {
 		if got[key] != want {

@@ -80,3 +80,31 @@ func (n *nesting) nested(i int, text string, m []int) (at int, ok bool) {
 	}
 	return at, ok && at != i && !n.vars[at].Raw && !n.vars[at].File
 }
+
+// expandAll is a text with the values of variables in it. What is unknown goes, as
+// it does in GitLab.
+func expandAll(text string, vars []local.Variable) string {
+	values := map[string]string{}
+	vars = expandNested(vars)
+	for range 2 { // what is raw is put in once the rest has been
+		for _, v := range vars {
+			value := v.Value
+			if !v.Raw {
+				value = replaceNamed(value, values)
+			}
+			values[v.Key] = value
+		}
+	}
+	return replaceNamed(text, values)
+}
+
+// replaceNamed puts values in the place of their names.
+func replaceNamed(text string, values map[string]string) string {
+	return pipeline.VariableNamed.ReplaceAllStringFunc(text, func(named string) string {
+		key := strings.Trim(named, "${}%")
+		if key == "" {
+			return named
+		}
+		return values[key]
+	})
+}
