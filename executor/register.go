@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -49,7 +50,7 @@ func (c *call) registerCommand() *cobra.Command {
 	f.StringVar(&r.executable, "executable", "", "the `PATH` of this program (default where it is)")
 	f.StringVar(&r.write, "write", "", "put the section into this config.toml `FILE`")
 	f.StringVar(&r.from, "from", "", "convert a docker executor's section of this config.toml `FILE`")
-	f.StringVar(&r.runner, "runner", "", "with --from: the `NAME` of its runner, where there are several")
+	f.StringVar(&r.runner, "runner", "", "with --from: the `NAME` of its runner, or its number as #2, where there are several")
 	f.StringVar(&r.writeSettings, "write-settings", "", "with --from: write the settings to this `FILE`, which must not be there yet")
 	return cmd
 }
@@ -72,7 +73,10 @@ func (r *registration) run() error {
 		if s, err = config.Parse("dind.toml", []byte(old.Settings)); err != nil {
 			return err
 		}
-		n.Name, n.URL, n.Carried = cmp.Or(n.Name, old.Name+" (dind)"), cmp.Or(n.URL, old.URL), old.Section
+		if n.Name == "" && old.Name != "" {
+			n.Name = old.Name + " (dind)"
+		}
+		n.URL, n.Carried = cmp.Or(n.URL, old.URL), old.Section
 		n.Settings = r.writeSettings
 		if r.write == "" {
 			n.Carried = runnerconfig.Hidden(n.Carried)
@@ -113,17 +117,6 @@ func (r *registration) theOne() string {
 		return ours[0].Name
 	}
 	return ""
-}
-
-func (r *registration) convert() (*runnerconfig.Conversion, error) {
-	if r.c.settingsFile != "" {
-		return nil, errors.New("--settings is of no use with --from, which makes settings: --write-settings says where to")
-	}
-	src, err := runnerconfig.Source(r.from)
-	if err != nil {
-		return nil, err
-	}
-	return runnerconfig.Convert(r.from, src, r.runner)
 }
 
 // places makes the paths that the section names absolute: the Runner calls hooks
@@ -179,6 +172,12 @@ func (r *registration) merge(n runnerconfig.New, old *runnerconfig.Conversion) e
 	if err != nil {
 		return err
 	}
+	var notes []runnerconfig.Note
+	if old != nil {
+		if notes, err = old.ReportOf(r.write, merged, n.Name); err != nil {
+			return err
+		}
+	}
 	if r.writeSettings != "" {
 		if err := runnerconfig.Write(r.writeSettings, nil, []byte(settingsOf(old, r.from))); err != nil {
 			return err
@@ -200,7 +199,7 @@ func (r *registration) merge(n runnerconfig.New, old *runnerconfig.Conversion) e
 		if r.writeSettings == "" && old.Settings != "" {
 			fmt.Fprintf(r.c.stdout, "\nsettings that go with it, for %s:\n\n%s", config.DefaultPath, old.Settings)
 		}
-		r.notes(old, "")
+		r.tell(old.Name, notes, "")
 	}
 	if !there && n.Token == runnerconfig.Placeholder || old != nil {
 		r.advise(n, old, "")
@@ -221,7 +220,13 @@ func (r *registration) print(n runnerconfig.New, old *runnerconfig.Conversion) e
 	}
 	fmt.Fprintln(r.c.stdout, section)
 	if old != nil {
-		r.notes(old, "# ")
+		result := maps.Clone(old.Section)
+		result["url"] = n.URL
+		notes, err := old.Report(result)
+		if err != nil {
+			return err
+		}
+		r.tell(old.Name, notes, "# ")
 	}
 	r.advise(n, old, "# ")
 	if old == nil {
@@ -236,25 +241,6 @@ func (r *registration) print(n runnerconfig.New, old *runnerconfig.Conversion) e
 	}
 	fmt.Fprintf(r.c.stdout, "\n# For %s:\n%s", config.DefaultPath, settingsOf(old, r.from))
 	return nil
-}
-
-func settingsOf(old *runnerconfig.Conversion, from string) string {
-	if old.Settings == "" {
-		return "# Nothing: the defaults serve.\n"
-	}
-	return fmt.Sprintf("# Made from runner %q of %s.\n%s", old.Name, from, old.Settings)
-}
-
-// notes tell what became of each key.
-func (r *registration) notes(old *runnerconfig.Conversion, prefix string) {
-	fmt.Fprintf(r.c.stdout, "%s\n%sWhat became of runner %q:\n", strings.TrimSpace(prefix), prefix, old.Name)
-	for _, kind := range []runnerconfig.Kind{runnerconfig.Carried, runnerconfig.Differs, runnerconfig.Dropped} {
-		for _, note := range old.Notes {
-			if note.Kind == kind {
-				fmt.Fprintf(r.c.stdout, "%s  %-8s %s: %s\n", prefix, kind, note.Key, note.Text)
-			}
-		}
-	}
 }
 
 // advise says what is left to do.

@@ -2,32 +2,15 @@ package runnerconfig
 
 import (
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/BurntSushi/toml"
 
-	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/fault"
 )
-
-// Kind says what becomes of a key of a docker executor's section.
-type Kind string
-
-// The kinds.
-const (
-	Carried Kind = "carried"
-	Differs Kind = "differs"
-	Dropped Kind = "dropped"
-)
-
-// Note is what became of one key.
-type Note struct {
-	Kind      Kind
-	Key, Text string
-}
 
 // Conversion is what a docker executor's section becomes.
 type Conversion struct {
@@ -36,131 +19,193 @@ type Conversion struct {
 	Section map[string]any
 	// Settings is the text of dind.toml, "" where the defaults serve.
 	Settings string
-	Notes    []Note
+	// networkPerBuild says that the Runner makes a network for each job.
+	networkPerBuild bool
 
-	settings []setting
-}
-
-// setting is one key of dind.toml.
-type setting struct {
-	table, key string
-	value      any
+	settings []place
+	lines    []line
 }
 
 // notConverted are keys of a section that belong to another executor, or to
 // another registration.
 var notConverted = map[string]string{
-	"name": "", "url": "", "id": "", "token": "", "token_obtained_at": "", "token_expires_at": "", "executor": "", "docker": "", "custom": "",
+	"id": "of the old registration", "token": "of the old registration", "token_obtained_at": "of the old registration", "token_expires_at": "of the old registration",
 	"builds_dir": "sources are in /builds", "cache_dir": "caches are in /cache",
 	"machine": "of another executor", "autoscaler": "of another executor", "instance": "of another executor", "ssh": "of another executor",
-	"kubernetes": "of another executor", "parallels": "of another executor", "virtualbox": "of another executor",
+	"kubernetes": "of another executor", "parallels": "of another executor", "virtualbox": "of another executor", "custom": "of another executor",
 	"use_slot_cgroups": "limits are in dind.toml", "slot_cgroup_template": "limits are in dind.toml",
 	"proxy_exec": "of the docker executor", "step_runner_image": "of the docker executor",
+	"referees": "of the docker executor",
 }
 
-// Convert reads the docker executor's section with a name, or the only one for
-// "", and says what of it there is here.
+// Convert reads the docker executor's section with a name, that with a number as
+// #2, or the only one for "". It says what of it there is here.
 func Convert(file string, src []byte, name string) (*Conversion, error) {
+	runners, err := sections(file, src)
+	if err != nil {
+		return nil, err
+	}
+	section, err := pick(file, runners, name)
+	if err != nil {
+		return nil, err
+	}
+	c := &Conversion{Name: text(section["name"]), URL: text(section["url"]), Section: map[string]any{}}
+	for _, key := range sorted(section) {
+		c.sectionKey(key, section[key])
+	}
+	docker, isTable := section["docker"].(map[string]any)
+	if _, set := section["docker"]; set && !isTable {
+		c.drop("docker", "it is no table")
+	}
+	docker = lowered(docker)
+	c.networkPerBuild = flagged(section, "FF_NETWORK_PER_BUILD")
+	c.docker(docker)
+	if cache, ok := section["cache"].(map[string]any); ok && text(folded(cache, "Type")) != "" {
+		c.put("cache", "volume", false, "cache Type", "caches are in the object storage, so none is cached on the host")
+	}
+	c.finish(docker)
+	c.Settings = render(c.settings)
+	return c, nil
+}
+
+// sections are the [[runners]] of a config.toml, their keys in small letters.
+func sections(file string, src []byte) ([]map[string]any, error) {
 	var f struct {
 		Runners []map[string]any `toml:"runners"`
 	}
 	if _, err := toml.Decode(string(src), &f); err != nil {
 		return nil, broken(file, err)
 	}
-	section, err := pick(file, f.Runners, name)
-	if err != nil {
-		return nil, err
+	for i, r := range f.Runners {
+		f.Runners[i] = lowered(r)
 	}
-	c := &Conversion{Name: text(section["name"]), URL: text(section["url"]), Section: map[string]any{}}
-	for _, key := range slices.Sorted(maps.Keys(section)) {
-		why, left := notConverted[key]
-		switch {
-		case key == "environment":
-			c.environment(list(section[key]))
-		case key == "shell" && text(section[key]) != "bash" && text(section[key]) != "sh":
-			c.drop(key, "scripts are for bash or sh")
-		case left && why != "":
-			c.drop(key, why)
-		case !left:
-			c.Section[key] = section[key]
-			c.note(Carried, key, "stays in the Runner's section")
-		}
-	}
-	docker, _ := section["docker"].(map[string]any)
-	c.docker(docker)
-	if cache, ok := section["cache"].(map[string]any); ok && text(cache["Type"]) != "" {
-		c.put("cache", "volume", false, "[runners.cache]", "caches are in the object storage, so none is cached on the host")
-	}
-	c.Settings = render(c.settings)
-	return c, nil
+	return f.Runners, nil
 }
 
-func pick(file string, runners []map[string]any, name string) (map[string]any, error) {
-	var found []map[string]any
-	var names []string
-	for _, r := range runners {
-		if n := text(r["name"]); text(r["executor"]) == "docker" {
-			names = append(names, n)
-			if name == "" || n == name {
-				found = append(found, r)
-			}
-		} else if name != "" && n == name {
-			return nil, fault.System(fmt.Errorf("runner %q of %s has the executor %q", name, file, text(r["executor"])),
-				"only the docker executor can be converted: its jobs run on this host's engine, as here")
+// flagged tells whether the Runner has a feature flag on for all jobs. Its own table
+// counts before the jobs' variables.
+func flagged(section map[string]any, flag string) bool {
+	flags, _ := section["feature_flags"].(map[string]any)
+	if on, set := flags[flag].(bool); set {
+		return on
+	}
+	return slices.ContainsFunc(list(section["environment"]), func(e string) bool {
+		name, v, _ := strings.Cut(e, "=")
+		on, err := strconv.ParseBool(v)
+		return name == flag && err == nil && on
+	})
+}
+
+// sectionKey is one key beside [runners.docker].
+func (c *Conversion) sectionKey(key string, v any) {
+	why, known := notConverted[key]
+	switch {
+	case key == "docker":
+	case key == "name":
+		c.differs(key, "two sections need two names")
+	case key == "executor":
+		c.differs(key, "custom, which calls this program")
+	case key == "url":
+		c.lines = append(c.lines, line{Carried, key, "stays in the Runner's section", &place{runner, key, v}})
+	case known:
+		c.drop(key, why)
+	case key == "environment":
+		c.environment(list(v))
+	case key == "shell" && text(v) != "bash" && text(v) != "sh" && text(v) != "":
+		c.drop(key, "scripts are for bash or sh")
+	default:
+		c.keep(key, v, "stays in the Runner's section")
+	}
+}
+
+// lowered has the keys of a table in lower case, as the Runner takes them however
+// they are written.
+func lowered(table map[string]any) map[string]any {
+	out := map[string]any{}
+	for _, key := range sorted(table) { // small letters come last, and win
+		out[strings.ToLower(key)] = table[key]
+	}
+	return out
+}
+
+// folded is a key of a table, however it is written.
+func folded(table map[string]any, key string) any {
+	for k, v := range table {
+		if strings.EqualFold(k, key) {
+			return v
 		}
 	}
+	return nil
+}
+
+// pick finds the section that a person means.
+func pick(file string, runners []map[string]any, name string) (map[string]any, error) {
+	var found, docker []int
+	var others []string
+	for i, r := range runners {
+		n, executor := text(r["name"]), text(r["executor"])
+		chosen := name == "" || n == name || name == number(i)
+		switch {
+		case executor == "docker":
+			docker = append(docker, i)
+			if chosen {
+				found = append(found, i)
+			}
+		case chosen && executor != "custom":
+			others = append(others, executor)
+		}
+	}
+	if byName := slices.DeleteFunc(slices.Clone(found), func(i int) bool { return text(runners[i]["name"]) != name }); name != "" && len(byName) > 0 {
+		found = byName // a name counts before a number
+	}
+	which := "say which with " + choices(runners, docker)
 	switch {
 	case len(found) == 1:
-		return found[0], nil
-	case len(names) == 0:
+		return runners[found[0]], nil
+	case len(found) > 1 && name != "":
+		return nil, fault.System(fmt.Errorf("%s has %d runners %q", file, len(found), name), which)
+	case len(found) > 1:
+		return nil, fault.System(fmt.Errorf("%s has %d runners with the docker executor", file, len(found)), which)
+	case len(others) > 0 && name != "":
+		return nil, fault.System(fmt.Errorf("runner %q of %s has the executor %q", name, file, others[0]), elsewhere(others[0]))
+	case len(docker) == 0 && len(others) > 0:
+		return nil, fault.System(fmt.Errorf("%s has no runner with the docker executor, but with %q", file, others[0]), elsewhere(others[0]))
+	case len(docker) == 0:
 		return nil, fault.System(fmt.Errorf("%s has no runner with the docker executor", file), "gitlab-dind-executor register without --from prints a section")
-	case len(found) == 0:
-		return nil, fault.System(fmt.Errorf("%s has no runner %q", file, name), fmt.Sprintf("say which with --runner: %q", names))
 	}
-	return nil, fault.System(fmt.Errorf("%s has %d runners with the docker executor", file, len(found)), fmt.Sprintf("say which with --runner: %q", names))
+	return nil, fault.System(fmt.Errorf("%s has no runner %q", file, name), which)
 }
 
-func (c *Conversion) note(kind Kind, key, format string, args ...any) {
-	c.Notes = append(c.Notes, Note{kind, key, fmt.Sprintf(format, args...)})
-}
+// number is how a person names a section by its place in the file.
+func number(i int) string { return fmt.Sprintf("#%d", i+1) }
 
-func (c *Conversion) drop(key, why string) { c.note(Dropped, key, "%s", why) }
-
-// put takes a setting if the settings are valid with it, and says so with a
-// reason; else it is dropped with what is wrong. It tells which.
-func (c *Conversion) put(table, key string, value any, from, why string) bool {
-	with := slices.DeleteFunc(slices.Clone(c.settings), func(s setting) bool { return s.table == table && s.key == key })
-	with = append(with, setting{table, key, value})
-	if _, err := config.Parse("", []byte(render(with))); err != nil {
-		line, _, _ := strings.Cut(err.Error(), "\n")
-		_, what, _ := strings.Cut(line, ": ") // behind the line, which nobody sees
-		c.drop(from, "here it is no valid setting: "+what)
-		return false
+// choices are the words for sections: names, and numbers where names do not tell
+// them apart.
+func choices(runners []map[string]any, docker []int) string {
+	times := map[string]int{}
+	for _, i := range docker {
+		times[text(runners[i]["name"])]++
 	}
-	c.settings = with
-	where := strings.TrimPrefix(table+"."+key, ".")
-	if why != "" {
-		why = ": " + why
-	}
-	c.note(Carried, from, "as %s%s", where, why)
-	return true
-}
-
-// render writes settings as TOML, each table once.
-func render(settings []setting) string {
-	var tables []string
-	keys := map[string][]string{}
-	for _, s := range settings {
-		if keys[s.table] == nil {
-			tables = append(tables, s.table)
+	words := make([]string, len(docker))
+	for n, i := range docker {
+		name := text(runners[i]["name"])
+		if words[n] = fmt.Sprintf("--runner %q", name); name == "" || times[name] > 1 {
+			words[n] = fmt.Sprintf("--runner '%s'", number(i))
 		}
-		keys[s.table] = append(keys[s.table], s.key+" = "+value(s.value))
 	}
-	var parts []string
-	for _, t := range tables {
-		parts = append(parts, "["+t+"]\n"+strings.Join(keys[t], "\n")+"\n")
+	return strings.Join(words, " or ")
+}
+
+// elsewhere says what to do about a runner of another executor.
+func elsewhere(executor string) string {
+	switch executor {
+	case "docker-autoscaler", "docker+machine":
+		return "it makes hosts for its jobs, and here each host has a Runner of its own (docs/many-hosts.md); " +
+			"to see what its [runners.docker] becomes there, convert a copy of the file with executor = \"docker\""
+	case "kubernetes":
+		return "only the docker executor can be converted: pods of a cluster have no counterpart here"
 	}
-	return strings.Join(parts, "\n")
+	return "only the docker executor can be converted: gitlab-dind-executor register without --from prints a section"
 }
 
 // wired are variables that a job gets here, or must not have.
@@ -179,8 +224,7 @@ func (c *Conversion) environment(entries []string) {
 		keep, names = append(keep, e), append(names, name)
 	}
 	if len(keep) > 0 {
-		c.Section["environment"] = keep
-		c.note(Carried, "environment", "stays in the Runner's section: %s", strings.Join(names, ", "))
+		c.keep("environment", keep, "stays in the Runner's section: "+strings.Join(names, ", "))
 	}
 }
 
@@ -219,52 +263,4 @@ func hide(key string, v any) any {
 		}
 	}
 	return v
-}
-
-// text is a value that is a string, else "".
-func text(v any) string {
-	s, _ := v.(string)
-	return s
-}
-
-// list is a value that is a string or a list of strings; what is none is left
-// out.
-func list(v any) []string {
-	switch v := v.(type) {
-	case string:
-		return []string{v}
-	case []any:
-		var all []string
-		for _, e := range v {
-			if s, ok := e.(string); ok {
-				all = append(all, s)
-			}
-		}
-		return all
-	}
-	return nil
-}
-
-// tables is a value that is an array of tables, however it was written.
-func tables(v any) []map[string]any {
-	all, _ := v.([]map[string]any)
-	if inline, ok := v.([]any); ok {
-		for _, e := range inline {
-			if m, ok := e.(map[string]any); ok {
-				all = append(all, m)
-			}
-		}
-	}
-	return all
-}
-
-// unset tells a value that says nothing.
-func unset(v any) bool {
-	switch v := v.(type) {
-	case []any:
-		return len(v) == 0
-	case map[string]any:
-		return len(v) == 0
-	}
-	return v == "" || v == false || v == int64(0)
 }

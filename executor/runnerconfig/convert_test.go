@@ -3,6 +3,7 @@ package runnerconfig
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -25,6 +26,18 @@ func docker(t *testing.T) []byte {
 	return src
 }
 
+// notes are the report of a section that is all new.
+func notes(t *testing.T, c *Conversion) []Note {
+	t.Helper()
+	section := maps.Clone(c.Section)
+	section["url"] = c.URL
+	all, err := c.Report(section)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
 // What a docker executor's section becomes is in the golden files, whole.
 func TestConvertingADockerExecutor(t *testing.T) {
 	for _, name := range []string{"docker", "plain"} {
@@ -39,7 +52,7 @@ func TestConvertingADockerExecutor(t *testing.T) {
 				t.Fatal(err)
 			}
 			var b strings.Builder
-			for _, note := range c.Notes {
+			for _, note := range notes(t, c) {
 				fmt.Fprintf(&b, "%-8s %s: %s\n", note.Kind, note.Key, note.Text)
 			}
 			got := section + "\n--- dind.toml\n" + c.Settings + "\n--- notes\n" + b.String()
@@ -109,13 +122,17 @@ func TestScriptsAreShownNowhere(t *testing.T) {
 
 func TestWhichRunnerIsConverted(t *testing.T) {
 	for name, c := range map[string]struct{ src, runner, text, hint string }{
-		"one of two":       {string(docker(t)), "", "has 2 runners with the docker executor", `["docker" "plain"]`},
-		"none of its name": {string(docker(t)), "nobody", `has no runner "nobody"`, `["docker" "plain"]`},
-		"another executor": {string(docker(t)), "shell", `has the executor "shell"`, "only the docker executor"},
-		"docker+machine":   {"[[runners]]\nname = \"m\"\nexecutor = \"docker+machine\"\n", "m", `has the executor "docker+machine"`, "only the docker executor"},
-		"none at all":      {"concurrent = 1\n", "", "has no runner with the docker executor", "without --from"},
-		"no TOML":          {"[[runners\n", "", "config.toml:2: ", "mend"},
-		"no runners":       {"runners = 3\n", "", "config.toml", "mend"},
+		"one of two":        {string(docker(t)), "", "has 2 runners with the docker executor", `--runner "docker" or --runner "plain"`},
+		"none of its name":  {string(docker(t)), "nobody", `has no runner "nobody"`, `--runner "docker" or --runner "plain"`},
+		"another executor":  {string(docker(t)), "shell", `has the executor "shell"`, "only the docker executor"},
+		"docker+machine":    {"[[runners]]\nname = \"m\"\nexecutor = \"docker+machine\"\n", "m", `has the executor "docker+machine"`, "docs/many-hosts.md"},
+		"docker-autoscaler": {"[[runners]]\nname = \"m\"\nexecutor = \"docker-autoscaler\"\n", "", `has no runner with the docker executor, but with "docker-autoscaler"`, "docs/many-hosts.md"},
+		"kubernetes":        {"[[runners]]\nname = \"m\"\nexecutor = \"kubernetes\"\n", "", `but with "kubernetes"`, "pods"},
+		"two of one name":   {twins, "docker", `has 2 runners "docker"`, "say which with --runner '#1' or --runner '#2' or --runner '#4'"},
+		"a number too high": {twins, "#9", `has no runner "#9"`, "--runner '#4'"},
+		"none at all":       {"concurrent = 1\n", "", "has no runner with the docker executor", "without --from"},
+		"no TOML":           {"[[runners\n", "", "config.toml:2: ", "mend"},
+		"no runners":        {"runners = 3\n", "", "config.toml", "mend"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Convert("config.toml", []byte(c.src), c.runner)
@@ -123,6 +140,35 @@ func TestWhichRunnerIsConverted(t *testing.T) {
 				t.Errorf("%v (hint: %s)", err, fault.HintOf(err))
 			}
 		})
+	}
+}
+
+// twins are two runners of one name, one that is theirs and of another executor, and
+// one without a name.
+const twins = `
+[[runners]]
+name = "docker"
+executor = "docker"
+docker = { image = "first" }
+[[runners]]
+name = "docker"
+executor = "docker"
+docker = { image = "second" }
+[[runners]]
+name = "docker"
+executor = "shell"
+[[runners]]
+executor = "docker"
+docker = { image = "nameless" }
+`
+
+// Numbers tell runners apart that names do not.
+func TestARunnerIsChosenByItsNumber(t *testing.T) {
+	for which, image := range map[string]string{"#1": "first", "#2": "second", "#4": "nameless"} {
+		c, err := Convert("config.toml", []byte(twins), which)
+		if err != nil || !strings.Contains(c.Settings, fmt.Sprintf("image = %q", image)) {
+			t.Errorf("%s: %v %+v", which, err, c)
+		}
 	}
 }
 
@@ -166,10 +212,10 @@ func TestARuntimeBecomesAPrivilege(t *testing.T) {
 			if c.privilege == "" && converted.Settings != "" || c.privilege != "" && (s.Sidecar.Privilege != c.privilege || s.Sidecar.Runtime != c.runtime) {
 				t.Errorf("settings:\n%s", converted.Settings)
 			}
-			if !slices.ContainsFunc(converted.Notes, func(n Note) bool {
-				return n.Key == "runtime" && (n.Kind == Dropped) == (c.privilege == "") && strings.Contains(n.Text, c.note)
+			if !slices.ContainsFunc(notes(t, converted), func(n Note) bool {
+				return n.Key == "runtime" && n.Kind != Carried && (n.Kind == Dropped) == (c.privilege == "") && strings.Contains(n.Text, c.note)
 			}) {
-				t.Errorf("notes: %+v", converted.Notes)
+				t.Errorf("notes: %+v", notes(t, converted))
 			}
 		})
 	}
@@ -201,8 +247,8 @@ network_mtu = 1
 		t.Errorf("settings:\n%s", c.Settings)
 	}
 	for _, key := range []string{"image", "memory", "cpus", "pull_policy", "network_mtu"} {
-		if !slices.ContainsFunc(c.Notes, func(n Note) bool { return n.Key == key && n.Kind == Dropped }) {
-			t.Errorf("nothing is said of %s: %+v", key, c.Notes)
+		if !slices.ContainsFunc(notes(t, c), func(n Note) bool { return strings.HasPrefix(n.Key, key) && n.Kind == Dropped }) {
+			t.Errorf("nothing is said of %s: %+v", key, notes(t, c))
 		}
 	}
 }

@@ -1,7 +1,7 @@
 package runnerconfig
 
 import (
-	"maps"
+	"math/big"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -10,264 +10,339 @@ import (
 	"gitlab-dind-executor/config"
 )
 
-// byName are the keys of [runners.docker] whose values are settings here.
-var byName = map[string]struct{ table, key, why string }{
-	"image":                 {"job", "image", ""},
-	"pull_policy":           {"pull", "policy", "of images that pipelines name; those of the settings are fetched if they are not on the host"},
-	"allowed_pull_policies": {"pull", "allowed_policies", ""},
-	"memory":                {"limits.job", "memory", "of the job container alone: builds count as the sidecar's, limits.sidecar"},
-	"cpus":                  {"limits.job", "cpus", "of the job container alone: builds count as the sidecar's, limits.sidecar"},
-	"network_mtu":           {"network", "mtu", ""},
-	"enable_ipv6":           {"network", "ipv6", ""},
-	"host":                  {"engine", "host", ""},
+// rule says what becomes of one key of [runners.docker], by calling c; d is the whole
+// table, its keys in small letters.
+type rule func(c *Conversion, key string, d map[string]any)
+
+// as is for a key whose value is that of a setting, which means the same.
+func as(table, setting, why string) rule {
+	return func(c *Conversion, key string, d map[string]any) { c.plain(Carried, table, setting, key, why, d[key]) }
 }
 
-// noSuch are keys without a counterpart, and why.
-var noSuch = map[string]string{
-	"hostname": "containers are named after their sandbox", "memory_swap": "memory and swap together are no more than memory",
-	"memory_reservation": "there are hard limits only", "cgroup_parent": "the engine's own", "cpuset_cpus": "limits are by share: cpus", "cpuset_mems": "limits are by share: cpus",
-	"cpu_shares": "limits are hard: cpus", "dns_search": "name servers only", "disable_entrypoint_overwrite": "pipelines may set the entrypoint; for the daemon sidecar.commands = \"flags\" forbids it",
-	"user": "pipelines say it with image:docker:user", "allowed_users": "pipelines may choose the user of an ordinary container", "group_add": "no counterpart",
-	"userns_mode": "sidecar.privilege = \"rootless\" has a user namespace", "cap_add": "job containers are ordinary ones; what needs rights runs in the job's daemon",
-	"cap_drop": "job containers are ordinary ones", "oom_kill_disable": "no counterpart", "oom_score_adjust": "no counterpart",
-	"services_security_opt": "services are ordinary containers", "devices": "no device of the host gets into a sandbox", "device_cgroup_rules": "no device of the host gets into a sandbox",
-	"gpus": "no device of the host gets into a sandbox", "service_gpus": "no device of the host gets into a sandbox", "services_devices": "no device of the host gets into a sandbox",
-	"volume_keep": "volumes of a job go with it", "volume_driver": "the engine's local one is used", "volume_driver_ops": "the engine's local one is used",
-	"cache_dir": "caches are in /cache, in a volume for each project", "volumes_from": "a sandbox has volumes of its own", "network_mode": "each job has a network of its own",
-	"pid_mode": "job containers are ordinary ones", "ipcmode": "job containers are ordinary ones", "mac_address": "no counterpart", "links": "services are reached by their names",
-	"service_memory_swap": "memory and swap together are no more than memory", "service_memory_reservation": "there are hard limits only",
-	"service_cgroup_parent": "the engine's own", "service_slot_cgroup_template": "the engine's own", "service_cpuset_cpus": "limits are by share: cpus", "service_cpu_shares": "limits are hard: cpus",
-	"isolation": "of Windows", "shm_size": "no counterpart", "tmpfs": "no counterpart", "services_tmpfs": "no counterpart", "sysctls": "no counterpart",
-	"container_labels": "everything has labels of its own", "ulimit": "the engine's default-ulimits hold", "log_options": "logs of containers are json-file, bounded",
-	"allowed_privileged_images": "job containers are never privileged", "services_privileged": "only the sidecar is ever privileged",
-	"tls_cert_path": "the hooks take DOCKER_CERT_PATH of the Runner's environment",
+// near is for a key whose value is that of a setting, which means something else as
+// far as why says.
+func near(table, setting, why string) rule {
+	return func(c *Conversion, key string, d map[string]any) { c.plain(Differs, table, setting, key, why, d[key]) }
+}
+
+// without is for a key without a setting.
+func without(why string) rule {
+	return func(c *Conversion, key string, _ map[string]any) { c.drop(key, why) }
+}
+
+// both applies two rules.
+func both(a, b rule) rule {
+	return func(c *Conversion, key string, d map[string]any) {
+		a(c, key, d)
+		b(c, key, d)
+	}
+}
+
+// dockerKeys are the keys of [runners.docker], those of GitLab Runner 19.4. They are
+// applied in the order of their names, and of two that have one setting the later
+// one has it.
+var dockerKeys map[string]rule
+
+func init() { dockerKeys = rules() } // rules call each other by it
+
+// saysSomething are keys whose empty value says something, too.
+var saysSomething = []string{"privileged", "services_privileged", "services_limit"}
+
+func rules() map[string]rule {
+	return map[string]rule{
+		"image":                       as("job", "image", ""),
+		"allowed_images":              patternsOf("job"),
+		"allowed_services":            patternsOf("services"),
+		"allowed_privileged_services": sidecarImages,
+		"memory":                      near("limits.job", "memory", "of the job container alone, and no swap besides; builds count as the sidecar's, limits.sidecar"),
+		"cpus":                        cpus(Carried, "limits.job", "of the job container alone: builds count as the sidecar's, limits.sidecar"),
+		"service_memory":              both(near("limits.services", "memory", "no swap besides"), ofDind(near("limits.sidecar", "memory", "where a pipeline declared a dind service, that had as much, and builds run there"))),
+		"service_cpus":                both(cpus(Carried, "limits.services", ""), ofDind(cpus(Differs, "limits.sidecar", "where a pipeline declared a dind service, that had as many, and builds run there"))),
+		"services_limit":              servicesLimit,
+		"services":                    services,
+		"services_privileged": func(c *Conversion, key string, _ map[string]any) {
+			c.differs(key, "only the sidecar is ever privileged")
+		},
+		"privileged":            privileged,
+		"pull_policy":           pullPolicy,
+		"allowed_pull_policies": allowedPullPolicies,
+		"network_mtu":           perBuild("mtu"),
+		"enable_ipv6":           perBuild("ipv6"),
+		"extra_hosts":           extraHosts,
+		"dns":                   dns,
+		"host":                  engineHost,
+		"tls_verify": func(c *Conversion, key string, _ map[string]any) {
+			c.differs(key, "give the Runner's process DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH for its engine; jobs have TLS of their own in any case")
+		},
+		"wait_for_services_timeout": waitForServices,
+		"disable_cache":             disableCache,
+		"volumes":                   volumes,
+		"security_opt":              securityOptions,
+		"runtime":                   runtime,
+		"helper_image":              helperImage,
+		"helper_image_flavor":       helperFlavor,
+
+		"allowed_privileged_images":    without("job containers are never privileged"),
+		"allowed_users":                without("pipelines may choose the user of an ordinary container"),
+		"cache_dir":                    without("caches are in /cache, in a volume for each project"),
+		"cap_add":                      without("job containers are ordinary ones; what needs rights runs in the job's daemon"),
+		"cap_drop":                     without("job containers are ordinary ones"),
+		"cgroup_parent":                without("the engine's own"),
+		"container_labels":             without("everything has labels of its own"),
+		"cpu_shares":                   without("limits are hard: cpus"),
+		"cpuset_cpus":                  without("limits are by share: cpus"),
+		"cpuset_mems":                  without("limits are by share: cpus"),
+		"device_cgroup_rules":          without("no device of the host gets into a sandbox"),
+		"devices":                      without("no device of the host gets into a sandbox"),
+		"disable_entrypoint_overwrite": without("pipelines may set the entrypoint; for the daemon sidecar.commands = \"flags\" forbids it"),
+		"dns_search":                   without("name servers only"),
+		"gpus":                         without("no device of the host gets into a sandbox"),
+		"group_add":                    without("no counterpart"),
+		"hostname":                     without("containers are named after their sandbox"),
+		"ipcmode":                      without("job containers are ordinary ones"),
+		"isolation":                    without("of Windows"),
+		"links":                        without("services are reached by their names"),
+		"log_options":                  without("logs of containers are json-file, bounded"),
+		"mac_address":                  without("no counterpart"),
+		"memory_reservation":           without("there are hard limits only"),
+		"memory_swap":                  without("memory and swap together are no more than memory"),
+		"network_mode":                 without("each job has a network of its own"),
+		"oom_kill_disable":             without("no counterpart"),
+		"oom_score_adjust":             without("no counterpart"),
+		"pid_mode":                     without("job containers are ordinary ones"),
+		"service_cgroup_parent":        without("the engine's own"),
+		"service_cpu_shares":           without("limits are hard: cpus"),
+		"service_cpuset_cpus":          without("limits are by share: cpus"),
+		"service_gpus":                 without("no device of the host gets into a sandbox"),
+		"service_memory_reservation":   without("there are hard limits only"),
+		"service_memory_swap":          without("memory and swap together are no more than memory"),
+		"service_slot_cgroup_template": without("the engine's own"),
+		"services_devices":             without("no device of the host gets into a sandbox"),
+		"services_security_opt":        without("services are ordinary containers"),
+		"services_tmpfs":               without("no counterpart"),
+		"shm_size":                     without("no counterpart"),
+		"sysctls":                      without("no counterpart"),
+		"tls_cert_path":                without("the hooks take DOCKER_CERT_PATH of the Runner's environment"),
+		"tmpfs":                        without("no counterpart"),
+		"ulimit":                       without("the engine's default-ulimits hold"),
+		"user":                         without("pipelines say it with image:docker:user"),
+		"userns_mode":                  without("sidecar.privilege = \"rootless\" has a user namespace"),
+		"volume_driver":                without("the engine's local one is used"),
+		"volume_driver_ops":            without("the engine's local one is used"),
+		"volume_keep":                  without("volumes of a job go with it"),
+		"volumes_from":                 without("a sandbox has volumes of its own"),
+	}
 }
 
 // docker converts [runners.docker].
 func (c *Conversion) docker(d map[string]any) {
-	for _, key := range slices.Sorted(maps.Keys(d)) {
-		v := d[key]
-		if unset(v) && key != "privileged" {
+	for _, key := range sorted(d) {
+		if unset(d[key]) && !slices.Contains(saysSomething, key) {
 			continue // as the Runner's own register writes it
 		}
-		if to, ok := byName[key]; ok {
-			c.plain(key, to.table, to.key, to.why, v)
-			continue
-		}
-		switch key {
-		case "privileged":
-			if on, _ := v.(bool); on {
-				c.note(Differs, key, "only the sidecar with the job's daemon is privileged, no job container and no service: sidecar.privilege")
-			} else {
-				c.note(Differs, key, "the sidecar with the job's daemon is privileged unless sidecar.privilege says otherwise: docs/security.md")
-			}
-		case "tls_verify":
-			c.note(Differs, key, "give the Runner's process DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH for its engine; jobs have TLS of their own in any case")
-		case "allowed_images":
-			c.patterns("job", key, list(v), d["image"])
-		case "allowed_services":
-			c.patterns("services", key, list(v), nil)
-		case "allowed_privileged_services":
-			c.put("sidecar", "allowed_images", full(list(v)), key, "they may be the job's daemon")
-		case "service_memory", "service_cpus":
-			name := strings.TrimPrefix(key, "service_")
-			c.plain(key, "limits.services", name, "", v)
-			c.plain(key, "limits.sidecar", name, "the dind service was one of them", v)
-		case "services_limit":
-			if n, _ := v.(int64); n < 0 {
-				c.put("services", "max", int64(0), key, "no bound")
-			} else {
-				c.put("services", "max", n, key, "")
-			}
-		case "extra_hosts":
-			c.hosts(list(v))
-		case "dns":
-			c.dns(list(v))
-		case "wait_for_services_timeout":
-			c.wait(v)
-		case "disable_cache":
-			c.put("cache", "volume", false, key, "layers of builds are another matter: cache.layers")
-		case "volumes":
-			for _, one := range list(v) {
-				c.volume(one)
-			}
-		case "services":
-			c.services(v)
-		case "security_opt":
-			c.securityOptions(list(v))
-		case "runtime":
-			c.runtime(text(v))
-		case "helper_image":
-			c.helperImage(text(v))
-		case "helper_image_flavor":
-			if f := text(v); f != "" && f != "alpine" {
-				c.put("helper", "image", "registry.gitlab.com/gitlab-org/gitlab-runner/gitlab-runner-helper:"+f+"-{arch}-v{version}", key, "")
-			}
-		default:
-			why, known := noSuch[key]
-			if !known {
-				why = "this program does not know it"
-			}
-			c.drop(key, why)
+		if apply, known := dockerKeys[key]; known {
+			apply(c, key, d)
+		} else {
+			c.drop(key, "this program does not know it")
 		}
 	}
-	c.pullPolicy(list(d["pull_policy"]))
+	if unset(d["pull_policy"]) {
+		pullPolicy(c, "pull_policy", d)
+	}
 	if _, set := d["volumes"]; !set && d["disable_cache"] != true {
-		c.note(Differs, "volumes", "layers of builds are cached for a project's next job: cache.layers")
+		c.differs("volumes", "layers of builds are cached for a project's next job: cache.layers")
 	}
 }
 
-// runtime is for the sidecar, whose privilege goes with it.
-func (c *Conversion) runtime(name string) {
-	const key = "runtime"
-	switch {
-	case name == "sysbox-runc":
-		c.put("sidecar", "runtime", name, key, "for the sidecar alone")
-		c.put("sidecar", "privilege", config.PrivilegeRuntime, key, "")
-	case strings.HasPrefix(name, config.GVisorRuntime):
-		c.put("sidecar", "runtime", name, key, "for the sidecar alone; its arguments in the engine's daemon.json: docs/gvisor.md")
-		c.put("sidecar", "privilege", config.PrivilegeGVisor, key, "")
-	default:
-		c.drop(key, "the sidecar alone can have one: sidecar.runtime")
-	}
-}
-
-// pullPolicy says what the Runner's policies mean here. Without one both pull
-// always, and both let pipelines name no other than those of the list.
-func (c *Conversion) pullPolicy(policies []string) {
-	if len(policies) == 0 {
-		policies = []string{config.PullAlways}
-	}
-	always := slices.Contains(policies, config.PullAlways)
-	if always {
-		c.note(Differs, "pull_policy", "always asks the registry with the job's credentials and fetches only what differs; what is on the host serves while the registry cannot be asked")
-	}
-	if always && len(policies) > 1 {
-		c.note(Differs, "pull_policy", "a registry that denies an image ends the job: the policies behind always are for images that cannot be fetched")
-	}
-	if !always {
-		c.note(Differs, "pull_policy", "as there, a job can use a private image that another project's job has fetched: pull.policy = [\"always\"] ends that")
-	}
-}
-
-// plain is a key whose value is the setting's as it is, or nearly so.
-func (c *Conversion) plain(from, table, key, why string, v any) {
+// plain is a key whose value is the setting's.
+func (c *Conversion) plain(kind Kind, table, setting, from, why string, v any) {
+	const another = "it is of another type than the docker executor's"
 	switch v := v.(type) {
-	case string:
-		switch key {
-		case "cpus":
-			n, err := strconv.ParseFloat(v, 64)
-			if err != nil {
-				c.drop(from, "it is no number")
-				return
-			}
-			c.put(table, key, n, from, why)
-		case "policy", "allowed_policies":
-			c.put(table, key, []string{v}, from, why)
-		default:
-			c.put(table, key, v, from, why)
-		}
+	case string, int64, bool:
+		c.set(kind, place{table, setting, v}, from, why)
 	case []any:
-		c.put(table, key, list(v), from, why)
-	case int64, bool:
-		c.put(table, key, v, from, why)
+		if !onlyStrings(v) {
+			c.drop(from, another)
+			return
+		}
+		c.set(kind, place{table, setting, list(v)}, from, why)
+	case map[string]any:
+		all, ok := pairs(v)
+		if !ok {
+			c.drop(from, another)
+			return
+		}
+		c.set(kind, place{table, setting, all}, from, why)
 	default:
-		c.drop(from, "it is of another type than the docker executor's")
+		c.drop(from, another)
 	}
 }
 
-// patterns are lists of images that jobs may use.
-func (c *Conversion) patterns(table, from string, patterns []string, always any) {
-	if own := text(always); own != "" { // which the docker executor allows in any case
-		patterns = append(patterns, own)
-	}
-	c.put(table, "allowed_images", full(patterns), from, "written in full; an image by digest needs a pattern with an @")
-	if table == "services" && slices.ContainsFunc(patterns, func(p string) bool { return strings.Contains(p, "dind") || strings.Contains(p, "docker") }) {
-		c.note(Differs, from, "dind images are the job's daemon, no services: those of your own belong to sidecar.allowed_images")
-	}
-}
-
-// full writes patterns as they are matched here: with registry and tag. The
-// docker executor matches the name as the pipeline has it.
-func full(patterns []string) []string {
-	var out []string
-	for _, p := range patterns {
-		first, _, slashed := strings.Cut(p, "/")
-		rest := p[strings.LastIndex(p, "/")+1:]
-		if !strings.ContainsAny(rest, ":@") && !strings.HasSuffix(rest, "*") {
-			p += ":latest"
+// cpus are written as fractions there, too.
+func cpus(kind Kind, table, why string) rule {
+	return func(c *Conversion, key string, d map[string]any) {
+		n, ok := new(big.Rat).SetString(text(d[key]))
+		if !ok {
+			c.drop(key, "it is no number")
+			return
 		}
-		switch {
-		case strings.HasPrefix(p, "**"), slashed && (strings.ContainsAny(first, ".:") || first == "localhost"):
-			out = append(out, p)
-		case slashed && strings.Contains(first, "*"): // of any registry, or of a user at the Docker Hub
-			out = append(out, p, "docker.io/"+p)
-		case slashed:
-			out = append(out, "docker.io/"+p)
-		default:
-			out = append(out, "docker.io/library/"+p)
+		f, _ := n.Float64()
+		c.set(kind, place{table, "cpus", f}, key, why)
+	}
+}
+
+// ofDind is for keys of services that concern the job's daemon, which could run as
+// one where services were privileged.
+func ofDind(r rule) rule {
+	return func(c *Conversion, key string, d map[string]any) {
+		if servicesArePrivileged(d) {
+			r(c, key, d)
 		}
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
 }
 
-func (c *Conversion) hosts(entries []string) {
+func servicesArePrivileged(d map[string]any) bool {
+	if own, set := d["services_privileged"].(bool); set {
+		return own
+	}
+	return d["privileged"] == true
+}
+
+func privileged(c *Conversion, key string, d map[string]any) {
+	if d[key] == true {
+		c.differs(key, "only the sidecar with the job's daemon is privileged, no job container and no service: sidecar.privilege")
+	} else {
+		c.differs(key, "the sidecar with the job's daemon is privileged unless sidecar.privilege says otherwise: docs/security.md")
+	}
+}
+
+// perBuild are settings of networks that the Runner makes with a flag alone.
+func perBuild(setting string) rule {
+	return func(c *Conversion, key string, d map[string]any) {
+		if c.networkPerBuild {
+			as("network", setting, "")(c, key, d)
+		} else {
+			near("network", setting, "of each job; there of those with FF_NETWORK_PER_BUILD")(c, key, d)
+		}
+	}
+}
+
+func disableCache(c *Conversion, key string, d map[string]any) {
+	if d[key] != true {
+		c.drop(key, "it is neither true nor false")
+		return
+	}
+	c.put("cache", "volume", false, key, "layers of builds are another matter: cache.layers")
+}
+
+func servicesLimit(c *Conversion, key string, d map[string]any) {
+	n, ok := d[key].(int64)
+	switch {
+	case !ok:
+		c.drop(key, "it is no number")
+	case n < 0:
+		c.put("services", "max", int64(0), key, "no bound")
+	case n == 0:
+		c.putNear("services", "allowed_images", nothing, key, "no service but the job's daemon")
+	default:
+		c.put("services", "max", n, key, "")
+	}
+}
+
+// engineHost is the engine's address. Podman's service is none.
+func engineHost(c *Conversion, key string, d map[string]any) {
+	if strings.Contains(text(d[key]), "podman") {
+		c.drop(key, "this program needs Docker's engine, and podman's service is another: name an engine in engine.host")
+		return
+	}
+	as("engine", "host", "")(c, key, d)
+}
+
+func extraHosts(c *Conversion, key string, d map[string]any) {
 	var keep []string
-	for _, e := range entries {
+	for _, e := range list(d[key]) {
 		name, address, ok := strings.Cut(e, ":")
 		address = strings.Trim(address, "[]")
 		if _, err := netip.ParseAddr(address); !ok || err != nil {
-			c.drop("extra_hosts "+e, "it has no address")
+			c.drop(key+" "+e, "it has no address")
 			continue
 		}
 		keep = append(keep, name+":"+address)
 	}
 	if len(keep) > 0 {
-		c.put("network", "extra_hosts", keep, "extra_hosts", "")
+		c.put("network", "extra_hosts", keep, key, "")
 	}
 }
 
-func (c *Conversion) dns(servers []string) {
-	keep := slices.DeleteFunc(servers, func(s string) bool {
+func dns(c *Conversion, key string, d map[string]any) {
+	keep := slices.DeleteFunc(list(d[key]), func(s string) bool {
 		_, err := netip.ParseAddr(s)
 		if err != nil {
-			c.drop("dns "+s, "it is no address")
+			c.drop(key+" "+s, "it is no address")
 		}
 		return err != nil
 	})
 	if len(keep) > 0 {
-		c.put("network", "dns", keep, "dns", "for containers inside the job's daemon; the others have the engine's")
+		c.putNear("network", "dns", keep, key, "for containers inside the job's daemon; the others have the engine's")
 	}
 }
 
-func (c *Conversion) wait(v any) {
-	seconds, ok := v.(int64)
+func waitForServices(c *Conversion, key string, d map[string]any) {
+	seconds, ok := d[key].(int64)
 	switch {
-	case !ok || seconds == 0:
+	case !ok:
+		c.drop(key, "it is no number")
 	case seconds < 0:
-		c.put("services", "ready_timeout", "0s", "wait_for_services_timeout", "nobody waits")
+		c.put("services", "ready_timeout", "0s", key, "nobody waits")
 	default:
-		c.put("services", "ready_timeout", strconv.FormatInt(seconds, 10)+"s", "wait_for_services_timeout", "")
+		c.put("services", "ready_timeout", strconv.FormatInt(seconds, 10)+"s", key, "")
 	}
 }
 
-func (c *Conversion) securityOptions(options []string) {
-	for _, o := range options {
+func securityOptions(c *Conversion, key string, d map[string]any) {
+	for _, o := range list(d[key]) {
 		if o == "no-new-privileges" || o == "no-new-privileges:true" || o == "no-new-privileges=true" {
-			c.put("job", "no_new_privileges", true, "security_opt "+o, "")
+			c.put("job", "no_new_privileges", true, key+" "+o, "")
 		} else {
-			c.drop("security_opt "+o, "job containers have the engine's own profiles")
+			c.drop(key+" "+o, "job containers have the engine's own profiles")
 		}
 	}
 }
 
+// runtime is for the sidecar, whose privilege goes with it.
+func runtime(c *Conversion, key string, d map[string]any) {
+	name := text(d[key])
+	switch {
+	case name == "sysbox-runc":
+		c.putNear("sidecar", "runtime", name, key, "for the sidecar alone")
+		c.putNear("sidecar", "privilege", config.PrivilegeRuntime, key, "")
+	case strings.HasPrefix(name, config.GVisorRuntime):
+		c.putNear("sidecar", "runtime", name, key, "for the sidecar alone; its arguments in the engine's daemon.json: docs/gvisor.md")
+		c.putNear("sidecar", "privilege", config.PrivilegeGVisor, key, "")
+	default:
+		c.drop(key, "the sidecar alone can have one: sidecar.runtime")
+	}
+}
+
 // helperImage turns the Runner's variables into ours.
-func (c *Conversion) helperImage(image string) {
-	image = strings.NewReplacer("${CI_RUNNER_VERSION}", "{version}", "$CI_RUNNER_VERSION", "{version}").Replace(image)
+func helperImage(c *Conversion, key string, d map[string]any) {
+	image := strings.NewReplacer("${CI_RUNNER_VERSION}", "{version}", "$CI_RUNNER_VERSION", "{version}").Replace(text(d[key]))
 	if strings.Contains(image, "$") {
-		c.drop("helper_image", "it has a variable that is not known here: {version} and {arch} are")
+		c.drop(key, "it has a variable that is not known here: {version} and {arch} are")
 		return
 	}
-	c.put("helper", "image", image, "helper_image", "")
+	c.put("helper", "image", image, key, "")
+}
+
+// helperFlavor counts where no image is named, as in the Runner.
+func helperFlavor(c *Conversion, key string, d map[string]any) {
+	const repository = "registry.gitlab.com/gitlab-org/gitlab-runner/gitlab-runner-helper:"
+	switch flavor := text(d[key]); {
+	case !unset(d["helper_image"]):
+		c.drop(key, "helper_image counts before it")
+	case flavor == "alpine":
+		c.holds("helper", "image", config.Default().Helper.Image, key, "as helper.image, which is that by itself")
+	default:
+		c.put("helper", "image", repository+flavor+"-{arch}-v{version}", key, "")
+	}
 }

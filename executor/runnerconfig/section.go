@@ -3,7 +3,6 @@ package runnerconfig
 import (
 	"bytes"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -81,40 +80,4 @@ func encodeCarried(carried map[string]any) (keys, tables string, err error) {
 		return text[:i], text[i:], nil
 	}
 	return text, "", nil
-}
-
-// value writes a value as TOML.
-func value(v any) string {
-	switch v := v.(type) {
-	case string:
-		return quote(v)
-	case []string:
-		parts := make([]string, len(v))
-		for i, s := range v {
-			parts[i] = quote(s)
-		}
-		return "[" + strings.Join(parts, ", ") + "]"
-	case float64:
-		return strconv.FormatFloat(v, 'f', -1, 64)
-	}
-	return fmt.Sprint(v)
-}
-
-// quote writes a string as TOML's basic strings have it, which differ from Go's
-// in what they escape.
-func quote(s string) string {
-	var b strings.Builder
-	b.WriteByte('"')
-	for _, r := range s {
-		switch {
-		case r == '"' || r == '\\':
-			b.WriteByte('\\')
-			b.WriteRune(r)
-		case r < ' ' || r == 0x7f:
-			fmt.Fprintf(&b, `\u%04X`, r)
-		default:
-			b.WriteRune(r)
-		}
-	}
-	return b.String() + `"`
 }

@@ -2,7 +2,6 @@ package runnerconfig
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,24 +12,33 @@ import (
 )
 
 // services are those that every job gets. A dind image is the job's daemon.
-func (c *Conversion) services(v any) {
-	for _, s := range tables(v) {
+func services(c *Conversion, key string, d map[string]any) {
+	for _, s := range tables(d[key]) {
+		s = lowered(s)
 		name := text(s["name"])
-		if !strings.Contains(name, "dind") && !strings.HasPrefix(name[strings.LastIndex(name, "/")+1:], "docker:") {
-			c.drop("services "+name, "no service is added to all jobs: name it in their .gitlab-ci.yml")
+		from := key + " " + name
+		if !isDind(name) {
+			c.drop(from, "no service is added to all jobs: name it in their .gitlab-ci.yml")
 			continue
 		}
-		if !c.put("sidecar", "image", name, "services "+name, "the daemon of jobs that declare none") {
+		if !c.put("sidecar", "image", name, from, "the daemon of jobs that declare none") {
 			continue
 		}
-		if ref, err := reference.ParseNormalizedNamed(name); err == nil && reference.Domain(ref)+"/"+reference.Path(ref) != "docker.io/library/docker" {
+		ref, err := reference.ParseNormalizedNamed(name)
+		official := err == nil && reference.Domain(ref)+"/"+reference.Path(ref) == "docker.io/library/docker"
+		if err == nil && !official && unset(d["allowed_privileged_services"]) { // else it is among those
 			allowed := append(slices.Clone(config.Default().Sidecar.AllowedImages), reference.TagNameOnly(ref).String())
-			c.put("sidecar", "allowed_images", allowed, "services "+name, "it may be the job's daemon")
+			c.put("sidecar", "allowed_images", allowed, from, "it may be the job's daemon")
 		}
 		c.dockerd(list(s["command"]))
-		for key := range maps.Keys(s) {
-			if !slices.Contains([]string{"name", "alias", "command"}, key) {
-				c.drop("services "+name+" "+key, "set it in the pipeline's own service")
+		for _, part := range sorted(s) {
+			switch {
+			case part == "name" || part == "command" || unset(s[part]):
+			case part == "alias" && text(s[part]) == "docker":
+			case part == "alias":
+				c.drop(from+" alias", "the daemon is docker, and what a pipeline's own dind service is called")
+			default:
+				c.drop(from+" "+part, "set it in the pipeline's own service")
 			}
 		}
 	}
@@ -38,32 +46,41 @@ func (c *Conversion) services(v any) {
 
 // dockerd takes what the command of a dind service told its daemon.
 func (c *Conversion) dockerd(command []string) {
+	if len(command) > 0 && command[0] == "dockerd" {
+		command = command[1:]
+	}
+	if len(command) > 0 && !strings.HasPrefix(command[0], "-") {
+		c.drop("services command", "flags of dockerd alone have a place here: sidecar.arguments")
+		return
+	}
 	var mirrors, arguments []string
 	for i := 0; i < len(command); i++ {
-		name, value, joined := strings.Cut(command[i], "=")
+		name, v, joined := strings.Cut(command[i], "=")
 		if !joined && i+1 < len(command) && !strings.HasPrefix(command[i+1], "-") {
 			i++
-			value = command[i]
+			v = command[i]
 		}
+		from := "services command " + name
 		switch name {
 		case "--registry-mirror":
-			mirrors = append(mirrors, value)
+			mirrors = append(mirrors, v)
 		case "--insecure-registry":
-			if strings.Contains(value, "/") {
-				c.drop("services command "+name, "an address range; name the registry")
+			if strings.Contains(v, "/") {
+				c.drop(from, "an address range; name the registry")
 				continue
 			}
-			c.put(registryTable(value), "insecure", true, "services command "+name, "")
+			c.put(registryTable(v), "insecure", true, from, "")
 		case "--mtu":
-			if n, err := strconv.ParseInt(value, 10, 64); err == nil {
-				c.put("network", "mtu", n, "services command "+name, "")
+			n, err := strconv.ParseInt(v, 10, 64)
+			if err != nil {
+				c.drop(from, "it is no number")
+				continue
 			}
-		case "--tls", "--tlsverify", "--host", "-H", "--storage-driver":
-			c.drop("services command "+name, "that is wired in")
+			c.put("network", "mtu", n, from, "")
+		case "--tls", "--tlsverify", "--host", "-H", "--storage-driver", "-s":
+			c.drop(from, "that is wired in")
 		default:
-			if strings.HasPrefix(name, "-") {
-				arguments = append(arguments, strings.TrimSuffix(name+"="+value, "="))
-			}
+			arguments = append(arguments, strings.TrimSuffix(name+"="+v, "="))
 		}
 	}
 	if len(mirrors) > 0 {

@@ -1,0 +1,50 @@
+package executor
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"gitlab-dind-executor/executor/runnerconfig"
+)
+
+// convert reads the docker executor's section that --from names.
+func (r *registration) convert() (*runnerconfig.Conversion, error) {
+	if r.c.settingsFile != "" {
+		return nil, errors.New("--settings is of no use with --from, which makes settings: --write-settings says where to")
+	}
+	src, err := runnerconfig.Source(r.from)
+	if err != nil {
+		return nil, err
+	}
+	return runnerconfig.Convert(r.from, src, r.runner)
+}
+
+// settingsOf is the text of the settings that a conversion has made.
+func settingsOf(old *runnerconfig.Conversion, from string) string {
+	if old.Settings == "" {
+		return "# Nothing: the defaults serve.\n"
+	}
+	return fmt.Sprintf("# Made from runner %q of %s.\n%s", old.Name, from, old.Settings)
+}
+
+// tell says what became of each key. Keys of which the same is to say share a line.
+func (r *registration) tell(name string, notes []runnerconfig.Note, prefix string) {
+	fmt.Fprintf(r.c.stdout, "%s\n%sWhat became of runner %q:\n", strings.TrimSpace(prefix), prefix, name)
+	for _, kind := range runnerconfig.Kinds {
+		var texts []string
+		keys := map[string][]string{}
+		for _, note := range notes {
+			if note.Kind != kind {
+				continue
+			}
+			if keys[note.Text] == nil {
+				texts = append(texts, note.Text)
+			}
+			keys[note.Text] = append(keys[note.Text], note.Key)
+		}
+		for _, text := range texts {
+			fmt.Fprintf(r.c.stdout, "%s  %-8s %s: %s\n", prefix, kind, strings.Join(keys[text], ", "), text)
+		}
+	}
+}

@@ -1,0 +1,153 @@
+package runnerconfig
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/distribution/reference"
+
+	"gitlab-dind-executor/config"
+)
+
+// nothing is a list of images that allows none. An empty one allows all.
+var nothing = []string{"none.invalid/**"}
+
+// patternsOf are lists of images that jobs may use.
+func patternsOf(table string) rule {
+	return func(c *Conversion, key string, d map[string]any) {
+		patterns := list(d[key])
+		if own := text(d["image"]); own != "" && table == "job" { // which the docker executor allows in any case
+			patterns = append(slices.Clone(patterns), own)
+		}
+		written := c.valid(key, table, full(patterns))
+		if len(written) == 0 {
+			c.putNear(table, "allowed_images", nothing, key, "none of its patterns is valid, so that no image is allowed")
+			return
+		}
+		c.put(table, "allowed_images", written, key, "written in full; an image by digest needs a pattern with an @")
+		if table == "services" && slices.ContainsFunc(patterns, func(p string) bool { return strings.Contains(p, "dind") || strings.Contains(p, "docker") }) {
+			c.differs(key, "dind images are the job's daemon, no services: those of your own belong to sidecar.allowed_images")
+		}
+	}
+}
+
+// valid are the patterns that can match anything; the others are dropped.
+func (c *Conversion) valid(key, table string, patterns []string) []string {
+	return slices.DeleteFunc(slices.Clone(patterns), func(p string) bool {
+		_, err := config.Parse("", []byte(render([]place{{table, "allowed_images", []string{p}}})))
+		if err != nil {
+			c.drop(key+" "+p, "no image can match it, there neither")
+		}
+		return err != nil
+	})
+}
+
+// full writes patterns as they are matched here: with registry and tag. The
+// docker executor matches the name as the pipeline has it.
+func full(patterns []string) []string {
+	var out []string
+	for _, p := range patterns {
+		first, _, slashed := strings.Cut(p, "/")
+		rest := p[strings.LastIndex(p, "/")+1:]
+		if !strings.ContainsAny(rest, ":@") && !strings.HasSuffix(rest, "*") {
+			p += ":latest"
+		}
+		switch {
+		case strings.HasPrefix(p, "**"), slashed && (strings.ContainsAny(first, ".:") || first == "localhost"):
+			out = append(out, p)
+		case slashed && strings.Contains(first, "*"): // of any registry, or of a user at the Docker Hub
+			out = append(out, p, "docker.io/"+p)
+		case slashed:
+			out = append(out, "docker.io/"+p)
+		default:
+			out = append(out, "docker.io/library/"+p)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// sidecarImages are those that may be the job's daemon, and so privileged. Dind
+// services of the runner itself are, in any case.
+func sidecarImages(c *Conversion, key string, d map[string]any) {
+	written := c.valid(key, "sidecar", full(list(d[key])))
+	for _, s := range tables(d["services"]) {
+		if name := text(s["name"]); isDind(name) {
+			if ref, err := reference.ParseNormalizedNamed(name); err == nil {
+				written = append(written, reference.TagNameOnly(ref).String())
+			}
+		}
+	}
+	if len(written) == 0 {
+		c.putNear("sidecar", "allowed_images", nothing, key, "none of its patterns is valid, so that no image is allowed")
+		return
+	}
+	slices.Sort(written)
+	c.put("sidecar", "allowed_images", slices.Compact(written), key, "they may be the job's daemon")
+}
+
+// isDind tells whether a service is the job's daemon.
+func isDind(image string) bool {
+	return strings.Contains(image, "dind") || strings.HasPrefix(image[strings.LastIndex(image, "/")+1:], "docker:")
+}
+
+// pullPolicy says what the Runner's policies mean here. Without one both pull
+// always, and both let pipelines name no other than those of the list.
+func pullPolicy(c *Conversion, key string, d map[string]any) {
+	policies := c.policies(key, list(d[key]))
+	if len(policies) == 0 {
+		policies = []string{config.PullAlways}
+	}
+	what := ""
+	if allowed := list(d["allowed_pull_policies"]); len(allowed) > 0 {
+		both := slices.DeleteFunc(slices.Clone(policies), func(p string) bool { return !slices.Contains(allowed, p) })
+		switch known := known(allowed); {
+		case len(both) == 0 && len(known) > 0:
+			policies, what = known, "those of allowed_pull_policies: there a job without a policy of its own fails, as "+strings.Join(policies, ", ")+" is none of them"
+		case len(both) < len(policies):
+			policies, what = both, "those of allowed_pull_policies alone, as there"
+		}
+	}
+	always := slices.Contains(policies, config.PullAlways)
+	if always {
+		c.differs(key, "always asks the registry with the job's credentials and fetches only what differs; what is on the host serves while the registry cannot be asked")
+	}
+	switch {
+	case len(known(list(d[key]))) == 0 && slices.Equal(policies, config.Default().Pull.Policy):
+	case always:
+		c.putNear("pull", "policy", policies, key, cut(what, "of images that pipelines name; those of the settings are fetched if they are not on the host"))
+	case what != "":
+		c.putNear("pull", "policy", policies, key, what)
+	default:
+		c.put("pull", "policy", policies, key, "")
+	}
+	if always && len(policies) > 1 {
+		c.differs(key, "a registry that denies an image ends the job: the policies behind always are for images that cannot be fetched")
+	}
+	if !always {
+		c.differs(key, "as there, a job can use a private image that another project's job has fetched: pull.policy = [\"always\"] ends that")
+	}
+}
+
+func allowedPullPolicies(c *Conversion, key string, d map[string]any) {
+	if policies := c.policies(key, list(d[key])); len(policies) > 0 {
+		c.put("pull", "allowed_policies", policies, key, "")
+	}
+}
+
+// policies are those that are known; the others are dropped.
+func (c *Conversion) policies(key string, policies []string) []string {
+	for _, p := range policies {
+		if !slices.Contains(config.PullPolicies, p) {
+			c.drop(key+" "+p, "it is no pull policy, and the docker executor fails jobs with it")
+		}
+	}
+	return known(policies)
+}
+
+func known(policies []string) []string {
+	return slices.DeleteFunc(slices.Clone(policies), func(p string) bool { return !slices.Contains(config.PullPolicies, p) })
+}
+
+// cut joins the parts of a reason.
+func cut(a, b string) string { return strings.Trim(a+"; "+b, "; ") }

@@ -1,0 +1,121 @@
+package runnerconfig
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// value writes a value as TOML.
+func value(v any) string {
+	switch v := v.(type) {
+	case string:
+		return quote(v)
+	case []string:
+		parts := make([]string, len(v))
+		for i, s := range v {
+			parts[i] = quote(s)
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
+	case map[string]string:
+		parts := make([]string, 0, len(v))
+		for _, key := range sorted(v) {
+			parts = append(parts, quote(key)+" = "+quote(v[key]))
+		}
+		return "{" + strings.Join(parts, ", ") + "}"
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	return fmt.Sprint(v)
+}
+
+// quote writes a string as TOML's basic strings have it, which differ from Go's
+// in what they escape.
+func quote(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r < ' ' || r == 0x7f:
+			fmt.Fprintf(&b, `\u%04X`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String() + `"`
+}
+
+// text is a value that is a string, else "".
+func text(v any) string {
+	s, _ := v.(string)
+	return s
+}
+
+// list is a value that is a string or a list of strings; what is none is left
+// out.
+func list(v any) []string {
+	switch v := v.(type) {
+	case string:
+		return []string{v}
+	case []any:
+		var all []string
+		for _, e := range v {
+			if s, ok := e.(string); ok {
+				all = append(all, s)
+			}
+		}
+		return all
+	}
+	return nil
+}
+
+// onlyStrings tells whether a value is a list of strings alone.
+func onlyStrings(v any) bool {
+	all, ok := v.([]any)
+	return ok && len(list(v)) == len(all)
+}
+
+// pairs is a table of strings; ok tells that it is one.
+func pairs(v any) (all map[string]string, ok bool) {
+	m, ok := v.(map[string]any)
+	all = map[string]string{}
+	for key, e := range m {
+		s, isText := e.(string)
+		ok = ok && isText
+		all[key] = s
+	}
+	return all, ok
+}
+
+// tables is a value that is an array of tables, however it was written.
+func tables(v any) []map[string]any {
+	all, _ := v.([]map[string]any)
+	if inline, ok := v.([]any); ok {
+		for _, e := range inline {
+			if m, ok := e.(map[string]any); ok {
+				all = append(all, m)
+			}
+		}
+	}
+	return all
+}
+
+// unset tells a value that says nothing.
+func unset(v any) bool {
+	switch v := v.(type) {
+	case []any:
+		return len(v) == 0
+	case map[string]any:
+		return len(v) == 0
+	case []map[string]any:
+		return len(v) == 0
+	}
+	return v == nil || v == "" || v == false || v == int64(0) || v == float64(0)
+}
+
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
