@@ -6,31 +6,88 @@ import (
 	"strings"
 )
 
-var errCondition = errors.New("the condition is not understood")
+// verdict is what is known of a condition.
+type verdict int
 
-// value is what one side of a comparison is; one that is not there is null.
-type value struct {
-	text  string
-	there bool
+// The verdicts. Of maybe it is not known whether it holds.
+const (
+	no verdict = iota
+	maybe
+	yes
+)
+
+func verdictOf(holds bool) verdict {
+	if holds {
+		return yes
+	}
+	return no
 }
 
-func (v value) truth() bool { return v.there && v.text != "" }
+// errCondition is of a condition that GitLab refuses.
+var errCondition = errors.New("the condition has no meaning")
 
-// condition judges an expression of rules:if.
-func condition(text string, vars map[string]string) (bool, error) {
+// value is what a part of a condition comes to.
+type value struct {
+	kind    valueKind
+	text    string
+	truth   bool
+	pattern *regexp.Regexp
+}
+
+type valueKind int
+
+const (
+	isNull valueKind = iota
+	isText
+	isTruth
+	isPattern
+	isUnknown
+)
+
+func textOf(s string) value { return value{kind: isText, text: s} }
+func truthOf(on bool) value { return value{kind: isTruth, truth: on} }
+func (v value) unset() bool { return v.kind == isNull || v.kind == isTruth && !v.truth }
+func (v value) holds() bool { return v.verdict() == yes }
+func (v value) is(of value) bool {
+	return v.kind == of.kind && v.text == of.text && v.truth == of.truth && v.pattern == of.pattern
+}
+
+// verdict is that of a whole condition: a text of nothing but space does not hold.
+func (v value) verdict() verdict {
+	switch v.kind {
+	case isUnknown:
+		return maybe
+	case isText:
+		return verdictOf(strings.TrimSpace(v.text) != "")
+	case isTruth:
+		return verdictOf(v.truth)
+	case isPattern:
+		return yes
+	default:
+		return no
+	}
+}
+
+// judge judges an expression such as that of rules:if, with variables by their
+// names. Its error is of an expression that GitLab refuses.
+func judge(text string, variable func(string) value) (verdict, error) {
 	words, err := lex(text)
 	if err != nil {
-		return false, err
+		return no, err
 	}
-	c := &conditions{words: words, vars: vars}
+	c := &conditions{words: words, variable: variable}
 	v, err := c.or()
-	if err != nil || len(c.words) > 0 || len(words) == 0 {
-		return false, errCondition
+	if err != nil || len(c.words) > 0 {
+		return no, errCondition
 	}
-	return v, nil
+	return v.verdict(), nil
 }
 
-var lexemes = regexp.MustCompile(`^(?:\s+|(==|!=|=~|!~|&&|\|\||\(|\)|\$\w+|"[^"]*"|'[^']*'|/(?:[^/\\]|\\.)+/[a-z]*|null\b))`)
+// lexemes are the words of a condition in the order in which GitLab tries them.
+var lexemes = regexp.MustCompile(`^(?:\s+|([()]|\$\w+|"[^"\n]*"|'[^'\n]*'|/(?:[^/]|\\/)+[^\\]/[ismU]*|null|true\b|false\b|==|=~|!=|!~|&&|\|\|))`)
+
+// maxWords is how many words GitLab takes in one condition.
+const maxWords = 99
 
 func lex(text string) (words []string, err error) {
 	for text != "" {
@@ -41,6 +98,9 @@ func lex(text string) (words []string, err error) {
 		if m[1] != "" {
 			words = append(words, m[1])
 		}
+		if len(words) > maxWords {
+			return nil, errCondition
+		}
 		text = text[len(m[0]):]
 	}
 	return words, nil
@@ -48,9 +108,8 @@ func lex(text string) (words []string, err error) {
 
 // conditions reads an expression from its first word on.
 type conditions struct {
-	words []string
-	vars  map[string]string
-	depth int
+	words    []string
+	variable func(string) value
 }
 
 func (c *conditions) next(word string) bool {
@@ -61,63 +120,65 @@ func (c *conditions) next(word string) bool {
 	return false
 }
 
-func (c *conditions) or() (bool, error) {
+func (c *conditions) or() (value, error) {
 	left, err := c.and()
 	for err == nil && c.next("||") {
-		var right bool
+		var right value
 		right, err = c.and()
-		left = left || right
+		switch {
+		case left.kind == isUnknown && right.holds():
+			left = right
+		case left.unset():
+			left = right
+		}
 	}
 	return left, err
 }
 
-func (c *conditions) and() (bool, error) {
+func (c *conditions) and() (value, error) {
 	left, err := c.comparison()
 	for err == nil && c.next("&&") {
-		var right bool
+		var right value
 		right, err = c.comparison()
-		left = left && right
+		switch {
+		case left.kind == isUnknown && right.unset():
+			left = right
+		case left.kind != isUnknown && !left.unset(): // an empty text counts as set
+			left = right
+		}
 	}
 	return left, err
 }
 
-func (c *conditions) comparison() (bool, error) {
-	if c.next("(") {
-		if c.depth++; c.depth > maxDepth {
-			return false, errCondition
-		}
-		v, err := c.or()
-		if err == nil && !c.next(")") {
-			err = errCondition
-		}
-		return v, err
-	}
+func (c *conditions) comparison() (value, error) {
 	left, err := c.operand()
-	if err != nil {
-		return false, err
-	}
-	for _, op := range []string{"==", "!=", "=~", "!~"} {
-		if !c.next(op) {
-			continue
+	for err == nil && len(c.words) > 0 {
+		op := c.words[0]
+		if op != "==" && op != "!=" && op != "=~" && op != "!~" {
+			break
 		}
-		right, err := c.operand()
-		if err != nil {
-			return false, err
+		c.words = c.words[1:]
+		var right value
+		if right, err = c.operand(); err != nil {
+			return value{}, err
 		}
-		var alike bool
+		alike := left.is(right)
 		if op[1] == '~' {
 			if alike, err = matches(left, right); err != nil {
-				return false, err
+				return value{}, err
 			}
-		} else {
-			alike = left == right
 		}
-		return alike == (op[0] == '='), nil
+		if left.kind == isUnknown || right.kind == isUnknown {
+			left = value{kind: isUnknown}
+		} else {
+			left = truthOf(alike == (op[0] == '='))
+		}
 	}
-	return left.truth(), nil
+	return left, err
 }
 
-// operand is a variable's value, a text, a pattern with its slashes, or null.
+// operand is a variable's value, a text, a pattern with its slashes, a constant or
+// what stands in parentheses.
 func (c *conditions) operand() (value, error) {
 	if len(c.words) == 0 {
 		return value{}, errCondition
@@ -125,35 +186,61 @@ func (c *conditions) operand() (value, error) {
 	w := c.words[0]
 	c.words = c.words[1:]
 	switch {
+	case w == "(":
+		v, err := c.or()
+		if err == nil && !c.next(")") {
+			err = errCondition
+		}
+		return v, err
 	case w == "null":
 		return value{}, nil
+	case w == "true" || w == "false":
+		return truthOf(w == "true"), nil
 	case w[0] == '$':
-		text, there := c.vars[w[1:]]
-		return value{text, there}, nil
+		return c.variable(w[1:]), nil
 	case w[0] == '"' || w[0] == '\'':
-		return value{w[1 : len(w)-1], true}, nil
+		return textOf(w[1 : len(w)-1]), nil
 	case w[0] == '/':
-		return value{w, true}, nil
+		re, err := rubyPattern(strings.ReplaceAll(w, `\/`, "/"))
+		if re == nil || err != nil {
+			return value{}, errCondition
+		}
+		return value{kind: isPattern, pattern: re}, nil
 	}
 	return value{}, errCondition
 }
 
-// matches tells whether a text matches a pattern such as /^v1/i.
+// slashed is a pattern with its slashes and flags.
+var slashed = regexp.MustCompile(`^/(.*)/([ismU]*)$`)
+
+// rubyPattern is the expression of a pattern such as /^v1/i. It is nil for a text
+// that does not look like one.
+func rubyPattern(text string) (*regexp.Regexp, error) {
+	m := slashed.FindStringSubmatch(text)
+	if m == nil {
+		return nil, nil
+	}
+	if m[2] != "" {
+		m[1] = "(?" + m[2] + ")" + m[1]
+	}
+	return regexp.Compile(m[1])
+}
+
+// matches tells whether a text matches a pattern, which a variable may hold. With
+// no pattern nothing matches, and a text that is none is looked through for the
+// other one, as GitLab does.
 func matches(text, pattern value) (bool, error) {
-	end := strings.LastIndexByte(pattern.text, '/')
-	if end < 1 || pattern.text[0] != '/' {
-		return false, errCondition
+	switch pattern.kind {
+	case isNull, isUnknown:
+		return false, nil
+	case isPattern:
+		return pattern.pattern.MatchString(text.text), nil
+	case isText:
+		re, err := rubyPattern(strings.ReplaceAll(pattern.text, `\/`, "/"))
+		if re != nil && err == nil {
+			return re.MatchString(text.text), nil
+		}
+		return strings.Contains(pattern.text, text.text), nil
 	}
-	flags, expr := pattern.text[end+1:], strings.ReplaceAll(pattern.text[1:end], `\/`, "/")
-	if strings.Trim(flags, "ims") != "" {
-		return false, errCondition
-	}
-	if flags != "" {
-		expr = "(?" + flags + ")" + expr
-	}
-	re, err := regexp.Compile(expr)
-	if err != nil {
-		return false, errCondition
-	}
-	return re.MatchString(text.text), nil
+	return false, errCondition
 }

@@ -1,7 +1,7 @@
 package pipeline
 
 import (
-	"io/fs"
+	"errors"
 	"path"
 	"regexp"
 	"slices"
@@ -66,8 +66,7 @@ func (r *reader) includePath(text string) string {
 }
 
 // matching are the files whose paths match a pattern: * is any text without a
-// slash, ** any text, and all else is itself. It follows no links, as there are
-// none where GitLab looks; those of a workspace's packages lead round in circles.
+// slash, ** any text, and all else is itself.
 func (r *reader) matching(at *node, pattern string) (names []string, err error) {
 	text := strings.NewReplacer(`\*\*`, `.*`, `\*`, `[^/]*`).Replace(regexp.QuoteMeta(pattern))
 	matches, err := regexp.Compile(`(?s)^` + text + `$`)
@@ -76,50 +75,65 @@ func (r *reader) matching(at *node, pattern string) (names []string, err error) 
 	}
 	fixed, _, _ := strings.Cut(pattern, "*")
 	depth, deep := strings.Count(pattern, "/"), strings.Contains(pattern, "**")
-	entries := 0
-	err = fs.WalkDir(r.files, path.Dir(fixed), func(name string, e fs.DirEntry, err error) error {
-		if r.ctx.Err() != nil {
-			return r.ctx.Err()
-		}
-		if entries++; entries > maxEntries {
-			return at.faultf("begin the pattern with a folder, such as ci/**.yml", "include: more than %d files and folders are in the way of %q", maxEntries, pattern)
-		}
-		switch {
-		case err != nil: // it is not there, or not for us
-			return fs.SkipDir
-		case e.IsDir() && (e.Name() == ".git" || !deep && name != "." && strings.Count(name, "/") >= depth):
-			return fs.SkipDir
-		case e.Type().IsRegular() && e.Name() != ".git" && matches.MatchString(name):
+	err = r.walk(path.Dir(fixed), func(dir string) bool { return deep || strings.Count(dir, "/") < depth }, func(name string) {
+		if matches.MatchString(name) {
 			names = append(names, name)
 		}
-		return nil
 	})
+	if errors.Is(err, errCrowded) {
+		err = at.faultf("begin the pattern with a folder, such as ci/**.yml", "include: more than %d files and folders are in the way of %q", maxEntries, pattern)
+	}
 	slices.Sort(names)
 	return names, err
 }
 
-// localInclude is the path of a local include, or "" after a warning.
+// localInclude is the path of a local include, or "" for one that is not taken.
 func (r *reader) localInclude(n *node) (string, error) {
 	switch n.kind {
 	case scalar:
 		if strings.Contains(n.text, "://") {
-			r.warnf("not understood here: include:remote")
+			r.elsewhere("remote " + n.text)
 			return "", nil
 		}
 		return r.includePath(n.text), nil
 	case mapping:
-		local := ""
+		taken, err := r.includeRules(n)
+		if err != nil || !taken {
+			return "", err
+		}
+		if what := described(n); what != "" {
+			r.elsewhere(what)
+			return "", nil
+		}
 		for _, e := range n.entries {
-			if e.key == "local" && e.value.kind == scalar {
-				local = r.includePath(e.value.text)
-				continue
-			}
-			if e.key != "ref" && e.key != "file" { // they belong to project
-				r.warnf("not understood here: include:%s", e.key)
+			switch {
+			case e.key == "rules", e.key == "inputs":
+			case e.key == "local" && e.value.kind == scalar:
+				return r.includePath(e.value.text), nil
+			default:
+				r.warnf("include: unknown keyword: %s", e.key)
 			}
 		}
-		return local, nil
+		return "", nil
 	default:
 		return "", n.faultf("such as include: ci/build.yml", "include is no path")
 	}
+}
+
+// includeRules tells whether the rules of an include let it in. Where that is not
+// known it is not.
+func (r *reader) includeRules(n *node) (bool, error) {
+	rules := n.get("rules")
+	if rules == nil || rules.kind == null {
+		return true, nil
+	}
+	_, f, err := r.firstRule(rules, r.scopeOf(), "include:rules")
+	if f.verdict == maybe && err == nil {
+		what := described(n)
+		if local := n.get("local"); local != nil {
+			what = "local " + local.text
+		}
+		r.elsewhere(what + " (whether it counts is not known: " + f.why + ")")
+	}
+	return f.verdict == yes, err
 }

@@ -12,8 +12,17 @@ type Job struct {
 	// Script is before_script and script, as GitLab sends them.
 	Script      []string `json:",omitempty"`
 	AfterScript []string `json:",omitempty"`
-	// When is on_success, on_failure, always, manual or never.
+	// When is on_success, on_failure, always, manual, delayed or never, and Why says
+	// why it is never.
 	When string
+	Why  string `json:",omitempty"`
+	// Maybe is for a job of which it is not known whether GitLab runs it, and Cannot
+	// for one that cannot run here, whoever names it. They are never run of themselves.
+	Maybe, Cannot bool `json:",omitempty"`
+	// Of is the name in the file of a job of which parallel makes several, Index and
+	// Total their numbers, from 1.
+	Of           string `json:",omitempty"`
+	Index, Total int    `json:",omitempty"`
 	// AllowFailure lets the pipeline succeed where the job fails; with
 	// AllowExitCodes only by one of those.
 	AllowFailure   bool  `json:",omitempty"`
@@ -57,6 +66,8 @@ type Need struct {
 	Artifacts bool
 	// Optional is for a job that the rules may leave out.
 	Optional bool `json:",omitempty"`
+	// of are the jobs of a matrix that are meant.
+	of []string
 }
 
 // Artifacts are what a job leaves for others.

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -13,13 +14,13 @@ import (
 var (
 	meaningless = []string{"interruptible", "coverage", "resource_group", "extends"}
 	elsewhere   = []string{
-		"dast_configuration", "except", "hooks", "id_tokens", "identity", "inherit", "inputs", "manual_confirmation",
-		"only", "pages", "parallel", "publish", "release", "retry", "run", "secrets", "start_in", "trigger",
+		"dast_configuration", "hooks", "id_tokens", "identity", "inputs", "manual_confirmation",
+		"pages", "publish", "release", "retry", "secrets",
 	}
 )
 
-// job reads one job. It is nil where the job has nothing that can run here.
-func (r *reader) job(e entry, defaults *node) (*Job, error) {
+// jobs reads one job, of which parallel may make several.
+func (r *reader) jobs(e entry, defaults *node) ([]Job, error) {
 	if wary.Text(e.key) != e.key || strings.ContainsAny(e.key, "\n\t") || e.key == "" {
 		return nil, e.fault("letters, digits, spaces and such", "%q is no name of a job", e.key)
 	}
@@ -27,37 +28,69 @@ func (r *reader) job(e entry, defaults *node) (*Job, error) {
 		return nil, e.fault("a job is a name with a script below it; a key that is none begins with a dot", "%s is no job", e.key)
 	}
 	all := &node{kind: mapping, file: e.value.file, line: e.line, entries: slices.Clone(e.value.entries)}
+	inherits, err := r.inherits(all, e.key, "default")
+	if err != nil {
+		return nil, err
+	}
 	for _, d := range defaults.entries {
-		if all.get(d.key) == nil {
+		if all.get(d.key) == nil && inherits.takes(d.key) {
 			all.set(d)
 		}
 	}
 	if err := r.copied(all); err != nil {
 		return nil, err
 	}
-	all, err := r.resolve(all, 0)
+	if all, err = r.resolve(all, 0); err != nil {
+		return nil, err
+	}
+	instances, err := r.instances(e.key, all.get("parallel"), plain)
 	if err != nil {
 		return nil, err
 	}
-	j := &Job{Name: e.key, Stage: "test", When: "on_success"}
-	d := decoder{reader: r, job: j, at: all}
-	for _, k := range all.entries {
-		if err := d.keyword(k); err != nil {
+	var jobs []Job
+	for _, i := range instances {
+		j := Job{Name: i.name, Stage: "test", When: "on_success", Index: i.index, Total: i.total}
+		if i.total > 0 {
+			j.Of = e.key
+			r.parallel[e.key] = append(r.parallel[e.key], i.name)
+		}
+		d := decoder{reader: r, job: &j, at: all, matrix: i.matrix}
+		if err := d.decode(e); err != nil {
 			return nil, err
 		}
+		jobs = append(jobs, j)
 	}
-	if len(d.script) == 0 {
-		for _, key := range []string{"trigger", "run", "release"} {
-			if all.get(key) != nil {
-				r.warnf("%s: it does not run here: it has no script", e.key)
-				r.absent[e.key] = true
-				return nil, nil
-			}
+	return jobs, nil
+}
+
+// decode reads the keywords of a job, and its rules at last.
+func (d *decoder) decode(e entry) error {
+	for _, k := range d.at.entries {
+		if err := d.keyword(k); err != nil {
+			return err
 		}
-		return nil, e.fault("write script: and a list of commands below the job, or a dot before the name of a template", "job %s has no script", e.key)
 	}
-	j.Script = append(d.before, d.script...)
-	return j, d.rules(all.get("rules"))
+	d.job.Variables = append(d.job.Variables, d.matrix...)
+	if len(d.script) == 0 {
+		why := d.cannotRun(d.at)
+		if why == "" {
+			return e.fault("write script: and a list of commands below the job, or a dot before the name of a template", "job %s has no script", e.key)
+		}
+		*d.job = d.unable(entry{d.job.Name, e.line, d.at}, why)
+		return nil
+	}
+	d.job.Script = append(d.before, d.script...)
+	inherits, err := d.inherits(d.at, e.key, "variables")
+	if err == nil {
+		err = d.take(inherits)
+	}
+	if err == nil {
+		err = d.decide()
+	}
+	if err == nil && d.none != "" {
+		d.job.leave(d.none)
+	}
+	return err
 }
 
 func (e entry) fault(hint, format string, args ...any) error {
@@ -73,15 +106,17 @@ type decoder struct {
 	before, script []string
 	// allowed says that allow_failure is set.
 	allowed bool
+	// matrix are the values of parallel:matrix for this job.
+	matrix []Variable
 }
 
 // strange is the one line about a keyword that is not understood.
 func (d *decoder) strange(keyword string) {
-	d.warnf("%s: not understood here: %s", d.job.Name, keyword)
+	d.warnf("%s: not understood here: %s", cmp.Or(d.job.Of, d.job.Name), keyword)
 }
 
 func (d *decoder) unknown(keyword string) {
-	d.warnf("%s: unknown keyword: %s", d.job.Name, keyword)
+	d.warnf("%s: unknown keyword: %s", cmp.Or(d.job.Of, d.job.Name), keyword)
 }
 
 func (d *decoder) keyword(e entry) (err error) {
@@ -132,7 +167,7 @@ func (d *decoder) keyword(e entry) (err error) {
 		err = d.environment(v)
 	case "tags":
 		j.Tags, err = d.words(v, what)
-	case "rules": // decided at last: they see the job's variables
+	case "rules", "only", "except", "inherit", "parallel", "start_in", "trigger", "run": // decided elsewhere
 	default:
 		switch {
 		case slices.Contains(meaningless, e.key):

@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -49,10 +51,15 @@ func (r *reader) extendAll(root *node) (*node, error) {
 	for _, e := range root.entries {
 		if !slices.Contains(globals, e.key) {
 			v, err := r.extend(root, e, 0)
-			if err != nil {
+			var lacks *missing
+			switch {
+			case errors.As(err, &lacks):
+				r.cannot[e.key] = lacks.text
+			case err != nil:
 				return nil, err
+			default:
+				e.value = v
 			}
-			e.value = v
 		}
 		out.entries = append(out.entries, e)
 	}
@@ -80,7 +87,8 @@ func (r *reader) extend(root *node, e entry, depth int) (*node, error) {
 		}
 		from := root.get(name)
 		if from == nil {
-			return nil, ext.faultf("name a job of this pipeline or of a local include", "%s extends %q, which is not there", e.key, name)
+			return nil, r.lacking(ext.faultf("name a job of this pipeline or of a local include", "%s extends %q, which is not there", e.key, name),
+				fmt.Sprintf("%s extends %s, which is not here", e.key, name))
 		}
 		if from, err = r.extend(root, entry{name, ext.line, from}, depth+1); err != nil {
 			return nil, err
@@ -114,6 +122,17 @@ func (r *reader) resolve(n *node, depth int) (*node, error) {
 		return done, nil
 	}
 	r.resolved[n] = nil
+	out, err := r.resolveIn(n, depth)
+	if err != nil {
+		delete(r.resolved, n) // another job may come by here
+		return nil, err
+	}
+	r.resolved[n] = out
+	return out, nil
+}
+
+// resolveIn replaces the references in one node.
+func (r *reader) resolveIn(n *node, depth int) (*node, error) {
 	out := &node{kind: n.kind, file: n.file, line: n.line}
 	switch n.kind {
 	case list:
@@ -139,7 +158,8 @@ func (r *reader) resolve(n *node, depth int) (*node, error) {
 		to := r.root
 		for _, word := range n.path {
 			if to = to.get(word); to == nil {
-				return nil, n.faultf("name a job of this pipeline and a keyword of it", "there is nothing at !reference [%s]", strings.Join(n.path, ", "))
+				return nil, r.lacking(n.faultf("name a job of this pipeline and a keyword of it", "there is nothing at !reference [%s]", strings.Join(n.path, ", ")),
+					fmt.Sprintf("there is nothing here at !reference [%s]", strings.Join(n.path, ", ")))
 			}
 		}
 		v, err := r.resolve(to, depth+1)
@@ -148,6 +168,5 @@ func (r *reader) resolve(n *node, depth int) (*node, error) {
 		}
 		out = v
 	}
-	r.resolved[n] = out
 	return out, nil
 }

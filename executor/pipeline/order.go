@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,20 +12,43 @@ import (
 
 // order sorts jobs by stage, those of a stage as they stand in the file, and
 // each behind what it needs.
-func (p *Pipeline) order() error {
+func (r *reader) order(p *Pipeline) error {
 	index := map[string]int{}
-	for i, j := range p.Jobs {
+	for i := range p.Jobs {
+		j := &p.Jobs[i]
 		index[j.Name] = i
-		if !slices.Contains(p.Stages, j.Stage) {
-			return fault.Job(fmt.Errorf("job %s is in stage %q, which is not there", j.Name, j.Stage),
-				"name one of these, or add it to stages: "+strings.Join(p.Stages, ", "))
+		if j.Cannot || slices.Contains(p.Stages, j.Stage) {
+			continue
 		}
-	}
-	for _, j := range p.Jobs {
-		if err := p.refers(j, index); err != nil {
+		err := r.lacking(fault.Job(fmt.Errorf("job %s is in stage %q, which is not there", j.Name, j.Stage),
+			"name one of these, or add it to stages: "+strings.Join(p.Stages, ", ")),
+			"stage "+j.Stage+" is not here")
+		if !j.lacks(err) {
 			return err
 		}
 	}
+	for i := range p.Jobs {
+		if err := r.refers(*p, p.Jobs[i], index); err != nil && !p.Jobs[i].lacks(err) {
+			return err
+		}
+	}
+	return p.sort()
+}
+
+// lacks leaves a job out that lacks something, and tells whether err says so.
+func (j *Job) lacks(err error) bool {
+	var m *missing
+	if !errors.As(err, &m) {
+		return false
+	}
+	if j.When != "never" {
+		j.leave(m.text)
+		j.Maybe = true
+	}
+	return true
+}
+
+func (p *Pipeline) sort() error {
 	byStage := slices.Clone(p.Jobs)
 	slices.SortStableFunc(byStage, func(a, b Job) int {
 		return slices.Index(p.Stages, a.Stage) - slices.Index(p.Stages, b.Stage)
@@ -61,10 +86,10 @@ func (p *Pipeline) order() error {
 }
 
 // refers checks the jobs that one names, which stand at these places.
-func (p *Pipeline) refers(j Job, index map[string]int) error {
+func (r *reader) refers(p Pipeline, j Job, index map[string]int) error {
 	later := func(name string) bool {
 		i, there := index[name]
-		return there && slices.Index(p.Stages, p.Jobs[i].Stage) > slices.Index(p.Stages, j.Stage)
+		return there && !p.Jobs[i].Cannot && slices.Index(p.Stages, p.Jobs[i].Stage) > slices.Index(p.Stages, j.Stage)
 	}
 	const whom = "name a job of the same stage or of one before it"
 	for _, n := range j.Needs {
@@ -74,14 +99,17 @@ func (p *Pipeline) refers(j Job, index map[string]int) error {
 			return fault.Job(fmt.Errorf("job %s needs %s, which is in a later stage", j.Name, n.Job), whom)
 		case n.Optional || j.When == "never":
 		case !there:
-			return fault.Job(fmt.Errorf("job %s needs %s, which is not in this pipeline", j.Name, n.Job), "name a job of this pipeline, or set optional: true")
-		case p.Jobs[i].When == "never":
-			return fault.Job(fmt.Errorf("job %s needs %s, which its rules leave out", j.Name, n.Job), "name a job of this pipeline, or set optional: true")
+			return r.lacking(fault.Job(fmt.Errorf("job %s needs %s, which is not in this pipeline", j.Name, n.Job), "name a job of this pipeline, or set optional: true"),
+				"it needs "+n.Job+", which is not here")
+		case p.Jobs[i].When == "never" && !p.Jobs[i].Maybe:
+			return r.lacking(fault.Job(fmt.Errorf("job %s needs %s, which is left out: %s", j.Name, n.Job, p.Jobs[i].Why), "name a job of this pipeline, or set optional: true"),
+				"it needs "+n.Job+", which is left out")
 		}
 	}
 	for _, name := range j.Dependencies {
 		if _, there := index[name]; !there {
-			return fault.Job(fmt.Errorf("job %s depends on %s, which is not in this pipeline", j.Name, name), whom)
+			return r.lacking(fault.Job(fmt.Errorf("job %s depends on %s, which is not in this pipeline", j.Name, name), whom),
+				"it depends on "+name+", which is not here")
 		}
 		if later(name) {
 			return fault.Job(fmt.Errorf("job %s depends on %s, which is in a later stage", j.Name, name), whom)
@@ -125,7 +153,9 @@ func (p Pipeline) waitsFor(j Job) (names []string) {
 func (p Pipeline) Due(j Job, of map[string]Outcome) (runs bool, otherwise Outcome, why string) {
 	switch j.When {
 	case "never":
-		return false, Left, "its rules leave it out"
+		return false, Left, cmp.Or(j.Why, "its rules leave it out")
+	case "delayed":
+		return false, Left, "it is delayed: run it with --job"
 	case "manual":
 		if j.AllowFailure {
 			return false, Left, "it is manual: run it with --job"
@@ -161,9 +191,9 @@ func (p Pipeline) Due(j Job, of map[string]Outcome) (runs bool, otherwise Outcom
 	}
 }
 
-// ruledOut tells a job that is not in the pipeline, as far as others are concerned.
+// ruledOut tells a job that is known not to be in the pipeline.
 func (p Pipeline) ruledOut(name string) bool {
-	return slices.ContainsFunc(p.Jobs, func(j Job) bool { return j.Name == name && j.When == "never" })
+	return slices.ContainsFunc(p.Jobs, func(j Job) bool { return j.Name == name && j.When == "never" && !j.Maybe })
 }
 
 // Sources are the jobs whose artifacts j gets.

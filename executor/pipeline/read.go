@@ -18,6 +18,11 @@ type Input struct {
 	// Predefined are the variables that GitLab sets, which a pipeline may
 	// override, and Given those of the one who runs it, which win.
 	Predefined, Given []Variable
+	// Files lists the paths of the tree; without it they are looked for.
+	Files func() ([]string, error)
+	// Changed are the paths that differ from a ref, or with "" those that a push
+	// would change; known says whether that can be told. It may be nil.
+	Changed func(ref string) (paths []string, known bool)
 }
 
 // Pipeline is what a file says.
@@ -41,16 +46,29 @@ type reader struct {
 	// warned are the warnings, to find them.
 	warned map[string]bool
 	root   *node
-	// absent are jobs that cannot run here; others do not wait for them.
-	absent map[string]bool
+	// globals are the pipeline's variables.
+	globals []Variable
+	// none says why GitLab makes no pipeline.
+	none string
+	// unfetched are includes from elsewhere, cannot the jobs that lack them and why.
+	unfetched []string
+	cannot    map[string]string
+	// parallel are the names of the jobs that are made of one.
+	parallel map[string][]string
 	// resolved are nodes without references; nil while one is under way.
 	resolved map[*node]*node
+	// paths are those of the tree once they are known, compared what differs from refs.
+	paths    []string
+	compared map[string]comparison
 }
 
 // Read reads a file of a tree and what it includes. Its errors are faults of the
 // pipeline, with file, line and a hint, or that of ctx.
 func Read(ctx context.Context, files fs.FS, name string, in Input) (Pipeline, error) {
-	r := &reader{ctx: ctx, files: files, input: in, resolved: map[*node]*node{}, absent: map[string]bool{}, warned: map[string]bool{}}
+	r := &reader{
+		ctx: ctx, files: files, input: in, resolved: map[*node]*node{}, warned: map[string]bool{},
+		cannot: map[string]string{}, parallel: map[string][]string{}, compared: map[string]comparison{},
+	}
 	p, err := r.read(name)
 	p.Warnings = r.warnings
 	if ctx.Err() != nil {
@@ -78,26 +96,51 @@ func (r *reader) read(name string) (Pipeline, error) {
 	if err != nil {
 		return p, err
 	}
+	if err := r.variablesOfAll(); err != nil {
+		return p, err
+	}
 	for _, e := range r.root.entries {
 		if slices.Contains(globals, e.key) || strings.HasPrefix(e.key, ".") {
 			continue
 		}
-		j, err := r.job(e, defaults)
-		if err != nil {
+		jobs, err := r.jobs(e, defaults)
+		var lacks *missing
+		switch why := r.cannot[e.key]; {
+		case why != "":
+			jobs = []Job{r.unable(e, why)}
+		case errors.As(err, &lacks):
+			jobs = []Job{r.unable(e, lacks.text)}
+		case err != nil:
 			return p, err
 		}
-		if j != nil {
-			p.Jobs = append(p.Jobs, *j)
-		}
+		p.Jobs = append(p.Jobs, jobs...)
 	}
 	if len(p.Jobs) == 0 {
 		return p, fault.Job(fmt.Errorf("%s: there is no job in it", name), "a job is a key with a script below it")
 	}
-	for i := range p.Jobs {
-		p.Jobs[i].Needs = slices.DeleteFunc(p.Jobs[i].Needs, func(n Need) bool { return r.absent[n.Job] })
-		p.Jobs[i].Dependencies = slices.DeleteFunc(p.Jobs[i].Dependencies, func(name string) bool { return r.absent[name] })
+	if err := r.parallelNames(p.Jobs); err != nil {
+		return p, err
 	}
-	return p, p.order()
+	err = r.order(&p)
+	return p, err
+}
+
+// variablesOfAll reads the pipeline's variables and those of its workflow.
+func (r *reader) variablesOfAll() error {
+	n, err := r.resolve(r.root.get("variables"), 0)
+	if err == nil {
+		r.globals, err = r.variables(n, "variables")
+	}
+	if err == nil {
+		err = r.workflow()
+	}
+	var lacks *missing
+	if errors.As(err, &lacks) {
+		r.none = lacks.text
+		r.warnf("%s", r.none)
+		return nil
+	}
+	return err
 }
 
 // globals are the keys of a file that are no jobs.
@@ -130,11 +173,6 @@ func (r *reader) defaults() (*node, error) {
 				continue
 			}
 			d.set(e)
-		}
-	}
-	for _, key := range []string{"workflow", "spec"} {
-		if r.root.get(key) != nil {
-			r.warnf("not understood here: %s", key)
 		}
 	}
 	return d, nil

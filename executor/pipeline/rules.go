@@ -1,67 +1,136 @@
 package pipeline
 
-// rules decides whether and when the job runs, and adds the variables of the
-// rule that holds. It also puts the pipeline's variables before the job's.
-func (d *decoder) rules(n *node) error {
-	all, err := d.resolve(d.root.get("variables"), 0)
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// firstRule finds the first rule that holds; it is nil where none does, or where
+// it is not known.
+func (r *reader) firstRule(n *node, s scope, what string) (*node, finding, error) {
+	list, err := r.flat(n)
 	if err != nil {
-		return err
+		return nil, finding{}, err
 	}
-	global, err := d.variables(all, "variables")
-	if err != nil {
-		return err
-	}
-	d.job.Variables = append(global, d.job.Variables...)
-	if n == nil || n.kind == null {
-		return nil
-	}
-	known := map[string]string{}
-	for _, some := range [][]Variable{d.input.Predefined, d.job.Variables, d.input.Given} {
-		for _, v := range some {
-			known[v.Key] = v.Value
-		}
-	}
-	list, err := d.flat(n)
-	if err != nil {
-		return err
-	}
+	var out, perhaps finding // perhaps a rule that leaves out holds
 	for _, rule := range list {
-		holds, err := d.holds(rule, known)
+		f, err := r.clauses(rule, s, what)
 		if err != nil {
-			return err
+			return nil, f, err
 		}
-		if holds {
-			return d.rule(rule)
+		out.unset = append(out.unset, f.unset...)
+		never := false
+		if when := rule.get("when"); when != nil {
+			never = when.text == "never"
+		}
+		switch {
+		case f.verdict == no:
+			continue
+		case f.verdict == maybe && never:
+			if perhaps.verdict == no {
+				perhaps = f
+			}
+			continue
+		case f.verdict == maybe:
+			out.verdict, out.why = maybe, f.why
+		case never:
+			return nil, out, r.restOfRules(list, s, what)
+		case perhaps.verdict == maybe:
+			out.verdict, out.why = maybe, perhaps.why
+		default:
+			out.verdict = yes
+			return rule, out, r.restOfRules(list, s, what)
+		}
+		return nil, out, r.restOfRules(list, s, what)
+	}
+	return nil, out, nil
+}
+
+// restOfRules looks at the conditions of all rules, as GitLab refuses a pipeline
+// also for those that are never reached.
+func (r *reader) restOfRules(list []*node, s scope, what string) error {
+	for _, rule := range list {
+		if n := rule.get("if"); n != nil {
+			if _, err := r.condition(n, s, what); err != nil {
+				return err
+			}
 		}
 	}
-	d.job.When = "never"
 	return nil
 }
 
-// holds judges one rule by its conditions.
-func (d *decoder) holds(rule *node, vars map[string]string) (bool, error) {
-	holds := true
-	err := d.keys(rule, d.job.Name+": rules", func(e entry) error {
-		switch e.key {
-		case "if":
-			ok, err := condition(e.value.text, vars)
-			if err != nil {
-				d.strange("rules:if: " + e.value.text)
-			}
-			holds = holds && ok && err == nil
-		case "changes", "exists":
-			d.strange("rules:" + e.key)
+// because is the line about variables on whose absence it depends that a job runs.
+func (d *decoder) because(unset []string) {
+	if len(unset) == 0 || d.job.When == "never" || d.job.When == "manual" {
+		return
+	}
+	slices.Sort(unset)
+	d.warnf("%s: that it runs depends on %s not being set: --variable sets what the project has", d.job.Name, strings.Join(slices.Compact(unset), ", "))
+}
+
+// leave takes the job out of the pipeline.
+func (j *Job) leave(why string) { j.When, j.Why = "never", why }
+
+// doubt leaves a job out of which it is not known whether GitLab runs it.
+func (j *Job) doubt(why string) {
+	j.leave("whether it runs is not known: " + why)
+	j.Maybe = true
+}
+
+// decide says whether and when the job runs.
+func (d *decoder) decide() error {
+	rules := d.at.get("rules")
+	only, except := d.at.get("only"), d.at.get("except")
+	if rules == nil || rules.kind == null {
+		return d.policies(only, except)
+	}
+	for _, key := range []string{"only", "except", "start_in"} {
+		if n := d.at.get(key); n != nil && n.kind != null {
+			return n.faultf("say all of it in rules", "%s: %s may not be used with rules", d.job.Name, key)
 		}
+	}
+	rule, f, err := d.firstRule(rules, d.scope(), d.job.Name+": rules")
+	switch {
+	case err != nil:
+		return err
+	case f.verdict == no:
+		d.job.leave("its rules leave it out")
 		return nil
-	})
-	return holds, err
+	case f.verdict == maybe:
+		d.job.doubt(f.why)
+		return nil
+	}
+	err = d.rule(rule)
+	d.because(f.unset)
+	return err
+}
+
+// scope is what the conditions of a job may ask for.
+func (d *decoder) scope() scope {
+	own := []Variable{
+		{Key: "CI_JOB_NAME", Value: d.job.Name},
+		{Key: "CI_JOB_STAGE", Value: d.job.Stage},
+		{Key: "CI_NODE_TOTAL", Value: strconv.Itoa(max(1, d.job.Total))},
+	}
+	if d.job.Index > 0 {
+		own = append(own, Variable{Key: "CI_NODE_INDEX", Value: strconv.Itoa(d.job.Index)})
+	}
+	s := d.scopeOf(own, d.job.Variables)
+	if e := d.job.Environment; e != nil {
+		if name, unknown := s.expand(e.Name); len(unknown) == 0 {
+			s["CI_ENVIRONMENT_NAME"] = name
+		}
+		s["CI_ENVIRONMENT_ACTION"] = e.Action
+	}
+	return s
 }
 
 // rule applies the rule that holds.
 func (d *decoder) rule(rule *node) error {
 	return d.keys(rule, d.job.Name+": rules", func(e entry) error {
 		switch e.key {
-		case "if", "changes", "exists", "interruptible", "auto_cancel":
+		case "if", "changes", "exists", "interruptible", "auto_cancel", "start_in":
 		case "when":
 			// Unlike that of a job, a rule's manual does not allow failure.
 			allowed := d.job.AllowFailure

@@ -108,9 +108,9 @@ func (d *decoder) when(n *node) error {
 			d.job.AllowFailure = true
 		}
 	case "delayed":
-		d.strange("when:delayed")
+		d.job.When = n.text
 	default:
-		return n.faultf("on_success, on_failure, always, manual or never", "%s: when is %q", d.job.Name, n.text)
+		return n.faultf("on_success, on_failure, always, manual, delayed or never", "%s: when is %q", d.job.Name, n.text)
 	}
 	return nil
 }
@@ -132,45 +132,6 @@ func (d *decoder) allowFailure(n *node) (err error) {
 		d.job.AllowExitCodes = append(d.job.AllowExitCodes, code)
 	}
 	return err
-}
-
-func (d *decoder) needs(n *node) error {
-	d.job.Needs = []Need{}
-	list, err := d.flat(n)
-	if err != nil {
-		return err
-	}
-	for _, i := range list {
-		if i.kind == scalar {
-			d.job.Needs = append(d.job.Needs, Need{Job: i.text, Artifacts: true})
-			continue
-		}
-		need, other := Need{Artifacts: true}, false
-		err := d.keys(i, d.job.Name+": needs", func(e entry) (err error) {
-			switch e.key {
-			case "job":
-				need.Job, err = d.word(e.value, d.job.Name+": needs:job")
-			case "artifacts":
-				need.Artifacts, err = d.boolean(e.value, d.job.Name+": needs:artifacts")
-			case "optional":
-				need.Optional, err = d.boolean(e.value, d.job.Name+": needs:optional")
-			case "project", "pipeline", "parallel":
-				d.strange("needs:" + e.key)
-				other = other || e.key != "parallel"
-			case "ref": // it belongs to project
-			default:
-				d.unknown("needs:" + e.key)
-			}
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		if need.Job != "" && !other {
-			d.job.Needs = append(d.job.Needs, need)
-		}
-	}
-	return nil
 }
 
 func (d *decoder) artifacts(n *node) error {

@@ -156,10 +156,13 @@ func (f facts) ofJob(id int64, j pipeline.Job, manual bool) []pipeline.Variable 
 		text("CI_JOB_STAGE", j.Stage), set("CI_JOB_RETRY_COUNT", "0"),
 		text("CI_JOB_TAGS", tagList(j.Tags)), text("CI_RUNNER_TAGS", tagList(j.Tags)),
 		set("CI_RUNNER_ID", "1"), set("CI_RUNNER_DESCRIPTION", "gitlab-dind-executor try"),
-		set("CI_NODE_TOTAL", "1"),
+		set("CI_NODE_TOTAL", strconv.Itoa(max(1, j.Total))),
 		set("CI_PAGES_HOSTNAME", root+"."+pagesDomain), set("CI_PAGES_URL", "http://"+root+"."+pagesDomain+"/"+rest),
 		set("CI_TRACEPARENT", fmt.Sprintf("00-%032x-%016x-01", pipelineID, id)),
 		set("CI_TRACESTATE", "gitlab=pipeline:"+number+";job:"+job),
+	}
+	if j.Index > 0 {
+		list = append(list, set("CI_NODE_INDEX", strconv.Itoa(j.Index)))
 	}
 	if manual {
 		list = append(list, set("CI_JOB_MANUAL", "true"))

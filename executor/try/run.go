@@ -217,8 +217,8 @@ func allows(codes []int, res local.Result) bool {
 
 // summary is one line for each job.
 func (r *run) summary(asked int) {
-	if asked < 2 {
-		return
+	if asked < 2 && (len(r.done) == 0 || len(r.ids) > 0) {
+		return // what became of the one job is there to be read
 	}
 	fmt.Fprintln(r.Stdout)
 	w := tabwriter.NewWriter(r.Stdout, 0, 0, 3, ' ', 0)

@@ -122,7 +122,11 @@ func readPipeline(ctx context.Context, f facts, given []pipeline.Variable, warn 
 		return pipeline.Pipeline{}, err
 	}
 	defer root.Close()
-	p, err := pipeline.Read(ctx, root.FS(), f.file, pipeline.Input{Predefined: f.variables(), Given: given})
+	p, err := pipeline.Read(ctx, root.FS(), f.file, pipeline.Input{
+		Predefined: f.variables(), Given: given,
+		Files:   func() ([]string, error) { return f.repository.Files(ctx) },
+		Changed: func(ref string) ([]string, bool) { return f.repository.Changed(ctx, ref) },
+	})
 	for _, w := range p.Warnings {
 		warn(w)
 	}
@@ -139,13 +143,17 @@ func choose(p pipeline.Pipeline, names []string) ([]pipeline.Job, error) {
 		all = append(all, j.Name)
 	}
 	for _, n := range names {
-		if !slices.Contains(all, n) {
+		i := slices.IndexFunc(p.Jobs, func(j pipeline.Job) bool { return j.Name == n || j.Of == n })
+		if i < 0 {
 			return nil, fault.Job(fmt.Errorf("there is no job %q in this pipeline", n), "it has: "+strings.Join(all, ", "))
+		}
+		if j := p.Jobs[i]; j.Cannot {
+			return nil, fault.Job(fmt.Errorf("job %s cannot run here: %s", n, j.Why), "--list shows which jobs can; --file takes the merged YAML of GitLab, too")
 		}
 	}
 	var chosen []pipeline.Job
 	for _, j := range p.Jobs {
-		if slices.Contains(names, j.Name) {
+		if slices.Contains(names, j.Name) || slices.Contains(names, j.Of) {
 			// The result is this job's own, also if it is manual or may fail.
 			j.AllowFailure = false
 			switch j.When {
@@ -165,9 +173,21 @@ func listJobs(out io.Writer, p pipeline.Pipeline) error {
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(w, "JOB\tSTAGE\tWHEN")
 	for _, j := range p.Jobs {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", j.Name, j.Stage, j.When)
+		fmt.Fprintf(w, "%s\t%s\t%s\n", j.Name, j.Stage, whenOf(j))
 	}
 	return w.Flush()
+}
+
+// whenOf says when a job runs, or why it does not.
+func whenOf(j pipeline.Job) string {
+	switch {
+	case j.Cannot:
+		return "not runnable: " + j.Why
+	case j.Why != "":
+		return j.When + ": " + j.Why
+	default:
+		return j.When
+	}
 }
 
 // interruption is Ctrl-C: the first cancels the job, a second all that can be cut

@@ -1,0 +1,95 @@
+package pipeline
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// missing is of a job that lacks what an include might bring that is not there.
+type missing struct{ text string }
+
+func (m *missing) Error() string { return m.text }
+
+// lacking is the fault of what is not there: of one job where something was not
+// fetched, else of the pipeline.
+func (r *reader) lacking(fault error, format string) error {
+	if len(r.unfetched) == 0 {
+		return fault
+	}
+	return &missing{format + r.perhaps()}
+}
+
+// perhaps says where a thing may be that is not there.
+func (r *reader) perhaps() string {
+	if len(r.unfetched) == 1 {
+		return ": " + r.unfetched[0] + " is not fetched"
+	}
+	return ": " + r.unfetched[0] + " and other includes are not fetched"
+}
+
+// elsewhere notes an include that is not fetched.
+func (r *reader) elsewhere(what string) {
+	r.warnf("include: %s is not fetched: jobs that need it do not run", what)
+	if !slices.Contains(r.unfetched, what) {
+		r.unfetched = append(r.unfetched, what)
+	}
+}
+
+// unable is a job that cannot run here.
+func (r *reader) unable(e entry, why string) Job {
+	j := Job{Name: e.key, Stage: "test", When: "never", Why: why, Cannot: true, Maybe: true}
+	if n := e.value.get("stage"); n != nil && n.kind == scalar {
+		j.Stage = n.text
+	}
+	if n := e.value.get("when"); n != nil && n.kind == scalar && n.text == "never" {
+		j.Maybe = false
+	}
+	return j
+}
+
+// cannotRun says why a job without a script is none that runs here, or "".
+func (r *reader) cannotRun(job *node) string {
+	switch {
+	case job.get("trigger") != nil:
+		return "it triggers another pipeline"
+	case job.get("run") != nil:
+		return "its steps (run) are not understood here"
+	case job.get("release") != nil, job.get("pages") != nil:
+		return "it has no script"
+	case bridges(job):
+		return "it follows another pipeline"
+	case len(r.unfetched) > 0:
+		return "it has no script here" + r.perhaps()
+	}
+	return ""
+}
+
+// bridges tells a job that only waits for the pipeline of another project.
+func bridges(job *node) bool {
+	n := job.get("needs")
+	return n != nil && n.kind == mapping && n.get("pipeline") != nil
+}
+
+// described is an include from elsewhere in a few words.
+func described(n *node) string {
+	for _, key := range []string{"template", "remote", "component", "project", "artifact"} {
+		v := n.get(key)
+		if v == nil {
+			continue
+		}
+		text := v.text
+		if f := n.get("file"); f != nil && key == "project" {
+			names := []string{f.text}
+			if f.kind == list {
+				names = nil
+				for _, i := range f.items {
+					names = append(names, i.text)
+				}
+			}
+			text = strings.TrimSpace(text + " " + strings.Join(names, ", "))
+		}
+		return cmp.Or(strings.TrimSpace(key+" "+text), key)
+	}
+	return ""
+}

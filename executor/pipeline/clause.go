@@ -1,0 +1,157 @@
+package pipeline
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// finding is what is known of a rule or of a list of them.
+type finding struct {
+	verdict verdict
+	// why is what is not known, where it is maybe.
+	why string
+	// unset are variables that are not set here and without which it might be
+	// another.
+	unset []string
+}
+
+func (f *finding) and(o finding) {
+	f.unset = append(f.unset, o.unset...)
+	switch {
+	case o.verdict < f.verdict:
+		f.verdict, f.why = o.verdict, o.why
+	case o.verdict == maybe:
+		f.why = cmp.Or(f.why, o.why)
+	}
+}
+
+// clauses judges the conditions of a rule. What stands for the place of it in
+// messages.
+func (r *reader) clauses(rule *node, s scope, what string) (finding, error) {
+	all := finding{verdict: yes}
+	err := r.keys(rule, what, func(e entry) error {
+		var f finding
+		var err error
+		switch e.key {
+		case "if":
+			f, err = r.condition(e.value, s, what)
+		case "exists":
+			f, err = r.exist(e.value, s, what)
+		case "changes":
+			f, err = r.changes(e.value, s, what)
+		default:
+			return nil
+		}
+		all.and(f)
+		return err
+	})
+	return all, err
+}
+
+// condition judges an expression.
+func (r *reader) condition(n *node, s scope, what string) (finding, error) {
+	if n.kind == null {
+		return finding{verdict: yes}, nil
+	}
+	const hint = "GitLab takes no pipeline with it: such as $CI_COMMIT_BRANCH == \"main\" && $DEPLOY"
+	if n.kind != scalar || n.text == "true" || n.text == "false" {
+		return finding{}, n.faultf(hint, "%s: the condition is no expression", what)
+	}
+	var unknown, unset []string
+	v, err := judge(n.text, func(name string) value {
+		v := s.value(name)
+		if v.kind == isUnknown {
+			unknown = append(unknown, "$"+name)
+		}
+		return v
+	})
+	if err != nil {
+		return finding{}, n.faultf(hint, "%s: invalid expression: %s", what, n.text)
+	}
+	f := finding{verdict: v}
+	if v == maybe {
+		f.why = strings.Join(slices.Compact(unknown), " and ") + " is known to GitLab alone"
+		return f, nil
+	}
+	strict, _ := judge(n.text, func(name string) value {
+		v := s.strict(name)
+		if v.kind == isUnknown && !ofGitLab(name) {
+			unset = append(unset, "$"+name)
+		}
+		return v
+	})
+	if strict == maybe {
+		f.unset = unset
+	}
+	return f, nil
+}
+
+// exist tells whether a file of the tree has one of some names.
+func (r *reader) exist(n *node, s scope, what string) (finding, error) {
+	if n.kind == mapping {
+		if n.get("project") != nil {
+			return finding{verdict: maybe, why: "exists:project is another project's"}, nil
+		}
+		if n = n.get("paths"); n == nil {
+			return finding{}, nil
+		}
+	}
+	globs, f, err := r.globs(n, s, what+":exists")
+	if err != nil || f.verdict == maybe {
+		return f, err
+	}
+	paths, err := r.tree()
+	if err != nil {
+		return f, err
+	}
+	return finding{verdict: verdictOf(anyMatches(globs, paths, maxExists))}, nil
+}
+
+// changes tells whether what is pushed changes one of some files.
+func (r *reader) changes(n *node, s scope, what string) (finding, error) {
+	ref := ""
+	if n.kind == mapping {
+		if to := n.get("compare_to"); to != nil {
+			text, unknown := s.expand(to.text)
+			if len(unknown) > 0 {
+				return finding{verdict: maybe, why: "$" + unknown[0] + " is known to GitLab alone"}, nil
+			}
+			ref = text
+		}
+		if n = n.get("paths"); n == nil {
+			return finding{}, nil
+		}
+	}
+	globs, f, err := r.globs(n, s, what+":changes")
+	if err != nil || f.verdict == maybe {
+		return f, err
+	}
+	paths, known := r.changed(ref)
+	switch {
+	case !known && ref == "":
+		return finding{verdict: maybe, why: "changes: what a push would change is not known, as no remote has this branch"}, nil
+	case !known:
+		return finding{verdict: maybe, why: "changes: " + ref + " is not in this repository"}, nil
+	}
+	return finding{verdict: verdictOf(anyMatches(globs, paths, maxChanges))}, nil
+}
+
+// maxGlobs is how many patterns GitLab takes in one condition.
+const maxGlobs = 50
+
+// globs are patterns of paths with variables in them.
+func (r *reader) globs(n *node, s scope, what string) (globs []string, f finding, err error) {
+	words, err := r.words(n, what)
+	if len(words) > maxGlobs {
+		return nil, f, n.faultf("GitLab takes no more", "%s: there are more than %d patterns", what, maxGlobs)
+	}
+	for _, w := range words {
+		text, unknown := s.expand(w)
+		if len(unknown) > 0 {
+			f = finding{verdict: maybe, why: "$" + unknown[0] + " is known to GitLab alone"}
+		}
+		globs = append(globs, text)
+	}
+	return globs, f, err
+}

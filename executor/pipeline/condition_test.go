@@ -1,0 +1,43 @@
+package pipeline
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestConditions(t *testing.T) {
+	s := scope{"BRANCH": "main", "TAG": "", "SPACE": " ", "PATTERN": "/^MA/i", "WRONG": "/(/", "X": "feature/a"}
+	for text, want := range map[string]verdict{
+		`$BRANCH`: yes, `$TAG`: no, `$NONE`: no, `$SPACE`: no,
+		`$BRANCH == "main"`: yes, `$BRANCH == 'other'`: no, `$BRANCH != "other"`: yes,
+		`$NONE == null`: yes, `$TAG == null`: no, `$TAG == ""`: yes, `null != $BRANCH`: yes,
+		`$BRANCH == $NONE`: no, `$BRANCH =~ /^ma/`: yes, `$BRANCH !~ /^ma/`: no, `$BRANCH =~ /^MA/`: no,
+		`$BRANCH =~ /^MA/i`: yes, `$BRANCH =~ $PATTERN`: yes, `$X =~ /^feature\/.+$/`: yes,
+		`$NONE =~ /^$/`: yes, `$NONE !~ /^ma/`: yes, `$BRANCH =~ $NONE`: no, `$BRANCH !~ $NONE`: yes,
+		`$BRANCH =~ "the main one"`: yes, `$BRANCH =~ $WRONG`: no,
+		`$NONE && $BRANCH || $BRANCH`: yes, `$BRANCH || $NONE && $NONE`: yes, `($BRANCH || $BRANCH) && $NONE`: no,
+		`$NONE && $BRANCH == "main" || $BRANCH`: yes, `$BRANCH == "main" == true`: yes,
+		`$TAG && $BRANCH`: yes, `$TAG || $BRANCH`: no, // an empty text counts as set
+		"$BRANCH &&\n $X": yes,
+		// What only GitLab knows.
+		`$GITLAB_USER_LOGIN`: maybe, `$GITLAB_USER_LOGIN == null`: maybe, `$CI_DEPLOY_FREEZE != "x"`: maybe,
+		`$GITLAB_USER_LOGIN && $NONE`: no, `$NONE && $GITLAB_USER_LOGIN`: no, `$GITLAB_USER_LOGIN && $BRANCH`: maybe,
+		`$GITLAB_USER_LOGIN == "a" || $BRANCH`: yes, `$BRANCH || $GITLAB_USER_LOGIN`: yes, `$GITLAB_USER_LOGIN || $NONE`: maybe,
+		`$GITLAB_USER_LOGIN =~ /^bot-/`: maybe, `$BRANCH =~ $GITLAB_FEATURES`: maybe,
+		// What a push to a branch has not.
+		`$CI_COMMIT_TAG`: no, `$CI_MERGE_REQUEST_IID == null`: yes, `$BRANCH && $CI_OPEN_MERGE_REQUESTS`: no,
+	} {
+		if got, err := judge(text, s.value); got != want || err != nil {
+			t.Errorf("%s is %v (%v), want %v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{
+		``, ` `, `BRANCH`, `$A ==`, `$A == "b`, `$A = "b"`, `($A`, `$A)`, `$A $B`, `$A =~ /(ab/`, `$A =~ /(?!ab)/`, `$A =~ /a/`,
+		`$A =~ true`, `$A & $B`, `${A}`, `$A == b`, `! $A`, `()`, `$A == "a" and $B`, `$A =~ /ab`, `$A =~ /ab/x`,
+		strings.Repeat("(", 1000), strings.Repeat("$A || ", 50) + "$A",
+	} {
+		if v, err := judge(text, s.value); err == nil {
+			t.Errorf("%s is understood, as %v", text, v)
+		}
+	}
+}

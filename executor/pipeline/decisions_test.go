@@ -1,0 +1,331 @@
+package pipeline
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+// pushed is a push to a branch as the command gives it.
+func pushed(branch string) Input {
+	return Input{Predefined: []Variable{
+		{Key: "CI_PIPELINE_SOURCE", Value: "push"},
+		{Key: "CI_COMMIT_BRANCH", Value: branch},
+		{Key: "CI_COMMIT_REF_NAME", Value: branch},
+		{Key: "CI_DEFAULT_BRANCH", Value: "main"},
+		{Key: "CI_PROJECT_PATH", Value: "group/app"},
+	}}
+}
+
+// decided are the jobs in short: when each runs, - for one that does not, ? for
+// one of which that is not known, ! for one that cannot.
+func decided(p Pipeline) string {
+	var out []string
+	for _, j := range p.Jobs {
+		when := j.When
+		switch {
+		case j.Cannot:
+			when = "!"
+		case j.Maybe:
+			when = "?"
+		case when == "never":
+			when = "-"
+		case when == "on_success":
+			when = "+"
+		}
+		if (when == "-" || when == "?" || when == "!") != (j.Why != "") || when != "-" && j.When == "never" && !j.Maybe && !j.Cannot {
+			when += " but why: " + j.Why
+		}
+		out = append(out, j.Name+" "+when)
+	}
+	return strings.Join(out, ", ")
+}
+
+// decision is a pipeline and what is decided of its jobs.
+type decision struct {
+	text, want string
+	input      *Input
+	files      map[string]string
+}
+
+func (d decision) read(t *testing.T) (Pipeline, error) {
+	t.Helper()
+	tree := fstest.MapFS{".gitlab-ci.yml": {Data: []byte(d.text)}}
+	for name, text := range d.files {
+		tree[name] = &fstest.MapFile{Data: []byte(text)}
+	}
+	in := pushed("main")
+	if d.input != nil {
+		in = *d.input
+	}
+	return Read(t.Context(), tree, ".gitlab-ci.yml", in)
+}
+
+func testDecisions(t *testing.T, all map[string]decision) {
+	t.Helper()
+	for name, d := range all {
+		t.Run(name, func(t *testing.T) {
+			p, err := d.read(t)
+			got := decided(p)
+			if err != nil {
+				got = "error: " + err.Error()
+			}
+			if fault, of := strings.CutPrefix(d.want, "error: "); of && err != nil && strings.Contains(err.Error(), fault) {
+				return
+			}
+			if got != d.want {
+				t.Errorf("%s\nwant %s\nwarnings %q", got, d.want, p.Warnings)
+			}
+		})
+	}
+}
+
+func on(branch string, more ...Variable) *Input {
+	in := pushed(branch)
+	in.Predefined = append(in.Predefined, more...)
+	return &in
+}
+
+func TestOnlyAndExcept(t *testing.T) {
+	job := func(only string) string { return "a: {script: [a], " + only + "}\n" }
+	testDecisions(t, map[string]decision{
+		"nothing said":                {text: job("tags: [x]"), want: "a +"},
+		"tags":                        {text: job("only: [tags]"), want: "a -"},
+		"branches":                    {text: job("only: [branches]"), want: "a +"},
+		"a branch":                    {text: job("only: [main]"), want: "a +"},
+		"another branch":              {text: job("only: [release]"), want: "a -"},
+		"one of several":              {text: job("only: [tags, main]"), want: "a +"},
+		"no name at all":              {text: job("only: []"), want: "a -"},
+		"schedules":                   {text: job("only: [schedules]"), want: "a -"},
+		"merge requests":              {text: job("only: [merge_requests]"), want: "a -"},
+		"by hand":                     {text: job("only: [web]"), want: "a -"},
+		"other pipelines":             {text: job("only: [api, triggers, pipelines, external, chat]"), want: "a -"},
+		"pushes":                      {text: job("only: [pushes]"), want: "a +"},
+		"a push":                      {text: job("only: [push]"), want: "a +"},
+		"a schedule as it is":         {text: job("only: [schedules]"), want: "a +", input: &Input{Predefined: []Variable{{Key: "CI_PIPELINE_SOURCE", Value: "schedule"}, {Key: "CI_COMMIT_BRANCH", Value: "main"}}}},
+		"a merge request as it is":    {text: job("only: [main, branches, /main/]"), want: "a -", input: &Input{Predefined: []Variable{{Key: "CI_PIPELINE_SOURCE", Value: "merge_request_event"}, {Key: "CI_COMMIT_REF_NAME", Value: "main"}}}},
+		"a pattern":                   {text: job("only: [/^mai/]"), want: "a +"},
+		"a pattern of others":         {text: job("only: ['/^v\\d+/']"), want: "a -"},
+		"a pattern with flags":        {text: job("only: [/^MAIN$/i]"), want: "a +"},
+		"a pattern without":           {text: job("only: [/^MAIN$/]"), want: "a -"},
+		"a pattern with an end":       {text: job("only: [/^issue-.*$/]"), want: "a +", input: on("issue-12")},
+		"a short pattern":             {text: job("only: [/m/]"), want: "a +"},
+		"a pattern that is none":      {text: job("only: [/(/]"), want: "error: is no pattern"},
+		"a lookahead":                 {text: job("only: ['/^(?!main)/']"), want: "error: is no pattern"},
+		"a tag":                       {text: job("only: [tags]"), want: "a +", input: on("", Variable{Key: "CI_COMMIT_TAG", Value: "v1"})},
+		"a tag by pattern":            {text: job("only: [/^v/], except: [branches]"), want: "a +", input: on("", Variable{Key: "CI_COMMIT_TAG", Value: "v1"})},
+		"a tag is no branch":          {text: job("only: [branches]"), want: "a -", input: on("", Variable{Key: "CI_COMMIT_TAG", Value: "v1"})},
+		"this project":                {text: job("only: [branches@group/app]"), want: "a +"},
+		"another project":             {text: job("only: [branches@other/app]"), want: "a -"},
+		"all but another project":     {text: job("except: [main@other/app]"), want: "a +"},
+		"a branch of this project":    {text: job("only: [main@group/app]"), want: "a +"},
+		"except a branch":             {text: job("except: [main]"), want: "a -"},
+		"except another":              {text: job("except: [release, tags, /^x/]"), want: "a +"},
+		"except a pattern":            {text: job("except: [/^ma.*$/]"), want: "a -"},
+		"except branches":             {text: job("except: [branches]"), want: "a -"},
+		"only and except":             {text: job("only: [branches], except: [main]"), want: "a -"},
+		"only and except another":     {text: job("only: [branches], except: [release]"), want: "a +"},
+		"refs":                        {text: job("only: {refs: [main]}"), want: "a +"},
+		"refs and variables":          {text: job("only: {refs: [main], variables: [$NONE]}"), want: "a -"},
+		"one of the variables":        {text: job("variables: {A: x}, only: {variables: [$NONE, '$A == \"x\"']}"), want: "a +"},
+		"variables alone, on a tag":   {text: job("only: {variables: [$CI_COMMIT_TAG]}"), want: "a +", input: on("", Variable{Key: "CI_COMMIT_TAG", Value: "v1"})},
+		"except variables":            {text: job("except: {variables: ['$CI_COMMIT_BRANCH == \"main\"']}"), want: "a -"},
+		"except refs or variables":    {text: job("except: {refs: [tags], variables: [$CI_COMMIT_BRANCH]}"), want: "a -"},
+		"except what does not hold":   {text: job("except: {refs: [tags], variables: [$NONE]}"), want: "a +"},
+		"a variable of GitLab's":      {text: job("only: {variables: [$GITLAB_USER_LOGIN]}"), want: "a ?"},
+		"except one of GitLab's":      {text: job("except: {variables: [$CI_DEPLOY_FREEZE]}"), want: "a ?"},
+		"one of GitLab's, elsewhere":  {text: job("only: {refs: [tags], variables: [$GITLAB_USER_LOGIN]}"), want: "a -"},
+		"a condition that is none":    {text: job("only: {variables: ['$A =']}"), want: "error: invalid expression"},
+		"changes that nobody knows":   {text: job("only: {changes: [src/**/*]}"), want: "a ?"},
+		"except such changes":         {text: job("except: {changes: ['*.md']}"), want: "a ?"},
+		"a cluster":                   {text: job("only: {kubernetes: active}"), want: "a ?"},
+		"except with a cluster":       {text: job("except: {kubernetes: active}"), want: "a ?"},
+		"neither list nor mapping":    {text: job("only: main"), want: "error: neither a list nor a mapping"},
+		"an unknown part":             {text: job("only: {branches: [main]}"), want: "error: unknown keyword: branches"},
+		"with rules":                  {text: job("only: [main], rules: [{when: always}]"), want: "error: may not be used with rules"},
+		"by extends":                  {text: ".d: {only: [tags]}\n" + job("extends: .d"), want: "a -"},
+		"extends without its refs":    {text: ".d: {only: {refs: [tags]}}\n" + job("extends: .d, only: {refs: [main]}"), want: "a +"},
+		"by an anchor":                {text: ".d: &d {only: [tags]}\na:\n  <<: *d\n  script: [a]\n", want: "a -"},
+		"by a reference":              {text: ".d: {only: [tags]}\n" + job("only: !reference [.d, only]"), want: "a -"},
+		"needs one that is left out":  {text: job("only: [tags]") + "b: {script: [b], needs: [a]}", want: "error: job b needs a, which is left out"},
+		"both are left out":           {text: job("only: [tags]") + "b: {script: [b], needs: [a], only: [tags]}", want: "a -, b -"},
+		"needs one in doubt":          {text: job("only: {changes: [x]}") + "b: {script: [b], needs: [a]}", want: "a ?, b +"},
+		"by hand, on another branch":  {text: job("when: manual, only: [release]"), want: "a -"},
+		"by hand, on this":            {text: job("when: manual, only: [main]"), want: "a manual"},
+		"whatever becomes of others":  {text: job("when: always, only: [tags]"), want: "a -"},
+		"a branch called as a source": {text: job("only: [schedules]"), want: "a +", input: on("schedules")},
+	})
+}
+
+func TestTheWorkflowDecidesOnAll(t *testing.T) {
+	const jobs = "\na: {script: [a]}\nb: {script: [b], rules: [{if: '$TARGET == \"prod\"'}]}\n"
+	const usual = `
+workflow:
+  rules:
+    - if: $CI_PIPELINE_SOURCE == "merge_request_event"
+    - if: $CI_COMMIT_BRANCH && $CI_OPEN_MERGE_REQUESTS
+      when: never
+    - if: $CI_COMMIT_BRANCH
+`
+	testDecisions(t, map[string]decision{
+		"no rules":                  {text: "workflow: {name: x, auto_cancel: {on_new_commit: none}}" + jobs, want: "a +, b -"},
+		"branches before requests":  {text: usual + jobs, want: "a +, b -"},
+		"tags alone":                {text: "workflow: {rules: [{if: $CI_COMMIT_TAG}]}" + jobs, want: "a -, b -"},
+		"merge requests alone":      {text: "workflow: {rules: [{if: '$CI_PIPELINE_SOURCE == \"merge_request_event\"'}]}" + jobs, want: "a -, b -"},
+		"never, then always":        {text: "workflow: {rules: [{if: $CI_COMMIT_BRANCH, when: never}, {when: always}]}" + jobs, want: "a -, b -"},
+		"never for tags":            {text: "workflow: {rules: [{if: $CI_COMMIT_TAG, when: never}, {when: always}]}" + jobs, want: "a +, b -"},
+		"variables":                 {text: "workflow: {rules: [{if: $CI_COMMIT_TAG}, {if: $CI_COMMIT_BRANCH, variables: {TARGET: prod}}]}" + jobs, want: "a +, b +"},
+		"over those of the file":    {text: "variables: {TARGET: test}\nworkflow: {rules: [{variables: {TARGET: prod}}]}" + jobs, want: "a +, b +"},
+		"variables of the file":     {text: "variables: {ON: 'yes'}\nworkflow: {rules: [{if: '$ON == \"yes\"'}]}" + jobs, want: "a +, b -"},
+		"a variable of GitLab's":    {text: "workflow: {rules: [{if: $GITLAB_USER_LOGIN}]}" + jobs, want: "a -, b -"},
+		"never for one of them":     {text: "workflow: {rules: [{if: $CI_DEPLOY_FREEZE, when: never}, {when: always}]}" + jobs, want: "a -, b -"},
+		"a file that is there":      {text: "workflow: {rules: [{exists: [Dockerfile]}]}" + jobs, want: "a +, b -", files: map[string]string{"Dockerfile": ""}},
+		"a file that is not":        {text: "workflow: {rules: [{exists: [Dockerfile]}]}" + jobs, want: "a -, b -"},
+		"a condition that is none":  {text: "workflow: {rules: [{if: '$A === 1'}]}" + jobs, want: "error: invalid expression"},
+		"one that is never reached": {text: "workflow: {rules: [{when: always}, {if: '$A ='}]}" + jobs, want: "error: invalid expression"},
+		"needs do not matter then":  {text: "workflow: {rules: [{if: $CI_COMMIT_TAG}]}\na: {script: [a], rules: [{if: $NONE}]}\nb: {script: [b], needs: [a]}", want: "a -, b -"},
+		"variables not taken over":  {text: "workflow: {rules: [{variables: {TARGET: prod}}]}\nb: {script: [b], inherit: {variables: false}, rules: [{if: '$TARGET == \"prod\"'}]}", want: "b -"},
+	})
+	p, err := decision{text: "workflow: {rules: [{if: $CI_COMMIT_TAG}]}" + jobs}.read(t)
+	if err != nil || strings.Join(p.Warnings, "\n") != "workflow:rules make no pipeline for this push" || p.Jobs[0].Why != p.Warnings[0] {
+		t.Errorf("it says %q, the job %q (%v)", p.Warnings, p.Jobs[0].Why, err)
+	}
+}
+
+func TestRulesOfJobs(t *testing.T) {
+	job := func(rules string) string { return "a: {script: [a], rules: [" + rules + "]}\n" }
+	changed := func(paths ...string) *Input {
+		in := pushed("main")
+		in.Changed = func(ref string) ([]string, bool) { return paths, ref == "" || ref == "main" }
+		return &in
+	}
+	tree := map[string]string{"Dockerfile": "", "src/a.go": "", "src/deep/b.py": "", ".hidden/c": ""}
+	testDecisions(t, map[string]decision{
+		"none":                           {text: "a: {script: [a], rules: []}", want: "a -"},
+		"always":                         {text: job("{when: always}"), want: "a always"},
+		"never":                          {text: job("{when: never}"), want: "a -"},
+		"the first that holds":           {text: job("{if: $NONE}, {if: $CI_COMMIT_BRANCH, when: manual}, {when: always}"), want: "a manual"},
+		"all parts of a rule":            {text: job("{if: $CI_COMMIT_BRANCH, exists: [none]}"), want: "a -"},
+		"when of the job":                {text: "a: {script: [a], when: manual, rules: [{if: $CI_COMMIT_BRANCH}]}", want: "a manual"},
+		"delayed":                        {text: job("{when: delayed, start_in: 5 minutes}"), want: "a delayed"},
+		"a variable of the project":      {text: job("{if: $DEPLOY}"), want: "a -"},
+		"one of GitLab's":                {text: job("{if: $GITLAB_USER_LOGIN}"), want: "a ?"},
+		"one of GitLab's that cannot be": {text: job("{if: '$GITLAB_USER_LOGIN && $NONE'}"), want: "a -"},
+		"never by one of GitLab's":       {text: job("{if: $CI_DEPLOY_FREEZE, when: never}, {when: on_success}"), want: "a ?"},
+		"never in any case":              {text: job("{if: $CI_DEPLOY_FREEZE, when: never}, {if: $NONE}"), want: "a -"},
+		"a condition that is none":       {text: job("{if: 'BRANCH == main'}"), want: "error: invalid expression"},
+		"one that is never reached":      {text: job("{when: always}, {if: '$A =~ /(/'}"), want: "error: invalid expression"},
+		"rules in rules":                 {text: ".r: [{if: $NONE}]\na: {script: [a], rules: [!reference [.r], {when: always}]}\n", want: "a always"},
+		"the variables of a job":         {text: "a: {script: [a], variables: {A: x}, rules: [{if: '$A == \"x\"'}]}", want: "a +"},
+		"the name of the job":            {text: job("{if: '$CI_JOB_NAME == \"a\"'}"), want: "a +"},
+
+		"a file that is there":          {text: job("{exists: [Dockerfile]}"), want: "a +", files: tree},
+		"one that is not":               {text: job("{exists: [Makefile]}"), want: "a -", files: tree},
+		"one of several":                {text: job("{exists: [Makefile, Dockerfile]}"), want: "a +", files: tree},
+		"a folder is no file":           {text: job("{exists: [src]}, {exists: [src/]}"), want: "a -", files: tree},
+		"anywhere":                      {text: job("{exists: ['**/*.py']}"), want: "a +", files: tree},
+		"in a folder, not below":        {text: job("{exists: ['src/*.py']}"), want: "a -", files: tree},
+		"at the top alone":              {text: job("{exists: ['*.go']}"), want: "a -", files: tree},
+		"alternatives":                  {text: job("{exists: ['src/**/*.{rb,py}']}"), want: "a +", files: tree},
+		"a hidden folder":               {text: job("{exists: ['**/c']}"), want: "a +", files: tree},
+		"a variable in the name":        {text: "variables: {DIR: src}\n" + job("{exists: ['$DIR/a.go']}"), want: "a +", files: tree},
+		"paths":                         {text: job("{exists: {paths: [Dockerfile]}}"), want: "a +", files: tree},
+		"another project's":             {text: job("{exists: {paths: [Dockerfile], project: a/b}}"), want: "a ?", files: tree},
+		"not there, so never":           {text: job("{exists: [Makefile], when: never}, {when: always}"), want: "a always", files: tree},
+		"what git lists":                {text: job("{exists: [Dockerfile]}"), want: "a -", files: tree, input: &Input{Files: func() ([]string, error) { return []string{"x"}, nil }}},
+		"changes that nobody knows":     {text: job("{changes: [Dockerfile]}"), want: "a ?"},
+		"changes of nothing":            {text: job("{changes: [Dockerfile]}"), want: "a -", input: changed()},
+		"a change":                      {text: job("{changes: [Dockerfile]}"), want: "a +", input: changed("x", "Dockerfile")},
+		"a change below":                {text: job("{changes: ['src/**/*']}"), want: "a +", input: changed("src/a/b")},
+		"two stars at the end":          {text: job("{changes: ['src/**']}"), want: "a -", input: changed("src/a/b")},
+		"a change elsewhere":            {text: job("{changes: ['src/**/*']}"), want: "a -", input: changed("doc/a")},
+		"changes since a branch":        {text: job("{changes: {paths: ['src/*'], compare_to: $CI_DEFAULT_BRANCH}}"), want: "a +", input: changed("src/a")},
+		"changes since nobody knows":    {text: job("{changes: {paths: ['src/*'], compare_to: refs/heads/none}}"), want: "a ?", input: changed("src/a")},
+		"changes, and no other reason":  {text: job("{if: $NONE, changes: [x]}"), want: "a -"},
+		"changes or another reason":     {text: job("{changes: [x]}, {when: always}"), want: "a ?"},
+		"another reason before changes": {text: job("{when: always}, {changes: [x]}"), want: "a always"},
+		"more patterns than GitLab has": {text: job("{exists: [" + strings.Repeat("a, ", 51) + "]}"), want: "error: more than 50 patterns"},
+		"needs that a rule adds":        {text: "b: {script: [b]}\n" + job("{needs: [c]}"), want: "error: job a needs c"},
+	})
+}
+
+func TestWhatADecisionDependsOnIsSaid(t *testing.T) {
+	for text, want := range map[string]string{
+		"{if: $SKIP, when: never}, {when: on_success}":               "a: that it runs depends on $SKIP not being set: --variable sets what the project has",
+		"{if: '$FREEZE != \"on\" && $CI_COMMIT_BRANCH == \"main\"'}": "a: that it runs depends on $FREEZE not being set: --variable sets what the project has",
+		"{if: '$CI_COMMIT_BRANCH == \"main\" || $FORCE'}":            "",
+		"{if: $DEPLOY}": "",
+		"{if: $SKIP, when: never}, {when: manual}":                        "",
+		"{if: '$B == null && $A == null'}":                                "a: that it runs depends on $A, $B not being set: --variable sets what the project has",
+		"{if: '$CI_MERGE_REQUEST_IID == null && $CI_COMMIT_TAG == null'}": "",
+	} {
+		p, err := decision{text: "a: {script: [a], rules: [" + text + "]}"}.read(t)
+		if got := strings.Join(p.Warnings, "\n"); got != want || err != nil {
+			t.Errorf("%s: it says %q (%v), want %q", text, got, err, want)
+		}
+	}
+}
+
+func TestPatternsOfPaths(t *testing.T) {
+	for _, c := range []struct {
+		glob, path string
+		want       bool
+	}{
+		{"*", "a", true},
+		{"*", "a/b", false},
+		{"*", ".a", true},
+		{"a*", "ab", true},
+		{"?", "a", true},
+		{"?", "/", false},
+		{"?", "é", true},
+		{"**/a", "a", true},
+		{"**/a", "x/y/a", true},
+		{"**/a", "x/ya", false},
+		{"x/**/a", "x/a", true},
+		{"x/**/a", "x/y/z/a", true},
+		{"**/.h/*", "a/.h/b", true},
+		{"**", "a", true},
+		{"**", "a/b", false},
+		{"x/**", "x/a", true},
+		{"x/**", "x/a/b", false},
+		{"x**/a", "xy/a", true},
+		{"x**/a", "xy/z/a", false},
+		{"**/*", "a", true},
+		{"**/*", "a/b/c", true},
+		{"a/**/**/b", "a/b", true},
+		{"{a,b}", "b", true},
+		{"{a,b}", "c", false},
+		{"a.{js,ts{,x}}", "a.tsx", true},
+		{"a.{js,ts{,x}}", "a.ts", true},
+		{"{**/,}a", "x/a", true},
+		{"{a", "{a", true},
+		{"[ab]", "b", true},
+		{"[!ab]", "c", true},
+		{"[^ab]", "a", false},
+		{"[a-c]", "b", true},
+		{"[!a]", "/", false},
+		{"[", "[", true},
+		{"a[]b", "a[]b", true},
+		{`\*`, "*", true},
+		{`\*`, "a", false},
+		{"a+(b)", "a+(b)", true},
+		{"a.b", "axb", false},
+		{"*.md", "README.md", true},
+		{"", "a", false},
+	} {
+		if got := globPattern(c.glob); got == nil || got.MatchString(c.path) != c.want {
+			t.Errorf("%q matches %q: %v, want %v (%v)", c.glob, c.path, !c.want, c.want, got)
+		}
+	}
+	if globPattern(strings.Repeat("*a", 4096)) != nil {
+		t.Error("a pattern is longer than any path")
+	}
+	many := make([]string, maxExists+1)
+	for i := range many {
+		many[i] = fmt.Sprint(i)
+	}
+	if anyMatches([]string{"*x"}, many[:maxExists], maxExists) || !anyMatches([]string{"*x"}, many, maxExists) {
+		t.Error("beyond the bound GitLab takes a pattern to match")
+	}
+}

@@ -1,0 +1,111 @@
+package pipeline
+
+import (
+	"slices"
+	"strings"
+)
+
+// scope is the variables that conditions ask for. What is not in it is not set,
+// but for what GitLab alone knows.
+type scope map[string]string
+
+// scopeOf makes a scope of variables of which the later win.
+func (r *reader) scopeOf(more ...[]Variable) scope {
+	s := scope{}
+	for _, v := range r.input.Predefined {
+		if !slices.ContainsFunc(guessed, named(v.Key)) {
+			s[v.Key] = v.Value
+		}
+	}
+	for _, some := range append(more, r.input.Given) {
+		for _, v := range some {
+			s[v.Key] = v.Value
+		}
+	}
+	return s
+}
+
+func (s scope) value(name string) value {
+	text, set := s[name]
+	switch {
+	case set:
+		return textOf(text)
+	case ofGitLab(name):
+		return value{kind: isUnknown}
+	default:
+		return value{}
+	}
+}
+
+// strict is like value, but what a project of GitLab may set is unknown.
+func (s scope) strict(name string) value {
+	if text, set := s[name]; set {
+		return textOf(text)
+	}
+	if unsetInPushes(name) {
+		return value{}
+	}
+	return value{kind: isUnknown}
+}
+
+// ofGitLab tells a variable of which only GitLab knows whether and to what it is set.
+func ofGitLab(name string) bool {
+	return (strings.HasPrefix(name, "CI_") || strings.HasPrefix(name, "GITLAB_") || name == "KUBECONFIG") && !unsetInPushes(name)
+}
+
+// unset are predefined variables that have no value where rules of a push to a
+// branch are looked at: those of other pipelines, and those that a job or its
+// runner brings. An ending of _ stands for all that begin so. No merge request is
+// open for the branch.
+var unset = []string{
+	"CHAT_", "CI_BUILDS_DIR", "CI_COMMIT_TAG", "CI_COMMIT_TAG_MESSAGE", "CI_CONCURRENT_", "CI_DEBUG_", "CI_EXTERNAL_PULL_REQUEST_",
+	"CI_JOB_ID", "CI_JOB_IMAGE", "CI_JOB_STARTED_AT", "CI_JOB_STATUS", "CI_JOB_TIMEOUT", "CI_JOB_TOKEN", "CI_JOB_URL",
+	"CI_MERGE_REQUEST_", "CI_NODE_INDEX", "CI_OPEN_MERGE_REQUESTS", "CI_PIPELINE_SCHEDULE_DESCRIPTION", "CI_PIPELINE_TRIGGERED",
+	"CI_PROJECT_DIR", "CI_RELEASE_DESCRIPTION", "CI_RUNNER_", "CI_SHARED_ENVIRONMENT", "CI_TRIGGER_SHORT_TOKEN", "CI_UPSTREAM_",
+	"GITLAB_ENV", "TRIGGER_PAYLOAD",
+}
+
+// guessed are predefined variables that jobs get some value of, and that are
+// otherwise on GitLab: no condition is decided by them.
+var guessed = []string{
+	"CI_COMMIT_BEFORE_SHA", "CI_COMMIT_USER_LOGIN", "CI_DEPENDENCY_PROXY_", "CI_PAGES_DOMAIN", "CI_PIPELINE_ID", "CI_PIPELINE_IID",
+	"CI_PIPELINE_NAME", "CI_PROJECT_CLASSIFICATION_LABEL", "CI_PROJECT_DESCRIPTION", "CI_PROJECT_ID", "CI_PROJECT_NAMESPACE_ID",
+	"CI_PROJECT_REPOSITORY_LANGUAGES", "CI_PROJECT_TITLE", "CI_PROJECT_TOPICS", "CI_PROJECT_VISIBILITY", "CI_SERVER_",
+	"CI_TEMPLATE_REGISTRY_HOST", "GITLAB_FEATURES", "GITLAB_USER_",
+}
+
+// named tells the entries of such lists that stand for a name.
+func named(name string) func(entry string) bool {
+	return func(entry string) bool {
+		return name == entry || strings.HasSuffix(entry, "_") && strings.HasPrefix(name, entry)
+	}
+}
+
+func unsetInPushes(name string) bool { return slices.ContainsFunc(unset, named(name)) }
+
+// expand puts the values of variables into a text, as deep as they are nested.
+// What is not set stays. It tells those that GitLab alone knows.
+func (s scope) expand(text string) (out string, unknown []string) {
+	for range 10 {
+		unknown = nil
+		out = VariableNamed.ReplaceAllStringFunc(text, func(named string) string {
+			key := strings.Trim(named, "${}%")
+			value, set := s[key]
+			if set {
+				return value
+			}
+			if ofGitLab(key) {
+				unknown = append(unknown, key)
+			}
+			return named
+		})
+		if out == text || len(out) > maxExpanded {
+			break
+		}
+		text = out
+	}
+	return out, unknown
+}
+
+// maxExpanded bounds a text with variables in it, in bytes.
+const maxExpanded = 64 << 10
