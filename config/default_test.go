@@ -60,14 +60,13 @@ func TestTheDefaultFileSaysEveryKeyOnce(t *testing.T) {
 // can only show as an example, since their names are the admin's.
 func keysOf(t reflect.Type, table string) []string {
 	var keys []string
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for _, f := range Fields(t) {
 		name := f.Tag.Get("toml")
 		if table != "" {
 			name = table + "." + name
 		}
 		switch {
-		case f.Type.Kind() == reflect.Map, f.Type == reflect.TypeFor[[]Policy]():
+		case f.Type == reflect.TypeFor[map[string]Registry](), f.Type == reflect.TypeFor[[]Policy]():
 		case f.Type.Kind() == reflect.Struct && hasTOMLFields(f.Type):
 			keys = append(keys, keysOf(f.Type, name)...)
 		default:
@@ -80,13 +79,12 @@ func keysOf(t reflect.Type, table string) []string {
 func TestEveryFieldHasAKey(t *testing.T) {
 	var visit func(reflect.Type)
 	visit = func(typ reflect.Type) {
-		for i := range typ.NumField() {
-			f := typ.Field(i)
+		for _, f := range Fields(typ) {
 			if key := f.Tag.Get("toml"); !bareKey.MatchString(key) {
 				t.Errorf("%s.%s has the key %q", typ, f.Name, key)
 			}
 			switch {
-			case f.Type.Kind() == reflect.Map:
+			case f.Type.Kind() == reflect.Map && f.Type.Elem().Kind() == reflect.Struct:
 				visit(f.Type.Elem())
 			case f.Type.Kind() == reflect.Struct && hasTOMLFields(f.Type):
 				visit(f.Type)

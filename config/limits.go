@@ -1,6 +1,8 @@
 package config
 
 import (
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/docker/go-units"
@@ -22,6 +24,19 @@ type Limit struct {
 	Memory Size `toml:"memory"`
 	// PIDs is how many processes and threads it may have.
 	PIDs int64 `toml:"pids"`
+	// MemorySwap is what it may use of memory and swap together; 0 means Memory.
+	MemorySwap Size `toml:"memory_swap"`
+	// MemoryReservation is what the kernel leaves to it when memory is scarce.
+	MemoryReservation Size `toml:"memory_reservation"`
+	// CPUShares is its weight beside other containers when CPUs are scarce; 0 means
+	// the usual 1024.
+	CPUShares int64 `toml:"cpu_shares"`
+	// CPUSetCPUs and CPUSetMems are the CPUs and memory nodes that it may use, as in
+	// "0-3,5"; empty means all.
+	CPUSetCPUs string `toml:"cpuset_cpus"`
+	CPUSetMems string `toml:"cpuset_mems"`
+	// CgroupParent is the control group that it is in; empty means the engine's own.
+	CgroupParent string `toml:"cgroup_parent"`
 }
 
 // PolicyLimits change the settings of the same names.
@@ -61,6 +76,12 @@ func (p PolicyLimits) On(l Limits) Limits {
 	}
 }
 
+var (
+	// numberSet is as the kernel writes CPUs and memory nodes.
+	numberSet  = regexp.MustCompile(`^[0-9]{1,5}(-[0-9]{1,5})?(,[0-9]{1,5}(-[0-9]{1,5})?)*$`)
+	cgroupName = regexp.MustCompile(`^/?[A-Za-z0-9_][A-Za-z0-9_./-]{0,200}$`)
+)
+
 // minMemory is what the engine asks for at least.
 const minMemory Size = 6 << 20
 
@@ -75,6 +96,23 @@ func validateLimits(key string, l Limits, f *faults) {
 		}
 		if n := c.limit.Memory; n != 0 && n < minMemory {
 			f.add(at+".memory", "must be 0 or at least %s", minMemory)
+		}
+		if n := c.limit.MemorySwap; n != 0 && (c.limit.Memory == 0 || n < c.limit.Memory) {
+			f.add(at+".memory_swap", "is memory and swap together: must be 0 or at least the memory, which must be there")
+		}
+		if n := c.limit.MemoryReservation; n != 0 && (n < minMemory || c.limit.Memory != 0 && n > c.limit.Memory) {
+			f.add(at+".memory_reservation", "must be 0, or from %s to the memory", minMemory)
+		}
+		if n := c.limit.CPUShares; n != 0 && (n < 2 || n > 1<<18) {
+			f.add(at+".cpu_shares", "must be 0 or from 2 to %d", 1<<18)
+		}
+		for _, s := range [][2]string{{"cpuset_cpus", c.limit.CPUSetCPUs}, {"cpuset_mems", c.limit.CPUSetMems}} {
+			if s[1] != "" && !numberSet.MatchString(s[1]) {
+				f.add(at+"."+s[0], `must be numbers and ranges, like "0-3,5": %q`, s[1])
+			}
+		}
+		if g := c.limit.CgroupParent; g != "" && (!cgroupName.MatchString(g) || strings.Contains(g, "..") || strings.Trim(g, "/") == "") {
+			f.add(at+".cgroup_parent", `must be a control group, like "ci.slice" or "/ci": %q`, g)
 		}
 		if n := c.limit.PIDs; n < 0 || n > 1<<22 {
 			f.add(at+".pids", "must be from 0 to %d", 1<<22)

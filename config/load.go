@@ -159,8 +159,8 @@ func (d *decoder) at(line int, key string) string {
 
 func (d *decoder) table(v reflect.Value, keys map[string]toml.Primitive, path []string) {
 	fields := map[string]reflect.Value{}
-	for i := range v.NumField() {
-		fields[v.Type().Field(i).Tag.Get("toml")] = v.Field(i)
+	for _, f := range Fields(v.Type()) {
+		fields[f.Tag.Get("toml")] = v.FieldByIndex(f.Index)
 	}
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		prim, path := keys[key], append(slices.Clone(path), key)
@@ -190,7 +190,7 @@ func (d *decoder) value(field reflect.Value, prim toml.Primitive, path []string)
 	case field.Kind() == reflect.Map:
 		sub, ok := d.keys(prim)
 		if !ok {
-			d.add(dotted(path), "must be a table of tables")
+			d.add(dotted(path), tableForm(field.Type().Elem()))
 			return
 		}
 		out := reflect.MakeMap(field.Type())
@@ -227,6 +227,22 @@ func (d *decoder) keys(prim toml.Primitive) (map[string]toml.Primitive, bool) {
 	var sub map[string]toml.Primitive
 	err := d.md.PrimitiveDecode(prim, &sub)
 	return sub, err == nil && sub != nil
+}
+
+// tableForm says what a table of values must be.
+func tableForm(elem reflect.Type) string {
+	switch elem.Kind() {
+	case reflect.Struct:
+		return "must be a table of tables"
+	case reflect.Slice:
+		return `must be a table of lists, like { "NAME" = ["a", "b"] }`
+	}
+	return `must be a table of strings, like { "NAME" = "text" }`
+}
+
+// Fields are those of a table: those of embedded types count as its own.
+func Fields(t reflect.Type) []reflect.StructField {
+	return slices.DeleteFunc(reflect.VisibleFields(t), func(f reflect.StructField) bool { return f.Anonymous })
 }
 
 // hasTOMLFields tells our own tables from types like netip.Prefix.

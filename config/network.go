@@ -16,14 +16,21 @@ type Network struct {
 	InnerPools []netip.Prefix `toml:"inner_pools"`
 	// MTU of sandboxes and inner daemons; 0 means the host's.
 	MTU int `toml:"mtu"`
-	// DNS servers of inner daemons; none means the host's.
+	// DNS servers of all containers and of inner daemons; none means the host's.
 	DNS []netip.Addr `toml:"dns"`
-	// ExtraHosts are "name:address" entries for every container of a sandbox.
+	// DNSSearch are the domains in which all containers look for a short name.
+	DNSSearch []string `toml:"dns_search"`
+	// ExtraHosts are "name:address" entries for every container of a sandbox; the
+	// address may be HostGateway.
 	ExtraHosts []string `toml:"extra_hosts"`
 	// IPv6 gives sandboxes and inner daemons IPv6 addresses out of Pool6.
 	IPv6  bool         `toml:"ipv6"`
 	Pool6 netip.Prefix `toml:"pool6"`
 }
+
+// HostGateway stands for the engine's host where a host name's address is due, as docker
+// run --add-host takes it.
+const HostGateway = "host-gateway"
 
 func validateNetwork(n Network, f *faults) {
 	usable := func(key string, p netip.Prefix) bool {
@@ -67,9 +74,14 @@ func validateNetwork(n Network, f *faults) {
 	if n.MTU != 0 && (n.MTU < 576 || n.MTU > 65535) {
 		f.add("network.mtu", "must be 0 or from 576 to 65535")
 	}
+	for _, d := range n.DNSSearch {
+		if d != "." && (!hostName.MatchString(d) || len(d) > 253) {
+			f.add("network.dns_search", `must be domains, like "example.com": %q`, d)
+		}
+	}
 	for _, h := range n.ExtraHosts {
 		name, addr, ok := strings.Cut(h, ":")
-		if _, err := netip.ParseAddr(addr); !ok || name == "" || err != nil {
+		if _, err := netip.ParseAddr(addr); !ok || name == "" || !plainText(name) || strings.ContainsAny(name, " \t") || err != nil && addr != HostGateway {
 			f.add("network.extra_hosts", `must be "name:address": %q`, h)
 		}
 	}

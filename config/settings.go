@@ -86,8 +86,22 @@ type Job struct {
 	// StartEarly are doublestar patterns over normalised references: images
 	// whose container starts while the inner daemon boots.
 	StartEarly []string `toml:"start_early"`
-	// NoNewPrivileges makes setuid programs in the container powerless.
-	NoNewPrivileges bool `toml:"no_new_privileges"`
+	Container
+	// Hostname is the container's; empty means one that names its sandbox.
+	Hostname string `toml:"hostname"`
+	// MACAddress is that of its interface; empty lets the engine choose.
+	MACAddress string `toml:"mac_address"`
+	// User runs the script, whatever pipelines say; empty leaves it to them.
+	User string `toml:"user"`
+	// AllowedUsers are those that a pipeline may name; none means User alone or,
+	// without one, all.
+	AllowedUsers []string `toml:"allowed_users"`
+	// GroupAdd are further groups of that user.
+	GroupAdd []string `toml:"group_add"`
+	// OOMScoreAdjust makes the kernel end the container before others, from 0 to 1000.
+	OOMScoreAdjust int `toml:"oom_score_adjust"`
+	// Rights are empty but under a policy.
+	Rights
 }
 
 // Services is about a job's services but the dind service.
@@ -103,6 +117,9 @@ type Services struct {
 	Max int `toml:"max"`
 	// Required ends a job whose services are not ready.
 	Required bool `toml:"required"`
+	Container
+	// ServiceRights are empty but under a policy.
+	ServiceRights
 }
 
 // Helper is about the container that clones, caches and handles artifacts.
@@ -209,11 +226,15 @@ type PolicySidecar struct {
 type PolicyJob struct {
 	Image         string   `toml:"image"`
 	AllowedImages []string `toml:"allowed_images"`
+	Volumes       []string `toml:"volumes"`
+	Rights
 }
 
 // PolicyServices changes the settings of the same names.
 type PolicyServices struct {
 	AllowedImages []string `toml:"allowed_images"`
+	Volumes       []string `toml:"volumes"`
+	ServiceRights
 }
 
 // Duration is a time.Duration that is written as "90s" or "1h30m" in TOML.

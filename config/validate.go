@@ -83,10 +83,14 @@ func validate(s Settings) []keyFault {
 		validateRegistry(host, s.Registry[host], f)
 	}
 	for i, p := range s.Policies {
-		validatePolicy(fmt.Sprintf("policy.%d", i+1), p, s, f)
+		validatePolicy(policyKey(i), p, s, f)
 	}
+	validateNesting(s, f)
 	return *f
 }
+
+// policyKey is the key of policy number i, counted from 0.
+func policyKey(i int) string { return fmt.Sprintf("policy.%d", i+1) }
 
 func validateEngine(e Engine, f *faults) {
 	if e.Host == "" {
@@ -130,6 +134,11 @@ func validateContainers(s Settings, f *faults) {
 	validateImagePatterns("services.allowed_images", s.Services.AllowedImages, f)
 	f.duration("services.ready_timeout", s.Services.ReadyTimeout, 0, time.Hour)
 	f.number("services.max", s.Services.Max, 0, 1000)
+	validateContainer("job", s.Job.Container, f)
+	validateContainer("services", s.Services.Container, f)
+	validateJobOptions(s.Job, f)
+	validateWhoHasRights("job", s.Job.Rights.Names(), nil, f)
+	validateWhoHasRights("services", s.Services.ServiceRights.Names(), nil, f)
 	f.image("helper.image", strings.NewReplacer("{version}", "0", "{arch}", "x").Replace(s.Helper.Image))
 	if b := s.Helper.RunnerBinary; b != "" && (!filepath.IsAbs(b) || filepath.Clean(b) != b) {
 		f.add("helper.runner_binary", "must be an absolute path: %q", b)
@@ -233,6 +242,12 @@ func validatePolicy(key string, p Policy, s Settings, f *faults) {
 	if p.Job.Image != "" {
 		f.image(key+".job.image", p.Job.Image)
 	}
+	validateBinds(key+".job.volumes", p.Job.Volumes, s.Job.Tmpfs, f)
+	validateBinds(key+".services.volumes", p.Services.Volumes, s.Services.Tmpfs, f)
+	validateRights(key+".job", p.Job.Rights, f)
+	validateServiceRights(key+".services", p.Services.ServiceRights, f)
+	validateWhoHasRights(key+".job", p.Job.Rights.Names(), p.Projects, f)
+	validateWhoHasRights(key+".services", p.Services.ServiceRights.Names(), p.Projects, f)
 	validateCache(key+".cache", p.Cache.On(Cache{Layers: LayersOff}), f)
 	validateLimits(key+".limits", p.Limits.On(Limits{}), f)
 }

@@ -27,7 +27,13 @@ func createFault(c plan.Container, err error) error {
 	}
 	if c.Rights.Runtime != "" && engine.Refused(err, engine.NoRuntime) {
 		return fault.System(fmt.Errorf("the engine has no runtime %q: %w", c.Rights.Runtime, err),
-			"install it and name it under \"runtimes\" in the engine's daemon.json (that of gVisor: docs/gvisor.md), or change sidecar.runtime")
+			"install it and name it under \"runtimes\" in the engine's daemon.json (that of gVisor: docs/gvisor.md), or change "+plan.SettingsOf(c.Role)+".runtime")
+	}
+	if len(c.Extras.Binds) > 0 && engine.Refused(err, engine.NoSource) {
+		return fault.System(err, "make it on the engine's host, or mend "+plan.SettingsOf(c.Role)+".volumes in the settings")
+	}
+	if engine.Refused(err, engine.NoSetting) {
+		return fault.System(err, "look at "+plan.LimitKey(c.Role)+" in the settings: cpuset_cpus, cpuset_mems and cgroup_parent must be there on this host")
 	}
 	if !errdefs.IsInvalidArgument(err) || engine.Refused(err, engine.BadCapability) {
 		return err
@@ -37,6 +43,9 @@ func createFault(c plan.Container, err error) error {
 	if admins {
 		return fault.System(err, "check "+string(c.Role)+".image and what concerns it in the settings")
 	}
+	if !c.Ordinary() {
+		return fault.System(err, "check what "+plan.SettingsOf(c.Role)+" of the settings gives to the container; if that is right, entrypoint, command and user in the pipeline")
+	}
 	return fault.Job(err, "check entrypoint, command and user in the pipeline")
 }
 
@@ -45,7 +54,7 @@ func (d *Driver) start(c plan.Container) func(context.Context, string) error {
 	return func(ctx context.Context, id string) error {
 		err := d.eng.Explain("starting the "+string(c.Role)+" container",
 			d.eng.Start(ctx, id))
-		if err != nil && engine.Refused(err, engine.NoDevice) {
+		if err != nil && c.Role == plan.RoleSidecar && engine.Refused(err, engine.NoDevice) {
 			return fault.System(err, "this host lacks a device that the sidecar needs: load the kernel modules tun and fuse")
 		}
 		if err != nil {

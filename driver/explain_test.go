@@ -47,6 +47,21 @@ func TestWhoseFaultAContainerThatDoesNotStartIs(t *testing.T) {
 	if fault.IsOfJob(createFault(plan.Container{Role: plan.RoleHelper}, refused)) {
 		t.Error("what the settings say of the helper is no fault of the job")
 	}
+	// With what the settings give to a container, either may be at fault.
+	given := plan.Container{Role: plan.RoleJob, Extras: plan.Extras{ShmSize: 1}}
+	if err := createFault(given, refused); fault.IsOfJob(err) || !strings.Contains(fault.HintOf(err), "what job of the settings") || !strings.Contains(fault.HintOf(err), "pipeline") {
+		t.Errorf("%v (%s)", err, fault.HintOf(err))
+	}
+	for text, hint := range map[string]string{
+		`invalid mount config for type "bind": bind source path does not exist: /nope`: "services.volumes",
+		"unknown runtime specified kata":                                               "services.runtime",
+		"Requested CPUs are not available - requested 77, available: 0-1":              "limits.services",
+	} {
+		c := plan.Container{Role: plan.RoleService, Rights: plan.Rights{Runtime: "kata"}, Extras: plan.Extras{Binds: []plan.Bind{{Source: "/nope", Target: "/x"}}}}
+		if err := createFault(c, fmt.Errorf("%s: %w", text, errdefs.ErrInvalidArgument)); fault.IsOfJob(err) || !strings.Contains(fault.HintOf(err), hint) {
+			t.Errorf("%v (%s), want %s", err, fault.HintOf(err), hint)
+		}
+	}
 	if fault.IsOfJob(createFault(plan.Container{}, errors.New("no space left on device"))) {
 		t.Error("a full disk is no fault of the job")
 	}

@@ -35,20 +35,22 @@ func (prep *preparation) relay(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for the sandbox's network: %w", ctx.Err())
 	}
-	id, err := d.eng.Create(ctx, relaySpec(sandbox, label.ObjectName(sandbox, plan.RoleRelay), img, label.ForSandbox(prep.p, plan.RoleRelay), plan.RelayAddress(prep.subnet)))
+	relay := relayOf(sandbox, label.ObjectName(sandbox, plan.RoleRelay), img, label.ForSandbox(prep.p, plan.RoleRelay), plan.RelayAddress(prep.subnet))
+	relay.DNS, relay.DNSSearch = prep.p.Sidecar.DNS, prep.p.Sidecar.DNSSearch
+	id, err := d.eng.Create(ctx, relay.Spec())
 	if err != nil {
 		return err
 	}
 	return d.eng.Explain("starting the relay container", d.eng.Start(ctx, id))
 }
 
-func relaySpec(sandbox, name, img string, labels map[string]string, address netip.Addr) engine.Spec {
+func relayOf(sandbox, name, img string, labels map[string]string, address netip.Addr) engine.Relay {
 	return engine.Relay{
 		Name: name, Image: img, Labels: labels,
 		Command: []string{plan.ProgramPath, plan.RelayCommand, plan.RelayListens, plan.DockerResolver},
 		Network: label.NetworkName(sandbox), Address: address,
 		Memory: relayMemory, Threads: relayThreads,
-	}.Spec()
+	}
 }
 
 // substituteBound is how long the engine may take to give the address of a sidecar that
@@ -76,7 +78,7 @@ func (d *Driver) substitute(ctx context.Context, sandbox string) {
 	if err != nil || !address.IsValid() {
 		return
 	}
-	id, err := d.eng.Create(ctx, relaySpec(sandbox, label.SubstituteName(sandbox), img, label.InSandbox(sandbox, plan.RoleRelay), address))
+	id, err := d.eng.Create(ctx, relayOf(sandbox, label.SubstituteName(sandbox), img, label.InSandbox(sandbox, plan.RoleRelay), address).Spec())
 	if err != nil {
 		return
 	}

@@ -79,6 +79,7 @@ func (c *call) explainSettings(file string) error {
 		}
 		return strings.Join(patterns, ", ")
 	}
+	or := func(names []string) string { return cmp.Or(strings.Join(names, ", "), "none") }
 	for _, line := range [][2]string{
 		{"job", job.Key},
 		{"project", job.Project},
@@ -86,12 +87,16 @@ func (c *call) explainSettings(file string) error {
 		{"ref", job.Protection.String()},
 		{"scope", job.Scope},
 		{"policy", which},
-		{"skipped policies", cmp.Or(strings.Join(plan.Skipped(settings, job), ", "), "none")},
+		{"skipped policies", or(plan.Skipped(settings, job))},
 		{"sidecar.image", s.Sidecar.Image},
 		{"sidecar.allowed_images", list(s.Sidecar.AllowedImages)},
 		{"job.image", s.Job.Image},
 		{"job.allowed_images", list(s.Job.AllowedImages)},
+		{"job.volumes", or(s.Job.Volumes)},
+		{"job's rights", or(s.Job.Rights.Names())},
 		{"services.allowed_images", list(s.Services.AllowedImages)},
+		{"services.volumes", or(s.Services.Volumes)},
+		{"services' rights", or(s.Services.ServiceRights.Names())},
 		{"cache.layers", layers},
 		{"limits.sidecar", limit(s.Limits.Sidecar)},
 		{"limits.job", limit(s.Limits.Job)},

@@ -42,6 +42,13 @@ const (
 	NoSpace
 	// NoMore says that the kernel has no room for one more of something.
 	NoMore
+	// NoGPU says that the engine has no way to give a container GPUs.
+	NoGPU
+	// NoGroup says that the image lacks a group.
+	NoGroup
+	// NoSetting says that the kernel, or this host, cannot do what the settings want for
+	// a container.
+	NoSetting
 )
 
 // refusalWords are the words of each refusal, of releases 20.10 to 29, in lower case.
@@ -62,6 +69,9 @@ var refusalWords = map[Refusal][]string{
 		"resource temporarily unavailable", "cannot allocate memory", "too many open files", "too many links",
 		"exchange full", // the ports of a bridge
 	},
+	NoGPU:     {"could not select device driver"},
+	NoGroup:   {"unable to find group"},
+	NoSetting: {"/proc/sys/", "setting rlimit", `mounting "tmpfs"`, "are not available - requested", "cgroup-parent"},
 }
 
 // Refused tells whether an error is that refusal.
@@ -90,7 +100,8 @@ func exhausted(err error) string {
 	return ""
 }
 
-// StartFault gives the hint for an image that lacks what it is told to run.
+// StartFault gives the hint for an image that lacks what it is told to run, and for a
+// host that lacks what the settings give to its container.
 func StartFault(image string, err error) error {
 	switch {
 	case err == nil:
@@ -100,6 +111,17 @@ func StartFault(image string, err error) error {
 			"a job's image needs bash or sh in its PATH, and its ENTRYPOINT must exist")
 	case Refused(err, NoUser):
 		return fault.Job(fmt.Errorf("image %s: %w", image, err), "the image has no such user")
+	case Refused(err, NoGroup):
+		return fault.Job(fmt.Errorf("image %s: %w", image, err),
+			"the image has no such group: look at the user in the pipeline, and at user and group_add in the runner's settings")
+	case Refused(err, NoDevice):
+		return fault.System(fmt.Errorf("image %s: %w", image, err), "this host lacks a device that a [[policy]] of the settings gives")
+	case Refused(err, NoGPU):
+		return fault.System(fmt.Errorf("image %s: %w", image, err),
+			"the engine has no toolkit for GPUs: install that of their vendor, or take gpus out of the [[policy]] in the settings")
+	case Refused(err, NoSetting):
+		return fault.System(fmt.Errorf("image %s: %w", image, err),
+			"this host refuses what the settings give to containers: look at sysctls, ulimit and tmpfs there, and at cpuset_cpus and cgroup_parent")
 	}
 	return err
 }

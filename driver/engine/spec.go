@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -104,6 +105,7 @@ func (e *Engine) Create(ctx context.Context, s Spec) (id string, err error) {
 	}
 	ctx, cancel := e.Uncut(ctx)
 	defer cancel()
+	s = e.withMAC(s)
 	r, err := e.api.ContainerCreate(ctx, s.config, s.host, s.network, s.platform, s.Name)
 	if err != nil {
 		return "", e.Explain("creating container "+s.Name, err)
@@ -127,7 +129,7 @@ func SpecOf(p *plan.Plan, c plan.Container, name string, labels map[string]strin
 			User:         c.User,
 			Env:          c.Environment,
 			Hostname:     c.Hostname,
-			Labels:       label.Called(labels, c.Image),
+			Labels:       label.Besides(label.Called(labels, c.Image), c.Extras.Labels),
 			AttachStdout: c.Stdin,
 			AttachStderr: c.Stdin,
 			AttachStdin:  c.Stdin,
@@ -156,6 +158,7 @@ func SpecOf(p *plan.Plan, c plan.Container, name string, labels map[string]strin
 		out.network.EndpointsConfig[label.NetworkName(p.Sandbox)].IPAMConfig = &network.EndpointIPAMConfig{IPv4Address: c.IP.String()}
 	}
 	entitle(out.host, c)
+	extend(&out, c)
 	return out.With(mountsOf(p, c, name, img)...)
 }
 
@@ -172,10 +175,13 @@ func imageID(ref plan.ImageRef, img Image) string {
 	return img.ID
 }
 
-// resources are a container's limits. Memory and swap together are no more than
-// memory alone, or a leak would go on in the swap.
+// resources are a container's limits. Unless the settings say otherwise, memory and swap
+// together are no more than memory alone, or a leak would go on in the swap.
 func resources(l plan.Limits) container.Resources {
-	r := container.Resources{NanoCPUs: l.NanoCPUs, Memory: l.Memory, MemorySwap: l.Memory}
+	r := container.Resources{
+		NanoCPUs: l.NanoCPUs, Memory: l.Memory, MemorySwap: cmp.Or(l.MemorySwap, l.Memory), MemoryReservation: l.MemoryReservation,
+		CPUShares: l.CPUShares, CpusetCpus: l.CPUSetCPUs, CpusetMems: l.CPUSetMems, CgroupParent: l.CgroupParent,
+	}
 	if l.PIDs > 0 {
 		r.PidsLimit = &l.PIDs
 	}
@@ -200,7 +206,12 @@ func entitle(host *container.HostConfig, c plan.Container) {
 		host.SecurityOpt = append(host.SecurityOpt, "no-new-privileges")
 	}
 	for _, d := range r.Devices {
-		host.Devices = append(host.Devices, container.DeviceMapping{PathOnHost: d, PathInContainer: d, CgroupPermissions: "rwm"})
+		host.Devices = append(host.Devices, container.DeviceMapping{PathOnHost: d.Host, PathInContainer: d.Path, CgroupPermissions: d.Permissions})
+	}
+	host.SecurityOpt = append(host.SecurityOpt, r.SecurityOpt...)
+	host.DeviceCgroupRules = r.DeviceRules
+	if g := r.GPUs; g != nil {
+		host.DeviceRequests = []container.DeviceRequest{{Count: g.Count, DeviceIDs: g.IDs, Capabilities: [][]string{{"gpu"}}}}
 	}
 }
 
@@ -240,6 +251,11 @@ func mountsOf(p *plan.Plan, c plan.Container, name string, img Image) []Mount {
 		// Were it removed at this moment, the engine would make an empty one.
 		list = append(list, Mount{Volume: c.SeedVolume, Target: plan.SeedPath, Labels: label.ForSeed(plan.RoleSeed, "", "-"), ReadOnly: true})
 	}
+	for _, b := range c.Extras.Binds {
+		list = append(list, Mount{File: b.Source, Target: b.Target, ReadOnly: b.ReadOnly})
+		covered = append(covered, b.Target)
+	}
+	covered = slices.AppendSeq(covered, maps.Keys(c.Extras.Tmpfs))
 	if c.DataVolume != "" {
 		// The sidecar has the name of its data root, which the next one has, too.
 		name = label.ObjectName(p.Sandbox, c.Role)

@@ -129,7 +129,7 @@ func TestRightsAreTranslated(t *testing.T) {
 	}
 	c.Rights = plan.Rights{
 		CapAdd: []string{"SYS_ADMIN"}, CapDrop: []string{"ALL"}, Unconfined: true, PrivateCgroups: true,
-		Devices: []string{"/dev/net/tun"}, Runtime: "sysbox-runc", NoNewPrivileges: true,
+		Devices: []plan.Device{{Host: "/dev/net/tun", Path: "/dev/net/tun", Permissions: "rwm"}}, Runtime: "sysbox-runc", NoNewPrivileges: true,
 	}
 	got := SpecOf(p, c, "n", nil, withVolumes()).host
 	want := container.HostConfig{

@@ -54,6 +54,9 @@ type Relay struct {
 	// Network is the sandbox's, and Address the container's in it.
 	Network string
 	Address netip.Addr
+	// DNS are whom it asks for names outside; none means the engine's.
+	DNS       []netip.Addr
+	DNSSearch []string
 	// Memory is in bytes, and Threads the most that there may be.
 	Memory, Threads int64
 }
@@ -66,6 +69,7 @@ func (c Relay) Spec() Spec {
 		config: &container.Config{Image: c.Image, User: "0:0", Labels: c.Labels, Entrypoint: c.Command},
 		host: &container.HostConfig{
 			NetworkMode: container.NetworkMode(c.Network), ReadonlyRootfs: true,
+			DNS: addresses(c.DNS), DNSSearch: c.DNSSearch,
 			CapDrop: []string{"ALL"}, CapAdd: []string{"NET_BIND_SERVICE"}, SecurityOpt: []string{"no-new-privileges"},
 			Resources: container.Resources{Memory: c.Memory, MemorySwap: c.Memory, PidsLimit: &threads},
 			LogConfig: logs("1m", "1"),

@@ -95,6 +95,17 @@ func Called(labels map[string]string, ref plan.ImageRef) map[string]string {
 	return l
 }
 
+// Besides adds labels that are not ours. Whatever they are called, ours stay.
+func Besides(labels, more map[string]string) map[string]string {
+	all := maps.Clone(more)
+	if all == nil {
+		return labels
+	}
+	maps.DeleteFunc(all, func(name, _ string) bool { return strings.HasPrefix(strings.ToLower(name), prefix) })
+	maps.Copy(all, labels)
+	return all
+}
+
 // ImageName is what a container's image is called, for people. Those that an
 // earlier version has made were made of the name itself.
 func ImageName(labels map[string]string, image string) string {

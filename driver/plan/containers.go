@@ -38,6 +38,8 @@ type planner struct {
 	job   Job
 	facts Facts
 	conn  connection
+	// warnings are lines for the job log.
+	warnings []string
 }
 
 // daemonService is the service that becomes the sidecar: the pipeline's, or what
@@ -168,11 +170,17 @@ func (pl *planner) jobContainer(names []string) (JobContainer, error) {
 	own, direct := ownProxies(pl.job.Variables, false), pl.direct(names)
 	proxied := proxies(pl.s.Proxy, own, direct)
 	env = append(env, proxied...)
+	user, err := pl.jobUser(img.User)
+	if err != nil {
+		return JobContainer{}, err
+	}
+	extras := pl.extras(pl.s.Job.Container)
+	extras.GroupAdd, extras.OOMScore, extras.MAC = orNone(pl.s.Job.GroupAdd), pl.s.Job.OOMScoreAdjust, pl.s.Job.MACAddress
 	c := JobContainer{
 		Container: Container{
-			Role: RoleJob, Image: image, Entrypoint: img.Entrypoint, User: img.User,
+			Role: RoleJob, Image: image, Entrypoint: pl.entrypoint(pl.s.Job.Container, img.Name, img.Entrypoint), User: user,
 			Command:     []string{"sh", "-c", "echo '" + ShellMarker + "'; " + DetectShell},
-			Environment: env, Stdin: true, Rights: Rights{NoNewPrivileges: pl.s.Job.NoNewPrivileges},
+			Environment: env, Stdin: true, Rights: pl.jobRights(), Extras: extras, OwnHostname: pl.s.Job.Hostname,
 		},
 		RegistryCAs: pl.facts.RegistryCAs,
 		Early:       allowed(pl.s.Job.StartEarly, img.Name),

@@ -120,9 +120,16 @@ type Container struct {
 	// Environment holds KEY=VALUE entries; the last of duplicates wins.
 	Environment []string
 	Hostname    string
+	// OwnHostname is the one that the settings give; empty for one that names the
+	// sandbox.
+	OwnHostname string `json:",omitempty"`
 	// Aliases are the names it answers to in the sandbox.
 	Aliases    []string
 	ExtraHosts []string
+	// DNS are the servers that Docker's own resolver asks for it, and DNSSearch the
+	// domains of short names; none means the engine's.
+	DNS       []netip.Addr `json:",omitempty"`
+	DNSSearch []string     `json:",omitempty"`
 	// IP is its own in the sandbox; the zero value lets the engine choose.
 	IP netip.Addr `json:",omitzero"`
 	// BuildsPath is where the builds volume is mounted.
@@ -150,6 +157,8 @@ type Container struct {
 	Privileged bool
 	// Rights are those between an ordinary container's and a privileged one's.
 	Rights Rights `json:",omitzero"`
+	// Extras are what else the settings give to an ordinary container.
+	Extras Extras `json:",omitzero"`
 	// Stdin keeps a stdin open for one attached client, Serves for one after the
 	// other.
 	Stdin  bool
@@ -299,15 +308,16 @@ func Build(s config.Settings, job Job, facts Facts) (*Plan, error) {
 	}
 	p.Warnings = append(p.Warnings, distinctNames(p.Sidecar.Aliases, p.Services, services)...)
 	p.each(func(c *Container) {
-		c.ExtraHosts = s.Network.ExtraHosts
+		c.ExtraHosts, c.DNS, c.DNSSearch = s.Network.ExtraHosts, orNone(s.Network.DNS), orNone(s.Network.DNSSearch)
 		c.BuildsPath = job.BuildsDir
 		if c.Role != RoleSidecar { // which must not depend on the job's scope
 			c.CachePath = pl.cachePath()
 			c.CacheEnds = c.CachePath != "" && job.Protection == ProtectionUnknown
 		}
 		c.Limits = limits(s.Limits, c.Role)
-		c.Hostname = hostname(p.Sandbox, c.Role)
+		c.Hostname = hostname(p.Sandbox, *c)
 	})
+	p.Warnings = append(p.Warnings, pl.warnings...)
 	p.Spec = spec(p, facts.Version)
 	return p, nil
 }

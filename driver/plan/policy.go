@@ -37,6 +37,10 @@ func under(s config.Settings, p config.Policy) config.Settings {
 	override(&s.Job.Image, p.Job.Image)
 	overrideList(&s.Job.AllowedImages, p.Job.AllowedImages)
 	overrideList(&s.Services.AllowedImages, p.Services.AllowedImages)
+	overrideList(&s.Job.Volumes, p.Job.Volumes)
+	overrideList(&s.Services.Volumes, p.Services.Volumes)
+	s.Job.Rights = p.Job.Rights.On(s.Job.Rights)
+	s.Services.ServiceRights = p.Services.ServiceRights.On(s.Services.ServiceRights)
 	s.Cache = p.Cache.On(s.Cache)
 	s.Limits = p.Limits.On(s.Limits)
 	return s

@@ -70,16 +70,19 @@ func (p *Plan) In(sandbox string) *Plan {
 	moved := *p
 	moved.Services = append([]Container{}, p.Services...)
 	moved.Sandbox = sandbox
-	moved.each(func(c *Container) { c.Hostname = hostname(sandbox, c.Role) })
+	moved.each(func(c *Container) { c.Hostname = hostname(sandbox, *c) })
 	return &moved
 }
 
 // hostname is a container's own in its sandbox.
-func hostname(sandbox string, role Role) string {
-	if role == RoleJob {
+func hostname(sandbox string, c Container) string {
+	switch {
+	case c.OwnHostname != "":
+		return c.OwnHostname
+	case c.Role == RoleJob:
 		return "dind-" + sandbox
 	}
-	return "dind-" + sandbox + "-" + string(role)
+	return "dind-" + sandbox + "-" + string(c.Role)
 }
 
 // Encode writes a plan for the process that makes sandboxes ahead. It holds the

@@ -21,8 +21,14 @@ type Rights struct {
 	PrivateCgroups bool `json:",omitempty"`
 	// WritableCgroups are made before the entrypoint; see Boot.
 	WritableCgroups bool `json:",omitempty"`
-	// Devices of the host are there under the same path.
-	Devices []string `json:",omitempty"`
+	// Devices are of the host.
+	Devices []Device `json:",omitempty"`
+	// DeviceRules are for devices that the host may get later, as "c 189:* rwm".
+	DeviceRules []string `json:",omitempty"`
+	// SecurityOpt are profiles, as the engine takes them.
+	SecurityOpt []string `json:",omitempty"`
+	// GPUs is nil for none.
+	GPUs *GPUs `json:",omitempty"`
 	// Runtime is the engine's name of an OCI runtime; empty means its default.
 	Runtime string `json:",omitempty"`
 	// NoNewPrivileges makes setuid programs powerless.
@@ -70,7 +76,7 @@ func (pl *planner) entitle(sc *Sidecar) {
 			// Only setuid newuidmap ever has it: the daemon is an ordinary user.
 			CapAdd:     []string{"SYS_ADMIN"},
 			Unconfined: true, PrivateCgroups: true,
-			Devices: []string{"/dev/net/tun", "/dev/fuse"},
+			Devices: devices([]string{"/dev/net/tun", "/dev/fuse"}),
 		}
 		// The tunnel's, or packets that the daemon's networks send would be lost.
 		sc.Environment = append(sc.Environment,

@@ -41,7 +41,7 @@ func TestRightsOfEachPrivilege(t *testing.T) {
 			privilege: config.PrivilegeRootless,
 			rights: Rights{
 				CapAdd: []string{"SYS_ADMIN"}, Unconfined: true, PrivateCgroups: true,
-				Devices: []string{"/dev/net/tun", "/dev/fuse"},
+				Devices: []Device{{"/dev/net/tun", "/dev/net/tun", "rwm"}, {"/dev/fuse", "/dev/fuse", "rwm"}},
 			},
 			data: "/home/rootless/.local/share/docker", configDir: "/home/rootless/.config/docker", user: "1000",
 		},

@@ -72,8 +72,9 @@ func (pl *planner) service(svc Service) (Container, error) {
 	names := slices.DeleteFunc(aliases(svc), func(n string) bool { return n == dockerAlias })
 	return Container{
 		Role: RoleService, Image: image,
-		Entrypoint: svc.Entrypoint, Command: svc.Command, User: svc.User,
+		Entrypoint: pl.entrypoint(pl.s.Services.Container, svc.Name, svc.Entrypoint), Command: svc.Command, User: svc.User,
 		Environment: env, Aliases: names,
+		Rights: pl.serviceRights(svc.Name), Extras: pl.extras(pl.s.Services.Container),
 	}, nil
 }
 

@@ -81,6 +81,12 @@ func (v *Host) Checks() []doctor.Check {
 		check("room", engine, func(context.Context) []doctor.Finding {
 			return doctor.Room(v.settings, v.d.Room(v.engine.DataRoot), v.engine.DataRoot)
 		}),
+		check("containers", engine, func(context.Context) []doctor.Finding {
+			return doctor.Containers(v.settings, v.engine, func(path string) bool {
+				_, err := os.Lstat(path)
+				return err == nil
+			})
+		}),
 		check("leftovers", engine, one(v.checkLeftovers)),
 		check("images", []string{"engine", "runner"}, v.checkImages),
 		check("mirror", engine, one(v.checkMirror)),

@@ -158,8 +158,7 @@ func (d *document) example(title string, t reflect.Type) {
 }
 
 func (d *document) keys(t reflect.Type, before string) {
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for _, f := range config.Fields(t) {
 		name, inner := before+f.Tag.Get("toml"), f.Type
 		if ours(inner) {
 			d.keys(inner, name+".")
@@ -211,8 +210,8 @@ func typeOf(t reflect.Type, path []string) (string, error) {
 		return words(t), nil
 	}
 	if ours(t) {
-		for i := range t.NumField() {
-			if f := t.Field(i); f.Tag.Get("toml") == path[0] {
+		for _, f := range config.Fields(t) {
+			if f.Tag.Get("toml") == path[0] {
 				return typeOf(f.Type, path[1:])
 			}
 		}
@@ -236,9 +235,10 @@ func words(t reflect.Type) string {
 		return "address"
 	}
 	switch t.Kind() {
+	case reflect.Map:
+		return "table of " + many(t.Elem())
 	case reflect.Slice:
-		many := strings.NewReplacer("address range", "address ranges", "address", "addresses", "text", "texts")
-		return "list of " + many.Replace(words(t.Elem()))
+		return "list of " + many(t.Elem())
 	case reflect.String:
 		return "text"
 	case reflect.Bool:
@@ -249,4 +249,9 @@ func words(t reflect.Type) string {
 		return "number"
 	}
 	return t.String()
+}
+
+// many are the words for several of a type.
+func many(t reflect.Type) string {
+	return strings.NewReplacer("list of texts", "lists of texts", "address range", "address ranges", "address", "addresses", "text", "texts").Replace(words(t))
 }

@@ -1,0 +1,64 @@
+package engine
+
+import (
+	"maps"
+	"net/netip"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/network"
+
+	"gitlab-dind-executor/driver/plan"
+)
+
+// extend translates what the settings give to a container besides.
+func extend(s *Spec, c plan.Container) {
+	x, host := c.Extras, s.host
+	host.DNS, host.DNSSearch = addresses(c.DNS), c.DNSSearch
+	if len(x.Tmpfs) > 0 {
+		tmpfs := maps.Clone(x.Tmpfs)
+		maps.Copy(tmpfs, host.Tmpfs)
+		host.Tmpfs = tmpfs
+	}
+	host.ShmSize, host.Sysctls, host.GroupAdd, host.OomScoreAdj = x.ShmSize, x.Sysctls, x.GroupAdd, x.OOMScore
+	for _, u := range x.Ulimits {
+		host.Ulimits = append(host.Ulimits, &container.Ulimit{Name: u.Name, Soft: u.Soft, Hard: u.Hard})
+	}
+	for name, value := range x.LogOptions {
+		if _, ours := host.LogConfig.Config[name]; !ours { // which bound the log
+			host.LogConfig.Config[name] = value
+		}
+	}
+	for _, endpoint := range s.network.EndpointsConfig {
+		endpoint.MacAddress = x.MAC
+	}
+}
+
+// addresses are as the engine takes them.
+func addresses(list []netip.Addr) []string {
+	var texts []string
+	for _, a := range list {
+		texts = append(texts, a.String())
+	}
+	return texts
+}
+
+// macSince is the version of the API that takes a MAC address with a network.
+const macSince = "1.44"
+
+// withMAC is the spec with a MAC address in the place where the engine looks for it.
+func (e *Engine) withMAC(s Spec) Spec {
+	if s.network == nil || e.Speaks(macSince) {
+		return s
+	}
+	for name, endpoint := range s.network.EndpointsConfig {
+		if endpoint.MacAddress == "" {
+			continue
+		}
+		config, bare := *s.config, *endpoint
+		//lint:ignore SA1019 engines before 25.0 know no other place
+		config.MacAddress, bare.MacAddress = endpoint.MacAddress, ""
+		s.config = &config
+		s.network = &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{name: &bare}}
+	}
+	return s
+}

@@ -1,0 +1,222 @@
+package plan
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/fault"
+)
+
+// Extras are what the admin gives the job container or a service besides. Sidecar and
+// helper have none.
+type Extras struct {
+	Binds []Bind `json:",omitempty"`
+	// Tmpfs are paths in memory, with the options of mount.
+	Tmpfs map[string]string `json:",omitempty"`
+	// ShmSize is in bytes; 0 leaves it to the engine.
+	ShmSize  int64             `json:",omitempty"`
+	Ulimits  []Ulimit          `json:",omitempty"`
+	Sysctls  map[string]string `json:",omitempty"`
+	GroupAdd []string          `json:",omitempty"`
+	OOMScore int               `json:",omitempty"`
+	// MAC is that of its interface; empty lets the engine choose.
+	MAC string `json:",omitempty"`
+	// Labels are beside ours, and never in the place of one.
+	Labels     map[string]string `json:",omitempty"`
+	LogOptions map[string]string `json:",omitempty"`
+}
+
+// Bind is a directory or a file of the engine's host in a container.
+type Bind struct {
+	Source, Target string
+	ReadOnly       bool `json:",omitempty"`
+}
+
+// Ulimit is a limit of processes; -1 is none.
+type Ulimit struct {
+	Name       string
+	Soft, Hard int64
+}
+
+// Device is one of the engine's host in a container. Permissions are of r, w and m.
+type Device struct {
+	Host, Path, Permissions string
+}
+
+// GPUs are those that a container asks for: all if Count is -1, so many, or those with
+// the ids.
+type GPUs struct {
+	Count int      `json:",omitempty"`
+	IDs   []string `json:",omitempty"`
+}
+
+// Ordinary tells whether the settings give a container nothing besides.
+func (c Container) Ordinary() bool {
+	return reflect.ValueOf(c.Extras).IsZero() && reflect.ValueOf(c.Rights).IsZero()
+}
+
+// SettingsOf is the table of the settings that is about a role.
+func SettingsOf(r Role) string {
+	if r == RoleService {
+		return "services"
+	}
+	return string(r)
+}
+
+// extras are what the settings give to one kind of container.
+func (pl *planner) extras(c config.Container) Extras {
+	x := Extras{ShmSize: c.ShmSize.Bytes(), Tmpfs: orNil(c.Tmpfs), Sysctls: orNil(c.Sysctls), LogOptions: orNil(c.LogOptions)}
+	for _, v := range c.Volumes {
+		if b, err := config.ParseBind(v); err == nil { // as the settings' validation has seen
+			x.Binds = append(x.Binds, Bind(b))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Ulimit)) {
+		soft, hard, both := strings.Cut(c.Ulimit[name], ":")
+		if !both {
+			hard = soft
+		}
+		x.Ulimits = append(x.Ulimits, Ulimit{name, number(soft), number(hard)})
+	}
+	if len(c.ContainerLabels) > 0 {
+		x.Labels = map[string]string{}
+		for name, text := range c.ContainerLabels {
+			x.Labels[name] = pl.expanded(text)
+		}
+	}
+	return x
+}
+
+// orNil is a map that holds something, else nil.
+func orNil(m map[string]string) map[string]string {
+	if len(m) == 0 {
+		return nil
+	}
+	return m
+}
+
+// orNone is a list that holds something, else nil.
+func orNone[T any](list []T) []T {
+	if len(list) == 0 {
+		return nil
+	}
+	return list
+}
+
+// number is that of a text that the settings' validation has seen.
+func number(text string) int64 {
+	n, _ := strconv.ParseInt(text, 10, 64)
+	return n
+}
+
+// variableName is how a variable stands in a text.
+var variableName = regexp.MustCompile(`\$(\w+|\{\w+\})`)
+
+// mostOfLabel bounds the value of a label, in bytes: a pipeline may have a hand in it.
+const mostOfLabel = 1024
+
+// expanded is the value of a label, with the job's variables in their places. What
+// would end a line or a terminal's text is left out.
+func (pl *planner) expanded(text string) string {
+	text = variableName.ReplaceAllStringFunc(text, func(name string) string {
+		return value(pl.job.Variables, strings.Trim(name, "${}"))
+	})
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
+			return -1
+		}
+		return r
+	}, text)
+	return strings.ToValidUTF8(text[:min(len(text), mostOfLabel)], "")
+}
+
+// capabilities are their names as the engine has them.
+func capabilities(list []string) []string {
+	var names []string
+	for _, c := range list {
+		names = append(names, config.Capability(c))
+	}
+	return names
+}
+
+func devices(list []string) []Device {
+	var all []Device
+	for _, d := range list {
+		if host, path, permissions, ok := config.ParseDevice(d); ok {
+			all = append(all, Device{host, path, permissions})
+		}
+	}
+	return all
+}
+
+// gpus reads what docker run --gpus takes.
+func gpus(text string) *GPUs {
+	text = strings.TrimPrefix(strings.Trim(text, `"`), "count=")
+	if text == "" {
+		return nil
+	}
+	if ids, ok := strings.CutPrefix(text, "device="); ok {
+		return &GPUs{IDs: strings.Split(ids, ",")}
+	}
+	if text == "all" {
+		return &GPUs{Count: -1}
+	}
+	return &GPUs{Count: int(number(text))}
+}
+
+// jobRights are those of the job container, by the settings that hold for it.
+func (pl *planner) jobRights() Rights {
+	j := pl.s.Job
+	return Rights{
+		CapAdd: capabilities(j.CapAdd), CapDrop: capabilities(j.CapDrop), NoNewPrivileges: j.NoNewPrivileges,
+		SecurityOpt: orNone(j.SecurityOpt), Devices: devices(j.Devices), DeviceRules: orNone(j.DeviceCgroupRules),
+		GPUs: gpus(j.GPUs), Runtime: j.Runtime,
+	}
+}
+
+// serviceRights are those of a service with an image.
+func (pl *planner) serviceRights(image string) Rights {
+	s := pl.s.Services
+	r := Rights{
+		CapDrop: capabilities(s.CapDrop), NoNewPrivileges: s.NoNewPrivileges,
+		SecurityOpt: orNone(s.SecurityOpt), GPUs: gpus(s.GPUs),
+	}
+	for _, pattern := range slices.Sorted(maps.Keys(s.Devices)) {
+		if allowed([]string{pattern}, image) {
+			r.Devices = append(r.Devices, devices(s.Devices[pattern])...)
+		}
+	}
+	return r
+}
+
+// jobUser is whom the job's script runs as: the settings come before the pipeline.
+func (pl *planner) jobUser(pipelines string) (string, error) {
+	j := pl.s.Job
+	list := j.AllowedUsers
+	if len(list) == 0 && j.User != "" {
+		list = []string{j.User}
+	}
+	if pipelines != "" && len(list) > 0 && !slices.Contains(list, pipelines) {
+		return "", fault.Job(fmt.Errorf("user %q is not allowed in the container of a job", pipelines),
+			"use one of "+strings.Join(list, ", ")+", or ask the runner's admin to change job.allowed_users")
+	}
+	if j.User != "" {
+		return j.User, nil
+	}
+	return pipelines, nil
+}
+
+// entrypoint is the one that a pipeline names, unless the settings keep the image's.
+func (pl *planner) entrypoint(c config.Container, image string, pipelines []string) []string {
+	if pipelines == nil || !c.DisableEntrypointOverwrite {
+		return pipelines
+	}
+	pl.warnings = append(pl.warnings, fmt.Sprintf("the entrypoint of %s stays the image's own: this runner's settings do not let a pipeline replace it", image))
+	return nil
+}
