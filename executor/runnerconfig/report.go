@@ -178,11 +178,12 @@ func field(v reflect.Value, path []string) (reflect.Value, bool) {
 	for _, name := range path {
 		switch v.Kind() {
 		case reflect.Struct:
-			i := slices.IndexFunc(reflect.VisibleFields(v.Type()), func(f reflect.StructField) bool { return f.Tag.Get("toml") == name })
+			fields := config.Fields(v.Type())
+			i := slices.IndexFunc(fields, func(f reflect.StructField) bool { return f.Tag.Get("toml") == name })
 			if i < 0 {
 				return reflect.Value{}, false
 			}
-			v = v.Field(i)
+			v = v.FieldByIndex(fields[i].Index)
 		case reflect.Map:
 			if v = v.MapIndex(reflect.ValueOf(name)); !v.IsValid() {
 				return reflect.Value{}, false
