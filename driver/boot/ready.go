@@ -36,7 +36,8 @@ const (
 	// out of reach from here.
 	UnreachableAfter = time.Second
 	// bootLines is how much of a log is looked at for why a boot fails.
-	bootLines = 200
+	// Some releases print all of their usage behind a wrong flag.
+	bootLines = 400
 )
 
 // ErrNotReady says that a daemon had all of its time.
@@ -92,7 +93,7 @@ func (b *Boots) Wait(ctx context.Context, id string, p *plan.Plan, certs *Certif
 	}()
 	go func() {
 		defer close(watched)
-		if err := b.watchBoot(polling, id, p, pinger); err != nil {
+		if err := b.watchBoot(polling, id, p, c.Command, pinger); err != nil {
 			faulty <- err
 		}
 	}()
@@ -128,11 +129,11 @@ func (b *Boots) Wait(ctx context.Context, id string, p *plan.Plan, certs *Certif
 		return "", b.sidecarDied(ctx, id, p, exit.Code)
 	case err := <-waitErrs:
 		if ctx.Err() != nil {
-			return "", b.notReady(ctx, id, pinger)
+			return "", b.notReady(ctx, id, p.Sidecar.Given, pinger)
 		}
 		return "", b.eng.Explain("waiting for the sidecar", err)
 	case <-ctx.Done():
-		return "", b.notReady(ctx, id, pinger)
+		return "", b.notReady(ctx, id, p.Sidecar.Given, pinger)
 	}
 }
 
@@ -300,9 +301,12 @@ func (b *Boots) sidecarDied(ctx context.Context, id string, p *plan.Plan, code i
 }
 
 // notReady explains a sidecar that runs and does not answer.
-func (b *Boots) notReady(ctx context.Context, id string, p *pinger) error {
+func (b *Boots) notReady(ctx context.Context, id string, given plan.Given, p *pinger) error {
 	if !errors.Is(context.Cause(ctx), ErrNotReady) {
 		return fmt.Errorf("waiting for the docker daemon of this job: %w", context.Cause(ctx))
+	}
+	if f := plan.JudgeSilence(given, b.processes(context.WithoutCancel(ctx), id)); f != nil {
+		return bootFault(f, b.eng.LastLog(ctx, id))
 	}
 	why := ""
 	if last, ok := p.last.Load().(*error); ok {

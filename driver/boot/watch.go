@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"syscall"
 	"time"
 
 	"gitlab-dind-executor/driver/plan"
@@ -15,11 +16,17 @@ import (
 
 // watchBoot looks into a sidecar whose daemon does not answer, and returns its fault
 // as soon as that is clear; nil when ctx ends before. A boot takes one or two seconds:
-// only one that takes longer is looked at.
-func (b *Boots) watchBoot(ctx context.Context, id string, p *plan.Plan, pinger *pinger) error {
-	next := time.NewTimer(b.bounds.LookAfter)
+// only one that takes longer is looked at, or one of which the pipeline says what
+// runs. arguments are all that the sidecar was given.
+func (b *Boots) watchBoot(ctx context.Context, id string, p *plan.Plan, arguments []string, pinger *pinger) error {
+	after, every := b.bounds.LookAfter, b.bounds.LookEvery
+	if p.Sidecar.Given.Runs() {
+		after, every = after/4, every/2
+	}
+	next := time.NewTimer(after)
 	defer next.Stop()
 	var since time.Time // it has said where it listens
+	var before *plan.BootFault
 	for {
 		select {
 		case <-next.C:
@@ -32,21 +39,29 @@ func (b *Boots) watchBoot(ctx context.Context, id string, p *plan.Plan, pinger *
 		var found *plan.BootFault
 		switch {
 		case len(listens) == 0:
-			found = plan.JudgeProcesses(p.Sidecar.Given, b.processes(ctx, id))
+			// What is there for a moment is none: two looks must agree.
+			if now := plan.JudgeProcesses(p.Sidecar.Given, b.processes(ctx, id)); now != nil && before != nil && *now == *before {
+				found = now
+			} else {
+				before = now
+			}
 		case since.IsZero():
 			since = time.Now()
-		case time.Since(since) >= b.bounds.ListensFor:
-			found = plan.JudgeListening(p.Sidecar.Given, listens, p.Sidecar.Port, pinger.outcome())
+		case time.Since(since) >= b.bounds.ListensFor || plan.Complete(log, pinger.outcome()):
+			found = plan.JudgeListening(p.Sidecar.Given, arguments, listens, p.Sidecar.Port, pinger.outcome())
 		}
 		if found != nil && ctx.Err() == nil {
 			return bootFault(found, b.eng.LastLog(ctx, id))
 		}
-		next.Reset(max(b.bounds.LookEvery, 4*time.Since(began)))
+		next.Reset(max(every, 4*time.Since(began)))
 	}
 }
 
 // bootFault makes an error of a fault. It is none of the data root's.
 func bootFault(f *plan.BootFault, log string) error {
+	if f.Said != "" {
+		log = ":\n  " + f.Said
+	}
 	err := fmt.Errorf("%s%s", f.Line, log)
 	if f.OfJob {
 		return fault.Job(err, f.Hint)
@@ -64,6 +79,8 @@ func (p *pinger) outcome() plan.Probe {
 		return plan.ProbeNoTLS
 	case errors.As(*last, &status) && status == http.StatusBadRequest && strings.HasPrefix(p.url, "http:"):
 		return plan.ProbeTLS // "Client sent an HTTP request to an HTTPS server."
+	case errors.Is(*last, syscall.ECONNREFUSED):
+		return plan.ProbeRefused
 	}
 	return plan.ProbeUnclear
 }

@@ -59,8 +59,10 @@ func TestASidecarThatNeverAnswersIsToldAtOnceWhereThatIsClear(t *testing.T) {
 		ofJob     bool
 	}{
 		"it listens elsewhere":  {"API listen on /var/run/docker.sock\n", -1, nil, []string{"dockerd"}, "listens at /var/run/docker.sock", true},
-		"by the settings":       {"API listen on /var/run/docker.sock\n", -1, nil, nil, "listens at /var/run/docker.sock", false},
+		"by its image":          {"API listen on /var/run/docker.sock\n", -1, nil, nil, "listens at /var/run/docker.sock", true},
 		"it is no daemon":       {"", -1, []string{"sleep 1000"}, []string{"sleep", "1000"}, "runs no dockerd, but sleep", true},
+		"a shell that waits":    {"", -1, []string{"sh -c tail -f /x", "tail -f /x"}, []string{"sh", "-c", "tail -f /x"}, "runs no dockerd, but tail", true},
+		"it ends at a value":    {"failed to start daemon: invalid CIDR address: 1.2\n", 1, nil, []string{"--bip=1.2"}, "refuses what the service's command says: --bip:\n  failed to start daemon: invalid", true},
 		"it ends at a flag":     {"unknown flag: --nope\n", 125, nil, []string{"--nope"}, "does not take: --nope:\n  unknown flag", true},
 		"it ends for no reason": {"no space left on device\n", 1, nil, []string{"--debug"}, "exited with code 1", false},
 	} {
@@ -79,6 +81,36 @@ func TestASidecarThatNeverAnswersIsToldAtOnceWhereThatIsClear(t *testing.T) {
 				t.Errorf("it counts as damage: %t", broken)
 			}
 		})
+	}
+}
+
+// What the settings' image does is the admin's matter.
+func TestASettingsImageThatListensElsewhereIsNoPipelinesFault(t *testing.T) {
+	t.Parallel()
+	b := bootedSidecar(t, "API listen on /var/run/docker.sock\n", -1)
+	p := &plan.Plan{Sandbox: "aaaaaaaaaaaa"}
+	p.Sidecar.Port = plan.PlaintextPort
+	if _, err := b.Wait(t.Context(), "sidecar", p, nil); fault.IsOfJob(err) || !strings.Contains(fault.Line(err), "listens at /var/run/docker.sock") {
+		t.Errorf("%v, of the job %t", err, fault.IsOfJob(err))
+	}
+}
+
+// A pipeline's program that has had all of the time that a daemon gets is none of the
+// host's faults; a daemon that is slow may be.
+func TestWhoseFaultItIsThatNoDaemonCameUpInTime(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		process string
+		ofJob   bool
+	}{"a program": {"sh run.sh", true}, "a daemon": {"dockerd --debug", false}} {
+		b := bootedSidecar(t, "", -1, c.process)
+		p := &plan.Plan{Sandbox: "aaaaaaaaaaaa"}
+		p.Sidecar.Port, p.Sidecar.Given = plan.PlaintextPort, plan.Given{Image: true, Command: []string{"sh", "run.sh"}}
+		ctx, cancel := context.WithTimeoutCause(t.Context(), 100*time.Millisecond, ErrNotReady)
+		if _, err := b.Wait(ctx, "sidecar", p, nil); err == nil || fault.IsOfJob(err) != c.ofJob {
+			t.Errorf("%s: %v, of the job %t", name, err, fault.IsOfJob(err))
+		}
+		cancel()
 	}
 }
 

@@ -96,22 +96,28 @@ func TestWhereADaemonListensTellsWhyItDoesNotAnswer(t *testing.T) {
 	}
 	socket, both := []string{"/var/run/docker.sock"}, []string{"/var/run/docker.sock", "[::]:2376"}
 	for name, c := range map[string]struct {
-		given   Given
-		listens []string
-		probe   Probe
-		line    string
-		ofJob   bool
+		given     Given
+		arguments []string
+		listens   []string
+		probe     Probe
+		line      string
+		ofJob     bool
 	}{
-		"nowhere yet":         {given("dockerd"), nil, ProbeUnclear, "", false},
-		"at its socket alone": {given("dockerd"), socket, ProbeUnclear, "listens at /var/run/docker.sock, and not at port 2376", true},
-		"by the settings":     {given(), socket, ProbeUnclear, "listens at /var/run/docker.sock", false},
-		"at another port":     {given("dockerd"), []string{"[::]:2375"}, ProbeUnclear, "listens at [::]:2375", true},
-		"where it should":     {given("dockerd"), both, ProbeUnclear, "", false},
-		"without TLS":         {given("dockerd"), both, ProbeNoTLS, "without TLS", true},
-		"with TLS":            {given("dockerd"), both, ProbeTLS, "with TLS", true},
+		"nowhere yet":            {given("dockerd"), nil, nil, ProbeUnclear, "", false},
+		"at its socket alone":    {given("dockerd", "--mtu=1400"), nil, socket, ProbeRefused, "begins with dockerd and names no --host: the daemon listens at /var/run/docker.sock alone, and not at port 2376", true},
+		"without a program":      {given("sh", "-c", "dockerd"), nil, socket, ProbeRefused, "the service's command lets the docker daemon listen at /var/run/docker.sock, and not", true},
+		"by the settings":        {given(), []string{"--host=unix:///var/run/docker.sock"}, socket, ProbeUnclear, "listens at /var/run/docker.sock", false},
+		"by the image":           {given(), []string{"--mtu=1400"}, socket, ProbeUnclear, "listens at /var/run/docker.sock", true},
+		"by the settings' image": {Given{}, nil, socket, ProbeUnclear, "listens at /var/run/docker.sock", false},
+		"an image without TLS":   {given(), nil, []string{"[::]:2375"}, ProbeRefused, "listens at [::]:2375, and not at port 2376", true},
+		"at another port":        {given("dockerd", "-H", "tcp://0.0.0.0:2375"), nil, []string{"[::]:2375"}, ProbeUnclear, "listen at [::]:2375", true},
+		"where it should":        {given("dockerd"), nil, both, ProbeUnclear, "", false},
+		"where it should, soon":  {given("dockerd"), nil, both, ProbeRefused, "", false},
+		"without TLS":            {given("dockerd"), nil, both, ProbeNoTLS, "without TLS", true},
+		"with TLS":               {given("dockerd"), nil, both, ProbeTLS, "with TLS", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			judged(t, JudgeListening(c.given, c.listens, TLSPort, c.probe), c.line, c.ofJob)
+			judged(t, JudgeListening(c.given, c.arguments, c.listens, TLSPort, c.probe), c.line, c.ofJob)
 		})
 	}
 }
@@ -128,6 +134,10 @@ func TestAProgramThatNeverBecomesADaemonIsNamed(t *testing.T) {
 		"of the settings' image":       {Given{}, []string{"sleep 1000"}, ""},
 		"what a script does meanwhile": {given("run.sh"), []string{"/bin/sh run.sh", "sleep 5"}, ""},
 		"a script":                     {given("run.sh"), []string{"/bin/sh run.sh"}, ""},
+		"a shell that waits for ever":  {given("sh", "-c", "sleep infinity; true"), []string{"sh -c sleep infinity; true", "sleep infinity"}, "but sleep"},
+		"an init, and a shell":         {given("tail", "-f", "/x"), []string{"docker-init -- tail -f /x", "tail -f /x"}, "but tail"},
+		"a long sleep":                 {given("sh", "-c", "sleep 1h; dockerd"), []string{"sh -c sleep 1h; dockerd", "sleep 1h"}, "but sleep"},
+		"a log beside a daemon":        {given("run.sh"), []string{"sh run.sh", "dockerd", "tail -f /var/log/x"}, ""},
 		"a program of its own":         {given("mine"), []string{"/usr/bin/mine"}, ""},
 		"a daemon":                     {given("dockerd"), []string{"dockerd"}, ""},
 		"what cannot be told":          {given("sleep", "1000"), nil, ""},
@@ -139,12 +149,32 @@ func TestAProgramThatNeverBecomesADaemonIsNamed(t *testing.T) {
 	}
 }
 
+func TestAPipelinesProgramThatHadAllItsTimeIsNamed(t *testing.T) {
+	for name, c := range map[string]struct {
+		given     Given
+		processes []string
+		line      string
+	}{
+		"a script of its own":        {given("sh", "-c", "while sleep 1; do :; done"), []string{"sh -c while sleep 1; do :; done", "sleep 1"}, "but sh, sleep"},
+		"another server":             {given("nginx"), []string{"nginx: master process", "nginx: worker process"}, "but nginx:"},
+		"a daemon that is slow":      {given("sh", "-c", "dockerd"), []string{"sh -c dockerd", "dockerd"}, ""},
+		"an entrypoint that is slow": {given("--debug"), []string{"sh /usr/local/bin/dockerd-entrypoint.sh --debug", "openssl genrsa"}, ""},
+		"the official entrypoint":    {Given{Image: true, Entrypoint: []string{"dockerd-entrypoint.sh"}}, []string{"sh /usr/local/bin/dockerd-entrypoint.sh", "openssl genrsa"}, ""},
+		"the settings' program":      {given(), []string{"sh run.sh"}, ""},
+		"what cannot be told":        {given("nginx"), nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			judged(t, JudgeSilence(c.given, c.processes), c.line, true)
+		})
+	}
+}
+
 func TestWhatAPipelineHasSaidOfItsDaemon(t *testing.T) {
-	if g := GivenBy([]Service{{Image: Image{Name: "redis:7"}}}); g.Image || g.runs() {
+	if g := GivenBy([]Service{{Image: Image{Name: "redis:7"}}}); g.Image || g.Runs() {
 		t.Errorf("nothing, and it is %+v", g)
 	}
 	g := GivenBy([]Service{{Image: Image{Name: "redis:7"}}, {Image: Image{Name: "docker:dind"}, Command: []string{"--mtu=1400"}}})
-	if !g.Image || !g.runs() || !slices.Equal(g.Command, []string{"--mtu=1400"}) {
+	if !g.Image || !g.Runs() || !slices.Equal(g.Command, []string{"--mtu=1400"}) {
 		t.Errorf("it is %+v", g)
 	}
 }

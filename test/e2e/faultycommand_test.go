@@ -25,13 +25,18 @@ func TestAWrongCommandOfTheServiceIsTheJobsFaultAndToldAtOnce(t *testing.T) {
 		"a flag that dockerd lacks": {[]string{"--no-such-flag"}, []string{"--no-such-flag", "hint: "}},
 		"a value that a flag lacks": {[]string{"--mtu=wide"}, []string{"--mtu", "hint: "}},
 		"a command without where to listen": {
-			[]string{"dockerd"}, []string{"the docker daemon of this job listens at /", "hint: "},
+			[]string{"dockerd"}, []string{"begins with dockerd and names no --host: the daemon listens at /", "hint: "},
 		},
 		"a command with another port": {
 			[]string{"dockerd", "--host=tcp://0.0.0.0:2376", "--tls=false"},
-			[]string{"the docker daemon of this job listens at ", ":2376, and not at port 2375", "hint: "},
+			[]string{"lets the docker daemon listen at ", ":2376, and not at port 2375", "hint: "},
 		},
-		"a program that is no daemon": {[]string{"sleep", "1000"}, []string{"runs no dockerd, but sleep", "hint: "}},
+		"a flag and its value in one entry": {[]string{"--insecure-registry x:5000"}, []string{`in one entry: "--insecure-registry x:5000"`, "hint: "}},
+		"a value that dockerd finds wrong":  {[]string{"--bip=1.2.3"}, []string{"refuses what the service's command says: --bip:\n  failed to start daemon: ", "hint: "}},
+		"a driver that there is not":        {[]string{"--storage-driver=nope"}, []string{"--storage-driver", "driver not supported", "hint: "}},
+		"a shell that waits for ever":       {[]string{"sh", "-c", "tail -f /dev/null; true"}, []string{"runs no dockerd, but tail", "hint: "}},
+		"a version":                         {[]string{"--version"}, []string{"has --version, by which dockerd starts no docker daemon", "hint: "}},
+		"a program that is no daemon":       {[]string{"sleep", "1000"}, []string{"runs no dockerd, but sleep", "hint: "}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
