@@ -1,6 +1,7 @@
 package forge
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -25,14 +26,16 @@ func (s *Server) archive(job int64) string {
 }
 
 // upload takes what a job's helper uploads. Reports are for GitLab's pages and are
-// dropped.
+// dropped, but for those of variables.
 func (s *Server) upload(w http.ResponseWriter, req *http.Request) {
 	job, err := strconv.ParseInt(req.PathValue("id"), 10, 64)
 	if err == nil {
 		err = s.receive(http.MaxBytesReader(w, req.Body, maxArtifact), req, job)
 	}
 	if err != nil {
-		http.Error(w, `{"message":"400 Bad request"}`, http.StatusBadRequest)
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusBadRequest)
+		_ = json.NewEncoder(w).Encode(map[string]string{"message": "400 Bad request - " + err.Error()})
 		return
 	}
 	w.WriteHeader(http.StatusCreated)
@@ -55,11 +58,15 @@ func (s *Server) receive(body io.ReadCloser, req *http.Request, job int64) error
 		if part.FormName() != "file" {
 			continue
 		}
-		if kind := req.URL.Query().Get("artifact_type"); kind != "" && kind != "archive" {
+		switch kind := req.URL.Query().Get("artifact_type"); kind {
+		case "", "archive":
+			return s.write(part, job)
+		case "dotenv":
+			return s.receiveDotenv(part, job)
+		default:
 			_, err := io.Copy(io.Discard, part)
 			return err
 		}
-		return s.write(part, job)
 	}
 }
 

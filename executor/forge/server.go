@@ -41,6 +41,8 @@ type Server struct {
 
 	mu       sync.Mutex
 	uploaded map[int64]bool
+	dotenv   map[int64][]Pair
+	refused  map[int64]string
 }
 
 // Serve serves a snapshot as a project such as "group/app", at a host's address
@@ -57,7 +59,7 @@ func Serve(ctx context.Context, address, project, dir string, s Snapshot) (*Serv
 	}
 	v := &Server{
 		URL: "http://" + listener.Addr().String(), Token: rand.Text(),
-		snapshot: s, project: project, dir: dir, served: make(chan error, 1), uploaded: map[int64]bool{},
+		snapshot: s, project: project, dir: dir, served: make(chan error, 1), uploaded: map[int64]bool{}, dotenv: map[int64][]Pair{}, refused: map[int64]string{},
 	}
 	mux := http.NewServeMux()
 	repository := "/" + project + ".git/"

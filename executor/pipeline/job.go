@@ -75,6 +75,8 @@ type Artifacts struct {
 	Name, When, ExpireIn string   `json:",omitempty"`
 	Paths, Exclude       []string `json:",omitempty"`
 	Untracked            bool     `json:",omitempty"`
+	// Dotenv are the files with variables for others.
+	Dotenv []string `json:",omitempty"`
 }
 
 // Cache is one cache of a job.

@@ -150,7 +150,11 @@ func (d *decoder) artifacts(n *node) error {
 		}
 		switch e.key {
 		case "reports":
-			return d.keys(e.value, what, func(e entry) error {
+			return d.keys(e.value, what, func(e entry) (err error) {
+				if e.key == "dotenv" {
+					a.Dotenv, err = d.words(e.value, what+":dotenv")
+					return err
+				}
 				d.strange("artifacts:reports:" + e.key)
 				return nil
 			})
@@ -160,7 +164,7 @@ func (d *decoder) artifacts(n *node) error {
 		}
 		return nil
 	})
-	if len(a.Paths) > 0 || a.Untracked {
+	if len(a.Paths) > 0 || a.Untracked || len(a.Dotenv) > 0 {
 		d.job.Artifacts = a
 	}
 	return err

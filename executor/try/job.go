@@ -100,12 +100,7 @@ func (r *run) payload(j pipeline.Job) local.Payload {
 		}
 		p.Cache = append(p.Cache, local.Cache{Key: key, Untracked: c.Untracked, Policy: c.Policy, Paths: c.Paths, When: c.When, FallbackKeys: c.FallbackKeys})
 	}
-	if a := j.Artifacts; a != nil {
-		p.Artifacts = []local.Artifact{{
-			Name: a.Name, Untracked: a.Untracked, Paths: a.Paths, Exclude: a.Exclude, When: a.When,
-			ExpireIn: a.ExpireIn, Type: "archive", Format: "zip",
-		}}
-	}
+	p.Artifacts = artifacts(j.Artifacts)
 	for _, name := range r.pipeline.Sources(j) {
 		if from := r.ids[name]; r.server.Has(from) {
 			p.Dependencies = append(p.Dependencies, local.Dependency{ID: from, Token: f.token, Name: name, ArtifactsFile: local.ArtifactsFile{Filename: "artifacts.zip"}})
@@ -133,6 +128,9 @@ func (r *run) addVariables(p *local.Payload, j pipeline.Job) {
 	ahead := len(p.Variables)
 	for _, v := range j.Variables {
 		add(v, true, false)
+	}
+	for _, v := range r.reported(j) {
+		add(v, false, false)
 	}
 	for _, v := range r.given {
 		add(v, false, secretName.MatchString(v.Key))

@@ -161,6 +161,7 @@ func (r *run) job(stop *interruption, j pipeline.Job, log *jobLog) jobEnd {
 	}
 	log.firstLine = time.Time{}
 	end := ended(j, res)
+	r.sayOfReport(j)
 	if scriptFailed(res, "get_sources") && !r.server.Reached() {
 		end.system, end.hint = true, "no job has reached "+r.server.URL+", where the sources are: let sandboxes through to it in the firewall, or give another address with --listen"
 	}

@@ -1,0 +1,65 @@
+package try
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"gitlab-dind-executor/executor/local"
+	"gitlab-dind-executor/executor/pipeline"
+)
+
+// artifacts are what a job uploads: an archive, and reports of variables, which it
+// uploads whether it succeeds or fails.
+func artifacts(a *pipeline.Artifacts) (list []local.Artifact) {
+	if a == nil {
+		return nil
+	}
+	if len(a.Paths) > 0 || a.Untracked {
+		list = append(list, local.Artifact{
+			Name: a.Name, Untracked: a.Untracked, Paths: a.Paths, Exclude: a.Exclude, When: a.When,
+			ExpireIn: a.ExpireIn, Type: "archive", Format: "zip",
+		})
+	}
+	if len(a.Dotenv) > 0 {
+		list = append(list, local.Artifact{
+			Name: ".env", Paths: a.Dotenv, When: "always", ExpireIn: a.ExpireIn, Type: "dotenv", Format: "gzip",
+		})
+	}
+	return list
+}
+
+// reported are the variables that a job gets of those whose artifacts it gets, the
+// later over the earlier.
+func (r *run) reported(j pipeline.Job) (vars []pipeline.Variable) {
+	if r.server == nil {
+		return nil
+	}
+	var jobs []int64
+	for _, name := range r.pipeline.Sources(j) {
+		if id, ran := r.ids[name]; ran {
+			jobs = append(jobs, id)
+		}
+	}
+	slices.SortFunc(jobs, cmp.Compare)
+	for _, id := range jobs {
+		for _, p := range r.server.Dotenv(id) {
+			vars = append(vars, pipeline.Variable{Key: p.Key, Value: p.Value})
+		}
+	}
+	return vars
+}
+
+// fewReported is how many variables GitLab takes of a job where nobody has said
+// otherwise.
+const fewReported = 20
+
+// sayOfReport says what GitLab has against the variables that a job has reported.
+func (r *run) sayOfReport(j pipeline.Job) {
+	id := r.ids[j.Name]
+	if why := r.server.Refused(id); why != "" {
+		r.Warn(j.Name + ": GitLab refuses what it reports: " + why)
+	} else if n := len(r.server.Dotenv(id)); n > fewReported {
+		r.Warn(fmt.Sprintf("%s: it reports %d variables, and GitLab takes %d where its plan or administrator allows no more", j.Name, n, fewReported))
+	}
+}
