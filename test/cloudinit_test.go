@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/goccy/go-yaml"
+	"go.yaml.in/yaml/v3"
 
 	"gitlab-dind-executor/config"
 )
@@ -55,7 +55,9 @@ func TestAFileForCloudInitThatIsNotSound(t *testing.T) {
 func cloudFaults(t *testing.T, text string) (faults []string) {
 	t.Helper()
 	var c cloudConfig
-	if err := yaml.UnmarshalWithOptions([]byte(text), &c, yaml.DisallowUnknownField()); err != nil {
+	d := yaml.NewDecoder(strings.NewReader(text))
+	d.KnownFields(true)
+	if err := d.Decode(&c); err != nil {
 		return []string{err.Error()}
 	}
 	for _, f := range c.Files {

@@ -190,7 +190,7 @@ func TestWhatIsKnownInOnePlaceOnly(t *testing.T) {
 	}{
 		"Docker":                              {"github.com/docker/docker", []string{"driver/engine"}},
 		"TOML":                                {"github.com/BurntSushi/toml", []string{"config", "executor/runnerconfig"}},
-		"YAML":                                {"github.com/goccy/go-yaml", []string{"executor/pipeline"}},
+		"YAML":                                {"go.yaml.in/yaml", []string{"executor/pipeline"}},
 		"errgroup, which lets panics through": {"golang.org/x/sync/errgroup", []string{"group"}},
 		"the command line":                    {"github.com/spf13/cobra", []string{"executor"}},
 		"zap":                                 {"go.uber.org/zap", []string{"executor/telemetry"}},

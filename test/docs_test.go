@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/BurntSushi/toml"
-	"github.com/goccy/go-yaml"
+	"go.yaml.in/yaml/v3"
 
 	"gitlab-dind-executor/config"
 )

@@ -207,21 +207,29 @@ func (r *reader) word(n *node, what string) (string, error) {
 	if n.kind != scalar {
 		return "", n.faultf("write one word, in quotes if it has a colon or a brace in it", "%s is no word", what)
 	}
-	return n.text, nil
+	return n.text, n.isText(what)
+}
+
+// isText refuses, as GitLab does, a number or the like where text is wanted.
+func (n *node) isText(what string) error {
+	if n.typed == isString || n.typed == isSymbol {
+		return nil
+	}
+	return n.faultf("GitLab does not take it either: put it in quotes", "%s: %s is %s, not text", what, n.text, n.typed)
 }
 
 // words are the words of a list, or the one that is none.
 func (r *reader) words(n *node, what string) ([]string, error) {
-	return r.texts(n, "write a word, or a list such as [a, b]", what+" is no list of words")
+	return r.texts(n, what, "write a word, or a list such as [a, b]", what+" is no list of words")
 }
 
 // commands are the lines of a script.
 func (r *reader) commands(n *node, what string) ([]string, error) {
-	return r.texts(n, "put the command in single quotes: a colon with a space behind it makes a mapping of it", "a line of "+what+" is no text")
+	return r.texts(n, what, "put the command in single quotes: a colon with a space behind it makes a mapping of it", "a line of "+what+" is no text")
 }
 
-// texts are the scalars of a list; anything else in it is a fault.
-func (r *reader) texts(n *node, hint, message string) ([]string, error) {
+// texts are the texts of a list; anything else in it is a fault.
+func (r *reader) texts(n *node, what, hint, message string) ([]string, error) {
 	items, err := r.flat(n)
 	if err != nil {
 		return nil, err
@@ -231,19 +239,19 @@ func (r *reader) texts(n *node, hint, message string) ([]string, error) {
 		if i.kind != scalar {
 			return nil, i.faultf(hint, "%s", message)
 		}
+		if err := i.isText(what); err != nil {
+			return nil, err
+		}
 		out = append(out, i.text)
 	}
 	return out, nil
 }
 
 func (r *reader) boolean(n *node, what string) (bool, error) {
-	switch strings.ToLower(n.text) {
-	case "true", "yes", "on":
-		return true, nil
-	case "false", "no", "off":
-		return false, nil
+	if n.kind != scalar || n.typed != isBoolean {
+		return false, n.faultf("true or false, without quotes", "%s is neither", what)
 	}
-	return false, n.faultf("true or false", "%s is neither", what)
+	return n.text == "true", nil
 }
 
 // into reads a value to where it belongs: a *string, *[]string or *bool.

@@ -1,11 +1,14 @@
 package pipeline
 
 import (
+	"bytes"
+	"encoding/base64"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
+	"go.yaml.in/yaml/v3"
 
 	"gitlab-dind-executor/fault"
 )
@@ -35,10 +38,9 @@ type node struct {
 	kind kind
 	file string
 	line int
-	// text is a scalar as it was written, without its quotes, and decimal says
-	// that it had none and is a number with a point.
+	// text is a scalar as Ruby prints it, and typed what it is taken for.
 	text    string
-	decimal bool
+	typed   scalarType
 	items   []*node // of a list
 	entries []entry // of a mapping, in order
 	path    []string
@@ -83,6 +85,9 @@ func faultAt(file string, line int, hint, format string, args ...any) error {
 	return fault.Job(fmt.Errorf("%s:%d: %s", file, line, fmt.Sprintf(format, args...)), hint)
 }
 
+// maxDocuments bounds the documents of one file. GitLab looks at two.
+const maxDocuments = 10
+
 // parse reads one file: its documents, without those that are empty.
 func (r *reader) parse(file string, text []byte) (docs []*node, err error) {
 	defer func() {
@@ -96,13 +101,16 @@ func (r *reader) parse(file string, text []byte) (docs []*node, err error) {
 	if line := tooDeep(text); line > 0 {
 		return nil, faultAt(file, line, "GitLab does not take it either", "it is nested too deeply")
 	}
-	tree, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
-	if err != nil {
-		return nil, syntaxError(file, err)
-	}
-	for _, d := range tree.Docs {
-		c := converter{reader: r, file: file, anchors: map[string]*node{}}
-		n, err := c.convert(d.Body, 0)
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	for range maxDocuments {
+		var d yaml.Node
+		if err := decoder.Decode(&d); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return nil, syntaxError(file, text, err)
+		}
+		c := converter{reader: r, file: file, done: map[*yaml.Node]*node{}}
+		n, err := c.convert(&d, 0)
 		if err != nil {
 			return nil, err
 		}
@@ -116,121 +124,133 @@ func (r *reader) parse(file string, text []byte) (docs []*node, err error) {
 // converter makes nodes of one document.
 type converter struct {
 	*reader
-	file    string
-	anchors map[string]*node
+	file string
+	// done are those that have an anchor; nil while one is under way.
+	done map[*yaml.Node]*node
 }
 
-func (c *converter) convert(from ast.Node, depth int) (*node, error) {
-	n := &node{file: c.file}
-	if from == nil {
-		return n, nil
-	}
-	if t := from.GetToken(); t != nil && t.Position != nil {
-		n.line = t.Position.Line
-	}
+func (c *converter) convert(from *yaml.Node, depth int) (*node, error) {
+	n := &node{file: c.file, line: from.Line}
 	if depth > maxDepth {
 		return nil, n.faultf("GitLab does not take it either", "it is nested too deeply")
 	}
 	if err := c.count(n); err != nil {
 		return nil, err
 	}
-	switch from := from.(type) {
-	case *ast.NullNode:
-	case *ast.AnchorNode:
-		v, err := c.convert(from.Value, depth+1)
-		if err != nil {
-			return nil, err
+	if from.Anchor != "" {
+		c.done[from] = nil
+		defer func() { c.done[from] = n }()
+	}
+	if strings.HasPrefix(from.Tag, "!ruby/") {
+		return nil, n.faultf("GitLab does not take it either", "a value has the tag %s", from.Tag)
+	}
+	switch from.Kind {
+	case yaml.DocumentNode:
+		if len(from.Content) == 0 {
+			return n, nil
 		}
-		c.anchors[from.Name.GetToken().Value] = v
-		return v, nil
-	case *ast.AliasNode:
-		name := from.Value.GetToken().Value
-		v := c.anchors[name]
+		return c.convert(from.Content[0], depth)
+	case yaml.AliasNode:
+		v := c.done[from.Alias]
 		if v == nil {
-			return nil, n.faultf("an anchor stands before its aliases, in the same file: &"+name, "there is no anchor %q", name)
+			return nil, n.faultf("an anchor stands before its aliases, and not around them", "the alias *%s is in what it names", from.Value)
 		}
 		return v, nil
-	case *ast.TagNode:
-		return c.tagged(n, from, depth)
-	case *ast.MappingNode:
-		return n, c.pairs(n, from.Values, depth)
-	case *ast.MappingValueNode:
-		return n, c.pairs(n, []*ast.MappingValueNode{from}, depth)
-	case *ast.SequenceNode:
+	case yaml.MappingNode:
+		return n, c.pairs(n, from.Content, depth)
+	case yaml.SequenceNode:
 		n.kind = list
-		for _, v := range from.Values {
+		for _, v := range from.Content {
 			item, err := c.convert(v, depth+1)
 			if err != nil {
 				return nil, err
 			}
 			n.items = append(n.items, item)
 		}
-	case *ast.StringNode:
-		n.kind, n.text = scalar, from.Value
-	case *ast.LiteralNode:
-		n.kind, n.text = scalar, from.Value.Value
-	case *ast.FloatNode:
-		n.kind, n.text = scalar, from.GetToken().Value
-		n.decimal = strings.Trim(n.text, "0123456789.") == ""
-	default: // numbers and booleans, as they were written
-		n.kind, n.text = scalar, from.GetToken().Value
+		if from.Tag == "!reference" {
+			return n, n.refer()
+		}
+	case yaml.ScalarNode:
+		return n, n.scalar(from)
 	}
 	return n, nil
 }
 
-// tagged understands !reference; other tags say of what type a value is.
-func (c *converter) tagged(n *node, from *ast.TagNode, depth int) (*node, error) {
-	v, err := c.convert(from.Value, depth+1)
-	if err != nil {
-		return nil, err
+// scalar reads a scalar as Psych does.
+func (n *node) scalar(from *yaml.Node) error {
+	const quoted = yaml.DoubleQuotedStyle | yaml.SingleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
+	n.kind, n.text = scalar, from.Value
+	tagged := from.Style&yaml.TaggedStyle != 0
+	switch {
+	case tagged && from.Tag == "!reference":
+		return n.faultf("such as !reference [.setup, script]", "a reference is a list of words")
+	case tagged && (from.Tag == "!!str" || from.Tag == "!str"):
+	case tagged && (from.Tag == "!!binary" || from.Tag == "!binary"):
+		text, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(from.Value), ""))
+		if err != nil {
+			return n.faultf("write base64 behind !!binary", "a value is not base64")
+		}
+		n.text = string(text)
+	case !tagged && from.Style&quoted != 0:
+	default:
+		n.typed, n.text = plain(from.Value)
+		if tagged && n.typed == isInteger && (from.Tag == "!!float" || from.Tag == "!float") {
+			n.typed = isFloat
+		}
 	}
-	if from.Start.Value != "!reference" {
-		typed := *v
-		typed.decimal = false
-		return &typed, nil
+	switch n.typed {
+	case isNil:
+		n.kind = null
+	case isDate, isTime:
+		return n.faultf("GitLab takes no file with a date or time in it: put it in quotes: \""+n.text+"\"", "%s is a date", n.text)
 	}
-	n.kind = reference
-	for _, item := range v.items {
+	return nil
+}
+
+// refer makes a reference of a list.
+func (n *node) refer() error {
+	for _, item := range n.items {
 		if item.kind != scalar {
-			return nil, n.faultf("such as !reference [.setup, script]", "a reference is a list of words")
+			return n.faultf("such as !reference [.setup, script]", "a reference is a list of words")
 		}
 		n.path = append(n.path, item.text)
 	}
 	if len(n.path) == 0 {
-		return nil, n.faultf("such as !reference [.setup, script]", "a reference names nothing")
+		return n.faultf("such as !reference [.setup, script]", "a reference names nothing")
 	}
-	return n, nil
+	n.kind, n.items = reference, nil
+	return nil
 }
 
 // pairs fills a mapping. What stands later wins, also where it is a merge key, as
 // in GitLab; YAML lets a mapping's own keys win.
-func (c *converter) pairs(n *node, from []*ast.MappingValueNode, depth int) error {
+func (c *converter) pairs(n *node, from []*yaml.Node, depth int) error {
 	n.kind = mapping
-	if len(from) > maxKeys {
+	if len(from)/2 > maxKeys {
 		return n.faultf("GitLab does not take it either", "it has more than %d keys", maxKeys)
 	}
 	own := map[string]bool{}
-	for _, p := range from {
-		v, err := c.convert(p.Value, depth+1)
+	for i := 0; i+1 < len(from); i += 2 {
+		v, err := c.convert(from[i+1], depth+1)
 		if err != nil {
 			return err
 		}
-		line := n.line
-		if t := p.Key.GetToken(); t != nil && t.Position != nil {
-			line = t.Position.Line
-		}
-		if _, merge := p.Key.(*ast.MergeKeyNode); merge {
+		line := from[i].Line
+		if merges(from[i]) {
 			if err := c.merged(n, v, own, line); err != nil {
 				return err
 			}
 			continue
 		}
-		k, err := c.convert(p.Key, depth+1)
+		k, err := c.convert(from[i], depth+1)
 		if err != nil {
 			return err
 		}
 		if k.kind != scalar {
 			return faultAt(c.file, line, "put it in quotes if it is text", "a key is not a word")
+		}
+		if depth == 0 && k.typed != isString && k.typed != isSymbol {
+			return faultAt(c.file, line, "GitLab does not take it either: put it in quotes", "the name %s is %s", from[i].Value, k.typed)
 		}
 		if own[k.text] {
 			c.warnf("%s:%d: %s stands there twice, the last counts", c.file, line, k.text)
@@ -239,6 +259,11 @@ func (c *converter) pairs(n *node, from []*ast.MappingValueNode, depth int) erro
 		n.set(entry{k.text, line, v})
 	}
 	return nil
+}
+
+// merges tells a merge key, which Psych knows in quotes, too.
+func merges(key *yaml.Node) bool {
+	return key.Kind == yaml.ScalarNode && key.Value == "<<" && !(key.Tag == "!!str" && key.Style&yaml.TaggedStyle != 0)
 }
 
 // merged takes over what a merge key names.

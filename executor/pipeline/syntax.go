@@ -1,31 +1,69 @@
 package pipeline
 
 import (
-	"errors"
+	"bytes"
+	"regexp"
+	"strconv"
 	"strings"
 
-	"github.com/goccy/go-yaml/token"
+	"go.yaml.in/yaml/v3"
+)
+
+var (
+	syntaxAt = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
+	noAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
 )
 
 // syntaxError is the parser's error in one line.
-func syntaxError(file string, err error) error {
-	var e interface {
-		GetToken() *token.Token
-		GetMessage() string
-	}
-	line, text := 1, err.Error()
-	if errors.As(err, &e) {
-		text = e.GetMessage()
-		if t := e.GetToken(); t != nil && t.Position != nil {
-			line = t.Position.Line
+func syntaxError(file string, text []byte, err error) error {
+	line, said := 1, err.Error()
+	if m := syntaxAt.FindStringSubmatch(said); m != nil {
+		said = m[2]
+		if n, err := strconv.Atoi(m[1]); err == nil {
+			line = n
 		}
 	}
-	text, _, _ = strings.Cut(text, "\n")
+	if m := noAnchor.FindStringSubmatch(said); m != nil {
+		at := max(0, bytes.Index(text, []byte("*"+m[1])))
+		return faultAt(file, 1+bytes.Count(text[:at], []byte("\n")),
+			"an anchor stands before its aliases, in the same file: &"+m[1], "there is no anchor %q", m[1])
+	}
+	line = brokenAt(text, line)
 	hint := "look at this line and the one before: indentation, quotes, a missing colon or dash"
-	if strings.Contains(text, "tab") || strings.Contains(err.Error(), "\t") {
+	if strings.Contains(said, "tab") || strings.Contains(said, "cannot start any token") && bytes.Contains(lineOf(text, line), []byte("\t")) {
 		hint = "YAML is indented by spaces, not by tabs"
 	}
-	return faultAt(file, line, hint, "invalid YAML: %s", text)
+	return faultAt(file, line, hint, "invalid YAML: %s", said)
+}
+
+// maxSearch bounds how much is parsed to find where a file breaks, in bytes.
+const maxSearch = 16 << 20
+
+// brokenAt is the line behind which nothing makes sense any more: libyaml tells where
+// what it was reading began. It is the line told where that takes too long.
+func brokenAt(text []byte, told int) int {
+	lines := bytes.SplitAfter(text, []byte("\n"))
+	end, spent := len(text), 0
+	for n := len(lines); n > 0; n-- {
+		end -= len(lines[n-1])
+		if spent += end; spent > maxSearch {
+			break
+		}
+		var d yaml.Node
+		if err := yaml.Unmarshal(text[:end], &d); err == nil {
+			return n
+		}
+	}
+	return told
+}
+
+// lineOf is a line of a text, counted from 1.
+func lineOf(text []byte, number int) []byte {
+	lines := bytes.SplitN(text, []byte("\n"), number+1)
+	if number < 1 || number > len(lines) {
+		return nil
+	}
+	return lines[number-1]
 }
 
 // tooDeep finds the line at which brackets or dashes are nested so deeply that

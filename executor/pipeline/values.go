@@ -39,7 +39,7 @@ func (d *decoder) image(n *node, key string) (i Image, err error) {
 			err = d.keys(v, what+":docker", func(e entry) (err error) {
 				switch e.key {
 				case "user":
-					i.User, err = d.word(e.value, what+":docker:user")
+					i.User = e.value.text // a number as well
 				case "platform":
 					i.Platform, err = d.word(e.value, what+":docker:platform")
 				default:
@@ -71,8 +71,8 @@ func (r *reader) variables(n *node, what string) (vars []Variable, err error) {
 			value = e.value.get("value")
 		}
 		if value != nil {
-			if value.decimal {
-				return e.fault("put it in quotes: "+e.key+`: "`+value.text+`"`, "%s: %s is a number with a point, which GitLab does not take", what, e.key)
+			if value.typed == isFloat || value.typed == isBoolean {
+				return e.fault("put it in quotes: "+e.key+`: "`+value.text+`"`, "%s: %s is %s, which GitLab does not take", what, e.key, value.typed)
 			}
 			v.Value = value.text
 		}
@@ -123,11 +123,11 @@ func (d *decoder) allowFailure(n *node) (err error) {
 		return err
 	}
 	d.job.AllowFailure = true
-	codes, err := d.words(n.get("exit_codes"), d.job.Name+": allow_failure:exit_codes")
+	codes, err := d.flat(n.get("exit_codes"))
 	for _, c := range codes {
-		code, err := strconv.Atoi(c)
-		if err != nil {
-			return n.faultf("numbers", "%s: allow_failure:exit_codes: %q", d.job.Name, c)
+		code, err := strconv.Atoi(c.text)
+		if err != nil || c.typed != isInteger {
+			return n.faultf("numbers", "%s: allow_failure:exit_codes: %q", d.job.Name, c.text)
 		}
 		d.job.AllowExitCodes = append(d.job.AllowExitCodes, code)
 	}

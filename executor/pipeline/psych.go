@@ -1,0 +1,135 @@
+package pipeline
+
+import (
+	"math/big"
+	"regexp"
+	"strings"
+)
+
+// scalarType is what Ruby's Psych, by which GitLab reads YAML, takes a scalar for.
+// It knows YAML 1.1, with rules of its own.
+type scalarType int
+
+const (
+	isString scalarType = iota
+	isSymbol
+	isInteger
+	isFloat
+	isBoolean
+	isNil
+	// isDate and isTime are what GitLab refuses a file for.
+	isDate
+	isTime
+)
+
+// String says what it is.
+func (t scalarType) String() string {
+	return []string{"text", "a symbol", "a whole number", "a number with a point", "true or false", "nothing", "a date", "a time"}[t]
+}
+
+var (
+	// psychString is what is text by its first letters, but for a few short words.
+	psychString = regexp.MustCompile(`^[^\d.:-]?[\p{L}_\s!@#$%^&*(){}<>|/\\~;=]+`)
+	psychTime   = regexp.MustCompile(`^-?\d{4}-\d{1,2}-\d{1,2}(?:[Tt]|\s+)\d{1,2}:\d\d:\d\d(?:\.\d*)?(?:\s*(?:Z|[-+]\d{1,2}:?(?:\d\d)?))?$`)
+	psychDate   = regexp.MustCompile(`^\d{4}-(?:1[012]|0\d|\d)-(?:[12]\d|3[01]|0\d|\d)$`)
+	psychNoReal = regexp.MustCompile(`(?i)^(?:[-+]?\.inf|\.nan)$`)
+	// psychQuoted is a symbol in quotes, of which the first counts.
+	psychQuoted = regexp.MustCompile(`^:(?:"(.*)"|'(.*)')`)
+	psychSixty  = regexp.MustCompile(`^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9]){1,2}$`)
+	psychSixtyF = regexp.MustCompile(`^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9]){1,2}\.[0-9_]*$`)
+	psychFloat  = regexp.MustCompile(`^[-+]?(?:[0-9][0-9_,]*)?\.[0-9]*(?:[eE][-+][0-9]+)?$`)
+	psychBase2  = regexp.MustCompile(`^[-+]?0b[_,]*[01][01_,]*$`)
+	psychBase8  = regexp.MustCompile(`^[-+]?0[_,]*[0-7][0-7_,]*$`)
+	psychBase10 = regexp.MustCompile(`^[-+]?(?:0|[1-9](?:[0-9]|,[0-9]|_[0-9])*)$`)
+	psychBase16 = regexp.MustCompile(`^[-+]?0x[_,]*[0-9a-fA-F][0-9a-fA-F_,]*$`)
+)
+
+// longestConstant is the longest text that may be true, false or nothing, in letters.
+const longestConstant = 5
+
+// plain is what Psych makes of a scalar without quotes: its type, and its text as
+// Ruby prints it. That of a float is as it was written.
+func plain(s string) (scalarType, string) {
+	switch {
+	case s == "":
+		return isNil, ""
+	case strings.Contains(s, "\n"), psychString.MatchString(s):
+		return constant(s)
+	case psychTime.MatchString(s):
+		return isTime, s
+	case psychDate.MatchString(s):
+		return isDate, s
+	case psychNoReal.MatchString(s):
+		return isFloat, s
+	case len(s) > 1 && s[0] == ':':
+		return isSymbol, symbol(s)
+	case psychSixty.MatchString(s):
+		return isInteger, sixties(s)
+	case psychSixtyF.MatchString(s):
+		return isFloat, s
+	case psychFloat.MatchString(s):
+		if strings.Trim(s, "+-") == "." {
+			return isString, s
+		}
+		return isFloat, s
+	}
+	for _, b := range []struct {
+		pattern *regexp.Regexp
+		base    int
+	}{{psychBase2, 2}, {psychBase8, 8}, {psychBase10, 10}, {psychBase16, 16}} {
+		if b.pattern.MatchString(s) {
+			return isInteger, integer(s, b.base)
+		}
+	}
+	return isString, s
+}
+
+// constant is a text, or one of the words that YAML has.
+func constant(s string) (scalarType, string) {
+	if len([]rune(s)) > longestConstant {
+		return isString, s
+	}
+	switch strings.ToLower(s) {
+	case "~", "null":
+		return isNil, ""
+	case "yes", "true", "on":
+		return isBoolean, "true"
+	case "no", "false", "off":
+		return isBoolean, "false"
+	}
+	return isString, s
+}
+
+// symbol is the text of a symbol.
+func symbol(s string) string {
+	if m := psychQuoted.FindStringSubmatch(s); m != nil {
+		return strings.TrimPrefix(m[1]+m[2], ":")
+	}
+	return strings.TrimPrefix(s, ":")
+}
+
+// sixties is a number such as 12:30, whose first part Psych takes for hours always.
+func sixties(s string) string {
+	sum := new(big.Int)
+	for i, part := range strings.Split(s, ":") {
+		n, _ := new(big.Int).SetString(strings.ReplaceAll(part, "_", ""), 10)
+		if n == nil {
+			n = new(big.Int)
+		}
+		for range 2 - i {
+			n.Mul(n, big.NewInt(60))
+		}
+		sum.Add(sum, n)
+	}
+	return sum.String()
+}
+
+// integer is a whole number in base 10.
+func integer(s string, base int) string {
+	digits := strings.NewReplacer("_", "", ",", "", "0b", "", "0x", "").Replace(s)
+	n, ok := new(big.Int).SetString(digits, base)
+	if !ok {
+		return s
+	}
+	return n.String()
+}
