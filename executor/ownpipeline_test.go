@@ -57,8 +57,8 @@ func TestTryUnderstandsThePipelineOfThisProject(t *testing.T) {
 		}
 		var jobs []string
 		for line := range strings.Lines(stdout) {
-			if f := strings.Fields(line); len(f) == 3 && f[0] != "JOB" {
-				jobs = append(jobs, f[0]+" "+f[2])
+			if f := strings.Fields(line); len(f) > 2 && f[0] != "JOB" {
+				jobs = append(jobs, f[0]+" "+strings.TrimSuffix(f[2], ":"))
 			}
 		}
 		if got := strings.Join(jobs, ", "); got != c.want {

@@ -177,7 +177,7 @@ workflow:
 		"never for tags":            {text: "workflow: {rules: [{if: $CI_COMMIT_TAG, when: never}, {when: always}]}" + jobs, want: "a +, b -"},
 		"variables":                 {text: "workflow: {rules: [{if: $CI_COMMIT_TAG}, {if: $CI_COMMIT_BRANCH, variables: {TARGET: prod}}]}" + jobs, want: "a +, b +"},
 		"over those of the file":    {text: "variables: {TARGET: test}\nworkflow: {rules: [{variables: {TARGET: prod}}]}" + jobs, want: "a +, b +"},
-		"variables of the file":     {text: "variables: {ON: 'yes'}\nworkflow: {rules: [{if: '$ON == \"yes\"'}]}" + jobs, want: "a +, b -"},
+		"variables of the file":     {text: "variables: {DO: 'yes'}\nworkflow: {rules: [{if: '$DO == \"yes\"'}]}" + jobs, want: "a +, b -"},
 		"a variable of GitLab's":    {text: "workflow: {rules: [{if: $GITLAB_USER_LOGIN}]}" + jobs, want: "a -, b -"},
 		"never for one of them":     {text: "workflow: {rules: [{if: $CI_DEPLOY_FREEZE, when: never}, {when: always}]}" + jobs, want: "a -, b -"},
 		"a file that is there":      {text: "workflow: {rules: [{exists: [Dockerfile]}]}" + jobs, want: "a +, b -", files: map[string]string{"Dockerfile": ""}},

@@ -193,7 +193,7 @@ func (n *node) scalar(from *yaml.Node) error {
 		n.text = string(text)
 	case !tagged && from.Style&quoted != 0:
 	default:
-		n.typed, n.text = plain(from.Value)
+		n.typed, n.text = unquoted(from.Value)
 		if tagged && n.typed == isInteger && (from.Tag == "!!float" || from.Tag == "!float") {
 			n.typed = isFloat
 		}
@@ -249,7 +249,7 @@ func (c *converter) pairs(n *node, from []*yaml.Node, depth int) error {
 		if k.kind != scalar {
 			return faultAt(c.file, line, "put it in quotes if it is text", "a key is not a word")
 		}
-		if depth == 0 && k.typed != isString && k.typed != isSymbol {
+		if k.typed == isBoolean || k.typed == isFloat || depth == 0 && k.typed == isInteger {
 			return faultAt(c.file, line, "GitLab does not take it either: put it in quotes", "the name %s is %s", from[i].Value, k.typed)
 		}
 		if own[k.text] {

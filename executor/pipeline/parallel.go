@@ -77,7 +77,7 @@ func (r *reader) products(n *node, what string, value func(*node) (string, error
 		var more [][]Variable
 		for _, before := range all {
 			for _, i := range items {
-				if i.kind != scalar || i.decimal {
+				if i.kind != scalar || i.typed == isFloat || i.typed == isBoolean {
 					return e.fault("put values in quotes", "%s: a value of %s is neither a text nor a whole number", what, e.key)
 				}
 				text, err := value(i)

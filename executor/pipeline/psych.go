@@ -47,9 +47,9 @@ var (
 // longestConstant is the longest text that may be true, false or nothing, in letters.
 const longestConstant = 5
 
-// plain is what Psych makes of a scalar without quotes: its type, and its text as
+// unquoted is what Psych makes of a scalar without quotes: its type, and its text as
 // Ruby prints it. That of a float is as it was written.
-func plain(s string) (scalarType, string) {
+func unquoted(s string) (scalarType, string) {
 	switch {
 	case s == "":
 		return isNil, ""

@@ -42,6 +42,24 @@ type facts struct {
 
 // project is the path of the project: the remote's, or one of the folder's name.
 func (f facts) project() string {
+	if path, ok := f.originPath(); ok {
+		return path
+	}
+	name := strings.Trim(notInPath.ReplaceAllString(path.Base(f.repository.Top), "-"), "./-")
+	if name == "" {
+		name = "project"
+	}
+	return "local/" + name
+}
+
+// ofOrigin tells that the project's path is that of GitLab.
+func (f facts) ofOrigin() bool {
+	_, ok := f.originPath()
+	return ok
+}
+
+// originPath is the path of the remote, if it has one of a project.
+func (f facts) originPath() (string, bool) {
 	_, rest, found := strings.Cut(f.repository.Origin, "://")
 	switch _, after, scp := strings.Cut(f.repository.Origin, ":"); {
 	case found:
@@ -50,14 +68,7 @@ func (f facts) project() string {
 		rest = after
 	}
 	rest = strings.Trim(path.Clean("/"+notInPath.ReplaceAllString(strings.TrimSuffix(rest, ".git"), "-")), "/")
-	if strings.Contains(rest, "/") && !strings.HasPrefix(f.repository.Origin, "file:") {
-		return rest
-	}
-	name := strings.Trim(notInPath.ReplaceAllString(path.Base(f.repository.Top), "-"), "./-")
-	if name == "" {
-		name = "project"
-	}
-	return "local/" + name
+	return rest, strings.Contains(rest, "/") && !strings.HasPrefix(f.repository.Origin, "file:")
 }
 
 // payload is the job as GitLab would send it. It names no project by number, so
@@ -117,7 +128,7 @@ func (r *run) addVariables(p *local.Payload, j pipeline.Job) {
 	add := func(v pipeline.Variable, public, masked bool) {
 		p.Variables = append(p.Variables, local.Variable{Key: v.Key, Value: v.Value, Raw: v.Raw, Public: public, Masked: masked})
 	}
-	for _, v := range slices.Concat(f.variables(), f.ofServer(), f.ofJob(p.ID, j, r.manual(j.Name))) {
+	for _, v := range slices.Concat(f.plausible(), f.ofServer(), f.ofJob(p.ID, j, r.manual(j.Name))) {
 		add(v, true, false)
 	}
 	add(pipeline.Variable{Key: "CI_JOB_TOKEN", Value: f.token}, false, true)

@@ -48,38 +48,69 @@ func text(key, value string) pipeline.Variable {
 	return pipeline.Variable{Key: key, Value: value, Raw: true}
 }
 
-// variables are those of GitLab's predefined ones that rules and includes see, as
-// far as they are known before a job runs.
-func (f facts) variables() []pipeline.Variable {
-	project, namespace := f.project(), path.Dir(f.project())
-	root, _, _ := strings.Cut(project, "/")
+// known are those of GitLab's predefined variables that rules and includes see and
+// whose values are GitLab's own for this project. Whether a job runs depends on
+// nothing that is a guess.
+func (f facts) known() []pipeline.Variable {
+	list := []pipeline.Variable{
+		set("CI", "true"), set("GITLAB_CI", "true"), set("CI_SERVER_NAME", "GitLab"),
+		set("CI_PIPELINE_SOURCE", "push"), set("CI_CONFIG_PATH", f.file),
+	}
+	if f.repository.Default != "" {
+		list = append(list, text("CI_DEFAULT_BRANCH", f.repository.Default), set("CI_DEFAULT_BRANCH_SLUG", slug(f.repository.Default)))
+	}
+	if f.protected {
+		list = append(list, set("CI_COMMIT_REF_PROTECTED", "true"))
+	}
+	if f.ofOrigin() {
+		list = append(list, f.ofProject()...)
+	}
+	return append(list, f.ofCommit()...)
+}
+
+// plausible are all that jobs get besides those of ofServer and ofJob: what only a
+// GitLab knows is made up or empty.
+func (f facts) plausible() []pipeline.Variable {
 	major, minor, patch := versionParts(serverVersion)
 	list := []pipeline.Variable{
-		set("CI", "true"), set("GITLAB_CI", "true"),
 		set("GITLAB_FEATURES", ""),
-		set("CI_SERVER_NAME", "GitLab"),
 		set("CI_SERVER_VERSION", serverVersion), set("CI_SERVER_REVISION", serverRevision),
 		set("CI_SERVER_VERSION_MAJOR", major), set("CI_SERVER_VERSION_MINOR", minor), set("CI_SERVER_VERSION_PATCH", patch),
 		set("CI_TEMPLATE_REGISTRY_HOST", "registry.gitlab.com"),
 		// Without a dependency proxy images come from where it gets them.
 		set("CI_DEPENDENCY_PROXY_GROUP_IMAGE_PREFIX", "docker.io"),
 		set("CI_DEPENDENCY_PROXY_DIRECT_GROUP_IMAGE_PREFIX", "docker.io"),
-		set("CI_PIPELINE_IID", "1"), set("CI_PIPELINE_SOURCE", "push"), set("CI_PIPELINE_NAME", ""),
-		set("CI_CONFIG_PATH", f.file),
+		set("CI_PIPELINE_IID", "1"), set("CI_PIPELINE_NAME", ""),
 		set("CI_PROJECT_ID", "1"), set("CI_PROJECT_NAMESPACE_ID", "1"),
-		set("CI_PROJECT_NAME", path.Base(project)), text("CI_PROJECT_TITLE", path.Base(project)),
-		set("CI_PROJECT_DESCRIPTION", ""), set("CI_PROJECT_TOPICS", ""),
-		set("CI_PROJECT_NAMESPACE", namespace), set("CI_PROJECT_NAMESPACE_SLUG", slug(namespace)),
-		set("CI_PROJECT_ROOT_NAMESPACE", root), set("CI_PROJECT_ROOT_NAMESPACE_SLUG", slug(root)),
-		set("CI_PROJECT_PATH", project), set("CI_PROJECT_PATH_SLUG", slug(project)),
+		text("CI_PROJECT_TITLE", path.Base(f.project())), set("CI_PROJECT_DESCRIPTION", ""), set("CI_PROJECT_TOPICS", ""),
 		set("CI_PROJECT_VISIBILITY", "private"),
 		set("CI_PROJECT_REPOSITORY_LANGUAGES", ""), set("CI_PROJECT_CLASSIFICATION_LABEL", ""),
 		set("CI_PAGES_DOMAIN", pagesDomain),
-		text("CI_DEFAULT_BRANCH", f.repository.Default), set("CI_DEFAULT_BRANCH_SLUG", slug(f.repository.Default)),
 		set("GITLAB_USER_ID", "1"), text("GITLAB_USER_LOGIN", f.user.login),
 		text("GITLAB_USER_NAME", f.user.name), text("GITLAB_USER_EMAIL", f.user.email),
+		set("CI_COMMIT_BEFORE_SHA", strings.Repeat("0", len(f.sha))), set("CI_COMMIT_USER_LOGIN", ""),
 	}
-	return append(list, f.ofCommit()...)
+	if !f.protected {
+		list = append(list, set("CI_COMMIT_REF_PROTECTED", "false"))
+	}
+	if f.repository.Default == "" {
+		list = append(list, set("CI_DEFAULT_BRANCH", ""), set("CI_DEFAULT_BRANCH_SLUG", ""))
+	}
+	if !f.ofOrigin() {
+		list = append(list, f.ofProject()...)
+	}
+	return append(list, f.known()...)
+}
+
+// ofProject are the variables of the project's path.
+func (f facts) ofProject() []pipeline.Variable {
+	project, namespace := f.project(), path.Dir(f.project())
+	root, _, _ := strings.Cut(project, "/")
+	return []pipeline.Variable{
+		set("CI_PROJECT_NAME", path.Base(project)), set("CI_PROJECT_PATH", project), set("CI_PROJECT_PATH_SLUG", slug(project)),
+		set("CI_PROJECT_NAMESPACE", namespace), set("CI_PROJECT_NAMESPACE_SLUG", slug(namespace)),
+		set("CI_PROJECT_ROOT_NAMESPACE", root), set("CI_PROJECT_ROOT_NAMESPACE_SLUG", slug(root)),
+	}
 }
 
 // ofCommit are the variables of the commit.
@@ -101,12 +132,10 @@ func (f facts) ofCommit() []pipeline.Variable {
 	}
 	list := []pipeline.Variable{
 		set("CI_COMMIT_SHA", f.sha), set("CI_COMMIT_SHORT_SHA", f.sha[:min(8, len(f.sha))]),
-		set("CI_COMMIT_BEFORE_SHA", strings.Repeat("0", len(f.sha))),
 		text("CI_COMMIT_REF_NAME", ref), set("CI_COMMIT_REF_SLUG", slug(ref)),
-		set("CI_COMMIT_REF_PROTECTED", strconv.FormatBool(f.protected)),
 		text("CI_COMMIT_MESSAGE", message), set("CI_COMMIT_MESSAGE_IS_TRUNCATED", strconv.FormatBool(cut)),
 		text("CI_COMMIT_TITLE", title), text("CI_COMMIT_DESCRIPTION", description),
-		text("CI_COMMIT_AUTHOR", r.Author), set("CI_COMMIT_USER_LOGIN", ""), set("CI_COMMIT_TIMESTAMP", r.Time),
+		text("CI_COMMIT_AUTHOR", r.Author), set("CI_COMMIT_TIMESTAMP", r.Time),
 	}
 	if r.Tag != "" {
 		return append(list, text("CI_COMMIT_TAG", ref), text("CI_COMMIT_TAG_MESSAGE", f.tagMessage))

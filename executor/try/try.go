@@ -123,7 +123,7 @@ func readPipeline(ctx context.Context, f facts, given []pipeline.Variable, warn 
 	}
 	defer root.Close()
 	p, err := pipeline.Read(ctx, root.FS(), f.file, pipeline.Input{
-		Predefined: f.variables(), Given: given,
+		Predefined: f.known(), Given: given,
 		Files:   func() ([]string, error) { return f.repository.Files(ctx) },
 		Changed: func(ref string) ([]string, bool) { return f.repository.Changed(ctx, ref) },
 	})

@@ -35,7 +35,7 @@ func TestPredefinedVariablesOfATry(t *testing.T) {
 		sha:        strings.Repeat("ab", 20), ref: "Feature/One_2", file: ".gitlab-ci.yml", server: "http://172.17.0.1:4711",
 	}
 	got := map[string]string{}
-	for _, v := range slices.Concat(f.variables(), f.ofServer()) {
+	for _, v := range slices.Concat(f.plausible(), f.ofServer()) {
 		got[v.Key] = v.Value
 	}
 	for key, want := range map[string]string{

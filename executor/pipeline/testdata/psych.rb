@@ -31,6 +31,7 @@ DOCUMENTS = [
   "a: &a [1, 2]\nb: *a\n", "a:\t1\n", "a: {\tb: 1}\n", "a: [\tb\t,\tc\t]\n", "a: x\ty\n", "a: |\t\n  x\n", "a :\t1\n", "- a\n-\tb\n", "a:\n\tb: 1\n", "\ta: 1\n",
   "a:\r\n  - |\r\n    x\r\n    y\r\n  - z\r\n", "a: >\n  one\n  two\n\n  three\n", "a: |+\n  x\n\nb: 1\n", "a: 'x\n\n  y'\n", "a: \"x \\\n  y\"\n",
   "a: [b, c: d]\n", "a: {b, c}\n", "? a\n: b\n", "a: - b\n", "a: b: c\n", "a: [b\n", "a: *none\n", "a: @b\n", "a: `b`\n", "a: %b\n", "a: [1, 2,]\n", "a: 'b' c\n", "a: b #c\n", "a: b#c\n",
+  "a: {D: :sym}\n", "a: {C: 12:30, D: 1}\n", "a: [:\"x\"]\n", "a: {b:c}\n", "a: {b:}\n", "a: {?b: c}\n", "a: {b: ?c}\n", "a: [-1, - 2]\n", "a: {b: -}\n", "a: {\"b\":c}\n",
   "a: !reference [b, c]\n", "a: !ruby/object:Object {}\n", "a: 2024-01-31\n", "a: 2024-01-31T12:30:15Z\n", "a: \"2024-01-31\"\n", "2024-01-31: a\n", "%YAML 1.1\n---\na: 1\n", "a: http://x:80/\n", "a: {b: http://x}\n", "a: [http://x, b]\n", "", "# c\n", "a\n", "- a\n",
 ].freeze
 
