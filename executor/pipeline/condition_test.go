@@ -41,3 +41,12 @@ func TestConditions(t *testing.T) {
 		}
 	}
 }
+
+func TestATagsPipelineHasNoBranch(t *testing.T) {
+	s := scope{"CI_COMMIT_TAG": "v1"}
+	for text, want := range map[string]verdict{"$CI_COMMIT_BRANCH": no, "$CI_COMMIT_BRANCH == null": yes, "$CI_COMMIT_TAG =~ /^v/": yes} {
+		if got, err := judge(text, s.value); got != want || err != nil {
+			t.Errorf("%s is %v (%v), want %v", text, got, err, want)
+		}
+	}
+}

@@ -30,6 +30,8 @@ func (s scope) value(name string) value {
 	switch {
 	case set:
 		return textOf(text)
+	case name == "CI_COMMIT_BRANCH" && s["CI_COMMIT_TAG"] != "":
+		return value{} // a tag's pipeline has none
 	case ofGitLab(name):
 		return value{kind: isUnknown}
 	default:
