@@ -251,6 +251,7 @@ func (prep *preparation) move(ctx context.Context, c *taken) (Ready, error) {
 	p := c.plan
 	prep.p = p
 	close(prep.anchored)
+	close(prep.certified)
 	svc := prep.services()
 	close(svc.answered)
 	ready := c.ready

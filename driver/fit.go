@@ -28,9 +28,8 @@ func (prep *preparation) fit(ctx context.Context, img engine.Image) error {
 	for _, w := range warnings {
 		prep.say("warning: " + w)
 	}
-	prep.sidecar = sidecar
+	prep.sidecar = sidecar.At(prep.subnet, prep.p.Network)
 	if sidecar.Relay {
-		prep.sidecar.IP = plan.RelayedAddress(prep.subnet)
 		prep.sidecar.Environment = append(slices.Clone(sidecar.Environment), plan.RelayVariable+"="+plan.RelayAddress(prep.subnet).String())
 	}
 	return nil

@@ -229,9 +229,6 @@ func (d *Driver) makeAhead(ctx context.Context, p *plan.Plan) (ready Ready, err 
 		return Ready{}, err
 	}
 	prep := d.preparation(p, func(string) {})
-	if err := prep.certify(); err != nil {
-		return Ready{}, err
-	}
 	defer func() {
 		if err != nil {
 			ctx, cancel := d.bounds.Clearing(ctx)
@@ -243,6 +240,7 @@ func (d *Driver) makeAhead(ctx context.Context, p *plan.Plan) (ready Ready, err 
 	helped := make(chan struct{})
 	g, gctx := group.WithContext(ctx)
 	g.Go(func() error { return prep.anchor(gctx, until) })
+	g.Go(func() error { return prep.certify(gctx) })
 	relayed := make(chan struct{})
 	g.Go(func() error {
 		defer close(relayed)

@@ -47,8 +47,10 @@ type preparation struct {
 	d      *Driver
 	p      *plan.Plan
 	images *images.Set
-	certs  *boot.Certificates
-	say    func(string)
+	// certs are there when certified is closed.
+	certs     *boot.Certificates
+	certified chan struct{}
+	say       func(string)
 	// sidecar is the plan's as it fits its image.
 	sidecar plan.Sidecar
 	// anchored is closed when the sandbox's network is there.
@@ -62,7 +64,7 @@ type preparation struct {
 
 func (d *Driver) preparation(p *plan.Plan, say func(string)) *preparation {
 	return &preparation{
-		d: d, p: p, say: say, anchored: make(chan struct{}),
+		d: d, p: p, say: say, anchored: make(chan struct{}), certified: make(chan struct{}),
 		images: &images.Set{Store: d.images, Timeout: p.PullTimeout, Attempts: p.PullAttempts, Say: say, Asking: d.images.Asking(say), MaxSize: p.PullMaxSize, Slots: images.Slots(p.PullParallel)},
 	}
 }
@@ -104,11 +106,9 @@ func (d *Driver) Prepare(ctx context.Context, p *plan.Plan, say func(string)) (R
 // build makes a sandbox for the job alone.
 func (prep *preparation) build(ctx context.Context) (Ready, error) {
 	d, p := prep.d, prep.p
-	if err := prep.certify(); err != nil {
-		return Ready{}, err
-	}
 	caller := ctx
 	g, ctx := group.WithContext(ctx)
+	g.Go(func() error { return prep.certify(ctx) })
 	g.Go(func() error { return prep.anchor(ctx, label.Claim(p.Claim)) })
 	svc := prep.services()
 	var ready Ready
@@ -169,17 +169,40 @@ func (prep *preparation) waits() bool {
 	return p.Claim.Job == "" || len(p.Services) > 0 && p.ServicesReady.Timeout > 0
 }
 
-// certify makes the sandbox's certificates, if its plan has TLS.
-func (prep *preparation) certify() error {
-	if prep.p.Sidecar.TLS == nil {
+// certify makes the sandbox's certificates, if its plan has TLS, once its subnet is
+// known: the sidecar's address is in them.
+func (prep *preparation) certify(ctx context.Context) error {
+	s := prep.p.Sidecar
+	if s.TLS == nil {
+		close(prep.certified)
 		return nil
 	}
-	certs, err := boot.NewCertificates(*prep.p.Sidecar.TLS, time.Now())
+	select {
+	case <-prep.anchored:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	var own []string
+	if s.Hostname != "" {
+		own = append(own, s.Hostname)
+	}
+	certs, err := boot.NewCertificates(*s.TLS, own, s.At(prep.subnet, prep.p.Network).Addresses(), time.Now())
 	if err != nil {
 		return fmt.Errorf("making certificates: %w", err)
 	}
 	prep.certs = certs
+	close(prep.certified)
 	return nil
+}
+
+// certificates are the sandbox's once they are there, nil without TLS.
+func (prep *preparation) certificates(ctx context.Context) (*boot.Certificates, error) {
+	select {
+	case <-prep.certified:
+		return prep.certs, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("waiting for certificates: %w", ctx.Err())
+	}
 }
 
 // anchor makes the sandbox's network.
@@ -244,14 +267,29 @@ func (prep *preparation) startServices(ctx context.Context, g *group.Group, svc 
 	}
 }
 
+// clientFiles are the client's certificates for directories of a container that are
+// no mounts.
+func (prep *preparation) clientFiles(ctx context.Context, dirs []string) ([]engine.File, error) {
+	if len(dirs) == 0 {
+		return nil, nil
+	}
+	certs, err := prep.certificates(ctx)
+	if err != nil || certs == nil {
+		return nil, err
+	}
+	var files []engine.File
+	for _, dir := range dirs {
+		files = append(files, certs.ClientFiles(dir)...)
+	}
+	return files, nil
+}
+
 // equipJob puts into the job container what it does not share with the sidecar.
 // It is started later: with the sources, or with its first script.
 func (prep *preparation) equipJob(ctx context.Context, id string) error {
-	var files []engine.File
-	if prep.certs != nil {
-		for _, dir := range prep.p.Job.CertDirs {
-			files = append(files, prep.certs.ClientFiles(dir)...)
-		}
+	files, err := prep.clientFiles(ctx, prep.p.Job.CertDirs)
+	if err != nil {
+		return err
 	}
 	if prep.copyCAs {
 		files = append(files, registryCAs(plan.ConfigDir, prep.p.Job.RegistryCAs)...)

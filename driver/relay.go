@@ -71,7 +71,7 @@ func (d *Driver) substitute(ctx context.Context, sandbox string) {
 	var address netip.Addr
 	for _, s := range n.Subnets {
 		if p, err := netip.ParsePrefix(s.Subnet); err == nil && p.Addr().Is4() {
-			address = plan.RelayedAddress(p)
+			address = plan.SidecarAddress(p)
 		}
 	}
 	img, err := d.removal.ProgramImage(ctx)

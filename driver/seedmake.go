@@ -97,10 +97,10 @@ type seedMaker struct {
 // make fills a new volume.
 func (m *seedMaker) make(ctx context.Context) error {
 	d, prep := m.d, m.prep
-	if err := prep.certify(); err != nil {
+	if err := prep.anchor(ctx, label.Claim(m.p.Claim)); err != nil {
 		return err
 	}
-	if err := prep.anchor(ctx, label.Claim(m.p.Claim)); err != nil {
+	if err := prep.certify(ctx); err != nil {
 		return err
 	}
 	img, err := prep.place(ctx, m.p.Sidecar.Container)

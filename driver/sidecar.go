@@ -83,8 +83,12 @@ func (prep *preparation) sidecarFiles(ctx context.Context, id string) ([]engine.
 	if mirrored != nil {
 		files = append(files, engine.File{Path: plan.MirroredConfig, Mode: 0o644, Content: mirrored})
 	}
-	if prep.certs != nil {
-		files = append(files, prep.certs.ServerFiles(plan.CertDir)...)
+	certs, err := prep.certificates(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if certs != nil {
+		files = append(files, certs.ServerFiles(plan.CertDir)...)
 	}
 	files = append(files, registryCAs(s.ConfigDir(), s.RegistryCAs)...)
 	for i := range files {

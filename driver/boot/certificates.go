@@ -12,8 +12,9 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"net"
+	"net/netip"
 	"path"
+	"slices"
 	"time"
 
 	"gitlab-dind-executor/driver/engine"
@@ -34,8 +35,9 @@ type Certificates struct {
 const clockSlack = time.Hour
 
 // NewCertificates makes a CA, a server's and a client's certificate, all ECDSA
-// P-256, valid from an hour before now for the plan's lifetime.
-func NewCertificates(t plan.TLS, now time.Time) (*Certificates, error) {
+// P-256, valid from an hour before now for the plan's lifetime. The server's holds
+// the names of the plan and more of this sandbox, and addresses.
+func NewCertificates(t plan.TLS, more []string, addresses []netip.Addr, now time.Time) (*Certificates, error) {
 	validity := func(name string, serial int64) *x509.Certificate {
 		return &x509.Certificate{
 			SerialNumber: big.NewInt(serial),
@@ -74,8 +76,10 @@ func NewCertificates(t plan.TLS, now time.Time) (*Certificates, error) {
 
 	out := &Certificates{ca: encodePEM("CERTIFICATE", caDER)}
 	server := validity("gitlab-dind-executor sidecar", 2)
-	server.DNSNames = t.Names
-	server.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
+	server.DNSNames = slices.Concat(t.Names, more)
+	for _, a := range addresses {
+		server.IPAddresses = append(server.IPAddresses, a.AsSlice())
+	}
 	if out.serverCert, out.serverKey, err = issue(server, x509.ExtKeyUsageServerAuth); err != nil {
 		return nil, err
 	}

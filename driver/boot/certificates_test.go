@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -16,7 +17,7 @@ import (
 
 func testCertificates(t *testing.T, names ...string) *Certificates {
 	t.Helper()
-	c, err := NewCertificates(plan.TLS{Names: names, Lifetime: 2 * time.Hour}, time.Now())
+	c, err := NewCertificates(plan.TLS{Names: names, Lifetime: 2 * time.Hour}, nil, plan.Sidecar{}.Addresses(), time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,9 +123,26 @@ func TestTheServersCertificateIsValidForAllItsNames(t *testing.T) {
 	}
 }
 
+func TestTheServersCertificateIsValidForAddresses(t *testing.T) {
+	addresses := []netip.Addr{netip.MustParseAddr("10.231.0.61"), netip.MustParseAddr("fd00::fffd"), netip.MustParseAddr("10.232.0.1")}
+	c, err := NewCertificates(plan.TLS{Names: []string{"docker"}, Lifetime: time.Hour}, []string{"dind-0123456789ab-sidecar"}, addresses, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := certificate(t, c.serverCert)
+	for _, name := range []string{"docker", "dind-0123456789ab-sidecar", "10.231.0.61", "fd00::fffd", "10.232.0.1"} {
+		if err := server.VerifyHostname(name); err != nil {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	if server.VerifyHostname("10.231.0.60") == nil {
+		t.Error("it is valid for another address")
+	}
+}
+
 func TestCertificatesAreForTheirUseAlone(t *testing.T) {
 	now := time.Now()
-	c, err := NewCertificates(plan.TLS{Names: []string{"docker"}, Lifetime: 2 * time.Hour}, now)
+	c, err := NewCertificates(plan.TLS{Names: []string{"docker"}, Lifetime: 2 * time.Hour}, nil, nil, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +220,7 @@ func TestBrokenClientCertificatesAreTold(t *testing.T) {
 func BenchmarkCertificates(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := NewCertificates(plan.TLS{Names: []string{"docker"}, Lifetime: time.Hour}, time.Now()); err != nil {
+		if _, err := NewCertificates(plan.TLS{Names: []string{"docker"}, Lifetime: time.Hour}, nil, nil, time.Now()); err != nil {
 			b.Fatal(err)
 		}
 	}

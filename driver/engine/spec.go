@@ -155,7 +155,11 @@ func SpecOf(p *plan.Plan, c plan.Container, name string, labels map[string]strin
 		out.host.Tmpfs = map[string]string{c.DataPath: fmt.Sprintf("exec,mode=711,size=%d", c.DataSize)}
 	}
 	if c.IP.IsValid() {
-		out.network.EndpointsConfig[label.NetworkName(p.Sandbox)].IPAMConfig = &network.EndpointIPAMConfig{IPv4Address: c.IP.String()}
+		at := &network.EndpointIPAMConfig{IPv4Address: c.IP.String()}
+		if c.IP6.IsValid() {
+			at.IPv6Address = c.IP6.String()
+		}
+		out.network.EndpointsConfig[label.NetworkName(p.Sandbox)].IPAMConfig = at
 	}
 	entitle(out.host, c)
 	extend(&out, c)

@@ -124,7 +124,8 @@ func Blocked(name, image string, labels map[string]string) Spec {
 	}
 }
 
-// Successor is the spec of a container like another one in a sandbox. change returns
+// Successor is the spec of a container like another one in a sandbox, with the same
+// address if that was asked for. change returns
 // its labels, and its volume in the place of one that the other has, or "" for the
 // same.
 func (d Details) Successor(name, sandbox string, labels map[string]string, change func(volume string) (other string, labels map[string]string)) (Spec, error) {
@@ -141,6 +142,12 @@ func (d Details) Successor(name, sandbox string, labels map[string]string, chang
 		}
 	}
 	endpoint := &network.EndpointSettings{}
+	if s := d.raw.NetworkSettings; s != nil {
+		if old := s.Networks[label.NetworkName(sandbox)]; old != nil && old.IPAMConfig != nil {
+			// Its certificate holds these addresses.
+			endpoint.IPAMConfig = &network.EndpointIPAMConfig{IPv4Address: old.IPAMConfig.IPv4Address, IPv6Address: old.IPAMConfig.IPv6Address}
+		}
+	}
 	for _, alias := range d.Endpoints[label.NetworkName(sandbox)].Aliases {
 		if !strings.HasPrefix(d.ID, alias) { // the engine adds the short id itself
 			endpoint.Aliases = append(endpoint.Aliases, alias)

@@ -105,9 +105,12 @@ func (pl *planner) sidecar(declared *Service, inner inner) (Sidecar, error) {
 	sc.Command, sc.Arguments = svc.Command, s.Sidecar.Arguments
 	if conn.tls {
 		sc.Port = TLSPort
+		// As with the docker executor, the job's variables reach its services.
+		more, addresses := alternatives(value(slices.Concat(job.Variables, svc.Variables), "DOCKER_TLS_SAN"))
 		sc.TLS = &TLS{
-			Names:    append([]string{"localhost"}, names...),
-			Lifetime: job.Timeout + s.Cleanup.Grace.Std() + certificateSlack,
+			Names:     slices.Concat([]string{"localhost"}, names, more),
+			Addresses: addresses,
+			Lifetime:  job.Timeout + s.Cleanup.Grace.Std() + certificateSlack,
 		}
 		sc.CertsPath = ClientCerts
 		sc.Environment = append(sc.Environment, "DOCKER_TLS_CERTDIR="+CertDir)

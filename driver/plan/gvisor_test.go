@@ -159,7 +159,7 @@ func TestWhereARelayIs(t *testing.T) {
 		"10.231.0.17/28":  {"10.231.0.30", "10.231.0.29"}, // masked
 	} {
 		prefix := netip.MustParsePrefix(subnet)
-		relay, relayed := RelayAddress(prefix), RelayedAddress(prefix)
+		relay, relayed := RelayAddress(prefix), SidecarAddress(prefix)
 		if relay.String() != want[0] || relayed.String() != want[1] || !prefix.Masked().Contains(relay) || !prefix.Masked().Contains(relayed) {
 			t.Errorf("%s: %s and %s, want %q", subnet, relay, relayed, want)
 		}

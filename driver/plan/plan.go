@@ -132,6 +132,8 @@ type Container struct {
 	DNSSearch []string     `json:",omitempty"`
 	// IP is its own in the sandbox; the zero value lets the engine choose.
 	IP netip.Addr `json:",omitzero"`
+	// IP6 is the same of IPv6.
+	IP6 netip.Addr `json:",omitzero"`
 	// BuildsPath is where the builds volume is mounted.
 	BuildsPath string
 	// CachePath is where the cache of the claim's scope is mounted; empty
@@ -224,8 +226,10 @@ type Sidecar struct {
 
 // TLS describes the certificates of a sandbox.
 type TLS struct {
-	// Names are the host names that the server's certificate is valid for.
-	Names []string
+	// Names are the host names that the server's certificate is valid for, and
+	// Addresses those that the pipeline names besides the sidecar's own.
+	Names     []string
+	Addresses []netip.Addr `json:",omitempty"`
 	// Lifetime is how long the certificates are valid.
 	Lifetime time.Duration
 }

@@ -1,10 +1,5 @@
 package plan
 
-import (
-	"encoding/binary"
-	"net/netip"
-)
-
 const (
 	// ProgramPath is where this program lies in an image of its own.
 	ProgramPath = "/gitlab-dind-executor"
@@ -20,18 +15,3 @@ const (
 	// bridge.
 	bridgeVariable = "GITLAB_DIND_EXECUTOR_BRIDGE"
 )
-
-// RelayAddress is the relay's in a sandbox's IPv4 subnet, and RelayedAddress that of
-// the sidecar which it is for. They are the last two: the engine gives addresses from
-// the first on.
-func RelayAddress(subnet netip.Prefix) netip.Addr   { return fromLast(subnet, 1) }
-func RelayedAddress(subnet netip.Prefix) netip.Addr { return fromLast(subnet, 2) }
-
-// fromLast is the n-th address before the one for all of a subnet.
-func fromLast(subnet netip.Prefix, n uint32) netip.Addr {
-	first := subnet.Masked().Addr().As4()
-	last := binary.BigEndian.Uint32(first[:]) | (1<<(32-subnet.Bits()) - 1)
-	var address [4]byte
-	binary.BigEndian.PutUint32(address[:], last-n)
-	return netip.AddrFrom4(address)
-}

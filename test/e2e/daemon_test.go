@@ -139,8 +139,12 @@ func TestClientCertificatesInOtherPlaces(t *testing.T) {
 		`ls /other/client /my/certs`,
 		`docker version -f 'server {{.Server.Os}}'`,
 		`DOCKER_CERT_PATH=/other/client docker version -f 'again {{.Server.Os}}'`,
+		byAddress,
 	)
 	lab.Set(&p, "DOCKER_TLS_CERTDIR", "/other")
 	lab.Set(&p, "DOCKER_CERT_PATH", "/my/certs")
-	runJob(t, p).succeeded().says("ca.pem", "key.pem", "/other/client:", "ca.pem", "server linux", "again linux")
+	runJob(t, p).succeeded().says("ca.pem", "key.pem", "/other/client:", "ca.pem", "server linux", "again linux", "\nby address linux\n")
 }
+
+// byAddress asks the daemon of a job by the address of its sidecar.
+const byAddress = `DOCKER_HOST="tcp://$(getent hosts docker | cut -d' ' -f1):2376" docker version -f 'by address {{.Server.Os}}'`

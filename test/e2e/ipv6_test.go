@@ -49,11 +49,12 @@ func TestSandboxesHaveIPv6WhenAskedAndKeptApart(t *testing.T) {
 		`docker run -d -p 8080:80 $CI_REGISTRY/base/busybox httpd -f -p '[::]:80' -h /etc`,
 		`docker run --rm $CI_REGISTRY/base/busybox ip -6 address show dev eth0`,
 		`sidecar=$(getent ahostsv6 docker | awk '{ print $1; exit }'); echo "daemon at $sidecar"`,
+		`DOCKER_HOST="tcp://[$sidecar]:2376" docker version -f 'by address {{.Server.Os}}'`,
 		`n=0; until curl -sf -6 "http://[$sidecar]:8080/hostname" >/dev/null; do n=$((n+1)); [ $n -lt 50 ]; sleep 0.1; done; echo served by IPv6`,
 	)
 	if isolatesIPv6(t) {
 		runJob(t, p, withSettings(settings)).succeeded().
-			says("fd6b:3f2a:91c7:", "inner true", "fd6b:3f2a:91c7:8000::/64", "inet6 fd6b:3f2a:91c7:8000:", "daemon at fd6b:3f2a:91c7:", "\nserved by IPv6\n")
+			says("fd6b:3f2a:91c7:", "inner true", "fd6b:3f2a:91c7:8000::/64", "inet6 fd6b:3f2a:91c7:8000:", "daemon at fd6b:3f2a:91c7:", "\nby address linux\n", "\nserved by IPv6\n")
 		return
 	}
 	r := runJob(t, p, withSettings(settings)).quietCleanup().

@@ -141,8 +141,8 @@ func TestAJobTakesASandboxThatWaits(t *testing.T) {
 	if second == first {
 		t.Fatal("a sandbox that a job has had waits again")
 	}
-	r, sandbox = p.run(plainJob(`docker ps -aq | wc -l`, `docker images -q | wc -l`))
-	r.succeeded().quietCleanup().says("(warm)", "\n0\n", "\n0\n")
+	r, sandbox = p.run(plainJob(`docker ps -aq | wc -l`, `docker images -q | wc -l`, byAddress))
+	r.succeeded().quietCleanup().says("(warm)", "\n0\n", "\n0\n", "\nby address linux\n")
 	if sandbox != second {
 		t.Fatalf("the job ran in %s, and %s waited", sandbox, second)
 	}
