@@ -54,7 +54,7 @@ func TestVariablesThatAJobReports(t *testing.T) {
 	if got := s.Dotenv(7); !slices.Equal(got, []Pair{{"A", "1"}, {"B", "3"}}) || s.Has(7) || s.Refused(7) != "" {
 		t.Errorf("it reports %v, archive: %v, refused: %q", got, s.Has(7), s.Refused(7))
 	}
-	noise := make([]byte, maxDotenv)
+	noise := make([]byte, 2*maxDotenv)
 	for i := range noise {
 		noise[i] = byte('0' + rand.IntN(75))
 	}
