@@ -47,7 +47,7 @@
 //	mirror     the registry that all jobs share
 //	removal    removes what is ours; program.go runs this program in a container
 //	stages     runs scripts in what is prepared
-//	boot       waits for an inner daemon
+//	boot       waits for an inner daemon; blame says whose fault it is that none comes
 //	sandbox    reads a sandbox by its labels; verdict.go what a sweep makes of it
 //	images     gets images to the engine
 //	engine     Docker's API; refusal.go is what an engine refuses, in whose words,

@@ -7,6 +7,6 @@
 //	certificates.go  those of a sandbox
 //	trace.go         the phases of a boot for a timeline
 //
-// It may import driver/bounds, driver/engine, driver/label, driver/plan,
+// It may import driver/blame, driver/bounds, driver/engine, driver/label, driver/plan,
 // driver/sandbox, driver/span, fault and wary.
 package boot

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"gitlab-dind-executor/driver/blame"
 	"gitlab-dind-executor/driver/bounds"
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
@@ -293,7 +294,7 @@ func (b *Boots) sidecarDied(ctx context.Context, id string, p *plan.Plan, code i
 	if b.eng.EndedForMemory(ctx, id) {
 		return fault.System(err, "it ran out of memory: raise "+plan.LimitKey(plan.RoleSidecar)+".memory in the settings")
 	}
-	if f := plan.JudgeExit(p.Sidecar.Given, b.exit(ctx, id, code)); f != nil {
+	if f := blame.JudgeExit(p.Sidecar.Given, b.exit(ctx, id, code)); f != nil {
 		return bootFault(f, b.eng.LastLog(ctx, id))
 	}
 	return fault.System(&Broken{err, fmt.Sprintf("exited with code %d", code)},
@@ -305,7 +306,7 @@ func (b *Boots) notReady(ctx context.Context, id string, given plan.Given, p *pi
 	if !errors.Is(context.Cause(ctx), ErrNotReady) {
 		return fmt.Errorf("waiting for the docker daemon of this job: %w", context.Cause(ctx))
 	}
-	if f := plan.JudgeSilence(given, b.processes(context.WithoutCancel(ctx), id)); f != nil {
+	if f := blame.JudgeSilence(given, b.processes(context.WithoutCancel(ctx), id)); f != nil {
 		return bootFault(f, b.eng.LastLog(ctx, id))
 	}
 	why := ""
@@ -318,8 +319,8 @@ func (b *Boots) notReady(ctx context.Context, id string, given plan.Given, p *pi
 }
 
 // exit is how a sidecar has ended, as far as the engine tells.
-func (b *Boots) exit(ctx context.Context, id string, code int) plan.Exit {
-	e := plan.Exit{Code: code, Log: b.eng.LogTail(ctx, id, bootLines)}
+func (b *Boots) exit(ctx context.Context, id string, code int) blame.Exit {
+	e := blame.Exit{Code: code, Log: b.eng.LogTail(ctx, id, bootLines)}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
 	defer cancel()
 	if c, err := b.eng.Container(ctx, id); err == nil {

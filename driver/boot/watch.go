@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"gitlab-dind-executor/driver/blame"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
 )
@@ -26,7 +27,7 @@ func (b *Boots) watchBoot(ctx context.Context, id string, p *plan.Plan, argument
 	next := time.NewTimer(after)
 	defer next.Stop()
 	var since time.Time // it has said where it listens
-	var before *plan.BootFault
+	var before *blame.Fault
 	for {
 		select {
 		case <-next.C:
@@ -35,20 +36,20 @@ func (b *Boots) watchBoot(ctx context.Context, id string, p *plan.Plan, argument
 		}
 		began := time.Now()
 		log := b.eng.LogTail(ctx, id, bootLines)
-		listens := plan.Listens(log)
-		var found *plan.BootFault
+		listens := blame.Listens(log)
+		var found *blame.Fault
 		switch {
 		case len(listens) == 0:
 			// What is there for a moment is none: two looks must agree.
-			if now := plan.JudgeProcesses(p.Sidecar.Given, b.processes(ctx, id)); now != nil && before != nil && *now == *before {
+			if now := blame.JudgeProcesses(p.Sidecar.Given, b.processes(ctx, id)); now != nil && before != nil && *now == *before {
 				found = now
 			} else {
 				before = now
 			}
 		case since.IsZero():
 			since = time.Now()
-		case time.Since(since) >= b.bounds.ListensFor || plan.Complete(log, pinger.outcome()):
-			found = plan.JudgeListening(p.Sidecar.Given, arguments, listens, p.Sidecar.Port, pinger.outcome())
+		case time.Since(since) >= b.bounds.ListensFor || blame.Complete(log, pinger.outcome()):
+			found = blame.JudgeListening(p.Sidecar.Given, arguments, listens, p.Sidecar.Port, pinger.outcome())
 		}
 		if found != nil && ctx.Err() == nil {
 			return bootFault(found, b.eng.LastLog(ctx, id))
@@ -58,7 +59,7 @@ func (b *Boots) watchBoot(ctx context.Context, id string, p *plan.Plan, argument
 }
 
 // bootFault makes an error of a fault. It is none of the data root's.
-func bootFault(f *plan.BootFault, log string) error {
+func bootFault(f *blame.Fault, log string) error {
 	if f.Said != "" {
 		log = ":\n  " + f.Said
 	}
@@ -70,19 +71,19 @@ func bootFault(f *plan.BootFault, log string) error {
 }
 
 // outcome is what the last ping came to.
-func (p *pinger) outcome() plan.Probe {
+func (p *pinger) outcome() blame.Probe {
 	last, ok := p.last.Load().(*error)
 	var status badStatus
 	switch {
 	case !ok:
 	case errors.Is(*last, http.ErrSchemeMismatch), errors.As(*last, new(tls.RecordHeaderError)):
-		return plan.ProbeNoTLS
+		return blame.ProbeNoTLS
 	case errors.As(*last, &status) && status == http.StatusBadRequest && strings.HasPrefix(p.url, "http:"):
-		return plan.ProbeTLS // "Client sent an HTTP request to an HTTPS server."
+		return blame.ProbeTLS // "Client sent an HTTP request to an HTTPS server."
 	case errors.Is(*last, syscall.ECONNREFUSED):
-		return plan.ProbeRefused
+		return blame.ProbeRefused
 	}
-	return plan.ProbeUnclear
+	return blame.ProbeUnclear
 }
 
 // processes are the command lines of all processes in a container; none when the

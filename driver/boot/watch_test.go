@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"gitlab-dind-executor/driver/blame"
 	"gitlab-dind-executor/driver/bounds"
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
@@ -123,11 +124,11 @@ func TestWhatThePingHasComeTo(t *testing.T) {
 	other.TLS = nil
 	for name, c := range map[string]struct {
 		s    plan.Sidecar
-		want plan.Probe
+		want blame.Probe
 	}{
-		"no TLS where there should be": {wrong, plan.ProbeNoTLS},
-		"TLS where there should not":   {other, plan.ProbeTLS},
-		"something else":               {innerDaemon(t, nil, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }), plan.ProbeUnclear},
+		"no TLS where there should be": {wrong, blame.ProbeNoTLS},
+		"TLS where there should not":   {other, blame.ProbeTLS},
+		"something else":               {innerDaemon(t, nil, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }), blame.ProbeUnclear},
 	} {
 		p, err := newPinger(c.s, "127.0.0.1", certs, bounds.Usual().QuietAfter)
 		if err != nil {
@@ -140,7 +141,7 @@ func TestWhatThePingHasComeTo(t *testing.T) {
 		}
 		p.close()
 	}
-	if slices.Contains([]plan.Probe{plan.ProbeNoTLS, plan.ProbeTLS}, (&pinger{}).outcome()) {
+	if slices.Contains([]blame.Probe{blame.ProbeNoTLS, blame.ProbeTLS}, (&pinger{}).outcome()) {
 		t.Error("one that never asked has an answer")
 	}
 }

@@ -28,10 +28,10 @@ var listeners = []string{
 // checkCommand refuses what a dind service's command may not do. A command that
 // is none of dockerd's flags can be refused as a whole by the settings.
 func checkCommand(s config.Sidecar, svc Service) error {
-	if s.Commands == config.CommandsAny && !isDockerd(svc.Command) {
+	if s.Commands == config.CommandsAny && !IsDockerd(svc.Command) {
 		return nil
 	}
-	if svc.Entrypoint != nil && s.Commands != config.CommandsAny || !isDockerd(svc.Command) {
+	if svc.Entrypoint != nil && s.Commands != config.CommandsAny || !IsDockerd(svc.Command) {
 		return fault.Job(
 			fmt.Errorf("service %s: only flags of dockerd are allowed as its command on this runner, and no entrypoint", svc.Name),
 			"write command as a list of flags, or ask the runner's admin to set sidecar.commands to \"any\"")
@@ -41,7 +41,7 @@ func checkCommand(s config.Sidecar, svc Service) error {
 		if !inOne && i+1 < len(svc.Command) {
 			value = svc.Command[i+1]
 		}
-		if short, rest := shortFlag(arg); short != "" {
+		if short, rest := ShortFlag(arg); short != "" {
 			flag, value = short, rest
 		}
 		if slices.Contains(reserved, flag) {
@@ -56,16 +56,16 @@ func checkCommand(s config.Sidecar, svc Service) error {
 	return nil
 }
 
-// shortFlag splits -H and its like from a value that follows without a space.
-func shortFlag(arg string) (flag, value string) {
+// ShortFlag splits -H and its like from a value that follows without a space.
+func ShortFlag(arg string) (flag, value string) {
 	if len(arg) > 2 && arg[0] == '-' && arg[1] != '-' {
 		return arg[:2], strings.TrimPrefix(arg[2:], "=")
 	}
 	return "", ""
 }
 
-// isDockerd tells whether a command is dockerd with flags, or flags alone.
-func isDockerd(command []string) bool {
+// IsDockerd tells whether a command is dockerd with flags, or flags alone.
+func IsDockerd(command []string) bool {
 	if len(command) == 0 || strings.HasPrefix(command[0], "-") {
 		return true
 	}

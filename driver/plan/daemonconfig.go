@@ -72,7 +72,7 @@ var flagged = map[string]string{
 func dropFlagged(daemonConfig map[string]any, command []string) {
 	for _, arg := range command {
 		flag, _, _ := strings.Cut(arg, "=")
-		if short, _ := shortFlag(arg); short != "" {
+		if short, _ := ShortFlag(arg); short != "" {
 			flag = short
 		}
 		delete(daemonConfig, flagged[flag])
@@ -85,6 +85,20 @@ var knownSince = map[string]Version{
 	"default-address-pools": {18, 6},
 	"ip6tables":             {20, 10},
 	"default-network-opts":  {24, 0},
+}
+
+// KeySetBy is the key of daemon.json, of those that we set, that a flag of dockerd
+// sets too; "" if there is none.
+func KeySetBy(flag string) string { return flagged[flag] }
+
+// OurKey tells a key of daemon.json that may be of this program's making.
+func OurKey(key string) bool {
+	for _, ours := range flagged {
+		if ours == key {
+			return true
+		}
+	}
+	return false
 }
 
 // dropUnknown takes out of a daemon.json what a release of dockerd does not

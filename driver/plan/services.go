@@ -120,3 +120,41 @@ func distinctNames(sidecar []string, planned []Container, declared []Service) (w
 	}
 	return warnings
 }
+
+// Given is what the pipeline has said of the job's sidecar. All else is the
+// settings'.
+type Given struct {
+	// Image says that it named the image.
+	Image               bool
+	Entrypoint, Command []string
+	// User is the one that it named.
+	User string
+	// Variables are the names of those that it gave to the sidecar alone.
+	Variables []string
+}
+
+// GivenBy finds it among the services that a pipeline declares.
+func GivenBy(services []Service) Given {
+	declared, _, err := splitServices(services)
+	if err != nil || declared == nil {
+		return Given{}
+	}
+	g := Given{Image: true, Entrypoint: declared.Entrypoint, Command: declared.Command, User: declared.User}
+	for _, v := range declared.Variables {
+		g.Variables = append(g.Variables, v.Key)
+	}
+	return g
+}
+
+// Runs tells whether the pipeline says what runs in the sidecar.
+func (g Given) Runs() bool { return g.Entrypoint != nil || len(g.Command) > 0 }
+
+// Words are all that the pipeline wants to be run, with what a shell's program would
+// take apart.
+func (g Given) Words() []string {
+	var words []string
+	for _, w := range slices.Concat(g.Entrypoint, g.Command) {
+		words = append(words, strings.Fields(w)...)
+	}
+	return words
+}

@@ -47,3 +47,6 @@ func storage(driver string, version Version, filesystem string) (env, warning st
 		return "", fmt.Sprintf("DOCKER_DRIVER=%s is ignored: overlay2 serves better here", driver)
 	}
 }
+
+// UsualDriver tells a storage driver that dockerd takes of its own accord.
+func UsualDriver(name string) bool { return storageDrivers[name].usual }

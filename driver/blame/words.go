@@ -1,4 +1,4 @@
-package plan
+package blame
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"gitlab-dind-executor/driver/plan"
 )
 
 // What dockerd says before it ends, in all its releases. It tells a fault of its
@@ -37,22 +39,22 @@ var (
 )
 
 // judgeWords explains a sidecar by the last words of its dockerd.
-func judgeWords(g Given, e Exit) *BootFault {
+func judgeWords(g plan.Given, e Exit) *Fault {
 	said := lastWords(e.Log)
-	given, others := flagsIn(g.words()), flagsIn(settingsArguments(g, e.Arguments))
+	given, others := flagsIn(g.Words()), flagsIn(settingsArguments(g, e.Arguments))
 	f := judgeFlag(g, e, said)
 	switch {
 	case g.Image && aClient.MatchString(e.Log):
-		f = &BootFault{Line: "the service's image runs docker's client, and no docker daemon", Hint: hintImage, OfJob: true}
+		f = &Fault{Line: "the service's image runs docker's client, and no docker daemon", Hint: hintImage, OfJob: true}
 	case f != nil, wrongFlag.MatchString(said):
 	case noArguments.MatchString(said):
 		f = judgeArguments(g, e)
 	case usage.MatchString(e.Log):
 		return judgeArguments(g, e)
 	case g.Image && otherCPU.MatchString(said):
-		f = &BootFault{Line: "the service's image is for another kind of machine", Hint: "use an image for this runner's platform, or leave out the service's platform", OfJob: true}
+		f = &Fault{Line: "the service's image is for another kind of machine", Hint: "use an image for this runner's platform, or leave out the service's platform", OfJob: true}
 	case g.User != "" && noRoot.MatchString(said):
-		f = &BootFault{
+		f = &Fault{
 			Line: "the docker daemon of this job cannot run as the service's user " + g.User, OfJob: true,
 			Hint: "leave out the service's docker: user, or use a dind-rootless image on a runner that has them",
 		}
@@ -68,7 +70,7 @@ func judgeWords(g Given, e Exit) *BootFault {
 }
 
 // judgeFlag explains a flag that dockerd names as one that it does not take.
-func judgeFlag(g Given, e Exit, said string) *BootFault {
+func judgeFlag(g plan.Given, e Exit, said string) *Fault {
 	m := wrongFlag.FindStringSubmatch(said)
 	if m == nil || aClient.MatchString(e.Log) {
 		return nil
@@ -77,38 +79,38 @@ func judgeFlag(g Given, e Exit, said string) *BootFault {
 	if m[1] != "" && slices.ContainsFunc(slices.Concat(g.Entrypoint, g.Command), func(w string) bool {
 		return strings.Contains(named, " ") && strings.HasPrefix(w, named)
 	}) {
-		return &BootFault{Line: fmt.Sprintf("the service's command has a flag and its value in one entry: %q", named), Hint: hintOneWord, OfJob: true}
+		return &Fault{Line: fmt.Sprintf("the service's command has a flag and its value in one entry: %q", named), Hint: hintOneWord, OfJob: true}
 	}
 	// Both forms of a flag may be named at once: "-m, --mtu".
-	for _, flag := range Words(named) {
+	for _, flag := range plan.Words(named) {
 		flag, _, _ = strings.Cut(flag, "=")
-		if hasFlag(g.words(), flag) {
-			return &BootFault{Line: "the service's command has a flag that dockerd does not take: " + flag, Hint: hintFlags, OfJob: true}
+		if hasFlag(g.Words(), flag) {
+			return &Fault{Line: "the service's command has a flag that dockerd does not take: " + flag, Hint: hintFlags, OfJob: true}
 		}
 		if hasFlag(e.Arguments, flag) {
-			return &BootFault{Line: "sidecar.arguments of the settings have a flag that this dockerd does not take: " + flag, Hint: hintAdmin}
+			return &Fault{Line: "sidecar.arguments of the settings have a flag that this dockerd does not take: " + flag, Hint: hintAdmin}
 		}
 	}
 	return nil
 }
 
 // judgeArguments explains a word that is no flag of dockerd's.
-func judgeArguments(g Given, e Exit) *BootFault {
+func judgeArguments(g plan.Given, e Exit) *Fault {
 	switch {
 	case loose(settingsArguments(g, e.Arguments)):
-		return &BootFault{Line: "sidecar.arguments of the settings have a word that dockerd does not take", Hint: hintAdmin}
+		return &Fault{Line: "sidecar.arguments of the settings have a word that dockerd does not take", Hint: hintAdmin}
 	case g.Runs():
-		return &BootFault{Line: "the service's command has a word that dockerd does not take", Hint: hintFlags, OfJob: true}
+		return &Fault{Line: "the service's command has a word that dockerd does not take", Hint: hintFlags, OfJob: true}
 	}
 	return nil
 }
 
 // judgeConfiguration explains what is wrong with flags, variables and daemon.json
 // together.
-func judgeConfiguration(g Given, given, others []setFlag, said string) *BootFault {
-	job := func(line, hint string) *BootFault { return &BootFault{Line: line, Hint: hint, OfJob: true} }
-	image := func(key string) *BootFault {
-		if !g.Image || key != "" && ourKey(key) {
+func judgeConfiguration(g plan.Given, given, others []setFlag, said string) *Fault {
+	job := func(line, hint string) *Fault { return &Fault{Line: line, Hint: hint, OfJob: true} }
+	image := func(key string) *Fault {
+		if !g.Image || key != "" && plan.OurKey(key) {
 			return nil
 		}
 		return job("dockerd does not take /etc/docker/daemon.json of the service's image", "mend the file in the image, or use an image without it, such as docker:dind")
@@ -134,12 +136,12 @@ func judgeConfiguration(g Given, given, others []setFlag, said string) *BootFaul
 	}
 	for _, f := range others {
 		if f.namedIn(said) {
-			return &BootFault{Line: "dockerd refuses what sidecar.arguments of the settings say: " + f.name, Hint: hintAdmin}
+			return &Fault{Line: "dockerd refuses what sidecar.arguments of the settings say: " + f.name, Hint: hintAdmin}
 		}
 	}
 	has := func(names ...string) bool {
 		return slices.ContainsFunc(given, func(f setFlag) bool {
-			return slices.Contains(names, f.name) && !storageDrivers[f.value].usual
+			return slices.Contains(names, f.name) && !plan.UsualDriver(f.value)
 		})
 	}
 	switch {
@@ -157,16 +159,6 @@ func judgeConfiguration(g Given, given, others []setFlag, said string) *BootFaul
 		return image("")
 	}
 	return nil
-}
-
-// ourKey tells a key of daemon.json that may be of this program's making.
-func ourKey(key string) bool {
-	for _, ours := range flagged {
-		if ours == key {
-			return true
-		}
-	}
-	return false
 }
 
 // lastWords is the line by which dockerd says why it ends: the last that is none of a
@@ -188,7 +180,7 @@ func lastWords(log string) string {
 }
 
 // settingsArguments are those that the pipeline has not given.
-func settingsArguments(g Given, all []string) []string {
+func settingsArguments(g plan.Given, all []string) []string {
 	if n := len(all) - len(g.Command); n >= 0 && slices.Equal(all[n:], g.Command) {
 		return all[:n]
 	}

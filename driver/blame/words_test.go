@@ -1,4 +1,4 @@
-package plan
+package blame
 
 import (
 	"fmt"
@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"gitlab-dind-executor/driver/plan"
 )
 
 // recordedEnd is how a dockerd of some release ended on a command line.
@@ -99,7 +101,7 @@ func TestWhatDockerdRefusesOfTheSettingsIsNeverTheJobsFault(t *testing.T) {
 		if r.code == 0 {
 			continue // a daemon that the settings let print its version serves nobody
 		}
-		for name, g := range map[string]Given{
+		for name, g := range map[string]plan.Given{
 			"nothing of the pipeline's": {}, "an image": {Image: true}, "another flag": given("--debug"),
 			"a flag with a value": given("--max-concurrent-uploads=3"), "a variable": {Image: true, Variables: []string{"TZ"}},
 		} {
@@ -159,7 +161,7 @@ func TestWhatTheHostLacksIsNoPipelinesFault(t *testing.T) {
 
 func TestWordsThatNameNoFlag(t *testing.T) {
 	for name, c := range map[string]struct {
-		given Given
+		given plan.Given
 		exit  Exit
 		line  string
 		ofJob bool
@@ -177,7 +179,7 @@ func TestWordsThatNameNoFlag(t *testing.T) {
 			given("--bip=172.17.0.1/16"), Exit{Log: "failed to start daemon: Error initializing network controller: Error creating default \"bridge\" network: Pool overlaps with other one on this address space"}, "cannot have the addresses", true,
 		},
 		"a variable": {
-			Given{Image: true, Variables: []string{"DOCKER_MIN_API_VERSION"}}, Exit{Log: "invalid DOCKER_MIN_API_VERSION: minimum supported API version is 1.40: 1.12"}, "the service's variable DOCKER_MIN_API_VERSION", true,
+			plan.Given{Image: true, Variables: []string{"DOCKER_MIN_API_VERSION"}}, Exit{Log: "invalid DOCKER_MIN_API_VERSION: minimum supported API version is 1.40: 1.12"}, "the service's variable DOCKER_MIN_API_VERSION", true,
 		},
 		"the image's file": {
 			given(), Exit{Log: "unable to configure the Docker daemon with file /etc/docker/daemon.json: the following directives don't match any configuration option: mirrors"}, "daemon.json of the service's image", true,
@@ -189,13 +191,13 @@ func TestWordsThatNameNoFlag(t *testing.T) {
 			given(), Exit{Log: "unable to configure the Docker daemon with file /etc/docker/daemon.json: the following directives don't match any configuration option: default-network-opts"}, "", false,
 		},
 		"a file of the settings' image": {
-			Given{}, Exit{Log: "unable to configure the Docker daemon with file /etc/docker/daemon.json: the following directives don't match any configuration option: mirrors"}, "", false,
+			plan.Given{}, Exit{Log: "unable to configure the Docker daemon with file /etc/docker/daemon.json: the following directives don't match any configuration option: mirrors"}, "", false,
 		},
 		"a flag that the image's file has": {
 			given("--feature=x=true"), Exit{Log: "unable to configure the Docker daemon with file /etc/docker/daemon.json: the following directives are specified both as a flag and in the configuration file: features: (from flag: map[x:true], from file: map[y:true])"}, "sets --feature, and daemon.json", true,
 		},
 		"a user without root's rights": {
-			Given{Image: true, User: "1000"}, Exit{Log: "dockerd needs to be started with root privileges. To run dockerd in rootless mode as an unprivileged user, see https://docs.docker.com/go/rootless/"}, "the service's user 1000", true,
+			plan.Given{Image: true, User: "1000"}, Exit{Log: "dockerd needs to be started with root privileges. To run dockerd in rootless mode as an unprivileged user, see https://docs.docker.com/go/rootless/"}, "the service's user 1000", true,
 		},
 		"an image of another platform": {
 			given(), Exit{Log: "exec /usr/local/bin/dockerd-entrypoint.sh: exec format error"}, "another kind of machine", true,
@@ -203,9 +205,9 @@ func TestWordsThatNameNoFlag(t *testing.T) {
 		"the client's image": {
 			given("--mtu=1400"), Exit{Code: 125, Log: "unknown flag: --mtu\nSee 'docker --help'.", Arguments: []string{"--mtu=1400"}}, "runs docker's client", true,
 		},
-		"the settings' image of another platform": {Given{}, Exit{Log: "exec /usr/local/bin/dockerd-entrypoint.sh: exec format error"}, "", false},
+		"the settings' image of another platform": {plan.Given{}, Exit{Log: "exec /usr/local/bin/dockerd-entrypoint.sh: exec format error"}, "", false},
 		"an entrypoint with flags": {
-			Given{Image: true, Entrypoint: []string{"dockerd", "--nope"}}, Exit{Log: "Status: unknown flag: --nope\nSee 'dockerd --help'., Code: 125"}, "--nope", true,
+			plan.Given{Image: true, Entrypoint: []string{"dockerd", "--nope"}}, Exit{Log: "Status: unknown flag: --nope\nSee 'dockerd --help'., Code: 125"}, "--nope", true,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -218,14 +220,14 @@ func TestWordsThatNameNoFlag(t *testing.T) {
 func TestAnEndWithoutADaemon(t *testing.T) {
 	const up = `time="x" level=info msg="Starting up"`
 	for name, c := range map[string]struct {
-		given Given
+		given plan.Given
 		log   string
 		line  string
 	}{
 		"an image with a client alone":       {given(), "", "has ended, and started no docker daemon"},
 		"a daemon that somebody ended":       {given(), up, ""},
 		"that says little":                   {given("--log-level=error"), "", ""},
-		"the settings' image":                {Given{}, "", ""},
+		"the settings' image":                {plan.Given{}, "", ""},
 		"a version":                          {given("--version"), "Docker version 26.1.5, build 411e817", "has --version"},
 		"a check of the flags":               {given("--validate", "--mtu=1400"), "configuration OK", "has --validate"},
 		"a version, with the program before": {given("dockerd", "-v"), "Docker version 26.1.5, build 411e817", "has -v"},

@@ -1,17 +1,19 @@
-package plan
+package blame
 
 import (
 	"slices"
 	"strings"
 	"testing"
+
+	"gitlab-dind-executor/driver/plan"
 )
 
 // given is a pipeline that names an image for its daemon, with more or less.
-func given(command ...string) Given { return Given{Image: true, Command: command} }
+func given(command ...string) plan.Given { return plan.Given{Image: true, Command: command} }
 
 func TestWhoseFaultItIsThatASidecarHasEnded(t *testing.T) {
 	for name, c := range map[string]struct {
-		given     Given
+		given     plan.Given
 		code      int
 		log       string
 		arguments []string
@@ -28,14 +30,14 @@ func TestWhoseFaultItIsThatASidecarHasEnded(t *testing.T) {
 		"a flag that nobody gave":          {given("--debug"), 125, "unknown flag: --nope", []string{"--debug"}, "", false},
 		"a program that is not there":      {given("dockrd"), 127, "sh: dockrd: not found", nil, "cannot be run", true},
 		"an image that has none":           {given(), 127, "dockerd: not found", nil, "has no docker daemon", true},
-		"the settings' image has none":     {Given{}, 127, "dockerd: not found", nil, "", false},
+		"the settings' image has none":     {plan.Given{}, 127, "dockerd: not found", nil, "", false},
 		"a program that has ended":         {given("true"), 0, "", nil, "has ended, and started no", true},
-		"an entrypoint that has":           {Given{Image: true, Entrypoint: []string{"true"}}, 0, "", nil, "has ended, and started no", true},
+		"an entrypoint that has":           {plan.Given{Image: true, Entrypoint: []string{"true"}}, 0, "", nil, "has ended, and started no", true},
 		"a daemon that somebody ended":     {given("--debug"), 0, "", nil, "", false},
 		"a daemon that failed":             {given("--debug"), 1, "failed to start daemon: no space left on device", nil, "", false},
 		"a flag in a word of the log's":    {given("--nope"), 1, "warning: flags may change", nil, "", false},
-		"what the settings' daemon did":    {Given{}, 1, "failed to start daemon", nil, "", false},
-		"a wrong flag of the admin's only": {Given{}, 125, "unknown flag: --nope", []string{"--nope"}, "sidecar.arguments", false},
+		"what the settings' daemon did":    {plan.Given{}, 1, "failed to start daemon", nil, "", false},
+		"a wrong flag of the admin's only": {plan.Given{}, 125, "unknown flag: --nope", []string{"--nope"}, "sidecar.arguments", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := JudgeExit(c.given, Exit{Code: c.code, Log: c.log, Arguments: c.arguments})
@@ -49,20 +51,20 @@ func TestWhoseFaultItIsThatASidecarHasEnded(t *testing.T) {
 func TestARuntimeWithoutCapabilitiesIsNoPipelinesFault(t *testing.T) {
 	const nft = "iptables v1.8.10 (nf_tables): Could not fetch rule set generation id: Permission denied (you must be root)"
 	for name, c := range map[string]struct {
-		given Given
+		given plan.Given
 		exit  Exit
 		want  bool
 	}{
-		"runsc":                           {Given{}, Exit{Code: 1, Log: "iptables: Failed to initialize nft: Protocol not supported", Ordinary: true}, true},
-		"runc":                            {Given{}, Exit{Code: 1, Log: "failed to start daemon: " + nft, Ordinary: true}, true},
+		"runsc":                           {plan.Given{}, Exit{Code: 1, Log: "iptables: Failed to initialize nft: Protocol not supported", Ordinary: true}, true},
+		"runc":                            {plan.Given{}, Exit{Code: 1, Log: "failed to start daemon: " + nft, Ordinary: true}, true},
 		"with a command of the pipeline":  {given("--debug"), Exit{Code: 1, Log: nft, Ordinary: true}, true},
 		"a program that is not there":     {given("dockrd"), Exit{Code: 127, Log: "iptables: Failed to initialize nft", Ordinary: true}, true},
-		"runc, in an entrypoint":          {Given{}, Exit{Code: 32, Log: "mount: /tmp: permission denied.\n       dmesg(1) may have more information after failed mount system call.\n", Ordinary: true}, true},
-		"runc, in busybox's words":        {Given{}, Exit{Code: 1, Log: "mount: permission denied (are you root?)", Ordinary: true}, true},
-		"a mount that may fail":           {Given{}, Exit{Code: 1, Log: "mount: /sys/kernel/security: permission denied.\nfailed to start daemon: no space left on device", Ordinary: true}, false},
-		"with rights":                     {Given{}, Exit{Code: 1, Log: nft}, false},
-		"that ended well":                 {Given{}, Exit{Log: nft, Ordinary: true}, false},
-		"of which a file is out of reach": {Given{}, Exit{Code: 1, Log: "open /x: permission denied", Ordinary: true}, false},
+		"runc, in an entrypoint":          {plan.Given{}, Exit{Code: 32, Log: "mount: /tmp: permission denied.\n       dmesg(1) may have more information after failed mount system call.\n", Ordinary: true}, true},
+		"runc, in busybox's words":        {plan.Given{}, Exit{Code: 1, Log: "mount: permission denied (are you root?)", Ordinary: true}, true},
+		"a mount that may fail":           {plan.Given{}, Exit{Code: 1, Log: "mount: /sys/kernel/security: permission denied.\nfailed to start daemon: no space left on device", Ordinary: true}, false},
+		"with rights":                     {plan.Given{}, Exit{Code: 1, Log: nft}, false},
+		"that ended well":                 {plan.Given{}, Exit{Log: nft, Ordinary: true}, false},
+		"of which a file is out of reach": {plan.Given{}, Exit{Code: 1, Log: "open /x: permission denied", Ordinary: true}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			line := ""
@@ -78,7 +80,7 @@ func TestARuntimeWithoutCapabilitiesIsNoPipelinesFault(t *testing.T) {
 	}
 }
 
-func judged(t *testing.T, got *BootFault, line string, ofJob bool) {
+func judged(t *testing.T, got *Fault, line string, ofJob bool) {
 	t.Helper()
 	switch {
 	case got == nil && line == "":
@@ -96,7 +98,7 @@ func TestWhereADaemonListensTellsWhyItDoesNotAnswer(t *testing.T) {
 	}
 	socket, both := []string{"/var/run/docker.sock"}, []string{"/var/run/docker.sock", "[::]:2376"}
 	for name, c := range map[string]struct {
-		given     Given
+		given     plan.Given
 		arguments []string
 		listens   []string
 		probe     Probe
@@ -108,7 +110,7 @@ func TestWhereADaemonListensTellsWhyItDoesNotAnswer(t *testing.T) {
 		"without a program":      {given("sh", "-c", "dockerd"), nil, socket, ProbeRefused, "the service's command lets the docker daemon listen at /var/run/docker.sock, and not", true},
 		"by the settings":        {given(), []string{"--host=unix:///var/run/docker.sock"}, socket, ProbeUnclear, "listens at /var/run/docker.sock", false},
 		"by the image":           {given(), []string{"--mtu=1400"}, socket, ProbeUnclear, "listens at /var/run/docker.sock", true},
-		"by the settings' image": {Given{}, nil, socket, ProbeUnclear, "listens at /var/run/docker.sock", false},
+		"by the settings' image": {plan.Given{}, nil, socket, ProbeUnclear, "listens at /var/run/docker.sock", false},
 		"an image without TLS":   {given(), nil, []string{"[::]:2375"}, ProbeRefused, "listens at [::]:2375, and not at port 2376", true},
 		"at another port":        {given("dockerd", "-H", "tcp://0.0.0.0:2375"), nil, []string{"[::]:2375"}, ProbeUnclear, "listen at [::]:2375", true},
 		"where it should":        {given("dockerd"), nil, both, ProbeUnclear, "", false},
@@ -117,21 +119,21 @@ func TestWhereADaemonListensTellsWhyItDoesNotAnswer(t *testing.T) {
 		"with TLS":               {given("dockerd"), nil, both, ProbeTLS, "with TLS", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			judged(t, JudgeListening(c.given, c.arguments, c.listens, TLSPort, c.probe), c.line, c.ofJob)
+			judged(t, JudgeListening(c.given, c.arguments, c.listens, plan.TLSPort, c.probe), c.line, c.ofJob)
 		})
 	}
 }
 
 func TestAProgramThatNeverBecomesADaemonIsNamed(t *testing.T) {
 	for name, c := range map[string]struct {
-		given     Given
+		given     plan.Given
 		processes []string
 		line      string
 	}{
 		"sleep":                        {given("sleep", "1000"), []string{"sleep 1000"}, "runs no dockerd, but sleep"},
 		"one program for all":          {given("sleep", "1000"), []string{"/bin/busybox sleep 1000"}, "but sleep"},
 		"of the image":                 {given(), []string{"tail -f /dev/null"}, "but tail"},
-		"of the settings' image":       {Given{}, []string{"sleep 1000"}, ""},
+		"of the settings' image":       {plan.Given{}, []string{"sleep 1000"}, ""},
 		"what a script does meanwhile": {given("run.sh"), []string{"/bin/sh run.sh", "sleep 5"}, ""},
 		"a script":                     {given("run.sh"), []string{"/bin/sh run.sh"}, ""},
 		"a shell that waits for ever":  {given("sh", "-c", "sleep infinity; true"), []string{"sh -c sleep infinity; true", "sleep infinity"}, "but sleep"},
@@ -151,7 +153,7 @@ func TestAProgramThatNeverBecomesADaemonIsNamed(t *testing.T) {
 
 func TestAPipelinesProgramThatHadAllItsTimeIsNamed(t *testing.T) {
 	for name, c := range map[string]struct {
-		given     Given
+		given     plan.Given
 		processes []string
 		line      string
 	}{
@@ -159,7 +161,7 @@ func TestAPipelinesProgramThatHadAllItsTimeIsNamed(t *testing.T) {
 		"another server":             {given("nginx"), []string{"nginx: master process", "nginx: worker process"}, "but nginx:"},
 		"a daemon that is slow":      {given("sh", "-c", "dockerd"), []string{"sh -c dockerd", "dockerd"}, ""},
 		"an entrypoint that is slow": {given("--debug"), []string{"sh /usr/local/bin/dockerd-entrypoint.sh --debug", "openssl genrsa"}, ""},
-		"the official entrypoint":    {Given{Image: true, Entrypoint: []string{"dockerd-entrypoint.sh"}}, []string{"sh /usr/local/bin/dockerd-entrypoint.sh", "openssl genrsa"}, ""},
+		"the official entrypoint":    {plan.Given{Image: true, Entrypoint: []string{"dockerd-entrypoint.sh"}}, []string{"sh /usr/local/bin/dockerd-entrypoint.sh", "openssl genrsa"}, ""},
 		"the settings' program":      {given(), []string{"sh run.sh"}, ""},
 		"what cannot be told":        {given("nginx"), nil, ""},
 	} {
@@ -170,10 +172,10 @@ func TestAPipelinesProgramThatHadAllItsTimeIsNamed(t *testing.T) {
 }
 
 func TestWhatAPipelineHasSaidOfItsDaemon(t *testing.T) {
-	if g := GivenBy([]Service{{Image: Image{Name: "redis:7"}}}); g.Image || g.Runs() {
+	if g := plan.GivenBy([]plan.Service{{Image: plan.Image{Name: "redis:7"}}}); g.Image || g.Runs() {
 		t.Errorf("nothing, and it is %+v", g)
 	}
-	g := GivenBy([]Service{{Image: Image{Name: "redis:7"}}, {Image: Image{Name: "docker:dind"}, Command: []string{"--mtu=1400"}}})
+	g := plan.GivenBy([]plan.Service{{Image: plan.Image{Name: "redis:7"}}, {Image: plan.Image{Name: "docker:dind"}, Command: []string{"--mtu=1400"}}})
 	if !g.Image || !g.Runs() || !slices.Equal(g.Command, []string{"--mtu=1400"}) {
 		t.Errorf("it is %+v", g)
 	}

@@ -1,52 +1,16 @@
-package plan
+package blame
 
 import (
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
+
+	"gitlab-dind-executor/driver/plan"
 )
 
-// Given is what the pipeline has said of the job's sidecar. All else is the
-// settings'.
-type Given struct {
-	// Image says that it named the image.
-	Image               bool
-	Entrypoint, Command []string
-	// User is the one that it named.
-	User string
-	// Variables are the names of those that it gave to the sidecar alone.
-	Variables []string
-}
-
-// GivenBy finds it among the services that a pipeline declares.
-func GivenBy(services []Service) Given {
-	declared, _, err := splitServices(services)
-	if err != nil || declared == nil {
-		return Given{}
-	}
-	g := Given{Image: true, Entrypoint: declared.Entrypoint, Command: declared.Command, User: declared.User}
-	for _, v := range declared.Variables {
-		g.Variables = append(g.Variables, v.Key)
-	}
-	return g
-}
-
-// Runs tells whether the pipeline says what runs in the sidecar.
-func (g Given) Runs() bool { return g.Entrypoint != nil || len(g.Command) > 0 }
-
-// words are all that the pipeline wants to be run, with what a shell's program would
-// take apart.
-func (g Given) words() []string {
-	var words []string
-	for _, w := range slices.Concat(g.Entrypoint, g.Command) {
-		words = append(words, strings.Fields(w)...)
-	}
-	return words
-}
-
-// BootFault is why an inner daemon does not serve its job, as far as it is known.
-type BootFault struct {
+// Fault is why an inner daemon does not serve its job, as far as it is known.
+type Fault struct {
 	Line, Hint string
 	// OfJob is for what the pipeline has said.
 	OfJob bool
@@ -91,9 +55,9 @@ type Exit struct {
 
 // JudgeExit explains a sidecar that has ended before its daemon answered; nil when
 // that is not clear.
-func JudgeExit(g Given, e Exit) *BootFault {
+func JudgeExit(g plan.Given, e Exit) *Fault {
 	if e.Ordinary && e.Code != 0 && powerless.MatchString(e.Log) {
-		return &BootFault{Line: "the docker daemon of this job has no capabilities from its runtime", Hint: hintRuntime}
+		return &Fault{Line: "the docker daemon of this job has no capabilities from its runtime", Hint: hintRuntime}
 	}
 	if e.Code == 0 {
 		return judgeEnd(g, e)
@@ -101,9 +65,9 @@ func JudgeExit(g Given, e Exit) *BootFault {
 	if slices.Contains(notFound, e.Code) {
 		switch {
 		case g.Runs():
-			return &BootFault{Line: "what the service's command or entrypoint names cannot be run in its image", Hint: hintCommand, OfJob: true}
+			return &Fault{Line: "what the service's command or entrypoint names cannot be run in its image", Hint: hintCommand, OfJob: true}
 		case g.Image:
-			return &BootFault{Line: "the service's image has no docker daemon", Hint: hintImage, OfJob: true}
+			return &Fault{Line: "the service's image has no docker daemon", Hint: hintImage, OfJob: true}
 		}
 		return nil
 	}
@@ -111,17 +75,17 @@ func JudgeExit(g Given, e Exit) *BootFault {
 }
 
 // judgeEnd explains a sidecar that has ended as one may that has done its work.
-func judgeEnd(g Given, e Exit) *BootFault {
-	printed := slices.IndexFunc(prints, func(flag string) bool { return hasFlag(g.words(), flag) })
+func judgeEnd(g plan.Given, e Exit) *Fault {
+	printed := slices.IndexFunc(prints, func(flag string) bool { return hasFlag(g.Words(), flag) })
 	switch {
-	case !isDockerd(g.Command) || g.Entrypoint != nil:
-		return &BootFault{Line: "the service's command or entrypoint has ended, and started no docker daemon", Hint: hintCommand, OfJob: true}
+	case !plan.IsDockerd(g.Command) || g.Entrypoint != nil:
+		return &Fault{Line: "the service's command or entrypoint has ended, and started no docker daemon", Hint: hintCommand, OfJob: true}
 	case printed >= 0:
-		return &BootFault{
+		return &Fault{
 			Line: fmt.Sprintf("the service's command has %s, by which dockerd starts no docker daemon", prints[printed]), Hint: hintFlags, OfJob: true,
 		}
 	case g.Image && len(g.Command) == 0 && !began.MatchString(e.Log):
-		return &BootFault{Line: "the service's image has ended, and started no docker daemon", Hint: hintImage, OfJob: true}
+		return &Fault{Line: "the service's image has ended, and started no docker daemon", Hint: hintImage, OfJob: true}
 	}
 	return nil
 }

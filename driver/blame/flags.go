@@ -1,8 +1,10 @@
-package plan
+package blame
 
 import (
 	"slices"
 	"strings"
+
+	"gitlab-dind-executor/driver/plan"
 )
 
 // setFlag is a flag of dockerd, as it was written.
@@ -20,7 +22,7 @@ func flagsIn(words []string) []setFlag {
 		f := setFlag{name: w}
 		if name, value, joined := strings.Cut(w, "="); joined {
 			f = setFlag{name, value}
-		} else if short, value := shortFlag(w); short != "" {
+		} else if short, value := plan.ShortFlag(w); short != "" {
 			f = setFlag{short, value}
 		} else if i+1 < len(words) && !strings.HasPrefix(words[i+1], "-") {
 			f.value = words[i+1]
@@ -35,7 +37,7 @@ func flagsIn(words []string) []setFlag {
 // where a flag may be given several times.
 func (f setFlag) sets(key string) bool {
 	name := strings.TrimLeft(f.name, "-")
-	return name == key || name+"s" == key || strings.TrimSuffix(name, "y")+"ies" == key || flagged[f.name] == key
+	return name == key || name+"s" == key || strings.TrimSuffix(name, "y")+"ies" == key || plan.KeySetBy(f.name) == key
 }
 
 // oneWord are flags whose names stand for nothing else where dockerd complains.
@@ -62,7 +64,7 @@ func (f setFlag) namedIn(said string) bool {
 	}
 	values := append(strings.FieldsFunc(f.value, func(r rune) bool { return r == '=' || r == ',' || r == ':' }), f.value)
 	return slices.ContainsFunc(values, func(v string) bool {
-		return len(v) >= 3 && !digits(v) && !storageDrivers[v].usual && !slices.Contains(commonWords, v) && bounded(said, v)
+		return len(v) >= 3 && !digits(v) && !plan.UsualDriver(v) && !slices.Contains(commonWords, v) && bounded(said, v)
 	})
 }
 

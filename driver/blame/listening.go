@@ -1,4 +1,4 @@
-package plan
+package blame
 
 import (
 	"fmt"
@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"gitlab-dind-executor/driver/plan"
 )
 
 var (
@@ -50,7 +52,7 @@ func Complete(log string, probe Probe) bool {
 // JudgeListening explains a daemon that has said for a while where it listens, and
 // does not answer at port; nil when that is not clear. arguments are all that the
 // sidecar was given.
-func JudgeListening(g Given, arguments, listens []string, port int, probe Probe) *BootFault {
+func JudgeListening(g plan.Given, arguments, listens []string, port int, probe Probe) *Fault {
 	at := func(port int) bool {
 		return slices.ContainsFunc(listens, func(address string) bool {
 			a, err := netip.ParseAddrPort(address)
@@ -62,7 +64,7 @@ func JudgeListening(g Given, arguments, listens []string, port int, probe Probe)
 	switch {
 	case len(listens) == 0:
 		return nil
-	case !at(port) && g.programAlone():
+	case !at(port) && programAlone(g):
 		line = fmt.Sprintf("the service's command begins with dockerd and names no --host: the daemon listens at %s alone, and not at port %d", where, port)
 	case !at(port) && g.Runs():
 		line = fmt.Sprintf("the service's command lets the docker daemon listen at %s, and not at port %d", where, port)
@@ -77,21 +79,21 @@ func JudgeListening(g Given, arguments, listens []string, port int, probe Probe)
 	}
 	switch {
 	case g.Runs():
-		return &BootFault{Line: line, Hint: hintCommand, OfJob: true}
+		return &Fault{Line: line, Hint: hintCommand, OfJob: true}
 	case g.Image && !namesListener(settingsArguments(g, arguments)):
 		hint := hintImage
-		if port == TLSPort && at(PlaintextPort) {
+		if port == plan.TLSPort && at(plan.PlaintextPort) {
 			hint = "use a dind image of docker 19.03 or later, which knows TLS, or set the variable DOCKER_TLS_CERTDIR to \"\""
 		}
-		return &BootFault{Line: line, Hint: hint, OfJob: true}
+		return &Fault{Line: line, Hint: hint, OfJob: true}
 	}
-	return &BootFault{Line: line, Hint: hintAdmin}
+	return &Fault{Line: line, Hint: hintAdmin}
 }
 
 // programAlone tells whether a command begins with dockerd and does not say where it
 // is to listen. The entrypoint of the official images adds that to flags alone, in
 // all releases.
-func (g Given) programAlone() bool {
+func programAlone(g plan.Given) bool {
 	return g.Entrypoint == nil && len(g.Command) > 0 && path.Base(g.Command[0]) == "dockerd" && !namesListener(g.Command)
 }
 
@@ -115,7 +117,7 @@ var (
 // JudgeProcesses explains a sidecar whose only process is a program that never
 // becomes a docker daemon, or whose shell waits for one that never ends; nil when
 // that is not clear. processes are their command lines.
-func JudgeProcesses(g Given, processes []string) *BootFault {
+func JudgeProcesses(g plan.Given, processes []string) *Fault {
 	if !g.Image {
 		return nil
 	}
@@ -140,13 +142,13 @@ func JudgeProcesses(g Given, processes []string) *BootFault {
 	if !g.Runs() {
 		hint = hintImage
 	}
-	return &BootFault{Line: "the service that is to be the docker daemon of this job runs no dockerd, but " + waits, Hint: hint, OfJob: true}
+	return &Fault{Line: "the service that is to be the docker daemon of this job runs no dockerd, but " + waits, Hint: hint, OfJob: true}
 }
 
 // JudgeSilence explains a sidecar that has had all of its time and runs no docker
 // daemon, by what the pipeline wanted to be run there; nil when that is not clear.
-func JudgeSilence(g Given, processes []string) *BootFault {
-	if !g.Runs() || len(processes) == 0 || g.Entrypoint == nil && isDockerd(g.Command) {
+func JudgeSilence(g plan.Given, processes []string) *Fault {
+	if !g.Runs() || len(processes) == 0 || g.Entrypoint == nil && plan.IsDockerd(g.Command) {
 		return nil
 	}
 	var names []string
@@ -168,7 +170,7 @@ func JudgeSilence(g Given, processes []string) *BootFault {
 		}
 	}
 	names = names[:min(len(names), 5)]
-	return &BootFault{
+	return &Fault{
 		Line: "the service that is to be the docker daemon of this job runs no dockerd, but " + strings.Join(names, ", "), Hint: hintCommand, OfJob: true,
 	}
 }
