@@ -94,8 +94,8 @@ func refusedSource(p string) string {
 }
 
 // validateBinds checks the directories of the host that one kind of container gets,
-// besides what is in memory there.
-func validateBinds(key string, volumes []string, tmpfs map[string]string, f *faults) {
+// besides what is in memory there, or cached.
+func validateBinds(key string, volumes []string, tmpfs map[string]string, cached []string, f *faults) {
 	targets := map[string]bool{}
 	for _, v := range volumes {
 		b, err := ParseBind(v)
@@ -109,7 +109,7 @@ func validateBinds(key string, volumes []string, tmpfs map[string]string, f *fau
 		if why := refusedTarget(b.Target); why != "" {
 			f.add(key, "%s %s", b.Target, why)
 		}
-		if _, too := tmpfs[b.Target]; too || targets[b.Target] {
+		if _, too := tmpfs[b.Target]; too || targets[b.Target] || slices.Contains(cached, b.Target) {
 			f.add(key, "two things are at %s", b.Target)
 		}
 		targets[b.Target] = true

@@ -13,6 +13,8 @@ import (
 type Cache struct {
 	// Volume keeps /cache, in a volume; else it ends with the job.
 	Volume bool `toml:"volume"`
+	// Paths are further paths in containers that are kept like /cache.
+	Paths []string `toml:"paths"`
 	// Layers is one of LayersChoices: whether the images and the build cache of
 	// inner daemons are cached.
 	Layers string `toml:"layers"`
@@ -65,7 +67,7 @@ func (p PolicyCache) On(c Cache) Cache {
 
 // Caches tells whether anything is cached of any job.
 func (s Settings) Caches() bool {
-	return s.Cache.Volume || s.Cache.Layers != LayersOff ||
+	return s.Cache.Volume || len(s.Cache.Paths) > 0 || s.Cache.Layers != LayersOff ||
 		slices.ContainsFunc(s.Policies, func(p Policy) bool { return p.Cache.Layers == LayersProject })
 }
 
@@ -79,6 +81,14 @@ func validateCache(key string, c Cache, f *faults) {
 			f.add(key+".seed_images", "is no image reference: %q", i)
 		} else if _, digested := named.(reference.Digested); digested {
 			f.add(key+".seed_images", "must name a tag, which builds ask for, and no digest: %q", i)
+		}
+	}
+	for i, p := range c.Paths {
+		if why := refusedTarget(p); why != "" {
+			f.add(key+".paths", "%s %s", p, why)
+		}
+		if slices.Contains(c.Paths[:i], p) {
+			f.add(key+".paths", "%s stands there twice", p)
 		}
 	}
 	if c.MaxSize < 0 {

@@ -71,13 +71,17 @@ func plainText(s string) bool {
 	return len(s) <= mostOfText && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
 }
 
-// validateContainer checks what one kind of container gets.
-func validateContainer(table string, c Container, f *faults) {
-	validateBinds(table+".volumes", c.Volumes, c.Tmpfs, f)
+// validateContainer checks what one kind of container gets, besides the paths that are
+// cached.
+func validateContainer(table string, c Container, cached []string, f *faults) {
+	validateBinds(table+".volumes", c.Volumes, c.Tmpfs, cached, f)
 	for _, path := range slices.Sorted(maps.Keys(c.Tmpfs)) {
 		key := dotted(append(strings.Split(table, "."), "tmpfs", path))
 		if why := refusedTarget(path); why != "" {
 			f.add(key, "%s", why)
+		}
+		if slices.Contains(cached, path) {
+			f.add(key, "is one of cache.paths as well")
 		}
 		for _, o := range strings.Split(c.Tmpfs[path], ",") {
 			if o != "" && !tmpfsOption.MatchString(o) {
@@ -145,7 +149,7 @@ func ParseBind(text string) (Bind, error) {
 		b.ReadOnly = true
 	case len(parts) == 3 && parts[2] == "rw", len(parts) == 2:
 	case len(parts) == 1:
-		return b, fmt.Errorf("names no directory of the host: %q", text)
+		return b, fmt.Errorf("names no directory of the host; a path that a project keeps goes to cache.paths: %q", text)
 	default:
 		return b, fmt.Errorf(`must be "HOST:PATH", or that with ":ro": %q`, text)
 	}

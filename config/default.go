@@ -42,6 +42,7 @@ func Default() Settings {
 		},
 		Cache: Cache{
 			Volume:     true,
+			Paths:      []string{},
 			Layers:     LayersProject,
 			SeedImages: []string{},
 			MaxSize:    20 << 30,

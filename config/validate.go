@@ -134,8 +134,8 @@ func validateContainers(s Settings, f *faults) {
 	validateImagePatterns("services.allowed_images", s.Services.AllowedImages, f)
 	f.duration("services.ready_timeout", s.Services.ReadyTimeout, 0, time.Hour)
 	f.number("services.max", s.Services.Max, 0, 1000)
-	validateContainer("job", s.Job.Container, f)
-	validateContainer("services", s.Services.Container, f)
+	validateContainer("job", s.Job.Container, s.Cache.Paths, f)
+	validateContainer("services", s.Services.Container, s.Cache.Paths, f)
 	validateJobOptions(s.Job, f)
 	validateWhoHasRights("job", s.Job.Rights.Names(), nil, f)
 	validateWhoHasRights("services", s.Services.ServiceRights.Names(), nil, f)
@@ -242,8 +242,8 @@ func validatePolicy(key string, p Policy, s Settings, f *faults) {
 	if p.Job.Image != "" {
 		f.image(key+".job.image", p.Job.Image)
 	}
-	validateBinds(key+".job.volumes", p.Job.Volumes, s.Job.Tmpfs, f)
-	validateBinds(key+".services.volumes", p.Services.Volumes, s.Services.Tmpfs, f)
+	validateBinds(key+".job.volumes", p.Job.Volumes, s.Job.Tmpfs, s.Cache.Paths, f)
+	validateBinds(key+".services.volumes", p.Services.Volumes, s.Services.Tmpfs, s.Cache.Paths, f)
 	validateRights(key+".job", p.Job.Rights, f)
 	validateServiceRights(key+".services", p.Services.ServiceRights, f)
 	validateWhoHasRights(key+".job", p.Job.Rights.Names(), p.Projects, f)

@@ -24,6 +24,23 @@ func TestEveryScopeHasACacheOfItsOwn(t *testing.T) {
 	}
 }
 
+// What a project keeps besides goes by age, as /cache does.
+func TestPathsThatAProjectKeepsAreLookedAfter(t *testing.T) {
+	t.Parallel()
+	e, d := fakeHost(t, nil)
+	name := label.PathCacheName("a", "/root/.m2")
+	l := label.ForPathCache(plan.Claim{Scope: "a", Project: "group/a"}, "/root/.m2")
+	l[label.Created] = noon.Add(-1000 * time.Hour).Format(time.RFC3339)
+	e.AddVolume(name, l)
+	l = label.ForPathCache(plan.Claim{Scope: "a"}, "/other")
+	l[label.Created] = noon.Add(-1000 * time.Hour).Format(time.RFC3339)
+	e.AddVolume(label.PathCacheName("a", "/lied"), l) // of another path than its name
+	evicted, err := d.Layers.RemoveCached(t.Context(), config.Default(), noon, false)
+	if err != nil || !slices.Equal(names(evicted), []string{name}) {
+		t.Errorf("%q, %v", names(evicted), err)
+	}
+}
+
 // leave puts a volume there as a job leaves it, used then, with its mark.
 func leave(e *fakeengine.Engine, role plan.Role, scope string, used time.Time, size int64) (name string) {
 	c := plan.Claim{Scope: scope, Project: "group/" + scope}

@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -25,16 +26,19 @@ type jobCache struct {
 // lastingCache makes the cache of the job's scope, once, before any container
 // mounts it, and tells whether the job has it.
 func (prep *preparation) lastingCache(ctx context.Context) (bool, error) {
-	if prep.p.Helper.CachePath == "" || prep.p.Helper.CacheEnds {
+	caches := prep.p.Helper.Caches()
+	if len(caches) == 0 || prep.p.Helper.CacheEnds {
 		return false, nil
 	}
 	c, claim := &prep.cache, prep.p.Claim
 	c.once.Do(func() {
-		err := prep.d.eng.OwnVolume(ctx, label.CacheName(claim.Scope), label.ForCached(claim, plan.RoleCache))
-		if errors.Is(err, engine.ErrForeign) {
-			c.foreign = err
-		} else {
-			c.err = err
+		for _, k := range caches {
+			err := prep.d.eng.OwnVolume(ctx, label.PathCacheName(claim.Scope, k.Path), label.ForPathCache(claim, k.Path))
+			if errors.Is(err, engine.ErrForeign) {
+				c.foreign = cmp.Or(c.foreign, err)
+			} else {
+				c.err = errors.Join(c.err, err)
+			}
 		}
 	})
 	return c.foreign == nil && c.err == nil, c.err
@@ -43,7 +47,7 @@ func (prep *preparation) lastingCache(ctx context.Context) (bool, error) {
 // withCache is a container as the job gets it: with a cache of the sandbox's own
 // where the volume of the scope's name is somebody else's.
 func (prep *preparation) withCache(ctx context.Context, c plan.Container) (plan.Container, error) {
-	if c.CachePath == "" {
+	if len(c.Caches()) == 0 {
 		return c, nil
 	}
 	lasts, err := prep.lastingCache(ctx)
@@ -65,23 +69,31 @@ func (prep *preparation) noteCache(ctx context.Context) error {
 		return err
 	}
 	found, err := prep.d.Layers.VolumesOf(ctx, prep.p.Claim.Scope)
-	if err == nil {
-		prep.d.Layers.NoteUse(ctx, prep.p, found, label.CacheName(prep.p.Claim.Scope))
+	if err != nil {
+		return err
 	}
-	return err
+	for _, k := range prep.p.Helper.Caches() {
+		prep.d.Layers.NoteUse(ctx, prep.p, found, label.PathCacheName(prep.p.Claim.Scope, k.Path))
+	}
+	return nil
 }
 
 // cacheIsNew tells whether the job has a cache that nobody has had before. It is
 // asked before anything makes it.
 func (prep *preparation) cacheIsNew(ctx context.Context) (bool, error) {
-	if prep.p.Helper.CachePath == "" || prep.p.Helper.CacheEnds {
+	if prep.p.Helper.CacheEnds {
 		return false, nil
 	}
-	_, err := prep.d.eng.Volume(ctx, label.CacheName(prep.p.Claim.Scope))
-	if engine.Gone(err) {
-		return true, nil
+	for _, k := range prep.p.Helper.Caches() {
+		_, err := prep.d.eng.Volume(ctx, label.PathCacheName(prep.p.Claim.Scope, k.Path))
+		if engine.Gone(err) {
+			return true, nil
+		}
+		if err != nil {
+			return false, prep.d.eng.Explain("looking for the cache", err)
+		}
 	}
-	return false, prep.d.eng.Explain("looking for the cache", err)
+	return false, nil
 }
 
 // helperWithCache starts a helper that has the cache of the job's scope, where
@@ -89,7 +101,7 @@ func (prep *preparation) cacheIsNew(ctx context.Context) (bool, error) {
 // is one that ends with the job.
 func (prep *preparation) helperWithCache(ctx context.Context) error {
 	d, p := prep.d, prep.p
-	if p.Helper.CachePath == "" {
+	if len(p.Helper.Caches()) == 0 {
 		return nil
 	}
 	lasts, err := prep.lastingCache(ctx)

@@ -100,6 +100,7 @@ func TestAVolumePutUnderANameOfOursIsNeverUsed(t *testing.T) {
 	jobOf := func(sandbox string) *plan.Plan {
 		p := layeredPlan(t, sandbox)
 		p.Helper.CachePath, p.Job.CachePath, p.Cached = "/cache", "/cache", true
+		p.Helper.CachePaths, p.Job.CachePaths = []string{"/root/.m2"}, []string{"/root/.m2"}
 		return p
 	}
 	all := func(e *fakeengine.Engine) (volumes []string) {
@@ -122,13 +123,14 @@ func TestAVolumePutUnderANameOfOursIsNeverUsed(t *testing.T) {
 	}
 	// Whatever is added to these needs ownVolume, or foreign behind its creation.
 	i := slices.IndexFunc(found, label.IsCachedData)
-	if len(found) != 2 || i < 0 || !slices.Contains(found, label.CacheName(jobOf(sandbox).Claim.Scope)) {
+	kept := label.PathCacheName(jobOf(sandbox).Claim.Scope, "/root/.m2")
+	if len(found) != 3 || i < 0 || !slices.Contains(found, kept) || !slices.Contains(found, label.CacheName(jobOf(sandbox).Claim.Scope)) {
 		t.Fatalf("a job mounts by names that later jobs have, too: %q", found)
 	}
 	scope := jobOf(sandbox).Claim.Scope
 	stranger := plan.Claim{Scope: "gitlab.example.com/666/unprotected", Project: "evil/app", Protection: plan.Unprotected}
 	cache := label.CacheName(scope)
-	names := []string{cache}
+	names := []string{cache, kept}
 	for slot := range 8 { // a job tries all of them
 		names = append(names, fmt.Sprintf("%s%d", strings.TrimSuffix(found[i], "0"), slot))
 	}
@@ -158,8 +160,10 @@ func TestAVolumePutUnderANameOfOursIsNeverUsed(t *testing.T) {
 				t.Errorf("warnings %q", ready.Warnings)
 			}
 			for _, container := range []string{"job", "helper"} {
-				if own := label.ObjectName(p.Sandbox, plan.RoleCache); !slices.Contains(mounted(t, e, label.ObjectName(p.Sandbox, plan.Role(container))), own) {
-					t.Errorf("the %s has no cache that ends with the job", container)
+				for _, path := range []string{"", "/root/.m2"} {
+					if own := label.OwnCacheName(p.Sandbox, path); !slices.Contains(mounted(t, e, label.ObjectName(p.Sandbox, plan.Role(container))), own) {
+						t.Errorf("the %s has no cache that ends with the job: %s", container, own)
+					}
 				}
 			}
 			for _, o := range e.Objects() {

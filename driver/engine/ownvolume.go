@@ -15,7 +15,7 @@ var ErrForeign = errors.New("somebody else's volume has its name")
 
 // decisive are the labels that say what a volume is and whose. The others may
 // differ between two versions, or after a project was renamed.
-var decisive = []string{label.Role, label.Scope, label.Sandbox, label.Job, label.Spec, label.Seed, label.Of, label.Remote}
+var decisive = []string{label.Role, label.Scope, label.Sandbox, label.Job, label.Spec, label.Seed, label.Of, label.Remote, label.Path}
 
 // OwnVolume creates a volume of a name that later jobs find again, or finds the
 // one that is there. A volume that is not ours is ErrForeign, with the hint for

@@ -236,13 +236,13 @@ func mountsOf(p *plan.Plan, c plan.Container, name string, img Image) []Mount {
 		list = append(list, m)
 		covered = append(covered, c.DataPath)
 	}
-	if c.CachePath != "" {
-		m := Mount{Volume: label.CacheName(p.Claim.Scope), Target: c.CachePath, Labels: label.ForCached(p.Claim, plan.RoleCache), NoCopy: true}
+	for _, k := range c.Caches() {
+		m := Mount{Volume: label.PathCacheName(p.Claim.Scope, k.Path), Target: k.At, Labels: label.ForPathCache(p.Claim, k.Path), NoCopy: true}
 		if c.CacheEnds {
-			m.Volume, m.Labels = label.ObjectName(p.Sandbox, plan.RoleCache), label.ForSandbox(p, plan.RoleScratch)
+			m.Volume, m.Labels = label.OwnCacheName(p.Sandbox, k.Path), label.ForSandbox(p, plan.RoleScratch)
 		}
 		list = append(list, m)
-		covered = append(covered, c.CachePath)
+		covered = append(covered, k.At)
 	}
 	if c.CertsPath != "" {
 		list = append(list, Mount{

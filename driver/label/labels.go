@@ -41,6 +41,8 @@ const (
 	// Data is on a sidecar: the cached data root that it has, which carries no
 	// label of the sandbox.
 	Data = prefix + "data"
+	// Path is on the cache for one of cache.paths: that path.
+	Path = prefix + "path"
 	// Of names the volume that a mark is about.
 	Of = prefix + "of"
 	// Mirror is on a sidecar: the mirror that it uses.
@@ -123,6 +125,15 @@ func ForCached(c plan.Claim, role plan.Role) map[string]string {
 	l[Project] = c.Project
 	l[Protected] = c.Protection.Label()
 	l[Instance] = c.Instance
+	return l
+}
+
+// ForPathCache are for the cache of a scope for one of cache.paths; "" is that for /cache.
+func ForPathCache(c plan.Claim, path string) map[string]string {
+	l := ForCached(c, plan.RoleCache)
+	if path != "" {
+		l[Path] = path
+	}
 	return l
 }
 

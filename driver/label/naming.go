@@ -39,6 +39,23 @@ func SubstituteName(sandbox string) string { return ObjectName(sandbox, plan.Rol
 // CacheName names the cache of a scope.
 func CacheName(scope string) string { return "dind-cache-" + Hashed(scope) }
 
+// PathCacheName names the cache of a scope for one of cache.paths; "" is that for /cache.
+func PathCacheName(scope, path string) string {
+	if path == "" {
+		return CacheName(scope)
+	}
+	return CacheName(scope + "\x00" + path)
+}
+
+// OwnCacheName names a cache that ends with its sandbox.
+func OwnCacheName(sandbox, path string) string {
+	name := ObjectName(sandbox, plan.RoleCache)
+	if path == "" {
+		return name
+	}
+	return name + "-" + Hashed(path)[:12]
+}
+
 // DataName names a cached data root: number slot of those of a scope that fit a
 // kind of sidecar.
 func DataName(scope, kind string, slot int) string {

@@ -27,6 +27,8 @@ func TestNamesOfVolumes(t *testing.T) {
 		ServiceName(s, 3) + "-v0":                                         {Sandbox: s, Role: plan.RoleScratch},
 		"dind-data-" + s + "-2-sidecar-v1":                                {Role: plan.RoleScratch}, // Of earlier versions
 		ObjectName(s, plan.RoleCache):                                     {Sandbox: s, Role: plan.RoleScratch},
+		OwnCacheName(s, "/root/.m2"):                                      {Sandbox: s, Role: plan.RoleScratch},
+		PathCacheName("scope", "/root/.m2"):                                    {Role: plan.RoleCache},
 		SeedName(long, s):                                                 {Role: plan.RoleSeed},
 		ReadyName(SeedName(long, s)):                                      {Role: plan.RoleMark, Of: SeedName(long, s)},
 		CacheName("scope"):                                                {Role: plan.RoleCache},

@@ -93,7 +93,7 @@ func cachedOf(v *engine.Volume, marks Volumes) (plan.Cached, bool) {
 	}
 	k.Old = label.OldForm.MatchString(v.Name)
 	old := "dind-cache-" + label.Hashed(k.Scope)[:12]
-	ours := k.Role == plan.RoleCache && (v.Name == label.CacheName(k.Scope) || v.Name == old) || k.Role == plan.RoleData && label.IsCachedData(v.Name)
+	ours := k.Role == plan.RoleCache && (v.Name == label.PathCacheName(k.Scope, l[label.Path]) || v.Name == old) || k.Role == plan.RoleData && label.IsCachedData(v.Name)
 	var known bool
 	k.Used, known = marks.lastUse(v)
 	return k, ours && known && l[label.Sandbox] == ""

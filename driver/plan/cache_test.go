@@ -1,8 +1,11 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 	"testing"
+
+	"gitlab-dind-executor/config"
 )
 
 func TestTheCacheIsWhereTheDockerExecutorHasIt(t *testing.T) {
@@ -36,7 +39,47 @@ func TestTheCacheIsWhereTheDockerExecutorHasIt(t *testing.T) {
 	}
 }
 
-// A sandbox made ahead with one scope's cache must not go to another's job.
+// What a project keeps besides is in job container and services at the same path. In the
+// helper, whose own programs may be there, it is elsewhere.
+func TestPathsThatAProjectKeeps(t *testing.T) {
+	for _, volume := range []bool{true, false} {
+		s, job, facts := example()
+		s.Cache.Volume, s.Cache.Paths, job.CacheDir = volume, []string{"/root/.m2", "/usr/bin"}, "/cache"
+		job.Services = []Service{named("redis:7")}
+		p, err := Build(s, job, facts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := func(c Container) (list []string) {
+			for _, k := range c.Caches() {
+				list = append(list, k.Path+" at "+k.At)
+			}
+			return list
+		}
+		want, helpers := []string{"/root/.m2 at /root/.m2", "/usr/bin at /usr/bin"}, "chmod 0777 '/gitlab-dind-executor/caches/0' '/gitlab-dind-executor/caches/1' "
+		if volume {
+			want, helpers = append([]string{" at /cache"}, want...), strings.Replace(helpers, "0777", "0777 '/cache'", 1)
+		}
+		for _, c := range []Container{p.Job.Container, p.Services[0]} {
+			if !slices.Equal(at(c), want) {
+				t.Errorf("the %s keeps %q, want %q", c.Role, at(c), want)
+			}
+		}
+		if !strings.HasPrefix(p.Helper.Command[0], helpers) || len(at(p.Helper)) != len(want) {
+			t.Errorf("the helper has %q and begins with %q", at(p.Helper), p.Helper.Command[0][:60])
+		}
+		if len(at(p.Sidecar.Container)) != 0 || len(at(p.Ahead().Helper)) != 0 {
+			t.Errorf("the sidecar keeps %q, a helper that waits %q", at(p.Sidecar.Container), at(p.Ahead().Helper))
+		}
+		plain, err := Build(func() config.Settings { s, _, _ := example(); return s }(), job, facts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Spec != plain.Spec {
+			t.Error("a sandbox that waits does not fit")
+		}
+	}
+}
 
 // A claim adds the cache, so that a sandbox made ahead serves any scope.
 func TestTheCacheIsNoPartOfTheSpec(t *testing.T) {

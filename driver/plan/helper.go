@@ -1,5 +1,7 @@
 package plan
 
+import "strings"
+
 // helperTool is the Runner's own program under the name by which scripts call
 // it for caches and artifacts.
 const helperTool = "/usr/local/bin/gitlab-runner"
@@ -22,7 +24,7 @@ func (pl *planner) helper() (Container, error) {
 	image, err := pl.image(Image{Name: name}, helperImage, true)
 	c := Container{
 		Role: RoleHelper, Image: image,
-		Entrypoint: []string{"sh", "-c"}, Command: []string{openCache(pl.cachePath()) + serve}, Serves: true,
+		Entrypoint: []string{"sh", "-c"}, Command: []string{openCaches(pl.caches()) + serve}, Serves: true,
 		Environment: proxies(pl.s.Proxy, nil, pl.direct(nil)),
 	}
 	if binary := pl.s.Helper.RunnerBinary; binary != "" {
@@ -31,17 +33,25 @@ func (pl *planner) helper() (Container, error) {
 	return c, err
 }
 
-// openCache lets jobs of any user write the cache, as with the docker executor.
-func openCache(dir string) string {
-	if dir == "" {
+// caches are where the helper has those of the job's scope.
+func (pl *planner) caches() (dirs []string) {
+	for _, c := range (Container{Role: RoleHelper, CachePath: pl.cachePath(), CachePaths: pl.s.Cache.Paths}).Caches() {
+		dirs = append(dirs, c.At)
+	}
+	return dirs
+}
+
+// openCaches lets jobs of any user write the caches, as with the docker executor.
+func openCaches(dirs []string) string {
+	if len(dirs) == 0 {
 		return ""
 	}
-	return "chmod 0777 '" + dir + "' 2>/dev/null; "
+	return "chmod 0777 '" + strings.Join(dirs, "' '") + "' 2>/dev/null; "
 }
 
 // withoutCache is the helper as it is made ahead, for jobs of any scope.
 func (c Container) withoutCache() Container {
-	c.CachePath, c.CacheEnds = "", false
+	c.CachePath, c.CacheEnds, c.CachePaths = "", false, nil
 	c.Command = []string{serve}
 	return c
 }

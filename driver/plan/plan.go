@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -140,6 +141,8 @@ type Container struct {
 	// without one. CacheEnds makes it one of the sandbox's own, which goes with it.
 	CachePath string
 	CacheEnds bool `json:",omitempty"`
+	// CachePaths are cached likewise, each in a volume of its own.
+	CachePaths []string `json:",omitempty"`
 	// CertsPath is where the volume with the client's certificates is mounted;
 	// empty without one.
 	CertsPath string `json:",omitempty"`
@@ -167,6 +170,33 @@ type Container struct {
 	Serves bool   `json:",omitempty"`
 	Limits Limits `json:",omitzero"`
 }
+
+// Cache is a volume that is cached for the claim's scope.
+type Cache struct {
+	// Path is one of cache.paths; empty for /cache.
+	Path string
+	// At is where the container has it.
+	At string
+}
+
+// Caches are those of a container. The helper, whose own programs may be in one of
+// cache.paths, has them elsewhere: it only opens them to any user.
+func (c Container) Caches() (all []Cache) {
+	if c.CachePath != "" {
+		all = append(all, Cache{At: c.CachePath})
+	}
+	for i, p := range c.CachePaths {
+		at := p
+		if c.Role == RoleHelper {
+			at = helperCache(i)
+		}
+		all = append(all, Cache{Path: p, At: at})
+	}
+	return all
+}
+
+// helperCache is where the helper has number i of cache.paths.
+func helperCache(i int) string { return "/gitlab-dind-executor/caches/" + strconv.Itoa(i) }
 
 // InMemory tells whether a data root is in memory, and no volume.
 func (c Container) InMemory() bool { return c.DataSize > 0 && !c.DataFile }
@@ -316,7 +346,8 @@ func Build(s config.Settings, job Job, facts Facts) (*Plan, error) {
 		c.BuildsPath = job.BuildsDir
 		if c.Role != RoleSidecar { // which must not depend on the job's scope
 			c.CachePath = pl.cachePath()
-			c.CacheEnds = c.CachePath != "" && job.Protection == ProtectionUnknown
+			c.CachePaths = orNone(s.Cache.Paths)
+			c.CacheEnds = len(c.Caches()) > 0 && job.Protection == ProtectionUnknown
 		}
 		c.Limits = limits(s.Limits, c.Role)
 		c.Hostname = hostname(p.Sandbox, *c)

@@ -36,7 +36,7 @@ func TestProgramsAndGoNameTheSameThings(t *testing.T) {
 func TestWhatContainersRunIsPOSIXShell(t *testing.T) {
 	official := []string{"dockerd-entrypoint.sh"}
 	run := map[string][]string{
-		"the helper":           {"sh", "-c", openCache("/cache") + serve},
+		"the helper":           {"sh", "-c", openCaches([]string{"/cache"}) + serve},
 		"a stage":              HelperStage(nil),
 		"a stage with a check": HelperStage(&ToolCheck{}),
 		"forgetting names":     {"sh", "-c", program(forgetText)},
