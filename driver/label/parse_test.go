@@ -28,7 +28,7 @@ func TestNamesOfVolumes(t *testing.T) {
 		"dind-data-" + s + "-2-sidecar-v1":                                {Role: plan.RoleScratch}, // Of earlier versions
 		ObjectName(s, plan.RoleCache):                                     {Sandbox: s, Role: plan.RoleScratch},
 		OwnCacheName(s, "/root/.m2"):                                      {Sandbox: s, Role: plan.RoleScratch},
-		PathCacheName("scope", "/root/.m2"):                                    {Role: plan.RoleCache},
+		PathCacheName("scope", "/root/.m2"):                               {Role: plan.RoleCache},
 		SeedName(long, s):                                                 {Role: plan.RoleSeed},
 		ReadyName(SeedName(long, s)):                                      {Role: plan.RoleMark, Of: SeedName(long, s)},
 		CacheName("scope"):                                                {Role: plan.RoleCache},
