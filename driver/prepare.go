@@ -262,7 +262,16 @@ func (prep *preparation) startServices(ctx context.Context, g *group.Group, svc 
 	p := prep.p
 	for i, s := range p.Services {
 		g.Go(func() error {
-			return prep.container(ctx, s, label.ServiceName(p.Sandbox, i), label.ForClaim(p, plan.RoleService), svc.start(s))
+			return prep.container(ctx, s, label.ServiceName(p.Sandbox, i), label.ForClaim(p, plan.RoleService), func(ctx context.Context, id string) error {
+				files, err := prep.clientFiles(ctx, s.CertDirs)
+				if err != nil {
+					return err
+				}
+				if err := prep.d.eng.PutFiles(ctx, id, files); err != nil {
+					return err
+				}
+				return svc.start(s)(ctx, id)
+			})
 		})
 	}
 }

@@ -248,6 +248,8 @@ func mountsOf(p *plan.Plan, c plan.Container, name string, img Image) []Mount {
 		list = append(list, Mount{
 			Volume: label.ObjectName(p.Sandbox, plan.RoleCerts), Target: c.CertsPath, Labels: label.ForSandbox(p, plan.RoleCerts),
 			NoCopy: true, // what an image has there is not its
+			// The job and its sidecar alone write there.
+			ReadOnly: c.Role == plan.RoleService,
 		})
 		covered = append(covered, c.CertsPath)
 	}

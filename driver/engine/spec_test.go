@@ -53,10 +53,10 @@ func TestEveryVolumeOfAnImageIsLabelled(t *testing.T) {
 		want      map[string]string // path: name
 	}{
 		"a service": {p.Services[0], []string{"/data"}, map[string]string{
-			"/builds": "dind-0123456789ab-builds", "/data": "n-v0",
+			"/builds": "dind-0123456789ab-builds", "/certs/client": "dind-0123456789ab-certs", "/data": "n-v0",
 		}},
 		"several, in order": {p.Services[0], []string{"/z", "/a"}, map[string]string{
-			"/builds": "dind-0123456789ab-builds", "/a": "n-v0", "/z": "n-v1",
+			"/builds": "dind-0123456789ab-builds", "/certs/client": "dind-0123456789ab-certs", "/a": "n-v0", "/z": "n-v1",
 		}},
 		"the sidecar's is its data root": {p.Sidecar.Container, []string{"/var/lib/docker"}, map[string]string{
 			"/builds": "dind-0123456789ab-builds", "/var/lib/docker": "dind-0123456789ab-data", "/certs/client": "dind-0123456789ab-certs",
@@ -65,13 +65,13 @@ func TestEveryVolumeOfAnImageIsLabelled(t *testing.T) {
 			"/builds": "dind-0123456789ab-builds", "/var/lib/docker": "dind-0123456789ab-data", "/certs/client": "dind-0123456789ab-certs",
 		}},
 		"a path that is relative": {p.Services[0], []string{"data"}, map[string]string{
-			"/builds": "dind-0123456789ab-builds", "/data": "n-v0",
+			"/builds": "dind-0123456789ab-builds", "/certs/client": "dind-0123456789ab-certs", "/data": "n-v0",
 		}},
 		"the certificates' directory": {p.Job.Container, []string{"/certs/client"}, map[string]string{
 			"/builds": "dind-0123456789ab-builds", "/certs/client": "dind-0123456789ab-certs",
 		}},
-		"the builds directory itself": {p.Services[0], []string{"/builds/"}, map[string]string{"/builds": "dind-0123456789ab-builds"}},
-		"the root, which cannot be":   {p.Services[0], []string{"/"}, map[string]string{"/builds": "dind-0123456789ab-builds"}},
+		"the builds directory itself": {p.Helper, []string{"/builds/"}, map[string]string{"/builds": "dind-0123456789ab-builds"}},
+		"the root, which cannot be":   {p.Helper, []string{"/"}, map[string]string{"/builds": "dind-0123456789ab-builds"}},
 		"none":                        {p.Helper, nil, map[string]string{"/builds": "dind-0123456789ab-builds"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -215,6 +215,30 @@ func TestACacheIsNoSandboxs(t *testing.T) {
 	for _, m := range SpecOf(p, p.Helper, "n", nil, Image{}).host.Mounts {
 		if m.Target == "/cache" {
 			t.Errorf("a cache that the plan has not: %+v", m)
+		}
+	}
+}
+
+// Sidecar and job share a volume with their services, and what it says of the
+// sandbox, that a job has had it, must not be theirs to change.
+func TestServicesOnlyReadTheCertificates(t *testing.T) {
+	p := testPlan(t)
+	for name, c := range map[string]struct {
+		container plan.Container
+		readOnly  bool
+	}{"a service": {p.Services[0], true}, "the job": {p.Job.Container, false}, "the sidecar": {p.Sidecar.Container, false}} {
+		found := false
+		for _, m := range SpecOf(p, c.container, "n", nil, Image{}).host.Mounts {
+			if m.Target != plan.ClientCerts {
+				continue
+			}
+			found = true
+			if m.ReadOnly != c.readOnly || !m.VolumeOptions.NoCopy {
+				t.Errorf("%s: %+v", name, m)
+			}
+		}
+		if !found {
+			t.Errorf("%s has no certificates", name)
 		}
 	}
 }

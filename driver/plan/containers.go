@@ -188,19 +188,24 @@ func (pl *planner) jobContainer(names []string) (JobContainer, error) {
 		RegistryCAs: pl.facts.RegistryCAs,
 		Early:       allowed(pl.s.Job.StartEarly, img.Name),
 	}
-	for _, dir := range pl.conn.certDirs {
-		if dir == ClientCerts {
-			c.CertsPath = dir
-		} else { // a mount might be in the way of what the job has there
-			c.CertDirs = append(c.CertDirs, dir)
-		}
-	}
+	c.certify(pl.conn.certDirs)
 	_, upper := own[strings.ToUpper(noProxy)]
 	_, lower := own[noProxy]
 	if len(proxied) > 0 && (upper || lower) {
 		c.Direct = strings.Join(direct, ",")
 	}
 	return c, nil
+}
+
+// certify gives a container the client's certificates in those directories.
+func (c *Container) certify(dirs []string) {
+	for _, dir := range dirs {
+		if dir == ClientCerts {
+			c.CertsPath = dir
+		} else { // a mount might be in the way of what the image has there
+			c.CertDirs = append(c.CertDirs, dir)
+		}
+	}
 }
 
 // value returns the value of the last of the variables with that name, or "".

@@ -146,6 +146,8 @@ type Container struct {
 	// CertsPath is where the volume with the client's certificates is mounted;
 	// empty without one.
 	CertsPath string `json:",omitempty"`
+	// CertDirs are the directories that receive those files besides.
+	CertDirs []string `json:",omitempty"`
 	// HostFiles are put over the image's own.
 	HostFiles []HostFile
 	// DataPath is where the data root is mounted; empty without one.
@@ -267,9 +269,6 @@ type TLS struct {
 // JobContainer is the unprivileged container of the job's script.
 type JobContainer struct {
 	Container
-	// CertDirs are the directories that receive the client's certificates, besides
-	// CertsPath.
-	CertDirs []string
 	// RegistryCAs are PEM certificates by registry host and port.
 	RegistryCAs map[string][]byte
 	// Direct is what its scripts must add to the NO_PROXY that they export;
@@ -330,7 +329,7 @@ func Build(s config.Settings, job Job, facts Facts) (*Plan, error) {
 	}
 	names := slices.Clone(p.Sidecar.Aliases)
 	for _, svc := range services {
-		c, err := pl.service(svc)
+		c, err := pl.service(svc, declared, p.Sidecar.Aliases)
 		if err != nil {
 			return nil, err
 		}

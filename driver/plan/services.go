@@ -50,8 +50,8 @@ func isDind(s Service) bool {
 		last == "docker" && !strings.Contains(tag, "cli") && !strings.Contains(tag, "git")
 }
 
-// service plans an ordinary service.
-func (pl *planner) service(svc Service) (Container, error) {
+// service plans an ordinary service, beside a daemon with those names.
+func (pl *planner) service(svc Service, declared *Service, daemon []string) (Container, error) {
 	image, err := pl.image(svc.Image, "services", false)
 	if err != nil {
 		return Container{}, err
@@ -59,23 +59,26 @@ func (pl *planner) service(svc Service) (Container, error) {
 	if !allowedIfAny(pl.s.Services.AllowedImages, svc.Name) {
 		return Container{}, refused(svc.Name, "a service", "services.allowed_images", "")
 	}
+	seen := slices.Clone(pl.job.Variables)
+	seen = append(slices.DeleteFunc(seen, func(v Variable) bool { return !v.Public }), svc.Variables...)
 	var env []string
-	for _, v := range pl.job.Variables {
-		if v.Public {
-			env = append(env, v.Key+"="+v.Value)
-		}
-	}
-	for _, v := range svc.Variables {
+	for _, v := range seen {
 		env = append(env, v.Key+"="+v.Value)
 	}
 	// The docker CLI's images would give themselves the sidecar's name.
 	names := slices.DeleteFunc(aliases(svc), func(n string) bool { return n == dockerAlias })
-	return Container{
+	c := Container{
 		Role: RoleService, Image: image,
 		Entrypoint: pl.entrypoint(pl.s.Services.Container, svc.Name, svc.Entrypoint), Command: svc.Command, User: svc.User,
 		Environment: env, Aliases: names,
 		Rights: pl.serviceRights(svc.Name), Extras: pl.extras(pl.s.Services.Container),
-	}, nil
+	}
+	// Emulators start containers. They get what the volumes of GitLab's documentation
+	// give them, and go to the same daemon as the job.
+	if pl.conn.tls {
+		c.certify(connect(seen, declared, daemon).certDirs)
+	}
+	return c, nil
 }
 
 var validAlias = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?$`)

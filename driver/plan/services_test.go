@@ -193,3 +193,36 @@ func TestOnlyTheSidecarAnswersToDocker(t *testing.T) {
 		}
 	}
 }
+
+// As with the volumes of GitLab's documentation.
+func TestServicesGetTheClientsCertificates(t *testing.T) {
+	for name, c := range map[string]struct {
+		job, own []Variable
+		declared []Service
+		mount    string
+		copies   []string
+	}{
+		"one that says nothing":           {mount: ClientCerts},
+		"the variables of GitLab's pages": {job: vars("DOCKER_HOST=tcp://docker:2376", "DOCKER_TLS_CERTDIR=/certs", "DOCKER_TLS_VERIFY=1", "DOCKER_CERT_PATH=/certs/client"), mount: ClientCerts},
+		"variables of its own":            {own: vars("DOCKER_HOST=tcp://docker:2376", "DOCKER_CERT_PATH=/my/certs"), mount: ClientCerts, copies: []string{"/my/certs"}},
+		"another directory of the job's":  {job: vars("DOCKER_TLS_CERTDIR=/other"), copies: []string{"/other/client"}},
+		"another daemon":                  {job: vars("DOCKER_HOST=tcp://prod.example.com:2376", "DOCKER_TLS_CERTDIR=/certs")},
+		"another daemon of its own":       {own: vars("DOCKER_HOST=tcp://prod.example.com:2376", "DOCKER_CERT_PATH=/certs/client")},
+		"variables that it does not see":  {job: []Variable{{Key: "DOCKER_CERT_PATH", Value: "/secret"}}, mount: ClientCerts},
+		"a daemon without TLS":            {job: vars("DOCKER_TLS_CERTDIR=")},
+		"a dind service without TLS":      {declared: []Service{{Image: Image{Name: "docker:dind"}, Command: []string{"--tls=false"}}}},
+		"a dind service of another name":  {job: vars("DOCKER_HOST=tcp://engine:2376"), declared: []Service{named("docker:dind", "engine")}, mount: ClientCerts},
+	} {
+		s, job, facts := example()
+		job.Variables = c.job
+		job.Services = append(c.declared, Service{Image: Image{Name: "localstack/localstack:4"}, Variables: c.own})
+		p, err := Build(s, job, facts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := p.Services[0]
+		if got.CertsPath != c.mount || !slices.Equal(got.CertDirs, c.copies) {
+			t.Errorf("%s: certificates at %q and %q, want %q and %q", name, got.CertsPath, got.CertDirs, c.mount, c.copies)
+		}
+	}
+}

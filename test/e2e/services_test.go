@@ -34,6 +34,18 @@ func quietly(t *testing.T, changes ...string) local.Image {
 	return local.Image{Name: image, Alias: "idle", Command: []string{"sh", "-c", "echo warming up; echo no database; exec tail -f /dev/null"}}
 }
 
+// emulator is a service that uses docker, as LocalStack does: it writes down the
+// daemon, the certificates that it has, and what it may do there.
+var emulator = local.Image{
+	Name: rig.ImageCLI, Alias: "emulator", Entrypoint: []string{"sh", "-c"},
+	Command: []string{`n=0; until docker version -f 'the emulator sees {{.Server.Os}}' >/tmp/out 2>&1; do n=$((n+1)); [ $n -lt 100 ] || break; sleep 0.1; done
+		echo $(cd /certs/client && ls *.pem) $(ls /certs): $(touch /certs/client/x 2>/dev/null || echo read-only) >>/tmp/out
+		mv /tmp/out /builds/emulator.new && mv /builds/emulator.new /builds/emulator; exec sleep 300`},
+	Variables: []local.Variable{
+		{Key: "DOCKER_HOST", Value: "tcp://docker:2376"}, {Key: "DOCKER_TLS_VERIFY", Value: "1"}, {Key: "DOCKER_CERT_PATH", Value: "/certs/client"},
+	},
+}
+
 func TestRedisAndPostgresByNamesAndAliases(t *testing.T) {
 	p := withServices(
 		world.Job(
@@ -45,8 +57,11 @@ func TestRedisAndPostgresByNamesAndAliases(t *testing.T) {
 			`ip() { getent hosts $1 | cut -d' ' -f1; }`,
 			`docker run --rm --add-host kv:$(ip kv) --add-host db:$(ip db) $CI_REGISTRY/base/busybox sh -c "printf 'SET k from-inside\r\nQUIT\r\n' | nc kv 6379; nc db 5432 </dev/null && echo db from inside"`,
 			`docker run --rm --network host $CI_REGISTRY/base/busybox sh -c "printf 'GET k\r\nQUIT\r\n' | nc cache 6379"`,
+			// A service that uses docker says what it found.
+			`n=0; until [ -e /builds/emulator ]; do n=$((n+1)); [ $n -lt 100 ]; sleep 0.1; done; cat /builds/emulator`,
 			`docker network create made && docker run --rm --network made $CI_REGISTRY/base/busybox sh -c "printf 'GET k\r\nQUIT\r\n' | nc gitlab-dind-executor.test-redis 6379 | sed s/^/made:/"`,
 		),
+		emulator,
 		local.Image{Name: rig.ImageRedis, Alias: "kv, cache,memory", Command: []string{"redis-server", "--maxmemory", "32mb"}},
 		local.Image{Name: rig.ImagePostgres, Alias: "db sql", Variables: []local.Variable{
 			{Key: "POSTGRES_PASSWORD", Value: "$DB_PASSWORD"}, {Key: "POSTGRES_DB", Value: "app"}, {Key: "POSTGRES_USER", Value: "me"},
@@ -57,7 +72,8 @@ func TestRedisAndPostgresByNamesAndAliases(t *testing.T) {
 		" ready", "more for services",
 		"gitlab-dind-executor.test__redis +PONG\n+OK\n", "gitlab-dind-executor.test-redis +PONG", "kv +PONG", "cache +PONG", "memory +PONG",
 		"__postgres is there", "-postgres is there", "db is there", "sql is there",
-		"+OK", "db from inside", "from-inside", "made:from-inside",
+		"+OK", "db from inside", "from-inside",
+		"\nthe emulator sees linux\nca.pem cert.pem key.pem client: read-only\n", "made:from-inside",
 	)
 }
 
