@@ -32,6 +32,13 @@ func (d *Driver) Admit(ctx context.Context, a config.Admission, dataRoot string,
 	}, say)
 }
 
+// AwaitRoom is Admit for a job that removes nothing of others.
+func (d *Driver) AwaitRoom(ctx context.Context, a config.Admission, dataRoot string, say func(string)) error {
+	ctx, end := span.Begin(ctx, "admission")
+	defer end()
+	return admit(ctx, a, d.bounds.AdmissionEvery, func() plan.Free { return d.free(dataRoot) }, say)
+}
+
 // HasRoom is Admit for what no job waits for: it neither waits nor removes
 // anything.
 func (d *Driver) HasRoom(ctx context.Context, a config.Admission, dataRoot string) error {

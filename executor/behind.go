@@ -38,6 +38,9 @@ func (c *call) behind(input []byte, args ...string) error {
 		}
 		args = append(args, "--settings", file)
 	}
+	if c.alone {
+		args = append(args, "--alone")
+	}
 	env := c.env.OfHost()
 	if c.record.Job != "" {
 		env = append(env, envBehind+"="+c.record.Job, envStarted+"="+c.env[envStarted])

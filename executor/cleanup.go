@@ -50,7 +50,7 @@ func (c *call) cleanupHook(ctx context.Context, _ []string) error {
 		c.fillAfter(ctx, next)
 	}
 	c.record.Left = d.Noted()
-	if caches := err == nil && behind.CachesDue(settings, state, time.Now()); rest || caches || d.Noted() > 0 {
+	if caches := err == nil && !c.alone && behind.CachesDue(settings, state, time.Now()); rest || caches || d.Noted() > 0 {
 		return errors.Join(err, c.finishBehind(caches))
 	}
 	return err

@@ -39,6 +39,8 @@ type call struct {
 	exit           exit
 	log            *joblog.Log
 	settingsFile   string
+	// alone is for a job of try.
+	alone          bool
 	traceFile      string
 	spans          *telemetry.Recorder
 	rootSpan       context.Context
@@ -100,6 +102,8 @@ func (c *call) root() *cobra.Command {
 	}
 	root.PersistentFlags().StringVar(&c.settingsFile, "settings", "", "settings `FILE` (default "+config.DefaultPath+")")
 	root.PersistentFlags().StringVar(&c.traceFile, "trace", "", "append a timeline that Perfetto opens to a `FILE`, or to a file for each job in a directory (default $"+envTrace+")")
+	root.PersistentFlags().BoolVar(&c.alone, "alone", false, "for a job that leaves nothing and shares nothing with a Runner's")
+	_ = root.PersistentFlags().MarkHidden("alone") // it is there
 	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
 		c.begin(cmd)
 		c.traced(cmd)

@@ -39,6 +39,7 @@ type preparer interface {
 	noter
 	Cleanup(ctx context.Context, job string) error
 	Admit(ctx context.Context, a config.Admission, dataRoot string, say func(string)) error
+	AwaitRoom(ctx context.Context, a config.Admission, dataRoot string, say func(string)) error
 	Prepare(ctx context.Context, p *plan.Plan, say func(string)) (driver.Ready, error)
 	Sweep(ctx context.Context, now time.Time, prepare time.Duration, dryRun bool) ([]sandbox.Verdict, error)
 	SweepMirrors(ctx context.Context, current string, limit int64, measure, dryRun bool) ([]mirror.Verdict, error)

@@ -105,9 +105,10 @@ func (c *call) gc(ctx context.Context, o gcOptions) error {
 	}{
 		{true, g.sandboxes},
 		{o.held, g.heldSandboxes},
-		{true, g.mirrors},
-		{true, g.seeds},
-		{true, g.damagedLayers},
+		// A job of try has its own settings, by which those of Runners may be too many.
+		{!c.alone, g.mirrors},
+		{!c.alone, g.seeds},
+		{!c.alone, g.damagedLayers},
 		{o.caches, g.cached},
 	} {
 		if collector.wanted {

@@ -16,6 +16,9 @@ type loaded struct {
 func (c *call) load() (config.Settings, error) {
 	if c.loaded == nil {
 		s, warnings, err := config.LoadWarned(c.settingsFile)
+		if c.alone {
+			s = s.Alone()
+		}
 		c.loaded = &loaded{s, err}
 		if c.forOperator() {
 			for _, w := range warnings {

@@ -37,7 +37,9 @@ func (c *call) mirror(ctx context.Context, d planner, s config.Settings) *plan.M
 		return access
 	}
 	text := fmt.Sprintf("this job does without the registry mirror: %s", fault.Line(err))
-	if errors.Is(err, mirror.ErrNone) {
+	if errors.Is(err, mirror.ErrNone) && c.alone {
+		return nil // the first job of a Runner makes it
+	} else if errors.Is(err, mirror.ErrNone) {
 		if err := c.behind(nil, "mirror", "start"); err != nil {
 			text += "; it cannot be made: " + fault.Line(err)
 		}

@@ -56,7 +56,11 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 	c.lap("plan")
 	defer func() { c.record.Left = d.Noted() }()
 	defer c.sweepBeside(ctx, d, settings, began)()
-	if err := d.Admit(ctx, pl.Admission(settings.Admission), facts.DataRoot, c.log.Say); err != nil {
+	admit := d.Admit
+	if c.alone {
+		admit = d.AwaitRoom // what others have left stays
+	}
+	if err := admit(ctx, pl.Admission(settings.Admission), facts.DataRoot, c.log.Say); err != nil {
 		return err
 	}
 	c.freeBehind(d)
@@ -136,6 +140,9 @@ func (c *call) planFor(ctx context.Context, s config.Settings, p *payload.Job, f
 // sweepBeside removes what others left while the daemon boots, or the job waits for
 // room. What that cannot finish until stop is left to the next job or to gc.
 func (c *call) sweepBeside(ctx context.Context, d preparer, s config.Settings, began time.Time) (stop func()) {
+	if c.alone {
+		return func() {}
+	}
 	ctx, stop = context.WithTimeout(ctx, sweepBound)
 	go func() {
 		_ = group.Guard(func() error { // no fault of a sweep is the job's
@@ -168,7 +175,9 @@ func (c *call) tellReady(r driver.Ready, took time.Duration) {
 // goOnBehind starts what the job need not wait for: newer images, the rest of the
 // claim, and a sandbox for the next job.
 func (c *call) goOnBehind(ctx context.Context, pl *plan.Plan, r driver.Ready) {
-	c.fetchBehind(r.Newer)
+	if !c.alone {
+		c.fetchBehind(r.Newer)
+	}
 	if pl.Job.Early || r.Warm {
 		// No matter of the job's: its first script starts what does not run.
 		_ = c.behind(nil, "settle", pl.Claim.Job, fmt.Sprintf("--start=%t", pl.Job.Early), fmt.Sprintf("--used=%t", r.Warm))

@@ -41,7 +41,7 @@ func (c *call) traced(cmd *cobra.Command) {
 		file = filepath.Join(file, name+".json")
 	}
 	c.traceFile = file
-	if c.record.Hook+c.record.Command != "" {
+	if c.record.Hook+c.record.Command != "" && !c.alone {
 		c.collector, c.collectorFault = telemetry.NewCollector(func(key string) string { return c.env[key] }, c.settings().Trace.Endpoint)
 	}
 	if file == "" && c.collector == nil && c.settings().Log.Level != config.LogDebug {

@@ -114,7 +114,7 @@ func (r *run) localRunner(log io.Writer) (*local.Runner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("finding this program: %w", err)
 	}
-	hook := func(name string) []string { return append(slices.Clone(r.Flags), name) }
+	hook := func(name string) []string { return append(slices.Clone(r.Flags), "--alone", name) }
 	return &local.Runner{
 		Executable: self, ConfigArgs: hook("config"), PrepareArgs: hook("prepare"), RunArgs: hook("run"), CleanupArgs: hook("cleanup"),
 		TempDir: r.dir, Version: r.version, ShortToken: "try", URL: r.server.URL, GracefulKillTimeout: grace,
