@@ -55,7 +55,7 @@ func (r *reader) condition(n *node, s scope, what string) (finding, error) {
 		return finding{verdict: yes}, nil
 	}
 	const hint = "GitLab takes no pipeline with it: such as $CI_COMMIT_BRANCH == \"main\" && $DEPLOY"
-	if n.kind != scalar || n.text == "true" || n.text == "false" {
+	if n.kind != scalar || n.typed != isString && n.typed != isSymbol {
 		return finding{}, n.faultf(hint, "%s: the condition is no expression", what)
 	}
 	var unknown, unset []string

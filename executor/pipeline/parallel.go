@@ -27,7 +27,7 @@ func (r *reader) instances(name string, n *node, value func(*node) (string, erro
 	what := name + ": parallel"
 	if n.kind != mapping {
 		total, err := strconv.Atoi(n.text)
-		if n.kind != scalar || err != nil || total < 1 || total > maxParallel {
+		if n.kind != scalar || n.typed != isInteger || err != nil || total < 1 || total > maxParallel {
 			return nil, n.faultf("such as parallel: 3", "%s is no number from 1 to %d", what, maxParallel)
 		}
 		var all []instance
