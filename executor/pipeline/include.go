@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"encoding/json"
 	"errors"
 	"path"
 	"regexp"
@@ -11,15 +12,34 @@ import (
 // maxEntries is how many files and folders are looked at for one include.
 const maxEntries = 500_000
 
+// included is a file of the tree and what it is given.
+type included struct {
+	name   string
+	inputs *node
+}
+
+// key tells what is the same include again.
+func (i included) key() string {
+	if i.inputs == nil {
+		return i.name
+	}
+	text, _ := json.Marshal(i.inputs.plainValue(0))
+	return i.name + " " + string(text)
+}
+
 // includes are the files of the tree that an include names. What comes from
 // elsewhere is not fetched.
-func (r *reader) includes(n *node) ([]string, error) {
+func (r *reader) includes(n *node) ([]included, error) {
 	items := []*node{n}
 	if n.kind == list {
 		items = n.items
 	}
-	var out []string
+	var out []included
 	for _, i := range items {
+		var inputs *node
+		if i.kind == mapping {
+			inputs = i.get("inputs")
+		}
 		local, err := r.localInclude(i)
 		if err != nil {
 			return nil, err
@@ -28,14 +48,16 @@ func (r *reader) includes(n *node) ([]string, error) {
 			continue
 		}
 		if !strings.ContainsAny(local, "*") {
-			out = append(out, local)
+			out = append(out, included{local, inputs})
 			continue
 		}
 		names, err := r.matching(i, local)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, names...)
+		for _, name := range names {
+			out = append(out, included{name, inputs})
+		}
 	}
 	return out, nil
 }

@@ -82,7 +82,7 @@ func Read(ctx context.Context, files fs.FS, name string, in Input) (Pipeline, er
 
 func (r *reader) read(name string) (Pipeline, error) {
 	var err error
-	if r.root, err = r.load(name, map[string]bool{}); err != nil {
+	if r.root, err = r.load(included{name: name}, map[string]bool{}); err != nil {
 		return Pipeline{}, err
 	}
 	if r.root, err = r.extendAll(r.root); err != nil {
@@ -208,24 +208,24 @@ const (
 
 // load reads a file with what it includes: the includes' keys first, its own
 // over them.
-func (r *reader) load(name string, seen map[string]bool) (*node, error) {
-	if seen[name] {
+func (r *reader) load(i included, seen map[string]bool) (*node, error) {
+	name, key := i.name, i.key()
+	if seen[key] {
 		return &node{kind: mapping}, nil // as GitLab does: what is there already counts
 	}
-	if seen[name] = true; len(seen) > maxFiles {
+	if seen[key] = true; len(seen) > maxFiles {
 		return nil, fault.Job(fmt.Errorf("%s: more than %d files are included", name, maxFiles), "GitLab takes no more either")
 	}
 	text, err := r.file(name)
 	if err != nil {
 		return nil, err
 	}
+	if text, err = r.interpolated(name, text, i.inputs); err != nil {
+		return nil, err
+	}
 	docs, err := r.parse(name, text)
 	if err != nil {
 		return nil, err
-	}
-	if len(docs) == 2 && docs[0].get("spec") != nil { // a header
-		r.warnf("not understood here: spec")
-		docs = docs[1:]
 	}
 	if len(docs) == 0 {
 		return nil, fault.Job(fmt.Errorf("%s: the file is empty", name), "write a job: a name with a script below it")

@@ -89,23 +89,27 @@ func unsetInPushes(name string) bool { return slices.ContainsFunc(unset, named(n
 // What is not set stays. It tells those that GitLab alone knows.
 func (s scope) expand(text string) (out string, unknown []string) {
 	for range 10 {
-		unknown = nil
-		out = VariableNamed.ReplaceAllStringFunc(text, func(named string) string {
-			key := strings.Trim(named, "${}%")
-			value, set := s[key]
-			if set {
-				return value
-			}
-			if ofGitLab(key) {
-				unknown = append(unknown, key)
-			}
-			return named
-		})
-		if out == text || len(out) > maxExpanded {
+		if out, unknown = s.expandOnce(text); out == text || len(out) > maxExpanded {
 			break
 		}
 		text = out
 	}
+	return out, unknown
+}
+
+// expandOnce is expand, of the text's own variables alone.
+func (s scope) expandOnce(text string) (out string, unknown []string) {
+	out = VariableNamed.ReplaceAllStringFunc(text, func(named string) string {
+		key := strings.Trim(named, "${}%")
+		value, set := s[key]
+		if set {
+			return value
+		}
+		if ofGitLab(key) {
+			unknown = append(unknown, key)
+		}
+		return named
+	})
 	return out, unknown
 }
 
