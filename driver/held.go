@@ -44,7 +44,7 @@ func (d *Driver) Hold(ctx context.Context, job string, until time.Time) (bool, e
 		return false, err
 	}
 	if c.Job.State == "running" {
-		if err := d.Halt(ctx, c.Job.ID); err != nil {
+		if err := d.Halt(ctx, c.Job.ID, false); err != nil {
 			return false, err
 		}
 	}

@@ -59,7 +59,7 @@ type stageRun func(ctx context.Context, d *Driver, job string) (code int, out st
 
 func runOnJob(ctx context.Context, d *Driver, job string) (int, string, error) {
 	var out bytes.Buffer
-	code, err := d.RunJob(ctx, job, true, []byte("true"), nil, &out)
+	code, err := d.RunJob(ctx, job, stages.Ways{First: true}, []byte("true"), nil, &out)
 	return code, out.String(), err
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"gitlab-dind-executor/driver/stages"
 	"gitlab-dind-executor/test/ends"
 )
 
@@ -16,7 +17,9 @@ func TestAStageEndsWhenTheEngineBreaksOffTheLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	var err error
-	ends.ByItself(t, func() { _, err = d.RunJob(t.Context(), p.Claim.Job, true, []byte("true"), nil, &bytes.Buffer{}) })
+	ends.ByItself(t, func() {
+		_, err = d.RunJob(t.Context(), p.Claim.Job, stages.Ways{First: true}, []byte("true"), nil, &bytes.Buffer{})
+	})
 	if err == nil || !strings.Contains(err.Error(), "broke off the job container's log") {
 		t.Fatalf("error %v, want one about the log", err)
 	}

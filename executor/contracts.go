@@ -51,7 +51,7 @@ type preparer interface {
 // Usage only look.
 type stager interface {
 	AwaitDaemon(ctx context.Context, job string, bound time.Duration, given plan.Given, say func(string)) (driver.Booted, error)
-	RunJob(ctx context.Context, job string, first bool, script []byte, gate func(context.Context) error, out io.Writer) (int, error)
+	RunJob(ctx context.Context, job string, ways stages.Ways, script []byte, gate func(context.Context) error, out io.Writer) (int, error)
 	RunHelper(ctx context.Context, job string, check *plan.ToolCheck, script []byte, out io.Writer) (int, error)
 	WatchStage(ctx context.Context, job string) *stages.Watch
 	FollowServices(ctx context.Context, job string, out io.Writer, line func(service, text string) string) *stages.ServiceLogs

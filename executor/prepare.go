@@ -52,6 +52,7 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
+	c.tellFlags()
 	c.record.Sandbox = facts.Sandbox
 	c.lap("plan")
 	defer func() { c.record.Left = d.Noted() }()

@@ -12,6 +12,7 @@ import (
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/driver/stages"
 	"gitlab-dind-executor/executor/diagnosis"
+	"gitlab-dind-executor/executor/featureflags"
 	"gitlab-dind-executor/executor/joblog"
 	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/fault"
@@ -72,6 +73,9 @@ func (c *call) runStage(ctx context.Context, d stager, job, stage string, script
 	} else {
 		used := make(chan string, 1)
 		go func() { used <- c.used(ctx, d, job, stage) }()
+		if c.flagged(featureflags.DisableUmask) {
+			script = plan.OwnUmask(script)
+		}
 		code, err = d.RunHelper(ctx, job, log.ToolCheck(stage, c.env.RunnerVersion()), script, io.MultiWriter(c.raw.out, end))
 		if line := <-used; line != "" && err == nil {
 			log.Say(line)
@@ -121,11 +125,15 @@ func (c *call) runJob(ctx context.Context, d stager, job, stage string, script [
 	}
 	first := stage == "build_script" || stage == "step_script"
 	var daemon func(context.Context) error
+	ways := stages.Ways{First: first, SignalFirst: c.flagged(featureflags.NativeStop)}
 	if first {
 		log := &joblog.Log{Out: stdout, Colour: c.log.Colour}
+		if c.flagged(featureflags.DisableUmask) {
+			ways.Give, ways.Told = plan.Owned(payload.BuildsDir, c.env.Variable("CI_PROJECT_DIR")), log.Say
+		}
 		daemon = func(ctx context.Context) error { return c.awaitDaemon(ctx, d, job, bound, log) }
 	}
-	return d.RunJob(ctx, job, first, script, daemon, io.MultiWriter(out, end))
+	return d.RunJob(ctx, job, ways, script, daemon, io.MultiWriter(out, end))
 }
 
 // shared lets several write, each piece as a whole.

@@ -41,6 +41,8 @@ type Bounds struct {
 	// Shell is what it may take to open a shell, or to ask for its code: a terminal
 	// that is handed over does not pass Ctrl-C on meanwhile.
 	Shell time.Duration
+	// ShowUser is what a container may take to tell its user.
+	ShowUser time.Duration
 	// StatusList bounds the lists of a status, StatusCount what is counted.
 	StatusList, StatusCount time.Duration
 }
@@ -63,6 +65,7 @@ func Usual() *Bounds {
 		RemoveFirstGap: 50 * time.Millisecond,
 		RestPatience:   time.Second,
 		Shell:          30 * time.Second,
+		ShowUser:       30 * time.Second,
 		StatusList:     10 * time.Second,
 		StatusCount:    5 * time.Second,
 	}

@@ -29,6 +29,8 @@ const (
 	NoDevice
 	// NoProgram says that the image lacks what it is told to run.
 	NoProgram
+	// NoInit says that the host lacks the engine's init process.
+	NoInit
 	// NoUser says that the image lacks the user.
 	NoUser
 	// NoRights says that something does not let a container have its rights.
@@ -60,6 +62,7 @@ var refusalWords = map[Refusal][]string{
 	BadCapability: {"capabilit"},
 	NoDevice:      {"gathering device information"},
 	NoProgram:     {"executable file not found", `": stat `},
+	NoInit:        {`"docker-init"`},
 	NoUser:        {"unable to find user"},
 	NoRights:      {"authorization denied", "privileged mode is incompatible", "operation not permitted"},
 	NoSource:      {"bind source path does not exist"},
@@ -106,6 +109,8 @@ func StartFault(image string, err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case Refused(err, NoInit):
+		return fault.System(err, "install docker-init beside the docker engine, or leave out FF_USE_INIT_WITH_DOCKER_EXECUTOR, which asks for it")
 	case Refused(err, NoProgram):
 		return fault.Job(fmt.Errorf("image %s: %w", image, err),
 			"a job's image needs bash or sh in its PATH, and its ENTRYPOINT must exist")

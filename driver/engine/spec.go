@@ -140,6 +140,7 @@ func SpecOf(p *plan.Plan, c plan.Container, name string, labels map[string]strin
 			NetworkMode: container.NetworkMode(label.NetworkName(p.Sandbox)),
 			Privileged:  c.Privileged,
 			ExtraHosts:  c.ExtraHosts,
+			Init:        initOf(c),
 			Resources:   resources(c.Limits),
 			// Run reads the log: another driver than this, as an engine's
 			// default may be, would lose lines or hang.
@@ -164,6 +165,14 @@ func SpecOf(p *plan.Plan, c plan.Container, name string, labels map[string]strin
 	entitle(out.host, c)
 	extend(&out, c)
 	return out.With(mountsOf(p, c, name, img)...)
+}
+
+// initOf leaves it to the engine's daemon.json where a job does not ask for one.
+func initOf(c plan.Container) *bool {
+	if !c.Init {
+		return nil
+	}
+	return &c.Init
 }
 
 func logs(size, files string) container.LogConfig {

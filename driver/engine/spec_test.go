@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"net/netip"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
 )
 
 var noon = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
@@ -116,6 +118,23 @@ func TestOnlyTheSidecarIsPrivileged(t *testing.T) {
 		if string(host.NetworkMode) != "dind-0123456789ab" {
 			t.Errorf("%s: network %q", c.Role, host.NetworkMode)
 		}
+	}
+}
+
+// Nothing is said where a job asks for none: an engine's daemon.json may have one for all.
+func TestAnInitProcessIsAskedForWhereThePlanHasOne(t *testing.T) {
+	p := testPlan(t)
+	c := p.Job.Container
+	if got := SpecOf(p, c, "n", nil, withVolumes()).host.Init; got != nil {
+		t.Errorf("a job that does not ask has %v", *got)
+	}
+	c.Init = true
+	if got := SpecOf(p, c, "n", nil, withVolumes()).host.Init; got == nil || !*got {
+		t.Errorf("a job that asks has %v", got)
+	}
+	err := StartFault("ruby:3", errors.New(`Error response from daemon: exec: "docker-init": executable file not found in $PATH`))
+	if fault.IsOfJob(err) || !strings.Contains(fault.HintOf(err), "install docker-init") {
+		t.Errorf("an engine without one is %v (hint: %s)", err, fault.HintOf(err))
 	}
 }
 

@@ -183,7 +183,7 @@ func (pl *planner) jobContainer(names []string) (JobContainer, error) {
 		Container: Container{
 			Role: RoleJob, Image: image, Entrypoint: pl.entrypoint(pl.s.Job.Container, img.Name, img.Entrypoint), User: user,
 			Command:     []string{"sh", "-c", "echo '" + ShellMarker + "'; " + DetectShell},
-			Environment: env, Stdin: true, Rights: pl.jobRights(), Extras: extras, OwnHostname: pl.s.Job.Hostname,
+			Environment: env, Stdin: true, Init: pl.job.Init, Rights: pl.jobRights(), Extras: extras, OwnHostname: pl.s.Job.Hostname,
 		},
 		RegistryCAs: pl.facts.RegistryCAs,
 		Early:       allowed(pl.s.Job.StartEarly, img.Name),

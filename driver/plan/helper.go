@@ -1,6 +1,9 @@
 package plan
 
-import "strings"
+import (
+	"path"
+	"strings"
+)
 
 // helperTool is the Runner's own program under the name by which scripts call
 // it for caches and artifacts.
@@ -9,6 +12,29 @@ const helperTool = "/usr/local/bin/gitlab-runner"
 // inShell becomes a shell for a script of the helper side, with a umask that lets
 // a job image of any user write the sources.
 const inShell = "umask 0000; " + DetectShell
+
+// OwnUmask lets a script of the helper side make files as its own user alone may
+// write them. It is for jobs whose files are given to their user (Owned).
+func OwnUmask(script []byte) []byte { return append([]byte("umask 0022\n"), script...) }
+
+// Owned are the directories that hold a job's files, and are given to the user of its
+// container where the job asks for that: sources, and file variables. There are none
+// for a project's directory outside of that of all projects.
+func Owned(buildsDir, projectDir string) []string {
+	if below, ok := strings.CutPrefix(projectDir, buildsDir+"/"); !ok || below == "" || path.Clean(projectDir) != projectDir {
+		return nil
+	}
+	return []string{projectDir, projectDir + ".tmp"}
+}
+
+// ShowUser is the command that prints the ids of a container's user and its group, and
+// GiveCommand the one that gives directories to them, and follows no link.
+var ShowUser = []string{"sh", "-c", "id -u && id -g"}
+
+// GiveCommand is for an owner as "1000:1000". What is not there is passed over.
+func GiveCommand(owner string, dirs []string) []string {
+	return append([]string{"sh", "-c", `for d in "$@"; do [ ! -e "$d" ] || chown -R -P -h -- "$0" "$d" || exit 1; done`, owner}, dirs...)
+}
 
 // HostFile is a file of the host on which hooks run, for reading in a container.
 type HostFile struct {

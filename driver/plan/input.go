@@ -32,6 +32,8 @@ type Job struct {
 	Credentials []Credential
 	// Cached says that the pipeline has a cache for this job.
 	Cached bool
+	// Init has an init process in the job container and in services.
+	Init bool
 	// BuildsDir, CacheDir and ProjectDir are paths in the job's containers.
 	BuildsDir, CacheDir, ProjectDir string
 	// RunnerVersion chooses the helper image, e.g. "18.6.6".

@@ -169,7 +169,9 @@ type Container struct {
 	// Stdin keeps a stdin open for one attached client, Serves for one after the
 	// other.
 	Stdin  bool
-	Serves bool   `json:",omitempty"`
+	Serves bool `json:",omitempty"`
+	// Init starts the engine's init process before anything else.
+	Init   bool   `json:",omitempty"`
 	Limits Limits `json:",omitzero"`
 }
 

@@ -70,7 +70,7 @@ func (pl *planner) service(svc Service, declared *Service, daemon []string) (Con
 	c := Container{
 		Role: RoleService, Image: image,
 		Entrypoint: pl.entrypoint(pl.s.Services.Container, svc.Name, svc.Entrypoint), Command: svc.Command, User: svc.User,
-		Environment: env, Aliases: names,
+		Environment: env, Aliases: names, Init: pl.job.Init,
 		Rights: pl.serviceRights(svc.Name), Extras: pl.extras(pl.s.Services.Container),
 	}
 	// Emulators start containers. They get what the volumes of GitLab's documentation

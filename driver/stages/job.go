@@ -41,25 +41,36 @@ func New(eng *engine.Engine, limits *bounds.Bounds, substitute func(ctx context.
 	return &Stages{eng, sandbox.Finder{Engine: eng}, limits, substitute}
 }
 
+// Ways are how a script of the build side is run.
+type Ways struct {
+	// First says that this is the job's first such stage, which may find the container
+	// started early.
+	First bool
+	// Give names directories that are given to the container's user before the script
+	// is sent, and Told gets a line on that.
+	Give []string
+	Told func(line string)
+	// SignalFirst has a script end by a signal to the container's first process alone,
+	// which is to end the others.
+	SignalFirst bool
+}
+
 // RunJob runs a script of the build side in the job container: on the stdin of
-// its shell, behind its ENTRYPOINT. first says that this is the job's first
-// such stage, which may find the container started early. Both outputs go to
-// out as they come and in order. It returns the script's exit code.
+// its shell, behind its ENTRYPOINT. Both outputs go to out as they come and in
+// order. It returns the script's exit code.
 //
 // The script is not sent before gate has returned, if there is one; its error is
 // the stage's. It goes on while the container is started.
 //
 // When ctx ends, so does the script, by SIGTERM and then SIGKILL, and the
 // container can be used for the next stage.
-func (s *Stages) RunJob(ctx context.Context, job string, first bool, script []byte, gate func(context.Context) error, out io.Writer) (int, error) {
+func (s *Stages) RunJob(ctx context.Context, job string, ways Ways, script []byte, gate func(context.Context) error, out io.Writer) (int, error) {
 	opening, shut := context.WithCancel(ctx)
 	opened, done := make(chan error, 1), make(chan struct{})
+	runs := make(chan string, 1) // the container, once it runs
 	go func() {
 		defer close(done)
-		if gate == nil {
-			gate = func(context.Context) error { return nil }
-		}
-		opened <- gate(opening)
+		opened <- s.ready(opening, job, ways, runs, gate)
 	}()
 	defer func() {
 		shut()
@@ -74,9 +85,9 @@ func (s *Stages) RunJob(ctx context.Context, job string, first bool, script []by
 		return 0, s.eng.Explain("looking at the job container", err)
 	}
 	since := ""
-	if c.Running && !first {
+	if c.Running && !ways.First {
 		// A stage before this one was cut off, script and hook.
-		if err := s.Halt(ctx, id); err != nil {
+		if err := s.Halt(ctx, id, false); err != nil {
 			return 0, err
 		}
 		c.Running = false
@@ -90,13 +101,14 @@ func (s *Stages) RunJob(ctx context.Context, job string, first bool, script []by
 			return 0, engine.StartFault(label.ImageName(c.Labels, c.Image), s.eng.Explain("starting the job container", err))
 		}
 	}
+	runs <- id
 	// What a script says while it is being ended belongs to the log, too: so it
 	// is ended beside, and the bound is for an engine that does not manage to.
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	halted := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
-		halted <- s.Halt(running, id)
+		halted <- s.Halt(running, id, ways.SignalFirst)
 		time.AfterFunc(s.bounds.EndWait, cancel)
 	})
 	script = plan.ExportDirect(script, c.Labels[label.Direct])
@@ -331,12 +343,15 @@ func (s *Stages) afterLastLine(ctx context.Context, id string) (string, error) {
 }
 
 // Halt ends all that runs in a container: politely first, so that a docker
-// build can tell its daemon, then not.
-func (s *Stages) Halt(ctx context.Context, id string) error {
+// build can tell its daemon, then not. With first alone only its first process
+// hears of it politely.
+func (s *Stages) Halt(ctx context.Context, id string, firstAlone bool) error {
 	ctx, cancel := context.WithTimeout(ctx, termWait+2*s.bounds.EndWait)
 	defer cancel()
 	exits, errs := s.eng.Wait(ctx, id, engine.NotRunning)
-	go s.signalAll(ctx, id, "TERM")
+	if !firstAlone {
+		go s.signalAll(ctx, id, "TERM")
+	}
 	_ = s.eng.Kill(ctx, id, "TERM") // not running any more: fine
 	grace := time.NewTimer(termWait)
 	defer grace.Stop()

@@ -2,5 +2,5 @@
 // that the Runner calls a hook with. It makes of both what a plan needs, and knows
 // which of their values are secrets.
 //
-// It may import executor/runnerconfig, driver/plan, fault and hostfile.
+// It may import executor/featureflags, executor/runnerconfig, driver/plan, fault and hostfile.
 package payload

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/executor/featureflags"
 )
 
 // Where a job's sources and its cache are in its containers.
@@ -64,6 +65,7 @@ func ForPlan(p *Job, env Environment) plan.Job {
 		Image:     planImage(p.Image, vars),
 		BuildsDir: BuildsDir, ProjectDir: projectDir, Cached: len(p.Cache) > 0,
 	}
+	j.Init = featureflags.On(featureflags.UseInit, func(key string) string { return vars[key] })
 	if p.JobInfo.ProjectID > 0 { // else nobody would ever find it again
 		j.CacheDir, j.Lasting = CacheDir, true
 	}

@@ -43,6 +43,19 @@ func TestTheLastOfDuplicatesWins(t *testing.T) {
 	}
 }
 
+// The Runner hands its flags on as variables of the job, those of its config.toml too.
+func TestAJobAsksForAnInitProcess(t *testing.T) {
+	p := mustParse(t, least(``))
+	for value, want := range map[string]bool{"true": true, "1": true, "false": false, "": false, "sometimes": false} {
+		if j := ForPlan(p, Environment{"CUSTOM_ENV_FF_USE_INIT_WITH_DOCKER_EXECUTOR": value}); j.Init != want {
+			t.Errorf("%q is %v", value, j.Init)
+		}
+	}
+	if ForPlan(p, Environment{"FF_USE_INIT_WITH_DOCKER_EXECUTOR": "true"}).Init {
+		t.Error("a variable of the Runner's own environment is taken for the job's")
+	}
+}
+
 func TestAFileVariableIsAPathInTheJob(t *testing.T) {
 	p := mustParse(t, least(`"variables": [{"key": "KUBECONFIG", "value": "secret content", "file": true}, {"key": "GONE", "value": "x", "file": true}], `))
 	j := ForPlan(p, Environment{"CUSTOM_ENV_KUBECONFIG": "secret content", "CUSTOM_ENV_CI_PROJECT_DIR": "/builds/g/a"})

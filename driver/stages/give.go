@@ -1,0 +1,95 @@
+package stages
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"gitlab-dind-executor/driver/engine"
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/group"
+	"gitlab-dind-executor/wary"
+)
+
+// ready returns when a script may be sent: when its gate has let it pass, and its files
+// belong to the user that it runs as. Both go on side by side; runs brings the job's
+// container as soon as that runs.
+func (s *Stages) ready(ctx context.Context, job string, ways Ways, runs <-chan string, gate func(context.Context) error) error {
+	both, ctx := group.WithContext(ctx)
+	if gate != nil {
+		both.Go(func() error { return gate(ctx) })
+	}
+	if len(ways.Give) > 0 {
+		both.Go(func() error {
+			select {
+			case id := <-runs:
+				return s.give(ctx, job, id, ways)
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+	}
+	return both.Wait()
+}
+
+// give makes the user of the job's container the owner of the job's files, which the
+// helper made as root. A user who is root has them already.
+func (s *Stages) give(ctx context.Context, job, id string, ways Ways) error {
+	user, err := s.userOf(ctx, id)
+	if err != nil || user == "" || strings.HasPrefix(user, "0:") {
+		return err
+	}
+	found, err := s.jobs.Of(ctx, job)
+	if err != nil {
+		return err
+	}
+	said := wary.Buffer{Most: engine.MaxPrinted}
+	code, err := s.eng.Run(ctx, found.Helper, plan.GiveCommand(user, ways.Give), nil, &said)
+	switch {
+	case err != nil:
+		return s.eng.Explain("giving the job's files to its user", err)
+	case code != 0: // as with the docker executor the job goes on
+		ways.Told(fmt.Sprintf("not all of the job's files could be given to its user, %s: %s", user, wary.Line(said.String())))
+	default:
+		ways.Told("the job's files belong to its user, " + user)
+	}
+	return nil
+}
+
+// userOf is whom a container runs as, as "1000:1000", or "" for one that has ended,
+// which its stage tells.
+func (s *Stages) userOf(ctx context.Context, id string) (string, error) {
+	asking, cancel := context.WithTimeout(ctx, s.bounds.ShowUser)
+	defer cancel()
+	said := wary.Buffer{Most: engine.MaxPrinted}
+	code, err := s.eng.Run(asking, id, plan.ShowUser, nil, &said)
+	if c, lookErr := s.eng.Container(ctx, id); lookErr == nil && !c.Running {
+		return "", nil
+	}
+	user, ok := ids(said.String())
+	switch {
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case err != nil && asking.Err() == nil:
+		return "", err
+	case err == nil && code == 0 && ok:
+		return user, nil
+	}
+	return "", fault.Job(fmt.Errorf("whom the job's image runs as is not known: id says %q, code %d", wary.Line(said.String()), code),
+		"an image needs the program id where the job sets FF_DISABLE_UMASK_FOR_DOCKER_EXECUTOR: install it there, or leave the flag out")
+}
+
+// ids reads what two calls of id print.
+func ids(said string) (user string, ok bool) {
+	parts := strings.Fields(said)
+	for i, p := range parts {
+		n, err := strconv.ParseUint(p, 10, 32)
+		if err != nil {
+			return "", false
+		}
+		parts[i] = strconv.FormatUint(n, 10)
+	}
+	return strings.Join(parts, ":"), len(parts) == 2
+}
