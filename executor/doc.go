@@ -35,8 +35,7 @@
 // A command's file bears its name: gc.go, drain.go, doctor.go, seed.go and so on.
 // Package visit looks a host over, and package doctor judges it. Package scrape
 // collects what metrics.go tells. inside.go finds the container that logs.go and
-// shell.go are about. explain.go shows a bundle. flags.go reads the feature flags of
-// the Runner. registerfrom.go tells what became of a
+// shell.go are about. explain.go shows a bundle. registerfrom.go tells what became of a
 // docker executor's section. facts.go learns of the host what a
 // plan without a job needs, and plans the sandbox for the next one. incontainer.go has
 // the commands that run in containers, where no settings are. renamed.go knows the

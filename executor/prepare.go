@@ -12,6 +12,7 @@ import (
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/executor/access"
+	"gitlab-dind-executor/executor/featureflags"
 	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/group"
@@ -208,4 +209,12 @@ func (c *call) started(now time.Time) time.Time {
 		return now
 	}
 	return t
+}
+
+// tellFlags says of each flag that the job has set, and that the docker executor would
+// heed, that it changes nothing here.
+func (c *call) tellFlags() {
+	for _, f := range featureflags.Missed(c.env.Variable) {
+		c.log.Say(f.Name + " changes nothing here: " + f.Text)
+	}
 }

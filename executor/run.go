@@ -190,3 +190,6 @@ func readScript(path string) ([]byte, error) {
 func buildSide(stage string) bool {
 	return stage == "build_script" || stage == afterScript || strings.HasPrefix(stage, "step_")
 }
+
+// flagged tells whether a feature flag of the Runner is on for the job.
+func (c *call) flagged(name string) bool { return featureflags.On(name, c.env.Variable) }

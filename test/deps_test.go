@@ -89,7 +89,7 @@ var mayImport = map[string][]string{
 	"driver/removal":        {"driver/bounds", "driver/engine", "driver/host", "driver/label", "driver/owner", "driver/plan", "driver/sandbox", "driver/span", "fault", "group", "wary"},
 	"driver/sandbox":        {"driver/engine", "driver/label", "driver/owner", "driver/plan", "fault"},
 	"driver/span":           {},
-	"driver/stages":         {"driver/bounds", "driver/engine", "driver/label", "driver/plan", "driver/sandbox", "driver/stream", "fault", "wary"},
+	"driver/stages":         {"driver/bounds", "driver/engine", "driver/label", "driver/plan", "driver/sandbox", "driver/stream", "fault", "group", "wary"},
 	"driver/stream":         {},
 	"config":                {"fault", "hostfile"},
 	"fault":                 {},

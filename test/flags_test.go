@@ -41,7 +41,7 @@ func TestEveryFlagOfTheRunnerHasARow(t *testing.T) {
 		case featureflags.ByRunner:
 			docker, proof = "by the Runner", "not verified: the Runner and its scripts do it, whatever the executor"
 		case featureflags.Foreign:
-			docker, proof = "nothing to do", "not verified: it is not for the docker executor either"
+			docker, proof = "nothing", "not verified: it is not for the docker executor either"
 		case featureflags.Honoured, featureflags.Always, featureflags.Lacking:
 		}
 		if f.Default {

@@ -3,10 +3,11 @@
 // services print meanwhile, and notices what happened to the job's containers.
 //
 //	job.go         RunJob: a script on the stdin of the job container's shell
+//	give.go        what waits for the script: the daemon, and the owner of its files
 //	helper.go      RunHelper: one in the helper
 //	servicelog.go  FollowServices: the services' logs between a script's lines
 //	watch.go       WatchStage: what ran out of memory; ending.go who ended the sidecar
 //
 // It may import driver/bounds, driver/engine, driver/label, driver/plan,
-// driver/sandbox, driver/stream, fault and wary.
+// driver/sandbox, driver/stream, fault, group and wary.
 package stages

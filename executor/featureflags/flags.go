@@ -18,7 +18,7 @@ const (
 	// Always is for flags whose effect holds without them.
 	Always Answer = "always so"
 	// Foreign is for flags that mean nothing to the docker executor either.
-	Foreign Answer = "nothing to do"
+	Foreign Answer = "nothing"
 	// Lacking is for flags that the docker executor heeds, and this program cannot.
 	Lacking Answer = "not here"
 )

@@ -9,6 +9,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"gitlab-dind-executor/executor/featureflags"
 	"gitlab-dind-executor/fault"
 )
 
@@ -58,7 +59,7 @@ func Convert(file string, src []byte, name string) (*Conversion, error) {
 		c.drop("docker", "it is no table")
 	}
 	docker = lowered(docker)
-	c.networkPerBuild = flagged(section, "FF_NETWORK_PER_BUILD")
+	c.networkPerBuild = flagged(section, featureflags.NetworkPerBuild)
 	c.docker(docker)
 	if cache, ok := section["cache"].(map[string]any); ok && text(folded(cache, "Type")) != "" {
 		c.put("cache", "volume", false, "cache Type", "caches are in the object storage, so none is cached on the host")
@@ -111,6 +112,9 @@ func (c *Conversion) sectionKey(key string, v any) {
 		c.drop(key, why)
 	case key == "environment":
 		c.environment(list(v))
+		c.flagsOfJobs(key, list(v))
+	case key == "feature_flags":
+		c.flags(key, v)
 	case key == "shell" && text(v) != "bash" && text(v) != "sh" && text(v) != "":
 		c.drop(key, "scripts are for bash or sh")
 	default:

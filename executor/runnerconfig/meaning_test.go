@@ -187,7 +187,7 @@ func generated(seed uint64) map[string]any {
 	section := map[string]any{"name": "x", "url": "https://gitlab.example.com", "executor": "docker", "token": "t", "docker": docker}
 	for key, v := range map[string]any{
 		"limit": 3, "shell": []any{"bash", "pwsh", ""}[r.IntN(3)], "environment": []string{"DOCKER_HOST=tcp://docker:2375", "A=b"},
-		"cache": map[string]any{"Type": []any{"s3", ""}[r.IntN(2)]}, "feature_flags": map[string]any{"FF_NETWORK_PER_BUILD": r.IntN(2) == 0},
+		"cache": map[string]any{"Type": []any{"s3", ""}[r.IntN(2)]}, "feature_flags": map[string]any{"FF_NETWORK_PER_BUILD": r.IntN(2) == 0, "FF_CONCRETE": true, "FF_PRINT_POD_EVENTS": true, "FF_USE_INIT_WITH_DOCKER_EXECUTOR": true, "FF_NEW": false},
 		"builds_dir": "/b", "new_thing": []any{map[string]any{"a": 1}},
 	} {
 		if r.IntN(3) == 0 {
@@ -219,7 +219,13 @@ func tellsTheTruth(t *testing.T, seed uint64) {
 	in := runners[0]
 	docker := lowered(in["docker"].(map[string]any))
 	report := notes(t, c)
-	for _, key := range append(sorted(in), sorted(docker)...) {
+	keys := append(sorted(in), sorted(docker)...)
+	if flags, ok := in["feature_flags"].(map[string]any); ok {
+		for _, flag := range sorted(flags) {
+			keys = append(keys, "feature_flags "+flag)
+		}
+	}
+	for _, key := range keys {
 		if !slices.ContainsFunc(report, func(n Note) bool { return n.Key == key || strings.HasPrefix(n.Key, key+" ") }) && key != "docker" {
 			t.Errorf("no line for %s in\n%s%+v", key, src, report)
 		}
@@ -238,6 +244,12 @@ func tellsTheTruth(t *testing.T, seed uint64) {
 		case key == "environment":
 			if kept := list(in[key]); !reflect.DeepEqual(c.Section[key], slices.DeleteFunc(kept, func(e string) bool { return strings.HasPrefix(e, "DOCKER_HOST=") })) {
 				t.Errorf("%+v, and the section has %v", n, c.Section[key])
+			}
+		case key == "feature_flags":
+			want, _ := in[key].(map[string]any)
+			got, _ := c.Section[key].(map[string]any)
+			if got[part] != want[part] || got[part] == nil || part == "FF_CONCRETE" || part == "FF_PRINT_POD_EVENTS" {
+				t.Errorf("%+v, and the section has %v", n, got)
 			}
 		case !ofDocker:
 			if key != "url" && !reflect.DeepEqual(c.Section[key], in[key]) {
