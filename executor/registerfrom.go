@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"gitlab-dind-executor/executor/runnerconfig"
+	"gitlab-dind-executor/wary"
 )
 
 // convert reads the docker executor's section that --from names.
@@ -44,7 +45,7 @@ func (r *registration) tell(name string, notes []runnerconfig.Note, prefix strin
 			keys[note.Text] = append(keys[note.Text], note.Key)
 		}
 		for _, text := range texts {
-			fmt.Fprintf(r.c.stdout, "%s  %-8s %s: %s\n", prefix, kind, strings.Join(keys[text], ", "), text)
+			fmt.Fprintf(r.c.stdout, "%s  %-8s %s: %s\n", prefix, kind, wary.Line(strings.Join(keys[text], ", ")), wary.Line(text))
 		}
 	}
 }

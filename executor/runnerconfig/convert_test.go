@@ -184,6 +184,11 @@ func TestPatternsInFull(t *testing.T) {
 		"**":                           {"**"},
 		"**/ruby:*":                    {"**/ruby:*"},
 		"app@sha256:*":                 {"docker.io/library/app@sha256:*"},
+		"{ruby,alpine}:*":              {"docker.io/library/{ruby,alpine}:*"},
+		"{ruby,team/app,r.io/x}:1":     {"docker.io/library/ruby:1", "docker.io/team/app:1", "r.io/x:1"},
+		"r.io/{a,b/c}:{1,2}":           {"r.io/a:{1,2}", "r.io/b/c:{1,2}"},
+		"{a/{b,c},d}:1":                {"docker.io/a/{b,c}:1", "docker.io/library/d:1"},
+		"{a/b":                         {"docker.io/{a/b:latest"},
 	} {
 		if got := full([]string{p}); !slices.Equal(got, want) {
 			t.Errorf("%s is %q, want %q", p, got, want)

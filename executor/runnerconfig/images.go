@@ -24,11 +24,21 @@ func patternsOf(table string) rule {
 			c.putNear(table, "allowed_images", nothing, key, "none of its patterns is valid, so that no image is allowed")
 			return
 		}
-		c.put(table, "allowed_images", written, key, "written in full; an image by digest needs a pattern with an @")
-		if table == "services" && slices.ContainsFunc(patterns, func(p string) bool { return strings.Contains(p, "dind") || strings.Contains(p, "docker") }) {
+		c.allow(table, key, written, "written in full")
+		if table == "services" {
 			c.differs(key, "dind images are the job's daemon, no services: those of your own belong to sidecar.allowed_images")
 		}
 	}
+}
+
+// allow takes patterns as a setting. There a star reaches digests, too.
+func (c *Conversion) allow(table, key string, written []string, why string) {
+	star := slices.ContainsFunc(written, func(p string) bool { return strings.ContainsAny(p, "*?") && !strings.Contains(p, "@") })
+	if star {
+		c.putNear(table, "allowed_images", written, key, why+"; an image by digest needs a pattern with an @")
+		return
+	}
+	c.put(table, "allowed_images", written, key, why)
 }
 
 // valid are the patterns that can match anything; the others are dropped.
@@ -46,7 +56,7 @@ func (c *Conversion) valid(key, table string, patterns []string) []string {
 // docker executor matches the name as the pipeline has it.
 func full(patterns []string) []string {
 	var out []string
-	for _, p := range patterns {
+	for _, p := range alternatives(patterns) {
 		first, _, slashed := strings.Cut(p, "/")
 		rest := p[strings.LastIndex(p, "/")+1:]
 		if !strings.ContainsAny(rest, ":@") && !strings.HasSuffix(rest, "*") {
@@ -67,6 +77,43 @@ func full(patterns []string) []string {
 	return slices.Compact(out)
 }
 
+// alternatives writes apart what stands in braces, where that has a slash: each may
+// be of another registry.
+func alternatives(patterns []string) []string {
+	var out []string
+	for _, p := range patterns {
+		from, to, parts := braces(p)
+		if !strings.Contains(p[from:to], "/") {
+			out = append(out, p)
+			continue
+		}
+		for _, one := range parts {
+			out = append(out, alternatives([]string{p[:from] + one + p[to:]})...)
+		}
+	}
+	return out
+}
+
+// braces finds the first braces of a pattern and what stands between their commas.
+func braces(p string) (from, to int, parts []string) {
+	depth, begin := 0, 0
+	for i := range len(p) {
+		switch {
+		case p[i] == '{':
+			if depth++; depth == 1 {
+				from, begin = i, i+1
+			}
+		case p[i] == ',' && depth == 1:
+			parts, begin = append(parts, p[begin:i]), i+1
+		case p[i] == '}' && depth > 0:
+			if depth--; depth == 0 {
+				return from, i + 1, append(parts, p[begin:i])
+			}
+		}
+	}
+	return 0, 0, nil
+}
+
 // sidecarImages are those that may be the job's daemon, and so privileged. Dind
 // services of the runner itself are, in any case.
 func sidecarImages(c *Conversion, key string, d map[string]any) {
@@ -83,7 +130,7 @@ func sidecarImages(c *Conversion, key string, d map[string]any) {
 		return
 	}
 	slices.Sort(written)
-	c.put("sidecar", "allowed_images", slices.Compact(written), key, "they may be the job's daemon")
+	c.allow("sidecar", key, slices.Compact(written), "they may be the job's daemon")
 }
 
 // isDind tells whether a service is the job's daemon.

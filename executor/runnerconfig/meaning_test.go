@@ -115,7 +115,7 @@ func sameSize(v any, s config.Size) bool {
 // probes are images as pipelines name them.
 var probes = []string{
 	"ruby:3.3", "alpine:3.20", "docker:27-dind", "postgres:16", "team/app:1", "registry.example.com/a/b:1", "registry.example.com/a:1",
-	"evil.example.com/ruby:3.3", "registry.example.com/docker:27-dind",
+	"evil.example.com/ruby:3.3", "ruby:3.3@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", "registry.example.com/docker:27-dind",
 }
 
 // allows compares what the docker executor allows, which matches the name that
@@ -124,7 +124,10 @@ func allows(of func(config.Settings) []string) func(any, string, config.Settings
 	return func(v any, _ string, s config.Settings) bool {
 		for _, image := range probes {
 			there := slices.ContainsFunc(list(v), func(p string) bool { ok, _ := doublestar.Match(p, image); return ok })
-			here := len(of(s)) == 0 || slices.ContainsFunc(of(s), func(p string) bool { ok, _ := doublestar.Match(p, inFull(image)); return ok })
+			here := len(of(s)) == 0 || slices.ContainsFunc(of(s), func(p string) bool {
+				ok, _ := doublestar.Match(p, inFull(image))
+				return ok && strings.Contains(p, "@") == strings.Contains(image, "@")
+			})
 			own := image == s.Job.Image || image == s.Sidecar.Image
 			if there != here && !own {
 				return false
@@ -137,7 +140,7 @@ func allows(of func(config.Settings) []string) func(any, string, config.Settings
 // values are what generated tables hold; every key may also have one of strange.
 var values = map[string][]any{
 	"image":                       {"ruby:3.3", "$IMAGE", "registry.example.com/a:1"},
-	"allowed_images":              {[]string{"ruby:*"}, []string{"[bad"}, []string{"registry.example.com/**", "["}, []string{"*/app:1"}},
+	"allowed_images":              {[]string{"ruby:*"}, []string{"[bad"}, []string{"registry.example.com/**", "["}, []string{"*/app:1"}, []string{"ruby:3.3", "team/app:1"}, []string{"{ruby,registry.example.com/a}:*"}},
 	"allowed_services":            {[]string{"postgres:*", "docker:*-dind"}, []string{"["}},
 	"allowed_privileged_services": {[]string{"docker:*"}, []string{"registry.example.com/docker:*-dind"}},
 	"memory":                      {"2g", "512", "1.5gb", "much"},
