@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"strings"
 )
@@ -34,6 +35,22 @@ func (r *reader) elsewhere(what string) {
 	if !slices.Contains(r.unfetched, what) {
 		r.unfetched = append(r.unfetched, what)
 	}
+}
+
+// undecided takes out of a job what is to say whether it runs and lacks something,
+// and tells what that is.
+func (r *reader) undecided(job *node) (why string, err error) {
+	for _, key := range []string{"rules", "only", "except"} {
+		_, err := r.resolve(job.get(key), 0)
+		var lacks *missing
+		if errors.As(err, &lacks) {
+			why = key + ": " + lacks.text
+			job.entries = slices.DeleteFunc(job.entries, func(e entry) bool { return e.key == key })
+		} else if err != nil {
+			return "", err
+		}
+	}
+	return why, nil
 }
 
 // unable is a job that cannot run here.

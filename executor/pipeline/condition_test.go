@@ -50,3 +50,27 @@ func TestATagsPipelineHasNoBranch(t *testing.T) {
 		}
 	}
 }
+
+func FuzzConditions(f *testing.F) {
+	for _, s := range []string{`$A == "b" && ($C =~ /^d\/e+$/i || null != $CI_X)`, `true == $A`, `"a" =~ $P`, `$A !~ /(?i)x{2}/U`} {
+		f.Add(s)
+	}
+	s := scope{"A": "b", "P": "/a(b|c)/m"}
+	f.Fuzz(func(t *testing.T, text string) {
+		loose, err := judge(text, s.value)
+		strict, err2 := judge(text, s.strict)
+		if (err == nil) != (err2 == nil) {
+			t.Errorf("%q is understood by one: %v, %v", text, err, err2)
+		}
+		if loose != strict && strict != maybe {
+			t.Errorf("%q is %v, and %v where more is unknown", text, loose, strict)
+		}
+	})
+}
+
+func FuzzPatternsOfPaths(f *testing.F) {
+	for _, s := range []string{"**/{a,b{c,d}}/[!x-z]?*", `\*[a]]`, "{{{,}", "[z-a]", "**/**/"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, glob string) { globPattern(glob) })
+}

@@ -125,6 +125,9 @@ func (r *reader) localInclude(n *node) (string, error) {
 		}
 		if what := described(n); what != "" {
 			r.elsewhere(what)
+			if t := n.get("template"); t != nil && strings.HasPrefix(t.text, "Workflows/") {
+				r.template = t
+			}
 			return "", nil
 		}
 		for _, e := range n.entries {

@@ -19,6 +19,9 @@ var (
 	}
 )
 
+// costOfJob is what one job counts for itself, in nodes.
+const costOfJob = 10
+
 // jobs reads one job, of which parallel may make several.
 func (r *reader) jobs(e entry, defaults *node) ([]Job, error) {
 	if wary.Text(e.key) != e.key || strings.ContainsAny(e.key, "\n\t") || e.key == "" {
@@ -40,6 +43,10 @@ func (r *reader) jobs(e entry, defaults *node) ([]Job, error) {
 	if err := r.copied(all); err != nil {
 		return nil, err
 	}
+	doubt, err := r.undecided(all)
+	if err != nil {
+		return nil, err
+	}
 	if all, err = r.resolve(all, 0); err != nil {
 		return nil, err
 	}
@@ -49,6 +56,10 @@ func (r *reader) jobs(e entry, defaults *node) ([]Job, error) {
 	}
 	var jobs []Job
 	for _, i := range instances {
+		r.nodes += costOfJob
+		if err := r.count(all); err != nil {
+			return nil, err
+		}
 		j := Job{Name: i.name, Stage: "test", When: "on_success", Index: i.index, Total: i.total}
 		if i.total > 0 {
 			j.Of = e.key
@@ -57,6 +68,9 @@ func (r *reader) jobs(e entry, defaults *node) ([]Job, error) {
 		d := decoder{reader: r, job: &j, at: all, matrix: i.matrix}
 		if err := d.decode(e); err != nil {
 			return nil, err
+		}
+		if doubt != "" && !j.Cannot {
+			j.doubt(doubt)
 		}
 		jobs = append(jobs, j)
 	}

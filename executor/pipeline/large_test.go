@@ -31,9 +31,18 @@ func TestWhatMultipliesIsTooLarge(t *testing.T) {
 		fmt.Fprintf(&warned, "j%d: {script: [x], l%d: x, m%d: x, n%d: x}\n", i, i, i, i)
 	}
 	script := "  script: [x]\n"
+	var parallel, rules, lacking strings.Builder
+	rules.WriteString(".r: &r\n" + strings.Repeat("- {if: '$A == \"b\"'}\n", many))
+	for i := range many {
+		fmt.Fprintf(&parallel, "j%d: {parallel: 200, script: [x]}\n", i)
+		fmt.Fprintf(&rules, "j%d: {script: [x], rules: *r}\n", i)
+		fmt.Fprintf(&lacking, "j%d: {script: [!reference [.a, script]]}\n", i)
+	}
 	for name, text := range map[string]string{
 		"jobs that are the same mapping":     keys.String() + script + aliases.String(),
 		"jobs that extend the same one":      keys.String() + script + merged.String(),
+		"jobs that are made in parallel":     parallel.String(),
+		"jobs with the same rules":           rules.String(),
 		"jobs with the pipeline's variables": strings.Replace(keys.String(), ".a: &a", "variables:", 1) + plain.String(),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -43,6 +52,13 @@ func TestWhatMultipliesIsTooLarge(t *testing.T) {
 			}
 		})
 	}
+	t.Run("but not what lacks the same", func(t *testing.T) {
+		text := "include: [{template: x}]\n" + keys.String() + "  script: [" + strings.Repeat("x, ", many) + "!reference [.none, script]]\n" + lacking.String()
+		p, err := Read(soon(t), fstest.MapFS{"a": {Data: []byte(text)}}, "a", input)
+		if err != nil || len(p.Jobs) != many || !p.Jobs[0].Cannot {
+			t.Fatalf("%d jobs, and %v", len(p.Jobs), err)
+		}
+	})
 	t.Run("but not what is only long", func(t *testing.T) {
 		p, err := Read(soon(t), fstest.MapFS{"a": {Data: []byte(warned.String())}}, "a", input)
 		if err != nil || len(p.Jobs) != many {

@@ -121,10 +121,14 @@ func (r *reader) resolve(n *node, depth int) (*node, error) {
 		}
 		return done, nil
 	}
+	if err := r.lacked[n]; err != nil {
+		return nil, err
+	}
 	r.resolved[n] = nil
 	out, err := r.resolveIn(n, depth)
 	if err != nil {
 		delete(r.resolved, n) // another job may come by here
+		r.lacked[n] = err
 		return nil, err
 	}
 	r.resolved[n] = out

@@ -127,8 +127,8 @@ func (d *decoder) parts(p policy, key string) (out []finding, err error) {
 	if p.refs != nil {
 		out = append(out, finding{verdict: verdictOf(slices.ContainsFunc(p.refs, d.isRef))})
 	}
-	s := d.scope()
 	if p.hasVars {
+		s := d.scope()
 		any := finding{}
 		for _, text := range p.variables {
 			f, err := d.condition(&node{kind: scalar, text: text, file: p.at.file, line: p.at.line}, s, d.job.Name+": "+key+":variables")
@@ -144,7 +144,7 @@ func (d *decoder) parts(p policy, key string) (out []finding, err error) {
 		out = append(out, any)
 	}
 	if p.hasChanges {
-		f, err := d.changes(p.at.get("changes"), s, d.job.Name+": "+key)
+		f, err := d.changes(p.at.get("changes"), d.scope(), d.job.Name+": "+key)
 		if err != nil {
 			return nil, err
 		}
@@ -156,12 +156,20 @@ func (d *decoder) parts(p policy, key string) (out []finding, err error) {
 	return out, nil
 }
 
+// predefined are the variables that GitLab sets, by their names.
+func (r *reader) predefined() scope {
+	if r.pushed == nil {
+		r.pushed = scope{}
+		for _, p := range r.input.Predefined {
+			r.pushed[p.Key] = p.Value
+		}
+	}
+	return r.pushed
+}
+
 // isRef tells whether a word of only or except stands for what is pushed.
 func (r *reader) isRef(word string) bool {
-	v := scope{}
-	for _, p := range r.input.Predefined {
-		v[p.Key] = p.Value
-	}
+	v := r.predefined()
 	tag, source := v["CI_COMMIT_TAG"], cmp.Or(strings.TrimSuffix(v["CI_PIPELINE_SOURCE"], "_event"), "push")
 	word, path, found := strings.Cut(word, "@")
 	if found && path != v["CI_PROJECT_PATH"] {

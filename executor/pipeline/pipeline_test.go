@@ -139,11 +139,22 @@ func FuzzRead(f *testing.F) {
 		}
 		f.Add(string(archive.Files[0].Data))
 	}
-	for _, s := range []string{"a: &a [*a]", "? [a]\n: b", "<<: 1", "a: !reference x", strings.Repeat("- ", 5000), strings.Repeat("[", 5000), "a: {b: *c}"} {
+	for _, s := range []string{
+		"a: &a [*a]", "? [a]\n: b", "<<: 1", "a: !reference x", strings.Repeat("- ", 5000), strings.Repeat("[", 5000), "a: {b: *c}",
+		"include: [{template: x}, {local: a, rules: [{if: $A}]}]\na: {extends: b, script: [!reference [c, d]], only: {refs: [/a/], variables: [$A]}}",
+		"a: {script: [a], parallel: {matrix: [{A: [1, 2], B: x}]}, needs: [{job: a, parallel: {matrix: [{A: '$[[ matrix.A ]]'}]}}]}",
+		"spec: {inputs: {x: {type: array, default: [1]}}}\n---\na: {script: $[[ inputs.x | truncate(1,2) ]]}",
+		"workflow: {rules: [{if: '$A =~ /b{1,9}/ && ($B || null)', exists: ['**/{a,[b]}*'], changes: {paths: [x], compare_to: $A}}]}\na: {script: [a], inherit: {variables: [A]}}",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		_, err := Read(t.Context(), fstest.MapFS{"a": {Data: []byte(text)}}, "a", input)
+		p, err := Read(t.Context(), fstest.MapFS{"a": {Data: []byte(text)}}, "a", input)
+		for _, j := range p.Jobs {
+			if (j.Cannot || j.Maybe) && j.When != "never" || err == nil && j.When != "never" && len(j.Script) == 0 {
+				t.Errorf("%+v runs", j)
+			}
+		}
 		if err != nil && strings.Contains(err.Error(), "\n") {
 			t.Errorf("the error has more than one line: %q", err)
 		}

@@ -4,8 +4,14 @@ package pipeline
 // of the rule that holds. Its name and what it cancels do not matter here.
 func (r *reader) workflow() error {
 	n, err := r.resolve(r.root.get("workflow"), 0)
-	if err != nil || n == nil || n.kind == null {
+	if err != nil {
 		return err
+	}
+	if r.template != nil && n.get("rules") == nil {
+		return r.workflowTemplate()
+	}
+	if n == nil || n.kind == null {
+		return nil
 	}
 	return r.keys(n, "workflow", func(e entry) error {
 		switch e.key {
@@ -24,18 +30,48 @@ func (r *reader) workflowRules(n *node) error {
 		return nil
 	}
 	rule, f, err := r.firstRule(n, r.scopeOf(r.globals), "workflow:rules")
-	switch {
-	case err != nil:
-		return err
-	case f.verdict == no:
-		r.none = "workflow:rules make no pipeline for this push"
-	case f.verdict == maybe:
-		r.none = "workflow:rules: whether they make a pipeline is not known: " + f.why
-	default:
-		vars, err := r.variables(rule.get("variables"), "workflow:rules:variables")
-		r.globals = append(r.globals, vars...)
+	if err != nil {
 		return err
 	}
+	r.workflowOf(f)
+	vars, err := r.variables(rule.get("variables"), "workflow:rules:variables")
+	r.globals = append(r.globals, vars...)
+	return err
+}
+
+// workflowOf says whether there is a pipeline, and where there is none.
+func (r *reader) workflowOf(f finding) {
+	switch f.verdict {
+	case no:
+		r.none = "workflow:rules make no pipeline for this push"
+	case maybe:
+		r.none = "workflow:rules: whether they make a pipeline is not known: " + f.why
+	default:
+		return
+	}
 	r.warnf("%s", r.none)
+}
+
+// workflowTemplate decides by one of GitLab's own templates.
+func (r *reader) workflowTemplate() error {
+	all := finding{verdict: maybe, why: r.template.text + " is not fetched"}
+	s := r.scopeOf(r.globals)
+	for i, text := range workflows[r.template.text] {
+		f, err := r.condition(&node{kind: scalar, text: text}, s, "workflow:rules")
+		if err != nil {
+			return err
+		}
+		if i == 0 || f.verdict > all.verdict {
+			all = f
+		}
+	}
+	r.workflowOf(all)
 	return nil
+}
+
+// workflows are the conditions of GitLab's own templates that decide whether a
+// pipeline is made.
+var workflows = map[string][]string{
+	"Workflows/Branch-Pipelines.gitlab-ci.yml":       {"$CI_COMMIT_TAG", "$CI_COMMIT_BRANCH"},
+	"Workflows/MergeRequest-Pipelines.gitlab-ci.yml": {"$CI_MERGE_REQUEST_IID", "$CI_COMMIT_TAG", "$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH"},
 }
