@@ -38,7 +38,7 @@ func (c *call) cleanupHook(ctx context.Context, _ []string) error {
 		return err
 	}
 	state := bundleDir(settings.Bundles, c.env)
-	if err := bundle.Write(ctx, d, state, settings.Bundles.MaxAge.Std(), p, c.env, time.Now()); err != nil {
+	if err := bundle.Write(ctx, d, state, settings.Bundles.MaxAge.Std(), p, c.env, c.exit.peak, time.Now()); err != nil {
 		c.log.Warn("no bundle of the failed job is written: " + err.Error())
 	}
 	if err := holdFailed(ctx, d, settings.Cleanup, p, c.env, time.Now()); err != nil {

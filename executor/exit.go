@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"gitlab-dind-executor/executor/doctor"
 	"gitlab-dind-executor/executor/payload"
@@ -82,6 +83,59 @@ func (e exit) record(code int) error {
 		return fmt.Errorf("leaving the script's exit code to the Runner: %w", err)
 	}
 	return nil
+}
+
+// peakFile is beside the file for a script's code: one folder of the Runner's for each
+// attempt of a job, which goes with it. The stage that tells is another process than
+// those that look.
+const (
+	peakFile = "gitlab-dind-executor-peak"
+	maxPeak  = 4096
+)
+
+// notePeak leaves the most that was in memory so far to the stages behind.
+func (e exit) notePeak(job string, most uint64) error {
+	if e.file == "" {
+		return nil
+	}
+	dir, err := hostfile.OpenNamedDir(filepath.Dir(e.file))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	before, _ := readPeak(dir, job)
+	return dir.Write(peakFile, fmt.Appendf(nil, "%d %s\n", max(most, before), job), 0o600)
+}
+
+// peak is the most that was in memory, of what was noted and what is there now; 0 when
+// nobody has looked.
+func (e exit) peak(job string, now uint64) uint64 {
+	if e.file == "" {
+		return 0
+	}
+	dir, err := hostfile.OpenNamedDir(filepath.Dir(e.file))
+	if err != nil {
+		return 0
+	}
+	defer dir.Close()
+	noted, ok := readPeak(dir, job)
+	if !ok {
+		return 0
+	}
+	return max(noted, now)
+}
+
+// readPeak reads what was noted for a job.
+func readPeak(dir *hostfile.Dir, job string) (most uint64, noted bool) {
+	text, err := dir.ReadOwn(peakFile, maxPeak)
+	if err != nil {
+		return 0, false
+	}
+	number, of, _ := strings.Cut(strings.TrimSuffix(string(text), "\n"), " ")
+	if _, err := fmt.Sscan(number, &most); err != nil || of != job {
+		return 0, false
+	}
+	return most, true
 }
 
 // exited is a command of ours whose exit code is another's, which has said itself

@@ -93,6 +93,11 @@ func TestWhatIsPlantedOnTheHost(t *testing.T) {
 		"`BUILD_EXIT_CODE_FILE`": {May: plant.Replaced, Do: func(_ *testing.T, file string) error {
 			return exit{file: file}.record(3)
 		}},
+		"`gitlab-dind-executor-peak`, beside it": {Name: peakFile, May: plant.Replaced, Do: func(_ *testing.T, file string) error {
+			e := exit{file: filepath.Join(filepath.Dir(file), "build_exit_code")}
+			_ = e.peak("gitlab.example.com/7", 1)
+			return e.notePeak("gitlab.example.com/7", 3)
+		}},
 		"`JOB_RESPONSE_FILE`": {May: none, Do: func(_ *testing.T, file string) error {
 			_, err := payload.Read(file)
 			return about(file, err)

@@ -133,6 +133,8 @@ func (c *call) runJob(ctx context.Context, d stager, job, stage string, script [
 		}
 		daemon = func(ctx context.Context) error { return c.awaitDaemon(ctx, d, job, bound, log) }
 	}
+	memory := d.WatchMemory(ctx, job)
+	defer func() { _ = c.exit.notePeak(job, memory.End()) }() // no matter of the job's
 	return d.RunJob(ctx, job, ways, script, daemon, io.MultiWriter(out, end))
 }
 
@@ -174,6 +176,7 @@ func (c *call) used(ctx context.Context, d stager, job, stage string) string {
 	if err != nil {
 		return "" // the stage itself tells
 	}
+	u.PeakMemory = c.exit.peak(job, u.Memory)
 	return joblog.ClosingLine(u)
 }
 

@@ -28,6 +28,8 @@ type Bounds struct {
 	// LookAfter is when the first look into a daemon that boots comes, LookEvery the
 	// pause between two.
 	LookAfter, LookEvery time.Duration
+	// MemoryEvery is the pause between two looks at what a daemon has in memory.
+	MemoryEvery time.Duration
 	// MirrorPatience is how long a job waits for the mirror at most.
 	MirrorPatience time.Duration
 	// QuietAfter is when a daemon that did refuse or answer, and now does neither,
@@ -60,6 +62,7 @@ func Usual() *Bounds {
 		ListensFor:     2 * time.Second,
 		LookAfter:      4 * time.Second,
 		LookEvery:      time.Second,
+		MemoryEvery:    time.Second,
 		MirrorPatience: time.Second,
 		QuietAfter:     5 * time.Second,
 		RemoveFirstGap: 50 * time.Millisecond,

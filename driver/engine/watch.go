@@ -61,10 +61,8 @@ type Used struct {
 	Read time.Time
 	// CPU is nanoseconds of processors' time, all together.
 	CPU uint64
-	// Memory cannot be had back by forgetting files, in bytes. Peak is the most that
-	// there was, 0 where the kernel does not tell.
+	// Memory cannot be had back by forgetting files, in bytes.
 	Memory int64
-	Peak   uint64
 	// Received and Written are bytes: from networks, to disk.
 	Received, Written uint64
 }
@@ -80,7 +78,7 @@ func (e *Engine) Used(ctx context.Context, id string) (Used, error) {
 	if err := json.NewDecoder(io.LimitReader(s.Body, 1<<20)).Decode(&stats); err != nil {
 		return Used{}, err
 	}
-	used := Used{Read: stats.Read, CPU: stats.CPUStats.CPUUsage.TotalUsage, Memory: inUse(stats.MemoryStats), Peak: stats.MemoryStats.MaxUsage}
+	used := Used{Read: stats.Read, CPU: stats.CPUStats.CPUUsage.TotalUsage, Memory: InUse(stats.MemoryStats)}
 	for _, n := range stats.Networks {
 		used.Received += n.RxBytes
 	}
@@ -92,9 +90,10 @@ func (e *Engine) Used(ctx context.Context, id string) (Used, error) {
 	return used, nil
 }
 
-// inUse is the memory that cannot be had back by forgetting files, as docker
-// stats shows it: the kernel's name for those differs by version of cgroups.
-func inUse(m container.MemoryStats) int64 {
+// InUse is the memory that cannot be had back by forgetting files, as docker stats
+// shows it: the kernel's name for those differs by version of cgroups. It is the one
+// measure of memory in this project. The kernel's own peak has those files in it.
+func InUse(m container.MemoryStats) int64 {
 	used := m.Usage
 	for _, key := range []string{"total_inactive_file", "inactive_file"} {
 		if files, ok := m.Stats[key]; ok {

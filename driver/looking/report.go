@@ -45,10 +45,14 @@ type ContainerReport struct {
 type Usage struct {
 	// Received and Written are bytes: from the network, to disk.
 	Received, Written uint64
-	// Disk is what the data root holds, in bytes; 0 when it was too much to count
-	// in time.
+	// Disk is what the job has put into the data root, in bytes; 0 where that was there
+	// before the job, as with layers of earlier jobs and with a seed, or was too much to
+	// count in time.
 	Disk uint64
-	// PeakMemory is in bytes; 0 where the kernel does not tell (cgroup v2).
+	// Memory is what the sidecar has in memory now, as a status shows it: without what
+	// the kernel could forget. PeakMemory is the most that a look each second has seen
+	// while scripts ran, in bytes; 0 where nobody looked.
+	Memory     uint64 `json:",omitempty"`
 	PeakMemory uint64
 	// Boot is from the sidecar's creation until its daemon listened.
 	Boot time.Duration
@@ -165,14 +169,17 @@ func (l *Looker) usage(ctx context.Context, sidecar string) (Usage, []string) {
 // countBound is what counting the data root may take: the job waits for it.
 const countBound = 300 * time.Millisecond
 
-// dataRootSize counts the bytes of a running sidecar's data root; 0 when that
-// takes too long.
+// dataRootSize counts the bytes of a running sidecar's data root that began empty; 0
+// for others, and when that takes too long.
 func (l *Looker) dataRootSize(ctx context.Context, sidecar string) uint64 {
 	ctx, cancel := context.WithTimeout(ctx, countBound)
 	defer cancel()
 	c, err := l.eng.Container(ctx, sidecar)
 	if err != nil {
 		return 0
+	}
+	if plan.LayersState(c.Labels[label.Layers]) == plan.LayersReused || slices.Contains(c.Places, plan.SeedPath) {
+		return 0 // most of it is not this job's
 	}
 	// Where it is depends on the privilege; every other mount has another name.
 	i := slices.IndexFunc(c.Places, func(at string) bool { return path.Base(at) == "docker" })
@@ -192,7 +199,7 @@ func (l *Looker) dataRootSize(ctx context.Context, sidecar string) uint64 {
 func (l *Looker) engineUsage(ctx context.Context, sidecar string) (Usage, []string) {
 	var u Usage
 	if used, err := l.eng.Used(ctx, sidecar); err == nil {
-		u.PeakMemory, u.Received, u.Written = used.Peak, used.Received, used.Written
+		u.Memory, u.Received, u.Written = uint64(max(used.Memory, 0)), used.Received, used.Written
 	}
 	c, err := l.eng.Container(ctx, sidecar)
 	if err != nil {

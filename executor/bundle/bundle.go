@@ -44,9 +44,10 @@ func nameOf(p *payload.Job) string {
 
 // Write collects and writes the bundle of a failed job into a directory and
 // removes those there that are older than maxAge. It does nothing for a job that has
-// not failed, without a directory, or for no age. Its errors are the operator's, and
+// not failed, without a directory, or for no age. peak tells the most that its daemon
+// had in memory. Its errors are the operator's, and
 // no job fails for them.
-func Write(ctx context.Context, d *driver.Driver, dir string, maxAge time.Duration, p *payload.Job, env payload.Environment, now time.Time) error {
+func Write(ctx context.Context, d *driver.Driver, dir string, maxAge time.Duration, p *payload.Job, env payload.Environment, peak func(job string, now uint64) uint64, now time.Time) error {
 	if maxAge <= 0 || dir == "" || env.Variable("CI_JOB_STATUS") != "failed" {
 		return nil
 	}
@@ -59,6 +60,7 @@ func Write(ctx context.Context, d *driver.Driver, dir string, maxAge time.Durati
 	if err != nil {
 		return err
 	}
+	report.Usage.PeakMemory = peak(p.Key(), report.Usage.Memory)
 	redactReport(&report, redact.New(payload.Secrets(p, env)))
 	b, err := json.MarshalIndent(Bundle{p.Key(), p.Project(), now.UTC(), label.Version, report}, "", "  ")
 	if err != nil {

@@ -40,7 +40,8 @@ func ClosingLine(u looking.Usage) string {
 		line += ", holds " + size(u.Disk) + " on disk"
 	}
 	if u.PeakMemory > 0 {
-		line += ", peak memory " + size(u.PeakMemory)
+		// In the unit of status and of the settings' limits.
+		line += ", peak memory " + units.BytesSize(float64(u.PeakMemory))
 	}
 	return line
 }

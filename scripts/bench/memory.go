@@ -9,6 +9,8 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"golang.org/x/sync/errgroup"
+
+	"gitlab-dind-executor/driver/engine"
 )
 
 // containers are all of the executor's with these labels, on this engine.
@@ -94,12 +96,5 @@ func (b *bench) memoryOf(ctx context.Context, id string) (used float64, err erro
 	if err := json.NewDecoder(r.Body).Decode(&s); err != nil {
 		return 0, fmt.Errorf("what a container uses: %w", err)
 	}
-	usage := s.MemoryStats.Usage
-	for _, key := range []string{"total_inactive_file", "inactive_file"} { // cgroup v1, v2
-		if cache := s.MemoryStats.Stats[key]; cache > 0 && cache < usage {
-			usage -= cache
-			break
-		}
-	}
-	return float64(usage) / (1 << 20), nil
+	return float64(engine.InUse(s.MemoryStats)) / (1 << 20), nil
 }

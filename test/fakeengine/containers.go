@@ -114,8 +114,12 @@ func (e *Engine) inspectContainer(w http.ResponseWriter, r *http.Request) {
 		if name, _ := c.Host["NetworkMode"].(string); name != "" && !c.Disconnected {
 			networks[name] = map[string]any{}
 		}
+		var mounts []map[string]any
+		for _, at := range c.places {
+			mounts = append(mounts, map[string]any{"Destination": at})
+		}
 		reply(w, http.StatusOK, map[string]any{
-			"Id": c.ID, "Name": "/" + c.Name, "Image": c.Image,
+			"Id": c.ID, "Name": "/" + c.Name, "Image": c.Image, "Mounts": mounts,
 			"State":           map[string]any{"Running": c.running, "Paused": c.running && c.Paused, "Status": state(c), "ExitCode": c.code},
 			"Config":          map[string]any{"Image": c.Image, "Labels": c.Labels, "ExposedPorts": c.Config["ExposedPorts"]},
 			"HostConfig":      c.Host,

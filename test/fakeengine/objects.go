@@ -24,6 +24,8 @@ type Container struct {
 	// Paused says that nothing in it runs until it is let go on.
 	Paused bool
 
+	// places are where mounts lie in it.
+	places []string
 	// volumes are those it mounts.
 	volumes []string
 	running bool
@@ -124,6 +126,14 @@ func (e *Engine) Mount(container, volume string) {
 	defer e.mu.Unlock()
 	c := e.container(container)
 	c.volumes = append(c.volumes, volume)
+}
+
+// MountAt says where mounts of a container lie.
+func (e *Engine) MountAt(container string, places ...string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c := e.container(container)
+	c.places = append(c.places, places...)
 }
 
 // Containers returns copies of all that there are.

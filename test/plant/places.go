@@ -32,6 +32,7 @@ var Places = []Place{
 	{Name: "`register --write`", Walker: "executor"},
 	{Name: "`register --write-settings`", Walker: "executor"},
 	{Name: "`BUILD_EXIT_CODE_FILE`", Walker: "executor"},
+	{Name: "`gitlab-dind-executor-peak`, beside it", Walker: "executor"},
 	{Name: "`JOB_RESPONSE_FILE`", Walker: "executor"},
 	{Name: "script of a stage", Walker: "executor"},
 	{Name: "settings", Walker: "executor"},
