@@ -201,6 +201,6 @@ func validateWhoHasRights(table string, names, projects []string, f *faults) {
 		return
 	}
 	for _, name := range names {
-		f.add(table+"."+name, "only a [[policy]] that names its projects can give it: it is worth as much as root on this host")
+		f.add(table+"."+name, "only a [[policy]] that names its projects can give it: it opens a way to this host")
 	}
 }

@@ -54,9 +54,9 @@ func rules() map[string]rule {
 		"allowed_images":              patternsOf("job"),
 		"allowed_services":            patternsOf("services"),
 		"allowed_privileged_services": sidecarImages,
-		"memory":                      near("limits.job", "memory", "of the job container alone, and no swap besides; builds count as the sidecar's, limits.sidecar"),
-		"cpus":                        cpus(Carried, "limits.job", "of the job container alone: builds count as the sidecar's, limits.sidecar"),
-		"service_memory":              both(near("limits.services", "memory", "no swap besides"), ofDind(near("limits.sidecar", "memory", "where a pipeline declared a dind service, that had as much, and builds run there"))),
+		"memory":                      near("limits.job", "memory", "of the job container alone, and no swap besides unless memory_swap says so; builds count as the sidecar's, limits.sidecar"),
+		"cpus":                        cpus(Carried, "limits.job", jobAlone),
+		"service_memory":              both(near("limits.services", "memory", "no swap besides unless service_memory_swap says so"), ofDind(near("limits.sidecar", "memory", "where a pipeline declared a dind service, that had as much, and builds run there"))),
 		"service_cpus":                both(cpus(Carried, "limits.services", ""), ofDind(cpus(Differs, "limits.sidecar", "where a pipeline declared a dind service, that had as many, and builds run there"))),
 		"services_limit":              servicesLimit,
 		"services":                    services,
@@ -76,61 +76,94 @@ func rules() map[string]rule {
 		},
 		"wait_for_services_timeout": waitForServices,
 		"disable_cache":             disableCache,
-		"volumes":                   volumes,
-		"security_opt":              securityOptions,
 		"runtime":                   runtime,
 		"helper_image":              helperImage,
 		"helper_image_flavor":       helperFlavor,
 
+		"volumes":                      volumes,
+		"tmpfs":                        as("job", "tmpfs", ""),
+		"services_tmpfs":               as("services", "tmpfs", ""),
+		"shm_size":                     shmSize,
+		"ulimit":                       as("job", "ulimit", ""),
+		"sysctls":                      as("job", "sysctls", ""),
+		"cap_drop":                     as("job", "cap_drop", ""),
+		"container_labels":             both(near("job", "container_labels", noPrefix), near("services", "container_labels", noPrefix)),
+		"log_options":                  both(as("job", "log_options", ""), as("services", "log_options", "")),
+		"disable_entrypoint_overwrite": both(as("job", "disable_entrypoint_overwrite", ""), near("services", "disable_entrypoint_overwrite", "of the job's daemon, sidecar.commands = \"flags\" forbids it")),
+		"hostname":                     as("job", "hostname", ""),
+		"mac_address":                  as("job", "mac_address", ""),
+		"user":                         as("job", "user", ""),
+		"allowed_users":                as("job", "allowed_users", ""),
+		"group_add":                    as("job", "group_add", ""),
+		"oom_score_adjust":             as("job", "oom_score_adjust", ""),
+		"dns_search":                   as("network", "dns_search", ""),
+		"memory_swap":                  as("limits.job", "memory_swap", ""),
+		"memory_reservation":           as("limits.job", "memory_reservation", ""),
+		"cpu_shares":                   as("limits.job", "cpu_shares", jobAlone),
+		"cpuset_cpus":                  as("limits.job", "cpuset_cpus", jobAlone),
+		"cpuset_mems":                  as("limits.job", "cpuset_mems", jobAlone),
+		"cgroup_parent":                as("limits.job", "cgroup_parent", jobAlone),
+		"service_memory_swap":          ofServices("memory_swap"),
+		"service_memory_reservation":   ofServices("memory_reservation"),
+		"service_cpu_shares":           ofServices("cpu_shares"),
+		"service_cpuset_cpus":          ofServices("cpuset_cpus"),
+		"service_cgroup_parent":        ofServices("cgroup_parent"),
+
+		"cap_add":               byPolicy("job.cap_add"),
+		"devices":               byPolicy("job.devices"),
+		"device_cgroup_rules":   byPolicy("job.device_cgroup_rules"),
+		"gpus":                  byPolicy("job.gpus"),
+		"services_devices":      byPolicy("services.devices"),
+		"service_gpus":          byPolicy("services.gpus"),
+		"security_opt":          securityOptions("job"),
+		"services_security_opt": securityOptions("services"),
+
 		"allowed_privileged_images":    without("job containers are never privileged"),
-		"allowed_users":                without("pipelines may choose the user of an ordinary container"),
-		"cache_dir":                    without("caches are in /cache, in a volume for each project"),
-		"cap_add":                      without("job containers are ordinary ones; what needs rights runs in the job's daemon"),
-		"cap_drop":                     without("job containers are ordinary ones"),
-		"cgroup_parent":                without("the engine's own"),
-		"container_labels":             without("everything has labels of its own"),
-		"cpu_shares":                   without("limits are hard: cpus"),
-		"cpuset_cpus":                  without("limits are by share: cpus"),
-		"cpuset_mems":                  without("limits are by share: cpus"),
-		"device_cgroup_rules":          without("no device of the host gets into a sandbox"),
-		"devices":                      without("no device of the host gets into a sandbox"),
-		"disable_entrypoint_overwrite": without("pipelines may set the entrypoint; for the daemon sidecar.commands = \"flags\" forbids it"),
-		"dns_search":                   without("name servers only"),
-		"gpus":                         without("no device of the host gets into a sandbox"),
-		"group_add":                    without("no counterpart"),
-		"hostname":                     without("containers are named after their sandbox"),
-		"ipcmode":                      without("job containers are ordinary ones"),
+		"cache_dir":                    without("what is cached lies in volumes of the engine, where gc finds it: cache.volume and cache.paths"),
+		"ipcmode":                      without("a job container shares no memory with others: services are reached by the network"),
 		"isolation":                    without("of Windows"),
-		"links":                        without("services are reached by their names"),
-		"log_options":                  without("logs of containers are json-file, bounded"),
-		"mac_address":                  without("no counterpart"),
-		"memory_reservation":           without("there are hard limits only"),
-		"memory_swap":                  without("memory and swap together are no more than memory"),
-		"network_mode":                 without("each job has a network of its own"),
-		"oom_kill_disable":             without("no counterpart"),
-		"oom_score_adjust":             without("no counterpart"),
-		"pid_mode":                     without("job containers are ordinary ones"),
-		"service_cgroup_parent":        without("the engine's own"),
-		"service_cpu_shares":           without("limits are hard: cpus"),
-		"service_cpuset_cpus":          without("limits are by share: cpus"),
-		"service_gpus":                 without("no device of the host gets into a sandbox"),
-		"service_memory_reservation":   without("there are hard limits only"),
-		"service_memory_swap":          without("memory and swap together are no more than memory"),
-		"service_slot_cgroup_template": without("the engine's own"),
-		"services_devices":             without("no device of the host gets into a sandbox"),
-		"services_security_opt":        without("services are ordinary containers"),
-		"services_tmpfs":               without("no counterpart"),
-		"shm_size":                     without("no counterpart"),
-		"sysctls":                      without("no counterpart"),
+		"links":                        without("services are reached by their names, and what else there is by an address: network.extra_hosts"),
+		"network_mode":                 without("each job has a network of its own; names outside go to network.extra_hosts"),
+		"oom_kill_disable":             without("a container without memory would hang, and its job with it: the job log names what ran out"),
+		"pid_mode":                     without("a job container sees no processes but its own"),
+		"service_slot_cgroup_template": without("the Runner tells no slot: limits.services has cgroup_parent for all jobs"),
 		"tls_cert_path":                without("the hooks take DOCKER_CERT_PATH of the Runner's environment"),
-		"tmpfs":                        without("no counterpart"),
-		"ulimit":                       without("the engine's default-ulimits hold"),
-		"user":                         without("pipelines say it with image:docker:user"),
-		"userns_mode":                  without("sidecar.privilege = \"rootless\" has a user namespace"),
-		"volume_driver":                without("the engine's local one is used"),
-		"volume_driver_ops":            without("the engine's local one is used"),
-		"volume_keep":                  without("volumes of a job go with it"),
-		"volumes_from":                 without("a sandbox has volumes of its own"),
+		"userns_mode":                  without("a job container stays in the engine's user namespace; for the job's daemon there is sidecar.privilege = \"rootless\""),
+		"volume_driver":                without("volumes are the engine's local ones; a directory that another driver has mounted on the host goes to job.volumes"),
+		"volume_driver_ops":            without("volumes are the engine's local ones; a directory that another driver has mounted on the host goes to job.volumes"),
+		"volume_keep":                  without("volumes of a job go with it; what a project keeps is named by cache.paths"),
+		"volumes_from":                 without("no container of the host is a job's: directories of the host go to job.volumes"),
+	}
+}
+
+const (
+	jobAlone = "of the job container alone: builds count as the sidecar's, limits.sidecar"
+	noPrefix = "not a second time with the Runner's own prefix"
+)
+
+// ofServices is for a limit of services.
+func ofServices(limit string) rule {
+	return both(as("limits.services", limit, ""), ofDind(near("limits.sidecar", limit, "where a pipeline declared a dind service, that had it, too")))
+}
+
+// byPolicy is for what makes a container more than an ordinary one.
+func byPolicy(setting string) rule {
+	return without(rightsOf(setting))
+}
+
+func rightsOf(setting string) string {
+	return "it opens a way to the host, so that only a [[policy]] that names the projects with a need gives it: " + setting
+}
+
+// shmSize is a number of bytes there.
+func shmSize(c *Conversion, key string, d map[string]any) {
+	n, ok := d[key].(int64)
+	if !ok || n < 0 {
+		c.drop(key, "it is no number of bytes")
+		return
+	}
+	for _, table := range []string{"job", "services"} {
+		c.put(table, "shm_size", strconv.FormatInt(n, 10), key, "")
 	}
 }
 
@@ -263,7 +296,7 @@ func extraHosts(c *Conversion, key string, d map[string]any) {
 	for _, e := range list(d[key]) {
 		name, address, ok := strings.Cut(e, ":")
 		address = strings.Trim(address, "[]")
-		if _, err := netip.ParseAddr(address); !ok || err != nil {
+		if _, err := netip.ParseAddr(address); !ok || err != nil && address != config.HostGateway {
 			c.drop(key+" "+e, "it has no address")
 			continue
 		}
@@ -283,7 +316,7 @@ func dns(c *Conversion, key string, d map[string]any) {
 		return err != nil
 	})
 	if len(keep) > 0 {
-		c.putNear("network", "dns", keep, key, "for containers inside the job's daemon; the others have the engine's")
+		c.put("network", "dns", keep, key, "for containers inside the job's daemon as well")
 	}
 }
 
@@ -299,12 +332,14 @@ func waitForServices(c *Conversion, key string, d map[string]any) {
 	}
 }
 
-func securityOptions(c *Conversion, key string, d map[string]any) {
-	for _, o := range list(d[key]) {
-		if o == "no-new-privileges" || o == "no-new-privileges:true" || o == "no-new-privileges=true" {
-			c.put("job", "no_new_privileges", true, key+" "+o, "")
-		} else {
-			c.drop(key+" "+o, "job containers have the engine's own profiles")
+func securityOptions(table string) rule {
+	return func(c *Conversion, key string, d map[string]any) {
+		for _, o := range list(d[key]) {
+			if o == "no-new-privileges" || o == "no-new-privileges:true" || o == "no-new-privileges=true" {
+				c.put(table, "no_new_privileges", true, key+" "+o, "")
+			} else {
+				c.drop(key+" "+o, rightsOf(table+".security_opt"))
+			}
 		}
 	}
 }
@@ -320,7 +355,7 @@ func runtime(c *Conversion, key string, d map[string]any) {
 		c.putNear("sidecar", "runtime", name, key, "for the sidecar alone; its arguments in the engine's daemon.json: docs/gvisor.md")
 		c.putNear("sidecar", "privilege", config.PrivilegeGVisor, key, "")
 	default:
-		c.drop(key, "the sidecar alone can have one: sidecar.runtime")
+		c.drop(key, "the sidecar has its own, sidecar.runtime; for job containers, "+rightsOf("job.runtime")+", and GPUs come by job.gpus")
 	}
 }
 

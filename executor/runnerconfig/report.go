@@ -228,12 +228,9 @@ func (c *Conversion) putNear(table, key string, v any, from, why string) bool {
 }
 
 func (c *Conversion) set(kind Kind, p place, from, why string) bool {
-	with := slices.DeleteFunc(slices.Clone(c.settings), func(s place) bool { return s.table == p.table && s.key == p.key })
-	with = append(with, p)
+	with := c.settled(p)
 	if _, err := config.Parse("", []byte(render(with))); err != nil {
-		first, _, _ := strings.Cut(err.Error(), "\n")
-		_, what, _ := strings.Cut(first, ": ") // behind the line, which nobody sees
-		c.drop(from, "here it is no valid setting: "+what)
+		c.drop(from, "here it is no valid setting: "+firstFault(err))
 		return false
 	}
 	c.settings = with
@@ -242,6 +239,19 @@ func (c *Conversion) set(kind Kind, p place, from, why string) bool {
 	}
 	c.lines = append(c.lines, line{kind, from, "as " + p.where() + why, &p})
 	return true
+}
+
+// settled are the settings so far, with one more in the place of that key's.
+func (c *Conversion) settled(p place) []place {
+	with := slices.DeleteFunc(slices.Clone(c.settings), func(s place) bool { return s.table == p.table && s.key == p.key })
+	return append(with, p)
+}
+
+// firstFault is the first of settings that are none, without its line, which nobody sees.
+func firstFault(err error) string {
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	_, what, _ := strings.Cut(first, ": ")
+	return what
 }
 
 // mentioned tells whether a line is about a key or about a part of it.

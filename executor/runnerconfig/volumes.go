@@ -2,18 +2,53 @@ package runnerconfig
 
 import (
 	"path"
+	"slices"
 	"strings"
+
+	"gitlab-dind-executor/config"
 )
 
 func volumes(c *Conversion, key string, d map[string]any) {
+	var binds, paths []string
 	for _, one := range list(d[key]) {
-		c.volume(key+" "+one, one)
+		switch bind, path := c.volume(key+" "+one, one); {
+		case bind != "":
+			binds = append(binds, bind)
+		case path != "" && d["disable_cache"] == true:
+			c.differs(key+" "+one, "with disable_cache it ends with the job, as all that is in the job container does")
+		case path != "":
+			paths = append(paths, path)
+		}
+	}
+	// Together they are one setting; what it cannot hold is told of by itself.
+	for _, to := range []struct {
+		table, key string
+		list       []string
+		why        string
+	}{
+		{"job", "volumes", binds, "in the job container and services, not in the job's daemon; it must be there"},
+		{"services", "volumes", binds, "in the job container and services, not in the job's daemon; it must be there"},
+		{"cache", "paths", paths, "for each project, for protected refs, unprotected ones and merge requests apart; two jobs at once share it"},
+	} {
+		var valid []string
+		for _, one := range to.list {
+			with := append(slices.Clone(valid), one)
+			if _, err := config.Parse("", []byte(render(c.settled(place{to.table, to.key, with})))); err == nil {
+				valid = with
+			} else if to.table != "services" { // where it is told already
+				c.drop(key+" "+one, "here it is no valid setting: "+firstFault(err))
+			}
+		}
+		for _, one := range valid {
+			c.putNear(to.table, to.key, valid, key+" "+one, to.why)
+		}
 	}
 }
 
 // volume converts one of the docker executor's volumes: "path",
-// "source:path" or "source:path:mode".
-func (c *Conversion) volume(key, v string) {
+// "source:path" or "source:path:mode". It returns a directory of the host, or a path
+// that is cached, for the settings.
+func (c *Conversion) volume(key, v string) (bind, cached string) {
 	parts := strings.Split(v, ":")
 	source, target := "", parts[0]
 	if len(parts) > 1 && strings.HasPrefix(parts[1], "/") {
@@ -44,13 +79,16 @@ func (c *Conversion) volume(key, v string) {
 		c.drop(key, "name the CA of each registry in dind.toml: [registry] ca_file")
 	case target == "/etc/docker/daemon.json":
 		c.drop(key, "name its keys in dind.toml: sidecar.registry_mirrors, [registry], sidecar.arguments")
-	case strings.HasPrefix(target, "/etc/ssl/") || strings.HasPrefix(target, "/usr/local/share/ca-certificates"):
-		c.drop(key, "no file of the host gets into a sandbox: a registry's CA goes to [registry] ca_file, others into the job's image")
+	case strings.HasPrefix(source, "/") && len(parts) > 2 && strings.ContainsAny(strings.ToLower(parts[2]), "zo"):
+		c.drop(key, "no label of SELinux is set here: label the directory on the host, and write it without "+parts[2])
 	case strings.HasPrefix(source, "/"):
-		c.drop(key, "no directory of the host gets into a sandbox")
+		return v, ""
+	case source != "":
+		c.drop(key, "a volume of the engine by its name is nobody's here: give a directory of the host (job.volumes), or let a project keep the path (cache.paths)")
 	default:
-		c.drop(key, "a job has /builds and /cache; use `cache:` or artifacts in the pipeline")
+		return "", target
 	}
+	return "", ""
 }
 
 // isSocket tells whether a path is where an engine listens.
