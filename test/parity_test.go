@@ -62,3 +62,34 @@ func declaredTests(t *testing.T) map[string]bool {
 	}
 	return tests
 }
+
+// Each key that the docker executor has is a row of docs/parity.md, and no other is.
+func TestEveryKeyOfTheDockerExecutorHasARow(t *testing.T) {
+	names, err := os.ReadFile("../executor/runnerconfig/testdata/runners-docker-keys.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := os.ReadFile("../docs/parity.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(doc), "\n## Keys of `[runners.docker]`\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	rows := map[string]bool{}
+	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z0-9_]+)` \\|").FindAllStringSubmatch(section, -1) {
+		rows[m[1]] = true
+	}
+	for name := range strings.Lines(string(names)) {
+		name = strings.TrimSpace(name)
+		if strings.HasPrefix(name, "#") {
+			continue
+		}
+		if !rows[name] {
+			t.Errorf("docs/parity.md has no row for %s", name)
+		}
+		delete(rows, name)
+	}
+	for name := range rows {
+		t.Errorf("docs/parity.md has a row for %s, which is no key", name)
+	}
+}
