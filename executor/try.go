@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,37 +22,59 @@ func (c *call) tryCommand() *cobra.Command {
 	var o try.Options
 	var version string
 	cmd := &cobra.Command{
-		Use:   "try",
+		Use:   "try [JOB]...",
 		Short: "Run a job of a .gitlab-ci.yml on this host, without a GitLab",
 		Long: "Runs the jobs of a pipeline one after the other through the same hooks that GitLab Runner\n" +
 			"calls, with these settings, on this host's engine. Sources come from the git repository\n" +
 			"that the file is in, uncommitted changes included. What it does not understand of the\n" +
-			"pipeline has a line each. It ends with 0 if the jobs succeed, 1 if one fails and 2 if the\n" +
-			"host is to blame; Ctrl-C cancels as the button in GitLab does.",
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return c.try(cmd.Context(), o, version) },
+			"pipeline has a line each, and a job of which it is not known whether GitLab runs it runs\n" +
+			"only if it is named. It ends with 0 if the jobs succeed, 1 if one fails or none has run and\n" +
+			"2 if the host is to blame; Ctrl-C cancels as the button in GitLab does.",
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: c.completeJobs(&o),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.JSON && !o.List {
+				return fault.System(errors.New("--json is about --list"), "add --list")
+			}
+			o.Jobs = append(o.Jobs, args...)
+			return c.try(cmd.Context(), o, version, cmd.InOrStdin())
+		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.File, "file", ".gitlab-ci.yml", "the pipeline's `FILE`")
-	f.StringArrayVar(&o.Jobs, "job", nil, "run the job of this `NAME`, whatever its rules say; may be given again (default: all)")
+	f.StringVar(&o.File, "file", ".gitlab-ci.yml", "the pipeline's `FILE`, or - for stdin; GitLab's merged YAML serves as well")
+	f.StringArrayVar(&o.Jobs, "job", nil, "run the job of this `NAME`, as an argument does, whatever its rules say; may be given again (default: all)")
 	f.StringArrayVar(&o.Variables, "variable", nil, "set a variable, `KEY=VALUE`, or KEY to take it from the environment; may be given again")
 	f.BoolVar(&o.List, "list", false, "only list the jobs and what is not understood")
+	f.BoolVar(&o.JSON, "json", false, "with --list: print JSON")
+	f.StringVar(&o.Artifacts, "artifacts", "", "put what jobs leave into this `DIR`, which is empty or not there yet")
 	f.BoolVar(&o.Times, "times", false, "show how long each hook took")
 	f.StringVar(&o.Tag, "tag", "", "run as the pipeline of a tag of this `NAME`, which need not exist")
 	f.BoolVar(&o.Protected, "protected", false, "run as on a protected branch, for policies")
 	f.StringVar(&o.Listen, "listen", "", "`ADDRESS` or address:port of this host at which jobs fetch their sources (default: that of the engine's bridge)")
 	f.StringVar(&version, "runner-version", "", "the `VERSION` of GitLab Runner, for helper.image (default: that of the gitlab-runner on this host)")
+	_ = cmd.RegisterFlagCompletionFunc("job", c.completeJobs(&o)) // they are there
+	_ = cmd.MarkFlagDirname("artifacts")
 	return cmd
 }
 
+// completeJobs offers the jobs of the pipeline to a shell.
+func (c *call) completeJobs(o *try.Options) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		ctx, cancel := context.WithTimeout(cmd.Context(), completeBound)
+		defer cancel()
+		names, _ := try.Names(ctx, *o, c.env) // what is not to be had is not offered
+		return slices.DeleteFunc(names, func(n string) bool { return slices.Contains(args, n) }), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
 // try lets jobs run through the hooks of this program, by the settings of this call.
-func (c *call) try(ctx context.Context, o try.Options, version string) error {
+func (c *call) try(ctx context.Context, o try.Options, version string, stdin io.Reader) error {
 	flags, err := c.hookFlags()
 	if err != nil {
 		return err
 	}
 	err = try.Run(ctx, o, try.Host{
-		Env: c.env, Stdout: c.stdout, JobLog: c.raw.out, RunnerLog: c.stderr, Warn: c.log.Warn, Flags: flags,
+		Env: c.env, Stdin: stdin, Stdout: c.stdout, JobLog: c.raw.out, RunnerLog: c.stderr, Warn: c.log.Warn, Flags: flags,
 		Version: func(ctx context.Context) (string, error) {
 			s, err := c.load()
 			if err != nil {

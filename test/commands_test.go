@@ -26,7 +26,7 @@ import (
 // what a page needs.
 var foreign = strings.Fields(`
 	apt apt-get awk bash cat cd chattr chmod chown command cp curl cut date df diff dnf docker
-	dpkg du echo exit export false find findmnt getent git gitlab-ctl gitlab-runner go gpg grep
+	dpkg du echo exit export false find findmnt getent git glab gitlab-ctl gitlab-runner go gpg grep
 	gunzip gzip head id install ip ip6tables iptables jq journalctl kill ln ls mkdir mmdebstrap
 	mount mv openssl printf promtool ps rm rpm runsc sed set sh sha256sum sha512sum sleep sort ss stat sudo
 	sysctl systemctl tail tar tee test time timeout touch true umount uname unset

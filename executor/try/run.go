@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -33,7 +34,9 @@ type run struct {
 	server *forge.Server
 	runner *local.Runner
 	ids    map[string]int64
-	done   []jobEnd
+	// artifacts is where a person wants them.
+	artifacts folder
+	done      []jobEnd
 }
 
 // jobEnd is what became of a job.
@@ -53,6 +56,10 @@ func (r *run) all(setup, parent context.Context, stop *interruption, chosen []pi
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(r.dir)) }()
+	if err := r.artifacts.open(r.options.Artifacts); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.artifacts.close()) }()
 	if err := r.serve(setup, parent); err != nil {
 		return err
 	}
@@ -162,6 +169,7 @@ func (r *run) job(stop *interruption, j pipeline.Job, log *jobLog) jobEnd {
 	log.firstLine = time.Time{}
 	end := ended(j, res)
 	r.sayOfReport(j)
+	r.artifacts.take(stop.first, r.server, r.ids[j.Name], j.Name, func(text string) { fmt.Fprintln(r.Stdout, text) }, r.Warn)
 	if scriptFailed(res, "get_sources") && !r.server.Reached() {
 		end.system, end.hint = true, "no job has reached "+r.server.URL+", where the sources are: let sandboxes through to it in the firewall, or give another address with --listen"
 	}
@@ -227,6 +235,20 @@ func (r *run) summary(asked int) {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", e.name, e.outcome, e.text)
 	}
 	_ = w.Flush() // a terminal that is gone is no reason to fail
+	if names := r.doubtful(); len(names) > 0 {
+		fmt.Fprintf(r.Stdout, "\nnot run, as it is not known whether GitLab runs it: %s (--job NAME runs it)\n", strings.Join(names, ", "))
+	}
+}
+
+// doubtful are the jobs that did not run since it is not known whether GitLab runs
+// them.
+func (r *run) doubtful() (names []string) {
+	for _, j := range r.pipeline.Jobs {
+		if _, ran := r.ids[j.Name]; j.Maybe && !j.Cannot && !ran && slices.ContainsFunc(r.done, func(e jobEnd) bool { return e.name == j.Name }) {
+			names = append(names, j.Name)
+		}
+	}
+	return names
 }
 
 // verdict is the run's result: the jobs' logs have said what was wrong.
@@ -241,8 +263,11 @@ func (r *run) verdict(stop *interruption) error {
 		}
 		failed = failed || e.outcome == pipeline.Failed
 	}
-	if failed {
+	switch {
+	case failed:
 		return ErrFailed
+	case len(r.ids) == 0:
+		return fault.Job(errors.New("no job has run"), "the summary says why; name a job to run it all the same")
 	}
 	return nil
 }
