@@ -66,7 +66,7 @@ var mayImport = map[string][]string{
 	"executor/pipeline":     {"fault", "wary"},
 	"executor/redact":       {"wary"},
 	"executor/relay":        {},
-	"executor/runnerconfig": {"executor/featureflags", "config", "fault", "hostfile"},
+	"executor/runnerconfig": {"executor/featureflags", "driver/plan", "config", "fault", "hostfile"},
 	"executor/scrape":       {"executor/access", "executor/joblog", "executor/telemetry", "driver", "driver/label", "driver/mirror", "config", "fault"},
 	"executor/telemetry":    {"hostfile", "wary"},
 	"executor/try":          {"executor/forge", "executor/local", "executor/pipeline", "fault"},

@@ -15,7 +15,7 @@ import (
 // splitServices finds the declared dind service, which becomes the sidecar.
 func splitServices(all []Service) (declared *Service, ordinary []Service, err error) {
 	for _, s := range all {
-		if !isDind(s) {
+		if !IsDind(s) {
 			ordinary = append(ordinary, s)
 			continue
 		}
@@ -29,10 +29,10 @@ func splitServices(all []Service) (declared *Service, ordinary []Service, err er
 	return declared, ordinary, nil
 }
 
-// isDind tells whether a service is meant to be the job's Docker daemon: the
+// IsDind tells whether a service is meant to be the job's Docker daemon: the
 // official image or one named after it, a tag or name with "dind", or an alias
 // that takes the daemon's name.
-func isDind(s Service) bool {
+func IsDind(s Service) bool {
 	if slices.Contains(s.Aliases, dockerAlias) {
 		return true
 	}

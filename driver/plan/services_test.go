@@ -43,7 +43,7 @@ func TestWhichServiceIsTheDockerDaemon(t *testing.T) {
 		"a registry with a port and no tag in the end": {named("docker.example.com:5000/redis"), false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := isDind(c.service); got != c.want {
+			if got := IsDind(c.service); got != c.want {
 				t.Errorf("%s %q: %t", c.service.Name, c.service.Aliases, got)
 			}
 		})

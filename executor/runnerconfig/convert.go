@@ -54,6 +54,11 @@ func Convert(file string, src []byte, name string) (*Conversion, error) {
 	for _, key := range sorted(section) {
 		c.sectionKey(key, section[key])
 	}
+	for _, key := range sorted(asDockers(nil)) {
+		if _, told := section[key]; !told {
+			c.keep(key, asDockers(nil)[key], "written out, since the docker executor has it without, and the custom executor has not")
+		}
+	}
 	docker, isTable := section["docker"].(map[string]any)
 	if _, set := section["docker"]; set && !isTable {
 		c.drop("docker", "it is no table")
@@ -115,6 +120,8 @@ func (c *Conversion) sectionKey(key string, v any) {
 		c.flagsOfJobs(key, list(v))
 	case key == "feature_flags":
 		c.flags(key, v)
+	case key == "custom_build_dir":
+		c.keep(key, asDockers(map[string]any{key: v})[key], "stays in the Runner's section")
 	case key == "shell" && text(v) != "bash" && text(v) != "sh" && text(v) != "":
 		c.drop(key, "scripts are for bash or sh")
 	default:

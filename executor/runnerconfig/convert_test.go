@@ -81,6 +81,45 @@ func TestConvertingADockerExecutor(t *testing.T) {
 	}
 }
 
+// What the docker executor has without being told is written out for the custom
+// executor. What an admin has said of it stays.
+func TestASectionHasWhatTheDockerExecutorHasByItself(t *testing.T) {
+	for name, c := range map[string]struct {
+		carried map[string]any
+		want    []string
+	}{
+		"nothing said":       {nil, []string{"safe_directory_checkout = true", "[runners.custom_build_dir]\n    enabled = true"}},
+		"both said":          {map[string]any{"safe_directory_checkout": false, "custom_build_dir": map[string]any{"enabled": false}}, []string{"safe_directory_checkout = false", "[runners.custom_build_dir]\n    enabled = false"}},
+		"a table of nothing": {map[string]any{"custom_build_dir": map[string]any{}}, []string{"[runners.custom_build_dir]\n    enabled = true"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text, err := New{Name: "x", Exec: ours, Carried: c.carried}.Text()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(text, want) {
+					t.Errorf("no %q in\n%s", want, text)
+				}
+			}
+		})
+	}
+}
+
+// A service that is the daemon of jobs here is it in the conversion, too, whatever its
+// name.
+func TestWhichServiceOfTheRunnerIsTheDaemon(t *testing.T) {
+	for service, want := range map[string]bool{
+		`name = "docker:27-dind"`: true, `name = "r.example.com/builder:1", alias = "x docker"`: true, `name = "r.example.com/dind:1"`: true,
+		`name = "dind.example.com/redis:7"`: false, `name = "docker:27-cli"`: false, `name = "redis:7"`: false, `alias = "db"`: false,
+	} {
+		c, err := Convert("x", fmt.Appendf(nil, "[[runners]]\nexecutor = \"docker\"\n[runners.docker]\nservices = [{ %s }]\n", service), "")
+		if err != nil || strings.Contains(c.Settings, "[sidecar]") != want {
+			t.Errorf("%s: %v\n%s", service, err, c.Settings)
+		}
+	}
+}
+
 // With --write the values go along.
 func TestSecretsThatStayInTheSection(t *testing.T) {
 	c, err := Convert("config.toml", docker(t), "docker")

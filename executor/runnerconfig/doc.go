@@ -5,5 +5,5 @@
 // It knows TOML. It never calls GitLab, and never puts a token or the value of a
 // variable into what it prints.
 //
-// It may import executor/featureflags, config, fault and hostfile.
+// It may import executor/featureflags, driver/plan, config, fault and hostfile.
 package runnerconfig

@@ -183,7 +183,7 @@ func (c *Conversion) docker(d map[string]any) {
 		pullPolicy(c, "pull_policy", d)
 	}
 	if _, set := d["volumes"]; !set && d["disable_cache"] != true {
-		c.differs("volumes", "layers of builds are cached for a project's next job: cache.layers")
+		c.holdsNear("cache", "layers", config.LayersProject, "volumes", "layers of builds are cached for a project's next job: cache.layers")
 	}
 }
 
@@ -243,9 +243,9 @@ func servicesArePrivileged(d map[string]any) bool {
 
 func privileged(c *Conversion, key string, d map[string]any) {
 	if d[key] == true {
-		c.differs(key, "only the sidecar with the job's daemon is privileged, no job container and no service: sidecar.privilege")
+		c.holdsNear("sidecar", "privilege", config.PrivilegePrivileged, key, "only the sidecar with the job's daemon is privileged, no job container and no service: sidecar.privilege")
 	} else {
-		c.differs(key, "the sidecar with the job's daemon is privileged unless sidecar.privilege says otherwise: docs/security.md")
+		c.holdsNear("sidecar", "privilege", config.PrivilegePrivileged, key, "the sidecar with the job's daemon is privileged all the same: sidecar.privilege has others, docs/security.md compares them")
 	}
 }
 

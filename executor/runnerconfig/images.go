@@ -7,6 +7,7 @@ import (
 	"github.com/distribution/reference"
 
 	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver/plan"
 )
 
 // nothing is a list of images that allows none. An empty one allows all.
@@ -119,8 +120,8 @@ func braces(p string) (from, to int, parts []string) {
 func sidecarImages(c *Conversion, key string, d map[string]any) {
 	written := c.valid(key, "sidecar", full(list(d[key])))
 	for _, s := range tables(d["services"]) {
-		if name := text(s["name"]); isDind(name) {
-			if ref, err := reference.ParseNormalizedNamed(name); err == nil {
+		if s = lowered(s); isDind(s) {
+			if ref, err := reference.ParseNormalizedNamed(text(s["name"])); err == nil {
 				written = append(written, reference.TagNameOnly(ref).String())
 			}
 		}
@@ -133,9 +134,10 @@ func sidecarImages(c *Conversion, key string, d map[string]any) {
 	c.allow("sidecar", key, slices.Compact(written), "they may be the job's daemon")
 }
 
-// isDind tells whether a service is the job's daemon.
-func isDind(image string) bool {
-	return strings.Contains(image, "dind") || strings.HasPrefix(image[strings.LastIndex(image, "/")+1:], "docker:")
+// isDind tells whether a service of the runner is the job's daemon, as one of a
+// pipeline would be.
+func isDind(service map[string]any) bool {
+	return plan.IsDind(plan.Service{Image: plan.Image{Name: text(service["name"])}, Aliases: plan.Words(text(service["alias"]))})
 }
 
 // pullPolicy says what the Runner's policies mean here. Without one both pull
@@ -157,7 +159,7 @@ func pullPolicy(c *Conversion, key string, d map[string]any) {
 	}
 	always := slices.Contains(policies, config.PullAlways)
 	if always {
-		c.differs(key, "always asks the registry with the job's credentials and fetches only what differs; what is on the host serves while the registry cannot be asked")
+		c.holdsNear("pull", "policy", policies, key, "always asks the registry with the job's credentials and fetches only what differs; what is on the host serves while the registry cannot be asked")
 	}
 	switch {
 	case len(known(list(d[key]))) == 0 && slices.Equal(policies, config.Default().Pull.Policy):
@@ -169,10 +171,10 @@ func pullPolicy(c *Conversion, key string, d map[string]any) {
 		c.put("pull", "policy", policies, key, "")
 	}
 	if always && len(policies) > 1 {
-		c.differs(key, "a registry that denies an image ends the job: the policies behind always are for images that cannot be fetched")
+		c.holdsNear("pull", "policy", policies, key, "a registry that denies an image ends the job: the policies behind always are for images that cannot be fetched")
 	}
 	if !always {
-		c.differs(key, "as there, a job can use a private image that another project's job has fetched: pull.policy = [\"always\"] ends that")
+		c.holdsNear("pull", "policy", policies, key, "as there, a job can use a private image that another project's job has fetched: pull.policy = [\"always\"] ends that")
 	}
 }
 

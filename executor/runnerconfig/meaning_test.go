@@ -81,8 +81,6 @@ var meanings = map[string]func(v any, part string, s config.Settings) bool{
 // daemonHas tells whether a flag of the dind service in values is in the settings.
 func daemonHas(flag string, s config.Settings) bool {
 	switch flag {
-	case "--mtu":
-		return s.Network.MTU == 1300
 	case "--registry-mirror":
 		return slices.Equal(s.Sidecar.RegistryMirrors, []string{"https://mirror.example.com"})
 	case "--insecure-registry":
@@ -148,7 +146,7 @@ var values = map[string][]any{
 	"cpus":                        {"1.5", "3/2", "-1", "many"},
 	"service_cpus":                {"2"},
 	"services_limit":              {-1, 0, 3, 5000},
-	"services":                    {[]map[string]any{{"name": "docker:dind", "alias": "docker"}}, dindWith("--mtu", "1300", "--registry-mirror=https://mirror.example.com"), dindWith("--insecure-registry", "old.example.com:5000", "--max-concurrent-downloads=6"), dindWith("sh", "-c", "dockerd --mtu 1300"), []map[string]any{{"name": "redis:7"}, {"name": "docker:26-dind", "environment": []string{"A=b"}}, {"name": "docker:27-dind"}}},
+	"services":                    {[]map[string]any{{"name": "docker:dind", "alias": "docker"}}, dindWith("--mtu", "1300", "--registry-mirror=https://mirror.example.com"), dindWith("--insecure-registry", "old.example.com:5000", "--max-concurrent-downloads=6"), []map[string]any{{"name": "builder:1", "alias": "x docker"}, {"name": "dind.example.com/redis:7"}, {"name": "docker:27-cli"}}, dindWith("sh", "-c", "dockerd --mtu 1300"), []map[string]any{{"name": "redis:7"}, {"name": "docker:26-dind", "environment": []string{"A=b"}}, {"name": "docker:27-dind"}}},
 	"privileged":                  {true, false},
 	"services_privileged":         {true, false},
 	"pull_policy":                 {"always", []string{"always", "if-not-present"}, "never", []string{"sometimes"}, []string{"if-not-present", "never"}},
@@ -253,6 +251,10 @@ func tellsTheTruth(t *testing.T, seed uint64) {
 			got, _ := c.Section[key].(map[string]any)
 			if got[part] != want[part] || got[part] == nil || part == "FF_CONCRETE" || part == "FF_PRINT_POD_EVENTS" {
 				t.Errorf("%+v, and the section has %v", n, got)
+			}
+		case !ofDocker && in[key] == nil && asDockers(nil)[key] != nil:
+			if !reflect.DeepEqual(c.Section[key], asDockers(nil)[key]) {
+				t.Errorf("%+v, and the section has %v", n, c.Section[key])
 			}
 		case !ofDocker:
 			if key != "url" && !reflect.DeepEqual(c.Section[key], in[key]) {

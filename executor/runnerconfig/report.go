@@ -23,7 +23,7 @@ import (
 //  1. Its setting comes to package config, if it has one.
 //  2. A line in dockerKeys (docker.go) says what becomes of it: as for a setting with
 //     the same meaning, near for one whose meaning differs, without for no setting.
-//     A function of one's own calls put, putNear, holds, differs and drop.
+//     A function of one's own calls put, putNear, holds, holdsNear, differs and drop.
 //  3. A row in meanings (meaning_test.go) says for a value of the key whether
 //     settings mean the same. A test fails for a key that is carried without one.
 
@@ -211,9 +211,14 @@ func (c *Conversion) keep(key string, v any, text string) {
 	c.lines = append(c.lines, line{Carried, key, text, &place{runner, key, v}})
 }
 
-// holds says of a key that the settings have its value without being told.
+// holds says of a key that the settings have its value without being told, and
+// holdsNear says what they have that is like it.
 func (c *Conversion) holds(table, key string, v any, from, text string) {
 	c.lines = append(c.lines, line{Carried, from, text, &place{table, key, v}})
+}
+
+func (c *Conversion) holdsNear(table, key string, v any, from, text string) {
+	c.lines = append(c.lines, line{Differs, from, text, &place{table, key, v}})
 }
 
 // put takes a setting that means the same, if the settings are valid with it; else

@@ -3,6 +3,7 @@ package runnerconfig
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -48,7 +49,7 @@ func (n New) entries() []entry {
 
 // Text is the section as TOML.
 func (n New) Text() (string, error) {
-	keys, tables, err := encodeCarried(n.Carried)
+	keys, tables, err := encodeCarried(asDockers(n.Carried))
 	if err != nil {
 		return "", err
 	}
@@ -64,6 +65,21 @@ func (n New) Text() (string, error) {
 	}
 	b.WriteString(tables)
 	return b.String(), nil
+}
+
+// asDockers are keys of a section with what the docker executor has without being told,
+// and the custom executor has not: pipelines may set GIT_CLONE_PATH, and git in the
+// helper trusts the project's directory, whoever owns it.
+func asDockers(section map[string]any) map[string]any {
+	all := map[string]any{"safe_directory_checkout": true}
+	maps.Copy(all, section)
+	build, isTable := all["custom_build_dir"].(map[string]any)
+	if isTable || all["custom_build_dir"] == nil {
+		enabled := map[string]any{"enabled": true}
+		maps.Copy(enabled, build)
+		all["custom_build_dir"] = enabled
+	}
+	return all
 }
 
 // encodeCarried writes further keys of a section, those that are tables apart.

@@ -17,7 +17,7 @@ func services(c *Conversion, key string, d map[string]any) {
 		s = lowered(s)
 		name := text(s["name"])
 		from := key + " " + name
-		if !isDind(name) {
+		if !isDind(s) {
 			c.drop(from, "no service is added to all jobs: name it in their .gitlab-ci.yml")
 			continue
 		}
@@ -76,7 +76,7 @@ func (c *Conversion) dockerd(command []string) {
 				c.drop(from, "it is no number")
 				continue
 			}
-			c.put("network", "mtu", n, from, "")
+			c.putNear("network", "mtu", n, from, "of the whole sandbox, not of the daemon's networks alone")
 		case "--tls", "--tlsverify", "--host", "-H", "--storage-driver", "-s":
 			c.drop(from, "that is wired in")
 		default:

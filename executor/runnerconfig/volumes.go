@@ -60,15 +60,15 @@ func (c *Conversion) volume(key, v string) (bind, cached string) {
 	case target == "/certs" || strings.HasPrefix(target, "/certs/"):
 		c.drop(key, "the client's certificates are wired in")
 	case target == "/cache" && strings.HasPrefix(source, "/"):
-		c.differs(key, "/cache is a volume for each project: what is in the host's directory is not taken over")
+		c.holdsNear("cache", "volume", true, key, "/cache is a volume for each project: what is in the host's directory is not taken over")
 	case target == "/cache" && source != "":
-		c.differs(key, "/cache is a volume for each project, and none for all of them")
+		c.holdsNear("cache", "volume", true, key, "/cache is a volume for each project, and none for all of them")
 	case target == "/cache":
 		c.holds("cache", "volume", true, key, "/cache is there for each project, for protected refs, unprotected ones and merge requests apart: cache.volume")
 	case target == "/builds":
 		c.drop(key, "sources are in a volume of the job's own, which its services and its daemon see too")
 	case target == "/var/lib/docker":
-		c.differs(key, "layers are cached for each project, one job at a time: cache.layers")
+		c.holdsNear("cache", "layers", config.LayersProject, key, "layers are cached for each project, one job at a time: cache.layers")
 	case isSocket(source) || isSocket(target):
 		c.drop(key, "no job gets the host's engine: docker in a job is the daemon of its own sidecar")
 	case isCA && strings.HasPrefix(source, "/") && path.Ext(source) != "":
