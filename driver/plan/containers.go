@@ -19,9 +19,10 @@ const ShellMarker = "gitlab-dind-executor: shell is ready"
 // reach it: an ENTRYPOINT can start a shell and keep its own stdin.
 const ScriptMarker = "gitlab-dind-executor: script has arrived"
 
-// Announced is a script that says ScriptMarker before anything else.
+// Announced is a script of the job that says ScriptMarker before anything else, and
+// then lets `docker buildx create` work over TLS.
 func Announced(script []byte) []byte {
-	return append([]byte("echo '"+ScriptMarker+"'\n"), script...)
+	return append([]byte("echo '"+ScriptMarker+"'\n"+placeBuildx), script...)
 }
 
 // DetectShell becomes bash where there is one, else sh, with the script on

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// The shell programs that run in sidecars and helpers. Each tells at its top what
+// The shell programs that run in sidecars, helpers and job containers. Each tells at its top what
 // it does; their literals are constants of this package, which a test compares.
 var (
 	//go:embed programs/takefiles.sh
@@ -36,6 +36,10 @@ var (
 	serveText string
 	//go:embed programs/checktool.sh
 	checkToolText string
+	//go:embed programs/buildx.sh
+	buildxText string
+	//go:embed programs/placebuildx.sh
+	placeBuildxText string
 )
 
 var (
@@ -54,6 +58,8 @@ var (
 
 	// serve is the helper's program; a script of the helper side runs in inShell.
 	serve = "in_shell() { " + inShell + "; }\n" + program(serveText)
+	// placeBuildx is what a script of the job begins with.
+	placeBuildx = strings.Replace(program(placeBuildxText), "\t(\n", "\t(\n\t\twrapper="+quote(program(buildxText))+"\n", 1)
 	// forgetNames defines forget_names, which forgets the names of images in
 	// containerd, in at most 20 s: $1 is its socket, $2 holds names that stay.
 	forgetNames = "forget_names() { command -v ctr >/dev/null && timeout 20 sh -c " +

@@ -40,6 +40,8 @@ func TestWhatContainersRunIsPOSIXShell(t *testing.T) {
 		"a stage":              HelperStage(nil),
 		"a stage with a check": HelperStage(&ToolCheck{}),
 		"forgetting names":     {"sh", "-c", program(forgetText)},
+		"a script of the job":  {"sh", "-c", string(Announced(nil))},
+		"before buildx":        {"sh", "-c", program(buildxText)},
 	}
 	for name, s := range map[string]Sidecar{
 		"a sidecar":             {FastBoot: true},

@@ -49,6 +49,19 @@ func TestWaysToBuild(t *testing.T) {
 	runJob(t, p).succeeded().says("buildx: kept", "classic: kept", "\nnetworks chosen\n")
 }
 
+// buildx refuses TLS from variables. Afterwards all is as it was but for its builder,
+// whose image no registry has here.
+func TestBuildxCreateOverTLS(t *testing.T) {
+	p := world.Job(
+		`docker buildx create --use --name multi && docker buildx create --name other --driver-opt network=host`,
+		`docker buildx inspect | awk '/^Name/ { print "in use is " $2; exit }'`,
+		`docker buildx inspect multi | grep -c '^Endpoint: *job-docker-2376$'`,
+		`docker info 2>&1 | grep -i 'warning.*plugin' || echo "no warning of plugins, $DOCKER_HOST, $(docker context show)"`,
+	)
+	r := runJob(t, p).succeeded().quietCleanup()
+	r.says("\nmulti\nother\n", "\nin use is multi\n", "\n1\n", "\nno warning of plugins, tcp://docker:2376, default\n")
+}
+
 // Docker 29 refuses clients from before API 1.44 of itself; a pipeline keeps its own.
 func TestAnOldClientIsServed(t *testing.T) {
 	p := images(world.Job(`DOCKER_API_VERSION=1.41 docker ps -q && DOCKER_API_VERSION=1.41 docker version -f 'a client of {{.Client.APIVersion}}'`),
