@@ -70,8 +70,10 @@ func TestTryRunsAPipelineAsGitLabWould(t *testing.T) {
 	cmd, out := try(t, map[string]string{
 		"Dockerfile": "FROM " + world.Registry.Host + "/base/busybox:latest\nCOPY new /new\n",
 		".gitlab-ci.yml": `
+include: [{template: Jobs/SAST.gitlab-ci.yml}]
 stages: [build, test, deploy]
 default: {image: ` + rig.ImageCLI + `}
+sast: {stage: test, variables: {A: x}}
 build:
   stage: build
   variables: {IMAGE: "$CI_REGISTRY/group/try:$CI_COMMIT_SHORT_SHA"}
@@ -82,15 +84,19 @@ build:
     - docker push -q $IMAGE
     - docker run --rm $IMAGE cat /new > built
     - echo "the password is $CI_REGISTRY_PASSWORD"
-  artifacts: {paths: [built]}
+    - echo "TEST_IMAGE=` + rig.ImageCLI + `" > build.env
+  artifacts: {paths: [built], reports: {dotenv: build.env}}
   cache: {key: {files: [Dockerfile]}, paths: [none]}
 test:
   stage: test
+  image: $TEST_IMAGE
   needs: [build]
-  script: [cat built, exit 3]
+  parallel: {matrix: [{ARCH: [amd64]}]}
+  script: [cat built, 'echo "for $ARCH"', exit 3]
 deploy:
   stage: deploy
   script: [echo never]
+release: {stage: deploy, script: [echo never], only: [tags]}
 `,
 	}, map[string]string{"new": "not committed\n"},
 		"--variable", "CI_REGISTRY="+world.Registry.Host, "--variable", "CI_REGISTRY_USER="+world.Registry.User,
@@ -106,10 +112,11 @@ deploy:
 	}
 	rest := log
 	for _, text := range []string{
-		"warning: build: not understood here: cache:key:files\n", "with uncommitted changes",
+		"warning: include: template Jobs/SAST.gitlab-ci.yml is not fetched", "warning: build: not understood here: cache:key:files\n", "with uncommitted changes",
 		"job build, stage build", "Login Succeeded", "the password is [MASKED]", "Job succeeded", "run get_sources", "first line of the script",
-		"job test, stage test", "$ cat built\nnot committed\n", "Job failed: exit status 3",
-		"build    success", "test     failed    ", ", exit status 3", "deploy   skipped   test failed",
+		"job test: [amd64], stage test", "$ cat built\nnot committed\n", "\nfor amd64\n", "Job failed: exit status 3",
+		"build           success", "sast            left out", "Jobs/SAST.gitlab-ci.yml is not fetched",
+		"test: [amd64]   failed    ", ", exit status 3", "deploy          skipped    test: [amd64] failed", "release         left out   it is left out by only: tags",
 	} {
 		_, after, found := strings.Cut(rest, text)
 		if !found {
