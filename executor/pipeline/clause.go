@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 )
@@ -16,13 +15,31 @@ type finding struct {
 	unset []string
 }
 
+// and makes f that of both. What does not hold in any case decides alone.
 func (f *finding) and(o finding) {
-	f.unset = append(f.unset, o.unset...)
 	switch {
-	case o.verdict < f.verdict:
-		f.verdict, f.why = o.verdict, o.why
-	case o.verdict == maybe:
-		f.why = cmp.Or(f.why, o.why)
+	case f.verdict == no && len(f.unset) == 0:
+	case o.verdict == no && len(o.unset) == 0:
+		*f = o
+	default:
+		f.unset = append(f.unset, o.unset...)
+		if o.verdict < f.verdict {
+			f.verdict, f.why = o.verdict, o.why
+		}
+	}
+}
+
+// or makes f that of either. What holds in any case decides alone.
+func (f *finding) or(o finding) {
+	switch {
+	case f.verdict == yes && len(f.unset) == 0:
+	case o.verdict == yes && len(o.unset) == 0:
+		*f = o
+	default:
+		f.unset = append(f.unset, o.unset...)
+		if o.verdict > f.verdict {
+			f.verdict, f.why = o.verdict, o.why
+		}
 	}
 }
 

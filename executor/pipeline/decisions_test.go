@@ -246,6 +246,8 @@ func TestRulesOfJobs(t *testing.T) {
 		"changes or another reason":     {text: job("{changes: [x]}, {when: always}"), want: "a ?"},
 		"another reason before changes": {text: job("{when: always}, {changes: [x]}"), want: "a always"},
 		"more patterns than GitLab has": {text: job("{exists: [" + strings.Repeat("a, ", 51) + "]}"), want: "error: more than 50 patterns"},
+		"needs one of another project":  {text: job("{if: $DEPLOY}") + "b: {script: [b], needs: [a]}\n", want: "a -, b ?"},
+		"needs one that is never in":    {text: job("{if: '$DEPLOY && $CI_COMMIT_TAG'}") + "b: {script: [b], needs: [a]}\n", want: "error: job b needs a"},
 		"needs that a rule adds":        {text: "b: {script: [b]}\n" + job("{needs: [c]}"), want: "error: job a needs c"},
 	})
 }
@@ -263,6 +265,31 @@ func TestWhatADecisionDependsOnIsSaid(t *testing.T) {
 		p, err := decision{text: "a: {script: [a], rules: [" + text + "]}"}.read(t)
 		if got := strings.Join(p.Warnings, "\n"); got != want || err != nil {
 			t.Errorf("%s: it says %q (%v), want %q", text, got, err, want)
+		}
+	}
+}
+
+func TestWhyAJobIsLeftOut(t *testing.T) {
+	for text, want := range map[string]string{
+		"rules: [{if: $DEPLOY}]":                                                 "its rules leave it out, as $DEPLOY is not set here",
+		"rules: [{if: $B}, {if: $A && $CI_COMMIT_BRANCH}]":                       "its rules leave it out, as $A and $B are not set here",
+		"rules: [{if: $CI_COMMIT_TAG}]":                                          "its rules leave it out",
+		"rules: [{if: $CI_COMMIT_TAG && $DEPLOY}]":                               "its rules leave it out",
+		"rules: [{if: $A, when: never}, {if: $CI_COMMIT_TAG}]":                   "its rules leave it out",
+		"rules: [{if: $A}, {if: $CI_COMMIT_BRANCH, when: never}]":                "its rules leave it out, as $A is not set here",
+		"rules: [{if: '$A == null', when: never}, {when: always}]":               "its rules leave it out, as $A is not set here",
+		"rules: [{changes: [x]}]":                                                "whether it runs is not known: changes: what a push would change is not known, as no remote has this branch",
+		"rules: [{if: $CI_DEPLOY_FREEZE, when: never}, {when: always}]":          "whether it runs is not known: $CI_DEPLOY_FREEZE is known to GitLab alone",
+		"only: [tags, /^v/]":                                                     "it is left out by only: tags, /^v/",
+		"only: {refs: [tags], variables: [$A]}":                                  "it is left out by only: tags, variables $A",
+		"only: {refs: [main], variables: [$A, $B]}":                              "it is left out by only: main, variables $A, variables $B, as $A and $B are not set here",
+		"except: [main]":                                                         "it is left out by except: main",
+		"only: {variables: [$A, $CI_COMMIT_BRANCH]}, except: {variables: [$CI]}": "it is left out by except: variables $CI",
+	} {
+		in := on("main", Variable{Key: "CI", Value: "true"})
+		p, err := decision{text: "a: {script: [a], " + text + "}", input: in}.read(t)
+		if err != nil || p.Jobs[0].Why != want {
+			t.Errorf("%s: %q (%v), want %q", text, p.Jobs[0].Why, err, want)
 		}
 	}
 }

@@ -49,7 +49,7 @@ func (d *decoder) policies(only, except *node) error {
 	}
 	switch all.verdict {
 	case no:
-		d.job.leave("it is left out by " + reason)
+		d.job.leaveUnless("it is left out by "+reason, all.unset)
 	case maybe:
 		d.job.doubt(all.why)
 	case yes:
@@ -129,17 +129,17 @@ func (d *decoder) parts(p policy, key string) (out []finding, err error) {
 	}
 	if p.hasVars {
 		s := d.scope()
-		any := finding{}
-		for _, text := range p.variables {
+		var any finding
+		for i, text := range p.variables {
 			f, err := d.condition(&node{kind: scalar, text: text, file: p.at.file, line: p.at.line}, s, d.job.Name+": "+key+":variables")
 			if err != nil {
 				return nil, err
 			}
-			any.unset = append(any.unset, f.unset...)
-			if f.verdict > any.verdict {
-				any.verdict = f.verdict
-				any.why = f.why
+			if i == 0 {
+				any = f
+				continue
 			}
+			any.or(f)
 		}
 		out = append(out, any)
 	}

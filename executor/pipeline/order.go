@@ -101,6 +101,8 @@ func (r *reader) refers(p Pipeline, j Job, index map[string]int) error {
 		case !there:
 			return r.lacking(fault.Job(fmt.Errorf("job %s needs %s, which is not in this pipeline", j.Name, n.Job), "name a job of this pipeline, or set optional: true"),
 				"it needs "+n.Job+", which is not here")
+		case p.Jobs[i].unless: // in its project there may be such a pipeline
+			return &missing{"it needs " + n.Job + ", which is left out"}
 		case p.Jobs[i].When == "never" && !p.Jobs[i].Maybe:
 			return r.lacking(fault.Job(fmt.Errorf("job %s needs %s, which is left out: %s", j.Name, n.Job, p.Jobs[i].Why), "name a job of this pipeline, or set optional: true"),
 				"it needs "+n.Job+", which is left out")

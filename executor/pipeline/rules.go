@@ -13,19 +13,24 @@ func (r *reader) firstRule(n *node, s scope, what string) (*node, finding, error
 	if err != nil {
 		return nil, finding{}, err
 	}
-	var out, perhaps finding // perhaps a rule that leaves out holds
+	var perhaps finding // a rule that leaves out may hold
+	// in and out are variables by which a job might be in after all, or out.
+	var in, out []string
 	for _, rule := range list {
 		f, err := r.clauses(rule, s, what)
 		if err != nil {
 			return nil, f, err
 		}
-		out.unset = append(out.unset, f.unset...)
 		never := false
 		if when := rule.get("when"); when != nil {
 			never = when.text == "never"
 		}
 		switch {
+		case f.verdict == no && never:
+			out = append(out, f.unset...)
+			continue
 		case f.verdict == no:
+			in = append(in, f.unset...)
 			continue
 		case f.verdict == maybe && never:
 			if perhaps.verdict == no {
@@ -33,18 +38,16 @@ func (r *reader) firstRule(n *node, s scope, what string) (*node, finding, error
 			}
 			continue
 		case f.verdict == maybe:
-			out.verdict, out.why = maybe, f.why
+			return nil, f, r.restOfRules(list, s, what)
 		case never:
-			return nil, out, r.restOfRules(list, s, what)
+			return nil, finding{unset: append(in, f.unset...)}, r.restOfRules(list, s, what)
 		case perhaps.verdict == maybe:
-			out.verdict, out.why = maybe, perhaps.why
-		default:
-			out.verdict = yes
-			return rule, out, r.restOfRules(list, s, what)
+			return nil, perhaps, r.restOfRules(list, s, what)
 		}
-		return nil, out, r.restOfRules(list, s, what)
+		f.unset = append(out, f.unset...)
+		return rule, f, r.restOfRules(list, s, what)
 	}
-	return nil, out, nil
+	return nil, finding{unset: in}, nil
 }
 
 // restOfRules looks at the conditions of all rules, as GitLab refuses a pipeline
@@ -72,6 +75,19 @@ func (d *decoder) because(unset []string) {
 // leave takes the job out of the pipeline.
 func (j *Job) leave(why string) { j.When, j.Why = "never", why }
 
+// leaveUnless takes the job out, with the variables that might be set to have it in.
+func (j *Job) leaveUnless(why string, unset []string) {
+	if j.unless = len(unset) > 0; j.unless {
+		slices.Sort(unset)
+		verb := " is"
+		if unset = slices.Compact(unset); len(unset) > 1 {
+			verb = " are"
+		}
+		why += ", as " + strings.Join(unset, " and ") + verb + " not set here"
+	}
+	j.leave(why)
+}
+
 // doubt leaves a job out of which it is not known whether GitLab runs it.
 func (j *Job) doubt(why string) {
 	j.leave("whether it runs is not known: " + why)
@@ -95,7 +111,7 @@ func (d *decoder) decide() error {
 	case err != nil:
 		return err
 	case f.verdict == no:
-		d.job.leave("its rules leave it out")
+		d.job.leaveUnless("its rules leave it out", f.unset)
 		return nil
 	case f.verdict == maybe:
 		d.job.doubt(f.why)
