@@ -73,10 +73,7 @@ func (r *registration) run() error {
 		if s, err = config.Parse("dind.toml", []byte(old.Settings)); err != nil {
 			return err
 		}
-		if n.Name == "" && old.Name != "" {
-			n.Name = old.Name + " (dind)"
-		}
-		n.URL, n.Carried = cmp.Or(n.URL, old.URL), old.Section
+		n.Name, n.URL, n.Carried = cmp.Or(n.Name, old.NewName), cmp.Or(n.URL, old.URL), old.Section
 		n.Settings = r.writeSettings
 		if r.write == "" {
 			n.Carried = runnerconfig.Hidden(n.Carried)

@@ -130,6 +130,9 @@ func (c *call) runJob(ctx context.Context, d stager, job, stage string, script [
 		log := &joblog.Log{Out: stdout, Colour: c.log.Colour}
 		if c.flagged(featureflags.DisableUmask) {
 			ways.Give, ways.Told = plan.Owned(payload.BuildsDir, c.env.Variable("CI_PROJECT_DIR")), log.Say
+			if len(ways.Give) == 0 {
+				log.Say("the job's files are not given to its user: CI_PROJECT_DIR is not below " + payload.BuildsDir)
+			}
 		}
 		daemon = func(ctx context.Context) error { return c.awaitDaemon(ctx, d, job, bound, log) }
 	}

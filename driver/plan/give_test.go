@@ -20,7 +20,7 @@ func TestWhatIsGivenToAJobsUser(t *testing.T) {
 		"/builds/-rf":             {"/builds/-rf", "/builds/-rf.tmp"},
 		"":                        nil,
 		"/":                       nil,
-		"/builds":                 nil,
+		"/builds":                 {"/builds"},
 		"/builds/":                nil,
 		"/buildsother/x":          nil,
 		"/cache":                  nil,

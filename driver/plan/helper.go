@@ -21,6 +21,9 @@ func OwnUmask(script []byte) []byte { return append([]byte("umask 0022\n"), scri
 // container where the job asks for that: sources, and file variables. There are none
 // for a project's directory outside of that of all projects.
 func Owned(buildsDir, projectDir string) []string {
+	if projectDir == buildsDir { // which GIT_CLONE_PATH may say
+		return []string{projectDir}
+	}
 	if below, ok := strings.CutPrefix(projectDir, buildsDir+"/"); !ok || below == "" || path.Clean(projectDir) != projectDir {
 		return nil
 	}

@@ -15,7 +15,9 @@ import (
 
 // Conversion is what a docker executor's section becomes.
 type Conversion struct {
-	Name, URL string
+	// Name is what a person calls the section, and NewName what the new one is
+	// called unless they say so.
+	Name, NewName, URL string
 	// Section are keys that stay in the Runner's section.
 	Section map[string]any
 	// Settings is the text of dind.toml, "" where the defaults serve.
@@ -46,11 +48,13 @@ func Convert(file string, src []byte, name string) (*Conversion, error) {
 	if err != nil {
 		return nil, err
 	}
-	section, err := pick(file, runners, name)
+	i, err := pick(file, runners, name)
 	if err != nil {
 		return nil, err
 	}
-	c := &Conversion{Name: text(section["name"]), URL: text(section["url"]), Section: map[string]any{}}
+	section := runners[i]
+	old, next := called(runners, i)
+	c := &Conversion{Name: old, NewName: next, URL: text(section["url"]), Section: map[string]any{}}
 	for _, key := range sorted(section) {
 		c.sectionKey(key, section[key])
 	}
@@ -150,7 +154,7 @@ func folded(table map[string]any, key string) any {
 }
 
 // pick finds the section that a person means.
-func pick(file string, runners []map[string]any, name string) (map[string]any, error) {
+func pick(file string, runners []map[string]any, name string) (int, error) {
 	var found, docker []int
 	var others []string
 	for i, r := range runners {
@@ -172,19 +176,33 @@ func pick(file string, runners []map[string]any, name string) (map[string]any, e
 	which := "say which with " + choices(runners, docker)
 	switch {
 	case len(found) == 1:
-		return runners[found[0]], nil
+		return found[0], nil
 	case len(found) > 1 && name != "":
-		return nil, fault.System(fmt.Errorf("%s has %d runners %q", file, len(found), name), which)
+		return 0, fault.System(fmt.Errorf("%s has %d runners %q", file, len(found), name), which)
 	case len(found) > 1:
-		return nil, fault.System(fmt.Errorf("%s has %d runners with the docker executor", file, len(found)), which)
+		return 0, fault.System(fmt.Errorf("%s has %d runners with the docker executor", file, len(found)), which)
 	case len(others) > 0 && name != "":
-		return nil, fault.System(fmt.Errorf("runner %q of %s has the executor %q", name, file, others[0]), elsewhere(others[0]))
+		return 0, fault.System(fmt.Errorf("runner %q of %s has the executor %q", name, file, others[0]), elsewhere(others[0]))
 	case len(docker) == 0 && len(others) > 0:
-		return nil, fault.System(fmt.Errorf("%s has no runner with the docker executor, but with %q", file, others[0]), elsewhere(others[0]))
+		return 0, fault.System(fmt.Errorf("%s has no runner with the docker executor, but with %q", file, others[0]), elsewhere(others[0]))
 	case len(docker) == 0:
-		return nil, fault.System(fmt.Errorf("%s has no runner with the docker executor", file), "gitlab-dind-executor register without --from prints a section")
+		return 0, fault.System(fmt.Errorf("%s has no runner with the docker executor", file), "gitlab-dind-executor register without --from prints a section")
 	}
-	return nil, fault.System(fmt.Errorf("%s has no runner %q", file, name), which)
+	return 0, fault.System(fmt.Errorf("%s has no runner %q", file, name), which)
+}
+
+// called is what a section is called, by its name or its number, and what the new one
+// is called unless somebody says so: those of two of one name have two.
+func called(runners []map[string]any, i int) (old, next string) {
+	name := text(runners[i]["name"])
+	twin := slices.ContainsFunc(runners[:i], func(r map[string]any) bool { return text(r["name"]) == name && text(r["executor"]) == "docker" })
+	switch {
+	case name == "":
+		return number(i), fmt.Sprintf("runner %d (dind)", i+1)
+	case twin:
+		return name, fmt.Sprintf("%s (dind %d)", name, i+1)
+	}
+	return name, name + " (dind)"
 }
 
 // number is how a person names a section by its place in the file.
