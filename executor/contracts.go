@@ -47,8 +47,8 @@ type preparer interface {
 
 // stager runs the scripts of a job that is prepared, one after the other. The first
 // script of the build side waits for AwaitDaemon, which may run before it or beside.
-// WatchStage, WatchMemory and FollowServices begin before a script and end behind it. Sidecar and
-// Usage only look.
+// WatchStage, WatchMemory and FollowServices begin before a script and end behind it. EndedServices,
+// Sidecar and Usage only look.
 type stager interface {
 	AwaitDaemon(ctx context.Context, job string, bound time.Duration, given plan.Given, say func(string)) (driver.Booted, error)
 	RunJob(ctx context.Context, job string, ways stages.Ways, script []byte, gate func(context.Context) error, out io.Writer) (int, error)
@@ -56,6 +56,7 @@ type stager interface {
 	WatchStage(ctx context.Context, job string) *stages.Watch
 	WatchMemory(ctx context.Context, job string) *looking.Memory
 	FollowServices(ctx context.Context, job string, out io.Writer, line func(service, text string) string) *stages.ServiceLogs
+	EndedServices(ctx context.Context, job string) []stages.EndedService
 	Sidecar(ctx context.Context, job string) looking.SidecarState
 	Usage(ctx context.Context, job string) (looking.Usage, error)
 }

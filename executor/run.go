@@ -99,6 +99,9 @@ func (c *call) runStage(ctx context.Context, d stager, job, stage string, script
 	if !buildSide(stage) || stage == afterScript || len(killed) > 0 {
 		return &failedScript{code}
 	}
+	for _, e := range d.EndedServices(ctx, job) {
+		log.EndedService(e, c.showsServices())
+	}
 	sidecar, ending := d.Sidecar(ctx, job), stages.EndingUnknown
 	if sidecar.Known && !sidecar.Running {
 		ending = watch.SidecarEnding(ctx)
@@ -118,7 +121,7 @@ func (c *call) runStage(ctx context.Context, d stager, job, stage string, script
 func (c *call) runJob(ctx context.Context, d stager, job, stage string, script []byte, bound time.Duration, end io.Writer) (int, error) {
 	stdout := &shared{out: c.raw.out}
 	var out io.Writer = stdout
-	if debug, err := strconv.ParseBool(c.env.Variable("CI_DEBUG_SERVICES")); err == nil && debug {
+	if c.showsServices() {
 		logs := d.FollowServices(ctx, job, stdout, c.log.OfService)
 		defer logs.End(ctx)
 		out = logs.Out()
@@ -139,6 +142,12 @@ func (c *call) runJob(ctx context.Context, d stager, job, stage string, script [
 	memory := d.WatchMemory(ctx, job)
 	defer func() { _ = c.exit.notePeak(job, memory.End()) }() // no matter of the job's
 	return d.RunJob(ctx, job, ways, script, daemon, io.MultiWriter(out, end))
+}
+
+// showsServices tells whether the job log has what services print.
+func (c *call) showsServices() bool {
+	debug, err := strconv.ParseBool(c.env.Variable("CI_DEBUG_SERVICES"))
+	return err == nil && debug
 }
 
 // shared lets several write, each piece as a whole.

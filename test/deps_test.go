@@ -60,7 +60,7 @@ var mayImport = map[string][]string{
 	"executor/doctor":       {"executor/runnerconfig", "driver", "driver/plan", "driver/removal", "driver/sandbox", "config", "fault"},
 	"executor/featureflags": {},
 	"executor/forge":        {"fault"},
-	"executor/joblog":       {"driver/images", "driver/looking", "driver/plan", "fault", "wary"},
+	"executor/joblog":       {"driver/images", "driver/looking", "driver/plan", "driver/stages", "fault", "wary"},
 	"executor/local":        {},
 	"executor/payload":      {"executor/featureflags", "executor/runnerconfig", "driver/plan", "fault", "hostfile"},
 	"executor/pipeline":     {"fault", "wary"},

@@ -6,6 +6,7 @@
 //	give.go        what waits for the script: the daemon, and the owner of its files
 //	helper.go      RunHelper: one in the helper
 //	servicelog.go  FollowServices: the services' logs between a script's lines
+//	ended.go       EndedServices: those that ended before a script did
 //	watch.go       WatchStage: what ran out of memory; ending.go who ended the sidecar
 //
 // It may import driver/bounds, driver/engine, driver/label, driver/plan,

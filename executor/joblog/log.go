@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gitlab-dind-executor/driver/images"
+	"gitlab-dind-executor/driver/stages"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/wary"
 )
@@ -135,4 +136,22 @@ func (l *Log) Fail(err error) {
 func (l *Log) Explain(reason, hint string) {
 	l.line(yellow, "diagnosis: "+reason)
 	l.line("", "hint: "+hint)
+}
+
+// EndedService tells of a service that ended before a script that failed did: that is
+// sure, and whether the script failed for it is not. One with code 0 may have done its
+// work, so that is no warning. shown says that the log has what services print.
+func (l *Log) EndedService(e stages.EndedService, shown bool) {
+	text := fmt.Sprintf("service %s ended with exit code %d before the script ended", e.Name, e.Code)
+	if e.OutOfMemory {
+		text += ", out of memory"
+	}
+	switch {
+	case e.Code == 0:
+		l.Say(text)
+	case shown:
+		l.Warn(text)
+	default:
+		l.Warn(text + e.Log)
+	}
 }

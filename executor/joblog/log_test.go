@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"gitlab-dind-executor/driver/images"
+	"gitlab-dind-executor/driver/stages"
 	"gitlab-dind-executor/fault"
 )
 
@@ -100,6 +101,27 @@ func TestLinesOfSeveralWritersStayWhole(t *testing.T) {
 	for _, line := range lines {
 		if len(line) != 100 {
 			t.Fatalf("a line of %d characters", len(line))
+		}
+	}
+}
+
+func TestAServiceThatHasEnded(t *testing.T) {
+	lost := stages.EndedService{Name: "redis:7 (kv)", Code: 3, Log: ":\n  out of files"}
+	for name, c := range map[string]struct {
+		ended stages.EndedService
+		shown bool
+		want  string
+	}{
+		"one that failed":      {lost, false, "warning: service redis:7 (kv) ended with exit code 3 before the script ended:\n  out of files\n"},
+		"whose lines are seen": {lost, true, "warning: service redis:7 (kv) ended with exit code 3 before the script ended\n"},
+		"one that may be done": {stages.EndedService{Name: "migrate:1"}, false, "service migrate:1 ended with exit code 0 before the script ended\n"},
+		"out of memory":        {stages.EndedService{Name: "db", Code: 137, OutOfMemory: true}, false, "warning: service db ended with exit code 137 before the script ended, out of memory\n"},
+	} {
+		var out strings.Builder
+		l := &Log{Out: &out}
+		l.EndedService(c.ended, c.shown)
+		if out.String() != c.want {
+			t.Errorf("%s: %q, want %q", name, out.String(), c.want)
 		}
 	}
 }

@@ -146,6 +146,22 @@ func TestAServiceThatHasDoneItsWork(t *testing.T) {
 	runJob(t, p).succeeded().saysNot("warning: ").says("migrate) ended with code 0", "done")
 }
 
+// What is sure is said: whether the script failed for it, its author knows.
+func TestAServiceThatEndsWhileTheScriptRuns(t *testing.T) {
+	until := func(then string) []string {
+		return []string{"sh", "-c", "until test -e /builds/go; do sleep 0.1; done; " + then}
+	}
+	p := withServices(world.Job(`touch ../../go`, `until test -e ../../gone; do sleep 0.1; done`, `sleep 0.2`, `exit 7`),
+		local.Image{Name: rig.ImageBusybox, Alias: "lost", Command: until("echo no such table; touch /builds/gone; exit 3")},
+		local.Image{Name: rig.ImageBusybox, Alias: "done", Command: until("echo all migrated")},
+		local.Image{Name: rig.ImageBusybox, Alias: "stays", Command: []string{"sleep", "300"}})
+	r := runJobUnchecked(t, p).quietCleanup().says("done) ended with exit code 0 before the script ended\n", "lost) ended with exit code 3 before the script ended:", "\n  no such table\n").
+		saysNot("stays) ended", "all migrated")
+	if r.State != local.Failed || r.ExitCode != 7 {
+		t.Errorf("the job ended as %s with code %d", r.State, r.ExitCode)
+	}
+}
+
 // An engine at a TCP address counts as remote: its networks are out of reach,
 // and the helper must dial.
 func TestServicesOfARemoteEngine(t *testing.T) {
