@@ -33,13 +33,14 @@ func Of(f Failure) (Diagnosis, bool) {
 	if d, ok := ofSidecar(f); ok {
 		return d, true
 	}
-	said := read(f.Output)
-	for _, r := range rows {
-		if d, ok := r.explains(said); ok {
-			if r.name == fullDisk && f.Sidecar.DataSize > 0 {
-				return smallDisk(f.Sidecar.DataSize), true
+	for _, said := range read(f.Output) {
+		for _, r := range rows {
+			if d, ok := r.explains(said); ok {
+				if r.name == fullDisk && f.Sidecar.DataSize > 0 {
+					return smallDisk(f.Sidecar.DataSize), true
+				}
+				return d, true
 			}
-			return d, true
 		}
 	}
 	return Diagnosis{}, false

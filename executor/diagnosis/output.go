@@ -1,7 +1,6 @@
 package diagnosis
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -11,29 +10,32 @@ type output struct {
 	// last is the line by which the command ended: not what docker, make or the
 	// script print behind an error, and none of another program.
 	last string
+	// command is what the Runner's script showed before it, "" if that is not known.
+	command string
 	// step is the last line of a build's step, where that is what last is about.
 	step string
 }
 
 var (
 	// command is where the Runner's script shows the next command.
-	command = regexp.MustCompile(`\x1b\[32;1m\$ ([^\n]*)`)
+	command = lazily(`\x1b\[32;1m\$ ([^\n]*)`)
 	// section stands around a group of commands.
-	section = regexp.MustCompile(`section_(?:start|end):[0-9]+:[^\r\n]*\r`)
+	section = lazily(`section_(?:start|end):[0-9]+:[^\r\n]*\r`)
 	// sequences colour text or move the cursor.
-	sequences = regexp.MustCompile(`\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\a\x1b\n]*(?:\a|\x1b\\)`)
+	sequences = lazily(`\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\a\x1b\n]*(?:\a|\x1b\\)`)
 	// windowsEnd is a line end of Windows that a program took for a part of a word,
 	// and quoted. Any other return begins a line of progress anew.
-	windowsEnd = regexp.MustCompile(`\r(:|')`)
+	windowsEnd = lazily(`\r(:|')`)
 	// timestamp is what the Runner and docker put before a line.
-	timestamp = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)(?: \d\d[OE]\+?)? ?`)
+	timestamp = lazily(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)(?: \d\d[OE]\+?)? ?`)
 )
 
 // trailers is what follows an error without another command having failed.
-var trailers = regexp.MustCompile(strings.Join([]string{
+var trailers = lazily(strings.Join([]string{
 	// docker's own
 	`^See '.* --help'\.?$`, `^Run '.* --help' for more information$`, `^View build details: `,
-	`^errors pretty printing info$`, `^Removing login credentials for `, `^\* Are you trying to connect to a TLS-enabled daemon`,
+	`^errors pretty printing info$`, `^Removing login credentials for `, `^Service '[^']+' failed to build : Build failed$`,
+	`^Usage:  docker `, `^/usr/bin/env: use -\[v\]S to pass options in shebang lines$`,
 	// docker's progress, which goes another way than its errors and may come later
 	`^Using default tag: `, `^[^ ]+: Pulling from [^ ]+$`, `^The push refers to repository \[`,
 	`^[0-9a-f]{12}: (?:Preparing|Waiting|Pushing|Pulling fs layer|Retrying in .*|Layer already exists)$`,
@@ -47,58 +49,103 @@ var trailers = regexp.MustCompile(strings.Join([]string{
 
 // ownWords is a script's word about what failed: it names it, and no program.
 var (
-	ownWords     = regexp.MustCompile(`(?i)\b(?:fail(?:ed|ure)?|error|could not|couldn't|cannot|can't|unable|abort(?:ed|ing)?)\b`)
-	dockersNouns = regexp.MustCompile(`(?i)\b(?:docker|images?|container|push(?:ed|ing)?|pull(?:ed|ing)?|registry|log ?in|compose|build(?:ing)?)\b`)
-	program      = regexp.MustCompile(`^\[?[A-Za-z0-9_./-]+\]?: |^(?:ERROR|FATAL|Error|Fatal)\b`)
+	ownWords     = lazily(`(?i)\b(?:fail(?:ed|ure)?|error|could not|couldn't|cannot|can't|unable|abort(?:ed|ing)?)\b`)
+	dockersNouns = lazily(`(?i)\b(?:docker|images?|container|push(?:ed|ing)?|pull(?:ed|ing)?|registry|log ?in|compose|build(?:ing)?)\b`)
+	program      = lazily(`^\[?[A-Za-z0-9_./-]+\]?: |^(?:ERROR|FATAL|Error|Fatal)\b`)
 )
 
 // maxOwnWords is how many lines a script says about a failure, at most.
 const maxOwnWords = 2
 
-// read finds out what the command that failed said last.
-func read(text string) output {
-	lines := lastCommand(text)
-	own := 0
+// read finds out what the command that failed said last. Where that is the script's
+// own words, what it said before is the next.
+func read(text string) []output {
+	lines, shown := lastCommand(text)
+	lines = withoutHelp(lines)
+	var said []output
+	help := ""
 	for len(lines) > 0 {
 		line := lines[len(lines)-1]
 		rest := lines[:len(lines)-1]
-		switch {
-		case trailers.MatchString(line):
-		case own < maxOwnWords && len(rest) > 0 && ownWords.MatchString(line) && dockersNouns.MatchString(line) && !program.MatchString(line):
-			own++
-		default:
-			return output{last: line, step: stepOf(line, rest)}
+		if m := helps().FindStringSubmatch(line); m != nil {
+			help = m[1]
+		}
+		if !trailers().MatchString(line) {
+			said = append(said, output{last: joined(line, rest, help), command: shown, step: stepOf(line, rest)})
+			own := ownWords().MatchString(line) && dockersNouns().MatchString(line) && !program().MatchString(line)
+			if !own || len(said) > maxOwnWords {
+				return said
+			}
 		}
 		lines = rest
 	}
-	return output{}
+	return said
 }
 
 // lastCommand are the lines that the last command of a script printed, clean and
-// without the empty ones.
-func lastCommand(text string) []string {
-	shown := command.FindAllStringSubmatchIndex(text, -1)
-	if len(shown) == 0 {
-		return clean(text)
+// without the empty ones, and the command.
+func lastCommand(text string) (lines []string, shown string) {
+	all := command().FindAllStringSubmatchIndex(text, -1)
+	if len(all) == 0 {
+		return clean(text), ""
 	}
-	last := shown[len(shown)-1]
+	last := all[len(all)-1]
+	shown = sequences().ReplaceAllString(text[last[2]:last[3]], "")
 	if lines := clean(text[last[1]:]); len(lines) > 0 {
-		return lines
+		return lines, shown
 	}
 	// A shell's error may overtake the command, which goes another way.
-	if strings.Contains(text[last[2]:last[3]], "docker") {
-		return clean(text[:last[0]])
+	if callsDocker().MatchString(shown) {
+		return clean(text[:last[0]]), shown
 	}
-	return nil
+	return nil, shown
+}
+
+// withoutHelp takes out what docker explains about itself when it does not know a
+// command.
+func withoutHelp(lines []string) []string {
+	if n := len(lines); n > 0 && strings.HasPrefix(lines[n-1], "To get more help with docker, check out ") {
+		for i, line := range slices.Backward(lines) {
+			if strings.HasPrefix(line, "Usage:  docker ") {
+				return lines[:i]
+			}
+		}
+	}
+	return lines
+}
+
+// severalErrors is where podman begins a list of what a registry said, and ofSeveral
+// one of them.
+var (
+	severalErrors = lazily(`^Error: .*: errors:$`)
+	ofSeveral     = lazily(`^(?:unauthorized|denied|name unknown|manifest unknown|error parsing HTTP)\b`)
+)
+
+// helps is where docker says whose help there is.
+var helps = lazily(`^(?:See|Run) '(.*) --help'`)
+
+// joined is an error of more lines in one. help is the command whose help docker
+// offers behind it.
+func joined(last string, before []string, help string) string {
+	if help != "" && strings.HasPrefix(last, "unknown ") {
+		return last + " in " + help
+	}
+	lines := append(slices.Clone(before), last)
+	for i := len(lines) - 1; i > 0 && ofSeveral().MatchString(lines[i]); i-- {
+		if severalErrors().MatchString(lines[i-1]) {
+			return strings.Join(lines[i-1:], " ")
+		}
+	}
+	return last
 }
 
 func clean(text string) []string {
 	var lines []string
-	for line := range strings.Lines(section.ReplaceAllString(text, "")) {
-		line = sequences.ReplaceAllString(strings.TrimRight(line, "\r\n"), "")
-		line = windowsEnd.ReplaceAllString(strings.TrimRight(line, "\r"), "^M$1")
+	for line := range strings.Lines(section().ReplaceAllString(text, "")) {
+		line = sequences().ReplaceAllString(strings.TrimRight(line, "\r\n"), "")
+		line = windowsEnd().ReplaceAllString(strings.TrimRight(line, "\r"), "^M$1")
 		line = line[strings.LastIndexByte(line, '\r')+1:]
-		line = strings.TrimRight(timestamp.ReplaceAllString(line, ""), " \t")
+		line = strings.TrimRight(timestamp().ReplaceAllString(line, ""), " \t")
 		if line != "" {
 			lines = append(lines, line)
 		}
@@ -108,15 +155,15 @@ func clean(text string) []string {
 
 var (
 	// stepFailed is how builders end when a command of a Dockerfile has failed.
-	stepFailed = regexp.MustCompile(`^(?:` + buildSays + `(?:process "|executor failed running \[)|The command '.*' returned a non-zero code: \d+$)`)
+	stepFailed = lazily(`^(?:` + buildSays + `process "|(?:` + buildSays + `)?executor failed running \[|The command '.*' returned a non-zero code: \d+$)`)
 	// stepTime is before each line of a step.
-	stepTime = regexp.MustCompile(`^(?:#\d+ )?\d+\.\d+ `)
+	stepTime = lazily(`^(?:#\d+ )?\d+\.\d+ `)
 )
 
 // stepOf is the last line that a failed step of a build printed: BuildKit repeats
 // it between two lines of dashes, the classic builder's is right before the error.
 func stepOf(last string, before []string) string {
-	if !stepFailed.MatchString(last) || len(before) == 0 {
+	if !stepFailed().MatchString(last) || len(before) == 0 {
 		return ""
 	}
 	if strings.HasPrefix(last, "The command ") {
@@ -127,10 +174,10 @@ func stepOf(last string, before []string) string {
 		return ""
 	}
 	line := before[end-1]
-	if !stepTime.MatchString(line) {
+	if !stepTime().MatchString(line) {
 		return ""
 	}
-	return stepTime.ReplaceAllString(line, "")
+	return stepTime().ReplaceAllString(line, "")
 }
 
 func lastIndex(lines []string, line string) int {

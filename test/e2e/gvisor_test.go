@@ -92,7 +92,7 @@ func TestGVisorByPolicy(t *testing.T) {
 
 // A data root that is full, and a sidecar that is out of memory, are named.
 func TestGVisorNamesItsBounds(t *testing.T) {
-	p := world.Job(login, `docker run --rm $CI_REGISTRY/base/busybox dd if=/dev/zero of=/big bs=1M count=700 2>&1 || exit 9`)
+	p := world.Job(login, `printf 'FROM %s\nRUN dd if=/dev/zero of=/big bs=1M count=700\n' $CI_REGISTRY/base/busybox | docker build - 2>&1 || exit 9`)
 	runJob(t, p, gvisorTable(t, "[gvisor]\nsize = \"512m\"\n")).failedWith(9).quietCleanup().
 		says("No space left on device", "diagnosis: a disk is full; that of this job's docker daemon holds 512 MB", "hint: make builds smaller, or ask the runner's admin to raise gvisor.size")
 
@@ -123,7 +123,7 @@ func TestGVisorKeepsADataRootInAFile(t *testing.T) {
 	p := everyday()
 	p.Steps[0].Script = append(p.Steps[0].Script,
 		`docker run --rm -v /var/lib/docker:/data $CI_REGISTRY/base/busybox df /data | tail -n 1`,
-		`docker run --rm $CI_REGISTRY/base/busybox dd if=/dev/zero of=/big bs=1M count=1200 2>&1 || exit 9`)
+		`printf 'FROM %s\nRUN dd if=/dev/zero of=/big bs=1M count=1200\n' $CI_REGISTRY/base/busybox | docker build - 2>&1 || exit 9`)
 	runJob(t, p, stored).failedWith(9).quietCleanup().
 		says("hello from version 1.0", "\npushed\n", "\nwritten inside\n", "\npublished\n", "\ncomposed\n", " 1048576 ",
 			"No space left on device", "diagnosis: a disk is full; that of this job's docker daemon holds 1 GB")

@@ -1,0 +1,100 @@
+package diagnosis
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"gitlab-dind-executor/driver/looking"
+)
+
+// refused is an error of docker's that a row knows.
+const refused = "Error response from daemon: manifest for app:1 not found: manifest unknown: manifest unknown\n"
+
+// shown is how the Runner's script shows a command.
+func shown(command string) string { return "\x1b[32;1m$ " + command + "\x1b[0;m\n" }
+
+func TestOnlyTheEndOfTheCommandThatFailedCounts(t *testing.T) {
+	tenLines := strings.Repeat("ok  \tgroup/app/x\t0.012s\n", 10)
+	for name, text := range map[string]string{
+		"an earlier command of the script":                                 shown("docker pull app:1 || true") + refused + shown("./test.sh") + "3 unit tests failed\n",
+		"an earlier command, and the one that failed says nothing":         shown("docker pull app:1 || true") + refused + shown("grep -q x y"),
+		"an earlier command of a block, and ten lines":                     shown("docker pull app:1 || true # collapsed multi-line command") + refused + tenLines + "FAIL\n",
+		"an earlier command of a block, and one line of another program":   shown("docker pull app:1 || true # collapsed multi-line command") + refused + "psql: error: connection refused\n",
+		"an earlier command without the Runner's marks":                    refused + tenLines,
+		"an earlier command, by a line of a shell that shows what it does": "+ docker pull app:1\n" + refused + "+ true\n+ ./test.sh\n+ exit 3\n",
+		"a failure of another program that names no docker":                refused + "go: build failed\n",
+		"a failed build of another program":                                refused + "ERROR: build failed\n",
+		"the middle of a line":                                             "app: " + refused,
+		"the middle of a step":                                             "#9 0.512 " + refused + "#9 ERROR: process \"/bin/sh -c ./x\" did not complete successfully: exit code: 1\n",
+		"what a step printed":                                              "------\n > [2/2] RUN docker pull app:1:\n0.5 " + refused + "------\nERROR: failed to solve: process \"/bin/sh -c docker pull app:1\" did not complete successfully: exit code: 1\n",
+		"words that others write as well":                                  "no docker here\n" + shown("./login.sh") + "password is empty\n",
+	} {
+		saysNothing(t, name, text)
+	}
+	for name, text := range map[string]string{
+		"alone":                                     refused,
+		"without an end":                            strings.TrimSpace(refused),
+		"behind what it did":                        "1: Pulling from app\na1b2c3d4e5f6: Pulling fs layer\n" + refused,
+		"before progress that is late":              refused + "1: Pulling from app\n",
+		"behind make":                               refused + "make[1]: *** [Makefile:3: image] Error 1\nmake[1]: Leaving directory '/builds/app'\nmake: *** [Makefile:9: all] Error 2\n",
+		"behind other runners of commands":          refused + "exit status 1\n" + "task: Failed to run task \"image\": exit status 1\n",
+		"with the script's own word about it":       refused + "The image could not be pulled, aborting.\n",
+		"with two of them":                          refused + "!!! docker pull failed !!!\nBuild failed\n",
+		"with a trap that logs out":                 refused + "Removing login credentials for registry.example.com\n",
+		"with a shell that shows what it does":      "+ docker pull app:1\n" + refused + "+ echo pull failed\npull failed\n+ exit 1\n",
+		"in colours":                                "\x1b[31m" + strings.TrimSpace(refused) + "\x1b[0m\n",
+		"with line ends of Windows":                 strings.TrimSpace(refused) + "\r\n",
+		"behind progress in one line":               "pulling 10%\rpulling 90%\r" + refused,
+		"with the Runner's timestamps":              "2026-11-27T04:22:18.123456Z 01E " + refused,
+		"in a section":                              "section_start:1700000000:section_script_step_0[hide_duration=true,collapsed=true]\r\x1b[0K" + shown("docker pull app:1") + refused + "section_end:1700000000:section_script_step_0\r\x1b[0K\n",
+		"of the last command":                       shown("apk add git") + "OK: 12 MiB\n" + shown("docker pull app:1") + refused,
+		"before the command that it overtook":       shown("apk add git") + "OK: 12 MiB\n/bin/sh: docker: not found\n" + shown("docker pull app:1"),
+		"words that others write, of docker's":      shown("docker login -u me -p '' registry.example.com") + "password is empty\n",
+		"behind output that is longer than is kept": strings.Repeat("x", tailSize) + "\n" + refused,
+	} {
+		if _, ok := Of(Failure{Output: text}); !ok {
+			t.Errorf("%s: nothing is said of\n%s", name, text[max(0, len(text)-500):])
+		}
+	}
+}
+
+// Whatever row it is: words at another place, or before others, say nothing.
+func TestNoRowLooksIntoTheMiddle(t *testing.T) {
+	for name, rec := range recordings(t) {
+		for _, f := range rec.shows {
+			text := strings.TrimRight(raw(f), "\n")
+			lines := strings.Split(text, "\n")
+			for _, prefix := range []string{"app: ", "npm error ", "[ERROR] ", "2026/11/27 04:22:18 ", "FATA[0000] ", "panic: ", "    ", "> ", "remote: "} {
+				saysNothing(t, name+": "+f.Name+" behind "+prefix, prefix+strings.Join(lines, "\n"+prefix))
+			}
+			saysNothing(t, name+": "+f.Name+", and another command", shown("docker pull app || true")+text+"\n"+shown("./test.sh")+"1 test failed\n")
+			saysNothing(t, name+": "+f.Name+", and other output", text+"\n"+strings.Repeat("ok  \tgroup/app/x\t0.012s\n", 10))
+			saysNothing(t, name+": "+f.Name+", and another program's failure", text+"\ncurl: (22) The requested URL returned error: 403\n")
+		}
+	}
+}
+
+// What other programs of pipelines end with.
+func TestOtherProgramsSayNothing(t *testing.T) {
+	a, err := txtar.ParseFile("testdata/others.txt")
+	if err != nil || len(a.Files) < 40 {
+		t.Fatal(len(a.Files), err)
+	}
+	for _, f := range a.Files {
+		saysNothing(t, f.Name, string(f.Data))
+		saysNothing(t, f.Name, shown("docker compose run app ./test.sh")+string(f.Data))
+	}
+}
+
+// A hostile log costs nothing much.
+func FuzzOf(f *testing.F) {
+	f.Add(refused)
+	f.Add("\x1b[32;1m$ docker\x1b[0;m\nsection_end:1:x\r\x1b[0K")
+	f.Fuzz(func(t *testing.T, text string) {
+		if d, ok := Of(Failure{Output: text, Sidecar: looking.SidecarState{Known: true, Running: true}}); ok && (d.Line == "" || strings.ContainsAny(d.Line+d.Hint, "\n\r\x1b")) {
+			t.Errorf("%q is diagnosed as %q", text, d)
+		}
+	})
+}

@@ -1,0 +1,146 @@
+package diagnosis
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"gitlab-dind-executor/driver/looking"
+)
+
+// recorded are the texts of a row in testdata/rows: what shows its cause, marked
+// with the tool and its version, and what others print with the same words.
+type recorded struct{ shows, silent []txtar.File }
+
+func recordings(t *testing.T) map[string]recorded {
+	t.Helper()
+	paths, err := filepath.Glob("testdata/rows/*.txt")
+	if err != nil || len(paths) == 0 {
+		t.Fatal(paths, err)
+	}
+	all := map[string]recorded{}
+	for _, path := range paths {
+		a, err := txtar.ParseFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var r recorded
+		for _, f := range a.Files {
+			if strings.HasPrefix(f.Name, "silent: ") {
+				r.silent = append(r.silent, f)
+			} else {
+				r.shows = append(r.shows, f)
+			}
+		}
+		all[strings.TrimSuffix(filepath.Base(path), ".txt")] = r
+	}
+	return all
+}
+
+// raw is a recorded text with the control characters that its file spells out.
+func raw(f txtar.File) string {
+	return strings.NewReplacer(`\e`, "\x1b", `\r'`, `\r'`, `\r’`, `\r’`, `\r`, "\r").Replace(string(f.Data))
+}
+
+// said is a whole job log: what came before has nothing to do with it.
+func said(text string) string {
+	return "\x1b[32;1m$ apk add git\x1b[0;m\nOK: 12 MiB in 20 packages\n\x1b[32;1m$ the command\x1b[0;m\n" + text
+}
+
+// version is how a text is marked: a tool, and which of its releases wrote it.
+var version = regexp.MustCompile(`^[a-zA-Z][\w .-]* v?\d[\w.+-]*(?:, .+)?$`)
+
+func TestEachRecordedTextShowsItsRowAlone(t *testing.T) {
+	all := recordings(t)
+	for _, r := range rows {
+		rec, ok := all[r.name]
+		delete(all, r.name)
+		if !ok || len(rec.shows) < 2 || len(rec.silent) < 1 {
+			t.Errorf("testdata/rows/%s.txt has %d texts that show it and %d that must not; want 2 and 1", r.name, len(rec.shows), len(rec.silent))
+		}
+		for _, f := range rec.shows {
+			if !version.MatchString(f.Name) {
+				t.Errorf("%s: %q names no tool with its version", r.name, f.Name)
+			}
+			for _, text := range []string{raw(f), said(raw(f))} {
+				var shown []string
+				all := read(text)
+				for _, other := range rows {
+					if d, ok := firstOf(other, all); ok {
+						shown = append(shown, other.name)
+						if strings.ContainsAny(d.Line+d.Hint, "\n{}") || d.Line == "" || d.Hint == "" {
+							t.Errorf("%s: %s: more than a line and a hint: %+v", r.name, f.Name, d)
+						}
+					}
+				}
+				if len(shown) != 1 || shown[0] != r.name {
+					t.Errorf("%s: %s shows %q:\n%s", r.name, f.Name, shown, text)
+				}
+			}
+		}
+	}
+	for name := range all {
+		t.Errorf("testdata/rows/%s.txt is of no row", name)
+	}
+}
+
+func firstOf(r row, said []output) (Diagnosis, bool) {
+	for _, s := range said {
+		if d, ok := r.explains(s); ok {
+			return d, true
+		}
+	}
+	return Diagnosis{}, false
+}
+
+func TestTextsOfOthersSayNothing(t *testing.T) {
+	for name, rec := range recordings(t) {
+		for _, f := range rec.silent {
+			for _, text := range []string{raw(f), said(raw(f))} {
+				saysNothing(t, name+": "+f.Name, text)
+			}
+		}
+	}
+}
+
+func saysNothing(t *testing.T, name, text string) {
+	t.Helper()
+	if d, ok := Of(Failure{Output: text, Sidecar: looking.SidecarState{Known: true, Running: true}}); ok {
+		t.Errorf("%s: diagnosed as %q:\n%s", name, d.Line, text)
+	}
+}
+
+// Whoever looks for the text finds it.
+func TestEachRowHasASectionInTheTroubleshootingPage(t *testing.T) {
+	page, err := os.ReadFile("../../docs/troubleshooting.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var headings []string
+	for line := range strings.Lines(string(page)) {
+		if heading, ok := strings.CutPrefix(line, "### "); ok {
+			headings = append(headings, strings.TrimSpace(heading))
+		}
+	}
+	all := recordings(t)
+	for _, r := range rows {
+		found := false
+		for _, h := range headings {
+			found = found || strings.Contains(h, r.section)
+		}
+		if r.section == "" || !found {
+			t.Errorf("%s: docs/troubleshooting.md has no section with %q", r.name, r.section)
+		}
+		found = false
+		for _, f := range all[r.name].shows {
+			found = found || strings.Contains(raw(f), r.section)
+		}
+		if !found {
+			t.Errorf("%s: no recorded text has %q", r.name, r.section)
+		}
+	}
+}
