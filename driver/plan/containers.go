@@ -20,9 +20,11 @@ const ShellMarker = "gitlab-dind-executor: shell is ready"
 const ScriptMarker = "gitlab-dind-executor: script has arrived"
 
 // Announced is a script of the job that says ScriptMarker before anything else, and
-// then lets `docker buildx create` work over TLS.
+// then lets `docker buildx create` work over TLS. Its errors go where its other output
+// goes: by two ways the engine mixes their order, and a command's error may come
+// behind what the next command says.
 func Announced(script []byte) []byte {
-	return append([]byte("echo '"+ScriptMarker+"'\n"+placeBuildx), script...)
+	return append([]byte("exec 2>&1\necho '"+ScriptMarker+"'\n"+placeBuildx), script...)
 }
 
 // DetectShell becomes bash where there is one, else sh, with the script on

@@ -36,7 +36,8 @@ var trailers = lazily(strings.Join([]string{
 	`^See '.* --help'\.?$`, `^Run '.* --help' for more information$`, `^View build details: `,
 	`^errors pretty printing info$`, `^Removing login credentials for `, `^Service '[^']+' failed to build : Build failed$`,
 	`^Usage:  docker `, `^/usr/bin/env: use -\[v\]S to pass options in shebang lines$`,
-	// docker's progress, which goes another way than its errors and may come later
+	// docker's progress, which goes another way than its errors; where a script or an
+	// ENTRYPOINT keeps those ways apart, it may come later
 	`^Using default tag: `, `^[^ ]+: Pulling from [^ ]+$`, `^The push refers to repository \[`,
 	`^[0-9a-f]{12}: (?:Preparing|Waiting|Pushing|Pulling fs layer|Retrying in .*|Layer already exists)$`,
 	`^Sending build context to Docker daemon `, `^Step \d+/\d+ : `,
@@ -91,14 +92,7 @@ func lastCommand(text string) (lines []string, shown string) {
 	}
 	last := all[len(all)-1]
 	shown = sequences().ReplaceAllString(text[last[2]:last[3]], "")
-	if lines := clean(text[last[1]:]); len(lines) > 0 {
-		return lines, shown
-	}
-	// A shell's error may overtake the command, which goes another way.
-	if callsDocker().MatchString(shown) {
-		return clean(text[:last[0]]), shown
-	}
-	return nil, shown
+	return clean(text[last[1]:]), shown
 }
 
 // withoutHelp takes out what docker explains about itself when it does not know a

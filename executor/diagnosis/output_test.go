@@ -50,7 +50,6 @@ func TestOnlyTheEndOfTheCommandThatFailedCounts(t *testing.T) {
 		"with the Runner's timestamps":              "2026-11-27T04:22:18.123456Z 01E " + refused,
 		"in a section":                              "section_start:1700000000:section_script_step_0[hide_duration=true,collapsed=true]\r\x1b[0K" + shown("docker pull app:1") + refused + "section_end:1700000000:section_script_step_0\r\x1b[0K\n",
 		"of the last command":                       shown("apk add git") + "OK: 12 MiB\n" + shown("docker pull app:1") + refused,
-		"before the command that it overtook":       shown("apk add git") + "OK: 12 MiB\n/bin/sh: docker: not found\n" + shown("docker pull app:1"),
 		"words that others write, of docker's":      shown("docker login -u me -p '' registry.example.com") + "password is empty\n",
 		"behind output that is longer than is kept": strings.Repeat("x", tailSize) + "\n" + refused,
 	} {
