@@ -30,6 +30,7 @@ func TestWhatIsNotFetchedConcernsThoseThatNeedIt(t *testing.T) {
 		"artifacts of one":             {text: sast + "a: {script: [a], dependencies: [sast]}", want: "a ?"},
 		"a stage":                      {text: sast + "a: {stage: security, script: [a]}\nb: {script: [b]}", want: "a ?, b +"},
 		"variables of the file":        {text: sast + "variables: !reference [.far, variables]\na: {script: [a]}", want: "a -"},
+		"nothing else":                 {text: sast, want: ""},
 		"without an include":           {text: "sast: {variables: {A: x}}", want: "error: has no script"},
 		"a base, without an include":   {text: "a: {extends: .x, script: [a]}", want: "error: which is not there"},
 		"an include that is left out":  {text: "include: [{template: X, rules: [{if: $CI_COMMIT_TAG}]}]\na: {extends: .x, script: [a]}", want: "error: which is not there"},

@@ -248,6 +248,7 @@ func TestRulesOfJobs(t *testing.T) {
 		"more patterns than GitLab has": {text: job("{exists: [" + strings.Repeat("a, ", 51) + "]}"), want: "error: more than 50 patterns"},
 		"needs one of another project":  {text: job("{if: $DEPLOY}") + "b: {script: [b], needs: [a]}\n", want: "a -, b ?"},
 		"needs one that is never in":    {text: job("{if: '$DEPLOY && $CI_COMMIT_TAG'}") + "b: {script: [b], needs: [a]}\n", want: "error: job b needs a"},
+		"depends on what is not needed": {text: "a: {script: [a]}\nb: {script: [b]}\nc: {stage: deploy, script: [c], needs: [a], dependencies: [b]}", want: "error: which is not among its needs"},
 		"needs that a rule adds":        {text: "b: {script: [b]}\n" + job("{needs: [c]}"), want: "error: job a needs c"},
 	})
 }

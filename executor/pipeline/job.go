@@ -19,6 +19,8 @@ type Job struct {
 	// Maybe is for a job of which it is not known whether GitLab runs it, and Cannot
 	// for one that cannot run here, whoever names it. They are never run of themselves.
 	Maybe, Cannot bool `json:",omitempty"`
+	// needsOfRule says that a rule has replaced the needs.
+	needsOfRule bool
 	// unless is for a job that variables of the project may bring in.
 	unless bool
 	// Of is the name in the file of a job of which parallel makes several, Index and

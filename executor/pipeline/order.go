@@ -116,6 +116,9 @@ func (r *reader) refers(p Pipeline, j Job, index map[string]int) error {
 		if later(name) {
 			return fault.Job(fmt.Errorf("job %s depends on %s, which is in a later stage", j.Name, name), whom)
 		}
+		if len(j.Needs) > 0 && !j.needsOfRule && !slices.ContainsFunc(j.Needs, func(n Need) bool { return n.Job == name }) {
+			return fault.Job(fmt.Errorf("job %s depends on %s, which is not among its needs", j.Name, name), "add it to needs, as GitLab asks for")
+		}
 	}
 	return nil
 }
@@ -201,13 +204,13 @@ func (p Pipeline) ruledOut(name string) bool {
 // Sources are the jobs whose artifacts j gets.
 func (p Pipeline) Sources(j Job) (names []string) {
 	switch {
-	case j.Dependencies != nil:
+	case j.Needs == nil && j.Dependencies != nil:
 		return j.Dependencies
 	case j.Needs == nil:
 		return p.waitsFor(j)
 	}
 	for _, n := range j.Needs {
-		if n.Artifacts {
+		if n.Artifacts && (j.Dependencies == nil || slices.Contains(j.Dependencies, n.Job)) {
 			names = append(names, n.Job)
 		}
 	}

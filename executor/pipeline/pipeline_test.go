@@ -121,10 +121,11 @@ func TestArtifactsComeFromThoseThatAJobWaitsFor(t *testing.T) {
 	for want, j := range map[string]Job{
 		"a b": {Stage: "two"},
 		"b":   {Stage: "two", Needs: []Need{{Job: "a"}, {Job: "b", Artifacts: true}}},
-		"a":   {Stage: "two", Dependencies: []string{"a"}, Needs: []Need{{Job: "b", Artifacts: true}}},
+		"a":   {Stage: "two", Dependencies: []string{"a"}, Needs: []Need{{Job: "a", Artifacts: true}, {Job: "b", Artifacts: true}}},
 		"":    {Stage: "two", Dependencies: []string{}},
+		" ":   {Stage: "two", Dependencies: []string{"a"}, Needs: []Need{{Job: "a"}}},
 	} {
-		if got := strings.Join(p.Sources(j), " "); got != want {
+		if got := strings.Join(p.Sources(j), " "); got != strings.TrimSpace(want) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}

@@ -120,7 +120,7 @@ func (r *reader) read(name string) (Pipeline, error) {
 		}
 		p.Jobs = append(p.Jobs, jobs...)
 	}
-	if len(p.Jobs) == 0 {
+	if len(p.Jobs) == 0 && len(r.unfetched) == 0 {
 		return p, fault.Job(fmt.Errorf("%s: there is no job in it", name), "a job is a key with a script below it")
 	}
 	if err := r.parallelNames(p.Jobs); err != nil {

@@ -160,6 +160,7 @@ func (d *decoder) rule(rule *node) error {
 			d.job.Variables = append(d.job.Variables, vars...)
 			return err
 		case "needs":
+			d.job.needsOfRule = true
 			return d.needs(e.value)
 		default:
 			d.unknown("rules:" + e.key)
