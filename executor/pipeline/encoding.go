@@ -8,27 +8,33 @@ import (
 // mark is the byte order mark that some editors write, in UTF-8.
 var mark = []byte("\ufeff")
 
-// inUTF8 is a file's text without a byte order mark. Files of another encoding are
-// refused: what GitLab makes of them depends on what it takes them for.
-func (r *reader) inUTF8(file string, text []byte) ([]byte, error) {
+// inUTF8 is a file's text without a byte order mark, and tells whether one stood
+// right before its first entry. Files of another encoding are refused: what GitLab
+// makes of them depends on what it takes them for.
+func inUTF8(file string, text []byte) (rest []byte, marked bool, err error) {
 	const how = "save it as UTF-8"
 	zero := bytes.IndexByte(text, 0)
 	switch {
 	case bytes.HasPrefix(text, []byte{0xff, 0xfe}), bytes.HasPrefix(text, []byte{0xfe, 0xff}):
-		return nil, faultAt(file, 1, how, "it is in UTF-16 or UTF-32")
+		return nil, false, faultAt(file, 1, how, "it is in UTF-16 or UTF-32")
 	case zero >= 0:
-		return nil, faultAt(file, 1+bytes.Count(text[:zero], []byte("\n")), how, "there is a byte 0 in it, as in UTF-16")
+		return nil, false, faultAt(file, 1+bytes.Count(text[:zero], []byte("\n")), how, "there is a byte 0 in it, as in UTF-16")
 	case !utf8.Valid(text):
-		return nil, faultAt(file, invalidLine(text), how, "it is not UTF-8")
+		return nil, false, faultAt(file, invalidLine(text), how, "it is not UTF-8")
 	}
-	rest, marked := bytes.CutPrefix(text, mark)
+	rest, marked = bytes.CutPrefix(text, mark)
 	first, _, _ := bytes.Cut(rest, []byte("\n"))
-	if first = bytes.TrimSpace(first); marked && len(first) > 0 && first[0] != '#' {
-		// libyaml counts the mark as the first column, so that what begins in it further
-		// down stands outside. Psych drops the mark since 5.4.
+	first = bytes.TrimSpace(first)
+	return rest, marked && len(first) > 0 && first[0] != '#', nil
+}
+
+// warnOfMark tells of a file that GitLabs of before read otherwise. libyaml counts the
+// mark as the first column, so that what begins in it further down stands outside.
+// Psych drops the mark since 5.4.
+func (r *reader) warnOfMark(file string, docs []*node) {
+	if len(docs) > 1 || len(docs) == 1 && len(docs[0].entries) > 1 {
 		r.warnf("%s: it begins with a byte order mark: a GitLab whose Psych is older than 5.4 reads its first entry alone; save it without the mark", file)
 	}
-	return rest, nil
 }
 
 // invalidLine is the first line that is not UTF-8.

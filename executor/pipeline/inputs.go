@@ -37,11 +37,11 @@ func (r *reader) header(name string, text []byte) (spec *node, content []byte, e
 
 // interpolated is the text of a file with its inputs put in.
 func (r *reader) interpolated(name string, text []byte, given *node) ([]byte, error) {
-	text, err := r.inUTF8(name, text)
+	bare, _, err := inUTF8(name, text)
 	if err != nil {
 		return nil, err
 	}
-	spec, content, err := r.header(name, text)
+	spec, content, err := r.header(name, bare)
 	if err != nil {
 		return nil, err
 	}

@@ -95,7 +95,8 @@ func (r *reader) parse(file string, text []byte) (docs []*node, err error) {
 			err = fault.Job(fmt.Errorf("%s: this cannot be read as YAML", file), "check it with GitLab's pipeline editor")
 		}
 	}()
-	if text, err = r.inUTF8(file, text); err != nil {
+	text, marked, err := inUTF8(file, text)
+	if err != nil {
 		return nil, err
 	}
 	if line := tooDeep(text); line > 0 {
@@ -117,6 +118,9 @@ func (r *reader) parse(file string, text []byte) (docs []*node, err error) {
 		if n.kind != null {
 			docs = append(docs, n)
 		}
+	}
+	if marked {
+		r.warnOfMark(file, docs)
 	}
 	return docs, nil
 }

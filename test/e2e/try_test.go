@@ -66,7 +66,15 @@ func code(err error) int {
 	return -1
 }
 
+// It does so on a host whose pool holds a sandbox for a Runner's jobs, and wants more:
+// the try takes none of them and has none made.
 func TestTryRunsAPipelineAsGitLabWould(t *testing.T) {
+	p := startPool(t, "1", "")
+	before := p.one()
+	had, err := rig.Snapshot(t.Context(), world.Engine)
+	if err != nil {
+		t.Fatal(err)
+	}
 	cmd, out := try(t, map[string]string{
 		"Dockerfile": "FROM " + world.Registry.Host + "/base/busybox:latest\nCOPY new /new\n",
 		".gitlab-ci.yml": `
@@ -101,7 +109,8 @@ release: {stage: deploy, script: [echo never], only: [tags]}
 	}, map[string]string{"new": "not committed\n"},
 		"--variable", "CI_REGISTRY="+world.Registry.Host, "--variable", "CI_REGISTRY_USER="+world.Registry.User,
 		"--variable", "CI_REGISTRY_PASSWORD", "--times")
-	err := cmd.Run()
+	cmd.Args[2] = settingsWith(t, "[pool]\nsize = 2\n")
+	err = cmd.Run()
 	log := out.String()
 	if code(err) != 1 {
 		t.Errorf("it ends with %v, want 1", err)
@@ -113,7 +122,7 @@ release: {stage: deploy, script: [echo never], only: [tags]}
 	rest := log
 	for _, text := range []string{
 		"warning: include: template Jobs/SAST.gitlab-ci.yml is not fetched", "warning: build: not understood here: cache:key:files\n", "with uncommitted changes",
-		"job build, stage build", "Login Succeeded", "the password is [MASKED]", "Job succeeded", "run get_sources", "first line of the script",
+		"job build, stage build", "is booting (cold)", "Login Succeeded", "the password is [MASKED]", "Job succeeded", "run get_sources", "first line of the script",
 		"job test: [amd64], stage test", "$ cat built\nnot committed\n", "\nfor amd64\n", "Job failed: exit status 3",
 		"build           success", "sast            left out", "Jobs/SAST.gitlab-ci.yml is not fetched",
 		"test: [amd64]   failed    ", ", exit status 3", "deploy          skipped    test: [amd64] failed", "release         left out   it is left out by only: tags",
@@ -126,6 +135,12 @@ release: {stage: deploy, script: [echo never], only: [tags]}
 	}
 	if tags, err := world.Registry.Tags(t.Context(), "group/try"); err != nil || len(tags) != 1 {
 		t.Errorf("the registry has %v (%v)", tags, err)
+	}
+	if after := p.one(); after != before {
+		t.Errorf("%s waited before, %s waits now", before, after)
+	}
+	if err := rig.Settle(t.Context(), world.Engine, had); err != nil {
+		t.Errorf("what is there is not what was there before: %v", err)
 	}
 }
 
