@@ -180,7 +180,7 @@ func (prep *preparation) certify(ctx context.Context) error {
 	select {
 	case <-prep.anchored:
 	case <-ctx.Done():
-		return ctx.Err()
+		return fmt.Errorf("waiting for the sandbox's network: %w", ctx.Err())
 	}
 	var own []string
 	if s.Hostname != "" {
