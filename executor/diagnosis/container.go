@@ -22,8 +22,8 @@ var containerRows = []row{
 		name:    "port-taken",
 		section: "port is already allocated",
 		shows:   anyOf(daemonSays + `.*(?:Bind for [^\s]+:(?P<port>\d+) failed: port is already allocated|failed to bind (?:host )?port (?:for )?[^\s]*?:(?P<port>\d+)[^\s]*: (?:address already in use|port is already allocated))`),
-		line:    "port {port} of the docker daemon is taken by another container",
-		hint:    "stop that container before, or publish another port; a job's own daemon begins empty, so it was started in this job",
+		line:    "port {port} is taken at the docker daemon",
+		hint:    "publish another port, or stop the container that has it: a job's own daemon begins empty, so this job started it; 2375 and 2376 are the daemon's own",
 	},
 	{
 		name:    "name-taken",

@@ -34,7 +34,8 @@ var (
 var trailers = lazily(strings.Join([]string{
 	// docker's own
 	`^See '.* --help'\.?$`, `^Run '.* --help' for more information$`, `^View build details: `,
-	`^errors pretty printing info$`, `^Removing login credentials for `, `^Service '[^']+' failed to build : Build failed$`,
+	`^errors pretty printing info$`, `^Removing login credentials for `,
+	`^ (?:Container|Network|Volume) [^ ]+ +(?:Stopping|Stopped|Removing|Removed)$`, `^Service '[^']+' failed to build : Build failed$`,
 	`^Usage:  docker `, `^/usr/bin/env: use -\[v\]S to pass options in shebang lines$`,
 	// docker's progress, which goes another way than its errors; where a script or an
 	// ENTRYPOINT keeps those ways apart, it may come later

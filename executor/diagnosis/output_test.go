@@ -43,6 +43,7 @@ func TestOnlyTheEndOfTheCommandThatFailedCounts(t *testing.T) {
 		"with the script's own word about it":       refused + "The image could not be pulled, aborting.\n",
 		"with two of them":                          refused + "!!! docker pull failed !!!\nBuild failed\n",
 		"with a trap that logs out":                 refused + "Removing login credentials for registry.example.com\n",
+		"with a trap that ends what compose began":  refused + " Container k-web-1  Stopping\n Container k-web-1  Stopped\n Network k_default  Removed\n",
 		"with a shell that shows what it does":      "+ docker pull app:1\n" + refused + "+ echo pull failed\npull failed\n+ exit 1\n",
 		"in colours":                                "\x1b[31m" + strings.TrimSpace(refused) + "\x1b[0m\n",
 		"with line ends of Windows":                 strings.TrimSpace(refused) + "\r\n",

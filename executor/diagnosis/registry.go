@@ -35,7 +35,7 @@ var registryRows = []row{
 		section: "no such host",
 		shows:   anyOf(asked + `dial tcp: lookup (?P<name>[A-Za-z0-9._-]+)(?: on [^\s]+)?: no such host` + end),
 		line:    "the docker daemon finds no host {name}",
-		hint:    "check the registry's name in the image's; if it is right, the runner's admin looks at the name servers (network.dns); containers of this job have no names there",
+		hint:    "check the registry's name in that of the image; if it is right, the runner's admin looks at the name servers of this host (network.dns)",
 	},
 	{
 		name:    "no-name-server",
