@@ -10,15 +10,16 @@ import (
 func Default() Settings {
 	return Settings{
 		Sidecar: Sidecar{
-			Image:           "docker:dind",
-			AllowedImages:   []string{"docker.io/library/docker:*", "docker.io/library/docker@*"},
-			Arguments:       []string{},
-			Privilege:       PrivilegePrivileged,
-			Commands:        CommandsAny,
-			RegistryMirrors: []string{},
-			Plaintext:       PlaintextWarn,
-			FastBoot:        true,
-			ReadyTimeout:    Duration(time.Minute),
+			Image:            "docker:dind",
+			AllowedImages:    []string{"docker.io/library/docker:*", "docker.io/library/docker@*"},
+			RootlessVariants: []string{"docker.io/library/docker", "**/dependency_proxy/containers/docker"},
+			Arguments:        []string{},
+			Privilege:        PrivilegePrivileged,
+			Commands:         CommandsAny,
+			RegistryMirrors:  []string{},
+			Plaintext:        PlaintextWarn,
+			FastBoot:         true,
+			ReadyTimeout:     Duration(time.Minute),
 		},
 		GVisor: GVisor{Storage: StorageMemory, Size: 4 << 30},
 		Job: Job{

@@ -51,6 +51,9 @@ type Sidecar struct {
 	// PrivilegeRuntime and PrivilegeGVisor. See RuntimeOf.
 	Privilege string `toml:"privilege"`
 	Runtime   string `toml:"runtime"`
+	// RootlessVariants are doublestar patterns over names of repositories without a
+	// tag. For PrivilegeRootless their dind images are replaced by rootless ones.
+	RootlessVariants []string `toml:"rootless_variants"`
 	// Arguments are appended to dockerd's, before those of the job's service.
 	Arguments []string `toml:"arguments"`
 	// Commands says what a dind service's command may be: CommandsAny or

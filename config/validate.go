@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -106,6 +107,11 @@ func validateSidecar(s Sidecar, f *faults) {
 	f.image("sidecar.image", s.Image)
 	validateImagePatterns("sidecar.allowed_images", s.AllowedImages, f)
 	validatePrivilege("sidecar", s.Image, s.Privilege, s.Runtime, f)
+	for _, p := range s.RootlessVariants {
+		if p == "" || !doublestar.ValidatePattern(p) || strings.Contains(p, "@") || strings.Contains(path.Base(p), ":") {
+			f.add("sidecar.rootless_variants", `must be patterns like "registry.example.com/**/docker", without tag and digest: %q`, p)
+		}
+	}
 	for _, a := range s.Arguments {
 		if !strings.HasPrefix(a, "-") {
 			f.add("sidecar.arguments", "must start with a dash: %q", a)

@@ -133,6 +133,9 @@ func (c *call) planFor(ctx context.Context, s config.Settings, p *payload.Job, f
 	if err != nil {
 		return nil, err
 	}
+	for _, n := range pl.Notes {
+		c.log.Say(n)
+	}
 	for _, w := range pl.Warnings {
 		c.log.Warn(w)
 	}

@@ -36,10 +36,7 @@ type connection struct {
 // docker executor these must agree by hand, here they are made to. names are
 // the daemon's own: a DOCKER_HOST with another says nothing about it.
 func connect(vars []Variable, declared *Service, names []string) connection {
-	own := map[string]string{}
-	for _, v := range vars {
-		own[v.Key] = v.Value
-	}
+	own := effective(vars)
 	at := endpointOf(own["DOCKER_HOST"])
 	elsewhere := at.elsewhere(names)
 	certs, certsSet := own["DOCKER_TLS_CERTDIR"]

@@ -124,6 +124,9 @@ func (pl *planner) sidecar(declared *Service, inner inner) (Sidecar, error) {
 			sc.Arguments = append([]string{"--tls=false"}, sc.Arguments...)
 		}
 	}
+	if s.Sidecar.Privilege == config.PrivilegeRootless && !listensAtSocket(svc.Command) {
+		sc.Arguments = append([]string{"--host=" + rootlessSocket}, sc.Arguments...)
+	}
 	pl.entitle(&sc)
 	if seedable(s.Sidecar.Privilege) {
 		sc.SeedImages = seedImages(s.Cache.SeedImages)

@@ -84,7 +84,8 @@ type Plan struct {
 	// each, in bytes; 0 means that there is no bound.
 	PullParallel int   `json:",omitempty"`
 	PullMaxSize  int64 `json:",omitempty"`
-	// Warnings are lines for the job log.
+	// Notes and Warnings are lines for the job log.
+	Notes    []string `json:",omitempty"`
 	Warnings []string
 }
 
@@ -289,7 +290,9 @@ func Build(s config.Settings, job Job, facts Facts) (*Plan, error) {
 		return nil, fault.Job(fmt.Errorf("this job has %d services, and this runner allows %d", n, most),
 			"use fewer, or ask the runner's admin to raise services.max")
 	}
-	declared, services, err := splitServices(job.Services)
+	var notes []string
+	job.Services, notes = withRootless(s.Sidecar, job.Services)
+	declared, services, once, err := splitServices(job.Services)
 	if err != nil {
 		return nil, err
 	}
@@ -319,6 +322,7 @@ func Build(s config.Settings, job Job, facts Facts) (*Plan, error) {
 		PullParallel: s.Pull.Parallel, PullMaxSize: s.Pull.MaxSize.Bytes(),
 		Cached: job.Cached, Pool: pool(s.Pool, s.Cleanup),
 		ServicesReady: ServicesReady{Timeout: s.Services.ReadyTimeout.Std(), Required: s.Services.Required},
+		Notes:         append(notes, once...),
 		Warnings:      append(unprotectable(all, s, job), conn.warnings...),
 	}
 	pl := &planner{s: s, job: job, facts: facts, conn: conn}

@@ -5,6 +5,7 @@ import (
 	"path"
 	"slices"
 	"strconv"
+	"strings"
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/fault"
@@ -154,6 +155,9 @@ func (s Sidecar) checkImage(image DindImage) error {
 	if s.Account == nil || slices.Contains(image.Volumes, s.DataPath) {
 		return nil
 	}
-	return fault.Job(fmt.Errorf("image %s is no rootless dind image, and the docker daemon of this job runs without root", s.Image.Name),
-		"use docker:dind-rootless or docker:<version>-dind-rootless, or leave the service out to get the runner's own")
+	hint := "use docker:dind-rootless or docker:<version>-dind-rootless, or leave the service out to get the runner's own"
+	if strings.Contains(s.Image.Name, "@") {
+		hint = "the rootless variant of a digest is not known: name the image by its tag, or a rootless image by its digest"
+	}
+	return fault.Job(fmt.Errorf("image %s is no rootless dind image, and the docker daemon of this job runs without root", s.Image.Name), hint)
 }

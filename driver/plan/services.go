@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,21 +13,46 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// splitServices finds the declared dind service, which becomes the sidecar.
-func splitServices(all []Service) (declared *Service, ordinary []Service, err error) {
+// splitServices finds the declared dind service, which becomes the sidecar. The same
+// one twice is one, with all of its names and a line for the job log.
+func splitServices(all []Service) (declared *Service, ordinary []Service, notes []string, err error) {
 	for _, s := range all {
-		if !IsDind(s) {
+		switch {
+		case !IsDind(s):
 			ordinary = append(ordinary, s)
-			continue
-		}
-		if declared != nil {
-			return nil, nil, fault.Job(
-				fmt.Errorf("two services would be the job's docker daemon: %s and %s", declared.Name, s.Name),
+		case declared == nil:
+			declared = &s
+		case sameDaemon(*declared, s):
+			declared.Aliases = slices.Concat(declared.Aliases, s.Aliases)
+			notes = []string{fmt.Sprintf("the dind service %s is there more than once: it is one docker daemon", declared.Name)}
+		default:
+			what := fmt.Sprintf("%s and %s", declared.Name, s.Name)
+			if normalised(declared.Name) == normalised(s.Name) {
+				what = declared.Name + " twice, with different settings"
+			}
+			return nil, nil, nil, fault.Job(
+				fmt.Errorf("two services would be the job's docker daemon: %s", what),
 				"keep one dind service")
 		}
-		declared = &s
 	}
-	return declared, ordinary, nil
+	return declared, ordinary, notes, nil
+}
+
+// sameDaemon tells whether two services would be the same but for their names.
+func sameDaemon(a, b Service) bool {
+	return normalised(a.Name) == normalised(b.Name) && a.Platform == b.Platform && a.User == b.User &&
+		(a.Entrypoint == nil) == (b.Entrypoint == nil) && slices.Equal(a.Entrypoint, b.Entrypoint) &&
+		slices.Equal(a.Command, b.Command) && slices.Equal(a.PullPolicies, b.PullPolicies) &&
+		maps.Equal(effective(a.Variables), effective(b.Variables))
+}
+
+// effective are variables by name: the last of duplicates wins.
+func effective(variables []Variable) map[string]string {
+	values := map[string]string{}
+	for _, v := range variables {
+		values[v.Key] = v.Value
+	}
+	return values
 }
 
 // IsDind tells whether a service is meant to be the job's Docker daemon: the
@@ -138,7 +164,7 @@ type Given struct {
 
 // GivenBy finds it among the services that a pipeline declares.
 func GivenBy(services []Service) Given {
-	declared, _, err := splitServices(services)
+	declared, _, _, err := splitServices(services)
 	if err != nil || declared == nil {
 		return Given{}
 	}

@@ -64,7 +64,7 @@ func TestServicesAreSplitIntoDaemonAndOthers(t *testing.T) {
 		"the CLI image is no dind": {[]Service{dind, named("docker:cli")}, "docker:dind", []Service{named("docker:cli")}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			declared, others, err := splitServices(c.all)
+			declared, others, _, err := splitServices(c.all)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -83,7 +83,7 @@ func TestServicesAreSplitIntoDaemonAndOthers(t *testing.T) {
 }
 
 func TestTwoDockerDaemonsAreAFaultOfTheJob(t *testing.T) {
-	_, _, err := splitServices([]Service{named("docker:dind"), named("redis:7"), named("registry.example.com/other:1", "docker")})
+	_, _, _, err := splitServices([]Service{named("docker:dind"), named("redis:7"), named("registry.example.com/other:1", "docker")})
 	if err == nil || !fault.IsOfJob(err) || fault.HintOf(err) == "" {
 		t.Fatalf("error %v, of job %t, hint %q", err, fault.IsOfJob(err), fault.HintOf(err))
 	}
@@ -223,6 +223,52 @@ func TestServicesGetTheClientsCertificates(t *testing.T) {
 		got := p.Services[0]
 		if got.CertsPath != c.mount || !slices.Equal(got.CertDirs, c.copies) {
 			t.Errorf("%s: certificates at %q and %q, want %q and %q", name, got.CertsPath, got.CertDirs, c.mount, c.copies)
+		}
+	}
+}
+
+func TestTheSameDaemonTwiceIsOne(t *testing.T) {
+	dind := func(change func(*Service)) Service {
+		s := Service{Image: Image{Name: "docker:28-dind"}, Command: []string{"--mtu=1400"}, Variables: vars("A=1")}
+		change(&s)
+		return s
+	}
+	for name, c := range map[string]struct {
+		second Service
+		one    bool
+	}{
+		"the same":                          {dind(func(*Service) {}), true},
+		"with another name":                 {dind(func(s *Service) { s.Aliases = []string{"docker", "dind"} }), true},
+		"its image's full name":             {dind(func(s *Service) { s.Name = "docker.io/library/docker:28-dind" }), true},
+		"a variable that was said twice":    {dind(func(s *Service) { s.Variables = vars("A=2", "A=1") }), true},
+		"another version":                   {dind(func(s *Service) { s.Name = "docker:27-dind" }), false},
+		"another command":                   {dind(func(s *Service) { s.Command = nil }), false},
+		"another entrypoint":                {dind(func(s *Service) { s.Entrypoint = []string{""} }), false},
+		"an empty entrypoint is not no one": {dind(func(s *Service) { s.Entrypoint = []string{} }), false},
+		"another variable":                  {dind(func(s *Service) { s.Variables = vars("A=2") }), false},
+		"one variable more":                 {dind(func(s *Service) { s.Variables = vars("A=1", "DOCKER_TLS_CERTDIR=") }), false},
+		"another user":                      {dind(func(s *Service) { s.User = "1000" }), false},
+		"another platform":                  {dind(func(s *Service) { s.Platform = "linux/arm64" }), false},
+		"another pull policy":               {dind(func(s *Service) { s.PullPolicies = []string{"never"} }), false},
+	} {
+		s, job, facts := example()
+		s.Pull.AllowedPolicies = []string{"never", "always"}
+		job.Services = []Service{dind(func(*Service) {}), named("redis:7"), c.second}
+		p, err := Build(s, job, facts)
+		if !c.one {
+			if err == nil || !fault.IsOfJob(err) || !strings.Contains(err.Error(), "docker:28-dind") {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
+		if err != nil || len(p.Services) != 1 || len(p.Notes) != 1 || !strings.Contains(p.Notes[0], "docker:28-dind is there more than once") {
+			t.Errorf("%s: %v, plan %+v", name, err, p)
+			continue
+		}
+		for _, alias := range c.second.Aliases {
+			if !slices.Contains(p.Sidecar.Aliases, alias) || !slices.Contains(p.Sidecar.TLS.Names, alias) {
+				t.Errorf("%s: it answers to %q", name, p.Sidecar.Aliases)
+			}
 		}
 	}
 }

@@ -49,7 +49,9 @@ func TestReducedSidecarBuildsAndRuns(t *testing.T) {
 
 func TestRootlessSidecarBuildsAndRuns(t *testing.T) {
 	p := everyday()
+	p.Services = []local.Image{{Name: rig.ImageDind}} // as pipelines have it
 	p.Steps[0].Script = append(p.Steps[0].Script,
+		`docker run --rm -v /var/run/docker.sock:/var/run/docker.sock $CI_REGISTRY/base/busybox test -S /var/run/docker.sock && echo the socket is there`,
 		`docker info -f 'security {{.SecurityOptions}} driver {{.Driver}}'`,
 		`docker network inspect bridge -f 'subnet {{(index .IPAM.Config 0).Subnet}}'`,
 		// What docs/security.md says that it cannot.
@@ -63,16 +65,18 @@ func TestRootlessSidecarBuildsAndRuns(t *testing.T) {
 		`docker run --rm --memory 8g $CI_REGISTRY/base/busybox sh -o pipefail -c 'head -c 640m /dev/zero | tail | wc -c' || echo "no more than the sidecar has: $?"`,
 	)
 	runJob(t, p, privilege(t, "rootless", rig.ImageRootless, `limits.sidecar.memory = "384m"`)).succeeded().quietCleanup().
-		says("hello from version 1.0", "\npushed\n", "Dockerfile", "\nwritten inside\n", "the file can be removed\n", "\npublished\n", "\ncomposed\n",
-			"name=rootless", "driver overlay", "subnet 10.232.0.0/20",
+		says(rig.ImageRootless+" serves in the place of "+rig.ImageDind,
+			"hello from version 1.0", "\npushed\n", "Dockerfile", "\nwritten inside\n", "the file can be removed\n", "\npublished\n", "\ncomposed\n",
+			"\nthe socket is there\n", "name=rootless", "driver overlay", "subnet 10.232.0.0/20",
 			"\nno privileged containers\n", "\nno other owners\n", "\nno files where only root may write\n", "\nfiles where all may write\n",
 			"\n67108864\n", "\nno more than the sidecar has: 137\n").saysNot("\n671088640\n")
 }
 
 func TestRootlessSidecarNeedsARootlessImage(t *testing.T) {
 	p := world.Job(`echo never`)
+	p.Services = []local.Image{{Name: rig.ImageCLI, Alias: "docker"}}
 	r := runJob(t, p, privilege(t, "rootless", rig.ImageRootless)).quietCleanup().
-		says("error: image "+rig.ImageDind+" is no rootless dind image", "hint: use docker:dind-rootless").saysNot("\nnever")
+		says("error: image "+rig.ImageCLI+" is no rootless dind image", "hint: use docker:dind-rootless").saysNot("\nnever")
 	if r.State != local.Failed || r.Attempts != 1 {
 		t.Fatalf("the job ended as %s after %d attempts, want failed after one", r.State, r.Attempts)
 	}

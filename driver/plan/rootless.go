@@ -1,0 +1,93 @@
+package plan
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/bmatcuk/doublestar/v4"
+	"github.com/distribution/reference"
+
+	"gitlab-dind-executor/config"
+)
+
+// Tags of dind images on the Docker Hub, and what follows them there for rootless ones.
+var (
+	dindTag    = regexp.MustCompile(`^((?:.*-)?dind)(?:-alpine[0-9.]*)?$`)
+	versionTag = regexp.MustCompile(`^([0-9][0-9.]*(?:-(?:rc|beta)[0-9.]*)?)(?:-alpine[0-9.]*)?$`)
+)
+
+// rootlessVariant names the image that serves in the place of a dind image where
+// daemons run without root; ok is false where the image stays. A digest stays: which
+// image is its variant nobody can tell.
+func rootlessVariant(s config.Sidecar, name string) (variant string, ok bool) {
+	ref, err := reference.ParseNormalizedNamed(name)
+	if err != nil || s.Privilege != config.PrivilegeRootless || len(s.RootlessVariants) == 0 {
+		return "", false
+	}
+	if _, digest := ref.(reference.Digested); digest || !hasRootlessVariants(s, ref.Name()) {
+		return "", false
+	}
+	tag := "dind"
+	if t, tagged := ref.(reference.Tagged); tagged && t.Tag() != "latest" {
+		tag = t.Tag()
+	}
+	switch {
+	case strings.Contains(tag, "rootless"):
+		return "", false
+	case dindTag.MatchString(tag):
+		tag = dindTag.FindStringSubmatch(tag)[1] + "-rootless"
+	case versionTag.MatchString(tag):
+		tag = versionTag.FindStringSubmatch(tag)[1] + "-dind-rootless"
+	default:
+		return "", false
+	}
+	tagged, err := reference.WithTag(reference.TrimNamed(ref), tag)
+	if err != nil {
+		return "", false
+	}
+	return reference.FamiliarString(tagged), true
+}
+
+// hasRootlessVariants tells whether a repository has them: as the settings say, or
+// since their own daemon is one of these.
+func hasRootlessVariants(s config.Sidecar, repository string) bool {
+	own, err := reference.ParseNormalizedNamed(s.Image)
+	if t, tagged := own.(reference.Tagged); err == nil && tagged && strings.Contains(t.Tag(), "rootless") && own.Name() == repository {
+		return true
+	}
+	return slices.ContainsFunc(s.RootlessVariants, func(pattern string) bool {
+		return doublestar.MatchUnvalidated(pattern, repository)
+	})
+}
+
+// withRootless are a job's services with the images that serve here, and a line for
+// each that is another.
+func withRootless(s config.Sidecar, services []Service) (served []Service, notes []string) {
+	served = slices.Clone(services)
+	for i, svc := range served {
+		if !IsDind(svc) {
+			continue
+		}
+		if variant, ok := rootlessVariant(s, svc.Name); ok {
+			served[i].Name = variant
+			note := fmt.Sprintf("%s serves in the place of %s: the docker daemon of this job runs without root", variant, svc.Name)
+			if !slices.Contains(notes, note) {
+				notes = append(notes, note)
+			}
+		}
+	}
+	return served, notes
+}
+
+// rootlessSocket is where pipelines look for the socket of a daemon. One without root
+// has its own elsewhere, so it listens here besides. What it sees there is its own.
+const rootlessSocket = "unix:///var/run/docker.sock"
+
+// listensAtSocket tells whether a command says so already.
+func listensAtSocket(command []string) bool {
+	return slices.ContainsFunc(command, func(arg string) bool {
+		return strings.Contains(arg, "unix://") && (strings.HasSuffix(arg, "unix://") || strings.HasSuffix(arg, "/run/docker.sock"))
+	})
+}
