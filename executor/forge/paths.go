@@ -26,12 +26,14 @@ func (r Repository) Files(ctx context.Context) ([]string, error) {
 
 // Changed are the paths that jobs get otherwise than they are at a ref of GitLab's
 // repository, from where the branches part. With "" it is what a push of the
-// branch would change. It is not known where the remote's branch is not.
+// branch would change, nil for a branch that is new. Without a remote origin that
+// was ever fetched it is not known.
 func (r Repository) Changed(ctx context.Context, ref string) (changed []string, known bool) {
 	var base string
 	if ref == "" {
 		if base = r.commit(ctx, "refs/remotes/origin/"+r.Branch); r.Branch == "" || base == "" {
-			return nil, false
+			some, err := r.git(ctx, nil, "for-each-ref", "--count=1", "refs/remotes/origin/")
+			return nil, err == nil && some != "" && r.Branch != ""
 		}
 	} else {
 		name := strings.TrimPrefix(ref, "refs/heads/")
@@ -55,7 +57,7 @@ func (r Repository) Changed(ctx context.Context, ref string) (changed []string, 
 	if err != nil {
 		return nil, false
 	}
-	return append(paths(diff), paths(others)...), true
+	return append(append([]string{}, paths(diff)...), paths(others)...), true
 }
 
 // commit is a ref's commit, or "".

@@ -146,8 +146,10 @@ func (r *reader) changes(n *node, s scope, what string) (finding, error) {
 	}
 	paths, known := r.changed(ref)
 	switch {
+	case ref == "" && (known && paths == nil || r.predefined()["CI_COMMIT_TAG"] != ""):
+		return finding{verdict: yes}, nil // as on GitLab where there is nothing to compare with
 	case !known && ref == "":
-		return finding{verdict: maybe, why: "changes: what a push would change is not known, as no remote has this branch"}, nil
+		return finding{verdict: maybe, why: "changes: what a push would change is not known without a remote origin"}, nil
 	case !known:
 		return finding{verdict: maybe, why: "changes: " + ref + " is not in this repository"}, nil
 	}

@@ -197,7 +197,7 @@ func TestRulesOfJobs(t *testing.T) {
 	job := func(rules string) string { return "a: {script: [a], rules: [" + rules + "]}\n" }
 	changed := func(paths ...string) *Input {
 		in := pushed("main")
-		in.Changed = func(ref string) ([]string, bool) { return paths, ref == "" || ref == "main" }
+		in.Changed = func(ref string) ([]string, bool) { return append([]string{}, paths...), ref == "" || ref == "main" }
 		return &in
 	}
 	tree := map[string]string{"Dockerfile": "", "src/a.go": "", "src/deep/b.py": "", ".hidden/c": ""}
@@ -236,6 +236,8 @@ func TestRulesOfJobs(t *testing.T) {
 		"what git lists":                {text: job("{exists: [Dockerfile]}"), want: "a -", files: tree, input: &Input{Files: func() ([]string, error) { return []string{"x"}, nil }}},
 		"changes that nobody knows":     {text: job("{changes: [Dockerfile]}"), want: "a ?"},
 		"changes of nothing":            {text: job("{changes: [Dockerfile]}"), want: "a -", input: changed()},
+		"a new branch":                  {text: job("{changes: [Dockerfile]}"), want: "a +", input: &Input{Changed: func(string) ([]string, bool) { return nil, true }}},
+		"a tag is new, too":             {text: job("{changes: [Dockerfile]}"), want: "a +", input: on("", Variable{Key: "CI_COMMIT_TAG", Value: "v1"})},
 		"a change":                      {text: job("{changes: [Dockerfile]}"), want: "a +", input: changed("x", "Dockerfile")},
 		"a change below":                {text: job("{changes: ['src/**/*']}"), want: "a +", input: changed("src/a/b")},
 		"two stars at the end":          {text: job("{changes: ['src/**']}"), want: "a -", input: changed("src/a/b")},
@@ -279,7 +281,7 @@ func TestWhyAJobIsLeftOut(t *testing.T) {
 		"rules: [{if: $A, when: never}, {if: $CI_COMMIT_TAG}]":                   "its rules leave it out",
 		"rules: [{if: $A}, {if: $CI_COMMIT_BRANCH, when: never}]":                "its rules leave it out, as $A is not set here",
 		"rules: [{if: '$A == null', when: never}, {when: always}]":               "its rules leave it out, as $A is not set here",
-		"rules: [{changes: [x]}]":                                                "whether it runs is not known: changes: what a push would change is not known, as no remote has this branch",
+		"rules: [{changes: [x]}]":                                                "whether it runs is not known: changes: what a push would change is not known without a remote origin",
 		"rules: [{if: $CI_DEPLOY_FREEZE, when: never}, {when: always}]":          "whether it runs is not known: $CI_DEPLOY_FREEZE is known to GitLab alone",
 		"only: [tags, /^v/]":                                                     "it is left out by only: tags, /^v/",
 		"only: {refs: [tags], variables: [$A]}":                                  "it is left out by only: tags, variables $A",

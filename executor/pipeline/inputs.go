@@ -79,15 +79,25 @@ func (r *reader) inputs(name string, spec, given *node) (map[string]inputValue, 
 		}
 	}
 	values := map[string]inputValue{}
-	for _, e := range specs.entries {
-		if err := r.count(e.value); err != nil {
-			return nil, err
+	// Those with rules come behind the others, for which rules ask.
+	for _, ruled := range []bool{false, true} {
+		for _, e := range specs.entries {
+			if ruled != (e.value.get("rules") != nil) {
+				continue
+			}
+			if err := r.count(e.value); err != nil {
+				return nil, err
+			}
+			var err error
+			if ruled {
+				if e.value, err = r.inputRules(e, values); err != nil {
+					return nil, err
+				}
+			}
+			if values[e.key], err = r.inputOf(e, given.get(e.key)); err != nil {
+				return nil, err
+			}
 		}
-		v, err := r.inputOf(e, given.get(e.key))
-		if err != nil {
-			return nil, err
-		}
-		values[e.key] = v
 	}
 	return values, nil
 }
@@ -125,8 +135,6 @@ func (r *reader) inputOf(e entry, value *node) (inputValue, error) {
 		value, where = spec.get("default"), "its default"
 	}
 	switch {
-	case value == nil && spec.get("rules") != nil:
-		return inputValue{}, e.fault("give it a value", "input %s: not understood here: rules", e.key)
 	case value == nil:
 		return inputValue{}, e.fault("give it a value with include:inputs, or a default", "input %s has no value", e.key)
 	case value.kind == null && kind == "string":

@@ -20,7 +20,8 @@ type Input struct {
 	// Files lists the paths of the tree; without it they are looked for.
 	Files func() ([]string, error)
 	// Changed are the paths that differ from a ref, or with "" those that a push
-	// would change; known says whether that can be told. It may be nil.
+	// would change, where nil stands for all: the branch is new. known says whether
+	// that can be told. It may be nil.
 	Changed func(ref string) (paths []string, known bool)
 }
 
