@@ -66,7 +66,7 @@ func keysOf(t reflect.Type, table string) []string {
 			name = table + "." + name
 		}
 		switch {
-		case f.Type == reflect.TypeFor[map[string]Registry](), f.Type == reflect.TypeFor[[]Policy]():
+		case f.Type == reflect.TypeFor[map[string]Registry](), f.Type == reflect.TypeFor[[]Policy](), f.Type == reflect.TypeFor[[]Service]():
 		case f.Type.Kind() == reflect.Struct && hasTOMLFields(f.Type):
 			keys = append(keys, keysOf(f.Type, name)...)
 		default:
@@ -96,7 +96,7 @@ func TestEveryFieldHasAKey(t *testing.T) {
 
 // The commented examples of the default file must be right as well.
 func TestTheExamplesInTheDefaultFileAreValid(t *testing.T) {
-	example := regexp.MustCompile(`(?m)^# (\[registry\..*\]|ca_file = .*|\[\[policy\]\]|(?:name|instances|projects|protected|\w+(?:\.\w+)+) = .*)$`)
+	example := regexp.MustCompile(`(?m)^# (\[registry\..*\]|ca_file = .*|\[\[policy\]\]|\[\[service\]\]|(?:name|alias|command|environment|instances|projects|protected|\w+(?:\.\w+)+) = .*)$`)
 	src := example.ReplaceAll(DefaultFile, []byte("$1"))
 	if bytes.Equal(src, DefaultFile) {
 		t.Fatal("default.toml has no example of a registry any more")
@@ -107,6 +107,9 @@ func TestTheExamplesInTheDefaultFileAreValid(t *testing.T) {
 	}
 	if r := got.Registry["registry.example.com:5050"]; r.CAFile == "" {
 		t.Errorf("the example names no CA: %+v", got.Registry)
+	}
+	if len(got.Service) != 1 || got.Service[0].Alias == "" || len(got.Service[0].Command) != 2 || len(got.Service[0].Environment) != 1 {
+		t.Errorf("the example of a service: %+v", got.Service)
 	}
 	if len(got.Policies) != 1 || got.Policies[0].Protected == nil || len(got.Policies[0].Instances) != 1 || got.Policies[0].Services.AllowedImages == nil || *got.Policies[0].Limits.Job.Memory != 8<<30 {
 		t.Errorf("the example of a policy: %+v", got.Policies)

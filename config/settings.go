@@ -29,6 +29,8 @@ type Settings struct {
 	Log       Log                 `toml:"log"`
 	Trace     Trace               `toml:"trace"`
 	Registry  map[string]Registry `toml:"registry"`
+	// Service are services that every job has besides its own.
+	Service []Service `toml:"service"`
 	// Policies are tried in order; the first that matches a job changes the
 	// settings for it.
 	Policies []Policy `toml:"policy"`
@@ -123,6 +125,19 @@ type Services struct {
 	Container
 	// ServiceRights are empty but under a policy.
 	ServiceRights
+}
+
+// Service is one that every job has. Its keys are those of [[runners.docker.services]].
+type Service struct {
+	// Name is its image.
+	Name string `toml:"name"`
+	// Alias are further names, by spaces or commas.
+	Alias string `toml:"alias"`
+	// Entrypoint and Command stand in the place of the image's; none keeps those.
+	Entrypoint []string `toml:"entrypoint"`
+	Command    []string `toml:"command"`
+	// Environment holds KEY=VALUE entries.
+	Environment []string `toml:"environment"`
 }
 
 // Helper is about the container that clones, caches and handles artifacts.

@@ -83,6 +83,9 @@ func validate(s Settings) []keyFault {
 	for _, host := range slices.Sorted(maps.Keys(s.Registry)) {
 		validateRegistry(host, s.Registry[host], f)
 	}
+	for i, svc := range s.Service {
+		validateService(fmt.Sprintf("service.%d", i+1), svc, f)
+	}
 	for i, p := range s.Policies {
 		validatePolicy(policyKey(i), p, s, f)
 	}
@@ -148,6 +151,22 @@ func validateContainers(s Settings, f *faults) {
 	f.image("helper.image", strings.NewReplacer("{version}", "0", "{arch}", "x").Replace(s.Helper.Image))
 	if b := s.Helper.RunnerBinary; b != "" && (!filepath.IsAbs(b) || filepath.Clean(b) != b) {
 		f.add("helper.runner_binary", "must be an absolute path: %q", b)
+	}
+}
+
+// validateService checks a service of every job. It shows no value of its environment,
+// which may be a password.
+func validateService(key string, s Service, f *faults) {
+	f.image(key+".name", s.Name)
+	for _, name := range strings.FieldsFunc(s.Alias, func(r rune) bool { return r == ',' || r == ' ' }) {
+		if !hostName.MatchString(name) {
+			f.add(key+".alias", "is no name of a host: %q", name)
+		}
+	}
+	for _, e := range s.Environment {
+		if name, _, ok := strings.Cut(e, "="); !ok || name == "" {
+			f.add(key+".environment", "must hold KEY=VALUE entries")
+		}
 	}
 }
 

@@ -176,7 +176,7 @@ func (r *registration) merge(n runnerconfig.New, old *runnerconfig.Conversion) e
 		}
 	}
 	if r.writeSettings != "" {
-		if err := runnerconfig.Write(r.writeSettings, nil, []byte(settingsOf(old, r.from))); err != nil {
+		if err := runnerconfig.Write(r.writeSettings, nil, []byte(settingsOf(old, r.from, old.Settings))); err != nil {
 			return err
 		}
 		fmt.Fprintf(r.c.stdout, "wrote %s\n", r.writeSettings)
@@ -230,13 +230,13 @@ func (r *registration) print(n runnerconfig.New, old *runnerconfig.Conversion) e
 		return nil
 	}
 	if r.writeSettings != "" {
-		if err := runnerconfig.Write(r.writeSettings, nil, []byte(settingsOf(old, r.from))); err != nil {
+		if err := runnerconfig.Write(r.writeSettings, nil, []byte(settingsOf(old, r.from, old.Settings))); err != nil {
 			return err
 		}
 		fmt.Fprintf(r.c.stdout, "\n# wrote %s\n", r.writeSettings)
 		return nil
 	}
-	fmt.Fprintf(r.c.stdout, "\n# For %s:\n%s", config.DefaultPath, settingsOf(old, r.from))
+	fmt.Fprintf(r.c.stdout, "\n# For %s:\n%s", config.DefaultPath, settingsOf(old, r.from, old.Shown))
 	return nil
 }
 

@@ -21,12 +21,12 @@ func (r *registration) convert() (*runnerconfig.Conversion, error) {
 	return runnerconfig.Convert(r.from, src, r.runner)
 }
 
-// settingsOf is the text of the settings that a conversion has made.
-func settingsOf(old *runnerconfig.Conversion, from string) string {
-	if old.Settings == "" {
+// settingsOf is a file of the settings that a conversion has made.
+func settingsOf(old *runnerconfig.Conversion, from, settings string) string {
+	if settings == "" {
 		return "# Nothing: the defaults serve.\n"
 	}
-	return fmt.Sprintf("# Made from runner %q of %s.\n%s", old.Name, from, old.Settings)
+	return fmt.Sprintf("# Made from runner %q of %s.\n%s", old.Name, from, settings)
 }
 
 // tell says what became of each key. Keys of which the same is to say share a line.

@@ -187,7 +187,7 @@ func (pl *planner) jobContainer(names []string) (JobContainer, error) {
 	extras.GroupAdd, extras.OOMScore, extras.MAC = orNone(pl.s.Job.GroupAdd), pl.s.Job.OOMScoreAdjust, pl.s.Job.MACAddress
 	c := JobContainer{
 		Container: Container{
-			Role: RoleJob, Image: image, Entrypoint: pl.entrypoint(pl.s.Job.Container, img.Name, img.Entrypoint), User: user,
+			Role: RoleJob, Image: image, Entrypoint: pl.entrypoint(pl.s.Job.Container, Service{Image: img}), User: user,
 			Command:     []string{"sh", "-c", "echo '" + ShellMarker + "'; " + DetectShell},
 			Environment: env, Stdin: true, Init: pl.job.Init, Rights: pl.jobRights(), Extras: extras, OwnHostname: pl.s.Job.Hostname,
 		},

@@ -213,10 +213,10 @@ func (pl *planner) jobUser(pipelines string) (string, error) {
 }
 
 // entrypoint is the one that a pipeline names, unless the settings keep the image's.
-func (pl *planner) entrypoint(c config.Container, image string, pipelines []string) []string {
-	if pipelines == nil || !c.DisableEntrypointOverwrite {
-		return pipelines
+func (pl *planner) entrypoint(c config.Container, s Service) []string {
+	if s.Entrypoint == nil || s.Own || !c.DisableEntrypointOverwrite {
+		return s.Entrypoint
 	}
-	pl.warnings = append(pl.warnings, fmt.Sprintf("the entrypoint of %s stays the image's own: this runner's settings do not let a pipeline replace it", image))
+	pl.warnings = append(pl.warnings, fmt.Sprintf("the entrypoint of %s stays the image's own: this runner's settings do not let a pipeline replace it", s.Name))
 	return nil
 }

@@ -253,3 +253,42 @@ func TestLimitsThatGoWithMemory(t *testing.T) {
 		}
 	}
 }
+
+// What the settings give to every job comes before the pipeline's own services, and no
+// list of the settings is asked about it.
+func TestServicesThatEveryJobHas(t *testing.T) {
+	s, job, facts := example()
+	s.Services.AllowedImages, s.Services.Max, s.Services.DisableEntrypointOverwrite = []string{"docker.io/library/postgres:*"}, 2, true
+	s.Service = []config.Service{{
+		Name: "registry.example.com/proxy:2", Alias: "proxy, packages", Entrypoint: []string{"/serve"}, Command: []string{"quietly"},
+		Environment: []string{"UPSTREAM=https://x?a=b", "EMPTY="},
+	}}
+	job.Services = []Service{named("postgres:16")}
+	p, err := Build(s, job, facts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Services) != 2 {
+		t.Fatalf("%d services", len(p.Services))
+	}
+	got := p.Services[0]
+	if got.Image.Name != "registry.example.com/proxy:2" || !slices.Equal(got.Image.Policies, []string{config.PullIfNotPresent}) ||
+		!slices.Equal(got.Entrypoint, []string{"/serve"}) || !slices.Equal(got.Command, []string{"quietly"}) ||
+		!slices.Contains(got.Aliases, "proxy") || !slices.Contains(got.Aliases, "packages") ||
+		!slices.Contains(got.Environment, "UPSTREAM=https://x?a=b") || !slices.Contains(got.Environment, "EMPTY=") {
+		t.Errorf("%+v", got)
+	}
+	job.Services = append(job.Services, named("postgres:15"))
+	if _, err := Build(s, job, facts); !fault.IsOfJob(err) || !strings.Contains(err.Error(), "3 services") {
+		t.Errorf("more than services.max: %v", err)
+	}
+	if list := Prepull(s, "", ""); !slices.Contains(list, "registry.example.com/proxy:2") {
+		t.Errorf("nobody fetches it ahead: %q", list)
+	}
+	for _, daemon := range []config.Service{{Name: "docker:28-dind"}, {Name: "mine:1", Alias: "docker"}} {
+		s.Service = []config.Service{daemon}
+		if _, err := Build(s, job, facts); err == nil || fault.IsOfJob(err) || !strings.Contains(fault.HintOf(err), "sidecar.image") {
+			t.Errorf("%s: %v", daemon.Name, err)
+		}
+	}
+}

@@ -57,6 +57,8 @@ type Service struct {
 	Aliases   []string
 	Command   []string
 	Variables []Variable
+	// Own says that the settings name it, and not the pipeline.
+	Own bool
 }
 
 // Variable is one job variable. A File variable's value is a path.

@@ -286,7 +286,11 @@ type JobContainer struct {
 func Build(s config.Settings, job Job, facts Facts) (*Plan, error) {
 	all := s
 	s, _ = Effective(s, job)
-	if n, most := len(job.Services), s.Services.Max; most > 0 && n > most {
+	own, err := ownServices(s)
+	if err != nil {
+		return nil, err
+	}
+	if n, most := len(own)+len(job.Services), s.Services.Max; most > 0 && n > most {
 		return nil, fault.Job(fmt.Errorf("this job has %d services, and this runner allows %d", n, most),
 			"use fewer, or ask the runner's admin to raise services.max")
 	}
@@ -296,6 +300,7 @@ func Build(s config.Settings, job Job, facts Facts) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	services = append(own, services...)
 	conn := connect(job.Variables, declared, daemonNames(daemonService(s, declared)))
 	if !conn.tls && s.Sidecar.Plaintext == config.PlaintextForbid {
 		return nil, fault.Job(

@@ -15,6 +15,9 @@ import (
 // arch the engine's, as in the helper's image.
 func Prepull(s config.Settings, version, arch string) []string {
 	names := []string{s.Sidecar.Image, s.Job.Image, helperName(s.Helper.Image, version, arch)}
+	for _, o := range s.Service {
+		names = append(names, o.Name)
+	}
 	for _, p := range s.Policies {
 		names = append(names, p.Sidecar.Image, p.Job.Image)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/distribution/reference"
 	runner "gitlab.com/gitlab-org/gitlab-runner/helpers/container/services"
 
+	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/fault"
 )
 
@@ -55,6 +56,23 @@ func effective(variables []Variable) map[string]string {
 	return values
 }
 
+// ownServices are those that the settings give to every job.
+func ownServices(s config.Settings) (list []Service, err error) {
+	for _, o := range s.Service {
+		svc := Service{Image: Image{Name: o.Name, Entrypoint: orNone(o.Entrypoint)}, Aliases: Words(o.Alias), Command: orNone(o.Command), Own: true}
+		if IsDind(svc) {
+			return nil, fault.System(fmt.Errorf("service %s of the settings would be the job's docker daemon", o.Name),
+				"name it in sidecar.image, which jobs without a dind service have")
+		}
+		for _, e := range o.Environment {
+			key, v, _ := strings.Cut(e, "=")
+			svc.Variables = append(svc.Variables, Variable{Key: key, Value: v})
+		}
+		list = append(list, svc)
+	}
+	return list, nil
+}
+
 // IsDind tells whether a service is meant to be the job's Docker daemon: the
 // official image or one named after it, a tag or name with "dind", or an alias
 // that takes the daemon's name.
@@ -78,11 +96,11 @@ func IsDind(s Service) bool {
 
 // service plans an ordinary service, beside a daemon with those names.
 func (pl *planner) service(svc Service, declared *Service, daemon []string) (Container, error) {
-	image, err := pl.image(svc.Image, "services", false)
+	image, err := pl.image(svc.Image, "services", svc.Own)
 	if err != nil {
 		return Container{}, err
 	}
-	if !allowedIfAny(pl.s.Services.AllowedImages, svc.Name) {
+	if !svc.Own && !allowedIfAny(pl.s.Services.AllowedImages, svc.Name) {
 		return Container{}, refused(svc.Name, "a service", "services.allowed_images", "")
 	}
 	seen := slices.Clone(pl.job.Variables)
@@ -95,7 +113,7 @@ func (pl *planner) service(svc Service, declared *Service, daemon []string) (Con
 	names := slices.DeleteFunc(aliases(svc), func(n string) bool { return n == dockerAlias })
 	c := Container{
 		Role: RoleService, Image: image,
-		Entrypoint: pl.entrypoint(pl.s.Services.Container, svc.Name, svc.Entrypoint), Command: svc.Command, User: svc.User,
+		Entrypoint: pl.entrypoint(pl.s.Services.Container, svc), Command: svc.Command, User: svc.User,
 		Environment: env, Aliases: names, Init: pl.job.Init,
 		Rights: pl.serviceRights(svc.Name), Extras: pl.extras(pl.s.Services.Container),
 	}

@@ -22,6 +22,8 @@ type Conversion struct {
 	Section map[string]any
 	// Settings is the text of dind.toml, "" where the defaults serve.
 	Settings string
+	// Shown is that text with a placeholder for the value of each variable.
+	Shown string
 	// networkPerBuild says that the Runner makes a network for each job.
 	networkPerBuild bool
 
@@ -75,6 +77,13 @@ func Convert(file string, src []byte, name string) (*Conversion, error) {
 	}
 	c.finish(docker)
 	c.Settings = render(c.settings)
+	shown := slices.Clone(c.settings)
+	for i, s := range shown {
+		if all, ok := s.value.([]map[string]any); ok {
+			shown[i].value = hidden(all)
+		}
+	}
+	c.Shown = render(shown)
 	return c, nil
 }
 
@@ -266,6 +275,14 @@ var secretName = regexp.MustCompile(`(?i)key|secret|token|password|credential|sa
 func Hidden(section map[string]any) map[string]any {
 	hidden, _ := hide("", section).(map[string]any)
 	return hidden
+}
+
+// hidden are tables with such placeholders.
+func hidden(all []map[string]any) (shown []map[string]any) {
+	for _, table := range all {
+		shown = append(shown, Hidden(table))
+	}
+	return shown
 }
 
 func hide(key string, v any) any {

@@ -55,7 +55,7 @@ func TestConvertingADockerExecutor(t *testing.T) {
 			for _, note := range notes(t, c) {
 				fmt.Fprintf(&b, "%-8s %s: %s\n", note.Kind, note.Key, note.Text)
 			}
-			got := section + "\n--- dind.toml\n" + c.Settings + "\n--- notes\n" + b.String()
+			got := section + "\n--- dind.toml\n" + c.Shown + "\n--- notes\n" + b.String()
 			golden := "testdata/" + name + ".golden"
 			if *update {
 				if err := os.WriteFile(golden, []byte(got), 0o600); err != nil {
@@ -137,6 +137,9 @@ func TestSecretsThatStayInTheSection(t *testing.T) {
 	}
 	if strings.Contains(text, "SECRETSECRET") || strings.Contains(text, "DOCKER_TLS_CERTDIR") {
 		t.Errorf("too much goes along:\n%s", text)
+	}
+	if !strings.Contains(c.Settings, "PASSWORD=SECRETSECRET") || strings.Contains(c.Shown, "SECRET") || !strings.Contains(c.Shown, "PASSWORD=REPLACE-ME") {
+		t.Errorf("settings that are written, and shown:\n%s\n%s", c.Settings, c.Shown)
 	}
 	if _, err := Parse("x", []byte(text)); err != nil {
 		t.Error(err)

@@ -13,12 +13,13 @@ import (
 
 // services are those that every job gets. A dind image is the job's daemon.
 func services(c *Conversion, key string, d map[string]any) {
+	var own []map[string]any
 	for _, s := range tables(d[key]) {
 		s = lowered(s)
 		name := text(s["name"])
 		from := key + " " + name
 		if !isDind(s) {
-			c.drop(from, "no service is added to all jobs: name it in their .gitlab-ci.yml")
+			own = c.ownService(own, from, s)
 			continue
 		}
 		if !c.put("sidecar", "image", name, from, "the daemon of jobs that declare none") {
@@ -42,6 +43,36 @@ func services(c *Conversion, key string, d map[string]any) {
 			}
 		}
 	}
+	for _, s := range own {
+		c.put("", "service", own, key+" "+text(s["name"]), "one that every job has")
+	}
+}
+
+// ownService adds a service to those that every job gets, as far as the settings can hold
+// it.
+func (c *Conversion) ownService(own []map[string]any, from string, s map[string]any) []map[string]any {
+	if strings.Contains(text(s["name"])+text(s["alias"]), "$") {
+		c.drop(from, "it has a variable, and settings have none")
+		return own
+	}
+	kept := map[string]any{}
+	for _, part := range sorted(s) {
+		switch v := s[part]; {
+		case unset(v):
+		case part == "name" || part == "alias":
+			kept[part] = text(v)
+		case part == "command" || part == "entrypoint" || part == "environment":
+			kept[part] = list(v)
+		default:
+			c.drop(from+" "+part, "it is none of the docker executor")
+		}
+	}
+	with := append(slices.Clone(own), kept)
+	if _, err := config.Parse("", []byte(render(c.settled(place{"", "service", with})))); err != nil {
+		c.drop(from, "here it is no valid setting: "+firstFault(err))
+		return own
+	}
+	return with
 }
 
 // dockerd takes what the command of a dind service told its daemon.

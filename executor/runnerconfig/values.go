@@ -25,6 +25,18 @@ func value(v any) string {
 			parts = append(parts, quote(key)+" = "+quote(v[key]))
 		}
 		return "{" + strings.Join(parts, ", ") + "}"
+	case map[string]any:
+		parts := make([]string, 0, len(v))
+		for _, key := range sorted(v) {
+			parts = append(parts, quote(key)+" = "+value(v[key]))
+		}
+		return "{" + strings.Join(parts, ", ") + "}"
+	case []map[string]any:
+		parts := make([]string, len(v))
+		for i, m := range v {
+			parts[i] = value(m)
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
 	case float64:
 		return strconv.FormatFloat(v, 'f', -1, 64)
 	}

@@ -130,6 +130,9 @@ func (d *document) free() {
 		case strings.HasPrefix(line, `[registry.`):
 			d.example("registry", reflect.TypeFor[config.Registry]())
 			return
+		case strings.HasPrefix(line, "[[service]]"):
+			d.example("service", reflect.TypeFor[config.Service]())
+			return
 		case strings.HasPrefix(line, "[[policy]]"):
 			d.example("policy", reflect.TypeFor[config.Policy]())
 			return

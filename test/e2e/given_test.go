@@ -67,6 +67,11 @@ cpuset_cpus = "0"
 volume = false
 layers = "off"
 paths = ["/var/given"]
+[[service]]
+name = "`+rig.ImageBusybox+`"
+alias = "ours"
+command = ["sh", "-c", "echo \"a service of the settings with $WORD\" >/builds/ours; exec sleep 300"]
+environment = ["WORD=words"]
 [[policy]]
 projects = ["group/**"]
 job.cap_add = ["SYS_PTRACE"]
@@ -81,6 +86,7 @@ job.devices = ["/dev/zero:/dev/ours:r"]
 		`head -c 3 /dev/ours | od -An -tx1`,
 		`echo cached >/var/given/file; stat -c "for all: %a" /var/given`,
 		`docker info >/dev/null && echo "docker works"`,
+		`while [ ! -s ../../ours ]; do sleep 0.05; done; cat ../../ours; getent hosts ours >/dev/null && echo "by its name"`,
 		`while [ ! -e ../../said ]; do sleep 0.05; done; cat ../../said`,
 		`while [ ! -e /shared/seen ]; do sleep 0.02; done`,
 	), local.Image{Name: rig.ImageBusybox, Alias: "other", Command: []string{"sh", "-c", `{
@@ -101,6 +107,7 @@ job.devices = ["/dev/zero:/dev/ours:r"]
 		"\nfiles 1234 2345, 777 connections, score 321\n",
 		"CapBnd:\t00000000a80c05fb\n", "Cpus_allowed_list:\t0\n", "search example.test\n",
 		"of the host\n", "not to be written\n", " 00 00 00\n", "\nfor all: 777\n", "docker works\n",
+		"\na service of the settings with words\n", "by its name\n",
 		"\nservice: 345 files, 888 connections\n", "of the host\n",
 	)
 	for _, part := range []string{"/dev/shm rw,nosuid,nodev,noexec,relatime,size=16384k", "/scratch rw,nosuid,nodev,noexec,relatime,size=8192k", "size=8192k", "size=4096k"} {
