@@ -17,7 +17,7 @@ const (
 // helpers/featureflags/flags.go of each, in the order of their names.
 var all = []Flag{
 	{"FF_CLEAN_UP_FAILED_CACHE_EXTRACT", false, ByRunner, "its scripts remove what a failed extraction left"},
-	{"FF_CONCRETE", false, Lacking, "there is no step runner in jobs: the script runs as ever"},
+	{"FF_CONCRETE", false, Lacking, "no job has a step runner, so the script runs as ever"},
 	{"FF_DISABLE_AUTOMATIC_TOKEN_ROTATION", false, ByRunner, "its own token"},
 	{"FF_DISABLE_POWERSHELL_STDIN", false, Foreign, "it is of PowerShell"},
 	{DisableUmask, false, Honoured, "before the first script of the job container the project's files get its user, and nothing has the umask 0000"},
@@ -37,11 +37,11 @@ var all = []Flag{
 	{"FF_RESOLVE_FULL_TLS_CHAIN", false, ByRunner, "it makes CI_SERVER_TLS_CA_FILE"},
 	{"FF_RETRIEVE_POD_WARNING_EVENTS", false, Foreign, "it is of Kubernetes"},
 	{"FF_SCRIPT_SECTIONS", false, ByRunner, "its scripts fold commands"},
-	{"FF_SCRIPT_TO_STEP_MIGRATION", false, Lacking, "there is no step runner in jobs: the script runs as ever"},
+	{"FF_SCRIPT_TO_STEP_MIGRATION", false, Lacking, "no job has a step runner, so the script runs as ever"},
 	{"FF_SECRET_RESOLVING_FAILS_IF_MISSING", true, ByRunner, "it fetches secrets"},
 	{"FF_SET_PERMISSIONS_BEFORE_CLEANUP", true, ByRunner, "its scripts did so, until 19.3"},
 	{"FF_SKIP_NOOP_BUILD_STAGES", true, ByRunner, "it left out stages with nothing to do, and does always from 19.3 on"},
-	{"FF_SUSPENDABLE_ENVIRONMENTS", false, Lacking, "no sandbox can be suspended: the job ends as ever"},
+	{"FF_SUSPENDABLE_ENVIRONMENTS", false, Lacking, "no sandbox can be suspended, so the job ends as ever"},
 	{"FF_TEST_FEATURE", false, Foreign, "it is of the Runner's own tests"},
 	{"FF_TIMESTAMPS", true, ByRunner, "it writes the job log"},
 	{"FF_USE_ADAPTIVE_REQUEST_CONCURRENCY", true, ByRunner, "it asks for jobs"},

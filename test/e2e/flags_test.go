@@ -24,7 +24,7 @@ func TestFeatureFlagsOfTheDockerExecutor(t *testing.T) {
 	lab.Set(&p, "FF_USE_INIT_WITH_DOCKER_EXECUTOR", "true")
 	lab.Set(&p, "FF_CONCRETE", "true")
 	runJob(t, p).succeeded().quietCleanup().says(
-		"FF_CONCRETE changes nothing here: there is no step runner in jobs",
+		"FF_CONCRETE changes nothing here: no job has a step runner",
 		"the job's files belong to its user, 1000:1000",
 		"\ngit is content",
 		"README.md 1000:1000 644", ".git/HEAD 1000:1000 644", "/builds/group/app.tmp/NOTES 1000:1000 ",
