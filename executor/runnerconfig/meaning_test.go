@@ -33,7 +33,12 @@ var meanings = map[string]func(v any, part string, s config.Settings) bool{
 		n, _ := v.(int64)
 		return n < 0 && s.Services.Max == 0 || n > 0 && int(n) == s.Services.Max
 	},
-	"pull_policy": func(v any, _ string, s config.Settings) bool { return slices.Equal(list(v), s.Pull.Policy) },
+	"pull_policy": func(v any, _ string, s config.Settings) bool {
+		there := slices.DeleteFunc(list(v), func(p string) bool {
+			return len(s.Pull.AllowedPolicies) > 0 && !slices.Contains(s.Pull.AllowedPolicies, p)
+		})
+		return slices.Equal(there, s.Pull.Policy)
+	},
 	"allowed_pull_policies": func(v any, _ string, s config.Settings) bool {
 		return !slices.ContainsFunc(s.Pull.AllowedPolicies, func(p string) bool { return !slices.Contains(list(v), p) }) && len(s.Pull.AllowedPolicies) > 0
 	},
@@ -157,7 +162,7 @@ var values = map[string][]any{
 	"privileged":                  {true, false},
 	"services_privileged":         {true, false},
 	"pull_policy":                 {"always", []string{"always", "if-not-present"}, "never", []string{"sometimes"}, []string{"if-not-present", "never"}},
-	"allowed_pull_policies":       {[]string{"always"}, []string{"if-not-present", "never"}, []string{"sometimes"}},
+	"allowed_pull_policies":       {[]string{"always"}, []string{"if-not-present"}, []string{"if-not-present", "never"}, []string{"sometimes"}},
 	"network_mtu":                 {1400, 1, 0},
 	"enable_ipv6":                 {true, false},
 	"extra_hosts":                 {[]string{"a.example.com:10.0.0.7"}, []string{"b:[fd00::1]", "c:host-gateway"}},
