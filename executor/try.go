@@ -28,8 +28,8 @@ func (c *call) tryCommand() *cobra.Command {
 			"calls, with these settings, on this host's engine. Sources come from the git repository\n" +
 			"that the file is in, uncommitted changes included. What it does not understand of the\n" +
 			"pipeline has a line each, and a job of which it is not known whether GitLab runs it runs\n" +
-			"only if it is named. It ends with 0 if the jobs succeed, 1 if one fails or none has run and\n" +
-			"2 if the host is to blame; Ctrl-C cancels as the button in GitLab does.",
+			"only if it is named. It ends with 0 if the jobs succeed, 1 if one fails or none runs where\n" +
+			"GitLab might run one, and 2 if the host is to blame; Ctrl-C cancels as the button in GitLab does.",
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: c.completeJobs(&o),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -1,6 +1,7 @@
 package forge
 
 import (
+	"archive/tar"
 	"archive/zip"
 	"context"
 	"errors"
@@ -25,7 +26,8 @@ const (
 
 // Unpack writes the plain files of a job's artifacts below a folder that is empty,
 // and tells how many entries are none and were left out. A job has made the archive:
-// nothing in it is followed, and nothing gets out of the folder.
+// nothing in it is followed, and nothing gets out of the folder. It is a zip, as
+// GitLab's helper makes it, or a tar, as simpler ones do.
 func (s *Server) Unpack(ctx context.Context, job int64, to *os.Root) (left int, err error) {
 	f, err := os.Open(s.archive(job))
 	if err != nil {
@@ -36,63 +38,114 @@ func (s *Server) Unpack(ctx context.Context, job int64, to *os.Root) (left int, 
 	if err != nil {
 		return 0, err
 	}
+	u := &unpacking{ctx: ctx, to: to, rest: maxArtifacts}
+	begin := make([]byte, 2)
+	if _, short := f.ReadAt(begin, 0); short == nil && string(begin) == "PK" {
+		err = u.zip(f, info.Size())
+	} else {
+		err = u.tar(f)
+	}
+	return u.left, err
+}
+
+// unpacking is an archive on its way into a folder.
+type unpacking struct {
+	ctx context.Context
+	to  *os.Root
+	// rest is how many bytes may still come, and left how many entries were left out.
+	rest int64
+	left int
+}
+
+// zip unpacks an archive of that kind.
+func (u *unpacking) zip(f io.ReaderAt, size int64) error {
 	from := &bounded{ReaderAt: f, rest: maxDirectory}
-	archive, err := zip.NewReader(from, info.Size())
+	archive, err := zip.NewReader(from, size)
 	if err != nil {
-		return 0, fault.Job(fmt.Errorf("the archive cannot be read: %w", err), "")
+		return fault.Job(fmt.Errorf("the archive cannot be read: %w", err), "")
 	}
 	from.rest = -1
-	rest := int64(maxArtifacts)
 	for _, entry := range archive.File {
-		if ctx.Err() != nil {
-			return left, ctx.Err()
-		}
-		n, err := unpack(ctx, entry, to, rest)
-		switch rest -= n; {
-		case errors.Is(err, errLeft):
-			left++
-		case err != nil:
-			return left, err
+		if err := u.entry(entry.Name, entry.Mode(), entry.Open); err != nil {
+			return err
 		}
 	}
-	return left, nil
+	return nil
+}
+
+// tar unpacks an archive of that kind.
+func (u *unpacking) tar(f io.Reader) error {
+	archive := tar.NewReader(untilDone{u.ctx, f})
+	for {
+		h, err := archive.Next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fault.Job(fmt.Errorf("the archive cannot be read: %w", err), "")
+		}
+		mode := fs.FileMode(h.Mode).Perm()
+		switch h.Typeflag {
+		case tar.TypeReg:
+		case tar.TypeDir:
+			mode |= fs.ModeDir
+		default: // a hard link, too, is a link
+			mode |= fs.ModeIrregular
+		}
+		err = u.entry(h.Name, mode, func() (io.ReadCloser, error) { return io.NopCloser(archive), nil })
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// entry writes one entry, or counts it as left out.
+func (u *unpacking) entry(name string, mode fs.FileMode, open func() (io.ReadCloser, error)) error {
+	if u.ctx.Err() != nil {
+		return u.ctx.Err()
+	}
+	err := u.write(name, mode, open)
+	if errors.Is(err, errLeft) {
+		u.left++
+		return nil
+	}
+	return err
 }
 
 // errLeft is of an entry that is left out.
 var errLeft = errors.New("left out")
 
-// unpack writes one entry, of at most so many bytes.
-func unpack(ctx context.Context, entry *zip.File, to *os.Root, rest int64) (int64, error) {
-	name, mode := filepath.FromSlash(strings.TrimSuffix(entry.Name, "/")), entry.Mode()
-	if !filepath.IsLocal(name) || strings.ContainsAny(entry.Name, "\\\x00") {
-		return 0, errLeft
+func (u *unpacking) write(entry string, mode fs.FileMode, open func() (io.ReadCloser, error)) error {
+	name := filepath.FromSlash(strings.TrimSuffix(entry, "/"))
+	if !filepath.IsLocal(name) || strings.ContainsAny(entry, "\\\x00") {
+		return errLeft
 	}
 	name = filepath.Clean(name)
 	switch {
 	case mode.IsDir():
-		return 0, leftOut(to.MkdirAll(name, 0o755))
+		return leftOut(u.to.MkdirAll(name, 0o755))
 	case !mode.IsRegular():
-		return 0, errLeft
+		return errLeft
 	}
-	if err := to.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-		return 0, leftOut(err)
+	if err := u.to.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return leftOut(err)
 	}
-	content, err := entry.Open()
+	content, err := open()
 	if err != nil {
-		return 0, errLeft // a way of packing that is not known
+		return errLeft // a way of packing that is not known
 	}
 	defer content.Close()
-	perm := fs.FileMode(0o644) | mode&0o111
 	// What is there is of the same archive, and the first counts.
-	f, err := to.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
+	f, err := u.to.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644|mode&0o111)
 	if err != nil {
-		return 0, leftOut(err)
+		return leftOut(err)
 	}
-	n, err := io.Copy(f, io.LimitReader(untilDone{ctx, content}, rest+1))
-	if err = errors.Join(err, f.Close()); err == nil && n > rest {
+	n, err := io.Copy(f, io.LimitReader(untilDone{u.ctx, content}, u.rest+1))
+	if err = errors.Join(err, f.Close()); err == nil && n > u.rest {
 		err = fault.Job(errors.New("the artifacts are larger than 16 GiB"), "")
 	}
-	return n, err
+	u.rest -= n
+	return err
 }
 
 // leftOut tells a fault of the archive's names, which leaves an entry out, from one of

@@ -1,6 +1,7 @@
 package forge
 
 import (
+	"archive/tar"
 	"archive/zip"
 	"context"
 	"io/fs"
@@ -46,6 +47,44 @@ func archived(t *testing.T, entries []entry) *Server {
 	return s
 }
 
+// tarred is a server that holds a tar of these entries for job 7.
+func tarred(t *testing.T, entries []entry) *Server {
+	t.Helper()
+	s := &Server{dir: t.TempDir()}
+	f, err := os.Create(s.archive(7))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	w := tar.NewWriter(f)
+	for _, e := range entries {
+		h := &tar.Header{Name: e.name, Mode: int64(e.mode.Perm()), Size: int64(len(e.content)), Typeflag: tar.TypeReg}
+		for bits, kind := range map[fs.FileMode]byte{
+			fs.ModeDir: tar.TypeDir, fs.ModeSymlink: tar.TypeSymlink, fs.ModeIrregular: tar.TypeLink,
+			fs.ModeDevice: tar.TypeBlock, fs.ModeDevice | fs.ModeCharDevice: tar.TypeChar, fs.ModeNamedPipe: tar.TypeFifo,
+		} {
+			if e.mode.Type() == bits {
+				h.Typeflag, h.Linkname, h.Size = kind, e.content, 0
+			}
+		}
+		if e.mode&fs.ModeSetuid != 0 {
+			h.Mode |= 0o7000
+		}
+		if err := w.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+		if h.Size > 0 {
+			if _, err := w.Write([]byte(e.content)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // An archive is what a job makes it: only plain files are written, and only below
 // the folder.
 func TestArtifactsOfAHostileJobStayInTheirFolder(t *testing.T) {
@@ -54,65 +93,76 @@ func TestArtifactsOfAHostileJobStayInTheirFolder(t *testing.T) {
 		entries []entry
 		want    string // the files, with their modes
 		left    int
+		// only is the one kind of archive that can hold it.
+		only string
 	}{
-		"plain files": {[]entry{{"a", "1", 0o644}, {"dir/", "", fs.ModeDir | 0o700}, {"dir/b", "2", 0o755}, {"deep/er/c", "3", 0o600}}, "a=1 deep/er/c=3 dir/b=2*", 0},
+		"plain files": {[]entry{{"a", "1", 0o644}, {"dir/", "", fs.ModeDir | 0o700}, {"dir/b", "2", 0o755}, {"deep/er/c", "3", 0o600}}, "a=1 deep/er/c=3 dir/b=2*", 0, ""},
 		"a path that leads out": {
-			[]entry{{"../out", "x", 0o644}, {"a/../../out", "x", 0o644}, {outside + "/out", "x", 0o644}, {"..", "x", 0o644}, {"b/../ok", "y", 0o644}}, "ok=y", 4,
+			[]entry{{"../out", "x", 0o644}, {"a/../../out", "x", 0o644}, {outside + "/out", "x", 0o644}, {"..", "x", 0o644}, {"b/../ok", "y", 0o644}}, "ok=y", 4, "",
 		},
-		"a link that leads out, and a file below it": {[]entry{{"l", outside, fs.ModeSymlink | 0o777}, {"l/out", "x", 0o644}}, "l/out=x", 1},
-		"a file in the place of a folder":            {[]entry{{"a", "1", 0o644}, {"a/b", "2", 0o644}, {"c/d", "3", 0o644}, {"c", "4", 0o644}}, "a=1 c/d=3", 2},
-		"the same file twice":                        {[]entry{{"a", "1", 0o644}, {"a", "2", 0o644}, {"./a", "3", 0o644}}, "a=1", 2},
+		"a link that leads out, and a file below it": {[]entry{{"l", outside, fs.ModeSymlink | 0o777}, {"l/out", "x", 0o644}}, "l/out=x", 1, ""},
+		"a file in the place of a folder":            {[]entry{{"a", "1", 0o644}, {"a/b", "2", 0o644}, {"c/d", "3", 0o644}, {"c", "4", 0o644}}, "a=1 c/d=3", 2, ""},
+		"the same file twice":                        {[]entry{{"a", "1", 0o644}, {"a", "2", 0o644}, {"./a", "3", 0o644}}, "a=1", 2, ""},
 		"devices, pipes and sockets": {
-			[]entry{{"d", "", fs.ModeDevice | 0o666}, {"c", "", fs.ModeDevice | fs.ModeCharDevice | 0o666}, {"p", "", fs.ModeNamedPipe | 0o666}, {"s", "", fs.ModeSocket | 0o666}}, "", 4,
+			[]entry{{"d", "", fs.ModeDevice | 0o666}, {"c", "", fs.ModeDevice | fs.ModeCharDevice | 0o666}, {"p", "", fs.ModeNamedPipe | 0o666}, {"s", "", fs.ModeSocket | 0o666}}, "", 4, "zip",
 		},
-		"rights that are too many":       {[]entry{{"a", "1", fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky | 0o777}}, "a=1*", 0},
-		"names of another system":        {[]entry{{`..\out`, "x", 0o644}, {"C:\\x", "x", 0o644}, {"a\x00b", "x", 0o644}}, "", 3},
-		"a name that is too long":        {[]entry{{strings.Repeat("a", 300), "x", 0o644}, {"b", "y", 0o644}}, "b=y", 1},
-		"an empty name, and one of dots": {[]entry{{"", "x", 0o644}, {".", "x", 0o644}, {"b", "y", 0o644}}, "b=y", 2},
+		"a hard link to what is outside": {[]entry{{"h", "/etc/passwd", fs.ModeIrregular | 0o644}, {"a", "1", 0o644}}, "a=1", 1, "tar"},
+		"rights that are too many":       {[]entry{{"a", "1", fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky | 0o777}}, "a=1*", 0, ""},
+		"names of another system":        {[]entry{{`..\out`, "x", 0o644}, {"C:\\x", "x", 0o644}, {"a\x00b", "x", 0o644}}, "", 3, "zip"},
+		"a name that is too long":        {[]entry{{strings.Repeat("a", 300), "x", 0o644}, {"b", "y", 0o644}}, "b=y", 1, ""},
+		"an empty name, and one of dots": {[]entry{{"", "x", 0o644}, {".", "x", 0o644}, {"b", "y", 0o644}}, "b=y", 2, "zip"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			root, err := os.OpenRoot(dir)
-			if err != nil {
-				t.Fatal(err)
+		for kind, make := range map[string]func(*testing.T, []entry) *Server{"zip": archived, "tar": tarred} {
+			if c.only != "" && c.only != kind {
+				continue
 			}
-			defer root.Close()
-			left, err := archived(t, c.entries).Unpack(t.Context(), 7, root)
-			if err != nil || left != c.left {
-				t.Errorf("left out are %d, want %d (%v)", left, c.left, err)
-			}
-			var got []string
-			err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-				if err != nil || e.IsDir() {
-					return err
-				}
-				info, err := e.Info()
-				if err != nil {
-					return err
-				}
-				if !info.Mode().IsRegular() || info.Mode()&^fs.ModePerm != 0 {
-					t.Errorf("%s is %v", path, info.Mode())
-				}
-				text, err := os.ReadFile(path)
-				name, _ := filepath.Rel(dir, path)
-				mark := ""
-				if info.Mode()&0o100 != 0 {
-					mark = "*"
-				}
-				got = append(got, name+"="+string(text)+mark)
-				return err
-			})
-			slices.Sort(got)
-			if text := strings.Join(got, " "); text != c.want || err != nil {
-				t.Errorf("%s, want %s (%v)", text, c.want, err)
-			}
-			if there, err := os.ReadDir(outside); err != nil || len(there) > 0 {
-				t.Errorf("outside is %v (%v)", there, err)
-			}
-			if there, err := os.ReadDir(filepath.Dir(dir)); err != nil || len(there) > 2 {
-				t.Errorf("beside it is %v (%v)", there, err)
-			}
-		})
+			t.Run(name+", "+kind, func(t *testing.T) { unpacks(t, make(t, c.entries), outside, c.want, c.left) })
+		}
+	}
+}
+
+// unpacks unpacks an archive and looks at what is there then.
+func unpacks(t *testing.T, s *Server, outside, want string, leaves int) {
+	dir := t.TempDir()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	left, err := s.Unpack(t.Context(), 7, root)
+	if err != nil || left != leaves {
+		t.Errorf("left out are %d, want %d (%v)", left, leaves, err)
+	}
+	var got []string
+	err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		if !info.Mode().IsRegular() || info.Mode()&^fs.ModePerm != 0 {
+			t.Errorf("%s is %v", path, info.Mode())
+		}
+		text, err := os.ReadFile(path)
+		name, _ := filepath.Rel(dir, path)
+		mark := ""
+		if info.Mode()&0o100 != 0 {
+			mark = "*"
+		}
+		got = append(got, name+"="+string(text)+mark)
+		return err
+	})
+	slices.Sort(got)
+	if text := strings.Join(got, " "); text != want || err != nil {
+		t.Errorf("%s, want %s (%v)", text, want, err)
+	}
+	if there, err := os.ReadDir(outside); err != nil || len(there) > 0 {
+		t.Errorf("outside is %v (%v)", there, err)
+	}
+	if there, err := os.ReadDir(filepath.Dir(dir)); err != nil || len(there) > 2 {
+		t.Errorf("beside it is %v (%v)", there, err)
 	}
 }
 

@@ -266,8 +266,8 @@ func (r *run) verdict(stop *interruption) error {
 	switch {
 	case failed:
 		return ErrFailed
-	case len(r.ids) == 0:
-		return fault.Job(errors.New("no job has run"), "the summary says why; name a job to run it all the same")
+	case len(r.ids) == 0 && slices.ContainsFunc(r.pipeline.Jobs, func(j pipeline.Job) bool { return j.Maybe || j.Cannot }):
+		return fault.Job(errors.New("no job has run, and GitLab might run one"), "the summary says why; name a job to run it all the same")
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"gitlab-dind-executor/executor/forge"
 	"gitlab-dind-executor/executor/local"
 	"gitlab-dind-executor/executor/pipeline"
+	"gitlab-dind-executor/fault"
 )
 
 func TestTheProjectOfARepositoryIsThatOfItsRemote(t *testing.T) {
@@ -205,6 +206,41 @@ func TestTheLogIsShownLineByLine(t *testing.T) {
 			l.flush()
 			if out.String() != tt.want || l.firstLine.IsZero() {
 				t.Errorf("it shows %q, the script's first line as of %v", out.String(), l.firstLine)
+			}
+		})
+	}
+}
+
+// A run without a job is a success only where GitLab runs none either.
+func TestARunWithoutAJobIsNoSuccessWhereGitLabMightRunOne(t *testing.T) {
+	for name, c := range map[string]struct {
+		jobs []pipeline.Job
+		ran  bool
+		want string
+	}{
+		"rules leave all out":      {[]pipeline.Job{{Name: "a", When: "never"}, {Name: "b", When: "manual"}}, false, ""},
+		"one is not known":         {[]pipeline.Job{{Name: "a", When: "never", Maybe: true}}, false, "no job has run, and GitLab might run one"},
+		"one cannot run here":      {[]pipeline.Job{{Name: "a", When: "never", Cannot: true}}, false, "no job has run, and GitLab might run one"},
+		"another one ran":          {[]pipeline.Job{{Name: "a", When: "never", Maybe: true}, {Name: "b"}}, true, ""},
+		"and what is said of them": {[]pipeline.Job{{Name: "a", When: "never", Maybe: true}, {Name: "c", When: "never", Maybe: true, Cannot: true}}, false, "no job"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out strings.Builder
+			r := &run{Host: Host{Stdout: &out}, pipeline: pipeline.Pipeline{Jobs: c.jobs}, ids: map[string]int64{}}
+			for _, j := range c.jobs {
+				r.done = append(r.done, jobEnd{name: j.Name, outcome: pipeline.Left, text: "why"})
+			}
+			if c.ran {
+				r.ids["b"] = 1
+			}
+			r.summary(len(c.jobs))
+			stop := &interruption{first: t.Context()}
+			err := r.verdict(stop)
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.HasPrefix(err.Error(), c.want) || !fault.IsOfJob(err)) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+			if says := strings.Contains(out.String(), "not run, as it is not known whether GitLab runs it: a (--job NAME runs it)"); says != c.jobs[0].Maybe {
+				t.Errorf("it says %q", out.String())
 			}
 		})
 	}

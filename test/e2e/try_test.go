@@ -75,6 +75,7 @@ func TestTryRunsAPipelineAsGitLabWould(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	artifacts := filepath.Join(t.TempDir(), "left")
 	cmd, out := try(t, map[string]string{
 		"Dockerfile": "FROM " + world.Registry.Host + "/base/busybox:latest\nCOPY new /new\n",
 		".gitlab-ci.yml": `
@@ -108,7 +109,7 @@ release: {stage: deploy, script: [echo never], only: [tags]}
 `,
 	}, map[string]string{"new": "not committed\n"},
 		"--variable", "CI_REGISTRY="+world.Registry.Host, "--variable", "CI_REGISTRY_USER="+world.Registry.User,
-		"--variable", "CI_REGISTRY_PASSWORD", "--times")
+		"--variable", "CI_REGISTRY_PASSWORD", "--times", "--artifacts", artifacts)
 	cmd.Args[2] = settingsWith(t, "[pool]\nsize = 2\n")
 	err = cmd.Run()
 	log := out.String()
@@ -135,6 +136,9 @@ release: {stage: deploy, script: [echo never], only: [tags]}
 	}
 	if tags, err := world.Registry.Tags(t.Context(), "group/try"); err != nil || len(tags) != 1 {
 		t.Errorf("the registry has %v (%v)", tags, err)
+	}
+	if text, err := os.ReadFile(filepath.Join(artifacts, "build", "built")); err != nil || string(text) != "not committed\n" {
+		t.Errorf("the artifact is %q (%v)", text, err)
 	}
 	if after := p.one(); after != before {
 		t.Errorf("%s waited before, %s waits now", before, after)
