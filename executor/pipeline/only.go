@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"cmp"
-	"slices"
 	"strings"
 )
 
@@ -125,7 +124,11 @@ func (d *decoder) refs(n *node, what string) ([]string, error) {
 // parts are the findings of each part of a policy.
 func (d *decoder) parts(p policy, key string) (out []finding, err error) {
 	if p.refs != nil {
-		out = append(out, finding{verdict: verdictOf(slices.ContainsFunc(p.refs, d.isRef))})
+		var any finding
+		for _, w := range p.refs {
+			any.or(d.isRef(w))
+		}
+		out = append(out, any)
 	}
 	if p.hasVars {
 		s := d.scope()
@@ -168,13 +171,23 @@ func (r *reader) predefined() scope {
 }
 
 // isRef tells whether a word of only or except stands for what is pushed.
-func (r *reader) isRef(word string) bool {
+func (r *reader) isRef(word string) finding {
+	v := r.predefined()
+	word, path, found := strings.Cut(word, "@")
+	project, known := v["CI_PROJECT_PATH"]
+	switch {
+	case !r.refMatches(word), found && known && path != project:
+		return finding{}
+	case found && !known:
+		return finding{verdict: maybe, why: "the project's path is not known without a remote origin"}
+	}
+	return finding{verdict: yes}
+}
+
+// refMatches tells whether a word without a project stands for what is pushed.
+func (r *reader) refMatches(word string) bool {
 	v := r.predefined()
 	tag, source := v["CI_COMMIT_TAG"], cmp.Or(strings.TrimSuffix(v["CI_PIPELINE_SOURCE"], "_event"), "push")
-	word, path, found := strings.Cut(word, "@")
-	if found && path != v["CI_PROJECT_PATH"] {
-		return false
-	}
 	request := strings.HasSuffix(source, "merge_request") || strings.HasSuffix(source, "pull_request")
 	switch {
 	case word == "tags" && tag != "", word == "branches" && tag == "" && !request:

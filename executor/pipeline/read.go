@@ -15,7 +15,8 @@ import (
 // Input is what a pipeline depends on besides its files.
 type Input struct {
 	// Predefined are the variables that GitLab sets, which a pipeline may
-	// override, and Given those of the one who runs it, which win.
+	// override, and Given those of the one who runs it, which win. What depends on a
+	// predefined variable that is not among them is not known.
 	Predefined, Given []Variable
 	// Files lists the paths of the tree; without it they are looked for.
 	Files func() ([]string, error)

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -11,12 +12,7 @@ type scope map[string]string
 
 // scopeOf makes a scope of variables of which the later win.
 func (r *reader) scopeOf(more ...[]Variable) scope {
-	s := scope{}
-	for _, v := range r.input.Predefined {
-		if !slices.ContainsFunc(guessed, named(v.Key)) {
-			s[v.Key] = v.Value
-		}
-	}
+	s := maps.Clone(r.predefined())
 	for _, some := range append(more, r.input.Given) {
 		for _, v := range some {
 			s[v.Key] = v.Value
@@ -67,23 +63,11 @@ var unset = []string{
 	"GITLAB_ENV", "TRIGGER_PAYLOAD",
 }
 
-// guessed are predefined variables that jobs get some value of, and that are
-// otherwise on GitLab: no condition is decided by them.
-var guessed = []string{
-	"CI_COMMIT_BEFORE_SHA", "CI_COMMIT_USER_LOGIN", "CI_DEPENDENCY_PROXY_", "CI_PAGES_DOMAIN", "CI_PIPELINE_ID", "CI_PIPELINE_IID",
-	"CI_PIPELINE_NAME", "CI_PROJECT_CLASSIFICATION_LABEL", "CI_PROJECT_DESCRIPTION", "CI_PROJECT_ID", "CI_PROJECT_NAMESPACE_ID",
-	"CI_PROJECT_REPOSITORY_LANGUAGES", "CI_PROJECT_TITLE", "CI_PROJECT_TOPICS", "CI_PROJECT_VISIBILITY", "CI_SERVER_",
-	"CI_TEMPLATE_REGISTRY_HOST", "GITLAB_FEATURES", "GITLAB_USER_",
+func unsetInPushes(name string) bool {
+	return slices.ContainsFunc(unset, func(u string) bool {
+		return name == u || strings.HasSuffix(u, "_") && strings.HasPrefix(name, u)
+	})
 }
-
-// named tells the entries of such lists that stand for a name.
-func named(name string) func(entry string) bool {
-	return func(entry string) bool {
-		return name == entry || strings.HasSuffix(entry, "_") && strings.HasPrefix(name, entry)
-	}
-}
-
-func unsetInPushes(name string) bool { return slices.ContainsFunc(unset, named(name)) }
 
 // expand puts the values of variables into a text, as deep as they are nested.
 // What is not set stays. It tells those that GitLab alone knows.
