@@ -212,6 +212,7 @@ func TestRulesOfJobs(t *testing.T) {
 		"all parts of a rule":            {text: job("{if: $CI_COMMIT_BRANCH, exists: [none]}"), want: "a -"},
 		"when of the job":                {text: "a: {script: [a], when: manual, rules: [{if: $CI_COMMIT_BRANCH}]}", want: "a manual"},
 		"delayed":                        {text: job("{when: delayed, start_in: 5 minutes}"), want: "a delayed"},
+		"never, without rules":           {text: "a: {script: [a], when: never}", want: "error: when: never is for rules"},
 		"a variable of the project":      {text: job("{if: $DEPLOY}"), want: "a -"},
 		"one of GitLab's":                {text: job("{if: $GITLAB_USER_LOGIN}"), want: "a ?"},
 		"one of GitLab's that cannot be": {text: job("{if: '$GITLAB_USER_LOGIN && $NONE'}"), want: "a -"},

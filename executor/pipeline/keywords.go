@@ -161,6 +161,9 @@ func (d *decoder) keyword(e entry) (err error) {
 	case "after_script":
 		j.AfterScript, err = d.commands(v, what)
 	case "when":
+		if v.text == "never" {
+			return v.faultf("say so in rules, or begin the job's name with a dot", "%s: when: never is for rules", j.Name)
+		}
 		err = d.when(v)
 	case "allow_failure":
 		err = d.allowFailure(v)

@@ -124,27 +124,27 @@ func (d *decoder) refs(n *node, what string) ([]string, error) {
 // parts are the findings of each part of a policy.
 func (d *decoder) parts(p policy, key string) (out []finding, err error) {
 	if p.refs != nil {
-		var any finding
+		var one finding
 		for _, w := range p.refs {
-			any.or(d.isRef(w))
+			one.or(d.isRef(w))
 		}
-		out = append(out, any)
+		out = append(out, one)
 	}
 	if p.hasVars {
 		s := d.scope()
-		var any finding
+		var one finding
 		for i, text := range p.variables {
 			f, err := d.condition(&node{kind: scalar, text: text, file: p.at.file, line: p.at.line}, s, d.job.Name+": "+key+":variables")
 			if err != nil {
 				return nil, err
 			}
 			if i == 0 {
-				any = f
+				one = f
 				continue
 			}
-			any.or(f)
+			one.or(f)
 		}
-		out = append(out, any)
+		out = append(out, one)
 	}
 	if p.hasChanges {
 		f, err := d.changes(p.at.get("changes"), d.scope(), d.job.Name+": "+key)

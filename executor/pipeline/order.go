@@ -160,7 +160,7 @@ func (p Pipeline) Due(j Job, of map[string]Outcome) (runs bool, otherwise Outcom
 	case "never":
 		return false, Left, cmp.Or(j.Why, "its rules leave it out")
 	case "delayed":
-		return false, Left, "it is delayed: run it with --job"
+		return false, Skipped, "it is delayed: run it with --job"
 	case "manual":
 		if j.AllowFailure {
 			return false, Left, "it is manual: run it with --job"

@@ -104,6 +104,8 @@ func TestWhatIsDueDependsOnWhatBecameOfOthers(t *testing.T) {
 		"always":                 {Job{When: "always"}, after(Failed, Failed), "true"},
 		"manual, which may fail": {Job{When: "manual", AllowFailure: true}, after(Succeeded, Succeeded), "false left out it is manual: run it with --job"},
 		"manual that blocks":     {Job{When: "manual"}, after(Succeeded, Succeeded), "false skipped it is manual: run it with --job"},
+		"delayed":                {Job{When: "delayed"}, after(Succeeded, Succeeded), "false skipped it is delayed: run it with --job"},
+		"never, for a reason":    {Job{When: "never", Why: "only: tags"}, after(Succeeded, Succeeded), "false left out only: tags"},
 		"never":                  {Job{When: "never"}, after(Succeeded, Succeeded), "false left out its rules leave it out"},
 	} {
 		t.Run(name, func(t *testing.T) {

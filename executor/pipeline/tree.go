@@ -14,7 +14,8 @@ func (r *reader) tree() ([]string, error) {
 	if r.paths != nil {
 		return r.paths, nil
 	}
-	paths, err := []string{}, error(nil)
+	var paths []string
+	var err error
 	if r.input.Files != nil {
 		paths, err = r.input.Files()
 		slices.Sort(paths)
