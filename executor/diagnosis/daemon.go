@@ -8,8 +8,10 @@ var daemonRows = []row{
 		shows: anyOf(
 			clientSays+`Cannot connect to the Docker daemon at (?P<socket>unix://(?:/var)?/run/docker\.sock)\. Is the docker daemon running\?`,
 			clientSays+`failed to connect to the docker API at (?P<socket>unix://(?:/var)?/run/docker\.sock); check if the path is correct`,
+			// Up to release 26, where variables ask for TLS besides.
+			clientSays+`error during connect: (?:Get|Head|Post|Put|Delete) "?https://%2F(?:var%2F)?run%2Fdocker\.sock/[^\s]*: dial tcp: lookup (?:/var)?/run/docker\.sock: no such host`+end,
 		),
-		line: "no docker daemon is at {socket} in this job",
+		line: "no docker daemon is at {socket|unix:///var/run/docker.sock} in this job",
 		hint: "this runner mounts no socket: leave DOCKER_HOST, DOCKER_CONTEXT and -H out of the pipeline, and the client finds the job's own daemon",
 	},
 	{

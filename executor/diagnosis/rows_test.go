@@ -14,6 +14,9 @@ import (
 
 // recorded are the texts of a row in testdata/rows: what shows its cause, marked
 // with the tool and its version, and what others print with the same words.
+// Those of docker 20.10.24, 26.1.5, 28.5.2 and 29.7.2 (its client), buildx 0.13.1 and
+// 0.29.1, compose 1.29.2 and 2.26.1, podman 4.3.1 and the shells were recorded with
+// these programs; the others are of their sources and of public reports.
 type recorded struct{ shows, silent []txtar.File }
 
 func recordings(t *testing.T) map[string]recorded {
@@ -43,7 +46,7 @@ func recordings(t *testing.T) map[string]recorded {
 
 // raw is a recorded text with the control characters that its file spells out.
 func raw(f txtar.File) string {
-	return strings.NewReplacer(`\e`, "\x1b", `\r'`, `\r'`, `\r’`, `\r’`, `\r`, "\r").Replace(string(f.Data))
+	return strings.NewReplacer("<ESC>", "\x1b", "<CR>", "\r").Replace(string(f.Data))
 }
 
 // said is a whole job log: what came before has nothing to do with it.

@@ -11,6 +11,7 @@ var shellRows = []row{
 		shows: anyOf(
 			shellSays+`\$'(?P<word>[^']*)\\r': command not found$`,
 			shellSays+`(?:[^\s]+: )?(?:line \d+: )?[^\s]*\^M: (?:command )?not found$`,
+			`docker: '[^']*\^M' is not a docker command\.$`,
 			shellSays+`(?:[^\s]+: )?[^\s]*\^M: bad interpreter: No such file or directory$`,
 			`(?:/usr/bin/)?env: (?:can't execute )?['‘]?[\w./-]+(?:\\r|\^M)['’]?: No such file or directory$`,
 			shellSays+`(?:[^\s]+: )?set: [\w-]*\^M: invalid option(?: name)?$`,
