@@ -18,6 +18,7 @@ func Default() Settings {
 			Commands:         CommandsAny,
 			RegistryMirrors:  []string{},
 			Plaintext:        PlaintextWarn,
+			ClientKey:        ClientKeyECDSA,
 			FastBoot:         true,
 			ReadyTimeout:     Duration(time.Minute),
 		},

@@ -66,6 +66,9 @@ type Sidecar struct {
 	// Plaintext is "warn" or "forbid": what becomes of a job whose daemon would
 	// listen without TLS.
 	Plaintext string `toml:"plaintext"`
+	// ClientKey is one of ClientKeys: the type of the key with which clients show
+	// who they are.
+	ClientKey string `toml:"client_key"`
 	// FastBoot starts containerd before dockerd in images whose entrypoint is
 	// the official one, which saves dockerd a second of waiting.
 	FastBoot bool `toml:"fast_boot"`

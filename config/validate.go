@@ -30,6 +30,15 @@ const (
 	PlaintextForbid = "forbid"
 )
 
+// What sidecar.client_key may be.
+const (
+	ClientKeyECDSA = "ecdsa"
+	ClientKeyRSA   = "rsa"
+)
+
+// ClientKeys are the values that sidecar.client_key may hold.
+var ClientKeys = []string{ClientKeyECDSA, ClientKeyRSA}
+
 // keyFault is a value that cannot be right.
 type keyFault struct{ key, what string }
 
@@ -128,6 +137,9 @@ func validateSidecar(s Sidecar, f *faults) {
 		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 			f.add("sidecar.registry_mirrors", `must be URLs like "https://mirror.example.com", without user and query`)
 		}
+	}
+	if k := s.ClientKey; !slices.Contains(ClientKeys, k) {
+		f.add("sidecar.client_key", "must be %q or %q, not %q", ClientKeyECDSA, ClientKeyRSA, k)
 	}
 	if p := s.Plaintext; p != PlaintextWarn && p != PlaintextForbid {
 		f.add("sidecar.plaintext", "must be %q or %q, not %q", PlaintextWarn, PlaintextForbid, p)

@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"crypto"
 	"fmt"
 	"net/netip"
 	"time"
@@ -177,16 +178,27 @@ func (prep *preparation) certify(ctx context.Context) error {
 		close(prep.certified)
 		return nil
 	}
+	var key crypto.Signer
+	made := make(chan error, 1)
+	go func() {
+		made <- group.Guard(func() (err error) {
+			key, err = boot.NewClientKey(s.TLS.RSA)
+			return err
+		})
+	}()
 	select {
 	case <-prep.anchored:
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for the sandbox's network: %w", ctx.Err())
 	}
+	if err := <-made; err != nil { // it ends by itself, and soon
+		return fmt.Errorf("making certificates: %w", err)
+	}
 	var own []string
 	if s.Hostname != "" {
 		own = append(own, s.Hostname)
 	}
-	certs, err := boot.NewCertificates(*s.TLS, own, s.At(prep.subnet, prep.p.Network).Addresses(), time.Now())
+	certs, err := boot.NewCertificates(*s.TLS, key, own, s.At(prep.subnet, prep.p.Network).Addresses(), time.Now())
 	if err != nil {
 		return fmt.Errorf("making certificates: %w", err)
 	}

@@ -2,9 +2,11 @@ package boot
 
 import (
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -34,10 +36,37 @@ type Certificates struct {
 // clockSlack is how far the clocks of engine and host may lie apart.
 const clockSlack = time.Hour
 
+// rsaBits is what clients that know RSA alone take, and the quickest to make.
+const rsaBits = 2048
+
+// NewClientKey makes a client's key, of RSA or ECDSA P-256. The first takes a hundred
+// milliseconds and more, so it is made beside what comes before certificates. Each
+// sandbox has its own.
+func NewClientKey(ofRSA bool) (crypto.Signer, error) {
+	if ofRSA {
+		return rsa.GenerateKey(rand.Reader, rsaBits)
+	}
+	return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+}
+
+// encodeKey writes a key as the oldest clients read it: those that know RSA alone
+// know no PKCS #8.
+func encodeKey(key crypto.Signer) ([]byte, error) {
+	switch k := key.(type) {
+	case *rsa.PrivateKey:
+		return encodePEM("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(k)), nil
+	case *ecdsa.PrivateKey:
+		der, err := x509.MarshalECPrivateKey(k)
+		return encodePEM("EC PRIVATE KEY", der), err
+	}
+	return nil, fmt.Errorf("a key of type %T", key)
+}
+
 // NewCertificates makes a CA, a server's and a client's certificate, all ECDSA
-// P-256, valid from an hour before now for the plan's lifetime. The server's holds
-// the names of the plan and more of this sandbox, and addresses.
-func NewCertificates(t plan.TLS, more []string, addresses []netip.Addr, now time.Time) (*Certificates, error) {
+// P-256 but for the client's key, valid from an hour before now for the plan's
+// lifetime. The server's holds the names of the plan and more of this sandbox, and
+// addresses.
+func NewCertificates(t plan.TLS, clientKey crypto.Signer, more []string, addresses []netip.Addr, now time.Time) (*Certificates, error) {
 	validity := func(name string, serial int64) *x509.Certificate {
 		return &x509.Certificate{
 			SerialNumber: big.NewInt(serial),
@@ -57,21 +86,14 @@ func NewCertificates(t plan.TLS, more []string, addresses []netip.Addr, now time
 	if err != nil {
 		return nil, err
 	}
-	issue := func(c *x509.Certificate, usage x509.ExtKeyUsage) (cert, key []byte, err error) {
-		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			return nil, nil, err
-		}
+	issue := func(c *x509.Certificate, k crypto.Signer, usage x509.ExtKeyUsage) (cert, key []byte, err error) {
 		c.KeyUsage, c.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{usage}
-		der, err := x509.CreateCertificate(rand.Reader, c, ca, &k.PublicKey, caKey)
+		der, err := x509.CreateCertificate(rand.Reader, c, ca, k.Public(), caKey)
 		if err != nil {
 			return nil, nil, err
 		}
-		keyDER, err := x509.MarshalECPrivateKey(k)
-		if err != nil {
-			return nil, nil, err
-		}
-		return encodePEM("CERTIFICATE", der), encodePEM("EC PRIVATE KEY", keyDER), nil
+		key, err = encodeKey(k)
+		return encodePEM("CERTIFICATE", der), key, err
 	}
 
 	out := &Certificates{ca: encodePEM("CERTIFICATE", caDER)}
@@ -80,11 +102,15 @@ func NewCertificates(t plan.TLS, more []string, addresses []netip.Addr, now time
 	for _, a := range addresses {
 		server.IPAddresses = append(server.IPAddresses, a.AsSlice())
 	}
-	if out.serverCert, out.serverKey, err = issue(server, x509.ExtKeyUsageServerAuth); err != nil {
+	serverKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	if out.serverCert, out.serverKey, err = issue(server, serverKey, x509.ExtKeyUsageServerAuth); err != nil {
 		return nil, err
 	}
 	client := validity("gitlab-dind-executor job", 3)
-	if out.clientCert, out.clientKey, err = issue(client, x509.ExtKeyUsageClientAuth); err != nil {
+	if out.clientCert, out.clientKey, err = issue(client, clientKey, x509.ExtKeyUsageClientAuth); err != nil {
 		return nil, err
 	}
 	return out, nil

@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/tls"
 	"crypto/x509"
@@ -15,9 +16,18 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
+func clientKey(t testing.TB, ofRSA bool) crypto.Signer {
+	t.Helper()
+	k, err := NewClientKey(ofRSA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
 func testCertificates(t *testing.T, names ...string) *Certificates {
 	t.Helper()
-	c, err := NewCertificates(plan.TLS{Names: names, Lifetime: 2 * time.Hour}, nil, plan.Sidecar{}.Addresses(), time.Now())
+	c, err := NewCertificates(plan.TLS{Names: names, Lifetime: 2 * time.Hour}, clientKey(t, false), nil, plan.Sidecar{}.Addresses(), time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +135,7 @@ func TestTheServersCertificateIsValidForAllItsNames(t *testing.T) {
 
 func TestTheServersCertificateIsValidForAddresses(t *testing.T) {
 	addresses := []netip.Addr{netip.MustParseAddr("10.231.0.61"), netip.MustParseAddr("fd00::fffd"), netip.MustParseAddr("10.232.0.1")}
-	c, err := NewCertificates(plan.TLS{Names: []string{"docker"}, Lifetime: time.Hour}, []string{"dind-0123456789ab-sidecar"}, addresses, time.Now())
+	c, err := NewCertificates(plan.TLS{Names: []string{"docker"}, Lifetime: time.Hour}, clientKey(t, false), []string{"dind-0123456789ab-sidecar"}, addresses, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +152,7 @@ func TestTheServersCertificateIsValidForAddresses(t *testing.T) {
 
 func TestCertificatesAreForTheirUseAlone(t *testing.T) {
 	now := time.Now()
-	c, err := NewCertificates(plan.TLS{Names: []string{"docker"}, Lifetime: 2 * time.Hour}, nil, nil, now)
+	c, err := NewCertificates(plan.TLS{Names: []string{"docker"}, Lifetime: 2 * time.Hour}, clientKey(t, false), nil, nil, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,8 +230,51 @@ func TestBrokenClientCertificatesAreTold(t *testing.T) {
 func BenchmarkCertificates(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := NewCertificates(plan.TLS{Names: []string{"docker"}, Lifetime: time.Hour}, nil, nil, time.Now()); err != nil {
+		if _, err := NewCertificates(plan.TLS{Names: []string{"docker"}, Lifetime: time.Hour}, clientKey(b, false), nil, nil, time.Now()); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// Clients that know RSA alone read the key as openssl wrote it for them: as PKCS #1.
+func TestClientsThatKnowRSAAloneGetTheirKey(t *testing.T) {
+	c, err := NewCertificates(plan.TLS{Names: []string{"docker"}, Lifetime: time.Hour}, clientKey(t, true), nil, nil, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(c.clientKey)
+	if block == nil || block.Type != "RSA PRIVATE KEY" {
+		t.Fatalf("the key begins with %.40q", c.clientKey)
+	}
+	key, err := x509.ParsePKCS1PrivateKey(block.Bytes)
+	if err != nil || key.N.BitLen() != 2048 {
+		t.Errorf("%v", err)
+	}
+	if s, err := handshake(t, c, c, nil); s != nil || err != nil {
+		t.Errorf("server %v, client %v", s, err)
+	}
+}
+
+// Whoever had the key of one job would be a client of the next.
+func TestNoKeyIsMadeTwice(t *testing.T) {
+	for _, of := range []bool{false, true} {
+		a, errA := encodeKey(clientKey(t, of))
+		b, errB := encodeKey(clientKey(t, of))
+		if errA != nil || errB != nil || string(a) == string(b) {
+			t.Errorf("of RSA %t: %v, %v", of, errA, errB)
+		}
+	}
+}
+
+// BenchmarkClientKey is what a key costs before its certificate.
+func BenchmarkClientKey(b *testing.B) {
+	for name, of := range map[string]bool{"ecdsa": false, "rsa": true} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := NewClientKey(of); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

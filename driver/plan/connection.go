@@ -4,6 +4,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"gitlab-dind-executor/config"
 )
 
 // Where the inner daemon is found unless the job says otherwise.
@@ -130,6 +132,22 @@ func plaintextCommand(command []string) bool {
 		}
 	}
 	return false
+}
+
+// ClientKeyVariable is the variable by which a pipeline chooses the type of the
+// client's key: who writes it knows the clients that the job has.
+const ClientKeyVariable = "DIND_CLIENT_KEY"
+
+// clientKey tells whether the client's key is of RSA, and what is odd about it.
+func clientKey(s config.Sidecar, vars []Variable) (rsa bool, odd []string) {
+	kind := s.ClientKey
+	switch wish := strings.ToLower(value(vars, ClientKeyVariable)); {
+	case slices.Contains(config.ClientKeys, wish):
+		kind = wish
+	case wish != "":
+		odd = append(odd, ClientKeyVariable+" must be "+strings.Join(config.ClientKeys, " or ")+"; the key is of type "+kind)
+	}
+	return kind == config.ClientKeyRSA, odd
 }
 
 // daemonNames are what a sidecar with that service's image answers to.

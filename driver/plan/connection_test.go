@@ -326,3 +326,33 @@ func TestAJobThatGoesToAnotherHostHasNoCertificatesWhereDockersEntrypointTakesTh
 		}
 	}
 }
+
+func TestTheTypeOfTheClientsKey(t *testing.T) {
+	for name, c := range map[string]struct {
+		setting string
+		vars    []Variable
+		want    bool
+		odd     bool
+	}{
+		"the default":                 {config.ClientKeyECDSA, nil, false, false},
+		"the setting":                 {config.ClientKeyRSA, nil, true, false},
+		"the pipeline":                {config.ClientKeyECDSA, vars("DIND_CLIENT_KEY=rsa"), true, false},
+		"the pipeline in capitals":    {config.ClientKeyECDSA, vars("DIND_CLIENT_KEY=RSA"), true, false},
+		"the pipeline says the usual": {config.ClientKeyRSA, vars("DIND_CLIENT_KEY=ecdsa"), false, false},
+		"the pipeline says nothing":   {config.ClientKeyRSA, vars("DIND_CLIENT_KEY="), true, false},
+		"nonsense":                    {config.ClientKeyECDSA, vars("DIND_CLIENT_KEY=ed25519"), false, true},
+		"without TLS":                 {config.ClientKeyRSA, vars("DOCKER_TLS_CERTDIR=", "DIND_CLIENT_KEY=x"), false, false},
+	} {
+		s, job, facts := example()
+		s.Sidecar.ClientKey, job.Variables = c.setting, c.vars
+		p, err := Build(s, job, facts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := p.Sidecar.TLS != nil && p.Sidecar.TLS.RSA
+		odd := slices.ContainsFunc(p.Warnings, func(w string) bool { return strings.Contains(w, "DIND_CLIENT_KEY must be ecdsa or rsa") })
+		if got != c.want || odd != c.odd {
+			t.Errorf("%s: it is of RSA %t, the warnings are %q", name, got, p.Warnings)
+		}
+	}
+}

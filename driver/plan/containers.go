@@ -41,6 +41,8 @@ type planner struct {
 	job   Job
 	facts Facts
 	conn  connection
+	// rsa says that the client's key is of RSA.
+	rsa bool
 	// warnings are lines for the job log.
 	warnings []string
 }
@@ -113,6 +115,7 @@ func (pl *planner) sidecar(declared *Service, inner inner) (Sidecar, error) {
 		sc.TLS = &TLS{
 			Names:     slices.Concat([]string{"localhost"}, names, more),
 			Addresses: addresses,
+			RSA:       pl.rsa,
 			Lifetime:  job.Timeout + s.Cleanup.Grace.Std() + certificateSlack,
 		}
 		sc.CertsPath = ClientCerts

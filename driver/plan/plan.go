@@ -265,6 +265,8 @@ type TLS struct {
 	// Addresses those that the pipeline names besides the sidecar's own.
 	Names     []string
 	Addresses []netip.Addr `json:",omitempty"`
+	// RSA says that the client's key is of RSA; else it is of ECDSA.
+	RSA bool `json:",omitempty"`
 	// Lifetime is how long the certificates are valid.
 	Lifetime time.Duration
 }
@@ -331,6 +333,11 @@ func Build(s config.Settings, job Job, facts Facts) (*Plan, error) {
 		Warnings:      append(unprotectable(all, s, job), conn.warnings...),
 	}
 	pl := &planner{s: s, job: job, facts: facts, conn: conn}
+	if conn.tls {
+		var odd []string
+		pl.rsa, odd = clientKey(s.Sidecar, job.Variables)
+		p.Warnings = append(p.Warnings, odd...)
+	}
 	if p.Sidecar, err = pl.sidecar(declared, inner); err != nil {
 		return nil, err
 	}

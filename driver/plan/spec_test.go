@@ -55,6 +55,7 @@ func TestSpecIsTheSameForJobsOfTheSameKind(t *testing.T) {
 		"an MTU":                          func(s *config.Settings, _ *Job, _ *Facts) { s.Network.MTU = 1400 },
 		"the host's MTU":                  func(_ *config.Settings, _ *Job, f *Facts) { f.MTU = 1300 },
 		"plaintext":                       func(_ *config.Settings, j *Job, _ *Facts) { j.Variables = vars("DOCKER_TLS_CERTDIR=") },
+		"a client's key of RSA":           func(s *config.Settings, _ *Job, _ *Facts) { s.Sidecar.ClientKey = config.ClientKeyRSA },
 		"an alias":                        func(_ *config.Settings, j *Job, _ *Facts) { j.Services = []Service{named("docker:dind", "dind")} },
 		"a variable of the daemon": func(_ *config.Settings, j *Job, _ *Facts) {
 			j.Services = []Service{{Image: Image{Name: "docker:dind"}, Variables: vars("DOCKER_DRIVER=vfs")}}

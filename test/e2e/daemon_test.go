@@ -139,11 +139,14 @@ func TestClientCertificatesInOtherPlaces(t *testing.T) {
 		`ls /other/client /my/certs`,
 		`docker version -f 'server {{.Server.Os}}'`,
 		`DOCKER_CERT_PATH=/other/client docker version -f 'again {{.Server.Os}}'`,
+		// As clients do that know RSA alone.
+		`grep -c 'BEGIN RSA PRIVATE KEY' /my/certs/key.pem; openssl rsa -in /other/client/key.pem -noout -check`,
 		byAddress,
 	)
 	lab.Set(&p, "DOCKER_TLS_CERTDIR", "/other")
 	lab.Set(&p, "DOCKER_CERT_PATH", "/my/certs")
-	runJob(t, p).succeeded().says("ca.pem", "key.pem", "/other/client:", "ca.pem", "server linux", "again linux", "\nby address linux\n")
+	lab.Set(&p, "DIND_CLIENT_KEY", "rsa")
+	runJob(t, p).succeeded().says("ca.pem", "key.pem", "/other/client:", "ca.pem", "server linux", "again linux", "\n1\nRSA key ok\n", "by address linux\n")
 }
 
 // byAddress asks the daemon of a job by the address of its sidecar.
