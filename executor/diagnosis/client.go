@@ -11,8 +11,8 @@ var clientRows = []row{
 			`make(?:\[\d+\])?: docker: (?:No such file or directory|Command not found)$`,
 			`(?:/usr/bin/)?env: (?:can't execute )?['‘]?docker['’]?: No such file or directory$`,
 		),
-		line: "the script calls docker, and finds no such command in its image",
-		hint: "give the job an image that has the client, such as image: docker:cli, or install it in before_script (apk add docker-cli, apt-get install docker.io)",
+		line: "a script calls docker, and the image where it runs has no such command",
+		hint: "use an image that has the client, such as image: docker:cli, or install it before (apk add docker-cli, apt-get install docker.io)",
 	},
 	{
 		name:    "no-compose-command",
@@ -21,8 +21,8 @@ var clientRows = []row{
 			shellSays+`docker-compose: (?:command )?not found$`,
 			`make(?:\[\d+\])?: docker-compose: (?:No such file or directory|Command not found)$`,
 		),
-		line: "the script calls docker-compose, and finds no such command in its image",
-		hint: "newer images have it as docker compose, with a blank; otherwise install docker-compose in before_script",
+		line: "a script calls docker-compose, and the image where it runs has no such command",
+		hint: "newer images have it as docker compose, with a blank; otherwise install docker-compose before",
 	},
 	{
 		name:    "no-plugin",

@@ -5,8 +5,7 @@ var containerRows = []row{
 	{
 		name:      fullDisk,
 		section:   "no space left on device",
-		shows:     anyOf(daemonSays+`.*no space left on device`, buildSays+`.*no space left on device`, passedOn+`failed to register layer: .*no space left on device`, `failed to (?:ingest|copy|send|extract|prepare|commit|mount|create) .*no space left on device$`),
-		common:    anyOf(`(?:Error processing tar file\(exit status 1\): )?(?:write|mkdir|open|symlink|copy) [^\s]+: no space left on device$`),
+		shows:     anyOf(daemonSays+`.*no space left on device`, buildSays+`.*no space left on device`, passedOn+`failed to register layer: .*no space left on device`, `failed to (?:ingest|copy|send|extract|prepare|commit|mount|create) .*/var/lib/docker/.*no space left on device$`, `Error processing tar file\(exit status 1\): .*no space left on device$`, `(?:write|mkdir|open|symlink|copy) /var/lib/docker/[^\s]+: no space left on device$`),
 		stepShows: anyOf(`.*[Nn]o space left on device$`),
 		line:      "a disk is full",
 		hint:      "the job's images and layers are on the runner host's disk: make builds smaller, or tell the runner's admin (df -h, gitlab-dind-executor gc)",

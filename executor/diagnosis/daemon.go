@@ -45,7 +45,7 @@ var daemonRows = []row{
 		name:    "daemon-without-tls",
 		section: "http: server gave HTTP response to HTTPS client",
 		shows:   anyOf(clientSays + `error during connect: (?:.*: )?(?:Get|Head|Post|Put|Delete) "?https://(?P<host>[A-Za-z0-9.:\[\]-]+)/[^\s]*: http: server gave HTTP response to HTTPS client` + end),
-		line:    "the docker client asked {host} with TLS, and who answered there has none",
+		line:    "the docker client asked {host} with TLS, and was answered without",
 		hint:    "for a daemon elsewhere without TLS: DOCKER_TLS_VERIFY= docker -H tcp://{host} …; for the job's own leave DOCKER_HOST, DOCKER_TLS_VERIFY and DOCKER_TLS_CERTDIR out of the pipeline",
 	},
 	{

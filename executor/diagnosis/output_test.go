@@ -29,6 +29,8 @@ func TestOnlyTheEndOfTheCommandThatFailedCounts(t *testing.T) {
 		"the middle of a line":                                             "app: " + refused,
 		"the middle of a step":                                             "#9 0.512 " + refused + "#9 ERROR: process \"/bin/sh -c ./x\" did not complete successfully: exit code: 1\n",
 		"what a step printed":                                              "------\n > [2/2] RUN docker pull app:1:\n0.5 " + refused + "------\nERROR: failed to solve: process \"/bin/sh -c docker pull app:1\" did not complete successfully: exit code: 1\n",
+		"words of a container":                                             shown("docker run app ./start") + "write /dev/shm/x: no space left on device\n",
+		"words of a container that logs in elsewhere":                      shown("docker run app ./login") + "password is empty\n",
 		"words that others write as well":                                  "no docker here\n" + shown("./login.sh") + "password is empty\n",
 	} {
 		saysNothing(t, name, text)

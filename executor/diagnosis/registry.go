@@ -21,7 +21,7 @@ var registryRows = []row{
 		section: "connect: connection refused",
 		shows:   anyOf(asked + `dial tcp [^\s]+: connect: (?P<why>connection refused|no route to host|network is unreachable)` + end),
 		line:    "the docker daemon does not reach registry {host}: {why}",
-		hint:    "check the registry's name and port; if they are right, the runner's admin looks for a registry that is down, a firewall, or a proxy that is missing in [proxy]",
+		hint:    "check the registry's name and port (localhost is the daemon's, not the job's); if they are right, the runner's admin looks for a registry that is down, a firewall, or a proxy that is missing in [proxy]",
 	},
 	{
 		name:    "registry-silent",

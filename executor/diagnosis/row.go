@@ -18,7 +18,7 @@ type row struct {
 	// shows matches the line that a command ended with, from its beginning.
 	shows pattern
 	// common does so, too, for words that others could write as well. It counts only
-	// where the script's last command calls docker.
+	// where the script's last command logs in.
 	common pattern
 	// stepShows matches the last line of a build's step that failed.
 	stepShows pattern
@@ -79,13 +79,13 @@ func (r row) explains(said output) (Diagnosis, bool) {
 	if stepFailed().MatchString(said.last) {
 		return r.matches(r.stepShows, said.step)
 	}
-	if d, ok := r.matches(r.shows, said.last); ok || !callsDocker().MatchString(said.command) {
+	if d, ok := r.matches(r.shows, said.last); ok || !logsIn().MatchString(said.command) {
 		return d, ok
 	}
 	return r.matches(r.common, said.last)
 }
 
-var callsDocker = anyOf(`(?:.*[^\w-])?(?:docker|podman)\b`)
+var logsIn = anyOf(`(?:.*[^\w-])?(?:docker|podman) login\b`)
 
 func (r row) matches(p pattern, text string) (Diagnosis, bool) {
 	if p == nil || text == "" {
