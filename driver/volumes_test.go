@@ -138,6 +138,7 @@ func TestAVolumePutUnderANameOfOursIsNeverUsed(t *testing.T) {
 		"without labels":                   nil,
 		"another project's cache":          label.ForCached(stranger, plan.RoleCache),
 		"another project's data root":      label.ForCached(stranger, plan.RoleData),
+		"its own scope's, of another path": label.ForPathCache(plan.Claim{Scope: scope}, "/other"),
 		"its own scope's, of another role": label.ForCached(plan.Claim{Scope: scope}, plan.RoleMark),
 	} {
 		t.Run(what, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"maps"
 	"net/netip"
 
@@ -61,4 +62,17 @@ func (e *Engine) withMAC(s Spec) Spec {
 		s.network = &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{name: &bare}}
 	}
 	return s
+}
+
+// resources are a container's limits. Unless the settings say otherwise, memory and swap
+// together are no more than memory alone, or a leak would go on in the swap.
+func resources(l plan.Limits) container.Resources {
+	r := container.Resources{
+		NanoCPUs: l.NanoCPUs, Memory: l.Memory, MemorySwap: cmp.Or(l.MemorySwap, l.Memory), MemoryReservation: l.MemoryReservation,
+		CPUShares: l.CPUShares, CpusetCpus: l.CPUSetCPUs, CpusetMems: l.CPUSetMems, CgroupParent: l.CgroupParent,
+	}
+	if l.PIDs > 0 {
+		r.PidsLimit = &l.PIDs
+	}
+	return r
 }

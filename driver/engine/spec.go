@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -186,19 +185,6 @@ func imageID(ref plan.ImageRef, img Image) string {
 		return ref.Name
 	}
 	return img.ID
-}
-
-// resources are a container's limits. Unless the settings say otherwise, memory and swap
-// together are no more than memory alone, or a leak would go on in the swap.
-func resources(l plan.Limits) container.Resources {
-	r := container.Resources{
-		NanoCPUs: l.NanoCPUs, Memory: l.Memory, MemorySwap: cmp.Or(l.MemorySwap, l.Memory), MemoryReservation: l.MemoryReservation,
-		CPUShares: l.CPUShares, CpusetCpus: l.CPUSetCPUs, CpusetMems: l.CPUSetMems, CgroupParent: l.CgroupParent,
-	}
-	if l.PIDs > 0 {
-		r.PidsLimit = &l.PIDs
-	}
-	return r
 }
 
 // entitle translates what a container may do.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -106,3 +107,30 @@ func OldestFirst(cached []Cached, now time.Time) []Cached {
 	slices.SortFunc(cached, func(a, b Cached) int { return cmp.Or(a.Used.Compare(b.Used), strings.Compare(a.Name, b.Name)) })
 	return cached
 }
+
+// Cache is a volume that is cached for the claim's scope.
+type Cache struct {
+	// Path is one of cache.paths; empty for /cache.
+	Path string
+	// At is where the container has it.
+	At string
+}
+
+// Caches are those of a container. The helper, whose own programs may be in one of
+// cache.paths, has them elsewhere: it only opens them to any user.
+func (c Container) Caches() (all []Cache) {
+	if c.CachePath != "" {
+		all = append(all, Cache{At: c.CachePath})
+	}
+	for i, p := range c.CachePaths {
+		at := p
+		if c.Role == RoleHelper {
+			at = helperCache(i)
+		}
+		all = append(all, Cache{Path: p, At: at})
+	}
+	return all
+}
+
+// helperCache is where the helper has number i of cache.paths.
+func helperCache(i int) string { return "/gitlab-dind-executor/caches/" + strconv.Itoa(i) }

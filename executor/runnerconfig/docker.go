@@ -2,7 +2,6 @@ package runnerconfig
 
 import (
 	"math/big"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -146,15 +145,6 @@ func ofServices(limit string) rule {
 	return both(as("limits.services", limit, ""), ofDind(near("limits.sidecar", limit, "where a pipeline declared a dind service, that had it, too")))
 }
 
-// byPolicy is for what makes a container more than an ordinary one.
-func byPolicy(setting string) rule {
-	return without(rightsOf(setting))
-}
-
-func rightsOf(setting string) string {
-	return "it opens a way to the host, so that only a [[policy]] that names the projects with a need gives it: " + setting
-}
-
 // shmSize is a number of bytes there.
 func shmSize(c *Conversion, key string, d map[string]any) {
 	n, ok := d[key].(int64)
@@ -241,25 +231,6 @@ func servicesArePrivileged(d map[string]any) bool {
 	return d["privileged"] == true
 }
 
-func privileged(c *Conversion, key string, d map[string]any) {
-	if d[key] == true {
-		c.holdsNear("sidecar", "privilege", config.PrivilegePrivileged, key, "only the sidecar with the job's daemon is privileged, no job container and no service: sidecar.privilege")
-	} else {
-		c.holdsNear("sidecar", "privilege", config.PrivilegePrivileged, key, "the sidecar with the job's daemon is privileged all the same: sidecar.privilege has others, docs/security.md compares them")
-	}
-}
-
-// perBuild are settings of networks that the Runner makes with a flag alone.
-func perBuild(setting string) rule {
-	return func(c *Conversion, key string, d map[string]any) {
-		if c.networkPerBuild {
-			as("network", setting, "")(c, key, d)
-		} else {
-			near("network", setting, "of each job; there of those with FF_NETWORK_PER_BUILD")(c, key, d)
-		}
-	}
-}
-
 func disableCache(c *Conversion, key string, d map[string]any) {
 	if d[key] != true {
 		c.drop(key, "it is neither true nor false")
@@ -282,44 +253,6 @@ func servicesLimit(c *Conversion, key string, d map[string]any) {
 	}
 }
 
-// engineHost is the engine's address. Podman's service is none.
-func engineHost(c *Conversion, key string, d map[string]any) {
-	if strings.Contains(text(d[key]), "podman") {
-		c.drop(key, "this program needs Docker's engine, and podman's service is another: name an engine in engine.host")
-		return
-	}
-	as("engine", "host", "")(c, key, d)
-}
-
-func extraHosts(c *Conversion, key string, d map[string]any) {
-	var keep []string
-	for _, e := range list(d[key]) {
-		name, address, ok := strings.Cut(e, ":")
-		address = strings.Trim(address, "[]")
-		if _, err := netip.ParseAddr(address); !ok || err != nil && address != config.HostGateway {
-			c.drop(key+" "+e, "it has no address")
-			continue
-		}
-		keep = append(keep, name+":"+address)
-	}
-	if len(keep) > 0 {
-		c.put("network", "extra_hosts", keep, key, "")
-	}
-}
-
-func dns(c *Conversion, key string, d map[string]any) {
-	keep := slices.DeleteFunc(list(d[key]), func(s string) bool {
-		_, err := netip.ParseAddr(s)
-		if err != nil {
-			c.drop(key+" "+s, "it is no address")
-		}
-		return err != nil
-	})
-	if len(keep) > 0 {
-		c.put("network", "dns", keep, key, "for containers inside the job's daemon as well")
-	}
-}
-
 func waitForServices(c *Conversion, key string, d map[string]any) {
 	seconds, ok := d[key].(int64)
 	switch {
@@ -329,33 +262,6 @@ func waitForServices(c *Conversion, key string, d map[string]any) {
 		c.put("services", "ready_timeout", "0s", key, "nobody waits")
 	default:
 		c.put("services", "ready_timeout", strconv.FormatInt(seconds, 10)+"s", key, "")
-	}
-}
-
-func securityOptions(table string) rule {
-	return func(c *Conversion, key string, d map[string]any) {
-		for _, o := range list(d[key]) {
-			if o == "no-new-privileges" || o == "no-new-privileges:true" || o == "no-new-privileges=true" {
-				c.put(table, "no_new_privileges", true, key+" "+o, "")
-			} else {
-				c.drop(key+" "+o, rightsOf(table+".security_opt"))
-			}
-		}
-	}
-}
-
-// runtime is for the sidecar, whose privilege goes with it.
-func runtime(c *Conversion, key string, d map[string]any) {
-	name := text(d[key])
-	switch {
-	case name == "sysbox-runc":
-		c.putNear("sidecar", "runtime", name, key, "for the sidecar alone")
-		c.putNear("sidecar", "privilege", config.PrivilegeRuntime, key, "")
-	case strings.HasPrefix(name, config.GVisorRuntime):
-		c.putNear("sidecar", "runtime", name, key, "for the sidecar alone; its arguments in the engine's daemon.json: docs/gvisor.md")
-		c.putNear("sidecar", "privilege", config.PrivilegeGVisor, key, "")
-	default:
-		c.drop(key, "the sidecar has its own, sidecar.runtime; for job containers, "+rightsOf("job.runtime")+", and GPUs come by job.gpus")
 	}
 }
 

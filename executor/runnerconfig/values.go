@@ -131,3 +131,35 @@ func unset(v any) bool {
 }
 
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// render writes settings as TOML, each table once.
+func render(settings []place) string {
+	var tables, parts, last []string
+	keys := map[string][]string{}
+	for _, s := range settings {
+		if all, ok := s.value.([]map[string]any); ok {
+			last = append(last, arrayOfTables(s.key, all)...)
+			continue
+		}
+		if keys[s.table] == nil {
+			tables = append(tables, s.table)
+		}
+		keys[s.table] = append(keys[s.table], s.key+" = "+value(s.value))
+	}
+	for _, t := range tables {
+		parts = append(parts, "["+t+"]\n"+strings.Join(keys[t], "\n")+"\n")
+	}
+	return strings.Join(append(parts, last...), "\n")
+}
+
+// arrayOfTables are tables of one name, [[key]].
+func arrayOfTables(key string, all []map[string]any) (parts []string) {
+	for _, table := range all {
+		text := "[[" + key + "]]\n"
+		for _, k := range sorted(table) {
+			text += k + " = " + value(table[k]) + "\n"
+		}
+		parts = append(parts, text)
+	}
+	return parts
+}

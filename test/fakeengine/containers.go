@@ -85,6 +85,9 @@ func (e *Engine) createContainer(w http.ResponseWriter, r *http.Request) {
 	c := newContainer(e.id(), name, stringMap(config["Labels"]))
 	for _, m := range mounts {
 		m, _ := m.(map[string]any)
+		if m["Type"] == "bind" {
+			continue // it makes nothing
+		}
 		source, _ := m["Source"].(string)
 		options, _ := m["VolumeOptions"].(map[string]any)
 		e.addVolume(source, stringMap(options["Labels"]))
