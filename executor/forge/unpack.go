@@ -20,6 +20,8 @@ const (
 	// maxDirectory bounds an archive's list of entries, in bytes: all of it is held in
 	// memory. That is some hundred thousand of them.
 	maxDirectory = 32 << 20
+	// maxEntries bounds how many files and folders are made on the host.
+	maxEntries = 500_000
 	// maxArtifacts bounds what the artifacts of one job come to, in bytes.
 	maxArtifacts = 16 << 30
 )
@@ -52,9 +54,10 @@ func (s *Server) Unpack(ctx context.Context, job int64, to *os.Root) (left int, 
 type unpacking struct {
 	ctx context.Context
 	to  *os.Root
-	// rest is how many bytes may still come, and left how many entries were left out.
-	rest int64
-	left int
+	// rest is how many bytes may still come, seen how many entries came, and left how
+	// many of them were left out.
+	rest       int64
+	seen, left int
 }
 
 // zip unpacks an archive of that kind.
@@ -103,6 +106,9 @@ func (u *unpacking) tar(f io.Reader) error {
 func (u *unpacking) entry(name string, mode fs.FileMode, open func() (io.ReadCloser, error)) error {
 	if u.ctx.Err() != nil {
 		return u.ctx.Err()
+	}
+	if u.seen++; u.seen > maxEntries {
+		return fault.Job(fmt.Errorf("the artifacts have more than %d entries", maxEntries), "")
 	}
 	err := u.write(name, mode, open)
 	if errors.Is(err, errLeft) {

@@ -112,11 +112,11 @@ func TestArtifactsOfAHostileJobStayInTheirFolder(t *testing.T) {
 		"a name that is too long":        {[]entry{{strings.Repeat("a", 300), "x", 0o644}, {"b", "y", 0o644}}, "b=y", 1, ""},
 		"an empty name, and one of dots": {[]entry{{"", "x", 0o644}, {".", "x", 0o644}, {"b", "y", 0o644}}, "b=y", 2, "zip"},
 	} {
-		for kind, make := range map[string]func(*testing.T, []entry) *Server{"zip": archived, "tar": tarred} {
+		for kind, pack := range map[string]func(*testing.T, []entry) *Server{"zip": archived, "tar": tarred} {
 			if c.only != "" && c.only != kind {
 				continue
 			}
-			t.Run(name+", "+kind, func(t *testing.T) { unpacks(t, make(t, c.entries), outside, c.want, c.left) })
+			t.Run(name+", "+kind, func(t *testing.T) { unpacks(t, pack(t, c.entries), outside, c.want, c.left) })
 		}
 	}
 }
@@ -195,6 +195,10 @@ func TestAnArchiveThatIsNoneIsTheJobsFault(t *testing.T) {
 		if _, err := s.Unpack(t.Context(), 7, root); !fault.IsOfJob(err) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	u := &unpacking{ctx: t.Context(), seen: maxEntries}
+	if err := u.entry("a", 0o644, nil); !fault.IsOfJob(err) || !strings.Contains(err.Error(), "entries") {
+		t.Errorf("too many entries: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

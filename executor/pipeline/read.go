@@ -28,6 +28,8 @@ type Input struct {
 
 // Pipeline is what a file says.
 type Pipeline struct {
+	// Name is that of workflow:name, in which variables are not replaced.
+	Name string
 	// Stages in their order, those that GitLab adds included.
 	Stages []string
 	// Jobs in an order in which they can run, hidden ones left out.
@@ -44,6 +46,7 @@ type reader struct {
 	input    Input
 	nodes    int
 	warnings []string
+	name     string
 	// warned are the warnings, to find them.
 	warned map[string]bool
 	root   *node
@@ -77,7 +80,7 @@ func Read(ctx context.Context, files fs.FS, name string, in Input) (Pipeline, er
 		lacked: map[*node]error{}, cannot: map[string]string{}, parallel: map[string][]string{}, compared: map[string]comparison{},
 	}
 	p, err := r.read(name)
-	p.Warnings = r.warnings
+	p.Warnings, p.Name = r.warnings, r.name
 	if ctx.Err() != nil {
 		return p, ctx.Err()
 	}

@@ -1,7 +1,7 @@
 package pipeline
 
 // workflow decides whether GitLab makes a pipeline at all, and adds the variables
-// of the rule that holds. Its name and what it cancels do not matter here.
+// of the rule that holds. What it cancels does not matter here.
 func (r *reader) workflow() error {
 	n, err := r.resolve(r.root.get("workflow"), 0)
 	if err != nil {
@@ -17,7 +17,10 @@ func (r *reader) workflow() error {
 		switch e.key {
 		case "rules":
 			return r.workflowRules(e.value)
-		case "name", "auto_cancel":
+		case "name":
+			r.name, err = r.word(e.value, "workflow:name")
+			return err
+		case "auto_cancel":
 		default:
 			r.warnf("workflow: unknown keyword: %s", e.key)
 		}

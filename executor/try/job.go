@@ -146,6 +146,9 @@ func (r *run) addVariables(p *local.Payload, j pipeline.Job) {
 	for _, v := range r.given {
 		add(v, false, secretName.MatchString(v.Key))
 	}
+	if name := r.pipeline.Name; name != "" {
+		p.Variables = slices.Insert(p.Variables, ahead, local.Variable{Key: "CI_PIPELINE_NAME", Value: expandAll(name, p.Variables), Public: true, Raw: true})
+	}
 	if j.Environment != nil {
 		p.Variables = slices.Insert(p.Variables, ahead, ofEnvironment(*j.Environment, p.Variables)...)
 	}

@@ -221,7 +221,7 @@ func ofEnvironment(e pipeline.Environment, vars []local.Variable) []local.Variab
 func (r *run) manual(name string) bool {
 	for _, j := range r.pipeline.Jobs {
 		if j.Name == name {
-			return j.When == "manual"
+			return j.When == "manual" || j.When == "delayed"
 		}
 	}
 	return false

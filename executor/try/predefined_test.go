@@ -135,6 +135,20 @@ func TestPredefinedVariablesArePlausible(t *testing.T) {
 	}
 }
 
+func TestThePipelineHasTheNameOfItsWorkflow(t *testing.T) {
+	r := sample("")
+	r.pipeline.Name = "for $CI_COMMIT_REF_SLUG"
+	p := local.Payload{ID: 7}
+	r.addVariables(&p, pipeline.Job{Name: "a"})
+	last := map[string]string{}
+	for _, v := range p.Variables {
+		last[v.Key] = v.Value
+	}
+	if got := last["CI_PIPELINE_NAME"]; got != "for topic" {
+		t.Errorf("it is %q", got)
+	}
+}
+
 // Rules see no variable that GitLab knows only when a job runs, and none that is a guess.
 func TestRulesSeeWhatGitLabKnowsBeforeAJob(t *testing.T) {
 	var names []string
