@@ -53,6 +53,24 @@ func (r *reader) undecided(job *node) (why string, err error) {
 	return why, nil
 }
 
+// trifles are keywords that a job runs without.
+var trifles = []string{"coverage", "environment", "hooks", "id_tokens", "interruptible", "resource_group", "retry", "secrets", "tags"}
+
+// withoutTrifles takes keywords out of a job that lack something and do not matter.
+func (r *reader) withoutTrifles(name string, job *node) error {
+	for _, key := range trifles {
+		_, err := r.resolve(job.get(key), 0)
+		var lacks *missing
+		if errors.As(err, &lacks) {
+			r.warnf("%s: without its %s: %s", name, key, lacks.text)
+			job.entries = slices.DeleteFunc(job.entries, func(e entry) bool { return e.key == key })
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // unable is a job that cannot run here.
 func (r *reader) unable(e entry, why string) Job {
 	j := Job{Name: e.key, Stage: "test", When: "never", Why: why, Cannot: true, Maybe: true}

@@ -24,6 +24,7 @@ func TestWhatIsNotFetchedConcernsThoseThatNeedIt(t *testing.T) {
 		"the same, on a branch":        {text: "include: [{template: Workflows/MergeRequest-Pipelines.gitlab-ci.yml}]\na: {script: [a]}", want: "a -", input: on("feature")},
 		"one that is not known":        {text: "include: [{template: Workflows/Other.gitlab-ci.yml}]\na: {script: [a]}", want: "a -"},
 		"one that is replaced":         {text: "include: [{template: Workflows/Other.gitlab-ci.yml}]\nworkflow: {rules: [{when: always}]}\na: {script: [a]}", want: "a +"},
+		"runners to take it":           {text: sast + "a: {script: [a], tags: [!reference [.far, tags]]}", want: "a +"},
 		"a default":                    {text: sast + "default: {before_script: [!reference [.far, script]]}\na: {script: [a]}\nb: {script: [b], inherit: {default: false}}", want: "a !, b +"},
 		"a job that is needed":         {text: sast + "a: {script: [a], needs: [sast]}\nb: {script: [b]}", want: "a ?, b +"},
 		"one that may be needed":       {text: sast + "a: {script: [a], needs: [{job: sast, optional: true}]}", want: "a +"},

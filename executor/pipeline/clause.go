@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"slices"
 	"strings"
 )
 
@@ -79,7 +78,7 @@ func (r *reader) condition(n *node, s scope, what string) (finding, error) {
 	v, err := judge(n.text, func(name string) value {
 		v := s.value(name)
 		if v.kind == isUnknown {
-			unknown = append(unknown, "$"+name)
+			unknown = append(unknown, name)
 		}
 		return v
 	})
@@ -88,7 +87,7 @@ func (r *reader) condition(n *node, s scope, what string) (finding, error) {
 	}
 	f := finding{verdict: v}
 	if v == maybe {
-		f.why = strings.Join(slices.Compact(unknown), " and ") + " is known to GitLab alone"
+		f.why = known(unknown[0])
 		return f, nil
 	}
 	strict, _ := judge(n.text, func(name string) value {
@@ -102,6 +101,14 @@ func (r *reader) condition(n *node, s scope, what string) (finding, error) {
 		f.unset = unset
 	}
 	return f, nil
+}
+
+// known says who knows a variable.
+func known(name string) string {
+	if strings.HasPrefix(name, "CI_PROJECT_PATH") || strings.HasPrefix(name, "CI_PROJECT_NAME") || strings.HasPrefix(name, "CI_PROJECT_ROOT_") {
+		return "$" + name + " is not known without a remote origin"
+	}
+	return "$" + name + " is known to GitLab alone"
 }
 
 // exist tells whether a file of the tree has one of some names.
@@ -132,7 +139,7 @@ func (r *reader) changes(n *node, s scope, what string) (finding, error) {
 		if to := n.get("compare_to"); to != nil {
 			text, unknown := s.expand(to.text)
 			if len(unknown) > 0 {
-				return finding{verdict: maybe, why: "$" + unknown[0] + " is known to GitLab alone"}, nil
+				return finding{verdict: maybe, why: known(unknown[0])}, nil
 			}
 			ref = text
 		}
@@ -168,7 +175,7 @@ func (r *reader) globs(n *node, s scope, what string) (globs []string, f finding
 	for _, w := range words {
 		text, unknown := s.expand(w)
 		if len(unknown) > 0 {
-			f = finding{verdict: maybe, why: "$" + unknown[0] + " is known to GitLab alone"}
+			f = finding{verdict: maybe, why: known(unknown[0])}
 		}
 		globs = append(globs, text)
 	}

@@ -44,6 +44,9 @@ func (r *reader) jobs(e entry, defaults *node) ([]Job, error) {
 		return nil, err
 	}
 	doubt, err := r.undecided(all)
+	if err == nil {
+		err = r.withoutTrifles(e.key, all)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,7 +14,10 @@ func (r *reader) firstRule(n *node, s scope, what string) (*node, finding, error
 	if err != nil {
 		return nil, finding{}, err
 	}
-	var perhaps finding // a rule that leaves out may hold
+	// perhaps is what is not known first, maybes are rules before the one that holds
+	// which may hold as well.
+	var perhaps finding
+	var maybes []*node
 	// in and out are variables by which a job might be in after all, or out.
 	var in, out []string
 	for _, rule := range list {
@@ -21,10 +25,7 @@ func (r *reader) firstRule(n *node, s scope, what string) (*node, finding, error
 		if err != nil {
 			return nil, f, err
 		}
-		never := false
-		if when := rule.get("when"); when != nil {
-			never = when.text == "never"
-		}
+		never := leavesOut(rule)
 		switch {
 		case f.verdict == no && never:
 			out = append(out, f.unset...)
@@ -32,22 +33,45 @@ func (r *reader) firstRule(n *node, s scope, what string) (*node, finding, error
 		case f.verdict == no:
 			in = append(in, f.unset...)
 			continue
-		case f.verdict == maybe && never:
-			if perhaps.verdict == no {
+		case f.verdict == maybe:
+			if maybes = append(maybes, rule); len(maybes) == 1 {
 				perhaps = f
 			}
 			continue
-		case f.verdict == maybe:
-			return nil, f, r.restOfRules(list, s, what)
+		case slices.ContainsFunc(maybes, func(m *node) bool { return !alike(m, rule) }):
+			return nil, perhaps, r.restOfRules(list, s, what)
 		case never:
 			return nil, finding{unset: append(in, f.unset...)}, r.restOfRules(list, s, what)
-		case perhaps.verdict == maybe:
-			return nil, perhaps, r.restOfRules(list, s, what)
 		}
 		f.unset = append(out, f.unset...)
 		return rule, f, r.restOfRules(list, s, what)
 	}
+	if slices.ContainsFunc(maybes, func(m *node) bool { return !leavesOut(m) }) {
+		return nil, perhaps, nil
+	}
 	return nil, finding{unset: in}, nil
+}
+
+func leavesOut(rule *node) bool {
+	when := rule.get("when")
+	return when != nil && when.text == "never"
+}
+
+// alike tells rules of which it does not matter which one holds.
+func alike(a, b *node) bool {
+	if leavesOut(a) || leavesOut(b) {
+		return leavesOut(a) && leavesOut(b)
+	}
+	effect := func(rule *node) map[string]any {
+		all := map[string]any{}
+		for _, e := range rule.entries {
+			if e.key != "if" && e.key != "changes" && e.key != "exists" {
+				all[e.key] = e.value.plainValue(0)
+			}
+		}
+		return all
+	}
+	return reflect.DeepEqual(effect(a), effect(b))
 }
 
 // restOfRules looks at the conditions of all rules, as GitLab refuses a pipeline
