@@ -14,6 +14,9 @@ import (
 	"gitlab-dind-executor/driver/stages"
 )
 
+// Installation is the variable that names one of several installations on an engine.
+const Installation = engine.Installation
+
 // Driver makes, uses and removes sandboxes on an engine.
 type Driver struct {
 	// What these rooms do for whoever uses a driver is the driver's, too.

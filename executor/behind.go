@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/executor/behind"
 )
@@ -72,6 +73,9 @@ func (c *call) fillBehind(ctx context.Context, p *plan.Plan) error {
 	text, err := p.Encode()
 	if err != nil {
 		return err
+	}
+	if c.env[driver.Installation] != "" { // systemd's unit fills another's pool
+		return c.behind(text, "pool", "fill", "--from-stdin")
 	}
 	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "unix", poolSocket)
 	if err != nil {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/filters"
 )
 
 // The states of a container, in the engine's words.
@@ -86,7 +85,7 @@ var ErrNonsense = errors.New("the engine's answer describes no container")
 // Containers lists the containers with all of the labels, each a key or key=value,
 // in any state.
 func (e *Engine) Containers(ctx context.Context, labels ...string) ([]Container, error) {
-	list, err := e.api.ContainerList(ctx, container.ListOptions{All: true, Filters: labelled(labels)})
+	list, err := e.api.ContainerList(ctx, container.ListOptions{All: true, Filters: e.labelled(labels)})
 	found := make([]Container, 0, len(list))
 	for _, c := range list {
 		one := Container{ID: c.ID, Image: c.Image, ImageID: c.ImageID, Labels: c.Labels, State: c.State}
@@ -106,14 +105,6 @@ func (e *Engine) Containers(ctx context.Context, labels ...string) ([]Container,
 		found = append(found, one)
 	}
 	return found, err
-}
-
-func labelled(labels []string) filters.Args {
-	f := filters.NewArgs()
-	for _, l := range labels {
-		f.Add("label", l)
-	}
-	return f
 }
 
 // Container looks at a container, by its id or name. An answer without what every

@@ -36,6 +36,8 @@ type Engine struct {
 	api *client.Client
 	// address is the engine's, for messages.
 	address string
+	// installation is whose things these are; empty for all of ours.
+	installation string
 
 	greeting sync.Mutex
 	greeted  bool
@@ -52,7 +54,11 @@ func Open(address string) (*Engine, error) {
 	if err != nil {
 		return nil, fault.System(fmt.Errorf("docker engine: %w", err), "mend engine.host in the settings or DOCKER_HOST of the Runner")
 	}
-	return &Engine{api: api, address: api.DaemonHost()}, nil
+	installation := os.Getenv(Installation)
+	if err := checkInstallation(installation); err != nil {
+		return nil, errors.Join(err, api.Close())
+	}
+	return &Engine{api: api, address: api.DaemonHost(), installation: installation}, nil
 }
 
 // Greet settles which version of the API is spoken. The client would do so at

@@ -37,7 +37,7 @@ func networkOf(n network.Inspect) Network {
 
 // Networks lists the networks with all of the labels, each a key or key=value.
 func (e *Engine) Networks(ctx context.Context, labels ...string) ([]Network, error) {
-	list, err := e.api.NetworkList(ctx, network.ListOptions{Filters: labelled(labels)})
+	list, err := e.api.NetworkList(ctx, network.ListOptions{Filters: e.labelled(labels)})
 	found := make([]Network, 0, len(list))
 	for _, n := range list {
 		found = append(found, networkOf(n))
@@ -58,7 +58,7 @@ func (e *Engine) CreateNetwork(ctx context.Context, name string, labels map[stri
 		Driver:  "bridge",
 		IPAM:    &network.IPAM{Config: []network.IPAMConfig{{Subnet: subnet.String()}}},
 		Options: map[string]string{mtuOption: strconv.Itoa(mtu)},
-		Labels:  labels,
+		Labels:  e.named(labels),
 	}
 	if subnet6.IsValid() {
 		yes := true

@@ -51,6 +51,9 @@ const (
 	// NoSetting says that the kernel, or this host, cannot do what the settings want for
 	// a container.
 	NoSetting
+	// CountsAlready says that it adds up sizes for somebody else. Engines before 23 have
+	// no type for that.
+	CountsAlready
 )
 
 // refusalWords are the words of each refusal, of releases 20.10 to 29, in lower case.
@@ -68,6 +71,7 @@ var refusalWords = map[Refusal][]string{
 	NoSource:      {"bind source path does not exist"},
 	NoAddress:     {"no available ipv4 addresses"},
 	NoSpace:       {"no space left on device"},
+	CountsAlready: {"disk usage operation is already running"},
 	NoMore: {
 		"resource temporarily unavailable", "cannot allocate memory", "too many open files", "too many links",
 		"exchange full", // the ports of a bridge

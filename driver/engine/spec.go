@@ -104,7 +104,7 @@ func (e *Engine) Create(ctx context.Context, s Spec) (id string, err error) {
 	}
 	ctx, cancel := e.Uncut(ctx)
 	defer cancel()
-	s = e.withMAC(s)
+	s = e.namedSpec(e.withMAC(s))
 	r, err := e.api.ContainerCreate(ctx, s.config, s.host, s.network, s.platform, s.Name)
 	if err != nil {
 		return "", e.Explain("creating container "+s.Name, err)

@@ -22,13 +22,13 @@ func volumeOf(v volume.Volume) Volume {
 
 // Volumes lists the volumes with all of the labels, each a key or key=value.
 func (e *Engine) Volumes(ctx context.Context, labels ...string) ([]*Volume, error) {
-	return e.volumes(ctx, labelled(labels))
+	return e.volumes(ctx, e.labelled(labels))
 }
 
 // IdleVolumes are those of Volumes that no container has. An engine that is removing
 // a container may not list it any more and still hold its volumes.
 func (e *Engine) IdleVolumes(ctx context.Context, labels ...string) ([]*Volume, error) {
-	f := labelled(labels)
+	f := e.labelled(labels)
 	f.Add("dangling", "true")
 	return e.volumes(ctx, f)
 }
@@ -59,7 +59,7 @@ func (e *Engine) Volume(ctx context.Context, name string) (Volume, error) {
 // CreateVolume creates a volume. The engine returns the one that has the name, if
 // there is one, whatever its labels are.
 func (e *Engine) CreateVolume(ctx context.Context, name string, labels map[string]string) (Volume, error) {
-	v, err := e.api.VolumeCreate(ctx, volume.CreateOptions{Name: name, Labels: labels})
+	v, err := e.api.VolumeCreate(ctx, volume.CreateOptions{Name: name, Labels: e.named(labels)})
 	return volumeOf(v), err
 }
 

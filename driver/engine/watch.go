@@ -40,7 +40,7 @@ type Event struct {
 // Events passes on what happens to the containers with a label, key=value, from a
 // moment on. It returns when ctx ends, or the engine tells no more.
 func (e *Engine) Events(ctx context.Context, label string, since time.Time, pass func(Event)) {
-	f := labelled([]string{label})
+	f := e.labelled([]string{label})
 	f.Add("type", string(events.ContainerEventType))
 	for _, action := range []Action{RanOutOfMemory, WasStarted, WasSignalled, WasStopped, HasDied} {
 		f.Add("event", string(action))

@@ -64,9 +64,14 @@ const (
 	Registry = prefix + "registry"
 	// Remote is the URL of the registry behind a mirror.
 	Remote = prefix + "remote"
+	// Installation is on all that one of several installations on an engine has made.
+	Installation = prefix + "installation"
 	// Reason is on the mark of a stuck volume: why it resists.
 	Reason = prefix + "reason"
 )
+
+// IsOurs tells whether a label's key is one of ours.
+func IsOurs(key string) bool { return strings.HasPrefix(key, prefix) }
 
 // NoJob is in the place of a job's key where a sandbox was taken to remove it.
 const NoJob = "-"

@@ -102,7 +102,7 @@ func cachedOf(v *engine.Volume, marks Volumes) (plan.Cached, bool) {
 // MeasureCached asks the engine for the sizes of what is cached.
 func (l *Layers) MeasureCached(ctx context.Context, cached []plan.Cached) error {
 	sizes, err := l.eng.VolumeSizes(ctx)
-	if errdefs.IsConflict(err) {
+	if errdefs.IsConflict(err) || engine.Refused(err, engine.CountsAlready) {
 		return nil // somebody else asks at this moment: the next time will do
 	}
 	for i := range cached {

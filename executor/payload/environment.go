@@ -44,7 +44,7 @@ func (e Environment) RunnerVersion() string {
 func (e Environment) OfHost() []string {
 	var env []string
 	for key, value := range e {
-		if slices.Contains([]string{"PATH", "HOME", "USER", "SSH_AUTH_SOCK"}, key) || strings.HasPrefix(key, "DOCKER_") || strings.HasPrefix(key, "XDG_") || strings.HasPrefix(key, "OTEL_") {
+		if slices.Contains([]string{"PATH", "HOME", "USER", "SSH_AUTH_SOCK", "GITLAB_DIND_EXECUTOR_INSTALLATION"}, key) || strings.HasPrefix(key, "DOCKER_") || strings.HasPrefix(key, "XDG_") || strings.HasPrefix(key, "OTEL_") {
 			env = append(env, key+"="+value)
 		}
 	}

@@ -11,11 +11,12 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gitlab-dind-executor/driver/engine"
+	"gitlab-dind-executor/test/lab"
 )
 
-// containers are all of the executor's with these labels, on this engine.
+// containers are all of the benchmark's sandboxes with these labels.
 func (b *bench) containers(ctx context.Context, labels ...string) ([]container.Summary, error) {
-	f := filters.NewArgs(filters.Arg("label", labelSandbox))
+	f := filters.NewArgs(filters.Arg("label", labelSandbox), filters.Arg("label", lab.InstallationLabel+"="+lab.Installation))
 	for _, l := range labels {
 		f.Add("label", l)
 	}

@@ -150,7 +150,8 @@ func (t *trial) job(ctx context.Context, p *process, c jobCase) error {
 	return nil
 }
 
-// clean removes the caches that jobs have left, and compares the engine's lists.
+// clean removes the caches that jobs have left, and compares the engine's lists. The
+// caches of others are another installation's, which package lab sees to.
 func (t *trial) clean(ctx context.Context, settings string, before rig.Objects) error {
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()

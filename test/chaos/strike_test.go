@@ -18,6 +18,7 @@ import (
 	"github.com/docker/docker/api/types/network"
 
 	"gitlab-dind-executor/executor/local"
+	"gitlab-dind-executor/test/lab"
 	"gitlab-dind-executor/test/rig"
 )
 
@@ -127,7 +128,8 @@ func (s *storm) onContainer(ctx context.Context, h local.Hook, role string, do f
 
 // onMirror kills the mirror.
 func onMirror(ctx context.Context) error {
-	list, err := world.Engine.ContainerList(ctx, container.ListOptions{Filters: filters.NewArgs(filters.Arg("label", "gitlab-dind-executor.role=mirror"))})
+	list, err := world.Engine.ContainerList(ctx, container.ListOptions{Filters: filters.NewArgs(
+		filters.Arg("label", "gitlab-dind-executor.role=mirror"), filters.Arg("label", lab.InstallationLabel+"="+lab.Installation))})
 	if err != nil || len(list) == 0 {
 		return errors.Join(errors.New("there is none"), err)
 	}

@@ -85,8 +85,9 @@ func TestADeadSidecarIsDiagnosedAndExplained(t *testing.T) {
 }
 
 func TestEveryJobEndsWithWhatItUsed(t *testing.T) {
-	state := t.TempDir()
-	runJob(t, world.Job(`true`), withState(state)).succeeded().says("docker daemon: up in", "received ", " on disk")
+	state, others := t.TempDir(), foreign(t)
+	runJob(t, world.Job(`true`), withState(state)).succeeded().says("docker daemon: up in", "received ", " on disk", "peak memory ")
+	whole(t, others, "a job")
 	if kept, _ := filepath.Glob(filepath.Join(state, "*", "job-*")); len(kept) > 0 {
 		t.Errorf("something is kept of a job that succeeded: %q", kept)
 	}

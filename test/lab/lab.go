@@ -49,8 +49,23 @@ type Options struct {
 	Settings string
 }
 
+// Installation names the installation of all tests on an engine, and InstallationLabel
+// is the label that has it: what others have there, and be it of this program, no test
+// finds, and so no test removes it.
+const (
+	Installation      = "tests"
+	InstallationLabel = "gitlab-dind-executor.installation"
+)
+
+// ownInstallation sees to it that this process calls the executor as the tests'
+// installation alone. It goes for all that it calls.
+func ownInstallation() {
+	_ = os.Setenv("GITLAB_DIND_EXECUTOR_INSTALLATION", Installation) // it fails for nonsense alone
+}
+
 // New makes a world with one project, group/app, that holds App's files.
 func New(ctx context.Context, opts Options) (l *Lab, err error) {
+	ownInstallation()
 	l = &Lab{Binary: cmp.Or(opts.Binary, os.Getenv(envBinary))}
 	l.ids.Store(time.Now().Unix())
 	defer func() {

@@ -19,6 +19,7 @@ import (
 // to the end, since a second one must not cut cleanup off; nor must a reader of
 // the output that is gone. name is the target of the Makefile that runs it.
 func Program(name string, bound time.Duration, run func(context.Context) error) {
+	ownInstallation()
 	signal.Ignore(syscall.SIGPIPE)
 	signals, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
