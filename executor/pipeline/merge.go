@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -19,7 +20,7 @@ func (r *reader) merge(base, over *node) (*node, error) {
 	if base == nil || base.kind != mapping || over.kind != mapping {
 		return over, nil
 	}
-	out := &node{kind: mapping, file: over.file, line: over.line, entries: slices.Clone(base.entries)}
+	out := &node{kind: mapping, file: over.file, line: over.line, entries: slices.Clone(base.entries), odd: cmp.Or(over.odd, base.odd)}
 	if err := r.copied(out); err != nil {
 		return nil, err
 	}
@@ -137,7 +138,7 @@ func (r *reader) resolve(n *node, depth int) (*node, error) {
 
 // resolveIn replaces the references in one node.
 func (r *reader) resolveIn(n *node, depth int) (*node, error) {
-	out := &node{kind: n.kind, file: n.file, line: n.line}
+	out := &node{kind: n.kind, file: n.file, line: n.line, odd: n.odd}
 	switch n.kind {
 	case list:
 		for _, i := range n.items {

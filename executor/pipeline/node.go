@@ -43,7 +43,10 @@ type node struct {
 	typed   scalarType
 	items   []*node // of a list
 	entries []entry // of a mapping, in order
-	path    []string
+	// odd says of a mapping's key that it is no text, which GitLab takes where nothing
+	// looks at it alone.
+	odd  string
+	path []string
 }
 
 type entry struct {
@@ -254,7 +257,10 @@ func (c *converter) pairs(n *node, from []*yaml.Node, depth int) error {
 			return faultAt(c.file, line, "put it in quotes if it is text", "a key is not a word")
 		}
 		if k.typed == isBoolean || k.typed == isFloat || depth == 0 && k.typed == isInteger {
-			return faultAt(c.file, line, "GitLab does not take it either: put it in quotes", "the name %s is %s", from[i].Value, k.typed)
+			n.odd = fmt.Sprintf("the name %s is %s", from[i].Value, k.typed)
+		}
+		if n.odd != "" && depth == 0 {
+			return faultAt(c.file, line, quoteIt, "%s", n.odd)
 		}
 		if own[k.text] {
 			c.warnf("%s:%d: %s stands there twice, the last counts", c.file, line, k.text)
@@ -264,6 +270,9 @@ func (c *converter) pairs(n *node, from []*yaml.Node, depth int) error {
 	}
 	return nil
 }
+
+// quoteIt is what to do about a name that is no text.
+const quoteIt = "GitLab does not take it either: put it in quotes"
 
 // merges tells a merge key, which Psych knows in quotes, too.
 func merges(key *yaml.Node) bool {

@@ -145,6 +145,8 @@ func TestValuesHaveTheTypesThatGitLabWants(t *testing.T) {
 		"a job whose name is a number":       {"404: {script: [x]}", "the name 404 is a whole number"},
 		"a job whose name is true":           {"on: {script: [x]}", "the name on is true or false"},
 		"a variable whose name is true":      {"variables: {ON: \"1\"}\nj: {script: [x]}", "the name ON is true or false"},
+		"such a name below another job":      {"variables: {A: \"1\"}\n.x: {variables: {no: \"1\"}}\nj: {extends: .x, script: [x]}", "the name no is true or false"},
+		"names that nothing looks at":        {".versions: {3.8: x, on: y, 12: z}\nj: {script: [!reference [.versions, \"12\"]]}", ""},
 		"a symbol for a name":                {":j: {script: [x]}", ""},
 		"a text that only looks like a date": {"j: {script: [echo 2024-01-31]}", ""},
 	} {

@@ -65,6 +65,9 @@ func (r *reader) variables(n *node, what string) (vars []Variable, err error) {
 	if n == nil || n.kind == null {
 		return nil, nil
 	}
+	if n.odd != "" {
+		return nil, n.faultf(quoteIt, "%s: %s", what, n.odd)
+	}
 	err = r.keys(n, what, func(e entry) error {
 		v, value := Variable{Key: e.key}, e.value
 		if e.value.kind == mapping {
