@@ -1,0 +1,104 @@
+package pipeline
+
+// flat is a list without the lists in it, or a list of the one value.
+func (r *reader) flat(n *node) ([]*node, error) {
+	if n == nil || n.kind == null {
+		return nil, nil
+	}
+	if n.kind != list {
+		return []*node{n}, nil
+	}
+	var out []*node
+	for _, i := range n.items {
+		if err := r.count(i); err != nil {
+			return nil, err
+		}
+		inner, err := r.flat(i)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, inner...)
+	}
+	return out, nil
+}
+
+// word is a value that is one word or number.
+func (r *reader) word(n *node, what string) (string, error) {
+	if n.kind != scalar {
+		return "", n.faultf("write one word, in quotes if it has a colon or a brace in it", "%s is no word", what)
+	}
+	return n.text, n.isText(what)
+}
+
+// isText refuses, as GitLab does, a number or the like where text is wanted.
+func (n *node) isText(what string) error {
+	if n.typed == isString || n.typed == isSymbol {
+		return nil
+	}
+	return n.faultf("GitLab does not take it either: put it in quotes", "%s: %s is %s, not text", what, n.text, n.typed)
+}
+
+// words are the words of a list, or the one that is none.
+func (r *reader) words(n *node, what string) ([]string, error) {
+	return r.texts(n, what, "write a word, or a list such as [a, b]", what+" is no list of words")
+}
+
+// commands are the lines of a script.
+func (r *reader) commands(n *node, what string) ([]string, error) {
+	return r.texts(n, what, "put the command in single quotes: a colon with a space behind it makes a mapping of it", "a line of "+what+" is no text")
+}
+
+// texts are the texts of a list; anything else in it is a fault.
+func (r *reader) texts(n *node, what, hint, message string) ([]string, error) {
+	items, err := r.flat(n)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, i := range items {
+		if i.kind != scalar {
+			return nil, i.faultf(hint, "%s", message)
+		}
+		if err := i.isText(what); err != nil {
+			return nil, err
+		}
+		out = append(out, i.text)
+	}
+	return out, nil
+}
+
+func (r *reader) boolean(n *node, what string) (bool, error) {
+	if n.kind != scalar || n.typed != isBoolean {
+		return false, n.faultf("true or false, without quotes", "%s is neither", what)
+	}
+	return n.text == "true", nil
+}
+
+// into reads a value to where it belongs: a *string, *[]string or *bool.
+func (r *reader) into(to any, n *node, what string) (err error) {
+	switch to := to.(type) {
+	case *string:
+		*to, err = r.word(n, what)
+	case *[]string:
+		*to, err = r.words(n, what)
+	case *bool:
+		*to, err = r.boolean(n, what)
+	}
+	return err
+}
+
+// keys calls f for each key of a mapping.
+func (r *reader) keys(n *node, what string, f func(entry) error) error {
+	if n.kind != mapping {
+		return n.faultf("such as key: value, one to a line", "%s is no mapping", what)
+	}
+	for _, e := range n.entries {
+		if err := r.count(n); err != nil { // each job reads the pipeline's variables
+			return err
+		}
+		if err := f(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
