@@ -86,7 +86,7 @@ job.devices = ["/dev/zero:/dev/ours:r"]
 		`head -c 3 /dev/ours | od -An -tx1`,
 		`echo cached >/var/given/file; stat -c "for all: %a" /var/given`,
 		`docker info >/dev/null && echo "docker works"`,
-		`while [ ! -s ../../ours ]; do sleep 0.05; done; cat ../../ours; getent hosts ours >/dev/null && echo "by its name"`,
+		`while [ ! -s ../../ours ]; do sleep 0.05; done; cat ../../ours; getent ahostsv4 ours >/dev/null && echo "by its name"`,
 		`while [ ! -e ../../said ]; do sleep 0.05; done; cat ../../said`,
 		`while [ ! -e /shared/seen ]; do sleep 0.02; done`,
 	), local.Image{Name: rig.ImageBusybox, Alias: "other", Command: []string{"sh", "-c", `{
