@@ -187,11 +187,16 @@ func TestSizesThatAreNotKnown(t *testing.T) {
 	}
 	s.Cache.MaxSize = 1
 	old := leave(e, plan.RoleCache, "old", noon.Add(-1000*time.Hour), 1)
-	for answer, faulty := range map[int]bool{409: false, 500: true} {
-		e.Script("GET /system/df", fakeengine.Refuse(answer, "a disk usage operation is already running"))
+	const busy = "a disk usage operation is already running"
+	for _, c := range []struct {
+		status int
+		says   string
+		faulty bool
+	}{{409, busy, false}, {500, busy, false}, {500, "disk fault", true}} { // engines before 23 have no status for it
+		e.Script("GET /system/df", fakeengine.Refuse(c.status, c.says))
 		removed, err := d.RemoveCached(t.Context(), s, noon, true)
-		if !slices.Equal(names(removed), []string{old}) || (err != nil) != faulty {
-			t.Errorf("status %d: removed %+v, error %v", answer, removed, err)
+		if !slices.Equal(names(removed), []string{old}) || (err != nil) != c.faulty {
+			t.Errorf("status %d, %s: removed %+v, error %v", c.status, c.says, removed, err)
 		}
 	}
 }
