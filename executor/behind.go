@@ -50,7 +50,7 @@ func (c *call) behind(input []byte, args ...string) error {
 }
 
 // nextPatience is how long a cleanup that is done waits for the next plan.
-const nextPatience = 100 * time.Millisecond
+const nextPatience = time.Second
 
 // fillAfter lets a sandbox be made with the layers of a job that has ended. It is
 // no matter of anybody's when that fails: the next job makes its own.

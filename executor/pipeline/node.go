@@ -14,13 +14,15 @@ import (
 )
 
 const (
-	// maxNodes bounds what aliases, extends and references can make of a file.
-	maxNodes = 300_000
 	// maxDepth bounds how deep one thing stands in another.
 	maxDepth = 100
 	// maxKeys bounds one mapping.
 	maxKeys = 5000
 )
+
+// maxNodes bounds what aliases, extends and references can make of a file. A
+// variable for tests alone.
+var maxNodes = 300_000
 
 type kind int
 

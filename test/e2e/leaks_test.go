@@ -12,6 +12,7 @@ import (
 	"github.com/containerd/errdefs"
 
 	"gitlab-dind-executor/executor/local"
+	"gitlab-dind-executor/test/lab"
 	"gitlab-dind-executor/test/rig"
 )
 
@@ -88,7 +89,7 @@ func TestAVolumeWithoutLabelsIsFoundByItsName(t *testing.T) {
 	const sandbox = "0e2e00000001"
 	builds := "dind-" + sandbox + "-builds"
 	ctx := t.Context()
-	if out, err := asRoot(ctx, fmt.Sprintf(`docker volume create --label gitlab-dind-executor.sandbox=%s --label gitlab-dind-executor.role=builds %s >/dev/null
+	if out, err := asRoot(ctx, fmt.Sprintf(`docker volume create --label gitlab-dind-executor.sandbox=%s --label gitlab-dind-executor.role=builds --label `+lab.InstallationLabel+`=`+lab.Installation+` %s >/dev/null
 m=$(docker volume inspect -f '{{.Mountpoint}}' %[2]s); touch "$m/file"; chattr +i "$m/file"; docker volume rm -f %[2]s 2>/dev/null || docker volume inspect -f '{{json .Labels}}' %[2]s`, sandbox, builds)); err != nil || !strings.Contains(out, "null") {
 		t.Fatalf("the engine keeps the labels: %v\n%s", err, out)
 	}
@@ -124,7 +125,7 @@ func TestWhatIsMountedInAVolumeStays(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(outside, "precious"), []byte("host's\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, err := asRoot(t.Context(), fmt.Sprintf(`docker volume create --label gitlab-dind-executor.sandbox=%s --label gitlab-dind-executor.role=builds %s >/dev/null
+	out, err := asRoot(t.Context(), fmt.Sprintf(`docker volume create --label gitlab-dind-executor.sandbox=%s --label gitlab-dind-executor.role=builds --label `+lab.InstallationLabel+`=`+lab.Installation+` %s >/dev/null
 docker volume inspect -f '{{.Mountpoint}}' %[2]s`, sandbox, builds))
 	if err != nil {
 		t.Fatal(err)
