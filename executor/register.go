@@ -39,7 +39,7 @@ func (c *call) registerCommand() *cobra.Command {
 			"the runner there, with a tag, and give its token with --token-file, or put it in afterwards.\n\n" +
 			"With --from the section of a docker executor is converted, with the settings that go with\n" +
 			"it, and what carries over, differs or is dropped is told. The old section stays. Values of\n" +
-			"variables, scripts and secrets are not printed; --write takes them over.",
+			"variables, scripts and secrets are not printed; --write and --write-settings take them over.",
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return r.run() },
 	}
@@ -75,9 +75,6 @@ func (r *registration) run() error {
 		}
 		n.Name, n.URL, n.Carried = cmp.Or(n.Name, old.NewName), cmp.Or(n.URL, old.URL), old.Section
 		n.Settings = r.writeSettings
-		if r.write == "" {
-			n.Carried = runnerconfig.Hidden(n.Carried)
-		}
 	} else {
 		if s, err = r.c.load(); err != nil {
 			return err
@@ -95,7 +92,6 @@ func (r *registration) run() error {
 	}
 	n.Token = cmp.Or(token, runnerconfig.Placeholder)
 	if r.write == "" {
-		n.Token = runnerconfig.Placeholder
 		return r.print(n, old)
 	}
 	return r.merge(n, old)
@@ -194,7 +190,7 @@ func (r *registration) merge(n runnerconfig.New, old *runnerconfig.Conversion) e
 	}
 	if old != nil {
 		if r.writeSettings == "" && old.Settings != "" {
-			fmt.Fprintf(r.c.stdout, "\nsettings that go with it, for %s:\n\n%s", config.DefaultPath, old.Settings)
+			fmt.Fprintf(r.c.stdout, "\nsettings that go with it, for %s:\n%s\n%s", config.DefaultPath, leftOut(old), old.Shown)
 		}
 		r.tell(old.Name, notes, "")
 	}
@@ -207,13 +203,13 @@ func (r *registration) merge(n runnerconfig.New, old *runnerconfig.Conversion) e
 // print shows what merge would write. All of it but the settings is a
 // config.toml.
 func (r *registration) print(n runnerconfig.New, old *runnerconfig.Conversion) error {
-	section, err := n.Text()
+	section, err := n.Shown().Text()
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(r.c.stdout, "# For %s; with --write FILE it is put there.\n", runnerconfig.SystemPath)
 	if old != nil {
-		fmt.Fprintln(r.c.stdout, "# Values of variables and secrets are left out here; --write takes them over.")
+		fmt.Fprintln(r.c.stdout, "# Values of variables and secrets are left out here; --write and --write-settings take them over.")
 	}
 	fmt.Fprintln(r.c.stdout, section)
 	if old != nil {

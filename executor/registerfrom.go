@@ -21,6 +21,14 @@ func (r *registration) convert() (*runnerconfig.Conversion, error) {
 	return runnerconfig.Convert(r.from, src, r.runner)
 }
 
+// leftOut says where the values are that printed settings leave out, or nothing.
+func leftOut(old *runnerconfig.Conversion) string {
+	if old.Shown == old.Settings {
+		return ""
+	}
+	return "# Values of variables and secrets are left out here; --write-settings FILE takes them over.\n"
+}
+
 // settingsOf is a file of the settings that a conversion has made.
 func settingsOf(old *runnerconfig.Conversion, from, settings string) string {
 	if settings == "" {

@@ -1,6 +1,7 @@
 package runnerconfig
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,7 +20,7 @@ type Conversion struct {
 	Section map[string]any
 	// Settings is the text of dind.toml, "" where the defaults serve.
 	Settings string
-	// Shown is that text with a placeholder for the value of each variable.
+	// Shown is that text with a placeholder where Hidden has one.
 	Shown string
 	// networkPerBuild says that the Runner makes a network for each job.
 	networkPerBuild bool
@@ -76,9 +77,7 @@ func Convert(file string, src []byte, name string) (*Conversion, error) {
 	c.Settings = render(c.settings)
 	shown := slices.Clone(c.settings)
 	for i, s := range shown {
-		if all, ok := s.value.([]map[string]any); ok {
-			shown[i].value = hidden(all)
-		}
+		shown[i].value = hide(s.key, s.value)
 	}
 	c.Shown = render(shown)
 	return c, nil
@@ -166,8 +165,12 @@ var wired = []string{"DOCKER_HOST", "DOCKER_TLS_CERTDIR", "DOCKER_TLS_VERIFY", "
 // the daemon's wiring apart.
 func (c *Conversion) environment(entries []string) {
 	var keep, names []string
-	for _, e := range entries {
-		name, _, _ := strings.Cut(e, "=")
+	for i, e := range entries {
+		name, _, ok := strings.Cut(e, "=")
+		if !ok { // it may be a value alone
+			c.drop("environment", fmt.Sprintf("entry %d is no NAME=VALUE", i+1))
+			continue
+		}
 		if slices.Contains(wired, name) {
 			c.drop("environment "+name, "it is wired in, and this would be in the way")
 			continue

@@ -161,6 +161,61 @@ func TestScriptsAreShownNowhere(t *testing.T) {
 	}
 }
 
+// A secret is hidden whatever holds it: a list, a table among others, an address, the
+// command of a service, a flag of the job's daemon.
+func TestSecretsAreHiddenInEveryShape(t *testing.T) {
+	c, err := Convert("x", []byte(`[[runners]]
+executor = "docker"
+url = "https://u:SECRET@gitlab.example.com"
+clone_url = "https://SECRET@gitlab.example.com"
+environment = ["A=SECRET", "SECRET"]
+api_tokens = ["SECRET"]
+new_thing = [{ token = "SECRET", inner = { password = "SECRET" } }]
+[runners.headers]
+Authorization = "Bearer SECRET"
+[runners.secrets]
+any = "SECRET"
+[[runners.many]]
+passphrase = "SECRET"
+[runners.docker]
+container_labels = { "deploy-token" = "SECRET", "team" = "SHOWN" }
+[[runners.docker.services]]
+name = "docker:dind"
+command = ["--log-opt", "splunk-token=SECRET", "--max-concurrent-downloads=6"]
+[[runners.docker.services]]
+name = "docker:27-dind"
+command = ["--log-opt", "splunk-token=ANOTHERSECRET"]
+[[runners.docker.services]]
+name = "redis:7"
+entrypoint = ["sh", "-c"]
+command = ["redis-server --requirepass SECRET"]
+environment = ["P=SECRET"]
+`), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := New{Name: "x", URL: c.URL, Token: "SECRET", Exec: ours, Carried: c.Section}.Shown().Text()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, shown := range map[string]string{"section": text, "settings": c.Shown, "report": fmt.Sprint(notes(t, c))} {
+		if strings.Contains(shown, "SECRET") {
+			t.Errorf("the %s shows it:\n%s", what, shown)
+		}
+	}
+	if _, err := Parse("x", []byte(text)); err != nil {
+		t.Error(err)
+	}
+	if _, err := config.Parse("dind.toml", []byte(c.Shown)); err != nil {
+		t.Error(err)
+	}
+	for _, want := range []string{`"team" = "SHOWN"`, "--log-opt=splunk-token=REPLACE-ME", `entrypoint = ["REPLACE-ME"]`} {
+		if !strings.Contains(c.Shown, want) {
+			t.Errorf("no %s in:\n%s", want, c.Shown)
+		}
+	}
+}
+
 // A runtime is the sidecar's, under the privilege that is made for it.
 func TestARuntimeBecomesAPrivilege(t *testing.T) {
 	for name, c := range map[string]struct{ runtime, privilege, note string }{

@@ -119,7 +119,7 @@ func (c *Conversion) instead(r result, p place) string {
 	}
 	for _, l := range slices.Backward(c.lines) {
 		if l.at != nil && l.at.table == p.table && l.at.key == p.key && r.has(*l.at) {
-			return fmt.Sprintf("%s is %s, as %s wants it", p.where(), value(l.at.value), l.key)
+			return fmt.Sprintf("%s is %s, as %s wants it", p.where(), value(hide(p.key, l.at.value)), l.key)
 		}
 	}
 	return p.where() + " has another value"
