@@ -78,13 +78,13 @@ func full(patterns []string) []string {
 	return slices.Compact(out)
 }
 
-// alternatives writes apart what stands in braces, where that has a slash: each may
-// be of another registry.
+// alternatives writes apart what stands in braces, where each may be of another
+// registry or have a tag of its own.
 func alternatives(patterns []string) []string {
 	var out []string
 	for _, p := range patterns {
 		from, to, parts := braces(p)
-		if !strings.Contains(p[from:to], "/") {
+		if from == to || !strings.ContainsAny(p[from:to], "/:@") && from > strings.Index(p, "/") {
 			out = append(out, p)
 			continue
 		}

@@ -68,6 +68,11 @@ func TestPatternsInFull(t *testing.T) {
 		"r.io/{a,b/c}:{1,2}":           {"r.io/a:{1,2}", "r.io/b/c:{1,2}"},
 		"{a/{b,c},d}:1":                {"docker.io/a/{b,c}:1", "docker.io/library/d:1"},
 		"{a/b":                         {"docker.io/{a/b:latest"},
+		"{r.io,team}/app:1":            {"docker.io/team/app:1", "r.io/app:1"},
+		"{team,localhost}/app:1":       {"docker.io/team/app:1", "localhost/app:1"},
+		"{ruby:3,alpine}":              {"docker.io/library/alpine:latest", "docker.io/library/ruby:3"},
+		"{ruby@sha256:*,alpine}":       {"docker.io/library/alpine:latest", "docker.io/library/ruby@sha256:*"},
+		"team/{a:1,b}":                 {"docker.io/team/a:1", "docker.io/team/b:latest"},
 	} {
 		if got := full([]string{p}); !slices.Equal(got, want) {
 			t.Errorf("%s is %q, want %q", p, got, want)

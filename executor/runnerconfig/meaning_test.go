@@ -150,7 +150,7 @@ func allows(of func(config.Settings) []string) func(any, string, config.Settings
 // values are what generated tables hold; every key may also have one of strange.
 var values = map[string][]any{
 	"image":                       {"ruby:3.3", "$IMAGE", "registry.example.com/a:1"},
-	"allowed_images":              {[]string{"ruby:*"}, []string{"[bad"}, []string{"registry.example.com/**", "["}, []string{"*/app:1"}, []string{"ruby:3.3", "team/app:1"}, []string{"{ruby,registry.example.com/a}:*"}},
+	"allowed_images":              {[]string{"ruby:*"}, []string{"[bad"}, []string{"registry.example.com/**", "["}, []string{"*/app:1"}, []string{"ruby:3.3", "team/app:1"}, []string{"{ruby,registry.example.com/a}:*"}, []string{"{team,registry.example.com}/app:1"}, []string{"{alpine:3.20,ruby:3.3}"}},
 	"allowed_services":            {[]string{"postgres:*", "docker:*-dind"}, []string{"["}},
 	"allowed_privileged_services": {[]string{"docker:*"}, []string{"registry.example.com/docker:*-dind"}},
 	"memory":                      {"2g", "512", "1.5gb", "much"},
