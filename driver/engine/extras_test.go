@@ -25,6 +25,10 @@ func TestExtrasAreTranslated(t *testing.T) {
 		DeviceRules: []string{"c 1:* r"}, SecurityOpt: []string{"apparmor=x"}, GPUs: &plan.GPUs{Count: -1},
 		Devices: []plan.Device{{Host: "/dev/a", Path: "/dev/b", Permissions: "r"}},
 	}
+	c.Limits = plan.Limits{
+		NanoCPUs: 1, Memory: 4 << 20, MemorySwap: 8 << 20, MemoryReservation: 2 << 20, CPUShares: 512,
+		CPUSetCPUs: "0-1", CPUSetMems: "0", CgroupParent: "ci.slice",
+	}
 	c.Extras = plan.Extras{
 		Binds: []plan.Bind{{Source: "/srv/a", Target: "/a", ReadOnly: true}},
 		Tmpfs: map[string]string{"/run": "size=64m"}, ShmSize: 1 << 20, Ulimits: []plan.Ulimit{{Name: "nofile", Soft: 1, Hard: 2}},
@@ -41,6 +45,10 @@ func TestExtrasAreTranslated(t *testing.T) {
 		Tmpfs: map[string]string{"/run": "size=64m"}, Sysctls: map[string]string{"net.core.somaxconn": "7"},
 		GroupAdd: []string{"44"}, OomScoreAdj: 500, SecurityOpt: []string{"apparmor=x"},
 		LogConfig: container.LogConfig{Type: "json-file", Config: map[string]string{"labels": "team", "max-size": "64m", "max-file": "2"}},
+	}
+	want.Resources = container.Resources{
+		NanoCPUs: 1, Memory: 4 << 20, MemorySwap: 8 << 20, MemoryReservation: 2 << 20, CPUShares: 512,
+		CpusetCpus: "0-1", CpusetMems: "0", CgroupParent: "ci.slice",
 	}
 	want.Ulimits = []*container.Ulimit{{Name: "nofile", Soft: 1, Hard: 2}}
 	want.DeviceCgroupRules = []string{"c 1:* r"}

@@ -248,8 +248,10 @@ func TestLimitsThatGoWithMemory(t *testing.T) {
 	} {
 		l.Memory = memory
 		want.CPUShares, want.CPUSetCPUs, want.CPUSetMems, want.CgroupParent = 512, "0", "0", "ci.slice"
-		if got := limits(config.Limits{Job: l}, RoleJob); got != want {
-			t.Errorf("with %s: %+v, want %+v", memory, got, want)
+		for role, s := range map[Role]config.Limits{RoleJob: {Job: l}, RoleService: {Services: l}, RoleSidecar: {Sidecar: l}, RoleHelper: {Helper: l}} {
+			if got := limits(s, role); got != want {
+				t.Errorf("the %s with %s: %+v, want %+v", role, memory, got, want)
+			}
 		}
 	}
 }
