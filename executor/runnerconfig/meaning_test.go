@@ -63,7 +63,8 @@ var meanings = map[string]func(v any, part string, s config.Settings) bool{
 		}
 		source, rest, _ := strings.Cut(part, ":")
 		host, _, _ := strings.Cut(strings.TrimPrefix(rest, "/etc/docker/certs.d/"), "/")
-		return s.Registry[host].CAFile == source
+		target, _, _ := strings.Cut(rest, ":")
+		return s.Registry[host].CAFile == source && strings.HasSuffix(target, ".crt") // others are not CAs for docker
 	},
 	"services": func(v any, part string, s config.Settings) bool {
 		if name, ok := strings.CutPrefix(part, "command"); ok {
@@ -170,7 +171,7 @@ var values = map[string][]any{
 	"host":                        {"unix:///var/run/docker.sock", "unix:///run/podman/podman.sock", "tcp://10.0.0.1:2376", "ssh://a", "unix:///run/user/1000/podman/podman.sock"},
 	"wait_for_services_timeout":   {-1, 60, 100000},
 	"disable_cache":               {true, false},
-	"volumes":                     {[]string{"/cache"}, []string{"/srv:/cache", "shared:/cache", "/cache"}, []string{"/a.crt:/etc/docker/certs.d/r.example.com/ca.crt:ro", "/b.crt:/etc/docker/certs.d/r.example.com/ca.crt"}, []string{"/var/run/docker.sock:/var/run/docker.sock", "/certs/client", "/data"}},
+	"volumes":                     {[]string{"/cache"}, []string{"/srv:/cache", "shared:/cache", "/cache"}, []string{"/a.crt:/etc/docker/certs.d/r.example.com/ca.crt:ro", "/b.crt:/etc/docker/certs.d/r.example.com/ca.crt"}, []string{"/c.key:/etc/docker/certs.d/r.example.com/client.key:ro", "/c.crt:/etc/docker/certs.d/r.example.com/client.cert"}, []string{"/var/run/docker.sock:/var/run/docker.sock", "/certs/client", "/data"}},
 	"security_opt":                {[]string{"no-new-privileges"}, []string{"seccomp=unconfined", "no-new-privileges:true"}},
 	"runtime":                     {"sysbox-runc", "runsc", "kata"},
 	"helper_image":                {"registry.example.com/helper:v${CI_RUNNER_VERSION}", "helper:$OTHER", "-bad"},

@@ -98,9 +98,9 @@ func isSocket(p string) bool {
 }
 
 // registryOf tells whether a path is where docker looks for a registry's CA, and
-// for which.
+// for which. Other names there are those of a client's certificate and key.
 func registryOf(target string) (host string, ok bool) {
 	rest, ok := strings.CutPrefix(target, "/etc/docker/certs.d/")
-	host, _, slashed := strings.Cut(rest, "/")
-	return host, ok && slashed && host != ""
+	host, name, _ := strings.Cut(rest, "/")
+	return host, ok && host != "" && path.Ext(name) == ".crt"
 }
