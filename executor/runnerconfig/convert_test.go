@@ -105,6 +105,27 @@ func TestASectionHasWhatTheDockerExecutorHasByItself(t *testing.T) {
 	}
 }
 
+// Directories of the host keep their mode. An option that is none here drops them, and
+// no other does.
+func TestDirectoriesOfTheHostKeepTheirMode(t *testing.T) {
+	for volume, want := range map[string]string{
+		"/srv/a:/a": "/srv/a:/a", "/srv/a:/a:ro": "/srv/a:/a:ro", "/srv/a:/a:rw": "/srv/a:/a:rw",
+		"/srv/a:/a:z": "", "/srv/a:/a:ro,Z": "", "/srv/a:/a:O": "", "/srv/a:/a:rshared": "",
+	} {
+		c, err := Convert("x", fmt.Appendf(nil, "[[runners]]\nexecutor = \"docker\"\n[runners.docker]\nvolumes = [%q]\n", volume), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := config.Parse("dind.toml", []byte(c.Settings))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(s.Job.Volumes, " "); got != want || strings.Join(s.Services.Volumes, " ") != want {
+			t.Errorf("%s is %q, want %q: %+v", volume, got, want, notes(t, c))
+		}
+	}
+}
+
 // A service that is the daemon of jobs here is it in the conversion, too, whatever its
 // name.
 func TestWhichServiceOfTheRunnerIsTheDaemon(t *testing.T) {

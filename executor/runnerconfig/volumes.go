@@ -79,8 +79,8 @@ func (c *Conversion) volume(key, v string) (bind, cached string) {
 		c.drop(key, "name the CA of each registry in dind.toml: [registry] ca_file")
 	case target == "/etc/docker/daemon.json":
 		c.drop(key, "name its keys in dind.toml: sidecar.registry_mirrors, [registry], sidecar.arguments")
-	case strings.HasPrefix(source, "/") && len(parts) > 2 && strings.ContainsAny(strings.ToLower(parts[2]), "zo"):
-		c.drop(key, "no label of SELinux is set here: label the directory on the host, and write it without "+parts[2])
+	case strings.HasPrefix(source, "/") && len(parts) > 2 && slices.ContainsFunc(strings.Split(parts[2], ","), isLabel):
+		c.drop(key, "no label of SELinux is set here: label the directory on the host, and give it without z or Z")
 	case strings.HasPrefix(source, "/"):
 		return v, ""
 	case source != "":
@@ -90,6 +90,9 @@ func (c *Conversion) volume(key, v string) (bind, cached string) {
 	}
 	return "", ""
 }
+
+// isLabel tells an option of a volume that has SELinux label it.
+func isLabel(option string) bool { return option == "z" || option == "Z" }
 
 // isSocket tells whether a path is where an engine listens.
 func isSocket(p string) bool {
