@@ -7,7 +7,7 @@ import "slices"
 // that is held after a failure, and no line in the operator's log.
 func (s Settings) Alone() Settings {
 	s.Pool.Size = 0
-	s.Cache.Volume, s.Cache.Layers = false, LayersOff
+	s.Cache.Volume, s.Cache.Paths, s.Cache.Layers = false, nil, LayersOff
 	s.Cleanup.HoldFailed = 0
 	s.Log.Level = LogOff
 	s.Policies = slices.Clone(s.Policies)

@@ -76,6 +76,7 @@ func TestAJobOfATryTouchesNothingOfOthers(t *testing.T) {
 func TestSettingsOfATryShareNothing(t *testing.T) {
 	s := config.Default()
 	s.Pool.Size, s.Cache.Volume, s.Cache.Layers, s.Cleanup.HoldFailed = 2, true, config.LayersProject, 1
+	s.Cache.Paths = []string{"/root/.m2"}
 	s.Policies = []config.Policy{{Cache: config.PolicyCache{Layers: config.LayersProject}}}
 	a := s.Alone()
 	if a.Pool.Size != 0 || a.Caches() || a.Cleanup.HoldFailed != 0 || a.Log.Level != config.LogOff {
