@@ -11,7 +11,7 @@ import (
 // what nobody can mean to give to all who can push to a project.
 
 // hostsOwn are parts of a host that give the host away with them. A directory that one
-// of them lies in is refused as well.
+// of them lies in is refused as well. What is in /run goes for /var/run, too.
 var hostsOwn = []struct {
 	path string
 	// below says that what lies in it is refused, too.
@@ -19,9 +19,12 @@ var hostsOwn = []struct {
 	why   string
 }{
 	{"/run/docker.sock", false, "is the host's docker engine: docker in a job is the daemon of its own sidecar"},
-	{"/var/run/docker.sock", false, "is the host's docker engine: docker in a job is the daemon of its own sidecar"},
 	{"/run/containerd", true, "is the host's container engine"},
-	{"/var/run/containerd", true, "is the host's container engine"},
+	{"/run/podman", true, "is the host's container engine"},
+	{"/run/crio", true, "is the host's container engine"},
+	{"/run/buildkit", true, "is the host's container engine"},
+	{"/run/systemd/private", false, "is how root starts the host's services"},
+	{"/run/dbus/system_bus_socket", false, "is how root starts the host's services"},
 	{"/var/lib/docker", true, "is where the host's docker engine keeps its data"},
 	{"/var/lib/containerd", true, "is where the host's container engine keeps its data"},
 	{"/etc/gitlab-runner/config.toml", false, "holds the Runner's tokens"},
@@ -57,7 +60,7 @@ func unclean(p string) string {
 
 // within tells whether a path is another one or lies below it.
 func within(p, dir string) bool {
-	return p == dir || dir == "/" || strings.HasPrefix(p, dir+"/")
+	return p == dir || strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
 }
 
 // refusedTarget says why nothing of the settings can be at a path in a container, or
@@ -81,6 +84,9 @@ func refusedTarget(p string) string {
 func refusedSource(p string) string {
 	if slices.Contains(engineSockets, path.Base(p)) {
 		return "is a socket of a container engine: whoever reaches that is root on this host"
+	}
+	if below, ok := strings.CutPrefix(p, "/var/run"); ok && (below == "" || below[0] == '/') {
+		p = "/run" + below // a link, on any host of today
 	}
 	for _, h := range hostsOwn {
 		switch {
@@ -141,34 +147,52 @@ func givenBy(s Settings) (all []given) {
 	return all
 }
 
-// validateNesting looks at the directories that containers can write. What lies in one is
-// theirs to replace: by a link, which the engine or a hook follows to wherever it leads on
-// the host.
+// validateNesting looks at what the settings name of the host besides, and at what of it
+// containers can read or write. What lies in a directory that they can write is theirs to
+// replace: by a link, which the engine or a hook follows to wherever it leads on the host.
 func validateNesting(s Settings, f *faults) {
 	all := givenBy(s)
+	const how = "%s lies in %s, where jobs could put a link in its place: give that for reading alone (:ro)"
 	inside := func(p string) (outer string, ok bool) {
-		i := slices.IndexFunc(all, func(g given) bool { return p != "" && !g.ReadOnly && g.Source != p && within(p, g.Source) })
+		i := slices.IndexFunc(all, func(g given) bool { return !g.ReadOnly && g.Source != p && within(p, g.Source) })
 		if i < 0 {
 			return "", false
 		}
 		return all[i].Source, true
 	}
-	const how = "%s lies in %s, where jobs could put a link in its place: give that for reading alone (:ro)"
 	for _, g := range all {
 		if outer, ok := inside(g.Source); ok {
 			f.add(g.key, how, g.Source, outer)
 		}
 	}
-	read := map[string]string{
-		"helper.runner_binary": s.Helper.RunnerBinary, "mirror.password_file": s.Mirror.PasswordFile,
-		"bundles.dir": s.Bundles.Dir, "log.file": s.Log.File,
+	// What no job may read is named by the given directory.
+	socket, local := strings.CutPrefix(s.Engine.Host, "unix://")
+	if !local {
+		socket = ""
 	}
+	secret := map[string]string{"engine.host": socket, "mirror.password_file": s.Mirror.PasswordFile, "bundles.dir": s.Bundles.Dir}
+	for _, key := range slices.Sorted(maps.Keys(secret)) {
+		for _, g := range all {
+			switch p := path.Clean(secret[key]); {
+			case secret[key] == "" || !within(p, g.Source):
+			case p == g.Source:
+				f.add(g.key, "%s is %s, which no job may have", p, key)
+			default:
+				f.add(g.key, "%s holds %s, which is %s, and no job may have that", g.Source, p, key)
+			}
+		}
+	}
+	read := map[string]string{"helper.runner_binary": s.Helper.RunnerBinary, "log.file": s.Log.File}
 	for host, r := range s.Registry {
 		read[dotted([]string{"registry", host, "ca_file"})] = r.CAFile
 	}
 	for _, key := range slices.Sorted(maps.Keys(read)) {
-		if outer, ok := inside(read[key]); ok {
-			f.add(key, how, read[key], outer)
+		p := path.Clean(read[key]) // "." for none
+		if outer, ok := inside(p); ok {
+			f.add(key, how, p, outer)
+		}
+		if slices.ContainsFunc(all, func(g given) bool { return !g.ReadOnly && g.Source == p }) {
+			f.add(key, "%s is given to jobs, which could change it: give it for reading alone (:ro)", p)
 		}
 	}
 }
