@@ -58,8 +58,8 @@ func unclean(p string) string {
 	return ""
 }
 
-// within tells whether a path is another one or lies below it.
-func within(p, dir string) bool {
+// Within tells whether a path is another one or lies below it.
+func Within(p, dir string) bool {
 	return p == dir || strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
 }
 
@@ -73,7 +73,7 @@ func refusedTarget(p string) string {
 		return why
 	}
 	for _, kernel := range []string{"/proc", "/sys"} {
-		if within(p, kernel) {
+		if Within(p, kernel) {
 			return "is the kernel's"
 		}
 	}
@@ -90,9 +90,9 @@ func refusedSource(p string) string {
 	}
 	for _, h := range hostsOwn {
 		switch {
-		case within(h.path, p) && h.path != p:
+		case Within(h.path, p) && h.path != p:
 			return "holds " + h.path + ", which " + h.why
-		case p == h.path, h.below && within(p, h.path):
+		case p == h.path, h.below && Within(p, h.path):
 			return h.why
 		}
 	}
@@ -154,7 +154,7 @@ func validateNesting(s Settings, f *faults) {
 	all := givenBy(s)
 	const how = "%s lies in %s, where jobs could put a link in its place: give that for reading alone (:ro)"
 	inside := func(p string) (outer string, ok bool) {
-		i := slices.IndexFunc(all, func(g given) bool { return !g.ReadOnly && g.Source != p && within(p, g.Source) })
+		i := slices.IndexFunc(all, func(g given) bool { return !g.ReadOnly && g.Source != p && Within(p, g.Source) })
 		if i < 0 {
 			return "", false
 		}
@@ -174,7 +174,7 @@ func validateNesting(s Settings, f *faults) {
 	for _, key := range slices.Sorted(maps.Keys(secret)) {
 		for _, g := range all {
 			switch p := path.Clean(secret[key]); {
-			case secret[key] == "" || !within(p, g.Source):
+			case secret[key] == "" || !Within(p, g.Source):
 			case p == g.Source:
 				f.add(g.key, "%s is %s, which no job may have", p, key)
 			default:

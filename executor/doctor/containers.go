@@ -20,7 +20,12 @@ func Containers(s config.Settings, e driver.Engine, there func(path string) bool
 			if err != nil {
 				continue // the settings' own fault
 			}
-			switch local := strings.HasPrefix(e.Address, "unix://"); {
+			socket, local := strings.CutPrefix(e.Address, "unix://")
+			switch {
+			case local && config.Within(socket, b.Source):
+				found = append(found, Bad(check, "take it out of "+where+" in the settings", "%s gives jobs %s, the engine's socket: whoever reaches that is root on this host", b.Source, socket))
+			case e.DataRoot != "" && (config.Within(e.DataRoot, b.Source) || config.Within(b.Source, e.DataRoot)):
+				found = append(found, Bad(check, "take it out of "+where+" in the settings", "%s gives jobs something of %s, where the engine keeps its data and that of all jobs", b.Source, e.DataRoot))
 			case local && !there(b.Source):
 				found = append(found, Bad(check, "make it, or mend "+where+" in the settings", "%s is not on this host, and no container with it can be made", b.Source))
 			case !b.ReadOnly:

@@ -38,6 +38,21 @@ func TestWhatContainersHaveOfTheHostIsTold(t *testing.T) {
 			with(func(s *config.Settings) { s.Job.Volumes = []string{"/nope:/a:ro"} }), here, Error,
 			"/nope is not on this host", "job.volumes",
 		},
+		"the engine's data, wherever they are": {
+			with(func(s *config.Settings) { s.Job.Volumes = []string{"/srv/a:/a:ro"} }),
+			driver.Engine{Address: "unix:///run/docker.sock", DataRoot: "/srv/a/docker"},
+			Error, "/srv/a/docker, where the engine keeps its data", "job.volumes",
+		},
+		"a part of the engine's data": {
+			with(func(s *config.Settings) { s.Services.Volumes = []string{"/srv/a:/a:ro"} }),
+			driver.Engine{Address: "unix:///run/docker.sock", DataRoot: "/srv"},
+			Error, "where the engine keeps its data", "services.volumes",
+		},
+		"the engine's socket, wherever it is": {
+			with(func(s *config.Settings) { s.Job.Volumes = []string{"/srv/a:/a:ro"} }),
+			driver.Engine{Address: "unix:///srv/a/api"},
+			Error, "/srv/a/api, the engine's socket", "job.volumes",
+		},
 		"one on another host": {with(func(s *config.Settings) { s.Job.Volumes = []string{"/nope:/a:ro"} }), driver.Engine{Address: "tcp://x:2376"}, OK, "ordinary", ""},
 		"a directory of a policy": {
 			policy(config.Policy{Name: "models", Job: config.PolicyJob{Volumes: []string{"/srv/a:/a"}}}), here, Warning,
