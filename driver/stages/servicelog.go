@@ -3,6 +3,7 @@ package stages
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"maps"
@@ -136,10 +137,13 @@ type serviceLog struct {
 	// latest is the latest time of a line. recent are lines of this read of about that
 	// time, and earlier those of the read before.
 	latest          time.Time
-	recent, earlier map[string]*seen
+	recent, earlier map[lineSum]*seen
 	// flooded says that too many lines came at once to remember them.
 	flooded bool
 }
+
+// lineSum stands for a line and its time: a service prints as long lines as it likes.
+type lineSum [sha256.Size]byte
 
 // seen is a line that was read.
 type seen struct {
@@ -175,7 +179,7 @@ func (s *serviceLog) isNew(stamp, text string) bool {
 	if t.After(s.latest) {
 		s.latest = t
 	}
-	line := stamp + " " + text
+	line := lineSum(sha256.Sum256([]byte(stamp + " " + text)))
 	s.remember(line, t)
 	if before := s.earlier[line]; before != nil && before.times > 0 {
 		before.times--
@@ -186,7 +190,7 @@ func (s *serviceLog) isNew(stamp, text string) bool {
 
 // remember keeps a line as long as a later read may have it again. Of a service that
 // prints too much at once nothing is kept: the next read begins behind the latest.
-func (s *serviceLog) remember(line string, at time.Time) {
+func (s *serviceLog) remember(line lineSum, at time.Time) {
 	if s.flooded {
 		return
 	}
@@ -195,7 +199,7 @@ func (s *serviceLog) remember(line string, at time.Time) {
 		return
 	}
 	if len(s.recent) >= maxRecent {
-		maps.DeleteFunc(s.recent, func(_ string, l *seen) bool { return s.latest.Sub(l.at) > disorder })
+		maps.DeleteFunc(s.recent, func(_ lineSum, l *seen) bool { return s.latest.Sub(l.at) > disorder })
 	}
 	if len(s.recent) >= maxRecent {
 		s.recent, s.flooded = nil, true
@@ -205,7 +209,7 @@ func (s *serviceLog) remember(line string, at time.Time) {
 }
 
 // turn begins a read.
-func (s *serviceLog) turn() { s.earlier, s.recent = s.recent, map[string]*seen{} }
+func (s *serviceLog) turn() { s.earlier, s.recent = s.recent, map[lineSum]*seen{} }
 
 // read shows the lines after since and, unless it is empty, up to until.
 func (s *serviceLog) read(ctx context.Context, of *Stages, follow bool, until string) {

@@ -1,6 +1,8 @@
 package stages
 
 import (
+	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -92,4 +94,26 @@ func TestAFloodOfAServiceIsNotRemembered(t *testing.T) {
 	if slow.flooded || len(slow.recent) > maxRecent {
 		t.Errorf("of lines that come slowly %d are remembered, flooded %t", len(slow.recent), slow.flooded)
 	}
+}
+
+// What is remembered of long lines is no more than of short ones: a job has up to 33
+// services and daemons, and each can print as it likes.
+func TestLongLinesOfAServiceTakeNoMemory(t *testing.T) {
+	held := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	s := &serviceLog{show: func(string) {}}
+	s.turn()
+	long := strings.Repeat("x", maxServiceLine-100)
+	before := held()
+	for i := range maxRecent {
+		_, _ = fmt.Fprintf(s, "2026-07-01T12:00:00.%09dZ %s\n", i+1, long)
+	}
+	if after := held(); after > before+4<<20 {
+		t.Errorf("%d lines take %d MB", len(s.recent), (after-before)>>20)
+	}
+	runtime.KeepAlive(s)
 }
