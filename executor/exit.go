@@ -132,7 +132,7 @@ func readPeak(dir *hostfile.Dir, job string) (most uint64, noted bool) {
 		return 0, false
 	}
 	number, of, _ := strings.Cut(strings.TrimSuffix(string(text), "\n"), " ")
-	if _, err := fmt.Sscan(number, &most); err != nil || of != job {
+	if most, err = strconv.ParseUint(number, 10, 64); err != nil || of != job {
 		return 0, false
 	}
 	return most, true

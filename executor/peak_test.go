@@ -40,7 +40,9 @@ func TestThePeakOfMemoryGoesFromStageToStage(t *testing.T) {
 
 func TestWhatIsNoNoteOfThePeakIsNotBelieved(t *testing.T) {
 	for name, put := range map[string]func(string) error{
-		"words": func(p string) error { return os.WriteFile(p, []byte("many gitlab.example.com/7\n"), 0o600) },
+		"words":                        func(p string) error { return os.WriteFile(p, []byte("many gitlab.example.com/7\n"), 0o600) },
+		"a number with more behind it": func(p string) error { return os.WriteFile(p, []byte("7x gitlab.example.com/7\n"), 0o600) },
+		"another form of a number":     func(p string) error { return os.WriteFile(p, []byte("0x7 gitlab.example.com/7\n"), 0o600) },
 		"a link": func(p string) error {
 			return os.Symlink("/proc/self/status", p)
 		},
