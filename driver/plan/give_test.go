@@ -38,7 +38,10 @@ func TestWhatIsGivenToAJobsUser(t *testing.T) {
 // The links among a job's sources lead anywhere: they are given, and not what they
 // lead to.
 func TestGivingFollowsNoLink(t *testing.T) {
-	root := t.TempDir()
+	root, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
 	outside, dir, link := filepath.Join(root, "outside"), filepath.Join(root, "a b"), filepath.Join(root, "project")
 	for _, d := range []string{outside, filepath.Join(dir, "-x")} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
@@ -63,7 +66,16 @@ func TestGivingFollowsNoLink(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), command[0], command[1:]...).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	for name, given := range map[string]bool{"a b": true, "a b/-x/source": true, "a b/.hidden": true, "a b/file": true, "a b/folder": true, "a b/broken": true, "project": true, "outside": false, "outside/secret": false} {
+	// Nor does the way to the directory lead through a link.
+	within := filepath.Join(outside, "within")
+	if err := os.Mkdir(within, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	command = GiveCommand(fmt.Sprintf("%d:%d", uid, gid), []string{filepath.Join(link, "within")})
+	if out, err := exec.CommandContext(t.Context(), command[0], command[1:]...).CombinedOutput(); err == nil || !strings.Contains(string(out), "link") {
+		t.Errorf("through a link: %v: %s", err, out)
+	}
+	for name, given := range map[string]bool{"outside/within": false, "a b": true, "a b/-x/source": true, "a b/.hidden": true, "a b/file": true, "a b/folder": true, "a b/broken": true, "project": true, "outside": false, "outside/secret": false} {
 		info, err := os.Lstat(filepath.Join(root, name))
 		if err != nil {
 			t.Fatal(err)

@@ -30,13 +30,13 @@ func Owned(buildsDir, projectDir string) []string {
 	return []string{projectDir, projectDir + ".tmp"}
 }
 
-// ShowUser is the command that prints the ids of a container's user and its group, and
-// GiveCommand the one that gives directories to them, and follows no link.
+// ShowUser is the command that prints the ids of a container's user and its group.
 var ShowUser = []string{"sh", "-c", "id -u && id -g"}
 
-// GiveCommand is for an owner as "1000:1000". What is not there is passed over.
+// GiveCommand gives directories to an owner as "1000:1000", and follows no link. What is
+// not there is passed over.
 func GiveCommand(owner string, dirs []string) []string {
-	return append([]string{"sh", "-c", `for d in "$@"; do [ ! -e "$d" ] || chown -R -P -h -- "$0" "$d" || exit 1; done`, owner}, dirs...)
+	return append([]string{"sh", "-c", give, owner}, dirs...)
 }
 
 // HostFile is a file of the host on which hooks run, for reading in a container.

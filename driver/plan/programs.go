@@ -36,6 +36,8 @@ var (
 	serveText string
 	//go:embed programs/checktool.sh
 	checkToolText string
+	//go:embed programs/give.sh
+	giveText string
 	//go:embed programs/buildx.sh
 	buildxText string
 	//go:embed programs/placebuildx.sh
@@ -55,6 +57,7 @@ var (
 	dropNamed       = program(dropNamedText)
 	bootLast        = program(bootLastText)
 	checkTool       = program(checkToolText)
+	give            = program(giveText)
 
 	// serve is the helper's program; a script of the helper side runs in inShell.
 	serve = "in_shell() { " + inShell + "; }\n" + program(serveText)

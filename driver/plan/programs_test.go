@@ -36,12 +36,13 @@ func TestProgramsAndGoNameTheSameThings(t *testing.T) {
 func TestWhatContainersRunIsPOSIXShell(t *testing.T) {
 	official := []string{"dockerd-entrypoint.sh"}
 	run := map[string][]string{
-		"the helper":           {"sh", "-c", openCaches([]string{"/cache"}) + serve},
-		"a stage":              HelperStage(nil),
-		"a stage with a check": HelperStage(&ToolCheck{}),
-		"forgetting names":     {"sh", "-c", program(forgetText)},
-		"a script of the job":  {"sh", "-c", string(Announced(nil))},
-		"before buildx":        {"sh", "-c", program(buildxText)},
+		"the helper":             {"sh", "-c", openCaches([]string{"/cache"}) + serve},
+		"a stage":                HelperStage(nil),
+		"a stage with a check":   HelperStage(&ToolCheck{}),
+		"forgetting names":       {"sh", "-c", program(forgetText)},
+		"giving a job its files": GiveCommand("1:1", nil),
+		"a script of the job":    {"sh", "-c", string(Announced(nil))},
+		"before buildx":          {"sh", "-c", program(buildxText)},
 	}
 	for name, s := range map[string]Sidecar{
 		"a sidecar":             {FastBoot: true},
