@@ -81,6 +81,25 @@ func TestPathsThatAProjectKeeps(t *testing.T) {
 	}
 }
 
+// A job without a project has no cache: nobody would ever find it again.
+func TestAJobWithoutAProjectKeepsNothing(t *testing.T) {
+	s, job, facts := example()
+	s.Cache.Volume, s.Cache.Paths, job.CacheDir = true, []string{"/root/.m2"}, ""
+	job.Services = []Service{named("redis:7")}
+	p, err := Build(s, job, facts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []Container{p.Job.Container, p.Services[0], p.Helper} {
+		if kept := c.Caches(); len(kept) > 0 {
+			t.Errorf("the %s keeps %+v", c.Role, kept)
+		}
+	}
+	if strings.HasPrefix(p.Helper.Command[0], "chmod") {
+		t.Errorf("the helper begins with %q", p.Helper.Command[0][:60])
+	}
+}
+
 // A claim adds the cache, so that a sandbox made ahead serves any scope.
 func TestTheCacheIsNoPartOfTheSpec(t *testing.T) {
 	spec := func(volume bool, scope string) string {

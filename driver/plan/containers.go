@@ -160,6 +160,15 @@ func (pl *planner) cachePath() string {
 	return pl.job.CacheDir
 }
 
+// cachePaths are what else a project keeps. A job has none where it has no directory for a
+// cache, since nobody would ever find that again.
+func (pl *planner) cachePaths() []string {
+	if pl.job.CacheDir == "" {
+		return nil
+	}
+	return orNone(pl.s.Cache.Paths)
+}
+
 // jobContainer plans the job's own container, which reaches those names without
 // a proxy.
 func (pl *planner) jobContainer(names []string) (JobContainer, error) {

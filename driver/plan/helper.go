@@ -64,7 +64,7 @@ func (pl *planner) helper() (Container, error) {
 
 // caches are where the helper has those of the job's scope.
 func (pl *planner) caches() (dirs []string) {
-	for _, c := range (Container{Role: RoleHelper, CachePath: pl.cachePath(), CachePaths: pl.s.Cache.Paths}).Caches() {
+	for _, c := range (Container{Role: RoleHelper, CachePath: pl.cachePath(), CachePaths: pl.cachePaths()}).Caches() {
 		dirs = append(dirs, c.At)
 	}
 	return dirs

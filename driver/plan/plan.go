@@ -335,7 +335,7 @@ func Build(s config.Settings, job Job, facts Facts) (*Plan, error) {
 		c.BuildsPath = job.BuildsDir
 		if c.Role != RoleSidecar { // which must not depend on the job's scope
 			c.CachePath = pl.cachePath()
-			c.CachePaths = orNone(s.Cache.Paths)
+			c.CachePaths = pl.cachePaths()
 			c.CacheEnds = len(c.Caches()) > 0 && job.Protection == ProtectionUnknown
 		}
 		c.Limits = limits(s.Limits, c.Role)

@@ -83,8 +83,8 @@ func unprotectable(all, s config.Settings, job Job) []string {
 		return nil
 	}
 	var warnings []string
-	if job.Lasting && (s.Cache.Volume || s.Cache.Layers != config.LayersOff) {
-		warnings = append(warnings, "it is not known whether the ref is protected, so no later job gets the layers or /cache of this one; "+sinceProtection)
+	if job.Lasting && (s.Cache.Volume || len(s.Cache.Paths) > 0 || s.Cache.Layers != config.LayersOff) {
+		warnings = append(warnings, "it is not known whether the ref is protected, so no later job gets the layers or caches of this one; "+sinceProtection)
 	}
 	if skipped := Skipped(all, job); len(skipped) > 0 {
 		warnings = append(warnings, fmt.Sprintf("skipped, since it is not known whether the ref is protected: %s; %s", strings.Join(skipped, ", "), sinceProtection))

@@ -34,7 +34,7 @@ func TestNothingIsCachedOfAJobWhoseProtectionIsNotKnown(t *testing.T) {
 	branches := config.Policy{Protected: &no}
 	others := config.Policy{Projects: []string{"others/**"}, Protected: &yes}
 	all := config.Policy{Name: "all"}
-	const uncached = "it is not known whether the ref is protected, so no later job gets the layers or /cache of this one; GitLab tells it from 18.3 on, and GitLab Runner hands it on from 18.4 on: upgrade them"
+	const uncached = "it is not known whether the ref is protected, so no later job gets the layers or caches of this one; GitLab tells it from 18.3 on, and GitLab Runner hands it on from 18.4 on: upgrade them"
 	skipped := func(names string) string {
 		return "skipped, since it is not known whether the ref is protected: " + names + "; GitLab tells it from 18.3 on, and GitLab Runner hands it on from 18.4 on: upgrade them"
 	}
@@ -50,6 +50,11 @@ func TestNothingIsCachedOfAJobWhoseProtectionIsNotKnown(t *testing.T) {
 		"not known":          {warnings: []string{uncached}},
 		"not known, where nothing is cached anyway": {
 			change: func(s *config.Settings) { s.Cache.Volume, s.Cache.Layers = false, config.LayersOff },
+		},
+		"not known, with paths alone that a project keeps": {
+			change: func(s *config.Settings) {
+				s.Cache.Volume, s.Cache.Layers, s.Cache.Paths = false, config.LayersOff, []string{"/root/.m2"}
+			}, warnings: []string{uncached},
 		},
 		"not known, and policies ask for it": {
 			policies: []config.Policy{releases, others, branches}, warnings: []string{uncached, skipped("policy 1 (releases), policy 3")},
@@ -73,7 +78,7 @@ func TestNothingIsCachedOfAJobWhoseProtectionIsNotKnown(t *testing.T) {
 				t.Errorf("layers %t, shares %t; want %t", p.Sidecar.Layers, job.Shares(), c.caches)
 			}
 			for _, of := range []Container{p.Helper, p.Job.Container} {
-				if (of.CachePath != "") != s.Cache.Volume || of.CacheEnds != (s.Cache.Volume && !c.caches) {
+				if (of.CachePath != "") != s.Cache.Volume || of.CacheEnds != (len(of.Caches()) > 0 && !c.caches) {
 					t.Errorf("the %s has a cache at %q which ends with the job: %t", of.Role, of.CachePath, of.CacheEnds)
 				}
 			}

@@ -67,7 +67,7 @@ func TestWithoutAWordOnProtectionNothingIsCached(t *testing.T) {
 		p := world.Job(found, login, build, `touch /cache/left`)
 		p.GitInfo.Protected = nil
 		runJobUnchecked(t, p, with).succeeded().quietCleanup().saysNot("CACHED", "no layers yet", "layers reused").says(
-			"no later job gets the layers or /cache of this one; GitLab tells it from 18.3 on, and GitLab Runner hands it on from 18.4 on: upgrade them",
+			"no later job gets the layers or caches of this one; GitLab tells it from 18.3 on, and GitLab Runner hands it on from 18.4 on: upgrade them",
 			"skipped, since it is not known whether the ref is protected: policy 1 (releases); ",
 			"images: 0, in the cache: .\n",
 		)
