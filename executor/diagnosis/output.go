@@ -10,10 +10,12 @@ type output struct {
 	// last is the line by which the command ended: not what docker, make or the
 	// script print behind an error, and none of another program.
 	last string
-	// command is what the Runner's script showed before it, "" if that is not known.
-	command string
-	// step is the last line of a build's step, where that is what last is about.
-	step string
+	// logsIn says that the Runner's script showed a command before it that logs in.
+	logsIn bool
+	// ofStep says that last is about a build's step that failed, and step is the last
+	// line of that, if it is known.
+	ofStep bool
+	step   string
 }
 
 var (
@@ -31,23 +33,23 @@ var (
 )
 
 // trailers is what follows an error without another command having failed.
-var trailers = lazily(strings.Join([]string{
+var trailers = anyOf(
 	// docker's own
-	`^See '.* --help'\.?$`, `^Run '.* --help' for more information$`, `^View build details: `,
-	`^errors pretty printing info$`, `^Removing login credentials for `,
-	`^ (?:Container|Network|Volume) [^ ]+ +(?:Stopping|Stopped|Removing|Removed)$`, `^Service '[^']+' failed to build : Build failed$`,
-	`^Usage:  docker `, `^/usr/bin/env: use -\[v\]S to pass options in shebang lines$`,
+	`See '.* --help'\.?$`, `Run '.* --help' for more information$`, `View build details: `,
+	`errors pretty printing info$`, `Removing login credentials for `,
+	` (?:Container|Network|Volume) [^ ]+ +(?:Stopping|Stopped|Removing|Removed)$`, `Service '[^']+' failed to build : Build failed$`,
+	`Usage:  docker `, `/usr/bin/env: use -\[v\]S to pass options in shebang lines$`,
 	// docker's progress, which goes another way than its errors; where a script or an
 	// ENTRYPOINT keeps those ways apart, it may come later
-	`^Using default tag: `, `^[^ ]+: Pulling from [^ ]+$`, `^The push refers to repository \[`,
-	`^[0-9a-f]{12}: (?:Preparing|Waiting|Pushing|Pulling fs layer|Retrying in .*|Layer already exists)$`,
-	`^Sending build context to Docker daemon `, `^Step \d+/\d+ : `,
+	`Using default tag: `, `[^ ]+: Pulling from [^ ]+$`, `The push refers to repository \[`,
+	`[0-9a-f]{12}: (?:Preparing|Waiting|Pushing|Pulling fs layer|Retrying in .*|Layer already exists)$`,
+	`Sending build context to Docker daemon `, `Step \d+/\d+ : `,
 	// what ran docker
-	`^make(?:\[\d+\])?: (?:\*\*\* |Leaving directory )`, `^exit status \d+$`, `^ERROR: Job failed: exit code \d+$`,
-	`^task: Failed to run task `, "^error: Recipe `[^`]+` failed ",
+	`make(?:\[\d+\])?: (?:\*\*\* |Leaving directory )`, `exit status \d+$`, `ERROR: Job failed: exit code \d+$`,
+	`task: Failed to run task `, "error: Recipe `[^`]+` failed ",
 	// what a script that shows its commands does behind a failure
-	`^\++ (?:exit|return)(?: \d+)?$`, `^\++ echo `,
-}, "|"))
+	`\++ (?:exit|return)(?: \d+)?$`, `\++ echo `,
+)
 
 // ownWords is a script's word about what failed: it names it, and no program.
 var (
@@ -64,6 +66,7 @@ const maxOwnWords = 2
 func read(text string) []output {
 	lines, shown := lastCommand(text)
 	lines = withoutHelp(lines)
+	login := logsIn().MatchString(shown)
 	var said []output
 	help := ""
 	for len(lines) > 0 {
@@ -73,7 +76,11 @@ func read(text string) []output {
 			help = m[1]
 		}
 		if !trailers().MatchString(line) {
-			said = append(said, output{last: joined(line, rest, help), command: shown, step: stepOf(line, rest)})
+			one := output{last: joined(line, rest, help), logsIn: login, ofStep: stepFailed().MatchString(line)}
+			if one.ofStep {
+				one.step = stepOf(line, rest)
+			}
+			said = append(said, one)
 			own := ownWords().MatchString(line) && dockersNouns().MatchString(line) && !program().MatchString(line)
 			if !own || len(said) > maxOwnWords {
 				return said
@@ -158,7 +165,7 @@ var (
 // stepOf is the last line that a failed step of a build printed: BuildKit repeats
 // it between two lines of dashes, the classic builder's is right before the error.
 func stepOf(last string, before []string) string {
-	if !stepFailed().MatchString(last) || len(before) == 0 {
+	if len(before) == 0 {
 		return ""
 	}
 	if strings.HasPrefix(last, "The command ") {

@@ -62,19 +62,33 @@ func TestOnlyTheEndOfTheCommandThatFailedCounts(t *testing.T) {
 	}
 }
 
-// Whatever row it is: words at another place, or before others, say nothing.
+// elsewhere are words before an error, so that it is not at its place.
+var elsewhere = []string{"app: ", "npm error ", "[ERROR] ", "2026/11/27 04:22:18 ", "FATA[0000] ", "panic: ", "    ", "> ", "remote: "}
+
+// Whatever row it is: words at another place, or before others, say nothing. A row is
+// tried with its own texts behind all of elsewhere, and with all texts behind some.
 func TestNoRowLooksIntoTheMiddle(t *testing.T) {
-	for name, rec := range recordings(t) {
-		for _, f := range rec.shows {
+	texts, all := 0, recordings(t)
+	for _, r := range rows {
+		for _, f := range all[r.name].shows {
 			text := strings.TrimRight(raw(f), "\n")
-			lines := strings.Split(text, "\n")
-			for _, prefix := range []string{"app: ", "npm error ", "[ERROR] ", "2026/11/27 04:22:18 ", "FATA[0000] ", "panic: ", "    ", "> ", "remote: "} {
-				saysNothing(t, name+": "+f.Name+" behind "+prefix, prefix+strings.Join(lines, "\n"+prefix))
+			behind := func(prefix string) string { return prefix + strings.ReplaceAll(text, "\n", "\n"+prefix) }
+			for _, prefix := range elsewhere {
+				if d, ok := firstOf(r, read(behind(prefix))); ok {
+					t.Errorf("%s: %s behind %q: diagnosed as %q", r.name, f.Name, prefix, d.Line)
+				}
 			}
-			saysNothing(t, name+": "+f.Name+", and another command", shown("docker pull app || true")+text+"\n"+shown("./test.sh")+"1 test failed\n")
-			saysNothing(t, name+": "+f.Name+", and other output", text+"\n"+strings.Repeat("ok  \tgroup/app/x\t0.012s\n", 10))
-			saysNothing(t, name+": "+f.Name+", and another program's failure", text+"\ncurl: (22) The requested URL returned error: 403\n")
+			name := r.name + ": " + f.Name
+			some := elsewhere[texts%len(elsewhere)]
+			texts++
+			saysNothing(t, name+" behind "+some, behind(some))
+			saysNothing(t, name+", and another command", shown("docker pull app || true")+text+"\n"+shown("./test.sh")+"1 test failed\n")
+			saysNothing(t, name+", and other output", text+"\n"+strings.Repeat("ok  \tgroup/app/x\t0.012s\n", 10))
+			saysNothing(t, name+", and another program's failure", text+"\ncurl: (22) The requested URL returned error: 403\n")
 		}
+	}
+	if texts < 200 {
+		t.Errorf("%d texts were tried", texts)
 	}
 }
 

@@ -76,10 +76,10 @@ func anyOf(patterns ...string) pattern {
 
 // explains applies the row to the last that a command said.
 func (r row) explains(said output) (Diagnosis, bool) {
-	if stepFailed().MatchString(said.last) {
+	if said.ofStep {
 		return r.matches(r.stepShows, said.step)
 	}
-	if d, ok := r.matches(r.shows, said.last); ok || !logsIn().MatchString(said.command) {
+	if d, ok := r.matches(r.shows, said.last); ok || !said.logsIn {
 		return d, ok
 	}
 	return r.matches(r.common, said.last)
