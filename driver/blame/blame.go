@@ -23,6 +23,7 @@ const (
 	hintFlags   = "mend the service's command: a list of flags of dockerd, such as [\"--mtu=1400\"], is added to what the daemon needs"
 	hintCommand = "leave the program out of the service's command, which then is a list of flags and is added to what the daemon needs"
 	hintAdmin   = "ask the runner's admin to mend sidecar.arguments and sidecar.image in the settings"
+	hintEither  = "use another dind image, such as docker:dind, or ask the runner's admin to mend sidecar.arguments in the settings"
 	hintRuntime = "sidecar.privilege = \"runtime\" is for runtimes that give capabilities themselves, as sysbox does; for gVisor's runsc the runner's admin sets \"gvisor\" (docs/gvisor.md)"
 	hintImage   = "use a dind image, such as docker:dind"
 	hintOneWord = "write a flag and its value as one entry with an equals sign, such as [\"--mtu=1400\"], or as two entries"
@@ -56,7 +57,7 @@ type Exit struct {
 // JudgeExit explains a sidecar that has ended before its daemon answered; nil when
 // that is not clear.
 func JudgeExit(g plan.Given, e Exit) *Fault {
-	if e.Ordinary && e.Code != 0 && powerless.MatchString(e.Log) {
+	if e.Ordinary && e.Code != 0 && !runsOwn(g) && powerless.MatchString(e.Log) {
 		return &Fault{Line: "the docker daemon of this job has no capabilities from its runtime", Hint: hintRuntime}
 	}
 	if e.Code == 0 {
@@ -71,14 +72,35 @@ func JudgeExit(g plan.Given, e Exit) *Fault {
 		}
 		return nil
 	}
-	return judgeWords(g, e)
+	if f := judgeWords(g, e); f != nil && (f.OfJob || !runsOwn(g)) {
+		return f
+	}
+	return nil
+}
+
+// runsOwn tells whether the pipeline lets a program of its own run in the sidecar. That
+// says what it likes, so its words accuse neither settings nor runtime.
+func runsOwn(g plan.Given) bool { return g.Entrypoint != nil || !plan.IsDockerd(g.Command) }
+
+// notOfCommand is a fault of arguments that the pipeline's command does not have, told
+// between two parts of a line. Where the pipeline names an image and no command, they
+// may be that image's.
+func notOfCommand(g plan.Given, before, behind string) *Fault {
+	who, hint := "sidecar.arguments of the settings", hintAdmin
+	if g.Image {
+		hint = hintEither
+		if len(g.Command) == 0 {
+			who = "sidecar.arguments of the settings or the command of the service's image"
+		}
+	}
+	return &Fault{Line: before + who + behind, Hint: hint}
 }
 
 // judgeEnd explains a sidecar that has ended as one may that has done its work.
 func judgeEnd(g plan.Given, e Exit) *Fault {
 	printed := slices.IndexFunc(prints, func(flag string) bool { return hasFlag(g.Words(), flag) })
 	switch {
-	case !plan.IsDockerd(g.Command) || g.Entrypoint != nil:
+	case runsOwn(g):
 		return &Fault{Line: "the service's command or entrypoint has ended, and started no docker daemon", Hint: hintCommand, OfJob: true}
 	case printed >= 0:
 		return &Fault{

@@ -58,7 +58,6 @@ func TestARuntimeWithoutCapabilitiesIsNoPipelinesFault(t *testing.T) {
 		"runsc":                           {plan.Given{}, Exit{Code: 1, Log: "iptables: Failed to initialize nft: Protocol not supported", Ordinary: true}, true},
 		"runc":                            {plan.Given{}, Exit{Code: 1, Log: "failed to start daemon: " + nft, Ordinary: true}, true},
 		"with a command of the pipeline":  {given("--debug"), Exit{Code: 1, Log: nft, Ordinary: true}, true},
-		"a program that is not there":     {given("dockrd"), Exit{Code: 127, Log: "iptables: Failed to initialize nft", Ordinary: true}, true},
 		"runc, in an entrypoint":          {plan.Given{}, Exit{Code: 32, Log: "mount: /tmp: permission denied.\n       dmesg(1) may have more information after failed mount system call.\n", Ordinary: true}, true},
 		"runc, in busybox's words":        {plan.Given{}, Exit{Code: 1, Log: "mount: permission denied (are you root?)", Ordinary: true}, true},
 		"a mount that may fail":           {plan.Given{}, Exit{Code: 1, Log: "mount: /sys/kernel/security: permission denied.\nfailed to start daemon: no space left on device", Ordinary: true}, false},
@@ -77,6 +76,49 @@ func TestARuntimeWithoutCapabilitiesIsNoPipelinesFault(t *testing.T) {
 				t.Errorf("hint %q", got.Hint)
 			}
 		})
+	}
+}
+
+// A program of the pipeline's own says what it likes. The settings and the runtime are
+// never accused by its words.
+func TestWordsOfThePipelinesOwnProgramAccuseNobodyElse(t *testing.T) {
+	for _, said := range []string{
+		"unknown flag: --mtu\nSee 'dockerd --help'.", `invalid argument "x" for "--mtu" flag: no number`, `"dockerd" accepts no arguments`,
+		"failed to start daemon: --mtu is not valid", "iptables: Failed to initialize nft: Protocol not supported", "mount: /x: permission denied.",
+	} {
+		for _, g := range []plan.Given{
+			given("sh", "-c", "echo words; exit 1"),
+			{Image: true, Entrypoint: []string{"sh", "-c", "echo words; exit 1"}},
+			{Image: true, Entrypoint: []string{"mine"}, Command: []string{"--debug"}},
+		} {
+			f := JudgeExit(g, Exit{Code: 1, Log: said, Arguments: slices.Concat([]string{"--mtu=1400", "x"}, g.Command), Ordinary: true})
+			if f != nil && !f.OfJob {
+				t.Errorf("%q of %+v: %+v", said, g, f)
+			}
+		}
+	}
+}
+
+// The command of an image is among what a sidecar was given, and looks like the settings'.
+func TestTheCommandOfAPipelinesImageIsNotTakenForTheSettings(t *testing.T) {
+	for _, said := range []string{"unknown flag: --nope", `"dockerd" accepts no arguments`, "failed to start daemon: --nope is not valid"} {
+		e := Exit{Code: 1, Log: said, Arguments: []string{"--nope=1", "word"}}
+		for name, c := range map[string]struct {
+			given       plan.Given
+			image, hint bool
+		}{
+			"of the pipeline's image":  {given(), true, true},
+			"with a command before it": {given("--debug"), false, true},
+			"of the settings' own":     {plan.Given{}, false, false},
+		} {
+			e := e
+			e.Arguments = slices.Concat(e.Arguments, c.given.Command)
+			f := JudgeExit(c.given, e)
+			if f == nil || f.OfJob || !strings.Contains(f.Line, "sidecar.arguments of the settings") ||
+				strings.Contains(f.Line, "service's image") != c.image || strings.Contains(f.Hint, "another dind image") != c.hint {
+				t.Errorf("%s, %q: %+v", name, said, f)
+			}
+		}
 	}
 }
 

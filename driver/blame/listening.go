@@ -87,6 +87,9 @@ func JudgeListening(g plan.Given, arguments, listens []string, port int, probe P
 		}
 		return &Fault{Line: line, Hint: hint, OfJob: true}
 	}
+	if g.Image {
+		return &Fault{Line: line, Hint: hintEither}
+	}
 	return &Fault{Line: line, Hint: hintAdmin}
 }
 

@@ -88,7 +88,7 @@ func judgeFlag(g plan.Given, e Exit, said string) *Fault {
 			return &Fault{Line: "the service's command has a flag that dockerd does not take: " + flag, Hint: hintFlags, OfJob: true}
 		}
 		if hasFlag(e.Arguments, flag) {
-			return &Fault{Line: "sidecar.arguments of the settings have a flag that this dockerd does not take: " + flag, Hint: hintAdmin}
+			return notOfCommand(g, "", " have a flag that this dockerd does not take: "+flag)
 		}
 	}
 	return nil
@@ -98,7 +98,7 @@ func judgeFlag(g plan.Given, e Exit, said string) *Fault {
 func judgeArguments(g plan.Given, e Exit) *Fault {
 	switch {
 	case loose(settingsArguments(g, e.Arguments)):
-		return &Fault{Line: "sidecar.arguments of the settings have a word that dockerd does not take", Hint: hintAdmin}
+		return notOfCommand(g, "", " have a word that dockerd does not take")
 	case g.Runs():
 		return &Fault{Line: "the service's command has a word that dockerd does not take", Hint: hintFlags, OfJob: true}
 	}
@@ -136,7 +136,7 @@ func judgeConfiguration(g plan.Given, given, others []setFlag, said string) *Fau
 	}
 	for _, f := range others {
 		if f.namedIn(said) {
-			return &Fault{Line: "dockerd refuses what sidecar.arguments of the settings say: " + f.name, Hint: hintAdmin}
+			return notOfCommand(g, "dockerd refuses what ", " say: "+f.name)
 		}
 	}
 	has := func(names ...string) bool {
