@@ -166,6 +166,24 @@ func TestWhereADaemonListensTellsWhyItDoesNotAnswer(t *testing.T) {
 	}
 }
 
+// A sidecar prints what it likes, and calls its processes as it likes.
+func TestWhatASidecarSaysOfItselfMakesNoLongLine(t *testing.T) {
+	long := strings.Repeat("x", 60_000)
+	var log strings.Builder
+	for i := range 2000 {
+		log.WriteString("API listen on /run/" + strings.Repeat("y", i%500) + "\n")
+	}
+	listens := Listens("API listen on /" + long + "\n" + log.String())
+	for name, f := range map[string]*Fault{
+		"addresses": JudgeListening(given("run.sh"), nil, listens, plan.TLSPort, ProbeRefused),
+		"a program": JudgeSilence(given("run.sh"), []string{"/bin/" + long}),
+	} {
+		if f == nil || len(f.Line) > 2500 {
+			t.Errorf("%s: a line of %d bytes", name, len(f.Line))
+		}
+	}
+}
+
 func TestAProgramThatNeverBecomesADaemonIsNamed(t *testing.T) {
 	for name, c := range map[string]struct {
 		given     plan.Given
