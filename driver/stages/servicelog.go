@@ -213,6 +213,9 @@ func (s *serviceLog) turn() { s.earlier, s.recent = s.recent, map[lineSum]*seen{
 
 // read shows the lines after since and, unless it is empty, up to until.
 func (s *serviceLog) read(ctx context.Context, of *Stages, follow bool, until string) {
+	if s.shown > maxServiceLog {
+		return // nothing more of it is shown, so nothing is remembered either
+	}
 	log, err := of.eng.Log(ctx, s.id, engine.LogOptions{Timestamps: true, Follow: follow, Since: s.from(), Until: until})
 	if err != nil {
 		return // the service is gone, or the stage
@@ -240,7 +243,7 @@ func (s *serviceLog) Write(p []byte) (int, error) {
 		if !ok {
 			continue
 		}
-		if !s.isNew(stamp, text) || s.shown > maxServiceLog {
+		if s.shown > maxServiceLog || !s.isNew(stamp, text) {
 			continue
 		}
 		if s.shown += len(text) + 1; s.shown > maxServiceLog {
