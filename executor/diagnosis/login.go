@@ -23,7 +23,7 @@ var loginRows = []row{
 		name:    "login-refused",
 		section: "HTTP Basic: Access denied",
 		shows: anyOf(
-			asked+`unauthorized: (?:HTTP Basic: Access denied|incorrect username or password|authentication failed|access token has insufficient scopes)`,
+			asked+`unauthorized: (?:HTTP Basic: Access denied|incorrect username or password|authentication failed)`,
 			toolSays+`login attempt to https?://(?P<host>[A-Za-z0-9.:\[\]-]+)/[^\s]* failed with status: 40[13] `,
 			`Error: logging into "(?P<host>[^"]+)": invalid username/password$`,
 			passedOn+`unauthorized: (?:HTTP Basic: Access denied|incorrect username or password)`,

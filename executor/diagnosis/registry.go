@@ -48,7 +48,7 @@ var registryRows = []row{
 		name:    "no-proxy",
 		section: "proxyconnect tcp",
 		shows:   anyOf(asked + `proxyconnect tcp: `),
-		line:    "the docker daemon does not reach the proxy on its way to {host}",
+		line:    "the docker daemon does not get through its proxy to {host}",
 		hint:    "the proxy comes from [proxy] of dind.toml, or from HTTPS_PROXY of the pipeline: check its address, and NO_PROXY for registries within",
 	},
 	{
