@@ -76,7 +76,7 @@ func (c *call) runStage(ctx context.Context, d stager, job, stage string, script
 		if c.flagged(featureflags.DisableUmask) {
 			script = plan.OwnUmask(script)
 		}
-		code, err = d.RunHelper(ctx, job, log.ToolCheck(stage, c.env.RunnerVersion()), script, io.MultiWriter(c.raw.out, end))
+		code, err = d.RunHelper(ctx, job, log.ToolCheck(stage, c.env.RunnerVersion()), script, c.raw.out)
 		if line := <-used; line != "" && err == nil {
 			log.Say(line)
 		}
