@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/executor/payload"
 )
@@ -67,7 +68,7 @@ func (c *call) explainSettings(file string) error {
 	if err != nil {
 		return err
 	}
-	job := payload.ForPlan(p, payload.Environment{})
+	job := payload.ForPlan(p, payload.Environment{driver.Installation: c.env[driver.Installation]})
 	s, which := plan.Effective(settings, job)
 	layers := s.Cache.Layers
 	if layers != config.LayersOff && !job.Shares() {

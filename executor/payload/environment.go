@@ -11,6 +11,9 @@ const (
 	// envVariable begins the names of a job's variables in a hook's environment.
 	envVariable    = "CUSTOM_ENV_"
 	jobServicesKey = "CI_JOB_SERVICES"
+	// envInstallation names one of several installations on an engine, as the driver
+	// reads it. It is the Runner's own, with no prefix, so no pipeline sets it.
+	envInstallation = "GITLAB_DIND_EXECUTOR_INSTALLATION"
 )
 
 // Environment is a hook's environment. The last of duplicates wins, as it does
@@ -44,7 +47,7 @@ func (e Environment) RunnerVersion() string {
 func (e Environment) OfHost() []string {
 	var env []string
 	for key, value := range e {
-		if slices.Contains([]string{"PATH", "HOME", "USER", "SSH_AUTH_SOCK", "GITLAB_DIND_EXECUTOR_INSTALLATION"}, key) || strings.HasPrefix(key, "DOCKER_") || strings.HasPrefix(key, "XDG_") || strings.HasPrefix(key, "OTEL_") {
+		if slices.Contains([]string{"PATH", "HOME", "USER", "SSH_AUTH_SOCK", envInstallation}, key) || strings.HasPrefix(key, "DOCKER_") || strings.HasPrefix(key, "XDG_") || strings.HasPrefix(key, "OTEL_") {
 			env = append(env, key+"="+value)
 		}
 	}

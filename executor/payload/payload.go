@@ -233,6 +233,15 @@ func (p *Job) scope() string {
 	return p.instance() + "/" + project + "/" + refs
 }
 
+// scopeIn is a scope of one of several installations on an engine: the names of what
+// is cached follow from it, so that none has what is another's.
+func scopeIn(installation, scope string) string {
+	if installation == "" {
+		return scope
+	}
+	return scope + "/" + installation
+}
+
 // ofMergeRequest tells whether the job runs on what is neither a branch nor a tag:
 // of a merge request, what GitLab keeps at refs/merge-requests/, which a fork may
 // have sent. GitLab's ref_type says "branch" there, too. A pipeline that GitLab

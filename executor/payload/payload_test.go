@@ -196,6 +196,25 @@ func TestIdentityOfAJob(t *testing.T) {
 	}
 }
 
+// The names of what is cached follow from the scope, and the engine gives a name once:
+// two installations with one scope would have one cache.
+func TestAnInstallationHasScopesOfItsOwn(t *testing.T) {
+	p := mustParse(t, `{"id": 7, "job_info": {"project_id": 42, "instance_uuid": "0a1b"}, "git_info": {"protected": true}}`)
+	for name, c := range map[string]struct {
+		env  []string
+		want string
+	}{
+		"one without a name": {nil, "0a1b/42/protected"},
+		"one with a name":    {[]string{"GITLAB_DIND_EXECUTOR_INSTALLATION=trial"}, "0a1b/42/protected/trial"},
+		"a pipeline's word":  {[]string{"CUSTOM_ENV_GITLAB_DIND_EXECUTOR_INSTALLATION=trial"}, "0a1b/42/protected"},
+	} {
+		job := ForPlan(p, NewEnvironment(c.env))
+		if job.Scope != c.want || job.Key != "0a1b/7" {
+			t.Errorf("%s: scope %s, key %s, want %s", name, job.Scope, job.Key, c.want)
+		}
+	}
+}
+
 // testdata/refs.json holds what GitLab says of refs, each with its source.
 func TestScopeByWhatGitLabSaysOfARef(t *testing.T) {
 	text, err := os.ReadFile("testdata/refs.json")

@@ -14,6 +14,7 @@ import (
 	"github.com/docker/docker/api/types/volume"
 
 	"gitlab-dind-executor/executor/local"
+	"gitlab-dind-executor/test/lab"
 	"gitlab-dind-executor/test/rig"
 )
 
@@ -190,7 +191,7 @@ func containersOf(t *testing.T) map[string]container.InspectResponse {
 func removeCached(t *testing.T, path string) (removed int) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute) // it has ended
 	defer cancel()
-	list, err := world.Engine.VolumeList(ctx, volume.ListOptions{Filters: filters.NewArgs(filters.Arg("label", "gitlab-dind-executor.scope"))})
+	list, err := world.Engine.VolumeList(ctx, volume.ListOptions{Filters: filters.NewArgs(filters.Arg("label", "gitlab-dind-executor.scope"), filters.Arg("label", lab.InstallationLabel+"="+lab.Installation))})
 	if err != nil {
 		t.Error(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/docker/docker/api/types"
 
 	"gitlab-dind-executor/executor/local"
+	"gitlab-dind-executor/test/lab"
 	"gitlab-dind-executor/test/rig"
 )
 
@@ -267,7 +268,7 @@ func TestLayersGoBySizeAndAge(t *testing.T) {
 		}
 	}
 	if said := gcWith(t, "--caches", "--max-size", fmt.Sprintf("%dk", all*3/4/1000)); strings.Count(said, "\n") != 1 ||
-		!strings.Contains(said, "/42/unprotected (group/app), ") || !strings.Contains(said, " MB: all caches and layers take ") {
+		!strings.Contains(said, "/42/unprotected/"+lab.Installation+" (group/app), ") || !strings.Contains(said, " MB: all caches and layers take ") {
 		t.Errorf("gc said: %s", said)
 	}
 	if left := cachedLayers(t); len(left) != 1 {

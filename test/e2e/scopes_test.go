@@ -13,6 +13,7 @@ import (
 	"github.com/docker/docker/api/types/volume"
 
 	"gitlab-dind-executor/executor/local"
+	"gitlab-dind-executor/test/lab"
 	"gitlab-dind-executor/test/rig"
 )
 
@@ -85,7 +86,7 @@ func TestACacheThatSomebodyElsePutThereIsNotUsed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sum := sha256.Sum256([]byte(u.Host + "/42/protected"))
+	sum := sha256.Sum256([]byte(u.Host + "/42/protected/" + lab.Installation))
 	name := "dind-cache-" + hex.EncodeToString(sum[:])
 	labels, err := rig.Labels("scopes")
 	if err != nil {
