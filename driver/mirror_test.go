@@ -137,6 +137,19 @@ func TestAJobDoesNotWaitForAMirror(t *testing.T) {
 	}
 }
 
+// Installations with the same settings have one mirror, by its name.
+func TestAMirrorThatJobsOfAnotherInstallationUseStays(t *testing.T) {
+	t.Setenv(Installation, "trial")
+	e, d := fakeHost(t, nil)
+	e.AddContainer("dind-mirror-used", map[string]string{label.Role: "mirror", label.Installation: "trial"}, true)
+	used := e.Container("dind-mirror-used").ID
+	e.AddContainer("dind-0123456789ab-sidecar", map[string]string{label.Sandbox: "0123456789ab", label.Mirror: used[:12]}, true)
+	verdicts, err := d.SweepMirrors(t.Context(), "", 0, true, false)
+	if err != nil || len(verdicts) != 1 || verdicts[0].Removed {
+		t.Errorf("%+v, %v", verdicts, err)
+	}
+}
+
 func TestWhichMirrorsASweepTakes(t *testing.T) {
 	t.Parallel()
 	e, d, _ := fakeMirror(t)

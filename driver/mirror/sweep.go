@@ -53,7 +53,7 @@ func (k *Keeper) Mirrors(ctx context.Context) ([]State, error) {
 		return err
 	})
 	g.Go(func() (err error) {
-		users, err = k.eng.Containers(gctx, label.Mirror)
+		users, err = k.eng.Containers(gctx) // those of other installations, too
 		return err
 	})
 	if err := g.Wait(); err != nil {
