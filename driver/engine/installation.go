@@ -15,7 +15,8 @@ import (
 // Installation is the variable of this program's environment that names one of several
 // installations on an engine. What such a one makes carries the name, and of what is
 // ours it finds only that: its sweeps, its caches, its pool and its seeds are its own. A
-// mirror of the same settings serves all. Without a name all that is ours is found. A pipeline cannot set it.
+// mirror of the same settings serves all. Without a name all that is ours is found. A
+// pipeline cannot set it.
 //
 // The tests of this project have a name, so that they touch only what they have made.
 const Installation = "GITLAB_DIND_EXECUTOR_INSTALLATION"

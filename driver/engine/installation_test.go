@@ -82,6 +82,31 @@ func TestAnInstallationFindsOnlyItsOwn(t *testing.T) {
 	}
 }
 
+// What is looked for by its name is freed and removed as well, as volumes that resist.
+func TestAnInstallationFindsOnlyItsOwnByName(t *testing.T) {
+	fake := fakeengine.New(t)
+	one, all := opened(t, fake.Host, "one"), opened(t, fake.Host, "")
+	for e, name := range map[*Engine]string{one: "dind-a-stuck", all: "dind-b-stuck"} {
+		if _, err := e.CreateVolume(t.Context(), name, map[string]string{label.Role: "stuck"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fake.AddVolume("dind-c", nil) // whose labels are lost, nobody knows
+	for name, c := range map[string]struct {
+		by   *Engine
+		want []string
+	}{"one": {one, []string{"dind-a-stuck", "dind-c"}}, "all": {all, []string{"dind-a-stuck", "dind-b-stuck", "dind-c"}}} {
+		found, err := c.by.VolumesNamed(t.Context(), label.NamesOf(""))
+		var names []string
+		for _, v := range found {
+			names = append(names, v.Name)
+		}
+		if slices.Sort(names); err != nil || !slices.Equal(names, c.want) {
+			t.Errorf("%s: %q, %v, want %q", name, names, err, c.want)
+		}
+	}
+}
+
 func TestWhatIsNoNameOfAnInstallation(t *testing.T) {
 	for _, name := range []string{"A", "a=b", "-a", "a b", "a\n", "0123456789012345678901234567890123456789012345678901234567890123"} {
 		t.Setenv(Installation, name)

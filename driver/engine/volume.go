@@ -2,10 +2,13 @@ package engine
 
 import (
 	"context"
+	"slices"
 
 	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/volume"
+
+	"gitlab-dind-executor/driver/label"
 )
 
 // Volume is a volume as the engine describes it.
@@ -33,9 +36,13 @@ func (e *Engine) IdleVolumes(ctx context.Context, labels ...string) ([]*Volume, 
 	return e.volumes(ctx, f)
 }
 
-// VolumesNamed lists the volumes whose names match a regular expression.
+// VolumesNamed lists the volumes whose names match a regular expression. What has
+// labels is this installation's alone; of those without any nobody can tell.
 func (e *Engine) VolumesNamed(ctx context.Context, expression string) ([]*Volume, error) {
-	return e.volumes(ctx, filters.NewArgs(filters.Arg("name", expression)))
+	found, err := e.volumes(ctx, filters.NewArgs(filters.Arg("name", expression)))
+	return slices.DeleteFunc(found, func(v *Volume) bool {
+		return e.installation != "" && len(v.Labels) > 0 && v.Labels[label.Installation] != e.installation
+	}), err
 }
 
 func (e *Engine) volumes(ctx context.Context, f filters.Args) ([]*Volume, error) {
