@@ -181,3 +181,42 @@ func TestWhereTheProgramBeforeBuildxIs(t *testing.T) {
 		}
 	}
 }
+
+// A HOME or a DOCKER_CONFIG in /cache, or in a directory of the host, outlives the job;
+// the next one's image has buildx elsewhere, or none.
+func TestTheProgramBeforeBuildxFollowsTheImage(t *testing.T) {
+	const home = "/root/.docker/cli-plugins/docker-buildx"
+	for _, shell := range shells(t) {
+		w := newBuildxWorld(t, before[1:])
+		w.script(shell, "true\n")
+		if err := os.Rename(w.root+before, w.root+"/elsewhere"); err != nil {
+			t.Fatal(err)
+		}
+		if said := w.script(shell, "[ ! -e "+w.root+home+" ] || echo broken\n"); said != "" {
+			t.Errorf("%s: an image without buildx: said %q", shell, said)
+		}
+		w.script(shell, "true\n")
+		w.file(before[1:], fakeBuildx)
+		w.script(shell, "true\n")
+		if err := os.Rename(w.root+before, w.root+"/elsewhere"); err != nil {
+			t.Fatal(err)
+		}
+		w.file(inImage, fakeBuildx)
+		if said := w.script(shell, plugin+`"$p" buildx create | tail -n 1`+"\n"); said != "asked: buildx create job-docker-2376\n" {
+			t.Errorf("%s: an image with buildx elsewhere: said %q", shell, said)
+		}
+	}
+}
+
+// Options of a shell come with variables, too.
+func TestNothingBeforeTheScriptEndsIt(t *testing.T) {
+	for _, options := range []string{"errexit", "nounset", "errexit:nounset", "noclobber:errexit", "noglob:posix"} {
+		for _, real := range []string{"", "#!/bin/sh", "\n", fakeBuildx} {
+			w := newBuildxWorld(t)
+			w.file(before[1:], real)
+			if said := w.script("bash", "echo done\n", "SHELLOPTS="+options); said != "done\n" {
+				t.Errorf("%s, %q: said %q", options, real, said)
+			}
+		}
+	}
+}

@@ -6,12 +6,22 @@
 # shellcheck disable=SC2154 # what comes before sets $wrapper
 if [ -n "${DOCKER_TLS_VERIFY-}" ]; then
 	(
+		# marked tells whether a file is that program.
+		marked() {
+			mark=
+			{ read -r _ && read -r mark; } <"$1"
+			case $mark in *gitlab-dind-executor) return 0 ;; esac
+			return 1
+		}
 		plugin=docker/cli-plugins/docker-buildx first=/usr/local/lib
 		own=${DOCKER_CONFIG-}
 		[ -n "$own" ] || own=${HOME:+$HOME/.docker}
 		own=$own/cli-plugins/docker-buildx
 		case $own in "${CI_PROJECT_DIR:-/builds}"/* | [!/]* | /cli-plugins/*) own= ;; esac
-		if [ -n "$own" ] && [ -e "$own" ]; then exit; fi
+		if [ -n "$own" ] && [ -e "$own" ]; then
+			marked "$own" || exit
+			rm -f "$own" # where HOME outlives jobs it may be of another image
+		fi
 		for dir in "$first" /usr/local/libexec /usr/lib /usr/libexec; do
 			real=$dir/$plugin
 			if [ -f "$real" ] && [ -x "$real" ]; then break; fi
@@ -19,8 +29,7 @@ if [ -n "${DOCKER_TLS_VERIFY-}" ]; then
 		done
 		if [ -z "$real" ] || [ ! -x /bin/sh ]; then exit; fi
 		if [ "$real" = "$first/$plugin" ]; then
-			{ read -r _ && read -r mark; } <"$real"
-			case $mark in *gitlab-dind-executor) exit ;; esac
+			if marked "$real"; then exit; fi
 		else
 			set -- "$first/$plugin"
 		fi
@@ -31,5 +40,5 @@ if [ -n "${DOCKER_TLS_VERIFY-}" ]; then
 			if printf '#!/bin/sh\nreal=%s # gitlab-dind-executor\n%s' "$real" "$wrapper" >"$path" && chmod 755 "$path"; then exit; fi
 			rm -f "$path"
 		done
-	) </dev/null >/dev/null 2>&1
+	) </dev/null >/dev/null 2>&1 || :
 fi
