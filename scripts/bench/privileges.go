@@ -52,7 +52,7 @@ func (b *bench) privileges(ctx context.Context) (table, error) {
 func (b *bench) everyday(ctx context.Context, settings, first, whole string, n note) error {
 	p := b.job(
 		`docker version >/dev/null`, `echo '`+firstLine+`'`,
-		`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`,
+		`echo "$CI_REGISTRY_PASSWORD" | docker login -u "$CI_REGISTRY_USER" --password-stdin "$CI_REGISTRY"`,
 		`docker build -t $CI_REGISTRY_IMAGE:bench .`,
 		`docker run --rm $CI_REGISTRY_IMAGE:bench`,
 		`docker push $CI_REGISTRY_IMAGE:bench`,

@@ -149,7 +149,7 @@ func (b *bench) rebuild() table {
 // cleanup. What it pushed is in the registry, or the job has failed.
 func (b *bench) buildShop(ctx context.Context, key, settings string, n note) error {
 	p := b.job(
-		`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`,
+		`echo "$CI_REGISTRY_PASSWORD" | docker login -u "$CI_REGISTRY_USER" --password-stdin "$CI_REGISTRY"`,
 		`docker build -t $CI_REGISTRY/`+shopPath+`:latest .`,
 		`docker push $CI_REGISTRY/`+shopPath+`:latest`,
 	)
