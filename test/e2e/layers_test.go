@@ -274,7 +274,7 @@ func TestLayersGoBySizeAndAge(t *testing.T) {
 	if left := cachedLayers(t); len(left) != 1 {
 		t.Errorf("left are %q of %q", left, kept)
 	}
-	if said := gcWith(t, "--caches", "--older-than", "0s"); !strings.Contains(said, "/42/protected (group/app)") {
+	if said := gcWith(t, "--caches", "--older-than", "0s"); !strings.Contains(said, "/42/protected/"+lab.Installation+" (group/app)") {
 		t.Errorf("gc said: %s", said)
 	}
 }
