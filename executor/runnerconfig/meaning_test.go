@@ -71,7 +71,7 @@ var meanings = map[string]func(v any, part string, s config.Settings) bool{
 			return daemonHas(strings.TrimSpace(name), s)
 		}
 		for _, o := range s.Service {
-			if o.Name == part {
+			if o.Name == part && !strings.Contains(strings.Join(o.Environment, ""), "$") { // which stands for a variable there
 				return slices.ContainsFunc(tables(v), func(t map[string]any) bool {
 					return reflect.DeepEqual(o, config.Service{Name: text(t["name"]), Alias: text(t["alias"]), Command: list(t["command"]), Entrypoint: list(t["entrypoint"]), Environment: list(t["environment"])})
 				})
@@ -159,7 +159,7 @@ var values = map[string][]any{
 	"cpus":                        {"1.5", "3/2", "-1", "many"},
 	"service_cpus":                {"2"},
 	"services_limit":              {-1, 0, 3, 5000},
-	"services":                    {[]map[string]any{{"name": "docker:dind", "alias": "docker"}}, dindWith("--mtu", "1300", "--registry-mirror=https://mirror.example.com"), dindWith("--insecure-registry", "old.example.com:5000", "--max-concurrent-downloads=6"), []map[string]any{{"name": "builder:1", "alias": "x docker"}, {"name": "dind.example.com/redis:7"}, {"name": "docker:27-cli"}}, dindWith("sh", "-c", "dockerd --mtu 1300"), []map[string]any{{"name": "redis:7", "alias": "kv, cache", "command": []string{"a"}, "environment": []string{"A=b"}}, {"name": "$X"}, {"name": "Bad"}, {"name": "mysql:8"}, {"name": "docker:26-dind", "environment": []string{"A=b"}}, {"name": "docker:27-dind"}}},
+	"services":                    {[]map[string]any{{"name": "docker:dind", "alias": "docker"}}, dindWith("--mtu", "1300", "--registry-mirror=https://mirror.example.com"), dindWith("--insecure-registry", "old.example.com:5000", "--max-concurrent-downloads=6"), []map[string]any{{"name": "builder:1", "alias": "x docker"}, {"name": "dind.example.com/redis:7"}, {"name": "docker:27-cli"}}, dindWith("sh", "-c", "dockerd --mtu 1300"), []map[string]any{{"name": "redis:7", "alias": "kv, cache", "command": []string{"a"}, "environment": []string{"A=b"}}, {"name": "$X"}, {"name": "redis:6", "environment": []string{"A=$B"}}, {"name": "Bad"}, {"name": "mysql:8"}, {"name": "docker:26-dind", "environment": []string{"A=b"}}, {"name": "docker:27-dind"}}},
 	"privileged":                  {true, false},
 	"services_privileged":         {true, false},
 	"pull_policy":                 {"always", []string{"always", "if-not-present"}, "never", []string{"sometimes"}, []string{"if-not-present", "never"}},

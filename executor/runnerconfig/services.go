@@ -44,7 +44,12 @@ func services(c *Conversion, key string, d map[string]any) {
 		}
 	}
 	for _, s := range own {
-		c.put("", "service", own, key+" "+text(s["name"]), "one that every job has")
+		from := key + " " + text(s["name"])
+		if environment, _ := s["environment"].([]string); strings.Contains(strings.Join(environment, ""), "$") {
+			c.putNear("", "service", own, from, "one that every job has; no variable in its environment gets its value, as settings have none")
+		} else {
+			c.put("", "service", own, from, "one that every job has")
+		}
 	}
 }
 
