@@ -105,12 +105,13 @@ func TestASectionHasWhatTheDockerExecutorHasByItself(t *testing.T) {
 	}
 }
 
-// Directories of the host keep their mode. An option that is none here drops them, and
-// no other does.
+// Directories of the host keep their mode. An option that is none here drops them, as a
+// variable does.
 func TestDirectoriesOfTheHostKeepTheirMode(t *testing.T) {
 	for volume, want := range map[string]string{
 		"/srv/a:/a": "/srv/a:/a", "/srv/a:/a:ro": "/srv/a:/a:ro", "/srv/a:/a:rw": "/srv/a:/a:rw",
 		"/srv/a:/a:z": "", "/srv/a:/a:ro,Z": "", "/srv/a:/a:O": "", "/srv/a:/a:rshared": "",
+		"/srv/$CI_PROJECT_ID:/a": "", "/srv/a:/a/${CI_JOB_NAME}": "", "/keep/$CI_JOB_NAME": "",
 	} {
 		c, err := Convert("x", fmt.Appendf(nil, "[[runners]]\nexecutor = \"docker\"\n[runners.docker]\nvolumes = [%q]\n", volume), "")
 		if err != nil {
@@ -120,7 +121,7 @@ func TestDirectoriesOfTheHostKeepTheirMode(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := strings.Join(s.Job.Volumes, " "); got != want || strings.Join(s.Services.Volumes, " ") != want {
+		if got := strings.Join(s.Job.Volumes, " "); got != want || strings.Join(s.Services.Volumes, " ") != want || len(s.Cache.Paths) > 0 {
 			t.Errorf("%s is %q, want %q: %+v", volume, got, want, notes(t, c))
 		}
 	}

@@ -49,6 +49,10 @@ func volumes(c *Conversion, key string, d map[string]any) {
 // "source:path" or "source:path:mode". It returns a directory of the host, or a path
 // that is cached, for the settings.
 func (c *Conversion) volume(key, v string) (bind, cached string) {
+	if strings.Contains(v, "$") {
+		c.drop(key, "it has a variable, and settings have none")
+		return "", ""
+	}
 	parts := strings.Split(v, ":")
 	source, target := "", parts[0]
 	if len(parts) > 1 && strings.HasPrefix(parts[1], "/") {
