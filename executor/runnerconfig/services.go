@@ -9,6 +9,7 @@ import (
 	"github.com/distribution/reference"
 
 	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver/plan"
 )
 
 // services are those that every job gets. A dind image is the job's daemon.
@@ -80,6 +81,13 @@ func (c *Conversion) ownService(own []map[string]any, from string, s map[string]
 	return with
 }
 
+// wiredFlags are those of dockerd that a sidecar gets, or must not have: where it
+// listens, its certificates, and its places.
+var wiredFlags = []string{
+	"--tls", "--tlsverify", "--tlscacert", "--tlscert", "--tlskey", "--host", "-H", "--storage-driver", "-s",
+	"--data-root", "-g", "--graph", "--exec-root", "--pidfile", "-p", "--config-file", "--containerd",
+}
+
 // dockerd takes what the command of a dind service told its daemon.
 func (c *Conversion) dockerd(command []string) {
 	if len(command) > 0 && command[0] == "dockerd" {
@@ -92,29 +100,32 @@ func (c *Conversion) dockerd(command []string) {
 	var mirrors, arguments []string
 	for i := 0; i < len(command); i++ {
 		name, v, joined := strings.Cut(command[i], "=")
+		if short, rest := plan.ShortFlag(command[i]); slices.Contains(wiredFlags, short) {
+			name, v, joined = short, rest, true
+		}
 		if !joined && i+1 < len(command) && !strings.HasPrefix(command[i+1], "-") {
 			i++
 			v = command[i]
 		}
 		from := "services command " + name
-		switch name {
-		case "--registry-mirror":
+		switch {
+		case slices.Contains(wiredFlags, name):
+			c.drop(from, "that is wired in")
+		case name == "--registry-mirror":
 			mirrors = append(mirrors, v)
-		case "--insecure-registry":
+		case name == "--insecure-registry":
 			if strings.Contains(v, "/") {
 				c.drop(from, "an address range; name the registry")
 				continue
 			}
 			c.put(registryTable(v), "insecure", true, from, "")
-		case "--mtu":
+		case name == "--mtu":
 			n, err := strconv.ParseInt(v, 10, 64)
 			if err != nil {
 				c.drop(from, "it is no number")
 				continue
 			}
 			c.putNear("network", "mtu", n, from, "of the whole sandbox, not of the daemon's networks alone")
-		case "--tls", "--tlsverify", "--host", "-H", "--storage-driver", "-s":
-			c.drop(from, "that is wired in")
 		default:
 			arguments = append(arguments, strings.TrimSuffix(name+"="+v, "="))
 		}
