@@ -109,7 +109,8 @@ func TestOnlyTheSidecarIsPrivileged(t *testing.T) {
 		if (host.CgroupnsMode == container.CgroupnsModePrivate) != host.Privileged {
 			t.Errorf("%s: cgroup namespace %q", c.Role, host.CgroupnsMode)
 		}
-		if len(host.Binds) != 0 || len(host.CapAdd) != 0 || len(host.Devices) != 0 || host.PidMode != "" || host.IpcMode != "" {
+		if len(host.Binds) != 0 || len(host.CapAdd) != 0 || len(host.Devices) != 0 || host.PidMode != "" || host.IpcMode != "" ||
+			len(host.Links) != 0 || len(host.VolumesFrom) != 0 || host.VolumeDriver != "" || host.UsernsMode != "" {
 			t.Errorf("%s reaches into the host: %+v", c.Role, host)
 		}
 		if host.LogConfig.Type != "json-file" {

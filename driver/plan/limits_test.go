@@ -14,10 +14,10 @@ func TestEveryContainerHasTheLimitsOfItsRole(t *testing.T) {
 		Sidecar: config.Limit{CPUs: 1.5, Memory: 4 << 30}, Job: config.Limit{Memory: 64 << 20},
 		Services: config.Limit{PIDs: 100}, Helper: config.Limit{CPUs: 0.1},
 	}
-	none, cpus := config.Size(0), 0.2
+	none, little, cpus := config.Size(0), config.Size(32<<20), 0.2
 	s.Policies = []config.Policy{{
 		Projects: []string{"platform/**"},
-		Limits:   config.PolicyLimits{Job: config.PolicyLimit{Memory: &none}, Services: config.PolicyLimit{CPUs: &cpus}},
+		Limits:   config.PolicyLimits{Job: config.PolicyLimit{Memory: &none}, Services: config.PolicyLimit{CPUs: &cpus, Memory: &little}},
 	}}
 	p, err := Build(s, job, facts)
 	if err != nil {
@@ -26,7 +26,7 @@ func TestEveryContainerHasTheLimitsOfItsRole(t *testing.T) {
 	for role, want := range map[Role]Limits{
 		RoleSidecar: {NanoCPUs: 1_500_000_000, Memory: 4 << 30},
 		RoleJob:     {}, // the policy lifts it
-		RoleService: {NanoCPUs: 200_000_000, PIDs: 100},
+		RoleService: {NanoCPUs: 200_000_000, Memory: 32 << 20, PIDs: 100},
 		RoleHelper:  {NanoCPUs: 100_000_000},
 	} {
 		found := false

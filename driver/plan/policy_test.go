@@ -50,6 +50,11 @@ func TestImagesThatAPolicyForbidsAreAFaultOfTheJob(t *testing.T) {
 	s := config.Default()
 	s.Job.AllowedImages = []string{"registry.example.com/**"}
 	s.Services.AllowedImages = []string{"docker.io/library/redis:*"}
+	s.Policies = []config.Policy{{
+		Projects: []string{"platform/**"},
+		Job:      config.PolicyJob{AllowedImages: []string{"docker.io/library/alpine:*"}},
+		Services: config.PolicyServices{AllowedImages: []string{"docker.io/library/postgres:*"}},
+	}}
 	build := func(j Job) error {
 		_, err := Build(s, j, Facts{Sandbox: "0123456789ab", Arch: "x86_64"})
 		return err
@@ -77,6 +82,10 @@ func TestImagesThatAPolicyForbidsAreAFaultOfTheJob(t *testing.T) {
 			err := build(c.job)
 			if err == nil || err.Error() != c.want || fault.HintOf(err) != c.hint || !fault.IsOfJob(err) {
 				t.Errorf("got %v, hint %s", err, fault.HintOf(err))
+			}
+			c.job.Project = "platform/app"
+			if err := build(c.job); err != nil {
+				t.Errorf("where a policy allows it: %v", err)
 			}
 		})
 	}
