@@ -19,12 +19,16 @@ type included struct {
 }
 
 // key tells what is the same include again.
-func (i included) key() string {
+func (r *reader) key(i included) (string, error) {
 	if i.inputs == nil {
-		return i.name
+		return i.name, nil
 	}
-	text, _ := json.Marshal(i.inputs.plainValue(0))
-	return i.name + " " + string(text)
+	plain, err := r.plainValue(i.inputs, 0)
+	if err != nil {
+		return "", err
+	}
+	text, err := json.Marshal(plain)
+	return i.name + " " + string(text), err
 }
 
 // includes are the files of the tree that an include names. What comes from

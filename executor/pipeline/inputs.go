@@ -148,7 +148,11 @@ func (r *reader) inputOf(e entry, value *node) (inputValue, error) {
 	if kind == "string" {
 		return inputValue{value.text, true}, nil
 	}
-	text, err := json.Marshal(value.plainValue(0))
+	plain, err := r.plainValue(value, 0)
+	if err != nil {
+		return inputValue{}, err
+	}
+	text, err := json.Marshal(plain)
 	return inputValue{string(text), false}, err
 }
 
@@ -179,33 +183,44 @@ func allowed(e entry, value *node, where string) error {
 	return nil
 }
 
-// plainValue is a node as JSON has it.
-func (n *node) plainValue(depth int) any {
+// plainValue is a node as JSON has it. What aliases share counts each time.
+func (r *reader) plainValue(n *node, depth int) (any, error) {
+	if err := r.count(n); err != nil {
+		return nil, err
+	}
 	switch {
 	case depth > maxDepth || n.kind == null:
-		return nil
+		return nil, nil
 	case n.kind == list:
 		out := []any{}
 		for _, i := range n.items {
-			out = append(out, i.plainValue(depth+1))
+			v, err := r.plainValue(i, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, v)
 		}
-		return out
+		return out, nil
 	case n.kind == mapping:
 		out := map[string]any{}
 		for _, e := range n.entries {
-			out[e.key] = e.value.plainValue(depth + 1)
+			v, err := r.plainValue(e.value, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			out[e.key] = v
 		}
-		return out
+		return out, nil
 	case n.typed == isInteger:
-		return json.Number(n.text)
+		return json.Number(n.text), nil
 	case n.typed == isFloat:
 		if f, err := strconv.ParseFloat(strings.ReplaceAll(n.text, "_", ""), 64); err == nil {
-			return rubyFloat(f)
+			return rubyFloat(f), nil
 		}
 	case n.typed == isBoolean:
-		return n.text == "true"
+		return n.text == "true", nil
 	}
-	return n.text
+	return n.text, nil
 }
 
 // rubyFloat is a number as Ruby writes it, which always has a point.

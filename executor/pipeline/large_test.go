@@ -38,7 +38,14 @@ func TestWhatMultipliesIsTooLarge(t *testing.T) {
 		fmt.Fprintf(&rules, "j%d: {script: [x], rules: *r}\n", i)
 		fmt.Fprintf(&lacking, "j%d: {script: [!reference [.a, script]]}\n", i)
 	}
+	nested := ".l: [&l0 [x, x, x, x, x, x, x, x, x, x]"
+	for i := range 5 {
+		nested += fmt.Sprintf(", &l%d [%s]", i+1, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*l%d, ", i), 10), ", "))
+	}
+	nested += "]\n"
 	for name, text := range map[string]string{
+		"an include's inputs":                nested + "include: [{local: a, inputs: {x: *l5}}]\n",
+		"what rules do":                      nested + "j: {script: [x], rules: [{if: $CI_DEPLOY_FREEZE, variables: *l5}, {when: always, variables: *l5}]}\n",
 		"jobs that are the same mapping":     keys.String() + script + aliases.String(),
 		"jobs that extend the same one":      keys.String() + script + merged.String(),
 		"jobs that are made in parallel":     parallel.String(),

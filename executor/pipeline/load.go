@@ -19,7 +19,11 @@ const (
 // load reads a file with what it includes: the includes' keys first, its own
 // over them.
 func (r *reader) load(i included, seen map[string]bool) (*node, error) {
-	name, key := i.name, i.key()
+	name := i.name
+	key, err := r.key(i)
+	if err != nil {
+		return nil, err
+	}
 	if seen[key] {
 		return &node{kind: mapping}, nil // as GitLab does: what is there already counts
 	}

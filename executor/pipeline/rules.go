@@ -38,7 +38,12 @@ func (r *reader) firstRule(n *node, s scope, what string) (*node, finding, error
 				perhaps = f
 			}
 			continue
-		case slices.ContainsFunc(maybes, func(m *node) bool { return !alike(m, rule) }):
+		}
+		same, err := r.alike(rule, maybes)
+		switch {
+		case err != nil:
+			return nil, f, err
+		case !same:
 			return nil, perhaps, r.restOfRules(list, s, what)
 		case never:
 			return nil, finding{unset: append(in, f.unset...)}, r.restOfRules(list, s, what)
@@ -57,21 +62,41 @@ func leavesOut(rule *node) bool {
 	return when != nil && when.text == "never"
 }
 
-// alike tells rules of which it does not matter which one holds.
-func alike(a, b *node) bool {
-	if leavesOut(a) || leavesOut(b) {
-		return leavesOut(a) && leavesOut(b)
-	}
-	effect := func(rule *node) map[string]any {
-		all := map[string]any{}
-		for _, e := range rule.entries {
-			if e.key != "if" && e.key != "changes" && e.key != "exists" {
-				all[e.key] = e.value.plainValue(0)
+// alike tells whether it does not matter which one holds, a rule or one of others.
+func (r *reader) alike(rule *node, others []*node) (bool, error) {
+	for _, o := range others {
+		if leavesOut(o) || leavesOut(rule) {
+			if leavesOut(o) != leavesOut(rule) {
+				return false, nil
 			}
+			continue
 		}
-		return all
+		a, err := r.effect(rule)
+		if err != nil {
+			return false, err
+		}
+		b, err := r.effect(o)
+		if err != nil || !reflect.DeepEqual(a, b) {
+			return false, err
+		}
 	}
-	return reflect.DeepEqual(effect(a), effect(b))
+	return true, nil
+}
+
+// effect is what a rule does where it holds.
+func (r *reader) effect(rule *node) (map[string]any, error) {
+	all := map[string]any{}
+	for _, e := range rule.entries {
+		if e.key == "if" || e.key == "changes" || e.key == "exists" {
+			continue
+		}
+		v, err := r.plainValue(e.value, 0)
+		if err != nil {
+			return nil, err
+		}
+		all[e.key] = v
+	}
+	return all, nil
 }
 
 // restOfRules looks at the conditions of all rules, as GitLab refuses a pipeline
