@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"fmt"
 	"strings"
 )
 
@@ -176,6 +177,8 @@ func (r *reader) globs(n *node, s scope, what string) (globs []string, f finding
 		text, unknown := s.expand(w)
 		if len(unknown) > 0 {
 			f = finding{verdict: maybe, why: known(unknown[0])}
+		} else if len(text) > maxPath {
+			f = finding{verdict: maybe, why: fmt.Sprintf("a pattern has more than %d bytes", maxPath)}
 		}
 		globs = append(globs, text)
 	}

@@ -13,7 +13,7 @@ const (
 	maxChanges = 50_000
 )
 
-// maxPath is longer than any path.
+// maxPath is longer than any path, and bounds patterns.
 const maxPath = 4096
 
 // anyMatches tells whether one of the paths matches one of the patterns. Beyond

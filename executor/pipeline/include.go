@@ -66,10 +66,6 @@ func (r *reader) includes(n *node) ([]included, error) {
 	return out, nil
 }
 
-// VariableNamed is a variable's name in a text, as GitLab finds it, or $$ or %%,
-// which stay as they are.
-var VariableNamed = regexp.MustCompile(`\$\$|%%|\$([A-Za-z_]\w*)|\$\{([A-Za-z_]\w*)\}|%([A-Za-z_]\w*)%`)
-
 // includePath is a path of the tree, with the values of those variables that are
 // known before any file is read. As with GitLab nothing is left of others.
 func (r *reader) includePath(text string) string {
@@ -77,16 +73,12 @@ func (r *reader) includePath(text string) string {
 	for _, v := range slices.Concat(r.input.Predefined, r.input.Given) {
 		known[v.Key] = v.Value
 	}
-	text = VariableNamed.ReplaceAllStringFunc(text, func(named string) string {
-		key := strings.Trim(named, "${}%")
+	text, _ = ReplaceNamed(text, maxExpanded, func(named, key string) (string, bool) {
 		value, ok := known[key]
-		switch {
-		case key == "":
-			return named
-		case !ok:
+		if !ok {
 			r.warnf("include: %s is not known: an include takes predefined variables and those of --variable", named)
 		}
-		return value
+		return value, true
 	})
 	return cleanPath(text)
 }

@@ -58,6 +58,9 @@ const keep = "\x00"
 
 // block is what a block comes to: an input's value after some functions.
 func (r *reader) block(at *node, data string, values map[string]inputValue) (string, error) {
+	if err := r.count(at); err != nil {
+		return "", err
+	}
 	parts := strings.Split(data, "|")
 	access := strings.TrimSpace(parts[0])
 	if context, _, _ := strings.Cut(access, "."); context == "matrix" {
@@ -92,7 +95,10 @@ func (r *reader) function(at *node, f string, v inputValue) (inputValue, error) 
 	case !v.isText:
 		return v, at.faultf("its type is string", "%s is for text", f)
 	case f == "expand_vars":
-		v.text, _ = r.scopeOf().expandOnce(v.text)
+		var whole bool
+		if v.text, _, whole = r.scopeOf().expandOnce(v.text); !whole {
+			return v, at.faultf("look for a variable that stands there often", "with its variables an input is too long")
+		}
 	case f == "posix_escape":
 		if v.text == "" {
 			v.text = "''"

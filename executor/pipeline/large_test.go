@@ -81,3 +81,25 @@ func TestWhatMultipliesIsTooLarge(t *testing.T) {
 		}
 	})
 }
+
+// Variables that name each other grow by multiplication.
+func TestVariablesInTextsAreBounded(t *testing.T) {
+	long := strings.Repeat("x", 10_000)
+	s := scope{"A": long}
+	if out, _ := s.expand(strings.Repeat("$A", 1000)); len(out) > 2*maxExpanded {
+		t.Errorf("it is %d bytes", len(out))
+	}
+	text := "variables: {A: " + long + "}\nj: {script: [x], rules: [{exists: ['{a,$A}']}]}\n"
+	p, err := Read(soon(t), fstest.MapFS{"a": {Data: []byte(text)}}, "a", input)
+	if err != nil || !p.Jobs[0].Maybe {
+		t.Errorf("a pattern that is too long is decided on, %v", err)
+	}
+	r := &reader{ctx: t.Context(), input: Input{Predefined: []Variable{{Key: "A", Value: long}}}, warned: map[string]bool{}}
+	if out := r.includePath(strings.Repeat("$A", 1000)); len(out) > 2*maxExpanded {
+		t.Errorf("the path of an include is %d bytes", len(out))
+	}
+	v := inputValue{text: strings.Repeat("$A", 1000), isText: true}
+	if v, err := r.function(&node{}, "expand_vars", v); err == nil {
+		t.Errorf("an input is %d bytes", len(v.text))
+	}
+}

@@ -183,7 +183,7 @@ func (d *decoder) scope() scope {
 	}
 	s := d.scopeOf(own, d.job.Variables)
 	if e := d.job.Environment; e != nil {
-		if name, unknown := s.expand(e.Name); len(unknown) == 0 {
+		if name, unknown := s.expand(e.Name); len(unknown) == 0 && len(name) < maxExpanded {
 			s["CI_ENVIRONMENT_NAME"] = name
 		}
 		s["CI_ENVIRONMENT_ACTION"] = e.Action

@@ -73,7 +73,7 @@ func unsetInPushes(name string) bool {
 // What is not set stays. It tells those that GitLab alone knows.
 func (s scope) expand(text string) (out string, unknown []string) {
 	for range 10 {
-		if out, unknown = s.expandOnce(text); out == text || len(out) > maxExpanded {
+		if out, unknown, _ = s.expandOnce(text); out == text || len(out) > maxExpanded {
 			break
 		}
 		text = out
@@ -81,21 +81,18 @@ func (s scope) expand(text string) (out string, unknown []string) {
 	return out, unknown
 }
 
-// expandOnce is expand, of the text's own variables alone.
-func (s scope) expandOnce(text string) (out string, unknown []string) {
-	out = VariableNamed.ReplaceAllStringFunc(text, func(named string) string {
-		key := strings.Trim(named, "${}%")
+// expandOnce is expand, of the text's own variables alone. It is not whole where
+// their values are too long.
+func (s scope) expandOnce(text string) (out string, unknown []string, whole bool) {
+	out, whole = ReplaceNamed(text, maxExpanded, func(_, key string) (string, bool) {
 		value, set := s[key]
-		if set {
-			return value
-		}
-		if ofGitLab(key) {
+		if !set && ofGitLab(key) {
 			unknown = append(unknown, key)
 		}
-		return named
+		return value, set
 	})
-	return out, unknown
+	return out, unknown, whole
 }
 
-// maxExpanded bounds a text with variables in it, in bytes.
+// maxExpanded bounds the values of variables in a text, in bytes.
 const maxExpanded = 64 << 10

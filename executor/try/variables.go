@@ -82,29 +82,26 @@ func (n *nesting) nested(i int, text string, m []int) (at int, ok bool) {
 }
 
 // expandAll is a text with the values of variables in it. What is unknown goes, as
-// it does in GitLab.
+// it does in GitLab, and what is beyond the bound.
 func expandAll(text string, vars []local.Variable) string {
 	values := map[string]string{}
 	vars = expandNested(vars)
 	for range 2 { // what is raw is put in once the rest has been
+		rest := maxExpanded
 		for _, v := range vars {
 			value := v.Value
 			if !v.Raw {
-				value = replaceNamed(value, values)
+				value = replaceNamed(value, rest, values)
+				rest -= min(rest, len(value))
 			}
 			values[v.Key] = value
 		}
 	}
-	return replaceNamed(text, values)
+	return replaceNamed(text, maxExpanded, values)
 }
 
-// replaceNamed puts values in the place of their names.
-func replaceNamed(text string, values map[string]string) string {
-	return pipeline.VariableNamed.ReplaceAllStringFunc(text, func(named string) string {
-		key := strings.Trim(named, "${}%")
-		if key == "" {
-			return named
-		}
-		return values[key]
-	})
+// replaceNamed puts values of so many bytes in the place of their names.
+func replaceNamed(text string, most int, values map[string]string) string {
+	text, _ = pipeline.ReplaceNamed(text, most, func(_, key string) (string, bool) { return values[key], true })
+	return text
 }

@@ -91,3 +91,10 @@ func TestAJobGetsNestedVariables(t *testing.T) {
 		}
 	}
 }
+
+func TestATextWithVariablesIsBounded(t *testing.T) {
+	vars := []local.Variable{{Key: "A", Value: strings.Repeat("a", 1<<19), Raw: true}, {Key: "B", Value: strings.Repeat("$A", 100)}}
+	if out := expandAll(strings.Repeat("$B", 100), vars); len(out) > 2*maxExpanded {
+		t.Errorf("it is %d bytes", len(out))
+	}
+}
