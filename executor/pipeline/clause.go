@@ -75,8 +75,16 @@ func (r *reader) condition(n *node, s scope, what string) (finding, error) {
 	if n.kind != scalar || n.typed != isString && n.typed != isSymbol {
 		return finding{}, n.faultf(hint, "%s: the condition is no expression", what)
 	}
+	if err := r.count(n); err != nil {
+		return finding{}, err
+	}
+	words, read := r.lexed[n.text]
+	if !read { // jobs share rules
+		words, _ = lex(n.text) // none are no condition
+		r.lexed[n.text] = words
+	}
 	var unknown, unset []string
-	v, err := judge(n.text, func(name string) value {
+	v, err := judge(r.ctx, words, func(name string) value {
 		v := s.value(name)
 		if v.kind == isUnknown {
 			unknown = append(unknown, name)
@@ -91,7 +99,7 @@ func (r *reader) condition(n *node, s scope, what string) (finding, error) {
 		f.why = known(unknown[0])
 		return f, nil
 	}
-	strict, _ := judge(n.text, func(name string) value {
+	strict, _ := judge(r.ctx, words, func(name string) value {
 		v := s.strict(name)
 		if v.kind == isUnknown && !ofGitLab(name) {
 			unset = append(unset, "$"+name)
@@ -130,7 +138,7 @@ func (r *reader) exist(n *node, s scope, what string) (finding, error) {
 	if err != nil {
 		return f, err
 	}
-	return finding{verdict: verdictOf(anyMatches(globs, paths, maxExists))}, nil
+	return finding{verdict: verdictOf(anyMatches(r.ctx, globs, paths, maxExists))}, nil
 }
 
 // changes tells whether what is pushed changes one of some files.
@@ -161,7 +169,7 @@ func (r *reader) changes(n *node, s scope, what string) (finding, error) {
 	case !known:
 		return finding{verdict: maybe, why: "changes: " + ref + " is not in this repository"}, nil
 	}
-	return finding{verdict: verdictOf(anyMatches(globs, paths, maxChanges))}, nil
+	return finding{verdict: verdictOf(anyMatches(r.ctx, globs, paths, maxChanges))}, nil
 }
 
 // maxGlobs is how many patterns GitLab takes in one condition.

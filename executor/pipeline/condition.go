@@ -1,7 +1,9 @@
 package pipeline
 
 import (
+	"context"
 	"errors"
+	"io"
 	"regexp"
 	"strings"
 )
@@ -68,14 +70,10 @@ func (v value) verdict() verdict {
 	}
 }
 
-// judge judges an expression such as that of rules:if, with variables by their
-// names. Its error is of an expression that GitLab refuses.
-func judge(text string, variable func(string) value) (verdict, error) {
-	words, err := lex(text)
-	if err != nil {
-		return no, err
-	}
-	c := &conditions{words: words, variable: variable}
+// judge judges the words of an expression such as that of rules:if, with variables by
+// their names. Its error is of an expression that GitLab refuses.
+func judge(ctx context.Context, words []string, variable func(string) value) (verdict, error) {
+	c := &conditions{ctx: ctx, words: words, variable: variable}
 	v, err := c.or()
 	if err != nil || len(c.words) > 0 {
 		return no, errCondition
@@ -108,6 +106,7 @@ func lex(text string) (words []string, err error) {
 
 // conditions reads an expression from its first word on.
 type conditions struct {
+	ctx      context.Context
 	words    []string
 	variable func(string) value
 }
@@ -164,7 +163,7 @@ func (c *conditions) comparison() (value, error) {
 		}
 		alike := left.is(right)
 		if op[1] == '~' {
-			if alike, err = matches(left, right); err != nil {
+			if alike, err = c.matches(left, right); err != nil {
 				return value{}, err
 			}
 		}
@@ -229,18 +228,38 @@ func rubyPattern(text string) (*regexp.Regexp, error) {
 // matches tells whether a text matches a pattern, which a variable may hold. With
 // no pattern nothing matches, and a text that is none is looked through for the
 // other one, as GitLab does.
-func matches(text, pattern value) (bool, error) {
+func (c *conditions) matches(text, pattern value) (bool, error) {
 	switch pattern.kind {
 	case isNull, isUnknown:
 		return false, nil
 	case isPattern:
-		return pattern.pattern.MatchString(text.text), nil
+		return found(c.ctx, pattern.pattern, text.text), nil
 	case isText:
 		re, err := rubyPattern(strings.ReplaceAll(pattern.text, `\/`, "/"))
 		if re != nil && err == nil {
-			return re.MatchString(text.text), nil
+			return found(c.ctx, re, text.text), nil
 		}
 		return strings.Contains(pattern.text, text.text), nil
 	}
 	return false, errCondition
+}
+
+// found looks for an expression in a text. Both are a stranger's, and it takes as long
+// as both are: it ends with ctx, when what it says does not count.
+func found(ctx context.Context, re *regexp.Regexp, text string) bool {
+	return re.MatchReader(runes{ctx, strings.NewReader(text)})
+}
+
+// runes are those of a text until a context ends.
+type runes struct {
+	ctx context.Context
+	*strings.Reader
+}
+
+// ReadRune reads the next one.
+func (r runes) ReadRune() (rune, int, error) {
+	if r.ctx.Err() != nil {
+		return 0, 0, io.EOF
+	}
+	return r.Reader.ReadRune()
 }

@@ -1,8 +1,12 @@
 package pipeline
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
+	"testing/fstest"
+	"time"
 )
 
 func TestConditions(t *testing.T) {
@@ -27,7 +31,7 @@ func TestConditions(t *testing.T) {
 		// What a push to a branch has not.
 		`$CI_COMMIT_TAG`: no, `$CI_MERGE_REQUEST_IID == null`: yes, `$BRANCH && $CI_OPEN_MERGE_REQUESTS`: no,
 	} {
-		if got, err := judge(text, s.value); got != want || err != nil {
+		if got, err := judged(t, text, s.value); got != want || err != nil {
 			t.Errorf("%s is %v (%v), want %v", text, got, err, want)
 		}
 	}
@@ -36,7 +40,7 @@ func TestConditions(t *testing.T) {
 		`$A =~ true`, `$A & $B`, `${A}`, `$A == b`, `! $A`, `()`, `$A == "a" and $B`, `$A =~ /ab`, `$A =~ /ab/x`,
 		strings.Repeat("(", 1000), strings.Repeat("$A || ", 50) + "$A",
 	} {
-		if v, err := judge(text, s.value); err == nil {
+		if v, err := judged(t, text, s.value); err == nil {
 			t.Errorf("%s is understood, as %v", text, v)
 		}
 	}
@@ -45,7 +49,7 @@ func TestConditions(t *testing.T) {
 func TestATagsPipelineHasNoBranch(t *testing.T) {
 	s := scope{"CI_COMMIT_TAG": "v1"}
 	for text, want := range map[string]verdict{"$CI_COMMIT_BRANCH": no, "$CI_COMMIT_BRANCH == null": yes, "$CI_COMMIT_TAG =~ /^v/": yes} {
-		if got, err := judge(text, s.value); got != want || err != nil {
+		if got, err := judged(t, text, s.value); got != want || err != nil {
 			t.Errorf("%s is %v (%v), want %v", text, got, err, want)
 		}
 	}
@@ -57,8 +61,8 @@ func FuzzConditions(f *testing.F) {
 	}
 	s := scope{"A": "b", "P": "/a(b|c)/m"}
 	f.Fuzz(func(t *testing.T, text string) {
-		loose, err := judge(text, s.value)
-		strict, err2 := judge(text, s.strict)
+		loose, err := judged(t, text, s.value)
+		strict, err2 := judged(t, text, s.strict)
 		if (err == nil) != (err2 == nil) {
 			t.Errorf("%q is understood by one: %v, %v", text, err, err2)
 		}
@@ -73,4 +77,25 @@ func FuzzPatternsOfPaths(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, glob string) { globPattern(glob) })
+}
+
+func judged(t *testing.T, text string, variable func(string) value) (verdict, error) {
+	words, err := lex(text)
+	if err != nil {
+		return no, err
+	}
+	return judge(t.Context(), words, variable)
+}
+
+// Ctrl-C ends it, and completion waits a few seconds.
+func TestALongSearchEnds(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	const many = 20_000
+	text := "j:\n  script: [x]\n  rules:\n  - if: '\"" + strings.Repeat("a", many) + "\" =~ /" + strings.Repeat("a?", many) + "b/'\n"
+	began := time.Now()
+	_, err := Read(ctx, fstest.MapFS{"a": {Data: []byte(text)}}, "a", input)
+	if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took > 2*time.Second {
+		t.Errorf("after %v: %v", took, err)
+	}
 }

@@ -364,7 +364,7 @@ func TestPatternsOfPaths(t *testing.T) {
 	for i := range many {
 		many[i] = fmt.Sprint(i)
 	}
-	if anyMatches([]string{"*x"}, many[:maxExists], maxExists) || !anyMatches([]string{"*x"}, many, maxExists) {
+	if anyMatches(t.Context(), []string{"*x"}, many[:maxExists], maxExists) || !anyMatches(t.Context(), []string{"*x"}, many, maxExists) {
 		t.Error("beyond the bound GitLab takes a pattern to match")
 	}
 }

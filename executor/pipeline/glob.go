@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,7 +19,7 @@ const maxPath = 4096
 
 // anyMatches tells whether one of the paths matches one of the patterns. Beyond
 // most comparisons GitLab answers yes.
-func anyMatches(globs, paths []string, most int) bool {
+func anyMatches(ctx context.Context, globs, paths []string, most int) bool {
 	comparisons := 0
 	for _, g := range globs {
 		if !strings.ContainsAny(g, "*?[{") {
@@ -29,6 +30,9 @@ func anyMatches(globs, paths []string, most int) bool {
 		}
 		re := globPattern(g)
 		for _, p := range paths {
+			if ctx.Err() != nil {
+				return false // the reading ends
+			}
 			if comparisons++; comparisons > most || re != nil && re.MatchString(p) {
 				return true
 			}

@@ -86,6 +86,9 @@ func (r *reader) includePath(text string) string {
 // matching are the files whose paths match a pattern: * is any text without a
 // slash, ** any text, and all else is itself.
 func (r *reader) matching(at *node, pattern string) (names []string, err error) {
+	if len(pattern) > maxPath {
+		return nil, at.faultf("* and ** stand for names", "include: a pattern has more than %d bytes", maxPath)
+	}
 	text := strings.NewReplacer(`\*\*`, `.*`, `\*`, `[^/]*`).Replace(regexp.QuoteMeta(pattern))
 	matches, err := regexp.Compile(`(?s)^` + text + `$`)
 	if err != nil {

@@ -22,6 +22,9 @@ func (r *reader) inputRules(e entry, values map[string]inputValue) (*node, error
 		return nil, err
 	}
 	for _, rule := range rules {
+		if err := r.count(rule); err != nil {
+			return nil, err
+		}
 		holds, err := r.inputRule(e, rule, values)
 		if err != nil {
 			return nil, err
@@ -60,7 +63,8 @@ func (r *reader) inputRule(e entry, rule *node, values map[string]inputValue) (b
 		}
 		return "$" + strconv.Itoa(len(asked)-1)
 	})
-	v, err := judge(text, func(name string) value {
+	words, _ := lex(text) // none are no condition
+	v, err := judge(r.ctx, words, func(name string) value {
 		if i, err := strconv.Atoi(name); err == nil && i < len(asked) {
 			return asked[i]
 		}

@@ -142,7 +142,7 @@ func (r *reader) inputOf(e entry, value *node) (inputValue, error) {
 	case !fits(value):
 		return inputValue{}, value.faultf("its type is "+kind, "input %s: %s is no %s", e.key, where, kind)
 	}
-	if err := allowed(e, value, where); err != nil {
+	if err := r.allowed(e, value, where); err != nil {
 		return inputValue{}, err
 	}
 	if kind == "string" {
@@ -157,7 +157,7 @@ func (r *reader) inputOf(e entry, value *node) (inputValue, error) {
 }
 
 // allowed checks a value against the options and the pattern of its input.
-func allowed(e entry, value *node, where string) error {
+func (r *reader) allowed(e entry, value *node, where string) error {
 	if options := e.value.get("options"); options != nil && options.kind == list {
 		of := []*node{value}
 		if value.kind == list {
@@ -177,7 +177,7 @@ func allowed(e entry, value *node, where string) error {
 	if err != nil {
 		return pattern.faultf("GitLab's patterns are those of RE2", "input %s: its regex is no pattern", e.key)
 	}
-	if !re.MatchString(value.text) {
+	if !found(r.ctx, re, value.text) {
 		return value.faultf("it is to match "+pattern.text, "input %s: %s does not match its regex", e.key, where)
 	}
 	return nil

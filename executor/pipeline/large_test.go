@@ -53,11 +53,6 @@ func TestWhatMultipliesIsTooLarge(t *testing.T) {
 		"jobs with the pipeline's variables": strings.Replace(keys.String(), ".a: &a", "variables:", 1) + plain.String(),
 	} {
 		t.Run(name, func(t *testing.T) {
-			if name == "jobs with the same rules" { // each has a condition to decide
-				usual := maxNodes
-				t.Cleanup(func() { maxNodes = usual })
-				maxNodes /= 10
-			}
 			_, err := Read(soon(t), fstest.MapFS{"a": {Data: []byte(text)}}, "a", input)
 			if !fault.IsOfJob(err) || !strings.Contains(err.Error(), "too large") {
 				t.Errorf("the error is %v", err)

@@ -18,11 +18,9 @@ const (
 	maxDepth = 100
 	// maxKeys bounds one mapping.
 	maxKeys = 5000
+	// maxNodes bounds what aliases, extends and references can make of a file.
+	maxNodes = 300_000
 )
-
-// maxNodes bounds what aliases, extends and references can make of a file. A
-// variable for tests alone.
-var maxNodes = 300_000
 
 type kind int
 

@@ -199,7 +199,7 @@ func (r *reader) refMatches(word string) bool {
 	}
 	ref := cmp.Or(tag, v["CI_COMMIT_BRANCH"], v["CI_COMMIT_REF_NAME"])
 	if re, err := rubyPattern(word); re != nil && err == nil {
-		return re.MatchString(ref)
+		return found(r.ctx, re, ref)
 	}
 	return word == ref
 }

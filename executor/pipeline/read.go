@@ -67,6 +67,8 @@ type reader struct {
 	resolved map[*node]*node
 	// lacked are nodes with references that lead nowhere.
 	lacked map[*node]error
+	// lexed are the words of conditions.
+	lexed map[string][]string
 	// paths are those of the tree once they are known, compared what differs from refs.
 	paths    []string
 	compared map[string]comparison
@@ -77,7 +79,7 @@ type reader struct {
 func Read(ctx context.Context, files fs.FS, name string, in Input) (Pipeline, error) {
 	r := &reader{
 		ctx: ctx, files: files, input: in, resolved: map[*node]*node{}, warned: map[string]bool{},
-		lacked: map[*node]error{}, cannot: map[string]string{}, parallel: map[string][]string{}, compared: map[string]comparison{},
+		lacked: map[*node]error{}, cannot: map[string]string{}, parallel: map[string][]string{}, compared: map[string]comparison{}, lexed: map[string][]string{},
 	}
 	p, err := r.read(name)
 	p.Warnings, p.Name = r.warnings, r.name
