@@ -14,11 +14,11 @@ func (m *missing) Error() string { return m.text }
 
 // lacking is the fault of what is not there: of one job where something was not
 // fetched, else of the pipeline.
-func (r *reader) lacking(fault error, format string) error {
+func (r *reader) lacking(fault error, text string) error {
 	if len(r.unfetched) == 0 {
 		return fault
 	}
-	return &missing{format + r.perhaps()}
+	return &missing{short(text) + r.perhaps()}
 }
 
 // perhaps says where a thing may be that is not there.
@@ -31,6 +31,7 @@ func (r *reader) perhaps() string {
 
 // elsewhere notes an include that is not fetched.
 func (r *reader) elsewhere(what string) {
+	what = short(what)
 	r.warnf("include: %s is not fetched: jobs that need it do not run", what)
 	if !slices.Contains(r.unfetched, what) {
 		r.unfetched = append(r.unfetched, what)
@@ -73,7 +74,7 @@ func (r *reader) withoutTrifles(name string, job *node) error {
 
 // unable is a job that cannot run here.
 func (r *reader) unable(e entry, why string) Job {
-	j := Job{Name: e.key, Stage: "test", When: "never", Why: why, Cannot: true, Maybe: true}
+	j := Job{Name: e.key, Stage: "test", When: "never", Why: short(why), Cannot: true, Maybe: true}
 	if n := e.value.get("stage"); n != nil && n.kind == scalar {
 		j.Stage = n.text
 	}

@@ -12,6 +12,10 @@ import (
 // maxEntries is how many files and folders are looked at for one include.
 const maxEntries = 500_000
 
+// maxIncludes is how many includes of one file are looked at, those that rules leave
+// out among them.
+const maxIncludes = 1000
+
 // included is a file of the tree and what it is given.
 type included struct {
 	name   string
@@ -37,6 +41,9 @@ func (r *reader) includes(n *node) ([]included, error) {
 	items := []*node{n}
 	if n.kind == list {
 		items = n.items
+	}
+	if len(items) > maxIncludes {
+		return nil, n.faultf("GitLab takes no more files than 150", "there are more than %d includes", maxIncludes)
 	}
 	var out []included
 	for _, i := range items {

@@ -27,6 +27,9 @@ func (r *reader) jobs(e entry, defaults *node) ([]Job, error) {
 	if wary.Text(e.key) != e.key || strings.ContainsAny(e.key, "\n\t") || e.key == "" {
 		return nil, e.fault("letters, digits, spaces and such", "%q is no name of a job", e.key)
 	}
+	if tooLong(e.key) {
+		return nil, e.fault("GitLab takes no more", "the name of a job has more than %d characters", maxName)
+	}
 	if e.value.kind != mapping {
 		return nil, e.fault("a job is a name with a script below it; a key that is none begins with a dot", "%s is no job", e.key)
 	}

@@ -77,6 +77,56 @@ func TestWhatMultipliesIsTooLarge(t *testing.T) {
 	})
 }
 
+// Jobs share what a file says, so a long text must not become one of each job.
+func TestWhatIsLongIsTold(t *testing.T) {
+	long := strings.Repeat("x", 10_000)
+	var stages, includes, values, merged strings.Builder
+	for i := range 5000 {
+		fmt.Fprintf(&stages, "s%d, ", i)
+		fmt.Fprintf(&includes, "https://x/%d, ", i)
+		fmt.Fprintf(&values, "K%d: v, ", i)
+	}
+	for i := range 2 {
+		fmt.Fprintf(&merged, ".m%d: &m%d {%s}\n", i, i, strings.ReplaceAll(values.String(), "K", fmt.Sprintf("K%d_", i)))
+	}
+	for name, c := range map[string]struct{ text, want string }{
+		"the name of a job":           {"? " + long + "\n: {script: [x]}", "more than 255 characters"},
+		"a value of a matrix":         {"j: {script: [x], parallel: {matrix: [{A: [" + long + "]}]}}", "more than 255 characters"},
+		"values of a matrix together": {"j: {script: [x], parallel: {matrix: [{A: " + long[:200] + ", B: " + long[:200] + "}]}}", "more than 255 characters"},
+		"many values of a matrix":     {"j: {script: [x], parallel: {matrix: [{" + values.String() + "}]}}", "more than 255 characters"},
+		"the stages":                  {"stages: [" + stages.String() + "]\nj: {script: [x]}", "more than 1000 stages"},
+		"the includes":                {"include: [" + includes.String() + "]\nj: {script: [x]}", "more than 1000 includes"},
+		"what is merged":              {merged.String() + "j: {script: [x], <<: [*m0, *m1]}", "more than 5000 keys"},
+	} {
+		_, err := Read(soon(t), fstest.MapFS{"a": {Data: []byte(c.text)}}, "a", input)
+		if !fault.IsOfJob(err) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %.200v", name, err)
+		}
+	}
+	for name, text := range map[string]string{
+		"a variable":  "rules: [{if: $CI_" + long + "}]",
+		"others":      "rules: [{if: $" + long + "}]",
+		"a branch":    "only: [" + long + "]",
+		"a base":      "extends: " + long,
+		"a stage":     "stage: " + long,
+		"a reference": "rules: [!reference [" + long + "]]",
+		"a timeout":   "timeout: " + long,
+	} {
+		p, err := Read(soon(t), fstest.MapFS{"a": {Data: []byte("include: [{template: x}]\nj: {script: [x], " + text + "}")}}, "a", input)
+		if err != nil || len(p.Jobs) != 1 || len(p.Jobs[0].Why) > 2*maxLine || len(strings.Join(p.Warnings, "")) > 5*maxLine {
+			t.Errorf("%s: %.200v, and a job says %d bytes", name, err, len(p.Jobs[0].Why))
+		}
+	}
+	needing := "p: {script: [x], parallel: 200}\n"
+	for i := range 4000 {
+		needing += fmt.Sprintf("j%d: {stage: deploy, script: [x], needs: [p]}\n", i)
+	}
+	_, err := Read(soon(t), fstest.MapFS{"a": {Data: []byte(needing)}}, "a", input)
+	if !fault.IsOfJob(err) || !strings.Contains(err.Error(), "too large") {
+		t.Errorf("jobs that need all of a parallel one: %.200v", err)
+	}
+}
+
 // Variables that name each other grow by multiplication.
 func TestVariablesInTextsAreBounded(t *testing.T) {
 	long := strings.Repeat("x", 10_000)

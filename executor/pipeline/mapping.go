@@ -79,6 +79,9 @@ func (c *converter) merged(n, from *node, own map[string]bool, line int) error {
 				c.warnf("%s:%d: <<: replaces %s, which stands before it: put <<: first", c.file, line, e.key)
 			}
 			n.set(e)
+			if len(n.entries) > maxKeys {
+				return n.faultf("GitLab does not take it either", "it has more than %d keys", maxKeys)
+			}
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 
 	"gitlab-dind-executor/fault"
 )
@@ -79,6 +80,9 @@ var matrixNamed = regexp.MustCompile(`\$\[\[\s*matrix\.([a-zA-Z0-9_-]+)\s*\]\]`)
 
 // ofMatrix puts the values of the job's own matrix into a text.
 func (d *decoder) ofMatrix(n *node, text string) (string, error) {
+	if !strings.Contains(text, "$[[") {
+		return text, nil // jobs may share it, however long it is
+	}
 	unknown := ""
 	text = matrixNamed.ReplaceAllStringFunc(text, func(named string) string {
 		name := matrixNamed.FindStringSubmatch(named)[1]
@@ -90,6 +94,9 @@ func (d *decoder) ofMatrix(n *node, text string) (string, error) {
 		unknown = name
 		return named
 	})
+	if len(text) > maxLine {
+		return "", n.faultf("GitLab takes no more than 255 characters", "%s: needs: the name of a job is too long", d.job.Name)
+	}
 	if unknown != "" {
 		return "", n.faultf("name a variable of parallel:matrix of this job", "%s: needs: there is no %s in its matrix", d.job.Name, unknown)
 	}
@@ -113,6 +120,9 @@ func (r *reader) parallelNames(jobs []Job) error {
 			if len(needs)+len(names) > maxNeeds {
 				return fault.Job(fmt.Errorf("job %s needs more than %d jobs", j.Name, maxNeeds), "GitLab takes no more than 50 unless its administrator says so")
 			}
+			if err := r.taken(names); err != nil {
+				return err
+			}
 			for _, name := range names {
 				needs = append(needs, Need{Job: name, Artifacts: n.Artifacts, Optional: n.Optional})
 			}
@@ -126,6 +136,9 @@ func (r *reader) parallelNames(jobs []Job) error {
 		var names []string
 		for _, name := range j.Dependencies {
 			if all, parallel := r.parallel[name]; parallel {
+				if err := r.taken(all); err != nil {
+					return err
+				}
 				names = append(names, all...)
 			} else {
 				names = append(names, name)
@@ -134,6 +147,12 @@ func (r *reader) parallelNames(jobs []Job) error {
 		j.Dependencies = names
 	}
 	return nil
+}
+
+// taken counts names that a job takes over.
+func (r *reader) taken(names []string) error {
+	r.nodes += len(names)
+	return r.count(r.root)
 }
 
 // maxNeeds bounds the jobs that one needs; GitLab's own bound is a setting.

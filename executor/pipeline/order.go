@@ -54,6 +54,10 @@ func (p *Pipeline) sort() error {
 		return slices.Index(p.Stages, a.Stage) - slices.Index(p.Stages, b.Stage)
 	})
 	p.Jobs = nil
+	index := map[string]int{}
+	for i, j := range slices.Backward(byStage) { // the first of a name
+		index[j.Name] = i
+	}
 	placed, under := map[string]bool{}, map[string]bool{}
 	var place func(j Job) error
 	place = func(j Job) error {
@@ -65,8 +69,8 @@ func (p *Pipeline) sort() error {
 		}
 		under[j.Name] = true
 		for _, n := range j.Needs {
-			i := slices.IndexFunc(byStage, func(o Job) bool { return o.Name == n.Job })
-			if i < 0 {
+			i, there := index[n.Job]
+			if !there {
 				continue // it is optional
 			}
 			if err := place(byStage[i]); err != nil {
@@ -102,7 +106,7 @@ func (r *reader) refers(p Pipeline, j Job, index map[string]int) error {
 			return r.lacking(fault.Job(fmt.Errorf("job %s needs %s, which is not in this pipeline", j.Name, n.Job), "name a job of this pipeline, or set optional: true"),
 				"it needs "+n.Job+", which is not here")
 		case p.Jobs[i].unless: // in its project there may be such a pipeline
-			return &missing{"it needs " + n.Job + ", which is left out"}
+			return &missing{short("it needs " + n.Job + ", which is left out")}
 		case p.Jobs[i].When == "never" && !p.Jobs[i].Maybe:
 			return r.lacking(fault.Job(fmt.Errorf("job %s needs %s, which is left out: %s", j.Name, n.Job, p.Jobs[i].Why), "name a job of this pipeline, or set optional: true"),
 				"it needs "+n.Job+", which is left out")

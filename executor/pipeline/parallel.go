@@ -11,6 +11,9 @@ import (
 // maxParallel is how many jobs GitLab makes of one.
 const maxParallel = 200
 
+// fewer is what to do about a name that is too long.
+const fewer = "GitLab takes no more: all values of a matrix are in the names of its jobs"
+
 // instance is one of the jobs that parallel makes of a job.
 type instance struct {
 	name         string
@@ -63,6 +66,9 @@ func (r *reader) products(n *node, what string, value func(*node) (string, error
 	if n.kind == mapping && len(n.entries) == 0 {
 		return nil, n.faultf("such as - ARCH: [amd64, arm64]", "%s: an entry is empty", what)
 	}
+	if len(n.entries) > maxName/2 {
+		return nil, n.faultf(fewer, "%s makes a name of a job of more than %d characters", what, maxName)
+	}
 	err := r.keys(n, what, func(e entry) error {
 		items, err := r.flat(e.value)
 		if err != nil {
@@ -82,6 +88,12 @@ func (r *reader) products(n *node, what string, value func(*node) (string, error
 				}
 				text, err := value(i)
 				if err != nil {
+					return err
+				}
+				if tooLong(text) {
+					return e.fault(fewer, "%s makes a name of a job of more than %d characters", what, maxName)
+				}
+				if err := r.count(i); err != nil {
 					return err
 				}
 				more = append(more, append(before[:len(before):len(before)], Variable{Key: e.key, Value: text}))
@@ -104,6 +116,9 @@ func numbered(name string, all []instance, n *node) ([]instance, error) {
 			values = append(values, v.Value)
 		}
 		one.name = name + ": [" + strings.Join(values, ", ") + "]"
+		if tooLong(one.name) {
+			return nil, n.faultf(fewer, "%s: parallel:matrix makes a name of a job of more than %d characters", name, maxName)
+		}
 		one.index, one.total = i+1, len(all)
 		if wary.Text(one.name) != one.name || strings.ContainsAny(one.name, "\n\t") {
 			return nil, n.faultf("letters, digits, spaces and such", "%q is no name of a job", one.name)

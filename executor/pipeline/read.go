@@ -87,7 +87,7 @@ func Read(ctx context.Context, files fs.FS, name string, in Input) (Pipeline, er
 		return p, ctx.Err()
 	}
 	if err != nil {
-		err = fault.Job(errors.New(wary.Line(err.Error())), wary.Line(fault.HintOf(err)))
+		err = fault.Job(errors.New(short(wary.Line(err.Error()))), short(wary.Line(fault.HintOf(err))))
 	}
 	return p, err
 }
@@ -190,6 +190,9 @@ func (r *reader) defaults() (*node, error) {
 	return d, nil
 }
 
+// maxStages bounds the stages: each job looks for its own among them.
+const maxStages = 1000
+
 // stages are those of the file, or GitLab's own, with those that it adds.
 func (r *reader) stages() ([]string, error) {
 	names := []string{"build", "test", "deploy"}
@@ -201,6 +204,9 @@ func (r *reader) stages() ([]string, error) {
 		var err error
 		if names, err = r.words(n, "stages"); err != nil {
 			return nil, err
+		}
+		if len(names) > maxStages {
+			return nil, n.faultf("that is more than anybody has seen", "there are more than %d stages", maxStages)
 		}
 	}
 	out := []string{".pre"}
@@ -221,7 +227,7 @@ func (r *reader) warnf(format string, args ...any) {
 	if len(r.warnings) > maxWarnings {
 		return
 	}
-	w := wary.Line(fmt.Sprintf(format, args...))
+	w := short(wary.Line(fmt.Sprintf(format, args...)))
 	if r.warned[w] {
 		return
 	}

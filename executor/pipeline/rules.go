@@ -122,7 +122,7 @@ func (d *decoder) because(unset []string) {
 }
 
 // leave takes the job out of the pipeline.
-func (j *Job) leave(why string) { j.When, j.Why = "never", why }
+func (j *Job) leave(why string) { j.When, j.Why = "never", short(why) }
 
 // leaveUnless takes the job out, with the variables that might be set to have it in.
 func (j *Job) leaveUnless(why string, unset []string) {

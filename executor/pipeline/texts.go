@@ -1,5 +1,27 @@
 package pipeline
 
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// maxName is how long GitLab takes the name of a job, in characters.
+const maxName = 255
+
+func tooLong(name string) bool { return utf8.RuneCountInString(name) > maxName }
+
+// maxLine bounds a line that is told, in bytes. Jobs share what a file says, and each
+// has lines of its own.
+const maxLine = 2000
+
+// short is a line within the bound.
+func short(line string) string {
+	if len(line) <= maxLine {
+		return line
+	}
+	return strings.ToValidUTF8(line[:maxLine], "") + "…"
+}
+
 // flat is a list without the lists in it, or a list of the one value.
 func (r *reader) flat(n *node) ([]*node, error) {
 	if n == nil || n.kind == null {
