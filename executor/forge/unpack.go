@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"io/fs"
 	"os"
@@ -24,6 +25,8 @@ const (
 	maxEntries = 500_000
 	// maxArtifacts bounds what the artifacts of one job come to, in bytes.
 	maxArtifacts = 16 << 30
+	// maxPath is longer than any path that a program could open, in bytes.
+	maxPath = 4096
 )
 
 // Unpack writes the plain files of a job's artifacts below a folder that is empty,
@@ -40,7 +43,7 @@ func (s *Server) Unpack(ctx context.Context, job int64, to *os.Root) (left int, 
 	if err != nil {
 		return 0, err
 	}
-	u := &unpacking{ctx: ctx, to: to, rest: maxArtifacts}
+	u := &unpacking{ctx: ctx, to: to, rest: maxArtifacts, made: map[uint64]bool{}, seed: maphash.MakeSeed()}
 	begin := make([]byte, 2)
 	if _, short := f.ReadAt(begin, 0); short == nil && string(begin) == "PK" {
 		err = u.zip(f, info.Size())
@@ -54,10 +57,13 @@ func (s *Server) Unpack(ctx context.Context, job int64, to *os.Root) (left int, 
 type unpacking struct {
 	ctx context.Context
 	to  *os.Root
-	// rest is how many bytes may still come, seen how many entries came, and left how
-	// many of them were left out.
+	// rest is how many bytes may still come, seen how many entries and folders came, and
+	// left how many entries were left out.
 	rest       int64
 	seen, left int
+	// made are folders, by a hash that the archive cannot know.
+	made map[uint64]bool
+	seed maphash.Seed
 }
 
 // zip unpacks an archive of that kind.
@@ -107,8 +113,8 @@ func (u *unpacking) entry(name string, mode fs.FileMode, open func() (io.ReadClo
 	if u.ctx.Err() != nil {
 		return u.ctx.Err()
 	}
-	if u.seen++; u.seen > maxEntries {
-		return fault.Job(fmt.Errorf("the artifacts have more than %d entries", maxEntries), "")
+	if err := u.count(); err != nil {
+		return err
 	}
 	err := u.write(name, mode, open)
 	if errors.Is(err, errLeft) {
@@ -118,23 +124,46 @@ func (u *unpacking) entry(name string, mode fs.FileMode, open func() (io.ReadClo
 	return err
 }
 
+// count keeps files and folders from growing without a bound.
+func (u *unpacking) count() error {
+	if u.seen++; u.seen > maxEntries {
+		return fault.Job(fmt.Errorf("the artifacts have more than %d files and folders", maxEntries), "")
+	}
+	return nil
+}
+
+// folder makes a folder and those above it.
+func (u *unpacking) folder(name string) error {
+	for above := name; above != "."; above = filepath.Dir(above) {
+		key := maphash.String(u.seed, above)
+		if u.made[key] {
+			break
+		}
+		u.made[key] = true
+		if err := u.count(); err != nil {
+			return err
+		}
+	}
+	return leftOut(u.to.MkdirAll(name, 0o755))
+}
+
 // errLeft is of an entry that is left out.
 var errLeft = errors.New("left out")
 
 func (u *unpacking) write(entry string, mode fs.FileMode, open func() (io.ReadCloser, error)) error {
 	name := filepath.FromSlash(strings.TrimSuffix(entry, "/"))
-	if !filepath.IsLocal(name) || strings.ContainsAny(entry, "\\\x00") {
+	if !filepath.IsLocal(name) || strings.ContainsAny(entry, "\\\x00") || len(entry) > maxPath {
 		return errLeft
 	}
 	name = filepath.Clean(name)
 	switch {
 	case mode.IsDir():
-		return leftOut(u.to.MkdirAll(name, 0o755))
+		return u.folder(name)
 	case !mode.IsRegular():
 		return errLeft
 	}
-	if err := u.to.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-		return leftOut(err)
+	if err := u.folder(filepath.Dir(name)); err != nil {
+		return err
 	}
 	content, err := open()
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"archive/zip"
 	"context"
+	"hash/maphash"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -20,14 +21,21 @@ type entry struct {
 	mode          fs.FileMode
 }
 
-// archived is a server that holds an archive of these entries for job 7.
-func archived(t *testing.T, entries []entry) *Server {
+// holding is a server that holds an archive for job 7, and the file that is to hold it.
+func holding(t *testing.T) (*Server, *os.File) {
 	t.Helper()
 	s := &Server{dir: t.TempDir()}
 	f, err := os.Create(s.archive(7))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s, f
+}
+
+// archived is a server that holds a zip of these entries.
+func archived(t *testing.T, entries []entry) *Server {
+	t.Helper()
+	s, f := holding(t)
 	defer f.Close()
 	w := zip.NewWriter(f)
 	for _, e := range entries {
@@ -47,14 +55,10 @@ func archived(t *testing.T, entries []entry) *Server {
 	return s
 }
 
-// tarred is a server that holds a tar of these entries for job 7.
+// tarred is a server that holds a tar of these entries.
 func tarred(t *testing.T, entries []entry) *Server {
 	t.Helper()
-	s := &Server{dir: t.TempDir()}
-	f, err := os.Create(s.archive(7))
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, f := holding(t)
 	defer f.Close()
 	w := tar.NewWriter(f)
 	for _, e := range entries {
@@ -197,7 +201,7 @@ func TestAnArchiveThatIsNoneIsTheJobsFault(t *testing.T) {
 		}
 	}
 	u := &unpacking{ctx: t.Context(), seen: maxEntries}
-	if err := u.entry("a", 0o644, nil); !fault.IsOfJob(err) || !strings.Contains(err.Error(), "entries") {
+	if err := u.entry("a", 0o644, nil); !fault.IsOfJob(err) || !strings.Contains(err.Error(), "files and folders") {
 		t.Errorf("too many entries: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -209,5 +213,28 @@ func TestAnArchiveThatIsNoneIsTheJobsFault(t *testing.T) {
 	defer root.Close()
 	if _, err := good.Unpack(ctx, 7, root); err == nil {
 		t.Error("it goes on after an interruption")
+	}
+}
+
+// Each entry may name folders of its own, thousands of them.
+func TestFoldersOfArtifactsCount(t *testing.T) {
+	root, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	u := &unpacking{ctx: t.Context(), to: root, seen: maxEntries - 20, made: map[uint64]bool{}}
+	u.seed = maphash.MakeSeed()
+	for range 3 { // those that are there count once
+		if err := u.entry("a/b/c/", fs.ModeDir|0o755, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := u.entry(strings.Repeat("d/", 20), fs.ModeDir|0o755, nil); !fault.IsOfJob(err) {
+		t.Errorf("too many folders: %v", err)
+	}
+	u.seen = 0
+	if err := u.entry(strings.Repeat("e/", maxPath), fs.ModeDir|0o755, nil); err != nil || u.left != 1 {
+		t.Errorf("a path that is too long: %v", err)
 	}
 }
