@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 )
 
 // maxArtifact bounds one upload, in bytes.
@@ -21,6 +22,24 @@ func (s *Server) Has(job int64) bool {
 	return s.uploaded[job]
 }
 
+// Runs says which job runs, 0 for none. It alone may upload, one thing after the
+// other: all jobs of a run have the same token.
+func (s *Server) Runs(job int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.runs, s.one = job, &sync.Mutex{}
+}
+
+// turn is what an upload holds while it is under way; nil where it is not let in.
+func (s *Server) turn(job int64) *sync.Mutex {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if job == 0 || job != s.runs {
+		return nil
+	}
+	return s.one
+}
+
 func (s *Server) archive(job int64) string {
 	return filepath.Join(s.dir, fmt.Sprintf("artifacts-%d.zip", job))
 }
@@ -30,6 +49,13 @@ func (s *Server) archive(job int64) string {
 func (s *Server) upload(w http.ResponseWriter, req *http.Request) {
 	job, err := strconv.ParseInt(req.PathValue("id"), 10, 64)
 	if err == nil {
+		turn := s.turn(job)
+		if turn == nil {
+			http.Error(w, `{"message":"403 Forbidden - Job is not running"}`, http.StatusForbidden)
+			return
+		}
+		turn.Lock()
+		defer turn.Unlock()
 		err = s.receive(http.MaxBytesReader(w, req.Body, maxArtifact), req, job)
 	}
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"compress/gzip"
 	"fmt"
 	"math/rand/v2"
-	"mime/multipart"
 	"net/http"
 	"slices"
 	"strings"
@@ -23,36 +22,16 @@ func packed(files ...string) []byte {
 	return b.Bytes()
 }
 
-// uploadReport uploads a report of variables, and tells the answer's status.
-func uploadReport(t *testing.T, s *Server, job int, content []byte) int {
-	t.Helper()
-	var body bytes.Buffer
-	form := multipart.NewWriter(&body)
-	part, _ := form.CreateFormFile("file", ".env.gz")
-	_, _ = part.Write(content)
-	form.Close()
-	req, err := http.NewRequestWithContext(t.Context(), "POST", fmt.Sprintf("%s/api/v4/jobs/%d/artifacts?artifact_type=dotenv&artifact_format=gzip", s.URL, job), &body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("JOB-TOKEN", s.Token)
-	req.Header.Set("Content-Type", form.FormDataContentType())
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res.Body.Close()
-	return res.StatusCode
-}
-
 func TestVariablesThatAJobReports(t *testing.T) {
 	s := serve(t, repository(t))
-	if got := uploadReport(t, s, 7, packed("A=1\nB=2\n", "B=3\n")); got != http.StatusCreated {
+	s.Runs(7)
+	if got := upload(t, s, 7, "dotenv", string(packed("A=1\nB=2\n", "B=3\n"))); got != http.StatusCreated {
 		t.Errorf("the answer is %d", got)
 	}
 	if got := s.Dotenv(7); !slices.Equal(got, []Pair{{"A", "1"}, {"B", "3"}}) || s.Has(7) || s.Refused(7) != "" {
 		t.Errorf("it reports %v, archive: %v, refused: %q", got, s.Has(7), s.Refused(7))
 	}
+	s.Runs(8)
 	noise := make([]byte, 2*maxDotenv)
 	for i := range noise {
 		noise[i] = byte('0' + rand.IntN(75))
@@ -64,7 +43,7 @@ func TestVariablesThatAJobReports(t *testing.T) {
 		"what is too big packed": packed("A=" + strings.ReplaceAll(string(noise), "\n", "")),
 		"a comment":              packed("# A\n"),
 	} {
-		if got := uploadReport(t, s, 8, content); got != http.StatusBadRequest || s.Refused(8) == "" || s.Dotenv(8) != nil {
+		if got := upload(t, s, 8, "dotenv", string(content)); got != http.StatusBadRequest || s.Refused(8) == "" || s.Dotenv(8) != nil {
 			t.Errorf("%s: the answer is %d, refused: %q", name, got, s.Refused(8))
 		}
 	}

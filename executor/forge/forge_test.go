@@ -1,10 +1,7 @@
 package forge
 
 import (
-	"bytes"
 	"context"
-	"io"
-	"mime/multipart"
 	"net/http"
 	"os"
 	"os/exec"
@@ -172,6 +169,7 @@ func TestWithoutChangesTheCommitIsHEADs(t *testing.T) {
 
 func TestOnlyFetchingWithTheTokenIsLetIn(t *testing.T) {
 	s := serve(t, repository(t))
+	s.Runs(1)
 	ask := func(method, path, user, token string) int {
 		req, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, nil)
 		if err != nil {
@@ -204,6 +202,7 @@ func TestOnlyFetchingWithTheTokenIsLetIn(t *testing.T) {
 		"artifacts, no token": {"GET", "/api/v4/jobs/1/artifacts", gitUser, "", 403},
 		"artifacts, no job":   {"GET", "/api/v4/jobs/x/artifacts", gitUser, s.Token, 404},
 		"no form":             {"POST", "/api/v4/jobs/1/artifacts", gitUser, s.Token, 400},
+		"of another job":      {"POST", "/api/v4/jobs/2/artifacts", gitUser, s.Token, 403},
 	} {
 		if got := ask(c.method, c.path, c.user, c.token); got != c.want {
 			t.Errorf("%s: %d, want %d", name, got, c.want)
@@ -211,50 +210,6 @@ func TestOnlyFetchingWithTheTokenIsLetIn(t *testing.T) {
 	}
 	if !s.Reached() {
 		t.Error("it was not reached")
-	}
-}
-
-func TestArtifactsAreKeptForOtherJobs(t *testing.T) {
-	s := serve(t, repository(t))
-	upload := func(kind, content string) {
-		var body bytes.Buffer
-		form := multipart.NewWriter(&body)
-		part, _ := form.CreateFormFile("file", "../artifacts.zip")
-		_, _ = part.Write([]byte(content))
-		form.Close()
-		req, err := http.NewRequestWithContext(t.Context(), "POST", s.URL+"/api/v4/jobs/7/artifacts?artifact_type="+kind, &body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("JOB-TOKEN", s.Token)
-		req.Header.Set("Content-Type", form.FormDataContentType())
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res.Body.Close()
-		if res.StatusCode != http.StatusCreated {
-			t.Errorf("%d", res.StatusCode)
-		}
-	}
-	if upload("junit", "a report"); s.Has(7) {
-		t.Error("a report counts as an archive")
-	}
-	if upload("archive", "content"); !s.Has(7) {
-		t.Error("the archive is not there")
-	}
-	req, err := http.NewRequestWithContext(t.Context(), "GET", s.URL+"/api/v4/jobs/7/artifacts", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("JOB-TOKEN", s.Token)
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	if text, err := io.ReadAll(res.Body); err != nil || string(text) != "content" {
-		t.Errorf("%q (%v)", text, err)
 	}
 }
 

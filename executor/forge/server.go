@@ -39,7 +39,10 @@ type Server struct {
 	served   chan error
 	reached  atomic.Bool
 
-	mu       sync.Mutex
+	mu sync.Mutex
+	// runs is the job that runs, and one is held by an upload of it.
+	runs     int64
+	one      *sync.Mutex
 	uploaded map[int64]bool
 	dotenv   map[int64][]Pair
 	refused  map[int64]string

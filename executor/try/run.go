@@ -157,6 +157,8 @@ func (r *run) job(stop *interruption, j pipeline.Job, log *jobLog) jobEnd {
 	if len(j.Caches) > 0 {
 		r.Warn(j.Name + ": not understood here: cache between jobs: it starts empty")
 	}
+	r.server.Runs(r.ids[j.Name])
+	defer r.server.Runs(0)
 	running := r.runner.Start(stop.second, r.payload(j))
 	unhook := context.AfterFunc(stop.first, running.Cancel)
 	defer unhook()
