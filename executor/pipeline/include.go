@@ -111,6 +111,17 @@ func (r *reader) matching(at *node, pattern string) (names []string, err error) 
 	if errors.Is(err, errCrowded) {
 		err = at.faultf("begin the pattern with a folder, such as ci/**.yml", "include: more than %d files and folders are in the way of %q", maxEntries, pattern)
 	}
+	if err != nil {
+		return nil, err
+	}
+	// Of what git ignores, such as packages, GitLab has none.
+	names = slices.DeleteFunc(names, func(name string) bool {
+		var there bool
+		if err == nil {
+			there, err = r.listed(name)
+		}
+		return !there
+	})
 	slices.Sort(names)
 	return names, err
 }

@@ -105,3 +105,23 @@ func (c crowded) ReadDir(name string) ([]fs.DirEntry, error) {
 	}
 	return list, err
 }
+
+// A pipeline may be a stranger's: what it includes ends up in its jobs.
+func TestIncludesAreFilesOfTheRepository(t *testing.T) {
+	tree := fstest.MapFS{
+		"secret.yml": {Data: []byte("variables: {PASSWORD: x}")}, ".git/x.yml": {Data: []byte("variables: {PASSWORD: x}")},
+		"link.yml": {Data: []byte("secret.yml"), Mode: fs.ModeSymlink | 0o777}, "ok.yml": {Data: []byte("b: {script: [b]}")},
+	}
+	in := input
+	in.Files = func() ([]string, error) { return []string{"a", "link.yml", "ok.yml"}, nil }
+	for include, want := range map[string]string{
+		"ok.yml": "", "/ok.yml": "", "'*.yml'": "", "secret.yml": "none of the repository's files", ".git/x.yml": "none of the repository's files",
+		"link.yml": "a link", "none.yml": "not exist", "'s*.yml'": "",
+	} {
+		tree["a"] = &fstest.MapFile{Data: []byte("include: " + include + "\na: {script: [a]}\n")}
+		p, err := Read(t.Context(), tree, "a", in)
+		if want != "" && (err == nil || !strings.Contains(err.Error(), want)) || want == "" && (err != nil || len(p.Jobs[0].Variables) > 0) {
+			t.Errorf("%s: %v, want %q", include, err, want)
+		}
+	}
+}

@@ -27,6 +27,11 @@ func (r *reader) load(i included, seen map[string]bool) (*node, error) {
 	if seen[key] {
 		return &node{kind: mapping}, nil // as GitLab does: what is there already counts
 	}
+	if len(seen) > 0 { // the first may be any file: a person has named it
+		if err := r.ofRepository(name); err != nil {
+			return nil, err
+		}
+	}
 	if seen[key] = true; len(seen) > maxFiles {
 		return nil, fault.Job(fmt.Errorf("%s: more than %d files are included", name, maxFiles), "GitLab takes no more either")
 	}
@@ -80,13 +85,35 @@ func (r *reader) file(name string) ([]byte, error) {
 		text, err = fs.ReadFile(r.files, name)
 	}
 	if err != nil {
-		var p *fs.PathError
-		if errors.As(err, &p) {
-			err = p.Err
-		}
-		return nil, fault.Job(fmt.Errorf("reading %s: %w", name, err), "name a file of the repository; local includes count from its top")
+		return nil, unread(name, err)
 	}
 	return text, nil
+}
+
+// ofRepository refuses a file that GitLab has not: one that git ignores, which may hold a
+// person's own secrets, and what a link leads to.
+func (r *reader) ofRepository(name string) error {
+	info, err := fs.Lstat(r.files, name)
+	if err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		err = errors.New("it is a link, which GitLab does not follow")
+	}
+	if err != nil {
+		return unread(name, err)
+	}
+	listed, err := r.listed(name)
+	if err == nil && !listed {
+		err = unread(name, errors.New("it is none of the repository's files: git ignores it, or it is of git itself or of a submodule"))
+	}
+	return err
+}
+
+// unread is the fault of a file that cannot be read.
+func unread(name string, err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		err = p.Err
+	}
+	return fault.Job(fmt.Errorf("reading %s: %w", name, err), "name a file of the repository; local includes count from its top")
 }
 
 // cleanPath makes a path of the tree of a local include's.

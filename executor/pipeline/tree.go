@@ -29,6 +29,16 @@ func (r *reader) tree() ([]string, error) {
 	return r.paths, nil
 }
 
+// listed tells a file that is among those of the tree.
+func (r *reader) listed(name string) (bool, error) {
+	if r.input.Files == nil {
+		return true, nil
+	}
+	paths, err := r.tree()
+	_, there := slices.BinarySearch(paths, name)
+	return there, err
+}
+
 // walk calls found for each file below a folder, and descends where into says so.
 // It follows no links, as there are none where GitLab looks; those of a workspace's
 // packages lead round in circles.

@@ -109,6 +109,17 @@ func (o overlay) Open(name string) (fs.File, error) {
 	return &inMemory{bytes.NewReader(o.text), o}, nil
 }
 
+// Lstat describes it, or a file of the tree, without following a link.
+func (o overlay) Lstat(name string) (fs.FileInfo, error) {
+	if name != o.name {
+		return fs.Lstat(o.FS, name)
+	}
+	return o, nil
+}
+
+// ReadLink tells where a link of the tree leads.
+func (o overlay) ReadLink(name string) (string, error) { return fs.ReadLink(o.FS, name) }
+
 // inMemory is the file of an overlay.
 type inMemory struct {
 	*bytes.Reader
