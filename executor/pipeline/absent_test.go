@@ -1,9 +1,6 @@
 package pipeline
 
-import (
-	"strings"
-	"testing"
-)
+import "testing"
 
 func TestWhatIsNotFetchedConcernsThoseThatNeedIt(t *testing.T) {
 	const sast = "include: [{template: Jobs/SAST.gitlab-ci.yml}]\n"
@@ -46,65 +43,4 @@ func TestWhatIsNotFetchedConcernsThoseThatNeedIt(t *testing.T) {
 	if err != nil || p.Jobs[0].Why != "a extends .x, which is not here: template A and other includes are not fetched" {
 		t.Errorf("it says %q (%v)", p.Jobs[0].Why, err)
 	}
-}
-
-func TestIncludes(t *testing.T) {
-	files := map[string]string{"ci/a.yml": "a: {script: [a]}", "ci/b.yml": "b: {script: [b]}", "ci/main.yml": "m: {script: [m]}"}
-	include := func(text string) string { return "include: " + text + "\nz: {script: [z]}\n" }
-	testDecisions(t, map[string]decision{
-		"a rule that holds":        {files: files, text: include("[{local: ci/a.yml, rules: [{if: $CI_COMMIT_BRANCH}]}]"), want: "a +, z +"},
-		"one that does not":        {files: files, text: include("[{local: ci/a.yml, rules: [{if: $CI_COMMIT_TAG}]}]"), want: "z +"},
-		"never":                    {files: files, text: include("[{local: ci/a.yml, rules: [{if: $CI_COMMIT_BRANCH, when: never}, {when: always}]}]"), want: "z +"},
-		"a file that is there":     {files: files, text: include("[{local: ci/a.yml, rules: [{exists: [ci/b.yml]}]}]"), want: "a +, z +"},
-		"a file that is not":       {files: files, text: include("[{local: ci/a.yml, rules: [{exists: [ci/c.yml]}]}]"), want: "z +"},
-		"changes":                  {files: files, text: include("[{local: ci/a.yml, rules: [{changes: [x]}]}]"), want: "z +", input: on("main")},
-		"variables of the file":    {files: files, text: "variables: {FLAG: x}\n" + include("[{local: ci/a.yml, rules: [{if: $FLAG}]}]"), want: "z +"}, // they are not known yet
-		"a variable that is given": {files: files, text: include("[{local: ci/a.yml, rules: [{if: $FLAG}]}]"), want: "a +, z +", input: &Input{Given: []Variable{{Key: "FLAG", Value: "x"}}}},
-		"a condition that is none": {files: files, text: include("[{local: ci/a.yml, rules: [{if: FLAG}]}]"), want: "error: invalid expression"},
-		"a variable in the path":   {files: files, text: include("[{local: 'ci/$CI_COMMIT_BRANCH.yml'}]"), want: "m +, z +"},
-		"a pattern":                {files: files, text: include("[{local: 'ci/*.yml'}]"), want: "a +, b +, m +, z +"},
-		"what is in what is in":    {files: map[string]string{"x.yml": "include: y.yml\nx: {script: [x]}", "y.yml": "y: {script: [y]}"}, text: include("[x.yml]"), want: "y +, x +, z +"},
-		"one over the other":       {files: map[string]string{"x.yml": "z: {only: [tags], script: [x]}"}, text: include("[x.yml]"), want: "z -"},
-	})
-}
-
-func TestInheritance(t *testing.T) {
-	const top = "default: {before_script: [before], after_script: [after], image: i}\nvariables: {A: x, B: x}\n"
-	for name, c := range map[string]struct{ job, want string }{
-		"all":                     {"", "i before/a after A=x B=x"},
-		"no defaults":             {"inherit: {default: false}", " a  A=x B=x"},
-		"some defaults":           {"inherit: {default: [image]}", "i a  A=x B=x"},
-		"no variables":            {"inherit: {variables: false}", "i before/a after"},
-		"some variables":          {"inherit: {variables: [B, C]}", "i before/a after B=x"},
-		"nothing":                 {"inherit: {default: false, variables: false}", " a "},
-		"all, said":               {"inherit: {default: true, variables: true}", "i before/a after A=x B=x"},
-		"none of a list":          {"inherit: {default: [], variables: []}", " a "},
-		"over a variable of all":  {"inherit: {variables: false}, variables: {A: y}", "i before/a after A=y"},
-		"its own over the others": {"inherit: {default: false}, image: j", "j a  A=x B=x"},
-		"by extends":              {"extends: .n", " a  A=x B=x"},
-	} {
-		text := top + ".n: {inherit: {default: false}}\na: {script: [a]"
-		if c.job != "" {
-			text += ", " + c.job
-		}
-		p, err := decision{text: text + "}\n"}.read(t)
-		if err != nil || len(p.Jobs) != 1 {
-			t.Fatalf("%s: %v", name, err)
-		}
-		j := p.Jobs[0]
-		got := j.Image.Name + " " + strings.Join(j.Script, "/") + " " + strings.Join(j.AfterScript, "/")
-		for _, v := range j.Variables {
-			got += " " + v.Key + "=" + v.Value
-		}
-		if got != c.want {
-			t.Errorf("%s: %q, want %q", name, got, c.want)
-		}
-	}
-	testDecisions(t, map[string]decision{
-		"the old way, too":    {text: "image: i\na: {script: [a], inherit: {default: false}}", want: "a +"},
-		"neither yes nor no":  {text: "a: {script: [a], inherit: {default: perhaps}}", want: "error: is neither"},
-		"what is no keyword":  {text: "a: {script: [a], inherit: {all: false}}", want: "a +"},
-		"what is no mapping":  {text: "a: {script: [a], inherit: false}", want: "error: is no mapping"},
-		"a rule without them": {text: "variables: {A: x}\na: {script: [a], inherit: {variables: false}, rules: [{if: $A}]}", want: "a -"},
-	})
 }

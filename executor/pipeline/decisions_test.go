@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -85,80 +84,6 @@ func on(branch string, more ...Variable) *Input {
 	in := pushed(branch)
 	in.Predefined = append(in.Predefined, more...)
 	return &in
-}
-
-func TestOnlyAndExcept(t *testing.T) {
-	job := func(only string) string { return "a: {script: [a], " + only + "}\n" }
-	testDecisions(t, map[string]decision{
-		"nothing said":                {text: job("tags: [x]"), want: "a +"},
-		"tags":                        {text: job("only: [tags]"), want: "a -"},
-		"branches":                    {text: job("only: [branches]"), want: "a +"},
-		"a branch":                    {text: job("only: [main]"), want: "a +"},
-		"another branch":              {text: job("only: [release]"), want: "a -"},
-		"one of several":              {text: job("only: [tags, main]"), want: "a +"},
-		"no name at all":              {text: job("only: []"), want: "a -"},
-		"schedules":                   {text: job("only: [schedules]"), want: "a -"},
-		"merge requests":              {text: job("only: [merge_requests]"), want: "a -"},
-		"by hand":                     {text: job("only: [web]"), want: "a -"},
-		"other pipelines":             {text: job("only: [api, triggers, pipelines, external, chat]"), want: "a -"},
-		"pushes":                      {text: job("only: [pushes]"), want: "a +"},
-		"a push":                      {text: job("only: [push]"), want: "a +"},
-		"a schedule as it is":         {text: job("only: [schedules]"), want: "a +", input: &Input{Predefined: []Variable{{Key: "CI_PIPELINE_SOURCE", Value: "schedule"}, {Key: "CI_COMMIT_BRANCH", Value: "main"}}}},
-		"a merge request as it is":    {text: job("only: [main, branches, /main/]"), want: "a -", input: &Input{Predefined: []Variable{{Key: "CI_PIPELINE_SOURCE", Value: "merge_request_event"}, {Key: "CI_COMMIT_REF_NAME", Value: "main"}}}},
-		"a pattern":                   {text: job("only: [/^mai/]"), want: "a +"},
-		"a pattern of others":         {text: job("only: ['/^v\\d+/']"), want: "a -"},
-		"a pattern with flags":        {text: job("only: [/^MAIN$/i]"), want: "a +"},
-		"a pattern without":           {text: job("only: [/^MAIN$/]"), want: "a -"},
-		"a pattern with an end":       {text: job("only: [/^issue-.*$/]"), want: "a +", input: on("issue-12")},
-		"a short pattern":             {text: job("only: [/m/]"), want: "a +"},
-		"a pattern that is none":      {text: job("only: [/(/]"), want: "error: is no pattern"},
-		"a lookahead":                 {text: job("only: ['/^(?!main)/']"), want: "error: is no pattern"},
-		"a tag":                       {text: job("only: [tags]"), want: "a +", input: on("", Variable{Key: "CI_COMMIT_TAG", Value: "v1"})},
-		"a tag by pattern":            {text: job("only: [/^v/], except: [branches]"), want: "a +", input: on("", Variable{Key: "CI_COMMIT_TAG", Value: "v1"})},
-		"a tag is no branch":          {text: job("only: [branches]"), want: "a -", input: on("", Variable{Key: "CI_COMMIT_TAG", Value: "v1"})},
-		"this project":                {text: job("only: [branches@group/app]"), want: "a +"},
-		"another project":             {text: job("only: [branches@other/app]"), want: "a -"},
-		"all but another project":     {text: job("except: [main@other/app]"), want: "a +"},
-		"a branch of this project":    {text: job("only: [main@group/app]"), want: "a +"},
-		"a project that is not known": {text: job("only: [main@group/app]"), want: "a ?", input: &Input{Predefined: []Variable{{Key: "CI_COMMIT_BRANCH", Value: "main"}}}},
-		"except such a project":       {text: job("except: [main@group/app]"), want: "a ?", input: &Input{Predefined: []Variable{{Key: "CI_COMMIT_BRANCH", Value: "main"}}}},
-		"another branch of such one":  {text: job("except: [release@group/app]"), want: "a +", input: &Input{Predefined: []Variable{{Key: "CI_COMMIT_BRANCH", Value: "main"}}}},
-		"except a branch":             {text: job("except: [main]"), want: "a -"},
-		"except another":              {text: job("except: [release, tags, /^x/]"), want: "a +"},
-		"except a pattern":            {text: job("except: [/^ma.*$/]"), want: "a -"},
-		"except branches":             {text: job("except: [branches]"), want: "a -"},
-		"only and except":             {text: job("only: [branches], except: [main]"), want: "a -"},
-		"only and except another":     {text: job("only: [branches], except: [release]"), want: "a +"},
-		"refs":                        {text: job("only: {refs: [main]}"), want: "a +"},
-		"refs and variables":          {text: job("only: {refs: [main], variables: [$NONE]}"), want: "a -"},
-		"one of the variables":        {text: job("variables: {A: x}, only: {variables: [$NONE, '$A == \"x\"']}"), want: "a +"},
-		"variables alone, on a tag":   {text: job("only: {variables: [$CI_COMMIT_TAG]}"), want: "a +", input: on("", Variable{Key: "CI_COMMIT_TAG", Value: "v1"})},
-		"except variables":            {text: job("except: {variables: ['$CI_COMMIT_BRANCH == \"main\"']}"), want: "a -"},
-		"except refs or variables":    {text: job("except: {refs: [tags], variables: [$CI_COMMIT_BRANCH]}"), want: "a -"},
-		"except what does not hold":   {text: job("except: {refs: [tags], variables: [$NONE]}"), want: "a +"},
-		"a variable of GitLab's":      {text: job("only: {variables: [$GITLAB_USER_LOGIN]}"), want: "a ?"},
-		"except one of GitLab's":      {text: job("except: {variables: [$CI_DEPLOY_FREEZE]}"), want: "a ?"},
-		"one of GitLab's, elsewhere":  {text: job("only: {refs: [tags], variables: [$GITLAB_USER_LOGIN]}"), want: "a -"},
-		"a condition that is none":    {text: job("only: {variables: ['$A =']}"), want: "error: invalid expression"},
-		"changes that nobody knows":   {text: job("only: {changes: [src/**/*]}"), want: "a ?"},
-		"except such changes":         {text: job("except: {changes: ['*.md']}"), want: "a ?"},
-		"a cluster":                   {text: job("only: {kubernetes: active}"), want: "a ?"},
-		"except with a cluster":       {text: job("except: {kubernetes: active}"), want: "a ?"},
-		"neither list nor mapping":    {text: job("only: main"), want: "error: neither a list nor a mapping"},
-		"an unknown part":             {text: job("only: {branches: [main]}"), want: "error: unknown keyword: branches"},
-		"with rules":                  {text: job("only: [main], rules: [{when: always}]"), want: "error: may not be used with rules"},
-		"by extends":                  {text: ".d: {only: [tags]}\n" + job("extends: .d"), want: "a -"},
-		"extends without its refs":    {text: ".d: {only: {refs: [tags]}}\n" + job("extends: .d, only: {refs: [main]}"), want: "a +"},
-		"by an anchor":                {text: ".d: &d {only: [tags]}\na:\n  <<: *d\n  script: [a]\n", want: "a -"},
-		"by a reference":              {text: ".d: {only: [tags]}\n" + job("only: !reference [.d, only]"), want: "a -"},
-		"needs one that is left out":  {text: job("only: [tags]") + "b: {script: [b], needs: [a]}", want: "error: job b needs a, which is left out"},
-		"both are left out":           {text: job("only: [tags]") + "b: {script: [b], needs: [a], only: [tags]}", want: "a -, b -"},
-		"needs one in doubt":          {text: job("only: {changes: [x]}") + "b: {script: [b], needs: [a]}", want: "a ?, b +"},
-		"by hand, on another branch":  {text: job("when: manual, only: [release]"), want: "a -"},
-		"by hand, on this":            {text: job("when: manual, only: [main]"), want: "a manual"},
-		"whatever becomes of others":  {text: job("when: always, only: [tags]"), want: "a -"},
-		"a branch called as a source": {text: job("only: [schedules]"), want: "a +", input: on("schedules")},
-	})
 }
 
 func TestTheWorkflowDecidesOnAll(t *testing.T) {
@@ -303,68 +228,5 @@ func TestWhyAJobIsLeftOut(t *testing.T) {
 		if err != nil || p.Jobs[0].Why != want {
 			t.Errorf("%s: %q (%v), want %q", text, p.Jobs[0].Why, err, want)
 		}
-	}
-}
-
-func TestPatternsOfPaths(t *testing.T) {
-	for _, c := range []struct {
-		glob, path string
-		want       bool
-	}{
-		{"*", "a", true},
-		{"*", "a/b", false},
-		{"*", ".a", true},
-		{"a*", "ab", true},
-		{"?", "a", true},
-		{"?", "/", false},
-		{"?", "é", true},
-		{"**/a", "a", true},
-		{"**/a", "x/y/a", true},
-		{"**/a", "x/ya", false},
-		{"x/**/a", "x/a", true},
-		{"x/**/a", "x/y/z/a", true},
-		{"**/.h/*", "a/.h/b", true},
-		{"**", "a", true},
-		{"**", "a/b", false},
-		{"x/**", "x/a", true},
-		{"x/**", "x/a/b", false},
-		{"x**/a", "xy/a", true},
-		{"x**/a", "xy/z/a", false},
-		{"**/*", "a", true},
-		{"**/*", "a/b/c", true},
-		{"a/**/**/b", "a/b", true},
-		{"{a,b}", "b", true},
-		{"{a,b}", "c", false},
-		{"a.{js,ts{,x}}", "a.tsx", true},
-		{"a.{js,ts{,x}}", "a.ts", true},
-		{"{**/,}a", "x/a", true},
-		{"{a", "{a", true},
-		{"[ab]", "b", true},
-		{"[!ab]", "c", true},
-		{"[^ab]", "a", false},
-		{"[a-c]", "b", true},
-		{"[!a]", "/", false},
-		{"[", "[", true},
-		{"a[]b", "a[]b", true},
-		{`\*`, "*", true},
-		{`\*`, "a", false},
-		{"a+(b)", "a+(b)", true},
-		{"a.b", "axb", false},
-		{"*.md", "README.md", true},
-		{"", "a", false},
-	} {
-		if got := globPattern(c.glob); got == nil || got.MatchString(c.path) != c.want {
-			t.Errorf("%q matches %q: %v, want %v (%v)", c.glob, c.path, !c.want, c.want, got)
-		}
-	}
-	if globPattern(strings.Repeat("*a", 4096)) != nil {
-		t.Error("a pattern is longer than any path")
-	}
-	many := make([]string, maxExists+1)
-	for i := range many {
-		many[i] = fmt.Sprint(i)
-	}
-	if anyMatches(t.Context(), []string{"*x"}, many[:maxExists], maxExists) || !anyMatches(t.Context(), []string{"*x"}, many, maxExists) {
-		t.Error("beyond the bound GitLab takes a pattern to match")
 	}
 }

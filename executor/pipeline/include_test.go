@@ -16,6 +16,26 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
+func TestIncludes(t *testing.T) {
+	files := map[string]string{"ci/a.yml": "a: {script: [a]}", "ci/b.yml": "b: {script: [b]}", "ci/main.yml": "m: {script: [m]}"}
+	include := func(text string) string { return "include: " + text + "\nz: {script: [z]}\n" }
+	testDecisions(t, map[string]decision{
+		"a rule that holds":        {files: files, text: include("[{local: ci/a.yml, rules: [{if: $CI_COMMIT_BRANCH}]}]"), want: "a +, z +"},
+		"one that does not":        {files: files, text: include("[{local: ci/a.yml, rules: [{if: $CI_COMMIT_TAG}]}]"), want: "z +"},
+		"never":                    {files: files, text: include("[{local: ci/a.yml, rules: [{if: $CI_COMMIT_BRANCH, when: never}, {when: always}]}]"), want: "z +"},
+		"a file that is there":     {files: files, text: include("[{local: ci/a.yml, rules: [{exists: [ci/b.yml]}]}]"), want: "a +, z +"},
+		"a file that is not":       {files: files, text: include("[{local: ci/a.yml, rules: [{exists: [ci/c.yml]}]}]"), want: "z +"},
+		"changes":                  {files: files, text: include("[{local: ci/a.yml, rules: [{changes: [x]}]}]"), want: "z +", input: on("main")},
+		"variables of the file":    {files: files, text: "variables: {FLAG: x}\n" + include("[{local: ci/a.yml, rules: [{if: $FLAG}]}]"), want: "z +"}, // they are not known yet
+		"a variable that is given": {files: files, text: include("[{local: ci/a.yml, rules: [{if: $FLAG}]}]"), want: "a +, z +", input: &Input{Given: []Variable{{Key: "FLAG", Value: "x"}}}},
+		"a condition that is none": {files: files, text: include("[{local: ci/a.yml, rules: [{if: FLAG}]}]"), want: "error: invalid expression"},
+		"a variable in the path":   {files: files, text: include("[{local: 'ci/$CI_COMMIT_BRANCH.yml'}]"), want: "m +, z +"},
+		"a pattern":                {files: files, text: include("[{local: 'ci/*.yml'}]"), want: "a +, b +, m +, z +"},
+		"what is in what is in":    {files: map[string]string{"x.yml": "include: y.yml\nx: {script: [x]}", "y.yml": "y: {script: [y]}"}, text: include("[x.yml]"), want: "y +, x +, z +"},
+		"one over the other":       {files: map[string]string{"x.yml": "z: {only: [tags], script: [x]}"}, text: include("[x.yml]"), want: "z -"},
+	})
+}
+
 func TestPatternsOfIncludes(t *testing.T) {
 	tree := fstest.MapFS{}
 	for _, name := range []string{"a.yml", "ci/a.yml", "ci/b.yaml", "ci/sub/b.yml", "ci/sub/deep/c.yml", "ci/[x].yml", "cix/d.yml", ".git/e.yml"} {
