@@ -95,7 +95,11 @@ func withoutPort443(host string) string { return strings.TrimSuffix(host, ":443"
 // Registries are the hosts that the job's images come from, without repeats:
 // those that credential helpers are asked about.
 func Registries(s config.Settings, job Job) []string {
+	s, _ = Effective(s, job)
 	names := []string{job.Image.Name, s.Job.Image, s.Sidecar.Image, helperName(s.Helper.Image, "0", "x")}
+	for _, svc := range s.Service {
+		names = append(names, svc.Name)
+	}
 	for _, svc := range job.Services {
 		names = append(names, svc.Name)
 	}

@@ -149,3 +149,20 @@ func TestRegistriesOfAJobAreThoseOfItsImages(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// What the settings add for a job counts as well: services of every job, and the images
+// of the policy that is for it.
+func TestRegistriesOfWhatTheSettingsAddAreAsked(t *testing.T) {
+	s := config.Default()
+	s.Service = []config.Service{{Name: "tools.example.com/proxy:2"}}
+	s.Policies = []config.Policy{
+		{Projects: []string{"group/**"}, Job: config.PolicyJob{Image: "images.example.com/job:1"}, Sidecar: config.PolicySidecar{Image: "images.example.com/docker:dind"}},
+	}
+	got := plan.Registries(s, plan.Job{Project: "group/app"})
+	if !slices.Equal(got, []string{"images.example.com", "registry.gitlab.com", "tools.example.com"}) {
+		t.Errorf("got %q", got)
+	}
+	if got := plan.Registries(s, plan.Job{Project: "other/app"}); !slices.Equal(got, []string{"docker.io", "registry.gitlab.com", "tools.example.com"}) {
+		t.Errorf("of a job without that policy: %q", got)
+	}
+}
