@@ -160,3 +160,14 @@ func TestADurationIsWrittenAsItIsRead(t *testing.T) {
 		t.Errorf("%s became %s (%v)", d.Std(), back.Std(), err)
 	}
 }
+
+// Else every job would fail, and be told to use fewer.
+func TestServicesOfEveryJobAreWithinTheirNumber(t *testing.T) {
+	const two = "\n[[service]]\nname = \"redis:7\"\n[[service]]\nname = \"postgres:17\"\n"
+	for most, wrong := range map[string]bool{"0": false, "1": true, "2": false} {
+		_, err := Parse("dind.toml", []byte("services.max = "+most+two))
+		if (err != nil) != wrong || wrong && !strings.Contains(err.Error(), "services.max: is less than the 2 services") {
+			t.Errorf("max = %s: %v", most, err)
+		}
+	}
+}

@@ -155,6 +155,9 @@ func validateContainers(s Settings, f *faults) {
 	validateImagePatterns("services.allowed_images", s.Services.AllowedImages, f)
 	f.duration("services.ready_timeout", s.Services.ReadyTimeout, 0, time.Hour)
 	f.number("services.max", s.Services.Max, 0, 1000)
+	if n, most := len(s.Service), s.Services.Max; most > 0 && n > most {
+		f.add("services.max", "is less than the %d services that every job has by [[service]]", n)
+	}
 	validateContainer("job", s.Job.Container, s.Cache.Paths, f)
 	validateContainer("services", s.Services.Container, s.Cache.Paths, f)
 	validateJobOptions(s.Job, f)
