@@ -226,6 +226,8 @@ func TestAnEndWithoutADaemon(t *testing.T) {
 	}{
 		"an image with a client alone":       {given(), "", "has ended, and started no docker daemon"},
 		"a daemon that somebody ended":       {given(), up, ""},
+		"one that a program began":           {given("sh", "-c", "exec dockerd"), up, ""},
+		"one by an entrypoint":               {plan.Given{Image: true, Entrypoint: []string{"run.sh"}}, up, ""},
 		"that says little":                   {given("--log-level=error"), "", ""},
 		"the settings' image":                {plan.Given{}, "", ""},
 		"a version":                          {given("--version"), "Docker version 26.1.5, build 411e817", "has --version"},

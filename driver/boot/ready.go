@@ -294,8 +294,10 @@ func (b *Boots) sidecarDied(ctx context.Context, id string, p *plan.Plan, code i
 	if b.eng.EndedForMemory(ctx, id) {
 		return fault.System(err, "it ran out of memory: raise "+plan.LimitKey(plan.RoleSidecar)+".memory in the settings")
 	}
-	if f := blame.JudgeExit(p.Sidecar.Given, b.exit(ctx, id, code)); f != nil {
-		return bootFault(f, b.eng.LastLog(ctx, id))
+	if e, known := b.exit(ctx, id, code); known {
+		if f := blame.JudgeExit(p.Sidecar.Given, e); f != nil {
+			return bootFault(f, b.eng.LastLog(ctx, id))
+		}
 	}
 	return fault.System(&Broken{err, fmt.Sprintf("exited with code %d", code)},
 		"look at the last lines above: often a wrong argument in the service's command, or an image that is no dind image")
@@ -318,15 +320,22 @@ func (b *Boots) notReady(ctx context.Context, id string, given plan.Given, p *pi
 		"look at the last lines above and at this host's load; sidecar.ready_timeout sets how long to wait")
 }
 
-// exit is how a sidecar has ended, as far as the engine tells.
-func (b *Boots) exit(ctx context.Context, id string, code int) blame.Exit {
-	e := blame.Exit{Code: code, Log: b.eng.LogTail(ctx, id, bootLines)}
+// exit is how a sidecar has ended. It is not known where the engine does not tell: one
+// that stops ends its sidecars itself, and what it kept to itself is no evidence.
+func (b *Boots) exit(ctx context.Context, id string, code int) (e blame.Exit, known bool) {
+	e.Code = code
+	var err error
+	if e.Log, err = b.eng.LogTail(ctx, id, bootLines); err != nil {
+		return e, false
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
 	defer cancel()
-	if c, err := b.eng.Container(ctx, id); err == nil {
-		e.Arguments, e.Ordinary = c.Command, c.Ordinary
+	c, err := b.eng.Container(ctx, id)
+	if err != nil {
+		return e, false
 	}
-	return e
+	e.Arguments, e.Ordinary = c.Command, c.Ordinary
+	return e, true
 }
 
 // Await waits until the daemon of a sidecar answers that prepare has started.

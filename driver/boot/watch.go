@@ -35,7 +35,7 @@ func (b *Boots) watchBoot(ctx context.Context, id string, p *plan.Plan, argument
 			return nil
 		}
 		began := time.Now()
-		log := b.eng.LogTail(ctx, id, bootLines)
+		log, _ := b.eng.LogTail(ctx, id, bootLines) // the next look has what is missing
 		listens := blame.Listens(log)
 		var found *blame.Fault
 		switch {

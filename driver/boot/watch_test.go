@@ -85,6 +85,24 @@ func TestASidecarThatNeverAnswersIsToldAtOnceWhereThatIsClear(t *testing.T) {
 	}
 }
 
+// An engine that stops ends its sidecars, which then have code 0, and tells no log. That
+// log is not empty: nobody knows what it has.
+func TestASidecarWhoseLogCannotBeReadIsNobodysFault(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]fakeengine.Answer{"it says no": fakeengine.Refuse(500, "shutting down"), "it breaks off": fakeengine.Drop()} {
+		for _, given := range []plan.Given{{Image: true}, {Image: true, Command: []string{"run.sh"}}} {
+			e, b := onAFakeEngine(t)
+			e.AddContainer("sidecar", nil, false)
+			e.Always("GET /containers/{id}/logs", answer)
+			p := &plan.Plan{Sandbox: "aaaaaaaaaaaa"}
+			p.Sidecar.Given = given
+			if err := b.sidecarDied(t.Context(), "sidecar", p, 0); fault.IsOfJob(err) {
+				t.Errorf("%s, %+v: %v", name, given, err)
+			}
+		}
+	}
+}
+
 // What the settings' image does is the admin's matter.
 func TestASettingsImageThatListensElsewhereIsNoPipelinesFault(t *testing.T) {
 	t.Parallel()

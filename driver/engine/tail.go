@@ -19,7 +19,7 @@ const (
 
 // LastLog returns the last lines of a container's log, indented, or "".
 func (e *Engine) LastLog(ctx context.Context, id string) string {
-	text := e.LogTail(context.WithoutCancel(ctx), id, lastLines)
+	text, _ := e.LogTail(context.WithoutCancel(ctx), id, lastLines) // what came is shown
 	if text == "" {
 		return ""
 	}
@@ -27,18 +27,18 @@ func (e *Engine) LastLog(ctx context.Context, id string) string {
 }
 
 // LogTail returns so many last lines of a container's log, without what a terminal
-// would obey; "" when they cannot be had.
-func (e *Engine) LogTail(ctx context.Context, id string, lines int) string {
+// would obey. With an error it is what of them came.
+func (e *Engine) LogTail(ctx context.Context, id string, lines int) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, tailBound)
 	defer cancel()
 	log, err := e.Log(ctx, id, LogOptions{Tail: fmt.Sprint(lines)})
 	if err != nil {
-		return ""
+		return "", err
 	}
 	defer log.Close()
 	var buf bytes.Buffer
-	_ = log.CopyMost(&buf, 64<<10) // what came is shown
-	return strings.TrimRight(wary.Text(buf.String()), "\n")
+	err = log.CopyMost(&buf, 64<<10)
+	return strings.TrimRight(wary.Text(buf.String()), "\n"), err
 }
 
 // EndedForMemory tells whether a container ended for lack of memory.

@@ -211,11 +211,11 @@ func TestTheProgramBeforeBuildxFollowsTheImage(t *testing.T) {
 // Options of a shell come with variables, too.
 func TestNothingBeforeTheScriptEndsIt(t *testing.T) {
 	for _, options := range []string{"errexit", "nounset", "errexit:nounset", "noclobber:errexit", "noglob:posix"} {
-		for _, real := range []string{"", "#!/bin/sh", "\n", fakeBuildx} {
+		for _, present := range []string{"", "#!/bin/sh", "\n", fakeBuildx} {
 			w := newBuildxWorld(t)
-			w.file(before[1:], real)
+			w.file(before[1:], present)
 			if said := w.script("bash", "echo done\n", "SHELLOPTS="+options); said != "done\n" {
-				t.Errorf("%s, %q: said %q", options, real, said)
+				t.Errorf("%s, %q: said %q", options, present, said)
 			}
 		}
 	}

@@ -125,7 +125,8 @@ const mostOfLabel = 1024
 // would end a line or a terminal's text is left out.
 func (pl *planner) expanded(text string) string {
 	text = variableName.ReplaceAllStringFunc(text, func(name string) string {
-		return value(pl.job.Variables, strings.Trim(name, "${}"))
+		v := value(pl.job.Variables, strings.Trim(name, "${}"))
+		return strings.ToValidUTF8(v[:min(len(v), mostOfLabel)], "")
 	})
 	text = strings.Map(func(r rune) rune {
 		if r < ' ' || r >= 0x7f && r < 0xa0 {

@@ -3,6 +3,7 @@ package plan
 import (
 	"net/netip"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -292,5 +293,20 @@ func TestServicesThatEveryJobHas(t *testing.T) {
 		if _, err := Build(s, job, facts); err == nil || fault.IsOfJob(err) || !strings.Contains(fault.HintOf(err), "sidecar.image") {
 			t.Errorf("%s: %v", daemon.Name, err)
 		}
+	}
+}
+
+// A pipeline's variable is as long as it likes, and a label may name it often.
+func TestALongVariableIsCutBeforeItIsInALabel(t *testing.T) {
+	pl := &planner{job: Job{Variables: []Variable{{Key: "A", Value: strings.Repeat("ü", 1<<19)}}}}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	got := pl.expanded("team-" + strings.Repeat("$A", 300))
+	runtime.ReadMemStats(&after)
+	if want := "team-" + strings.Repeat("ü", (mostOfLabel-5)/2); got != want {
+		t.Errorf("it is %q, want %q", got, want)
+	}
+	if took := after.TotalAlloc - before.TotalAlloc; took > 8<<20 {
+		t.Errorf("it took %d MB of memory", took>>20)
 	}
 }

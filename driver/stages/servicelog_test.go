@@ -83,19 +83,6 @@ func TestAFloodOfAServiceIsNotRemembered(t *testing.T) {
 	if len(s.recent) > maxRecent || !s.flooded || shown != 3*maxRecent {
 		t.Errorf("%d lines are remembered, %d shown, flooded %t", len(s.recent), shown, s.flooded)
 	}
-	// Nor are many bytes: of lines that are not shown any more nothing is kept.
-	wide := &serviceLog{show: func(string) {}}
-	wide.turn()
-	for i := range maxRecent - 1 {
-		_, _ = wide.Write([]byte(time.Date(2026, 7, 1, 12, 0, 0, i*1000+1, time.UTC).Format(time.RFC3339Nano) + " " + strings.Repeat("x", maxServiceLine/2) + "\n"))
-	}
-	kept := 0
-	for line := range wide.recent {
-		kept += len(line)
-	}
-	if kept > maxServiceLog+maxServiceLine {
-		t.Errorf("%d bytes are remembered", kept)
-	}
 	if s.from() != after(last) {
 		t.Errorf("the next look begins at %s, behind %s", s.from(), last)
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,18 +22,20 @@ import (
 type Foreign struct {
 	cli        *client.Client
 	containers []string
-	networks   []string
-	volumes    []string
+	// running are those containers that run.
+	running  map[string]bool
+	networks []string
+	volumes  []string
 }
 
 // foreignOwner is a Runner of this host that has ended.
 const foreignOwner = `{"machine":"","host":"elsewhere","pidns":"","boot":"","pid":1,"start":1}`
 
 // PlantForeign puts it there: a sandbox with a running sidecar and a job container that
-// never ran, one that waits in a pool, an orphan, a held one, caches, layers, a seed
+// never ran, one that waits in a pool, an orphan, a held one, a cache, layers, a seed
 // and a mirror.
 func PlantForeign(ctx context.Context, cli *client.Client) (f *Foreign, err error) {
-	f = &Foreign{cli: cli}
+	f = &Foreign{cli: cli, running: map[string]bool{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, f.Remove(context.WithoutCancel(ctx)))
@@ -47,23 +50,36 @@ func PlantForeign(ctx context.Context, cli *client.Client) (f *Foreign, err erro
 		return l
 	}
 	scope := []string{"scope", "gitlab.example.net/1/protected", "instance", "gitlab.example.net", "project", "a/b", "protected", "true"}
-	for _, sandbox := range []string{"f00000000001", "f00000000002", "f00000000003"} {
+	const used, waits, orphan, held = "f00000000001", "f00000000002", "f00000000003", "f00000000004"
+	for _, sandbox := range []string{used, waits, orphan, held} {
 		in := []string{"sandbox", sandbox, "spec", "0123456789ab"}
 		if err := f.volume(ctx, "dind-"+sandbox+"-builds", labels("builds", in...)); err != nil {
 			return f, err
 		}
-		if sandbox == "f00000000003" {
-			continue // an orphan: it has no network
+		if sandbox == orphan {
+			continue // it has no network
 		}
 		if err := f.network(ctx, "dind-"+sandbox, labels("network", in...)); err != nil {
 			return f, err
 		}
-		if err := f.container(ctx, "dind-"+sandbox+"-sidecar", labels("sidecar", in...), true); err != nil {
-			return f, err
+		until := []string{"deadline", time.Now().Add(time.Hour).UTC().Format(time.RFC3339)}
+		job := slices.Concat(in, []string{"job", "gitlab.example.net/7", "owner", foreignOwner, "deadline", time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)})
+		sidecar := in
+		if sandbox == waits {
+			sidecar = slices.Concat(in, until)
 		}
-		if sandbox == "f00000000001" { // the second waits in a pool
-			job := append(in, "job", "gitlab.example.net/7", "owner", foreignOwner, "deadline", time.Now().Add(-time.Hour).UTC().Format(time.RFC3339))
+		for role, l := range map[string][]string{"sidecar": sidecar, "helper": in} {
+			if err := f.container(ctx, "dind-"+sandbox+"-"+role, labels(role, l...), true); err != nil {
+				return f, err
+			}
+		}
+		if sandbox != waits {
 			if err := f.container(ctx, "dind-"+sandbox+"-job", labels("job", job...), false); err != nil {
+				return f, err
+			}
+		}
+		if sandbox == held {
+			if err := f.volume(ctx, "dind-"+sandbox+"-held", labels("held", slices.Concat([]string{"sandbox", sandbox, "job", "gitlab.example.net/8"}, until)...)); err != nil {
 				return f, err
 			}
 		}
@@ -108,6 +124,7 @@ func (f *Foreign) container(ctx context.Context, name string, labels map[string]
 		return err
 	}
 	f.containers = append(f.containers, c.ID)
+	f.running[c.ID] = started
 	if !started {
 		return nil
 	}
@@ -116,12 +133,12 @@ func (f *Foreign) container(ctx context.Context, name string, labels map[string]
 
 // Changed is what of it is gone or does not run any more; empty if all is as it was.
 func (f *Foreign) Changed(ctx context.Context) (changed []string) {
-	for i, id := range f.containers {
+	for _, id := range f.containers {
 		c, err := f.cli.ContainerInspect(ctx, id)
 		switch {
 		case err != nil:
 			changed = append(changed, "container "+id[:12]+" is gone")
-		case c.State.Running != (i == 0 || i == 2):
+		case c.State.Running != f.running[id]:
 			changed = append(changed, "container "+c.Name+" is "+c.State.Status)
 		}
 	}
