@@ -107,10 +107,11 @@ test-host: engine ## Boot whole hosts, Debian 13 and forky, in QEMU, and see the
 		--post-run-command scripts/aftertests --ignore-non-json-output-lines --raw-command -- \
 		nice -n 10 go test -json -tags host -count=1 -timeout 4h ./test/host $(HOSTTEST)
 
-# BENCH takes flags: -only KEYS and -rounds N for a quick try.
-bench: engine build ## Compare with stock docker:dind, side by side; writes bench.json and docs/performance.*
+# BENCH takes flags: -only KEYS and -rounds N for a quick try. A RUNNER that is named
+# drives both sides, with its docker executor as the other one.
+bench: engine build ## Compare with the docker executor, side by side; writes bench.json and docs/performance.*
 	@go build -o bin/bench ./scripts/bench
-	@bin/bench -executor bin/gitlab-dind-executor -docs docs $(BENCH)
+	@bin/bench -executor bin/gitlab-dind-executor -docs docs $(if $(filter file,$(origin RUNNER)),,-runner "$(RUNNER)") $(BENCH)
 
 picture: engine build ## Draw docs/job-log.svg anew, from a job that is run for it
 	@go build -o bin/joblog ./scripts/joblog

@@ -17,10 +17,10 @@ const (
 	trialBound = 2 * time.Minute
 )
 
-// note takes one sample of the row with that key: milliseconds, MiB or a number.
+// note takes one sample of the row with that key, in the row's unit.
 type note func(key string, value float64)
 
-// figure is a row of a table. Its unit is "ms", "MiB" or "".
+// figure is a row of a table. Its unit is "ms", "s", "MiB" or "".
 type figure struct{ key, name, unit string }
 
 // trial measures figures, one or more at a time. It removes all that it makes.
@@ -37,6 +37,8 @@ type table struct {
 	trials     []trial
 	// missing is what cannot be measured on this engine, and why.
 	missing []string
+	// tail says that the samples are many enough for what one in twenty has to bear.
+	tail bool
 	// rounds are counted, after one that is not where warm is set: it warms up
 	// what the engine and the kernel keep, or makes layers to find.
 	rounds int
@@ -143,8 +145,11 @@ func (b *bench) try(ctx context.Context, tr trial, counts bool) error {
 
 // digits after the point are worth showing.
 func digits(unit string) int {
-	if unit == "MiB" {
+	switch unit {
+	case "MiB":
 		return 1
+	case "s":
+		return 2
 	}
 	return 0
 }
@@ -152,6 +157,12 @@ func digits(unit string) int {
 // ms is a time as samples have it.
 func ms(d time.Duration) float64 {
 	return float64(d.Round(100*time.Microsecond)) / float64(time.Millisecond)
+}
+
+// tailOf is what 95 of 100 samples do not pass.
+func tailOf(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[(95*len(sorted)+99)/100-1]
 }
 
 // median is the middle, or the mean of the two in the middle.

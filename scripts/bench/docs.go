@@ -17,12 +17,13 @@ const (
 	docEnd   = "<!-- written by make bench: end -->"
 )
 
-// document writes the tables into performance.md, and the chart beside it.
+// document writes the tables into performance.md, and the chart beside it. What the
+// page had before stands beside what it has now.
 func (r report) document(folder string) error {
 	file := filepath.Join(folder, "performance.md")
 	page, err := os.ReadFile(file)
 	if err == nil {
-		page, err = between(page, r.markdown())
+		page, err = between(page, r.markdown(readPage(string(page))))
 	}
 	if err == nil {
 		err = os.WriteFile(file, page, 0o644)
@@ -46,8 +47,44 @@ func between(page, text []byte) ([]byte, error) {
 	return bytes.Join([][]byte{head, []byte(docBegin), text, []byte(docEnd), tail}, nil), nil
 }
 
+// earlier is what a page says of the run before.
+type earlier struct {
+	// date is that of the run, "" where the page tells none.
+	date string
+	// figures are by floor, or by key and name: a row that has become another thing has
+	// another name.
+	figures map[string]string
+}
+
+// readPage reads the tables that markdown has written.
+func readPage(page string) earlier {
+	e := earlier{figures: map[string]string{}}
+	_, page, _ = strings.Cut(page, docBegin)
+	page, _, _ = strings.Cut(page, docEnd)
+	for line := range strings.Lines(page) {
+		if _, rest, found := strings.Cut(line, "Measured on "); found && e.date == "" {
+			e.date, _, _ = strings.Cut(rest, ":")
+		}
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), " | ")
+		for i := range cells {
+			cells[i] = strings.TrimSpace(cells[i])
+		}
+		switch {
+		case !strings.HasPrefix(line, "| ") || len(cells) < 4:
+		case strings.HasPrefix(cells[0], "`"):
+			e.figures[cells[0]+" "+cells[1]] = cells[2]
+		default:
+			e.figures[cells[0]] = cells[1]
+		}
+	}
+	return e
+}
+
+// of is a figure of the run before, "" for none.
+func (e earlier) of(names ...string) string { return e.figures[strings.Join(names, " ")] }
+
 // markdown is the tables as the page has them.
-func (r report) markdown() []byte {
+func (r report) markdown(before earlier) []byte {
 	var b bytes.Buffer
 	m := r.Machine
 	fmt.Fprint(&b, "\n![Medians of make bench](performance.svg)\n")
@@ -56,23 +93,31 @@ func (r report) markdown() []byte {
 	if m.Inner != "" {
 		fmt.Fprintf(&b, ", %s in the sidecars", m.Inner)
 	}
-	fmt.Fprintf(&b, "; %d rounds.", r.Rounds)
+	fmt.Fprintf(&b, ", jobs driven by %s; %d rounds.", m.driver(), r.Rounds)
 	if len(r.Again) > 0 {
 		fmt.Fprintf(&b, " Of a later run than the other tables: %s.", strings.Join(r.Again, "; "))
 	}
-	fmt.Fprint(&b, "\n\n| what | is | must be | |\n|---|---:|---|---|\n")
+	if before.date != "" {
+		fmt.Fprintf(&b, " What stands under *before* is of the run on %s; a row without was not there, or measured something else.", before.date)
+	}
+	fmt.Fprint(&b, "\n\n| what | is | before | floor | goal | |\n|---|---:|---:|---|---|---|\n")
 	for _, j := range r.Floors {
-		verdict := "met"
+		verdict := j.verdict()
 		if !j.Met {
 			verdict = "**missed**"
 		}
-		fmt.Fprintf(&b, "| %s | %.2f | %s | %s |\n", j.Name, j.Value, j.bounds(), verdict)
+		goal := ""
+		if j.Goal > 0 {
+			goal = j.word(j.Goal)
+		}
+		fmt.Fprintf(&b, "| %s | %.2f | %s | %s | %s | %s |\n", j.Name, j.Value, before.of(j.Name), j.word(j.Bound), goal, verdict)
 	}
 	for _, s := range r.Tables {
-		fmt.Fprintf(&b, "\n### %s\n\n| key | | median | min | max | spread | samples |\n|---|---|---:|---:|---:|---:|---:|\n", s.Title)
+		fmt.Fprintf(&b, "\n### %s\n\n| key | | %s | before | samples |\n|---|---|%s---:|---:|\n",
+			s.Title, strings.Join(s.columns(), " | "), strings.Repeat("---:|", len(s.columns())))
 		for _, row := range s.Rows {
-			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %d |\n", row.Key, strings.ReplaceAll(row.Name, "|", "\\|"),
-				row.text(row.Median), row.text(row.Min), row.text(row.Max), row.spread(), len(row.Samples))
+			key, name := "`"+row.Key+"`", strings.ReplaceAll(row.Name, "|", "\\|")
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | %d |\n", key, name, strings.Join(s.cells(row), " | "), before.of(key, name), len(row.Samples))
 		}
 		if text := notMeasured(s.Missing); text != "" {
 			fmt.Fprintf(&b, "\n%s\n", text)

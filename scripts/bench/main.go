@@ -1,12 +1,12 @@
 // Command bench measures what docs/performance.md says: how long a job waits for
 // a Docker daemon of its own, what it waits for at its end, and what cached layers
-// save. It measures docker:dind used as documented and this executor on the same
-// engine in the same run, in turns, so that whatever else the machine does meets
-// all of them.
+// save. It measures what GitLab Runner's docker executor does, and docker:dind used as
+// documented, beside this executor on the same engine in the same run, in turns, so
+// that whatever else the machine does meets all of them.
 //
 // It fails when one of the floors in floors.go is missed.
 //
-// It may import config, fault, executor/local, test/lab and test/rig.
+// It may import config, fault, executor/local, test/lab, test/realrunner and test/rig.
 package main
 
 import (
@@ -20,6 +20,7 @@ import (
 
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/test/lab"
+	"gitlab-dind-executor/test/realrunner"
 )
 
 // bound is for a run that hangs; a whole one takes less than 30 minutes on two
@@ -31,13 +32,14 @@ const enough = 10
 
 // options are the flags.
 type options struct {
-	executor, only, file, docs, with string
-	rounds                           int
+	executor, runner, only, file, docs, with string
+	rounds                                   int
 }
 
 func main() {
 	var o options
 	flag.StringVar(&o.executor, "executor", "bin/gitlab-dind-executor", "the `binary` to measure")
+	flag.StringVar(&o.runner, "runner", "", "let this gitlab-runner `binary` drive both sides, the other one by its docker executor")
 	flag.IntVar(&o.rounds, "rounds", 10, "how many `rounds` to count, after one that is not")
 	flag.StringVar(&o.only, "only", "", "measure these `KEYS` only, of rows or tables, with commas between")
 	flag.StringVar(&o.file, "o", "bench.json", "write all samples to this `file`")
@@ -61,10 +63,17 @@ func start(ctx context.Context, o options) error {
 			return err
 		}
 	}
-	b, err := newBench(ctx, executor, o.rounds)
+	var runner, version string
+	if o.runner != "" {
+		if runner, version, err = realrunner.Find(ctx, o.runner, "bench"); err != nil {
+			return err
+		}
+	}
+	b, err := newBench(ctx, executor, runner, o.rounds)
 	if err != nil {
 		return err
 	}
+	b.runner = version
 	err = b.choose(o.only)
 	if err == nil {
 		err = b.run(ctx)

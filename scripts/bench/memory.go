@@ -45,24 +45,6 @@ func (b *bench) waitingContainers(ctx context.Context) ([]container.Summary, err
 	return waiting, err
 }
 
-// jobsContainers are those of the sandboxes that this run's jobs have.
-func (b *bench) jobsContainers(ctx context.Context) ([]container.Summary, error) {
-	all, err := b.containers(ctx)
-	taken := map[string]bool{}
-	for _, c := range all {
-		if job := c.Labels[labelJob]; len(job) > len(b.instance) && job[:len(b.instance)] == b.instance {
-			taken[c.Labels[labelSandbox]] = true
-		}
-	}
-	var theirs []container.Summary
-	for _, c := range all {
-		if taken[c.Labels[labelSandbox]] {
-			theirs = append(theirs, c)
-		}
-	}
-	return theirs, err
-}
-
 // memory is what containers use together, in MiB, as docker stats counts it: page
 // cache that the kernel would give back at once is left out. The engine's own
 // process for each container, about 10 MiB, is not in it.

@@ -7,29 +7,35 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"gitlab-dind-executor/executor/local"
 )
 
-// first is the time to the first line, without sources and with them.
+// first is the time to the first line without what fetches sources.
 func (b *bench) first() table {
 	one := func(key, name string, measure func(context.Context, note) error) trial {
 		return trial{figures: []figure{{key, name, "ms"}}, measure: measure}
 	}
 	return table{
-		// Twice the rounds: for how long docker:dind looks for the primes of its keys
-		// is chance.
-		key: "first", title: "Time to the first line of a script", rounds: 2 * b.rounds, warm: true,
+		key: "first", title: "Time to the first line of a script, without sources", rounds: b.rounds, warm: true,
 		trials: []trial{
-			one("A", "docker:dind with TLS", b.byHand("A", withTLS, false)),
-			one("B", "docker:dind, --tls=false", b.byHand("B", withoutTLS, false)),
+			one("A", "docker:dind with TLS", b.byHand("A", withTLS)),
+			one("B", "docker:dind, --tls=false", b.byHand("B", withoutTLS)),
 			one("C", "this executor, cold", b.prepareAndRun("C", b.lab.Settings)),
 			one("W", "this executor, warm", b.prepareAndRun("W", b.warm)),
-			one("D", "docker run of the job's image, without a daemon", b.bare),
-			one("A+", "docker:dind with TLS, sources fetched", b.byHand("A+", withTLS, true)),
-			one("B+", "docker:dind, --tls=false, sources fetched", b.byHand("B+", withoutTLS, true)),
-			one("C+", "this executor, cold, a whole job's beginning", b.jobsBeginning("C+", b.lab.Settings)),
-			one("W+", "this executor, warm, a whole job's beginning", b.jobsBeginning("W+", b.warm)),
+		},
+	}
+}
+
+// trivialJobs are whole jobs that do next to nothing.
+func (b *bench) trivialJobs() table {
+	return table{
+		// More rounds: for how long docker:dind looks for the primes of its keys is
+		// chance.
+		key: "job", title: "A job that runs docker version", rounds: b.rounds * 3 / 2, warm: true,
+		trials: []trial{
+			b.jobTrial("A+", "docker executor with docker:dind", b.rival),
+			b.jobTrial("C+", "this executor, cold", b.ours(b.lab.Settings)),
+			b.jobTrial("W+", "this executor, warm", b.oursWarm(b.warm)),
+			{figures: []figure{{"D", "docker run of the job's image, without a daemon", "ms"}}, measure: b.bare},
 		},
 	}
 }
@@ -67,34 +73,6 @@ func (b *bench) prepareAndRun(key, settings string) func(context.Context, note) 
 		}
 		return errors.Join(err, b.fromPool(settings, j.said.String()))
 	}
-}
-
-// jobsBeginning measures a whole job with the stages of the Runner's helper: from
-// the start of the config hook, with git, to the same line.
-func (b *bench) jobsBeginning(key, settings string) func(context.Context, note) error {
-	return func(ctx context.Context, n note) error {
-		if err := b.ready(ctx, settings); err != nil {
-			return err
-		}
-		took, log, err := b.beginning(ctx, b.lab.RunnerWith(settings), b.job("docker version >/dev/null", "echo '"+firstLine+"'"))
-		if err != nil {
-			return err
-		}
-		n(key, ms(took))
-		return b.fromPool(settings, log)
-	}
-}
-
-// beginning runs a job and returns the time to its line.
-func (b *bench) beginning(ctx context.Context, r *local.Runner, p local.Payload) (time.Duration, string, error) {
-	var clock lineClock
-	r.Log = &clock
-	result := r.Run(ctx, p)
-	if result.State != local.Success {
-		return 0, "", fmt.Errorf("the job ended as %s: %w", result.State, errors.Join(result.Err, ctx.Err()))
-	}
-	took, err := clock.since(result.Phases[0].Start)
-	return took, clock.all.String(), err
 }
 
 // ready has a sandbox wait where the settings have a pool.

@@ -7,14 +7,11 @@ import (
 	"context"
 	"crypto/sha256"
 	_ "embed" // compile
-	"errors"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
-	"strings"
 	"testing/fstest"
 
-	"gitlab-dind-executor/executor/local"
 	"gitlab-dind-executor/test/rig"
 )
 
@@ -122,51 +119,55 @@ func (s *shop) change(ctx context.Context) (err error) {
 	return err
 }
 
-// rebuild is whole jobs that build and push the shop's image: with an empty
-// daemon, and with the layers that the job before has left.
+// rebuild is whole jobs that build and push the shop's image: by the docker executor,
+// with an empty daemon, and with the layers that the job before has left.
 func (b *bench) rebuild() table {
-	with := func(key, settings string) func(context.Context, note) error {
-		return func(ctx context.Context, n note) error { return b.buildShop(ctx, key, settings, n) }
+	one := func(key, name string, w way, change bool) trial {
+		return trial{
+			figures: []figure{{key, name, "ms"}, {key + "c", name + ", CPU of the machine", "s"}},
+			measure: func(ctx context.Context, n note) error { return b.buildShop(ctx, key, w, change, n) },
+		}
 	}
-	one := func(key, name string, measure func(context.Context, note) error) trial {
-		return trial{figures: []figure{{key, name, "ms"}}, measure: measure}
-	}
-	empty, cached := with("S", b.lab.Settings), with("SL", b.layers)
+	cold, cached := b.ours(b.lab.Settings), b.ours(b.layers)
 	return table{
-		key: "rebuild", title: "A whole job that builds and pushes an image", rounds: b.rounds, warm: true,
+		key: "rebuild", title: "A whole job that builds and pushes an image", rounds: (b.rounds + 1) / 2, warm: true,
 		trials: []trial{
-			one("R", "unchanged project, empty daemon", with("R", b.lab.Settings)),
-			one("RL", "unchanged project, layers cached", with("RL", b.layers)),
-			one("S", "one source file changed, empty daemon", func(ctx context.Context, n note) error {
-				return errors.Join(b.shop.change(ctx), empty(ctx, n))
-			}),
-			one("SL", "one source file changed, layers cached", cached),
+			one("RX", "unchanged project, docker executor with docker:dind", b.rival, false),
+			one("R", "unchanged project, empty daemon", cold, false),
+			one("RL", "unchanged project, layers cached", cached, false),
+			one("S", "one source file changed, empty daemon", cold, true),
+			one("SL", "one source file changed, layers cached", cached, false),
 		},
 	}
 }
 
-// buildShop runs the job and takes its time from the Runner's start to the end of
-// cleanup. What it pushed is in the registry, or the job has failed.
-func (b *bench) buildShop(ctx context.Context, key, settings string, n note) error {
+// buildShop runs the job, after a change to its project where that is asked for, and
+// takes its time from the Runner's start to the end of cleanup. What it pushed is in the
+// registry, or the job has failed.
+func (b *bench) buildShop(ctx context.Context, key string, w way, change bool, n note) error {
+	if change {
+		if err := b.shop.change(ctx); err != nil {
+			return err
+		}
+	}
 	p := b.job(
 		`echo "$CI_REGISTRY_PASSWORD" | docker login -u "$CI_REGISTRY_USER" --password-stdin "$CI_REGISTRY"`,
 		`docker build -t $CI_REGISTRY/`+shopPath+`:latest .`,
 		`docker push $CI_REGISTRY/`+shopPath+`:latest`,
 	)
 	p.GitInfo.RepoURL, p.GitInfo.SHA, p.JobInfo.ProjectID = b.shop.URL, b.shop.sha, 43
-	var log strings.Builder
-	r := b.lab.RunnerWith(settings)
-	r.Log = &log
-	result := r.Run(ctx, p)
-	if result.State != local.Success {
-		return fmt.Errorf("the job ended as %s: %w\n%s", result.State, errors.Join(result.Err, ctx.Err()), lastOf(log.String()))
+	if err := w.ready(ctx, p); err != nil {
+		return err
 	}
-	n(key, ms(result.Finished.Sub(result.Started)))
-	return nil
-}
-
-// lastOf is the end of a log, for an error.
-func lastOf(log string) string {
-	const most = 2000
-	return log[max(0, len(log)-most):]
+	used, err := measured(func() error {
+		o, err := w.run(ctx, p, 0)
+		if err == nil {
+			_, whole := o.took()
+			n(key, ms(whole))
+			err = b.quiet(ctx)
+		}
+		return err
+	})
+	n(key+"c", used.cpu)
+	return err
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"gitlab-dind-executor/executor/local"
 )
@@ -17,19 +18,22 @@ import (
 //go:embed recorder.sh
 var recorder string
 
-// untilReady is the job's script where somebody else has to wait for the daemon:
-// it is there when docker answers.
-const untilReady = "until docker version >/dev/null 2>&1; do sleep 0.1; done"
+// stageScript is a script that the Runner writes for a stage.
+type stageScript struct{ name, text string }
 
-// record has the scripts written for a job, so that docker:dind by hand runs what
-// the Runner would run in it: prepare_script and get_sources in the helper, and
-// build_script in the job's image.
-func (b *bench) record(ctx context.Context) (map[string]string, error) {
+// ofJob says that the stage runs in the job's container, not in the helper.
+func (s stageScript) ofJob() bool {
+	return s.name == buildStage || s.name == laterStage || strings.HasPrefix(s.name, "step_")
+}
+
+// record has the scripts written for a job, in the order of its stages, so that another
+// way runs what the Runner would run.
+func (b *bench) record(ctx context.Context, p local.Payload) (scripts []stageScript, err error) {
 	dir, err := os.MkdirTemp("", "dind-bench-")
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	program := filepath.Join(dir, "recorder")
 	if err := os.WriteFile(program, []byte(recorder), 0o700); err != nil {
 		return nil, err
@@ -38,17 +42,19 @@ func (b *bench) record(ctx context.Context) (map[string]string, error) {
 		Executable: program, TempDir: dir,
 		ConfigArgs: []string{"config"}, PrepareArgs: []string{"prepare"}, RunArgs: []string{"run"}, CleanupArgs: []string{"cleanup"},
 	}
-	result := r.Run(ctx, b.job(untilReady, "echo '"+firstLine+"'"))
+	result := r.Run(ctx, p)
 	if result.State != local.Success {
 		return nil, fmt.Errorf("recording the Runner's scripts: %w", errors.Join(result.Err, ctx.Err()))
 	}
-	stages := map[string]string{}
-	for _, stage := range []string{"prepare_script", "get_sources", "build_script"} {
-		text, err := os.ReadFile(filepath.Join(dir, stage))
+	for _, phase := range result.Phases {
+		if phase.Kind != local.Run {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(dir, phase.Name))
 		if err != nil {
 			return nil, fmt.Errorf("recording the Runner's scripts: %w", err)
 		}
-		stages[stage] = string(text)
+		scripts = append(scripts, stageScript{phase.Name, string(text)})
 	}
-	return stages, nil
+	return scripts, nil
 }

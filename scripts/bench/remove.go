@@ -69,3 +69,11 @@ func (b *bench) removeNow(ctx context.Context, name string) error {
 	}
 	return errors.Join(errs...)
 }
+
+// gone takes a removal for done where there was nothing, or where another is at it.
+func gone(err error) error {
+	if errdefs.IsNotFound(err) || errdefs.IsConflict(err) && strings.Contains(err.Error(), "in progress") {
+		return nil
+	}
+	return err
+}

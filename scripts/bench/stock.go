@@ -5,9 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os/exec"
-	"strings"
 	"time"
 
 	"gitlab-dind-executor/test/rig"
@@ -20,9 +18,6 @@ const (
 	withoutTLS tlsMode = false
 )
 
-// anyShell runs a script on its stdin as the docker executor does.
-const anyShell = "if command -v bash >/dev/null; then exec bash; else exec sh; fi"
-
 // stock is docker:dind as its documentation has it, by hand with the docker
 // command. The images' entrypoints are their own.
 //
@@ -30,7 +25,6 @@ const anyShell = "if command -v bash >/dev/null; then exec bash; else exec sh; f
 // to itself, the entrypoint of docker:cli settles for port 2375 as long as the
 // daemon has not written its certificates, and the script would wait in vain.
 type stock struct {
-	b      *bench
 	name   string
 	labels []string
 	// daemon and job are what follows docker run.
@@ -44,15 +38,15 @@ func (b *bench) newStock(ctx context.Context, mode tlsMode) (*stock, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &stock{b: b, name: rig.UniqueName("bench")}
+	s := &stock{name: rig.UniqueName("bench")}
 	for key, value := range labels {
 		s.labels = append(s.labels, "--label", key+"="+value)
 	}
-	volumes := []string{"builds"}
+	var volumes []string
 	s.daemon = s.container("dind", "-d", "--privileged", "--network-alias", "docker")
-	s.job = s.container("job", "--rm", "-i")
+	s.job = s.container("job", "--rm")
 	if mode == withTLS {
-		volumes = append(volumes, "ca", "client")
+		volumes = []string{"ca", "client"}
 		s.daemon = append(s.daemon, "-e", "DOCKER_TLS_CERTDIR=/certs",
 			"-v", s.name+"-ca:/certs/ca", "-v", s.name+"-client:/certs/client", rig.ImageDind)
 		s.job = append(s.job, "-e", "DOCKER_HOST=tcp://docker:2376", "-e", "DOCKER_TLS_CERTDIR=/certs",
@@ -85,21 +79,12 @@ func (s *stock) boot(ctx context.Context) error {
 	return runCommand(command(ctx, "docker", s.daemon...))
 }
 
-// stage runs a script of the Runner's in a helper of its own, as the docker
-// executor does, with the sources in a volume.
-func (s *stock) stage(ctx context.Context, stage string) error {
-	args := s.container("helper", "--rm", "-i", "-v", s.name+"-builds:/builds", rig.ImageHelper, "sh", "-c", anyShell)
-	cmd := command(ctx, "docker", args...)
-	cmd.Stdin = strings.NewReader(s.b.stages[stage])
-	if err := runCommand(cmd); err != nil {
-		return fmt.Errorf("%s: %w", stage, err)
-	}
-	return nil
-}
+// untilReady is the job's script where somebody has to wait for the daemon: it is there
+// when docker answers.
+const untilReady = "until docker version >/dev/null 2>&1; do sleep 0.1; done"
 
-// byHand measures docker:dind from the network to the first line, with or without
-// sources. The clone goes on beside the daemon's boot, as in the docker executor.
-func (b *bench) byHand(key string, mode tlsMode, sources bool) func(context.Context, note) error {
+// byHand measures docker:dind from the network to the first line.
+func (b *bench) byHand(key string, mode tlsMode) func(context.Context, note) error {
 	return func(ctx context.Context, n note) (err error) {
 		s, err := b.newStock(ctx, mode)
 		if s != nil {
@@ -112,17 +97,7 @@ func (b *bench) byHand(key string, mode tlsMode, sources bool) func(context.Cont
 		if err := s.boot(ctx); err != nil {
 			return err
 		}
-		args, script := append(s.job, rig.ImageCLI, "sh", "-c", untilReady+"; echo '"+firstLine+"'"), ""
-		if sources {
-			for _, stage := range []string{"prepare_script", "get_sources"} {
-				if err := s.stage(ctx, stage); err != nil {
-					return err
-				}
-			}
-			script = b.stages["build_script"]
-			args = append(s.job, "-v", s.name+"-builds:/builds", rig.ImageCLI, "sh", "-c", anyShell)
-		}
-		took, err := timed(ctx, start, strings.NewReader(script), args...)
+		took, err := timed(ctx, start, append(s.job, rig.ImageCLI, "sh", "-c", untilReady+"; echo '"+firstLine+"'")...)
 		if err != nil {
 			return fmt.Errorf("%w; the daemon said: %s", err, lastLines(ctx, s.name+"-dind"))
 		}
@@ -151,7 +126,7 @@ func (b *bench) bare(ctx context.Context, n note) (err error) {
 	for key, value := range labels {
 		args = append(args, "--label", key+"="+value)
 	}
-	took, err := timed(ctx, time.Now(), nil, append(args, rig.ImageCLI, "echo", firstLine)...)
+	took, err := timed(ctx, time.Now(), append(args, rig.ImageCLI, "echo", firstLine)...)
 	if err == nil {
 		n("D", ms(took))
 	}
@@ -159,10 +134,10 @@ func (b *bench) bare(ctx context.Context, n note) (err error) {
 }
 
 // timed runs the docker command and returns the time from start to its line.
-func timed(ctx context.Context, start time.Time, stdin io.Reader, args ...string) (time.Duration, error) {
+func timed(ctx context.Context, start time.Time, args ...string) (time.Duration, error) {
 	var clock lineClock
 	cmd := command(ctx, "docker", args...)
-	cmd.Stdin, cmd.Stdout = stdin, &clock
+	cmd.Stdout = &clock
 	err := runCommand(cmd)
 	if ctx.Err() != nil {
 		return 0, fmt.Errorf("the line did not come in time: %w", ctx.Err())

@@ -12,77 +12,77 @@ import (
 
 // atOnce are how many jobs are started side by side, and failedJobs the key for
 // those of them that have failed.
-var atOnce = []int{1, 2, 4, 8}
+var atOnce = []int{2, 4, 8}
 
 const failedJobs = "PF"
 
-// together is jobs that start at the same moment.
+// together is jobs that start at the same moment, by the docker executor and cold by
+// this one.
 func (b *bench) together() table {
 	t := table{
-		key: "together", title: "Jobs that start at once, cold: time to the first line, and memory of all",
-		rounds: max(1, b.rounds*3/10),
+		key: "together", title: "Jobs that start at once, cold",
+		rounds: max(1, b.rounds*3/10), warm: true,
 	}
+	most := atOnce[len(atOnce)-1]
 	for _, count := range atOnce {
-		t.trials = append(t.trials, trial{
-			figures: []figure{
-				{fmt.Sprintf("P%d", count), fmt.Sprintf("%d at once, first line", count), "ms"},
-				{fmt.Sprintf("P%dm", count), fmt.Sprintf("%d at once, memory of all", count), "MiB"},
-			},
-			measure: func(ctx context.Context, n note) error { return b.jobsAtOnce(ctx, count, n) },
-			bound:   2 * trialBound,
-		})
+		key := fmt.Sprintf("P%d", count)
+		t.trials = append(t.trials, b.crowd(key, fmt.Sprintf("%d at once", count), b.ours(b.lab.Settings), count))
 	}
-	last := &t.trials[len(t.trials)-1]
-	last.figures = append(last.figures, figure{failedJobs, fmt.Sprintf("%d at once, jobs that failed", atOnce[len(atOnce)-1]), ""})
+	ours := &t.trials[len(t.trials)-1]
+	ours.figures = append(ours.figures, figure{failedJobs, fmt.Sprintf("%d at once, jobs that failed", most), ""})
+	t.trials = append(t.trials, b.crowd(fmt.Sprintf("X%d", most), fmt.Sprintf("%d at once, docker executor with docker:dind", most), b.rival, most))
 	return t
 }
 
-// jobsAtOnce holds each job behind its script until all have got there, and looks
-// at the memory then.
-func (b *bench) jobsAtOnce(ctx context.Context, count int, n note) error {
-	arrived, release := make(chan struct{}, count), make(chan struct{})
-	var mu sync.Mutex
-	failed := 0
-	var errs []error
-	var jobs sync.WaitGroup
-	for range count {
-		p := b.job("docker version >/dev/null", "echo '"+firstLine+"'")
-		p.Steps = append(p.Steps, local.Step{Name: laterStage, Script: []string{"true"}, Timeout: 60, When: "always"})
-		r := b.lab.RunnerWith(b.lab.Settings)
-		var once sync.Once
-		arrive := func() { once.Do(func() { arrived <- struct{}{} }) }
-		r.OnHook = func(h local.Hook) {
-			if h.Stage != laterStage {
-				return
-			}
-			arrive()
-			select {
-			case <-release:
-			case <-ctx.Done():
-			}
-		}
-		jobs.Go(func() {
-			defer arrive()
-			took, _, err := b.beginning(ctx, r, p)
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
-				failed++
-				errs = append(errs, err)
-				return
-			}
-			n(fmt.Sprintf("P%d", count), ms(took))
-		})
+// crowd is count jobs at once.
+func (b *bench) crowd(key, name string, w way, count int) trial {
+	return trial{
+		figures: []figure{
+			{key, name + ", to the first line", "ms"},
+			{key + "w", name + ", the whole job", "ms"},
+			{key + "c", name + ", CPU of the machine", "s"},
+			{key + "m", name + ", memory of the machine at most", "MiB"},
+			{key + "b", name + ", written to files", "MiB"},
+		},
+		measure: func(ctx context.Context, n note) error { return b.jobsAtOnce(ctx, key, w, count, n) },
+		bound:   2 * trialBound,
 	}
-	memory, err := b.memoryWhenThere(ctx, count, arrived)
-	close(release)
-	jobs.Wait()
-	if err := errors.Join(err, ctx.Err()); err != nil {
+}
+
+// jobsAtOnce is an error where none of them succeeds.
+func (b *bench) jobsAtOnce(ctx context.Context, key string, w way, count int, n note) error {
+	payloads := make([]local.Payload, count)
+	for i := range payloads {
+		payloads[i] = b.trivial()
+	}
+	if err := w.ready(ctx, payloads[0]); err != nil {
 		return err
 	}
-	n(fmt.Sprintf("P%dm", count), memory)
-	if count == atOnce[len(atOnce)-1] {
-		n(failedJobs, float64(failed))
+	outcomes, errs := make([]outcome, count), make([]error, count)
+	used, err := measured(func() error {
+		var jobs sync.WaitGroup
+		for i, p := range payloads {
+			jobs.Go(func() { outcomes[i], errs[i] = w.run(ctx, p, i) })
+		}
+		jobs.Wait()
+		return b.quiet(ctx)
+	})
+	failed := 0
+	for i, o := range outcomes {
+		if errs[i] != nil {
+			failed++
+			continue
+		}
+		first, whole := o.took()
+		n(key, ms(first))
+		n(key+"w", ms(whole))
+	}
+	n(key+"c", used.cpu)
+	n(key+"m", used.memory)
+	n(key+"b", used.written)
+	n(failedJobs, float64(failed))
+	if err := errors.Join(err, ctx.Err()); err != nil {
+		return err
 	}
 	if failed == count {
 		return errors.Join(errs...)
@@ -90,25 +90,9 @@ func (b *bench) jobsAtOnce(ctx context.Context, count int, n note) error {
 	return nil
 }
 
-// memoryWhenThere waits until all jobs have arrived, or ended.
-func (b *bench) memoryWhenThere(ctx context.Context, count int, arrived <-chan struct{}) (float64, error) {
-	for range count {
-		select {
-		case <-arrived:
-		case <-ctx.Done():
-			return 0, ctx.Err()
-		}
-	}
-	list, err := b.jobsContainers(ctx)
-	if err != nil {
-		return 0, err
-	}
-	return b.memory(ctx, list)
-}
-
 // waitingSizes are how many sandboxes wait. The first comes again at the end, so
 // that a machine that became slower in between is no growth.
-var waitingSizes = []int{1, 2, 4, 8, 16, 32, 1}
+var waitingSizes = []int{1, 8, 32, 1}
 
 // waiting is what a claim takes with many sandboxes to choose from.
 func (b *bench) waiting() table {
@@ -167,7 +151,7 @@ func (b *bench) claim(ctx context.Context, settings, key string, n note) (err er
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, j.end(ctx), b.rest(ctx, settings)) }()
+	defer func() { err = errors.Join(err, j.end(ctx), b.quiet(ctx)) }()
 	took, err := j.call(ctx, nil, "prepare")
 	if err != nil {
 		return err

@@ -41,21 +41,28 @@ type bench struct {
 	instance string
 	// engine is its version, inner that of the daemon in the sidecars.
 	engine, inner string
-	before        rig.Objects
-	rounds        int
-	tables        []table
-	samples       map[string][]float64
+	// runner is the version of the GitLab Runner that drives both sides, "" for none.
+	runner string
+	// program is the executor's binary as the kernel names it.
+	program string
+	before  rig.Objects
+	rounds  int
+	tables  []table
+	samples map[string][]float64
 	// warm and layers are settings files besides the lab's.
 	warm, layers string
 	// pools are the settings files whose pools have been filled.
 	pools map[string]bool
-	// stages are scripts as the Runner writes them, by stage.
-	stages map[string]string
-	shop   *shop
+	shop  *shop
+	// rival is the docker executor, or docker, which does as it does.
+	rival  way
+	docker *dockerWay
+	// real is the GitLab Runner that drives both sides; nil for none.
+	real *realRunner
 }
 
-func newBench(ctx context.Context, executor string, rounds int) (b *bench, err error) {
-	b = &bench{
+func newBench(ctx context.Context, executor, runner string, rounds int) (_ *bench, err error) {
+	b := &bench{
 		out: os.Stdout, rounds: rounds, samples: map[string][]float64{}, pools: map[string]bool{},
 		instance: fmt.Sprintf("bench-%d-%d", os.Getpid(), time.Now().Unix()),
 	}
@@ -64,9 +71,12 @@ func newBench(ctx context.Context, executor string, rounds int) (b *bench, err e
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, b.lab.Close())
+			err = errors.Join(err, b.closeRunner(ctx), b.lab.Close())
 		}
 	}()
+	if b.program, err = filepath.EvalSymlinks(b.lab.Binary); err != nil {
+		return nil, err
+	}
 	version, err := b.lab.Engine.ServerVersion(ctx)
 	if err != nil {
 		return nil, err
@@ -78,24 +88,45 @@ func newBench(ctx context.Context, executor string, rounds int) (b *bench, err e
 	if b.before, err = rig.Snapshot(ctx, b.lab.Engine); err != nil {
 		return nil, err
 	}
+	if err := b.lab.ServeImages(ctx); err != nil {
+		return nil, err
+	}
 	if b.warm, err = b.lab.WriteSettings("warm.toml", "[pool]\nsize = 1\n"); err != nil {
 		return nil, err
 	}
 	if b.layers, err = b.lab.WriteSettings("layers.toml", "[cache]\nvolume = false\nlayers = \"project\"\n"); err != nil {
 		return nil, err
 	}
-	if b.stages, err = b.record(ctx); err != nil {
-		return nil, err
-	}
 	if b.shop, err = b.newShop(ctx); err != nil {
 		return nil, err
+	}
+	b.docker = b.newDockerWay()
+	b.rival = b.docker
+	if runner != "" {
+		if b.real, err = b.newRealRunner(ctx, runner); err != nil {
+			return nil, err
+		}
+		b.rival = b.real.docker
 	}
 	privileges, err := b.privileges(ctx)
 	if err != nil {
 		return nil, err
 	}
-	b.tables = []table{b.first(), b.rebuild(), privileges, b.hooks(), b.end(), b.together(), b.waiting()}
-	return b, nil
+	b.tables = []table{b.trivialJobs(), b.first(), b.rebuild(), privileges, b.hooks(), b.end(), b.together(), b.waiting()}
+	if b.real != nil {
+		err = b.real.start(ctx)
+	}
+	return b, err
+}
+
+// closeRunner ends the Runner, where there is one.
+func (b *bench) closeRunner(ctx context.Context) error {
+	if b.real == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endBound)
+	defer cancel()
+	return b.real.close(ctx)
 }
 
 // alone is an error where sandboxes wait: they would be claimed and drained.
@@ -116,7 +147,7 @@ func (b *bench) alone(ctx context.Context) error {
 func (b *bench) close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endBound)
 	defer cancel()
-	errs := []error{b.drain(ctx), b.removeCached(ctx), b.command(ctx, os.DevNull, "gc"), rig.RemoveStale(ctx, b.lab.Engine)}
+	errs := []error{b.closeRunner(ctx), b.quiet(ctx), b.drain(ctx), b.docker.close(ctx), b.removeCached(ctx), b.command(ctx, os.DevNull, "gc"), rig.RemoveStale(ctx, b.lab.Engine)}
 	errs = append(errs, rig.Settle(ctx, b.lab.Engine, b.before), b.lab.Close())
 	return errors.Join(errs...)
 }
@@ -156,39 +187,39 @@ func (b *bench) job(script ...string) local.Payload {
 	return p
 }
 
+// ours is this executor with a settings file, oursWarm the same where each job finds a
+// sandbox that waits for it. Both are asked for before the tables are measured: a Runner
+// that drives the jobs is started then.
+func (b *bench) ours(settings string) way     { return b.way(settings, false) }
+func (b *bench) oursWarm(settings string) way { return b.way(settings, true) }
+
+func (b *bench) way(settings string, pool bool) way {
+	if b.real == nil {
+		return hooked{b: b, settings: settings, pool: pool, warm: pool}
+	}
+	return b.real.way(settings, pool)
+}
+
 // fill sees to it that the pool of a settings file is full.
 func (b *bench) fill(ctx context.Context, settings string) error {
 	b.pools[settings] = true
-	if err := b.rest(ctx, settings); err != nil {
+	if err := b.quiet(ctx); err != nil {
 		return err
 	}
 	return b.command(ctx, settings, "pool", "fill")
 }
 
-// quiet waits until the sweep behind the job before has ended, and what is made
-// behind it for the next is there: both would run on the next one's time.
+// quiet waits until no process of the executor is left. What goes on behind a job, such
+// as its removal and the making of the next sandbox, would run on the next one's time.
 func (b *bench) quiet(ctx context.Context) error {
-	if err := b.rest(ctx, b.warm); err != nil {
-		return err
-	}
-	return b.await(ctx, "the sweep behind a job still goes on", b.lab.Binary+"\x00gc\x00")
-}
-
-// rest waits until no process that a job has left behind fills the pool.
-func (b *bench) rest(ctx context.Context, settings string) error {
-	return b.await(ctx, "the pool is still being filled", "--from-stdin\x00--settings\x00"+settings+"\x00")
-}
-
-// await waits until no process has this in its command line.
-func (b *bench) await(ctx context.Context, otherwise, line string) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		busy := false
-		all, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-		for _, file := range all {
-			text, err := os.ReadFile(file)
-			busy = busy || err == nil && strings.Contains(string(text), line)
+		all, _ := filepath.Glob("/proc/[0-9]*/exe")
+		for _, link := range all {
+			program, err := os.Readlink(link)
+			busy = busy || err == nil && program == b.program
 		}
 		if !busy {
 			return nil
@@ -196,20 +227,18 @@ func (b *bench) await(ctx context.Context, otherwise, line string) error {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("%s: %w", otherwise, ctx.Err())
+			return fmt.Errorf("what goes on behind a job has not ended: %w", ctx.Err())
 		}
 	}
 }
 
 // drain removes the sandboxes that wait.
 func (b *bench) drain(ctx context.Context) error {
-	for settings := range b.pools {
-		if err := b.rest(ctx, settings); err != nil {
-			return err
-		}
-	}
 	if len(b.pools) == 0 {
 		return nil
+	}
+	if err := b.quiet(ctx); err != nil {
+		return err
 	}
 	clear(b.pools)
 	return b.command(ctx, b.lab.Settings, "pool", "drain")

@@ -1,15 +1,12 @@
 package main
 
 import (
-	"context"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/BurntSushi/toml"
 
-	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/test/rig"
 )
 
@@ -44,24 +41,6 @@ func TestTheExamplesConfigIsFilledIn(t *testing.T) {
 	}
 	if _, err := configOf("url = 1", "", "", "", ""); err == nil {
 		t.Error("another example is taken")
-	}
-}
-
-func TestWithoutARunnerItSaysWhatToDo(t *testing.T) {
-	dir := t.TempDir()
-	other := filepath.Join(dir, "other")
-	if err := os.WriteFile(other, []byte("#!/bin/sh\necho another program\n"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for path, want := range map[string]string{
-		"":            "no gitlab-runner is named",
-		dir + "/none": "there is no gitlab-runner: ",
-		other:         "is no gitlab-runner: it tells no version",
-	} {
-		_, _, err := runnerBinary(context.Background(), path)
-		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(fault.HintOf(err), "make test-runner RUNNER=/usr/bin/gitlab-runner") {
-			t.Errorf("%q: %v (%s)", path, err, fault.HintOf(err))
-		}
 	}
 }
 

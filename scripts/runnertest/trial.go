@@ -8,12 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/test/lab"
+	"gitlab-dind-executor/test/realrunner"
 	"gitlab-dind-executor/test/rig"
 )
 
@@ -23,8 +23,6 @@ const (
 	// settleTime is for the engine's lists to become what they were.
 	settleTime = 20 * time.Second
 )
-
-var versionLine = regexp.MustCompile(`(?m)^Version:\s+(\S+)$`)
 
 // trial is one run of all jobs by one Runner.
 type trial struct {
@@ -69,12 +67,12 @@ func (t *trial) run(ctx context.Context) (err error) {
 	if err := t.verify(ctx, dir, config); err != nil {
 		return err
 	}
-	p, err := t.start(dir, config)
+	p, err := realrunner.Start(t.runner, dir, config)
 	if err != nil {
 		return err
 	}
 	jobsErr := t.jobs(ctx, p)
-	stopErr := p.stop()
+	stopErr := p.Stop()
 	cleanErr := t.clean(context.WithoutCancel(ctx), settings, before)
 	if err := errors.Join(jobsErr, stopErr, cleanErr); err != nil {
 		return err
@@ -94,12 +92,12 @@ func (t *trial) writeSettings() (path string, err error) {
 	if err != nil {
 		return path, err
 	}
-	with := strings.Replace(string(text), "[helper]\n", "[helper]\nrunner_binary = "+quoted(t.helper)+"\n", 1)
+	with := strings.Replace(string(text), "[helper]\n", "[helper]\nrunner_binary = "+realrunner.Quoted(t.helper)+"\n", 1)
 	return path, os.WriteFile(path, []byte(with), 0o600)
 }
 
 // jobs offers the jobs one after the other.
-func (t *trial) jobs(ctx context.Context, p *process) error {
+func (t *trial) jobs(ctx context.Context, p *realrunner.Process) error {
 	for _, c := range cases(t) {
 		if err := t.job(ctx, p, c); err != nil {
 			return err
@@ -109,7 +107,7 @@ func (t *trial) jobs(ctx context.Context, p *process) error {
 }
 
 // job offers one and judges its end.
-func (t *trial) job(ctx context.Context, p *process, c jobCase) error {
+func (t *trial) job(ctx context.Context, p *realrunner.Process, c jobCase) error {
 	payload := c.payload()
 	started := time.Now()
 	j, err := t.api.Offer(payload.ID, payload.Token, payload)
@@ -129,11 +127,11 @@ func (t *trial) job(ctx context.Context, p *process, c jobCase) error {
 		case <-more:
 		case <-j.Done():
 			ended = true
-		case <-p.ended:
-			return fault.System(errors.New("the Runner ended by itself"), "its log:\n"+p.log.String())
+		case <-p.Ended():
+			return fault.System(errors.New("the Runner ended by itself"), "its log:\n"+p.Log())
 		case <-ctx.Done():
 			text, _ := j.Trace()
-			return fault.System(fmt.Errorf("job %q does not end: %w", c.name, ctx.Err()), "its log:\n"+text+"\nthe Runner's log:\n"+p.log.String())
+			return fault.System(fmt.Errorf("job %q does not end: %w", c.name, ctx.Err()), "its log:\n"+text+"\nthe Runner's log:\n"+p.Log())
 		}
 	}
 	text, _ := j.Trace()
@@ -145,7 +143,7 @@ func (t *trial) job(ctx context.Context, p *process, c jobCase) error {
 	}
 	fmt.Fprintf(t.out, "  %-32s %6.1f s   %s\n", c.name, time.Since(started).Seconds(), verdict)
 	if len(wrong) > 0 {
-		fmt.Fprintf(t.out, "\n%s\nthe Runner's log:\n%s\n", text, p.log.String())
+		fmt.Fprintf(t.out, "\n%s\nthe Runner's log:\n%s\n", text, p.Log())
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"gitlab-dind-executor/executor/local"
+	"gitlab-dind-executor/test/realrunner"
 	"gitlab-dind-executor/test/rig"
 )
 
@@ -57,7 +58,7 @@ func TestARunnerProcessTakesTheJobs(t *testing.T) {
 	if err := tr.verify(t.Context(), dir, config); err != nil {
 		t.Fatal(err)
 	}
-	p, err := tr.start(dir, config)
+	p, err := realrunner.Start(runner, dir, config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +83,7 @@ func TestARunnerProcessTakesTheJobs(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := p.stop(); err != nil {
+	if err := p.Stop(); err != nil {
 		t.Error(err)
 	}
 	if tr.failed != 1 || strings.Count(out.String(), "as it should\n") != 3 || !strings.Contains(out.String(), "WRONG: it ended as {State:success") {

@@ -36,8 +36,11 @@ type Lab struct {
 	// Binary is the executor, Settings its settings file.
 	Binary, Settings string
 
-	dir string
-	ids atomic.Int64
+	dir, more string
+	ids       atomic.Int64
+	// dind and cli are what settings and jobs name for the sidecar and the job's image.
+	dind, cli string
+	served    []string
 }
 
 // Options say what differs from the usual world.
@@ -66,7 +69,10 @@ func ownInstallation() {
 // New makes a world with one project, group/app, that holds App's files.
 func New(ctx context.Context, opts Options) (l *Lab, err error) {
 	ownInstallation()
-	l = &Lab{Binary: cmp.Or(opts.Binary, os.Getenv(envBinary))}
+	l = &Lab{
+		Binary: cmp.Or(opts.Binary, os.Getenv(envBinary)),
+		more:   opts.Settings, dind: rig.ImageDind, cli: rig.ImageCLI,
+	}
 	l.ids.Store(time.Now().Unix())
 	defer func() {
 		if err != nil {
@@ -100,12 +106,36 @@ func New(ctx context.Context, opts Options) (l *Lab, err error) {
 		return l, err
 	}
 	l.Settings = filepath.Join(l.dir, "dind.toml")
-	return l, os.WriteFile(l.Settings, []byte(l.settings(opts.Settings)), 0o600)
+	return l, os.WriteFile(l.Settings, []byte(l.settings(l.more)), 0o600)
+}
+
+// ServeImages puts the images of sidecar and job into the registry. From then on
+// settings and jobs name them by it, as pipelines do, so that a pull policy has a
+// registry to ask. Settings that were written before keep their names.
+func (l *Lab) ServeImages(ctx context.Context) error {
+	for _, image := range []struct {
+		local, served string
+		name          *string
+	}{{rig.ImageDind, "docker:dind", &l.dind}, {rig.ImageCLI, "docker:cli", &l.cli}} {
+		if err := l.Registry.Push(ctx, l.Engine, image.local, image.served); err != nil {
+			return err
+		}
+		ref := l.Registry.LocalHost + "/" + image.served
+		l.served = append(l.served, ref)
+		if err := l.Registry.Pull(ctx, l.Engine, image.served); err != nil {
+			return err
+		}
+		*image.name = ref
+	}
+	return os.WriteFile(l.Settings, []byte(l.settings(l.more)), 0o600)
 }
 
 // Close ends servers and removes what New made.
 func (l *Lab) Close() error {
 	var errs []error
+	for _, name := range l.served {
+		errs = append(errs, rig.RemoveName(l.Engine, name))
+	}
 	if l.Git != nil {
 		errs = append(errs, l.Git.Close())
 	}
@@ -138,14 +168,14 @@ image = %[1]q
 allowed_images = ["gitlab-dind-executor.test/docker:*", "127.0.0.1:*/**"]
 [job]
 image = %[2]q
-start_early = ["gitlab-dind-executor.test/docker:*"]
+start_early = ["gitlab-dind-executor.test/docker:*", "127.0.0.1:*/docker:*"]
 [helper]
 image = %[3]q
 [registry.%[4]q]
 ca_file = %[5]q
 [network]
 extra_hosts = ["%[6]s:%[7]s"]
-`, rig.ImageDind, rig.ImageCLI, rig.ImageHelper, l.Registry.Host, l.Registry.CAFile, RegistryName, l.Registry.Addr,
+`, l.dind, l.cli, rig.ImageHelper, l.Registry.Host, l.Registry.CAFile, RegistryName, l.Registry.Addr,
 		cmp.Or(os.Getenv(Privilege), config.PrivilegePrivileged)) + more
 }
 
@@ -186,8 +216,8 @@ func (l *Lab) Job(script ...string) local.Payload {
 		},
 		RunnerInfo: local.RunnerInfo{Timeout: 600},
 		Steps:      []local.Step{{Name: "script", Script: script, Timeout: 600, When: "on_success"}},
-		Image:      local.Image{Name: rig.ImageCLI},
-		Services:   []local.Image{{Name: rig.ImageDind}},
+		Image:      local.Image{Name: l.cli},
+		Services:   []local.Image{{Name: l.dind}},
 		Credentials: []local.Credentials{
 			{Type: "registry", URL: l.Registry.Host, Username: l.Registry.User, Password: l.Registry.Password},
 			{Type: "registry", URL: l.Registry.LocalHost, Username: l.Registry.User, Password: l.Registry.Password},

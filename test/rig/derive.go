@@ -47,6 +47,12 @@ func DeriveWith(t testing.TB, cli *client.Client, base string, files []File, cha
 	return name
 }
 
+// NewImage makes an image as [DeriveWith] does, for a program rather than a test. The
+// caller removes it, by [RemoveName].
+func NewImage(ctx context.Context, cli *client.Client, base string, files []File, changes ...string) (string, error) {
+	return derive(ctx, cli, base, files, changes)
+}
+
 // derive makes the image by way of a container that is never started.
 func derive(ctx context.Context, cli *client.Client, base string, files []File, changes []string) (name string, err error) {
 	labels, err := Labels("derived")

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/docker/docker/client"
 )
@@ -51,7 +52,10 @@ type OfferedJob struct {
 	token   string
 	payload []byte
 
-	mu     sync.Mutex
+	mu sync.Mutex
+	// taken is when a Runner got it, told when that told its end.
+	taken, told time.Time
+
 	status string // what GitLab calls the job's, in answers to the Runner
 	trace  []byte
 	wrote  chan struct{} // closed and replaced when there is more
@@ -133,6 +137,13 @@ func (j *OfferedJob) End() JobEnd {
 	return j.end
 }
 
+// Times are when a Runner got the job and when it told its end; zero before.
+func (j *OfferedJob) Times() (taken, told time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.taken, j.told
+}
+
 // Trace is the job log so far; more is closed when there is more of it.
 func (j *OfferedJob) Trace() (text string, more <-chan struct{}) {
 	j.mu.Lock()
@@ -182,6 +193,9 @@ func (s *JobAPI) request(w http.ResponseWriter, req *http.Request) {
 	}
 	j := s.queue[0]
 	s.queue = s.queue[1:]
+	j.mu.Lock()
+	j.taken = time.Now()
+	j.mu.Unlock()
 	answer(w, http.StatusCreated, json.RawMessage(j.payload))
 }
 
@@ -255,7 +269,7 @@ func (s *JobAPI) update(w http.ResponseWriter, req *http.Request) {
 		j.answer(w, http.StatusForbidden)
 		return
 	case body.State == "success" || body.State == "failed":
-		j.end, j.status = body.JobEnd, body.State
+		j.end, j.status, j.told = body.JobEnd, body.State, time.Now()
 		close(j.done)
 	case body.State != "running":
 		http.Error(w, `{"message":"400 Bad request"}`, http.StatusBadRequest)

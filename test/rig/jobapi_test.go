@@ -117,6 +117,9 @@ func TestARunnerGetsAJobAndTellsItsEnd(t *testing.T) {
 	if e := job.End(); e != (JobEnd{"failed", "script_failure", 42}) {
 		t.Errorf("the end is %+v", e)
 	}
+	if taken, told := job.Times(); taken.IsZero() || told.Before(taken) {
+		t.Errorf("it was taken at %v and ended at %v", taken, told)
+	}
 	if text, _ := job.Trace(); text != "one\ntwo\n" {
 		t.Errorf("the log is %q", text)
 	}

@@ -51,15 +51,46 @@ func (r *Registry) Push(ctx context.Context, cli *client.Client, localImage, rep
 		return fmt.Errorf("cannot push %s: %w", localImage, err)
 	}
 	defer progress.Close()
-	if err := pushResult(progress); err != nil {
+	if err := progressResult(progress); err != nil {
 		return fmt.Errorf("cannot push %s: %w", localImage, err)
 	}
 	return nil
 }
 
-// pushResult reads the engine's progress messages to the end. A push that
-// fails has begun with status 200; one of the messages then is the error.
-func pushResult(progress io.Reader) error {
+// Pull lets the engine of cli fetch "repo:tag" from the registry, by LocalHost. The
+// engine must be the one the registry runs on. The caller takes the name away again,
+// by [RemoveName].
+func (r *Registry) Pull(ctx context.Context, cli *client.Client, repoTag string) error {
+	ref := r.LocalHost + "/" + repoTag
+	auth, err := registry.EncodeAuthConfig(registry.AuthConfig{Username: r.User, Password: r.Password, ServerAddress: r.LocalHost})
+	if err != nil {
+		return fmt.Errorf("cannot pull %s: %w", ref, err)
+	}
+	progress, err := cli.ImagePull(ctx, ref, image.PullOptions{RegistryAuth: auth})
+	if err != nil {
+		return fmt.Errorf("cannot pull %s: %w", ref, err)
+	}
+	defer progress.Close()
+	if err := progressResult(progress); err != nil {
+		return fmt.Errorf("cannot pull %s: %w", ref, err)
+	}
+	return nil
+}
+
+// RemoveName takes a name from an image of the engine, and the image with its last
+// name. It takes at most 30 s; a name that is not there is no error.
+func RemoveName(cli *client.Client, ref string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), removalTime)
+	defer cancel()
+	if err := removeImage(ctx, cli, ref); err != nil {
+		return fmt.Errorf("cannot remove the name %s: %w", ref, err)
+	}
+	return nil
+}
+
+// progressResult reads the engine's progress messages to the end. A push or
+// pull that fails has begun with status 200; one of the messages then is the error.
+func progressResult(progress io.Reader) error {
 	for messages := json.NewDecoder(progress); ; {
 		var message struct {
 			Error string `json:"error"`

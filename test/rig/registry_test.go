@@ -221,7 +221,7 @@ func TestPushResult(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := fmt.Sprint(pushResult(strings.NewReader(tt.progress)))
+			got := fmt.Sprint(progressResult(strings.NewReader(tt.progress)))
 			if tt.want == "" && got != "<nil>" || !strings.Contains(got, tt.want) {
 				t.Errorf("error %s, want %q", got, tt.want)
 			}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"gitlab-dind-executor/executor/local"
+)
+
+// way is how jobs are run: by this executor, or by GitLab Runner's docker executor.
+type way interface {
+	// ready makes what is there before a job is taken up.
+	ready(ctx context.Context, p local.Payload) error
+	// run runs a job. place is which of a Runner's jobs side by side it is, from 0.
+	run(ctx context.Context, p local.Payload, place int) (outcome, error)
+}
+
+// outcome is a job that has succeeded: when it was taken up, when its script said its
+// line, and when its end was told. The line is zero where the script says none.
+type outcome struct{ taken, first, ended time.Time }
+
+// took are the times to the line and of all of the job.
+func (o outcome) took() (first, whole time.Duration) {
+	return o.first.Sub(o.taken), o.ended.Sub(o.taken)
+}
+
+// hooked runs jobs with this executor: executor/local drives the hooks.
+type hooked struct {
+	b        *bench
+	settings string
+	// pool says that the settings have one, which is full before the first job. warm
+	// says besides that each job must get a sandbox from it.
+	pool, warm bool
+}
+
+func (w hooked) ready(ctx context.Context, _ local.Payload) error {
+	if !w.pool {
+		return nil
+	}
+	return w.b.fill(ctx, w.settings)
+}
+
+func (w hooked) run(ctx context.Context, p local.Payload, _ int) (outcome, error) {
+	var clock lineClock
+	r := w.b.lab.RunnerWith(w.settings)
+	r.Log = &clock
+	result := r.Run(ctx, p)
+	if result.State != local.Success {
+		return outcome{}, fmt.Errorf("the job ended as %s: %w\n%s", result.State, errors.Join(result.Err, ctx.Err()), lastOf(clock.all.String()))
+	}
+	if log := clock.all.String(); w.warm && !strings.Contains(log, "(warm)") {
+		return outcome{}, fmt.Errorf("the job did not take the sandbox that waited: %s", log)
+	}
+	return outcome{taken: result.Started, first: clock.at, ended: result.Finished}, nil
+}
+
+// trivial is a job that says its line as soon as docker has answered.
+func (b *bench) trivial() local.Payload {
+	return b.job("docker version >/dev/null", "echo '"+firstLine+"'")
+}
+
+// jobTrial measures trivial jobs: to the first line, all of the job, and the machine's
+// CPU seconds, with what goes on behind the job.
+func (b *bench) jobTrial(key, name string, w way) trial {
+	return trial{
+		figures: []figure{
+			{key, name + ", to the first line", "ms"},
+			{key + "w", name + ", the whole job", "ms"},
+			{key + "c", name + ", CPU of the machine", "s"},
+		},
+		measure: func(ctx context.Context, n note) error {
+			return b.inTurn(ctx, key, w, []local.Payload{b.trivial()}, n)
+		},
+	}
+}
+
+// inTurn runs jobs back to back, as one after the other comes from a queue. CPU
+// seconds are of each, on average.
+func (b *bench) inTurn(ctx context.Context, key string, w way, jobs []local.Payload, n note) error {
+	if err := w.ready(ctx, jobs[0]); err != nil {
+		return err
+	}
+	used, err := measured(func() error {
+		for _, p := range jobs {
+			o, err := w.run(ctx, p, 0)
+			if err != nil {
+				return err
+			}
+			first, whole := o.took()
+			n(key, ms(first))
+			n(key+"w", ms(whole))
+		}
+		return b.quiet(ctx)
+	})
+	if err == nil {
+		n(key+"c", used.cpu/float64(len(jobs)))
+	}
+	return err
+}
+
+// lastOf is the end of a log, for an error.
+func lastOf(log string) string {
+	const most = 2000
+	return log[max(0, len(log)-most):]
+}
