@@ -103,8 +103,8 @@ func (r *realRunner) start(ctx context.Context) error {
 	return err
 }
 
-// section begins a [[runners]].
-func section(api *rig.JobAPI, executor string) string {
+// sectionOf begins a [[runners]].
+func sectionOf(api *rig.JobAPI, executor string) string {
 	q := realrunner.Quoted
 	return fmt.Sprintf("\n[[runners]]\nname = \"bench\"\nurl = %s\ntoken = %s\nexecutor = %s\nrequest_concurrency = %d\n",
 		q(api.URL), q(api.Token), q(executor), atOnce[len(atOnce)-1])
@@ -118,7 +118,7 @@ func (r *realRunner) dockerSection(api *rig.JobAPI, helper string) string {
 	for key, value := range r.dockerLabels {
 		fmt.Fprintf(&labels, "%s = %s\n", realrunner.Quoted(key), realrunner.Quoted(value))
 	}
-	return section(api, "docker") + fmt.Sprintf(`[runners.docker]
+	return sectionOf(api, "docker") + fmt.Sprintf(`[runners.docker]
 image = "docker:cli"
 privileged = true
 helper_image = %s
@@ -130,7 +130,7 @@ extra_hosts = [%s]
 
 func customSection(api *rig.JobAPI, binary, settings string) string {
 	var b strings.Builder
-	b.WriteString(section(api, "custom") + "builds_dir = \"/builds\"\ncache_dir = \"/cache\"\n[runners.custom]\n")
+	b.WriteString(sectionOf(api, "custom") + "builds_dir = \"/builds\"\ncache_dir = \"/cache\"\n[runners.custom]\n")
 	for _, hook := range []string{"config", "prepare", "run", "cleanup"} {
 		fmt.Fprintf(&b, "%s_exec = %s\n%[1]s_args = [\"--settings\", %s, %q]\n", hook, realrunner.Quoted(binary), realrunner.Quoted(settings), hook)
 	}

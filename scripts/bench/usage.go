@@ -19,10 +19,10 @@ type usage struct{ cpu, memory, written float64 }
 const (
 	// memoryEvery is between two looks at the memory.
 	memoryEvery = 50 * time.Millisecond
-	// jiffy is the unit of /proc/stat: USER_HZ is 100 on all architectures that
+	// userHZ is how many of /proc/stat's ticks a second has, on all architectures that
 	// Docker has.
-	jiffy = 0.01
-	mib   = 1 << 20
+	userHZ = 100
+	mib    = 1 << 20
 )
 
 // measured runs f and returns what the machine did meanwhile.
@@ -94,7 +94,7 @@ func busySeconds(stat string) (float64, error) {
 		}
 		sum += ticks
 	}
-	return sum * jiffy, nil
+	return sum / userHZ, nil
 }
 
 // written are the MiB that programs have written to files, whether or not they have
