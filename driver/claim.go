@@ -208,7 +208,7 @@ func (prep *preparation) take(ctx context.Context, a *ahead, img engine.Image) (
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case unfit != nil:
-		return nil, d.removal.Sandbox(ctx, a.sandbox, func() {})
+		return nil, d.removal.Sandbox(ctx, a.sandbox)
 	}
 	return c, nil
 }

@@ -4,60 +4,119 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"os"
 	"slices"
 	"time"
 
 	"gitlab-dind-executor/driver/bounds"
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
+	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/driver/removal"
 	"gitlab-dind-executor/driver/sandbox"
 	"gitlab-dind-executor/driver/span"
+	"gitlab-dind-executor/group"
 )
 
-// Cleanup removes every sandbox of a job. It is idempotent: what is not there
-// is removed. Run it with a context of its own.
-func (d *Driver) Cleanup(ctx context.Context, job string) error {
-	ids, err := d.eng.OfJob(ctx, job)
-	if err == nil {
-		_, err = d.cleanup(ctx, slices.Sorted(maps.Keys(ids)), time.Hour) // ctx ends before
-	}
-	return err
+// Ended tells what the end of a job has left for Cleanup.
+type Ended struct {
+	// Sandboxes says that the job had any.
+	Sandboxes bool
+	// Layers says that one of them may have had a cached data root.
+	Layers bool
 }
 
-// CleanupPatiently is Cleanup for the hook, after which nobody comes: it waits
-// for an engine that restarts, but no longer, since the job's status waits too.
-// Nor does it wait until gigabytes are removed, or until a volume that resists is
-// emptied: rest says that work is left for gc. That is objects whose network is
-// gone, which any sweep removes, and layers to clear. The caller sees to it that
-// one comes at once. What Hold holds stays.
+// End is what the status of a job waits for: a mark on each of its sandboxes says
+// that the job has ended, and all that runs in them is killed. Both take
+// milliseconds, their removal takes longer, and is Cleanup's. The mark comes first:
+// from there on no sweep, list or count takes the sandbox for one of a living job,
+// whatever happens to this process. End waits for an engine that restarts, since
+// nobody comes after the hook that calls it. What Hold holds stays.
+func (d *Driver) End(ctx context.Context, job string) (ended Ended, err error) {
+	ctx, end := span.Begin(ctx, "end the job's sandboxes")
+	defer end()
+	err = d.patiently(ctx, func() error {
+		found, err := d.notHeld(ctx, job)
+		if err != nil {
+			return err
+		}
+		for _, id := range slices.Sorted(maps.Keys(found)) {
+			ended.Sandboxes, ended.Layers = true, ended.Layers || hasLayers(found[id])
+			if err := d.endSandbox(ctx, id, job); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return ended, err
+}
+
+// endSandbox marks one sandbox, and then kills what runs in it.
+func (d *Driver) endSandbox(ctx context.Context, id, job string) error {
+	if _, err := d.eng.CreateVolume(ctx, label.ObjectName(id, plan.RoleEnded), label.ForEnded(id, job)); err != nil {
+		return d.eng.Explain("marking the job as ended", err)
+	}
+	found, err := d.eng.Ours(ctx, label.Sandbox+"="+id)
+	if err != nil || found[id] == nil {
+		return err
+	}
+	d.removal.Kill(ctx, found[id])
+	return nil
+}
+
+// CleanupPatiently is Cleanup for whoever comes last: it waits for an engine that
+// restarts. rest says that volumes resist their removal, and wait for FreeStuck.
+// What Hold holds stays.
 func (d *Driver) CleanupPatiently(ctx context.Context, job string) (rest bool, err error) {
+	err = d.patiently(ctx, func() error {
+		found, err := d.notHeld(ctx, job)
+		if err == nil {
+			rest, err = d.cleanup(ctx, slices.Sorted(maps.Keys(found)))
+		}
+		return err
+	})
+	return rest, err
+}
+
+// FinishEnded removes the sandboxes of all jobs that have ended, beside whoever is at
+// it, and tells how many there were.
+func (d *Driver) FinishEnded(ctx context.Context) (int, error) {
+	marks, err := d.eng.Volumes(ctx, label.Role+"="+string(plan.RoleEnded))
+	if err != nil {
+		return 0, d.eng.Explain("looking for jobs that have ended", err)
+	}
+	var ids []string
+	for _, v := range marks {
+		if id := v.Labels[label.Sandbox]; id != "" {
+			ids = append(ids, id)
+		}
+	}
+	_, err = d.cleanup(ctx, ids)
+	return len(ids), err
+}
+
+// notHeld are a job's sandboxes, by id, without those that are held for a look.
+func (d *Driver) notHeld(ctx context.Context, job string) (map[string]*engine.Objects, error) {
+	found, err := d.eng.OfJob(ctx, job)
+	maps.DeleteFunc(found, func(_ string, s *engine.Objects) bool {
+		until, held := sandbox.HeldUntil(s)
+		return held && time.Now().Before(until)
+	})
+	return found, err
+}
+
+// patiently does it again while the engine restarts.
+func (d *Driver) patiently(ctx context.Context, do func() error) error {
 	end := time.Now().Add(d.bounds.EngineAbsence)
 	var absent error
 	for {
-		var ids []string
-		layers := false
-		found, err := d.eng.OfJob(ctx, job)
-		for id, s := range found {
-			layers = layers || hasLayers(s)
-			if until, held := sandbox.HeldUntil(s); !held || !time.Now().Before(until) {
-				ids = append(ids, id)
-			}
-		}
-		if err == nil {
-			rest, err = d.cleanup(ctx, ids, d.bounds.RestPatience)
-			rest = rest || layers
-		}
+		err := do()
 		if absent != nil && errors.Is(err, context.DeadlineExceeded) {
-			return false, absent // which says more than that the time is over
-		}
-		if err != nil {
-			absent = err
+			return absent // which says more than that the time is over
 		}
 		if err == nil || !engine.Unreachable(err) || time.Now().After(end) || !bounds.Pause(ctx, d.bounds.EngineGap) {
-			return rest, err
+			return err
 		}
+		absent = err
 	}
 }
 
@@ -66,74 +125,38 @@ func hasLayers(s *engine.Objects) bool {
 	return slices.ContainsFunc(s.Containers, func(c engine.Object) bool { return c.Labels[label.Layers] != "" })
 }
 
-// cleanup removes sandboxes side by side, and gives up patience after
-// the last of them has lost its network. Of the requests that are cut off then,
-// the engine carries out the one that it works at and forgets those that wait
-// behind it.
-func (d *Driver) cleanup(ctx context.Context, ids []string, patience time.Duration) (rest bool, err error) {
-	ctx, end := span.Begin(ctx, "remove the job's sandboxes")
-	defer end()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	orphans, ends := make(chan struct{}, len(ids)), make(chan error, len(ids))
-	for _, id := range ids {
-		go func() {
-			first := true
-			ends <- d.removal.Sandbox(ctx, id, func() {
-				if first {
-					orphans <- struct{}{}
-				}
-				first = false
-			})
-		}()
+// Cleanup removes every sandbox of a job. It is idempotent: what is not there
+// is removed. Run it with a context of its own.
+func (d *Driver) Cleanup(ctx context.Context, job string) error {
+	ids, err := d.eng.OfJob(ctx, job)
+	if err == nil {
+		_, err = d.cleanup(ctx, slices.Sorted(maps.Keys(ids)))
 	}
-	var errs []error
-	var late bool
-	var enough <-chan time.Time
-	for orphaned := 0; len(errs) < len(ids); {
-		select {
-		case err := <-ends:
-			if removal.AllStuck(err) { // they have marks, and its network is gone
-				rest, err = true, nil
-			}
-			errs = append(errs, err)
-		case <-orphans:
-			if orphaned++; orphaned == len(ids) {
-				timer := time.NewTimer(patience)
-				defer timer.Stop()
-				enough = timer.C
-			}
-		case <-enough:
-			late, enough = true, nil
-			cancel()
-		}
-	}
-	if late {
-		return true, nil // a fault of the rest is the sweep's to tell
-	}
-	return rest, errors.Join(errs...)
+	return err
 }
 
-// Await waits for an engine that restarts, up to 20 s, before anything has been
-// made: a hook that came a moment too early need not fail. say hears of it. An
-// engine that refuses this user is not waited for.
-func (d *Driver) Await(ctx context.Context, say func(string)) error {
-	end := time.Now().Add(d.bounds.EngineAbsence)
-	var absent error
-	for told := false; ; told = true {
-		err := d.eng.Greet(ctx)
-		if absent != nil && errors.Is(err, context.DeadlineExceeded) {
-			return absent // which says more than that the time is over
-		}
-		if err == nil || !engine.Unreachable(err) || errors.Is(err, os.ErrPermission) || time.Now().After(end) {
-			return err
-		}
-		absent = err
-		if !told {
-			say("the docker engine does not answer, waiting for it")
-		}
-		if !bounds.Pause(ctx, d.bounds.EngineGap) {
-			return err
+// sideBySide is how many sandboxes are removed at once.
+const sideBySide = 4
+
+// cleanup removes sandboxes side by side. rest says that some have lost all but
+// volumes that resist.
+func (d *Driver) cleanup(ctx context.Context, ids []string) (rest bool, err error) {
+	ctx, end := span.Begin(ctx, "remove the job's sandboxes")
+	defer end()
+	errs := make([]error, len(ids))
+	var g group.Group
+	g.SetLimit(sideBySide)
+	for i, id := range ids {
+		g.Go(func() error {
+			errs[i] = d.removal.Sandbox(ctx, id)
+			return nil
+		})
+	}
+	_ = g.Wait() // the errors are in errs
+	for i, err := range errs {
+		if removal.AllStuck(err) { // they have marks, and its network is gone
+			rest, errs[i] = true, nil
 		}
 	}
+	return rest, errors.Join(errs...)
 }

@@ -2,62 +2,113 @@ package driver
 
 import (
 	"context"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"gitlab-dind-executor/driver/label"
+	"gitlab-dind-executor/driver/looking"
+	"gitlab-dind-executor/driver/sandbox"
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/test/ends"
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// The removal of gigabytes takes as long as it takes. The job does not wait
-// for it, and what is left is an orphan that a sweep finishes.
-func TestTheJobDoesNotWaitForWhatIsLong(t *testing.T) {
+// The removal of gigabytes takes as long as it takes, and no job waits for it. What
+// is left is no living job's, for whoever looks.
+func TestAJobWaitsForNoRemoval(t *testing.T) {
 	t.Parallel()
-	for call, left := range map[string][]string{
-		"DELETE /volumes/{name}":  {"volume dind-aaaaaaaaaaaa-builds", "volume dind-aaaaaaaaaaaa-data"},
-		"DELETE /containers/{id}": {"container dind-aaaaaaaaaaaa-sidecar", "container dind-aaaaaaaaaaaa-helper", "container dind-aaaaaaaaaaaa-job"},
-	} {
-		t.Run(call, func(t *testing.T) {
-			e, d := fakeHost(t, nil)
-			d.bounds.RestPatience = 50 * time.Millisecond
-			sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
-			e.Script(call, slices.Repeat([]fakeengine.Answer{fakeengine.Hang()}, len(left))...)
-			rest, err := d.CleanupPatiently(t.Context(), testJob)
-			if err != nil || !rest {
-				t.Fatalf("rest %t (%v)", rest, err)
+	e, d := fakeHost(t, nil)
+	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
+	sandboxOf(e, testJob, "bbbbbbbbbbbb", "") // of an earlier attempt
+	sandboxOf(e, testJob+"1", "cccccccccccc", "")
+	e.Always("POST /containers/{id}/kill", fakeengine.Then(func(e *fakeengine.Engine) {
+		if !slices.Contains(e.Objects(), "volume dind-aaaaaaaaaaaa-ended") {
+			t.Errorf("something is killed before the mark is there: %q", e.Objects())
+		}
+	}))
+	for range 2 { // it is idempotent
+		ended, err := d.End(t.Context(), testJob)
+		if err != nil || !ended.Sandboxes || ended.Layers {
+			t.Fatalf("ended %+v (%v)", ended, err)
+		}
+	}
+	for _, call := range e.Calls() {
+		if strings.HasPrefix(call, "DELETE") {
+			t.Errorf("the job waits for %s", call)
+		}
+	}
+	found, err := d.eng.Ours(t.Context(), label.Sandbox)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, s := range found {
+		for _, c := range s.Containers {
+			if want := id == "cccccccccccc"; c.Running != want {
+				t.Errorf("%s runs: %t", c.Name, c.Running)
 			}
-			objects := e.Objects()
-			for _, o := range left {
-				if !slices.Contains(objects, o) {
-					t.Errorf("left is %q", objects)
-				}
-			}
-			if strings.Contains(strings.Join(objects, " "), "network") {
-				t.Errorf("what is left is no orphan: %q", objects)
-			}
-			verdicts, err := d.Sweep(t.Context(), noon, time.Hour, false)
-			if err != nil || len(verdicts) != 1 || verdicts[0].Reason != "its network is gone" || len(e.Objects()) != 0 {
-				t.Errorf("verdicts %+v, left %q (%v)", verdicts, e.Objects(), err)
-			}
-		})
+		}
+	}
+	states, err := d.CountSandboxes(t.Context(), time.Now(), time.Hour)
+	if err != nil || states[looking.Going] != 2 {
+		t.Errorf("states %v (%v)", states, err)
+	}
+	for after, want := range map[time.Duration]sandbox.Fate{time.Minute: sandbox.Spared, 5 * time.Minute: sandbox.Swept} {
+		verdicts, err := d.Sweep(t.Context(), time.Now().Add(after), 24*time.Hour, true)
+		if err != nil || len(verdicts) != 3 || verdicts[0].Fate != want || verdicts[1].Fate != want {
+			t.Errorf("after %s: %+v (%v)", after, verdicts, err)
+		}
+	}
+	if rest, err := d.CleanupPatiently(t.Context(), testJob); rest || err != nil {
+		t.Errorf("rest %t (%v)", rest, err)
+	}
+	if left := strings.Join(e.Objects(), " "); strings.Contains(left, "aaaa") || strings.Contains(left, "bbbb") || !strings.Contains(left, "cccc") {
+		t.Errorf("left %q", left)
 	}
 }
 
-// As long as the network is there, nobody else would finish it.
-func TestTheJobWaitsUntilItsSandboxIsAnOrphan(t *testing.T) {
+// A small pool of subnets has none to spare for jobs that have ended.
+func TestAJobGetsTheSubnetOfOneThatHasEnded(t *testing.T) {
+	t.Parallel()
+	p := testPlan(t)
+	e, d := fakeHost(t, p)
+	p.Network.Pool, p.Network.SubnetBits = netip.MustParsePrefix("10.231.7.0/26"), 26
+	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
+	if _, err := d.End(t.Context(), testJob); err != nil {
+		t.Fatal(err)
+	}
+	e.Script("POST /networks/create", fakeengine.Refuse(403, "Pool overlaps with other one on this address space"))
+	if _, err := d.Prepare(t.Context(), p, quiet); err != nil {
+		t.Fatal(err)
+	}
+	if left := strings.Join(e.Objects(), " "); strings.Contains(left, "aaaaaaaaaaaa") {
+		t.Errorf("left are %q", left)
+	}
+}
+
+func TestAJobWithoutSandboxesLeavesNoMark(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
-	d.bounds.RestPatience = time.Millisecond
+	if ended, err := d.End(t.Context(), testJob); err != nil || ended.Sandboxes || len(e.Objects()) != 0 {
+		t.Errorf("ended %+v (%v), there are %q", ended, err, e.Objects())
+	}
+}
+
+// A container that cannot be killed keeps no job, and is left to the removal.
+func TestAKillThatHangsKeepsNoJob(t *testing.T) {
+	t.Parallel()
+	e, d := fakeHost(t, nil)
+	d.bounds.EndWait = 50 * time.Millisecond
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
-	sandboxOf(e, testJob, "bbbbbbbbbbbb", "")
-	active := fakeengine.Refuse(403, "network has active endpoints")
-	e.Script("DELETE /networks/{id}", active, active, active, active)
-	rest, err := d.CleanupPatiently(t.Context(), testJob)
-	if err != nil || strings.Contains(strings.Join(e.Objects(), " "), "network") {
-		t.Errorf("rest %t, left %q (%v)", rest, e.Objects(), err)
+	e.Always("POST /containers/{id}/kill", fakeengine.Hang())
+	var ended Ended
+	var err error
+	ends.ByItself(t, func() { ended, err = d.End(t.Context(), testJob) })
+	if err != nil || !ended.Sandboxes {
+		t.Errorf("ended %+v (%v)", ended, err)
 	}
 }
 

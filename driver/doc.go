@@ -27,8 +27,10 @@
 //	booting.go     AwaitDaemon: the first script waits for the rest of the boot
 //	stages         RunJob, RunHelper: the scripts; what happened meanwhile
 //	held.go        Hold: a failed job's sandbox stays
-//	cleanup.go     Cleanup; removal in which order things go, a removal that hangs,
-//	               and volumes that resist
+//	cleanup.go     End: nothing of the job runs on, and a mark says so; Cleanup
+//	               removes it; removal in which order things go, a removal that
+//	               hangs, and volumes that resist
+//	await.go       an engine that restarts
 //
 // What goes on besides jobs:
 //

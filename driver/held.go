@@ -91,7 +91,7 @@ func (d *Driver) EndHeld(ctx context.Context, now time.Time, dryRun bool) ([]san
 		}
 		v := sandbox.Judged(s, sandbox.Swept, sandbox.HeldOut)
 		if !dryRun {
-			err := d.removal.Sandbox(ctx, s.Sandbox, func() {})
+			err := d.removal.Sandbox(ctx, s.Sandbox)
 			v.Failed = err != nil
 			errs = append(errs, err)
 		}
@@ -129,7 +129,7 @@ func (d *Driver) roomFor(ctx context.Context, sandbox string) (known bool, err e
 		return err == nil, err
 	}
 	for _, s := range all[:max(0, len(all)-mostHeld+1)] {
-		if err := d.removal.Sandbox(ctx, s.Sandbox, func() {}); err != nil {
+		if err := d.removal.Sandbox(ctx, s.Sandbox); err != nil {
 			return false, err
 		}
 	}
@@ -145,7 +145,7 @@ func (d *Driver) dropHeld(ctx context.Context) (bool, error) {
 	}
 	var errs []error
 	for _, s := range all {
-		err := d.removal.Sandbox(ctx, s.Sandbox, func() {})
+		err := d.removal.Sandbox(ctx, s.Sandbox)
 		if err == nil {
 			return true, nil
 		}

@@ -68,7 +68,7 @@ func (d *Driver) TryIPv6(ctx context.Context, p *plan.Plan) (err error) {
 	defer func() {
 		ctx, cancel := d.bounds.Clearing(ctx)
 		defer cancel()
-		err = errors.Join(err, d.removal.Sandbox(ctx, p.Sandbox, func() {}))
+		err = errors.Join(err, d.removal.Sandbox(ctx, p.Sandbox))
 	}()
 	_, err = d.createNetwork(ctx, p, nil)
 	return err

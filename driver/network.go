@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -22,8 +23,30 @@ const subnetTries = 64
 // the hook that prepares: until the job container is there, with the Runner as owner,
 // the sandbox lives no longer than that hook. So a network that a killed hook's
 // request makes after cleanup has looked is nobody's. One with IPv6 must be kept
-// apart from others, else it is an error. It returns the IPv4 subnet.
+// apart from others, else it is an error. It returns the IPv4 subnet. Where no subnet
+// is free it first finishes the jobs that have ended, which may hold the last.
 func (d *Driver) createNetwork(ctx context.Context, p *plan.Plan, more map[string]string) (netip.Prefix, error) {
+	subnet, err := d.networkIn(ctx, p, p.Network, more)
+	if !errors.Is(err, errNoSubnet) {
+		return subnet, err
+	}
+	if n, endErr := d.FinishEnded(ctx); n == 0 || endErr != nil {
+		return subnet, err
+	}
+	facts, factsErr := d.Facts(ctx)
+	if factsErr != nil {
+		return subnet, err
+	}
+	network := p.Network
+	network.Avoid = facts.Used
+	return d.networkIn(ctx, p, network, more)
+}
+
+// errNoSubnet says that others have all subnets of the pool that were tried.
+var errNoSubnet = errors.New("no free subnet for a sandbox")
+
+// networkIn is createNetwork with the subnets of n.
+func (d *Driver) networkIn(ctx context.Context, p *plan.Plan, n plan.Network, more map[string]string) (netip.Prefix, error) {
 	l := label.ForSandbox(p, plan.RoleNetwork)
 	maps.Copy(l, more)
 	hook, err := owner.This()
@@ -31,7 +54,7 @@ func (d *Driver) createNetwork(ctx context.Context, p *plan.Plan, more map[strin
 		return netip.Prefix{}, err
 	}
 	l[label.Owner] = hook.String()
-	with6 := p.Network.Pool6.IsValid()
+	with6 := n.Pool6.IsValid()
 	var info engine.Info
 	if with6 {
 		if info, err = d.eng.Info(ctx); err != nil {
@@ -41,13 +64,13 @@ func (d *Driver) createNetwork(ctx context.Context, p *plan.Plan, more map[strin
 			return netip.Prefix{}, err
 		}
 	}
-	subnets := p.Network.Subnets(p.Sandbox, subnetTries)
+	subnets := n.Subnets(p.Sandbox, subnetTries)
 	for _, subnet := range subnets {
 		var subnet6 netip.Prefix
 		if with6 {
-			subnet6 = p.Network.Subnet6(subnet)
+			subnet6 = n.Subnet6(subnet)
 		}
-		made, err := d.eng.CreateNetwork(ctx, label.NetworkName(p.Sandbox), l, p.Network.MTU, subnet, subnet6)
+		made, err := d.eng.CreateNetwork(ctx, label.NetworkName(p.Sandbox), l, n.MTU, subnet, subnet6)
 		switch {
 		case err == nil && with6:
 			return subnet, d.isApart6(ctx, info, made)
@@ -58,6 +81,6 @@ func (d *Driver) createNetwork(ctx context.Context, p *plan.Plan, more map[strin
 			return netip.Prefix{}, d.eng.Explain("making the sandbox's network", err)
 		}
 	}
-	return netip.Prefix{}, fault.System(fmt.Errorf("no free subnet for a sandbox in %s: %d tried", p.Network.Pool, len(subnets)),
+	return netip.Prefix{}, fault.System(fmt.Errorf("%w in %s: %d tried", errNoSubnet, n.Pool, len(subnets)),
 		"widen network.pool in the settings, or look for leftovers: gitlab-dind-executor gc")
 }

@@ -192,7 +192,7 @@ func (d *Driver) retire(ctx context.Context, sandbox string) error {
 			return err
 		}
 	}
-	return d.removal.Sandbox(ctx, sandbox, func() {})
+	return d.removal.Sandbox(ctx, sandbox)
 }
 
 // block creates a container with the name by which a job would claim the
@@ -233,7 +233,7 @@ func (d *Driver) makeAhead(ctx context.Context, p *plan.Plan) (ready Ready, err 
 		if err != nil {
 			ctx, cancel := d.bounds.Clearing(ctx)
 			defer cancel()
-			err = errors.Join(err, d.removal.Sandbox(ctx, p.Sandbox, func() {}))
+			err = errors.Join(err, d.removal.Sandbox(ctx, p.Sandbox))
 		}
 	}()
 	until := label.ForAhead(time.Now().Add(p.Pool.MaxAge))

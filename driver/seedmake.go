@@ -55,7 +55,7 @@ func (d *Driver) MakeSeed(ctx context.Context, w plan.SeedWish, p *plan.Plan, im
 		ctx, cancel := d.bounds.Clearing(ctx)
 		defer cancel()
 		// What has no mark and no sandbox is nobody's: so the sandbox goes last.
-		left := d.removal.Sandbox(ctx, m.p.Sandbox, func() {})
+		left := d.removal.Sandbox(ctx, m.p.Sandbox)
 		if err == nil {
 			if left != nil { // the seed serves all the same, and a sweep goes on
 				say("warning: " + left.Error())

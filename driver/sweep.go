@@ -67,7 +67,7 @@ func (d *Driver) removeSwept(ctx context.Context, s *engine.Objects) error {
 	if len(s.Networks) > 0 && sandbox.ClaimOf(s) == nil {
 		return d.retire(ctx, s.Sandbox)
 	}
-	return d.removal.Sandbox(ctx, s.Sandbox, func() {})
+	return d.removal.Sandbox(ctx, s.Sandbox)
 }
 
 // Noted is how many volumes this connection found stuck that nobody had before.

@@ -74,7 +74,7 @@ func (d *Driver) Try(ctx context.Context, p *plan.Plan) (t Trial, err error) {
 	defer func() {
 		ctx, cancel := d.bounds.Clearing(ctx)
 		defer cancel()
-		if removeErr := d.removal.Sandbox(ctx, p.Sandbox, func() {}); err == nil {
+		if removeErr := d.removal.Sandbox(ctx, p.Sandbox); err == nil {
 			err = removeErr
 		}
 	}()

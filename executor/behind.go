@@ -2,30 +2,45 @@ package executor
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"time"
 
+	"github.com/spf13/cobra"
+
+	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/removal"
 	"gitlab-dind-executor/executor/behind"
+	"gitlab-dind-executor/group"
 )
 
-// finishBehind starts a sweep that outlives this hook, for what the job's end
-// need not wait for. Should it die, too, what it has not removed is found by any
-// later sweep. With caches it looks after what is cached for projects, too.
-func (c *call) finishBehind(caches bool) error {
-	if caches {
-		return c.behind(nil, "gc", "--caches")
+// finishBehind starts what removes a job's rest, as a process that outlives this
+// hook. Should it die, too, what it has not removed is found by any later sweep.
+func (c *call) finishBehind(r remainder) error {
+	args := r.args()
+	if args == nil {
+		return nil
 	}
-	return c.behind(nil, "gc")
+	if c.traceFile != "" { // the job's timeline shows its removal, too
+		file, err := filepath.Abs(c.traceFile)
+		if err != nil {
+			return err
+		}
+		args = append(args, "--trace", file)
+	}
+	return c.behind(nil, args...)
 }
 
 // freeBehind starts such a sweep where this hook has found volumes that resist
 // their removal, and nobody had before: no job waits until they are emptied.
 func (c *call) freeBehind(d noter) {
 	if d.Noted() > 0 {
-		c.freeing.Do(func() { _ = c.finishBehind(false) }) // else the timer's gc comes
+		c.freeing.Do(func() { _ = c.behind(nil, "gc") }) // else the timer's gc comes
 	}
 }
 
@@ -46,8 +61,16 @@ func (c *call) behind(input []byte, args ...string) error {
 	if c.record.Job != "" {
 		env = append(env, envBehind+"="+c.record.Job, envStarted+"="+c.env[envStarted])
 	}
-	return behind.Process{Args: args, Env: env, Input: input}.Start()
+	process, err := behind.Process{Args: args, Env: env, Input: input}.Start()
+	if err == nil {
+		letGo(args[0], process)
+	}
+	return err
 }
+
+// letGo ends what this process has to do with one behind it. A variable for tests
+// alone, which wait for what they then look at.
+var letGo = func(_ string, p *os.Process) { _ = p.Release() }
 
 // nextPatience is how long a cleanup that is done waits for the next plan.
 const nextPatience = time.Second
@@ -84,5 +107,93 @@ func (c *call) fillBehind(ctx context.Context, p *plan.Plan) error {
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(time.Second))
 	_, err = conn.Write(text)
+	return err
+}
+
+// settleCommand does for a job what can be done while its sources are fetched:
+// it starts the job's container, and notes that a sandbox that was made ahead is used.
+// prepare runs it behind itself, since the engine takes its time and may forget a
+// request whose client has gone.
+func (c *call) settleCommand() *cobra.Command {
+	var start, used bool
+	cmd := &cobra.Command{
+		Use: "settle JOB", Hidden: true, Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.onEngine(within(settleBound), func(ctx context.Context, _ config.Settings, d *driver.Driver) error {
+				var g group.Group
+				if start {
+					g.Go(func() error { return d.StartEarly(ctx, args[0]) })
+				}
+				if used {
+					g.Go(func() error { return d.NoteUsed(ctx, args[0]) })
+				}
+				return g.Wait()
+			})(cmd, args)
+		},
+	}
+	cmd.Flags().BoolVar(&start, "start", false, "start the job's container")
+	cmd.Flags().BoolVar(&used, "used", false, "note that a job has used the sandbox")
+	return cmd
+}
+
+// settleBound is what that may take.
+const settleBound = time.Minute
+
+// remainder is what is left to do for a job that has ended.
+type remainder struct {
+	// job is the job's key.
+	job string
+	// sandboxes says that the job has some, layers that their data roots are to be
+	// cleared, caches that what is cached for projects is to be looked after.
+	sandboxes, layers, caches bool
+}
+
+// args are the arguments of the process that does it; nil where nothing is left.
+func (r remainder) args() []string {
+	if !r.sandboxes && !r.caches {
+		return nil
+	}
+	return []string{"finish", r.job, fmt.Sprintf("--layers=%t", r.layers), fmt.Sprintf("--caches=%t", r.caches)}
+}
+
+// finishCommand removes a job that has ended. cleanup runs it behind itself.
+func (c *call) finishCommand() *cobra.Command {
+	r := remainder{sandboxes: true}
+	cmd := &cobra.Command{
+		Use: "finish JOB", Hidden: true, Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r.job = args[0]
+			return c.onEngine(within(gcBound), func(ctx context.Context, s config.Settings, d *driver.Driver) error {
+				return c.finish(ctx, s, d, r)
+			})(cmd, args)
+		},
+	}
+	cmd.Flags().BoolVar(&r.layers, "layers", false, "clear the layers that the job has had")
+	cmd.Flags().BoolVar(&r.caches, "caches", false, "remove caches and layers beyond the settings' bounds, too")
+	return cmd
+}
+
+// finisher removes what an ended job has left. CleanupPatiently is idempotent, and
+// rest says that volumes resist.
+type finisher interface {
+	upkeep
+	noter
+	CleanupPatiently(ctx context.Context, job string) (rest bool, err error)
+}
+
+// finish removes the job's sandboxes and clears its layers. A whole collection
+// follows where something resists, or what is cached is due: its lists cost the engine
+// the more the more jobs there are.
+func (c *call) finish(ctx context.Context, s config.Settings, d finisher, r remainder) error {
+	defer func() { c.record.Left = d.Noted() }()
+	rest, err := d.CleanupPatiently(ctx, r.job)
+	g := &collection{call: c, gcOptions: gcOptions{caches: r.caches}, d: d, s: s, verb: "removed"}
+	switch {
+	case rest || err != nil || r.caches || d.Noted() > 0:
+		return errors.Join(err, g.all(ctx))
+	case r.layers && !c.alone:
+		_, layersErr := g.damagedLayers(ctx)
+		return errors.Join(err, removal.ButStuck(layersErr))
+	}
 	return err
 }

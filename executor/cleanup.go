@@ -2,7 +2,6 @@ package executor
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"gitlab-dind-executor/config"
@@ -12,8 +11,9 @@ import (
 	"gitlab-dind-executor/executor/payload"
 )
 
-// cleanupHook removes all that the job has. It has a time of its own, prints
-// nothing when all is well, and finishes even when it is told to stop.
+// cleanupHook ends all that the job has, and sees to its removal behind the hook:
+// the status of the job waits for the hook. It has a time of its own, prints nothing
+// when all is well, and finishes even when it is told to stop.
 func (c *call) cleanupHook(ctx context.Context, _ []string) error {
 	// It goes to the Runner's log, which masks nothing.
 	c.log.Colour, c.log.Hide = false, c.harmless
@@ -45,13 +45,18 @@ func (c *call) cleanupHook(ctx context.Context, _ []string) error {
 		c.log.Warn("the failed job's sandbox is not held: " + err.Error())
 	}
 	next := c.nextPlan(ctx, d, settings, p)
-	rest, err := d.CleanupPatiently(ctx, p.Key())
+	ended, err := d.End(ctx, p.Key())
+	rest := remainder{
+		job: p.Key(), sandboxes: ended.Sandboxes || err != nil, layers: ended.Layers,
+		caches: !c.alone && behind.CachesDue(settings, state, time.Now()),
+	}
+	// A try leaves nothing when it ends. Where no process can be started, nobody else
+	// would do it.
+	if c.alone || c.finishBehind(rest) != nil {
+		err = c.finish(ctx, settings, d, rest)
+	}
 	if err == nil {
 		c.fillAfter(ctx, next)
-	}
-	c.record.Left = d.Noted()
-	if caches := err == nil && !c.alone && behind.CachesDue(settings, state, time.Now()); rest || caches || d.Noted() > 0 {
-		return errors.Join(err, c.finishBehind(caches))
 	}
 	return err
 }

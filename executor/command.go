@@ -117,6 +117,7 @@ func (c *call) root() *cobra.Command {
 		c.hook("prepare", "prepare", "Prepare the sandbox and the job's containers", cobra.NoArgs, c.prepareHook),
 		c.hook("run", "run SCRIPT STAGE", "Run one stage's script", cobra.ExactArgs(2), c.runHook),
 		c.hook("cleanup", "cleanup", "Remove all that the job has", cobra.NoArgs, c.cleanupHook),
+		c.finishCommand(),
 		c.settleCommand(),
 		c.fetchCommand(),
 		c.gcCommand(),

@@ -77,6 +77,7 @@ type pooler interface {
 // the rest where one object fails, and leaves what a job has. FreeStuck comes last,
 // since the others find what resists. With dryRun a method only tells.
 type upkeep interface {
+	FinishEnded(context.Context) (int, error)
 	Sweep(ctx context.Context, now time.Time, prepare time.Duration, dryRun bool) ([]sandbox.Verdict, error)
 	EndHeld(ctx context.Context, now time.Time, dryRun bool) ([]sandbox.Verdict, error)
 	SweepMirrors(ctx context.Context, current string, limit int64, measure, dryRun bool) ([]mirror.Verdict, error)

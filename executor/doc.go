@@ -19,14 +19,15 @@
 //     Package access adds the passwords and the CAs of registries. plan.Build decides,
 //     and driver.Prepare makes the sandbox. mirror.go finds the mirror for it.
 //     The job need not wait for the rest: behind.go starts this program again for
-//     fetch.go (newer images), settle.go (the end of a claim), pool.go (a sandbox for
-//     the next job), and gc.go (what others left).
+//     the end of a claim, fetch.go (newer images), pool.go (a sandbox for the next job),
+//     and gc.go (what others left).
 //   - run, once for each stage: run.go sends a script to the helper or to the job
 //     container. When a script fails, package diagnosis looks for the reason, and held.go
 //     tells how to look inside.
 //   - cleanup: cleanup.go writes the bundle of a failed job (package bundle, without the
-//     secrets that package redact hides) or holds its sandbox (held.go), then removes
-//     all else. What resists, and what is cached too long, goes behind the job: gc.go.
+//     secrets that package redact hides) or holds its sandbox (held.go), then ends
+//     all else. behind.go starts this program again to remove it. gc.go is for what
+//     resists, and for what is cached too long.
 //
 // Package joblog writes the lines that the author of the pipeline reads, in all hooks.
 //

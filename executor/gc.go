@@ -83,7 +83,7 @@ type collection struct {
 	verb string
 }
 
-// gc makes one collection after the other: no fault of one stops the next.
+// gc collects with the settings and flags of this call.
 func (c *call) gc(ctx context.Context, o gcOptions) error {
 	c.recorded = c.recorded && !o.dryRun
 	settings, d, err := c.open()
@@ -97,19 +97,25 @@ func (c *call) gc(ctx context.Context, o gcOptions) error {
 	if o.dryRun {
 		g.verb = "would remove"
 	}
+	return g.all(ctx)
+}
+
+// all makes one collection after the other: no fault of one stops the next.
+func (g *collection) all(ctx context.Context) error {
 	found := 0
 	var errs []error
 	for _, collector := range []struct {
 		wanted  bool
 		collect func(context.Context) (int, error)
 	}{
+		{!g.dryRun, g.ended},
 		{true, g.sandboxes},
-		{o.held, g.heldSandboxes},
+		{g.held, g.heldSandboxes},
 		// A job of try has its own settings, by which those of Runners may be too many.
-		{!c.alone, g.mirrors},
-		{!c.alone, g.seeds},
-		{!c.alone, g.damagedLayers},
-		{o.caches, g.cached},
+		{!g.alone, g.mirrors},
+		{!g.alone, g.seeds},
+		{!g.alone, g.damagedLayers},
+		{g.caches, g.cached},
 	} {
 		if collector.wanted {
 			n, err := collector.collect(ctx)
@@ -118,9 +124,9 @@ func (c *call) gc(ctx context.Context, o gcOptions) error {
 	}
 	// The last is for the volumes that have resisted the others.
 	n, stuckErr := g.stuck(ctx)
-	err = errors.Join(removal.ButStuck(errors.Join(errs...)), stuckErr)
+	err := errors.Join(removal.ButStuck(errors.Join(errs...)), stuckErr)
 	if found+n == 0 && err == nil {
-		fmt.Fprintln(c.stdout, "nothing to remove")
+		fmt.Fprintln(g.stdout, "nothing to remove")
 	}
 	return err
 }
@@ -132,6 +138,13 @@ func (g *collection) tell(verb, what, why string) {
 
 func sandboxText(v sandbox.Verdict) string {
 	return fmt.Sprintf("sandbox %s (%d objects)", v.Sandbox, v.Objects)
+}
+
+// ended removes those of jobs that have ended, which are on their way: it says nothing
+// of them.
+func (g *collection) ended(ctx context.Context) (int, error) {
+	_, err := g.d.FinishEnded(ctx)
+	return 0, err
 }
 
 // sandboxes sweeps those that no living job owns.

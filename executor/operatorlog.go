@@ -46,7 +46,7 @@ func (c *call) begin(cmd *cobra.Command) {
 	}
 	if args := cmd.Flags().Args(); name == "run" && len(args) == 2 {
 		c.record.Stage = args[1]
-	} else if name == "settle" && len(args) == 1 {
+	} else if (name == "settle" || name == "finish") && len(args) == 1 {
 		c.record.Job = args[0]
 	}
 	c.record.Behind = c.env[envBehind]

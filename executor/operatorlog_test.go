@@ -64,6 +64,9 @@ func TestEachHookIsALineOfTheOperatorsLog(t *testing.T) {
 		if r.Result == "" {
 			continue // a call of the engine
 		}
+		if r.Command == "finish" && r.Result == telemetry.Success && strings.HasSuffix(r.Behind, "/1000") {
+			continue // the rest of the cleanup
+		}
 		hooks = append(hooks, r.Hook)
 		if r.JobID != 1000 || !strings.HasSuffix(r.Job, "/1000") || r.Result != telemetry.Success || r.Project == "" || r.PID == 0 {
 			t.Errorf("%+v", r)

@@ -23,6 +23,17 @@ func hook(t *testing.T, e *fakeengine.Engine, text string, args ...string) (code
 	return hookWith(t, e, nil, text, args...)
 }
 
+// A test looks at what is left when the process behind a cleanup has ended.
+func init() {
+	letGo = func(command string, p *os.Process) {
+		if command == "finish" {
+			_, _ = p.Wait()
+			return
+		}
+		_ = p.Release()
+	}
+}
+
 // hookWith is hook with more of an environment.
 func hookWith(t *testing.T, e *fakeengine.Engine, env []string, text string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
@@ -89,8 +100,8 @@ func TestPrepareRemovesWhatAnEarlierAttemptLeft(t *testing.T) {
 		t.Errorf("exit code %d, said %q and %q", code, stdout, log)
 	}
 	// The cache and the layers are for the jobs to come.
-	if left := slices.Sorted(slices.Values(e.Objects())); len(left) != 4 || !strings.HasPrefix(left[0], "volume dind-cache-") || !strings.HasPrefix(left[2], "volume dind-data-") ||
-		!strings.HasPrefix(left[1], left[0]+"-used-") || !strings.HasPrefix(left[3], left[2]+"-used-") {
+	if left := slices.Sorted(slices.Values(e.Objects())); len(left) != 5 || !strings.HasPrefix(left[0], "volume dind-cache-") || !strings.HasPrefix(left[2], "volume dind-data-") ||
+		!strings.HasPrefix(left[1], left[0]+"-used-") || left[3] != left[2]+"-clean" || !strings.HasPrefix(left[4], left[2]+"-used-") {
 		t.Errorf("left %q", left)
 	}
 	if code, _, log := hook(t, e, with(""), "cleanup"); code != 0 || log != "" {
@@ -119,7 +130,7 @@ func TestGCDoesNotSayThatItRemovedWhatIsLeft(t *testing.T) {
 		e.AddVolume("dind-"+id+"-data", map[string]string{"gitlab-dind-executor.sandbox": id, "gitlab-dind-executor.role": "data"})
 	}
 	// Of the first one the look before its removal fails.
-	e.Script("GET /volumes", nil, nil, fakeengine.Refuse(http.StatusInternalServerError, "the engine is in a bad way"))
+	e.Script("GET /volumes", nil, nil, nil, fakeengine.Refuse(http.StatusInternalServerError, "the engine is in a bad way"))
 	code, stdout, log := hook(t, e, with(""), "--settings", settings, "gc")
 	if code == 0 || stdout != "removed sandbox bbbbbbbbbbbb (1 objects): its network is gone\n" || !strings.Contains(log, "in a bad way") {
 		t.Errorf("exit code %d, said %q and %q", code, stdout, log)

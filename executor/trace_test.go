@@ -110,7 +110,8 @@ func TestTheHooksOfAJobAreOneTrace(t *testing.T) {
 		t.Fatal(log)
 	}
 
-	if want := []string{"Bearer token-of-ours", "Bearer token-of-ours", "Bearer token-of-ours", ""}; !slices.Equal(got.tokens, want) {
+	// What runs behind the cleanup is the fourth.
+	if want := append(slices.Repeat([]string{"Bearer token-of-ours"}, 4), ""); !slices.Equal(got.tokens, want) {
 		t.Errorf("posts with %q", got.tokens)
 	}
 	if strings.Contains(got.raw, secret) || slices.ContainsFunc(got.spans, func(s *otlp.Span) bool { return strings.Contains(s.Name, "?") }) {

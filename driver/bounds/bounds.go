@@ -37,9 +37,6 @@ type Bounds struct {
 	QuietAfter time.Duration
 	// RemoveFirstGap is the pause before the second look of a removal; it doubles.
 	RemoveFirstGap time.Duration
-	// RestPatience is how long a job waits for the rest of a removal once its
-	// sandbox is an orphan.
-	RestPatience time.Duration
 	// Shell is what it may take to open a shell, or to ask for its code: a terminal
 	// that is handed over does not pass Ctrl-C on meanwhile.
 	Shell time.Duration
@@ -66,7 +63,6 @@ func Usual() *Bounds {
 		MirrorPatience: time.Second,
 		QuietAfter:     5 * time.Second,
 		RemoveFirstGap: 50 * time.Millisecond,
-		RestPatience:   time.Second,
 		Shell:          30 * time.Second,
 		ShowUser:       30 * time.Second,
 		StatusList:     10 * time.Second,

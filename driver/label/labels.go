@@ -262,6 +262,13 @@ func Claim(c plan.Claim) map[string]string {
 	}
 }
 
+// ForEnded are for the volume that says that a sandbox's job has ended.
+func ForEnded(sandbox, job string) map[string]string {
+	l := InSandbox(sandbox, plan.RoleEnded)
+	l[Job] = job
+	return l
+}
+
 // ForHeld are for the volume by which a failed job's sandbox is held until
 // then: its own labels never change, so this says it.
 func ForHeld(sandbox, job string, until time.Time) map[string]string {

@@ -37,7 +37,7 @@ var volumeForms = []struct {
 	// mark says that the first group is another volume.
 	mark bool
 }{
-	{form: whole(`dind-(` + sandboxForm + `)-(builds|data|certs|cas|held|kept|mark)`)},
+	{form: whole(`dind-(` + sandboxForm + `)-(builds|data|certs|cas|ended|held|kept|mark)`)},
 	{form: whole(`dind-(` + sandboxForm + `)-cache(?:-[0-9a-f]{12})?`), role: plan.RoleScratch},
 	{form: whole(`dind-(` + sandboxForm + `)-(?:sidecar|helper|helper-cache|job|service-[0-9]{1,4}|scratch)` + coverForm), role: plan.RoleScratch},
 	{form: whole(`()(?:` + cachedForm + `|dind-[a-z2-7]{40})-sidecar` + coverForm), role: plan.RoleScratch},

@@ -17,6 +17,7 @@ func TestNamesOfVolumes(t *testing.T) {
 		ObjectName(s, plan.RoleData):                                      {Sandbox: s, Role: plan.RoleData},
 		ObjectName(s, plan.RoleCerts):                                     {Sandbox: s, Role: plan.RoleCerts},
 		ObjectName(s, plan.RoleCAs):                                       {Sandbox: s, Role: plan.RoleCAs},
+		ObjectName(s, plan.RoleEnded):                                     {Sandbox: s, Role: plan.RoleEnded},
 		ObjectName(s, plan.RoleHeld):                                      {Sandbox: s, Role: plan.RoleHeld},
 		ObjectName(s, plan.RoleHeldBefore):                                {Sandbox: s, Role: plan.RoleHeldBefore},
 		ObjectName(s, plan.RoleMark):                                      {Sandbox: s, Role: plan.RoleMark},

@@ -118,8 +118,8 @@ func (l *Layers) clearBehind(ctx context.Context, v *engine.Volume) error {
 }
 
 // AwaitLease waits where a lease is about to be free: somebody clears the data
-// root, or it is the sidecar of a sandbox that is gone and whose removal takes its
-// time. It tells whether the lease is free; false means that a job has it.
+// root, or it is the sidecar of a sandbox whose job has ended, or that is gone, and
+// whose removal takes its time. It tells whether the lease is free; false means that a job has it.
 func (l *Layers) AwaitLease(ctx context.Context, lease string) bool {
 	c, err := l.eng.Container(ctx, lease)
 	switch {
@@ -131,10 +131,22 @@ func (l *Layers) AwaitLease(ctx context.Context, lease string) bool {
 		ctx, cancel := context.WithTimeout(ctx, clearNowBound)
 		defer cancel()
 		return l.removal.AwaitContainer(ctx, c.ID) == nil
+	case l.hasEnded(ctx, c.Labels):
 	case c.Running || c.Paused || c.Status == engine.Created || !l.isOrphan(ctx, c.Labels):
 		return false
 	}
 	return l.removal.Container(ctx, engine.Object{Ref: c.ID, Name: lease}) == nil
+}
+
+// hasEnded tells whether the job of a sidecar's sandbox has ended, which is then being
+// removed.
+func (l *Layers) hasEnded(ctx context.Context, labels map[string]string) bool {
+	sandbox := labels[label.Sandbox]
+	if plan.Role(labels[label.Role]) != plan.RoleSidecar || sandbox == "" {
+		return false
+	}
+	v, err := l.eng.Volume(ctx, label.ObjectName(sandbox, plan.RoleEnded))
+	return err == nil && plan.Role(v.Labels[label.Role]) == plan.RoleEnded
 }
 
 // isOrphan tells whether a sidecar's sandbox has lost its network, so that nobody

@@ -206,6 +206,7 @@ func statusOf(s *engine.Objects, r sandbox.Rules, booting bool) SandboxStatus {
 	}
 	claim := sandbox.ClaimOf(s)
 	until, held := sandbox.HeldUntil(s)
+	_, ended := sandbox.EndedAt(s)
 	switch {
 	case fate == sandbox.Swept:
 		st.State = Orphan
@@ -213,7 +214,7 @@ func statusOf(s *engine.Objects, r sandbox.Rules, booting bool) SandboxStatus {
 		st.State = Doubtful
 	case held:
 		st.State, st.Until = Held, &until
-	case claim[label.Job] == label.NoJob:
+	case ended, claim[label.Job] == label.NoJob:
 		st.State = Going
 	case claim == nil && sandbox.Complete(s):
 		st.State = Waits

@@ -50,6 +50,8 @@ const (
 	// RoleSilent is of a mark that says until when nobody asks a registry that said
 	// nothing.
 	RoleSilent Role = "silent"
+	// RoleEnded is of a mark that says that a sandbox's job has ended.
+	RoleEnded Role = "ended"
 	// RoleHeld is of a mark that says until when a failed job's sandbox is held.
 	RoleHeld Role = "held"
 	// RoleHeldBefore is RoleHeld as earlier versions wrote it.

@@ -2,6 +2,7 @@
 // leaves none half alive, and volumes, those that resist included. For these it runs
 // this program in a container of its own, with the one volume and nothing else.
 //
+//	kill.go     what runs in a sandbox whose job has ended
 //	remove.go   sandboxes, in which order things go, and a removal that hangs
 //	stuck.go    volumes that resist, and their marks
 //	unmount.go  what is mounted in them

@@ -45,8 +45,8 @@ func New(eng *engine.Engine, limits *bounds.Bounds, locks *host.Locks) *Remover 
 
 // Sandbox removes all that carries a sandbox's label and looks again
 // until nothing does: a request whose client died may still be carried out
-// after the first look. orphaned is called once the network is gone.
-func (r *Remover) Sandbox(ctx context.Context, id string, orphaned func()) error {
+// after the first look.
+func (r *Remover) Sandbox(ctx context.Context, id string) error {
 	gap := r.bounds.RemoveFirstGap
 	var last error
 	for round := range removeRounds {
@@ -56,10 +56,9 @@ func (r *Remover) Sandbox(ctx context.Context, id string, orphaned func()) error
 		}
 		s := found[id]
 		if s == nil {
-			orphaned()
 			return nil
 		}
-		if last = r.remove(ctx, s, orphaned); last == nil {
+		if last = r.remove(ctx, s); last == nil {
 			continue // the look that finds nothing ends it
 		}
 		if round == removeRounds-1 || round >= StuckRounds-1 && AllStuck(last) {
@@ -82,7 +81,7 @@ func (r *Remover) Sandbox(ctx context.Context, id string, orphaned func()) error
 // which any sweep removes, and so is what a request under way still creates.
 // The job container goes after the network, or a used sandbox would look warm;
 // volumes, which can take long, go last.
-func (r *Remover) remove(ctx context.Context, s *engine.Objects, orphaned func()) error {
+func (r *Remover) remove(ctx context.Context, s *engine.Objects) error {
 	var claims, others []engine.Object
 	for _, c := range s.Containers {
 		if c.Role == plan.RoleJob {
@@ -98,7 +97,6 @@ func (r *Remover) remove(ctx context.Context, s *engine.Objects, orphaned func()
 		if err := Each(ctx, s.Networks, r.removeNetwork); err != nil {
 			return err
 		}
-		orphaned()
 		return Each(ctx, claims, r.Container)
 	})
 	// A volume can be removed only when none of its containers is left. What

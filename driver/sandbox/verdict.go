@@ -60,6 +60,10 @@ func (v Verdict) Leaked() bool {
 // came or failed leaves such a thing. A day leaves room for every doubt.
 const overdue = 24 * time.Hour
 
+// removalTime is how long whoever removes an ended job's sandbox is left alone. A
+// sweep that helps does no harm, but takes time from the next job.
+const removalTime = 2 * time.Minute
+
 // Rules decide about sandboxes. They leave whatever may live.
 type Rules struct {
 	// Now is the moment of the verdict.
@@ -93,6 +97,12 @@ func (r Rules) Verdict(s *engine.Objects) (Fate, string) {
 		return r.unclaimed(s)
 	}
 	state := r.owner(claim)
+	if at, ok := EndedAt(s); ok {
+		if state != owner.Dead && r.Now.Before(at.Add(removalTime)) {
+			return Spared, "its job has ended, and it is being removed"
+		}
+		return Swept, "its job ended at " + at.Format(time.RFC3339) + ", and its removal did not"
+	}
 	deadline, err := time.Parse(time.RFC3339, claim[label.Deadline])
 	known := err == nil
 	switch {
@@ -186,6 +196,18 @@ func Outlives(s *engine.Objects) bool {
 		return slices.Contains([]plan.Role{plan.RoleCache, plan.RoleMirror}, o.Role)
 	}
 	return slices.ContainsFunc(s.Volumes, long) || slices.ContainsFunc(s.Containers, long) || slices.ContainsFunc(s.Networks, long)
+}
+
+// EndedAt tells whether a sandbox's job has ended, and when. The mark of another
+// version that cannot be read counts as an old one.
+func EndedAt(s *engine.Objects) (time.Time, bool) {
+	for _, v := range s.Volumes {
+		if v.Role == plan.RoleEnded {
+			at, _ := time.Parse(time.RFC3339, v.Labels[label.Created])
+			return at, true
+		}
+	}
+	return time.Time{}, false
 }
 
 // HeldUntil tells whether a sandbox is held for a look inside, and until when. A

@@ -19,24 +19,24 @@ type Process struct {
 
 // Start starts it in a session of its own, without any of this process's files:
 // the Runner waits for whoever holds a hook's pipes.
-func (p Process) Start() error {
+func (p Process) Start() (*os.Process, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	process := p.command(self)
 	if p.Input != nil {
 		stdin, err := inMemory(p.Input)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		defer stdin.Close()
 		process.Stdin = stdin
 	}
 	if err := process.Start(); err != nil {
-		return err
+		return nil, err
 	}
-	return process.Process.Release()
+	return process.Process, nil
 }
 
 // command calls a program with the environment that it is given and no other.

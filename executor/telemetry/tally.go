@@ -8,7 +8,7 @@ import (
 // Hooks and Commands are what lines of the operator's log are about.
 var (
 	Hooks    = []string{"config", "prepare", "run", "cleanup"}
-	Commands = []string{"settle", "gc", "drain", "pool fill", "pool drain", "mirror start", "mirror remove", "prepull", "seed", "seed remove"}
+	Commands = []string{"settle", "finish", "gc", "drain", "pool fill", "pool drain", "mirror start", "mirror remove", "prepull", "seed", "seed remove"}
 )
 
 // How a job ended, as far as this program sees it. An attempt at prepare that

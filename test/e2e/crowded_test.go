@@ -22,9 +22,7 @@ func crowded(t *testing.T, p local.Payload, pool string) ran {
 	if r.State != local.SystemFailure || r.Attempts != 3 {
 		t.Errorf("the job ended as %s after %d attempts, want a system failure after 3", r.State, r.Attempts)
 	}
-	if left := ours(t); len(left) > 0 {
-		t.Errorf("left are %v", left)
-	}
+	nothingLeft(t)
 	return r
 }
 

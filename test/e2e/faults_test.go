@@ -47,6 +47,12 @@ func ours(t *testing.T) map[string]map[string]string {
 	return found
 }
 
+// nothingLeft waits until the removal behind a cleanup is done.
+func nothingLeft(t *testing.T) {
+	t.Helper()
+	until(t, "the removal behind the cleanup", func() bool { return len(ours(t)) == 0 })
+}
+
 // until waits for a condition on the engine, or fails.
 func until(t *testing.T, what string, done func() bool) {
 	t.Helper()
@@ -182,9 +188,7 @@ func TestCleanupWhileTheScriptRunsAndAgain(t *testing.T) {
 		if err := cleanup.Run(); err != nil || out.Len() > 0 {
 			t.Fatalf("cleanup: %v, it said %q", err, out.String())
 		}
-		if left := ours(t); len(left) > 0 {
-			t.Fatalf("cleanup left %v", left)
-		}
+		nothingLeft(t)
 	}
 	r := finish(job.Wait()).quietCleanup()
 	if r.State == local.Success {

@@ -58,7 +58,14 @@ func (p *pool) rest() {
 // behind another may find somebody at its layers, and then goes on without.
 func sweptBehind(t *testing.T) {
 	t.Helper()
+	removedBehind(t)
 	awaitProcesses(t, "gitlab-dind-executor\x00gc\x00")
+}
+
+// removedBehind waits until no job that has ended is being removed.
+func removedBehind(t *testing.T) {
+	t.Helper()
+	awaitProcesses(t, "gitlab-dind-executor\x00finish\x00")
 }
 
 // awaitProcesses waits until no process of this host has that in its command line.

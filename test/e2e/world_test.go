@@ -188,9 +188,11 @@ func (r ran) saysNot(parts ...string) ran {
 	return r
 }
 
-// quietCleanup asserts that cleanup had nothing to complain of.
+// quietCleanup asserts that cleanup had nothing to complain of, and waits for the
+// removal that goes on behind it.
 func (r ran) quietCleanup() ran {
 	r.t.Helper()
+	removedBehind(r.t)
 	if strings.TrimSpace(r.runnerLog) != "" {
 		r.t.Fatalf("cleanup said: %s", r.runnerLog)
 	}
