@@ -19,8 +19,8 @@ import (
 // lockBound is how long one who does a thing waits for another.
 const lockBound = 5 * time.Minute
 
-// lockGap is the pause between two attempts.
-const lockGap = 500 * time.Millisecond
+// lockGap is the pause between two attempts, which cost microseconds each.
+const lockGap = 50 * time.Millisecond
 
 // lockDirs are where locks may lie, the best first. All are directories that no
 // other user can open a file in: whoever opens one can hold it. Root has the
@@ -68,6 +68,37 @@ func (l *Locks) Lock(ctx context.Context, thing, what, hint string) (unlock func
 			return nil, fault.System(fmt.Errorf("another process has been %s for %s", what, lockBound), hint)
 		}
 	}
+}
+
+// shareTries is how often a process tries to say that it does a thing: who asks at this
+// very moment has the lock for some microseconds.
+const shareTries = 10
+
+// Share tells the other processes of this host that this one does a thing, beside all
+// who do so as well, until done is called or it dies. Where there is no place for a
+// lock nobody is told: no work fails for that.
+func (l *Locks) Share(thing string) (done func()) {
+	f, err := l.file(thing)
+	if err != nil {
+		return func() {}
+	}
+	for range shareTries {
+		if unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) == nil {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return func() { f.Close() }
+}
+
+// Shared tells whether any process of this host does a thing, by Share.
+func (l *Locks) Shared(thing string) bool {
+	f, err := l.file(thing)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB), unix.EWOULDBLOCK)
 }
 
 // file opens the file of a lock, which stays: who removed it would let two in.

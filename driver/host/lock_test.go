@@ -95,3 +95,28 @@ func TestALockLiesWhereItCan(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+func TestOthersAreToldWhatThisProcessDoes(t *testing.T) {
+	one, other := locksIn(t, filepath.Join(t.TempDir(), "locks"))
+	told := func(want bool, when string) {
+		t.Helper()
+		if got := other.Shared("beginning"); got != want {
+			t.Errorf("%s others are told %t", when, got)
+		}
+	}
+	told(false, "before")
+	first, second := one.Share("beginning"), one.Share("beginning")
+	told(true, "while two do it")
+	if other.Shared("making") {
+		t.Error("they are told of another thing")
+	}
+	first()
+	told(true, "while one does it")
+	second()
+	told(false, "behind it")
+	nowhere := &Locks{[]string{"/proc/gitlab-dind-executor"}, "x"}
+	nowhere.Share("beginning")()
+	if nowhere.Shared("beginning") {
+		t.Error("where there is no place for a lock, they are told")
+	}
+}
