@@ -45,6 +45,15 @@ func (a *ahead) waits(now time.Time) bool {
 	return !a.taken && !a.lame && a.sidecar != "" && a.helper != "" && now.Before(a.until)
 }
 
+// bootsFor is how long a sandbox counts as one whose daemon may boot still.
+const bootsFor = 5 * time.Second
+
+// young tells whether its daemon may boot still.
+func (a *ahead) young(now time.Time) bool {
+	age := now.Sub(a.created)
+	return age < bootsFor && age > -bootsFor
+}
+
 // patience is how long its daemon may take to answer a job that claims it, where a
 // daemon may boot for so long. A young one may boot still, and what is left of that
 // time is no more than one of the job's own would take. Giving up removes it, and
@@ -123,50 +132,77 @@ func (prep *preparation) claim(ctx context.Context) (*taken, string, error) {
 		return nil, "", err
 	}
 	waiting := slices.DeleteFunc(all, func(a *ahead) bool { return !a.waits(now) })
+	why := "no sandbox of its kind was waiting"
+	var coming []half
 	if len(waiting) == 0 {
-		return nil, "no sandbox of its kind was waiting", nil
+		if coming, err = prep.halfMade(ctx); err != nil || len(coming) == 0 {
+			return nil, why, err
+		}
 	}
-	job, err := prep.freshImages(ctx, &waiting)
+	img, err := prep.freshImages(ctx)
 	if err != nil {
 		return nil, "", err
 	}
-	why := "the images are newer than the sandboxes that wait"
-	// Who comes at the same time begins elsewhere.
+	if len(waiting) > 0 {
+		why = "the images are newer than the sandboxes that wait"
+		waiting = slices.DeleteFunc(waiting, func(a *ahead) bool {
+			return a.sidecarImage != img.sidecar.ID || a.helperImage != img.helper.ID
+		})
+	}
+	// Who comes at the same time begins elsewhere, and one whose daemon boots still
+	// comes last.
 	rand.Shuffle(len(waiting), func(i, j int) { waiting[i], waiting[j] = waiting[j], waiting[i] })
+	slices.SortStableFunc(waiting, func(a, b *ahead) int {
+		switch {
+		case a.young(now) == b.young(now):
+			return 0
+		case a.young(now):
+			return 1
+		}
+		return -1
+	})
 	for _, a := range waiting {
-		c, err := prep.take(ctx, a, job)
+		c, err := prep.take(ctx, a, img.job)
 		if c != nil || err != nil {
 			return c, "", err
 		}
 		why = "others took the sandboxes that waited"
 	}
+	if coming == nil {
+		if coming, err = prep.halfMade(ctx); err != nil {
+			return nil, "", err
+		}
+	}
+	for _, h := range coming {
+		c, err := prep.takeHalf(ctx, h, img)
+		if c != nil || err != nil {
+			return c, "", err
+		}
+		why = "the sandbox that was being made did not come, or was another's"
+	}
 	return nil, why, nil
 }
 
-// freshImages gets the images of the job's plan to the engine, and leaves of
-// the sandboxes those that were made of them. It returns the job's.
-func (prep *preparation) freshImages(ctx context.Context, waiting *[]*ahead) (engine.Image, error) {
-	var sidecar, helper, job engine.Image
+// freshImages are what the names of a job's plan stand for now.
+type freshImages struct{ sidecar, helper, job engine.Image }
+
+// freshImages gets the images of the job's plan to the engine.
+func (prep *preparation) freshImages(ctx context.Context) (img freshImages, err error) {
 	g, gctx := group.WithContext(ctx)
 	g.Go(func() (err error) {
 		prep.cache.isNew, err = prep.cacheIsNew(gctx)
 		return err
 	})
-	for c, img := range map[*plan.Container]*engine.Image{
-		&prep.p.Sidecar.Container: &sidecar, &prep.p.Helper: &helper, &prep.p.Job.Container: &job,
+	for c, to := range map[*plan.Container]*engine.Image{
+		&prep.p.Sidecar.Container: &img.sidecar, &prep.p.Helper: &img.helper, &prep.p.Job.Container: &img.job,
 	} {
 		g.Go(func() (err error) {
-			*img, err = prep.images.Ensure(gctx, c.Image)
+			*to, err = prep.images.Ensure(gctx, c.Image)
 			return err
 		})
 	}
-	if err := g.Wait(); err != nil {
-		return job, err
-	}
-	*waiting = slices.DeleteFunc(*waiting, func(a *ahead) bool {
-		return a.sidecarImage != sidecar.ID || a.helperImage != helper.ID
-	})
-	return job, nil
+	err = g.Wait() // before img is read
+	return img, err
 }
 
 // errNotTaken says that a sandbox is another's.
@@ -174,14 +210,26 @@ var errNotTaken = errors.New("the sandbox is another job's")
 
 // take makes one sandbox the job's, by creating the job container: the engine
 // gives a name only once. nil without an error means that it was not to be had;
-// one whose daemon turns out not to answer is removed.
+// one whose daemon turns out not to answer is removed. A job that need not wait for a
+// daemon that boots still does not, as with one of its own.
 func (prep *preparation) take(ctx context.Context, a *ahead, img engine.Image) (*taken, error) {
 	d, p := prep.d, prep.p.In(a.sandbox)
 	c := &taken{plan: p, sidecar: a.sidecar}
-	c.job = prep.jobMade(p, label.ForJob(p), img)
+	labels, boots := label.ForJob(p), a.young(time.Now()) && !prep.waits()
+	if boots {
+		labels[label.Booting] = "true"
+	}
+	c.job = prep.jobMade(p, labels, img)
 	var unfit error
 	g, gctx := group.WithContext(ctx)
+	bounded, cancel := context.WithTimeoutCause(gctx, a.patience(p.Sidecar.ReadyTimeout, time.Now()), boot.ErrNotReady)
+	defer cancel()
+	asking, enough := context.WithCancel(bounded)
+	defer enough()
 	g.Go(func() (err error) {
+		if boots {
+			defer enough()
+		}
 		c.job.id, err = c.job.create(gctx, c.job.name, img)
 		if errdefs.IsConflict(err) || errdefs.IsNotFound(err) {
 			return errNotTaken
@@ -189,14 +237,15 @@ func (prep *preparation) take(ctx context.Context, a *ahead, img engine.Image) (
 		return createFault(p.Job.Container, err)
 	})
 	g.Go(func() error {
-		bounded, cancel := context.WithTimeoutCause(gctx, a.patience(p.Sidecar.ReadyTimeout, time.Now()), boot.ErrNotReady)
-		defer cancel()
 		var certs *boot.Certificates
 		if certs, unfit = d.unused(bounded, a.sandbox, a.sidecar, p.Sidecar); unfit != nil {
 			return nil
 		}
 		prep.certs = certs
-		c.ready.Docker, unfit = d.boots.Wait(bounded, a.sidecar, p, certs)
+		c.ready.Docker, unfit = d.boots.Wait(asking, a.sidecar, p, certs)
+		if boots && unfit != nil && asking.Err() != nil && bounded.Err() == nil {
+			c.ready.Booting, unfit = true, nil
+		}
 		return nil
 	})
 	err := g.Wait()

@@ -12,6 +12,7 @@
 //	prepare.go     Prepare: all of a sandbox, side by side; read this first
 //	  claim.go       a sandbox that waited, taken by the name of its job container;
 //	                 what becomes of a claim that was lost
+//	  half.go        one that is still being made, taken likewise
 //	  network.go     the anchor; isolation.go what keeps it apart over IPv6
 //	  images         each image once, by what its registry says; remake.go makes
 //	                 anew what an answer came too late for
@@ -37,7 +38,8 @@
 //	sweep.go       Sweep; its verdicts are those of sandbox
 //	layers         caches and layers that go, and are cleared; seeds
 //	seedmake.go    a seed made by an inner daemon, which inner.go reaches
-//	pool.go        Fill, Drain: sandboxes made ahead
+//	pool.go        Fill, Drain: sandboxes made ahead; makeahead.go makes one, and
+//	               yield.go lets jobs go first
 //	prepull.go     images ahead
 //	looking        status, counts, reports; logs and a shell
 //	enginefacts.go what doctor asks; trial.go a sandbox to try

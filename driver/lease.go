@@ -51,6 +51,9 @@ func (prep *preparation) daemon(ctx context.Context, labels map[string]string, s
 		return ready, err
 	}
 	ready.Layers = true
+	if prep.p.Claim.Job == "" {
+		return ready, err // a sidecar anew might take the place of one that a job has
+	}
 	return prep.d.withoutDamaged(ctx, prep.p.Sandbox, id, err, ready, prep.say, func(ctx context.Context, id string) (Ready, error) {
 		ctx, cancel := context.WithTimeoutCause(ctx, prep.sidecar.ReadyTimeout, boot.ErrNotReady)
 		defer cancel()

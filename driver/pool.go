@@ -12,7 +12,6 @@ import (
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
-	"gitlab-dind-executor/group"
 )
 
 // Waiting is a sandbox that was made ahead.
@@ -45,10 +44,11 @@ func (d *Driver) Pool(ctx context.Context) ([]Waiting, error) {
 	return list, nil
 }
 
-// Fill makes sandboxes of the plan's kind until as many wait as its pool holds.
-// Where the pool is full of other kinds, one of this kind takes the oldest's
-// place. Where layers are cached it makes only those that have some of an earlier
-// job's: an empty one would keep the next job from them. admit says whether there is room for one more. It returns how many it
+// Fill makes sandboxes of the plan's kind until as many wait as its pool holds, one
+// at a time, and lets jobs of this host go first. Where the pool is full of other
+// kinds, one of this kind takes the oldest's place. Where layers are cached it makes
+// only those that have some of an earlier job's: an empty one would keep the next job
+// from them. admit says whether there is room for one more. It returns how many it
 // has made.
 func (d *Driver) Fill(ctx context.Context, p *plan.Plan, admit func(context.Context) error) (made int, err error) {
 	if !p.MayWait() {
@@ -63,33 +63,49 @@ func (d *Driver) Fill(ctx context.Context, p *plan.Plan, admit func(context.Cont
 		return 0, err
 	}
 	for range p.Pool.Size {
-		all, err := d.allAhead(ctx, "")
-		if err != nil {
+		more, err := d.fillOne(ctx, p, admit)
+		if more {
+			made++
+		}
+		if err != nil || !more {
 			return made, err
-		}
-		full, served := occupancy(all, p, time.Now())
-		if full && served {
-			return made, nil
-		}
-		if p.Sidecar.Layers {
-			if free, err := d.Layers.AnyIdle(ctx, p.Claim.Scope); err != nil || !free {
-				return made, err
-			}
-		}
-		if err := admit(ctx); err != nil {
-			return made, err
-		}
-		if _, err := d.makeAhead(ctx, p.In(label.NewSandboxID())); errors.Is(err, errNoLayers) {
-			return made, nil
-		} else if err != nil {
-			return made, err
-		}
-		made++
-		if full {
-			return made, d.shrink(ctx, p)
 		}
 	}
 	return made, nil
+}
+
+// fillOne makes one sandbox of the plan's kind, if another is to wait, and tells
+// whether it did.
+func (d *Driver) fillOne(ctx context.Context, p *plan.Plan, admit func(context.Context) error) (bool, error) {
+	y := d.yielding()
+	y.yield(ctx)
+	begun := d.locks.Share(makingOf(p.Spec))
+	defer begun()
+	all, err := d.allAhead(ctx, "")
+	if err != nil {
+		return false, err
+	}
+	full, wanted := demand(all, p, time.Now())
+	if !wanted {
+		return false, nil
+	}
+	if p.Sidecar.Layers {
+		if free, err := d.Layers.AnyIdle(ctx, p.Claim.Scope); err != nil || !free {
+			return false, err
+		}
+	}
+	if err := admit(ctx); err != nil {
+		return false, err
+	}
+	if _, err := d.makeAhead(ctx, p.In(label.NewSandboxID()), y, begun); errors.Is(err, errNoLayers) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	if full {
+		return true, d.shrink(ctx, p)
+	}
+	return true, nil
 }
 
 // dropOlder removes the sandboxes of the plan's kind that were made of other
@@ -116,17 +132,30 @@ func (d *Driver) dropOlder(ctx context.Context, p *plan.Plan) error {
 	return errors.Join(errs...)
 }
 
-// occupancy tells whether as many wait as the pool holds, and whether one of the
-// plan's kind is among them.
-func occupancy(all []*ahead, p *plan.Plan, now time.Time) (full, served bool) {
-	n := 0
+// demand tells whether as many wait as the pool holds, and whether one more of the
+// plan's kind is wanted: where there is room, or where none of its kind waits and the
+// oldest has kept its place for long enough.
+func demand(all []*ahead, p *plan.Plan, now time.Time) (full, wanted bool) {
+	n, served := 0, false
 	for _, a := range all {
 		if a.waits(now) {
 			n++
 			served = served || a.spec == p.Spec
 		}
 	}
-	return n >= p.Pool.Size, served
+	full = n >= p.Pool.Size
+	return full, !full || !served && (!p.Sidecar.Layers || settled(all, now))
+}
+
+// stays is how long a sandbox with a project's layers keeps its place from other
+// projects at least. Those whose jobs come in turn would else take it from each other
+// before the next job of any of them comes, and each filling would be for nothing.
+const stays = 5 * time.Minute
+
+// settled tells whether the oldest of those that wait has kept its place long enough.
+func settled(all []*ahead, now time.Time) bool {
+	i := slices.IndexFunc(all, func(a *ahead) bool { return a.waits(now) })
+	return i < 0 || now.Sub(all[i].created) >= stays
 }
 
 // shrink removes the oldest sandboxes of other kinds until as many wait as the
@@ -187,88 +216,35 @@ func (d *Driver) retire(ctx context.Context, sandbox string) error {
 		one = c
 	}
 	if one.Ref != "" {
-		taken, err := d.block(ctx, sandbox, one)
-		if err != nil || !taken {
-			return err
+		c, err := d.eng.Container(ctx, one.Ref)
+		if err != nil && !engine.Gone(err) {
+			return d.eng.Explain("looking at a sandbox that waits", err)
+		}
+		if err == nil { // else it is going already
+			if blocked, err := d.block(ctx, sandbox, one.Labels[label.Spec], c.Image); err != nil || !blocked {
+				return err
+			}
 		}
 	}
 	return d.removal.Sandbox(ctx, sandbox)
 }
 
 // block creates a container with the name by which a job would claim the
-// sandbox, of the image of one that is there. It is never started.
-func (d *Driver) block(ctx context.Context, sandbox string, of engine.Object) (bool, error) {
-	c, err := d.eng.Container(ctx, of.Ref)
-	if engine.Gone(err) {
-		return true, nil // it is going already
-	}
-	if err != nil {
-		return false, d.eng.Explain("looking at a sandbox that waits", err)
-	}
+// sandbox, of an image that is there. It is never started. It tells whether nobody had
+// that name.
+func (d *Driver) block(ctx context.Context, sandbox, spec, image string) (bool, error) {
 	self, err := owner.This()
 	if err != nil {
 		return false, err
 	}
 	l := label.InSandbox(sandbox, plan.RoleJob)
-	l[label.Spec] = of.Labels[label.Spec]
+	l[label.Spec] = spec
 	for key, value := range label.Claim(plan.Claim{Job: label.NoJob, Owner: self.String(), Deadline: time.Now()}) {
 		l[key] = value
 	}
-	_, err = d.eng.Create(ctx, engine.Blocked(label.ObjectName(sandbox, plan.RoleJob), c.Image, l))
+	_, err = d.eng.Create(ctx, engine.Blocked(label.ObjectName(sandbox, plan.RoleJob), image, l))
 	if errdefs.IsConflict(err) {
 		return false, nil
 	}
 	return err == nil, d.eng.Explain("taking a sandbox that waits", err)
-}
-
-// makeAhead makes a sandbox without a job. Its sidecar starts last, so one with a
-// sidecar that runs has all the rest. Until it is complete its owner is this
-// process.
-func (d *Driver) makeAhead(ctx context.Context, p *plan.Plan) (ready Ready, err error) {
-	if err := d.eng.Greet(ctx); err != nil {
-		return Ready{}, err
-	}
-	prep := d.preparation(p, func(string) {})
-	defer func() {
-		if err != nil {
-			ctx, cancel := d.bounds.Clearing(ctx)
-			defer cancel()
-			err = errors.Join(err, d.removal.Sandbox(ctx, p.Sandbox))
-		}
-	}()
-	until := label.ForAhead(time.Now().Add(p.Pool.MaxAge))
-	helped := make(chan struct{})
-	g, gctx := group.WithContext(ctx)
-	g.Go(func() error { return prep.anchor(gctx, until) })
-	g.Go(func() error { return prep.certify(gctx) })
-	relayed := make(chan struct{})
-	g.Go(func() error {
-		defer close(relayed)
-		return prep.relay(gctx)
-	})
-	g.Go(func() error {
-		return prep.container(gctx, p.Helper, label.ObjectName(p.Sandbox, plan.RoleHelper), label.ForSandbox(p, plan.RoleHelper),
-			func(ctx context.Context, id string) error {
-				defer close(helped)
-				prep.placeCAs(ctx, p)
-				return d.start(p.Helper)(ctx, id)
-			})
-	})
-	g.Go(func() (err error) {
-		l := label.ForSidecar(p)
-		l[label.Deadline] = until[label.Deadline]
-		ready, err = prep.daemon(gctx, l, func(ctx context.Context, id string) (Ready, error) {
-			for _, there := range []chan struct{}{helped, relayed} {
-				select {
-				case <-there:
-				case <-ctx.Done():
-					return Ready{}, ctx.Err()
-				}
-			}
-			return prep.startSidecar(ctx, id)
-		})
-		return err
-	})
-	err = g.Wait() // before ready is read
-	return ready, err
 }

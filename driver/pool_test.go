@@ -81,7 +81,7 @@ func TestAFailureOnAnEngineThatHangsEnds(t *testing.T) {
 	e.Always("POST /networks/create", fakeengine.Refuse(500, "the engine is in a bad way"))
 	ended := make(chan error, 1)
 	go func() {
-		_, err := d.makeAhead(t.Context(), p.In(label.NewSandboxID()))
+		_, err := d.makeAhead(t.Context(), p.In(label.NewSandboxID()), d.yielding(), func() {})
 		ended <- err
 	}()
 	if err := ends.Await(t, ended, "the end of what failed"); err == nil || !strings.Contains(err.Error(), "in a bad way") {

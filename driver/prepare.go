@@ -56,6 +56,8 @@ type preparation struct {
 	sidecar plan.Sidecar
 	// anchored is closed when the sandbox's network is there.
 	anchored chan struct{}
+	// seen is called before, when others can see the network; nil for nothing.
+	seen func(context.Context)
 	// subnet is the network's, when that is there and this preparation has made it.
 	subnet netip.Prefix
 	// copyCAs says that the job container has no mounts with the CAs of registries.
@@ -226,6 +228,9 @@ func (prep *preparation) anchor(ctx context.Context, labels map[string]string) e
 		return err
 	}
 	prep.subnet = subnet
+	if prep.seen != nil {
+		prep.seen(ctx)
+	}
 	close(prep.anchored)
 	return nil
 }

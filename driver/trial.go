@@ -67,7 +67,7 @@ func (d *Driver) Try(ctx context.Context, p *plan.Plan) (t Trial, err error) {
 	p.Spec = "trial-" + p.Sandbox // which no job has
 	p.Pool = plan.Pool{Size: 1, MaxAge: trialBound, Serves: trialBound}
 	began := time.Now()
-	ready, err := d.makeAhead(ctx, p)
+	ready, err := d.makeAhead(ctx, p, d.yielding(), func() {})
 	if err != nil {
 		return t, err
 	}

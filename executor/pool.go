@@ -24,8 +24,6 @@ import (
 var poolSocket = "/run/gitlab-dind-executor/pool.sock"
 
 const (
-	// poolDelay leaves the first seconds of a job to the job.
-	poolDelay = 2 * time.Second
 	// fillBound is how long one filling may take.
 	fillBound = 15 * time.Minute
 	// maxPlan bounds what is read of a plan.
@@ -63,21 +61,24 @@ func (c *call) poolFill() *cobra.Command {
 			var p *plan.Plan
 			var err error
 			if fromStdin {
-				p, err = planFrom(ctx, os.Stdin)
+				p, err = planFrom(os.Stdin)
 			} else {
 				p, err = c.defaultPlan(ctx, d, settings, version)
 			}
 			if err != nil {
 				return err
 			}
-			_, sweepErr := d.Sweep(ctx, time.Now(), settings.PrepareBound(), false)
+			var sweepErr error
+			if !fromStdin { // the job that asks sweeps
+				_, sweepErr = d.Sweep(ctx, time.Now(), settings.PrepareBound(), false)
+			}
 			made, err := fill(ctx, d, settings, p)
 			c.record.Made = made
 			fmt.Fprintf(c.stdout, "made %d\n", made)
 			return errors.Join(removal.ButStuck(sweepErr), err)
 		}),
 	}
-	cmd.Flags().BoolVar(&fromStdin, "from-stdin", false, "make what the plan on stdin says, after a moment")
+	cmd.Flags().BoolVar(&fromStdin, "from-stdin", false, "make what the plan on stdin says, behind the job that it comes from")
 	_ = cmd.Flags().MarkHidden("from-stdin") // between our own processes
 	cmd.Flags().StringVar(&version, "runner-version", "", "the Runner's `VERSION`, which chooses the helper image (default: what gitlab-runner --version says)")
 	return cmd
@@ -126,6 +127,9 @@ func (c *call) poolDrain() *cobra.Command {
 
 // fill makes sandboxes as long as the host has room for a job besides.
 func fill(ctx context.Context, d pooler, s config.Settings, p *plan.Plan) (int, error) {
+	if !d.LetBegin(ctx, p) {
+		return 0, nil
+	}
 	facts, err := d.Facts(ctx)
 	if err != nil {
 		return 0, err
@@ -137,24 +141,10 @@ func fill(ctx context.Context, d pooler, s config.Settings, p *plan.Plan) (int, 
 }
 
 // planFrom reads the plan that a hook has sent.
-func planFrom(ctx context.Context, r io.Reader) (*plan.Plan, error) {
+func planFrom(r io.Reader) (*plan.Plan, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxPlan))
 	if err != nil {
 		return nil, fmt.Errorf("reading what sandbox to make: %w", err)
 	}
-	p, err := plan.Decode(text)
-	if err != nil {
-		return nil, err
-	}
-	if p.Pool.AfterJob {
-		return p, nil // the next job may come soon
-	}
-	delay := time.NewTimer(poolDelay)
-	defer delay.Stop()
-	select {
-	case <-delay.C:
-		return p, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	return plan.Decode(text)
 }

@@ -37,6 +37,9 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 		return err
 	}
 	defer d.Close()
+	if settings.Pool.Size > 0 {
+		defer d.Begins()() // until the process that fills the pool behind this job has that
+	}
 	c.log.Folds = p.Features.TraceSections
 	ctx, cancel := context.WithTimeout(ctx, settings.PrepareBound())
 	defer cancel()
@@ -188,6 +191,7 @@ func (c *call) goOnBehind(ctx context.Context, pl *plan.Plan, r driver.Ready) {
 		_ = c.behind(nil, "settle", pl.Claim.Job, fmt.Sprintf("--start=%t", pl.Job.Early), fmt.Sprintf("--used=%t", r.Warm))
 	}
 	if pl.MayWait() {
+		pl.Pool.Behind = pl.Claim.Job
 		if err := c.fillBehind(ctx, pl); err != nil {
 			c.log.Warn("no sandbox is made ahead for the next job: " + err.Error())
 		}

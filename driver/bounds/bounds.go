@@ -15,6 +15,9 @@ type Bounds struct {
 	// AskEvery is the pause between two questions to a daemon from within its sidecar,
 	// which cost a process each, and AskWithin what the first of them may take.
 	AskEvery, AskWithin time.Duration
+	// Beginning is how long nothing is made ahead behind a job whose script does not
+	// begin, and NextJob how long behind one that has ended.
+	Beginning, NextJob time.Duration
 	// Clear bounds the removal of what a failure leaves; a sweep does the rest.
 	Clear time.Duration
 	// EndWait bounds the wait for what a stopped script still has to say. A
@@ -28,6 +31,9 @@ type Bounds struct {
 	// LookAfter is when the first look into a daemon that boots comes, LookEvery the
 	// pause between two.
 	LookAfter, LookEvery time.Duration
+	// MakingStalls is how long a job waits for a sandbox that is being made and to which
+	// nothing happens.
+	MakingStalls time.Duration
 	// MemoryEvery is the pause between two looks at what a daemon has in memory.
 	MemoryEvery time.Duration
 	// MirrorPatience is how long a job waits for the mirror at most.
@@ -44,6 +50,8 @@ type Bounds struct {
 	ShowUser time.Duration
 	// StatusList bounds the lists of a status, StatusCount what is counted.
 	StatusList, StatusCount time.Duration
+	// Yield is how long one sandbox that is made ahead waits for jobs that begin, in all.
+	Yield time.Duration
 }
 
 // Usual are those that hosts have.
@@ -52,6 +60,7 @@ func Usual() *Bounds {
 		AdmissionEvery: time.Second,
 		AskEvery:       200 * time.Millisecond,
 		AskWithin:      10 * time.Second,
+		Beginning:      30 * time.Second,
 		Clear:          2 * time.Minute,
 		EndWait:        10 * time.Second,
 		EngineAbsence:  20 * time.Second,
@@ -59,14 +68,17 @@ func Usual() *Bounds {
 		ListensFor:     2 * time.Second,
 		LookAfter:      4 * time.Second,
 		LookEvery:      time.Second,
+		MakingStalls:   20 * time.Second,
 		MemoryEvery:    time.Second,
 		MirrorPatience: time.Second,
+		NextJob:        300 * time.Millisecond,
 		QuietAfter:     5 * time.Second,
 		RemoveFirstGap: 50 * time.Millisecond,
 		Shell:          30 * time.Second,
 		ShowUser:       30 * time.Second,
 		StatusList:     10 * time.Second,
 		StatusCount:    5 * time.Second,
+		Yield:          5 * time.Second,
 	}
 }
 

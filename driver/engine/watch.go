@@ -26,6 +26,10 @@ const (
 	WasStopped Action = Action(events.ActionStop)
 	// HasDied says that its first process is gone.
 	HasDied Action = Action(events.ActionDie)
+	// WasAttached says that somebody has come to its stdin or its output.
+	WasAttached Action = Action(events.ActionAttach)
+	// WasRemoved says that it is gone.
+	WasRemoved Action = Action(events.ActionDestroy)
 )
 
 // Event is something that has happened to a container.
@@ -40,9 +44,22 @@ type Event struct {
 // Events passes on what happens to the containers with a label, key=value, from a
 // moment on. It returns when ctx ends, or the engine tells no more.
 func (e *Engine) Events(ctx context.Context, label string, since time.Time, pass func(Event)) {
-	f := e.labelled([]string{label})
+	e.events(ctx, []string{label}, []Action{RanOutOfMemory, WasStarted, WasSignalled, WasStopped, HasDied}, since, pass)
+}
+
+// AwaitAny returns when one of these things has happened to a container with all of the
+// labels, each a key or key=value, from a moment on. It returns as well when ctx ends, or
+// the engine tells no more.
+func (e *Engine) AwaitAny(ctx context.Context, labels []string, since time.Time, actions ...Action) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	e.events(ctx, labels, actions, since, func(Event) { cancel() })
+}
+
+func (e *Engine) events(ctx context.Context, labels []string, actions []Action, since time.Time, pass func(Event)) {
+	f := e.labelled(labels)
 	f.Add("type", string(events.ContainerEventType))
-	for _, action := range []Action{RanOutOfMemory, WasStarted, WasSignalled, WasStopped, HasDied} {
+	for _, action := range actions {
 		f.Add("event", string(action))
 	}
 	messages, errs := e.api.Events(ctx, events.ListOptions{Filters: f, Since: since.Format(time.RFC3339Nano)})

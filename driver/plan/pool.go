@@ -20,6 +20,9 @@ type Pool struct {
 	Serves time.Duration `json:",omitempty"`
 	// AfterJob says that a job has just ended, and that its layers are free.
 	AfterJob bool `json:",omitempty"`
+	// Behind is the key of a job that has just been prepared: nothing is made ahead
+	// before its script has begun.
+	Behind string `json:",omitempty"`
 }
 
 // pool plans what a job may claim.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/network"
 
 	"gitlab-dind-executor/executor/local"
 	"gitlab-dind-executor/test/rig"
@@ -27,13 +28,20 @@ type pool struct {
 // startPool fills a pool of the given size, and empties it at the end.
 func startPool(t *testing.T, size, more string) *pool {
 	t.Helper()
+	p := emptyPool(t, size, more)
+	p.command("fill")
+	return p
+}
+
+// emptyPool is a pool that a test fills itself.
+func emptyPool(t *testing.T, size, more string) *pool {
+	t.Helper()
 	rig.Unchanged(t, world.Engine)
 	p := &pool{t, settingsWith(t, "[pool]\nsize = "+size+"\n"+more)}
 	t.Cleanup(func() {
 		p.rest()
 		p.command("drain")
 	})
-	p.command("fill")
 	return p
 }
 
@@ -152,6 +160,55 @@ func TestAJobTakesASandboxThatWaits(t *testing.T) {
 	r.succeeded().quietCleanup().says("(warm)", "\n0\n", "\n0\n", "\nby address linux\n")
 	if sandbox != second {
 		t.Fatalf("the job ran in %s, and %s waited", sandbox, second)
+	}
+}
+
+// halfFull is a pool whose filling is under way: the network of a sandbox is there.
+func halfFull(t *testing.T) (p *pool, filling *exec.Cmd, sandbox string) {
+	t.Helper()
+	p = emptyPool(t, "1", "")
+	filling = exec.CommandContext(t.Context(), world.Binary, "--settings", p.settings, "pool", "fill")
+	if err := filling.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ahead := network.ListOptions{Filters: filters.NewArgs(filters.Arg("label", "gitlab-dind-executor.spec"), filters.Arg("label", "gitlab-dind-executor.deadline"))}
+	deadline := time.Now().Add(rig.Slower(30 * time.Second))
+	for sandbox == "" {
+		list, err := world.Engine.NetworkList(t.Context(), ahead)
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("no sandbox is being made: %v", err)
+		}
+		if len(list) > 0 {
+			sandbox = list[0].Labels["gitlab-dind-executor.sandbox"]
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return p, filling, sandbox
+}
+
+func TestAJobTakesASandboxThatIsBeingMade(t *testing.T) {
+	p, filling, making := halfFull(t)
+	r, sandbox := p.run(plainJob(`docker ps -aq | wc -l`, byAddress))
+	r.succeeded().quietCleanup().says("(warm)", "\n0\n", "\nby address linux\n")
+	if sandbox != making {
+		t.Errorf("the job ran in %s, and %s was being made", sandbox, making)
+	}
+	if err := filling.Wait(); err != nil {
+		t.Errorf("who filled the pool: %v", err)
+	}
+}
+
+func TestAJobGoesColdWhenWhoMakesItsSandboxIsKilled(t *testing.T) {
+	p, filling, making := halfFull(t)
+	t.Cleanup(func() { gcWith(t) }) // where the job's sweep was cut short
+	if err := filling.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = filling.Wait() // it was killed
+	r, sandbox := p.run(plainJob(`docker version -f ok`))
+	r.succeeded().quietCleanup().says("(cold")
+	if sandbox == making {
+		t.Error("the job ran in a sandbox that nobody has finished")
 	}
 }
 

@@ -27,7 +27,10 @@ func (e *Engine) listContainers(w http.ResponseWriter, r *http.Request) {
 	list := []any{}
 	for _, c := range e.containers {
 		if matches(r, c.Labels) {
-			list = append(list, map[string]any{"Id": c.ID, "Names": []string{"/" + c.Name}, "Labels": c.Labels, "State": state(c), "Mounts": mounts(c)})
+			list = append(list, map[string]any{
+				"Id": c.ID, "Names": []string{"/" + c.Name}, "Image": c.Image, "ImageID": c.ImageID, "Labels": c.Labels,
+				"State": state(c), "Mounts": mounts(c),
+			})
 		}
 	}
 	reply(w, http.StatusOK, list)
