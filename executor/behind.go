@@ -21,9 +21,11 @@ import (
 
 // finishBehind starts what removes a job's rest, as a process that outlives this
 // hook. Should it die, too, what it has not removed is found by any later sweep.
-func (c *call) finishBehind(r remainder) error {
+// Behind the removal it asks for the sandbox of a plan, unless that is nil.
+func (c *call) finishBehind(ctx context.Context, r remainder, next *plan.Plan) error {
 	args := r.args()
 	if args == nil {
+		c.fillAfter(ctx, next)
 		return nil
 	}
 	if c.traceFile != "" { // the job's timeline shows its removal, too
@@ -33,7 +35,14 @@ func (c *call) finishBehind(r remainder) error {
 		}
 		args = append(args, "--trace", file)
 	}
-	return c.behind(nil, args...)
+	if next == nil {
+		return c.behind(nil, args...)
+	}
+	text, err := next.Encode()
+	if err != nil {
+		return err
+	}
+	return c.behind(text, append(args, "--fill")...)
 }
 
 // freeBehind starts such a sweep where this hook has found volumes that resist
@@ -72,20 +81,26 @@ func (c *call) behind(input []byte, args ...string) error {
 // alone, which wait for what they then look at.
 var letGo = func(_ string, p *os.Process) { _ = p.Release() }
 
-// nextPatience is how long a cleanup that is done waits for the next plan.
+// nextPatience is how long a cleanup waits for the next plan.
 const nextPatience = time.Second
 
-// fillAfter lets a sandbox be made with the layers of a job that has ended. It is
-// no matter of anybody's when that fails: the next job makes its own.
-func (c *call) fillAfter(ctx context.Context, next <-chan *plan.Plan) {
+// awaited is the next plan, or nil where none is made or comes in time.
+func awaited(next <-chan *plan.Plan) *plan.Plan {
 	patience := time.NewTimer(nextPatience)
 	defer patience.Stop()
 	select {
 	case p := <-next:
-		if p != nil {
-			_ = c.fillBehind(ctx, p)
-		}
+		return p
 	case <-patience.C:
+		return nil
+	}
+}
+
+// fillAfter lets a sandbox be made with the layers of a job that has ended. No job
+// fails where that does: the next one makes its own.
+func (c *call) fillAfter(ctx context.Context, next *plan.Plan) {
+	if next != nil {
+		_ = c.fillBehind(ctx, next)
 	}
 }
 
@@ -159,15 +174,26 @@ func (r remainder) args() []string {
 // finishCommand removes a job that has ended. cleanup runs it behind itself.
 func (c *call) finishCommand() *cobra.Command {
 	r := remainder{sandboxes: true}
+	var fill bool
 	cmd := &cobra.Command{
 		Use: "finish JOB", Hidden: true, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.job = args[0]
 			return c.onEngine(within(gcBound), func(ctx context.Context, s config.Settings, d *driver.Driver) error {
-				return c.finish(ctx, s, d, r)
+				var next *plan.Plan
+				var planErr error
+				if fill {
+					next, planErr = planFrom(ctx, os.Stdin)
+				}
+				err := c.finish(ctx, s, d, r)
+				if err == nil { // the job's layers are free
+					c.fillAfter(ctx, next)
+				}
+				return errors.Join(err, planErr)
 			})(cmd, args)
 		},
 	}
+	cmd.Flags().BoolVar(&fill, "fill", false, "then ask for the sandbox of the plan on stdin")
 	cmd.Flags().BoolVar(&r.layers, "layers", false, "clear the layers that the job has had")
 	cmd.Flags().BoolVar(&r.caches, "caches", false, "remove caches and layers beyond the settings' bounds, too")
 	return cmd

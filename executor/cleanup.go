@@ -52,11 +52,12 @@ func (c *call) cleanupHook(ctx context.Context, _ []string) error {
 	}
 	// A try leaves nothing when it ends. Where no process can be started, nobody else
 	// would do it.
-	if c.alone || c.finishBehind(rest) != nil {
-		err = c.finish(ctx, settings, d, rest)
+	plan := awaited(next)
+	if !c.alone && c.finishBehind(ctx, rest, plan) == nil {
+		return err
 	}
-	if err == nil {
-		c.fillAfter(ctx, next)
+	if err = c.finish(ctx, settings, d, rest); err == nil {
+		c.fillAfter(ctx, plan)
 	}
 	return err
 }

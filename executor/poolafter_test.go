@@ -14,6 +14,17 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
+// EnvOfTestPool names the socket of a test to what it starts, as hooks hand on all that
+// begins with XDG_.
+const EnvOfTestPool = "XDG_TEST_POOL_SOCKET"
+
+// ListenForPlansAt takes the place of the socket of systemd's unit, unless it is "".
+func ListenForPlansAt(path string) {
+	if path != "" {
+		poolSocket = path
+	}
+}
+
 // Layers are free when their job has ended: then a sandbox is asked for that has
 // them, of the kind that prepare looks for.
 func TestAJobThatHasEndedAsksForASandboxWithItsLayers(t *testing.T) {
@@ -54,7 +65,7 @@ func TestAJobThatHasEndedAsksForASandboxWithItsLayers(t *testing.T) {
 		}
 		for _, hook := range []string{"prepare", "cleanup"} {
 			var out, log bytes.Buffer
-			if code := Main([]string{"--settings", settings, hook}, []string{"JOB_RESPONSE_FILE=" + payload}, &out, &log); code != 0 {
+			if code := Main([]string{"--settings", settings, hook}, []string{"JOB_RESPONSE_FILE=" + payload, EnvOfTestPool + "=" + poolSocket}, &out, &log); code != 0 {
 				t.Fatalf("%s: exit code %d, log %q", hook, code, log.String())
 			}
 		}

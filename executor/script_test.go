@@ -19,6 +19,8 @@ func TestMain(m *testing.M) {
 	// No registry is asked from here: the fake engine answers for them.
 	os.Setenv("HTTPS_PROXY", "http://127.0.0.1:1")
 	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-") {
+		// What runs behind a hook of a test asks where that test listens.
+		executor.ListenForPlansAt(os.Getenv(executor.EnvOfTestPool))
 		os.Exit(executor.Main(os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
 	}
 	testscript.Main(m, map[string]func(){
