@@ -183,7 +183,7 @@ func (c *call) finishCommand() *cobra.Command {
 				var next *plan.Plan
 				var planErr error
 				if fill {
-					next, planErr = planFrom(ctx, os.Stdin)
+					next, planErr = planFrom(os.Stdin)
 				}
 				err := c.finish(ctx, s, d, r)
 				if err == nil { // the job's layers are free
