@@ -32,19 +32,15 @@ func (prep *preparation) startSidecar(ctx context.Context, id string) (Ready, er
 // started.
 func (prep *preparation) startWithFiles(ctx context.Context, id string) error {
 	d, start := prep.d, prep.d.start(prep.sidecar.Container)
-	files, err := prep.sidecarFiles(ctx, id)
-	if err != nil {
-		return err
-	}
 	if !prep.sidecar.Stdin {
+		files, err := prep.sidecarFiles(ctx, id)
+		if err != nil {
+			return err
+		}
 		if err := d.eng.PutFiles(ctx, id, files); err != nil {
 			return err
 		}
 		return start(ctx, id)
-	}
-	content, err := engine.Archive(files)
-	if err != nil {
-		return fmt.Errorf("packing files for the sidecar: %w", err)
 	}
 	stdin, err := d.eng.Attach(ctx, id, engine.Outputs{})
 	if err != nil {
@@ -55,7 +51,15 @@ func (prep *preparation) startWithFiles(ctx context.Context, id string) error {
 	defer context.AfterFunc(ctx, func() { _ = stdin.Close() })()
 	g.Go(func() error { return start(ctx, id) })
 	g.Go(func() error {
-		_, err := stdin.Write(content)
+		files, err := prep.sidecarFiles(ctx, id) // it reads them first of all
+		if err != nil {
+			return err
+		}
+		content, err := engine.Archive(files)
+		if err != nil {
+			return fmt.Errorf("packing files for the sidecar: %w", err)
+		}
+		_, err = stdin.Write(content)
 		return d.eng.Explain("giving the sidecar its files", errors.Join(err, stdin.CloseWrite()))
 	})
 	return g.Wait()
