@@ -6,7 +6,7 @@ import "slices"
 // with the jobs of a Runner: no sandbox that waits, no caches, no layers, nothing
 // that is held after a failure, and no line in the operator's log.
 func (s Settings) Alone() Settings {
-	s.Pool.Size = 0
+	s.Pool.Size, s.Pool.Bare = 0, 0
 	s.Cache.Volume, s.Cache.Paths, s.Cache.Layers = false, nil, LayersOff
 	s.Cleanup.HoldFailed = 0
 	s.Log.Level = LogOff

@@ -187,6 +187,7 @@ func validateService(key string, s Service, f *faults) {
 
 func validatePool(p Pool, f *faults) {
 	f.number("pool.size", p.Size, 0, 256)
+	f.number("pool.bare", p.Bare, 0, 64)
 	f.duration("pool.max_age", p.MaxAge, time.Minute, 7*24*time.Hour)
 	f.duration("pool.job_timeout", p.JobTimeout, time.Minute, 30*24*time.Hour)
 }

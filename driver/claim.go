@@ -314,7 +314,7 @@ func (prep *preparation) move(ctx context.Context, c *taken) (Ready, error) {
 	})
 	g.Go(func() error { return prep.settleClaimed(gctx, c, equipped) })
 	g.Go(func() (err error) {
-		ready.Newer, err = prep.settleSidecar(gctx)
+		ready.Newer, err = prep.settleStarted(gctx, p.Sidecar.Image)
 		return err
 	})
 	g.Go(func() error { return prep.helperWithCache(gctx) })

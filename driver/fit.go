@@ -29,6 +29,9 @@ func (prep *preparation) fit(ctx context.Context, img engine.Image) error {
 		prep.say("warning: " + w)
 	}
 	prep.sidecar = sidecar.At(prep.subnet, prep.p.Network)
+	if prep.bare != nil {
+		prep.sidecar.Joins = prep.bare.seat
+	}
 	if sidecar.Relay {
 		prep.sidecar.Environment = append(slices.Clone(sidecar.Environment), plan.RelayVariable+"="+plan.RelayAddress(prep.subnet).String())
 	}

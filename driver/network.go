@@ -30,7 +30,7 @@ func (d *Driver) createNetwork(ctx context.Context, p *plan.Plan, more map[strin
 	if !errors.Is(err, errNoSubnet) {
 		return subnet, err
 	}
-	if n, endErr := d.FinishEnded(ctx); n == 0 || endErr != nil {
+	if n, endErr := d.FinishEnded(ctx); (n == 0 || endErr != nil) && d.giveSubnets(ctx) == 0 {
 		return subnet, err
 	}
 	facts, factsErr := d.Facts(ctx)

@@ -24,6 +24,8 @@ type Waiting struct {
 	Created time.Time
 	// Until is when no job may take it any more.
 	Until time.Time
+	// Bare says that it has no docker daemon.
+	Bare bool
 	// Ready is false while it is made, and for one whose containers have ended.
 	Ready bool
 }
@@ -34,12 +36,19 @@ func (d *Driver) Pool(ctx context.Context) ([]Waiting, error) {
 	if err != nil {
 		return nil, err
 	}
+	bares, err := d.bares(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var list []Waiting
 	now := time.Now()
 	for _, a := range all {
 		if !a.taken {
 			list = append(list, Waiting{Sandbox: a.sandbox, Image: a.image, Kind: a.spec, Created: a.created, Until: a.until, Ready: a.waits(now)})
 		}
+	}
+	for _, b := range bares {
+		list = append(list, Waiting{Sandbox: b.sandbox, Image: b.imageName, Kind: b.kind, Created: b.created, Until: b.until, Bare: true, Ready: b.serves(b.kind, now)})
 	}
 	return list, nil
 }
@@ -187,12 +196,22 @@ func (d *Driver) Drain(ctx context.Context) (removed int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	var errs []error
+	bares, err := d.bares(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var waiting []string
 	for _, a := range all {
-		if a.taken {
-			continue
+		if !a.taken {
+			waiting = append(waiting, a.sandbox)
 		}
-		if err := d.retire(ctx, a.sandbox); err != nil {
+	}
+	for _, b := range bares {
+		waiting = append(waiting, b.sandbox)
+	}
+	var errs []error
+	for _, one := range waiting {
+		if err := d.retire(ctx, one); err != nil {
 			errs = append(errs, err)
 			continue
 		}
@@ -212,6 +231,11 @@ func (d *Driver) retire(ctx context.Context, sandbox string) error {
 	for _, c := range found[sandbox].Containers {
 		if c.Role == plan.RoleJob {
 			return nil // a job has it, or somebody who removes it
+		}
+		if c.Role == plan.RoleSeat {
+			if taken, err := d.retireBare(ctx, sandbox, c); err != nil || !taken {
+				return err
+			}
 		}
 		one = c
 	}

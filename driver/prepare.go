@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"fmt"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"gitlab-dind-executor/driver/boot"
@@ -26,6 +27,8 @@ type Ready struct {
 	// have been.
 	Warm bool
 	Cold string
+	// Bare says that it began in a bare sandbox.
+	Bare bool
 	// Layers says that the daemon has the layers of earlier jobs.
 	Layers bool
 	// Sandbox is its id, also when Prepare fails in one that was claimed.
@@ -63,6 +66,10 @@ type preparation struct {
 	// copyCAs says that the job container has no mounts with the CAs of registries.
 	copyCAs bool
 	cache   jobCache
+	// bare is the bare sandbox that the job begins in, if it does. claimed says that
+	// its job container is there, by which a cleanup finds it.
+	bare    *bare
+	claimed atomic.Bool
 }
 
 func (d *Driver) preparation(p *plan.Plan, say func(string)) *preparation {
@@ -99,20 +106,29 @@ func (d *Driver) Prepare(ctx context.Context, p *plan.Plan, say func(string)) (R
 		}
 		cold = why
 	}
+	if err := prep.beginBare(ctx); err != nil {
+		return Ready{Pulls: prep.images.Pulled()}, err
+	}
 	ready, err := prep.build(ctx)
-	ready.Cold = cold
-	ready.Sandbox, ready.Pulls = p.Sandbox, prep.images.Pulled()
+	err = prep.leaveBare(ctx, err)
+	ready.Cold, ready.Bare = cold, prep.bare != nil
+	ready.Sandbox, ready.Pulls = prep.p.Sandbox, prep.images.Pulled()
 	ready.Images = prep.images.Named()
 	return ready, err
 }
 
-// build makes a sandbox for the job alone.
+// build makes a sandbox for the job alone, or what a bare one lacks.
 func (prep *preparation) build(ctx context.Context) (Ready, error) {
 	d, p := prep.d, prep.p
 	caller := ctx
 	g, ctx := group.WithContext(ctx)
 	g.Go(func() error { return prep.certify(ctx) })
-	g.Go(func() error { return prep.anchor(ctx, label.Claim(p.Claim)) })
+	if prep.bare == nil {
+		g.Go(func() error { return prep.anchor(ctx, label.Claim(p.Claim)) })
+	} else {
+		prep.subnet = prep.bare.subnet
+		close(prep.anchored)
+	}
 	svc := prep.services()
 	var ready Ready
 	var readyAt time.Time
@@ -124,12 +140,15 @@ func (prep *preparation) build(ctx context.Context) (Ready, error) {
 	})
 	var newer []plan.ImageRef
 	g.Go(func() (err error) {
-		newer, err = prep.settleSidecar(ctx)
+		newer, err = prep.settleAhead(ctx)
 		return err
 	})
 	g.Go(func() error { return prep.noteCache(ctx) })
 	g.Go(func() error { return prep.relay(ctx) })
 	g.Go(func() error {
+		if prep.bare != nil {
+			return prep.helperWithCache(ctx)
+		}
 		return prep.container(ctx, p.Helper, label.ObjectName(p.Sandbox, plan.RoleHelper), label.ForSandbox(p, plan.RoleHelper), d.start(p.Helper))
 	})
 	g.Go(func() error {
@@ -146,6 +165,7 @@ func (prep *preparation) build(ctx context.Context) (Ready, error) {
 		if m.id, err = m.create(ctx, m.name, img); err != nil {
 			return createFault(m.plan, err)
 		}
+		prep.claimed.Store(true)
 		if err := prep.equipJob(ctx, m.id); err != nil {
 			return err
 		}

@@ -67,13 +67,23 @@ func (prep *preparation) renew(ctx context.Context, m made, img engine.Image) (i
 	return id, g.Wait()
 }
 
-// settleSidecar waits for what the registry says of the sidecar's image, if it
+// settleAhead is settle for what has started before the registry's answer: the
+// sidecar, and in a bare sandbox the helper.
+func (prep *preparation) settleAhead(ctx context.Context) ([]plan.ImageRef, error) {
+	newer, err := prep.settleStarted(ctx, prep.p.Sidecar.Image)
+	if err != nil || prep.bare == nil || len(prep.p.Helper.Caches()) > 0 {
+		return newer, err
+	}
+	helper, err := prep.settleStarted(ctx, prep.p.Helper.Image)
+	return append(newer, helper...), err
+}
+
+// settleStarted waits for what the registry says of the sidecar's image, if it
 // has it from this host. The settings allow that image to every project, so the
 // daemon boots meanwhile. Where the registry has another, this job goes on with
 // the one that boots, and the next one gets the other: a job would wait for the
 // whole of a pull and for a second boot. It returns those others.
-func (prep *preparation) settleSidecar(ctx context.Context) ([]plan.ImageRef, error) {
-	ref := prep.p.Sidecar.Image
+func (prep *preparation) settleStarted(ctx context.Context, ref plan.ImageRef) ([]plan.ImageRef, error) {
 	if _, err := prep.images.Ensure(ctx, ref); err != nil {
 		return nil, err
 	}

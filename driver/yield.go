@@ -43,11 +43,14 @@ func makingOf(spec string) string { return "making-" + label.Hashed(spec)[:2] }
 // its daemon answers. Behind a job that has ended the next one may be about to come, and
 // to want the same layers, which are being cleared. All of it has bounds.
 func (d *Driver) LetBegin(ctx context.Context, p *plan.Plan) (wanted bool) {
-	if !p.MayWait() || d.eng.Greet(ctx) != nil {
+	if !p.MayFill() || d.eng.Greet(ctx) != nil {
 		return true // Fill tells
 	}
 	if p.Pool.Behind != "" {
 		d.awaitBeginning(ctx, p.Pool.Behind)
+	}
+	if !p.MayWait() {
+		return false
 	}
 	if p.Pool.AfterJob {
 		bounds.Pause(ctx, d.bounds.NextJob)

@@ -61,13 +61,14 @@ type stager interface {
 	Usage(ctx context.Context, job string) (looking.Usage, error)
 }
 
-// pooler makes sandboxes ahead and takes them away. LetBegin comes before Fill. Fill and
-// Drain may run at once, and more than once: what waits is counted anew before each. Both
-// leave alone what a job has claimed.
+// pooler makes sandboxes ahead and takes them away. LetBegin comes before Fill and
+// FillBare. These and Drain may run at once, and more than once: what waits is counted
+// anew before each. All leave alone what a job has claimed.
 type pooler interface {
 	planner
 	LetBegin(ctx context.Context, p *plan.Plan) (wanted bool)
 	Fill(ctx context.Context, p *plan.Plan, admit func(context.Context) error) (made int, err error)
+	FillBare(ctx context.Context, p *plan.Plan) (made int, err error)
 	HasRoom(ctx context.Context, a config.Admission, dataRoot string) error
 	Drain(context.Context) (removed int, err error)
 	Sweep(ctx context.Context, now time.Time, prepare time.Duration, dryRun bool) ([]sandbox.Verdict, error)

@@ -51,10 +51,12 @@ func (c *call) poolFill() *cobra.Command {
 		Short: "Make sandboxes until pool.size of them wait",
 		Args:  cobra.NoArgs,
 		RunE: c.onEngine(within(fillBound), func(ctx context.Context, settings config.Settings, d *driver.Driver) error {
-			if settings.Pool.Size == 0 {
-				return fault.System(errors.New("no sandbox is made ahead: pool.size is 0"), "set pool.size in the settings")
+			if settings.Pool.Size == 0 && settings.Pool.Bare == 0 {
+				return fault.System(errors.New("no sandbox is made ahead: pool.size and pool.bare are 0"), "set one of them in the settings")
 			}
-			if usual, _ := plan.Effective(settings, plan.Job{}); !fromStdin && usual.Cache.Layers != config.LayersOff {
+			usual, _ := plan.Effective(settings, plan.Job{})
+			ofProjects := !fromStdin && usual.Cache.Layers != config.LayersOff
+			if ofProjects && settings.Pool.Bare == 0 {
 				fmt.Fprintln(c.stdout, "made 0: layers are cached, so sandboxes are a project's, and its first job makes one wait")
 				return nil
 			}
@@ -67,6 +69,9 @@ func (c *call) poolFill() *cobra.Command {
 			}
 			if err != nil {
 				return err
+			}
+			if ofProjects {
+				p.Pool = plan.Pool{} // bare ones alone
 			}
 			var sweepErr error
 			if !fromStdin { // the job that asks sweeps
@@ -102,8 +107,11 @@ func (c *call) poolStatus() *cobra.Command {
 			fmt.Fprintln(w, "SANDBOX\tIMAGE\tKIND\tAGE\tSTATE")
 			for _, s := range list {
 				state := "waits"
-				if !s.Ready {
+				switch {
+				case !s.Ready:
 					state = "not ready"
+				case s.Bare:
+					state = "bare"
 				}
 				fmt.Fprintf(w, "%s\t%s\t%.8s\t%s\t%s\n", s.Sandbox, s.Image, s.Kind, units.HumanDuration(now.Sub(s.Created)), state)
 			}
@@ -127,7 +135,8 @@ func (c *call) poolDrain() *cobra.Command {
 
 // fill makes sandboxes as long as the host has room for a job besides.
 func fill(ctx context.Context, d pooler, s config.Settings, p *plan.Plan) (int, error) {
-	if !d.LetBegin(ctx, p) {
+	wanted := d.LetBegin(ctx, p)
+	if !wanted && p.Bare.Size == 0 {
 		return 0, nil
 	}
 	facts, err := d.Facts(ctx)
@@ -135,9 +144,14 @@ func fill(ctx context.Context, d pooler, s config.Settings, p *plan.Plan) (int, 
 		return 0, err
 	}
 	p.Network.Avoid = facts.Used // which the plan of a job may have outlived
-	return d.Fill(ctx, p, func(ctx context.Context) error {
+	_, bareErr := d.FillBare(ctx, p)
+	if !wanted {
+		return 0, bareErr
+	}
+	made, err := d.Fill(ctx, p, func(ctx context.Context) error {
 		return d.HasRoom(ctx, p.Admission(s.Admission), facts.DataRoot)
 	})
+	return made, errors.Join(bareErr, err)
 }
 
 // planFrom reads the plan that a hook has sent.

@@ -190,7 +190,7 @@ func (c *call) goOnBehind(ctx context.Context, pl *plan.Plan, r driver.Ready) {
 		// No matter of the job's: its first script starts what does not run.
 		_ = c.behind(nil, "settle", pl.Claim.Job, fmt.Sprintf("--start=%t", pl.Job.Early), fmt.Sprintf("--used=%t", r.Warm))
 	}
-	if pl.MayWait() {
+	if pl.MayFill() {
 		pl.Pool.Behind = pl.Claim.Job
 		if err := c.fillBehind(ctx, pl); err != nil {
 			c.log.Warn("no sandbox is made ahead for the next job: " + err.Error())

@@ -38,6 +38,9 @@ type fullStatus struct {
 type poolSummary struct {
 	Waiting int `json:"waiting"`
 	Size    int `json:"size"`
+	// Bare and BareSize are the same of those without a daemon.
+	Bare     int `json:"bare"`
+	BareSize int `json:"bare_size"`
 }
 
 // statusCommand shows all of ours on the engine.
@@ -48,7 +51,7 @@ func (c *call) statusCommand() *cobra.Command {
 		Short: "Show sandboxes, whose jobs they are and what they use",
 		Long: "Shows every sandbox with its job, its state and what it uses, and what is cached between\n" +
 			"jobs. States: making, booting (its docker daemon does not answer yet), running, waiting (in\n" +
-			"the pool), held (of a failed job), going, orphan (the next gc removes it), unclear (no gc\n" +
+			"the pool), bare (likewise, without a daemon), held (of a failed job), going, orphan (the next gc removes it), unclear (no gc\n" +
 			"can judge it). A dash is a number that the engine did not tell in time.",
 		Args: cobra.NoArgs,
 		RunE: c.untilTold(func(ctx context.Context, s config.Settings, d *driver.Driver) error {
@@ -81,10 +84,13 @@ func (c *call) status(ctx context.Context, d viewer, w *looking.Watcher, s confi
 	ctx, cancel := context.WithTimeout(ctx, statusBound)
 	defer cancel()
 	st, err := d.Status(ctx, w, time.Now(), s.PrepareBound())
-	full := fullStatus{st, poolSummary{Size: s.Pool.Size}}
+	full := fullStatus{st, poolSummary{Size: s.Pool.Size, BareSize: s.Pool.Bare}}
 	for _, one := range st.Sandboxes {
-		if one.State == looking.Waits {
+		switch one.State {
+		case looking.Waits:
 			full.Pool.Waiting++
+		case looking.Bare:
+			full.Pool.Bare++
 		}
 	}
 	return full, err
@@ -122,6 +128,9 @@ func (st fullStatus) write(out io.Writer, s config.Settings) {
 	fmt.Fprintln(out)
 	if st.Pool.Size > 0 || st.Pool.Waiting > 0 {
 		fmt.Fprintf(out, "pool     %d of %d wait\n", st.Pool.Waiting, st.Pool.Size)
+	}
+	if st.Pool.BareSize > 0 || st.Pool.Bare > 0 {
+		fmt.Fprintf(out, "bare     %d of %d wait\n", st.Pool.Bare, st.Pool.BareSize)
 	}
 	if k := st.Cached; k.Caches+k.Layers > 0 {
 		fmt.Fprintf(out, "cached   %d caches and %d layers of projects, %d in use, %s", k.Caches, k.Layers, k.InUse, bytesOf(k.Size))

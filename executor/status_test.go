@@ -16,7 +16,7 @@ import (
 func TestAStatusFitsATerminal(t *testing.T) {
 	noon := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 	later := noon.Add(25 * time.Minute)
-	st := fullStatus{Pool: poolSummary{1, 4}}
+	st := fullStatus{Pool: poolSummary{Waiting: 1, Size: 4}}
 	st.Status = looking.Status{
 		Time: noon,
 		Sandboxes: []looking.SandboxStatus{

@@ -80,7 +80,7 @@ func TestThePictureOfASandboxsLifeHasItsStates(t *testing.T) {
 			}
 		}
 	}
-	states := []looking.State{looking.Making, looking.Booting, looking.Running, looking.Waits, looking.Held, looking.Going, looking.Orphan, looking.Doubtful}
+	states := []looking.State{looking.Making, looking.Booting, looking.Running, looking.Waits, looking.Bare, looking.Held, looking.Going, looking.Orphan, looking.Doubtful}
 	for _, s := range states {
 		if !shown[s] {
 			t.Errorf("docs/architecture.md does not show the state %s", s)

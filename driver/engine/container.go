@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
 )
 
 // The states of a container, in the engine's words.
@@ -85,7 +86,11 @@ var ErrNonsense = errors.New("the engine's answer describes no container")
 // Containers lists the containers with all of the labels, each a key or key=value,
 // in any state.
 func (e *Engine) Containers(ctx context.Context, labels ...string) ([]Container, error) {
-	list, err := e.api.ContainerList(ctx, container.ListOptions{All: true, Filters: e.labelled(labels)})
+	return e.containers(ctx, e.labelled(labels))
+}
+
+func (e *Engine) containers(ctx context.Context, f filters.Args) ([]Container, error) {
+	list, err := e.api.ContainerList(ctx, container.ListOptions{All: true, Filters: f})
 	found := make([]Container, 0, len(list))
 	for _, c := range list {
 		one := Container{ID: c.ID, Image: c.Image, ImageID: c.ImageID, Labels: c.Labels, State: c.State}
@@ -118,7 +123,32 @@ func (e *Engine) Container(ctx context.Context, id string) (Details, error) {
 	if err != nil {
 		return Details{}, err
 	}
-	return details(c), nil
+	d := details(c)
+	if c.HostConfig != nil && c.HostConfig.NetworkMode.IsContainer() {
+		d.Endpoints = e.endpointsOf(ctx, c.HostConfig.NetworkMode.ConnectedContainer())
+	}
+	return d, nil
+}
+
+// endpointsOf are the places of a container that another one has joined: none where it
+// is gone, nil where the engine does not tell.
+func (e *Engine) endpointsOf(ctx context.Context, id string) map[string]Endpoint {
+	c, err := e.api.ContainerInspect(ctx, id)
+	switch {
+	case Gone(err):
+		return map[string]Endpoint{}
+	case err != nil || c.ContainerJSONBase == nil || c.State == nil || c.Config == nil:
+		return nil
+	}
+	return details(c).Endpoints
+}
+
+// Named lists the containers whose names match a regular expression and that have the
+// label, in any state.
+func (e *Engine) Named(ctx context.Context, expression, labelled string) ([]Container, error) {
+	f := e.labelled([]string{labelled})
+	f.Add("name", expression)
+	return e.containers(ctx, f)
 }
 
 func details(c container.InspectResponse) Details {

@@ -163,8 +163,20 @@ func SpecOf(p *plan.Plan, c plan.Container, name string, labels map[string]strin
 	}
 	entitle(out.host, c)
 	extend(&out, c)
+	if c.Joins != "" {
+		out.join(c.Joins)
+	}
 	return out.With(mountsOf(p, c, name, img)...)
 }
+
+// join has a container use the network of another one. Names, address and servers of
+// names are the other's then, and the engine refuses a container that has its own.
+func (s *Spec) join(container string) {
+	s.host.NetworkMode, s.network = joining(container), nil
+	s.host.ExtraHosts, s.host.DNS, s.host.DNSSearch, s.config.Hostname = nil, nil, nil, ""
+}
+
+func joining(name string) container.NetworkMode { return container.NetworkMode("container:" + name) }
 
 // initOf leaves it to the engine's daemon.json where a job does not ask for one.
 func initOf(c plan.Container) *bool {

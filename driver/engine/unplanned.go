@@ -80,6 +80,53 @@ func (c Relay) Spec() Spec {
 	}
 }
 
+// Seat is a container that has a place in a sandbox's network, for another one to join
+// it there. It does nothing, and may do nothing.
+type Seat struct {
+	Name, Image string
+	Of          Image
+	Labels      map[string]string
+	Command     []string
+	// Network is the sandbox's. Address and Address6 are the container's there, where
+	// they are valid, and Hostname and Aliases its names.
+	Network           string
+	Address, Address6 netip.Addr
+	Hostname          string
+	Aliases           []string
+	ExtraHosts        []string
+	DNS               []netip.Addr
+	DNSSearch         []string
+	// Memory is in bytes, and Threads the most that there may be.
+	Memory, Threads int64
+}
+
+// Spec is what the engine needs for it.
+func (c Seat) Spec() Spec {
+	threads, endpoint := c.Threads, &network.EndpointSettings{Aliases: c.Aliases}
+	if c.Address.IsValid() {
+		endpoint.IPAMConfig = &network.EndpointIPAMConfig{IPv4Address: c.Address.String()}
+		if c.Address6.IsValid() {
+			endpoint.IPAMConfig.IPv6Address = c.Address6.String()
+		}
+	}
+	host := &container.HostConfig{
+		NetworkMode: container.NetworkMode(c.Network), ReadonlyRootfs: true, ExtraHosts: c.ExtraHosts,
+		DNS: addresses(c.DNS), DNSSearch: c.DNSSearch,
+		CapDrop: []string{"ALL"}, SecurityOpt: []string{"no-new-privileges"}, Tmpfs: map[string]string{},
+		Resources: container.Resources{Memory: c.Memory, MemorySwap: c.Memory, PidsLimit: &threads},
+		LogConfig: logs("1m", "1"),
+	}
+	for _, v := range c.Of.Volumes {
+		host.Tmpfs[v] = "" // else the engine makes a volume
+	}
+	return Spec{
+		Name:    c.Name,
+		config:  &container.Config{Image: c.Image, Hostname: c.Hostname, Labels: c.Labels, Entrypoint: c.Command},
+		host:    host,
+		network: &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{c.Network: endpoint}},
+	}
+}
+
 // Published is a container on the engine's default bridge, of which one port is
 // published at one address of the host.
 type Published struct {
@@ -135,11 +182,18 @@ func (d Details) Successor(name, sandbox string, labels map[string]string, chang
 	config, host := *d.raw.Config, *d.raw.HostConfig
 	config.Volumes = nil // the mounts cover them
 	config.Labels = labels
+	joins := host.NetworkMode.IsContainer()
+	if joins {
+		config.Hostname, config.Domainname = "", "" // which are those of the other
+	}
 	host.Mounts = slices.Clone(host.Mounts)
 	for i, m := range host.Mounts {
 		if other, l := change(m.Source); other != "" {
 			host.Mounts[i] = Mount{Volume: other, Target: m.Target, Labels: l}.api()
 		}
+	}
+	if joins {
+		return Spec{Name: name, config: &config, host: &host}, nil
 	}
 	endpoint := &network.EndpointSettings{}
 	if s := d.raw.NetworkSettings; s != nil {

@@ -41,6 +41,10 @@ const (
 	// Data is on a sidecar: the cached data root that it has, which carries no
 	// label of the sandbox.
 	Data = prefix + "data"
+	// Bare is on a bare sandbox's network, and on the container that has the sidecar's
+	// place there: what a job's plan must share with it. Subnet is on that container.
+	Bare   = prefix + "bare"
+	Subnet = prefix + "subnet"
 	// Path is on the cache for one of cache.paths: that path.
 	Path = prefix + "path"
 	// Of names the volume that a mark is about.

@@ -7,6 +7,9 @@ import (
 	"encoding/hex"
 	"fmt"
 	"regexp"
+	"strconv"
+	"strings"
+	"time"
 
 	"gitlab-dind-executor/driver/plan"
 )
@@ -26,6 +29,34 @@ func ObjectName(sandbox string, role plan.Role) string {
 // ServiceName names service number i.
 func ServiceName(sandbox string, i int) string {
 	return fmt.Sprintf("%s-%d", ObjectName(sandbox, plan.RoleService), i)
+}
+
+// bareName begins the name of a bare sandbox's seat while no job has it.
+const bareName = "dind-bare-"
+
+// BareNames is a filter for the names of seats that no job has.
+const BareNames = "^/?" + bareName
+
+// BareName names a bare sandbox's seat when all of it is there. To give the seat
+// another name is to take the sandbox: of all who ask the engine for that, one gets it.
+func BareName(sandbox string) string { return bareName + sandbox }
+
+// IsBare tells whether a seat has that name.
+func IsBare(name string) bool { return strings.HasPrefix(name, bareName) }
+
+// TakenName names the seat of a bare sandbox that a job took then.
+func TakenName(sandbox string, at time.Time) string {
+	return ObjectName(sandbox, plan.RoleSeat) + "-" + strconv.FormatInt(at.Unix(), 16)
+}
+
+// TakenAt is when a job took the sandbox of a seat of that name, if one has.
+func TakenAt(sandbox, name string) (at time.Time, taken bool) {
+	stamp, of := strings.CutPrefix(name, ObjectName(sandbox, plan.RoleSeat)+"-")
+	seconds, err := strconv.ParseInt(stamp, 16, 64)
+	if !of || err != nil {
+		return time.Time{}, false
+	}
+	return time.Unix(seconds, 0), true
 }
 
 // CacheHelperName names the helper that a claim adds for the job's cache.

@@ -26,7 +26,7 @@ func (l *Looker) CountSandboxes(ctx context.Context, now time.Time, prepare time
 	if err != nil {
 		return nil, err
 	}
-	states := map[State]int{Making: 0, Running: 0, Waits: 0, Held: 0, Going: 0, Orphan: 0, Doubtful: 0}
+	states := map[State]int{Making: 0, Running: 0, Waits: 0, Bare: 0, Held: 0, Going: 0, Orphan: 0, Doubtful: 0}
 	for _, one := range all {
 		states[one.State]++
 	}

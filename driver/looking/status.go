@@ -48,6 +48,8 @@ const (
 	Running State = "running"
 	// Waits is one that was made ahead and that no job has.
 	Waits State = "waiting"
+	// Bare is one without a daemon that was made ahead and that no job has.
+	Bare State = "bare"
 	// Held is that of a failed job, for a look inside.
 	Held State = "held"
 	// Going is one that is being removed.
@@ -216,8 +218,11 @@ func statusOf(s *engine.Objects, r sandbox.Rules, booting bool) SandboxStatus {
 		st.State, st.Until = Held, &until
 	case ended, claim[label.Job] == label.NoJob:
 		st.State = Going
-	case claim == nil && sandbox.Complete(s):
+	case claim == nil && (sandbox.Complete(s) || sandbox.BareWaits(s)):
 		st.State = Waits
+		if !has[plan.RoleSidecar] {
+			st.State = Bare
+		}
 		if t, err := time.Parse(time.RFC3339, s.Networks[0].Labels[label.Deadline]); err == nil {
 			st.Until = &t
 		}

@@ -29,7 +29,10 @@ const (
 	RoleService Role = "service"
 	// RoleRelay is of a container that asks Docker's own resolver for a sidecar with a
 	// kernel of its own.
-	RoleRelay  Role = "relay"
+	RoleRelay Role = "relay"
+	// RoleSeat is of a container that has the sidecar's address and names in a bare
+	// sandbox, for the sidecar to join it there.
+	RoleSeat   Role = "seat"
 	RoleMirror Role = "mirror"
 	// RoleMark is of a mark: an empty volume that says of another what its own
 	// labels cannot, since those never change. It is about a cache, a data root or
@@ -77,6 +80,7 @@ type Plan struct {
 	// ahead has none.
 	Cached bool `json:",omitempty"`
 	Pool   Pool `json:",omitzero"`
+	Bare   Bare `json:",omitzero"`
 
 	// PullTimeout bounds each pull, all of its attempts.
 	PullTimeout  time.Duration
@@ -137,6 +141,9 @@ type Container struct {
 	IP netip.Addr `json:",omitzero"`
 	// IP6 is the same of IPv6.
 	IP6 netip.Addr `json:",omitzero"`
+	// Joins is the container, by name or id, whose place in the network it has; empty
+	// for one of its own.
+	Joins string `json:",omitempty"`
 	// BuildsPath is where the builds volume is mounted.
 	BuildsPath string
 	// CachePath is where the cache of the claim's scope is mounted; empty
@@ -345,6 +352,7 @@ func Build(s config.Settings, job Job, facts Facts) (*Plan, error) {
 	})
 	p.Warnings = append(p.Warnings, pl.warnings...)
 	p.Spec = spec(p, facts.Version)
+	p.Bare = bare(p, s.Pool, facts.Version)
 	return p, nil
 }
 

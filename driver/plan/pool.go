@@ -54,7 +54,7 @@ func (p *Plan) Claimable(now time.Time) (why string, ok bool) {
 // helper, in a sandbox that has no name yet. Its images are there already.
 func (p *Plan) Ahead() *Plan {
 	a := &Plan{
-		Spec: p.Spec, Pool: p.Pool, Network: p.Network, Sidecar: p.Sidecar, Helper: p.Helper.withoutCache(),
+		Spec: p.Spec, Pool: p.Pool, Bare: p.Bare, Network: p.Network, Sidecar: p.Sidecar, Helper: p.Helper.withoutCache(),
 		PullTimeout: p.PullTimeout, PullAttempts: p.PullAttempts,
 	}
 	if a.Sidecar.Layers {

@@ -135,10 +135,15 @@ func (r Rules) unclaimed(s *engine.Objects) (Fate, string) {
 	network := s.Networks[0]
 	deadline, err := time.Parse(time.RFC3339, network.Labels[label.Deadline])
 	maker := r.owner(network.Labels)
+	taken, isTaken := takenAt(s)
 	switch {
 	case err == nil && r.Now.After(deadline):
 		return Swept, waitedOut
-	case Complete(s):
+	case isTaken && r.Now.After(taken.Add(r.Bound)):
+		return Swept, "a job took it, and made nothing in it in the time that prepare has"
+	case isTaken:
+		return Spared, "a job takes it"
+	case Complete(s), BareWaits(s):
 		return Spared, "it waits for a job"
 	case maker == owner.Dead:
 		return Swept, "it is not complete, and its maker is dead"
@@ -157,6 +162,26 @@ func Complete(s *engine.Objects) bool {
 		running[c.Role] = running[c.Role] || c.Running
 	}
 	return running[plan.RoleSidecar] && running[plan.RoleHelper]
+}
+
+// BareWaits tells whether a bare sandbox is there for a job that comes.
+func BareWaits(s *engine.Objects) bool {
+	helper, seat := false, false
+	for _, c := range s.Containers {
+		helper = helper || c.Role == plan.RoleHelper && c.Running
+		seat = seat || c.Role == plan.RoleSeat && c.Running && label.IsBare(c.Name)
+	}
+	return helper && seat
+}
+
+// takenAt is when a job took a bare sandbox, if one has.
+func takenAt(s *engine.Objects) (at time.Time, taken bool) {
+	for _, c := range s.Containers {
+		if c.Role == plan.RoleSeat {
+			return label.TakenAt(s.Sandbox, c.Name)
+		}
+	}
+	return time.Time{}, false
 }
 
 // abandoned tells whether a sandbox is a network alone, older than any prepare

@@ -181,6 +181,11 @@ func TestWhatASweepRemovesOfWhatWaits(t *testing.T) {
 		"so goes one whose containers have ended":          {waiting(gone, time.Hour, time.Hour), Swept, "its maker is dead"},
 		"a maker elsewhere has the time that prepare has":  {waiting(elsewhere, bound, time.Hour), Spared, "being made"},
 		"and no longer":                                    {waiting(elsewhere, bound+time.Second, time.Hour), Swept, "not complete"},
+		"a bare one waits":                                 {bareOne("dind-bare-0123456789ab", time.Hour), Spared, "waits for a job"},
+		"a bare one whose time is over goes":               {bareOne("dind-bare-0123456789ab", -time.Minute), Swept, "waited for a job long enough"},
+		"one that a job takes is left":                     {bareOne(label.TakenName("0123456789ab", noon.Add(-bound)), time.Hour), Spared, "a job takes it"},
+		"until that job's prepare has no time":             {bareOne(label.TakenName("0123456789ab", noon.Add(-bound-time.Second)), time.Hour), Swept, "a job took it"},
+		"one whose seat is not offered so far":             {bareOne("dind-0123456789ab-seat", time.Hour), Swept, "its maker is dead"},
 		"one of unknown age is left":                       {unlabelled, Spared, "being made"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -193,3 +198,16 @@ func TestWhatASweepRemovesOfWhatWaits(t *testing.T) {
 }
 
 var noon = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
+
+// bareOne is a bare sandbox, made by a process that has ended, with a seat of that name.
+func bareOne(seat string, left time.Duration) *engine.Objects {
+	const id = "0123456789ab"
+	maker := owner.Process{PID: 2}.String()
+	return &engine.Objects{
+		Sandbox: id,
+		Networks: []engine.Object{{Role: plan.RoleNetwork, Labels: map[string]string{
+			label.Owner: maker, label.Created: noon.Add(-time.Hour).Format(time.RFC3339), label.Deadline: noon.Add(left).Format(time.RFC3339),
+		}}},
+		Containers: []engine.Object{{Role: plan.RoleHelper, Running: true}, {Role: plan.RoleSeat, Name: seat, Running: true}},
+	}
+}

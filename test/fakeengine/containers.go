@@ -26,7 +26,7 @@ func (e *Engine) listContainers(w http.ResponseWriter, r *http.Request) {
 	defer e.mu.Unlock()
 	list := []any{}
 	for _, c := range e.containers {
-		if matches(r, c.Labels) {
+		if matches(r, c.Labels) && named(r, c.Name) {
 			list = append(list, map[string]any{
 				"Id": c.ID, "Names": []string{"/" + c.Name}, "Image": c.Image, "ImageID": c.ImageID, "Labels": c.Labels,
 				"State": state(c), "Mounts": mounts(c),
@@ -81,7 +81,7 @@ func (e *Engine) createContainer(w http.ResponseWriter, r *http.Request) {
 	case e.container(name) != nil:
 		refuse(w, http.StatusConflict, `Conflict. The container name "/`+name+`" is already in use`)
 		return
-	case network != "bridge" && network != "none" && !slices.ContainsFunc(e.networks, func(n *Network) bool { return n.Name == network }):
+	case network != "bridge" && network != "none" && !strings.HasPrefix(network, "container:") && !slices.ContainsFunc(e.networks, func(n *Network) bool { return n.Name == network }):
 		refuse(w, http.StatusNotFound, "network "+network+" not found")
 		return
 	}
