@@ -13,6 +13,8 @@
 //	  claim.go       a sandbox that waited, taken by the name of its job container;
 //	                 what becomes of a claim that was lost
 //	  half.go        one that is still being made, taken likewise
+//	  bare.go        a sandbox without a daemon that waited, taken by the name of its
+//	                 seat; who makes them
 //	  network.go     the anchor; isolation.go what keeps it apart over IPv6
 //	  images         each image once, by what its registry says; remake.go makes
 //	                 anew what an answer came too late for
