@@ -142,7 +142,7 @@ func (d *Driver) takeBare(ctx context.Context, b *bare) (bool, error) {
 func (d *Driver) dropBare(ctx context.Context, sandbox string) error {
 	ctx, cancel := d.bounds.Clearing(ctx)
 	defer cancel()
-	return d.removal.Sandbox(ctx, sandbox, func() {})
+	return d.removal.Sandbox(ctx, sandbox)
 }
 
 // leaveBare removes the bare sandbox of a prepare that failed before the job had a
