@@ -173,6 +173,7 @@ func (d *Driver) FillBare(ctx context.Context, p *plan.Plan) (made int, err erro
 	}
 	for len(own)+made == 0 || len(own)+len(others)+made < p.Bare.Size {
 		next := p.In(label.NewSandboxID())
+		next.Spec = "bare-" + p.Bare.Kind // no sandbox that is made with a daemon
 		if len(p.Network.Subnets(next.Sandbox, spareSubnets)) < spareSubnets {
 			return made, nil
 		}

@@ -22,7 +22,7 @@
 //	                 hostfiles.go the hosts' files that it gets
 //	  lease.go       the sidecar with the layers of earlier jobs, or its own;
 //	                 replace.go a sidecar anew
-//	  sidecar.go     its files, fit.go its image, relay.go who asks for names
+//	  sidecar.go     its files and its image, relay.go who asks for names
 //	                 where it cannot
 //	  boot           does the daemon answer, and why not; its certificates
 //	  jobcache.go    the cache; registrycas.go the CAs of registries
