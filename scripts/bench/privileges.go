@@ -60,9 +60,12 @@ func (b *bench) everyday(ctx context.Context, w way, first, whole string, n note
 	if err != nil {
 		return err
 	}
-	toLine, all := o.took()
-	n(first, ms(toLine))
-	n(whole, ms(all))
+	line, err := o.line()
+	if err != nil {
+		return err
+	}
+	n(first, ms(line))
+	n(whole, ms(o.whole()))
 	return nil
 }
 

@@ -162,8 +162,7 @@ func (b *bench) buildShop(ctx context.Context, key string, w way, change bool, n
 	used, err := measured(func() error {
 		o, err := w.run(ctx, p, 0)
 		if err == nil {
-			_, whole := o.took()
-			n(key, ms(whole))
+			n(key, ms(o.whole()))
 			err = b.quiet(ctx)
 		}
 		return err

@@ -132,7 +132,8 @@ func customSection(api *rig.JobAPI, binary, settings string) string {
 	var b strings.Builder
 	b.WriteString(sectionOf(api, "custom") + "builds_dir = \"/builds\"\ncache_dir = \"/cache\"\n[runners.custom]\n")
 	for _, hook := range []string{"config", "prepare", "run", "cleanup"} {
-		fmt.Fprintf(&b, "%s_exec = %s\n%[1]s_args = [\"--settings\", %s, %q]\n", hook, realrunner.Quoted(binary), realrunner.Quoted(settings), hook)
+		fmt.Fprintf(&b, "%s_exec = %s\n", hook, realrunner.Quoted(binary))
+		fmt.Fprintf(&b, "%s_args = [\"--settings\", %s, %q]\n", hook, realrunner.Quoted(settings), hook)
 	}
 	return b.String()
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,13 +70,13 @@ func (b *bench) jobsAtOnce(ctx context.Context, key string, w way, count int, n 
 	})
 	failed := 0
 	for i, o := range outcomes {
-		if errs[i] != nil {
+		first, lineErr := o.line()
+		if errs[i] = cmp.Or(errs[i], lineErr); errs[i] != nil {
 			failed++
 			continue
 		}
-		first, whole := o.took()
 		n(key, ms(first))
-		n(key+"w", ms(whole))
+		n(key+"w", ms(o.whole()))
 	}
 	n(key+"c", used.cpu)
 	n(key+"m", used.memory)

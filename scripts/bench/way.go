@@ -22,9 +22,14 @@ type way interface {
 // line, and when its end was told. The line is zero where the script says none.
 type outcome struct{ taken, first, ended time.Time }
 
-// took are the times to the line and of all of the job.
-func (o outcome) took() (first, whole time.Duration) {
-	return o.first.Sub(o.taken), o.ended.Sub(o.taken)
+// whole is all of the job's time, and line that to its line.
+func (o outcome) whole() time.Duration { return o.ended.Sub(o.taken) }
+
+func (o outcome) line() (time.Duration, error) {
+	if o.first.IsZero() {
+		return 0, fmt.Errorf("%q never came, or without its time", firstLine)
+	}
+	return o.first.Sub(o.taken), nil
 }
 
 // hooked runs jobs with this executor: executor/local drives the hooks.
@@ -89,9 +94,12 @@ func (b *bench) inTurn(ctx context.Context, key string, w way, jobs []local.Payl
 			if err != nil {
 				return err
 			}
-			first, whole := o.took()
+			first, err := o.line()
+			if err != nil {
+				return err
+			}
 			n(key, ms(first))
-			n(key+"w", ms(whole))
+			n(key+"w", ms(o.whole()))
 		}
 		return b.quiet(ctx)
 	})

@@ -41,6 +41,7 @@ type Lab struct {
 	// dind and cli are what settings and jobs name for the sidecar and the job's image.
 	dind, cli string
 	served    []string
+	manifests *rig.ManifestServer
 }
 
 // Options say what differs from the usual world.
@@ -109,20 +110,26 @@ func New(ctx context.Context, opts Options) (l *Lab, err error) {
 	return l, os.WriteFile(l.Settings, []byte(l.settings(l.more)), 0o600)
 }
 
-// ServeImages puts the images of sidecar and job into the registry. From then on
-// settings and jobs name them by it, as pipelines do, so that a pull policy has a
-// registry to ask. Settings that were written before keep their names.
-func (l *Lab) ServeImages(ctx context.Context) error {
+// ServeImages lets a registry serve the images of sidecar and job. From then on settings
+// and jobs name them by it, as pipelines do, so that a pull policy has a registry to ask.
+// Settings that were written before keep their names.
+func (l *Lab) ServeImages(ctx context.Context) (err error) {
+	if l.manifests, err = rig.ServeManifests(ctx); err != nil {
+		return err
+	}
 	for _, image := range []struct {
 		local, served string
 		name          *string
 	}{{rig.ImageDind, "docker:dind", &l.dind}, {rig.ImageCLI, "docker:cli", &l.cli}} {
-		if err := l.Registry.Push(ctx, l.Engine, image.local, image.served); err != nil {
+		ref, err := l.manifests.Add(ctx, l.Engine, image.local, image.served)
+		if err != nil {
 			return err
 		}
-		ref := l.Registry.LocalHost + "/" + image.served
 		l.served = append(l.served, ref)
-		if err := l.Registry.Pull(ctx, l.Engine, image.served); err != nil {
+		if err = rig.Pull(ctx, l.Engine, ref); err != nil { // the engine wants layers, too
+			ref, err = l.pushed(ctx, image.local, image.served)
+		}
+		if err != nil {
 			return err
 		}
 		*image.name = ref
@@ -130,11 +137,23 @@ func (l *Lab) ServeImages(ctx context.Context) error {
 	return os.WriteFile(l.Settings, []byte(l.settings(l.more)), 0o600)
 }
 
+// pushed serves an image from the lab's registry, whole.
+func (l *Lab) pushed(ctx context.Context, local, repoTag string) (string, error) {
+	if err := l.Registry.Push(ctx, l.Engine, local, repoTag); err != nil {
+		return "", err
+	}
+	l.served = append(l.served, l.Registry.LocalHost+"/"+repoTag)
+	return l.Registry.Pull(ctx, l.Engine, repoTag)
+}
+
 // Close ends servers and removes what New made.
 func (l *Lab) Close() error {
 	var errs []error
 	for _, name := range l.served {
 		errs = append(errs, rig.RemoveName(l.Engine, name))
+	}
+	if l.manifests != nil {
+		errs = append(errs, l.manifests.Close())
 	}
 	if l.Git != nil {
 		errs = append(errs, l.Git.Close())

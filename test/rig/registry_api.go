@@ -57,16 +57,25 @@ func (r *Registry) Push(ctx context.Context, cli *client.Client, localImage, rep
 	return nil
 }
 
-// Pull lets the engine of cli fetch "repo:tag" from the registry, by LocalHost. The
-// engine must be the one the registry runs on. The caller takes the name away again,
-// by [RemoveName].
-func (r *Registry) Pull(ctx context.Context, cli *client.Client, repoTag string) error {
-	ref := r.LocalHost + "/" + repoTag
+// Pull lets an engine fetch an image from a registry that everybody may ask. The caller
+// takes the name away again, by [RemoveName].
+func Pull(ctx context.Context, cli *client.Client, ref string) error {
+	return pull(ctx, cli, ref, image.PullOptions{})
+}
+
+// Pull is [Pull] from this registry, by LocalHost. The engine must be the one that it
+// runs on.
+func (r *Registry) Pull(ctx context.Context, cli *client.Client, repoTag string) (ref string, err error) {
+	ref = r.LocalHost + "/" + repoTag
 	auth, err := registry.EncodeAuthConfig(registry.AuthConfig{Username: r.User, Password: r.Password, ServerAddress: r.LocalHost})
 	if err != nil {
-		return fmt.Errorf("cannot pull %s: %w", ref, err)
+		return "", fmt.Errorf("cannot pull %s: %w", ref, err)
 	}
-	progress, err := cli.ImagePull(ctx, ref, image.PullOptions{RegistryAuth: auth})
+	return ref, pull(ctx, cli, ref, image.PullOptions{RegistryAuth: auth})
+}
+
+func pull(ctx context.Context, cli *client.Client, ref string, options image.PullOptions) error {
+	progress, err := cli.ImagePull(ctx, ref, options)
 	if err != nil {
 		return fmt.Errorf("cannot pull %s: %w", ref, err)
 	}

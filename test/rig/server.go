@@ -25,6 +25,11 @@ func serve(ctx context.Context, addr string, handler http.Handler) (*server, err
 	if err != nil {
 		return nil, fmt.Errorf("%w\nhint: does the engine run on this machine?", err)
 	}
+	return serveOn(listener, handler), nil
+}
+
+// serveOn is serve with a listener, which is closed with the server.
+func serveOn(listener net.Listener, handler http.Handler) *server {
 	s := &server{
 		http: &http.Server{
 			Handler:           handler,
@@ -35,7 +40,7 @@ func serve(ctx context.Context, addr string, handler http.Handler) (*server, err
 		served: make(chan error, 1),
 	}
 	go func() { s.served <- s.http.Serve(listener) }()
-	return s, nil
+	return s
 }
 
 // close ends the server, after at most 5 s for what is being served.
