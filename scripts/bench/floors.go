@@ -52,6 +52,8 @@ var floors = []floor{
 	{name: "8 at once, to the first line: docker executor / ours", over: "X8", under: "P8", bound: 2, goal: 5},
 	{name: "8 at once, CPU of the machine: ours / docker executor", over: "P8c", under: "X8c", bound: 0.7, goal: 0.25, most: true},
 	{name: "jobs that failed, 8 at once", over: failedJobs, bound: 0, most: true, part: ofWorst},
+	{name: "back to back, p50 of the first line: pool.size = 1 / no pool", over: "BP1", under: "BN", bound: 1.2, goal: 1, most: true},
+	{name: "back to back, p95 of the first line: pool.size = 1 / no pool", over: "BP1", under: "BN", bound: 1.5, goal: 1, most: true, part: ofTails},
 	{name: "claim: 32 waiting / 1 waiting", over: "Q32", under: "Q1", bound: 1.5, most: true},
 }
 
