@@ -29,7 +29,7 @@ func (b *bench) backToBack() table {
 	for _, size := range poolSizes {
 		t.trials = append(t.trials, b.following("B", "one kind of sandbox", size, 1, 4*b.rounds))
 	}
-	for _, size := range []int{0, 1, 4} {
+	for _, size := range []int{0, 1} {
 		t.trials = append(t.trials, b.following("E", "layers kept, eight projects in turn", size, turnOf, turnOf*max(1, b.rounds*3/10)))
 	}
 	return t

@@ -15,7 +15,7 @@ func (b *bench) first() table {
 		return trial{figures: []figure{{key, name, "ms"}}, measure: measure}
 	}
 	return table{
-		key: "first", title: "Time to the first line of a script, without sources", rounds: b.rounds, warm: true,
+		key: "first", title: "Time to the first line of a script, without sources", rounds: max(1, b.rounds*7/10), warm: true,
 		trials: []trial{
 			one("A", "docker:dind with TLS", b.byHand("A", withTLS)),
 			one("B", "docker:dind, --tls=false", b.byHand("B", withoutTLS)),
@@ -30,7 +30,7 @@ func (b *bench) trivialJobs() table {
 	return table{
 		// More rounds: for how long docker:dind looks for the primes of its keys is
 		// chance.
-		key: "job", title: "A job that runs docker version", rounds: b.rounds * 3 / 2, warm: true,
+		key: "job", title: "A job that runs docker version", rounds: (b.rounds*3 + 1) / 2, warm: true,
 		trials: []trial{
 			b.jobTrial("A+", "docker executor with docker:dind", b.rival),
 			b.jobTrial("C+", "this executor, cold", b.ours(b.lab.Settings)),

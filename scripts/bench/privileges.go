@@ -21,7 +21,7 @@ var kept = []struct{ privilege, letter, image string }{
 // privileges is the same cold job under each privilege: to its first line, and all of
 // it. One whose runtime the engine lacks is named as missing.
 func (b *bench) privileges(ctx context.Context) (table, error) {
-	t := table{key: "privileges", title: "A cold job that builds, runs and pushes, under each privilege", rounds: (b.rounds + 1) / 2, warm: true}
+	t := table{key: "privileges", title: "A cold job that builds, runs and pushes, under each privilege", rounds: max(1, b.rounds*2/5), warm: true}
 	info, err := b.lab.Engine.Info(ctx)
 	if err != nil {
 		return t, err

@@ -13,7 +13,7 @@ import (
 
 // atOnce are how many jobs are started side by side, and failedJobs the key for
 // those of them that have failed.
-var atOnce = []int{2, 4, 8}
+var atOnce = []int{4, 8}
 
 const failedJobs = "PF"
 
