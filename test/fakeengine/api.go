@@ -34,6 +34,7 @@ func (e *Engine) api() map[string]http.HandlerFunc {
 		"GET /containers/{id}/json":     e.inspectContainer,
 		"POST /containers/{id}/start":   e.startContainer,
 		"POST /containers/{id}/kill":    e.killContainer,
+		"POST /containers/{id}/stop":    e.stopContainer,
 		"POST /containers/{id}/wait":    e.waitContainer,
 		"POST /containers/{id}/rename":  e.renameContainer,
 		"POST /containers/{id}/attach":  e.attach,

@@ -81,7 +81,7 @@ func (e *Engine) createContainer(w http.ResponseWriter, r *http.Request) {
 	case e.container(name) != nil:
 		refuse(w, http.StatusConflict, `Conflict. The container name "/`+name+`" is already in use`)
 		return
-	case network != "bridge" && network != "none" && !strings.HasPrefix(network, "container:") && !slices.ContainsFunc(e.networks, func(n *Network) bool { return n.Name == network }):
+	case network != "" && network != "bridge" && network != "none" && !strings.HasPrefix(network, "container:") && !slices.ContainsFunc(e.networks, func(n *Network) bool { return n.Name == network }):
 		refuse(w, http.StatusNotFound, "network "+network+" not found")
 		return
 	}
@@ -212,6 +212,18 @@ func (e *Engine) killContainer(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		c.Exit(137)
+		w.WriteHeader(http.StatusNoContent)
+	})
+}
+
+// stopContainer does nothing to a container that does not run.
+func (e *Engine) stopContainer(w http.ResponseWriter, r *http.Request) {
+	e.with(w, r, func(c *Container) {
+		if !c.running {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		c.Exit(143)
 		w.WriteHeader(http.StatusNoContent)
 	})
 }
