@@ -33,10 +33,13 @@ const (
 	LayersOff = "off"
 	// LayersProject keeps it for the next job of the same scope.
 	LayersProject = "project"
+	// LayersInherit does so, too, and lets other refs begin with a copy of what those
+	// of protected ones have left.
+	LayersInherit = "inherit"
 )
 
 // LayersChoices are the values that cache.layers may hold.
-var LayersChoices = []string{LayersOff, LayersProject}
+var LayersChoices = []string{LayersOff, LayersProject, LayersInherit}
 
 // PolicyCache changes the settings of the same names; MaxSize is for what is
 // cached of the policy's own projects, within that of all. nil leaves a bound as
@@ -68,7 +71,7 @@ func (p PolicyCache) On(c Cache) Cache {
 // Caches tells whether anything is cached of any job.
 func (s Settings) Caches() bool {
 	return s.Cache.Volume || len(s.Cache.Paths) > 0 || s.Cache.Layers != LayersOff ||
-		slices.ContainsFunc(s.Policies, func(p Policy) bool { return p.Cache.Layers == LayersProject })
+		slices.ContainsFunc(s.Policies, func(p Policy) bool { return p.Cache.Layers != "" && p.Cache.Layers != LayersOff })
 }
 
 func validateCache(key string, c Cache, f *faults) {

@@ -44,7 +44,7 @@ func (d *Driver) AwaitDaemon(ctx context.Context, job string, bound time.Duratio
 		return Ready{Docker: docker}, err
 	}
 	ready, err := wait(ctx, sidecar.ID)
-	if sidecar.Labels[label.Layers] == string(plan.LayersReused) {
+	if plan.LayersState(sidecar.Labels[label.Layers]).Earlier() {
 		ready, err = d.withoutDamaged(ctx, sandbox, sidecar.ID, err, ready, say, wait)
 	}
 	return Booted{Docker: ready.Docker, Booting: true, Waited: time.Since(began)}, err

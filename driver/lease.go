@@ -47,7 +47,7 @@ func (prep *preparation) daemon(ctx context.Context, labels map[string]string, s
 	}()
 	ready, err := start(ctx, id)
 	<-noted
-	if root.State != plan.LayersReused {
+	if !root.State.Earlier() {
 		return ready, err
 	}
 	ready.Layers = true
@@ -73,14 +73,23 @@ func (prep *preparation) lease(ctx context.Context, img engine.Image, labels map
 	if prep.sidecar.Layers {
 		ahead := p.Claim.Job == ""
 		slots, damaged, others := found.Slots(p.Claim.Scope, prep.sidecar.DataKind)
-		for _, root := range plan.DataRoots(slots, damaged, others) {
+		var base *engine.Volume
+		if !ahead {
+			base = prep.d.Layers.BaseFor(ctx, p.Claim, prep.sidecar.DataKind, found)
+		}
+		roots := plan.DataRoots(slots, damaged, others, base != nil)
+		for i := 0; i < len(roots); i++ {
+			root := roots[i]
 			if ahead && root.State != plan.LayersReused {
 				continue
 			}
 			c.DataVolume = label.DataName(p.Claim.Scope, prep.sidecar.DataKind, root.Slot)
 			labels[label.Layers] = string(root.State)
-			id, err := prep.leaseData(ctx, img, labels)
-			if !errors.Is(err, errNotTaken) {
+			id, err := prep.leaseData(ctx, img, labels, root.State, base)
+			switch {
+			case errors.Is(err, errNotBegun): // again, and empty
+				base, roots, i = nil, plan.DataRoots(slots, damaged, others, false), i-1
+			case !errors.Is(err, errNotTaken):
 				return id, root, err
 			}
 		}
@@ -98,10 +107,14 @@ func (prep *preparation) lease(ctx context.Context, img engine.Image, labels map
 // the last job's sidecar comes who clears the data root.
 const leaseTries = 4
 
+// errNotBegun says that a data root could not begin as a copy, and is gone.
+var errNotBegun = errors.New("the data root is no copy")
+
 // leaseData creates the sidecar with one cached data root, or returns errNotTaken:
 // a job has it, or it serves nobody. With the lease it makes sure that the data
-// root is clean: made by this very creation, marked, or cleared now.
-func (prep *preparation) leaseData(ctx context.Context, img engine.Image, labels map[string]string) (id string, err error) {
+// root is clean: made by this very creation, marked, or cleared now. One that it has
+// made becomes a copy of base, by its state, or there is errNotBegun.
+func (prep *preparation) leaseData(ctx context.Context, img engine.Image, labels map[string]string, state plan.LayersState, base *engine.Volume) (id string, err error) {
 	d, c := prep.d, prep.sidecar.Container
 	lease := label.LeaseName(c.DataVolume)
 	for range leaseTries {
@@ -115,7 +128,12 @@ func (prep *preparation) leaseData(ctx context.Context, img engine.Image, labels
 	case err != nil:
 		return "", err
 	}
-	err = prep.cleanData(ctx, c.DataVolume)
+	v, err := prep.cleanData(ctx, c.DataVolume)
+	if err == nil && state == plan.LayersCopied && v.Labels[label.Maker] == prep.p.Sandbox {
+		if err = d.Layers.CopyBase(ctx, base, v); err != nil {
+			err = fmt.Errorf("%w: %w", errNotBegun, err)
+		}
+	}
 	if err == nil {
 		return id, nil
 	}
@@ -127,6 +145,11 @@ func (prep *preparation) leaseData(ctx context.Context, img engine.Image, labels
 	if ctx.Err() != nil {
 		return "", err
 	}
+	if errors.Is(err, errNotBegun) {
+		// It was made for this job. Whoever has it by now clears it.
+		_, dropErr := d.removal.DropVolume(bounded, c.DataVolume)
+		return "", errors.Join(errNotBegun, dropErr)
+	}
 	why, _, _ := strings.Cut(err.Error(), "\n")
 	prep.say("warning: layers of earlier jobs are left aside: " + why)
 	return "", errNotTaken
@@ -135,26 +158,26 @@ func (prep *preparation) leaseData(ctx context.Context, img engine.Image, labels
 // cleanData makes sure that a data root holds nothing that a job could have placed
 // there for the next. The caller has its lease, and the mark that it is clean ends
 // here: a job is about to have it.
-func (prep *preparation) cleanData(ctx context.Context, name string) error {
+func (prep *preparation) cleanData(ctx context.Context, name string) (engine.Volume, error) {
 	d := prep.d
 	v, err := d.eng.Volume(ctx, name)
 	if err != nil {
-		return d.eng.Explain("looking at layers of earlier jobs", err)
+		return v, d.eng.Explain("looking at layers of earlier jobs", err)
 	}
 	if why := engine.Foreign(v, label.ForData(prep.p.Claim, prep.p.Sandbox)); why != "" {
-		return fmt.Errorf("volume %s: %w: %s", name, engine.ErrForeign, why)
+		return v, fmt.Errorf("volume %s: %w: %s", name, engine.ErrForeign, why)
 	}
 	if v.Labels[label.Maker] == prep.p.Sandbox {
-		return nil // the sidecar's creation has made it
+		return v, nil // the sidecar's creation has made it
 	}
 	err = d.eng.RemoveVolume(ctx, label.StateName(name, label.DataClean))
 	if err == nil {
-		return nil
+		return v, nil
 	}
 	if !engine.Gone(err) {
-		return d.eng.Explain("taking layers of earlier jobs", err)
+		return v, d.eng.Explain("taking layers of earlier jobs", err)
 	}
 	// A job waits, so the time is short. Whether the data root is damaged or just
 	// large, gc finds out behind the job.
-	return d.Layers.ClearNow(ctx, &v)
+	return v, d.Layers.ClearNow(ctx, &v)
 }

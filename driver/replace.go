@@ -70,6 +70,9 @@ func (d *Driver) replaceSidecar(ctx context.Context, sandbox, sidecar string) (i
 	if err := d.Layers.MarkState(ctx, &v, label.DataDamaged); err != nil {
 		return "", err
 	}
+	if plan.LayersState(old.Labels[label.Layers]) == plan.LayersCopied {
+		d.Layers.DiscardBase(ctx, damaged)
+	}
 	if err := d.removal.Container(ctx, engine.Object{Ref: old.ID, Name: old.Name}); err != nil {
 		return "", err
 	}

@@ -134,6 +134,7 @@ func (c *call) root() *cobra.Command {
 		c.sealSeedCommand(),
 		c.clearDataRootCommand(),
 		c.emptyVolumeCommand(),
+		c.copyDataRootCommand(),
 		c.metricsCommand(),
 		c.settingsCommand(),
 		c.explainCommand(),

@@ -36,6 +36,13 @@ func (c *call) emptyVolumeCommand() *cobra.Command {
 	})
 }
 
+// copyDataRootCommand copies a cleared data root to an empty one.
+func (c *call) copyDataRootCommand() *cobra.Command {
+	return c.volumeCommand(plan.CopyCommand, func(ctx context.Context, path string) (string, error) {
+		return "copied", dataroot.Clone(ctx, plan.CopySource, path, dataroot.DefaultLimits())
+	})
+}
+
 // volumeCommand is a command as package plan describes them.
 func (c *call) volumeCommand(name string, run func(ctx context.Context, path string) (string, error)) *cobra.Command {
 	return &cobra.Command{
@@ -57,6 +64,8 @@ func (c *call) volumeCommand(name string, run func(ctx context.Context, path str
 				line, code = "told to end", plan.CommandFault
 			case errors.Is(err, dataroot.ErrThrowAway):
 				line, code = err.Error(), plan.CommandThrowAway
+			case errors.Is(err, dataroot.ErrNotShared):
+				line, code = err.Error(), plan.CommandNotShared
 			case err != nil:
 				line, code = err.Error(), plan.CommandFault
 			}

@@ -80,7 +80,7 @@ var mayImport = map[string][]string{
 	"driver/host":           {"driver/plan", "fault", "hostfile"},
 	"driver/images":         {"driver/engine", "driver/label", "driver/plan", "driver/registry", "driver/span", "config", "fault"},
 	"driver/label":          {"driver/plan"},
-	"driver/layers":         {"driver/bounds", "driver/engine", "driver/label", "driver/plan", "driver/removal", "driver/span", "config", "fault"},
+	"driver/layers":         {"driver/bounds", "driver/engine", "driver/host", "driver/label", "driver/plan", "driver/removal", "driver/span", "config", "fault"},
 	"driver/looking":        {"driver/bounds", "driver/engine", "driver/label", "driver/layers", "driver/mirror", "driver/plan", "driver/removal", "driver/sandbox", "fault", "group", "wary"},
 	"driver/mirror":         {"driver/bounds", "driver/engine", "driver/images", "driver/label", "driver/plan", "driver/removal", "driver/span", "fault", "group", "wary"},
 	"driver/owner":          {},

@@ -39,6 +39,7 @@ var mayOpen = map[string]string{
 	"driver/host/network.go":    "it reads /proc, /sys and /etc/resolv.conf, where root alone writes",
 	"driver/owner/owner.go":     "it reads /proc and /etc/machine-id, where root alone writes",
 	"driver/host/mounts.go":     "it reads /proc, and takes handles that open nothing of what is mounted in a volume",
+	"driver/host/sharing.go":    "it asks for the file system of the engine's own directory, which holds volumes and where root alone writes",
 	"driver/dataroot/":          "it runs in containers, and has rules of its own for what it finds",
 	"executor/forge/":           "it serves a try: a person's own repository, and a fresh directory",
 	"executor/local/":           "it stands in for GitLab Runner, in a fresh directory",

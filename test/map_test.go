@@ -55,7 +55,7 @@ func TestTheMapOfTheExecutorNamesItsFiles(t *testing.T) {
 var behindHooks = []string{"finish", "settle"}
 
 // inContainers are the commands of executor/incontainer.go.
-var inContainers = []string{"clear-data-root", "empty-volume", "plant-seed", "relay-names", "seal-seed"}
+var inContainers = []string{"clear-data-root", "copy-data-root", "empty-volume", "plant-seed", "relay-names", "seal-seed"}
 
 // driver/doc.go is the map of its folder and of the rooms below: each file and each
 // room is on it.

@@ -17,6 +17,7 @@ type inode struct {
 
 // copier makes the entries of a copy, in a directory that nobody else knows.
 type copier struct {
+	content contentCopier
 	// open are the directory of the copy and those below it down to where the walk
 	// is.
 	open []*dir
@@ -115,7 +116,7 @@ func (c *copier) file(ctx context.Context, e entry, to *dir, last string, as loo
 	size, at := e.size(), e.path
 	behind(func() error {
 		defer src.Close()
-		err := copyContent(ctx, src, dst, size)
+		err := c.content(ctx, src, dst, size)
 		if err == nil {
 			err = as.dress(int(dst.Fd()), at)
 		}

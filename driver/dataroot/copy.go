@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -26,7 +27,7 @@ var ErrDamaged = errors.New("the seed is damaged")
 
 // Copy copies the seed to a data root, all of it or nothing: what is there when
 // it returns an error is what was there before.
-func Copy(ctx context.Context, seed, to string) (err error) {
+func Copy(ctx context.Context, seed, to string) error {
 	from, err := openRoot(seed)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
@@ -36,6 +37,18 @@ func Copy(ctx context.Context, seed, to string) (err error) {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
+	return fill(ctx, to, stores, func(tmp *dir) error {
+		got, err := copyTo(ctx, from, tmp)
+		if err == nil && got != want {
+			err = ErrDamaged
+		}
+		return err
+	})
+}
+
+// fill lets create fill a directory that no daemon looks into, and moves all of it to
+// where one does. What is there when it returns an error is what was there before.
+func fill(ctx context.Context, to string, tops []string, create func(tmp *dir) error) (err error) {
 	root, err := openRoot(to)
 	if err != nil {
 		return err
@@ -55,14 +68,10 @@ func Copy(ctx context.Context, seed, to string) (err error) {
 		err = errors.Join(err, removal.all(root, name))
 	}()
 	tmp.at = ""
-	got, err := copyTo(ctx, from, tmp)
-	if err != nil {
+	if err := create(tmp); err != nil {
 		return err
 	}
-	if got != want {
-		return ErrDamaged
-	}
-	return publish(tmp, root)
+	return publish(tmp, root, tops)
 }
 
 // sealOf reads what Seal has noted.
@@ -100,33 +109,43 @@ func (r *remover) parts(root *dir) error {
 // copyTo copies all that counts of a seed to a new directory, and returns what
 // Seal would note of it.
 func copyTo(ctx context.Context, from, to *dir) (string, error) {
-	c := copier{open: []*dir{to}, links: map[inode]string{}}
-	defer c.leave(1)
 	sum := sha256.New()
+	err := copyTops(ctx, from, to, stores, copyContent, func(e entry) error { return e.sum(sum) })
+	return hex.EncodeToString(sum.Sum(nil)), err
+}
+
+// copyTops copies what some names lead to into a new directory, contents of files by
+// content. look sees each entry before.
+func copyTops(ctx context.Context, from, to *dir, tops []string, content contentCopier, look func(entry) error) error {
+	c := copier{open: []*dir{to}, links: map[inode]string{}, content: content}
+	defer c.leave(1)
 	g, gctx := group.WithContext(ctx)
 	g.SetLimit(workers)
-	err := walk(from, func(e entry) error {
+	err := walk(from, tops, func(e entry) error {
 		if gctx.Err() != nil {
 			return context.Cause(gctx)
 		}
-		if err := e.sum(sum); err != nil {
+		if err := look(e); err != nil {
 			return err
 		}
 		return c.copy(gctx, e, g.Go)
 	})
 	if err := errors.Join(g.Wait(), err); err != nil {
-		return "", err
+		return err
 	}
-	return hex.EncodeToString(sum.Sum(nil)), c.finish()
+	return c.finish()
 }
+
+// naming are those in a data root that name what lies under the others.
+var naming = []string{"image", "buildkit", "engine-id", ".seed"}
 
 // publish moves a whole copy to where a daemon looks. What names the rest comes
 // last, so that a daemon never misses any of it.
-func publish(tmp, root *dir) error {
+func publish(tmp, root *dir, tops []string) error {
 	var moved []string
 	for _, late := range []bool{false, true} {
-		for _, top := range stores {
-			if late != (top == "image") {
+		for _, top := range tops {
+			if late != slices.Contains(naming, top) {
 				continue
 			}
 			err := unix.Renameat2(tmp.fd, top, root.fd, top, unix.RENAME_NOREPLACE)
@@ -148,16 +167,28 @@ func publish(tmp, root *dir) error {
 	return nil
 }
 
+// contentCopier copies a file's bytes: size is how many it has.
+type contentCopier func(ctx context.Context, src, dst *os.File, size int64) error
+
 // piece is how much is copied between two looks at the context, in bytes.
 const piece = 64 << 20
 
-// copyContent copies a file's bytes, or lets the file system share them.
-func copyContent(ctx context.Context, src, dst *os.File, size int64) (err error) {
+// copyContent lets the file system share a file's blocks, or copies the bytes.
+func copyContent(ctx context.Context, src, dst *os.File, size int64) error {
+	if share(src, dst, size) == nil {
+		return nil
+	}
+	return copyBytes(ctx, src, dst, size)
+}
+
+// copyBytes copies a file's bytes by copy_file_range, which shares blocks as well
+// where it can.
+func copyBytes(ctx context.Context, src, dst *os.File, size int64) (err error) {
 	var n int64
 	for err == nil {
 		if err = context.Cause(ctx); err == nil {
 			var some int64
-			some, err = io.CopyN(dst, src, piece) // by copy_file_range
+			some, err = io.CopyN(dst, src, piece)
 			n += some
 		}
 	}

@@ -19,6 +19,13 @@ import (
 func seed(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
+	seedAt(t, root)
+	return root
+}
+
+// seedAt makes such a seed in a directory.
+func seedAt(t *testing.T, root string) {
+	t.Helper()
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -49,7 +56,6 @@ func seed(t *testing.T) string {
 	must(os.Chtimes(at("overlay2/a/diff"), time.Unix(1e9, 0), time.Unix(1e9, 5)))
 	must(os.Chmod(at("overlay2/a/diff"), 0o711))
 	must(Seal(root))
-	return root
 }
 
 // files describes all that is below a directory.

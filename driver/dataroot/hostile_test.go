@@ -29,7 +29,7 @@ var (
 // Whatever a data root holds, clearing and emptying it touches nothing outside. A
 // cleared one holds what the allow list has, and clearing it again changes nothing.
 func TestNoTreeLeadsOutOfADataRoot(t *testing.T) {
-	var stayed, thrown, disturbed int
+	var stayed, thrown, disturbed, copies int
 	made, removed := hostiletree.Report{}, 0
 	for seed := *first; seed < *first+int64(*trees); seed++ {
 		func() {
@@ -76,6 +76,10 @@ func TestNoTreeLeadsOutOfADataRoot(t *testing.T) {
 				if got := listing(t, root); !slices.Equal(got, cleared) {
 					t.Errorf("clearing it again changed it from\n%s\nto\n%s", strings.Join(cleared, "\n"), strings.Join(got, "\n"))
 				}
+				copies += cloned(t, root, scratch+"/copy")
+				if seed%4 == 2 {
+					disturbed += disturb(t, root, o, func() { _ = dataroot.CloneNames(t.Context(), root, scratch+"/copy") })
+				}
 			case errors.Is(err, dataroot.ErrThrowAway):
 				thrown++
 				if o.Honest { // nothing of the daemon's was changed
@@ -101,13 +105,51 @@ func TestNoTreeLeadsOutOfADataRoot(t *testing.T) {
 			t.Fatalf("the tree's seed is %d: go test ./driver/dataroot -run NoTree -trees 1 -tree-seed %d", seed, seed)
 		}
 	}
-	t.Logf("seeds %d to %d: %d stayed, %d thrown away, %d entries removed from those, %d changes meanwhile", *first, *first+int64(*trees)-1, stayed, thrown, removed, disturbed)
+	t.Logf("seeds %d to %d: %d stayed, %d were cloned, %d thrown away, %d entries removed from those, %d changes meanwhile", *first, *first+int64(*trees)-1, stayed, copies, thrown, removed, disturbed)
 	for _, name := range slices.Sorted(maps.Keys(made)) {
 		t.Logf("%6d × %s", made[name], name)
 	}
-	if *trees >= 40 && (stayed < *trees/4 || thrown < *trees/10) {
+	if *trees >= 40 && (stayed < *trees/4 || copies < stayed/2 || thrown < *trees/10) {
 		t.Error("the trees are too much alike")
 	}
+}
+
+// cloned clones a cleared data root, and counts it where nothing in it stands against
+// that. A clone has the same names; one that fails leaves none.
+func cloned(t *testing.T, root, to string) int {
+	t.Helper()
+	if err := os.Mkdir(to, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	err := dataroot.CloneNames(t.Context(), root, to)
+	var want []string
+	if err == nil {
+		want = names(t, root)
+	}
+	if got := names(t, to); !slices.Equal(got, want) {
+		t.Errorf("the clone (%v) has\n%s\nwant\n%s", err, strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if err == nil {
+		return 1
+	}
+	return 0
+}
+
+// names are the paths of all that is below a directory, and their kinds and modes.
+func names(t *testing.T, root string) (all []string) {
+	t.Helper()
+	err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || path == root {
+			return err
+		}
+		info, err := e.Info()
+		all = append(all, fmt.Sprintf("%s %v", strings.TrimPrefix(path, root), info.Mode()))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 func clearOnce(t *testing.T, root string) {

@@ -32,7 +32,7 @@ func Seal(root string) error {
 	}
 	defer d.close()
 	sum := sha256.New()
-	if err := walk(d, func(e entry) error { return e.sum(sum) }); err != nil {
+	if err := walk(d, stores, func(e entry) error { return e.sum(sum) }); err != nil {
 		return err
 	}
 	own, err := d.enter(Dir)

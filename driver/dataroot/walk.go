@@ -29,10 +29,10 @@ type entry struct {
 
 func (e entry) size() int64 { return int64(min(e.Size, 1<<62)) }
 
-// walk visits what stays of a data root: directories before what is in them,
-// all in the same order each time.
-func walk(root *dir, visit func(entry) error) error {
-	for _, top := range stores {
+// walk visits what some names in a data root lead to: directories before what is in
+// them, all in the same order each time.
+func walk(root *dir, tops []string, visit func(entry) error) error {
+	for _, top := range tops {
 		if err := walkFrom(root, top, 0, visit); err != nil && !errors.Is(err, errNone) {
 			return err
 		}

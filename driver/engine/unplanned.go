@@ -16,14 +16,14 @@ import (
 
 // Here are the specs of containers that no plan describes.
 
-// Confined is a container that works on one volume, without network and with a root
+// Confined is a container that works on volumes, without network and with a root
 // directory that cannot be written.
 type Confined struct {
 	Name, Image string
 	Labels      map[string]string
 	// Entrypoint and Command are what root runs in it, with no capabilities but Rights.
 	Entrypoint, Command, Rights []string
-	Volume                      Mount
+	Volumes                     []Mount
 	// Memory is in bytes, and Threads the most that there may be.
 	Memory, Threads int64
 }
@@ -31,6 +31,10 @@ type Confined struct {
 // Spec is what the engine needs for it.
 func (c Confined) Spec() Spec {
 	threads := c.Threads
+	var mounts []mount.Mount
+	for _, v := range c.Volumes {
+		mounts = append(mounts, v.api())
+	}
 	return Spec{
 		Name: c.Name,
 		config: &container.Config{
@@ -39,7 +43,7 @@ func (c Confined) Spec() Spec {
 		host: &container.HostConfig{
 			NetworkMode: "none", ReadonlyRootfs: true,
 			CapDrop: []string{"ALL"}, CapAdd: c.Rights, SecurityOpt: []string{"no-new-privileges"},
-			Mounts:    []mount.Mount{c.Volume.api()},
+			Mounts:    mounts,
 			Resources: container.Resources{Memory: c.Memory, MemorySwap: c.Memory, PidsLimit: &threads},
 			LogConfig: logs("1m", "1"),
 		},

@@ -93,6 +93,14 @@ func DataName(scope, kind string, slot int) string {
 	return fmt.Sprintf("dind-data-%s-%d", Hashed(scope+"\x00"+kind), slot)
 }
 
+// BaseName names the base of a cached data root's scope and kind.
+func BaseName(data string) string {
+	return data[:strings.LastIndexByte(data, '-')+1] + strconv.Itoa(plan.BaseSlot)
+}
+
+// IsBase tells whether a name of a cached data root is a base's.
+func IsBase(data string) bool { return data == BaseName(data) }
+
 // OldForm are names of what is cached that earlier versions gave. No job gets these
 // any more, but they are found and removed.
 var OldForm = regexp.MustCompile(`^dind-(data-[0-9a-f]{12}-[0-9]+|cache-[0-9a-f]{12})$`)

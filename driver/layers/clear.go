@@ -77,6 +77,9 @@ func (l *Layers) ClearLayers(ctx context.Context, dryRun bool) (removed []string
 			continue
 		}
 		damaged := found.is(v.Name, label.DataDamaged)
+		if label.IsBase(v.Name) && !damaged {
+			continue // no daemon has it: it is as it was made, and made anew in time
+		}
 		if !damaged && !found.is(v.Name, label.DataClean) && !dryRun {
 			err := l.clearBehind(ctx, v)
 			damaged = errors.Is(err, errDamaged)
@@ -113,7 +116,10 @@ func (l *Layers) clearBehind(ctx context.Context, v *engine.Volume) error {
 		if err != nil {
 			return errors.Join(err, l.MarkState(ctx, v, label.DataDamaged))
 		}
-		return l.MarkState(ctx, v, label.DataClean)
+		if err := l.MarkState(ctx, v, label.DataClean); err != nil {
+			return err
+		}
+		return l.renewBase(ctx, v)
 	})
 }
 

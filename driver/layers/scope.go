@@ -9,6 +9,7 @@ import (
 
 	"gitlab-dind-executor/driver/bounds"
 	"gitlab-dind-executor/driver/engine"
+	"gitlab-dind-executor/driver/host"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/driver/removal"
@@ -19,11 +20,13 @@ type Layers struct {
 	eng     *engine.Engine
 	bounds  *bounds.Bounds
 	removal *removal.Remover
+	// SharesBlocks tells whether files in a directory of this host may share blocks.
+	SharesBlocks func(dir string) bool
 }
 
 // New is for an engine.
 func New(eng *engine.Engine, limits *bounds.Bounds, remover *removal.Remover) *Layers {
-	return &Layers{eng, limits, remover}
+	return &Layers{eng, limits, remover, host.SharesBlocks}
 }
 
 // Volumes are the volumes of a scope: its cache, its data roots, and the marks that
@@ -45,6 +48,7 @@ func (k Volumes) Slots(scope, kind string) (slots, damaged []int, others bool) {
 		}
 		slot, ok := dataSlot(v.Name, scope, kind)
 		switch {
+		case label.IsBase(v.Name): // serves no daemon
 		case !ok:
 			others = true
 		case k.is(v.Name, label.DataDamaged):
@@ -63,7 +67,7 @@ func (l *Layers) AnyIdle(ctx context.Context, scope string) (bool, error) {
 		return false, l.eng.Explain("looking for layers of earlier jobs", err)
 	}
 	used, err := l.volumesInUse(ctx)
-	return slices.ContainsFunc(all, func(v *engine.Volume) bool { return !used[v.Name] }), err
+	return slices.ContainsFunc(all, func(v *engine.Volume) bool { return !used[v.Name] && !label.IsBase(v.Name) }), err
 }
 
 // NoteUse notes that a job has a cached volume now, by a volume that is made anew

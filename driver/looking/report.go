@@ -178,7 +178,7 @@ func (l *Looker) dataRootSize(ctx context.Context, sidecar string) uint64 {
 	if err != nil {
 		return 0
 	}
-	if plan.LayersState(c.Labels[label.Layers]) == plan.LayersReused || slices.Contains(c.Places, plan.SeedPath) {
+	if plan.LayersState(c.Labels[label.Layers]).Earlier() || slices.Contains(c.Places, plan.SeedPath) {
 		return 0 // most of it is not this job's
 	}
 	// Where it is depends on the privilege; every other mount has another name.

@@ -81,7 +81,7 @@ func (pl *planner) sidecar(declared *Service, inner inner) (Sidecar, error) {
 		Mirror:        pl.facts.Mirror,
 		RegistryCAs:   pl.facts.RegistryCAs,
 		StorageDriver: value(job.Variables, "DOCKER_DRIVER"),
-		Layers:        s.Cache.Layers == config.LayersProject && job.Shares(),
+		Layers:        s.Cache.Layers != config.LayersOff && job.Shares(),
 		FastBoot:      s.Sidecar.FastBoot,
 		ReadyTimeout:  s.Sidecar.ReadyTimeout.Std(),
 	}

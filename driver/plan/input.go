@@ -13,6 +13,8 @@ type Job struct {
 	Key string
 	// Scope identifies whose caches and layers a job may use.
 	Scope string
+	// Inherits is the scope of the project's protected refs, for a job of any other.
+	Inherits string
 	// Lasting is false when no later job can have that scope.
 	Lasting bool
 	// Project is the project's path, and Protection that of the ref.

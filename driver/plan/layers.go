@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/distribution/reference"
 )
@@ -18,6 +19,9 @@ type LayersState string
 const (
 	// LayersReused: the inner daemon has the data root of an earlier job.
 	LayersReused LayersState = "reused"
+	// LayersCopied: it has a copy of the layers of earlier jobs, since those there are
+	// serve other jobs or are of protected refs; this one is cached besides.
+	LayersCopied LayersState = "copied"
 	// LayersFirst: its scope had none, and will have this one.
 	LayersFirst LayersState = "first"
 	// LayersOther: those there are fit other daemons; this one is cached besides.
@@ -35,6 +39,23 @@ const (
 // one of the jobs that run at once.
 const dataRoots = 8
 
+// Earlier tells whether a daemon has layers that jobs before it have left.
+func (s LayersState) Earlier() bool { return s == LayersReused || s == LayersCopied }
+
+// BaseSlot is the number of a data root that no daemon ever has: a copy of one that a
+// job has left, where copies share blocks, for data roots that are still to be made.
+const BaseSlot = 99
+
+// baseEvery is how old the base of a scope may be before it is made anew: that takes
+// some 0.1 ms of a processor for each file.
+const baseEvery = time.Hour
+
+// BaseDue tells whether a base is to be made anew, which was made then.
+func BaseDue(made, now time.Time) bool {
+	age := now.Sub(made)
+	return age < 0 || age >= baseEvery
+}
+
 // DataRoot is a cached data root that a sidecar may have if no other has it.
 type DataRoot struct {
 	// Slot is its number among those of its scope and kind, from 0 on.
@@ -49,14 +70,17 @@ const FilesThere = "/etc/gitlab-dind-executor-files"
 
 // DataRoots are those that a job may try to get, in that order: the cached ones,
 // and then those that are still to be made. There are cached ones of the kind by
-// slot, and others of the scope if so. Damaged ones, by slot, are nobody's.
-func DataRoots(cached, damaged []int, others bool) []DataRoot {
+// slot, and others of the scope if so. Damaged ones, by slot, are nobody's. With base
+// a new one begins as a copy of that.
+func DataRoots(cached, damaged []int, others, base bool) []DataRoot {
 	var reuse, fresh []DataRoot
 	for slot := range dataRoots {
 		switch {
 		case slices.Contains(damaged, slot):
 		case slices.Contains(cached, slot):
 			reuse = append(reuse, DataRoot{slot, LayersReused})
+		case base:
+			fresh = append(fresh, DataRoot{slot, LayersCopied})
 		case len(cached) > 0:
 			fresh = append(fresh, DataRoot{slot, LayersMore})
 		case others:

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"gitlab-dind-executor/config"
 )
@@ -11,9 +12,11 @@ import (
 func TestDataRootsThatAJobMayTry(t *testing.T) {
 	for name, c := range map[string]struct {
 		cached, damaged []int
-		others          bool
+		others, base    bool
 		want            string
 	}{
+		"the first job beside a base":         {base: true, others: true, want: "0 copied 1 copied 2 copied 3 copied 4 copied 5 copied 6 copied 7 copied"},
+		"jobs at once beside a base":          {base: true, cached: []int{0, 1, 2, 3}, damaged: []int{4}, want: "0 reused 1 reused 2 reused 3 reused 5 copied 6 copied 7 copied"},
 		"the first job":                       {want: "0 first 1 first 2 first 3 first 4 first 5 first 6 first 7 first"},
 		"the first of another docker version": {others: true, want: "0 other 1 other 2 other 3 other 4 other 5 other 6 other 7 other"},
 		"cached ones before new ones":         {cached: []int{5, 2}, want: "2 reused 5 reused 0 more 1 more 3 more 4 more 6 more 7 more"},
@@ -21,11 +24,55 @@ func TestDataRootsThatAJobMayTry(t *testing.T) {
 		"no more than eight":                  {cached: []int{0, 1, 2, 3, 4, 5, 6, 7}, want: "0 reused 1 reused 2 reused 3 reused 4 reused 5 reused 6 reused 7 reused"},
 	} {
 		var got []string
-		for _, r := range DataRoots(c.cached, c.damaged, c.others) {
+		for _, r := range DataRoots(c.cached, c.damaged, c.others, c.base) {
 			got = append(got, string('0'+rune(r.Slot)), string(r.State))
 		}
 		if s := strings.Join(got, " "); s != c.want {
 			t.Errorf("%s: %s, want %s", name, s, c.want)
+		}
+	}
+}
+
+func TestABaseIsMadeAnewInTime(t *testing.T) {
+	now := time.Now()
+	for name, c := range map[string]struct {
+		made time.Time
+		want bool
+	}{
+		"a moment ago":         {now, false},
+		"half an hour ago":     {now.Add(-30 * time.Minute), false},
+		"an hour ago":          {now.Add(-time.Hour), true},
+		"by a clock too early": {now.Add(time.Hour), true},
+	} {
+		if got := BaseDue(c.made, now); got != c.want {
+			t.Errorf("%s: due is %t", name, got)
+		}
+	}
+}
+
+// Layers of protected refs go to others where the settings say so, and none come back.
+func TestLayersAreInheritedOneWay(t *testing.T) {
+	for name, c := range map[string]struct {
+		layers, of string
+		protection Protection
+		want       string
+	}{
+		"an unprotected ref":        {config.LayersInherit, "protected", Unprotected, "protected"},
+		"a protected ref":           {config.LayersInherit, "", Protected, ""},
+		"each keeps its own":        {config.LayersProject, "protected", Unprotected, ""},
+		"nothing is kept":           {config.LayersOff, "protected", Unprotected, ""},
+		"nobody knows what it is":   {config.LayersInherit, "protected", ProtectionUnknown, ""},
+		"nothing of it ever lasted": {config.LayersInherit, "protected", Unprotected, ""},
+	} {
+		s, job, facts := example()
+		s.Cache.Layers, job.Inherits, job.Protection = c.layers, c.of, c.protection
+		job.Lasting = name != "nothing of it ever lasted"
+		p, err := Build(s, job, facts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Claim.Inherits != c.want || p.Sidecar.Layers != (c.layers != config.LayersOff && job.Shares()) {
+			t.Errorf("%s: inherits %q, layers %t", name, p.Claim.Inherits, p.Sidecar.Layers)
 		}
 	}
 }
@@ -122,13 +169,13 @@ func TestLayersByPolicy(t *testing.T) {
 	s, job, facts := example()
 	yes := true
 	job.Lasting = true
-	for _, usual := range []string{config.LayersOff, config.LayersProject} {
+	for _, usual := range config.LayersChoices {
 		for _, protected := range config.LayersChoices {
 			s.Cache.Layers, s.Policies = usual, []config.Policy{{Protected: &yes, Cache: config.PolicyCache{Layers: protected}}}
 			for is, want := range map[bool]string{true: protected, false: usual} {
 				job.Protection = ProtectionOf(&is)
 				p, err := Build(s, job, facts)
-				if err != nil || p.Sidecar.Layers != (want == config.LayersProject) {
+				if err != nil || p.Sidecar.Layers != (want != config.LayersOff) {
 					t.Errorf("usually %s, protected %s: protected %t has layers %t (%v)", usual, protected, is, p.Sidecar.Layers, err)
 				}
 			}

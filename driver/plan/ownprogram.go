@@ -5,6 +5,7 @@ package plan
 //
 //	gitlab-dind-executor clear-data-root PATH SECONDS
 //	gitlab-dind-executor empty-volume PATH SECONDS
+//	gitlab-dind-executor copy-data-root PATH SECONDS
 //
 // PATH is where the volume is mounted. No other container may have the volume
 // meanwhile, and the program's container needs no network. It needs root, /proc and
@@ -12,10 +13,18 @@ package plan
 // The file system at / may be read-only. Either command may be run again, whatever
 // a killed one has left. SIGTERM ends it with CommandFault.
 //
+// CopyCommand copies the cleared data root at CopySource, which nobody writes
+// meanwhile, to an empty one, by sharing blocks alone. It needs SYS_ADMIN, MKNOD,
+// FSETID and SETFCAP besides. An end with CommandFault or CommandNotShared leaves the
+// empty one empty; after any other end it must be cleared.
+//
 // Each prints one line on stderr and nothing on stdout, and ends with a code below.
 const (
 	ClearCommand = "clear-data-root"
 	EmptyCommand = "empty-volume"
+	CopyCommand  = "copy-data-root"
+	// CopySource is where a container that copies has what it copies.
+	CopySource = "/source"
 
 	// CommandDone: the data root may serve a new daemon; the volume is empty.
 	CommandDone = 0
@@ -25,6 +34,8 @@ const (
 	// CommandThrowAway, of ClearCommand alone: the data root must never serve again.
 	// It holds what no daemon writes, or took too long.
 	CommandThrowAway = 3
+	// CommandNotShared, of CopyCommand alone: the file system does not share blocks.
+	CommandNotShared = 4
 )
 
 // What a relay is told, which asks Docker's own resolver for a sidecar.

@@ -97,6 +97,9 @@ type Plan struct {
 // Claim says whose a sandbox is and until when.
 type Claim struct {
 	Job, Owner, Scope string
+	// Inherits is another scope, of which a first data root may be a copy; empty for
+	// none.
+	Inherits string `json:",omitempty"`
 	// Instance, Project and Protection are what the scope is made of, for policies.
 	// Instance is the host of the GitLab.
 	Instance   string `json:",omitempty"`
@@ -297,7 +300,7 @@ func Build(s config.Settings, job Job, facts Facts) (*Plan, error) {
 	p := &Plan{
 		Sandbox: facts.Sandbox,
 		Claim: Claim{
-			Job: job.Key, Owner: facts.Owner, Scope: job.Scope,
+			Job: job.Key, Owner: facts.Owner, Scope: job.Scope, Inherits: inherits(s, job),
 			Instance: job.instance(), Project: job.Project, Protection: job.Protection,
 			Deadline: facts.Started.Add(job.Timeout + s.Cleanup.Grace.Std()).UTC().Truncate(time.Second),
 		},

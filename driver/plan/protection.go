@@ -64,6 +64,15 @@ func (p Protection) String() string {
 // known, and a later job can have it.
 func (j Job) Shares() bool { return j.Lasting && j.Protection != ProtectionUnknown }
 
+// inherits is the scope whose layers a job may have a copy of besides its own. Nobody
+// ever gets those of refs that are less protected.
+func inherits(s config.Settings, job Job) string {
+	if s.Cache.Layers != config.LayersInherit || !job.Shares() {
+		return ""
+	}
+	return job.Inherits
+}
+
 // instance is the name of the job's GitLab for people; "" if it has none.
 func (j Job) instance() string {
 	if len(j.Instances) == 0 {

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"time"
 
@@ -49,8 +50,13 @@ const (
 // flags against removal included.
 var programRights = []string{"DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "CHOWN", "LINUX_IMMUTABLE"}
 
+// copyRights are what it needs besides to make files like those of another volume:
+// what overlayfs notes in trusted attributes, whiteouts, setuid bits, capabilities.
+var copyRights = []string{"SYS_ADMIN", "MKNOD", "FSETID", "SETFCAP"}
+
 // Program is one run of this program in a container of its own: without
-// network, with a root directory that holds nothing else, and with one volume.
+// network, with a root directory that holds nothing else, and with one volume, or
+// another that it cannot write besides.
 type Program struct {
 	// Name is the container's. A second container of that name is refused.
 	Name string
@@ -61,6 +67,9 @@ type Program struct {
 	// VolumeLabels are the volume's, for one that somebody removes at this moment:
 	// the engine makes an empty one then.
 	VolumeLabels map[string]string
+	// Source is the volume that is copied, read-only; empty for none.
+	Source       string
+	SourceLabels map[string]string
 	// Labels are those of the container, besides what every run has.
 	Labels map[string]string
 	Bound  time.Duration
@@ -94,26 +103,30 @@ func (r *Remover) RunProgram(ctx context.Context, run Program) (exit Exit, err e
 	}
 	maker := label.NewSandboxID()
 	spec := run.spec(img, owner, maker, time.Now())
-	id, err := r.eng.Create(ctx, spec)
+	id, err := r.eng.Create(ctx, spec.Spec())
 	if err != nil {
 		return exit, err
 	}
-	vanished := false
+	var vanished []string
 	defer func() {
 		ctx, cancel := r.bounds.Clearing(ctx)
 		defer cancel()
 		if removeErr := r.Container(ctx, engine.Object{Ref: id, Name: spec.Name}); err == nil {
 			err = removeErr
 		}
-		if vanished {
-			_ = r.eng.RemoveVolume(ctx, run.Volume) // else a sweep finds it
+		for _, name := range vanished {
+			_ = r.eng.RemoveVolume(ctx, name) // else a sweep finds it
 		}
 	}()
-	if v, err := r.eng.Volume(ctx, run.Volume); err != nil {
-		return exit, r.eng.Explain("looking at volume "+run.Volume, err)
-	} else if v.Labels[label.Maker] == maker {
-		vanished = true
-		return exit, fmt.Errorf("volume %s: %w", run.Volume, ErrNoVolume)
+	for _, m := range spec.Volumes {
+		if v, err := r.eng.Volume(ctx, m.Volume); err != nil {
+			return exit, r.eng.Explain("looking at volume "+m.Volume, err)
+		} else if v.Labels[label.Maker] == maker {
+			vanished = append(vanished, m.Volume)
+		}
+	}
+	if vanished != nil {
+		return exit, fmt.Errorf("volume %s: %w", vanished[0], ErrNoVolume)
 	}
 	exits, errs := r.eng.Wait(ctx, id, engine.NextExit)
 	if err := r.eng.Start(ctx, id); err != nil {
@@ -134,26 +147,37 @@ func (r *Remover) RunProgram(ctx context.Context, run Program) (exit Exit, err e
 	}
 }
 
-// spec is what the engine needs to create the run's container. Where the
-// volume is gone, the engine makes another one, which names maker.
-func (run Program) spec(img string, owner owner.Process, maker string, now time.Time) engine.Spec {
+// spec is the run's container. Where a volume is gone, the engine makes another one,
+// which names maker.
+func (run Program) spec(img string, owner owner.Process, maker string, now time.Time) engine.Confined {
 	l := label.Common(plan.RoleProgram)
 	l[label.Owner] = owner.String()
 	l[label.Deadline] = now.Add(run.Bound + programSlack).UTC().Format(time.RFC3339)
 	for k, v := range run.Labels {
 		l[k] = v
 	}
-	made := maps.Clone(run.VolumeLabels)
+	c := engine.Confined{
+		Name: run.Name, Image: img, Labels: l,
+		Entrypoint: []string{programPath}, Command: []string{run.Command, programVolume, strconv.Itoa(int(run.Bound.Seconds()))},
+		Rights: programRights, Memory: programMemory, Threads: programPIDs,
+		Volumes: []engine.Mount{{Volume: run.Volume, Target: programVolume, Labels: madeBy(maker, run.VolumeLabels), NoCopy: true}},
+	}
+	if run.Source != "" {
+		c.Rights = slices.Concat(programRights, copyRights)
+		c.Volumes = append(c.Volumes, engine.Mount{Volume: run.Source, Target: plan.CopySource, Labels: madeBy(maker, run.SourceLabels), NoCopy: true, ReadOnly: true})
+	}
+	return c
+}
+
+// madeBy are the labels of a volume that the engine makes as it creates a run's
+// container.
+func madeBy(maker string, labels map[string]string) map[string]string {
+	made := maps.Clone(labels)
 	if made == nil {
 		made = label.Common(plan.RoleScratch)
 	}
 	made[label.Maker] = maker
-	return engine.Confined{
-		Name: run.Name, Image: img, Labels: l,
-		Entrypoint: []string{programPath}, Command: []string{run.Command, programVolume, strconv.Itoa(int(run.Bound.Seconds()))},
-		Rights: programRights, Memory: programMemory, Threads: programPIDs,
-		Volume: engine.Mount{Volume: run.Volume, Target: programVolume, Labels: made, NoCopy: true},
-	}.Spec()
+	return made
 }
 
 // ProgramImage returns the id of an image that holds this program alone. It makes

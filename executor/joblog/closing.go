@@ -12,6 +12,7 @@ import (
 // layersText says whether a job had the layers of earlier ones, and why not.
 var layersText = map[plan.LayersState]string{
 	plan.LayersReused:  "layers reused",
+	plan.LayersCopied:  "layers copied",
 	plan.LayersFirst:   "no layers yet (cached from now on)",
 	plan.LayersOther:   "no layers yet of such a docker daemon (cached from now on)",
 	plan.LayersMore:    "no layers free (other jobs use them; these are cached as well)",

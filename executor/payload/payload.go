@@ -233,10 +233,20 @@ func (p *Job) scope() string {
 	return p.instance() + "/" + project + "/" + refs
 }
 
+// inherits names the scope of the project's protected refs, for a job of other refs or
+// of merge requests; "" for any other.
+func (p *Job) inherits() string {
+	protection := plan.ProtectionOf(p.GitInfo.Protected)
+	if p.JobInfo.ProjectID <= 0 || protection == plan.ProtectionUnknown || protection == plan.Protected && !p.ofMergeRequest() {
+		return ""
+	}
+	return p.instance() + "/" + strconv.FormatInt(p.JobInfo.ProjectID, 10) + "/" + string(plan.Protected)
+}
+
 // scopeIn is a scope of one of several installations on an engine: the names of what
 // is cached follow from it, so that none has what is another's.
 func scopeIn(installation, scope string) string {
-	if installation == "" {
+	if installation == "" || scope == "" {
 		return scope
 	}
 	return scope + "/" + installation

@@ -200,6 +200,7 @@ func TestIdentityOfAJob(t *testing.T) {
 // two installations with one scope would have one cache.
 func TestAnInstallationHasScopesOfItsOwn(t *testing.T) {
 	p := mustParse(t, `{"id": 7, "job_info": {"project_id": 42, "instance_uuid": "0a1b"}, "git_info": {"protected": true}}`)
+	other := mustParse(t, `{"id": 7, "job_info": {"project_id": 42, "instance_uuid": "0a1b"}, "git_info": {"protected": false}}`)
 	for name, c := range map[string]struct {
 		env  []string
 		want string
@@ -211,6 +212,9 @@ func TestAnInstallationHasScopesOfItsOwn(t *testing.T) {
 		job := ForPlan(p, NewEnvironment(c.env))
 		if job.Scope != c.want || job.Key != "0a1b/7" {
 			t.Errorf("%s: scope %s, key %s, want %s", name, job.Scope, job.Key, c.want)
+		}
+		if job := ForPlan(other, NewEnvironment(c.env)); job.Inherits != c.want {
+			t.Errorf("%s: another ref inherits from %s, want %s", name, job.Inherits, c.want)
 		}
 	}
 }
@@ -239,6 +243,13 @@ func TestScopeByWhatGitLabSaysOfARef(t *testing.T) {
 			job := ForPlan(p, Environment{})
 			if want := "gitlab.example.com/42/" + s.Scope; job.Scope != want || s.Source == "" {
 				t.Errorf("scope %s, want %s", job.Scope, want)
+			}
+			inherits := ""
+			if job.Shares() && s.Scope != "protected" {
+				inherits = "gitlab.example.com/42/protected"
+			}
+			if job.Inherits != inherits {
+				t.Errorf("it inherits from %q, want %q", job.Inherits, inherits)
 			}
 			if _, known := s.GitInfo["protected"]; job.Shares() != known {
 				t.Errorf("shares with later jobs: %t, and GitLab tells of protection: %t", job.Shares(), known)

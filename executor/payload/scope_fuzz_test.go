@@ -35,7 +35,7 @@ func FuzzScope(f *testing.F) {
 		}
 		job := of(nil)
 		lying := of([]map[string]any{{"key": key, "value": value, "public": true}})
-		if job.Scope != lying.Scope || job.Protection != lying.Protection || !slices.Equal(job.Instances, lying.Instances) {
+		if job.Scope != lying.Scope || job.Inherits != lying.Inherits || job.Protection != lying.Protection || !slices.Equal(job.Instances, lying.Instances) {
 			t.Errorf("a variable made %s of %s", lying.Scope, job.Scope)
 		}
 		refs, ours := strings.CutPrefix(job.Scope, "gitlab.example.com/42/")

@@ -1,0 +1,83 @@
+package dataroot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrNotShared says that the file system does not share blocks between files, or
+// not those of this data root.
+var ErrNotShared = errors.New("the file system does not share blocks")
+
+// errTooMuch says that a data root has more entries than a clone may have.
+var errTooMuch = errors.New("it has too many entries to clone")
+
+// Clone makes a data root a second one with the same layers and build cache, all of
+// them or none: what is there when it returns an error is what was there before. No
+// block is copied, and none is written in both: the file system has to share blocks
+// until one is written. Both have been cleared, and nobody writes to either meanwhile.
+func Clone(ctx context.Context, from, to string, limits Limits) error {
+	return clone(ctx, from, to, limits, shareContent)
+}
+
+func clone(ctx context.Context, from, to string, limits Limits, content contentCopier) error {
+	source, err := openRoot(from)
+	if err != nil {
+		return err
+	}
+	defer source.close()
+	tops := slices.Sorted(maps.Keys(named[areaRoot]))
+	if h, err := source.look("btrfs"); err == nil {
+		h.close()
+		return fmt.Errorf("%w: its layers are subvolumes", ErrNotShared)
+	}
+	return fill(ctx, to, tops, func(tmp *dir) error {
+		entries := 0
+		return copyTops(ctx, source, tmp, tops, content, func(entry) error {
+			if entries++; entries > limits.Stay {
+				return errTooMuch
+			}
+			return nil
+		})
+	})
+}
+
+// shareContent lets two files share all blocks.
+func shareContent(ctx context.Context, src, dst *os.File, size int64) error {
+	err := share(src, dst, size)
+	switch {
+	case err == nil || errors.Is(err, ErrDamaged):
+		return err
+	case errors.Is(err, unix.EXDEV):
+		// Before Linux 5.18 not between two mounts of one file system, such as those of
+		// two volumes. Its copy_file_range shares there, too.
+		return copyBytes(ctx, src, dst, size)
+	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOTTY), errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOSYS):
+		return fmt.Errorf("%w: %w", ErrNotShared, err)
+	}
+	return err
+}
+
+// share is FICLONE: dst, which is empty, gets the blocks of src.
+func share(src, dst *os.File, size int64) error {
+	if size == 0 {
+		return nil
+	}
+	if err := unix.IoctlFileClone(int(dst.Fd()), int(src.Fd())); err != nil {
+		return err
+	}
+	var got unix.Stat_t
+	if err := unix.Fstat(int(dst.Fd()), &got); err != nil {
+		return err
+	}
+	if got.Size != size {
+		return ErrDamaged
+	}
+	return nil
+}
