@@ -9,6 +9,7 @@ import (
 
 	"github.com/docker/docker/api/types"
 
+	"gitlab-dind-executor/driver/host"
 	"gitlab-dind-executor/executor/local"
 	"gitlab-dind-executor/test/lab"
 	"gitlab-dind-executor/test/rig"
@@ -87,12 +88,49 @@ func TestJobsAtOnceHaveLayersOfTheirOwn(t *testing.T) {
 	if n := len(cachedLayers(t)); n != 2 {
 		t.Errorf("%d data roots are kept, want 2", n)
 	}
-	if said := gcWith(t, "--caches", "--older-than", "0s", "--dry-run"); strings.Count(said, "would remove layers dind-data-") != 1 {
+	said := gcWith(t, "--caches", "--older-than", "0s", "--dry-run")
+	if strings.Count(said, "would remove layers dind-data-")-strings.Count(said, "-99 of ") != 1 { // no job has a base
 		t.Errorf("gc would touch the layers of a running job: %s", said)
 	}
 	first.Cancel()
 	finish(first.Wait()).quietCleanup()
 	runJobUnchecked(t, world.Job(`echo "images: $(docker images -q | wc -l)"`), with).succeeded().says("\nimages: 1\n", "layers reused")
+}
+
+// Where the engine's volumes share blocks, jobs at once and first jobs of other refs
+// begin with a copy of the layers of protected refs, and find all steps. Elsewhere they
+// begin as empty as ever.
+func TestJobsAtOnceAndOtherRefsBeginWithACopy(t *testing.T) {
+	if !long() {
+		return
+	}
+	rig.Unchanged(t, world.Engine)
+	t.Cleanup(func() { gcWith(t, "--caches", "--older-than", "0s") })
+	with := under(settingsWith(t, "[cache]\nvolume = false\nlayers = \"inherit\"\n"))
+	info, err := world.Engine.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	shares := host.SharesBlocks(info.DockerRootDir)
+	t.Logf("files in %s share blocks: %t", info.DockerRootDir, shares)
+	runJobUnchecked(t, world.Job(login, build), with).succeeded().quietCleanup().saysNot("CACHED")
+	sweptBehind(t)
+	var log *buffer
+	first, finish := startJob(t.Context(), t, world.Job(`echo running; sleep 300`), with, func(r *local.Runner) { log = r.Log.(*buffer) })
+	log.waitFor(t, first, "\nrunning\n")
+	unprotected := world.Job(login, build, `docker run --rm $CI_REGISTRY_IMAGE:layers`)
+	no := false
+	unprotected.GitInfo.Protected = &no
+	for _, p := range []local.Payload{world.Job(login, build, `docker run --rm $CI_REGISTRY_IMAGE:layers`), unprotected} {
+		job := runJobUnchecked(t, p, with).succeeded().quietCleanup().says("hello from version 1.0")
+		if shares {
+			job.says("CACHED", "layers copied")
+		} else {
+			job.saysNot("CACHED").says("no layers")
+		}
+	}
+	first.Cancel()
+	finish(first.Wait()).quietCleanup()
 }
 
 // What cannot be cleared is left aside, and what a daemon does not come up on is
