@@ -52,15 +52,16 @@ func (d *Driver) LetBegin(ctx context.Context, p *plan.Plan) (wanted bool) {
 	if !p.MayWait() {
 		return false
 	}
-	if p.Pool.AfterJob {
-		bounds.Pause(ctx, d.bounds.NextJob)
+	if !p.Pool.AfterJob {
+		return true // Fill looks, and takes away what is of older images
 	}
+	bounds.Pause(ctx, d.bounds.NextJob)
 	if all, err := d.allAhead(ctx, ""); err == nil {
 		if _, wanted := demand(all, p, time.Now()); !wanted {
 			return false
 		}
 	}
-	return !p.Pool.AfterJob || d.awaitIdle(ctx, p.Claim.Scope)
+	return d.awaitIdle(ctx, p.Claim.Scope)
 }
 
 // awaitBeginning waits until a job's script has begun and its daemon answers, and tells

@@ -135,3 +135,27 @@ func TestWhetherOneMoreSandboxIsWanted(t *testing.T) {
 		}
 	}
 }
+
+// What Fill takes away, such as a sandbox of an older image, counts until then.
+func TestAFullPoolIsLookedAtBehindAJobThatBegins(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		pool plan.Pool
+		want bool
+	}{
+		"behind one that begins":    {plan.Pool{Size: 1, Behind: "gitlab.example.com/7"}, true},
+		"behind one that has ended": {plan.Pool{Size: 1, AfterJob: true}, false},
+	} {
+		p := pooledPlan(t)
+		e, d := pooledHost(t, p)
+		d.bounds.Beginning, d.bounds.NextJob = 20*time.Millisecond, time.Millisecond
+		if _, err := d.makeAhead(t.Context(), p.Ahead().In("bbbbbbbbbbbb"), d.yielding(), func() {}); err != nil {
+			t.Fatal(err)
+		}
+		asked := p.Ahead()
+		asked.Pool.Behind, asked.Pool.AfterJob = c.pool.Behind, c.pool.AfterJob
+		if got := d.LetBegin(t.Context(), asked); got != c.want {
+			t.Errorf("%s: wanted is %t, there are %q", name, got, e.Objects())
+		}
+	}
+}
