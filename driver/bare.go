@@ -132,6 +132,7 @@ func (d *Driver) takeBare(ctx context.Context, b *bare) (bool, error) {
 	}
 	helper, err := d.eng.Container(ctx, label.ObjectName(b.sandbox, plan.RoleHelper))
 	if err == nil && helper.Running {
+		d.eng.Expect(b.seat, helper.ID)
 		return true, nil
 	}
 	return false, d.dropBare(ctx, b.sandbox)

@@ -2,11 +2,13 @@ package driver
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"gitlab-dind-executor/driver/boot"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/driver/sandbox"
 )
 
 // Booted is the inner daemon of a job, as the first script finds it.
@@ -28,11 +30,14 @@ func (d *Driver) AwaitDaemon(ctx context.Context, job string, bound time.Duratio
 	if err := d.eng.Greet(ctx); err != nil {
 		return Booted{}, err
 	}
-	found, err := d.eng.Containers(ctx, label.Job+"="+job, label.Booting)
-	if err != nil || len(found) == 0 {
-		return Booted{}, d.eng.Explain("looking for the job's container", err)
+	found, err := d.find.Of(ctx, job)
+	if errors.Is(err, sandbox.ErrGone) || err == nil && found.Job.Labels[label.Booting] == "" {
+		return Booted{}, nil
 	}
-	sandbox := found[0].Labels[label.Sandbox]
+	if err != nil {
+		return Booted{}, err
+	}
+	sandbox := found.Sandbox
 	sidecar, err := d.find.SidecarIn(ctx, sandbox)
 	if err != nil || sidecar.ID == "" {
 		return Booted{}, err // the script tells what it misses

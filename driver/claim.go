@@ -33,7 +33,9 @@ type ahead struct {
 	// sidecarImage and helperImage are ids.
 	sidecarImage, helperImage string
 	image                     string
-	created, until            time.Time
+	// all are the ids of its containers.
+	all            []string
+	created, until time.Time
 	// taken says that its job container is there.
 	taken bool
 	// lame says that its relay does not run.
@@ -90,6 +92,7 @@ func aheadOf(list []engine.Container) []*ahead {
 			found[id] = &ahead{sandbox: id, spec: c.Labels[label.Spec]}
 		}
 		a, running := found[id], c.State == engine.Running
+		a.all = append(a.all, c.ID)
 		switch plan.Role(c.Labels[label.Role]) {
 		case plan.RoleJob:
 			a.taken = true
@@ -259,6 +262,7 @@ func (prep *preparation) take(ctx context.Context, a *ahead, img engine.Image) (
 	case unfit != nil:
 		return nil, d.removal.Sandbox(ctx, a.sandbox)
 	}
+	d.eng.Expect(a.all...)
 	return c, nil
 }
 

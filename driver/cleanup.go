@@ -17,6 +17,24 @@ import (
 	"gitlab-dind-executor/group"
 )
 
+// begunPrefix names what this host remembers of jobs whose end it has not seen.
+const begunPrefix = "job-"
+
+// begunFor is how long it does: a job is prepared again within minutes.
+const begunFor = 24 * time.Hour
+
+func begun(job string) string { return begunPrefix + label.Hashed(job)[:32] }
+
+// BeginAnew removes what an earlier attempt at a job has left. The engine is asked for
+// that only where one of this host has begun and its End was not seen, or where this
+// host cannot remember: to find a job by its label the engine looks at all that there is.
+func (d *Driver) BeginAnew(ctx context.Context, job string) error {
+	if d.locks.Recall(begun(job)) == nil && d.locks.Remember(begun(job), []byte("begun\n")) {
+		return nil
+	}
+	return d.Cleanup(ctx, job)
+}
+
 // Ended tells what the end of a job has left for Cleanup.
 type Ended struct {
 	// Sandboxes says that the job had any.
@@ -35,32 +53,81 @@ func (d *Driver) End(ctx context.Context, job string) (ended Ended, err error) {
 	ctx, end := span.Begin(ctx, "end the job's sandboxes")
 	defer end()
 	err = d.patiently(ctx, func() error {
+		if s := d.expectedOf(ctx, job); s != nil {
+			ended = Ended{Sandboxes: true, Layers: hasLayers(s)}
+			return d.endSandbox(ctx, s.Sandbox, job, func() (*engine.Objects, error) {
+				if now := d.expectedOf(ctx, job); now != nil {
+					return now, nil
+				}
+				return d.inSandbox(ctx, s.Sandbox)
+			})
+		}
 		found, err := d.notHeld(ctx, job)
 		if err != nil {
 			return err
 		}
 		for _, id := range slices.Sorted(maps.Keys(found)) {
 			ended.Sandboxes, ended.Layers = true, ended.Layers || hasLayers(found[id])
-			if err := d.endSandbox(ctx, id, job); err != nil {
+			if err := d.endSandbox(ctx, id, job, func() (*engine.Objects, error) { return d.inSandbox(ctx, id) }); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+	if err == nil {
+		d.locks.Forget(begun(job))
+	}
 	return ended, err
 }
 
-// endSandbox marks one sandbox, and then kills what runs in it.
-func (d *Driver) endSandbox(ctx context.Context, id, job string) error {
+// endSandbox marks one sandbox, and then kills what runs in it: what look finds.
+func (d *Driver) endSandbox(ctx context.Context, id, job string, look func() (*engine.Objects, error)) error {
 	if _, err := d.eng.CreateVolume(ctx, label.ObjectName(id, plan.RoleEnded), label.ForEnded(id, job)); err != nil {
 		return d.eng.Explain("marking the job as ended", err)
 	}
-	found, err := d.eng.Ours(ctx, label.Sandbox+"="+id)
-	if err != nil || found[id] == nil {
+	found, err := look()
+	if err != nil || found == nil {
 		return err
 	}
-	d.removal.Kill(ctx, found[id])
+	d.removal.Kill(ctx, found)
 	return nil
+}
+
+// expectedOf is a job's sandbox as its prepare has left it, by the containers that are
+// expected: the engine need not look at those of others. It is nil where anything is
+// otherwise. Then another container may have taken the place of one, or the sandbox is
+// held, and all of the job is looked for by its label.
+func (d *Driver) expectedOf(ctx context.Context, job string) *engine.Objects {
+	list, err := d.eng.Expected(ctx)
+	if err != nil || len(list) == 0 || len(list) != len(d.eng.ExpectedIDs()) {
+		return nil
+	}
+	s := &engine.Objects{Sandbox: list[0].Labels[label.Sandbox]}
+	claimed, running := false, false
+	for _, c := range list {
+		if c.Labels[label.Sandbox] != s.Sandbox {
+			return nil
+		}
+		o := engine.ObjectOf(c)
+		claimed = claimed || o.Role == plan.RoleJob && c.Labels[label.Job] == job
+		running = running || o.Role == plan.RoleSidecar && c.State == engine.Running
+		s.Containers = append(s.Containers, o)
+	}
+	if s.Sandbox == "" || !claimed || !running {
+		return nil
+	}
+	for _, held := range []plan.Role{plan.RoleHeld, plan.RoleHeldBefore} {
+		if _, err := d.eng.Volume(ctx, label.ObjectName(s.Sandbox, held)); !engine.Gone(err) {
+			return nil
+		}
+	}
+	return s
+}
+
+// inSandbox are the objects of a sandbox; nil where there are none.
+func (d *Driver) inSandbox(ctx context.Context, id string) (*engine.Objects, error) {
+	found, err := d.eng.Ours(ctx, label.Sandbox+"="+id)
+	return found[id], err
 }
 
 // CleanupPatiently is Cleanup for whoever comes last: it waits for an engine that

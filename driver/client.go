@@ -30,6 +30,8 @@ type Driver struct {
 	// locks let one process at a time do a thing on this engine.
 	locks  *host.Locks
 	bounds *bounds.Bounds
+	// root is where this host's files are.
+	root string
 
 	images  *images.Store
 	removal *removal.Remover
@@ -51,7 +53,7 @@ func Open(address string) (*Driver, error) {
 func over(eng *engine.Engine) *Driver {
 	d := &Driver{
 		eng: eng, find: sandbox.Finder{Engine: eng}, images: images.NewStore(eng),
-		locks: host.NewLocks(eng.Address()), bounds: bounds.Usual(),
+		locks: host.NewLocks(eng.Address()), bounds: bounds.Usual(), root: "/",
 	}
 	d.boots = boot.New(eng, d.bounds)
 	d.removal = removal.New(eng, d.bounds, d.locks)
@@ -61,6 +63,11 @@ func over(eng *engine.Engine) *Driver {
 	d.Looker = looking.New(eng, d.bounds, d.removal, d.Layers, d.Keeper)
 	return d
 }
+
+// Expect tells which containers a job has, by id, as an earlier Ready has it. What is
+// asked about the job then costs the engine no look at those of others. What is not
+// found so is looked for by its labels.
+func (d *Driver) Expect(ids ...string) { d.eng.Expect(ids...) }
 
 // Close ends the connection.
 func (d *Driver) Close() error { return d.eng.Close() }

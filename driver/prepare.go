@@ -33,6 +33,8 @@ type Ready struct {
 	Layers bool
 	// Sandbox is its id, also when Prepare fails in one that was claimed.
 	Sandbox string
+	// Containers are the ids of the job's, for Expect.
+	Containers []string
 	// Pulls are the images that were fetched, also when Prepare fails.
 	Pulls images.Pulls
 	// Images are those that the pipeline named, by name; also when Prepare fails.
@@ -101,7 +103,7 @@ func (d *Driver) Prepare(ctx context.Context, p *plan.Plan, say func(string)) (R
 		if claimed != nil {
 			ready, err := prep.move(ctx, claimed)
 			ready.Sandbox, ready.Pulls = claimed.plan.Sandbox, prep.images.Pulled()
-			ready.Images = prep.images.Named()
+			ready.Images, ready.Containers = prep.images.Named(), d.eng.ExpectedIDs()
 			return ready, err
 		}
 		cold = why
@@ -113,7 +115,7 @@ func (d *Driver) Prepare(ctx context.Context, p *plan.Plan, say func(string)) (R
 	err = prep.leaveBare(ctx, err)
 	ready.Cold, ready.Bare = cold, prep.bare != nil
 	ready.Sandbox, ready.Pulls = prep.p.Sandbox, prep.images.Pulled()
-	ready.Images = prep.images.Named()
+	ready.Images, ready.Containers = prep.images.Named(), d.eng.ExpectedIDs()
 	return ready, err
 }
 

@@ -57,6 +57,7 @@ func (d *Driver) Sweep(ctx context.Context, now time.Time, bound time.Duration, 
 	}
 	if !dryRun {
 		errs = append(errs, d.removal.DropMarks(ctx), d.images.ForgetSilences(ctx, now))
+		d.locks.ForgetBefore(begunPrefix, now.Add(-begunFor))
 	}
 	return verdicts, errors.Join(errs...)
 }

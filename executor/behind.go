@@ -131,10 +131,12 @@ func (c *call) fillBehind(ctx context.Context, p *plan.Plan) error {
 // request whose client has gone.
 func (c *call) settleCommand() *cobra.Command {
 	var start, used bool
+	var containers []string
 	cmd := &cobra.Command{
 		Use: "settle JOB", Hidden: true, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.onEngine(within(settleBound), func(ctx context.Context, _ config.Settings, d *driver.Driver) error {
+				d.Expect(containers...)
 				var g group.Group
 				if start {
 					g.Go(func() error { return d.StartEarly(ctx, args[0]) })
@@ -147,6 +149,7 @@ func (c *call) settleCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&start, "start", false, "start the job's container")
+	cmd.Flags().StringSliceVar(&containers, "containers", nil, "the ids of the job's containers")
 	cmd.Flags().BoolVar(&used, "used", false, "note that a job has used the sandbox")
 	return cmd
 }

@@ -32,6 +32,7 @@ func (c *call) cleanupHook(ctx context.Context, _ []string) error {
 		return err
 	}
 	defer d.Close()
+	d.Expect(c.exit.containersOf(p.Key())...)
 	ctx, cancel := context.WithTimeout(ctx, settings.Cleanup.Timeout.Std())
 	defer cancel()
 	if err := d.Await(ctx, func(string) {}); err != nil {

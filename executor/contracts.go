@@ -29,15 +29,15 @@ type planner interface {
 // noter counts the volumes that resisted their removal so far.
 type noter interface{ Noted() int }
 
-// preparer makes a job's sandbox: Cleanup removes what an earlier attempt left, then
-// come Admit and Prepare. Cleanup is idempotent and may run beside the planner's
+// preparer makes a job's sandbox: BeginAnew removes what an earlier attempt left, then
+// come Admit and Prepare. BeginAnew is idempotent and may run beside the planner's
 // methods. A Prepare that fails leaves its objects to Cleanup, and is never called
 // twice for one plan. The sweeps may run beside all of it. Noted counts what they
 // found stuck.
 type preparer interface {
 	planner
 	noter
-	Cleanup(ctx context.Context, job string) error
+	BeginAnew(ctx context.Context, job string) error
 	Admit(ctx context.Context, a config.Admission, dataRoot string, say func(string)) error
 	AwaitRoom(ctx context.Context, a config.Admission, dataRoot string, say func(string)) error
 	Prepare(ctx context.Context, p *plan.Plan, say func(string)) (driver.Ready, error)

@@ -2,10 +2,12 @@ package executor
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -136,6 +138,70 @@ func readPeak(dir *hostfile.Dir, job string) (most uint64, noted bool) {
 		return 0, false
 	}
 	return most, true
+}
+
+// containersFile is beside the file for a script's code, as peakFile is: prepare notes
+// in it which containers the job has, so that the hooks behind it need not let the
+// engine look through those of all other jobs. It is a hint: what is not as it says is
+// looked for by the job's label.
+const (
+	containersFile = "gitlab-dind-executor-containers"
+	// maxContainers bounds it, in bytes and in containers.
+	maxContainersFile = 64 << 10
+	maxContainers     = 500
+)
+
+// jobsContainers is what the file holds.
+type jobsContainers struct {
+	Job        string
+	Containers []string
+}
+
+// containerID is the whole id of a container.
+var containerID = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// noteContainers leaves to the later hooks which containers a job has. No job fails
+// for it.
+func (e exit) noteContainers(job string, ids []string) error {
+	if e.file == "" || len(ids) == 0 {
+		return nil
+	}
+	dir, err := hostfile.OpenNamedDir(filepath.Dir(e.file))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	text, err := json.Marshal(jobsContainers{job, ids})
+	if err != nil {
+		return err
+	}
+	return dir.Write(containersFile, text, 0o600)
+}
+
+// containersOf are the ids that were noted for a job, or none.
+func (e exit) containersOf(job string) []string {
+	if e.file == "" {
+		return nil
+	}
+	dir, err := hostfile.OpenNamedDir(filepath.Dir(e.file))
+	if err != nil {
+		return nil
+	}
+	defer dir.Close()
+	text, err := dir.ReadOwn(containersFile, maxContainersFile)
+	if err != nil {
+		return nil
+	}
+	var noted jobsContainers
+	if json.Unmarshal(text, &noted) != nil || noted.Job != job || len(noted.Containers) > maxContainers {
+		return nil
+	}
+	for _, id := range noted.Containers {
+		if !containerID.MatchString(id) {
+			return nil
+		}
+	}
+	return noted.Containers
 }
 
 // exited is a command of ours whose exit code is another's, which has said itself

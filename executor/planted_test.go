@@ -31,6 +31,14 @@ func TestWhatIsPlantedOnTheHost(t *testing.T) {
 			e := fakeengine.New(t)
 			return called(t, e, nil, "--settings", settingsFile(t, e, "[bundles]\ndir = \""+filepath.Dir(file)+"\"\n"), "explain", "42")
 		}},
+		"`swept`": {Name: "swept", May: plant.Replaced, Do: func(_ *testing.T, file string) error {
+			_ = behind.SweepDue(filepath.Dir(file), time.Now())
+			behind.Swept(filepath.Dir(file), 500)
+			if behind.SweepDue(filepath.Dir(file), time.Now()) {
+				return errors.New("each job looks, since nothing can be written to swept")
+			}
+			return nil
+		}},
 		"`caches-looked-after`": {Name: "caches-looked-after", May: plant.Replaced, Quiet: "the clock decides", Do: func(t *testing.T, file string) error {
 			tomorrow := time.Now().Add(24 * time.Hour).Truncate(time.Millisecond).Add(time.Microsecond) // and no chance
 			if !behind.CachesDue(config.Default(), filepath.Dir(file), tomorrow) {
@@ -97,6 +105,11 @@ func TestWhatIsPlantedOnTheHost(t *testing.T) {
 			e := exit{file: filepath.Join(filepath.Dir(file), "build_exit_code")}
 			_ = e.peak("gitlab.example.com/7", 1)
 			return e.notePeak("gitlab.example.com/7", 3)
+		}},
+		"`gitlab-dind-executor-containers`, beside it": {Name: containersFile, May: plant.Replaced, Do: func(_ *testing.T, file string) error {
+			e := exit{file: filepath.Join(filepath.Dir(file), "build_exit_code")}
+			_ = e.containersOf("gitlab.example.com/7")
+			return e.noteContainers("gitlab.example.com/7", []string{strings.Repeat("a", 64)})
 		}},
 		"`JOB_RESPONSE_FILE`": {May: none, Do: func(_ *testing.T, file string) error {
 			_, err := payload.Read(file)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"gitlab-dind-executor/config"
@@ -12,6 +13,7 @@ import (
 	"gitlab-dind-executor/driver/owner"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/executor/access"
+	"gitlab-dind-executor/executor/behind"
 	"gitlab-dind-executor/executor/featureflags"
 	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/fault"
@@ -81,6 +83,7 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
+	_ = c.exit.noteContainers(p.Key(), ready.Containers) // the other hooks find them by their labels, too
 	c.tellReady(ready, took)
 	c.goOnBehind(ctx, pl, ready)
 	return nil
@@ -111,7 +114,7 @@ func (c *call) whose() (p *payload.Job, runner string, err error) {
 func (c *call) beginAnew(ctx context.Context, d preparer, s config.Settings, p *payload.Job) (facts plan.Facts, err error) {
 	var mirror *plan.MirrorAccess
 	g, gctx := group.WithContext(ctx)
-	g.Go(func() error { return d.Cleanup(gctx, p.Key()) })
+	g.Go(func() error { return d.BeginAnew(gctx, p.Key()) })
 	g.Go(func() (err error) {
 		facts, err = d.Facts(gctx)
 		return err
@@ -146,15 +149,20 @@ func (c *call) planFor(ctx context.Context, s config.Settings, p *payload.Job, f
 }
 
 // sweepBeside removes what others left while the daemon boots, or the job waits for
-// room. What that cannot finish until stop is left to the next job or to gc.
+// room. What that cannot finish until stop is left to the next job or to gc. Where
+// there are many sandboxes, it is not each job that looks.
 func (c *call) sweepBeside(ctx context.Context, d preparer, s config.Settings, began time.Time) (stop func()) {
-	if c.alone {
+	state := bundleDir(s.Bundles, c.env)
+	if c.alone || !behind.SweepDue(state, began) {
 		return func() {}
 	}
 	ctx, stop = context.WithTimeout(ctx, sweepBound)
 	go func() {
 		_ = group.Guard(func() error { // no fault of a sweep is the job's
-			verdicts, _ := d.Sweep(ctx, began, s.PrepareBound(), false)
+			verdicts, err := d.Sweep(ctx, began, s.PrepareBound(), false)
+			if err == nil {
+				behind.Swept(state, len(verdicts))
+			}
 			c.swept.Add(int64(leaked(verdicts)))
 			sweepMirrors(ctx, d, s)
 			c.freeBehind(d)
@@ -188,7 +196,7 @@ func (c *call) goOnBehind(ctx context.Context, pl *plan.Plan, r driver.Ready) {
 	}
 	if pl.Job.Early || r.Warm {
 		// No matter of the job's: its first script starts what does not run.
-		_ = c.behind(nil, "settle", pl.Claim.Job, fmt.Sprintf("--start=%t", pl.Job.Early), fmt.Sprintf("--used=%t", r.Warm))
+		_ = c.behind(nil, "settle", pl.Claim.Job, fmt.Sprintf("--start=%t", pl.Job.Early), fmt.Sprintf("--used=%t", r.Warm), "--containers="+strings.Join(r.Containers, ","))
 	}
 	if pl.MayFill() {
 		pl.Pool.Behind = pl.Claim.Job

@@ -46,6 +46,7 @@ func (c *call) runHook(ctx context.Context, args []string) error {
 		return err
 	}
 	defer d.Close()
+	d.Expect(c.exit.containersOf(p.Key())...)
 	// The Runner watches the time; this bound is for one that went away.
 	ctx, cancel := context.WithTimeout(ctx, p.Timeout()+settings.Cleanup.Grace.Std())
 	defer cancel()

@@ -19,6 +19,9 @@ func TestMain(m *testing.M) {
 	// No registry is asked from here: the fake engine answers for them.
 	os.Setenv("HTTPS_PROXY", "http://127.0.0.1:1")
 	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-") {
+		if os.Getenv("XDG_TEST_BEHIND") == "nothing" { // a test looks at what hooks do themselves
+			os.Exit(0)
+		}
 		// What runs behind a hook of a test asks where that test listens.
 		executor.ListenForPlansAt(os.Getenv(executor.EnvOfTestPool))
 		os.Exit(executor.Main(os.Args[1:], os.Environ(), os.Stdout, os.Stderr))

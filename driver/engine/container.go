@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/filters"
 )
 
 // The states of a container, in the engine's words.
@@ -84,32 +83,28 @@ type Endpoint struct {
 var ErrNonsense = errors.New("the engine's answer describes no container")
 
 // Containers lists the containers with all of the labels, each a key or key=value,
-// in any state.
+// in any state. The engine looks at all that there are for that: Expected asks for less.
 func (e *Engine) Containers(ctx context.Context, labels ...string) ([]Container, error) {
 	return e.containers(ctx, e.labelled(labels))
 }
 
-func (e *Engine) containers(ctx context.Context, f filters.Args) ([]Container, error) {
-	list, err := e.api.ContainerList(ctx, container.ListOptions{All: true, Filters: f})
-	found := make([]Container, 0, len(list))
-	for _, c := range list {
-		one := Container{ID: c.ID, Image: c.Image, ImageID: c.ImageID, Labels: c.Labels, State: c.State}
-		if len(c.Names) > 0 {
-			one.Name = strings.TrimPrefix(c.Names[0], "/")
-		}
-		for _, m := range c.Mounts {
-			if m.Name != "" {
-				one.Volumes = append(one.Volumes, m.Name)
-			}
-		}
-		for _, p := range c.Ports {
-			if p.PublicPort != 0 {
-				one.Address = fmt.Sprintf("%s:%d", p.IP, p.PublicPort)
-			}
-		}
-		found = append(found, one)
+// containerOf is a container as the engine lists it.
+func containerOf(c container.Summary) Container {
+	one := Container{ID: c.ID, Image: c.Image, ImageID: c.ImageID, Labels: c.Labels, State: c.State}
+	if len(c.Names) > 0 {
+		one.Name = strings.TrimPrefix(c.Names[0], "/")
 	}
-	return found, err
+	for _, m := range c.Mounts {
+		if m.Name != "" {
+			one.Volumes = append(one.Volumes, m.Name)
+		}
+	}
+	for _, p := range c.Ports {
+		if p.PublicPort != 0 {
+			one.Address = fmt.Sprintf("%s:%d", p.IP, p.PublicPort)
+		}
+	}
+	return one
 }
 
 // Container looks at a container, by its id or name. An answer without what every
@@ -231,7 +226,11 @@ func (e *Engine) Rename(ctx context.Context, id, name string) error {
 
 // Remove ends a container and removes it, with volumes that have no name.
 func (e *Engine) Remove(ctx context.Context, id string) error {
-	return e.api.ContainerRemove(ctx, id, container.RemoveOptions{Force: true, RemoveVolumes: true})
+	err := e.api.ContainerRemove(ctx, id, container.RemoveOptions{Force: true, RemoveVolumes: true})
+	if err == nil || Gone(err) {
+		e.forget(id)
+	}
+	return err
 }
 
 // Until is what Wait waits for.

@@ -41,6 +41,10 @@ type Engine struct {
 
 	greeting sync.Mutex
 	greeted  bool
+
+	expecting sync.Mutex
+	// expected are the ids of the containers that Expected looks at.
+	expected map[string]bool
 }
 
 // Open connects to the engine at an address, a Docker host URL; empty means

@@ -11,8 +11,11 @@ import (
 // Bridge is the engine's default network.
 const Bridge = network.NetworkBridge
 
-// mtuOption is the bridge driver's name for an MTU.
-const mtuOption = "com.docker.network.driver.mtu"
+// The bridge driver's names for an MTU and for a bridge's interface.
+const (
+	mtuOption    = "com.docker.network.driver.mtu"
+	bridgeOption = "com.docker.network.bridge.name"
+)
 
 // Network is a network as the engine describes it.
 type Network struct {
@@ -21,13 +24,16 @@ type Network struct {
 	Subnets  []Subnet
 	// MTU is 0 where the engine does not tell.
 	MTU int
+	// Bridge is the interface of the default bridge on the engine's host; empty for
+	// others.
+	Bridge string
 }
 
 // Subnet is one of a network's, in the engine's words.
 type Subnet struct{ Subnet, Gateway string }
 
 func networkOf(n network.Inspect) Network {
-	one := Network{ID: n.ID, Name: n.Name, Labels: n.Labels}
+	one := Network{ID: n.ID, Name: n.Name, Labels: n.Labels, Bridge: n.Options[bridgeOption]}
 	for _, c := range n.IPAM.Config {
 		one.Subnets = append(one.Subnets, Subnet{c.Subnet, c.Gateway})
 	}

@@ -71,10 +71,7 @@ func (e *Engine) Ours(ctx context.Context, labels ...string) (map[string]*Object
 	}
 	for _, c := range containers {
 		s := of(c.Labels)
-		s.Containers = append(s.Containers, Object{
-			Ref: c.ID, Name: c.Name, Role: plan.Role(c.Labels[label.Role]), Labels: c.Labels,
-			Running: c.State == Running || c.State == Paused, Ended: c.State == Exited || c.State == Dead,
-		})
+		s.Containers = append(s.Containers, ObjectOf(c))
 	}
 	for _, v := range volumes {
 		s := of(v.Labels)
@@ -91,6 +88,14 @@ func (e *Engine) Ours(ctx context.Context, labels ...string) (map[string]*Object
 		s.Networks = append(s.Networks, Object{Ref: n.ID, Name: n.Name, Role: plan.Role(n.Labels[label.Role]), Labels: n.Labels})
 	}
 	return found, nil
+}
+
+// ObjectOf is a container as an object.
+func ObjectOf(c Container) Object {
+	return Object{
+		Ref: c.ID, Name: c.Name, Role: plan.Role(c.Labels[label.Role]), Labels: c.Labels,
+		Running: c.State == Running || c.State == Paused, Ended: c.State == Exited || c.State == Dead,
+	}
 }
 
 // namesFor is the filter of names for the volumes of the sandboxes that a filter

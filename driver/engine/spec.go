@@ -109,6 +109,9 @@ func (e *Engine) Create(ctx context.Context, s Spec) (id string, err error) {
 	if err != nil {
 		return "", e.Explain("creating container "+s.Name, err)
 	}
+	if s.config.Labels[label.Sandbox] != "" {
+		e.Expect(r.ID)
+	}
 	return r.ID, nil
 }
 

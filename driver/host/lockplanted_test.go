@@ -1,6 +1,7 @@
 package host
 
 import (
+	"fmt"
 	"path/filepath"
 	"testing"
 
@@ -24,6 +25,14 @@ func TestLocksPlantedOnTheHost(t *testing.T) {
 				unlock()
 			}
 			return err
+		}},
+		"what is remembered of the engine and of jobs": {Name: lock.recalled("engine"), May: plant.Replaced, Do: func(t *testing.T, file string) error {
+			l, _ := locksIn(t, filepath.Dir(file))
+			_ = l.Recall("engine")
+			if !l.Remember("engine", []byte("new")) {
+				return fmt.Errorf("%s: it cannot be remembered", file)
+			}
+			return nil
 		}},
 	})
 }

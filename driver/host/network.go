@@ -39,6 +39,16 @@ func Network(root string) plan.Facts {
 	return facts
 }
 
+// HasBridge tells whether an interface of that name is a bridge of this host: then an
+// engine that calls its own so has the network of this process, and its routes are here.
+func HasBridge(root, name string) bool {
+	if name == "" || name != filepath.Base(name) {
+		return false
+	}
+	_, err := os.Stat(filepath.Join(root, "sys/class/net", name, "bridge"))
+	return err == nil
+}
+
 // parseRoutes reads /proc/net/route: the destinations but the default, and the
 // interface of the default route.
 func parseRoutes(table []byte) (routes []netip.Prefix, way string) {

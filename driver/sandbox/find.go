@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
@@ -33,7 +34,7 @@ func (f Finder) Of(ctx context.Context, job string) (Containers, error) {
 	if err := f.Engine.Greet(ctx); err != nil {
 		return found, err
 	}
-	list, err := f.Engine.Containers(ctx, label.Job+"="+job)
+	list, err := f.ofJob(ctx, job)
 	if err != nil {
 		return found, f.Engine.Explain("looking for the job's container", err)
 	}
@@ -55,6 +56,16 @@ func (f Finder) Of(ctx context.Context, job string) (Containers, error) {
 	return found, nil
 }
 
+// ofJob are the job's container and a helper of its own. Those that are expected are
+// asked for first: that does not depend on how many others there are.
+func (f Finder) ofJob(ctx context.Context, job string) ([]engine.Container, error) {
+	list, err := f.Engine.Expected(ctx, label.Job+"="+job)
+	if err == nil && slices.ContainsFunc(list, func(c engine.Container) bool { return plan.Role(c.Labels[label.Role]) == plan.RoleJob }) {
+		return list, nil
+	}
+	return f.Engine.Containers(ctx, label.Job+"="+job)
+}
+
 // JobContainer finds a job's own container and its sandbox.
 func (f Finder) JobContainer(ctx context.Context, job string) (id, sandbox string, err error) {
 	found, err := f.Of(ctx, job)
@@ -74,7 +85,11 @@ func (f Finder) SidecarOf(ctx context.Context, job string) (id string, err error
 // SidecarIn finds a sandbox's sidecar, whose name depends on its data root; the
 // zero value when it is gone.
 func (f Finder) SidecarIn(ctx context.Context, sandbox string) (engine.Container, error) {
-	found, err := f.Engine.Containers(ctx, label.Sandbox+"="+sandbox, label.Role+"="+string(plan.RoleSidecar))
+	labels := []string{label.Sandbox + "=" + sandbox, label.Role + "=" + string(plan.RoleSidecar)}
+	found, err := f.Engine.Expected(ctx, labels...)
+	if err != nil || len(found) == 0 { // another may have taken its place
+		found, err = f.Engine.Containers(ctx, labels...)
+	}
 	if err != nil || len(found) == 0 {
 		return engine.Container{}, f.Engine.Explain("looking for the job's docker daemon", err)
 	}

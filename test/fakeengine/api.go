@@ -2,6 +2,7 @@ package fakeengine
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -62,7 +63,7 @@ func (e *Engine) version(w http.ResponseWriter, _ *http.Request) {
 // info describes a host of today.
 func (e *Engine) info(w http.ResponseWriter, _ *http.Request) {
 	reply(w, http.StatusOK, map[string]any{
-		"SystemTime": time.Now().Format(time.RFC3339Nano), "CgroupVersion": "2", "Driver": "overlay2", "DriverStatus": [][2]string{{"Backing Filesystem", "btrfs"}, {"Supports d_type", "true"}},
+		"DockerRootDir": e.DataRoot, "SystemTime": time.Now().Format(time.RFC3339Nano), "CgroupVersion": "2", "Driver": "overlay2", "DriverStatus": [][2]string{{"Backing Filesystem", "btrfs"}, {"Supports d_type", "true"}},
 	})
 }
 
@@ -111,8 +112,11 @@ func (e *Engine) inspectNetwork(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, "network "+r.PathValue("id")+" not found")
 		return
 	}
+	e.mu.Lock()
+	id := fmt.Sprintf("%064x", e.starts)
+	e.mu.Unlock()
 	reply(w, http.StatusOK, map[string]any{
-		"Id": "bridge", "Name": "bridge", "IPAM": map[string]any{"Config": []any{map[string]any{"Subnet": "172.17.0.0/16"}}},
+		"Id": id, "Name": "bridge", "Options": map[string]string{"com.docker.network.bridge.name": "docker0"}, "IPAM": map[string]any{"Config": []any{map[string]any{"Subnet": "172.17.0.0/16"}}},
 	})
 }
 

@@ -26,7 +26,7 @@ func (e *Engine) listContainers(w http.ResponseWriter, r *http.Request) {
 	defer e.mu.Unlock()
 	list := []any{}
 	for _, c := range e.containers {
-		if matches(r, c.Labels) && named(r, c.Name) {
+		if matches(r, c.Labels) && identified(r, c.ID) && named(r, c.Name) {
 			list = append(list, map[string]any{
 				"Id": c.ID, "Names": []string{"/" + c.Name}, "Image": c.Image, "ImageID": c.ImageID, "Labels": c.Labels,
 				"State": state(c), "Mounts": mounts(c),

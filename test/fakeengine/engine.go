@@ -32,6 +32,8 @@ type Engine struct {
 	Processes []string
 	// ExecCode is the exit code of every command in a container.
 	ExecCode int
+	// DataRoot is where it says that it keeps its data.
+	DataRoot string
 
 	server *httptest.Server
 	closed chan struct{}
@@ -46,6 +48,9 @@ type Engine struct {
 	script     map[string][]Answer
 	always     map[string]Answer
 	calls      []string
+	lists      []string
+	// starts counts those of the engine: each makes the default bridge anew.
+	starts int
 	// forced counts the volumes that somebody wanted removed by force.
 	forced int
 }
@@ -91,6 +96,9 @@ func (e *Engine) Close() {
 func (e *Engine) serve(call string, answer http.HandlerFunc, w http.ResponseWriter, r *http.Request) {
 	e.mu.Lock()
 	e.calls = append(e.calls, call)
+	if filters, is := listed(call, r); is {
+		e.lists = append(e.lists, call+" "+filters)
+	}
 	scripted := e.always[call]
 	if queue := e.script[call]; len(queue) > 0 {
 		scripted, e.script[call] = queue[0], queue[1:]
@@ -133,6 +141,42 @@ func (e *Engine) Calls() []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return slices.Clone(e.calls)
+}
+
+// Restart lets the engine start again, as far as its default bridge tells.
+func (e *Engine) Restart() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.starts++
+}
+
+// Lists returns the lists that somebody has asked for so far, each with its filters,
+// for which an engine looks at all that there is: neither ids nor names were given.
+func (e *Engine) Lists() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.lists)
+}
+
+// listed tells of such a list.
+func listed(call string, r *http.Request) (filters string, is bool) {
+	if !slices.Contains([]string{"GET /containers/json", "GET /networks", "GET /volumes"}, call) {
+		return "", false
+	}
+	f := filtersOf(r)
+	if len(f["id"]) > 0 || len(f["name"]) > 0 {
+		return "", false
+	}
+	return r.URL.Query().Get("filters"), true
+}
+
+// filtersOf are the filters of a request.
+func filtersOf(r *http.Request) map[string]map[string]bool {
+	var f map[string]map[string]bool
+	if err := json.Unmarshal([]byte(r.URL.Query().Get("filters")), &f); err != nil {
+		return nil
+	}
+	return f
 }
 
 // Count tells how often a call was made.
@@ -189,11 +233,7 @@ func refuse(w http.ResponseWriter, status int, message string) {
 
 // matches applies the label filters of a request.
 func matches(r *http.Request, labels map[string]string) bool {
-	var filters map[string]map[string]bool
-	if err := json.Unmarshal([]byte(r.URL.Query().Get("filters")), &filters); err != nil {
-		return true // none
-	}
-	for want := range filters["label"] {
+	for want := range filtersOf(r)["label"] {
 		key, value, pair := strings.Cut(want, "=")
 		got, there := labels[key]
 		if !there || pair && got != value {
@@ -205,14 +245,22 @@ func matches(r *http.Request, labels map[string]string) bool {
 
 // named applies the name filters of a request, which are regular expressions.
 func named(r *http.Request, name string) bool {
-	var filters map[string]map[string]bool
-	if err := json.Unmarshal([]byte(r.URL.Query().Get("filters")), &filters); err != nil || len(filters["name"]) == 0 {
-		return true // none
-	}
-	for want := range filters["name"] {
+	f := filtersOf(r)["name"]
+	for want := range f {
 		if found, err := regexp.MatchString(want, name); err == nil && found {
 			return true
 		}
 	}
-	return false
+	return len(f) == 0
+}
+
+// identified applies the id filters of a request, which are beginnings of ids.
+func identified(r *http.Request, id string) bool {
+	f := filtersOf(r)["id"]
+	for want := range f {
+		if strings.HasPrefix(id, want) {
+			return true
+		}
+	}
+	return len(f) == 0
 }
