@@ -81,8 +81,13 @@ func (b *bench) booted(ctx context.Context, j *hookedJob) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return sandbox, b.answers(ctx, sandbox)
+}
+
+// answers waits until a sandbox's daemon answers.
+func (b *bench) answers(ctx context.Context, sandbox string) error {
 	const asked = "until docker version >/dev/null 2>&1; do sleep 0.05; done"
-	return sandbox, runCommand(command(ctx, "docker", "exec", "dind-"+sandbox+"-sidecar", "sh", "-c", asked))
+	return runCommand(command(ctx, "docker", "exec", "dind-"+sandbox+"-sidecar", "sh", "-c", asked))
 }
 
 // end is what the user waits for at the end of a job.

@@ -112,7 +112,7 @@ func newBench(ctx context.Context, executor, runner string, rounds int) (_ *benc
 	if err != nil {
 		return nil, err
 	}
-	b.tables = []table{b.trivialJobs(), b.first(), b.rebuild(), privileges, b.hooks(), b.end(), b.together(), b.waiting(), b.backToBack()}
+	b.tables = []table{b.trivialJobs(), b.first(), b.rebuild(), privileges, b.hooks(), b.end(), b.together(), b.waiting(), b.backToBack(), b.many()}
 	if b.real != nil {
 		err = b.real.start(ctx)
 	}
