@@ -15,18 +15,17 @@ import (
 type Booted struct {
 	// Docker is its version; empty if not known.
 	Docker string
-	// Booting says that prepare did not wait for it, and Waited is for how long
-	// the script had to.
+	// Booting says that prepare did not wait for it.
 	Booting bool
-	Waited  time.Duration
 }
 
 // AwaitDaemon waits until a job's inner daemon answers, where prepare has left
 // it booting: it boots while sources are fetched. bound is what the wait may
 // take, twice on the layers of earlier jobs, and given what the pipeline has said of
-// the sidecar. say receives lines for the job log.
-func (d *Driver) AwaitDaemon(ctx context.Context, job string, bound time.Duration, given plan.Given, say func(string)) (Booted, error) {
-	began := time.Now()
+// the sidecar. queues is called, at most once, when what connects to the daemon
+// already waits in its queue, and soon gets its answer. say receives lines for the
+// job log.
+func (d *Driver) AwaitDaemon(ctx context.Context, job string, bound time.Duration, given plan.Given, queues func(), say func(string)) (Booted, error) {
 	if err := d.eng.Greet(ctx); err != nil {
 		return Booted{}, err
 	}
@@ -42,15 +41,18 @@ func (d *Driver) AwaitDaemon(ctx context.Context, job string, bound time.Duratio
 	if err != nil || sidecar.ID == "" {
 		return Booted{}, err // the script tells what it misses
 	}
+	if sidecar.Labels[label.Layers] == string(plan.LayersReused) {
+		queues = nil // they may be damaged, and who is in the queue would be thrown out with it
+	}
 	wait := func(ctx context.Context, sidecar string) (Ready, error) {
 		ctx, cancel := context.WithTimeoutCause(ctx, bound, boot.ErrNotReady)
 		defer cancel()
-		docker, err := d.boots.Await(ctx, sandbox, sidecar, given)
+		docker, err := d.boots.Await(ctx, sandbox, sidecar, given, queues)
 		return Ready{Docker: docker}, err
 	}
 	ready, err := wait(ctx, sidecar.ID)
 	if plan.LayersState(sidecar.Labels[label.Layers]).Earlier() {
 		ready, err = d.withoutDamaged(ctx, sandbox, sidecar.ID, err, ready, say, wait)
 	}
-	return Booted{Docker: ready.Docker, Booting: true, Waited: time.Since(began)}, err
+	return Booted{Docker: ready.Docker, Booting: true}, err
 }

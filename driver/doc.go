@@ -27,7 +27,7 @@
 //	  boot           does the daemon answer, and why not; its certificates
 //	  jobcache.go    the cache; registrycas.go the CAs of registries
 //	  service.go     services, and serviceprobe.go when they are
-//	booting.go     AwaitDaemon: the first script waits for the rest of the boot
+//	booting.go     AwaitDaemon: the rest of the boot, before the first script or beside it
 //	stages         RunJob, RunHelper: the scripts; what happened meanwhile
 //	held.go        Hold: a failed job's sandbox stays
 //	cleanup.go     End: nothing of the job runs on, and a mark says so; Cleanup

@@ -33,6 +33,9 @@ func (prep *preparation) daemon(ctx context.Context, labels map[string]string, s
 	if err := prep.fit(ctx, img); err != nil {
 		return Ready{}, err
 	}
+	if prep.sidecar.Queues {
+		labels[label.Queues] = "true"
+	}
 	if prep.sidecar.Seed != "" {
 		prep.sidecar.SeedVolume = prep.d.Layers.NewestSeed(ctx, prep.sidecar.Seed)
 	}

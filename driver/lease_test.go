@@ -219,7 +219,7 @@ func TestADamagedDataRootGetsANewSidecar(t *testing.T) {
 			}
 			_, err := d.Prepare(ctx, next, say)
 			if err == nil {
-				_, err = d.AwaitDaemon(ctx, next.Claim.Job, time.Second, plan.Given{}, say)
+				_, err = d.AwaitDaemon(ctx, next.Claim.Job, time.Second, plan.Given{}, nil, say)
 			}
 			if (err != nil) != c.fails || err != nil && fault.HintOf(err) == "" {
 				t.Fatalf("error %v, hint %q, said %q", err, fault.HintOf(err), said)
@@ -368,7 +368,7 @@ func TestANewDataRootThatFailsIsNotTriedAgain(t *testing.T) {
 	e.ExecCode = 1
 	_, err := d.Prepare(t.Context(), p, quiet)
 	if err == nil {
-		_, err = d.AwaitDaemon(t.Context(), p.Claim.Job, time.Second, plan.Given{}, quiet)
+		_, err = d.AwaitDaemon(t.Context(), p.Claim.Job, time.Second, plan.Given{}, nil, quiet)
 	}
 	if err == nil || starts != 1 {
 		t.Errorf("%d starts, error %v", starts, err)

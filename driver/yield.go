@@ -97,7 +97,7 @@ func (d *Driver) awaitAnswer(ctx context.Context, job string) {
 	sandbox := found[0].Labels[label.Sandbox]
 	sidecar, err := d.find.SidecarIn(ctx, sandbox)
 	if err == nil && sidecar.ID != "" {
-		_, _ = d.boots.Await(ctx, sandbox, sidecar.ID, plan.Given{})
+		_, _ = d.boots.Await(ctx, sandbox, sidecar.ID, plan.Given{}, nil)
 	}
 }
 

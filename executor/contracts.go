@@ -46,11 +46,12 @@ type preparer interface {
 }
 
 // stager runs the scripts of a job that is prepared, one after the other. The first
-// script of the build side waits for AwaitDaemon, which may run before it or beside.
+// script of the build side begins when AwaitDaemon returns or calls queues, and may run
+// beside it.
 // WatchStage, WatchMemory and FollowServices begin before a script and end behind it. EndedServices,
 // Sidecar and Usage only look.
 type stager interface {
-	AwaitDaemon(ctx context.Context, job string, bound time.Duration, given plan.Given, say func(string)) (driver.Booted, error)
+	AwaitDaemon(ctx context.Context, job string, bound time.Duration, given plan.Given, queues func(), say func(string)) (driver.Booted, error)
 	RunJob(ctx context.Context, job string, ways stages.Ways, script []byte, gate func(context.Context) error, out io.Writer) (int, error)
 	RunHelper(ctx context.Context, job string, check *plan.ToolCheck, script []byte, out io.Writer) (int, error)
 	WatchStage(ctx context.Context, job string) *stages.Watch

@@ -22,7 +22,7 @@
 //     the end of a claim, fetch.go (newer images), pool.go (a sandbox for the next job),
 //     and gc.go (what others left).
 //   - run, once for each stage: run.go sends a script to the helper or to the job
-//     container. When a script fails, package diagnosis looks for the reason, and held.go
+//     container. The first may run beside the boot of its daemon: booting.go. When a script fails, package diagnosis looks for the reason, and held.go
 //     tells how to look inside.
 //   - cleanup: cleanup.go writes the bundle of a failed job (package bundle, without the
 //     secrets that package redact hides) or holds its sandbox (held.go), then ends

@@ -103,9 +103,10 @@ func (c *call) prepared(settings config.Settings, ready driver.Ready, err error)
 	}
 }
 
-// awaited notes for how long the first script waited until its daemon answered.
-func (c *call) awaited(b driver.Booted) {
-	c.record.Awaited, c.record.DaemonWait, c.record.Docker = true, b.Waited.Seconds(), b.Docker
+// awaited notes for how long the first script waited for its daemon, and the version
+// of that if it has answered by now.
+func (c *call) awaited(docker string, waited time.Duration) {
+	c.record.Awaited, c.record.DaemonWait, c.record.Docker = true, waited.Seconds(), docker
 }
 
 // leaked counts what a sweep has removed that no living job owned.

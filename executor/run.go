@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/driver/stages"
 	"gitlab-dind-executor/executor/diagnosis"
@@ -119,7 +120,7 @@ func (c *call) runStage(ctx context.Context, d stager, job, stage string, script
 
 // runJob runs a script of the build side, with what the services print between
 // if the job asks for it. The script's own output goes to end as well.
-func (c *call) runJob(ctx context.Context, d stager, job, stage string, script []byte, bound time.Duration, end io.Writer) (int, error) {
+func (c *call) runJob(ctx context.Context, d stager, job, stage string, script []byte, bound time.Duration, end io.Writer) (code int, err error) {
 	stdout := &shared{out: c.raw.out}
 	var out io.Writer = stdout
 	if c.showsServices() {
@@ -128,7 +129,8 @@ func (c *call) runJob(ctx context.Context, d stager, job, stage string, script [
 		out = logs.Out()
 	}
 	first := stage == "build_script" || stage == "step_script"
-	var daemon func(context.Context) error
+	running := ctx
+	var gate func(context.Context) error
 	ways := stages.Ways{First: first, SignalFirst: c.flagged(featureflags.NativeStop)}
 	if first {
 		log := &joblog.Log{Out: stdout, Colour: c.log.Colour}
@@ -138,11 +140,21 @@ func (c *call) runJob(ctx context.Context, d stager, job, stage string, script [
 				log.Say("the job's files are not given to its user: CI_PROJECT_DIR is not below " + payload.BuildsDir)
 			}
 		}
-		daemon = func(ctx context.Context) error { return c.awaitDaemon(ctx, d, job, bound, log) }
+		b, besideBoot := beginBoot(ctx, log.Say, func(ctx context.Context, queues func()) (driver.Booted, error) {
+			given := plan.GivenBy(payload.ForPlan(c.payload, c.env).Services)
+			return d.AwaitDaemon(ctx, job, bound, given, queues, log.Say)
+		})
+		defer func() {
+			code, err = b.settle(ctx, code, err)
+			if b.opened {
+				c.awaited(b.booted.Docker, b.waited)
+			}
+		}()
+		running, gate = besideBoot, b.open
 	}
 	memory := d.WatchMemory(ctx, job)
 	defer func() { _ = c.exit.notePeak(job, memory.End()) }() // no matter of the job's
-	return d.RunJob(ctx, job, ways, script, daemon, io.MultiWriter(out, end))
+	return d.RunJob(running, job, ways, script, gate, io.MultiWriter(out, end))
 }
 
 // showsServices tells whether the job log has what services print.
@@ -161,23 +173,6 @@ func (s *shared) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.out.Write(p)
-}
-
-// awaitDaemon lets the first script find a daemon that answers, and says how long
-// that took where it was felt.
-func (c *call) awaitDaemon(ctx context.Context, d stager, job string, bound time.Duration, log *joblog.Log) error {
-	booted, err := d.AwaitDaemon(ctx, job, bound, plan.GivenBy(payload.ForPlan(c.payload, c.env).Services), log.Say)
-	if err != nil || !booted.Booting {
-		return err
-	}
-	c.awaited(booted)
-	name := strings.TrimSpace("docker " + booted.Docker)
-	if booted.Waited < 100*time.Millisecond {
-		log.Say(name + " ready")
-		return nil
-	}
-	log.Say(fmt.Sprintf("%s ready, waited %.1f s for it", name, booted.Waited.Seconds()))
-	return nil
 }
 
 // used is the closing line of a job: beside its last stage, else "".

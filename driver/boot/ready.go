@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -64,11 +66,16 @@ type Boots struct {
 // New is for an engine.
 func New(eng *engine.Engine, limits *bounds.Bounds) *Boots { return &Boots{eng, limits} }
 
-// Wait waits until the inner daemon answers, by _ping over mutual TLS from
+// Wait waits until the inner daemon answers. It fails at once when the sidecar exits.
+func (b *Boots) Wait(ctx context.Context, id string, p *plan.Plan, certs *Certificates) (string, error) {
+	return b.wait(ctx, id, p, certs, nil)
+}
+
+// wait waits until the inner daemon answers, by _ping over mutual TLS from
 // here or, where the sandbox's network is out of reach (the Runner is itself a
 // container, or the engine is remote), by docker version in the sidecar. It
-// fails at once when the sidecar exits.
-func (b *Boots) Wait(ctx context.Context, id string, p *plan.Plan, certs *Certificates) (string, error) {
+// fails at once when the sidecar exits. queues may be nil; see Await.
+func (b *Boots) wait(ctx context.Context, id string, p *plan.Plan, certs *Certificates, queues func()) (string, error) {
 	ctx, end := span.Begin(ctx, "wait for the docker daemon")
 	defer end()
 	exits, waitErrs := b.eng.Wait(ctx, id, engine.NotRunning)
@@ -81,6 +88,14 @@ func (b *Boots) Wait(ctx context.Context, id string, p *plan.Plan, certs *Certif
 		return "", err
 	}
 	defer pinger.close()
+	if queues != nil && c.Labels[label.Queues] != "" {
+		pinger.connected = sync.OnceFunc(func() {
+			// A clock that is not this host's tells nothing.
+			if took := time.Since(c.Started); took >= 0 && took <= b.bounds.QueuesWithin {
+				queues()
+			}
+		})
+	}
 	if !c.Started.IsZero() && time.Since(c.Started) > UnreachableAfter {
 		pinger.patience /= 10 // the network has long been there
 	}
@@ -161,6 +176,8 @@ type pinger struct {
 	quiet time.Duration
 	// timeout is what the daemon has, for messages.
 	timeout time.Duration
+	// connected, if it is there, is called when the daemon's port takes a connection.
+	connected func()
 	// last is why the latest ping failed, an error.
 	last atomic.Value
 }
@@ -240,6 +257,13 @@ type badStatus int
 func (s badStatus) Error() string { return fmt.Sprintf("status %d", int(s)) }
 
 func (p *pinger) ping(ctx context.Context, by *http.Client) (string, error) {
+	if p.connected != nil {
+		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{ConnectDone: func(_, _ string, err error) {
+			if err == nil {
+				p.connected()
+			}
+		}})
+	}
 	status, header, err := wary.Ask(ctx, by, p.url)
 	if err != nil {
 		return "", err
@@ -338,8 +362,10 @@ func (b *Boots) exit(ctx context.Context, id string, code int) (e blame.Exit, kn
 	return e, true
 }
 
-// Await waits until the daemon of a sidecar answers that prepare has started.
-func (b *Boots) Await(ctx context.Context, sandbox, sidecar string, given plan.Given) (string, error) {
+// Await waits until the daemon of a sidecar answers that prepare has started. queues
+// is called when that has its port early, and from here: who connects from then on is
+// in its queue until it answers.
+func (b *Boots) Await(ctx context.Context, sandbox, sidecar string, given plan.Given, queues func()) (string, error) {
 	c, err := b.eng.Container(ctx, sidecar)
 	if err != nil {
 		return "", b.eng.Explain("looking at the sidecar", err)
@@ -356,7 +382,7 @@ func (b *Boots) Await(ctx context.Context, sandbox, sidecar string, given plan.G
 		}
 		return "", err
 	}
-	return b.Wait(ctx, sidecar, p, certs)
+	return b.wait(ctx, sidecar, p, certs, queues)
 }
 
 // Listening tells from a sidecar how its daemon listens.

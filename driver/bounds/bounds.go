@@ -38,6 +38,11 @@ type Bounds struct {
 	MemoryEvery time.Duration
 	// MirrorPatience is how long a job waits for the mirror at most.
 	MirrorPatience time.Duration
+	// QueuesWithin is how soon after its start a daemon must have taken its port for
+	// anyone to go by that. The docker command asks a daemon for 2 s how it is to be
+	// talked to, and then guesses (cli/command/cli.go, defaultInitTimeout). The rest
+	// of a boot takes less than its first part.
+	QueuesWithin time.Duration
 	// QuietAfter is when a daemon that did refuse or answer, and now does neither,
 	// counts as out of reach.
 	QuietAfter time.Duration
@@ -72,6 +77,7 @@ func Usual() *Bounds {
 		MemoryEvery:    time.Second,
 		MirrorPatience: time.Second,
 		NextJob:        300 * time.Millisecond,
+		QueuesWithin:   1500 * time.Millisecond,
 		QuietAfter:     5 * time.Second,
 		RemoveFirstGap: 50 * time.Millisecond,
 		Shell:          30 * time.Second,

@@ -29,6 +29,9 @@ const (
 	// Booting is on a job container whose prepare has not waited for the
 	// inner daemon.
 	Booting = prefix + "booting"
+	// Queues is on a sidecar whose daemon takes its port soon before it answers. Who
+	// connects meanwhile is queued.
+	Queues = prefix + "queues"
 	// Project and Protected say in words what a scope is made of; the
 	// job container has the first for status.
 	Project   = prefix + "project"

@@ -48,6 +48,22 @@ func (s Sidecar) bootsFast() bool {
 	return slices.ContainsFunc(s.Entrypoint, func(arg string) bool { return strings.HasSuffix(arg, bootLast) })
 }
 
+// queues tells of a sidecar that boots as it will, with a release of docker in it,
+// whether its port can be had before the daemon answers. dockerd listens before it
+// looks for containerd and sets up networks, and takes what has connected once it
+// serves (cmd/dockerd/daemon.go, loadListeners). So the kernel holds connections for
+// the rest of the boot, which is short where containerd runs already. Where something
+// else may listen first, or the rest may be long, nobody goes by the port.
+func (s Sidecar) queues(docker Version) bool {
+	switch {
+	case !s.Stdin || s.Given.Runs() || !docker.Known() || docker.Before(20, 10):
+		return false
+	case s.Relay || s.Rights.Runtime != "": // another kernel, or another user namespace
+		return false
+	}
+	return s.Seed == ""
+}
+
 // isRoot tells it of an image's USER, which may name a group, too.
 func isRoot(user string) bool {
 	name, _, _ := strings.Cut(user, ":")
@@ -115,6 +131,7 @@ func (s Sidecar) Fit(image DindImage, host EngineHost) (Sidecar, []string, error
 	}
 	s.Entrypoint, s.Command = s.Boot(image.Entrypoint, image.Command)
 	s.Stdin = s.bootsFast() && s.takesFiles()
+	s.Queues = s.queues(image.Docker)
 	if slices.ContainsFunc(flags, func(arg string) bool {
 		return strings.HasPrefix(arg, "--registry-mirror") || strings.HasPrefix(arg, "--insecure-registry")
 	}) {

@@ -238,6 +238,9 @@ type Sidecar struct {
 	// FastBoot starts containerd before dockerd where the image allows it.
 	FastBoot     bool
 	ReadyTimeout time.Duration
+	// Queues, of Fit, says that nothing but dockerd takes its port, and soon before it
+	// answers: see queues.
+	Queues bool `json:",omitempty"`
 	// Given is what the pipeline has said of it, for whose fault it is when it does
 	// not boot. It makes no other sandbox.
 	Given Given `json:"-"`

@@ -116,9 +116,13 @@ func stringMap(v any) map[string]string {
 
 func (e *Engine) inspectContainer(w http.ResponseWriter, r *http.Request) {
 	e.with(w, r, func(c *Container) {
-		networks := map[string]any{} // without addresses
+		networks := map[string]any{}
 		if name, _ := c.Host["NetworkMode"].(string); name != "" && !c.Disconnected {
-			networks[name] = map[string]any{}
+			networks[name] = map[string]any{"IPAddress": c.IP}
+		}
+		started := ""
+		if !c.Started.IsZero() {
+			started = c.Started.Format(time.RFC3339Nano)
 		}
 		var mounts []map[string]any
 		for _, at := range c.places {
@@ -126,7 +130,7 @@ func (e *Engine) inspectContainer(w http.ResponseWriter, r *http.Request) {
 		}
 		reply(w, http.StatusOK, map[string]any{
 			"Id": c.ID, "Name": "/" + c.Name, "Image": c.Image, "Mounts": mounts,
-			"State":           map[string]any{"Running": c.running, "Paused": c.running && c.Paused, "Status": state(c), "ExitCode": c.code},
+			"State":           map[string]any{"Running": c.running, "Paused": c.running && c.Paused, "Status": state(c), "ExitCode": c.code, "StartedAt": started},
 			"Config":          map[string]any{"Image": c.Image, "Labels": c.Labels, "ExposedPorts": c.Config["ExposedPorts"]},
 			"HostConfig":      c.Host,
 			"NetworkSettings": map[string]any{"Networks": networks, "Ports": c.Host["PortBindings"]},

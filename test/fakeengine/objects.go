@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Container is a container that runs nothing.
@@ -21,6 +22,10 @@ type Container struct {
 	Host   map[string]any
 	// Disconnected says that its network was taken from it. OnStart may set it.
 	Disconnected bool
+	// IP is its address in its network, and Started when it did; OnStart may set them.
+	// Else the engine does not tell.
+	IP      string
+	Started time.Time
 	// Paused says that nothing in it runs until it is let go on.
 	Paused bool
 

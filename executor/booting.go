@@ -1,0 +1,120 @@
+package executor
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/group"
+)
+
+// verdictWait is how long a script that has failed may wait for what becomes of the
+// boot beside it: a daemon that dies ends its clients before the engine tells of it.
+const verdictWait = 2 * time.Second
+
+// notReadyYet is what the job log says where a script begins before its daemon answers.
+const notReadyYet = "docker is not ready yet: commands to it wait"
+
+// boot is how the inner daemon comes up, beside a job's first script. That begins when
+// the daemon answers, or queues what connects to it: then only its first docker command
+// waits. What goes wrong with the daemon afterwards ends the script.
+type boot struct {
+	say func(line string)
+	// queues is closed once the daemon queues what connects to it.
+	queues chan struct{}
+	// over is closed once booted and err are there.
+	over   chan struct{}
+	booted driver.Booted
+	err    error
+	// ended says that err has ended the script. It is there before over is closed.
+	ended bool
+
+	began time.Time
+	// waited is for how long the script has, when it was let begin.
+	waited time.Duration
+	opened bool
+	// stop ends the wait for the daemon, and end the script.
+	stop, end context.CancelFunc
+}
+
+// beginBoot has await wait for the inner daemon, until settle. await calls queues once
+// that queues what connects to it. The context is for the script.
+func beginBoot(ctx context.Context, say func(string), await func(ctx context.Context, queues func()) (driver.Booted, error)) (*boot, context.Context) {
+	script, end := context.WithCancel(ctx)
+	waiting, stop := context.WithCancel(ctx)
+	b := &boot{say: say, queues: make(chan struct{}), over: make(chan struct{}), began: time.Now(), stop: stop, end: end}
+	go func() {
+		defer close(b.over)
+		b.err = group.Guard(func() (err error) {
+			b.booted, err = await(waiting, func() { close(b.queues) })
+			return err
+		})
+		if b.err != nil && waiting.Err() == nil && isClosed(b.queues) {
+			b.ended = true
+			end()
+		}
+	}()
+	return b, script
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// open returns when the script may begin, and says how long that took where it was
+// felt.
+func (b *boot) open(ctx context.Context) error {
+	select {
+	case <-b.queues:
+	case <-b.over:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	b.waited = time.Since(b.began)
+	what := notReadyYet
+	if isClosed(b.over) {
+		if b.err != nil || !b.booted.Booting {
+			return b.err
+		}
+		what = strings.TrimSpace("docker "+b.booted.Docker) + " ready"
+		if b.waited >= 100*time.Millisecond {
+			what += fmt.Sprintf(", waited %.1f s for it", b.waited.Seconds())
+		}
+	}
+	b.say(what)
+	b.opened = true
+	return nil
+}
+
+// settle is for when the script has ended with code or err, and returns how the stage
+// has. A script that needed no daemon ends as it ends.
+func (b *boot) settle(ctx context.Context, code int, err error) (int, error) {
+	if err == nil && code != 0 {
+		wait := time.NewTimer(verdictWait)
+		defer wait.Stop()
+		select {
+		case <-b.over:
+		case <-wait.C:
+			b.say("docker had not answered when the script ended")
+		case <-ctx.Done():
+		}
+	}
+	decided := isClosed(b.over)
+	b.stop()
+	defer b.end()
+	<-b.over
+	switch {
+	case !decided || b.err == nil || ctx.Err() != nil:
+		return code, err
+	case err == nil && code != 0, b.ended && err != nil:
+		return 0, b.err
+	}
+	return code, err
+}
