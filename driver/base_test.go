@@ -223,7 +223,7 @@ func TestABaseOfWhichACopyIsDamagedServesNobody(t *testing.T) {
 		}
 		_, err := d.Prepare(t.Context(), next, quiet)
 		if err == nil {
-			_, err = d.AwaitDaemon(t.Context(), next.Claim.Job, time.Second, plan.Given{}, quiet)
+			_, err = d.AwaitDaemon(t.Context(), next.Claim.Job, time.Second, plan.Given{}, nil, quiet)
 		}
 		damaged := slices.Contains(e.Objects(), "volume "+label.StateName(base, label.DataDamaged))
 		if err != nil || damaged != own {

@@ -41,7 +41,7 @@ func (d *Driver) AwaitDaemon(ctx context.Context, job string, bound time.Duratio
 	if err != nil || sidecar.ID == "" {
 		return Booted{}, err // the script tells what it misses
 	}
-	if sidecar.Labels[label.Layers] == string(plan.LayersReused) {
+	if plan.LayersState(sidecar.Labels[label.Layers]).Earlier() {
 		queues = nil // they may be damaged, and who is in the queue would be thrown out with it
 	}
 	wait := func(ctx context.Context, sidecar string) (Ready, error) {
