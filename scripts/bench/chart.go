@@ -11,14 +11,14 @@ var charted = []struct {
 	title string
 	keys  []string
 }{
-	{"To the first line of the script, sources fetched", []string{"A+", "C+", "W+", "D"}},
+	{"To the first line of the script, sources fetched", []string{"A+", "C+", "N+", "W+", "D"}},
 	{"A whole job that runs docker version", []string{"A+w", "C+w", "W+w"}},
 	{"A whole job that builds and pushes an image", []string{"RX", "R", "RL", "SL"}},
 	{"8 jobs at once, to the first line", []string{"X8", "P8"}},
 }
 
 // coloured are the rows of what this project brings.
-var coloured = map[string]bool{"C+": true, "W+": true, "C+w": true, "W+w": true, "R": true, "RL": true, "SL": true, "P8": true}
+var coloured = map[string]bool{"C+": true, "N+": true, "W+": true, "C+w": true, "W+w": true, "R": true, "RL": true, "SL": true, "P8": true}
 
 // Sizes in the chart, in pixels.
 const (

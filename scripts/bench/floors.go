@@ -40,6 +40,7 @@ func (p part) of(r row) float64 {
 
 var floors = []floor{
 	{name: "to the first line, cold: docker executor / ours", over: "A+", under: "C+", bound: 3, goal: 4.5},
+	{name: "to the first line, in a bare sandbox: docker executor / ours", over: "A+", under: "N+", bound: 3.5, goal: 6},
 	{name: "to the first line, warm: docker executor / ours", over: "A+", under: "W+", bound: 6, goal: 10},
 	{name: "to the first line, warm: ours / docker run of the job's image", over: "W+", under: "D", bound: 2, goal: 1.4, most: true},
 	{name: "trivial job as a whole, cold: docker executor / ours", over: "A+w", under: "C+w", bound: 2.5},

@@ -34,6 +34,7 @@ func (b *bench) trivialJobs() table {
 		trials: []trial{
 			b.jobTrial("A+", "docker executor with docker:dind", b.rival),
 			b.jobTrial("C+", "this executor, cold", b.ours(b.lab.Settings)),
+			b.jobTrial("N+", "this executor, cold, in a bare sandbox", hooked{b: b, settings: b.offered, pool: true}),
 			b.jobTrial("W+", "this executor, warm", b.oursWarm(b.warm)),
 			{figures: []figure{{"D", "docker run of the job's image, without a daemon", "ms"}}, measure: b.bare},
 		},

@@ -37,7 +37,7 @@ func TestARowHasMedianAndRange(t *testing.T) {
 // aRun is a report in which each floor is met, or just missed.
 func aRun(change map[string]float64) report {
 	medians := map[string]float64{
-		"A": 2000, "B": 1000, "C": 1000, "A+": 3000, "C+": 1000, "W+": 400, "D": 200, "A+w": 3500, "C+w": 1400, "W+w": 1000,
+		"A": 2000, "B": 1000, "C": 1000, "A+": 3000, "C+": 1000, "N+": 800, "W+": 400, "D": 200, "A+w": 3500, "C+w": 1400, "W+w": 1000,
 		"R": 8000, "RX": 8000, "RL": 2000, "K": 300, "X8": 9000, "P8": 4500, "X8c": 10, "P8c": 7, "BN": 1000, "BP1": 1200, "Q1": 100, "Q32": 150, "M0": 400, "MN": 1000, "M0K": 100, "MNK": 250, failedJobs: 0,
 	}
 	b := &bench{engine: "28", rounds: 1, samples: map[string][]float64{}}
@@ -65,7 +65,7 @@ func TestEveryFloorMustBeMet(t *testing.T) {
 		want   string
 	}{
 		"cold":                   {map[string]float64{"A+": 2990}, "cold: docker executor / ours is 2.99"},
-		"warm":                   {map[string]float64{"W+": 390, "A+": 2300, "C+": 700}, "warm: docker executor / ours is 5.90"},
+		"warm":                   {map[string]float64{"W+": 390, "A+": 2300, "C+": 700, "N+": 600}, "warm: docker executor / ours is 5.90"},
 		"warm beside a bare run": {map[string]float64{"D": 190}, "must be at most 2"},
 		"cold, without sources":  {map[string]float64{"C": 1001, "B": 5000}, "without sources"},
 		"trivial job":            {map[string]float64{"C+w": 1410}, "trivial job as a whole, cold"},

@@ -49,8 +49,9 @@ type bench struct {
 	rounds  int
 	tables  []table
 	samples map[string][]float64
-	// warm and layers are settings files besides the lab's.
-	warm, layers string
+	// warm, offered and layers are settings files besides the lab's: with a pool, with
+	// bare sandboxes, and with layers cached.
+	warm, offered, layers string
 	// pools are the settings files whose pools have been filled.
 	pools map[string]bool
 	shop  *shop
@@ -92,6 +93,9 @@ func newBench(ctx context.Context, executor, runner string, rounds int) (_ *benc
 		return nil, err
 	}
 	if b.warm, err = b.lab.WriteSettings("warm.toml", "[pool]\nsize = 1\n"); err != nil {
+		return nil, err
+	}
+	if b.offered, err = b.lab.WriteSettings("offered.toml", "[pool]\nbare = 1\n"); err != nil {
 		return nil, err
 	}
 	if b.layers, err = b.lab.WriteSettings("layers.toml", "[cache]\nvolume = false\nlayers = \"project\"\n"); err != nil {
