@@ -1,8 +1,11 @@
 package e2e
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+
+	"gitlab-dind-executor/test/rig"
 )
 
 // bare is the bare sandbox that waits.
@@ -31,8 +34,8 @@ func TestAJobBeginsInABareSandboxThatWaits(t *testing.T) {
 		`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`,
 		`docker build -t $CI_REGISTRY_IMAGE:bare .`, `docker push $CI_REGISTRY_IMAGE:bare`,
 		`docker run --rm -v $PWD:/src $CI_REGISTRY/base/busybox cat /src/Dockerfile`,
-		`docker run -d -p 8123:8123 $CI_REGISTRY/base/busybox sh -c 'while :; do echo published | nc -l -p 8123; done'`,
-		`for i in 1 2 3 4 5 6 7 8 9; do bash -c 'exec 3<>/dev/tcp/docker/8123 && cat <&3' && break; sleep 0.2; done`,
+		`docker run -d -p 8080:80 $CI_REGISTRY/base/busybox httpd -f -h /etc`,
+		get+`; n=0; until get http://docker:8080/hostname; do n=$((n+1)); [ $n -lt 50 ]; sleep 0.1; done; echo published`,
 	))
 	r.succeeded().quietCleanup().says("(cold)", "it is dind-"+first+"-sidecar", "\nby address linux\n", "FROM", "\npublished\n")
 	if sandbox != first {
@@ -40,5 +43,23 @@ func TestAJobBeginsInABareSandboxThatWaits(t *testing.T) {
 	}
 	if second := p.bare(); second == first {
 		t.Fatal("a sandbox that a job has had waits again")
+	}
+}
+
+// A daemon with fewer rights does in a seat's network what it does in one of its own.
+func TestEachPrivilegeBeginsInABareSandbox(t *testing.T) {
+	if !long() {
+		t.Skip("in the long run: make test-engines")
+	}
+	for privilege, image := range map[string]string{"reduced": rig.ImageDind, "rootless": rig.ImageRootless} {
+		t.Run(privilege, func(t *testing.T) {
+			p := startPool(t, "0", fmt.Sprintf("bare = 1\n[[policy]]\nsidecar.privilege = %q\nsidecar.image = %q\n", privilege, image))
+			first := p.bare()
+			r, sandbox := p.run(everyday())
+			r.succeeded().quietCleanup().says("(cold)", "pushed", "published", "composed")
+			if sandbox != first {
+				t.Errorf("the job ran in %s, and %s waited", sandbox, first)
+			}
+		})
 	}
 }
