@@ -93,7 +93,7 @@ func TestWhatIsPlantedOnTheHost(t *testing.T) {
 		}},
 		"`register --write`": {May: none, Do: func(t *testing.T, file string) error {
 			e := fakeengine.New(t)
-			return called(t, e, nil, "register", "--write", file)
+			return called(t, e, nil, "register", "--url", "https://git.example.com", "--write", file)
 		}},
 		"`register --write-settings`": {May: none, Do: func(_ *testing.T, file string) error {
 			return runnerconfig.Write(file, nil, []byte("# new\n"))

@@ -36,7 +36,9 @@ func (c *call) registerCommand() *cobra.Command {
 		Long: "Prints the section for the Runner's config.toml, with timeouts that fit the settings, or puts\n" +
 			"it into a file with --write: at its end or, where one of its name calls this program\n" +
 			"already, over its hooks. All else in the file stays as it is. It talks to no GitLab: create\n" +
-			"the runner there, with a tag, and give its token with --token-file, or put it in afterwards.\n\n" +
+			"the runner there, with a tag, name that GitLab with --url, and give the runner's token with\n" +
+			"--token-file, or put it in afterwards. A new section is written only with a URL, since the\n" +
+			"Runner shows its token to whatever host the section names.\n\n" +
 			"With --from the section of a docker executor is converted, with the settings that go with\n" +
 			"it, and what carries over, differs or is dropped is told. The old section stays. Values of\n" +
 			"variables, scripts and secrets are not printed; --write and --write-settings take them over.",
@@ -45,7 +47,7 @@ func (c *call) registerCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&r.name, "name", "", "the `NAME` of the runner (default \"docker builds\", or that of --from and \" (dind)\")")
-	f.StringVar(&r.url, "url", "", "the `URL` of GitLab (default that of --from)")
+	f.StringVar(&r.url, "url", "", "the `URL` of GitLab (default that of --from, else $CI_SERVER_URL)")
 	f.StringVar(&r.tokenFile, "token-file", "", "a `FILE` with the runner's authentication token (default $CI_SERVER_TOKEN, else a placeholder)")
 	f.StringVar(&r.executable, "executable", "", "the `PATH` of this program (default where it is)")
 	f.StringVar(&r.write, "write", "", "put the section into this config.toml `FILE`")
@@ -54,9 +56,6 @@ func (c *call) registerCommand() *cobra.Command {
 	f.StringVar(&r.writeSettings, "write-settings", "", "with --from: write the settings to this `FILE`, which must not be there yet")
 	return cmd
 }
-
-// placeholderURL stands for a GitLab that nobody has named.
-const placeholderURL = "https://gitlab.example.com"
 
 func (r *registration) run() error {
 	if r.from == "" && (r.runner != "" || r.writeSettings != "") {
@@ -81,7 +80,10 @@ func (r *registration) run() error {
 		}
 		n.Settings = r.c.settingsFile
 	}
-	n.Name, n.URL = cmp.Or(n.Name, r.theOne(), "docker builds"), cmp.Or(n.URL, placeholderURL)
+	n.Name, n.URL = cmp.Or(n.Name, r.theOne(), "docker builds"), cmp.Or(n.URL, r.c.env["CI_SERVER_URL"])
+	if err := runnerconfig.CheckURL(n.URL); n.URL != "" && err != nil {
+		return err
+	}
 	n.Needs = runnerconfig.NeedsOf(s, n.Settings)
 	if err := r.places(&n); err != nil {
 		return err
@@ -92,10 +94,14 @@ func (r *registration) run() error {
 	}
 	n.Token = cmp.Or(token, runnerconfig.Placeholder)
 	if r.write == "" {
+		n.URL = cmp.Or(n.URL, runnerconfig.PlaceholderURL)
 		return r.print(n, old)
 	}
 	return r.merge(n, old)
 }
+
+// errNoURL says that a new section would show its token to a host that nobody named.
+var errNoURL = fault.System(errors.New("a new section needs the URL of GitLab"), "add --url https://gitlab.mycompany.com; nothing was changed")
 
 // theOne is the name of the only section that calls this program already.
 func (r *registration) theOne() string {
@@ -162,8 +168,11 @@ func (r *registration) merge(n runnerconfig.New, old *runnerconfig.Conversion) e
 		text = []byte(fmt.Sprintf("concurrent = %d\n", hostConcurrent()))
 	}
 	merged, there, err := runnerconfig.Merge(r.write, text, n)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case !there && n.URL == "":
+		return errNoURL
 	}
 	var notes []runnerconfig.Note
 	if old != nil {
@@ -194,8 +203,8 @@ func (r *registration) merge(n runnerconfig.New, old *runnerconfig.Conversion) e
 		}
 		r.tell(old.Name, notes, "")
 	}
-	if !there && n.Token == runnerconfig.Placeholder || old != nil {
-		r.advise(n, old, "")
+	if lacksToken := n.Token == runnerconfig.Placeholder; !there && lacksToken || old != nil {
+		r.advise(n, old, lacksToken && !there, "")
 	}
 	return nil
 }
@@ -221,7 +230,7 @@ func (r *registration) print(n runnerconfig.New, old *runnerconfig.Conversion) e
 		}
 		r.tell(old.Name, notes, "# ")
 	}
-	r.advise(n, old, "# ")
+	r.advise(n, old, true, "# ")
 	if old == nil {
 		return nil
 	}
@@ -236,18 +245,18 @@ func (r *registration) print(n runnerconfig.New, old *runnerconfig.Conversion) e
 	return nil
 }
 
-// advise says what is left to do.
-func (r *registration) advise(n runnerconfig.New, old *runnerconfig.Conversion, prefix string) {
+// advise says what is left to do. lacksToken says that the section has none.
+func (r *registration) advise(n runnerconfig.New, old *runnerconfig.Conversion, lacksToken bool, prefix string) {
 	tag := "dind"
 	if old != nil {
 		tag = "dind-canary"
 	}
-	lines := []string{
-		"",
-		"Which jobs come here is decided by tags: create a runner in GitLab (Settings > CI/CD >",
-		"Runners of a project or group, or the admin area) with the tag " + tag + ", without untagged",
-		"jobs, and put its token (glrt-...) in place of " + runnerconfig.Placeholder + ". A token belongs to one",
-		"section: another's does not serve.",
+	lines := []string{"", "Which jobs come here is decided by tags."}
+	if lacksToken {
+		lines = append(lines,
+			"Create a runner in GitLab (Settings > CI/CD > Runners of a project or group, or the admin",
+			"area) with the tag "+tag+", without untagged jobs, and put its token (glrt-...) in place of",
+			runnerconfig.Placeholder+". A token belongs to one section: another's does not serve.")
 	}
 	if old != nil {
 		lines = append(lines,

@@ -101,7 +101,7 @@ func (h *wrongHost) call(bound time.Duration, environ []string, args ...string) 
 // doctor returns what it says and its exit code.
 func (h *wrongHost) doctor() (said string, code int) {
 	h.t.Helper()
-	text := "[[runners]]\nname = \"builds\"\ntoken = \"glrt-secret\"\nexecutor = \"custom\"\n[runners.custom]\ngraceful_kill_timeout = 60\n"
+	text := "[[runners]]\nname = \"builds\"\nurl = \"https://git.example.com\"\ntoken = \"glrt-secret\"\nexecutor = \"custom\"\n[runners.custom]\ngraceful_kill_timeout = 60\n"
 	for _, name := range []string{"config", "prepare", "run", "cleanup"} {
 		text += fmt.Sprintf("%[1]s_exec = %[2]q\n%[1]s_args = [\"--settings\", %[3]q, %[1]q]\n", name, h.hook, filepath.Join(h.dir, "dind.toml"))
 	}

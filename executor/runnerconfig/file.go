@@ -57,6 +57,7 @@ func (c Custom) Hooks() []Hook {
 // Section is one [[runners]], as far as a judgement needs it.
 type Section struct {
 	Name     string `toml:"name"`
+	URL      string `toml:"url"`
 	Token    string `toml:"token"`
 	Executor string `toml:"executor"`
 	Shell    string `toml:"shell"`

@@ -1,17 +1,39 @@
 package runnerconfig
 
 import (
+	"errors"
 	"fmt"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/fault"
 )
 
 // Placeholder stands for a token that is still to be put in.
 const Placeholder = "glrt-REPLACE-ME"
+
+// PlaceholderURL stands for a GitLab that is still to be named.
+const PlaceholderURL = "https://gitlab.example.com"
+
+// CheckURL returns a fault unless a text is the address of a GitLab.
+func CheckURL(text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		return fault.System(errors.New("the URL of GitLab is none of http or https"), "write it as https://gitlab.mycompany.com")
+	}
+	return nil
+}
+
+// isPlaceholderURL tells whether a section names the example's GitLab, whose host
+// belongs to a stranger.
+func isPlaceholderURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && strings.EqualFold(u.Hostname(), "gitlab.example.com")
+}
 
 // Program is this program's name.
 const Program = "gitlab-dind-executor"
@@ -117,6 +139,16 @@ func (s Section) Judge(file string, n Needs, look func(path string) Executable) 
 	}
 	if s.Token == Placeholder || s.Token == "" {
 		bad(true, "create a runner in GitLab and put its authentication token (glrt-…) into "+file, "it has no token")
+	}
+	switch {
+	case s.URL == "":
+		bad(true, "put the address of your GitLab into "+file, "it has no url")
+	case isPlaceholderURL(s.URL):
+		bad(true, "put the address of your GitLab into "+file+" in its place", "url is that of the example, %s: the Runner shows its token to that host", PlaceholderURL)
+	default:
+		if err := CheckURL(s.URL); err != nil {
+			bad(true, fault.HintOf(err), "%v", err)
+		}
 	}
 	if s.Shell != "" && s.Shell != "bash" && s.Shell != "sh" {
 		bad(true, `leave it out, or write shell = "bash"`, "shell is %q, and the job's containers have bash or sh", s.Shell)

@@ -12,7 +12,7 @@ import (
 
 func newSection() New {
 	return New{
-		Name: "builds", URL: "https://gitlab.example.com", Token: Placeholder, Exec: ours,
+		Name: "builds", URL: "https://git.example.com", Token: Placeholder, Exec: ours,
 		Needs: Needs{Prepare: 40 * time.Minute, Cleanup: 2 * time.Minute},
 	}
 }
@@ -52,6 +52,7 @@ concurrent = 7 # many
 	const mine = `
 [[runners]]
   name = "builds"
+  url = "https://git.example.com"
   token = "glrt-mine"
   executor = "custom"
   environment = ["A=b"]
@@ -75,6 +76,7 @@ concurrent = 7 # many
 `
 	const odd = `[[runners]]
   name = "builds"
+  url = "https://git.example.com"
   executor = "custom"
   [runners.custom]
     config_exec = '/old/gitlab-dind-executor' # 'single'

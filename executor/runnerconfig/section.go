@@ -49,7 +49,7 @@ func (n New) entries() []entry {
 
 // Text is the section as TOML.
 func (n New) Text() (string, error) {
-	keys, tables, err := encodeCarried(asDockers(n.Carried))
+	keys, tables, err := encodeCarried(withDefaults(n.Carried))
 	if err != nil {
 		return "", err
 	}
@@ -65,6 +65,17 @@ func (n New) Text() (string, error) {
 	}
 	b.WriteString(tables)
 	return b.String(), nil
+}
+
+// requestConcurrency is how many jobs the Runner asks for at once. With its own default,
+// which is 1, jobs that come together start one after the other, and it warns of that.
+const requestConcurrency = 4
+
+// withDefaults are the keys of a new section besides hooks and names.
+func withDefaults(carried map[string]any) map[string]any {
+	all := map[string]any{"request_concurrency": requestConcurrency}
+	maps.Copy(all, asDockers(carried))
+	return all
 }
 
 // asDockers are keys of a section with what the docker executor has without being told,

@@ -14,12 +14,19 @@ import (
 // that is not there yet: as a whole or not at all, with the other's mode and
 // owner. Whoever reads meanwhile sees one or the other.
 func Write(path string, before, text []byte) error {
-	if err := write(path, before, text); err != nil {
+	err := write(path, before, text)
+	if errors.Is(err, errThere) {
+		return fault.System(fmt.Errorf("writing %s: %w", path, err), "name a file that is not there yet, or take this one away; nothing was changed")
+	}
+	if err != nil {
 		return fault.System(fmt.Errorf("writing %s: %w", path, err),
 			"run this as a user that may write there; nothing was changed")
 	}
 	return nil
 }
+
+// errThere says that a file is there which nobody meant to replace.
+var errThere = errors.New("it is there already")
 
 func write(path string, before, text []byte) error {
 	dir, base, err := hostfile.OpenAbove(path)
@@ -30,7 +37,7 @@ func write(path string, before, text []byte) error {
 	now, readErr := dir.Read(base, maxSize)
 	switch {
 	case before == nil && readErr == nil:
-		return errors.New("it is there already")
+		return errThere
 	case before == nil && !errors.Is(readErr, fs.ErrNotExist):
 		return readErr
 	case before != nil && readErr != nil:
