@@ -3,6 +3,6 @@
 // seen is here, too, as functions without effects; what looks is package
 // visit.
 //
-// It may import executor/runnerconfig, driver, driver/plan, driver/removal,
+// It may import executor/runnerconfig, driver, driver/host, driver/plan, driver/removal,
 // driver/sandbox, config and fault.
 package doctor

@@ -9,6 +9,7 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/driver/host"
 	"gitlab-dind-executor/driver/mirror"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/executor/access"
@@ -76,6 +77,12 @@ func (v *Host) Checks() []doctor.Check {
 				return nil // which hooks has told
 			}
 			return []doctor.Finding{doctor.Concurrency(v.file.Concurrent, v.engine.CPUs, v.engine.Memory)}
+		}),
+		check("limits", []string{"hooks", "engine"}, func(context.Context) []doctor.Finding {
+			if v.file.Path == "" || !v.d.Local() {
+				return nil // jobs are not counted, or run on another host
+			}
+			return doctor.Limits(host.Limits("/"), v.file.Concurrent+v.settings.Pool.Size, v.settings)
 		}),
 		check("address pools", engine, func(context.Context) []doctor.Finding { return doctor.Pools(v.settings.Network, v.facts.Used) }),
 		check("room", engine, func(context.Context) []doctor.Finding {
