@@ -61,6 +61,9 @@ func (b *bench) newShop(ctx context.Context) (*shop, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := project.Pack(ctx); err != nil {
+		return nil, err
+	}
 	return &shop{GitProject: project, sha: project.SHA}, nil
 }
 

@@ -36,6 +36,12 @@ func (s *GitServer) AddProject(ctx context.Context, project string, files fs.FS)
 	return p, err
 }
 
+// Pack packs what was committed, as a GitLab keeps a push of more than 100 objects.
+func (p *GitProject) Pack(ctx context.Context) error {
+	_, err := p.repo.git(ctx, "--git-dir="+p.repo.gitDir, "repack", "-a", "-d", "-q")
+	return err
+}
+
 // Commit is [GitServer.Commit] for this project.
 func (p *GitProject) Commit(ctx context.Context, files fs.FS) (sha string, err error) {
 	return p.repo.commit(ctx, files)
