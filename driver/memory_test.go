@@ -2,14 +2,17 @@ package driver
 
 import (
 	"fmt"
+	"net/http"
 	"runtime"
 	"slices"
 	"testing"
 	"time"
 
 	"gitlab-dind-executor/driver/label"
+	"gitlab-dind-executor/driver/looking"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/test/ends"
+	"gitlab-dind-executor/test/fakeengine"
 )
 
 const statsCall = "GET /containers/{id}/stats"
@@ -30,7 +33,10 @@ func TestPeakMemoryIsWhatAStatusShows(t *testing.T) {
 		t.Errorf("the most is %d", most)
 	}
 	after := e.Count(statsCall)
-	u, err := d.Usage(t.Context(), job)
+	if last := m.Last(); last.Received == 0 {
+		t.Errorf("the last look has %+v", last)
+	}
+	u, err := d.Usage(t.Context(), job, looking.Traffic{})
 	if err != nil || u.Memory != 2<<20 || u.PeakMemory != 0 {
 		t.Errorf("%+v, %v", u, err)
 	}
@@ -72,11 +78,34 @@ func TestDiskIsTheJobsOwn(t *testing.T) {
 		}
 		e.AddContainer(label.ObjectName(fmt.Sprintf("%012x", 1), plan.RoleSidecar), l, true)
 		e.MountAt(label.ObjectName(fmt.Sprintf("%012x", 1), plan.RoleSidecar), slices.DeleteFunc([]string{"/var/lib/docker", c.place}, func(p string) bool { return p == "" })...)
-		if _, err := d.Usage(t.Context(), "gitlab.example.com/100"); err != nil {
+		if _, err := d.Usage(t.Context(), "gitlab.example.com/100", looking.Traffic{}); err != nil {
 			t.Error(err)
 		}
 		if counted := e.Count("POST /containers/{id}/exec") > 0; counted != c.counted {
 			t.Errorf("%s: counted %t, want %t", name, counted, c.counted)
+		}
+	}
+}
+
+// An engine that counts once a second for all who ask lets no job wait where a look has
+// counted before, and a newer one is asked.
+func TestAJobDoesNotWaitForACount(t *testing.T) {
+	t.Parallel()
+	for api, want := range map[string]uint64{"1.41": 7, "1.44": 1000} {
+		e, d := fakeHost(t, nil)
+		e.Always("GET /_ping", func(_ *fakeengine.Engine, w http.ResponseWriter, _ *http.Request, _ http.HandlerFunc) {
+			w.Header().Set("API-Version", api)
+		})
+		if err := d.eng.Greet(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		sandboxes(t, e, 1)
+		if api == "1.41" {
+			e.Always(statsCall, fakeengine.Hang())
+		}
+		u, err := d.Usage(t.Context(), "gitlab.example.com/100", looking.Traffic{Received: 7})
+		if err != nil || u.Received != want {
+			t.Errorf("API %s: received %d, want %d (%v)", api, u.Received, want, err)
 		}
 	}
 }

@@ -59,7 +59,7 @@ type stager interface {
 	FollowServices(ctx context.Context, job string, out io.Writer, line func(service, text string) string) *stages.ServiceLogs
 	EndedServices(ctx context.Context, job string) []stages.EndedService
 	Sidecar(ctx context.Context, job string) looking.SidecarState
-	Usage(ctx context.Context, job string) (looking.Usage, error)
+	Usage(ctx context.Context, job string, seen looking.Traffic) (looking.Usage, error)
 }
 
 // pooler makes sandboxes ahead and takes them away. LetBegin comes before Fill and

@@ -153,7 +153,10 @@ func (c *call) runJob(ctx context.Context, d stager, job, stage string, script [
 		running, gate = besideBoot, b.open
 	}
 	memory := d.WatchMemory(ctx, job)
-	defer func() { _ = c.exit.notePeak(job, memory.End()) }() // no matter of the job's
+	defer func() { // no matter of the job's
+		_ = c.exit.notePeak(job, memory.End())
+		_ = c.exit.noteTraffic(job, memory.Last())
+	}()
 	return d.RunJob(running, job, ways, script, gate, io.MultiWriter(out, end))
 }
 
@@ -180,7 +183,7 @@ func (c *call) used(ctx context.Context, d stager, job, stage string) string {
 	if stage != lastStage {
 		return ""
 	}
-	u, err := d.Usage(ctx, job)
+	u, err := d.Usage(ctx, job, c.exit.traffic(job))
 	if err != nil {
 		return "" // the stage itself tells
 	}

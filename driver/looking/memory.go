@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"gitlab-dind-executor/driver/bounds"
+	"gitlab-dind-executor/driver/engine"
 )
 
 // Memory watches what a job's sidecar has in memory while a script runs. The kernel's
@@ -14,6 +15,7 @@ type Memory struct {
 	stop context.CancelFunc
 	work sync.WaitGroup
 	most uint64
+	last engine.Used
 }
 
 // WatchMemory looks every second until End. It adds nothing to a script's time: the
@@ -30,7 +32,7 @@ func (l *Looker) WatchMemory(ctx context.Context, job string) *Memory {
 				}
 			}
 			if used, err := l.eng.Used(ctx, sidecar); err == nil {
-				m.most = max(m.most, uint64(max(used.Memory, 0)))
+				m.most, m.last = max(m.most, uint64(max(used.Memory, 0))), used
 			} else {
 				sidecar = "" // another may take its place: the layers were damaged
 			}
@@ -46,3 +48,10 @@ func (m *Memory) End() uint64 {
 	m.work.Wait()
 	return m.most
 }
+
+// Last is the last look, in bytes that the sidecar had received and written; 0 if there
+// was none. Call it behind End.
+func (m *Memory) Last() Traffic { return Traffic{m.last.Received, m.last.Written} }
+
+// Traffic are bytes from the network and to disk.
+type Traffic struct{ Received, Written uint64 }

@@ -85,7 +85,7 @@ func (l *Looker) Report(ctx context.Context, job string) (Report, error) {
 	g.Go(func() error {
 		for _, o := range list {
 			if o.Role == plan.RoleSidecar {
-				r.Usage, r.SidecarLog = l.usage(ctx, o.Ref)
+				r.Usage, r.SidecarLog = l.usage(ctx, o.Ref, Traffic{})
 			}
 		}
 		return nil
@@ -148,20 +148,21 @@ func (l *Looker) Sidecar(ctx context.Context, job string) SidecarState {
 	return SidecarState{Known: true, Running: c.Running, ExitCode: c.ExitCode, OutOfMemory: c.OutOfMemory, DataSize: size}
 }
 
-// Usage tells what a job's sidecar has used so far.
-func (l *Looker) Usage(ctx context.Context, job string) (Usage, error) {
+// Usage tells what a job's sidecar has used so far. seen was counted at the last look
+// while scripts ran, and serves where the engine takes its time.
+func (l *Looker) Usage(ctx context.Context, job string, seen Traffic) (Usage, error) {
 	id, err := l.jobs.SidecarOf(ctx, job)
 	if err != nil || id == "" {
 		return Usage{}, err
 	}
-	u, _ := l.usage(ctx, id)
+	u, _ := l.usage(ctx, id, seen)
 	return u, nil
 }
 
-func (l *Looker) usage(ctx context.Context, sidecar string) (Usage, []string) {
+func (l *Looker) usage(ctx context.Context, sidecar string, seen Traffic) (Usage, []string) {
 	counted := make(chan uint64, 1)
 	go func() { counted <- l.dataRootSize(ctx, sidecar) }()
-	u, log := l.engineUsage(ctx, sidecar)
+	u, log := l.engineUsage(ctx, sidecar, seen)
 	u.Disk = <-counted
 	return u, log
 }
@@ -195,10 +196,20 @@ func (l *Looker) dataRootSize(ctx context.Context, sidecar string) uint64 {
 	return kib << 10
 }
 
+// seenPatience is what a count may take where an earlier one serves. Before Docker 25
+// an engine counts once a second for all who ask, so that the job would wait for up to
+// a second.
+const seenPatience = 50 * time.Millisecond
+
 // engineUsage is what the engine itself knows.
-func (l *Looker) engineUsage(ctx context.Context, sidecar string) (Usage, []string) {
-	var u Usage
-	if used, err := l.eng.Used(ctx, sidecar); err == nil {
+func (l *Looker) engineUsage(ctx context.Context, sidecar string, seen Traffic) (Usage, []string) {
+	u := Usage{Received: seen.Received, Written: seen.Written}
+	patient, cancel := ctx, func() {}
+	if seen.Received > 0 && !l.eng.Speaks("1.44") {
+		patient, cancel = context.WithTimeout(ctx, seenPatience)
+	}
+	defer cancel()
+	if used, err := l.eng.Used(patient, sidecar); err == nil {
 		u.Memory, u.Received, u.Written = uint64(max(used.Memory, 0)), used.Received, used.Written
 	}
 	c, err := l.eng.Container(ctx, sidecar)

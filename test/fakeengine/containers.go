@@ -139,13 +139,14 @@ func (e *Engine) inspectContainer(w http.ResponseWriter, r *http.Request) {
 }
 
 // stats are those of a container that keeps half a processor busy, and whose
-// memory is 2 MiB beside as much of files.
+// memory is 2 MiB beside as much of files. It has received 1000 bytes.
 func (e *Engine) stats(w http.ResponseWriter, r *http.Request) {
 	e.with(w, r, func(*Container) {
 		now := time.Now()
 		reply(w, http.StatusOK, map[string]any{
 			"read":         now,
 			"cpu_stats":    map[string]any{"cpu_usage": map[string]any{"total_usage": now.UnixNano() / 2}},
+			"networks":     map[string]any{"eth0": map[string]any{"rx_bytes": 1000}},
 			"memory_stats": map[string]any{"usage": 4 << 20, "stats": map[string]any{"inactive_file": 2 << 20}},
 		})
 	})
