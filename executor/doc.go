@@ -9,7 +9,7 @@
 // Each hook is a process of its own. command.go makes the call and the tree of
 // commands. operatorlog.go and trace.go note when the call begins and how it ends.
 // exit.go turns the error of a command into the exit code that the Runner knows, and
-// traffic.go hands on what was counted while a script ran.
+// hands on what was counted while a script ran.
 //
 // The Runner calls the hooks in this order:
 //
