@@ -163,6 +163,7 @@ layers = %q
 seed_images = [%q]
 [pool]
 size = 1
+bare = 1
 [mirror]
 enabled = true
 image = %q

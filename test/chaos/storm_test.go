@@ -20,7 +20,7 @@ const (
 	killJob       = "docker kill job"
 	cutNetwork    = "cut network"
 	holdVolume    = "volume in use at cleanup"
-	killBehind    = "SIGKILL to the sweep behind"
+	killBehind    = "SIGKILL to the removal behind"
 	killMirror    = "docker kill mirror"
 	killFill      = "SIGKILL to the filling of the pool"
 	stallEngine   = "engine stalled"

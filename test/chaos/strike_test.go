@@ -164,29 +164,33 @@ func (s *storm) hold(ctx context.Context) error {
 	return nil
 }
 
-// afterwards kills the sweep that goes on behind a cleanup, and lets go of the
+// afterwards kills the removal that goes on behind a cleanup, and lets go of the
 // volume that it waits for.
 func (s *storm) afterwards(ctx context.Context) {
+	if s.release != nil || s.chance(50) {
+		if pid := removalBehind(ctx); pid != 0 && s.chance(70) {
+			time.Sleep(time.Duration(s.rnd.IntN(500)) * time.Millisecond) // the fault's random moment
+			if kill(pid, pid) == nil {
+				s.hit[killBehind]++
+			}
+		}
+	}
 	if s.release == nil {
 		return
-	}
-	if pid := sweepBehind(ctx); pid != 0 && s.chance(70) {
-		time.Sleep(time.Duration(s.rnd.IntN(500)) * time.Millisecond) // the fault's random moment
-		if kill(pid, pid) == nil {
-			s.hit[killBehind]++
-		}
 	}
 	if err := s.release(); err != nil {
 		s.c.t.Error(err)
 	}
 }
 
-// sweepBehind finds the process of a sweep that outlived its hook, and waits a
-// moment for it; 0 if there is none.
-func sweepBehind(ctx context.Context) (pid int) {
+// removalBehind finds the process that removes a job behind its cleanup, or the sweep
+// that follows, and waits a moment for it; 0 if there is none.
+func removalBehind(ctx context.Context) (pid int) {
 	for end := time.Now().Add(time.Second); time.Now().Before(end) && ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
-		if pid := behind("gc"); pid != 0 {
-			return pid
+		for _, command := range []string{"finish", "gc"} {
+			if pid := behind(command); pid != 0 {
+				return pid
+			}
 		}
 	}
 	return 0

@@ -159,7 +159,7 @@ func TestTheFirewallRecipeKeepsSandboxesFromTheHost(t *testing.T) {
 func runnerConfig(t *testing.T, settings string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "config.toml")
-	cmd := exec.CommandContext(t.Context(), world.Binary, "--settings", settings, "register", "--write", file)
+	cmd := exec.CommandContext(t.Context(), world.Binary, "--settings", settings, "register", "--url", "https://git.example.com", "--write", file)
 	cmd.Env = append(os.Environ(), "CI_SERVER_TOKEN=glrt-lab")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("register: %v\n%s", err, out)
