@@ -51,7 +51,10 @@ remote = "https://%s"
 ca_file = %q
 `, rig.ImageRegistry, r.Host, more, r.Host, r.CAFile))
 	h.set(t, "extra_hosts = [", "\"hub.rig.test:"+r.Addr.String()+"\", ")
-	t.Cleanup(func() { h.command(t, "mirror", "remove") })
+	t.Cleanup(func() {
+		removedBehind(t) // a mirror that jobs use stays
+		h.command(t, "mirror", "remove")
+	})
 	return h
 }
 
@@ -158,6 +161,7 @@ func TestAMirrorThatFailsInTheMiddleOfAJob(t *testing.T) {
 				p.Steps[0].Script = append(p.Steps[0].Script,
 					`docker rmi -f busybox; printf 'FROM busybox\nRUN true\n' | docker build --no-cache -`)
 			}
+			removedBehind(t)
 			h.command(t, "mirror", "remove") // the one that was harmed before
 			h.start(t)
 			var log *buffer

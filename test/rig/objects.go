@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
 	"github.com/docker/docker/client"
@@ -122,6 +123,7 @@ func Unchanged(t testing.TB, cli *client.Client) {
 	if err := RemoveStale(t.Context(), cli); err != nil {
 		t.Fatal(err)
 	}
+	awaitRemovals(t.Context(), cli)
 	before, err := Snapshot(t.Context(), cli)
 	if err != nil {
 		t.Fatal(err)
@@ -132,6 +134,26 @@ func Unchanged(t testing.TB, cli *client.Client) {
 			t.Error(err)
 		}
 	})
+}
+
+// awaitRemovals waits, up to 20 s, until no job that has ended is being removed behind
+// its cleanup: each has a volume that says so.
+func awaitRemovals(ctx context.Context, cli *client.Client) {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	tick := time.NewTicker(settleEvery)
+	defer tick.Stop()
+	for {
+		left, err := cli.VolumeList(ctx, volume.ListOptions{Filters: filters.NewArgs(filters.Arg("label", "gitlab-dind-executor.role=ended"))})
+		if err != nil || len(left.Volumes) == 0 {
+			return // the lists tell
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // Settle waits until the engine holds what it held before. After 20 s it returns
