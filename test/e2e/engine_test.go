@@ -36,6 +36,7 @@ func unasked(t *testing.T) string {
 
 func removeImage(t *testing.T, name string) {
 	t.Helper()
+	removedBehind(t)
 	if _, err := world.Engine.ImageRemove(context.Background(), name, image.RemoveOptions{}); err != nil {
 		t.Logf("removing image %s: %v", name, err)
 	}

@@ -40,6 +40,7 @@ func DeriveWith(t testing.TB, cli *client.Client, base string, files []File, cha
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), removalTime)
 		defer cancel()
+		awaitRemovals(ctx, cli)
 		if err := removeImage(ctx, cli, name); err != nil {
 			t.Errorf("cannot remove the image derived from %s: %v", base, err)
 		}
