@@ -150,6 +150,9 @@ func TestOneSandboxDoesNotReadAnothersPortsOverIPv6(t *testing.T) {
 		"an engine with rules":    {"--experimental --ip6tables=true", true, true},
 		"an engine without rules": {"--experimental --ip6tables=false", false, false},
 	} {
+		if !c.given && !long() {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			a := anotherEngine(t, c.flags)
 			docker := "docker -H " + a.host
