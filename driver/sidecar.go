@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,7 +51,13 @@ func (prep *preparation) startWithFiles(ctx context.Context, id string) error {
 	defer stdin.Close()
 	g, ctx := group.WithContext(ctx)
 	defer context.AfterFunc(ctx, func() { _ = stdin.Close() })()
-	g.Go(func() error { return start(ctx, id) })
+	started := make(chan struct{})
+	var startErr error
+	g.Go(func() error {
+		defer close(started)
+		startErr = start(ctx, id)
+		return startErr
+	})
 	g.Go(func() error {
 		files, err := prep.sidecarFiles(ctx, id) // it reads them first of all
 		if err != nil {
@@ -61,7 +68,14 @@ func (prep *preparation) startWithFiles(ctx context.Context, id string) error {
 			return fmt.Errorf("packing files for the sidecar: %w", err)
 		}
 		_, err = stdin.Write(content)
-		return d.eng.Explain("giving the sidecar its files", errors.Join(err, stdin.CloseWrite()))
+		if err = errors.Join(err, stdin.CloseWrite()); err == nil {
+			return nil
+		}
+		<-started // a sidecar that does not start takes no files, and says why
+		if err := cmp.Or(startErr, ctx.Err()); err != nil {
+			return err
+		}
+		return d.eng.Explain("giving the sidecar its files", err)
 	})
 	return g.Wait()
 }
