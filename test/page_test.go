@@ -15,6 +15,7 @@ import (
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/ast"
 	"github.com/yuin/goldmark/extension"
+	extensionast "github.com/yuin/goldmark/extension/ast"
 	"github.com/yuin/goldmark/text"
 )
 
@@ -28,6 +29,9 @@ type page struct {
 	// spans are the pieces of code in running text.
 	spans  []quoted
 	blocks []block
+	// prose are its paragraphs, list items and cells of tables. Code in them is one
+	// word each.
+	prose []quoted
 }
 
 // quoted is a piece of text and where it stands.
@@ -93,6 +97,8 @@ func readPage(name string, source []byte) page {
 			p.links = append(p.links, quoted{string(n.Destination), line})
 		case *ast.AutoLink:
 			p.links = append(p.links, quoted{string(n.URL(source)), line})
+		case *ast.Paragraph, *ast.TextBlock, *extensionast.TableCell:
+			p.prose = append(p.prose, quoted{proseOf(n, source), line})
 		case *ast.CodeSpan:
 			p.spans = append(p.spans, quoted{plainText(n, source), line})
 		case *ast.FencedCodeBlock:

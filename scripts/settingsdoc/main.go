@@ -17,7 +17,7 @@ const introduction = `<!-- made by make docs from config/default.toml and the ty
 
 # Settings
 
-Settings are optional. What stands here is looked for in ` + "`" + config.DefaultPath + "`" + `, or where ` + "`--settings FILE`" + ` says; every hook and command reads the same file, and a change holds for the jobs that begin after it. Keep only what you change: what a file leaves out follows the defaults, those of the next release as well.
+Settings are optional. They are in ` + "`" + config.DefaultPath + "`" + `, or where ` + "`--settings FILE`" + ` says. Every hook and command reads the same file. A change holds for the jobs that begin after it. Keep only what you change: what a file leaves out follows the defaults, those of the next release as well.
 
 ` + "```sh run" + `
 gitlab-dind-executor settings --default >dind.toml   # all of this page, as a file

@@ -1,0 +1,161 @@
+package test
+
+import (
+	"go/scanner"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/yuin/goldmark/ast"
+)
+
+const (
+	// longestSentence and longestReadme are in words.
+	longestSentence = 25
+	longestReadme   = 1000
+	// mostPronouns are those of a hundred words of comments. Good projects have 2 to 4,
+	// so this number may only go down.
+	mostPronouns = 8.3
+)
+
+func TestSentencesOfPagesAreShort(t *testing.T) {
+	for name, p := range pages(t) {
+		if strings.HasPrefix(name, ".gitlab/") {
+			continue
+		}
+		var long []string
+		for _, paragraph := range p.prose {
+			for _, sentence := range sentencesOf(paragraph.text) {
+				if words(sentence) > longestSentence {
+					long = append(long, sentence)
+				}
+			}
+		}
+		if len(long) > 0 {
+			t.Errorf("%s has %d sentences of more than %d words:\n%s", name, len(long), longestSentence, strings.Join(long, "\n"))
+		}
+	}
+}
+
+func TestTheReadmeIsShort(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := words(string(text)); n > longestReadme {
+		t.Errorf("it has %d words, of which %d are too many", n, n-longestReadme)
+	}
+}
+
+// The subject of a sentence is a noun: pronouns let a reader look for what is meant.
+func TestCommentsNameWhatTheyMean(t *testing.T) {
+	pronouns := []string{"what", "that", "it", "one", "those", "whoever"}
+	all, found := 0, 0
+	err := filepath.WalkDir("..", func(file string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && slices.Contains([]string{".git", "bin", "dist", "testdata"}, d.Name()):
+			return filepath.SkipDir
+		case d.IsDir() || filepath.Ext(file) != ".go":
+			return nil
+		}
+		source, err := os.ReadFile(file)
+		for _, word := range wordsOfComments(source) {
+			all++
+			if slices.Contains(pronouns, word) {
+				found++
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if share := 100 * float64(found) / float64(all); all == 0 || share > mostPronouns {
+		t.Errorf("comments have %.2f of %q in 100 words, and may have %.1f", share, pronouns, mostPronouns)
+	}
+}
+
+func wordsOfComments(source []byte) (all []string) {
+	files := token.NewFileSet()
+	var s scanner.Scanner
+	s.Init(files.AddFile("", files.Base(), len(source)), source, nil, scanner.ScanComments)
+	for {
+		_, kind, text := s.Scan()
+		switch {
+		case kind == token.EOF:
+			return all
+		case kind == token.COMMENT && !strings.HasPrefix(text, "//go:"):
+			all = append(all, strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && r != '\'' })...)
+		}
+	}
+}
+
+// sentenceEnd is the end of a sentence and the beginning of the next.
+var sentenceEnd = regexp.MustCompile(`[.!?][)"*_]*\s+[("*_]*[A-Z0-9]`)
+
+func sentencesOf(text string) (all []string) {
+	for {
+		at := sentenceEnd.FindStringIndex(text)
+		if at == nil {
+			return append(all, text)
+		}
+		end := at[1] - 1
+		all, text = append(all, strings.TrimSpace(text[:end])), text[end:]
+	}
+}
+
+// words counts the words of a text. Punctuation alone is none.
+func words(text string) (n int) {
+	for _, word := range strings.Fields(text) {
+		if strings.ContainsFunc(word, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) {
+			n++
+		}
+	}
+	return n
+}
+
+// proseOf is the text of a paragraph. Each piece of code in it is one word, which begins
+// a sentence as well as any other.
+func proseOf(n ast.Node, source []byte) string {
+	var b strings.Builder
+	_ = ast.Walk(n, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
+		if !entering {
+			return ast.WalkContinue, nil
+		}
+		switch n := n.(type) {
+		case *ast.CodeSpan:
+			b.WriteString("Code")
+			return ast.WalkSkipChildren, nil
+		case *ast.Text:
+			b.Write(n.Segment.Value(source))
+			if n.SoftLineBreak() || n.HardLineBreak() {
+				b.WriteByte(' ')
+			}
+		case *ast.String:
+			b.Write(n.Value)
+		}
+		return ast.WalkContinue, nil
+	})
+	return b.String()
+}
+
+func TestSentencesAreToldApart(t *testing.T) {
+	for text, want := range map[string]int{
+		"One. Two! Three?": 3, "Version 1.2 of it (it is new.) And more": 2, "Code is one. Code is another": 2, "no end": 1, "e.g. this": 1,
+	} {
+		if got := sentencesOf(text); len(got) != want {
+			t.Errorf("%q: %q", text, got)
+		}
+	}
+	if n := words("a - b | c, 1"); n != 4 {
+		t.Errorf("%d words", n)
+	}
+}
