@@ -72,7 +72,7 @@ test-engines: ## Run jobs on other engines with each daemon in the sidecar, or o
 	@scripts/engine
 	@scripts/images
 	@[[ "$(ENGINE)" ]] || scripts/engines bookworm forky
-	@DIND_E2E_LONG=1 go test ./test/e2e -run 'TestProgramsTouchNothingOfOthers|TestEachGenerationOfTheRunner|TestMergeRequestsShare|TestOneSandboxDoesNotReadAnothers' -count=1 -timeout 45m
+	@DIND_E2E_LONG=1 go test ./test/e2e -run 'TestProgramsTouchNothingOfOthers|TestEachGenerationOfTheRunner|TestMergeRequestsShare|TestOneSandboxDoesNotReadAnothers|TestAJobBeginsInABare|TestAScriptThatNeedsNoDaemon|TestJobsAtOnceAndOtherRefs' -count=1 -timeout 45m
 	@go test -c -o bin/engines.test ./test/engines
 	@cd test/engines && ../../bin/engines.test -test.run TestEngines -test.v -test.timeout 4h \
 		$(if $(ENGINE),-here,-engines "$(ENGINES)" -inner "$(INNER)" -two-hosts) $(TESTENGINES)

@@ -11,6 +11,19 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
+// ImageRef is an image and how to get it.
+type ImageRef struct {
+	// Name is as it was given, for messages and for the engine.
+	Name string
+	// Policies are tried in order.
+	Policies []string
+	Platform string
+	// Announce says that the job log names the image that was used.
+	Announce bool
+	// Auth is nil for an anonymous pull.
+	Auth *Credential
+}
+
 // helperImage is the place of the one image that no pipeline names.
 const helperImage = "helper.image"
 

@@ -1,9 +1,6 @@
 package plan
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -190,19 +187,6 @@ type Container struct {
 // InMemory tells whether a data root is in memory, and no volume.
 func (c Container) InMemory() bool { return c.DataSize > 0 && !c.DataFile }
 
-// ImageRef is an image and how to get it.
-type ImageRef struct {
-	// Name is as it was given, for messages and for the engine.
-	Name string
-	// Policies are tried in order.
-	Policies []string
-	Platform string
-	// Announce says that the job log names the image that was used.
-	Announce bool
-	// Auth is nil for an anonymous pull.
-	Auth *Credential
-}
-
 // Sidecar is the container with the inner daemon.
 type Sidecar struct {
 	Container
@@ -370,40 +354,6 @@ func (p *Plan) each(visit func(*Container)) {
 	for i := range p.Services {
 		visit(&p.Services[i])
 	}
-}
-
-// spec hashes what a sandbox made ahead must share with the job's plan: all of
-// its network, sidecar and helper but the names that carry the sandbox's id and
-// the cache, which a claim adds.
-func spec(p *Plan, version string) string {
-	sidecar, helper := p.Sidecar, p.Helper.withoutCache()
-	scope := ""
-	if sidecar.Layers {
-		scope = p.Claim.Scope // nobody else may have them
-	}
-	sidecar.Hostname, helper.Hostname = "", ""
-	sidecar.Mirror = nil // the sidecar finds out whether it serves
-	for _, image := range []*ImageRef{&sidecar.Image, &helper.Image} {
-		image.Policies, image.Auth = nil, nil // it is there, and each job asks with its own
-	}
-	if sidecar.TLS != nil {
-		tls := *sidecar.TLS
-		tls.Lifetime = p.Pool.Serves
-		sidecar.TLS = &tls
-	}
-	b, err := json.Marshal(struct {
-		Network         Network
-		Sidecar         Sidecar
-		Helper          Container
-		BuildsContainer string
-		LayersScope     string
-		Version         string `json:",omitempty"`
-	}{Network{Pool: p.Network.Pool, SubnetBits: p.Network.SubnetBits, MTU: p.Network.MTU, Pool6: p.Network.Pool6}, sidecar, helper, p.Helper.BuildsPath, scope, version})
-	if err != nil {
-		panic(fmt.Sprintf("plan: %v", err)) // plain data: cannot fail
-	}
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
 }
 
 // Words splits what GitLab allows to be separated by spaces or commas.

@@ -177,3 +177,37 @@ func stringList(value any) ([]string, bool) {
 	}
 	return texts, ok
 }
+
+// spec hashes what a sandbox made ahead must share with the job's plan: all of
+// its network, sidecar and helper but the names that carry the sandbox's id and
+// the cache, which a claim adds.
+func spec(p *Plan, version string) string {
+	sidecar, helper := p.Sidecar, p.Helper.withoutCache()
+	scope := ""
+	if sidecar.Layers {
+		scope = p.Claim.Scope // nobody else may have them
+	}
+	sidecar.Hostname, helper.Hostname = "", ""
+	sidecar.Mirror = nil // the sidecar finds out whether it serves
+	for _, image := range []*ImageRef{&sidecar.Image, &helper.Image} {
+		image.Policies, image.Auth = nil, nil // it is there, and each job asks with its own
+	}
+	if sidecar.TLS != nil {
+		tls := *sidecar.TLS
+		tls.Lifetime = p.Pool.Serves
+		sidecar.TLS = &tls
+	}
+	b, err := json.Marshal(struct {
+		Network         Network
+		Sidecar         Sidecar
+		Helper          Container
+		BuildsContainer string
+		LayersScope     string
+		Version         string `json:",omitempty"`
+	}{Network{Pool: p.Network.Pool, SubnetBits: p.Network.SubnetBits, MTU: p.Network.MTU, Pool6: p.Network.Pool6}, sidecar, helper, p.Helper.BuildsPath, scope, version})
+	if err != nil {
+		panic(fmt.Sprintf("plan: %v", err)) // plain data: cannot fail
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"gitlab-dind-executor/executor/local"
 	"gitlab-dind-executor/test/rig"
 )
 
@@ -25,41 +26,43 @@ func (p *pool) bare() string {
 }
 
 // What the daemon shares with its seat changes nothing that a job sees: its names, its
-// address, what reaches it and what it reaches.
+// address, what reaches it and what it reaches. The long run has daemons with fewer
+// rights, too.
 func TestAJobBeginsInABareSandboxThatWaits(t *testing.T) {
-	p := startPool(t, "0", "bare = 1\n")
+	t.Run("privileged", func(t *testing.T) {
+		beginsInBare(t, "", plainJob(
+			`docker info --format 'it is {{.Name}}'`, byAddress,
+			`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`,
+			`docker build -t $CI_REGISTRY_IMAGE:bare .`, `docker push $CI_REGISTRY_IMAGE:bare`,
+			`docker run --rm -v $PWD:/src $CI_REGISTRY/base/busybox cat /src/Dockerfile`,
+			`docker run -d -p 8080:80 $CI_REGISTRY/base/busybox httpd -f -h /etc`,
+			get+`; n=0; until get http://docker:8080/hostname; do n=$((n+1)); [ $n -lt 50 ]; sleep 0.1; done; echo published`,
+		), "it is dind-SANDBOX-sidecar", "\nby address linux\n", "FROM", "\npublished\n")
+	})
+	if !long() {
+		return
+	}
+	for privilege, image := range map[string]string{"reduced": rig.ImageDind, "rootless": rig.ImageRootless} {
+		t.Run(privilege, func(t *testing.T) {
+			beginsInBare(t, fmt.Sprintf("[[policy]]\nsidecar.privilege = %q\nsidecar.image = %q\n", privilege, image), everyday(), "pushed", "published", "composed")
+		})
+	}
+}
+
+// beginsInBare runs a job where a bare sandbox waits. SANDBOX in what its log says is
+// that sandbox, which then does not wait any more.
+func beginsInBare(t *testing.T, settings string, job local.Payload, says ...string) {
+	p := startPool(t, "0", "bare = 1\n"+settings)
 	first := p.bare()
-	r, sandbox := p.run(plainJob(
-		`docker info --format 'it is {{.Name}}'`, byAddress,
-		`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`,
-		`docker build -t $CI_REGISTRY_IMAGE:bare .`, `docker push $CI_REGISTRY_IMAGE:bare`,
-		`docker run --rm -v $PWD:/src $CI_REGISTRY/base/busybox cat /src/Dockerfile`,
-		`docker run -d -p 8080:80 $CI_REGISTRY/base/busybox httpd -f -h /etc`,
-		get+`; n=0; until get http://docker:8080/hostname; do n=$((n+1)); [ $n -lt 50 ]; sleep 0.1; done; echo published`,
-	))
-	r.succeeded().quietCleanup().says("(cold)", "it is dind-"+first+"-sidecar", "\nby address linux\n", "FROM", "\npublished\n")
+	r, sandbox := p.run(job)
+	r.succeeded().quietCleanup().says("(cold)")
+	for _, said := range says {
+		r.says(strings.ReplaceAll(said, "SANDBOX", first))
+	}
 	if sandbox != first {
 		t.Fatalf("the job ran in %s, and %s waited", sandbox, first)
 	}
 	if second := p.bare(); second == first {
 		t.Fatal("a sandbox that a job has had waits again")
-	}
-}
-
-// A daemon with fewer rights does in a seat's network what it does in one of its own.
-func TestEachPrivilegeBeginsInABareSandbox(t *testing.T) {
-	if !long() {
-		t.Skip("in the long run: make test-engines")
-	}
-	for privilege, image := range map[string]string{"reduced": rig.ImageDind, "rootless": rig.ImageRootless} {
-		t.Run(privilege, func(t *testing.T) {
-			p := startPool(t, "0", fmt.Sprintf("bare = 1\n[[policy]]\nsidecar.privilege = %q\nsidecar.image = %q\n", privilege, image))
-			first := p.bare()
-			r, sandbox := p.run(everyday())
-			r.succeeded().quietCleanup().says("(cold)", "pushed", "published", "composed")
-			if sandbox != first {
-				t.Errorf("the job ran in %s, and %s waited", sandbox, first)
-			}
-		})
 	}
 }
