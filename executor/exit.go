@@ -88,16 +88,24 @@ func (e exit) record(code int) error {
 	return nil
 }
 
-// peakFile is beside the file for a script's code: one folder of the Runner's for each
-// attempt of a job, which goes with it. The stage that tells is another process than
-// those that look.
+// Notes are beside the file for a script's code: one folder of the Runner's for each
+// attempt of a job, which goes with it. Each hook is another process than those before.
+// A note is a hint, and no job fails for want of one.
 const (
+	// peakFile has the most that was in memory while scripts ran.
 	peakFile = "gitlab-dind-executor-peak"
-	maxPeak  = 4096
+	// trafficFile has what was counted at the last look at a script.
+	trafficFile = "gitlab-dind-executor-traffic"
+	// containersFile has the containers of the job, by which hooks need not let the
+	// engine look through those of all other jobs.
+	containersFile = "gitlab-dind-executor-containers"
+	// maxNote bounds a note, in bytes, and maxContainers the containers in one.
+	maxNote       = 64 << 10
+	maxContainers = 500
 )
 
-// notePeak leaves the most that was in memory so far to the stages behind.
-func (e exit) notePeak(job string, most uint64) error {
+// note leaves a text to later hooks.
+func (e exit) note(name string, text []byte) error {
 	if e.file == "" {
 		return nil
 	}
@@ -106,53 +114,84 @@ func (e exit) notePeak(job string, most uint64) error {
 		return err
 	}
 	defer dir.Close()
-	before, _ := readPeak(dir, job)
-	return dir.Write(peakFile, fmt.Appendf(nil, "%d %s\n", max(most, before), job), 0o600)
+	return dir.Write(name, text, 0o600)
+}
+
+// noted is what an earlier hook has left, or nil. Nobody else can have written it.
+func (e exit) noted(name string) []byte {
+	if e.file == "" {
+		return nil
+	}
+	dir, err := hostfile.OpenNamedDir(filepath.Dir(e.file))
+	if err != nil {
+		return nil
+	}
+	defer dir.Close()
+	text, err := dir.ReadOwn(name, maxNote)
+	if err != nil {
+		return nil
+	}
+	return text
+}
+
+// noteNumbers leaves numbers of a job.
+func (e exit) noteNumbers(name, job string, numbers ...uint64) error {
+	return e.note(name, fmt.Appendf(nil, "%s %s\n", strings.Trim(fmt.Sprint(numbers), "[]"), job))
+}
+
+// notedNumbers are so many numbers that were noted for a job, or nil.
+func (e exit) notedNumbers(name, job string, count int) []uint64 {
+	words := strings.Split(strings.TrimSuffix(string(e.noted(name)), "\n"), " ")
+	if len(words) != count+1 || words[count] != job {
+		return nil
+	}
+	numbers := make([]uint64, count)
+	for i := range numbers {
+		var err error
+		if numbers[i], err = strconv.ParseUint(words[i], 10, 64); err != nil {
+			return nil
+		}
+	}
+	return numbers
+}
+
+// notePeak leaves the most that was in memory so far to the stages behind.
+func (e exit) notePeak(job string, most uint64) error {
+	if before := e.notedNumbers(peakFile, job, 1); before != nil {
+		most = max(most, before[0])
+	}
+	return e.noteNumbers(peakFile, job, most)
 }
 
 // peak is the most that was in memory, of what was noted and what is there now; 0 when
 // nobody has looked.
 func (e exit) peak(job string, now uint64) uint64 {
-	if e.file == "" {
+	noted := e.notedNumbers(peakFile, job, 1)
+	if noted == nil {
 		return 0
 	}
-	dir, err := hostfile.OpenNamedDir(filepath.Dir(e.file))
-	if err != nil {
-		return 0
-	}
-	defer dir.Close()
-	noted, ok := readPeak(dir, job)
-	if !ok {
-		return 0
-	}
-	return max(noted, now)
+	return max(noted[0], now)
 }
 
-// readPeak reads what was noted for a job.
-func readPeak(dir *hostfile.Dir, job string) (most uint64, noted bool) {
-	text, err := dir.ReadOwn(peakFile, maxPeak)
-	if err != nil {
-		return 0, false
+// noteTraffic leaves what was counted at the last look to the stage that tells. A script
+// without a look leaves what is there.
+func (e exit) noteTraffic(job string, seen looking.Traffic) error {
+	if seen.Received == 0 {
+		return nil
 	}
-	number, of, _ := strings.Cut(strings.TrimSuffix(string(text), "\n"), " ")
-	if most, err = strconv.ParseUint(number, 10, 64); err != nil || of != job {
-		return 0, false
-	}
-	return most, true
+	return e.noteNumbers(trafficFile, job, seen.Received, seen.Written)
 }
 
-// containersFile is beside the file for a script's code, as peakFile is: prepare notes
-// in it which containers the job has, so that the hooks behind it need not let the
-// engine look through those of all other jobs. It is a hint: what is not as it says is
-// looked for by the job's label.
-const (
-	containersFile = "gitlab-dind-executor-containers"
-	// maxContainers bounds it, in bytes and in containers.
-	maxContainersFile = 64 << 10
-	maxContainers     = 500
-)
+// traffic is what was noted for a job; 0 when nobody has looked.
+func (e exit) traffic(job string) looking.Traffic {
+	noted := e.notedNumbers(trafficFile, job, 2)
+	if noted == nil {
+		return looking.Traffic{}
+	}
+	return looking.Traffic{Received: noted[0], Written: noted[1]}
+}
 
-// jobsContainers is what the file holds.
+// jobsContainers is what containersFile holds.
 type jobsContainers struct {
 	Job        string
 	Containers []string
@@ -161,40 +200,22 @@ type jobsContainers struct {
 // containerID is the whole id of a container.
 var containerID = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// noteContainers leaves to the later hooks which containers a job has. No job fails
-// for it.
+// noteContainers leaves to the later hooks which containers a job has.
 func (e exit) noteContainers(job string, ids []string) error {
-	if e.file == "" || len(ids) == 0 {
+	if len(ids) == 0 {
 		return nil
 	}
-	dir, err := hostfile.OpenNamedDir(filepath.Dir(e.file))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
 	text, err := json.Marshal(jobsContainers{job, ids})
 	if err != nil {
 		return err
 	}
-	return dir.Write(containersFile, text, 0o600)
+	return e.note(containersFile, text)
 }
 
 // containersOf are the ids that were noted for a job, or none.
 func (e exit) containersOf(job string) []string {
-	if e.file == "" {
-		return nil
-	}
-	dir, err := hostfile.OpenNamedDir(filepath.Dir(e.file))
-	if err != nil {
-		return nil
-	}
-	defer dir.Close()
-	text, err := dir.ReadOwn(containersFile, maxContainersFile)
-	if err != nil {
-		return nil
-	}
 	var noted jobsContainers
-	if json.Unmarshal(text, &noted) != nil || noted.Job != job || len(noted.Containers) > maxContainers {
+	if json.Unmarshal(e.noted(containersFile), &noted) != nil || noted.Job != job || len(noted.Containers) > maxContainers {
 		return nil
 	}
 	for _, id := range noted.Containers {
@@ -203,45 +224,6 @@ func (e exit) containersOf(job string) []string {
 		}
 	}
 	return noted.Containers
-}
-
-// trafficFile is beside that of the peak, and for the same reason.
-const trafficFile = "gitlab-dind-executor-traffic"
-
-// noteTraffic leaves what was counted at the last look to the stage that tells. A script
-// without a look leaves what is there.
-func (e exit) noteTraffic(job string, seen looking.Traffic) error {
-	if e.file == "" || seen.Received == 0 {
-		return nil
-	}
-	dir, err := hostfile.OpenNamedDir(filepath.Dir(e.file))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Write(trafficFile, fmt.Appendf(nil, "%d %d %s\n", seen.Received, seen.Written, job), 0o600)
-}
-
-// traffic is what was noted for a job; 0 when nobody has looked.
-func (e exit) traffic(job string) looking.Traffic {
-	if e.file == "" {
-		return looking.Traffic{}
-	}
-	dir, err := hostfile.OpenNamedDir(filepath.Dir(e.file))
-	if err != nil {
-		return looking.Traffic{}
-	}
-	defer dir.Close()
-	text, err := dir.ReadOwn(trafficFile, maxPeak)
-	if err != nil {
-		return looking.Traffic{}
-	}
-	var seen looking.Traffic
-	var of string
-	if n, err := fmt.Sscanf(strings.TrimSuffix(string(text), "\n"), "%d %d %s", &seen.Received, &seen.Written, &of); err != nil || n != 3 || of != job {
-		return looking.Traffic{}
-	}
-	return seen
 }
 
 // exited is a command of ours whose exit code is another's, which has said itself

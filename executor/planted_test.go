@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver/looking"
 	"gitlab-dind-executor/executor/access"
 	"gitlab-dind-executor/executor/behind"
 	"gitlab-dind-executor/executor/payload"
@@ -105,6 +106,11 @@ func TestWhatIsPlantedOnTheHost(t *testing.T) {
 			e := exit{file: filepath.Join(filepath.Dir(file), "build_exit_code")}
 			_ = e.peak("gitlab.example.com/7", 1)
 			return e.notePeak("gitlab.example.com/7", 3)
+		}},
+		"`gitlab-dind-executor-traffic`, beside it": {Name: trafficFile, May: plant.Replaced, Do: func(_ *testing.T, file string) error {
+			e := exit{file: filepath.Join(filepath.Dir(file), "build_exit_code")}
+			_ = e.traffic("gitlab.example.com/7")
+			return e.noteTraffic("gitlab.example.com/7", looking.Traffic{Received: 7, Written: 9})
 		}},
 		"`gitlab-dind-executor-containers`, beside it": {Name: containersFile, May: plant.Replaced, Do: func(_ *testing.T, file string) error {
 			e := exit{file: filepath.Join(filepath.Dir(file), "build_exit_code")}

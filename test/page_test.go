@@ -53,27 +53,32 @@ func (b block) is(language string) bool { return len(b.info) > 0 && b.info[0] ==
 func pages(t *testing.T) map[string]page {
 	t.Helper()
 	all := map[string]page{}
+	eachFile(t, ".md", func(name string, source []byte) { all[name] = readPage(name, source) })
+	if _, ok := all["README.md"]; !ok || len(all) < 5 {
+		t.Fatalf("only %d pages were found", len(all))
+	}
+	return all
+}
+
+// eachFile visits the repository's own files of an extension.
+func eachFile(t *testing.T, extension string, visit func(name string, source []byte)) {
+	t.Helper()
 	err := filepath.WalkDir("..", func(file string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
 		case d.IsDir() && slices.Contains([]string{".git", "bin", "dist", "testdata"}, d.Name()):
 			return filepath.SkipDir
-		case d.IsDir() || filepath.Ext(file) != ".md":
+		case d.IsDir() || filepath.Ext(file) != extension:
 			return nil
 		}
 		source, err := os.ReadFile(file)
-		name := filepath.ToSlash(strings.TrimPrefix(file, "../"))
-		all[name] = readPage(name, source)
+		visit(filepath.ToSlash(strings.TrimPrefix(file, "../")), source)
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := all["README.md"]; !ok || len(all) < 5 {
-		t.Fatalf("only %d pages were found", len(all))
-	}
-	return all
 }
 
 func readPage(name string, source []byte) page {

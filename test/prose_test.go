@@ -3,9 +3,7 @@ package test
 import (
 	"go/scanner"
 	"go/token"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -57,27 +55,14 @@ func TestTheReadmeIsShort(t *testing.T) {
 func TestCommentsNameWhatTheyMean(t *testing.T) {
 	pronouns := []string{"what", "that", "it", "one", "those", "whoever"}
 	all, found := 0, 0
-	err := filepath.WalkDir("..", func(file string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && slices.Contains([]string{".git", "bin", "dist", "testdata"}, d.Name()):
-			return filepath.SkipDir
-		case d.IsDir() || filepath.Ext(file) != ".go":
-			return nil
-		}
-		source, err := os.ReadFile(file)
+	eachFile(t, ".go", func(_ string, source []byte) {
 		for _, word := range wordsOfComments(source) {
 			all++
 			if slices.Contains(pronouns, word) {
 				found++
 			}
 		}
-		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	if share := 100 * float64(found) / float64(all); all == 0 || share > mostPronouns {
 		t.Errorf("comments have %.2f of %q in 100 words, and may have %.1f", share, pronouns, mostPronouns)
 	}

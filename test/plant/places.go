@@ -35,6 +35,7 @@ var Places = []Place{
 	{Name: "`register --write-settings`", Walker: "executor"},
 	{Name: "`BUILD_EXIT_CODE_FILE`", Walker: "executor"},
 	{Name: "`gitlab-dind-executor-peak`, beside it", Walker: "executor"},
+	{Name: "`gitlab-dind-executor-traffic`, beside it", Walker: "executor"},
 	{Name: "`gitlab-dind-executor-containers`, beside it", Walker: "executor"},
 	{Name: "`JOB_RESPONSE_FILE`", Walker: "executor"},
 	{Name: "script of a stage", Walker: "executor"},
