@@ -133,7 +133,8 @@ func (c *call) poolDrain() *cobra.Command {
 	}
 }
 
-// fill makes sandboxes as long as the host has room for a job besides.
+// fill makes sandboxes as long as the host has room for a job besides, bare ones first,
+// and returns how many it has made.
 func fill(ctx context.Context, d pooler, s config.Settings, p *plan.Plan) (int, error) {
 	wanted := d.LetBegin(ctx, p)
 	if !wanted && p.Bare.Size == 0 {
@@ -144,14 +145,14 @@ func fill(ctx context.Context, d pooler, s config.Settings, p *plan.Plan) (int, 
 		return 0, err
 	}
 	p.Network.Avoid = facts.Used // which the plan of a job may have outlived
-	_, bareErr := d.FillBare(ctx, p)
+	bare, bareErr := d.FillBare(ctx, p)
 	if !wanted {
-		return 0, bareErr
+		return bare, bareErr
 	}
 	made, err := d.Fill(ctx, p, func(ctx context.Context) error {
 		return d.HasRoom(ctx, p.Admission(s.Admission), facts.DataRoot)
 	})
-	return made, errors.Join(bareErr, err)
+	return bare + made, errors.Join(bareErr, err)
 }
 
 // planFrom reads the plan that a hook has sent.

@@ -51,8 +51,9 @@ func (c *call) statusCommand() *cobra.Command {
 		Short: "Show sandboxes, whose jobs they are and what they use",
 		Long: "Shows every sandbox with its job, its state and what it uses, and what is cached between\n" +
 			"jobs. States: making, booting (its docker daemon does not answer yet), running, waiting (in\n" +
-			"the pool), bare (likewise, without a daemon), held (of a failed job), going, orphan (the next gc removes it), unclear (no gc\n" +
-			"can judge it). A dash is a number that the engine did not tell in time.",
+			"the pool), bare (likewise, without a daemon), held (of a failed job), going (being removed),\n" +
+			"orphan (the next gc removes it), unclear (no gc can judge it). A dash is a number that the\n" +
+			"engine did not tell in time.",
 		Args: cobra.NoArgs,
 		RunE: c.untilTold(func(ctx context.Context, s config.Settings, d *driver.Driver) error {
 			var w looking.Watcher
