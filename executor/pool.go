@@ -34,9 +34,9 @@ func (c *call) poolCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pool",
 		Short: "Sandboxes that wait for jobs",
-		Long: "With pool.size in the settings, sandboxes wait with their docker daemon up. Jobs see to\n" +
-			"it that there are enough of their kind; where layers are not cached, `pool fill` makes the\n" +
-			"first.",
+		Long: "With pool.size in the settings, sandboxes wait with their docker daemon up. With pool.bare,\n" +
+			"sandboxes wait without one. Jobs see to it that there are enough of their kind. `pool fill`\n" +
+			"makes the first bare ones and, where layers are not cached, the first with a daemon.",
 		Args: cobra.NoArgs,
 	}
 	cmd.AddCommand(c.poolFill(), c.poolStatus(), c.poolDrain())
@@ -48,7 +48,7 @@ func (c *call) poolFill() *cobra.Command {
 	var version string
 	cmd := &cobra.Command{
 		Use:   "fill",
-		Short: "Make sandboxes until pool.size of them wait",
+		Short: "Make sandboxes until as many wait as pool.size and pool.bare say",
 		Args:  cobra.NoArgs,
 		RunE: c.onEngine(within(fillBound), func(ctx context.Context, settings config.Settings, d *driver.Driver) error {
 			if settings.Pool.Size == 0 && settings.Pool.Bare == 0 {

@@ -23,7 +23,7 @@ const PlaceholderURL = "https://gitlab.example.com"
 func CheckURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		return fault.System(errors.New("the URL of GitLab is none of http or https"), "write it as https://gitlab.mycompany.com")
+		return fault.System(errors.New("the URL of GitLab does not begin with http:// or https://"), "write it as https://gitlab.mycompany.com")
 	}
 	return nil
 }

@@ -55,7 +55,7 @@ func TestJudgingASection(t *testing.T) {
 		"no token yet":    {func(s *Section) { s.Token = Placeholder }, This, true, "it has no token", "create a runner in GitLab"},
 		"no GitLab":       {func(s *Section) { s.URL = "" }, This, true, "it has no url", "put the address of your GitLab into /etc/config.toml"},
 		"the example's":   {func(s *Section) { s.URL = PlaceholderURL + "/" }, This, true, "url is that of the example", "in its place"},
-		"no address":      {func(s *Section) { s.URL = "git.example.com" }, This, true, "is none of http or https", "write it as https://"},
+		"no address":      {func(s *Section) { s.URL = "git.example.com" }, This, true, "does not begin with http", "write it as https://"},
 		"a shell":         {func(s *Section) { s.Shell = "pwsh" }, This, true, `shell is "pwsh"`, "leave it out"},
 		"a short prepare": {func(s *Section) { s.Custom.PrepareExecTimeout = 600 }, This, false, "prepare_exec_timeout is 10m0s", "prepare_exec_timeout = 2700"},
 		"a short cleanup": {func(s *Section) { s.Custom.CleanupExecTimeout = 120 }, This, false, "cleanup_exec_timeout is 2m0s", "cleanup_exec_timeout = 180"},
