@@ -16,21 +16,21 @@ import (
 // maxArtifact bounds one upload, in bytes.
 const maxArtifact = 64 << 20
 
-// Artifact is what a job has uploaded.
+// Artifact is a file uploaded by a job.
 type Artifact struct {
-	// Type is GitLab's artifact_type, such as "archive" or "dotenv", and Format
-	// its artifact_format; both are "" where the job's helper names none.
+	// Type is GitLab's artifact_type, such as "archive" or "dotenv". Format is its
+	// artifact_format. Both are "" where the job's helper names none.
 	Type, Format string
 	ExpireIn     string
 	Filename     string
 	Content      []byte
 }
 
-// ArtifactServer is that part of GitLab's API by which a job's helper uploads
-// artifacts and downloads those of other jobs: it lets in who has the token of
-// the job that they belong to. It listens where a [GitServer] does.
+// ArtifactServer is the part of GitLab's API for artifacts: helpers upload those of their own
+// job and download those of others. Each job's artifacts need the token of that job. The server
+// listens where a [GitServer] does.
 type ArtifactServer struct {
-	URL string // what GitLab calls CI_SERVER_URL
+	URL string // GitLab's CI_SERVER_URL
 
 	server *server
 	mu     sync.Mutex
@@ -38,7 +38,7 @@ type ArtifactServer struct {
 	kept   map[int64][]Artifact
 }
 
-// StartArtifactServer starts a server that knows no job yet. The caller closes it.
+// StartArtifactServer starts a server without any job. The caller closes it.
 func StartArtifactServer(ctx context.Context, cli *client.Client) (*ArtifactServer, error) {
 	gateway, err := Gateway(ctx, cli)
 	if err != nil {
@@ -75,7 +75,7 @@ func (s *ArtifactServer) Know(job int64, token string) {
 	s.tokens[job] = token
 }
 
-// Of returns what a job has uploaded, in order.
+// Of returns the uploads of a job, in order.
 func (s *ArtifactServer) Of(job int64) []Artifact {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -143,8 +143,8 @@ func formFile(body io.ReadCloser, req *http.Request) (content []byte, filename s
 	}
 }
 
-// download serves the last archive, which is what GitLab calls the artifacts of
-// a job; reports cannot be downloaded so.
+// download serves the last archive, because GitLab means the archive by "the artifacts of a
+// job". Reports cannot be downloaded in this way.
 func (s *ArtifactServer) download(w http.ResponseWriter, _ *http.Request, job int64) {
 	var archive *Artifact
 	for _, a := range s.Of(job) {

@@ -13,12 +13,12 @@ import (
 	"time"
 )
 
-// certificateLife is how long the rig's certificates are valid: longer than
-// any run. They begin an hour early, for clocks that are behind.
+// certificateLife is how long the rig's certificates are valid, longer than any run. They begin
+// an hour early, for clocks that are behind.
 const certificateLife = 48 * time.Hour
 
-// serverCertificate is a server's certificate by a CA of its own, whose key is
-// forgotten. All are PEM.
+// serverCertificate is a server's certificate by a CA of its own. The CA's key is forgotten.
+// All fields are PEM.
 type serverCertificate struct {
 	ca   []byte
 	cert []byte

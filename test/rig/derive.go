@@ -14,23 +14,20 @@ import (
 // derivedRepo is the repository of derived images.
 const derivedRepo = imagePrefix + "derived"
 
-// removalTime bounds the removal of what the rig made, when the caller's own
-// time may be over.
+// removalTime bounds a removal by the rig, because the caller's own time may be over by then.
 var removalTime = Slower(30 * time.Second)
 
-// Derive makes an image from another with instructions of a Dockerfile, such as
-// `ENTRYPOINT ["/bin/sh"]`, and returns its name. The engine accepts CMD,
-// ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER,
-// VOLUME and WORKDIR. The image is removed when the test ends; by then no
-// container of it may be left. It bears the rig's labels, and so does
-// whatever is run from it.
+// Derive makes an image from another with instructions of a Dockerfile, such as `ENTRYPOINT
+// ["/bin/sh"]`, and returns its name. The engine accepts CMD, ENTRYPOINT, ENV, EXPOSE,
+// HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME and WORKDIR. The image is removed when
+// the test ends. By then no container of the image may be left. The image bears the rig's
+// labels, and so does every container of it.
 func Derive(t testing.TB, cli *client.Client, base string, changes ...string) string {
 	t.Helper()
 	return DeriveWith(t, cli, base, nil, changes...)
 }
 
-// DeriveWith is Derive with files that the new image has besides the base's.
-// Those under a VOLUME of the base are lost.
+// DeriveWith is Derive with additional files. Files under a VOLUME of the base are lost.
 func DeriveWith(t testing.TB, cli *client.Client, base string, files []File, changes ...string) string {
 	t.Helper()
 	name, err := derive(t.Context(), cli, base, files, changes)
@@ -54,7 +51,7 @@ func NewImage(ctx context.Context, cli *client.Client, base string, files []File
 	return derive(ctx, cli, base, files, changes)
 }
 
-// derive makes the image by way of a container that is never started.
+// derive makes the image from a container that is never started.
 func derive(ctx context.Context, cli *client.Client, base string, files []File, changes []string) (name string, err error) {
 	labels, err := Labels("derived")
 	if err != nil {

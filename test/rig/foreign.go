@@ -16,13 +16,13 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// Foreign is what an executor of another version, called by another Runner, has on an
-// engine. By its labels any sweep, pool, cache and seed of this program would take it
-// or remove it: its owner is dead, and its time is over.
+// Foreign is the set of objects that an executor of another version, called by another Runner,
+// has on an engine. By its labels any sweep, pool, cache or seed of this program would take or
+// remove it: its owner is dead, and its time is over.
 type Foreign struct {
 	cli        *client.Client
 	containers []string
-	// running are those containers that run.
+	// running says of each container whether it ran when planted.
 	running  map[string]bool
 	networks []string
 	volumes  []string
@@ -31,9 +31,9 @@ type Foreign struct {
 // foreignOwner is a Runner of this host that has ended.
 const foreignOwner = `{"machine":"","host":"elsewhere","pidns":"","boot":"","pid":1,"start":1}`
 
-// PlantForeign puts it there: a sandbox with a running sidecar and a job container that
-// never ran, one that waits in a pool, an orphan, a held one, a cache, layers, a seed
-// and a mirror.
+// PlantForeign makes the objects of a [Foreign]: a sandbox with a running sidecar and a job
+// container that never ran, a sandbox in a pool, an orphan, a held sandbox, a cache, layers, a
+// seed and a mirror.
 func PlantForeign(ctx context.Context, cli *client.Client) (f *Foreign, err error) {
 	f = &Foreign{cli: cli, running: map[string]bool{}}
 	defer func() {
@@ -57,7 +57,7 @@ func PlantForeign(ctx context.Context, cli *client.Client) (f *Foreign, err erro
 			return f, err
 		}
 		if sandbox == orphan {
-			continue // it has no network
+			continue // an orphan has no network
 		}
 		if err := f.network(ctx, "dind-"+sandbox, labels("network", in...)); err != nil {
 			return f, err
@@ -84,7 +84,7 @@ func PlantForeign(ctx context.Context, cli *client.Client) (f *Foreign, err erro
 			}
 		}
 	}
-	// As long as a hash, or no cache is known by such a name.
+	// A cache is known by a name as long as a hash.
 	hash := strings.Repeat("f0000001", 8)
 	scope1 := sha256.Sum256([]byte(scope[1]))
 	for name, l := range map[string]map[string]string{
@@ -131,7 +131,8 @@ func (f *Foreign) container(ctx context.Context, name string, labels map[string]
 	return f.cli.ContainerStart(ctx, c.ID, container.StartOptions{})
 }
 
-// Changed is what of it is gone or does not run any more; empty if all is as it was.
+// Changed lists the containers, networks and volumes that are gone, and the containers in
+// another state than before. The list is empty if all is as it was.
 func (f *Foreign) Changed(ctx context.Context) (changed []string) {
 	for _, id := range f.containers {
 		c, err := f.cli.ContainerInspect(ctx, id)
@@ -155,7 +156,7 @@ func (f *Foreign) Changed(ctx context.Context) (changed []string) {
 	return changed
 }
 
-// Remove removes what is left of it.
+// Remove removes the rest of the planted objects.
 func (f *Foreign) Remove(ctx context.Context) error {
 	var errs []error
 	for _, id := range f.containers {

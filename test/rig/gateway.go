@@ -10,9 +10,9 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// Gateway returns the IPv4 address of the host on the engine's default bridge,
-// usually 172.17.0.1: containers of every bridge reach the host under it.
-// The error tells an engine that cannot be asked from one without that bridge.
+// Gateway returns the IPv4 address of the host on the engine's default bridge, usually
+// 172.17.0.1. Containers of every bridge reach the host under this address. The error tells an
+// engine that cannot be asked from an engine without the bridge.
 func Gateway(ctx context.Context, cli *client.Client) (netip.Addr, error) {
 	bridge, err := cli.NetworkInspect(ctx, network.NetworkBridge, network.InspectOptions{})
 	if err != nil {
@@ -21,9 +21,8 @@ func Gateway(ctx context.Context, cli *client.Client) (netip.Addr, error) {
 	return gatewayOf(bridge.IPAM.Config)
 }
 
-// gatewayOf picks the IPv4 gateway. Engines leave the field empty until the
-// bridge was used for the first time; they then take the subnet's first
-// address, and so does gatewayOf.
+// gatewayOf picks the IPv4 gateway. Engines leave the field empty until the bridge is used for
+// the first time. They then take the subnet's first address, and so does gatewayOf.
 func gatewayOf(configs []network.IPAMConfig) (netip.Addr, error) {
 	for _, config := range configs {
 		if addr, err := netip.ParseAddr(config.Gateway); err == nil && addr.Is4() {

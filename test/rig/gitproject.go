@@ -8,16 +8,16 @@ import (
 	"path/filepath"
 )
 
-// GitProject is one more project of a [GitServer].
+// GitProject is a further project of a [GitServer].
 type GitProject struct {
-	// URL is the repository's, with user and token; SHA its first commit.
+	// URL is the repository's, with user and token. SHA is its first commit.
 	URL, SHA string
 
 	repo gitRepo
 }
 
-// AddProject makes another repository with one commit of the files. It ends
-// with the server. Not for use by several goroutines.
+// AddProject makes another repository with one commit of the files. The repository ends with
+// the server. AddProject is not for use by several goroutines.
 func (s *GitServer) AddProject(ctx context.Context, project string, files fs.FS) (*GitProject, error) {
 	if !fs.ValidPath(project) || project == "." {
 		return nil, fmt.Errorf("%q is not the path of a project\nhint: such as group/app", project)
@@ -36,7 +36,7 @@ func (s *GitServer) AddProject(ctx context.Context, project string, files fs.FS)
 	return p, err
 }
 
-// Pack packs what was committed, as a GitLab keeps a push of more than 100 objects.
+// Pack packs the commits, as a GitLab keeps a push of more than 100 objects.
 func (p *GitProject) Pack(ctx context.Context) error {
 	_, err := p.repo.git(ctx, "--git-dir="+p.repo.gitDir, "repack", "-a", "-d", "-q")
 	return err
@@ -47,8 +47,8 @@ func (p *GitProject) Commit(ctx context.Context, files fs.FS) (sha string, err e
 	return p.repo.commit(ctx, files)
 }
 
-// CommitSubmodule adds a submodule at a path: a commit of another repository,
-// whose URL may be relative, such as "../sub.git".
+// CommitSubmodule adds a submodule at a path: a commit of another repository, whose URL may be
+// relative, such as "../sub.git".
 func (p *GitProject) CommitSubmodule(ctx context.Context, path, url, commit string) (sha string, err error) {
 	// An empty directory stands for a submodule that is not checked out.
 	if err := os.MkdirAll(filepath.Join(p.repo.workTree, filepath.FromSlash(path)), 0o755); err != nil {

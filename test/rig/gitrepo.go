@@ -12,9 +12,8 @@ import (
 	"testing/fstest"
 )
 
-// Files returns files of mode 0644 by their slash-separated paths, for
-// [StartGitServer] and [GitServer.Commit]. Where modes matter, use
-// os.DirFS or fstest.MapFS.
+// Files returns files of mode 0644 by their slash-separated paths, for [StartGitServer] and
+// [GitServer.Commit]. Where modes matter, use os.DirFS or fstest.MapFS.
 func Files(content map[string]string) fs.FS {
 	files := make(fstest.MapFS, len(content))
 	for name, text := range content {
@@ -47,7 +46,7 @@ func (g gitRepo) commit(ctx context.Context, files fs.FS) (sha string, err error
 	if err := copyOver(g.workTree, files); err != nil {
 		return "", fmt.Errorf("cannot write the files to commit: %w", err)
 	}
-	// Forced: what the caller gives is committed, a .gitignore among it or not.
+	// --force commits files of the caller even where a .gitignore among them excludes them.
 	for _, args := range [][]string{
 		{"add", "--all", "--force", "."},
 		{"commit", "--quiet", "--allow-empty", "--message", "Change files"},
@@ -64,8 +63,7 @@ func (g gitRepo) inTree(ctx context.Context, args ...string) (string, error) {
 	return g.git(ctx, append([]string{"--git-dir=" + g.gitDir, "--work-tree=" + g.workTree, "-C", g.workTree}, args...)...)
 }
 
-// git runs git and returns what it prints, without space around it. The error
-// holds what it says on stderr.
+// git runs git and returns its stdout without space around it. The error holds its stderr.
 func (g gitRepo) git(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "git", args...)
 	cmd.Env = append(g.env(), "PATH="+os.Getenv("PATH"))
@@ -77,8 +75,8 @@ func (g gitRepo) git(ctx context.Context, args ...string) (string, error) {
 	return strings.TrimSpace(stdout.String()), nil
 }
 
-// env is all that git gets to know besides PATH: who commits, and no settings
-// of the user or the system.
+// env is git's whole environment besides PATH: the author of commits, and no settings of the
+// user or the system.
 func (g gitRepo) env() []string {
 	return []string{
 		"HOME=" + g.home,
@@ -91,8 +89,8 @@ func (g gitRepo) env() []string {
 	}
 }
 
-// copyOver writes the files of src under dir over those that are there. Of
-// their modes git keeps one bit: whether they can be executed.
+// copyOver writes the files of src under dir over existing files. Of their modes git keeps one
+// bit: whether they can be executed.
 func copyOver(dir string, src fs.FS) error {
 	return fs.WalkDir(src, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {

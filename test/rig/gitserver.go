@@ -25,12 +25,11 @@ const GitUser = "gitlab-ci-token"
 // gitBranch is the only branch of a GitServer's repository.
 const gitBranch = "main"
 
-// GitServer serves one repository over HTTP, by git's own http-backend, to
-// those who have the job token. It listens on the gateway of the engine's
-// default bridge, where containers reach it. Clone and fetch only; any commit
-// may be fetched by its hash, shallow or not.
+// GitServer serves one repository over HTTP, by git's own http-backend, to clients with the job
+// token. It listens on the gateway of the engine's default bridge, where containers reach it.
+// It serves clone and fetch only. Any commit may be fetched by its hash, shallow or not.
 type GitServer struct {
-	Base   string // "http://172.17.0.1:PORT", what GitLab calls CI_SERVER_URL
+	Base   string // "http://172.17.0.1:PORT", GitLab's CI_SERVER_URL
 	URL    string // of the repository with user and token: "http://gitlab-ci-token:…@172.17.0.1:PORT/group/app.git"
 	Token  string // the job token: the password of GitUser
 	Branch string // "main"
@@ -42,8 +41,8 @@ type GitServer struct {
 	server *server
 }
 
-// StartGitServer makes a repository with one commit of the files and serves it
-// under a project's path, such as "group/app". The caller closes it.
+// StartGitServer makes a repository with one commit of the files and serves it under a
+// project's path, such as "group/app". The caller closes it.
 func StartGitServer(ctx context.Context, cli *client.Client, project string, files fs.FS) (*GitServer, error) {
 	gateway, err := Gateway(ctx, cli)
 	if err != nil {
@@ -65,7 +64,7 @@ func serveGit(ctx context.Context, addr, project string, files fs.FS) (*GitServe
 	return s, nil
 }
 
-// start does the work; what it made is removed by Close, however far it came.
+// start does the work. However far it comes, Close removes what it made.
 func (s *GitServer) start(ctx context.Context, addr, project string, files fs.FS) error {
 	if !fs.ValidPath(project) || project == "." {
 		return fmt.Errorf("%q is not the path of a project\nhint: such as group/app", project)
@@ -123,7 +122,7 @@ func httpBackend(ctx context.Context) (string, error) {
 	return backend, nil
 }
 
-// withToken lets through who gives GitUser and the token, by basic auth.
+// withToken lets requests with GitUser and the token through, by basic auth.
 func withToken(token string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		user, password, _ := req.BasicAuth()
@@ -136,15 +135,15 @@ func withToken(token string, next http.Handler) http.Handler {
 	})
 }
 
-// Commit adds or overwrites files and commits them to the branch; the other
-// files stay. It returns the commit's hash, 40 hex digits. Files of which
-// nothing differs make an empty commit. Not for use by several goroutines.
+// Commit adds or overwrites files and commits them to the branch; the other files stay. It
+// returns the commit's hash, 40 hex digits. Files without a difference make an empty commit.
+// Commit is not for use by several goroutines.
 func (s *GitServer) Commit(ctx context.Context, files fs.FS) (sha string, err error) {
 	return s.repo.commit(ctx, files)
 }
 
-// Close ends the server, after at most 5 s for what is being served, and
-// removes the repository. It may be called more than once.
+// Close ends the server, after at most 5 s for requests being served, and removes the
+// repository. It may be called more than once.
 func (s *GitServer) Close() error {
 	var errs []error
 	if s.server != nil {

@@ -9,15 +9,15 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// imagePrefix is the host part of the images' names. ".test" is reserved
-// (RFC 2606): an engine that lacks one of them cannot pull it from anywhere.
+// imagePrefix is the host part of the images' names. ".test" is reserved (RFC 2606), so an
+// engine without such an image cannot pull it from anywhere.
 const imagePrefix = "gitlab-dind-executor.test/"
 
 // The images that scripts/images makes.
 const (
 	ImageDind     = imagePrefix + "docker:dind"          // behaves as today's docker:dind does
 	ImageRootless = imagePrefix + "docker:dind-rootless" // as docker:dind-rootless: the daemon of an ordinary user
-	ImageOldDind  = imagePrefix + "docker:old-dind"      // as one before February 2023: makes its own server certificate
+	ImageOldDind  = imagePrefix + "docker:old-dind" // as images before February 2023: makes its own server certificate
 	ImageCLI      = imagePrefix + "docker:cli"           // as docker:cli: a job image
 	ImageHelper   = imagePrefix + "helper:latest"        // git and a shell, as GitLab's helper image
 	ImageRegistry = imagePrefix + "registry:2"           // Distribution
@@ -26,13 +26,13 @@ const (
 	ImagePostgres = imagePrefix + "postgres:latest"      // PostgreSQL, with psql
 )
 
-// Images returns all of them.
+// Images returns the names of all images of scripts/images.
 func Images() []string {
 	return []string{ImageDind, ImageRootless, ImageOldDind, ImageCLI, ImageHelper, ImageRegistry, ImageBusybox, ImageRedis, ImagePostgres}
 }
 
-// Require returns an error that names every one of the images that the engine
-// lacks, with a hint. Without names it asks for all of [Images].
+// Require returns an error with a hint that names each of the images missing on the engine.
+// Without names it asks for all of [Images].
 func Require(ctx context.Context, cli *client.Client, images ...string) error {
 	if len(images) == 0 {
 		images = Images()
