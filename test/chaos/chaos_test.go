@@ -54,25 +54,23 @@ func run(m *testing.M) int {
 // chaos is a run of rounds.
 type chaos struct {
 	t *testing.T
-	// done counts the faults that hit something, by kind.
+	// done counts the faults that hit a target, by kind.
 	done   map[string]int
 	small  string // a dind image with a small disk, "" without root
 	device string
-	hung   string // the address of a registry that says nothing
+	hung   string // the address of a silent registry
 	leaked int
 }
 
-// Each round breaks a job with faults at random moments. Then a few sweeps must
-// bring the engine's lists back to what they were, and a job that nobody breaks
-// must work.
+// Each round breaks a job with faults at random moments. Then a few sweeps must bring the
+// engine's lists back to their former state, and an unbroken job must work.
 func TestChaos(t *testing.T) {
 	s := cmp.Or(*seed, rand.Uint64())
 	c := &chaos{t: t, done: map[string]int{}}
 	c.smallDisk()
 	c.hungRegistry()
 	c.planter()
-	// What a run before this one left, whose engine may have died, is no leak of
-	// the first round.
+	// Leftovers of an earlier run, whose engine may have died, are no leak of the first round.
 	c.command(t.Context(), world.Settings, "gc")
 	began, n, worked := time.Now(), 0, 0
 	for ; n < *rounds && time.Since(began) < *duration; n++ {

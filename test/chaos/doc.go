@@ -1,3 +1,3 @@
-// Package chaos breaks jobs at random moments on a real engine, and shows that
-// nothing is left behind and that the next job works.
+// Package chaos breaks jobs at random moments on a real engine. Nothing may be left behind, and
+// the next job must work.
 package chaos

@@ -16,7 +16,7 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// hungRegistry listens, accepts and says nothing until the test's end.
+// hungRegistry listens, accepts and stays silent until the test's end.
 func (c *chaos) hungRegistry() {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -35,8 +35,8 @@ func (c *chaos) hungRegistry() {
 	c.hung = l.Addr().String()
 }
 
-// smallDisk makes a block device of 96 MB and a dind image that has its data
-// root there. It needs root; without, no disk gets full.
+// smallDisk makes a block device of 96 MB and a dind image with its data root there. It needs
+// root. Without root no disk gets full.
 func (c *chaos) smallDisk() {
 	c.t.Helper()
 	if os.Geteuid() != 0 {
@@ -77,16 +77,16 @@ func (c *chaos) format() {
 	}
 }
 
-// engine calls the script that starts engines.
+// engine calls scripts/engine, which starts and stops engines.
 func engine(ctx context.Context, args ...string) (string, error) {
 	out, err := exec.CommandContext(ctx, filepath.Join("..", "..", "scripts", "engine"), args...).CombinedOutput()
 	return strings.TrimSpace(string(out)), err
 }
 
-// errAway says that the engine did not come back, which ends everything.
+// errAway says that the engine did not come back. It ends the whole run.
 var errAway = errors.New("the engine did not start again")
 
-// restartIt restarts the engine that scripts/engine started, and no other.
+// restartIt restarts the engine of scripts/engine, and no other.
 func restartIt(ctx context.Context) error {
 	out, err := engine(ctx, "stop")
 	if err != nil || !strings.Contains(out, "stopped") {
@@ -98,7 +98,8 @@ func restartIt(ctx context.Context) error {
 	return world.Registry.Resume(ctx)
 }
 
-// stall stops that engine for a while: it takes connections and says nothing.
+// stall stops the engine of scripts/engine for a while. Meanwhile the engine takes connections
+// and stays silent.
 func stall(ctx context.Context, d time.Duration) error {
 	out, err := engine(ctx, "pid")
 	if err != nil {
@@ -111,6 +112,6 @@ func stall(ctx context.Context, d time.Duration) error {
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		return err
 	}
-	time.Sleep(d) // it is the fault that lasts
+	time.Sleep(d) // the fault's duration
 	return syscall.Kill(pid, syscall.SIGCONT)
 }

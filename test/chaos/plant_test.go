@@ -11,11 +11,10 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// plantedTree is the fault of a job that leaves a hostile tree among its layers and
-// its sources.
+// plantedTree is the fault of a job with a hostile tree among its layers and its sources.
 const plantedTree = "hostile tree"
 
-// plantImage is the image whose program plants such trees, in the registry.
+// plantImage is an image in the registry. Its program plants such trees.
 const plantImage = "$CI_REGISTRY/base/plant"
 
 // planter puts plantImage into the registry.
@@ -38,10 +37,9 @@ func (c *chaos) planter() {
 	}
 }
 
-// plants runs a job that nobody breaks, before the one of the round, and lets it
-// plant trees that follow from the round's number, with all the rights that its
-// daemon gives out. The broken job and the one after it have the same layers. It
-// tells whether the trees were planted.
+// plants runs an unbroken job before the job of the round. This job plants trees with all the
+// rights of its daemon. The trees follow from the round's number. The broken job and the job
+// after it have the same layers. plants tells whether the trees were planted.
 func (c *chaos) plants(settings string, n int) bool {
 	ctx, cancel := context.WithTimeout(c.t.Context(), roundBound)
 	defer cancel()
@@ -58,6 +56,6 @@ func (c *chaos) plants(settings string, n int) bool {
 	var log strings.Builder
 	r := world.RunnerWith(settings)
 	r.Log = &log
-	_ = r.Run(ctx, p) // what it has planted may have ended it
+	_ = r.Run(ctx, p) // its own plants may have ended the job
 	return strings.Contains(log.String(), "\nplanted: ")
 }

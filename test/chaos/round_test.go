@@ -18,8 +18,7 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// roundBound is how long one broken job may take, restBound how long the sweeps
-// after it may.
+// roundBound bounds a single broken job, restBound the sweeps after the job.
 const (
 	roundBound = 150 * time.Second
 	restBound  = 60 * time.Second
@@ -38,7 +37,7 @@ func (c *chaos) round(n int, rnd *rand.Rand) {
 	if p.JobInfo.Name == cachingJob {
 		c.command(ctx, settings, "pool", "fill")
 	}
-	// Where no layers outlive a job, nobody meets what it has planted among them.
+	// Without layers that outlive jobs, nobody meets the trees planted among them.
 	planted := n%2 == 0 && os.Getenv(lab.Privilege) == "" && c.plants(settings, n)
 	m, err := world.StartMortal(ctx, settings, p)
 	if err != nil {
@@ -85,19 +84,19 @@ func (c *chaos) round(n int, rnd *rand.Rand) {
 // The names of jobs that are faults themselves.
 const (
 	fullDisk = "full disk"
-	// cachingJob has what outlives jobs: a sandbox that waited, layers, a cache, a
-	// mirror.
+	// cachingJob uses everything that outlives jobs: a sandbox from the pool, layers, a cache,
+	// a mirror.
 	cachingJob   = "a job with what is cached"
 	hungRegistry = "hung registry"
 	// hostileJob leaves hostile trees among its layers, for the next job.
 	hostileJob = "a hostile job"
 )
 
-// killedSeed is the fault of one who makes a seed beside a job.
+// killedSeed is the fault in the making of a seed beside a job.
 const killedSeed = "SIGKILL to the maker of a seed"
 
-// breakSeed makes a seed beside a job, and kills who makes it after a time. The
-// answer waits for that and tells how often it hit.
+// breakSeed makes a seed beside a job, and kills the maker after a time. hits waits for the
+// maker's end and returns the number of hits.
 func (c *chaos) breakSeed(ctx context.Context, settings string, after time.Duration) (hits func() int) {
 	cmd := exec.CommandContext(ctx, world.Binary, "--settings", settings, "seed")
 	cmd.Env = append(os.Environ(), "DOCKER_CONFIG="+c.dockerConfig())
@@ -109,7 +108,7 @@ func (c *chaos) breakSeed(ctx context.Context, settings string, after time.Durat
 	go func() {
 		select {
 		case <-died:
-			hit <- 0 // it was ready, or another fault hit it
+			hit <- 0 // the seed was ready, or another fault hit its maker
 		case <-time.After(after): // the fault's random moment
 			_ = cmd.Process.Kill()
 			<-died
@@ -119,7 +118,8 @@ func (c *chaos) breakSeed(ctx context.Context, settings string, after time.Durat
 	return func() int { return <-hit }
 }
 
-// dockerConfig is a directory with the registry's password, as an admin has it.
+// dockerConfig makes a directory with the registry's password, as an admin's docker
+// configuration.
 func (c *chaos) dockerConfig() string {
 	dir := c.t.TempDir()
 	auth := base64.StdEncoding.EncodeToString([]byte(world.Registry.User + ":" + world.Registry.Password))
@@ -130,8 +130,8 @@ func (c *chaos) dockerConfig() string {
 	return dir
 }
 
-// job is what a round breaks: mostly an ordinary one, now and then one with a
-// full disk or a registry that says nothing.
+// job makes the job of a round. Most are ordinary. Now and then the job meets a full disk or a
+// silent registry.
 func (c *chaos) job(n int) (p local.Payload, settings string) {
 	p = world.Job(
 		`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY 2>/dev/null`,
@@ -154,7 +154,7 @@ func (c *chaos) job(n int) (p local.Payload, settings string) {
 		p.Services = nil
 		layers := "project"
 		if n%8 == 0 {
-			layers = "off" // what the pool is filled with serves any project then
+			layers = "off" // a sandbox of the pool serves any project then
 		}
 		settings = c.settings("cached-"+layers+".toml", fmt.Sprintf(`
 [cache]
@@ -189,8 +189,8 @@ func (c *chaos) settings(name, more string) string {
 	return file
 }
 
-// await waits until hooks have ended that outlived their Runner, as those of a
-// killed one do, and ends them when their time is over.
+// await waits for hooks that outlived their killed Runner. When their time is over, await kills
+// them.
 func await(ctx context.Context, pids []int) {
 	for _, pid := range pids {
 		bound := time.Now().Add(10 * time.Second)
@@ -199,20 +199,20 @@ func await(ctx context.Context, pids []int) {
 				_ = syscall.Kill(-pid, syscall.SIGKILL)
 				bound = time.Now().Add(10 * time.Second)
 			}
-			time.Sleep(20 * time.Millisecond) // there is nothing to wait on: they are nobody's children
+			time.Sleep(20 * time.Millisecond) // nothing to wait on, because the hooks are nobody's children
 		}
 	}
 }
 
-// command runs one of the executor's for an admin. What it says is of interest
-// where a round leaves something.
+// command runs an admin's command of the executor. Its output is of interest where a round
+// leaves something.
 func (c *chaos) command(ctx context.Context, settings string, args ...string) string {
 	out, err := exec.CommandContext(ctx, world.Binary, append([]string{"--settings", settings}, args...)...).CombinedOutput()
 	return fmt.Sprintf("%s said: %s (%v)\n", strings.Join(args, " "), out, err)
 }
 
-// rest sweeps until the engine's objects are what they were, and returns what
-// then still differs. What is cached or held on purpose is told to go first.
+// rest sweeps until the engine's objects are as before, and returns the remaining difference.
+// With settings of a round it also removes the objects that outlive jobs.
 func (c *chaos) rest(before rig.Objects, settings string) (diff string) {
 	ctx, cancel := context.WithTimeout(c.t.Context(), restBound)
 	defer cancel()
@@ -236,7 +236,7 @@ func (c *chaos) rest(before rig.Objects, settings string) (diff string) {
 	}
 }
 
-// next runs a job that nobody breaks.
+// next runs an unbroken job.
 func (c *chaos) next() bool {
 	before, err := rig.Snapshot(c.t.Context(), world.Engine)
 	if err != nil {

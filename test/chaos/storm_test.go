@@ -27,33 +27,32 @@ const (
 	restartEngine = "engine restart"
 )
 
-// fault is something that goes wrong some time after a hook has started.
+// fault is a failure some time after a hook has started.
 type fault struct {
 	kind  string
 	after time.Duration
-	// lasts is for those that pass.
+	// lasts is the duration of faults that pass.
 	lasts time.Duration
 }
 
-// storm is the faults of one round. Which there are is decided hook by hook, by
-// a source of its own: the same seed draws the same faults as long as the same
-// hooks come by.
+// storm is the faults of one round. It draws them hook by hook from a random source of its own.
+// So the same seed draws the same faults as long as the same hooks come by.
 type storm struct {
 	c   *chaos
 	m   *lab.Mortal
-	job string // as the labels have it
+	job string // the job's key in labels
 	rnd *rand.Rand
-	// name is the job's; it decides which hooks are spared.
+	// name is the job's. It decides which hooks are spared.
 	name string
-	// doom is where the Runner is killed, "" if it is not.
+	// doom is the stage in which the Runner is killed, "" if it is not.
 	doom string
-	// quake is where the engine is stalled or restarted, "" if it is not.
+	// quake is the stage in which the engine is stalled or restarted, "" if it is not.
 	quake, quakeKind string
 	// long says that the job's builds volume cannot be removed for a while.
 	long bool
 
 	prepares int
-	// release lets go of a volume that was held, nil if none was.
+	// release lets go of a held volume, nil if there is none.
 	release func() error
 	hit     map[string]int
 }
@@ -63,7 +62,7 @@ func newStorm(c *chaos, m *lab.Mortal, p local.Payload, n int, rnd *rand.Rand) *
 		c: c, m: m, job: keyOf(p), rnd: rnd, name: p.JobInfo.Name,
 		long: n%4 == 2, hit: map[string]int{},
 	}
-	// A Runner that dies ends its round, so most live, or die late.
+	// The death of a Runner ends its round, so most Runners live, or die late.
 	s.doom = s.pick("", "", "", "", "prepare", "build_script", "after_script", "cleanup")
 	if s.long || s.name != "an ordinary job" {
 		s.doom = ""
@@ -82,19 +81,19 @@ func newStorm(c *chaos, m *lab.Mortal, p local.Payload, n int, rnd *rand.Rand) *
 
 func (s *storm) pick(kinds ...string) string { return kinds[s.rnd.IntN(len(kinds))] }
 
-// after makes a fault of one of these kinds within a time.
+// after draws a fault of one of these kinds within a time.
 func (s *storm) after(bound time.Duration, kinds ...string) fault {
 	return fault{kind: s.pick(kinds...), after: time.Duration(s.rnd.Int64N(int64(bound))), lasts: time.Duration(500+s.rnd.IntN(4000)) * ms}
 }
 
-// chance is true that often in a hundred.
+// chance is true in that many of a hundred calls.
 func (s *storm) chance(percent int) bool { return s.rnd.IntN(100) < percent }
 
 const ms = time.Millisecond
 
-// draw decides what strikes during a hook. What the Runner tries again is hit
-// often, what ends the job seldom and late: that is how a round gets through
-// many faults.
+// draw decides which faults strike during a hook. Faults that the Runner tries again come
+// often. Faults that end the job come seldom and late. In this way a round gets through many
+// faults.
 func (s *storm) draw(h local.Hook) (faults []fault) {
 	place := h.Stage
 	if place == "" {
@@ -115,7 +114,7 @@ func (s *storm) draw(h local.Hook) (faults []fault) {
 			chance = 15
 		}
 		if s.name == fullDisk {
-			chance = 0 // the disk is to be full
+			chance = 0 // the disk must get full
 		}
 		add(chance, s.after(1800*ms, killHook, killHook, killGroup, killSidecar, killHelper, killJob, cutNetwork))
 	case "prepare_script":
@@ -140,7 +139,7 @@ func (s *storm) draw(h local.Hook) (faults []fault) {
 	case "cleanup":
 		chance := 75
 		if s.long {
-			chance = 0 // it is to hand over
+			chance = 0 // the job must hand over
 		}
 		add(chance, s.after(600*ms, killHook, killGroup))
 	}
@@ -155,15 +154,15 @@ func (s *storm) draw(h local.Hook) (faults []fault) {
 	if place == s.doom && (place != "prepare" || s.prepares == 2) {
 		faults = append(faults, s.after(1500*ms, killRunner, killAll))
 	}
-	if s.quake != "" && (place == s.quake || place == "cleanup") { // which comes in any case
+	if s.quake != "" && (place == s.quake || place == "cleanup") { // cleanup comes in any case
 		faults = append(faults, s.after(800*ms, s.quakeKind))
 		s.quake = ""
 	}
 	return faults
 }
 
-// rage carries faults out as the job's hooks come by, and returns the hooks'
-// processes when the job has ended.
+// rage carries faults out as the job's hooks come by. When the job has ended, it returns the
+// hooks' processes.
 func (s *storm) rage(ctx context.Context) (pids []int) {
 	results := make(chan string)
 	pending := 0

@@ -22,7 +22,7 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// strike carries a fault out and returns its kind if there was anything to hit.
+// strike carries a fault out and returns its kind if the fault found a target.
 func (s *storm) strike(ctx context.Context, h local.Hook, f fault) string {
 	var err error
 	switch f.kind {
@@ -62,8 +62,8 @@ func (s *storm) strike(ctx context.Context, h local.Hook, f fault) string {
 	return f.kind
 }
 
-// kill signals pid's process, or for -pid its group, if it still runs: nobody
-// has waited yet for one that has ended, and it can be signalled in vain.
+// kill signals pid's process, or for -pid its group, if the process still runs. A signal to a
+// zombie, for which nobody has waited yet, succeeds in vain.
 func kill(pid, target int) error {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -75,14 +75,14 @@ func kill(pid, target int) error {
 	return syscall.Kill(target, syscall.SIGKILL)
 }
 
-// keyOf is what a job's labels call it.
+// keyOf is a job's key in labels.
 func keyOf(p local.Payload) string {
 	_, instance, _ := strings.Cut(world.Git.Base, "://")
 	return fmt.Sprintf("%s/%d", instance, p.ID)
 }
 
-// sandboxes lists those of this round's job: a host may have other jobs, which
-// are left alone. One that waited for it is known by its job container.
+// sandboxes lists the sandboxes of this round's job, because a host may have other jobs, which
+// are left alone. A sandbox from the pool is known by its job container.
 func (s *storm) sandboxes(ctx context.Context) ([]string, error) {
 	of := filters.NewArgs(filters.Arg("label", "gitlab-dind-executor.job="+s.job))
 	networks, err := world.Engine.NetworkList(ctx, network.ListOptions{Filters: of})
@@ -104,8 +104,8 @@ func (s *storm) sandboxes(ctx context.Context) ([]string, error) {
 	return slices.Compact(found), nil
 }
 
-// onContainer does something to the container of a role, once it runs: as long
-// as the hook does, it may still come.
+// onContainer calls do with a running container of a role. The container may still come as long
+// as the hook runs.
 func (s *storm) onContainer(ctx context.Context, h local.Hook, role string, do func(id, network string) error) error {
 	for {
 		found, err := s.sandboxes(ctx)
@@ -122,7 +122,7 @@ func (s *storm) onContainer(ctx context.Context, h local.Hook, role string, do f
 		if syscall.Kill(h.PID, 0) != nil || ctx.Err() != nil {
 			return errors.New("there is none")
 		}
-		time.Sleep(20 * time.Millisecond) // no event tells of all of these
+		time.Sleep(20 * time.Millisecond) // no event tells of all these conditions
 	}
 }
 
@@ -136,20 +136,20 @@ func onMirror(ctx context.Context) error {
 	return world.Engine.ContainerKill(ctx, list[0].ID, "KILL")
 }
 
-// onBehind kills a process of ours that outlives hooks, some time after there is
-// one.
+// onBehind kills a process of the executor that outlives hooks, some time after the process has
+// appeared.
 func onBehind(ctx context.Context, after time.Duration, args ...string) error {
 	for end := time.Now().Add(4 * time.Second); time.Now().Before(end) && ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
 		if pid := behind(args...); pid != 0 {
-			time.Sleep(after) // the fault's random moment: it waits for two seconds, and then works for as long
+			time.Sleep(after) // the fault's random moment: the process waits for two seconds, and then works for as long
 			return kill(pid, pid)
 		}
 	}
 	return errors.New("there is none")
 }
 
-// hold keeps the builds volume of the job's sandbox in use, by a container of
-// the rig's that never runs.
+// hold keeps the builds volume of the job's sandbox in use. The holder is a container of the
+// rig that never runs.
 func (s *storm) hold(ctx context.Context) error {
 	list, err := s.sandboxes(ctx)
 	if err != nil || len(list) != 1 {
@@ -164,8 +164,8 @@ func (s *storm) hold(ctx context.Context) error {
 	return nil
 }
 
-// afterwards kills the removal that goes on behind a cleanup, and lets go of the
-// volume that it waits for.
+// afterwards kills the removal behind a cleanup, and releases the volume that delays the
+// removal.
 func (s *storm) afterwards(ctx context.Context) {
 	if s.release != nil || s.chance(50) {
 		if pid := removalBehind(ctx); pid != 0 && s.chance(70) {
@@ -183,8 +183,8 @@ func (s *storm) afterwards(ctx context.Context) {
 	}
 }
 
-// removalBehind finds the process that removes a job behind its cleanup, or the sweep
-// that follows, and waits a moment for it; 0 if there is none.
+// removalBehind finds the process that removes a job behind its cleanup, or the sweep after
+// this removal. It waits up to 1 s for such a process. pid is 0 if there is none.
 func removalBehind(ctx context.Context) (pid int) {
 	for end := time.Now().Add(time.Second); time.Now().Before(end) && ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
 		for _, command := range []string{"finish", "gc"} {
@@ -196,8 +196,7 @@ func removalBehind(ctx context.Context) (pid int) {
 	return 0
 }
 
-// behind finds a process of the executor's with these arguments; 0 if there is
-// none.
+// behind finds a process of the executor with these arguments. pid is 0 if there is none.
 func behind(args ...string) (pid int) {
 	programs, _ := filepath.Glob("/proc/[0-9]*/exe")
 	for _, exe := range programs {

@@ -1,5 +1,5 @@
-// Package ends lets a test wait for what must come to an end. Its bound is for
-// what hangs for good: a busy machine does not reach it.
+// Package ends lets a test wait for an end without help. Its bound catches endless hangs; even
+// a busy machine does not reach it.
 package ends
 
 import (
@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// bound is far beyond what anything takes on a busy machine.
+// bound is far longer than any wait on a busy machine.
 const bound = 2 * time.Minute
 
-// ByItself runs what must end without help, and fails the test when it hangs.
+// ByItself runs do, which must end without help, and fails the test when do hangs.
 func ByItself(t testing.TB, do func()) {
 	t.Helper()
 	done := make(chan struct{})
@@ -22,8 +22,8 @@ func ByItself(t testing.TB, do func()) {
 	Await(t, done, "what must end by itself")
 }
 
-// Await returns what comes from a channel, or the zero value when it is closed.
-// It fails the test when neither happens. what names that in the failure.
+// Await returns the next value of a channel, or the zero value when the channel is closed. It
+// fails the test when neither happens. what names the awaited event in the failure.
 func Await[T any](t testing.TB, from <-chan T, what string) T {
 	t.Helper()
 	hung := time.NewTimer(bound)

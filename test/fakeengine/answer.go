@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Answer is what a call gets instead of the truth, or before it: next answers
-// as an engine would.
+// Answer replaces or precedes the engine's own answer to a call. next gives the answer of a
+// real engine.
 type Answer func(e *Engine, w http.ResponseWriter, r *http.Request, next http.HandlerFunc)
 
 // Refuse answers with a status and a message, as the engine words its errors.
@@ -17,12 +17,12 @@ func Refuse(status int, message string) Answer {
 	}
 }
 
-// Nonsense answers with what is no JSON and no archive.
+// Nonsense answers with neither JSON nor an archive.
 func Nonsense() Answer {
 	return Saying("<html>502 Bad Gateway</html>")
 }
 
-// Saying answers with this text, such as "{}", which parses and means nothing.
+// Saying answers with a text, such as "{}", which parses and means nothing.
 func Saying(text string) Answer {
 	return func(_ *Engine, w http.ResponseWriter, _ *http.Request, _ http.HandlerFunc) {
 		w.Header().Set("Content-Type", "application/json")
@@ -30,7 +30,7 @@ func Saying(text string) Answer {
 	}
 }
 
-// Slowly answers the truth after a time.
+// Slowly gives the engine's own answer after a time.
 func Slowly(d time.Duration) Answer {
 	return func(e *Engine, w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
 		late := time.NewTimer(d)
@@ -46,7 +46,7 @@ func Slowly(d time.Duration) Answer {
 // Hang says nothing until the client gives up or the engine ends.
 func Hang() Answer {
 	return func(e *Engine, _ http.ResponseWriter, r *http.Request, _ http.HandlerFunc) {
-		_, _ = io.Copy(io.Discard, r.Body) // only then is a client seen to give up
+		_, _ = io.Copy(io.Discard, r.Body) // without this read the server does not notice a client that gives up
 		select {
 		case <-r.Context().Done():
 		case <-e.closed:
@@ -65,7 +65,7 @@ func Drop() Answer {
 	}
 }
 
-// First lets something happen, then answers the truth.
+// First calls do, then gives the engine's own answer.
 func First(do func(e *Engine)) Answer {
 	return func(e *Engine, w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
 		do(e)
@@ -73,7 +73,7 @@ func First(do func(e *Engine)) Answer {
 	}
 }
 
-// Then answers the truth and lets something happen behind it.
+// Then gives the engine's own answer and calls do behind it.
 func Then(do func(e *Engine)) Answer {
 	return func(e *Engine, w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
 		next(w, r)

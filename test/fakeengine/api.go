@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// api are the calls that the engine knows, as patterns of http.ServeMux.
+// api maps the known calls, as patterns of http.ServeMux, to their answers.
 func (e *Engine) api() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
 		"GET /_ping":                    e.ping,
@@ -106,7 +106,7 @@ func (e *Engine) createNetwork(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusCreated, map[string]string{"Id": n.ID})
 }
 
-// inspectNetwork knows the default bridge, which it never lists.
+// inspectNetwork knows the default bridge alone, which no list holds.
 func (e *Engine) inspectNetwork(w http.ResponseWriter, r *http.Request) {
 	if r.PathValue("id") != "bridge" {
 		refuse(w, http.StatusNotFound, "network "+r.PathValue("id")+" not found")
@@ -145,7 +145,7 @@ func (e *Engine) listVolumes(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, map[string]any{"Volumes": list})
 }
 
-// inspectVolume does not tell where the volume is: it is nowhere.
+// inspectVolume gives no mountpoint, because the volume has none.
 func (e *Engine) inspectVolume(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	e.mu.Lock()
@@ -189,8 +189,7 @@ func (e *Engine) diskUsage(w http.ResponseWriter, _ *http.Request) {
 	reply(w, http.StatusOK, map[string]any{"Volumes": list})
 }
 
-// removeVolume forgets the labels of a volume that it cannot remove by force, as
-// an engine does.
+// removeVolume forgets the labels of a volume whose forced removal fails, as an engine does.
 func (e *Engine) removeVolume(w http.ResponseWriter, r *http.Request) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// with calls do with the container that a request names, under e.mu.
+// with calls do with the container in a request's path, under e.mu.
 func (e *Engine) with(w http.ResponseWriter, r *http.Request, do func(*Container)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -56,7 +56,7 @@ func state(c *Container) string {
 	return "exited"
 }
 
-// createContainer also makes the volumes that it mounts, as the engine does.
+// createContainer also makes the container's volumes, as the engine does.
 func (e *Engine) createContainer(w http.ResponseWriter, r *http.Request) {
 	var config map[string]any
 	if err := json.NewDecoder(r.Body).Decode(&config); err != nil {
@@ -89,7 +89,7 @@ func (e *Engine) createContainer(w http.ResponseWriter, r *http.Request) {
 	for _, m := range mounts {
 		m, _ := m.(map[string]any)
 		if m["Type"] == "bind" {
-			continue // it makes nothing
+			continue // a bind mount makes no volume
 		}
 		source, _ := m["Source"].(string)
 		options, _ := m["VolumeOptions"].(map[string]any)
@@ -138,8 +138,8 @@ func (e *Engine) inspectContainer(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// stats are those of a container that keeps half a processor busy, and whose
-// memory is 2 MiB beside as much of files. It has received 1000 bytes.
+// stats are those of a container that keeps half a processor busy. Its memory is 2 MiB, and
+// files take as much besides. It has received 1000 bytes.
 func (e *Engine) stats(w http.ResponseWriter, r *http.Request) {
 	e.with(w, r, func(*Container) {
 		now := time.Now()
@@ -179,7 +179,7 @@ func (e *Engine) startContainer(w http.ResponseWriter, r *http.Request) {
 				e.empty(c)
 			}
 			c.Exit(code)
-		case c.Labels["gitlab-dind-executor.role"] == "scratch": // it tries something, and ends
+		case c.Labels["gitlab-dind-executor.role"] == "scratch": // a scratch container tries something, and ends
 			c.Exit(0)
 		}
 		w.WriteHeader(http.StatusNoContent)
@@ -196,7 +196,7 @@ func (e *Engine) top(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// pause pauses a container that runs, or lets it go on.
+// pause pauses a running container, or lets a paused container go on.
 func (e *Engine) pause(paused bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		e.with(w, r, func(c *Container) {
@@ -221,7 +221,7 @@ func (e *Engine) killContainer(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// stopContainer does nothing to a container that does not run.
+// stopContainer changes running containers only.
 func (e *Engine) stopContainer(w http.ResponseWriter, r *http.Request) {
 	e.with(w, r, func(c *Container) {
 		if !c.running {

@@ -1,7 +1,6 @@
-// Package fakeengine is a stand-in for a Docker Engine that fails as it is
-// told to. It speaks as much of the API as the driver needs, keeps its objects
-// in memory and runs nothing.
+// Package fakeengine is a stand-in for a Docker Engine that fails on demand. It speaks the
+// driver's part of the API, keeps its objects in memory and runs nothing.
 //
-// It imports nothing of this module and no Docker client: what it answers is
-// written down here as the API documents it.
+// The package imports nothing of this module and no Docker client. Its answers are written down
+// here as the API documents them.
 package fakeengine

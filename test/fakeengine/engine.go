@@ -14,25 +14,25 @@ import (
 
 // Engine is a fake Docker Engine on a port of its own.
 type Engine struct {
-	// Host is its address in the form of DOCKER_HOST.
+	// Host is the engine's address in the form of DOCKER_HOST.
 	Host string
 
-	// OnStart is called when a container starts; it may let it exit. Set it
+	// OnStart is called when a container starts. It may let the container exit. Set OnStart
 	// before the engine is used.
 	OnStart func(*Container)
-	// OnScript is what a container does with all that came on its stdin: it prints
-	// and ends with a code.
+	// OnScript gets a container's whole stdin. The container prints the output and ends with
+	// the code.
 	OnScript func(script string) (output string, code int)
-	// OnProgram is what the executor's own program does in a container of its own:
-	// it ends with a code. Without it the code is 0.
+	// OnProgram plays the executor's own program in a container of its own. It gives the exit
+	// code. Without OnProgram the code is 0.
 	OnProgram func(*Container) (code int)
-	// ExecOutput is what every command in a container prints.
+	// ExecOutput is the output of every command in a container.
 	ExecOutput string
-	// Processes are the command lines of what runs in every container.
+	// Processes are the command lines of the processes in every container.
 	Processes []string
 	// ExecCode is the exit code of every command in a container.
 	ExecCode int
-	// DataRoot is where it says that it keeps its data.
+	// DataRoot is the engine's answer for its data root.
 	DataRoot string
 
 	server *httptest.Server
@@ -49,9 +49,9 @@ type Engine struct {
 	always     map[string]Answer
 	calls      []string
 	lists      []string
-	// starts counts those of the engine: each makes the default bridge anew.
+	// starts counts the engine's starts. Each start makes the default bridge anew.
 	starts int
-	// forced counts the volumes that somebody wanted removed by force.
+	// forced counts the removals of volumes with force.
 	forced int
 }
 
@@ -79,7 +79,7 @@ func New(t testing.TB) *Engine {
 	return e
 }
 
-// Close ends the engine and whatever hangs in it. It may be called twice.
+// Close ends the engine and all hanging calls. It may be called twice.
 func (e *Engine) Close() {
 	e.mu.Lock()
 	select {
@@ -92,7 +92,7 @@ func (e *Engine) Close() {
 	e.server.Close()
 }
 
-// serve notes a call and answers it: as scripted, else as an engine would.
+// serve notes a call and gives the scripted answer, or else the answer of a real engine.
 func (e *Engine) serve(call string, answer http.HandlerFunc, w http.ResponseWriter, r *http.Request) {
 	e.mu.Lock()
 	e.calls = append(e.calls, call)
@@ -111,9 +111,8 @@ func (e *Engine) serve(call string, answer http.HandlerFunc, w http.ResponseWrit
 	scripted(e, w, r, answer)
 }
 
-// Script lets the next calls be answered in order, one answer each; nil stands
-// for what an engine would say. A call is a pattern like
-// "POST /containers/{id}/start".
+// Script sets the answers to the next calls in order, one answer each. nil stands for the
+// answer of a real engine. A call is a pattern like "POST /containers/{id}/start".
 func (e *Engine) Script(call string, answers ...Answer) {
 	e.known(call)
 	e.mu.Lock()
@@ -121,7 +120,7 @@ func (e *Engine) Script(call string, answers ...Answer) {
 	e.script[call] = append(e.script[call], answers...)
 }
 
-// Always lets every call be answered so, beyond what is scripted.
+// Always sets the answer to every call beyond the scripted answers.
 func (e *Engine) Always(call string, answer Answer) {
 	e.known(call)
 	e.mu.Lock()
@@ -129,7 +128,7 @@ func (e *Engine) Always(call string, answer Answer) {
 	e.always[call] = answer
 }
 
-// known catches a misspelt call, which would never be answered so.
+// known panics for a misspelt call, whose answer nobody would ever get.
 func (e *Engine) known(call string) {
 	if _, ok := e.api()[call]; !ok {
 		panic(fmt.Sprintf("fakeengine: there is no call %q", call))
@@ -150,15 +149,16 @@ func (e *Engine) Restart() {
 	e.starts++
 }
 
-// Lists returns the lists that somebody has asked for so far, each with its filters,
-// for which an engine looks at all that there is: neither ids nor names were given.
+// Lists returns the expensive lists among the calls so far, each with its filters. For a list
+// without ids and names an engine looks at every object.
 func (e *Engine) Lists() []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return slices.Clone(e.lists)
 }
 
-// listed tells of such a list.
+// listed tells whether a call asks for an expensive list, as in [Engine.Lists], and returns its
+// filters.
 func listed(call string, r *http.Request) (filters string, is bool) {
 	if !slices.Contains([]string{"GET /containers/json", "GET /networks", "GET /volumes"}, call) {
 		return "", false
@@ -190,15 +190,14 @@ func (e *Engine) Count(call string) int {
 	return n
 }
 
-// Forced tells how often somebody wanted a volume removed by force.
+// Forced tells how often a client wanted a volume removed by force.
 func (e *Engine) Forced() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.forced
 }
 
-// Objects returns the names of all that there is: containers, then volumes,
-// then networks.
+// Objects returns the names of all objects: containers, then volumes, then networks.
 func (e *Engine) Objects() []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()

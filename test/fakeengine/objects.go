@@ -12,33 +12,33 @@ import (
 type Container struct {
 	ID, Name string
 	Labels   map[string]string
-	// Image is what its image is called, and ImageID the id that it was created
-	// from, if it was.
+	// Image is the name of the container's image. ImageID is the image's id, if the container
+	// was created by id.
 	Image, ImageID string
-	// Log is what it printed.
+	// Log is the container's output.
 	Log string
-	// Config and HostConfig are as they came.
+	// Config and Host are the request's Config and HostConfig, unchanged.
 	Config map[string]any
 	Host   map[string]any
-	// Disconnected says that its network was taken from it. OnStart may set it.
+	// Disconnected says that the container has lost its network. OnStart may set it.
 	Disconnected bool
-	// IP is its address in its network, and Started when it did; OnStart may set them.
-	// Else the engine does not tell.
+	// IP is the container's address in its network, and Started its start time. OnStart may set
+	// them. Without them the engine leaves both out of its answers.
 	IP      string
 	Started time.Time
-	// Paused says that nothing in it runs until it is let go on.
+	// Paused says that the container's processes stand still until the container goes on.
 	Paused bool
 
-	// places are where mounts lie in it.
+	// places are the paths of mounts in the container.
 	places []string
-	// volumes are those it mounts.
+	// volumes are the mounted volumes.
 	volumes []string
 	running bool
-	// started says that it ran at some time.
+	// started says that the container ran at some time.
 	started bool
 	code    int
-	// ended is closed while it does not run, next when it exits the next time, and
-	// removed when it is gone.
+	// ended is closed while the container does not run. next is closed at its next exit, and
+	// removed at its removal.
 	ended, next, removed chan struct{}
 }
 
@@ -62,20 +62,19 @@ type Network struct {
 type Volume struct {
 	Name   string
 	Labels map[string]string
-	// Size is what the engine says that it holds, in bytes.
+	// Size is the volume's size in the engine's answers, in bytes.
 	Size int64
-	// immutable says that it holds a file that cannot be removed.
+	// immutable says that the volume holds a file that cannot be removed.
 	immutable bool
 }
 
-// Image is what an image says of itself.
+// Image is an image's own description.
 type Image struct {
 	Entrypoint, Cmd []string
 	Volumes, Env    []string
 	// Platform is os/arch; "" is linux/amd64.
 	Platform string
-	// ID is sha256:…; "" is zeros. Digest is by which a registry knows it; "" is
-	// the same.
+	// ID is sha256:…; "" is zeros. Digest is the image's digest in a registry; "" is ID.
 	ID, Digest string
 }
 
@@ -99,22 +98,22 @@ func repository(name string) string {
 	return name
 }
 
-// ServeImage lets a registry have an image, for pulls and questions; without one
-// it has any that there could be.
+// ServeImage puts an image into the registry, for pulls and questions. Of every other name the
+// registry has an image, too.
 func (e *Engine) ServeImage(name string, i Image) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.registry[imageKey(name)] = i
 }
 
-// AddImage puts an image on the engine, so that it need not be pulled.
+// AddImage puts an image on the engine, so that no pull is needed.
 func (e *Engine) AddImage(name string, i Image) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.images[imageKey(name)] = i
 }
 
-// AddContainer puts a container there.
+// AddContainer puts a container on the engine.
 func (e *Engine) AddContainer(name string, labels map[string]string, running bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -141,7 +140,7 @@ func (e *Engine) MountAt(container string, places ...string) {
 	c.places = append(c.places, places...)
 }
 
-// Containers returns copies of all that there are.
+// Containers returns copies of all containers.
 func (e *Engine) Containers() []Container {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -152,14 +151,14 @@ func (e *Engine) Containers() []Container {
 	return list
 }
 
-// AddNetwork puts a network there.
+// AddNetwork puts a network on the engine.
 func (e *Engine) AddNetwork(name string, labels map[string]string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.networks = append(e.networks, &Network{ID: e.id(), Name: name, Labels: maps.Clone(labels)})
 }
 
-// AddVolume puts a volume there.
+// AddVolume puts a volume on the engine.
 func (e *Engine) AddVolume(name string, labels map[string]string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -177,7 +176,7 @@ func (e *Engine) Fill(name string, size int64) {
 	}
 }
 
-// Immutable puts a file into a volume that cannot be removed, or takes it out.
+// Immutable puts a file that cannot be removed into a volume, or takes the file out.
 func (e *Engine) Immutable(name string, yes bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -188,7 +187,7 @@ func (e *Engine) Immutable(name string, yes bool) {
 	}
 }
 
-// empty lets a container that empties volumes do so; e.mu is held.
+// empty carries out a container's order to empty volumes; e.mu is held.
 func (e *Engine) empty(c *Container) {
 	command, _ := c.Config["Cmd"].([]any)
 	for _, v := range e.volumes {
@@ -198,7 +197,7 @@ func (e *Engine) empty(c *Container) {
 	}
 }
 
-// Volumes returns the volumes there are.
+// Volumes returns copies of all volumes.
 func (e *Engine) Volumes() []Volume {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -209,7 +208,7 @@ func (e *Engine) Volumes() []Volume {
 	return list
 }
 
-// addVolume is for who holds e.mu; a volume that is there stays as it is.
+// addVolume returns the volume with the name, and makes a missing volume; e.mu is held.
 func (e *Engine) addVolume(name string, labels map[string]string) *Volume {
 	if i := slices.IndexFunc(e.volumes, func(v *Volume) bool { return v.Name == name }); i >= 0 {
 		return e.volumes[i]
@@ -219,7 +218,7 @@ func (e *Engine) addVolume(name string, labels map[string]string) *Volume {
 	return v
 }
 
-// Remove takes away what has a name, whatever it is, as somebody else would.
+// Remove removes the objects with a name, of whatever kind, as somebody else would.
 func (e *Engine) Remove(name string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -255,7 +254,7 @@ func (e *Engine) Exit(name string, code int) {
 	}
 }
 
-// Networks returns the networks there are.
+// Networks returns copies of all networks.
 func (e *Engine) Networks() []Network {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -266,7 +265,7 @@ func (e *Engine) Networks() []Network {
 	return list
 }
 
-// container finds one by id or name; e.mu is held.
+// container finds a container by id or name; e.mu is held.
 func (e *Engine) container(ref string) *Container {
 	for _, c := range e.containers {
 		if c.ID == ref || c.Name == ref {
@@ -278,7 +277,7 @@ func (e *Engine) container(ref string) *Container {
 
 func newContainer(id, name string, labels map[string]string) *Container {
 	c := &Container{ID: id, Name: name, Labels: maps.Clone(labels), ended: make(chan struct{}), next: make(chan struct{}), removed: make(chan struct{})}
-	close(c.ended) // it does not run yet
+	close(c.ended) // the container does not run yet
 	return c
 }
 

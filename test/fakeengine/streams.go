@@ -35,10 +35,10 @@ func (e *Engine) inspectImage(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// imageID is every image's id and digest.
+// imageID is the id in answers to pulls and imports.
 var imageID = "sha256:" + strings.Repeat("0", 64)
 
-// pull fetches any image there could be.
+// pull fetches an image of any name.
 func (e *Engine) pull(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Query().Get("fromSrc") == "-" {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -60,7 +60,7 @@ func (e *Engine) pull(w http.ResponseWriter, r *http.Request) {
 	_ = enc.Encode(map[string]string{"status": "Digest: " + imageID})
 }
 
-// askRegistry finds any image there could be.
+// askRegistry finds an image of any name.
 func (e *Engine) askRegistry(w http.ResponseWriter, r *http.Request) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -68,7 +68,7 @@ func (e *Engine) askRegistry(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, map[string]any{"Descriptor": map[string]any{"digest": cmp.Or(i.Digest, i.id())}})
 }
 
-// logs answers what the container printed, in the engine's frames.
+// logs answers with the container's output, in the engine's frames.
 func (e *Engine) logs(w http.ResponseWriter, r *http.Request) {
 	e.with(w, r, func(c *Container) {
 		w.Header().Set("Content-Type", "application/vnd.docker.multiplexed-stream")
@@ -83,7 +83,7 @@ func Frame(text string) []byte {
 	return append(header, text...)
 }
 
-// readArchive finds no file but /etc/hostname.
+// readArchive finds /etc/hostname alone.
 func (e *Engine) readArchive(w http.ResponseWriter, r *http.Request) {
 	e.with(w, r, func(c *Container) {
 		name := r.URL.Query().Get("path")
@@ -115,7 +115,7 @@ func (e *Engine) createExec(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// startExec prints what it is told to, whatever it is told to run.
+// startExec prints ExecOutput, whatever the command is.
 func (e *Engine) startExec(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
 	if conn, in := hijack(w); conn != nil {
@@ -126,8 +126,8 @@ func (e *Engine) startExec(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// attach takes a script, and lets the container answer and end. A sidecar takes
-// its files. A helper takes one script after the other, and goes on.
+// attach takes a script, and lets the container answer and end. A sidecar takes its files. A
+// helper takes scripts in turn, and goes on.
 func (e *Engine) attach(w http.ResponseWriter, r *http.Request) {
 	conn, in := hijack(w)
 	if conn == nil {
@@ -144,7 +144,7 @@ func (e *Engine) attach(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	script, _ := io.ReadAll(in)
-	if !sidecar && !helper && e.OnScript != nil { // a test may set it while sidecars boot
+	if !sidecar && !helper && e.OnScript != nil { // a test may set OnScript while sidecars boot
 		output, code := e.OnScript(string(script))
 		_, _ = conn.Write(Frame(output))
 		e.mu.Lock()
@@ -156,7 +156,7 @@ func (e *Engine) attach(w http.ResponseWriter, r *http.Request) {
 	end(conn, in)
 }
 
-// takeScripts takes a helper's scripts, and prints what it is told to.
+// takeScripts takes a helper's scripts, and prints the output that the test has set.
 func (e *Engine) takeScripts(conn net.Conn, in io.Reader) {
 	defer end(conn, in)
 	var length int64
@@ -183,8 +183,7 @@ func hijack(w http.ResponseWriter) (net.Conn, io.Reader) {
 	return conn, buf
 }
 
-// end ends a stream. What comes in is taken before that: a reset would overtake
-// what went out.
+// end ends a stream. It first takes all input, because a reset would overtake the output.
 func end(conn net.Conn, in io.Reader) {
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.CloseWrite()
@@ -193,7 +192,7 @@ func end(conn net.Conn, in io.Reader) {
 	_ = conn.Close()
 }
 
-// CutStream switches protocols, says this and cuts the connection.
+// CutStream switches protocols, sends said and cuts the connection.
 func CutStream(said []byte) Answer {
 	return func(_ *Engine, w http.ResponseWriter, r *http.Request, _ http.HandlerFunc) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -204,7 +203,7 @@ func CutStream(said []byte) Answer {
 	}
 }
 
-// events knows of none.
+// events sends no event.
 func (e *Engine) events(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	_ = http.NewResponseController(w).Flush()

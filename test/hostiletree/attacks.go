@@ -11,15 +11,15 @@ import (
 // attack is a kind of entry.
 type attack struct {
 	name string
-	// rare is how many times less often it comes than others.
+	// rare says how many times less often the attack comes than others.
 	rare int
-	// data says that it is of data roots alone; fatal, that no daemon's data root
-	// with it may be kept.
+	// data says that the attack suits data roots alone. fatal says that after it no data root
+	// of a daemon may be kept.
 	data, fatal bool
 	make        func(*planter) error
 }
 
-// attacks are all that a tree may hold.
+// attacks are all the entries of trees.
 var attacks = []attack{
 	{name: "file", make: func(p *planter) error { return p.write(p.place(), p.name()) }},
 	{name: "directory", make: func(p *planter) error { return p.mkdirs(p.place()) }},
@@ -108,7 +108,8 @@ var attacks = []attack{
 	}},
 }
 
-// firstError is the first of several; an attack counts that is all there.
+// firstError returns the first error of several. An attack counts only if all its parts
+// succeeded.
 func firstError(errs ...error) error {
 	for _, err := range errs {
 		if err != nil {

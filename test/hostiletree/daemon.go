@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// known are paths that daemons use, or that something of ours has used.
+// known are paths that daemons or the executor use or have used.
 var known = []string{
 	"image", "image/overlay2", "image/overlay2/imagedb", "image/overlay2/imagedb/content/sha256", "image/overlay2/layerdb", "image/overlay2/layerdb/sha256",
 	"image/overlay2/layerdb/mounts", "image/overlay2/layerdb/tmp", "image/overlay2/distribution", "image/overlay2/repositories.json", "image/vfs/layerdb",
@@ -19,11 +19,11 @@ var known = []string{
 	".gone", ".gone-too", ".seed", ".gitlab-dind-executor", ".gitlab-dind-executor.part", ".gitlab-dind-executor.part/image", ".gitlab-dind-executor.gone-0", ".gitlab-dind-executor/id",
 }
 
-// layer is one of overlay2.
+// layer is a layer of overlay2.
 type layer struct{ id, link, lower string }
 
-// daemon makes what daemons leave behind: some images, build cache and containers,
-// with dockerd's store or containerd's.
+// daemon makes the leftovers of daemons: some images, build cache and containers, with
+// dockerd's store or containerd's.
 func (p *planter) daemon() {
 	_ = p.write("engine-id", p.hex(36))
 	_ = p.write("volumes/metadata.db", "db")
@@ -125,7 +125,7 @@ func (p *planter) containerd() {
 	}
 }
 
-// vfs makes images of the driver that has nothing but directories.
+// vfs makes images of the storage driver vfs, which has nothing but directories.
 func (p *planter) vfs() {
 	for range 1 + p.rng.IntN(3) {
 		id, chain := p.hex(64), p.hex(64)

@@ -23,8 +23,8 @@ func (p *planter) link(at, to string) error {
 	return p.root.Symlink(to, at)
 }
 
-// hardLink gives a file outside one more name. A volume is a mount of its own, so
-// that only tests, without one, see it succeed.
+// hardLink gives a file outside another name. It fails in a volume, which is a mount of its
+// own. Only tests without a volume see it succeed.
 func (p *planter) hardLink(from string) error {
 	at := p.place()
 	p.instead(at)
@@ -80,8 +80,8 @@ func (p *planter) onFile(at string, do func(fd int) error) error {
 	return do(int(f.Fd()))
 }
 
-// freeze gives flags to something once the tree is there. What has a name outside
-// is left alone.
+// freeze gives flags to an entry once the tree is complete. Entries with a name outside are
+// left alone.
 func (p *planter) freeze(flag int) error {
 	at := p.one(p.dirs)
 	if len(p.files) > 0 && p.chance(2) {
@@ -103,7 +103,7 @@ func (p *planter) freeze(flag int) error {
 	return nil
 }
 
-// deep makes directories in each other: paths get longer than any call takes.
+// deep nests directories until paths are longer than any system call takes.
 func (p *planter) deep() error {
 	d, err := p.root.OpenFile(p.one(p.dirs), os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -134,7 +134,7 @@ func (p *planter) deep() error {
 	return nil
 }
 
-// wide makes many entries in one directory: all that may still be made.
+// wide makes many entries in one directory: all that are still allowed.
 func (p *planter) wide() error {
 	at := path.Join(p.one(p.dirs), p.hex(8))
 	if err := p.mkdirs(at); err != nil {

@@ -11,36 +11,37 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Kind is what a directory is for.
+// Kind is the purpose of a directory.
 type Kind string
 
 // The kinds.
 const (
-	// DataRoot is /var/lib/docker of a daemon: one with images, and what is planted
-	// lies where a daemon looks.
+	// DataRoot is the /var/lib/docker of a daemon with images. Attacks lie where a daemon
+	// looks.
 	DataRoot Kind = "data"
-	// Project is where a job has its sources.
+	// Project is a job's project directory, with its sources.
 	Project Kind = "project"
 )
 
-// Options say what a tree may hold.
+// Options describe a tree.
 type Options struct {
 	Kind Kind
 	// Seed decides everything else.
 	Seed int64
-	// Entries is about how many entries may be made besides a daemon's own, and Depth
-	// how deep they may lie.
+	// Entries is roughly the greatest number of entries besides a daemon's own, and Depth their
+	// greatest depth.
 	Entries, Depth int
-	// Outside are paths that links lead to, and hard links are made of.
+	// Outside are the targets of links and hard links.
 	Outside []string
-	// Honest leaves out what makes a data root useless, so that some are to be kept.
+	// Honest leaves out attacks that make a data root useless, so that some data roots must be
+	// kept.
 	Honest bool
 	// Filled says that the directory already has the files of a daemon.
 	Filled bool
 }
 
-// Report says how often each kind of entry was made. Those that the caller may not
-// make are missing: a job without privileges has no devices and no flags.
+// Report counts the entries of each kind. It lacks kinds that the caller may not make: a job
+// without privileges has no devices and no flags.
 type Report map[string]int
 
 // Plant makes a tree in a directory.
@@ -61,10 +62,10 @@ type planter struct {
 	rng    *rand.Rand
 	o      Options
 	report Report
-	// dirs and files are what there is, for more to be made in and of.
+	// dirs and files are the existing entries, for more entries in them and of them.
 	dirs, files []string
 	made        int
-	// frozen come last: nothing can be put into them.
+	// frozen are the flags. They come last, because nothing can be put into frozen directories.
 	frozen []func() error
 }
 
@@ -77,7 +78,7 @@ func (p *planter) plant() {
 	}
 	p.o.Entries += p.made // besides the daemon's
 	for p.made < p.o.Entries {
-		p.made++ // even if it fails
+		p.made++ // even if the attempt fails
 		a := attacks[p.rng.IntN(len(attacks))]
 		if a.data && p.o.Kind != DataRoot || a.fatal && p.o.Honest || p.rng.IntN(a.rare+1) > 0 {
 			continue
@@ -93,8 +94,7 @@ func (p *planter) plant() {
 	}
 }
 
-// survey learns what a directory holds already, down to what daemons note of
-// layers.
+// survey learns the existing entries of a directory, down to the daemons' notes about layers.
 func (p *planter) survey() {
 	_ = fs.WalkDir(p.root.FS(), ".", func(at string, e fs.DirEntry, err error) error {
 		switch {
@@ -113,7 +113,7 @@ func (p *planter) survey() {
 
 func (p *planter) one(of []string) string { return of[p.rng.IntN(len(of))] }
 
-// chance is true once in so many times.
+// chance is true once in that many calls.
 func (p *planter) chance(in int) bool { return p.rng.IntN(in) == 0 }
 
 // name is a new name, often an odd one.
@@ -160,8 +160,8 @@ func (p *planter) letters(n int) string {
 	return string(b)
 }
 
-// place is a path for something new: often one that daemons know, and often one
-// that something else has.
+// place is a path for a new entry, often a path that daemons know, and often the path of an
+// existing entry.
 func (p *planter) place() string {
 	if p.o.Kind == DataRoot && p.chance(3) {
 		at := p.one(known)
@@ -181,7 +181,7 @@ func (p *planter) mkdirs(at string) error {
 	return err
 }
 
-// write makes a file, with the directories above it. It opens none that is there.
+// write makes a file, with the directories above it. It opens no existing file.
 func (p *planter) write(at, text string) error {
 	_ = p.root.MkdirAll(path.Dir(at), 0o755)
 	f, err := p.root.OpenFile(at, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o644)
@@ -194,8 +194,8 @@ func (p *planter) write(at, text string) error {
 	return errors.Join(err, f.Close())
 }
 
-// instead removes what has a path, if anything. Within a data root that is to be
-// kept, nothing of a daemon goes.
+// instead removes the entry at a path, if any. Within a data root that must be kept, it removes
+// nothing of a daemon.
 func (p *planter) instead(at string) {
 	if !p.o.Honest && at != "." && at != "" {
 		_ = p.root.RemoveAll(at)
@@ -203,8 +203,8 @@ func (p *planter) instead(at string) {
 	_ = p.root.MkdirAll(path.Dir(at), 0o755)
 }
 
-// in calls a function with the directory that something lies in, and the last
-// name of its path: for what the standard library cannot make below a root.
+// in calls do with the directory above a path, and the last name of the path. It serves system
+// calls without a counterpart in os.Root.
 func (p *planter) in(at string, do func(dirfd int, name string) error) error {
 	d, err := p.root.OpenFile(path.Dir(at), os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
 	if err != nil {

@@ -1,9 +1,9 @@
-// Package lab is a whole small world around the executor: an engine with its
-// images, a registry with TLS and a password, a git server, settings that fit,
-// and a stand-in for GitLab Runner that drives the real binary. The demo, the
-// end-to-end tests and the benchmark run their jobs in it.
+// Package lab is a whole small world around the executor. It has an engine with its images, a
+// registry with TLS and a password, a git server, and fitting settings. A stand-in for GitLab
+// Runner drives the real binary. The demo, the end-to-end tests and the benchmark run their
+// jobs there.
 //
-// It may import executor/local, fault and test/rig.
+// The package may import executor/local, fault and test/rig.
 package lab
 
 import (
@@ -38,36 +38,37 @@ type Lab struct {
 
 	dir, more string
 	ids       atomic.Int64
-	// dind and cli are what settings and jobs name for the sidecar and the job's image.
+	// dind and cli are the images of the sidecar and of the job, as settings and jobs name
+	// them.
 	dind, cli string
 	served    []string
 	manifests *rig.ManifestServer
 }
 
-// Options say what differs from the usual world.
+// Options say how a world differs from the usual world.
 type Options struct {
-	// Binary is the executor; "" takes the one that $DIND_LAB_BINARY names, on a
-	// machine without Go, or else builds it from the module's root.
+	// Binary is the executor. "" takes the path in $DIND_LAB_BINARY, for machines without Go.
+	// Without that variable New builds the executor from the module's root.
 	Binary string
-	// Settings are more lines for the settings file.
+	// Settings are further lines for the settings file.
 	Settings string
 }
 
-// Installation names the installation of all tests on an engine, and InstallationLabel
-// is the label that has it: what others have there, and be it of this program, no test
-// finds, and so no test removes it.
+// Installation names the installation of all tests on an engine, and InstallationLabel is its
+// label. Objects of other installations, even of this program, are out of sight for the tests,
+// and so safe from removal.
 const (
 	Installation      = "tests"
 	InstallationLabel = "gitlab-dind-executor.installation"
 )
 
-// ownInstallation sees to it that this process calls the executor as the tests'
-// installation alone. It goes for all that it calls.
+// ownInstallation makes this process call the executor as the tests' installation. All its
+// child processes inherit the variable.
 func ownInstallation() {
-	_ = os.Setenv("GITLAB_DIND_EXECUTOR_INSTALLATION", Installation) // it fails for nonsense alone
+	_ = os.Setenv("GITLAB_DIND_EXECUTOR_INSTALLATION", Installation) // only a malformed name fails
 }
 
-// New makes a world with one project, group/app, that holds App's files.
+// New makes a world with one project, group/app, with the files of App.
 func New(ctx context.Context, opts Options) (l *Lab, err error) {
 	ownInstallation()
 	l = &Lab{
@@ -92,7 +93,7 @@ func New(ctx context.Context, opts Options) (l *Lab, err error) {
 	if l.Binary == "" {
 		l.Binary = filepath.Join(l.dir, "gitlab-dind-executor")
 		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", l.Binary, "gitlab-dind-executor")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0") // it runs in an image that holds nothing else
+		build.Env = append(os.Environ(), "CGO_ENABLED=0") // the binary runs in an image that holds nothing else
 		if out, err := build.CombinedOutput(); err != nil {
 			return l, fmt.Errorf("building the executor: %w\n%s", err, out)
 		}
@@ -110,9 +111,9 @@ func New(ctx context.Context, opts Options) (l *Lab, err error) {
 	return l, os.WriteFile(l.Settings, []byte(l.settings(l.more)), 0o600)
 }
 
-// ServeImages lets a registry serve the images of sidecar and job. From then on settings
-// and jobs name them by it, as pipelines do, so that a pull policy has a registry to ask.
-// Settings that were written before keep their names.
+// ServeImages lets a registry serve the images of sidecar and job. From then on settings and
+// jobs name the images by this registry, as pipelines do, so that a pull policy has a registry
+// to ask. Earlier settings keep their names.
 func (l *Lab) ServeImages(ctx context.Context) (err error) {
 	if l.manifests, err = rig.ServeManifests(ctx); err != nil {
 		return err
@@ -126,7 +127,7 @@ func (l *Lab) ServeImages(ctx context.Context) (err error) {
 			return err
 		}
 		l.served = append(l.served, ref)
-		if err = rig.Pull(ctx, l.Engine, ref); err != nil { // the engine wants layers, too
+		if err = rig.Pull(ctx, l.Engine, ref); err != nil { // an engine with containerd's store wants layers, too
 			ref, err = l.pushed(ctx, image.local, image.served)
 		}
 		if err != nil {
@@ -137,7 +138,7 @@ func (l *Lab) ServeImages(ctx context.Context) (err error) {
 	return os.WriteFile(l.Settings, []byte(l.settings(l.more)), 0o600)
 }
 
-// pushed serves an image from the lab's registry, whole.
+// pushed serves an image from the lab's registry, with its layers.
 func (l *Lab) pushed(ctx context.Context, local, repoTag string) (string, error) {
 	if err := l.Registry.Push(ctx, l.Engine, local, repoTag); err != nil {
 		return "", err
@@ -146,7 +147,7 @@ func (l *Lab) pushed(ctx context.Context, local, repoTag string) (string, error)
 	return l.Registry.Pull(ctx, l.Engine, repoTag)
 }
 
-// Close ends servers and removes what New made.
+// Close ends servers and removes everything of New.
 func (l *Lab) Close() error {
 	var errs []error
 	for _, name := range l.served {
@@ -170,12 +171,12 @@ func (l *Lab) Close() error {
 	return errors.Join(errs...)
 }
 
-// Privilege is a variable that names another sidecar.privilege than the default for
-// all jobs of the lab that do not choose one.
+// Privilege names the environment variable with another sidecar.privilege than the default. It
+// holds for all jobs of the lab that do not choose a privilege.
 const Privilege = "DIND_LAB_PRIVILEGE"
 
-// settings are the lines that every job of the lab needs, and more. Unless those
-// are about the cache, nothing outlives a job.
+// settings are the lines for every job of the lab, and more. Without a table [cache] in more,
+// nothing outlives a job.
 func (l *Lab) settings(more string) string {
 	if !strings.Contains(more, "[cache]") {
 		more += "\n[cache]\nvolume = false\nlayers = \"off\"\n"
@@ -198,7 +199,7 @@ extra_hosts = ["%[6]s:%[7]s"]
 		cmp.Or(os.Getenv(Privilege), config.PrivilegePrivileged)) + more
 }
 
-// WriteSettings writes a settings file of its own: the lab's lines and more.
+// WriteSettings writes a further settings file: the lab's lines and more.
 func (l *Lab) WriteSettings(name, more string) (path string, err error) {
 	path = filepath.Join(l.dir, name)
 	return path, os.WriteFile(path, []byte(l.settings(more)), 0o600)
@@ -219,8 +220,8 @@ func (l *Lab) RunnerWith(settings string) *local.Runner {
 	}
 }
 
-// Job is a payload as GitLab would send it for a job of group/app with this
-// script: docker:cli beside docker:dind unless changed.
+// Job is a payload as GitLab would send it for a job of group/app with this script. The job
+// runs in docker:cli beside docker:dind unless the caller changes the payload.
 func (l *Lab) Job(script ...string) local.Payload {
 	id := l.ids.Add(1)
 	protected := true
@@ -273,8 +274,8 @@ func Set(p *local.Payload, key, value string) {
 	p.Variables = append(p.Variables, local.Variable{Key: key, Value: value, Public: true})
 }
 
-// App is a small project: a static program is built in one stage, tested and
-// put into an image in the next.
+// App is a small project. Its Dockerfile builds a static program in a first stage, tests it and
+// puts it into an image in the next.
 func App(registry string) map[string]string {
 	return map[string]string{
 		"Dockerfile": `FROM ` + registry + `/base/busybox:latest AS build

@@ -15,25 +15,24 @@ import (
 	"gitlab-dind-executor/executor/local"
 )
 
-// The environment of a process that is a Runner.
+// The environment of a process that plays a Runner.
 const (
 	envPayload  = "DIND_LAB_PAYLOAD"
 	envSettings = "DIND_LAB_SETTINGS"
 	envBinary   = "DIND_LAB_BINARY"
 )
 
-// Mortal is a stand-in for GitLab Runner in a process of its own, which can be
-// killed.
+// Mortal is a stand-in for GitLab Runner in a process of its own, so that a test can kill it.
 type Mortal struct {
 	cmd *exec.Cmd
-	// Hooks tells of each hook that starts; it is closed when the Runner's
-	// output ends.
+	// Hooks tells of each hook at its start. The channel is closed when the Runner's output
+	// ends.
 	Hooks <-chan local.Hook
 	log   strings.Builder
 }
 
-// MortalMain is the main of that process, if this is one: a program that starts
-// such Runners calls it first.
+// MortalMain is the main function of a Runner's process. Programs call it first. mortal is
+// false in any other process.
 func MortalMain() (code int, mortal bool) {
 	if os.Getenv(envPayload) == "" {
 		return 0, false
@@ -89,7 +88,7 @@ func (l *Lab) StartMortal(ctx context.Context, settings string, p local.Payload)
 	if err := m.cmd.Start(); err != nil {
 		return nil, err
 	}
-	hooks := make(chan local.Hook, 1000) // more than any job has: nobody need listen
+	hooks := make(chan local.Hook, 1000) // more than any job has, so that nobody need listen
 	m.Hooks = hooks
 	go m.read(out, hooks)
 	return m, nil
@@ -108,15 +107,15 @@ func (m *Mortal) read(out io.Reader, hooks chan<- local.Hook) {
 	}
 }
 
-// Kill kills the Runner, and nothing but it.
+// Kill kills the Runner alone, without its hooks.
 func (m *Mortal) Kill() error { return m.cmd.Process.Kill() }
 
-// Wait waits until the Runner has ended and all that it said was read.
+// Wait waits until the Runner has ended and all its output was read.
 func (m *Mortal) Wait() {
 	for range m.Hooks {
 	}
 	_ = m.cmd.Wait() // it may have been killed
 }
 
-// Log is all that was said; call it after Wait.
+// Log is the whole output. Call it after Wait.
 func (m *Mortal) Log() string { return m.log.String() }

@@ -14,10 +14,10 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// Program runs what a program of scripts/ is for, and exits with 1 when that
-// fails. bound is for one that hangs. A signal ends its context; it stays caught
-// to the end, since a second one must not cut cleanup off; nor must a reader of
-// the output that is gone. name is the target of the Makefile that runs it.
+// Program is the main function of a program of scripts/: it calls run, and exits with 1 if run
+// fails. bound ends a run that hangs. A signal ends run's context and stays caught to the end,
+// because a second signal must not cut cleanup off. A closed stdout does not end the program
+// either. name is the Makefile's target.
 func Program(name string, bound time.Duration, run func(context.Context) error) {
 	ownInstallation()
 	signal.Ignore(syscall.SIGPIPE)
@@ -36,7 +36,7 @@ func Program(name string, bound time.Duration, run func(context.Context) error) 
 	os.Exit(1)
 }
 
-// Executor is the absolute path of a binary that has been built.
+// Executor returns the absolute path of a binary, which must exist.
 func Executor(path string) (string, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -48,7 +48,7 @@ func Executor(path string) (string, error) {
 	return path, nil
 }
 
-// printError prints what failed in one line, then a hint in another.
+// printError prints the failure in a first line, then a hint in a second.
 func printError(err error) {
 	text, hint, _ := strings.Cut(err.Error(), "\nhint: ")
 	if h := fault.HintOf(err); h != "" {

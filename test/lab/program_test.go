@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// As with make demo | tee, where Ctrl-C ends tee first.
+// The case is make demo | tee, where Ctrl-C ends tee first.
 func TestAProgramCleansUpWhereNobodyReadsOn(t *testing.T) {
 	const key = "LAB_TEST_CLEANED"
 	if file := os.Getenv(key); file != "" {
@@ -29,7 +29,7 @@ func TestAProgramCleansUpWhereNobodyReadsOn(t *testing.T) {
 	defer write.Close()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^"+t.Name()+"$")
 	cmd.Env, cmd.Stdout = append(os.Environ(), key+"="+file), write
-	ended := cmd.Run() // with an error, as the test of its own cannot say that it passed
+	ended := cmd.Run() // with an error, because the test in the child cannot report its success
 	if _, err := os.Stat(file); err != nil {
 		t.Errorf("it did not come to its end: %v", ended)
 	}

@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Disk is a loop device of a scratch file, until the test ends. It stands for a
-// disk of the host.
+// Disk is a loop device of a scratch file, until the test ends. It stands for a disk of the
+// host.
 type Disk struct {
-	// Node is its device node, Number what mknod makes one from.
+	// Node is its device node, Number its device number for mknod.
 	Node   string
 	Number uint64
 
@@ -24,8 +24,8 @@ type Disk struct {
 // diskSize is in bytes.
 const diskSize = 64 << 10
 
-// NewDisk makes one, full of a pattern. Only root can: for others it is of no use,
-// and nothing is planted that needs it.
+// NewDisk makes a disk full of a pattern. Only root can do so. Without root the disk is empty,
+// and tests plant nothing on it.
 func NewDisk(t testing.TB) *Disk {
 	t.Helper()
 	if os.Geteuid() != 0 {

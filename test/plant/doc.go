@@ -1,6 +1,5 @@
-// Package plant puts hostile things in the place of files, for tests: device
-// nodes, pipes, links, mounts, and files that nobody can change. The only disk that
-// it names is a loop device of a scratch file.
+// Package plant puts hostile things in the place of files, for tests. These are device nodes,
+// pipes, links, mounts, and immutable files. Its only disk is a loop device of a scratch file.
 //
-// It imports nothing of this module.
+// The package imports nothing of this module.
 package plant

@@ -11,29 +11,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Kind is something hostile that can be in the place of a file.
+// Kind is a hostile thing in the place of a file.
 type Kind struct {
 	Name string
-	// Put puts it there until the test ends. What it returns asserts that nothing
-	// outside was touched, and takes it away where its directory could not go.
+	// Put plants the thing until the test ends. check asserts that nothing outside was touched.
+	// It also takes the thing away where the removal of the directory would fail.
 	Put func(t testing.TB, name string) (check func())
-	// Readable says that it is a regular file with one name after all; Replaceable
+	// Readable says that the thing is a regular file with one name after all. Replaceable says
 	// that another file can take its name.
 	Readable, Replaceable bool
-	// Aliased says that opening it by its name opens a regular file.
+	// Aliased says that an open by the name opens a regular file.
 	Aliased bool
 	// Foreign says that a regular file belongs to another user.
 	Foreign bool
 }
 
-// Stranger is a user who is neither root nor the one of a test.
+// Stranger is the id of a user other than root and the test's user.
 const Stranger = 54321
 
-// Planted is what a planted regular file holds, and each file outside.
+// Planted is the content of each planted regular file, and of each file outside.
 const Planted = "planted\n"
 
-// Kinds returns every kind that this process can plant. Only root can plant a
-// device, another's file, a mount, and one that nobody can change.
+// Kinds returns every kind that this process can plant. Only root can plant a device, another
+// user's file, a mount, or an immutable file.
 func Kinds(disk *Disk) []Kind {
 	none := func() {}
 	simply := func(put func(name string) error) func(testing.TB, string) func() {
@@ -116,7 +116,7 @@ func link(target func(outside string) string) func(testing.TB, string) func() {
 	}
 }
 
-// same asserts that a file outside is as it was.
+// same asserts that a file outside is unchanged.
 func same(t testing.TB, outside string) {
 	t.Helper()
 	if now, err := os.ReadFile(outside); err != nil || !bytes.Equal(now, []byte(Planted)) {
@@ -130,7 +130,7 @@ func same(t testing.TB, outside string) {
 // immutable is FS_IMMUTABLE_FL.
 const immutable = 0x10
 
-// flag sets or clears the flag that keeps even root from changing a file.
+// flag sets or clears the immutable flag. With it even root cannot change a file.
 func flag(name string, on bool) error {
 	f, err := os.Open(name)
 	if err != nil {

@@ -1,18 +1,18 @@
 package plant
 
-// Place is a file on the host that a hook or a command opens. docs/security.md has
-// the same list, with who else can write there and what protects it.
+// Place is a file on the host that a hook or a command opens. docs/security.md has the same
+// list, with the other users who can write there and the protection.
 type Place struct {
-	// Name is the first cell of its row.
+	// Name is the first cell of the place's row.
 	Name string
-	// Walker is the package whose tests plant things in its place; empty where
-	// none does.
+	// Walker is the package whose tests plant things in the place. It is empty where no test
+	// does.
 	Walker string
-	// Unwalked is why none does.
+	// Unwalked is the reason for the lack of a test.
 	Unwalked string
 }
 
-// Places is all of them.
+// Places are all the places.
 var Places = []Place{
 	{Name: "note of use in the volume of certificates", Walker: "driver"},
 	{Name: "certificates in their volume", Walker: "driver"},

@@ -10,20 +10,20 @@ import (
 
 // Use is how a package uses one of the places.
 type Use struct {
-	// Name is the file's name in its directory; "file" if it is empty.
+	// Name is the file's name in its directory. "" stands for "file".
 	Name string
-	// Do uses the place, which lies in a directory of its own. What it returns names
-	// the file.
+	// Do uses the place, which lies in a directory of its own. The returned error names the
+	// file.
 	Do func(t *testing.T, file string) error
-	// May tells which kinds it may succeed with; it must fail with the others.
+	// May tells whether Do may succeed with a kind. Do must fail with the others.
 	May func(Kind) bool
-	// Quiet says that it goes another way instead of failing, and which.
+	// Quiet says how Do goes on instead of failing.
 	Quiet string
 }
 
-// What may be in the place of a file that is read, whoever wrote it; that is read
-// if it is ours; that is replaced; that is appended to; and that an admin or the
-// Runner has named.
+// Values for May. Read is for files that anybody may have written, ReadOwn for files that must
+// be ours. Replaced is for files that are replaced, Appended for files that are appended to.
+// Named is for files named by an admin or the Runner.
 var (
 	Read     = func(k Kind) bool { return k.Readable }
 	ReadOwn  = func(k Kind) bool { return k.Readable && !k.Foreign }
@@ -32,11 +32,11 @@ var (
 	Named    = func(k Kind) bool { return k.Readable || k.Aliased }
 )
 
-// walkBound is far more than any use takes.
+// walkBound is far longer than any use.
 const walkBound = time.Minute
 
-// Walk plants each kind in each place of a package. Nothing outside may be
-// touched, nothing may hang, and what fails says which file is to blame.
+// Walk plants each kind in each place of a package. Nothing outside may be touched, nothing may
+// hang, and errors must name the file to blame.
 func Walk(t *testing.T, walker string, uses map[string]Use) {
 	disk := NewDisk(t)
 	for _, p := range Places {

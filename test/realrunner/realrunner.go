@@ -1,7 +1,7 @@
-// Package realrunner finds, starts and ends a GitLab Runner that is installed on this
-// host, for programs that show or measure what goes for executor/local with a real one.
+// Package realrunner finds, starts and ends a GitLab Runner installed on this host. Programs
+// use it to show or measure with a real Runner what executor/local shows without.
 //
-// It may import fault.
+// The package may import fault.
 package realrunner
 
 import (
@@ -21,13 +21,13 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// stopping is what a Runner has to end after SIGTERM.
+// stopping is a Runner's time to end after SIGTERM.
 const stopping = 30 * time.Second
 
 var versionLine = regexp.MustCompile(`(?m)^Version:\s+(\S+)$`)
 
-// Find is the absolute path of a binary that tells its version as gitlab-runner does.
-// target is the Makefile's, for the hint.
+// Find returns the absolute path and the version of a gitlab-runner binary. The binary must
+// print its version as gitlab-runner does. target is the Makefile's, for the hint.
 func Find(ctx context.Context, path, target string) (binary, version string, err error) {
 	hint := "install GitLab Runner, then: make " + target + " RUNNER=/usr/bin/gitlab-runner"
 	if path == "" {
@@ -55,26 +55,27 @@ func Find(ctx context.Context, path, target string) (binary, version string, err
 	return found, string(versionLine.FindSubmatch(out)[1]), nil
 }
 
-// Environ is a Runner's environment: a home of its own, so that no docker configuration
-// and no settings of this host play a part.
+// Environ is a Runner's environment. Its home is dir, so that neither a docker configuration
+// nor settings of this host play a part.
 func Environ(dir string) []string {
 	return append(os.Environ(), "HOME="+dir, "XDG_STATE_HOME="+dir, "TMPDIR="+dir)
 }
 
-// Quoted is a string of TOML; paths and addresses have nothing to escape but these.
+// Quoted is a string of TOML. It escapes only backslash and quote, because paths and addresses
+// have nothing else to escape.
 func Quoted(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }
 
-// Process is a Runner that runs. Stop ends it.
+// Process is a running Runner. Stop ends it.
 type Process struct {
 	cmd   *exec.Cmd
 	log   buffer
 	ended chan struct{}
 }
 
-// Start starts a Runner with a config.toml, in a process group of its own, so that the
-// terminal's Ctrl-C does not reach it before its jobs are told. dir is its home.
+// Start starts a Runner with a config.toml and the home dir. The Runner gets a process group of
+// its own. So the terminal's Ctrl-C does not reach it before its jobs are told.
 func Start(binary, dir, config string) (*Process, error) {
 	work := filepath.Join(dir, "work")
 	if err := os.Mkdir(work, 0o700); err != nil {
@@ -89,18 +90,18 @@ func Start(binary, dir, config string) (*Process, error) {
 	}
 	go func() {
 		defer close(p.ended)
-		_ = p.cmd.Wait() // how it ends is of no interest
+		_ = p.cmd.Wait() // the manner of its end is of no interest
 	}()
 	return p, nil
 }
 
-// Ended is closed when it has ended, by itself or by Stop.
+// Ended is closed when the Runner has ended, by itself or by Stop.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
 
-// Log is what it has printed so far.
+// Log is the Runner's output so far.
 func (p *Process) Log() string { return p.log.String() }
 
-// Stop ends the Runner, and with it jobs that an interruption has left.
+// Stop ends the Runner, and with it the jobs that an interruption has left.
 func (p *Process) Stop() error {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	wait := time.NewTimer(stopping)

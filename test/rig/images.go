@@ -17,7 +17,7 @@ const imagePrefix = "gitlab-dind-executor.test/"
 const (
 	ImageDind     = imagePrefix + "docker:dind"          // behaves as today's docker:dind does
 	ImageRootless = imagePrefix + "docker:dind-rootless" // as docker:dind-rootless: the daemon of an ordinary user
-	ImageOldDind  = imagePrefix + "docker:old-dind" // as images before February 2023: makes its own server certificate
+	ImageOldDind  = imagePrefix + "docker:old-dind"      // as images before February 2023: makes its own server certificate
 	ImageCLI      = imagePrefix + "docker:cli"           // as docker:cli: a job image
 	ImageHelper   = imagePrefix + "helper:latest"        // git and a shell, as GitLab's helper image
 	ImageRegistry = imagePrefix + "registry:2"           // Distribution

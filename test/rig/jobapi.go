@@ -16,30 +16,30 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// Bounds of what a Runner sends, in bytes.
+// Bounds of a Runner's requests, in bytes.
 const (
 	maxTrace   = 64 << 20
 	maxRequest = 1 << 20
 )
 
-// JobAPI is that part of GitLab's API by which a Runner gets its jobs and tells
-// what becomes of them, artifacts included. It listens where a [GitServer] does.
+// JobAPI is the part of GitLab's API for Runners: a Runner gets jobs there and reports their
+// logs, ends and artifacts. The server listens where a [GitServer] does.
 type JobAPI struct {
-	URL string // what config.toml calls url
+	URL string // config.toml's url
 	// Token is the Runner's, as config.toml has it.
 	Token string
-	// Artifacts are what jobs have uploaded.
+	// Artifacts holds the uploads of jobs.
 	Artifacts *ArtifactServer
 
 	server *server
 	mu     sync.Mutex
 	queue  []*OfferedJob
 	jobs   map[int64]*OfferedJob
-	// Verified and Asked count the calls of a Runner.
+	// verified and asked count the calls of a Runner.
 	verified, asked int
 }
 
-// JobEnd is what a Runner says of a job in the end.
+// JobEnd is the last word of a Runner about a job.
 type JobEnd struct {
 	State         string `json:"state"`
 	FailureReason string `json:"failure_reason"`
@@ -53,12 +53,12 @@ type OfferedJob struct {
 	payload []byte
 
 	mu sync.Mutex
-	// taken is when a Runner got it, told when that told its end.
+	// taken is when a Runner got the job, told when the Runner told its end.
 	taken, told time.Time
 
-	status string // what GitLab calls the job's, in answers to the Runner
+	status string // the job's status in answers to the Runner, as GitLab words it
 	trace  []byte
-	wrote  chan struct{} // closed and replaced when there is more
+	wrote  chan struct{} // closed and replaced when the log grows
 	end    JobEnd
 	done   chan struct{}
 }
@@ -111,14 +111,14 @@ func (s *JobAPI) Offer(id int64, token string, payload any) (*OfferedJob, error)
 	return j, nil
 }
 
-// Calls are how often a Runner has made itself known and asked for jobs.
+// Calls returns how often a Runner has made itself known and asked for jobs.
 func (s *JobAPI) Calls() (verified, asked int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.verified, s.asked
 }
 
-// Cancel is the button in GitLab: the Runner learns of it by the next answer.
+// Cancel is the button in GitLab: the Runner learns of the cancellation by the next answer.
 func (j *OfferedJob) Cancel() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -130,28 +130,28 @@ func (j *OfferedJob) Cancel() {
 // Done is closed when the Runner has told the job's end.
 func (j *OfferedJob) Done() <-chan struct{} { return j.done }
 
-// End is what the Runner said; it is the zero value before Done.
+// End is the Runner's report. Before Done it is the zero value.
 func (j *OfferedJob) End() JobEnd {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.end
 }
 
-// Times are when a Runner got the job and when it told its end; zero before.
+// Times are when a Runner got the job and when the Runner told its end. They are zero before.
 func (j *OfferedJob) Times() (taken, told time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.taken, j.told
 }
 
-// Trace is the job log so far; more is closed when there is more of it.
+// Trace is the job log so far. more is closed when the log grows.
 func (j *OfferedJob) Trace() (text string, more <-chan struct{}) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return string(j.trace), j.wrote
 }
 
-// runner reads what a Runner sends, and lets it in by its token.
+// runner reads a Runner's request and checks its token.
 func (s *JobAPI) runner(w http.ResponseWriter, req *http.Request) bool {
 	var body struct {
 		Token string `json:"token"`
@@ -205,8 +205,8 @@ func answer(w http.ResponseWriter, code int, body any) {
 	_ = json.NewEncoder(w).Encode(body) // the client may go away
 }
 
-// job finds the job of a request and checks its token, which the Runner sends as
-// a header, and with an update in the body, too.
+// job finds the job of a request and checks its token. The Runner sends the token as a header,
+// and with an update in the body, too.
 func (s *JobAPI) job(w http.ResponseWriter, req *http.Request, tokens ...string) *OfferedJob {
 	id, err := strconv.ParseInt(req.PathValue("id"), 10, 64)
 	s.mu.Lock()
@@ -219,7 +219,7 @@ func (s *JobAPI) job(w http.ResponseWriter, req *http.Request, tokens ...string)
 	return j
 }
 
-// patchTrace appends to a job's log, if what comes fits to its end.
+// patchTrace appends to a job's log, if the new part begins at the log's end.
 func (s *JobAPI) patchTrace(w http.ResponseWriter, req *http.Request) {
 	j := s.job(w, req)
 	if j == nil {
@@ -248,7 +248,7 @@ func (s *JobAPI) patchTrace(w http.ResponseWriter, req *http.Request) {
 	j.answer(w, code)
 }
 
-// update takes a job's state: that it still runs, or its end.
+// update takes a job's state: still running, or its end.
 func (s *JobAPI) update(w http.ResponseWriter, req *http.Request) {
 	var body struct {
 		JobEnd
@@ -280,7 +280,7 @@ func (s *JobAPI) update(w http.ResponseWriter, req *http.Request) {
 
 func (j *OfferedJob) ended() bool { return j.status == "success" || j.status == "failed" }
 
-// answer tells the Runner how the job stands, and to send its log every second.
+// answer tells the Runner the job's status, and asks for its log every second.
 func (j *OfferedJob) answer(w http.ResponseWriter, code int) {
 	w.Header().Set("Job-Status", j.status)
 	w.Header().Set("X-GitLab-Trace-Update-Interval", "1")

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// caller acts as a Runner does: the paths, headers and bodies are those of
-// GitLab Runner's network package.
+// caller acts as a Runner does. Its paths, headers and bodies are those of GitLab Runner's
+// network package.
 type caller struct {
 	t   *testing.T
 	api *JobAPI

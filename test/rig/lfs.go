@@ -10,15 +10,15 @@ import (
 	"sync"
 )
 
-// largeFiles is that part of Git LFS that downloads: files by the hash of their
-// content, for every project of a server alike.
+// largeFiles is the downloading part of Git LFS. It serves files by the hash of their content,
+// for every project of a server alike.
 type largeFiles struct {
 	mu    sync.Mutex
 	files map[string][]byte
 }
 
-// AddLargeFile keeps a file's content and returns the pointer that is committed
-// in its place.
+// AddLargeFile keeps a file's content and returns its pointer, the text to commit in the file's
+// place.
 func (s *GitServer) AddLargeFile(content []byte) (pointer string) {
 	sum := sha256.Sum256(content)
 	oid := hex.EncodeToString(sum[:])
@@ -59,7 +59,7 @@ func (l *largeFiles) over(next http.Handler) http.Handler {
 	})
 }
 
-// batch says where the objects are that a client asks for.
+// batch answers a client with the addresses of objects.
 func (l *largeFiles) batch(w http.ResponseWriter, req *http.Request, base string) {
 	type action struct {
 		Href   string            `json:"href"`

@@ -16,10 +16,10 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// ManifestServer is a registry that says what tags mean, and has no layers: an engine
-// that has an image asks for nothing else, and no image need be packed and pushed. It
-// serves engines that know an image by the digest of its configuration; those that keep
-// images in containerd's store do not. Everybody may ask, over TLS by an unknown CA.
+// ManifestServer is a registry of manifests without layers. An engine with the image asks for
+// nothing else, so no image need be packed and pushed. The server suits engines where the
+// digest of its configuration identifies an image, not engines with containerd's store.
+// Everybody may ask, over TLS by an unknown CA.
 type ManifestServer struct {
 	Host string // "127.0.0.1:port", where the engine of this host takes any CA
 
@@ -75,7 +75,7 @@ func (s *ManifestServer) add(config, repoTag string) string {
 		Size      int64  `json:"size"`
 		Digest    string `json:"digest"`
 	}
-	// Sizes are not looked at where nothing is fetched.
+	// Sizes do not matter where nothing is fetched.
 	text, _ := json.Marshal(struct { // of these types nothing fails
 		SchemaVersion int    `json:"schemaVersion"`
 		MediaType     string `json:"mediaType"`
@@ -95,7 +95,7 @@ func (s *ManifestServer) add(config, repoTag string) string {
 
 func digestOf(text []byte) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(text)) }
 
-// ServeHTTP answers as a registry does whose layers nobody asks for.
+// ServeHTTP answers as a registry does, except for layers.
 func (s *ManifestServer) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	path, found := strings.CutPrefix(req.URL.Path, "/v2/")
 	if found && path == "" {

@@ -19,13 +19,13 @@ import (
 // Object is a container, network or volume on the engine.
 type Object struct {
 	Kind   string // "container", "network" or "volume"
-	ID     string // of a volume: its name, as it has no other; of a network that the engine makes at each start: its name
+	ID     string // of a volume: its name, because it has no other; of a network made anew at each start of the engine: its name
 	Name   string
 	Detail string // for the reader: image and state, driver; not compared
 }
 
-// String is one line without its end, such as
-// "container dind-4f2a-job (busybox:latest, running)".
+// String is a line such as "container dind-4f2a-job (busybox:latest, running)", without a line
+// break.
 func (o Object) String() string {
 	if o.Detail == "" {
 		return o.Kind + " " + o.Name
@@ -36,8 +36,8 @@ func (o Object) String() string {
 // Objects is a complete list, sorted by kind, name and ID.
 type Objects []Object
 
-// Snapshot returns all containers in whatever state, all networks and all
-// volumes of the engine, whoever made them.
+// Snapshot returns all containers in any state, all networks and all volumes of the engine,
+// foreign objects included.
 func Snapshot(ctx context.Context, cli *client.Client) (Objects, error) {
 	var all Objects
 	containers, err := cli.ContainerList(ctx, container.ListOptions{All: true})
@@ -67,7 +67,7 @@ func Snapshot(ctx context.Context, cli *client.Client) (Objects, error) {
 	}
 	for _, v := range volumes.Volumes {
 		if v.Labels["gitlab-dind-executor.role"] == "silent" {
-			continue // it says for minutes that a registry was silent, on purpose
+			continue // the volume notes for minutes, on purpose, that a registry was silent
 		}
 		all = append(all, Object{Kind: "volume", ID: v.Name, Name: v.Name, Detail: "created " + v.CreatedAt})
 	}
@@ -77,9 +77,9 @@ func Snapshot(ctx context.Context, cli *client.Client) (Objects, error) {
 	return all, nil
 }
 
-// Diff returns a line for each object that is in only one of the lists: with
-// "-" what is gone, with "+" what has come, and "~" for one that was renamed.
-// It is empty when the lists are alike; details are not compared.
+// Diff returns a line for each difference between the lists. The line begins with "-" for an
+// object that is gone, "+" for a new object, and "~" for a renamed object. Diff is empty when
+// the lists are alike. It does not compare details.
 func Diff(before, after Objects) string {
 	type key struct{ kind, id string }
 	names := func(objects Objects) map[key]string {
@@ -110,14 +110,13 @@ func Diff(before, after Objects) string {
 
 // Bounds of Unchanged.
 var (
-	settleTime  = Slower(20 * time.Second) // for the engine's lists to become what they were
+	settleTime  = Slower(20 * time.Second) // for the engine's lists to become as before
 	settleEvery = 200 * time.Millisecond   // between two looks
 )
 
-// Unchanged lets the test fail when at its end the engine has other
-// containers, networks or volumes than now. The engine may take up to 20 s to
-// get there. Call it before anything else that registers a cleanup, as
-// cleanups run in reverse order.
+// Unchanged lets the test fail when at its end the engine has other containers, networks or
+// volumes than now. The engine may take up to 20 s to get there. Call Unchanged before all
+// other functions that register a cleanup, because cleanups run in reverse order.
 func Unchanged(t testing.TB, cli *client.Client) {
 	t.Helper()
 	if err := RemoveStale(t.Context(), cli); err != nil {
@@ -129,15 +128,15 @@ func Unchanged(t testing.TB, cli *client.Client) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		// Not the test's context: that has ended when cleanups run.
+		// The test's own context has ended when cleanups run.
 		if err := Settle(context.Background(), cli, before); err != nil {
 			t.Error(err)
 		}
 	})
 }
 
-// awaitRemovals waits, up to 20 s, until no job that has ended is being removed behind
-// its cleanup: each has a volume that says so.
+// awaitRemovals waits, up to 20 s, until no removal goes on behind the cleanup of an ended job.
+// A volume marks each such job.
 func awaitRemovals(ctx context.Context, cli *client.Client) {
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
@@ -156,16 +155,16 @@ func awaitRemovals(ctx context.Context, cli *client.Client) {
 	}
 }
 
-// Settle waits until the engine holds what it held before. After 20 s it returns
-// an error with the difference.
+// Settle waits until the engine holds the same objects as before. After 20 s it returns an
+// error with the difference.
 func Settle(ctx context.Context, cli *client.Client, before Objects) error {
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
 	return waitAlike(ctx, before, func(ctx context.Context) (Objects, error) { return Snapshot(ctx, cli) })
 }
 
-// waitAlike returns nil as soon as the list is what it was before, and when
-// ctx ends an error with the last difference that was seen.
+// waitAlike returns nil as soon as the list is as before. When ctx ends, it returns an error
+// with the last difference.
 func waitAlike(ctx context.Context, before Objects, list func(context.Context) (Objects, error)) error {
 	tick := time.NewTicker(settleEvery)
 	defer tick.Stop()

@@ -74,7 +74,7 @@ func TestWaitAlike(t *testing.T) {
 	}
 }
 
-// recorder is a test whose outcome is looked at by another.
+// recorder is a test whose outcome another test looks at.
 type recorder struct {
 	testing.TB
 	ctx      context.Context

@@ -9,18 +9,18 @@ import (
 	"strings"
 )
 
-// Label keys and the prefix of names. All that the rig creates has them.
+// Label keys and the prefix of names. Every object of the rig has them.
 const (
-	// LabelWhat says what the object is for: "registry" or "derived".
+	// LabelWhat says the purpose of the object: "registry" or "derived".
 	LabelWhat = "gitlab-dind-executor.test-rig"
-	// labelOwner says which process made it; its value is an owner's String.
+	// labelOwner says which process made the object. Its value is an owner's String.
 	labelOwner = "gitlab-dind-executor.test-rig-owner"
 	// NamePrefix begins the name of every container and volume of the rig.
 	NamePrefix = "dind-rig-"
 )
 
-// owner is a process, told from every other on this and other machines, and
-// from a later one with the same pid.
+// owner identifies a process among all processes of this and other machines, and among later
+// processes with the same pid.
 type owner struct {
 	Host  string // hostname
 	Boot  string // /proc/sys/kernel/random/boot_id
@@ -34,7 +34,7 @@ func (o owner) String() string {
 	return strings.Join([]string{o.Host, o.Boot, o.PIDNS, o.PID, o.Start}, "/")
 }
 
-// parseOwner reads what String wrote; ok is false for anything else.
+// parseOwner reads the value of labelOwner. ok is false for any other text.
 func parseOwner(value string) (o owner, ok bool) {
 	f := strings.Split(value, "/")
 	if len(f) != 5 || strings.Contains("/"+value+"/", "//") {
@@ -60,8 +60,8 @@ func self() (owner, error) {
 	return owner{Host: host, Boot: strings.TrimSpace(string(boot)), PIDNS: pidns, PID: pid, Start: start}, nil
 }
 
-// startOf returns the start time of a process in this pid namespace, in clock
-// ticks after boot. alive is false when there is none, or only a zombie.
+// startOf returns the start time of a process in this pid namespace, in clock ticks after boot.
+// alive is false when there is no such process, or only a zombie.
 func startOf(pid string) (start string, alive bool) {
 	stat, err := os.ReadFile("/proc/" + pid + "/stat")
 	if err != nil {
@@ -84,9 +84,8 @@ func parseStat(stat string) (start string, alive bool) {
 	return fields[19], true
 }
 
-// dead tells whether o has provably ended, as seen from the process me.
-// Of another machine's process, or another pid namespace's, nothing is known:
-// they count as alive.
+// dead tells whether o has provably ended, as seen from the process me. Nothing is known of a
+// process of another machine or another pid namespace, so it counts as alive.
 func (o owner) dead(me owner, startOf func(pid string) (start string, alive bool)) bool {
 	switch {
 	case o.Host != me.Host:
@@ -100,8 +99,8 @@ func (o owner) dead(me owner, startOf func(pid string) (start string, alive bool
 	return !alive || start != o.Start
 }
 
-// Labels returns the labels for a new object of this process; what says what it is
-// for. [RemoveStale] removes it once the process has ended.
+// Labels returns the labels for a new object of this process. what is the object's purpose.
+// [RemoveStale] removes the object once the process has ended.
 func Labels(what string) (map[string]string, error) {
 	me, err := self()
 	if err != nil {

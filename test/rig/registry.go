@@ -19,22 +19,22 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// Registry is a Distribution registry in a container on the engine, over TLS
-// by a CA of its own. It listens on one port of two of the host's addresses:
-// containers reach it at the gateway of the engine's default bridge, the
-// engine and this process at 127.0.0.1. It may be used by several goroutines.
+// Registry is a Distribution registry in a container on the engine, over TLS by a CA of its
+// own. It listens on a single port of two of the host's addresses. Containers reach it at the
+// gateway of the engine's default bridge. The engine and this process reach it at 127.0.0.1. It
+// may be used by several goroutines.
 type Registry struct {
-	// Host is "name:port", the name being the caller's. Nothing resolves it;
-	// whoever uses it maps the name to Addr.
+	// Host is "name:port" with the caller's name. Nothing resolves the name; its users map it
+	// to Addr.
 	Host string
 	// Addr is the gateway's address, without the port.
 	Addr netip.Addr
-	// LocalHost is "127.0.0.1:port". An engine takes all of 127.0.0.0/8 for
-	// insecure registries: under this name it pulls and pushes without the CA.
+	// LocalHost is "127.0.0.1:port". An engine takes all of 127.0.0.0/8 for insecure
+	// registries. So under this name the engine pulls and pushes without the CA.
 	LocalHost string
 
 	CAPEM  []byte // the CA's certificate
-	CAFile string // path of the same on this machine, until Close
+	CAFile string // path of the same certificate on this machine, until Close
 
 	User, Password string // empty with RegistryOptions.Anonymous
 
@@ -45,12 +45,12 @@ type Registry struct {
 	dir       string // the directory of CAFile
 }
 
-// RegistryOptions changes what the zero value gives.
+// RegistryOptions changes a registry. The zero value is a registry with a user and a password.
 type RegistryOptions struct {
 	Anonymous bool     // no user and password
 	Names     []string // further DNS names in the certificate
-	// MirrorOf is a registry on the same engine that this one fetches from what it
-	// lacks; nothing can be pushed to such a one.
+	// MirrorOf is a registry on the same engine, from which this registry fetches missing
+	// images. Nothing can be pushed to a mirror.
 	MirrorOf *Registry
 }
 
@@ -62,9 +62,9 @@ const (
 	registryPorts = 5 // ports to try
 )
 
-// StartRegistry starts an empty registry that answers to the DNS name, such as
-// "registry.demo.test", and returns when it takes requests, or after 30 s with
-// an error that holds its last log lines. The caller closes it.
+// StartRegistry starts an empty registry for the DNS name, such as "registry.demo.test", and
+// returns when it takes requests. After 30 s it returns an error with the registry's last log
+// lines. The caller closes the registry.
 func StartRegistry(ctx context.Context, cli *client.Client, name string, opts RegistryOptions) (*Registry, error) {
 	if err := Require(ctx, cli, ImageRegistry); err != nil {
 		return nil, err
@@ -79,7 +79,7 @@ func StartRegistry(ctx context.Context, cli *client.Client, name string, opts Re
 	return r, nil
 }
 
-// start does the work; what it made is removed by Close, however far it came.
+// start does the work. However far it comes, Close removes what it made.
 func (r *Registry) start(ctx context.Context, name string, opts RegistryOptions) error {
 	gateway, err := Gateway(ctx, r.cli)
 	if err != nil {
@@ -112,7 +112,7 @@ func (r *Registry) start(ctx context.Context, name string, opts RegistryOptions)
 	return r.waitReady(ctx)
 }
 
-// writeCA puts the CA's certificate into a file, for clients that want one.
+// writeCA puts the CA's certificate into a file, for clients with a setting for such a file.
 func (r *Registry) writeCA(pem []byte) (err error) {
 	if r.dir, err = os.MkdirTemp("", NamePrefix+"registry-"); err != nil {
 		return fmt.Errorf("cannot make a directory for the CA: %w", err)
@@ -124,9 +124,9 @@ func (r *Registry) writeCA(pem []byte) (err error) {
 	return nil
 }
 
-// htpasswdOf returns an htpasswd file with one user. The registry computes the
-// hash for each request, and the password is random and lives for minutes:
-// hence bcrypt's lowest cost.
+// htpasswdOf returns an htpasswd file with one user. It takes bcrypt's lowest cost, because the
+// registry computes the hash for each request, and the password is random and lives for
+// minutes.
 func htpasswdOf(user, password string) ([]byte, error) {
 	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
 	if err != nil {
@@ -135,8 +135,8 @@ func htpasswdOf(user, password string) ([]byte, error) {
 	return fmt.Appendf(nil, "%s:%s\n", user, hash), nil
 }
 
-// freePort returns a TCP port that is free on 127.0.0.1 at this moment. It may
-// be taken on the gateway's address, or a moment later.
+// freePort returns a TCP port that is free on 127.0.0.1 at this moment. The port may be taken
+// on the gateway's address, or a moment later.
 func freePort(ctx context.Context) (string, error) {
 	var config net.ListenConfig
 	l, err := config.Listen(ctx, "tcp4", "127.0.0.1:0")
@@ -179,8 +179,8 @@ func (r *Registry) Stop(ctx context.Context) error {
 	return nil
 }
 
-// Resume starts the registry again after something ended it, such as a restart
-// of the engine, and returns when it takes requests.
+// Resume starts the registry again after its end, such as by a restart of the engine, and
+// returns when it takes requests.
 func (r *Registry) Resume(ctx context.Context) error {
 	if err := r.cli.ContainerStart(ctx, r.container, container.StartOptions{}); err != nil {
 		return fmt.Errorf("cannot start the registry again: %w", err)
@@ -188,8 +188,8 @@ func (r *Registry) Resume(ctx context.Context) error {
 	return r.waitReady(ctx)
 }
 
-// Close removes the registry with all that was pushed to it. It takes at most
-// 30 s, may be called more than once, and returns all failures, joined.
+// Close removes the registry with all images in it. It takes at most 30 s, may be called more
+// than once, and returns all failures, joined.
 func (r *Registry) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), removalTime)
 	defer cancel()
@@ -212,8 +212,8 @@ func (r *Registry) Close() error {
 	return nil
 }
 
-// registryClient returns a client that trusts only the CA, and expects the
-// server to be the one of that name, whatever address it is called at.
+// registryClient returns a client that trusts only the CA. The client expects a certificate for
+// the name, whatever address it calls.
 func registryClient(ca []byte, name string) *http.Client {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(ca)

@@ -17,8 +17,8 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// manifestTypes are the kinds of manifest that an image may be stored as. A
-// registry converts to the oldest for a client that does not name them.
+// manifestTypes are the kinds of manifest under which an image may be stored. For a client that
+// does not name them a registry converts to the oldest.
 const manifestTypes = "application/vnd.oci.image.index.v1+json, " +
 	"application/vnd.oci.image.manifest.v1+json, " +
 	"application/vnd.docker.distribution.manifest.list.v2+json, " +
@@ -29,9 +29,8 @@ func tlsFor(pool *x509.CertPool, name string) *tls.Config {
 	return &tls.Config{RootCAs: pool, ServerName: name, MinVersion: tls.VersionTLS12}
 }
 
-// Push lets the engine of cli push one of its images to the registry, as
-// "repo:tag". Afterwards the engine has no other names for the image than
-// before. The engine must be the one the registry runs on.
+// Push lets the engine of cli push an image to the registry, as "repo:tag". Afterwards the
+// engine has no other names for the image than before. The registry must run on this engine.
 func (r *Registry) Push(ctx context.Context, cli *client.Client, localImage, repoTag string) (err error) {
 	ref := r.LocalHost + "/" + repoTag
 	if err := cli.ImageTag(ctx, localImage, ref); err != nil {
@@ -57,14 +56,13 @@ func (r *Registry) Push(ctx context.Context, cli *client.Client, localImage, rep
 	return nil
 }
 
-// Pull lets an engine fetch an image from a registry that everybody may ask. The caller
-// takes the name away again, by [RemoveName].
+// Pull lets an engine fetch an image from a registry that needs no password. The caller removes
+// the image's name with [RemoveName].
 func Pull(ctx context.Context, cli *client.Client, ref string) error {
 	return pull(ctx, cli, ref, image.PullOptions{})
 }
 
-// Pull is [Pull] from this registry, by LocalHost. The engine must be the one that it
-// runs on.
+// Pull is [Pull] from this registry, by LocalHost. The registry must run on this engine.
 func (r *Registry) Pull(ctx context.Context, cli *client.Client, repoTag string) (ref string, err error) {
 	ref = r.LocalHost + "/" + repoTag
 	auth, err := registry.EncodeAuthConfig(registry.AuthConfig{Username: r.User, Password: r.Password, ServerAddress: r.LocalHost})
@@ -86,8 +84,8 @@ func pull(ctx context.Context, cli *client.Client, ref string, options image.Pul
 	return nil
 }
 
-// RemoveName takes a name from an image of the engine, and the image with its last
-// name. It takes at most 30 s; a name that is not there is no error.
+// RemoveName takes a name from an image of the engine, and removes the image with its last
+// name. It takes at most 30 s. An unknown name is no error.
 func RemoveName(cli *client.Client, ref string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), removalTime)
 	defer cancel()
@@ -97,8 +95,8 @@ func RemoveName(cli *client.Client, ref string) error {
 	return nil
 }
 
-// progressResult reads the engine's progress messages to the end. A push or
-// pull that fails has begun with status 200; one of the messages then is the error.
+// progressResult reads the engine's progress messages to the end. A failed push or pull has
+// begun with status 200. One of the messages is the error then.
 func progressResult(progress io.Reader) error {
 	for messages := json.NewDecoder(progress); ; {
 		var message struct {
@@ -116,8 +114,8 @@ func progressResult(progress io.Reader) error {
 	}
 }
 
-// Tags returns the tags of a repository in the registry's order; none for one
-// that nothing was pushed to.
+// Tags returns the tags of a repository in the registry's order. A repository without pushes
+// has none.
 func (r *Registry) Tags(ctx context.Context, repo string) ([]string, error) {
 	answer, err := r.request(ctx, http.MethodGet, "/v2/"+repo+"/tags/list")
 	if errors.Is(err, fs.ErrNotExist) {
@@ -136,8 +134,8 @@ func (r *Registry) Tags(ctx context.Context, repo string) ([]string, error) {
 	return list.Tags, nil
 }
 
-// Digest returns the digest of what a tag points to, "sha256:…". Without such
-// a tag the error is fs.ErrNotExist, wrapped.
+// Digest returns the digest behind a tag, "sha256:…". Without such a tag the error is
+// fs.ErrNotExist, wrapped.
 func (r *Registry) Digest(ctx context.Context, repo, tag string) (string, error) {
 	answer, err := r.request(ctx, http.MethodHead, "/v2/"+repo+"/manifests/"+tag)
 	if err != nil {
@@ -151,8 +149,7 @@ func (r *Registry) Digest(ctx context.Context, repo, tag string) (string, error)
 	return digest, nil
 }
 
-// ping returns nil when the registry takes requests, with or without a
-// password.
+// ping returns nil when the registry takes requests, with or without a password.
 func (r *Registry) ping(ctx context.Context) error {
 	answer, err := r.request(ctx, http.MethodGet, "/v2/")
 	if err != nil {
@@ -161,9 +158,8 @@ func (r *Registry) ping(ctx context.Context) error {
 	return answer.Body.Close()
 }
 
-// request asks the registry at LocalHost, with user and password if it has
-// them. Any status but 200 is an error; 404 is fs.ErrNotExist, wrapped. The
-// caller closes the body.
+// request asks the registry at LocalHost, with user and password if there are any. Any status
+// but 200 is an error; 404 is fs.ErrNotExist, wrapped. The caller closes the body.
 func (r *Registry) request(ctx context.Context, method, path string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "https://"+r.LocalHost+path, nil)
 	if err != nil {

@@ -22,12 +22,12 @@ const (
 	registryCert     = "/etc/dind-rig/cert.pem"
 	registryKey      = "/etc/dind-rig/key.pem"
 	registryHtpasswd = "/etc/dind-rig/htpasswd"
-	registryOrigin   = "/etc/dind-rig/origin.pem" // the CA of what it mirrors
+	registryOrigin   = "/etc/dind-rig/origin.pem" // the CA of the mirrored registry
 )
 
-// run starts the registry's container and returns the port it is published on,
-// the first of pick's that the engine can have on both addresses. Without an
-// htpasswd file everybody may pull and push; origin is nil but for a mirror.
+// run starts the registry's container and returns its published port. The port is the first of
+// pick's that the engine can have on both addresses. Without an htpasswd file everybody may
+// pull and push. origin is nil except for a mirror.
 func (r *Registry) run(ctx context.Context, cert serverCertificate, htpasswd []byte, origin *Registry, pick func(context.Context) (string, error)) (port string, err error) {
 	labels, err := Labels("registry")
 	if err != nil {
@@ -45,7 +45,7 @@ func (r *Registry) run(ctx context.Context, cert serverCertificate, htpasswd []b
 		"REGISTRY_HTTP_TLS_KEY=" + registryKey,
 		"REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=" + registryStorage,
 	}
-	// Everybody may read them: the image's user need not be root.
+	// The image's user need not be root, so everybody may read the files.
 	files := []File{{Path: registryCert, Content: string(cert.cert)}, {Path: registryKey, Content: string(cert.key)}}
 	if htpasswd != nil {
 		env = append(env,
@@ -101,15 +101,15 @@ func (r *Registry) runOn(ctx context.Context, name string, config *container.Con
 	return nil
 }
 
-// portTaken tells whether a start failed because somebody else has the port.
-// The engine says so in words only: the first when it is another container.
+// portTaken tells whether a start failed because the port is taken. The engine says so in words
+// only. The first wording is for another container.
 func portTaken(err error) bool {
 	return err != nil && (strings.Contains(err.Error(), "port is already allocated") ||
 		strings.Contains(err.Error(), "address already in use"))
 }
 
-// lastLines returns the last ten lines of the registry's log, or why there are
-// none. It takes at most 5 s, also when ctx has ended.
+// lastLines returns the last ten lines of the registry's log, or the reason for their lack. It
+// takes at most 5 s, also when ctx has ended.
 func (r *Registry) lastLines(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()

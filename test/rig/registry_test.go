@@ -146,9 +146,8 @@ func TestRegistryCertificateHoldsAtEveryAddress(t *testing.T) {
 	}
 }
 
-// A job's network is another bridge than the one the registry is on. The
-// docker command looks up a manifest by itself, without an engine, and takes
-// the CA from certs.d.
+// A job's network is another bridge than the registry's. The docker command looks up a manifest
+// by itself, without an engine, and takes the CA from certs.d.
 func TestContainerOnAnotherBridgeReachesTheRegistryByName(t *testing.T) {
 	cli := newClient(t)
 	Unchanged(t, cli)

@@ -43,7 +43,7 @@ func serveOn(listener net.Listener, handler http.Handler) *server {
 	return s
 }
 
-// close ends the server, after at most 5 s for what is being served.
+// close ends the server, after at most 5 s for requests being served.
 func (s *server) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// EnvSlower names how much slower than a machine of its own this one is, as a
-// factor: 10 on one that is emulated. Whoever runs tests there has measured it.
+// EnvSlower names the environment variable with this machine's slowness, measured by whoever
+// runs the tests. It is a factor such as 10 on an emulated machine. An ordinary machine has 1.
 const EnvSlower = "DIND_RIG_SLOWER"
 
-// Slower is a bound of a test on this machine, from what it is on an ordinary one.
+// Slower turns a bound for an ordinary machine into the bound for this machine.
 func Slower(bound time.Duration) time.Duration {
 	factor, err := strconv.ParseFloat(os.Getenv(EnvSlower), 64)
 	if err != nil || factor < 1 {

@@ -17,13 +17,12 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// RemoveStale removes what the rig of a process that has ended left on the
-// engine: containers, networks, volumes, derived images. It touches nothing whose
-// owner may live. Temporary directories it leaves to the system. [StartRegistry]
-// and [Unchanged] call it first; it is safe to call at any time and by several
-// processes at once.
+// RemoveStale removes leftovers of rigs whose process has ended from the engine: containers,
+// networks, volumes, derived images. It touches nothing whose owner may live, and leaves
+// temporary directories to the system. [StartRegistry] and [Unchanged] call it first. It is
+// safe to call at any time and by several processes at once.
 //
-// It goes on after a failure and returns all of them, joined.
+// RemoveStale goes on after a failure and returns all failures, joined.
 func RemoveStale(ctx context.Context, cli *client.Client) error {
 	me, err := self()
 	if err != nil {
@@ -39,8 +38,8 @@ func RemoveStale(ctx context.Context, cli *client.Client) error {
 	containers, err := cli.ContainerList(ctx, container.ListOptions{All: true, Filters: rigs})
 	errs = append(errs, err)
 	for _, c := range containers {
-		// The name counts as well: whatever is run from a derived image
-		// inherits its labels, and is not the rig's.
+		// The name counts as well, because each container of a derived image inherits its
+		// labels without being the rig's.
 		if stale(c.Labels) && len(c.Names) > 0 && strings.HasPrefix(c.Names[0], "/"+NamePrefix) {
 			errs = append(errs, removeContainer(ctx, cli, c.ID))
 		}
@@ -62,10 +61,10 @@ func RemoveStale(ctx context.Context, cli *client.Client) error {
 	images, err := cli.ImageList(ctx, image.ListOptions{Filters: rigs})
 	errs = append(errs, err)
 	for _, i := range images {
-		// By tag, so that an image somebody built from it stays whole.
+		// The removal is by tag, so that images built from this image stay whole.
 		for _, tag := range i.RepoTags {
 			if stale(i.Labels) && strings.HasPrefix(tag, derivedRepo+":") {
-				// Something may still run from it; a later call gets it then.
+				// A container may still run from the image. A later call removes it then.
 				if err := removeImage(ctx, cli, tag); !errdefs.IsConflict(err) {
 					errs = append(errs, err)
 				}
@@ -78,8 +77,8 @@ func RemoveStale(ctx context.Context, cli *client.Client) error {
 	return nil
 }
 
-// removeContainer removes a container in any state, with its anonymous
-// volumes. That it is gone already, or just going, is success.
+// removeContainer removes a container in any state, with its anonymous volumes. A container
+// that is gone already, or just going, is success.
 func removeContainer(ctx context.Context, cli *client.Client, id string) error {
 	err := cli.ContainerRemove(ctx, id, container.RemoveOptions{Force: true, RemoveVolumes: true})
 	if errdefs.IsNotFound(err) || errdefs.IsConflict(err) && strings.Contains(err.Error(), "in progress") {
@@ -88,7 +87,7 @@ func removeContainer(ctx context.Context, cli *client.Client, id string) error {
 	return err
 }
 
-// removeNetwork removes a network; one that is gone already is success.
+// removeNetwork removes a network. A network that is gone already is success.
 func removeNetwork(ctx context.Context, cli *client.Client, id string) error {
 	if err := cli.NetworkRemove(ctx, id); !errdefs.IsNotFound(err) {
 		return err
@@ -96,8 +95,8 @@ func removeNetwork(ctx context.Context, cli *client.Client, id string) error {
 	return nil
 }
 
-// removeVolume removes a volume; one that is gone already is success. A test of
-// hostile files that was killed leaves immutable ones: their flags are cleared.
+// removeVolume removes a volume. A volume that is gone already is success. A killed test of
+// hostile files leaves immutable files, so removeVolume clears their flags.
 func removeVolume(ctx context.Context, cli *client.Client, name string) error {
 	err := cli.VolumeRemove(ctx, name, false)
 	if errdefs.IsInternal(err) {
@@ -118,8 +117,8 @@ func removeVolume(ctx context.Context, cli *client.Client, name string) error {
 	return err
 }
 
-// removeImage removes a tag, and the image with its last tag; one that is gone
-// already is success.
+// removeImage removes a tag, and the image with its last tag. A tag that is gone already is
+// success.
 func removeImage(ctx context.Context, cli *client.Client, ref string) error {
 	if _, err := cli.ImageRemove(ctx, ref, image.RemoveOptions{PruneChildren: true}); !errdefs.IsNotFound(err) {
 		return err

@@ -43,8 +43,8 @@ func TestStaleGoesAndLivingStays(t *testing.T) {
 	}
 }
 
-// killedRun names the environment variable that makes this binary the run
-// that TestKilledRunIsRemoved kills.
+// killedRun names the environment variable that turns this binary into the victim of
+// TestKilledRunIsRemoved.
 const killedRun = "DIND_RIG_KILLED_RUN"
 
 func TestKilledRunIsRemoved(t *testing.T) {
@@ -52,7 +52,7 @@ func TestKilledRunIsRemoved(t *testing.T) {
 	if os.Getenv(killedRun) != "" {
 		startRegistry(t, cli, RegistryOptions{})
 		fmt.Println("left behind:", Derive(t, cli, ImageBusybox, "USER 1000"))
-		<-t.Context().Done() // until it is killed, or its -test.timeout
+		<-t.Context().Done() // until the kill, or the -test.timeout
 		return
 	}
 	Unchanged(t, cli)

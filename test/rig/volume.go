@@ -10,9 +10,8 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// HoldVolume keeps a volume in use, so that it cannot be removed, until release
-// is called; calls after the first do nothing. The container that holds it never
-// runs.
+// HoldVolume keeps a volume in use, and so from removal, until the first call of release.
+// Further calls do nothing. The holding container never runs.
 func HoldVolume(ctx context.Context, cli *client.Client, volume string) (release func() error, err error) {
 	labels, err := Labels("holder")
 	if err != nil {
@@ -26,7 +25,7 @@ func HoldVolume(ctx context.Context, cli *client.Client, volume string) (release
 	return sync.OnceValue(func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), removalTime)
 		defer cancel()
-		// Without its volumes: what is held is not the rig's.
+		// The removal leaves the volume alone, because the volume is not the rig's.
 		if err := cli.ContainerRemove(ctx, created.ID, container.RemoveOptions{}); err != nil {
 			return fmt.Errorf("cannot let go of volume %s: %w", volume, err)
 		}
