@@ -12,15 +12,15 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// Admit returns when this host has free what the settings want, dataRoot being
-// where a local engine keeps its data. Sandboxes of failed jobs that are held for
-// a look go before a job waits, and then, for disk, layers that no job uses. say
-// gets one line if that takes a wait.
+// Admit returns when this host has as much free as the settings demand. It fails when their
+// wait is over. dataRoot is the folder where a local engine keeps its data. Before the job
+// waits, held sandboxes of failed jobs go. If disk is still short, layers that no job uses
+// go, too. say gets a line for each removal and for the wait.
 func (d *Driver) Admit(ctx context.Context, a config.Admission, dataRoot string, say func(string)) error {
 	ctx, end := span.Begin(ctx, "admission")
 	defer end()
 	look := func() plan.Free { return d.free(dataRoot) }
-	done := func(dropped bool, err error) bool { return dropped && err == nil } // else it is the wait that ends in an error
+	done := func(dropped bool, err error) bool { return dropped && err == nil } // a wait that was cut short ends in an error
 	return admit(ctx, a, d.bounds.AdmissionEvery, func() plan.Free {
 		free := makeRoom(func(f plan.Free) bool { return plan.Lacks(a, f) != "" }, look,
 			func() bool { return done(d.dropHeld(ctx)) }, "the host is short of room: the held sandbox of a failed job is removed", say)
@@ -32,22 +32,22 @@ func (d *Driver) Admit(ctx context.Context, a config.Admission, dataRoot string,
 	}, say)
 }
 
-// AwaitRoom is Admit for a job that removes nothing of others.
+// AwaitRoom is Admit without removals.
 func (d *Driver) AwaitRoom(ctx context.Context, a config.Admission, dataRoot string, say func(string)) error {
 	ctx, end := span.Begin(ctx, "admission")
 	defer end()
 	return admit(ctx, a, d.bounds.AdmissionEvery, func() plan.Free { return d.free(dataRoot) }, say)
 }
 
-// HasRoom is Admit for what no job waits for: it neither waits nor removes
-// anything.
+// HasRoom is Admit for background work such as filling the pool: it neither waits nor
+// removes anything.
 func (d *Driver) HasRoom(ctx context.Context, a config.Admission, dataRoot string) error {
 	a.Wait = 0
 	return admit(ctx, a, d.bounds.AdmissionEvery, func() plan.Free { return d.free(dataRoot) }, func(string) {})
 }
 
-// makeRoom drops one thing after the other as long as the host is short, and
-// returns what is free then. line tells of each.
+// makeRoom calls drop while the host is short, and returns the room that is free then. say
+// gets line after each drop.
 func makeRoom(short func(plan.Free) bool, look func() plan.Free, drop func() bool, line string, say func(string)) plan.Free {
 	free := look()
 	for short(free) && drop() {
@@ -87,7 +87,7 @@ func admit(ctx context.Context, a config.Admission, every time.Duration, look fu
 		"make room on the runner host (docker system df, gitlab-dind-executor gc), or change admission, or gvisor.size for sidecars in memory, in the settings")
 }
 
-// free looks at what the engine's host has left, if that is this one.
+// free measures the free room of the engine's host; -1 where the engine is on another host.
 func (d *Driver) free(dataRoot string) plan.Free {
 	if !d.eng.Local() {
 		return plan.Free{Disk: -1, Memory: -1}
@@ -95,8 +95,8 @@ func (d *Driver) free(dataRoot string) plan.Free {
 	return host.Free(dataRoot)
 }
 
-// Free is what the engine's host has free; -1 for what is not known, as of an
-// engine on another host.
+// Free returns the free room of the engine's host. Fields are -1 where the host cannot know
+// them, as with an engine on another host.
 func (d *Driver) Free(ctx context.Context) (plan.Free, error) {
 	if !d.eng.Local() {
 		return plan.Free{Disk: -1, Memory: -1}, nil

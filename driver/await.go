@@ -10,16 +10,16 @@ import (
 	"gitlab-dind-executor/driver/engine"
 )
 
-// Await waits for an engine that restarts, up to 20 s, before anything has been
-// made: a hook that came a moment too early need not fail. say hears of it. An
-// engine that refuses this user is not waited for.
+// Await waits up to 20 s for an engine that restarts, so that a hook does not fail because
+// it came a moment too early. Nothing has been made at this time. say gets a line about the
+// wait. If the engine refuses this user, Await fails at once.
 func (d *Driver) Await(ctx context.Context, say func(string)) error {
 	end := time.Now().Add(d.bounds.EngineAbsence)
 	var absent error
 	for told := false; ; told = true {
 		err := d.eng.Greet(ctx)
 		if absent != nil && errors.Is(err, context.DeadlineExceeded) {
-			return absent // which says more than that the time is over
+			return absent // says more than a deadline
 		}
 		if err == nil || !engine.Unreachable(err) || errors.Is(err, os.ErrPermission) || time.Now().After(end) {
 			return err

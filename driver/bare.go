@@ -19,35 +19,35 @@ import (
 )
 
 const (
-	// bareSlack is how long before its end no job takes a bare sandbox any more: a
-	// sweep may look at that very moment.
+	// bareSlack is the last part of a bare sandbox's life, in which no job takes it: a
+	// sweep may already look at it.
 	bareSlack = time.Minute
-	// spareSubnets are left to jobs by those who make bare sandboxes.
+	// spareSubnets is the number of free subnets that FillBare leaves to jobs.
 	spareSubnets = 32
-	// seatMemory and seatThreads bound a seat, which does nothing; in bytes, and in
-	// threads.
+	// seatMemory and seatThreads limit a seat, in bytes and in threads. A seat does
+	// nothing.
 	seatMemory  = 64 << 20
 	seatThreads = 16
 )
 
-// bare is a bare sandbox that no job had when it was listed.
+// bare is a bare sandbox that had no job when it was listed.
 type bare struct {
 	sandbox, kind string
-	// seat is an id, and image the id of what seat and helper were made of. imageName
-	// is for people.
+	// seat is the id of the seat's container, and image the id of the image of seat and
+	// helper. imageName is for people.
 	seat, image, imageName string
 	subnet                 netip.Prefix
 	running                bool
 	created, until         time.Time
 }
 
-// serves tells whether a job of a kind may take it.
+// serves tells whether a job of a kind may take the sandbox.
 func (b *bare) serves(kind string, now time.Time) bool {
 	return b.kind == kind && b.running && b.subnet.IsValid() && now.Add(bareSlack).Before(b.until)
 }
 
-// bares lists the bare sandboxes that no job has, the oldest first. The engine finds
-// them by name, so the list does not grow with the jobs that run.
+// bares lists the bare sandboxes without a job, the oldest first. The engine finds them by
+// name, so the list does not grow with the number of running jobs.
 func (d *Driver) bares(ctx context.Context) ([]*bare, error) {
 	if err := d.eng.Greet(ctx); err != nil {
 		return nil, err
@@ -79,8 +79,8 @@ func baresOf(list []engine.Container) []*bare {
 	return found
 }
 
-// beginBare takes a bare sandbox of the plan's kind, if one waits: the job begins in
-// it. What nobody may use any more, whoever fills next removes.
+// beginBare takes a waiting bare sandbox of the plan's kind, if there is one, and the job
+// begins in it. Unusable bare sandboxes stay until the next FillBare removes them.
 func (prep *preparation) beginBare(ctx context.Context) error {
 	d, p := prep.d, prep.p
 	if p.Bare.Size == 0 {
@@ -119,8 +119,9 @@ func (prep *preparation) beginBare(ctx context.Context) error {
 	return nil
 }
 
-// takeBare takes a bare sandbox from all others, by another name for its seat. It is
-// false for one that was not to be had; one without a helper is removed.
+// takeBare takes a bare sandbox from all other jobs by renaming its seat. It returns false
+// if another job was first. A sandbox without a running helper is removed, and the result
+// is false, too.
 func (d *Driver) takeBare(ctx context.Context, b *bare) (bool, error) {
 	uncut, cancel := d.eng.Uncut(ctx)
 	defer cancel()
@@ -138,16 +139,16 @@ func (d *Driver) takeBare(ctx context.Context, b *bare) (bool, error) {
 	return false, d.dropBare(ctx, b.sandbox)
 }
 
-// dropBare removes a bare sandbox that this process has taken. Its time has a bound of
-// its own, and a sweep finds what stays.
+// dropBare removes a bare sandbox that this process has taken. The removal has a bound of
+// its own, and a sweep finds the rest.
 func (d *Driver) dropBare(ctx context.Context, sandbox string) error {
 	ctx, cancel := d.bounds.Clearing(ctx)
 	defer cancel()
 	return d.removal.Sandbox(ctx, sandbox)
 }
 
-// leaveBare removes the bare sandbox of a prepare that failed before the job had a
-// container in it: no cleanup would find that. Its error is besides that of the prepare.
+// leaveBare removes the bare sandbox of a failed prepare if it holds no job container yet,
+// because no cleanup would find such a sandbox. It joins its own error to err.
 func (prep *preparation) leaveBare(ctx context.Context, err error) error {
 	if err == nil || prep.bare == nil || prep.claimed.Load() {
 		return err
@@ -155,10 +156,10 @@ func (prep *preparation) leaveBare(ctx context.Context, err error) error {
 	return errors.Join(err, prep.d.dropBare(ctx, prep.bare.sandbox))
 }
 
-// FillBare makes bare sandboxes of the plan's kind until as many wait as the settings
-// say. Where they are of other kinds, one of this kind takes the oldest's place. What no
-// job may take any more goes. Where subnets are short, the rest is left to jobs. It
-// returns how many it has made.
+// FillBare makes bare sandboxes of the plan's kind until as many wait as the settings say,
+// and returns how many it made. If the waiting sandboxes are all of other kinds, a new
+// sandbox replaces the oldest. Sandboxes that no job may take any more are removed. With
+// fewer than spareSubnets free subnets it stops, and leaves them to jobs.
 func (d *Driver) FillBare(ctx context.Context, p *plan.Plan) (made int, err error) {
 	if p.Bare.Size == 0 {
 		return 0, nil
@@ -174,7 +175,7 @@ func (d *Driver) FillBare(ctx context.Context, p *plan.Plan) (made int, err erro
 	}
 	for len(own)+made == 0 || len(own)+len(others)+made < p.Bare.Size {
 		next := p.In(label.NewSandboxID())
-		next.Spec = "bare-" + p.Bare.Kind // no sandbox that is made with a daemon
+		next.Spec = "bare-" + p.Bare.Kind // matches no sandbox that has a daemon
 		if len(p.Network.Subnets(next.Sandbox, spareSubnets)) < spareSubnets {
 			return made, nil
 		}
@@ -191,8 +192,8 @@ func (d *Driver) FillBare(ctx context.Context, p *plan.Plan) (made int, err erro
 	return made, errors.Join(errs...)
 }
 
-// sortBares returns the bare sandboxes that jobs of the plan's kind may take, and those
-// for jobs of other kinds. It removes what serves nobody.
+// sortBares returns the bare sandboxes for jobs of the plan's kind, and the bare sandboxes
+// for jobs of other kinds. It removes all others.
 func (d *Driver) sortBares(ctx context.Context, p *plan.Plan) (own, others []*bare, err error) {
 	all, err := d.bares(ctx)
 	if err != nil {
@@ -217,8 +218,8 @@ func (d *Driver) sortBares(ctx context.Context, p *plan.Plan) (own, others []*ba
 	return own, others, errors.Join(errs...)
 }
 
-// makeBare makes a bare sandbox. Its seat has the name by which jobs find it when all
-// the rest is there. Until then its owner is this process.
+// makeBare makes a bare sandbox. At the end it gives the seat the name by which jobs find
+// it. Until then this process is its owner.
 func (d *Driver) makeBare(ctx context.Context, p *plan.Plan) (err error) {
 	prep := d.preparation(p, func(string) {})
 	defer func() {
@@ -240,7 +241,7 @@ func (d *Driver) makeBare(ctx context.Context, p *plan.Plan) (err error) {
 	return d.eng.Explain("offering a bare sandbox", d.eng.Rename(ctx, label.ObjectName(p.Sandbox, plan.RoleSeat), label.BareName(p.Sandbox)))
 }
 
-// seat makes and starts the container that has the sidecar's place in the network.
+// seat makes and starts the container that holds the sidecar's place in the network.
 func (prep *preparation) seat(ctx context.Context, more map[string]string) error {
 	d, p := prep.d, prep.p
 	img, err := prep.place(ctx, p.Helper)
@@ -267,10 +268,10 @@ func (prep *preparation) seat(ctx context.Context, more map[string]string) error
 	return nil
 }
 
-// giveSubnets removes the bare sandboxes that no job has, where a job finds no subnet
-// for its own, and returns how many.
+// giveSubnets removes the bare sandboxes without a job when a job finds no free subnet. It
+// returns the number of removed sandboxes.
 func (d *Driver) giveSubnets(ctx context.Context) (given int) {
-	all, _ := d.bares(ctx) // the want of subnets says more than a fault
+	all, _ := d.bares(ctx) // the missing subnet is the better error
 	for _, b := range all {
 		if d.retire(ctx, b.sandbox) == nil {
 			given++
@@ -279,8 +280,8 @@ func (d *Driver) giveSubnets(ctx context.Context) (given int) {
 	return given
 }
 
-// retireBare takes a bare sandbox as a job would, for its removal. It is false when a
-// job was first.
+// retireBare takes a bare sandbox as a job would, in order to remove it. It returns false
+// when a job was first.
 func (d *Driver) retireBare(ctx context.Context, sandbox string, seat engine.Object) (bool, error) {
 	if !label.IsBare(seat.Name) {
 		return true, nil

@@ -11,20 +11,21 @@ import (
 	"gitlab-dind-executor/driver/sandbox"
 )
 
-// Booted is the inner daemon of a job, as the first script finds it.
+// Booted describes the inner daemon of a job when its first script begins.
 type Booted struct {
-	// Docker is its version; empty if not known.
+	// Docker is the daemon's version; empty if not known.
 	Docker string
-	// Booting says that prepare did not wait for it.
+	// Booting says that prepare did not wait for the daemon.
 	Booting bool
 }
 
-// AwaitDaemon waits until a job's inner daemon answers, where prepare has left
-// it booting: it boots while sources are fetched. bound is what the wait may
-// take, twice on the layers of earlier jobs, and given what the pipeline has said of
-// the sidecar. queues is called, at most once, when what connects to the daemon
-// already waits in its queue, and soon gets its answer. say receives lines for the
-// job log.
+// AwaitDaemon waits until a job's inner daemon answers. It returns at once if prepare has
+// already waited. The daemon boots while sources are fetched.
+//
+// bound limits the wait; after a failed boot on layers of earlier jobs there is a second
+// wait. given is the pipeline's part of the sidecar. queues is called at most once: when
+// connections to the daemon already wait in its queue and soon get an answer. say receives
+// lines for the job log.
 func (d *Driver) AwaitDaemon(ctx context.Context, job string, bound time.Duration, given plan.Given, queues func(), say func(string)) (Booted, error) {
 	if err := d.eng.Greet(ctx); err != nil {
 		return Booted{}, err
@@ -39,10 +40,10 @@ func (d *Driver) AwaitDaemon(ctx context.Context, job string, bound time.Duratio
 	sandbox := found.Sandbox
 	sidecar, err := d.find.SidecarIn(ctx, sandbox)
 	if err != nil || sidecar.ID == "" {
-		return Booted{}, err // the script tells what it misses
+		return Booted{}, err // the script reports the missing daemon
 	}
 	if plan.LayersState(sidecar.Labels[label.Layers]).Earlier() {
-		queues = nil // they may be damaged, and who is in the queue would be thrown out with it
+		queues = nil // layers may be damaged, and a new sidecar would drop the connections in the queue
 	}
 	wait := func(ctx context.Context, sidecar string) (Ready, error) {
 		ctx, cancel := context.WithTimeoutCause(ctx, bound, boot.ErrNotReady)

@@ -20,53 +20,51 @@ import (
 	"gitlab-dind-executor/group"
 )
 
-// claimBound is how long the daemon of a sandbox that waits may take to answer at
-// least.
+// claimBound is the shortest time in which a waiting sandbox's daemon has to answer.
 const claimBound = 5 * time.Second
 
 // ahead is a sandbox that was made ahead.
 type ahead struct {
 	sandbox string
 	spec    string
-	// sidecar and helper are ids; empty where there is none that runs.
+	// sidecar and helper are the ids of running containers; empty where none runs.
 	sidecar, helper string
-	// sidecarImage and helperImage are ids.
+	// sidecarImage and helperImage are ids of images.
 	sidecarImage, helperImage string
 	image                     string
-	// all are the ids of its containers.
+	// all are the ids of all containers of the sandbox.
 	all            []string
 	created, until time.Time
-	// taken says that its job container is there.
+	// taken says that a job container exists.
 	taken bool
-	// lame says that its relay does not run.
+	// lame says that the relay does not run.
 	lame bool
 }
 
-// waits tells whether a job may still take it.
+// waits tells whether a job may still take the sandbox.
 func (a *ahead) waits(now time.Time) bool {
 	return !a.taken && !a.lame && a.sidecar != "" && a.helper != "" && now.Before(a.until)
 }
 
-// bootsFor is how long a sandbox counts as one whose daemon may boot still.
+// bootsFor is the age up to which a sandbox counts as still booting.
 const bootsFor = 5 * time.Second
 
-// young tells whether its daemon may boot still.
+// young tells whether the sandbox's daemon may still be booting.
 func (a *ahead) young(now time.Time) bool {
 	age := now.Sub(a.created)
 	return age < bootsFor && age > -bootsFor
 }
 
-// patience is how long its daemon may take to answer a job that claims it, where a
-// daemon may boot for so long. A young one may boot still, and what is left of that
-// time is no more than one of the job's own would take. Giving up removes it, and
-// its boot then looks as if its layers were damaged. An older one has been up for
-// long; but where daemons boot slowly, they answer slowly.
+// patience is the time that a daemon has to answer the job that claims its sandbox. boots
+// is the longest time that the settings allow for a boot. A young daemon gets the rest of
+// its boot time, as a daemon of the job's own would. Giving up early would remove the
+// sandbox, and its boot would look as if its layers were damaged. An older daemon gets a
+// twelfth of boots: on hosts where daemons boot slowly, they answer slowly, too.
 func (a *ahead) patience(boots time.Duration, now time.Time) time.Duration {
 	return max(claimBound, boots/12, min(boots, boots-now.Sub(a.created)))
 }
 
-// allAhead finds the sandboxes that were made ahead: of one spec, or of all
-// where that is empty.
+// allAhead finds the sandboxes made ahead with a spec, or all of them if spec is empty.
 func (d *Driver) allAhead(ctx context.Context, spec string) ([]*ahead, error) {
 	if err := d.eng.Greet(ctx); err != nil {
 		return nil, err
@@ -82,8 +80,8 @@ func (d *Driver) allAhead(ctx context.Context, spec string) ([]*ahead, error) {
 	return aheadOf(list), nil
 }
 
-// aheadOf are the sandboxes made ahead that a list of containers shows, the
-// oldest first. Only those have a deadline on their sidecar.
+// aheadOf returns the sandboxes made ahead among a list of containers, the oldest first.
+// Their mark is a deadline on the sidecar.
 func aheadOf(list []engine.Container) []*ahead {
 	found := map[string]*ahead{}
 	for _, c := range list {
@@ -115,7 +113,7 @@ func aheadOf(list []engine.Container) []*ahead {
 	return slices.SortedFunc(maps.Values(found), func(a, b *ahead) int { return a.created.Compare(b.created) })
 }
 
-// taken is a sandbox that is this job's from now on.
+// taken is a sandbox that now belongs to this job.
 type taken struct {
 	plan    *plan.Plan
 	sidecar string
@@ -123,8 +121,8 @@ type taken struct {
 	ready   Ready
 }
 
-// claim takes a sandbox of the plan's kind, or says why there is none: nil is
-// no error, the job gets one of its own.
+// claim takes a waiting sandbox of the plan's kind. Where none was to be had, it returns
+// nil and the reason without an error, and the job gets a new sandbox.
 func (prep *preparation) claim(ctx context.Context) (*taken, string, error) {
 	now := time.Now()
 	if why, ok := prep.p.Claimable(now); !ok {
@@ -152,8 +150,8 @@ func (prep *preparation) claim(ctx context.Context) (*taken, string, error) {
 			return a.sidecarImage != img.sidecar.ID || a.helperImage != img.helper.ID
 		})
 	}
-	// Who comes at the same time begins elsewhere, and one whose daemon boots still
-	// comes last.
+	// The random order lets simultaneous jobs begin at different sandboxes. Sandboxes with
+	// a booting daemon come last.
 	rand.Shuffle(len(waiting), func(i, j int) { waiting[i], waiting[j] = waiting[j], waiting[i] })
 	slices.SortStableFunc(waiting, func(a, b *ahead) int {
 		switch {
@@ -186,10 +184,10 @@ func (prep *preparation) claim(ctx context.Context) (*taken, string, error) {
 	return nil, why, nil
 }
 
-// freshImages are what the names of a job's plan stand for now.
+// freshImages are the images that the names in a job's plan stand for now.
 type freshImages struct{ sidecar, helper, job engine.Image }
 
-// freshImages gets the images of the job's plan to the engine.
+// freshImages fetches the images of the job's plan to the engine.
 func (prep *preparation) freshImages(ctx context.Context) (img freshImages, err error) {
 	g, gctx := group.WithContext(ctx)
 	g.Go(func() (err error) {
@@ -204,17 +202,17 @@ func (prep *preparation) freshImages(ctx context.Context) (img freshImages, err 
 			return err
 		})
 	}
-	err = g.Wait() // before img is read
+	err = g.Wait() // img is complete only now
 	return img, err
 }
 
-// errNotTaken says that a sandbox is another's.
+// errNotTaken says that another job has the sandbox.
 var errNotTaken = errors.New("the sandbox is another job's")
 
-// take makes one sandbox the job's, by creating the job container: the engine
-// gives a name only once. nil without an error means that it was not to be had;
-// one whose daemon turns out not to answer is removed. A job that need not wait for a
-// daemon that boots still does not, as with one of its own.
+// take claims a sandbox by creating the job container: the engine gives a name only once.
+// It returns nil without an error if another job was first. A sandbox whose daemon does not
+// answer is removed, and take returns nil. Where waits is false, the job does not wait for
+// a young daemon either.
 func (prep *preparation) take(ctx context.Context, a *ahead, img engine.Image) (*taken, error) {
 	d, p := prep.d, prep.p.In(a.sandbox)
 	c := &taken{plan: p, sidecar: a.sidecar}
@@ -266,8 +264,8 @@ func (prep *preparation) take(ctx context.Context, a *ahead, img engine.Image) (
 	return c, nil
 }
 
-// unused reads the client's certificates that wait in a sidecar, nil where its
-// daemon has no TLS. It is an error that a job has had the sidecar.
+// unused reads the client's certificates that a waiting sidecar keeps; they are nil without
+// TLS. A sidecar that a job has already had is an error.
 func (d *Driver) unused(ctx context.Context, sandbox, sidecar string, s plan.Sidecar) (*boot.Certificates, error) {
 	files, certs, err := d.boots.ClientFiles(ctx, sandbox, sidecar, s.TLS != nil)
 	if err != nil {
@@ -279,8 +277,8 @@ func (d *Driver) unused(ctx context.Context, sandbox, sidecar string, s plan.Sid
 	return certs, nil
 }
 
-// NoteUsed says in the sidecar of a job that one has had it. No job waits for
-// that: until then the job container says so.
+// NoteUsed writes into the job's sidecar that a job has had it. Jobs do not wait for this
+// note: until it exists, the job container itself is the sign.
 func (d *Driver) NoteUsed(ctx context.Context, job string) error {
 	found, err := d.find.Of(ctx, job)
 	if err != nil {
@@ -299,7 +297,7 @@ func (d *Driver) NoteUsed(ctx context.Context, job string) error {
 	return d.eng.PutFiles(ctx, sidecar.ID, []engine.File{used})
 }
 
-// move brings the job into the sandbox that it has claimed.
+// move brings the job into its claimed sandbox.
 func (prep *preparation) move(ctx context.Context, c *taken) (Ready, error) {
 	p := c.plan
 	prep.p = p
@@ -332,9 +330,9 @@ func (prep *preparation) move(ctx context.Context, c *taken) (Ready, error) {
 	return ready, err
 }
 
-// settleClaimed settles the job container of a sandbox that the job has claimed,
-// after it was equipped. Before it is made anew, the sandbox is noted as used: for
-// a moment no container has the name of the claim.
+// settleClaimed waits for the registry's answer about the job container's image. If the
+// registry has a newer image, it makes the equipped container anew. The sandbox is noted as
+// used first, because for a moment no container has the name of the claim.
 func (prep *preparation) settleClaimed(ctx context.Context, c *taken, equipped <-chan struct{}) error {
 	img, err := prep.images.Settle(ctx, c.job.plan.Image)
 	if err != nil || img.ID == c.job.image.ID {

@@ -17,17 +17,18 @@ import (
 	"gitlab-dind-executor/group"
 )
 
-// begunPrefix names what this host remembers of jobs whose end it has not seen.
+// begunPrefix begins the names under which this host remembers begun jobs.
 const begunPrefix = "job-"
 
-// begunFor is how long it does: a job is prepared again within minutes.
+// begunFor is how long this host remembers a begun job. A job is prepared again within
+// minutes.
 const begunFor = 24 * time.Hour
 
 func begun(job string) string { return begunPrefix + label.Hashed(job)[:32] }
 
-// BeginAnew removes what an earlier attempt at a job has left. The engine is asked for
-// that only where one of this host has begun and its End was not seen, or where this
-// host cannot remember: to find a job by its label the engine looks at all that there is.
+// BeginAnew removes the remains of an earlier attempt at a job. It asks the engine only if
+// this host remembers an attempt whose End it has not seen, or if it cannot remember. The
+// question is dear: to find a job by its label, the engine looks at all its objects.
 func (d *Driver) BeginAnew(ctx context.Context, job string) error {
 	if d.locks.Recall(begun(job)) == nil && d.locks.Remember(begun(job), []byte("begun\n")) {
 		return nil
@@ -35,20 +36,19 @@ func (d *Driver) BeginAnew(ctx context.Context, job string) error {
 	return d.Cleanup(ctx, job)
 }
 
-// Ended tells what the end of a job has left for Cleanup.
+// Ended describes the remains of a job for Cleanup.
 type Ended struct {
-	// Sandboxes says that the job had any.
+	// Sandboxes says that the job had a sandbox.
 	Sandboxes bool
-	// Layers says that one of them may have had a cached data root.
+	// Layers says that a sandbox of the job may have had a cached data root.
 	Layers bool
 }
 
-// End is what the status of a job waits for: a mark on each of its sandboxes says
-// that the job has ended, and all that runs in them is killed. Both take
-// milliseconds, their removal takes longer, and is Cleanup's. The mark comes first:
-// from there on no sweep, list or count takes the sandbox for one of a living job,
-// whatever happens to this process. End waits for an engine that restarts, since
-// nobody comes after the hook that calls it. What Hold holds stays.
+// End marks each sandbox of a job as ended, and kills everything that runs there. The job's
+// status waits for these milliseconds; the removal takes longer, and is Cleanup's part. The
+// mark comes first: from then on no sweep, list or count takes the sandbox for a living
+// job's, even if this process dies. End waits for an engine that restarts, because no later
+// hook would finish its work. Sandboxes that Hold holds stay.
 func (d *Driver) End(ctx context.Context, job string) (ended Ended, err error) {
 	ctx, end := span.Begin(ctx, "end the job's sandboxes")
 	defer end()
@@ -80,7 +80,7 @@ func (d *Driver) End(ctx context.Context, job string) (ended Ended, err error) {
 	return ended, err
 }
 
-// endSandbox marks one sandbox, and then kills what runs in it: what look finds.
+// endSandbox marks a sandbox as ended, and then kills the containers that look finds.
 func (d *Driver) endSandbox(ctx context.Context, id, job string, look func() (*engine.Objects, error)) error {
 	if _, err := d.eng.CreateVolume(ctx, label.ObjectName(id, plan.RoleEnded), label.ForEnded(id, job)); err != nil {
 		return d.eng.Explain("marking the job as ended", err)
@@ -93,10 +93,9 @@ func (d *Driver) endSandbox(ctx context.Context, id, job string, look func() (*e
 	return nil
 }
 
-// expectedOf is a job's sandbox as its prepare has left it, by the containers that are
-// expected: the engine need not look at those of others. It is nil where anything is
-// otherwise. Then another container may have taken the place of one, or the sandbox is
-// held, and all of the job is looked for by its label.
+// expectedOf returns a job's sandbox as prepare left it, from the expected containers
+// alone, so the engine looks at no others. It returns nil if a container was replaced or is
+// missing, or if the sandbox is held. The caller then looks for the job by its label.
 func (d *Driver) expectedOf(ctx context.Context, job string) *engine.Objects {
 	list, err := d.eng.Expected(ctx)
 	if err != nil || len(list) == 0 || len(list) != len(d.eng.ExpectedIDs()) {
@@ -124,15 +123,15 @@ func (d *Driver) expectedOf(ctx context.Context, job string) *engine.Objects {
 	return s
 }
 
-// inSandbox are the objects of a sandbox; nil where there are none.
+// inSandbox returns the objects of a sandbox, or nil if there are none.
 func (d *Driver) inSandbox(ctx context.Context, id string) (*engine.Objects, error) {
 	found, err := d.eng.Ours(ctx, label.Sandbox+"="+id)
 	return found[id], err
 }
 
-// CleanupPatiently is Cleanup for whoever comes last: it waits for an engine that
-// restarts. rest says that volumes resist their removal, and wait for FreeStuck.
-// What Hold holds stays.
+// CleanupPatiently is Cleanup for the last process that cares for the job: it waits for an
+// engine that restarts. rest says that some volumes resist their removal, and wait for
+// FreeStuck. Sandboxes that Hold holds stay.
 func (d *Driver) CleanupPatiently(ctx context.Context, job string) (rest bool, err error) {
 	err = d.patiently(ctx, func() error {
 		found, err := d.notHeld(ctx, job)
@@ -144,8 +143,8 @@ func (d *Driver) CleanupPatiently(ctx context.Context, job string) (rest bool, e
 	return rest, err
 }
 
-// FinishEnded removes the sandboxes of all jobs that have ended, beside whoever is at
-// it, and tells how many there were.
+// FinishEnded removes the sandboxes of all ended jobs, and returns how many it found. Other
+// processes may be removing them at the same time.
 func (d *Driver) FinishEnded(ctx context.Context) (int, error) {
 	marks, err := d.eng.Volumes(ctx, label.Role+"="+string(plan.RoleEnded))
 	if err != nil {
@@ -161,7 +160,7 @@ func (d *Driver) FinishEnded(ctx context.Context) (int, error) {
 	return len(ids), err
 }
 
-// notHeld are a job's sandboxes, by id, without those that are held for a look.
+// notHeld returns a job's sandboxes by id, without held sandboxes.
 func (d *Driver) notHeld(ctx context.Context, job string) (map[string]*engine.Objects, error) {
 	found, err := d.eng.OfJob(ctx, job)
 	maps.DeleteFunc(found, func(_ string, s *engine.Objects) bool {
@@ -171,14 +170,14 @@ func (d *Driver) notHeld(ctx context.Context, job string) (map[string]*engine.Ob
 	return found, err
 }
 
-// patiently does it again while the engine restarts.
+// patiently repeats do while the engine restarts.
 func (d *Driver) patiently(ctx context.Context, do func() error) error {
 	end := time.Now().Add(d.bounds.EngineAbsence)
 	var absent error
 	for {
 		err := do()
 		if absent != nil && errors.Is(err, context.DeadlineExceeded) {
-			return absent // which says more than that the time is over
+			return absent // says more than a deadline
 		}
 		if err == nil || !engine.Unreachable(err) || time.Now().After(end) || !bounds.Pause(ctx, d.bounds.EngineGap) {
 			return err
@@ -192,8 +191,8 @@ func hasLayers(s *engine.Objects) bool {
 	return slices.ContainsFunc(s.Containers, func(c engine.Object) bool { return c.Labels[label.Layers] != "" })
 }
 
-// Cleanup removes every sandbox of a job. It is idempotent: what is not there
-// is removed. Run it with a context of its own.
+// Cleanup removes every sandbox of a job, also a held sandbox. It is idempotent: missing
+// objects count as removed. The caller passes a context of its own, which outlives the job.
 func (d *Driver) Cleanup(ctx context.Context, job string) error {
 	ids, err := d.eng.OfJob(ctx, job)
 	if err == nil {
@@ -202,11 +201,11 @@ func (d *Driver) Cleanup(ctx context.Context, job string) error {
 	return err
 }
 
-// sideBySide is how many sandboxes are removed at once.
+// sideBySide is how many sandboxes are removed at the same time.
 const sideBySide = 4
 
-// cleanup removes sandboxes side by side. rest says that some have lost all but
-// volumes that resist.
+// cleanup removes sandboxes side by side. rest says that some sandboxes have lost all but
+// volumes that resist removal.
 func (d *Driver) cleanup(ctx context.Context, ids []string) (rest bool, err error) {
 	ctx, end := span.Begin(ctx, "remove the job's sandboxes")
 	defer end()
@@ -219,9 +218,9 @@ func (d *Driver) cleanup(ctx context.Context, ids []string) (rest bool, err erro
 			return nil
 		})
 	}
-	_ = g.Wait() // the errors are in errs
+	_ = g.Wait() // all errors are in errs
 	for i, err := range errs {
-		if removal.AllStuck(err) { // they have marks, and its network is gone
+		if removal.AllStuck(err) { // the volumes have marks, and the network is gone
 			rest, errs[i] = true, nil
 		}
 	}

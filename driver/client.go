@@ -19,7 +19,7 @@ const Installation = engine.Installation
 
 // Driver makes, uses and removes sandboxes on an engine.
 type Driver struct {
-	// What these rooms do for whoever uses a driver is the driver's, too.
+	// Each room below adds its exported methods to Driver.
 	*mirror.Keeper
 	*stages.Stages
 	*layers.Layers
@@ -27,10 +27,11 @@ type Driver struct {
 
 	eng  *engine.Engine
 	find sandbox.Finder
-	// locks let one process at a time do a thing on this engine.
+	// locks serialise processes of this host: for each key, a single process holds the
+	// lock.
 	locks  *host.Locks
 	bounds *bounds.Bounds
-	// root is where this host's files are.
+	// root is the folder with this host's files, "/" outside of tests.
 	root string
 
 	images  *images.Store
@@ -48,8 +49,8 @@ func Open(address string) (*Driver, error) {
 	return over(eng), nil
 }
 
-// over is the driver of an engine. All of it shares the bounds, the images and what
-// removes.
+// over makes the driver of an engine. All rooms share the bounds, the images and the
+// remover.
 func over(eng *engine.Engine) *Driver {
 	d := &Driver{
 		eng: eng, find: sandbox.Finder{Engine: eng}, images: images.NewStore(eng),
@@ -64,9 +65,9 @@ func over(eng *engine.Engine) *Driver {
 	return d
 }
 
-// Expect tells which containers a job has, by id, as an earlier Ready has it. What is
-// asked about the job then costs the engine no look at those of others. What is not
-// found so is looked for by its labels.
+// Expect takes the ids of a job's containers, as an earlier hook got them in
+// Ready.Containers. Later questions about the job then list no containers of other jobs.
+// Containers without an expected id are still found by their labels.
 func (d *Driver) Expect(ids ...string) { d.eng.Expect(ids...) }
 
 // Close ends the connection.

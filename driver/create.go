@@ -13,8 +13,8 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// createFault tells what the pipeline asked for in vain from faults of the
-// engine.
+// createFault turns the engine's refusal of a container into a fault with a hint. Mistakes
+// of the pipeline become job faults, all others system faults.
 func createFault(c plan.Container, err error) error {
 	if err == nil {
 		return nil
@@ -49,7 +49,7 @@ func createFault(c plan.Container, err error) error {
 	return fault.Job(err, "check entrypoint, command and user in the pipeline")
 }
 
-// start returns what starts a container of the plan.
+// start returns a function that starts a container of the plan.
 func (d *Driver) start(c plan.Container) func(context.Context, string) error {
 	return func(ctx context.Context, id string) error {
 		err := d.eng.Explain("starting the "+string(c.Role)+" container",
@@ -66,7 +66,7 @@ func (d *Driver) start(c plan.Container) func(context.Context, string) error {
 	}
 }
 
-// inFile is the spec of a sidecar whose runtime keeps the data root in a file of its
+// inFile changes the spec of a sidecar whose runtime keeps the data root in a file of its
 // volume. The runtime finds the mount by its place on the engine's host.
 func (d *Driver) inFile(ctx context.Context, p *plan.Plan, c plan.Container, spec engine.Spec) (engine.Spec, error) {
 	v, err := d.eng.CreateVolume(ctx, label.ObjectName(p.Sandbox, plan.RoleData), label.ForSandbox(p, plan.RoleData))

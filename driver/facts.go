@@ -15,8 +15,8 @@ import (
 	"gitlab-dind-executor/group"
 )
 
-// Facts finds out about the engine and this host what a plan needs. Sandbox,
-// owner and start are the caller's to fill in.
+// Facts asks the engine and this host for everything that plan.Build needs to know of them.
+// The caller fills in the sandbox, the owner and the start.
 func (d *Driver) Facts(ctx context.Context) (plan.Facts, error) {
 	ctx, end := span.Begin(ctx, "facts")
 	defer end()
@@ -32,8 +32,8 @@ func (d *Driver) Facts(ctx context.Context) (plan.Facts, error) {
 	var self itself
 	g, gctx := group.WithContext(ctx)
 	if !d.eng.Local() || !host.HasBridge(d.root, bridge.Bridge) {
-		// Else the routes of this host lead to all of them, and the engine need not
-		// list those of other sandboxes.
+		// Otherwise this host's routes already lead to all networks, and the engine need
+		// not list the networks of other sandboxes.
 		g.Go(func() (err error) {
 			networks, err = d.eng.Networks(gctx)
 			return err
@@ -62,22 +62,22 @@ func (d *Driver) Facts(ctx context.Context) (plan.Facts, error) {
 	return facts, nil
 }
 
-// itself is what an engine says of itself that a plan has to know. It stays the same
-// for as long as the engine runs: to ask costs four processes of the engine's.
+// itself holds the engine's answers about itself. They stay the same while the engine runs,
+// so they are remembered between hooks: asking costs four processes of the engine's.
 type itself struct {
-	// Boot is this host's, Bridge the id of the engine's default bridge, and API what
-	// is spoken with it. An engine that starts again makes its bridge anew; where
-	// containers have outlived it, it keeps the bridge, which its data root holds.
+	// Boot is this host's boot id, Bridge the id of the engine's default bridge, and API
+	// the API version spoken with the engine. A restarted engine makes a new bridge. Only
+	// when containers have outlived it does it keep the bridge, which its data root holds.
 	Boot, Bridge, API string
 
 	OS, Arch, DataRoot string
 }
 
-// remembers names what is kept of it.
+// remembers is the name under which the locks keep the answers.
 const remembers = "engine"
 
-// tellsOfItself asks the engine about itself, or knows it of an earlier process. bridge
-// is the engine's default network.
+// tellsOfItself asks the engine about itself, or returns the answers that an earlier
+// process remembered. bridge is the engine's default network.
 func (d *Driver) tellsOfItself(ctx context.Context, bridge engine.Network) (itself, error) {
 	now := itself{Boot: owner.Here().Boot, Bridge: bridge.ID, API: d.eng.API()}
 	lasts := d.eng.Local() && now.Boot != "" && now.Bridge != ""
@@ -96,7 +96,7 @@ func (d *Driver) tellsOfItself(ctx context.Context, bridge engine.Network) (itse
 	told := true
 	if d.eng.Local() {
 		g.Go(func() error {
-			// An engine that does not tell is none whose disk can be looked at.
+			// Without this answer the engine's disk cannot be looked at.
 			info, err := d.eng.Info(ctx)
 			now.DataRoot, told = info.DataRoot, err == nil
 			return nil
@@ -111,13 +111,13 @@ func (d *Driver) tellsOfItself(ctx context.Context, bridge engine.Network) (itse
 	return now, nil
 }
 
-// is tells whether it was said by the engine that runs now, and whole.
+// is tells whether the answers are complete and come from the engine that runs now.
 func (i itself) is(now itself) bool {
 	return i.Boot == now.Boot && i.Bridge == now.Bridge && i.API == now.API &&
 		i.OS != "" && i.Arch != "" && filepath.IsAbs(i.DataRoot)
 }
 
-// helperArch names an architecture as GitLab's helper images do.
+// helperArch returns the name of an architecture in the tags of GitLab's helper images.
 func helperArch(goarch string) string {
 	if goarch == "amd64" {
 		return "x86_64"

@@ -14,18 +14,18 @@ import (
 )
 
 const (
-	// grantBound is what a container that only tries its rights may take.
+	// grantBound limits a container that only tries its rights.
 	grantBound = 30 * time.Second
-	// grantTries is how often a sweep may be faster: to that it is an orphan.
+	// grantTries is how often the try is repeated if a sweep removes the container: for a
+	// sweep it is an orphan.
 	grantTries = 3
 )
 
 // errSwept says that a container was removed while it tried its rights.
 var errSwept = errors.New("something removed a container that tries its rights")
 
-// Grants tells whether engine and host let a container of the sidecar's image
-// run with the rights of the plan's sidecar: nil if they do. The image must be
-// there.
+// Grants returns nil if engine and host let a container of the sidecar's image run with the
+// rights of the plan's sidecar. The engine must already have the image.
 func (d *Driver) Grants(ctx context.Context, p *plan.Plan) error {
 	img, err := d.image(ctx, p, p.Sidecar.Image)
 	if err != nil {
@@ -41,7 +41,7 @@ func (d *Driver) Grants(ctx context.Context, p *plan.Plan) error {
 	return err
 }
 
-// grant tries once.
+// grant tries the rights in a new container.
 func (d *Driver) grant(ctx context.Context, p *plan.Plan, img engine.Image) error {
 	c := p.Sidecar.Container
 	c.Entrypoint, c.Command = []string{"sh", "-c", tryRights(p.Sidecar)}, nil
@@ -54,7 +54,7 @@ func (d *Driver) grant(ctx context.Context, p *plan.Plan, img engine.Image) erro
 	defer func() {
 		ctx, cancel := d.bounds.Clearing(ctx)
 		defer cancel()
-		// A sweep takes what this leaves for an orphan.
+		// A sweep finds the container as an orphan if this fails.
 		_ = d.removal.Container(ctx, engine.Object{Ref: id, Name: name})
 	}()
 	exits, errs := d.eng.Wait(ctx, id, engine.NextExit)
@@ -84,7 +84,7 @@ func (d *Driver) grant(ctx context.Context, p *plan.Plan, img engine.Image) erro
 	}
 }
 
-// tryRights is a command that fails where the kernel refuses what the daemon
+// tryRights returns a command that fails where the kernel refuses rights that the daemon
 // needs from the start.
 func tryRights(s plan.Sidecar) string {
 	if s.Account == nil {
@@ -93,8 +93,8 @@ func tryRights(s plan.Sidecar) string {
 	return "command -v unshare >/dev/null || exit 0; unshare -U true"
 }
 
-// refusedRights gives the hint for an engine that does not let the sidecar have
-// its rights, or returns nil.
+// refusedRights returns a fault with a hint if the engine refuses the sidecar its rights;
+// otherwise nil.
 func refusedRights(c plan.Container, err error) error {
 	var what string
 	switch {

@@ -15,14 +15,14 @@ import (
 	"gitlab-dind-executor/driver/sandbox"
 )
 
-// A job may take a sandbox that is still being made, from the moment that its network is
-// there. The claim is the same: the name of the job container. Who makes the sandbox goes
-// on, since it is as far as nobody else is, and the job waits for that. Should the maker
-// fail or die, the job removes what there is and goes cold.
+// A job may take a sandbox that is still being made, as soon as its network exists. The
+// claim is the same as for a finished sandbox: the name of the job container. The maker
+// goes on, since nobody else is as far, and the job waits for it. If the maker fails or
+// dies, the job removes the remains and goes cold.
 
 const (
-	// makingPatience is how long a job waits for the network of a sandbox that somebody
-	// is about to make.
+	// makingPatience is how long a job waits for the network of a sandbox that another
+	// process is about to make.
 	makingPatience = 250 * time.Millisecond
 	// makingEvery is the pause between two looks at a sandbox that is being made.
 	makingEvery = 15 * time.Millisecond
@@ -34,8 +34,8 @@ type half struct {
 	maker   owner.Process
 }
 
-// halfMade finds the sandboxes of the plan's kind that somebody makes ahead on this
-// host and no job has taken.
+// halfMade finds sandboxes of the plan's kind that are being made ahead on this host and
+// that no job has taken.
 func (prep *preparation) halfMade(ctx context.Context) ([]half, error) {
 	d := prep.d
 	for end := time.Now().Add(makingPatience); d.locks.Shared(makingOf(prep.p.Spec)) && time.Now().Before(end); {
@@ -55,9 +55,9 @@ func (prep *preparation) halfMade(ctx context.Context) ([]half, error) {
 	return halves(networks, containers, time.Now(), sandbox.RulesHere(time.Now(), 0).Lives), nil
 }
 
-// halves are the sandboxes that are being made ahead, by their networks, and that a job
-// may take: their maker is this version of this program, and lives for certain, so that
-// the job learns of its end.
+// halves picks, by their networks, the sandboxes in the making that a job may take. The
+// maker must be this version of this program. It must live for certain, so that the job
+// notices its end.
 func halves(networks []engine.Network, containers []engine.Container, now time.Time, lives func(owner.Process) owner.Life) (found []half) {
 	taken := map[string]bool{}
 	for _, c := range containers {
@@ -77,8 +77,9 @@ func halves(networks []engine.Network, containers []engine.Container, now time.T
 	return found
 }
 
-// takeHalf makes a sandbox the job's that is being made, and waits for it. nil without
-// an error means that it was not to be had, or did not come: then it is removed.
+// takeHalf claims a sandbox that is being made, and waits until it is complete. It returns
+// nil without an error if another job was first. A sandbox that was never completed is
+// removed, and takeHalf returns nil.
 func (prep *preparation) takeHalf(ctx context.Context, h half, img freshImages) (*taken, error) {
 	d, p := prep.d, prep.p.In(h.sandbox)
 	labels := label.ForJob(p)
@@ -105,8 +106,8 @@ func (prep *preparation) takeHalf(ctx context.Context, h half, img freshImages) 
 	return nil, d.removal.Sandbox(ctx, h.sandbox)
 }
 
-// join waits until a sandbox that the job has taken is made. Its daemon boots then, as
-// one of the job's own would.
+// join waits until a claimed sandbox is complete. Its daemon then boots like the daemon of
+// a sandbox made for this job alone.
 func (prep *preparation) join(ctx context.Context, c *taken, h half, img freshImages) (err error) {
 	d := prep.d
 	if c.sidecar, err = d.awaitMade(ctx, h, img, prep.p.Sidecar.Relay); err != nil {
@@ -125,17 +126,17 @@ func (prep *preparation) join(ctx context.Context, c *taken, h half, img freshIm
 	return err
 }
 
-// errNotMade says that a sandbox that was being made will not come.
+// errNotMade says that a sandbox in the making will not be completed.
 var errNotMade = errors.New("the sandbox that was being made does not come")
 
-// awaitMade waits until all runs of a sandbox that is being made, and returns its
-// sidecar. It is given up when its maker has ended, or when nothing has happened to it
-// for a while.
+// awaitMade waits until all containers of a sandbox run, and returns the sidecar's id. It
+// gives up with errNotMade when the maker has ended, or when nothing has changed for
+// bounds.MakingStalls.
 func (d *Driver) awaitMade(ctx context.Context, h half, img freshImages, relay bool) (sidecar string, err error) {
 	var last progress
 	changed := time.Now()
 	for lives := sandbox.RulesHere(changed, 0).Lives; ; {
-		alive := lives(h.maker) == owner.Alive // before the look: what it has made is seen
+		alive := lives(h.maker) == owner.Alive // asked first, so that the list shows the maker's last work
 		list, err := d.eng.Containers(ctx, label.Sandbox+"="+h.sandbox)
 		if err != nil {
 			return "", d.eng.Explain("looking at a sandbox that is being made", err)
@@ -161,14 +162,14 @@ func (d *Driver) awaitMade(ctx context.Context, h half, img freshImages, relay b
 // progress is how far a sandbox is made.
 type progress struct {
 	sidecar string
-	// created and running count its containers.
+	// created and running are numbers of containers.
 	created, running int
-	// complete says that all of it runs, failed that it never will, or is of other
-	// images than the job's.
+	// complete says that all containers run. failed says that this will never happen, or
+	// that the images are not the job's.
 	complete, failed bool
 }
 
-// progressOf reads how far a sandbox is from the list of its containers.
+// progressOf reads a sandbox's progress from the list of its containers.
 func progressOf(list []engine.Container, img freshImages, relay bool) (p progress) {
 	runs := map[plan.Role]bool{}
 	for _, c := range list {

@@ -14,9 +14,9 @@ import (
 	"gitlab-dind-executor/hostfile"
 )
 
-// createWith creates a container, with more mounts than its plan's, and gives it
-// its host's files: by a read-only bind mount, which costs nothing, where the
-// engine sees the same files as this process; else as copies.
+// createWith creates a container, with additional mounts, and gives it the host's files of
+// its plan. Where the engine sees the same files as this process, they are read-only bind
+// mounts, which cost nothing. Otherwise they are copied.
 func (d *Driver) createWith(ctx context.Context, p *plan.Plan, c plan.Container, name string, labels map[string]string, img engine.Image, more ...engine.Mount) (id string, err error) {
 	spec := engine.SpecOf(p, c, name, labels, img).With(more...)
 	if c.DataFile {
@@ -33,7 +33,7 @@ func (d *Driver) createWith(ctx context.Context, p *plan.Plan, c plan.Container,
 				"helper.runner_binary in the settings must name a file that the Runner's user can read")
 		}
 	}
-	if d.eng.Local() { // else the engine has files of its own
+	if d.eng.Local() { // otherwise the engine has other files
 		if id, err = d.createMounted(ctx, spec, c); id != "" || err != nil {
 			return id, err
 		}
@@ -49,9 +49,9 @@ func (d *Driver) createWith(ctx context.Context, p *plan.Plan, c plan.Container,
 	return id, nil
 }
 
-// createMounted creates a container with bind mounts. It returns no id where the
-// engine finds nothing, or something else, at their paths: this process is in a
-// container that has the engine's socket.
+// createMounted creates a container with bind mounts of the host's files. It returns no id
+// if the engine finds no file, or another file, at their paths. This is so when this
+// process runs in a container with the engine's socket.
 func (d *Driver) createMounted(ctx context.Context, spec engine.Spec, c plan.Container) (id string, err error) {
 	id, err = d.eng.Create(ctx, spec.With(binds(c)...))
 	if err != nil {
@@ -72,8 +72,7 @@ func (d *Driver) createMounted(ctx context.Context, spec engine.Spec, c plan.Con
 	return id, nil
 }
 
-// sees tells whether a container has this host's file, as far as size and time
-// tell.
+// sees tells whether a container has the same file as this host, judged by size and time.
 func (d *Driver) sees(ctx context.Context, id string, f plan.HostFile) (bool, error) {
 	here, err := os.Stat(f.Source)
 	if err != nil {
@@ -101,8 +100,8 @@ func binds(c plan.Container) []engine.Mount {
 	return list
 }
 
-// putHostFile copies a file of this host into a container that need not run,
-// with a mode that lets it be executed. It is not read into memory as a whole.
+// putHostFile copies a file of this host into a container, with an executable mode. The
+// container need not run. The file is streamed, not read into memory as a whole.
 func (d *Driver) putHostFile(ctx context.Context, id string, f plan.HostFile) error {
 	src, err := hostfile.OpenNamed(f.Source)
 	if err != nil {
@@ -133,7 +132,7 @@ func (d *Driver) putHostFile(ctx context.Context, id string, f plan.HostFile) er
 	return d.eng.Explain("copying "+f.Source+" into a container", err)
 }
 
-// headers writes those of a file's directories and of the file itself.
+// headers writes the tar headers of a file's directories and of the file.
 func headers(t *tar.Writer, target string, size int64) error {
 	for _, dir := range engine.Parents(target) {
 		if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir[1:] + "/", Mode: 0o755}); err != nil {

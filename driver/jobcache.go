@@ -12,19 +12,19 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// jobCache is what a preparation knows of the cache of its job's scope.
+// jobCache is the state of the cache of the job's scope.
 type jobCache struct {
-	// isNew says that it was not there.
+	// isNew says that a volume of the cache did not exist before.
 	isNew bool
 
 	once sync.Once
-	// foreign is why the job has none; nil where the cache is its scope's. err is
-	// any other fault.
+	// foreign is the reason why the job has no cache: a volume of that name is not ours. It
+	// is nil where the cache is its scope's. err is any other fault.
 	foreign, err error
 }
 
-// lastingCache makes the cache of the job's scope, once, before any container
-// mounts it, and tells whether the job has it.
+// lastingCache makes the cache of the job's scope once, before any container mounts it. It
+// returns whether the job has this cache.
 func (prep *preparation) lastingCache(ctx context.Context) (bool, error) {
 	caches := prep.p.Helper.Caches()
 	if len(caches) == 0 || prep.p.Helper.CacheEnds {
@@ -44,8 +44,8 @@ func (prep *preparation) lastingCache(ctx context.Context) (bool, error) {
 	return c.foreign == nil && c.err == nil, c.err
 }
 
-// withCache is a container as the job gets it: with a cache of the sandbox's own
-// where the volume of the scope's name is somebody else's.
+// withCache returns the container as the job gets it. Where the scope's volume is foreign,
+// the container gets a cache that ends with the sandbox.
 func (prep *preparation) withCache(ctx context.Context, c plan.Container) (plan.Container, error) {
 	if len(c.Caches()) == 0 {
 		return c, nil
@@ -55,7 +55,7 @@ func (prep *preparation) withCache(ctx context.Context, c plan.Container) (plan.
 	return c, err
 }
 
-// warnings are for the job log.
+// warnings returns lines for the job log.
 func (prep *preparation) warnings(svc *services) []string {
 	if err := prep.cache.foreign; err != nil {
 		return append([]string{"this job has no /cache of earlier ones: " + fault.Line(err) + " (" + fault.HintOf(err) + ")"}, svc.warnings...)
@@ -63,7 +63,7 @@ func (prep *preparation) warnings(svc *services) []string {
 	return svc.warnings
 }
 
-// noteCache notes that the job has the cache of its scope now, if it has one.
+// noteCache notes the time of use of the scope's cache, if the job has it.
 func (prep *preparation) noteCache(ctx context.Context) error {
 	if lasts, err := prep.lastingCache(ctx); !lasts {
 		return err
@@ -78,8 +78,8 @@ func (prep *preparation) noteCache(ctx context.Context) error {
 	return nil
 }
 
-// cacheIsNew tells whether the job has a cache that nobody has had before. It is
-// asked before anything makes it.
+// cacheIsNew tells whether the job's scope has a cache volume still to be made. The
+// question is asked before any container makes the volume.
 func (prep *preparation) cacheIsNew(ctx context.Context) (bool, error) {
 	if prep.p.Helper.CacheEnds {
 		return false, nil
@@ -96,10 +96,9 @@ func (prep *preparation) cacheIsNew(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
-// helperWithCache starts a helper that has the cache of the job's scope, where
-// the job needs one: for its own `cache:`, or to open a new cache to any user, as
-// is one that ends with the job. It joins the sandbox's helper in the network, which
-// takes a third of the time that a place of its own takes.
+// helperWithCache starts a second helper with the cache of the job's scope. A job needs it
+// for `cache:`, or to open a new or temporary cache to any user. The helper joins the
+// network of the sandbox's helper: this takes a third of the time of a place of its own.
 func (prep *preparation) helperWithCache(ctx context.Context) error {
 	d, p := prep.d, prep.p
 	if len(p.Helper.Caches()) == 0 {

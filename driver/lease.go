@@ -15,9 +15,9 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// daemon makes the sidecar, with a cached data root if the plan says so, and starts
-// it by start, which returns when its daemon answers, or boots. One that does not
-// come up on the data of earlier jobs boots again without.
+// daemon makes the sidecar, with a cached data root if the plan says so. start starts the
+// sidecar, and returns when its daemon answers or boots. If the daemon fails on the data of
+// earlier jobs, the job gets a new sidecar without that data.
 func (prep *preparation) daemon(ctx context.Context, labels map[string]string, start func(context.Context, string) (Ready, error)) (Ready, error) {
 	var found layers.Volumes
 	if prep.p.Sidecar.Layers {
@@ -55,7 +55,7 @@ func (prep *preparation) daemon(ctx context.Context, labels map[string]string, s
 	}
 	ready.Layers = true
 	if prep.p.Claim.Job == "" {
-		return ready, err // a sidecar anew might take the place of one that a job has
+		return ready, err // a job may have claimed this sidecar already, so none replaces it
 	}
 	return prep.d.withoutDamaged(ctx, prep.p.Sandbox, id, err, ready, prep.say, func(ctx context.Context, id string) (Ready, error) {
 		ctx, cancel := context.WithTimeoutCause(ctx, prep.sidecar.ReadyTimeout, boot.ErrNotReady)
@@ -65,12 +65,13 @@ func (prep *preparation) daemon(ctx context.Context, labels map[string]string, s
 	})
 }
 
-// errNoLayers says that no layers are free that a sandbox could be made ahead for.
+// errNoLayers says that no free layers exist for a sandbox made ahead.
 var errNoLayers = errors.New("no layers of earlier jobs are free")
 
-// lease creates the sidecar with a cached data root that no other has, or with one
-// of its own, of no state. The engine gives a name once, and the sidecar's is
-// that of its data root: so none has two daemons, whoever else uses the engine.
+// lease creates the sidecar with a free cached data root. Without a free data root the
+// sidecar gets a new volume, and root has no state. A leased sidecar's name is derived from
+// its data root, and the engine gives a name once. So no data root ever has two daemons,
+// whoever else uses the engine.
 func (prep *preparation) lease(ctx context.Context, img engine.Image, labels map[string]string, found layers.Volumes) (id string, root plan.DataRoot, err error) {
 	p, c := prep.p, &prep.sidecar.Container
 	if prep.sidecar.Layers {
@@ -90,7 +91,7 @@ func (prep *preparation) lease(ctx context.Context, img engine.Image, labels map
 			labels[label.Layers] = string(root.State)
 			id, err := prep.leaseData(ctx, img, labels, root.State, base)
 			switch {
-			case errors.Is(err, errNotBegun): // again, and empty
+			case errors.Is(err, errNotBegun): // try again with an empty data root
 				base, roots, i = nil, plan.DataRoots(slots, damaged, others, false), i-1
 			case !errors.Is(err, errNotTaken):
 				return id, root, err
@@ -106,17 +107,17 @@ func (prep *preparation) lease(ctx context.Context, img engine.Image, labels map
 	return id, plan.DataRoot{}, err
 }
 
-// leaseTries is how often a lease may be another's that is about to be free: behind
-// the last job's sidecar comes who clears the data root.
+// leaseTries is how often a lease is tried if it is about to be free. After a job's sidecar
+// the lease belongs to the process that clears the data root.
 const leaseTries = 4
 
-// errNotBegun says that a data root could not begin as a copy, and is gone.
+// errNotBegun says that a new data root could not be filled from its base and was removed.
 var errNotBegun = errors.New("the data root is no copy")
 
-// leaseData creates the sidecar with one cached data root, or returns errNotTaken:
-// a job has it, or it serves nobody. With the lease it makes sure that the data
-// root is clean: made by this very creation, marked, or cleared now. One that it has
-// made becomes a copy of base, by its state, or there is errNotBegun.
+// leaseData creates the sidecar with a cached data root. It returns errNotTaken if another
+// job has the data root, or if the data root is unusable. The data root is clean: this call
+// has created it, it carries the mark, or it is cleared now. With state copied, a data root
+// created here is filled from base; if that fails, the error is errNotBegun.
 func (prep *preparation) leaseData(ctx context.Context, img engine.Image, labels map[string]string, state plan.LayersState, base *engine.Volume) (id string, err error) {
 	d, c := prep.d, prep.sidecar.Container
 	lease := label.LeaseName(c.DataVolume)
@@ -149,7 +150,8 @@ func (prep *preparation) leaseData(ctx context.Context, img engine.Image, labels
 		return "", err
 	}
 	if errors.Is(err, errNotBegun) {
-		// It was made for this job. Whoever has it by now clears it.
+		// The volume was made for this job. A new owner of the lease clears the volume
+		// first.
 		_, dropErr := d.removal.DropVolume(bounded, c.DataVolume)
 		return "", errors.Join(errNotBegun, dropErr)
 	}
@@ -158,9 +160,9 @@ func (prep *preparation) leaseData(ctx context.Context, img engine.Image, labels
 	return "", errNotTaken
 }
 
-// cleanData makes sure that a data root holds nothing that a job could have placed
-// there for the next. The caller has its lease, and the mark that it is clean ends
-// here: a job is about to have it.
+// cleanData makes sure that a data root holds nothing that a job could have planted for the
+// next. The caller has the lease. The mark for a clean data root goes, since a job is about
+// to use it.
 func (prep *preparation) cleanData(ctx context.Context, name string) (engine.Volume, error) {
 	d := prep.d
 	v, err := d.eng.Volume(ctx, name)
@@ -171,7 +173,7 @@ func (prep *preparation) cleanData(ctx context.Context, name string) (engine.Vol
 		return v, fmt.Errorf("volume %s: %w: %s", name, engine.ErrForeign, why)
 	}
 	if v.Labels[label.Maker] == prep.p.Sandbox {
-		return v, nil // the sidecar's creation has made it
+		return v, nil // created together with the sidecar
 	}
 	err = d.eng.RemoveVolume(ctx, label.StateName(name, label.DataClean))
 	if err == nil {
@@ -180,7 +182,7 @@ func (prep *preparation) cleanData(ctx context.Context, name string) (engine.Vol
 	if !engine.Gone(err) {
 		return v, d.eng.Explain("taking layers of earlier jobs", err)
 	}
-	// A job waits, so the time is short. Whether the data root is damaged or just
-	// large, gc finds out behind the job.
+	// A job waits, so the time is short. gc finds out later whether the data root is
+	// damaged or just large.
 	return v, d.Layers.ClearNow(ctx, &v)
 }

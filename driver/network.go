@@ -14,17 +14,20 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// subnetTries bounds how many subnets are offered to the engine: others may
-// take one between our look and our request.
+// subnetTries is how many subnets are offered to the engine: others may take a subnet
+// between our look and our request.
 const subnetTries = 64
 
-// createNetwork makes the anchor of a sandbox, with the first subnet of the
-// plan's pool that the engine takes. more are labels besides the usual. Its owner is
-// the hook that prepares: until the job container is there, with the Runner as owner,
-// the sandbox lives no longer than that hook. So a network that a killed hook's
-// request makes after cleanup has looked is nobody's. One with IPv6 must be kept
-// apart from others, else it is an error. It returns the IPv4 subnet. Where no subnet
-// is free it first finishes the jobs that have ended, which may hold the last.
+// createNetwork makes the anchor of a sandbox, with the first subnet of the plan's pool
+// that the engine accepts, and returns the IPv4 subnet. more are additional labels.
+//
+// The network's owner is the preparing hook: until the job container exists, with the
+// Runner as owner, the sandbox lives no longer than that hook. So a network from a killed
+// hook's late request belongs to nobody, even if cleanup has already looked.
+//
+// A network with IPv6 is an error unless the engine keeps it apart from others. Where no
+// subnet is free, createNetwork first finishes ended jobs and removes bare sandboxes, and
+// tries again.
 func (d *Driver) createNetwork(ctx context.Context, p *plan.Plan, more map[string]string) (netip.Prefix, error) {
 	subnet, err := d.networkIn(ctx, p, p.Network, more)
 	if !errors.Is(err, errNoSubnet) {
@@ -42,10 +45,10 @@ func (d *Driver) createNetwork(ctx context.Context, p *plan.Plan, more map[strin
 	return d.networkIn(ctx, p, network, more)
 }
 
-// errNoSubnet says that others have all subnets of the pool that were tried.
+// errNoSubnet says that others use all subnets that were tried.
 var errNoSubnet = errors.New("no free subnet for a sandbox")
 
-// networkIn is createNetwork with the subnets of n.
+// networkIn is createNetwork without the second try, and with the subnets of n.
 func (d *Driver) networkIn(ctx context.Context, p *plan.Plan, n plan.Network, more map[string]string) (netip.Prefix, error) {
 	l := label.ForSandbox(p, plan.RoleNetwork)
 	maps.Copy(l, more)

@@ -16,60 +16,62 @@ import (
 	"gitlab-dind-executor/group"
 )
 
-// Ready tells what a prepared job has.
+// Ready describes a prepared job.
 type Ready struct {
 	// Docker is the inner daemon's version, e.g. "28.1.1"; empty if not known.
 	Docker string
-	// Booting says that the inner daemon does not answer yet: its first script
-	// waits for it.
+	// Booting says that the inner daemon does not answer yet. The first script waits for
+	// it.
 	Booting bool
-	// Warm says that the sandbox was made ahead. Cold is why not, where one could
-	// have been.
+	// Warm says that the sandbox was made ahead. Cold is the reason why not; it is empty
+	// where the settings make no sandboxes ahead.
 	Warm bool
 	Cold string
-	// Bare says that it began in a bare sandbox.
+	// Bare says that the job began in a bare sandbox.
 	Bare bool
 	// Layers says that the daemon has the layers of earlier jobs.
 	Layers bool
-	// Sandbox is its id, also when Prepare fails in one that was claimed.
+	// Sandbox is the sandbox's id. It is also set when Prepare fails in a claimed sandbox.
 	Sandbox string
-	// Containers are the ids of the job's, for Expect.
+	// Containers are the ids of the job's containers, for Expect.
 	Containers []string
-	// Pulls are the images that were fetched, also when Prepare fails.
+	// Pulls are the fetched images. They are also set when Prepare fails.
 	Pulls images.Pulls
-	// Images are those that the pipeline named, by name; also when Prepare fails.
+	// Images are the images named by the pipeline. They are also set when Prepare fails.
 	Images []images.UsedImage
-	// Services is how much longer than the inner daemon the services took.
+	// Services is how much longer the services took than the inner daemon.
 	Services time.Duration
-	// Newer are images that the registry has another of than the job: those of a
-	// sidecar, which booted before it was known.
+	// Newer are images of which the registry has a newer version. The registry answered
+	// after the sidecar, or the helper of a bare sandbox, had started, so the job keeps the
+	// older.
 	Newer []plan.ImageRef
-	// Warnings are lines for the job log, also when Prepare fails.
+	// Warnings are lines for the job log. They are also set when Prepare fails.
 	Warnings []string
 }
 
-// preparation is one Prepare under way.
+// preparation is a call of Prepare under way.
 type preparation struct {
 	d      *Driver
 	p      *plan.Plan
 	images *images.Set
-	// certs are there when certified is closed.
+	// certs may be read when certified is closed.
 	certs     *boot.Certificates
 	certified chan struct{}
 	say       func(string)
-	// sidecar is the plan's as it fits its image.
+	// sidecar is the plan's sidecar, adapted to its image.
 	sidecar plan.Sidecar
-	// anchored is closed when the sandbox's network is there.
+	// anchored is closed when the sandbox's network exists.
 	anchored chan struct{}
-	// seen is called before, when others can see the network; nil for nothing.
+	// seen is called before anchored closes, when others can see the network; it may be
+	// nil.
 	seen func(context.Context)
-	// subnet is the network's, when that is there and this preparation has made it.
+	// subnet is the subnet of the network that this preparation has made.
 	subnet netip.Prefix
-	// copyCAs says that the job container has no mounts with the CAs of registries.
+	// copyCAs says that the job container gets copies of the registries' CAs, not mounts.
 	copyCAs bool
 	cache   jobCache
-	// bare is the bare sandbox that the job begins in, if it does. claimed says that
-	// its job container is there, by which a cleanup finds it.
+	// bare is the bare sandbox in which the job begins, or nil. claimed says that its job
+	// container exists, so a cleanup finds the sandbox.
 	bare    *bare
 	claimed atomic.Bool
 }
@@ -81,14 +83,15 @@ func (d *Driver) preparation(p *plan.Plan, say func(string)) *preparation {
 	}
 }
 
-// Prepare makes the job's containers, in a sandbox that was made ahead for jobs
-// of its kind or in one of its own. It returns when all of them are there and the
-// inner daemon boots; AwaitDaemon waits for the rest. Where services need the
-// daemon before, or it has the layers of earlier jobs, it returns when that
-// answers, and fails at once when the sidecar exits. What does not depend on each
-// other is done side by side, and so are the questions to registries: whatever an
-// image's answer, its job container and services have not started before. A failed Prepare leaves its objects to Cleanup. say
-// receives lines for the job log.
+// Prepare makes the job's containers, in a waiting sandbox of its kind or in a new sandbox.
+// It returns when all containers exist and the inner daemon boots; AwaitDaemon waits for
+// the rest. Where services are probed, it returns only when the daemon answers, and fails
+// at once when the sidecar exits.
+//
+// All independent steps run side by side, also the questions to registries. The job
+// container and the services start only after the registry has answered about their images.
+//
+// A failed Prepare leaves its objects to Cleanup. say receives lines for the job log.
 func (d *Driver) Prepare(ctx context.Context, p *plan.Plan, say func(string)) (Ready, error) {
 	if err := d.eng.Greet(ctx); err != nil {
 		return Ready{}, err
@@ -119,7 +122,7 @@ func (d *Driver) Prepare(ctx context.Context, p *plan.Plan, say func(string)) (R
 	return ready, err
 }
 
-// build makes a sandbox for the job alone, or what a bare one lacks.
+// build makes a sandbox for the job alone, or adds to a bare sandbox all that is missing.
 func (prep *preparation) build(ctx context.Context) (Ready, error) {
 	d, p := prep.d, prep.p
 	caller := ctx
@@ -178,7 +181,7 @@ func (prep *preparation) build(ctx context.Context) (Ready, error) {
 		return prep.equipJob(ctx, renewed)
 	})
 	prep.startServices(ctx, g, svc)
-	err := g.Wait() // before ready is read
+	err := g.Wait() // ready is complete only now
 	if err == nil && caller.Err() != nil {
 		err = fmt.Errorf("waiting for services: %w", caller.Err())
 	}
@@ -186,16 +189,16 @@ func (prep *preparation) build(ctx context.Context) (Ready, error) {
 	return ready, err
 }
 
-// waits tells whether the inner daemon must answer before prepare is done. A
-// sandbox made ahead must, and so must one for services: they are given time for
-// as long as it boots. One on cached layers may have to be made again.
+// waits tells whether Prepare waits until the inner daemon answers. A sandbox made ahead is
+// offered only with a daemon that answers. With probed services the job waits, too: their
+// timeout would otherwise run while the daemon boots.
 func (prep *preparation) waits() bool {
 	p := prep.p
 	return p.Claim.Job == "" || len(p.Services) > 0 && p.ServicesReady.Timeout > 0
 }
 
-// certify makes the sandbox's certificates, if its plan has TLS, once its subnet is
-// known: the sidecar's address is in them.
+// certify makes the sandbox's certificates, if the plan has TLS. It waits for the subnet,
+// because the certificates contain the sidecar's address.
 func (prep *preparation) certify(ctx context.Context) error {
 	s := prep.p.Sidecar
 	if s.TLS == nil {
@@ -215,7 +218,7 @@ func (prep *preparation) certify(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for the sandbox's network: %w", ctx.Err())
 	}
-	if err := <-made; err != nil { // it ends by itself, and soon
+	if err := <-made; err != nil { // key generation is short and needs no cancel
 		return fmt.Errorf("making certificates: %w", err)
 	}
 	var own []string
@@ -231,7 +234,7 @@ func (prep *preparation) certify(ctx context.Context) error {
 	return nil
 }
 
-// certificates are the sandbox's once they are there, nil without TLS.
+// certificates waits for the sandbox's certificates. It returns nil without TLS.
 func (prep *preparation) certificates(ctx context.Context) (*boot.Certificates, error) {
 	select {
 	case <-prep.certified:
@@ -241,7 +244,7 @@ func (prep *preparation) certificates(ctx context.Context) (*boot.Certificates, 
 	}
 }
 
-// anchor makes the sandbox's network.
+// anchor makes the sandbox's network, and closes anchored.
 func (prep *preparation) anchor(ctx context.Context, labels map[string]string) error {
 	ctx, cancel := prep.d.eng.Uncut(ctx)
 	defer cancel()
@@ -257,8 +260,8 @@ func (prep *preparation) anchor(ctx context.Context, labels map[string]string) e
 	return nil
 }
 
-// container creates one of the plan's containers once its image and the anchor
-// are there, and then does the rest of its way, which begins by starting it.
+// container creates a container of the plan once its image and the network exist. next then
+// goes on with the container's id, and begins with its start.
 func (prep *preparation) container(ctx context.Context, c plan.Container, name string, labels map[string]string, next func(context.Context, string) error) error {
 	img, err := prep.place(ctx, c)
 	if err != nil {
@@ -279,7 +282,7 @@ func (prep *preparation) container(ctx context.Context, c plan.Container, name s
 	return next(ctx, m.id)
 }
 
-// place returns a container's image once that and the anchor are there.
+// place returns a container's image once the image and the network exist.
 func (prep *preparation) place(ctx context.Context, c plan.Container) (engine.Image, error) {
 	img, err := prep.images.Ensure(ctx, c.Image)
 	if err != nil {
@@ -315,8 +318,8 @@ func (prep *preparation) startServices(ctx context.Context, g *group.Group, svc 
 	}
 }
 
-// clientFiles are the client's certificates for directories of a container that are
-// no mounts.
+// clientFiles returns the client's certificates, once for each directory. The directories
+// are in a container, and no mounts.
 func (prep *preparation) clientFiles(ctx context.Context, dirs []string) ([]engine.File, error) {
 	if len(dirs) == 0 {
 		return nil, nil
@@ -332,8 +335,8 @@ func (prep *preparation) clientFiles(ctx context.Context, dirs []string) ([]engi
 	return files, nil
 }
 
-// equipJob puts into the job container what it does not share with the sidecar.
-// It is started later: with the sources, or with its first script.
+// equipJob copies files into the job container, for folders that the job does not share
+// with the sidecar. The container starts later: with the sources, or with its first script.
 func (prep *preparation) equipJob(ctx context.Context, id string) error {
 	files, err := prep.clientFiles(ctx, prep.p.Job.CertDirs)
 	if err != nil {

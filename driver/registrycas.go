@@ -12,19 +12,18 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// The CAs of registries come into the job container as single files, each mounted
-// over what its image has in that place; a job may write them. An archive would
-// take the engine 85 ms, of which a claim has no more than 500. The files lie in a
-// volume of the sandbox that containers have for reading alone, and that the engine
-// fills from no image: so only hooks put names there.
+// The CAs of registries come into the job container as single files, each mounted over the
+// image's own file; a job may write them. Copying an archive takes the engine 85 ms, and a
+// claim has 500 ms in all. The files lie in a volume of the sandbox. Containers mount it
+// read-only, and the engine fills it from no image, so only hooks put names there.
 
-// casPath is where the job container has that volume. It keeps those who prune
-// volumes from taking it.
+// casPath is where the job container mounts that volume. A mounted volume survives a prune
+// of volumes.
 const casPath = "/gitlab-dind-executor/registries"
 
-// placeCAs makes the volume and puts the CAs into it, which sidecar and job have in
-// common. A sandbox made ahead knows no job. Where this process cannot, the CAs are
-// copied into the container later.
+// placeCAs makes the volume and writes the CAs of sidecar and job into it. A sandbox made
+// ahead has none, since it knows no job. If this process cannot open the volume, the CAs
+// are copied into the container later.
 func (prep *preparation) placeCAs(ctx context.Context, p *plan.Plan) {
 	if len(p.Sidecar.RegistryCAs) == 0 || !prep.d.eng.Local() {
 		return
@@ -47,8 +46,8 @@ func (prep *preparation) placeCAs(ctx context.Context, p *plan.Plan) {
 	}
 }
 
-// mountCAs returns the mounts of the CAs that lie in the sandbox's volume; none
-// where one is missing.
+// mountCAs returns the mounts of the CAs in the sandbox's volume, or nil if a CA is
+// missing.
 func (d *Driver) mountCAs(ctx context.Context, p *plan.Plan) []engine.Mount {
 	if len(p.Job.RegistryCAs) == 0 {
 		return nil
@@ -69,8 +68,8 @@ func (d *Driver) mountCAs(ctx context.Context, p *plan.Plan) []engine.Mount {
 	return list
 }
 
-// createJob creates the job container with the CAs of registries, or notes that
-// they are to be copied.
+// createJob creates the job container with mounts of the registries' CAs. If that is not
+// possible, it sets copyCAs.
 func (prep *preparation) createJob(ctx context.Context, p *plan.Plan, name string, labels map[string]string, img engine.Image) (id string, err error) {
 	c, err := prep.withCache(ctx, p.Job.Container)
 	if err != nil {
@@ -79,15 +78,15 @@ func (prep *preparation) createJob(ctx context.Context, p *plan.Plan, name strin
 	cas := prep.d.mountCAs(ctx, p)
 	id, err = prep.d.createWith(ctx, p, c, name, labels, img, cas...)
 	if len(cas) > 0 && err != nil && engine.Refused(err, engine.NoSource) {
-		cas = nil // another host's engine
+		cas = nil // the engine is on another host
 		id, err = prep.d.createWith(ctx, p, c, name, labels, img)
 	}
 	prep.copyCAs = len(cas) == 0
 	return id, err
 }
 
-// registryCAs puts each CA where docker, and what follows its ways, looks for
-// it below its directory of configuration.
+// registryCAs returns the CAs as files below configDir, where docker and programs with the
+// same convention look for them.
 func registryCAs(configDir string, cas map[string][]byte) []engine.File {
 	var files []engine.File
 	for _, host := range slices.Sorted(maps.Keys(cas)) {

@@ -13,14 +13,14 @@ import (
 )
 
 const (
-	// relayMemory and relayThreads bound what questions for names can make a relay
-	// use, in bytes and in threads.
+	// relayMemory and relayThreads limit a relay, in bytes and in threads: a job decides
+	// how many questions for names it answers.
 	relayMemory  = 128 << 20
 	relayThreads = 128
 )
 
-// relay makes and starts the container that asks Docker's own resolver for the
-// sidecar, if that cannot. The container holds this program alone.
+// relay makes and starts the container that asks Docker's resolver on behalf of a sidecar
+// without access to it. The container holds this program alone.
 func (prep *preparation) relay(ctx context.Context) error {
 	if !prep.p.Sidecar.Relay {
 		return nil
@@ -53,14 +53,14 @@ func relayOf(sandbox, name, img string, labels map[string]string, address netip.
 	}
 }
 
-// substituteBound is how long the engine may take to give the address of a sidecar that
-// has ended to another container.
+// substituteBound is the longest wait until the engine gives the address of an ended
+// sidecar to another container.
 const substituteBound = 10 * time.Second
 
-// substitute answers for a sidecar that has ended with the kernel of its own: nobody else
-// tells its clients that their connections are over, and a script would wait for
-// minutes. The substitute has its address, and refuses all that comes. Where it cannot
-// be made, the script waits.
+// substitute takes the address of an ended sidecar that had a kernel of its own, and
+// refuses all connections. Without a substitute, nothing tells the sidecar's clients that
+// their connections are over, and a script waits for minutes. Errors are ignored: the
+// script then waits.
 func (d *Driver) substitute(ctx context.Context, sandbox string) {
 	ctx, cancel := context.WithTimeout(ctx, substituteBound)
 	defer cancel()
@@ -83,6 +83,6 @@ func (d *Driver) substitute(ctx context.Context, sandbox string) {
 		return
 	}
 	for d.eng.Start(ctx, id) != nil && bounds.Pause(ctx, 100*time.Millisecond) {
-		// The engine tells of an end before it frees the address.
+		// The engine reports an end before it frees the address.
 	}
 }

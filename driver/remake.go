@@ -10,17 +10,17 @@ import (
 	"gitlab-dind-executor/group"
 )
 
-// made is a container that was created and has not been started.
+// made is a container that was created but not started.
 type made struct {
 	plan     plan.Container
 	id, name string
 	image    engine.Image
-	// create is how it was made, and how it is made anew.
+	// create makes the container, and makes it anew from another image.
 	create func(ctx context.Context, name string, img engine.Image) (id string, err error)
 }
 
-// jobMade is the job container of a plan, which may be another sandbox's than
-// this preparation's, before it is there.
+// jobMade describes the job container of a plan before its creation. The plan may be of
+// another sandbox than this preparation's.
 func (prep *preparation) jobMade(p *plan.Plan, labels map[string]string, img engine.Image) made {
 	return made{
 		plan: p.Job.Container, name: label.ObjectName(p.Sandbox, plan.RoleJob), image: img,
@@ -30,8 +30,8 @@ func (prep *preparation) jobMade(p *plan.Plan, labels map[string]string, img eng
 	}
 }
 
-// settle waits for what the registry says of a container's image. Where it has
-// another, the container is made anew of that. It returns the container's id.
+// settle waits for the registry's answer about a container's image. If the registry has
+// another image, the container is made anew from that image. settle returns the id.
 func (prep *preparation) settle(ctx context.Context, m made) (id string, err error) {
 	img, err := prep.images.Settle(ctx, m.plan.Image)
 	if err != nil || img.ID == m.image.ID {
@@ -40,9 +40,9 @@ func (prep *preparation) settle(ctx context.Context, m made) (id string, err err
 	return prep.renew(ctx, m, img)
 }
 
-// renew makes a container anew of another image. Its name may be a claim, so the
-// new one is there before the old one goes, and only then has its name. Under that
-// no other job finds the sandbox in between: the labels say that it is taken.
+// renew makes a container anew from another image. Its name may be a claim, so the new
+// container exists before the old one goes, and gets the name only then. In between no
+// other job takes the sandbox, because the labels of the new container already claim it.
 func (prep *preparation) renew(ctx context.Context, m made, img engine.Image) (id string, err error) {
 	d, next := prep.d, m.name+"-next"
 	if id, err = m.create(ctx, next, img); err != nil {
@@ -56,7 +56,7 @@ func (prep *preparation) renew(ctx context.Context, m made, img engine.Image) (i
 	if err := d.eng.Rename(last, id, m.name); err != nil {
 		return "", d.eng.Explain("renaming container "+next, err)
 	}
-	// What the old image has in its VOLUMEs goes; a sweep takes what stays.
+	// The volumes of the old image's VOLUMEs go. A sweep finds the rest.
 	var g group.Group
 	for i := range m.image.Volumes {
 		g.Go(func() error {
@@ -67,8 +67,8 @@ func (prep *preparation) renew(ctx context.Context, m made, img engine.Image) (i
 	return id, g.Wait()
 }
 
-// settleAhead is settle for what has started before the registry's answer: the
-// sidecar, and in a bare sandbox the helper.
+// settleAhead waits for the registry's answer about containers that have already started:
+// the sidecar, and the helper of a bare sandbox. It returns their newer images.
 func (prep *preparation) settleAhead(ctx context.Context) ([]plan.ImageRef, error) {
 	newer, err := prep.settleStarted(ctx, prep.p.Sidecar.Image)
 	if err != nil || prep.bare == nil || len(prep.p.Helper.Caches()) > 0 {
@@ -78,11 +78,11 @@ func (prep *preparation) settleAhead(ctx context.Context) ([]plan.ImageRef, erro
 	return append(newer, helper...), err
 }
 
-// settleStarted waits for what the registry says of the sidecar's image, if it
-// has it from this host. The settings allow that image to every project, so the
-// daemon boots meanwhile. Where the registry has another, this job goes on with
-// the one that boots, and the next one gets the other: a job would wait for the
-// whole of a pull and for a second boot. It returns those others.
+// settleStarted waits for the registry's answer about the image of a container that has
+// already started from this host's image. The settings allow that image to every project,
+// so the daemon may boot meanwhile. If the registry has a newer image, this job keeps the
+// older, and the next job gets the newer: a pull and a second boot would make this job
+// wait. It returns the newer images.
 func (prep *preparation) settleStarted(ctx context.Context, ref plan.ImageRef) ([]plan.ImageRef, error) {
 	if _, err := prep.images.Ensure(ctx, ref); err != nil {
 		return nil, err

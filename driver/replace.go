@@ -15,13 +15,13 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// maxSidecarFiles bounds what is copied from one sidecar to the next, in bytes.
+// maxSidecarFiles limits the files copied from a sidecar to its successor, in bytes.
 const maxSidecarFiles = 8 << 20
 
-// withoutDamaged goes on where a daemon on the data of earlier jobs was ready, or
-// err says why not. After a boot that failed the job gets a new sidecar with an
-// empty data root, and wait waits for that. Nothing boots twice on one data root:
-// what an earlier job has left there may have changed the sidecar already.
+// withoutDamaged handles a failed boot on the data of earlier jobs. err is the boot's
+// error; without an error, ready is returned as it is. After a failed boot the job gets a
+// new sidecar with an empty data root, and wait waits for its daemon. Nothing boots twice
+// on a data root: hostile data there may already have changed the sidecar.
 func (d *Driver) withoutDamaged(ctx context.Context, sandbox, sidecar string, err error, ready Ready, say func(string), wait func(ctx context.Context, sidecar string) (Ready, error)) (Ready, error) {
 	var broken *boot.Broken
 	if err == nil || !errors.As(err, &broken) || ctx.Err() != nil {
@@ -35,9 +35,9 @@ func (d *Driver) withoutDamaged(ctx context.Context, sandbox, sidecar string, er
 	return wait(ctx, id)
 }
 
-// replaceSidecar puts a new sidecar in the place of one whose cached data root is damaged.
-// It is the same but for the data root, which is new and goes with the sandbox.
-// The damaged one gets its mark before its lease ends, and a sweep removes it.
+// replaceSidecar replaces a sidecar whose cached data root is damaged. The new sidecar is
+// the same, except for a new data root that goes with the sandbox. The damaged data root is
+// marked before its lease ends, and a sweep removes it.
 func (d *Driver) replaceSidecar(ctx context.Context, sandbox, sidecar string) (id string, err error) {
 	ctx, cancel := d.eng.Uncut(ctx)
 	defer cancel()
@@ -94,10 +94,10 @@ func (d *Driver) replaceSidecar(ctx context.Context, sandbox, sidecar string) (i
 	return id, d.eng.Explain("starting the new sidecar container", d.eng.Start(ctx, id))
 }
 
-// end ends a container and waits for that.
+// end kills a container and waits for its end.
 func (d *Driver) end(ctx context.Context, id string) error {
 	exits, errs := d.eng.Wait(ctx, id, engine.NotRunning)
-	_ = d.eng.Kill(ctx, id, "KILL") // one that has ended is fine
+	_ = d.eng.Kill(ctx, id, "KILL") // a container that has already ended is fine
 	select {
 	case <-exits:
 		return nil
@@ -106,8 +106,8 @@ func (d *Driver) end(ctx context.Context, id string) error {
 	}
 }
 
-// readDir reads a directory of a container as an archive; nil where there is none.
-// Nobody looks into it on this host.
+// readDir returns a directory of a container as a tar archive, or nil if there is none. Its
+// content is hostile, and nobody unpacks it on this host.
 func (d *Driver) readDir(ctx context.Context, id, dir string) ([]byte, error) {
 	stream, err := d.eng.CopyFrom(ctx, id, dir)
 	if engine.Gone(err) {
@@ -127,8 +127,8 @@ func (d *Driver) readDir(ctx context.Context, id, dir string) ([]byte, error) {
 	return content, nil
 }
 
-// replacementOf is what the engine needs for a sidecar like another, with a data root
-// of the sandbox's own in the place of a cached one, whose name it returns.
+// replacementOf returns the spec of a sidecar like old, with a data root of the sandbox's
+// own. damaged is the name of the cached data root in old; empty if old has none.
 func replacementOf(old engine.Details, sandbox string) (damaged string, spec engine.Spec, err error) {
 	labels := maps.Clone(old.Labels)
 	labels[label.Layers] = string(plan.LayersDamaged)

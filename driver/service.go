@@ -16,7 +16,7 @@ import (
 
 var errServiceNotReady = errors.New("not ready")
 
-// services are those of one job while they are prepared.
+// services holds the state of a job's services while they are prepared.
 type services struct {
 	d   *Driver
 	p   *plan.Plan
@@ -25,14 +25,14 @@ type services struct {
 	answered chan struct{}
 
 	mu sync.Mutex
-	// warnings are for the job log.
+	// warnings are lines for the job log.
 	warnings []string
-	// done is when the latest was waited for no longer.
+	// done is when the last wait for a service ended.
 	done time.Time
 }
 
-// start returns what starts a service and waits until it is ready. One that is
-// not is told, and fails only where it must be.
+// start returns a function that starts a service and waits until it is ready. A service
+// that does not become ready gives a warning, or an error if the settings require it.
 func (s *services) start(c plan.Container) func(context.Context, string) error {
 	return func(ctx context.Context, id string) error {
 		if err := s.d.start(c)(ctx, id); err != nil || s.p.ServicesReady.Timeout == 0 {
@@ -43,7 +43,7 @@ func (s *services) start(c plan.Container) func(context.Context, string) error {
 		defer cancel()
 		err := w.wait(bounded)
 		if ctx.Err() != nil {
-			return nil // whatever else was under way names its step; Prepare looks
+			return nil // Prepare reports the end of ctx; other errors name their step
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -61,8 +61,7 @@ func (s *services) start(c plan.Container) func(context.Context, string) error {
 	}
 }
 
-// longer is how much longer the services took than something that was there at
-// a given time.
+// longer returns how much later than a time the services were ready; 0 if they were not.
 func (s *services) longer(than time.Time) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -72,21 +71,22 @@ func (s *services) longer(than time.Time) time.Duration {
 	return s.done.Sub(than)
 }
 
-// serviceWait is one service that is waited for.
+// serviceWait is the wait for a service.
 type serviceWait struct {
 	d       *Driver
 	id      string
 	plan    plan.Container
 	sandbox string
-	// answered is closed when the inner daemon answers: a service of which
-	// nothing can be known is watched as long.
+	// answered is closed when the inner daemon answers. A service without health check and
+	// ports counts as ready at that time.
 	answered <-chan struct{}
-	// fine says that the service ended as one may that has done its work.
+	// fine says that the service ended with code 0, as a service does that only prepares
+	// data.
 	fine bool
 }
 
-// name is how the job log names the service: its image, and the names that the
-// job reaches it by.
+// name returns the service's name in the job log: its image, and the aliases by which the
+// job reaches it.
 func (w *serviceWait) name() string {
 	if len(w.plan.Aliases) == 0 {
 		return w.plan.Image.Name
@@ -94,8 +94,8 @@ func (w *serviceWait) name() string {
 	return w.plan.Image.Name + " (" + strings.Join(w.plan.Aliases, ", ") + ")"
 }
 
-// wait returns nil when the service is ready, and what is wrong when it ends or
-// ctx does.
+// wait returns nil when the service is ready. It returns an error when the service ends or
+// ctx is done.
 func (w *serviceWait) wait(ctx context.Context) error {
 	exits, waitErrs := w.d.eng.Wait(ctx, w.id, engine.NotRunning)
 	c, err := w.d.eng.Container(ctx, w.id)
@@ -110,7 +110,7 @@ func (w *serviceWait) wait(ctx context.Context) error {
 	ip := sandbox.IP(c, w.sandbox)
 	switch {
 	case !c.Running:
-		// It has ended, which is about to be told: there is nothing to look at.
+		// The service has ended, and exits is about to say so.
 	case len(check.Test) > 0:
 		go w.pollHealth(polling, check.Test, ready)
 	case len(check.Ports) > 0 && ip != "":
@@ -139,8 +139,8 @@ func (w *serviceWait) wait(ctx context.Context) error {
 	}
 }
 
-// ended explains a service that is no more. A second start would not help it:
-// mostly the pipeline lacks a variable that the image wants.
+// ended explains the end of a service. A second start would not help: mostly the pipeline
+// lacks a variable that the image needs.
 func (w *serviceWait) ended(ctx context.Context, code int) error {
 	if code == 0 {
 		w.fine = true
@@ -153,7 +153,7 @@ func (w *serviceWait) ended(ctx context.Context, code int) error {
 	return fault.Job(why, "look at its last lines above: often a variable that the image wants is missing")
 }
 
-// notReady explains a service that runs.
+// notReady explains a service that runs but is not ready in time.
 func (w *serviceWait) notReady(ctx context.Context, check plan.Check) error {
 	if !errors.Is(context.Cause(ctx), errServiceNotReady) {
 		return ctx.Err()

@@ -17,14 +17,14 @@ import (
 )
 
 const (
-	// healthEvery is how often the engine is asked for a service's health, and
-	// how long the pause between two checks of our own is.
+	// healthEvery is how often the engine is asked for a service's health, and the pause
+	// between two checks of our own.
 	healthEvery = 250 * time.Millisecond
-	// healthTimeout bounds one check of our own.
+	// healthTimeout limits a check of our own.
 	healthTimeout = 10 * time.Second
 	// dialEvery is the pause between two rounds over a service's ports.
 	dialEvery = 20 * time.Millisecond
-	// dialTimeout bounds one dial: within a host an answer comes at once.
+	// dialTimeout limits a dial: within a host an answer comes at once.
 	dialTimeout = 250 * time.Millisecond
 )
 
@@ -54,16 +54,16 @@ func (w *serviceWait) pollHealth(ctx context.Context, test []string, ready chan<
 	}
 }
 
-// pollPorts closes ready when one of a service's ports takes a connection: from
-// here where the sandbox's network can be reached, else from the helper.
+// pollPorts closes ready when a port of a service takes a connection. It dials from this
+// process where the sandbox's network can be reached, otherwise from the helper.
 func (w *serviceWait) pollPorts(ctx context.Context, ip string, ports []int, ready chan<- struct{}) {
 	if w.dialPorts(ctx, ip, ports) || w.dialFromHelper(ctx, ip, ports) {
 		close(ready)
 	}
 }
 
-// dialPorts dials until a port answers. It gives up, with false, when ctx ends
-// or when nothing ever even refuses, as for a Runner in a container.
+// dialPorts dials until a port answers. It returns false when ctx ends, or when no port
+// ever even refuses, as for a Runner in a container.
 func (w *serviceWait) dialPorts(ctx context.Context, ip string, ports []int) bool {
 	if !w.d.eng.Local() {
 		return false
@@ -97,11 +97,11 @@ func (w *serviceWait) dialPorts(ctx context.Context, ip string, ports []int) boo
 //go:embed dial.sh
 var dialScript string
 
-// noDialer is its code where there is nothing to dial with.
+// noDialer is the script's exit code in a container without a program that dials.
 const noDialer = 42
 
-// dialFromHelper lets the helper dial, which is in the same network. Where it
-// has no program to do so, nothing can be known, and nobody waits.
+// dialFromHelper dials from the helper, which is in the same network. If the helper has no
+// program for it, nothing can be known, and the service counts as ready.
 func (w *serviceWait) dialFromHelper(ctx context.Context, ip string, ports []int) bool {
 	command := []string{"sh", "-c", dialScript, ip}
 	for _, port := range ports {

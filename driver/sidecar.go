@@ -14,8 +14,8 @@ import (
 	"gitlab-dind-executor/group"
 )
 
-// startSidecar gives the inner daemon its files, starts it and waits until it
-// answers.
+// startSidecar gives the inner daemon its files and starts it. It returns when the daemon
+// answers, or at once if the job need not wait.
 func (prep *preparation) startSidecar(ctx context.Context, id string) (Ready, error) {
 	d, s := prep.d, prep.sidecar
 	if err := prep.startWithFiles(ctx, id); err != nil {
@@ -30,8 +30,8 @@ func (prep *preparation) startSidecar(ctx context.Context, id string) (Ready, er
 	return Ready{Docker: docker}, err
 }
 
-// startWithFiles starts a sidecar that has its files, or gets them while it is
-// started.
+// startWithFiles starts the sidecar with its files. A sidecar with Stdin reads the files
+// there while it starts; any other sidecar gets them before.
 func (prep *preparation) startWithFiles(ctx context.Context, id string) error {
 	d, start := prep.d, prep.d.start(prep.sidecar.Container)
 	if !prep.sidecar.Stdin {
@@ -59,7 +59,7 @@ func (prep *preparation) startWithFiles(ctx context.Context, id string) error {
 		return startErr
 	})
 	g.Go(func() error {
-		files, err := prep.sidecarFiles(ctx, id) // it reads them first of all
+		files, err := prep.sidecarFiles(ctx, id) // the sidecar reads its files before anything else
 		if err != nil {
 			return err
 		}
@@ -71,7 +71,7 @@ func (prep *preparation) startWithFiles(ctx context.Context, id string) error {
 		if err = errors.Join(err, stdin.CloseWrite()); err == nil {
 			return nil
 		}
-		<-started // a sidecar that does not start takes no files, and says why
+		<-started // a sidecar that did not start takes no files; its error says why
 		if err := cmp.Or(startErr, ctx.Err()); err != nil {
 			return err
 		}
@@ -80,7 +80,7 @@ func (prep *preparation) startWithFiles(ctx context.Context, id string) error {
 	return g.Wait()
 }
 
-// sidecarFiles are those that the inner daemon needs besides its image's.
+// sidecarFiles returns the files that the inner daemon needs besides its image's own.
 func (prep *preparation) sidecarFiles(ctx context.Context, id string) ([]engine.File, error) {
 	d, s := prep.d, prep.sidecar
 	daemonConfigPath := path.Join(s.ConfigDir(), "daemon.json")
@@ -116,7 +116,8 @@ func (prep *preparation) sidecarFiles(ctx context.Context, id string) ([]engine.
 	return files, nil
 }
 
-// fit makes the sidecar fit its image.
+// fit adapts the plan's sidecar to its image and to the engine's host. The results go to
+// prep.sidecar and, as warnings, to the job log.
 func (prep *preparation) fit(ctx context.Context, img engine.Image) error {
 	dind := plan.DindImage{ID: img.ID}
 	if img.Configured {
