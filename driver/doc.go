@@ -1,69 +1,69 @@
-// Package driver carries plans out on a Docker Engine: it makes sandboxes, runs
-// scripts in them, removes them and sweeps up what others left. Nothing here knows
-// GitLab. Labels are the database: what prepare made, run, cleanup and sweep find
-// again by label alone.
+// Package driver carries plans out on a Docker Engine. It makes sandboxes, runs scripts in
+// them, removes them and sweeps leftovers of others. Nothing here knows GitLab. Labels are
+// the database: run, cleanup and sweep find the objects of prepare by label alone.
 //
 // The life of a job, as a map of the files and rooms in the order of calls:
 //
 //	client.go      Open: the engine, the locks of this host, the rooms
-//	facts.go       Facts: what a plan has to know of engine and host
-//	admission.go   Admit: is there room for one more; what goes to make some
-//	mirror         Mirror: the registry that all jobs share, found or made
+//	facts.go       Facts: everything that a plan needs to know of engine and host
+//	admission.go   Admit: waits for room for another job, and makes room
+//	mirror         Mirror: the registry shared by all jobs, found or made
 //	prepare.go     Prepare: all of a sandbox, side by side; read this first
-//	  claim.go       a sandbox that waited, taken by the name of its job container;
-//	                 what becomes of a claim that was lost
-//	  half.go        one that is still being made, taken likewise
-//	  bare.go        a sandbox without a daemon that waited, taken by the name of its
-//	                 seat; who makes them
-//	  network.go     the anchor; isolation.go what keeps it apart over IPv6
-//	  images         each image once, by what its registry says; remake.go makes
-//	                 anew what an answer came too late for
-//	  create.go      what an engine refuses of a container; grants.go its rights,
-//	                 hostfiles.go the hosts' files that it gets
+//	  claim.go       takes a waiting sandbox by the name of its job container, and
+//	                 handles a lost claim
+//	  half.go        takes a sandbox that is still being made, in the same way
+//	  bare.go        takes a waiting sandbox without a daemon by the name of its seat,
+//	                 and makes such sandboxes
+//	  network.go     the anchor; isolation.go keeps it apart over IPv6
+//	  images         each image once, as its registry says; remake.go makes a
+//	                 container anew if the registry answers too late
+//	  create.go      faults from an engine's refusals; grants.go a container's rights,
+//	                 hostfiles.go its files from the host
 //	  lease.go       the sidecar with the layers of earlier jobs, or its own;
 //	                 replace.go a sidecar anew
-//	  sidecar.go     its files and its image, relay.go who asks for names
-//	                 where it cannot
+//	  sidecar.go     its files and its image; relay.go asks for names where the
+//	                 sidecar cannot
 //	  boot           does the daemon answer, and why not; its certificates
 //	  jobcache.go    the cache; registrycas.go the CAs of registries
-//	  service.go     services, and serviceprobe.go when they are
+//	  service.go     services; serviceprobe.go finds out when they are ready
 //	booting.go     AwaitDaemon: the rest of the boot, before the first script or beside it
-//	stages         RunJob, RunHelper: the scripts; what happened meanwhile
+//	stages         RunJob, RunHelper: the scripts; events meanwhile
 //	held.go        Hold: a failed job's sandbox stays
-//	cleanup.go     End: nothing of the job runs on, and a mark says so; Cleanup
-//	               removes it; removal in which order things go, a removal that
-//	               hangs, and volumes that resist
+//	cleanup.go     End kills all of the job and marks its end; Cleanup removes it;
+//	               removal knows the order of removals, removals that hang, and
+//	               volumes that resist
 //	await.go       an engine that restarts
 //
-// What goes on besides jobs:
+// Work besides jobs:
 //
-//	sweep.go       Sweep; its verdicts are those of sandbox
-//	layers         caches and layers that go, and are cleared; seeds
-//	seedmake.go    a seed made by an inner daemon, which inner.go reaches
-//	pool.go        Fill, Drain: sandboxes made ahead; makeahead.go makes one, and
-//	               yield.go lets jobs go first
+//	sweep.go       Sweep; its verdicts come from sandbox
+//	layers         removes and clears caches and layers; seeds
+//	seedmake.go    a seed made by an inner daemon; inner.go connects to the daemon
+//	pool.go        Fill, Drain: sandboxes made ahead; makeahead.go makes a sandbox,
+//	               and yield.go lets jobs go first
 //	prepull.go     images ahead
 //	looking        status, counts, reports; logs and a shell
-//	enginefacts.go what doctor asks; trial.go a sandbox to try
+//	enginefacts.go facts for doctor; trial.go tries a sandbox
 //
-// Its rooms know less than it does, and the later ones here less than the earlier:
+// The rooms know less than this package. In this list, later rooms know less than earlier
+// rooms:
 //
 //	looking    looks at all of it, and into it
-//	layers     what outlives jobs
-//	mirror     the registry that all jobs share
-//	removal    removes what is ours; program.go runs this program in a container
-//	stages     runs scripts in what is prepared
-//	boot       waits for an inner daemon; blame says whose fault it is that none comes
-//	sandbox    reads a sandbox by its labels; verdict.go what a sweep makes of it
+//	layers     data that outlives jobs
+//	mirror     the registry shared by all jobs
+//	removal    removes our objects; program.go runs this program in a container
+//	stages     runs scripts in prepared containers
+//	boot       waits for an inner daemon; blame says whose fault a failed boot is
+//	sandbox    reads a sandbox by its labels; verdict.go judges it for a sweep
 //	images     gets images to the engine
-//	engine     Docker's API; refusal.go is what an engine refuses, in whose words,
-//	           and ours.go lists what is ours
-//	bounds     what is waited for, and how long
-//	label      labels.go the labels, naming.go the names, of all that is ours
-//	owner      who made it, and does that live
-//	host       what this process sees of this host: a new fact about it goes there
+//	engine     Docker's API; refusal.go reads an engine's refusals, and ours.go lists
+//	           our objects
+//	bounds     the bounds of all waits
+//	label      labels.go the labels, naming.go the names, of all our objects
+//	owner      the process that made an object, and whether it lives
+//	host       this host as this process sees it: a new fact about it goes there
 //	stream     the lines of scripts, helpers and services
-//	plan       what is to be made, pure; dataroot clears and copies data roots
+//	plan       plans sandboxes, pure; dataroot clears and copies data roots
 //	registry   asks a registry for a digest
 //	span       spans of a timeline
 package driver

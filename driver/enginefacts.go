@@ -12,38 +12,40 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// oldestAPI is that of the oldest engine that the tests have seen, OldestEngine.
+// OldestEngine is the oldest engine that the tests have seen, and oldestAPI its API
+// version.
 const (
 	oldestAPI    = "1.41"
 	OldestEngine = "20.10"
 )
 
-// Engine is what the engine tells of itself.
+// Engine holds the answers of an engine about itself.
 type Engine struct {
 	Version, StorageDriver, CgroupVersion, CgroupDriver string
-	// Address is where it was asked.
+	// Address is the address under which the engine was asked.
 	Address string
-	// TooOld says that it is older than OldestEngine.
+	// TooOld says that the engine is older than OldestEngine.
 	TooOld bool
-	// OS is linux, or windows.
+	// OS is linux or windows.
 	OS string
-	// Rootless says that the engine itself runs without root, Remapped that it
-	// gives containers a user namespace.
+	// Rootless says that the engine itself runs without root. Remapped says that containers
+	// get a user namespace from the engine.
 	Rootless, Remapped bool
 	Runtimes           []string
-	// RuntimeArguments are those of runtimes for which the engine tells them.
+	// RuntimeArguments are the arguments of runtimes. Runtimes without known arguments are
+	// missing.
 	RuntimeArguments map[string][]string
 	CPUs             int
 	// Memory is in bytes.
 	Memory int64
-	// DataRoot is where it keeps its data.
+	// DataRoot is the folder where the engine keeps its data.
 	DataRoot string
-	// Ahead is how far its clock is ahead of ours, give or take Doubt; both are
-	// 0 if it does not tell.
+	// Ahead is how far the engine's clock is ahead of ours, plus or minus Doubt. Both are 0
+	// if the engine does not report its time.
 	Ahead, Doubt time.Duration
 }
 
-// Engine asks it.
+// Engine asks the engine about itself.
 func (d *Driver) Engine(ctx context.Context) (Engine, error) {
 	if err := d.eng.Greet(ctx); err != nil {
 		return Engine{}, err
@@ -64,17 +66,17 @@ func (d *Driver) Engine(ctx context.Context) (Engine, error) {
 		CPUs: info.CPUs, Memory: info.Memory, DataRoot: info.DataRoot,
 	}
 	if there := info.Clock; !there.IsZero() {
-		// It looked at its clock at some moment between question and answer.
+		// The engine read its clock at some moment between question and answer.
 		e.Doubt = time.Since(asked) / 2
 		e.Ahead = there.Sub(asked.Add(e.Doubt))
 	}
 	return e, nil
 }
 
-// Local tells whether the engine is on this host, as far as its address tells.
+// Local tells whether the engine is on this host, judged by its address.
 func (d *Driver) Local() bool { return d.eng.Local() }
 
-// Room looks at what this host has left, dataRoot being where a local engine
+// Room returns the free room of this host. dataRoot is the folder where a local engine
 // keeps its data.
 func (d *Driver) Room(dataRoot string) plan.Free { return d.free(dataRoot) }
 
@@ -90,9 +92,8 @@ func (d *Driver) HasImage(ctx context.Context, name string) (bool, error) {
 	return err == nil, d.eng.Explain("looking for image "+name, err)
 }
 
-// AskRegistry lets the engine ask an image's registry for it, and fetches
-// nothing. Its errors are those of a pull; past ctx's deadline the registry has
-// said nothing.
+// AskRegistry lets the engine ask an image's registry for the image, without a pull. The
+// errors are those of a pull. If ctx's deadline passes, the registry has not answered.
 func (d *Driver) AskRegistry(ctx context.Context, ref plan.ImageRef) error {
 	if err := d.eng.Greet(ctx); err != nil {
 		return err
@@ -107,7 +108,7 @@ func (d *Driver) AskRegistry(ctx context.Context, ref plan.ImageRef) error {
 	return nil
 }
 
-// EnsureImage returns when the engine has an image, as a job would get it.
+// EnsureImage returns when the engine has an image, with the pull settings of a job's plan.
 func (d *Driver) EnsureImage(ctx context.Context, p *plan.Plan, ref plan.ImageRef) error {
 	_, err := d.image(ctx, p, ref)
 	return err

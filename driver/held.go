@@ -16,23 +16,22 @@ import (
 	"gitlab-dind-executor/driver/span"
 )
 
-// innerKillBound is what ending a failed job's own containers may take: the job's
-// status waits for it.
+// innerKillBound limits the end of a failed job's own containers, because the job's status
+// waits for it.
 const innerKillBound = 5 * time.Second
 
-// innerKill ends all containers of an inner daemon. They stay to be looked at, and
-// none starts again by itself.
+// innerKill ends all containers of an inner daemon. They stay for a look, and none
+// restarts.
 const innerKill = `c=$(docker ps -aq); [ -z "$c" ] || docker update --restart=no $c; c=$(docker ps -q) && [ -z "$c" ] || docker kill $c`
 
-// Hold leaves a failed job's sandbox until then for a look inside, and tells
-// whether there was one. Its containers stay, and nothing runs on in them: what the
-// job has started in its daemon is ended, and then all is paused, since a job may
-// have left more, as in its services. Shell lets it go on while somebody looks.
-// Other sandboxes of the job are Cleanup's.
+// Hold keeps a failed job's sandbox for a look inside, up to until, and tells whether there
+// was a sandbox. Its containers stay, and nothing runs on in them. Containers in the inner
+// daemon are killed. Then all containers are paused, because other processes may be left,
+// for example in services. Shell resumes them while somebody looks. Other sandboxes of the
+// job are Cleanup's.
 //
-// A mark says until when: it carries the sandbox's label and goes with it. One that
-// is there already is left, so a second cleanup changes nothing, whichever version
-// did the first.
+// A mark with the sandbox's label says until when, and goes with the sandbox. An existing
+// mark stays, so a second cleanup changes nothing, even of another version.
 func (d *Driver) Hold(ctx context.Context, job string, until time.Time) (bool, error) {
 	ctx, end := span.Begin(ctx, "hold the sandbox")
 	defer end()
@@ -60,8 +59,8 @@ func (d *Driver) Hold(ctx context.Context, job string, until time.Time) (bool, e
 	return err == nil, d.eng.Explain("holding the sandbox", err)
 }
 
-// endInner ends what a job has started in its daemon. A daemon that does not
-// answer runs nothing that one could reach.
+// endInner kills the containers that a job has started in its daemon. If the daemon does
+// not answer, its containers cannot be reached by anybody.
 func (d *Driver) endInner(ctx context.Context, sandbox string) {
 	sidecar, err := d.find.SidecarIn(ctx, sandbox)
 	if err != nil || sidecar.ID == "" {
@@ -76,8 +75,8 @@ func (d *Driver) endInner(ctx context.Context, sandbox string) {
 	_, _ = d.eng.Run(ctx, sidecar.ID, boot.WithClient(boot.Listening(c), innerKill), nil, io.Discard)
 }
 
-// EndHeld removes the sandboxes that are still held for a look inside, unless
-// dryRun, and lists them; the others are Sweep's.
+// EndHeld removes the sandboxes that are still held for a look inside, unless dryRun, and
+// lists them. Sandboxes whose time is over are Sweep's.
 func (d *Driver) EndHeld(ctx context.Context, now time.Time, dryRun bool) ([]sandbox.Verdict, error) {
 	all, err := d.held(ctx)
 	if err != nil {
@@ -100,7 +99,7 @@ func (d *Driver) EndHeld(ctx context.Context, now time.Time, dryRun bool) ([]san
 	return verdicts, errors.Join(errs...)
 }
 
-// held are the held sandboxes, those first whose time ends first.
+// held returns the held sandboxes. The sandbox whose time ends first comes first.
 func (d *Driver) held(ctx context.Context) ([]*engine.Objects, error) {
 	found, err := d.eng.Ours(ctx, label.Sandbox)
 	if err != nil {
@@ -117,12 +116,12 @@ func (d *Driver) held(ctx context.Context) ([]*engine.Objects, error) {
 	}), nil
 }
 
-// mostHeld bounds how many sandboxes are held on an engine: pipelines that fail
-// again and again, or say so, fill no host.
+// mostHeld is the largest number of held sandboxes on an engine, so that pipelines that
+// fail again and again do not fill the host.
 const mostHeld = 10
 
-// roomFor makes room for one more held sandbox: those go whose time ends first. It
-// tells whether the sandbox is held already.
+// roomFor makes room for another held sandbox. It removes first the sandboxes whose time
+// ends first. It returns whether this sandbox is held already.
 func (d *Driver) roomFor(ctx context.Context, sandbox string) (known bool, err error) {
 	all, err := d.held(ctx)
 	if err != nil || slices.ContainsFunc(all, func(s *engine.Objects) bool { return s.Sandbox == sandbox }) {
@@ -136,8 +135,8 @@ func (d *Driver) roomFor(ctx context.Context, sandbox string) (known bool, err e
 	return false, nil
 }
 
-// dropHeld removes the held sandbox whose time ends first, and tells whether there
-// was one. Behind one that cannot be removed it tries the next.
+// dropHeld removes the held sandbox whose time ends first, and tells whether there was a
+// sandbox to remove. If a removal fails, it tries the next.
 func (d *Driver) dropHeld(ctx context.Context) (bool, error) {
 	all, err := d.held(ctx)
 	if err != nil {

@@ -10,12 +10,12 @@ import (
 	"gitlab-dind-executor/wary"
 )
 
-// maxInner bounds what one connection to an inner daemon may answer, in bytes. A
-// pull tells its progress there, some hundred bytes for each step of a layer.
+// maxInner limits the answers over a connection to an inner daemon, in bytes. A pull
+// reports its progress there, with some hundred bytes for each step of a layer.
 const maxInner = 64 << 20
 
-// inner connects to the docker daemon in a sidecar, by way of the engine: from
-// wherever that can be reached, and without certificates.
+// inner connects to the docker daemon in a sidecar through the engine. So it works wherever
+// the engine can be reached, and needs no certificates.
 func (d *Driver) inner(sidecar string) (*Driver, error) {
 	eng, err := engine.OpenBy("sidecar "+sidecar, func(ctx context.Context) (net.Conn, error) {
 		return d.eng.Dial(ctx, sidecar, []string{"docker", "--host", "unix:///var/run/docker.sock", "system", "dial-stdio"},

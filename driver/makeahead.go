@@ -11,11 +11,12 @@ import (
 	"gitlab-dind-executor/group"
 )
 
-// makeAhead makes a sandbox without a job. Its sidecar starts last, so one with a
-// sidecar that runs has all the rest. Until it is complete its owner is this
-// process. y lets jobs go first between the steps, and begun is called when others
-// can see the sandbox: from then on a job may take it, which waits for the rest. Then
-// all goes on at once, but for the wait for the daemon, which is the job's.
+// makeAhead makes a sandbox without a job. The sidecar starts last, so a running sidecar
+// means a complete sandbox. Until then this process is the sandbox's owner.
+//
+// y lets jobs go first between the steps. begun is called when other processes can see the
+// sandbox: from then on a job may take it, and waits for the rest. After a claim all steps
+// follow at once, except the wait for the daemon, which the job does itself.
 func (d *Driver) makeAhead(ctx context.Context, p *plan.Plan, y *yielding, begun func()) (ready Ready, err error) {
 	if err := d.eng.Greet(ctx); err != nil {
 		return Ready{}, err
@@ -70,12 +71,12 @@ func (d *Driver) makeAhead(ctx context.Context, p *plan.Plan, y *yielding, begun
 		})
 		return err
 	})
-	err = g.Wait() // before ready is read
+	err = g.Wait() // ready is complete only now
 	return ready, err
 }
 
-// startAhead starts the sidecar of a sandbox that is made ahead, and waits until its
-// daemon answers or a job has taken the sandbox.
+// startAhead starts the sidecar of a sandbox that is made ahead. It returns when the daemon
+// answers, or when a job has taken the sandbox.
 func (prep *preparation) startAhead(ctx context.Context, id string, y *yielding) (Ready, error) {
 	if err := prep.startWithFiles(ctx, id); err != nil {
 		return Ready{}, err
@@ -98,14 +99,14 @@ func (prep *preparation) startAhead(ctx context.Context, id string, y *yielding)
 	return Ready{Docker: docker}, err
 }
 
-// retireFailed removes a sandbox whose making has failed, unless a job has taken it:
-// that sees to it itself. A cached data root on which no daemon comes up gets its mark
-// before its lease ends.
+// retireFailed removes a sandbox whose making has failed, unless a job has taken the
+// sandbox: then the job removes it. If no daemon comes up on a cached data root, the data
+// root is marked as damaged before its lease ends.
 func (d *Driver) retireFailed(ctx context.Context, prep *preparation, why error) error {
 	p := prep.p
 	img, err := d.eng.Image(ctx, p.Helper.Image)
 	if err != nil {
-		return err // a sweep finds what is left
+		return err // a sweep finds the rest
 	}
 	if blocked, err := d.block(ctx, p.Sandbox, p.Spec, img.ID); err != nil || !blocked {
 		return err
@@ -113,7 +114,7 @@ func (d *Driver) retireFailed(ctx context.Context, prep *preparation, why error)
 	var broken *boot.Broken
 	if errors.As(why, &broken) && prep.sidecar.DataVolume != "" {
 		if v, err := d.eng.Volume(ctx, prep.sidecar.DataVolume); err == nil {
-			_ = d.Layers.MarkState(ctx, &v, label.DataDamaged) // else the next daemon finds out
+			_ = d.Layers.MarkState(ctx, &v, label.DataDamaged) // without the mark the next daemon finds the damage
 		}
 	}
 	return d.removal.Sandbox(ctx, p.Sandbox)

@@ -14,23 +14,24 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// Waiting is a sandbox that was made ahead.
+// Waiting is a sandbox made ahead that no job has taken.
 type Waiting struct {
 	Sandbox string
-	// Image is its sidecar's.
+	// Image is the name of the sidecar's image.
 	Image string
-	// Kind is the hash of what a job's plan must share with it.
+	// Kind is the hash of everything that a job's plan must share with the sandbox.
 	Kind    string
 	Created time.Time
-	// Until is when no job may take it any more.
+	// Until is the time after which no job takes the sandbox.
 	Until time.Time
-	// Bare says that it has no docker daemon.
+	// Bare says that the sandbox has no docker daemon.
 	Bare bool
-	// Ready is false while it is made, and for one whose containers have ended.
+	// Ready is false while the sandbox is made, and after its containers have ended.
 	Ready bool
 }
 
-// Pool lists the sandboxes that no job has taken, the oldest first.
+// Pool lists the sandboxes that no job has taken, with a daemon or bare, each the oldest
+// first.
 func (d *Driver) Pool(ctx context.Context) ([]Waiting, error) {
 	all, err := d.allAhead(ctx, "")
 	if err != nil {
@@ -53,12 +54,11 @@ func (d *Driver) Pool(ctx context.Context) ([]Waiting, error) {
 	return list, nil
 }
 
-// Fill makes sandboxes of the plan's kind until as many wait as its pool holds, one
-// at a time, and lets jobs of this host go first. Where the pool is full of other
-// kinds, one of this kind takes the oldest's place. Where layers are cached it makes
-// only those that have some of an earlier job's: an empty one would keep the next job
-// from them. admit says whether there is room for one more. It returns how many it
-// has made.
+// Fill makes sandboxes of the plan's kind until as many wait as the pool holds, and returns
+// how many it made. It makes them in turn, and lets jobs of this host go first. If the pool
+// is full of other kinds, a new sandbox replaces the oldest. With cached layers, Fill makes
+// only sandboxes with layers of earlier jobs: an empty sandbox would keep the next job from
+// its layers. admit returns an error if the host has no room for another sandbox.
 func (d *Driver) Fill(ctx context.Context, p *plan.Plan, admit func(context.Context) error) (made int, err error) {
 	if !p.MayWait() {
 		return 0, nil
@@ -83,8 +83,8 @@ func (d *Driver) Fill(ctx context.Context, p *plan.Plan, admit func(context.Cont
 	return made, nil
 }
 
-// fillOne makes one sandbox of the plan's kind, if another is to wait, and tells
-// whether it did.
+// fillOne makes a sandbox of the plan's kind, if another is wanted. It returns whether it
+// made a sandbox.
 func (d *Driver) fillOne(ctx context.Context, p *plan.Plan, admit func(context.Context) error) (bool, error) {
 	y := d.yielding()
 	y.yield(ctx)
@@ -117,8 +117,8 @@ func (d *Driver) fillOne(ctx context.Context, p *plan.Plan, admit func(context.C
 	return true, nil
 }
 
-// dropOlder removes the sandboxes of the plan's kind that were made of other
-// images than its names stand for by now: no job takes them.
+// dropOlder removes waiting sandboxes of the plan's kind with outdated images: no job takes
+// them.
 func (d *Driver) dropOlder(ctx context.Context, p *plan.Plan) error {
 	all, err := d.allAhead(ctx, p.Spec)
 	if err != nil {
@@ -141,9 +141,9 @@ func (d *Driver) dropOlder(ctx context.Context, p *plan.Plan) error {
 	return errors.Join(errs...)
 }
 
-// demand tells whether as many wait as the pool holds, and whether one more of the
-// plan's kind is wanted: where there is room, or where none of its kind waits and the
-// oldest has kept its place for long enough.
+// demand tells whether the pool is full, and whether another sandbox of the plan's kind is
+// wanted. A sandbox is wanted where there is room. In a full pool it is wanted if none of
+// its kind waits and the oldest has waited for long enough.
 func demand(all []*ahead, p *plan.Plan, now time.Time) (full, wanted bool) {
 	n, served := 0, false
 	for _, a := range all {
@@ -156,19 +156,19 @@ func demand(all []*ahead, p *plan.Plan, now time.Time) (full, wanted bool) {
 	return full, !full || !served && (!p.Sidecar.Layers || settled(all, now))
 }
 
-// stays is how long a sandbox with a project's layers keeps its place from other
-// projects at least. Those whose jobs come in turn would else take it from each other
-// before the next job of any of them comes, and each filling would be for nothing.
+// stays is the shortest time that a sandbox with a project's layers keeps its place from
+// other projects. Otherwise projects whose jobs alternate would take the place from each
+// other before their next job comes, and every filling would be wasted.
 const stays = 5 * time.Minute
 
-// settled tells whether the oldest of those that wait has kept its place long enough.
+// settled tells whether the oldest waiting sandbox has kept its place for long enough.
 func settled(all []*ahead, now time.Time) bool {
 	i := slices.IndexFunc(all, func(a *ahead) bool { return a.waits(now) })
 	return i < 0 || now.Sub(all[i].created) >= stays
 }
 
-// shrink removes the oldest sandboxes of other kinds until as many wait as the
-// pool holds.
+// shrink removes the oldest sandboxes of other kinds until no more wait than the pool
+// holds.
 func (d *Driver) shrink(ctx context.Context, p *plan.Plan) error {
 	all, err := d.allAhead(ctx, "")
 	if err != nil {
@@ -190,7 +190,7 @@ func (d *Driver) shrink(ctx context.Context, p *plan.Plan) error {
 	return errors.Join(errs...)
 }
 
-// Drain removes every sandbox that no job has taken, and returns how many.
+// Drain removes every sandbox that no job has taken, and returns the number removed.
 func (d *Driver) Drain(ctx context.Context) (removed int, err error) {
 	all, err := d.allAhead(ctx, "")
 	if err != nil {
@@ -220,8 +220,8 @@ func (d *Driver) Drain(ctx context.Context) (removed int, err error) {
 	return removed, errors.Join(errs...)
 }
 
-// retire removes a sandbox unless a job takes it first: it claims it as a job
-// would. Should this process die in between, the claim's owner is dead.
+// retire removes a sandbox unless a job takes it first. It claims the sandbox as a job
+// would. If this process dies in between, the claim's owner is dead and a sweep goes on.
 func (d *Driver) retire(ctx context.Context, sandbox string) error {
 	found, err := d.eng.Ours(ctx, label.Sandbox+"="+sandbox)
 	if err != nil || found[sandbox] == nil {
@@ -230,7 +230,7 @@ func (d *Driver) retire(ctx context.Context, sandbox string) error {
 	var one engine.Object
 	for _, c := range found[sandbox].Containers {
 		if c.Role == plan.RoleJob {
-			return nil // a job has it, or somebody who removes it
+			return nil // a job has the sandbox, or another process removes it
 		}
 		if c.Role == plan.RoleSeat {
 			if taken, err := d.retireBare(ctx, sandbox, c); err != nil || !taken {
@@ -244,7 +244,7 @@ func (d *Driver) retire(ctx context.Context, sandbox string) error {
 		if err != nil && !engine.Gone(err) {
 			return d.eng.Explain("looking at a sandbox that waits", err)
 		}
-		if err == nil { // else it is going already
+		if err == nil { // otherwise the container is already going
 			if blocked, err := d.block(ctx, sandbox, one.Labels[label.Spec], c.Image); err != nil || !blocked {
 				return err
 			}
@@ -253,9 +253,8 @@ func (d *Driver) retire(ctx context.Context, sandbox string) error {
 	return d.removal.Sandbox(ctx, sandbox)
 }
 
-// block creates a container with the name by which a job would claim the
-// sandbox, of an image that is there. It is never started. It tells whether nobody had
-// that name.
+// block creates a container with the name by which a job would claim the sandbox, and never
+// starts it. image must exist on the engine. block returns false if the name was taken.
 func (d *Driver) block(ctx context.Context, sandbox, spec, image string) (bool, error) {
 	self, err := owner.This()
 	if err != nil {

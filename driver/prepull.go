@@ -11,7 +11,7 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// Arch is the engine's architecture as GitLab's helper images name it.
+// Arch returns the engine's architecture as in the tags of GitLab's helper images.
 func (d *Driver) Arch(ctx context.Context) (string, error) {
 	if err := d.eng.Greet(ctx); err != nil {
 		return "", err
@@ -20,7 +20,8 @@ func (d *Driver) Arch(ctx context.Context) (string, error) {
 	return helperArch(v.Arch), d.eng.Explain("asking the engine", err)
 }
 
-// Newer fetches what registries have of images behind a job, for the next one.
+// Newer fetches newer versions of images for the next job, behind a job. It asks the
+// registry whatever the pull policy says.
 func (d *Driver) Newer(ctx context.Context, refs []plan.ImageRef, timeout time.Duration, attempts int) error {
 	var errs []error
 	for _, ref := range refs {
@@ -31,8 +32,8 @@ func (d *Driver) Newer(ctx context.Context, refs []plan.ImageRef, timeout time.D
 	return errors.Join(errs...)
 }
 
-// Prepull fetches an image, or what is new of it. It tells whether the engine
-// has another image under that name now.
+// Prepull fetches an image, or its newer version. It returns whether the engine now has
+// another image under that name.
 func (d *Driver) Prepull(ctx context.Context, ref plan.ImageRef, timeout time.Duration, attempts int) (fetched bool, err error) {
 	if err := d.eng.Greet(ctx); err != nil {
 		return false, err

@@ -81,8 +81,8 @@ func (prep *preparation) settleAhead(ctx context.Context) ([]plan.ImageRef, erro
 // settleStarted waits for the registry's answer about the image of a container that has
 // already started from this host's image. The settings allow that image to every project,
 // so the daemon may boot meanwhile. If the registry has a newer image, this job keeps the
-// older, and the next job gets the newer: a pull and a second boot would make this job
-// wait. It returns the newer images.
+// older, and the next job gets the newer. Otherwise this job would wait for a pull and a
+// second boot. settleStarted returns the newer images.
 func (prep *preparation) settleStarted(ctx context.Context, ref plan.ImageRef) ([]plan.ImageRef, error) {
 	if _, err := prep.images.Ensure(ctx, ref); err != nil {
 		return nil, err

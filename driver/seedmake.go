@@ -17,24 +17,24 @@ import (
 )
 
 const (
-	// seedStop is what the daemon of a seed has to end cleanly.
+	// seedStop is the time for a seed's daemon to end cleanly.
 	seedStop = 60 * time.Second
-	// sealBound is what looking through a whole seed and writing it to disk may
-	// take.
+	// sealBound is the time for the program that reads a whole seed and writes it to disk.
 	sealBound = 15 * time.Minute
 )
 
-// SeedImage is an image of a seed: its full name, and how it is fetched.
+// SeedImage is an image of a seed: its full name, and its reference for the pull.
 type SeedImage struct {
 	Name string
 	Ref  plan.ImageRef
 }
 
-// MakeSeed makes a seed of the wish's images; SweepSeeds removes those that it
-// takes the place of. A daemon of its own fetches them; then another must start on
-// a copy, as in a job, and know them all: only with that done jobs get the seed. p
-// is the wish's plan, in a sandbox that has no name yet, and program what copies in
-// sidecars. say receives lines about what goes on.
+// MakeSeed makes a seed of the wish's images. A separate daemon fetches them. Then a second
+// daemon must start on a copy, as in a job, and know all images. Only then do jobs get the
+// seed. SweepSeeds removes the older seeds that it replaces.
+//
+// p is the wish's plan, for a sandbox without a name. program is the program that copies
+// seeds in sidecars. say receives lines about the progress.
 func (d *Driver) MakeSeed(ctx context.Context, w plan.SeedWish, p *plan.Plan, images []SeedImage, program []byte, say func(string)) (err error) {
 	if err := d.eng.Greet(ctx); err != nil {
 		return err
@@ -54,10 +54,11 @@ func (d *Driver) MakeSeed(ctx context.Context, w plan.SeedWish, p *plan.Plan, im
 	defer func() {
 		ctx, cancel := d.bounds.Clearing(ctx)
 		defer cancel()
-		// What has no mark and no sandbox is nobody's: so the sandbox goes last.
+		// A volume without a mark and a sandbox belongs to nobody, so the sandbox goes
+		// last.
 		left := d.removal.Sandbox(ctx, m.p.Sandbox)
 		if err == nil {
-			if left != nil { // the seed serves all the same, and a sweep goes on
+			if left != nil { // the seed works all the same, and a sweep finishes the removal
 				say("warning: " + left.Error())
 			}
 			return
@@ -78,11 +79,11 @@ func (d *Driver) MakeSeed(ctx context.Context, w plan.SeedWish, p *plan.Plan, im
 	if _, err := d.eng.CreateVolume(ctx, label.ReadyName(m.volume), mark); err != nil {
 		return d.eng.Explain("making the mark that a seed is ready", err)
 	}
-	m.volume = "" // it is there to stay
+	m.volume = "" // the volume stays
 	return nil
 }
 
-// seedMaker makes one seed.
+// seedMaker makes a seed.
 type seedMaker struct {
 	d       *Driver
 	p       *plan.Plan
@@ -90,11 +91,11 @@ type seedMaker struct {
 	wish    plan.SeedWish
 	images  []SeedImage
 	program []byte
-	// kind is the seed's, volume its name as long as it is not ready.
+	// kind is the seed's kind. volume is its volume's name until the seed is ready.
 	kind, volume string
 }
 
-// make fills a new volume.
+// make fills a new volume: a daemon fetches the images, and the seed is sealed.
 func (m *seedMaker) make(ctx context.Context) error {
 	d, prep := m.d, m.prep
 	if err := prep.anchor(ctx, label.Claim(m.p.Claim)); err != nil {
@@ -164,8 +165,8 @@ func (m *seedMaker) boot(ctx context.Context, id string) error {
 	return err
 }
 
-// fetch lets a daemon pull the images, and returns their names with digests as
-// sidecars want them.
+// fetch lets a daemon pull the images. It returns their names with digests, in the form
+// that sidecars read.
 func (m *seedMaker) fetch(ctx context.Context, id string) (names string, err error) {
 	inner, err := m.d.inner(id)
 	if err != nil {
@@ -191,7 +192,7 @@ func (m *seedMaker) fetch(ctx context.Context, id string) (names string, err err
 	return names, nil
 }
 
-// seal lets the program in the seed note what it looks like.
+// seal runs the program in the seed, which notes what the seed contains.
 func (m *seedMaker) seal(ctx context.Context, c plan.Container) error {
 	ctx, cancel := context.WithTimeout(ctx, sealBound)
 	defer cancel()
@@ -220,8 +221,7 @@ func (m *seedMaker) seal(ctx context.Context, c plan.Container) error {
 	return d.removal.Container(ctx, engine.Object{Ref: id, Name: "that sealed the seed"})
 }
 
-// try starts a daemon on a copy of the seed, as in a job, and looks for each of
-// its images.
+// try starts a daemon on a copy of the seed, as in a job, and looks for each image.
 func (m *seedMaker) try(ctx context.Context) error {
 	d := m.d
 	c := m.prep.sidecar.Container

@@ -14,9 +14,9 @@ import (
 	"gitlab-dind-executor/driver/span"
 )
 
-// Sweep finds what no living job owns and removes it, unless dryRun. bound is
-// how long a prepare may take at most. The answer lists all sandboxes there
-// are, by id; the error joins what could not be looked at or removed.
+// Sweep removes, unless dryRun, all objects that no living job owns. bound is the longest
+// time that a prepare may take. The answer lists all sandboxes, sorted by id. The error
+// joins all failed looks and removals.
 func (d *Driver) Sweep(ctx context.Context, now time.Time, bound time.Duration, dryRun bool) ([]sandbox.Verdict, error) {
 	ctx, end := span.Begin(ctx, "sweep")
 	defer end()
@@ -34,9 +34,9 @@ func (d *Driver) Sweep(ctx context.Context, now time.Time, bound time.Duration, 
 		}
 		fate, reason := rules.Verdict(s)
 		if fate == sandbox.Swept {
-			// Between the first look and the verdict a hook may have finished its
-			// sandbox and ended. What a dead process made is seen by a look that
-			// begins after its death.
+			// Between the first look and the verdict, a hook may have finished its sandbox
+			// and ended. A look that begins after the death of a process sees everything
+			// that it made.
 			again, err := d.eng.Ours(ctx, label.Sandbox+"="+id)
 			if err != nil {
 				errs = append(errs, err)
@@ -62,8 +62,8 @@ func (d *Driver) Sweep(ctx context.Context, now time.Time, bound time.Duration, 
 	return verdicts, errors.Join(errs...)
 }
 
-// removeSwept removes a sandbox. One that no job has taken may be taken at this
-// very moment, so it is claimed before.
+// removeSwept removes a sandbox. A job may take an unclaimed sandbox at this very moment,
+// so removeSwept claims it first.
 func (d *Driver) removeSwept(ctx context.Context, s *engine.Objects) error {
 	if len(s.Networks) > 0 && sandbox.ClaimOf(s) == nil {
 		return d.retire(ctx, s.Sandbox)
@@ -71,18 +71,19 @@ func (d *Driver) removeSwept(ctx context.Context, s *engine.Objects) error {
 	return d.removal.Sandbox(ctx, s.Sandbox)
 }
 
-// Noted is how many volumes this connection found stuck that nobody had before.
-// Whoever found some lets FreeStuck follow, behind the job.
+// Noted returns how many volumes this connection was the first to find stuck. If there are
+// any, the caller lets FreeStuck follow behind the job.
 func (d *Driver) Noted() int { return d.removal.Noted() }
 
-// Stuck lists the volumes that could not be removed, and those of no sandbox that
+// Stuck lists the volumes that could not be removed, and volumes without a sandbox that
 // have lost their labels.
 func (d *Driver) Stuck(ctx context.Context) ([]removal.StuckVolume, error) {
 	return d.removal.Stuck(ctx)
 }
 
-// FreeStuck removes what Stuck lists, unless dryRun. The answer lists what was
-// removed, or would be, and how many resist still; the error joins what keeps them.
+// FreeStuck removes the volumes of Stuck, unless dryRun. freed lists the removed volumes;
+// in a dry run, all that would be removed. failed is the number that still resists, and err
+// joins the reasons.
 func (d *Driver) FreeStuck(ctx context.Context, dryRun bool) (freed []removal.StuckVolume, failed int, err error) {
 	return d.removal.FreeStuck(ctx, dryRun)
 }

@@ -22,49 +22,49 @@ import (
 	"gitlab-dind-executor/wary"
 )
 
-// Trial is how a sandbox fared that no job ever gets.
+// Trial holds the results of a sandbox that was made only to try the host.
 type Trial struct {
 	// Docker is the inner daemon's version; empty if not known.
 	Docker string
-	// Boot is from nothing until the daemon answered, Build a first small build
-	// in it.
+	// Boot is the time from nothing to an answering daemon, Build the time of a first small
+	// build.
 	Boot, Build time.Duration
-	// Tool is the version of the Runner's program in the helper, "" if it does
-	// not tell; HasTool says that there is one.
+	// Tool is the version of the Runner's program in the helper, or empty if unknown.
+	// HasTool says that the helper has the program.
 	Tool    string
 	HasTool bool
-	// Reach tells whether a sandbox reaches this host's own services, and Reach6
-	// whether by IPv6, where sandboxes have that.
+	// Reach tells whether a sandbox reaches services of this host. Reach6 tells the same
+	// for IPv6; it stays unknown where sandboxes have no IPv6.
 	Reach, Reach6 Reach
 }
 
-// Reach is what is known of a way.
+// Reach is the knowledge about a way in the network.
 type Reach int
 
-// The ways.
+// The values of Reach.
 const (
-	// ReachUnknown could not be tried from here.
+	// ReachUnknown says that the way could not be tried from here.
 	ReachUnknown Reach = iota
-	// ReachOpen leads there.
+	// ReachOpen says that the way leads to its end.
 	ReachOpen
-	// ReachClosed does not.
+	// ReachClosed says that the way is blocked.
 	ReachClosed
 )
 
 const (
-	// trialBound is how long a trial's sandbox may be there.
+	// trialBound is how long a trial's sandbox may exist.
 	trialBound = 10 * time.Minute
-	// reachBound is for one dial of the helper's, which takes a second where nothing
-	// answers, on a host that is busy.
+	// reachBound limits a dial from the helper. Where nothing answers, a dial takes a
+	// second, and longer on a busy host.
 	reachBound = 15 * time.Second
 )
 
-// Try makes a sandbox as jobs get it, builds an image in it, and removes it.
+// Try makes a sandbox as for a job, builds an image in it, and removes it.
 func (d *Driver) Try(ctx context.Context, p *plan.Plan) (t Trial, err error) {
 	ctx, cancel := context.WithTimeout(ctx, trialBound)
 	defer cancel()
 	p = p.In(label.NewSandboxID())
-	p.Spec = "trial-" + p.Sandbox // which no job has
+	p.Spec = "trial-" + p.Sandbox // no job's plan has this spec
 	p.Pool = plan.Pool{Size: 1, MaxAge: trialBound, Serves: trialBound}
 	began := time.Now()
 	ready, err := d.makeAhead(ctx, p, d.yielding(), func() {})
@@ -92,7 +92,7 @@ func (d *Driver) Try(ctx context.Context, p *plan.Plan) (t Trial, err error) {
 	return t, nil
 }
 
-// tryScript builds an image that needs nothing from anywhere.
+// tryScript builds an image without access to any registry.
 const tryScript = `cd "$(mktemp -d)" && echo hello >file && printf 'FROM scratch\nCOPY file /\n' >Dockerfile && docker build -q .`
 
 func (d *Driver) tryBuild(ctx context.Context, p *plan.Plan) error {
@@ -128,8 +128,8 @@ func (d *Driver) helperTool(ctx context.Context, sandbox string) (version string
 	return version, true
 }
 
-// reachOfHost lets the sandbox's helper dial a port that this process listens at
-// on the sandbox's gateway, which is this host where the engine is local.
+// reachOfHost lets the sandbox's helper dial a port where this process listens. The port is
+// on the sandbox's gateway, which is this host if the engine is local.
 func (d *Driver) reachOfHost(ctx context.Context, sandbox string, gatewayOf func([]engine.Subnet) (netip.Addr, error)) Reach {
 	if !d.eng.Local() {
 		return ReachUnknown
@@ -144,7 +144,7 @@ func (d *Driver) reachOfHost(ctx context.Context, sandbox string, gatewayOf func
 	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(gateway.String(), "0"))
 	if err != nil {
-		return ReachUnknown // this process is in a container: the gateway is not its own
+		return ReachUnknown // the gateway is not in this process's own network: the process is in a container
 	}
 	defer l.Close()
 	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
@@ -153,8 +153,8 @@ func (d *Driver) reachOfHost(ctx context.Context, sandbox string, gatewayOf func
 	return reachBy(d.eng.Run(ctx, label.ObjectName(sandbox, plan.RoleHelper), []string{"sh", "-c", dialScript, gateway.String(), port}, nil, io.Discard))
 }
 
-// gateway6Of is the gateway of a network's IPv6 subnet: the engine takes the first
-// address where it was not told another.
+// gateway6Of returns the gateway of a network's IPv6 subnet. Without a configured gateway,
+// the engine takes the subnet's first address.
 func gateway6Of(configs []engine.Subnet) (netip.Addr, error) {
 	for _, c := range configs {
 		if a, err := netip.ParseAddr(c.Gateway); err == nil && a.Is6() {
@@ -169,8 +169,8 @@ func gateway6Of(configs []engine.Subnet) (netip.Addr, error) {
 	return netip.Addr{}, errors.New("the network has no IPv6 address")
 }
 
-// reachBy judges a way by the end of dialScript. Whatever keeps the script from
-// its own end says nothing of the way.
+// reachBy judges a way by the exit code of dialScript. An error, or another code, says
+// nothing about the way.
 func reachBy(code int, err error) Reach {
 	switch {
 	case err == nil && code == 0:

@@ -12,39 +12,39 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// What is made ahead takes the processors of the jobs that begin meanwhile. So jobs go
-// first: a prepare says that it is under way by a lock of this host, and so does the
-// process that fills the pool behind it until that job's script has begun. Who fills
-// waits for all of them before each step, but never for long in all. One that a job has
-// taken meanwhile yields to nobody: it is that job's.
+// Work ahead of jobs would take processors from jobs that begin at the same time. So jobs
+// go first. A lock of this host says that a prepare is under way. The process that fills
+// the pool behind a job holds the same lock until the job's script has begun. Before each
+// step the maker of a sandbox waits for all holders, within a bound for all its waits. Once
+// a job has taken the sandbox, the maker no longer waits: its work is now for that job.
 
 const (
 	// beginning is the lock of jobs that begin.
 	beginning = "beginning"
-	// yieldGap is the pause between two looks at it, and yieldQuiet how long nobody may
-	// have it: one process of a job takes it over from the other.
+	// yieldGap is the pause between two looks at the lock. yieldQuiet is how long the lock
+	// must be free, because a job's second process takes it over from the first.
 	yieldGap   = 10 * time.Millisecond
 	yieldQuiet = 60 * time.Millisecond
-	// eventsBack is how far back events are asked for: a script may have begun before
-	// this process did.
+	// eventsBack is how far back events are asked for: a script may have begun before this
+	// process.
 	eventsBack = 2 * time.Second
 )
 
-// Begins tells whoever makes sandboxes ahead on this host that a job begins, until done
-// is called.
+// Begins tells the makers of sandboxes on this host that a job begins, until done is
+// called.
 func (d *Driver) Begins() (done func()) { return d.locks.Share(beginning) }
 
-// makingOf names the lock of who is about to make a sandbox of a kind that nobody sees
-// yet. Kinds share few locks, whose files stay.
+// makingOf names the lock of processes that are about to make a sandbox of a kind. The
+// sandbox itself is not visible yet. Kinds share 256 locks, because a lock's file stays.
 func makingOf(spec string) string { return "making-" + label.Hashed(spec)[:2] }
 
-// LetBegin returns when the sandboxes that a plan asks for may be made, and tells whether
-// any are wanted. That is when the script of the job that it comes from has begun, and
-// its daemon answers. Behind a job that has ended the next one may be about to come, and
-// to want the same layers, which are being cleared. All of it has bounds.
+// LetBegin returns when the plan's sandboxes may be made, and tells whether any are wanted.
+// Behind a running job, the time has come when its script has begun and its daemon answers.
+// Behind an ended job it waits: the next job may come at once and want the same layers,
+// which are being cleared. All waits have bounds.
 func (d *Driver) LetBegin(ctx context.Context, p *plan.Plan) (wanted bool) {
 	if !p.MayFill() || d.eng.Greet(ctx) != nil {
-		return true // Fill tells
+		return true // Fill reports the error
 	}
 	if p.Pool.Behind != "" {
 		d.awaitBeginning(ctx, p.Pool.Behind)
@@ -53,7 +53,7 @@ func (d *Driver) LetBegin(ctx context.Context, p *plan.Plan) (wanted bool) {
 		return false
 	}
 	if !p.Pool.AfterJob {
-		return true // Fill looks, and takes away what is of older images
+		return true // Fill looks, and removes sandboxes with older images
 	}
 	bounds.Pause(ctx, d.bounds.NextJob)
 	if all, err := d.allAhead(ctx, ""); err == nil {
@@ -64,8 +64,8 @@ func (d *Driver) LetBegin(ctx context.Context, p *plan.Plan) (wanted bool) {
 	return d.awaitIdle(ctx, p.Claim.Scope)
 }
 
-// awaitBeginning waits until a job's script has begun and its daemon answers, and tells
-// others meanwhile that it begins.
+// awaitBeginning waits until a job's script has begun and its daemon answers. Meanwhile it
+// holds the lock of jobs that begin.
 func (d *Driver) awaitBeginning(ctx context.Context, job string) {
 	defer d.locks.Share(beginning)()
 	ctx, cancel := context.WithTimeout(ctx, d.bounds.Beginning)
@@ -75,8 +75,8 @@ func (d *Driver) awaitBeginning(ctx context.Context, job string) {
 	d.awaitAnswer(ctx, job)
 }
 
-// awaitIdle waits until layers of a scope are free, which those of a job that has ended
-// are when its sidecar is gone. It tells whether they are.
+// awaitIdle waits until layers of a scope are free, and tells whether they are. The layers
+// of an ended job are free when its sidecar is gone.
 func (d *Driver) awaitIdle(ctx context.Context, scope string) bool {
 	for began := time.Now(); ; {
 		free, err := d.Layers.AnyIdle(ctx, scope)
@@ -87,8 +87,8 @@ func (d *Driver) awaitIdle(ctx context.Context, scope string) bool {
 	}
 }
 
-// awaitAnswer waits until the daemon of a job answers, or cannot any more. A fault is
-// the job's to tell.
+// awaitAnswer waits until the daemon of a job answers, or never will. The job itself
+// reports faults.
 func (d *Driver) awaitAnswer(ctx context.Context, job string) {
 	found, err := d.eng.Containers(ctx, label.Job+"="+job, label.Booting)
 	if err != nil || len(found) == 0 {
@@ -101,14 +101,14 @@ func (d *Driver) awaitAnswer(ctx context.Context, job string) {
 	}
 }
 
-// yielding lets jobs go before what is made ahead.
+// yielding is the state of a maker that lets jobs go first.
 type yielding struct {
 	locks *host.Locks
 	// taken is closed when a job has taken the sandbox.
 	taken chan struct{}
 
 	mu sync.Mutex
-	// left is how long it may still wait.
+	// left is how long all further waits may take.
 	left time.Duration
 }
 
@@ -149,7 +149,7 @@ func (y *yielding) isTaken() bool {
 	}
 }
 
-// watchClaim closes taken when a job has taken a sandbox. It ends with ctx.
+// watchClaim closes taken when a job has taken the sandbox. It ends with ctx.
 func (d *Driver) watchClaim(ctx context.Context, sandbox string, taken chan<- struct{}) {
 	name := label.ObjectName(sandbox, plan.RoleJob)
 	for bounds.Pause(ctx, 2*yieldGap) {
