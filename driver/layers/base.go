@@ -18,17 +18,17 @@ import (
 )
 
 const (
-	// copyNowBound is what a copy may take that a job waits for, and copyBehindBound one
-	// that is made behind a job. Who waits for another's copy waits twice as long.
+	// copyNowBound bounds a copy on which a job waits, copyBehindBound a copy made behind a job.
+	// On somebody else's copy a job waits at most 2 * copyNowBound.
 	copyNowBound    = 15 * time.Second
 	copyBehindBound = time.Minute
 )
 
-// ErrNotCopied says that a data root is as empty as it was before the copy.
+// ErrNotCopied is returned when nothing was copied. The new data root is still empty.
 var ErrNotCopied = errors.New("layers of earlier jobs are not copied")
 
-// Base is the data root of which a new one of that scope and kind may be a copy; nil
-// where there is none. Nothing that is wrong with it is a matter of the job's.
+// Base finds the original for copies into new data roots of a scope and kind. Without a base, or
+// with a damaged or uncleared base, the answer is nil. A job never fails because of a base.
 func (k Volumes) Base(scope, kind string) *engine.Volume {
 	name := label.BaseName(label.DataName(scope, kind, 0))
 	for _, v := range k {
@@ -39,8 +39,8 @@ func (k Volumes) Base(scope, kind string) *engine.Volume {
 	return nil
 }
 
-// BaseFor is the base for a new data root of a claim's: of its own scope or, where
-// that has no data root yet, of the protected refs of its project, if it may have that.
+// BaseFor is the base for a new data root of a claim. The claim's own scope comes first. A scope
+// without data roots gets the base of the project's protected refs, if the claim may inherit.
 func (l *Layers) BaseFor(ctx context.Context, c plan.Claim, kind string, own Volumes) *engine.Volume {
 	base := own.Base(c.Scope, kind)
 	if slots, _, _ := own.Slots(c.Scope, kind); base != nil || c.Inherits == "" || len(slots) > 0 {
@@ -53,9 +53,9 @@ func (l *Layers) BaseFor(ctx context.Context, c plan.Claim, kind string, own Vol
 	return of.Base(c.Inherits, kind)
 }
 
-// CopyBase copies a base into a data root that a job waits for, whose lease the caller
-// has and whose sidecar has not started. After ErrNotCopied it is empty; after any
-// other error nobody knows what it holds.
+// CopyBase copies a base into a data root for a waiting job. The caller holds the data root's
+// lease and has not started its sidecar. After ErrNotCopied the data root is empty; after any
+// other error its content is unknown.
 func (l *Layers) CopyBase(ctx context.Context, base *engine.Volume, to engine.Volume) error {
 	lease := label.LeaseName(base.Name)
 	waiting, cancel := context.WithTimeout(ctx, 2*copyNowBound)
@@ -68,8 +68,8 @@ func (l *Layers) CopyBase(ctx context.Context, base *engine.Volume, to engine.Vo
 	}
 }
 
-// copyData copies a cleared data root to an empty one, in a container with the name of
-// a lease. The caller has the lease of the other, and no daemon has either.
+// copyData copies a cleared data root into an empty one, in a container with the name of a lease.
+// The caller holds the other data root's lease, and no daemon has either.
 func (l *Layers) copyData(ctx context.Context, lease string, from *engine.Volume, to engine.Volume, bound time.Duration) error {
 	exit, err := l.removal.RunProgram(ctx, removal.Program{
 		Name: lease, Command: plan.CopyCommand, Bound: bound,
@@ -87,9 +87,9 @@ func (l *Layers) copyData(ctx context.Context, lease string, from *engine.Volume
 	return fault.System(fmt.Errorf("copying the layers of earlier jobs ended with code %d%s", exit.Code, exit.Said), "")
 }
 
-// renewBase makes the base of a cleared data root's scope and kind anew where that is
-// due, if files there share blocks. The caller has the data root's lease. A base that
-// somebody else makes, or copies, stays as it is.
+// renewBase renews the base of a cleared data root's scope and kind when due. Without shared
+// blocks on the file system nothing happens. The caller holds the data root's lease. A base stays
+// while somebody else is making or copying it.
 func (l *Layers) renewBase(ctx context.Context, v *engine.Volume) error {
 	name := label.BaseName(v.Name)
 	if !l.eng.Local() || !l.SharesBlocks(path.Dir(path.Dir(v.Mountpoint))) {
@@ -117,18 +117,18 @@ func (l *Layers) renewBase(ctx context.Context, v *engine.Volume) error {
 	if err == nil {
 		return l.MarkState(ctx, &to, label.DataClean)
 	}
-	if !errdefs.IsConflict(err) { // else it is another's
+	if !errdefs.IsConflict(err) { // on a conflict somebody else makes the base
 		_, dropErr := l.dropBase(ctx, name)
 		err = errors.Join(err, dropErr)
 	}
 	if errors.Is(err, ErrNotCopied) {
-		return nil // too many files, say: jobs begin as they did before
+		return nil // for example too many files: jobs begin without a copy, as before
 	}
 	return err
 }
 
-// dropBase removes a base, unless somebody copies it, and tells whether it is gone.
-// Its mark goes first.
+// dropBase removes a base after its marks, unless somebody copies the base. The answer tells
+// whether the base is gone.
 func (l *Layers) dropBase(ctx context.Context, name string) (bool, error) {
 	for _, state := range []label.DataState{label.DataClean, label.DataDamaged} {
 		if _, err := l.removal.DropVolume(ctx, label.StateName(name, state)); err != nil {
@@ -139,6 +139,6 @@ func (l *Layers) dropBase(ctx context.Context, name string) (bool, error) {
 	return end == removal.WasRemoved || end == removal.WasAbsent, err
 }
 
-// DiscardBase keeps the base of a data root's own scope from every later job: a daemon
-// did not come up on a copy.
+// DiscardBase marks the base of a data root's own scope as damaged, to keep later jobs from
+// copying. The reason for a call is a copy on which no daemon came up.
 func (l *Layers) DiscardBase(ctx context.Context, data string) { l.discard(ctx, label.BaseName(data)) }

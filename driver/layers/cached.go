@@ -16,10 +16,10 @@ import (
 	"gitlab-dind-executor/driver/removal"
 )
 
-// RemoveCached removes the caches and data roots that have to go by the settings
-// and that no container has, unless dryRun. The answer lists what was removed,
-// or would be, used longest ago first; the error joins what could not be looked
-// at or removed. It lets the engine walk all volumes if sizes matter.
+// RemoveCached removes the caches and data roots that the settings give up and no container has.
+// With dryRun nothing changes. The answer lists the volumes removed, or to be removed, the
+// longest unused first. The error joins the failures. If a setting bounds sizes, the engine walks
+// the files of all volumes, which takes time.
 func (l *Layers) RemoveCached(ctx context.Context, s config.Settings, now time.Time, dryRun bool) ([]plan.Eviction, error) {
 	cached, marks, err := l.Cached(ctx)
 	if err != nil {
@@ -46,14 +46,14 @@ func (l *Layers) RemoveCached(ctx context.Context, s config.Settings, now time.T
 	return evicted, errors.Join(errs...)
 }
 
-// sized tells whether the settings bound sizes.
+// sized tells whether any setting bounds the size of caches.
 func sized(s config.Settings) bool {
 	return s.Cache.MaxSize > 0 || slices.ContainsFunc(s.Policies, func(p config.Policy) bool {
 		return p.Cache.MaxSize != nil && *p.Cache.MaxSize > 0
 	})
 }
 
-// Cached finds all that is cached, with sizes that are not known, and the marks.
+// Cached finds all cached volumes and their marks. Size is -1 in each: MeasureCached sets it.
 func (l *Layers) Cached(ctx context.Context) (cached []plan.Cached, marks Volumes, err error) {
 	all, err := l.eng.Volumes(ctx, label.Scope)
 	if err != nil {
@@ -77,15 +77,15 @@ func (l *Layers) Cached(ctx context.Context) (cached []plan.Cached, marks Volume
 	return cached, marks, nil
 }
 
-// cachedOf reads the labels of a volume. What is not ours, or does not say when it
-// was made, is nothing cached.
+// cachedOf reads the labels of a volume. It answers false for a volume of somebody else, and for
+// a volume without a readable time of creation.
 func cachedOf(v *engine.Volume, marks Volumes) (plan.Cached, bool) {
 	l := v.Labels
 	k := plan.Cached{
 		Name: v.Name, Role: plan.Role(l[label.Role]), Scope: l[label.Scope],
 		Project: l[label.Project], Protection: plan.ProtectionLabelled(l[label.Protected]), Size: -1,
 	}
-	// What a scope begins with is the instance's id, or its host where it has none.
+	// A scope begins with the GitLab instance's id or, without one, the instance's host.
 	of, _, _ := strings.Cut(k.Scope, "/")
 	k.Instances = []string{of}
 	if host := l[label.Instance]; host != "" {
@@ -99,11 +99,11 @@ func cachedOf(v *engine.Volume, marks Volumes) (plan.Cached, bool) {
 	return k, ours && known && l[label.Sandbox] == ""
 }
 
-// MeasureCached asks the engine for the sizes of what is cached.
+// MeasureCached asks the engine for the sizes of cached volumes, in bytes, and sets Size.
 func (l *Layers) MeasureCached(ctx context.Context, cached []plan.Cached) error {
 	sizes, err := l.eng.VolumeSizes(ctx)
 	if errdefs.IsConflict(err) || engine.Refused(err, engine.CountsAlready) {
-		return nil // somebody else asks at this moment: the next time will do
+		return nil // somebody else is asking at this moment; the next call measures
 	}
 	for i := range cached {
 		if size, known := sizes[cached[i].Name]; known {
@@ -113,29 +113,29 @@ func (l *Layers) MeasureCached(ctx context.Context, cached []plan.Cached) error 
 	return l.eng.Explain("asking for the sizes of caches", err)
 }
 
-// evict removes a cached volume and its marks. It tells whether it did: a job may have
-// got it meanwhile.
+// evict removes a cached volume and its marks. The answer is false if a job has got the volume
+// meanwhile.
 func (l *Layers) evict(ctx context.Context, name string, marks Volumes) (bool, error) {
 	end, err := l.dropIdle(ctx, name)
 	if label.IsCachedData(name) && removal.AllStuck(err) {
-		l.discard(ctx, name) // it may have lost a part
+		l.discard(ctx, name) // a part of it may be gone
 	}
 	if end != removal.WasRemoved {
 		return false, err
 	}
 	for _, m := range marks {
 		if m.Labels[label.Of] == name {
-			_, _ = l.removal.DropVolume(ctx, m.Name) // else it is a lost one
+			_, _ = l.removal.DropVolume(ctx, m.Name) // removeLostMarks removes the mark if this fails
 		}
 	}
-	for _, state := range []label.DataState{label.DataClean, label.DataDamaged} { // made since marks were listed
+	for _, state := range []label.DataState{label.DataClean, label.DataDamaged} { // these were made after marks was listed
 		_ = l.eng.RemoveVolume(ctx, label.StateName(name, state))
 	}
 	return true, nil
 }
 
-// dropIdle removes a volume that no job has. Whoever clears it ends soon, and so
-// does the engine's own removal of a container that had it.
+// dropIdle removes a volume without a job. Two waits share clearNowBound: for a container that
+// clears the volume, and for the engine's removal of the last container.
 func (l *Layers) dropIdle(ctx context.Context, name string) (removal.Outcome, error) {
 	bounded, cancel := context.WithTimeout(ctx, clearNowBound)
 	defer cancel()
@@ -148,7 +148,7 @@ func (l *Layers) dropIdle(ctx context.Context, name string) (removal.Outcome, er
 			return removal.StillUsed, err
 		}
 		if label.IsCachedData(name) && !l.AwaitLease(bounded, label.LeaseName(name)) {
-			return removal.StillUsed, nil // a job has it, though its daemon may have ended
+			return removal.StillUsed, nil // a job has it, even if its daemon has ended
 		}
 		select {
 		case <-time.After(l.bounds.RemoveFirstGap):
@@ -158,15 +158,15 @@ func (l *Layers) dropIdle(ctx context.Context, name string) (removal.Outcome, er
 	}
 }
 
-// discard keeps a data root from every later job.
+// discard marks a data root as damaged, to keep it from later jobs.
 func (l *Layers) discard(ctx context.Context, name string) {
 	v, err := l.eng.Volume(ctx, name)
 	if err == nil && v.Labels[label.Scope] != "" {
-		_ = l.MarkState(ctx, &v, label.DataDamaged) // a daemon that does not boot on it tells later
+		_ = l.MarkState(ctx, &v, label.DataDamaged) // if this fails, a daemon that does not boot on the data root leads here again
 	}
 }
 
-// removeLostMarks removes marks of what is not there any more.
+// removeLostMarks removes marks whose volumes are gone.
 func (l *Layers) removeLostMarks(ctx context.Context, marks Volumes, cached []plan.Cached) {
 	for _, m := range marks {
 		if !slices.ContainsFunc(cached, func(c plan.Cached) bool { return c.Name == m.Labels[label.Of] }) {
@@ -175,9 +175,9 @@ func (l *Layers) removeLostMarks(ctx context.Context, marks Volumes, cached []pl
 	}
 }
 
-// DropLayers removes the data root that was used longest ago of those that no
-// job has, and tells whether there was one. One that resists gets a mark, and the next
-// is tried; those that have a mark are FreeStuck's.
+// DropLayers removes the longest unused among the idle data roots, and tells whether there was
+// one. A data root that resists gets a mark, and the next is tried. Data roots with such a mark
+// are left to removal.FreeStuck.
 func (l *Layers) DropLayers(ctx context.Context, now time.Time) (bool, error) {
 	cached, marks, err := l.Cached(ctx)
 	if err != nil {

@@ -17,18 +17,18 @@ import (
 )
 
 const (
-	// clearBehindBound is what clearing may take where no job waits for it, and
-	// clearNowBound where one does.
+	// clearBehindBound bounds a clearing behind a job, and clearNowBound a clearing for a waiting
+	// job.
 	clearBehindBound = 5 * time.Minute
 	clearNowBound    = 20 * time.Second
 )
 
-// errDamaged says that nothing can be left of a data root.
+// errDamaged is returned when a data root has to be thrown away as a whole.
 var errDamaged = errors.New("the layers of earlier jobs are damaged")
 
-// clearData leaves of a cached data root what the next daemon needs. The caller has
-// its lease, or gets it by the container's name. An error is errDamaged where
-// nothing can be left. settle is called while the lease is held.
+// clearData removes everything from a cached data root except what the next daemon needs. The
+// caller holds the lease, or takes it by passing the lease's name for the container. settle runs
+// while the lease is held, with nil or errDamaged; its error is returned.
 func (l *Layers) clearData(ctx context.Context, v *engine.Volume, name string, bound time.Duration, settle func(context.Context, error) error) error {
 	_, err := l.removal.RunProgram(ctx, removal.Program{
 		Name: name, Command: plan.ClearCommand, Volume: v.Name, VolumeLabels: v.Labels, Bound: bound,
@@ -46,20 +46,20 @@ func (l *Layers) clearData(ctx context.Context, v *engine.Volume, name string, b
 	return err
 }
 
-// ClearNow clears a data root that a job waits for, whose lease the caller has.
+// ClearNow clears a data root for a waiting job. The caller holds the lease.
 func (l *Layers) ClearNow(ctx context.Context, v *engine.Volume) error {
 	return l.clearData(ctx, v, label.ClearingName(v.Name), clearNowBound, func(_ context.Context, err error) error { return err })
 }
 
-// MarkState says the state of a cached data root.
+// MarkState makes the mark for the state of a cached data root.
 func (l *Layers) MarkState(ctx context.Context, v *engine.Volume, state label.DataState) error {
 	_, err := l.eng.CreateVolume(ctx, label.StateName(v.Name, state), label.ForState(v.Labels[label.Scope], v.Name, state))
 	return l.eng.Explain("marking layers as "+string(state), err)
 }
 
-// ClearLayers clears the data roots that jobs have had and none has now, so that
-// the next job need not wait for it, and removes those that are damaged. It goes
-// on with the others where one fails, and returns the names of what it removed.
+// ClearLayers clears data roots used by jobs and now idle, so the next job need not wait for the
+// clearing. Damaged data roots are removed. A failure does not stop the work on the others.
+// removed has the names of the volumes removed or, with dryRun, to be removed.
 func (l *Layers) ClearLayers(ctx context.Context, dryRun bool) (removed []string, err error) {
 	ctx, end := span.Begin(ctx, "clear layers")
 	defer end()
@@ -78,14 +78,14 @@ func (l *Layers) ClearLayers(ctx context.Context, dryRun bool) (removed []string
 		}
 		damaged := found.is(v.Name, label.DataDamaged)
 		if label.IsBase(v.Name) && !damaged {
-			continue // no daemon has it: it is as it was made, and made anew in time
+			continue // no daemon uses a base; it is made anew in time
 		}
 		if !damaged && !found.is(v.Name, label.DataClean) && !dryRun {
 			err := l.clearBehind(ctx, v)
 			damaged = errors.Is(err, errDamaged)
 			switch {
 			case damaged, errors.Is(err, removal.ErrNoVolume):
-			case errdefs.IsConflict(err): // a job has it, or somebody who clears it
+			case errdefs.IsConflict(err): // a job or another clearing has it
 				l.AwaitLease(ctx, label.LeaseName(v.Name))
 			default:
 				errs = append(errs, err)
@@ -106,11 +106,11 @@ func (l *Layers) ClearLayers(ctx context.Context, dryRun bool) (removed []string
 	return removed, errors.Join(errs...)
 }
 
-// clearBehind clears a data root that no job has. Its container has the name of
-// the lease, so no job gets the data root meanwhile.
+// clearBehind clears a data root that no job has. Its container has the lease's name, so no job
+// gets the data root meanwhile.
 func (l *Layers) clearBehind(ctx context.Context, v *engine.Volume) error {
 	if _, err := l.eng.Volume(ctx, label.StateName(v.Name, label.DataClean)); err == nil {
-		return nil // somebody has cleared it since it was listed
+		return nil // somebody has cleared it since the listing
 	}
 	return l.clearData(ctx, v, label.LeaseName(v.Name), clearBehindBound, func(ctx context.Context, err error) error {
 		if err != nil {
@@ -123,9 +123,10 @@ func (l *Layers) clearBehind(ctx context.Context, v *engine.Volume) error {
 	})
 }
 
-// AwaitLease waits where a lease is about to be free: somebody clears the data
-// root, or it is the sidecar of a sandbox whose job has ended, or that is gone, and
-// whose removal takes its time. It tells whether the lease is free; false means that a job has it.
+// AwaitLease waits for a lease about to be free, and tells whether the lease is free. A lease
+// becomes free after a clearing or a copy, or with the removal of a sidecar. AwaitLease removes
+// the sidecar of a job marked as ended, and a dead sidecar whose sandbox has lost the network.
+// False means a job has the lease, or the engine failed.
 func (l *Layers) AwaitLease(ctx context.Context, lease string) bool {
 	c, err := l.eng.Container(ctx, lease)
 	switch {
@@ -144,7 +145,7 @@ func (l *Layers) AwaitLease(ctx context.Context, lease string) bool {
 	return l.removal.Container(ctx, engine.Object{Ref: c.ID, Name: lease}) == nil
 }
 
-// hasEnded tells whether the job of a sidecar's sandbox has ended, which is then being
+// hasEnded tells whether the job of a sidecar's sandbox has ended. Such a sandbox is being
 // removed.
 func (l *Layers) hasEnded(ctx context.Context, labels map[string]string) bool {
 	sandbox := labels[label.Sandbox]
@@ -155,8 +156,7 @@ func (l *Layers) hasEnded(ctx context.Context, labels map[string]string) bool {
 	return err == nil && plan.Role(v.Labels[label.Role]) == plan.RoleEnded
 }
 
-// isOrphan tells whether a sidecar's sandbox has lost its network, so that nobody
-// has it any more.
+// isOrphan tells whether a sidecar's sandbox has lost its network and so belongs to nobody.
 func (l *Layers) isOrphan(ctx context.Context, labels map[string]string) bool {
 	sandbox := labels[label.Sandbox]
 	if plan.Role(labels[label.Role]) != plan.RoleSidecar || sandbox == "" {

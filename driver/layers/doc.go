@@ -1,11 +1,11 @@
-// Package layers keeps what outlives jobs on an engine: the data roots of inner
-// daemons with their layers, the caches of projects, and seeds. Volumes are all there
-// is of it; marks, which are volumes too, say what became of them.
+// Package layers keeps everything on an engine that outlives jobs: data roots of inner daemons
+// with their layers, caches of projects, and seeds. All of it is in volumes. Marks, which are
+// empty volumes, record the state and last use of the others.
 //
-//	scope.go   what is cached of a scope: which data roots serve, and their last use
-//	clear.go   ClearLayers: behind a job and before the next; leases that are waited for
-//	base.go    what new data roots are copies of, where copies share blocks
-//	cached.go  RemoveCached: what goes by age and size, or when the disk is short
+//	scope.go   the cached volumes of a scope: data roots that serve, and last use
+//	clear.go   ClearLayers: behind a job and before the next; waiting for leases
+//	base.go    bases, which new data roots copy where files can share blocks
+//	cached.go  RemoveCached: eviction by age and size, or when the disk is short
 //	seeds.go   Seeds, SweepSeeds: first layers for new data roots
 //
 // It may import driver/bounds, driver/engine, driver/host, driver/label, driver/plan,

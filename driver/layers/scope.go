@@ -15,7 +15,7 @@ import (
 	"gitlab-dind-executor/driver/removal"
 )
 
-// Layers keeps what outlives jobs on an engine: layers, caches and seeds.
+// Layers keeps layers, caches and seeds on an engine, beyond the life of jobs.
 type Layers struct {
 	eng     *engine.Engine
 	bounds  *bounds.Bounds
@@ -24,23 +24,23 @@ type Layers struct {
 	SharesBlocks func(dir string) bool
 }
 
-// New is for an engine.
+// New makes Layers for an engine.
 func New(eng *engine.Engine, limits *bounds.Bounds, remover *removal.Remover) *Layers {
 	return &Layers{eng, limits, remover, host.SharesBlocks}
 }
 
-// Volumes are the volumes of a scope: its cache, its data roots, and the marks that
-// say when they were used.
+// Volumes are the volumes of a scope: its cache, its data roots, and the marks with the times of
+// their use.
 type Volumes []*engine.Volume
 
-// VolumesOf finds what is cached of a scope.
+// VolumesOf finds the cached volumes of a scope.
 func (l *Layers) VolumesOf(ctx context.Context, scope string) (Volumes, error) {
 	list, err := l.eng.Volumes(ctx, label.Scope+"="+scope)
 	return list, l.eng.Explain("looking for what earlier jobs left", err)
 }
 
-// Slots are the data roots of a kind that serve and those that are damaged, and
-// whether there are others.
+// Slots are the numbers of a scope's data roots of one kind, healthy and damaged ones apart.
+// others tells whether the scope has data roots of other kinds.
 func (k Volumes) Slots(scope, kind string) (slots, damaged []int, others bool) {
 	for _, v := range k {
 		if plan.Role(v.Labels[label.Role]) != plan.RoleData {
@@ -48,7 +48,7 @@ func (k Volumes) Slots(scope, kind string) (slots, damaged []int, others bool) {
 		}
 		slot, ok := dataSlot(v.Name, scope, kind)
 		switch {
-		case label.IsBase(v.Name): // serves no daemon
+		case label.IsBase(v.Name): // no daemon uses a base
 		case !ok:
 			others = true
 		case k.is(v.Name, label.DataDamaged):
@@ -60,7 +60,7 @@ func (k Volumes) Slots(scope, kind string) (slots, damaged []int, others bool) {
 	return slots, damaged, others
 }
 
-// AnyIdle tells whether a scope has layers that no job has.
+// AnyIdle tells whether a scope has layers that no job is using.
 func (l *Layers) AnyIdle(ctx context.Context, scope string) (bool, error) {
 	all, err := l.eng.Volumes(ctx, label.Scope+"="+scope, label.Role+"="+string(plan.RoleData))
 	if err != nil {
@@ -70,9 +70,9 @@ func (l *Layers) AnyIdle(ctx context.Context, scope string) (bool, error) {
 	return slices.ContainsFunc(all, func(v *engine.Volume) bool { return !used[v.Name] && !label.IsBase(v.Name) }), err
 }
 
-// NoteUse notes that a job has a cached volume now, by a volume that is made anew
-// each time, since labels never change and the engine knows of no last use. No
-// job fails for it.
+// NoteUse notes that a job has got a cached volume. The note is a new volume each time, since
+// labels never change and the engine records no last use. Errors are dropped: no job fails for a
+// note.
 func (l *Layers) NoteUse(ctx context.Context, p *plan.Plan, found Volumes, name string) {
 	if name == "" {
 		return
@@ -88,8 +88,8 @@ func (l *Layers) NoteUse(ctx context.Context, p *plan.Plan, found Volumes, name 
 	}
 }
 
-// lastUse is when a cached volume was last given to a job: by its newest mark, or
-// when it was made.
+// lastUse is the time when a job last got a cached volume. Without a mark the volume's creation
+// counts; false means no readable time.
 func (k Volumes) lastUse(v *engine.Volume) (time.Time, bool) {
 	last, err := time.Parse(time.RFC3339, v.Labels[label.Created])
 	known := err == nil
@@ -104,14 +104,14 @@ func (k Volumes) lastUse(v *engine.Volume) (time.Time, bool) {
 	return last, known
 }
 
-// dataSlot is the number of a data root of that scope and kind.
+// dataSlot reads the number of a data root of a scope and kind from its name.
 func dataSlot(name, scope, kind string) (int, bool) {
 	number, ok := strings.CutPrefix(name, strings.TrimSuffix(label.DataName(scope, kind, 0), "0"))
 	slot, err := strconv.Atoi(number)
 	return slot, ok && err == nil && name == label.DataName(scope, kind, slot)
 }
 
-// is tells whether a mark says that state of a data root.
+// is tells whether a data root has the mark of a state.
 func (k Volumes) is(name string, state label.DataState) bool {
 	for _, v := range k {
 		if v.Name == label.StateName(name, state) && v.Labels[label.Of] == name && v.Labels[label.State] == string(state) {
@@ -121,11 +121,10 @@ func (k Volumes) is(name string, state label.DataState) bool {
 	return false
 }
 
-// volumesInUse are the volumes that containers have, by name, without those that a
-// container of this program alone works on: nobody has to wait for it for long. Nor
-// does a sidecar that has ended count, whose removal is under way.
-// The engine's own list of idle volumes leaves out what a container that it is
-// removing still holds, though it does not list that container any more.
+// volumesInUse are the names of the volumes of all containers. Two kinds of container do not
+// count. A container of this program ends soon, and an ended sidecar is being removed. The
+// engine's own list of idle volumes does not serve. It leaves out volumes of a container under
+// removal, while the list of containers no longer has that container.
 func (l *Layers) volumesInUse(ctx context.Context) (map[string]bool, error) {
 	list, err := l.eng.Containers(ctx)
 	if err != nil {

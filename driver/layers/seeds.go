@@ -17,16 +17,16 @@ import (
 // Seed is a volume with images for new data roots.
 type Seed struct {
 	Name string
-	// Wish is the id of what the settings said.
+	// Wish is the id of the plan.SeedWish from which the seed was made.
 	Wish    string
 	Created time.Time
-	// Ready is false while it is made, and for what is left of one that failed.
+	// Ready is false while the seed is being made, and for the remains of a failed one.
 	Ready bool
 
 	kind string
 }
 
-// Seeds lists the seeds that there are, the newest first.
+// Seeds lists the seeds on the engine, the newest first.
 func (l *Layers) Seeds(ctx context.Context) ([]Seed, error) {
 	if err := l.eng.Greet(ctx); err != nil {
 		return nil, err
@@ -47,7 +47,7 @@ func (l *Layers) seedsWith(ctx context.Context, key string) ([]Seed, error) {
 	}
 	var seeds []Seed
 	volumes := list
-	for of := range ready { // a mark that is left alone is removed as what it is of
+	for of := range ready { // a mark without its seed stands for the seed, and is removed like a seed
 		if !slices.ContainsFunc(volumes, func(v *engine.Volume) bool { return v.Name == of }) {
 			i := slices.IndexFunc(volumes, func(v *engine.Volume) bool { return v.Labels[label.Of] == of })
 			lost := engine.Volume{Name: of, Labels: maps.Clone(volumes[i].Labels)}
@@ -66,8 +66,8 @@ func (l *Layers) seedsWith(ctx context.Context, key string) ([]Seed, error) {
 	return seeds, nil
 }
 
-// NewestSeed is the seed that a sidecar gets; empty without one. Nothing that is
-// wrong with seeds is a matter of the job's.
+// NewestSeed is the name of the seed for a new sidecar; empty without one. An error counts as
+// none, since a job never fails because of seeds.
 func (l *Layers) NewestSeed(ctx context.Context, kind string) string {
 	seeds, err := l.seedsWith(ctx, label.Spec+"="+kind)
 	if err != nil {
@@ -79,17 +79,17 @@ func (l *Layers) NewestSeed(ctx context.Context, kind string) string {
 	return ""
 }
 
-// SweepSeeds removes the seeds that are none of the wishes', those that newer ones
-// have taken the place of, and what is left of those that were never ready, but
-// none that a container has. It returns what was removed, or with dryRun would be.
+// SweepSeeds removes three kinds of seeds: seeds of no wish, seeds replaced by newer ones, and
+// remains of seeds that were never ready. A seed that a container has stays. The answer lists the
+// seeds removed or, with dryRun, to be removed.
 func (l *Layers) SweepSeeds(ctx context.Context, wishes []plan.SeedWish, dryRun bool) ([]Seed, error) {
 	seeds, err := l.Seeds(ctx)
 	if err != nil || len(seeds) == 0 {
 		return nil, err
 	}
 	if slices.ContainsFunc(seeds, func(s Seed) bool { return !s.Ready }) {
-		// One is made as long as its sandbox is there, and has its mark before that goes:
-		// so this is to be known before the marks are looked at again.
+		// The sandbox of a seed's maker stays until the seed has its mark. So the networks are
+		// listed before the second look at the marks.
 		networks, err := l.eng.Networks(ctx, label.Sandbox)
 		if err != nil {
 			return nil, l.eng.Explain("looking for who makes seeds", err)
@@ -126,9 +126,9 @@ func (l *Layers) SweepSeeds(ctx context.Context, wishes []plan.SeedWish, dryRun 
 	return swept, errors.Join(errs...)
 }
 
-// removeSeed takes its mark from a seed, so that no job gets it any more, and
-// removes it, unless a container still has it: then a later sweep does. It tells
-// whether it is gone.
+// removeSeed removes first a seed's mark, which keeps the seed from further jobs, and then the
+// seed. A later sweep removes a seed that a container still has. The answer tells whether the
+// seed is gone.
 func (l *Layers) removeSeed(ctx context.Context, s Seed) (bool, error) {
 	if _, err := l.removal.DropVolume(ctx, label.ReadyName(s.Name)); err != nil {
 		return false, err

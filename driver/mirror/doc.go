@@ -1,6 +1,6 @@
-// Package mirror keeps the registry that all jobs of an engine share: it finds it or
-// makes it, tells how it is reached and what it stores, and removes it when its
-// settings hold no more.
+// Package mirror keeps the registry that all jobs of an engine share. The package finds or makes
+// the mirror, tells its address and the size of its storage, and removes mirrors without
+// settings.
 //
 // It may import driver/bounds, driver/engine, driver/images, driver/label,
 // driver/plan, driver/removal, driver/span, fault, group and wary.

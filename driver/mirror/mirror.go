@@ -22,15 +22,15 @@ import (
 	"gitlab-dind-executor/wary"
 )
 
-// Bounds of the mirror.
+// Bounds of work on the mirror.
 const (
-	// askEvery is the pause between two looks at one that starts.
+	// askEvery is the pause between two questions to a starting mirror.
 	askEvery = 10 * time.Millisecond
-	// pingBound bounds one question to it.
+	// pingBound bounds one question to the mirror.
 	pingBound = 500 * time.Millisecond
-	// mirrorStart bounds its start, without the pull of its image.
+	// mirrorStart bounds the start of the mirror, without the pull of its image.
 	mirrorStart = 30 * time.Second
-	// fresh is how long after its start it may be silent.
+	// fresh is the time after its start in which a mirror may be silent.
 	fresh = 10 * time.Second
 )
 
@@ -42,24 +42,23 @@ type Keeper struct {
 	removal *removal.Remover
 }
 
-// New is for an engine.
+// New makes a Keeper for an engine.
 func New(eng *engine.Engine, store *images.Store, limits *bounds.Bounds, remover *removal.Remover) *Keeper {
 	return &Keeper{eng, store, limits, remover}
 }
 
-// ErrNone says that there is no mirror yet, and that StartMirror makes it.
+// ErrNone is returned when there is no mirror yet. StartMirror makes one.
 var ErrNone = errors.New("it is not there yet")
 
-// errNoMirrorImage says that the mirror's image must be pulled first.
+// errNoMirrorImage means that the mirror's image must be pulled first.
 var errNoMirrorImage = fmt.Errorf("%w: its image is not on this host", ErrNone)
 
-// mirrorPort is where it listens in its container.
+// mirrorPort is the port inside the mirror's container, as in 5000/tcp.
 var mirrorPort = strconv.Itoa(plan.MirrorPort) + "/tcp"
 
-// Mirror finds the mirror for a job, and makes or starts it where that is a
-// matter of a second; a job waits no longer. An error means that the job goes on
-// without; with ErrNone, StartMirror should be run where it may take its
-// time.
+// Mirror finds the mirror for a job, and makes or starts one within bounds.MirrorPatience. On an
+// error the job goes on without a mirror. On ErrNone the caller should run StartMirror where time
+// does not matter.
 func (k *Keeper) Mirror(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess, error) {
 	ctx, end := span.Begin(ctx, "mirror")
 	defer end()
@@ -77,7 +76,8 @@ func (k *Keeper) Mirror(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess,
 		access, err := k.mirror(ctx, m)
 		answered <- answer{access, err}
 	}()
-	// A creation is not cut off, all else ends before, with a better reason.
+	// The creation of a container is not cut off. Everything else ends before this timer does,
+	// with a more exact reason.
 	patience := time.NewTimer(bound + bound/10)
 	defer patience.Stop()
 	select {
@@ -88,9 +88,8 @@ func (k *Keeper) Mirror(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess,
 	}
 }
 
-// StartMirror makes the mirror if it is not there, starts it if it does not run,
-// pulls its image if need be, and returns when it answers. say receives lines
-// about pulls.
+// StartMirror makes or starts the mirror as needed, and returns when the mirror answers. The
+// image is pulled if need be, and say receives lines about the pull.
 func (k *Keeper) StartMirror(ctx context.Context, m plan.Mirror, say func(string)) (*plan.MirrorAccess, error) {
 	if err := k.eng.Greet(ctx); err != nil {
 		return nil, err
@@ -104,9 +103,9 @@ func (k *Keeper) StartMirror(ctx context.Context, m plan.Mirror, say func(string
 	return k.mirror(ctx, m)
 }
 
-// mirror goes on from wherever the mirror is, or another hook has left it: each
-// step may be done twice. Its name is the claim: who loses goes on with what the
-// winner has made.
+// mirror brings the mirror up from any state in which another hook has left it: each step may be
+// done twice. The container's name is the claim. The loser of a race goes on with the winner's
+// container.
 func (k *Keeper) mirror(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess, error) {
 	for {
 		c, err := k.eng.Container(ctx, m.Name)
@@ -140,8 +139,8 @@ func (k *Keeper) mirror(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess,
 	}
 }
 
-// files are what its container gets besides its image. Nobody gets in
-// there, so that they can be for any user that the image has.
+// files are the files put into the mirror's container. Any user may read them, because nobody
+// else gets into the container and the image's user is unknown.
 func files(m plan.Mirror) []engine.File {
 	files := []engine.File{{Path: plan.MirrorConfig, Mode: 0o644, Content: []byte(m.Config.Reveal())}}
 	if m.CA != nil {
@@ -150,11 +149,10 @@ func files(m plan.Mirror) []engine.File {
 	return files
 }
 
-// createMirror creates its container. It listens on the gateway address of the
-// engine's default bridge, which all sandboxes reach, their own gateway being the
-// same host, and nothing from outside does. So it is in no sandbox's network:
-// no job gets from one to another through it, and no name that a job gives to
-// its services can stand for the registry behind it.
+// createMirror creates the container. The mirror listens on the gateway address of the engine's
+// default bridge. All sandboxes reach this address, since their own gateways are the same host,
+// and nothing outside does. So the mirror is in no sandbox's network. No job reaches another
+// through it, and no service alias of a job can pose as the registry behind it.
 func (k *Keeper) createMirror(ctx context.Context, m plan.Mirror) error {
 	img, err := k.eng.Image(ctx, m.Image)
 	if engine.Gone(err) {
@@ -170,8 +168,8 @@ func (k *Keeper) createMirror(ctx context.Context, m plan.Mirror) error {
 	return err
 }
 
-// container is the mirror's container; storage makes its volumes' names
-// its own.
+// container is the mirror's container. storage is a random id that makes the names of its volumes
+// unique.
 func container(m plan.Mirror, img engine.Image, gateway netip.Addr, storage string) engine.Spec {
 	port := ""
 	if m.Port > 0 {
@@ -189,8 +187,8 @@ func container(m plan.Mirror, img engine.Image, gateway netip.Addr, storage stri
 	}.Spec()
 }
 
-// HostAddress is the address of the engine's host on its default bridge, under
-// which all sandboxes reach it and nothing from outside does.
+// HostAddress is the address of the engine's host on its default bridge. All sandboxes reach this
+// address, and nothing outside does.
 func (k *Keeper) HostAddress(ctx context.Context) (netip.Addr, error) {
 	bridge, err := k.eng.Network(ctx, engine.Bridge)
 	if err != nil {
@@ -199,8 +197,8 @@ func (k *Keeper) HostAddress(ctx context.Context) (netip.Addr, error) {
 	return GatewayOf(bridge.Subnets)
 }
 
-// GatewayOf picks the IPv4 gateway of a bridge. Engines leave it empty until the
-// bridge was used for the first time; it is then the subnet's first address.
+// GatewayOf picks the IPv4 gateway of a bridge. Before the first use of the bridge engines report
+// no gateway; the subnet's first address is the gateway then.
 func GatewayOf(configs []engine.Subnet) (netip.Addr, error) {
 	for _, c := range configs {
 		if a, err := netip.ParseAddr(c.Gateway); err == nil && a.Is4() {
@@ -216,8 +214,8 @@ func GatewayOf(configs []engine.Subnet) (netip.Addr, error) {
 		`sandboxes reach their host by the engine's default bridge: take "bridge": "none" out of its daemon.json`)
 }
 
-// ask tells how a running mirror is reached, and whether it answers where
-// that can be asked from here. One that has just started may take a moment.
+// ask tells how to reach a running mirror. On a local engine ask also checks that the mirror
+// answers. A mirror started less than fresh ago may take a moment.
 func (k *Keeper) ask(ctx context.Context, c engine.Details) (*plan.MirrorAccess, error) {
 	address := c.Published[mirrorPort]
 	if address == "" || len(c.ID) < 12 {
@@ -248,7 +246,7 @@ func (k *Keeper) ask(ctx context.Context, c engine.Details) (*plan.MirrorAccess,
 	}
 }
 
-// ping asks once. No proxy lies between.
+// ping asks the mirror one question, never through a proxy.
 func ping(ctx context.Context, url string) error {
 	c := wary.Client(nil, pingBound)
 	defer c.CloseIdleConnections()
@@ -259,8 +257,8 @@ func ping(ctx context.Context, url string) error {
 	return err
 }
 
-// MirrorHealth finds the mirror without making or starting one. It returns
-// ErrNone where there is none, else what keeps jobs from it.
+// MirrorHealth finds the mirror without making or starting one. The error is ErrNone without a
+// mirror, else the obstacle for jobs.
 func (k *Keeper) MirrorHealth(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess, error) {
 	if err := k.eng.Greet(ctx); err != nil {
 		return nil, err

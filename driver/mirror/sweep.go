@@ -18,11 +18,11 @@ import (
 	"gitlab-dind-executor/wary"
 )
 
-// measureBound is what the measuring of the mirror's storage may take.
+// measureBound bounds the measuring of a mirror's storage.
 const measureBound = 10 * time.Second
 
-// mirrorStorageAge is how old a mirror's volume without a container must be, for
-// a container under way may be about to take it.
+// mirrorStorageAge is the age at which a mirror's volume without a container may be removed. A
+// container under way may be about to take a younger volume.
 const mirrorStorageAge = time.Hour
 
 // State is a mirror on the engine.
@@ -30,18 +30,18 @@ type State struct {
 	Name, Remote string
 	// State is the engine's word: running, paused, exited.
 	State string
-	// Address is where it listens, host:port; empty if it does not.
+	// Address is host:port; empty if the mirror does not listen.
 	Address string
-	// Size is what it stores, in bytes; -1 if it does not tell.
+	// Size is the size of the mirror's storage in bytes; -1 if unknown.
 	Size int64
-	// Jobs is how many sandboxes use it.
+	// Jobs is the number of sandboxes that use the mirror.
 	Jobs int
 
 	id      string
 	volumes []string
 }
 
-// Mirrors lists the mirrors of all settings that there are on the engine.
+// Mirrors lists all mirrors on the engine, of any settings.
 func (k *Keeper) Mirrors(ctx context.Context) ([]State, error) {
 	if err := k.eng.Greet(ctx); err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func (k *Keeper) Mirrors(ctx context.Context) ([]State, error) {
 		return err
 	})
 	g.Go(func() (err error) {
-		users, err = k.eng.Containers(gctx) // those of other installations, too
+		users, err = k.eng.Containers(gctx) // sandboxes of other installations count, too
 		return err
 	})
 	if err := g.Wait(); err != nil {
@@ -76,7 +76,7 @@ func (k *Keeper) Mirrors(ctx context.Context) ([]State, error) {
 	return states, nil
 }
 
-// Measure asks a running mirror what it stores.
+// Measure runs du in a running mirror and sets Size, in bytes. Size stays -1 on failure.
 func (k *Keeper) Measure(ctx context.Context, m *State) {
 	if m.State != engine.Running {
 		return
@@ -91,18 +91,18 @@ func (k *Keeper) Measure(ctx context.Context, m *State) {
 	}
 }
 
-// Verdict is what SweepMirrors did with a mirror, for a person.
+// Verdict tells a person what SweepMirrors did with a mirror, and why.
 type Verdict struct {
 	Name, Reason string
-	// Removed tells it from one that goes with the last of its jobs.
+	// Removed is false for a mirror that goes with the last of its jobs.
 	Removed bool
 }
 
-// SweepMirrors takes away mirrors that are not those of the settings, whose
-// mirror's name is current ("" for none), and the current one if it stores more
-// than limit bytes (0 means any) and measure is set: measuring costs a process.
-// Those that jobs use are retired: no new job takes them, and a later sweep
-// removes them. With dryRun it only says.
+// SweepMirrors removes mirrors outside of the settings; current is the name of the settings'
+// mirror, or "" for none. The current mirror goes, too, if its storage exceeds limit bytes (0
+// means no limit). Only with measure is the size looked at, since measuring costs a process. A
+// mirror in use is retired: no new job takes the mirror, and a later sweep removes it. With
+// dryRun nothing changes.
 func (k *Keeper) SweepMirrors(ctx context.Context, current string, limit int64, measure, dryRun bool) ([]Verdict, error) {
 	mirrors, err := k.Mirrors(ctx)
 	if err != nil {
@@ -142,7 +142,7 @@ func (k *Keeper) SweepMirrors(ctx context.Context, current string, limit int64, 
 	return verdicts, errors.Join(errs...)
 }
 
-// retireMirror takes its name from a mirror, so that the next job makes another.
+// retireMirror renames a mirror, so that the next job makes another.
 func (k *Keeper) retireMirror(ctx context.Context, m State) error {
 	retired := "-" + m.id[:12]
 	if strings.HasSuffix(m.Name, retired) {
@@ -165,7 +165,7 @@ func (k *Keeper) removeMirror(ctx context.Context, m State) error {
 	return errors.Join(errs...)
 }
 
-// removeMirrorStorage removes storage made before a time that no mirror has.
+// removeMirrorStorage removes volumes without a mirror that were made before a time.
 func (k *Keeper) removeMirrorStorage(ctx context.Context, before time.Time) error {
 	list, err := k.eng.IdleVolumes(ctx, label.Role+"="+string(plan.RoleMirror))
 	if err != nil {
@@ -177,7 +177,7 @@ func (k *Keeper) removeMirrorStorage(ctx context.Context, before time.Time) erro
 		if err != nil || !made.Before(before) {
 			continue
 		}
-		// A container may have taken it since: then it is not removed.
+		// A container may have taken the volume meanwhile; DropVolume leaves it then.
 		if _, err := k.removal.DropVolume(ctx, v.Name); err != nil {
 			errs = append(errs, err)
 		}
@@ -185,7 +185,8 @@ func (k *Keeper) removeMirrorStorage(ctx context.Context, before time.Time) erro
 	return errors.Join(errs...)
 }
 
-// Answers tells whether a mirror answers, as far as that can be asked from here.
+// Answers tells whether a mirror answers. On a remote engine, a mirror that runs and listens
+// counts.
 func (k *Keeper) Answers(ctx context.Context, m State) bool {
 	if m.State != "running" || m.Address == "" {
 		return false

@@ -1,11 +1,11 @@
-// Package removal removes what is ours from an engine: sandboxes in an order that
-// leaves none half alive, and volumes, those that resist included. For these it runs
-// this program in a container of its own, with the one volume and nothing else.
+// Package removal removes this installation's objects from an engine. The order of removal leaves
+// no sandbox half alive. Volumes go too, even when their content resists. A resisting volume is
+// emptied by this program, in a container with the volume and nothing else.
 //
-//	kill.go     what runs in a sandbox whose job has ended
-//	remove.go   sandboxes, in which order things go, and a removal that hangs
+//	kill.go     kills what runs in a sandbox after its job
+//	remove.go   sandboxes, the order of their removal, and removals that hang
 //	stuck.go    volumes that resist, and their marks
-//	unmount.go  what is mounted in them
+//	unmount.go  mounts inside such volumes
 //	program.go  this program in a container, and its image
 //
 // It may import driver/bounds, driver/engine, driver/host, driver/label, driver/owner,

@@ -9,14 +9,14 @@ import (
 	"gitlab-dind-executor/group"
 )
 
-// killed is what the engine calls SIGKILL in its events.
+// killed is the signal attribute of the engine's event for SIGKILL.
 const killed = "9"
 
-// Kill sends SIGKILL to all that runs in a sandbox and returns when the engine has
-// sent it: the kernel ends a container's other processes with its first. The engine's
-// own answer takes a quarter of a second longer, since that waits until each container
-// has let go of its files and its network. What cannot be killed in time is left to
-// whoever removes it.
+// Kill sends SIGKILL to every running container of a sandbox. Kill returns once the engine has
+// sent the signals, because the kernel ends a container's other processes with the first. The
+// engine's own answer comes a quarter of a second later: the engine waits until a container has
+// let go of files and network. The wait ends after bounds.EndWait. A later removal deals with
+// containers still alive then.
 func (r *Remover) Kill(ctx context.Context, s *engine.Objects) {
 	ctx, cancel := context.WithTimeout(ctx, r.bounds.EndWait)
 	var g group.Group
@@ -51,7 +51,7 @@ func (r *Remover) Kill(ctx context.Context, s *engine.Objects) {
 	})
 	for _, id := range running {
 		g.Go(func() error {
-			_ = r.eng.Kill(ctx, id, "KILL") // not running any more is fine; the removal tells of faults
+			_ = r.eng.Kill(ctx, id, "KILL") // a container that has ended is fine; the removal reports faults
 			tell(id)
 			return nil
 		})

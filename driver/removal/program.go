@@ -23,73 +23,73 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// programRepository names the images that hold nothing but this program. The
-// domain never resolves (RFC 6761), so no registry can put another image there.
+// programRepository names the images that hold nothing but this program. The domain never
+// resolves (RFC 6761), so no registry can put another image there.
 const programRepository = "gitlab-dind-executor.invalid/program"
 
-// programPath is the program in its image, and programVolume is where the volume
-// lies that it works on.
+// programPath is the program's path in its image. programVolume is the mount point of the volume
+// to work on.
 const (
 	programPath   = plan.ProgramPath
 	programVolume = "/volume"
 )
 
 const (
-	// programSlack is what engine and container may take besides the work.
+	// programSlack is the time allowed to engine and container besides the work.
 	programSlack = time.Minute
-	// programMemory and programPIDs bound what a hostile volume can make the
-	// program use, in bytes and in threads.
+	// programMemory (bytes) and programPIDs (threads) bound the program's use of memory and
+	// threads, since a hostile volume can drive both up.
 	programMemory = 512 << 20
 	programPIDs   = 256
-	// programAge is how old the image of another version must be to be removed:
-	// two versions may serve one engine side by side.
+	// programAge is the age at which the image of another version may be removed. Two versions
+	// may serve one engine side by side.
 	programAge = 7 * 24 * time.Hour
 )
 
-// programRights are all that the program needs to remove what another user owns,
-// flags against removal included.
+// programRights are the capabilities for removing another user's files, flags against removal
+// included.
 var programRights = []string{"DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "CHOWN", "LINUX_IMMUTABLE"}
 
-// copyRights are what it needs besides to make files like those of another volume:
-// what overlayfs notes in trusted attributes, whiteouts, setuid bits, capabilities.
+// copyRights are the further capabilities for making files like those of another volume:
+// overlayfs notes in trusted attributes, whiteouts, setuid bits and file capabilities.
 var copyRights = []string{"SYS_ADMIN", "MKNOD", "FSETID", "SETFCAP"}
 
-// Program is one run of this program in a container of its own: without
-// network, with a root directory that holds nothing else, and with one volume, or
-// another that it cannot write besides.
+// Program is one run of this program in a container of its own. The container has no network, and
+// its root directory holds the program alone. Mounted are the volume to work on and, optionally,
+// a second volume, read-only.
 type Program struct {
-	// Name is the container's. A second container of that name is refused.
+	// Name is the container's name. The engine refuses a second container of the same name.
 	Name string
-	// Command is a hidden command of this program. It gets the volume's path and
-	// its bound in seconds as arguments.
+	// Command is a hidden command of this program. Its arguments are the mount point of Volume
+	// and Bound in seconds.
 	Command string
 	Volume  string
-	// VolumeLabels are the volume's, for one that somebody removes at this moment:
-	// the engine makes an empty one then.
+	// VolumeLabels are the labels of Volume. The engine makes an empty volume with these labels
+	// when somebody removes the real volume at this moment.
 	VolumeLabels map[string]string
-	// Source is the volume that is copied, read-only; empty for none.
+	// Source is the name of the volume to copy from, mounted read-only; empty for none.
 	Source       string
 	SourceLabels map[string]string
-	// Labels are those of the container, besides what every run has.
+	// Labels are the container's labels besides those of every run.
 	Labels map[string]string
 	Bound  time.Duration
-	// Settle is called with how the run ended, while the name is still taken; nil
-	// for nothing.
+	// Settle is called with the result of the run, while the name is still taken. Nil means no
+	// call.
 	Settle func(context.Context, Exit) error
 }
 
-// Exit is how a run ended: its exit code, and its last lines.
+// Exit is the result of a run: its exit code and the last lines of its output.
 type Exit struct {
 	Code int
 	Said string
 }
 
-// ErrNoVolume says that somebody has removed the volume of a run.
+// ErrNoVolume is returned when somebody has removed the volume of a run.
 var ErrNoVolume = errors.New("the volume is gone")
 
-// RunProgram runs this program on a volume and waits for its end. An error says
-// that it did not run to its end, or is settle's. A conflict says that the name is
-// taken, ErrNoVolume that there is nothing to work on.
+// RunProgram runs this program on a volume and waits until the run ends. After an error the run
+// did not end by itself, or run.Settle failed. A conflict error means a taken name, ErrNoVolume a
+// volume gone.
 func (r *Remover) RunProgram(ctx context.Context, run Program) (exit Exit, err error) {
 	ctx, cancel := context.WithTimeout(ctx, run.Bound+programSlack)
 	defer cancel()
@@ -115,7 +115,7 @@ func (r *Remover) RunProgram(ctx context.Context, run Program) (exit Exit, err e
 			err = removeErr
 		}
 		for _, name := range vanished {
-			_ = r.eng.RemoveVolume(ctx, name) // else a sweep finds it
+			_ = r.eng.RemoveVolume(ctx, name) // a sweep finds the volume if this fails
 		}
 	}()
 	for _, m := range spec.Volumes {
@@ -147,8 +147,8 @@ func (r *Remover) RunProgram(ctx context.Context, run Program) (exit Exit, err e
 	}
 }
 
-// spec is the run's container. Where a volume is gone, the engine makes another one,
-// which names maker.
+// spec is the run's container. If a volume is gone, the engine makes an empty volume in its
+// place, labelled with maker.
 func (run Program) spec(img string, owner owner.Process, maker string, now time.Time) engine.Confined {
 	l := label.Common(plan.RoleProgram)
 	l[label.Owner] = owner.String()
@@ -169,8 +169,7 @@ func (run Program) spec(img string, owner owner.Process, maker string, now time.
 	return c
 }
 
-// madeBy are the labels of a volume that the engine makes as it creates a run's
-// container.
+// madeBy are the labels for volumes made by the engine while creating a run's container.
 func madeBy(maker string, labels map[string]string) map[string]string {
 	made := maps.Clone(labels)
 	if made == nil {
@@ -239,8 +238,8 @@ func (r *Remover) importProgram(ctx context.Context, name string, program io.Rea
 	return err
 }
 
-// dropOldPrograms removes images of this program in other versions. One that a
-// container has, or that is new, stays.
+// dropOldPrograms removes images of other versions of this program. An image used by a container,
+// or younger than programAge, stays.
 func (r *Remover) dropOldPrograms(ctx context.Context, current string, now time.Time) {
 	tags, err := r.eng.Tags(ctx, programRepository)
 	if err != nil {
@@ -248,13 +247,12 @@ func (r *Remover) dropOldPrograms(ctx context.Context, current string, now time.
 	}
 	for _, tag := range tags {
 		if tag.Name != current && now.Sub(tag.Made) > programAge {
-			_ = r.eng.RemoveImage(ctx, tag.Name) // likewise
+			_ = r.eng.RemoveImage(ctx, tag.Name) // the next version tries again
 		}
 	}
 }
 
-// SweepPrograms removes containers of this program whose process has died, or
-// whose time is over.
+// SweepPrograms removes containers of this program whose process has died, or whose time is over.
 func (r *Remover) SweepPrograms(ctx context.Context, rules sandbox.Rules, dryRun bool) error {
 	list, err := r.eng.Containers(ctx, label.Role+"="+string(plan.RoleProgram))
 	if err != nil {

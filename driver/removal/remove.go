@@ -17,15 +17,15 @@ import (
 	"gitlab-dind-executor/group"
 )
 
-// The engine may still be busy with an object; each round waits longer, all of
-// them 6 s.
+// removeRounds is the number of tries to remove a sandbox: the engine may still be busy with an
+// object. Each wait is twice as long as the one before; all waits together take 6 s.
 const removeRounds = 8
 
-// StuckRounds is how often a volume is tried that resists its removal: a mount that
-// is just going can be the cause.
+// StuckRounds is the number of tries for volumes that resist. A mount just going away may be the
+// cause.
 const StuckRounds = 2
 
-// Remover removes what is ours on an engine.
+// Remover removes this installation's objects from an engine.
 type Remover struct {
 	eng    *engine.Engine
 	bounds *bounds.Bounds
@@ -34,18 +34,18 @@ type Remover struct {
 	// Executable is the path of this program, for containers that run it.
 	Executable string
 
-	// noted counts the stuck volumes that were found first.
+	// noted counts the stuck volumes first found by this Remover.
 	noted atomic.Int64
 }
 
-// New is for an engine. What it runs in containers is this very program.
+// New makes a Remover for an engine. The Remover's containers run the calling program itself.
 func New(eng *engine.Engine, limits *bounds.Bounds, locks *host.Locks) *Remover {
 	return &Remover{eng: eng, bounds: limits, locks: locks, Executable: "/proc/self/exe"}
 }
 
-// Sandbox removes all that carries a sandbox's label and looks again
-// until nothing does: a request whose client died may still be carried out
-// after the first look.
+// Sandbox removes everything with a sandbox's label and looks again until nothing is left. The
+// repeated look matters because the engine may still carry out the request of a dead client. An
+// error is a system fault that names the sandbox.
 func (r *Remover) Sandbox(ctx context.Context, id string) error {
 	gap := r.bounds.RemoveFirstGap
 	var last error
@@ -59,7 +59,7 @@ func (r *Remover) Sandbox(ctx context.Context, id string) error {
 			return nil
 		}
 		if last = r.remove(ctx, s); last == nil {
-			continue // the look that finds nothing ends it
+			continue // the next look finds nothing and returns
 		}
 		if round == removeRounds-1 || round >= StuckRounds-1 && AllStuck(last) {
 			break
@@ -76,11 +76,10 @@ func (r *Remover) Sandbox(ctx context.Context, id string) error {
 		"gitlab-dind-executor gc removes what is left")
 }
 
-// remove removes what was listed. First everything in it is ended, then goes
-// the network, and with it the sandbox: from here on what is left is an orphan,
-// which any sweep removes, and so is what a request under way still creates.
-// The job container goes after the network, or a used sandbox would look warm;
-// volumes, which can take long, go last.
+// remove removes the listed objects of a sandbox. All containers are killed first. Then the
+// network goes, and everything left is an orphan by rule, including objects of requests still
+// under way. Any sweep removes orphans. The job container goes after the network, because a used
+// sandbox without a job container would look warm. Volumes can take long and go last.
 func (r *Remover) remove(ctx context.Context, s *engine.Objects) error {
 	var claims, others []engine.Object
 	for _, c := range s.Containers {
@@ -90,7 +89,7 @@ func (r *Remover) remove(ctx context.Context, s *engine.Objects) error {
 			others = append(others, c)
 		}
 	}
-	_ = Each(ctx, s.Containers, r.endContainer) // the removals tell of faults
+	_ = Each(ctx, s.Containers, r.endContainer) // the removals report faults
 	var g group.Group
 	g.Go(func() error { return Each(ctx, others, r.Container) })
 	g.Go(func() error {
@@ -99,13 +98,13 @@ func (r *Remover) remove(ctx context.Context, s *engine.Objects) error {
 		}
 		return Each(ctx, claims, r.Container)
 	})
-	// A volume can be removed only when none of its containers is left. What
-	// cannot be removed keeps no volume but its own.
+	// The engine removes a volume only after all of its containers. A container left over
+	// therefore keeps its own volumes, and no others.
 	err := g.Wait()
 	return errors.Join(err, Each(ctx, s.Volumes, r.Volume))
 }
 
-// Each does one thing to all objects side by side and joins the errors.
+// Each calls do for all objects, eight at a time, and joins the errors.
 func Each(ctx context.Context, objects []engine.Object, do func(context.Context, engine.Object) error) error {
 	errs := make([]error, len(objects))
 	var g group.Group
@@ -120,8 +119,7 @@ func Each(ctx context.Context, objects []engine.Object, do func(context.Context,
 	return errors.Join(errs...)
 }
 
-// endContainer ends what runs in a container, so that its network can go. What
-// does not run any more is fine.
+// endContainer kills a running container, to let its network go. An ended container is no error.
 func (r *Remover) endContainer(ctx context.Context, o engine.Object) error {
 	if !o.Running {
 		return nil
@@ -129,14 +127,14 @@ func (r *Remover) endContainer(ctx context.Context, o engine.Object) error {
 	return r.eng.Kill(ctx, o.Ref, "KILL")
 }
 
-// Container removes a container. One that is gone, or goes, is fine.
+// Container removes a container. A container already gone, or just going, is no error.
 func (r *Remover) Container(ctx context.Context, o engine.Object) error {
 	err := r.eng.Remove(ctx, o.Ref)
 	switch {
 	case err == nil, engine.Gone(err):
 		return nil
 	case errdefs.IsConflict(err):
-		// Somebody else is removing it: the next look tells.
+		// Somebody else is removing the container.
 		ctx, cancel := context.WithTimeout(ctx, r.bounds.EndWait)
 		defer cancel()
 		return r.eng.Explain("removing container "+o.Name, r.AwaitContainer(ctx, o.Ref))
@@ -144,7 +142,7 @@ func (r *Remover) Container(ctx context.Context, o engine.Object) error {
 	return r.eng.Explain("removing container "+o.Name, err)
 }
 
-// AwaitContainer waits until a container that is being removed is gone.
+// AwaitContainer waits until the engine has removed a container.
 func (r *Remover) AwaitContainer(ctx context.Context, ref string) error {
 	exits, errs := r.eng.Wait(ctx, ref, engine.Removed)
 	select {
@@ -158,7 +156,7 @@ func (r *Remover) AwaitContainer(ctx context.Context, ref string) error {
 	}
 }
 
-// Volume removes a volume that no container should have any more.
+// Volume removes a volume, and fails if a container still has it.
 func (r *Remover) Volume(ctx context.Context, o engine.Object) error {
 	end, err := r.DropVolume(ctx, o.Ref)
 	if end == StillUsed {

@@ -19,29 +19,28 @@ import (
 )
 
 const (
-	// noteBound is what making such a mark may take.
+	// noteBound bounds the making of a mark.
 	noteBound = 10 * time.Second
-	// freeBound is what freeing one volume may take: one that takes longer does not
-	// keep the others.
+	// freeBound bounds the freeing of a single volume: a slow volume must not hold up the others.
 	freeBound = 5 * time.Minute
-	// emptyBound is what the emptying itself may take.
+	// emptyBound bounds the run that empties a volume.
 	emptyBound = 2 * time.Minute
 )
 
-// lostLabels is why a volume is stuck that has only its name.
+// lostLabels is the reason given for a stuck volume without labels.
 const lostLabels = "the engine has dropped its labels"
 
-// StuckVolume is a volume that the engine could not remove: a file in it is
-// immutable, or something is mounted in it. A mark of its own says so, for
-// labels never change.
+// StuckVolume is a volume with an immutable file or a mount inside, which the engine could not
+// remove. A second volume is the mark of a stuck volume, since labels never change.
 type StuckVolume struct {
 	Name string `json:"name"`
-	// Since is when its removal failed; zero where that is not known.
+	// Since is the time of the failed removal; zero if unknown. #41 Reason is the cause in the
+	// kernel's words.
 	Since time.Time `json:"since,omitzero"`
 	// Reason says why, in the kernel's words.
 	Reason string `json:"reason"`
 
-	// marked says that there is a mark, and there that the volume is.
+	// marked: the volume has a mark. there: the volume itself exists.
 	marked, there bool
 }
 
@@ -50,11 +49,11 @@ type stuck struct{ volume, reason string }
 
 func (s *stuck) Error() string { return "removing volume " + s.volume + ": " + s.reason }
 
-// stuckHint is what a person can do.
+// stuckHint says what a person can do about a stuck volume.
 const stuckHint = "gitlab-dind-executor gc tries again; docs/operations.md says what to do if that fails, too: Volumes that resist"
 
-// AllStuck tells whether an error is of stuck volumes alone, which have marks:
-// whoever meets it may go on.
+// AllStuck tells whether an error is about stuck volumes alone. Such volumes have marks, so the
+// caller may go on.
 func AllStuck(err error) bool {
 	if err == nil {
 		return false
@@ -69,8 +68,8 @@ func AllStuck(err error) bool {
 	return errors.As(err, &s)
 }
 
-// ButStuck is what an error says besides that volumes resist, or nil: FreeStuck
-// comes behind and tells of those that it cannot remove either.
+// ButStuck removes the errors of stuck volumes from err, and is nil if nothing is left. FreeStuck
+// comes later and reports the volumes still stuck.
 func ButStuck(err error) error {
 	if err == nil || AllStuck(err) {
 		return nil
@@ -86,28 +85,28 @@ func ButStuck(err error) error {
 	return errors.Join(errs...)
 }
 
-// resists tells whether the content of a volume kept the engine from removing
-// it. A volume in use, a refusal and an engine that does not answer are others.
+// resists tells whether the content of a volume kept the engine from removing the volume. A
+// volume in use, a refusal and a silent engine are other causes.
 func resists(err error) bool {
 	return errdefs.IsInternal(err) && !engine.Unreachable(err) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }
 
-// Outcome is what came of the removal of a volume.
+// Outcome is the result of a volume's removal.
 type Outcome int
 
 const (
 	notRemoved Outcome = iota
 	WasRemoved
 	WasAbsent
-	// StillUsed says that a container has it.
+	// StillUsed: a container has the volume.
 	StillUsed
 )
 
-// DropVolume removes a volume unless a container has it. It never forces that: a
-// forced removal that fails makes the engine forget whose the volume is. One that
-// resists gets a mark.
+// DropVolume removes a volume unless a container has it. DropVolume never uses force, because a
+// failed removal with force makes the engine forget the volume's labels. A volume that resists
+// gets a mark, and AllStuck is true for the error.
 func (r *Remover) DropVolume(ctx context.Context, name string) (Outcome, error) {
-	if r.mountedIn(name) { // the engine would remove what is mounted there
+	if r.mountedIn(name) { // the engine would remove the mounted files
 		return notRemoved, r.noteStuck(ctx, name, errors.New("something is mounted in it"))
 	}
 	err := r.eng.RemoveVolume(ctx, name)
@@ -124,8 +123,8 @@ func (r *Remover) DropVolume(ctx context.Context, name string) (Outcome, error) 
 	return notRemoved, r.eng.Explain("removing volume "+name, err)
 }
 
-// noteStuck makes the mark of a volume that could not be removed, and returns the error that
-// says so. Only the kernel's own word is kept of err: the rest has names of files.
+// noteStuck makes the mark of a stuck volume, and returns the error to report. Of err, mark and
+// error keep only the kernel's own words, since the rest has file names.
 func (r *Remover) noteStuck(ctx context.Context, name string, err error) error {
 	text := err.Error()
 	reason := clean(text[strings.LastIndex(text, ": ")+1:])
@@ -137,7 +136,7 @@ func (r *Remover) noteStuck(ctx context.Context, name string, err error) error {
 	defer cancel()
 	mark := label.StuckName(name)
 	if _, err := r.eng.Volume(ctx, mark); !engine.Gone(err) {
-		return s // it is known, or nothing can be noted
+		return s // the mark exists already, or the engine cannot take one
 	}
 	if _, err := r.eng.CreateVolume(ctx, mark, label.ForStuck(name, reason)); err == nil {
 		r.noted.Add(1)
@@ -145,26 +144,25 @@ func (r *Remover) noteStuck(ctx context.Context, name string, err error) error {
 	return s
 }
 
-// clean is a text of the engine's as a label holds it: one line, printable and
-// short.
+// clean makes a text of the engine fit for a label: one printable line of at most 200 bytes.
 func clean(text string) string {
 	const most = 200
 	text = wary.Line(text)
 	return strings.ToValidUTF8(text[:min(len(text), most)], "")
 }
 
-// Noted is how many volumes this connection found stuck that nobody had before.
-// Whoever found some lets FreeStuck follow, behind the job.
+// Noted is the number of stuck volumes first found through this Remover. Callers start FreeStuck
+// behind the job if the number is not 0.
 func (r *Remover) Noted() int { return int(r.noted.Load()) }
 
-// Stuck lists the volumes that could not be removed, and those of no sandbox that
-// have lost their labels.
+// Stuck lists the volumes that the engine could not remove. Included are volumes without labels,
+// unless their names tell a sandbox.
 func (r *Remover) Stuck(ctx context.Context) ([]StuckVolume, error) {
 	all, err := r.listStuck(ctx)
 	return slices.DeleteFunc(all, func(s StuckVolume) bool { return !s.there }), err
 }
 
-// listStuck is Stuck with the marks of volumes that are gone.
+// listStuck lists like Stuck, and includes marks whose volumes are gone.
 func (r *Remover) listStuck(ctx context.Context) (all []StuckVolume, err error) {
 	if err := r.eng.Greet(ctx); err != nil {
 		return nil, err
@@ -192,8 +190,9 @@ func (r *Remover) listStuck(ctx context.Context) (all []StuckVolume, err error) 
 	return all, nil
 }
 
-// emptyVolume lets a container of ours remove all that a volume holds, and clear the
-// flags that keep it. No daemon gets a cached data root meanwhile.
+// emptyVolume removes all files of a volume in a container, flags against removal included. For a
+// cached data root the container takes the lease's name, so no daemon gets the data root
+// meanwhile.
 func (r *Remover) emptyVolume(ctx context.Context, v engine.Volume) error {
 	name := v.Name + "-empty"
 	if label.IsCachedData(v.Name) {
@@ -209,10 +208,10 @@ func (r *Remover) emptyVolume(ctx context.Context, v engine.Volume) error {
 	return nil
 }
 
-// FreeStuck removes what Stuck lists, unless dryRun: it takes away what is mounted
-// in a volume, and lets a container of ours clear the flags of its files. The
-// answer lists what was removed, or would be, and how many resist still; the error
-// joins what keeps them. A volume that a container has is left to the next time.
+// FreeStuck removes the volumes listed by Stuck. First go the mounts inside a volume, and a
+// container clears the flags of its files. With dryRun nothing changes. freed lists the volumes
+// removed, or to be removed. failed counts the volumes still stuck, and err joins the reasons.
+// Volumes in use wait for the next call.
 func (r *Remover) FreeStuck(ctx context.Context, dryRun bool) (freed []StuckVolume, failed int, err error) {
 	ctx, end := span.Begin(ctx, "volumes that resist")
 	defer end()
@@ -243,7 +242,7 @@ func (r *Remover) FreeStuck(ctx context.Context, dryRun bool) (freed []StuckVolu
 	return freed, failed, errors.Join(errs...)
 }
 
-// DropMarks removes the marks of volumes that are gone after all.
+// DropMarks removes marks whose volumes are gone.
 func (r *Remover) DropMarks(ctx context.Context) error {
 	all, err := r.listStuck(ctx)
 	errs := []error{err}
@@ -256,7 +255,7 @@ func (r *Remover) DropMarks(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// freeStuck removes a volume that resists. One that resists still is an error.
+// freeStuck removes a stuck volume. If the volume still resists, an error says why.
 func (r *Remover) freeStuck(ctx context.Context, s StuckVolume) (Outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, freeBound)
 	defer cancel()
@@ -267,7 +266,7 @@ func (r *Remover) freeStuck(ctx context.Context, s StuckVolume) (Outcome, error)
 	case err != nil:
 		return notRemoved, r.eng.Explain("looking at volume "+s.Name, err)
 	case !isOurs(v):
-		return notRemoved, nil // its labels were being made, or a mark is wrong
+		return notRemoved, nil // its labels were just being made, or the mark is wrong
 	}
 	end, err := r.DropVolume(ctx, v.Name)
 	if !AllStuck(err) {
@@ -283,8 +282,8 @@ func (r *Remover) freeStuck(ctx context.Context, s StuckVolume) (Outcome, error)
 	return notRemoved, fault.System(err, stuckHint)
 }
 
-// isOurs tells whether a volume is one of ours, by its labels or, without any, by
-// its name.
+// isOurs tells whether a volume is this program's, by its labels or, for a volume without labels,
+// by its name.
 func isOurs(v engine.Volume) bool {
 	_, is := engine.Lost(&v)
 	return is || v.Labels[label.Role] != "" && strings.HasPrefix(v.Name, "dind-")

@@ -8,16 +8,15 @@ import (
 	"gitlab-dind-executor/driver/host"
 )
 
-// seesMounts tells whether this process sees what is mounted on the engine's host, and
-// may change it.
+// seesMounts tells whether this process sees and may change the mounts of the engine's host.
 func (r *Remover) seesMounts() bool { return r.eng.Local() && os.Geteuid() == 0 }
 
-// mountedIn tells whether something is mounted in a volume: whoever removes its
-// files would remove what is mounted.
+// mountedIn tells whether something is mounted in a volume. Removing the volume's files would
+// remove the files of the mount.
 func (r *Remover) mountedIn(volume string) bool { return r.seesMounts() && host.MountedIn(volume) }
 
-// unmountIn takes away what is mounted in a volume that is about to be removed, as
-// far as this process sees that: it must be root on the engine's host.
+// unmountIn unmounts everything inside a volume before its removal. Only root on the engine's
+// host can; any other process gets nil.
 func (r *Remover) unmountIn(v engine.Volume) error {
 	if !r.seesMounts() || v.Mountpoint == "" {
 		return nil
