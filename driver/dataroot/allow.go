@@ -7,12 +7,11 @@ import (
 	"strings"
 )
 
-// area is a kind of directory in a data root. What may lie in it is a decision on
-// names alone.
+// area is a kind of directory in a data root. Names alone decide which entries an area may hold.
 type area int
 
 const (
-	// areaNone is of files and of directories that nobody looks into.
+	// areaNone is the area of files, and of directories whose content nobody reads.
 	areaNone area = iota
 	areaRoot
 	areaImages
@@ -51,14 +50,14 @@ const (
 	areaNativeLayers
 )
 
-// rule says what an entry must be to stay.
+// rule describes the entries that may stay under a name.
 type rule struct {
-	// dir, link or else a regular file.
+	// dir or link; neither means a regular file.
 	dir, link bool
-	// area says how the names in a directory are judged; areaNone, that it holds
-	// content of a layer, and is not looked into.
+	// area judges the names inside a directory. areaNone marks the content of a layer, which
+	// nobody reads.
 	area area
-	// max is how large a file may be, in bytes.
+	// max is the largest allowed size of a file, in bytes.
 	max int64
 }
 
@@ -67,16 +66,16 @@ func directory(a area) rule  { return rule{dir: true, area: a} }
 func contentOfLayer() rule   { return rule{dir: true} }
 func (r rule) content() bool { return r.dir && r.area == areaNone }
 
-// named are the names that an area knows.
+// named has the known names of each area, with their rules.
 //
-// They are those that dockerd 18.09 to 29 and containerd 1.2 to 2.2 write, and of
-// them what the next daemon needs for layers and build cache. All that it makes
-// anew is left out: names of images, containers, volumes, networks, plugins, swarm,
-// states of runtimes, and whatever is half done (tmp, ingest).
+// dockerd 18.09 to 29 and containerd 1.2 to 2.2 write these names. Listed are only names needed
+// by the next daemon for layers and build cache. Things that a daemon makes anew are missing on
+// purpose. Such are names of images, containers, volumes, networks, plugins, swarm, states of
+// runtimes, and unfinished work (tmp, ingest).
 var named = map[area]map[string]rule{
 	areaRoot: {
-		"engine-id":      file(maxNote), // build cache is void without it
-		".seed":          file(maxNote), // which seed was planted; see driver/plan/seed.go
+		"engine-id":      file(maxNote), // the build cache is void without this file
+		".seed":          file(maxNote), // the name of the planted seed; see driver/plan/seed.go
 		"image":          directory(areaImages),
 		"overlay2":       directory(areaOverlay),
 		"fuse-overlayfs": directory(areaOverlay),
@@ -86,8 +85,8 @@ var named = map[area]map[string]rule{
 		"content":        directory(areaContent),
 		"containerd":     directory(areaContainerd),
 	},
-	// zfs is not among them: its layers are datasets of the host's pool, which no
-	// data root holds, and a name in image/zfs could be one of another project's.
+	// zfs is missing on purpose. Its layers are datasets of the host's pool, outside of any data
+	// root, and a name in image/zfs could belong to another project.
 	areaImages: {
 		"overlay2":       directory(areaDriver),
 		"fuse-overlayfs": directory(areaDriver),
@@ -129,7 +128,7 @@ var named = map[area]map[string]rule{
 		"history.db":        file(maxDB),
 		"history_c8d.db":    file(maxDB),
 		"content":           directory(areaStore),
-		// With containerd's store, by its snapshotter.
+		// Names of workers with containerd's store, by snapshotter.
 		"containerd-overlayfs":      directory(areaWorker),
 		"containerd-fuse-overlayfs": directory(areaWorker),
 		"containerd-native":         directory(areaWorker),
@@ -179,14 +178,14 @@ var named = map[area]map[string]rule{
 var (
 	algorithms = []string{"sha256", "sha384", "sha512"}
 	digestName = regexp.MustCompile(`^[0-9a-f]{64}([0-9a-f]{32}|[0-9a-f]{64})?$`)
-	// layerName is one of dockerd's or, shorter, of BuildKit's. Those of the layers
-	// that containers begin with end in -init.
+	// layerName matches names of layers: 64 digits from dockerd, 25 characters from BuildKit.
+	// Names that end in -init do not match: they are lowest layers of containers.
 	layerName    = regexp.MustCompile(`^([0-9a-f]{64}|[0-9a-z]{25})$`)
 	linkName     = regexp.MustCompile(`^[A-Z0-9]{26}$`)
 	snapshotName = regexp.MustCompile(`^[1-9][0-9]{0,18}$`)
 )
 
-// judge says what an entry of an area must be to stay. It goes if none is known.
+// judge is the rule for an entry of an area; false without one, and then the entry goes.
 func judge(in area, name string) (rule, bool) {
 	if r, ok := named[in][name]; ok {
 		return r, true
@@ -225,8 +224,8 @@ func judge(in area, name string) (rule, bool) {
 	return rule{}, false
 }
 
-// lowers are the short names of the layers that another lies on, the next one
-// first: what dockerd puts before the kernel.
+// lowers reads overlay2's file "lower", which dockerd passes to the kernel. The answer has the
+// short names of the layers below a layer, the nearest first.
 func lowers(lower string) ([]string, error) {
 	if lower == "" {
 		return nil, nil
@@ -242,7 +241,7 @@ func lowers(lower string) ([]string, error) {
 	return all, nil
 }
 
-// layerOf is the layer that a short name leads to.
+// layerOf reads the name of a layer from the target of a short name's link.
 func layerOf(target string) (name string, ok bool) {
 	name, up := strings.CutPrefix(target, "../")
 	name, down := strings.CutSuffix(name, "/diff")

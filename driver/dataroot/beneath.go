@@ -10,16 +10,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dir is an open directory. All that this package does to a data root goes
-// through one of these and a single name in it: whoever moves a directory
-// meanwhile moves the work with it, and sends it nowhere else.
+// dir is an open directory. This package does all work on a data root through a dir and a single
+// name inside. If somebody moves the directory meanwhile, the work moves along and lands nowhere
+// else.
 type dir struct {
 	fd int
 	// at is the path below the root, for messages.
 	at string
 }
 
-// openRoot opens the directory at a path of our own.
+// openRoot opens a directory at a path that this program has chosen.
 func openRoot(path string) (*dir, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -30,10 +30,10 @@ func openRoot(path string) (*dir, error) {
 
 func (d *dir) close() { _ = unix.Close(d.fd) }
 
-// show is an entry's path as messages have it: a name may hold any byte.
+// show is an entry's path for messages, quoted because a name may hold any byte.
 func (d *dir) show(name string) string { return shown(d.below(name)) }
 
-// below is the path of an entry, below the root.
+// below is an entry's path below the root.
 func (d *dir) below(name string) string {
 	if d.at == "" {
 		return name
@@ -41,7 +41,7 @@ func (d *dir) below(name string) string {
 	return d.at + "/" + name
 }
 
-// shown quotes a path, and keeps it short.
+// shown quotes a path, shortened to about 180 bytes.
 func shown(path string) string {
 	if len(path) > 200 {
 		path = path[:90] + "..." + path[len(path)-90:]
@@ -49,7 +49,7 @@ func shown(path string) string {
 	return strconv.QuoteToASCII(path)
 }
 
-// enter opens a directory. Nothing but a directory is ever opened by it.
+// enter opens a directory, and fails for anything else.
 func (d *dir) enter(name string) (*dir, error) {
 	fd, err := d.openat(name, unix.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {
@@ -58,7 +58,7 @@ func (d *dir) enter(name string) (*dir, error) {
 	return &dir{fd: fd, at: d.below(name)}, nil
 }
 
-// mkdir makes a directory that was not there and opens it.
+// mkdir makes and opens a new directory; an existing entry is an error.
 func (d *dir) mkdir(name string) (*dir, error) {
 	if err := unix.Mkdirat(d.fd, name, 0o700); err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func (d *dir) mkdir(name string) (*dir, error) {
 	return d.enter(name)
 }
 
-// create makes a file that was not there.
+// create makes a new file; an existing entry is an error.
 func (d *dir) create(name string) (*os.File, error) {
 	fd, err := unix.Openat(d.fd, name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if err != nil {
@@ -75,8 +75,7 @@ func (d *dir) create(name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), ""), nil
 }
 
-// handle is an entry that is held but not opened: holding a device or a pipe has
-// no effect on it.
+// handle holds an entry without opening it (O_PATH), which has no effect on a device or a pipe.
 type handle struct {
 	fd int
 	unix.Statx_t
@@ -84,7 +83,7 @@ type handle struct {
 
 func (h *handle) close() { _ = unix.Close(h.fd) }
 
-// look holds an entry.
+// look takes hold of an entry and reads its metadata.
 func (d *dir) look(name string) (*handle, error) {
 	fd, err := d.openat(name, unix.O_PATH)
 	if err != nil {
@@ -102,7 +101,7 @@ func (h *handle) isDir() bool     { return h.Mode&unix.S_IFMT == unix.S_IFDIR }
 func (h *handle) isRegular() bool { return h.Mode&unix.S_IFMT == unix.S_IFREG }
 func (h *handle) isLink() bool    { return h.Mode&unix.S_IFMT == unix.S_IFLNK }
 
-// kind says in words what an entry is.
+// kind names the kind of an entry, for messages.
 func (h *handle) kind() string {
 	switch h.Mode & unix.S_IFMT {
 	case unix.S_IFDIR:
@@ -119,17 +118,16 @@ func (h *handle) kind() string {
 	return "a device"
 }
 
-// frozen tells whether an entry has a flag that keeps it from changing.
+// frozen tells whether an entry has a flag against changes.
 func (h *handle) frozen() bool {
 	return h.Attributes&(unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND) != 0
 }
 
-// path names what is held for calls that know no descriptors like it. The kernel
-// leads it to the very inode that was looked at, whatever has its name by now.
+// path is a path to the held entry, for system calls that refuse an O_PATH descriptor. The kernel
+// resolves the path to the inode held, even after its name has gone to another entry.
 func (h *handle) path() string { return "/proc/self/fd/" + strconv.Itoa(h.fd) }
 
-// open opens a regular file or a directory for reading, once that is known to be
-// one.
+// open opens a regular file or a directory for reading, and nothing else.
 func (h *handle) open() (*os.File, error) {
 	if !h.isRegular() && !h.isDir() {
 		return nil, fmt.Errorf("it is %s", h.kind())
@@ -146,7 +144,7 @@ func (h *handle) open() (*os.File, error) {
 	return os.NewFile(uintptr(fd), ""), nil
 }
 
-// read reads a file of bounded size.
+// read reads a file of at most limit bytes.
 func (h *handle) read(limit int64) (string, error) {
 	f, err := h.open()
 	if err != nil {
@@ -160,7 +158,7 @@ func (h *handle) read(limit int64) (string, error) {
 	return string(b), err
 }
 
-// attributes are the names of extended attributes.
+// attributes are the names of extended attributes, each ended by a zero byte.
 func (h *handle) attributes() ([]byte, error) {
 	size, err := unix.Listxattr(h.path(), nil)
 	if errors.Is(err, unix.ENOTSUP) || err == nil && size == 0 {
@@ -174,7 +172,7 @@ func (h *handle) attributes() ([]byte, error) {
 	return list[:max(n, 0)], err
 }
 
-// readlink is where a symbolic link leads.
+// readlink is the target of a symbolic link.
 func (d *dir) readlink(name string) (string, error) {
 	buf := make([]byte, unix.PathMax+1)
 	n, err := unix.Readlinkat(d.fd, name, buf)
@@ -184,7 +182,7 @@ func (d *dir) readlink(name string) (string, error) {
 	return string(buf[:max(n, 0)]), err
 }
 
-// names reads a directory from its beginning, at most so many entries.
+// names reads a directory from its beginning. More than limit entries are errTooMany.
 func (d *dir) names(limit int) ([]string, error) {
 	var all []string
 	if _, err := unix.Seek(d.fd, 0, io.SeekStart); err != nil {
@@ -203,7 +201,7 @@ func (d *dir) names(limit int) ([]string, error) {
 	}
 }
 
-// errTooMany says that a bound in Limits was met.
+// errTooMany is returned when a directory has more entries than a limit allows.
 var errTooMany = errors.New("it holds too many entries")
 
 // reader reads a directory piece by piece.

@@ -8,30 +8,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Result is what became of a data root.
+// Result counts the entries of a data root after Clear.
 type Result struct {
-	// Layers is how many layers of images and of the build cache it holds.
+	// Layers is the number of layers left, of images and of the build cache.
 	Layers int
-	// Stay is how many entries it holds besides contents of layers, and Removed how
-	// many went.
+	// Stay is the number of entries left, contents of layers excluded. Removed is the number of
+	// entries removed.
 	Stay, Removed int
 }
 
-// ErrThrowAway says that a data root is not what a docker daemon leaves behind, or
-// that it is too much to look at. No daemon may have it.
+// ErrThrowAway is returned for a data root with entries that no docker daemon makes, or beyond a
+// limit. No daemon may have such a data root.
 var ErrThrowAway = errors.New("the data root is damaged: throw it away")
 
 func throwAway(format string, a ...any) error {
 	return fmt.Errorf("%w: %w", ErrThrowAway, fmt.Errorf(format, a...))
 }
 
-// Clear makes a data root, which anybody may have written, a new daemon's but for
-// layers and build cache. What is known to be wanted of those stays, all else goes.
-// No daemon may have the data root meanwhile. It may be called again, whatever an
-// earlier call has left.
+// Clear makes a data root, with content from anybody, fit for a new daemon. Known and wanted
+// parts of layers and build cache stay; everything else goes. No daemon may have the data root
+// meanwhile. Clear may be called again after any earlier call.
 //
-// An error that is ErrThrowAway says that nothing of it may stay. With
-// any other one nothing is known, and it must not be used either.
+// After ErrThrowAway nothing of the data root may stay. After any other error the state is
+// unknown, and the data root must not be used either.
 func Clear(ctx context.Context, root string, limits Limits) (Result, error) {
 	d, err := openRoot(root)
 	if err != nil {
@@ -52,8 +51,8 @@ func Clear(ctx context.Context, root string, limits Limits) (Result, error) {
 	return Result{Layers: c.layers, Stay: c.stayed, Removed: c.removed}, err
 }
 
-// ofHost tells whether an error says nothing about the data root, since the host is
-// what is in trouble.
+// ofHost tells whether an error means trouble of the host, and so says nothing about the data
+// root.
 func ofHost(err error) bool {
 	for _, e := range []error{unix.EIO, unix.EROFS, unix.ENOMEM, unix.EMFILE, unix.ENFILE} {
 		if errors.Is(err, e) {
@@ -63,7 +62,7 @@ func ofHost(err error) bool {
 	return false
 }
 
-// able tells what is missing here that the work needs.
+// able is an error if this host lacks something that the work needs, such as /proc.
 func able(d *dir) error {
 	h, err := d.look(".")
 	if err != nil {
@@ -77,21 +76,21 @@ func able(d *dir) error {
 	return f.Close()
 }
 
-// clearing is one call of Clear.
+// clearing is the state of one call of Clear.
 type clearing struct {
 	ctx    context.Context
 	root   *dir
 	limits Limits
-	// gone is where all that goes is moved first, which takes no time however much
-	// it is; gones is how many entries are in it, and goneName its name.
+	// gone is the directory that takes all entries to be removed. Moving takes no time, whatever
+	// an entry holds. gones counts the entries in gone, and goneName is its name.
 	gone     *dir
 	gones    int
 	goneName string
 
 	drivers map[string]*driverLayers
-	// driver is that whose directory is looked through.
+	// driver is the storage driver whose directory is being read.
 	driver *driverLayers
-	// containerd says that containerd has layers, and snapshots how many.
+	// containerd tells whether containerd has layers; snapshots counts them.
 	containerd              bool
 	snapshots               int
 	looked, stayed, removed int
@@ -126,7 +125,7 @@ func (c *clearing) clear() (err error) {
 	return c.removeGone()
 }
 
-// sift lets an area keep what it may hold.
+// sift removes the entries that an area may not hold, and descends into the others.
 func (c *clearing) sift(d *dir, in area) error {
 	names, err := c.names(d)
 	if err != nil {
@@ -153,14 +152,14 @@ func (c *clearing) sift(d *dir, in area) error {
 	return nil
 }
 
-// wants tells whether a name that may stay is of use, by what else there is.
+// wants tells whether an allowed name is of use, given the other content of the data root.
 func (c *clearing) wants(in area, name string) bool {
 	switch in {
 	case areaRoot:
 		switch name {
 		case "image":
 			return len(c.drivers) > 0
-		case "buildkit": // its layers are those of a storage driver or containerd's
+		case "buildkit": // the layers belong to a storage driver or to containerd
 			return len(c.drivers) > 0 || c.containerd
 		case "containerd":
 			return c.containerd
@@ -178,7 +177,7 @@ func (c *clearing) wants(in area, name string) bool {
 	return true
 }
 
-// note remembers what stays of layers.
+// note records a layer that stays.
 func (c *clearing) note(d *dir, in area, name string) error {
 	switch in {
 	case areaFlatLayers:
@@ -194,7 +193,7 @@ func (c *clearing) note(d *dir, in area, name string) error {
 	return nil
 }
 
-// names reads a directory within the bounds.
+// names reads a directory, and counts its entries against limits.Stay.
 func (c *clearing) names(d *dir) ([]string, error) {
 	names, err := d.names(c.limits.Stay - c.looked)
 	if err != nil {
@@ -204,8 +203,8 @@ func (c *clearing) names(d *dir) ([]string, error) {
 	return names, nil
 }
 
-// retain lets an entry stay that is what its rule wants. One that is not has been
-// planted: no daemon makes any such thing.
+// retain keeps an entry that fits its rule. A misfit was planted, since no daemon makes such an
+// entry, and is an error.
 func (c *clearing) retain(d *dir, name string, want rule) error {
 	if err := c.check(d, name, want); err != nil {
 		return fmt.Errorf("%s: %w", d.show(name), err)
@@ -225,8 +224,7 @@ func (c *clearing) retain(d *dir, name string, want rule) error {
 	return c.sift(inner, want.area)
 }
 
-// check compares an entry with its rule, and takes flags from it that would keep
-// daemons from their work.
+// check compares an entry with its rule, and clears flags that would hinder a daemon.
 func (c *clearing) check(d *dir, name string, want rule) error {
 	h, err := d.look(name)
 	if err != nil {
@@ -247,7 +245,7 @@ func (c *clearing) check(d *dir, name string, want rule) error {
 		}
 	}
 	if want.content() || want.link {
-		return nil // attributes of a layer's top are the layer's
+		return nil // the attributes of a layer's top directory belong to the layer
 	}
 	attributes, err := h.attributes()
 	if err != nil {

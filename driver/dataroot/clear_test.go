@@ -23,7 +23,7 @@ func TestClearLeavesLayersAndBuildCacheAlone(t *testing.T) {
 	}
 }
 
-// Nothing of these is followed, stays, or stops the work.
+// Clear follows none of the planted entries, keeps none, and is not stopped by any.
 func TestClearDropsWhatItDoesNotKnow(t *testing.T) {
 	outside := t.TempDir()
 	plant(t, outside, map[string]string{"program": "of the host", linkMine: "of the host"})
@@ -60,7 +60,7 @@ func TestClearDropsWhatItDoesNotKnow(t *testing.T) {
 	}
 }
 
-// What no daemon makes is a reason to leave nothing.
+// An entry that no daemon makes condemns the whole data root.
 func TestClearThrowsAway(t *testing.T) {
 	outside := t.TempDir()
 	plant(t, outside, map[string]string{linkBase: "of the host", "sha256/" + chain: "of the host"})
@@ -141,7 +141,7 @@ func TestClearTakesFlagsFromWhatStays(t *testing.T) {
 	}
 }
 
-// containerdRoot is what dockerd has of images with containerd's store.
+// containerdRoot is dockerd's content of a data root with containerd's image store.
 func containerdRoot(snapshotter string) map[string]string {
 	at := "containerd/daemon/io.containerd.snapshotter.v1." + snapshotter
 	return map[string]string{
@@ -239,8 +239,7 @@ func TestNothingIsMountedInADataRoot(t *testing.T) {
 	}
 }
 
-// The line that ends up in a log has no byte of what was planted that a terminal
-// takes for more than text.
+// A planted name reaches the log as plain text, without control bytes for a terminal.
 func TestFaultsAreShownAsText(t *testing.T) {
 	d := dir{at: "a\x1b[2J"}
 	if got := fmt.Sprint(d.show("b\n" + strings.Repeat("c", 300))); strings.ContainsAny(got, "\x1b\n") || len(got) > 250 {
@@ -263,7 +262,7 @@ func TestAReadOnlyVolumeIsNoReasonToThrowItAway(t *testing.T) {
 	}
 }
 
-// Older kernels have no openat2, and neither have containers of older engines.
+// Older kernels lack openat2, and containers of older engines may not call it.
 func TestClearIsTheSameWithoutOpenat2(t *testing.T) {
 	has := hasOpenat2
 	hasOpenat2 = func() bool { return false }

@@ -11,17 +11,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNotShared says that the file system does not share blocks between files, or
-// not those of this data root.
+// ErrNotShared is returned when the file system cannot share blocks between files, or not for
+// this data root.
 var ErrNotShared = errors.New("the file system does not share blocks")
 
-// errTooMuch says that a data root has more entries than a clone may have.
+// errTooMuch is returned for a data root with more entries than a clone may have.
 var errTooMuch = errors.New("it has too many entries to clone")
 
-// Clone makes a data root a second one with the same layers and build cache, all of
-// them or none: what is there when it returns an error is what was there before. No
-// block is copied, and none is written in both: the file system has to share blocks
-// until one is written. Both have been cleared, and nobody writes to either meanwhile.
+// Clone fills a second data root with the layers and build cache of a first, all or nothing.
+// After an error the second is unchanged. No block is copied: both share blocks until a daemon
+// writes to one of them. Both data roots must be cleared, and nobody may write to either
+// meanwhile.
 func Clone(ctx context.Context, from, to string, limits Limits) error {
 	return clone(ctx, from, to, limits, shareContent)
 }
@@ -48,15 +48,16 @@ func clone(ctx context.Context, from, to string, limits Limits, content contentC
 	})
 }
 
-// shareContent lets two files share all blocks.
+// shareContent makes dst share all blocks of src. If the file system cannot, the error is
+// ErrNotShared.
 func shareContent(ctx context.Context, src, dst *os.File, size int64) error {
 	err := share(src, dst, size)
 	switch {
 	case err == nil || errors.Is(err, ErrDamaged):
 		return err
 	case errors.Is(err, unix.EXDEV):
-		// Before Linux 5.18 not between two mounts of one file system, such as those of
-		// two volumes. Its copy_file_range shares there, too.
+		// Before Linux 5.18 FICLONE refuses two mounts of one file system, such as those of two
+		// volumes. copy_file_range shares blocks there, too.
 		return copyBytes(ctx, src, dst, size)
 	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOTTY), errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOSYS):
 		return fmt.Errorf("%w: %w", ErrNotShared, err)
@@ -64,7 +65,7 @@ func shareContent(ctx context.Context, src, dst *os.File, size int64) error {
 	return err
 }
 
-// share is FICLONE: dst, which is empty, gets the blocks of src.
+// share calls FICLONE, which gives the blocks of src to the empty file dst.
 func share(src, dst *os.File, size int64) error {
 	if size == 0 {
 		return nil

@@ -11,15 +11,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sharingFS is a directory on a file system whose files share blocks, made for the
-// test; "" where this machine cannot make one.
+// sharingFS makes a file system with shared blocks and returns a directory on it; "" if this
+// machine cannot.
 func sharingFS(t *testing.T) string {
 	t.Helper()
 	image, at := filepath.Join(t.TempDir(), "xfs"), t.TempDir()
 	if err := os.WriteFile(image, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Truncate(image, 512<<20); err != nil { // less is none for mkfs
+	if err := os.Truncate(image, 512<<20); err != nil { // mkfs.xfs refuses a smaller size
 		t.Fatal(err)
 	}
 	for _, cmd := range [][]string{{"mkfs.xfs", "-q", "-m", "reflink=1", image}, {"mount", "-o", "loop", image, at}} {
@@ -36,7 +36,7 @@ func sharingFS(t *testing.T) string {
 	return at
 }
 
-// rootsAt makes a data root in a directory, and an empty one beside it.
+// rootsAt makes a data root in a directory, and an empty data root beside it.
 func rootsAt(t *testing.T, dir string) (from, to string) {
 	t.Helper()
 	from, to = filepath.Join(dir, "from"), filepath.Join(dir, "to")
@@ -71,11 +71,11 @@ func free(t *testing.T, dir string) int64 {
 	return int64(fs.Bfree) * fs.Bsize
 }
 
-// A clone has all that a data root has of layers and build cache, and takes no room.
+// A clone has all layers and build cache of a data root, and takes no room.
 func TestACloneSharesAllBlocks(t *testing.T) {
 	dir := sharingFS(t)
 	if dir == "" {
-		return // TestNothingIsClonedByCopyingBytes says what comes of it
+		return // TestNothingIsClonedByCopyingBytes covers machines without shared blocks
 	}
 	from, to := rootsAt(t, dir)
 	before := free(t, dir)
@@ -107,7 +107,7 @@ func TestACloneSharesAllBlocks(t *testing.T) {
 	}
 }
 
-// A seed's copy shares blocks where it can.
+// A seed's copy shares blocks if the file system can.
 func TestACopyOfASeedSharesBlocks(t *testing.T) {
 	dir := sharingFS(t)
 	if dir == "" {
@@ -126,8 +126,8 @@ func TestACopyOfASeedSharesBlocks(t *testing.T) {
 	}
 }
 
-// Nothing is cloned where bytes would have to be copied, or where there is too much:
-// what was there before is there.
+// Nothing is cloned if bytes would have to be copied, or if there are too many entries. The
+// target keeps its content.
 func TestNothingIsClonedByCopyingBytes(t *testing.T) {
 	small := DefaultLimits()
 	small.Stay = 1

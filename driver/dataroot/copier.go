@@ -18,10 +18,11 @@ type inode struct {
 // copier makes the entries of a copy, in a directory that nobody else knows.
 type copier struct {
 	content contentCopier
-	// open are the directory of the copy and those below it down to where the walk
-	// is.
+	// open are directories of the copy, from its root down to the place of the walk.
 	open []*dir
-	// links are files with several names, by the first that was met.
+	// links has the first path met of each file with several names. #26-27 names are further
+	// names of files, and dirs the directories with their looks. Both come last, dirs in reverse:
+	// each new entry changes the times of its directory.
 	links map[inode]string
 	// names are further names. They and, the last first, what directories look
 	// like come last: times change with what is put into them.
@@ -29,29 +30,29 @@ type copier struct {
 	dirs  []clothed
 }
 
-// name is one more name of what has another already.
+// name is a further name, is, for the file already named of.
 type name struct{ is, of string }
 
-// clothed is a directory, and what it is to look like.
+// clothed is a directory, and the looks that it will get.
 type clothed struct {
 	path string
 	looks
 }
 
-// looks are owner, mode, times and attributes of an entry.
+// looks are owner, mode, times and extended attributes of an entry.
 type looks struct {
 	stat       unix.Statx_t
 	attributes []attribute
 }
 
-// attribute is an extended one: capabilities, and by which overlayfs knows a
-// directory that hides those below.
+// attribute is an extended attribute: file capabilities, or overlayfs's note that a directory
+// hides those below.
 type attribute struct {
 	name  string
 	value []byte
 }
 
-// leave closes directories of the copy down to so many.
+// leave closes the directories of the copy deeper than depth.
 func (c *copier) leave(depth int) {
 	for len(c.open) > depth {
 		c.open[len(c.open)-1].close()
@@ -59,7 +60,7 @@ func (c *copier) leave(depth int) {
 	}
 }
 
-// copy makes an entry; contents of files it lets behind copy.
+// copy makes an entry. behind gets a function that copies the content of a file.
 func (c *copier) copy(ctx context.Context, e entry, behind func(func() error)) error {
 	c.leave(e.depth + 1)
 	to, last := c.open[e.depth], path.Base(e.path)
@@ -103,7 +104,7 @@ func (c *copier) copy(ctx context.Context, e entry, behind func(func() error)) e
 	return as.dress(h.fd, e.path)
 }
 
-// file makes a file. It is open on both sides before the walk goes on.
+// file makes a file. Source and copy are open before the walk goes on.
 func (c *copier) file(ctx context.Context, e entry, to *dir, last string, as looks, behind func(func() error)) error {
 	src, err := e.open()
 	if err != nil {
@@ -125,7 +126,7 @@ func (c *copier) file(ctx context.Context, e entry, to *dir, last string, as loo
 	return nil
 }
 
-// finish makes what must wait for the rest.
+// finish makes further names and dresses directories, after all other entries.
 func (c *copier) finish() error {
 	root := c.open[0]
 	for _, n := range c.names {
@@ -153,8 +154,7 @@ func (c *copier) finish() error {
 	return nil
 }
 
-// parent calls a function with the directory at the end of a path but for its last
-// name.
+// parent calls do with the last name of a path and the directory that holds the name.
 func (d *dir) parent(at string, do func(in *dir, last string) error) error {
 	for {
 		name, rest, more := strings.Cut(at, "/")
@@ -170,7 +170,7 @@ func (d *dir) parent(at string, do func(in *dir, last string) error) error {
 	}
 }
 
-// looks reads what an entry looks like.
+// looks reads owner, mode, times and extended attributes.
 func (h *handle) looks() (looks, error) {
 	l := looks{stat: h.Statx_t}
 	list, err := h.attributes()
@@ -179,7 +179,7 @@ func (h *handle) looks() (looks, error) {
 	}
 	for name := range strings.SplitSeq(strings.TrimSuffix(string(list), "\x00"), "\x00") {
 		if name == "" || name == "security.selinux" {
-			continue // the engine labels volumes
+			continue // the engine gives volumes their labels
 		}
 		n, err := unix.Getxattr(h.path(), name, nil)
 		if err != nil {
@@ -194,7 +194,7 @@ func (h *handle) looks() (looks, error) {
 	return l, nil
 }
 
-// dress gives what is held by a descriptor the looks of what it is a copy of.
+// dress gives looks to the entry behind a descriptor.
 func (l looks) dress(fd int, at string) error {
 	path := (&handle{fd: fd}).path()
 	err := unix.Fchownat(fd, "", int(l.stat.Uid), int(l.stat.Gid), unix.AT_EMPTY_PATH)

@@ -16,17 +16,16 @@ import (
 	"gitlab-dind-executor/group"
 )
 
-// part begins the name of the directory where a copy is until it is whole.
+// part is the beginning of the name of an unfinished copy's directory.
 const part = Dir + ".part"
 
-// workers copy contents side by side: most files are small.
+// workers is the number of files copied side by side, since most files are small.
 const workers = 8
 
-// ErrDamaged says that a seed is not what was sealed.
+// ErrDamaged is returned for a seed that differs from its seal.
 var ErrDamaged = errors.New("the seed is damaged")
 
-// Copy copies the seed to a data root, all of it or nothing: what is there when
-// it returns an error is what was there before.
+// Copy copies a seed into a data root, all or nothing. After an error the data root is unchanged.
 func Copy(ctx context.Context, seed, to string) error {
 	from, err := openRoot(seed)
 	if err != nil {
@@ -46,8 +45,8 @@ func Copy(ctx context.Context, seed, to string) error {
 	})
 }
 
-// fill lets create fill a directory that no daemon looks into, and moves all of it to
-// where one does. What is there when it returns an error is what was there before.
+// fill lets create fill a directory outside of a daemon's view, and then moves the entries named
+// in tops into place. After an error the data root is unchanged.
 func fill(ctx context.Context, to string, tops []string, create func(tmp *dir) error) (err error) {
 	root, err := openRoot(to)
 	if err != nil {
@@ -74,7 +73,7 @@ func fill(ctx context.Context, to string, tops []string, create func(tmp *dir) e
 	return publish(tmp, root, tops)
 }
 
-// sealOf reads what Seal has noted.
+// sealOf reads the sum that Seal has written.
 func sealOf(seed *dir) (string, error) {
 	own, err := seed.enter(Dir)
 	if err != nil {
@@ -90,7 +89,7 @@ func sealOf(seed *dir) (string, error) {
 	return strings.TrimSpace(text), err
 }
 
-// parts removes what killed copies have left.
+// parts removes the remains of killed copies.
 func (r *remover) parts(root *dir) error {
 	names, err := root.names(widest)
 	if err != nil {
@@ -106,16 +105,16 @@ func (r *remover) parts(root *dir) error {
 	return nil
 }
 
-// copyTo copies all that counts of a seed to a new directory, and returns what
-// Seal would note of it.
+// copyTo copies the stores of a seed into a new directory. The answer is the sum that Seal would
+// write for the copy.
 func copyTo(ctx context.Context, from, to *dir) (string, error) {
 	sum := sha256.New()
 	err := copyTops(ctx, from, to, stores, copyContent, func(e entry) error { return e.sum(sum) })
 	return hex.EncodeToString(sum.Sum(nil)), err
 }
 
-// copyTops copies what some names lead to into a new directory, contents of files by
-// content. look sees each entry before.
+// copyTops copies the entries named in tops into a new directory, and contents of files by
+// content. look sees each entry first.
 func copyTops(ctx context.Context, from, to *dir, tops []string, content contentCopier, look func(entry) error) error {
 	c := copier{open: []*dir{to}, links: map[inode]string{}, content: content}
 	defer c.leave(1)
@@ -136,11 +135,11 @@ func copyTops(ctx context.Context, from, to *dir, tops []string, content content
 	return c.finish()
 }
 
-// naming are those in a data root that name what lies under the others.
+// naming are entries that refer by name to files under the other entries.
 var naming = []string{"image", "buildkit", "engine-id", ".seed"}
 
-// publish moves a whole copy to where a daemon looks. What names the rest comes
-// last, so that a daemon never misses any of it.
+// publish moves a whole copy into a daemon's view. The entries in naming come last, so a daemon
+// never misses a file they refer to.
 func publish(tmp, root *dir, tops []string) error {
 	var moved []string
 	for _, late := range []bool{false, true} {
@@ -149,7 +148,7 @@ func publish(tmp, root *dir, tops []string) error {
 				continue
 			}
 			err := unix.Renameat2(tmp.fd, top, root.fd, top, unix.RENAME_NOREPLACE)
-			if errors.Is(err, unix.EEXIST) && unix.Unlinkat(root.fd, top, unix.AT_REMOVEDIR) == nil { // it was empty
+			if errors.Is(err, unix.EEXIST) && unix.Unlinkat(root.fd, top, unix.AT_REMOVEDIR) == nil { // the entry in the way was an empty directory
 				err = unix.Renameat2(tmp.fd, top, root.fd, top, unix.RENAME_NOREPLACE)
 			}
 			if errors.Is(err, unix.ENOENT) {
@@ -167,13 +166,13 @@ func publish(tmp, root *dir, tops []string) error {
 	return nil
 }
 
-// contentCopier copies a file's bytes: size is how many it has.
+// contentCopier copies the bytes of a file of size bytes.
 type contentCopier func(ctx context.Context, src, dst *os.File, size int64) error
 
-// piece is how much is copied between two looks at the context, in bytes.
+// piece is the number of bytes copied between two looks at the context.
 const piece = 64 << 20
 
-// copyContent lets the file system share a file's blocks, or copies the bytes.
+// copyContent makes two files share blocks or, failing that, copies the bytes.
 func copyContent(ctx context.Context, src, dst *os.File, size int64) error {
 	if share(src, dst, size) == nil {
 		return nil
@@ -181,8 +180,7 @@ func copyContent(ctx context.Context, src, dst *os.File, size int64) error {
 	return copyBytes(ctx, src, dst, size)
 }
 
-// copyBytes copies a file's bytes by copy_file_range, which shares blocks as well
-// where it can.
+// copyBytes copies a file by copy_file_range, which shares blocks if the file system can.
 func copyBytes(ctx context.Context, src, dst *os.File, size int64) (err error) {
 	var n int64
 	for err == nil {

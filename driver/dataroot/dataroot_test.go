@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// seed makes a sealed seed with what data roots are full of.
+// seed makes a sealed seed with the usual content of data roots.
 func seed(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
@@ -23,7 +23,7 @@ func seed(t *testing.T) string {
 	return root
 }
 
-// seedAt makes such a seed in a directory.
+// seedAt makes a seed like seed's in a directory.
 func seedAt(t *testing.T, root string) {
 	t.Helper()
 	must := func(err error) {
@@ -48,7 +48,7 @@ func seedAt(t *testing.T, root string) {
 	must(os.Symlink("../a/diff", at("overlay2/l/LINK")))
 	must(os.Symlink("/no/such", at("overlay2/a/diff/dangling")))
 	must(unix.Mkfifo(at("overlay2/a/diff/fifo"), 0o600))
-	if os.Getuid() == 0 { // as the sidecar is
+	if os.Getuid() == 0 { // like the sidecar
 		must(unix.Mknod(at("overlay2/a/diff/gone"), unix.S_IFCHR, 0))
 		must(os.Lchown(at("overlay2/a/diff/dangling"), 7, 8))
 		must(unix.Lsetxattr(at("overlay2/a/diff/bin"), "trusted.overlay.opaque", []byte("y"), 0))
@@ -58,7 +58,7 @@ func seedAt(t *testing.T, root string) {
 	must(Seal(root))
 }
 
-// files describes all that is below a directory.
+// files describes everything below a directory.
 func files(t *testing.T, root string) string {
 	t.Helper()
 	var all strings.Builder
@@ -147,7 +147,7 @@ func TestACopyThatTakesTooLongLeavesNothing(t *testing.T) {
 	if left := files(t, to); left != "" {
 		t.Errorf("left is\n%s", left)
 	}
-	// One large file is given up, too.
+	// A copy of one large file stops, too.
 	from := filepath.Join(t.TempDir(), "large")
 	if err := os.WriteFile(from, []byte("text"), 0o600); err != nil {
 		t.Fatal(err)
@@ -167,7 +167,7 @@ func TestACopyThatTakesTooLongLeavesNothing(t *testing.T) {
 	}
 }
 
-// What a killed copy has left is not in the way of the next.
+// The remains of a killed copy do not disturb the next.
 func TestACopyAfterOneThatWasKilled(t *testing.T) {
 	to := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(to, part, "image"), 0o700); err != nil {
@@ -181,7 +181,7 @@ func TestACopyAfterOneThatWasKilled(t *testing.T) {
 	}
 }
 
-// An earlier job may have put anything where a copy goes.
+// An earlier job may have planted anything at the target of a copy.
 func TestACopyFollowsNothingThatWasPlanted(t *testing.T) {
 	outside := t.TempDir()
 	plant(t, outside, map[string]string{"image/file": "of the host", "file": "of the host"})
@@ -226,7 +226,7 @@ func TestACopyFollowsNothingThatWasPlanted(t *testing.T) {
 	}
 }
 
-// Where a seed notes what it looks like, only a new file of its own is written.
+// Seal writes its note as a new file, and through nothing planted at its name.
 func TestASealFollowsNothing(t *testing.T) {
 	root, outside := seed(t), t.TempDir()
 	plant(t, outside, map[string]string{"file": "of the host"})

@@ -1,14 +1,13 @@
-// Package dataroot works in data roots of docker daemons: it clears those that
-// jobs leave behind, empties volumes, and copies seeds.
+// Package dataroot works in data roots of docker daemons. The package clears data roots after
+// jobs, empties volumes, and copies seeds.
 //
-// A job may have written whatever it likes into a data root. So this package trusts
-// nothing that it finds there. It reaches each entry by a single name in a directory
-// that it holds open, through no link and into no other mount. It knows what an entry
-// is before it opens one, and opens regular files and directories alone. It writes
-// into no file that is there.
+// A job may have written anything into a data root, so this package trusts nothing there. Each
+// entry is reached by a single name in an open directory, through no link and into no other
+// mount. The kind of an entry is known before the entry is opened. Only regular files and
+// directories are opened, and no existing file is written to.
 //
-// It runs in containers, as a copy of this program, since what dind images have for
-// it follows links and drops extended attributes.
+// The package runs in containers, in a copy of this program. The tools of dind images would not
+// do: they follow links and drop extended attributes.
 //
 // It may import group.
 package dataroot

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// drop moves an entry out of the way.
+// drop moves an entry into c.gone, for removal at the end.
 func (c *clearing) drop(d *dir, name string) error {
 	if c.gone == nil {
 		c.goneName = randomName()
@@ -17,7 +17,7 @@ func (c *clearing) drop(d *dir, name string) error {
 		} else if err != nil {
 			return fmt.Errorf("making room for what goes: %w", err)
 		}
-		// It takes entries of any project, as quotas know them.
+		// gone must take entries of any project, in the sense of disk quotas.
 		if _, err := unflag(c.gone.fd, fsProjInherit); err != nil {
 			return err
 		}
@@ -33,8 +33,8 @@ func (c *clearing) drop(d *dir, name string) error {
 	return nil
 }
 
-// dropInPlace removes what cannot be moved: on a full disk, or where a file system
-// has its own idea of what belongs together.
+// dropInPlace removes an entry that cannot be moved: on a full disk, or on a file system with
+// bounds of its own between directories.
 func (c *clearing) dropInPlace(d *dir, name string) error {
 	r := c.remover()
 	err := r.all(d, name)
@@ -49,7 +49,7 @@ func (c *clearing) remover() remover {
 	return remover{ctx: c.ctx, limit: c.limits.Removed - c.removed}
 }
 
-// removeGone removes what was moved out of the way.
+// removeGone removes all entries moved to c.gone.
 func (c *clearing) removeGone() error {
 	if c.gone == nil {
 		return nil

@@ -5,9 +5,9 @@ import (
 	"fmt"
 )
 
-// Empty removes all that is in the directory root, flags that forbid it and all,
-// so that an engine can remove the volume. The directory itself stays. It may be
-// called again, whatever an earlier call has left.
+// Empty removes everything in the directory root, flags against removal included, so an engine
+// can remove the volume. The directory itself stays. Empty may be called again after any earlier
+// call. A mount inside stays, and is an error at the end (ErrMounted).
 func Empty(ctx context.Context, root string, limits Limits) error {
 	d, err := openRoot(root)
 	if err != nil {

@@ -10,8 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// freeze makes a file or directory immutable, and takes the flag back when the test
-// ends.
+// freeze gives a file or directory a flag against changes, until the test ends.
 func freeze(t *testing.T, path string, flag uint32) {
 	t.Helper()
 	fd, err := unix.Open(path, unix.O_RDONLY, 0)
@@ -88,7 +87,7 @@ func TestEmptyLeavesAnEmptyDirectory(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			root := t.TempDir()
 			fill(t, root)
-			for range 2 { // again does no harm
+			for range 2 { // a second call does no harm
 				if err := Empty(t.Context(), root, DefaultLimits()); err != nil {
 					t.Fatal(err)
 				}
@@ -100,7 +99,7 @@ func TestEmptyLeavesAnEmptyDirectory(t *testing.T) {
 	}
 }
 
-// No object stops the removal of others.
+// No entry stops the removal of others.
 func TestWhatIsMountedStaysAndTheRestGoes(t *testing.T) {
 	root, other := t.TempDir(), t.TempDir()
 	for _, dir := range []string{"a/mount", "a/more", "z/more"} {

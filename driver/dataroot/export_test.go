@@ -5,7 +5,7 @@ import (
 	"os"
 )
 
-// CloneNames is Clone without what files hold, on any file system.
+// CloneNames is Clone with empty files, which works on any file system.
 func CloneNames(ctx context.Context, from, to string) error {
 	return clone(ctx, from, to, DefaultLimits(), func(context.Context, *os.File, *os.File, int64) error { return nil })
 }

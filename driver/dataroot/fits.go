@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fits tells what an entry is that its rule does not want.
+// fits is an error if an entry does not fit its rule.
 func (r rule) fits(h *handle) error {
 	switch {
 	case r.link:
@@ -36,12 +36,12 @@ func (r rule) fits(h *handle) error {
 	return nil
 }
 
-// usual are extended attributes, or beginnings of such, that hosts give to files
-// of their own accord: labels, measurements, access lists of the directory above.
+// usual are extended attributes that hosts add by themselves, or beginnings of their names:
+// security labels, measurements, access lists of the parent directory.
 var usual = []string{"security.selinux", "security.SMACK64", "security.ima", "security.evm", "system.posix_acl_", "btrfs."}
 
-// usualAttributes tells of an extended attribute that no daemon and no host gives
-// to what daemons note.
+// usualAttributes is an error for an extended attribute that neither daemons nor hosts set on a
+// daemon's files.
 func usualAttributes(list []byte) error {
 	for name := range bytes.SplitSeq(list, []byte{0}) {
 		if len(name) > 0 && !slices.ContainsFunc(usual, func(u string) bool { return strings.HasPrefix(string(name), u) }) {
@@ -51,7 +51,7 @@ func usualAttributes(list []byte) error {
 	return nil
 }
 
-// digestOf is the name in a digest of the one algorithm that daemons compute.
+// digestOf reads the hexadecimal part of a sha256 digest, the only kind that daemons compute.
 func digestOf(s string) (string, error) {
 	name, ok := strings.CutPrefix(strings.TrimSpace(s), "sha256:")
 	if !ok || !digestName.MatchString(name) {

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Since Linux 6.17 links, pipes and devices can be immutable as well, on xfs for
-// one. Where they cannot, this removes them as they are.
+// Since Linux 6.17 links, pipes and devices can be immutable as well, for example on xfs.
+// Elsewhere this test removes ordinary links and pipes.
 func TestEmptyRemovesLinksAndPipesThatAreImmutable(t *testing.T) {
 	root := t.TempDir()
 	if err := os.Symlink("/no/such", root+"/link"); err != nil {

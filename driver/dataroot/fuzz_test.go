@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// judgePath tells whether all names of a path may stay.
+// judgePath tells whether every name of a path may stay.
 func judgePath(path string) bool {
 	in := areaRoot
 	names := strings.Split(path, "/")
@@ -20,7 +20,7 @@ func judgePath(path string) bool {
 	return true
 }
 
-// allowList is what may stay, written a second time.
+// allowList has the allowed paths, written a second time.
 var allowList = regexp.MustCompile(`\A(?:` + strings.NewReplacer(
 	"<alg>", "(?:sha256|sha384|sha512)",
 	"<hex>", "(?:[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})",
@@ -50,8 +50,7 @@ var allowList = regexp.MustCompile(`\A(?:` + strings.NewReplacer(
 	`containerd/daemon/<snapshotter>(?:overlayfs|fuse-overlayfs)/snapshots/<n>(?:/fs|/work)?`,
 }, "|")) + `)\z`)
 
-// FuzzNames holds the decisions on names against the list that is written down a
-// second time.
+// FuzzNames compares judge with allowList.
 func FuzzNames(f *testing.F) {
 	h := strings.Repeat("a", 64)
 	for _, path := range []string{
@@ -76,7 +75,7 @@ func FuzzNames(f *testing.F) {
 	})
 }
 
-// FuzzTexts holds what is read of files and links against what daemons write.
+// FuzzTexts compares the readers of notes and links with the forms that daemons write.
 func FuzzTexts(f *testing.F) {
 	for _, text := range []string{
 		"l/ABCDEFGHIJKLMNOPQRSTUVWXYZ:l/00000000000000000000000000", "l/../../../../etc", "l/ABCDEFGHIJKLMNOPQRSTUVWXYZ:", ":", "", "l/",

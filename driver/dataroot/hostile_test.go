@@ -26,8 +26,8 @@ var (
 	first = flag.Int64("tree-seed", 1, "the seed of the first tree; the others follow")
 )
 
-// Whatever a data root holds, clearing and emptying it touches nothing outside. A
-// cleared one holds what the allow list has, and clearing it again changes nothing.
+// Clearing and emptying any data root touches nothing outside. A cleared data root holds only
+// entries of the allow list, and a second clearing changes nothing.
 func TestNoTreeLeadsOutOfADataRoot(t *testing.T) {
 	var stayed, thrown, disturbed, copies int
 	made, removed := hostiletree.Report{}, 0
@@ -44,7 +44,7 @@ func TestNoTreeLeadsOutOfADataRoot(t *testing.T) {
 			}
 			o := hostiletree.Options{Kind: hostiletree.DataRoot, Seed: seed, Entries: 150, Depth: 1000, Outside: outside(t, scratch+"/outside"), Honest: seed%2 == 0}
 			if seed%8 == 5 {
-				o.Entries = 3 // little enough that there may be something to keep
+				o.Entries = 3 // in so small a tree something may be worth keeping
 			}
 			if seed%50 == 25 {
 				o.Entries = 10_000
@@ -61,7 +61,7 @@ func TestNoTreeLeadsOutOfADataRoot(t *testing.T) {
 			}
 			shared := map[string]bool{}
 			before := look(t, scratch+"/outside", shared)
-			if seed%4 == 1 { // somebody changes it meanwhile
+			if seed%4 == 1 { // somebody changes the tree meanwhile
 				disturbed += disturb(t, root, o, func() { clearOnce(t, root) })
 			}
 			switch r, err := dataroot.Clear(t.Context(), root, dataroot.DefaultLimits()); {
@@ -82,7 +82,7 @@ func TestNoTreeLeadsOutOfADataRoot(t *testing.T) {
 				}
 			case errors.Is(err, dataroot.ErrThrowAway):
 				thrown++
-				if o.Honest { // nothing of the daemon's was changed
+				if o.Honest { // every entry of the daemon is as it was
 					t.Errorf("nothing stays of what a daemon left: %v", err)
 				}
 			default:
@@ -114,8 +114,8 @@ func TestNoTreeLeadsOutOfADataRoot(t *testing.T) {
 	}
 }
 
-// cloned clones a cleared data root, and counts it where nothing in it stands against
-// that. A clone has the same names; one that fails leaves none.
+// cloned clones a cleared data root, and returns 1 for a success. A clone has the same names, and
+// a failed clone leaves none.
 func cloned(t *testing.T, root, to string) int {
 	t.Helper()
 	if err := os.Mkdir(to, 0o700); err != nil {
@@ -135,7 +135,7 @@ func cloned(t *testing.T, root, to string) int {
 	return 0
 }
 
-// names are the paths of all that is below a directory, and their kinds and modes.
+// names lists path, kind and mode of everything below a directory.
 func names(t *testing.T, root string) (all []string) {
 	t.Helper()
 	err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
@@ -158,7 +158,7 @@ func clearOnce(t *testing.T, root string) {
 	}
 }
 
-// disturb changes a tree while something else is done with it.
+// disturb changes a tree while do works on it.
 func disturb(t *testing.T, root string, o hostiletree.Options, do func()) (changes int) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -176,7 +176,7 @@ func disturb(t *testing.T, root string, o hostiletree.Options, do func()) (chang
 	}()
 	select {
 	case <-working:
-	case <-time.After(200 * time.Millisecond): // it finds new work as long as there is any
+	case <-time.After(200 * time.Millisecond): // the disturbance finds new work as long as do runs
 	}
 	cancel()
 	<-done
@@ -190,8 +190,8 @@ const (
 )
 
 var (
-	// mayBe are the files and directories that a cleared data root may hold: the
-	// list is this test's own. Contents of layers lie below what ofLayers says.
+	// mayBe matches files and directories that a cleared data root may hold, by a list of this
+	// test's own. Contents of layers lie below matches of ofLayers.
 	mayBe = regexp.MustCompile(`^(\.seed|engine-id` +
 		`|image(/(overlay2|fuse-overlayfs|vfs|btrfs)(/(distribution(/(diffid-by-digest|v2metadata-by-diffid)(/sha(256|384|512)(/` + hex64 + `)?)?)?` +
 		`|imagedb(/content(/sha(256|384|512)(/` + hex64 + `)?)?|/metadata(/sha(256|384|512)(/` + hex64 + `(/(parent|lastUpdated|builtLocally))?)?)?)?` +
@@ -207,7 +207,7 @@ var (
 	shortName = regexp.MustCompile(`^(overlay2|fuse-overlayfs)/l/[A-Z0-9]{26}$`)
 )
 
-// holdsLayersAlone looks at a cleared data root.
+// holdsLayersAlone checks that a cleared data root holds nothing but layers.
 func holdsLayersAlone(t *testing.T, root string) {
 	t.Helper()
 	err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
@@ -256,7 +256,7 @@ func holdsLayersAlone(t *testing.T, root string) {
 	}
 }
 
-// hasFiles tells whether the layer of a note is there.
+// hasFiles checks that the files of a noted layer exist.
 func hasFiles(t *testing.T, root, note string) {
 	t.Helper()
 	id, err := os.ReadFile(filepath.Join(root, note))
@@ -266,7 +266,7 @@ func hasFiles(t *testing.T, root, note string) {
 	}
 }
 
-// listing is all of a cleared data root that clearing it could change.
+// listing describes everything in a cleared data root that another clearing could change.
 func listing(t *testing.T, root string) []string {
 	t.Helper()
 	var all []string
@@ -280,7 +280,7 @@ func listing(t *testing.T, root string) []string {
 		}
 		all = append(all, fmt.Sprint(path, info.Mode(), info.Size(), info.ModTime()))
 		if rest, _ := filepath.Rel(root, path); ofLayers.MatchString(rest) {
-			return fs.SkipDir // what lies there may be too deep for a path
+			return fs.SkipDir // deeper paths may be too long
 		}
 		return nil
 	})

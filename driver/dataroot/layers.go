@@ -9,34 +9,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// driverLayers is what is known of the layers of a storage driver.
+// driverLayers has the layers of one storage driver.
 type driverLayers struct {
-	// containers are the layers of containers, which go.
+	// containers are the layers of containers, by name; they go.
 	containers map[string]bool
-	// there are those that stay, and overlay what those of overlay2 say of
-	// themselves.
+	// there are the layers that stay. overlay has the notes of each layer of overlay2.
 	there   map[string]bool
 	overlay map[string]overlayLayer
 	// noted are the layers of images, by chain id.
 	noted map[string]notedLayer
 }
 
-// notedLayer is what dockerd notes of a layer: the chain that it stands on, if
-// any, and the name that it has in the driver's directory.
+// notedLayer is dockerd's note of a layer: the chain id of its parent, if any, and its name in
+// the driver's directory.
 type notedLayer struct{ parent, at string }
 
-// overlayLayer is a layer by its short name, and those of what it lies on.
+// overlayLayer has the short names of a layer and of the layers below.
 type overlayLayer struct {
 	link  string
 	lower []string
-	// entries are what stays of it, besides its content.
+	// entries counts the kept entries of the layer, its content excluded.
 	entries int
 }
 
 func (l *driverLayers) count() int { return len(l.there) }
 
-// check tells whether each layer that dockerd knows is there. It looks at that
-// itself only when a layer is used, and fails then.
+// check is an error if a layer known to dockerd is not there. dockerd itself would notice only at
+// the use of the layer, and fail.
 func (l *driverLayers) check() error {
 	for chain, n := range l.noted {
 		if n.parent != "" {
@@ -51,8 +50,7 @@ func (l *driverLayers) check() error {
 	return nil
 }
 
-// findDrivers looks for storage drivers with images, and for layers of their
-// containers.
+// findDrivers finds the storage drivers with images, and the layers of their containers.
 func (c *clearing) findDrivers() error {
 	images, err := c.enterIfDir(c.root, "image")
 	if err != nil || images == nil {
@@ -78,7 +76,7 @@ func (c *clearing) findDrivers() error {
 	return nil
 }
 
-// enterIfDir opens a directory; nil if there is none.
+// enterIfDir opens a directory; nil if there is none. Anything else by the name is ErrThrowAway.
 func (c *clearing) enterIfDir(d *dir, name string) (*dir, error) {
 	inner, err := d.enter(name)
 	if errors.Is(err, unix.ENOENT) {
@@ -110,7 +108,7 @@ func (c *clearing) findContainers(d *dir, l *driverLayers) error {
 	for _, name := range names {
 		m, err := c.enterIfDir(d, name)
 		if errors.Is(err, ErrThrowAway) || err == nil && m == nil {
-			continue // it goes with all that is noted of containers
+			continue // the entry goes with all notes about containers
 		}
 		if err != nil {
 			return err
@@ -121,7 +119,7 @@ func (c *clearing) findContainers(d *dir, l *driverLayers) error {
 				m.close()
 				return err
 			}
-			l.containers[id] = true // of no consequence unless it is a layer's
+			l.containers[id] = true // an id without a layer has no effect
 		}
 		m.close()
 	}
@@ -148,7 +146,7 @@ func (c *clearing) read(d *dir, name string) (string, error) {
 	return text, nil
 }
 
-// siftOverlay lets layers of overlay2 and the like stay that are whole.
+// siftOverlay keeps the whole layers of overlay2 and fuse-overlayfs, and drops the others.
 func (c *clearing) siftOverlay(d *dir, driver string) error {
 	l := c.drivers[driver]
 	l.overlay = map[string]overlayLayer{}
@@ -161,7 +159,7 @@ func (c *clearing) siftOverlay(d *dir, driver string) error {
 			return err
 		}
 		if name == "l" {
-			continue // comes last
+			continue // links come last
 		}
 		want, ok := judge(areaOverlay, name)
 		if !ok || l.containers[name] {
@@ -178,7 +176,7 @@ func (c *clearing) siftOverlay(d *dir, driver string) error {
 		if err != nil {
 			return err
 		}
-		if !whole { // a daemon was killed as it made or removed it
+		if !whole { // a daemon was killed as it made or removed the layer
 			c.stayed = before
 			if err := c.drop(d, name); err != nil {
 				return err
@@ -195,7 +193,7 @@ func (c *clearing) siftOverlay(d *dir, driver string) error {
 	return c.pile(d, l, linked)
 }
 
-// overlayLayer reads what a layer says of itself, and tells whether it is whole.
+// overlayLayer reads the notes of a layer, and tells whether the layer is whole.
 func (c *clearing) overlayLayer(in *dir, name string) (l overlayLayer, whole bool, err error) {
 	d, err := in.enter(name)
 	if err != nil {
@@ -223,8 +221,8 @@ func (c *clearing) overlayLayer(in *dir, name string) (l overlayLayer, whole boo
 	return l, true, nil
 }
 
-// siftLinks lets short names stay that lead to the layer which bears them. It
-// returns them with those layers.
+// siftLinks keeps the short names that lead to a layer of the same short name. The answer has the
+// layer for each short name.
 func (c *clearing) siftLinks(d *dir, l *driverLayers) (map[string]string, error) {
 	linked := map[string]string{}
 	links, err := c.enterIfDir(d, "l")
@@ -266,11 +264,11 @@ func (c *clearing) siftLinks(d *dir, l *driverLayers) (map[string]string, error)
 	return linked, nil
 }
 
-// pile lets layers stay that have a short name, and all that they lie on.
+// pile keeps layers that have a short name. A missing layer below one of them is ErrThrowAway.
 func (c *clearing) pile(d *dir, l *driverLayers, linked map[string]string) error {
 	for name, o := range l.overlay {
 		if linked[o.link] != name {
-			// It was about to be removed. Whoever lay on it is gone.
+			// A daemon was about to remove the layer. The layers on top are gone already.
 			if err := c.drop(d, name); err != nil {
 				return err
 			}

@@ -6,11 +6,10 @@ import (
 	"strings"
 )
 
-// snapshotterPrefix is what the directories of containerd's snapshotters begin
-// with.
+// snapshotterPrefix begins the names of directories of containerd's snapshotters.
 const snapshotterPrefix = "io.containerd.snapshotter.v1."
 
-// noteLayer reads what dockerd notes of a layer.
+// noteLayer reads dockerd's notes of a layer.
 func (c *clearing) noteLayer(in *dir, chain string) error {
 	d, err := in.enter(chain)
 	if err != nil {
@@ -38,7 +37,7 @@ func (c *clearing) noteLayer(in *dir, chain string) error {
 	return nil
 }
 
-// hasFiles tells whether a snapshot has the directory with its files.
+// hasFiles is an error if a snapshot lacks the directory with its files.
 func (c *clearing) hasFiles(in *dir, name string) error {
 	d, err := in.enter(name)
 	if err != nil {
@@ -53,8 +52,9 @@ func (c *clearing) hasFiles(in *dir, name string) error {
 	return nil
 }
 
-// findSnapshots tells whether containerd has layers, all of them in snapshotters
-// that are known: its metadata speak of all. Without, nothing of it is of use.
+// findSnapshots sets c.containerd: containerd has layers, all in known snapshotters. Its metadata
+// cover all snapshotters, so a single unknown or broken snapshotter makes all of containerd's
+// data useless.
 func (c *clearing) findSnapshots() error {
 	d := c.root
 	for _, name := range []string{"containerd", "daemon"} {
@@ -87,11 +87,11 @@ func (c *clearing) findSnapshots() error {
 	return nil
 }
 
-// snapshotter tells whether a snapshotter has snapshots, and what it notes of them.
+// snapshotter tells whether a snapshotter has snapshots, and whether it has their metadata.
 func (c *clearing) snapshotter(in *dir, name string) (some, whole bool, err error) {
 	d, err := in.enter(name)
 	if err != nil {
-		return false, false, nil // the name decides what becomes of it
+		return false, false, nil // the name decides about the entry
 	}
 	defer d.close()
 	snapshots, err := d.enter("snapshots")

@@ -10,11 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// resolve is how every name is looked up: beneath its directory, through no link
-// of any kind, and into no other mount.
+// resolve are the rules for looking up every name: beneath its directory, through no link of any
+// kind, and into no other mount.
 const resolve = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV
 
-// openat opens one name.
+// openat opens a single name in d.
 func (d *dir) openat(name string, flags uint64) (int, error) {
 	if !hasOpenat2() {
 		return d.openatOld(name, flags)
@@ -29,8 +29,8 @@ func (d *dir) openat(name string, flags uint64) (int, error) {
 	}
 }
 
-// hasOpenat2 tells whether the kernel has openat2, which is of Linux 5.6, and the
-// engine lets containers have it.
+// hasOpenat2 tells whether openat2 works here. The call needs Linux 5.6, and an engine that
+// allows it in containers.
 var hasOpenat2 = sync.OnceValue(func() bool {
 	fd, err := unix.Openat2(unix.AT_FDCWD, "/", &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC})
 	if err == nil {
@@ -39,8 +39,8 @@ var hasOpenat2 = sync.OnceValue(func() bool {
 	return !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EPERM)
 })
 
-// openatOld is openat on older kernels. A single name leads through no link if the
-// last one is not followed; what is mounted on it has another mount's number.
+// openatOld is openat for older kernels. A single name leads through no link if the last link is
+// not followed. A mount on the name shows by its different mount number.
 func (d *dir) openatOld(name string, flags uint64) (int, error) {
 	if name == "" || name == ".." || strings.Contains(name, "/") {
 		return -1, unix.EINVAL
@@ -64,7 +64,7 @@ func (d *dir) openatOld(name string, flags uint64) (int, error) {
 	return fd, nil
 }
 
-// mountOf is the number of the mount that something held lies in.
+// mountOf is the number of the mount in which an open entry lies.
 func mountOf(fd int) (string, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", fd))
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// outside makes what no tree may lead to, and returns where links lead.
+// outside makes files that no tree may reach, and returns targets for links.
 func outside(t *testing.T, at string) []string {
 	t.Helper()
 	for path, text := range map[string]string{"linked": "linked", "program": "#!/bin/sh\n", "dir/sh": "of the host", "dir/overlay2/l/x": "deep", "frozen": "frozen"} {
@@ -24,7 +24,7 @@ func outside(t *testing.T, at string) []string {
 		if err := os.WriteFile(path, []byte(text), 0o640); err != nil {
 			t.Fatal(err)
 		}
-		// So that reading a file shows, where file systems note that.
+		// A later read changes the access time, on file systems that record it.
 		if err := os.Chtimes(path, time.Unix(1e9, 0), time.Unix(2e9/2+1, 0)); err != nil {
 			t.Fatal(err)
 		}
@@ -33,7 +33,7 @@ func outside(t *testing.T, at string) []string {
 	return []string{at, at + "/linked", at + "/program", at + "/dir", at + "/frozen", at + "/dir/overlay2/l"}
 }
 
-// setFlag gives a flag to a file where that is possible.
+// setFlag gives a flag to a file if the file system can.
 func setFlag(path string, bit uint32) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -45,8 +45,8 @@ func setFlag(path string, bit uint32) {
 	}
 }
 
-// look describes all that is below a directory, and reads it without a trace. Files
-// that have names in the tree, which may go, are shared from then on.
+// look describes everything below a directory, without changing access times. Files with further
+// names in the tree, which may go, are noted in shared.
 func look(t *testing.T, root string, shared map[string]bool) []string {
 	t.Helper()
 	var all []string
@@ -86,7 +86,7 @@ func look(t *testing.T, root string, shared map[string]bool) []string {
 	return all
 }
 
-// clean removes a scratch directory, flags and all, by means of its own.
+// clean removes a scratch directory, flags included, with code of its own.
 func clean(t *testing.T, scratch string) {
 	_ = filepath.WalkDir(scratch, func(path string, e fs.DirEntry, err error) error {
 		if err == nil && (e.IsDir() || e.Type().IsRegular()) {

@@ -12,19 +12,19 @@ import (
 )
 
 const (
-	// flat is how many levels are open at once. A directory that lies deeper is
-	// moved up beside the first level, so that no depth needs more descriptors.
+	// flat is the number of directory levels open at once. A deeper directory is moved up to the
+	// first level, so any depth needs the same number of descriptors.
 	flat = 48
-	// steep is where the work ends if a directory cannot be moved up.
+	// steep is the depth at which the work ends if a directory cannot be moved up.
 	steep = 400
-	// told is how many faults are told of.
+	// told is the number of faults reported.
 	told = 3
-	// patience is how often all is read from its beginning in which nothing can be
-	// removed. Somebody who moves directories meanwhile makes that happen.
+	// patience is the number of passes over a directory without a removal before the work ends.
+	// Somebody who moves directories meanwhile causes such passes.
 	patience = 3
 )
 
-// remover removes what is in directories.
+// remover removes the content of directories.
 type remover struct {
 	ctx     context.Context
 	limit   int
@@ -36,10 +36,9 @@ type remover struct {
 type level struct {
 	*dir
 	reader
-	// name is the one that it has in the level before.
+	// name is the directory's name in the level above.
 	name string
-	// gone and stuck are how many entries went since it was read from its
-	// beginning, and how many could not.
+	// gone counts the entries removed since the last rewind, and stuck those that resist.
 	gone, stuck int
 }
 
@@ -52,8 +51,8 @@ func (l *level) rewind() error {
 	return err
 }
 
-// empty removes all that is in a directory. What cannot be removed stops nothing
-// else; the error tells of it.
+// empty removes the content of a directory. An entry that resists stops nothing else, and is part
+// of the error.
 func (r *remover) empty(base *dir) error {
 	first := newLevel(base, "")
 	stack := []*level{first}
@@ -99,7 +98,7 @@ func (r *remover) empty(base *dir) error {
 					return errors.Join(r.faults...)
 				}
 			}
-			r.faults = nil // what is tried again is told of again
+			r.faults = nil // the next try reports again
 			if err := l.rewind(); err != nil {
 				return err
 			}
@@ -127,7 +126,7 @@ func (r *remover) empty(base *dir) error {
 	}
 }
 
-// all removes one entry and all beneath it.
+// all removes an entry and everything beneath.
 func (r *remover) all(d *dir, name string) error {
 	inner, err := r.one(newLevel(d, ""), name, 0, nil)
 	if err != nil {
@@ -146,14 +145,14 @@ func (r *remover) all(d *dir, name string) error {
 	return nil
 }
 
-// fault notes what could not be removed.
+// fault records an error, up to told of them.
 func (r *remover) fault(err error) {
 	if len(r.faults) < told {
 		r.faults = append(r.faults, err)
 	}
 }
 
-// bound ends the work when it is too much.
+// bound is an error when the context is over or the limit is reached.
 func (r *remover) bound() error {
 	if r.ctx.Err() != nil {
 		return context.Cause(r.ctx)
@@ -164,7 +163,7 @@ func (r *remover) bound() error {
 	return nil
 }
 
-// one removes an entry, or opens the directory that it is.
+// one removes an entry. A directory with content is opened and returned instead.
 func (r *remover) one(l *level, name string, depth int, first *level) (*level, error) {
 	err := unix.Unlinkat(l.fd, name, 0)
 	if refused(err) {
@@ -188,7 +187,7 @@ func (r *remover) one(l *level, name string, depth int, first *level) (*level, e
 	if depth >= flat {
 		err := l.moveTo(name, first.dir, randomName())
 		if err == nil || errors.Is(err, unix.ENOENT) {
-			first.gone++ // there is more to do
+			first.gone++ // the moved directory needs another pass
 			return nil, nil
 		}
 		if depth >= steep {
@@ -203,7 +202,7 @@ func (r *remover) one(l *level, name string, depth int, first *level) (*level, e
 	}
 	switch {
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ELOOP):
-		return nil, nil // it has changed: the next pass sees what it is
+		return nil, nil // the entry has changed; the next pass looks again
 	case err != nil:
 		return nil, mounted(err)
 	}
@@ -212,7 +211,7 @@ func (r *remover) one(l *level, name string, depth int, first *level) (*level, e
 		return nil, err
 	}
 	if depth > 8 {
-		inner.at = l.at // long enough for a message
+		inner.at = l.at // longer paths do not help in a message
 	}
 	return newLevel(inner, name), nil
 }
@@ -251,11 +250,11 @@ func (d *dir) moveTo(name string, to *dir, as string) error {
 	return mounted(err)
 }
 
-// ErrMounted says that something else is mounted within a data root. Nothing of
-// it is touched.
+// ErrMounted is returned when something else is mounted inside a data root. The mount stays
+// untouched.
 var ErrMounted = errors.New("something is mounted there")
 
-// mounted explains how the kernel refuses what has to do with mounts.
+// mounted adds ErrMounted to the kernel's errors about mounts.
 func mounted(err error) error {
 	if errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EXDEV) {
 		return fmt.Errorf("%w: %w", ErrMounted, err)
@@ -263,9 +262,9 @@ func mounted(err error) error {
 	return err
 }
 
-// randomName is a name that nobody can have chosen before.
+// randomName is a name that nobody can have guessed.
 func randomName() string {
 	var b [12]byte
-	_, _ = rand.Read(b[:]) // it never fails
+	_, _ = rand.Read(b[:]) // rand.Read never fails
 	return Dir + ".gone-" + hex.EncodeToString(b[:])
 }

@@ -13,18 +13,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Dir is the directory of a seed that is ours, and no docker daemon's.
+// Dir is the directory of this program in a seed, unknown to docker daemons.
 const Dir = ".gitlab-dind-executor"
 
-// sumFile says what a whole seed looks like.
+// sumFile has the checksum over a whole seed.
 const sumFile = "sum"
 
-// stores are what a daemon's data root holds of images: stores of dockerd, by
-// storage driver, and of containerd. All else is the daemon's own.
+// stores are the image stores in a data root: those of dockerd, by storage driver, and
+// containerd's. All other entries are a daemon's private ones.
 var stores = []string{"aufs", "btrfs", "containerd", "devicemapper", "fuse-overlayfs", "image", "overlay", "overlay2", "vfs", "zfs"}
 
-// Seal notes what a seed holds, so that Copy can tell one that is damaged. All
-// of it is on disk when Seal returns.
+// Seal writes a checksum into a seed, by which Copy recognises a damaged seed. The whole seed is
+// on disk when Seal returns.
 func Seal(root string) error {
 	d, err := openRoot(root)
 	if err != nil {
@@ -46,7 +46,7 @@ func Seal(root string) error {
 	return unix.Syncfs(d.fd)
 }
 
-// write makes a file of our own, whatever has had its name.
+// write makes a new file of this program, and replaces any entry of the name.
 func (d *dir) write(name, text string) error {
 	tmp := randomName()
 	f, err := d.create(tmp)
@@ -63,8 +63,8 @@ func (d *dir) write(name, text string) error {
 	return nil
 }
 
-// sum adds what an entry looks like: of what daemons say of images the content,
-// too. That of layers would take as long as the copy.
+// sum adds an entry's metadata to a checksum. The content counts only for files by which daemons
+// find layers: the content of layers would take as long as the copy.
 func (e entry) sum(h hash.Hash) error {
 	size := e.size()
 	if !e.isRegular() {
@@ -83,7 +83,7 @@ func (e entry) sum(h hash.Hash) error {
 	return err
 }
 
-// tells tells whether a file is one by which a daemon finds layers.
+// tells tells whether daemons find layers by a file.
 func (e entry) tells() bool {
 	parts := strings.Split(e.path, "/")
 	return parts[0] == "image" ||

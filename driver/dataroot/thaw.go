@@ -8,20 +8,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fsProjInherit is FS_PROJINHERIT_FL: what has it takes no entries of another
-// project, as quotas know them.
+// fsProjInherit is FS_PROJINHERIT_FL. A directory with this flag refuses entries of another
+// project, in the sense of disk quotas.
 const fsProjInherit = 0x20000000
 
-// thaw takes the flags from an open file or directory that keep it from being
-// changed. It tells whether there were any.
+// thaw clears the flags against changes from an open file or directory. The answer tells whether
+// there were any.
 func thaw(fd int) (bool, error) { return unflag(fd, unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND) }
 
-// unflag takes inode flags away: those of statx have the numbers of FS_IOC_SETFLAGS.
+// unflag clears inode flags. Flags of statx and of FS_IOC_SETFLAGS have the same numbers.
 func unflag(fd int, bits uint32) (bool, error) {
 	flags, err := unix.IoctlGetUint32(fd, unix.FS_IOC_GETFLAGS)
 	if err != nil {
 		if errors.Is(err, unix.ENOTTY) || errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.ENOSYS) {
-			return false, nil // the file system has none
+			return false, nil // the file system has no flags
 		}
 		return false, err
 	}
@@ -31,14 +31,14 @@ func unflag(fd int, bits uint32) (bool, error) {
 	return true, unix.IoctlSetPointerInt(fd, unix.FS_IOC_SETFLAGS, int(int32(flags&^bits)))
 }
 
-// refused tells whether flags or a mode may be why something cannot be removed. A
-// snapshot of btrfs may be read-only, in a file system that is not.
+// refused tells whether flags or a mode may be the reason for a failed removal. EROFS counts,
+// because a snapshot of btrfs may be read-only on a writable file system.
 func refused(err error) bool {
 	return errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.EROFS)
 }
 
-// open makes a directory one whose entries can be removed. The mode matters only to
-// whom the kernel does not grant every access.
+// open allows the removal of entries from a directory. The mode matters only to users other than
+// root.
 func (d *dir) open() error {
 	if _, err := thaw(d.fd); err != nil && !errors.Is(err, unix.EROFS) {
 		return err
@@ -60,7 +60,7 @@ const (
 	btrfsReadOnly = 2
 )
 
-// makeWritable makes a read-only subvolume of btrfs one that can be changed.
+// makeWritable allows changes in a read-only subvolume of btrfs.
 func makeWritable(fd int) error {
 	var fs unix.Statfs_t
 	if err := unix.Fstatfs(fd, &fs); err != nil || fs.Type != unix.BTRFS_SUPER_MAGIC {
@@ -68,7 +68,7 @@ func makeWritable(fd int) error {
 	}
 	var flags uint64
 	if _, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), btrfsGetFlags, uintptr(unsafe.Pointer(&flags))); e != 0 || flags&btrfsReadOnly == 0 {
-		return nil // it is a directory within one
+		return nil // the directory lies within a subvolume
 	}
 	flags &^= btrfsReadOnly
 	if _, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), btrfsSetFlags, uintptr(unsafe.Pointer(&flags))); e != 0 {
@@ -77,7 +77,7 @@ func makeWritable(fd int) error {
 	return nil
 }
 
-// permit makes a directory one that can be entered.
+// permit gives a directory the mode 0700.
 func (d *dir) permit(name string) error {
 	h, err := d.look(name)
 	if err != nil {
@@ -103,8 +103,9 @@ const (
 	xflagsFrozen = 0x8 | 0x10
 )
 
-// thawEntry takes the flags from an entry of any kind. Those that cannot be
-// opened safely have flags since Linux 6.17 only, which takes them as well.
+// thawEntry clears the flags against changes from an entry of any kind. Links, pipes and devices
+// cannot be opened safely. They have such flags only since Linux 6.17, which clears flags by
+// name.
 func (d *dir) thawEntry(name string) (bool, error) {
 	h, err := d.look(name)
 	if err != nil {

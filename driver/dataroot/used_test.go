@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Names as daemons give them.
+// Names in the form that daemons give.
 var (
 	base, mine, chain = strings.Repeat("a", 64), strings.Repeat("b", 25), strings.Repeat("1", 64)
 	container         = strings.Repeat("c", 64)
@@ -18,9 +18,9 @@ var (
 	linkContainer     = strings.Repeat("C", 26)
 )
 
-// used fills a directory as dockerd 26 does with overlay2: an image of one layer,
-// a layer of the build cache, and a container. A path that ends in / is a
-// directory; a text that begins with -> is a link.
+// used fills a directory like dockerd 26 with overlay2. There is an image of one layer, a layer
+// of the build cache, and a container. A path that ends in / is a directory; a text that begins
+// with -> is a link.
 func used(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
@@ -94,8 +94,7 @@ func plant(t *testing.T, root string, all map[string]string) {
 	}
 }
 
-// paths are all files and links below a root, and directories with nothing in
-// them.
+// paths are all files, links and empty directories below a root.
 func paths(t *testing.T, root string) []string {
 	t.Helper()
 	var all []string
@@ -119,7 +118,7 @@ func paths(t *testing.T, root string) []string {
 	return all
 }
 
-// stays is what Clear leaves of used.
+// stays are the paths of used that Clear keeps.
 func stays() []string {
 	return []string{
 		".seed",

@@ -9,28 +9,28 @@ import (
 )
 
 const (
-	// deepest is how deep entries of a seed may lie: image layers hold no deeper
-	// paths, since the longest that the kernel takes has 4096 bytes.
+	// deepest is the largest depth of entries in a seed. Image layers hold no deeper paths, since
+	// the kernel takes paths of at most 4096 bytes.
 	deepest = 2100
-	// widest is how many entries a directory of a seed may have.
+	// widest is the largest number of entries in a directory of a seed.
 	widest = 10_000_000
 )
 
-// entry is a file of whatever kind, held while it is visited.
+// entry is a file of any kind, held during its visit.
 type entry struct {
 	*handle
 	// path is below the root.
 	path string
-	// depth is how many directories of the walk it lies in.
+	// depth is the number of directories of the walk above the entry.
 	depth int
-	// link is where a symbolic link leads.
+	// link is the target of a symbolic link.
 	link string
 }
 
 func (e entry) size() int64 { return int64(min(e.Size, 1<<62)) }
 
-// walk visits what some names in a data root lead to: directories before what is in
-// them, all in the same order each time.
+// walk visits the named entries of a data root and everything beneath. A directory comes before
+// its content, and the order is always the same.
 func walk(root *dir, tops []string, visit func(entry) error) error {
 	for _, top := range tops {
 		if err := walkFrom(root, top, 0, visit); err != nil && !errors.Is(err, errNone) {
@@ -40,7 +40,7 @@ func walk(root *dir, tops []string, visit func(entry) error) error {
 	return nil
 }
 
-// errNone says that what was to be walked is not there.
+// errNone is returned when the start of a walk does not exist.
 var errNone = errors.New("it is not there")
 
 func walkFrom(in *dir, name string, depth int, visit func(entry) error) error {
