@@ -1,25 +1,24 @@
-// Package fault holds errors that say whose fault it is and what to do.
+// Package fault holds errors with a hint: they say whose fault it is and what to do.
 //
-// An error that reaches a person has two lines: what failed, and a hint. A
-// fault of the job (an image that is not allowed, an image that does not
-// exist) ends the job, since a retry cannot help; everything else is a fault
-// of the system, which GitLab Runner retries.
+// An error for a person has two lines: the failure, and a hint. A fault of the job, such as
+// a forbidden or missing image, ends the job, since a retry cannot help. Every other fault
+// is the system's, and GitLab Runner retries.
 //
-// It is the lowest package of all: it imports the standard library only and
-// every other package may import it.
+// The package is the lowest of all: it imports the standard library only, and every other
+// package may import it.
 package fault
 
-// Fault is an error with a hint. The zero OfJob means that the system failed.
+// Fault is an error with a hint. The zero OfJob means a failure of the system.
 type Fault struct {
-	// Err says what failed, in lower case without a full stop.
+	// Err names the failure, in lower case without a full stop.
 	Err error
-	// Hint says what to do; empty when there is nothing to say.
+	// Hint says what to do. An empty hint means: nothing to do.
 	Hint string
 	// OfJob is true when the job itself is at fault: no retry can help.
 	OfJob bool
 }
 
-// Error returns what failed, without the hint.
+// Error returns the failure, without the hint.
 func (f *Fault) Error() string { return f.Err.Error() }
 
 // Unwrap returns the cause.
@@ -30,7 +29,7 @@ func System(err error, hint string) error {
 	return &Fault{Err: err, Hint: hint}
 }
 
-// Job marks err as a fault of the job: GitLab Runner must not retry it.
+// Job marks err as a fault of the job: GitLab Runner must not retry the job.
 func Job(err error, hint string) error {
 	return &Fault{Err: err, Hint: hint, OfJob: true}
 }
@@ -48,8 +47,8 @@ func HintOf(err error) string {
 	return ""
 }
 
-// IsOfJob tells whether err is a fault of the job alone: of joined errors all
-// must be, since a retry may help against the others.
+// IsOfJob tells whether err is a fault of the job alone. Each of several joined errors must
+// be, since a retry may help against the others.
 func IsOfJob(err error) bool {
 	if f, ok := err.(*Fault); ok && f.OfJob {
 		return true

@@ -2,9 +2,9 @@ package fault
 
 import "strings"
 
-// OneLine puts a text of several lines on one, for lists that show a line for each
-// thing. A semicolon parts the lines. Behind a colon, a semicolon or a comma a space
-// does. Empty lines go.
+// OneLine joins a text of several lines to a single line, for lists with a line per entry.
+// A semicolon parts the lines. A space parts them behind a colon, a semicolon or a comma.
+// Empty lines go.
 func OneLine(text string) string {
 	var b strings.Builder
 	for line := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == '\n' || r == '\r' }) {

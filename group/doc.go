@@ -1,6 +1,6 @@
-// Package group does things side by side, as errgroup does, and turns a panic in
-// one of them into an error: nothing else could catch it, and a hook would end
-// without a line that the Runner's reader understands.
+// Package group runs things side by side, as errgroup does, and turns a panic into an
+// error. Nothing else could catch such a panic, and a hook would end without a line for the
+// author of the pipeline.
 //
-// It imports errgroup and the standard library only.
+// The package imports errgroup and the standard library only.
 package group

@@ -11,7 +11,7 @@ import (
 // Group is an errgroup.Group. Its zero value is ready.
 type Group struct {
 	own errgroup.Group
-	// with is that of WithContext.
+	// with is the group of WithContext, if any.
 	with *errgroup.Group
 }
 
@@ -29,23 +29,23 @@ func (g *Group) inner() *errgroup.Group {
 	return &g.own
 }
 
-// SetLimit bounds how many run at once.
+// SetLimit bounds the number of functions that run at once.
 func (g *Group) SetLimit(n int) { g.inner().SetLimit(n) }
 
-// Go runs f beside.
+// Go runs f in a goroutine.
 func (g *Group) Go(f func() error) { g.inner().Go(func() error { return Guard(f) }) }
 
-// Wait returns the first error once all have ended.
+// Wait returns the first error once all functions have ended.
 func (g *Group) Wait() error { return g.inner().Wait() }
 
 // Panic is a panic as an error.
 type Panic struct {
 	Value any
-	// Stack is that of the goroutine that panicked.
+	// Stack is the stack of the goroutine that panicked.
 	Stack []byte
 }
 
-// Error names the panic; its stack is for whoever mends it.
+// Error names the panic. The stack is left out: only developers need it.
 func (p *Panic) Error() string {
 	return fmt.Sprintf("a fault of gitlab-dind-executor itself: %v", p.Value)
 }

@@ -13,12 +13,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Dir is an open directory. Names given to its methods are of files in it, or
-// deeper; they lead neither through links nor into other mounts.
+// Dir is an open directory. Its methods take names of files in the directory or deeper. A
+// name leads neither through links nor into other mounts.
 type Dir struct {
 	fd   int
 	path string
-	// owner is the user that the directory belongs to.
+	// owner is the directory's user.
 	owner uint32
 }
 
@@ -46,7 +46,7 @@ func (d *Dir) Owner() (uid, gid int, err error) {
 	return int(st.Uid), int(st.Gid), err
 }
 
-// fault says which file a system call failed for.
+// fault adds the file's name to the error of a system call.
 func (d *Dir) fault(op, name string, err error) error {
 	if err == nil {
 		return nil
@@ -54,7 +54,7 @@ func (d *Dir) fault(op, name string, err error) error {
 	return &fs.PathError{Op: op, Path: filepath.Join(d.path, name), Err: err}
 }
 
-// parent opens the directory above a name, and returns the name in it.
+// parent opens the directory above a name, and returns the last part of the name.
 func (d *Dir) parent(name string) (fd int, base string, leave func(), err error) {
 	if !local(name) || name == "." {
 		return -1, "", nil, d.fault("open", name, unix.EXDEV)
@@ -69,20 +69,19 @@ func (d *Dir) parent(name string) (fd int, base string, leave func(), err error)
 	return fd, path.Base(name), func() { _ = unix.Close(fd) }, nil
 }
 
-// Write gives a file this content and mode, as a whole or not at all. What had
-// the name before is not opened: it loses the name.
+// Write gives a file this content and mode, as a whole or not at all. A former file of this
+// name is not opened: the new file takes its name.
 func (d *Dir) Write(name string, content []byte, mode fs.FileMode) error {
 	return d.write(name, content, mode, func(*os.File) error { return nil })
 }
 
-// WriteFor is Write for a file that belongs to the directory's owner, where this
-// process may give it away.
+// WriteFor is Write for a file of the directory's owner. Only root can give a file away.
 func (d *Dir) WriteFor(name string, content []byte, mode fs.FileMode) error {
 	return d.write(name, content, mode, d.give)
 }
 
-// Replace is Write for a regular file that is there: the new one has its mode and
-// owner, and is on the disk before it takes the name.
+// Replace is Write for an existing regular file. The new file has the old mode and owner,
+// and reaches the disk before it takes the name.
 func (d *Dir) Replace(name string, content []byte) error {
 	fd, st, err := d.regular(name, anybody)
 	if err != nil {
@@ -94,7 +93,7 @@ func (d *Dir) Replace(name string, content []byte) error {
 	})
 }
 
-// write lets dress see the new file before it gets its name.
+// write lets dress change the new file before the file gets its name.
 func (d *Dir) write(name string, content []byte, mode fs.FileMode, dress func(*os.File) error) (err error) {
 	at, base, leave, err := d.parent(name)
 	if err != nil {
@@ -124,7 +123,7 @@ func (d *Dir) write(name string, content []byte, mode fs.FileMode, dress func(*o
 	return d.fault("rename", name, unix.Renameat(at, fresh, at, base))
 }
 
-// create makes a file that was not there, for its owner alone.
+// create makes a new file, for its owner alone, and fails where the name is taken.
 func create(dir int, name, full string, flags int) (*os.File, error) {
 	fd, err := retried(func() (int, error) {
 		return unix.Openat(dir, name, flags|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
@@ -135,7 +134,7 @@ func create(dir int, name, full string, flags int) (*os.File, error) {
 	return os.NewFile(uintptr(fd), full), nil
 }
 
-// give makes a file that of the directory's owner, where root has made it.
+// give hands a file made by root over to the directory's owner.
 func (d *Dir) give(f *os.File) error {
 	if os.Geteuid() != 0 {
 		return nil
@@ -147,8 +146,7 @@ func (d *Dir) give(f *os.File) error {
 	return f.Chown(uid, gid)
 }
 
-// Remove takes a name away that is no directory's. It is no error that there is
-// none.
+// Remove takes a name away unless the name is a directory's. A missing name is no error.
 func (d *Dir) Remove(name string) error {
 	at, base, leave, err := d.parent(name)
 	if err != nil {
@@ -169,7 +167,7 @@ func (d *Dir) Rename(from, to string) error {
 	return d.fault("rename", from, unix.Renameat(d.fd, from, d.fd, to))
 }
 
-// Modified returns when a regular file was written.
+// Modified returns the time of a regular file's last change.
 func (d *Dir) Modified(name string) (time.Time, error) {
 	fd, st, err := d.regular(name, anybody)
 	if err != nil {
@@ -179,7 +177,7 @@ func (d *Dir) Modified(name string) (time.Time, error) {
 	return time.Unix(st.Mtim.Unix()), nil
 }
 
-// Names returns up to so many names in the directory, in no order.
+// Names returns up to the given number of names in the directory, in no order.
 func (d *Dir) Names(most int) ([]string, error) {
 	f, err := d.readable()
 	if err != nil {

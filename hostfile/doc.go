@@ -1,12 +1,11 @@
-// Package hostfile opens, reads and writes files on the runner host that
-// somebody else could have placed: a container in its volume, a user in a
-// directory that others can write. Nothing planted there is followed, opened for
-// writing, waited for, or read as if it were ours.
+// Package hostfile opens, reads and writes files on the runner host where somebody else
+// could have planted others. A container can plant files in its volume, and a user in a
+// directory open to all. The package never follows a planted link, opens a planted file for
+// writing, waits for a planted pipe, or takes planted content for ours.
 //
-// A name is first taken by a handle that opens nothing (O_PATH). Only what the
-// handle shows to be a regular file with one name is opened, by that handle.
-// A write goes to a new file under a random name, which then takes the target's
-// name.
+// A handle first takes the name and opens nothing (O_PATH). The package opens a file by its
+// handle, and only if the handle shows a regular file with one name. A write goes to a new
+// file under a random name, which then takes the target's name.
 //
-// It may import fault.
+// The package may import fault.
 package hostfile

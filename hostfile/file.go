@@ -12,20 +12,20 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// owners say whose a file may be.
+// owners are the users to whom a file may belong.
 type owners int
 
 const (
-	// anybody: the content is not believed anyway.
+	// anybody: the reader does not believe the content anyway.
 	anybody owners = iota
 	// trusted: this process's user, root, or the owner of the directory.
 	trusted
 )
 
-// ErrRefused says that what has a file's name is not opened.
+// ErrRefused says: the package refuses to open a planted file.
 var ErrRefused = errors.New("it is not opened")
 
-// refused says what was found in the place of a file.
+// refused names the thing found in the place of a file.
 func refused(name, what string) error {
 	return fault.System(fmt.Errorf("%s %s: %w", name, what, ErrRefused), "find out who has put it there, and take it away")
 }
@@ -54,7 +54,7 @@ func (d *Dir) regular(name string, whose owners) (int, unix.Stat_t, error) {
 	return fd, st, nil
 }
 
-// wrong says what keeps a file from being opened, or "".
+// wrong says why a file must not be opened, or returns "".
 func (d *Dir) wrong(st unix.Stat_t, whose owners) string {
 	switch {
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
@@ -69,7 +69,7 @@ func (d *Dir) wrong(st unix.Stat_t, whose owners) string {
 	return ""
 }
 
-// Read reads a regular file of at most so many bytes, whoever wrote it.
+// Read reads a regular file of at most the given bytes, written by anybody.
 func (d *Dir) Read(name string, most int64) ([]byte, error) {
 	return d.read(name, most, anybody)
 }
@@ -92,7 +92,7 @@ func (d *Dir) read(name string, most int64, whose owners) ([]byte, error) {
 func readAtMost(f *os.File, most int64) ([]byte, error) {
 	if info, err := f.Stat(); err != nil {
 		return nil, err
-	} else if info.Size() > most { // it is not read for nothing
+	} else if info.Size() > most { // too long: no need to read any of this
 		return nil, tooLarge(f.Name(), most)
 	}
 	content, err := io.ReadAll(io.LimitReader(f, most+1))
@@ -127,12 +127,12 @@ func (d *Dir) reopened(handle int, name string, flags int) (*os.File, error) {
 	return os.NewFile(uintptr(fd), filepath.Join(d.path, name)), nil
 }
 
-// createTries bounds how often a file is looked for that others make and take
-// away.
+// createTries bounds the attempts to open a file while others make and remove the same
+// name.
 const createTries = 16
 
-// Append opens a file to append to, for its owner alone, and makes it if it is
-// missing: then root gives it to the directory's owner.
+// Append opens a file to append to, and makes a missing file for its owner alone. Root
+// gives a new file to the directory's owner.
 func (d *Dir) Append(name string) (*os.File, error) {
 	if filepath.Base(name) != name {
 		return nil, d.fault("open", name, unix.EXDEV)
@@ -153,7 +153,7 @@ func (d *Dir) Append(name string) (*os.File, error) {
 		if err == nil {
 			if err = d.give(f); err != nil {
 				f.Close()
-				_ = d.Remove(name) // its owner makes it
+				_ = d.Remove(name) // its owner makes the next
 				return nil, err
 			}
 			return f, nil

@@ -24,13 +24,13 @@ func opened(t *testing.T, open func(string) (*Dir, error), name string) *Dir {
 	return d
 }
 
-// Whatever is in the place of a file: nothing outside is touched, nothing is
-// waited for, and what is not opened is told with a hint.
+// Whatever lies in the place of a file, nothing outside is touched and nothing is waited
+// for. Each refusal comes with a hint.
 func TestWhatIsPlantedInThePlaceOfAFile(t *testing.T) {
 	disk := plant.NewDisk(t)
 	for what, use := range map[string]struct {
 		do func(d *Dir) error
-		// allowed tells what may succeed.
+		// allowed tells which uses may succeed.
 		allowed func(k plant.Kind) bool
 	}{
 		"read":     {func(d *Dir) error { _, err := d.Read("f", 1<<10); return err }, func(k plant.Kind) bool { return k.Readable }},
@@ -72,7 +72,7 @@ func TestWhatIsPlantedInThePlaceOfAFile(t *testing.T) {
 	}
 }
 
-// Whoever guesses the name of what is written first must not lead it elsewhere.
+// A user who guesses the name of a new file must not lead the write elsewhere.
 func TestANewFileIsMadeOfNothingThatIsThere(t *testing.T) {
 	disk := plant.NewDisk(t)
 	for _, k := range plant.Kinds(disk) {

@@ -9,9 +9,8 @@ import (
 // null is the number of /dev/null, which stands for an empty file.
 var null = unix.Mkdev(1, 3)
 
-// OpenNamed opens a regular file that the host's admin, or the Runner, has named.
-// They may name a link, or /dev/null. What is a pipe or another device is refused
-// before it is opened.
+// OpenNamed opens a regular file named by the host's admin or by the Runner. The name may
+// be a link's, or /dev/null. OpenNamed refuses pipes and other devices before opening them.
 func OpenNamed(name string) (*os.File, error) {
 	fd, err := retried(func() (int, error) { return unix.Open(name, unix.O_PATH|unix.O_CLOEXEC, 0) })
 	if err != nil {
@@ -32,8 +31,8 @@ func OpenNamed(name string) (*os.File, error) {
 	return os.NewFile(uintptr(opened), name), nil
 }
 
-// OpenNamedDir opens a directory that the Runner, or a test of it, has made and
-// named. It is not judged.
+// OpenNamedDir opens a directory made and named by the Runner, or by a test of the Runner.
+// OpenNamedDir does not judge the directory.
 func OpenNamedDir(name string) (*Dir, error) {
 	fd, err := retried(func() (int, error) {
 		return unix.Open(name, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -51,7 +50,7 @@ func OpenNamedDir(name string) (*Dir, error) {
 	return d, nil
 }
 
-// ReadNamed reads a file as OpenNamed opens it, of at most so many bytes.
+// ReadNamed reads a file of at most the given bytes, opened as by OpenNamed.
 func ReadNamed(name string, most int64) ([]byte, error) {
 	f, err := OpenNamed(name)
 	if err != nil {

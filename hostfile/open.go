@@ -13,22 +13,22 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// Open opens a directory that is to be ours. Links on the way are followed where
-// root or this process's user has made them. A directory that any user can write
-// is refused unless it is sticky, and so is a stranger's below a sticky one.
+// Open opens a directory for our own files. Open follows links made by root or by this
+// process's user. Open refuses a directory writable for any user unless the directory is
+// sticky, and a stranger's directory below a sticky directory.
 func Open(name string) (*Dir, error) { return open(name, walk{}) }
 
-// OpenOrMake is Open for a directory that is made if it is missing, with those
-// above it, for this process's user alone.
+// OpenOrMake is Open for a directory that may be missing. OpenOrMake makes the directory
+// and all above it for this process's user alone.
 func OpenOrMake(name string) (*Dir, error) { return open(name, walk{make: true}) }
 
-// OpenForeign opens a directory whose content anybody may have written, such as
-// a volume's. Those above it are judged as by Open.
+// OpenForeign opens a directory with content by anybody, such as a volume's. The
+// directories above are judged as by Open.
 func OpenForeign(name string) (*Dir, error) { return open(name, walk{foreign: true}) }
 
-// OpenAbove opens the directory of a file as Open does, and returns the file's name
-// in it. Where the name is a link that root or this process's user has made, they
-// are of what it leads to.
+// OpenAbove opens the directory of a file as Open does, and returns the file's name in this
+// directory. For a link made by root or by this process's user, both are those of the
+// link's target.
 func OpenAbove(name string) (*Dir, string, error) {
 	for range mostLinks {
 		dir, err := Open(filepath.Dir(name))
@@ -46,7 +46,7 @@ func OpenAbove(name string) (*Dir, string, error) {
 		if !filepath.IsAbs(target) {
 			target = filepath.Join(dir.path, target)
 		}
-		if _, err := os.Lstat(target); err != nil { // it leads nowhere
+		if _, err := os.Lstat(target); err != nil { // the link leads nowhere
 			return dir, filepath.Base(name), nil
 		}
 		dir.Close()
@@ -55,7 +55,7 @@ func OpenAbove(name string) (*Dir, string, error) {
 	return nil, "", &os.PathError{Op: "open", Path: name, Err: unix.ELOOP}
 }
 
-// linkOf returns what a link of ours holds, "" for what is no link or not there.
+// linkOf returns the target of a link of ours, or "" where no link is.
 func (d *Dir) linkOf(name string) (string, error) {
 	fd, st, err := d.look(name)
 	if errors.Is(err, unix.ENOENT) {
@@ -71,8 +71,7 @@ func (d *Dir) linkOf(name string) (string, error) {
 	return readLink(fd, st, filepath.Join(d.path, name))
 }
 
-// readLink returns what a link holds, which root or this process's user must have
-// made.
+// readLink returns the target of a link made by root or by this process's user.
 func readLink(fd int, st unix.Stat_t, name string) (string, error) {
 	if !ours(st.Uid) {
 		return "", refused(name, fmt.Sprintf("is a link of user %d", st.Uid))
@@ -97,9 +96,9 @@ func WriteFile(name string, content []byte, mode fs.FileMode) error {
 
 // walk is a way from the root to a directory.
 type walk struct {
-	// make makes what is missing; foreign does not judge the last directory.
+	// make makes missing directories; foreign does not judge the last directory.
 	make, foreign bool
-	// links counts those that were followed.
+	// links counts followed links.
 	links int
 }
 
@@ -142,8 +141,8 @@ func root() (*Dir, error) {
 	return &Dir{fd: fd, path: "/"}, nil
 }
 
-// step goes one name further. For a link it returns where that starts from, and
-// the names that it stands for.
+// step goes one name further. For a link, step returns the directory where the link starts
+// from, and the names in the link's target.
 func (d *Dir) step(name string, w *walk, last bool) (*Dir, []string, error) {
 	fd, st, err := d.look(name)
 	if errors.Is(err, unix.ENOENT) && w.make {
@@ -201,7 +200,7 @@ func (d *Dir) wrongDir(st unix.Stat_t, foreign bool) string {
 
 func ours(uid uint32) bool { return uid == 0 || uid == uint32(os.Geteuid()) }
 
-// follow returns where a link leads.
+// follow returns the directory where a link starts from, and the names in its target.
 func (d *Dir) follow(link *Dir, st unix.Stat_t, w *walk) (*Dir, []string, error) {
 	if w.links++; w.links > mostLinks {
 		return nil, nil, &os.PathError{Op: "open", Path: link.path, Err: unix.ELOOP}

@@ -11,12 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// within is how a name below a directory is resolved: no link, no mount, and no
-// way out of the directory.
+// within holds the rules for a name below a directory: no link, no mount, and no way out of
+// the directory.
 const within = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV
 
-// hasOpenat2 tells whether the kernel has openat2 (Linux 5.6), and whoever filters
-// this process's calls lets it through.
+// hasOpenat2 tells whether the kernel has openat2 (Linux 5.6) and no filter of system calls
+// (seccomp) blocks the call.
 var hasOpenat2 = sync.OnceValue(func() bool {
 	fd, err := unix.Openat2(unix.AT_FDCWD, "/", &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: within &^ unix.RESOLVE_BENEATH})
 	if err != nil {
@@ -26,7 +26,7 @@ var hasOpenat2 = sync.OnceValue(func() bool {
 	return true
 })
 
-// handle takes a handle of what has a name below a directory. It opens nothing.
+// handle takes a handle of the named thing below a directory, and opens nothing.
 func handle(dir int, name string) (int, error) {
 	return handleBy(dir, name, hasOpenat2())
 }
@@ -43,12 +43,12 @@ func handleBy(dir int, name string, openat2 bool) (int, error) {
 	return stepwise(dir, name)
 }
 
-// local tells whether a name stays below the directory that it is looked up in.
+// local tells whether a name stays below its directory.
 func local(name string) bool {
 	return name != "" && path.Clean(name) == name && !path.IsAbs(name) && name != ".." && !strings.HasPrefix(name, "../")
 }
 
-// resolveTries bounds how often a name is looked up again while others rename.
+// resolveTries bounds the look-ups of one name while others rename.
 const resolveTries = 64
 
 func retried(open func() (int, error)) (fd int, err error) {
@@ -61,8 +61,8 @@ func retried(open func() (int, error)) (fd int, err error) {
 	return fd, err
 }
 
-// stepwise is handle where the kernel has no openat2: it takes one name at a time,
-// and looks whether it is still in the same mount.
+// stepwise is handle for a kernel without openat2. stepwise takes one name at a time, and
+// checks each time for the same mount.
 func stepwise(dir int, name string) (int, error) {
 	mount, err := mountOf(dir)
 	if err != nil {
@@ -114,7 +114,7 @@ func mountOf(fd int) (string, error) {
 	return strings.TrimSpace(id), nil
 }
 
-// reopen opens what a handle is of, whatever has its name by now.
+// reopen opens the thing behind a handle, whatever has its name by now.
 func reopen(fd, flags int) (int, error) {
 	return retried(func() (int, error) {
 		return unix.Open(fmt.Sprintf("/proc/self/fd/%d", fd), flags|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)

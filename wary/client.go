@@ -15,10 +15,9 @@ const (
 	dialTimeout = 2 * time.Second
 )
 
-// Client asks one host that is not trusted. It follows no redirect, has no cookies
-// and no proxy, speaks HTTP/1.1 only, and the header of an answer has a bound. The
-// body is the caller's to bound: see Reader. timeout is for a whole answer; conf
-// may be nil.
+// Client asks one untrusted host. The client follows no redirect, has no cookies and no
+// proxy, speaks HTTP/1.1 only, and bounds the header of an answer. The caller bounds the
+// body: see Reader. timeout covers a whole answer; conf may be nil.
 func Client(conf *tls.Config, timeout time.Duration) *http.Client {
 	plainHTTP1 := new(http.Protocols)
 	plainHTTP1.SetHTTP1(true)
@@ -36,8 +35,7 @@ func Client(conf *tls.Config, timeout time.Duration) *http.Client {
 	}
 }
 
-// Ask sends one GET and returns the answer's status and header. Its body is not
-// read.
+// Ask sends one GET and returns the answer's status and header. Ask does not read the body.
 func Ask(ctx context.Context, c *http.Client, url string) (status int, header http.Header, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

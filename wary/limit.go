@@ -5,11 +5,11 @@ import (
 	"io"
 )
 
-// ErrTooMuch says that somebody said more than anybody wants to hear.
+// ErrTooMuch says: the answer was longer than its bound.
 var ErrTooMuch = errors.New("the answer is too long")
 
-// Reader reads at most so many bytes of r. What comes after them is ErrTooMuch,
-// while io.LimitReader would make a cut answer look whole.
+// Reader reads at most the given number of bytes of r and returns ErrTooMuch for any more.
+// io.LimitReader, in contrast, makes a cut answer look whole.
 func Reader(r io.Reader, most int64) io.Reader { return &reader{r, most} }
 
 type reader struct {
@@ -26,18 +26,18 @@ func (r *reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Buffer holds the first Most bytes that are written to it and throws the rest
-// away, as what a command in a container prints.
+// Buffer holds the first Most bytes written to it, and throws the rest away. Its use is the
+// output of a command in a container.
 type Buffer struct {
 	Most int
 	held []byte
 }
 
-// Write never fails: a command whose output nobody takes would hang.
+// Write never fails: a command hangs when nobody takes its output.
 func (b *Buffer) Write(p []byte) (int, error) {
 	b.held = append(b.held, p[:min(len(p), max(0, b.Most-len(b.held)))]...)
 	return len(p), nil
 }
 
-// String returns what is held.
+// String returns the held bytes.
 func (b *Buffer) String() string { return string(b.held) }

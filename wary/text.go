@@ -5,11 +5,9 @@ import (
 	"unicode/utf8"
 )
 
-// Text returns s without what a terminal would obey or could show as something
-// else. These are the control characters but \n and \t, escape sequences as a
-// whole, marks that turn the direction of writing, and bytes that are no UTF-8,
-// each run of which
-// becomes one U+FFFD.
+// Text returns s without anything that a terminal would obey or show differently. Text
+// removes control characters except \n and \t, whole escape sequences, and marks that turn
+// the direction of writing. Each run of bytes without meaning in UTF-8 becomes one U+FFFD.
 func Text(s string) string {
 	if harmless(s) {
 		return s
@@ -22,10 +20,10 @@ func Text(s string) string {
 	return string(out)
 }
 
-// Line is Text on one line: each run of white space is one space.
+// Line is Text on one line: each run of white space becomes one space.
 func Line(s string) string { return strings.Join(strings.Fields(Text(s)), " ") }
 
-// harmless tells whether s is plain ASCII, as most of all text is.
+// harmless tells whether s is plain ASCII, as most text is.
 func harmless(s string) bool {
 	for i := range len(s) {
 		if b := s[i]; b >= 0x7f || b < 0x20 && b != '\n' && b != '\t' {
@@ -35,35 +33,35 @@ func harmless(s string) bool {
 	return true
 }
 
-// state is where a cleaner is in an escape sequence.
+// state is the cleaner's position in an escape sequence.
 type state int
 
 const (
-	// inText is outside of any.
+	// inText is outside of any sequence.
 	inText state = iota
 	// inEscape follows ESC, inIntermediate its intermediate bytes.
 	inEscape
 	inIntermediate
 	// inCSI is within ESC [ or its C1 form: parameters up to a final byte.
 	inCSI
-	// inString is within OSC, DCS, SOS, PM or APC, up to ST or BEL; inStringEscape
-	// follows an ESC there.
+	// inString is within OSC, DCS, SOS, PM or APC, up to ST or BEL. inStringEscape follows
+	// an ESC within such a string.
 	inString
 	inStringEscape
 )
 
-// cleaner takes out of a stream of text what Text does. A sequence that never ends
-// ends with its line, so that nobody hides what others say behind it.
+// cleaner does the work of Text on a stream. An endless sequence ends with its line, so
+// nobody can hide the text of others behind a sequence.
 type cleaner struct {
 	state state
-	// rest holds the bytes of a rune that is not whole yet, partial of them.
+	// rest holds the first bytes of an incomplete rune. partial counts them.
 	rest    [utf8.UTFMax]byte
 	partial int
-	// broken says that the last byte was of no rune.
+	// broken tells whether the last byte belonged to no rune.
 	broken bool
 }
 
-// clean appends what stays of p to out.
+// clean appends the harmless part of p to out.
 func (c *cleaner) clean(out, p []byte) []byte {
 	if c.partial > 0 {
 		p = append(append(make([]byte, 0, c.partial+len(p)), c.rest[:c.partial]...), p...)
@@ -76,7 +74,7 @@ func (c *cleaner) clean(out, p []byte) []byte {
 		}
 		r, size := utf8.DecodeRune(p)
 		if r == utf8.RuneError && size == 1 && p[0] >= 0x80 && p[0] < 0xa0 && c.state != inText {
-			r = rune(p[0]) // the 8-bit form of C1, as in a sequence that it ends
+			r = rune(p[0]) // the 8-bit form of C1, as in a sequence ended by it
 		}
 		again := c.broken && r == utf8.RuneError && size == 1
 		c.broken = r == utf8.RuneError && size == 1
@@ -88,7 +86,7 @@ func (c *cleaner) clean(out, p []byte) []byte {
 	return out
 }
 
-// passes tells whether a rune stays, and notes where that leads.
+// passes tells whether a rune stays, and notes the state that follows.
 func (c *cleaner) passes(r rune) bool {
 	if r == '\n' {
 		c.state = inText
@@ -137,7 +135,7 @@ func (c *cleaner) passes(r rune) bool {
 	case r == 0x1b:
 		c.state = inEscape
 	case r >= 0x80 && r < 0xa0:
-		c.state = begins(r - 0x40) // C1 is ESC and that
+		c.state = begins(r - 0x40) // C1 is ESC and this
 	}
 	return r == '\t' || r >= 0x20 && r != 0x7f && (r < 0x80 || r >= 0xa0) && !turns(r)
 }
@@ -153,8 +151,8 @@ func begins(r rune) state {
 	return inText
 }
 
-// turns tells whether a rune turns the direction of writing, or a line to one
-// that a log viewer breaks: what follows it would be shown elsewhere.
+// turns tells whether a rune changes the direction of writing or breaks a line in a log
+// viewer. Such a rune would show the following text in another place.
 func turns(r rune) bool {
 	switch {
 	case r == 0x061c, r == 0x200e, r == 0x200f, r == 0xfeff:

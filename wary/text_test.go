@@ -48,8 +48,8 @@ func TestWhatATerminalWouldObeyIsTakenOut(t *testing.T) {
 	}
 }
 
-// FuzzText holds what is promised: nothing that a terminal obeys is left, and it
-// does not matter in which pieces a text comes.
+// FuzzText holds the promise: no character that a terminal obeys is left, and the cut of a
+// text into pieces makes no difference.
 func FuzzText(f *testing.F) {
 	for _, s := range []string{"a\x1b[31mb", "\u009dx\x1b\\", "é\xc3", "\x1b]0;\n", "\x1b\x1b[[m"} {
 		f.Add(s, 1)

@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// Writer passes on what Text leaves of all that is written to it, piece by piece:
-// a sequence may begin in one and end in another. It is safe for several
-// goroutines. Write reports all of its bytes as written unless out fails.
+// Writer passes the harmless part of its input on to out, as Text does. A sequence may
+// begin in one piece and end in another. Writer is safe for several goroutines. Write
+// reports all of its bytes as written unless out fails.
 func Writer(out io.Writer) io.Writer { return &writer{out: out} }
 
 type writer struct {
