@@ -2,9 +2,9 @@ package config
 
 import "slices"
 
-// Alone are these settings for a job that leaves nothing behind and shares nothing
-// with the jobs of a Runner: no sandbox that waits, no caches, no layers, nothing
-// that is held after a failure, and no line in the operator's log.
+// Alone returns these settings for a job beside a Runner's jobs, which leaves nothing
+// behind and shares nothing with them. Pool, caches, layers, sandboxes held after a
+// failure, and lines in the operator's log are all off.
 func (s Settings) Alone() Settings {
 	s.Pool.Size, s.Pool.Bare = 0, 0
 	s.Cache.Volume, s.Cache.Paths, s.Cache.Layers = false, nil, LayersOff

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// The admin says what of the host a container sees, and no pipeline can. These are
-// what nobody can mean to give to all who can push to a project.
+// Only the admin, and no pipeline, opens parts of the host to containers. The lists below
+// name the parts that no admin can mean to give to everybody with push rights to a project.
 
-// hostsOwn are parts of a host that give the host away with them. A directory that one
-// of them lies in is refused as well. What is in /run goes for /var/run, too.
+// hostsOwn are parts of a host that give the host away with them. A directory above one of
+// them is refused as well. An entry for /run covers /var/run, too.
 var hostsOwn = []struct {
 	path string
-	// below says that what lies in it is refused, too.
+	// below refuses everything below path, too.
 	below bool
 	why   string
 }{
@@ -34,10 +34,10 @@ var hostsOwn = []struct {
 	{"/dev", true, "are the host's devices: a [[policy]] can give some, by job.devices"},
 }
 
-// engineSockets are names of sockets by which an engine is reached, wherever it lies.
+// engineSockets are the usual names of an engine's socket, in any directory.
 var engineSockets = []string{"docker.sock", "containerd.sock", "podman.sock", "crio.sock", "buildkitd.sock"}
 
-// taken are paths in a container that hold something else.
+// taken are paths in a container with another content already.
 var taken = map[string]string{
 	"/":             "is all of the container",
 	"/builds":       "holds the job's sources",
@@ -45,7 +45,7 @@ var taken = map[string]string{
 	"/certs/client": "holds the certificates for the job's daemon",
 }
 
-// unclean says what is wrong with a path, or "".
+// unclean says why a path is not well written, or returns "".
 func unclean(p string) string {
 	switch {
 	case !strings.HasPrefix(p, "/"):
@@ -58,12 +58,12 @@ func unclean(p string) string {
 	return ""
 }
 
-// Within tells whether a path is another one or lies below it.
+// Within tells whether p is dir or lies below dir.
 func Within(p, dir string) bool {
 	return p == dir || strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
 }
 
-// refusedTarget says why nothing of the settings can be at a path in a container, or
+// refusedTarget says why the settings must put nothing at a path in a container, or returns
 // "".
 func refusedTarget(p string) string {
 	if why := unclean(p); why != "" {
@@ -80,7 +80,7 @@ func refusedTarget(p string) string {
 	return ""
 }
 
-// refusedSource says why nothing of the host at a path can be given, or "".
+// refusedSource says why the settings must not give away a path of the host, or returns "".
 func refusedSource(p string) string {
 	if slices.Contains(engineSockets, path.Base(p)) {
 		return "is a socket of a container engine: whoever reaches that is root on this host"
@@ -99,8 +99,8 @@ func refusedSource(p string) string {
 	return ""
 }
 
-// validateBinds checks the directories of the host that one kind of container gets,
-// besides what is in memory there, or cached.
+// validateBinds checks the host's directories for one kind of container. No two of volumes,
+// tmpfs and cached paths may have the same place in the container.
 func validateBinds(key string, volumes []string, tmpfs map[string]string, cached []string, f *faults) {
 	targets := map[string]bool{}
 	for _, v := range volumes {
@@ -122,14 +122,13 @@ func validateBinds(key string, volumes []string, tmpfs map[string]string, cached
 	}
 }
 
-// given is a directory of the host that some kind of container gets, by the key that says
-// so.
+// given is a directory of the host for some kind of container. key is its setting.
 type given struct {
 	key string
 	Bind
 }
 
-// givenBy are all of the settings.
+// givenBy lists the host's directories that the settings give to containers.
 func givenBy(s Settings) (all []given) {
 	add := func(key string, volumes []string) {
 		for _, v := range volumes {
@@ -147,9 +146,9 @@ func givenBy(s Settings) (all []given) {
 	return all
 }
 
-// validateNesting looks at what the settings name of the host besides, and at what of it
-// containers can read or write. What lies in a directory that they can write is theirs to
-// replace: by a link, which the engine or a hook follows to wherever it leads on the host.
+// validateNesting refuses settings with a path of the host below a directory open to
+// containers. A container can replace anything in a writable directory by a link. The
+// engine or a hook would follow such a link to any place of the host.
 func validateNesting(s Settings, f *faults) {
 	all := givenBy(s)
 	const how = "%s lies in %s, where jobs could put a link in its place: give that for reading alone (:ro)"
@@ -165,7 +164,7 @@ func validateNesting(s Settings, f *faults) {
 			f.add(g.key, how, g.Source, outer)
 		}
 	}
-	// What no job may read is named by the given directory.
+	// The names of the secrets must not lie in a directory that jobs can read.
 	socket, local := strings.CutPrefix(s.Engine.Host, "unix://")
 	if !local {
 		socket = ""
@@ -187,7 +186,7 @@ func validateNesting(s Settings, f *faults) {
 		read[dotted([]string{"registry", host, "ca_file"})] = r.CAFile
 	}
 	for _, key := range slices.Sorted(maps.Keys(read)) {
-		p := path.Clean(read[key]) // "." for none
+		p := path.Clean(read[key]) // "." for an empty setting
 		if outer, ok := inside(p); ok {
 			f.add(key, how, p, outer)
 		}

@@ -5,11 +5,11 @@ import (
 	"testing"
 )
 
-// No job gets what gives the host away, and none can change what a hook or another
-// container of the host takes as it is.
+// No job gets a directory that gives the host away. No job can change files that a hook or
+// another container of the host trusts.
 func TestDirectoriesOfTheHostThatNoJobMayHave(t *testing.T) {
 	for name, c := range map[string]struct {
-		settings, says string // says is "" for settings that are right
+		settings, says string // says is "" for correct settings
 	}{
 		"a directory to read":           {`job.volumes = ["/srv/models:/models:ro"]`, ""},
 		"one to write beside our files": {"job.volumes = [\"/srv/a:/a\"]\nhelper.runner_binary = \"/srv/b/runner\"", ""},

@@ -8,42 +8,41 @@ import (
 	"github.com/distribution/reference"
 )
 
-// Cache is about what is cached on the engine: in one place for each
-// project, for protected refs, unprotected ones and merge requests apart.
+// Cache is about the cached files on the engine. Each project has a place of its own, with
+// protected refs, unprotected refs and merge requests apart.
 type Cache struct {
-	// Volume keeps /cache, in a volume; else it ends with the job.
+	// Volume keeps /cache in a volume. Without it, /cache ends with the job.
 	Volume bool `toml:"volume"`
-	// Paths are further paths in containers that are kept like /cache.
+	// Paths are further paths in containers, kept like /cache.
 	Paths []string `toml:"paths"`
 	// Layers is one of LayersChoices: whether the images and the build cache of
 	// inner daemons are cached.
 	Layers string `toml:"layers"`
-	// SeedImages are those that a new data root begins with, where a seed with
-	// them was made.
+	// SeedImages are the first images of a new data root, if a seed holds them.
 	SeedImages []string `toml:"seed_images"`
-	// MaxSize bounds what all of it takes on disk, MaxAge how long it lies
-	// unused; 0 means no bound.
+	// MaxSize bounds the disk space of all caches and layers. MaxAge bounds the time
+	// without use. 0 means no bound.
 	MaxSize Size     `toml:"max_size"`
 	MaxAge  Duration `toml:"max_age"`
 }
 
-// What becomes of the data root of an inner daemon.
+// The values of cache.layers say how long the data root of an inner daemon stays.
 const (
-	// LayersOff removes it with the job.
+	// LayersOff removes the data root with the job.
 	LayersOff = "off"
-	// LayersProject keeps it for the next job of the same scope.
+	// LayersProject keeps the data root for the next job of the same scope.
 	LayersProject = "project"
-	// LayersInherit does so, too, and lets other refs begin with a copy of what those
-	// of protected ones have left.
+	// LayersInherit is LayersProject, and lets other refs begin with a copy of the layers
+	// of protected refs.
 	LayersInherit = "inherit"
 )
 
-// LayersChoices are the values that cache.layers may hold.
+// LayersChoices are the valid values of cache.layers.
 var LayersChoices = []string{LayersOff, LayersProject, LayersInherit}
 
-// PolicyCache changes the settings of the same names; MaxSize is for what is
-// cached of the policy's own projects, within that of all. nil leaves a bound as
-// it is, 0 lifts it.
+// PolicyCache changes the settings of the same names for the policy's projects. MaxSize
+// bounds their caches and layers alone, and the bound for all projects stays in force. nil
+// leaves a bound as it is, 0 lifts the bound.
 type PolicyCache struct {
 	Layers     string    `toml:"layers"`
 	SeedImages []string  `toml:"seed_images"`
@@ -68,7 +67,7 @@ func (p PolicyCache) On(c Cache) Cache {
 	return c
 }
 
-// Caches tells whether anything is cached of any job.
+// Caches tells whether the settings cache anything for any job.
 func (s Settings) Caches() bool {
 	return s.Cache.Volume || len(s.Cache.Paths) > 0 || s.Cache.Layers != LayersOff ||
 		slices.ContainsFunc(s.Policies, func(p Policy) bool { return p.Cache.Layers != "" && p.Cache.Layers != LayersOff })

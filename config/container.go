@@ -10,42 +10,40 @@ import (
 	"github.com/docker/go-units"
 )
 
-// Container is what the settings give to an ordinary container: that of a job, or a
-// service. Its keys are those of the docker executor. Neither sidecar nor helper has
-// any of it.
+// Container holds the settings for an ordinary container: a job container or a service. Its
+// keys are those of the docker executor. Sidecar and helper have none of these settings.
 type Container struct {
 	// Volumes are directories and files of the engine's host; see Bind.
 	Volumes []string `toml:"volumes"`
 	// Tmpfs are paths in the container, with the options of mount.
 	Tmpfs map[string]string `toml:"tmpfs"`
-	// ShmSize bounds /dev/shm; 0 means the engine's own, 64 MB.
+	// ShmSize bounds /dev/shm, in bytes; 0 means the engine's own bound, 64 MB.
 	ShmSize Size `toml:"shm_size"`
-	// Ulimit are limits of its processes, "soft:hard" or one for both, by name.
+	// Ulimit are limits of the container's processes by name, "soft:hard" or a number for
+	// both.
 	Ulimit map[string]string `toml:"ulimit"`
-	// Sysctls are kernel parameters of its own namespaces.
+	// Sysctls are kernel parameters of the container's own namespaces.
 	Sysctls map[string]string `toml:"sysctls"`
-	// CapDrop are capabilities that an ordinary container has, and this one has not.
+	// CapDrop are ordinary capabilities to take from this container.
 	CapDrop []string `toml:"cap_drop"`
-	// NoNewPrivileges makes setuid programs in it powerless.
+	// NoNewPrivileges makes setuid programs in the container powerless.
 	NoNewPrivileges bool `toml:"no_new_privileges"`
-	// DisableEntrypointOverwrite keeps the image's ENTRYPOINT, whatever the pipeline
-	// says.
+	// DisableEntrypointOverwrite keeps the image's ENTRYPOINT against the pipeline's.
 	DisableEntrypointOverwrite bool `toml:"disable_entrypoint_overwrite"`
-	// ContainerLabels are labels besides ours. Variables of the job stand for their
-	// values.
+	// ContainerLabels are labels besides ours. Their values may name variables of the job.
 	ContainerLabels map[string]string `toml:"container_labels"`
-	// LogOptions are those of the log driver json-file that LogOptionNames lists.
+	// LogOptions are options of the log driver json-file, from LogOptionNames.
 	LogOptions map[string]string `toml:"log_options"`
 }
 
-// OwnLabels is what the names of our own labels begin with.
+// OwnLabels is the prefix of our own labels.
 const OwnLabels = "gitlab-dind-executor."
 
-// LogOptionNames are the options of json-file that add to a line of a log. The others
-// would change what is kept of it.
+// LogOptionNames are the options of json-file that add to a line of a log. Other options
+// would change the amount of log that the engine keeps.
 var LogOptionNames = []string{"env", "labels"}
 
-// noContainer is a Container that gives nothing, written as an empty file has it.
+// noContainer returns a Container without content, in the form that an empty file gives.
 func noContainer() Container {
 	return Container{
 		Volumes: []string{}, Tmpfs: map[string]string{}, Ulimit: map[string]string{}, Sysctls: map[string]string{},
@@ -54,25 +52,25 @@ func noContainer() Container {
 }
 
 var (
-	// tmpfsOption is one that the engine takes: a flag, or a number with a unit.
+	// tmpfsOption is an option as the engine takes it: a flag, or a number with a unit.
 	tmpfsOption = regexp.MustCompile(`^(ro|rw|(no)?exec|(no)?suid|nodev|a?sync|dirsync|(no)?(dir|rel)?atime|(no)?strictatime|(no)?mand|` +
 		`(size|nr_inodes|nr_blocks)=[0-9]+[kmgKMG%]?|mode=[0-7]{3,4}|[ug]id=[0-9]+)$`)
-	// ownSysctl is a parameter that a container has for itself.
-	// Source: https://docs.docker.com/reference/cli/docker/container/run/#sysctl
+	// ownSysctl is a parameter of which each container has its own. Source:
+	// https://docs.docker.com/reference/cli/docker/container/run/#sysctl
 	ownSysctl = regexp.MustCompile(`^(net\.[a-z0-9][A-Za-z0-9_./-]*|fs\.mqueue\.[a-z_]+|kernel\.(msgmax|msgmnb|msgmni|sem|shmall|shmmax|shmmni|shm_rmid_forced))$`)
 	labelName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._/-]{0,126}[A-Za-z0-9])?$`)
 )
 
-// mostOfText bounds a value that is handed on, in bytes.
+// mostOfText bounds a value for the engine, in bytes.
 const mostOfText = 1024
 
-// plainText tells of a value that it is short, and has no control characters.
+// plainText tells whether a value is short and has no control characters.
 func plainText(s string) bool {
 	return len(s) <= mostOfText && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
 }
 
-// validateContainer checks what one kind of container gets, besides the paths that are
-// cached.
+// validateContainer checks the settings of one kind of container. cached are the cached
+// paths in the same containers.
 func validateContainer(table string, c Container, cached []string, f *faults) {
 	validateBinds(table+".volumes", c.Volumes, c.Tmpfs, cached, f)
 	for _, path := range slices.Sorted(maps.Keys(c.Tmpfs)) {
@@ -139,8 +137,8 @@ type Bind struct {
 	ReadOnly       bool
 }
 
-// ParseBind reads "SOURCE:TARGET", with ":ro" or ":rw" behind it. Its error says what
-// is wrong in words for the settings.
+// ParseBind reads "SOURCE:TARGET", with ":ro" or ":rw" behind. The error is in words for
+// the reader of the settings.
 func ParseBind(text string) (Bind, error) {
 	parts := strings.Split(text, ":")
 	b := Bind{}

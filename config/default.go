@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Default returns the settings that serve when no file says otherwise.
-// default.toml documents them and parses to exactly these.
+// Default returns the settings of a host without a settings file. default.toml documents
+// the defaults and parses to exactly this value.
 func Default() Settings {
 	return Settings{
 		Sidecar: Sidecar{

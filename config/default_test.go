@@ -56,8 +56,8 @@ func TestTheDefaultFileSaysEveryKeyOnce(t *testing.T) {
 	}
 }
 
-// keysOf lists the keys of a settings struct but those of tables that the file
-// can only show as an example, since their names are the admin's.
+// keysOf lists the keys of a settings struct. Tables with names by the admin are left out:
+// the default file can only show examples of them.
 func keysOf(t reflect.Type, table string) []string {
 	var keys []string
 	for _, f := range Fields(t) {

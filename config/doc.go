@@ -1,9 +1,9 @@
-// Package config holds the settings of the executor: their types, defaults,
-// loading and validation, and the commented default file.
+// Package config holds the settings of the executor: their types, defaults, loading and
+// validation, and the commented default file.
 //
-// Besides executor/runnerconfig it is the only package that knows TOML.
+// Besides executor/runnerconfig, no other package knows TOML.
 //
-// It may import fault and hostfile.
+// The package may import fault and hostfile.
 package config
 
 //go:generate sh -c "go run ../scripts/settingsdoc >../docs/settings.md.part && mv ../docs/settings.md.part ../docs/settings.md"

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// validateInstances wants names as a job's GitLab has them: patterns would let a
-// host count that somebody else may register.
+// validateInstances wants exact names of GitLab instances. A pattern could match a host
+// that somebody else may register.
 func validateInstances(key string, names []string, f *faults) {
 	for _, n := range names {
 		u, err := url.Parse("https://" + n)

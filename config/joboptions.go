@@ -7,14 +7,14 @@ import (
 )
 
 var (
-	// account is a user or a group as an image knows it, by name or number.
+	// account is the name or the number of a user or a group of an image.
 	account  = `[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}`
 	oneUser  = regexp.MustCompile(`^` + account + `(:` + account + `)?$`)
 	oneGroup = regexp.MustCompile(`^` + account + `$`)
 	hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$`)
 )
 
-// validateJobOptions checks what the job container alone can have.
+// validateJobOptions checks the settings that only the job container has.
 func validateJobOptions(j Job, f *faults) {
 	if j.Hostname != "" && (!hostName.MatchString(j.Hostname) || len(j.Hostname) > 63) {
 		f.add("job.hostname", "is no name of a host: %q", j.Hostname)

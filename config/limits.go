@@ -8,7 +8,7 @@ import (
 	"github.com/docker/go-units"
 )
 
-// Limits bound what the containers of a sandbox may use.
+// Limits bound the resources of a sandbox's containers.
 type Limits struct {
 	Sidecar  Limit `toml:"sidecar"`
 	Job      Limit `toml:"job"`
@@ -16,26 +16,27 @@ type Limits struct {
 	Helper   Limit `toml:"helper"`
 }
 
-// Limit is for one container; 0 means none.
+// Limit bounds one container; 0 means no limit.
 type Limit struct {
-	// CPUs is how many it may keep busy, e.g. 1.5.
+	// CPUs is the number of CPUs that the container may keep busy, e.g. 1.5.
 	CPUs float64 `toml:"cpus"`
-	// Memory is what it may use, and no swap besides.
+	// Memory bounds the container's memory, in bytes, and allows no swap besides.
 	Memory Size `toml:"memory"`
-	// PIDs is how many processes and threads it may have.
+	// PIDs bounds the number of processes and threads.
 	PIDs int64 `toml:"pids"`
-	// MemorySwap is what it may use of memory and swap together; 0 means Memory.
+	// MemorySwap bounds memory and swap together, in bytes; 0 means Memory.
 	MemorySwap Size `toml:"memory_swap"`
-	// MemoryReservation is what the kernel leaves to it when memory is scarce.
+	// MemoryReservation is the memory that the kernel leaves to the container when memory
+	// is scarce, in bytes.
 	MemoryReservation Size `toml:"memory_reservation"`
-	// CPUShares is its weight beside other containers when CPUs are scarce; 0 means
-	// the usual 1024.
+	// CPUShares is the container's weight beside other containers when CPUs are scarce; 0
+	// means the usual 1024.
 	CPUShares int64 `toml:"cpu_shares"`
-	// CPUSetCPUs and CPUSetMems are the CPUs and memory nodes that it may use, as in
-	// "0-3,5"; empty means all.
+	// CPUSetCPUs and CPUSetMems are the container's CPUs and memory nodes, as in "0-3,5";
+	// empty means all.
 	CPUSetCPUs string `toml:"cpuset_cpus"`
 	CPUSetMems string `toml:"cpuset_mems"`
-	// CgroupParent is the control group that it is in; empty means the engine's own.
+	// CgroupParent is the container's control group; empty means the engine's own.
 	CgroupParent string `toml:"cgroup_parent"`
 }
 
@@ -47,7 +48,7 @@ type PolicyLimits struct {
 	Helper   PolicyLimit `toml:"helper"`
 }
 
-// PolicyLimit changes a Limit; nil leaves it, 0 lifts it.
+// PolicyLimit changes a Limit; nil leaves a value, 0 lifts it.
 type PolicyLimit struct {
 	CPUs   *float64 `toml:"cpus"`
 	Memory *Size    `toml:"memory"`
@@ -77,12 +78,12 @@ func (p PolicyLimits) On(l Limits) Limits {
 }
 
 var (
-	// numberSet is as the kernel writes CPUs and memory nodes.
+	// numberSet is a set of CPUs or memory nodes in the kernel's notation.
 	numberSet  = regexp.MustCompile(`^[0-9]{1,5}(-[0-9]{1,5})?(,[0-9]{1,5}(-[0-9]{1,5})?)*$`)
 	cgroupName = regexp.MustCompile(`^/?[A-Za-z0-9_][A-Za-z0-9_./-]{0,200}$`)
 )
 
-// minMemory is what the engine asks for at least.
+// minMemory is the smallest limit that the engine accepts.
 const minMemory Size = 6 << 20
 
 func validateLimits(key string, l Limits, f *faults) {
@@ -91,7 +92,7 @@ func validateLimits(key string, l Limits, f *faults) {
 		limit Limit
 	}{{"sidecar", l.Sidecar}, {"job", l.Job}, {"services", l.Services}, {"helper", l.Helper}} {
 		at := key + "." + c.name
-		if n := c.limit.CPUs; n != 0 && !(n >= 0.01 && n <= 4096) { // also not a number
+		if n := c.limit.CPUs; n != 0 && !(n >= 0.01 && n <= 4096) { // NaN fails, too
 			f.add(at+".cpus", "must be 0 or from 0.01 to 4096")
 		}
 		if n := c.limit.Memory; n != 0 && n < minMemory {
@@ -120,13 +121,13 @@ func validateLimits(key string, l Limits, f *faults) {
 	}
 }
 
-// Admission is what this host must have free before a job begins.
+// Admission names the free space of this host that a job needs to begin.
 type Admission struct {
-	// MinFreeDisk is about the file system of the engine's data; 0 means that
-	// nobody asks, as for MinFreeMemory.
+	// MinFreeDisk is in bytes of the file system with the engine's data, and MinFreeMemory
+	// in bytes of memory; 0 means no check.
 	MinFreeDisk   Size `toml:"min_free_disk"`
 	MinFreeMemory Size `toml:"min_free_memory"`
-	// Wait is how long a job may wait for both.
+	// Wait bounds a job's wait for both.
 	Wait Duration `toml:"wait"`
 }
 
@@ -141,11 +142,10 @@ func validateAdmission(a Admission, f *faults) {
 	}
 }
 
-// Size is a number of bytes that is written as "512m" or "4g" in TOML, by
-// powers of 1024.
+// Size is a number of bytes, written as "512m" or "4g" in TOML, by powers of 1024.
 type Size int64
 
-// UnmarshalText parses the sizes that docker run takes.
+// UnmarshalText parses sizes in the notation of docker run.
 func (s *Size) UnmarshalText(text []byte) error {
 	v, err := units.RAMInBytes(string(text))
 	*s = Size(v)
@@ -155,7 +155,7 @@ func (s *Size) UnmarshalText(text []byte) error {
 // Bytes returns the number.
 func (s Size) Bytes() int64 { return int64(s) }
 
-// String writes a size as people read it, e.g. "1.5 GB".
+// String writes a size for people, e.g. "1.5 GB".
 func (s Size) String() string {
 	return units.CustomSize("%.4g %s", float64(s), 1024, []string{"B", "KB", "MB", "GB", "TB", "PB", "EB"})
 }

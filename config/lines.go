@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// The TOML library gives positions for syntax errors only, so the lines of
-// keys are found here: good enough to point at, and never used to decode.
+// The TOML library gives positions for syntax errors only, so these expressions find the
+// lines of keys. They are good enough for messages, and decoding never uses them.
 var (
 	tableLine = regexp.MustCompile(`^\s*\[\[?\s*(.+?)\s*\]\]?\s*(#.*)?$`)
 	keyLine   = regexp.MustCompile(`^\s*(` + part + `(?:\s*\.\s*` + part + `)*)\s*=`)
@@ -44,8 +44,8 @@ func keyLines(src []byte) map[string]int {
 	return lines
 }
 
-// lineOf returns the line of a key or, for one in an inline table or one that
-// the file leaves out, that of what it stands in; 0 if nothing is known.
+// lineOf returns the line of a key. For a missing key, or a key in an inline table, lineOf
+// returns the line of the surrounding table. 0 means unknown.
 func lineOf(lines map[string]int, key string) int {
 	for path := splitKey(key); len(path) > 0; path = path[:len(path)-1] {
 		if line := lines[dotted(path)]; line > 0 {
@@ -71,7 +71,7 @@ func splitKey(s string) []string {
 
 func unquote(s string) string { return strings.Trim(s, `"'`) }
 
-// dotted writes a key as TOML does, quoting the parts that need it.
+// dotted writes a key as TOML does, with quotes around the parts in need of them.
 func dotted(path []string) string {
 	var b strings.Builder
 	for i, p := range path {

@@ -27,19 +27,19 @@ import (
 //go:embed default.toml
 var DefaultFile []byte
 
-// maxSize bounds a settings file; a larger one is not a settings file.
+// maxSize bounds a settings file, in bytes; a larger file cannot be a settings file.
 const maxSize = 1 << 20
 
-// Load reads the settings from path, or from DefaultPath when path is empty:
-// there a missing file means the defaults. All faults of a file are reported
-// at once, each with file and line where TOML gives it.
+// Load reads the settings from path, or from DefaultPath when path is empty. A missing file
+// at DefaultPath means the defaults. The error holds all faults of a file at once, each
+// with file and line where TOML gives them.
 func Load(path string) (Settings, error) {
 	s, _, err := LoadWarned(path)
 	return s, err
 }
 
-// LoadWarned is Load with what an admin should change in a file that serves: a line
-// of text each.
+// LoadWarned is Load with warnings about a file that still serves. Each warning is a line
+// of text about a key that the admin should change.
 func LoadWarned(path string) (s Settings, warnings []string, err error) {
 	if path == "" {
 		return load(DefaultPath, false)
@@ -47,7 +47,7 @@ func LoadWarned(path string) (s Settings, warnings []string, err error) {
 	return load(path, true)
 }
 
-// load reads the settings from path, which must exist if it was named.
+// load reads the settings from path. A named file must exist.
 func load(path string, named bool) (Settings, []string, error) {
 	src, err := readAtMost(path, maxSize+1)
 	switch {
@@ -62,7 +62,7 @@ func load(path string, named bool) (Settings, []string, error) {
 	return parse(path, src)
 }
 
-// readAtMost reads the beginning of a file.
+// readAtMost reads the beginning of a file, up to most bytes.
 func readAtMost(path string, most int64) ([]byte, error) {
 	f, err := hostfile.OpenNamed(path)
 	if err != nil {
@@ -118,7 +118,7 @@ func (s Settings) Digest() string {
 	return hex.EncodeToString(sum[:6])
 }
 
-// located is what there is to say of a line of a settings file; line 0 is unknown.
+// located is a fault or a warning with its line in a settings file; line 0 is unknown.
 type located struct {
 	line int
 	err  error
@@ -133,14 +133,14 @@ func inOrder(list []located) (errs []error) {
 	return errs
 }
 
-// decoder walks the tables of a file beside the fields of the settings, so
-// that one wrong key does not hide the next.
+// decoder walks the tables of a file beside the fields of the settings, so no wrong key
+// hides the next.
 type decoder struct {
 	md     toml.MetaData
 	lines  map[string]int
 	name   string
 	faults []located
-	// warnings are of what serves, and should be changed.
+	// warnings are about keys that still serve and should change.
 	warnings []located
 }
 
@@ -149,7 +149,7 @@ func (d *decoder) add(key, what string) {
 	d.faults = append(d.faults, located{line, fmt.Errorf("%s: %s", d.at(line, key), what)})
 }
 
-// at says where a key stands.
+// at names the file, the line and the key, for a message.
 func (d *decoder) at(line int, key string) string {
 	if line > 0 {
 		return fmt.Sprintf("%s:%d: %s", d.name, line, key)
@@ -167,7 +167,7 @@ func (d *decoder) table(v reflect.Value, keys map[string]toml.Primitive, path []
 		field, ok := fields[key]
 		if !ok {
 			if field, ok = d.rename(key, fields, keys, path); ok && !field.IsValid() {
-				continue // told
+				continue // reported already
 			}
 		}
 		if !ok {
@@ -221,15 +221,15 @@ func (d *decoder) value(field reflect.Value, prim toml.Primitive, path []string)
 	}
 }
 
-// keys returns what stands in a table. The library passes over what is none
-// without an error, and leaves the map as it was: nil.
+// keys returns the content of a table. For a value that is no table, the library returns no
+// error and leaves the map nil.
 func (d *decoder) keys(prim toml.Primitive) (map[string]toml.Primitive, bool) {
 	var sub map[string]toml.Primitive
 	err := d.md.PrimitiveDecode(prim, &sub)
 	return sub, err == nil && sub != nil
 }
 
-// tableForm says what a table of values must be.
+// tableForm says in words how a table of values must look.
 func tableForm(elem reflect.Type) string {
 	switch elem.Kind() {
 	case reflect.Struct:
@@ -240,7 +240,7 @@ func tableForm(elem reflect.Type) string {
 	return `must be a table of strings, like { "NAME" = "text" }`
 }
 
-// Fields are those of a table: those of embedded types count as its own.
+// Fields returns the fields of a table. Fields of embedded types count as the table's own.
 func Fields(t reflect.Type) []reflect.StructField {
 	return slices.DeleteFunc(reflect.VisibleFields(t), func(f reflect.StructField) bool { return f.Anonymous })
 }
@@ -250,7 +250,7 @@ func hasTOMLFields(t reflect.Type) bool {
 	return t.NumField() > 0 && t.Field(0).Tag.Get("toml") != ""
 }
 
-// describe says what a value must be, since the library's words name Go types.
+// describe says in words how a value must look, since the library's words name Go types.
 func describe(t reflect.Type, err error) string {
 	forms := map[string]string{
 		"string":          `must be a string, like "text"`,

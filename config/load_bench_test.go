@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// BenchmarkLoad is what each hook reads of the settings: the whole default file.
+// BenchmarkLoad reads the whole default file, as each hook does.
 func BenchmarkLoad(b *testing.B) {
 	file := filepath.Join(b.TempDir(), "dind.toml")
 	if err := os.WriteFile(file, DefaultFile, 0o600); err != nil {

@@ -16,7 +16,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// Each testdata/faults/NAME.toml has what is said of it in NAME.txt.
+// Each testdata/faults/NAME.toml has the expected messages in NAME.txt.
 func TestEveryFaultOfAFileIsToldAtOnceWithItsLine(t *testing.T) {
 	files, err := filepath.Glob("testdata/faults/*.toml")
 	if err != nil || len(files) == 0 {
@@ -161,7 +161,7 @@ func TestADurationIsWrittenAsItIsRead(t *testing.T) {
 	}
 }
 
-// Else every job would fail, and be told to use fewer.
+// Else every job would fail, and the message would tell its author to use fewer services.
 func TestServicesOfEveryJobAreWithinTheirNumber(t *testing.T) {
 	const two = "\n[[service]]\nname = \"redis:7\"\n[[service]]\nname = \"postgres:17\"\n"
 	for most, wrong := range map[string]bool{"0": false, "1": true, "2": false} {

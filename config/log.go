@@ -8,27 +8,27 @@ import (
 
 // Log is about the operator's log.
 type Log struct {
-	// File is an absolute path; empty means operator.log in the state directory
-	// of the user that calls.
+	// File is an absolute path; empty means operator.log in the state directory of the
+	// calling user.
 	File string `toml:"file"`
 	// Journal sends each line to systemd's journal, too.
 	Journal bool `toml:"journal"`
 	// Level is one of LogLevels.
 	Level string `toml:"level"`
-	// MaxSize is when a file is put aside and another begun; 0 means never.
+	// MaxSize is the size in bytes at which a new file begins; 0 means never.
 	MaxSize Size `toml:"max_size"`
-	// MaxFiles is how many that were put aside stay.
+	// MaxFiles is the number of older files to keep.
 	MaxFiles int `toml:"max_files"`
 }
 
-// What log.level may be.
+// The values of log.level.
 const (
 	LogOff   = "off"
 	LogInfo  = "info"
 	LogDebug = "debug"
 )
 
-// LogLevels are the values of log.level.
+// LogLevels are the valid values of log.level.
 var LogLevels = []string{LogOff, LogInfo, LogDebug}
 
 func validateLog(l Log, f *faults) {

@@ -5,20 +5,21 @@ import (
 	"path/filepath"
 )
 
-// Mirror is about a pull-through registry on the engine that all its jobs share.
+// Mirror is about a pull-through registry on the engine, shared by all its jobs.
 type Mirror struct {
 	Enabled bool `toml:"enabled"`
-	// Image is Distribution's, or one that takes its configuration.
+	// Image is Distribution's, or an image that takes the same configuration.
 	Image string `toml:"image"`
-	// Remote is the URL of the registry that stands behind it: the Docker Hub's,
-	// or a registry that has the Docker Hub's images under the same names.
+	// Remote is the URL of the mirrored registry: the Docker Hub, or a registry with the
+	// Docker Hub's images under the same names.
 	Remote string `toml:"remote"`
-	// Username and PasswordFile are of an account there; none means anonymously.
+	// Username and PasswordFile belong to an account at Remote; empty means anonymous
+	// access.
 	Username     string `toml:"username"`
 	PasswordFile string `toml:"password_file"`
-	// Port is that of the host on which it listens; 0 means any that is free.
+	// Port is the mirror's port on the host; 0 means any free port.
 	Port int `toml:"port"`
-	// MaxSize is what it may store; 0 means no bound.
+	// MaxSize bounds the mirror's storage, in bytes; 0 means no bound.
 	MaxSize Size `toml:"max_size"`
 }
 

@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// Network is about the sandboxes' networks and what inner daemons use.
+// Network is about the networks of sandboxes and of their inner daemons.
 type Network struct {
 	// Pool is cut into one subnet per sandbox.
 	Pool netip.Prefix `toml:"pool"`
 	// SubnetBits is the prefix length of a sandbox's subnet.
 	SubnetBits int `toml:"subnet_bits"`
-	// InnerPools are candidates for the inner daemon's own networks; the
-	// first that overlaps no network and no route of the host is taken.
+	// InnerPools are candidates for the inner daemon's own networks. The first candidate
+	// without overlap with a network or a route of the host is taken.
 	InnerPools []netip.Prefix `toml:"inner_pools"`
 	// MTU of sandboxes and inner daemons; 0 means the host's.
 	MTU int `toml:"mtu"`
@@ -28,8 +28,7 @@ type Network struct {
 	Pool6 netip.Prefix `toml:"pool6"`
 }
 
-// HostGateway stands for the engine's host where a host name's address is due, as docker
-// run --add-host takes it.
+// HostGateway stands for the address of the engine's host, as in docker run --add-host.
 const HostGateway = "host-gateway"
 
 func validateNetwork(n Network, f *faults) {
@@ -68,7 +67,7 @@ func validateNetwork(n Network, f *faults) {
 	case p.Masked() != p:
 		f.add("network.pool6", "has bits set behind the prefix: %s; meant is %s", p, p.Masked())
 	case poolOK && p.Bits() > 63-(n.SubnetBits-n.Pool.Bits()):
-		// Half is for sandboxes, a /64 for each subnet of the pool.
+		// Sandboxes use half of pool6, a /64 for each subnet of the pool.
 		f.add("network.pool6", "must have a prefix of at most %d bits, or the pool has more subnets", 63-(n.SubnetBits-n.Pool.Bits()))
 	}
 	if n.MTU != 0 && (n.MTU < 576 || n.MTU > 65535) {

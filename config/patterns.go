@@ -2,9 +2,9 @@ package config
 
 import "github.com/bmatcuk/doublestar/v4"
 
-// CutDigest cuts a pattern of images at the @ between name[:tag] and digest. It
-// is not ok if that is not one @ on its own: in braces or brackets, escaped, or
-// twice. Such a pattern matches nothing.
+// CutDigest cuts a pattern of images at the @ between name[:tag] and digest. ok is false
+// unless the pattern has at most one @, outside of braces and brackets and without an
+// escape. A pattern that is not ok matches nothing.
 func CutDigest(pattern string) (before, behind string, byDigest, ok bool) {
 	at, depth := -1, 0
 	for i := 0; i < len(pattern); i++ {
@@ -30,7 +30,7 @@ func CutDigest(pattern string) (before, behind string, byDigest, ok bool) {
 	return pattern[:at], pattern[at+1:], true, true
 }
 
-// validateImagePatterns says which of the patterns can match no image.
+// validateImagePatterns reports patterns that can match no image.
 func validateImagePatterns(key string, list []string, f *faults) {
 	for _, p := range list {
 		before, behind, byDigest, ok := CutDigest(p)

@@ -1,15 +1,16 @@
 package config
 
-// Pool is about sandboxes that are made ahead and wait for jobs.
+// Pool is about sandboxes made ahead of their jobs.
 type Pool struct {
-	// Size is how many wait on this host, of all kinds together; 0 means none.
+	// Size is the number of sandboxes that wait on this host, of all kinds together; 0
+	// means none.
 	Size int `toml:"size"`
-	// Bare is how many bare sandboxes wait besides, of all kinds together: without a
-	// daemon, for whichever job comes. 0 means none.
+	// Bare is the number of further sandboxes that wait without a daemon, of all kinds
+	// together. Any job may take a bare sandbox. 0 means none.
 	Bare int `toml:"bare"`
-	// MaxAge is how long one waits before it is made anew.
+	// MaxAge bounds the wait of a sandbox. Another sandbox then takes its place.
 	MaxAge Duration `toml:"max_age"`
-	// JobTimeout is the longest timeout of jobs that get one: their certificates
-	// last as long.
+	// JobTimeout is the longest timeout of jobs with a sandbox from the pool. The sandbox's
+	// certificates last as long.
 	JobTimeout Duration `toml:"job_timeout"`
 }

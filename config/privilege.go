@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// What a sidecar may do, as sidecar.privilege names it.
+// The values of sidecar.privilege say how much a sidecar may do.
 const (
-	// PrivilegePrivileged is what docker:dind documents, and no boundary.
+	// PrivilegePrivileged follows the documentation of docker:dind, and is no boundary.
 	PrivilegePrivileged = "privileged"
 	// PrivilegeReduced is a short list of capabilities, and no boundary either.
 	PrivilegeReduced = "reduced"
@@ -16,35 +16,35 @@ const (
 	PrivilegeRootless = "rootless"
 	// PrivilegeGVisor is an application kernel of the sandbox's own, by runsc.
 	PrivilegeGVisor = "gvisor"
-	// PrivilegeRuntime leaves it to the runtime that sidecar.runtime names.
+	// PrivilegeRuntime leaves the boundary to the runtime in sidecar.runtime.
 	PrivilegeRuntime = "runtime"
 )
 
-// Privileges are the values that sidecar.privilege may hold.
+// Privileges are the valid values of sidecar.privilege.
 var Privileges = []string{PrivilegePrivileged, PrivilegeReduced, PrivilegeRootless, PrivilegeGVisor, PrivilegeRuntime}
 
-// GVisorRuntime is how gVisor's own pages name its runtime to an engine.
+// GVisorRuntime is the runtime's name in gVisor's own documentation.
 const GVisorRuntime = "runsc"
 
-// What gvisor.storage may be.
+// The values of gvisor.storage.
 const (
 	// StorageMemory keeps a data root in memory.
 	StorageMemory = "memory"
-	// StorageFile keeps it in one file on the engine's disk.
+	// StorageFile keeps a data root in a file on the engine's disk.
 	StorageFile = "file"
 )
 
 // GVisor is about sidecars of PrivilegeGVisor.
 type GVisor struct {
-	// Storage is StorageMemory or StorageFile: where the data root lies. Either
-	// ends with its sandbox.
+	// Storage is StorageMemory or StorageFile: the place of the data root. In both places
+	// the data root ends with its sandbox.
 	Storage string `toml:"storage"`
-	// Size bounds the data root.
+	// Size bounds the data root, in bytes.
 	Size Size `toml:"size"`
 }
 
-// RuntimeOf is the engine's name of the runtime for sidecars of a privilege. It is
-// empty for the engine's default.
+// RuntimeOf returns the engine's name of the runtime for sidecars of a privilege. "" stands
+// for the engine's default.
 func RuntimeOf(privilege, runtime string) string {
 	switch {
 	case privilege == PrivilegeGVisor && runtime == "":
@@ -55,8 +55,8 @@ func RuntimeOf(privilege, runtime string) string {
 	return ""
 }
 
-// On returns the settings of a sidecar changed by p. A runtime of the settings that
-// is for another privilege is not gVisor's.
+// On returns the settings of a sidecar changed by p. A runtime for another privilege does
+// not carry over to gVisor.
 func (p PolicySidecar) On(s Sidecar) Sidecar {
 	if p.Privilege == PrivilegeGVisor && s.Privilege != PrivilegeGVisor {
 		s.Runtime = ""
@@ -68,14 +68,15 @@ func (p PolicySidecar) On(s Sidecar) Sidecar {
 	return s
 }
 
-// ordinaryRuntimes begin the names of runtimes whose containers share the host's
-// kernel, as it is usual to name them.
+// ordinaryRuntimes are the usual prefixes of runtimes whose containers share the host's
+// kernel.
 var ordinaryRuntimes = []string{"runc", "crun", "youki", "sysbox", "nvidia", "io.containerd.runc."}
 
-// leastOfGVisor is the least that a data root, and a daemon besides it, can do with.
+// leastOfGVisor is the smallest useful data root, and the smallest memory for a daemon
+// besides.
 const leastOfGVisor Size = 512 << 20
 
-// validateGVisor checks what the data roots of gVisor's sidecars have.
+// validateGVisor checks the settings of data roots under gVisor.
 func validateGVisor(s GVisor, f *faults) {
 	if s.Storage != StorageMemory && s.Storage != StorageFile {
 		f.add("gvisor.storage", "must be %q or %q, not %q", StorageMemory, StorageFile, s.Storage)
@@ -85,16 +86,16 @@ func validateGVisor(s GVisor, f *faults) {
 	}
 }
 
-// validateRoomOfGVisor checks that such a sidecar's limit of memory leaves room for a
-// data root in it.
+// validateRoomOfGVisor checks the sidecar's limit of memory. A data root in memory and a
+// daemon must both fit.
 func validateRoomOfGVisor(key string, s GVisor, memory Size, f *faults) {
 	if s.Storage == StorageMemory && memory > 0 && memory < s.Size+leastOfGVisor {
 		f.add(key, "must be at least %s: gvisor.size is in memory, and the daemon needs some besides", s.Size+leastOfGVisor)
 	}
 }
 
-// validatePrivilege checks settings that make sense together only: those of
-// [sidecar], or what a policy makes of them.
+// validatePrivilege checks settings that depend on each other. They come from [sidecar], or
+// from [sidecar] changed by a policy.
 func validatePrivilege(table, image, privilege, runtime string, f *faults) {
 	key := table + ".privilege"
 	switch {

@@ -17,8 +17,8 @@ func TestWhichRuntimeAPrivilegeHas(t *testing.T) {
 	}
 }
 
-// What a policy does not name stays, but for a runtime that is for another
-// privilege.
+// Settings that a policy does not name stay. A runtime for another privilege is the
+// exception.
 func TestWhatAPolicyMakesOfASidecar(t *testing.T) {
 	for name, c := range map[string]struct {
 		settings           Sidecar

@@ -8,15 +8,15 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// renamed are keys by the names that they had before: a name of today stands in
-// the same table. Files of before still serve, with a warning for each such key.
+// renamed maps former names of keys to today's, in the same table. Older files still serve,
+// with a warning for each such key.
 var renamed = map[string]string{
 	"bundles.keep":        "max_age",
 	"cleanup.keep_failed": "hold_failed",
 }
 
-// rename finds the field of a key that is called by its name of before. A table
-// that has both names is at fault: they may say two things.
+// rename finds the field of a key under a former name. A table with both names is at fault:
+// the two values may differ.
 func (d *decoder) rename(key string, fields map[string]reflect.Value, keys map[string]toml.Primitive, path []string) (reflect.Value, bool) {
 	now, known := renamed[dotted(path)]
 	if !known {

@@ -13,7 +13,7 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// before is a file by the names that versions before the first release knew.
+// before is a file with key names from before the first release.
 const before = "[cleanup]\ngrace = \"1m\"\nkeep_failed = \"30m\"\n\n[bundles]\nkeep = \"1h\"\n"
 
 func TestAFileWithNamesOfBeforeServesAndIsToldOnce(t *testing.T) {
@@ -56,7 +56,7 @@ func TestBothNamesOfASettingAreAFault(t *testing.T) {
 	}
 }
 
-// What is wrong with the value is told where it stands, under the name of today.
+// A fault of the value is reported at the value's line, under today's name.
 func TestAFaultUnderANameOfBeforeHasItsLine(t *testing.T) {
 	for src, want := range map[string]string{
 		"[cleanup]\n\nkeep_failed = \"-1m\"\n": "dind.toml:3: cleanup.hold_failed: must be from 0s to",
@@ -68,7 +68,7 @@ func TestAFaultUnderANameOfBeforeHasItsLine(t *testing.T) {
 	}
 }
 
-// A name of before is one where it was alone: no table of a policy had it.
+// A former name counts only in its former place, not in tables of policies.
 func TestANameOfBeforeIsUnknownElsewhere(t *testing.T) {
 	for _, src := range []string{"[log]\nkeep = \"1h\"\n", "keep_failed = \"1h\"\n"} {
 		if _, err := Parse("dind.toml", []byte(src)); err == nil || !strings.Contains(err.Error(), "unknown key") {

@@ -8,31 +8,31 @@ import (
 	"strings"
 )
 
-// Rights are what makes a job container more than an ordinary one. Only a policy that
-// names its projects can give them: whoever can push there can use them against the
+// Rights make a job container more powerful than an ordinary container. Only a policy with
+// named projects can give rights: everybody with push rights there can use them against the
 // host.
 type Rights struct {
 	CapAdd []string `toml:"cap_add"`
-	// SecurityOpt are "seccomp=…", "apparmor=…" and "label=…", as the engine takes them.
+	// SecurityOpt are "seccomp=…", "apparmor=…" and "label=…", in the engine's notation.
 	SecurityOpt []string `toml:"security_opt"`
 	// Devices are "HOST", "HOST:PATH" or "HOST:PATH:rwm".
 	Devices           []string `toml:"devices"`
 	DeviceCgroupRules []string `toml:"device_cgroup_rules"`
-	// GPUs is as docker run --gpus takes it: "all", a number, or "device=0,1".
+	// GPUs is in the notation of docker run --gpus: "all", a number, or "device=0,1".
 	GPUs string `toml:"gpus"`
 	// Runtime is the engine's name of an OCI runtime; empty means its default.
 	Runtime string `toml:"runtime"`
 }
 
-// ServiceRights are those of services.
+// ServiceRights are rights of services.
 type ServiceRights struct {
 	SecurityOpt []string `toml:"security_opt"`
-	// Devices are by patterns over the normalised references of images.
+	// Devices are devices by pattern. A pattern matches normalised references of images.
 	Devices map[string][]string `toml:"devices"`
 	GPUs    string              `toml:"gpus"`
 }
 
-// Names are the keys of those that are given.
+// Names returns the keys of the rights that r gives.
 func (r Rights) Names() (names []string) {
 	for _, k := range []struct {
 		name  string
@@ -52,7 +52,7 @@ func (r Rights) Names() (names []string) {
 	return names
 }
 
-// Names are the keys of those that are given.
+// Names returns the keys of the rights that r gives.
 func (r ServiceRights) Names() []string {
 	var devices []string
 	for _, list := range r.Devices {
@@ -61,7 +61,7 @@ func (r ServiceRights) Names() []string {
 	return Rights{SecurityOpt: r.SecurityOpt, Devices: devices, GPUs: r.GPUs}.Names()
 }
 
-// On returns the rights with those that r gives in their place.
+// On returns the rights in to, with the rights that r gives in their place.
 func (r Rights) On(to Rights) Rights {
 	if r.CapAdd != nil {
 		to.CapAdd = r.CapAdd
@@ -84,7 +84,7 @@ func (r Rights) On(to Rights) Rights {
 	return to
 }
 
-// On returns the rights with those that r gives in their place.
+// On returns the rights in to, with the rights that r gives in their place.
 func (r ServiceRights) On(to ServiceRights) ServiceRights {
 	if r.SecurityOpt != nil {
 		to.SecurityOpt = r.SecurityOpt
@@ -98,13 +98,13 @@ func (r ServiceRights) On(to ServiceRights) ServiceRights {
 	return to
 }
 
-// Capabilities are those of Linux, without CAP_. Source: capabilities(7).
+// Capabilities are the capabilities of Linux, without CAP_. Source: capabilities(7).
 var Capabilities = strings.Fields(`AUDIT_CONTROL AUDIT_READ AUDIT_WRITE BLOCK_SUSPEND BPF CHECKPOINT_RESTORE CHOWN
 	DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID IPC_LOCK IPC_OWNER KILL LEASE LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE
 	MKNOD NET_ADMIN NET_BIND_SERVICE NET_BROADCAST NET_RAW PERFMON SETFCAP SETGID SETPCAP SETUID SYSLOG SYS_ADMIN
 	SYS_BOOT SYS_CHROOT SYS_MODULE SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG WAKE_ALARM`)
 
-// Capability is the name of a capability as the engine has it: "cap_chown" is CHOWN.
+// Capability returns a capability's name as the engine writes it: "cap_chown" is CHOWN.
 func Capability(name string) string { return strings.TrimPrefix(strings.ToUpper(name), "CAP_") }
 
 func validateCapabilities(key string, list []string, f *faults) {
@@ -195,7 +195,7 @@ func validateServiceRights(table string, r ServiceRights, f *faults) {
 	validateGPUs(table+".gpus", r.GPUs, f)
 }
 
-// validateWhoHasRights checks that rights are for projects that the settings name.
+// validateWhoHasRights refuses rights without projects that the settings name.
 func validateWhoHasRights(table string, names, projects []string, f *faults) {
 	if len(projects) > 0 {
 		return

@@ -21,28 +21,28 @@ const (
 	PullNever        = "never"
 )
 
-// PullPolicies are the values that pull.policy may hold.
+// PullPolicies are the valid values of pull.policy.
 var PullPolicies = []string{PullAlways, PullIfNotPresent, PullNever}
 
-// What becomes of a job whose daemon would listen without TLS.
+// The values of sidecar.plaintext decide about jobs with a daemon without TLS.
 const (
 	PlaintextWarn   = "warn"
 	PlaintextForbid = "forbid"
 )
 
-// What sidecar.client_key may be.
+// The values of sidecar.client_key.
 const (
 	ClientKeyECDSA = "ecdsa"
 	ClientKeyRSA   = "rsa"
 )
 
-// ClientKeys are the values that sidecar.client_key may hold.
+// ClientKeys are the valid values of sidecar.client_key.
 var ClientKeys = []string{ClientKeyECDSA, ClientKeyRSA}
 
-// keyFault is a value that cannot be right.
+// keyFault is a fault of one key's value.
 type keyFault struct{ key, what string }
 
-// faults are those of one file.
+// faults are the faults of one file.
 type faults []keyFault
 
 func (f *faults) add(key, format string, args ...any) {
@@ -67,7 +67,7 @@ func (f *faults) image(key, ref string) {
 	}
 }
 
-// validate returns every fault of s, so that one visit mends them all.
+// validate returns every fault of s, so the admin can mend them all at once.
 func validate(s Settings) []keyFault {
 	f := &faults{}
 	validateEngine(s.Engine, f)
@@ -147,7 +147,7 @@ func validateSidecar(s Sidecar, f *faults) {
 	f.duration("sidecar.ready_timeout", s.ReadyTimeout, time.Second, time.Hour)
 }
 
-// validateContainers is about those beside the sidecar: job, services and helper.
+// validateContainers checks the containers beside the sidecar: job, services and helper.
 func validateContainers(s Settings, f *faults) {
 	f.image("job.image", s.Job.Image)
 	validateImagePatterns("job.allowed_images", s.Job.AllowedImages, f)
@@ -169,8 +169,8 @@ func validateContainers(s Settings, f *faults) {
 	}
 }
 
-// validateService checks a service of every job. It shows no value of its environment,
-// which may be a password.
+// validateService checks a service of every job. The messages show no value of its
+// environment: a value may be a password.
 func validateService(key string, s Service, f *faults) {
 	f.image(key+".name", s.Name)
 	for _, name := range strings.FieldsFunc(s.Alias, func(r rune) bool { return r == ',' || r == ' ' }) {
@@ -221,7 +221,7 @@ func validatePull(p Pull, f *faults) {
 	}
 }
 
-// validateProxy shows no URL: it may hold a password.
+// validateProxy shows no URL in its messages: a URL may hold a password.
 func validateProxy(p Proxy, f *faults) {
 	address := func(key, text string) {
 		if u, err := url.Parse(text); text != "" && (err != nil || u.Scheme == "" || u.Host == "") {
@@ -258,8 +258,8 @@ func validateRegistry(host string, r Registry, f *faults) {
 	}
 }
 
-// validatePolicy looks at what a policy changes. What it leaves out is the
-// settings', whose own faults are told there.
+// validatePolicy checks the settings that a policy changes. The faults of all other
+// settings are reported elsewhere.
 func validatePolicy(key string, p Policy, s Settings, f *faults) {
 	validateInstances(key+".instances", p.Instances, f)
 	for _, pattern := range p.Projects {
