@@ -10,7 +10,7 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// stageScript is a script as the Runner leaves it.
+// stageScript writes a script as the Runner leaves one for a stage.
 func stageScript(t *testing.T) string {
 	t.Helper()
 	script := filepath.Join(t.TempDir(), "script")
@@ -20,13 +20,12 @@ func stageScript(t *testing.T) string {
 	return script
 }
 
-// absent lets an engine be away for the first attempt of whoever asks.
+// absent keeps the engine away for the first attempt of any caller.
 func absent(e *fakeengine.Engine) {
 	e.Script("GET /_ping", slices.Repeat([]fakeengine.Answer{fakeengine.Cut()}, 2)...)
 }
 
-// An engine that keeps containers alive while it restarts costs a job seconds,
-// not the job.
+// A restart of an engine with live-restore costs a job seconds, not the job.
 func TestAStageWaitsForAnEngineThatRestarts(t *testing.T) {
 	e := fakeengine.New(t)
 	if code, _, log := hook(t, e, with(""), "prepare"); code != 0 {
@@ -39,8 +38,8 @@ func TestAStageWaitsForAnEngineThatRestarts(t *testing.T) {
 	}
 }
 
-// What can be kept of a failed job is kept, and nobody is told of a wait that
-// came to a good end.
+// Cleanup still writes the bundle of a failed job, and prints nothing about a wait with a
+// good end.
 func TestCleanupWaitsForAnEngineThatRestarts(t *testing.T) {
 	e := fakeengine.New(t)
 	if code, _, log := hook(t, e, with(""), "prepare"); code != 0 {

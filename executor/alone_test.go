@@ -15,9 +15,9 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// A job of try takes nothing of what Runners' jobs have, asks for nothing to be made
-// for the next one, and writes no line of an operator's log; the same job of a
-// Runner does.
+// A job of try takes nothing from the pool and the caches of Runners' jobs. The job asks
+// for no sandbox for the next job, and writes no line of an operator's log. The same job of
+// a Runner does all of this.
 func TestAJobOfATryTouchesNothingOfOthers(t *testing.T) {
 	for name, c := range map[string]struct {
 		alone bool
@@ -72,7 +72,7 @@ func TestAJobOfATryTouchesNothingOfOthers(t *testing.T) {
 	}
 }
 
-// What try is told to share is nothing.
+// The settings of a try share nothing with other jobs.
 func TestSettingsOfATryShareNothing(t *testing.T) {
 	s := config.Default()
 	s.Pool.Size, s.Cache.Volume, s.Cache.Layers, s.Cleanup.HoldFailed = 2, true, config.LayersProject, 1
@@ -87,7 +87,7 @@ func TestSettingsOfATryShareNothing(t *testing.T) {
 	}
 }
 
-// listenForPool is where hooks ask for sandboxes to be made ahead.
+// listenForPool listens on the socket through which hooks ask for sandboxes ahead of jobs.
 func listenForPool(t *testing.T) chan string {
 	t.Helper()
 	poolSocket = filepath.Join(t.TempDir(), "pool.sock")

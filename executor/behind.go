@@ -19,9 +19,9 @@ import (
 	"gitlab-dind-executor/group"
 )
 
-// finishBehind starts what removes a job's rest, as a process that outlives this
-// hook. Should it die, too, what it has not removed is found by any later sweep.
-// Behind the removal it asks for the sandbox of a plan, unless that is nil.
+// finishBehind starts a process that outlives this hook and removes the rest of a job.
+// Should the process die, too, any later sweep finds the rest. After the removal the
+// process asks for the sandbox of the plan next, unless next is nil.
 func (c *call) finishBehind(ctx context.Context, r remainder, next *plan.Plan) error {
 	args := r.args()
 	if args == nil {
@@ -45,16 +45,16 @@ func (c *call) finishBehind(ctx context.Context, r remainder, next *plan.Plan) e
 	return c.behind(text, append(args, "--fill")...)
 }
 
-// freeBehind starts such a sweep where this hook has found volumes that resist
-// their removal, and nobody had before: no job waits until they are emptied.
+// freeBehind starts gc behind this hook when the hook was the first to find volumes that
+// resist their removal. No job waits until they are emptied.
 func (c *call) freeBehind(d noter) {
 	if d.Noted() > 0 {
-		c.freeing.Do(func() { _ = c.behind(nil, "gc") }) // else the timer's gc comes
+		c.freeing.Do(func() { _ = c.behind(nil, "gc") }) // on failure, the timer's gc does the work
 	}
 }
 
-// behind starts this program again so that it outlives this hook. input is its stdin,
-// in memory only.
+// behind starts this program again, in a process that outlives this hook. input becomes the
+// process's stdin, through memory only.
 func (c *call) behind(input []byte, args ...string) error {
 	if c.settingsFile != "" {
 		file, err := filepath.Abs(c.settingsFile) // the hook's folder goes with the job
@@ -77,14 +77,14 @@ func (c *call) behind(input []byte, args ...string) error {
 	return err
 }
 
-// letGo ends what this process has to do with one behind it. A variable for tests
-// alone, which wait for what they then look at.
+// letGo releases a process behind this hook. Only tests replace the variable: they wait for
+// the process before they look at its work.
 var letGo = func(_ string, p *os.Process) { _ = p.Release() }
 
-// nextPatience is how long a cleanup waits for the next plan.
+// nextPatience bounds a cleanup's wait for the next plan.
 const nextPatience = time.Second
 
-// awaited is the next plan, or nil where none is made or comes in time.
+// awaited returns the next plan, or nil where no plan comes in time.
 func awaited(next <-chan *plan.Plan) *plan.Plan {
 	patience := time.NewTimer(nextPatience)
 	defer patience.Stop()
@@ -96,17 +96,16 @@ func awaited(next <-chan *plan.Plan) *plan.Plan {
 	}
 }
 
-// fillAfter lets a sandbox be made with the layers of a job that has ended. No job
-// fails where that does: the next one makes its own.
+// fillAfter asks for a sandbox with the layers of an ended job. A failure fails no job: the
+// next job makes its own sandbox.
 func (c *call) fillAfter(ctx context.Context, next *plan.Plan) {
 	if next != nil {
 		_ = c.fillBehind(ctx, next)
 	}
 }
 
-// fillBehind sees to it that another sandbox of the job's kind will wait: by
-// systemd's unit, where that listens, or by a process of our own. It is no
-// matter of the job's when that fails.
+// fillBehind asks for another sandbox of the job's kind. systemd's unit makes the sandbox
+// where its socket listens, else a process of our own. A failure is no matter of the job's.
 func (c *call) fillBehind(ctx context.Context, p *plan.Plan) error {
 	text, err := p.Encode()
 	if err != nil {
@@ -125,10 +124,10 @@ func (c *call) fillBehind(ctx context.Context, p *plan.Plan) error {
 	return err
 }
 
-// settleCommand does for a job what can be done while its sources are fetched:
-// it starts the job's container, and notes that a sandbox that was made ahead is used.
-// prepare runs it behind itself, since the engine takes its time and may forget a
-// request whose client has gone.
+// settleCommand does a job's work that fits beside the fetching of its sources. The command
+// starts the job's container, and notes the use of a sandbox made ahead. prepare runs the
+// command behind itself, since the engine takes its time and may forget a request whose
+// client has gone.
 func (c *call) settleCommand() *cobra.Command {
 	var start, used bool
 	var containers []string
@@ -154,19 +153,20 @@ func (c *call) settleCommand() *cobra.Command {
 	return cmd
 }
 
-// settleBound is what that may take.
+// settleBound bounds the settle command.
 const settleBound = time.Minute
 
-// remainder is what is left to do for a job that has ended.
+// remainder is the work left after the end of a job.
 type remainder struct {
 	// job is the job's key.
 	job string
-	// sandboxes says that the job has some, layers that their data roots are to be
-	// cleared, caches that what is cached for projects is to be looked after.
+	// sandboxes: the job has sandboxes to remove. layers: their data roots need clearing.
+	// caches: the bounds on the cached files of projects need a check.
 	sandboxes, layers, caches bool
 }
 
-// args are the arguments of the process that does it; nil where nothing is left.
+// args returns the arguments of the process for the remainder, or nil where no work is
+// left.
 func (r remainder) args() []string {
 	if !r.sandboxes && !r.caches {
 		return nil
@@ -174,7 +174,7 @@ func (r remainder) args() []string {
 	return []string{"finish", r.job, fmt.Sprintf("--layers=%t", r.layers), fmt.Sprintf("--caches=%t", r.caches)}
 }
 
-// finishCommand removes a job that has ended. cleanup runs it behind itself.
+// finishCommand removes the rest of an ended job. cleanup runs the command behind itself.
 func (c *call) finishCommand() *cobra.Command {
 	r := remainder{sandboxes: true}
 	var fill bool
@@ -202,17 +202,17 @@ func (c *call) finishCommand() *cobra.Command {
 	return cmd
 }
 
-// finisher removes what an ended job has left. CleanupPatiently is idempotent, and
-// rest says that volumes resist.
+// finisher removes the rest of an ended job. CleanupPatiently is idempotent, and its rest
+// reports volumes that resist.
 type finisher interface {
 	upkeep
 	noter
 	CleanupPatiently(ctx context.Context, job string) (rest bool, err error)
 }
 
-// finish removes the job's sandboxes and clears its layers. A whole collection
-// follows where something resists, or what is cached is due: its lists cost the engine
-// the more the more jobs there are.
+// finish removes the job's sandboxes and clears its layers. A whole collection follows only
+// where something resists or the caches are due: the cost of its lists grows with the
+// number of jobs.
 func (c *call) finish(ctx context.Context, s config.Settings, d finisher, r remainder) error {
 	defer func() { c.record.Left = d.Noted() }()
 	rest, err := d.CleanupPatiently(ctx, r.job)

@@ -10,37 +10,37 @@ import (
 	"gitlab-dind-executor/group"
 )
 
-// verdictWait is how long a script that has failed may wait for what becomes of the
-// boot beside it: a daemon that dies ends its clients before the engine tells of it.
+// verdictWait bounds the wait of a failed script for the end of the boot beside it. A dying
+// daemon ends its clients before the engine reports the death.
 const verdictWait = 2 * time.Second
 
-// notReadyYet is what the job log says where a script begins before its daemon answers.
+// notReadyYet is a line of the job log: the script begins before its daemon answers.
 const notReadyYet = "docker is not ready yet: commands to it wait"
 
-// boot is how the inner daemon comes up, beside a job's first script. That begins when
-// the daemon answers, or queues what connects to it: then only its first docker command
-// waits. What goes wrong with the daemon afterwards ends the script.
+// boot is the start of the inner daemon beside a job's first script. The script begins when
+// the daemon answers or queues connections: then only the first docker command waits. A
+// later failure of the daemon ends the script.
 type boot struct {
 	say func(line string)
-	// queues is closed once the daemon queues what connects to it.
+	// queues is closed once the daemon queues connections.
 	queues chan struct{}
-	// over is closed once booted and err are there.
+	// over is closed once booted and err are set.
 	over   chan struct{}
 	booted driver.Booted
 	err    error
-	// ended says that err has ended the script. It is there before over is closed.
+	// ended tells that err has ended the script. ended is set before over is closed.
 	ended bool
 
 	began time.Time
-	// waited is for how long the script has, when it was let begin.
+	// waited is the script's wait. It is set when the script may begin.
 	waited time.Duration
 	opened bool
-	// stop ends the wait for the daemon, and end the script.
+	// stop ends the wait for the daemon; end ends the script.
 	stop, end context.CancelFunc
 }
 
-// beginBoot has await wait for the inner daemon, until settle. await calls queues once
-// that queues what connects to it. The context is for the script.
+// beginBoot starts await, which waits for the inner daemon until settle. await calls queues
+// once the daemon queues connections. The returned context is for the script.
 func beginBoot(ctx context.Context, say func(string), await func(ctx context.Context, queues func()) (driver.Booted, error)) (*boot, context.Context) {
 	script, end := context.WithCancel(ctx)
 	waiting, stop := context.WithCancel(ctx)
@@ -68,8 +68,7 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// open returns when the script may begin, and says how long that took where it was
-// felt.
+// open returns when the script may begin, and logs the wait where people felt it.
 func (b *boot) open(ctx context.Context) error {
 	select {
 	case <-b.queues:
@@ -93,8 +92,8 @@ func (b *boot) open(ctx context.Context) error {
 	return nil
 }
 
-// settle is for when the script has ended with code or err, and returns how the stage
-// has. A script that needed no daemon ends as it ends.
+// settle follows the end of the script with code or err, and returns the end of the stage.
+// A script without need of a daemon ends the stage by its own end.
 func (b *boot) settle(ctx context.Context, code int, err error) (int, error) {
 	if err == nil && code != 0 {
 		wait := time.NewTimer(verdictWait)

@@ -11,7 +11,7 @@ import (
 	"gitlab-dind-executor/test/ends"
 )
 
-// daemon is an inner daemon that does what a test says.
+// daemon is an inner daemon under a test's control.
 type daemon struct {
 	queues, answers chan struct{}
 	dies            chan error
@@ -51,18 +51,19 @@ func (s *said) say(line string) {
 
 var errDied = errors.New("exited with code 3")
 
-// A script begins as soon as docker commands wait by themselves. How it ends is its own
-// matter as long as the daemon's boot is.
+// A script begins as soon as docker commands wait by themselves. While the daemon boots,
+// the script's end is its own matter.
 func TestAScriptBesideTheBootOfItsDaemon(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		// before is what the daemon does before the script begins, beside what it does
-		// then, and script how that ends.
+		// before is the daemon's part before the script begins. script is the script's end,
+		// beside the daemon's part at that time.
 		before func(*daemon)
 		script func(ctx context.Context, d *daemon) (int, error)
 		code   int
 		err    error
-		// log is what is said at the gate, or not; a version is known at the end or not.
+		// log is a line at the gate, or "" for none. version is the daemon's at the end, or
+		// "" for unknown.
 		log     string
 		version string
 		opened  bool
@@ -138,7 +139,7 @@ func TestAScriptBesideTheBootOfItsDaemon(t *testing.T) {
 	}
 }
 
-// A job that is cancelled ends as such, whatever becomes of its daemon.
+// A cancelled job ends as cancelled, whatever its daemon does.
 func TestAJobThatIsCancelledBesideTheBoot(t *testing.T) {
 	t.Parallel()
 	d, log := newDaemon(), &said{}

@@ -11,11 +11,11 @@ import (
 	"gitlab-dind-executor/executor/payload"
 )
 
-// cleanupHook ends all that the job has, and sees to its removal behind the hook:
-// the status of the job waits for the hook. It has a time of its own, prints nothing
-// when all is well, and finishes even when it is told to stop.
+// cleanupHook ends all of a job's containers, and starts their removal behind the hook,
+// since the job's status waits for the hook. The hook has a time limit of its own, prints
+// nothing when all is well, and finishes even when told to stop.
 func (c *call) cleanupHook(ctx context.Context, _ []string) error {
-	// It goes to the Runner's log, which masks nothing.
+	// The output goes to the Runner's log, which masks nothing.
 	c.log.Colour, c.log.Hide = false, c.harmless
 	p, err := payload.Read(c.env[envPayload])
 	if err != nil {
@@ -51,8 +51,8 @@ func (c *call) cleanupHook(ctx context.Context, _ []string) error {
 		job: p.Key(), sandboxes: ended.Sandboxes || err != nil, layers: ended.Layers,
 		caches: !c.alone && behind.CachesDue(settings, state, time.Now()),
 	}
-	// A try leaves nothing when it ends. Where no process can be started, nobody else
-	// would do it.
+	// A try leaves nothing when it ends. Where no process can start, this hook is the only
+	// way.
 	plan := awaited(next)
 	if !c.alone && c.finishBehind(ctx, rest, plan) == nil {
 		return err

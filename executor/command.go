@@ -26,20 +26,20 @@ import (
 	"gitlab-dind-executor/wary"
 )
 
-// envPayload names the file with the job, in a hook's environment.
+// envPayload is the variable of a hook's environment that names the file with the job.
 const envPayload = "JOB_RESPONSE_FILE"
 
 // call is one call of the program.
 type call struct {
 	env payload.Environment
-	// stdout and stderr pass no control sequence on, whoever it comes from. raw are
-	// what lies below them, for what a script prints and for a shell.
+	// stdout and stderr pass no control sequence on, whoever wrote it. raw are the streams
+	// below, for a script's output and for a shell.
 	stdout, stderr io.Writer
 	raw            streams
 	exit           exit
 	log            *joblog.Log
 	settingsFile   string
-	// alone is for a job of try.
+	// alone marks a job of try.
 	alone          bool
 	traceFile      string
 	spans          *telemetry.Recorder
@@ -48,7 +48,7 @@ type call struct {
 	collectorFault error
 	loaded         *loaded
 
-	// What the operator's log gets; swept comes from beside.
+	// The fields of the operator's log. Another goroutine adds to swept.
 	recorded      bool
 	record        telemetry.Record
 	payload       *payload.Job
@@ -60,10 +60,10 @@ type call struct {
 // streams are both outputs of a program.
 type streams struct{ out, err io.Writer }
 
-// Main runs the program and returns its exit code, which is always one that
-// the Runner knows. environ is in the form of os.Environ.
+// Main runs the program and returns its exit code, always a code known to the Runner.
+// environ is in the form of os.Environ.
 func Main(args, environ []string, stdout, stderr io.Writer) (code int) {
-	// A Runner that went away must not end a hook in the middle.
+	// The end of a Runner must not end a hook in the middle.
 	signal.Ignore(syscall.SIGPIPE)
 	env := payload.NewEnvironment(environ)
 	_, hooked := env[envPayload]
@@ -103,7 +103,7 @@ func (c *call) root() *cobra.Command {
 	root.PersistentFlags().StringVar(&c.settingsFile, "settings", "", "settings `FILE` (default "+config.DefaultPath+")")
 	root.PersistentFlags().StringVar(&c.traceFile, "trace", "", "append a timeline that Perfetto opens to a `FILE`, or to a file for each job in a directory (default $"+envTrace+")")
 	root.PersistentFlags().BoolVar(&c.alone, "alone", false, "for a job that leaves nothing and shares nothing with a Runner's")
-	_ = root.PersistentFlags().MarkHidden("alone") // it is there
+	_ = root.PersistentFlags().MarkHidden("alone") // the flag exists
 	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
 		c.begin(cmd)
 		c.traced(cmd)
@@ -146,7 +146,7 @@ func (c *call) root() *cobra.Command {
 	return root
 }
 
-// hinted gives a command and those below it a hint for arguments that do not fit.
+// hinted gives a command and its subcommands a hint for arguments that do not fit.
 func hinted(cmd *cobra.Command) {
 	args := cmd.Args
 	if args == nil {
@@ -160,8 +160,8 @@ func hinted(cmd *cobra.Command) {
 	}
 	if cmd.HasSubCommands() {
 		cmd.SuggestionsMinimumDistance = 2
-		// Left to itself, cobra shows its help and calls that a success, or adds
-		// lines of its own to the error.
+		// cobra alone would show its help and call that a success, or add lines of its own
+		// to the error.
 		cmd.Args = func(cmd *cobra.Command, list []string) error {
 			if len(list) == 0 {
 				return nil
@@ -181,17 +181,17 @@ func hinted(cmd *cobra.Command) {
 	}
 }
 
-// Commands is the command line, for what is made of it: manual pages, and the
-// test of the documentation. It is not to be run.
+// Commands returns the command line, for manual pages and for the tests of the
+// documentation. Nobody should run the result.
 func Commands() *cobra.Command { return (&call{}).root() }
 
-// hook makes the command of a hook. All but cleanup end when they are told to.
+// hook makes the command of a hook. All hooks but cleanup end when told to.
 func (c *call) hook(name, use, short string, args cobra.PositionalArgs, run func(context.Context, []string) error) *cobra.Command {
 	return &cobra.Command{
 		Use: use, Short: short, Args: args,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			// A Runner that is to end with its last job gets this one; systemd may send
-			// it to all processes of its unit.
+			// A Runner gets SIGQUIT to end after its last job. systemd may send the signal
+			// to all processes of the Runner's unit.
 			signal.Ignore(syscall.SIGQUIT)
 			ctx, stop := cmd.Context(), func() {}
 			if name == "cleanup" {
@@ -205,8 +205,7 @@ func (c *call) hook(name, use, short string, args cobra.PositionalArgs, run func
 	}
 }
 
-// onEngine is an admin's command that needs settings and engine, in at most so
-// much time.
+// onEngine makes an admin's command with settings, engine and a bound on its time.
 func (c *call) onEngine(bound func(config.Settings) time.Duration, run func(context.Context, config.Settings, *driver.Driver) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, _ []string) error {
 		s, d, err := c.open()
@@ -220,7 +219,7 @@ func (c *call) onEngine(bound func(config.Settings) time.Duration, run func(cont
 	}
 }
 
-// untilTold is onEngine without a bound: the command ends when it is told to.
+// untilTold is onEngine without a bound: the command ends when told to.
 func (c *call) untilTold(run func(context.Context, config.Settings, *driver.Driver) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, _ []string) error {
 		s, d, err := c.open()
@@ -234,7 +233,7 @@ func (c *call) untilTold(run func(context.Context, config.Settings, *driver.Driv
 	}
 }
 
-// within is a bound that no setting changes.
+// within returns a bound that no setting changes.
 func within(d time.Duration) func(config.Settings) time.Duration {
 	return func(config.Settings) time.Duration { return d }
 }

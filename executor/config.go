@@ -13,13 +13,13 @@ import (
 	"gitlab-dind-executor/executor/payload"
 )
 
-// driverName is what the Runner shows of this program.
+// driverName is this program's name in the Runner's output.
 const driverName = "gitlab-dind-executor"
 
-// What the config hook puts into the environment of the others.
+// Variables that the config hook puts into the environment of the other hooks.
 const (
 	envStarted = "GITLAB_DIND_EXECUTOR_STARTED"
-	// envOwner is the Runner that called the config hook.
+	// envOwner is the Runner process that called the config hook.
 	envOwner    = "GITLAB_DIND_EXECUTOR_OWNER"
 	envSettings = "GITLAB_DIND_EXECUTOR_SETTINGS"
 )

@@ -16,24 +16,24 @@ import (
 	"gitlab-dind-executor/driver/stages"
 )
 
-// What hooks and commands use of the driver, by who uses it. All methods bear
-// processes of this program beside them on the same engine, older versions included.
-// But for Noted, what a method knows it has asked the engine for in that very call.
+// The driver's methods for hooks and commands, by user. All methods bear other processes of
+// this program on the same engine, older versions included. Except for Noted, each method
+// asks the engine anew in each call.
 
-// planner finds out what a plan has to know. Both may run at once.
+// planner finds the facts for a plan. Both methods may run at once.
 type planner interface {
 	Facts(context.Context) (plan.Facts, error)
 	Mirror(context.Context, plan.Mirror) (*plan.MirrorAccess, error)
 }
 
-// noter counts the volumes that resisted their removal so far.
+// noter counts the volumes that have resisted their removal so far.
 type noter interface{ Noted() int }
 
-// preparer makes a job's sandbox: BeginAnew removes what an earlier attempt left, then
-// come Admit and Prepare. BeginAnew is idempotent and may run beside the planner's
-// methods. A Prepare that fails leaves its objects to Cleanup, and is never called
-// twice for one plan. The sweeps may run beside all of it. Noted counts what they
-// found stuck.
+// preparer makes a job's sandbox. BeginAnew removes the objects of an earlier attempt, then
+// come Admit and Prepare. BeginAnew is idempotent and may run beside the planner's methods.
+// A failed Prepare leaves its objects to Cleanup, and nobody calls Prepare twice for one
+// plan. The sweeps may run beside all of this. Noted counts the volumes that they found
+// stuck.
 type preparer interface {
 	planner
 	noter
@@ -45,11 +45,10 @@ type preparer interface {
 	SweepMirrors(ctx context.Context, current string, limit int64, measure, dryRun bool) ([]mirror.Verdict, error)
 }
 
-// stager runs the scripts of a job that is prepared, one after the other. The first
-// script of the build side begins when AwaitDaemon returns or calls queues, and may run
-// beside it.
-// WatchStage, WatchMemory and FollowServices begin before a script and end behind it. EndedServices,
-// Sidecar and Usage only look.
+// stager runs the scripts of a prepared job, one after the other. The first script of the
+// build side begins when AwaitDaemon returns or calls queues, and may run beside
+// AwaitDaemon. WatchStage, WatchMemory and FollowServices begin before a script and end
+// after the script. EndedServices, Sidecar and Usage only look.
 type stager interface {
 	AwaitDaemon(ctx context.Context, job string, bound time.Duration, given plan.Given, queues func(), say func(string)) (driver.Booted, error)
 	RunJob(ctx context.Context, job string, ways stages.Ways, script []byte, gate func(context.Context) error, out io.Writer) (int, error)
@@ -63,8 +62,8 @@ type stager interface {
 }
 
 // pooler makes sandboxes ahead and takes them away. LetBegin comes before Fill and
-// FillBare. These and Drain may run at once, and more than once: what waits is counted
-// anew before each. All leave alone what a job has claimed.
+// FillBare. These and Drain may run at once, and more than once: each counts the waiting
+// sandboxes anew. No method touches a sandbox claimed by a job.
 type pooler interface {
 	planner
 	LetBegin(ctx context.Context, p *plan.Plan) (wanted bool)
@@ -76,9 +75,9 @@ type pooler interface {
 	Sandboxes(ctx context.Context, now time.Time, prepare time.Duration) ([]looking.SandboxStatus, error)
 }
 
-// upkeep removes what nobody needs any more. Each method is idempotent, goes on with
-// the rest where one object fails, and leaves what a job has. FreeStuck comes last,
-// since the others find what resists. With dryRun a method only tells.
+// upkeep removes objects without a user. Each method is idempotent, goes on with the rest
+// where an object fails, and spares the objects of jobs. FreeStuck comes last, since the
+// other methods find the volumes that resist. With dryRun a method only reports.
 type upkeep interface {
 	FinishEnded(context.Context) (int, error)
 	Sweep(ctx context.Context, now time.Time, prepare time.Duration, dryRun bool) ([]sandbox.Verdict, error)
@@ -90,8 +89,8 @@ type upkeep interface {
 	FreeStuck(ctx context.Context, dryRun bool) (freed []removal.StuckVolume, failed int, err error)
 }
 
-// viewer looks at what there is and into it, at any time. Only Shell changes a thing:
-// a held sandbox goes on while somebody looks into it.
+// viewer looks at objects, and into them, at any time. Only Shell changes anything: a held
+// sandbox goes on while somebody looks inside.
 type viewer interface {
 	Status(ctx context.Context, w *looking.Watcher, now time.Time, prepare time.Duration) (looking.Status, error)
 	Find(ctx context.Context, name string) (looking.Named, error)

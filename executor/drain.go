@@ -17,12 +17,12 @@ import (
 	"gitlab-dind-executor/wary"
 )
 
-// drainEvery is the pause between two looks. A variable for tests alone.
+// drainEvery is the pause between two looks. Only tests change the variable.
 var drainEvery = 2 * time.Second
 
-// drainCommand waits until no job is left. It does not refuse jobs: the Runner
-// has promised each that it took to GitLab, which starts a job that a hook refuses
-// nowhere else. What keeps new ones away is the Runner.
+// drainCommand waits until no job is left, and refuses no job. The Runner has promised each
+// of its jobs to GitLab, and GitLab starts a job refused by a hook nowhere else. Only the
+// Runner can keep new jobs away.
 func (c *call) drainCommand() *cobra.Command {
 	var timeout time.Duration
 	cmd := &cobra.Command{
@@ -72,7 +72,7 @@ func (c *call) drain(ctx context.Context, d pooler, s config.Settings, timeout t
 	}
 }
 
-// drainOnce removes what needs no waiting for, and names the rest.
+// drainOnce removes all sandboxes without a job, and names the others.
 func (c *call) drainOnce(ctx context.Context, d pooler, s config.Settings) (left []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, gcBound)
 	defer cancel()
@@ -89,8 +89,8 @@ func (c *call) drainOnce(ctx context.Context, d pooler, s config.Settings) (left
 	return undrained(all), err
 }
 
-// undrained names the sandboxes that a drain waits for: not those of failed jobs
-// that are held for a look inside, whose jobs are over.
+// undrained names the sandboxes that a drain waits for. Held sandboxes are left out: their
+// jobs are over.
 func undrained(all []looking.SandboxStatus) []string {
 	var left []string
 	for _, one := range all {

@@ -13,8 +13,8 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// aJobOn makes what the network of a living job's sandbox looks like, and
-// returns what ends it.
+// aJobOn makes a network as a living job's sandbox has, and returns a function that ends
+// the job.
 func aJobOn(t *testing.T, e *fakeengine.Engine) (end func()) {
 	t.Helper()
 	owner, err := owner.CallingRunner()
@@ -47,7 +47,7 @@ func aJobOn(t *testing.T, e *fakeengine.Engine) (end func()) {
 	return func() { call("DELETE", "/networks/dind-0123456789ab", "") }
 }
 
-// saying is an output that calls back once it has said something.
+// saying is an output that calls then once it has received text.
 type saying struct {
 	bytes.Buffer
 	text string

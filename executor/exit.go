@@ -19,22 +19,23 @@ import (
 	"gitlab-dind-executor/hostfile"
 )
 
-// failedScript is a script that ended with a code other than 0. It has said
-// itself what was wrong.
+// failedScript is the end of a script with a code other than 0. The script has printed the
+// reason itself.
 type failedScript struct{ code int }
 
 func (f *failedScript) Error() string { return fmt.Sprintf("exit code %d", f.code) }
 
-// How the Runner hands on what it wants to hear, in a hook's environment.
+// Variables of a hook's environment with the Runner's exit codes and file for a script's
+// code.
 const (
 	envBuildCode  = "BUILD_FAILURE_EXIT_CODE"
 	envSystemCode = "SYSTEM_FAILURE_EXIT_CODE"
 	envExitFile   = "BUILD_EXIT_CODE_FILE"
 )
 
-// exit knows the codes by which a hook tells the Runner how it ended.
+// exit holds the codes that tell the Runner how a hook ended.
 type exit struct {
-	// build ends the job, system makes the Runner try again.
+	// build ends the job; system makes the Runner try again.
 	build, system int
 	// file receives a script's own code.
 	file string
@@ -51,8 +52,8 @@ func newExit(env payload.Environment) exit {
 	return exit{build: code(envBuildCode, 1), system: code(envSystemCode, 2), file: env[envExitFile]}
 }
 
-// reset removes a code that an earlier stage left: the Runner never does, and
-// would take it for this stage's.
+// reset removes an earlier stage's code. The Runner never removes the code, and would take
+// it for this stage's.
 func (e exit) reset() error {
 	if e.file == "" {
 		return nil
@@ -71,7 +72,7 @@ func (e exit) reset() error {
 	return nil
 }
 
-// record leaves a script's own code for the Runner, which needs it for
+// record leaves a script's own code for the Runner, which needs the code for
 // allow_failure:exit_codes.
 func (e exit) record(code int) error {
 	if e.file == "" {
@@ -88,18 +89,19 @@ func (e exit) record(code int) error {
 	return nil
 }
 
-// Notes are beside the file for a script's code: one folder of the Runner's for each
-// attempt of a job, which goes with it. Each hook is another process than those before.
-// A note is a hint, and no job fails for want of one.
+// Notes lie beside the file for a script's code, in a folder of the Runner's for each
+// attempt of a job. Each hook is a process of its own, so later hooks read the notes of
+// earlier ones. A note is a hint, and no job fails for want of a note.
 const (
-	// peakFile has the most that was in memory while scripts ran.
+	// peakFile has the most memory used while scripts ran.
 	peakFile = "gitlab-dind-executor-peak"
-	// trafficFile has what was counted at the last look at a script.
+	// trafficFile has the traffic counted at the last look at a script.
 	trafficFile = "gitlab-dind-executor-traffic"
-	// containersFile has the containers of the job, by which hooks need not let the
-	// engine look through those of all other jobs.
+	// containersFile has the ids of the job's containers. With them the engine need not
+	// search through the containers of all other jobs.
 	containersFile = "gitlab-dind-executor-containers"
-	// maxNote bounds a note, in bytes, and maxContainers the containers in one.
+	// maxNote bounds a note, in bytes, and maxContainers the number of containers in a
+	// note.
 	maxNote       = 64 << 10
 	maxContainers = 500
 )
@@ -117,7 +119,8 @@ func (e exit) note(name string, text []byte) error {
 	return dir.Write(name, text, 0o600)
 }
 
-// noted is what an earlier hook has left, or nil. Nobody else can have written it.
+// noted returns an earlier hook's note, or nil. noted reads no file that others may have
+// written.
 func (e exit) noted(name string) []byte {
 	if e.file == "" {
 		return nil
@@ -134,12 +137,12 @@ func (e exit) noted(name string) []byte {
 	return text
 }
 
-// noteNumbers leaves numbers of a job.
+// noteNumbers leaves numbers about a job to later hooks.
 func (e exit) noteNumbers(name, job string, numbers ...uint64) error {
 	return e.note(name, fmt.Appendf(nil, "%s %s\n", strings.Trim(fmt.Sprint(numbers), "[]"), job))
 }
 
-// notedNumbers are so many numbers that were noted for a job, or nil.
+// notedNumbers returns the count numbers noted for a job, or nil.
 func (e exit) notedNumbers(name, job string, count int) []uint64 {
 	words := strings.Split(strings.TrimSuffix(string(e.noted(name)), "\n"), " ")
 	if len(words) != count+1 || words[count] != job {
@@ -155,7 +158,7 @@ func (e exit) notedNumbers(name, job string, count int) []uint64 {
 	return numbers
 }
 
-// notePeak leaves the most that was in memory so far to the stages behind.
+// notePeak leaves the highest memory so far, in bytes, to later stages.
 func (e exit) notePeak(job string, most uint64) error {
 	if before := e.notedNumbers(peakFile, job, 1); before != nil {
 		most = max(most, before[0])
@@ -163,8 +166,7 @@ func (e exit) notePeak(job string, most uint64) error {
 	return e.noteNumbers(peakFile, job, most)
 }
 
-// peak is the most that was in memory, of what was noted and what is there now; 0 when
-// nobody has looked.
+// peak returns the higher of the noted memory and now, in bytes; 0 when nobody has looked.
 func (e exit) peak(job string, now uint64) uint64 {
 	noted := e.notedNumbers(peakFile, job, 1)
 	if noted == nil {
@@ -173,8 +175,8 @@ func (e exit) peak(job string, now uint64) uint64 {
 	return max(noted[0], now)
 }
 
-// noteTraffic leaves what was counted at the last look to the stage that tells. A script
-// without a look leaves what is there.
+// noteTraffic leaves the traffic of the last look to the stage that reports it. Without a
+// look, an earlier note stays.
 func (e exit) noteTraffic(job string, seen looking.Traffic) error {
 	if seen.Received == 0 {
 		return nil
@@ -182,7 +184,7 @@ func (e exit) noteTraffic(job string, seen looking.Traffic) error {
 	return e.noteNumbers(trafficFile, job, seen.Received, seen.Written)
 }
 
-// traffic is what was noted for a job; 0 when nobody has looked.
+// traffic returns the traffic noted for a job; 0 when nobody has looked.
 func (e exit) traffic(job string) looking.Traffic {
 	noted := e.notedNumbers(trafficFile, job, 2)
 	if noted == nil {
@@ -191,7 +193,7 @@ func (e exit) traffic(job string) looking.Traffic {
 	return looking.Traffic{Received: noted[0], Written: noted[1]}
 }
 
-// jobsContainers is what containersFile holds.
+// jobsContainers is the content of containersFile.
 type jobsContainers struct {
 	Job        string
 	Containers []string
@@ -200,7 +202,7 @@ type jobsContainers struct {
 // containerID is the whole id of a container.
 var containerID = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// noteContainers leaves to the later hooks which containers a job has.
+// noteContainers leaves the ids of a job's containers to later hooks.
 func (e exit) noteContainers(job string, ids []string) error {
 	if len(ids) == 0 {
 		return nil
@@ -212,7 +214,7 @@ func (e exit) noteContainers(job string, ids []string) error {
 	return e.note(containersFile, text)
 }
 
-// containersOf are the ids that were noted for a job, or none.
+// containersOf returns the ids noted for a job, or none.
 func (e exit) containersOf(job string) []string {
 	var noted jobsContainers
 	if json.Unmarshal(e.noted(containersFile), &noted) != nil || noted.Job != job || len(noted.Containers) > maxContainers {
@@ -226,13 +228,13 @@ func (e exit) containersOf(job string) []string {
 	return noted.Containers
 }
 
-// exited is a command of ours whose exit code is another's, which has said itself
-// what was wrong.
+// exited carries the exit code of another program that has printed the reason itself.
 type exited struct{ code int }
 
 func (e exited) Error() string { return fmt.Sprintf("exit code %d", e.code) }
 
-// codeOf is doctor's exit code for an error, or 0 if it is none of doctor's.
+// codeOf returns the exit code of doctor or of another program for an error, or 0 for any
+// other error.
 func codeOf(err error) int {
 	var a ailing
 	var e exited
@@ -247,7 +249,7 @@ func codeOf(err error) int {
 	return codeDoubt
 }
 
-// code is the one place where errors become exit codes.
+// code is the only place that turns errors into exit codes.
 func (c *call) code(err error) int {
 	var script *failedScript
 	var panicked *group.Panic
@@ -267,7 +269,7 @@ func (c *call) code(err error) int {
 	case codeOf(err) != 0:
 		return codeOf(err)
 	case errors.Is(err, context.Canceled):
-		// The job was cancelled or ran out of time: the Runner knows and says so.
+		// The job was cancelled or ran out of time. The Runner knows, and says so.
 		return c.exit.system
 	}
 	c.log.Fail(err)

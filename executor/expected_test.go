@@ -48,8 +48,8 @@ func TestWhichContainersAJobHasGoesFromHookToHook(t *testing.T) {
 	}
 }
 
-// What a hook of a job asks does not depend on how many other jobs there are: the
-// engine looks through all that there is for none of it. Behind the hooks it may.
+// The requests of a job's hooks do not depend on the number of other jobs: none makes the
+// engine search through all its objects. Processes behind the hooks may.
 func TestNoHookLetsTheEngineLookThroughAll(t *testing.T) {
 	e := fakeengine.New(t)
 	e.OnStart = func(c *fakeengine.Container) {
@@ -66,8 +66,8 @@ func TestNoHookLetsTheEngineLookThroughAll(t *testing.T) {
 	stamp(t, filepath.Join(state, "gitlab-dind-executor", "swept"), "500\n")
 	script := filepath.Join(dir, "script")
 	stamp(t, script, "#!/bin/sh\ntrue\n")
-	// An engine that is not on this host is asked for its networks: no route of this
-	// host tells of them. TestNetworksAreListedWhereRoutesDoNotTell has the others.
+	// Hooks ask an engine on another host for its networks, since no route of this host
+	// tells of them. TestNetworksAreListedWhereRoutesDoNotTell covers the others.
 	allowed := []string{"GET /networks "}
 	for _, h := range [][]string{{"config"}, {"prepare"}, {"run", script, "prepare_script"}, {"run", script, "get_sources"}, {"run", script, "build_script"}, {"run", script, "after_script"}, {"cleanup"}} {
 		before := len(e.Lists())
@@ -82,8 +82,8 @@ func TestNoHookLetsTheEngineLookThroughAll(t *testing.T) {
 	}
 }
 
-// bounded tells whether a list is of volumes with one value of a label: the engine
-// keeps these in memory, and the answer has what was asked for alone.
+// bounded tells whether a list asks for volumes with a given value of a label. The engine
+// keeps these in memory and answers with matching volumes alone.
 func bounded(list string) bool {
 	filters, is := strings.CutPrefix(list, "GET /volumes ")
 	return is && strings.Contains(filters, "=")

@@ -15,7 +15,7 @@ import (
 	"gitlab-dind-executor/group"
 )
 
-// facts are what a plan for no job at hand is made of.
+// facts returns the facts for a plan without a job at hand.
 func (c *call) facts(ctx context.Context, d planner, s config.Settings) (plan.Facts, error) {
 	facts, err := d.Facts(ctx)
 	if err != nil {
@@ -28,8 +28,8 @@ func (c *call) facts(ctx context.Context, d planner, s config.Settings) (plan.Fa
 	return facts, nil
 }
 
-// defaultPlan is what a job gets that declares no dind service, or the default
-// one.
+// defaultPlan plans the sandbox of a job without a dind service, or with the default
+// service.
 func (c *call) defaultPlan(ctx context.Context, d planner, s config.Settings, version string) (*plan.Plan, error) {
 	if version == "" && strings.Contains(s.Helper.Image, "{version}") {
 		var err error
@@ -49,8 +49,8 @@ func (c *call) defaultPlan(ctx context.Context, d planner, s config.Settings, ve
 	return p.Ahead(), nil
 }
 
-// nextPlan is, later, the plan for a sandbox with the layers of this job, which is
-// about to end; nil where none is to be made, or it cannot be told.
+// nextPlan sends the plan for a sandbox with the layers of this job, which is about to end.
+// nil stands for no such sandbox, or for an error.
 func (c *call) nextPlan(ctx context.Context, d planner, s config.Settings, p *payload.Job) <-chan *plan.Plan {
 	next := make(chan *plan.Plan, 1)
 	job := payload.ForPlan(p, c.env)
@@ -58,7 +58,7 @@ func (c *call) nextPlan(ctx context.Context, d planner, s config.Settings, p *pa
 		next <- nil
 		return next
 	}
-	// Whatever is wrong, prepare has told the job of it.
+	// The log stays silent: prepare has told the job of any fault.
 	quiet := &call{env: c.env, settingsFile: c.settingsFile, log: &joblog.Log{Out: io.Discard}}
 	go func() {
 		var pl *plan.Plan

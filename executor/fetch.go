@@ -14,19 +14,19 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// maxFetch bounds what the command reads, in bytes: a credential can be long.
+// maxFetch bounds the command's input, in bytes: a credential can be long.
 const maxFetch = 1 << 20
 
-// toFetch is an image on its way to the process that fetches it, with what no
-// message and no command line may show.
+// toFetch is an image on its way to the process that fetches it. The credentials must not
+// appear in a message or on a command line.
 type toFetch struct {
 	Name, Platform                          string
 	Host, Username, Password, IdentityToken string
 }
 
-// fetchBehind lets images be fetched behind a job, with its credentials, for the
-// next one. They go through memory alone. It is no matter of the job's when that
-// fails.
+// fetchBehind starts a process that fetches images for the next job, with this job's
+// credentials. The credentials go through memory alone. A failure is no matter of the
+// job's.
 func (c *call) fetchBehind(refs []plan.ImageRef) {
 	if len(refs) == 0 {
 		return
@@ -44,7 +44,7 @@ func (c *call) fetchBehind(refs []plan.ImageRef) {
 	}
 }
 
-// fetchCommand is what fetchBehind starts.
+// fetchCommand is the command that fetchBehind starts.
 func (c *call) fetchCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "fetch", Hidden: true, Args: cobra.NoArgs,

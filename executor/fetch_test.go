@@ -9,8 +9,8 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// What a job's registry has newer is fetched behind it, by a process that gets the
-// credentials through memory.
+// A process behind the job fetches newer images of its registry. The credentials reach the
+// process through memory.
 func TestFetchTakesImagesFromItsStdin(t *testing.T) {
 	e := fakeengine.New(t)
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "fetch")

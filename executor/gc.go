@@ -18,7 +18,7 @@ import (
 	"gitlab-dind-executor/wary"
 )
 
-// gcBound keeps one gc from lasting until the next comes.
+// gcBound ends a gc before the timer starts the next.
 const gcBound = 10 * time.Minute
 
 // gcOptions are the flags of gc.
@@ -29,7 +29,7 @@ type gcOptions struct {
 	maxSize   *config.Size
 }
 
-// gcCommand sweeps up what no living job owns.
+// gcCommand removes objects without a living job.
 func (c *call) gcCommand() *cobra.Command {
 	var o gcOptions
 	var olderThan time.Duration
@@ -73,13 +73,13 @@ func (c *call) gcCommand() *cobra.Command {
 	return cmd
 }
 
-// collection is one gc.
+// collection is a single run of gc.
 type collection struct {
 	*call
 	gcOptions
 	d upkeep
 	s config.Settings
-	// verb is what becomes of what is found.
+	// verb says what happens to an object, in gc's output.
 	verb string
 }
 
@@ -100,7 +100,7 @@ func (c *call) gc(ctx context.Context, o gcOptions) error {
 	return g.all(ctx)
 }
 
-// all makes one collection after the other: no fault of one stops the next.
+// all runs one collection after the other. No fault stops the next collection.
 func (g *collection) all(ctx context.Context) error {
 	found := 0
 	var errs []error
@@ -111,7 +111,7 @@ func (g *collection) all(ctx context.Context) error {
 		{!g.dryRun, g.ended},
 		{true, g.sandboxes},
 		{g.held, g.heldSandboxes},
-		// A job of try has its own settings, by which those of Runners may be too many.
+		// A job of try has settings of its own, and might remove the objects of Runners.
 		{!g.alone, g.mirrors},
 		{!g.alone, g.seeds},
 		{!g.alone, g.damagedLayers},
@@ -122,7 +122,7 @@ func (g *collection) all(ctx context.Context) error {
 			found, errs = found+n, append(errs, err)
 		}
 	}
-	// The last is for the volumes that have resisted the others.
+	// The last collection is for volumes that have resisted the others.
 	n, stuckErr := g.stuck(ctx)
 	err := errors.Join(removal.ButStuck(errors.Join(errs...)), stuckErr)
 	if found+n == 0 && err == nil {
@@ -131,7 +131,7 @@ func (g *collection) all(ctx context.Context) error {
 	return err
 }
 
-// tell says what has become of something.
+// tell prints a line about an object.
 func (g *collection) tell(verb, what, why string) {
 	fmt.Fprintf(g.stdout, "%s %s: %s\n", verb, what, why)
 }
@@ -140,14 +140,14 @@ func sandboxText(v sandbox.Verdict) string {
 	return fmt.Sprintf("sandbox %s (%d objects)", v.Sandbox, v.Objects)
 }
 
-// ended removes those of jobs that have ended, which are on their way: it says nothing
-// of them.
+// ended removes the sandboxes of ended jobs and prints nothing: their removal was on its
+// way.
 func (g *collection) ended(ctx context.Context) (int, error) {
 	_, err := g.d.FinishEnded(ctx)
 	return 0, err
 }
 
-// sandboxes sweeps those that no living job owns.
+// sandboxes sweeps sandboxes without a living job.
 func (g *collection) sandboxes(ctx context.Context) (found int, err error) {
 	verdicts, err := g.d.Sweep(ctx, time.Now(), g.s.PrepareBound(), g.dryRun)
 	g.record.Swept = leaked(verdicts)
@@ -169,7 +169,7 @@ func (g *collection) sandboxes(ctx context.Context) (found int, err error) {
 	return found, err
 }
 
-// heldSandboxes removes those of failed jobs that are held for a look inside.
+// heldSandboxes removes the sandboxes of failed jobs held for a look inside.
 func (g *collection) heldSandboxes(ctx context.Context) (int, error) {
 	verdicts, err := g.d.EndHeld(ctx, time.Now(), g.dryRun)
 	verdicts = slices.DeleteFunc(verdicts, func(v sandbox.Verdict) bool { return v.Failed })
@@ -179,7 +179,7 @@ func (g *collection) heldSandboxes(ctx context.Context) (int, error) {
 	return len(verdicts), err
 }
 
-// mirrors removes those that the settings do not want.
+// mirrors removes mirrors that the settings do not want.
 func (g *collection) mirrors(ctx context.Context) (int, error) {
 	var m plan.Mirror
 	if g.s.Mirror.Enabled {
@@ -191,7 +191,7 @@ func (g *collection) mirrors(ctx context.Context) (int, error) {
 	return g.tellMirrors(g.d.SweepMirrors(ctx, m.Name, m.MaxSize, true, g.dryRun))(g.dryRun)
 }
 
-// seeds removes those that the settings do not want.
+// seeds removes seeds that the settings do not want.
 func (g *collection) seeds(ctx context.Context) (int, error) {
 	removed, err := g.d.SweepSeeds(ctx, plan.SeedWishes(g.s), g.dryRun)
 	for _, seed := range removed {
@@ -204,8 +204,7 @@ func (g *collection) seeds(ctx context.Context) (int, error) {
 	return len(removed), err
 }
 
-// damagedLayers removes the data roots that no job may have, and clears those that
-// are still to be cleared.
+// damagedLayers removes data roots that no job may have, and clears those still due.
 func (g *collection) damagedLayers(ctx context.Context) (int, error) {
 	removed, err := g.d.ClearLayers(ctx, g.dryRun)
 	for _, name := range removed {
@@ -242,9 +241,9 @@ func (g *collection) cached(ctx context.Context) (int, error) {
 	return len(removed), err
 }
 
-// unusedFor are settings by which all goes that was unused for so long.
+// unusedFor returns settings that remove everything unused for the given age.
 func unusedFor(s config.Settings, age time.Duration) config.Settings {
-	s.Cache.MaxAge = config.Duration(max(age, 1)) // 0 is no bound
+	s.Cache.MaxAge = config.Duration(max(age, 1)) // 0 would be no bound
 	s.Policies = slices.Clone(s.Policies)
 	for i := range s.Policies {
 		s.Policies[i].Cache.MaxAge = nil
@@ -252,7 +251,7 @@ func unusedFor(s config.Settings, age time.Duration) config.Settings {
 	return s
 }
 
-// stuck removes the volumes that resisted their removal.
+// stuck removes volumes that resisted their removal.
 func (g *collection) stuck(ctx context.Context) (int, error) {
 	freed, failed, err := g.d.FreeStuck(ctx, g.dryRun)
 	g.record.FailedRemovals += failed

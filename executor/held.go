@@ -15,9 +15,9 @@ import (
 	"gitlab-dind-executor/executor/payload"
 )
 
-// holdFailed holds the sandbox of a failed job for a look inside, where the
-// settings want that. How a job has ended is told by a variable that a pipeline
-// can set, too: all that it can have so is that its own sandbox is held.
+// holdFailed holds the sandbox of a failed job for a look inside, if the settings say so.
+// The job's status comes from a variable that a pipeline can set, too. A false status gains
+// the pipeline nothing but a hold on its own sandbox.
 func holdFailed(ctx context.Context, d *driver.Driver, s config.Cleanup, p *payload.Job, env payload.Environment, now time.Time) error {
 	if s.HoldFailed <= 0 || env.Variable("CI_JOB_STATUS") != "failed" {
 		return nil
@@ -26,8 +26,8 @@ func holdFailed(ctx context.Context, d *driver.Driver, s config.Cleanup, p *payl
 	return err
 }
 
-// tellHeld says behind a stage that fails its job how to look inside afterwards:
-// what cleanup prints is for the Runner's log.
+// tellHeld follows a stage that fails its job, and tells how to look inside later. cleanup
+// could not: its output goes to the Runner's log.
 func (c *call) tellHeld(s config.Cleanup, p *payload.Job, stage string, err error) {
 	if err == nil || s.HoldFailed <= 0 || stage == afterScript || errors.Is(err, context.Canceled) {
 		return

@@ -10,7 +10,7 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// holding runs a hook with settings by which failed jobs are held.
+// holding runs a hook with settings that hold failed jobs.
 func holding(t *testing.T, e *fakeengine.Engine, env []string, args ...string) (code int, out, log string) {
 	t.Helper()
 	dir := t.TempDir()

@@ -116,7 +116,7 @@ func TestAScriptIsReadWhole(t *testing.T) {
 	}
 }
 
-// A panic must not become an exit code that the Runner does not know.
+// A panic must not become an exit code unknown to the Runner.
 func TestAPanicIsAFaultOfTheSystem(t *testing.T) {
 	var stderr bytes.Buffer
 	code := Main([]string{"config"}, []string{"SYSTEM_FAILURE_EXIT_CODE=99"}, panics{}, &stderr)

@@ -18,10 +18,9 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// The commands here run in a container, where this program is alone with one volume
-// or comes before the daemon.
+// These commands run in a container, either alone with a volume or before the daemon.
 
-// clearDataRootCommand clears a data root behind the job that had it.
+// clearDataRootCommand clears a data root behind the job that used it.
 func (c *call) clearDataRootCommand() *cobra.Command {
 	return c.volumeCommand(plan.ClearCommand, func(ctx context.Context, path string) (string, error) {
 		r, err := dataroot.Clear(ctx, path, dataroot.DefaultLimits())
@@ -43,7 +42,7 @@ func (c *call) copyDataRootCommand() *cobra.Command {
 	})
 }
 
-// volumeCommand is a command as package plan describes them.
+// volumeCommand is a command in the form that package plan describes.
 func (c *call) volumeCommand(name string, run func(ctx context.Context, path string) (string, error)) *cobra.Command {
 	return &cobra.Command{
 		Use: name + " PATH SECONDS", Hidden: true, Args: cobra.ExactArgs(2),

@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	// findBound is what finding a sandbox may take, completeBound what an admin
-	// who presses Tab waits for.
+	// findBound bounds the search for a sandbox, completeBound the wait of an admin who
+	// presses Tab.
 	findBound     = 10 * time.Second
 	completeBound = 2 * time.Second
 )
@@ -28,7 +28,7 @@ const (
 // parts are the roles that an admin may name.
 var parts = []plan.Role{plan.RoleSidecar, plan.RoleJob, plan.RoleHelper, plan.RoleService}
 
-// partOf reads the arguments behind a sandbox or job: a service has a name.
+// partOf reads the arguments behind a sandbox or job: a role and, for a service, a name.
 func partOf(role string, args []string) (looking.Part, error) {
 	p := looking.Part{Role: plan.Role(role)}
 	if !slices.Contains(parts, p.Role) {
@@ -51,7 +51,7 @@ func roles() string {
 	return strings.Join(names, ", ")
 }
 
-// inside is a command about one container of a sandbox.
+// inside makes a command about a container of a sandbox.
 func (c *call) inside(use, short, long string, role plan.Role, run func(context.Context, viewer, looking.Named, looking.Part) error) *cobra.Command {
 	var name string
 	cmd := &cobra.Command{
@@ -89,7 +89,7 @@ func (c *call) completeSandboxes(cmd *cobra.Command, args []string, _ string) ([
 		defer d.Close()
 		ctx, cancel := context.WithTimeout(cmd.Context(), completeBound)
 		defer cancel()
-		all, _ := d.Named(ctx) // what is not to be had is not offered
+		all, _ := d.Named(ctx) // no suggestions after an error
 		for _, n := range all {
 			names = append(names, n.Sandbox)
 			if n.Job != "" {

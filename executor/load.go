@@ -5,14 +5,14 @@ import (
 	"gitlab-dind-executor/driver"
 )
 
-// loaded is what came of reading the settings.
+// loaded is the result of reading the settings.
 type loaded struct {
 	settings config.Settings
 	err      error
 }
 
-// load reads the settings, once. Names of before in them are told to an operator:
-// a job log is the pipeline's.
+// load reads the settings once. Warnings about former names go to an operator only: the job
+// log is the pipeline's.
 func (c *call) load() (config.Settings, error) {
 	if c.loaded == nil {
 		s, warnings, err := config.LoadWarned(c.settingsFile)
@@ -29,8 +29,8 @@ func (c *call) load() (config.Settings, error) {
 	return c.loaded.settings, c.loaded.err
 }
 
-// settings are those of the file, or the defaults where it is broken: what
-// concerns all of the program goes on.
+// settings returns the settings of the file. A broken file gives the defaults, so
+// everything beside jobs goes on.
 func (c *call) settings() config.Settings {
 	s, err := c.load()
 	if err != nil {
@@ -49,6 +49,6 @@ func (c *call) open() (config.Settings, *driver.Driver, error) {
 	return s, d, err
 }
 
-// forOperator tells whether an operator reads what this call warns of: of hooks,
-// only cleanup's output goes to the Runner's log.
+// forOperator tells whether an operator reads the warnings of this call. Of the hooks, only
+// cleanup's output goes to the Runner's log.
 func (c *call) forOperator() bool { return c.record.Hook == "" || c.record.Hook == "cleanup" }

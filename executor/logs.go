@@ -15,7 +15,7 @@ import (
 	"gitlab-dind-executor/wary"
 )
 
-// logsCommand shows what a container of a sandbox printed.
+// logsCommand shows the log of a sandbox's container.
 func (c *call) logsCommand() *cobra.Command {
 	var follow bool
 	var tail string
@@ -34,8 +34,8 @@ func (c *call) logsCommand() *cobra.Command {
 	return cmd
 }
 
-// shown is where a container's log goes: without control sequences to a terminal,
-// as it is to a file or another program.
+// shown is the output for a container's log. A terminal gets no control sequences; a file
+// or another program gets the log as it is.
 func shown(out io.Writer) io.Writer {
 	if _, isTerminal := term.GetFdInfo(out); isTerminal {
 		return wary.Writer(out)

@@ -18,8 +18,8 @@ import (
 	"gitlab-dind-executor/hostfile"
 )
 
-// textfileBound is for a slow engine: to walk its volumes, and then to tell the
-// rest. Tests shorten it.
+// textfileBound lets a slow engine walk its volumes first and answer the rest then. Tests
+// shorten the bound.
 var textfileBound = scrape.MeasureBound
 
 // metricsCommand tells Prometheus how jobs and the host fare.
@@ -93,7 +93,7 @@ func (c *call) metricsServe() *cobra.Command {
 	return cmd
 }
 
-// metrics is what this user's settings say that there is to tell.
+// metrics returns the metrics that this user's settings allow.
 func (c *call) metrics() (*scrape.Metrics, error) {
 	s, err := c.load()
 	if err != nil {

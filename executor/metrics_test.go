@@ -15,11 +15,11 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// alone lets hooks start nothing behind themselves.
+// alone are settings for hooks that start nothing behind themselves.
 const alone = "[job]\nstart_early = []\n[cache]\nvolume = false\nlayers = \"off\"\n"
 
-// With default settings, a Runner that systemd starts has no home, and the units
-// have none that they can write.
+// With default settings, a Runner started by systemd has no home, and the units have no
+// home that they can write.
 func TestUnitsCountWhatTheHooksOfARunnerWithoutAHomeWrite(t *testing.T) {
 	e := fakeengine.New(t)
 	logs := filepath.Join(t.TempDir(), "gitlab-dind-executor")
@@ -63,7 +63,7 @@ func TestMetricsOfWhatHooksDid(t *testing.T) {
 		t.Errorf("node_exporter may not read it: %v, %v", info.Mode(), err)
 	}
 	code, stdout, log := hook(t, e, with(""), "--settings", settings, "metrics")
-	steady := func(text string) string { // the host's memory is not
+	steady := func(text string) string { // the host's memory varies
 		return regexp.MustCompile(`(?m)^gitlab_dind_executor_memory_available_bytes .*`).ReplaceAllString(text, "")
 	}
 	if diff := cmp.Diff(steady(string(b)), steady(stdout)); code != 0 || diff != "" {
@@ -117,7 +117,7 @@ func TestAJobThatFailsInTheLogAndTheMetrics(t *testing.T) {
 	call(98, "", "run", stageScript(t), "get_sources")
 	e.ExecCode = 0
 	call(0, "CUSTOM_ENV_CI_JOB_STATUS=failed", "cleanup")
-	call(0, "CUSTOM_ENV_CI_JOB_STATUS=failed", "cleanup") // GitLab Runner may
+	call(0, "CUSTOM_ENV_CI_JOB_STATUS=failed", "cleanup") // GitLab Runner may call cleanup twice
 	e.AddVolume("dind-aaaaaaaaaaaa-data", map[string]string{"gitlab-dind-executor.sandbox": "aaaaaaaaaaaa", "gitlab-dind-executor.role": "data"})
 	call(0, "", "gc")
 
@@ -150,7 +150,7 @@ func TestAJobThatFailsInTheLogAndTheMetrics(t *testing.T) {
 	}
 }
 
-// What a job waits for a daemon in vain is not how long daemons take.
+// A job's vain wait for a daemon does not count as a daemon's boot time.
 func TestADaemonThatNeverAnsweredIsNotCountedAsReady(t *testing.T) {
 	e := fakeengine.New(t)
 	settings, file := withLog(t, e, alone)
@@ -176,8 +176,8 @@ func TestADaemonThatNeverAnsweredIsNotCountedAsReady(t *testing.T) {
 	}
 }
 
-// What is asked has its own time: an engine that walks its volumes for too long is
-// up.
+// Questions to the engine have a bound of their own. An engine that walks its volumes for
+// too long is up.
 func TestVolumesThatTakeTooLongToMeasure(t *testing.T) {
 	old := textfileBound
 	textfileBound = time.Second

@@ -18,12 +18,12 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// measureOneIn is how many prepares it takes on average until one measures the
-// mirror's storage. gc always does.
+// measureOneIn is the mean number of prepares from one measurement of the mirror's storage
+// to the next. gc always measures.
 const measureOneIn = 16
 
-// mirror finds the mirror for a job, if the settings want one. Whatever is wrong
-// with it, the job goes on without: one line says so.
+// mirror finds the mirror for a job, if the settings want a mirror. When the mirror fails,
+// the job goes on without, and a line says so.
 func (c *call) mirror(ctx context.Context, d planner, s config.Settings) *plan.MirrorAccess {
 	if !s.Mirror.Enabled {
 		return nil
@@ -38,7 +38,7 @@ func (c *call) mirror(ctx context.Context, d planner, s config.Settings) *plan.M
 	}
 	text := fmt.Sprintf("this job does without the registry mirror: %s", fault.Line(err))
 	if errors.Is(err, mirror.ErrNone) && c.alone {
-		return nil // the first job of a Runner makes it
+		return nil // the first job of a Runner makes the mirror
 	} else if errors.Is(err, mirror.ErrNone) {
 		if err := c.behind(nil, "mirror", "start"); err != nil {
 			text += "; it cannot be made: " + fault.Line(err)
@@ -53,16 +53,16 @@ func (c *call) mirror(ctx context.Context, d planner, s config.Settings) *plan.M
 // sweepMirrors is the part of prepare's sweep for mirrors.
 func sweepMirrors(ctx context.Context, d preparer, s config.Settings) {
 	if !s.Mirror.Enabled {
-		return // gc removes those of earlier settings
+		return // gc removes mirrors of earlier settings
 	}
 	m, err := access.Mirror(s)
 	if err != nil {
-		return // it has been told
+		return // reported already
 	}
 	_, _ = d.SweepMirrors(ctx, m.Name, m.MaxSize, rand.N(measureOneIn) == 0, false)
 }
 
-// tellMirrors says what became of mirrors, and how many went.
+// tellMirrors prints a line about each mirror, and counts the removed.
 func (c *call) tellMirrors(verdicts []mirror.Verdict, err error) func(dryRun bool) (int, error) {
 	return func(dryRun bool) (int, error) {
 		for _, v := range verdicts {

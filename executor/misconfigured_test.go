@@ -13,8 +13,8 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// Whatever is wrong is told in one line with its cause, and one with the cure:
-// by doctor and, when a job meets it, in its log.
+// For each fault of a host, doctor prints a line with the cause and a line with the cure.
+// So does the log of a job that meets the fault.
 func TestWhatIsMisconfiguredIsToldWithItsCure(t *testing.T) {
 	registry := httptest.NewUnstartedServer(http.NotFoundHandler())
 	registry.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -31,10 +31,10 @@ func TestWhatIsMisconfiguredIsToldWithItsCure(t *testing.T) {
 	full := fakeengine.Refuse(http.StatusInternalServerError, "failed to register layer: write /var/lib/x: no space left on device")
 	for name, c := range map[string]struct {
 		wrong func(*wrongHost)
-		// Of each, cause and cure.
+		// Cause and cure of each.
 		doctor [2]string
-		// job is nil where no job log can tell: the Runner cannot start the hook, and
-		// says so in its own log.
+		// job is nil where no job log can tell. The Runner cannot start the hook, and says
+		// so in its own log.
 		job  func(*wrongHost) string
 		told [2]string
 	}{
@@ -148,8 +148,8 @@ func TestWhatIsMisconfiguredIsToldWithItsCure(t *testing.T) {
 	}
 }
 
-// A firewall drops what goes to registries: each image says so, whatever those
-// before it have taken.
+// A firewall drops packets to registries. doctor reports each image, however long the
+// images before took.
 func TestRegistriesThatDoNotAnswer(t *testing.T) {
 	old := imageBound
 	imageBound = 200 * time.Millisecond
@@ -177,7 +177,7 @@ func TestASandboxThatCannotBePlannedIsThePrivilegeChecksFault(t *testing.T) {
 	told(t, "doctor", said, [2]string{"skipped  sandbox: not checked, since privilege is not well", ""})
 }
 
-// An image of the settings that is here serves, whatever its registry says.
+// An image of the settings on this host serves, whatever its registry says.
 func TestWhatIsHereServes(t *testing.T) {
 	for _, policies := range []string{`"always"`, `"if-not-present"`, `"never"`} {
 		h := newHost(t)
@@ -189,8 +189,7 @@ func TestWhatIsHereServes(t *testing.T) {
 	}
 }
 
-// told asserts that a line has the cause and that the cure is in it or in the
-// next.
+// told asserts that a line has the cause, and that this line or the next has the cure.
 func told(t *testing.T, who, said string, want [2]string) {
 	t.Helper()
 	lines := strings.Split(said, "\n")
@@ -205,7 +204,7 @@ func told(t *testing.T, who, said string, want [2]string) {
 	t.Errorf("%s has no line with %q and then %q:\n%s", who, want[0], want[1], said)
 }
 
-// What is found above is found because something is wrong.
+// The findings of the tests above come from their faults alone.
 func TestAHostWithNothingWrong(t *testing.T) {
 	h := newHost(t)
 	said, code := h.doctor()

@@ -22,14 +22,14 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// envBehind tells a process behind a job whose it is.
+// envBehind names the job to a process behind it.
 const envBehind = "GITLAB_DIND_EXECUTOR_BEHIND"
 
-// jobStatuses are GitLab's words for how a job ends. The variable is the
-// pipeline's to set, so nothing else is taken from it.
+// jobStatuses are GitLab's words for the end of a job. A pipeline can set the variable, so
+// no other value counts.
 var jobStatuses = []string{telemetry.Success, telemetry.Failed, telemetry.Canceled}
 
-// begin notes which command is called, for the operator's log.
+// begin notes the command of this call, for the operator's log.
 func (c *call) begin(cmd *cobra.Command) {
 	_, name, _ := strings.Cut(cmd.CommandPath(), " ")
 	switch {
@@ -57,7 +57,7 @@ func (c *call) begin(cmd *cobra.Command) {
 	}
 }
 
-// concerns notes whose job it is.
+// concerns notes the job of this call.
 func (c *call) concerns(p *payload.Job) {
 	c.payload = p
 	c.record.Job, c.record.JobID, c.record.Project = p.Key(), p.ID, p.Project()
@@ -67,7 +67,7 @@ func (c *call) concerns(p *payload.Job) {
 	}
 }
 
-// lap ends a phase of the call, which began with the one before.
+// lap ends a phase of the call. The phase began with the end of the phase before.
 func (c *call) lap(phase string) {
 	now := time.Now()
 	if c.record.Phases == nil {
@@ -78,7 +78,7 @@ func (c *call) lap(phase string) {
 	c.lapped = now
 }
 
-// prepared notes what a prepare has come to.
+// prepared notes the outcome of a prepare.
 func (c *call) prepared(settings config.Settings, ready driver.Ready, err error) {
 	r := &c.record
 	if ready.Sandbox != "" {
@@ -103,13 +103,13 @@ func (c *call) prepared(settings config.Settings, ready driver.Ready, err error)
 	}
 }
 
-// awaited notes for how long the first script waited for its daemon, and the version
-// of that if it has answered by now.
+// awaited notes the first script's wait for its daemon, and the daemon's version if known
+// by now.
 func (c *call) awaited(docker string, waited time.Duration) {
 	c.record.Awaited, c.record.DaemonWait, c.record.Docker = true, waited.Seconds(), docker
 }
 
-// leaked counts what a sweep has removed that no living job owned.
+// leaked counts a sweep's removals of sandboxes without a living job.
 func leaked(verdicts []sandbox.Verdict) int {
 	n := 0
 	for _, v := range verdicts {
@@ -120,8 +120,8 @@ func leaked(verdicts []sandbox.Verdict) int {
 	return n
 }
 
-// conclude writes the line of this call. A log that cannot be written is one
-// line of warning where an operator reads it.
+// conclude writes the line of this call. When the log cannot be written, an operator gets a
+// line of warning.
 func (c *call) conclude(err error) {
 	spans := c.endTrace()
 	r := c.record
@@ -146,8 +146,7 @@ func (c *call) conclude(err error) {
 	}
 }
 
-// harmless takes out of a text what is a variable's value, or a secret by its
-// form.
+// harmless takes values of variables, and secrets by their form, out of a text.
 func (c *call) harmless(text string) string {
 	p := c.payload
 	if p == nil {
@@ -156,8 +155,8 @@ func (c *call) harmless(text string) string {
 	return telemetry.Scrub(redact.New(payload.Secrets(p, c.env)).Others(strings.TrimSpace(text)))
 }
 
-// resultOf says how a call ended, whose fault it was if it failed, and with which
-// code if it was the script's.
+// resultOf returns the result of a call. For a failure, class says whose fault it was, and
+// exitCode is the script's own code, if any.
 func resultOf(err error) (result, class string, exitCode int) {
 	var script *failedScript
 	switch {
@@ -173,8 +172,8 @@ func resultOf(err error) (result, class string, exitCode int) {
 	return telemetry.Failed, telemetry.OfSystem, 0
 }
 
-// operatorLog is the log of the settings; one without a file where the user has
-// no home for it.
+// operatorLog returns the log of the settings. The log has no file where the user has no
+// home.
 func (c *call) operatorLog() telemetry.Log {
 	s := c.settings()
 	l := telemetry.Log{Path: s.Log.File, Debug: s.Log.Level == config.LogDebug, MaxSize: s.Log.MaxSize.Bytes(), MaxFiles: s.Log.MaxFiles}
@@ -187,12 +186,12 @@ func (c *call) operatorLog() telemetry.Log {
 	return l
 }
 
-// thisHost is what the place of bundles and of the operator's log depends on.
-// Tests must not write where those of the machine are.
+// thisHost decides the place of bundles and of the operator's log. Tests must not write to
+// the machine's own.
 var thisHost = telemetry.ThisHost
 
-// bundleDir is where bundles are: the settings', else with the operator's log;
-// "" if there is no place.
+// bundleDir returns the directory of bundles: the settings', else the operator log's, ""
+// for none.
 func bundleDir(s config.Bundles, env payload.Environment) string {
 	return cmp.Or(s.Dir, telemetry.StateDir(env, os.Geteuid(), thisHost()))
 }

@@ -13,7 +13,7 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// logged reads the operator's log, and what of it is raw.
+// logged returns the records of the operator's log, and its raw text.
 func logged(t *testing.T, file string) ([]telemetry.Record, string) {
 	t.Helper()
 	b, err := os.ReadFile(file)
@@ -31,7 +31,7 @@ func logged(t *testing.T, file string) ([]telemetry.Record, string) {
 	return list, string(b)
 }
 
-// withLog writes settings whose log is in a directory of the test's.
+// withLog writes settings with a log in a directory of the test's.
 func withLog(t *testing.T, e *fakeengine.Engine, more string) (settings, file string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -173,10 +173,11 @@ func TestWhereBundlesAreKept(t *testing.T) {
 	}
 }
 
-// No test of this package writes where the bundles and the log of the machine are.
+// No test of this package writes to the machine's own bundles and log.
 func init() { thisHost = func() telemetry.Host { return telemetry.Host{LogsOwner: -1} } }
 
-// The Runner masks the job log. What cleanup says goes to the Runner's own.
+// The Runner masks the job log. The output of cleanup goes to the Runner's own log,
+// unmasked.
 func TestCleanupTellsNoSecret(t *testing.T) {
 	e := fakeengine.New(t)
 	e.Always("GET /containers/json", fakeengine.Refuse(500, "no such thing as secret-token"))

@@ -12,8 +12,8 @@ import (
 	"gitlab-dind-executor/executor/payload"
 )
 
-// A hook whose Runner was killed is handed to init. As an owner, init would
-// keep a sandbox forever.
+// The kernel hands a hook of a killed Runner to init. As an owner, init would keep a
+// sandbox forever.
 func TestAHookWhoseRunnerDiedMakesNothing(t *testing.T) {
 	response := filepath.Join(t.TempDir(), "payload.json")
 	if err := os.WriteFile(response, []byte(`{"id": 7, "job_info": {"project_id": 42, "instance_uuid": "0a1b"}}`), 0o600); err != nil {

@@ -11,8 +11,7 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// tryOwn lists the jobs of this project's own pipeline, of a commit that bears a
-// tag or none.
+// tryOwn lists the jobs of this project's own pipeline, for a commit with or without a tag.
 func tryOwn(t *testing.T, args ...string) (stdout, stderr string) {
 	t.Helper()
 	text, err := os.ReadFile("../.gitlab-ci.yml")
@@ -51,7 +50,7 @@ func TestTryUnderstandsThePipelineOfThisProject(t *testing.T) {
 		},
 	} {
 		stdout, stderr := tryOwn(t, c.args...)
-		// What GitLab shows of it means nothing to a try.
+		// Keys for GitLab's pages mean nothing to a try.
 		if rest := strings.Replace(stderr, "warning: test: not understood here: artifacts:reports:junit", "", 1); strings.Contains(rest, "warning") {
 			t.Errorf("%s: %s", name, stderr)
 		}
@@ -67,7 +66,7 @@ func TestTryUnderstandsThePipelineOfThisProject(t *testing.T) {
 	}
 }
 
-// What the jobs call is there, in the release of Go that go.mod asks for.
+// Everything that the jobs call exists, in the release of Go that go.mod asks for.
 func TestThePipelineOfThisProjectCallsWhatThereIs(t *testing.T) {
 	read := func(name string) string {
 		b, err := os.ReadFile("../" + name)

@@ -10,8 +10,8 @@ import (
 	"gitlab-dind-executor/group"
 )
 
-// Go ends a program whose goroutine panics with a code that is the Runner's for
-// something else.
+// Go ends a program with a panicking goroutine by a code with another meaning to the
+// Runner.
 func TestAPanicBesideAHookIsAFaultOfTheSystem(t *testing.T) {
 	var log bytes.Buffer
 	c := &call{stderr: &log, exit: newExit(payload.Environment{"SYSTEM_FAILURE_EXIT_CODE": "99"}), log: &joblog.Log{Out: &log}}

@@ -24,9 +24,8 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 const pipelines = "testdata/pipelines/"
 
-// planOf plans a job of the documentation's pipelines: NAME.payload.json is
-// what GitLab sends for it, NAME.env what the Runner puts into a hook's
-// environment.
+// planOf plans a job of the documentation's pipelines. NAME.payload.json is GitLab's
+// payload for the job, and NAME.env the Runner's environment of a hook.
 func planOf(t *testing.T, name string, s config.Settings) (*plan.Plan, error) {
 	t.Helper()
 	p, err := payload.Read(pipelines + name + ".payload.json")
@@ -60,8 +59,8 @@ func pipelineNames(t *testing.T) []string {
 	return names
 }
 
-// withOwnImages are the settings of an admin who allows dind images besides
-// the official ones.
+// withOwnImages returns the settings of an admin who allows dind images besides the
+// official ones.
 func withOwnImages(t *testing.T) config.Settings {
 	t.Helper()
 	s, err := config.Load(pipelines + "own-images.toml")
@@ -103,7 +102,7 @@ func TestPlansOfTheDocumentedPipelines(t *testing.T) {
 	}
 }
 
-// What every one of them relies on, said without a golden file.
+// The properties that every documented pipeline relies on, without a golden file.
 func TestEveryDocumentedPipelineReachesItsDaemonByTheNameDocker(t *testing.T) {
 	for _, name := range pipelineNames(t) {
 		t.Run(name, func(t *testing.T) {

@@ -21,8 +21,8 @@ import (
 	"gitlab-dind-executor/test/plant"
 )
 
-// Every file on the host that hooks and commands open, with everything hostile in
-// its place.
+// Every file on the host that hooks and commands open, with everything hostile in its
+// place.
 func TestWhatIsPlantedOnTheHost(t *testing.T) {
 	plant.Walk(t, "executor", map[string]plant.Use{
 		"bundle of a failed job": {Name: leftBundle(t), May: plant.Replaced, Do: func(t *testing.T, file string) error {
@@ -41,7 +41,7 @@ func TestWhatIsPlantedOnTheHost(t *testing.T) {
 			return nil
 		}},
 		"`caches-looked-after`": {Name: "caches-looked-after", May: plant.Replaced, Quiet: "the clock decides", Do: func(t *testing.T, file string) error {
-			tomorrow := time.Now().Add(24 * time.Hour).Truncate(time.Millisecond).Add(time.Microsecond) // and no chance
+			tomorrow := time.Now().Add(24 * time.Hour).Truncate(time.Millisecond).Add(time.Microsecond) // a time without chance
 			if !behind.CachesDue(config.Default(), filepath.Dir(file), tomorrow) {
 				return errors.New(file)
 			}
@@ -74,7 +74,7 @@ func TestWhatIsPlantedOnTheHost(t *testing.T) {
 			settings := settingsFile(t, e, "[log]\nfile = \""+filepath.Join(filepath.Dir(file), "operator.log")+"\"\n"+alone)
 			yesterday := time.Now().Add(-24 * time.Hour)
 			if info, err := os.Lstat(file); err == nil && info.Mode().IsRegular() {
-				_ = os.Chtimes(file, yesterday, yesterday) // what nobody can change stays
+				_ = os.Chtimes(file, yesterday, yesterday) // a file that nobody can change stays
 			}
 			if err := called(t, e, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1"}, "--settings", settings, "cleanup"); err != nil {
 				return err
@@ -150,7 +150,7 @@ func TestWhatIsPlantedOnTheHost(t *testing.T) {
 			span.End()
 			err = c.Export(t.Context(), telemetry.Record{Hook: "config"}, "", spans.Spans())
 			if err != nil && !strings.Contains(err.Error(), "OTEL_EXPORTER_OTLP_CERTIFICATE") {
-				return nil // it has come as far as the collector
+				return nil // the call has come as far as the collector
 			}
 			return about(file, err)
 		}},
@@ -165,7 +165,7 @@ func TestWhatIsPlantedOnTheHost(t *testing.T) {
 	})
 }
 
-// failedInto lets a job fail whose bundle goes into a directory.
+// failedInto fails a job and writes its bundle into a directory.
 func failedInto(t *testing.T, dir string) error {
 	t.Helper()
 	e := fakeengine.New(t)
@@ -176,7 +176,7 @@ func failedInto(t *testing.T, dir string) error {
 	return called(t, e, []string{"CUSTOM_ENV_CI_JOB_STATUS=failed"}, "--settings", settings, "cleanup")
 }
 
-// leftBundle is the name of the bundle that failedInto leaves.
+// leftBundle returns the name of the bundle from failedInto.
 func leftBundle(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -190,10 +190,10 @@ func leftBundle(t *testing.T) string {
 	return filepath.Base(files[0])
 }
 
-// none is for what is read and then parsed: nothing that is planted is such text.
+// none is for files to parse: no planted thing is valid text.
 func none(plant.Kind) bool { return false }
 
-// about is for errors whose hint names the file, or that are about what it holds.
+// about adds the file's name to errors whose hint or text does not name the file.
 func about(file string, err error) error {
 	if err == nil {
 		return nil
@@ -210,7 +210,7 @@ func settingsFile(t *testing.T, e *fakeengine.Engine, more string) string {
 	return file
 }
 
-// called calls a command and takes what it says on stderr for its error.
+// called calls a command. Warnings on stderr count as an error.
 func called(t *testing.T, e *fakeengine.Engine, env []string, args ...string) error {
 	t.Helper()
 	code, _, log := hookWith(t, e, env, with(""), args...)

@@ -19,14 +19,14 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// poolSocket is where systemd takes the plans of sandboxes to make, if its unit is
-// installed. A variable for tests alone.
+// poolSocket is the socket of systemd's unit for plans of sandboxes, if the unit is
+// installed. Only tests change the variable.
 var poolSocket = "/run/gitlab-dind-executor/pool.sock"
 
 const (
-	// fillBound is how long one filling may take.
+	// fillBound bounds one filling.
 	fillBound = 15 * time.Minute
-	// maxPlan bounds what is read of a plan.
+	// maxPlan bounds an encoded plan, in bytes.
 	maxPlan = 4 << 20
 )
 
@@ -133,8 +133,8 @@ func (c *call) poolDrain() *cobra.Command {
 	}
 }
 
-// fill makes sandboxes as long as the host has room for a job besides, bare ones first,
-// and returns how many it has made.
+// fill makes sandboxes, bare ones first, while the host has room for a further job. fill
+// returns the number of new sandboxes.
 func fill(ctx context.Context, d pooler, s config.Settings, p *plan.Plan) (int, error) {
 	wanted := d.LetBegin(ctx, p)
 	if !wanted && p.Bare.Size == 0 {
@@ -144,7 +144,7 @@ func fill(ctx context.Context, d pooler, s config.Settings, p *plan.Plan) (int, 
 	if err != nil {
 		return 0, err
 	}
-	p.Network.Avoid = facts.Used // which the plan of a job may have outlived
+	p.Network.Avoid = facts.Used // a job's plan may be too old to know these
 	bare, bareErr := d.FillBare(ctx, p)
 	if !wanted {
 		return bare, bareErr
@@ -155,7 +155,7 @@ func fill(ctx context.Context, d pooler, s config.Settings, p *plan.Plan) (int, 
 	return bare + made, errors.Join(bareErr, err)
 }
 
-// planFrom reads the plan that a hook has sent.
+// planFrom reads a plan from a hook.
 func planFrom(r io.Reader) (*plan.Plan, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxPlan))
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// Where systemd listens it gets the plan of the job's sandbox, and no process of
+// Where systemd listens, the unit gets the plan of the job's sandbox, and no process of
 // ours outlives the hook.
 func TestAPreparedJobAsksForAnotherSandboxOfItsKind(t *testing.T) {
 	old := poolSocket

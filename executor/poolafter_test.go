@@ -14,19 +14,19 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// EnvOfTestPool names the socket of a test to what it starts, as hooks hand on all that
-// begins with XDG_.
+// EnvOfTestPool names a test's socket to the processes of hooks. Hooks hand on all
+// variables with the prefix XDG_.
 const EnvOfTestPool = "XDG_TEST_POOL_SOCKET"
 
-// ListenForPlansAt takes the place of the socket of systemd's unit, unless it is "".
+// ListenForPlansAt replaces the socket of systemd's unit, unless path is "".
 func ListenForPlansAt(path string) {
 	if path != "" {
 		poolSocket = path
 	}
 }
 
-// Layers are free when their job has ended: then a sandbox is asked for that has
-// them, of the kind that prepare looks for.
+// Layers are free when their job has ended. A process then asks for a sandbox with these
+// layers, of the kind that prepare looks for.
 func TestAJobThatHasEndedAsksForASandboxWithItsLayers(t *testing.T) {
 	old := poolSocket
 	t.Cleanup(func() { poolSocket = old })
@@ -48,7 +48,7 @@ func TestAJobThatHasEndedAsksForASandboxWithItsLayers(t *testing.T) {
 			asked <- text
 		}
 	}()
-	for _, c := range []struct { // they ask at one socket
+	for _, c := range []struct { // they ask at the same socket
 		layers string
 		want   int
 	}{{"project", 2}, {"off", 1}} {

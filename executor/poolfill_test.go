@@ -13,7 +13,7 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// A sandbox that has nobody's layers would wait for no job.
+// A sandbox without a scope's layers would wait for no job.
 func TestFillingThePoolMakesNoneWhereLayersAreCached(t *testing.T) {
 	e := fakeengine.New(t)
 	settings := filepath.Join(t.TempDir(), "dind.toml")
@@ -27,7 +27,7 @@ func TestFillingThePoolMakesNoneWhereLayersAreCached(t *testing.T) {
 	}
 }
 
-// filling is a pool that wants sandboxes or not, and makes three bare ones and two others.
+// filling is a pool that may want sandboxes, and makes three bare ones and two others.
 type filling struct {
 	pooler
 	wanted bool

@@ -20,11 +20,11 @@ import (
 	"gitlab-dind-executor/group"
 )
 
-// sweepBound keeps prepare's own sweep from becoming what a job waits for.
+// sweepBound bounds prepare's own sweep, so no job waits longer for the sweep.
 const sweepBound = 30 * time.Second
 
-// prepareHook makes what the job needs. It may be called again for the same
-// job, so it first removes what an earlier attempt left.
+// prepareHook makes a job's sandbox. The Runner may call the hook again for the same job,
+// so the hook first removes the objects of an earlier attempt.
 func (c *call) prepareHook(ctx context.Context, _ []string) error {
 	began := time.Now()
 	p, runner, err := c.whose()
@@ -40,7 +40,7 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 	}
 	defer d.Close()
 	if settings.Pool.Size > 0 {
-		defer d.Begins()() // until the process that fills the pool behind this job has that
+		defer d.Begins()() // until the process that fills the pool behind this job has the lock, too
 	}
 	c.log.Folds = p.Features.TraceSections
 	ctx, cancel := context.WithTimeout(ctx, settings.PrepareBound())
@@ -65,7 +65,7 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 	defer c.sweepBeside(ctx, d, settings, began)()
 	admit := d.Admit
 	if c.alone {
-		admit = d.AwaitRoom // what others have left stays
+		admit = d.AwaitRoom // the rest of others stays
 	}
 	if err := admit(ctx, pl.Admission(settings.Admission), facts.DataRoot, c.log.Say); err != nil {
 		return err
@@ -89,7 +89,7 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 	return nil
 }
 
-// whose reads whose job it is, and which Runner calls.
+// whose reads the job, and finds the Runner that calls.
 func (c *call) whose() (p *payload.Job, runner string, err error) {
 	p, err = payload.Read(c.env[envPayload])
 	if err != nil {
@@ -102,15 +102,15 @@ func (c *call) whose() (p *payload.Job, runner string, err error) {
 	}
 	runner = calling.String()
 	if known := c.env[envOwner]; known != "" && known != runner {
-		// This hook has been handed to init or the like, which lives forever: what
-		// it made would have an owner that never dies.
+		// The kernel has handed this hook to init or the like, which lives forever. The
+		// job's objects would have an owner that never dies.
 		return nil, "", fault.System(errors.New("the Runner that called this hook has ended"), "")
 	}
 	return p, runner, nil
 }
 
-// beginAnew removes what an earlier attempt left, and meanwhile learns of the host
-// what a plan needs.
+// beginAnew removes the objects of an earlier attempt. Meanwhile it learns the facts of the
+// host for the plan.
 func (c *call) beginAnew(ctx context.Context, d preparer, s config.Settings, p *payload.Job) (facts plan.Facts, err error) {
 	var mirror *plan.MirrorAccess
 	g, gctx := group.WithContext(ctx)
@@ -131,7 +131,7 @@ func (c *call) beginAnew(ctx context.Context, d preparer, s config.Settings, p *
 	return facts, err
 }
 
-// planFor decides what the job gets, and says what is odd about it.
+// planFor plans the job's sandbox, and logs notes about odd points.
 func (c *call) planFor(ctx context.Context, s config.Settings, p *payload.Job, facts plan.Facts) (*plan.Plan, error) {
 	job := payload.ForPlan(p, c.env)
 	job.Credentials = access.Credentials(ctx, p, c.env, plan.Registries(s, job), s.Pull.CredentialHelpers, c.log.Warn)
@@ -148,9 +148,8 @@ func (c *call) planFor(ctx context.Context, s config.Settings, p *payload.Job, f
 	return pl, nil
 }
 
-// sweepBeside removes what others left while the daemon boots, or the job waits for
-// room. What that cannot finish until stop is left to the next job or to gc. Where
-// there are many sandboxes, it is not each job that looks.
+// sweepBeside removes the rest of other jobs while the daemon boots or the job waits for
+// room. After stop, the next job or gc goes on. With many sandboxes, not each job sweeps.
 func (c *call) sweepBeside(ctx context.Context, d preparer, s config.Settings, began time.Time) (stop func()) {
 	state := bundleDir(s.Bundles, c.env)
 	if c.alone || !behind.SweepDue(state, began) {
@@ -172,7 +171,7 @@ func (c *call) sweepBeside(ctx context.Context, d preparer, s config.Settings, b
 	return stop
 }
 
-// tellReady says what the job has got.
+// tellReady logs the job's daemon.
 func (c *call) tellReady(r driver.Ready, took time.Duration) {
 	name := "docker"
 	if r.Docker != "" {
@@ -188,14 +187,15 @@ func (c *call) tellReady(r driver.Ready, took time.Duration) {
 	}
 }
 
-// goOnBehind starts what the job need not wait for: newer images, the rest of the
+// goOnBehind starts work that the job need not wait for: newer images, the rest of the
 // claim, and a sandbox for the next job.
 func (c *call) goOnBehind(ctx context.Context, pl *plan.Plan, r driver.Ready) {
 	if !c.alone {
 		c.fetchBehind(r.Newer)
 	}
 	if pl.Job.Early || r.Warm {
-		// No matter of the job's: its first script starts what does not run.
+		// A failure is no matter of the job's: the first script starts a container that
+		// does not run.
 		_ = c.behind(nil, "settle", pl.Claim.Job, fmt.Sprintf("--start=%t", pl.Job.Early), fmt.Sprintf("--used=%t", r.Warm), "--containers="+strings.Join(r.Containers, ","))
 	}
 	if pl.MayFill() {
@@ -217,7 +217,7 @@ func origin(r driver.Ready) string {
 	return "cold"
 }
 
-// started is when the config hook ran; without one it is now.
+// started returns the time of the config hook, or now where no time is known.
 func (c *call) started(now time.Time) time.Time {
 	t, err := time.Parse(time.RFC3339Nano, c.env[envStarted])
 	if err != nil || t.After(now) {
@@ -226,8 +226,8 @@ func (c *call) started(now time.Time) time.Time {
 	return t
 }
 
-// tellFlags says of each flag that the job has set, and that the docker executor would
-// heed, that it changes nothing here.
+// tellFlags logs feature flags of the job that the docker executor would heed and that
+// change nothing here.
 func (c *call) tellFlags() {
 	for _, f := range featureflags.Missed(c.env.Variable) {
 		c.log.Say(f.Name + " changes nothing here: " + f.Text)

@@ -12,18 +12,18 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// with adds fields to the least payload there is.
+// with adds fields to the smallest valid payload.
 func with(fields string) string {
 	return `{"id": 1000, "job_info": {"project_id": 42}, "git_info": {"repo_url": "https://t:p@gitlab.example.com/g/a.git", "protected": false}, ` + fields + `"token": ""}`
 }
 
-// hook calls a hook for a job as the Runner does, with an engine of its own.
+// hook calls a hook for a job as the Runner does, on the given engine.
 func hook(t *testing.T, e *fakeengine.Engine, text string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	return hookWith(t, e, nil, text, args...)
 }
 
-// A test looks at what is left when the process behind a cleanup has ended.
+// Tests look at the objects left after the process behind a cleanup has ended.
 func init() {
 	letGo = func(command string, p *os.Process) {
 		if command == "finish" {
@@ -34,7 +34,7 @@ func init() {
 	}
 }
 
-// hookWith is hook with more of an environment.
+// hookWith is hook with further variables of the environment.
 func hookWith(t *testing.T, e *fakeengine.Engine, env []string, text string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -129,7 +129,7 @@ func TestGCDoesNotSayThatItRemovedWhatIsLeft(t *testing.T) {
 	for _, id := range []string{"aaaaaaaaaaaa", "bbbbbbbbbbbb"} {
 		e.AddVolume("dind-"+id+"-data", map[string]string{"gitlab-dind-executor.sandbox": id, "gitlab-dind-executor.role": "data"})
 	}
-	// Of the first one the look before its removal fails.
+	// For the first sandbox, the look before its removal fails.
 	e.Script("GET /volumes", nil, nil, nil, fakeengine.Refuse(http.StatusInternalServerError, "the engine is in a bad way"))
 	code, stdout, log := hook(t, e, with(""), "--settings", settings, "gc")
 	if code == 0 || stdout != "removed sandbox bbbbbbbbbbbb (1 objects): its network is gone\n" || !strings.Contains(log, "in a bad way") {

@@ -15,8 +15,8 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// A Runner that is told to end with its last job gets SIGQUIT, and systemd may
-// send that to all processes of the Runner's unit. It is no end for a hook.
+// A Runner gets SIGQUIT to end after its last job, and systemd may send the signal to all
+// processes of the Runner's unit. The signal is no end for a hook.
 func TestAHookOutlivesTheSignalOfAGracefulStop(t *testing.T) {
 	e := fakeengine.New(t)
 	reached := make(chan struct{})

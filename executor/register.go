@@ -23,7 +23,7 @@ import (
 // registration is one call of register.
 type registration struct {
 	c *call
-	// Of the flags.
+	// The values of the flags.
 	name, url, tokenFile, executable, write string
 	from, runner, writeSettings             string
 }
@@ -100,10 +100,11 @@ func (r *registration) run() error {
 	return r.merge(n, old)
 }
 
-// errNoURL says that a new section would show its token to a host that nobody named.
+// errNoURL refuses a new section without a URL: it would show its token to a host that
+// nobody named.
 var errNoURL = fault.System(errors.New("a new section needs the URL of GitLab"), "add --url https://gitlab.mycompany.com; nothing was changed")
 
-// theOne is the name of the only section that calls this program already.
+// theOne returns the name of the only section that already calls this program.
 func (r *registration) theOne() string {
 	if r.write == "" {
 		return ""
@@ -118,8 +119,8 @@ func (r *registration) theOne() string {
 	return ""
 }
 
-// places makes the paths that the section names absolute: the Runner calls hooks
-// from the job's own directory.
+// places makes the section's paths absolute: the Runner calls hooks from the job's own
+// directory.
 func (r *registration) places(n *runnerconfig.New) error {
 	var err error
 	if n.Exec = r.executable; n.Exec == "" {
@@ -154,7 +155,7 @@ func (r *registration) token() (string, error) {
 	return token, nil
 }
 
-// merge writes the section, and the settings where they are wanted.
+// merge writes the section and, if asked, the settings.
 func (r *registration) merge(n runnerconfig.New, old *runnerconfig.Conversion) error {
 	before, err := runnerconfig.Source(r.write)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -209,7 +210,7 @@ func (r *registration) merge(n runnerconfig.New, old *runnerconfig.Conversion) e
 	return nil
 }
 
-// print shows what merge would write. All of it but the settings is a
+// print shows the text that merge would write. All of the text except the settings is a
 // config.toml.
 func (r *registration) print(n runnerconfig.New, old *runnerconfig.Conversion) error {
 	section, err := n.Shown().Text()
@@ -245,7 +246,7 @@ func (r *registration) print(n runnerconfig.New, old *runnerconfig.Conversion) e
 	return nil
 }
 
-// advise says what is left to do. lacksToken says that the section has none.
+// advise lists the admin's next steps. lacksToken tells whether the section has no token.
 func (r *registration) advise(n runnerconfig.New, old *runnerconfig.Conversion, lacksToken bool, prefix string) {
 	tag := "dind"
 	if old != nil {
@@ -276,7 +277,7 @@ func (r *registration) advise(n runnerconfig.New, old *runnerconfig.Conversion, 
 	}
 }
 
-// hostConcurrent is how many jobs this host bears well.
+// hostConcurrent is the number of jobs that this host bears well at once.
 func hostConcurrent() int {
 	return doctor.Concurrent(runtime.NumCPU(), host.Memory())
 }

@@ -9,7 +9,7 @@ import (
 	"gitlab-dind-executor/wary"
 )
 
-// convert reads the docker executor's section that --from names.
+// convert reads the docker executor's section for --from.
 func (r *registration) convert() (*runnerconfig.Conversion, error) {
 	if r.c.settingsFile != "" {
 		return nil, errors.New("--settings is of no use with --from, which makes settings: --write-settings says where to")
@@ -21,7 +21,7 @@ func (r *registration) convert() (*runnerconfig.Conversion, error) {
 	return runnerconfig.Convert(r.from, src, r.runner)
 }
 
-// leftOut says where the values are that printed settings leave out, or nothing.
+// leftOut says where to find the values missing in printed settings, or returns "".
 func leftOut(old *runnerconfig.Conversion) string {
 	if old.Shown == old.Settings {
 		return ""
@@ -29,7 +29,7 @@ func leftOut(old *runnerconfig.Conversion) string {
 	return "# Values of variables and secrets are left out here; --write-settings FILE takes them over.\n"
 }
 
-// settingsOf is a file of the settings that a conversion has made.
+// settingsOf returns the text of a settings file made by a conversion.
 func settingsOf(old *runnerconfig.Conversion, from, settings string) string {
 	if settings == "" {
 		return "# Nothing: the defaults serve.\n"
@@ -37,7 +37,7 @@ func settingsOf(old *runnerconfig.Conversion, from, settings string) string {
 	return fmt.Sprintf("# Made from runner %q of %s.\n%s", old.Name, from, settings)
 }
 
-// tell says what became of each key. Keys of which the same is to say share a line.
+// tell says what became of each key. Keys with the same note share a line.
 func (r *registration) tell(name string, notes []runnerconfig.Note, prefix string) {
 	fmt.Fprintf(r.c.stdout, "%s\n%sWhat became of runner %q:\n", strings.TrimSpace(prefix), prefix, name)
 	for _, kind := range runnerconfig.Kinds {

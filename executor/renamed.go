@@ -8,8 +8,8 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// renamed lets a flag of a command be given by the name that it had before. That is
-// in no help and costs a line of warning. Both names together are a fault.
+// renamed keeps a former name of a command's flag valid. No help shows the former name, and
+// its use costs a line of warning. Both names together are a fault.
 func (c *call) renamed(cmd *cobra.Command, now, before string) {
 	old := *cmd.Flags().Lookup(now) // with the same value
 	old.Name, old.Shorthand, old.Hidden = before, "", true

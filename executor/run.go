@@ -21,10 +21,10 @@ import (
 )
 
 const (
-	// afterScript cannot fail a job; lastStage is the last that the Runner runs.
+	// afterScript cannot fail a job. lastStage is the Runner's last stage.
 	afterScript = "after_script"
 	lastStage   = "cleanup_file_variables"
-	// maxScript bounds a script; the Runner's are a few kilobytes.
+	// maxScript bounds a script, in bytes; the Runner's are a few kilobytes.
 	maxScript = 256 << 20
 )
 
@@ -48,7 +48,7 @@ func (c *call) runHook(ctx context.Context, args []string) error {
 	}
 	defer d.Close()
 	d.Expect(c.exit.containersOf(p.Key())...)
-	// The Runner watches the time; this bound is for one that went away.
+	// The Runner watches the time; this bound is for a Runner that has gone away.
 	ctx, cancel := context.WithTimeout(ctx, p.Timeout()+settings.Cleanup.Grace.Std())
 	defer cancel()
 	if err := d.Await(ctx, c.log.Say); err != nil {
@@ -59,9 +59,9 @@ func (c *call) runHook(ctx context.Context, args []string) error {
 	return err
 }
 
-// runStage runs a stage's script where it belongs. After a failure it says why,
-// if that can be told, and with the last stage what the job has used. bound is
-// what the first script waits for the inner daemon at most.
+// runStage runs a stage's script in its container. After a failure it logs the reason, if
+// known. With the last stage it logs the job's use of resources. bound is the longest wait
+// of the first script for the inner daemon.
 func (c *call) runStage(ctx context.Context, d stager, job, stage string, script []byte, bound time.Duration) error {
 	end := &diagnosis.Tail{}
 	// In one stream with the script's output, or the Runner may mix the order.
@@ -118,8 +118,8 @@ func (c *call) runStage(ctx context.Context, d stager, job, stage string, script
 	return &failedScript{code}
 }
 
-// runJob runs a script of the build side, with what the services print between
-// if the job asks for it. The script's own output goes to end as well.
+// runJob runs a script of the build side. If the job asks, the services' output appears
+// between the script's. The script's own output goes to end as well.
 func (c *call) runJob(ctx context.Context, d stager, job, stage string, script []byte, bound time.Duration, end io.Writer) (code int, err error) {
 	stdout := &shared{out: c.raw.out}
 	var out io.Writer = stdout
@@ -160,13 +160,13 @@ func (c *call) runJob(ctx context.Context, d stager, job, stage string, script [
 	return d.RunJob(running, job, ways, script, gate, io.MultiWriter(out, end))
 }
 
-// showsServices tells whether the job log has what services print.
+// showsServices tells whether the job log gets the services' output.
 func (c *call) showsServices() bool {
 	debug, err := strconv.ParseBool(c.env.Variable("CI_DEBUG_SERVICES"))
 	return err == nil && debug
 }
 
-// shared lets several write, each piece as a whole.
+// shared lets several goroutines write, each piece as a whole.
 type shared struct {
 	mu  sync.Mutex
 	out io.Writer
@@ -178,7 +178,7 @@ func (s *shared) Write(p []byte) (int, error) {
 	return s.out.Write(p)
 }
 
-// used is the closing line of a job: beside its last stage, else "".
+// used returns the closing line of a job in its last stage, else "".
 func (c *call) used(ctx context.Context, d stager, job, stage string) string {
 	if stage != lastStage {
 		return ""
@@ -199,8 +199,7 @@ func readScript(path string) ([]byte, error) {
 	return script, nil
 }
 
-// buildSide tells the stages that run in the job container from those of the
-// helper.
+// buildSide tells stages of the job container from stages of the helper.
 func buildSide(stage string) bool {
 	return stage == "build_script" || stage == afterScript || strings.HasPrefix(stage, "step_")
 }

@@ -13,16 +13,16 @@ import (
 	"gitlab-dind-executor/executor"
 )
 
-// TestMain lets the scripts run the real program under its own name, and so do
-// hooks that start a process to outlive them: what they start is this binary.
+// TestMain makes this test binary the real program: for the scripts, under its own name,
+// and for hooks that start a process to outlive them.
 func TestMain(m *testing.M) {
-	// No registry is asked from here: the fake engine answers for them.
+	// No test asks a registry: the fake engine answers for them.
 	os.Setenv("HTTPS_PROXY", "http://127.0.0.1:1")
 	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-") {
-		if os.Getenv("XDG_TEST_BEHIND") == "nothing" { // a test looks at what hooks do themselves
+		if os.Getenv("XDG_TEST_BEHIND") == "nothing" { // a test looks at the work of the hooks alone
 			os.Exit(0)
 		}
-		// What runs behind a hook of a test asks where that test listens.
+		// A process behind a hook of a test uses the socket of the test.
 		executor.ListenForPlansAt(os.Getenv(executor.EnvOfTestPool))
 		os.Exit(executor.Main(os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
 	}

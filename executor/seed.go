@@ -19,8 +19,7 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// seedBound is what the making of all seeds may take: pulls have bounds of their
-// own.
+// seedBound bounds the making of all seeds. Pulls have bounds of their own.
 const seedBound = 6 * time.Hour
 
 func (c *call) seedCommand() *cobra.Command {
@@ -48,8 +47,7 @@ func (c *call) seedCommand() *cobra.Command {
 	return cmd
 }
 
-// seed makes every seed that the settings want. One that fails leaves the others
-// alone.
+// seed makes every seed of the settings. A failure leaves the other seeds alone.
 func (c *call) seed(ctx context.Context, s config.Settings, d *driver.Driver) error {
 	wishes := plan.SeedWishes(s)
 	if len(wishes) == 0 {

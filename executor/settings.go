@@ -15,8 +15,8 @@ import (
 	"gitlab-dind-executor/executor/payload"
 )
 
-// settingsCommand prints the default file, checks one, or explains which
-// settings hold for a job.
+// settingsCommand prints the default file, checks a file, or explains the settings of a
+// job.
 func (c *call) settingsCommand() *cobra.Command {
 	var printDefault bool
 	var check, explain string
@@ -109,7 +109,7 @@ func (c *call) explainSettings(file string) error {
 	return nil
 }
 
-// limit writes the limits of one kind of container, or that there is none.
+// limit describes the limits of one kind of container in words.
 func limit(l config.Limit) string {
 	var parts []string
 	if l.CPUs > 0 {

@@ -36,8 +36,8 @@ func (c *call) shellCommand() *cobra.Command {
 		})
 }
 
-// onTerminal hands a person's terminal over to the shell, if there is one. restore
-// takes it back.
+// onTerminal hands a person's terminal, if any, over to the shell. restore takes the
+// terminal back.
 func (c *call) onTerminal(ctx context.Context, t *looking.Terminal) (restore func(), err error) {
 	in, isTerminal := term.GetFdInfo(os.Stdin)
 	out, shown := term.GetFdInfo(c.raw.out)

@@ -8,7 +8,7 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// What gc cannot remove is told wherever an admin looks, until it can.
+// Every command of an admin reports a volume that resists, until gc can remove the volume.
 func TestAVolumeThatResistsIsToldUntilItIsGone(t *testing.T) {
 	e := fakeengine.New(t)
 	settings, file := withLog(t, e, alone)

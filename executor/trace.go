@@ -23,14 +23,14 @@ import (
 const envTrace = "GITLAB_DIND_EXECUTOR_TRACE"
 
 const (
-	// collectorRest is how long a collector that failed is left alone, so that it
-	// costs one hook its time and not each.
+	// collectorRest is the pause after a collector's failure, so a dead collector costs one
+	// hook its time, not each.
 	collectorRest = 5 * time.Minute
 	collectorDown = "collector-down"
 )
 
-// traced lets a command's spans be collected if somebody wants them: a timeline,
-// the operator's log, or a collector.
+// traced collects a command's spans if there is a use for them: a timeline, the operator's
+// log, or a collector.
 func (c *call) traced(cmd *cobra.Command) {
 	file := cmp.Or(c.traceFile, c.env[envTrace])
 	if info, err := os.Stat(file); file != "" && err == nil && info.IsDir() {
@@ -57,7 +57,7 @@ func (c *call) traced(cmd *cobra.Command) {
 	cmd.SetContext(c.rootSpan)
 }
 
-// phaseSpan is the span of a phase that has ended.
+// phaseSpan records the span of a phase.
 func (c *call) phaseSpan(phase string, begin, end time.Time) {
 	if c.spans != nil {
 		_, s := c.spans.Start(c.rootSpan, "phase: "+phase, trace.WithTimestamp(begin))
@@ -65,7 +65,7 @@ func (c *call) phaseSpan(phase string, begin, end time.Time) {
 	}
 }
 
-// export sends the spans to the collector. What goes wrong is the operator's.
+// export sends the spans to the collector. The operator gets the errors.
 func (c *call) export(r telemetry.Record, spans []telemetry.Finished) error {
 	if c.collector == nil {
 		return c.collectorFault
@@ -93,7 +93,7 @@ func (c *call) export(r telemetry.Record, spans []telemetry.Finished) error {
 	return err
 }
 
-// endTrace writes the timeline and returns what was collected.
+// endTrace writes the timeline and returns the collected spans.
 func (c *call) endTrace() []telemetry.Finished {
 	if c.spans == nil {
 		return nil

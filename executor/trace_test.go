@@ -23,17 +23,17 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// spansGot is what a collector has got.
+// spansGot is the content of a collector.
 type spansGot struct {
 	mu       sync.Mutex
 	spans    []*otlp.Span
 	resource map[string]string
 	raw      string
-	// tokens are what the posts had for it.
+	// tokens are the posts' credentials.
 	tokens []string
 }
 
-// newCollector starts a collector that answers with a status.
+// newCollector starts a collector that answers with the given HTTP status.
 func newCollector(t *testing.T, status int) (*spansGot, string) {
 	t.Helper()
 	c := &spansGot{resource: map[string]string{}}
@@ -61,7 +61,7 @@ func newCollector(t *testing.T, status int) (*spansGot, string) {
 	return c, s.URL
 }
 
-// named finds the spans of a name.
+// named finds the spans with a name.
 func (c *spansGot) named(name string) []*otlp.Span {
 	var list []*otlp.Span
 	for _, s := range c.spans {
@@ -104,13 +104,13 @@ func TestTheHooksOfAJobAreOneTrace(t *testing.T) {
 			env = append(env, envStarted+"="+(*answer.JobEnv)[envStarted])
 		}
 	}
-	// One that runs behind it.
+	// A process behind the hook.
 	behind := []string{env[0], env[len(env)-1], envBehind + "=" + attribute(got.named("prepare")[0], "gitlab.job")}
 	if code, _, log := hookWith(t, e, behind, payload, "--settings", settings, "gc"); code != 0 {
 		t.Fatal(log)
 	}
 
-	// What runs behind the cleanup is the fourth.
+	// The process behind the cleanup is the fourth.
 	if want := append(slices.Repeat([]string{"Bearer token-of-ours"}, 4), ""); !slices.Equal(got.tokens, want) {
 		t.Errorf("posts with %q", got.tokens)
 	}
@@ -152,7 +152,7 @@ func TestTheHooksOfAJobAreOneTrace(t *testing.T) {
 	}
 }
 
-// below tells whether a span is part of another.
+// below tells whether a span is part of another span.
 func below(s, of *otlp.Span, ids map[string]*otlp.Span) bool {
 	for range len(ids) {
 		if s == of {
@@ -165,7 +165,7 @@ func below(s, of *otlp.Span, ids map[string]*otlp.Span) bool {
 	return false
 }
 
-// A collector that is dead costs one hook its bound, and the log says so.
+// A dead collector costs one hook its bound, and the log says so.
 func TestACollectorThatFails(t *testing.T) {
 	silent, err := net.Listen("tcp", "127.0.0.1:0") // takes calls, says nothing
 	if err != nil {
@@ -206,8 +206,8 @@ func TestACollectorThatFails(t *testing.T) {
 	}
 }
 
-// Root's hooks and the Runner's share the note that a collector is down, and the
-// one cannot write what is the other's.
+// Root's hooks and the Runner's share the note about a dead collector, and neither can
+// write a note of the other's.
 func TestANoteOfACollectorThatIsDownIsMadeAnew(t *testing.T) {
 	e := fakeengine.New(t)
 	settings, file := withLog(t, e, alone)

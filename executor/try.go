@@ -52,7 +52,7 @@ func (c *call) tryCommand() *cobra.Command {
 	f.BoolVar(&o.Protected, "protected", false, "run as on a protected branch, for policies")
 	f.StringVar(&o.Listen, "listen", "", "`ADDRESS` or address:port of this host at which jobs fetch their sources (default: that of the engine's bridge)")
 	f.StringVar(&version, "runner-version", "", "the `VERSION` of GitLab Runner, for helper.image (default: that of the gitlab-runner on this host)")
-	_ = cmd.RegisterFlagCompletionFunc("job", c.completeJobs(&o)) // they are there
+	_ = cmd.RegisterFlagCompletionFunc("job", c.completeJobs(&o)) // the flag exists
 	_ = cmd.MarkFlagDirname("artifacts")
 	return cmd
 }
@@ -62,12 +62,12 @@ func (c *call) completeJobs(o *try.Options) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		ctx, cancel := context.WithTimeout(cmd.Context(), completeBound)
 		defer cancel()
-		names, _ := try.Names(ctx, *o, c.env) // what is not to be had is not offered
+		names, _ := try.Names(ctx, *o, c.env) // no suggestions after an error
 		return slices.DeleteFunc(names, func(n string) bool { return slices.Contains(args, n) }), cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
-// try lets jobs run through the hooks of this program, by the settings of this call.
+// try runs jobs through the hooks of this program, with the settings of this call.
 func (c *call) try(ctx context.Context, o try.Options, version string, stdin io.Reader) error {
 	flags, err := c.hookFlags()
 	if err != nil {
@@ -98,8 +98,8 @@ func (c *call) try(ctx context.Context, o try.Options, version string, stdin io.
 	return err
 }
 
-// hookFlags are those of this call that hooks get as well. Hooks have a folder of
-// their own, so each path is a whole one.
+// hookFlags returns the flags of this call for the hooks. Hooks have a folder of their own,
+// so each path is absolute.
 func (c *call) hookFlags() ([]string, error) {
 	var flags []string
 	for _, f := range [][2]string{{"--settings", c.settingsFile}, {"--trace", c.traceFile}} {
@@ -115,8 +115,8 @@ func (c *call) hookFlags() ([]string, error) {
 	return flags, nil
 }
 
-// tryVersion is the Runner's version that chooses the helper image, or "" where
-// none is needed.
+// tryVersion returns the Runner's version for the choice of the helper image, or "" where
+// no version is needed.
 func tryVersion(ctx context.Context, s config.Settings, asked string) (string, error) {
 	if asked != "" {
 		if !runnerconfig.Released(asked) {

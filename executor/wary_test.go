@@ -19,12 +19,12 @@ import (
 	"gitlab-dind-executor/wary"
 )
 
-// planted is what others say: it sets a window's title, clears the screen, and
-// writes backwards.
+// planted is hostile text: it sets a window's title, clears the screen, and writes
+// backwards.
 const planted = "\x1b]0;owned\a\x1b[2Jpla\u009b5mnted\u202e\x00"
 
-// clean fails where a text has control sequences but the hooks' own, and where it
-// does not show what was planted.
+// clean fails on a text with control sequences other than the hooks' own, and on a text
+// without the planted word.
 func clean(t *testing.T, place, text string) {
 	t.Helper()
 	if !strings.Contains(text, "planted") {
@@ -38,7 +38,7 @@ func clean(t *testing.T, place, text string) {
 	}
 }
 
-// hostile is an engine on which everything has a name of the kind.
+// hostile is an engine where every name and label is hostile text.
 func hostile(t *testing.T) *fakeengine.Engine {
 	t.Helper()
 	e := fakeengine.New(t)

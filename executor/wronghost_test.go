@@ -33,18 +33,18 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// wrongHost is a Runner's host with something wrong.
+// wrongHost is a Runner's host with a fault.
 type wrongHost struct {
 	t   *testing.T
 	e   *fakeengine.Engine
 	dir string
-	// settings are those of dind.toml but the engine's address, which is engine's.
+	// settings is the text of dind.toml except the engine's address, which is in engine.
 	settings, engine string
-	// hook is the file that config.toml names.
+	// hook is the program's path in config.toml.
 	hook string
 }
 
-// newHost is one with nothing wrong. Its engine is behind a unix socket, as one
+// newHost makes a host without a fault. Its engine is behind a unix socket, like an engine
 // on the same host.
 func newHost(t *testing.T) *wrongHost {
 	t.Helper()
@@ -80,7 +80,7 @@ func (h *wrongHost) write(name, text string) string {
 	return file
 }
 
-// call calls the program as Main does, in at most so much time.
+// call calls the program as Main does, within a bound.
 func (h *wrongHost) call(bound time.Duration, environ []string, args ...string) (code int, stdout, log string) {
 	h.t.Helper()
 	text := h.settings
@@ -98,7 +98,7 @@ func (h *wrongHost) call(bound time.Duration, environ []string, args ...string) 
 	return code, out.String(), errs.String()
 }
 
-// doctor returns what it says and its exit code.
+// doctor returns doctor's output and exit code.
 func (h *wrongHost) doctor() (said string, code int) {
 	h.t.Helper()
 	text := "[[runners]]\nname = \"builds\"\nurl = \"https://git.example.com\"\ntoken = \"glrt-secret\"\nexecutor = \"custom\"\n[runners.custom]\ngraceful_kill_timeout = 60\n"
@@ -119,14 +119,14 @@ func (h *wrongHost) job(args ...string) string {
 	return log
 }
 
-// brief is job for an engine that would be waited for.
+// brief is job for an engine that hooks would wait for.
 func (h *wrongHost) brief(args ...string) string {
 	h.t.Helper()
 	_, _, log := h.call(300*time.Millisecond, []string{"JOB_RESPONSE_FILE=" + h.write("response.json", with(""))}, args...)
 	return log
 }
 
-// diagnosed is what follows a script with this output.
+// diagnosed is the diagnosis after a script with this output.
 func (h *wrongHost) diagnosed(output string) string {
 	var log bytes.Buffer
 	if d, ok := diagnosis.Of(diagnosis.Failure{Output: output, Sidecar: looking.SidecarState{Known: true, Running: true}}); ok {
@@ -135,7 +135,7 @@ func (h *wrongHost) diagnosed(output string) string {
 	return log.String()
 }
 
-// stage is what the helper's stage for caches says, in a helper with a
+// stage returns the output of the helper's stage for caches, in a helper with a
 // gitlab-runner of this version.
 func (h *wrongHost) stage(version string) string {
 	h.t.Helper()
@@ -157,7 +157,7 @@ func (h *wrongHost) stage(version string) string {
 	return string(out)
 }
 
-// anotherCA is a file with a CA that has signed nothing.
+// anotherCA writes a file with a CA that has signed nothing.
 func (h *wrongHost) anotherCA() string {
 	h.t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -172,8 +172,7 @@ func (h *wrongHost) anotherCA() string {
 	return h.write("ca.crt", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
 }
 
-// unprivileged refuses what wants to be privileged, as an authorization plugin
-// does.
+// unprivileged refuses privileged containers, as an authorization plugin does.
 func unprivileged(_ *fakeengine.Engine, w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
 	body, _ := io.ReadAll(r.Body)
 	r.Body = io.NopCloser(bytes.NewReader(body))
@@ -185,7 +184,7 @@ func unprivileged(_ *fakeengine.Engine, w http.ResponseWriter, r *http.Request, 
 	next(w, r)
 }
 
-// deadMirror lets the settings' mirror run and not answer.
+// deadMirror makes the settings' mirror run and not answer.
 func deadMirror(h *wrongHost) {
 	s := config.Default()
 	s.Mirror.Enabled = true
