@@ -27,8 +27,8 @@ func picture(t *testing.T, heading string) string {
 	return text
 }
 
-// The picture of the packages is that of the rules for their imports, without
-// what follows from others.
+// The picture of the packages shows the rules for their imports, without the imports that
+// follow from others.
 func TestThePictureOfThePackagesIsThatOfTheirImports(t *testing.T) {
 	text := picture(t, "The packages")
 	named := map[string]string{"main": ""}
@@ -65,7 +65,7 @@ func TestThePictureOfThePackagesIsThatOfTheirImports(t *testing.T) {
 	}
 }
 
-// imports tells whether a package may import another, itself or by way of others.
+// imports tells whether a package may import another, directly or by way of others.
 func imports(from, to string) bool {
 	return slices.ContainsFunc(mayImport[from], func(over string) bool { return over == to || imports(over, to) })
 }

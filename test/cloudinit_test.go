@@ -10,7 +10,7 @@ import (
 	"gitlab-dind-executor/config"
 )
 
-// cloudConfig is what a file for cloud-init says, as far as pages use it.
+// cloudConfig is the part of a file for cloud-init that pages use.
 type cloudConfig struct {
 	Packages []string
 	Files    []struct {
@@ -19,8 +19,8 @@ type cloudConfig struct {
 	Run []string `yaml:"runcmd"`
 }
 
-// Hosts of test/host boot with the file of docs/many-hosts.md; what is wrong in it
-// without a host is seen here.
+// Hosts of test/host boot with the file of docs/many-hosts.md. This test finds faults for which
+// no host is needed.
 func TestTheFileForCloudInitIsSound(t *testing.T) {
 	found := 0
 	for _, p := range pages(t) {
@@ -70,7 +70,7 @@ func cloudFaults(t *testing.T, text string) (faults []string) {
 			faults = append(faults, f.Path+" holds a token and may be read by all")
 		}
 	}
-	// cloud-init makes one program of them.
+	// cloud-init makes a single program of the commands.
 	if _, err := (commands{targets: makeTargets(t), units: units(t)}).check(strings.Join(c.Run, "\n")); err != nil {
 		faults = append(faults, err.Error())
 	}

@@ -18,12 +18,12 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// Blocks of shell commands are checked word by word: programs, subcommands,
-// flags, make's targets, units, scripts. Those that begin with ```sh run are
-// executed besides, in an empty folder and with an empty engine.
+// Blocks of shell commands are checked word by word: programs, subcommands, flags, make's
+// targets, units, scripts. Blocks that begin with ```sh run are executed besides, in an empty
+// folder and with an empty engine.
 
-// foreign are programs that pages may use and that are no matter of ours. Add
-// what a page needs.
+// foreign are programs that pages may use without being ours. Add a program when a page needs
+// it.
 var foreign = strings.Fields(`
 	apt apt-get awk bash cat cd chattr chmod chown command cp curl cut date df diff dnf docker
 	dpkg du echo exit export false find findmnt getent git glab gitlab-ctl gitlab-runner go gpg grep
@@ -63,7 +63,7 @@ func TestCommandsInPagesExist(t *testing.T) {
 	}
 }
 
-// What units start is a command as well.
+// Units start commands as well.
 func TestCommandsInUnitsExist(t *testing.T) {
 	starts := regexp.MustCompile(`(?m)^Exec\w+=/usr/local/bin/gitlab-dind-executor (.*)$`)
 	for _, unit := range units(t) {
@@ -106,10 +106,11 @@ func TestCommandsThatPagesMustNotName(t *testing.T) {
 	}
 }
 
-// commands are what a block may call of ours.
+// commands are this project's targets and units that a block may call.
 type commands struct{ targets, units []string }
 
-// check says what of the commands does not exist, and how many are ours.
+// check returns the unknown parts of the commands as an error, and counts the calls of this
+// project.
 func (k commands) check(script string) (ours int, err error) {
 	file, err := syntax.NewParser().Parse(strings.NewReader(script), "")
 	if err != nil {
@@ -165,8 +166,7 @@ func (k commands) checkCall(words []string) (ours bool, err error) {
 	return false, nil
 }
 
-// unitMatches tells whether a name or pattern is that of a unit; an instance is
-// its template's.
+// unitMatches tells whether a name or pattern fits a unit. An instance fits its template.
 func unitMatches(name, unit string) bool {
 	if before, after, ok := strings.Cut(name, "@"); ok {
 		name = before + "@" + path.Ext(after)
@@ -175,7 +175,7 @@ func unitMatches(name, unit string) bool {
 	return matches || name == strings.TrimSuffix(unit, ".service")
 }
 
-// knownCommand says what the program does not know of its arguments.
+// knownCommand returns an error for arguments that the program does not know.
 func knownCommand(args []string) error {
 	root := executor.Commands()
 	root.InitDefaultHelpCmd()
@@ -195,7 +195,7 @@ func knownCommand(args []string) error {
 	return cmd.ValidateArgs(cmd.Flags().Args())
 }
 
-// wordsOf are the words of a call; what the shell puts in stands as its name.
+// wordsOf are the words of a call. An expansion of the shell stands as its name.
 func wordsOf(call *syntax.CallExpr) []string {
 	var words []string
 	for _, w := range call.Args {
@@ -219,7 +219,7 @@ func wordsOf(call *syntax.CallExpr) []string {
 	return words
 }
 
-// unwrapped leaves sudo out, with its flags.
+// unwrapped removes sudo with its flags.
 func unwrapped(words []string) []string {
 	if len(words) == 0 || words[0] != "sudo" {
 		return words

@@ -16,7 +16,7 @@ import (
 
 const module = "gitlab-dind-executor"
 
-// goPackage is what go list tells of a package, tests included.
+// goPackage is a package in go list's answer, tests included.
 type goPackage struct {
 	ImportPath                         string
 	Imports, TestImports, XTestImports []string
@@ -47,9 +47,8 @@ func packages(t *testing.T) []goPackage {
 	return list
 }
 
-// mayImport are the packages of this module that each of its packages may
-// import, without the module's name. Only what lies below test and scripts may do
-// without a rule.
+// mayImport are the packages of this module that each of its packages may import, without the
+// module's name. Only packages below test and scripts need no rule.
 var mayImport = map[string][]string{
 	"":                      {"executor"},
 	"executor":              {"executor/access", "executor/behind", "executor/bundle", "executor/diagnosis", "executor/doctor", "executor/featureflags", "executor/joblog", "executor/payload", "executor/redact", "executor/relay", "executor/runnerconfig", "executor/scrape", "executor/telemetry", "executor/try", "executor/visit", "driver", "driver/dataroot", "driver/host", "driver/label", "driver/layers", "driver/looking", "driver/mirror", "driver/owner", "driver/plan", "driver/removal", "driver/sandbox", "driver/stages", "config", "fault", "group", "hostfile", "wary"},
@@ -153,8 +152,8 @@ func TestArrowsPointOneWay(t *testing.T) {
 	}
 }
 
-// What a package says at its top that it may import is what these rules say. Only
-// executor and driver say it of their rooms as a whole.
+// The sentence "It may import …" at the top of a package agrees with these rules. executor and
+// driver alone say it once for all their rooms.
 func TestPackagesSayWhatTheyMayImport(t *testing.T) {
 	said := regexp.MustCompile(`It may import ([^.]*)\.`)
 	separator := regexp.MustCompile(`, | and `)
@@ -184,7 +183,7 @@ func TestPackagesSayWhatTheyMayImport(t *testing.T) {
 	}
 }
 
-// Each of these is known in one place only; see who may import it.
+// Each of these libraries is known to few packages only.
 func TestWhatIsKnownInOnePlaceOnly(t *testing.T) {
 	for what, c := range map[string]struct {
 		library string
@@ -213,7 +212,7 @@ func TestWhatIsKnownInOnePlaceOnly(t *testing.T) {
 	}
 }
 
-// A plan depends on nothing but what it is given.
+// A plan depends on nothing but its arguments.
 func TestPlansArePure(t *testing.T) {
 	forbidden := []string{"os", "os/exec", "net", "net/http", "crypto/rand", "math/rand", "math/rand/v2", "io/ioutil", "syscall"}
 	for _, p := range packages(t) {

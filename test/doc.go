@@ -1,4 +1,3 @@
-// Package test holds what is true of the whole project: which package may
-// import which, and that the shipped examples fit the program. Its folders hold
-// the end-to-end tests and what they run in.
+// Package test checks the whole project: its imports, its shipped examples, its pages and its
+// comments. Its folders hold the end-to-end tests and their surroundings.
 package test

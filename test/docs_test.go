@@ -32,7 +32,7 @@ func TestLinksLeadSomewhere(t *testing.T) {
 				if u.Scheme != "https" || u.Host == "" {
 					t.Errorf("%s:%d: %s is no link to a page of the web: it must begin with https://", p.name, l.line, l.text)
 				}
-				continue // whether it answers is not for a test to depend on
+				continue // no test may depend on the answer of a foreign host
 			}
 			target := p.name
 			if u.Path != "" {
@@ -57,14 +57,14 @@ func TestTheReadmeNamesEveryPage(t *testing.T) {
 		named[file] = true
 	}
 	for name := range all {
-		// GitLab shows templates where they are filled in.
+		// GitLab shows templates where people fill them in.
 		if !named[name] && !strings.HasPrefix(name, ".gitlab/") {
 			t.Errorf("README.md has no link to %s: its index of pages wants a line", name)
 		}
 	}
 }
 
-// What is made from the code is made anew where the code has changed.
+// docs/settings.md is made from the code, and made anew after each change of the code.
 func TestThePageOfSettingsIsCurrent(t *testing.T) {
 	want, err := exec.CommandContext(t.Context(), "go", "run", "gitlab-dind-executor/scripts/settingsdoc").Output()
 	if err != nil {
@@ -75,7 +75,7 @@ func TestThePageOfSettingsIsCurrent(t *testing.T) {
 	}
 }
 
-// settingName is what a piece of code looks like that names a setting.
+// settingName is the form of a piece of code that names a setting.
 var settingName = regexp.MustCompile(`^(?:engine|sidecar|job|services|helper|cache|pool|limits|pull|mirror|network|proxy|admission|cleanup|bundles|gvisor)(?:\.[a-z_]+)+$`)
 
 func TestSettingsThatPagesNameExist(t *testing.T) {
@@ -84,28 +84,29 @@ func TestSettingsThatPagesNameExist(t *testing.T) {
 			if !settingName.MatchString(s.text) {
 				continue
 			}
-			// A value of no setting's type: all but an unknown key is another fault.
+			// The value is of no setting's type. So a known key gives another fault than
+			// "unknown key".
 			if _, err := config.Parse(p.name, []byte(s.text+" = 1979-05-27\n")); err != nil && strings.Contains(err.Error(), "unknown key") {
 				t.Errorf("%s:%d: there is no setting %s", p.name, s.line, s.text)
 			}
 			if p.name == "CHANGELOG.md" {
-				continue // which tells of names of before
+				continue // the changelog tells of former names
 			}
-			for _, w := range warningsOf(t, s.text+" = \"1h\"\n") { // as those are that have had another name
+			for _, w := range warningsOf(t, s.text+" = \"1h\"\n") { // a renamed setting gives a warning
 				t.Errorf("%s:%d: %s", p.name, s.line, w)
 			}
 		}
 	}
 }
 
-// warningsOf are those of a settings file that serves.
+// warningsOf returns the warnings about valid settings.
 func warningsOf(t *testing.T, text string) []string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "dind.toml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, warnings, _ := config.LoadWarned(file) // a fault is another test's
+	_, warnings, _ := config.LoadWarned(file) // another test looks for faults
 	return warnings
 }
 
@@ -137,7 +138,7 @@ func TestTOMLInPagesIsValid(t *testing.T) {
 	}
 }
 
-// Whoever follows the page has the version that was tried.
+// Readers of the page get the tested version.
 func TestThePageOfGVisorNamesTheVersionOfTheTests(t *testing.T) {
 	module, err := os.ReadFile("../scripts/gvisor.d/go.mod")
 	if err != nil {
@@ -174,8 +175,8 @@ func TestJSONAndYAMLInPagesAreValid(t *testing.T) {
 // ofRunner tells the Runner's config.toml from settings.
 var ofRunner = regexp.MustCompile(`(?m)^\s*(?:\[\[?\s*(?:runners|session_server)\b|(?:concurrent|check_interval|shutdown_timeout|listen_address)\s*=)`)
 
-// faultsOfRunnerConfig says what the program would refuse of the hooks in a part
-// of a config.toml.
+// faultsOfRunnerConfig returns the program's objections to the hooks in a part of a
+// config.toml.
 func faultsOfRunnerConfig(text string) []string {
 	var file struct {
 		Runners []struct {
@@ -199,7 +200,7 @@ func faultsOfRunnerConfig(text string) []string {
 				args = append(args, s)
 			}
 			if hook == "run" {
-				args = append(args, "script", "stage") // which the Runner adds
+				args = append(args, "script", "stage") // the Runner adds both
 			}
 			if err := knownCommand(args); err != nil {
 				faults = append(faults, key+": "+err.Error())

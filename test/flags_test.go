@@ -10,7 +10,7 @@ import (
 	"gitlab-dind-executor/executor/featureflags"
 )
 
-// provedBy are the tests of flags that this program heeds, or says something of.
+// provedBy are the tests of the flags that this program heeds or comments on.
 var provedBy = map[string]string{
 	featureflags.DisableUmask:     "TestFeatureFlagsOfTheDockerExecutor, TestAJobsFilesAreGivenToItsUser, TestGivingFollowsNoLink",
 	featureflags.UseInit:          "TestFeatureFlagsOfTheDockerExecutor, TestWhoHasAnInitProcess",
@@ -21,7 +21,8 @@ var provedBy = map[string]string{
 	"FF_SUSPENDABLE_ENVIRONMENTS": "TestFlagsThatAJobMisses",
 }
 
-// docs/parity.md has a row for every flag of the Runner, as the program knows it.
+// docs/parity.md has a row for every flag of the Runner, and each row says what the program
+// does with the flag.
 func TestEveryFlagOfTheRunnerHasARow(t *testing.T) {
 	doc, err := os.ReadFile("../docs/parity.md")
 	if err != nil {

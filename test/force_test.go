@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// A forced removal of a volume that fails makes the engine drop its labels, and
-// then nobody knows whose it is. So no code forces one.
+// A forced removal of a volume that fails makes the engine drop the volume's labels. Then
+// nobody knows its owner. So no code forces a removal.
 func TestNoVolumeIsRemovedByForce(t *testing.T) {
 	forced := regexp.MustCompile(`VolumeRemove\([^\n]*,\s*true\)|volume rm (-f|--force)`)
 	looked := 0
@@ -20,7 +20,7 @@ func TestNoVolumeIsRemovedByForce(t *testing.T) {
 			return err
 		case entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && entry.Name() != "..", entry.IsDir() && entry.Name() == "testdata":
 			return fs.SkipDir
-		// A test shows what an engine does with a volume that was forced.
+		// A test shows what an engine does with a volume after a forced removal.
 		case !strings.HasSuffix(path, ".go"), strings.HasSuffix(path, "leaks_test.go"), strings.HasSuffix(path, "force_test.go"):
 			return nil
 		}

@@ -15,8 +15,8 @@ import (
 	"gitlab-dind-executor/test/plant"
 )
 
-// opens are the functions that open, make, change or remove a file by its name.
-// Those that only look (os.Stat and its like) open nothing.
+// opens are the functions that open, make, change or remove a file by its name. Functions that
+// only look, such as os.Stat, are missing, because they open nothing.
 var opens = map[string][]string{
 	"os": {
 		"Open", "OpenFile", "OpenRoot", "OpenInRoot", "DirFS", "CopyFS", "ReadFile", "WriteFile", "ReadDir", "Create", "CreateTemp",
@@ -33,7 +33,7 @@ var opens = map[string][]string{
 	"github.com/BurntSushi/toml":                     {"DecodeFile"},
 }
 
-// mayOpen are the files that may do so without package hostfile, and why.
+// mayOpen are the files that may do so without package hostfile, and their reasons.
 var mayOpen = map[string]string{
 	"driver/host/room.go":       "it reads /proc",
 	"driver/host/limits.go":     "it reads /proc and /sys, where root alone writes",
@@ -50,8 +50,8 @@ var mayOpen = map[string]string{
 	"executor/try/":             "a person's own repository, in which os.Root keeps includes; and a fresh directory of its own",
 }
 
-// TestFilesAreOpenedByHandles holds closed what once let a device node of a job's
-// image be written to: nothing in the hooks opens a file by its name alone.
+// A device node in a job's image once got written to. So nothing in the hooks opens a file by
+// its name alone.
 func TestFilesAreOpenedByHandles(t *testing.T) {
 	used := map[string]bool{}
 	for _, top := range []string{"../executor", "../driver", "../config", "../group", "../fault"} {
@@ -114,8 +114,8 @@ func openings(t *testing.T, path string) []string {
 	return found
 }
 
-// The page has a row for each place that a hook opens, and the tests that plant
-// things there have the same list.
+// The page has a row for each place that a hook opens. The tests that plant things there have
+// the same list.
 func TestThePageHasEveryPlaceThatIsOpened(t *testing.T) {
 	page, err := os.ReadFile("../docs/security.md")
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"gitlab-dind-executor/executor"
 )
 
-// executor/doc.go is the map of its folder: each file is on it, but those that a
-// command's name leads to, and it names no other.
+// executor/doc.go is the map of its folder. It names each file except files with a command's
+// name, and no file that is missing.
 func TestTheMapOfTheExecutorNamesItsFiles(t *testing.T) {
 	files, err := filepath.Glob("../executor/*.go")
 	if err != nil || len(files) < 20 {
@@ -57,8 +57,8 @@ var behindHooks = []string{"finish", "settle"}
 // inContainers are the commands of executor/incontainer.go.
 var inContainers = []string{"clear-data-root", "copy-data-root", "empty-volume", "plant-seed", "relay-names", "seal-seed"}
 
-// driver/doc.go is the map of its folder and of the rooms below: each file and each
-// room is on it.
+// driver/doc.go is the map of its folder and of the rooms below. It names each file and each
+// room.
 func TestTheMapOfTheDriverNamesItsFilesAndRooms(t *testing.T) {
 	text, err := os.ReadFile("../driver/doc.go")
 	if err != nil {
@@ -87,7 +87,7 @@ func TestTheMapOfTheDriverNamesItsFilesAndRooms(t *testing.T) {
 	}
 }
 
-// A folder that holds more has several things in it.
+// A folder with more files has several things in it.
 func TestNoFolderHoldsTooManyFiles(t *testing.T) {
 	const most = 35
 	count := map[string]int{}

@@ -21,7 +21,7 @@ import (
 
 // page is one page of documentation.
 type page struct {
-	// name is its path from the top of the repository.
+	// name is the page's path from the top of the repository.
 	name string
 	// anchors are the names that a link can have behind its #.
 	anchors map[string]bool
@@ -29,12 +29,12 @@ type page struct {
 	// spans are the pieces of code in running text.
 	spans  []quoted
 	blocks []block
-	// prose are its paragraphs, list items and cells of tables. Code in them is one
-	// word each.
+	// prose are the paragraphs, list items and cells of tables. Each piece of code in them is
+	// one word.
 	prose []quoted
 }
 
-// quoted is a piece of text and where it stands.
+// quoted is a piece of text with its line.
 type quoted struct {
 	text string
 	line int
@@ -43,13 +43,13 @@ type quoted struct {
 // block is a fenced block of code.
 type block struct {
 	quoted
-	// info are the words behind the fence: the language first.
+	// info are the words behind the fence, the language first.
 	info []string
 }
 
 func (b block) is(language string) bool { return len(b.info) > 0 && b.info[0] == language }
 
-// pages are all of the repository's, by name.
+// pages returns all pages of the repository by name.
 func pages(t *testing.T) map[string]page {
 	t.Helper()
 	all := map[string]page{}
@@ -158,7 +158,7 @@ func unusedAnchor(used map[string]bool, anchor string) string {
 	return name
 }
 
-// inRepository resolves a link of a page that names a file here.
+// inRepository resolves a page's link to a file of this repository.
 func (p page) inRepository(link string) string {
 	if file, ok := strings.CutPrefix(link, "/"); ok {
 		return path.Clean(file)

@@ -9,8 +9,7 @@ import (
 	"testing"
 )
 
-// Every row of docs/parity.md names a test that there is, or says why there is
-// none.
+// Every row of docs/parity.md names an existing test, or says why there is none.
 func TestEveryRowOfTheParityTableHasATest(t *testing.T) {
 	doc, err := os.ReadFile("../docs/parity.md")
 	if err != nil {
@@ -63,7 +62,7 @@ func declaredTests(t *testing.T) map[string]bool {
 	return tests
 }
 
-// Each key that the docker executor has is a row of docs/parity.md, and no other is.
+// Each key of the docker executor has a row in docs/parity.md, and each row has a key.
 func TestEveryKeyOfTheDockerExecutorHasARow(t *testing.T) {
 	names, err := os.ReadFile("../executor/runnerconfig/testdata/runners-docker-keys.txt")
 	if err != nil {

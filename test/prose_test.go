@@ -17,8 +17,8 @@ const (
 	// longestSentence and longestReadme are in words.
 	longestSentence = 25
 	longestReadme   = 1000
-	// mostPronouns are those of a hundred words of comments. Good projects have 2 to 4,
-	// so this number may only go down.
+	// mostPronouns bounds the pronouns in a hundred words of comments. Good projects have 2 to
+	// 4, so the number may only go down.
 	mostPronouns = 8.3
 )
 
@@ -51,7 +51,7 @@ func TestTheReadmeIsShort(t *testing.T) {
 	}
 }
 
-// The subject of a sentence is a noun: pronouns let a reader look for what is meant.
+// The subject of a sentence is a noun. A pronoun makes the reader search for its meaning.
 func TestCommentsNameWhatTheyMean(t *testing.T) {
 	pronouns := []string{"what", "that", "it", "one", "those", "whoever"}
 	all, found := 0, 0
@@ -97,7 +97,7 @@ func sentencesOf(text string) (all []string) {
 	}
 }
 
-// words counts the words of a text. Punctuation alone is none.
+// words counts the words of a text. A piece of punctuation alone is no word.
 func words(text string) (n int) {
 	for _, word := range strings.Fields(text) {
 		if strings.ContainsFunc(word, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) {
@@ -107,8 +107,8 @@ func words(text string) (n int) {
 	return n
 }
 
-// proseOf is the text of a paragraph. Each piece of code in it is one word, which begins
-// a sentence as well as any other.
+// proseOf is the text of a paragraph. Each piece of code stands as one word, which may begin a
+// sentence.
 func proseOf(n ast.Node, source []byte) string {
 	var b strings.Builder
 	_ = ast.Walk(n, func(n ast.Node, entering bool) (ast.WalkStatus, error) {

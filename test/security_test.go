@@ -7,16 +7,16 @@ import (
 	"testing"
 )
 
-// advice are the sections of docs/security.md that promise nothing: they say who is
-// who, and what an admin can do.
+// advice are the sections of docs/security.md without promises: they name the parties, and ways
+// for an admin to protect a host.
 var advice = []string{"Who is who", "Choosing", "Keeping sandboxes from the host and the cloud"}
 
-// proof is where a claim names its tests, at its end.
+// proof is a claim's list of tests, at its end.
 var proof = regexp.MustCompile(`\(((?:Test|Fuzz)\w+(?:, (?:Test|Fuzz)\w+)*)\)`)
 
-// Whoever reads docs/security.md decides by it whom to let onto a host. So every
-// item of a list that promises something names a test that there is, and so does
-// the text beside each table. What is open stands below a heading of that name.
+// Readers of docs/security.md decide by the page whom to let onto a host. So every list item
+// with a promise names an existing test, and so does the text beside each table. Open
+// weaknesses stand below the heading "What remains".
 func TestEveryClaimOfTheSecurityPageHasATest(t *testing.T) {
 	doc, err := os.ReadFile("../docs/security.md")
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// make test has gotestsum call scripts/aftertests, without which a skipped test
-// would be a success.
+// make test has gotestsum call scripts/aftertests. Without this script a skipped test would be
+// a success.
 func TestARunFailsWhenATestIsSkippedOrNoneRan(t *testing.T) {
 	path, err := exec.Command("go", "-C", "../scripts/tools", "tool", "-n", "gotestsum").Output()
 	if err != nil {

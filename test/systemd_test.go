@@ -11,7 +11,7 @@ import (
 	"gitlab-dind-executor/executor/telemetry"
 )
 
-// unitValues are the values that a unit's file gives a key.
+// unitValues are the values of a key in a unit's file.
 func unitValues(t *testing.T, name, key string) []string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join("../scripts/systemd", name))
@@ -27,8 +27,8 @@ func unitValues(t *testing.T, name, key string) []string {
 	return values
 }
 
-// unitTimes are those values as times, or the only one that systemd takes where
-// there is none.
+// unitTimes are the values of a key as times. Without a value the result is otherwise alone,
+// systemd's default.
 func unitTimes(t *testing.T, name, key string, otherwise time.Duration) []time.Duration {
 	t.Helper()
 	var times []time.Duration
@@ -45,8 +45,8 @@ func unitTimes(t *testing.T, name, key string, otherwise time.Duration) []time.D
 	return times
 }
 
-// What a hard reset leaves goes within two minutes of the boot, also on a host
-// without a job: the timer begins within one, and the removal has the other.
+// Leftovers of a hard reset go within two minutes of the boot, also on a host without a job.
+// The timer begins within the first minute, and the removal has the second.
 func TestWhatAResetLeavesGoesSoonAfterTheBoot(t *testing.T) {
 	const timer, never = "gitlab-dind-executor-gc.timer", 24 * time.Hour
 	var latest time.Duration
@@ -64,8 +64,7 @@ func TestWhatAResetLeavesGoesSoonAfterTheBoot(t *testing.T) {
 	}
 }
 
-// The units are what systemd understands, where there is a systemd to ask, and
-// start what there is.
+// The units are valid for systemd, where systemd is installed, and start existing programs.
 func TestSystemdUnits(t *testing.T) {
 	dir := t.TempDir()
 	program := filepath.Join(dir, "gitlab-dind-executor")
@@ -102,7 +101,7 @@ func TestSystemdUnits(t *testing.T) {
 		if strings.HasSuffix(name, ".service") && !strings.Contains(string(b), "\nCapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE") {
 			t.Errorf("%s cannot write to a log of the Runner's user", name)
 		}
-		// Where [log] names no file, hooks write there, and the metrics are made of it.
+		// Where [log] names no file, hooks write to this directory, and metrics come from it.
 		if dir := unitValues(t, name, "LogsDirectory"); strings.HasSuffix(name, ".service") && (len(dir) != 1 || filepath.Join("/var/log", dir[0]) != telemetry.UnitLogs) {
 			t.Errorf("%s keeps its logs in %q, the hooks in %s", name, dir, telemetry.UnitLogs)
 		}

@@ -14,9 +14,9 @@ import (
 	"github.com/yuin/goldmark/text"
 )
 
-// TestEveryTableIsWhole renders each page and compares its tables with the
-// source. A blank line, a missing line of dashes or a stray | breaks a table
-// silently: rows become running text, or cells vanish.
+// TestEveryTableIsWhole renders each page and compares its tables with the source. A blank
+// line, a missing line of dashes or a stray | breaks a table silently. Rows become running
+// text, or cells vanish.
 func TestEveryTableIsWhole(t *testing.T) {
 	seen := 0
 	for name := range pages(t) {
@@ -59,7 +59,7 @@ func TestBrokenTablesAreFound(t *testing.T) {
 	}
 }
 
-// tableFaults says what is wrong with a page's tables, by line, and counts them.
+// tableFaults returns the faults of a page's tables, by line, and counts the tables.
 func tableFaults(source []byte) (faults []quoted, tables int) {
 	at := func(offset int) int { return bytes.Count(source[:offset], []byte("\n")) + 1 }
 	lines := strings.Split(string(source), "\n")
@@ -96,7 +96,7 @@ func tableFaults(source []byte) (faults []quoted, tables int) {
 	return faults, tables
 }
 
-// firstOffset is where in the source the text of a node or its children begins.
+// firstOffset is the offset in the source where the text of a node or its children begins.
 func firstOffset(n ast.Node) int {
 	offset := -1
 	_ = ast.Walk(n, func(n ast.Node, entering bool) (ast.WalkStatus, error) {

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// sources calls visit with every Go file of the program, without tests and what
-// lies below test and scripts.
+// sources calls visit with every Go file of the program, without its tests and without the
+// folders test and scripts.
 func sources(t *testing.T, visit func(path string, set *token.FileSet, file *ast.File)) {
 	t.Helper()
 	seen := 0
@@ -43,8 +43,8 @@ func sources(t *testing.T, visit func(path string, set *token.FileSet, file *ast
 	}
 }
 
-// A client of one's own would follow a redirect to whatever a sidecar names, from
-// the host and as root.
+// Another HTTP client would follow a sidecar's redirect to any address, from the host and as
+// root.
 func TestOnlyOneClientAsksWhomItDoesNotTrust(t *testing.T) {
 	own := []string{"Client", "Transport", "Get", "Head", "Post", "PostForm", "DefaultClient", "DefaultTransport"}
 	sources(t, func(path string, set *token.FileSet, file *ast.File) {
@@ -52,7 +52,7 @@ func TestOnlyOneClientAsksWhomItDoesNotTrust(t *testing.T) {
 			return
 		}
 		ast.Inspect(file, func(n ast.Node) bool {
-			// A pointer to one may be held or handed on: it was made by wary.
+			// A pointer to a client may be held or handed on, because wary made the client.
 			if star, ok := n.(*ast.StarExpr); ok {
 				_, selected := star.X.(*ast.SelectorExpr)
 				return !selected
@@ -67,7 +67,7 @@ func TestOnlyOneClientAsksWhomItDoesNotTrust(t *testing.T) {
 	})
 }
 
-// Whoever writes past the cleaned outputs is named here, with the reason.
+// The functions that write past the cleaned outputs are named here, with their reasons.
 func TestWhatIsShownAsItIsHasAReason(t *testing.T) {
 	reasons := map[string]string{
 		"Main":         "it makes the cleaned outputs of them",

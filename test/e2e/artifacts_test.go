@@ -11,7 +11,7 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// gitlabOf starts what a job needs of GitLab's API to keep artifacts.
+// gitlabOf starts the part of GitLab's API for artifacts.
 func gitlabOf(t *testing.T) *rig.ArtifactServer {
 	t.Helper()
 	s, err := rig.StartArtifactServer(t.Context(), world.Engine)
@@ -26,7 +26,7 @@ func gitlabOf(t *testing.T) *rig.ArtifactServer {
 	return s
 }
 
-// withToken gives a job a token of its own, which the server knows.
+// withToken gives a job a token of its own and tells the server of the token.
 func withToken(s *rig.ArtifactServer, p local.Payload) local.Payload {
 	p.Token = fmt.Sprintf("token-of-job-%d", p.ID)
 	s.Know(p.ID, p.Token)
@@ -66,7 +66,7 @@ func TestArtifactsGoFromJobToJob(t *testing.T) {
 		{ID: build.ID, Token: build.Token, Name: "build", ArtifactsFile: local.ArtifactsFile{Filename: "programs.zip", Size: int64(len(kept[0].Content))}},
 		{ID: 1, Token: "unknown", Name: "without artifacts"},
 	}
-	test.Variables = append(test.Variables, local.Variable{Key: "VERSION", Value: "1.2.3"}) // as GitLab hands on what a report says
+	test.Variables = append(test.Variables, local.Variable{Key: "VERSION", Value: "1.2.3"}) // as GitLab hands on the content of a report
 	runJob(t, test, uploadingTo(gitlab)).succeeded().quietCleanup().
 		says("Downloading artifacts for build", "\nprogram of "+world.Git.SHA[:8], "\nbin\n1.2.3\n").
 		saysNot("\nsecret.key", build.Token)

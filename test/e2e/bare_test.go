@@ -9,7 +9,7 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// bare is the bare sandbox that waits.
+// bare returns the waiting bare sandbox.
 func (p *pool) bare() string {
 	p.t.Helper()
 	p.rest()
@@ -25,9 +25,8 @@ func (p *pool) bare() string {
 	return found[0]
 }
 
-// What the daemon shares with its seat changes nothing that a job sees: its names, its
-// address, what reaches it and what it reaches. The long run has daemons with fewer
-// rights, too.
+// The daemon and its seat share some things. Nothing of this changes a job's view: its names,
+// its address, its connections in and out. The long run has daemons with fewer rights, too.
 func TestAJobBeginsInABareSandboxThatWaits(t *testing.T) {
 	t.Run("privileged", func(t *testing.T) {
 		beginsInBare(t, "", plainJob(
@@ -49,8 +48,8 @@ func TestAJobBeginsInABareSandboxThatWaits(t *testing.T) {
 	}
 }
 
-// beginsInBare runs a job where a bare sandbox waits. SANDBOX in what its log says is
-// that sandbox, which then does not wait any more.
+// beginsInBare runs a job where a bare sandbox waits. SANDBOX in says stands for this sandbox.
+// Afterwards the sandbox does not wait any more.
 func beginsInBare(t *testing.T, settings string, job local.Payload, says ...string) {
 	p := startPool(t, "0", "bare = 1\n"+settings)
 	first := p.bare()

@@ -13,7 +13,7 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// eachPrivilege runs a test under each privilege that has a sidecar of ours.
+// eachPrivilege runs a test under each privilege with a sidecar from our own image.
 func eachPrivilege(t *testing.T, test func(t *testing.T, with func(*local.Runner), dind string)) {
 	t.Helper()
 	for _, name := range []string{"privileged", "reduced", "rootless"} {
@@ -27,7 +27,7 @@ func eachPrivilege(t *testing.T, test func(t *testing.T, with func(*local.Runner
 	}
 }
 
-// A script could have itself repeated for ever, for free.
+// A system failure would let a script repeat itself for ever, at no cost.
 func TestAScriptThatEndsItsOwnDaemonIsAFailedJob(t *testing.T) {
 	eachPrivilege(t, func(t *testing.T, with func(*local.Runner), dind string) {
 		p := world.Job(login, `docker pull -q $CI_REGISTRY/base/busybox`,
@@ -35,7 +35,7 @@ func TestAScriptThatEndsItsOwnDaemonIsAFailedJob(t *testing.T) {
 			`while docker version >/dev/null 2>&1; do sleep 0.1; done; echo the daemon is gone; exit 7`)
 		p.Services = nil
 		r := runJob(t, p, with).failedWith(7).quietCleanup().says("the daemon is gone")
-		if dind != rig.ImageRootless { // whose sidecar ends a moment after its daemon
+		if dind != rig.ImageRootless { // the sidecar of dind-rootless ends a moment after its daemon
 			r.says("diagnosis: the docker daemon of this job has ended by itself", "hint: a command of the job may have ended it")
 		}
 	})
@@ -52,7 +52,7 @@ while (my $c = $s->accept) {
 }
 `
 
-// The hook runs on the host, as root: a sidecar must not send it anywhere.
+// The hook runs on the host, as root, so a sidecar must not redirect the hook.
 func TestASidecarCannotSendAHookToTheHost(t *testing.T) {
 	var asked atomic.Int64
 	host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

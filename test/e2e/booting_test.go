@@ -9,15 +9,16 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// goes is the file by which a script lets its daemon's boot go on, and late the one by
-// which that tells of having waited in vain.
+// notReadyYet is the line of the job log when a script begins before its daemon answers.
 const notReadyYet = "docker is not ready yet: commands to it wait"
 
+// A script makes the file goes to let its daemon's boot go on. The boot makes the file late
+// when it has waited in vain.
 const goes, late = "/builds/goes", "/builds/late"
 
-// besideItsBoot is a job whose daemon boots on only once its script has begun: with
-// the first rule that it makes, after it has taken its port. It then does as the line
-// says, with all that iptables was called with.
+// besideItsBoot is a job whose daemon boots on only once its script has begun. The boot stops
+// at its first rule of iptables, after the daemon has taken its port. It then runs the shell
+// line then, with iptables' arguments.
 func besideItsBoot(t *testing.T, then string, script ...string) local.Payload {
 	t.Helper()
 	const iptables = `#!/bin/sh
@@ -35,13 +36,13 @@ exec /usr/sbin/iptables "$@"
 	image := rig.DeriveWith(t, world.Engine, rig.ImageDind, []rig.File{{
 		Path: "/usr/local/sbin/iptables", Mode: 0o755, Content: fmt.Sprintf(iptables, goes, late, then),
 	}})
-	// Named like the official image, as own dind images are.
+	// The name is like the official image's, because own dind images have such names.
 	p.Services[0].Name = tagged(t, image, "gitlab-dind-executor.test/docker:slow-dind")
 	return p
 }
 
-// begunEarly runs a job until its script has begun before its daemon answered: where a
-// host is slow, it does not.
+// begunEarly runs a job, up to four times, until its script begins before its daemon answers.
+// On a slow host the daemon may be first.
 func begunEarly(t *testing.T, p local.Payload) ran {
 	t.Helper()
 	var r ran

@@ -9,7 +9,7 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// settingsWith writes a settings file with more than the lab's lines.
+// settingsWith writes a settings file with the lab's lines and more.
 func settingsWith(t *testing.T, more string) (file string) {
 	t.Helper()
 	file, err := world.WriteSettings(strings.ReplaceAll(t.Name(), "/", "-")+".toml", more)
@@ -28,7 +28,7 @@ func under(settings string) func(*local.Runner) {
 	}
 }
 
-// gcWith runs gc with flags and returns what it said.
+// gcWith runs gc with flags and returns its output.
 func gcWith(t *testing.T, flags ...string) string {
 	t.Helper()
 	out, err := exec.Command(world.Binary, append([]string{"--settings", world.Settings, "gc"}, flags...)...).CombinedOutput()

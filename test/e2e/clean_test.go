@@ -9,9 +9,9 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// A volume that cannot be removed at once, as one of gigabytes: the job's status
-// does not wait for it. What goes on behind the hook removes the rest, and the volume
-// as soon as that can be done, without anybody's help.
+// A volume of gigabytes, for example, cannot be removed at once. The job's status does not wait
+// for the removal. A process behind the hook removes the rest, and the volume as soon as
+// possible, without anybody's help.
 func TestTheJobDoesNotWaitForWhatIsLongToRemove(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	var held string
@@ -31,7 +31,7 @@ func TestTheJobDoesNotWaitForWhatIsLongToRemove(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			t.Cleanup(func() { _ = release() }) // should the test end before
+			t.Cleanup(func() { _ = release() }) // should the test end early
 		}
 	}).succeeded()
 	if release == nil {
@@ -52,8 +52,8 @@ func TestTheJobDoesNotWaitForWhatIsLongToRemove(t *testing.T) {
 	r.quietCleanup()
 }
 
-// A sandbox whose Runner is in another place, with the same job id at another
-// GitLab: a cleanup and a sweep here leave it.
+// A sandbox's Runner is elsewhere, and its job has the same id at another GitLab. A cleanup and
+// a sweep here leave the sandbox alone.
 func TestAnotherGitLabsJobOfTheSameIDIsLeft(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	mine := world.Job(`echo running; sleep 300`)

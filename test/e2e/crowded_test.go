@@ -11,7 +11,7 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// crowded runs a job with this pool of subnets, which cannot be prepared.
+// crowded runs a job with this pool of subnets. Its preparation must fail.
 func crowded(t *testing.T, p local.Payload, pool string) ran {
 	t.Helper()
 	settings, err := world.WriteSettings("crowded.toml", fmt.Sprintf("pool = %q\nsubnet_bits = 29\n", pool))
@@ -26,7 +26,7 @@ func crowded(t *testing.T, p local.Payload, pool string) ran {
 	return r
 }
 
-// The last subnet of the pool is somebody's.
+// The last subnet of the pool is taken by another network.
 func TestAPoolWithoutAFreeSubnet(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	const pool = "10.219.73.0/29"
@@ -45,8 +45,8 @@ func TestAPoolWithoutAFreeSubnet(t *testing.T) {
 		says("no free subnet for a sandbox in "+pool, "hint: widen network.pool").saysNot("never\n")
 }
 
-// A subnet of eight addresses has five for containers, and this job wants more:
-// the engine refuses one of them.
+// A subnet of eight addresses has five for containers. This job wants more, so the engine
+// refuses a container.
 func TestASubnetWithoutRoomForAllContainers(t *testing.T) {
 	p := world.Job(`echo never`)
 	for i := range 5 {

@@ -11,8 +11,8 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// changedSettings makes the hooks read the lab's settings with insertions, in
-// pairs: after this text, that one. After "" is at the end.
+// changedSettings makes the hooks read the lab's settings with insertions, which are pairs of
+// texts. The second text goes behind the first, or to the end if the first is "".
 func changedSettings(t *testing.T, insertions ...string) func(*local.Runner) {
 	t.Helper()
 	b, err := os.ReadFile(world.Settings)
@@ -38,7 +38,7 @@ func changedSettings(t *testing.T, insertions ...string) func(*local.Runner) {
 	return withSettings(path)
 }
 
-// One registry, whose CA nobody knows, is both in turn.
+// A single registry, whose CA nobody knows, is both in turn.
 func TestInsecureRegistryAndMirrorOfTheDockerHub(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	mirror, err := rig.StartRegistry(t.Context(), world.Engine, "mirror.rig.test", rig.RegistryOptions{Anonymous: true})
@@ -75,8 +75,8 @@ func TestNetworksThatAJobMakesHaveTheMTU(t *testing.T) {
 	runJob(t, p, changedSettings(t, "[network]\n", "mtu = 1380\n")).succeeded().says("option 1380", "eth0 1380", "\n1380\n")
 }
 
-// The docker command looks a manifest up by itself, not by its daemon. What an
-// image has there stays, and any user of it reads them.
+// The docker command looks a manifest up by itself, not by its daemon. The image's own CAs
+// stay, and any user of the image can read them.
 func TestJobKnowsTheCAsOfRegistries(t *testing.T) {
 	p := world.Job(login, `docker manifest inspect $CI_REGISTRY/base/busybox | grep -c sha256`, `ls /etc/docker/certs.d/$CI_REGISTRY`,
 		`cat /etc/docker/certs.d/own:5000/ca.crt`, `setpriv --reuid=1000 --regid=1000 --clear-groups cat /etc/docker/certs.d/$CI_REGISTRY/ca.crt`)
@@ -117,8 +117,8 @@ func TestPlaintextByTheServicesCommandStartsAtOnce(t *testing.T) {
 			p.Services[0].Command = command
 			lab.Set(&p, "CI_DEBUG_SERVICES", "true")
 			r := runJob(t, p).succeeded().says("since the dind service's command asks for it").says("server linux at tcp://docker:2375")
-			// The daemon says that it is insecure, and why it waits for 15 s where nobody
-			// says that it is meant so.
+			// The daemon warns that it is insecure. Without an explicit intent it would also
+			// wait for 15 s and say so.
 			r.says("Binding to an IP address").saysNot("explicit intent to run without authentication")
 		})
 	}
@@ -139,7 +139,7 @@ func TestClientCertificatesInOtherPlaces(t *testing.T) {
 		`ls /other/client /my/certs`,
 		`docker version -f 'server {{.Server.Os}}'`,
 		`DOCKER_CERT_PATH=/other/client docker version -f 'again {{.Server.Os}}'`,
-		// As clients do that know RSA alone.
+		// Clients that know RSA alone need such a key.
 		`grep -c 'BEGIN RSA PRIVATE KEY' /my/certs/key.pem; openssl rsa -in /other/client/key.pem -noout -check`,
 		byAddress,
 	)

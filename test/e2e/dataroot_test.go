@@ -16,7 +16,7 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// cli runs docker with an input, and returns what it said.
+// cli runs docker with an input, and returns its output.
 func cli(t *testing.T, stdin []byte, args ...string) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), jobTimeout) // at the end of a test, too
@@ -50,7 +50,7 @@ func labelFlags(t *testing.T, what string) []string {
 	return flags
 }
 
-// staticProgram builds a program of this module as it runs in containers.
+// staticProgram builds a program of this module for containers.
 func staticProgram(t *testing.T, path string) string {
 	t.Helper()
 	to := filepath.Join(t.TempDir(), "program")
@@ -62,7 +62,7 @@ func staticProgram(t *testing.T, path string) string {
 	return to
 }
 
-// bareDaemon is a daemon without any hook, on a volume that a test owns.
+// bareDaemon is a daemon without any hook, on a volume of the test.
 type bareDaemon struct {
 	t             *testing.T
 	image, volume string
@@ -92,7 +92,7 @@ func (d *bareDaemon) run(script string, stdin []byte) string {
 	return mustCLI(d.t, stdin, "exec", "-i", d.id, "sh", "-ec", script)
 }
 
-// kill ends it as the end of a job does: at once.
+// kill ends the daemon at once, as the end of a job does.
 func (d *bareDaemon) kill() {
 	if d.id != "" {
 		_, _ = cli(d.t, nil, "rm", "-f", "-v", d.id)
@@ -100,8 +100,8 @@ func (d *bareDaemon) kill() {
 	}
 }
 
-// onVolume runs a program on a volume as hooks run theirs: without network, and
-// with the few rights that it needs.
+// onVolume runs a program on a volume as hooks run their programs: without network and with few
+// rights.
 func onVolume(t *testing.T, program, volume string, args ...string) (code int, said string) {
 	t.Helper()
 	run := append([]string{"run", "--rm", "--network", "none", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "-m", "512m"}, labelFlags(t, "program")...)
@@ -120,7 +120,7 @@ func onVolume(t *testing.T, program, volume string, args ...string) (code int, s
 	return code, out
 }
 
-// fillDaemon is what a job does that leaves everything behind.
+// fillDaemon is the script of a job that leaves everything behind.
 const fillDaemon = `mkdir -p /c && cd /c && echo text >f
 docker load -q
 printf 'FROM ` + rig.ImageBusybox + `\nRUN echo hello >/x\nRUN --mount=type=cache,target=/cc echo more >/cc/y\nCOPY f /f\n' >Dockerfile
@@ -129,9 +129,9 @@ printf 'FROM ` + rig.ImageBusybox + `\nRUN echo classic >/x\n' >Dockerfile.old
 DOCKER_BUILDKIT=0 docker build -f Dockerfile.old -t old . 2>&1
 `
 
-// What is kept of a real daemon's data root serves the next daemon, whose builds
-// find all their steps; nothing else is left. So it is when a job has planted
-// whatever it could: the data root serves, or it is known to be thrown away.
+// The cleared data root of a real daemon serves the next daemon. Builds find all their steps
+// there, and nothing else is left. A data root with hostile trees of a job serves, too, or is
+// recognised and thrown away.
 func TestAClearedDataRootServesTheNextDaemon(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	program, planter := staticProgram(t, "gitlab-dind-executor"), staticProgram(t, "gitlab-dind-executor/test/hostiletree/plant")
@@ -174,7 +174,7 @@ func TestAClearedDataRootServesTheNextDaemon(t *testing.T) {
 				if out := d.run(`docker run --rm mine cat /x /f`, nil); out != "hello\ntext\n" {
 					t.Errorf("it says %q", out)
 				}
-				// As a job that has root in its daemon.
+				// A job with root in its daemon can do so.
 				mustCLI(t, nil, "cp", planter, d.id+":/plant")
 				planted := d.run(fmt.Sprintf(`/plant -honest -seed %d -entries 400 /var/lib/docker`, seed), nil)
 				d.kill()
@@ -184,7 +184,7 @@ func TestAClearedDataRootServesTheNextDaemon(t *testing.T) {
 					t.Fatalf("clearing it ended with code %d: %s\n%s", code, said, planted)
 				}
 			}
-			// One that spares nothing.
+			// The last tree spares nothing of the data root.
 			d.start()
 			mustCLI(t, nil, "cp", planter, d.id+":/plant")
 			d.run(`/plant -seed 9 -entries 400 /var/lib/docker`, nil)

@@ -1,5 +1,5 @@
-// Package e2e runs jobs on a real engine: a real dockerd in the sidecar, a real
-// registry with TLS and a password, a real git repository, and the executor's
-// binary driven by the stand-in for GitLab Runner. Without an engine its tests
-// fail; `make test` provides one.
+// Package e2e runs jobs on a real engine. Each has a real dockerd in the sidecar, a real
+// registry with TLS and a password, and a real git repository. The stand-in for GitLab Runner
+// drives the executor's binary. Without an engine the tests fail; `make test` provides an
+// engine.
 package e2e

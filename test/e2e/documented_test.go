@@ -12,8 +12,8 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// commitPipelineFiles adds what the pipelines of GitLab's documentation expect
-// in a repository, and returns the commit.
+// commitPipelineFiles adds the files that the pipelines of GitLab's documentation expect in a
+// repository. It returns the commit.
 func commitPipelineFiles(t *testing.T) string {
 	t.Helper()
 	sha, err := world.Git.Commit(t.Context(), fstest.MapFS{
@@ -39,8 +39,8 @@ func at(p local.Payload, sha string) local.Payload {
 	return p
 }
 
-// login is what those pipelines leave to the reader: their base image is on a
-// registry that demands a password here.
+// login stands for the step that GitLab's documentation leaves to the reader. The pipelines'
+// base image is on a registry with a password here.
 const login = `docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`
 
 func TestOwnDindImageWithAlias(t *testing.T) {

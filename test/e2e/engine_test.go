@@ -23,8 +23,8 @@ func tagged(t *testing.T, name, as string) string {
 	return as
 }
 
-// unasked are settings under which no registry is asked about an image that is
-// here, as those that a test has only tagged.
+// unasked writes settings under which no registry is asked about an image on the engine. Images
+// that a test has only tagged need such settings.
 func unasked(t *testing.T) string {
 	t.Helper()
 	path, err := world.WriteSettings("unasked.toml", "[pull]\npolicy = [\"if-not-present\"]\n")
@@ -42,8 +42,8 @@ func removeImage(t *testing.T, name string) {
 	}
 }
 
-// labelsOf returns the labels of all containers, networks and volumes by name,
-// of one sandbox or, for "", of the whole engine.
+// labelsOf returns the labels of all containers, networks and volumes by name. sandbox selects
+// a sandbox; "" selects the whole engine.
 func labelsOf(t *testing.T, sandbox string) map[string]map[string]string {
 	t.Helper()
 	f := filters.NewArgs()
@@ -75,7 +75,7 @@ func labelsOf(t *testing.T, sandbox string) map[string]map[string]string {
 	return labels
 }
 
-// hostMTU is that of the interface of the default route.
+// hostMTU is the MTU of the default route's interface.
 func hostMTU(t *testing.T) string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "sh", "-c",

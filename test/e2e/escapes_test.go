@@ -19,8 +19,8 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// probe builds the program that tries ways out, once, unless $DIND_E2E_PROBE names
-// it, on a machine without Go.
+// probe builds test/probe, which tries ways out, once. On a machine without Go $DIND_E2E_PROBE
+// names the built program.
 var probe = sync.OnceValues(func() (string, error) {
 	if file := os.Getenv("DIND_E2E_PROBE"); file != "" {
 		content, err := os.ReadFile(file)
@@ -40,7 +40,7 @@ var probe = sync.OnceValues(func() (string, error) {
 	return string(content), err
 })
 
-// withProbe is a job whose image has the probe, and puts it beside the sources.
+// withProbe is a job whose image has the probe. The job puts the probe beside the sources.
 func withProbe(t *testing.T, script ...string) local.Payload {
 	t.Helper()
 	content, err := probe()
@@ -57,8 +57,8 @@ func withProbe(t *testing.T, script ...string) local.Payload {
 	return p
 }
 
-// rungs are the rights that a hostile job asks its daemon for, the most first.
-// Each gets the sidecar's files, processes, network and cgroups.
+// rungs are the rights that a hostile job asks its daemon for, the most first. Each rung gets
+// the sidecar's files, processes, network and cgroups.
 var rungs = []string{
 	"--privileged",
 	"--cap-add=ALL --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined",
@@ -66,9 +66,9 @@ var rungs = []string{
 	"",
 }
 
-// TestKnownEscapes tries each way out of a sandbox under each privilege. That a
-// way is refused counts only if it is open under "privileged" on this machine:
-// otherwise the probe may be at fault.
+// TestKnownEscapes tries each way out of a sandbox under each privilege. A refusal counts only
+// if the same way is open under "privileged" on this machine. Otherwise the probe may be at
+// fault.
 func TestKnownEscapes(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	ctx, cancel := context.WithTimeout(t.Context(), jobTimeout)
@@ -140,7 +140,7 @@ func everyRung(flags string) []string {
 	return script
 }
 
-// hostFacts are the probe's flags that only the host can fill in.
+// hostFacts are the probe's flags with facts of the host.
 func hostFacts(t *testing.T) string {
 	t.Helper()
 	info, err := world.Engine.Info(t.Context())
@@ -158,11 +158,11 @@ func hostFacts(t *testing.T) string {
 	return flags
 }
 
-// disk returns the number of the disk with that directory or, if this host keeps
-// even root from it, of the first that root can open.
+// disk returns the device number of the disk with the directory. If this host denies the disk
+// even to root, disk returns the first disk that root can open.
 func disk(dir string) string {
 	var st unix.Stat_t
-	_ = unix.Stat(dir, &st) // without it the others are tried
+	_ = unix.Stat(dir, &st) // on an error the others are tried
 	number := fmt.Sprintf("%d:%d", unix.Major(st.Dev), unix.Minor(st.Dev))
 	others, _ := filepath.Glob("/sys/block/*/dev") // the pattern is valid
 	for _, name := range append([]string{"/dev/block/" + number}, others...) {
@@ -179,8 +179,7 @@ func disk(dir string) string {
 	return number
 }
 
-// sidecarOf returns the address of a job's sidecar. The job log names the
-// sandbox.
+// sidecarOf returns the address of a job's sidecar. The job log names the sandbox.
 func sidecarOf(t *testing.T, log string) string {
 	t.Helper()
 	sandbox := regexp.MustCompile(`Running on (dind-[0-9a-f]{12})-helper`).FindStringSubmatch(log)
@@ -198,15 +197,15 @@ func sidecarOf(t *testing.T, log string) string {
 	return ""
 }
 
-// probeLines are what the probe said, and where.
+// probeLines are the probe's lines of a log, with the names of the rungs.
 func probeLines(log string) []string {
 	return slices.DeleteFunc(strings.Split(log, "\n"), func(line string) bool {
 		return !strings.HasPrefix(line, "probe: ") && !strings.HasPrefix(line, "rung: ") && !strings.Contains(line, "Error response")
 	})
 }
 
-// verdicts tells which ways were open for the job container itself, and which
-// for any container that it could start.
+// verdicts tells which ways were open for the job container itself, and which were open for the
+// containers of the job.
 func verdicts(log string) (job, inner map[string]string) {
 	job, inner = map[string]string{}, map[string]string{}
 	in := job

@@ -18,7 +18,7 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// gc sweeps and returns what it said.
+// gc sweeps and returns its output.
 func gc(t *testing.T) string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), world.Binary, "--settings", world.Settings, "gc").CombinedOutput()
@@ -28,8 +28,8 @@ func gc(t *testing.T) string {
 	return string(out)
 }
 
-// ours lists the names of the engine's objects of this world's jobs, with their
-// labels: a host may have others.
+// ours lists the engine's objects of this world's jobs by name, with their labels. A host may
+// have other objects.
 func ours(t *testing.T) map[string]map[string]string {
 	t.Helper()
 	_, instance, _ := strings.Cut(world.Git.Base, "://")
@@ -216,8 +216,8 @@ func daemonLost(t *testing.T, lose func(sidecar string) error) ran {
 	return finish(job.Wait()).quietCleanup()
 }
 
-// As by a restart of the engine: the script is not to blame, and a retry helps. What
-// a script does to its own daemon is another matter.
+// A restart of the engine does the same. The script is not to blame, and a retry helps. A
+// script's attack on its own daemon is another matter.
 func TestSidecarIsEndedFromOutsideUnderTheScript(t *testing.T) {
 	for name, lose := range map[string]func(sidecar string) error{
 		"stopped": func(name string) error { return world.Engine.ContainerStop(t.Context(), name, container.StopOptions{}) },

@@ -7,14 +7,15 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// faultyService is a job whose service has that command.
+// faultyService is a job whose service has the command.
 func faultyService(command ...string) local.Payload {
 	p := world.Job(`echo never`)
 	p.Services[0].Command = command
 	return p
 }
 
-// A daemon may take an hour to get ready here: who waited for it would never tell.
+// A daemon may take an hour to get ready here. The hook must find the fault without waiting for
+// the daemon.
 func TestAWrongCommandOfTheServiceIsTheJobsFaultAndToldAtOnce(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	patient := changedSettings(t, "[sidecar]\n", "ready_timeout = \"1h\"\n")
@@ -48,7 +49,7 @@ func TestAWrongCommandOfTheServiceIsTheJobsFaultAndToldAtOnce(t *testing.T) {
 	}
 }
 
-// What the admin has set is not the pipeline's fault.
+// A wrong setting of the admin is not the pipeline's fault.
 func TestAWrongArgumentOfTheSettingsIsTheSystemsFault(t *testing.T) {
 	p := world.Job(`echo never`)
 	r := runJob(t, p, changedSettings(t, "[sidecar]\n", "arguments = [\"--no-such-flag\"]\n")).quietCleanup().

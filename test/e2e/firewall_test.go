@@ -38,8 +38,8 @@ func TestInnerContainersNeedACertificate(t *testing.T) {
 	}
 }
 
-// recipe returns the n-th block of shell commands of docs/security.md, with the
-// addresses of this test.
+// recipe returns the n-th block of shell commands of docs/security.md, with the addresses of
+// this test.
 func recipe(t *testing.T, n int, allow ...string) string {
 	t.Helper()
 	doc, err := os.ReadFile("../../docs/security.md")
@@ -59,13 +59,13 @@ func recipe(t *testing.T, n int, allow ...string) string {
 		case strings.HasPrefix(line, "allow="):
 			line = fmt.Sprintf("allow=%q\n", strings.Join(allow, " "))
 		}
-		// A chain of its own: this host may have the recipe's.
+		// This host may have the recipe's chain, so the test has a chain of its own.
 		out.WriteString(strings.ReplaceAll(line, "DIND-SANDBOX", "DIND-TEST"))
 	}
 	return out.String()
 }
 
-// firewalledPool is not the default one, so that no other job is in it.
+// firewalledPool differs from the default pool, so that no other job is in it.
 const firewalledPool = "10.230.0.0/16"
 
 // asRoot runs shell commands on this host.
@@ -81,8 +81,8 @@ func asRoot(ctx context.Context, commands string) (string, error) {
 	return string(out), nil
 }
 
-// TestTheFirewallRecipeKeepsSandboxesFromTheHost runs what docs/security.md
-// says, and takes it back.
+// TestTheFirewallRecipeKeepsSandboxesFromTheHost runs the commands of docs/security.md, and
+// undoes them.
 func TestTheFirewallRecipeKeepsSandboxesFromTheHost(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	gateway, err := rig.Gateway(t.Context(), world.Engine)
@@ -154,8 +154,7 @@ func TestTheFirewallRecipeKeepsSandboxesFromTheHost(t *testing.T) {
 	}
 }
 
-// runnerConfig is a Runner's config.toml that calls the hooks with a settings
-// file.
+// runnerConfig writes a Runner's config.toml that calls the hooks with a settings file.
 func runnerConfig(t *testing.T, settings string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "config.toml")
@@ -167,7 +166,7 @@ func runnerConfig(t *testing.T, settings string) string {
 	return file
 }
 
-// doctor runs it and returns what it says and its exit code.
+// doctor runs the command doctor and returns its output and exit code.
 func doctor(t *testing.T, settings string) (said string, code int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), rig.Slower(time.Minute))

@@ -8,9 +8,9 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// Flags of the Runner that the docker executor heeds are heeded here. An image's own
-// user owns the sources and file variables, so that git works on them, nobody else may
-// write them, and an init process is the first.
+// The executor heeds the Runner's flags that the docker executor heeds. An image's own user
+// owns the sources and file variables, so git accepts them and nobody else may write them. An
+// init process is the first process.
 func TestFeatureFlagsOfTheDockerExecutor(t *testing.T) {
 	image := rig.Derive(t, world.Engine, rig.ImageCLI, `USER 1000:1000`, `ENV HOME=/tmp`)
 	p := images(world.Job(

@@ -12,7 +12,7 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// foreign is what another Runner's executor has on the engine.
+// foreign plants the objects of another Runner's executor on the engine.
 func foreign(t *testing.T) *rig.Foreign {
 	t.Helper()
 	f, err := rig.PlantForeign(t.Context(), world.Engine)
@@ -27,7 +27,7 @@ func foreign(t *testing.T) *rig.Foreign {
 	return f
 }
 
-// whole fails where any of what is another's has changed.
+// whole fails where an object of the other Runner has changed.
 func whole(t *testing.T, f *rig.Foreign, after string) {
 	t.Helper()
 	for _, changed := range f.Changed(t.Context()) {
@@ -35,8 +35,8 @@ func whole(t *testing.T, f *rig.Foreign, after string) {
 	}
 }
 
-// Each command by which tests remove what they made. TestEveryJobEndsWithWhatItUsed
-// has the same for a job, which sweeps.
+// The test runs each command by which tests remove their objects.
+// TestEveryJobEndsWithWhatItUsed covers a job, which sweeps.
 func TestNothingOfOthersIsTouched(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	f := foreign(t)
@@ -56,11 +56,11 @@ func TestNothingOfOthersIsTouched(t *testing.T) {
 	whole(t, f, "gc without settings")
 }
 
-// The programs of make test-runner, make demo, make chaos and make bench, as they are,
-// each in its shortest form. A stand-in plays GitLab Runner.
+// The programs are those of make test-runner, make demo, make chaos and make bench, each in its
+// shortest form. A stand-in plays GitLab Runner.
 func TestProgramsTouchNothingOfOthers(t *testing.T) {
 	if !long() {
-		return // make test-engines does, and the test above has what they do
+		return // make test-engines runs them, and the test above has their commands
 	}
 	f := foreign(t)
 	dir := t.TempDir()
