@@ -10,13 +10,14 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// The last releases of the Runner's major versions: scripts, payloads and what
-// hooks are called with differ among them.
+// generations are the last releases of the Runner's major versions. Scripts, payloads and the
+// calls of hooks differ among them.
 var generations = []struct {
 	version string
-	// code is that of a script that exits with 7: who asks for none gets 1.
+	// code is the exit code in GitLab of a script that exits with 7. A Runner that asks for no
+	// code gets 1.
 	code int
-	// steps tells that the Runner has heard of `run:`.
+	// steps tells that the Runner knows `run:`.
 	steps bool
 }{{"16.11.4", 1, false}, {"17.11.4", 7, true}, {"18.11.4", 7, true}, {"19.3.0", 7, true}}
 
@@ -79,7 +80,7 @@ func TestEachGenerationOfTheRunner(t *testing.T) {
 	}
 }
 
-// wholeJob does what most jobs do, with bash.
+// wholeJob has the steps of most jobs, with bash.
 func wholeJob() local.Payload {
 	p := withServices(world.Job(
 		`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`,
@@ -94,7 +95,7 @@ func wholeJob() local.Payload {
 	return p
 }
 
-// brokenJob fails in an image without bash, with all that comes behind a script.
+// brokenJob fails in an image without bash. All the stages behind a script follow.
 func brokenJob() local.Payload {
 	p := images(world.Job(
 		`echo "shell: ${BASH_VERSION:+bash}"`,

@@ -18,9 +18,9 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// What the settings give to job container and services is there, seen from inside. What
-// makes a container more than an ordinary one is there under a policy, and the sidecar
-// has none of it.
+// Job container and services have everything that the settings give them, seen from inside.
+// Some settings make a container more than an ordinary container. These hold under a policy,
+// and the sidecar gets none of them.
 func TestWhatTheSettingsGiveIsThere(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	t.Cleanup(func() { removeCached(t, "/var/given") })
@@ -151,7 +151,7 @@ job.devices = ["/dev/zero:/dev/ours:r"]
 	}
 }
 
-// given writes a settings file with more in tables that the lab has, and with more tables.
+// given writes a settings file with further lines in the lab's tables, and with further tables.
 func given(t *testing.T, tables map[string]string, more string) (path string) {
 	t.Helper()
 	path = settingsWith(t, more)
@@ -168,7 +168,7 @@ func given(t *testing.T, tables map[string]string, more string) (path string) {
 	return path
 }
 
-// containersOf are the containers of the one sandbox that there is, by their roles.
+// containersOf are the containers of the only sandbox, by their roles.
 func containersOf(t *testing.T) map[string]container.InspectResponse {
 	t.Helper()
 	list, err := world.Engine.ContainerList(t.Context(), container.ListOptions{Filters: filters.NewArgs(filters.Arg("label", "gitlab-dind-executor.sandbox"))})
@@ -186,10 +186,10 @@ func containersOf(t *testing.T) map[string]container.InspectResponse {
 	return found
 }
 
-// removeCached removes what the lab's project has cached for a path, with its marks, and
-// tells of how many.
+// removeCached removes the lab's project's caches for a path, with their marks, and counts
+// them.
 func removeCached(t *testing.T, path string) (removed int) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute) // it has ended
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute) // the test's own context has ended
 	defer cancel()
 	list, err := world.Engine.VolumeList(ctx, volume.ListOptions{Filters: filters.NewArgs(filters.Arg("label", "gitlab-dind-executor.scope"), filters.Arg("label", lab.InstallationLabel+"="+lab.Installation))})
 	if err != nil {

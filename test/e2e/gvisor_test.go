@@ -23,7 +23,7 @@ func gvisor(t *testing.T, more ...string) func(*local.Runner) {
 	return privilege(t, "gvisor", rig.ImageDind, more...)
 }
 
-// gvisorTable is gvisor with lines that are no policy's.
+// gvisorTable is gvisor with lines outside of the policy.
 func gvisorTable(t *testing.T, more string) func(*local.Runner) {
 	t.Helper()
 	path, err := world.WriteSettings("gvisor.toml", more+"\n[[policy]]\nsidecar.privilege = \"gvisor\"\n")
@@ -39,7 +39,7 @@ func TestGVisorBuildsAndRuns(t *testing.T) {
 		{rig.ImageDind, "overlay2", privileged},
 		{"gitlab-dind-executor.test/docker:forky-dind", "overlay2", privileged},
 		{"gitlab-dind-executor.test/docker:containerd-dind", "overlayfs", privileged},
-		{"gitlab-dind-executor.test/docker:bookworm-dind", "overlay2", not}, // 20.10 asks for capabilities that it has not got itself
+		{"gitlab-dind-executor.test/docker:bookworm-dind", "overlay2", not}, // 20.10 asks for capabilities that the sidecar does not have
 	} {
 		t.Run(dind.image, func(t *testing.T) {
 			p := everyday()
@@ -57,9 +57,8 @@ func TestGVisorBuildsAndRuns(t *testing.T) {
 	}
 }
 
-// Names are known in the sidecar, in containers on its network, and on the default
-// bridge. On networks of the job's own dockerd answers for those on it alone, whatever
-// the privilege.
+// Names are known in the sidecar, in containers on its network, and on the default bridge. On
+// the job's own networks dockerd answers only for the containers there, whatever the privilege.
 func TestGVisorKnowsNames(t *testing.T) {
 	p := world.Job(login,
 		`docker pull -q $CI_REGISTRY/base/busybox && docker network create own`,
@@ -73,7 +72,7 @@ func TestGVisorKnowsNames(t *testing.T) {
 		says("\nhost: cache\nhost: docker\nbridge: cache\nbridge: docker\n", "\nown: web\n", "+PONG")
 }
 
-// One host runs jobs of protected refs with all rights, and all others in gVisor.
+// A single host runs jobs of protected refs with all rights, and all others in gVisor.
 func TestGVisorByPolicy(t *testing.T) {
 	const policies = "[[policy]]\nname = \"trusted\"\nprojects = [\"group/*\"]\nprotected = true\nsidecar.privilege = \"privileged\"\n" +
 		"[[policy]]\nname = \"others\"\nsidecar.privilege = \"gvisor\"\n"
@@ -90,7 +89,7 @@ func TestGVisorByPolicy(t *testing.T) {
 	ask(false).says("\nkernel ", "gvisor")
 }
 
-// A data root that is full, and a sidecar that is out of memory, are named.
+// The job log names a full data root, and a sidecar out of memory.
 func TestGVisorNamesItsBounds(t *testing.T) {
 	p := world.Job(login, `printf 'FROM %s\nRUN dd if=/dev/zero of=/big bs=1M count=700\n' $CI_REGISTRY/base/busybox | docker build - 2>&1 || exit 9`)
 	runJob(t, p, gvisorTable(t, "[gvisor]\nsize = \"512m\"\n")).failedWith(9).quietCleanup().
@@ -104,8 +103,8 @@ func TestGVisorNamesItsBounds(t *testing.T) {
 	}
 }
 
-// A data root in a file needs an engine that hands annotations on. An older one is
-// refused, since layers on its disk would be wrong without a word.
+// A data root in a file needs an engine that hands annotations on. An older engine is refused,
+// because layers on its disk would be wrong without a word.
 func TestGVisorKeepsADataRootInAFile(t *testing.T) {
 	stored := gvisorTable(t, "[gvisor]\nstorage = \"file\"\nsize = \"1g\"\n")
 	version, err := world.Engine.ServerVersion(t.Context())
@@ -129,8 +128,8 @@ func TestGVisorKeepsADataRootInAFile(t *testing.T) {
 			"No space left on device", "diagnosis: a disk is full; that of this job's docker daemon holds 1 GB")
 }
 
-// All ways out that are proved are closed. What opens there is the kernel's of the
-// sandbox: no process of the host has the host's file open.
+// All ways out with a proof are closed. The files that open there belong to the sandbox's
+// kernel: no process of the host has the host's file open.
 func TestGVisorKnownEscapes(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	ctx, cancel := context.WithTimeout(t.Context(), jobTimeout)
@@ -157,7 +156,7 @@ func TestGVisorKnownEscapes(t *testing.T) {
 	}
 	slices.Sort(held)
 
-	// The last one is there to be waited for.
+	// The last path is harmless. It opens in any case, so the test can wait for it.
 	held = append(held, "/proc/self/comm")
 	var log *buffer
 	p := withProbe(t, fmt.Sprintf(`docker run --rm -i --privileged -v $PWD:/x $CI_REGISTRY/base/busybox sh -c 'sleep 100000 | /x/probe hold %s'`, strings.Join(held, " ")))
@@ -174,7 +173,7 @@ func TestGVisorKnownEscapes(t *testing.T) {
 		processes++
 		for _, fd := range globs(t, filepath.Join(filepath.Dir(exe), "fd/*")) {
 			file, _ := os.Readlink(fd)
-			sources = sources || strings.HasPrefix(file, "/root/builds") // where gVisor has what is mounted
+			sources = sources || strings.HasPrefix(file, "/root/builds") // gVisor has mounted files below /root/builds
 			for _, path := range held {
 				if filepath.Base(file) == filepath.Base(path) {
 					t.Errorf("%s has %s of the host open", filepath.Dir(exe), file)
@@ -182,7 +181,7 @@ func TestGVisorKnownEscapes(t *testing.T) {
 			}
 		}
 	}
-	// What the job may have of the host is seen in this way.
+	// The search finds the job's files of the host, so it would find others, too.
 	if processes == 0 || !sources {
 		t.Errorf("%d processes of gVisor were found on this host, and that one has the job's sources open: %t", processes, sources)
 	}
@@ -199,7 +198,7 @@ func globs(t *testing.T, pattern string) []string {
 	return list
 }
 
-// A runtime that is not gVisor never gets the rights of a sidecar in gVisor.
+// Only gVisor gets the rights of a sidecar in gVisor, no other runtime.
 func TestGVisorIsNoOtherRuntime(t *testing.T) {
 	r := runJob(t, world.Job(`echo never`), gvisor(t, `sidecar.runtime = "bounded"`)).quietCleanup().
 		says("the runtime of this sidecar is not gVisor").saysNot("\nnever")

@@ -11,8 +11,8 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// gVisor's runtime under the privilege of others has no capabilities. That is a fault
-// of the settings, whatever the pipeline says of its daemon, and the hint says which.
+// gVisor's runtime under another privilege gives no capabilities. The settings are at fault,
+// whatever the pipeline says of its daemon, and the hint names the right privilege.
 func TestGVisorsRuntimeWantsItsPrivilege(t *testing.T) {
 	p := world.Job(`echo never`)
 	p.Services[0].Command = []string{"--debug"}
@@ -23,7 +23,7 @@ func TestGVisorsRuntimeWantsItsPrivilege(t *testing.T) {
 	}
 }
 
-// doctor tries a sandbox in gVisor, whether all jobs or those of a policy have it.
+// doctor tries a sandbox in gVisor, whether all jobs have gVisor or only those of a policy.
 func TestGVisorIsTriedByDoctor(t *testing.T) {
 	for name, c := range map[string]struct{ privilege, settings, privileges, tried string }{
 		"all jobs": {

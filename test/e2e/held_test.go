@@ -21,8 +21,7 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// admin calls a command of the executor's, and returns its exit code and what it
-// said.
+// admin calls a command of the executor, and returns its exit code and output.
 func admin(t *testing.T, stdin string, args ...string) (code int, said string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -37,7 +36,7 @@ func admin(t *testing.T, stdin string, args ...string) (code int, said string) {
 	return cmd.ProcessState.ExitCode(), string(out)
 }
 
-// terminal is a pseudo terminal: what is written to ours is typed at its.
+// terminal is a pseudo terminal. Text written to ours is typed at its.
 func terminal(t *testing.T, height, width uint16) (ours, its *os.File) {
 	t.Helper()
 	ours, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
@@ -62,14 +61,14 @@ func terminal(t *testing.T, height, width uint16) (ours, its *os.File) {
 	return ours, its
 }
 
-// nothingRuns asserts that no process of a held sandbox's containers can go on.
+// nothingRuns asserts that all processes of a held sandbox's containers stand still.
 func nothingRuns(t *testing.T, job string) {
 	t.Helper()
 	seen := 0
 	for name, l := range ours(t) {
 		c, err := world.Engine.ContainerInspect(t.Context(), name)
 		if err != nil {
-			continue // it is none
+			continue // not a container
 		}
 		if seen++; c.State.Running && !c.State.Paused {
 			t.Errorf("job %s: the %s of what is held runs on", job, l["gitlab-dind-executor.role"])
@@ -92,7 +91,7 @@ func TestAFailedJobIsHeldForALookInside(t *testing.T) {
 		says("held for 10 minutes, for the runner's admin to look inside: gitlab-dind-executor shell " + id + "\n")
 
 	nothingRuns(t, id)
-	gcWith(t) // its time is not over
+	gcWith(t) // the sandbox's time is not over
 	if _, said := admin(t, "", "status"); !regexp.MustCompile(`  held +`+id).MatchString(said) || !strings.Contains(said, "gc --held ends that") {
 		t.Errorf("status says\n%s", said)
 	}
@@ -115,7 +114,7 @@ func TestAFailedJobIsHeldForALookInside(t *testing.T) {
 			t.Fatal(err)
 		}
 		var said bytes.Buffer
-		_, _ = io.Copy(&said, ours) // it ends with an error when the last process has closed it
+		_, _ = io.Copy(&said, ours) // the copy ends with an error when the last process closes the terminal
 		err := cmd.Wait()
 		if code := cmd.ProcessState.ExitCode(); code != 5 || !strings.Contains(said.String(), "/dev/pts/") || !strings.Contains(said.String(), "still here") {
 			t.Errorf("exit code %d (%v), said %q", code, err, said.String())
@@ -135,7 +134,7 @@ func TestAFailedJobIsHeldForALookInside(t *testing.T) {
 			}
 		}
 	})
-	// It has its layers still, so the next job gets others.
+	// The held sandbox still has its layers, so the next job gets others.
 	runJobUnchecked(t, world.Job(`docker version >/dev/null`), with).succeeded().quietCleanup().
 		says("no layers free (other jobs use them; these are cached as well)")
 

@@ -12,8 +12,8 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// helperSettings are the lab's settings with another helper image, which has
-// git and a shell alone, and more lines about the helper.
+// helperSettings are the lab's settings with another helper image and more lines about the
+// helper. The image has git and a shell alone.
 func helperSettings(t *testing.T, lines, more string) string {
 	t.Helper()
 	file := settingsWith(t, more)
@@ -31,7 +31,7 @@ func helperSettings(t *testing.T, lines, more string) string {
 	return file
 }
 
-// keeping makes a job keep something by cache and artifacts.
+// keeping gives a job a cache and artifacts.
 func keeping(p local.Payload) local.Payload {
 	p.Cache = []local.Cache{{Key: "default", Paths: []string{"vendor/"}, Policy: "pull-push", When: "on_success"}}
 	p.Artifacts = []local.Artifact{{Paths: []string{"README.md"}}}
@@ -49,7 +49,7 @@ func TestHelperWithoutTheRunnersProgramSaysSoOnce(t *testing.T) {
 	runJob(t, world.Job(`true`), under(settings)).succeeded().saysNot("warning: ")
 }
 
-// The test's engine is local; behind a TCP address it is one elsewhere.
+// The test's engine is local. Behind a TCP address the engine is elsewhere.
 func TestHelperUsesTheRunnersProgramOfTheHost(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "gitlab-runner")
 	script := "#!/bin/sh\n[ \"$1\" = --version ] && { echo 'Version:      17.1.0'; exit; }\necho \"called with $1 in $(basename $PWD)\"\n"
@@ -81,7 +81,7 @@ func TestHelperUsesTheRunnersProgramOfTheHost(t *testing.T) {
 	}
 }
 
-// mountsOfHelper are the paths of this host that the one helper has.
+// mountsOfHelper are the paths of this host in the only helper.
 func mountsOfHelper(t *testing.T) map[string]bool {
 	t.Helper()
 	paths := map[string]bool{}
@@ -103,7 +103,7 @@ func mountsOfHelper(t *testing.T) map[string]bool {
 	return paths
 }
 
-// forwarded lets the engine's socket be reached at a TCP address of this host.
+// forwarded makes the engine's socket available at a TCP address of this host.
 func forwarded(t *testing.T, socket string) (addr string) {
 	t.Helper()
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
@@ -123,7 +123,7 @@ func forwarded(t *testing.T, socket string) (addr string) {
 	return l.Addr().String()
 }
 
-// forward hands on either side's end by itself, as attached streams need it.
+// forward hands on the end of each direction by itself, because attached streams need this.
 func forward(client *net.TCPConn, socket string) {
 	defer client.Close()
 	engine, err := net.Dial("unix", socket)

@@ -8,7 +8,7 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// Any image of a repository could be named by a digest behind an allowed tag.
+// Behind an allowed tag a digest could name any image of a repository.
 func TestADigestThatIsNotAllowedIsNoDaemon(t *testing.T) {
 	for tag, from := range map[string]string{"1": rig.ImageDind, "evil": rig.ImageBusybox} {
 		if err := world.Registry.Push(t.Context(), world.Engine, from, "group/tagged/dind:"+tag); err != nil {

@@ -18,8 +18,8 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// isolatesIPv6 tells whether the engine of these tests keeps networks apart over
-// IPv6, as far as it tells.
+// isolatesIPv6 tells whether the engine of these tests says that it keeps networks apart over
+// IPv6.
 func isolatesIPv6(t *testing.T) bool {
 	t.Helper()
 	info, err := world.Engine.Info(t.Context())
@@ -34,7 +34,7 @@ func isolatesIPv6(t *testing.T) bool {
 	return n >= 27 || info.ExperimentalBuild
 }
 
-// A job that is to have IPv6 gets it only where other jobs cannot read its ports.
+// A job with IPv6 in its settings gets IPv6 only where other jobs cannot read its ports.
 func TestSandboxesHaveIPv6WhenAskedAndKeptApart(t *testing.T) {
 	if b, err := os.ReadFile("/proc/net/if_inet6"); err != nil || len(b) == 0 {
 		t.Fatalf("this host has no IPv6: %v", err)
@@ -71,7 +71,7 @@ func TestSandboxesHaveIPv6WhenAskedAndKeptApart(t *testing.T) {
 // envTryIPv6 lets this test's program try IPv6 on another engine instead of testing.
 const envTryIPv6 = "DIND_E2E_TRY_IPV6"
 
-// tryIPv6 says whether jobs would get IPv6 on an engine.
+// tryIPv6 prints whether jobs would get IPv6 on an engine.
 func tryIPv6(host string) int {
 	p := &plan.Plan{Spec: "trial", Network: plan.Network{
 		Pool: netip.MustParsePrefix("10.231.0.0/16"), SubnetBits: config.Default().Network.SubnetBits, MTU: 1500, Pool6: config.Default().Network.Pool6,
@@ -95,8 +95,8 @@ type another struct {
 	host, pid string
 }
 
-// anotherEngine starts one with these flags, on a host that forwards IPv6. It ends
-// with the test.
+// anotherEngine starts an engine with these flags, on a host that forwards IPv6. The engine
+// ends with the test.
 func anotherEngine(t *testing.T, flags string) another {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "dind-v6-")
@@ -135,8 +135,8 @@ func (a another) run(commands string) string {
 	return out
 }
 
-// One sandbox cannot read another's ports over IPv6, or has none: on an engine that
-// keeps networks apart and on one that does not.
+// A sandbox cannot read another's ports over IPv6, or has no IPv6. The test tries an engine
+// that keeps networks apart, and an engine that does not.
 func TestOneSandboxDoesNotReadAnothersPortsOverIPv6(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	self, err := os.Executable()
@@ -160,7 +160,7 @@ func TestOneSandboxDoesNotReadAnothersPortsOverIPv6(t *testing.T) {
 			if given := strings.TrimSpace(said) == "given"; given != c.given {
 				t.Errorf("IPv6 is given: %t, want %t: %s", given, c.given, said)
 			}
-			// As sandboxes are: networks with an IPv6 subnet each.
+			// Sandboxes have such networks, each with an IPv6 subnet.
 			a.run(fmt.Sprintf(`for n in 1 2; do %s network create --ipv6 --subnet 10.99.$n.0/26 --subnet fd6b:3f2a:91c7:$n::/64 n$n; done >/dev/null
 %[1]s run -d --name server --network n1 --ip6 fd6b:3f2a:91c7:1::10 %s httpd -f -p '[::]:80' -h /etc >/dev/null`, docker, rig.ImageBusybox))
 			read := docker + " run --rm --network %s " + rig.ImageBusybox + " wget -q -T 2 -O - 'http://[fd6b:3f2a:91c7:1::10]/hostname'"
@@ -178,8 +178,8 @@ func TestOneSandboxDoesNotReadAnothersPortsOverIPv6(t *testing.T) {
 	}
 }
 
-// The rules of docs/security.md keep sandboxes from their host over IPv6, those
-// that have it and those that give themselves a link-local address.
+// The rules of docs/security.md keep sandboxes from their host over IPv6. This goes for
+// sandboxes with IPv6, and for sandboxes that give themselves a link-local address.
 func TestTheFirewallRecipeKeepsSandboxesFromTheHostByIPv6(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	a := anotherEngine(t, "--experimental --ip6tables=true")

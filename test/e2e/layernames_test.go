@@ -9,8 +9,8 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// containerdStore makes dockerd keep images in containerd, as releases from 29 on do of
-// themselves, and ownStore lets it keep them as all did before.
+// containerdStore makes dockerd keep images in containerd, the default from release 29 on.
+// ownStore makes dockerd keep images itself, as all releases did before.
 var (
 	containerdStore = rig.File{Path: "/etc/docker/daemon.json", Content: `{"features": {"containerd-snapshotter": true}}`}
 	ownStore        = rig.File{Path: "/etc/docker/daemon.json", Content: `{"features": {"containerd-snapshotter": false}}`}
@@ -33,8 +33,8 @@ func knowsContainerd(t *testing.T) bool {
 	return false
 }
 
-// A daemon with the layers of earlier jobs must not take their names for the
-// registry's: what `base` and `app` are may have changed since.
+// A daemon with the layers of earlier jobs must not take the layers' names for the registry's.
+// `base` and `app` may have changed since.
 func TestCachedLayersHaveNoNames(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	derive := func(base string, files []rig.File, changes ...string) string {
@@ -45,7 +45,7 @@ func TestCachedLayersHaveNoNames(t *testing.T) {
 	t.Cleanup(func() { gcWith(t, "--caches", "--older-than", "0s") })
 	type kind struct {
 		name, image, privilege, store string
-		// bare is where what containerd holds cannot be made nameless: it goes.
+		// bare says that names in containerd's store cannot be removed here, so the store goes.
 		bare bool
 	}
 	kinds := []kind{
@@ -64,7 +64,7 @@ func TestCachedLayersHaveNoNames(t *testing.T) {
 	}
 	for i, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {
-			project := int64(60 + i)                                          // of each its own, as daemons of one kind share layers
+			project := int64(60 + i)                                          // each its own project, because daemons of one kind share layers
 			of := fmt.Sprintf("names/%s-%s-%t", k.privilege, k.store, k.bare) // a base of its own
 			with := under(settingsWith(t, fmt.Sprintf("[cache]\nvolume = false\nlayers = \"project\"\n[[policy]]\nsidecar.privilege = %q\nsidecar.image = %q\n", k.privilege, k.image)))
 			script := []string{
@@ -95,7 +95,7 @@ func TestCachedLayersHaveNoNames(t *testing.T) {
 			now(after)
 			jobs := 2
 			if k.bare || k.privilege == "rootless" {
-				jobs = 1 // the second shows what the builder does with names, which is the same for all
+				jobs = 1 // the second shows how the builder treats names, which is the same for all
 			}
 			for again := range jobs {
 				sweptBehind(t)
@@ -112,7 +112,7 @@ func TestCachedLayersHaveNoNames(t *testing.T) {
 	}
 }
 
-// holding makes an image whose file /is says what it is.
+// holding makes an image whose file /is holds the text is.
 func holding(t *testing.T, is string) string {
 	t.Helper()
 	return rig.DeriveWith(t, world.Engine, rig.ImageBusybox, []rig.File{{Path: "/is", Content: is + "\n"}})
@@ -125,7 +125,7 @@ func TestContainersOfEarlierJobsLeaveNothingInContainerd(t *testing.T) {
 	var held []string
 	most := "1000"
 	for range 4 {
-		// containerd collects what nothing refers to in its own time.
+		// containerd removes unreferenced layers in its own time.
 		count := `n=0; until [ $(ls /d/*snapshotter*overlayfs/snapshots | wc -l) -le ` + most + ` ] || [ $((n+=1)) -gt 50 ]; do sleep 0.2; done; ` +
 			`echo "$(ls /d/*snapshotter*overlayfs/snapshots | wc -l) layers"`
 		p := world.Job(login, `for i in 1 2 3; do docker run -d --restart=always $CI_REGISTRY/base/busybox sh -c 'echo > /x; sleep 1000'; done`,

@@ -15,8 +15,8 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// cachingLayers makes the hooks keep layers, and removes what is kept when the
-// test ends. Call it after rig.Unchanged.
+// cachingLayers makes the hooks keep layers, and removes the layers when the test ends. Call it
+// after rig.Unchanged.
 func cachingLayers(t *testing.T, more ...string) func(*local.Runner) {
 	t.Helper()
 	t.Cleanup(func() { gcWith(t, "--caches", "--older-than", "0s") })
@@ -45,7 +45,7 @@ func TestLayersAreForTheJobsOfTheirScopeAlone(t *testing.T) {
 		says("there are 0 containers, 0 volumes, 3 networks", "CACHED", "hello from version 1.0", "Using cache", "layers reused")
 
 	unprotected := false
-	// None may find what the ones before it have left either.
+	// No job may find the layers of the jobs before it either.
 	for _, c := range []struct {
 		name   string
 		change func(*local.Payload)
@@ -97,9 +97,9 @@ func TestJobsAtOnceHaveLayersOfTheirOwn(t *testing.T) {
 	runJobUnchecked(t, world.Job(`echo "images: $(docker images -q | wc -l)"`), with).succeeded().says("\nimages: 1\n", "layers reused")
 }
 
-// Where the engine's volumes share blocks, jobs at once and first jobs of other refs
-// begin with a copy of the layers of protected refs, and find all steps. Elsewhere they
-// begin as empty as ever.
+// The engine's volumes may share blocks. There, jobs at once and first jobs of other refs begin
+// with a copy of the layers of protected refs, and find all steps. Elsewhere they begin without
+// layers.
 func TestJobsAtOnceAndOtherRefsBeginWithACopy(t *testing.T) {
 	if !long() {
 		return
@@ -133,12 +133,12 @@ func TestJobsAtOnceAndOtherRefsBeginWithACopy(t *testing.T) {
 	finish(first.Wait()).quietCleanup()
 }
 
-// What cannot be cleared is left aside, and what a daemon does not come up on is
-// thrown away: the job has a new sidecar then, and a sweep removes the damaged one.
+// Files that cannot be cleared are left aside. Layers on which no daemon comes up are thrown
+// away: the job gets a new sidecar, and a sweep removes the damaged sidecar.
 func TestDamagedLayersServeNoJob(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	with := cachingLayers(t)
-	// Each goes on with the layers that the one before has left.
+	// Each case goes on with the layers of the case before.
 	for _, c := range []struct{ name, damage, says, layers string }{
 		{
 			"a daemon that does not start", `rm -rf /d/buildkit/cache.db && head -c 65536 /dev/zero | tr '\0' x >/d/buildkit/cache.db`,
@@ -180,8 +180,8 @@ func breakVolume(t *testing.T, volume, command string) {
 	}
 }
 
-// A job can write what it likes into its data root, such as names that keep more
-// than images for the next.
+// A job can write any file into its data root, such as names that keep more than images for the
+// next job.
 func TestAJobCannotLeaveARunningContainerByATrick(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	with := cachingLayers(t)
@@ -209,15 +209,15 @@ func TestLayersOfAKilledSidecarServeTheNextJob(t *testing.T) {
 		}
 	}
 	if ended := finish(job.Wait()).quietCleanup(); ended.State != local.SystemFailure {
-		t.Errorf("the job ended as %s", ended.State) // somebody else has ended its daemon
+		t.Errorf("the job ended as %s", ended.State) // somebody else has ended the job's daemon
 	}
 	sweptBehind(t)
 	runJobUnchecked(t, world.Job(`echo "containers: $(docker ps -aq | wc -l)"`, login, build), with).succeeded().quietCleanup().
 		says("\ncontainers: 0\n", "CACHED", "layers reused")
 }
 
-// Each privilege, and each command, has layers of its own: another daemon's are
-// not touched. What was moved aside is removed while the next jobs run.
+// Each privilege, and each command, has layers of its own. Another daemon's layers are not
+// touched. Files that were moved aside are removed while the next jobs run.
 func TestLayersOfEveryKindOfDaemon(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	t.Cleanup(func() { gcWith(t, "--caches", "--older-than", "0s") })
@@ -247,7 +247,8 @@ func TestLayersOfEveryKindOfDaemon(t *testing.T) {
 					succeeded().quietCleanup().says("no layers yet").saysNot("CACHED")
 				found := func(r ran) {
 					t.Helper()
-					// Without root there is no ctr that could take the names: it begins anew.
+					// Without root ctr is missing, which could take the names. So the store
+					// begins anew.
 					if k.privilege == "rootless" && strings.Contains(first.log, "store [[driver-type io.containerd.snapshotter") {
 						r.saysNot("CACHED")
 					} else {
@@ -294,7 +295,7 @@ func TestLayersGoBySizeAndAge(t *testing.T) {
 	if said := gcWith(t, "--caches"); said != "nothing to remove\n" {
 		t.Errorf("gc said: %s", said)
 	}
-	// One of them is above the bound: the one that was used first.
+	// The least recently used layers are above the bound.
 	usage, err := world.Engine.DiskUsage(t.Context(), types.DiskUsageOptions{Types: []types.DiskUsageObject{types.VolumeObject}})
 	if err != nil {
 		t.Fatal(err)
@@ -317,7 +318,7 @@ func TestLayersGoBySizeAndAge(t *testing.T) {
 	}
 }
 
-// Nobody needs to call gc: the end of a job does, behind it and not each time.
+// Nobody needs to call gc. The end of a job does, behind the job and not each time.
 func TestWhatIsCachedIsLookedAfterBehindJobs(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	with, state := cachingLayers(t, `max_age = "1ms"`), withState(t.TempDir())
@@ -341,8 +342,7 @@ func TestLayersGoWhenTheDiskIsShort(t *testing.T) {
 	}
 }
 
-// A sandbox that waits for jobs of a scope has a data root of that scope, leased
-// as a job's is.
+// A sandbox of the pool for jobs of a scope has a data root of the scope, leased as a job's is.
 func TestSandboxesThatWaitHaveTheLayersOfTheirScope(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	p := &pool{t, settingsWith(t, "[cache]\nvolume = false\nlayers = \"project\"\n[pool]\nsize = 1\n")}

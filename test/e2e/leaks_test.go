@@ -16,8 +16,8 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// mutable makes the files of a volume removable again, should the product not
-// have removed it, and removes the volume.
+// mutable makes the files of a volume removable again at the test's end, should the product
+// have left them, and removes the volume.
 func mutable(t *testing.T, volume string) {
 	t.Helper()
 	t.Cleanup(func() {
@@ -40,7 +40,7 @@ func mutable(t *testing.T, volume string) {
 	})
 }
 
-// isGone tells whether a volume is no more, with labels or without.
+// isGone tells whether a volume is gone, with labels or without.
 func isGone(t *testing.T, volume string) bool {
 	t.Helper()
 	_, err := world.Engine.VolumeInspect(t.Context(), volume)
@@ -50,9 +50,8 @@ func isGone(t *testing.T, volume string) bool {
 	return err != nil
 }
 
-// A job makes a file immutable, which its privileged sidecar lets it do. Neither
-// the engine nor rm can remove such a file: the sweep behind the job clears the
-// flag, and nothing stays.
+// A job makes a file immutable, which its privileged sidecar allows. Neither the engine nor rm
+// can remove such a file. The sweep behind the job clears the flag, and nothing stays.
 func TestAnImmutableFileOfAJobDoesNotStay(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	var builds string
@@ -82,8 +81,8 @@ func TestAnImmutableFileOfAJobDoesNotStay(t *testing.T) {
 	until(t, "the marks behind it", func() bool { return len(labelsOf(t, sandbox)) == 0 && isGone(t, builds+"-stuck") })
 }
 
-// An engine that was told to remove a volume by force, and could not, has dropped
-// its labels. The volume is found by its name, told, and removed.
+// After a failed removal by force, an engine has dropped the volume's labels. The sweep finds
+// the volume by its name, reports and removes it.
 func TestAVolumeWithoutLabelsIsFoundByItsName(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	const sandbox = "0e2e00000001"
@@ -94,7 +93,7 @@ m=$(docker volume inspect -f '{{.Mountpoint}}' %[2]s); touch "$m/file"; chattr +
 		t.Fatalf("the engine keeps the labels: %v\n%s", err, out)
 	}
 	mutable(t, builds)
-	// What is called alike is not ours.
+	// Volumes with similar names are not ours.
 	foreign := []string{"dind-" + sandbox + "-buildsx", "dind-my-data", "dind-" + sandbox}
 	for _, name := range foreign {
 		if _, err := asRoot(ctx, "docker volume create "+name); err != nil {
@@ -116,8 +115,8 @@ m=$(docker volume inspect -f '{{.Mountpoint}}' %[2]s); touch "$m/file"; chattr +
 	}
 }
 
-// Something is mounted in a volume that is left over. It is unmounted before the
-// engine removes the volume, which would remove what is mounted as well.
+// Something is mounted in a leftover volume. The sweep unmounts it first, because the engine
+// would remove the mounted files with the volume.
 func TestWhatIsMountedInAVolumeStays(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	const sandbox = "0e2e00000002"

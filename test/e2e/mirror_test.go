@@ -17,13 +17,14 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// hub is a stand-in for the Docker Hub, over TLS, by a CA of [registry].
+// hub is a stand-in for the Docker Hub, over TLS by a CA of its own, with settings for a mirror
+// of it.
 type hub struct {
 	*rig.Registry
 	settings string
 }
 
-// startHub starts one that has busybox, and settings whose mirror has it behind.
+// startHub starts a hub with the image busybox, and writes settings with a mirror of the hub.
 // At the test's end all mirrors go.
 func startHub(t *testing.T, more string) *hub {
 	t.Helper()
@@ -70,8 +71,7 @@ func (h *hub) set(t *testing.T, after, text string) {
 	}
 }
 
-// start makes and starts the mirror and waits for its answer, as jobs on a busy
-// host do not.
+// start makes and starts the mirror and waits for its answer. Jobs on a busy host do not wait.
 func (h *hub) start(t *testing.T) {
 	t.Helper()
 	if said := h.command(t, "mirror", "start"); !strings.Contains(said, " at http://") {
@@ -99,7 +99,7 @@ func mirrors(t *testing.T) []container.Summary {
 	return slices.DeleteFunc(all, func(c container.Summary) bool { return c.Labels["gitlab-dind-executor.role"] != "mirror" })
 }
 
-// mirror is the only mirror there must be.
+// mirror returns the only mirror, and fails if there is any other number.
 func (h *hub) mirror(t *testing.T) container.Summary {
 	t.Helper()
 	m := mirrors(t)
@@ -109,7 +109,7 @@ func (h *hub) mirror(t *testing.T) container.Summary {
 	return m[0]
 }
 
-// One mirror for all jobs: what one has pulled, the next has although the
+// All jobs have the same mirror. An image pulled by a job is there for the next, although the
 // registry behind is gone.
 func TestABaseImageCrossesTheNetworkOnce(t *testing.T) {
 	h := startHub(t, "")
@@ -134,15 +134,15 @@ func TestABaseImageCrossesTheNetworkOnce(t *testing.T) {
 	}
 }
 
-// seesMirror is a job's command that tells which mirrors its daemon has, and
-// pullsBusybox one that needs the Docker Hub or a mirror.
+// seesMirror is a job's command that shows its daemon's mirrors. pullsBusybox needs the Docker
+// Hub or a mirror.
 const (
 	seesMirror   = `docker info -f 'mirrors {{.RegistryConfig.Mirrors}}'`
 	pullsBusybox = `docker pull -q busybox && docker run --rm busybox echo "there it is"`
 )
 
-// A mirror that fails while a job has it: the daemon goes on to the next
-// registry, here one that stands for the Docker Hub.
+// A mirror fails while a job uses it. The daemon goes on to the next registry, here the
+// stand-in for the Docker Hub.
 func TestAMirrorThatFailsInTheMiddleOfAJob(t *testing.T) {
 	h := startHub(t, "")
 	h.set(t, "[sidecar]\n", "registry_mirrors = [\"https://"+h.Host+"\"]\n")
@@ -162,7 +162,7 @@ func TestAMirrorThatFailsInTheMiddleOfAJob(t *testing.T) {
 					`docker rmi -f busybox; printf 'FROM busybox\nRUN true\n' | docker build --no-cache -`)
 			}
 			removedBehind(t)
-			h.command(t, "mirror", "remove") // the one that was harmed before
+			h.command(t, "mirror", "remove") // the mirror harmed before
 			h.start(t)
 			var log *buffer
 			ctx, cancel := context.WithTimeout(t.Context(), jobTimeout)
@@ -183,7 +183,7 @@ func signalled(signal string) func(context.Context, string) error {
 	return func(ctx context.Context, id string) error { return world.Engine.ContainerKill(ctx, id, signal) }
 }
 
-// touchInHelper makes a file in the builds of the only job there is.
+// touchInHelper makes a file in the builds volume of the only job.
 func touchInHelper(t *testing.T, path string) {
 	t.Helper()
 	for name, l := range ours(t) {
@@ -196,8 +196,8 @@ func touchInHelper(t *testing.T, path string) {
 	}
 }
 
-// A mirror that has failed before a job: the job says why it does without, and
-// has a mirror again where a start mends it. The unit tests hold it to a second.
+// A mirror has failed before a job. The job says why it does without the mirror. It has a
+// mirror again where a start mends the mirror. The unit tests bound the delay to a second.
 func TestAMirrorThatFailedBeforeAJob(t *testing.T) {
 	h := startHub(t, "")
 	h.set(t, "[sidecar]\n", "registry_mirrors = [\"https://"+h.Host+"\"]\n")
@@ -245,8 +245,8 @@ func TestJobsAtOnceMakeOneMirror(t *testing.T) {
 	h.mirror(t)
 }
 
-// A mirror that stores too much goes with the last job that has it, and so does
-// one of settings that hold no more.
+// A mirror that stores too much goes with the last job that uses it. So does a mirror that no
+// settings name any more.
 func TestAMirrorIsReplaced(t *testing.T) {
 	h := startHub(t, "")
 	h.start(t)
@@ -286,8 +286,7 @@ func TestAMirrorIsReplaced(t *testing.T) {
 	}
 }
 
-// A firewall between jobs and their host that lets the mirror's port through, or
-// does not.
+// A firewall between jobs and their host lets the mirror's port through, or does not.
 func TestAMirrorBehindAFirewall(t *testing.T) {
 	h := startHub(t, "")
 	h.set(t, "[sidecar]\n", "registry_mirrors = [\"https://"+h.Host+"\"]\n")
@@ -312,7 +311,7 @@ func TestAMirrorBehindAFirewall(t *testing.T) {
 	}
 }
 
-// From elsewhere nobody can ask the mirror: the sidecar does.
+// From elsewhere nobody but the sidecar can ask the mirror.
 func TestAMirrorOnAnEngineElsewhere(t *testing.T) {
 	h := startHub(t, "\n[engine]\nhost = \"tcp://"+forwarded(t, strings.TrimPrefix(world.Engine.DaemonHost(), "unix://"))+"\"\n")
 	h.set(t, "[sidecar]\n", "registry_mirrors = [\"https://"+h.Host+"\"]\n")

@@ -58,7 +58,7 @@ func TestImagesAreFetchedWithTheJobsCredentials(t *testing.T) {
 	}
 	runJob(t, p).succeeded().says("pulling "+name, "pulled "+name, digest, " ready", "of busybox")
 
-	// The same with the job's own DOCKER_AUTH_CONFIG alone.
+	// The job does the same with its own DOCKER_AUTH_CONFIG alone.
 	p.Credentials = nil
 	p.Image.PullPolicy = []string{"always"}
 	p.Variables = append(p.Variables, local.Variable{Key: "DOCKER_AUTH_CONFIG", Masked: true, Value: fmt.Sprintf(

@@ -9,8 +9,8 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// planted is what a job leaves in its data root for the next one, as shell commands
-// in /d. Each thing was once run, followed or believed by a later job's sidecar.
+// planted are a job's hostile leftovers in its data root for the next job, as shell commands in
+// /d. Each thing was once run, followed or believed by a later job's sidecar.
 const planted = `
 	# The place for what goes is taken, and the next one is a link out of the data
 	# root: a program for the PATH, and settings for the daemon.
@@ -32,8 +32,8 @@ const planted = `
 	mkdir "image/x
 containers" "image/overlay2 image" ./-rf; touch ./--help`
 
-// What a job has planted in its data root neither runs, nor is followed, nor
-// believed in the next job. That job works, with or without layers.
+// Leftovers of a job in its data root are neither run, nor followed, nor believed in the next
+// job. The next job works, with or without layers.
 func TestNothingThatAJobPlantsReachesTheNextJob(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	t.Cleanup(func() { gcWith(t, "--caches", "--older-than", "0s") })
@@ -65,21 +65,20 @@ func TestNothingThatAJobPlantsReachesTheNextJob(t *testing.T) {
 	}
 }
 
-// A file that nobody can remove ends neither the layers of its scope nor what gc
-// does for others.
+// A file that nobody can remove ends neither the layers of its scope nor gc's work for others.
 func TestAnImmutableFileAmongLayersStopsNobody(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	with := cachingLayers(t)
 	runJobUnchecked(t, world.Job(login, build), with).succeeded().quietCleanup()
 	freeze := func() {
 		t.Helper()
-		gcWith(t) // so that nobody clears it at this moment
+		gcWith(t) // so that nobody clears the volume at this moment
 		v, err := world.Engine.VolumeInspect(t.Context(), cachedLayers(t)[0])
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() {
-			_, _ = asRoot(context.Background(), "chattr -R -f -i -a "+v.Mountpoint+" || true") // it is gone, as it should be
+			_, _ = asRoot(context.Background(), "chattr -R -f -i -a "+v.Mountpoint+" || true") // the volume should be gone
 		})
 		if out, err := asRoot(t.Context(), "cd "+v.Mountpoint+` && mkdir -p aside && echo x >aside/x && echo x >image/overlay2/frozen &&
 			chattr +i aside/x aside image/overlay2/frozen engine-id && chattr +a overlay2/l`); err != nil {
@@ -91,7 +90,7 @@ func TestAnImmutableFileAmongLayersStopsNobody(t *testing.T) {
 		runJobUnchecked(t, world.Job(login, build), with).succeeded().quietCleanup().says("CACHED", "layers reused")
 	}
 	freeze()
-	// It is one of layers, or one that has resisted before it was emptied.
+	// gc names the volume as layers, or as a volume that resisted before it was emptied.
 	if said := gcWith(t, "--caches", "--older-than", "0s"); !strings.Contains(said, "removed ") || len(cachedLayers(t)) != 0 {
 		t.Errorf("gc says %s", said)
 	}

@@ -23,13 +23,13 @@ const (
 	dockerList     = "application/vnd.docker.distribution.manifest.list.v2+json"
 )
 
-// One project's platform was every project's: it lay under the tag until somebody
-// pulled again.
+// The platform of a project's image once became every project's. Its image lay under the tag
+// until the next pull.
 func TestAnotherJobsPlatformIsNoOtherJobs(t *testing.T) {
 	name, digest := pushMultiPlatform(t, "group/multi/sh")
 	t.Cleanup(func() { removeImage(t, name); removeImage(t, world.Registry.LocalHost+"/group/multi/sh@"+digest) })
 	script := `echo "it runs"`
-	// arm64 runs the job whose image it is, or would where the host could.
+	// foreign runs a job in the image for arm64. It fails unless the host can run arm64.
 	foreign := func() {
 		t.Helper()
 		p := images(world.Job(script), name, rig.ImageDind)
@@ -55,8 +55,8 @@ func TestAnotherJobsPlatformIsNoOtherJobs(t *testing.T) {
 	runJob(t, p, withSettings(settings)).succeeded().says("it runs").saysNot("pulling")
 }
 
-// pushMultiPlatform pushes busybox for this machine and something for arm64
-// under one tag, and returns the name and the digest of both.
+// pushMultiPlatform pushes busybox for this machine and a stub for arm64 under the same tag. It
+// returns the name and the digest of both.
 func pushMultiPlatform(t *testing.T, repo string) (name, digest string) {
 	t.Helper()
 	var fs bytes.Buffer
@@ -87,7 +87,7 @@ func pushMultiPlatform(t *testing.T, repo string) (name, digest string) {
 			t.Fatal(err)
 		}
 		digest, body := manifest(t, http.MethodGet, repo, arch, dockerManifest, nil)
-		if arch == "arm64" { // the engine writes its own architecture into what it imports
+		if arch == "arm64" { // the engine writes its own architecture into imported images
 			digest, body = relabelled(t, repo, arch, body)
 		}
 		manifests = append(manifests, entry{
@@ -103,7 +103,7 @@ func pushMultiPlatform(t *testing.T, repo string) (name, digest string) {
 	return world.Registry.LocalHost + "/" + repo + ":1", digest
 }
 
-// relabelled pushes an image again whose config names an architecture.
+// relabelled pushes an image again with another architecture in its config.
 func relabelled(t *testing.T, repo, arch string, body []byte) (digest string, manifested []byte) {
 	t.Helper()
 	var m map[string]any
@@ -133,7 +133,7 @@ func relabelled(t *testing.T, repo, arch string, body []byte) (digest string, ma
 	return digest, manifested
 }
 
-// manifest gets or puts one, and returns its digest and bytes.
+// manifest gets or puts a manifest, and returns its digest and bytes.
 func manifest(t *testing.T, method, repo, tag, kind string, body []byte) (digest string, answer []byte) {
 	t.Helper()
 	digest, _, answer = ask(t, method, "/v2/"+repo+"/manifests/"+tag, kind, body)

@@ -19,7 +19,7 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// pool is one that a test uses and empties.
+// pool is a pool that a test uses and empties.
 type pool struct {
 	t        *testing.T
 	settings string
@@ -62,21 +62,21 @@ func (p *pool) rest() {
 	awaitProcesses(p.t, "--from-stdin\x00--settings\x00"+p.settings)
 }
 
-// sweptBehind waits until no job's sweep goes on behind it. A job that comes right
-// behind another may find somebody at its layers, and then goes on without.
+// sweptBehind waits until no sweep goes on behind a job. A job right behind another may find
+// its layers in use by the sweep, and then goes on without layers.
 func sweptBehind(t *testing.T) {
 	t.Helper()
 	removedBehind(t)
 	awaitProcesses(t, "gitlab-dind-executor\x00gc\x00")
 }
 
-// removedBehind waits until no job that has ended is being removed.
+// removedBehind waits until no removal of an ended job goes on.
 func removedBehind(t *testing.T) {
 	t.Helper()
 	awaitProcesses(t, "gitlab-dind-executor\x00finish\x00")
 }
 
-// awaitProcesses waits until no process of this host has that in its command line.
+// awaitProcesses waits until no process of this host has the line in its command line.
 func awaitProcesses(t *testing.T, line string) {
 	t.Helper()
 	deadline := time.Now().Add(rig.Slower(time.Minute))
@@ -97,8 +97,8 @@ func awaitProcesses(t *testing.T, line string) {
 	}
 }
 
-// waiting lists the sandboxes that wait, the oldest first: of one dind image, or
-// of any.
+// waiting lists the waiting sandboxes, the oldest first. They are those of a dind image, or all
+// for "".
 func (p *pool) waiting(image string) (found []string) {
 	p.t.Helper()
 	p.rest()
@@ -111,7 +111,7 @@ func (p *pool) waiting(image string) (found []string) {
 	return found
 }
 
-// one is the sandbox that waits.
+// one is the only waiting sandbox.
 func (p *pool) one() string {
 	p.t.Helper()
 	found := p.waiting("")
@@ -132,7 +132,7 @@ func (p *pool) run(job local.Payload) (ran, string) {
 	return r, m[1]
 }
 
-// plainJob is one without services, for which the pool is filled at first.
+// plainJob is a job without services, the kind for which the pool is filled at first.
 func plainJob(script ...string) local.Payload {
 	p := world.Job(script...)
 	p.Services = nil
@@ -163,7 +163,7 @@ func TestAJobTakesASandboxThatWaits(t *testing.T) {
 	}
 }
 
-// halfFull is a pool whose filling is under way: the network of a sandbox is there.
+// halfFull is a pool in the middle of its filling, when the network of a sandbox exists.
 func halfFull(t *testing.T) (p *pool, filling *exec.Cmd, sandbox string) {
 	t.Helper()
 	p = emptyPool(t, "1", "")
@@ -262,7 +262,7 @@ func TestTwoJobsNeverShareASandboxThatWaits(t *testing.T) {
 	}
 }
 
-// What somebody removes must not make a used sandbox look like one that waits.
+// A removal by somebody must not make a used sandbox look like a waiting sandbox.
 func TestAUsedSandboxIsNotTakenThoughItsJobContainerIsGone(t *testing.T) {
 	p := startPool(t, "1", "")
 	used := p.one()
@@ -279,8 +279,8 @@ func TestAUsedSandboxIsNotTakenThoughItsJobContainerIsGone(t *testing.T) {
 		}
 	})
 	r.succeeded()
-	// Its cleanup finds nothing of the job: the sandbox is there, and a job that
-	// takes it sees that it was used.
+	// The cleanup finds nothing of the job. The sandbox is still there, and a job that takes it
+	// sees that it was used.
 	for range 3 {
 		_, sandbox := p.run(plainJob(`true`))
 		if sandbox == used {
@@ -289,7 +289,7 @@ func TestAUsedSandboxIsNotTakenThoughItsJobContainerIsGone(t *testing.T) {
 	}
 }
 
-// A dind image that was fetched anew must not be passed by.
+// A newly fetched dind image must not be ignored.
 func TestASandboxOfAnOlderImageIsNotTaken(t *testing.T) {
 	const name = "gitlab-dind-executor.test/docker:renewed"
 	tag := func(base string) {
@@ -322,7 +322,7 @@ func TestASandboxThatDiedIsNotTaken(t *testing.T) {
 	if err != nil || len(list) != 1 {
 		t.Fatalf("%d sidecars, %v", len(list), err)
 	}
-	// Its daemon hangs: it runs, and answers nothing.
+	// The daemon hangs: it runs, and answers nothing.
 	if err := world.Engine.ContainerPause(t.Context(), list[0].ID); err != nil {
 		t.Fatal(err)
 	}
@@ -350,12 +350,12 @@ func TestTheCacheIsThereInASandboxThatWaited(t *testing.T) {
 	r.succeeded().quietCleanup().says("(warm)", "Successfully extracted cache", "\nkept\n")
 }
 
-// Where layers are kept, what waits has those of the job before.
+// Where layers are kept, waiting sandboxes have the layers of the job before.
 func TestASandboxThatWaitsHasTheLayersJustBuilt(t *testing.T) {
 	p := startPool(t, "1", "[cache]\nvolume = false\nlayers = \"project\"\n")
 	t.Cleanup(func() {
 		p.rest()
-		p.command("drain") // which has the layers
+		p.command("drain") // the sandboxes have the layers
 		gcWith(t, "--caches", "--older-than", "0s")
 	})
 	r, _ := p.run(plainJob(login, build))

@@ -15,7 +15,7 @@ func stranger(p local.Payload) local.Payload {
 	return p
 }
 
-// A job that may pull a private image leaves it on the host for others.
+// A job with the right to pull a private image leaves the image on the host for others.
 func TestAPrivateImageIsNoOtherProjects(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	if err := world.Registry.Push(t.Context(), world.Engine, rig.ImageBusybox, "group/secret/tools:1"); err != nil {
@@ -63,7 +63,7 @@ func TestAPrivateImageIsNoOtherProjects(t *testing.T) {
 			}
 		}
 	})
-	// The owner still has it, and nothing is fetched for that.
+	// The owner still has the image, and nothing is fetched for this job.
 	runJobUnchecked(t, images(world.Job(script), name, rig.ImageDind)).succeeded().says("the job has it").saysNot("pulling", "registry 127.0.0.1")
 }
 
@@ -82,7 +82,7 @@ func imageID(t *testing.T, name string) string {
 	return img.ID
 }
 
-// What a tag stands for by now is what a job gets, whoever fetched it before.
+// A job gets the image that a tag names now, whoever fetched the tag before.
 func TestANewerImageIsFetched(t *testing.T) {
 	repo := "group/moving/tools"
 	name := world.Registry.LocalHost + "/" + repo + ":1"

@@ -10,7 +10,7 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// privilege makes the hooks read settings with that sidecar.privilege.
+// privilege makes the hooks read settings with the given sidecar.privilege.
 func privilege(t *testing.T, privilege, image string, more ...string) func(*local.Runner) {
 	t.Helper()
 	policy := fmt.Sprintf("[[policy]]\nsidecar.privilege = %q\nsidecar.image = %q\n", privilege, image)
@@ -24,7 +24,7 @@ func privilege(t *testing.T, privilege, image string, more ...string) func(*loca
 	return withSettings(path)
 }
 
-// everyday is what pipelines do with their daemon.
+// everyday has the usual commands of pipelines to their daemon.
 func everyday() local.Payload {
 	p := world.Job(
 		`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`,
@@ -54,13 +54,13 @@ func TestRootlessSidecarBuildsAndRuns(t *testing.T) {
 		`docker run --rm -v /var/run/docker.sock:/var/run/docker.sock $CI_REGISTRY/base/busybox test -S /var/run/docker.sock && echo the socket is there`,
 		`docker info -f 'security {{.SecurityOptions}} driver {{.Driver}}'`,
 		`docker network inspect bridge -f 'subnet {{(index .IPAM.Config 0).Subnet}}'`,
-		// What docs/security.md says that it cannot.
+		// According to docs/security.md these fail.
 		`docker run --rm --privileged $CI_REGISTRY/base/busybox true || echo no privileged containers`,
 		`docker run --rm -v $PWD:/x $CI_REGISTRY/base/busybox chown 7:7 /x/app.sh || echo no other owners`,
 		`mkdir out && docker run --rm -v $PWD/out:/x $CI_REGISTRY/base/busybox touch /x/file || echo no files where only root may write`,
 		`chmod 777 out && docker run --rm -v $PWD/out:/x $CI_REGISTRY/base/busybox touch /x/file && echo files where all may write`,
-		// A container has no limit of its own, and all of them have the sidecar's:
-		// tail holds a line until its end.
+		// A container has no limit of its own, and all containers together have the sidecar's
+		// limit. tail holds a line until the line's end.
 		`docker run --rm --memory 24m $CI_REGISTRY/base/busybox sh -c 'head -c 64m /dev/zero | tail | wc -c'`,
 		`docker run --rm --memory 8g $CI_REGISTRY/base/busybox sh -o pipefail -c 'head -c 640m /dev/zero | tail | wc -c' || echo "no more than the sidecar has: $?"`,
 	)

@@ -13,7 +13,7 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// proxy is an HTTP proxy for TLS. It knows one name, the registry's.
+// proxy is an HTTP proxy for TLS. It knows a single name, the registry's.
 type proxy struct {
 	url string
 
@@ -96,7 +96,7 @@ func TestDaemonAndJobUseTheSettingsProxyButNotForEachOther(t *testing.T) {
 	}
 }
 
-// The trap of every proxy: the docker command asks it for the daemon.
+// Every proxy is a trap: the docker command asks the proxy for the daemon.
 func TestPipelinesOwnProxyIsNotAskedForTheDaemon(t *testing.T) {
 	for name, variables := range map[string]map[string]string{
 		"with TLS":                           {"HTTPS_PROXY": "http://127.0.0.1:9"},

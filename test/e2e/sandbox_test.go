@@ -20,8 +20,8 @@ func TestTwoJobsAtOnceDoNotSeeEachOther(t *testing.T) {
 	var wg sync.WaitGroup
 	results := make([]ran, 2)
 	for i := range results {
-		// Each leaves an image and a file, meets the other at the registry, and
-		// looks for what the other left.
+		// Each job leaves an image and a file, meets the other job at the registry, and looks
+		// for the other's leftovers.
 		mine, other := fmt.Sprintf("mine-%d", i), fmt.Sprintf("mine-%d", 1-i)
 		meet := fmt.Sprintf("$CI_REGISTRY/meet/%d:%d", t.Name()[0], i)
 		theirs := fmt.Sprintf("$CI_REGISTRY/meet/%d:%d", t.Name()[0], 1-i)
@@ -76,7 +76,7 @@ func TestInnerDaemonGetsTheHostsNetworkFacts(t *testing.T) {
 	}
 }
 
-// The script that waits for it says why; another attempt would end alike.
+// The waiting script gives the reason. Another attempt would end alike.
 func TestDindThatCannotStart(t *testing.T) {
 	p := world.Job(`echo never`)
 	p.Services[0].Command = []string{"--no-such-flag"}
@@ -104,7 +104,7 @@ func TestDaemonConfigOfTheImageWins(t *testing.T) {
 		`docker info -f '{{.Labels}}'`,
 		`docker network inspect bridge -f 'mtu {{index .Options "com.docker.network.driver.mtu"}}'`,
 	), rig.ImageCLI, image)
-	// Named like the official image, as own dind images are.
+	// The name is like the official image's, because own dind images have such names.
 	p.Services[0].Name = tagged(t, image, "gitlab-dind-executor.test/docker:own-dind")
 	p.Services[0].Command = []string{"--bip=10.199.0.1/24"}
 	runJob(t, p).succeeded().says("baked=in", "mtu 1380")

@@ -19,16 +19,16 @@ import (
 
 const found = `echo "images: $(docker images -q | wc -l), in the cache: $(ls -A /cache)."`
 
-// cachingAll makes the hooks keep layers and /cache, and removes them when the test
-// ends. Call it after rig.Unchanged.
+// cachingAll makes the hooks keep layers and /cache, and removes them when the test ends. Call
+// it after rig.Unchanged.
 func cachingAll(t *testing.T, more string) func(*local.Runner) {
 	t.Helper()
 	t.Cleanup(func() { gcWith(t, "--caches", "--older-than", "0s") })
 	return under(settingsWith(t, "[cache]\nvolume = true\nlayers = \"project\"\n"+more))
 }
 
-// Whoever sends a merge request writes its code: neither a release nor a branch
-// may find what that left.
+// The sender of a merge request writes its code. So neither a release nor a branch may find the
+// layers and caches of a merge request.
 func TestMergeRequestsShareWithMergeRequestsAlone(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	with := cachingAll(t, "")
@@ -41,7 +41,7 @@ func TestMergeRequestsShareWithMergeRequestsAlone(t *testing.T) {
 	const nothing = "images: 0, in the cache: .\n"
 	runJobUnchecked(t, job("refs/merge-requests/1/head", &unprotected, login, build, `touch /cache/planted`), with).succeeded().quietCleanup().
 		says(nothing, "no layers yet")
-	// None may find what the ones before it have left either.
+	// No job may find the leftovers of the jobs before it either.
 	for _, c := range []struct {
 		name string
 		p    local.Payload
@@ -82,8 +82,8 @@ func TestWithoutAWordOnProtectionNothingIsCached(t *testing.T) {
 	}
 }
 
-// The engine mounts any volume of a name. Somebody who can make one there has its
-// content in other projects' jobs, and theirs in his, unless hooks look.
+// The engine mounts any volume of a name. Unless hooks look, whoever can make a volume has its
+// content in other projects' jobs, and their content in his.
 func TestACacheThatSomebodyElsePutThereIsNotUsed(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	u, err := url.Parse(world.Git.URL)
@@ -140,8 +140,8 @@ func TestACacheThatSomebodyElsePutThereIsNotUsed(t *testing.T) {
 	})
 }
 
-// Programs that look for the name of whoever connects, such as databases, would
-// wait for 10 s if the DNS of the engine could not put it into an answer.
+// Some programs, such as databases, look for the name behind a client's address. They would
+// wait for 10 s if the engine's DNS could not put the name into an answer.
 func TestTheAddressOfASidecarHasAName(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	with := cachingLayers(t)

@@ -85,7 +85,7 @@ func TestEntrypointThatExits(t *testing.T) {
 	}
 }
 
-// Such a shell reads the end of its input at once and is content.
+// Such a shell reads the end of its input at once and ends with success.
 func TestEntrypointThatKeepsItsStdin(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	for _, line := range []string{`"$@" </dev/null`, `"$@" & wait`} {
@@ -133,7 +133,7 @@ func TestCancelInTheMiddleOfABuild(t *testing.T) {
 		`docker build --progress=plain -f slow .`,
 	), `echo "after a $CI_JOB_STATUS job"`, `docker ps`)
 	var log *buffer
-	ctx, cancel := context.WithTimeout(t.Context(), jobTimeout) // the build takes longer, unless it is ended
+	ctx, cancel := context.WithTimeout(t.Context(), jobTimeout) // the build takes longer, unless a signal ends it
 	defer cancel()
 	job, finish := startJob(ctx, t, p, func(r *local.Runner) { log = r.Log.(*buffer) })
 	log.waitFor(t, job, " now-building\n")

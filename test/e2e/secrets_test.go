@@ -16,8 +16,8 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// marked fills a job with secrets that can be told from all other text. They
-// are not masked variables, so the Runner hides none of them.
+// marked fills a job with secrets that differ from all other text. They are not masked
+// variables, so the Runner hides none of them.
 func marked(p local.Payload) (local.Payload, []string) {
 	var all []string
 	secret := func() string {
@@ -58,7 +58,7 @@ func TestNoSecretIsPrintedLabelledOrKept(t *testing.T) {
 			var labels []string
 			job, finish := startJob(t.Context(), t, p, withState(state), func(r *local.Runner) {
 				r.OnHook = func(h local.Hook) {
-					for name, l := range labelsOf(t, "") { // what earlier hooks made
+					for name, l := range labelsOf(t, "") { // the objects of earlier hooks
 						labels = append(labels, name)
 						labels = append(labels, slices.Collect(maps.Values(l))...)
 					}

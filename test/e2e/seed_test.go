@@ -15,7 +15,7 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// seeds are those of a settings file, made and removed by a test.
+// seeds are the seeds of a settings file. A test makes and removes them.
 type seeds struct {
 	t                *testing.T
 	settings, config string
@@ -32,7 +32,7 @@ func (s seeds) command(args ...string) string {
 	return string(out)
 }
 
-// one is the volume that serves.
+// one is the volume of the serving seed.
 func (s seeds) one() string {
 	s.t.Helper()
 	said := s.command("seed", "status")
@@ -43,13 +43,13 @@ func (s seeds) one() string {
 	return strings.Fields(lines[1])[0]
 }
 
-// A first build needs no registry: its base is there under its name, as new as
-// the last seed. So it is for the next job of the project, whose daemon knows no
-// other name; and whatever happens to a seed, jobs go on.
+// A first build needs no registry: its base is in the seed under its name, as new as the last
+// seed. The same holds for the next job of the project, whose daemon knows no other name.
+// Whatever happens to a seed, jobs go on.
 func TestAFirstBuildFindsItsBaseWithoutARegistry(t *testing.T) {
 	for store, k := range map[string]struct {
 		image string
-		// seeds are made one after the other.
+		// seeds are made in turn.
 		seeds []string
 	}{
 		"dockerd's store":    {rig.DeriveWith(t, world.Engine, rig.ImageDind, []rig.File{ownStore}), []string{"old", "new"}},
@@ -124,7 +124,7 @@ func firstBuildFindsItsBase(t *testing.T, dind string, made []string) {
 	runJobUnchecked(t, p, under(settings)).succeeded().quietCleanup().says("\nimages: 0\n")
 }
 
-// volumeText is all that a volume's small files hold.
+// volumeText is the content of all small files of a volume, those below 64 KiB.
 func volumeText(t *testing.T, volume string) string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "docker", "run", "--rm", "-v", volume+":/d", "--network", "none",
@@ -135,10 +135,10 @@ func volumeText(t *testing.T, volume string) string {
 	return string(out)
 }
 
-// One that dies in the middle leaves what a gc removes, all of it.
+// The maker of a seed dies in the middle. gc removes everything of the seed.
 func TestOfASeedWhoseMakerDiedNothingIsLeft(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
-	// A registry that never answers: the daemon is up, and pulls.
+	// A registry never answers, so the daemon is up, and pulls.
 	l, err := net.Listen("tcp4", net.JoinHostPort(world.Registry.Addr.String(), "0"))
 	if err != nil {
 		t.Fatal(err)

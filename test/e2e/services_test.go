@@ -34,8 +34,8 @@ func quietly(t *testing.T, changes ...string) local.Image {
 	return local.Image{Name: image, Alias: "idle", Command: []string{"sh", "-c", "echo warming up; echo no database; exec tail -f /dev/null"}}
 }
 
-// emulator is a service that uses docker, as LocalStack does: it writes down the
-// daemon, the certificates that it has, and what it may do there.
+// emulator is a service that uses docker, as LocalStack does. It writes down the daemon, its
+// certificates, and its rights to their files.
 var emulator = local.Image{
 	Name: rig.ImageCLI, Alias: "emulator", Entrypoint: []string{"sh", "-c"},
 	Command: []string{`n=0; until docker version -f 'the emulator sees {{.Server.Os}}' >/tmp/out 2>&1; do n=$((n+1)); [ $n -lt 100 ] || break; sleep 0.1; done
@@ -50,14 +50,15 @@ func TestRedisAndPostgresByNamesAndAliases(t *testing.T) {
 	p := withServices(
 		world.Job(
 			`ping() { printf 'PING\r\nQUIT\r\n' | busybox nc $1 6379 | tr -d '\r'; }`,
-			// By the names derived from the images, and by every alias.
+			// The services answer under the names derived from their images, and under every
+			// alias.
 			`for name in gitlab-dind-executor.test__redis gitlab-dind-executor.test-redis kv cache memory; do echo "$name $(ping $name)"; done`,
 			`for name in gitlab-dind-executor.test__postgres gitlab-dind-executor.test-postgres db sql; do busybox nc $name 5432 </dev/null && echo "$name is there"; done`,
 			`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`,
 			`ip() { getent hosts $1 | cut -d' ' -f1; }`,
 			`docker run --rm --add-host kv:$(ip kv) --add-host db:$(ip db) $CI_REGISTRY/base/busybox sh -c "printf 'SET k from-inside\r\nQUIT\r\n' | nc kv 6379; nc db 5432 </dev/null && echo db from inside"`,
 			`docker run --rm --network host $CI_REGISTRY/base/busybox sh -c "printf 'GET k\r\nQUIT\r\n' | nc cache 6379"`,
-			// A service that uses docker says what it found.
+			// A service that uses docker tells its findings.
 			`n=0; until [ -e /builds/emulator ]; do n=$((n+1)); [ $n -lt 100 ]; sleep 0.1; done; cat /builds/emulator`,
 			`docker network create made && docker run --rm --network made $CI_REGISTRY/base/busybox sh -c "printf 'GET k\r\nQUIT\r\n' | nc gitlab-dind-executor.test-redis 6379 | sed s/^/made:/"`,
 		),
@@ -146,7 +147,8 @@ func TestAServiceThatHasDoneItsWork(t *testing.T) {
 	runJob(t, p).succeeded().saysNot("warning: ").says("migrate) ended with code 0", "done")
 }
 
-// What is sure is said: whether the script failed for it, its author knows.
+// The job log states the facts. Only the author knows whether the script failed because of the
+// service.
 func TestAServiceThatEndsWhileTheScriptRuns(t *testing.T) {
 	until := func(then string) []string {
 		return []string{"sh", "-c", "until test -e /builds/go; do sleep 0.1; done; " + then}
@@ -162,8 +164,8 @@ func TestAServiceThatEndsWhileTheScriptRuns(t *testing.T) {
 	}
 }
 
-// An engine at a TCP address counts as remote: its networks are out of reach,
-// and the helper must dial.
+// An engine at a TCP address counts as remote. Its networks are out of reach, and the helper
+// must dial.
 func TestServicesOfARemoteEngine(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	addr := forwarded(t, strings.TrimPrefix(world.Engine.DaemonHost(), "unix://"))
@@ -179,7 +181,7 @@ func TestLogsOfServicesInTheJobLog(t *testing.T) {
 		"sh", "-c",
 		`echo line 0; for i in 1 2 3; do while [ ! -e /builds/say$i ]; do sleep 0.02; done; echo line $i; echo error $i >&2; touch /builds/said$i; done; exec tail -f /dev/null`,
 	}}
-	// Each line is asked for in a stage, the second at its very end.
+	// Each line is asked for in a stage, the second line at the stage's very end.
 	say := func(i int) string {
 		return fmt.Sprintf(`printf "half a line, "; touch /builds/say%[1]d; while [ ! -e /builds/said%[1]d ]; do sleep 0.02; done; sleep 0.2; echo "and its end %[1]d"`, i)
 	}

@@ -29,7 +29,7 @@ func of(project *rig.GitProject, sha string, p local.Payload) local.Payload {
 	return p
 }
 
-// sideBySide runs jobs at once and returns what became of them.
+// sideBySide runs jobs at once and returns their results.
 func sideBySide(t *testing.T, jobs []local.Payload, with ...func(*local.Runner)) []ran {
 	t.Helper()
 	rig.Unchanged(t, world.Engine)
@@ -70,7 +70,7 @@ func TestGitStrategiesAndDepth(t *testing.T) {
 	var jobs []local.Payload
 	for _, c := range cases {
 		p := of(project, sha, world.Job(look))
-		p.GitInfo.Depth = c.depth // GitLab makes it of GIT_DEPTH
+		p.GitInfo.Depth = c.depth // GitLab makes the depth of GIT_DEPTH
 		lab.Set(&p, "GIT_STRATEGY", c.strategy)
 		jobs = append(jobs, p)
 	}

@@ -14,7 +14,7 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// try is a call of try on a repository with these files; those of late are not
+// try is a call of the command try on a repository with these files. The files in late are not
 // committed.
 func try(t *testing.T, files, late map[string]string, args ...string) (cmd *exec.Cmd, out *buffer) {
 	t.Helper()
@@ -66,8 +66,8 @@ func code(err error) int {
 	return -1
 }
 
-// It does so on a host whose pool holds a sandbox for a Runner's jobs, and wants more:
-// the try takes none of them and has none made.
+// The host's pool holds a sandbox for a Runner's jobs, and wants more. The try takes no sandbox
+// of the pool and has none made.
 func TestTryRunsAPipelineAsGitLabWould(t *testing.T) {
 	p := startPool(t, "1", "")
 	before := p.one()

@@ -10,9 +10,9 @@ import (
 	"gitlab-dind-executor/executor/local"
 )
 
-// The program is replaced as packages do it, by a new file under its name, while
-// a job's prepare runs: the rest of the job, and what prepare starts behind
-// itself, is the new version's. A drain sees the job of both.
+// A new file takes the program's name while a job's prepare runs, as in an upgrade of the
+// package. The rest of the job belongs to the new version, and so do the processes that prepare
+// starts behind itself. A drain sees the job of both.
 func TestAnUpgradeInTheMiddleOfAJob(t *testing.T) {
 	dir := t.TempDir()
 	program, next := filepath.Join(dir, "gitlab-dind-executor"), filepath.Join(dir, "next")

@@ -7,7 +7,7 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// What pipelines do with their daemon besides build and push.
+// Pipelines use their daemon for more than build and push.
 func TestComposeWithABindMountAndAPublishedPort(t *testing.T) {
 	p := world.Job(login,
 		`mkdir -p www && echo "hello from the sources" > www/index.html`,
@@ -26,9 +26,9 @@ E`,
 	runJob(t, p).succeeded().quietCleanup().says("\nhello from the sources\n")
 }
 
-// The docker command comes from the sidecar's own files: an image with it would
-// have to be pulled. It may ask before the daemon counts its container as
-// running, hence --all.
+// The docker command comes from the sidecar's own files, because an image with the command
+// would have to be pulled. It may ask before the daemon counts its container as running, hence
+// --all.
 func TestContainerWithTheDaemonsSocket(t *testing.T) {
 	p := world.Job(login,
 		`docker run --rm --name inner -v /var/run/docker.sock:/var/run/docker.sock -v /usr:/usr:ro -v /lib64:/lib64:ro -v /lib:/lib:ro $CI_REGISTRY/base/busybox /usr/bin/docker ps --all --format 'sees {{.Names}}'`,
@@ -49,8 +49,8 @@ func TestWaysToBuild(t *testing.T) {
 	runJob(t, p).succeeded().says("buildx: kept", "classic: kept", "\nnetworks chosen\n")
 }
 
-// buildx refuses TLS from variables. Afterwards all is as it was but for its builder,
-// whose image no registry has here.
+// buildx refuses TLS from variables. Afterwards everything but its builder is as before. No
+// registry has the builder's image here.
 func TestBuildxCreateOverTLS(t *testing.T) {
 	p := world.Job(
 		`docker buildx create --use --name multi && docker buildx create --name other --driver-opt network=host`,
@@ -62,7 +62,7 @@ func TestBuildxCreateOverTLS(t *testing.T) {
 	r.says("\nmulti\nother\n", "\nin use is multi\n", "\n1\n", "\nno warning of plugins, tcp://docker:2376, default\n")
 }
 
-// Docker 29 refuses clients from before API 1.44 of itself; a pipeline keeps its own.
+// Docker 29 by itself refuses clients from before API 1.44. A pipeline keeps its old client.
 func TestAnOldClientIsServed(t *testing.T) {
 	p := images(world.Job(`DOCKER_API_VERSION=1.41 docker ps -q && DOCKER_API_VERSION=1.41 docker version -f 'a client of {{.Client.APIVersion}}'`),
 		rig.ImageOldDind, rig.ImageDind)

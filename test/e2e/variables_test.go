@@ -10,8 +10,8 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// The ENTRYPOINT sees the container's own environment, before any script has
-// exported a thing: it must be what the docker executor gives.
+// The ENTRYPOINT sees the container's own environment, before any script has exported a
+// variable. This environment must be the docker executor's.
 func TestContainersEnvironmentIsTheJobs(t *testing.T) {
 	image := rig.DeriveWith(t, world.Engine, rig.ImageBusybox, []rig.File{{
 		Path: "/entry", Mode: 0o755,

@@ -16,8 +16,7 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// world is made once; each test runs its jobs in it and leaves the engine's
-// lists as they were.
+// world is made once. Each test runs its jobs there and leaves the engine's lists unchanged.
 var world *lab.Lab
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -44,18 +43,18 @@ func run(m *testing.M) int {
 	return code
 }
 
-// get and post are functions of scripts: the one prints what an address serves, the
-// other the status of its answer. The official docker:cli has wget alone, others curl.
+// get and post are functions of scripts. get prints the content at an address, post the status
+// of the answer. The official docker:cli has wget alone, others curl.
 const (
 	get  = `get() { if command -v curl >/dev/null; then curl -sf "$1"; else wget -qO- "$1"; fi; }`
 	post = `post() { if command -v curl >/dev/null; then curl -s -o /dev/null -w "%{http_code}" -X POST "$1"; else wget -O- --post-data= "$1" 2>&1 | grep -o "HTTP/1.1 ..." | cut -c10-; fi; }`
 )
 
-// long tells whether a test is to try all kinds of a thing: make test-engines does, and
-// make test tries those that differ most.
+// long tells whether a test should try all kinds of a thing. make test-engines does so. make
+// test tries the kinds that differ most.
 func long() bool { return os.Getenv("DIND_E2E_LONG") != "" }
 
-// jobTimeout bounds any one job of these tests.
+// jobTimeout bounds each job of these tests.
 var jobTimeout = rig.Slower(3 * time.Minute)
 
 // buffer is a log that can be read while a job writes it.
@@ -118,7 +117,8 @@ func runJob(t *testing.T, p local.Payload, with ...func(*local.Runner)) ran {
 	return runJobUnchecked(t, p, with...)
 }
 
-// runJobUnchecked is for tests that sweep up before they compare.
+// runJobUnchecked is runJob without the comparison of the engine's lists, for tests that first
+// sweep.
 func runJobUnchecked(t *testing.T, p local.Payload, with ...func(*local.Runner)) ran {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), jobTimeout)
@@ -127,7 +127,7 @@ func runJobUnchecked(t *testing.T, p local.Payload, with ...func(*local.Runner))
 	return finish(job.Wait())
 }
 
-// startJob starts a job; finish makes its result out of what Wait returns.
+// startJob starts a job. finish turns the result of Wait into a ran.
 func startJob(ctx context.Context, t *testing.T, p local.Payload, with ...func(*local.Runner)) (*local.Job, func(local.Result) ran) {
 	t.Helper()
 	var log, runnerLog buffer
@@ -188,8 +188,8 @@ func (r ran) saysNot(parts ...string) ran {
 	return r
 }
 
-// quietCleanup asserts that cleanup had nothing to complain of, and waits for the
-// removal that goes on behind it.
+// quietCleanup asserts that cleanup printed nothing, and waits for the removal behind the
+// cleanup.
 func (r ran) quietCleanup() ran {
 	r.t.Helper()
 	removedBehind(r.t)
@@ -199,7 +199,7 @@ func (r ran) quietCleanup() ran {
 	return r
 }
 
-// images replaces a job's image and its one service.
+// images replaces a job's image and its single service.
 func images(p local.Payload, job, dind string) local.Payload {
 	p.Image = local.Image{Name: job}
 	p.Services = []local.Image{{Name: dind}}
