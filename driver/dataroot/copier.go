@@ -20,12 +20,10 @@ type copier struct {
 	content contentCopier
 	// open are directories of the copy, from its root down to the place of the walk.
 	open []*dir
-	// links has the first path met of each file with several names. #26-27 names are further
-	// names of files, and dirs the directories with their looks. Both come last, dirs in reverse:
-	// each new entry changes the times of its directory.
+	// links has the first path met of each file with several names.
 	links map[inode]string
-	// names are further names. They and, the last first, what directories look
-	// like come last: times change with what is put into them.
+	// names are further names of files, and dirs the directories with their looks. Both come
+	// last, dirs in reverse: each new entry changes the times of its directory.
 	names []name
 	dirs  []clothed
 }

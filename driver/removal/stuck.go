@@ -34,10 +34,9 @@ const lostLabels = "the engine has dropped its labels"
 // remove. A second volume is the mark of a stuck volume, since labels never change.
 type StuckVolume struct {
 	Name string `json:"name"`
-	// Since is the time of the failed removal; zero if unknown. #41 Reason is the cause in the
-	// kernel's words.
+	// Since is the time of the failed removal; zero if unknown.
 	Since time.Time `json:"since,omitzero"`
-	// Reason says why, in the kernel's words.
+	// Reason is the cause in the kernel's words.
 	Reason string `json:"reason"`
 
 	// marked: the volume has a mark. there: the volume itself exists.
