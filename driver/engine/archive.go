@@ -13,18 +13,17 @@ import (
 	"time"
 )
 
-// File is put into a container before it starts.
+// File is a file to put into a container before its start.
 type File struct {
 	Path    string
 	Mode    int64
 	Content []byte
-	// UID owns the file, and the directories above it that are made for it
-	// alone.
+	// UID owns the file, and the directories made for it alone.
 	UID int
 }
 
-// PutFiles copies files into a container that need not run. Directories that
-// are missing are made with mode 0755.
+// PutFiles copies files into a container, running or not. Missing directories are made with mode
+// 0755.
 func (e *Engine) PutFiles(ctx context.Context, id string, files []File) error {
 	if len(files) == 0 {
 		return nil
@@ -37,7 +36,7 @@ func (e *Engine) PutFiles(ctx context.Context, id string, files []File) error {
 		e.CopyTo(ctx, id, "/", bytes.NewReader(content), false))
 }
 
-// Archive packs files and the directories above them.
+// Archive packs files and their directories as a tar archive.
 func Archive(files []File) ([]byte, error) {
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)
@@ -63,8 +62,8 @@ func Archive(files []File) ([]byte, error) {
 	return buf.Bytes(), err
 }
 
-// Parents returns the directories above p, outermost first, without the first
-// level: /etc and its like are the image's own and keep their modes.
+// Parents returns the directories above p, outermost first, without the first level: /etc and its
+// like belong to the image and keep their modes.
 func Parents(p string) []string {
 	var dirs []string
 	for dir := path.Dir(p); strings.Count(dir, "/") > 1; dir = path.Dir(dir) {
@@ -74,11 +73,10 @@ func Parents(p string) []string {
 	return dirs
 }
 
-// MaxConfigFile bounds what is read out of an image.
+// MaxConfigFile bounds a file read out of a container, in bytes.
 const MaxConfigFile = 1 << 20
 
-// ReadFile reads a regular file out of a container that need not run; nil if
-// there is none.
+// ReadFile reads a regular file out of a container, running or not; nil if there is none.
 func (e *Engine) ReadFile(ctx context.Context, id, name string) ([]byte, error) {
 	files, err := e.ReadFiles(ctx, id, name)
 	if Gone(err) {
@@ -94,11 +92,12 @@ func (e *Engine) ReadFile(ctx context.Context, id, name string) ([]byte, error) 
 	return content, nil
 }
 
-// maxFiles bounds how many are read out of one directory.
+// maxFiles bounds the number of entries read out of a directory.
 const maxFiles = 16
 
-// ReadFiles reads a regular file, or those of a directory, out of a container
-// that need not run. The keys are paths below the parent of name.
+// ReadFiles reads a regular file, or the files of a directory, out of a container, running or
+// not. The keys are paths below the parent of name. At most maxFiles entries are read, and
+// MaxConfigFile bytes of each file.
 func (e *Engine) ReadFiles(ctx context.Context, id, name string) (map[string][]byte, error) {
 	stream, err := e.CopyFrom(ctx, id, name)
 	if err != nil {

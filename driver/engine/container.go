@@ -11,7 +11,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 )
 
-// The states of a container, in the engine's words.
+// States of a container, in the engine's words.
 const (
 	Created = "created"
 	Running = "running"
@@ -20,54 +20,54 @@ const (
 	Dead    = "dead"
 )
 
-// Container is a container as the engine lists it.
+// Container is an entry of the engine's list of containers.
 type Container struct {
 	ID, Name string
-	// Image is what it was made of, ImageID what that was then.
+	// Image is the image's name, ImageID the id behind the name at creation.
 	Image, ImageID string
 	Labels         map[string]string
-	// State is one of the constants, or another word.
+	// State is one of the constants above, or another word.
 	State string
-	// Volumes are those that it has, by name.
+	// Volumes are the names of the container's volumes.
 	Volumes []string
-	// Address is where one of its ports is published, host:port; empty if none is.
+	// Address is the host:port of a published port; empty without one.
 	Address string
 }
 
-// Details is a container as the engine describes it.
+// Details is the engine's full description of a container.
 type Details struct {
 	ID, Name string
-	// Image is what it was made of.
+	// Image is the image's name.
 	Image  string
 	Labels map[string]string
-	// Status is one of the constants of states, or another word.
+	// Status is one of the constants above, or another word.
 	Status          string
 	Running, Paused bool
 	ExitCode        int
 	OutOfMemory     bool
-	// Error is why it did not start.
+	// Error is the reason of a failed start.
 	Error string
-	// Created, Started and Finished are zero where the engine does not tell.
+	// Created, Started and Finished are zero if the engine does not tell.
 	Created, Started, Finished time.Time
 	Healthy                    bool
 	Hostname                   string
 	Command, Environment       []string
-	// HealthTest and Shell are its health check and the shell for that.
+	// HealthTest is the health check, and Shell the shell that runs the check.
 	HealthTest, Shell []string
-	// Exposed are its ports, as in 5432/tcp.
+	// Exposed are the exposed ports, as in 5432/tcp.
 	Exposed []string
 	// MemoryLimit is in bytes; 0 is none.
 	MemoryLimit int64
-	// Ordinary says that the engine gave it no rights beyond a container's usual ones.
+	// Ordinary: the container has no rights beyond the engine's usual ones.
 	Ordinary bool
-	// Execs is how many commands run in it besides its own.
+	// Execs is the number of further commands running in the container.
 	Execs int
-	// Places are where its mounts lie in it.
+	// Places are the paths of mounts inside the container.
 	Places []string
-	// Endpoints are its places in networks, by the network's name; nil where the
-	// engine does not tell.
+	// Endpoints are the container's places in networks, by the network's name; nil if the engine
+	// does not tell.
 	Endpoints map[string]Endpoint
-	// Published is where its ports are published, host:port, by port as in 5000/tcp.
+	// Published has the host:port of each published port, by port as in 5000/tcp.
 	Published map[string]string
 
 	raw container.InspectResponse
@@ -79,16 +79,16 @@ type Endpoint struct {
 	Aliases []string
 }
 
-// ErrNonsense is an answer that parses and means nothing.
+// ErrNonsense is returned for an answer that parses and describes nothing.
 var ErrNonsense = errors.New("the engine's answer describes no container")
 
-// Containers lists the containers with all of the labels, each a key or key=value,
-// in any state. The engine looks at all that there are for that: Expected asks for less.
+// Containers lists the containers with all of the labels, each a key or key=value, in any state.
+// The engine reads all of its containers for this list; Expected costs less.
 func (e *Engine) Containers(ctx context.Context, labels ...string) ([]Container, error) {
 	return e.containers(ctx, e.labelled(labels))
 }
 
-// containerOf is a container as the engine lists it.
+// containerOf translates an entry of the engine's list.
 func containerOf(c container.Summary) Container {
 	one := Container{ID: c.ID, Image: c.Image, ImageID: c.ImageID, Labels: c.Labels, State: c.State}
 	if len(c.Names) > 0 {
@@ -107,9 +107,8 @@ func containerOf(c container.Summary) Container {
 	return one
 }
 
-// Container looks at a container, by its id or name. An answer without what every
-// container has is ErrNonsense: an engine in trouble, or a proxy before it, may say
-// anything.
+// Container describes a container, by its id or name. An answer without the parts of every
+// container is ErrNonsense: an engine in trouble, or a proxy in between, may say anything.
 func (e *Engine) Container(ctx context.Context, id string) (Details, error) {
 	c, err := e.api.ContainerInspect(ctx, id)
 	if err == nil && (c.ContainerJSONBase == nil || c.State == nil || c.Config == nil) {
@@ -125,8 +124,8 @@ func (e *Engine) Container(ctx context.Context, id string) (Details, error) {
 	return d, nil
 }
 
-// endpointsOf are the places of a container that another one has joined: none where it
-// is gone, nil where the engine does not tell.
+// endpointsOf are the places of a container whose network another container has joined. The
+// answer is empty if the container is gone, and nil if the engine does not tell.
 func (e *Engine) endpointsOf(ctx context.Context, id string) map[string]Endpoint {
 	c, err := e.api.ContainerInspect(ctx, id)
 	switch {
@@ -138,8 +137,8 @@ func (e *Engine) endpointsOf(ctx context.Context, id string) map[string]Endpoint
 	return details(c).Endpoints
 }
 
-// Named lists the containers whose names match a regular expression and that have the
-// label, in any state.
+// Named lists the containers with a label and a name that matches a regular expression, in any
+// state.
 func (e *Engine) Named(ctx context.Context, expression, labelled string) ([]Container, error) {
 	f := e.labelled([]string{labelled})
 	f.Add("name", expression)
@@ -186,7 +185,7 @@ func details(c container.InspectResponse) Details {
 	return d
 }
 
-// moment is zero for what is none.
+// moment parses a time of the engine; zero if there is none.
 func moment(text string) time.Time {
 	at, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {
@@ -195,7 +194,6 @@ func moment(text string) time.Time {
 	return at
 }
 
-// Start starts a container.
 func (e *Engine) Start(ctx context.Context, id string) error {
 	return e.api.ContainerStart(ctx, id, container.StartOptions{})
 }
@@ -205,16 +203,16 @@ func (e *Engine) Kill(ctx context.Context, id, signal string) error {
 	return e.api.ContainerKill(ctx, id, signal)
 }
 
-// Stop lets a container end by itself within a grace, and then ends it.
+// Stop asks a container to end, and kills it after the grace.
 func (e *Engine) Stop(ctx context.Context, id string, grace time.Duration) error {
 	seconds := int(grace.Seconds())
 	return e.api.ContainerStop(ctx, id, container.StopOptions{Timeout: &seconds})
 }
 
-// Pause lets nothing of a container run.
+// Pause freezes all processes of a container.
 func (e *Engine) Pause(ctx context.Context, id string) error { return e.api.ContainerPause(ctx, id) }
 
-// Unpause lets it go on.
+// Unpause ends a pause.
 func (e *Engine) Unpause(ctx context.Context, id string) error {
 	return e.api.ContainerUnpause(ctx, id)
 }
@@ -224,7 +222,7 @@ func (e *Engine) Rename(ctx context.Context, id, name string) error {
 	return e.api.ContainerRename(ctx, id, name)
 }
 
-// Remove ends a container and removes it, with volumes that have no name.
+// Remove kills and removes a container, along with its anonymous volumes.
 func (e *Engine) Remove(ctx context.Context, id string) error {
 	err := e.api.ContainerRemove(ctx, id, container.RemoveOptions{Force: true, RemoveVolumes: true})
 	if err == nil || Gone(err) {
@@ -233,29 +231,28 @@ func (e *Engine) Remove(ctx context.Context, id string) error {
 	return err
 }
 
-// Until is what Wait waits for.
+// Until is the condition of a Wait.
 type Until string
 
-// What can be waited for.
+// Conditions of a Wait.
 const (
-	// NotRunning is there at once where a container does not run.
+	// NotRunning holds at once for a container that does not run.
 	NotRunning Until = Until(container.WaitConditionNotRunning)
 	// NextExit is the end of a container that is about to start.
 	NextExit Until = Until(container.WaitConditionNextExit)
-	// Removed is when a container is gone.
+	// Removed is the removal of a container.
 	Removed Until = Until(container.WaitConditionRemoved)
 )
 
-// Exit is how a container has ended.
+// Exit is the end of a container.
 type Exit struct {
 	Code int
-	// Error is why the engine does not know; empty where it does.
+	// Error is the reason why the engine does not know the code; empty if it does.
 	Error string
 }
 
-// Wait tells of a container's end, once. The client's own wait needs somebody
-// who takes its answer, or a goroutine of it never ends; these need not be
-// listened to.
+// Wait reports a container's end, once. The caller need not read either channel. The client's own
+// wait would leak a goroutine until somebody takes its answer.
 func (e *Engine) Wait(ctx context.Context, id string, until Until) (<-chan Exit, <-chan error) {
 	exits, errs := e.api.ContainerWait(ctx, id, container.WaitCondition(until))
 	exit, fail := make(chan Exit, 1), make(chan error, 1)

@@ -1,9 +1,9 @@
-// Package engine speaks with a Docker Engine, and is the only package that knows
-// Docker's client and its types. What it takes and returns are the nouns of this
-// file's neighbours: Container, Details, Image, Network, Spec, Volume.
+// Package engine speaks with a Docker Engine. No other package knows Docker's client and its
+// types. The engine's own nouns stand in the files beside this one: Container, Details, Image,
+// Network, Spec, Volume.
 //
-// It makes and removes one thing at a time, and knows no order. What a sandbox is,
-// and in which order one comes and goes, is package driver's.
+// The package makes and removes single objects, in no order. Package driver decides about
+// sandboxes, and in which order their objects come and go.
 //
 // It may import driver/label, driver/plan, fault, group, hostfile and wary.
 package engine
@@ -27,28 +27,28 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// Engine is a connection to a Docker Engine. It is safe for several goroutines once
-// Greet has returned.
+// Engine is a connection to a Docker Engine. After Greet, several goroutines may use the
+// connection.
 type Engine struct {
-	// CreateBound is how long one creation may take on a busy engine; 0 is a minute.
+	// CreateBound bounds a creation on a busy engine; 0 means a minute.
 	CreateBound time.Duration
 
 	api *client.Client
 	// address is the engine's, for messages.
 	address string
-	// installation is whose things these are; empty for all of ours.
+	// installation names the installation whose objects count; empty for all installations.
 	installation string
 
 	greeting sync.Mutex
 	greeted  bool
 
 	expecting sync.Mutex
-	// expected are the ids of the containers that Expected looks at.
+	// expected are the ids of the containers that Expected reads.
 	expected map[string]bool
 }
 
-// Open connects to the engine at an address, a Docker host URL; empty means
-// DOCKER_HOST or the local socket. Nothing is sent yet.
+// Open makes a client for the engine at an address, a Docker host URL. Empty means DOCKER_HOST or
+// the local socket. Nothing is sent yet.
 func Open(address string) (*Engine, error) {
 	opts := []client.Opt{client.FromEnv, client.WithAPIVersionNegotiation()}
 	if address != "" {
@@ -65,10 +65,9 @@ func Open(address string) (*Engine, error) {
 	return &Engine{api: api, address: api.DaemonHost(), installation: installation}, nil
 }
 
-// Greet settles which version of the API is spoken. The client would do so at
-// its first request, but neither safely nor in time when several are under way:
-// some look at the version before. So everything that does things side by side
-// greets first.
+// Greet agrees with the engine on the version of the API. The client would do so at its first
+// request, but not safely for requests side by side: some read the version too early. So every
+// method that runs requests side by side greets first.
 func (e *Engine) Greet(ctx context.Context) error {
 	e.greeting.Lock()
 	defer e.greeting.Unlock()
@@ -87,13 +86,13 @@ func (e *Engine) Greet(ctx context.Context) error {
 // Close ends the connection.
 func (e *Engine) Close() error { return e.api.Close() }
 
-// Address is where the engine is.
+// Address is the engine's Docker host URL.
 func (e *Engine) Address() string { return e.address }
 
-// Local tells whether the engine is on this host, as far as its address tells.
+// Local tells whether the engine is on this host, by its address.
 func (e *Engine) Local() bool { return strings.HasPrefix(e.address, "unix://") }
 
-// Speaks tells whether the engine's API is at least that of a version.
+// Speaks tells whether the agreed version of the API is api or later.
 func (e *Engine) Speaks(api string) bool {
 	return versions.GreaterThanOrEqualTo(e.api.ClientVersion(), api)
 }
@@ -101,11 +100,10 @@ func (e *Engine) Speaks(api string) bool {
 // Older tells whether a version of the API is before another.
 func Older(api, than string) bool { return versions.LessThan(api, than) }
 
-// API is the version of the API that is spoken.
+// API is the agreed version of the API.
 func (e *Engine) API() string { return e.api.ClientVersion() }
 
-// Explain gives an engine's error the hint that its reader needs; what says what
-// was under way.
+// Explain adds a hint for the reader to an engine's error. what names the failed action.
 func (e *Engine) Explain(what string, err error) error {
 	if err == nil {
 		return nil
@@ -125,18 +123,17 @@ func (e *Engine) Explain(what string, err error) error {
 	}
 }
 
-// Gone tells whether an object was not there, which for a removal is success.
+// Gone tells whether an object did not exist. For a removal this is success.
 func Gone(err error) bool { return errdefs.IsNotFound(err) }
 
-// Unreachable tells whether there was no engine, or it went away in the middle.
+// Unreachable tells whether there was no engine, or the connection broke.
 func Unreachable(err error) bool {
 	var op *net.OpError
 	return client.IsErrConnectionFailed(err) || errors.As(err, &op) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
 }
 
-// Uncut returns a context for a creation. It outlives its caller's: a request
-// that is cut off is carried out all the same, and what it makes would come
-// after cleanup has looked.
+// Uncut returns a context for a creation, which outlives the caller's. The engine carries a cut
+// request out all the same, and the new object would appear after cleanup has looked.
 func (e *Engine) Uncut(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), cmp.Or(e.CreateBound, time.Minute))
 }

@@ -78,5 +78,5 @@ func TestWhichRefusalsMeanThatASubnetIsTaken(t *testing.T) {
 	}
 }
 
-// errForbidden has the type of a 403, which all of these carry.
+// errForbidden has the type of a 403, shared by all of these errors.
 var errForbidden = fmt.Errorf(": %w", errdefs.ErrPermissionDenied)

@@ -9,9 +9,9 @@ import (
 	"github.com/docker/docker/api/types/filters"
 )
 
-// Expect tells of containers that whoever uses this connection has to do with, by id.
-// Those that it creates are expected anyway. For what Expected answers the engine
-// looks at these alone; for a label it looks at all that there are, other jobs' too.
+// Expect names the containers of interest to this connection's user, by id. Containers created by
+// this connection are expected without a call. Expected reads only these few, while a search by
+// label makes the engine read all containers, other jobs' included.
 func (e *Engine) Expect(ids ...string) {
 	e.expecting.Lock()
 	defer e.expecting.Unlock()
@@ -23,22 +23,22 @@ func (e *Engine) Expect(ids ...string) {
 	}
 }
 
-// forget is for a container that this connection has removed.
+// forget drops a container removed by this connection.
 func (e *Engine) forget(id string) {
 	e.expecting.Lock()
 	defer e.expecting.Unlock()
 	delete(e.expected, id)
 }
 
-// ExpectedIDs are all that are expected, in order.
+// ExpectedIDs are the ids of all expected containers, in order.
 func (e *Engine) ExpectedIDs() []string {
 	e.expecting.Lock()
 	defer e.expecting.Unlock()
 	return slices.Sorted(maps.Keys(e.expected))
 }
 
-// Expected lists the expected containers that have all of the labels, each a key or
-// key=value, in any state. Where none is expected it asks nobody.
+// Expected lists the expected containers with all of the labels, each a key or key=value, in any
+// state. Without expected containers no request is sent.
 func (e *Engine) Expected(ctx context.Context, labels ...string) ([]Container, error) {
 	ids := e.ExpectedIDs()
 	if len(ids) == 0 {

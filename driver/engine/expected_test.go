@@ -7,7 +7,7 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// What is expected is found without a look at what others have.
+// Expected containers are found without a look at others.
 func TestExpectedContainersAreAskedForByID(t *testing.T) {
 	e := fakeengine.New(t)
 	eng, err := Open(e.Host)

@@ -11,7 +11,7 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// extend translates what the settings give to a container besides.
+// extend translates the settings' extras for a container.
 func extend(s *Spec, c plan.Container) {
 	x, host := c.Extras, s.host
 	host.DNS, host.DNSSearch = addresses(c.DNS), c.DNSSearch
@@ -25,7 +25,7 @@ func extend(s *Spec, c plan.Container) {
 		host.Ulimits = append(host.Ulimits, &container.Ulimit{Name: u.Name, Soft: u.Soft, Hard: u.Hard})
 	}
 	for name, value := range x.LogOptions {
-		if _, ours := host.LogConfig.Config[name]; !ours { // which bound the log
+		if _, ours := host.LogConfig.Config[name]; !ours { // our own options bound the log
 			host.LogConfig.Config[name] = value
 		}
 	}
@@ -34,7 +34,7 @@ func extend(s *Spec, c plan.Container) {
 	}
 }
 
-// addresses are as the engine takes them.
+// addresses are in the form that the engine takes.
 func addresses(list []netip.Addr) []string {
 	var texts []string
 	for _, a := range list {
@@ -46,7 +46,7 @@ func addresses(list []netip.Addr) []string {
 // macSince is the version of the API that takes a MAC address with a network.
 const macSince = "1.44"
 
-// withMAC is the spec with a MAC address in the place where the engine looks for it.
+// withMAC moves a MAC address to the place where the engine's version looks.
 func (e *Engine) withMAC(s Spec) Spec {
 	if s.network == nil || e.Speaks(macSince) {
 		return s
@@ -64,8 +64,8 @@ func (e *Engine) withMAC(s Spec) Spec {
 	return s
 }
 
-// resources are a container's limits. Unless the settings say otherwise, memory and swap
-// together are no more than memory alone, or a leak would go on in the swap.
+// resources are a container's limits. Unless the settings say otherwise, memory and swap together
+// are as much as memory alone. Else a leak would go on in the swap.
 func resources(l plan.Limits) container.Resources {
 	r := container.Resources{
 		NanoCPUs: l.NanoCPUs, Memory: l.Memory, MemorySwap: cmp.Or(l.MemorySwap, l.Memory), MemoryReservation: l.MemoryReservation,

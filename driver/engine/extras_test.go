@@ -34,7 +34,7 @@ func TestExtrasAreTranslated(t *testing.T) {
 		Tmpfs: map[string]string{"/run": "size=64m"}, ShmSize: 1 << 20, Ulimits: []plan.Ulimit{{Name: "nofile", Soft: 1, Hard: 2}},
 		Sysctls: map[string]string{"net.core.somaxconn": "7"}, GroupAdd: []string{"44"}, OOMScore: 500, MAC: "02:00:00:00:00:01",
 		Labels: map[string]string{"team": "red", label.Sandbox: "another", "GITLAB-DIND-EXECUTOR.job": "x"},
-		// The bounds of the log are not the settings'.
+		// The settings do not change the bounds of the log.
 		LogOptions: map[string]string{"labels": "team", "max-size": "1k"},
 	}
 	own := map[string]string{label.Sandbox: p.Sandbox, label.Role: "job"}
@@ -67,7 +67,7 @@ func TestExtrasAreTranslated(t *testing.T) {
 			scratch = append(scratch, m.Target)
 		}
 	}
-	if !slices.Equal(scratch, []string{"/data"}) { // or the engine finds two things in one place
+	if !slices.Equal(scratch, []string{"/data"}) { // a second mount at the same path would be an error
 		t.Errorf("VOLUMEs of the image at %q, want that at /data alone", scratch)
 	}
 	labels := spec.config.Labels
@@ -107,8 +107,8 @@ func TestAMACAddressIsWhereTheEngineLooksForIt(t *testing.T) {
 	}
 }
 
-// What a host refuses of the settings is theirs, and told as that. The words are those of
-// 20.10.24 with runc 1.1, and of moby's sources since.
+// The settings are to blame if a host refuses a setting of theirs, and the message says so. The
+// words are from 20.10.24 with runc 1.1, and from moby's sources since.
 func TestWhatAHostRefusesOfTheSettings(t *testing.T) {
 	const runc = "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: error during container init: "
 	for text, want := range map[string]Refusal{

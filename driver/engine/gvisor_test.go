@@ -39,8 +39,8 @@ func TestADataRootInMemoryIsNoVolume(t *testing.T) {
 	}
 }
 
-// The runtime keeps the mount in a file only where the engine hands on that it
-// should: on an older one the data root would lie in the volume itself.
+// The runtime keeps the mount in a file only if the engine hands on an annotation. An older
+// engine would put the data root into the volume itself.
 func TestADataRootInAFileNeedsAnnotations(t *testing.T) {
 	speaks := func(version string) *Engine {
 		api, err := client.NewClientWithOpts(client.WithVersion(version))
@@ -105,7 +105,7 @@ func TestTheRelayHasNoRights(t *testing.T) {
 	}
 }
 
-// A sidecar has an address of its own only where the plan gives it one.
+// A sidecar has a fixed address only if the plan names one.
 func TestAnAddressOfThePlanIsTheContainers(t *testing.T) {
 	p := testPlan(t)
 	c := p.Sidecar.Container

@@ -9,10 +9,9 @@ import (
 	"gitlab-dind-executor/hostfile"
 )
 
-// OpenVolume opens a volume's directory on this host, which takes the engine a
-// tenth of the time of an archive. It is an error where this process cannot
-// see it: without root, in a container, or with the engine elsewhere. Containers
-// have the volume, so nothing in it is believed.
+// OpenVolume opens a volume's directory on this host. An archive from the engine takes ten times
+// as long. The call fails if this process cannot see the directory: without root, in a container,
+// or with the engine elsewhere. Containers have the volume, so nothing in it is believed.
 func (e *Engine) OpenVolume(ctx context.Context, name string) (*hostfile.Dir, error) {
 	if !e.Local() {
 		return nil, errors.ErrUnsupported
@@ -21,15 +20,15 @@ func (e *Engine) OpenVolume(ctx context.Context, name string) (*hostfile.Dir, er
 	if err != nil {
 		return nil, e.Explain("looking at volume "+name, err)
 	}
-	// One with options is a mount of something else.
+	// A volume with options is a mount of something else.
 	if v.Driver != "local" || v.Mountpoint == "" || len(v.Options) > 0 {
 		return nil, errors.ErrUnsupported
 	}
 	return hostfile.OpenForeign(v.Mountpoint)
 }
 
-// ReadHere reads files at the top of a volume, without asking the engine for
-// them. One that is missing is missing in the answer.
+// ReadHere reads files at the top of a volume, without the engine. Missing files are missing in
+// the answer.
 func (e *Engine) ReadHere(ctx context.Context, volume string, names ...string) (map[string][]byte, error) {
 	dir, err := e.OpenVolume(ctx, volume)
 	if err != nil {
@@ -50,7 +49,7 @@ func (e *Engine) ReadHere(ctx context.Context, volume string, names ...string) (
 	return files, nil
 }
 
-// WriteHere writes a file at the top of a volume, without asking the engine for it.
+// WriteHere writes a file at the top of a volume, without the engine.
 func (e *Engine) WriteHere(ctx context.Context, volume, name string, content []byte, mode fs.FileMode) error {
 	dir, err := e.OpenVolume(ctx, volume)
 	if err != nil {

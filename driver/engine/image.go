@@ -18,20 +18,20 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// platformAPI is the first that inspects an image for a platform.
+// platformAPI is the first version of the API that inspects an image for a platform.
 const platformAPI = "1.49"
 
 // Image is an image on the engine.
 type Image struct {
 	ID                        string
 	OS, Architecture, Variant string
-	// Digests are those by which registries know it, each name@sha256:…
+	// Digests are the names under which registries know the image, each name@sha256:…
 	Digests []string
-	// Configured says that it has a configuration, of which the rest is.
+	// Configured: the image has a configuration, and the fields below come from it.
 	Configured                       bool
 	Environment, Entrypoint, Command []string
 	User                             string
-	// Volumes are the cleaned paths of its VOLUMEs, in order.
+	// Volumes are the cleaned paths of the image's VOLUMEs, in order.
 	Volumes []string
 }
 
@@ -45,8 +45,8 @@ func imageOf(img image.InspectResponse) Image {
 	return one
 }
 
-// Image looks at an image, by name. Engines that keep several platforms under one
-// name are asked for the one that the reference names, else they take their own.
+// Image describes an image, by name. Some engines keep several platforms under one name. The
+// reference's platform counts there, and without one the engine's own.
 func (e *Engine) Image(ctx context.Context, ref plan.ImageRef) (Image, error) {
 	if err := e.Greet(ctx); err != nil { // the version of the API decides below
 		return Image{}, err
@@ -59,32 +59,32 @@ func (e *Engine) Image(ctx context.Context, ref plan.ImageRef) (Image, error) {
 	return imageOf(img), err
 }
 
-// ImageAs looks at an image by whatever the engine knows it by.
+// ImageAs describes an image, by any name or id that the engine knows.
 func (e *Engine) ImageAs(ctx context.Context, name string) (Image, error) {
 	img, err := e.api.ImageInspect(ctx, name)
 	return imageOf(img), err
 }
 
-// Fits tells whether an image is for a platform, os[/arch[/variant]], as far as it
-// tells.
+// Fits tells whether an image is for a platform, os[/arch[/variant]]. Parts that the image does
+// not tell fit anything.
 func (img Image) Fits(wanted string) bool {
 	p := platform(wanted)
 	alike := func(wanted, has string) bool { return wanted == "" || has == "" || wanted == has }
 	return p == nil || alike(p.OS, img.OS) && alike(p.Architecture, img.Architecture) && (p.Variant == "" || p.Variant == img.Variant)
 }
 
-// FullName writes a reference in full. What a pipeline calls an image might be
-// an id, by which an engine gives out any image that it has.
+// FullName writes a reference in full. A pipeline's name for an image could look like an id, and
+// an engine gives out any image by id.
 func FullName(name string) string {
 	named, err := reference.ParseNormalizedNamed(name)
 	if err != nil {
-		return name // which no engine takes
+		return name // no engine takes such a name
 	}
 	return reference.TagNameOnly(named).String()
 }
 
-// Pull fetches an image for a platform. progress gets the bytes of all layers known
-// so far, and ends it with an error; it may be nil.
+// Pull fetches an image for a platform. progress gets the bytes of all layers known so far, may
+// be nil, and ends the pull with an error.
 func (e *Engine) Pull(ctx context.Context, ref plan.ImageRef, platform string, progress func(current, total int64) error) error {
 	auth, err := encodedAuth(ref.Auth)
 	if err != nil {
@@ -98,8 +98,8 @@ func (e *Engine) Pull(ctx context.Context, ref plan.ImageRef, platform string, p
 	return followPull(stream, progress)
 }
 
-// AskRegistry lets the engine ask an image's registry for its digest, and fetches
-// nothing. Registries count that as a pull.
+// AskRegistry lets the engine ask an image's registry for a digest, without fetching. Registries
+// count the question as a pull.
 func (e *Engine) AskRegistry(ctx context.Context, name string, c *plan.Credential) (digest string, err error) {
 	auth, err := encodedAuth(c)
 	if err != nil {
@@ -112,7 +112,7 @@ func (e *Engine) AskRegistry(ctx context.Context, name string, c *plan.Credentia
 	return answer.Descriptor.Digest.String(), nil
 }
 
-// Import makes an image of the files of an archive. changes are lines of a Dockerfile.
+// Import makes an image from an archive of files. changes are lines of a Dockerfile.
 func (e *Engine) Import(ctx context.Context, name, platform string, files io.Reader, changes ...string) error {
 	stream, err := e.api.ImageImport(ctx, image.ImportSource{Source: files, SourceName: "-"}, name, image.ImportOptions{
 		Platform: platform, Changes: changes,
@@ -124,7 +124,7 @@ func (e *Engine) Import(ctx context.Context, name, platform string, files io.Rea
 	return followPull(stream, nil)
 }
 
-// Tagged is a name of an image, and when the image was made.
+// Tagged is a name of an image, with the image's time of creation.
 type Tagged struct {
 	Name string
 	Made time.Time
@@ -142,13 +142,13 @@ func (e *Engine) Tags(ctx context.Context, repository string) ([]Tagged, error) 
 	return tags, err
 }
 
-// RemoveImage removes an image, or one of its names, that no container has.
+// RemoveImage removes an image, or one of its names. Used images are an error.
 func (e *Engine) RemoveImage(ctx context.Context, name string) error {
 	_, err := e.api.ImageRemove(ctx, name, image.RemoveOptions{})
 	return err
 }
 
-// encodedAuth is a credential as the engine takes it; "" is for none.
+// encodedAuth is a credential in the engine's form; "" for none.
 func encodedAuth(c *plan.Credential) (string, error) {
 	if c == nil {
 		return "", nil
@@ -162,8 +162,8 @@ func encodedAuth(c *plan.Credential) (string, error) {
 	return text, nil
 }
 
-// followPull reads the engine's progress to its end. progress gets the bytes of
-// all layers known so far, and ends it with an error; it may be nil.
+// followPull reads the engine's progress to its end. progress gets the bytes of all layers known
+// so far, may be nil, and ends the reading with an error.
 func followPull(stream io.Reader, progress func(current, total int64) error) error {
 	type layer struct{ current, total int64 }
 	layers := map[string]layer{}

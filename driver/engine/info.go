@@ -11,46 +11,45 @@ import (
 	dockerregistry "github.com/docker/docker/api/types/registry"
 )
 
-// Version is what an engine says of its release.
+// Version is the engine's release, and its own platform.
 type Version struct{ Version, API, OS, Arch string }
 
 // Platform is the engine's own, os/arch.
 func (v Version) Platform() string { return v.OS + "/" + v.Arch }
 
-// OlderThan tells whether its API is before another.
+// OlderThan tells whether the engine's API is before another version.
 func (v Version) OlderThan(api string) bool { return Older(v.API, api) }
 
-// Version asks the engine for it.
+// Version asks the engine for its release.
 func (e *Engine) Version(ctx context.Context) (Version, error) {
 	v, err := e.api.ServerVersion(ctx)
 	return Version{Version: v.Version, API: v.APIVersion, OS: v.Os, Arch: v.Arch}, err
 }
 
-// Info is what an engine says of itself and its host.
+// Info describes an engine and its host.
 type Info struct {
-	// DataRoot is where it keeps its data.
+	// DataRoot is the path of the engine's data on its host.
 	DataRoot string
-	// StorageDriver is as in overlay2, and Filesystem what lies below it.
+	// StorageDriver is as in overlay2, and Filesystem the file system below.
 	StorageDriver, Filesystem   string
 	CgroupVersion, CgroupDriver string
-	// Rootless says that the engine itself runs without root, Remapped that it gives
-	// containers a user namespace, Experimental that it has its experiments, and
-	// Nftables that it uses these instead of iptables.
+	// Rootless: the engine itself runs without root. Remapped: containers get a user namespace.
+	// Experimental: the engine's experiments are on. Nftables: nftables replaces iptables.
 	Rootless, Remapped, Experimental, Nftables bool
-	// Runtimes are in order. RuntimeArguments are those of runtimes for which the
-	// engine tells them.
+	// Runtimes are in order. RuntimeArguments are missing for a runtime whose arguments the
+	// engine does not tell.
 	Runtimes         []string
 	RuntimeArguments map[string][]string
 	CPUs             int
 	// Memory is in bytes.
 	Memory int64
-	// Clock is its own; zero if it does not tell.
+	// Clock is the engine's time; zero if the engine does not tell.
 	Clock time.Time
 
 	registries *dockerregistry.ServiceConfig
 }
 
-// Info asks the engine for it.
+// Info asks the engine to describe itself and its host.
 func (e *Engine) Info(ctx context.Context) (Info, error) {
 	info, err := e.api.Info(ctx)
 	if err != nil {
@@ -64,7 +63,7 @@ func (e *Engine) Info(ctx context.Context) (Info, error) {
 		Nftables:     info.FirewallBackend != nil && strings.Contains(info.FirewallBackend.Driver, "nftables"),
 		CPUs:         info.NCPU, Memory: info.MemTotal, Clock: moment(info.SystemTime), registries: info.RegistryConfig,
 	}
-	// Drivers that need a filesystem of their own do not tell it.
+	// A driver with a file system of its own does not name one.
 	for _, status := range info.DriverStatus {
 		if status[0] == "Backing Filesystem" {
 			one.Filesystem = status[1]
@@ -73,7 +72,7 @@ func (e *Engine) Info(ctx context.Context) (Info, error) {
 	one.RuntimeArguments = map[string][]string{}
 	for name, r := range info.Runtimes {
 		one.Runtimes = append(one.Runtimes, name)
-		if r.Path != "" { // else it is a shim, whose own file has them
+		if r.Path != "" { // a shim has its arguments in a file of its own
 			one.RuntimeArguments[name] = r.Args
 		}
 	}
@@ -81,8 +80,7 @@ func (e *Engine) Info(ctx context.Context) (Info, error) {
 	return one, nil
 }
 
-// Trusts tells whether the engine is told to trust a registry without a look at its
-// certificate.
+// Trusts tells whether the engine trusts a registry without a look at its certificate.
 func (i Info) Trusts(ctx context.Context, host string) bool {
 	if i.registries == nil {
 		return false

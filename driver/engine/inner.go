@@ -8,8 +8,7 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// OpenBy connects to an engine over connections that dial makes; address is for
-// messages.
+// OpenBy connects to an engine over connections made by dial. address is for messages.
 func OpenBy(address string, dial func(ctx context.Context) (net.Conn, error)) (*Engine, error) {
 	api, err := client.NewClientWithOpts(
 		client.WithHost("tcp://engine:2375"), // never dialled

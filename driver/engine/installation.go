@@ -12,18 +12,17 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// Installation is the variable of this program's environment that names one of several
-// installations on an engine. What such a one makes carries the name, and of what is
-// ours it finds only that: its sweeps, its caches, its pool and its seeds are its own. A
-// mirror of the same settings serves all. Without a name all that is ours is found. A
-// pipeline cannot set it.
+// Installation is the environment variable that names one of several installations on an engine.
+// An installation's objects carry the name, and the installation finds only these: its sweeps,
+// caches, pool and seeds are its own. A mirror of the same settings serves all. Without a name
+// all objects of this program are found. A pipeline cannot set the variable.
 //
-// The tests of this project have a name, so that they touch only what they have made.
+// The tests of this project have a name, and so touch only their own objects.
 const Installation = "GITLAB_DIND_EXECUTOR_INSTALLATION"
 
 var validInstallation = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,62}$`)
 
-// checkInstallation refuses what would be no value of a label's filter.
+// checkInstallation refuses a name that cannot be a value in a filter of labels.
 func checkInstallation(name string) error {
 	if name == "" || validInstallation.MatchString(name) {
 		return nil
@@ -31,8 +30,8 @@ func checkInstallation(name string) error {
 	return fault.System(fmt.Errorf("%s: %q is no name of an installation", Installation, name), "use lower-case letters, digits, dots and hyphens, 63 at most")
 }
 
-// labelled filters by labels, each a key or key=value. What is ours is this
-// installation's alone, but for one job or one sandbox: those are known by themselves.
+// labelled makes a filter of labels, each a key or key=value. A search for our own objects is
+// narrowed to this installation, unless the labels name a job or a sandbox.
 func (e *Engine) labelled(labels []string) filters.Args {
 	f := filters.NewArgs()
 	ours, known := false, false
@@ -48,7 +47,7 @@ func (e *Engine) labelled(labels []string) filters.Args {
 	return f
 }
 
-// named are labels with the installation's name, where there are any.
+// named adds the installation's name to labels, unless there are none.
 func (e *Engine) named(labels map[string]string) map[string]string {
 	if e.installation == "" || len(labels) == 0 {
 		return labels
@@ -58,7 +57,7 @@ func (e *Engine) named(labels map[string]string) map[string]string {
 	return all
 }
 
-// namedSpec is a spec whose container and whose volumes have the installation's name.
+// namedSpec adds the installation's name to the labels of a container and its volumes.
 func (e *Engine) namedSpec(s Spec) Spec {
 	if e.installation == "" || s.config == nil {
 		return s

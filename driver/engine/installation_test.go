@@ -13,7 +13,7 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// opened is an engine as an installation of that name sees it.
+// opened is a connection for the installation of that name.
 func opened(t *testing.T, host, installation string) *Engine {
 	t.Helper()
 	t.Setenv(Installation, installation)
@@ -25,8 +25,8 @@ func opened(t *testing.T, host, installation string) *Engine {
 	return e
 }
 
-// Sweeps, pools, caches, seeds and mirrors all begin with such a list: what is not in
-// it nobody of this installation takes or removes.
+// Sweeps, pools, caches, seeds and mirrors all begin with such a list. An installation neither
+// takes nor removes an object outside its list.
 func TestAnInstallationFindsOnlyItsOwn(t *testing.T) {
 	fake := fakeengine.New(t)
 	fake.AddImage("x", fakeengine.Image{})
@@ -82,7 +82,7 @@ func TestAnInstallationFindsOnlyItsOwn(t *testing.T) {
 	}
 }
 
-// What is looked for by its name is freed and removed as well, as volumes that resist.
+// Objects found by name alone are freed and removed as well, for example volumes that resist.
 func TestAnInstallationFindsOnlyItsOwnByName(t *testing.T) {
 	fake := fakeengine.New(t)
 	one, all := opened(t, fake.Host, "one"), opened(t, fake.Host, "")
@@ -91,7 +91,7 @@ func TestAnInstallationFindsOnlyItsOwnByName(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	fake.AddVolume("dind-c", nil) // whose labels are lost, nobody knows
+	fake.AddVolume("dind-c", nil) // nobody knows the owner of a volume without labels
 	for name, c := range map[string]struct {
 		by   *Engine
 		want []string

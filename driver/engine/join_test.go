@@ -11,7 +11,7 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// The engine refuses a container that joins another and has names or servers of its own.
+// The engine refuses names and name servers for a container that joins another.
 func TestAContainerThatJoinsAnotherHasNothingOfItsOwnThere(t *testing.T) {
 	p := testPlan(t)
 	c := p.Sidecar.Container

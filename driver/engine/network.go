@@ -11,25 +11,25 @@ import (
 // Bridge is the engine's default network.
 const Bridge = network.NetworkBridge
 
-// The bridge driver's names for an MTU and for a bridge's interface.
+// Options of the bridge driver for an MTU and for a bridge's interface.
 const (
 	mtuOption    = "com.docker.network.driver.mtu"
 	bridgeOption = "com.docker.network.bridge.name"
 )
 
-// Network is a network as the engine describes it.
+// Network is the engine's description of a network.
 type Network struct {
 	ID, Name string
 	Labels   map[string]string
 	Subnets  []Subnet
-	// MTU is 0 where the engine does not tell.
+	// MTU is 0 if the engine does not tell.
 	MTU int
-	// Bridge is the interface of the default bridge on the engine's host; empty for
-	// others.
+	// Bridge is the interface of the default bridge on the engine's host; empty for other
+	// networks.
 	Bridge string
 }
 
-// Subnet is one of a network's, in the engine's words.
+// Subnet is a subnet of a network, in the engine's words.
 type Subnet struct{ Subnet, Gateway string }
 
 func networkOf(n network.Inspect) Network {
@@ -51,14 +51,14 @@ func (e *Engine) Networks(ctx context.Context, labels ...string) ([]Network, err
 	return found, err
 }
 
-// Network looks at a network.
+// Network describes a network.
 func (e *Engine) Network(ctx context.Context, name string) (Network, error) {
 	n, err := e.api.NetworkInspect(ctx, name, network.InspectOptions{})
 	return networkOf(n), err
 }
 
-// CreateNetwork creates a bridge network with one subnet, and a second one for IPv6
-// where that is valid. It returns the network's id.
+// CreateNetwork creates a bridge network with one subnet, and a second subnet for IPv6 if subnet6
+// is valid. The answer is the network's id.
 func (e *Engine) CreateNetwork(ctx context.Context, name string, labels map[string]string, mtu int, subnet, subnet6 netip.Prefix) (id string, err error) {
 	opts := network.CreateOptions{
 		Driver:  "bridge",
@@ -75,7 +75,7 @@ func (e *Engine) CreateNetwork(ctx context.Context, name string, labels map[stri
 	return made.ID, err
 }
 
-// RemoveNetwork removes a network that no container is in.
+// RemoveNetwork removes a network without containers.
 func (e *Engine) RemoveNetwork(ctx context.Context, id string) error {
 	return e.api.NetworkRemove(ctx, id)
 }

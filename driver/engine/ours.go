@@ -9,16 +9,16 @@ import (
 	"gitlab-dind-executor/group"
 )
 
-// Object is a container, a network or a volume of ours as the engine lists it.
+// Object is a container, a network or a volume of this program.
 type Object struct {
-	// Ref is what the engine takes to remove it: an id, for volumes a name.
+	// Ref is the engine's key for a removal: an id, or a volume's name.
 	Ref  string
 	Name string
 	Role plan.Role
-	// Labels are all that the object carries.
+	// Labels are all labels of the object.
 	Labels map[string]string
-	// Running and ended are for containers; one that was never started is neither.
-	// One that is paused runs: it must be ended before its network can go.
+	// Running and Ended are for containers; both are false before the first start. A paused
+	// container counts as running, since only its end lets the network go.
 	Running, Ended bool
 }
 
@@ -30,9 +30,9 @@ type Objects struct {
 	Networks   []Object
 }
 
-// Ours finds the objects that match a filter, by sandbox. Containers and
-// volumes are listed before networks: a sandbox's network is made first, so
-// whatever is seen here without its network has lost it.
+// Ours finds the objects with the labels, by sandbox. Containers and volumes are listed before
+// networks. A sandbox's network is made first, so an object in the answer without a network has
+// lost it.
 func (e *Engine) Ours(ctx context.Context, labels ...string) (map[string]*Objects, error) {
 	if err := e.Greet(ctx); err != nil {
 		return nil, err
@@ -98,9 +98,9 @@ func ObjectOf(c Container) Object {
 	}
 }
 
-// namesFor is the filter of names for the volumes of the sandboxes that a filter
-// is about: an engine drops the labels of a volume that it was to remove by force
-// and could not. A filter by other labels is about no sandbox.
+// namesFor is a pattern for the names of volumes of the sandboxes in a filter. Names matter
+// because an engine drops a volume's labels when a removal by force fails. For a filter without a
+// sandbox the answer is empty.
 func namesFor(labels []string) string {
 	for _, l := range labels {
 		switch key, sandbox, one := strings.Cut(l, "="); {
@@ -114,8 +114,7 @@ func namesFor(labels []string) string {
 	return ""
 }
 
-// OfJob finds the sandboxes of a job, by id, with those of their objects that
-// carry its label.
+// OfJob finds a job's sandboxes, by id, with those of their objects that carry the job's label.
 func (e *Engine) OfJob(ctx context.Context, job string) (map[string]*Objects, error) {
 	return e.Ours(ctx, label.Job+"="+job)
 }

@@ -9,18 +9,17 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// ErrForeign says that the volume under a name of ours is somebody else's. Nobody
-// may use it: what it holds is not what its name says.
+// ErrForeign is returned when somebody else's volume has a name of ours. Nobody may use such a
+// volume, since its content is not what the name promises.
 var ErrForeign = errors.New("somebody else's volume has its name")
 
-// decisive are the labels that say what a volume is and whose. The others may
-// differ between two versions, or after a project was renamed.
+// decisive are the labels that tell a volume's kind and owner. Other labels may differ between
+// two versions, or after the renaming of a project.
 var decisive = []string{label.Role, label.Scope, label.Sandbox, label.Job, label.Spec, label.Seed, label.Of, label.Remote, label.Path}
 
-// OwnVolume creates a volume of a name that later jobs find again, or finds the
-// one that is there. A volume that is not ours is ErrForeign, with the hint for
-// an admin. The engine itself takes any volume of that name, whatever its labels
-// and wherever its data are. So nothing mounts such a name before this.
+// OwnVolume finds or creates a volume under a name that later jobs use again. A volume of
+// somebody else is ErrForeign, with a hint for an admin. The engine itself takes any volume of a
+// name, whatever its labels and its place. So no mount of such a name comes before OwnVolume.
 func (e *Engine) OwnVolume(ctx context.Context, name string, labels map[string]string) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("creating volume %s: %w", name, ctx.Err())
@@ -38,23 +37,22 @@ func (e *Engine) OwnVolume(ctx context.Context, name string, labels map[string]s
 	return nil
 }
 
-// Foreign says why a volume is not the one with these labels; "" if it is.
+// Foreign says why a volume is not ours by these labels; "" if the volume is.
 func Foreign(v Volume, labels map[string]string) string {
-	// An option lets a volume be any directory or device of the host.
+	// An option can make a volume out of any directory or device of the host.
 	if v.Driver != "local" || len(v.Options) > 0 {
 		return "its driver or its options are not ours"
 	}
 	for _, key := range decisive {
 		if v.Labels[key] != labels[key] {
-			return "its label " + key + " is another" // which one is no matter of a job's
+			return "its label " + key + " is another" // the label's value is no business of the job
 		}
 	}
 	return ""
 }
 
-// Lost reads the name of a volume that has lost its labels. A volume with any label
-// is none, whosever label that is, nor is one of another driver or with options: we
-// make no such volumes.
+// Lost reads the name of a volume that has lost its labels. The answer is false for a volume with
+// any label, with options or with another driver: this program makes no such volumes.
 func Lost(v *Volume) (label.Name, bool) {
 	if len(v.Labels) > 0 || len(v.Options) > 0 || v.Driver != "local" {
 		return label.Name{}, false

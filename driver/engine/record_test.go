@@ -21,8 +21,8 @@ import (
 //
 //	go test -tags record ./driver/engine -run TestRecordRefusals -record /run/docker.sock
 //
-// The engine needs the image busybox:latest. The test makes networks and containers
-// there and removes them, so it is for an engine that nobody else uses.
+// The engine needs the image busybox:latest and no other users, since the test makes and removes
+// networks and containers there.
 var record = flag.String("record", "", "the socket of an engine whose refusals are recorded")
 
 func TestRecordRefusals(t *testing.T) {
@@ -89,7 +89,7 @@ func TestRecordRefusals(t *testing.T) {
 		for k, v := range c.spec {
 			spec[k] = v
 		}
-		for range 2 { // of NoAddress the first has the only one
+		for range 2 { // for NoAddress the first container takes the only address
 			status, made := call("POST", "/containers/create", spec)
 			id, _ := made["Id"].(string)
 			if id == "" {

@@ -10,54 +10,52 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// Refusal is something that an engine refuses, or cannot do, and says in words
-// alone: the types of its errors do not tell these apart.
+// Refusal is a refusal or an inability of an engine that only the words of its error tell. The
+// types of errors do not distinguish these.
 type Refusal int
 
-// The refusals.
+// Refusals of an engine.
 const (
-	// SubnetTaken says that another network has the addresses. Its type, a 403, is
-	// that of authorization plugins, too.
+	// SubnetTaken: another network has the addresses. The error's type, a 403, is also the type
+	// of refusals by authorization plugins.
 	SubnetTaken Refusal = iota
-	// FewerCPUs says that the host has fewer than a container's limit.
+	// FewerCPUs: the host has fewer processors than a container's limit.
 	FewerCPUs
-	// NoRuntime says that the engine does not know a container's runtime.
+	// NoRuntime: the engine does not know a container's runtime.
 	NoRuntime
-	// BadCapability says that a capability is none.
+	// BadCapability: no capability has such a name.
 	BadCapability
-	// NoDevice says that the host lacks a device of the container's.
+	// NoDevice: the host lacks a device of the container.
 	NoDevice
-	// NoProgram says that the image lacks what it is told to run.
+	// NoProgram: the image lacks the program to run.
 	NoProgram
-	// NoInit says that the host lacks the engine's init process.
+	// NoInit: the host lacks the engine's init process.
 	NoInit
-	// NoUser says that the image lacks the user.
+	// NoUser: the image lacks the user.
 	NoUser
-	// NoRights says that something does not let a container have its rights.
+	// NoRights: a plugin or the kernel denies a container its rights.
 	NoRights
-	// NoSource says that a file to mount is not there: the engine has other files
-	// than this process.
+	// NoSource: a file to mount is missing, because the engine has other files than this process.
 	NoSource
-	// NoAddress says that a network has no room for one more container.
+	// NoAddress: a network has no room for another container.
 	NoAddress
-	// NoSpace says that the disk is full.
+	// NoSpace: the disk is full.
 	NoSpace
-	// NoMore says that the kernel has no room for one more of something.
+	// NoMore: the kernel has no room for another of something.
 	NoMore
-	// NoGPU says that the engine has no way to give a container GPUs.
+	// NoGPU: the engine has no way to give a container GPUs.
 	NoGPU
-	// NoGroup says that the image lacks a group.
+	// NoGroup: the image lacks a group.
 	NoGroup
-	// NoSetting says that the kernel, or this host, cannot do what the settings want for
-	// a container.
+	// NoSetting: the kernel, or this host, cannot do what the settings want for a container.
 	NoSetting
-	// CountsAlready says that it adds up sizes for somebody else. Engines before 23 have
-	// no type for that.
+	// CountsAlready: the engine is adding up sizes for somebody else. Engines before 23 have no
+	// type for this error.
 	CountsAlready
 )
 
-// refusalWords are the words of each refusal, of releases 20.10 to 29, in lower case.
-// testdata/refusals has the whole answers of some releases.
+// refusalWords are words of each refusal in releases 20.10 to 29, in lower case.
+// testdata/refusals has the complete answers of some releases.
 var refusalWords = map[Refusal][]string{
 	SubnetTaken:   {"overlap"},
 	FewerCPUs:     {"range of cpus"},
@@ -81,7 +79,7 @@ var refusalWords = map[Refusal][]string{
 	NoSetting: {"/proc/sys/", "setting rlimit", `mounting "tmpfs"`, "are not available - requested", "cgroup-parent"},
 }
 
-// Refused tells whether an error is that refusal.
+// Refused tells whether an error is a certain refusal.
 func Refused(err error, what Refusal) bool {
 	if err == nil {
 		return false
@@ -93,8 +91,7 @@ func Refused(err error, what Refusal) bool {
 	return slices.ContainsFunc(refusalWords[what], func(words string) bool { return strings.Contains(text, words) })
 }
 
-// exhausted is the hint for an engine that has no room for one more of
-// something, or "".
+// exhausted is a hint for an engine without room for another object, or "".
 func exhausted(err error) string {
 	switch {
 	case Refused(err, NoMore):
@@ -107,8 +104,8 @@ func exhausted(err error) string {
 	return ""
 }
 
-// StartFault gives the hint for an image that lacks what it is told to run, and for a
-// host that lacks what the settings give to its container.
+// StartFault explains why a container did not start, with a hint. The cause may be a program,
+// user or group missing in the image, or a setting that the host cannot carry out.
 func StartFault(image string, err error) error {
 	switch {
 	case err == nil:

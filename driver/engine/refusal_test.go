@@ -23,8 +23,8 @@ type recorded struct {
 	Call    string `json:"call"`
 	Status  int    `json:"status"`
 	Message string `json:"message"`
-	// Source is where the words stand in the engine's own code, for answers that were
-	// not recorded.
+	// Source is the place of the words in the engine's own code, for answers that were not
+	// recorded.
 	Source string `json:"source,omitempty"`
 }
 
@@ -65,7 +65,7 @@ func TestWhatEnginesRefuseIsUnderstood(t *testing.T) {
 	}
 }
 
-// A permission that is denied is known by its type, whatever the words.
+// A denied permission is known by its type, whatever the words.
 func TestAPluginsNoIsKnownByItsType(t *testing.T) {
 	if !Refused(fmt.Errorf("no: %w", errdefs.ErrPermissionDenied), NoRights) || Refused(errors.New("no"), NoRights) {
 		t.Error("it is not understood")

@@ -6,14 +6,13 @@ import (
 	"time"
 )
 
-// MaxPrinted bounds what is held of what a command in a container prints, in bytes:
-// the program may be the job's own.
+// MaxPrinted bounds the output kept of a command in a container, in bytes. The program may be the
+// job's own.
 const MaxPrinted = 64 << 10
 
-// Run runs a command in a running container with input on its stdin and both
-// of its outputs, in order, on out. It returns the command's exit code. When
-// ctx ends it stops reading and returns ctx's error; the command is the
-// caller's to end.
+// Run runs a command in a running container, with input on stdin. Both outputs go to out, in
+// order. The answer is the command's exit code. When ctx ends, Run stops reading and returns the
+// context's error. The command may go on, and the caller has to end it.
 func (e *Engine) Run(ctx context.Context, id string, command []string, input io.Reader, out io.Writer) (int, error) {
 	exec, conn, err := e.Exec(ctx, ctx, id, Command{Args: command, Stdin: input != nil})
 	if err != nil {
@@ -39,17 +38,17 @@ func (e *Engine) Run(ctx context.Context, id string, command []string, input io.
 // exitEvery is the pause between two questions for an exit code.
 const exitEvery = 10 * time.Millisecond
 
-// BrokenOff is the end of a stream before its time: the command may go on.
+// BrokenOff is the error of a stream that ended early. The command may go on.
 type BrokenOff struct{ Err error }
 
-// Error is that of the stream.
+// Error is the stream's error.
 func (b BrokenOff) Error() string { return b.Err.Error() }
 
-// Unwrap is that error.
+// Unwrap is the stream's error.
 func (b BrokenOff) Unwrap() error { return b.Err }
 
-// ExecCode asks for a finished command's exit code. The stream can end a
-// moment before the engine knows of it.
+// ExecCode asks for a finished command's exit code. The stream can end a moment before the engine
+// knows the code.
 func (e *Engine) ExecCode(ctx context.Context, exec string) (int, error) {
 	tick := time.NewTicker(exitEvery)
 	defer tick.Stop()

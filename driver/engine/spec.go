@@ -18,7 +18,7 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// Spec is all that the engine needs to create a container.
+// Spec is everything that the engine needs to create a container.
 type Spec struct {
 	Name     string
 	config   *container.Config
@@ -29,12 +29,12 @@ type Spec struct {
 
 // Mount is a volume, or a file of the engine's host, in a container.
 type Mount struct {
-	// Volume is its name. The engine makes it, with the labels, where it is missing.
+	// Volume is a name. The engine makes a missing volume, with the labels.
 	Volume string
 	Labels map[string]string
 	// NoCopy keeps the engine from filling a new volume from the image.
 	NoCopy bool
-	// File is the path of a file on the engine's host, where there is no volume.
+	// File is the path of a file on the engine's host, if Volume is empty.
 	File     string
 	Target   string
 	ReadOnly bool
@@ -61,8 +61,8 @@ func (s Spec) With(more ...Mount) Spec {
 	return s
 }
 
-// Alone is the spec of a container without network and volumes: what its image has
-// as VOLUMEs is in memory.
+// Alone is the spec of a container without network and volumes. The image's VOLUMEs are in
+// memory.
 func (s Spec) Alone(img Image) Spec {
 	host := *s.host
 	host.NetworkMode, host.Mounts, host.Tmpfs = "none", nil, map[string]string{}
@@ -76,13 +76,13 @@ func (s Spec) Alone(img Image) Spec {
 // annotationsSince is the version of the API that hands annotations to a runtime.
 const annotationsSince = "1.43"
 
-// ErrNoAnnotations says that an engine hands no annotations to a runtime.
+// ErrNoAnnotations is returned for an engine that hands no annotations to a runtime.
 var ErrNoAnnotations = errors.New("the engine hands no annotations to a runtime: it is older than 24.0")
 
-// InFile is the spec with the mount of a directory of the engine's host kept in a
-// file there, of so many bytes at most, by gVisor's runtime. Nothing of it is left
-// when the container has ended.
-// Source: https://gvisor.dev/docs/user_guide/filesystem/ and runsc/boot/mount_hints.go.
+// InFile is the spec with a mount kept in a file by gVisor's runtime. source is the mounted
+// directory on the engine's host, where the file of at most size bytes lies. The runtime removes
+// the file when the container ends. Source: https://gvisor.dev/docs/user_guide/filesystem/ and
+// runsc/boot/mount_hints.go.
 func (e *Engine) InFile(s Spec, source string, size int64) (Spec, error) {
 	if !e.Speaks(annotationsSince) {
 		return s, ErrNoAnnotations
@@ -97,7 +97,7 @@ func (e *Engine) InFile(s Spec, source string, size int64) (Spec, error) {
 	return s, nil
 }
 
-// Create creates a container. It is not cut off by its caller's end.
+// Create creates a container and returns its id. The end of ctx does not cut the request off.
 func (e *Engine) Create(ctx context.Context, s Spec) (id string, err error) {
 	if ctx.Err() != nil {
 		return "", fmt.Errorf("creating container %s: %w", s.Name, ctx.Err())
@@ -115,8 +115,8 @@ func (e *Engine) Create(ctx context.Context, s Spec) (id string, err error) {
 	return r.ID, nil
 }
 
-// SpecOf is the spec of a container of a plan. The image is needed for its VOLUMEs:
-// each gets a labelled volume over it, so that nothing anonymous is left behind.
+// SpecOf is the spec of a container of a plan. Each VOLUME of the image gets a labelled volume on
+// top, so nothing anonymous is left behind.
 func SpecOf(p *plan.Plan, c plan.Container, name string, labels map[string]string, img Image) Spec {
 	if c.DataVolume != "" {
 		labels = maps.Clone(labels)
@@ -144,8 +144,8 @@ func SpecOf(p *plan.Plan, c plan.Container, name string, labels map[string]strin
 			ExtraHosts:  c.ExtraHosts,
 			Init:        initOf(c),
 			Resources:   resources(c.Limits),
-			// Run reads the log: another driver than this, as an engine's
-			// default may be, would lose lines or hang.
+			// Run reads the log. Another log driver, such as an engine's default, would lose
+			// lines or hang.
 			LogConfig: logs("64m", "2"),
 		},
 		network: &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{
@@ -154,7 +154,7 @@ func SpecOf(p *plan.Plan, c plan.Container, name string, labels map[string]strin
 		platform: platform(c.Image.Platform),
 	}
 	if c.InMemory() {
-		// The daemon runs programs there.
+		// The daemon runs programs from this directory.
 		out.host.Tmpfs = map[string]string{c.DataPath: fmt.Sprintf("exec,mode=711,size=%d", c.DataSize)}
 	}
 	if c.IP.IsValid() {
@@ -172,8 +172,8 @@ func SpecOf(p *plan.Plan, c plan.Container, name string, labels map[string]strin
 	return out.With(mountsOf(p, c, name, img)...)
 }
 
-// join has a container use the network of another one. Names, address and servers of
-// names are the other's then, and the engine refuses a container that has its own.
+// join makes a container use the network of another container. Names, address and name servers
+// are the other's then, and the engine refuses a container with its own.
 func (s *Spec) join(container string) {
 	s.host.NetworkMode, s.network = joining(container), nil
 	s.host.ExtraHosts, s.host.DNS, s.host.DNSSearch, s.config.Hostname = nil, nil, nil, ""
@@ -181,7 +181,7 @@ func (s *Spec) join(container string) {
 
 func joining(name string) container.NetworkMode { return container.NetworkMode("container:" + name) }
 
-// initOf leaves it to the engine's daemon.json where a job does not ask for one.
+// initOf is nil without a wish of the job: the engine's daemon.json decides then.
 func initOf(c plan.Container) *bool {
 	if !c.Init {
 		return nil
@@ -193,8 +193,8 @@ func logs(size, files string) container.LogConfig {
 	return container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": size, "max-file": files}}
 }
 
-// imageID is what a container is made of: not a name, which another job may have
-// given to another image by then.
+// imageID is the image of a container, by id: another job may give the name to another image
+// meanwhile.
 func imageID(ref plan.ImageRef, img Image) string {
 	if img.ID == "" {
 		return ref.Name
@@ -202,7 +202,7 @@ func imageID(ref plan.ImageRef, img Image) string {
 	return img.ID
 }
 
-// entitle translates what a container may do.
+// entitle translates a container's rights.
 func entitle(host *container.HostConfig, c plan.Container) {
 	r := c.Rights
 	host.CapAdd, host.CapDrop = r.CapAdd, r.CapDrop
@@ -213,7 +213,7 @@ func entitle(host *container.HostConfig, c plan.Container) {
 	}
 	if r.Unconfined {
 		host.SecurityOpt = append(host.SecurityOpt, "seccomp=unconfined", "apparmor=unconfined")
-		// Empty, not nil: none, not the engine's own.
+		// An empty list means none, while nil means the engine's own list.
 		host.MaskedPaths, host.ReadonlyPaths = []string{}, []string{}
 	}
 	if r.NoNewPrivileges {
@@ -230,8 +230,8 @@ func entitle(host *container.HostConfig, c plan.Container) {
 }
 
 func mountsOf(p *plan.Plan, c plan.Container, name string, img Image) []Mount {
-	// Several containers have these volumes, and an image of which the job's right
-	// is not known yet must leave nothing there.
+	// Several containers have this volume. An image whose use the job may not be allowed must
+	// leave nothing there.
 	list := []Mount{{
 		Volume: label.ObjectName(p.Sandbox, plan.RoleBuilds), Target: c.BuildsPath, Labels: label.ForSandbox(p, plan.RoleBuilds), NoCopy: true,
 	}}
@@ -257,14 +257,14 @@ func mountsOf(p *plan.Plan, c plan.Container, name string, img Image) []Mount {
 	if c.CertsPath != "" {
 		list = append(list, Mount{
 			Volume: label.ObjectName(p.Sandbox, plan.RoleCerts), Target: c.CertsPath, Labels: label.ForSandbox(p, plan.RoleCerts),
-			NoCopy: true, // what an image has there is not its
-			// The job and its sidecar alone write there.
+			NoCopy: true, // the image's own files there do not belong to the volume
+			// Only the job and its sidecar write there.
 			ReadOnly: c.Role == plan.RoleService,
 		})
 		covered = append(covered, c.CertsPath)
 	}
 	if c.SeedVolume != "" {
-		// Were it removed at this moment, the engine would make an empty one.
+		// If somebody removed the seed at this moment, the engine would make an empty one.
 		list = append(list, Mount{Volume: c.SeedVolume, Target: plan.SeedPath, Labels: label.ForSeed(plan.RoleSeed, "", "-"), ReadOnly: true})
 	}
 	for _, b := range c.Extras.Binds {
@@ -273,7 +273,7 @@ func mountsOf(p *plan.Plan, c plan.Container, name string, img Image) []Mount {
 	}
 	covered = slices.AppendSeq(covered, maps.Keys(c.Extras.Tmpfs))
 	if c.DataVolume != "" {
-		// The sidecar has the name of its data root, which the next one has, too.
+		// The sidecar has the name of its data root, and so will the next sidecar.
 		name = label.ObjectName(p.Sandbox, c.Role)
 	}
 	for i, volume := range img.Volumes {

@@ -122,7 +122,7 @@ func TestOnlyTheSidecarIsPrivileged(t *testing.T) {
 	}
 }
 
-// Nothing is said where a job asks for none: an engine's daemon.json may have one for all.
+// Without a wish of the job the spec says nothing, since daemon.json may name an init for all.
 func TestAnInitProcessIsAskedForWhereThePlanHasOne(t *testing.T) {
 	p := testPlan(t)
 	c := p.Job.Container
@@ -155,7 +155,7 @@ func TestRightsAreTranslated(t *testing.T) {
 	want := container.HostConfig{
 		CapAdd: []string{"SYS_ADMIN"}, CapDrop: []string{"ALL"}, CgroupnsMode: "private", Runtime: "sysbox-runc",
 		SecurityOpt: []string{"seccomp=unconfined", "apparmor=unconfined", "no-new-privileges"},
-		// Empty, not nil, which would mean the engine's own.
+		// Nil would mean the engine's own list.
 		MaskedPaths: []string{}, ReadonlyPaths: []string{},
 	}
 	want.Devices = []container.DeviceMapping{{PathOnHost: "/dev/net/tun", PathInContainer: "/dev/net/tun", CgroupPermissions: "rwm"}}
@@ -225,7 +225,7 @@ func TestACacheIsNoSandboxs(t *testing.T) {
 	if l[label.Role] != string(plan.RoleCache) || l[label.Scope] != "gitlab.example.com/42/unprotected" || l[label.Created] == "" || l[label.MadeBy] == "" {
 		t.Errorf("labels %v", l)
 	}
-	// By these cleanup and sweep would find it.
+	// By these labels cleanup and sweep would find the volume.
 	if l[label.Sandbox] != "" || l[label.Job] != "" {
 		t.Errorf("labels %v", l)
 	}
@@ -239,8 +239,8 @@ func TestACacheIsNoSandboxs(t *testing.T) {
 	}
 }
 
-// Sidecar and job share a volume with their services, and what it says of the
-// sandbox, that a job has had it, must not be theirs to change.
+// Sidecar and job share a volume with their services. Its content tells whether a job has had the
+// sandbox, so services must not change it.
 func TestServicesOnlyReadTheCertificates(t *testing.T) {
 	p := testPlan(t)
 	for name, c := range map[string]struct {

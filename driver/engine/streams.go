@@ -12,23 +12,22 @@ import (
 	"github.com/docker/docker/pkg/stdcopy"
 )
 
-// Stream is a connection with what runs in a container: written to its stdin, and
-// copied from its outputs.
+// Stream is a connection with a process in a container, to its stdin and from its outputs.
 type Stream struct {
 	hijacked types.HijackedResponse
 	tty      bool
 }
 
-// Write is for its stdin.
+// Write writes to the process's stdin.
 func (s *Stream) Write(p []byte) (int, error) { return s.hijacked.Conn.Write(p) }
 
-// CloseWrite ends its stdin.
+// CloseWrite ends the process's stdin.
 func (s *Stream) CloseWrite() error { return s.hijacked.CloseWrite() }
 
 // Close ends the connection.
 func (s *Stream) Close() error { s.hijacked.Close(); return nil }
 
-// CopyTo copies its outputs until they end. With a terminal both are one.
+// CopyTo copies the outputs until they end. A terminal has only one output.
 func (s *Stream) CopyTo(stdout, stderr io.Writer) error {
 	if s.tty {
 		_, err := io.Copy(stdout, s.hijacked.Reader)
@@ -43,10 +42,9 @@ func (s *Stream) LocalAddr() net.Addr { return s.hijacked.Conn.LocalAddr() }
 // RemoteAddr is the engine's.
 func (s *Stream) RemoteAddr() net.Addr { return s.hijacked.Conn.RemoteAddr() }
 
-// hijack makes a connection that carries a container's streams, or gives up
-// when ctx ends: the client looks at its context only until it has dialled, and
-// an engine that then says nothing would hold the hook for ever. A connection
-// that comes too late is closed.
+// hijack opens a connection that carries a container's streams, or gives up when ctx ends. The
+// client watches its context only until it has dialled. An engine silent from then on would hold
+// the hook for ever. A connection that comes too late is closed.
 func hijack(ctx context.Context, tty bool, open func() (types.HijackedResponse, error)) (*Stream, error) {
 	type opened struct {
 		conn types.HijackedResponse
@@ -73,7 +71,7 @@ func hijack(ctx context.Context, tty bool, open func() (types.HijackedResponse, 
 	}
 }
 
-// Outputs are those of a container that an attachment has besides its stdin.
+// Outputs selects the outputs of an attachment, besides stdin.
 type Outputs struct{ Stdout, Stderr bool }
 
 // Attach connects with a container's first process.
@@ -85,13 +83,13 @@ func (e *Engine) Attach(ctx context.Context, id string, outputs Outputs) (*Strea
 // Command is a command in a running container.
 type Command struct {
 	Args []string
-	// Environment is besides the container's own.
+	// Environment is added to the container's own.
 	Environment []string
 	Stdin, TTY  bool
 }
 
-// Exec starts a command in a container, and returns its id and its streams. opening
-// bounds the start alone.
+// Exec starts a command in a container, and returns its id and its streams. opening bounds the
+// start alone.
 func (e *Engine) Exec(opening, ctx context.Context, id string, c Command) (exec string, s *Stream, err error) {
 	made, err := e.api.ContainerExecCreate(opening, id, container.ExecOptions{
 		Cmd: c.Args, Env: c.Environment, Tty: c.TTY, AttachStdin: c.Stdin, AttachStdout: true, AttachStderr: true,
@@ -105,12 +103,12 @@ func (e *Engine) Exec(opening, ctx context.Context, id string, c Command) (exec 
 	return made.ID, s, err
 }
 
-// Resize tells a command of its terminal's size, in characters.
+// Resize tells a command the size of its terminal, in characters.
 func (e *Engine) Resize(ctx context.Context, exec string, height, width uint) error {
 	return e.api.ContainerExecResize(ctx, exec, container.ResizeOptions{Height: height, Width: width})
 }
 
-// ExecExit asks for a command's exit code, and whether it has ended.
+// ExecExit asks for a command's exit code, and whether the command has ended.
 func (e *Engine) ExecExit(ctx context.Context, exec string) (code int, ended bool, err error) {
 	r, err := e.api.ContainerExecInspect(ctx, exec)
 	if err == nil && r.ExecID != exec {
@@ -119,15 +117,14 @@ func (e *Engine) ExecExit(ctx context.Context, exec string) (code int, ended boo
 	return r.ExitCode, err == nil && !r.Running, err
 }
 
-// LogOptions say what of a container's log is wanted.
+// LogOptions select a part of a container's log.
 type LogOptions struct {
 	Follow, Timestamps bool
-	// Since and Until are times as the engine writes them, and Tail a number of lines;
-	// empty is all.
+	// Since and Until are times in the engine's form, and Tail a number of lines; empty is all.
 	Since, Until, Tail string
 }
 
-// Log is a container's, both outputs in order.
+// Log is a container's log, both outputs in order.
 type Log struct{ stream io.ReadCloser }
 
 // Log opens a container's log.
@@ -141,33 +138,31 @@ func (e *Engine) Log(ctx context.Context, id string, o LogOptions) (*Log, error)
 	return &Log{stream}, nil
 }
 
-// Close ends it.
+// Close ends the reading.
 func (l *Log) Close() error { return l.stream.Close() }
 
-// CopyTo copies it to its end. A log that is broken off is io.ErrUnexpectedEOF.
+// CopyTo copies the log to its end. A log that breaks off is io.ErrUnexpectedEOF.
 func (l *Log) CopyTo(stdout, stderr io.Writer) error { return demux(stdout, stderr, l.stream) }
 
-// CopyMost copies so many bytes of it at most, of which some are not the
-// container's.
+// CopyMost copies no more than most bytes of the log's stream. Headers of the stream count, too.
 func (l *Log) CopyMost(out io.Writer, most int64) error {
 	_, err := stdcopy.StdCopy(out, out, io.LimitReader(l.stream, most))
 	return err
 }
 
-// demux copies both outputs, in order. A stream that ends within a frame was broken
-// off, and io.ErrUnexpectedEOF: stdcopy takes that for its end.
+// demux copies both outputs, in order. A stream that ends within a frame has broken off and is
+// io.ErrUnexpectedEOF. stdcopy alone would take the break for the end.
 func demux(stdout, stderr io.Writer, stream io.Reader) error {
 	_, err := stdcopy.StdCopy(stdout, stderr, &frames{r: stream})
 	return err
 }
 
-// frames passes a container's multiplexed stream on and keeps count of where it
-// is in it.
+// frames passes a container's multiplexed stream on, and tracks the position in its frames.
 type frames struct {
 	r io.Reader
-	// header is what has come of the frame's 8 bytes; the last 4 are a length.
+	// header has the bytes seen of the frame's 8-byte header; the last 4 are a length.
 	header []byte
-	// rest is how much of the frame is still to come.
+	// rest is the number of bytes of the frame still to come.
 	rest uint32
 }
 
@@ -193,16 +188,16 @@ func (f *frames) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Conn is a network connection over the streams of a command. It has no deadlines:
-// contexts end what is asked.
+// Conn is a network connection over the streams of a command. It has no deadlines: contexts bound
+// the requests.
 type Conn struct {
 	*Stream
 	answers io.Reader
 	closer  io.Closer
 }
 
-// Dial makes a connection of a command that passes its stdin and its stdout on to
-// something. bounded limits what it may answer.
+// Dial makes a connection of a command that passes its stdin and stdout on. bounded limits the
+// answers.
 func (e *Engine) Dial(ctx context.Context, id string, args []string, bounded func(io.Reader) io.Reader) (net.Conn, error) {
 	_, s, err := e.Exec(ctx, ctx, id, Command{Args: args, Stdin: true})
 	if err != nil {
@@ -216,7 +211,7 @@ func (e *Engine) Dial(ctx context.Context, id string, args []string, bounded fun
 	return &Conn{s, bounded(answers), answers}, nil
 }
 
-// Read takes what the command answers.
+// Read reads the command's answer.
 func (c *Conn) Read(p []byte) (int, error) { return c.answers.Read(p) }
 
 // Close ends both directions.

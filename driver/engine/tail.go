@@ -11,23 +11,23 @@ import (
 )
 
 const (
-	// lastLines is how much of a log is shown where its container has ended.
+	// lastLines is the number of log lines shown for a container that has ended.
 	lastLines = 10
-	// tailBound is what reading them may take.
+	// tailBound bounds the reading of these lines.
 	tailBound = 2 * time.Second
 )
 
 // LastLog returns the last lines of a container's log, indented, or "".
 func (e *Engine) LastLog(ctx context.Context, id string) string {
-	text, _ := e.LogTail(context.WithoutCancel(ctx), id, lastLines) // what came is shown
+	text, _ := e.LogTail(context.WithoutCancel(ctx), id, lastLines) // an incomplete answer is shown, too
 	if text == "" {
 		return ""
 	}
 	return ":\n  " + strings.ReplaceAll(text, "\n", "\n  ")
 }
 
-// LogTail returns so many last lines of a container's log, without what a terminal
-// would obey. With an error it is what of them came.
+// LogTail returns the last lines of a container's log, without control sequences for terminals.
+// With an error the text has the lines that came.
 func (e *Engine) LogTail(ctx context.Context, id string, lines int) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, tailBound)
 	defer cancel()

@@ -14,21 +14,21 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// Here are the specs of containers that no plan describes.
+// This file has the specs of containers that no plan describes.
 
-// Confined is a container that works on volumes, without network and with a root
-// directory that cannot be written.
+// Confined is a container for work on volumes, without network and with a read-only root
+// directory.
 type Confined struct {
 	Name, Image string
 	Labels      map[string]string
-	// Entrypoint and Command are what root runs in it, with no capabilities but Rights.
+	// Root runs Entrypoint with Command, with no capabilities except Rights.
 	Entrypoint, Command, Rights []string
 	Volumes                     []Mount
-	// Memory is in bytes, and Threads the most that there may be.
+	// Memory is the limit in bytes, and Threads the largest number of threads.
 	Memory, Threads int64
 }
 
-// Spec is what the engine needs for it.
+// Spec is the container's spec.
 func (c Confined) Spec() Spec {
 	threads := c.Threads
 	var mounts []mount.Mount
@@ -55,17 +55,17 @@ type Relay struct {
 	Name, Image string
 	Labels      map[string]string
 	Command     []string
-	// Network is the sandbox's, and Address the container's in it.
+	// Network is the sandbox's network, and Address the container's address there.
 	Network string
 	Address netip.Addr
-	// DNS are whom it asks for names outside; none means the engine's.
+	// DNS are the servers for names outside; none means the engine's.
 	DNS       []netip.Addr
 	DNSSearch []string
-	// Memory is in bytes, and Threads the most that there may be.
+	// Memory is the limit in bytes, and Threads the largest number of threads.
 	Memory, Threads int64
 }
 
-// Spec is what the engine needs for it.
+// Spec is the container's spec.
 func (c Relay) Spec() Spec {
 	threads := c.Threads
 	return Spec{
@@ -84,15 +84,15 @@ func (c Relay) Spec() Spec {
 	}
 }
 
-// Seat is a container that has a place in a sandbox's network, for another one to join
-// it there. It does nothing, and may do nothing.
+// Seat is a container with a place in a sandbox's network, for another container to join. A seat
+// does nothing, and has no rights.
 type Seat struct {
 	Name, Image string
 	Of          Image
 	Labels      map[string]string
 	Command     []string
-	// Network is the sandbox's. Address and Address6 are the container's there, where
-	// they are valid, and Hostname and Aliases its names.
+	// Network is the sandbox's network. Address and Address6, where valid, are the container's
+	// addresses there, and Hostname and Aliases its names.
 	Network           string
 	Address, Address6 netip.Addr
 	Hostname          string
@@ -100,11 +100,11 @@ type Seat struct {
 	ExtraHosts        []string
 	DNS               []netip.Addr
 	DNSSearch         []string
-	// Memory is in bytes, and Threads the most that there may be.
+	// Memory is the limit in bytes, and Threads the largest number of threads.
 	Memory, Threads int64
 }
 
-// Spec is what the engine needs for it.
+// Spec is the container's spec.
 func (c Seat) Spec() Spec {
 	threads, endpoint := c.Threads, &network.EndpointSettings{Aliases: c.Aliases}
 	if c.Address.IsValid() {
@@ -121,7 +121,7 @@ func (c Seat) Spec() Spec {
 		LogConfig: logs("1m", "1"),
 	}
 	for _, v := range c.Of.Volumes {
-		host.Tmpfs[v] = "" // else the engine makes a volume
+		host.Tmpfs[v] = "" // without this entry the engine would make a volume
 	}
 	return Spec{
 		Name:    c.Name,
@@ -131,8 +131,8 @@ func (c Seat) Spec() Spec {
 	}
 }
 
-// Published is a container on the engine's default bridge, of which one port is
-// published at one address of the host.
+// Published is a container on the engine's default bridge, with one port published at one address
+// of the host.
 type Published struct {
 	Name        string
 	Image       plan.ImageRef
@@ -142,12 +142,12 @@ type Published struct {
 	Environment []string
 	ExtraHosts  []string
 	Mounts      []Mount
-	// Port is as in 5000/tcp, HostIP where the host takes it, and HostPort the number
-	// there, empty for any.
+	// Port is as in 5000/tcp. HostIP is the host's address for the port, and HostPort the port's
+	// number there, empty for any.
 	Port, HostIP, HostPort string
 }
 
-// Spec is what the engine needs for it.
+// Spec is the container's spec.
 func (c Published) Spec() Spec {
 	return Spec{
 		Name: c.Name,
@@ -166,7 +166,7 @@ func (c Published) Spec() Spec {
 	}.With(c.Mounts...)
 }
 
-// Blocked is the spec of a container that only has a name and is never started.
+// Blocked is the spec of a container that takes a name and is never started.
 func Blocked(name, image string, labels map[string]string) Spec {
 	return Spec{
 		Name:   name,
@@ -175,10 +175,9 @@ func Blocked(name, image string, labels map[string]string) Spec {
 	}
 }
 
-// Successor is the spec of a container like another one in a sandbox, with the same
-// address if that was asked for. change returns
-// its labels, and its volume in the place of one that the other has, or "" for the
-// same.
+// Successor is the spec of a container that replaces another in a sandbox, with the same address
+// if the other had asked for one. change returns, for each volume of the other, the name and the
+// labels of a volume to take its place, or "" to keep the volume.
 func (d Details) Successor(name, sandbox string, labels map[string]string, change func(volume string) (other string, labels map[string]string)) (Spec, error) {
 	if d.raw.HostConfig == nil {
 		return Spec{}, ErrNonsense
@@ -188,7 +187,7 @@ func (d Details) Successor(name, sandbox string, labels map[string]string, chang
 	config.Labels = labels
 	joins := host.NetworkMode.IsContainer()
 	if joins {
-		config.Hostname, config.Domainname = "", "" // which are those of the other
+		config.Hostname, config.Domainname = "", "" // the joined container has these names
 	}
 	host.Mounts = slices.Clone(host.Mounts)
 	for i, m := range host.Mounts {
@@ -202,7 +201,7 @@ func (d Details) Successor(name, sandbox string, labels map[string]string, chang
 	endpoint := &network.EndpointSettings{}
 	if s := d.raw.NetworkSettings; s != nil {
 		if old := s.Networks[label.NetworkName(sandbox)]; old != nil && old.IPAMConfig != nil {
-			// Its certificate holds these addresses.
+			// The container's certificate holds these addresses.
 			endpoint.IPAMConfig = &network.EndpointIPAMConfig{IPv4Address: old.IPAMConfig.IPv4Address, IPv6Address: old.IPAMConfig.IPv6Address}
 		}
 	}

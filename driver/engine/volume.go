@@ -11,10 +11,10 @@ import (
 	"gitlab-dind-executor/driver/label"
 )
 
-// Volume is a volume as the engine describes it.
+// Volume is the engine's description of a volume.
 type Volume struct {
 	Name, Driver string
-	// Mountpoint is where its data lie on the engine's host.
+	// Mountpoint is the path of the volume's data on the engine's host.
 	Mountpoint      string
 	Labels, Options map[string]string
 }
@@ -28,16 +28,17 @@ func (e *Engine) Volumes(ctx context.Context, labels ...string) ([]*Volume, erro
 	return e.volumes(ctx, e.labelled(labels))
 }
 
-// IdleVolumes are those of Volumes that no container has. An engine that is removing
-// a container may not list it any more and still hold its volumes.
+// IdleVolumes lists like Volumes, without volumes that a container has. An engine that is
+// removing a container may omit the container and still hold its volumes.
 func (e *Engine) IdleVolumes(ctx context.Context, labels ...string) ([]*Volume, error) {
 	f := e.labelled(labels)
 	f.Add("dangling", "true")
 	return e.volumes(ctx, f)
 }
 
-// VolumesNamed lists the volumes whose names match a regular expression. What has
-// labels is this installation's alone; of those without any nobody can tell.
+// VolumesNamed lists the volumes with a name that matches a regular expression. Labelled volumes
+// of other installations are left out. Volumes without labels stay in the list, since they name
+// no installation.
 func (e *Engine) VolumesNamed(ctx context.Context, expression string) ([]*Volume, error) {
 	found, err := e.volumes(ctx, filters.NewArgs(filters.Arg("name", expression)))
 	return slices.DeleteFunc(found, func(v *Volume) bool {
@@ -57,26 +58,27 @@ func (e *Engine) volumes(ctx context.Context, f filters.Args) ([]*Volume, error)
 	return found, err
 }
 
-// Volume looks at a volume.
+// Volume describes a volume.
 func (e *Engine) Volume(ctx context.Context, name string) (Volume, error) {
 	v, err := e.api.VolumeInspect(ctx, name)
 	return volumeOf(v), err
 }
 
-// CreateVolume creates a volume. The engine returns the one that has the name, if
-// there is one, whatever its labels are.
+// CreateVolume creates a volume. If the name exists, the engine returns the existing volume,
+// whatever its labels are.
 func (e *Engine) CreateVolume(ctx context.Context, name string, labels map[string]string) (Volume, error) {
 	v, err := e.api.VolumeCreate(ctx, volume.CreateOptions{Name: name, Labels: e.named(labels)})
 	return volumeOf(v), err
 }
 
-// RemoveVolume removes a volume that no container has. It never forces that: a
-// forced removal that fails makes the engine forget whose the volume is.
+// RemoveVolume removes a volume without containers. RemoveVolume never uses force, because a
+// failed removal with force makes the engine forget the volume's labels.
 func (e *Engine) RemoveVolume(ctx context.Context, name string) error {
 	return e.api.VolumeRemove(ctx, name, false)
 }
 
-// VolumeSizes lets the engine walk all volumes; sizes are in bytes, by name.
+// VolumeSizes are the sizes of all volumes in bytes, by name. The engine walks all of their
+// files.
 func (e *Engine) VolumeSizes(ctx context.Context) (map[string]int64, error) {
 	usage, err := e.api.DiskUsage(ctx, types.DiskUsageOptions{Types: []types.DiskUsageObject{types.VolumeObject}})
 	sizes := map[string]int64{}

@@ -11,45 +11,45 @@ import (
 	"github.com/docker/docker/api/types/events"
 )
 
-// Action is what has happened to a container.
+// Action is a kind of event of a container.
 type Action string
 
-// The actions that are watched.
+// Actions of a container, as the engine reports them.
 const (
-	// RanOutOfMemory says that the kernel has killed something in it.
+	// RanOutOfMemory: the kernel has killed a process in the container for lack of memory.
 	RanOutOfMemory Action = Action(events.ActionOOM)
-	// WasStarted says that it runs.
+	// WasStarted: the container has started.
 	WasStarted Action = Action(events.ActionStart)
-	// WasSignalled says that somebody had the engine send it a signal.
+	// WasSignalled: the engine has sent a signal for somebody.
 	WasSignalled Action = Action(events.ActionKill)
-	// WasStopped says that somebody had the engine end it.
+	// WasStopped: the engine has stopped the container for somebody.
 	WasStopped Action = Action(events.ActionStop)
-	// HasDied says that its first process is gone.
+	// HasDied: the container's first process has ended.
 	HasDied Action = Action(events.ActionDie)
-	// WasAttached says that somebody has come to its stdin or its output.
+	// WasAttached: somebody has attached to the container's stdin or output.
 	WasAttached Action = Action(events.ActionAttach)
-	// WasRemoved says that it is gone.
+	// WasRemoved: the container is gone.
 	WasRemoved Action = Action(events.ActionDestroy)
 )
 
-// Event is something that has happened to a container.
+// Event is an event of a container.
 type Event struct {
 	Action Action
-	// Container is its id.
+	// Container is the container's id.
 	Container string
-	// Attributes are its labels and what is known of the event, as in signal.
+	// Attributes are the container's labels and details of the event, as in signal.
 	Attributes map[string]string
 }
 
-// Events passes on what happens to the containers with a label, key=value, from a
-// moment on. It returns when ctx ends, or the engine tells no more.
+// Events passes on the events of containers with a label, key=value, from a moment on. Events
+// returns when ctx ends, or when the engine's stream breaks.
 func (e *Engine) Events(ctx context.Context, label string, since time.Time, pass func(Event)) {
 	e.events(ctx, []string{label}, []Action{RanOutOfMemory, WasStarted, WasSignalled, WasStopped, HasDied}, since, pass)
 }
 
-// AwaitAny returns when one of these things has happened to a container with all of the
-// labels, each a key or key=value, from a moment on. It returns as well when ctx ends, or
-// the engine tells no more.
+// AwaitAny waits for one of the actions, from a moment on. The action must happen to a container
+// with all of the labels, each a key or key=value. AwaitAny also returns when ctx ends, or when
+// the engine's stream breaks.
 func (e *Engine) AwaitAny(ctx context.Context, labels []string, since time.Time, actions ...Action) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -73,18 +73,19 @@ func (e *Engine) events(ctx context.Context, labels []string, actions []Action, 
 	}
 }
 
-// Used is what a container uses and has used.
+// Used is the consumption of a container.
 type Used struct {
 	Read time.Time
-	// CPU is nanoseconds of processors' time, all together.
+	// CPU is the time of all processors together, in nanoseconds.
 	CPU uint64
-	// Memory cannot be had back by forgetting files, in bytes.
+	// Memory is in bytes, without file cache that the kernel could drop.
 	Memory int64
 	// Received and Written are bytes: from networks, to disk.
 	Received, Written uint64
 }
 
-// Used is one look at what a container uses, without the engine's own wait.
+// Used reads a container's consumption once, without the engine's usual wait for a second
+// reading.
 func (e *Engine) Used(ctx context.Context, id string) (Used, error) {
 	s, err := e.api.ContainerStatsOneShot(ctx, id)
 	if err != nil {
@@ -107,9 +108,9 @@ func (e *Engine) Used(ctx context.Context, id string) (Used, error) {
 	return used, nil
 }
 
-// InUse is the memory that cannot be had back by forgetting files, as docker stats
-// shows it: the kernel's name for those differs by version of cgroups. It is the one
-// measure of memory in this project. The kernel's own peak has those files in it.
+// InUse is the memory in bytes without file cache that the kernel could drop, as docker stats
+// shows it. The kernel's name for the cache differs by version of cgroups. InUse is this
+// project's only measure of memory: the kernel's own peak includes the cache.
 func InUse(m container.MemoryStats) int64 {
 	used := m.Usage
 	for _, key := range []string{"total_inactive_file", "inactive_file"} {

@@ -7,8 +7,8 @@ import (
 	"github.com/docker/docker/api/types/container"
 )
 
-// What the kernel keeps of files, and could forget, is none of a container's memory:
-// after a pull it was nine tenths of what version 1 calls its most.
+// File cache that the kernel could drop is not a container's memory. After a pull the cache was
+// nine tenths of the peak reported by cgroups v1.
 func TestMemoryIsWithoutWhatTheKernelCouldForget(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer string
