@@ -7,12 +7,13 @@ import (
 	"strings"
 )
 
-// RelayAddress is the relay's in a sandbox's IPv4 subnet, and SidecarAddress the
-// sidecar's. They are the last two: the engine gives addresses from the first on.
+// RelayAddress and SidecarAddress are the addresses of relay and sidecar in a sandbox's
+// IPv4 subnet. They are the last two, because the engine gives out addresses from the first
+// on.
 func RelayAddress(subnet netip.Prefix) netip.Addr   { return fromLast(subnet, 1) }
 func SidecarAddress(subnet netip.Prefix) netip.Addr { return fromLast(subnet, 2) }
 
-// fromLast is the n-th address before the one for all of a subnet.
+// fromLast returns the n-th address before a subnet's broadcast address.
 func fromLast(subnet netip.Prefix, n uint32) netip.Addr {
 	first := subnet.Masked().Addr().As4()
 	last := binary.BigEndian.Uint32(first[:]) | (1<<(32-subnet.Bits()) - 1)
@@ -21,12 +22,12 @@ func fromLast(subnet netip.Prefix, n uint32) netip.Addr {
 	return netip.AddrFrom4(address)
 }
 
-// smallSubnet is the prefix length from which on the engine's own choice may reach
-// the last addresses: six are in a /29.
+// smallSubnet is the prefix length at which the engine's own choice may reach the last
+// addresses: a /29 has six.
 const smallSubnet = 29
 
-// At is the sidecar with its addresses in a sandbox's IPv4 subnet, so that its
-// certificate can hold them before it is there.
+// At returns the sidecar with its addresses in a sandbox's IPv4 subnet. So the certificate
+// can contain them before the sidecar exists.
 func (s Sidecar) At(subnet netip.Prefix, n Network) Sidecar {
 	if !subnet.IsValid() || subnet.Bits() >= smallSubnet && !s.Relay {
 		return s
@@ -40,9 +41,8 @@ func (s Sidecar) At(subnet netip.Prefix, n Network) Sidecar {
 	return s
 }
 
-// Addresses are those by which the daemon is reached, as far as they are known
-// before it is there: from the sandbox, from containers inside, and what the
-// pipeline says.
+// Addresses returns the daemon's addresses known before its start: in the sandbox, for
+// containers inside, and from the pipeline.
 func (s Sidecar) Addresses() []netip.Addr {
 	list := []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}
 	for _, own := range []netip.Addr{s.IP, s.IP6} {
@@ -59,12 +59,13 @@ func (s Sidecar) Addresses() []netip.Addr {
 	return list
 }
 
-// maxAlternatives bounds what a pipeline adds to a certificate.
+// maxAlternatives is the largest number of names and addresses from a pipeline in a
+// certificate.
 const maxAlternatives = 64
 
-// alternatives reads DOCKER_TLS_SAN as the entrypoint of dind images does: names and
-// addresses as DNS:NAME and IP:ADDRESS, by commas or spaces. What else openssl takes
-// there is of no use for a daemon.
+// alternatives parses DOCKER_TLS_SAN as the entrypoint of dind images does: DNS:NAME and
+// IP:ADDRESS, separated by commas or spaces. Other kinds that openssl accepts do not help a
+// daemon, and are left out.
 func alternatives(text string) (names []string, addresses []netip.Addr) {
 	for _, entry := range Words(text) {
 		kind, value, _ := strings.Cut(entry, ":")

@@ -7,10 +7,10 @@ import (
 	"gitlab-dind-executor/config"
 )
 
-// Free is what a host has left, in bytes; below 0 it is not known.
+// Free is the free room of a host, in bytes; below 0 it is unknown.
 type Free struct{ Disk, Memory int64 }
 
-// Lacks says what a host has too little of to begin a job, or "".
+// Lacks says which resources of a host are too short to begin a job, or "".
 func Lacks(a config.Admission, free Free) string {
 	var lacks []string
 	for _, c := range []struct {
@@ -25,13 +25,13 @@ func Lacks(a config.Admission, free Free) string {
 	return strings.Join(lacks, "; ")
 }
 
-// LacksDisk tells whether disk is among it.
+// LacksDisk tells whether disk is too short.
 func LacksDisk(a config.Admission, free Free) bool {
 	return Lacks(a, Free{Disk: free.Disk, Memory: -1}) != ""
 }
 
-// Admission is what a host must have free for a job of this plan: what the settings
-// want, and the memory that the job's data root may fill.
+// Admission returns the room that a host must have free for a job of this plan. To the
+// settings' demand it adds the memory that the job's data root may fill.
 func (p *Plan) Admission(a config.Admission) config.Admission {
 	if p.Sidecar.InMemory() {
 		a.MinFreeMemory += config.Size(p.Sidecar.DataSize)
@@ -39,7 +39,7 @@ func (p *Plan) Admission(a config.Admission) config.Admission {
 	return a
 }
 
-// Room is what a host must have free for a job of these settings without a policy.
+// Room returns the room that a host must have free for a job without a policy.
 func Room(s config.Settings) config.Admission {
 	pl := planner{s: s}
 	sc := Sidecar{DaemonConfig: map[string]any{}}

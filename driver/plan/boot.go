@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// ContainerdConfig is where the sidecar finds the configuration for the
-// containerd that is started before dockerd.
+// ContainerdConfig is where the sidecar finds the configuration of the containerd that is
+// started before dockerd.
 const ContainerdConfig = "/etc/docker/gitlab-dind-executor-containerd.toml"
 
-// ContainerdTOML is that configuration. Root and state are where dockerd would
-// put those of a containerd of its own, so that a data root serves both. The
-// CRI plugin is off, as dockerd has it, and so is what would start containers
-// anew by itself. containerd before 1.3 passes over what it does not know here.
+// ContainerdTOML is this configuration. Root and state are the paths that dockerd would
+// give to its own containerd, so a data root serves both. The CRI plugin is off, as with
+// dockerd, and so are plugins that would restart containers. containerd before 1.3 ignores
+// unknown entries.
 const ContainerdTOML = `version = 2
 root = "/var/lib/docker/containerd/daemon"
 state = "/run/docker/containerd/daemon"
@@ -23,9 +23,9 @@ disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", 
 address = "/run/docker/containerd/containerd.sock"
 `
 
-// bootFast starts containerd ahead of dockerd, asks the mirror beside that, and
-// hands over to the image's entrypoint, which is $0. On a cached data root the
-// names of images are forgotten between the two daemons.
+// bootFast is a script that starts containerd ahead of dockerd, asks the mirror meanwhile,
+// and becomes the image's entrypoint, which is $0. On a cached data root the names of
+// images are forgotten between the two daemons.
 func bootFast(cached bool) string {
 	if cached {
 		return askMirror + startContainerd + forgetFirst + handOver + dropNamed + bootLast
@@ -33,21 +33,21 @@ func bootFast(cached bool) string {
 	return askMirror + startContainerd + handOver + bootLast
 }
 
-// takesFiles tells whether a sidecar that boots the fast way gets its files on
-// its stdin: root alone can put them where they belong.
+// takesFiles tells whether a sidecar that boots the fast way gets its files on stdin. Only
+// root can put them into their places.
 func (s Sidecar) takesFiles() bool { return s.User == "" }
 
-// bootDNS is the variable by which bootFast learns of name servers. Behind
-// Docker's own resolver in /etc/resolv.conf they serve every container inside:
-// dockerd leaves that resolver out where it cannot be reached, and keeps it
-// where it can, so that the sandbox's names are known on networks that a job
-// makes and with --network host. The dns key of daemon.json would replace it.
+// bootDNS is the variable with name servers for bootFast. They serve all containers inside,
+// behind Docker's resolver in /etc/resolv.conf. dockerd drops that resolver where it cannot
+// be reached, and keeps it where it can. So the sandbox's names are known on networks that
+// a job makes and with --network host. The dns key of daemon.json would replace the
+// resolver.
 const bootDNS = "GITLAB_DIND_EXECUTOR_DNS"
 
-// Boot returns the sidecar's entrypoint and command for an image with the given
-// entrypoint and command: those of the plan, or, where the image boots as the
-// official ones do, the fast way. The engine drops an image's command when it is
-// given an entrypoint, so that is handed on.
+// Boot returns the sidecar's entrypoint and command for an image's entrypoint and command.
+// An image that boots as the official images do gets the fast way, any other the plan's.
+// The engine drops an image's command beside a new entrypoint, so Boot hands the command
+// on.
 func (s Sidecar) Boot(imageEntrypoint, imageCommand []string) (entrypoint, command []string) {
 	official := s.Entrypoint == nil && len(imageEntrypoint) == 1 &&
 		path.Base(imageEntrypoint[0]) == "dockerd-entrypoint.sh"
@@ -89,7 +89,7 @@ func (s Sidecar) Boot(imageEntrypoint, imageCommand []string) (entrypoint, comma
 	}
 	own, args := imageEntrypoint, flags
 	if s.Entrypoint != nil {
-		own, args = s.Entrypoint, s.Command // the engine's way: an entrypoint drops the image's command
+		own, args = s.Entrypoint, s.Command // as the engine does: an entrypoint drops the image's command
 	}
 	if len(own) == 0 || own[0] == "" {
 		own = nil

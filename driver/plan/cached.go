@@ -13,33 +13,33 @@ import (
 	"gitlab-dind-executor/config"
 )
 
-// Cached is what outlives jobs: a scope's cache or one of its data roots.
+// Cached is a volume that outlives jobs: a scope's cache, or one of its data roots.
 type Cached struct {
 	Name string
 	// Role is RoleCache or RoleData.
 	Role Role
-	// Scope, Project, Protection and Instances say whose it is.
+	// Scope, Project, Protection and Instances identify the owner.
 	Scope, Project string
 	Protection     Protection
 	Instances      []string
-	// Used is when a job last got it.
+	// Used is when the last job got the volume.
 	Used time.Time
-	// Size is in bytes; below 0 it is not known.
+	// Size is in bytes; below 0 it is unknown.
 	Size int64
-	// Idle is false while a container has it.
+	// Idle is false while a container uses the volume.
 	Idle bool
-	// Old says that an earlier version made it, and that no job gets it any more.
+	// Old says that the volume is from an earlier version, and no job gets it any more.
 	Old bool
 }
 
-// Eviction is something Cached that has to go, and why.
+// Eviction is a cached volume that must go, with the reason.
 type Eviction struct {
 	Cached
 	Reason string
 }
 
-// Evictions are what of all that is cached has to go by the settings, used longest
-// ago first. What is in use stays and counts.
+// Evictions returns the cached volumes that the settings no longer allow, the longest
+// unused first. Volumes in use stay, and count towards the sizes.
 func Evictions(s config.Settings, cached []Cached, now time.Time) []Eviction {
 	cached = OldestFirst(cached, now)
 	type budget struct {
@@ -95,8 +95,8 @@ func Evictions(s config.Settings, cached []Cached, now time.Time) []Eviction {
 	return gone
 }
 
-// OldestFirst orders by the time of the last use. One that lies ahead, by a
-// clock that was wrong, counts as now.
+// OldestFirst sorts by the time of the last use. A time in the future, from a wrong clock,
+// counts as now.
 func OldestFirst(cached []Cached, now time.Time) []Cached {
 	cached = slices.Clone(cached)
 	for i, k := range cached {
@@ -110,14 +110,14 @@ func OldestFirst(cached []Cached, now time.Time) []Cached {
 
 // Cache is a volume that is cached for the claim's scope.
 type Cache struct {
-	// Path is one of cache.paths; empty for /cache.
+	// Path is a path of cache.paths; empty for /cache.
 	Path string
-	// At is where the container has it.
+	// At is the mount path in the container.
 	At string
 }
 
-// Caches are those of a container. The helper, whose own programs may be in one of
-// cache.paths, has them elsewhere: it only opens them to any user.
+// Caches returns a container's caches. The helper mounts cache.paths elsewhere, because its
+// own programs may be in these paths. It only opens the caches to any user.
 func (c Container) Caches() (all []Cache) {
 	if c.CachePath != "" {
 		all = append(all, Cache{At: c.CachePath})
@@ -132,5 +132,5 @@ func (c Container) Caches() (all []Cache) {
 	return all
 }
 
-// helperCache is where the helper has number i of cache.paths.
+// helperCache returns where the helper mounts number i of cache.paths.
 func helperCache(i int) string { return "/gitlab-dind-executor/caches/" + strconv.Itoa(i) }

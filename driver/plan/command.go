@@ -10,23 +10,23 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// reserved are dockerd's flags that would take the inner daemon out of its
-// place: its data root is leased to one sidecar, its files lie where ours are
-// put, and plugins and runtimes are the admin's.
+// reserved are dockerd's flags that would move the inner daemon out of its place. Its data
+// root is leased to a single sidecar, its files are at known paths, and plugins and
+// runtimes are the admin's.
 var reserved = []string{
 	"--data-root", "-g", "--graph", "--exec-root", "--pidfile", "-p", "--config-file", "--containerd",
 	"--containerd-namespace", "--authorization-plugin", "--add-runtime", "--default-runtime", "--init-path",
 	"--cgroup-parent", "--userland-proxy-path", "--cluster-store", "--swarm-default-advertise-addr",
 }
 
-// listeners are where the documentation lets a dind service listen.
+// listeners are the addresses at which, by the documentation, a dind service may listen.
 var listeners = []string{
 	"tcp://0.0.0.0:2375", "tcp://0.0.0.0:2376", "tcp://:2375", "tcp://:2376",
 	"unix:///var/run/docker.sock", "unix:///run/docker.sock", "unix://",
 }
 
-// checkCommand refuses what a dind service's command may not do. A command that
-// is none of dockerd's flags can be refused as a whole by the settings.
+// checkCommand refuses forbidden parts of a dind service's command. The settings may refuse
+// any command that is more than flags of dockerd.
 func checkCommand(s config.Sidecar, svc Service) error {
 	if s.Commands == config.CommandsAny && !IsDockerd(svc.Command) {
 		return nil
@@ -56,7 +56,7 @@ func checkCommand(s config.Sidecar, svc Service) error {
 	return nil
 }
 
-// ShortFlag splits -H and its like from a value that follows without a space.
+// ShortFlag splits a short flag, such as -H, from a value that follows without a space.
 func ShortFlag(arg string) (flag, value string) {
 	if len(arg) > 2 && arg[0] == '-' && arg[1] != '-' {
 		return arg[:2], strings.TrimPrefix(arg[2:], "=")

@@ -8,42 +8,42 @@ import (
 	"gitlab-dind-executor/config"
 )
 
-// Where the inner daemon is found unless the job says otherwise.
+// The inner daemon's place unless the job names another.
 const (
 	dockerAlias = "docker"
-	// CertDir is where sidecar and job have their certificates.
+	// CertDir is the directory for certificates in sidecar and job container.
 	CertDir        = "/certs"
 	TLSPort        = 2376
 	PlaintextPort  = 2375
 	clientCertPath = "client"
-	// ClientCerts is where a sidecar has the client's certificates.
+	// ClientCerts is the directory for the client's certificates in a sidecar.
 	ClientCerts = CertDir + "/" + clientCertPath
 )
 
-// connection is how the job reaches its inner daemon.
+// connection says how the job reaches its inner daemon.
 type connection struct {
 	tls bool
-	// environment holds what the job did not set itself.
+	// environment holds variables that the job did not set itself.
 	environment []string
 	// certDirs are the directories where the job looks for client certificates.
 	certDirs []string
 	warnings []string
-	// reason says why it is not over TLS, and remedy what to do about it.
+	// reason says why the connection has no TLS. remedy says how to get TLS.
 	reason, remedy string
 }
 
-// connect decides between TLS and plaintext from what the job says itself, and
-// fills in what it left out. A port in DOCKER_HOST is the strongest word, then
-// an empty DOCKER_TLS_CERTDIR, then the dind service's own command: with the
-// docker executor these must agree by hand, here they are made to. names are
-// the daemon's own: a DOCKER_HOST with another says nothing about it.
+// connect decides between TLS and plaintext by the job's own variables, and adds missing
+// variables. A port in DOCKER_HOST counts most, then an empty DOCKER_TLS_CERTDIR, then the
+// dind service's command. With the docker executor people must make these agree; here
+// connect does so. names are the daemon's own names. A DOCKER_HOST with another name says
+// nothing about this daemon.
 func connect(vars []Variable, declared *Service, names []string) connection {
 	own := effective(vars)
 	at := endpointOf(own["DOCKER_HOST"])
 	elsewhere := at.elsewhere(names)
 	certs, certsSet := own["DOCKER_TLS_CERTDIR"]
 	if elsewhere && declared == nil {
-		certsSet = false // it is for a daemon that this job does not have
+		certsSet = false // the variable concerns the daemon in DOCKER_HOST
 	}
 	if _, set := own["DOCKER_TLS_CERTDIR"]; !set && declared != nil {
 		for _, v := range declared.Variables {
@@ -90,8 +90,8 @@ func connect(vars []Variable, declared *Service, names []string) connection {
 	switch {
 	case elsewhere:
 		c.warnings = append(c.warnings, at.warnings()...)
-		// The entrypoint of docker's own images takes certificates that it finds there
-		// for those of any DOCKER_HOST with tcp.
+		// The entrypoint of docker's own images uses certificates in this directory for any
+		// DOCKER_HOST with tcp.
 		add("DOCKER_TLS_CERTDIR", "")
 		if c.tls && own["DOCKER_TLS_CERTDIR"] == "" && theirs != clientDir {
 			c.certDirs = []string{clientDir}
@@ -112,8 +112,8 @@ func connect(vars []Variable, declared *Service, names []string) connection {
 	return c
 }
 
-// plaintextCommand tells whether a dind service's command turns TLS off. A
-// flag's value may be a word of its own.
+// plaintextCommand tells whether a dind service's command turns TLS off. A flag and its
+// value may be separate words.
 func plaintextCommand(command []string) bool {
 	for i, arg := range command {
 		flag, value, joined := strings.Cut(arg, "=")
@@ -134,11 +134,11 @@ func plaintextCommand(command []string) bool {
 	return false
 }
 
-// ClientKeyVariable is the variable by which a pipeline chooses the type of the
-// client's key: who writes it knows the clients that the job has.
+// ClientKeyVariable is the variable by which a pipeline chooses the type of the client's
+// key: its author knows the clients in the job.
 const ClientKeyVariable = "DIND_CLIENT_KEY"
 
-// clientKey tells whether the client's key is of RSA, and what is odd about it.
+// clientKey tells whether the client's key is RSA. odd are warnings about the variable.
 func clientKey(s config.Sidecar, vars []Variable) (rsa bool, odd []string) {
 	kind := s.ClientKey
 	switch wish := strings.ToLower(value(vars, ClientKeyVariable)); {
@@ -150,7 +150,7 @@ func clientKey(s config.Sidecar, vars []Variable) (rsa bool, odd []string) {
 	return kind == config.ClientKeyRSA, odd
 }
 
-// daemonNames are what a sidecar with that service's image answers to.
+// daemonNames returns the names of a sidecar with the service's image.
 func daemonNames(svc Service) []string {
 	names := aliases(svc)
 	if !slices.Contains(names, dockerAlias) {
@@ -159,7 +159,7 @@ func daemonNames(svc Service) []string {
 	return names
 }
 
-// UsedFile in a sidecar says that a job has had it. The job container says so,
-// too, and from the first moment on, but anybody can remove that. It lies with
-// the client's certificates, so that one look finds both.
+// UsedFile is a file in a sidecar that a job has had. The job container is the same sign
+// from the first moment on, but anybody can remove the container. The file is beside the
+// client's certificates, so a single look finds both.
 const UsedFile = ClientCerts + "/used"

@@ -11,44 +11,44 @@ import (
 	"gitlab-dind-executor/config"
 )
 
-// ShellMarker is the line by which the job container says that its ENTRYPOINT
-// has reached the shell, which now waits for the script.
+// ShellMarker is the line that the job container prints when its ENTRYPOINT has reached the
+// shell, which now waits for the script.
 const ShellMarker = "gitlab-dind-executor: shell is ready"
 
-// ScriptMarker is the line by which the shell says that its script has begun to
-// reach it: an ENTRYPOINT can start a shell and keep its own stdin.
+// ScriptMarker is the line that the shell prints when its script begins to arrive. Without
+// this line, an ENTRYPOINT may have started a shell and kept stdin for itself.
 const ScriptMarker = "gitlab-dind-executor: script has arrived"
 
-// Announced is a script of the job that says ScriptMarker before anything else, and
-// then lets `docker buildx create` work over TLS. Its errors go where its other output
-// goes: by two ways the engine mixes their order, and a command's error may come
-// behind what the next command says.
+// Announced returns a script of the job with a prelude. The prelude prints ScriptMarker,
+// and makes `docker buildx create` work over TLS. It also sends stderr to stdout: over two
+// streams the engine mixes their order, and an error could follow the next command's
+// output.
 func Announced(script []byte) []byte {
 	return append([]byte("exec 2>&1\necho '"+ScriptMarker+"'\n"+placeBuildx), script...)
 }
 
-// DetectShell becomes bash where there is one, else sh, with the script on
-// stdin.
+// DetectShell is a shell command that becomes bash, or sh if there is no bash, with the
+// script on stdin.
 const DetectShell = `for s in /usr/local/bin/bash /usr/bin/bash /bin/bash; do [ -x "$s" ] && exec "$s"; done; exec sh`
 
-// certificateSlack keeps certificates valid for the after_script of a job that
-// used up its time, and for a clock that is off.
+// certificateSlack keeps certificates valid for the after_script of a job that has used up
+// its time, and for a clock that is off.
 const certificateSlack = time.Hour
 
-// planner makes one plan.
+// planner holds the inputs of a plan under way.
 type planner struct {
 	s     config.Settings
 	job   Job
 	facts Facts
 	conn  connection
-	// rsa says that the client's key is of RSA.
+	// rsa says that the client's key is RSA.
 	rsa bool
 	// warnings are lines for the job log.
 	warnings []string
 }
 
-// daemonService is the service that becomes the sidecar: the pipeline's, or what
-// the settings name.
+// daemonService returns the service that becomes the sidecar: the pipeline's, or one made
+// from the settings.
 func daemonService(s config.Settings, declared *Service) Service {
 	if declared != nil {
 		return *declared
@@ -63,7 +63,7 @@ func (pl *planner) sidecar(declared *Service, inner inner) (Sidecar, error) {
 	if err != nil {
 		return Sidecar{}, err
 	}
-	// The admin's own default needs no second permission.
+	// The settings' own default image needs no second permission.
 	if svc.Name != s.Sidecar.Image && !allowed(s.Sidecar.AllowedImages, svc.Name) {
 		return Sidecar{}, refused(svc.Name, "the docker daemon of a job", "sidecar.allowed_images", s.Sidecar.Image)
 	}
@@ -99,7 +99,7 @@ func (pl *planner) sidecar(declared *Service, inner inner) (Sidecar, error) {
 		}
 	}
 	if storageDrivers[sc.StorageDriver].usual {
-		sc.StorageDriver = "" // naming it makes no other sandbox
+		sc.StorageDriver = "" // the usual driver makes no other sandbox
 	}
 	maps.Copy(own, ownProxies(svc.Variables, false))
 	direct := pl.direct(names)
@@ -110,7 +110,7 @@ func (pl *planner) sidecar(declared *Service, inner inner) (Sidecar, error) {
 	sc.Command, sc.Arguments = svc.Command, s.Sidecar.Arguments
 	if conn.tls {
 		sc.Port = TLSPort
-		// As with the docker executor, the job's variables reach its services.
+		// As with the docker executor, services receive the job's variables.
 		more, addresses := alternatives(value(slices.Concat(job.Variables, svc.Variables), "DOCKER_TLS_SAN"))
 		sc.TLS = &TLS{
 			Names:     slices.Concat([]string{"localhost"}, names, more),
@@ -137,8 +137,8 @@ func (pl *planner) sidecar(declared *Service, inner inner) (Sidecar, error) {
 	return sc, nil
 }
 
-// withArguments puts our dockerd arguments before the job's own, so that the
-// job's win. A command that starts something else is left alone.
+// withArguments puts this program's dockerd arguments before the job's own, so that the
+// job's win. A command that starts another program stays as it is.
 func withArguments(command, args []string) []string {
 	switch {
 	case len(args) == 0:
@@ -152,7 +152,7 @@ func withArguments(command, args []string) []string {
 	}
 }
 
-// cachePath is where the cache of the job's scope is mounted, if there is one.
+// cachePath returns the mount path of the scope's cache; empty without a cache.
 func (pl *planner) cachePath() string {
 	if !pl.s.Cache.Volume {
 		return ""
@@ -160,8 +160,8 @@ func (pl *planner) cachePath() string {
 	return pl.job.CacheDir
 }
 
-// cachePaths are what else a project keeps. A job has none where it has no directory for a
-// cache, since nobody would ever find that again.
+// cachePaths returns the further cached paths of the settings. A job without a cache
+// directory has none: no later job would find these caches.
 func (pl *planner) cachePaths() []string {
 	if pl.job.CacheDir == "" {
 		return nil
@@ -169,8 +169,8 @@ func (pl *planner) cachePaths() []string {
 	return orNone(pl.s.Cache.Paths)
 }
 
-// jobContainer plans the job's own container, which reaches those names without
-// a proxy.
+// jobContainer plans the job's own container. names are hosts that it reaches without a
+// proxy.
 func (pl *planner) jobContainer(names []string) (JobContainer, error) {
 	img := pl.job.Image
 	unnamed := img.Name == ""
@@ -215,18 +215,18 @@ func (pl *planner) jobContainer(names []string) (JobContainer, error) {
 	return c, nil
 }
 
-// certify gives a container the client's certificates in those directories.
+// certify gives a container the client's certificates in the directories.
 func (c *Container) certify(dirs []string) {
 	for _, dir := range dirs {
 		if dir == ClientCerts {
 			c.CertsPath = dir
-		} else { // a mount might be in the way of what the image has there
+		} else { // a mount could hide files of the image
 			c.CertDirs = append(c.CertDirs, dir)
 		}
 	}
 }
 
-// value returns the value of the last of the variables with that name, or "".
+// value returns the value of the last variable with the name, or "".
 func value(variables []Variable, key string) string {
 	v := ""
 	for _, x := range variables {
@@ -246,7 +246,7 @@ func firstNonEmpty[T any](lists ...[]T) []T {
 	return nil
 }
 
-// mtu is what sandboxes and inner daemons use.
+// mtu returns the MTU of sandboxes and inner daemons.
 func mtu(n config.Network, facts Facts) int {
 	switch {
 	case n.MTU > 0:
@@ -258,5 +258,5 @@ func mtu(n config.Network, facts Facts) int {
 	}
 }
 
-// Address is where the inner daemon listens, for a given host.
+// Address returns the inner daemon's address on a host.
 func (s Sidecar) Address(host string) string { return host + ":" + strconv.Itoa(s.Port) }

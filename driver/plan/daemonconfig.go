@@ -12,15 +12,15 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// daemonConfig is what the inner daemon of any version is told; Fit takes out
-// what its version does not know.
+// daemonConfig returns the daemon.json for an inner daemon of any version. Fit removes keys
+// that its version does not know.
 func (pl *planner) daemonConfig(inner inner) map[string]any {
 	s := pl.s
 	mtu := mtu(s.Network, pl.facts)
 	c := map[string]any{
 		"bip":                   inner.bip.String(),
 		"default-address-pools": []map[string]any{{"base": inner.pool.String(), "size": inner.size}},
-		// mtu is for the default bridge alone.
+		// mtu concerns the default bridge alone.
 		"mtu":                  mtu,
 		"default-network-opts": map[string]any{"bridge": map[string]string{"com.docker.network.driver.mtu": strconv.Itoa(mtu)}},
 	}
@@ -43,14 +43,15 @@ func (pl *planner) daemonConfig(inner inner) map[string]any {
 	if s.Network.IPv6 {
 		c["ipv6"] = true
 		c["fixed-cidr-v6"] = inner6(s.Network.Pool6).String()
-		// Both are the default, and the second has no meaning any more, from 27 on.
+		// From 27 on both are the default, and the second has no meaning any more.
 		c["ip6tables"] = true
 		c["experimental"] = true
 	}
 	return c
 }
 
-// flagged are the flags of dockerd that set what our daemon.json may set.
+// flagged maps flags of dockerd to the keys of daemon.json that they set, for the keys that
+// this program may write.
 var flagged = map[string]string{
 	"--bip": "bip", "--bridge": "bip", "-b": "bip",
 	"--default-address-pool": "default-address-pools",
@@ -66,9 +67,8 @@ var flagged = map[string]string{
 	"--storage-driver":       "storage-driver", "-s": "storage-driver",
 }
 
-// dropFlagged takes those keys out of a daemon.json that the command sets by
-// flag: dockerd refuses to start when it finds a setting in both, or a bip
-// beside a bridge of one's own.
+// dropFlagged removes the keys of a daemon.json that the command sets by flag. dockerd
+// refuses to start if a setting is in both, or with a bip beside another bridge.
 func dropFlagged(daemonConfig map[string]any, command []string) {
 	for _, arg := range command {
 		flag, _, _ := strings.Cut(arg, "=")
@@ -79,19 +79,19 @@ func dropFlagged(daemonConfig map[string]any, command []string) {
 	}
 }
 
-// knownSince tells the first release that takes a key; one before it does not
-// start over a key that it does not know.
+// knownSince maps a key to the first release that accepts it. Earlier releases do not start
+// with an unknown key.
 var knownSince = map[string]Version{
 	"default-address-pools": {18, 6},
 	"ip6tables":             {20, 10},
 	"default-network-opts":  {24, 0},
 }
 
-// KeySetBy is the key of daemon.json, of those that we set, that a flag of dockerd
-// sets too; "" if there is none.
+// KeySetBy returns the key of daemon.json that a flag of dockerd sets, if this program may
+// write this key; otherwise "".
 func KeySetBy(flag string) string { return flagged[flag] }
 
-// OurKey tells a key of daemon.json that may be of this program's making.
+// OurKey tells whether a key of daemon.json may come from this program.
 func OurKey(key string) bool {
 	for _, ours := range flagged {
 		if ours == key {
@@ -101,8 +101,7 @@ func OurKey(key string) bool {
 	return false
 }
 
-// dropUnknown takes out of a daemon.json what a release of dockerd does not
-// take.
+// dropUnknown removes keys and values of a daemon.json that a release of dockerd refuses.
 func dropUnknown(daemonConfig map[string]any, version Version) {
 	for key, since := range knownSince {
 		if version.Before(since.Major, since.Minor) {
@@ -110,7 +109,7 @@ func dropUnknown(daemonConfig map[string]any, version Version) {
 		}
 	}
 	if mirrors, ok := daemonConfig["registry-mirrors"].([]string); ok && version.Before(24, 0) {
-		// Before 24 a mirror with a path is refused, and so would the start be.
+		// Before 24 a mirror with a path keeps dockerd from starting.
 		mirrors = slices.DeleteFunc(slices.Clone(mirrors), func(m string) bool {
 			u, err := url.Parse(m)
 			return err != nil || strings.Trim(u.Path, "/") != ""
@@ -119,9 +118,9 @@ func dropUnknown(daemonConfig map[string]any, version Version) {
 	}
 }
 
-// MergeDaemonConfig lays ours under the image's own daemon.json, whose values
-// win: an admin who bakes an image knows better. It returns nil when there is
-// nothing to write.
+// MergeDaemonConfig returns the image's own daemon.json with our values as defaults. The
+// image's values win: an admin who builds an image knows better. The result is nil if there
+// is nothing to write.
 func MergeDaemonConfig(ours map[string]any, image []byte) ([]byte, error) {
 	merged := map[string]any{}
 	maps.Copy(merged, ours)

@@ -1,8 +1,8 @@
-// Package plan decides what a job gets: settings, a job and facts about the
-// host go in, a full description of the sandbox and the job's containers comes
-// out. Everything is decided here before anything is touched.
+// Package plan decides about all parts of a job's sandbox before any part is made. Its
+// input is settings, a job, and facts about the host. Its output is a full description of
+// the sandbox and of the job's containers.
 //
-// It is pure: no Docker client, no clock, no environment, no files.
+// The package is pure: no Docker client, no clock, no environment, no files.
 //
 // It may import config and fault.
 package plan

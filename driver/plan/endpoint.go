@@ -7,19 +7,19 @@ import (
 	"strings"
 )
 
-// endpoint is what a DOCKER_HOST names.
+// endpoint is a parsed DOCKER_HOST.
 type endpoint struct {
-	// set is false for an empty one.
+	// set is false for an empty DOCKER_HOST.
 	set bool
-	// scheme is for instance "tcp" or "unix".
+	// scheme is for example "tcp" or "unix".
 	scheme string
-	// host is in lower case, without a dot at its end.
+	// host is in lower case, without a final dot.
 	host, port string
 	path       string
 }
 
-// endpointOf reads a DOCKER_HOST as docker's client does: what has no scheme is
-// tcp, and without a host it is this one. Nonsense has neither scheme nor port.
+// endpointOf parses a DOCKER_HOST as docker's client does. Without a scheme it is tcp, and
+// without a host it is local. An invalid text has neither scheme nor port.
 func endpointOf(text string) endpoint {
 	text = strings.TrimSpace(text)
 	if text == "" {
@@ -41,16 +41,16 @@ func endpointOf(text string) endpoint {
 // networked are the schemes of daemons that listen at a port.
 var networked = []string{"tcp", "http", "https"}
 
-// local tells whether an endpoint names the container that the client runs in.
+// local tells whether an endpoint names the client's own container.
 func (e endpoint) local() bool {
 	addr, err := netip.ParseAddr(e.host)
 	return e.host == "" || e.host == "localhost" || strings.HasSuffix(e.host, ".localhost") ||
 		err == nil && (addr.Unmap().IsLoopback() || addr.IsUnspecified())
 }
 
-// elsewhere tells whether an endpoint is none of a daemon with those names. Where a
-// script forwards a port of its own container to the daemon, that is one with TLS
-// if it says so: without TLS it may as well be a tunnel to another host.
+// elsewhere tells whether an endpoint belongs to none of the daemon's names. A local
+// endpoint with port 2376 counts as the daemon: a script may forward this port. A local
+// port without TLS may as well be a tunnel to another host.
 func (e endpoint) elsewhere(names []string) bool {
 	switch {
 	case !e.set:
@@ -63,10 +63,10 @@ func (e endpoint) elsewhere(names []string) bool {
 	return !slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, e.host) })
 }
 
-// hostSockets are where the socket of a host's engine is mounted by habit.
+// hostSockets are the usual mount paths of a host engine's socket.
 var hostSockets = []string{"", "/", "/var/run/docker.sock", "/run/docker.sock"}
 
-// warnings are about endpoints that lead nowhere in a job.
+// warnings returns warnings about endpoints that lead nowhere in a job.
 func (e endpoint) warnings() []string {
 	switch {
 	case e.scheme == "unix" && e.host == "" && slices.Contains(hostSockets, e.path):

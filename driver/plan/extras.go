@@ -13,55 +13,54 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// Extras are what the admin gives the job container or a service besides. Sidecar and
-// helper have none.
+// Extras are further things that the admin gives to the job container or to a service.
+// Sidecar and helper have none.
 type Extras struct {
 	Binds []Bind `json:",omitempty"`
-	// Tmpfs are paths in memory, with the options of mount.
+	// Tmpfs maps paths in memory to mount options.
 	Tmpfs map[string]string `json:",omitempty"`
-	// ShmSize is in bytes; 0 leaves it to the engine.
+	// ShmSize is in bytes; 0 means the engine's default.
 	ShmSize  int64             `json:",omitempty"`
 	Ulimits  []Ulimit          `json:",omitempty"`
 	Sysctls  map[string]string `json:",omitempty"`
 	GroupAdd []string          `json:",omitempty"`
 	OOMScore int               `json:",omitempty"`
-	// MAC is that of its interface; empty lets the engine choose.
+	// MAC is the address of the network interface; for an empty MAC the engine chooses.
 	MAC string `json:",omitempty"`
-	// Labels are beside ours, and never in the place of one.
+	// Labels are added to our labels, and never replace them.
 	Labels     map[string]string `json:",omitempty"`
 	LogOptions map[string]string `json:",omitempty"`
 }
 
-// Bind is a directory or a file of the engine's host in a container.
+// Bind is a directory or a file of the engine's host, mounted into a container.
 type Bind struct {
 	Source, Target string
 	ReadOnly       bool `json:",omitempty"`
 }
 
-// Ulimit is a limit of processes; -1 is none.
+// Ulimit is a limit for processes; -1 means no limit.
 type Ulimit struct {
 	Name       string
 	Soft, Hard int64
 }
 
-// Device is one of the engine's host in a container. Permissions are of r, w and m.
+// Device is a device of the engine's host. Permissions are letters among r, w and m.
 type Device struct {
 	Host, Path, Permissions string
 }
 
-// GPUs are those that a container asks for: all if Count is -1, so many, or those with
-// the ids.
+// GPUs is a request for GPUs, by number or by ids. Count -1 means all.
 type GPUs struct {
 	Count int      `json:",omitempty"`
 	IDs   []string `json:",omitempty"`
 }
 
-// Ordinary tells whether the settings give a container nothing besides.
+// Ordinary tells whether the settings give a container nothing beyond the usual.
 func (c Container) Ordinary() bool {
 	return reflect.ValueOf(c.Extras).IsZero() && reflect.ValueOf(c.Rights).IsZero()
 }
 
-// SettingsOf is the table of the settings that is about a role.
+// SettingsOf returns the name of the settings' table about a role.
 func SettingsOf(r Role) string {
 	if r == RoleService {
 		return "services"
@@ -69,11 +68,11 @@ func SettingsOf(r Role) string {
 	return string(r)
 }
 
-// extras are what the settings give to one kind of container.
+// extras returns the settings' extras for a kind of container.
 func (pl *planner) extras(c config.Container) Extras {
 	x := Extras{ShmSize: c.ShmSize.Bytes(), Tmpfs: orNil(c.Tmpfs), Sysctls: orNil(c.Sysctls), LogOptions: orNil(c.LogOptions)}
 	for _, v := range c.Volumes {
-		if b, err := config.ParseBind(v); err == nil { // as the settings' validation has seen
+		if b, err := config.ParseBind(v); err == nil { // the settings' validation has already reported errors
 			x.Binds = append(x.Binds, Bind(b))
 		}
 	}
@@ -93,7 +92,7 @@ func (pl *planner) extras(c config.Container) Extras {
 	return x
 }
 
-// orNil is a map that holds something, else nil.
+// orNil returns a map, or nil if the map is empty.
 func orNil(m map[string]string) map[string]string {
 	if len(m) == 0 {
 		return nil
@@ -101,7 +100,7 @@ func orNil(m map[string]string) map[string]string {
 	return m
 }
 
-// orNone is a list that holds something, else nil.
+// orNone returns a list, or nil if the list is empty.
 func orNone[T any](list []T) []T {
 	if len(list) == 0 {
 		return nil
@@ -109,20 +108,20 @@ func orNone[T any](list []T) []T {
 	return list
 }
 
-// number is that of a text that the settings' validation has seen.
+// number parses a text that the settings' validation has accepted.
 func number(text string) int64 {
 	n, _ := strconv.ParseInt(text, 10, 64)
 	return n
 }
 
-// variableName is how a variable stands in a text.
+// variableName matches a variable in a text.
 var variableName = regexp.MustCompile(`\$(\w+|\{\w+\})`)
 
-// mostOfLabel bounds the value of a label, in bytes: a pipeline may have a hand in it.
+// mostOfLabel limits a label's value, in bytes, because a pipeline may contribute to it.
 const mostOfLabel = 1024
 
-// expanded is the value of a label, with the job's variables in their places. What
-// would end a line or a terminal's text is left out.
+// expanded returns a label's value with the job's variables filled in. Control characters
+// are left out: they could end a line or change a terminal.
 func (pl *planner) expanded(text string) string {
 	text = variableName.ReplaceAllStringFunc(text, func(name string) string {
 		v := value(pl.job.Variables, strings.Trim(name, "${}"))
@@ -137,7 +136,7 @@ func (pl *planner) expanded(text string) string {
 	return strings.ToValidUTF8(text[:min(len(text), mostOfLabel)], "")
 }
 
-// capabilities are their names as the engine has them.
+// capabilities returns the engine's names of capabilities.
 func capabilities(list []string) []string {
 	var names []string
 	for _, c := range list {
@@ -156,7 +155,7 @@ func devices(list []string) []Device {
 	return all
 }
 
-// gpus reads what docker run --gpus takes.
+// gpus parses a request in the form of docker run --gpus.
 func gpus(text string) *GPUs {
 	text = strings.TrimPrefix(strings.Trim(text, `"`), "count=")
 	if text == "" {
@@ -171,7 +170,7 @@ func gpus(text string) *GPUs {
 	return &GPUs{Count: int(number(text))}
 }
 
-// jobRights are those of the job container, by the settings that hold for it.
+// jobRights returns the settings' rights for the job container.
 func (pl *planner) jobRights() Rights {
 	j := pl.s.Job
 	return Rights{
@@ -181,7 +180,7 @@ func (pl *planner) jobRights() Rights {
 	}
 }
 
-// serviceRights are those of a service with an image.
+// serviceRights returns the settings' rights for a service with an image.
 func (pl *planner) serviceRights(image string) Rights {
 	s := pl.s.Services
 	r := Rights{
@@ -196,7 +195,7 @@ func (pl *planner) serviceRights(image string) Rights {
 	return r
 }
 
-// jobUser is whom the job's script runs as: the settings come before the pipeline.
+// jobUser returns the user of the job's script: the settings' user, else the pipeline's.
 func (pl *planner) jobUser(pipelines string) (string, error) {
 	j := pl.s.Job
 	list := j.AllowedUsers
@@ -213,7 +212,7 @@ func (pl *planner) jobUser(pipelines string) (string, error) {
 	return pipelines, nil
 }
 
-// entrypoint is the one that a pipeline names, unless the settings keep the image's.
+// entrypoint returns the pipeline's entrypoint, or nil where the settings keep the image's.
 func (pl *planner) entrypoint(c config.Container, s Service) []string {
 	if s.Entrypoint == nil || s.Own || !c.DisableEntrypointOverwrite {
 		return s.Entrypoint

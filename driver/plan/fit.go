@@ -10,61 +10,61 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// DindImage is what an image tells of the docker daemon in it.
+// DindImage describes an image and the docker daemon in it.
 type DindImage struct {
-	// ID is the engine's, sha256:…
+	// ID is the engine's id of the image, sha256:…
 	ID     string
 	Docker Version
 	// Entrypoint, Command and User are the image's own.
 	Entrypoint, Command []string
 	User                string
-	// Volumes are the cleaned paths of its VOLUMEs.
+	// Volumes are the cleaned paths of the image's VOLUMEs.
 	Volumes []string
 }
 
-// EngineHost is what the engine tells of its host. Asking costs time, so it is
-// the zero value where AsksHost says no.
+// EngineHost describes the engine's host. It is the zero value if AsksHost is false,
+// because asking costs time.
 type EngineHost struct {
 	// CgroupVersion is "1" or "2".
 	CgroupVersion string
-	// Filesystem is what volumes lie on, such as "extfs" or "btrfs".
+	// Filesystem is the file system of volumes, for example "extfs" or "btrfs".
 	Filesystem string
 }
 
-// assumed is the release that an image which does not tell is taken for.
+// assumed is the docker release assumed for an image of unknown version.
 var assumed = Version{20, 10}
 
-// minAPI opens a daemon to clients from before 2016 on, as far back as it goes.
+// minAPI lets the daemon accept clients from 2016 on, the oldest possible.
 const minAPI = "DOCKER_MIN_API_VERSION=1.24"
 
-// AsksHost tells whether Fit needs to know the engine's host: for an image that
-// may not run there, and for an unusual storage driver.
+// AsksHost tells whether Fit needs EngineHost: for an image that may not run there, and for
+// an unusual storage driver.
 func (s Sidecar) AsksHost(image DindImage) bool {
 	return beforeCgroupV2(image.Docker) || storageDrivers[s.StorageDriver].filesystem != ""
 }
 
-// bootsFast tells it of a sidecar that fits its image.
+// bootsFast tells whether a sidecar, after Fit, boots the fast way.
 func (s Sidecar) bootsFast() bool {
 	return slices.ContainsFunc(s.Entrypoint, func(arg string) bool { return strings.HasSuffix(arg, bootLast) })
 }
 
-// queues tells of a sidecar that boots as it will, with a release of docker in it,
-// whether its port can be had before the daemon answers. dockerd listens before it
-// looks for containerd and sets up networks, and takes what has connected once it
-// serves (cmd/dockerd/daemon.go, loadListeners). So the kernel holds connections for
-// the rest of the boot, which is short where containerd runs already. Where something
-// else may listen first, or the rest may be long, nobody goes by the port.
+// queues tells whether the daemon's port can be taken before the daemon answers. dockerd
+// listens before it looks for containerd and sets up networks, and accepts the connections
+// later (cmd/dockerd/daemon.go, loadListeners). Meanwhile the kernel holds them. This time
+// is short if containerd already runs. The port says nothing if another program may listen
+// first, or if the rest of the boot may be long. The sidecar must be complete, and docker
+// is its release.
 func (s Sidecar) queues(docker Version) bool {
 	switch {
 	case !s.Stdin || s.Given.Runs() || !docker.Known() || docker.Before(20, 10):
 		return false
-	case s.Relay || s.Rights.Runtime != "": // another kernel, or another user namespace
+	case s.Relay || s.Rights.Runtime != "": // has another kernel or another user namespace
 		return false
 	}
 	return s.Seed == ""
 }
 
-// isRoot tells it of an image's USER, which may name a group, too.
+// isRoot tells whether an image's USER is root. The USER may contain a group.
 func isRoot(user string) bool {
 	name, _, _ := strings.Cut(user, ":")
 	return name == "" || name == "root" || name == "0"
@@ -72,9 +72,9 @@ func isRoot(user string) bool {
 
 func beforeCgroupV2(v Version) bool { return v.Known() && v.Before(20, 10) }
 
-// Fit makes the sidecar fit its image: what dockerd is told, and how it boots,
-// depends on its version. The warnings are for the job log. The error is a fault
-// of the job when that image cannot run here at all.
+// Fit adapts the sidecar to its image, since dockerd's arguments and the way of its boot
+// depend on its version. The warnings are for the job log. The error is a job fault if the
+// image cannot run here at all.
 func (s Sidecar) Fit(image DindImage, host EngineHost) (Sidecar, []string, error) {
 	version := image.Docker
 	if err := s.checkImage(image); err != nil {
@@ -93,9 +93,8 @@ func (s Sidecar) Fit(image DindImage, host EngineHost) (Sidecar, []string, error
 	if warning != "" {
 		warnings = append(warnings, warning)
 	}
-	// From 29 on the daemon refuses older clients unless it is told otherwise.
-	// How far back a later release would let us go is not known yet, and one
-	// that does not like the number does not start.
+	// From 29 on, the daemon refuses older clients unless this variable is set. Later
+	// releases may refuse the number, and a daemon that refuses it does not start.
 	if version.Major == 29 && !slices.ContainsFunc(s.Environment, func(kv string) bool {
 		return strings.HasPrefix(kv, "DOCKER_MIN_API_VERSION=")
 	}) {
@@ -109,7 +108,7 @@ func (s Sidecar) Fit(image DindImage, host EngineHost) (Sidecar, []string, error
 	if len(s.Arguments) > 0 {
 		own := s.Command
 		if len(own) == 0 && s.Entrypoint == nil {
-			own = image.Command // which the engine leaves out once there is another
+			own = image.Command // the engine drops this command once an entrypoint is set
 		}
 		s.Command = withArguments(own, s.Arguments)
 	}
@@ -127,7 +126,7 @@ func (s Sidecar) Fit(image DindImage, host EngineHost) (Sidecar, []string, error
 	}
 	s.Seed = s.seedKind(image, env, flags)
 	if s.User == "" && !isRoot(image.User) {
-		s.FastBoot = false // as another user it could start and write nothing
+		s.FastBoot = false // another user could neither start containerd nor write its files
 	}
 	s.Entrypoint, s.Command = s.Boot(image.Entrypoint, image.Command)
 	s.Stdin = s.bootsFast() && s.takesFiles()
@@ -135,11 +134,10 @@ func (s Sidecar) Fit(image DindImage, host EngineHost) (Sidecar, []string, error
 	if slices.ContainsFunc(flags, func(arg string) bool {
 		return strings.HasPrefix(arg, "--registry-mirror") || strings.HasPrefix(arg, "--insecure-registry")
 	}) {
-		s.Mirror = nil // it needs both keys, and dockerd takes neither beside its flag
+		s.Mirror = nil // the mirror needs both keys, and dockerd refuses a key beside its flag
 	}
-	// The builder of releases before 25 takes the address of an insecure registry for
-	// that of one with TLS unless its scheme is there (github.com/moby/moby/pull/45992);
-	// later ones warn of a scheme.
+	// Before 25, the builder speaks TLS to an insecure registry whose address has no scheme
+	// (github.com/moby/moby/pull/45992). Later releases warn of a scheme.
 	if s.Mirror != nil && version.Before(25, 0) {
 		mirror := *s.Mirror
 		mirror.WithScheme = true
@@ -155,8 +153,8 @@ func (s Sidecar) Fit(image DindImage, host EngineHost) (Sidecar, []string, error
 	return s, warnings, nil
 }
 
-// inside are the address of the daemon's bridge and the ranges of networks inside, as
-// far as we choose them; none if the pipeline has another bridge.
+// inside returns the address of the daemon's bridge and the ranges of networks inside, as
+// far as this program chooses them. It returns nil if the pipeline has another bridge.
 func (s Sidecar) inside() []string {
 	bip, err := netip.ParsePrefix(fmt.Sprint(s.DaemonConfig["bip"]))
 	if err != nil {

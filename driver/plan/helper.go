@@ -5,23 +5,22 @@ import (
 	"strings"
 )
 
-// helperTool is the Runner's own program under the name by which scripts call
-// it for caches and artifacts.
+// helperTool is where scripts find the Runner's own program, for caches and artifacts.
 const helperTool = "/usr/local/bin/gitlab-runner"
 
-// inShell becomes a shell for a script of the helper side, with a umask that lets
-// a job image of any user write the sources.
+// inShell becomes a shell for a script of the helper side. Its umask lets a job image of
+// any user write the sources.
 const inShell = "umask 0000; " + DetectShell
 
-// OwnUmask lets a script of the helper side make files as its own user alone may
-// write them. It is for jobs whose files are given to their user (Owned).
+// OwnUmask gives a script of the helper side an ordinary umask, so that only its user may
+// write new files. It is for jobs whose files go to the user of their container (Owned).
 func OwnUmask(script []byte) []byte { return append([]byte("umask 0022\n"), script...) }
 
-// Owned are the directories that hold a job's files, and are given to the user of its
-// container where the job asks for that: sources, and file variables. There are none
-// for a project's directory outside of that of all projects.
+// Owned returns the directories with a job's files, for jobs that want them to belong to
+// the user of their container. They are the sources and the file variables. A project
+// directory outside of the builds directory has none.
 func Owned(buildsDir, projectDir string) []string {
-	if projectDir == buildsDir { // which GIT_CLONE_PATH may say
+	if projectDir == buildsDir { // possible with GIT_CLONE_PATH
 		return []string{projectDir}
 	}
 	if below, ok := strings.CutPrefix(projectDir, buildsDir+"/"); !ok || below == "" || path.Clean(projectDir) != projectDir {
@@ -30,20 +29,20 @@ func Owned(buildsDir, projectDir string) []string {
 	return []string{projectDir, projectDir + ".tmp"}
 }
 
-// ShowUser is the command that prints the ids of a container's user and its group.
+// ShowUser is a command that prints the ids of a container's user and group.
 var ShowUser = []string{"sh", "-c", "id -u && id -g"}
 
-// GiveCommand gives directories to an owner as "1000:1000", and follows no link. What is
-// not there is passed over.
+// GiveCommand returns a command that gives directories to an owner, such as "1000:1000". It
+// follows no links and skips missing directories.
 func GiveCommand(owner string, dirs []string) []string {
 	return append([]string{"sh", "-c", give, owner}, dirs...)
 }
 
-// HostFile is a file of the host on which hooks run, for reading in a container.
+// HostFile is a file of the hooks' host, readable in a container.
 type HostFile struct {
-	// Source is its path on the host, Target that in the container.
+	// Source is the path on the host, Target the path in the container.
 	Source, Target string
-	// Version changes when the file is expected to.
+	// Version changes when the file's content is expected to change.
 	Version string
 }
 
@@ -62,7 +61,7 @@ func (pl *planner) helper() (Container, error) {
 	return c, err
 }
 
-// caches are where the helper has those of the job's scope.
+// caches returns where the helper mounts the caches of the job's scope.
 func (pl *planner) caches() (dirs []string) {
 	for _, c := range (Container{Role: RoleHelper, CachePath: pl.cachePath(), CachePaths: pl.cachePaths()}).Caches() {
 		dirs = append(dirs, c.At)
@@ -70,7 +69,8 @@ func (pl *planner) caches() (dirs []string) {
 	return dirs
 }
 
-// openCaches lets jobs of any user write the caches, as with the docker executor.
+// openCaches returns a command that lets jobs of any user write the caches, as the docker
+// executor does.
 func openCaches(dirs []string) string {
 	if len(dirs) == 0 {
 		return ""
@@ -78,27 +78,27 @@ func openCaches(dirs []string) string {
 	return "chmod 0777 '" + strings.Join(dirs, "' '") + "' 2>/dev/null; "
 }
 
-// withoutCache is the helper as it is made ahead, for jobs of any scope.
+// withoutCache returns the helper as made ahead, for jobs of any scope.
 func (c Container) withoutCache() Container {
 	c.CachePath, c.CacheEnds, c.CachePaths = "", false, nil
 	c.Command = []string{serve}
 	return c
 }
 
-// ToolCheck is what a stage that needs the Runner's program says, once a job,
-// about one that does not serve.
+// ToolCheck holds messages about the Runner's program in the helper. A stage that needs the
+// program prints them once a job.
 type ToolCheck struct {
-	// Series is the Runner's version without its patch number, "18.6"; empty
-	// where any will do.
+	// Series is the Runner's version without its patch number, such as "18.6"; empty if any
+	// version will do.
 	Series string
-	// Missing is said when there is no such program.
+	// Missing is the message for a missing program.
 	Missing string
-	// Mismatch is said of a program of another version, which stands for %s.
+	// Mismatch is the message for another version of the program, which replaces %s.
 	Mismatch string
 }
 
-// HelperStage is the command that runs a script of the helper side on its stdin.
-// check is nil for stages that do without the Runner's program.
+// HelperStage returns the command that runs a script of the helper side from stdin. check
+// is nil for stages that do not need the Runner's program.
 func HelperStage(check *ToolCheck) []string {
 	if check == nil {
 		return []string{"sh", "-c", inShell}

@@ -11,26 +11,26 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// ImageRef is an image and how to get it.
+// ImageRef names an image and says how to fetch it.
 type ImageRef struct {
-	// Name is as it was given, for messages and for the engine.
+	// Name is the name as given, for messages and for the engine.
 	Name string
-	// Policies are tried in order.
+	// Policies are pull policies, tried in order.
 	Policies []string
 	Platform string
-	// Announce says that the job log names the image that was used.
+	// Announce lets the job log name the image that was used.
 	Announce bool
 	// Auth is nil for an anonymous pull.
 	Auth *Credential
 }
 
-// helperImage is the place of the one image that no pipeline names.
+// helperImage names the setting of the only image that no pipeline names.
 const helperImage = "helper.image"
 
-// image decides how an image is fetched: the pipeline's policies before the
-// settings', and the credential whose path fits best. where is the word for the
-// place that names it. own says that only the settings name the image, which
-// every job may then have: no registry is asked about it.
+// image decides how an image is fetched. The pipeline's policies come before the settings',
+// and the credential with the best fitting path is used. where names the place of the image
+// name, for messages. own says that only the settings name the image: every job may have
+// it, so no registry is asked.
 func (pl *planner) image(i Image, where string, own bool) (ImageRef, error) {
 	pull := pl.s.Pull
 	named, err := reference.ParseNormalizedNamed(i.Name)
@@ -64,8 +64,8 @@ func (pl *planner) image(i Image, where string, own bool) (ImageRef, error) {
 	return ref, nil
 }
 
-// OwnPolicies are the pull policies of images that only the settings name. They
-// are the admin's, so what is on the host serves, and no registry is asked.
+// OwnPolicies returns the pull policies of images that only the settings name. The admin
+// chose them, so an image on the host serves, and no registry is asked.
 func OwnPolicies(pull config.Pull) []string {
 	if !slices.Contains(pull.Policy, config.PullAlways) && !slices.Contains(pull.Policy, config.PullIfNotPresent) {
 		return pull.Policy
@@ -73,8 +73,8 @@ func OwnPolicies(pull config.Pull) []string {
 	return []string{config.PullIfNotPresent}
 }
 
-// credential returns the one with the longest path that is the image's own or
-// lies above it; of equals the first, since sources come in their order.
+// credential returns the credential with the longest path that equals the image's path or
+// lies above it. Among equals the first wins, since sources are in order of precedence.
 func credential(creds []Credential, image reference.Named) *Credential {
 	path := withoutPort443(reference.Domain(image)) + "/" + reference.Path(image)
 	var best *Credential
@@ -88,8 +88,8 @@ func credential(creds []Credential, image reference.Named) *Credential {
 	return best
 }
 
-// registryPath takes host and path out of the forms in which registries are
-// named: https://index.docker.io/v1/ is docker.io.
+// registryPath returns host and path of a registry, from any usual form of its name:
+// docker.io for https://index.docker.io/v1/.
 func registryPath(s string) string {
 	s = strings.TrimPrefix(strings.TrimPrefix(s, "https://"), "http://")
 	host, path, _ := strings.Cut(strings.TrimRight(s, "/"), "/")
@@ -105,8 +105,8 @@ func registryPath(s string) string {
 
 func withoutPort443(host string) string { return strings.TrimSuffix(host, ":443") }
 
-// Registries are the hosts that the job's images come from, without repeats:
-// those that credential helpers are asked about.
+// Registries returns the registry hosts of the job's images, without repeats. Credential
+// helpers are asked about these hosts.
 func Registries(s config.Settings, job Job) []string {
 	s, _ = Effective(s, job)
 	names := []string{job.Image.Name, s.Job.Image, s.Sidecar.Image, helperName(s.Helper.Image, "0", "x")}
@@ -119,8 +119,8 @@ func Registries(s config.Settings, job Job) []string {
 	return Hosts(names)
 }
 
-// refused says which setting keeps an image from being what a pipeline wants,
-// and which image would be taken, if there is such a one.
+// refused returns a fault that names the setting which forbids a pipeline's image. instead
+// is an image that is allowed; it may be empty.
 func refused(name, what, setting, instead string) error {
 	hint := fmt.Sprintf("ask the runner's admin to add %q to %s", normalised(name), setting)
 	if instead != "" {
@@ -129,8 +129,7 @@ func refused(name, what, setting, instead string) error {
 	return fault.Job(fmt.Errorf("image %s may not be %s on this runner", name, what), hint)
 }
 
-// normalised writes a reference in full: docker:dind is
-// docker.io/library/docker:dind.
+// normalised returns an image name in full: docker.io/library/docker:dind for docker:dind.
 func normalised(name string) string {
 	ref, err := reference.ParseNormalizedNamed(name)
 	if err != nil {

@@ -5,36 +5,36 @@ import (
 	"time"
 )
 
-// Job is what a plan needs to know of a job. Identity and policy come from the
-// payload's structured fields alone; Variables belong to the job itself.
+// Job is the input of a plan that concerns the job. Identity and policy come only from the
+// payload's structured fields; Variables belong to the job itself.
 type Job struct {
-	// Key identifies the job on an engine that several GitLab instances share:
-	// the instance and the job's id.
+	// Key is the GitLab instance and the job's id. It identifies the job on an engine
+	// shared by several GitLab instances.
 	Key string
-	// Scope identifies whose caches and layers a job may use.
+	// Scope identifies the owner of the caches and layers that the job may use.
 	Scope string
-	// Inherits is the scope of the project's protected refs, for a job of any other.
+	// Inherits is the scope of the project's protected refs, for jobs of other refs.
 	Inherits string
-	// Lasting is false when no later job can have that scope.
+	// Lasting is false if no later job can have this scope.
 	Lasting bool
-	// Project is the project's path, and Protection that of the ref.
+	// Project is the project's path, and Protection the ref's protection.
 	Project    string
 	Protection Protection
-	// Instances are the names by which an admin knows the job's GitLab: its host,
-	// with a port that is not the usual one, and its id. The first is for people.
+	// Instances are the names by which an admin knows the job's GitLab. They are its host,
+	// with a port unless that is the usual one, and its id. The first name is for people.
 	Instances []string
-	// Timeout is the job's own, as GitLab sent it.
+	// Timeout is the job's own timeout, as sent by GitLab.
 	Timeout time.Duration
-	// Image is the zero value when the pipeline declares none.
+	// Image is the zero value if the pipeline declares no image.
 	Image    Image
 	Services []Service
-	// Variables are the job's own, in the Runner's order.
+	// Variables are the job's own variables, in the Runner's order.
 	Variables []Variable
-	// Credentials come in the order in which their sources count.
+	// Credentials are in the order of their precedence.
 	Credentials []Credential
-	// Cached says that the pipeline has a cache for this job.
+	// Cached says that the pipeline declares a cache for this job.
 	Cached bool
-	// Init has an init process in the job container and in services.
+	// Init starts an init process in the job container and in services.
 	Init bool
 	// BuildsDir, CacheDir and ProjectDir are paths in the job's containers.
 	BuildsDir, CacheDir, ProjectDir string
@@ -42,28 +42,28 @@ type Job struct {
 	RunnerVersion string
 }
 
-// Image is what a pipeline says of an image.
+// Image is a pipeline's declaration of an image.
 type Image struct {
 	Name string
-	// Entrypoint is nil when the image's own is kept.
+	// Entrypoint is nil to keep the image's own.
 	Entrypoint []string
-	// PullPolicies are tried in order; none means the settings'.
+	// PullPolicies are tried in order. An empty list means the settings' policies.
 	PullPolicies []string
 	Platform     string
 	User         string
 }
 
-// Service is an image with a name that the job reaches it by.
+// Service is an image with the names by which the job reaches it.
 type Service struct {
 	Image
 	Aliases   []string
 	Command   []string
 	Variables []Variable
-	// Own says that the settings name it, and not the pipeline.
+	// Own says that the settings declare the service, not the pipeline.
 	Own bool
 }
 
-// Variable is one job variable. A File variable's value is a path.
+// Variable is a job variable. The value of a File variable is a path.
 type Variable struct {
 	Key, Value string
 	Public     bool
@@ -71,16 +71,16 @@ type Variable struct {
 
 // Credential lets the engine pull from a registry.
 type Credential struct {
-	// Host is a registry's host with an optional port and path, in any of the
-	// forms in which registries are named.
+	// Host is a registry's host with an optional port and path, in any usual form of such
+	// names.
 	Host     string
 	Username string
 	Password Secret
-	// IdentityToken stands for both where a registry gave one.
+	// IdentityToken replaces Username and Password if a registry issued a token.
 	IdentityToken Secret
 }
 
-// Facts are what the driver found out about host and engine.
+// Facts are the driver's knowledge about host and engine.
 type Facts struct {
 	// Sandbox is a fresh random id, 12 hex digits.
 	Sandbox string
@@ -90,32 +90,32 @@ type Facts struct {
 	Started time.Time
 	// Used are the networks and routes of host and engine.
 	Used []netip.Prefix
-	// DNS are servers that containers without Docker's own resolver can reach.
+	// DNS are servers that containers can reach without Docker's resolver.
 	DNS []netip.Addr
-	// MTU is the smallest that packets from containers meet on this host.
+	// MTU is the smallest MTU on the way of packets from containers, as far as this host
+	// knows.
 	MTU int
-	// Arch is the engine's architecture as GitLab's helper images name it.
+	// Arch is the engine's architecture as in the tags of GitLab's helper images.
 	Arch string
 	// RegistryCAs are PEM certificates by registry host and port.
 	RegistryCAs map[string][]byte
-	// Mirror is nil where there is none.
+	// Mirror is nil without a mirror.
 	Mirror *MirrorAccess
-	// DataRoot is where the engine keeps its data, if it is on this host.
+	// DataRoot is the folder of the engine's data; empty for an engine on another host.
 	DataRoot string
-	// Version is this program's: a job takes no sandbox that waits if another
-	// version has made it.
+	// Version is this program's version. A job takes no waiting sandbox of another version.
 	Version string
 }
 
-// Secret is a value that no message and no log may show. It is held behind a
-// pointer, since package fmt passes over the methods of what it has no verb for,
-// such as a plan under %s, but does not follow a pointer to a string.
+// Secret is a value that no message and no log may show. The value is behind a pointer:
+// package fmt does not follow a pointer to a string. Methods alone would not hide the
+// value, because fmt skips them where no verb fits, such as for a plan under %s.
 type Secret struct{ value *string }
 
 // NewSecret hides a value.
 func NewSecret(value string) Secret { return Secret{&value} }
 
-// Reveal returns the value, for whom it is meant.
+// Reveal returns the value, for the use that the secret is meant for.
 func (s Secret) Reveal() string {
 	if s.value == nil {
 		return ""

@@ -11,67 +11,68 @@ import (
 	"github.com/distribution/reference"
 )
 
-// LayersState says what became of the layers of earlier jobs. It is a value of a
-// label.
+// LayersState says how a sidecar got the layers of earlier jobs, or why not. It is a
+// label's value.
 type LayersState string
 
-// The states.
+// The states of layers.
 const (
 	// LayersReused: the inner daemon has the data root of an earlier job.
 	LayersReused LayersState = "reused"
-	// LayersCopied: it has a copy of the layers of earlier jobs, since those there are
-	// serve other jobs or are of protected refs; this one is cached besides.
+	// LayersCopied: the inner daemon has a copy of earlier layers. The originals serve
+	// other jobs, or belong to protected refs. The copy is cached, too.
 	LayersCopied LayersState = "copied"
-	// LayersFirst: its scope had none, and will have this one.
+	// LayersFirst: the scope had no layers, and this data root is its first.
 	LayersFirst LayersState = "first"
-	// LayersOther: those there are fit other daemons; this one is cached besides.
+	// LayersOther: the scope's layers fit other daemons only. This data root is cached,
+	// too.
 	LayersOther LayersState = "other"
-	// LayersMore: those there are serve other jobs; this one is cached besides.
+	// LayersMore: the scope's layers serve other jobs. This data root is cached, too.
 	LayersMore LayersState = "more"
-	// LayersBusy: those there are serve other jobs, and no more are cached.
+	// LayersBusy: the scope's layers serve other jobs, and no further data root is cached.
 	LayersBusy LayersState = "busy"
-	// LayersDamaged: the inner daemon did not come up on those there were, so the
-	// job has a new sidecar with an empty data root.
+	// LayersDamaged: the inner daemon did not boot on earlier layers, so the job has a new
+	// sidecar with an empty data root.
 	LayersDamaged LayersState = "damaged"
 )
 
-// dataRoots is how many data roots of one kind are cached for a scope, each for
-// one of the jobs that run at once.
+// dataRoots is how many data roots of a kind are cached for a scope, each for one of the
+// jobs that run at the same time.
 const dataRoots = 8
 
-// Earlier tells whether a daemon has layers that jobs before it have left.
+// Earlier tells whether the daemon has layers of earlier jobs.
 func (s LayersState) Earlier() bool { return s == LayersReused || s == LayersCopied }
 
-// BaseSlot is the number of a data root that no daemon ever has: a copy of one that a
-// job has left, where copies share blocks, for data roots that are still to be made.
+// BaseSlot is the slot of a base: a copy of a job's data root that no daemon ever has. New
+// data roots are copied from it. It exists where copies share blocks.
 const BaseSlot = 99
 
-// baseEvery is how old the base of a scope may be before it is made anew: that takes
-// some 0.1 ms of a processor for each file.
+// baseEvery is the age at which the base of a scope is made anew. Making a base takes about
+// 0.1 ms of processor time for each file.
 const baseEvery = time.Hour
 
-// BaseDue tells whether a base is to be made anew, which was made then.
+// BaseDue tells whether a base made at a time must be made anew.
 func BaseDue(made, now time.Time) bool {
 	age := now.Sub(made)
 	return age < 0 || age >= baseEvery
 }
 
-// DataRoot is a cached data root that a sidecar may have if no other has it.
+// DataRoot is a cached data root that a sidecar may lease.
 type DataRoot struct {
-	// Slot is its number among those of its scope and kind, from 0 on.
+	// Slot is the number of the data root within its scope and kind, from 0 on.
 	Slot int
-	// State is what a job with it has.
+	// State is the state of a job's layers with this data root.
 	State LayersState
 }
 
-// FilesThere in a sidecar says that its files are there already, and do not come on
-// its stdin.
+// FilesThere is a file in a sidecar. It says that the sidecar's other files exist already,
+// and do not come on stdin.
 const FilesThere = "/etc/gitlab-dind-executor-files"
 
-// DataRoots are those that a job may try to get, in that order: the cached ones,
-// and then those that are still to be made. There are cached ones of the kind by
-// slot, and others of the scope if so. Damaged ones, by slot, are nobody's. With base
-// a new one begins as a copy of that.
+// DataRoots returns the data roots that a job may try, in order. Cached data roots come
+// first, then data roots still to be made. cached and damaged are slots of the sidecar's
+// kind. others says that the scope has data roots of other kinds. With base, a new data
+// root begins as a copy. Damaged data roots are left out.
 func DataRoots(cached, damaged []int, others, base bool) []DataRoot {
 	var reuse, fresh []DataRoot
 	for slot := range dataRoots {
@@ -92,9 +93,9 @@ func DataRoots(cached, damaged []int, others, base bool) []DataRoot {
 	return append(reuse, fresh...)
 }
 
-// dataKind hashes all that decides whether a data root of one sidecar fits
-// another: whose dockerd it is and of which version, where and as whom it
-// writes, and what it is told. storage is the variable that names a driver.
+// dataKind hashes everything that decides whether a data root fits a sidecar: the maker and
+// version of dockerd, its paths, user and arguments. storage is the environment entry that
+// names a storage driver, or empty.
 func (s Sidecar) dataKind(image DindImage, storage string, command []string) string {
 	version := image.ID
 	if image.Docker.Known() {
@@ -117,6 +118,6 @@ func (s Sidecar) dataKind(image DindImage, storage string, command []string) str
 	return hex.EncodeToString(sum[:])
 }
 
-// withCachedData is what comes first in a sidecar with a cached data root; dropNamed
-// comes behind it, before the entrypoint.
+// withCachedData is the first part of the boot script of a sidecar with a cached data root.
+// dropNamed follows before the entrypoint.
 func (s Sidecar) withCachedData() string { return "DATA='" + s.DataPath + "'\n" + findNames }

@@ -6,11 +6,11 @@ import (
 	"gitlab-dind-executor/config"
 )
 
-// Limits bound what one container may use; 0 means none.
+// Limits are the limits of a container; 0 means no limit.
 type Limits struct {
 	// NanoCPUs are billionths of a CPU.
 	NanoCPUs int64
-	// Memory is in bytes, and there is no swap besides.
+	// Memory is in bytes. Unless MemorySwap is set, there is no swap.
 	Memory int64
 	PIDs   int64
 	// MemorySwap is memory and swap together, in bytes; 0 means Memory.
@@ -22,7 +22,7 @@ type Limits struct {
 	CgroupParent      string `json:",omitempty"`
 }
 
-// LimitKey is the table of the settings that holds a role's limits.
+// LimitKey returns the name of the settings' table with a role's limits.
 func LimitKey(r Role) string {
 	if r == RoleService {
 		return "limits.services"
@@ -30,7 +30,7 @@ func LimitKey(r Role) string {
 	return "limits." + string(r)
 }
 
-// limits are those of the settings for a role.
+// limits returns the settings' limits for a role.
 func limits(s config.Limits, r Role) Limits {
 	l := map[Role]config.Limit{
 		RoleSidecar: s.Sidecar, RoleJob: s.Job, RoleService: s.Services, RoleHelper: s.Helper,
@@ -40,7 +40,7 @@ func limits(s config.Limits, r Role) Limits {
 		MemorySwap: l.MemorySwap.Bytes(), MemoryReservation: l.MemoryReservation.Bytes(), CPUShares: l.CPUShares,
 		CPUSetCPUs: l.CPUSetCPUs, CPUSetMems: l.CPUSetMems, CgroupParent: l.CgroupParent,
 	}
-	// A policy may have changed the memory that these go with.
+	// A policy may have changed the memory to which these limits belong.
 	if all.MemorySwap <= all.Memory || all.Memory == 0 {
 		all.MemorySwap = 0
 	}

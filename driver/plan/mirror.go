@@ -15,7 +15,7 @@ import (
 	"gitlab-dind-executor/config"
 )
 
-// Where things are in the mirror's container.
+// Paths and port in the mirror's container.
 const (
 	MirrorPort    = 5000
 	MirrorStorage = "/var/lib/registry" // a VOLUME of the official image
@@ -23,40 +23,40 @@ const (
 	MirrorCA      = "/etc/gitlab-dind-executor/ca/remote.crt"
 )
 
-// Mirror is the pull-through registry that all jobs of an engine share.
+// Mirror is the pull-through registry shared by all jobs of an engine.
 type Mirror struct {
-	// Name is the container's. It says which settings it is for, so that a
-	// change of those makes another one.
+	// Name is the container's name. It contains a hash of the settings, so changed settings
+	// make another mirror.
 	Name  string
 	Image ImageRef
-	// Remote is the URL of the registry behind it.
+	// Remote is the URL of the registry behind the mirror.
 	Remote string
-	// Config is Distribution's configuration, which may hold a password.
+	// Config is Distribution's configuration, which may contain a password.
 	Config Secret
-	// CA is the remote's, PEM; nil for one that everybody knows.
+	// CA is the remote's CA as PEM; nil for a CA that every system knows.
 	CA          []byte
 	Environment []string
 	ExtraHosts  []string
-	// Port is the host's; 0 means any that is free.
+	// Port is the port on the host; 0 means any free port.
 	Port int
-	// MaxSize is what the storage may hold, in bytes; 0 means no bound.
+	// MaxSize limits the mirror's storage, in bytes; 0 means no limit.
 	MaxSize int64
-	// PullTimeout and PullAttempts are for its image.
+	// PullTimeout and PullAttempts are for the mirror's image.
 	PullTimeout  time.Duration
 	PullAttempts int
 }
 
-// MirrorAccess is how the daemons of jobs reach the mirror.
+// MirrorAccess says how the daemons of jobs reach the mirror.
 type MirrorAccess struct {
-	// ID is that of the mirror's container, 12 hex digits.
+	// ID is the id of the mirror's container, 12 hex digits.
 	ID string
-	// URL is without a path.
+	// URL has no path.
 	URL string
-	// Checked says that it has just answered. Where the engine is elsewhere
-	// nobody can tell from here.
+	// Checked says that the mirror has just answered. It stays false for an engine on
+	// another host, whose mirror cannot be asked from here.
 	Checked bool
-	// WithScheme has insecure-registries name it by its URL. Fit sets it for releases
-	// that need it.
+	// WithScheme puts the mirror's whole URL into insecure-registries. Fit sets it for
+	// releases that need the scheme.
 	WithScheme bool `json:",omitempty"`
 }
 
@@ -69,15 +69,15 @@ func (m MirrorAccess) Host() string {
 	return u.Hostname()
 }
 
-// BuildMirror makes the plan of the mirror. password is that of mirror.username
-// and ca the remote's, if they are given.
+// BuildMirror makes the plan of the mirror. password belongs to mirror.username, and ca is
+// the remote's CA; both may be empty.
 func BuildMirror(s config.Settings, password Secret, ca []byte) Mirror {
 	proxy := map[string]string{"remoteurl": s.Mirror.Remote}
 	if s.Mirror.Username != "" {
 		proxy["username"], proxy["password"] = s.Mirror.Username, password.Reveal()
 	}
-	// JSON is YAML, too. With delete off, Distribution cannot remove what has
-	// outlived its week; nobody else may delete from a mirror.
+	// JSON is also YAML. With delete disabled, Distribution could not remove images after
+	// their week; no other client may delete from a mirror.
 	text, err := json.Marshal(map[string]any{
 		"version": "0.1",
 		"log":     map[string]any{"level": "warn", "accesslog": map[string]any{"disabled": true}},
@@ -101,7 +101,7 @@ func BuildMirror(s config.Settings, password Secret, ca []byte) Mirror {
 		PullTimeout: s.Pull.Timeout.Std(), PullAttempts: s.Pull.Attempts,
 	}
 	if ca != nil {
-		// Go looks into these besides the image's own file.
+		// Go searches these folders besides the image's own file.
 		m.Environment = append(m.Environment, "SSL_CERT_DIR=/etc/ssl/certs:"+path.Dir(MirrorCA))
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %q %d", m.Image.Name, text, ca, m.Environment, m.ExtraHosts, m.Port))
@@ -109,8 +109,7 @@ func BuildMirror(s config.Settings, password Secret, ca []byte) Mirror {
 	return m
 }
 
-// MirrorRemote is the host of the registry behind the mirror, as [registry]
-// names it.
+// MirrorRemote is the host of the registry behind the mirror, in the form of [registry].
 func MirrorRemote(s config.Settings) string {
 	u, err := url.Parse(s.Mirror.Remote)
 	if err != nil {
@@ -119,14 +118,14 @@ func MirrorRemote(s config.Settings) string {
 	return u.Host
 }
 
-// MirroredConfig is where the sidecar that boots the fast way finds the
-// daemon.json that names the mirror, besides the one that does not.
+// MirroredConfig is a second daemon.json, which names the mirror. A sidecar that boots the
+// fast way chooses between the two.
 const MirroredConfig = ConfigDir + "/gitlab-dind-executor-mirrored.json"
 
-// bootMirror is the variable by which askMirror learns of the mirror.
+// bootMirror is the variable with the mirror's URL for the script askMirror.
 const bootMirror = "GITLAB_DIND_EXECUTOR_MIRROR"
 
-// withMirror is a daemon.json that names the mirror before the settings' own.
+// withMirror returns a daemon.json that names the mirror before the settings' mirrors.
 func withMirror(daemonConfig map[string]any, mirror MirrorAccess) map[string]any {
 	c := maps.Clone(daemonConfig)
 	list := func(key string) []string {
@@ -134,7 +133,7 @@ func withMirror(daemonConfig map[string]any, mirror MirrorAccess) map[string]any
 		return l
 	}
 	c["registry-mirrors"] = append([]string{mirror.URL}, list("registry-mirrors")...)
-	// Else builds speak TLS to it.
+	// Without this entry builds would speak TLS to the mirror.
 	name := mirror.URL
 	if !mirror.WithScheme {
 		name = strings.TrimPrefix(name, "http://")
@@ -143,13 +142,13 @@ func withMirror(daemonConfig map[string]any, mirror MirrorAccess) map[string]any
 	return c
 }
 
-// DaemonConfigs are the daemon.json that the sidecar boots with, merged with
-// the image's, and the one with the mirror that it may choose instead; nil where
-// there is nothing to write or to choose.
+// DaemonConfigs returns the daemon.json for the sidecar's boot, merged with the image's,
+// and a second with the mirror, which the sidecar may choose instead. Each is nil if not
+// needed.
 func (s Sidecar) DaemonConfigs(image []byte) (config, mirrored []byte, err error) {
 	var theirs map[string]any
 	if json.Unmarshal(image, &theirs) == nil && (theirs["registry-mirrors"] != nil || theirs["insecure-registries"] != nil) {
-		s.Mirror = nil // those of the image win, and with one of ours alone builds would fail
+		s.Mirror = nil // the image's keys win, and builds would fail with only one of ours
 	}
 	ours := s.DaemonConfig
 	if s.Mirror != nil && !s.asksMirror() && s.Mirror.Checked {
@@ -162,6 +161,5 @@ func (s Sidecar) DaemonConfigs(image []byte) (config, mirrored []byte, err error
 	return config, mirrored, err
 }
 
-// asksMirror tells whether the sidecar, as it fits its image, asks the mirror
-// by itself.
+// asksMirror tells whether the sidecar, after Fit, asks the mirror by itself.
 func (s Sidecar) asksMirror() bool { return s.Mirror != nil && s.bootsFast() }

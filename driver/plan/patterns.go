@@ -9,16 +9,16 @@ import (
 	"gitlab-dind-executor/config"
 )
 
-// allowedIfAny is allowed, but an empty list allows all.
+// allowedIfAny is allowed, except that an empty list allows all images.
 func allowedIfAny(patterns []string, name string) bool {
 	return len(patterns) == 0 || allowed(patterns, name)
 }
 
-// allowed tells whether an image matches one of the patterns, which speak of
-// full references. A digest decides what runs, whatever tag stands before it. So
-// tag and digest are matched apart, and no star of a tag reaches a digest: an
-// image by digest needs a pattern with an @, whose part behind that matches the
-// digest. The part before matches the name with its tag, or the name alone.
+// allowed tells whether an image matches a pattern. Patterns are compared with full
+// references. A digest decides which image runs, whatever tag precedes it. So tag and
+// digest are matched apart, and a star in a tag never reaches a digest. An image with a
+// digest needs a pattern with an @. The part behind the @ must match the digest, and the
+// part before it the name, with or without the tag.
 func allowed(patterns []string, name string) bool {
 	named, err := reference.ParseNormalizedNamed(name)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// Role says what an object of a sandbox is for.
+// Role is the purpose of an object of a sandbox.
 type Role string
 
 // The roles of containers, networks and volumes.
@@ -24,45 +24,46 @@ const (
 	RoleHelper  Role = "helper"
 	RoleJob     Role = "job"
 	RoleService Role = "service"
-	// RoleRelay is of a container that asks Docker's own resolver for a sidecar with a
-	// kernel of its own.
+	// RoleRelay is the role of a container that asks Docker's resolver on behalf of a
+	// sidecar with a kernel of its own.
 	RoleRelay Role = "relay"
-	// RoleSeat is of a container that has the sidecar's address and names in a bare
-	// sandbox, for the sidecar to join it there.
+	// RoleSeat is the role of a container that holds the sidecar's address and names in a
+	// bare sandbox. The sidecar joins its network.
 	RoleSeat   Role = "seat"
 	RoleMirror Role = "mirror"
-	// RoleMark is of a mark: an empty volume that says of another what its own
-	// labels cannot, since those never change. It is about a cache, a data root or
-	// a seed: a job had it, its state, that it is ready.
+	// RoleMark is the role of a mark: an empty volume whose labels describe another volume.
+	// The other volume's labels cannot do so, since labels never change. A mark says that a
+	// job has used a cache, which state a data root has, or that a seed is ready.
 	RoleMark Role = "mark"
-	// RoleCerts is of the volume with the client's certificates, which sidecar and
-	// job container share.
+	// RoleCerts is the role of the volume with the client's certificates. Sidecar and job
+	// container share it.
 	RoleCerts Role = "certs"
-	// RoleCAs is of the volume with the CAs of registries for the job container.
+	// RoleCAs is the role of the volume with the CAs of registries for the job container.
 	RoleCAs     Role = "cas"
 	RoleSeed    Role = "seed"
 	RoleScratch Role = "scratch"
-	// RoleProgram is of a container, and of its image, that holds this program alone
-	// and works on one volume.
+	// RoleProgram is the role of a container, and of its image, with this program alone.
+	// The program works on a volume.
 	RoleProgram Role = "program"
-	// RoleStuck is of a mark that says that a volume resists its removal.
+	// RoleStuck is the role of a mark for a volume that resists its removal.
 	RoleStuck Role = "stuck"
-	// RoleSilent is of a mark that says until when nobody asks a registry that said
-	// nothing.
+	// RoleSilent is the role of a mark for a registry that did not answer. It says until
+	// when nobody asks the registry.
 	RoleSilent Role = "silent"
-	// RoleEnded is of a mark that says that a sandbox's job has ended.
+	// RoleEnded is the role of a mark for a sandbox whose job has ended.
 	RoleEnded Role = "ended"
-	// RoleHeld is of a mark that says until when a failed job's sandbox is held.
+	// RoleHeld is the role of a mark for a failed job's sandbox. It says until when the
+	// sandbox is held.
 	RoleHeld Role = "held"
-	// RoleHeldBefore is RoleHeld as earlier versions wrote it.
+	// RoleHeldBefore is RoleHeld as written by earlier versions.
 	RoleHeldBefore Role = "kept"
 )
 
-// Plan is the full description of what a job gets.
+// Plan is the full description of a job's sandbox and containers.
 type Plan struct {
-	// Sandbox is the id of the sandbox, 12 hex digits.
+	// Sandbox is the sandbox's id, 12 hex digits.
 	Sandbox string
-	// Spec is a hash of all that makes a warm sandbox fit this job.
+	// Spec is a hash of everything that a warm sandbox must share with this job.
 	Spec  string
 	Claim Claim
 
@@ -71,19 +72,18 @@ type Plan struct {
 	Helper   Container
 	Job      JobContainer
 	Services []Container
-	// ServicesReady is about all of Services.
+	// ServicesReady holds for all of Services.
 	ServicesReady ServicesReady
-	// Cached says that the helper works with the cache: a helper that was made
-	// ahead has none.
+	// Cached says that the helper needs the job's cache. A helper made ahead has none.
 	Cached bool `json:",omitempty"`
 	Pool   Pool `json:",omitzero"`
 	Bare   Bare `json:",omitzero"`
 
-	// PullTimeout bounds each pull, all of its attempts.
+	// PullTimeout limits each pull, with all its attempts.
 	PullTimeout  time.Duration
 	PullAttempts int
-	// PullParallel is how many images are fetched at once, and PullMaxSize bounds
-	// each, in bytes; 0 means that there is no bound.
+	// PullParallel is how many images are fetched at once. PullMaxSize limits each image,
+	// in bytes. 0 means no limit.
 	PullParallel int   `json:",omitempty"`
 	PullMaxSize  int64 `json:",omitempty"`
 	// Notes and Warnings are lines for the job log.
@@ -91,171 +91,171 @@ type Plan struct {
 	Warnings []string
 }
 
-// Claim says whose a sandbox is and until when.
+// Claim says who owns a sandbox, and until when.
 type Claim struct {
 	Job, Owner, Scope string
-	// Inherits is another scope, of which a first data root may be a copy; empty for
-	// none.
+	// Inherits is another scope, whose data root may be copied for the first data root of
+	// this scope; empty for none.
 	Inherits string `json:",omitempty"`
-	// Instance, Project and Protection are what the scope is made of, for policies.
-	// Instance is the host of the GitLab.
+	// Instance, Project and Protection are the parts of the scope, for policies. Instance
+	// is the host of the GitLab.
 	Instance   string `json:",omitempty"`
 	Project    string
 	Protection Protection
 	Deadline   time.Time
 }
 
-// Network is the sandbox's own bridge.
+// Network describes the sandbox's own bridge.
 type Network struct {
 	Pool       netip.Prefix
 	SubnetBits int
-	// Avoid are ranges that no subnet may overlap.
+	// Avoid are ranges without overlap with any subnet of a sandbox.
 	Avoid []netip.Prefix
 	MTU   int
-	// Pool6 holds an IPv6 subnet for each of the pool's; the zero value means
-	// no IPv6.
+	// Pool6 contains an IPv6 subnet for each subnet of the pool. The zero value means no
+	// IPv6.
 	Pool6 netip.Prefix
 }
 
-// Container is what every container of a plan has.
+// Container is the part that all containers of a plan have in common.
 type Container struct {
 	Role  Role
 	Image ImageRef
-	// Entrypoint nil keeps the image's own, Command nil likewise.
+	// Entrypoint and Command replace the image's own; nil keeps the image's.
 	Entrypoint, Command []string
 	User                string
 	// Environment holds KEY=VALUE entries; the last of duplicates wins.
 	Environment []string
 	Hostname    string
-	// OwnHostname is the one that the settings give; empty for one that names the
-	// sandbox.
+	// OwnHostname is the host name from the settings. If empty, the host name is made from
+	// the sandbox's id.
 	OwnHostname string `json:",omitempty"`
-	// Aliases are the names it answers to in the sandbox.
+	// Aliases are the container's names in the sandbox's network.
 	Aliases    []string
 	ExtraHosts []string
-	// DNS are the servers that Docker's own resolver asks for it, and DNSSearch the
-	// domains of short names; none means the engine's.
+	// DNS are the servers that Docker's resolver asks for this container. DNSSearch are the
+	// domains for short names. Empty lists mean the engine's own.
 	DNS       []netip.Addr `json:",omitempty"`
 	DNSSearch []string     `json:",omitempty"`
-	// IP is its own in the sandbox; the zero value lets the engine choose.
+	// IP is the container's address in the sandbox. For the zero value the engine chooses.
 	IP netip.Addr `json:",omitzero"`
-	// IP6 is the same of IPv6.
+	// IP6 is the container's IPv6 address, likewise.
 	IP6 netip.Addr `json:",omitzero"`
-	// Joins is the container, by name or id, whose place in the network it has; empty
-	// for one of its own.
+	// Joins is the name or id of a container whose network this container shares; empty for
+	// a network of its own.
 	Joins string `json:",omitempty"`
 	// BuildsPath is where the builds volume is mounted.
 	BuildsPath string
-	// CachePath is where the cache of the claim's scope is mounted; empty
-	// without one. CacheEnds makes it one of the sandbox's own, which goes with it.
+	// CachePath is where the cache of the claim's scope is mounted; empty without a cache.
+	// CacheEnds replaces this cache by a volume that goes with the sandbox.
 	CachePath string
 	CacheEnds bool `json:",omitempty"`
-	// CachePaths are cached likewise, each in a volume of its own.
+	// CachePaths are further cached paths, each in its own volume.
 	CachePaths []string `json:",omitempty"`
-	// CertsPath is where the volume with the client's certificates is mounted;
-	// empty without one.
+	// CertsPath is where the volume with the client's certificates is mounted; empty
+	// without certificates.
 	CertsPath string `json:",omitempty"`
-	// CertDirs are the directories that receive those files besides.
+	// CertDirs are further directories for the client's certificates, without a mount.
 	CertDirs []string `json:",omitempty"`
-	// HostFiles are put over the image's own.
+	// HostFiles replace files of the image.
 	HostFiles []HostFile
-	// DataPath is where the data root is mounted; empty without one.
+	// DataPath is where the data root is mounted; empty without a data root.
 	DataPath string
-	// DataVolume is a cached data root; empty for one that goes with the sandbox.
+	// DataVolume is a cached data root; empty for a data root that goes with the sandbox.
 	DataVolume string `json:",omitempty"`
-	// DataSize bounds, in bytes, a data root that is in memory, and ends with its
-	// container; 0 for one in a volume. DataFile has the runtime keep that in a file
-	// of the volume, with nothing left behind.
+	// DataSize limits, in bytes, a data root in memory, which ends with its container. It
+	// is 0 for a data root in a volume. DataFile lets the runtime keep these data in a file
+	// of the volume; nothing is left afterwards.
 	DataSize int64 `json:",omitempty"`
 	DataFile bool  `json:",omitempty"`
-	// SeedVolume is mounted at SeedPath, read-only; empty without a seed.
+	// SeedVolume is mounted read-only at SeedPath; empty without a seed.
 	SeedVolume string `json:",omitempty"`
 	Privileged bool
-	// Rights are those between an ordinary container's and a privileged one's.
+	// Rights are rights between an ordinary and a privileged container's.
 	Rights Rights `json:",omitzero"`
-	// Extras are what else the settings give to an ordinary container.
+	// Extras are further things that the settings give to an ordinary container.
 	Extras Extras `json:",omitzero"`
-	// Stdin keeps a stdin open for one attached client, Serves for one after the
-	// other.
+	// Stdin keeps a stdin open for a single attached client. Serves keeps it open for
+	// several clients in turn.
 	Stdin  bool
 	Serves bool `json:",omitempty"`
-	// Init starts the engine's init process before anything else.
+	// Init starts the engine's init process first.
 	Init   bool   `json:",omitempty"`
 	Limits Limits `json:",omitzero"`
 }
 
-// InMemory tells whether a data root is in memory, and no volume.
+// InMemory tells whether the data root is in memory, without a volume.
 func (c Container) InMemory() bool { return c.DataSize > 0 && !c.DataFile }
 
-// Sidecar is the container with the inner daemon.
+// Sidecar describes the container with the inner daemon.
 type Sidecar struct {
 	Container
-	// Arguments are dockerd's, which Fit puts before the command's or, where the
-	// job's service has none, the image's.
+	// Arguments are arguments for dockerd. Fit puts them before the arguments of the
+	// service's command or, without a command, of the image's.
 	Arguments []string `json:",omitempty"`
-	// TLS is nil when the inner daemon listens in plaintext.
+	// TLS is nil if the inner daemon listens in plaintext.
 	TLS *TLS
-	// Port is where the inner daemon listens.
+	// Port is the inner daemon's port.
 	Port int
-	// StorageDriver is the DOCKER_DRIVER that the pipeline names, if any.
+	// StorageDriver is the pipeline's DOCKER_DRIVER, if any.
 	StorageDriver string
-	// Layers lets it have a data root that is cached for the claim's scope.
-	// DataKind, of Fit, tells those that fit it from others.
+	// Layers lets the sidecar have a data root that is cached for the claim's scope.
+	// DataKind is a hash by which fitting data roots are found. Fit sets it.
 	Layers   bool   `json:",omitempty"`
 	DataKind string `json:",omitempty"`
-	// SeedImages are what a new data root begins with. Seed, of Fit, tells the
-	// seeds that fit it from others; empty if none may.
+	// SeedImages are the images of a new data root. Seed is a hash by which fitting seeds
+	// are found; empty if no seed may be used. Fit sets Seed.
 	SeedImages []string `json:",omitempty"`
 	Seed       string   `json:",omitempty"`
-	// DaemonConfig is laid under the image's own daemon.json. Until Fit it holds
-	// what the image's version may not know.
+	// DaemonConfig are defaults for the image's own daemon.json. Until Fit they may contain
+	// keys that the image's dockerd does not know.
 	DaemonConfig map[string]any
-	// Relay says that it cannot ask Docker's own resolver: another container of the
-	// sandbox does that for it.
+	// Relay says that the sidecar cannot ask Docker's resolver. A container of the sandbox,
+	// the relay, does so instead.
 	Relay bool `json:",omitempty"`
-	// Mirror is nil where there is none.
+	// Mirror is nil without a mirror.
 	Mirror *MirrorAccess `json:",omitempty"`
 	// RegistryCAs are PEM certificates by registry host and port.
 	RegistryCAs map[string][]byte
-	// Account is nil when the inner daemon runs as root.
+	// Account is nil if the inner daemon runs as root.
 	Account *Account `json:",omitempty"`
-	// FastBoot starts containerd before dockerd where the image allows it.
+	// FastBoot starts containerd before dockerd if the image allows this.
 	FastBoot     bool
 	ReadyTimeout time.Duration
-	// Queues, of Fit, says that nothing but dockerd takes its port, and soon before it
-	// answers: see queues.
+	// Queues says that only dockerd opens the port, and soon before the daemon answers. Fit
+	// sets it; see the method queues.
 	Queues bool `json:",omitempty"`
-	// Given is what the pipeline has said of it, for whose fault it is when it does
-	// not boot. It makes no other sandbox.
+	// Given is the pipeline's part of the sidecar. It decides whose fault a failed boot is.
+	// It does not change the sandbox.
 	Given Given `json:"-"`
 }
 
 // TLS describes the certificates of a sandbox.
 type TLS struct {
-	// Names are the host names that the server's certificate is valid for, and
-	// Addresses those that the pipeline names besides the sidecar's own.
+	// Names are the host names in the server's certificate. Addresses are the pipeline's
+	// addresses in the certificate, besides the sidecar's own.
 	Names     []string
 	Addresses []netip.Addr `json:",omitempty"`
-	// RSA says that the client's key is of RSA; else it is of ECDSA.
+	// RSA says that the client's key is RSA; otherwise it is ECDSA.
 	RSA bool `json:",omitempty"`
 	// Lifetime is how long the certificates are valid.
 	Lifetime time.Duration
 }
 
-// JobContainer is the unprivileged container of the job's script.
+// JobContainer is the unprivileged container for the job's scripts.
 type JobContainer struct {
 	Container
 	// RegistryCAs are PEM certificates by registry host and port.
 	RegistryCAs map[string][]byte
-	// Direct is what its scripts must add to the NO_PROXY that they export;
-	// empty where they export none.
+	// Direct is a list of hosts that the job's scripts must append to the NO_PROXY that
+	// they export; empty if they export none.
 	Direct string
-	// Early starts it while the inner daemon boots.
+	// Early starts the container while the inner daemon boots.
 	Early bool
 }
 
-// Build makes the plan of a job. Its error is a fault of the job when the
-// pipeline asks for what the settings forbid.
+// Build makes the plan of a job. The error is a job fault if the pipeline asks for
+// something that the settings forbid.
 func Build(s config.Settings, job Job, facts Facts) (*Plan, error) {
 	all := s
 	s, _ = Effective(s, job)
@@ -332,7 +332,7 @@ func Build(s config.Settings, job Job, facts Facts) (*Plan, error) {
 	p.each(func(c *Container) {
 		c.ExtraHosts, c.DNS, c.DNSSearch = s.Network.ExtraHosts, orNone(s.Network.DNS), orNone(s.Network.DNSSearch)
 		c.BuildsPath = job.BuildsDir
-		if c.Role != RoleSidecar { // which must not depend on the job's scope
+		if c.Role != RoleSidecar { // the sidecar must not depend on the job's scope
 			c.CachePath = pl.cachePath()
 			c.CachePaths = pl.cachePaths()
 			c.CacheEnds = len(c.Caches()) > 0 && job.Protection == ProtectionUnknown
@@ -356,7 +356,7 @@ func (p *Plan) each(visit func(*Container)) {
 	}
 }
 
-// Words splits what GitLab allows to be separated by spaces or commas.
+// Words splits a list of words that GitLab lets people separate by spaces or commas.
 func Words(s string) []string {
 	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\n' })
 }

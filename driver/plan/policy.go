@@ -10,9 +10,8 @@ import (
 	"gitlab-dind-executor/config"
 )
 
-// Effective returns the settings that hold for a job: those of the file,
-// changed by the first policy that matches, and one line that says which and
-// why.
+// Effective returns the settings for a job: the file's settings, changed by the first
+// policy that matches. It also returns a line that names the policy and the reason.
 func Effective(s config.Settings, job Job) (config.Settings, string) {
 	i, why := policyFor(s, job)
 	if i < 0 {
@@ -22,7 +21,7 @@ func Effective(s config.Settings, job Job) (config.Settings, string) {
 	return under(s, p), policyName(i, p) + ": " + why
 }
 
-// policyName names policy number i, counted from 0, for a person.
+// policyName names a policy for people. i counts from 0.
 func policyName(i int, p config.Policy) string {
 	name := fmt.Sprintf("policy %d", i+1)
 	if p.Name != "" {
@@ -46,8 +45,8 @@ func under(s config.Settings, p config.Policy) config.Settings {
 	return s
 }
 
-// Variants are the settings as they are for jobs without a policy, and as each policy
-// changes them.
+// Variants returns the settings for jobs without a policy, then the settings under each
+// policy.
 func Variants(s config.Settings) []config.Settings {
 	all := []config.Settings{s}
 	for _, p := range s.Policies {
@@ -56,8 +55,8 @@ func Variants(s config.Settings) []config.Settings {
 	return all
 }
 
-// policyFor returns the index of the first policy that matches a job, -1 for
-// none, and why.
+// policyFor returns the index of the first policy that matches a job, or -1, and the
+// reason.
 func policyFor(s config.Settings, job Job) (index int, why string) {
 	for i, p := range s.Policies {
 		if why, ok := matches(p, job); ok {
@@ -117,7 +116,7 @@ func override[T comparable](value *T, with T) {
 	}
 }
 
-// overrideList takes a list that is set, even an empty one.
+// overrideList replaces a list by a list that is set, even if empty.
 func overrideList[T any](list *[]T, with []T) {
 	if with != nil {
 		*list = with

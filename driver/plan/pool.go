@@ -11,24 +11,23 @@ import (
 	"gitlab-dind-executor/config"
 )
 
-// Pool says how sandboxes are made ahead for jobs of this kind. The zero value
-// means that there are none.
+// Pool says how sandboxes for jobs of this kind are made ahead. The zero value means none.
 type Pool struct {
-	// Size is how many wait on this engine, of all kinds together.
+	// Size is how many sandboxes wait on this engine, of all kinds together.
 	Size int `json:",omitempty"`
-	// MaxAge is how long one waits at most.
+	// MaxAge is the longest time that a sandbox waits.
 	MaxAge time.Duration `json:",omitempty"`
-	// Serves is the longest time that a job may still take: the certificates end
-	// then.
+	// Serves is the longest time that a job may have left when it claims a sandbox, because
+	// then the certificates end.
 	Serves time.Duration `json:",omitempty"`
-	// AfterJob says that a job has just ended, and that its layers are free.
+	// AfterJob says that a job has just ended, and its layers become free.
 	AfterJob bool `json:",omitempty"`
-	// Behind is the key of a job that has just been prepared: nothing is made ahead
-	// before its script has begun.
+	// Behind is the key of a job that has just been prepared. Nothing is made ahead before
+	// its script has begun.
 	Behind string `json:",omitempty"`
 }
 
-// pool plans what a job may claim.
+// pool returns the pool from the settings.
 func pool(p config.Pool, c config.Cleanup) Pool {
 	if p.Size == 0 {
 		return Pool{}
@@ -36,20 +35,20 @@ func pool(p config.Pool, c config.Cleanup) Pool {
 	return Pool{Size: p.Size, MaxAge: p.MaxAge.Std(), Serves: p.JobTimeout.Std() + c.Grace.Std()}
 }
 
-// Bare says how bare sandboxes are made for jobs of this kind: a network, a helper, and
-// a seat that has the sidecar's place in the network. The zero value means that there
-// are none.
+// Bare says how bare sandboxes for jobs of this kind are made. A bare sandbox has a
+// network, a helper, and a seat, which holds the sidecar's place in the network. The zero
+// value means no bare sandboxes.
 type Bare struct {
-	// Size is how many wait on this engine, of all kinds together.
+	// Size is how many bare sandboxes wait on this engine, of all kinds together.
 	Size int `json:",omitempty"`
-	// MaxAge is how long one waits at most.
+	// MaxAge is the longest time that a bare sandbox waits.
 	MaxAge time.Duration `json:",omitempty"`
-	// Kind is a hash of what a job's plan must share with one.
+	// Kind is a hash of everything that a job's plan must share with the sandbox.
 	Kind string `json:",omitempty"`
 }
 
-// bare plans what bare sandbox a job may begin in. A sidecar with a network stack of
-// its own, or with a runtime of its own, joins no other container.
+// bare plans the bare sandbox in which a job may begin. It returns the zero value for a
+// sidecar with a relay or a runtime, because such a sidecar cannot join another container.
 func bare(p *Plan, s config.Pool, version string) Bare {
 	if s.Bare == 0 || p.Sidecar.Relay || p.Sidecar.Rights.Runtime != "" {
 		return Bare{}
@@ -71,8 +70,8 @@ func bare(p *Plan, s config.Pool, version string) Bare {
 	return Bare{Size: s.Bare, MaxAge: s.MaxAge.Std(), Kind: hex.EncodeToString(sum[:])}
 }
 
-// Seat is the container that has the sidecar's address and names in a bare sandbox with
-// that subnet. The helper's image is there already, and has what it runs.
+// Seat is the container that holds the sidecar's address and names in a bare sandbox with
+// the subnet. It uses the helper's image, which is there already and contains tail.
 func (p *Plan) Seat(subnet netip.Prefix) Container {
 	s := p.Sidecar.At(subnet, p.Network)
 	return Container{
@@ -82,17 +81,16 @@ func (p *Plan) Seat(subnet netip.Prefix) Container {
 	}
 }
 
-// MayFill tells whether sandboxes of the plan's kind, with a daemon or bare, may wait
-// for jobs.
+// MayFill tells whether sandboxes of the plan's kind, with a daemon or bare, may wait for
+// jobs.
 func (p *Plan) MayFill() bool { return p.MayWait() || p.Bare.Size > 0 }
 
-// MayWait tells whether sandboxes of the plan's kind may wait for jobs. Whatever
-// reaches a daemon without TLS is root in its sidecar, and one that waits would be
-// there for hours.
+// MayWait tells whether sandboxes with a daemon of the plan's kind may wait for jobs.
+// Daemons without TLS may not: anybody who reaches such a daemon is root in its sidecar,
+// and a waiting sandbox exists for hours.
 func (p *Plan) MayWait() bool { return p.Pool.Size > 0 && p.Sidecar.TLS != nil }
 
-// Claimable tells whether a job may take a sandbox that was made ahead, and if
-// not, why.
+// Claimable tells whether a job may take a sandbox made ahead. why is the reason if not.
 func (p *Plan) Claimable(now time.Time) (why string, ok bool) {
 	if !p.MayWait() {
 		return "a docker daemon without TLS is never made ahead", false
@@ -103,8 +101,8 @@ func (p *Plan) Claimable(now time.Time) (why string, ok bool) {
 	return "", true
 }
 
-// Ahead is what is made of the plan before there is a job: network, sidecar and
-// helper, in a sandbox that has no name yet. Its images are there already.
+// Ahead is the part of the plan that is made before there is a job: network, sidecar and
+// helper, in a sandbox without a name. The images must be on the engine already.
 func (p *Plan) Ahead() *Plan {
 	a := &Plan{
 		Spec: p.Spec, Pool: p.Pool, Bare: p.Bare, Network: p.Network, Sidecar: p.Sidecar, Helper: p.Helper.withoutCache(),
@@ -121,7 +119,7 @@ func (p *Plan) Ahead() *Plan {
 	return a
 }
 
-// In is the plan for another sandbox, e.g. one that was made ahead.
+// In returns the plan for another sandbox, for example a sandbox made ahead.
 func (p *Plan) In(sandbox string) *Plan {
 	moved := *p
 	moved.Services = append([]Container{}, p.Services...)
@@ -130,7 +128,7 @@ func (p *Plan) In(sandbox string) *Plan {
 	return &moved
 }
 
-// hostname is a container's own in its sandbox.
+// hostname returns a container's host name in its sandbox.
 func hostname(sandbox string, c Container) string {
 	switch {
 	case c.OwnHostname != "":
@@ -141,9 +139,9 @@ func hostname(sandbox string, c Container) string {
 	return "dind-" + sandbox + "-" + string(c.Role)
 }
 
-// Encode writes a plan for the process that makes sandboxes ahead. It holds the
-// sidecar's environment, so it goes through a pipe and nowhere else.
-// Credentials stay behind: the images are on the engine.
+// Encode writes a plan for the process that makes sandboxes ahead. The text contains the
+// sidecar's environment, so it only goes through a pipe. Credentials are left out: the
+// images are on the engine.
 func (p *Plan) Encode() ([]byte, error) {
 	a := p.Ahead()
 	for _, image := range []*ImageRef{&a.Sidecar.Image, &a.Helper.Image} {
@@ -152,7 +150,7 @@ func (p *Plan) Encode() ([]byte, error) {
 	return json.Marshal(a)
 }
 
-// Decode reads what Encode wrote.
+// Decode reads the text of Encode.
 func Decode(text []byte) (*Plan, error) {
 	var p Plan
 	if err := json.Unmarshal(text, &p); err != nil {
@@ -166,7 +164,7 @@ func Decode(text []byte) (*Plan, error) {
 	return &p, nil
 }
 
-// stringList undoes what JSON makes of a []string in an any.
+// stringList returns a []string that JSON has decoded as []any.
 func stringList(value any) ([]string, bool) {
 	list, ok := value.([]any)
 	texts := make([]string, len(list))
@@ -178,19 +176,19 @@ func stringList(value any) ([]string, bool) {
 	return texts, ok
 }
 
-// spec hashes what a sandbox made ahead must share with the job's plan: all of
-// its network, sidecar and helper but the names that carry the sandbox's id and
-// the cache, which a claim adds.
+// spec hashes everything that a sandbox made ahead must share with the job's plan: network,
+// sidecar and helper. Names made from the sandbox's id are left out, and so is the cache,
+// which a claim adds.
 func spec(p *Plan, version string) string {
 	sidecar, helper := p.Sidecar, p.Helper.withoutCache()
 	scope := ""
 	if sidecar.Layers {
-		scope = p.Claim.Scope // nobody else may have them
+		scope = p.Claim.Scope // layers belong to this scope alone
 	}
 	sidecar.Hostname, helper.Hostname = "", ""
-	sidecar.Mirror = nil // the sidecar finds out whether it serves
+	sidecar.Mirror = nil // the sidecar finds out whether the mirror serves
 	for _, image := range []*ImageRef{&sidecar.Image, &helper.Image} {
-		image.Policies, image.Auth = nil, nil // it is there, and each job asks with its own
+		image.Policies, image.Auth = nil, nil // the images are there, and each job asks with its own
 	}
 	if sidecar.TLS != nil {
 		tls := *sidecar.TLS

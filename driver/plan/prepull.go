@@ -10,9 +10,9 @@ import (
 	"gitlab-dind-executor/config"
 )
 
-// Prepull are the images that the settings name for the engine, in full and
-// without repeats: those that `prepull` fetches. version is the Runner's and
-// arch the engine's, as in the helper's image.
+// Prepull returns the images that the settings name for the engine, without repeats. The
+// command `prepull` fetches them. version is the Runner's version and arch the engine's
+// architecture, both for the helper's image.
 func Prepull(s config.Settings, version, arch string) []string {
 	names := []string{s.Sidecar.Image, s.Job.Image, helperName(s.Helper.Image, version, arch)}
 	for _, o := range s.Service {
@@ -35,17 +35,18 @@ func Prepull(s config.Settings, version, arch string) []string {
 	return distinct
 }
 
-// PrepullRef is how such an image is fetched: anew, whatever there is.
+// PrepullRef says how the command `prepull` fetches an image: anew, even if the engine has
+// the image.
 func PrepullRef(name string, credentials []Credential) (ImageRef, error) {
 	named, err := reference.ParseNormalizedNamed(name)
 	if err != nil {
 		return ImageRef{}, fmt.Errorf("%q is no image name", name)
 	}
-	// Without a tag the engine would fetch all there are.
+	// Without a tag the engine would fetch all tags.
 	return ImageRef{Name: reference.FamiliarString(reference.TagNameOnly(named)), Policies: []string{config.PullAlways}, Auth: credential(credentials, named)}, nil
 }
 
-// Hosts are the registries that images come from, without repeats.
+// Hosts returns the registry hosts of images, without repeats.
 func Hosts(names []string) []string {
 	var hosts []string
 	for _, n := range names {
@@ -57,8 +58,8 @@ func Hosts(names []string) []string {
 	return hosts
 }
 
-// helperName is the helper's image for a Runner. A development build has no
-// version, and no image has its.
+// helperName returns the name of the helper's image for a Runner. A development build of
+// the Runner has no version, so it gets the latest image.
 func helperName(image, version, arch string) string {
 	if version == "" {
 		image = strings.NewReplacer("v{version}", "latest", "{version}", "latest").Replace(image)

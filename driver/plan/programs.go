@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// The shell programs that run in sidecars, helpers and job containers. Each tells at its top what
-// it does; their literals are constants of this package, which a test compares.
+// The texts of the shell programs for sidecars, helpers and job containers. Each file's
+// head describes its program. A test compares the literals in these programs with the
+// constants of this package.
 var (
 	//go:embed programs/takefiles.sh
 	takeFilesText string
@@ -59,18 +60,18 @@ var (
 	checkTool       = program(checkToolText)
 	give            = program(giveText)
 
-	// serve is the helper's program; a script of the helper side runs in inShell.
+	// serve is the helper's program. It runs scripts of the helper side in inShell.
 	serve = "in_shell() { " + inShell + "; }\n" + program(serveText)
-	// placeBuildx is what a script of the job begins with.
+	// placeBuildx is the beginning of each script of the job.
 	placeBuildx = strings.Replace(program(placeBuildxText), "\t(\n", "\t(\n\t\twrapper="+quote(program(buildxText))+"\n", 1)
-	// forgetNames defines forget_names, which forgets the names of images in
-	// containerd, in at most 20 s: $1 is its socket, $2 holds names that stay.
+	// forgetNames defines the shell function forget_names. It makes containerd forget the
+	// names of images, within 20 s. $1 is containerd's socket, $2 the names that stay.
 	forgetNames = "forget_names() { command -v ctr >/dev/null && timeout 20 sh -c " +
 		quote(program(forgetText)) + ` "$1" "$2" >/dev/null 2>&1; }` + "\n"
 )
 
-// program is the text of a file without its comments, which would only lengthen
-// what the engine shows of a container.
+// program returns the text of a file without comments, because the engine shows the text in
+// its description of a container.
 func program(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
@@ -81,5 +82,5 @@ func program(text string) string {
 	return b.String()
 }
 
-// quote makes one word of a text, for a shell.
+// quote quotes a text as a single word for a shell.
 func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }

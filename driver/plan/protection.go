@@ -7,19 +7,19 @@ import (
 	"gitlab-dind-executor/config"
 )
 
-// Protection is what GitLab says of the ref that a job runs on. The zero value is
-// that it says nothing, as before GitLab 18.3: then the job is trusted with
-// neither what protected refs keep nor what others keep.
+// Protection is GitLab's statement about the ref of a job. The zero value means no
+// statement, as before GitLab 18.3. Such a job gets neither the caches of protected refs
+// nor those of other refs.
 type Protection string
 
-// What GitLab may say.
+// The possible statements.
 const (
 	ProtectionUnknown Protection = ""
 	Unprotected       Protection = "unprotected"
 	Protected         Protection = "protected"
 )
 
-// ProtectionOf is what the payload's field says; nil is none.
+// ProtectionOf returns the statement of the payload's field; nil means none.
 func ProtectionOf(protected *bool) Protection {
 	switch {
 	case protected == nil:
@@ -30,7 +30,7 @@ func ProtectionOf(protected *bool) Protection {
 	return Unprotected
 }
 
-// Label is the value of a label, and ProtectionLabelled reads it.
+// Label returns the statement as a label's value. ProtectionLabelled is the inverse.
 func (p Protection) Label() string {
 	switch p {
 	case Protected:
@@ -41,7 +41,7 @@ func (p Protection) Label() string {
 	return "unknown"
 }
 
-// ProtectionLabelled reads what Label wrote, in any version.
+// ProtectionLabelled parses the value of Label, from any version of this program.
 func ProtectionLabelled(value string) Protection {
 	switch value {
 	case "true":
@@ -52,7 +52,7 @@ func ProtectionLabelled(value string) Protection {
 	return ProtectionUnknown
 }
 
-// String is for people.
+// String returns the statement for people.
 func (p Protection) String() string {
 	if p == ProtectionUnknown {
 		return "unknown"
@@ -60,12 +60,12 @@ func (p Protection) String() string {
 	return string(p)
 }
 
-// Shares tells whether a later job may have what this one leaves: its scope is
-// known, and a later job can have it.
+// Shares tells whether later jobs may have this job's caches and layers. The scope must be
+// known, and a later job must be able to have the same scope.
 func (j Job) Shares() bool { return j.Lasting && j.Protection != ProtectionUnknown }
 
-// inherits is the scope whose layers a job may have a copy of besides its own. Nobody
-// ever gets those of refs that are less protected.
+// inherits returns the scope whose layers a job may copy besides its own. Layers of less
+// protected refs are never copied.
 func inherits(s config.Settings, job Job) string {
 	if s.Cache.Layers != config.LayersInherit || !job.Shares() {
 		return ""
@@ -73,7 +73,7 @@ func inherits(s config.Settings, job Job) string {
 	return job.Inherits
 }
 
-// instance is the name of the job's GitLab for people; "" if it has none.
+// instance returns the name of the job's GitLab for people; "" if unknown.
 func (j Job) instance() string {
 	if len(j.Instances) == 0 {
 		return ""
@@ -81,12 +81,12 @@ func (j Job) instance() string {
 	return j.Instances[0]
 }
 
-// sinceProtection is what an admin can do. The Runner writes a job's payload anew
-// with the fields that it knows, so an old one leaves this out.
+// sinceProtection is a hint for the admin. The Runner writes a job's payload anew from the
+// fields that it knows, so an old Runner drops the field.
 const sinceProtection = "GitLab tells it from 18.3 on, and GitLab Runner hands it on from 18.4 on: upgrade them"
 
-// unprotectable are the warnings of a job whose GitLab does not tell whether its
-// ref is protected: what that costs it, under the settings that hold for it.
+// unprotectable returns the warnings of a job whose GitLab does not say whether its ref is
+// protected. They name the policies, caches and layers that the job does not get.
 func unprotectable(all, s config.Settings, job Job) []string {
 	if job.Protection != ProtectionUnknown {
 		return nil
@@ -101,8 +101,8 @@ func unprotectable(all, s config.Settings, job Job) []string {
 	return warnings
 }
 
-// Skipped names the policies that would be for a job if GitLab told whether its
-// ref is protected, up to the one that is for it.
+// Skipped names the policies that a job misses because GitLab does not say whether its ref
+// is protected. The list ends at the policy that holds for the job.
 func Skipped(s config.Settings, job Job) (names []string) {
 	for i, p := range s.Policies {
 		if _, ok := matches(p, job); ok {

@@ -7,8 +7,8 @@ import (
 	"gitlab-dind-executor/config"
 )
 
-// The names of a proxy's variables. Programs differ in which case of letters
-// they look for, and in which they prefer.
+// The names of a proxy's variables. Programs differ in the case of letters that they read,
+// and in the case that they prefer.
 const (
 	httpProxy  = "http_proxy"
 	httpsProxy = "https_proxy"
@@ -16,7 +16,7 @@ const (
 	noProxy    = "no_proxy"
 )
 
-// ProxyVariables are all of them, in both cases of letters.
+// ProxyVariables are all names, in both cases of letters.
 var ProxyVariables = bothCases(httpProxy, httpsProxy, allProxy, noProxy)
 
 func bothCases(names ...string) []string {
@@ -27,11 +27,11 @@ func bothCases(names ...string) []string {
 	return both
 }
 
-// proxies returns the variables by which a container finds the settings'
-// proxies, where own, the variables that it has anyway, name none. Where there
-// is a proxy at all, from either, what must be reached directly is added to
-// what is: a docker client would ask the proxy for its own daemon. These come
-// last in an environment, since they change own values.
+// proxies returns the variables by which a container finds the settings' proxies. own are
+// variables that the container has anyway; their proxies win. If there is a proxy from
+// either source, NO_PROXY gets the hosts in direct: a docker client would otherwise ask the
+// proxy for its own daemon. The result comes last in an environment, because it changes own
+// values.
 func proxies(s config.Proxy, own map[string]string, direct []string) []string {
 	var env []string
 	proxied := false
@@ -65,7 +65,7 @@ func proxies(s config.Proxy, own map[string]string, direct []string) []string {
 	return env
 }
 
-// withDirect adds to the value of a NO_PROXY what it lacks.
+// withDirect adds missing hosts to the value of a NO_PROXY.
 func withDirect(value string, direct []string) string {
 	list := strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' })
 	for _, d := range direct {
@@ -76,7 +76,8 @@ func withDirect(value string, direct []string) string {
 	return strings.Join(list, ",")
 }
 
-// direct is what sandboxes reach without a proxy: themselves, and names.
+// direct returns the hosts that sandboxes reach without a proxy: their own networks, and
+// names.
 func (pl *planner) direct(names []string) []string {
 	n := pl.s.Network
 	list := append(slices.Clone(names), "localhost", "127.0.0.1", n.Pool.String())
@@ -86,7 +87,7 @@ func (pl *planner) direct(names []string) []string {
 	return list
 }
 
-// ownProxies are those among variables that name proxies.
+// ownProxies returns the variables that name proxies.
 func ownProxies(variables []Variable, publicOnly bool) map[string]string {
 	own := map[string]string{}
 	for _, v := range variables {
@@ -97,13 +98,13 @@ func ownProxies(variables []Variable, publicOnly bool) map[string]string {
 	return own
 }
 
-// firstCommand is how the Runner announces the first line of a pipeline's own
-// script, in green; before it stands what the Runner itself has to say.
+// firstCommand begins the first line of a pipeline's own script, which the Runner prints in
+// green. Only the Runner's own lines precede it.
 const firstCommand = "[32;1m"
 
-// ExportDirect makes a script of the Runner, which exports the job's own
-// NO_PROXY over the container's, add what the container has for it besides.
-// There is no other way: a docker client reads that variable alone.
+// ExportDirect changes a script of the Runner that exports the job's own NO_PROXY over the
+// container's. The script then adds the hosts of direct. A docker client reads this
+// variable alone, so there is no other way.
 func ExportDirect(script []byte, direct string) []byte {
 	if direct == "" {
 		return script
@@ -118,7 +119,7 @@ func ExportDirect(script []byte, direct string) []byte {
 	return []byte(head + rest)
 }
 
-// behindExports puts text behind each "export NAME=" that begins a line.
+// behindExports inserts text behind each "export NAME=" at the beginning of a line.
 func behindExports(script, name, text string) string {
 	export := "export " + name + "="
 	var out strings.Builder
@@ -130,8 +131,8 @@ func behindExports(script, name, text string) string {
 		before := script[:i]
 		script = script[i+len(export):]
 		out.WriteString(before + export)
-		// The Runner quotes a script to be evaluated as a whole, so that a line's
-		// end is \n in letters; in what is quoted within it is \\n.
+		// The Runner quotes a script as a whole for an eval, so a line ends in the two
+		// letters \n. In texts quoted within the script the same end is \\n.
 		if strings.HasSuffix(before, "\n") || strings.HasSuffix(before, `\n`) && !strings.HasSuffix(before, `\\n`) {
 			out.WriteString(text)
 		}

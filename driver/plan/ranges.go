@@ -12,16 +12,17 @@ import (
 
 // inner holds the address ranges of the inner daemon's own networks.
 type inner struct {
-	// bip is the address and prefix of its default bridge.
+	// bip is the address and prefix of the default bridge.
 	bip netip.Prefix
-	// pool is cut into networks of size bits that a job may create.
+	// pool is divided into networks of size bits, for networks that a job creates.
 	pool netip.Prefix
 	size int
 }
 
-// innerRanges takes the first candidate that hides nothing of the host from
-// the job. Its first quarter (at most a /20) is for the default bridge, its
-// second half for networks that the job makes.
+// innerRanges takes the first candidate without overlap with the host's networks and
+// routes, because an overlap would hide the host from the job. The first quarter of the
+// range, at most a /20, is for the default bridge. The second half is for networks made by
+// the job.
 func innerRanges(n config.Network, used []netip.Prefix) (inner, error) {
 	for _, candidate := range n.InnerPools {
 		if overlapsAny(candidate, used) {
@@ -44,8 +45,7 @@ func overlapsAny(p netip.Prefix, used []netip.Prefix) bool {
 	return slices.ContainsFunc(used, p.Overlaps)
 }
 
-// Subnet returns subnet number i, from 0, of those with the given prefix
-// length in an IPv4 pool.
+// Subnet returns the subnet number i, from 0, with a prefix length, in an IPv4 pool.
 func Subnet(pool netip.Prefix, bits, i int) netip.Prefix {
 	base := pool.Masked().Addr().As4()
 	n := binary.BigEndian.Uint32(base[:]) + uint32(i)<<(32-bits)
@@ -54,7 +54,7 @@ func Subnet(pool netip.Prefix, bits, i int) netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom4(addr), bits)
 }
 
-// pool6 is the range of IPv6 subnets; the zero value where there are none.
+// pool6 returns the range of IPv6 subnets, or the zero value without IPv6.
 func pool6(n config.Network) netip.Prefix {
 	if !n.IPv6 {
 		return netip.Prefix{}
@@ -69,20 +69,20 @@ func subnet6(pool netip.Prefix, i uint64) netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom16(addr), 64)
 }
 
-// inner6 is for the inner daemon's default bridge: the first /64 of the pool's
-// second half. Nobody outside of a sandbox sees it.
+// inner6 returns the subnet of the inner daemon's default bridge: the first /64 of the
+// pool's second half. It is invisible outside of a sandbox.
 func inner6(pool netip.Prefix) netip.Prefix { return subnet6(pool, 1<<(63-pool.Bits())) }
 
-// Subnet6 returns the IPv6 subnet that belongs to one of the pool's, in the
-// first half of Pool6.
+// Subnet6 returns the IPv6 subnet for an IPv4 subnet of the pool. It is in the first half
+// of Pool6.
 func (n Network) Subnet6(subnet netip.Prefix) netip.Prefix {
 	first, this := n.Pool.Masked().Addr().As4(), subnet.Addr().As4()
 	i := (binary.BigEndian.Uint32(this[:]) - binary.BigEndian.Uint32(first[:])) >> (32 - subnet.Bits())
 	return subnet6(n.Pool6, uint64(i))
 }
 
-// Subnets returns up to most free subnets of the network's pool, beginning at
-// a place that depends on the sandbox, so that neighbours seldom meet.
+// Subnets returns up to most free subnets of the network's pool. The list begins at a place
+// that depends on the sandbox, so that neighbours seldom collide.
 func (n Network) Subnets(sandbox string, most int) []netip.Prefix {
 	count := 1 << (n.SubnetBits - n.Pool.Bits())
 	start := 0

@@ -7,34 +7,35 @@ import (
 	"time"
 )
 
-// ServicesReady says how long services may take until they are ready, and what
-// it means when they are not.
+// ServicesReady says how long services may take to become ready, and whether a job may
+// begin without them.
 type ServicesReady struct {
-	// Timeout is for each service, from its start; 0 means that nobody waits.
+	// Timeout is for each service, from its start; 0 means no wait.
 	Timeout time.Duration
-	// Required ends the job; otherwise it is a warning.
+	// Required ends the job if a service is not ready; otherwise the job log gets a
+	// warning.
 	Required bool
 }
 
-// Check is how it is known that a service is ready. Without both there is no
-// way to know, and nobody waits.
+// Check says how to find out whether a service is ready. If both fields are empty, there is
+// no way to know, and nobody waits.
 type Check struct {
 	// Test is the command of the image's HEALTHCHECK, to be run in the service.
 	Test []string
-	// Ports of TCP: one that answers is enough, since images expose ports that
-	// only some of their configurations use.
+	// Ports are TCP ports. A single answering port is enough, since some exposed ports are
+	// used only in some configurations of an image.
 	Ports []int
 }
 
-// portVariable is a service's variable by which a pipeline names the port.
+// portVariable is the variable by which a pipeline names a service's port.
 const portVariable = "HEALTHCHECK_TCP_PORT"
 
-// maxPorts bounds how many ports are tried, the lowest first.
+// maxPorts is how many ports are tried, the lowest first.
 const maxPorts = 20
 
-// CheckOf decides how a service is checked: by the port that the pipeline
-// names, else by the image's HEALTHCHECK, else by the ports that it exposes
-// ("6379/tcp"). test and shell are as Docker writes them in an image.
+// CheckOf decides how a service is checked: by the port that the pipeline names, else by
+// the image's HEALTHCHECK, else by the image's exposed ports ("6379/tcp"). test and shell
+// are in the form of Docker's image description.
 func CheckOf(service Container, test, shell, exposed []string) Check {
 	for _, v := range slices.Backward(service.Environment) {
 		if key, value, _ := strings.Cut(v, "="); key == portVariable {

@@ -12,15 +12,15 @@ import (
 	"gitlab-dind-executor/config"
 )
 
-// Tags of dind images on the Docker Hub, and what follows them there for rootless ones.
+// Tags of dind images on the Docker Hub, from which tags of rootless images are made.
 var (
 	dindTag    = regexp.MustCompile(`^((?:.*-)?dind)(?:-alpine[0-9.]*)?$`)
 	versionTag = regexp.MustCompile(`^([0-9][0-9.]*(?:-(?:rc|beta)[0-9.]*)?)(?:-alpine[0-9.]*)?$`)
 )
 
-// rootlessVariant names the image that serves in the place of a dind image where
-// daemons run without root; ok is false where the image stays. A digest stays: which
-// image is its variant nobody can tell.
+// rootlessVariant returns the image that replaces a dind image where daemons run without
+// root. ok is false where the image stays. An image with a digest stays, because its
+// variant cannot be known.
 func rootlessVariant(s config.Sidecar, name string) (variant string, ok bool) {
 	ref, err := reference.ParseNormalizedNamed(name)
 	if err != nil || s.Privilege != config.PrivilegeRootless || len(s.RootlessVariants) == 0 {
@@ -50,8 +50,8 @@ func rootlessVariant(s config.Sidecar, name string) (variant string, ok bool) {
 	return reference.FamiliarString(tagged), true
 }
 
-// hasRootlessVariants tells whether a repository has them: as the settings say, or
-// since their own daemon is one of these.
+// hasRootlessVariants tells whether a repository has rootless images. The settings say so
+// by their patterns, or by a rootless sidecar.image of this repository.
 func hasRootlessVariants(s config.Sidecar, repository string) bool {
 	own, err := reference.ParseNormalizedNamed(s.Image)
 	if t, tagged := own.(reference.Tagged); err == nil && tagged && strings.Contains(t.Tag(), "rootless") && own.Name() == repository {
@@ -62,8 +62,8 @@ func hasRootlessVariants(s config.Sidecar, repository string) bool {
 	})
 }
 
-// withRootless are a job's services with the images that serve here, and a line for
-// each that is another.
+// withRootless replaces dind images of a job's services by their rootless variants. notes
+// has a line for each replacement.
 func withRootless(s config.Sidecar, services []Service) (served []Service, notes []string) {
 	served = slices.Clone(services)
 	for i, svc := range served {
@@ -81,11 +81,11 @@ func withRootless(s config.Sidecar, services []Service) (served []Service, notes
 	return served, notes
 }
 
-// rootlessSocket is where pipelines look for the socket of a daemon. One without root
-// has its own elsewhere, so it listens here besides. What it sees there is its own.
+// rootlessSocket is where pipelines look for a daemon's socket. A rootless daemon has its
+// socket elsewhere, so it also listens here, inside its own namespaces.
 const rootlessSocket = "unix:///var/run/docker.sock"
 
-// listensAtSocket tells whether a command says so already.
+// listensAtSocket tells whether a command already names this socket.
 func listensAtSocket(command []string) bool {
 	return slices.ContainsFunc(command, func(arg string) bool {
 		return strings.Contains(arg, "unix://") && (strings.HasSuffix(arg, "unix://") || strings.HasSuffix(arg, "/run/docker.sock"))

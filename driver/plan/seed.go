@@ -18,35 +18,35 @@ import (
 )
 
 const (
-	// SeedPath is where a sidecar finds the seed, until it has planted it.
+	// SeedPath is where a sidecar finds the seed until the seed is copied.
 	SeedPath = "/gitlab-dind-executor/seed"
-	// SeedDir is the directory of a seed that is ours: with this program, the
-	// seed's id, and the names of its images.
+	// SeedDir is our directory in a seed. It contains this program, the seed's id, and the
+	// names of its images.
 	SeedDir     = ".gitlab-dind-executor"
 	SeedProgram = SeedDir + "/gitlab-dind-executor"
 	SeedID      = SeedDir + "/id"
 	SeedNames   = SeedDir + "/names"
-	// SeedCommand copies a seed to a data root, in so many seconds at most, and
-	// SealCommand ends the making of one.
+	// SeedCommand copies a seed to a data root, within a number of seconds. SealCommand is
+	// the last step when a seed is made.
 	SeedCommand = "plant-seed"
 	SealCommand = "seal-seed"
 )
 
 // SeedWish is a seed that the settings want.
 type SeedWish struct {
-	// ID hashes what the settings say of it.
+	// ID hashes the settings about the seed.
 	ID string
-	// Image is that of the sidecar, and Images are what the seed holds, in full.
+	// Image is the sidecar's image. Images are the full names of the images in the seed.
 	Image  string
 	Images []string
-	// Unfit says why there can be none; empty if there can.
+	// Unfit is the reason why the seed cannot be made; empty if it can.
 	Unfit string
 
 	settings config.Settings
 }
 
-// SeedWishes are the seeds for jobs without a policy and for those of each, which
-// declare no dind service of another release.
+// SeedWishes returns the seeds for jobs without a policy and for the jobs of each policy.
+// They serve jobs whose dind service has no other release.
 func SeedWishes(s config.Settings) []SeedWish {
 	var wishes []SeedWish
 	for _, s := range Variants(s) {
@@ -66,13 +66,13 @@ func SeedWishes(s config.Settings) []SeedWish {
 	return wishes
 }
 
-// seedable tells whether a sidecar of that privilege can copy a seed: one in a
-// user namespace has other owners, and may not set all attributes.
+// seedable tells whether a sidecar of the privilege can copy a seed. In a user namespace
+// owners differ, and not all attributes can be set.
 func seedable(privilege string) bool {
 	return privilege == config.PrivilegePrivileged || privilege == config.PrivilegeReduced
 }
 
-// seedImages are images by their full names, in order and without repeats.
+// seedImages returns images by full name, sorted and without repeats.
 func seedImages(names []string) []string {
 	var full []string
 	for _, n := range names {
@@ -84,26 +84,27 @@ func seedImages(names []string) []string {
 	return slices.Compact(full)
 }
 
-// seedLife is how long the sandbox that makes a seed may be there.
+// seedLife is the longest time that the sandbox of a seed in the making may exist.
 const seedLife = 6 * time.Hour
 
-// BuildSeed plans the sidecar in which a seed is made, as it is for jobs.
+// BuildSeed plans the sidecar in which a seed is made, as for jobs.
 func BuildSeed(w SeedWish, facts Facts) (*Plan, error) {
 	s := w.settings
 	s.Policies, s.Pool = nil, config.Pool{}
 	s.Cache.Volume, s.Cache.Layers = false, config.LayersOff
-	s.Helper.Image = s.Sidecar.Image // there is no helper
+	s.Helper.Image = s.Sidecar.Image // a seed needs no helper
 	p, err := Build(s, Job{Key: "seed", Timeout: seedLife, BuildsDir: "/builds"}, facts)
 	if err != nil {
 		return nil, err
 	}
-	// No job log names its image.
+	// The image appears in no job log.
 	p.Sidecar.Image.Announce = false
 	return p, nil
 }
 
-// seedKind hashes all that decides whether a sidecar's daemon takes a seed's
-// data: as for cached layers, whatever its flags but those about storage.
+// seedKind hashes everything that decides whether a daemon accepts a seed's data. The hash
+// covers the same as for cached layers, except flags. With flags about storage there is no
+// seed, and the result is empty.
 func (s Sidecar) seedKind(image DindImage, storage string, flags []string) string {
 	if len(s.SeedImages) == 0 || s.Entrypoint != nil || slices.ContainsFunc(flags, aboutStorage) {
 		return ""
@@ -116,16 +117,15 @@ func (s Sidecar) seedKind(image DindImage, storage string, flags []string) strin
 	return hex.EncodeToString(sum[:])
 }
 
-// aboutStorage tells whether an argument of dockerd changes where and how it
-// writes. One that is no flag may start anything.
+// aboutStorage tells whether an argument of dockerd changes where and how it writes.
 func aboutStorage(arg string) bool {
 	name, _, _ := strings.Cut(arg, "=")
 	return slices.Contains([]string{"--storage-driver", "-s", "--storage-opt", "--data-root", "--graph", "-g", "--userns-remap", "--feature"}, name) ||
 		strings.HasPrefix(arg, "-s") || strings.HasPrefix(arg, "-g")
 }
 
-// planting is what comes in a sidecar with a seed, behind the clearing of a cached
-// data root.
+// planting is the part of a sidecar's boot script that copies the seed. It follows the
+// clearing of a cached data root.
 func (s Sidecar) planting() string {
 	bound := strconv.Itoa(int(cmp.Or(s.ReadyTimeout, time.Minute).Seconds() / 2))
 	return "DATA='" + path.Clean(s.DataPath) + "'\n" + plantSeed + "plant_seed " + bound + " >&2 </dev/null\numount \"$seed\" 2>/dev/null\n"

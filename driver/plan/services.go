@@ -14,8 +14,8 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// splitServices finds the declared dind service, which becomes the sidecar. The same
-// one twice is one, with all of its names and a line for the job log.
+// splitServices finds the declared dind service, which becomes the sidecar. Equal dind
+// services count as the same, with all their names, and give a line for the job log.
 func splitServices(all []Service) (declared *Service, ordinary []Service, notes []string, err error) {
 	for _, s := range all {
 		switch {
@@ -39,7 +39,7 @@ func splitServices(all []Service) (declared *Service, ordinary []Service, notes 
 	return declared, ordinary, notes, nil
 }
 
-// sameDaemon tells whether two services would be the same but for their names.
+// sameDaemon tells whether two services differ in their names alone.
 func sameDaemon(a, b Service) bool {
 	return normalised(a.Name) == normalised(b.Name) && a.Platform == b.Platform && a.User == b.User &&
 		(a.Entrypoint == nil) == (b.Entrypoint == nil) && slices.Equal(a.Entrypoint, b.Entrypoint) &&
@@ -47,7 +47,7 @@ func sameDaemon(a, b Service) bool {
 		maps.Equal(effective(a.Variables), effective(b.Variables))
 }
 
-// effective are variables by name: the last of duplicates wins.
+// effective returns variables by name; the last of duplicates wins.
 func effective(variables []Variable) map[string]string {
 	values := map[string]string{}
 	for _, v := range variables {
@@ -56,7 +56,7 @@ func effective(variables []Variable) map[string]string {
 	return values
 }
 
-// ownServices are those that the settings give to every job.
+// ownServices returns the services that the settings give to every job.
 func ownServices(s config.Settings) (list []Service, err error) {
 	for _, o := range s.Service {
 		svc := Service{Image: Image{Name: o.Name, Entrypoint: orNone(o.Entrypoint)}, Aliases: Words(o.Alias), Command: orNone(o.Command), Own: true}
@@ -73,9 +73,9 @@ func ownServices(s config.Settings) (list []Service, err error) {
 	return list, nil
 }
 
-// IsDind tells whether a service is meant to be the job's Docker daemon: the
-// official image or one named after it, a tag or name with "dind", or an alias
-// that takes the daemon's name.
+// IsDind tells whether a service is meant to be the job's Docker daemon. So is the official
+// docker image, an image named after it, a tag or name with "dind", and a service with the
+// daemon's alias.
 func IsDind(s Service) bool {
 	if slices.Contains(s.Aliases, dockerAlias) {
 		return true
@@ -94,7 +94,8 @@ func IsDind(s Service) bool {
 		last == "docker" && !strings.Contains(tag, "cli") && !strings.Contains(tag, "git")
 }
 
-// service plans an ordinary service, beside a daemon with those names.
+// service plans an ordinary service. declared is the dind service, and daemon are the
+// daemon's names.
 func (pl *planner) service(svc Service, declared *Service, daemon []string) (Container, error) {
 	image, err := pl.image(svc.Image, "services", svc.Own)
 	if err != nil {
@@ -109,7 +110,7 @@ func (pl *planner) service(svc Service, declared *Service, daemon []string) (Con
 	for _, v := range seen {
 		env = append(env, v.Key+"="+v.Value)
 	}
-	// The docker CLI's images would give themselves the sidecar's name.
+	// The docker CLI's images would otherwise get the sidecar's name.
 	names := slices.DeleteFunc(aliases(svc), func(n string) bool { return n == dockerAlias })
 	c := Container{
 		Role: RoleService, Image: image,
@@ -117,8 +118,8 @@ func (pl *planner) service(svc Service, declared *Service, daemon []string) (Con
 		Environment: env, Aliases: names, Init: pl.job.Init,
 		Rights: pl.serviceRights(svc.Name), Extras: pl.extras(pl.s.Services.Container),
 	}
-	// Emulators start containers. They get what the volumes of GitLab's documentation
-	// give them, and go to the same daemon as the job.
+	// Emulators start containers in services. They get the certificates that the volumes of
+	// GitLab's documentation give them, for the same daemon as the job's.
 	if pl.conn.tls {
 		c.certify(connect(seen, declared, daemon).certDirs)
 	}
@@ -127,8 +128,8 @@ func (pl *planner) service(svc Service, declared *Service, daemon []string) (Con
 
 var validAlias = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?$`)
 
-// aliases are the names that GitLab Runner gives a service: two forms of the
-// image's name, then those declared. What is no host name is left out.
+// aliases returns the names that GitLab Runner gives a service: two forms of the image's
+// name, then the declared aliases. Names that are no valid host names are left out.
 func aliases(svc Service) []string {
 	var names []string
 	for _, n := range append(runner.SplitNameAndVersion(svc.Name).Aliases, svc.Aliases...) {
@@ -139,10 +140,10 @@ func aliases(svc Service) []string {
 	return names
 }
 
-// distinctNames takes a name from all services but the first that has it: two
-// with one name would answer by turns. It returns warnings for what a pipeline
-// asked for in vain; of names that come from the image nobody needs to know as
-// long as one is left.
+// distinctNames leaves each name to the first service that has it, because two services
+// with the same name would answer in turn. It warns about names from the pipeline that a
+// service loses. Lost names made from an image give no warning while the service has
+// another name.
 func distinctNames(sidecar []string, planned []Container, declared []Service) (warnings []string) {
 	owner := map[string]string{}
 	for _, n := range sidecar {
@@ -168,19 +169,18 @@ func distinctNames(sidecar []string, planned []Container, declared []Service) (w
 	return warnings
 }
 
-// Given is what the pipeline has said of the job's sidecar. All else is the
-// settings'.
+// Given is the pipeline's part of the job's sidecar. All the rest comes from the settings.
 type Given struct {
-	// Image says that it named the image.
+	// Image says that the pipeline named the image.
 	Image               bool
 	Entrypoint, Command []string
-	// User is the one that it named.
+	// User is the user that the pipeline named.
 	User string
-	// Variables are the names of those that it gave to the sidecar alone.
+	// Variables are the names of variables that the pipeline gave to the sidecar alone.
 	Variables []string
 }
 
-// GivenBy finds it among the services that a pipeline declares.
+// GivenBy finds the pipeline's part of the sidecar among the declared services.
 func GivenBy(services []Service) Given {
 	declared, _, _, err := splitServices(services)
 	if err != nil || declared == nil {
@@ -193,11 +193,11 @@ func GivenBy(services []Service) Given {
 	return g
 }
 
-// Runs tells whether the pipeline says what runs in the sidecar.
+// Runs tells whether the pipeline names the program of the sidecar.
 func (g Given) Runs() bool { return g.Entrypoint != nil || len(g.Command) > 0 }
 
-// Words are all that the pipeline wants to be run, with what a shell's program would
-// take apart.
+// Words returns all words of the pipeline's entrypoint and command. A shell's program is
+// split at white space.
 func (g Given) Words() []string {
 	var words []string
 	for _, w := range slices.Concat(g.Entrypoint, g.Command) {

@@ -2,23 +2,23 @@ package plan
 
 import "fmt"
 
-// storageDriver is what is known of a value of DOCKER_DRIVER.
+// storageDriver describes a value of DOCKER_DRIVER.
 type storageDriver struct {
-	// filesystem is what the data root must lie on; empty for any.
+	// filesystem is the file system that the data root must be on; empty for any.
 	filesystem string
-	// removed is the first release without it; zero if there is none.
+	// removed is the first release without the driver; zero for none.
 	removed Version
-	// honoured says that it works in a sidecar where those two hold.
+	// honoured says that the driver works in a sidecar, given filesystem and removed.
 	honoured bool
-	// usual says that the daemon takes it of its own accord.
+	// usual says that dockerd chooses the driver by itself.
 	usual bool
 }
 
-// storageDrivers are all that DOCKER_DRIVER may name. The daemon prefers
-// overlay2, also over overlay, which is why old pipelines name it.
+// storageDrivers are all possible values of DOCKER_DRIVER. The daemon prefers overlay2,
+// even to overlay, and therefore old pipelines name overlay2.
 var storageDrivers = map[string]storageDriver{
 	"overlay2":       {usual: true},
-	"overlayfs":      {usual: true}, // what containerd's image store calls it
+	"overlayfs":      {usual: true}, // the name in containerd's image store
 	"vfs":            {honoured: true},
 	"btrfs":          {honoured: true, filesystem: "btrfs"},
 	"zfs":            {honoured: true, filesystem: "zfs"},
@@ -28,8 +28,8 @@ var storageDrivers = map[string]storageDriver{
 	"fuse-overlayfs": {},
 }
 
-// storage decides what becomes of the DOCKER_DRIVER of a job: a variable for
-// dockerd, which would not start with one that does not work, or a warning.
+// storage turns a job's DOCKER_DRIVER into a variable for dockerd, or into a warning.
+// dockerd would not start with a driver that does not work.
 func storage(driver string, version Version, filesystem string) (env, warning string) {
 	d, known := storageDrivers[driver]
 	switch {
@@ -48,5 +48,5 @@ func storage(driver string, version Version, filesystem string) (env, warning st
 	}
 }
 
-// UsualDriver tells a storage driver that dockerd takes of its own accord.
+// UsualDriver tells whether dockerd chooses a storage driver by itself.
 func UsualDriver(name string) bool { return storageDrivers[name].usual }

@@ -7,13 +7,12 @@ import (
 	"strings"
 )
 
-// Version is a release of dockerd. The zero value means that nothing is known.
+// Version is a release of dockerd. The zero value means an unknown release.
 type Version struct{ Major, Minor int }
 
 var versionForm = regexp.MustCompile(`^v?([0-9]{1,4})\.([0-9]{1,4})`)
 
-// ParseVersion reads the beginning of a version such as "28.1.1" or
-// "18.06.3-ce".
+// ParseVersion parses the beginning of a version such as "28.1.1" or "18.06.3-ce".
 func ParseVersion(s string) Version {
 	m := versionForm.FindStringSubmatch(s)
 	if m == nil {
@@ -24,8 +23,8 @@ func ParseVersion(s string) Version {
 	return Version{major, minor}
 }
 
-// ImageVersion finds the version of dockerd that a dind image tells in its
-// environment, as the official ones do.
+// ImageVersion returns the version of dockerd from a dind image's environment. Official
+// images name it there.
 func ImageVersion(environment []string) Version {
 	for _, kv := range environment {
 		if v, ok := strings.CutPrefix(kv, "DOCKER_VERSION="); ok {
@@ -35,7 +34,7 @@ func ImageVersion(environment []string) Version {
 	return Version{}
 }
 
-// Known tells whether there is a version at all.
+// Known tells whether the version is known.
 func (v Version) Known() bool { return v != Version{} }
 
 // Before tells whether v is older than major.minor.
@@ -43,8 +42,8 @@ func (v Version) Before(major, minor int) bool {
 	return v.Major < major || v.Major == major && v.Minor < minor
 }
 
-// String writes a version as Docker does: 20.10, but 26 for all of 26.x, since
-// from 23 on the second number is a patch.
+// String writes a version as Docker does: 20.10, but 26 for all of 26.x, since from 23 on
+// the second number is a patch.
 func (v Version) String() string {
 	if v.Major >= 23 {
 		return strconv.Itoa(v.Major)
