@@ -10,7 +10,7 @@ import (
 	"gitlab-dind-executor/hostfile"
 )
 
-// maxCA bounds a file with CAs.
+// maxCA bounds a file with CAs, in bytes.
 const maxCA = 1 << 20
 
 // CA reads a registry's CA.
@@ -26,7 +26,8 @@ func CA(host, file string) ([]byte, error) {
 	return pem, nil
 }
 
-// RegistryCAs reads the CAs that the settings name.
+// RegistryCAs reads the CA files of the settings. The result maps a registry's host to PEM
+// text.
 func RegistryCAs(s config.Settings) (map[string][]byte, error) {
 	cas := map[string][]byte{}
 	for host, r := range s.Registry {

@@ -35,7 +35,7 @@ func TestCAsOfRegistriesAreRead(t *testing.T) {
 	}
 }
 
-// caFile is a file with a certificate, as a CA's would be.
+// caFile writes a file with a certificate, like a CA's.
 func caFile(t *testing.T) (file string, text []byte) {
 	t.Helper()
 	server := httptest.NewTLSServer(http.NotFoundHandler())

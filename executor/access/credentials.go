@@ -25,17 +25,16 @@ import (
 // variable: in a hook's environment both hold the content.
 const authVariable = "DOCKER_AUTH_CONFIG"
 
-// helperTimeout bounds what a credential helper may take, since prepare waits.
+// helperTimeout bounds a credential helper's run, since prepare waits.
 const helperTimeout = 30 * time.Second
 
-// dockerHub is the key under which Docker's own tools keep its credentials.
+// dockerHub is the key of the Docker Hub's credentials in files of Docker's own tools.
 const dockerHub = "https://index.docker.io/v1/"
 
-// Credentials collects what the job may log in to registries with, in the order
-// in which GitLab Runner's sources count: DOCKER_AUTH_CONFIG, the Runner user's
-// config.json, the payload. A source that is broken is left out with a warning,
-// since the job may need none of it. hosts are those that helpers are asked
-// about; jobHelpers are the helpers that a job may name.
+// Credentials collects the job's credentials for registries, in GitLab Runner's order of
+// sources: DOCKER_AUTH_CONFIG, the Runner user's config.json, the payload. A broken source
+// is left out with a warning, since the job may need none of its credentials. Helpers are
+// asked about hosts only. jobHelpers are the helpers that a job may name.
 func Credentials(ctx context.Context, p *payload.Job, env payload.Environment, hosts, jobHelpers []string, warn func(string)) []plan.Credential {
 	var all []plan.Credential
 	if src := env.Variable(authVariable); src != "" {
@@ -58,8 +57,8 @@ func Credentials(ctx context.Context, p *payload.Job, env payload.Environment, h
 	return all
 }
 
-// OfUser are those in the config.json of the user that this runs as. warn
-// hears why there are none where there should be.
+// OfUser returns the credentials in the config.json of the calling user. warn gets the
+// reason why an existing file gives none.
 func OfUser(ctx context.Context, env payload.Environment, hosts []string, warn func(string)) []plan.Credential {
 	name := userConfig(env)
 	f, err := hostfile.OpenNamed(name)
@@ -80,10 +79,10 @@ func OfUser(ctx context.Context, env payload.Environment, hosts []string, warn f
 	return fromFile(ctx, file, hosts, warn)
 }
 
-// maxDockerConfig bounds a Docker configuration.
+// maxDockerConfig bounds a Docker configuration, in bytes.
 const maxDockerConfig = 4 << 20
 
-// userConfig is the Docker configuration of the user that the Runner runs as.
+// userConfig is the Docker configuration of the Runner's user.
 func userConfig(env payload.Environment) string {
 	if dir := env["DOCKER_CONFIG"]; dir != "" {
 		return filepath.Join(dir, "config.json")
@@ -94,9 +93,9 @@ func userConfig(env payload.Environment) string {
 	return ""
 }
 
-// forbiddenHelpers takes those helpers out of a job's configuration that the
-// admin does not allow, and names them: a helper runs on the host, with the
-// host's rights.
+// forbiddenHelpers takes helpers that the admin does not allow out of a job's
+// configuration, and returns their names. A helper runs on the host, with the host's
+// rights.
 func forbiddenHelpers(file *configfile.ConfigFile, allowed []string) []string {
 	var out []string
 	if h := file.CredentialsStore; h != "" && !slices.Contains(allowed, h) {
@@ -113,8 +112,8 @@ func forbiddenHelpers(file *configfile.ConfigFile, allowed []string) []string {
 	return slices.Compact(out)
 }
 
-// fromFile takes the credentials out of a Docker configuration: those written
-// in it, and what its helpers say about the hosts.
+// fromFile takes the credentials out of a Docker configuration: the written ones, and its
+// helpers' answers about the hosts.
 func fromFile(ctx context.Context, file *configfile.ConfigFile, hosts []string, warn func(string)) []plan.Credential {
 	var all []plan.Credential
 	for host, auth := range file.AuthConfigs {
@@ -143,8 +142,8 @@ func fromFile(ctx context.Context, file *configfile.ConfigFile, hosts []string, 
 	return all
 }
 
-// ask runs a credential helper. The library takes no context, so a helper that
-// hangs is left behind; it ends with the hook at the latest.
+// ask runs a credential helper. The library takes no context, so ask leaves a hanging
+// helper behind. The helper ends with the hook at the latest.
 func ask(ctx context.Context, file *configfile.ConfigFile, key string) (types.AuthConfig, error) {
 	ctx, cancel := context.WithTimeout(ctx, helperTimeout)
 	defer cancel()
@@ -172,8 +171,7 @@ func credential(host string, auth types.AuthConfig) plan.Credential {
 	}
 }
 
-// ForAdmin gives a pull's fault the hint for an admin where it has one for the
-// author of a pipeline.
+// ForAdmin replaces a pull's hint for the author of a pipeline by a hint for an admin.
 func ForAdmin(err error) error {
 	if hint := fault.HintOf(err); strings.Contains(hint, "DOCKER_AUTH_CONFIG") || strings.Contains(hint, "the job's credentials") {
 		return fault.System(err, "check the name in the settings, or log in with docker login as the user that this runs as")

@@ -24,8 +24,8 @@ func auths(users map[string]string, more string) string {
 	return `{"auths": {` + strings.Join(entries, ", ") + `}` + more + `}`
 }
 
-// collected calls credentials with a Runner user whose config.json is home, and
-// returns "host user password" lines and the warnings.
+// collected calls Credentials with home as the Runner user's config.json, and returns "host
+// user password" lines and the warnings.
 func collected(t *testing.T, job, home string, helpers []string, payloads ...string) (got, warnings []string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -150,8 +150,8 @@ func TestRegistriesOfAJobAreThoseOfItsImages(t *testing.T) {
 	}
 }
 
-// What the settings add for a job counts as well: services of every job, and the images
-// of the policy that is for it.
+// Images that the settings add for a job count as well: services of every job, and the
+// images of the job's policy.
 func TestRegistriesOfWhatTheSettingsAddAreAsked(t *testing.T) {
 	s := config.Default()
 	s.Service = []config.Service{{Name: "tools.example.com/proxy:2"}}

@@ -1,7 +1,6 @@
-// Package access is how registries are reached: the credentials that a job has and
-// those of the user that this runs as, the CAs that the settings name, and what the
-// settings say of the mirror. It reads the files that hold them, and asks nobody but
-// the user's credential helpers.
+// Package access gathers the keys to registries: a job's credentials, the calling user's
+// credentials, the CAs in the settings, and the mirror's settings. The package reads the
+// files of these, and asks nobody but the user's credential helpers.
 //
 // It may import executor/payload, driver/plan, config, fault and hostfile.
 package access

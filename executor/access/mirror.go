@@ -10,10 +10,10 @@ import (
 	"gitlab-dind-executor/hostfile"
 )
 
-// maxPassword bounds a file with one.
+// maxPassword bounds a file with a password, in bytes.
 const maxPassword = 64 << 10
 
-// Mirror reads the files that the mirror's settings name.
+// Mirror reads the files in the mirror's settings.
 func Mirror(s config.Settings) (plan.Mirror, error) {
 	var password plan.Secret
 	if f := s.Mirror.PasswordFile; f != "" {

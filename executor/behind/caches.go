@@ -7,13 +7,13 @@ import (
 	"gitlab-dind-executor/hostfile"
 )
 
-// cachesEvery is how often what is cached is looked after behind jobs: its sizes
+// cachesEvery is the least time between two checks of the caches behind jobs. The sizes
 // cost the engine a walk over all volumes.
 const cachesEvery = time.Hour
 
-// CachesDue tells, once in that time, that it is to be looked after now. The time
-// of a file in dir tells when it last was; where none can be written, such as without
-// a dir, it is one job in sixteen, by the microseconds of the clock.
+// CachesDue tells, once in cachesEvery, whether the caches need a check now. A file in dir
+// bears the time of the last check. Without dir, or where no file can be written, one job
+// in sixteen checks, by the microseconds of the clock.
 func CachesDue(s config.Settings, dir string, now time.Time) bool {
 	if !s.Caches() {
 		return false

@@ -17,7 +17,7 @@ func TestWhatIsCachedIsLookedAfterOnceInAWhile(t *testing.T) {
 	policy.Policies = []config.Policy{{Cache: config.PolicyCache{Layers: config.LayersProject}}}
 	for name, c := range map[string]struct {
 		settings config.Settings
-		// ago is when it was looked after; 0 for never.
+		// ago is the age of the last check; 0 for none.
 		ago  time.Duration
 		want bool
 	}{

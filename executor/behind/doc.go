@@ -1,5 +1,6 @@
-// Package behind is what goes on when a hook has ended: a process of this program that
-// outlives it, and whether what is cached is to be looked after.
+// Package behind is about work that goes on after the end of a hook. The package starts
+// this program in a process that outlives the hook, and decides when caches and leftovers
+// need a look.
 //
 // It may import config and hostfile.
 package behind

@@ -10,15 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Process is this program, called so that it outlives whoever starts it.
+// Process is a call of this program that outlives its caller.
 type Process struct {
 	Args, Env []string
-	// Input is its stdin, in memory only; nil for none.
+	// Input is the process's stdin, in memory only; nil for none.
 	Input []byte
 }
 
-// Start starts it in a session of its own, without any of this process's files:
-// the Runner waits for whoever holds a hook's pipes.
+// Start starts the process in a session of its own, without any of this process's files:
+// the Runner waits for all holders of a hook's pipes.
 func (p Process) Start() (*os.Process, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -39,7 +39,7 @@ func (p Process) Start() (*os.Process, error) {
 	return process.Process, nil
 }
 
-// command calls a program with the environment that it is given and no other.
+// command calls a program with the given environment and no other.
 func (p Process) command(program string) *exec.Cmd {
 	process := exec.Command(program, p.Args...)
 	process.Dir = "/"
@@ -48,7 +48,7 @@ func (p Process) command(program string) *exec.Cmd {
 	return process
 }
 
-// inMemory is a file that no disk ever sees.
+// inMemory makes a file that no disk ever sees.
 func inMemory(content []byte) (*os.File, error) {
 	fd, err := unix.MemfdCreate("gitlab-dind-executor", unix.MFD_CLOEXEC)
 	if err != nil {

@@ -9,20 +9,21 @@ import (
 )
 
 const (
-	// sweptAlways is up to how many sandboxes each job looks for what others left.
+	// sweptAlways is the number of sandboxes up to which each job looks for leftovers of
+	// others.
 	sweptAlways = 32
-	// sweptEach is how long nobody looks again, for each sandbox that there was: a look
-	// takes the engine and the job half a millisecond for each.
+	// sweptEach is the pause after a look, for each sandbox seen. A look costs the engine
+	// and the job half a millisecond for each sandbox.
 	sweptEach = 15 * time.Millisecond
-	// sweptStamp names the file whose time is that of the last look, and which holds
-	// how many sandboxes there were.
+	// sweptStamp is a file whose time is the time of the last look. The file holds the
+	// number of sandboxes at that look.
 	sweptStamp = "swept"
 	maxStamp   = 64
 )
 
-// SweepDue tells whether a job is to look for what others left. Where there are many
-// sandboxes, not each job does: looks would take as much of the host as jobs. Without
-// a dir, or where nothing can be written there, each does.
+// SweepDue tells whether a job must look for leftovers of others. With many sandboxes, not
+// each job looks: the looks would cost the host as much as the jobs. Without a dir, or
+// where nothing can be written there, each job looks.
 func SweepDue(dir string, now time.Time) bool {
 	state, err := stateDir(dir)
 	if err != nil {
@@ -42,11 +43,11 @@ func SweepDue(dir string, now time.Time) bool {
 	if since := now.Sub(last); since >= 0 && since < gap {
 		return false
 	}
-	_ = state.Write(sweptStamp, text, 0o600) // those that come meanwhile leave it to this one
+	_ = state.Write(sweptStamp, text, 0o600) // jobs that begin meanwhile leave the look to this one
 	return true
 }
 
-// Swept notes how many sandboxes a look has seen.
+// Swept notes the number of sandboxes seen by a look.
 func Swept(dir string, count int) {
 	if state, err := stateDir(dir); err == nil {
 		_ = state.Write(sweptStamp, []byte(strconv.Itoa(count)+"\n"), 0o600)

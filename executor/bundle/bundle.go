@@ -23,7 +23,7 @@ import (
 	"gitlab-dind-executor/hostfile"
 )
 
-// Bundle is what explain reads of a failed job. No variable's value is in it.
+// Bundle is the record of a failed job for explain. A bundle holds no variable's value.
 type Bundle struct {
 	Job     string
 	Project string
@@ -32,21 +32,19 @@ type Bundle struct {
 	Report  looking.Report
 }
 
-// bound is what collecting may take: the job's status waits for it.
+// bound bounds the collecting: the job's status waits for it.
 const bound = 3 * time.Second
 
-// nameOf is a bundle's file name: the job's id, readable, and a hash of its
-// whole key.
+// nameOf returns a bundle's file name: the job's id, readable, and a hash of its whole key.
 func nameOf(p *payload.Job) string {
 	sum := sha256.Sum256([]byte(p.Key()))
 	return fmt.Sprintf("job-%d-%s.json", p.ID, hex.EncodeToString(sum[:]))
 }
 
-// Write collects and writes the bundle of a failed job into a directory and
-// removes those there that are older than maxAge. It does nothing for a job that has
-// not failed, without a directory, or for no age. peak tells the most that its daemon
-// had in memory. Its errors are the operator's, and
-// no job fails for them.
+// Write collects and writes the bundle of a failed job into a directory, and removes
+// bundles older than maxAge there. Write does nothing for a job that has not failed,
+// without a directory, or for no age. peak returns the daemon's highest memory, in bytes.
+// The errors are for the operator, and no job fails for them.
 func Write(ctx context.Context, d *driver.Driver, dir string, maxAge time.Duration, p *payload.Job, env payload.Environment, peak func(job string, now uint64) uint64, now time.Time) error {
 	if maxAge <= 0 || dir == "" || env.Variable("CI_JOB_STATUS") != "failed" {
 		return nil
@@ -55,7 +53,7 @@ func Write(ctx context.Context, d *driver.Driver, dir string, maxAge time.Durati
 	defer cancel()
 	report, err := d.Report(ctx, p.Key())
 	if errors.Is(err, sandbox.ErrGone) {
-		return nil // a cleanup before this one has looked
+		return nil // an earlier cleanup has looked
 	}
 	if err != nil {
 		return err
@@ -84,10 +82,11 @@ func prune(dir *hostfile.Dir, before time.Time) {
 	}
 }
 
-// most bounds how many names of a directory are looked at.
+// most bounds the number of names to read from a directory.
 const most = 100_000
 
-// namesIn returns the names of the bundles in a directory: of one job, or all.
+// namesIn returns the names of the bundles in a directory, for a job's id or, for "", of
+// all jobs.
 func namesIn(dir *hostfile.Dir, id string) ([]string, error) {
 	names, err := dir.Names(most)
 	slices.Sort(names)
@@ -108,7 +107,7 @@ func ofJob(dir *hostfile.Dir, job string) ([]string, error) {
 	return names, nil
 }
 
-// redactReport redacts all that a job could have written into a report.
+// redactReport redacts every text in a report that a job could have written.
 func redactReport(report *looking.Report, r redact.Redactor) {
 	for i, line := range report.SidecarLog {
 		report.SidecarLog[i] = r.Others(line)

@@ -13,7 +13,7 @@ import (
 	"gitlab-dind-executor/hostfile"
 )
 
-// Find opens the directory with bundles, and finds a job's.
+// Find opens the directory with bundles, and finds the names of a job's bundles.
 func Find(place, job string) (*hostfile.Dir, []string, error) {
 	if place == "" {
 		return nil, nil, errors.New("this user has no directory for bundles")
@@ -33,10 +33,10 @@ func Find(place, job string) (*hostfile.Dir, []string, error) {
 	return dir, names, nil
 }
 
-// largest bounds a bundle; ours have some kilobytes.
+// largest bounds a bundle, in bytes; ours have some kilobytes.
 const largest = 16 << 20
 
-// Read reads one of those that Find has found.
+// Read reads a bundle that Find has found.
 func Read(dir *hostfile.Dir, name string) (Bundle, error) {
 	var b Bundle
 	src, err := dir.ReadOwn(name, largest)
@@ -49,7 +49,7 @@ func Read(dir *hostfile.Dir, name string) (Bundle, error) {
 	return b, nil
 }
 
-// Show tells a person what is in it.
+// Show prints the bundle for a person.
 func (b Bundle) Show(out io.Writer) {
 	r := b.Report
 	fmt.Fprintf(out, "job %s of %s, ended %s\n", b.Job, b.Project, b.Time.Format(time.RFC3339))

@@ -1,6 +1,6 @@
 package diagnosis
 
-// containerRows are about what a daemon does itself.
+// containerRows are about a daemon's own work.
 var containerRows = []row{
 	{
 		name:      fullDisk,

@@ -8,7 +8,7 @@ var daemonRows = []row{
 		shows: anyOf(
 			clientSays+`Cannot connect to the Docker daemon at (?P<socket>unix://(?:/var)?/run/docker\.sock)\. Is the docker daemon running\?`,
 			clientSays+`failed to connect to the docker API at (?P<socket>unix://(?:/var)?/run/docker\.sock); check if the path is correct`,
-			// Up to release 26, where variables ask for TLS besides.
+			// Docker up to release 26, when variables ask for TLS besides.
 			clientSays+`error during connect: (?:Get|Head|Post|Put|Delete) "?https://%2F(?:var%2F)?run%2Fdocker\.sock/[^\s]*: dial tcp: lookup (?:/var)?/run/docker\.sock: no such host`+end,
 		),
 		line: "no docker daemon is at {socket|unix:///var/run/docker.sock} in this job",

@@ -9,26 +9,26 @@ import (
 	"gitlab-dind-executor/driver/stages"
 )
 
-// Diagnosis is what is said after a script that failed.
+// Diagnosis is the explanation after a failed script.
 type Diagnosis struct {
 	// Line is the reason, in lower case and without a full stop.
 	Line string
-	// Hint says what to do, and who can.
+	// Hint says what to do, and who can do that.
 	Hint string
 }
 
-// Failure is what is known of a script that failed.
+// Failure holds the known facts about a failed script.
 type Failure struct {
-	// Output is the end of what the script printed.
+	// Output is the end of the script's output.
 	Output string
-	// Sidecar is the state of the job's sidecar after the script, and Ending how
-	// that has ended, if it has.
+	// Sidecar is the state of the job's sidecar after the script. Ending is the sidecar's
+	// end, if any.
 	Sidecar looking.SidecarState
 	Ending  stages.Ending
 }
 
-// Of looks for the reason of a failure: first at the sidecar, then in what the
-// command that failed said last. It is false where nothing is known.
+// Of looks for the reason of a failure, first at the sidecar, then in the last words of the
+// failed command. Of returns false where no reason is known.
 func Of(f Failure) (Diagnosis, bool) {
 	if d, ok := ofSidecar(f); ok {
 		return d, true
@@ -46,7 +46,7 @@ func Of(f Failure) (Diagnosis, bool) {
 	return Diagnosis{}, false
 }
 
-// ofSidecar is about a sidecar that has ended.
+// ofSidecar explains the end of a sidecar.
 func ofSidecar(f Failure) (Diagnosis, bool) {
 	switch {
 	case !f.Sidecar.Known || f.Sidecar.Running:
@@ -68,7 +68,7 @@ func ofSidecar(f Failure) (Diagnosis, bool) {
 	}, true
 }
 
-// smallDisk explains a full disk where the daemon has one of its own, in bytes.
+// smallDisk explains a full disk where the daemon has a disk of its own. size is in bytes.
 func smallDisk(size int64) Diagnosis {
 	return Diagnosis{
 		fmt.Sprintf("a disk is full; that of this job's docker daemon holds %s", config.Size(size)),
@@ -76,10 +76,10 @@ func smallDisk(size int64) Diagnosis {
 	}
 }
 
-// OutOfMemory explains what the kernel killed. Whatever a job runs by docker
-// counts as its daemon's.
+// OutOfMemory explains a kill by the kernel. Every container and build of the job's docker
+// counts as its daemon's memory.
 func OutOfMemory(o stages.OutOfMemory) Diagnosis {
-	if o.Role == plan.RoleRelay { // whose limit is no setting
+	if o.Role == plan.RoleRelay { // the relay's limit is no setting
 		return Diagnosis{
 			"the relay that asks for names for this job's docker daemon ran out of memory",
 			"ask for fewer names at once, or run the job again",

@@ -1,10 +1,10 @@
-// Package diagnosis says why a script failed, where that can be told for sure.
+// Package diagnosis says why a script failed, where the reason is certain.
 //
-// It reads the error line of docker's client, its daemon, buildx, compose or a
-// shell: their own wording, at the place in the line where they write it, and as
-// the last that the failed command said. Text of other programs says nothing, even
-// if it holds the same words. Each cause is a row, with recorded texts that show it
-// and texts of others that do not (testdata/rows).
+// The package reads the error line of docker's client, its daemon, buildx, compose or a
+// shell. The line must have their own wording, stand at their usual place, and be the last
+// of the failed command. Text of other programs says nothing, even with the same words.
+// Each cause is a row. testdata/rows holds recorded texts that show the cause, and texts of
+// others that do not.
 //
 // It may import driver/looking, driver/plan, driver/stages and config.
 package diagnosis

@@ -1,6 +1,6 @@
 package diagnosis
 
-// imageRows are about images that somebody has, or has not.
+// imageRows are about images that a registry or this host has, or has not.
 var imageRows = []row{
 	{
 		name:    "pull-denied",

@@ -3,7 +3,7 @@ package diagnosis
 // howToLogIn keeps a password out of the list of processes.
 const howToLogIn = `echo "$CI_REGISTRY_PASSWORD" | docker login -u "$CI_REGISTRY_USER" --password-stdin "$CI_REGISTRY"`
 
-// loginRows are about who a job is at a registry.
+// loginRows are about a job's account at a registry.
 var loginRows = []row{
 	{
 		name:    "nothing-to-log-in-with",

@@ -5,34 +5,34 @@ import (
 	"strings"
 )
 
-// output is what a command that failed said, as the rows look at it.
+// output is the last output of a failed command, in the form for the rows.
 type output struct {
-	// last is the line by which the command ended: not what docker, make or the
-	// script print behind an error, and none of another program.
+	// last is the line by which the command ended. Lines that docker, make or the script
+	// print behind an error do not count, nor do lines of another program.
 	last string
-	// logsIn says that the Runner's script showed a command before it that logs in.
+	// logsIn tells whether the command is a login, as shown by the Runner's script.
 	logsIn bool
-	// ofStep says that last is about a build's step that failed, and step is the last
-	// line of that, if it is known.
+	// ofStep tells whether last is about a failed step of a build. step is the step's last
+	// line, if known.
 	ofStep bool
 	step   string
 }
 
 var (
-	// command is where the Runner's script shows the next command.
+	// command is the mark before a command in the Runner's script.
 	command = lazily(`\x1b\[32;1m\$ ([^\n]*)`)
 	// section stands around a group of commands.
 	section = lazily(`section_(?:start|end):[0-9]+:[^\r\n]*\r`)
 	// sequences colour text or move the cursor.
 	sequences = lazily(`\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\a\x1b\n]*(?:\a|\x1b\\)`)
-	// windowsEnd is a line end of Windows that a program took for a part of a word,
-	// and quoted. Any other return begins a line of progress anew.
+	// windowsEnd is a line end of Windows that a program took for a part of a word, and
+	// quoted. Any other return begins a line of progress anew.
 	windowsEnd = lazily(`\r(:|')`)
-	// timestamp is what the Runner and docker put before a line.
+	// timestamp stands before a line, by the Runner or by docker.
 	timestamp = lazily(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)(?: \d\d[OE]\+?)? ?`)
 )
 
-// trailers is what follows an error without another command having failed.
+// trailers are lines that follow an error without another command's failure.
 var trailers = anyOf(
 	// docker's own
 	`See '.* --help'\.?$`, `Run '.* --help' for more information$`, `View build details: `,
@@ -44,25 +44,26 @@ var trailers = anyOf(
 	`Using default tag: `, `[^ ]+: Pulling from [^ ]+$`, `The push refers to repository \[`,
 	`[0-9a-f]{12}: (?:Preparing|Waiting|Pushing|Pulling fs layer|Retrying in .*|Layer already exists)$`,
 	`Sending build context to Docker daemon `, `Step \d+/\d+ : `,
-	// what ran docker
+	// programs that ran docker
 	`make(?:\[\d+\])?: (?:\*\*\* |Leaving directory )`, `exit status \d+$`, `ERROR: Job failed: exit code \d+$`,
 	`task: Failed to run task `, "error: Recipe `[^`]+` failed ",
-	// what a script that shows its commands does behind a failure
+	// a script that shows its commands, behind a failure
 	`\++ (?:exit|return)(?: \d+)?$`, `\++ echo `,
 )
 
-// ownWords is a script's word about what failed: it names it, and no program.
+// ownWords are a script's own words about a failure: they name the failed thing, and no
+// program.
 var (
 	ownWords     = lazily(`(?i)\b(?:fail(?:ed|ure)?|error|could not|couldn't|cannot|can't|unable|abort(?:ed|ing)?)\b`)
 	dockersNouns = lazily(`(?i)\b(?:docker|images?|container|push(?:ed|ing)?|pull(?:ed|ing)?|registry|log ?in|compose|build(?:ing)?)\b`)
 	program      = lazily(`^\[?[A-Za-z0-9_./-]+\]?: |^(?:ERROR|FATAL|Error|Fatal)\b`)
 )
 
-// maxOwnWords is how many lines a script says about a failure, at most.
+// maxOwnWords bounds a script's own lines about a failure.
 const maxOwnWords = 2
 
-// read finds out what the command that failed said last. Where that is the script's
-// own words, what it said before is the next.
+// read finds the last words of the failed command. Where these are the script's own, the
+// output before them comes next.
 func read(text string) []output {
 	lines, shown := lastCommand(text)
 	lines = withoutHelp(lines)
@@ -91,8 +92,8 @@ func read(text string) []output {
 	return said
 }
 
-// lastCommand are the lines that the last command of a script printed, clean and
-// without the empty ones, and the command.
+// lastCommand returns the last command of a script and its output lines, clean and without
+// empty lines.
 func lastCommand(text string) (lines []string, shown string) {
 	all := command().FindAllStringSubmatchIndex(text, -1)
 	if len(all) == 0 {
@@ -103,8 +104,7 @@ func lastCommand(text string) (lines []string, shown string) {
 	return clean(text[last[1]:]), shown
 }
 
-// withoutHelp takes out what docker explains about itself when it does not know a
-// command.
+// withoutHelp takes out docker's help, which follows an unknown command.
 func withoutHelp(lines []string) []string {
 	if n := len(lines); n > 0 && strings.HasPrefix(lines[n-1], "To get more help with docker, check out ") {
 		for i, line := range slices.Backward(lines) {
@@ -116,18 +116,18 @@ func withoutHelp(lines []string) []string {
 	return lines
 }
 
-// severalErrors is where podman begins a list of what a registry said, and ofSeveral
-// one of them.
+// severalErrors begins podman's list of a registry's errors. ofSeveral is an error in the
+// list.
 var (
 	severalErrors = lazily(`^Error: .*: errors:$`)
 	ofSeveral     = lazily(`^(?:unauthorized|denied|name unknown|manifest unknown|error parsing HTTP)\b`)
 )
 
-// helps is where docker says whose help there is.
+// helps is docker's offer of a command's help.
 var helps = lazily(`^(?:See|Run) '(.*) --help'`)
 
-// joined is an error of more lines in one. help is the command whose help docker
-// offers behind it.
+// joined puts an error of several lines on one line. help is the command whose help docker
+// offers behind the error.
 func joined(last string, before []string, help string) string {
 	if help != "" && strings.HasPrefix(last, "unknown ") {
 		return last + " in " + help
@@ -156,14 +156,14 @@ func clean(text string) []string {
 }
 
 var (
-	// stepFailed is how builders end when a command of a Dockerfile has failed.
+	// stepFailed is a builder's last line after a failed command of a Dockerfile.
 	stepFailed = lazily(`^(?:` + buildSays + `process "|(?:` + buildSays + `)?executor failed running \[|The command '.*' returned a non-zero code: \d+$)`)
-	// stepTime is before each line of a step.
+	// stepTime stands before each line of a step.
 	stepTime = lazily(`^(?:#\d+ )?\d+\.\d+ `)
 )
 
-// stepOf is the last line that a failed step of a build printed: BuildKit repeats
-// it between two lines of dashes, the classic builder's is right before the error.
+// stepOf returns the last line of a failed step of a build. BuildKit repeats the line
+// between two lines of dashes; the classic builder prints the line right before the error.
 func stepOf(last string, before []string) string {
 	if len(before) == 0 {
 		return ""

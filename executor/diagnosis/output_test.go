@@ -9,10 +9,10 @@ import (
 	"gitlab-dind-executor/driver/looking"
 )
 
-// refused is an error of docker's that a row knows.
+// refused is an error of docker's with a row.
 const refused = "Error response from daemon: manifest for app:1 not found: manifest unknown: manifest unknown\n"
 
-// shown is how the Runner's script shows a command.
+// shown prints a command as the Runner's script does.
 func shown(command string) string { return "\x1b[32;1m$ " + command + "\x1b[0;m\n" }
 
 func TestOnlyTheEndOfTheCommandThatFailedCounts(t *testing.T) {
@@ -62,11 +62,11 @@ func TestOnlyTheEndOfTheCommandThatFailedCounts(t *testing.T) {
 	}
 }
 
-// elsewhere are words before an error, so that it is not at its place.
+// elsewhere are words before an error, so the error is not at its usual place.
 var elsewhere = []string{"app: ", "npm error ", "[ERROR] ", "2026/11/27 04:22:18 ", "FATA[0000] ", "panic: ", "    ", "> ", "remote: "}
 
-// Whatever row it is: words at another place, or before others, say nothing. A row is
-// tried with its own texts behind all of elsewhere, and with all texts behind some.
+// For every row, words at another place or before others say nothing. A row is tried with
+// its own texts behind all of elsewhere, and with all texts behind some.
 func TestNoRowLooksIntoTheMiddle(t *testing.T) {
 	texts, all := 0, recordings(t)
 	for _, r := range rows {
@@ -92,7 +92,7 @@ func TestNoRowLooksIntoTheMiddle(t *testing.T) {
 	}
 }
 
-// What other programs of pipelines end with.
+// The last lines of other programs in pipelines.
 func TestOtherProgramsSayNothing(t *testing.T) {
 	a, err := txtar.ParseFile("testdata/others.txt")
 	if err != nil || len(a.Files) < 40 {
@@ -104,7 +104,7 @@ func TestOtherProgramsSayNothing(t *testing.T) {
 	}
 }
 
-// A hostile log costs nothing much.
+// A hostile log costs little time.
 func FuzzOf(f *testing.F) {
 	f.Add(refused)
 	f.Add("\x1b[32;1m$ docker\x1b[0;m\nsection_end:1:x\r\x1b[0K")

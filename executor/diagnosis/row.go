@@ -7,74 +7,75 @@ import (
 	"sync"
 )
 
-// row is one cause, and how it shows. A row says what is sure. Where its text has
-// two explanations, line or hint names both.
+// row is a cause, and the texts that show it. A row states only certain facts. Where a text
+// has two explanations, line or hint names both.
 type row struct {
-	// name is that of its file in testdata/rows.
+	// name is the name of the row's file in testdata/rows.
 	name string
-	// section is what docs/troubleshooting.md names its section by: words of the
-	// texts that it is recorded with.
+	// section is the title of the section in docs/troubleshooting.md: words of the recorded
+	// texts.
 	section string
-	// shows matches the line that a command ended with, from its beginning.
+	// shows matches the last line of a command, from the line's beginning.
 	shows pattern
-	// common does so, too, for words that others could write as well. It counts only
+	// common is like shows, for words that others could write as well. common counts only
 	// where the script's last command logs in.
 	common pattern
-	// stepShows matches the last line of a build's step that failed.
+	// stepShows matches the last line of a build's failed step.
 	stepShows pattern
-	// line and hint are said. {host} there stands for what a pattern has found under
-	// that name, and {host|a registry} has a text for the case that it found none.
+	// line and hint are the explanation. {host} stands for a pattern's match under that
+	// name, and {host|a registry} has a text for no match.
 	line, hint string
 }
 
-// rows are all causes. One text shows one of them.
+// rows are all causes. A text shows one row at most.
 var rows = slices.Concat(clientRows, daemonRows, loginRows, registryRows, imageRows, containerRows, shellRows)
 
-// fullDisk is the row that a bounded data root explains better.
+// fullDisk is a row with a better explanation for a bounded data root.
 const fullDisk = "full-disk"
 
-// Where docker's tools write an error: patterns for the beginning of a line. What
-// follows is the error itself, often a chain with colons.
+// Patterns for the beginning of a line where docker's tools write an error. Behind them
+// comes the error itself, often a chain with colons.
 const (
-	// clientSays is docker's client, or a plugin, about an error of its own.
+	// clientSays begins an error of docker's client itself, or of a plugin.
 	clientSays = `(?:docker: |ERROR: |error: |Error: )?(?:[Ff]ailed to initialize: )?`
-	// daemonSays is the client's line for an error of its daemon.
+	// daemonSays begins the client's line for an error of its daemon.
 	daemonSays = clientSays + `(?:failed to create network [^ ]+: )?(?:Error response from daemon: |error from registry: )`
-	// buildSays is BuildKit's, by docker build, buildx and compose.
+	// buildSays begins an error of BuildKit, by docker build, buildx and compose.
 	buildSays = `(?:ERROR: |error: |Error: )?(?:target [\w.-]+: )?(?:failed to build: )?failed to solve(?: with frontend [\w.-]+)?: `
-	// podmanSays is what podman's docker says of images and registries.
+	// podmanSays begins an error of podman's docker about images and registries.
 	podmanSays = `Error: (?:creating build container: )?(?:(?:initializing source|unable to copy from source|copying system image|choosing an image|writing blob|trying to reuse blob|checking whether a blob|logging into|authenticating creds|pinging container registry)\b)`
-	// toolSays is any of these about images, with the chain up to what is looked for.
+	// toolSays is any of these about images, with the chain up to the pattern behind.
 	toolSays = `(?:` + daemonSays + `|` + buildSays + `|` + podmanSays + `).*?`
-	// passedOn is what docker push, the classic builder and docker-compose 1 pass on
-	// of a registry's or a daemon's words, and docker run behind its name.
+	// passedOn begins words of a registry or a daemon. docker push, the classic builder and
+	// docker-compose 1 pass them on, and docker run does behind its name.
 	passedOn = `(?:docker: |ERROR: )?(?:unknown: )?`
-	// asked is what was asked of a registry, at the place where that stands. Where
-	// no tool is named, the path must be one of the registries' API.
+	// asked is a request to a registry, at its place in an error. Without a tool's name,
+	// the path must be a path of the registries' API.
 	asked = `(?:` + toolSays + method + `[^\s"]*|` +
 		passedOn + `(?:error pulling image configuration: )?(?:failed to resolve reference "[^"]*": )?(?:failed to authorize: failed to fetch \w+ token: )?(?:failed to do request: )?` +
 		method + `(?:v2/(?:[^\s"]+/(?:manifests|blobs)/[^\s"]*)?|jwt/auth[^\s"]*))"?: `
 	method = `(?:Get|Head|Post|Put|Patch) "?https?://(?P<host>[A-Za-z0-9.:\[\]-]+)/`
-	// answered is a registry's answer with a status, by containerd and BuildKit.
+	// answered is a registry's answer with a status, in the words of containerd and
+	// BuildKit.
 	answered = `(?:` + toolSays + `|` + passedOn + `(?:failed to resolve reference "[^"]*": )?)` +
 		`(?:unexpected status(?: code)?(?: from \w+ request to)? https?://(?P<host>[A-Za-z0-9.:\[\]-]+)/[^\s]*: |pulling from host (?P<host>[^\s]+) failed with status code \[[^\]]*\]: |received unexpected HTTP status: )`
-	// end is where docker run before release 28 puts a full stop.
+	// end is the end of a line: docker run before release 28 puts a full stop there.
 	end = `\.?$`
 )
 
-// pattern is compiled when it is used: most hooks look for no reason.
+// pattern is compiled at first use: most hooks look for no reason.
 type pattern func() *regexp.Regexp
 
 func lazily(text string) pattern {
 	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
 }
 
-// anyOf is a pattern for a line that one of these matches from its beginning.
+// anyOf is a pattern for a line that begins with any of the patterns.
 func anyOf(patterns ...string) pattern {
 	return lazily(`^(?:` + strings.Join(patterns, `|`) + `)`)
 }
 
-// explains applies the row to the last that a command said.
+// explains applies the row to the last words of a command.
 func (r row) explains(said output) (Diagnosis, bool) {
 	if said.ofStep {
 		return r.matches(r.stepShows, said.step)

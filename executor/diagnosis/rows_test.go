@@ -14,11 +14,11 @@ import (
 	"gitlab-dind-executor/driver/looking"
 )
 
-// recorded are the texts of a row in testdata/rows: what shows its cause, marked
-// with the tool and its version, and what others print with the same words.
-// Those of docker 20.10.24, 26.1.5, 28.5.2 and 29.7.2 (its client), buildx 0.13.1 and
-// 0.29.1, compose 1.29.2 and 2.26.1, podman 4.3.1 and the shells were recorded with
-// these programs; the others are of their sources and of public reports.
+// recorded are the texts of a row in testdata/rows: texts that show its cause, marked with
+// the tool and its version, and texts of others with the same words. The following programs
+// were run for their texts: docker 20.10.24, 26.1.5, 28.5.2 and 29.7.2 (its client), buildx
+// 0.13.1 and 0.29.1, compose 1.29.2 and 2.26.1, podman 4.3.1, and the shells. Other texts
+// come from sources and public reports.
 type recorded struct{ shows, silent []txtar.File }
 
 func recordings(t *testing.T) map[string]recorded {
@@ -46,17 +46,18 @@ func recordings(t *testing.T) map[string]recorded {
 	return all
 }
 
-// raw is a recorded text with the control characters that its file spells out.
+// raw is a recorded text with real control characters, which its file spells out.
 func raw(f txtar.File) string {
 	return strings.NewReplacer("<ESC>", "\x1b", "<CR>", "\r").Replace(string(f.Data))
 }
 
-// said is a whole job log: what came before has nothing to do with it.
+// said is a whole job log: the lines before the command have nothing to do with the
+// command.
 func said(text string) string {
 	return "\x1b[32;1m$ apk add git\x1b[0;m\nOK: 12 MiB in 20 packages\n\x1b[32;1m$ the command\x1b[0;m\n" + text
 }
 
-// version is how a text is marked: a tool, and which of its releases wrote it.
+// version marks a text: a tool, and its release.
 var version = regexp.MustCompile(`^[a-zA-Z][\w .-]* v?\d[\w.+-]*(?:, .+)?$`)
 
 func TestEachRecordedTextShowsItsRowAlone(t *testing.T) {
@@ -116,7 +117,7 @@ func TestTextsOfOthersSayNothing(t *testing.T) {
 	}
 }
 
-// silent are outputs of which no row has said anything: rows see nothing else of a text.
+// silent are outputs without a match in any row. Rows see nothing else of a text.
 var silent = map[string]bool{}
 
 func saysNothing(t *testing.T, name, text string) {
@@ -131,7 +132,7 @@ func saysNothing(t *testing.T, name, text string) {
 	}
 }
 
-// Whoever looks for the text finds it.
+// A reader who looks for the text finds the section.
 func TestEachRowHasASectionInTheTroubleshootingPage(t *testing.T) {
 	page, err := os.ReadFile("../../docs/troubleshooting.md")
 	if err != nil {

@@ -1,9 +1,9 @@
 package diagnosis
 
-// shellSays is how bash, dash and busybox begin an error, in a script or without.
+// shellSays begins an error of bash, dash and busybox, in a script or without.
 const shellSays = `[\w./+-]*(?:sh|bash|ash|dash|[\w-]*step_script|\.sh|make)(?:: (?:line )?\d+)?(?:: eval)?(?:: (?:line )?\d+)?: `
 
-// shellRows are what a shell says that did not get as far as docker.
+// shellRows are errors of a shell that did not get as far as docker.
 var shellRows = []row{
 	{
 		name:    "windows-line-ends",

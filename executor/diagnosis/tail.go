@@ -5,15 +5,15 @@ import (
 	"sync"
 )
 
-// Tail keeps the end of what a script printed, to look for the reason of its
-// failure there. It is safe for several goroutines.
+// Tail keeps the end of a script's output for the search for the reason of a failure. Tail
+// is safe for several goroutines.
 type Tail struct {
 	mu  sync.Mutex
 	buf []byte
 	cut bool
 }
 
-// tailSize is enough for the last step of a build with its context.
+// tailSize, in bytes, is enough for the last step of a build with its context.
 const tailSize = 32 << 10
 
 // Write never fails.
@@ -27,7 +27,7 @@ func (t *Tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// String is what has been kept: whole lines if there are any, 32 KiB at most.
+// String returns the kept output: whole lines if there are any, 32 KiB at most.
 func (t *Tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

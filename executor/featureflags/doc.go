@@ -1,5 +1,5 @@
-// Package featureflags knows the feature flags of GitLab Runner: what each of them means
-// for a job here, where the docker executor would run it otherwise.
+// Package featureflags knows the feature flags of GitLab Runner, and the meaning of each
+// for a job here. Some flags change jobs of the docker executor only.
 //
 // It imports the standard library only.
 package featureflags

@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// Answer says what becomes of a flag here.
+// Answer says how this program treats a flag.
 type Answer string
 
 // The answers.
@@ -32,7 +32,7 @@ type Flag struct {
 	Text string
 }
 
-// All are the flags that are known, in the order of their names.
+// All returns the known flags, in the order of their names.
 func All() []Flag { return slices.Clone(all) }
 
 // Known finds a flag.
@@ -44,9 +44,9 @@ func Known(name string) (Flag, bool) {
 	return all[i], true
 }
 
-// On tells whether a flag is on for a job: variable gives the job's variables, among
-// which the Runner, from 18.4 on, has those of [runners.feature_flags]. A value that
-// is none counts as the default, as it does for the Runner.
+// On tells whether a flag is on for a job. variable returns a variable of the job. From
+// 18.4 on, the Runner puts the flags of [runners.feature_flags] among the variables. An
+// invalid value counts as the default, as in the Runner.
 func On(name string, variable func(key string) string) bool {
 	f, _ := Known(name)
 	on, err := strconv.ParseBool(variable(name))
@@ -56,8 +56,8 @@ func On(name string, variable func(key string) string) bool {
 	return on
 }
 
-// Missed are the flags that a job has set and that would change something with the
-// docker executor alone.
+// Missed returns the flags set by a job that would change something with the docker
+// executor alone.
 func Missed(variable func(key string) string) []Flag {
 	var missed []Flag
 	for _, f := range all {

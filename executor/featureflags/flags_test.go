@@ -8,12 +8,12 @@ import (
 	runner "gitlab.com/gitlab-org/gitlab-runner/helpers/featureflags"
 )
 
-// old are flags of Runners from 16.11 on that later ones do not have any more.
+// old are flags of Runners from 16.11 on that later Runners no longer have.
 var old = []string{
 	"FF_RETRIEVE_POD_WARNING_EVENTS", "FF_SET_PERMISSIONS_BEFORE_CLEANUP", "FF_SKIP_NOOP_BUILD_STAGES", "FF_USE_NEW_BASH_EVAL_STRATEGY",
 }
 
-// The list is that of the Runner, with its defaults.
+// The list is the Runner's own, with its defaults.
 func TestEveryFlagOfTheRunnerHasAnAnswer(t *testing.T) {
 	theirs := map[string]bool{}
 	for _, f := range runner.GetAll() {
@@ -54,7 +54,8 @@ func TestAFlagIsOnAsTheRunnerTakesIt(t *testing.T) {
 	}
 }
 
-// Only what the docker executor would heed is missed, and only where a job has asked.
+// Only flags that the docker executor would heed are missed, and only where a job has set
+// them.
 func TestFlagsThatAJobMisses(t *testing.T) {
 	everything := func(string) string { return "true" }
 	var names []string

@@ -2,19 +2,19 @@ package featureflags
 
 // Names of flags that this program itself heeds.
 const (
-	// DisableUmask gives sources, caches and artifacts to the user of the job's image,
-	// and lets nobody else write them.
+	// DisableUmask gives sources, caches and artifacts to the user of the job's image, and
+	// lets nobody else write them.
 	DisableUmask = "FF_DISABLE_UMASK_FOR_DOCKER_EXECUTOR"
 	// UseInit starts an init process in the job container and in services.
 	UseInit = "FF_USE_INIT_WITH_DOCKER_EXECUTOR"
 	// NativeStop ends a cancelled script by a signal to its first process alone.
 	NativeStop = "FF_USE_NATIVE_CONTAINER_STOP"
-	// NetworkPerBuild gives each job a network of its own, as all have here.
+	// NetworkPerBuild gives each job a network of its own. All jobs here have one.
 	NetworkPerBuild = "FF_NETWORK_PER_BUILD"
 )
 
-// all are the flags of GitLab Runner 19.4 and those of older ones from 16.11 on, by
-// helpers/featureflags/flags.go of each, in the order of their names.
+// all are the flags of GitLab Runner 19.4, and flags of older Runners from 16.11 on, in the
+// order of their names. Source: helpers/featureflags/flags.go of each release.
 var all = []Flag{
 	{"FF_CLEAN_UP_FAILED_CACHE_EXTRACT", false, ByRunner, "its scripts remove what a failed extraction left"},
 	{"FF_CONCRETE", false, Lacking, "no job has a step runner, so the script runs as ever"},
