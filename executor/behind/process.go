@@ -17,8 +17,8 @@ type Process struct {
 	Input []byte
 }
 
-// Start starts the process in a session of its own, without any of this process's files:
-// the Runner waits for all holders of a hook's pipes.
+// Start starts the process in a session of its own, without any of this process's files.
+// The Runner waits for all holders of a hook's pipes.
 func (p Process) Start() (*os.Process, error) {
 	self, err := os.Executable()
 	if err != nil {

@@ -14,11 +14,11 @@ import (
 	"gitlab-dind-executor/driver/looking"
 )
 
-// recorded are the texts of a row in testdata/rows: texts that show its cause, marked with
-// the tool and its version, and texts of others with the same words. The following programs
-// were run for their texts: docker 20.10.24, 26.1.5, 28.5.2 and 29.7.2 (its client), buildx
-// 0.13.1 and 0.29.1, compose 1.29.2 and 2.26.1, podman 4.3.1, and the shells. Other texts
-// come from sources and public reports.
+// recorded are the texts of a row in testdata/rows. shows are texts with the row's cause,
+// marked with the tool and its version. silent are texts of others with the same words.
+// docker 20.10.24, 26.1.5, 28.5.2 and 29.7.2 (its client), buildx 0.13.1 and 0.29.1, podman
+// 4.3.1 and the shells were run for their texts. So were compose 1.29.2 and 2.26.1. Other
+// texts come from sources and public reports.
 type recorded struct{ shows, silent []txtar.File }
 
 func recordings(t *testing.T) map[string]recorded {

@@ -22,15 +22,15 @@ func (s *Server) Has(job int64) bool {
 	return s.uploaded[job]
 }
 
-// Runs says which job runs, 0 for none. It alone may upload, one thing after the
-// other: all jobs of a run have the same token.
+// Runs sets the running job, 0 for none. Only the running job may upload, one file after
+// the other: all jobs of a run have the same token.
 func (s *Server) Runs(job int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.runs, s.one = job, &sync.Mutex{}
 }
 
-// turn is what an upload holds while it is under way; nil where it is not let in.
+// turn returns the lock for an upload of a job, or nil for a job that may not upload.
 func (s *Server) turn(job int64) *sync.Mutex {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -44,8 +44,8 @@ func (s *Server) archive(job int64) string {
 	return filepath.Join(s.dir, fmt.Sprintf("artifacts-%d.zip", job))
 }
 
-// upload takes what a job's helper uploads. Reports are for GitLab's pages and are
-// dropped, but for those of variables.
+// upload takes an upload of a job's helper. Reports for GitLab's pages are dropped; reports
+// of variables stay.
 func (s *Server) upload(w http.ResponseWriter, req *http.Request) {
 	job, err := strconv.ParseInt(req.PathValue("id"), 10, 64)
 	if err == nil {
@@ -101,7 +101,7 @@ func (s *Server) write(from io.Reader, job int64) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // which is gone when all went well
+	defer os.Remove(f.Name()) // a file that has been renamed is gone already
 	_, err = io.Copy(f, from)
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err

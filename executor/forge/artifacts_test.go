@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// upload uploads a file as the helper does, and tells the answer's status.
+// upload uploads a file as the helper does, and returns the answer's HTTP status.
 func upload(t *testing.T, s *Server, job int, kind, content string) int {
 	t.Helper()
 	var body bytes.Buffer
@@ -40,7 +40,7 @@ func TestArtifactsAreKeptForOtherJobs(t *testing.T) {
 	if got := upload(t, s, 7, "archive", "content"); got != http.StatusCreated || !s.Has(7) {
 		t.Errorf("the archive is not there: %d", got)
 	}
-	s.Runs(8) // and the other job's stay as they are
+	s.Runs(8) // the other job's artifacts stay as they are
 	if got := upload(t, s, 7, "archive", "another"); got != http.StatusForbidden {
 		t.Errorf("of a job that does not run: %d", got)
 	}

@@ -14,34 +14,34 @@ import (
 )
 
 const (
-	// maxDotenv bounds an upload of variables, in bytes and packed, as GitLab does.
+	// maxDotenv bounds a packed upload of variables, in bytes, as GitLab does.
 	maxDotenv = 5 << 10
-	// maxUnpacked bounds what may be packed in it.
+	// maxUnpacked bounds an unpacked upload of variables, in bytes.
 	maxUnpacked = 1 << 20
-	// maxPairs is how many variables GitLab takes at most, by its dearest plan.
+	// maxPairs is the largest number of variables that GitLab takes, in its dearest plan.
 	maxPairs = 150
-	// maxKey bounds the name of a variable.
+	// maxKey bounds a variable's name, in bytes.
 	maxKey = 255
 )
 
-// Pair is a variable that a job has reported.
+// Pair is a variable reported by a job.
 type Pair struct{ Key, Value string }
 
-// Dotenv are the variables that a job has reported.
+// Dotenv returns the variables reported by a job.
 func (s *Server) Dotenv(job int64) []Pair {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.dotenv[job])
 }
 
-// Refused says what is wrong with the variables that a job has reported, or "".
+// Refused says why a job's report of variables was refused, or returns "".
 func (s *Server) Refused(job int64) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.refused[job]
 }
 
-// receiveDotenv keeps the variables of a report, or why there are none.
+// receiveDotenv keeps the variables of a report, or the reason of its refusal.
 func (s *Server) receiveDotenv(from io.Reader, job int64) error {
 	pairs, err := readDotenv(from)
 	s.mu.Lock()
@@ -74,13 +74,13 @@ func readDotenv(from io.Reader) ([]Pair, error) {
 	return parseDotenv(text)
 }
 
-// errFormat is of a report that GitLab cannot read.
+// errFormat refuses a report that GitLab cannot read.
 var errFormat = errors.New("the dotenv report has a line that is not KEY=value: no comments, no empty lines")
 
 var reportedName = regexp.MustCompile(`^[a-zA-Z0-9_]+$`)
 
-// parseDotenv reads lines of KEY=value as GitLab does: no quotes, no comments, no
-// empty lines. The last of one name counts.
+// parseDotenv reads lines of KEY=value as GitLab does: no quotes, no comments, no empty
+// lines. Of several lines with the same name, the last counts.
 func parseDotenv(text []byte) ([]Pair, error) {
 	lines := strings.SplitAfter(strings.TrimPrefix(utf8Of(text), "\ufeff"), "\n")
 	places := map[string]int{}
@@ -110,11 +110,11 @@ func parseDotenv(text []byte) ([]Pair, error) {
 	return pairs, nil
 }
 
-// space is what is cut off around a name and a value.
+// space is the set of characters cut off around names and values.
 const space = " \t\r\n\v\f\x00"
 
-// utf8Of is a text whose first bytes say that it is UTF-16, or as it is. What is
-// no text is replaced.
+// utf8Of turns UTF-16, known by its first bytes, into UTF-8. Bytes without meaning are
+// replaced.
 func utf8Of(text []byte) string {
 	var order binary.ByteOrder
 	switch {

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// packed is a report as the helper packs it, of several files.
+// packed packs a report of several files as the helper does.
 func packed(files ...string) []byte {
 	var b bytes.Buffer
 	for _, f := range files {

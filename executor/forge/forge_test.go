@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// run runs git in a folder, as nobody in particular.
+// run runs git in a folder, with a made-up author.
 func run(t *testing.T, dir string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "git", append([]string{"-c", "user.name=a", "-c", "user.email=a@b"}, args...)...)
@@ -33,7 +33,7 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-// repository makes one with two commits, and finds it from a folder in it.
+// repository makes a repository with two commits, and finds it from a folder inside.
 func repository(t *testing.T) Repository {
 	t.Helper()
 	dir := t.TempDir()
@@ -52,7 +52,7 @@ func repository(t *testing.T) Repository {
 	return r
 }
 
-// everything is all files below a folder, with their contents.
+// everything lists all files below a folder, with their contents.
 func everything(t *testing.T, dir string) string {
 	t.Helper()
 	var all strings.Builder
@@ -213,7 +213,7 @@ func TestOnlyFetchingWithTheTokenIsLetIn(t *testing.T) {
 	}
 }
 
-// What a repository may be like, and a job is to see all the same.
+// A job sees the sources of every kind of repository.
 func TestRepositoriesOfEveryKind(t *testing.T) {
 	for name, made := range map[string]func(t *testing.T, r Repository) (top string){
 		"a linked work tree": func(t *testing.T, r Repository) string {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Files are the paths of what jobs get: those that git knows or does not ignore,
-// and that are there.
+// Files returns the paths of the files that jobs get: existing files that git knows or does
+// not ignore.
 func (r Repository) Files(ctx context.Context) ([]string, error) {
 	all, err := r.git(ctx, nil, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
 	if err != nil {
@@ -24,10 +24,10 @@ func (r Repository) Files(ctx context.Context) ([]string, error) {
 	return slices.DeleteFunc(paths(all), func(p string) bool { return deleted[p] }), nil
 }
 
-// Changed are the paths that jobs get otherwise than they are at a ref of GitLab's
-// repository, from where the branches part. With "" it is what a push of the
-// branch would change, nil for a branch that is new. Without a remote origin that
-// was ever fetched it is not known.
+// Changed returns the paths that differ between the jobs' files and ref in GitLab's
+// repository, from the commit where the branches part. With ref "", Changed returns the
+// paths that a push of the branch would change, nil for a new branch. known is false
+// without a remote origin that was ever fetched.
 func (r Repository) Changed(ctx context.Context, ref string) (changed []string, known bool) {
 	var base string
 	if ref == "" {
@@ -60,7 +60,7 @@ func (r Repository) Changed(ctx context.Context, ref string) (changed []string, 
 	return append(append([]string{}, paths(diff)...), paths(others)...), true
 }
 
-// commit is a ref's commit, or "".
+// commit returns a ref's commit, or "".
 func (r Repository) commit(ctx context.Context, ref string) string {
 	sha, err := r.git(ctx, nil, "rev-parse", "--verify", "--quiet", "--end-of-options", ref+"^{commit}")
 	if err != nil {
@@ -69,7 +69,8 @@ func (r Repository) commit(ctx context.Context, ref string) string {
 	return sha
 }
 
-// paths are those of a list that git ends with NUL each, once.
+// paths splits git's list with a NUL behind each path, sorts the paths and drops
+// duplicates.
 func paths(list string) []string {
 	var out []string
 	for p := range strings.SplitSeq(list, "\x00") {

@@ -13,27 +13,28 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// Repository is a local git repository and the commit that is checked out.
+// Repository is a local git repository and its checked-out commit.
 type Repository struct {
 	// Top is the work tree's folder.
 	Top string
 	SHA string
-	// Branch is "" where HEAD is at no branch, Default the branch that the remote
-	// origin is at, or one of the usual names.
+	// Branch is "" for a detached HEAD. Default is the branch of the remote origin's HEAD,
+	// or one of the usual names.
 	Branch, Default string
-	// Tag is what a pipeline for a tag is for, "" for one of a branch. Find leaves it
-	// empty.
+	// Tag is the tag of a pipeline for a tag, or "" for a branch's pipeline. Find leaves
+	// Tag empty.
 	Tag string
 	// Origin is the remote origin's address without credentials, or "".
 	Origin string
 	// Message, Author ("Name <address>") and Time (ISO 8601) are the commit's.
 	Message, Author, Time string
-	// UserName and UserEmail are of who works here, "" where git does not know them.
+	// UserName and UserEmail are git's settings for the current user, "" where git has
+	// none.
 	UserName, UserEmail string
-	// Base is the commit at which the branch left the default branch, "" where it is
-	// that, or where there is none.
+	// Base is the commit where the branch left the default branch. Base is "" on the
+	// default branch, and where no such commit exists.
 	Base string
-	// LFS says that some files are kept in Git LFS.
+	// LFS tells whether some files are kept in Git LFS.
 	LFS bool
 }
 
@@ -58,7 +59,7 @@ func Find(ctx context.Context, dir string) (Repository, error) {
 	}
 	lines := append(strings.SplitN(text, "\n", 3), "", "")
 	r.Author, r.Time, r.Message = lines[0], lines[1], strings.TrimSpace(lines[2])
-	// What follows may not be there.
+	// Each of these may be missing.
 	r.Branch, _ = r.git(ctx, nil, "symbolic-ref", "--quiet", "--short", "HEAD")
 	r.Default = r.defaultBranch(ctx)
 	r.UserName, _ = r.git(ctx, nil, "config", "--get", "user.name")
@@ -85,7 +86,7 @@ func (r Repository) defaultBranch(ctx context.Context) string {
 	return r.Branch
 }
 
-// base is where HEAD left the default branch.
+// base returns the commit where HEAD left the default branch.
 func (r Repository) base(ctx context.Context) string {
 	for _, name := range []string{"refs/remotes/origin/" + r.Default, "refs/heads/" + r.Default} {
 		if sha, err := r.git(ctx, nil, "merge-base", "HEAD", name); err == nil {
@@ -101,7 +102,7 @@ func (r Repository) FitForTag(ctx context.Context, name string) bool {
 	return err == nil
 }
 
-// TagMessage is the message of an annotated tag, "" of any other and of none.
+// TagMessage returns the message of an annotated tag, or "" for other tags and for none.
 func (r Repository) TagMessage(ctx context.Context, tag string) string {
 	if kind, err := r.git(ctx, nil, "cat-file", "-t", "refs/tags/"+tag); err != nil || kind != "tag" {
 		return ""
@@ -123,8 +124,8 @@ func withoutUser(address string) string {
 	return scheme + "://" + host + "/" + path
 }
 
-// git runs git in the work tree, with more of an environment, and returns what
-// it prints, without space around it. It changes nothing there.
+// git runs git in the work tree with further variables, and returns its output without
+// space around. No call changes the work tree.
 func (r Repository) git(ctx context.Context, env []string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "git", args...)
 	cmd.Dir = r.Top
@@ -146,8 +147,8 @@ func (r Repository) git(ctx context.Context, env []string, args ...string) (stri
 	return strings.TrimSpace(stdout.String()), nil
 }
 
-// gitEnvironment is an environment in which git looks where it is told to, in
-// no language but English.
+// gitEnvironment returns an environment for git in English, without variables that point
+// git elsewhere.
 func gitEnvironment(environ []string) []string {
 	var env []string
 	for _, kv := range environ {

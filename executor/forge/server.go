@@ -18,16 +18,16 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// gitUser is the user under which GitLab's jobs clone.
+// gitUser is the user name of GitLab's jobs for git.
 const gitUser = "gitlab-ci-token"
 
-// closing is what requests under way have when the server ends.
+// closing bounds the wait for requests under way when the server ends.
 const closing = 5 * time.Second
 
-// Server serves one snapshot and the artifacts of one run, to those who have the
-// token. Jobs can fetch, not push.
+// Server serves a snapshot and the artifacts of a run to clients with the token. Jobs can
+// fetch, not push.
 type Server struct {
-	// URL is what GitLab calls CI_SERVER_URL.
+	// URL is the server's address, GitLab's CI_SERVER_URL.
 	URL string
 	// Token is the password of each job of this run, for sources and artifacts.
 	Token string
@@ -40,7 +40,7 @@ type Server struct {
 	reached  atomic.Bool
 
 	mu sync.Mutex
-	// runs is the job that runs, and one is held by an upload of it.
+	// runs is the running job. An upload of this job holds one.
 	runs     int64
 	one      *sync.Mutex
 	uploaded map[int64]bool
@@ -48,8 +48,8 @@ type Server struct {
 	refused  map[int64]string
 }
 
-// Serve serves a snapshot as a project such as "group/app", at a host's address
-// or an address with a port. Files go below dir. The caller closes it.
+// Serve serves a snapshot as a project such as "group/app". address is a host's address,
+// with or without a port. The server's files go below dir. The caller closes the server.
 func Serve(ctx context.Context, address, project, dir string, s Snapshot) (*Server, error) {
 	if _, _, err := net.SplitHostPort(address); err != nil {
 		address = net.JoinHostPort(address, "0")
@@ -90,7 +90,7 @@ func (s *Server) RepoURL() string {
 // Reached tells whether any job has got through to the server.
 func (s *Server) Reached() bool { return s.reached.Load() }
 
-// Close ends the server, after a few seconds for what is being served.
+// Close ends the server. Requests under way have a few seconds to end.
 func (s *Server) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closing)
 	defer cancel()
@@ -111,12 +111,12 @@ func (s *Server) noting(next http.Handler) http.Handler {
 	})
 }
 
-// is compares a secret without telling by its time how much of it is right.
+// is compares a token in constant time, so the time reveals no correct part.
 func (s *Server) is(token string) bool {
 	return subtle.ConstantTimeCompare([]byte(token), []byte(s.Token)) == 1
 }
 
-// forGit lets through who gives user and token.
+// forGit lets only requests with user and token through.
 func (s *Server) forGit(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, req *http.Request) {
 		user, password, _ := req.BasicAuth()
@@ -129,7 +129,7 @@ func (s *Server) forGit(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// forJobs lets through who gives the token as GitLab's API wants it.
+// forJobs lets only requests with the token through, in the form of GitLab's API.
 func (s *Server) forJobs(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, req *http.Request) {
 		if !s.is(req.Header.Get("JOB-TOKEN")) {

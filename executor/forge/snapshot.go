@@ -11,23 +11,23 @@ import (
 	"strings"
 )
 
-// detached is the branch of a snapshot where HEAD is at none.
+// detached is the branch of a snapshot of a detached HEAD.
 const detached = "detached"
 
-// Snapshot is a repository as it is now, uncommitted changes included, for jobs
-// to clone.
+// Snapshot is the present state of a repository, uncommitted changes included, for jobs to
+// clone.
 type Snapshot struct {
 	Repository
 	// Ref is the branch or tag that jobs fetch, and SHA its commit.
 	Ref string
-	// Changed says that SHA is a commit of its own, for what is not committed.
+	// Changed tells whether SHA is a new commit with the uncommitted changes.
 	Changed bool
 
-	// dir is a bare repository that borrows the objects of the work tree's.
+	// dir is a bare repository that borrows the work tree's objects.
 	dir string
 }
 
-// Snapshot makes one below dir. It writes nothing into the repository itself.
+// Snapshot makes a snapshot below dir. The repository itself stays as it is.
 func (r Repository) Snapshot(ctx context.Context, dir string) (Snapshot, error) {
 	s := Snapshot{Repository: r, Ref: cmp.Or(r.Tag, r.Branch, detached), dir: filepath.Join(dir, "snapshot.git")}
 	if err := s.make(ctx); err != nil {
@@ -71,7 +71,7 @@ func (s *Snapshot) make(ctx context.Context) error {
 	return err
 }
 
-// fullRef is the ref by its whole name.
+// fullRef returns the ref's whole name.
 func (s *Snapshot) fullRef() string {
 	if s.Tag != "" {
 		return "refs/tags/" + s.Ref
@@ -98,7 +98,7 @@ func (s *Snapshot) take(ctx context.Context, name, to string) error {
 	if err := os.WriteFile(target, text, 0o600); err != nil {
 		return err
 	}
-	// Git tells by the time of its index which files it must look at again.
+	// By the time of its index, git knows the files that need another look.
 	stat, err := os.Stat(path)
 	if err != nil {
 		return err
@@ -106,14 +106,14 @@ func (s *Snapshot) take(ctx context.Context, name, to string) error {
 	return os.Chtimes(target, stat.ModTime(), stat.ModTime())
 }
 
-// commitChanges makes a commit of what the work tree holds, if that is not what
-// HEAD holds. The same changes make the same commit.
+// commitChanges makes a commit of the work tree's files, if they differ from HEAD. The same
+// changes make the same commit.
 func (s *Snapshot) commitChanges(ctx context.Context) error {
 	if err := s.take(ctx, "index", "index"); err != nil {
 		return err
 	}
 	tree, err := s.tree(ctx)
-	if err != nil { // an index that is of no use elsewhere
+	if err != nil { // an index of no use elsewhere
 		if err := os.Remove(filepath.Join(s.dir, "index")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -140,7 +140,7 @@ func (s *Snapshot) commitChanges(ctx context.Context) error {
 	return nil
 }
 
-// tree writes the work tree's files, but those that are ignored.
+// tree writes the work tree's files as a tree, without ignored files.
 func (s *Snapshot) tree(ctx context.Context) (string, error) {
 	if _, err := s.bare(ctx, "-c", "core.safecrlf=false", "add", "--all", "--", "."); err != nil {
 		return "", err

@@ -10,10 +10,10 @@ import (
 	"os/exec"
 )
 
-// maxNegotiation bounds what a client may send to say what it has, in bytes.
+// maxNegotiation bounds a client's list of its own commits, in bytes.
 const maxNegotiation = 64 << 20
 
-// refs answers the first request of a fetch. Only git's smart protocol is spoken.
+// refs answers the first request of a fetch, in git's smart protocol only.
 func (s *Server) refs(w http.ResponseWriter, req *http.Request) {
 	if req.URL.Query().Get("service") != "git-upload-pack" {
 		http.Error(w, "jobs can fetch only", http.StatusForbidden)
@@ -21,14 +21,14 @@ func (s *Server) refs(w http.ResponseWriter, req *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/x-git-upload-pack-advertisement")
 	w.Header().Set("Cache-Control", "no-cache")
-	if req.Header.Get("Git-Protocol") != "version=2" { // the second has no such line
+	if req.Header.Get("Git-Protocol") != "version=2" { // version 2 has no such line
 		const service = "# service=git-upload-pack\n"
 		fmt.Fprintf(w, "%04x%s0000", len(service)+4, service)
 	}
 	s.git(w, req, nil, "--http-backend-info-refs")
 }
 
-// uploadPack answers the others.
+// uploadPack answers the other requests of a fetch.
 func (s *Server) uploadPack(w http.ResponseWriter, req *http.Request) {
 	body := io.Reader(http.MaxBytesReader(w, req.Body, maxNegotiation))
 	if req.Header.Get("Content-Encoding") == "gzip" {
@@ -44,7 +44,7 @@ func (s *Server) uploadPack(w http.ResponseWriter, req *http.Request) {
 	s.git(w, req, body)
 }
 
-// git lets git itself speak, until the client or the server goes away.
+// git runs git itself for the answer, until the client or the server goes away.
 func (s *Server) git(w http.ResponseWriter, req *http.Request, body io.Reader, args ...string) {
 	args = append([]string{"upload-pack", "--strict", "--stateless-rpc"}, append(args, s.snapshot.dir)...)
 	cmd := exec.CommandContext(req.Context(), "git", args...)

@@ -18,21 +18,21 @@ import (
 )
 
 const (
-	// maxDirectory bounds an archive's list of entries, in bytes: all of it is held in
-	// memory. That is some hundred thousand of them.
+	// maxDirectory bounds an archive's list of entries, in bytes, since memory holds the
+	// whole list. Some hundred thousand entries fit.
 	maxDirectory = 32 << 20
-	// maxEntries bounds how many files and folders are made on the host.
+	// maxEntries bounds the number of files and folders made on the host.
 	maxEntries = 500_000
-	// maxArtifacts bounds what the artifacts of one job come to, in bytes.
+	// maxArtifacts bounds the unpacked artifacts of a job, in bytes.
 	maxArtifacts = 16 << 30
 	// maxPath is longer than any path that a program could open, in bytes.
 	maxPath = 4096
 )
 
-// Unpack writes the plain files of a job's artifacts below a folder that is empty,
-// and tells how many entries are none and were left out. A job has made the archive:
-// nothing in it is followed, and nothing gets out of the folder. It is a zip, as
-// GitLab's helper makes it, or a tar, as simpler ones do.
+// Unpack writes the plain files of a job's artifacts below an empty folder. left counts the
+// other entries, which are left out. A job has made the archive, so Unpack follows no link
+// and writes nothing outside the folder. The archive is a zip, as GitLab's helper makes it,
+// or a tar, as simpler helpers do.
 func (s *Server) Unpack(ctx context.Context, job int64, to *os.Root) (left int, err error) {
 	f, err := os.Open(s.archive(job))
 	if err != nil {
@@ -57,16 +57,16 @@ func (s *Server) Unpack(ctx context.Context, job int64, to *os.Root) (left int, 
 type unpacking struct {
 	ctx context.Context
 	to  *os.Root
-	// rest is how many bytes may still come, seen how many entries and folders came, and
-	// left how many entries were left out.
+	// rest is the number of bytes that may still come. seen counts entries and folders,
+	// left the entries left out.
 	rest       int64
 	seen, left int
-	// made are folders, by a hash that the archive cannot know.
+	// made holds the folders made, by a hash that the archive cannot predict.
 	made map[uint64]bool
 	seed maphash.Seed
 }
 
-// zip unpacks an archive of that kind.
+// zip unpacks a zip.
 func (u *unpacking) zip(f io.ReaderAt, size int64) error {
 	from := &bounded{ReaderAt: f, rest: maxDirectory}
 	archive, err := zip.NewReader(from, size)
@@ -82,7 +82,7 @@ func (u *unpacking) zip(f io.ReaderAt, size int64) error {
 	return nil
 }
 
-// tar unpacks an archive of that kind.
+// tar unpacks a tar.
 func (u *unpacking) tar(f io.Reader) error {
 	archive := tar.NewReader(untilDone{u.ctx, f})
 	for {
@@ -108,7 +108,7 @@ func (u *unpacking) tar(f io.Reader) error {
 	}
 }
 
-// entry writes one entry, or counts it as left out.
+// entry writes an entry, or counts it as left out.
 func (u *unpacking) entry(name string, mode fs.FileMode, open func() (io.ReadCloser, error)) error {
 	if u.ctx.Err() != nil {
 		return u.ctx.Err()
@@ -124,7 +124,7 @@ func (u *unpacking) entry(name string, mode fs.FileMode, open func() (io.ReadClo
 	return err
 }
 
-// count keeps files and folders from growing without a bound.
+// count bounds the number of files and folders.
 func (u *unpacking) count() error {
 	if u.seen++; u.seen > maxEntries {
 		return fault.Job(fmt.Errorf("the artifacts have more than %d files and folders", maxEntries), "")
@@ -132,7 +132,7 @@ func (u *unpacking) count() error {
 	return nil
 }
 
-// folder makes a folder and those above it.
+// folder makes a folder and its parents.
 func (u *unpacking) folder(name string) error {
 	for above := name; above != "."; above = filepath.Dir(above) {
 		key := maphash.String(u.seed, above)
@@ -147,7 +147,7 @@ func (u *unpacking) folder(name string) error {
 	return leftOut(u.to.MkdirAll(name, 0o755))
 }
 
-// errLeft is of an entry that is left out.
+// errLeft marks an entry that is left out.
 var errLeft = errors.New("left out")
 
 func (u *unpacking) write(entry string, mode fs.FileMode, open func() (io.ReadCloser, error)) error {
@@ -167,10 +167,10 @@ func (u *unpacking) write(entry string, mode fs.FileMode, open func() (io.ReadCl
 	}
 	content, err := open()
 	if err != nil {
-		return errLeft // a way of packing that is not known
+		return errLeft // an unknown way of packing
 	}
 	defer content.Close()
-	// What is there is of the same archive, and the first counts.
+	// An existing file is from the same archive, and the first counts.
 	f, err := u.to.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644|mode&0o111)
 	if err != nil {
 		return leftOut(err)
@@ -183,8 +183,8 @@ func (u *unpacking) write(entry string, mode fs.FileMode, open func() (io.ReadCl
 	return err
 }
 
-// leftOut tells a fault of the archive's names, which leaves an entry out, from one of
-// this host.
+// leftOut tells a fault of the archive's names from a fault of this host. A fault of the
+// names leaves the entry out.
 func leftOut(err error) error {
 	for _, of := range []error{fs.ErrExist, syscall.ENOTDIR, syscall.EISDIR, syscall.ENAMETOOLONG, syscall.EINVAL, syscall.ELOOP} {
 		if errors.Is(err, of) {
@@ -194,7 +194,7 @@ func leftOut(err error) error {
 	return err
 }
 
-// bounded reads so many bytes and no more; -1 is no bound.
+// bounded reads at most rest bytes; -1 is no bound.
 type bounded struct {
 	io.ReaderAt
 	rest int64
@@ -216,7 +216,7 @@ type untilDone struct {
 	io.Reader
 }
 
-// Read reads what comes next.
+// Read reads the next bytes.
 func (u untilDone) Read(p []byte) (int, error) {
 	if err := u.ctx.Err(); err != nil {
 		return 0, err

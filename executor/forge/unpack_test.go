@@ -15,13 +15,13 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// entry is one of an archive that a job has made.
+// entry is an entry of an archive made by a job.
 type entry struct {
 	name, content string
 	mode          fs.FileMode
 }
 
-// holding is a server that holds an archive for job 7, and the file that is to hold it.
+// holding makes a server with an empty archive file for job 7.
 func holding(t *testing.T) (*Server, *os.File) {
 	t.Helper()
 	s := &Server{dir: t.TempDir()}
@@ -32,7 +32,7 @@ func holding(t *testing.T) (*Server, *os.File) {
 	return s, f
 }
 
-// archived is a server that holds a zip of these entries.
+// archived makes a server with a zip of these entries.
 func archived(t *testing.T, entries []entry) *Server {
 	t.Helper()
 	s, f := holding(t)
@@ -55,7 +55,7 @@ func archived(t *testing.T, entries []entry) *Server {
 	return s
 }
 
-// tarred is a server that holds a tar of these entries.
+// tarred makes a server with a tar of these entries.
 func tarred(t *testing.T, entries []entry) *Server {
 	t.Helper()
 	s, f := holding(t)
@@ -89,15 +89,14 @@ func tarred(t *testing.T, entries []entry) *Server {
 	return s
 }
 
-// An archive is what a job makes it: only plain files are written, and only below
-// the folder.
+// A job controls its archive. Unpack writes only plain files, and only below the folder.
 func TestArtifactsOfAHostileJobStayInTheirFolder(t *testing.T) {
 	outside := t.TempDir()
 	for name, c := range map[string]struct {
 		entries []entry
 		want    string // the files, with their modes
 		left    int
-		// only is the one kind of archive that can hold it.
+		// only is the kind of archive that can hold the entries; "" for both.
 		only string
 	}{
 		"plain files": {[]entry{{"a", "1", 0o644}, {"dir/", "", fs.ModeDir | 0o700}, {"dir/b", "2", 0o755}, {"deep/er/c", "3", 0o600}}, "a=1 deep/er/c=3 dir/b=2*", 0, ""},
@@ -125,7 +124,7 @@ func TestArtifactsOfAHostileJobStayInTheirFolder(t *testing.T) {
 	}
 }
 
-// unpacks unpacks an archive and looks at what is there then.
+// unpacks unpacks an archive and checks the resulting files.
 func unpacks(t *testing.T, s *Server, outside, want string, leaves int) {
 	dir := t.TempDir()
 	root, err := os.OpenRoot(dir)
@@ -225,7 +224,7 @@ func TestFoldersOfArtifactsCount(t *testing.T) {
 	defer root.Close()
 	u := &unpacking{ctx: t.Context(), to: root, seen: maxEntries - 20, made: map[uint64]bool{}}
 	u.seed = maphash.MakeSeed()
-	for range 3 { // those that are there count once
+	for range 3 { // existing folders count once
 		if err := u.entry("a/b/c/", fs.ModeDir|0o755, nil); err != nil {
 			t.Fatal(err)
 		}

@@ -9,7 +9,7 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// layersText says whether a job had the layers of earlier ones, and why not.
+// layersText says whether a job had the layers of earlier jobs, and why not.
 var layersText = map[plan.LayersState]string{
 	plan.LayersReused:  "layers reused",
 	plan.LayersCopied:  "layers copied",
@@ -20,7 +20,7 @@ var layersText = map[plan.LayersState]string{
 	plan.LayersDamaged: "no layers (they were damaged; cached anew)",
 }
 
-// ClosingLine is the last line of a job: what its docker daemon did.
+// ClosingLine returns the last line of a job, about the work of its docker daemon.
 func ClosingLine(u looking.Usage) string {
 	size := func(n uint64) string { return units.HumanSizeWithPrecision(float64(n), 3) }
 	line := "docker daemon:"
@@ -41,7 +41,7 @@ func ClosingLine(u looking.Usage) string {
 		line += ", holds " + size(u.Disk) + " on disk"
 	}
 	if u.PeakMemory > 0 {
-		// In the unit of status and of the settings' limits.
+		// The unit is the same as in status and in the settings' limits.
 		line += ", peak memory " + units.BytesSize(float64(u.PeakMemory))
 	}
 	return line

@@ -1,6 +1,5 @@
-// Package joblog is what the author of a pipeline reads of us: the lines in the log
-// of a job, and what its docker daemon did.
+// Package joblog writes our lines in a job's log for the author of the pipeline. They are
+// about progress, errors with hints, and the work of the job's docker daemon.
 //
-// It may import driver/images, driver/looking, driver/plan,
-// driver/stages, fault and wary.
+// It may import driver/images, driver/looking, driver/plan, driver/stages, fault and wary.
 package joblog

@@ -14,34 +14,33 @@ import (
 	"gitlab-dind-executor/wary"
 )
 
-// The rules of output. The job log belongs to the person who wrote the
-// pipeline: one short line per thing that matters, no timestamps (the Runner
-// adds them), no Docker jargon that they did not write. An error is one line
-// that says what failed, then a hint line that says what to do. Colours are the
-// Runner's own. What few want to read is in a section that begins collapsed: the
-// Runner has one around each hook, and GitLab nests them from 16.7 on.
+// The rules of output. The job log belongs to the author of the pipeline. Each thing that
+// matters has one short line, without a timestamp, which the Runner adds, and without
+// Docker jargon of ours. An error has two lines: the failure, then a hint about the cure.
+// Colours are the Runner's own. Details for few readers are in a collapsed section. The
+// Runner has a section around each hook, and GitLab nests sections from 16.7 on.
 const (
 	yellow = "\x1b[0;33m"
 	red    = "\x1b[31;1m"
 	grey   = "\x1b[0;37m"
 	plain  = "\x1b[0;m"
-	// clearLine stands around a section's marker, which GitLab takes out.
+	// clearLine stands around a section's marker, and GitLab takes both out.
 	clearLine = "\x1b[0K"
 )
 
-// Log writes lines to the job log, without control sequences but its own. It is
-// safe for several goroutines.
+// Log writes lines to the job log, without control sequences except its own. Log is safe
+// for several goroutines.
 type Log struct {
 	mu sync.Mutex
 	// Out gets the lines.
 	Out io.Writer
 	// Colour is off where a person's terminal or a log file reads along.
 	Colour bool
-	// Folds says that this GitLab understands sections.
+	// Folds tells whether this GitLab understands sections.
 	Folds bool
-	// Hide takes secrets out where nobody masks them; nil where the Runner does.
+	// Hide takes secrets out of lines that nobody masks; nil where the Runner masks them.
 	Hide func(string) string
-	// sections is how many there were: their names must differ.
+	// sections counts the sections so far: their names must differ.
 	sections int
 }
 
@@ -51,7 +50,7 @@ func (l *Log) line(colour, text string) {
 	fmt.Fprintln(l.Out, l.in(colour, l.safe(text)))
 }
 
-// safe is a text without what a terminal would obey, or what must be hidden.
+// safe returns a text without control sequences and without hidden secrets.
 func (l *Log) safe(text string) string {
 	text = wary.Text(text)
 	if l.Hide != nil {
@@ -67,15 +66,15 @@ func (l *Log) in(colour, text string) string {
 	return text
 }
 
-// warning is a warning with a hint, for another to say.
+// warning returns a warning with a hint, for another program to print.
 func (l *Log) warning(text, hint string) string {
 	return l.in(yellow, "warning: "+text) + "\nhint: " + hint
 }
 
-// Say says what matters on one line.
+// Say logs a line.
 func (l *Log) Say(text string) { l.line("", text) }
 
-// Warn says its first line; what follows that is in a section.
+// Warn logs the first line of a warning. The other lines are in a section.
 func (l *Log) Warn(text string) {
 	first, rest, folded := strings.Cut("warning: "+text, "\n")
 	if !folded {
@@ -85,7 +84,7 @@ func (l *Log) Warn(text string) {
 	l.section(yellow, first, rest)
 }
 
-// section is a line that unfolds to more of them.
+// section logs a line that unfolds to the lines of text.
 func (l *Log) section(colour, headline, text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -97,12 +96,12 @@ func (l *Log) section(colour, headline, text string) {
 	l.sections++
 	now := time.Now().Unix()
 	name := fmt.Sprintf("dind_%d_%d", os.Getpid(), l.sections)
-	// In one piece: another writer's line would end up in the section.
+	// A single write keeps other writers' lines out of the section.
 	fmt.Fprintf(l.Out, "%[1]ssection_start:%[2]d:%[3]s[hide_duration=true,collapsed=true]\r%[1]s%[4]s\n%[5]s\n%[1]ssection_end:%[2]d:%[3]s\r%[1]s",
 		clearLine, now, name, headline, text)
 }
 
-// Images says which images a job has, and by which digests.
+// Images logs a job's images, and their digests.
 func (l *Log) Images(list []images.UsedImage) {
 	if len(list) == 0 {
 		return
@@ -114,8 +113,7 @@ func (l *Log) Images(list []images.UsedImage) {
 	l.section("", "using "+strings.Join(names, ", "), strings.Join(digests, "\n"))
 }
 
-// OfService is a line that a service printed, as the Runner's own executors
-// show it.
+// OfService returns a line of a service's output as the Runner's own executors show it.
 func (l *Log) OfService(service, text string) string {
 	line := "[service:" + wary.Line(service) + "] " + wary.Text(text)
 	if l.Colour {
@@ -124,7 +122,7 @@ func (l *Log) OfService(service, text string) string {
 	return line
 }
 
-// Fail shows an error and its hint.
+// Fail logs an error and its hint.
 func (l *Log) Fail(err error) {
 	l.line(red, "error: "+strings.TrimSpace(err.Error()))
 	if hint := fault.HintOf(err); hint != "" {
@@ -132,15 +130,15 @@ func (l *Log) Fail(err error) {
 	}
 }
 
-// Explain shows why a script failed.
+// Explain logs why a script failed.
 func (l *Log) Explain(reason, hint string) {
 	l.line(yellow, "diagnosis: "+reason)
 	l.line("", "hint: "+hint)
 }
 
-// EndedService tells of a service that ended before a script that failed did: that is
-// sure, and whether the script failed for it is not. One with code 0 may have done its
-// work, so that is no warning. shown says that the log has what services print.
+// EndedService logs the end of a service before the end of a failed script. Only the order
+// is certain, not the cause. A service with code 0 may have done its work, so its end is no
+// warning. shown tells whether the log has the services' output.
 func (l *Log) EndedService(e stages.EndedService, shown bool) {
 	text := fmt.Sprintf("service %s ended with exit code %d before the script ended", e.Name, e.Code)
 	if e.OutOfMemory {

@@ -72,7 +72,7 @@ func TestWhatFewWantToReadIsInASectionThatBeginsCollapsed(t *testing.T) {
 			}
 		})
 	}
-	// Two of a log differ by name, or GitLab would take them for one.
+	// Two sections of a log need different names, or GitLab would merge them.
 	var out bytes.Buffer
 	l := &Log{Out: &out, Colour: true, Folds: true}
 	l.Images(images)

@@ -7,16 +7,16 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// toolStages are the helper's stages whose scripts call the Runner's program.
-// Where it is missing they say so in passing, skip what they are for, and the
-// job succeeds: hence a warning of our own, with a way out.
+// toolStages are the helper's stages whose scripts call the Runner's program. Without the
+// program, the scripts print a passing remark, skip their work, and the job succeeds. Our
+// own warning names a way out.
 var toolStages = []string{
 	"restore_cache", "download_artifacts", "archive_cache", "archive_cache_on_failure",
 	"upload_artifacts_on_success", "upload_artifacts_on_failure",
 }
 
-// ToolCheck is the check that comes before a stage, or nil. version is the Runner's,
-// "" for a development build.
+// ToolCheck returns the check before a stage, or nil. version is the Runner's, "" for a
+// development build.
 func (l *Log) ToolCheck(stage, version string) *plan.ToolCheck {
 	if !slices.Contains(toolStages, stage) {
 		return nil

@@ -11,8 +11,8 @@ import (
 	"gitlab-dind-executor/wary"
 )
 
-// planted is what others say: it sets a window's title, clears the screen, and
-// writes backwards.
+// planted is hostile text: it sets a window's title, clears the screen, and writes
+// backwards.
 const planted = "\x1b]0;owned\a\x1b[2Jpla\u009b5mnted\u202e\x00"
 
 func TestNoControlSequenceOfOthersReachesTheJobLog(t *testing.T) {

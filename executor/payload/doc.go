@@ -1,6 +1,7 @@
-// Package payload is the job as GitLab sent it, whose job it is, and the environment
-// that the Runner calls a hook with. It makes of both what a plan needs, and knows
-// which of their values are secrets.
+// Package payload reads the job as GitLab sent it, and the environment of the Runner's call
+// of a hook. From both the package makes the job for a plan. The package knows whose job it
+// is, and which values are secrets.
 //
-// It may import executor/featureflags, executor/runnerconfig, driver/plan, fault and hostfile.
+// It may import executor/featureflags, executor/runnerconfig, driver/plan, fault and
+// hostfile.
 package payload

@@ -8,19 +8,18 @@ import (
 )
 
 const (
-	// envVariable begins the names of a job's variables in a hook's environment.
+	// envVariable is the prefix of a job's variables in a hook's environment.
 	envVariable    = "CUSTOM_ENV_"
 	jobServicesKey = "CI_JOB_SERVICES"
-	// envInstallation names one of several installations on an engine, as the driver
-	// reads it. It is the Runner's own, with no prefix, so no pipeline sets it.
+	// envInstallation names one of several installations on an engine, for the driver. The
+	// variable is the Runner's own and has no prefix, so no pipeline sets it.
 	envInstallation = "GITLAB_DIND_EXECUTOR_INSTALLATION"
 )
 
-// Environment is a hook's environment. The last of duplicates wins, as it does
-// for the Runner.
+// Environment is a hook's environment. The last of duplicates wins, as in the Runner.
 type Environment map[string]string
 
-// NewEnvironment reads one in the form of os.Environ.
+// NewEnvironment reads an environment in the form of os.Environ.
 func NewEnvironment(environ []string) Environment {
 	e := Environment{}
 	for _, kv := range environ {
@@ -31,7 +30,7 @@ func NewEnvironment(environ []string) Environment {
 	return e
 }
 
-// Variable is a variable of the job, which the author of its pipeline can set.
+// Variable returns a variable of the job. The author of the pipeline can set any of them.
 func (e Environment) Variable(key string) string { return e[envVariable+key] }
 
 // RunnerVersion is the Runner's version, or "" for a development build.
@@ -42,8 +41,8 @@ func (e Environment) RunnerVersion() string {
 	return ""
 }
 
-// OfHost is what of the environment concerns the host and the engine: nothing
-// of the job, whose variables are no business of what outlives it.
+// OfHost returns the variables about the host and the engine. Processes that outlive a job
+// get none of the job's own variables.
 func (e Environment) OfHost() []string {
 	var env []string
 	for key, value := range e {

@@ -10,23 +10,22 @@ import (
 	"gitlab-dind-executor/executor/featureflags"
 )
 
-// Where a job's sources and its cache are in its containers.
+// The places of a job's sources and of its cache in its containers.
 const (
 	BuildsDir = "/builds"
 	CacheDir  = "/cache"
 )
 
-// predefined are the Runner's own variables that are no secret and are not in
-// the payload; a service sees them as it does with the docker executor.
+// predefined are public variables of the Runner that the payload lacks. A service sees them
+// here as with the docker executor.
 var predefined = []string{
 	"CI_BUILDS_DIR", "CI_CONCURRENT_ID", "CI_CONCURRENT_PROJECT_ID", "CI_DISPOSABLE_ENVIRONMENT", "CI_JOB_IMAGE",
 	"CI_JOB_STATUS", "CI_JOB_TIMEOUT", "CI_PROJECT_DIR", "CI_RUNNER_EXECUTABLE_ARCH", "CI_RUNNER_REVISION",
 	"CI_RUNNER_VERSION", "CI_SERVER", "CI_SHARED_ENVIRONMENT", "RUNNER_TEMP_PROJECT_DIR",
 }
 
-// ForPlan makes what a plan needs of the payload and, for the job's own
-// variables only, of the environment: pipelines can set those, so nothing that
-// decides over identity or policy is read from there.
+// ForPlan makes the job for a plan from the payload. The environment serves for the job's
+// own variables only. Pipelines can set these, so identity and policy never depend on them.
 func ForPlan(p *Job, env Environment) plan.Job {
 	vars := map[string]string{}
 	for k, v := range env {
@@ -39,20 +38,20 @@ func ForPlan(p *Job, env Environment) plan.Job {
 	for _, v := range p.Variables { // the last of duplicates wins
 		public[v.Key], files[v.Key] = v.Public, v.File
 	}
-	for k, s := range p.Secrets { // they come after the variables
+	for k, s := range p.Secrets { // secrets come after the variables
 		public[k], files[k] = false, s.File == nil || *s.File
 	}
 	for k, file := range files {
 		if _, set := vars[k]; set && file {
-			// The Runner's scripts write its content there.
+			// The Runner's scripts write the secret's content there.
 			vars[k] = projectDir + ".tmp/" + k
 		}
 	}
 	for _, k := range predefined {
 		public[k] = true
 	}
-	// Not in the payload are those of `environment` in config.toml, where
-	// proxies are set: the docker executor gives them to services.
+	// The payload lacks the variables of `environment` in config.toml, the place for
+	// proxies. The docker executor gives them to services.
 	for _, k := range plan.ProxyVariables {
 		if _, sent := files[k]; !sent {
 			public[k] = true
@@ -67,10 +66,10 @@ func ForPlan(p *Job, env Environment) plan.Job {
 		BuildsDir: BuildsDir, ProjectDir: projectDir, Cached: len(p.Cache) > 0,
 	}
 	j.Init = featureflags.On(featureflags.UseInit, func(key string) string { return vars[key] })
-	if p.JobInfo.ProjectID > 0 { // else nobody would ever find it again
+	if p.JobInfo.ProjectID > 0 { // else nobody would ever find the volume again
 		j.CacheDir, j.Lasting = CacheDir, true
 	}
-	j.RunnerVersion = env.RunnerVersion() // only a tag of the admin's own image is chosen by it
+	j.RunnerVersion = env.RunnerVersion() // chooses no more than a tag of the admin's own image
 	for _, k := range slices.Sorted(maps.Keys(vars)) {
 		j.Variables = append(j.Variables, plan.Variable{Key: k, Value: vars[k], Public: public[k]})
 	}
@@ -100,9 +99,9 @@ func planImage(i jobImage, vars map[string]string) plan.Image {
 	}
 }
 
-// expand replaces $NAME and ${NAME} in what the Runner leaves to its executors:
-// services' variables, users and platforms. $$ is a dollar; a service's variable
-// sees the service's others as they were written, as it does with the Runner.
+// expand replaces $NAME and ${NAME} in values that the Runner leaves to its executors:
+// services' variables, users and platforms. $$ is a dollar. A service's variable sees the
+// service's other variables unexpanded, as with the Runner.
 func expand(value string, vars map[string]string) string {
 	return os.Expand(value, func(name string) string {
 		if name == "$" {

@@ -10,7 +10,7 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// value returns the variable that a job's plan would see.
+// value returns a variable as the job's plan sees it.
 func value(j plan.Job, key string) (v plan.Variable, set bool) {
 	for _, v := range j.Variables {
 		if v.Key == key {
@@ -67,7 +67,7 @@ func TestAFileVariableIsAPathInTheJob(t *testing.T) {
 	}
 }
 
-// The Runner hands their values on beside the payload.
+// The Runner hands the values of secrets on beside the payload.
 func TestASecretIsAFileUnlessItSaysOtherwise(t *testing.T) {
 	p := mustParse(t, least(`"variables": [{"key": "TOKEN", "value": "x", "public": true}],
 		"secrets": {"KEY": {"vault": {}}, "CERT": {"file": true}, "TOKEN": {"file": false}, "GONE": {}}, `))
@@ -127,7 +127,7 @@ func TestTheRunnersOwnVariablesArePublic(t *testing.T) {
 	}
 }
 
-// They are no secret to the docker daemon of the job, as with the docker
+// Proxies are no secret to the docker daemon of the job. The same holds for the docker
 // executor, where `environment` in config.toml is the place for them.
 func TestProxiesThatTheRunnerSetsArePublic(t *testing.T) {
 	j := ForPlan(mustParse(t, least(`"variables": [{"key": "HTTPS_PROXY", "value": "x", "public": false}], `)), Environment{
@@ -140,7 +140,7 @@ func TestProxiesThatTheRunnerSetsArePublic(t *testing.T) {
 	}
 }
 
-// CUSTOM_ENV_ variables are the pipeline author's to set.
+// The author of a pipeline can set CUSTOM_ENV_ variables.
 func TestAPipelineCannotChangeIdentityOrPolicy(t *testing.T) {
 	text := least(`"runner_info": {"timeout": 60}, "image": {"name": "golang:1"}, "services": [{"name": "redis:7"}],
 		"credentials": [{"type": "registry", "url": "registry.example.com", "username": "u", "password": "p"}], `)
@@ -163,8 +163,8 @@ func TestAPipelineCannotChangeIdentityOrPolicy(t *testing.T) {
 	}
 }
 
-// The Runner's version is not in the payload. It can choose no more than a tag
-// of the admin's own image.
+// The Runner's version is not in the payload. The version chooses no more than a tag of the
+// admin's own image.
 func TestARunnerVersionThatIsNoneIsPassedOver(t *testing.T) {
 	for version, want := range map[string]string{
 		"18.6.6": "18.6.6", "19.3.0": "19.3.0", "": "", "18.6.6~beta.1.g1234": "", "development version": "",

@@ -16,12 +16,12 @@ import (
 	"gitlab-dind-executor/hostfile"
 )
 
-// maxPayload bounds the payload; GitLab's own limits keep it far below.
+// maxPayload bounds the payload, in bytes; GitLab's own limits keep payloads far below.
 const maxPayload = 64 << 20
 
-// Job is the job as GitLab sent it, as far as it is used here. The Runner's
-// own types need modules that Go's module proxy does not serve, so these are
-// ours; the source is GitLab Runner's job response.
+// Job holds the fields in use of the job as GitLab sent it. The Runner's own types need
+// modules that Go's module proxy does not serve, so these types are ours. Source: GitLab
+// Runner's job response.
 type Job struct {
 	ID      int64  `json:"id"`
 	Token   string `json:"token"`
@@ -36,7 +36,7 @@ type Job struct {
 		Ref      string   `json:"ref"`
 		SHA      string   `json:"sha"`
 		Refspecs []string `json:"refspecs"`
-		// Protected is nil before GitLab 18.3, and with a Runner before 18.4, which
+		// Protected is nil before GitLab 18.3, and with a Runner before 18.4. Such a Runner
 		// writes the payload anew with the fields that it knows.
 		Protected *bool `json:"protected"`
 	} `json:"git_info"`
@@ -44,7 +44,7 @@ type Job struct {
 		// Timeout is in seconds.
 		Timeout int64 `json:"timeout"`
 	} `json:"runner_info"`
-	// Features is what this GitLab understands.
+	// Features are the features of this GitLab.
 	Features struct {
 		TraceSections bool `json:"trace_sections"`
 	} `json:"features"`
@@ -54,8 +54,8 @@ type Job struct {
 	Cache     []struct {
 		Key string `json:"key"`
 	} `json:"cache"`
-	// Secrets are variables whose values the Runner fetches. A secret is a file
-	// unless it says otherwise.
+	// Secrets are variables whose values the Runner fetches. A secret is a file unless File
+	// says otherwise.
 	Secrets map[string]struct {
 		File *bool `json:"file"`
 	} `json:"secrets"`
@@ -65,8 +65,8 @@ type Job struct {
 		Username string `json:"username"`
 		Password string `json:"password"`
 	} `json:"credentials"`
-	// Run are the steps of a job with `run:`: a text with JSON before GitLab Runner
-	// 18.9, and that JSON itself since.
+	// Run holds the steps of a job with `run:`. GitLab Runner before 18.9 sends a text with
+	// JSON, later Runners the JSON itself.
 	Run json.RawMessage `json:"run"`
 }
 
@@ -120,7 +120,7 @@ const (
 
 const payloadHint = "hooks are called by GitLab Runner 12.6 or later; it sets JOB_RESPONSE_FILE"
 
-// Read reads the file that JOB_RESPONSE_FILE names.
+// Read reads the payload from a file, whose path is in JOB_RESPONSE_FILE.
 func Read(path string) (*Job, error) {
 	if path == "" {
 		return nil, fault.System(errors.New("no job payload: JOB_RESPONSE_FILE is not set"), payloadHint)
@@ -136,7 +136,7 @@ func Read(path string) (*Job, error) {
 	return decode(f)
 }
 
-// decode reads a payload and refuses one that says not whose job it is.
+// decode reads a payload, and refuses a payload without the job's identity.
 func decode(src io.Reader) (*Job, error) {
 	var p Job
 	dec := json.NewDecoder(io.LimitReader(src, maxPayload))
@@ -152,9 +152,9 @@ func decode(src io.Reader) (*Job, error) {
 	return &p, nil
 }
 
-// Unfit is why no sandbox can run the job; nil for all that GitLab sends but one
-// thing. A job with `run:` comes as a script that calls step-runner, which is in no
-// image of a job but its own: said here, nobody looks for it in the image.
+// Unfit says why no sandbox can run the job, or returns nil. The only unfit job is a job
+// with `run:`. Its script calls step-runner, which the job's image lacks. The error keeps
+// people from searching for step-runner in the image.
 func (p *Job) Unfit() error {
 	switch string(p.Run) {
 	case "", "null", `""`, "[]", `"[]"`:
@@ -164,7 +164,7 @@ func (p *Job) Unfit() error {
 		"write the job with script:, or let a runner with GitLab's docker executor have it")
 }
 
-// instance identifies the GitLab instance: two may share an engine.
+// instance identifies the GitLab instance: two instances may share an engine.
 func (p *Job) instance() string {
 	if p.JobInfo.InstanceUUID != "" {
 		return p.JobInfo.InstanceUUID
@@ -176,9 +176,8 @@ func (p *Job) instance() string {
 	return u.Host
 }
 
-// instances are the names by which settings may call the GitLab: its host, with
-// the port if it is not the usual one, and its id. Both come from GitLab, and no
-// pipeline has a hand in them.
+// instances returns the names by which settings may call the GitLab: its host, with an
+// unusual port, and its id. Both come from GitLab, and no pipeline has a hand in them.
 func (p *Job) instances() (names []string) {
 	if u, err := url.Parse(p.GitInfo.RepoURL); err == nil && u.Hostname() != "" {
 		host := u.Host
@@ -193,8 +192,8 @@ func (p *Job) instances() (names []string) {
 	return names
 }
 
-// Project is the project's path; an older GitLab tells it by the repository's
-// address alone.
+// Project returns the project's path. An older GitLab gives the path in the repository's
+// address only.
 func (p *Job) Project() string {
 	if p.JobInfo.ProjectPath != "" {
 		return p.JobInfo.ProjectPath
@@ -211,10 +210,9 @@ func (p *Job) Key() string {
 	return fmt.Sprintf("%s/%d", p.instance(), p.ID)
 }
 
-// scope identifies whose caches and layers the job may use: those of protected
-// refs, of unprotected ones, and of merge requests, each of one project. A job
-// whose payload names no project, or does not tell whether its ref is protected,
-// shares with no other.
+// scope identifies the caches and layers that the job may use. Each project has three
+// scopes: for protected refs, for unprotected refs, and for merge requests. A job shares
+// with no other when its payload names no project, or leaves the ref's protection open.
 func (p *Job) scope() string {
 	project := strconv.FormatInt(p.JobInfo.ProjectID, 10)
 	if p.JobInfo.ProjectID <= 0 {
@@ -233,8 +231,8 @@ func (p *Job) scope() string {
 	return p.instance() + "/" + project + "/" + refs
 }
 
-// inherits names the scope of the project's protected refs, for a job of other refs or
-// of merge requests; "" for any other.
+// inherits names the scope of the project's protected refs, for a job of other refs or of
+// merge requests. Other jobs get "".
 func (p *Job) inherits() string {
 	protection := plan.ProtectionOf(p.GitInfo.Protected)
 	if p.JobInfo.ProjectID <= 0 || protection == plan.ProtectionUnknown || protection == plan.Protected && !p.ofMergeRequest() {
@@ -243,8 +241,8 @@ func (p *Job) inherits() string {
 	return p.instance() + "/" + strconv.FormatInt(p.JobInfo.ProjectID, 10) + "/" + string(plan.Protected)
 }
 
-// scopeIn is a scope of one of several installations on an engine: the names of what
-// is cached follow from it, so that none has what is another's.
+// scopeIn returns a scope within one of several installations on an engine. The names of
+// caches and layers follow from the scope, so no installation has those of another.
 func scopeIn(installation, scope string) string {
 	if installation == "" || scope == "" {
 		return scope
@@ -252,10 +250,10 @@ func scopeIn(installation, scope string) string {
 	return scope + "/" + installation
 }
 
-// ofMergeRequest tells whether the job runs on what is neither a branch nor a tag:
-// of a merge request, what GitLab keeps at refs/merge-requests/, which a fork may
-// have sent. GitLab's ref_type says "branch" there, too. A pipeline that GitLab
-// runs for a merge request on the source branch itself is that branch's.
+// ofMergeRequest tells whether the job runs on a merge request, not on a branch or a tag.
+// GitLab keeps a merge request at refs/merge-requests/, and a fork may have sent it.
+// GitLab's ref_type says "branch" there, too. A merge request's pipeline on the source
+// branch itself belongs to the branch.
 //
 // Sources: GitLab's app/presenters/ci/build_runner_presenter.rb and
 // app/services/merge_requests/create_pipeline_service.rb.
@@ -268,7 +266,7 @@ func (p *Job) ofMergeRequest() bool {
 	})
 }
 
-// Timeout is what the job may take, a month at most.
+// Timeout bounds the job's duration, a month at most.
 func (p *Job) Timeout() time.Duration {
 	switch seconds := p.RunnerInfo.Timeout; {
 	case seconds <= 0:

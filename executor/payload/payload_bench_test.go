@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// BenchmarkPayload is what each hook reads first: the payload of a job with as
-// many variables as GitLab sends with an ordinary one.
+// BenchmarkPayload reads an ordinary job's payload, with as many variables as GitLab sends.
+// Each hook reads the payload first.
 func BenchmarkPayload(b *testing.B) {
 	variables := strings.Repeat(`{"key": "CI_SOME_VARIABLE", "value": "a value of some length", "public": true},`, 150)
 	text := least(`"variables": [` + strings.TrimSuffix(variables, ",") + `],

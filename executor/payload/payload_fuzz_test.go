@@ -9,8 +9,8 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// Whatever GitLab or a pipeline sends is planned or refused, never a panic, and
-// nothing of it gets out of its place.
+// ForPlan and the plan accept or refuse any payload without a panic, and no part of a
+// payload gets out of its place.
 func FuzzPayload(f *testing.F) {
 	f.Add([]byte(`{"id": 1, "job_info": {"project_id": 2}, "git_info": {"repo_url": "https://u:p@gitlab.example.com/g/a.git"},
 		"image": {"name": "alpine", "entrypoint": [""], "executor_opts": {"docker": {"user": 1000, "platform": "linux/arm64"}}},

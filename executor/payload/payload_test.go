@@ -31,7 +31,7 @@ func mustParse(t *testing.T, text string) *Job {
 	return p
 }
 
-// least is the least payload there is, and fields.
+// least is the smallest valid payload, with further fields.
 func least(fields string) string {
 	return `{"id": 1000, "job_info": {"project_id": 42}, "git_info": {"repo_url": "https://t:p@gitlab.example.com/g/a.git", "protected": false}, ` + fields + `"token": ""}`
 }
@@ -106,8 +106,8 @@ func TestAJobWithStepsIsUnfit(t *testing.T) {
 	}
 }
 
-// What releases have added, and what none has yet. The Runner of 18.7 and later
-// writes inputs as an object, whatever GitLab sent.
+// Fields of later releases, and unknown fields. The Runner of 18.7 and later writes inputs
+// as an object, whatever GitLab sent.
 func TestFieldsThatAreNotKnownAreNoFault(t *testing.T) {
 	for name, field := range map[string]string{
 		"job inputs, as GitLab sends them": `"inputs": [{"key": "tag", "value": {"type": "string", "content": "a", "sensitive": true}}], `,
@@ -196,8 +196,8 @@ func TestIdentityOfAJob(t *testing.T) {
 	}
 }
 
-// The names of what is cached follow from the scope, and the engine gives a name once:
-// two installations with one scope would have one cache.
+// The names of caches and layers follow from the scope, and the engine gives a name once.
+// Two installations with the same scope would have the same cache.
 func TestAnInstallationHasScopesOfItsOwn(t *testing.T) {
 	p := mustParse(t, `{"id": 7, "job_info": {"project_id": 42, "instance_uuid": "0a1b"}, "git_info": {"protected": true}}`)
 	other := mustParse(t, `{"id": 7, "job_info": {"project_id": 42, "instance_uuid": "0a1b"}, "git_info": {"protected": false}}`)
@@ -219,7 +219,7 @@ func TestAnInstallationHasScopesOfItsOwn(t *testing.T) {
 	}
 }
 
-// testdata/refs.json holds what GitLab says of refs, each with its source.
+// testdata/refs.json holds GitLab's data about refs, each with its source.
 func TestScopeByWhatGitLabSaysOfARef(t *testing.T) {
 	text, err := os.ReadFile("testdata/refs.json")
 	if err != nil {
@@ -258,7 +258,7 @@ func TestScopeByWhatGitLabSaysOfARef(t *testing.T) {
 	}
 }
 
-// What a pipeline may set says nothing of its scope.
+// Variables that a pipeline may set do not change its scope.
 func TestVariablesDoNotChangeTheScope(t *testing.T) {
 	for _, protected := range []string{`"protected": false`, `"protected": true`, `"x": 0`} {
 		git := `"git_info": {"repo_url": "https://gitlab.example.com/g/a.git", "ref": "main", ` + protected + `}`

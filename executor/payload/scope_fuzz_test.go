@@ -9,8 +9,8 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// Whatever ref a pipeline runs on and whatever variables it has, its scope follows
-// from GitLab's fields alone, and only branches and tags have that of refs.
+// The scope follows from GitLab's fields alone, for every ref and all variables of a
+// pipeline. Only branches and tags have the scope of refs.
 func FuzzScope(f *testing.F) {
 	f.Add("main", "+refs/heads/main:refs/remotes/origin/main", 2, "CI_COMMIT_REF_PROTECTED", "true")
 	f.Add("refs/merge-requests/1/head", "+refs/pipelines/1:refs/pipelines/1", 1, "CI_PIPELINE_SOURCE", "push")

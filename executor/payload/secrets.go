@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Secrets are the values that no bundle may have: all of the job's variables that
-// are not public, those that GitLab masks, its credentials and its tokens.
+// Secrets returns the values that must not be in a bundle: variables that are not public or
+// that GitLab masks, credentials and tokens.
 func Secrets(p *Job, env Environment) []string {
 	var secrets []string
 	public := map[string]bool{}

@@ -1,5 +1,5 @@
-// Package redact hides secrets in what others say, in all the forms in which
-// programs print them.
+// Package redact hides secrets in the output of others, in all the forms in which programs
+// print them.
 //
 // It may import wary.
 package redact

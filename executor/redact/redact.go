@@ -11,23 +11,24 @@ import (
 )
 
 const (
-	// hidden stands for what must not be shown.
+	// hidden stands in the place of a secret.
 	hidden = "[hidden]"
-	// shortest is below what is too short to be told from other text, shortestLine
-	// for a line of a secret that has several. Both are in bytes.
+	// A text below shortest cannot be told from other text, nor can a line below
+	// shortestLine of a secret with several lines. Both are in bytes.
 	shortest     = 6
 	shortestLine = 8
-	// mostLines bounds how many lines of one secret are looked for.
+	// mostLines bounds the number of lines of a secret to search for.
 	mostLines = 4096
 )
 
 // Redactor hides secrets, also in the forms in which programs print them.
 type Redactor struct {
-	// needles are all forms of all secrets, by their first bytes, shortest of them.
+	// needles are all forms of all secrets, by their first bytes: shortest of them.
 	needles map[string][]string
 }
 
-// New is for these secrets. Those below 6 bytes stay: other text holds them, too.
+// New returns a Redactor for these secrets. Secrets below 6 bytes stay visible: other text
+// holds them, too.
 func New(secrets []string) Redactor {
 	r := Redactor{map[string][]string{}}
 	seen := map[string]bool{}
@@ -48,8 +49,8 @@ func New(secrets []string) Redactor {
 	return r
 }
 
-// partsOf are a secret as a whole, each of its lines, since a log has lines, and
-// the texts within it where it is JSON, as a configuration of docker is.
+// partsOf returns the parts of a secret to search for. They are the whole, each line, since
+// a log has lines, and the texts within JSON, such as a configuration of docker.
 func partsOf(secret string) []string {
 	parts := []string{secret, strings.TrimSpace(secret)}
 	if strings.ContainsAny(secret, "\r\n") {
@@ -70,8 +71,8 @@ func partsOf(secret string) []string {
 	return parts
 }
 
-// textsIn are the texts of a JSON value, without its keys. The password is one in
-// what a docker configuration calls auth.
+// textsIn returns the texts of a JSON value, without its keys. In a docker configuration,
+// the value of auth holds the password.
 func textsIn(value any) []string {
 	var texts []string
 	switch v := value.(type) {
@@ -97,8 +98,8 @@ func textsIn(value any) []string {
 	return texts
 }
 
-// formsOf are a text as it is, without what a terminal would obey, in JSON, quoted
-// as in dockerd's log, in a URL, and in base64 wherever it may stand there.
+// formsOf returns the forms of a text: unchanged, cleaned of control sequences, in JSON,
+// quoted as in dockerd's log, in a URL, and in base64 at any offset.
 func formsOf(text string) []string {
 	if len(text) < shortest {
 		return nil
@@ -117,7 +118,7 @@ func formsOf(text string) []string {
 	return forms
 }
 
-// inJSON is a text as it stands in JSON, with or without <, > and & escaped.
+// inJSON returns a text as JSON writes it, with or without <, > and & escaped.
 func inJSON(text string, html bool) string {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
@@ -137,8 +138,8 @@ func lowerEscapes(escaped string) string {
 	return string(b)
 }
 
-// embedded is what of a text's encoding does not depend on what stands around it,
-// with so many bytes before it: user:password, for one.
+// embedded returns the part of a text's base64 that does not depend on its neighbours, with
+// before bytes in front. user:password is an example.
 func embedded(encoding *base64.Encoding, text string, before int) string {
 	encoded := encoding.EncodeToString([]byte(strings.Repeat("x", before) + text))
 	from, to := (before*8+5)/6, (before+len(text))*8/6
@@ -148,7 +149,7 @@ func embedded(encoding *base64.Encoding, text string, before int) string {
 	return encoded[from:to]
 }
 
-// redact hides every secret in a text. Where two overlap, both go as a whole.
+// redact hides every secret in a text. Two secrets that overlap both go as a whole.
 func (r Redactor) redact(text string) string {
 	var out strings.Builder
 	until := 0
@@ -171,6 +172,6 @@ func (r Redactor) redact(text string) string {
 	return out.String()
 }
 
-// Others redacts what others say, and takes out of it what a terminal would obey:
-// that may stand in the middle of a secret.
+// Others redacts the output of others, and takes out control sequences: they may stand in
+// the middle of a secret.
 func (r Redactor) Others(text string) string { return r.redact(wary.Text(r.redact(text))) }

@@ -30,7 +30,7 @@ func TestOverlappingSecretsAreHiddenAsAWhole(t *testing.T) {
 	}
 }
 
-// A log has lines, and programs print what they hold in many ways.
+// A log has lines, and programs print secrets in many ways.
 func TestASecretIsHiddenInEveryFormThatALogMayHoldItIn(t *testing.T) {
 	asJSON := func(s string) string { b, _ := json.Marshal(s); return string(b) }
 	docker := `{"auths": {"r.example.com": {"auth": "` + base64.StdEncoding.EncodeToString([]byte("someone:deep-password")) + `"}, "other": {"password": "plain-in-json"}}}`
@@ -70,14 +70,14 @@ func TestASecretIsHiddenInEveryFormThatALogMayHoldItIn(t *testing.T) {
 	}
 }
 
-// FuzzRedact holds that no secret is left, whatever it is and wherever it stands.
+// FuzzRedact checks that no secret is left, whatever the secret and its place.
 func FuzzRedact(f *testing.F) {
 	f.Add("secret-token", "a", "b")
 	f.Add(testKey, "\"", "\\")
 	f.Add("aaaaaaaaaaaa", "aaa", "aa")
 	f.Fuzz(func(t *testing.T, secret, before, after string) {
 		if len(secret) < shortest {
-			return // nothing so short is looked for
+			return // Redactor looks for nothing so short
 		}
 		r := New([]string{secret})
 		for _, form := range append(formsOf(secret), secret) {

@@ -11,19 +11,18 @@ import (
 )
 
 const (
-	// answerBound is what one question may take. Docker's own resolver gives up
-	// sooner.
+	// answerBound bounds a question. Docker's own resolver gives up sooner.
 	answerBound = 10 * time.Second
-	// maxQuestions bounds the questions that are open at once, by either way. More
-	// wait until one has ended, and the kernel drops what finds no room meanwhile.
+	// maxQuestions bounds the open questions, by UDP and TCP together. Others wait until a
+	// question has ended, and the kernel drops questions without room meanwhile.
 	maxQuestions = 256
-	// maxDatagram is the most that one datagram holds, in bytes.
+	// maxDatagram is the size of the largest datagram, in bytes.
 	maxDatagram = 64 << 10
 )
 
-// Serve hands questions that come to an address on to upstream, until ctx ends. Both
-// addresses are host:port, and Serve takes UDP and TCP. An error says that it cannot
-// listen, or can no more.
+// Serve hands questions from an address on to upstream, until ctx ends. Both addresses are
+// host:port, and Serve takes UDP and TCP. An error means: Serve cannot listen, or no longer
+// can.
 func Serve(ctx context.Context, address, upstream string) error {
 	var config net.ListenConfig
 	packets, err := config.ListenPacket(ctx, "udp", address)
@@ -39,7 +38,7 @@ func Serve(ctx context.Context, address, upstream string) error {
 	return serve(ctx, packets, connections, upstream)
 }
 
-// serve works with sockets that listen, and closes them.
+// serve works with listening sockets, and closes them.
 func serve(ctx context.Context, packets net.PacketConn, connections net.Listener, upstream string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -62,7 +61,7 @@ func serve(ctx context.Context, packets net.PacketConn, connections net.Listener
 	return err
 }
 
-// relay is one at work.
+// relay is the state of a running relay.
 type relay struct {
 	upstream string
 	open     chan struct{}
@@ -80,7 +79,7 @@ func (r *relay) ask(ctx context.Context, question func(context.Context)) {
 	})
 }
 
-// datagrams hands on each datagram by a socket of its own, and one answer to it.
+// datagrams hands each datagram on by a socket of its own, and hands an answer back.
 func (r *relay) datagrams(ctx context.Context, in net.PacketConn) error {
 	buffer := make([]byte, maxDatagram)
 	for {
@@ -92,13 +91,13 @@ func (r *relay) datagrams(ctx context.Context, in net.PacketConn) error {
 		r.ask(ctx, func(ctx context.Context) {
 			answer, err := r.exchange(ctx, question)
 			if err == nil {
-				_, _ = in.WriteTo(answer, from) // who asks asks again
+				_, _ = in.WriteTo(answer, from) // the client asks again
 			}
 		})
 	}
 }
 
-// exchange sends one question and returns its answer.
+// exchange sends a question and returns its answer.
 func (r *relay) exchange(ctx context.Context, question []byte) ([]byte, error) {
 	out, err := r.dial(ctx, "udp")
 	if err != nil {
@@ -130,7 +129,7 @@ func (r *relay) connections(ctx context.Context, in net.Listener) error {
 			defer context.AfterFunc(ctx, func() { conn.Close() })()
 			r.asked.Go(func() {
 				_, _ = io.Copy(out, conn)
-				// Who asks may say so that this was all, and wait for the answer.
+				// A client may close its sending side and wait for the answer.
 				_ = out.(*net.TCPConn).CloseWrite()
 			})
 			_, _ = io.Copy(conn, out)

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// listen takes one port of this machine for both ways.
+// listen takes a port of this machine for both UDP and TCP.
 func listen(t *testing.T) (net.PacketConn, net.Listener) {
 	t.Helper()
 	for range 100 {
@@ -29,8 +29,8 @@ func listen(t *testing.T) (net.PacketConn, net.Listener) {
 	return nil, nil
 }
 
-// upstream is a server that answers each question with itself, backwards: once by
-// UDP, and by TCP when who asks has said all.
+// upstream is a server that answers each question with its bytes in reverse order. By TCP
+// the answer comes after the end of the question.
 func upstream(t *testing.T) string {
 	t.Helper()
 	packets, connections := listen(t)
@@ -109,7 +109,7 @@ func exchange(network, address string, question []byte) ([]byte, error) {
 		}
 		return io.ReadAll(tcp)
 	}
-	// The kernel may drop a datagram, and who asks asks again.
+	// The kernel may drop a datagram, and a client asks again.
 	b := make([]byte, maxDatagram)
 	for range 10 {
 		_ = c.SetDeadline(time.Now().Add(time.Second))
@@ -148,7 +148,7 @@ func TestQuestionsAndAnswersGoThrough(t *testing.T) {
 	}
 }
 
-// A server that is gone costs its questions alone.
+// A dead server costs its own questions alone.
 func TestAServerThatIsGoneIsNoEnd(t *testing.T) {
 	t.Parallel()
 	gone, err := net.Listen("tcp", "127.0.0.1:0")

@@ -1,6 +1,6 @@
-// Package scrape is what Prometheus gets: the operator's log counted, and what there is
-// on the engine now.
+// Package scrape makes the metrics for Prometheus from the operator's log and from the
+// present state of the engine.
 //
-// It may import executor/access, executor/joblog, executor/telemetry, driver,
-// driver/label, driver/mirror, config and fault.
+// It may import executor/access, executor/joblog, executor/telemetry, driver, driver/label,
+// driver/mirror, config and fault.
 package scrape

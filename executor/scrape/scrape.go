@@ -26,39 +26,39 @@ import (
 )
 
 const (
-	// scrapeBound is less than the 10 s for which Prometheus waits by default: that
-	// the engine hangs is to be told, too.
+	// scrapeBound is less than Prometheus's default wait of 10 s: a hanging engine needs a
+	// report, too.
 	scrapeBound = 8 * time.Second
-	// longest is what Prometheus may say that it waits, in seconds.
+	// longest bounds Prometheus's own statement of its wait, in seconds.
 	longest = 60
-	// scraperIdle is for how long a connection lies between two scrapes.
+	// scraperIdle bounds the idle time of a connection between two scrapes.
 	scraperIdle = 5 * time.Minute
-	// MeasureBound is for a slow engine to walk its volumes, or to tell the rest.
+	// MeasureBound lets a slow engine walk its volumes, or answer the rest.
 	MeasureBound = 2 * time.Minute
-	// sizesEvery is how often `metrics serve` lets the engine walk all volumes.
+	// sizesEvery is the pause between two walks over all volumes for `metrics serve`.
 	sizesEvery = 15 * time.Minute
 )
 
-// Metrics collects for one scrape after the other.
+// Metrics collects the metrics of one scrape after the other.
 type Metrics struct {
 	settings config.Settings
 	log      *joblog.Log
 	mu       sync.Mutex
 	meter    telemetry.Meter
-	// cacheBytes and mirrorBytes are of the last time that somebody measured.
+	// cacheBytes and mirrorBytes are from the last measurement.
 	cacheBytes  map[string]int64
 	mirrorBytes int64
-	// silent says that the engine's fault has been told.
+	// silent tells whether the engine's fault has been reported.
 	silent bool
 }
 
-// New are the metrics by settings, which begin with what an operator's log
-// says. log hears what is wrong.
+// New returns the metrics for some settings, with the numbers of an operator's log. log
+// gets the errors.
 func New(s config.Settings, log *joblog.Log, l telemetry.Log) *Metrics {
 	return &Metrics{settings: s, log: log, meter: telemetry.Meter{Log: l}, mirrorBytes: -1}
 }
 
-// Serve answers scrapes until ctx ends. It measures from time to time.
+// Serve answers scrapes until ctx ends, and measures sizes from time to time.
 func (m *Metrics) Serve(ctx context.Context, l net.Listener) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/metrics", func(w http.ResponseWriter, r *http.Request) {
@@ -95,7 +95,7 @@ func (m *Metrics) Serve(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
-// boundOf is what a scrape may take: most of the time for which Prometheus waits.
+// boundOf returns the bound on a scrape: most of Prometheus's wait.
 func boundOf(r *http.Request) time.Duration {
 	seconds, err := strconv.ParseFloat(r.Header.Get("X-Prometheus-Scrape-Timeout-Seconds"), 64)
 	if err == nil && seconds > 0 && seconds <= longest {
@@ -104,7 +104,7 @@ func boundOf(r *http.Request) time.Duration {
 	return scrapeBound
 }
 
-// Registry has the metrics of this moment. Scrapes come one after the other.
+// Registry returns the present metrics. Scrapes come one after the other.
 func (m *Metrics) Registry(ctx context.Context) (*prometheus.Registry, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -116,7 +116,7 @@ func (m *Metrics) Registry(ctx context.Context) (*prometheus.Registry, error) {
 	return r, r.Register(telemetry.Metrics{Tally: tally, Now: m.now(ctx)})
 }
 
-// now asks the engine. One that does not answer is a metric, too.
+// now asks the engine. An engine without an answer is a metric, too.
 func (m *Metrics) now(ctx context.Context) telemetry.Now {
 	s := m.settings
 	n := telemetry.Now{
@@ -163,7 +163,7 @@ func (m *Metrics) ask(ctx context.Context, n *telemetry.Now) error {
 	return err
 }
 
-// mirror is the settings' mirror, nil if there is none.
+// mirror returns the settings' mirror, or nil without one.
 func (m *Metrics) mirror(ctx context.Context, d *driver.Driver) (*mirror.State, error) {
 	if !m.settings.Mirror.Enabled {
 		return nil, nil
@@ -200,8 +200,8 @@ func (m *Metrics) keepMeasuring(ctx context.Context) {
 	}
 }
 
-// Measure asks for sizes, which cost the engine a walk over all volumes. What
-// cannot be had stays as it was: whoever asks what there is tells the fault.
+// Measure asks for sizes, which cost the engine a walk over all volumes. After an error the
+// earlier sizes stay; now reports the engine's fault.
 func (m *Metrics) Measure(ctx context.Context) {
 	d, err := driver.Open(m.settings.Engine.Host)
 	if err != nil {

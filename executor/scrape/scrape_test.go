@@ -51,8 +51,8 @@ func TestAScrapeHasLessThanTheTimeThatPrometheusWaits(t *testing.T) {
 	}
 }
 
-// Prometheus takes an answer that comes too late for none, and then nothing says
-// that it is the engine which hangs.
+// Prometheus drops an answer that comes too late, and then nothing says that the engine
+// hangs.
 func TestAnEngineThatHangsIsToldBeforePrometheusGivesUp(t *testing.T) {
 	e := fakeengine.New(t)
 	e.Always("GET /containers/json", fakeengine.Hang())
@@ -74,8 +74,7 @@ func TestAnEngineThatHangsIsToldBeforePrometheusGivesUp(t *testing.T) {
 	})
 }
 
-// cachedLayers puts layers there that are cached for a project, and returns their
-// volume's name.
+// cachedLayers adds a volume with a project's cached layers, and returns its name.
 func cachedLayers(e *fakeengine.Engine) string {
 	const name = "dind-data-0123456789ab-0"
 	e.AddVolume(name, map[string]string{
@@ -85,8 +84,8 @@ func cachedLayers(e *fakeengine.Engine) string {
 	return name
 }
 
-// The engine walks its volumes for one at a time. What it refuses to measure stays
-// as it was, and a scrape that is being answered has its own numbers.
+// The engine walks its volumes for one caller at a time. Sizes that the engine refuses to
+// measure stay as they were, and a scrape under way has its own numbers.
 func TestSizesOfTheLastTimeStay(t *testing.T) {
 	e := fakeengine.New(t)
 	s := config.Default()
