@@ -9,13 +9,13 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// Fault is why an inner daemon does not serve its job, as far as it is known.
+// Fault explains why an inner daemon does not serve its job. A fault names only known causes.
 type Fault struct {
 	Line, Hint string
-	// OfJob is for what the pipeline has said.
+	// OfJob: the cause is in the pipeline, so a retry does not help.
 	OfJob bool
-	// Said is the line by which the daemon has told it; empty when the last lines of
-	// its log tell more.
+	// Said is the line by which the daemon has told the cause. It is empty if the last lines of
+	// the log tell more.
 	Said string
 }
 
@@ -31,31 +31,29 @@ const (
 
 var (
 	notFound = []int{126, 127}
-	// powerless is what iptables says without capabilities, or what mount does at the
-	// end of an entrypoint: on the way to it some mounts may fail.
+	// powerless matches the complaint of iptables without capabilities, or of a mount at the end
+	// of an entrypoint. Earlier mounts may fail on the way.
 	powerless = regexp.MustCompile(`(?i)failed to initialize nft|iptables[^\n]*(?:permission denied|not permitted|must be root)` +
 		`|\bmount: [^\n]*(?:permission denied|not permitted)[^\n]*(?:\n[^\n]*dmesg[^\n]*)?\s*\z`)
-	// began is what a dockerd says of itself when it starts, unless it is told to say
-	// less.
+	// began matches the words of a starting dockerd, unless its log level hides them.
 	began = regexp.MustCompile(`msg="(?:Starting up|Daemon has completed|Loading containers)|API listen on `)
 	// prints are the flags by which dockerd prints something and ends.
 	prints = []string{"--version", "-v", "--help", "-h", "--validate"}
 )
 
-// Exit is how a sidecar has ended.
+// Exit is the end of a sidecar.
 type Exit struct {
 	Code int
-	// Log are its last lines.
+	// Log has the last lines of the sidecar's log.
 	Log string
-	// Arguments are all that its dockerd was given.
+	// Arguments are all arguments of the sidecar's dockerd.
 	Arguments []string
-	// Ordinary says that the engine gave its container no rights: they are its
-	// runtime's matter.
+	// Ordinary: the engine gave the container no rights, so rights are a matter of its runtime.
 	Ordinary bool
 }
 
-// JudgeExit explains a sidecar that has ended before its daemon answered; nil when
-// that is not clear.
+// JudgeExit explains a sidecar that ended before its daemon answered; nil if the cause is
+// unclear.
 func JudgeExit(g plan.Given, e Exit) *Fault {
 	if e.Ordinary && e.Code != 0 && !runsOwn(g) && powerless.MatchString(e.Log) {
 		return &Fault{Line: "the docker daemon of this job has no capabilities from its runtime", Hint: hintRuntime}
@@ -78,13 +76,13 @@ func JudgeExit(g plan.Given, e Exit) *Fault {
 	return nil
 }
 
-// runsOwn tells whether the pipeline lets a program of its own run in the sidecar. That
-// says what it likes, so its words accuse neither settings nor runtime.
+// runsOwn tells whether the pipeline runs a program of its own in the sidecar. Such a program may
+// print anything, so its words accuse neither settings nor runtime.
 func runsOwn(g plan.Given) bool { return g.Entrypoint != nil || !plan.IsDockerd(g.Command) }
 
-// notOfCommand is a fault of arguments that the pipeline's command does not have, told
-// between two parts of a line. Where the pipeline names an image and no command, they
-// may be that image's.
+// notOfCommand is a fault in arguments that are not in the pipeline's command. The line is
+// before, the place of the arguments, and behind. If the pipeline names an image and no command,
+// the place may be the image.
 func notOfCommand(g plan.Given, before, behind string) *Fault {
 	who, hint := "sidecar.arguments of the settings", hintAdmin
 	if g.Image {
@@ -96,12 +94,12 @@ func notOfCommand(g plan.Given, before, behind string) *Fault {
 	return &Fault{Line: before + who + behind, Hint: hint}
 }
 
-// judgeEnd explains a sidecar that has ended as one may that has done its work.
+// judgeEnd explains a sidecar that ended with code 0.
 func judgeEnd(g plan.Given, e Exit) *Fault {
 	printed := slices.IndexFunc(prints, func(flag string) bool { return hasFlag(g.Words(), flag) })
 	switch {
 	case runsOwn(g) && began.MatchString(e.Log):
-		return nil // an engine that stops ends it with this code as well
+		return nil // an engine that stops ends the sidecar with this code as well
 	case runsOwn(g):
 		return &Fault{Line: "the service's command or entrypoint has ended, and started no docker daemon", Hint: hintCommand, OfJob: true}
 	case printed >= 0:

@@ -8,7 +8,7 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// given is a pipeline that names an image for its daemon, with more or less.
+// given is a pipeline that names an image for its daemon, and perhaps a command.
 func given(command ...string) plan.Given { return plan.Given{Image: true, Command: command} }
 
 func TestWhoseFaultItIsThatASidecarHasEnded(t *testing.T) {
@@ -17,7 +17,7 @@ func TestWhoseFaultItIsThatASidecarHasEnded(t *testing.T) {
 		code      int
 		log       string
 		arguments []string
-		line      string // "" for what is not clear
+		line      string // "" for an unclear cause
 		ofJob     bool
 	}{
 		"a flag of the pipeline's":         {given("--nope"), 125, "unknown flag: --nope\nSee 'dockerd --help'.", []string{"--nope"}, "flag that dockerd does not take: --nope", true},
@@ -46,8 +46,7 @@ func TestWhoseFaultItIsThatASidecarHasEnded(t *testing.T) {
 	}
 }
 
-// A runtime that gives no capabilities is the admin's matter, whatever the pipeline
-// says of its daemon.
+// A runtime without capabilities is the admin's matter, whatever the pipeline says of its daemon.
 func TestARuntimeWithoutCapabilitiesIsNoPipelinesFault(t *testing.T) {
 	const nft = "iptables v1.8.10 (nf_tables): Could not fetch rule set generation id: Permission denied (you must be root)"
 	for name, c := range map[string]struct {
@@ -79,8 +78,7 @@ func TestARuntimeWithoutCapabilitiesIsNoPipelinesFault(t *testing.T) {
 	}
 }
 
-// A program of the pipeline's own says what it likes. The settings and the runtime are
-// never accused by its words.
+// The pipeline's own program may print anything. Its words never accuse settings or runtime.
 func TestWordsOfThePipelinesOwnProgramAccuseNobodyElse(t *testing.T) {
 	for _, said := range []string{
 		"unknown flag: --mtu\nSee 'dockerd --help'.", `invalid argument "x" for "--mtu" flag: no number`, `"dockerd" accepts no arguments`,
@@ -99,7 +97,7 @@ func TestWordsOfThePipelinesOwnProgramAccuseNobodyElse(t *testing.T) {
 	}
 }
 
-// The command of an image is among what a sidecar was given, and looks like the settings'.
+// The command of the pipeline's image looks like arguments of the settings.
 func TestTheCommandOfAPipelinesImageIsNotTakenForTheSettings(t *testing.T) {
 	for _, said := range []string{"unknown flag: --nope", `"dockerd" accepts no arguments`, "failed to start daemon: --nope is not valid"} {
 		e := Exit{Code: 1, Log: said, Arguments: []string{"--nope=1", "word"}}
@@ -166,7 +164,7 @@ func TestWhereADaemonListensTellsWhyItDoesNotAnswer(t *testing.T) {
 	}
 }
 
-// A sidecar prints what it likes, and calls its processes as it likes.
+// Output and process names of a sidecar are in the job's hands, and may be long.
 func TestWhatASidecarSaysOfItselfMakesNoLongLine(t *testing.T) {
 	long := strings.Repeat("x", 60_000)
 	var log strings.Builder

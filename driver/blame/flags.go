@@ -7,11 +7,11 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// setFlag is a flag of dockerd, as it was written.
+// setFlag is a flag of dockerd, as written.
 type setFlag struct{ name, value string }
 
-// flagsIn are the flags among words. A flag without a value may seem to have the word
-// behind it.
+// flagsIn are the flags among words. The word behind a flag without a value may be taken for its
+// value.
 func flagsIn(words []string) []setFlag {
 	var flags []setFlag
 	for i, w := range words {
@@ -33,24 +33,23 @@ func flagsIn(words []string) []setFlag {
 	return flags
 }
 
-// sets tells whether the flag is for that key of daemon.json, which has the plural
-// where a flag may be given several times.
+// sets tells whether the flag is for a key of daemon.json. The key has the plural if the flag may
+// be given several times.
 func (f setFlag) sets(key string) bool {
 	name := strings.TrimLeft(f.name, "-")
 	return name == key || name+"s" == key || strings.TrimSuffix(name, "y")+"ies" == key || plan.KeySetBy(f.name) == key
 }
 
-// oneWord are flags whose names stand for nothing else where dockerd complains.
+// oneWord are flags whose names mean nothing else in a complaint of dockerd.
 var oneWord = []string{"ipv6", "bip", "bip6", "mtu", "icc"}
 
-// commonWords are values that may stand in a complaint about something else.
+// commonWords are values that may occur in a complaint about something else.
 var commonWords = []string{
 	"bridge", "builtin", "cgroup", "container", "containers", "daemon", "default", "docker", "dockerd", "driver", "error", "failed", "false",
 	"host", "http", "https", "network", "none", "private", "root", "shareable", "start", "tcp", "true", "unconfined", "unix",
 }
 
-// namedIn tells whether words of dockerd are about the flag: they have its name, or
-// its value.
+// namedIn tells whether words of dockerd are about the flag, by its name or its value.
 func (f setFlag) namedIn(said string) bool {
 	if strings.HasPrefix(f.name, "--") && bounded(said, f.name) {
 		return true

@@ -17,8 +17,8 @@ var (
 	saysReady  = regexp.MustCompile(`Daemon has completed initialization`)
 )
 
-// maxListens and maxName bound what is told of a sidecar's own words. An address is cut
-// behind what the path of a socket may have.
+// maxListens bounds the addresses shown of a sidecar, and maxName the length of a process's name.
+// An address is cut after 120 characters, more than the path of a socket may have.
 const (
 	maxListens = 16
 	maxName    = 40
@@ -35,30 +35,30 @@ func Listens(log string) []string {
 	return found
 }
 
-// Probe is what the last question to an inner daemon came to.
+// Probe is the outcome of the last question to an inner daemon.
 type Probe int
 
-// The outcomes of a question.
+// Outcomes of a question.
 const (
-	// ProbeUnclear is any other: nobody answers, or the network is out of reach.
+	// ProbeUnclear: no answer, or the network is out of reach.
 	ProbeUnclear Probe = iota
-	// ProbeNoTLS is an answer without TLS to a question with it, ProbeTLS the other
-	// way round.
+	// ProbeNoTLS: the daemon answers a question with TLS in plain text. ProbeTLS: the daemon
+	// answers a plain question with TLS.
 	ProbeNoTLS
 	ProbeTLS
-	// ProbeRefused says that nobody listens at the port.
+	// ProbeRefused: nobody listens at the port.
 	ProbeRefused
 )
 
-// Complete tells whether a daemon that listens has said all of where it does: what
-// dockerd opens is open before it says that it is ready.
+// Complete tells whether a daemon has named all addresses at which it listens. dockerd opens all
+// of them before it calls itself ready.
 func Complete(log string, probe Probe) bool {
 	return saysReady.MatchString(log) && probe != ProbeUnclear
 }
 
-// JudgeListening explains a daemon that has said for a while where it listens, and
-// does not answer at port; nil when that is not clear. arguments are all that the
-// sidecar was given.
+// JudgeListening explains a daemon that has listened for a while and does not answer at port; nil
+// if the cause is unclear. listens are the addresses named in its log, and arguments all
+// arguments of the sidecar.
 func JudgeListening(g plan.Given, arguments, listens []string, port int, probe Probe) *Fault {
 	at := func(port int) bool {
 		return slices.ContainsFunc(listens, func(address string) bool {
@@ -100,33 +100,31 @@ func JudgeListening(g plan.Given, arguments, listens []string, port int, probe P
 	return &Fault{Line: line, Hint: hintAdmin}
 }
 
-// programAlone tells whether a command begins with dockerd and does not say where it
-// is to listen. The entrypoint of the official images adds that to flags alone, in
-// all releases.
+// programAlone tells whether a command begins with dockerd and names no address to listen at. The
+// entrypoint of the official images adds addresses to flags alone, in all releases.
 func programAlone(g plan.Given) bool {
 	return g.Entrypoint == nil && len(g.Command) > 0 && path.Base(g.Command[0]) == "dockerd" && !namesListener(g.Command)
 }
 
-// namesListener tells whether arguments say where dockerd listens, or whether it
-// speaks TLS there.
+// namesListener tells whether arguments say where dockerd listens, or that it speaks TLS.
 func namesListener(arguments []string) bool {
 	return slices.ContainsFunc(flagsIn(arguments), func(f setFlag) bool {
 		return f.name == "--host" || f.name == "-H" || strings.HasPrefix(f.name, "--tls") && f.value != "false"
 	})
 }
 
-// sleepers are programs that wait and start nothing, idlers those of them that never
-// end as they are mostly called.
+// sleepers are programs that wait and start nothing. idlers are sleepers that, in their usual
+// calls, never end.
 var (
 	idlers   = []string{"tail", "cat", "pause"}
 	sleepers = append([]string{"sleep"}, idlers...)
-	// starters are what such a program may be started by: they wait for its end.
+	// starters are programs that start others and wait for their end.
 	starters = []string{"sh", "bash", "ash", "dash", "docker-init", "tini", "dumb-init"}
 )
 
-// JudgeProcesses explains a sidecar whose only process is a program that never
-// becomes a docker daemon, or whose shell waits for one that never ends; nil when
-// that is not clear. processes are their command lines.
+// JudgeProcesses explains a sidecar whose only process never becomes a docker daemon, or whose
+// shell waits for such a program. The answer is nil if the cause is unclear. processes are the
+// command lines.
 func JudgeProcesses(g plan.Given, processes []string) *Fault {
 	if !g.Image {
 		return nil
@@ -155,8 +153,8 @@ func JudgeProcesses(g plan.Given, processes []string) *Fault {
 	return &Fault{Line: "the service that is to be the docker daemon of this job runs no dockerd, but " + waits, Hint: hint, OfJob: true}
 }
 
-// JudgeSilence explains a sidecar that has had all of its time and runs no docker
-// daemon, by what the pipeline wanted to be run there; nil when that is not clear.
+// JudgeSilence explains a sidecar that runs no docker daemon after all of its time, by the
+// pipeline's command; nil if the cause is unclear.
 func JudgeSilence(g plan.Given, processes []string) *Fault {
 	if !g.Runs() || len(processes) == 0 || g.Entrypoint == nil && plan.IsDockerd(g.Command) {
 		return nil
@@ -184,8 +182,8 @@ func JudgeSilence(g plan.Given, processes []string) *Fault {
 	}
 }
 
-// fromProgram are the words of a process, from its program on: of one program for all,
-// what it is follows.
+// fromProgram are the words of a process, from its program on. coreutils and busybox have the
+// name of the program in the second word.
 func fromProgram(process string) []string {
 	words := strings.Fields(process)
 	if len(words) > 0 && (path.Base(words[0]) == "coreutils" || path.Base(words[0]) == "busybox") {
@@ -194,7 +192,7 @@ func fromProgram(process string) []string {
 	return words
 }
 
-// endless tells whether sleep is to sleep for longer than a boot may take.
+// endless tells whether sleep is to last longer than a boot may take.
 func endless(arguments []string) bool {
 	if len(arguments) != 1 {
 		return false

@@ -10,26 +10,26 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// What dockerd says before it ends, in all its releases. It tells a fault of its
-// command line, of its daemon.json and of the host in this way alone.
+// Words of dockerd before it ends, in all its releases. Only these words tell faults of its
+// command line, of its daemon.json and of the host.
 var (
-	// wrongFlag has as its groups the three forms in which a flag is named.
+	// wrongFlag has three groups, for the three forms in which dockerd names a flag.
 	wrongFlag = regexp.MustCompile(`(?:unknown (?:shorthand )?flag: (?:'[^']*' in )?(-.*)|flag needs an argument: (?:'[^']*' in )?(-.*)|invalid argument ".*" for "([^"]*)" flag)`)
-	// noArguments is of a word that is no flag, and no flag's value.
+	// noArguments is about a word that is neither a flag nor a flag's value.
 	noArguments = regexp.MustCompile(`"dockerd" accepts no arguments?|"dockerd" accepts no argument\(s\)`)
-	// usage is all that some releases say of such a word.
+	// usage is all that some releases print about such a word.
 	usage = regexp.MustCompile(`(?m)^Usage:\s+dockerd`)
-	// aClient is what docker says of a flag, and dockerd does not.
+	// aClient matches words of docker about a flag, which dockerd never prints.
 	aClient = regexp.MustCompile(`See 'docker --help'|Run 'docker --help'`)
-	// ofHost are words for what the host lacks, whatever the flags are.
+	// ofHost matches lacks of the host, whatever the flags are.
 	ofHost = regexp.MustCompile(`(?i)no space left|cannot allocate memory|out of memory|input/output error|read-only file system|not permitted|permission denied|` +
 		`too many open files|resource busy|no such device|iptables[^\n]*failed|modprobe|deadline exceeded|connection refused|timed out|timeout|` +
 		`cgroup isn't mounted|system requirements|temporarily unavailable|failed to dial|quota exceeded`)
-	// inBoth is of a key that a flag sets and the file too.
+	// inBoth is about a key set both by a flag and by the file.
 	inBoth = regexp.MustCompile(`specified both as a flag and in the configuration file: ([a-z0-9-]+):`)
-	// unknownKeys are those in the file that this release does not have.
+	// unknownKeys are keys in the file that this release does not have.
 	unknownKeys = regexp.MustCompile(`directives don't match any configuration option: ([a-z0-9-]+)`)
-	// configured is of what comes before a daemon touches its host.
+	// configured matches faults that a daemon finds before it touches the host.
 	ofTLS       = regexp.MustCompile(`invalid TLS configuration|X509 key pair`)
 	configured  = regexp.MustCompile(`unable to configure the Docker daemon|configuration validation|invalid TLS configuration|X509 key pair`)
 	storageFlag = regexp.MustCompile(`error initializing graphdriver|storage-driver|configured driver "[^"]*" not available`)
@@ -69,7 +69,7 @@ func judgeWords(g plan.Given, e Exit) *Fault {
 	return f
 }
 
-// judgeFlag explains a flag that dockerd names as one that it does not take.
+// judgeFlag explains a flag that dockerd does not take.
 func judgeFlag(g plan.Given, e Exit, said string) *Fault {
 	m := wrongFlag.FindStringSubmatch(said)
 	if m == nil || aClient.MatchString(e.Log) {
@@ -94,7 +94,7 @@ func judgeFlag(g plan.Given, e Exit, said string) *Fault {
 	return nil
 }
 
-// judgeArguments explains a word that is no flag of dockerd's.
+// judgeArguments explains a word that is no flag of dockerd.
 func judgeArguments(g plan.Given, e Exit) *Fault {
 	switch {
 	case loose(settingsArguments(g, e.Arguments)):
@@ -105,8 +105,7 @@ func judgeArguments(g plan.Given, e Exit) *Fault {
 	return nil
 }
 
-// judgeConfiguration explains what is wrong with flags, variables and daemon.json
-// together.
+// judgeConfiguration explains a fault in flags, variables and daemon.json together.
 func judgeConfiguration(g plan.Given, given, others []setFlag, said string) *Fault {
 	job := func(line, hint string) *Fault { return &Fault{Line: line, Hint: hint, OfJob: true} }
 	image := func(key string) *Fault {
@@ -161,8 +160,8 @@ func judgeConfiguration(g plan.Given, given, others []setFlag, said string) *Fau
 	return nil
 }
 
-// lastWords is the line by which dockerd says why it ends: the last that is none of a
-// log's, of the programs' around it, or of the usage that it prints behind.
+// lastWords is the line by which dockerd says why it ends. Lines of its log, of other programs,
+// and of the usage printed behind do not count.
 func lastWords(log string) string {
 	last := ""
 	for line := range strings.Lines(log) {
@@ -179,7 +178,7 @@ func lastWords(log string) string {
 	return last
 }
 
-// settingsArguments are those that the pipeline has not given.
+// settingsArguments are the arguments that the pipeline has not given.
 func settingsArguments(g plan.Given, all []string) []string {
 	if n := len(all) - len(g.Command); n >= 0 && slices.Equal(all[n:], g.Command) {
 		return all[:n]

@@ -11,7 +11,7 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// recordedEnd is how a dockerd of some release ended on a command line.
+// recordedEnd is the end of a dockerd of some release on a command line.
 type recordedEnd struct {
 	release   string
 	arguments []string
@@ -19,8 +19,7 @@ type recordedEnd struct {
 	code      int
 }
 
-// recordedEnds are of testdata/dockerd, where each release that was tried has said
-// itself what it says.
+// recordedEnds are in testdata/dockerd, printed by each of the releases tried.
 func recordedEnds(t *testing.T) []recordedEnd {
 	t.Helper()
 	files, err := filepath.Glob("testdata/dockerd/*.txt")
@@ -51,14 +50,14 @@ func recordedEnds(t *testing.T) []recordedEnd {
 	return ends
 }
 
-// around is what stands in a sidecar's log beside the words of its dockerd.
+// around adds other lines of a sidecar's log around the words of dockerd.
 func around(said string) string {
 	return "/certs/server/cert.pem: OK\nmodprobe: can't change directory to '/lib/modules': No such file or directory\niptables v1.8.11 (nf_tables)\n" +
 		`time="2026-11-27T04:23:03Z" level=info msg="starting containerd" version=1.7` + "\n" + said + "\n" +
 		`time="2026-11-27T04:23:04Z" level=info msg="containerd successfully booted in 0.048641s"` + "\n"
 }
 
-// aroundRootless has rootlesskit's words behind it, which name all flags.
+// aroundRootless adds rootlesskit's words, which name all flags.
 func aroundRootless(said string, arguments []string) string {
 	return around(said) + "[rootlesskit:child ] error: command [docker-init -- dockerd " + strings.Join(arguments, " ") +
 		"] exited: exit status 1\n[rootlesskit:parent] error: child exited: exit status 1\n"
@@ -94,12 +93,12 @@ func TestWhatDockerdRefusesOfThePipelinesCommandIsTheJobsFault(t *testing.T) {
 	}
 }
 
-// The same words on a command line that the admin alone has written are never a
-// pipeline's fault, whatever else it says.
+// The same words about a command line of the admin's alone are never the pipeline's fault,
+// whatever else the pipeline says.
 func TestWhatDockerdRefusesOfTheSettingsIsNeverTheJobsFault(t *testing.T) {
 	for _, r := range recordedEnds(t) {
 		if r.code == 0 {
-			continue // a daemon that the settings let print its version serves nobody
+			continue // a daemon that prints its version for the settings serves nobody
 		}
 		for name, g := range map[string]plan.Given{
 			"nothing of the pipeline's": {}, "an image": {Image: true}, "another flag": given("--debug"),
@@ -116,8 +115,8 @@ func TestWhatDockerdRefusesOfTheSettingsIsNeverTheJobsFault(t *testing.T) {
 	}
 }
 
-// What the host lacks is not the pipeline's fault, also where the words name a flag
-// of the pipeline's, or its value.
+// A lack of the host is not the pipeline's fault, even if the words name a flag of the pipeline
+// or its value.
 func TestWhatTheHostLacksIsNoPipelinesFault(t *testing.T) {
 	commands := [][]string{
 		{"--debug"},

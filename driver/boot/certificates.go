@@ -25,23 +25,23 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// Certificates are those of one sandbox, from a CA of its own whose key is
-// forgotten at once. All fields are PEM.
+// Certificates are the certificates of a single sandbox, in PEM. The key of their CA is forgotten
+// at once.
 type Certificates struct {
 	ca                    []byte
 	serverCert, serverKey []byte
 	clientCert, clientKey []byte
 }
 
-// clockSlack is how far the clocks of engine and host may lie apart.
+// clockSlack is the largest expected difference between the clocks of engine and host.
 const clockSlack = time.Hour
 
-// rsaBits is what clients that know RSA alone take, and the quickest to make.
+// rsaBits is a size accepted by clients that know RSA alone, and the quickest to make.
 const rsaBits = 2048
 
-// NewClientKey makes a client's key, of RSA or ECDSA P-256. The first takes a hundred
-// milliseconds and more, so it is made beside what comes before certificates. Each
-// sandbox has its own.
+// NewClientKey makes a client's key, of RSA or ECDSA P-256. RSA takes a hundred milliseconds or
+// more, so the key is made beside the steps that precede the certificates. Each sandbox has its
+// own key.
 func NewClientKey(ofRSA bool) (crypto.Signer, error) {
 	if ofRSA {
 		return rsa.GenerateKey(rand.Reader, rsaBits)
@@ -49,8 +49,7 @@ func NewClientKey(ofRSA bool) (crypto.Signer, error) {
 	return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 }
 
-// encodeKey writes a key as the oldest clients read it: those that know RSA alone
-// know no PKCS #8.
+// encodeKey writes a key for the oldest clients. Clients that know RSA alone do not read PKCS #8.
 func encodeKey(key crypto.Signer) ([]byte, error) {
 	switch k := key.(type) {
 	case *rsa.PrivateKey:
@@ -62,10 +61,9 @@ func encodeKey(key crypto.Signer) ([]byte, error) {
 	return nil, fmt.Errorf("a key of type %T", key)
 }
 
-// NewCertificates makes a CA, a server's and a client's certificate, all ECDSA
-// P-256 but for the client's key, valid from an hour before now for the plan's
-// lifetime. The server's holds the names of the plan and more of this sandbox, and
-// addresses.
+// NewCertificates makes a CA, a server's and a client's certificate. All keys are ECDSA P-256,
+// except perhaps the client's. The certificates are valid from an hour before now for the plan's
+// lifetime. The server's certificate holds the plan's names, the names in more, and addresses.
 func NewCertificates(t plan.TLS, clientKey crypto.Signer, more []string, addresses []netip.Addr, now time.Time) (*Certificates, error) {
 	validity := func(name string, serial int64) *x509.Certificate {
 		return &x509.Certificate{
@@ -120,9 +118,9 @@ func encodePEM(kind string, der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }
 
-// ServerFiles go into the sidecar. ca/cert.pem without ca/key.pem is what
-// keeps dind images from before 2023 from making certificates of their own.
-// The client's files stay there for a later claim and for commands within.
+// ServerFiles go into the sidecar. ca/cert.pem without ca/key.pem keeps dind images from before
+// 2023 from making certificates of their own. The client's files are for a later claim, and for
+// commands inside the sidecar.
 func (c *Certificates) ServerFiles(dir string) []engine.File {
 	return append([]engine.File{
 		{Path: path.Join(dir, "ca/cert.pem"), Mode: 0o644, Content: c.ca},
@@ -141,9 +139,9 @@ func (c *Certificates) ClientFiles(dir string) []engine.File {
 	}
 }
 
-// ClientFiles reads what lies with the client's certificates in a sidecar that
-// runs, by name, and waits for those if its daemon has TLS: it may be taking
-// its files at this moment.
+// ClientFiles reads the files beside the client's certificates in a running sidecar, by name.
+// With tls the call waits for the certificates, since the sidecar may be getting its files at
+// this moment.
 func (b *Boots) ClientFiles(ctx context.Context, sandbox, sidecar string, tls bool) (map[string][]byte, *Certificates, error) {
 	tick := time.NewTicker(pingEvery)
 	defer tick.Stop()
@@ -189,7 +187,7 @@ func (b *Boots) readClientFiles(ctx context.Context, sandbox, sidecar string) (m
 	return files, nil
 }
 
-// clientTLS is for talking to the inner daemon under the name docker.
+// clientTLS is for connections to the inner daemon under the name docker.
 func (c *Certificates) clientTLS() (*tls.Config, error) {
 	pair, err := tls.X509KeyPair(c.clientCert, c.clientKey)
 	if err != nil {

@@ -47,8 +47,8 @@ func certificate(t *testing.T, text []byte) *x509.Certificate {
 	return c
 }
 
-// handshake lets a client with certificates of one sandbox talk to a server
-// with those of another, as dockerd --tlsverify serves.
+// handshake connects a client with certificates of one sandbox to a server with certificates of
+// another. The server checks like dockerd --tlsverify.
 func handshake(t *testing.T, server, client *Certificates, change func(client *tls.Config)) (serverErr, clientErr error) {
 	t.Helper()
 	pair, err := tls.X509KeyPair(server.serverCert, server.serverKey)
@@ -113,7 +113,7 @@ func TestClientAndServerOfASandboxTrustEachOther(t *testing.T) {
 }
 
 func TestTheServersCertificateIsValidForAllItsNames(t *testing.T) {
-	// What a pipeline may name a service, as far as plan lets it through.
+	// Names that plan allows for a service.
 	names := []string{
 		"localhost", "docker", "registry.example.com__group__docker", "UPPER", "a..b", "a-.b", "_x",
 		strings.Repeat("a", 64), strings.Repeat("b.", 125) + "b",
@@ -214,7 +214,7 @@ func TestFilesOfTheCertificates(t *testing.T) {
 			t.Errorf("%s has mode %o, want %o", path, got[path], mode)
 		}
 	}
-	// With it, dind images from before 2023 make certificates of their own.
+	// With this key, dind images from before 2023 make certificates of their own.
 	if _, there := got["/certs/ca/key.pem"]; there || len(got) != len(want) {
 		t.Errorf("files %v", got)
 	}
@@ -226,7 +226,7 @@ func TestBrokenClientCertificatesAreTold(t *testing.T) {
 	}
 }
 
-// BenchmarkCertificates is what TLS costs a job before its daemon boots.
+// BenchmarkCertificates measures the delay by TLS before a job's daemon boots.
 func BenchmarkCertificates(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
@@ -236,7 +236,7 @@ func BenchmarkCertificates(b *testing.B) {
 	}
 }
 
-// Clients that know RSA alone read the key as openssl wrote it for them: as PKCS #1.
+// Clients that know RSA alone read a key in the form of openssl: PKCS #1.
 func TestClientsThatKnowRSAAloneGetTheirKey(t *testing.T) {
 	c, err := NewCertificates(plan.TLS{Names: []string{"docker"}, Lifetime: time.Hour}, clientKey(t, true), nil, nil, time.Now())
 	if err != nil {
@@ -255,7 +255,7 @@ func TestClientsThatKnowRSAAloneGetTheirKey(t *testing.T) {
 	}
 }
 
-// Whoever had the key of one job would be a client of the next.
+// With the key of one job, somebody would be a client of the next.
 func TestNoKeyIsMadeTwice(t *testing.T) {
 	for _, of := range []bool{false, true} {
 		a, errA := encodeKey(clientKey(t, of))
@@ -266,7 +266,7 @@ func TestNoKeyIsMadeTwice(t *testing.T) {
 	}
 }
 
-// BenchmarkClientKey is what a key costs before its certificate.
+// BenchmarkClientKey measures the making of a key, before its certificate.
 func BenchmarkClientKey(b *testing.B) {
 	for name, of := range map[string]bool{"ecdsa": false, "rsa": true} {
 		b.Run(name, func(b *testing.B) {

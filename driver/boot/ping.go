@@ -20,20 +20,18 @@ import (
 
 // pinger asks an inner daemon whether it answers.
 type pinger struct {
-	// ip is empty when the engine does not tell; without a host the url would
-	// mean this one.
+	// ip is empty if the engine does not tell. The url would then mean this host.
 	ip, url string
 	http    *http.Client
-	// patience is when a network that never even refuses counts as out of reach.
+	// patience is the time after which a network without even a refusal counts as out of reach.
 	patience time.Duration
-	// quiet is when one counts as out of reach that did refuse or answer, and now
-	// does neither.
+	// quiet is the same time for a network that has refused or answered before.
 	quiet time.Duration
-	// timeout is what the daemon has, for messages.
+	// timeout is the time allowed to the daemon, for messages.
 	timeout time.Duration
-	// connected, if it is there, is called when the daemon's port takes a connection.
+	// connected, unless nil, is called when the daemon's port takes a connection.
 	connected func()
-	// last is why the latest ping failed, an error.
+	// last is the error of the latest ping.
 	last atomic.Value
 }
 
@@ -56,9 +54,8 @@ func newPinger(s plan.Sidecar, ip string, certs *Certificates, quiet time.Durati
 
 func (p *pinger) close() { p.http.CloseIdleConnections() }
 
-// poll pings until the daemon answers. It gives up, with false, when ctx ends
-// or when the network turns out to be out of reach, or gets there: something
-// that is there refuses at once as long as the daemon does not listen.
+// poll pings until the daemon answers. It gives up, with false, when ctx ends or when the network
+// is out of reach. A host within reach refuses at once as long as its daemon does not listen.
 func (p *pinger) poll(ctx context.Context) (string, bool) {
 	if p.ip == "" {
 		return "", false
@@ -80,8 +77,7 @@ func (p *pinger) poll(ctx context.Context) (string, bool) {
 	}
 }
 
-// insist goes on where poll has given up: seldom, and with time for an answer. It
-// gives up when ctx ends.
+// insist continues after poll, with rare questions and time for an answer, until ctx ends.
 func (p *pinger) insist(ctx context.Context) (string, bool) {
 	if p.ip == "" {
 		return "", false
@@ -100,13 +96,13 @@ func (p *pinger) insist(ctx context.Context) (string, bool) {
 	}
 }
 
-// easing is the pause before the next question, after some time of waiting. It grows,
-// since who asks takes the processor of what is waited for.
+// easing is the pause before the next question, after some time of waiting. The pause grows,
+// since questions take processor time from the boot.
 func easing(every, waited time.Duration) time.Duration {
 	return min(max(every, waited/50), time.Second)
 }
 
-// badStatus is an answer that is none.
+// badStatus is the HTTP status of a useless answer.
 type badStatus int
 
 func (s badStatus) Error() string { return fmt.Sprintf("status %d", int(s)) }
@@ -126,7 +122,7 @@ func (p *pinger) ping(ctx context.Context, by *http.Client) (string, error) {
 	if status != http.StatusOK {
 		return "", badStatus(status)
 	}
-	// "Docker/28.1.1 (linux)"
+	// The header is like "Docker/28.1.1 (linux)".
 	server, _, _ := strings.Cut(header.Get("Server"), " ")
 	version, isDocker := strings.CutPrefix(server, "Docker/")
 	if !isDocker {

@@ -15,8 +15,8 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// portOf takes the port of a daemon without TLS on an address of its own, and does not
-// answer there.
+// portOf takes the port of a daemon without TLS at an address of its own, and does not answer
+// there.
 func portOf(t *testing.T) net.Listener {
 	t.Helper()
 	for last := 1; last < 255; last++ {
@@ -30,8 +30,8 @@ func portOf(t *testing.T) net.Listener {
 	return nil
 }
 
-// queueing starts a sidecar that has an address and labels, and awaits its daemon.
-// What its port makes known comes by queues, the end by over.
+// queueing starts a sidecar with an address and labels, and awaits its daemon. queues reports the
+// open port, and over the end.
 type queueing struct {
 	e      *fakeengine.Engine
 	queues chan struct{}
@@ -138,7 +138,7 @@ func TestWhoseDaemonDoesNotQueue(t *testing.T) {
 			go func() {
 				if conn, err := l.Accept(); err == nil {
 					close(connected)
-					_ = conn.Close() // and no answer: it asks again
+					_ = conn.Close() // no answer, so the hook asks again
 				}
 				server := &http.Server{Handler: http.HandlerFunc(docker), ReadHeaderTimeout: time.Second}
 				_ = server.Serve(l)

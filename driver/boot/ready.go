@@ -21,34 +21,33 @@ import (
 )
 
 const (
-	// pingEvery is short beside a boot of more than a second; a refused
-	// connection costs microseconds.
+	// pingEvery is short beside a boot of more than a second. A refused connection costs
+	// microseconds.
 	pingEvery = 10 * time.Millisecond
 	// pingTimeout bounds one attempt.
 	pingTimeout = 2 * time.Second
-	// slowPing bounds one where those came to nothing: on a host that has too much to
-	// do, a handshake alone may take seconds.
+	// slowPing bounds an attempt after quick attempts have failed. On a host with too much to do,
+	// a handshake alone may take seconds.
 	slowPing = 30 * time.Second
-	// UnreachableAfter is when a network that never even refuses counts as
-	// out of reach from here.
+	// UnreachableAfter is the time after which a network without even a refusal counts as out of
+	// reach.
 	UnreachableAfter = time.Second
-	// bootLines is how much of a log is looked at for why a boot fails.
-	// Some releases print all of their usage behind a wrong flag.
+	// bootLines is the number of log lines searched for the cause of a failed boot. Some releases
+	// print all of their usage behind a wrong flag.
 	bootLines = 400
 )
 
-// ErrNotReady says that a daemon had all of its time.
+// ErrNotReady is returned when a daemon did not answer in all of its time.
 var ErrNotReady = errors.New("the docker daemon of this job did not answer in time")
 
-// Broken is an inner daemon that did not come up, which its data root may be
-// to blame for.
+// Broken is the error of an inner daemon that did not come up, perhaps because of its data root.
 type Broken struct {
 	error
-	// Brief says why in few words.
+	// Brief gives the reason in few words.
 	Brief string
 }
 
-// Unwrap is why.
+// Unwrap is the whole error.
 func (b *Broken) Unwrap() error { return b.error }
 
 // Boots waits for inner daemons.
@@ -57,18 +56,18 @@ type Boots struct {
 	bounds *bounds.Bounds
 }
 
-// New is for an engine.
+// New makes Boots for an engine.
 func New(eng *engine.Engine, limits *bounds.Bounds) *Boots { return &Boots{eng, limits} }
 
-// Wait waits until the inner daemon answers. It fails at once when the sidecar exits.
+// Wait waits until the inner daemon answers, and returns its version. It fails at once when the
+// sidecar exits.
 func (b *Boots) Wait(ctx context.Context, id string, p *plan.Plan, certs *Certificates) (string, error) {
 	return b.wait(ctx, id, p, certs, nil)
 }
 
-// wait waits until the inner daemon answers, by _ping over mutual TLS from
-// here or, where the sandbox's network is out of reach (the Runner is itself a
-// container, or the engine is remote), by docker version in the sidecar. It
-// fails at once when the sidecar exits. queues may be nil; see Await.
+// wait waits until the inner daemon answers a _ping over mutual TLS. The sandbox's network may be
+// out of reach: the Runner is itself a container, or the engine is remote. Then docker version in
+// the sidecar asks. wait fails at once when the sidecar exits. queues may be nil; see Await.
 func (b *Boots) wait(ctx context.Context, id string, p *plan.Plan, certs *Certificates, queues func()) (string, error) {
 	ctx, end := span.Begin(ctx, "wait for the docker daemon")
 	defer end()
@@ -84,14 +83,14 @@ func (b *Boots) wait(ctx context.Context, id string, p *plan.Plan, certs *Certif
 	defer pinger.close()
 	if queues != nil && c.Labels[label.Queues] != "" {
 		pinger.connected = sync.OnceFunc(func() {
-			// A clock that is not this host's tells nothing.
+			// The clock of another host tells nothing.
 			if took := time.Since(c.Started); took >= 0 && took <= b.bounds.QueuesWithin {
 				queues()
 			}
 		})
 	}
 	if !c.Started.IsZero() && time.Since(c.Started) > UnreachableAfter {
-		pinger.patience /= 10 // the network has long been there
+		pinger.patience /= 10 // the network is up already
 	}
 
 	polling, stop := context.WithCancel(ctx)
@@ -116,7 +115,7 @@ func (b *Boots) wait(ctx context.Context, id string, p *plan.Plan, certs *Certif
 			close(lost)
 			return
 		}
-		// Out of reach, or slow: who cannot tell asks both ways.
+		// The network is out of reach, or slow. Unable to tell, wait asks in both ways.
 		go func() {
 			if r, ok := pinger.insist(polling); ok {
 				answered <- r
@@ -147,18 +146,18 @@ func (b *Boots) wait(ctx context.Context, id string, p *plan.Plan, certs *Certif
 	}
 }
 
-// disconnected tells whether a container is on its sandbox's network no more.
+// disconnected tells whether a container has left its sandbox's network.
 func (b *Boots) disconnected(ctx context.Context, id, sandbox string) bool {
 	c, err := b.eng.Container(ctx, id)
 	if err != nil || c.Endpoints == nil {
-		return false // the wait for its end tells
+		return false // the wait for its end reports the error
 	}
 	_, there := c.Endpoints[label.NetworkName(sandbox)]
 	return !there
 }
 
-// WithClient is a shell command in a sidecar whose docker client asks the inner
-// daemon as a job's would, over TLS where it has that.
+// WithClient is a shell command for a sidecar. A docker client in the command asks the inner
+// daemon like a job's client, over TLS if the daemon has TLS.
 func WithClient(s plan.Sidecar, command string) []string {
 	env := []string{"env", "DOCKER_HOST=tcp://" + s.Address("localhost")}
 	if s.TLS != nil {
@@ -167,9 +166,9 @@ func WithClient(s plan.Sidecar, command string) []string {
 	return append(env, "sh", "-c", command)
 }
 
-// pollByExec asks the inner daemon from within the sidecar. The process of a question
-// that was given up goes on, so each such has the next one twice as long, and asking
-// takes half of the time at most: on a slow host they would pile up otherwise.
+// pollByExec asks the inner daemon from inside the sidecar. The process of an abandoned question
+// goes on. So each abandoned question doubles the time for the next, and questions take half of
+// the time at most. On a slow host the processes would pile up otherwise.
 func (b *Boots) pollByExec(ctx context.Context, id string, s plan.Sidecar) bool {
 	for bound := b.bounds.AskWithin; ; {
 		began := time.Now()
@@ -221,8 +220,8 @@ func (b *Boots) notReady(ctx context.Context, id string, given plan.Given, p *pi
 		"look at the last lines above and at this host's load; sidecar.ready_timeout sets how long to wait")
 }
 
-// exit is how a sidecar has ended. It is not known where the engine does not tell: one
-// that stops ends its sidecars itself, and what it kept to itself is no evidence.
+// exit reads the end of a sidecar. known is false if the engine does not tell all. A stopping
+// engine ends its sidecars itself, and a silent engine is no evidence.
 func (b *Boots) exit(ctx context.Context, id string, code int) (e blame.Exit, known bool) {
 	e.Code = code
 	var err error
@@ -239,9 +238,9 @@ func (b *Boots) exit(ctx context.Context, id string, code int) (e blame.Exit, kn
 	return e, true
 }
 
-// Await waits until the daemon of a sidecar answers that prepare has started. queues
-// is called when that has its port early, and from here: who connects from then on is
-// in its queue until it answers.
+// Await waits for the daemon of a sidecar that prepare has started, and returns its version.
+// queues is called if the daemon takes its port early, as seen from this host. A client that
+// connects from then on waits in the daemon's queue until the daemon answers.
 func (b *Boots) Await(ctx context.Context, sandbox, sidecar string, given plan.Given, queues func()) (string, error) {
 	c, err := b.eng.Container(ctx, sidecar)
 	if err != nil {

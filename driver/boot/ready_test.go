@@ -20,11 +20,11 @@ import (
 	"gitlab-dind-executor/test/ends"
 )
 
-// innerDaemon answers as dockerd does; with certificates over mutual TLS.
+// innerDaemon answers like dockerd. With certificates it speaks mutual TLS.
 func innerDaemon(t *testing.T, certs *Certificates, answer http.HandlerFunc) plan.Sidecar {
 	t.Helper()
 	server := httptest.NewUnstartedServer(answer)
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // who is refused is in no log
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // refused clients need no log
 	var s plan.Sidecar
 	if certs == nil {
 		server.Start()
@@ -54,7 +54,7 @@ func docker(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Server", "Docker/28.1.1 (linux)")
 }
 
-// pollInVain asks a daemon that never answers as it must.
+// pollInVain asks a daemon that never gives a useful answer.
 func pollInVain(t *testing.T, s plan.Sidecar, ip string, certs *Certificates) (string, bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
@@ -98,8 +98,8 @@ func TestAnInnerDaemonThatIsNotReadyYetIsAskedAgain(t *testing.T) {
 	}
 }
 
-// A sidecar is the job's: it must not send the hook, which is root on the host,
-// anywhere, nor write into the job log.
+// A sidecar belongs to the job. It must not send the hook, root on the host, anywhere, nor write
+// into the job log.
 func TestWhatASidecarAnswersIsNotBelieved(t *testing.T) {
 	asked := false
 	host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -144,8 +144,8 @@ func TestASidecarWithoutAnAddressIsNotLookedForHere(t *testing.T) {
 	}
 }
 
-// It has refused, so it was within reach; when it says nothing any more, the
-// rest of ready_timeout would be waited in vain.
+// A daemon that has refused was within reach. After it falls silent, waiting for the rest of
+// ready_timeout would be in vain.
 func TestADaemonThatWasWithinReachAndIsNotAnyMoreIsGivenUp(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -153,7 +153,7 @@ func TestADaemonThatWasWithinReachAndIsNotAnyMoreIsGivenUp(t *testing.T) {
 	}
 	defer listener.Close()
 	refused := make(chan struct{})
-	go func() { // it takes one connection and ends it, then none
+	go func() { // the listener takes and ends one connection, then none
 		if conn, err := listener.Accept(); err == nil {
 			_ = conn.Close()
 		}
@@ -175,7 +175,7 @@ func TestADaemonThatWasWithinReachAndIsNotAnyMoreIsGivenUp(t *testing.T) {
 	<-refused
 }
 
-// On a host that has too much to do, an answer takes longer than a quick question has.
+// On a host with too much to do, an answer takes longer than a quick question allows.
 func TestADaemonThatAnswersSlowlyIsReady(t *testing.T) {
 	t.Parallel()
 	s := innerDaemon(t, nil, func(w http.ResponseWriter, r *http.Request) {

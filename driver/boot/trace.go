@@ -13,8 +13,8 @@ import (
 	"gitlab-dind-executor/driver/engine"
 )
 
-// bootSteps are parts of the lines that containerd's and dockerd's boots go by,
-// in their order, and what ends with each.
+// bootSteps are parts of log lines of containerd and dockerd during a boot, in their order. Each
+// comes with the name of the phase that the line ends.
 var bootSteps = [][2]string{
 	{"Starting up", "boot: entrypoint and containerd"},
 	{"Loading containers: start", "boot: dockerd until its storage is ready"},
@@ -22,8 +22,8 @@ var bootSteps = [][2]string{
 	{"API listen on", "boot: until the API listens"},
 }
 
-// traceBoot adds the phases of the inner daemon's boot, by its own log, to a
-// timeline. Nothing is asked where none is written.
+// traceBoot adds the phases of the inner daemon's boot to a timeline, from its own log. Without a
+// timeline nothing is asked.
 func (b *Boots) traceBoot(ctx context.Context, c engine.Details) {
 	if !trace.SpanFromContext(ctx).IsRecording() || c.Started.IsZero() {
 		return

@@ -15,10 +15,10 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// watchBoot looks into a sidecar whose daemon does not answer, and returns its fault
-// as soon as that is clear; nil when ctx ends before. A boot takes one or two seconds:
-// only one that takes longer is looked at, or one of which the pipeline says what
-// runs. arguments are all that the sidecar was given.
+// watchBoot looks into a sidecar whose daemon does not answer, and returns its fault as soon as
+// the cause is clear. After the end of ctx the answer is nil. A boot takes one or two seconds.
+// Only a slower boot is looked at, or sooner if the pipeline names a program to run. arguments
+// are all arguments of the sidecar.
 func (b *Boots) watchBoot(ctx context.Context, id string, p *plan.Plan, arguments []string, pinger *pinger) error {
 	after, every := b.bounds.LookAfter, b.bounds.LookEvery
 	if p.Sidecar.Given.Runs() {
@@ -26,7 +26,7 @@ func (b *Boots) watchBoot(ctx context.Context, id string, p *plan.Plan, argument
 	}
 	next := time.NewTimer(after)
 	defer next.Stop()
-	var since time.Time // it has said where it listens
+	var since time.Time // the first look at which the log named an address
 	var before *blame.Fault
 	for {
 		select {
@@ -35,12 +35,12 @@ func (b *Boots) watchBoot(ctx context.Context, id string, p *plan.Plan, argument
 			return nil
 		}
 		began := time.Now()
-		log, _ := b.eng.LogTail(ctx, id, bootLines) // the next look has what is missing
+		log, _ := b.eng.LogTail(ctx, id, bootLines) // the next look has the missing lines
 		listens := blame.Listens(log)
 		var found *blame.Fault
 		switch {
 		case len(listens) == 0:
-			// What is there for a moment is none: two looks must agree.
+			// A passing state proves nothing: two looks must agree.
 			if now := blame.JudgeProcesses(p.Sidecar.Given, b.processes(ctx, id)); now != nil && before != nil && *now == *before {
 				found = now
 			} else {
@@ -58,7 +58,7 @@ func (b *Boots) watchBoot(ctx context.Context, id string, p *plan.Plan, argument
 	}
 }
 
-// bootFault makes an error of a fault. It is none of the data root's.
+// bootFault makes an error of a fault. The data root is not to blame for such an error.
 func bootFault(f *blame.Fault, log string) error {
 	if f.Said != "" {
 		log = ":\n  " + f.Said
@@ -70,7 +70,7 @@ func bootFault(f *blame.Fault, log string) error {
 	return fault.System(err, f.Hint)
 }
 
-// outcome is what the last ping came to.
+// outcome is the result of the last ping.
 func (p *pinger) outcome() blame.Probe {
 	last, ok := p.last.Load().(*error)
 	var status badStatus
@@ -86,8 +86,8 @@ func (p *pinger) outcome() blame.Probe {
 	return blame.ProbeUnclear
 }
 
-// processes are the command lines of all processes in a container; none when the
-// engine cannot tell.
+// processes are the command lines of all processes in a container; none if the engine cannot
+// tell.
 func (b *Boots) processes(ctx context.Context, id string) []string {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()

@@ -18,7 +18,7 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// onAFakeEngine is what waits for daemons there.
+// onAFakeEngine makes Boots for a fake engine.
 func onAFakeEngine(t *testing.T) (*fakeengine.Engine, *Boots) {
 	t.Helper()
 	e := fakeengine.New(t)
@@ -35,7 +35,7 @@ func bootedSidecar(t *testing.T, log string, exit int, processes ...string) *Boo
 	t.Helper()
 	e, b := onAFakeEngine(t)
 	b.bounds.LookAfter, b.bounds.LookEvery, b.bounds.ListensFor = time.Millisecond, time.Millisecond, 10*time.Millisecond
-	e.Processes, e.ExecCode = processes, 1 // no docker version in it
+	e.Processes, e.ExecCode = processes, 1 // the sidecar has no docker version
 	e.OnStart = func(c *fakeengine.Container) {
 		c.Host = map[string]any{"NetworkMode": label.NetworkName("aaaaaaaaaaaa")}
 		if c.Log = log; exit >= 0 {
@@ -85,8 +85,8 @@ func TestASidecarThatNeverAnswersIsToldAtOnceWhereThatIsClear(t *testing.T) {
 	}
 }
 
-// An engine that stops ends its sidecars, which then have code 0, and tells no log. That
-// log is not empty: nobody knows what it has.
+// A stopping engine ends its sidecars with code 0, and may not give out their logs. An unread log
+// does not count as empty.
 func TestASidecarWhoseLogCannotBeReadIsNobodysFault(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]fakeengine.Answer{"it says no": fakeengine.Refuse(500, "shutting down"), "it breaks off": fakeengine.Drop()} {
@@ -103,7 +103,7 @@ func TestASidecarWhoseLogCannotBeReadIsNobodysFault(t *testing.T) {
 	}
 }
 
-// What the settings' image does is the admin's matter.
+// The behaviour of the settings' image is the admin's matter.
 func TestASettingsImageThatListensElsewhereIsNoPipelinesFault(t *testing.T) {
 	t.Parallel()
 	b := bootedSidecar(t, "API listen on /var/run/docker.sock\n", -1)
@@ -114,8 +114,8 @@ func TestASettingsImageThatListensElsewhereIsNoPipelinesFault(t *testing.T) {
 	}
 }
 
-// A pipeline's program that has had all of the time that a daemon gets is none of the
-// host's faults; a daemon that is slow may be.
+// If a pipeline's program uses up all of a daemon's time, the host is not at fault. A slow daemon
+// may be the host's fault.
 func TestWhoseFaultItIsThatNoDaemonCameUpInTime(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -164,8 +164,8 @@ func TestWhatThePingHasComeTo(t *testing.T) {
 	}
 }
 
-// What was given up goes on in the sidecar. On a slow host so many came together that
-// the daemon they asked for never came up.
+// An abandoned question goes on in the sidecar. On a slow host so many piled up that the daemon
+// never came up.
 func TestQuestionsFromWithinDoNotPileUp(t *testing.T) {
 	t.Parallel()
 	e, b := onAFakeEngine(t)
@@ -183,7 +183,7 @@ func TestQuestionsFromWithinDoNotPileUp(t *testing.T) {
 			asked++
 		}
 	}
-	if asked < 2 || asked > 8 { // 10 ms, 20, 40 and so on, and as long between them
+	if asked < 2 || asked > 8 { // after 10 ms, 20, 40 and so on, with pauses as long
 		t.Errorf("asked %d times", asked)
 	}
 }

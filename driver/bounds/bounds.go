@@ -1,5 +1,5 @@
-// Package bounds says what a driver waits for at most, in one place, and has a pause
-// that ends with its context.
+// Package bounds holds all bounds and pauses of a driver in one place. It has a pause that ends
+// with its context.
 package bounds
 
 import (
@@ -7,59 +7,58 @@ import (
 	"time"
 )
 
-// Bounds are what a driver waits for at most, and its pauses between two looks. They
-// are fields, so that a test shortens those of its own driver.
+// Bounds are the longest waits of a driver, and its pauses between two looks. They are fields, so
+// a test can shorten those of its own driver.
 type Bounds struct {
-	// AdmissionEvery is the pause between two looks at what is free.
+	// AdmissionEvery is the pause between two looks at the free room.
 	AdmissionEvery time.Duration
-	// AskEvery is the pause between two questions to a daemon from within its sidecar,
-	// which cost a process each, and AskWithin what the first of them may take.
+	// AskEvery is the pause between two questions to a daemon from inside its sidecar, which cost
+	// a process each. AskWithin is the time for the first question.
 	AskEvery, AskWithin time.Duration
-	// Beginning is how long nothing is made ahead behind a job whose script does not
-	// begin, and NextJob how long behind one that has ended.
+	// Beginning bounds the wait of makers of sandboxes for the begin of a job's script. NextJob
+	// is their pause behind an ended job.
 	Beginning, NextJob time.Duration
-	// Clear bounds the removal of what a failure leaves; a sweep does the rest.
+	// Clear bounds the removal of a failure's remains; a sweep does the rest.
 	Clear time.Duration
-	// EndWait bounds the wait for what a stopped script still has to say. A
-	// stopping docker build, for one, talks on.
+	// EndWait bounds the wait for the last output of a stopped script: a stopping docker build,
+	// for example, talks on. Waits for a container's end and its removal have the same bound.
 	EndWait time.Duration
-	// EngineAbsence is what a restart of an engine takes at most, and EngineGap the
-	// pause between two attempts to reach it.
+	// EngineAbsence is the longest restart of an engine, and EngineGap the pause between two
+	// attempts to reach the engine.
 	EngineAbsence, EngineGap time.Duration
-	// ListensFor is how long a daemon must have said where it listens.
+	// ListensFor is the time for which a daemon must have listened before it is judged.
 	ListensFor time.Duration
-	// LookAfter is when the first look into a daemon that boots comes, LookEvery the
-	// pause between two.
+	// LookAfter is the time before the first look into a booting daemon, LookEvery the pause
+	// between two looks.
 	LookAfter, LookEvery time.Duration
-	// MakingStalls is how long a job waits for a sandbox that is being made and to which
-	// nothing happens.
+	// MakingStalls bounds a job's wait for an unfinished sandbox without any progress.
 	MakingStalls time.Duration
-	// MemoryEvery is the pause between two looks at what a daemon has in memory.
+	// MemoryEvery is the pause between two looks at the memory of a daemon.
 	MemoryEvery time.Duration
-	// MirrorPatience is how long a job waits for the mirror at most.
+	// MirrorPatience bounds a job's wait for the mirror.
 	MirrorPatience time.Duration
-	// QueuesWithin is how soon after its start a daemon must have taken its port for
-	// anyone to go by that. The docker command asks a daemon for 2 s how it is to be
-	// talked to, and then guesses (cli/command/cli.go, defaultInitTimeout). The rest
-	// of a boot takes less than its first part.
+	// QueuesWithin is the time after its start in which a daemon must take its port, or nobody
+	// relies on its queue. The docker command asks a daemon for 2 s which API it speaks, and then
+	// guesses (cli/command/cli.go, defaultInitTimeout). The rest of a boot takes less than its
+	// first part.
 	QueuesWithin time.Duration
-	// QuietAfter is when a daemon that did refuse or answer, and now does neither,
-	// counts as out of reach.
+	// QuietAfter is the time after which a daemon counts as out of reach that refused or answered
+	// before and now does neither.
 	QuietAfter time.Duration
 	// RemoveFirstGap is the pause before the second look of a removal; it doubles.
 	RemoveFirstGap time.Duration
-	// Shell is what it may take to open a shell, or to ask for its code: a terminal
-	// that is handed over does not pass Ctrl-C on meanwhile.
+	// Shell bounds the opening of a shell, and the question for its exit code. A terminal in
+	// other hands does not pass Ctrl-C on meanwhile.
 	Shell time.Duration
-	// ShowUser is what a container may take to tell its user.
+	// ShowUser bounds the question to a container for its user.
 	ShowUser time.Duration
-	// StatusList bounds the lists of a status, StatusCount what is counted.
+	// StatusList bounds the lists of a status, StatusCount the counting.
 	StatusList, StatusCount time.Duration
-	// Yield is how long one sandbox that is made ahead waits for jobs that begin, in all.
+	// Yield bounds the wait for beginning jobs of one sandbox made ahead, in all.
 	Yield time.Duration
 }
 
-// Usual are those that hosts have.
+// Usual are the bounds outside of tests.
 func Usual() *Bounds {
 	return &Bounds{
 		AdmissionEvery: time.Second,
@@ -88,13 +87,13 @@ func Usual() *Bounds {
 	}
 }
 
-// Clearing returns a context for the removal of what a failure leaves. It outlives
-// its caller's, which may have ended, but not an engine that hangs.
+// Clearing returns a context for the removal of a failure's remains. It outlives the caller's
+// context, which may have ended, but not an engine that hangs.
 func (b *Bounds) Clearing(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), b.Clear)
 }
 
-// Pause waits, and tells whether it was not cut short.
+// Pause waits, and tells whether ctx let the whole time pass.
 func Pause(ctx context.Context, d time.Duration) bool {
 	wait := time.NewTimer(d)
 	defer wait.Stop()
