@@ -17,11 +17,10 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// settleTime is for the engine's lists to become what they were.
+// settleTime is the bound for the engine's lists to become as before.
 const settleTime = 10 * time.Second
 
-// demo shows one job. Whatever becomes of it, it compares what the engine holds
-// before and after.
+// demo shows a job. However the job ends, demo compares the engine's objects before and after.
 func demo(ctx context.Context, out io.Writer, executor string) error {
 	engine, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
 	if err != nil {
@@ -49,13 +48,13 @@ func demo(ctx context.Context, out io.Writer, executor string) error {
 	return leftErr
 }
 
-// removeStale removes what was left by those that were killed earlier. The job
-// does so too, for itself; it would show up in the comparison.
+// removeStale removes leftovers of earlier killed demos and jobs. The job would do so, too, and
+// this would show up in the comparison.
 func removeStale(ctx context.Context, engine *client.Client, executor string) error {
 	if err := rig.RemoveStale(ctx, engine); err != nil {
 		return err
 	}
-	// No settings file: those of this machine may name another engine.
+	// The machine's settings file is left out, because it may name another engine.
 	if out, err := exec.CommandContext(ctx, executor, "--settings", os.DevNull, "gc").CombinedOutput(); err != nil {
 		return fmt.Errorf("removing what was left earlier: %w: %s", err, out)
 	}
@@ -97,7 +96,7 @@ func inLab(ctx context.Context, out io.Writer, executor string) (err error) {
 	return pushed(ctx, out, l, log.text.String())
 }
 
-// compare says whether the engine holds what it held before.
+// compare says whether the engine holds the same objects as before.
 func compare(ctx context.Context, out io.Writer, engine *client.Client, before rig.Objects) error {
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
@@ -122,7 +121,7 @@ func compare(ctx context.Context, out io.Writer, engine *client.Client, before r
 	}
 }
 
-// count is how many objects there are of each kind.
+// count says how many objects of each kind there are.
 func count(objects rig.Objects) string {
 	n := map[string]int{}
 	for _, o := range objects {

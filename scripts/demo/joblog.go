@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// jobLog shows what try prints line by line, as it comes, a little to the right,
-// and remembers it. It is for one writer at a time.
+// jobLog shows the output of the command try line by line, a little to the right, and remembers
+// the output. It is for one writer at a time.
 type jobLog struct {
 	out  io.Writer
 	held []byte
-	// text is all of it.
+	// text is the whole output.
 	text strings.Builder
 }
 
@@ -41,6 +41,6 @@ func (l *jobLog) show(line string) {
 	if line != "" {
 		line = "  " + line
 	}
-	// A terminal that is gone is no reason to stop the job.
+	// A closed terminal is no reason to stop the job.
 	_, _ = io.WriteString(l.out, line+"\n")
 }

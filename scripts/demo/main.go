@@ -1,8 +1,8 @@
-// Command demo runs the pipeline of README.md with the try command on the engine
-// of this machine, and shows that what it pushed is in the registry and that
-// nothing is left on the engine. Everything is real but GitLab.
+// Command demo runs the pipeline of README.md with the command try on the engine of this
+// machine. It shows that the pushed image is in the registry and that nothing is left on the
+// engine. Everything is real except GitLab.
 //
-// It may import fault, test/lab and test/rig.
+// The command may import fault, test/lab and test/rig.
 package main
 
 import (
@@ -14,7 +14,7 @@ import (
 	"gitlab-dind-executor/test/lab"
 )
 
-// bound is for a demo that hangs; it takes a few seconds.
+// bound ends a demo that hangs. A demo takes a few seconds.
 const bound = 5 * time.Minute
 
 func main() {

@@ -15,8 +15,7 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// pipeline is the one of README.md, and that everybody has, with the names that
-// its images have on this machine.
+// pipeline is the pipeline of README.md, with this machine's names of the images.
 const pipeline = `build_image:
   tags: [dind]
   image: ` + rig.ImageCLI + `
@@ -29,7 +28,7 @@ const pipeline = `build_image:
     - docker push $CI_REGISTRY_IMAGE:latest
 `
 
-// cancelling is what try has to cancel its job and to clean up.
+// cancelling is the time for try to cancel its job and to clean up.
 const cancelling = 2 * time.Minute
 
 // newProject makes a git repository with a small app and the pipeline.
@@ -56,8 +55,8 @@ func newProject(ctx context.Context, dir, registry string) error {
 	return nil
 }
 
-// try runs the project's pipeline as an admin would. When ctx ends it cancels the
-// job, as Ctrl-C does, and waits for cleanup.
+// try runs the project's pipeline as an admin would. When ctx ends, try cancels the job, as
+// Ctrl-C does, and waits for cleanup.
 func try(ctx context.Context, out io.Writer, l *lab.Lab, dir string) error {
 	cmd := exec.CommandContext(
 		ctx, l.Binary, "--settings", l.Settings, "try", "--times",
@@ -69,7 +68,7 @@ func try(ctx context.Context, out io.Writer, l *lab.Lab, dir string) error {
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "CI_REGISTRY_PASSWORD="+l.Registry.Password)
 	cmd.Stdout, cmd.Stderr = out, out
-	// The terminal's Ctrl-C is for this program alone, which hands it on once.
+	// The terminal's Ctrl-C must reach only the demo, which hands the signal on once.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = cancelling

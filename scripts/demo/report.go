@@ -13,7 +13,7 @@ import (
 	"gitlab-dind-executor/test/lab"
 )
 
-// pushLine is what docker push says at its end.
+// pushLine is the last line of docker push.
 var pushLine = regexp.MustCompile(`(?m)^(\S+): digest: (sha256:[0-9a-f]{64}) size: [0-9]+$`)
 
 // pushes are the digests in a job log, by tag.
@@ -25,8 +25,8 @@ func pushes(log string) map[string]string {
 	return found
 }
 
-// pushed reads tags and digests back from the registry and compares them with
-// what the job's pushes said.
+// pushed reads tags and digests back from the registry and compares them with the pushes in the
+// job log.
 func pushed(ctx context.Context, out io.Writer, l *lab.Lab, log string) error {
 	const repo = "group/app"
 	said := pushes(log)

@@ -37,7 +37,7 @@ func TestTheLogIsShownLineByLine(t *testing.T) {
 	}
 }
 
-// What the README shows is what the demo runs, but for the images' names.
+// The demo runs the README's pipeline, with other names of images.
 func TestThePipelineIsThatOfTheReadme(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {

@@ -24,7 +24,7 @@ func TestTheDocsHaveThePictureOfTheRecordedLog(t *testing.T) {
 	}
 }
 
-// shown is what a person sees: headers with their arrows and times.
+// shown are the lines as a person sees them: headers with their arrows and times.
 func shown(lines []line) []string {
 	var list []string
 	for _, l := range lines {
@@ -90,7 +90,7 @@ func TestColours(t *testing.T) {
 	}
 }
 
-// Whatever a log holds, the picture is XML of the same text.
+// The picture of any log is XML with the log's text.
 func TestAPictureIsXML(t *testing.T) {
 	long := strings.Repeat("x", 2*columns+1)
 	picture := draw(parse("a <b> & \"c\"\n" + long + "\nsection_start:1:s[collapsed=true]\r" + clearLine + "head\nhidden\nsection_end:2:s\r" + clearLine))

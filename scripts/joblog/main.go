@@ -1,8 +1,8 @@
-// Command joblog draws a job log as GitLab shows it: docs/job-log.svg from
-// recorded.log, which is what GitLab received of a job. With -record it runs that
-// job anew, on the engine of this machine.
+// Command joblog draws a job log as GitLab shows it. It makes docs/job-log.svg from
+// recorded.log, the log of a job as GitLab received it. With -record it first runs the job
+// anew, on the engine of this machine.
 //
-// It may import executor/local, fault, test/lab and test/rig.
+// The command may import executor/local, fault, test/lab and test/rig.
 package main
 
 import (
@@ -20,7 +20,7 @@ import (
 	"gitlab-dind-executor/test/lab"
 )
 
-// bound is for a job that hangs; it takes a few seconds.
+// bound ends a job that hangs. The job takes a few seconds.
 const bound = 5 * time.Minute
 
 func main() {
@@ -56,8 +56,7 @@ var script = []string{
 	`docker push --quiet $CI_REGISTRY_IMAGE:$CI_COMMIT_SHORT_SHA`,
 }
 
-// run runs the job and returns its log. Its last command fails, to show what is
-// said then.
+// run runs the job and returns its log. Its last command fails, to show the lines of a failure.
 func run(ctx context.Context, executor string) (text []byte, err error) {
 	binary, err := lab.Executor(executor)
 	if err != nil {

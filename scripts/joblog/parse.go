@@ -10,43 +10,42 @@ import (
 // span is text in one style.
 type span struct {
 	text string
-	// colour is that of an SGR code, 30 to 37; 0 is the usual.
+	// colour is an SGR code, 30 to 37. 0 is the usual colour.
 	colour int
 	bold   bool
 }
 
-// line is one line of a job log as GitLab shows it.
+// line is a line of a job log as GitLab shows it.
 type line struct {
 	number int
 	spans  []span
-	// header says that a section begins here, and collapsed that the lines in it
-	// are not shown.
+	// header says that a section begins here. collapsed says that the section's lines are not
+	// shown.
 	header, collapsed bool
-	// took is the section's time, mm:ss; empty where it is not shown.
+	// took is the section's time, mm:ss. It is empty where GitLab shows no time.
 	took string
-	// depth is in how many sections it is.
+	// depth counts the sections around the line.
 	depth int
-	// hidden is a line of a section that is collapsed.
+	// hidden says that the line is in a collapsed section.
 	hidden bool
 }
 
-// section is one that is open.
+// section is an open section.
 type section struct {
 	name            string
 	began           int64
 	collapsed, mute bool
-	// header is the index of its first line; -1 before that has come.
+	// header is the index of the section's first line, -1 before this line has come.
 	header int
 }
 
-// marker is how a section begins or ends, and control any other sequence that
-// changes no text.
+// marker is the begin or end of a section. control is any other sequence that changes no text.
 var (
 	marker  = regexp.MustCompile(`section_(start|end):([0-9]+):([A-Za-z0-9_.-]+)(?:\[([^\]]*)\])?\r`)
 	control = regexp.MustCompile("\x1b\\[([0-9;]*)([A-Za-z])")
 )
 
-// parse reads a job log: sections, colours, and lines that were written over.
+// parse reads a job log: sections, colours, and overwritten lines.
 func parse(log string) []line {
 	var lines []line
 	var open []section
@@ -64,7 +63,7 @@ func parse(log string) []line {
 				}
 				return text[at[2*n]:at[2*n+1]]
 			}
-			when, _ := strconv.ParseInt(part(2), 10, 64) // it is digits
+			when, _ := strconv.ParseInt(part(2), 10, 64) // only digits match
 			if part(1) == "start" {
 				options := part(4)
 				open = append(open, section{
@@ -93,7 +92,7 @@ func parse(log string) []line {
 	return lines
 }
 
-// ended closes a section and those in it that nobody has ended.
+// ended closes a section and the unended sections within.
 func ended(open []section, lines []line, name string, when int64) []section {
 	for n := len(open) - 1; n >= 0; n-- {
 		s := open[n]
@@ -109,13 +108,13 @@ func ended(open []section, lines []line, name string, when int64) []section {
 	return open
 }
 
-// written is what is left of a line that went back to its beginning.
+// written is the final text of a line that went back to its beginning.
 func written(text string) string {
 	text = strings.TrimRight(text, "\r")
 	return text[strings.LastIndexByte(text, '\r')+1:]
 }
 
-// spans cuts a line where its style changes. The style goes on in the next.
+// spans cuts a line where its style changes. It also returns the style for the next line.
 func spans(text string, style span) ([]span, span) {
 	var list []span
 	add := func(text string) {
@@ -157,7 +156,7 @@ func styled(style span, codes string) span {
 	return style
 }
 
-// width is that of a line's text, in characters.
+// width is the width of a line's text, in characters.
 func (l line) width() int {
 	n := 0
 	for _, s := range l.spans {

@@ -1,6 +1,5 @@
-// Command manuals writes what the command line tells of itself into a folder:
-// manual pages, and completions for bash, zsh and fish. SOURCE_DATE_EPOCH is the
-// date of the pages.
+// Command manuals writes the documentation of the command line into a folder: manual pages, and
+// completions for bash, zsh and fish. SOURCE_DATE_EPOCH is the date of the pages.
 package main
 
 import (
@@ -32,7 +31,7 @@ func main() {
 func write(root *cobra.Command, version, dir string) error {
 	man, completions := filepath.Join(dir, "man1"), filepath.Join(dir, "completions")
 	for _, d := range []string{man, completions} {
-		// Pages of commands that are no more must not stay.
+		// Pages of removed commands must not stay.
 		if err := os.RemoveAll(d); err != nil {
 			return err
 		}

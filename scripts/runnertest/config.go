@@ -13,7 +13,7 @@ import (
 	"gitlab-dind-executor/test/realrunner"
 )
 
-// writeConfig writes a config.toml: the example's, with what is this world's.
+// writeConfig writes the example's config.toml with this world's values.
 func (t *trial) writeConfig(file, settings string) error {
 	example, err := os.ReadFile("config.toml.example")
 	if err != nil {
@@ -26,7 +26,7 @@ func (t *trial) writeConfig(file, settings string) error {
 	return os.WriteFile(file, []byte(text), 0o600)
 }
 
-// configOf fills the example in, and says what it misses there.
+// configOf fills the example in. A text that the example lacks is an error.
 func configOf(example, url, token, executor, settings string) (string, error) {
 	replace := [][2]string{
 		{`"https://gitlab.example.com"`, realrunner.Quoted(url)},

@@ -11,7 +11,7 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// jobCase is a job, and how it should end.
+// jobCase is a job with its expected end.
 type jobCase struct {
 	name    string
 	payload func() local.Payload
@@ -25,8 +25,8 @@ type jobCase struct {
 // control matches colours and the markers of sections.
 var control = regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]|section_(start|end):[^\r]*\r")
 
-// plain is a log without what is for a terminal; from Runner 17 on lines may begin
-// with their time.
+// plain is a log without the sequences for a terminal. From Runner 17 on lines may begin with
+// their time, which goes, too.
 func plain(log string) string {
 	log = control.ReplaceAllString(log, "")
 	return stamp.ReplaceAllString(strings.ReplaceAll(log, "\r", ""), "")
@@ -34,10 +34,10 @@ func plain(log string) string {
 
 var stamp = regexp.MustCompile(`(?m)^\d{4}-\d\d-\d\dT[0-9:.]+Z \d\d[OE][+ ]?`)
 
-// judge says what is wrong with a job's end.
+// judge returns the differences from the expected end.
 func (c jobCase) judge(end rig.JobEnd, log string) (wrong []string) {
 	if c.cancelAt != "" {
-		end = rig.JobEnd{State: end.State} // what else it says of it is its version's own
+		end = rig.JobEnd{State: end.State} // the other fields differ between versions of the Runner
 	}
 	if end != c.want {
 		wrong = append(wrong, fmt.Sprintf("it ended as %+v, want %+v", end, c.want))
@@ -66,7 +66,7 @@ func failed(code int) rig.JobEnd {
 	return rig.JobEnd{State: "failed", FailureReason: "script_failure", ExitCode: code}
 }
 
-// payload makes that of a job, changed if change is not nil.
+// payload makes a job's payload, changed if change is not nil.
 func (t *trial) payload(change func(*local.Payload), script ...string) func() local.Payload {
 	return func() local.Payload {
 		p := t.lab.Job(script...)
@@ -88,7 +88,7 @@ func cached(p *local.Payload) {
 	p.Cache = []local.Cache{{Key: "one", Paths: []string{"kept/"}, Policy: "pull-push", When: "on_success"}}
 }
 
-// builds are jobs and how they end.
+// builds are jobs that build and push, or fail, each with its expected end.
 func (t *trial) builds() []jobCase {
 	secrets := []string{t.lab.Registry.Password, t.lab.Git.Token}
 	return []jobCase{
@@ -169,7 +169,7 @@ func (t *trial) uploads() []jobCase {
 	}
 }
 
-// cancelled is a job that somebody cancels.
+// cancelled is a job that is cancelled.
 func (t *trial) cancelled() []jobCase {
 	return []jobCase{
 		{

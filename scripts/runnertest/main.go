@@ -1,9 +1,9 @@
-// Command runnertest drives a GitLab Runner of this host, which calls the hooks
-// with the config.toml that config.toml.example shows, against a stand-in for
-// GitLab's job API: builds and pushes, failures, artifacts, caches, a job that is
-// cancelled. It shows that what goes for executor/local goes for the Runner.
+// Command runnertest drives a GitLab Runner of this host against a stand-in for GitLab's job
+// API. The Runner calls the hooks with the config.toml of config.toml.example. The jobs build
+// and push, fail, use artifacts and caches, and are cancelled. So tests with executor/local are
+// shown to hold for the Runner.
 //
-// It may import executor/local, fault, test/lab, test/realrunner and test/rig.
+// The command may import executor/local, fault, test/lab, test/realrunner and test/rig.
 package main
 
 import (
@@ -17,7 +17,7 @@ import (
 	"gitlab-dind-executor/test/realrunner"
 )
 
-// bound is for a Runner that hangs; it takes a minute or two.
+// bound ends a Runner that hangs. The whole run takes a minute or two.
 const bound = 15 * time.Minute
 
 func main() {

@@ -20,14 +20,15 @@ import (
 const (
 	// jobBound is for one job, from its offer to its end.
 	jobBound = 3 * time.Minute
-	// settleTime is for the engine's lists to become what they were.
+	// settleTime is the bound for the engine's lists to become as before.
 	settleTime = 20 * time.Second
 )
 
-// trial is one run of all jobs by one Runner.
+// trial is a run of all jobs by a Runner.
 type trial struct {
 	executor, runner string
-	// helper is the gitlab-runner for the jobs' helper, or "" for that of its image.
+	// helper is the gitlab-runner for the jobs' helper, or "" for the program of the helper's
+	// image.
 	helper string
 	out    io.Writer
 
@@ -36,7 +37,7 @@ type trial struct {
 	failed int
 }
 
-// run makes the world, starts the Runner and offers it one job after the other.
+// run makes the world, starts the Runner and offers the jobs in turn.
 func (t *trial) run(ctx context.Context) (err error) {
 	if t.lab, err = lab.New(ctx, lab.Options{Binary: t.executor}); err != nil {
 		return err
@@ -83,7 +84,7 @@ func (t *trial) run(ctx context.Context) (err error) {
 	return nil
 }
 
-// writeSettings writes settings that keep caches, which two of the jobs are about.
+// writeSettings writes settings that keep caches, because two of the jobs are about caches.
 func (t *trial) writeSettings() (path string, err error) {
 	if path, err = t.lab.WriteSettings("runner.toml", "\n[cache]\nvolume = true\nlayers = \"off\"\n"); err != nil || t.helper == "" {
 		return path, err
@@ -96,7 +97,7 @@ func (t *trial) writeSettings() (path string, err error) {
 	return path, os.WriteFile(path, []byte(with), 0o600)
 }
 
-// jobs offers the jobs one after the other.
+// jobs offers the jobs in turn.
 func (t *trial) jobs(ctx context.Context, p *realrunner.Process) error {
 	for _, c := range cases(t) {
 		if err := t.job(ctx, p, c); err != nil {
@@ -106,7 +107,7 @@ func (t *trial) jobs(ctx context.Context, p *realrunner.Process) error {
 	return nil
 }
 
-// job offers one and judges its end.
+// job offers a job and judges its end.
 func (t *trial) job(ctx context.Context, p *realrunner.Process, c jobCase) error {
 	payload := c.payload()
 	started := time.Now()
@@ -148,8 +149,8 @@ func (t *trial) job(ctx context.Context, p *realrunner.Process, c jobCase) error
 	return nil
 }
 
-// clean removes the caches that jobs have left, and compares the engine's lists. The
-// caches of others are another installation's, which package lab sees to.
+// clean removes the jobs' caches, and compares the engine's lists. Package lab keeps the caches
+// of others in another installation.
 func (t *trial) clean(ctx context.Context, settings string, before rig.Objects) error {
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()

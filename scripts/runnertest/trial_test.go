@@ -24,8 +24,8 @@ run)
 esac
 `
 
-// The program as a whole, but for the engine: a Runner process takes jobs, its
-// log is followed, one job is cancelled.
+// The test runs the whole program except the engine. A Runner process takes jobs, its log is
+// followed, and a job is cancelled.
 func TestARunnerProcessTakesTheJobs(t *testing.T) {
 	dir := t.TempDir()
 	runner := filepath.Join(dir, "runner")

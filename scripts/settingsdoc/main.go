@@ -1,5 +1,5 @@
-// Command settingsdoc prints docs/settings.md: every setting with its type, from
-// the types, and its default and explanation, from the commented default file.
+// Command settingsdoc prints docs/settings.md. Each setting has its type, from the Go types,
+// and its default and explanation, from the commented default file.
 package main
 
 import (
@@ -41,17 +41,17 @@ var (
 	exampleLine = regexp.MustCompile(`^(?:\[.*\]|[a-z_.]+ = .*)$`)
 )
 
-// document is a page that is written line by line of the default file.
+// document is a page made line by line from the default file.
 type document struct {
 	out io.Writer
-	// table is the one whose keys follow.
+	// table is the table of the following keys.
 	table   string
 	comment []string
 	// group are keys that share the comment before them.
 	group []string
 }
 
-// pageName is a page beside this one.
+// pageName is a page beside docs/settings.md.
 var pageName = regexp.MustCompile(`docs/([a-z-]+\.md)`)
 
 // manyEmpty is more than one empty line.
@@ -63,7 +63,7 @@ func write(out io.Writer) error {
 	fmt.Fprint(d.out, introduction, "\n")
 	file := string(config.DefaultFile)
 	begin := strings.Index(file, "\n[")
-	// What the file says of itself the introduction says, but for the end of it.
+	// The introduction already has the file's own head, except its last paragraph.
 	head := strings.Split(strings.TrimSpace(file[:begin]), "\n#\n")
 	for _, line := range strings.Split(head[len(head)-1], "\n") {
 		d.comment = append(d.comment, strings.TrimPrefix(line, "# "))
@@ -88,7 +88,7 @@ func (d *document) line(line string) error {
 		d.endGroup()
 		d.table = tableLine.FindStringSubmatch(line)[1]
 		fmt.Fprintf(d.out, "\n## %s\n\n", d.table)
-		d.text() // what stands before a table is about it
+		d.text() // a comment before a table is about the table
 	case keyLine.MatchString(line):
 		m := keyLine.FindStringSubmatch(line)
 		key := d.table + "." + m[1]
@@ -106,7 +106,7 @@ func (d *document) line(line string) error {
 	return nil
 }
 
-// endGroup writes the keys so far and what was said of them.
+// endGroup writes the keys so far and their comment.
 func (d *document) endGroup() {
 	if len(d.group) == 0 {
 		return
@@ -122,8 +122,8 @@ func (d *document) endGroup() {
 	d.text()
 }
 
-// free writes a comment that is about no key: of a table whole, or of tables that
-// the file shows as examples.
+// free writes a comment without a key. Such a comment is about a whole table, or holds example
+// tables.
 func (d *document) free() {
 	for _, line := range d.comment {
 		switch {
@@ -143,7 +143,7 @@ func (d *document) free() {
 	}
 }
 
-// example writes tables that are commented out, with the keys that they can have.
+// example writes tables that are commented out, with their possible keys.
 func (d *document) example(title string, t reflect.Type) {
 	fmt.Fprintf(d.out, "\n## %s\n\n", title)
 	var said, code []string
@@ -171,7 +171,7 @@ func (d *document) keys(t reflect.Type, before string) {
 	}
 }
 
-// text writes the comment so far. What is set off in it stays set off.
+// text writes the comment so far. Indented parts stay indented.
 func (d *document) text() {
 	var paragraph, list []string
 	flush := func() {
@@ -222,7 +222,7 @@ func typeOf(t reflect.Type, path []string) (string, error) {
 	return "", fmt.Errorf("the default file has %s, which no type has", strings.Join(path, "."))
 }
 
-// words says what a type is in a file.
+// words names a type as it appears in a file.
 func words(t reflect.Type) string {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -254,7 +254,7 @@ func words(t reflect.Type) string {
 	return t.String()
 }
 
-// many are the words for several of a type.
+// many are the words for several values of a type.
 func many(t reflect.Type) string {
 	return strings.NewReplacer("list of texts", "lists of texts", "address range", "address ranges", "address", "addresses", "text", "texts").Replace(words(t))
 }

@@ -1,9 +1,8 @@
-// Command apirunner is a GitLab Runner as far as scripts/runnertest needs one: it
-// reads a config.toml, asks GitLab's job API for jobs, and runs them with
-// executor/local. It lets that program be tried where no GitLab Runner is, and
-// shows nothing of the Runner itself.
+// Command apirunner is a GitLab Runner as far as scripts/runnertest needs one. It reads a
+// config.toml, asks GitLab's job API for jobs, and runs them with executor/local. It lets
+// developers try that program where no GitLab Runner is. It shows nothing of the Runner itself.
 //
-// It may import executor/local.
+// The command may import executor/local.
 package main
 
 import (
@@ -26,8 +25,8 @@ import (
 	"gitlab-dind-executor/executor/local"
 )
 
-// How often jobs are asked for, and how often the log is sent and GitLab's answer
-// looked at; or as check_interval says, where each of that costs.
+// askEvery is the time between two requests for a job, patchEvery between two parts of the log.
+// check_interval replaces shorter times. It is for machines where each request costs much.
 const (
 	askEvery   = 100 * time.Millisecond
 	patchEvery = 200 * time.Millisecond
@@ -93,8 +92,7 @@ func run(args []string) error {
 
 func (s section) whoAmI() any { return map[string]string{"token": s.Token, "system_id": "s_standin"} }
 
-// work takes one job after the other until ctx ends, or after SIGQUIT until the job
-// that it has is done.
+// work takes jobs in turn until ctx ends. After SIGQUIT it ends with its present job.
 func (s section) work(ctx context.Context) error {
 	last := make(chan os.Signal, 1)
 	signal.Notify(last, syscall.SIGQUIT)
@@ -122,8 +120,8 @@ func (s section) work(ctx context.Context) error {
 	}
 }
 
-// job runs one, sends its log meanwhile, and tells its end. It returns after
-// cleanup, also where GitLab does not answer.
+// job runs a job, sends its log meanwhile, and tells its end. It returns after cleanup, also
+// where GitLab does not answer.
 func (s section) job(ctx context.Context, p local.Payload) error {
 	log := &trace{}
 	r := local.Runner{
@@ -161,7 +159,7 @@ func (s section) job(ctx context.Context, p local.Payload) error {
 	return err
 }
 
-// send sends what is new of the log, or a sign of life.
+// send sends the new part of the log, or a sign of life.
 func (s section) send(p local.Payload, log *trace) (status string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -183,7 +181,7 @@ type reply struct {
 	body   []byte
 }
 
-// call calls the API. more are codes that are fine, too, and then headers by pairs.
+// call calls the API. more are further accepted status codes, and then headers in pairs.
 func (s section) call(ctx context.Context, method, path string, body any, fine int, more ...any) (reply, error) {
 	text, raw := body.([]byte)
 	if !raw {
@@ -218,7 +216,7 @@ func (s section) call(ctx context.Context, method, path string, body any, fine i
 	return reply{res.StatusCode, res.Header.Get("Job-Status"), content}, err
 }
 
-// trace is a log of which parts are sent.
+// trace is a log that is sent in parts.
 type trace struct {
 	mu   sync.Mutex
 	text []byte
@@ -232,7 +230,7 @@ func (t *trace) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// next is what has not been sent yet; it counts as sent.
+// next returns the unsent part, which counts as sent from now on.
 func (t *trace) next() (from int, text []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

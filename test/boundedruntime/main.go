@@ -1,9 +1,9 @@
-// Boundedruntime is an OCI runtime for machines whose capability bounding set
-// is incomplete, as in many virtual development machines. There runc refuses
-// to create a --privileged container, because the bundle asks for capabilities
-// that nobody can have. This program takes those out of the bundle's
-// config.json (and out of the file after --process, for exec) and then becomes
-// runc. It is for development only; scripts/engine installs it where needed.
+// Boundedruntime is an OCI runtime for machines with an incomplete capability bounding set,
+// such as many virtual development machines. There runc refuses to create a --privileged
+// container, because the bundle asks for capabilities that nobody can have. This program first
+// takes such capabilities out of the bundle's config.json, and for exec out of the file after
+// --process. Then it becomes runc. It is for development only; scripts/engine installs it where
+// needed.
 package main
 
 import (
@@ -32,7 +32,7 @@ var names = []string{
 	"CAP_CHECKPOINT_RESTORE",
 }
 
-// switches are runc's global flags that take no value.
+// switches are runc's global flags without a value.
 var switches = []string{"debug", "systemd-cgroup", "help", "h", "version", "v"}
 
 func main() {
@@ -63,9 +63,9 @@ func run(args []string) error {
 	return syscall.Exec(runc, append([]string{"runc"}, args...), os.Environ())
 }
 
-// specFile returns the file that holds the capabilities which the command
-// asks for, and whether that file is a process instead of a whole config.json.
-// It is empty for commands that ask for none.
+// specFile returns the file with the capabilities that the command asks for. isProcess says
+// whether the file is a process instead of a whole config.json. For a command without
+// capabilities file is empty.
 func specFile(args []string) (file string, isProcess bool) {
 	command, rest := split(args)
 	switch command {
@@ -151,7 +151,7 @@ func dropFromFile(file string, isProcess bool, missing []string) error {
 	if err != nil {
 		return err
 	}
-	// By rename, so that nobody ever reads half a file.
+	// The rename keeps readers from half a file.
 	temporary := file + ".bounded"
 	if err := os.WriteFile(temporary, data, info.Mode().Perm()); err != nil {
 		return err

@@ -37,7 +37,7 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// daemons are those that a sidecar may run, by the tags of their images.
+// daemons are the daemons for sidecars, by name, with the tags of their images.
 var daemons = map[string]struct{ dind, rootless string }{
 	"bookworm":   {"docker:bookworm-dind", "docker:bookworm-dind-rootless"},
 	"trixie":     {"docker:trixie-dind", "docker:trixie-dind-rootless"},
@@ -45,7 +45,7 @@ var daemons = map[string]struct{ dind, rootless string }{
 	"containerd": {"docker:containerd-dind", "docker:containerd-dind-rootless"},
 }
 
-// hosts are the images that a host is made of, by the name of its engine.
+// hosts are the images of hosts, by the name of the host's engine.
 var hosts = map[string]string{
 	"bookworm": imageRoot + "docker:bookworm-dind",
 	"trixie":   rig.ImageDind,
@@ -68,10 +68,10 @@ func TestEngines(t *testing.T) {
 			require(t, cli, images...)
 			h := startHost(t, cli, hosts["forky"], images...)
 			t.Attr("engine", h.version+", with gVisor")
-			// An engine without IPv6 of its own gives a container none.
+			// An engine without IPv6 gives a container no IPv6.
 			h.must(bootTime, "sh", "-c", "for i in all default lo eth0; do echo 0 >/proc/sys/net/ipv6/conf/$i/disable_ipv6; done")
 			h.jobs(t, inGVisor, time.Hour)
-			// The usual image is of a later daemon then.
+			// The usual image is then of a later daemon.
 			h.tag(map[string]string{daemons["forky"].dind: "docker:dind"})
 			h.jobs(t, pipelinesInGVisor, time.Hour, lab.Privilege+"="+config.PrivilegeGVisor)
 		})
@@ -81,9 +81,9 @@ func TestEngines(t *testing.T) {
 	}
 }
 
-// anotherEngine runs a few jobs with an engine on the host, and a daemon in the sidecar,
-// that are not this machine's. All images are those of the other tests, so that a
-// machine without any cache need not build more.
+// anotherEngine runs a few jobs with another engine on the host and another daemon in the
+// sidecar than this machine's. All images are those of the other tests, so that a machine
+// without a cache builds no more images.
 func anotherEngine(t *testing.T, cli *client.Client) {
 	images := []string{rig.ImageCLI, rig.ImageDind, rig.ImageHelper, rig.ImageRegistry, rig.ImageBusybox}
 	require(t, cli, images...)
@@ -92,8 +92,7 @@ func anotherEngine(t *testing.T, cli *client.Client) {
 	h.jobs(t, short, 5*time.Minute)
 }
 
-// pairs runs the jobs that are selected with each engine on the host and each daemon in
-// the sidecar.
+// pairs runs the selected jobs with each engine on the host and each daemon in the sidecar.
 func pairs(t *testing.T, cli *client.Client, engines, inner []string) {
 	images := rig.Images()
 	for _, name := range inner {
@@ -101,7 +100,7 @@ func pairs(t *testing.T, cli *client.Client, engines, inner []string) {
 		if !known {
 			t.Fatalf("there is no daemon %q", name)
 		}
-		if name != "trixie" { // that one has the usual names
+		if name != "trixie" { // trixie has the usual names
 			images = append(images, imageRoot+d.dind, imageRoot+d.rootless)
 		}
 	}
@@ -132,8 +131,8 @@ func pairs(t *testing.T, cli *client.Client, engines, inner []string) {
 	}
 }
 
-// thisEngine runs the jobs that are selected on an engine that somebody has, of whatever
-// version, and with the images that registries serve.
+// thisEngine runs the selected jobs on an existing engine of any version, with images from
+// registries.
 func thisEngine(t *testing.T, cli *client.Client) {
 	require(t, cli, rig.Images()...)
 	server, err := cli.ServerVersion(t.Context())
@@ -145,7 +144,8 @@ func thisEngine(t *testing.T, cli *client.Client) {
 	h.jobs(t, slices.Concat(ofEngine, ofDaemon, ofPair), time.Hour)
 }
 
-// engine is this machine's, whose lists must be at the test's end what they are now.
+// engine is a client of this machine's engine. At the test's end the engine's lists must be as
+// now.
 func engine(t *testing.T) *client.Client {
 	t.Helper()
 	cli, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
@@ -165,7 +165,7 @@ func require(t *testing.T, cli *client.Client, images ...string) {
 	}
 }
 
-// jobs runs tests of test/e2e in the host, with more variables, each of which must pass.
+// jobs runs tests of test/e2e in the host, with more variables. Each test must pass.
 func (h *host) jobs(t *testing.T, tests []string, bound time.Duration, env ...string) {
 	t.Helper()
 	pattern := "^(" + strings.Join(tests, "|") + ")$"
@@ -190,7 +190,7 @@ func (h *host) jobs(t *testing.T, tests []string, bound time.Duration, env ...st
 	}
 }
 
-// report is what tests in a host say. Their ends are shown as they come.
+// report is the output of tests in a host. It shows the end of each test at once.
 type report struct {
 	t      *testing.T
 	all    bytes.Buffer

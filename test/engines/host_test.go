@@ -21,10 +21,10 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// Where a host has what the test gives it.
+// The places in a host for everything from the test.
 const (
-	sources   = "/opt/dind-sources"          // this repository; not where it is, which may be /tmp
-	programs  = "/opt/dind-engines"          // what buildPrograms has built
+	sources   = "/opt/dind-sources"          // this repository, not at its own path, which may be below /tmp
+	programs  = "/opt/dind-engines"          // the programs of buildPrograms
 	imageRoot = "gitlab-dind-executor.test/" // the images' registry
 )
 
@@ -34,12 +34,12 @@ var (
 	loadTime = rig.Slower(5 * time.Minute)
 )
 
-// withSystemd is the image of which a host boots systemd. Those of later releases do
-// without control groups of version 1, and so not on every machine: there dockerd is
-// the host's first process.
+// withSystemd is the image of a host that boots systemd. The systemd of later releases needs
+// control groups of version 2, which not every machine has. On hosts of later releases dockerd
+// is the first process.
 const withSystemd = imageRoot + "docker:bookworm-dind"
 
-// host is a container that is a host: an engine of its own runs in it.
+// host is a container that plays a host, with an engine of its own inside.
 type host struct {
 	t    testing.TB
 	name string
@@ -47,8 +47,8 @@ type host struct {
 	version string
 }
 
-// startHost makes a host of an image that has dockerd, starts its engine and gives
-// it images. It goes at the test's end.
+// startHost makes a host of an image with dockerd, starts its engine and gives the engine
+// images. The host goes at the test's end.
 func startHost(t testing.TB, cli *client.Client, image string, images ...string) *host {
 	t.Helper()
 	ctx := t.Context()
@@ -121,7 +121,7 @@ func (h *host) load(images []string) {
 	}
 }
 
-// tag gives images of the host other names: of each pair the second.
+// tag gives images of the host other names. It maps old names to new names.
 func (h *host) tag(names map[string]string) {
 	h.t.Helper()
 	for from, to := range names {
@@ -129,7 +129,7 @@ func (h *host) tag(names map[string]string) {
 	}
 }
 
-// must runs a program in the host and returns what it prints.
+// must runs a program in the host and returns its output.
 func (h *host) must(bound time.Duration, command ...string) string {
 	h.t.Helper()
 	var said bytes.Buffer
@@ -139,8 +139,8 @@ func (h *host) must(bound time.Duration, command ...string) string {
 	return said.String()
 }
 
-// run runs a program in the host, or on this machine when the host has no name, from
-// the folder of test/e2e.
+// run runs a program from the folder of test/e2e in the host, or on this machine when the host
+// has no name.
 func (h *host) run(ctx context.Context, bound time.Duration, said io.Writer, env []string, command ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
@@ -173,7 +173,7 @@ func (h *host) write(path, content string) {
 	}
 }
 
-// remove removes the host with all that is in it.
+// remove removes the host with its contents.
 func (h *host) remove(cli *client.Client) {
 	ctx, cancel := context.WithTimeout(context.Background(), bootTime)
 	defer cancel()

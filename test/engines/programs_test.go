@@ -22,7 +22,7 @@ func repository(t testing.TB) string {
 	return root
 }
 
-// built is where the programs are that a host runs, made once.
+// built makes the folder with a host's programs, once.
 var built = sync.OnceValues(func() (dir string, err error) {
 	if dir, err = os.MkdirTemp("", "dind-engines-"); err != nil {
 		return "", err
@@ -34,7 +34,7 @@ var built = sync.OnceValues(func() (dir string, err error) {
 		{"test", "-c", "-tags", tags(), "-trimpath", "-o", filepath.Join(dir, "e2e.test"), "gitlab-dind-executor/test/e2e"},
 	} {
 		cmd := exec.Command("go", build...)
-		// Another Debian's C library could not run them.
+		// CGO is off, because another Debian's C library could not run the programs.
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return dir, &buildError{err, out}
@@ -61,8 +61,8 @@ var built = sync.OnceValues(func() (dir string, err error) {
 	return dir, errors.Join(err, os.Chmod(dir, 0o755), os.WriteFile(filepath.Join(dir, "daemon.json"), content, 0o644))
 })
 
-// bounded tells whether this machine lacks a capability that its kernel knows, as
-// scripts/engine does. runc cannot make privileged containers there.
+// bounded tells whether this machine lacks a capability of its kernel, as scripts/engine does.
+// runc cannot make privileged containers on such a machine.
 func bounded() bool {
 	status, _ := os.ReadFile("/proc/self/status")
 	last, _ := os.ReadFile("/proc/sys/kernel/cap_last_cap")
@@ -74,7 +74,7 @@ func bounded() bool {
 	return errors.Join(setErr, lastErr) == nil && set != 1<<(n+1)-1
 }
 
-// tags are those of the tests that a host runs.
+// tags are the build tags of a host's tests.
 func tags() string {
 	if *runsc != "" {
 		return "gvisor"
@@ -91,7 +91,7 @@ type buildError struct {
 
 func (e *buildError) Error() string { return e.error.Error() + "\n" + string(e.out) }
 
-// removePrograms removes them, if they were built.
+// removePrograms removes the programs, if they were built.
 func removePrograms() {
 	if isBuilt {
 		dir, _ := built()
@@ -99,8 +99,8 @@ func removePrograms() {
 	}
 }
 
-// buildPrograms returns the folder with the executor, the tests of test/e2e and what
-// scripts/engine needs of Go. TestMain removes it.
+// buildPrograms returns the folder with the executor, the tests of test/e2e and the Go programs
+// that scripts/engine needs. TestMain removes the folder.
 func buildPrograms(t testing.TB) string {
 	t.Helper()
 	isBuilt = true

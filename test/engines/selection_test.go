@@ -1,10 +1,10 @@
 package engines
 
-// short is what a machine without any cache can afford with all other tests.
+// short are the jobs that a machine without a cache can afford beside all other tests.
 var short = []string{"TestBuildTagAndPush", "TestWaysToBuild"}
 
-// ofEngine are the tests of test/e2e that show what an engine on the host could do in
-// another way than this machine's. They run once on each engine.
+// ofEngine are tests of test/e2e in which another engine on the host could behave otherwise.
+// They run once on each engine.
 var ofEngine = []string{
 	"TestNothingDeclared",
 	"TestImagesAreFetchedWithTheJobsCredentials",
@@ -23,7 +23,7 @@ var ofEngine = []string{
 	"TestSidecarIsEndedFromOutsideUnderTheScript",
 }
 
-// ofDaemon show what a daemon in the sidecar could do in another way with its data.
+// ofDaemon are tests in which another daemon in the sidecar could treat its data otherwise.
 // They run once with each daemon.
 var ofDaemon = []string{
 	"TestLayersOfEveryKindOfDaemon",
@@ -31,15 +31,15 @@ var ofDaemon = []string{
 	"TestCachedLayersHaveNoNames",
 }
 
-// inGVisor show what an engine that hands annotations to gVisor's runtime could do in
-// another way than this machine's.
+// inGVisor are tests in which an engine that hands annotations to gVisor's runtime could behave
+// otherwise.
 var inGVisor = []string{
 	"TestGVisorKeepsADataRootInAFile",
 	"TestGVisorNamesItsBounds",
 	"TestGVisorByPolicy",
 }
 
-// pipelinesInGVisor are documented pipelines as they stand.
+// pipelinesInGVisor are documented pipelines without a change.
 var pipelinesInGVisor = []string{
 	"TestBuildTagAndPush",
 	"TestOwnDindImageWithAlias",
@@ -48,7 +48,7 @@ var pipelinesInGVisor = []string{
 	"TestPlaintextHabitIsHonouredWithAWarning",
 }
 
-// ofPair run with each daemon on each engine.
+// ofPair are the tests that run with each daemon on each engine.
 var ofPair = []string{
 	"TestBuildTagAndPush",
 	"TestWaysToBuild",

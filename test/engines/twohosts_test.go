@@ -15,7 +15,7 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// Where a host of two has what its Runner needs.
+// The places in each of the two hosts for its Runner's files.
 const (
 	hostSettings = "/etc/gitlab-runner/dind.toml"
 	hostConfig   = "/etc/gitlab-runner/config.toml"
@@ -26,9 +26,8 @@ const (
 // jobTime is for jobs that wait for each other.
 var jobTime = rig.Slower(4 * time.Minute)
 
-// pair are two hosts, whose Runners take the jobs of one token, with one mirror of
-// the Docker Hub between them. Everything that is no host's own runs on this
-// machine's engine.
+// pair are two hosts whose Runners take jobs with the same token. They share a mirror of the
+// Docker Hub. Everything outside of the hosts runs on this machine's engine.
 type pair struct {
 	t     *testing.T
 	world *lab.Lab
@@ -37,19 +36,18 @@ type pair struct {
 	hosts []*host
 }
 
-// shareJobs runs jobs of one queue on two hosts, at once and one after the other:
-// images that one builds the other pulls, one mirror serves both, and one host drains
-// while the other goes on.
+// shareJobs runs jobs of one queue on two hosts, at once and in turn. Each host pulls images
+// that the other built. The same mirror serves both, and a host drains while the other goes on.
 func shareJobs(t *testing.T, cli *client.Client) {
 	p := newPair(t, cli)
 
-	// A Runner here has one job at a time. Two that need each other's image end only
-	// where both have come to a host of their own.
+	// A Runner here has one job at a time. Two jobs that need each other's image end only where
+	// each has a host of its own.
 	one, two := p.offer("one", "two"), p.offer("two", "one")
 	p.succeeded(one, "\nthere it is\n", "\nthe image says two\n")
 	p.succeeded(two, "\nthere it is\n", "\nthe image says one\n")
 
-	// What the mirror has needs no Docker Hub any more, on neither host.
+	// Images in the mirror need no Docker Hub any more, on neither host.
 	if err := p.hub.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -79,8 +77,8 @@ func shareJobs(t *testing.T, cli *client.Client) {
 	}
 }
 
-// newPair makes the hosts with one engine each, the newest and another, and starts
-// their Runners.
+// newPair makes two hosts with different engines, the newest and another, and starts their
+// Runners.
 func newPair(t *testing.T, cli *client.Client) *pair {
 	t.Helper()
 	p := &pair{t: t}
@@ -147,8 +145,8 @@ func (p *pair) startRunner(h *host, mirror *rig.Registry) {
 	h.must(bootTime, "sh", "-c", "setsid -f sh -c 'echo $$ >"+runnerPID+"; exec "+programs+"/apirunner run --config "+hostConfig+"' </dev/null >/run/runner.log 2>&1")
 }
 
-// offer queues a job that pulls from the Docker Hub, builds and pushes an image that
-// says its name, and waits for another job's.
+// offer queues a job. The job pulls from the Docker Hub, builds and pushes an image with its
+// name, and waits for another job's image.
 func (p *pair) offer(name, other string) *rig.OfferedJob {
 	p.t.Helper()
 	job := p.world.Job(

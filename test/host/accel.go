@@ -14,12 +14,12 @@ const (
 	Emulated = "tcg"
 )
 
-// stockKernel is how long a kernel may take to its first line with KVM.
+// stockKernel is a kernel's time with KVM until its first line.
 const stockKernel = 20 * time.Second
 
-// Accelerator finds out how machines can be run here: with KVM, or else emulated.
-// That /dev/kvm is there proves nothing: in some virtual machines it serves only
-// kernels that know of it. So a stock kernel is started.
+// Accelerator finds out how machines can run here: with KVM, or else emulated. An existing
+// /dev/kvm proves nothing, because in some virtual machines it serves only kernels made for it.
+// So Accelerator starts a stock kernel.
 func Accelerator(ctx context.Context, place string) string {
 	ctx, cancel := context.WithTimeout(ctx, stockKernel)
 	defer cancel()
@@ -35,11 +35,10 @@ func Accelerator(ctx context.Context, place string) string {
 	return Emulated
 }
 
-// accelerated are QEMU's arguments for one of them. An emulated processor is an old
-// one with what ciphers need: QEMU 7.2 computes wrongly for some features of the
-// newest, so that /proc/mounts had other names than those of the mount points. Code
-// that is translated has as much room as QEMU takes; with half of it, all was thrown
-// away every minute.
+// accelerated are QEMU's arguments for a way. An emulated processor is an old model with the
+// features for ciphers. For some features of newer models QEMU 7.2 computes wrongly:
+// /proc/mounts had other names than the mount points. Translated code has as much room as QEMU
+// allows. With half the room, QEMU threw all of the code away every minute.
 func accelerated(by string) []string {
 	if by == KVM {
 		return []string{"-accel", "kvm", "-cpu", "host"}

@@ -14,12 +14,11 @@ import (
 func TestDebian13(t *testing.T)    { wholeHost(t, "trixie") }
 func TestDebianForky(t *testing.T) { wholeHost(t, "forky") }
 
-// ready is the name of the machine's state after cloud-init has done its work, and a
-// project its first job.
+// ready is the name of the machine's state after cloud-init and after a project's first job.
 const ready = "ready"
 
-// wholeHost boots a machine once. Each of the items then begins from what it was
-// when cloud-init and the first job had ended.
+// wholeHost boots a machine once. Each of the items then begins from the machine's state after
+// cloud-init and the first job.
 func wholeHost(t *testing.T, suite string) {
 	h := boot(t, suite)
 	if !h.saved {
@@ -62,15 +61,16 @@ func wholeHost(t *testing.T, suite string) {
 			if err := h.m.Restore(ctx, ready); err != nil {
 				t.Fatal(err)
 			}
-			// Another run has another GitLab. Asking it ten times a second would take a
-			// tenth of an emulated processor.
+			// Another run has another GitLab. Ten requests a second would take a tenth of an
+			// emulated processor.
 			h.run(fmt.Sprintf(`sed -i -e '1i check_interval = 2' -e '/^check_interval/d' -e 's|^ *url = .*|  url = "%s"|' -e 's|^ *token = .*|  token = "%s"|' /etc/gitlab-runner/config.toml`, inside(h.api.URL), h.api.Token))
 			item.run(h)
 		})
 	}
 }
 
-// cloudInit waits for the end of the first boot: all of the file went well.
+// cloudInit waits for the end of the first boot. The whole file for cloud-init must have gone
+// well.
 func cloudInit(h host) {
 	ctx, cancel := context.WithTimeout(h.Context(), h.bound(3*time.Minute))
 	defer cancel()

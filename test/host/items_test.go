@@ -12,27 +12,27 @@ import (
 	"gitlab-dind-executor/executor/local"
 )
 
-// build is a Dockerfile's build without a registry: the program is that of the job's
+// buildScript builds a Dockerfile without a registry. The image's program is that of the job's
 // own image.
 const buildScript = `mkdir c && cp /bin/busybox c/ && printf 'FROM scratch\nCOPY busybox /bin/\nRUN ["/bin/busybox","mkdir","/made"]\n' >c/Dockerfile && docker build --progress=plain -t app c`
 
-// importScript makes an image without a builder, which an emulated machine needs half
-// a minute for.
+// importScript makes an image without a builder, because a builder takes half a minute on an
+// emulated machine.
 const importScript = `tar c -C / bin/busybox | docker import - app`
 
-// units: systemd takes them without a word and finds them hardened, and what is on
-// from the start runs.
+// units tests the units. systemd accepts them without a warning and finds them hardened. Units
+// that are enabled from the start run.
 func units(h host) {
 	out := h.run(`cd /usr/lib/systemd/system; systemd-analyze verify --man=no gitlab-dind-executor-* 2>&1`)
 	if out != "" {
 		h.Errorf("systemd-analyze verify says\n%s", out)
 	}
-	// 0 is safe, 10 is not; a unit without any hardening has 9.6.
+	// 0 is safe, 10 is not. A unit without any hardening has 9.6.
 	h.Log(h.run(`for u in gc metrics pool pool@x prepull seed; do systemd-analyze security --no-pager --threshold=35 gitlab-dind-executor-$u.service | tail -n 1; done`))
 }
 
-// first runs a project's first job, which goes cold. Behind it a sandbox waits with
-// its layers, for whatever item comes next.
+// first runs a project's first job, which goes cold. Behind the job a sandbox waits with its
+// layers, for the next item.
 func first(h host) {
 	h.run(`systemctl start gitlab-runner`)
 	h.wrote(h.offer(nil, buildScript, `docker run --rm app /bin/busybox ls -d /made`).ends(succeeded), "\n/made\n", "(cold")
@@ -41,8 +41,8 @@ func first(h host) {
 	h.until(h.bound(2*time.Minute), `! systemctl list-units --no-legend 'gitlab-dind-executor-pool@*' | grep . && ! pgrep -f 'gitlab-dind-executor (gc|settle)'`)
 }
 
-// jobs: one takes the sandbox that waits, with the layers of the one before, and one
-// of another kind goes cold. Nothing of them is left.
+// jobs runs two jobs. The first takes the waiting sandbox, with the layers of the job before.
+// The second, of another kind, goes cold. Nothing of them is left.
 func jobs(h host) {
 	h.run(`systemctl start gitlab-runner`)
 	h.wrote(h.offer(nil, buildScript, `grep -H . /proc/self/attr/current`).ends(succeeded),
@@ -54,8 +54,8 @@ func jobs(h host) {
 	h.nothingLeft("")
 }
 
-// nothingLeft waits until the engine has nothing of jobs any more: nothing of one
-// sandbox, or with "" nothing that a job owns.
+// nothingLeft waits until the engine has no object of a sandbox any more. "" stands for all
+// objects of jobs.
 func (h host) nothingLeft(sandbox string) {
 	h.Helper()
 	filter := "label=gitlab-dind-executor.job"
@@ -65,7 +65,7 @@ func (h host) nothingLeft(sandbox string) {
 	h.until(h.bound(2*time.Minute), `left=$(docker ps -aq --filter `+filter+`; docker network ls -q --filter `+filter+`; docker volume ls -q --filter `+filter+`); echo "left: $left"; [[ ! $left ]]`)
 }
 
-// sandbox is the one that a job says it runs in.
+// sandbox is the job's sandbox according to its log.
 func (j running) sandbox() string {
 	j.h.Helper()
 	log, _ := j.Trace()
@@ -76,12 +76,12 @@ func (j running) sandbox() string {
 	return m[1]
 }
 
-// settings puts more of them behind those of the file for cloud-init.
+// settings appends further settings to those of the file for cloud-init.
 func (h host) settings(more string) {
 	h.run("cat >>/etc/gitlab-runner/dind.toml <<'END'\n" + more + "\nEND\ngitlab-dind-executor settings --check /etc/gitlab-runner/dind.toml")
 }
 
-// memory: limits hold with cgroup v2, and what runs out of memory is named: the
+// memory tests limits of memory, which hold with cgroup v2. The job log names the victim: the
 // script, a service, a build.
 func memory(h host) {
 	h.run(`sed -i 's/memory = "2250m"/memory = "512m"/' /etc/gitlab-runner/dind.toml`)
@@ -100,9 +100,8 @@ func memory(h host) {
 		"diagnosis: service busybox:latest ran out of memory: the limit is 32 MB", "limits.services.memory")
 }
 
-// rootless: a job's daemon is an ordinary user's, beside a kernel that enforces
-// AppArmor, and below the profile for hosts where that restricts user namespaces.
-// The bound that holds is the sidecar's.
+// rootless tests a daemon of an ordinary user, where the kernel enforces AppArmor. The daemon
+// has the profile for hosts that restrict user namespaces. The sidecar's bound holds.
 func rootless(h host) {
 	h.settings("[[policy]]\nsidecar.privilege = \"rootless\"\nsidecar.image = \"docker:dind-rootless\"\n")
 	h.says(`cat /sys/module/apparmor/parameters/enabled; cat /sys/kernel/security/apparmor/profiles`, "Y", "docker-default (enforce)")
@@ -111,8 +110,8 @@ func rootless(h host) {
 	if err != nil {
 		h.Fatal(err)
 	}
-	// In the test's image the program is where Debian has it, and Debian has a profile
-	// for that place.
+	// In the test's image rootlesskit is at Debian's path, and Debian has a profile for this
+	// path.
 	h.run("apparmor_parser -R /etc/apparmor.d/rootlesskit\nsed 's|/usr/local/bin/|/usr/bin/|' >/etc/apparmor.d/" + profile + " <<'END'\n" + string(content) + "END\napparmor_parser -r /etc/apparmor.d/" + profile)
 	h.run(`systemctl start gitlab-runner`)
 	j := h.offer(nil, buildScript, `docker run --rm app /bin/busybox ls -d /made`,
@@ -129,8 +128,8 @@ func rootless(h host) {
 	h.nothingLeft("")
 }
 
-// reset: the machine is reset in a job. Nobody helps, and no job comes: within two
-// minutes of the boot all of it is gone.
+// reset resets the machine in a job. Nobody helps, and no job comes. Within two minutes of the
+// boot everything of the job is gone.
 func reset(h host) {
 	h.run(`systemctl start gitlab-runner`)
 	j := h.offer(nil, importScript, `docker run -d app /bin/busybox sleep 10000`, `echo deep in the job; sleep 10000`)
@@ -153,8 +152,8 @@ func reset(h host) {
 	h.offer(nil, `docker version -f up`).ends(succeeded)
 }
 
-// restarts: the engine is killed, and restarted, under a job. The job ends, nothing
-// of it is left, and the next one works.
+// restarts kills, and then restarts, the engine under a job. The job ends, nothing of the job
+// is left, and the next job works.
 func restarts(h host) {
 	h.run(`systemctl start gitlab-runner`)
 	for _, how := range []string{`kill -9 $(systemctl show -P MainPID docker)`, `systemctl restart docker`} {
@@ -168,7 +167,7 @@ func restarts(h host) {
 	h.nothingLeft("")
 }
 
-// fullDisk: the disk of the engine is full before a job, and fills in one.
+// fullDisk tests a full disk of the engine, before a job and in a job.
 func fullDisk(h host) {
 	h.settings("[admission]\nwait = \"5s\"\n")
 	// Jobs run as root, for whom ext4 has a reserve.
@@ -185,8 +184,8 @@ func fullDisk(h host) {
 	h.offer(nil, `docker version -f up`).ends(succeeded)
 }
 
-// timers: each that an admin may switch on fires when its time has come. What was
-// missed fires within the random delay, an hour, so this host has none.
+// timers tests each timer that an admin may switch on. The timer fires when its time has come.
+// A missed time fires within the random delay, an hour, so this host has no delay.
 func timers(h host) {
 	h.run(`for timer in prepull seed; do
 			mkdir -p /etc/systemd/system/gitlab-dind-executor-$timer.timer.d
@@ -199,12 +198,12 @@ func timers(h host) {
 	for _, timer := range []string{"prepull", "seed"} {
 		h.until(h.bound(2*time.Minute), `t=$(systemctl show -P LastTriggerUSec gitlab-dind-executor-`+timer+`.timer); echo "$t"; [[ $t == *"$(date +%Y-%m-%d)"* ]]`)
 	}
-	// This one counts from the boot.
+	// The timer of gc counts from the boot.
 	h.until(h.bound(2*time.Minute), `t=$(systemctl show -P LastTriggerUSec gitlab-dind-executor-gc.timer); echo "$t"; [[ $t == *20* ]]`)
 	h.says(`systemctl show -P Result gitlab-dind-executor-gc.service`, "success")
 }
 
-// metrics: Debian's Prometheus scrapes the unit, and counts a job.
+// metrics tests the unit with Debian's Prometheus, which counts a job.
 func metrics(h host) {
 	h.run(`systemctl start gitlab-runner`)
 	h.offer(nil, `true`).ends(succeeded)
@@ -237,9 +236,9 @@ func (h host) recipe(n int) string {
 	return block
 }
 
-// firewall: the recipe of docs/security.md keeps a sandbox from this host with
-// nftables below, by IPv4 and IPv6, also one that is there already. Doctor finds
-// nothing to say any more.
+// firewall tests the recipe of docs/security.md with nftables below, by IPv4 and IPv6. The
+// recipe keeps sandboxes from this host, existing sandboxes included. Doctor finds nothing to
+// say any more.
 func firewall(h host) {
 	h.settings("[network]\nipv6 = true\n")
 	// Before 27 the engine keeps networks apart over IPv6 only when told to.
@@ -248,7 +247,7 @@ func firewall(h host) {
 	}
 	h.says(`iptables --version; ip6tables --version`, "nf_tables", "nf_tables")
 	h.run(`systemctl start gitlab-runner`)
-	// The SSH server is among what listens on all addresses of the host.
+	// The SSH server listens on all addresses of the host, so it stands for other servers.
 	const reach = `for v in 4 6; do set -- $(ip -$v route show default); (exec 3<>/dev/tcp/$3/22) 2>/dev/null && echo "$v open" || echo "$v closed"; done`
 	j := h.offer(nil, `ip -6 -brief address show dev eth0`, reach, `while [ ! -e /tmp/go-on ]; do sleep 0.5; done`, reach)
 	j.saying("\n6 ")
@@ -266,7 +265,7 @@ func firewall(h host) {
 	}
 }
 
-// packageLife: an upgrade in the middle of a job, a removal, a purge.
+// packageLife tests an upgrade in the middle of a job, a removal, and a purge.
 func packageLife(h host) {
 	h.run(`systemctl start gitlab-runner
 		dpkg-deb -R /root/dind.deb /root/next

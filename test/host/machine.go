@@ -17,13 +17,13 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Gateway is the address at which a machine reaches the loopback of this one.
+// Gateway is the address at which a machine reaches this host's loopback.
 const Gateway = "10.0.2.2"
 
-// Machine is a virtual machine that runs.
+// Machine is a running virtual machine.
 type Machine struct {
-	// Slower is how much slower than an ordinary machine it is, as measured when it
-	// had booted; at least 1.
+	// Slower is the machine's slowness as a factor, 1 for an ordinary machine. It is measured
+	// after the boot, and at least 1.
 	Slower float64
 
 	dir    string
@@ -34,23 +34,23 @@ type Machine struct {
 	client *ssh.Client
 }
 
-// Options are what a machine is made of.
+// Options describe a machine.
 type Options struct {
-	// Place is what scripts/hosts has printed.
+	// Place is the output of scripts/hosts: the folder of the disks, the kernel and the key.
 	Place string
-	// Dir takes disks, sockets and the console's log. It must be empty, and its name
-	// short, for the sockets.
+	// Dir takes disks, sockets and the console's log. It must be empty. Its name must be short,
+	// for the sockets.
 	Dir string
 	// Seed is the URL below which cloud-init finds user-data and meta-data.
 	Seed string
-	// Accel is what Accelerator returns.
+	// Accel is the result of Accelerator.
 	Accel string
-	// Saved is the name of a state that Dir's disks hold, to go on from, or "".
+	// Saved is the name of a state in Dir's disks to go on from, or "".
 	Saved string
 }
 
-// Start makes a machine and lets it boot. Its disks are overlays, so that what
-// scripts/hosts has made stays as it is. The caller closes it.
+// Start makes a machine and lets it boot. Its disks are overlays, so that the disks of
+// scripts/hosts stay unchanged. The caller closes the machine.
 func Start(ctx context.Context, o Options) (*Machine, error) {
 	m := &Machine{Slower: 1, dir: o.Dir, ended: make(chan struct{})}
 	key, err := os.ReadFile(filepath.Join(o.Place, "key"))
@@ -95,7 +95,7 @@ func Start(ctx context.Context, o Options) (*Machine, error) {
 	return m, nil
 }
 
-// file is the path of a file of the machine on this one.
+// file is the path of a machine's file on this host.
 func (m *Machine) file(name string) string { return filepath.Join(m.dir, name) }
 
 func (m *Machine) args(o Options, port int) []string {
@@ -104,10 +104,10 @@ func (m *Machine) args(o Options, port int) []string {
 	}
 	kernel := "root=/dev/vda rw console=ttyS0 quiet"
 	if o.Accel == Emulated {
-		// They guard against a real processor's faults. QEMU finds code that it has
-		// translated again by its address, so a program that lies elsewhere each time is
-		// translated anew each time: that is more than half of what starting it costs. And
-		// what systemd waits for takes longer than it is used to.
+		// The mitigations guard against a real processor's faults. QEMU finds translated code
+		// again by its address. So QEMU translates a program with a random address anew at each
+		// start, which is more than half of the start's cost. Units and devices take longer
+		// than systemd's usual bounds.
 		kernel += " mitigations=off norandmaps systemd.default_timeout_start_sec=900 systemd.default_device_timeout_sec=900"
 	}
 	args := accelerated(o.Accel)
@@ -127,7 +127,7 @@ func (m *Machine) args(o Options, port int) []string {
 	)
 }
 
-// freePort is a port of this machine that nobody listens at.
+// freePort is a free port of this host.
 func freePort(ctx context.Context) (int, error) {
 	var config net.ListenConfig
 	l, err := config.Listen(ctx, "tcp4", "127.0.0.1:0")
@@ -151,7 +151,7 @@ func (m *Machine) Close() error {
 	return err
 }
 
-// Console is what the machine has printed on its first serial port.
+// Console is the output on the machine's first serial port.
 func (m *Machine) Console() string {
 	b, _ := os.ReadFile(m.file("console.log"))
 	said, _ := os.ReadFile(m.file("qemu.log"))
@@ -184,7 +184,8 @@ func (m *Machine) Login(ctx context.Context) error {
 	}
 }
 
-// dial opens a connection. While a machine boots, QEMU accepts it and nobody answers.
+// dial opens a connection. While a machine boots, QEMU accepts the connection and nobody
+// answers.
 func (m *Machine) dial(ctx context.Context) (*ssh.Client, error) {
 	bound := time.Minute
 	conn, err := (&net.Dialer{Timeout: bound}).DialContext(ctx, "tcp4", m.ssh)
@@ -196,7 +197,7 @@ func (m *Machine) dial(ctx context.Context) (*ssh.Client, error) {
 	_ = conn.SetDeadline(time.Now().Add(bound))
 	c, channels, requests, err := ssh.NewClientConn(conn, m.ssh, &ssh.ClientConfig{
 		User: "root", Auth: []ssh.AuthMethod{ssh.PublicKeys(m.signer)},
-		// It is on this machine's loopback, and its key is made by its first boot.
+		// The server is on this host's loopback, and its key is made by its first boot.
 		HostKeyCallback: ssh.InsecureIgnoreHostKey(),
 	})
 	if err != nil {
@@ -207,8 +208,7 @@ func (m *Machine) dial(ctx context.Context) (*ssh.Client, error) {
 	return ssh.NewClient(c, channels, requests), nil
 }
 
-// Run lets bash run commands as root, until the first that fails, and returns what
-// they print.
+// Run lets bash run commands as root, up to the first failure, and returns their output.
 func (m *Machine) Run(ctx context.Context, commands string) (string, error) {
 	if m.client == nil {
 		if err := m.Login(ctx); err != nil {
@@ -225,12 +225,13 @@ func (m *Machine) Run(ctx context.Context, commands string) (string, error) {
 	defer stop()
 	var out output
 	s.Stdout, s.Stderr = &out, &out
-	// Not on its standard input: a program among them would read what follows.
+	// The commands are an argument. On standard input a program among them would read the
+	// following commands.
 	err = s.Run("exec bash -euo pipefail -c '" + strings.ReplaceAll(commands, "'", `'\''`) + "'")
 	return strings.TrimRight(out.String(), "\n"), errors.Join(err, ctx.Err())
 }
 
-// output is what a session says on both of its streams, which two goroutines write.
+// output is a session's output on both streams, which two goroutines write.
 type output struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -248,10 +249,10 @@ func (o *output) String() string {
 	return o.buf.String()
 }
 
-// ordinary is what Measure's commands take on an ordinary machine.
+// ordinary is the duration of Measure's commands on an ordinary machine.
 const ordinary = 400 * time.Millisecond
 
-// Measure sets Slower, from what starting programs takes.
+// Measure sets Slower from the time that starting programs takes.
 func (m *Machine) Measure(ctx context.Context) error {
 	out, err := m.Run(ctx, `start=$(date +%s%N); for ((n = 0; n < 200; n++)); do /bin/true; done; echo $(($(date +%s%N) - start))`)
 	if err != nil {

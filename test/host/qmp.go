@@ -51,8 +51,7 @@ func (m *Machine) command(ctx context.Context, name string, arguments any) (json
 	return answer, nil
 }
 
-// monitor gives a command of the monitor for people, which says something only when
-// it fails.
+// monitor gives a command of the monitor for people. The monitor answers only failures.
 func (m *Machine) monitor(ctx context.Context, line string) error {
 	answer, err := m.command(ctx, "human-monitor-command", map[string]string{"command-line": line})
 	if err != nil {
@@ -68,13 +67,13 @@ func (m *Machine) monitor(ctx context.Context, line string) error {
 	return nil
 }
 
-// Save keeps the machine as it is now, memory and disks, under a name.
+// Save keeps the machine's present state, memory and disks, under a name.
 func (m *Machine) Save(ctx context.Context, name string) error {
 	m.hangUp()
 	return m.monitor(ctx, "savevm "+name)
 }
 
-// Restore makes the machine what it was when it was saved, and logs in.
+// Restore returns the machine to a saved state, and logs in.
 func (m *Machine) Restore(ctx context.Context, name string) error {
 	m.hangUp()
 	if err := m.monitor(ctx, "loadvm "+name); err != nil {
@@ -83,7 +82,7 @@ func (m *Machine) Restore(ctx context.Context, name string) error {
 	return m.Login(ctx)
 }
 
-// Reset is the button on the machine's front: nothing in it has a chance to end.
+// Reset is the button on the machine's front. Nothing in the machine has a chance to end.
 func (m *Machine) Reset(ctx context.Context) error {
 	m.hangUp()
 	_, err := m.command(ctx, "system_reset", nil)

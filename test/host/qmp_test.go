@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// qemu answers QEMU's protocol for commands: one connection for each answer, with an
-// event before it.
+// qemu answers QEMU's protocol for commands. It takes a connection for each answer, and sends
+// an event before the answer.
 func qemu(t *testing.T, answers ...string) (m *Machine, asked func() string) {
 	t.Helper()
 	m = &Machine{dir: t.TempDir()}

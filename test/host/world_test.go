@@ -20,17 +20,17 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// whole bounds all that happens on one machine.
+// whole bounds the work on a machine.
 const whole = 3 * time.Hour
 
-// host is a machine that has booted with the file of docs/many-hosts.md, and the
-// GitLab that its Runner asks for jobs.
+// host is a machine booted with the file of docs/many-hosts.md, and the GitLab that its Runner
+// asks for jobs.
 type host struct {
 	*testing.T
 	m   *Machine
 	api *rig.JobAPI
 	ids *int64
-	// saved says that the machine has done all of cloudInit in an earlier run.
+	// saved says that the machine went through cloudInit in an earlier run.
 	saved bool
 }
 
@@ -40,7 +40,7 @@ func (h host) on(t *testing.T) host {
 	return h
 }
 
-// build runs a program of this repository's, at its top.
+// build runs a program of this repository, at its top, and returns its output.
 func build(t *testing.T, env []string, name string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), name, args...)
@@ -52,8 +52,8 @@ func build(t *testing.T, env []string, name string, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// packages makes the folder that machines fetch packages from: this program's, and
-// one that stands in for GitLab Runner's.
+// packages makes the folder from which machines fetch packages: this program's, and a stand-in
+// for GitLab Runner's.
 func packages(t *testing.T, dir string) {
 	t.Helper()
 	build(t, []string{"DIST=" + dir, "VERSION=v99.1.0"}, "scripts/release", "amd64")
@@ -69,7 +69,7 @@ func packages(t *testing.T, dir string) {
 	for name, content := range map[string]string{
 		"DEBIAN/control":  "Package: gitlab-runner\nVersion: 18.6.6-1\nArchitecture: amd64\nMaintainer: nobody <root@localhost>\nDescription: stands in for GitLab Runner\n",
 		"DEBIAN/postinst": "#!/bin/sh\nsystemctl daemon-reload && systemctl enable gitlab-runner\n",
-		// As GitLab's own package has it.
+		// GitLab's own package has the same unit.
 		"etc/systemd/system/gitlab-runner.service": `[Unit]
 Description=GitLab Runner
 After=network.target
@@ -93,12 +93,12 @@ WantedBy=multi-user.target
 	build(t, nil, "dpkg-deb", "-Zgzip", "-z1", "--root-owner-group", "-b", runner, filepath.Join(dir, "gitlab-runner_amd64.deb"))
 }
 
-// patient are settings for an emulated machine: a minute is too short there for a
-// daemon to boot.
+// patient are settings for an emulated machine, where a daemon needs more than a minute to
+// boot.
 const patient = "[sidecar]\nready_timeout = \"30m\"\n[services]\nready_timeout = \"15m\"\n[cleanup]\ntimeout = \"30m\"\n"
 
-// documented is the file for cloud-init of docs/many-hosts.md, with these addresses
-// and this token; and with more settings.
+// documented is the file for cloud-init of docs/many-hosts.md, with these addresses, this token
+// and further settings.
 func documented(t *testing.T, packages, gitlab, token, settings string) string {
 	t.Helper()
 	page, err := os.ReadFile("../../docs/many-hosts.md")
@@ -129,7 +129,7 @@ func documented(t *testing.T, packages, gitlab, token, settings string) string {
 	return "#cloud-config\n" + before + content + indented + after
 }
 
-// serve serves a folder on this machine's loopback, and returns its URL on others.
+// serve serves a folder on this host's loopback, and returns the URL for machines.
 func serve(t *testing.T, dir string) string {
 	t.Helper()
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
@@ -142,7 +142,7 @@ func serve(t *testing.T, dir string) string {
 	return inside("http://" + l.Addr().String())
 }
 
-// inside is a URL of this machine's loopback, as machines reach it.
+// inside is the URL by which machines reach a URL of this host's loopback.
 func inside(url string) string { return strings.Replace(url, "127.0.0.1", Gateway, 1) }
 
 // boot makes a machine of a release of Debian and lets cloud-init do its work.
@@ -195,8 +195,8 @@ func boot(t *testing.T, suite string) host {
 	return host{T: t, m: m, api: api, ids: &ids, saved: saved != ""}
 }
 
-// stateDir is the folder of a machine. With $DIND_HOST_STATE it stays, and the next
-// run begins from its state after cloud-init: for whoever works on an item.
+// stateDir is the folder of a machine. With $DIND_HOST_STATE the folder stays, and the next run
+// begins from its state after cloud-init. Developers of an item need this.
 func stateDir(t *testing.T, suite string) (dir, saved string) {
 	t.Helper()
 	if kept := os.Getenv("DIND_HOST_STATE"); kept != "" {
@@ -217,12 +217,12 @@ func stateDir(t *testing.T, suite string) (dir, saved string) {
 	return dir, ""
 }
 
-// bound is how long something may take on this host that takes d on an ordinary one.
+// bound turns a bound d for an ordinary host into the bound for this host.
 func (h host) bound(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * h.m.Slower)
 }
 
-// try runs commands on the host, for at most what two minutes are there.
+// try runs commands on the host, for two minutes of an ordinary host at most.
 func (h host) try(commands string) (string, error) {
 	h.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(h.Context()), h.bound(2*time.Minute))
@@ -250,7 +250,7 @@ func (h host) run(commands string) string {
 	return out
 }
 
-// says runs commands on the host and looks for parts of what they print.
+// says runs commands on the host and looks for parts of their output.
 func (h host) says(commands string, parts ...string) string {
 	h.Helper()
 	out := h.run(commands)
@@ -273,7 +273,7 @@ func (h host) until(bound time.Duration, commands string) string {
 		if time.Now().After(deadline) {
 			h.Fatalf("for %s in vain: %s: %v\n%s", bound, commands, err, out)
 		}
-		// Asking takes the processor of what is waited for.
+		// Each question takes processor time from the awaited process.
 		select {
 		case <-time.After(h.bound(300 * time.Millisecond)):
 		case <-h.Context().Done():
@@ -281,7 +281,7 @@ func (h host) until(bound time.Duration, commands string) string {
 	}
 }
 
-// running is a job that the host's Runner has been offered.
+// running is a job offered to the host's Runner.
 type running struct {
 	h host
 	*rig.OfferedJob
@@ -331,10 +331,10 @@ func plain(log string) string {
 	return strings.ReplaceAll(control.ReplaceAllString(log, ""), "\r", "")
 }
 
-// jobTime is what a job takes at most on an ordinary machine.
+// jobTime is the greatest time of a job on an ordinary machine.
 const jobTime = 90 * time.Second
 
-// saying waits until the job's log says something.
+// saying waits until the job's log has a text.
 func (j running) saying(text string) {
 	j.h.Helper()
 	late := time.After(j.h.bound(jobTime))

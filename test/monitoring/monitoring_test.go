@@ -26,13 +26,13 @@ import (
 const (
 	root  = "../.."
 	files = root + "/scripts/monitoring"
-	// patience is for a host that is busy; all of it takes a few seconds.
+	// patience is for a busy host. The whole test takes a few seconds.
 	patience = time.Minute
 )
 
 var metric = regexp.MustCompile(`gitlab_dind_executor_[a-z_]+`)
 
-// programs is where prometheus and promtool are.
+// programs is the folder of prometheus and promtool.
 func programs(t *testing.T) string {
 	t.Helper()
 	cmd := exec.Command(root + "/scripts/prometheus")
@@ -67,7 +67,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// world is a program that has a job in its log and an engine to ask.
+// world is a program with a job in its log and an engine to ask.
 type world struct {
 	program, settings string
 }
@@ -125,7 +125,7 @@ func (w world) serve(t *testing.T) string {
 	return parsed.Host
 }
 
-// prometheus starts one that scrapes target, and returns its address.
+// prometheus starts a Prometheus that scrapes target, and returns its address.
 func prometheus(t *testing.T, programs, target string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -143,7 +143,7 @@ scrape_configs:
 `, rules, target), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0") // it does not say which port it took
+	l, err := net.Listen("tcp", "127.0.0.1:0") // Prometheus does not say which port it takes
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +163,7 @@ scrape_configs:
 	return address
 }
 
-// until asks Prometheus until an answer is what is waited for.
+// until asks Prometheus until the answer is good.
 func until[T any](t *testing.T, address, path, what string, good func(T) bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -257,8 +257,8 @@ func read(t *testing.T, name string) string {
 	return string(b)
 }
 
-// Whatever the dashboard and the rules ask for, there is, and whatever there is,
-// the documentation or the dashboard shows.
+// The dashboard and the rules ask only for existing metrics. The documentation or the dashboard
+// shows every existing metric.
 func TestDashboardAndRulesAskForWhatThereIs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -275,7 +275,8 @@ func TestDashboardAndRulesAskForWhatThereIs(t *testing.T) {
 			}
 		}
 	}
-	// Not told here: by a mirror that is not there, by an engine that is not on this host.
+	// These metrics are missing here, because the world has no mirror and its engine is on no
+	// host.
 	for _, name := range []string{"mirror_bytes", "disk_free_bytes", "memory_available_bytes"} {
 		there["gitlab_dind_executor_"+name] = true
 	}
@@ -338,7 +339,7 @@ func TestTheDashboardIsWhatGrafanaReads(t *testing.T) {
 			fmt.Fprintf(&rules, "      - record: panel:%d:%s\n        expr: %q\n", p.ID, q.RefID, strings.ReplaceAll(q.Expr, "$instance", ".*"))
 		}
 	}
-	// What promtool takes for a rule is a query that can be asked.
+	// A rule that promtool accepts is a query that can be asked.
 	file := filepath.Join(t.TempDir(), "dashboard.yml")
 	if err := os.WriteFile(file, []byte(rules.String()), 0o600); err != nil {
 		t.Fatal(err)

@@ -34,7 +34,7 @@ func newDebian(t *testing.T) debian {
 		t.Fatal(err)
 	}
 	rig.Unchanged(t, cli)
-	// Of the images of the tests it is one that is Debian's in any case.
+	// Of the images of the tests, this image is Debian's in any case.
 	id, err := docker(t.Context(), "run", "-d", "--network=none", "--user=0", "--entrypoint=sleep", "--tmpfs=/var/lib/postgresql", rig.ImagePostgres, "infinity")
 	if err != nil {
 		t.Fatalf("%v: %s", err, id)
@@ -69,10 +69,10 @@ func (d debian) says(script string, parts ...string) {
 	}
 }
 
-// files are all but what dpkg and the tests themselves write.
+// files lists the files of the host, except those that dpkg and the tests themselves write.
 const files = `find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /tmp -o -path /var/lib/dpkg -o -path /var/log \) -prune -o -print | LC_ALL=C sort`
 
-// pretend is a systemctl that notes its calls, for a host that runs systemd.
+// pretend is a systemctl that notes its calls. It stands for a host with systemd.
 const pretend = `rm -f /etc/dpkg/dpkg.cfg.d/* # images leave manual pages out
 mkdir -p /run/systemd/system /etc/systemd/system/timers.target.wants
 cat >/usr/local/bin/systemctl <<'EOF'
@@ -87,8 +87,8 @@ esac
 EOF
 chmod 755 /usr/local/bin/systemctl`
 
-// repack makes a next version of the package, with the same program and another
-// file of settings.
+// repack makes a later version of the package, with the same program and another file of
+// settings.
 const repack = `dpkg-deb -R /tmp/a.deb /tmp/b
 sed -i 's/^Version: .*/Version: 1.2.1-1/' /tmp/b/DEBIAN/control
 sed -i '1s/^/# of the next version\n/' /tmp/b/etc/gitlab-runner/dind.toml
@@ -116,8 +116,8 @@ COMP_TYPE=9
 __start_gitlab-dind-executor gitlab-dind-executor dr pool; echo "completes to ${COMPREPLY[*]}"`, "completes to drain")
 	d.says(`test -s /usr/share/zsh/vendor-completions/_gitlab-dind-executor && test -s /usr/share/fish/vendor_completions.d/gitlab-dind-executor.fish && echo there`, "there")
 
-	// What an admin has set outlives an upgrade, and what a release would refuse is
-	// told at once.
+	// The admin's settings outlive an upgrade. An upgrade reports at once settings that the new
+	// version refuses.
 	d.sh(`printf '[pool]\nsize = 3\n' >/etc/gitlab-runner/dind.toml; : >/tmp/systemctl`)
 	d.says(`dpkg --force-confold -i /tmp/b.deb </dev/null; cat /tmp/systemctl`, "daemon-reload\nis-enabled --quiet gitlab-dind-executor-gc.timer\nstart gitlab-dind-executor-gc.timer\ntry-restart")
 	d.says(`dpkg-query -W gitlab-dind-executor; cat /etc/gitlab-runner/dind.toml`, "1.2.1-1", "size = 3")
@@ -129,7 +129,7 @@ __start_gitlab-dind-executor gitlab-dind-executor dr pool; echo "completes to ${
 
 	d.says(`: >/tmp/systemctl; dpkg -r gitlab-dind-executor; cat /tmp/systemctl /etc/gitlab-runner/dind.toml`,
 		"stop gitlab-dind-executor-*", "size = 3")
-	// What hooks and timers have made since goes as well.
+	// A purge removes files that hooks and timers have made since, too.
 	d.sh(`stamps=/var/lib/systemd/timers; mkdir -p /var/log/gitlab-dind-executor $stamps; touch $stamps/stamp-gitlab-dind-executor-prepull.timer $stamps/stamp-other.timer
 dpkg -P gitlab-dind-executor; test ! -e /var/log/gitlab-dind-executor; rm $stamps/stamp-other.timer; rmdir -p --ignore-fail-on-non-empty $stamps`)
 	if after := d.sh(files); after != before {

@@ -1,4 +1,3 @@
-// Package packages holds the tests of what is published: that the same sources
-// give the same bytes, and that packages are installed, used, upgraded and removed
-// by a distribution's own tools, in a container.
+// Package packages tests the published files. The same sources give the same bytes. A
+// distribution's own tools install, use, upgrade and remove the packages, in a container.
 package packages

@@ -11,10 +11,10 @@ import (
 	"testing"
 )
 
-// epoch is the commit's time that the releases of these tests have.
+// epoch is the commit time of these tests' releases, in seconds since 1970.
 const epoch = "1767225600" // 2026-01-01
 
-// release builds one for this machine from the sources in a folder.
+// release builds a release for this machine from the sources in a folder.
 func release(t *testing.T, sources, version string) (dist string) {
 	t.Helper()
 	dist = t.TempDir()
@@ -122,7 +122,7 @@ func TestReleases(t *testing.T) {
 	})
 }
 
-// What make install copies, make uninstall takes away again, but for settings.
+// make uninstall removes everything that make install copied, except settings.
 func TestInstallAndUninstall(t *testing.T) {
 	root, share := t.TempDir(), t.TempDir()
 	program := filepath.Join(share, "gitlab-dind-executor")

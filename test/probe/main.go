@@ -1,6 +1,6 @@
-// Probe tries known ways out of a container and says which are open. It is
-// harmless: it opens for reading, opens for writing and writes nothing, or
-// writes back what it has read. Nothing is triggered, loaded, mounted or broken.
+// Probe tries known ways out of a container and says which are open. It is harmless. It opens
+// for reading, opens for writing without a write, or writes unchanged content back. It
+// triggers, loads, mounts and breaks nothing.
 //
 //	probe ways [-disk MAJOR:MINOR] [-handle TYPE:HEX] [-daemon ADDR] [-engine ID] [-init NAMESPACE]
 //	probe tls ADDR...    asks docker daemons for their version without a certificate
@@ -9,7 +9,7 @@
 //	probe stick PATH...  makes files append-only, as chattr +a does
 //	probe hold PATH...   opens files for writing, and keeps them open until stdin ends
 //
-// It prints one line for each: "probe: NAME: open" or "probe: NAME: refused (why)".
+// Probe prints a line for each way, "probe: NAME: open" or "probe: NAME: refused (why)".
 package main
 
 import (
@@ -69,8 +69,8 @@ func main() {
 	}
 }
 
-// setFlag sets a flag of a file, given as statx tells it, which is its bit for the
-// kernel's ioctl as well.
+// setFlag sets a flag of a file. The flag is a bit in statx's form, which is the same for the
+// kernel's ioctl.
 func setFlag(path string, flag uint32) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -92,7 +92,7 @@ func report(name string, err error) {
 	fmt.Printf("probe: %s: refused (%v)\n", name, err)
 }
 
-// ways tries each way once. The flags carry what only the host knows.
+// ways tries each way once. The flags carry facts that only the host knows.
 func ways(args []string) {
 	f := flag.NewFlagSet("ways", flag.ExitOnError)
 	disk := f.String("disk", "", "the host's root disk, major:minor")
@@ -100,7 +100,7 @@ func ways(args []string) {
 	daemon := f.String("daemon", "", "another sandbox's daemon, host:port")
 	engine := f.String("engine", "", "the id of the host's engine")
 	pids := f.String("init", "", "the host's pid namespace, as /proc/1/ns/pid names it")
-	_ = f.Parse(args) // it exits
+	_ = f.Parse(args) // Parse exits on an error
 	for _, w := range []struct {
 		name string
 		try  func() error
@@ -125,8 +125,8 @@ func ways(args []string) {
 	}
 }
 
-// device makes a device node, opens it for reading and reads nothing of it but,
-// of a disk, one block that it forgets.
+// device makes a device node and opens it for reading. Of a disk it reads a block and forgets
+// the block. Of other devices it reads nothing.
 func device(kind uint32, number string) error {
 	var major, minor uint32
 	if _, err := fmt.Sscanf(number, "%d:%d", &major, &minor); err != nil {
@@ -151,8 +151,8 @@ func device(kind uint32, number string) error {
 	return bare(err)
 }
 
-// byHandle opens a directory of the host, for reading, through any file that
-// the sidecar got from the same file system.
+// byHandle opens a directory of the host, for reading. It goes through any file in the sidecar
+// from the same file system.
 func byHandle(handle string) error {
 	kind, digits, _ := strings.Cut(handle, ":")
 	var number int32
@@ -195,8 +195,7 @@ func writeBack(name string) error {
 	return bare(errors.Join(err, file.Close()))
 }
 
-// openToWrite opens files for writing and writes nothing, where they are here
-// or in the sidecar.
+// openToWrite opens files of this container or of the sidecar for writing, and writes nothing.
 func openToWrite(pattern string) error {
 	result := error(unix.ENOENT)
 	for _, root := range []string{"/", "/host/", "/proc/1/root/"} {
@@ -212,8 +211,8 @@ func openToWrite(pattern string) error {
 	return result
 }
 
-// loadNothing asks the kernel to load an empty module. It looks at the caller's
-// rights before it looks at the module.
+// loadNothing asks the kernel to load an empty module. The kernel looks at the caller's rights
+// before the module.
 func loadNothing() error {
 	err := unix.InitModule(nil, "")
 	if errors.Is(err, unix.ENOEXEC) {
@@ -222,7 +221,7 @@ func loadNothing() error {
 	return err
 }
 
-// sees tells whether the first process to be seen is the host's.
+// sees tells whether the first visible process is the host's.
 func sees(namespace string) error {
 	mine, err := os.Readlink("/proc/1/ns/pid")
 	if err != nil {

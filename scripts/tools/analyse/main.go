@@ -1,9 +1,9 @@
-// Command analyse looks for what go vet and staticcheck do not: values that are
-// assigned and never read, errors that nobody looks at, conversions to what a
-// value is already, names that hide Go's own, and nil where it is used. It is
-// for go vet: go vet -vettool=bin/analyse ./...
+// Command analyse finds faults that go vet and staticcheck do not look for. These are values
+// that are assigned and never read, ignored errors, conversions to a value's own type, names
+// that hide Go's own, and uses of nil. It is a tool for go vet: go vet -vettool=bin/analyse
+// ./...
 //
-// It may import analysers only.
+// The command may import analysers only.
 package main
 
 import (
@@ -25,8 +25,8 @@ import (
 	"golang.org/x/tools/go/ast/astutil"
 )
 
-// conversions reports those to the type that a value has. One that fixes how
-// floating-point numbers are rounded is none of them.
+// conversions reports conversions to a value's own type. It leaves conversions that fix the
+// rounding of floating-point numbers.
 var conversions = &analysis.Analyzer{
 	Name: "conversions",
 	Doc:  "reports needless conversions",
@@ -42,8 +42,8 @@ var conversions = &analysis.Analyzer{
 	},
 }
 
-// unread reports errors that nobody looks at. In tests they may stay: a test
-// looks at what it is about.
+// unread reports ignored errors. Tests may ignore errors, because a test looks at its own
+// subject.
 var unread = func() *analysis.Analyzer {
 	a := *errcheck.Analyzer
 	a.Run = func(pass *analysis.Pass) (any, error) {
@@ -58,10 +58,10 @@ var unread = func() *analysis.Analyzer {
 	return &a
 }()
 
-// mayBe tells whether what stands at a position may leave an error unread: a
-// value from a channel, which may be a mere sign, and a call of Close. That ends
-// what was read, or whose writing has failed: then that error is the one to tell.
-// Whoever has written something looks at the error of Close by hand.
+// mayBe tells whether the expression at a position may leave an error unread. A value from a
+// channel may, because it can be a mere sign. A call of Close may, after reading, or after a
+// failed write, whose error counts. After a successful write the author must look at the error
+// of Close by hand.
 func mayBe(pass *analysis.Pass, pos token.Pos) bool {
 	for _, f := range pass.Files {
 		if pos < f.FileStart || f.FileEnd <= pos {
@@ -83,9 +83,9 @@ func mayBe(pass *analysis.Pass, pos token.Pos) bool {
 
 // harmless are functions whose errors may go unread.
 var harmless = []string{
-	// They print for a person, or into a buffer: there is nobody else to tell.
+	// These print for a person, or into a buffer, so there is nobody else to tell.
 	"fmt.Fprint", "fmt.Fprintf", "fmt.Fprintln",
-	// What they leave is in a folder for what is temporary.
+	// Leftovers of these are in a temporary folder.
 	"os.Remove", "os.RemoveAll",
 }
 

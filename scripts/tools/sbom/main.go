@@ -1,5 +1,5 @@
-// Command sbom prints what a Go binary is made of, in CycloneDX's JSON, by what
-// the toolchain has written into it. The same binary gives the same text.
+// Command sbom prints the parts of a Go binary in CycloneDX's JSON, from the toolchain's own
+// notes in the binary. The same binary gives the same text.
 package main
 
 import (
@@ -61,13 +61,13 @@ func write(out io.Writer, binary, version string) error {
 	return cdx.NewBOMEncoder(out, cdx.BOMFileFormatJSON).SetPretty(true).Encode(bom)
 }
 
-// library is a Go module, named as package-url has it.
+// library is a Go module, named as package-url requires.
 func library(path, version string) cdx.Component {
 	purl := "pkg:golang/" + path + "@" + version
 	return cdx.Component{BOMRef: purl, Type: cdx.ComponentTypeLibrary, Name: path, Version: version, PackageURL: purl}
 }
 
-// settings are those that the binary was built with.
+// settings are the binary's build settings that matter for its bytes.
 func settings(info *debug.BuildInfo) *[]cdx.Property {
 	list := []cdx.Property{{Name: "go:version", Value: info.GoVersion}}
 	for _, s := range info.Settings {
