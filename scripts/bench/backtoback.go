@@ -8,22 +8,22 @@ import (
 	"gitlab-dind-executor/executor/local"
 )
 
-// poolSizes are those that are measured; 0 is a host without a pool.
+// poolSizes are the measured sizes of pools. 0 is a host without a pool.
 var poolSizes = []int{0, 1, 2, 4}
 
 const (
-	// backToBackBound is for jobs that hang.
+	// backToBackBound ends jobs that hang.
 	backToBackBound = 5 * time.Minute
-	// turnOf is how many projects have jobs in turn where layers are kept.
+	// turnOf is the number of projects with jobs in turn where layers are kept.
 	turnOf = 8
-	// keepsLayers are the settings for that.
+	// keepsLayers are the settings with kept layers.
 	keepsLayers = "[cache]\nvolume = false\nlayers = \"project\"\n"
 )
 
-// backToBack is jobs of which each begins when the one before has ended: what users of
-// a busy host feel, by the middle and by the tail. Where layers are not kept any job
-// can have any sandbox of its kind, whatever its project. Where they are, projects
-// whose jobs come in turn want different ones.
+// backToBack measures jobs that begin when the job before has ended, by the middle and by the
+// tail. This is the experience of users of a busy host. Without kept layers, jobs of any
+// project can have any sandbox of their kind. With kept layers, projects with jobs in turn want
+// different sandboxes.
 func (b *bench) backToBack() table {
 	t := table{key: "back", title: "Jobs back to back, with and without a pool", rounds: 1, tail: true}
 	for _, size := range poolSizes {
@@ -35,7 +35,7 @@ func (b *bench) backToBack() table {
 	return t
 }
 
-// following is so many jobs of some projects in turn, with a pool of that size.
+// following measures jobs of some projects in turn, with a pool of the given size.
 func (b *bench) following(group, what string, size, projects, jobs int) trial {
 	key, pool := group+"N", "no pool"
 	if size > 0 {
@@ -57,7 +57,7 @@ func (b *bench) following(group, what string, size, projects, jobs int) trial {
 				return err
 			}
 			w := hooked{b: b, settings: settings, pool: size > 0}
-			if projects > 1 { // the first of each makes its layers
+			if projects > 1 { // the first job of each project makes its layers
 				if err := b.inTurn(ctx, key, w, b.ofProjects(projects, projects), func(string, float64) {}); err != nil {
 					return err
 				}

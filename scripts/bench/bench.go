@@ -11,19 +11,19 @@ import (
 )
 
 const (
-	// firstLine is what every script says when docker has answered.
+	// firstLine is the line of every script when docker has answered.
 	firstLine = "first line"
-	// trialBound is for a trial that hangs; the slowest of a single job takes 20 s.
+	// trialBound ends a trial that hangs. The slowest trial of a single job takes 20 s.
 	trialBound = 2 * time.Minute
 )
 
-// note takes one sample of the row with that key, in the row's unit.
+// note takes a sample of the row with the key, in the row's unit.
 type note func(key string, value float64)
 
 // figure is a row of a table. Its unit is "ms", "s", "MiB" or "".
 type figure struct{ key, name, unit string }
 
-// trial measures figures, one or more at a time. It removes all that it makes.
+// trial measures one or more figures at a time, and removes everything that it makes.
 type trial struct {
 	figures []figure
 	measure func(ctx context.Context, n note) error
@@ -31,22 +31,22 @@ type trial struct {
 	bound time.Duration
 }
 
-// table is what is measured in turns.
+// table is a group of trials that are measured in turns.
 type table struct {
 	key, title string
 	trials     []trial
-	// missing is what cannot be measured on this engine, and why.
+	// missing says what cannot be measured on this engine, and why.
 	missing []string
-	// tail says that the samples are many enough for what one in twenty has to bear.
+	// tail says that the samples are many enough for a 95th percentile.
 	tail bool
-	// rounds are counted, after one that is not where warm is set: it warms up
-	// what the engine and the kernel keep, or makes layers to find.
+	// rounds is the number of counted rounds. With warm a first round does not count. It warms
+	// up caches of the engine and the kernel, or makes layers to find.
 	rounds int
 	warm   bool
 }
 
-// choose leaves of the tables what the keys name, which are of tables or rows;
-// none means all.
+// choose removes tables and rows that only does not name. only is a list of keys of tables or
+// rows; "" keeps all.
 func (b *bench) choose(only string) error {
 	if strings.TrimSpace(only) == "" {
 		return nil
@@ -78,7 +78,7 @@ func (b *bench) choose(only string) error {
 	return nil
 }
 
-// run measures all tables, one after the other.
+// run measures all tables in turn.
 func (b *bench) run(ctx context.Context) error {
 	began := time.Now()
 	b.inner = b.innerVersion(ctx)
@@ -101,7 +101,7 @@ func (b *bench) run(ctx context.Context) error {
 	return nil
 }
 
-// round measures each trial of a table once; round 0 does not count.
+// round measures each trial of a table once. Round 0 does not count.
 func (b *bench) round(ctx context.Context, t table, round int) error {
 	label := fmt.Sprintf("round %d", round)
 	if round == 0 {
@@ -143,7 +143,7 @@ func (b *bench) try(ctx context.Context, tr trial, counts bool) error {
 	return nil
 }
 
-// digits after the point are worth showing.
+// digits is the number of digits after the point that mean something.
 func digits(unit string) int {
 	switch unit {
 	case "MiB":
@@ -154,12 +154,12 @@ func digits(unit string) int {
 	return 0
 }
 
-// ms is a time as samples have it.
+// ms is a time in the unit of samples, milliseconds.
 func ms(d time.Duration) float64 {
 	return float64(d.Round(100*time.Microsecond)) / float64(time.Millisecond)
 }
 
-// tailOf is what 95 of 100 samples do not pass.
+// tailOf is the 95th percentile.
 func tailOf(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	return sorted[(95*len(sorted)+99)/100-1]

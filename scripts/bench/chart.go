@@ -6,7 +6,7 @@ import (
 	"html"
 )
 
-// charted are the rows in the chart, in groups; ours are drawn in colour.
+// charted are the groups of rows in the chart. Our rows are drawn in colour.
 var charted = []struct {
 	title string
 	keys  []string
@@ -17,7 +17,7 @@ var charted = []struct {
 	{"8 jobs at once, to the first line", []string{"X8", "P8"}},
 }
 
-// coloured are the rows of what this project brings.
+// coloured are the rows of this project.
 var coloured = map[string]bool{"C+": true, "N+": true, "W+": true, "C+w": true, "W+w": true, "R": true, "RL": true, "SL": true, "P8": true}
 
 // Sizes in the chart, in pixels.
@@ -37,7 +37,7 @@ text { font: 13px system-ui, sans-serif; fill: #1f2328 }
 </style>
 `
 
-// chart draws medians as bars, each with a line from the least to the most. Each
+// chart draws medians as bars, each with a line from the least sample to the greatest. Each
 // group has a scale of its own.
 func (r report) chart() []byte {
 	var body bytes.Buffer

@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// lineClock notes when the first line came. It is for one writer at a time.
+// lineClock notes the time of the first line. It is for one writer at a time.
 type lineClock struct {
 	at   time.Time
 	held []byte
-	// all is what was written, for errors.
+	// all is the whole output, for errors.
 	all bytes.Buffer
 }
 
@@ -43,12 +43,12 @@ func (c *lineClock) since(start time.Time) (time.Duration, error) {
 	return c.at.Sub(start), nil
 }
 
-// outWait is for output that stays open after its process has ended, and for
-// a hook to end in that was told to.
+// outWait bounds the wait for output that stays open after the end of its process. It also
+// bounds the end of a hook after its signal.
 const outWait = 10 * time.Second
 
-// command is a process in a group of its own, so that a terminal's interrupt
-// reaches only the bench. It is killed when ctx ends.
+// command is a process in a group of its own, so that a terminal's interrupt reaches only the
+// bench. The process is killed when ctx ends.
 func command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -56,7 +56,7 @@ func command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// runCommand runs cmd; what it wrote to stderr is in the error.
+// runCommand runs cmd. The error holds cmd's stderr.
 func runCommand(cmd *exec.Cmd) error {
 	var stderr bytes.Buffer
 	if cmd.Stderr == nil {

@@ -29,8 +29,8 @@ type dockerCalls struct {
 	labels map[string]string
 }
 
-// image asks the registry for an image, as pull_policy = "always" does, which is the
-// default, and returns its id.
+// image asks the registry for an image, and returns its id. So does pull_policy = "always",
+// which is the default.
 func (c dockerCalls) image(ctx context.Context, name string, credentials []local.Credentials) (id string, err error) {
 	if _, err := c.engine.ImageInspect(ctx, name); err != nil {
 		return "", err
@@ -61,8 +61,8 @@ func (c dockerCalls) create(ctx context.Context, name string, config *container.
 	return created.ID, err
 }
 
-// remove takes a container out of its networks, for which it looks into all of the
-// engine's, and removes it with its anonymous volumes. One that is not there is no error.
+// remove takes a container out of its networks, and removes it with its anonymous volumes. It
+// looks into all networks of the engine. A missing container is no error.
 func (c dockerCalls) remove(ctx context.Context, which string) error {
 	networks, err := c.engine.NetworkList(ctx, network.ListOptions{})
 	if err != nil {
@@ -74,7 +74,7 @@ func (c dockerCalls) remove(ctx context.Context, which string) error {
 			continue
 		}
 		if _, in := inspected.Containers[which]; in {
-			_ = c.engine.NetworkDisconnect(ctx, n.ID, which, true) // the removal tells
+			_ = c.engine.NetworkDisconnect(ctx, n.ID, which, true) // the removal reports failures
 		}
 	}
 	err = c.engine.ContainerRemove(ctx, which, container.RemoveOptions{Force: true, RemoveVolumes: true})
@@ -84,7 +84,7 @@ func (c dockerCalls) remove(ctx context.Context, which string) error {
 	return err
 }
 
-// wait waits for the end of a container; one that fails is an error.
+// wait waits for the end of a container. A failed container is an error.
 func (c dockerCalls) wait(ctx context.Context, id string) error {
 	return ended(c.engine.ContainerWait(ctx, id, container.WaitConditionNotRunning))
 }
@@ -101,13 +101,14 @@ func ended(done <-chan container.WaitResponse, failed <-chan error) error {
 	}
 }
 
-// healthCheck waits as gitlab-runner-helper does, and lets that do it where it can.
+// healthCheck waits as gitlab-runner-helper does, and lets gitlab-runner-helper wait where the
+// image has this program.
 //
 //go:embed healthcheck.sh
 var healthCheck string
 
 // healthCheck runs a container that dials the ports of a service, at once and then every
-// second, until one of them answers.
+// second, until a port answers.
 func (c dockerCalls) healthCheck(ctx context.Context, service, host, address string, ports []string) (err error) {
 	if _, err := c.engine.ImageInspect(ctx, rig.ImageHelper); err != nil {
 		return err
@@ -128,10 +129,10 @@ func (c dockerCalls) healthCheck(ctx context.Context, service, host, address str
 	return c.wait(ctx, id)
 }
 
-// attached starts a container with a script on its stdin and copies what it says. When
-// that ends, the container is stopped, lest it has not ended, and its end waited for. In
-// a job's container what still runs is told to end before, by an exec that the engine
-// refuses as a rule.
+// attached starts a container with a script on its stdin and copies the output. At the output's
+// end attached stops the container, should it still run, and waits for its end. In a job's
+// container it first tells the remaining processes to end. It does so by an exec, which the
+// engine refuses as a rule.
 func (c dockerCalls) attached(ctx context.Context, id, script string, out io.Writer, isJob bool) error {
 	conn, err := c.engine.ContainerAttach(ctx, id, container.AttachOptions{Stream: true, Stdin: true, Stdout: true, Stderr: true})
 	if err != nil {

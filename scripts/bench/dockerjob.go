@@ -14,28 +14,29 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// The folders that a config.toml for docker:dind makes volumes of, as GitLab's
-// documentation has it, and that of the sources, which the Runner adds. All three
-// outlive their jobs: each place of a Runner has its own for each project.
+// dockerVolumes are the Runner's volumes. GitLab's documentation has the first two in the
+// config.toml for docker:dind. The Runner adds the folder of the sources. All three outlive
+// their jobs: each place of a Runner has its own for each project.
 var dockerVolumes = []struct{ name, path string }{
 	{"certs", "/certs/client"}, {"cache", "/cache"}, {"builds", "/builds"},
 }
 
-// dockerJob is one job.
+// dockerJob is a single job.
 type dockerJob struct {
 	dockerCalls
 	p local.Payload
-	// project begins the names of what outlives the job, name of all else.
+	// project begins the names of volumes that outlive the job. name begins all other names.
 	project, name string
-	// hosts are extra hosts of all containers, links those of helper and job container.
+	// hosts are extra hosts of all containers, links the extra hosts of helper and job
+	// container.
 	hosts, links, binds []string
-	// made are containers that go at the end.
+	// made are the containers to remove at the end.
 	made              []string
 	helper, container string
 	log               lineClock
 }
 
-// prepare is all before the first script.
+// prepare does all the work before the first script.
 func (j *dockerJob) prepare(ctx context.Context) error {
 	if _, err := j.engine.Info(ctx); err != nil {
 		return err
@@ -43,7 +44,7 @@ func (j *dockerJob) prepare(ctx context.Context) error {
 	if _, err := j.engine.ServerVersion(ctx); err != nil {
 		return err
 	}
-	// For the containers that set permissions, one after the other.
+	// The image is for the containers that set permissions, in turn.
 	if _, err := j.engine.ImageInspect(ctx, rig.ImageHelper); err != nil {
 		return err
 	}
@@ -64,8 +65,7 @@ func (j *dockerJob) prepare(ctx context.Context) error {
 	return err
 }
 
-// volume makes a volume, or finds it, and opens it to every user, in a container that
-// is run for it.
+// volume makes a volume, or finds it. A container of its own opens the volume to every user.
 func (j *dockerJob) volume(ctx context.Context, name, path string) error {
 	v, err := j.engine.VolumeCreate(ctx, volume.CreateOptions{Name: name, Labels: j.labels})
 	if err != nil {
@@ -85,14 +85,14 @@ func (j *dockerJob) volume(ctx context.Context, name, path string) error {
 	return errors.Join(err, j.engine.ContainerRemove(ctx, id, container.RemoveOptions{Force: true}))
 }
 
-// service starts one, and waits until one of its ports answers.
+// service starts a service, and waits until a port of the service answers.
 func (j *dockerJob) service(ctx context.Context, index int, s local.Image) error {
 	image, err := j.image(ctx, s.Name, j.p.Credentials)
 	if err != nil {
 		return err
 	}
 	name := fmt.Sprintf("%s-docker-%d", j.name, index)
-	if err := j.remove(ctx, name); err != nil { // there is none
+	if err := j.remove(ctx, name); err != nil { // there is no such container
 		return err
 	}
 	id, err := j.create(
@@ -126,8 +126,8 @@ func (j *dockerJob) service(ctx context.Context, index int, s local.Image) error
 	return j.healthCheck(ctx, name, id[:12], address, ports)
 }
 
-// stage runs a script in the helper or in the job's container, which both are made for
-// their first one and started again for each.
+// stage runs a script in the helper or in the job's container. Each container is made for its
+// first script and started again for every other.
 func (j *dockerJob) stage(ctx context.Context, s stageScript) (err error) {
 	where, name := &j.helper, "predefined"
 	if s.ofJob() {
@@ -155,12 +155,12 @@ func (j *dockerJob) containerFor(ctx context.Context, role string) (string, erro
 	} else if _, err := j.engine.ImageInspect(ctx, image); err != nil {
 		return "", err
 	}
-	// It was pulled already, so no registry is asked again.
+	// The image was pulled already, so no registry is asked again.
 	if _, err := j.engine.ImageInspect(ctx, image); err != nil {
 		return "", err
 	}
 	name := j.name + "-" + role
-	if err := j.remove(ctx, name); err != nil { // there is none
+	if err := j.remove(ctx, name); err != nil { // there is no such container
 		return "", err
 	}
 	config := &container.Config{
@@ -191,7 +191,8 @@ func (j *dockerJob) cleanup(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// environment is a container's: all variables of a job, or those that are public.
+// environment is a container's environment: all variables of a job, or the public variables
+// alone.
 func environment(vars []local.Variable, public bool) (env []string) {
 	for _, v := range vars {
 		if v.Public || !public {

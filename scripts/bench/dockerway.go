@@ -12,15 +12,15 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// dockerWay does what GitLab Runner's docker executor does for a job with a docker:dind
-// service: its calls of the engine, in its order, with its defaults and
-// privileged = true. The facts are those of executors/docker at GitLab Runner 18 and
-// 19. What the Runner itself needs is left out, and so its helper binary's start.
+// dockerWay does the work of GitLab Runner's docker executor for a job with a docker:dind
+// service. It makes the same calls of the engine in the same order, with the executor's
+// defaults and privileged = true. Its facts come from executors/docker of GitLab Runner 18 and
+// 19. It leaves out the Runner's own needs, such as the start of its helper binary.
 type dockerWay struct {
 	b *bench
-	// name begins the names of all that it makes.
+	// name begins the names of all its objects.
 	name string
-	// scripts are those of jobs that have been run, by what they say.
+	// scripts are the scripts of jobs that have run, by the jobs' content.
 	scripts map[string][]stageScript
 	mu      sync.Mutex
 }
@@ -34,8 +34,8 @@ func (w *dockerWay) ready(ctx context.Context, p local.Payload) error {
 	return err
 }
 
-// scriptsOf are what the Runner would write for a job. It takes no time to speak of, so
-// it is done before the job is taken up, and once for all jobs that do the same.
+// scriptsOf are the Runner's scripts for a job. The Runner needs hardly any time for them. So
+// they are written before the job is taken up, and once for all jobs with the same content.
 func (w *dockerWay) scriptsOf(ctx context.Context, p local.Payload) ([]stageScript, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -67,7 +67,7 @@ func (w *dockerWay) run(ctx context.Context, p local.Payload, place int) (o outc
 		hosts: []string{fmt.Sprintf("%s:%s", hostOf(w.b.lab.Registry.Host), w.b.lab.Registry.Addr)},
 	}
 	defer func() {
-		if err != nil { // else cleanup has
+		if err != nil { // else cleanup has removed everything
 			err = errors.Join(err, w.b.remove(ctx, j.name))
 		}
 	}()
@@ -90,8 +90,8 @@ func (w *dockerWay) run(ctx context.Context, p local.Payload, place int) (o outc
 // close removes the volumes that outlive jobs.
 func (w *dockerWay) close(ctx context.Context) error { return w.b.remove(ctx, w.name) }
 
-// forDocker is a job as the documentation has it for that executor: the client is told
-// where the daemon is, and the daemon takes the registry, whose CA it does not know.
+// forDocker is a job as GitLab's documentation writes jobs for the docker executor. The client
+// gets the daemon's address. The daemon accepts the registry, whose CA it does not know.
 func forDocker(p local.Payload, registry string) local.Payload {
 	p.Variables = append([]local.Variable{}, p.Variables...)
 	for _, v := range [][2]string{

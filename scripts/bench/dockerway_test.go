@@ -12,8 +12,9 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// dockerExecutorsCalls are what GitLab Runner's docker executor asks of an engine with one
-// network for a trivial job with docker:dind, read in executors/docker of GitLab Runner.
+// dockerExecutorsCalls are the calls of GitLab Runner's docker executor for a trivial job with
+// docker:dind, on an engine with a single network. Their source is executors/docker of GitLab
+// Runner.
 const dockerExecutorsCalls = `
 info version
 helper: image
@@ -31,7 +32,7 @@ cleanup_file_variables: inspect attach start wait stop
 end: networks network remove
 `
 
-// word is a call in the words of dockerExecutorsCalls.
+// word maps calls of the engine to the words of dockerExecutorsCalls.
 var word = map[string]string{
 	"GET /info": "info", "GET /version": "version", "GET /images/{name...}": "image", "POST /images/create": "pull",
 	"POST /volumes/create": "make", "POST /containers/create": "container", "POST /containers/{id}/start": "start",
@@ -105,7 +106,7 @@ func TestTheCallsAreThoseOfTheDockerExecutor(t *testing.T) {
 	if err := j.cleanup(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(e.Calls()) - before; n != 3*3 { // of service, helper and job container
+	if n := len(e.Calls()) - before; n != 3*3 { // three calls for each of service, helper and job container
 		t.Errorf("the end has %d calls", n)
 	}
 	if left := strings.Join(e.Objects(), " "); strings.Contains(left, "container") || strings.Count(left, "-cache-") != 3 {

@@ -11,14 +11,14 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// What stands between these in performance.md is the program's.
+// The program owns the part of performance.md between these marks.
 const (
 	docBegin = "<!-- written by make bench: begin -->\n"
 	docEnd   = "<!-- written by make bench: end -->"
 )
 
-// document writes the tables into performance.md, and the chart beside it. What the
-// page had before stands beside what it has now.
+// document writes the tables into performance.md, and the chart into its folder. The figures of
+// the run before stand beside the new figures.
 func (r report) document(folder string) error {
 	file := filepath.Join(folder, "performance.md")
 	page, err := os.ReadFile(file)
@@ -37,7 +37,7 @@ func (r report) document(folder string) error {
 	return nil
 }
 
-// between replaces what stands between the marks.
+// between replaces the text between the marks.
 func between(page, text []byte) ([]byte, error) {
 	head, rest, found := bytes.Cut(page, []byte(docBegin))
 	_, tail, ends := bytes.Cut(rest, []byte(docEnd))
@@ -47,16 +47,15 @@ func between(page, text []byte) ([]byte, error) {
 	return bytes.Join([][]byte{head, []byte(docBegin), text, []byte(docEnd), tail}, nil), nil
 }
 
-// earlier is what a page says of the run before.
+// earlier is the page's content from the run before.
 type earlier struct {
-	// date is that of the run, "" where the page tells none.
+	// date is the date of the run, "" where the page has none.
 	date string
-	// figures are by floor, or by key and name: a row that has become another thing has
-	// another name.
+	// figures are by floor, or by key and name. A row with another meaning has another name.
 	figures map[string]string
 }
 
-// readPage reads the tables that markdown has written.
+// readPage reads the tables of an earlier markdown.
 func readPage(page string) earlier {
 	e := earlier{figures: map[string]string{}}
 	_, page, _ = strings.Cut(page, docBegin)
@@ -83,7 +82,7 @@ func readPage(page string) earlier {
 // of is a figure of the run before, "" for none.
 func (e earlier) of(names ...string) string { return e.figures[strings.Join(names, " ")] }
 
-// markdown is the tables as the page has them.
+// markdown is the tables in the page's form.
 func (r report) markdown(before earlier) []byte {
 	var b bytes.Buffer
 	m := r.Machine

@@ -6,15 +6,14 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// floor is what must hold of rows measured in one run: a ratio of over and under, or
-// over alone where under is "", times then in seconds.
+// floor is a bound that rows of a single run must keep. The bound is for the ratio of over to
+// under. Where under is "" it is for over alone, with times in seconds.
 type floor struct {
 	name, over, under string
-	// bound must be reached, or not passed where most is set. goal is what is
-	// aimed for; 0 is none.
+	// bound must be reached, or not passed where most is set. goal is the aim; 0 is none.
 	bound, goal float64
 	most        bool
-	// part is what counts of each row.
+	// part says which number of each row counts.
 	part part
 }
 
@@ -23,7 +22,7 @@ type part int
 
 const (
 	ofMedians part = iota
-	// ofTails is what 95 of 100 samples do not pass, ofWorst the largest.
+	// ofTails is the 95th percentile, ofWorst the largest sample.
 	ofTails
 	ofWorst
 )
@@ -60,7 +59,7 @@ var floors = []floor{
 	{name: "cleanup: beside many sandboxes / alone", over: crowdCleanup, under: aloneCleanup, bound: 2.5, goal: 1.2, most: true},
 }
 
-// judged is a floor with what was measured.
+// judged is a floor with its measured value.
 type judged struct {
 	Name  string  `json:"name"`
 	Value float64 `json:"value"`
@@ -70,7 +69,7 @@ type judged struct {
 	Met   bool    `json:"met"`
 }
 
-// judge leaves out the floors of which something was not measured.
+// judge leaves out floors with a row that was not measured.
 func judge(rows map[string]row) []judged {
 	var all []judged
 	for _, f := range floors {
@@ -93,12 +92,12 @@ func judge(rows map[string]row) []judged {
 	return all
 }
 
-// within tells whether the value keeps a bound; no number keeps none.
+// within tells whether the value keeps a bound. NaN keeps none.
 func (j judged) within(bound float64) bool {
 	return j.Most && j.Value <= bound || !j.Most && j.Value >= bound
 }
 
-// verdict says in words how the value stands to floor and goal.
+// verdict compares the value with floor and goal, in words.
 func (j judged) verdict() string {
 	switch {
 	case !j.Met:
@@ -111,7 +110,7 @@ func (j judged) verdict() string {
 	return "met, not the goal"
 }
 
-// word says a bound in words.
+// word is a bound in words.
 func (j judged) word(bound float64) string {
 	if j.Most {
 		return fmt.Sprintf("at most %g", bound)
@@ -119,7 +118,7 @@ func (j judged) word(bound float64) string {
 	return fmt.Sprintf("at least %g", bound)
 }
 
-// bounds says what a floor wants, in words.
+// bounds is a floor's bound and goal in words.
 func (j judged) bounds() string {
 	text := j.word(j.Bound)
 	if j.Goal > 0 {
@@ -128,7 +127,7 @@ func (j judged) bounds() string {
 	return text
 }
 
-// verdict is an error when a floor is missed; it names the first.
+// verdict returns an error that names the first missed floor, or nil.
 func (r report) verdict() error {
 	for _, j := range r.Floors {
 		if !j.Met {

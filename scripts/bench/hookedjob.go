@@ -15,8 +15,7 @@ import (
 	"gitlab.com/gitlab-org/gitlab-runner/executors/custom/api"
 )
 
-// hookedJob is a job whose hooks are called one by one, with what GitLab Runner
-// gives them.
+// hookedJob is a job whose hooks are called in turn, with GitLab Runner's environment.
 type hookedJob struct {
 	b   *bench
 	id  int64
@@ -24,13 +23,13 @@ type hookedJob struct {
 	env []string
 	// settings is the file that the hooks read.
 	settings string
-	// configured is how long the config hook took.
+	// configured is the duration of the config hook.
 	configured time.Duration
-	// said is what the hooks have written to stderr.
+	// said is the hooks' stderr.
 	said bytes.Buffer
 }
 
-// newHookedJob writes a job's files and calls config. Its end removes all of it.
+// newHookedJob writes a job's files and calls config. The job's end removes the files.
 func (b *bench) newHookedJob(ctx context.Context, settings string) (j *hookedJob, err error) {
 	dir, err := os.MkdirTemp("", "dind-bench-")
 	if err != nil {
@@ -78,8 +77,8 @@ func (b *bench) newHookedJob(ctx context.Context, settings string) (j *hookedJob
 	return j, nil
 }
 
-// call calls a hook and returns how long it took. When ctx ends, the hook is told
-// to end, as the Runner does.
+// call calls a hook and returns its duration. When ctx ends, the hook gets SIGTERM, as from the
+// Runner.
 func (j *hookedJob) call(ctx context.Context, stdout io.Writer, hook string, args ...string) (time.Duration, error) {
 	cmd := command(ctx, j.b.lab.Binary, append([]string{"--settings", j.settings, hook}, args...)...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = j.env, stdout, &j.said
@@ -111,7 +110,7 @@ func (j *hookedJob) end(ctx context.Context) error {
 	return errors.Join(err, os.RemoveAll(j.dir))
 }
 
-// sandbox is the id of the job's, from its container's labels.
+// sandbox is the id of the job's sandbox, from the labels of the job container.
 func (j *hookedJob) sandbox(ctx context.Context) (string, error) {
 	list, err := j.b.containers(ctx, labelRole+"=job")
 	for _, c := range list {

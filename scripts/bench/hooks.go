@@ -11,14 +11,13 @@ import (
 )
 
 const (
-	// emptyScript has nothing to do, in a shell that has to start.
+	// emptyScript has nothing to do, in a shell that must start.
 	emptyScript = "#!/usr/bin/env bash\n\n: | eval $'true\\n'\nexit 0\n"
-	// helperStage is one that the Runner's helper runs, buildStage and laterStage
-	// run in the job's image.
+	// helperStage runs in the helper. buildStage and laterStage run in the job's image.
 	helperStage, buildStage, laterStage = "prepare_script", "build_script", "after_script"
 )
 
-// hooks is what each hook takes for itself, with a script that does nothing.
+// hooks measures the duration of each hook with an empty script.
 func (b *bench) hooks() table {
 	return table{
 		key: "hooks", title: "What each hook takes, with nothing to do", rounds: b.rounds, warm: true,
@@ -52,7 +51,7 @@ func (b *bench) eachHook(ctx context.Context, n note) (err error) {
 		return err
 	}
 	n("E", ms(exec))
-	// Beside it the job container starts.
+	// The job container starts beside this stage.
 	if err := j.run(ctx, io.Discard, "get_sources", emptyScript); err != nil {
 		return err
 	}
@@ -71,8 +70,8 @@ func (b *bench) eachHook(ctx context.Context, n note) (err error) {
 	return err
 }
 
-// booted prepares a job and waits until its daemon answers, so that no stage
-// has to. It returns the sandbox.
+// booted prepares a job and waits until its daemon answers, so that no stage waits. It returns
+// the sandbox.
 func (b *bench) booted(ctx context.Context, j *hookedJob) (string, error) {
 	if _, err := j.call(ctx, nil, "prepare"); err != nil {
 		return "", err
@@ -90,7 +89,7 @@ func (b *bench) answers(ctx context.Context, sandbox string) error {
 	return runCommand(command(ctx, "docker", "exec", "dind-"+sandbox+"-sidecar", "sh", "-c", asked))
 }
 
-// end is what the user waits for at the end of a job.
+// end measures the user's wait at the end of a job.
 func (b *bench) end() table {
 	return table{
 		key: "end", title: "What a job waits for at its end", rounds: b.rounds, warm: true,

@@ -1,12 +1,11 @@
-// Command bench measures what docs/performance.md says: how long a job waits for
-// a Docker daemon of its own, what it waits for at its end, and what cached layers
-// save. It measures what GitLab Runner's docker executor does, and docker:dind used as
-// documented, beside this executor on the same engine in the same run, in turns, so
-// that whatever else the machine does meets all of them.
+// Command bench measures the figures of docs/performance.md. These are a job's wait for its own
+// Docker daemon, its wait at its end, and the time that cached layers save. It measures three
+// ways beside each other: GitLab Runner's docker executor, docker:dind as documented, and this
+// executor. They run on the same engine in turns, so that any other load meets all of them.
 //
-// It fails when one of the floors in floors.go is missed.
+// The command fails when a floor of floors.go is missed.
 //
-// It may import config, fault, executor/local, test/lab, test/realrunner and test/rig.
+// The command may import config, fault, executor/local, test/lab, test/realrunner and test/rig.
 package main
 
 import (
@@ -23,11 +22,10 @@ import (
 	"gitlab-dind-executor/test/realrunner"
 )
 
-// bound is for a run that hangs; a whole one takes less than 30 minutes on two
-// cores.
+// bound ends a run that hangs. A whole run takes less than 30 minutes on two cores.
 const bound = 45 * time.Minute
 
-// enough rounds are for figures that others read.
+// enough is the least number of rounds for published figures.
 const enough = 10
 
 // options are the flags.
@@ -80,7 +78,7 @@ func start(ctx context.Context, o options) error {
 	}
 	left := b.close(ctx)
 	if ctx.Err() != nil && left == nil {
-		return ctx.Err() // what was under way says no more
+		return ctx.Err() // the interrupted work has no more to say
 	}
 	if err := errors.Join(err, left); err != nil {
 		return err

@@ -22,29 +22,30 @@ import (
 	"gitlab-dind-executor/test/lab"
 )
 
-// crowd is how many sandboxes of others there are.
+// crowd is the number of sandboxes of others.
 var crowd = flag.Int("crowd", 200, "how many `sandboxes` of others a job is measured beside")
 
 const (
 	// crowdAtOnce are how many sandboxes of a crowd are made and removed side by side.
 	crowdAtOnce = 4
-	// manyBound is for a crowd that is made, looked at and removed.
+	// manyBound is for making, measuring and removing a crowd.
 	manyBound = 20 * time.Minute
-	// crowdRange is where a crowd's networks lie: no host has addresses of RFC 2544.
+	// crowdRange is the address range of a crowd's networks, from RFC 2544. No host has such
+	// addresses.
 	crowdRange = "198.18.0.0"
-	// crowdBits are those of each network. Nobody is in it.
+	// crowdBits is the prefix length of each network. Nobody is in the networks.
 	crowdBits = 29
 )
 
-// The keys of what a job takes that is alone, and in a crowd: prepare and cleanup.
+// The keys of prepare and cleanup for a job alone, and for a job in a crowd.
 const (
 	alonePrepare, aloneCleanup = "M0", "M0K"
 	crowdPrepare, crowdCleanup = "MN", "MNK"
 )
 
-// many is what a job takes beside the sandboxes of many others. The crowd is made
-// like a sandbox of this run, with its names, labels, networks and volumes, and never
-// started: what runs would take the processors from what is measured.
+// many measures a job beside the sandboxes of many others. The crowd copies a sandbox of this
+// run, with its names, labels, networks and volumes. The copies never start, because running
+// containers would take processor time from the measured job.
 func (b *bench) many() table {
 	return table{
 		key: "many", title: fmt.Sprintf("A job beside %d sandboxes of others, which do not run", *crowd), rounds: 1,
@@ -60,14 +61,14 @@ func (b *bench) many() table {
 	}
 }
 
-// besideMany measures alone before and behind the crowd, so that a machine that became
-// slower in between is no growth.
+// besideMany measures the lone job before and behind the crowd. So a machine that became slower
+// in between does not count as growth.
 func (b *bench) besideMany(ctx context.Context, n note) (err error) {
 	half := max(1, (b.rounds+1)/2)
 	measure := func(rounds int, prepare, cleanup string) error {
 		for round := range rounds + 1 {
 			to := n
-			if round == 0 { // it warms up what the engine keeps
+			if round == 0 { // the first round warms up the engine
 				to = func(string, float64) {}
 			}
 			if err := b.preparedAndEnded(ctx, prepare, cleanup, to); err != nil {
@@ -89,8 +90,7 @@ func (b *bench) besideMany(ctx context.Context, n note) (err error) {
 	return measure(half, alonePrepare, aloneCleanup)
 }
 
-// preparedAndEnded takes one sample of both hooks. Nothing of a job before goes on
-// meanwhile.
+// preparedAndEnded takes a sample of both hooks. Nothing of an earlier job goes on meanwhile.
 func (b *bench) preparedAndEnded(ctx context.Context, prepare, cleanup string, n note) (err error) {
 	if err := b.quiet(ctx); err != nil {
 		return err
@@ -120,8 +120,7 @@ func (b *bench) preparedAndEnded(ctx context.Context, prepare, cleanup string, n
 	return nil
 }
 
-// gather makes the crowd. Its ids are those of all that may be there, also where it
-// fails.
+// gather makes the crowd. ids are all sandboxes that may exist, also after a failure.
 func (b *bench) gather(ctx context.Context) (ids []string, err error) {
 	j, model, err := b.used(ctx)
 	if err != nil {
@@ -159,22 +158,22 @@ func (b *bench) gather(ctx context.Context) (ids []string, err error) {
 	return ids, err
 }
 
-// crowdSubnet is number i of those of crowds.
+// crowdSubnet is subnet number i of the crowd.
 func crowdSubnet(i int) netip.Prefix {
 	first := netip.MustParseAddr(crowdRange).As4()
 	at := uint32(first[0])<<24 | uint32(first[1])<<16 | uint32(i)<<(32-crowdBits)
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(at >> 24), byte(at >> 16), byte(at >> 8), byte(at)}), crowdBits)
 }
 
-// twin is a sandbox like another.
+// twin is a copy of a sandbox.
 type twin struct {
-	// model is the other's id, and job its job.
+	// model is the copied sandbox's id, and job its job. id is the copy's id.
 	model, job, id string
 	subnet         netip.Prefix
 }
 
-// like turns what the engine tells of the model's objects into what it takes for the
-// twin's: names and labels have the id in them.
+// like turns the engine's description of a model's object into a request for the twin's. Names
+// and labels have the id in them.
 func (t twin) like(from, to any) error {
 	text, err := json.Marshal(from)
 	if err != nil {
@@ -199,7 +198,8 @@ func (b *bench) makeTwin(ctx context.Context, t twin, anchor network.Inspect, co
 		if err := errors.Join(t.like(c.Config, &config), t.like(c.HostConfig, &host)); err != nil {
 			return err
 		}
-		// What is mounted from the host is in volumes of the model's, which are made with it.
+		// Bind mounts lead into volumes of the model. The twin's volumes are made with the
+		// twin.
 		host.Mounts = slices.DeleteFunc(host.Mounts, func(m mount.Mount) bool { return m.Type == mount.TypeBind })
 		place := &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{name: {}}}
 		twins := strings.ReplaceAll(strings.TrimPrefix(c.Name, "/"), t.model, t.id)
@@ -245,7 +245,7 @@ func (b *bench) disperse(ctx context.Context, ids []string) error {
 	return errors.Join(errs...)
 }
 
-// volumesBySandbox are the names of the volumes of this program's tests.
+// volumesBySandbox are the names of the volumes of this program's tests, by sandbox.
 func (b *bench) volumesBySandbox(ctx context.Context) (map[string][]string, error) {
 	f := filters.NewArgs(filters.Arg("label", labelSandbox), filters.Arg("label", lab.InstallationLabel+"="+lab.Installation))
 	all, err := b.lab.Engine.VolumeList(ctx, volume.ListOptions{Filters: f})

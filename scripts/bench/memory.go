@@ -14,7 +14,7 @@ import (
 	"gitlab-dind-executor/test/lab"
 )
 
-// containers are all of the benchmark's sandboxes with these labels.
+// containers are the containers of the benchmark's sandboxes with these labels.
 func (b *bench) containers(ctx context.Context, labels ...string) ([]container.Summary, error) {
 	f := filters.NewArgs(filters.Arg("label", labelSandbox), filters.Arg("label", lab.InstallationLabel+"="+lab.Installation))
 	for _, l := range labels {
@@ -27,7 +27,7 @@ func (b *bench) containers(ctx context.Context, labels ...string) ([]container.S
 	return list, nil
 }
 
-// waitingContainers are those of sandboxes that no job has.
+// waitingContainers are the containers of sandboxes without a job.
 func (b *bench) waitingContainers(ctx context.Context) ([]container.Summary, error) {
 	all, err := b.containers(ctx)
 	taken := map[string]bool{}
@@ -45,9 +45,9 @@ func (b *bench) waitingContainers(ctx context.Context) ([]container.Summary, err
 	return waiting, err
 }
 
-// memory is what containers use together, in MiB, as docker stats counts it: page
-// cache that the kernel would give back at once is left out. The engine's own
-// process for each container, about 10 MiB, is not in it.
+// memory is the containers' memory in MiB, counted as docker stats counts. Page cache that the
+// kernel would give back at once is left out. So is the engine's own process for each
+// container, about 10 MiB.
 func (b *bench) memory(ctx context.Context, list []container.Summary) (float64, error) {
 	used := make([]float64, len(list))
 	g, ctx := errgroup.WithContext(ctx)

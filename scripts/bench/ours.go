@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// first is the time to the first line without what fetches sources.
+// first measures the time to the first line without the sources.
 func (b *bench) first() table {
 	one := func(key, name string, measure func(context.Context, note) error) trial {
 		return trial{figures: []figure{{key, name, "ms"}}, measure: measure}
@@ -25,11 +25,11 @@ func (b *bench) first() table {
 	}
 }
 
-// trivialJobs are whole jobs that do next to nothing.
+// trivialJobs measures whole jobs with next to nothing to do.
 func (b *bench) trivialJobs() table {
 	return table{
-		// More rounds: for how long docker:dind looks for the primes of its keys is
-		// chance.
+		// The rounds are more, because docker:dind's search for the primes of its keys takes a
+		// random time.
 		key: "job", title: "A job that runs docker version", rounds: (b.rounds*3 + 1) / 2, warm: true,
 		trials: []trial{
 			b.jobTrial("A+", "docker executor with docker:dind", b.rival),
@@ -41,15 +41,15 @@ func (b *bench) trivialJobs() table {
 	}
 }
 
-// buildScript has the shape of GitLab Runner's. docker version must succeed at its
-// first try.
+// buildScript has the form of GitLab Runner's scripts. docker version must succeed at its first
+// try.
 //
 //go:embed build.sh
 var buildScript string
 
-// prepareAndRun measures the executor as docker:dind is measured: without what
-// fetches sources in between. The hooks are processes, as under GitLab Runner;
-// the time runs from the start of prepare.
+// prepareAndRun measures the executor as docker:dind is measured, without the sources in
+// between. The hooks are processes, as under GitLab Runner. The time runs from the start of
+// prepare.
 func (b *bench) prepareAndRun(key, settings string) func(context.Context, note) error {
 	return func(ctx context.Context, n note) (err error) {
 		if err := b.ready(ctx, settings); err != nil {
@@ -76,7 +76,7 @@ func (b *bench) prepareAndRun(key, settings string) func(context.Context, note) 
 	}
 }
 
-// ready has a sandbox wait where the settings have a pool.
+// ready makes a sandbox wait where the settings have a pool.
 func (b *bench) ready(ctx context.Context, settings string) error {
 	if settings != b.warm {
 		return nil
@@ -84,7 +84,7 @@ func (b *bench) ready(ctx context.Context, settings string) error {
 	return b.fill(ctx, settings)
 }
 
-// fromPool is an error where a job should have had a sandbox made ahead.
+// fromPool is an error where a job should have had a sandbox of the pool.
 func (b *bench) fromPool(settings, log string) error {
 	if settings == b.lab.Settings || strings.Contains(log, "(warm)") {
 		return nil

@@ -9,8 +9,7 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// kept is what a sidecar may do, with the letter of its rows and the image that it
-// needs.
+// kept are the measured privileges of a sidecar, with the letter of their rows and their image.
 var kept = []struct{ privilege, letter, image string }{
 	{config.PrivilegePrivileged, "P", rig.ImageDind},
 	{config.PrivilegeReduced, "R", rig.ImageDind},
@@ -18,8 +17,8 @@ var kept = []struct{ privilege, letter, image string }{
 	{config.PrivilegeGVisor, "G", rig.ImageDind},
 }
 
-// privileges is the same cold job under each privilege: to its first line, and all of
-// it. One whose runtime the engine lacks is named as missing.
+// privileges measures the same cold job under each privilege, to its first line and as a whole.
+// It lists a privilege as missing if the engine lacks the runtime.
 func (b *bench) privileges(ctx context.Context) (table, error) {
 	t := table{key: "privileges", title: "A cold job that builds, runs and pushes, under each privilege", rounds: max(1, b.rounds*2/5), warm: true}
 	info, err := b.lab.Engine.Info(ctx)
@@ -46,7 +45,7 @@ func (b *bench) privileges(ctx context.Context) (table, error) {
 	return t, nil
 }
 
-// everyday runs a job without a dind service, whose daemon is then the settings'.
+// everyday runs a job without a dind service. Its daemon is then the settings'.
 func (b *bench) everyday(ctx context.Context, w way, first, whole string, n note) error {
 	p := b.job(
 		`docker version >/dev/null`, `echo '`+firstLine+`'`,
@@ -69,7 +68,7 @@ func (b *bench) everyday(ctx context.Context, w way, first, whole string, n note
 	return nil
 }
 
-// notMeasured says what a table lacks; "" for nothing.
+// notMeasured is a sentence about the missing rows of a table, "" for none.
 func notMeasured(missing []string) string {
 	if len(missing) == 0 {
 		return ""

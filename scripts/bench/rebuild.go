@@ -15,9 +15,9 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// shop is a project whose image costs something to build, as a person's does:
-// packages installed from a local archive and checked, compiled and tested, then the
-// project's own sources compiled, bundled, compressed and tested.
+// shop is a project with an expensive image, as people have them. The build installs packages
+// from a local archive, checks, compiles and tests them. Then it compiles, bundles, compresses
+// and tests the project's own sources.
 type shop struct {
 	*rig.GitProject
 	// sha is the commit that jobs build.
@@ -27,7 +27,7 @@ type shop struct {
 
 const (
 	shopPath = "group/shop"
-	// packages and sources are numbers of files; the packages are 15 MB of text.
+	// packages and sources are numbers of files. The packages are 15 MB of text.
 	packages, sources = 500, 120
 	packageSize       = 30 << 10
 )
@@ -50,7 +50,7 @@ COPY --from=build /shop/vendor.gz /shop/bundle.gz /app/
 CMD ["ls", "/app"]
 `
 
-// compile counts the words of a file, which is about as much work as compiling it.
+// compile counts the words of a file, about as much work as compiling the file.
 //
 //go:embed compile.sh
 var compile string
@@ -93,7 +93,7 @@ func packageArchive(random *rand.Rand) (archive, sums []byte) {
 	for i := range packages {
 		text, name := prose(random, packageSize), fmt.Sprintf("packages/package%03d.txt", i)
 		fmt.Fprintf(&list, "%x  %s\n", sha256.Sum256(text), name)
-		// Into memory: nothing of this fails.
+		// Writes into memory do not fail.
 		_ = t.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(text))})
 		_, _ = t.Write(text)
 	}
@@ -101,7 +101,7 @@ func packageArchive(random *rand.Rand) (archive, sums []byte) {
 	return buf.Bytes(), list.Bytes()
 }
 
-// prose is text of about that many bytes that compresses as text does.
+// prose is text of about size bytes that compresses as text does.
 func prose(random *rand.Rand, size int) []byte {
 	var b bytes.Buffer
 	for b.Len() < size {
@@ -114,7 +114,7 @@ func prose(random *rand.Rand, size int) []byte {
 	return b.Bytes()
 }
 
-// change commits a new version of one source file.
+// change commits a new version of a single source file.
 func (s *shop) change(ctx context.Context) (err error) {
 	s.commits++
 	random := rand.New(rand.NewPCG(3, uint64(s.commits)))
@@ -122,8 +122,8 @@ func (s *shop) change(ctx context.Context) (err error) {
 	return err
 }
 
-// rebuild is whole jobs that build and push the shop's image: by the docker executor,
-// with an empty daemon, and with the layers that the job before has left.
+// rebuild measures whole jobs that build and push the shop's image. The docker executor runs
+// them, and this executor with an empty daemon and with the layers of the job before.
 func (b *bench) rebuild() table {
 	one := func(key, name string, w way, change bool) trial {
 		return trial{
@@ -143,9 +143,9 @@ func (b *bench) rebuild() table {
 	}
 }
 
-// buildShop runs the job, after a change to its project where that is asked for, and
-// takes its time from the Runner's start to the end of cleanup. What it pushed is in the
-// registry, or the job has failed.
+// buildShop runs the job, with change after a commit to its project. The time runs from the
+// Runner's start to the end of cleanup. A job without its pushed image in the registry has
+// failed.
 func (b *bench) buildShop(ctx context.Context, key string, w way, change bool, n note) error {
 	if change {
 		if err := b.shop.change(ctx); err != nil {

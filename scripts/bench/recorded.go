@@ -12,13 +12,12 @@ import (
 	"gitlab-dind-executor/executor/local"
 )
 
-// recorder is called in the executor's place: it answers config and keeps the
-// scripts that run is given.
+// recorder takes the executor's place. It answers config and keeps the scripts given to run.
 //
 //go:embed recorder.sh
 var recorder string
 
-// stageScript is a script that the Runner writes for a stage.
+// stageScript is the Runner's script for a stage.
 type stageScript struct{ name, text string }
 
 // ofJob says that the stage runs in the job's container, not in the helper.
@@ -26,8 +25,8 @@ func (s stageScript) ofJob() bool {
 	return s.name == buildStage || s.name == laterStage || strings.HasPrefix(s.name, "step_")
 }
 
-// record has the scripts written for a job, in the order of its stages, so that another
-// way runs what the Runner would run.
+// record returns the Runner's scripts for a job, in the order of its stages. Another way can
+// then run the same scripts.
 func (b *bench) record(ctx context.Context, p local.Payload) (scripts []stageScript, err error) {
 	dir, err := os.MkdirTemp("", "dind-bench-")
 	if err != nil {

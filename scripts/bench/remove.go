@@ -15,14 +15,13 @@ import (
 
 const (
 	removeBound = time.Minute
-	// lateTime is how long a request may take to be carried out whose client
-	// has gone: the engine does not stop at that.
+	// lateTime is the time for a request whose client has gone. The engine carries such a
+	// request out all the same.
 	lateTime = 2 * time.Second
 )
 
-// remove removes the objects with that name or one that begins with it and a
-// dash. It has a time of its own. After an interruption it looks again, for what
-// was still under way.
+// remove removes the objects with the name, or with the name, a dash and more. It has a time of
+// its own. After an interruption it looks again, for objects that were still being made.
 func (b *bench) remove(ctx context.Context, name string) error {
 	interrupted := ctx.Err() != nil
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeBound)
@@ -38,8 +37,8 @@ func (b *bench) remove(ctx context.Context, name string) error {
 	return nil
 }
 
-// removeNow removes what there is: containers with their anonymous volumes,
-// then networks and volumes.
+// removeNow removes the present objects: containers with their anonymous volumes, then networks
+// and volumes.
 func (b *bench) removeNow(ctx context.Context, name string) error {
 	objects, err := rig.Snapshot(ctx, b.lab.Engine)
 	if err != nil {
@@ -55,7 +54,7 @@ func (b *bench) removeNow(ctx context.Context, name string) error {
 		switch o.Kind {
 		case "container":
 			err = engine.ContainerRemove(ctx, o.ID, container.RemoveOptions{Force: true, RemoveVolumes: true})
-			if errdefs.IsConflict(err) { // --rm is at it
+			if errdefs.IsConflict(err) { // --rm is removing the container
 				err = nil
 			}
 		case "network":
@@ -70,7 +69,7 @@ func (b *bench) removeNow(ctx context.Context, name string) error {
 	return errors.Join(errs...)
 }
 
-// gone takes a removal for done where there was nothing, or where another is at it.
+// gone takes a removal for done where no object was, or where another removal is under way.
 func gone(err error) error {
 	if errdefs.IsNotFound(err) || errdefs.IsConflict(err) && strings.Contains(err.Error(), "in progress") {
 		return nil

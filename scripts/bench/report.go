@@ -17,7 +17,7 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// row is what became of one figure, in its unit.
+// row is the result of a figure, in its unit.
 type row struct {
 	Key     string    `json:"key"`
 	Name    string    `json:"name"`
@@ -36,11 +36,11 @@ type section struct {
 	Rows  []row  `json:"rows"`
 	// Tail says that P95 of the rows means something.
 	Tail bool `json:"tail,omitempty"`
-	// Missing is what could not be measured, and why.
+	// Missing says what could not be measured, and why.
 	Missing []string `json:"missing,omitempty"`
 }
 
-// machine is where it was measured.
+// machine describes the measured machine.
 type machine struct {
 	CPU    string `json:"cpu"`
 	Cores  int    `json:"cores"`
@@ -48,12 +48,12 @@ type machine struct {
 	Kernel string `json:"kernel"`
 	Engine string `json:"engine"`
 	Inner  string `json:"inner"`
-	// Runner is the version of the GitLab Runner that drives the jobs, "" where
-	// executor/local does.
+	// Runner is the version of the GitLab Runner that drives the jobs. It is "" where
+	// executor/local drives them.
 	Runner string `json:"runner,omitempty"`
 }
 
-// driver is what calls the hooks, in words.
+// driver names the program that calls the hooks.
 func (m machine) driver() string {
 	if m.Runner == "" {
 		return "a stand-in for GitLab Runner"
@@ -61,7 +61,7 @@ func (m machine) driver() string {
 	return "GitLab Runner " + m.Runner
 }
 
-// report is a whole run, as it is written to the file.
+// report is a whole run in the file's form.
 type report struct {
 	Date    time.Time `json:"date"`
 	Machine machine   `json:"machine"`
@@ -94,7 +94,7 @@ func (b *bench) report(now time.Time) report {
 	return r
 }
 
-// newRow needs at least one sample.
+// newRow summarises the samples of a figure, at least one.
 func newRow(f figure, samples []float64) row {
 	return row{
 		Key: f.key, Name: f.name, Unit: f.unit, Samples: samples,
@@ -107,7 +107,7 @@ func (r row) text(v float64) string {
 	return strings.TrimSpace(fmt.Sprintf("%.*f %s", digits(r.Unit), v, r.Unit))
 }
 
-// columns are the headings of a section's numbers, and cells those of a row.
+// columns are the headings of a section's numbers.
 func (s section) columns() []string {
 	if s.Tail {
 		return []string{"p50", "p95", "min", "max"}
@@ -122,7 +122,7 @@ func (s section) cells(r row) []string {
 	return []string{r.text(r.Median), r.text(r.Min), r.text(r.Max), r.spread()}
 }
 
-// spread is how far apart the samples are, as a part of the median.
+// spread is the distance from the least sample to the greatest, as a part of the median.
 func (r row) spread() string {
 	if r.Median == 0 {
 		return ""
@@ -130,7 +130,7 @@ func (r row) spread() string {
 	return fmt.Sprintf("%.0f %%", 100*(r.Max-r.Min)/r.Median)
 }
 
-// row finds one by its key.
+// row finds a row by its key.
 func (r report) row(key string) (row, bool) {
 	for _, s := range r.Tables {
 		for _, row := range s.Rows {
@@ -167,7 +167,7 @@ func (r report) print(out io.Writer) {
 	fmt.Fprintln(out)
 }
 
-// readReport reads what write has written.
+// readReport reads a report that write has written.
 func readReport(file string) (report, error) {
 	var r report
 	text, err := os.ReadFile(file)
@@ -180,8 +180,8 @@ func readReport(file string) (report, error) {
 	return r, nil
 }
 
-// with puts the report's tables in the place of an earlier run's. Each table is of
-// one run, and so is each floor.
+// with puts the report's tables in the place of an earlier run's. Each table is of a single
+// run, and so is each floor.
 func (r report) with(before report) (report, error) {
 	if before.Machine != r.Machine {
 		return r, fault.System(fmt.Errorf("the earlier run was on another machine or engine: %+v", before.Machine), "measure all tables again")
@@ -201,7 +201,7 @@ func (r report) with(before report) (report, error) {
 		}
 		all.Tables = append(all.Tables, s)
 	}
-	for _, s := range r.Tables { // which an earlier program did not know
+	for _, s := range r.Tables { // sections that an earlier program did not know
 		if !slices.ContainsFunc(before.Tables, func(b section) bool { return b.Key == s.Key }) {
 			all.Tables = append(all.Tables, s)
 		}
@@ -226,7 +226,7 @@ func (r report) write(file string) error {
 	return nil
 }
 
-// thisMachine asks the kernel. What it does not tell stays empty.
+// thisMachine asks the kernel. Facts that the kernel does not tell stay empty.
 func thisMachine() machine {
 	m := machine{
 		Cores: runtime.NumCPU(), CPU: procField("/proc/cpuinfo", "model name"), Memory: procField("/proc/meminfo", "MemTotal"),
@@ -242,7 +242,7 @@ func thisMachine() machine {
 	return m
 }
 
-// procField is the value of the first line with that key.
+// procField is the value of the first line with the key.
 func procField(file, key string) string {
 	f, err := os.Open(file)
 	if err != nil {
@@ -257,7 +257,7 @@ func procField(file, key string) string {
 	return ""
 }
 
-// innerVersion is that of the daemon in the sidecars.
+// innerVersion is the version of the daemon in the sidecars.
 func (b *bench) innerVersion(ctx context.Context) string {
 	j, err := b.newHookedJob(ctx, b.lab.Settings)
 	if err != nil {

@@ -19,23 +19,23 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// realRunner is a GitLab Runner of this host that runs the jobs of both sides. For each
-// way its config.toml has a [[runners]], with a stand-in for GitLab's job API of its own.
+// realRunner is a GitLab Runner of this host that runs the jobs of both sides. Its config.toml
+// has a [[runners]] for each way, with a stand-in for GitLab's job API of its own.
 type realRunner struct {
 	b            *bench
 	binary, dir  string
-	helper       string // the image of docker executor's helper, made for this run
+	helper       string // the image of the docker executor's helper, made for this run
 	docker       *runnerWay
 	ways         []*runnerWay
 	process      *realrunner.Process
 	dockerLabels map[string]string
 }
 
-// runnerWay is one [[runners]].
+// runnerWay is a single [[runners]].
 type runnerWay struct {
 	runner *realRunner
 	api    *rig.JobAPI // nil until the Runner starts
-	// settings are those of this executor; "" is the docker executor.
+	// settings are the settings file of this executor. "" is the docker executor.
 	settings   string
 	pool, warm bool
 }
@@ -43,7 +43,8 @@ type runnerWay struct {
 // helperShell is how the docker executor's helper image starts a script.
 const helperShell = "#!/bin/sh\numask 0000\nexec bash\n"
 
-// newRealRunner makes what does not run yet. Its close removes it.
+// newRealRunner makes the files and the image of a Runner that is not yet started. close
+// removes them.
 func (b *bench) newRealRunner(ctx context.Context, binary string) (r *realRunner, err error) {
 	r = &realRunner{b: b, binary: binary}
 	if r.dockerLabels, err = rig.Labels("bench"); err != nil {
@@ -110,9 +111,9 @@ func sectionOf(api *rig.JobAPI, executor string) string {
 		q(api.URL), q(api.Token), q(executor), atOnce[len(atOnce)-1])
 }
 
-// dockerSection is the docker executor as GitLab's documentation has it for docker:dind.
-// The helper image is named by its id: like the one that the Runner chooses, it is not
-// asked for at a registry.
+// dockerSection is the docker executor as GitLab's documentation has it for docker:dind. The
+// helper image is named by its id. So no registry is asked for it, as for the Runner's own
+// choice.
 func (r *realRunner) dockerSection(api *rig.JobAPI, helper string) string {
 	var labels strings.Builder
 	for key, value := range r.dockerLabels {
@@ -154,7 +155,7 @@ func (w *runnerWay) run(ctx context.Context, p local.Payload, _ int) (outcome, e
 	}
 	p.Token = fmt.Sprintf("token-of-job-%d", p.ID)
 	p.Features = local.Features{FailureReasons: []string{"script_failure", "runner_system_failure", "job_execution_timeout"}}
-	// So that each line of the log has its time.
+	// With this flag each line of the log has its time.
 	p.Variables = append(append([]local.Variable{}, p.Variables...), local.Variable{Key: "FF_TIMESTAMPS", Value: "true", Public: true})
 	j, err := w.api.Offer(p.ID, p.Token, p)
 	if err != nil {
@@ -183,18 +184,18 @@ func (w *runnerWay) run(ctx context.Context, p local.Payload, _ int) (outcome, e
 // stampedLine matches the first line of a script in a log whose lines have their times.
 var stampedLine = regexp.MustCompile(`(?m)^(\d{4}-\d\d-\d\dT[0-9:.]+Z) [0-9a-f]{2}[OE][+ ]?` + regexp.QuoteMeta(firstLine) + `\r?$`)
 
-// saidAt is when the line was said; zero where it was not.
+// saidAt is the time of the script's first line, zero where the line is missing.
 func saidAt(log string) time.Time {
 	m := stampedLine.FindStringSubmatch(log)
 	if m == nil {
 		return time.Time{}
 	}
-	at, _ := time.Parse(time.RFC3339Nano, m[1]) // the zero time if it is none
+	at, _ := time.Parse(time.RFC3339Nano, m[1]) // the zero time on an error
 	return at
 }
 
-// close ends the Runner and removes what it has left, that of the docker executor too:
-// its volumes outlive jobs, and a job that was cut off leaves its containers.
+// close ends the Runner and removes its leftovers. The docker executor leaves volumes that
+// outlive jobs, and containers of jobs that were cut off.
 func (r *realRunner) close(ctx context.Context) error {
 	var errs []error
 	if r.process != nil {
@@ -217,8 +218,8 @@ func (r *realRunner) close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// ownedBy tells whether labels are of an object of the Runner with a token, which no other
-// Runner has: the docker executor writes a part of it.
+// ownedBy tells whether labels are of an object of the Runner with a token. No other Runner has
+// the token, and the docker executor writes a part of the token into a label.
 func ownedBy(labels map[string]string, token string) bool {
 	const least = 8 // characters of the token; random ones follow its prefix
 	id := labels["com.gitlab.gitlab-runner.runner.id"]

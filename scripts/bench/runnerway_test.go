@@ -82,7 +82,7 @@ func TestOnlyObjectsOfOwnRunnerAreRemoved(t *testing.T) {
 	}
 }
 
-// noHooks stand for hooks of an executor that does nothing.
+// noHooks are the hooks of an executor that does nothing.
 const noHooks = "#!/bin/sh\n[ \"$1\" = --settings ] && shift 2\ncase $1 in\nconfig) echo '{\"builds_dir\":\"/b\",\"cache_dir\":\"/c\"}' ;;\nrun) echo ran ;;\nesac\n"
 
 func TestAJobIsMeasuredFromItsOfferToItsEnd(t *testing.T) {

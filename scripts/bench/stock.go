@@ -18,21 +18,21 @@ const (
 	withoutTLS tlsMode = false
 )
 
-// stock is docker:dind as its documentation has it, by hand with the docker
-// command. The images' entrypoints are their own.
+// stock is docker:dind as documented, by hand with the docker command. The images' entrypoints
+// are their own.
 //
-// The client is told where the daemon is, as GitLab's documentation does: left
-// to itself, the entrypoint of docker:cli settles for port 2375 as long as the
-// daemon has not written its certificates, and the script would wait in vain.
+// As in GitLab's documentation, the client gets the daemon's address. Otherwise the entrypoint
+// of docker:cli would choose port 2375 until the daemon has written its certificates, and the
+// script would wait in vain.
 type stock struct {
 	name   string
 	labels []string
-	// daemon and job are what follows docker run.
+	// daemon and job are the arguments of docker run.
 	daemon, job []string
 }
 
-// newStock makes the volumes, before the clock starts: docker run would make
-// them on its way, without labels.
+// newStock makes the volumes before the clock starts. docker run itself would make them without
+// labels.
 func (b *bench) newStock(ctx context.Context, mode tlsMode) (*stock, error) {
 	labels, err := rig.Labels("bench")
 	if err != nil {
@@ -79,7 +79,7 @@ func (s *stock) boot(ctx context.Context) error {
 	return runCommand(command(ctx, "docker", s.daemon...))
 }
 
-// untilReady is the job's script where somebody has to wait for the daemon: it is there
+// untilReady is the job's script where the script must wait for the daemon. The daemon is ready
 // when docker answers.
 const untilReady = "until docker version >/dev/null 2>&1; do sleep 0.1; done"
 
@@ -106,7 +106,7 @@ func (b *bench) byHand(key string, mode tlsMode) func(context.Context, note) err
 	}
 }
 
-// lastLines are the last that a container has printed.
+// lastLines are the last three lines of a container's output.
 func lastLines(ctx context.Context, container string) []byte {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
@@ -114,7 +114,7 @@ func lastLines(ctx context.Context, container string) []byte {
 	return bytes.TrimSpace(out)
 }
 
-// bare measures what a container of the job's image alone takes.
+// bare measures the time of a container of the job's image alone.
 func (b *bench) bare(ctx context.Context, n note) (err error) {
 	labels, err := rig.Labels("bench")
 	if err != nil {
@@ -148,7 +148,7 @@ func timed(ctx context.Context, start time.Time, args ...string) (time.Duration,
 	return clock.since(start)
 }
 
-// took runs a command and returns how long that took.
+// took runs a command and returns its duration.
 func took(cmd *exec.Cmd) (time.Duration, error) {
 	start := time.Now()
 	err := runCommand(cmd)

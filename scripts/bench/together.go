@@ -11,14 +11,14 @@ import (
 	"gitlab-dind-executor/executor/local"
 )
 
-// atOnce are how many jobs are started side by side, and failedJobs the key for
-// those of them that have failed.
+// atOnce are the numbers of jobs started side by side. failedJobs is the key for the failed
+// jobs among them.
 var atOnce = []int{4, 8}
 
 const failedJobs = "PF"
 
-// together is jobs that start at the same moment, by the docker executor and cold by
-// this one.
+// together measures jobs that start at the same moment, by the docker executor and cold by this
+// executor.
 func (b *bench) together() table {
 	t := table{
 		key: "together", title: "Jobs that start at once, cold",
@@ -35,7 +35,7 @@ func (b *bench) together() table {
 	return t
 }
 
-// crowd is count jobs at once.
+// crowd measures count jobs at once.
 func (b *bench) crowd(key, name string, w way, count int) trial {
 	return trial{
 		figures: []figure{
@@ -50,7 +50,7 @@ func (b *bench) crowd(key, name string, w way, count int) trial {
 	}
 }
 
-// jobsAtOnce is an error where none of them succeeds.
+// jobsAtOnce is an error where none of the jobs succeeds.
 func (b *bench) jobsAtOnce(ctx context.Context, key string, w way, count int, n note) error {
 	payloads := make([]local.Payload, count)
 	for i := range payloads {
@@ -91,11 +91,11 @@ func (b *bench) jobsAtOnce(ctx context.Context, key string, w way, count int, n 
 	return nil
 }
 
-// waitingSizes are how many sandboxes wait. The first comes again at the end, so
-// that a machine that became slower in between is no growth.
+// waitingSizes are numbers of waiting sandboxes. The first comes again at the end. So a machine
+// that became slower in between does not count as growth.
 var waitingSizes = []int{1, 8, 32, 1}
 
-// waiting is what a claim takes with many sandboxes to choose from.
+// waiting measures a claim with many sandboxes to choose from.
 func (b *bench) waiting() table {
 	tr := trial{measure: b.claims, bound: 10 * time.Minute}
 	for _, size := range waitingSizes[:len(waitingSizes)-1] {
@@ -145,8 +145,7 @@ func (b *bench) claims(ctx context.Context, n note) error {
 	return nil
 }
 
-// claim prepares a job with a sandbox that waits, ends it, and lets the pool be
-// filled again.
+// claim prepares a job with a waiting sandbox, ends the job, and lets the pool be filled again.
 func (b *bench) claim(ctx context.Context, settings, key string, n note) (err error) {
 	j, err := b.newHookedJob(ctx, settings)
 	if err != nil {

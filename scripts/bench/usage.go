@@ -11,21 +11,20 @@ import (
 	"time"
 )
 
-// usage is what the whole machine did meanwhile, whoever did it: seconds of its
-// processors, the most memory that was not to be had besides what was not before, and
-// what was written to files, both in MiB.
+// usage is the whole machine's use meanwhile, by any program. cpu is in seconds of its
+// processors. memory is the greatest growth of used memory, in MiB. written are the MiB written
+// to files.
 type usage struct{ cpu, memory, written float64 }
 
 const (
-	// memoryEvery is between two looks at the memory.
+	// memoryEvery is the time between two looks at the memory.
 	memoryEvery = 50 * time.Millisecond
-	// userHZ is how many of /proc/stat's ticks a second has, on all architectures that
-	// Docker has.
+	// userHZ is the number of /proc/stat's ticks in a second, on all architectures of Docker.
 	userHZ = 100
 	mib    = 1 << 20
 )
 
-// measured runs f and returns what the machine did meanwhile.
+// measured runs f and returns the machine's use meanwhile.
 func measured(f func() error) (usage, error) {
 	before, err := readCounters()
 	if err != nil {
@@ -60,7 +59,7 @@ func measured(f func() error) (usage, error) {
 	}, nil
 }
 
-// counters are the kernel's: seconds of the processors, and MiB.
+// counters are the kernel's counters: seconds of the processors, and MiB.
 type counters struct{ cpu, written, free float64 }
 
 func readCounters() (c counters, err error) {
@@ -78,8 +77,8 @@ func readCounters() (c counters, err error) {
 	return c, err
 }
 
-// busySeconds reads the first line of /proc/stat: what was neither idle, nor waiting
-// for a disk, nor stolen by another machine. Time of guests is in that of users.
+// busySeconds reads the first line of /proc/stat. It leaves out time idle, waiting for a disk,
+// or stolen by another machine. Time of guests is part of the time of users.
 func busySeconds(stat string) (float64, error) {
 	line, _, _ := strings.Cut(stat, "\n")
 	fields := strings.Fields(line)
@@ -97,8 +96,8 @@ func busySeconds(stat string) (float64, error) {
 	return sum / userHZ, nil
 }
 
-// written are the MiB that programs have written to files, whether or not they have
-// reached a disk: a file that is removed soon never does.
+// written are the MiB that programs have written to files, whether or not they have reached a
+// disk. A file that is removed soon never does.
 func written() (float64, error) {
 	pages, err := counter("/proc/vmstat", "nr_dirtied")
 	return pages * float64(os.Getpagesize()) / mib, err
@@ -110,7 +109,7 @@ func freeMemory() (float64, error) {
 	return kib / 1024, err
 }
 
-// counter is the number behind a word that begins a line.
+// counter is the number behind a word at the beginning of a line.
 func counter(file, word string) (float64, error) {
 	f, err := os.Open(file)
 	if err != nil {

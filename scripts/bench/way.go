@@ -10,19 +10,19 @@ import (
 	"gitlab-dind-executor/executor/local"
 )
 
-// way is how jobs are run: by this executor, or by GitLab Runner's docker executor.
+// way is a way to run jobs, by this executor or by GitLab Runner's docker executor.
 type way interface {
-	// ready makes what is there before a job is taken up.
+	// ready does the work before a job is taken up.
 	ready(ctx context.Context, p local.Payload) error
-	// run runs a job. place is which of a Runner's jobs side by side it is, from 0.
+	// run runs a job. place is the job's number among a Runner's jobs side by side, from 0.
 	run(ctx context.Context, p local.Payload, place int) (outcome, error)
 }
 
-// outcome is a job that has succeeded: when it was taken up, when its script said its
-// line, and when its end was told. The line is zero where the script says none.
+// outcome is a job that has succeeded, with the times of its start, its script's line and its
+// reported end. The line's time is zero where the script prints none.
 type outcome struct{ taken, first, ended time.Time }
 
-// whole is all of the job's time, and line that to its line.
+// whole is all of the job's time, and line the time to its line.
 func (o outcome) whole() time.Duration { return o.ended.Sub(o.taken) }
 
 func (o outcome) line() (time.Duration, error) {
@@ -32,12 +32,12 @@ func (o outcome) line() (time.Duration, error) {
 	return o.first.Sub(o.taken), nil
 }
 
-// hooked runs jobs with this executor: executor/local drives the hooks.
+// hooked runs jobs with this executor. executor/local drives the hooks.
 type hooked struct {
 	b        *bench
 	settings string
-	// pool says that the settings have one, which is full before the first job. warm
-	// says besides that each job must get a sandbox from it.
+	// pool says that the settings have a pool, which is full before the first job. With warm
+	// each job must get a sandbox of the pool.
 	pool, warm bool
 }
 
@@ -62,13 +62,13 @@ func (w hooked) run(ctx context.Context, p local.Payload, _ int) (outcome, error
 	return outcome{taken: result.Started, first: clock.at, ended: result.Finished}, nil
 }
 
-// trivial is a job that says its line as soon as docker has answered.
+// trivial is a job that prints its line as soon as docker has answered.
 func (b *bench) trivial() local.Payload {
 	return b.job("docker version >/dev/null", "echo '"+firstLine+"'")
 }
 
-// jobTrial measures trivial jobs: to the first line, all of the job, and the machine's
-// CPU seconds, with what goes on behind the job.
+// jobTrial measures trivial jobs: to the first line, as a whole, and in the machine's CPU
+// seconds, with the work behind the job.
 func (b *bench) jobTrial(key, name string, w way) trial {
 	return trial{
 		figures: []figure{
@@ -82,8 +82,7 @@ func (b *bench) jobTrial(key, name string, w way) trial {
 	}
 }
 
-// inTurn runs jobs back to back, as one after the other comes from a queue. CPU
-// seconds are of each, on average.
+// inTurn runs jobs back to back, as from a queue. CPU seconds are the average of a job.
 func (b *bench) inTurn(ctx context.Context, key string, w way, jobs []local.Payload, n note) error {
 	if err := w.ready(ctx, jobs[0]); err != nil {
 		return err

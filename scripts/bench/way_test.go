@@ -48,7 +48,7 @@ func TestTheMachinesUsageIsOfWhatRanMeanwhile(t *testing.T) {
 	if u.cpu < 0.05 || u.memory < 0 {
 		t.Errorf("100 ms of work are %+v", u)
 	}
-	if u.written > 0 && u.written < size/mib/2 { // a tmpfs counts as none
+	if u.written > 0 && u.written < size/mib/2 { // a tmpfs does not count
 		t.Errorf("8 MiB written are %+v", u)
 	}
 	wrong := errors.New("wrong")

@@ -20,7 +20,7 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// The executor's labels, by which its objects are looked at from outside.
+// The executor's labels, to look at its objects from outside.
 const (
 	labelSandbox = "gitlab-dind-executor.sandbox"
 	labelSpec    = "gitlab-dind-executor.spec"
@@ -29,17 +29,16 @@ const (
 	labelScope   = "gitlab-dind-executor.scope"
 )
 
-// endBound is how long what the run has made may take to be removed.
+// endBound bounds the removal of the run's objects.
 const endBound = 3 * time.Minute
 
 // bench is a run of the benchmark.
 type bench struct {
 	lab *lab.Lab
 	out io.Writer
-	// instance is the GitLab that this run's jobs come from: its objects are told
-	// from all others by it.
+	// instance is the GitLab of this run's jobs. It tells the run's objects from all others.
 	instance string
-	// engine is its version, inner that of the daemon in the sidecars.
+	// engine is the engine's version, inner the version of the daemon in the sidecars.
 	engine, inner string
 	// runner is the version of the GitLab Runner that drives both sides, "" for none.
 	runner string
@@ -49,16 +48,16 @@ type bench struct {
 	rounds  int
 	tables  []table
 	samples map[string][]float64
-	// warm, offered and layers are settings files besides the lab's: with a pool, with
-	// bare sandboxes, and with layers cached.
+	// warm, offered and layers are settings files besides the lab's: with a pool, with bare
+	// sandboxes, and with cached layers.
 	warm, offered, layers string
 	// pools are the settings files whose pools have been filled.
 	pools map[string]bool
 	shop  *shop
-	// rival is the docker executor, or docker, which does as it does.
+	// rival is the docker executor, or docker, which does the same.
 	rival  way
 	docker *dockerWay
-	// real is the GitLab Runner that drives both sides; nil for none.
+	// real is the GitLab Runner that drives both sides, nil for none.
 	real *realRunner
 }
 
@@ -133,7 +132,7 @@ func (b *bench) closeRunner(ctx context.Context) error {
 	return b.real.close(ctx)
 }
 
-// alone is an error where sandboxes wait: they would be claimed and drained.
+// alone is an error where sandboxes wait, because the run would claim and drain them.
 func (b *bench) alone(ctx context.Context) error {
 	if err := b.command(ctx, os.DevNull, "gc"); err != nil {
 		return err
@@ -146,8 +145,8 @@ func (b *bench) alone(ctx context.Context) error {
 	return err
 }
 
-// close removes what the run has made on the engine, also after an interruption,
-// and looks whether that was all.
+// close removes the run's objects on the engine, also after an interruption, and checks that
+// none is left.
 func (b *bench) close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endBound)
 	defer cancel()
@@ -156,8 +155,8 @@ func (b *bench) close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// removeCached removes the data roots and caches of this run's projects. `gc
-// --caches` would remove those of others too.
+// removeCached removes the data roots and caches of this run's projects. `gc --caches` would
+// remove those of other projects, too.
 func (b *bench) removeCached(ctx context.Context) error {
 	all, err := b.lab.Engine.VolumeList(ctx, volume.ListOptions{Filters: filters.NewArgs(filters.Arg("label", labelScope))})
 	if err != nil {
@@ -175,7 +174,7 @@ func (b *bench) removeCached(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// command runs the executor, not as a hook.
+// command runs a command of the executor other than a hook.
 func (b *bench) command(ctx context.Context, settings string, args ...string) error {
 	cmd := command(ctx, b.lab.Binary, append([]string{"--settings", settings}, args...)...)
 	if err := runCommand(cmd); err != nil {
@@ -191,9 +190,9 @@ func (b *bench) job(script ...string) local.Payload {
 	return p
 }
 
-// ours is this executor with a settings file, oursWarm the same where each job finds a
-// sandbox that waits for it. Both are asked for before the tables are measured: a Runner
-// that drives the jobs is started then.
+// ours is this executor with a settings file. oursWarm is the same where each job finds a
+// waiting sandbox. Both must be called before the tables are measured, because then a Runner
+// starts that drives the jobs.
 func (b *bench) ours(settings string) way     { return b.way(settings, false) }
 func (b *bench) oursWarm(settings string) way { return b.way(settings, true) }
 
@@ -204,7 +203,7 @@ func (b *bench) way(settings string, pool bool) way {
 	return b.real.way(settings, pool)
 }
 
-// fill sees to it that the pool of a settings file is full.
+// fill fills the pool of a settings file.
 func (b *bench) fill(ctx context.Context, settings string) error {
 	b.pools[settings] = true
 	if err := b.quiet(ctx); err != nil {
@@ -213,8 +212,8 @@ func (b *bench) fill(ctx context.Context, settings string) error {
 	return b.command(ctx, settings, "pool", "fill")
 }
 
-// quiet waits until no process of the executor is left. What goes on behind a job, such
-// as its removal and the making of the next sandbox, would run on the next one's time.
+// quiet waits until no process of the executor is left. Work behind a job, such as its removal
+// and the making of the next sandbox, would run on the next job's time.
 func (b *bench) quiet(ctx context.Context) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -236,7 +235,7 @@ func (b *bench) quiet(ctx context.Context) error {
 	}
 }
 
-// drain removes the sandboxes that wait.
+// drain removes the waiting sandboxes.
 func (b *bench) drain(ctx context.Context) error {
 	if len(b.pools) == 0 {
 		return nil
