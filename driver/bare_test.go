@@ -17,7 +17,7 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// barePlan is testPlan's on a host where bare sandboxes wait.
+// barePlan is testPlan for a host with waiting bare sandboxes.
 func barePlan(t *testing.T, size int) *plan.Plan {
 	t.Helper()
 	p := testPlan(t)
@@ -25,7 +25,7 @@ func barePlan(t *testing.T, size int) *plan.Plan {
 	return p
 }
 
-// another is the plan of another job of that kind.
+// another returns the plan of another job of the same kind.
 func another(p *plan.Plan, n int) *plan.Plan {
 	next := *p.In(label.NewSandboxID())
 	next.Claim.Job = fmt.Sprintf("gitlab.example.com/%d", n)
@@ -40,7 +40,7 @@ func fillBare(t *testing.T, d *Driver, p *plan.Plan, want int) {
 	}
 }
 
-// containersOf are the names of all containers, without the sandbox's id.
+// containersOf returns the names of all containers, without the sandbox's id.
 func containersOf(e *fakeengine.Engine) (names []string) {
 	for _, o := range e.Objects() {
 		if name, ok := strings.CutPrefix(o, "container "); ok {
@@ -136,7 +136,7 @@ func TestNoTwoJobsBeginInOneBareSandbox(t *testing.T) {
 	}
 }
 
-// A prepare that fails before the job has a container in the sandbox removes it: no
+// A prepare that fails before the sandbox holds a job container removes the sandbox: no
 // cleanup could find it.
 func TestAFailureLeavesNoBareSandboxBehind(t *testing.T) {
 	t.Parallel()
@@ -152,7 +152,7 @@ func TestAFailureLeavesNoBareSandboxBehind(t *testing.T) {
 	}
 }
 
-// One whose helper has ended is of no use, and goes.
+// A bare sandbox whose helper has ended is useless, and is removed.
 func TestABareSandboxThatIsBrokenIsNotTaken(t *testing.T) {
 	t.Parallel()
 	p := barePlan(t, 1)
@@ -209,7 +209,7 @@ func TestJobsWithoutASubnetGetThoseOfBareSandboxes(t *testing.T) {
 	e, d := fakeHost(t, p)
 	fillBare(t, d, p, 2)
 	taken := fakeengine.Refuse(403, "Pool overlaps with other one on this address space")
-	p.Network.Pool, p.Bare = netip.MustParsePrefix("10.231.0.0/24"), plan.Bare{} // four subnets, which others have
+	p.Network.Pool, p.Bare = netip.MustParsePrefix("10.231.0.0/24"), plan.Bare{} // others have all four subnets
 	e.Script("POST /networks/create", taken, taken, taken, taken)
 	if _, err := d.createNetwork(t.Context(), p, nil); err != nil {
 		t.Fatal(err)
@@ -217,7 +217,7 @@ func TestJobsWithoutASubnetGetThoseOfBareSandboxes(t *testing.T) {
 	if left, err := d.bares(t.Context()); err != nil || len(left) > 0 {
 		t.Errorf("%d wait still, %v", len(left), err)
 	}
-	// Nor are any made where that would be so.
+	// No bare sandboxes are made where jobs would lack subnets.
 	p.Bare = plan.Bare{Size: 1, MaxAge: time.Hour, Kind: "kind"}
 	fillBare(t, d, p, 0)
 }
@@ -248,7 +248,7 @@ func TestWhichBareSandboxesServe(t *testing.T) {
 	}
 }
 
-// A sweep that finds a bare sandbox too old does not take it from a job that was first.
+// A sweep that finds an old bare sandbox does not remove it from a job that was faster.
 func TestARetiredBareSandboxIsNoJobs(t *testing.T) {
 	t.Parallel()
 	p := barePlan(t, 1)
@@ -271,7 +271,7 @@ func TestARetiredBareSandboxIsNoJobs(t *testing.T) {
 	}
 }
 
-// A claim that was cut off is told by its error alone.
+// A failed claim reports its own error, not a cancelled context.
 func TestABareSandboxIsNotTakenFromAnEngineThatFails(t *testing.T) {
 	t.Parallel()
 	p := barePlan(t, 1)

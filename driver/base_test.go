@@ -13,10 +13,11 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// sharing is a host where files share blocks, and what programs of ours have done.
+// sharing is a host where files share blocks. The function returns what our programs have
+// done there.
 func sharing(t *testing.T, p *plan.Plan) (*fakeengine.Engine, *Driver, func() []string) {
 	t.Helper()
-	e, d := hereHost(t, p) // another's disk cannot be looked at
+	e, d := hereHost(t, p) // on another host the disk could not be looked at
 	d.Layers.SharesBlocks = func(string) bool { return true }
 	var mu sync.Mutex
 	var done []string
@@ -35,7 +36,7 @@ func sharing(t *testing.T, p *plan.Plan) (*fakeengine.Engine, *Driver, func() []
 	}
 }
 
-// after lets a job have ended, and gc have come behind it.
+// after runs a job to its end, and then gc.
 func after(t *testing.T, d *Driver, p *plan.Plan) {
 	t.Helper()
 	prepared(t, d, p)
@@ -78,8 +79,7 @@ func TestJobsAtOnceBeginWithACopy(t *testing.T) {
 	}
 }
 
-// Where files share no blocks nothing is copied, and what there was to do before is
-// all that there is.
+// Where files share no blocks, nothing is copied, and data roots are only cleared.
 func TestNothingIsCopiedWhereFilesShareNoBlocks(t *testing.T) {
 	t.Parallel()
 	first := layeredPlan(t, "aaaaaaaaaaaa")
@@ -91,7 +91,7 @@ func TestNothingIsCopiedWhereFilesShareNoBlocks(t *testing.T) {
 	}
 }
 
-// A base serves for an hour. One that nobody says to be whole is made anew.
+// A base serves for an hour. A base without its mark as clean is made anew.
 func TestABaseIsNotMadeBehindEachJob(t *testing.T) {
 	t.Parallel()
 	first := layeredPlan(t, "aaaaaaaaaaaa")
@@ -110,7 +110,7 @@ func TestABaseIsNotMadeBehindEachJob(t *testing.T) {
 	}
 }
 
-// A copy that fails leaves the job an empty data root under the same lease.
+// If a copy fails, the job gets an empty data root under the same lease.
 func TestAJobWhoseCopyFailsBeginsEmpty(t *testing.T) {
 	t.Parallel()
 	for name, code := range map[string]int{"no blocks are shared": plan.CommandNotShared, "it takes too long": plan.CommandFault, "it was killed": 137} {
@@ -135,7 +135,7 @@ func TestAJobWhoseCopyFailsBeginsEmpty(t *testing.T) {
 	}
 }
 
-// What a base has of somebody else, or what is no base, is copied for nobody.
+// A base of another scope, a half-made base, or a base marked as damaged is never copied.
 func TestNoOthersBaseIsCopied(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(e *fakeengine.Engine, base string, claim plan.Claim){
@@ -168,8 +168,8 @@ func TestNoOthersBaseIsCopied(t *testing.T) {
 	}
 }
 
-// The first job of a branch has a copy of what protected refs have left, also while
-// those have jobs. Nothing comes back, and each scope keeps its own.
+// The first job of a branch gets a copy of the protected refs' layers, even while jobs use
+// the originals. Nothing is copied back, and each scope keeps its own layers.
 func TestLayersOfProtectedRefsAreCopiedForOthersAlone(t *testing.T) {
 	t.Parallel()
 	protected := layeredPlan(t, "aaaaaaaaaaaa")
@@ -196,8 +196,8 @@ func TestLayersOfProtectedRefsAreCopiedForOthersAlone(t *testing.T) {
 	}
 }
 
-// A daemon that does not come up on a copy takes the base of its own scope from later
-// jobs, and never that of protected refs.
+// If a daemon does not come up on a copy, the base of its own scope is removed. A base of
+// protected refs stays.
 func TestABaseOfWhichACopyIsDamagedServesNobody(t *testing.T) {
 	t.Parallel()
 	for _, own := range []bool{true, false} {

@@ -11,11 +11,11 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// A daemon on the layers of earlier jobs may have to be replaced: no script begins
-// before it answers.
+// A daemon on the layers of earlier jobs may have to be replaced, so no script begins
+// before the daemon answers.
 func TestNoScriptBeginsBeforeADaemonOnLayersOfEarlierJobsAnswers(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp4", "127.44.7.9:2375") // as a daemon without TLS
+	l, err := net.Listen("tcp4", "127.44.7.9:2375") // like a daemon without TLS
 	if err != nil {
 		t.Fatal(err)
 	}

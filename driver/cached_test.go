@@ -24,7 +24,7 @@ func TestEveryScopeHasACacheOfItsOwn(t *testing.T) {
 	}
 }
 
-// What a project keeps besides goes by age, as /cache does.
+// Further cached paths of a project are removed by age, like /cache.
 func TestPathsThatAProjectKeepsAreLookedAfter(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
@@ -34,14 +34,14 @@ func TestPathsThatAProjectKeepsAreLookedAfter(t *testing.T) {
 	e.AddVolume(name, l)
 	l = label.ForPathCache(plan.Claim{Scope: "a"}, "/other")
 	l[label.Created] = noon.Add(-1000 * time.Hour).Format(time.RFC3339)
-	e.AddVolume(label.PathCacheName("a", "/lied"), l) // of another path than its name
+	e.AddVolume(label.PathCacheName("a", "/lied"), l) // the label names another path than the volume's name
 	evicted, err := d.Layers.RemoveCached(t.Context(), config.Default(), noon, false)
 	if err != nil || !slices.Equal(names(evicted), []string{name}) {
 		t.Errorf("%q, %v", names(evicted), err)
 	}
 }
 
-// leave puts a volume there as a job leaves it, used then, with its mark.
+// leave makes a volume with its mark, as a job leaves them, last used at a time.
 func leave(e *fakeengine.Engine, role plan.Role, scope string, used time.Time, size int64) (name string) {
 	c := plan.Claim{Scope: scope, Project: "group/" + scope}
 	name = label.CacheName(scope)
@@ -58,7 +58,7 @@ func leave(e *fakeengine.Engine, role plan.Role, scope string, used time.Time, s
 	return name
 }
 
-// names are those of evictions.
+// names returns the names of evicted volumes.
 func names(evictions []plan.Eviction) (list []string) {
 	for _, e := range evictions {
 		list = append(list, e.Name)
@@ -99,7 +99,7 @@ func TestWhatIsCachedGoesByAgeAndSizeAndNothingElseDoes(t *testing.T) {
 	}
 }
 
-// The engine still holds a volume for a container that it does not list any more.
+// The engine may still hold a volume for a container that is no longer listed.
 func TestWhatTheEngineIsStillAtIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
@@ -115,7 +115,7 @@ func TestWhatTheEngineIsStillAtIsWaitedFor(t *testing.T) {
 	}
 }
 
-// A job whose daemon has ended has its layers still. Nobody waits for them.
+// If a job's daemon has ended, the job still has its layers. Nobody waits for them.
 func TestLayersOfAJobWithoutADaemonAreLeftAtOnce(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
@@ -171,8 +171,8 @@ func TestWhatIsCachedAndTakenMeanwhileStays(t *testing.T) {
 	}
 }
 
-// Sizes cost a walk over the disk, so nobody asks for them in vain; and what the
-// engine cannot tell now stops nothing from going by age.
+// Sizes cost a walk over the disk, so nobody asks in vain. If the engine cannot tell them
+// now, volumes are still removed by age.
 func TestSizesThatAreNotKnown(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
@@ -192,7 +192,7 @@ func TestSizesThatAreNotKnown(t *testing.T) {
 		status int
 		says   string
 		faulty bool
-	}{{409, busy, false}, {500, busy, false}, {500, "disk fault", true}} { // engines before 23 have no status for it
+	}{{409, busy, false}, {500, busy, false}, {500, "disk fault", true}} { // engines before 23 have no status code for this
 		e.Script("GET /system/df", fakeengine.Refuse(c.status, c.says))
 		removed, err := d.RemoveCached(t.Context(), s, noon, true)
 		if !slices.Equal(names(removed), []string{old}) || (err != nil) != c.faulty {
@@ -223,7 +223,8 @@ func TestLayersGoOldestFirstWhenTheDiskIsShort(t *testing.T) {
 	}
 }
 
-// A part of a hash can be met by trying: then one project has another's layers.
+// Part of a hash can be matched by trying. A project could then get another project's
+// layers.
 func TestNamesThatDecideCarryAWholeHash(t *testing.T) {
 	p := testPlan(t)
 	whole := regexp.MustCompile(`[0-9a-f]{64}`)
@@ -247,7 +248,7 @@ func TestNamesThatDecideCarryAWholeHash(t *testing.T) {
 	}
 }
 
-// What earlier versions cached serves no job, but is found and goes.
+// Caches and layers of earlier versions serve no job, but they are found and removed.
 func TestWhatEarlierVersionsCachedIsFound(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
@@ -260,7 +261,7 @@ func TestWhatEarlierVersionsCachedIsFound(t *testing.T) {
 	e.AddVolume("dind-data-0123456789ab-0", l(plan.RoleData))
 	oldCache := "dind-cache-" + label.Hashed(scope)[:12]
 	e.AddVolume(oldCache, l(plan.RoleCache))
-	e.AddVolume("dind-cache-0123456789ab", l(plan.RoleCache)) // of no scope that there is
+	e.AddVolume("dind-cache-0123456789ab", l(plan.RoleCache)) // of no known scope
 	e.AddVolume(label.CacheName(scope), l(plan.RoleCache))
 	s := config.Default()
 	s.Cache.MaxAge, s.Cache.MaxSize = 0, 0

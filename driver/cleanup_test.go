@@ -17,8 +17,8 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// The removal of gigabytes takes as long as it takes, and no job waits for it. What
-// is left is no living job's, for whoever looks.
+// The removal of gigabytes may take long, and no job waits for it. Everybody sees that the
+// remains belong to no living job.
 func TestAJobWaitsForNoRemoval(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
@@ -30,7 +30,7 @@ func TestAJobWaitsForNoRemoval(t *testing.T) {
 			t.Errorf("something is killed before the mark is there: %q", e.Objects())
 		}
 	}))
-	for range 2 { // it is idempotent
+	for range 2 { // End is idempotent
 		ended, err := d.End(t.Context(), testJob)
 		if err != nil || !ended.Sandboxes || ended.Layers {
 			t.Fatalf("ended %+v (%v)", ended, err)
@@ -97,7 +97,7 @@ func TestAJobWithoutSandboxesLeavesNoMark(t *testing.T) {
 	}
 }
 
-// A container that cannot be killed keeps no job, and is left to the removal.
+// A container that cannot be killed does not stop the job's end. Its removal comes later.
 func TestAKillThatHangsKeepsNoJob(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
@@ -153,7 +153,7 @@ func TestAHookDoesNotWaitForAnEngineForever(t *testing.T) {
 	}
 }
 
-// The end of the hook's time says nothing of an engine that is not there.
+// The end of the hook's time does not hide that the engine is absent.
 func TestAnAbsentEngineIsNotCalledSlow(t *testing.T) {
 	t.Parallel()
 	for range 20 { // the end may come before an attempt or within
@@ -165,7 +165,7 @@ func TestAnAbsentEngineIsNotCalledSlow(t *testing.T) {
 			}
 			defer d.Close()
 			d.bounds.EngineGap = 0
-			// The first attempt has enough of it on a loaded host.
+			// On a loaded host the first attempt may need all this time.
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			err = d.Await(ctx, func(string) { <-ctx.Done() })

@@ -12,8 +12,8 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// fakeHost is a fake engine with the images of a plan and a driver for it.
-// When the test ends, nothing of either may still run.
+// fakeHost returns a fake engine with the images of a plan, and a driver for the engine. At
+// the end of the test nothing of either may still run.
 func fakeHost(t *testing.T, p *plan.Plan) (*fakeengine.Engine, *Driver) {
 	t.Helper()
 	nothingRunsOn(t)
@@ -33,13 +33,13 @@ func fakeHost(t *testing.T, p *plan.Plan) (*fakeengine.Engine, *Driver) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = d.Close() })
-	// No registry is in reach but through the engine.
+	// Registries can be reached only through the engine.
 	d.images.Registries = func(context.Context, string, registry.Credential) (string, error) { return "", &registry.Unreachable{} }
-	d.locks.Dirs = []string{t.TempDir()} // not the host's
+	d.locks.Dirs = []string{t.TempDir()} // not the host's folders
 	return e, d
 }
 
-// hereHost is fakeHost for an engine that calls itself this host's.
+// hereHost is fakeHost for an engine whose address is local.
 func hereHost(t *testing.T, p *plan.Plan) (*fakeengine.Engine, *Driver) {
 	t.Helper()
 	e, d := fakeHost(t, p)
@@ -56,7 +56,7 @@ func hereHost(t *testing.T, p *plan.Plan) (*fakeengine.Engine, *Driver) {
 	return e, here
 }
 
-// unopened is a connection to an engine of which nothing is asked.
+// unopened returns a connection to an engine that is never asked.
 func unopened(t *testing.T, address string) *engine.Engine {
 	t.Helper()
 	e, err := engine.Open(address)
@@ -67,7 +67,8 @@ func unopened(t *testing.T, address string) *engine.Engine {
 	return e
 }
 
-// It ends up in an error, and that in the job log, the Runner's and the operator's.
+// The last lines end up in an error, and with the error in the logs of the job, the Runner
+// and the operator.
 func TestTheLastLinesOfAContainerMoveNoCursor(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)

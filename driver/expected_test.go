@@ -10,8 +10,8 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// expecting is an engine with a job's sandbox and with that of another, and a driver
-// that expects the first.
+// expecting returns an engine with the sandboxes of two jobs, and a driver that expects the
+// first.
 func expecting(t *testing.T) (*fakeengine.Engine, *Driver) {
 	t.Helper()
 	e, d := fakeHost(t, nil)
@@ -28,7 +28,7 @@ func expecting(t *testing.T) (*fakeengine.Engine, *Driver) {
 	return e, d
 }
 
-// runningIn are the containers of a sandbox that run.
+// runningIn returns the running containers of a sandbox.
 func runningIn(t *testing.T, d *Driver, id string) (names []string) {
 	t.Helper()
 	found, err := d.eng.Ours(t.Context(), label.Sandbox+"="+id)
@@ -58,7 +58,7 @@ func TestTheEndOfAnExpectedJobLooksAtNoOther(t *testing.T) {
 	}
 }
 
-// Where anything is not as prepare has left it, nothing of the job runs on either.
+// If a sandbox is not as prepare has left it, its containers are still all stopped.
 func TestTheEndOfAJobFindsWhatNobodyExpects(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*fakeengine.Engine, *Driver){
@@ -119,7 +119,7 @@ func TestTheEndOfAnExpectedJobLeavesWhatIsHeld(t *testing.T) {
 	}
 }
 
-// A job that has ended is not looked for when it begins again.
+// A job whose end was seen is not looked for when it begins again.
 func TestAnEndIsRemembered(t *testing.T) {
 	t.Parallel()
 	e, d := expecting(t)

@@ -47,7 +47,8 @@ func TestWhoseFaultAContainerThatDoesNotStartIs(t *testing.T) {
 	if fault.IsOfJob(createFault(plan.Container{Role: plan.RoleHelper}, refused)) {
 		t.Error("what the settings say of the helper is no fault of the job")
 	}
-	// With what the settings give to a container, either may be at fault.
+	// If the settings give something to a container, the settings or the pipeline may be at
+	// fault.
 	given := plan.Container{Role: plan.RoleJob, Extras: plan.Extras{ShmSize: 1}}
 	if err := createFault(given, refused); fault.IsOfJob(err) || !strings.Contains(fault.HintOf(err), "what job of the settings") || !strings.Contains(fault.HintOf(err), "pipeline") {
 		t.Errorf("%v (%s)", err, fault.HintOf(err))

@@ -10,7 +10,7 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// hostWith is the root of a host with these files.
+// hostWith returns the root folder of a host with the files.
 func hostWith(t *testing.T, files map[string]string) string {
 	t.Helper()
 	root := t.TempDir()
@@ -26,8 +26,8 @@ func hostWith(t *testing.T, files map[string]string) string {
 	return root
 }
 
-// The routes of a host that has the engine's bridge lead to all of its networks: the
-// engine need not list them.
+// On a host with the engine's bridge, routes lead to all networks, and the engine need not
+// list them.
 func TestNetworksAreListedWhereRoutesDoNotTell(t *testing.T) {
 	t.Parallel()
 	const routes = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n" +

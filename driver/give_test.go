@@ -13,8 +13,8 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// Whoever a job's container runs as gets the job's files before its script begins. The
-// script waits for that and is not sent where nobody knows who that is.
+// The user of a job's container gets the job's files before the script begins. If the user
+// is unknown, the script is not sent.
 func TestAJobsFilesAreGivenToItsUser(t *testing.T) {
 	t.Parallel()
 	const execs = "POST /containers/{id}/exec"
@@ -69,7 +69,7 @@ func TestAJobsFilesAreGivenToItsUser(t *testing.T) {
 	}
 }
 
-// A user who does not answer is nobody, after a while.
+// If a container does not tell its user in time, the user is unknown.
 func TestAUserWhoDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	p, e, d := hostWithImages(t)
@@ -85,7 +85,7 @@ func TestAUserWhoDoesNotAnswer(t *testing.T) {
 	}
 }
 
-// With a stop of its own a script's first process alone hears of the end, and tells the
+// With a stop of its own, only a script's first process gets the signal, and tells the
 // others.
 func TestAScriptThatIsStoppedByItsFirstProcess(t *testing.T) {
 	t.Parallel()

@@ -10,8 +10,8 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// What an engine refuses of the settings ends prepare with the setting, not with a fault
-// of the pipeline, and leaves nothing.
+// If an engine refuses something of the settings, prepare fails with the setting's name.
+// The fault is not the pipeline's, and nothing is left.
 func TestWhatAnEngineRefusesOfTheSettings(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -64,7 +64,7 @@ func TestWhatAnEngineRefusesOfTheSettings(t *testing.T) {
 	}
 }
 
-// nameIn is the name of the container that a call is about.
+// nameIn returns the name of the container in a call.
 func nameIn(e *fakeengine.Engine, r *http.Request) string {
 	for _, c := range e.Containers() {
 		if id := r.PathValue("id"); id != "" && c.ID == id {

@@ -13,7 +13,7 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// A trial of rights leaves nothing, whatever its end.
+// A trial of rights leaves nothing, however it ends.
 func TestRightsThatAnEngineGrantsAndRefuses(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -46,7 +46,7 @@ func TestRightsThatAnEngineGrantsAndRefuses(t *testing.T) {
 	}
 }
 
-// To a sweep that runs at the same time the container is an orphan.
+// To a sweep at the same time, the container is an orphan.
 func TestRightsAreTriedAgainWhereASweepWasFaster(t *testing.T) {
 	t.Parallel()
 	p := testPlan(t)
@@ -90,7 +90,7 @@ func TestRightsAreTriedWithoutNetworkAndVolumes(t *testing.T) {
 	}
 }
 
-// The engine's clock is compared with ours, whatever its answer takes.
+// The engine's clock is compared with ours, however long the answer takes.
 func TestWhatAnEngineTellsOfItself(t *testing.T) {
 	t.Parallel()
 	p := testPlan(t)

@@ -89,7 +89,7 @@ func TestHowFarASandboxIsMade(t *testing.T) {
 	}
 }
 
-// pooledPlan is the plan of a job that may take a sandbox made ahead.
+// pooledPlan returns the plan of a job that may take a sandbox made ahead.
 func pooledPlan(t *testing.T) *plan.Plan {
 	t.Helper()
 	p := layeredPlan(t, "aaaaaaaaaaaa")
@@ -97,7 +97,7 @@ func pooledPlan(t *testing.T) *plan.Plan {
 	return p
 }
 
-// pooledHost is fakeHost where sidecars have the client's certificates.
+// pooledHost is fakeHost with sidecars that have the client's certificates.
 func pooledHost(t *testing.T, p *plan.Plan) (*fakeengine.Engine, *Driver) {
 	t.Helper()
 	e, d := fakeHost(t, p)
@@ -128,8 +128,8 @@ func pooledHost(t *testing.T, p *plan.Plan) (*fakeengine.Engine, *Driver) {
 	return e, d
 }
 
-// fillUntil lets somebody make a sandbox of the plan's kind until its helper or its
-// sidecar is about to start, and returns it. go on lets them go on.
+// fillUntil makes a sandbox of the plan's kind in another goroutine, until its helper or
+// sidecar is about to start. The result goOn lets the maker go on.
 func fillUntil(t *testing.T, e *fakeengine.Engine, d *Driver, p *plan.Plan) (sandbox string, goOn func(), ended <-chan error) {
 	t.Helper()
 	there, on := make(chan struct{}), make(chan struct{})
@@ -150,15 +150,15 @@ func fillUntil(t *testing.T, e *fakeengine.Engine, d *Driver, p *plan.Plan) (san
 	return ahead.Sandbox, goOn, done
 }
 
-// The daemon does not answer in this test: the job does not wait for it, and who makes
-// the sandbox need not any more.
+// In this test the daemon does not answer. The job does not wait for it, and after the
+// claim the maker need not wait either.
 func TestAJobTakesASandboxThatIsStillBeingMade(t *testing.T) {
 	t.Parallel()
 	p := pooledPlan(t)
 	e, d := pooledHost(t, p)
 	e.ExecCode = 1
 	sandbox, goOn, filled := fillUntil(t, e, d, p)
-	e.Script("POST /containers/create", fakeengine.Then(func(*fakeengine.Engine) { goOn() })) // that of the job
+	e.Script("POST /containers/create", fakeengine.Then(func(*fakeengine.Engine) { goOn() })) // the job container
 	ready, err := d.Prepare(t.Context(), p, quiet)
 	if err != nil || !ready.Warm || !ready.Booting || ready.Sandbox != sandbox {
 		t.Fatalf("got %+v (%v), want sandbox %s", ready, err, sandbox)
@@ -175,7 +175,7 @@ func TestAJobTakesASandboxThatIsStillBeingMade(t *testing.T) {
 	}
 }
 
-// A failure before that is the maker's to clear up, one behind it the job's.
+// Before a claim the maker removes the remains of a failure, after a claim the job does.
 func TestAMakerThatFailsLeavesWhatAJobHasTaken(t *testing.T) {
 	t.Parallel()
 	for _, taken := range []bool{false, true} {
@@ -201,7 +201,7 @@ func TestAMakerThatFailsLeavesWhatAJobHasTaken(t *testing.T) {
 	}
 }
 
-// other is another process of this host, which make anew lets die.
+// other starts another process on this host. die ends it.
 func other(t *testing.T) (who owner.Process, die func()) {
 	t.Helper()
 	cmd := exec.Command("sleep", "600")
@@ -222,7 +222,7 @@ func other(t *testing.T) (who owner.Process, die func()) {
 	return who, die
 }
 
-// networkOf puts the network of a sandbox there that somebody makes ahead.
+// networkOf makes the network of a sandbox that another process makes ahead.
 func networkOf(e *fakeengine.Engine, p *plan.Plan, sandbox string, maker owner.Process) {
 	l := label.ForSandbox(p.In(sandbox), plan.RoleNetwork)
 	l[label.Owner] = maker.String()
@@ -235,9 +235,9 @@ func networkOf(e *fakeengine.Engine, p *plan.Plan, sandbox string, maker owner.P
 func TestAJobWhoseSandboxIsNotFinishedGoesCold(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		// then happens when the job has taken it.
+		// then happens after the job has taken the sandbox.
 		then func(d *Driver, die func()) func(*fakeengine.Engine)
-		// before happens before.
+		// before happens at the beginning.
 		before func(die func())
 		cold   string
 	}{
@@ -282,7 +282,7 @@ func TestAJobWhoseSandboxIsNotFinishedGoesCold(t *testing.T) {
 	}
 }
 
-// A prepare that is called off leaves what it has taken to cleanup.
+// A cancelled prepare leaves its claimed sandbox to cleanup.
 func TestAWaitForASandboxThatIsBeingMadeEndsWithItsJob(t *testing.T) {
 	t.Parallel()
 	p := pooledPlan(t)
@@ -301,7 +301,7 @@ func TestAWaitForASandboxThatIsBeingMadeEndsWithItsJob(t *testing.T) {
 	}
 }
 
-// Its maker says by a lock that it is about to show the sandbox.
+// A lock says that a maker is about to make the sandbox's network.
 func TestAJobWaitsAMomentForANetworkThatIsAboutToCome(t *testing.T) {
 	t.Parallel()
 	p := pooledPlan(t)
@@ -321,7 +321,7 @@ func TestAJobWaitsAMomentForANetworkThatIsAboutToCome(t *testing.T) {
 	}
 }
 
-// It is complete, and its daemon boots still.
+// The sandbox is complete, and its daemon still boots.
 func TestAJobDoesNotWaitForTheDaemonOfASandboxThatIsNew(t *testing.T) {
 	t.Parallel()
 	p := pooledPlan(t)

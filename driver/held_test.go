@@ -16,7 +16,7 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// failedJob puts the sandbox of a job there whose script is over.
+// failedJob makes the sandbox of a job whose script is over.
 func failedJob(t *testing.T) (objects func() []string, d *Driver) {
 	t.Helper()
 	e, d := fakeHost(t, nil)
@@ -56,8 +56,8 @@ func TestWhatIsHeldOutlivesCleanupAndSweepUntilItsTime(t *testing.T) {
 	}
 }
 
-// A version of before called the mark otherwise. Its sandbox is found by all that
-// look for held ones, and a cleanup of this version changes nothing of it.
+// An earlier version gave the mark another role. All searches for held sandboxes find such
+// a sandbox, and a cleanup by this version leaves it as it is.
 func TestASandboxThatAnEarlierVersionHeldIsUnderstood(t *testing.T) {
 	objects, d := failedJob(t)
 	now := time.Now().UTC().Truncate(time.Second)
@@ -107,7 +107,7 @@ func TestNothingOfWhatIsHeldRunsOn(t *testing.T) {
 	e, d := fakeHost(t, nil)
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
 	e.AddContainer("dind-aaaaaaaaaaaa-service-0", map[string]string{label.Sandbox: "aaaaaaaaaaaa", label.Role: "service"}, true)
-	e.Script("POST /containers/{id}/pause", fakeengine.Refuse(500, "the kernel cannot pause")) // one of them
+	e.Script("POST /containers/{id}/pause", fakeengine.Refuse(500, "the kernel cannot pause")) // the first of them
 	rests := func(t *testing.T) {
 		t.Helper()
 		paused := 0
@@ -199,7 +199,7 @@ func TestAnUnclaimedSandboxHasNoJobToLookInto(t *testing.T) {
 	}
 }
 
-// A job's script is not disturbed: only what is held is started again.
+// A job's script is not disturbed: only a held container is started again.
 func TestAJobContainerThatDoesNotRunIsStartedOnlyWhereItIsHeld(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)

@@ -17,7 +17,7 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// An engine that is not on this host gets a copy.
+// An engine on another host gets a copy.
 func TestAFileOfTheHostIsCopiedToAnEngineElsewhere(t *testing.T) {
 	t.Parallel()
 	p := testPlan(t)
@@ -78,8 +78,8 @@ func TestAFileOfTheHostIsCopiedToAnEngineElsewhere(t *testing.T) {
 	}
 }
 
-// The Runner may itself be a container that has the engine's socket: then a
-// path means something else to the engine, or nothing.
+// The Runner may itself be a container with the engine's socket. Then a path means another
+// file to the engine, or no file.
 func TestAFileThatTheEngineSeesOtherwiseIsCopied(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]func(*fakeengine.Engine){
@@ -98,7 +98,7 @@ func TestAFileThatTheEngineSeesOtherwiseIsCopied(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := p.Helper
-			c.HostFiles = []plan.HostFile{{Source: src, Target: "/etc/hostname"}} // the one file that the fake knows
+			c.HostFiles = []plan.HostFile{{Source: src, Target: "/etc/hostname"}} // the only file that the fake engine knows
 			id, err := d.createWith(t.Context(), p, c, "helper", nil, engine.Image{})
 			if err != nil {
 				t.Fatal(err)

@@ -9,7 +9,7 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// engineWith is an engine that says that every volume is that directory.
+// engineWith returns an engine that reports the directory as the place of every volume.
 func engineWith(t *testing.T, p *plan.Plan, dir string) (*fakeengine.Engine, *Driver) {
 	t.Helper()
 	e, d := hereHost(t, p)
@@ -23,7 +23,7 @@ func volumeAt(t *testing.T, dir string) *Driver {
 	return d
 }
 
-// One with options is a mount of something else, which its name does not tell.
+// A volume with options is a mount of something else, which its name does not show.
 func TestAVolumeWithOptionsIsNotOpened(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

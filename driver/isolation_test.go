@@ -44,8 +44,7 @@ func TestEnginesThatKeepSandboxesApartOverIPv6(t *testing.T) {
 	}
 }
 
-// A job with IPv6 on an engine without rules for it is refused before anything is
-// made.
+// If an engine has no rules for IPv6, a job with IPv6 is refused before anything is made.
 func TestIPv6IsRefusedWhereSandboxesAreNotKeptApart(t *testing.T) {
 	t.Parallel()
 	p := testPlan(t)
@@ -70,7 +69,7 @@ func TestAnEngineWithRulesGivesIPv6(t *testing.T) {
 	t.Parallel()
 	p := testPlan(t)
 	p.Network.Pool6 = netip.MustParsePrefix("fd00:1::/48")
-	e, d := fakeHost(t, p) // it is a 27
+	e, d := fakeHost(t, p) // the fake engine is version 27
 	if err := d.TryIPv6(t.Context(), p); err != nil || len(e.Objects()) != 0 {
 		t.Errorf("doctor's trial: %v, left are %q", err, e.Objects())
 	}

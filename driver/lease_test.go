@@ -13,7 +13,7 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// layeredPlan is a plan whose layers are cached.
+// layeredPlan returns a plan with cached layers.
 func layeredPlan(t *testing.T, sandbox string) *plan.Plan {
 	t.Helper()
 	p := testPlan(t)
@@ -22,8 +22,7 @@ func layeredPlan(t *testing.T, sandbox string) *plan.Plan {
 	return p
 }
 
-// dataRootsOf are the cached data roots that there are, in order, and the state of
-// a sandbox's sidecar.
+// dataRootsOf returns the cached data roots on an engine, sorted.
 func dataRootsOf(e *fakeengine.Engine) (roots []string) {
 	for _, o := range e.Objects() {
 		if name, ok := strings.CutPrefix(o, "volume "); ok && label.IsCachedData(name) {
@@ -113,8 +112,8 @@ func TestADataRootHasOneSidecarOnly(t *testing.T) {
 	}
 }
 
-// A job that comes right behind another one has its layers, though the engine is
-// slow to remove the other's sidecar.
+// A job right behind another job gets its layers, even if the engine is slow to remove the
+// other's sidecar.
 func TestALeaseOfASandboxThatIsGoneIsFree(t *testing.T) {
 	t.Parallel()
 	first := layeredPlan(t, "aaaaaaaaaaaa")
@@ -135,8 +134,8 @@ func TestALeaseOfASandboxThatIsGoneIsFree(t *testing.T) {
 	}
 }
 
-// Who clears the data root may take the lease between the last job's sidecar and the
-// next one's.
+// A process that clears the data root may take the lease between the last job's sidecar and
+// the next one's.
 func TestALeaseIsWaitedForAgain(t *testing.T) {
 	t.Parallel()
 	first := layeredPlan(t, "aaaaaaaaaaaa")
@@ -177,12 +176,12 @@ func TestAnotherScopeOrDaemonHasAnotherDataRoot(t *testing.T) {
 	}
 }
 
-// A daemon that does not come up on the layers of earlier jobs is not tried on them
-// again, nor is its sidecar: what was planted there may have changed it.
+// After a failed boot on the layers of earlier jobs, these layers and this sidecar are not
+// used again. Hostile data in the layers may have changed the sidecar.
 func TestADamagedDataRootGetsANewSidecar(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		// broken tells of the start number n, from 0 on, whether it fails.
+		// broken tells whether start number n, from 0 on, fails.
 		broken func(n int) bool
 		says   string
 		fails  bool
@@ -255,8 +254,8 @@ func TestADamagedDataRootGetsANewSidecar(t *testing.T) {
 	}
 }
 
-// A job leaves a data root that nobody may have as it is. Behind the job, or where
-// that did not come, before the next one, this program clears it.
+// A data root is not reused as a job leaves it. This program clears it behind the job, or
+// if that did not happen, before the next job.
 func TestADataRootIsClearedBeforeTheNextJobHasIt(t *testing.T) {
 	t.Parallel()
 	for name, behind := range map[string]bool{"behind the job": true, "for the next job": false} {
@@ -298,8 +297,8 @@ func TestADataRootIsClearedBeforeTheNextJobHasIt(t *testing.T) {
 	}
 }
 
-// What cannot be cleared in time serves nobody, and the job gets another. Behind
-// the job gc has more time, and removes what is damaged.
+// A data root that cannot be cleared in time serves nobody, and the job gets another.
+// Behind the job gc has more time, and removes damaged data roots.
 func TestADataRootThatCannotBeClearedIsLeftAside(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -330,7 +329,7 @@ func TestADataRootThatCannotBeClearedIsLeftAside(t *testing.T) {
 	}
 }
 
-// Somebody else's volume under the name of a data root serves no job.
+// A volume of another scope under the name of a data root serves no job.
 func TestADataRootOfAnotherScopeIsNeverUsed(t *testing.T) {
 	t.Parallel()
 	p := layeredPlan(t, "aaaaaaaaaaaa")
@@ -375,7 +374,7 @@ func TestANewDataRootThatFailsIsNotTriedAgain(t *testing.T) {
 	}
 }
 
-// The time of the last use is a comfort: no job fails for it.
+// A mark with the time of the last use is a convenience, and no job fails for it.
 func TestNoJobFailsForAMark(t *testing.T) {
 	t.Parallel()
 	p := layeredPlan(t, "aaaaaaaaaaaa")

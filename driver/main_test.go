@@ -20,14 +20,14 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// nothingRunsOn checks at a test's end that all goroutines have ended that it has
-// started. They carry its name, as tests run side by side.
+// nothingRunsOn checks at a test's end that all goroutines of the test have ended. They
+// carry the test's name, because tests run side by side.
 func nothingRunsOn(t *testing.T) {
 	t.Helper()
 	before := running(t.Name())
 	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels("test", t.Name())))
-	t.Cleanup(func() { // after the engine and the driver have been closed
-		pprof.SetGoroutineLabels(context.Background()) // this one goes on
+	t.Cleanup(func() { // after the engine and the driver are closed
+		pprof.SetGoroutineLabels(context.Background()) // the test's own goroutine goes on
 		deadline := time.NewTimer(time.Minute)
 		defer deadline.Stop()
 		tick := time.NewTicker(5 * time.Millisecond)
@@ -45,11 +45,11 @@ func nothingRunsOn(t *testing.T) {
 	})
 }
 
-// running counts the goroutines that carry a test's name.
+// running counts the goroutines with a test's name.
 func running(test string) int {
 	var profile bytes.Buffer
 	_ = pprof.Lookup("goroutine").WriteTo(&profile, 1)
-	// Of goroutines that are alike one line has the number, the next the labels.
+	// Equal goroutines share two lines: the first has their number, the next their labels.
 	alike, sum := 0, 0
 	for line := range strings.Lines(profile.String()) {
 		if n, _, ok := strings.Cut(line, " @ "); ok {
@@ -61,7 +61,7 @@ func running(test string) int {
 	return sum
 }
 
-// A leak that nobody sees would be none.
+// Without this count no leak would be noticed.
 func TestAGoroutineThatStaysIsCounted(t *testing.T) {
 	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels("test", t.Name())))
 	defer pprof.SetGoroutineLabels(context.Background())

@@ -45,7 +45,7 @@ func TestPeakMemoryIsWhatAStatusShows(t *testing.T) {
 	}
 }
 
-// A script that is over at once costs its engine no question.
+// A script that ends at once costs the engine no question.
 func TestAShortScriptIsNotLookedAt(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
@@ -56,7 +56,7 @@ func TestAShortScriptIsNotLookedAt(t *testing.T) {
 	}
 }
 
-// What earlier jobs or a seed have put on disk is not this job's.
+// Data of earlier jobs or of a seed do not count as this job's.
 func TestDiskIsTheJobsOwn(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -87,8 +87,8 @@ func TestDiskIsTheJobsOwn(t *testing.T) {
 	}
 }
 
-// An engine that counts once a second for all who ask lets no job wait where a look has
-// counted before, and a newer one is asked.
+// An older engine counts only once a second for all who ask, so a job uses the count of an
+// earlier look. A newer engine is asked.
 func TestAJobDoesNotWaitForACount(t *testing.T) {
 	t.Parallel()
 	for api, want := range map[string]uint64{"1.41": 7, "1.44": 1000} {

@@ -21,7 +21,7 @@ import (
 
 const mirrorPassword = "correct horse"
 
-// fakeMirror is the plan of a mirror and an engine that has its image.
+// fakeMirror returns the plan of a mirror and an engine with the mirror's image.
 func fakeMirror(t *testing.T) (*fakeengine.Engine, *Driver, plan.Mirror) {
 	t.Helper()
 	s := config.Default()
@@ -98,7 +98,7 @@ func TestWithoutItsImageTheMirrorIsLeftToAnother(t *testing.T) {
 	}
 }
 
-// Whatever the engine does, a job waits for no more than patience.
+// Whatever the engine does, a job waits no longer than MirrorPatience.
 func TestAJobDoesNotWaitForAMirror(t *testing.T) {
 	t.Parallel()
 	for kind, answer := range map[string]fakeengine.Answer{
@@ -115,7 +115,7 @@ func TestAJobDoesNotWaitForAMirror(t *testing.T) {
 			t.Run(call+" "+kind, func(t *testing.T) {
 				t.Parallel()
 				e, d, m := fakeMirror(t)
-				d.eng.CreateBound = time.Hour // a creation is not cut off, nor is it waited for
+				d.eng.CreateBound = time.Hour // a creation is neither cut off nor waited for
 				d.bounds.MirrorPatience = 100 * time.Millisecond
 				e.Always(call, answer)
 				var access *plan.MirrorAccess
@@ -137,7 +137,7 @@ func TestAJobDoesNotWaitForAMirror(t *testing.T) {
 	}
 }
 
-// Installations with the same settings have one mirror, by its name.
+// Installations with the same settings share a mirror, by its name.
 func TestAMirrorThatJobsOfAnotherInstallationUseStays(t *testing.T) {
 	t.Setenv(Installation, "trial")
 	e, d := fakeHost(t, nil)

@@ -17,7 +17,7 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// The ways in which an engine's answer can be wrong.
+// wrongAnswers returns the ways in which an engine's answer can be wrong.
 func wrongAnswers() map[string]fakeengine.Answer {
 	return map[string]fakeengine.Answer{
 		"is refused": fakeengine.Refuse(500, "the engine is in a bad way"), "is nonsense": fakeengine.Nonsense(),
@@ -26,8 +26,8 @@ func wrongAnswers() map[string]fakeengine.Answer {
 	}
 }
 
-// host is an engine on which a job's stages can run: its job container prints
-// "hello" and ends with code 3, its helper prints "cloned".
+// hostWithImages returns an engine on which a job's stages can run. Its job container
+// prints "hello" and ends with code 3. Its helper prints "cloned".
 func hostWithImages(t *testing.T) (*plan.Plan, *fakeengine.Engine, *Driver) {
 	t.Helper()
 	p := testPlan(t)
@@ -43,7 +43,7 @@ func hostWithImages(t *testing.T) (*plan.Plan, *fakeengine.Engine, *Driver) {
 	return p, e, d
 }
 
-// preparedOn is such an engine with a job on it.
+// preparedOn returns such an engine with a prepared job.
 func preparedOn(t *testing.T) (*plan.Plan, *fakeengine.Engine, *Driver) {
 	t.Helper()
 	p, e, d := hostWithImages(t)
@@ -54,7 +54,7 @@ func preparedOn(t *testing.T) (*plan.Plan, *fakeengine.Engine, *Driver) {
 	return p, e, d
 }
 
-// stageRun runs one stage of a prepared job.
+// stageRun runs a stage of a prepared job.
 type stageRun func(ctx context.Context, d *Driver, job string) (code int, out string, err error)
 
 func runOnJob(ctx context.Context, d *Driver, job string) (int, string, error) {
@@ -75,7 +75,7 @@ func runWithTool(ctx context.Context, d *Driver, job string) (int, string, error
 	return code, out.String(), err
 }
 
-// stageRuns are both sides, with the calls that they need.
+// stageRuns are the stages of both sides, with the calls that they make.
 var stageRuns = map[string]struct {
 	run   stageRun
 	code  int
@@ -104,7 +104,7 @@ func TestAStageOnAnEngineThatIsWell(t *testing.T) {
 	}
 }
 
-// cancelledSoon is an answer some time after which the job ends.
+// cancelledSoon returns an answer after which the job is cancelled, in 300 ms.
 func cancelledSoon(answer fakeengine.Answer, cancel context.CancelFunc) fakeengine.Answer {
 	return func(e *fakeengine.Engine, w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
 		end := time.AfterFunc(300*time.Millisecond, cancel)
@@ -113,8 +113,8 @@ func cancelledSoon(answer fakeengine.Answer, cancel context.CancelFunc) fakeengi
 	}
 }
 
-// Whatever goes wrong with an engine under a stage is a fault of the system, is
-// told, and cleanup finds what there is.
+// Any trouble of an engine under a stage is reported as a fault of the system, and cleanup
+// finds all objects.
 func TestAStageOnAnEngineInTrouble(t *testing.T) {
 	t.Parallel()
 	// Answers without a body cannot be nonsense.
@@ -138,7 +138,7 @@ func TestAStageOnAnEngineInTrouble(t *testing.T) {
 					var out string
 					var err error
 					ends.ByItself(t, func() { code, out, err = s.run(ctx, d, p.Claim.Job) })
-					if err == nil && (code != s.code || out != s.out) { // the truth can be found elsewhere
+					if err == nil && (code != s.code || out != s.out) { // the result can be found in another way
 						t.Errorf("it ended with code %d and output %q", code, out)
 					}
 					if fault.IsOfJob(err) {
@@ -154,8 +154,7 @@ func TestAStageOnAnEngineInTrouble(t *testing.T) {
 	}
 }
 
-// A stream that breaks off in the middle of a line of output, and the engine
-// that goes with it.
+// The stream breaks off in the middle of a line of output, and the engine with it.
 func TestAStageWhoseStreamBreaksOff(t *testing.T) {
 	t.Parallel()
 	half := fakeengine.Frame("a line that never")[:12]
@@ -180,7 +179,7 @@ func TestAStageWhoseStreamBreaksOff(t *testing.T) {
 	}
 }
 
-// What a stream leaves running in the helper would disturb the next attempt.
+// A process that a broken stream leaves in the helper would disturb the next attempt.
 func TestAHelperStageThatBreaksOffIsEnded(t *testing.T) {
 	t.Parallel()
 	p, e, d := preparedOn(t)
@@ -205,7 +204,7 @@ func TestAHelperThatWasEndedIsNamed(t *testing.T) {
 	}
 }
 
-// Each answer takes its time; nothing fails for it.
+// All answers are slow, and nothing fails.
 func TestASlowEngineIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	slow := fakeengine.Slowly(50 * time.Millisecond)
@@ -238,7 +237,7 @@ func TestASlowEngineIsWaitedFor(t *testing.T) {
 	}
 }
 
-// What cannot be seen of a stage is not told, and holds up none.
+// If the watch of a stage sees nothing, it reports nothing, and the stage goes on.
 func TestTheWatchOfAStageOnAnEngineInTrouble(t *testing.T) {
 	t.Parallel()
 	for _, call := range []string{"GET /events", "GET /containers/json", "GET /containers/{id}/json"} {
@@ -262,8 +261,8 @@ func TestTheWatchOfAStageOnAnEngineInTrouble(t *testing.T) {
 	}
 }
 
-// An engine that has no room for one more container says so in many ways. None
-// is the pipeline's fault, and what was made before goes.
+// An engine without room for another container says so in many ways. None is the pipeline's
+// fault, and objects made before are removed.
 func TestAnEngineThatIsFull(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -295,7 +294,7 @@ func TestAnEngineThatIsFull(t *testing.T) {
 	}
 }
 
-// An engine that is told off by its own proxy in the middle of a removal.
+// A proxy before the engine answers with an error in the middle of a removal.
 func TestCleanupOnAnEngineThatAnswersNonsense(t *testing.T) {
 	t.Parallel()
 	for _, call := range []string{"GET /containers/json", "GET /networks"} {
@@ -317,8 +316,8 @@ func TestCleanupOnAnEngineThatAnswersNonsense(t *testing.T) {
 	}
 }
 
-// An answer that means nothing may go unnoticed where nothing hangs on it. It
-// never breaks the program, never blames the job, and cleanup finds all.
+// A meaningless answer may go unnoticed if nothing depends on it. The program never crashes
+// and never blames the job, and cleanup finds all objects.
 func TestPrepareOnAnEngineThatAnswersNothing(t *testing.T) {
 	t.Parallel()
 	for call := range prepareCalls {

@@ -14,8 +14,8 @@ import (
 	"gitlab-dind-executor/test/plant"
 )
 
-// Every file on the host that this package opens, with everything hostile in its
-// place.
+// This test covers every host file that the package opens, each replaced by hostile
+// objects.
 func TestWhatIsPlantedOnTheHost(t *testing.T) {
 	t.Parallel()
 	plant.Walk(t, "driver", map[string]plant.Use{
@@ -48,8 +48,8 @@ func TestWhatIsPlantedOnTheHost(t *testing.T) {
 	})
 }
 
-// What a hook leaves in a volume can be read by any user of an image, whatever the
-// umask of GitLab Runner.
+// A file from a hook in a volume can be read by any user of an image, whatever the umask of
+// GitLab Runner is.
 func TestAFileInAVolumeHasItsMode(t *testing.T) {
 	defer unix.Umask(unix.Umask(0o077))
 	dir := t.TempDir()

@@ -27,7 +27,7 @@ func TestWhichSandboxesWait(t *testing.T) {
 	list = append(list, part("b", plan.RoleSidecar, "running", label.Deadline, until), part("b", plan.RoleHelper, "running"), part("b", plan.RoleJob, "created"))
 	list = append(list, part("c", plan.RoleSidecar, "exited", label.Deadline, until), part("c", plan.RoleHelper, "running"))
 	list = append(list, part("d", plan.RoleSidecar, "running", label.Deadline, until), part("d", plan.RoleHelper, "created"))
-	list = append(list, part("e", plan.RoleSidecar, "running"), part("e", plan.RoleHelper, "running")) // made for a job that has not come so far
+	list = append(list, part("e", plan.RoleSidecar, "running"), part("e", plan.RoleHelper, "running")) // made for a job whose container is still missing
 	list = append(list, part("f", plan.RoleSidecar, "running", label.Deadline, until), part("f", plan.RoleHelper, "running"), part("f", plan.RoleRelay, "running"))
 	list = append(list, part("g", plan.RoleSidecar, "running", label.Deadline, until), part("g", plan.RoleHelper, "running"), part("g", plan.RoleRelay, "exited"))
 	for _, c := range []struct {
@@ -40,7 +40,7 @@ func TestWhichSandboxesWait(t *testing.T) {
 				waiting = append(waiting, a.sandbox)
 			}
 		}
-		slices.Sort(waiting) // all are of one age
+		slices.Sort(waiting) // all have the same age
 		got := strings.Join(waiting, "")
 		if got != c.want {
 			t.Errorf("at %s %q wait, want %q", c.at, got, c.want)
@@ -48,8 +48,8 @@ func TestWhichSandboxesWait(t *testing.T) {
 	}
 }
 
-// On a slow host a job would otherwise remove what was being made for it, and the
-// layers with it.
+// On a slow host a job would otherwise remove the sandbox that was made for it, and its
+// layers too.
 func TestASandboxThatBootsIsWaitedFor(t *testing.T) {
 	for _, c := range []struct{ boots, age, want time.Duration }{
 		{time.Minute, 0, time.Minute},
@@ -70,8 +70,8 @@ func TestASandboxThatBootsIsWaitedFor(t *testing.T) {
 	}
 }
 
-// What a failure leaves is removed within a bound, or an engine that hangs would
-// hold up whoever fills the pool.
+// The remains of a failure are removed within a bound. Otherwise a hanging engine would
+// hold up the process that fills the pool.
 func TestAFailureOnAnEngineThatHangsEnds(t *testing.T) {
 	t.Parallel()
 	p := testPlan(t)

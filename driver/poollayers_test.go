@@ -41,7 +41,7 @@ func TestOnlySandboxesWithLayersOfAJobAreMadeAheadWhereLayersAreCached(t *testin
 	}
 }
 
-// A plan may come from an earlier version's hook.
+// A plan may come from a hook of an earlier version.
 func TestNoSandboxWithoutTLSIsMadeAhead(t *testing.T) {
 	t.Parallel()
 	p := layeredPlan(t, "aaaaaaaaaaaa")

@@ -45,7 +45,7 @@ func TestPrepareMakesThePlan(t *testing.T) {
 	}
 }
 
-// Each call of the API that Prepare needs, and what an error of it must name.
+// prepareCalls maps each API call of Prepare to words that its error must contain.
 var prepareCalls = map[string]string{
 	"POST /networks/create":        "the sandbox's network",
 	"GET /images/{name...}":        "looking for image",
@@ -58,7 +58,7 @@ var prepareCalls = map[string]string{
 	"GET /containers/{id}/json":    "looking at the sidecar",
 }
 
-// These have no answer that could be nonsense or be cut.
+// wordless are calls without an answer that could be nonsense or cut.
 var wordless = []string{"PUT /containers/{id}/archive", "POST /containers/{id}/start"}
 
 func TestPrepareNamesTheStepThatFailed(t *testing.T) {
@@ -74,10 +74,10 @@ func TestPrepareNamesTheStepThatFailed(t *testing.T) {
 			t.Run(call+" "+kind, func(t *testing.T) {
 				t.Parallel()
 				p := testPlan(t)
-				p.Sidecar.FastBoot = call != "PUT /containers/{id}/archive" // else it gets its files on stdin
+				p.Sidecar.FastBoot = call != "PUT /containers/{id}/archive" // otherwise the files come on stdin
 				e, d := fakeHost(t, p)
 				e.Always(call, answer)
-				e.ExecCode = 1 // never ready: the fault must be told, not waited out
+				e.ExecCode = 1 // never ready: the fault must be reported without a wait
 				p.Sidecar.ReadyTimeout = time.Hour
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
@@ -235,7 +235,7 @@ func TestASidecarThatExitsSaysWhy(t *testing.T) {
 		}
 	}
 	e.ExecCode = 1
-	p.Sidecar.ReadyTimeout = time.Hour // is not waited out
+	p.Sidecar.ReadyTimeout = time.Hour // too long to wait out
 	var err error
 	ends.ByItself(t, func() { _, err = d.Prepare(t.Context(), p, quiet) })
 	want := "the docker daemon of this job (docker:dind) exited with code 125 before it answered:\n" +
@@ -261,7 +261,7 @@ func TestASidecarThatNeverAnswersSaysWhatItPrinted(t *testing.T) {
 	}
 }
 
-// From within the sidecar its daemon answers all the same.
+// From within the sidecar, its daemon still answers.
 func TestASidecarThatHasLostItsNetworkIsNotReady(t *testing.T) {
 	t.Parallel()
 	p := testPlan(t)
@@ -318,7 +318,7 @@ func TestFactsOfAnEngine(t *testing.T) {
 func TestAPanicInOneOfItsGoroutinesEndsAPrepareInOrder(t *testing.T) {
 	t.Parallel()
 	p := testPlan(t)
-	p.Job.Image.Policies = []string{"always"} // which says that it pulls
+	p.Job.Image.Policies = []string{"always"} // the job log names the pull
 	e, d := fakeHost(t, p)
 	e.ServeImage(p.Job.Image.Name, fakeengine.Image{Digest: "sha256:" + strings.Repeat("1", 64)})
 	_, err := d.Prepare(t.Context(), p, func(string) { panic("out of lines") })

@@ -20,7 +20,7 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// lines collects what a job is told.
+// lines collects the lines for a job log.
 type lines struct {
 	mu   sync.Mutex
 	text []string
@@ -49,7 +49,7 @@ func TestWhatBecomesOfAnImageThatIsThere(t *testing.T) {
 		hangs  bool
 		pulls  int
 		id     string
-		want   string // of the error
+		want   string // part of the error
 		says   string
 	}{
 		"the registry has the same":      {digest: here, id: here},
@@ -102,7 +102,7 @@ func TestWhatBecomesOfAnImageThatIsThere(t *testing.T) {
 	}
 }
 
-// Not even an ENTRYPOINT may run of an image that a job is denied.
+// If a job is denied an image, not even the image's ENTRYPOINT may run.
 func TestNothingOfADeniedImageStarts(t *testing.T) {
 	t.Parallel()
 	for _, service := range []bool{false, true} {
@@ -127,7 +127,7 @@ func TestNothingOfADeniedImageStarts(t *testing.T) {
 		}
 		e.OnStart = func(c *fakeengine.Container) {
 			if c.Labels[label.Role] == string(plan.RoleSidecar) {
-				close(answer) // the boot has waited for no answer
+				close(answer) // so the boot has not waited for the answer
 			}
 			if c.Image == secret {
 				t.Errorf("%s was started", c.Name)
@@ -173,7 +173,7 @@ func TestAContainerIsMadeAnewOfANewerImage(t *testing.T) {
 	}
 }
 
-// A name may stand for another image by the time a container is created.
+// A name may mean another image by the time a container is created.
 func TestContainersAreMadeOfIds(t *testing.T) {
 	t.Parallel()
 	p := testPlan(t)
@@ -225,7 +225,7 @@ func TestASilentRegistryIsNotAskedByEveryJob(t *testing.T) {
 	for _, name := range []string{"r.example.com/a:1", "r.example.com/a:1", "r.example.com/b:1", "s.example.com/a:1", "s.example.com/a:1", "s.example.com/b:1"} {
 		job(name)
 	}
-	// A registry that took the connection is silent for one repository alone.
+	// If a registry took the connection, its silence counts for a single repository.
 	if want := []string{"r.example.com/a:1", "s.example.com/a:1", "s.example.com/b:1"}; !slices.Equal(asked, want) {
 		t.Errorf("asked about %q, want %q", asked, want)
 	}

@@ -15,8 +15,8 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// jobWithCA creates a job container for a registry with a CA, beside a volume in
-// which the CA lies or not, and returns its mounts and the files that were copied.
+// jobWithCA creates a job container for a registry with a CA. placed says whether the CA is
+// in the sandbox's volume. The results are the container's mounts and the copied files.
 func jobWithCA(t *testing.T, d *Driver, e *fakeengine.Engine, p *plan.Plan, placed bool) (mounts []map[string]any, copied []string) {
 	t.Helper()
 	e.Always("PUT /containers/{id}/archive", func(_ *fakeengine.Engine, w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
@@ -39,7 +39,7 @@ func jobWithCA(t *testing.T, d *Driver, e *fakeengine.Engine, p *plan.Plan, plac
 	p.Job.RegistryCAs, p.Job.CertDirs = map[string][]byte{"r.example.com:5000": []byte("pem")}, nil
 	p.Sidecar.RegistryCAs = p.Job.RegistryCAs
 	prep := d.preparation(p, func(string) {})
-	if placed { // by whoever makes the sandbox ahead, who knows no job
+	if placed { // by the maker of the sandbox, before there is a job
 		prep.placeCAs(t.Context(), p.Ahead().In(p.Sandbox))
 	}
 	id, err := prep.createJob(t.Context(), p, label.ObjectName(p.Sandbox, plan.RoleJob), label.ForJob(p), engine.Image{})
@@ -56,8 +56,8 @@ func jobWithCA(t *testing.T, d *Driver, e *fakeengine.Engine, p *plan.Plan, plac
 	return mounts, copied
 }
 
-// The volume that the hook writes into is filled from no image, and the job has it
-// for reading.
+// The hook writes into the volume. It is filled from no image, and the job may only read
+// it.
 func TestTheCAsOfRegistriesAreMounted(t *testing.T) {
 	p, dir := testPlan(t), t.TempDir()
 	e, d := engineWith(t, p, dir)
@@ -92,8 +92,8 @@ func TestTheCAsOfRegistriesAreMounted(t *testing.T) {
 	}
 }
 
-// It is so where this process does not see the volume, and in sandboxes that an
-// older version has made ahead.
+// CAs are copied if this process does not see the volume, and in sandboxes made ahead by an
+// older version.
 func TestTheCAsOfRegistriesAreCopiedWhereTheyDoNotLie(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

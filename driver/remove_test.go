@@ -38,9 +38,9 @@ func TestCleanupRemovesAllOfAJobAndNothingElse(t *testing.T) {
 	e.AddContainer("somebody-elses", nil, true)
 	e.AddVolume("somebody-elses", nil)
 	e.AddNetwork("bridge", nil)
-	sandboxOf(e, testJob+"1", "cccccccccccc", "") // whose id begins alike
+	sandboxOf(e, testJob+"1", "cccccccccccc", "") // this job's id begins in the same way
 	others := slices.DeleteFunc(e.Objects(), func(o string) bool { return strings.Contains(o, "aaaa") || strings.Contains(o, "bbbb") })
-	for range 2 { // it is idempotent
+	for range 2 { // Cleanup is idempotent
 		if err := d.Cleanup(t.Context(), testJob); err != nil {
 			t.Fatal(err)
 		}
@@ -53,9 +53,8 @@ func TestCleanupRemovesAllOfAJobAndNothingElse(t *testing.T) {
 	}
 }
 
-// A used sandbox that lost its job container looks as if nobody had claimed
-// it: by then it must have lost its network, which makes an orphan of it. A
-// volume cannot go before its containers.
+// A used sandbox without its job container looks unclaimed. By then it must have lost its
+// network, which makes it an orphan. A volume cannot go before its containers.
 func TestRemovalTakesTheNetworkBeforeTheClaimAndVolumesLast(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
@@ -152,7 +151,7 @@ func TestCleanupWaitsForARemovalThatIsUnderWay(t *testing.T) {
 	}
 }
 
-// A request whose client died is carried out all the same.
+// The engine carries out a request even after its client has died.
 func TestCleanupRemovesWhatAppearsWhileItWorks(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
@@ -198,7 +197,7 @@ func TestCleanupTellsAllThatItCouldNotRemove(t *testing.T) {
 	}
 }
 
-// Its volumes hold what the job has written, and go all the same.
+// The volumes contain data of the job, and are removed all the same.
 func TestAContainerThatStaysKeepsNothingElse(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)

@@ -20,7 +20,7 @@ func TestOursOfASeedIsInOnePlace(t *testing.T) {
 	}
 }
 
-// addSeed puts a seed there that was made at a time.
+// addSeed adds a seed that was made at a time.
 func addSeed(e *fakeengine.Engine, name, kind, wish string, made time.Time, ready bool) {
 	l := label.ForSeed(plan.RoleSeed, kind, wish)
 	l[label.Created] = made.Format(time.RFC3339)
@@ -32,7 +32,7 @@ func addSeed(e *fakeengine.Engine, name, kind, wish string, made time.Time, read
 	}
 }
 
-// seededPlan is a plan for data roots with images.
+// seededPlan returns a plan for data roots with images.
 func seededPlan(t *testing.T, sandbox string) *plan.Plan {
 	t.Helper()
 	p := testPlan(t)
@@ -40,7 +40,7 @@ func seededPlan(t *testing.T, sandbox string) *plan.Plan {
 	return p
 }
 
-// kindOf is the kind of seed that a plan's sidecar takes.
+// kindOf returns the kind of seed that fits a plan's sidecar.
 func kindOf(t *testing.T, d *Driver, p *plan.Plan) string {
 	t.Helper()
 	img, err := d.eng.ImageAs(t.Context(), p.Sidecar.Image.Name)
@@ -54,7 +54,7 @@ func kindOf(t *testing.T, d *Driver, p *plan.Plan) string {
 	return prep.sidecar.Seed
 }
 
-// mountedSeed is the seed of a sandbox's sidecar; "" if it has none.
+// mountedSeed returns the seed of a sandbox's sidecar, or "".
 func mountedSeed(t *testing.T, e *fakeengine.Engine, sandbox string) string {
 	t.Helper()
 	c := e.Container(label.ObjectName(sandbox, plan.RoleSidecar))
@@ -129,10 +129,10 @@ func TestWhichSeedsASweepRemoves(t *testing.T) {
 	addSeed(e, "unwanted", "k", "v", now.Add(-time.Minute), true)
 	addSeed(e, "unfit", "k", "u", now.Add(-time.Minute), true)
 	addSeed(e, "dind-seed-k-aaaaaaaaaaaa", "k", "w", now.Add(-time.Minute), false)
-	e.AddNetwork("dind-aaaaaaaaaaaa", label.InSandbox("aaaaaaaaaaaa", plan.RoleNetwork)) // it is made
+	e.AddNetwork("dind-aaaaaaaaaaaa", label.InSandbox("aaaaaaaaaaaa", plan.RoleNetwork)) // the seed is still being made
 	addSeed(e, "left", "k", "w", now.Add(-time.Second), false)
 	addSeed(e, "lost", "k", "w", now.Add(-2*time.Hour), true)
-	e.Remove("lost") // its mark stays
+	e.Remove("lost") // the seed's mark stays
 	e.AddVolume("a-users-own", nil)
 	wishes := []plan.SeedWish{{ID: "w"}, {ID: "u", Unfit: "rootless"}}
 	for _, dryRun := range []bool{true, false} {
@@ -182,7 +182,7 @@ func volumesOnly(e *fakeengine.Engine) (volumes []string) {
 	return volumes
 }
 
-// Whatever fails: nothing is left, and the seed of before serves on.
+// After any failure nothing is left, and the earlier seed serves on.
 func TestASeedThatCannotBeMadeLeavesNothing(t *testing.T) {
 	t.Parallel()
 	for name, fail := range map[string]func(e *fakeengine.Engine){

@@ -42,7 +42,7 @@ func TestALogThatIsCutOffIsAnError(t *testing.T) {
 	}
 }
 
-// Whoever reads a log may end before it does.
+// The reader of a log may stop before the end.
 func TestALogThatNobodyReadsAnyMoreEnds(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)

@@ -15,7 +15,7 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// A sidecar that is not started yet has not ended.
+// A sidecar that is not yet started has not ended.
 func TestAStatusTellsOfADaemonThatHasEnded(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
@@ -34,7 +34,7 @@ func TestAStatusTellsOfADaemonThatHasEnded(t *testing.T) {
 	}
 }
 
-// sandboxes puts some with a job of a living Runner there.
+// sandboxes adds sandboxes with jobs of a living Runner.
 func sandboxes(t *testing.T, e *fakeengine.Engine, n int) {
 	t.Helper()
 	self, err := owner.This()
@@ -67,7 +67,7 @@ func TestAStatusAddsUpWhatContainersUse(t *testing.T) {
 		t.Fatalf("%+v, %v", st, err)
 	}
 	for _, s := range st.Sandboxes {
-		// Each of two containers has half a processor and 2 MiB beside its files.
+		// Each of two containers uses half a processor, and 2 MiB without file caches.
 		if s.CPUs < 0.99 || s.CPUs > 1.01 || s.Memory != 4<<20 || s.Disk != 1<<20 || s.Running != 2 {
 			t.Errorf("%+v", s)
 		}
@@ -81,8 +81,8 @@ func TestAStatusAddsUpWhatContainersUse(t *testing.T) {
 	}
 }
 
-// Thirty-two jobs and an engine that says nothing of them cost the numbers, and
-// no more time than is set.
+// With thirty-two jobs and a silent engine, a status lacks its numbers, and takes no longer
+// than its bound.
 func TestASlowEngineCostsAStatusItsNumbersOnly(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
@@ -97,7 +97,7 @@ func TestASlowEngineCostsAStatusItsNumbersOnly(t *testing.T) {
 	if err != nil || len(st.Sandboxes) != 32 {
 		t.Fatalf("%d sandboxes, %v", len(st.Sandboxes), err)
 	}
-	// The bound is that of all questions: once it is over, none is asked any more.
+	// The bound covers all questions: after it no question is asked.
 	if n := e.Count("GET /containers/{id}/stats"); n > looking.StatusAtOnce {
 		t.Errorf("%d containers were asked for, one after the other", n)
 	}

@@ -16,14 +16,14 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// program lets this test's own file stand for the program that a container runs.
+// program replaces the program for containers by an empty file.
 func program(d *Driver) *Driver {
 	d.removal.Executable = "/dev/null"
 	return d
 }
 
-// A job made a file immutable. Cleanup makes a mark of the volume and ends, the rest of the
-// sandbox goes, and what comes behind it empties the volume.
+// A job made a file immutable. Cleanup marks the volume and ends, and the rest of the
+// sandbox goes. A later process empties the volume.
 func TestAVolumeThatResistsHasAMarkAndIsFreedBehindTheJob(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
@@ -78,7 +78,7 @@ func TestWhatHasLostItsLabelsIsFoundByItsName(t *testing.T) {
 	}
 	e.AddVolume("dind-cccccccccccc-builds", map[string]string{"com.docker.compose.project": "theirs"})
 	stuck, err := d.removal.Stuck(t.Context())
-	if err != nil || len(stuck) != len(names)-2 { // two are a sandbox's
+	if err != nil || len(stuck) != len(names)-2 { // two belong to a sandbox
 		t.Errorf("stuck are %+v, %v", stuck, err)
 	}
 	if _, err := d.Sweep(t.Context(), noon, time.Hour, false); err == nil || removal.ButStuck(err) != nil {
@@ -97,7 +97,7 @@ func TestWhatHasLostItsLabelsIsFoundByItsName(t *testing.T) {
 	}
 }
 
-// The labels of a sandbox's volume are gone, but its job runs: it is its own.
+// The labels of a sandbox's volume are lost, but its job runs, so the volume is the job's.
 func TestAVolumeWithoutLabelsOfALivingJobStays(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
@@ -123,7 +123,7 @@ func TestAVolumeWithoutLabelsOfALivingJobStays(t *testing.T) {
 	}
 }
 
-// Nothing that resists keeps the removal of anything else.
+// A volume that resists does not stop the removal of others.
 func TestOneVolumeThatResistsKeepsNoOther(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
@@ -142,7 +142,7 @@ func TestOneVolumeThatResistsKeepsNoOther(t *testing.T) {
 			e.Immutable("dind-"+strings.Repeat(scope, 12)+"-builds", true)
 		}
 	}
-	for range 2 { // once it is new, once it is known
+	for range 2 { // first the volume is new, then it is known
 		if dropped, err := d.Layers.DropLayers(t.Context(), noon); !dropped || err != nil {
 			t.Errorf("dropped layers: %t, %v", dropped, err)
 		}
@@ -175,7 +175,7 @@ func TestOneVolumeThatResistsKeepsNoOther(t *testing.T) {
 	if !slices.Equal(left, want) {
 		t.Errorf("left are %q, want %q", left, want)
 	}
-	// Whoever mends it by hand needs do no more.
+	// If a person mends the volume by hand, nothing else is needed.
 	e.Immutable(first, false)
 	e.Immutable(builds, false)
 	if freed, failed, err := d.removal.FreeStuck(t.Context(), false); err != nil || failed != 0 || len(freed) != 2 {
@@ -183,8 +183,8 @@ func TestOneVolumeThatResistsKeepsNoOther(t *testing.T) {
 	}
 }
 
-// A cached data root that resists is emptied under the name that a daemon on it
-// would have: no job can get it meanwhile.
+// A cached data root that resists is emptied by a container with the name of its lease, so
+// no job gets it meanwhile.
 func TestNoDaemonGetsADataRootThatIsEmptied(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
@@ -204,7 +204,7 @@ func TestNoDaemonGetsADataRootThatIsEmptied(t *testing.T) {
 	}
 }
 
-// What a mark says is no reason to remove what is not ours.
+// A mark is no reason to remove a volume that is not ours.
 func TestAMarkAboutSomebodyElsesVolumeRemovesNothing(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)

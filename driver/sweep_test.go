@@ -60,7 +60,7 @@ func TestTwoSweepsAtOnce(t *testing.T) {
 	}
 }
 
-// A sandbox that is being made is left at every step of its making.
+// A sweep leaves a sandbox in the making alone, at every step.
 func TestASweepLeavesASandboxThatIsBeingMade(t *testing.T) {
 	t.Parallel()
 	p := testPlan(t)
@@ -71,7 +71,7 @@ func TestASweepLeavesASandboxThatIsBeingMade(t *testing.T) {
 	p.Claim.Owner = me.String()
 	e, d := fakeHost(t, p)
 	sweep := func(*fakeengine.Engine) {
-		// Past every deadline but the overdue one.
+		// This time is after every deadline except the overdue one.
 		verdicts, err := d.Sweep(context.WithoutCancel(t.Context()), p.Claim.Deadline.Add(time.Hour), 0, false)
 		for _, v := range verdicts {
 			if v.Fate != sandbox.Spared {
@@ -142,8 +142,8 @@ func TestSweepRemovesWhatNoLivingJobOwns(t *testing.T) {
 	}
 }
 
-// A hook may finish its sandbox and end between a sweep's look at the
-// containers and its verdict on the network, whose owner the hook is.
+// A hook may finish its sandbox and end between a sweep's look at the containers and the
+// verdict on the network. The hook is the network's owner.
 func TestSweepSparesASandboxThatWasFinishedMeanwhile(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
@@ -152,7 +152,7 @@ func TestSweepSparesASandboxThatWasFinishedMeanwhile(t *testing.T) {
 		t.Fatal(err)
 	}
 	hook := me
-	hook.Start++ // it has ended by the time of the verdict
+	hook.Start++ // the hook has ended by the time of the verdict
 	of := func(role, owner string) map[string]string {
 		return map[string]string{label.Sandbox: "aaaaaaaaaaaa", label.Role: role, label.Job: testJob, label.Owner: owner, label.Deadline: noon.Format(time.RFC3339)}
 	}
@@ -189,7 +189,7 @@ func TestSweepGoesOnAfterAFault(t *testing.T) {
 	}
 }
 
-// What cannot be seen is not removed, and the operator hears of it.
+// Unseen objects are not removed, and the operator gets an error.
 func TestASweepTellsWhatItCouldNotSee(t *testing.T) {
 	t.Parallel()
 	for _, call := range []string{"GET /containers/json", "GET /volumes", "GET /networks"} {
@@ -216,7 +216,7 @@ func TestASweepTellsWhatItCouldNotSee(t *testing.T) {
 	}
 }
 
-// One removal that fails keeps a sandbox, and the next sweep takes it.
+// A single failed removal keeps a sandbox, and the next sweep removes it.
 func TestWhatOneSweepCannotRemoveTheNextDoes(t *testing.T) {
 	t.Parallel()
 	me, err := owner.This()

@@ -12,7 +12,7 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// testPlan is the plan of a job with one service, on the default settings.
+// testPlan returns the plan of a job with a service, under the default settings.
 func testPlan(t *testing.T) *plan.Plan {
 	t.Helper()
 	p, err := plan.Build(config.Default(), plan.Job{

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Only a dial that was made and failed says that jobs do not reach this host.
+// Only a failed dial shows that jobs do not reach this host.
 func TestWhatADialTellsOfAWay(t *testing.T) {
 	for name, c := range map[string]struct {
 		code int

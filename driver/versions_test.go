@@ -8,9 +8,9 @@ import (
 	"gitlab-dind-executor/driver/owner"
 )
 
-// Hooks of two versions meet in one job when the program is upgraded meanwhile,
-// and sandboxes, caches and layers outlive versions. So what is read of a label
-// stays as it is: a new meaning takes a new label.
+// Hooks of two versions meet in a job if the program is upgraded meanwhile. Sandboxes,
+// caches and layers outlive versions, too. So the meaning of a label never changes: a new
+// meaning takes a new label.
 func TestLabelsAreWhatOtherVersionsReadAndWrite(t *testing.T) {
 	got := []string{
 		label.Sandbox, label.Role, label.Created, label.MadeBy, label.Spec, label.Job, label.Owner, label.Deadline, label.Scope,
@@ -41,14 +41,14 @@ func TestLabelsAreWhatOtherVersionsReadAndWrite(t *testing.T) {
 	}
 }
 
-// The config hook hands the owner on to the hooks of the version that follows.
+// The config hook hands the owner on to hooks that may be of a newer version.
 func TestAnOwnerThatAnotherVersionWrote(t *testing.T) {
 	const written = `{"machine":"m","host":"h","pidns":"4026531836","boot":"b","pid":7,"start":9}`
 	want := owner.Process{Machine: "m", Host: "h", PIDNamespace: "4026531836", Boot: "b", PID: 7, Start: 9}
 	if got, err := owner.Parse(written); err != nil || got != want || want.String() != written {
 		t.Errorf("it was read as %v (%v), and is written %s", got, err, want)
 	}
-	// What a later version adds is none of this one's business.
+	// Additions of a later version are ignored.
 	if got, err := owner.Parse(`{"later":1,` + written[1:]); err != nil || got != want {
 		t.Errorf("with more in it, it was read as %v: %v", got, err)
 	}

@@ -62,7 +62,7 @@ func TestAVolumeThatSomebodyElsePutThereIsNotTaken(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
 	l := label.ForCached(plan.Claim{Scope: "mine"}, plan.RoleCache)
-	for range 2 { // made, and found again
+	for range 2 { // first made, then found
 		if err := d.eng.OwnVolume(t.Context(), "ours", l); err != nil {
 			t.Fatal(err)
 		}
@@ -78,7 +78,7 @@ func TestAVolumeThatSomebodyElsePutThereIsNotTaken(t *testing.T) {
 	}
 }
 
-// mounted are the volumes that a container has.
+// mounted returns the volumes that a container mounts.
 func mounted(t *testing.T, e *fakeengine.Engine, container string) (volumes []string) {
 	t.Helper()
 	list, _ := e.Container(container).Host["Mounts"].([]any)
@@ -90,10 +90,9 @@ func mounted(t *testing.T, e *fakeengine.Engine, container string) (volumes []st
 	return volumes
 }
 
-// Whatever a later job finds by its name may be somebody else's by then. So the
-// names that a job mounts are read from the job itself: those that do not carry
-// its sandbox's random id are put there by somebody else, one at a time, and the
-// next job must have none of them.
+// A volume that a later job finds by its name may be foreign by then. So this test reads
+// the mounted names from a job itself. Names without the sandbox's random id get a foreign
+// volume in turn, and the next job must mount none of them.
 func TestAVolumePutUnderANameOfOursIsNeverUsed(t *testing.T) {
 	t.Parallel()
 	const sandbox = "aaaaaaaaaaaa"
@@ -121,7 +120,8 @@ func TestAVolumePutUnderANameOfOursIsNeverUsed(t *testing.T) {
 			found = append(found, v)
 		}
 	}
-	// Whatever is added to these needs ownVolume, or foreign behind its creation.
+	// A further name in this list needs OwnVolume, or a check with Foreign after its
+	// creation.
 	i := slices.IndexFunc(found, label.IsCachedData)
 	kept := label.PathCacheName(jobOf(sandbox).Claim.Scope, "/root/.m2")
 	if len(found) != 3 || i < 0 || !slices.Contains(found, kept) || !slices.Contains(found, label.CacheName(jobOf(sandbox).Claim.Scope)) {
@@ -131,7 +131,7 @@ func TestAVolumePutUnderANameOfOursIsNeverUsed(t *testing.T) {
 	stranger := plan.Claim{Scope: "gitlab.example.com/666/unprotected", Project: "evil/app", Protection: plan.Unprotected}
 	cache := label.CacheName(scope)
 	names := []string{cache, kept}
-	for slot := range 8 { // a job tries all of them
+	for slot := range 8 { // a job tries all slots
 		names = append(names, fmt.Sprintf("%s%d", strings.TrimSuffix(found[i], "0"), slot))
 	}
 	for what, labels := range map[string]map[string]string{

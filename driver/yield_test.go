@@ -14,7 +14,7 @@ import (
 func TestWhatIsMadeAheadWaitsForJobsThatBegin(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		// until ends the wait; nil leaves that to its bound.
+		// until ends the wait; nil leaves the end to the bound.
 		until func(y *yielding, done func(), cancel func())
 		bound time.Duration
 	}{
@@ -67,7 +67,7 @@ func TestWhereNoJobBeginsNothingWaits(t *testing.T) {
 	}
 }
 
-// An event of the job's container tells that its script has come.
+// An event of the job's container shows that its script has arrived.
 func TestASandboxIsMadeBehindTheBeginningOfItsJob(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -136,7 +136,7 @@ func TestWhetherOneMoreSandboxIsWanted(t *testing.T) {
 	}
 }
 
-// What Fill takes away, such as a sandbox of an older image, counts until then.
+// Sandboxes that Fill would remove, such as those with an older image, count until then.
 func TestAFullPoolIsLookedAtBehindAJobThatBegins(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -12,7 +12,7 @@ import (
 	"gitlab-dind-executor/config"
 )
 
-// The certificate is made before the sidecar is there.
+// The certificate is made before the sidecar, so the addresses must be known.
 func TestTheSidecarsAddressesAreKnownFromItsSubnet(t *testing.T) {
 	for name, c := range map[string]struct {
 		subnet string

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// What a script says comes in the order in which it says it.
+// A script's output and errors keep their order.
 func TestAScriptHasOneWayOut(t *testing.T) {
 	script := strings.Repeat("echo out; echo err >&2; cat /nonexistent/x || true\n", 50) + "exit 3\n"
 	sh := exec.CommandContext(t.Context(), "sh")

@@ -15,7 +15,7 @@ type buildxWorld struct {
 	env  []string
 }
 
-// fakeBuildx says what it is asked, and refuses as buildx does (builder.Create).
+// fakeBuildx prints its arguments, and refuses as buildx does (builder.Create).
 const fakeBuildx = `#!/bin/sh
 echo "asked: $*"
 case "$*" in
@@ -72,7 +72,7 @@ func (w *buildxWorld) script(shell, text string, env ...string) string {
 	return strings.ReplaceAll(said, w.root, "")
 }
 
-// plugin is a shell's word for the first docker-buildx that docker finds.
+// plugin is a shell command that finds the first docker-buildx as docker does.
 const plugin = `for d in "${DOCKER_CONFIG:-$HOME/.docker}" /usr/local/lib/docker /usr/local/libexec/docker /usr/lib/docker /usr/libexec/docker; do
 	p=$d/cli-plugins/docker-buildx; [ -e "$p" ] && break; done
 `
@@ -172,7 +172,7 @@ func TestWhereTheProgramBeforeBuildxIs(t *testing.T) {
 				continue
 			}
 			path := c.want
-			if !strings.HasPrefix(path, "/usr/") { // which script moves below the root
+			if !strings.HasPrefix(path, "/usr/") { // script moves paths of /usr below the root
 				path = w.root + path
 			}
 			if said := w.script(shell, `"`+path+`" buildx create | tail -n 1`+"\n"); said != "asked: buildx create job-docker-2376\n" {
@@ -182,8 +182,8 @@ func TestWhereTheProgramBeforeBuildxIs(t *testing.T) {
 	}
 }
 
-// A HOME or a DOCKER_CONFIG in /cache, or in a directory of the host, outlives the job;
-// the next one's image has buildx elsewhere, or none.
+// A HOME or DOCKER_CONFIG in /cache, or in a directory of the host, outlives the job. The
+// next job's image may have buildx elsewhere, or no buildx.
 func TestTheProgramBeforeBuildxFollowsTheImage(t *testing.T) {
 	const home = "/root/.docker/cli-plugins/docker-buildx"
 	for _, shell := range shells(t) {
@@ -208,7 +208,7 @@ func TestTheProgramBeforeBuildxFollowsTheImage(t *testing.T) {
 	}
 }
 
-// Options of a shell come with variables, too.
+// Options of a shell may come with variables, too.
 func TestNothingBeforeTheScriptEndsIt(t *testing.T) {
 	for _, options := range []string{"errexit", "nounset", "errexit:nounset", "noclobber:errexit", "noglob:posix"} {
 		for _, present := range []string{"", "#!/bin/sh", "\n", fakeBuildx} {

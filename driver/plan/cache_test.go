@@ -39,8 +39,8 @@ func TestTheCacheIsWhereTheDockerExecutorHasIt(t *testing.T) {
 	}
 }
 
-// What a project keeps besides is in job container and services at the same path. In the
-// helper, whose own programs may be there, it is elsewhere.
+// Further cached paths have the same path in job container and services. The helper mounts
+// them elsewhere, since its own programs may be at these paths.
 func TestPathsThatAProjectKeeps(t *testing.T) {
 	for _, volume := range []bool{true, false} {
 		s, job, facts := example()
@@ -81,7 +81,7 @@ func TestPathsThatAProjectKeeps(t *testing.T) {
 	}
 }
 
-// A job without a project has no cache: nobody would ever find it again.
+// A job without a project has no cache: no later job would find the cache.
 func TestAJobWithoutAProjectKeepsNothing(t *testing.T) {
 	s, job, facts := example()
 	s.Cache.Volume, s.Cache.Paths, job.CacheDir = true, []string{"/root/.m2"}, ""

@@ -44,7 +44,7 @@ func TestTheBoundsOfAPolicyHoldForWhatItsJobsLeft(t *testing.T) {
 
 func TestWhatIsCachedGoesOldestFirst(t *testing.T) {
 	now := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
-	// of is unused for some hours, and its size in bytes.
+	// of returns a volume that was unused for some hours, with a size in bytes.
 	of := func(name string, hours int, size int64) Cached {
 		return Cached{Name: name, Project: "group/" + name, Used: now.Add(-time.Duration(hours) * time.Hour), Size: size, Idle: true}
 	}

@@ -20,7 +20,7 @@ func vars(kv ...string) []Variable {
 	return list
 }
 
-// env reads what connect adds to a job's own variables.
+// env returns the variables in a list as a map.
 func env(list []string) map[string]string {
 	m := map[string]string{}
 	for _, kv := range list {
@@ -45,7 +45,7 @@ func TestConnectionOfAJobToItsDaemon(t *testing.T) {
 		}
 		return m
 	}
-	// What a job gets whose DOCKER_HOST is not its daemon.
+	// noTLS is for a job whose DOCKER_HOST is another daemon.
 	noTLS := map[string]string{"DOCKER_TLS_CERTDIR": ""}
 	plaintext := map[string]string{"DOCKER_HOST": "tcp://docker:2375", "DOCKER_TLS_CERTDIR": ""}
 	dind := func(command []string, variables ...string) *Service {
@@ -305,7 +305,8 @@ func TestPlaintextMayBeForbidden(t *testing.T) {
 	}
 }
 
-// The entrypoint of docker's own images takes what it finds at DOCKER_TLS_CERTDIR.
+// The entrypoint of docker's own images uses certificates that it finds at
+// DOCKER_TLS_CERTDIR.
 func TestAJobThatGoesToAnotherHostHasNoCertificatesWhereDockersEntrypointTakesThem(t *testing.T) {
 	for _, host := range []string{"tcp://prod.example.com:2375", "tcp://prod.example.com:2376", "tcp://198.51.100.1"} {
 		for _, more := range [][]string{nil, {"DOCKER_TLS_CERTDIR=/certs"}, {"DOCKER_TLS_CERTDIR=/other"}, {"DOCKER_CERT_PATH=/certs/client"}} {

@@ -7,7 +7,7 @@ import (
 	"gitlab-dind-executor/config"
 )
 
-// example is a job that declares nothing, on a host with nothing odd.
+// example is a job that declares nothing, on a host without oddities.
 func example() (config.Settings, Job, Facts) {
 	job := Job{
 		Key: "gitlab.example.com/1000", Scope: "gitlab.example.com/42/unprotected", Protection: Unprotected,

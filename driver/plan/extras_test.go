@@ -15,7 +15,7 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// generous are settings that give job containers and services all that there is.
+// generous returns settings that give job containers and services all possible extras.
 func generous() config.Settings {
 	s, _, _ := example()
 	all := config.Container{
@@ -41,7 +41,7 @@ func generous() config.Settings {
 	return s
 }
 
-// planFor is the plan of the example's job in a project, with a service.
+// planFor returns the plan of the example's job in a project, with a service.
 func planFor(t *testing.T, s config.Settings, project string) *Plan {
 	t.Helper()
 	_, job, facts := example()
@@ -96,15 +96,14 @@ func TestWhatTheSettingsGiveToContainers(t *testing.T) {
 	})
 }
 
-// Whatever the settings give to job containers, sidecar and helper are what they are
-// without it.
+// Settings for job containers never change sidecar and helper.
 func TestNothingOfItReachesTheSidecar(t *testing.T) {
 	for _, privilege := range config.Privileges {
 		s, _, _ := example()
 		s.Sidecar.Privilege, s.Sidecar.Runtime = privilege, "sysbox-runc"
 		all := generous()
 		all.Sidecar = s.Sidecar
-		all.Network = s.Network // names and their servers are for all containers
+		all.Network = s.Network // names and name servers are for all containers
 		plain, rich := planFor(t, s, "platform/app"), planFor(t, all, "platform/app")
 		if d := cmp.Diff(plain.Sidecar, rich.Sidecar, cmpopts.EquateComparable(netip.Prefix{}, netip.Addr{})); d != "" {
 			t.Errorf("%s: the sidecar (-without +with):\n%s", privilege, d)
@@ -118,7 +117,7 @@ func TestNothingOfItReachesTheSidecar(t *testing.T) {
 	}
 }
 
-// No rights without a policy: a job of another project has an ordinary container.
+// Without a policy, a job has no rights: the container of another project is ordinary.
 func TestRightsAreForTheProjectsOfAPolicyAlone(t *testing.T) {
 	p := planFor(t, generous(), "other/app")
 	none := Rights{CapDrop: []string{"NET_RAW"}, NoNewPrivileges: true}
@@ -152,7 +151,7 @@ func TestAPolicysVolumesStandInThePlaceOfTheOthers(t *testing.T) {
 	}
 }
 
-// A pipeline has a hand in the values of labels, and in nothing else of them.
+// A pipeline influences the values of labels, but nothing else about labels.
 func TestLabelsHoldVariables(t *testing.T) {
 	pl := &planner{job: Job{Variables: []Variable{
 		{Key: "A", Value: "1"}, {Key: "EVIL", Value: "x\n\x1b[31m\u009b\u007fy"}, {Key: "NESTED", Value: "$A"}, {Key: "LONG", Value: strings.Repeat("é", 2000)},
@@ -238,7 +237,7 @@ func TestHowManyGPUs(t *testing.T) {
 	}
 }
 
-// A policy may change the memory that the other limits go with.
+// A policy may change the memory to which other limits belong.
 func TestLimitsThatGoWithMemory(t *testing.T) {
 	l := config.Limit{Memory: 1 << 30, MemorySwap: 2 << 30, MemoryReservation: 512 << 20, CPUShares: 512, CPUSetCPUs: "0", CPUSetMems: "0", CgroupParent: "ci.slice"}
 	for memory, want := range map[config.Size]Limits{
@@ -257,8 +256,8 @@ func TestLimitsThatGoWithMemory(t *testing.T) {
 	}
 }
 
-// What the settings give to every job comes before the pipeline's own services, and no
-// list of the settings is asked about it.
+// Services from the settings come before the pipeline's own services, and no list of
+// allowed images applies to them.
 func TestServicesThatEveryJobHas(t *testing.T) {
 	s, job, facts := example()
 	s.Services.AllowedImages, s.Services.Max, s.Services.DisableEntrypointOverwrite = []string{"docker.io/library/postgres:*"}, 2, true
@@ -296,7 +295,7 @@ func TestServicesThatEveryJobHas(t *testing.T) {
 	}
 }
 
-// A pipeline's variable is as long as it likes, and a label may name it often.
+// A pipeline's variable may be very long, and a label may name the variable often.
 func TestALongVariableIsCutBeforeItIsInALabel(t *testing.T) {
 	pl := &planner{job: Job{Variables: []Variable{{Key: "A", Value: strings.Repeat("ü", 1<<19)}}}}
 	var before, after runtime.MemStats

@@ -11,7 +11,7 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// fitted plans a job with the given variables and makes its sidecar fit.
+// fitted plans a job with the variables and fits its sidecar to an image.
 func fitted(t *testing.T, image DindImage, host EngineHost, variables ...string) (Sidecar, []string, error) {
 	t.Helper()
 	s, job, facts := example()
@@ -30,7 +30,7 @@ func fitted(t *testing.T, image DindImage, host EngineHost, variables ...string)
 	return fit, warnings, err
 }
 
-// A daemon does not start over a key that it does not know.
+// A daemon does not start with an unknown key.
 func TestWhatEachVersionOfDockerIsTold(t *testing.T) {
 	all := []string{"bip", "default-address-pools", "default-network-opts", "dns", "experimental", "fixed-cidr-v6", "ip6tables", "ipv6", "mtu", "registry-mirrors"}
 	const minAPI = "DOCKER_MIN_API_VERSION=1.24"
@@ -73,7 +73,7 @@ func TestWhatEachVersionOfDockerIsTold(t *testing.T) {
 	}
 }
 
-// The engine drops an image's command as soon as it is given another.
+// The engine drops an image's command when it gets another.
 func TestOurArgumentsLeaveTheImagesOwnCommandThere(t *testing.T) {
 	s, job, facts := example()
 	job.Services = []Service{{Image: Image{Name: "docker:28-dind"}, Variables: vars("DOCKER_TLS_CERTDIR=")}}

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Whatever a pipeline says, there is a plan or a fault, and the policies hold.
+// For any pipeline there is a plan or a fault, and the policies hold.
 func FuzzBuildNeverPanics(f *testing.F) {
 	f.Add("docker:latest", "docker:dind", "docker", "--mtu=1400", "tcp://docker:2376", "/certs")
 	f.Add("", "", "", "", "", "")

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// Only a project's directory below that of all projects is ever given away: its path
-// is a variable that a pipeline can set.
+// Only a project's directory below the builds directory is ever given away, because a
+// pipeline can set the path by a variable.
 func TestWhatIsGivenToAJobsUser(t *testing.T) {
 	for dir, want := range map[string][]string{
 		"/builds/group/app":       {"/builds/group/app", "/builds/group/app.tmp"},
@@ -35,8 +35,8 @@ func TestWhatIsGivenToAJobsUser(t *testing.T) {
 	}
 }
 
-// The links among a job's sources lead anywhere: they are given, and not what they
-// lead to.
+// Links among a job's sources may lead anywhere. The links are given away, but not their
+// targets.
 func TestGivingFollowsNoLink(t *testing.T) {
 	root, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
@@ -66,7 +66,7 @@ func TestGivingFollowsNoLink(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), command[0], command[1:]...).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	// Nor does the way to the directory lead through a link.
+	// The path to the directory must not lead through a link either.
 	within := filepath.Join(outside, "within")
 	if err := os.Mkdir(within, 0o755); err != nil {
 		t.Fatal(err)
@@ -86,7 +86,7 @@ func TestGivingFollowsNoLink(t *testing.T) {
 	}
 }
 
-// With and without the check of the Runner's program.
+// The script runs with and without the check of the Runner's program.
 func TestAScriptOfTheHelperWithItsOwnUmask(t *testing.T) {
 	for name, check := range map[string]*ToolCheck{"no check": nil, "a check": {}} {
 		for script, want := range map[string]string{"umask": "0000", string(OwnUmask([]byte("umask"))): "0022"} {
@@ -102,7 +102,7 @@ func TestAScriptOfTheHelperWithItsOwnUmask(t *testing.T) {
 	}
 }
 
-// A job that asks for an init process has it in its own container and in services.
+// If a job asks for an init process, its own container and its services get the process.
 func TestWhoHasAnInitProcess(t *testing.T) {
 	for _, on := range []bool{false, true} {
 		s, job, facts := example()

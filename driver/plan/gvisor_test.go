@@ -43,7 +43,7 @@ func TestWhatADaemonInGVisorIsTold(t *testing.T) {
 	}
 }
 
-// The program that keeps rights from another kernel comes first, whoever boots.
+// The program that keeps rights from another kernel comes first, whatever boots.
 func TestADaemonInGVisorBootsBehindTheLookAtItsKernel(t *testing.T) {
 	for name, c := range map[string]struct {
 		fast  bool
@@ -102,7 +102,7 @@ func TestAdmissionCountsADataRootInMemory(t *testing.T) {
 	}
 }
 
-// A sandbox of another storage or size is no other job's.
+// A sandbox with another storage or size serves no other job.
 func TestWhatWaitsInGVisorFitsItsStorage(t *testing.T) {
 	specs := map[string]string{}
 	for name, change := range map[string]func(*config.Settings){
@@ -121,7 +121,7 @@ func TestWhatWaitsInGVisorFitsItsStorage(t *testing.T) {
 	}
 }
 
-// The daemon's bridge is known to what brings packets to it.
+// The relay's program needs the address of the daemon's bridge.
 func TestASidecarInGVisorKnowsTheAddressOfItsBridge(t *testing.T) {
 	p := inGVisor(t, nil)
 	environment := slices.Clone(p.Sidecar.Environment)
@@ -184,7 +184,7 @@ func TestVariantsOfSettings(t *testing.T) {
 	}
 }
 
-// With IPv6 on its bridges dockerd does not start there.
+// With IPv6 on its bridges dockerd does not start in gVisor.
 func TestADaemonInGVisorHasIPv4Alone(t *testing.T) {
 	p := inGVisor(t, func(s *config.Settings) { s.Network.IPv6 = true })
 	for _, key := range []string{"ipv6", "fixed-cidr-v6", "experimental"} {
@@ -197,7 +197,7 @@ func TestADaemonInGVisorHasIPv4Alone(t *testing.T) {
 	}
 }
 
-// What doctor says that jobs wait for is what they wait for.
+// doctor names the same room that jobs wait for.
 func TestRoomIsWhatAJobWaitsFor(t *testing.T) {
 	for name, change := range map[string]func(*config.Settings){
 		"in memory":  func(*config.Settings) {},

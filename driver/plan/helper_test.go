@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// stagesOf runs a helper stage's command here, with a gitlab-runner that is this
-// script, or none, and returns what two stages in a row say.
+// stagesOf runs a helper stage's command twice on this host, and returns both outputs.
+// runner is the script that replaces gitlab-runner; if empty, there is no such program.
 func stagesOf(t *testing.T, runner string, check *ToolCheck) (first, second string) {
 	t.Helper()
 	dir := t.TempDir()

@@ -36,8 +36,8 @@ const (
 	LayersDamaged LayersState = "damaged"
 )
 
-// dataRoots is how many data roots of a kind are cached for a scope, each for one of the
-// jobs that run at the same time.
+// dataRoots is how many data roots of a kind are cached for a scope: one for each of the
+// jobs that run at once.
 const dataRoots = 8
 
 // Earlier tells whether the daemon has layers of earlier jobs.

@@ -50,7 +50,7 @@ func TestABaseIsMadeAnewInTime(t *testing.T) {
 	}
 }
 
-// Layers of protected refs go to others where the settings say so, and none come back.
+// Layers of protected refs go to other refs if the settings say so, and never back.
 func TestLayersAreInheritedOneWay(t *testing.T) {
 	for name, c := range map[string]struct {
 		layers, of string
@@ -77,7 +77,7 @@ func TestLayersAreInheritedOneWay(t *testing.T) {
 	}
 }
 
-// layered builds the sidecar of a job that keeps layers, as it fits an image.
+// layered builds the sidecar of a job with cached layers, fitted to an image.
 func layered(t *testing.T, change func(*config.Settings, *Job, *DindImage)) Sidecar {
 	t.Helper()
 	s, job, facts := example()
@@ -183,7 +183,7 @@ func TestLayersByPolicy(t *testing.T) {
 	}
 }
 
-// A sandbox made ahead with one scope's layers must not go to another's job.
+// A sandbox made ahead with a scope's layers must not go to a job of another scope.
 func TestTheLayersScopeIsPartOfTheSpec(t *testing.T) {
 	spec := func(layers, scope string) string {
 		s, job, facts := example()

@@ -25,7 +25,7 @@ func TestEveryContainerHasTheLimitsOfItsRole(t *testing.T) {
 	}
 	for role, want := range map[Role]Limits{
 		RoleSidecar: {NanoCPUs: 1_500_000_000, Memory: 4 << 30},
-		RoleJob:     {}, // the policy lifts it
+		RoleJob:     {}, // the policy lifts the limit
 		RoleService: {NanoCPUs: 200_000_000, Memory: 32 << 20, PIDs: 100},
 		RoleHelper:  {NanoCPUs: 100_000_000},
 	} {

@@ -70,7 +70,7 @@ func TestWhichDaemonConfigsNameTheMirror(t *testing.T) {
 		own     string // the image's daemon.json
 		command []string
 		checked bool
-		direct  bool // daemon.json itself names it
+		direct  bool // daemon.json itself names the mirror
 		asks    bool // the sidecar decides
 	}{
 		"an official image asks by itself":      {image: official, asks: true},
@@ -122,8 +122,8 @@ func TestWhichDaemonConfigsNameTheMirror(t *testing.T) {
 	}
 }
 
-// BuildKit of a release before 25 speaks TLS to what insecure-registries name without a
-// scheme: no build would find its base.
+// BuildKit before 25 speaks TLS to registries that insecure-registries name without a
+// scheme. No build would find its base image.
 func TestHowEachReleaseIsToldThatTheMirrorHasNoTLS(t *testing.T) {
 	for version, want := range map[Version]string{
 		{20, 10}: "http://172.17.0.1:5017",

@@ -45,8 +45,8 @@ func TestADigestIsMatchedApartFromTheTag(t *testing.T) {
 	}
 }
 
-// Whatever a pattern allows is content that it names: a tag that it matches, or
-// a digest that its part behind the @ matches.
+// A pattern only allows content that it names: a tag that matches, or a digest that matches
+// the part behind the @.
 func FuzzPatternsAllowNoOtherContent(f *testing.F) {
 	digest := "@sha256:" + strings.Repeat("a", 64)
 	for _, pattern := range []string{
@@ -73,7 +73,8 @@ func FuzzPatternsAllowNoOtherContent(f *testing.F) {
 			}
 			return
 		}
-		// The last @ stands for the one of the reference, and no wildcard does.
+		// The last @ of the pattern stands for the @ of the reference, and no wildcard
+		// does.
 		i := strings.LastIndexByte(pattern, '@')
 		if i < 0 {
 			t.Fatalf("%q is allowed by %q, which names no digest", image, pattern)
@@ -89,8 +90,8 @@ func FuzzPatternsAllowNoOtherContent(f *testing.F) {
 		if !doublestar.MatchUnvalidated(pattern[:i], repo) && !doublestar.MatchUnvalidated(pattern[:i], tagged) {
 			t.Fatalf("%q is allowed by %q, which names other images", image, pattern)
 		}
-		// The same content by another tag is the same; by the pattern's own tag
-		// alone it would be other content.
+		// The same content under another tag stays the same. By the pattern's tag alone,
+		// the content would be another.
 		if allowed([]string{pattern[:i]}, image) {
 			t.Fatalf("%q is allowed by %q without its digest", image, pattern)
 		}

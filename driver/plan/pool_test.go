@@ -11,7 +11,7 @@ import (
 	"gitlab-dind-executor/config"
 )
 
-// pooled is the plan of a job for which sandboxes are made ahead.
+// pooled returns the plan of a job for which sandboxes are made ahead.
 func pooled(t *testing.T) *Plan {
 	t.Helper()
 	s, job, facts := example()
@@ -45,7 +45,7 @@ func TestAPlanThatWasEncodedIsTheSame(t *testing.T) {
 	for _, image := range []*ImageRef{&want.Sidecar.Image, &want.Helper.Image} {
 		image.Auth, image.Policies = nil, []string{config.PullNever}
 	}
-	// Of the daemon's configuration only JSON is left, and that is what becomes of it.
+	// The daemon's configuration passes through JSON, and must give the same daemon.json.
 	for _, pl := range []*Plan{want, got} {
 		b, err := MergeDaemonConfig(pl.Sidecar.DaemonConfig, nil)
 		if err != nil {
@@ -100,7 +100,7 @@ func TestAJobMayNotOutliveItsCertificates(t *testing.T) {
 	}
 }
 
-// Whatever reaches a daemon without TLS is root in its sidecar.
+// Everybody who reaches a daemon without TLS is root in its sidecar.
 func TestNoDaemonWithoutTLSWaits(t *testing.T) {
 	for name, change := range map[string]func(*Job){
 		"by the variable":      func(j *Job) { j.Variables = vars("DOCKER_TLS_CERTDIR=") },

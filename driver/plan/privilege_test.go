@@ -134,7 +134,7 @@ func TestRootlessNeedsAnImageThatIsMadeForIt(t *testing.T) {
 	}
 }
 
-// Without writable cgroups the inner daemon would run and no container in it.
+// Without writable cgroups the inner daemon would run, but no container in it.
 func TestCgroupsAreMadeWritableBeforeAnyEntrypoint(t *testing.T) {
 	rights := Rights{WritableCgroups: true}
 	for name, c := range map[string]struct {
@@ -198,8 +198,8 @@ func TestCgroupsAreMadeWritableBeforeAnyEntrypoint(t *testing.T) {
 	}
 }
 
-// Name servers go where the boot puts them, by whatever words it begins, and
-// into daemon.json where the image boots in a way of its own.
+// Name servers go where the boot puts them, in whatever way it begins. If an image boots in
+// its own way, they go to daemon.json.
 func TestNameServersReachTheDaemonUnderEachPrivilege(t *testing.T) {
 	image := DindImage{Entrypoint: []string{"dockerd-entrypoint.sh"}, Volumes: []string{"/home/rootless/.local/share/docker"}}
 	for privilege, byBoot := range map[string]bool{

@@ -10,7 +10,7 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// A program names paths and variables that Go names as well.
+// Programs and Go name the same paths and variables.
 func TestProgramsAndGoNameTheSameThings(t *testing.T) {
 	seeds := func(name string) string { return `"$seed/` + name + `"` }
 	for name, c := range map[string]struct {
@@ -32,7 +32,7 @@ func TestProgramsAndGoNameTheSameThings(t *testing.T) {
 	}
 }
 
-// The files are checked one by one; what a container runs is made of several.
+// The files are checked alone elsewhere; a container runs a text made of several files.
 func TestWhatContainersRunIsPOSIXShell(t *testing.T) {
 	official := []string{"dockerd-entrypoint.sh"}
 	run := map[string][]string{
@@ -67,9 +67,9 @@ func TestWhatContainersRunIsPOSIXShell(t *testing.T) {
 	}
 }
 
-// An image keeps its labels when it loses its name: without the label of its parent
-// the classic builder finds the last step of a build no more. Newer releases of ctr
-// drop labels unless they are told to tag by themselves; older ones know no such flag.
+// An image must keep its labels when it loses its name. Without the label of its parent,
+// the classic builder no longer finds the last step of a build. Newer releases of ctr drop
+// labels unless --local is set; older releases do not know this flag.
 func TestImagesWithoutNamesKeepTheirLabels(t *testing.T) {
 	for name, c := range map[string]struct{ help, want string }{
 		"ctr of containerd 1.6": {"--force", "images tag --force docker.io/library/a:1 moby-dangling@sha256:aa\n"},

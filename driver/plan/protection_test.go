@@ -26,8 +26,8 @@ func TestProtectionIsWrittenAndReadByLabels(t *testing.T) {
 	}
 }
 
-// A GitLab that does not say whether a ref is protected must not let a merge
-// request reach what a release uses.
+// If GitLab does not say whether a ref is protected, a merge request must not reach the
+// layers and caches of releases.
 func TestNothingIsCachedOfAJobWhoseProtectionIsNotKnown(t *testing.T) {
 	yes, no := true, false
 	releases := config.Policy{Name: "releases", Protected: &yes}

@@ -34,8 +34,8 @@ func TestAPipelineNamesNoLooserPolicy(t *testing.T) {
 	}
 }
 
-// An image that only the settings name is every job's: asking would cost jobs
-// something and protect nobody.
+// Every job may have an image that only the settings name. To ask a registry would cost
+// jobs time and protect nobody.
 func TestImagesOfTheSettingsAreFetchedIfAbsent(t *testing.T) {
 	s, job, facts := example()
 	s.Pull.Policy = []string{"always"}

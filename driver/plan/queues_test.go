@@ -2,8 +2,8 @@ package plan
 
 import "testing"
 
-// Only where nothing but dockerd takes the port, and soon before it answers, may a
-// script go by that.
+// A script may rely on the port only if nothing but dockerd opens it, and soon before
+// dockerd answers.
 func TestWhichDaemonsQueueBeforeTheyAnswer(t *testing.T) {
 	official := DindImage{Docker: ParseVersion("28.5.2"), Entrypoint: []string{"dockerd-entrypoint.sh"}}
 	for name, c := range map[string]struct {

@@ -72,7 +72,7 @@ func TestAPipelineIsServedByARootlessImage(t *testing.T) {
 	if len(p.Notes) != 1 || !strings.HasPrefix(p.Notes[0], "docker:28-dind-rootless serves in the place of docker:28-dind") {
 		t.Errorf("the job log says %q", p.Notes)
 	}
-	// What runs must be allowed, and nothing else.
+	// The image that runs must be allowed, and no other.
 	if _, err := build([]string{"docker.io/library/docker:*-rootless"}, named("docker:28-dind")); err != nil {
 		t.Errorf("where rootless images alone are allowed: %v", err)
 	}
@@ -82,7 +82,7 @@ func TestAPipelineIsServedByARootlessImage(t *testing.T) {
 	if p, err = build(standard, named("docker:28-dind"), named("docker:28-dind-rootless", "dind")); err != nil || len(p.Services) != 0 {
 		t.Errorf("the same by both names: %v", err)
 	}
-	// A digest is known to be of no rootless image when the image is there.
+	// Only when the image is there can a digest be recognised as not rootless.
 	digest := "docker:dind@sha256:" + strings.Repeat("a", 64)
 	if p, err = build(standard, named(digest)); err != nil || p.Sidecar.Image.Name != digest {
 		t.Fatalf("by a digest: %v", err)

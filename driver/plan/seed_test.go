@@ -100,8 +100,8 @@ func TestASidecarWithoutSeedsKnowsNothingOfThem(t *testing.T) {
 	}
 }
 
-// plant runs what a sidecar does with a seed, whose program notes that it was
-// called, and returns what became of the data root.
+// plant runs a sidecar's program for seeds, and returns a description of the data root. The
+// program in the seed notes that it was called.
 func plant(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()

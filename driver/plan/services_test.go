@@ -176,7 +176,7 @@ func TestAServiceSeesPublicVariablesAndItsOwn(t *testing.T) {
 	}
 }
 
-// Were it otherwise, half of the job's calls would go to the wrong container.
+// Otherwise half of the job's calls would go to the wrong container.
 func TestOnlyTheSidecarAnswersToDocker(t *testing.T) {
 	s, job, facts := example()
 	for _, image := range []string{"docker:cli", "docker:28-git"} {
@@ -194,7 +194,7 @@ func TestOnlyTheSidecarAnswersToDocker(t *testing.T) {
 	}
 }
 
-// As with the volumes of GitLab's documentation.
+// The services get them as with the volumes of GitLab's documentation.
 func TestServicesGetTheClientsCertificates(t *testing.T) {
 	for name, c := range map[string]struct {
 		job, own []Variable

@@ -280,7 +280,7 @@ func TestImageOfTheHelper(t *testing.T) {
 	}
 }
 
-// What the entrypoint puts before PATH is where dockerd is to find iptables.
+// dockerd finds iptables in the folders that the entrypoint puts before PATH.
 func TestFastBootKeepsTheEntrypointsPath(t *testing.T) {
 	dir := t.TempDir()
 	for name, script := range map[string]string{
@@ -300,7 +300,7 @@ func TestFastBootKeepsTheEntrypointsPath(t *testing.T) {
 		"p=$!\n", "p=$!; echo $p >"+dir+"/pid\n").Replace(bootFast(false))
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	go func() { // the socket that the fake containerd does not make
+	go func() { // makes the socket that a real containerd would make
 		for ctx.Err() == nil {
 			if _, err := os.Stat(filepath.Join(dir, "booting")); err == nil {
 				l, err := net.Listen("unix", dir+"/run/docker/containerd/containerd.sock")

@@ -8,8 +8,8 @@ import (
 	"gitlab-dind-executor/config"
 )
 
-// A sandbox made ahead serves any job with the same spec, so the spec must not
-// know the job and must know everything else.
+// A sandbox made ahead serves any job with the same spec. So the spec depends on everything
+// except the job.
 func TestSpecIsTheSameForJobsOfTheSameKind(t *testing.T) {
 	build := func(change func(*config.Settings, *Job, *Facts)) string {
 		s, job, facts := example()
