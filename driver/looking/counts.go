@@ -9,9 +9,9 @@ import (
 	"gitlab-dind-executor/driver/sandbox"
 )
 
-// Sandboxes lists all sandboxes, the oldest first, without what they use. Nobody
-// is asked whether a daemon boots: that is Running. prepare is how long a prepare
-// may take.
+// Sandboxes lists all sandboxes, the oldest first, without their consumption. No daemon is asked
+// whether it boots: a booting sandbox counts as Running. prepare is the longest time of a
+// prepare.
 func (l *Looker) Sandboxes(ctx context.Context, now time.Time, prepare time.Duration) ([]SandboxStatus, error) {
 	found, err := l.eng.Ours(ctx, label.Sandbox)
 	if err != nil {
@@ -20,7 +20,7 @@ func (l *Looker) Sandboxes(ctx context.Context, now time.Time, prepare time.Dura
 	return statusesOf(found, sandbox.RulesHere(now, prepare), nil), nil
 }
 
-// CountSandboxes counts what Sandboxes lists by state.
+// CountSandboxes counts the sandboxes of Sandboxes by state.
 func (l *Looker) CountSandboxes(ctx context.Context, now time.Time, prepare time.Duration) (map[State]int, error) {
 	all, err := l.Sandboxes(ctx, now, prepare)
 	if err != nil {
@@ -33,15 +33,14 @@ func (l *Looker) CountSandboxes(ctx context.Context, now time.Time, prepare time
 	return states, nil
 }
 
-// CachedCount is what there is of one kind of what outlives jobs.
+// CachedCount sums up the caches, or the layers, of all projects.
 type CachedCount struct {
 	Count int
-	// Bytes is -1 if not all of it is known.
+	// Bytes is -1 if any size is unknown.
 	Bytes int64
 }
 
-// CountCached counts what is cached: caches, and layers. With sizes the
-// engine walks all volumes.
+// CountCached sums up caches and layers. With sizes the engine walks the files of all volumes.
 func (l *Looker) CountCached(ctx context.Context, sizes bool) (caches, layers CachedCount, err error) {
 	cached, _, err := l.layers.Cached(ctx)
 	if err == nil && sizes && len(cached) > 0 {

@@ -8,9 +8,9 @@ import (
 	"gitlab-dind-executor/driver/engine"
 )
 
-// Memory watches what a job's sidecar has in memory while a script runs. The kernel's
-// own peak counts the files that it keeps and could forget, which after one pull is
-// most of it; so this looks again and again, by the measure that a status shows.
+// Memory watches the memory of a job's sidecar while a script runs. The kernel's own peak
+// includes file cache that the kernel could drop, and after one pull is mostly such cache. So the
+// watch looks again and again, with the measure of a status.
 type Memory struct {
 	stop context.CancelFunc
 	work sync.WaitGroup
@@ -18,8 +18,8 @@ type Memory struct {
 	last engine.Used
 }
 
-// WatchMemory looks every second until End. It adds nothing to a script's time: the
-// first look comes after a second. What cannot be seen is left out.
+// WatchMemory looks every second until End. The first look comes after a second, so a script
+// takes no longer. Failed looks are left out.
 func (l *Looker) WatchMemory(ctx context.Context, job string) *Memory {
 	ctx, stop := context.WithCancel(ctx)
 	m := &Memory{stop: stop}
@@ -34,24 +34,22 @@ func (l *Looker) WatchMemory(ctx context.Context, job string) *Memory {
 			if used, err := l.eng.Used(ctx, sidecar); err == nil {
 				m.most, m.last = max(m.most, uint64(max(used.Memory, 0))), used
 			} else {
-				sidecar = "" // another may take its place: the layers were damaged
+				sidecar = "" // a new sidecar may take its place: the layers were damaged
 			}
 		}
 	})
 	return m
 }
 
-// End ends the watch, and returns the most that was in use at a look, in bytes; 0 if
-// there was none.
+// End ends the watch. The answer is the most memory seen at a look, in bytes; 0 without a look.
 func (m *Memory) End() uint64 {
 	m.stop()
 	m.work.Wait()
 	return m.most
 }
 
-// Last is the last look, in bytes that the sidecar had received and written; 0 if there
-// was none. Call it behind End.
+// Last is the sidecar's traffic at the last look; 0 without a look. Call Last after End.
 func (m *Memory) Last() Traffic { return Traffic{m.last.Received, m.last.Written} }
 
-// Traffic are bytes from the network and to disk.
+// Traffic counts bytes from the network and to disk.
 type Traffic struct{ Received, Written uint64 }

@@ -16,16 +16,16 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// Named is a sandbox by the names that an admin has for it.
+// Named is a sandbox by the names that an admin knows.
 type Named struct {
 	Sandbox string
-	// Job is the job's key, instance/id; empty where there is none.
+	// Job is the job's key, instance/id; empty without a job.
 	Job string
-	// Held says that it is there although its job is over.
+	// Held: the sandbox is there although its job is over.
 	Held bool
 }
 
-// String is how a list names it.
+// String is the sandbox's name in a list.
 func (n Named) String() string {
 	if n.Job == "" {
 		return n.Sandbox
@@ -55,8 +55,8 @@ func (l *Looker) Named(ctx context.Context) ([]Named, error) {
 	return list, nil
 }
 
-// Find returns the sandbox that a name stands for: the id of a job or its whole
-// key, else the beginning of a sandbox's id.
+// Find returns the sandbox for a name: the id of a job or its whole key, else the beginning of a
+// sandbox's id.
 func (l *Looker) Find(ctx context.Context, name string) (Named, error) {
 	all, err := l.Named(ctx)
 	if err != nil {
@@ -92,7 +92,7 @@ func find(all []Named, name string) (Named, error) {
 	return Named{}, fault.System(fmt.Errorf("no sandbox has the id %q, nor has its job", name), hint)
 }
 
-// some names the first of a list.
+// some names the first sandboxes of a list.
 func some(list []Named) string {
 	const most = 8
 	var names []string
@@ -108,13 +108,12 @@ func some(list []Named) string {
 // Part is one container of a sandbox, as an admin names it.
 type Part struct {
 	Role plan.Role
-	// Service is an alias, the image or the number of a service; empty for the
-	// only one.
+	// Service is an alias, the image or the number of a service; empty for a sandbox's only
+	// service.
 	Service string
 }
 
-// part finds a sandbox's container. The helper that has the job's cache comes
-// before the sandbox's.
+// part finds a sandbox's container. A helper with the job's cache comes before the sandbox's own.
 func (l *Looker) part(ctx context.Context, within string, p Part) (engine.Details, error) {
 	var none engine.Details
 	list, err := l.eng.Containers(ctx, label.Sandbox+"="+within, label.Role+"="+string(p.Role))

@@ -15,7 +15,7 @@ func TestASandboxIsFoundByWhatAnAdminHas(t *testing.T) {
 		{Sandbox: "dddddddddddd"},
 	}
 	for name, want := range map[string]string{
-		"7":                      "123ccccccccc", // a job's id comes before the beginning of a sandbox's
+		"7":                      "123ccccccccc", // a job's id comes before the beginning of a sandbox's id
 		"gitlab.example.com/123": "7aaaaaaaaaaa",
 		"7ab":                    "7abbbbbbbbbb",
 		"d":                      "dddddddddddd",

@@ -16,16 +16,16 @@ import (
 	"gitlab-dind-executor/wary"
 )
 
-// reportLines is how much of the sidecar's log a report holds.
+// reportLines is the number of lines of the sidecar's log in a report.
 const reportLines = 200
 
-// Report is what is known of a job's containers before they go. It holds no
-// environment and no command, so no variable's value.
+// Report describes a job's containers before they go. A report has no environment and no command,
+// and so no value of a variable.
 type Report struct {
 	Sandbox    string
 	Created    time.Time
 	Containers []ContainerReport
-	// SidecarLog are the last lines of the inner daemon.
+	// SidecarLog has the last lines of the inner daemon.
 	SidecarLog []string
 	Usage      Usage
 }
@@ -41,28 +41,27 @@ type ContainerReport struct {
 	Started, Finished time.Time
 }
 
-// Usage is what the sidecar, and so the job's builds, used.
+// Usage is the consumption of the sidecar, and so of the job's builds.
 type Usage struct {
 	// Received and Written are bytes: from the network, to disk.
 	Received, Written uint64
-	// Disk is what the job has put into the data root, in bytes; 0 where that was there
-	// before the job, as with layers of earlier jobs and with a seed, or was too much to
-	// count in time.
+	// Disk is the growth of the data root by the job, in bytes. Disk is 0 if the data root began
+	// with layers of earlier jobs or a seed, or if the counting takes too long.
 	Disk uint64
-	// Memory is what the sidecar has in memory now, as a status shows it: without what
-	// the kernel could forget. PeakMemory is the most that a look each second has seen
-	// while scripts ran, in bytes; 0 where nobody looked.
+	// Memory is the sidecar's memory now, in bytes, as a status shows it: without file cache that
+	// the kernel could drop. PeakMemory is the most memory seen by looks each second while
+	// scripts ran, in bytes; 0 without looks.
 	Memory     uint64 `json:",omitempty"`
 	PeakMemory uint64
-	// Boot is from the sidecar's creation until its daemon listened.
+	// Boot is the time from the sidecar's creation until its daemon listened.
 	Boot time.Duration
-	// Warm says that the daemon waited for the job.
+	// Warm: the sidecar was made ahead of the job.
 	Warm bool
-	// layers is empty where none are cached.
+	// Layers is empty if no layers are cached.
 	Layers plan.LayersState `json:",omitempty"`
 }
 
-// Report describes a job's containers. What cannot be had is left out.
+// Report describes a job's containers. Facts out of reach are left out.
 func (l *Looker) Report(ctx context.Context, job string) (Report, error) {
 	_, sandbox, err := l.jobs.JobContainer(ctx, job)
 	if err != nil {
@@ -90,7 +89,7 @@ func (l *Looker) Report(ctx context.Context, job string) (Report, error) {
 		}
 		return nil
 	})
-	_ = g.Wait() // nothing fails: what is not to be had is left out
+	_ = g.Wait() // no function fails: facts out of reach are left out
 	for _, s := range states {
 		if s != nil {
 			r.Containers = append(r.Containers, *s)
@@ -116,19 +115,18 @@ func (l *Looker) containerReport(ctx context.Context, o engine.Object) *Containe
 	return r
 }
 
-// SidecarState tells how the inner daemon of a job fares.
+// SidecarState is the state of a job's inner daemon.
 type SidecarState struct {
-	// Known is false when the engine did not tell.
+	// Known is false if the engine did not tell.
 	Known       bool
 	Running     bool
 	ExitCode    int
 	OutOfMemory bool
-	// DataSize is how many bytes its data root may have; 0 if that has the host's
-	// disk.
+	// DataSize is the bound of the data root in bytes; 0 if the host's disk is the bound.
 	DataSize int64
 }
 
-// Sidecar looks after a job's sidecar.
+// Sidecar reads the state of a job's sidecar.
 func (l *Looker) Sidecar(ctx context.Context, job string) SidecarState {
 	id, err := l.jobs.SidecarOf(ctx, job)
 	if err != nil {
@@ -148,8 +146,8 @@ func (l *Looker) Sidecar(ctx context.Context, job string) SidecarState {
 	return SidecarState{Known: true, Running: c.Running, ExitCode: c.ExitCode, OutOfMemory: c.OutOfMemory, DataSize: size}
 }
 
-// Usage tells what a job's sidecar has used so far. seen was counted at the last look
-// while scripts ran, and serves where the engine takes its time.
+// Usage is the consumption of a job's sidecar so far. seen is the traffic at the last look while
+// scripts ran, and serves if the engine is slow.
 func (l *Looker) Usage(ctx context.Context, job string, seen Traffic) (Usage, error) {
 	id, err := l.jobs.SidecarOf(ctx, job)
 	if err != nil || id == "" {
@@ -167,11 +165,11 @@ func (l *Looker) usage(ctx context.Context, sidecar string, seen Traffic) (Usage
 	return u, log
 }
 
-// countBound is what counting the data root may take: the job waits for it.
+// countBound bounds the counting of the data root, since the job waits for it.
 const countBound = 300 * time.Millisecond
 
-// dataRootSize counts the bytes of a running sidecar's data root that began empty; 0
-// for others, and when that takes too long.
+// dataRootSize counts the bytes in the data root of a running sidecar. The answer is 0 for a data
+// root that did not begin empty, and after countBound.
 func (l *Looker) dataRootSize(ctx context.Context, sidecar string) uint64 {
 	ctx, cancel := context.WithTimeout(ctx, countBound)
 	defer cancel()
@@ -180,9 +178,9 @@ func (l *Looker) dataRootSize(ctx context.Context, sidecar string) uint64 {
 		return 0
 	}
 	if plan.LayersState(c.Labels[label.Layers]).Earlier() || slices.Contains(c.Places, plan.SeedPath) {
-		return 0 // most of it is not this job's
+		return 0 // most of it is from others
 	}
-	// Where it is depends on the privilege; every other mount has another name.
+	// The place depends on the privilege. No other mount has this name.
 	i := slices.IndexFunc(c.Places, func(at string) bool { return path.Base(at) == "docker" })
 	if i < 0 {
 		return 0
@@ -196,12 +194,11 @@ func (l *Looker) dataRootSize(ctx context.Context, sidecar string) uint64 {
 	return kib << 10
 }
 
-// seenPatience is what a count may take where an earlier one serves. Before Docker 25
-// an engine counts once a second for all who ask, so that the job would wait for up to
-// a second.
+// seenPatience bounds a new count of traffic if an earlier count can serve. Before Docker 25 an
+// engine counts once a second for all clients, and the job would wait for up to a second.
 const seenPatience = 50 * time.Millisecond
 
-// engineUsage is what the engine itself knows.
+// engineUsage is the consumption that the engine itself knows.
 func (l *Looker) engineUsage(ctx context.Context, sidecar string, seen Traffic) (Usage, []string) {
 	u := Usage{Received: seen.Received, Written: seen.Written}
 	patient, cancel := ctx, func() {}
@@ -223,17 +220,17 @@ func (l *Looker) engineUsage(ctx context.Context, sidecar string, seen Traffic) 
 	}
 	defer stream.Close()
 	var buf bytes.Buffer
-	_ = stream.CopyMost(&buf, 1<<20) // what came is looked at
+	_ = stream.CopyMost(&buf, 1<<20) // an incomplete log is searched, too
 	lines := strings.Split(strings.TrimRight(buf.String(), "\n"), "\n")
 	u.Boot, u.Warm = bootTime(c.Created, lines), c.Labels[label.Deadline] != ""
 	return u, lines[max(0, len(lines)-reportLines):]
 }
 
-// saysListening is what dockerd says when it listens.
+// saysListening is in dockerd's log once it listens.
 const saysListening = "API listen on"
 
-// bootTime finds the moment at which dockerd began to listen in its log's lines,
-// each behind a time stamp, and returns how long it took; 0 if it is not there.
+// bootTime finds dockerd's first line about listening, among lines that begin with a time stamp.
+// The answer is the time since created; 0 without such a line.
 func bootTime(created time.Time, lines []string) time.Duration {
 	for _, line := range lines {
 		stamp, text, _ := strings.Cut(line, " ")

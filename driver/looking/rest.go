@@ -12,8 +12,8 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// Rest lets nothing of a held sandbox run: its job container is ended, all others
-// are paused. What cannot be paused is ended, too.
+// Rest stops everything in a held sandbox: the job container is killed, the others are paused. A
+// container that cannot be paused is killed, too.
 func (l *Looker) Rest(ctx context.Context, sandbox string) error {
 	list, err := l.containersIn(ctx, sandbox)
 	if err != nil {
@@ -35,7 +35,7 @@ func (l *Looker) Rest(ctx context.Context, sandbox string) error {
 	})
 }
 
-// wake lets the containers of a held sandbox go on.
+// wake ends the pause of a held sandbox's containers.
 func (l *Looker) wake(ctx context.Context, sandbox string) error {
 	list, err := l.containersIn(ctx, sandbox)
 	if err != nil {
@@ -50,20 +50,20 @@ func (l *Looker) wake(ctx context.Context, sandbox string) error {
 	})
 }
 
-// looked puts a held sandbox to rest again, unless somebody else looks into it.
+// looked puts a held sandbox to rest again, unless somebody else is looking inside.
 func (l *Looker) looked(ctx context.Context, sandbox string) {
 	ctx, cancel := l.bounds.Clearing(ctx)
 	defer cancel()
 	list, err := l.containersIn(ctx, sandbox)
 	if err != nil {
-		return // its time ends in any case
+		return // the sandbox's time ends in any case
 	}
 	for _, o := range list {
 		if c, err := l.eng.Container(ctx, o.Ref); err == nil && c.Execs > 0 && c.Running {
 			return
 		}
 	}
-	_ = l.Rest(ctx, sandbox) // its time ends in any case
+	_ = l.Rest(ctx, sandbox) // the sandbox's time ends in any case
 }
 
 // containersIn are the containers of a sandbox that run or are paused.

@@ -15,8 +15,8 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// Logs copies what a container of a sandbox has printed, all of it or its last
-// lines by tail, and goes on with follow until it ends or ctx does.
+// Logs copies the log of a container in a sandbox, all of it or as many last lines as tail says.
+// With follow the copy goes on until the container ends or ctx does.
 func (l *Looker) Logs(ctx context.Context, sandbox string, p Part, follow bool, tail string, stdout, stderr io.Writer) error {
 	c, err := l.part(ctx, sandbox, p)
 	if err != nil {
@@ -29,30 +29,29 @@ func (l *Looker) Logs(ctx context.Context, sandbox string, p Part, follow bool, 
 	defer stream.Close()
 	err = stream.CopyTo(stdout, stderr)
 	if errors.Is(ctx.Err(), context.Canceled) || errors.Is(err, syscall.EPIPE) {
-		return nil // whoever reads it has had enough
+		return nil // the reader has had enough
 	}
 	return l.eng.Explain("reading the container's log", err)
 }
 
-// Size is that of a terminal, in characters.
+// Size is the size of a terminal, in characters.
 type Size struct{ Height, Width uint }
 
-// Terminal is where a shell is typed and shown.
+// Terminal is the place where a shell is typed and shown.
 type Terminal struct {
 	In       io.Reader
 	Out, Err io.Writer
-	// Sizes are those of a terminal, first and as they change; nil where there is
-	// none: then both outputs stay apart.
+	// Sizes are the sizes of a terminal, the present one first. Sizes is nil without a terminal,
+	// and both outputs stay apart then.
 	Sizes <-chan Size
 }
 
-// insideShell is in the project's directory if there is one.
+// insideShell starts a shell in the project's directory if there is one.
 const insideShell = `cd "${CI_PROJECT_DIR:-.}" 2>/dev/null; ` + plan.DetectShell
 
-// Shell runs a shell in a container of a sandbox and returns its exit code. The
-// job container of a held sandbox has ended with its job: it is started
-// again, and waits for a script that does not come. All of it rests again when
-// nobody looks any more.
+// Shell runs a shell in a container of a sandbox and returns its exit code. A held sandbox is
+// woken. Its job container, which ended with the job, is started again and waits for a script
+// that does not come. The sandbox rests again when nobody looks any more.
 func (l *Looker) Shell(ctx context.Context, n Named, p Part, t Terminal) (int, error) {
 	opening, cancel := context.WithTimeout(ctx, l.bounds.Shell)
 	defer cancel()
@@ -89,7 +88,7 @@ func (l *Looker) Shell(ctx context.Context, n Named, p Part, t Terminal) (int, e
 		go l.resize(resizing, exec, t.Sizes)
 	}
 	go func() {
-		_, _ = io.Copy(conn, t.In) // it may block until the program ends
+		_, _ = io.Copy(conn, t.In) // the copy may block until the program ends
 		_ = conn.CloseWrite()
 	}()
 	err = conn.CopyTo(t.Out, t.Err)
@@ -104,19 +103,19 @@ func (l *Looker) Shell(ctx context.Context, n Named, p Part, t Terminal) (int, e
 	return l.eng.ExecCode(ending, exec)
 }
 
-// resize tells a shell of its terminal's sizes.
+// resize tells a shell the sizes of its terminal.
 func (l *Looker) resize(ctx context.Context, exec string, sizes <-chan Size) {
 	for {
 		select {
 		case s := <-sizes:
-			_ = l.eng.Resize(ctx, exec, s.Height, s.Width) // a line may wrap too early
+			_ = l.eng.Resize(ctx, exec, s.Height, s.Width) // after a failure a line may wrap too early
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// shellEnv names a terminal that every image knows, unless the container has one.
+// shellEnv names a terminal that every image knows, unless the container names one.
 func shellEnv(tty bool, env []string) []string {
 	if !tty || slices.ContainsFunc(env, func(kv string) bool { return strings.HasPrefix(kv, "TERM=") }) {
 		return nil
@@ -124,7 +123,7 @@ func shellEnv(tty bool, env []string) []string {
 	return []string{"TERM=xterm"}
 }
 
-// notRunning is the hint for a container that has no shell.
+// notRunning is the hint for a container that cannot run a shell.
 func notRunning(role plan.Role, held bool) string {
 	switch {
 	case role == plan.RoleJob && !held:

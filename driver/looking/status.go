@@ -20,7 +20,7 @@ import (
 	"gitlab-dind-executor/group"
 )
 
-// Looker looks at what is ours on an engine, and into it.
+// Looker looks at the objects of this program on an engine, and into them.
 type Looker struct {
 	eng     *engine.Engine
 	jobs    sandbox.Finder
@@ -30,31 +30,31 @@ type Looker struct {
 	mirrors *mirror.Keeper
 }
 
-// New is for an engine, and for what others keep on it.
+// New makes a Looker for an engine. The other arguments keep parts of the objects.
 func New(eng *engine.Engine, limits *bounds.Bounds, remover *removal.Remover, cached *layers.Layers, mirrors *mirror.Keeper) *Looker {
 	return &Looker{eng, sandbox.Finder{Engine: eng}, limits, remover, cached, mirrors}
 }
 
-// State is what a sandbox is at, in a word for a person.
+// State is the state of a sandbox, in a word for a person.
 type State string
 
-// The states.
+// States of a sandbox.
 const (
-	// Making is a sandbox whose containers are not all there yet.
+	// Making: some containers of the sandbox are missing yet.
 	Making State = "making"
-	// Booting is a job's sandbox whose inner daemon does not listen yet.
+	// Booting: a job's sandbox, with an inner daemon that does not listen yet.
 	Booting State = "booting"
-	// Running is a job's sandbox.
+	// Running: a job's sandbox.
 	Running State = "running"
-	// Waits is one that was made ahead and that no job has.
+	// Waits: made ahead, and without a job yet.
 	Waits State = "waiting"
-	// Bare is one without a daemon that was made ahead and that no job has.
+	// Bare: made ahead without a daemon, and without a job yet.
 	Bare State = "bare"
-	// Held is that of a failed job, for a look inside.
+	// Held: a failed job's sandbox, for a look inside.
 	Held State = "held"
-	// Going is one that is being removed.
+	// Going: the removal is under way.
 	Going State = "going"
-	// Orphan is what the next sweep removes, and Doubtful what none can judge.
+	// Orphan: the next sweep removes the sandbox. Doubtful: no sweep here can judge it.
 	Orphan   State = "orphan"
 	Doubtful State = "unclear"
 )
@@ -62,42 +62,41 @@ const (
 // Unknown stands for a number that the engine did not tell in time.
 const Unknown = -1
 
-// SandboxStatus is one sandbox.
+// SandboxStatus describes one sandbox.
 type SandboxStatus struct {
 	Sandbox string `json:"sandbox"`
 	State   State  `json:"state"`
-	// Reason says why it is left or goes, in a sweep's words.
+	// Reason says in a sweep's words why the sandbox stays or goes.
 	Reason string `json:"reason"`
-	// Job is the job's key, instance/id; empty where there is none.
+	// Job is the job's key, instance/id; empty without a job.
 	Job     string `json:"job,omitempty"`
 	Project string `json:"project,omitempty"`
-	// Created is when the job got it, or when it was made.
+	// Created is the time of the claim by a job or, without a job, of the making.
 	Created time.Time `json:"created"`
-	// Until is when a sandbox goes that waits or is held.
+	// Until is the end of a waiting or held sandbox.
 	Until *time.Time `json:"until,omitempty"`
-	// Containers are how many there are, and Running how many of them run.
+	// Containers counts all containers, and Running those that run.
 	Containers int `json:"containers"`
 	Running    int `json:"running"`
-	// DaemonEnded says that the inner daemon is not there any more, though its job
-	// may be.
+	// DaemonEnded: the inner daemon has ended, though its job may go on.
 	DaemonEnded bool `json:"daemon_ended"`
-	// CPUs is how many it keeps busy, Memory and Disk are bytes; below 0 they are
-	// not known. Disk is its volumes, with the data of its inner daemon.
+	// CPUs is the number of busy processors. Memory and Disk are bytes. Numbers below 0 are
+	// unknown. Disk counts the sandbox's volumes, the data of its inner daemon included.
 	CPUs   float64 `json:"cpus"`
 	Memory int64   `json:"memory"`
 	Disk   int64   `json:"disk"`
 }
 
-// CachedStatus sums up what is cached for projects.
+// CachedStatus sums up the caches and layers of all projects.
 type CachedStatus struct {
 	Caches int `json:"caches"`
 	Layers int `json:"layers"`
 	InUse  int `json:"in_use"`
-	// Size is in bytes; below 0 it is not known.
+	// Size is in bytes; unknown below 0.
 	Size int64 `json:"size"`
 }
 
-// MirrorStatus is one mirror.
+// MirrorStatus describes one mirror.
 type MirrorStatus struct {
 	Name   string `json:"name"`
 	Remote string `json:"remote"`
@@ -106,7 +105,7 @@ type MirrorStatus struct {
 	Jobs   int    `json:"jobs"`
 }
 
-// Status is all of ours on the engine at one moment.
+// Status has all objects of this program on the engine at one moment.
 type Status struct {
 	Time      time.Time       `json:"time"`
 	Sandboxes []SandboxStatus `json:"sandboxes"`
@@ -114,16 +113,16 @@ type Status struct {
 	Mirrors   []MirrorStatus  `json:"mirrors"`
 	// Stuck are volumes that resist their removal.
 	Stuck []removal.StuckVolume `json:"stuck,omitempty"`
-	// Missing is what the engine did not tell, or not in time.
+	// Missing names the facts that the engine did not tell, or not in time.
 	Missing []string `json:"missing,omitempty"`
 }
 
-// sandboxYouth is how long a sidecar may boot: older ones are not asked.
+// sandboxYouth is the longest boot of a sidecar. Older sidecars are not asked whether they boot.
 const sandboxYouth = 10 * time.Minute
 
-// Status looks at all of ours. What is counted has a bound, so an engine that is
-// slow costs its numbers only; without its lists there is no status. w has what
-// was counted at the last look; prepare is how long a prepare may take.
+// Status looks at all objects of this program. Counting has a bound, so a slow engine costs only
+// numbers; without the engine's lists there is no status. w holds the counts of the last look.
+// prepare is the longest time of a prepare.
 func (l *Looker) Status(ctx context.Context, w *Watcher, now time.Time, prepare time.Duration) (Status, error) {
 	lists, cancel := context.WithTimeout(ctx, l.bounds.StatusList)
 	defer cancel()
@@ -150,7 +149,7 @@ func (l *Looker) Status(ctx context.Context, w *Watcher, now time.Time, prepare 
 	g.Go(func() error { noUse = w.sample(count, l, found); return nil })
 	g.Go(func() error { noSizes = w.measure(count, l, now, mirrors, len(found)+len(cached) > 0); return nil })
 	g.Go(func() error { boots = l.booting(count, found, now); return nil })
-	_ = g.Wait() // nothing fails: what is not to be had is missing
+	_ = g.Wait() // no function fails: facts out of reach are in missing
 	for _, m := range []string{noUse, noSizes} {
 		if m != "" {
 			missing = append(missing, m)
@@ -178,8 +177,8 @@ func (l *Looker) Status(ctx context.Context, w *Watcher, now time.Time, prepare 
 	return st, nil
 }
 
-// statusesOf says what all sandboxes are at, the oldest first. boots are those
-// whose daemons do not listen yet.
+// statusesOf are the states of all sandboxes, the oldest first. boots has the sandboxes whose
+// daemons do not listen yet.
 func statusesOf(found map[string]*engine.Objects, rules sandbox.Rules, boots map[string]bool) []SandboxStatus {
 	all := []SandboxStatus{}
 	for id, s := range found {
@@ -193,8 +192,7 @@ func statusesOf(found map[string]*engine.Objects, rules sandbox.Rules, boots map
 	return all
 }
 
-// statusOf says what a sandbox is at. booting says that its daemon does not
-// listen yet.
+// statusOf is the state of a sandbox. booting tells whether its daemon does not listen yet.
 func statusOf(s *engine.Objects, r sandbox.Rules, booting bool) SandboxStatus {
 	fate, reason := r.Verdict(s)
 	st := SandboxStatus{Sandbox: s.Sandbox, Reason: reason, Containers: len(s.Containers)}
@@ -240,7 +238,7 @@ func statusOf(s *engine.Objects, r sandbox.Rules, booting bool) SandboxStatus {
 	return st
 }
 
-// madeAt is when a job got a sandbox, else when the first of it was made.
+// madeAt is the time of the claim by a job or, without a claim, of the first object.
 func madeAt(s *engine.Objects, claim map[string]string) time.Time {
 	if t, err := time.Parse(time.RFC3339, claim[label.Created]); err == nil {
 		return t
@@ -254,8 +252,8 @@ func madeAt(s *engine.Objects, claim map[string]string) time.Time {
 	return first
 }
 
-// booting asks the sidecars of jobs that are young for whether their daemons
-// listen. One that does not tell in time counts as listening.
+// booting asks the young sidecars of jobs whether their daemons listen. A sidecar without an
+// answer in time counts as listening.
 func (l *Looker) booting(ctx context.Context, found map[string]*engine.Objects, now time.Time) map[string]bool {
 	var ids []string
 	var sidecars []engine.Object
@@ -276,7 +274,7 @@ func (l *Looker) booting(ctx context.Context, found map[string]*engine.Objects, 
 			return nil
 		})
 	}
-	_ = g.Wait() // it tells by the list
+	_ = g.Wait() // the answers are in listens
 	boots := map[string]bool{}
 	for i, id := range ids {
 		boots[id] = !listens[i]

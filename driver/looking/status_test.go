@@ -63,7 +63,7 @@ func TestWhatASandboxIsAt(t *testing.T) {
 	}
 }
 
-// claimed are the labels of what belongs to a job.
+// claimed are the labels of a job's object.
 func claimed(role plan.Role, owner string, deadline time.Time) engine.Object {
 	return engine.Object{Role: role, Labels: map[string]string{
 		label.Job: "gitlab.example.com/7", label.Owner: owner, label.Deadline: deadline.Format(time.RFC3339),

@@ -16,17 +16,17 @@ import (
 )
 
 const (
-	// StatusAtOnce is how many containers are asked at once.
+	// StatusAtOnce is the number of containers asked side by side.
 	StatusAtOnce = 32
-	// sampleGap lies between two samples where there is none of an earlier look.
+	// sampleGap is the pause between two samples of a container new to the Watcher.
 	sampleGap = 500 * time.Millisecond
-	// sizesEvery is how old sizes become where one looks again and again: they let
-	// the engine walk all volumes.
+	// sizesEvery is the age up to which sizes serve again. Fresh sizes make the engine walk all
+	// volumes.
 	sizesEvery = 30 * time.Second
 )
 
-// Watcher keeps what was counted from one Status to the next. Its zero value is
-// ready; it is for one goroutine.
+// Watcher keeps counts from one Status to the next. The zero value is ready. A Watcher is for one
+// goroutine.
 type Watcher struct {
 	samples map[string]sample
 	sizes   map[string]int64
@@ -34,18 +34,18 @@ type Watcher struct {
 	noSizes string
 }
 
-// sample is what a container has used at one moment.
+// sample is the consumption of a container up to a moment.
 type sample struct {
 	read time.Time
-	// cpu is nanoseconds of processors' time, all together.
+	// cpu is the time of all processors together, in nanoseconds.
 	cpu    uint64
 	memory int64
-	// cpus is how many it kept busy before; below 0 it is not known.
+	// cpus is the number of busy processors since the sample before; unknown below 0.
 	cpus float64
 }
 
-// sample asks for what each container uses: twice for those that were not there
-// at the last look. It returns what is missing.
+// sample asks for the consumption of each container, twice if any container is new. The answer
+// says in words what is missing.
 func (w *Watcher) sample(ctx context.Context, l *Looker, found map[string]*engine.Objects) string {
 	var running []string
 	for _, s := range found {
@@ -77,7 +77,7 @@ func (w *Watcher) sample(ctx context.Context, l *Looker, found map[string]*engin
 	return ""
 }
 
-// since is how many processors were busy between two samples.
+// since is the average number of busy processors between two samples.
 func (s sample) since(before sample) float64 {
 	gap := s.read.Sub(before.read)
 	if before.read.IsZero() || gap <= 0 || s.cpu < before.cpu {
@@ -86,8 +86,8 @@ func (s sample) since(before sample) float64 {
 	return float64(s.cpu-before.cpu) / float64(gap)
 }
 
-// samples asks all containers at once, and tells of how many there was no answer.
-// One that has gone meanwhile is none of them.
+// samples asks all containers side by side. lost counts containers without an answer. A container
+// gone meanwhile does not count.
 func (l *Looker) samples(ctx context.Context, ids []string) (found map[string]sample, lost int) {
 	found = map[string]sample{}
 	var mu sync.Mutex
@@ -119,8 +119,8 @@ func (l *Looker) sampleOf(ctx context.Context, id string) (sample, error) {
 	return sample{read: used.Read, cpu: used.CPU, memory: used.Memory, cpus: Unknown}, nil
 }
 
-// measure asks for the sizes of volumes and mirrors, unless they are fresh. It
-// returns what is missing.
+// measure asks for the sizes of volumes and mirrors, unless the last sizes are fresh. The answer
+// says in words what is missing.
 func (w *Watcher) measure(ctx context.Context, l *Looker, now time.Time, mirrors []mirror.State, volumes bool) string {
 	if !w.sizedAt.IsZero() && now.Sub(w.sizedAt) < sizesEvery {
 		return w.noSizes
@@ -143,7 +143,7 @@ func (w *Watcher) measure(ctx context.Context, l *Looker, now time.Time, mirrors
 		}
 		found = sizes
 	}
-	_ = g.Wait() // nothing fails
+	_ = g.Wait() // no function fails
 	for _, m := range stored {
 		found[m.Name] = m.Size
 	}
@@ -151,7 +151,7 @@ func (w *Watcher) measure(ctx context.Context, l *Looker, now time.Time, mirrors
 	return w.noSizes
 }
 
-// size is that of a volume or a mirror; below 0 it is not known.
+// size is the size of a volume or a mirror in bytes; unknown below 0.
 func (w *Watcher) size(name string) int64 {
 	n, ok := w.sizes[name]
 	if !ok {
@@ -160,7 +160,7 @@ func (w *Watcher) size(name string) int64 {
 	return n
 }
 
-// addTo adds up what a sandbox uses.
+// addTo adds up the consumption of a sandbox.
 func (w *Watcher) addTo(st *SandboxStatus, s *engine.Objects) {
 	for _, c := range s.Containers {
 		if c.Running {
@@ -170,7 +170,7 @@ func (w *Watcher) addTo(st *SandboxStatus, s *engine.Objects) {
 			}
 			st.CPUs, st.Memory = plus(st.CPUs, used.cpus), plus(st.Memory, used.memory)
 		}
-		// A cached data root has no label of the sandbox.
+		// A cached data root does not have the sandbox's label.
 		if volume := c.Labels[label.Data]; volume != "" {
 			st.Disk = plus(st.Disk, w.size(volume))
 		}
@@ -180,7 +180,7 @@ func (w *Watcher) addTo(st *SandboxStatus, s *engine.Objects) {
 	}
 }
 
-// plus adds what is known: with what is not, the sum is not known.
+// plus adds two numbers. With an unknown number the sum is unknown.
 func plus[N int64 | float64](a, b N) N {
 	if a < 0 || b < 0 {
 		return Unknown
@@ -188,8 +188,8 @@ func plus[N int64 | float64](a, b N) N {
 	return a + b
 }
 
-// listens tells whether a sidecar's log says that its daemon listens; what does
-// not tell is taken to.
+// listens tells whether a sidecar's log says that its daemon listens. An unreadable log counts as
+// listening.
 func (l *Looker) listens(ctx context.Context, id string) bool {
 	stream, err := l.eng.Log(ctx, id, engine.LogOptions{})
 	if err != nil {

@@ -10,20 +10,20 @@ import (
 	"gitlab-dind-executor/driver/sandbox"
 )
 
-// EndedService is a service of a job that runs no more.
+// EndedService is a service of a job that has ended.
 type EndedService struct {
-	// Name is the image, and the names that the job reaches it by.
+	// Name is the image, with the names under which the job reaches the service.
 	Name string
 	Code int
-	// OutOfMemory says that the kernel ended it.
+	// OutOfMemory: the kernel ended the service for lack of memory.
 	OutOfMemory bool
-	// Log are its last lines, indented; empty if there are none.
+	// Log has the last lines, indented; empty if there are none.
 	Log string
 }
 
-// EndedServices are the services of a job that have ended by now. What the engine does
-// not tell is left out. It is for the moment after a script has failed: of one that
-// ended with code 0 nobody knows whether it had done its work, so it has no last lines.
+// EndedServices are the services of a job that have ended by now, for use after a failed script.
+// Services that the engine does not describe are left out. A service with exit code 0 has no last
+// lines, since it may just have done its work.
 func (s *Stages) EndedServices(ctx context.Context, job string) []EndedService {
 	_, within, err := s.jobs.JobContainer(ctx, job)
 	if err != nil {

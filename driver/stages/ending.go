@@ -8,27 +8,26 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// Ending is how a sidecar has ended.
+// Ending is the way in which a sidecar ended.
 type Ending int
 
-// The endings.
+// Ways in which a sidecar ends.
 const (
-	// EndingUnknown is that of one whose end nobody has seen, or that runs.
+	// EndingUnknown: nobody has seen the end, or the sidecar runs.
 	EndingUnknown Ending = iota
-	// EndedFromOutside was asked for at the engine: by docker stop, kill or rm, or
-	// by an engine that stops. A job has no way to the engine.
+	// EndedFromOutside: somebody asked the engine for the end, by docker stop, kill or rm, or the
+	// engine itself stops. A job has no way to the engine.
 	EndedFromOutside
-	// EndedFromInside was not: its first process ended by itself or was killed by
-	// another in it, which are the job's.
+	// EndedFromInside: the first process ended by itself, or another process in the sidecar
+	// killed it. Both are the job's.
 	EndedFromInside
 )
 
 // harmlessSignals end no daemon: they are for its log and its configuration.
 var harmlessSignals = []string{"1", "10", "12", "28"}
 
-// endingOf tells from the engine's events, in their order, how the sidecar has
-// ended. The engine notes a kill before it sends the signal, and only if somebody
-// asked it for one.
+// endingOf reads from the engine's events, in their order, how the sidecar ended. The engine
+// notes a kill before the signal, and only for signals that somebody asked for.
 func endingOf(got []engine.Event) Ending {
 	asked, died := false, false
 	for _, m := range got {

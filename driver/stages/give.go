@@ -13,9 +13,9 @@ import (
 	"gitlab-dind-executor/wary"
 )
 
-// ready returns when a script may be sent: when its gate has let it pass, and its files
-// belong to the user that it runs as. Both go on side by side; runs brings the job's
-// container as soon as that runs.
+// ready returns when a script may be sent. By then the gate has passed, and the script's files
+// belong to its user; both go on side by side. runs delivers the job container's id once the
+// container runs.
 func (s *Stages) ready(ctx context.Context, job string, ways Ways, runs <-chan string, gate func(context.Context) error) error {
 	both, ctx := group.WithContext(ctx)
 	if gate != nil {
@@ -34,8 +34,8 @@ func (s *Stages) ready(ctx context.Context, job string, ways Ways, runs <-chan s
 	return both.Wait()
 }
 
-// give makes the user of the job's container the owner of the job's files, which the
-// helper made as root. A user who is root has them already.
+// give makes the user of the job's container the owner of the job's files. The helper made the
+// files as root, so for root there is nothing to do.
 func (s *Stages) give(ctx context.Context, job, id string, ways Ways) error {
 	user, err := s.userOf(ctx, id)
 	if err != nil || user == "" || strings.HasPrefix(user, "0:") {
@@ -50,7 +50,7 @@ func (s *Stages) give(ctx context.Context, job, id string, ways Ways) error {
 	switch {
 	case err != nil:
 		return s.eng.Explain("giving the job's files to its user", err)
-	case code != 0: // as with the docker executor the job goes on
+	case code != 0: // the job goes on, as with the docker executor
 		ways.Told(fmt.Sprintf("not all of the job's files could be given to its user, %s: %s", user, wary.Line(said.String())))
 	default:
 		ways.Told("the job's files belong to its user, " + user)
@@ -58,8 +58,8 @@ func (s *Stages) give(ctx context.Context, job, id string, ways Ways) error {
 	return nil
 }
 
-// userOf is whom a container runs as, as "1000:1000", or "" for one that has ended,
-// which its stage tells.
+// userOf is the user of a container, as in "1000:1000". The answer is "" for a container that has
+// ended; its stage reports the end.
 func (s *Stages) userOf(ctx context.Context, id string) (string, error) {
 	asking, cancel := context.WithTimeout(ctx, s.bounds.ShowUser)
 	defer cancel()
@@ -81,7 +81,7 @@ func (s *Stages) userOf(ctx context.Context, id string) (string, error) {
 		"an image needs the program id where the job sets FF_DISABLE_UMASK_FOR_DOCKER_EXECUTOR: install it there, or leave the flag out")
 }
 
-// ids reads what two calls of id print.
+// ids reads the output of two calls of id.
 func ids(said string) (user string, ok bool) {
 	parts := strings.Fields(said)
 	for i, p := range parts {

@@ -17,16 +17,15 @@ import (
 )
 
 const (
-	// turnWait is how long the helper may take to turn to a script, twice. One
-	// that does not is busy with one of a hook that was cut off.
+	// turnWait bounds the helper's turn to a script, twice. A helper that does not turn is busy
+	// with a script of a hook that was cut off.
 	turnWait = time.Second
-	// maxServed is the largest script that the helper is given on its stdin.
+	// maxServed is the largest script for the helper's stdin, in bytes.
 	maxServed = 1 << 20
 )
 
-// RunHelper runs a script of the helper side in the job's helper, after the
-// check of the Runner's program, if any. It returns the script's exit code. When
-// ctx ends, so does the script.
+// RunHelper runs a script of the helper side in the job's helper, after the check of the Runner's
+// program, if any. The answer is the script's exit code. When ctx ends, so does the script.
 func (s *Stages) RunHelper(ctx context.Context, job string, check *plan.ToolCheck, script []byte, out io.Writer) (int, error) {
 	found, err := s.jobs.Of(ctx, job)
 	if err != nil {
@@ -48,13 +47,13 @@ func (s *Stages) RunHelper(ctx context.Context, job string, check *plan.ToolChec
 			"something ended it: a restart of the docker engine, or a docker kill on this host")
 	}
 	if errors.As(err, new(engine.BrokenOff)) {
-		s.endStage(ctx, found.Helper) // or it would be in the way of the next attempt
+		s.endStage(ctx, found.Helper) // the old script would block the next attempt
 	}
 	return code, err
 }
 
-// serve runs a script in the helper's own shell loop. It is stream.ErrNotServed, and the
-// script has not begun, where the helper has none.
+// serve runs a script in the helper's own shell loop. Without such a loop the error is
+// stream.ErrNotServed, and the script has not begun.
 func (s *Stages) serve(ctx context.Context, helper string, script []byte, out io.Writer) (int, error) {
 	conn, err := s.eng.Attach(ctx, helper, engine.Outputs{Stdout: true})
 	if err != nil {
@@ -71,13 +70,13 @@ func (s *Stages) serve(ctx context.Context, helper string, script []byte, out io
 	if err := s.awaitTurn(ctx, helper, turn, ended); err != nil {
 		return 0, err
 	}
-	go func() { _, _ = conn.Write(script) }() // it may end with the helper
+	go func() { _, _ = conn.Write(script) }() // the write may end with the helper
 	select {
 	case <-turn.Over:
 		return turn.Code, turn.Err
 	case err := <-ended:
 		select {
-		case <-turn.Over: // at the same moment
+		case <-turn.Over: // both came at the same moment
 			return turn.Code, turn.Err
 		default:
 			return 0, s.helperEnded(ctx, helper, err)
@@ -87,8 +86,8 @@ func (s *Stages) serve(ctx context.Context, helper string, script []byte, out io
 	}
 }
 
-// awaitTurn waits until the helper turns to the script. What keeps it from that
-// is a stage that was cut off, and is ended.
+// awaitTurn waits until the helper turns to the script. A stage in the way was cut off, and is
+// ended.
 func (s *Stages) awaitTurn(ctx context.Context, helper string, turn *stream.Turn, ended <-chan error) error {
 	for attempt := range 2 {
 		wait := time.NewTimer(turnWait)
@@ -121,8 +120,7 @@ func (s *Stages) helperEnded(ctx context.Context, helper string, err error) erro
 	return engine.BrokenOff{Err: s.eng.Explain("reading the output of a script in the helper", err)}
 }
 
-// endStage ends every process of the helper but its first, which goes on
-// waiting for the next stage.
+// endStage ends every process of the helper except the first, which waits for the next stage.
 func (s *Stages) endStage(ctx context.Context, helper string) {
 	ctx, cancel := context.WithTimeout(ctx, s.bounds.EndWait)
 	defer cancel()

@@ -19,55 +19,55 @@ import (
 )
 
 const (
-	// entrypointWait bounds the wait for an ENTRYPOINT to reach the shell
-	// before the script is sent all the same: it may want to read stdin.
+	// entrypointWait bounds the wait for an ENTRYPOINT to reach the shell. Then the script is
+	// sent all the same, since the ENTRYPOINT may want to read stdin.
 	entrypointWait = 3 * time.Second
-	// termWait is what a script gets between SIGTERM and SIGKILL.
+	// termWait is the time of a script between SIGTERM and SIGKILL.
 	termWait = 3 * time.Second
 )
 
-// Stages runs the scripts of jobs that are prepared.
+// Stages runs the scripts of prepared jobs.
 type Stages struct {
 	eng    *engine.Engine
 	jobs   sandbox.Finder
 	bounds *bounds.Bounds
-	// substitute answers for a sidecar with a kernel of its own that has ended.
+	// substitute takes the address of an ended sidecar with a kernel of its own, and refuses its
+	// clients' connections.
 	substitute func(ctx context.Context, sandbox string)
 }
 
-// New is for an engine. substitute is called when a sidecar with a kernel of its own has
-// ended in a stage.
+// New makes Stages for an engine. substitute is called when a sidecar with a kernel of its own
+// ends during a stage.
 func New(eng *engine.Engine, limits *bounds.Bounds, substitute func(ctx context.Context, sandbox string)) *Stages {
 	return &Stages{eng, sandbox.Finder{Engine: eng}, limits, substitute}
 }
 
-// Ways are how a script of the build side is run.
+// Ways select how a script of the build side is run.
 type Ways struct {
-	// First says that this is the job's first such stage, which may find the container
-	// started early.
+	// First: no stage of the build side ran before. The container may have been started early.
 	First bool
-	// Give names directories that are given to the container's user before the script
-	// is sent, and Told gets a line on that.
+	// Give names directories for the container's user to own before the script is sent. Told gets
+	// a line about the result.
 	Give []string
 	Told func(line string)
-	// SignalFirst has a script end by a signal to the container's first process alone,
-	// which is to end the others.
+	// SignalFirst sends SIGTERM to the container's first process alone, which has to end the
+	// others.
 	SignalFirst bool
 }
 
-// RunJob runs a script of the build side in the job container: on the stdin of
-// its shell, behind its ENTRYPOINT. Both outputs go to out as they come and in
-// order. It returns the script's exit code.
+// RunJob runs a script of the build side in the job container, on the stdin of its shell, behind
+// its ENTRYPOINT. Both outputs go to out as they come and in order. The answer is the script's
+// exit code.
 //
-// The script is not sent before gate has returned, if there is one; its error is
-// the stage's. It goes on while the container is started.
+// The script is not sent before gate, if any, has returned. An error of gate is the stage's
+// error. gate runs beside the start of the container.
 //
-// When ctx ends, so does the script, by SIGTERM and then SIGKILL, and the
-// container can be used for the next stage.
+// When ctx ends, so does the script, by SIGTERM and then SIGKILL. The container can be used for
+// the next stage.
 func (s *Stages) RunJob(ctx context.Context, job string, ways Ways, script []byte, gate func(context.Context) error, out io.Writer) (int, error) {
 	opening, shut := context.WithCancel(ctx)
 	opened, done := make(chan error, 1), make(chan struct{})
-	runs := make(chan string, 1) // the container, once it runs
+	runs := make(chan string, 1) // the container's id, once it runs
 	go func() {
 		defer close(done)
 		opened <- s.ready(opening, job, ways, runs, gate)
@@ -86,7 +86,7 @@ func (s *Stages) RunJob(ctx context.Context, job string, ways Ways, script []byt
 	}
 	since := ""
 	if c.Running && !ways.First {
-		// A stage before this one was cut off, script and hook.
+		// An earlier stage was cut off, script and hook.
 		if err := s.Halt(ctx, id, false); err != nil {
 			return 0, err
 		}
@@ -102,8 +102,8 @@ func (s *Stages) RunJob(ctx context.Context, job string, ways Ways, script []byt
 		}
 	}
 	runs <- id
-	// What a script says while it is being ended belongs to the log, too: so it
-	// is ended beside, and the bound is for an engine that does not manage to.
+	// The output of a script during its end belongs to the log, too. So the end runs beside the
+	// copy. The bound is for an engine that cannot end the script.
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	halted := make(chan error, 1)
@@ -120,8 +120,8 @@ func (s *Stages) RunJob(ctx context.Context, job string, ways Ways, script []byt
 	return code, err
 }
 
-// StartEarly starts a job's container ahead of its first script, while sources are
-// fetched. A fault is the script's to tell, which starts it again.
+// StartEarly starts a job's container ahead of its first script, while sources are fetched. A
+// fault shows again when the script starts the container.
 func (s *Stages) StartEarly(ctx context.Context, job string) error {
 	found, err := s.jobs.Of(ctx, job)
 	if err != nil || found.Job.State != engine.Created {
@@ -137,7 +137,7 @@ type stage struct {
 	*Stages
 	id    string
 	image string
-	// opened tells that the script may be sent, or why not.
+	// opened gets nil when the script may be sent, or the reason why not.
 	opened <-chan error
 	out    io.Writer
 }
@@ -161,16 +161,16 @@ func (s *stage) run(ctx context.Context, since string, script []byte) (int, erro
 	case err := <-logDone:
 		return s.unfollowed(ctx, marker, err, script, exits, errs)
 	case <-patience.C:
-		// The ENTRYPOINT reads stdin itself, or takes its time: it gets the
-		// script, and the output goes on coming from the log.
+		// The ENTRYPOINT reads stdin itself, or takes its time. It gets the script, and the log
+		// still delivers the output.
 		return s.logged(ctx, script, logDone, exits, errs)
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
 }
 
-// unfollowed goes on where the log has ended before anything was sent: with the
-// container, or the engine has broken it off.
+// unfollowed continues after a log that ended before the script was sent. The container may have
+// ended, or the engine has broken the log off.
 func (s *stage) unfollowed(ctx context.Context, marker *stream.Marker, logErr error, script []byte, exits <-chan engine.Exit, errs <-chan error) (int, error) {
 	if err := marker.Flush(); err != nil {
 		return 0, err
@@ -194,8 +194,8 @@ func (s *stage) unfollowed(ctx context.Context, marker *stream.Marker, logErr er
 	return 0, s.wrongEntrypoint(fmt.Errorf("the ENTRYPOINT of image %s ended with code %d instead of starting a shell", s.image, code))
 }
 
-// unread judges a shell that has ended without a line of its script. One that
-// was killed says so itself.
+// unread judges a shell that has ended without a line of its script. A killed shell has a code
+// that says so.
 func (s *stage) unread(code int) (int, error) {
 	if code != 0 {
 		return code, nil
@@ -218,8 +218,8 @@ func (s *stage) open(ctx context.Context) error {
 	}
 }
 
-// attached sends the script to the waiting shell and copies what it says. The
-// log is of no use here: it holds back lines that have no end yet.
+// attached sends the script to the waiting shell and copies the output. The log would not do,
+// since it holds back lines without an end.
 func (s *stage) attached(ctx context.Context, script []byte, exits <-chan engine.Exit, errs <-chan error) (int, error) {
 	conn, err := s.eng.Attach(ctx, s.id, engine.Outputs{Stdout: true, Stderr: true})
 	if err != nil {
@@ -267,8 +267,8 @@ func (s *stage) logged(ctx context.Context, script []byte, logDone <-chan error,
 	return s.finish(ctx, logDone, exits, errs)
 }
 
-// finish waits for the script's end and then for the rest of its output. An
-// attachment to a container that has just ended may hang, hence the bound.
+// finish waits for the script's end and then for the rest of its output. An attachment to a
+// container that has just ended may hang, hence the bound.
 func (s *stage) finish(ctx context.Context, copied <-chan error, exits <-chan engine.Exit, errs <-chan error) (int, error) {
 	code, err := s.ended(ctx, exits, errs)
 	if err != nil {
@@ -306,8 +306,8 @@ func (s *stage) ended(ctx context.Context, exits <-chan engine.Exit, errs <-chan
 	}
 }
 
-// confirmed takes a code other than 0 as it is. That all is well, an answer
-// that says nothing would say, too.
+// confirmed asks the engine again before it believes exit code 0: an empty answer decodes to 0,
+// too.
 func (s *stage) confirmed(ctx context.Context, code int) (int, error) {
 	if code != 0 {
 		return code, nil
@@ -322,8 +322,8 @@ func (s *stage) confirmed(ctx context.Context, code int) (int, error) {
 	return c.ExitCode, nil
 }
 
-// afterLastLine returns the time, by the engine's clock, just after the last
-// line of a container's log, so that a stage does not show the one before.
+// afterLastLine is the time, by the engine's clock, just after the last line of a container's
+// log. From there on a stage shows none of the lines of an earlier stage.
 func (s *Stages) afterLastLine(ctx context.Context, id string) (string, error) {
 	log, err := s.eng.Log(ctx, id, engine.LogOptions{Tail: "1", Timestamps: true})
 	if err != nil {
@@ -342,9 +342,8 @@ func (s *Stages) afterLastLine(ctx context.Context, id string) (string, error) {
 	return last.Add(time.Nanosecond).Format(time.RFC3339Nano), nil
 }
 
-// Halt ends all that runs in a container: politely first, so that a docker
-// build can tell its daemon, then not. With first alone only its first process
-// hears of it politely.
+// Halt ends all processes of a container, first by SIGTERM, then by SIGKILL. SIGTERM lets a
+// docker build tell its daemon. With firstAlone only the first process gets SIGTERM.
 func (s *Stages) Halt(ctx context.Context, id string, firstAlone bool) error {
 	ctx, cancel := context.WithTimeout(ctx, termWait+2*s.bounds.EndWait)
 	defer cancel()
@@ -352,7 +351,7 @@ func (s *Stages) Halt(ctx context.Context, id string, firstAlone bool) error {
 	if !firstAlone {
 		go s.signalAll(ctx, id, "TERM")
 	}
-	_ = s.eng.Kill(ctx, id, "TERM") // not running any more: fine
+	_ = s.eng.Kill(ctx, id, "TERM") // a container that has ended is fine
 	grace := time.NewTimer(termWait)
 	defer grace.Stop()
 	for {
@@ -365,13 +364,13 @@ func (s *Stages) Halt(ctx context.Context, id string, firstAlone bool) error {
 			}
 			return s.eng.Explain("stopping the script", err)
 		case <-grace.C:
-			_ = s.eng.Kill(ctx, id, "KILL") // the wait tells
+			_ = s.eng.Kill(ctx, id, "KILL") // the wait reports the end
 		}
 	}
 }
 
-// signalAll signals every process of a container but its first, from within:
-// the engine can reach only the first, and a shell there passes nothing on.
+// signalAll signals every process of a container except the first, from inside. The engine
+// reaches only the first process, and a shell there passes nothing on.
 func (s *Stages) signalAll(ctx context.Context, id, signal string) {
 	_, _ = s.eng.Run(ctx, id, []string{"sh", "-c", "kill -" + signal + " -1"}, nil, io.Discard)
 }

@@ -20,15 +20,15 @@ import (
 )
 
 const (
-	// maxServiceLog bounds what one service may add to the job log in a stage.
+	// maxServiceLog bounds the output of a service in the job log of a stage, in bytes.
 	maxServiceLog = 1 << 20
-	// maxServiceLine is where a line without an end is cut.
+	// maxServiceLine is the length at which an unfinished line is cut, in bytes.
 	maxServiceLine = 16 << 10
-	// serviceLogEnd bounds the look for last lines when a stage has ended.
+	// serviceLogEnd bounds the look for last lines at the end of a stage.
 	serviceLogEnd = 2 * time.Second
 )
 
-// ServiceLogs shows in a stage's output what the job's services print.
+// ServiceLogs shows the output of the job's services in a stage's output.
 type ServiceLogs struct {
 	s      *Stages
 	out    *stream.Mixer
@@ -38,11 +38,10 @@ type ServiceLogs struct {
 	logs   []*serviceLog
 }
 
-// FollowServices shows the logs of a job's services and of its docker daemon
-// until End is called. The output of the stage's script must go to Out. What a
-// stage before this one has shown is not shown again. A fault of the engine is
-// told there, too: a look behind the scenes must not fail a job.
-// line makes a line for the job log of a service's name and what it printed.
+// FollowServices shows the logs of a job's services and of its docker daemon until End is called.
+// The output of the stage's script must go to Out. Lines shown in an earlier stage are not shown
+// again. A fault of the engine becomes a line, too: a look behind the scenes must not fail a job.
+// line makes a line for the job log from a service's name and a text.
 func (s *Stages) FollowServices(ctx context.Context, job string, out io.Writer, line func(service, text string) string) *ServiceLogs {
 	l := &ServiceLogs{s: s, job: job, out: stream.NewMixer(out)}
 	ctx, l.stop = context.WithCancel(ctx)
@@ -58,11 +57,11 @@ func (s *Stages) FollowServices(ctx context.Context, job string, out io.Writer, 
 	return l
 }
 
-// Out is where the script's output goes.
+// Out takes the script's output.
 func (l *ServiceLogs) Out() io.Writer { return l.out }
 
-// End shows what the services printed up to the stage's end and no more: the
-// next stage goes on from there.
+// End shows the services' output up to the stage's end and no more. The next stage goes on from
+// there.
 func (l *ServiceLogs) End(ctx context.Context) {
 	l.stop()
 	l.follow.Wait()
@@ -76,11 +75,11 @@ func (l *ServiceLogs) End(ctx context.Context) {
 	l.out.Flush()
 }
 
-// namedContainer is a container with the name that the job log gives it.
+// namedContainer is a container with its name in the job log.
 type namedContainer struct{ id, name string }
 
-// servicesOf finds a job's services and sidecar, and when its latest stage on
-// the build side ended, by the engine's clock.
+// servicesOf finds a job's services and sidecar. since is the end of the job's latest stage on
+// the build side, by the engine's clock.
 func (s *Stages) servicesOf(ctx context.Context, job string) (found []namedContainer, since string, err error) {
 	_, within, err := s.jobs.JobContainer(ctx, job)
 	if err != nil {
@@ -110,7 +109,7 @@ func (s *Stages) servicesOf(ctx context.Context, job string) (found []namedConta
 	return found, since, nil
 }
 
-// lastEnd is when the job container last ended, or "".
+// lastEnd is the time when the job container last ended, or "".
 func (s *Stages) lastEnd(ctx context.Context, job string) (string, error) {
 	id, _, err := s.jobs.JobContainer(ctx, job)
 	if err != nil {
@@ -121,7 +120,7 @@ func (s *Stages) lastEnd(ctx context.Context, job string) (string, error) {
 		return "", s.eng.Explain("looking at the job container", err)
 	}
 	if c.Finished.IsZero() {
-		return "", nil // it has not ended yet
+		return "", nil // the container has not ended yet
 	}
 	return c.Finished.Format(time.RFC3339Nano), nil
 }
@@ -134,15 +133,15 @@ type serviceLog struct {
 	show  func(text string)
 	shown int
 	held  []byte
-	// latest is the latest time of a line. recent are lines of this read of about that
-	// time, and earlier those of the read before.
+	// latest is the latest time of a line. recent are this read's lines from about that time on,
+	// and earlier those of the read before.
 	latest          time.Time
 	recent, earlier map[lineSum]*seen
-	// flooded says that too many lines came at once to remember them.
+	// flooded: too many lines came at once to be remembered.
 	flooded bool
 }
 
-// lineSum stands for a line and its time: a service prints as long lines as it likes.
+// lineSum stands for a line and its time, since a service may print lines of any length.
 type lineSum [sha256.Size]byte
 
 // seen is a line that was read.
@@ -151,14 +150,14 @@ type seen struct {
 	times int
 }
 
-// maxRecent bounds the lines that are remembered.
+// maxRecent bounds the number of remembered lines.
 const maxRecent = 4096
 
-// disorder is how far the times of lines may be out of order: a container's two
-// outputs reach its log by two ways.
+// disorder is the largest disorder in the times of lines: a container's two outputs reach its log
+// by two ways.
 const disorder = time.Second
 
-// from is the time from which a read may find lines that are new.
+// from is the time from which a read may find new lines.
 func (s *serviceLog) from() string {
 	began := after(s.since)
 	if s.flooded {
@@ -170,7 +169,7 @@ func (s *serviceLog) from() string {
 	return s.latest.Add(-disorder).Format(time.RFC3339Nano)
 }
 
-// isNew tells whether no earlier read had a line, and remembers it for later ones.
+// isNew tells whether a line is new, and remembers the line for later reads.
 func (s *serviceLog) isNew(stamp, text string) bool {
 	t, err := time.Parse(time.RFC3339Nano, stamp)
 	if err != nil {
@@ -188,8 +187,8 @@ func (s *serviceLog) isNew(stamp, text string) bool {
 	return true
 }
 
-// remember keeps a line as long as a later read may have it again. Of a service that
-// prints too much at once nothing is kept: the next read begins behind the latest.
+// remember keeps a line as long as a later read may deliver the line again. After a flood nothing
+// is kept, and the next read begins behind the latest line.
 func (s *serviceLog) remember(line lineSum, at time.Time) {
 	if s.flooded {
 		return
@@ -211,10 +210,10 @@ func (s *serviceLog) remember(line lineSum, at time.Time) {
 // turn begins a read.
 func (s *serviceLog) turn() { s.earlier, s.recent = s.recent, map[lineSum]*seen{} }
 
-// read shows the lines after since and, unless it is empty, up to until.
+// read shows the lines after since and, unless until is empty, up to until.
 func (s *serviceLog) read(ctx context.Context, of *Stages, follow bool, until string) {
 	if s.shown > maxServiceLog {
-		return // nothing more of it is shown, so nothing is remembered either
+		return // no further output is shown, so none is remembered
 	}
 	log, err := of.eng.Log(ctx, s.id, engine.LogOptions{Timestamps: true, Follow: follow, Since: s.from(), Until: until})
 	if err != nil {
@@ -223,7 +222,7 @@ func (s *serviceLog) read(ctx context.Context, of *Stages, follow bool, until st
 	defer log.Close()
 	defer context.AfterFunc(ctx, func() { log.Close() })()
 	s.turn()
-	_ = log.CopyTo(s, s) // what came is shown
+	_ = log.CopyTo(s, s) // an incomplete log is shown, too
 	s.held = nil         // a line that was cut off comes again
 }
 
@@ -236,7 +235,7 @@ func (s *serviceLog) Write(p []byte) (int, error) {
 			if len(s.held) < maxServiceLine {
 				return len(p), nil
 			}
-			end = len(s.held) // the engine cuts it here, too
+			end = len(s.held) // the engine cuts here, too
 		}
 		stamp, text, ok := strings.Cut(string(s.held[:end]), " ")
 		s.held = s.held[min(end+1, len(s.held)):]
@@ -253,7 +252,7 @@ func (s *serviceLog) Write(p []byte) (int, error) {
 	}
 }
 
-// after returns the time just after a stamp of the engine's, or "".
+// after returns the time just after a stamp of the engine, or "".
 func after(stamp string) string {
 	t, err := time.Parse(time.RFC3339Nano, stamp)
 	if err != nil {

@@ -14,7 +14,7 @@ func TestLogsOfAServiceAreCutAtABound(t *testing.T) {
 	s.turn()
 	line := "2026-07-01T12:00:00.000000001Z " + strings.Repeat("x", 1<<10-1) + "\r\n"
 	for range 2000 {
-		// In pieces of any size.
+		// Lines come in pieces of any size.
 		for _, piece := range []string{line[:10], line[10:40], line[40:]} {
 			if _, err := s.Write([]byte(piece)); err != nil {
 				t.Fatal(err)
@@ -44,8 +44,8 @@ func TestALineOfAServiceThatHasNoEnd(t *testing.T) {
 	}
 }
 
-// A container's two outputs reach its log by two ways, so a later line may have an
-// earlier time. Each is shown once, however often it is read.
+// A container's two outputs reach its log by two ways, so a later line may have an earlier time.
+// Each line is shown once, however often the log is read.
 func TestALineOfAServiceIsShownOnceWhateverItsTime(t *testing.T) {
 	var shown []string
 	s := &serviceLog{since: "2026-07-01T12:00:00Z", show: func(text string) { shown = append(shown, text) }}
@@ -96,8 +96,8 @@ func TestAFloodOfAServiceIsNotRemembered(t *testing.T) {
 	}
 }
 
-// What is remembered of long lines is no more than of short ones: a job has up to 33
-// services and daemons, and each can print as it likes.
+// Long lines take no more memory than short ones: a job has up to 33 services and daemons, and
+// each may print anything.
 func TestLongLinesOfAServiceTakeNoMemory(t *testing.T) {
 	held := func() uint64 {
 		var m runtime.MemStats

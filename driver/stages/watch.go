@@ -11,47 +11,44 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// oomWait is how long after a failed stage the engine may take to tell of what
-// the kernel killed. It is waited for only where a container has a limit.
+// oomWait bounds the wait for the engine's report of a kill for lack of memory, after a failed
+// stage. Only a container with a limit makes the watch wait.
 const oomWait = 300 * time.Millisecond
 
-// endingWait is how long the engine may take to tell how a sidecar has ended that
-// does not run any more.
+// endingWait bounds the wait for the engine's report of how an ended sidecar ended.
 const endingWait = 300 * time.Millisecond
 
-// OutOfMemory is a container of a job in which something was killed for lack of
-// memory.
+// OutOfMemory is a container of a job in which a process was killed for lack of memory.
 type OutOfMemory struct {
 	Role plan.Role
-	// Name is what the job calls it: a service's image.
+	// Name is the job's name for the container: a service's image.
 	Name string
-	// Limit is in bytes; 0 when it has none of its own.
+	// Limit is in bytes; 0 for a container without a limit of its own.
 	Limit int64
 }
 
-// Watch notices what happens to a job's containers while a stage runs: what
-// the kernel kills for lack of memory, and how the sidecar ends. It is the engine's
-// events that tell. A container's state tells of memory for its first process only,
-// and of its end nothing but a code.
+// Watch notices events of a job's containers while a stage runs: kills by the kernel for lack of
+// memory, and the end of the sidecar. The source is the engine's events. A container's state
+// tells of memory for the first process only, and tells nothing of an end but a code.
 type Watch struct {
 	s    *Stages
 	job  string
 	stop context.CancelFunc
-	// work is what looks at events, and what it has made begin.
+	// work is the reading of events, and everything started by an event.
 	work sync.WaitGroup
 
 	mu  sync.Mutex
 	got []engine.Event
-	// more is closed and replaced at each event, ended when there are no more.
+	// more is closed and replaced at each event. ended is true once no more events come.
 	more  chan struct{}
 	ended bool
 }
 
-// mostEvents bounds what is held of a stage.
+// mostEvents bounds the number of events kept of a stage.
 const mostEvents = 1000
 
-// WatchStage watches the job's containers until Close is called. It adds nothing
-// to a stage's time, and what it cannot see it does not tell.
+// WatchStage watches the job's containers until Close is called. The watch adds nothing to a
+// stage's time, and is silent about events that it cannot see.
 func (s *Stages) WatchStage(ctx context.Context, job string) *Watch {
 	ctx, stop := context.WithCancel(ctx)
 	w := &Watch{s: s, job: job, stop: stop, more: make(chan struct{})}
@@ -60,9 +57,9 @@ func (s *Stages) WatchStage(ctx context.Context, job string) *Watch {
 		defer w.note(nil)
 		_, sandbox, err := s.jobs.JobContainer(ctx, job)
 		if err != nil {
-			return // the stage itself tells
+			return // the stage itself reports the error
 		}
-		// Since, for what happens before the engine has heard of us.
+		// The start lies in the past, for events before the engine got this request.
 		s.eng.Events(ctx, label.Sandbox+"="+sandbox, since, func(m engine.Event) {
 			w.note(&m)
 			if isSidecarsEnd(m) && m.Attributes[label.DataSize] != "" {
@@ -73,18 +70,18 @@ func (s *Stages) WatchStage(ctx context.Context, job string) *Watch {
 	return w
 }
 
-// isSidecarsEnd tells whether a sidecar has ended.
+// isSidecarsEnd tells whether an event is the end of a sidecar.
 func isSidecarsEnd(m engine.Event) bool {
 	return m.Action == engine.HasDied && m.Attributes[label.Role] == string(plan.RoleSidecar)
 }
 
-// Close ends the watch, and waits for that.
+// Close ends the watch, and waits for its work.
 func (w *Watch) Close() {
 	w.stop()
 	w.work.Wait()
 }
 
-// note takes an event, or the end of all of them.
+// note takes an event; nil is the end of all events.
 func (w *Watch) note(m *engine.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -98,8 +95,8 @@ func (w *Watch) note(m *engine.Event) {
 	w.more = make(chan struct{})
 }
 
-// await waits until enough says so of the events so far, or bound is over, or no
-// more can come. It returns them.
+// await waits until enough is true for the events so far, until bound has passed, or until no
+// more can come. The answer is the events.
 func (w *Watch) await(ctx context.Context, bound time.Duration, enough func([]engine.Event) bool) []engine.Event {
 	wait := time.NewTimer(bound)
 	defer wait.Stop()
@@ -120,8 +117,7 @@ func (w *Watch) await(ctx context.Context, bound time.Duration, enough func([]en
 	}
 }
 
-// OutOfMemory returns, after a failed stage, the containers that ran out of memory,
-// each once.
+// OutOfMemory are, after a failed stage, the containers that ran out of memory, each once.
 func (w *Watch) OutOfMemory(ctx context.Context) []OutOfMemory {
 	if ctx.Err() != nil {
 		return nil
@@ -147,7 +143,7 @@ func (w *Watch) OutOfMemory(ctx context.Context) []OutOfMemory {
 	return killed
 }
 
-// SidecarEnding tells how the sidecar of a failed stage has ended, if it has.
+// SidecarEnding tells how the sidecar of a failed stage ended, if it ended.
 func (w *Watch) SidecarEnding(ctx context.Context) Ending {
 	died := func(got []engine.Event) bool {
 		return slices.ContainsFunc(got, isSidecarsEnd)
@@ -169,7 +165,7 @@ func (s *Stages) limited(ctx context.Context, job string) (map[string]OutOfMemor
 	for _, one := range list {
 		c, err := s.eng.Container(ctx, one.ID)
 		if err != nil {
-			continue // it is going
+			continue // the container is going
 		}
 		found[one.ID] = OutOfMemory{Role: plan.Role(one.Labels[label.Role]), Name: label.ImageName(one.Labels, c.Image), Limit: c.MemoryLimit}
 	}
