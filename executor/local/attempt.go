@@ -15,8 +15,8 @@ import (
 	"gitlab.com/gitlab-org/gitlab-runner/executors/custom/api"
 )
 
-// attempt is one attempt to prepare, and what follows where it succeeds. Each
-// has a folder of its own, which is the hooks' working directory and TMPDIR.
+// attempt is an attempt to prepare and, after success, the rest of the job. Each attempt
+// has a folder of its own, the hooks' working directory and TMPDIR.
 type attempt struct {
 	build  *build
 	number int
@@ -68,7 +68,7 @@ func (a *attempt) writeResponse() error {
 	return nil
 }
 
-// config calls the config hook and takes its answer over.
+// config calls the config hook and applies its answer.
 func (a *attempt) config(ctx context.Context) error {
 	b := a.build
 	ctx, cancel := context.WithTimeout(ctx, b.runner.ConfigTimeout)
@@ -105,7 +105,7 @@ func valueOr[T any](p *T, def T) T {
 	return def
 }
 
-// startupLine names the driver as it names itself.
+// startupLine is the Runner's line about its executor, with the driver's own name.
 func (a *attempt) startupLine() string {
 	const line = "Using Custom executor"
 	switch {
@@ -118,8 +118,8 @@ func (a *attempt) startupLine() string {
 	}
 }
 
-// runStage calls the run hook with a script for a stage. The Runner's
-// step_script is build_script to a driver.
+// runStage calls the run hook with a script for a stage. A driver sees the Runner's
+// step_script as build_script.
 func (a *attempt) runStage(ctx context.Context, stage, script string) error {
 	if stage == stageScript {
 		stage = "build_script"
@@ -142,8 +142,8 @@ func (a *attempt) runStage(ctx context.Context, stage, script string) error {
 	return a.call(ctx, hookCall{kind: Run, stage: stage, args: args, stdout: out, stderr: errs})
 }
 
-// cleanup calls the cleanup hook with a time of its own, so that it runs
-// whatever ended the job, and removes the attempt's folder.
+// cleanup calls the cleanup hook with a time of its own, whatever ended the job, and
+// removes the attempt's folder.
 func (a *attempt) cleanup() {
 	r := a.build.runner
 	if a.dir == "" {
@@ -171,8 +171,8 @@ type hookCall struct {
 	stdout, stderr io.Writer
 }
 
-// call calls a hook and gives its end a meaning: nil, a *jobError, or an error
-// of the system.
+// call calls a hook and gives its end a meaning: nil, a *jobError, or an error of the
+// system.
 func (a *attempt) call(ctx context.Context, c hookCall) error {
 	r, j := a.build.runner, a.build.job
 	start := r.Now()

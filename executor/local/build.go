@@ -11,14 +11,13 @@ import (
 	"time"
 )
 
-// build is one job on its way. What the config hook answers stays over the
-// attempts, as it does in the Runner: only the first config hook finds
-// CI_PROJECT_DIR empty.
+// build is a job under way. The config hook's answer stays over all attempts, as in the
+// Runner: only the first config hook finds CI_PROJECT_DIR empty.
 type build struct {
 	runner  *Runner
 	shape   shape
 	payload Payload
-	// unfit is why the Runner itself refuses the job, nil if it does not.
+	// unfit is the Runner's own reason to refuse the job, or nil.
 	unfit error
 	job   *Job
 	log   *jobLog
@@ -30,7 +29,7 @@ type build struct {
 	cacheDir   string
 	shared     bool
 
-	mu   sync.Mutex // cleanup may run while a stage does
+	mu   sync.Mutex // cleanup may run beside a stage
 	vars variables  // nil until asked for
 }
 
@@ -58,7 +57,7 @@ func newBuild(r *Runner, p Payload, j *Job) *build {
 	return b
 }
 
-// run runs the job within ctx, whose cause says why it was ended early.
+// run runs the job within ctx. The cause of ctx says why the job was ended early.
 func (b *build) run(ctx context.Context) Result {
 	started := b.runner.Now()
 	b.log.print("Running with gitlab-runner " + b.runner.Version + " (" + revision + ")")
@@ -93,7 +92,7 @@ func (b *build) run(ctx context.Context) Result {
 	return res
 }
 
-// prepare makes attempts until one is ready. It cleans up those that were not.
+// prepare makes attempts until an attempt is ready. prepare cleans up the others.
 func (b *build) prepare(ctx context.Context) (n int, ready *attempt, err error) {
 	err = b.log.section("prepare_executor", `Preparing the "custom" executor`, func() error {
 		for n = 1; ; n++ {
@@ -126,9 +125,9 @@ func (b *build) prepare(ctx context.Context) (n int, ready *attempt, err error) 
 	return n, ready, err
 }
 
-// runStages runs the stages until they end or ctx does; then they have
-// StageWait to end in. They have ended when done is closed, at the latest after
-// SIGKILL has had its time.
+// runStages runs the stages until they or ctx end. After the end of ctx the stages have
+// StageWait to end. done is closed when they have ended, at the latest after the time for
+// SIGKILL.
 func (b *build) runStages(ctx context.Context, a *attempt) (done <-chan struct{}, err error) {
 	finished := make(chan struct{})
 	var stagesErr error
@@ -167,7 +166,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// variables is all variables of the job, expanded.
+// variables returns all variables of the job, expanded.
 func (b *build) variables() variables {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -177,7 +176,7 @@ func (b *build) variables() variables {
 	return b.vars
 }
 
-// refreshVariables makes variables anew when the next one asks.
+// refreshVariables discards the variables: the next call of variables makes them anew.
 func (b *build) refreshVariables() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -213,8 +212,8 @@ func (b *build) setDirs(buildsDir, cacheDir string) {
 	b.refreshVariables()
 }
 
-// projectSlug is the project's path on its server; a repository without a
-// server has the project's number.
+// projectSlug returns the project's path on its server, or the project's number without a
+// server.
 func (b *build) projectSlug() string {
 	u, err := url.Parse(b.payload.GitInfo.RepoURL)
 	if err == nil && u.Host != "" {
@@ -226,7 +225,7 @@ func (b *build) projectSlug() string {
 	return "project-" + strconv.FormatInt(b.payload.JobInfo.ProjectID, 10)
 }
 
-// timeout is the job's.
+// timeout returns the job's timeout.
 func (b *build) timeout() time.Duration {
 	if s := b.payload.RunnerInfo.Timeout; s > 0 {
 		return time.Duration(s) * time.Second

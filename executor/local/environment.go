@@ -10,11 +10,11 @@ import (
 	"gitlab.com/gitlab-org/gitlab-runner/executors/custom/api"
 )
 
-// customEnvPrefix marks what comes from the job in a hook's environment.
+// customEnvPrefix marks variables of the job in a hook's environment.
 const customEnvPrefix = "CUSTOM_ENV_"
 
-// environment is a hook's environment in the Runner's order; of duplicates the
-// last wins, so that job_env may set TMPDIR and a job's variable cannot.
+// environment returns a hook's environment in the Runner's order. Of duplicates the last
+// wins, so job_env may set TMPDIR and a job's variable cannot.
 func (a *attempt) environment() []string {
 	env := slices.Clone(a.build.runner.Env)
 	env = append(
@@ -37,8 +37,8 @@ func (a *attempt) environment() []string {
 	return append(env, customEnvPrefix+"CI_JOB_SERVICES="+a.build.servicesJSON(vars))
 }
 
-// servicesJSON is CI_JOB_SERVICES: the services with their first alias alone,
-// and from 19 on with their variables.
+// servicesJSON is the value of CI_JOB_SERVICES: the services with their first alias alone
+// and, from 19 on, with their variables.
 func (b *build) servicesJSON(vars variables) string {
 	type service struct {
 		Name       string            `json:"name"`

@@ -9,14 +9,14 @@ import (
 	"strconv"
 )
 
-// The exit codes that hooks are told to use.
+// The Runner names these exit codes to the hooks.
 const (
 	buildFailureExit  = 1
 	systemFailureExit = 2
 )
 
-// exitError gives a hook's end its meaning. A build failure takes the script's
-// exit code from codeFile, which nobody resets between stages.
+// exitError gives a hook's end its meaning. A build failure takes the script's exit code
+// from codeFile, which nobody resets between stages.
 func exitError(err error, codeFile string) error {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
@@ -35,7 +35,7 @@ func exitError(err error, codeFile string) error {
 func buildFailure(exit error, codeFile string) error {
 	f, err := os.Open(codeFile)
 	if err != nil {
-		// The driver need not write it.
+		// The driver need not write the file.
 		return &jobError{reason: reasonScript, exitCode: buildFailureExit, err: exit}
 	}
 	defer f.Close()

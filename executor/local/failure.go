@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// GitLab's words for why a job failed.
+// GitLab's words for the reason of a job's failure.
 const (
 	reasonScript        = "script_failure"
 	reasonSystem        = "runner_system_failure"
@@ -23,8 +23,8 @@ var (
 	errScriptTimeout = errors.New("script timeout")
 )
 
-// jobError is a failure that the job is to blame for, or that has a reason of
-// its own. Any other error is the system's.
+// jobError is a failure by fault of the job, or with a reason of its own. Any other error
+// is the system's.
 type jobError struct {
 	reason   string
 	exitCode int
@@ -34,7 +34,7 @@ type jobError struct {
 func (e *jobError) Error() string { return e.err.Error() }
 func (e *jobError) Unwrap() error { return e.err }
 
-// unknownExitError is an exit that the custom executor has no meaning for.
+// unknownExitError is an exit without a meaning for the custom executor.
 type unknownExitError struct {
 	code int
 	err  error
@@ -46,8 +46,8 @@ func (e *unknownExitError) Error() string {
 
 func (e *unknownExitError) Unwrap() error { return e.err }
 
-// runtimeState is what CI_JOB_STATUS says after err, and err as it is reported.
-// It judges as the Runner does: a context's error is a verdict, whatever wraps it.
+// runtimeState returns the value of CI_JOB_STATUS after err, and err in the Runner's words.
+// The judgement is the Runner's: a context's error is a verdict, whatever wraps it.
 func runtimeState(err error, timeout time.Duration) (string, error) {
 	switch {
 	case err == nil:
@@ -66,7 +66,7 @@ func runtimeState(err error, timeout time.Duration) (string, error) {
 	}
 }
 
-// verdict fills in the fields of a result that follow from the job's error.
+// verdict returns the fields of a result that follow from the job's error.
 func verdict(err error) Result {
 	if err == nil {
 		return Result{State: Success}

@@ -15,11 +15,11 @@ import (
 	"testing"
 )
 
-// fakeDir is the variable that makes the test binary the driver. It names the
-// folder with the plan and for the records.
+// fakeDir is the variable that makes the test binary the driver. Its value is the folder
+// with the plan and for the records.
 const fakeDir = "FAKE_DRIVER_DIR"
 
-// act is what the fake driver does in one call of a hook.
+// act is the fake driver's part in a call of a hook.
 type act struct {
 	Stdout, Stderr string
 	Exit           int
@@ -29,17 +29,16 @@ type act struct {
 	Wait bool
 	// Ignore is Wait, deaf to SIGTERM.
 	Ignore bool
-	// Kill ends it by SIGKILL.
+	// Kill ends the driver by SIGKILL.
 	Kill bool
-	// Child leaves a process in a group of its own that holds the output until
-	// the pipe child.fifo is opened, and says "last words" then. It says
-	// "holding" before.
+	// Child leaves a process in a group of its own. The process prints "holding", holds the
+	// output until the pipe child.fifo is opened, and prints "last words" then.
 	Child bool
 	// Script runs the script with bash and reports as a driver would.
 	Script bool
 }
 
-// record is what a call of the fake driver saw.
+// record is a call as the fake driver saw it.
 type record struct {
 	Name         string // the kind, or a run hook's stage
 	Args         []string
@@ -53,7 +52,7 @@ type record struct {
 	ScriptMode   os.FileMode
 }
 
-// env is the value of a variable in the call's environment.
+// env returns the value of a variable in the call's environment.
 func (r record) env(key string) string {
 	for _, kv := range r.Env {
 		if k, v, _ := strings.Cut(kv, "="); k == key {
@@ -160,7 +159,7 @@ func runScript(path string) int {
 	}
 }
 
-// save writes a record and returns how many of that name came before.
+// save writes a record and returns the number of earlier records with this name.
 func save(dir, name string, args []string) (n int) {
 	r := record{Name: name, Args: args, Env: os.Environ(), Pid: os.Getpid(), Pgid: syscall.Getpgrp()}
 	r.Dir, _ = os.Getwd()

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Kind is which of the four hooks a call is.
+// Kind names one of the four hooks.
 type Kind string
 
 // The hooks.
@@ -25,11 +25,11 @@ type Hook struct {
 	Stage string
 	// Attempt counts the attempts to prepare, from 1.
 	Attempt int
-	// PID is the process, and the process group that it leads.
+	// PID is the process, and the process group under its lead.
 	PID int
 }
 
-// Phase is a call of a hook that was made.
+// Phase is a call of a hook, with its end.
 type Phase struct {
 	// Name is the stage of a run hook, else the kind.
 	Name    string
@@ -38,13 +38,13 @@ type Phase struct {
 	Start   time.Time
 	// Duration ends when the process has ended and its output is closed.
 	Duration time.Duration
-	// ExitCode is the process's own, or -1: ended by a signal, not started,
-	// or given up on.
+	// ExitCode is the process's own. -1 stands for a process that was ended by a signal,
+	// not started, or given up.
 	ExitCode int
 }
 
-// ScriptFailed tells that the hook has told a failure of what it ran. One that
-// tells the system's, or was killed, has its own reason.
+// ScriptFailed tells whether the hook reported a failure of its script. A report about the
+// system, and a kill, have reasons of their own.
 func (p Phase) ScriptFailed() bool { return p.ExitCode == buildFailureExit }
 
 // State is the job's outcome.
@@ -59,22 +59,22 @@ const (
 	SystemFailure State = "system_failure"
 )
 
-// Result is what became of a job.
+// Result is the end of a job.
 type Result struct {
 	State State
 	// ExitCode is the script's, from BUILD_EXIT_CODE_FILE; 0 unless the state
 	// is Failed.
 	ExitCode int
-	// FailureReason is GitLab's word for it, "" on success.
+	// FailureReason is GitLab's word for the reason, "" on success.
 	FailureReason string
-	// Err is what the log's last line says, nil on success.
+	// Err is the error in the log's last line, nil on success.
 	Err error
-	// Phases is every call of a hook, in the order of their starts.
+	// Phases lists every call of a hook, in the order of their starts.
 	Phases []Phase
-	// Attempts is how often prepare was tried, 1 to 3.
+	// Attempts is the number of attempts to prepare, 1 to 3.
 	Attempts int
-	// Started and Finished are when the Runner took the job up and when it
-	// reported its end, which is after cleanup.
+	// Started is the time when the Runner took the job up. Finished is the time of the
+	// report of its end, after cleanup.
 	Started, Finished time.Time
 }
 
@@ -88,9 +88,9 @@ type Job struct {
 	phases []Phase
 }
 
-// Start starts a job and returns at once. A cancelled ctx stands for the Runner
-// process being shut down: the running hook gets SIGTERM, no further stage
-// runs, and cleanup does.
+// Start starts a job and returns at once. A cancelled ctx stands for a shutdown of the
+// Runner process. The running hook then gets SIGTERM, no further stage runs, and cleanup
+// does.
 func (r *Runner) Start(ctx context.Context, p Payload) *Job {
 	j := &Job{done: make(chan struct{})}
 	b := newBuild(r.withDefaults(), p, j)
@@ -108,10 +108,10 @@ func (r *Runner) Start(ctx context.Context, p Payload) *Job {
 	return j
 }
 
-// Cancel is the button in GitLab. During the script it ends the script:
-// after_script, the stages for failures and cleanup still run. During what
-// comes before, it ends the job, with cleanup. Afterwards it does nothing. It
-// may be called at any time and more than once.
+// Cancel is the button in GitLab. During the script, Cancel ends the script: after_script,
+// the stages for failures and cleanup still run. Before the script, Cancel ends the job,
+// with cleanup. Afterwards Cancel does nothing. Calls are allowed at any time and more than
+// once.
 func (j *Job) Cancel() {
 	j.mu.Lock()
 	cancel := j.cancel
@@ -119,7 +119,7 @@ func (j *Job) Cancel() {
 	cancel()
 }
 
-// Done is closed when Wait returns at once.
+// Done is closed once the job has ended: from then on, Wait returns at once.
 func (j *Job) Done() <-chan struct{} { return j.done }
 
 // Wait waits until the job and all its hooks have ended.
@@ -128,14 +128,14 @@ func (j *Job) Wait() Result {
 	return j.result
 }
 
-// setCancel sets what Cancel does from now on.
+// setCancel sets the effect of Cancel from now on.
 func (j *Job) setCancel(f context.CancelFunc) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.cancel = f
 }
 
-// begin records the start of a call and returns where to note its end.
+// begin records the start of a call and returns its index, for end.
 func (j *Job) begin(p Phase) (index int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -28,15 +28,15 @@ type jobLog struct {
 	now  func() int64
 }
 
-// newJobLog returns a log on w. Seconds since 1970 come from now, for the
-// markers of sections, which are written where mark is set.
+// newJobLog returns a log on w. now returns seconds since 1970 for the markers of sections.
+// mark turns these markers on.
 func newJobLog(w io.Writer, s []secret, mark bool, now func() int64) *jobLog {
 	out := &syncWriter{w: w}
 	return &jobLog{out: out, secrets: s, own: masker{next: out, secrets: s}, mark: mark, now: now}
 }
 
-// text writes raw text of the Runner's own. Errors are dropped: a log that
-// cannot be written is no reason to stop a job.
+// text writes raw text of the Runner's own. Errors are dropped: a broken log is no reason
+// to stop a job.
 func (l *jobLog) text(s string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -85,7 +85,7 @@ type lineWriter struct {
 	held   []byte
 }
 
-// Write passes on whole lines. It reports all of p as written.
+// Write passes whole lines on, and reports all of p as written.
 func (l *lineWriter) Write(p []byte) (int, error) {
 	l.held = append(l.held, p...)
 	for {

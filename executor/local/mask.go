@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// mask is what the log shows in a secret's place.
+// mask stands in the log in the place of a secret.
 const mask = "[MASKED]"
 
-// tokenPrefixes begin GitLab's tokens; what follows them is masked as well.
+// tokenPrefixes begin GitLab's tokens. The characters behind a prefix are masked as well.
 var tokenPrefixes = []string{
 	"glpat-", "gloas-", "gldt-", "glrt-", "glcbt-", "glrtr-", "glptt-", "glft-",
 	"glimt-", "glagent-", "glsoat-", "glffct-", "_gitlab_session=", "gltok-",
@@ -22,7 +22,7 @@ type secret struct {
 	token bool
 }
 
-// secrets sorts what to mask, the longest first; empty values mask nothing.
+// secrets returns the texts to mask, the longest first. Empty values mask nothing.
 func secrets(values, prefixes []string) []secret {
 	var out []secret
 	add := func(list []string, token bool) {
@@ -38,9 +38,9 @@ func secrets(values, prefixes []string) []secret {
 	return out
 }
 
-// masker is a writer that replaces secrets, also where a secret arrives in
-// several writes. What may be the beginning of one is held back until more
-// comes or flush is called. It is not safe for concurrent use.
+// masker is a writer that replaces secrets, also secrets in several writes. The possible
+// beginning of a secret waits for more text or for flush. masker is not safe for concurrent
+// use.
 type masker struct {
 	next    io.Writer
 	secrets []secret
@@ -49,7 +49,7 @@ type masker struct {
 	inToken, inTokenBody bool
 }
 
-// Write masks and passes on p. It reports all of p as written.
+// Write masks p and passes p on. Write reports all of p as written.
 func (m *masker) Write(p []byte) (int, error) {
 	m.held = append(m.held, p...)
 	if err := m.drain(false); err != nil {
@@ -58,7 +58,7 @@ func (m *masker) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// flush passes on what is held back.
+// flush passes waiting text on.
 func (m *masker) flush() error { return m.drain(true) }
 
 func (m *masker) drain(final bool) error {
@@ -110,8 +110,8 @@ func (m *masker) endToken(out []byte) []byte {
 	return out
 }
 
-// match finds the longest secret at the beginning of p. It is waiting where p
-// ends within a longer one.
+// match finds the longest secret at the beginning of p. waiting is true where p ends within
+// a longer secret.
 func (m *masker) match(p []byte) (found *secret, waiting bool) {
 	for i := range m.secrets {
 		s := &m.secrets[i]

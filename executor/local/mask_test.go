@@ -59,7 +59,7 @@ func TestTheJobLogShowsNoSecret(t *testing.T) {
 		}
 	}
 	inOrder(t, log, "config [MASKED]", "out [MASKED] [MASKED] kitchen-[MASKED]")
-	// Cleanup's output is the one that is not masked.
+	// Only the output of cleanup is not masked.
 	if !strings.Contains(g.runnerLog.String(), "cleanup out: out correct-horse") {
 		t.Errorf("the Runner's log is %q", g.runnerLog)
 	}

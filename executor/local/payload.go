@@ -22,7 +22,7 @@ type Payload struct {
 	PolicyOptions PolicyOptions `json:"policy_options"`
 }
 
-// JobInfo says which job of which project of which instance it is.
+// JobInfo identifies the job, its project and its instance.
 type JobInfo struct {
 	Name               string  `json:"name"`
 	Stage              string  `json:"stage"`
@@ -42,7 +42,7 @@ type JobInfo struct {
 	QueueDepth         int64  `json:"queue_depth"`
 }
 
-// GitInfo says what to fetch and check out.
+// GitInfo names the commit to fetch and check out.
 type GitInfo struct {
 	// RepoURL carries the job token as its password.
 	RepoURL          string   `json:"repo_url"`
@@ -64,12 +64,12 @@ type RunnerInfo struct {
 	Timeout int `json:"timeout"`
 }
 
-// Variable is one CI/CD variable.
+// Variable is a CI/CD variable.
 type Variable struct {
 	Key    string `json:"key"`
 	Value  string `json:"value"`
 	Public bool   `json:"public"`
-	// File marks a value that scripts find in a file; the variable is its path.
+	// File marks a value for a file. The variable then holds the file's path.
 	File   bool `json:"file"`
 	Masked bool `json:"masked"`
 	// Raw marks a value in which $NAME is not replaced.
@@ -80,13 +80,13 @@ type Variable struct {
 type Step struct {
 	Name   string   `json:"name"`
 	Script []string `json:"script"`
-	// Timeout is in seconds. The Runner does not look at it.
+	// Timeout is in seconds. The Runner ignores the field.
 	Timeout      int    `json:"timeout"`
 	When         string `json:"when"`
 	AllowFailure bool   `json:"allow_failure"`
 }
 
-// Image is the job's image or one of its services.
+// Image is the job's image or a service.
 type Image struct {
 	Name string `json:"name"`
 	// Alias is a list, separated by spaces or commas.
@@ -106,24 +106,24 @@ type Port struct {
 	Name     string `json:"name,omitempty"`
 }
 
-// ExecutorOptions is what `image:docker` and `image:kubernetes` say.
+// ExecutorOptions holds the settings of `image:docker` and `image:kubernetes`.
 type ExecutorOptions struct {
 	Docker     DockerOptions     `json:"docker"`
 	Kubernetes KubernetesOptions `json:"kubernetes"`
 }
 
-// DockerOptions is what `image:docker` says.
+// DockerOptions holds the settings of `image:docker`.
 type DockerOptions struct {
 	Platform string `json:"platform"`
 	User     string `json:"user"`
 }
 
-// KubernetesOptions is what `image:kubernetes` says.
+// KubernetesOptions holds the settings of `image:kubernetes`.
 type KubernetesOptions struct {
 	User string `json:"user"`
 }
 
-// Artifact is one archive or report to upload.
+// Artifact is an archive or a report to upload.
 type Artifact struct {
 	Name      string   `json:"name"`
 	Untracked bool     `json:"untracked"`
@@ -135,7 +135,7 @@ type Artifact struct {
 	ExpireIn  string   `json:"expire_in"`
 }
 
-// Cache is one cache to restore before the script and to archive after it.
+// Cache is a cache to restore before the script and to archive after the script.
 type Cache struct {
 	Key          string   `json:"key"`
 	Untracked    bool     `json:"untracked"`
@@ -153,7 +153,7 @@ type Credentials struct {
 	Password string `json:"password"`
 }
 
-// Dependency is an earlier job whose artifacts this one downloads.
+// Dependency is an earlier job whose artifacts this job downloads.
 type Dependency struct {
 	ID            int64         `json:"id"`
 	Token         string        `json:"token"`
@@ -161,14 +161,14 @@ type Dependency struct {
 	ArtifactsFile ArtifactsFile `json:"artifacts_file"`
 }
 
-// ArtifactsFile names a dependency's archive; without a name there is none.
+// ArtifactsFile names a dependency's archive; an empty name means no archive.
 type ArtifactsFile struct {
 	Filename string `json:"filename"`
 	// Size is in bytes.
 	Size int64 `json:"size"`
 }
 
-// Features is what this GitLab understands.
+// Features lists features of this GitLab.
 type Features struct {
 	TraceSections     bool     `json:"trace_sections"`
 	TokenMaskPrefixes []string `json:"token_mask_prefixes"`

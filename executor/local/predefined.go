@@ -6,9 +6,9 @@ import (
 	"strconv"
 )
 
-// featureFlags is the Runner's flags that a driver or a script may look at,
-// with their defaults in 18.6.6, the version that is played unless another is named.
-// The Runner has more. This package shares no list with the driver.
+// featureFlags are the Runner's flags for drivers and scripts, with their defaults in
+// 18.6.6, the default version of the stand-in. The Runner has more flags. This package
+// shares no list with the driver.
 var featureFlags = []struct {
 	name string
 	on   bool
@@ -29,8 +29,8 @@ var featureFlags = []struct {
 	{"FF_HASH_CACHE_KEYS", false},
 }
 
-// predefined puts the Runner's own variables around the payload's, in the
-// Runner's order: what stands before a job may override, what stands after not.
+// predefined puts the Runner's own variables around the payload's, in the Runner's order. A
+// job may override the variables before its own, not those behind.
 func (b *build) predefined() variables {
 	job := variables(b.payload.Variables)
 	expanded := job.expand()
@@ -66,7 +66,7 @@ func (b *build) predefined() variables {
 	return v.expand()
 }
 
-// revision is what CI_RUNNER_REVISION says of a Runner that is none.
+// revision is the value of CI_RUNNER_REVISION for this stand-in.
 const revision = "local"
 
 func isFeatureFlag(key string) bool {

@@ -11,29 +11,30 @@ import (
 	"time"
 )
 
-// process is one process to run: a hook's.
+// process is a hook's process to run.
 type process struct {
 	path           string
 	args           []string
 	dir            string
 	env            []string
 	stdout, stderr io.Writer
-	// graceful is between SIGTERM and SIGKILL, force how long SIGKILL may take.
+	// graceful is the time between SIGTERM and SIGKILL; force bounds the wait after
+	// SIGKILL.
 	graceful, force time.Duration
 	started         func(pid int)
 }
 
 // run runs p in a process group of its own, with /dev/null as its stdin. Like
-// exec.Cmd.Wait it returns when the process has ended and nobody holds its
-// output open any more. When ctx ends first, the group gets SIGTERM, then
-// SIGKILL, and then p is given up. The exit code is -1 where there is none.
+// exec.Cmd.Wait, run returns when the process has ended and nobody holds its output open
+// any more. When ctx ends first, the group gets SIGTERM, then SIGKILL, and then run gives p
+// up. The exit code is -1 where there is none.
 func (p *process) run(ctx context.Context) (exitCode int, err error) {
 	cmd := exec.Command(p.path, p.args...)
 	cmd.Dir, cmd.Env = p.dir, p.env
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 
-	// Own pipes instead of exec's: only so can the reading end be closed on a
-	// grandchild that outlives SIGKILL in another group.
+	// With exec's own pipes, a grandchild in another group that outlives SIGKILL would hold
+	// the reading end. Our own pipes can be closed.
 	var copies sync.WaitGroup
 	closeOutput, err := p.connect(cmd, &copies)
 	if err != nil {
@@ -91,16 +92,15 @@ func (p *process) connect(cmd *exec.Cmd, copies *sync.WaitGroup) (closeOutput fu
 	return closeOutput, nil
 }
 
-// copyAll drains r even when w fails, so that a full disk under the log does
-// not stop the job.
+// copyAll drains r even when w fails, so a full disk under the log does not stop the job.
 func copyAll(w io.Writer, r io.Reader) {
 	if _, err := io.Copy(w, r); err != nil {
 		_, _ = io.Copy(io.Discard, r)
 	}
 }
 
-// kill ends the group that pid leads, with the error that the process ended
-// with. It is false when even SIGKILL did not end it.
+// kill ends pid's process group, and returns the error of the process's end. ended is false
+// when even SIGKILL does not end the process.
 func (p *process) kill(pid int, done <-chan error) (ended bool, err error) {
 	wait := time.NewTimer(p.graceful)
 	defer wait.Stop()

@@ -2,10 +2,10 @@ package local
 
 import "strings"
 
-// quote makes s one word of a shell. What needs it is written as $'…', which
-// bash and busybox ash understand and POSIX sh does not; any byte but NUL, which
-// no shell can hold, comes out as it went in. Bytes that are not printable
-// ASCII become \xHH, whatever the locale.
+// quote makes s one word of a shell. Where necessary, quote writes the word as $'…', which
+// bash and busybox ash understand and POSIX sh does not. Each byte reaches the program
+// unchanged, except NUL, which no shell can hold. Bytes outside of printable ASCII become
+// \xHH, whatever the locale.
 func quote(s string) string {
 	if s == "" {
 		return "''"
@@ -40,7 +40,7 @@ func quote(s string) string {
 	return b.String()
 }
 
-// needsQuotes is true for all but the characters that no shell looks at.
+// needsQuotes is true for all characters with a possible meaning to a shell.
 func needsQuotes(r rune) bool {
 	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' ||
 		strings.ContainsRune(",-./@_", r))
@@ -57,5 +57,5 @@ func quoteAll(words ...string) string {
 
 var inDoubleQuotes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "`", "\\`", `$`, `\$`)
 
-// quotePath is s in double quotes, as the Runner writes paths.
+// quotePath puts s in double quotes, as the Runner writes paths.
 func quotePath(s string) string { return `"` + inDoubleQuotes.Replace(s) + `"` }

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// shells is the shells of this machine that know $'…': bash must be there,
-// busybox is taken where it is.
+// shells returns the shells of this machine that know $'…': bash, which must exist, and
+// busybox if present.
 func shells(t *testing.T) [][]string {
 	t.Helper()
 	if _, err := exec.LookPath("bash"); err != nil {
@@ -21,8 +21,8 @@ func shells(t *testing.T) [][]string {
 	return out
 }
 
-// everyByte is all bytes that a shell can hold, in an order that puts digits
-// after bytes with numbers.
+// everyByte returns all bytes that a shell can hold, each before characters that could
+// extend a number.
 func everyByte() string {
 	var b strings.Builder
 	for c := 255; c > 0; c-- {

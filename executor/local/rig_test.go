@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// patience is how long a test waits for what must happen.
+// patience bounds a test's wait for an event that must come.
 const patience = 2 * time.Minute
 
 // rig is a Runner with the fake driver behind it.
@@ -25,7 +25,7 @@ type rig struct {
 	runnerLog *logBuffer
 }
 
-// newRig makes a rig; plan says what the driver does by the hook's kind or stage.
+// newRig makes a rig; plan holds the driver's acts by the hook's kind or stage.
 func newRig(t *testing.T, plan map[string][]act) *rig {
 	t.Helper()
 	dir := t.TempDir()
@@ -46,8 +46,8 @@ func newRig(t *testing.T, plan map[string][]act) *rig {
 		Executable: os.Args[0],
 		ConfigArgs: []string{"config"}, PrepareArgs: []string{"prepare"},
 		RunArgs: []string{"run"}, CleanupArgs: []string{"cleanup"},
-		// Without GORACE the fake driver sleeps for a second at its exit, without
-		// GOCOVERDIR it complains where the test is built for coverage.
+		// Without GORACE the fake driver sleeps for a second at its exit. Without
+		// GOCOVERDIR the driver complains in a test built for coverage.
 		Env:     []string{fakeDir + "=" + dir, "GORACE=atexit_sleep_ms=0", "GOCOVERDIR=" + t.TempDir(), "PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()},
 		TempDir: t.TempDir(),
 		Log:     g.log, RunnerLog: g.runnerLog,
@@ -56,7 +56,7 @@ func newRig(t *testing.T, plan map[string][]act) *rig {
 	return g
 }
 
-// noGoroutineStays checks at the test's end that all goroutines it started end.
+// noGoroutineStays checks at the test's end that all its goroutines end.
 func noGoroutineStays(t *testing.T) {
 	before := runtime.NumGoroutine()
 	t.Cleanup(func() {
@@ -72,7 +72,7 @@ func noGoroutineStays(t *testing.T) {
 	})
 }
 
-// answer is what the fake driver's config hook says unless a test has another.
+// answer is the fake driver's usual answer to the config hook.
 const answer = `{"driver":{"name":"fake","version":"v1"},"builds_dir":"/builds","cache_dir":"/cache","job_env":{"SANDBOX":"x"}}`
 
 func fixture(t *testing.T) Payload {
@@ -88,7 +88,7 @@ func fixture(t *testing.T) Payload {
 	return p
 }
 
-// small is a payload with a script and an after_script, and no more.
+// small is a payload with only a script and an after_script.
 func small() Payload {
 	return Payload{
 		ID: 1, Token: "secret-token", AllowGitFetch: true,
@@ -101,7 +101,7 @@ func small() Payload {
 	}
 }
 
-// records is what the fake driver saw, in order.
+// records returns the fake driver's records, in order.
 func (g *rig) records() []record {
 	g.t.Helper()
 	files, err := filepath.Glob(filepath.Join(g.dir, "[0-9]*.json"))
@@ -123,7 +123,7 @@ func (g *rig) records() []record {
 	return out
 }
 
-// calls is the names of the calls, in order.
+// calls returns the names of the calls, in order.
 func (g *rig) calls() string {
 	var names []string
 	for _, r := range g.records() {
@@ -132,7 +132,7 @@ func (g *rig) calls() string {
 	return strings.Join(names, " ")
 }
 
-// last is the last call of that name.
+// last returns the last call with a name.
 func (g *rig) last(name string) record {
 	g.t.Helper()
 	var found *record
@@ -147,7 +147,7 @@ func (g *rig) last(name string) record {
 	return *found
 }
 
-// run runs a job and fails the test where it does not end.
+// run runs a job and fails the test where the job does not end.
 func (g *rig) run(p Payload) Result {
 	g.t.Helper()
 	return g.wait(g.Start(g.t.Context(), p))
@@ -185,7 +185,7 @@ func (g *rig) expectCalls(want string) {
 	}
 }
 
-// logBuffer is a log on whose content a test can wait.
+// logBuffer is a log with a wait for its content.
 type logBuffer struct {
 	mu      sync.Mutex
 	buf     bytes.Buffer
@@ -228,7 +228,7 @@ func (l *logBuffer) await(t *testing.T, text string) {
 	}
 }
 
-// inOrder checks that the texts stand in s one after the other.
+// inOrder checks that the texts follow each other in s.
 func inOrder(t *testing.T, s string, texts ...string) {
 	t.Helper()
 	rest := s

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// script makes the script of a stage; it is "" where the stage has nothing to do.
+// script makes the script of a stage, or "" where the stage has nothing to do.
 func (b *build) script(stage string) (string, error) {
 	w := &scriptWriter{build: b, vars: b.variables(), temp: b.projectDir + ".tmp"}
 	ok := true
@@ -55,10 +55,10 @@ func (w *scriptWriter) line(text string) {
 
 func (w *scriptWriter) linef(format string, args ...any) { w.line(fmt.Sprintf(format, args...)) }
 
-// command writes a command line of which nothing is expanded.
+// command writes a command line without anything for the shell to expand.
 func (w *scriptWriter) command(words ...string) { w.line(quoteAll(words...)) }
 
-// block writes an if around then, and around otherwise where there is one.
+// block writes an if around then, and an else around otherwise unless otherwise is nil.
 func (w *scriptWriter) block(condition string, then, otherwise func()) {
 	w.linef("if %s; then", condition)
 	w.indented(then)
@@ -102,7 +102,7 @@ func (w *scriptWriter) variable(v Variable) {
 	w.linef("export %s=%s", quote(v.Key), file)
 }
 
-// exports exports all variables, and those that earlier stages left in GITLAB_ENV.
+// exports exports all variables, and those of GITLAB_ENV from earlier stages.
 func (w *scriptWriter) exports() {
 	for _, v := range w.vars {
 		w.variable(v)
@@ -110,7 +110,7 @@ func (w *scriptWriter) exports() {
 	w.jobEnvFile()
 }
 
-// jobEnvFile reads the variables that earlier stages left in GITLAB_ENV.
+// jobEnvFile reads the variables of GITLAB_ENV from earlier stages.
 func (w *scriptWriter) jobEnvFile() {
 	file := w.tempFile("gitlab_runner_env")
 	w.variable(Variable{Key: "GITLAB_ENV", Value: file})
@@ -125,7 +125,8 @@ func (w *scriptWriter) jobEnvFile() {
 	w.linef(`while read -r line; do export "$line"; done < %s`, quotePath(file))
 }
 
-// guarded writes what needs gitlab-runner, with a warning where there is none.
+// guarded writes commands that need gitlab-runner, with a warning where the program is
+// missing.
 func (w *scriptWriter) guarded(action string, f func()) {
 	w.block("gitlab-runner --version >/dev/null 2>&1 ", f, func() {
 		w.warning("Missing gitlab-runner. " + action + " is disabled.")

@@ -7,19 +7,20 @@ import (
 	"strconv"
 )
 
-// hashedCacheFile is where the Runner from 18.11 on looks for a key's archive as well.
+// hashedCacheFile is the second place where the Runner from 18.11 on looks for a key's
+// archive.
 func (w *scriptWriter) hashedCacheFile(key string) string {
 	sum := sha256.Sum256([]byte(key))
 	file, _ := w.cacheFile(hex.EncodeToString(sum[:])) // the caller has placed the key itself
 	return file
 }
 
-// server is where artifacts come from and go to, "" for nowhere.
+// server is the URL for artifacts, "" for none.
 func (w *scriptWriter) server() string {
 	return cmp.Or(w.build.runner.URL, w.vars.value("CI_SERVER_URL"))
 }
 
-// downloadArtifacts fetches what earlier jobs left for this one.
+// downloadArtifacts fetches the artifacts of earlier jobs for this job.
 func (w *scriptWriter) downloadArtifacts() bool {
 	var jobs []Dependency
 	for _, d := range w.build.payload.Dependencies {
@@ -43,7 +44,7 @@ func (w *scriptWriter) downloadArtifacts() bool {
 	return true
 }
 
-// uploadArtifacts uploads what the script's success or failure asks for.
+// uploadArtifacts uploads the artifacts for the script's success or failure.
 func (w *scriptWriter) uploadArtifacts(success bool) (some bool) {
 	if w.server() == "" {
 		return false

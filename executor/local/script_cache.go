@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// wanted is whether `when` of a cache or an artifact asks for it.
+// wanted tells whether a cache or an artifact with this `when` is due.
 func wanted(when string, success bool) bool {
 	switch when {
 	case "always":
@@ -30,7 +30,7 @@ func pathArgs(flag string, paths []string) []string {
 	return out
 }
 
-// contents is the arguments for what a cache or an artifact is made of.
+// contents returns the arguments that name the content of a cache or an artifact.
 func contents(paths []string, untracked bool) []string {
 	out := pathArgs("--path", paths)
 	if untracked {
@@ -58,7 +58,7 @@ func (w *scriptWriter) cacheFile(key string) (string, error) {
 	return rel, nil
 }
 
-// policy is whether the cache's policy includes pull or push.
+// policy tells whether the cache's policy includes pull or push.
 func (w *scriptWriter) policy(c Cache, direction string) (bool, error) {
 	switch p := w.vars.expandValue(c.Policy); p {
 	case "", "pull-push":
@@ -74,7 +74,7 @@ func (w *scriptWriter) cacheTimeout() string {
 	return strconv.Itoa(w.vars.number("CACHE_REQUEST_TIMEOUT", 10)) // minutes
 }
 
-// restoreCache extracts the caches. A cache that is missing fails nothing.
+// restoreCache extracts the caches. A missing cache fails nothing.
 func (w *scriptWriter) restoreCache() (some bool, err error) {
 	w.exports()
 	w.cd()
@@ -124,7 +124,7 @@ func (w *scriptWriter) extract(keys []string) error {
 	return err
 }
 
-// archiveCache archives the caches that the script's success or failure asks for.
+// archiveCache archives the caches for the script's success or failure.
 func (w *scriptWriter) archiveCache(success bool) (some bool, err error) {
 	w.exports()
 	w.cd()

@@ -10,8 +10,7 @@ import (
 	"strings"
 )
 
-// gitConfigFile holds the credentials for git, next to the project instead of
-// in it.
+// gitConfigFile holds the credentials for git, next to the project and not inside.
 const gitConfigFile = ".gitlab-runner.ext.conf"
 
 // gitStrategy is GIT_STRATEGY.
@@ -24,8 +23,7 @@ const (
 	strategyEmpty gitStrategy = "empty"
 )
 
-// strategy is GIT_STRATEGY, or what GitLab's allow_git_fetch makes of an
-// unknown one.
+// strategy returns GIT_STRATEGY. For an unknown strategy, GitLab's allow_git_fetch decides.
 func strategy(v variables, allowFetch bool) gitStrategy {
 	switch s := gitStrategy(v.value("GIT_STRATEGY")); s {
 	case strategyClone, strategyFetch, strategyNone, strategyEmpty:
@@ -37,7 +35,7 @@ func strategy(v variables, allowFetch bool) gitStrategy {
 	return strategyClone
 }
 
-// flags is a list of flags in a variable, or def; "none" is an empty list.
+// flags returns the flags in a variable, or def; "none" is an empty list.
 func (v variables) flags(key string, def ...string) []string {
 	switch text := v.value(key); text {
 	case "":
@@ -96,8 +94,8 @@ func (w *scriptWriter) getSources() error {
 	return nil
 }
 
-// gitTemplate writes the template of a new repository, which includes the
-// credentials' file. The remote it returns carries no credentials.
+// gitTemplate writes the template of a new repository, which includes the credentials'
+// file. The returned remote carries no credentials.
 func (w *scriptWriter) gitTemplate() (dir, remote string, err error) {
 	dir = w.tempFile("git-template")
 	config, credentials := path.Join(dir, "config"), w.tempFile(gitConfigFile)
@@ -130,7 +128,8 @@ func (w *scriptWriter) gitTemplate() (dir, remote string, err error) {
 	return dir, remote, nil
 }
 
-// hideCredentials lets git write out, in file, what u is without them.
+// hideCredentials notes in git's configuration file how to replace the bare URL by u. The
+// bare URL is u without credentials.
 func (w *scriptWriter) hideCredentials(file string, u *url.URL) (bare string) {
 	without := *u
 	without.User = nil
@@ -140,7 +139,7 @@ func (w *scriptWriter) hideCredentials(file string, u *url.URL) (bare string) {
 	return bare
 }
 
-// redactURL drops the URL from a parse error: it holds the job's token.
+// redactURL drops the URL from a parse error: the URL holds the job's token.
 func redactURL(err error) error {
 	if u, ok := err.(*url.Error); ok {
 		return u.Err
@@ -153,7 +152,7 @@ func (w *scriptWriter) includeCredentials(config, file string) {
 		quote(config), file, quote(regexp.QuoteMeta(gitConfigFile)+"$"))
 }
 
-// fetch makes the repository where there is none and fetches the job's refs.
+// fetch makes the repository if missing and fetches the job's refs.
 func (w *scriptWriter) fetch(template, remote string) {
 	git := w.build.payload.GitInfo
 	if git.Depth > 0 {

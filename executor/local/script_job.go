@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// prepare says where the job runs and removes what an earlier job left.
+// prepare prints the place of the job and removes leftovers of an earlier job.
 func (w *scriptWriter) prepare() {
 	via := ""
 	if w.build.hostname != "" {
@@ -19,7 +19,7 @@ func (w *scriptWriter) prepare() {
 	}
 }
 
-// userScript is the script of the step whose stage it is.
+// userScript writes the script of the step with this stage.
 func (w *scriptWriter) userScript(stage string) bool {
 	for _, s := range w.build.payload.Steps {
 		if stepStage(s) != stage {
@@ -38,7 +38,7 @@ func (w *scriptWriter) userScript(stage string) bool {
 	return false
 }
 
-// afterScript is after_script, which sees how the script went in CI_JOB_STATUS.
+// afterScript writes after_script, which sees the script's end in CI_JOB_STATUS.
 func (w *scriptWriter) afterScript() bool {
 	for _, s := range w.build.payload.Steps {
 		if s.Name != afterScriptStep {
@@ -73,7 +73,7 @@ func (w *scriptWriter) userCommand(command string) {
 	w.line(command)
 }
 
-// cleanup removes the files with secrets and what git would run from the next job.
+// cleanup removes files with secrets, and files that git would run in the next job.
 func (w *scriptWriter) cleanup() (some bool) {
 	files := slices.DeleteFunc(slices.Clone(w.vars), func(v Variable) bool { return !v.File })
 	if !w.build.shape.alwaysCleans() {

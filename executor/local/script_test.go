@@ -10,11 +10,11 @@ import (
 	"testing"
 )
 
-// releases are those whose shapes are tested.
+// releases are the Runner's releases whose shapes are tested.
 var releases = []string{"16.11.0", "17.11.0", "18.6.6", "18.11.0", "19.3.0"}
 
-// repository makes a git repository with two commits; it returns its path and
-// the id of the last.
+// repository makes a git repository with two commits; the results are its path and the id
+// of the last.
 func repository(t *testing.T) (path, sha string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "origin")
@@ -90,7 +90,7 @@ func TestScriptsRunForReal(t *testing.T) {
 			g.URL = "https://git.example.org"
 			code := 42
 			if version == "16.11.0" {
-				code = 1 // it does not ask for another
+				code = 1 // the script does not ask for another
 			}
 			g.expect(g.run(p), Failed, code, "exit status "+strconv.Itoa(code))
 			inOrder(t, g.log.String(),

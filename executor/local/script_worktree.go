@@ -47,8 +47,8 @@ func (w *scriptWriter) clearWorktree() {
 	}, nil)
 }
 
-// gitCleanup removes locks that a killed git left, and the configuration and
-// hooks with which one job could run code in the next.
+// gitCleanup removes locks of a killed git. It also removes the configuration and hooks by
+// which a job could run code in the next.
 func (w *scriptWriter) gitCleanup() {
 	git := path.Join(w.build.projectDir, ".git")
 	for _, name := range []string{"index.lock", "shallow.lock", "HEAD.lock", "hooks/post-checkout", "config.lock"} {

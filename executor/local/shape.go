@@ -6,13 +6,12 @@ import (
 	"slices"
 )
 
-// shape is how a release of the Runner does what releases do differently: each
-// method says since which one. They are read from the history of GitLab Runner:
-// shells/bash.go, shells/abstract.go, executors/custom, common/network.go and
-// common/spec.
+// shape is a release of the Runner. Each method tells whether the release has a change, and
+// since which release. Source: the history of shells/bash.go, shells/abstract.go,
+// executors/custom, common/network.go and common/spec in GitLab Runner.
 type shape struct{ major, minor int }
 
-// shapeOf reads a version; what is none is an old one.
+// shapeOf reads a version. Anything else counts as an old release.
 func shapeOf(version string) (s shape) {
 	_, _ = fmt.Sscanf(version, "%d.%d", &s.major, &s.minor)
 	return s
@@ -22,7 +21,7 @@ func (s shape) since(major, minor int) bool {
 	return s.major > major || s.major == major && s.minor >= minor
 }
 
-// trapsTerm: a script ends by itself when it is told to.
+// trapsTerm: a script ends by itself on SIGTERM.
 func (s shape) trapsTerm() bool { return s.since(17, 4) }
 
 // bareScriptName: the script's file is no longer called "script.".
@@ -40,7 +39,7 @@ func (s shape) tellsExitCodes() bool { return s.since(17, 9) }
 // silencesGit: git never asks a person, and each fetch cleans the repository first.
 func (s shape) silencesGit() bool { return s.since(17, 9) }
 
-// preparesFiles: prepare_script removes what an earlier job left.
+// preparesFiles: prepare_script removes leftovers of an earlier job.
 func (s shape) preparesFiles() bool { return s.since(17, 10) }
 
 // ownsFiles: files go to the user whom another container noted.
@@ -49,8 +48,8 @@ func (s shape) ownsFiles() bool { return s.since(17, 11) }
 // describesCaches: an archive of a cache has metadata, from a file.
 func (s shape) describesCaches() bool { return s.since(18, 4) }
 
-// hidesCredentials: the remote's address is without the job's token, which is in
-// a configuration of its own.
+// hidesCredentials: the remote's address has no job token. A configuration of its own has
+// the token.
 func (s shape) hidesCredentials() bool { return s.since(18, 6) }
 
 // boundsUploads: uploads of artifacts name their bounds.
@@ -71,13 +70,13 @@ func (s shape) closesStdin() bool { return s.since(19, 1) }
 // knowsSteps: `run:` of a job is in its payload, and becomes a script.
 func (s shape) knowsSteps() bool { return s.since(17, 1) }
 
-// fields are those of a payload that came with a release. The Runner writes the
-// payload anew for hooks, with what it knows and nothing else: an older one leaves
-// out what GitLab has sent, and a newer one has fields that GitLab has not.
+// fields are the fields of a payload that came with a release. The Runner writes the
+// payload anew for hooks, with its known fields only. An older Runner leaves out fields
+// that GitLab has sent, and a newer one adds fields that GitLab has not sent.
 var fields = []struct {
 	major, minor int
 	in, name     string
-	// empty is what a Runner writes that was sent none; nil for nothing.
+	// empty is the value that a Runner writes for a missing field; nil for none.
 	empty any
 }{
 	{17, 1, "", "run", nil},
@@ -98,7 +97,7 @@ var fields = []struct {
 	{19, 3, "", "suspend_options", map[string]any{}},
 }
 
-// encode is the payload as this release hands it on.
+// encode returns the payload in the form of this release.
 func (s shape) encode(p Payload) ([]byte, error) {
 	text, err := json.Marshal(p)
 	if err != nil {
@@ -139,9 +138,9 @@ func (s shape) encode(p Payload) ([]byte, error) {
 	return json.Marshal(top)
 }
 
-// stepped is a payload with `run:` as the Runner changes it for executors that run
-// no steps themselves: a script that calls step-runner, which the job's image has
-// to have.
+// stepped changes a payload with `run:` as the Runner does for executors that run no steps
+// themselves. The result has a script that calls step-runner, and the job's image must have
+// step-runner.
 func (s shape) stepped(p Payload) (Payload, error) {
 	if p.Run == "" || !s.knowsSteps() {
 		return p, nil

@@ -7,11 +7,11 @@ import (
 	"testing"
 )
 
-// generation is what a hook sees of a release.
+// generation is a release as a hook sees it.
 type generation struct {
 	script   string // the name of its file
 	exitCode bool
-	// head is how scripts begin.
+	// head is the beginning of scripts.
 	head string
 	// there and absent are fields of the payload, by "object.name".
 	there, absent []string
@@ -98,7 +98,7 @@ func TestEachReleaseHasItsShape(t *testing.T) {
 	}
 }
 
-// Executors that run no steps themselves get a script in their place.
+// Executors that run no steps themselves get a script instead.
 func TestStepsComeAsAScript(t *testing.T) {
 	for _, version := range releases {
 		t.Run(version, func(t *testing.T) {

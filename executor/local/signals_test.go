@@ -106,7 +106,7 @@ func TestADeafHookIsKilledAfterItsGrace(t *testing.T) {
 	j := g.Start(t.Context(), small())
 	g.log.await(t, "ready")
 	j.Cancel()
-	g.log.await(t, "deaf") // it was told first
+	g.log.await(t, "deaf") // SIGTERM came first
 	res := g.wait(j)
 	g.expect(res, Canceled, 0, "canceled")
 	script := slices.IndexFunc(res.Phases, func(p Phase) bool { return p.Name == "build_script" })
@@ -154,7 +154,7 @@ func TestAHookKilledFromOutsideIsASystemFailure(t *testing.T) {
 	}
 }
 
-// fifo makes the pipe on which the fake driver's child waits.
+// fifo makes the pipe that the fake driver's child waits for.
 func fifo(t *testing.T, g *rig) (release func()) {
 	t.Helper()
 	path := filepath.Join(g.dir, "child.fifo")

@@ -34,7 +34,7 @@ const (
 	downloadAttempts     = "ARTIFACT_DOWNLOAD_ATTEMPTS"
 )
 
-// headlines is what the log calls the stages.
+// headlines are the log's names of the stages.
 var headlines = map[string]string{
 	stagePrepare:       "Preparing environment",
 	stageGetSources:    "Getting source from Git repository",
@@ -65,7 +65,7 @@ func (a *attempt) stages(ctx context.Context) error {
 	}
 	archiveErr := a.stage(ctx, archive)
 	uploadErr := a.stage(ctx, upload)
-	// Its failure is for the Runner's log alone.
+	// The Runner's log alone gets this failure.
 	_ = a.stage(ctx, stageCleanup)
 	for _, e := range []error{err, archiveErr, uploadErr} {
 		if e != nil {
@@ -116,7 +116,7 @@ func (a *attempt) attempts(ctx context.Context, limit int, f func(n int) error) 
 	}
 }
 
-// userStages runs the script and then after_script, whatever became of the script.
+// userStages runs the script and then after_script, whatever the script's end.
 func (a *attempt) userStages(ctx context.Context) error {
 	b := a.build
 	afterTimeout := b.stageTimeout(afterTimeoutKey, afterScriptTimeout)
@@ -166,7 +166,7 @@ func withTimeout(ctx context.Context, d time.Duration) (context.Context, context
 	return context.WithTimeout(ctx, d)
 }
 
-// stageTimeout is the time that a variable gives a stage.
+// stageTimeout returns a stage's time from a variable.
 func (b *build) stageTimeout(key string, def time.Duration) time.Duration {
 	text := strings.TrimSpace(b.variables().value(key))
 	d, err := time.ParseDuration(text)
@@ -188,7 +188,7 @@ func (b *build) stageTimeout(key string, def time.Duration) time.Duration {
 // stepStage is the stage of a step.
 func stepStage(s Step) string { return stepStagePrefix + strings.ToLower(s.Name) }
 
-// stage runs one stage, unless it has nothing to do or ctx has ended.
+// stage runs a stage, unless the stage has nothing to do or ctx has ended.
 func (a *attempt) stage(ctx context.Context, stage string) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -7,14 +7,14 @@ import (
 	"strconv"
 )
 
-// variables is the job's list of variables, in GitLab's order. Of several with
-// one key the last counts.
+// variables is the job's list of variables, in GitLab's order. Of several with the same
+// key, the last counts.
 type variables []Variable
 
 // tempDirKey is the folder next to the project that holds file variables.
 const tempDirKey = "RUNNER_TEMP_PROJECT_DIR"
 
-// value is the value of key, a file variable's content, or "".
+// value returns the value of key, a file variable's content, or "".
 func (v variables) value(key string) string {
 	for _, x := range slices.Backward(v) {
 		if x.Key == key {
@@ -24,8 +24,8 @@ func (v variables) value(key string) string {
 	return ""
 }
 
-// lookup is what $key stands for in another variable's value: a file variable
-// is its path, $$ is a dollar, and the shell's own parameters are empty.
+// lookup returns the value of $key in another variable's value. A file variable is its
+// path, $$ is a dollar, and the shell's own parameters are empty.
 func (v variables) lookup(key string) string {
 	switch key {
 	case "$":
@@ -44,7 +44,7 @@ func (v variables) lookup(key string) string {
 	return ""
 }
 
-// expandValue replaces $NAME and ${NAME} in s, once: what it puts in stays.
+// expandValue replaces $NAME and ${NAME} in s once, not in the inserted values.
 func (v variables) expandValue(s string) string { return os.Expand(s, v.lookup) }
 
 // expand replaces references in all values that are not raw.
@@ -58,7 +58,7 @@ func (v variables) expand() variables {
 	return out
 }
 
-// masked is the values that the log must not show.
+// masked returns the values that the log must not show.
 func (v variables) masked() []string {
 	var out []string
 	for _, x := range v {
@@ -69,7 +69,7 @@ func (v variables) masked() []string {
 	return out
 }
 
-// boolean is key's value as a bool, or def where it is not one.
+// boolean returns key's value as a bool, or def for any other value.
 func (v variables) boolean(key string, def bool) bool {
 	if b, err := strconv.ParseBool(v.value(key)); err == nil {
 		return b
@@ -77,7 +77,7 @@ func (v variables) boolean(key string, def bool) bool {
 	return def
 }
 
-// number is key's value as a number, or def where it is not one.
+// number returns key's value as a number, or def for any other value.
 func (v variables) number(key string, def int) int {
 	if n, err := strconv.Atoi(v.value(key)); err == nil {
 		return n
