@@ -7,7 +7,7 @@
 // # The life of a job
 //
 // Each hook is a process of its own. command.go makes the call and the tree of
-// commands. operatorlog.go and trace.go note the begin and the end of the call.
+// commands. operatorlog.go and trace.go note the beginning and the end of the call.
 // exit.go turns the error of a command into an exit code known to the Runner, and
 // hands on the numbers counted while a script ran.
 //

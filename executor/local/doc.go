@@ -1,8 +1,8 @@
 // Package local is a stand-in for GitLab Runner. The package takes a payload and
-// drives the driver's hooks as the Runner's custom executor does, with the same
-// arguments, environment, files, signals, retries and verdicts. The try command,
-// the end-to-end tests and the benchmark run jobs with this package where no
-// GitLab is at hand.
+// drives the driver's hooks as the Runner's custom executor does. Arguments,
+// environment, files, signals, retries and verdicts are the Runner's. The try
+// command, the end-to-end tests and the benchmark run jobs with this package
+// where no GitLab is at hand.
 //
 // The package plays the other side of the wire and must not share an error with
 // the driver. So it imports the standard library and

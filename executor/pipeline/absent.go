@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// missing is of a job that lacks what an include might bring that is not there.
+// missing is the error of a job that lacks a thing from an absent include.
 type missing struct{ text string }
 
 func (m *missing) Error() string { return m.text }
 
-// lacking is the fault of what is not there: of one job where something was not
-// fetched, else of the pipeline.
+// lacking returns the error for an absent thing. If some include was not fetched, the error
+// concerns one job, else the whole pipeline.
 func (r *reader) lacking(fault error, text string) error {
 	if len(r.unfetched) == 0 {
 		return fault
@@ -21,7 +21,7 @@ func (r *reader) lacking(fault error, text string) error {
 	return &missing{short(text) + r.perhaps()}
 }
 
-// perhaps says where a thing may be that is not there.
+// perhaps names the include that may hold an absent thing.
 func (r *reader) perhaps() string {
 	if len(r.unfetched) == 1 {
 		return ": " + r.unfetched[0] + " is not fetched"
@@ -38,8 +38,8 @@ func (r *reader) elsewhere(what string) {
 	}
 }
 
-// undecided takes out of a job what is to say whether it runs and lacks something,
-// and tells what that is.
+// undecided takes rules, only and except out of a job where they lack something. why names
+// the missing thing.
 func (r *reader) undecided(job *node) (why string, err error) {
 	for _, key := range []string{"rules", "only", "except"} {
 		_, err := r.resolve(job.get(key), 0)
@@ -54,10 +54,10 @@ func (r *reader) undecided(job *node) (why string, err error) {
 	return why, nil
 }
 
-// trifles are keywords that a job runs without.
+// trifles are keywords without effect on a job's run.
 var trifles = []string{"coverage", "environment", "hooks", "id_tokens", "interruptible", "resource_group", "retry", "secrets", "tags"}
 
-// withoutTrifles takes keywords out of a job that lack something and do not matter.
+// withoutTrifles takes trifles that lack something out of a job.
 func (r *reader) withoutTrifles(name string, job *node) error {
 	for _, key := range trifles {
 		_, err := r.resolve(job.get(key), 0)
@@ -72,7 +72,7 @@ func (r *reader) withoutTrifles(name string, job *node) error {
 	return nil
 }
 
-// unable is a job that cannot run here.
+// unable returns a job that cannot run here.
 func (r *reader) unable(e entry, why string) Job {
 	j := Job{Name: e.key, Stage: "test", When: "never", Why: short(why), Cannot: true, Maybe: true}
 	if n := e.value.get("stage"); n != nil && n.kind == scalar {
@@ -84,7 +84,7 @@ func (r *reader) unable(e entry, why string) Job {
 	return j
 }
 
-// cannotRun says why a job without a script is none that runs here, or "".
+// cannotRun says why a job without a script cannot run here, or returns "".
 func (r *reader) cannotRun(job *node) string {
 	switch {
 	case job.get("trigger") != nil:
@@ -107,7 +107,7 @@ func bridges(job *node) bool {
 	return n != nil && n.kind == mapping && n.get("pipeline") != nil
 }
 
-// described is an include from elsewhere in a few words.
+// described names an include from elsewhere in a few words.
 func described(n *node) string {
 	for _, key := range []string{"template", "remote", "component", "project", "artifact"} {
 		v := n.get(key)

@@ -5,17 +5,16 @@ import (
 	"strings"
 )
 
-// finding is what is known of a rule or of a list of them.
+// finding is the knowledge about a rule or a list of rules.
 type finding struct {
 	verdict verdict
-	// why is what is not known, where it is maybe.
+	// why is the unknown fact behind a maybe.
 	why string
-	// unset are variables that are not set here and without which it might be
-	// another.
+	// unset are variables without a value here. With a value, the verdict might change.
 	unset []string
 }
 
-// and makes f that of both. What does not hold in any case decides alone.
+// and makes f the finding for both. A finding that fails in any case decides alone.
 func (f *finding) and(o finding) {
 	switch {
 	case f.verdict == no && len(f.unset) == 0:
@@ -29,7 +28,7 @@ func (f *finding) and(o finding) {
 	}
 }
 
-// or makes f that of either. What holds in any case decides alone.
+// or makes f the finding for either. A finding that holds in any case decides alone.
 func (f *finding) or(o finding) {
 	switch {
 	case f.verdict == yes && len(f.unset) == 0:
@@ -43,8 +42,7 @@ func (f *finding) or(o finding) {
 	}
 }
 
-// clauses judges the conditions of a rule. What stands for the place of it in
-// messages.
+// clauses judges the conditions of a rule. what names the rule's place in messages.
 func (r *reader) clauses(rule *node, s scope, what string) (finding, error) {
 	all := finding{verdict: yes}
 	err := r.keys(rule, what, func(e entry) error {
@@ -80,7 +78,7 @@ func (r *reader) condition(n *node, s scope, what string) (finding, error) {
 	}
 	words, read := r.lexed[n.text]
 	if !read { // jobs share rules
-		words, _ = lex(n.text) // none are no condition
+		words, _ = lex(n.text) // no words are no condition
 		r.lexed[n.text] = words
 	}
 	var unknown, unset []string
@@ -120,7 +118,7 @@ func known(name string) string {
 	return "$" + name + " is known to GitLab alone"
 }
 
-// exist tells whether a file of the tree has one of some names.
+// exist tells whether the tree has a file that matches a pattern.
 func (r *reader) exist(n *node, s scope, what string) (finding, error) {
 	if n.kind == mapping {
 		if n.get("project") != nil {
@@ -141,7 +139,7 @@ func (r *reader) exist(n *node, s scope, what string) (finding, error) {
 	return finding{verdict: verdictOf(anyMatches(r.ctx, globs, paths, maxExists))}, nil
 }
 
-// changes tells whether what is pushed changes one of some files.
+// changes tells whether the push changes a file that matches a pattern.
 func (r *reader) changes(n *node, s scope, what string) (finding, error) {
 	ref := ""
 	if n.kind == mapping {
@@ -172,10 +170,10 @@ func (r *reader) changes(n *node, s scope, what string) (finding, error) {
 	return finding{verdict: verdictOf(anyMatches(r.ctx, globs, paths, maxChanges))}, nil
 }
 
-// maxGlobs is how many patterns GitLab takes in one condition.
+// maxGlobs is GitLab's bound on the patterns in a condition.
 const maxGlobs = 50
 
-// globs are patterns of paths with variables in them.
+// globs returns patterns of paths, with the values of their variables.
 func (r *reader) globs(n *node, s scope, what string) (globs []string, f finding, err error) {
 	words, err := r.words(n, what)
 	if len(words) > maxGlobs {

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// verdict is what is known of a condition.
+// verdict is the knowledge about a condition.
 type verdict int
 
-// The verdicts. Of maybe it is not known whether it holds.
+// The verdicts. maybe means: the truth is not known.
 const (
 	no verdict = iota
 	maybe
@@ -25,10 +25,10 @@ func verdictOf(holds bool) verdict {
 	return no
 }
 
-// errCondition is of a condition that GitLab refuses.
+// errCondition marks a condition that GitLab refuses.
 var errCondition = errors.New("the condition has no meaning")
 
-// value is what a part of a condition comes to.
+// value is the value of a part of a condition.
 type value struct {
 	kind    valueKind
 	text    string
@@ -54,7 +54,7 @@ func (v value) is(of value) bool {
 	return v.kind == of.kind && v.text == of.text && v.truth == of.truth && v.pattern == of.pattern
 }
 
-// verdict is that of a whole condition: a text of nothing but space does not hold.
+// verdict judges the value of a whole condition. A text of nothing but space does not hold.
 func (v value) verdict() verdict {
 	switch v.kind {
 	case isUnknown:
@@ -70,8 +70,8 @@ func (v value) verdict() verdict {
 	}
 }
 
-// judge judges the words of an expression such as that of rules:if, with variables by
-// their names. Its error is of an expression that GitLab refuses.
+// judge judges the words of an expression as in rules:if. variable returns a variable's
+// value. The error means: GitLab refuses the expression.
 func judge(ctx context.Context, words []string, variable func(string) value) (verdict, error) {
 	c := &conditions{ctx: ctx, words: words, variable: variable}
 	v, err := c.or()
@@ -81,10 +81,10 @@ func judge(ctx context.Context, words []string, variable func(string) value) (ve
 	return v.verdict(), nil
 }
 
-// lexemes are the words of a condition in the order in which GitLab tries them.
+// lexemes are the words of a condition, in GitLab's order of attempts.
 var lexemes = regexp.MustCompile(`^(?:\s+|([()]|\$\w+|"[^"\n]*"|'[^'\n]*'|/(?:[^/]|\\/)+[^\\]/[ismU]*|null|true\b|false\b|==|=~|!=|!~|&&|\|\|))`)
 
-// maxWords is how many words GitLab takes in one condition.
+// maxWords is GitLab's bound on the words of a condition.
 const maxWords = 99
 
 func lex(text string) (words []string, err error) {
@@ -176,8 +176,8 @@ func (c *conditions) comparison() (value, error) {
 	return left, err
 }
 
-// operand is a variable's value, a text, a pattern with its slashes, a constant or
-// what stands in parentheses.
+// operand reads a variable's value, a text, a pattern with its slashes, a constant or an
+// expression in parentheses.
 func (c *conditions) operand() (value, error) {
 	if len(c.words) == 0 {
 		return value{}, errCondition
@@ -212,8 +212,8 @@ func (c *conditions) operand() (value, error) {
 // slashed is a pattern with its slashes and flags.
 var slashed = regexp.MustCompile(`^/(.*)/([ismU]*)$`)
 
-// rubyPattern is the expression of a pattern such as /^v1/i. It is nil for a text
-// that does not look like one.
+// rubyPattern returns the expression of a pattern such as /^v1/i, or nil for a text of
+// another form.
 func rubyPattern(text string) (*regexp.Regexp, error) {
 	m := slashed.FindStringSubmatch(text)
 	if m == nil {
@@ -225,9 +225,8 @@ func rubyPattern(text string) (*regexp.Regexp, error) {
 	return regexp.Compile(m[1])
 }
 
-// matches tells whether a text matches a pattern, which a variable may hold. With
-// no pattern nothing matches, and a text that is none is looked through for the
-// other one, as GitLab does.
+// matches tells whether a text matches a pattern, which may come from a variable. Without a
+// pattern nothing matches. A text in the place of a pattern is searched for, as in GitLab.
 func (c *conditions) matches(text, pattern value) (bool, error) {
 	switch pattern.kind {
 	case isNull, isUnknown:
@@ -244,19 +243,19 @@ func (c *conditions) matches(text, pattern value) (bool, error) {
 	return false, errCondition
 }
 
-// found looks for an expression in a text. Both are a stranger's, and it takes as long
-// as both are: it ends with ctx, when what it says does not count.
+// found looks for an expression in a text. Both come from strangers, and the search takes
+// as long as both are. The search ends with ctx, and its result then does not count.
 func found(ctx context.Context, re *regexp.Regexp, text string) bool {
 	return re.MatchReader(runes{ctx, strings.NewReader(text)})
 }
 
-// runes are those of a text until a context ends.
+// runes are the runes of a text until a context ends.
 type runes struct {
 	ctx context.Context
 	*strings.Reader
 }
 
-// ReadRune reads the next one.
+// ReadRune reads the next rune.
 func (r runes) ReadRune() (rune, int, error) {
 	if r.ctx.Err() != nil {
 		return 0, 0, io.EOF

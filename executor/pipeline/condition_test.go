@@ -23,12 +23,12 @@ func TestConditions(t *testing.T) {
 		`$NONE && $BRANCH == "main" || $BRANCH`: yes, `$BRANCH == "main" == true`: yes,
 		`$TAG && $BRANCH`: yes, `$TAG || $BRANCH`: no, // an empty text counts as set
 		"$BRANCH &&\n $X": yes,
-		// What only GitLab knows.
+		// Variables known to GitLab alone.
 		`$GITLAB_USER_LOGIN`: maybe, `$GITLAB_USER_LOGIN == null`: maybe, `$CI_DEPLOY_FREEZE != "x"`: maybe,
 		`$GITLAB_USER_LOGIN && $NONE`: no, `$NONE && $GITLAB_USER_LOGIN`: no, `$GITLAB_USER_LOGIN && $BRANCH`: maybe,
 		`$GITLAB_USER_LOGIN == "a" || $BRANCH`: yes, `$BRANCH || $GITLAB_USER_LOGIN`: yes, `$GITLAB_USER_LOGIN || $NONE`: maybe,
 		`$GITLAB_USER_LOGIN =~ /^bot-/`: maybe, `$BRANCH =~ $GITLAB_FEATURES`: maybe,
-		// What a push to a branch has not.
+		// Variables without a value in a push to a branch.
 		`$CI_COMMIT_TAG`: no, `$CI_MERGE_REQUEST_IID == null`: yes, `$BRANCH && $CI_OPEN_MERGE_REQUESTS`: no,
 	} {
 		if got, err := judged(t, text, s.value); got != want || err != nil {
@@ -87,7 +87,7 @@ func judged(t *testing.T, text string, variable func(string) value) (verdict, er
 	return judge(t.Context(), words, variable)
 }
 
-// Ctrl-C ends it, and completion waits a few seconds.
+// Ctrl-C ends the search, and completion waits a few seconds.
 func TestALongSearchEnds(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()

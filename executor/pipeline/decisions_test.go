@@ -6,7 +6,7 @@ import (
 	"testing/fstest"
 )
 
-// pushed is a push to a branch as the command gives it.
+// pushed is the input for a push to a branch, as from the command.
 func pushed(branch string) Input {
 	return Input{Predefined: []Variable{
 		{Key: "CI_PIPELINE_SOURCE", Value: "push"},
@@ -17,8 +17,8 @@ func pushed(branch string) Input {
 	}}
 }
 
-// decided are the jobs in short: when each runs, - for one that does not, ? for
-// one of which that is not known, ! for one that cannot.
+// decided lists the jobs with their time to run, in short. - stands for a job that does not
+// run, ? for a job whose run is not known, and ! for a job that cannot run.
 func decided(p Pipeline) string {
 	var out []string
 	for _, j := range p.Jobs {
@@ -41,7 +41,7 @@ func decided(p Pipeline) string {
 	return strings.Join(out, ", ")
 }
 
-// decision is a pipeline and what is decided of its jobs.
+// decision is a pipeline and the expected decisions about its jobs.
 type decision struct {
 	text, want string
 	input      *Input

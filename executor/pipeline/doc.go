@@ -1,8 +1,8 @@
-// Package pipeline reads .gitlab-ci.yml: a tree of files in, jobs out, in the
-// order in which they run. It decides what rules, stages and needs say of a job,
-// and names what it does not understand.
+// Package pipeline reads .gitlab-ci.yml. The input is a tree of files, and the result is
+// jobs in the order of their run. The package decides rules, stages and needs of a job, and
+// warns of keywords without a meaning here.
 //
-// It is pure: it touches no engine, no clock and no environment. It alone knows YAML.
+// The package is pure: no engine, no clock and no environment. No other package knows YAML.
 //
 // It may import fault and wary.
 package pipeline

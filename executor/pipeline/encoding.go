@@ -5,12 +5,12 @@ import (
 	"unicode/utf8"
 )
 
-// mark is the byte order mark that some editors write, in UTF-8.
+// mark is the byte order mark of some editors, in UTF-8.
 var mark = []byte("\ufeff")
 
-// inUTF8 is a file's text without a byte order mark, and tells whether one stood
-// right before its first entry. Files of another encoding are refused: what GitLab
-// makes of them depends on what it takes them for.
+// inUTF8 returns a file's text without a byte order mark. marked tells whether a mark stood
+// right before the first entry. Files of another encoding are refused: GitLab's reading
+// depends on its guess of the encoding.
 func inUTF8(file string, text []byte) (rest []byte, marked bool, err error) {
 	const how = "save it as UTF-8"
 	zero := bytes.IndexByte(text, 0)
@@ -28,8 +28,8 @@ func inUTF8(file string, text []byte) (rest []byte, marked bool, err error) {
 	return rest, marked && len(first) > 0 && first[0] != '#', nil
 }
 
-// warnOfMark tells of a file that GitLabs of before read otherwise. libyaml counts the
-// mark as the first column, so that what begins in it further down stands outside.
+// warnOfMark warns of a file that older GitLabs read differently. libyaml counts the mark
+// as the first column, so entries further down that begin in this column stand outside.
 // Psych drops the mark since 5.4.
 func (r *reader) warnOfMark(file string, docs []*node) {
 	if len(docs) > 1 || len(docs) == 1 && len(docs[0].entries) > 1 {
@@ -37,7 +37,7 @@ func (r *reader) warnOfMark(file string, docs []*node) {
 	}
 }
 
-// invalidLine is the first line that is not UTF-8.
+// invalidLine returns the number of the first line that is not UTF-8.
 func invalidLine(text []byte) int {
 	for i, line := range bytes.Split(text, []byte("\n")) {
 		if !utf8.Valid(line) {

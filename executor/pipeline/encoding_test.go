@@ -7,7 +7,7 @@ import (
 	"unicode/utf16"
 )
 
-// inUTF16 is a text in UTF-16, as some editors save it.
+// inUTF16 returns a text in UTF-16, as some editors save files.
 func inUTF16(text string) string {
 	var b strings.Builder
 	b.WriteString("\xff\xfe")

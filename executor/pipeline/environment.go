@@ -1,14 +1,14 @@
 package pipeline
 
-// Environment is where a job deploys to. It is a name alone here: nothing
-// remembers what was deployed.
+// Environment is the target of a job's deployment. Here an environment is only a name:
+// nothing remembers deployments.
 type Environment struct {
 	// Name and URL may name variables.
 	Name string
 	URL  string `json:",omitempty"`
 	// Action is start, stop, prepare, verify or access.
 	Action string
-	// Tier is "" where none is set.
+	// Tier is "" without a tier.
 	Tier string `json:",omitempty"`
 }
 

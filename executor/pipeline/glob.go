@@ -7,18 +7,18 @@ import (
 	"strings"
 )
 
-// maxExists and maxChanges are how many comparisons GitLab makes before it takes a
-// pattern to match.
+// maxExists and maxChanges are numbers of comparisons. After so many, GitLab assumes a
+// match.
 const (
 	maxExists  = 50_000
 	maxChanges = 50_000
 )
 
-// maxPath is longer than any path, and bounds patterns.
+// maxPath bounds patterns, in bytes. It is longer than any path.
 const maxPath = 4096
 
-// anyMatches tells whether one of the paths matches one of the patterns. Beyond
-// most comparisons GitLab answers yes.
+// anyMatches tells whether any path matches any pattern. Beyond most comparisons GitLab
+// answers yes.
 func anyMatches(ctx context.Context, globs, paths []string, most int) bool {
 	comparisons := 0
 	for _, g := range globs {
@@ -41,10 +41,10 @@ func anyMatches(ctx context.Context, globs, paths []string, most int) bool {
 	return false
 }
 
-// globPattern is a pattern of paths as Ruby's File.fnmatch reads it with
-// FNM_PATHNAME, FNM_DOTMATCH and FNM_EXTGLOB: a star stays in its folder, **/ is
-// any number of folders, braces hold alternatives. It is nil for one that can
-// match nothing.
+// globPattern translates a pattern of paths as Ruby's File.fnmatch reads patterns with
+// FNM_PATHNAME, FNM_DOTMATCH and FNM_EXTGLOB. A star stays in its folder, **/ is any number
+// of folders, braces hold alternatives. globPattern returns nil for a pattern without
+// possible matches.
 func globPattern(glob string) *regexp.Regexp {
 	if len(glob) > maxPath {
 		return nil
@@ -64,12 +64,13 @@ func globPattern(glob string) *regexp.Regexp {
 type translation struct {
 	rest string
 	out  strings.Builder
-	// start says that a folder's or file's name begins here, braces how many are open.
+	// start tells whether the name of a folder or file begins here. braces counts the open
+	// braces.
 	start  bool
 	braces int
 }
 
-// until translates to one of the bytes of end, which stays, or to the pattern's end.
+// until translates up to one of the bytes of end, which stays, or to the pattern's end.
 func (t *translation) until(end string) {
 	for t.rest != "" && strings.IndexByte(end, t.rest[0]) < 0 {
 		start := t.start
@@ -139,7 +140,7 @@ func (t *translation) alternatives(start bool) {
 	t.start = false
 }
 
-// class translates a set of characters, if there is one. None holds a slash.
+// class translates a set of characters, if a set begins here. No set matches a slash.
 func (t *translation) class() bool {
 	end := strings.IndexByte(t.rest[1:], ']')
 	if end < 1 {

@@ -9,20 +9,19 @@ import (
 	"strings"
 )
 
-// maxEntries is how many files and folders are looked at for one include.
+// maxEntries bounds the files and folders to look at for an include.
 const maxEntries = 500_000
 
-// maxIncludes is how many includes of one file are looked at, those that rules leave
-// out among them.
+// maxIncludes bounds the includes of a file, left-out ones among them.
 const maxIncludes = 1000
 
-// included is a file of the tree and what it is given.
+// included is a file of the tree, with its inputs.
 type included struct {
 	name   string
 	inputs *node
 }
 
-// key tells what is the same include again.
+// key identifies an include: the same include has the same key.
 func (r *reader) key(i included) (string, error) {
 	if i.inputs == nil {
 		return i.name, nil
@@ -35,8 +34,7 @@ func (r *reader) key(i included) (string, error) {
 	return i.name + " " + string(text), err
 }
 
-// includes are the files of the tree that an include names. What comes from
-// elsewhere is not fetched.
+// includes returns the included files of the tree. Includes from elsewhere are not fetched.
 func (r *reader) includes(n *node) ([]included, error) {
 	items := []*node{n}
 	if n.kind == list {
@@ -73,8 +71,8 @@ func (r *reader) includes(n *node) ([]included, error) {
 	return out, nil
 }
 
-// includePath is a path of the tree, with the values of those variables that are
-// known before any file is read. As with GitLab nothing is left of others.
+// includePath returns a path of the tree, with the values of variables known before any
+// file is read. Other variables become "", as in GitLab.
 func (r *reader) includePath(text string) string {
 	known := map[string]string{}
 	for _, v := range slices.Concat(r.input.Predefined, r.input.Given) {
@@ -90,8 +88,8 @@ func (r *reader) includePath(text string) string {
 	return cleanPath(text)
 }
 
-// matching are the files whose paths match a pattern: * is any text without a
-// slash, ** any text, and all else is itself.
+// matching returns the files whose paths match a pattern. * is any text without a slash, **
+// any text, and all else stands for itself.
 func (r *reader) matching(at *node, pattern string) (names []string, err error) {
 	if len(pattern) > maxPath {
 		return nil, at.faultf("* and ** stand for names", "include: a pattern has more than %d bytes", maxPath)
@@ -114,7 +112,7 @@ func (r *reader) matching(at *node, pattern string) (names []string, err error) 
 	if err != nil {
 		return nil, err
 	}
-	// Of what git ignores, such as packages, GitLab has none.
+	// GitLab has no files that git ignores, such as packages.
 	names = slices.DeleteFunc(names, func(name string) bool {
 		var there bool
 		if err == nil {
@@ -126,7 +124,7 @@ func (r *reader) matching(at *node, pattern string) (names []string, err error) 
 	return names, err
 }
 
-// localInclude is the path of a local include, or "" for one that is not taken.
+// localInclude returns the path of a local include, or "" for an include left out.
 func (r *reader) localInclude(n *node) (string, error) {
 	switch n.kind {
 	case scalar:
@@ -162,8 +160,7 @@ func (r *reader) localInclude(n *node) (string, error) {
 	}
 }
 
-// includeRules tells whether the rules of an include let it in. Where that is not
-// known it is not.
+// includeRules tells whether the rules of an include let it in. Unknown counts as no.
 func (r *reader) includeRules(n *node) (bool, error) {
 	rules := n.get("rules")
 	if rules == nil || rules.kind == null {

@@ -126,7 +126,7 @@ func (c crowded) ReadDir(name string) ([]fs.DirEntry, error) {
 	return list, err
 }
 
-// A pipeline may be a stranger's: what it includes ends up in its jobs.
+// A pipeline may be a stranger's, and its includes end up in its jobs.
 func TestIncludesAreFilesOfTheRepository(t *testing.T) {
 	tree := fstest.MapFS{
 		"secret.yml": {Data: []byte("variables: {PASSWORD: x}")}, ".git/x.yml": {Data: []byte("variables: {PASSWORD: x}")},

@@ -2,7 +2,7 @@ package pipeline
 
 import "slices"
 
-// inheritance is what a job takes over of the pipeline: all, nothing or some.
+// inheritance is a job's share of the pipeline's settings: all, nothing or some.
 type inheritance struct {
 	nothing bool
 	some    []string
@@ -38,7 +38,7 @@ func (r *reader) inherits(job *node, name, key string) (i inheritance, err error
 	return i, err
 }
 
-// take gives the job the pipeline's variables, of which its own are behind.
+// take puts the pipeline's variables before the job's own.
 func (d *decoder) take(i inheritance) error {
 	var all []Variable
 	for _, v := range d.globals {

@@ -8,8 +8,8 @@ import (
 // inputNamed is an input in a condition.
 var inputNamed = regexp.MustCompile(`\$\[\[\s*inputs\.([a-zA-Z0-9_-]+)\s*\]\]`)
 
-// inputRules is the spec of an input with the options and the default of the first
-// of its rules that holds.
+// inputRules returns the spec of an input. Options and default come from the first rule
+// that holds.
 func (r *reader) inputRules(e entry, values map[string]inputValue) (*node, error) {
 	out := &node{kind: mapping, file: e.value.file, line: e.value.line}
 	for _, k := range e.value.entries {
@@ -42,7 +42,7 @@ func (r *reader) inputRules(e entry, values map[string]inputValue) (*node, error
 	return out, nil
 }
 
-// inputRule tells whether one of the rules holds, which ask for other inputs.
+// inputRule tells whether a rule holds. Rules ask for other inputs.
 func (r *reader) inputRule(e entry, rule *node, values map[string]inputValue) (bool, error) {
 	n := rule.get("if")
 	if n == nil {
@@ -63,7 +63,7 @@ func (r *reader) inputRule(e entry, rule *node, values map[string]inputValue) (b
 		}
 		return "$" + strconv.Itoa(len(asked)-1)
 	})
-	words, _ := lex(text) // none are no condition
+	words, _ := lex(text) // no words are no condition
 	v, err := judge(r.ctx, words, func(name string) value {
 		if i, err := strconv.Atoi(name); err == nil && i < len(asked) {
 			return asked[i]

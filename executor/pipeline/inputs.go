@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// divider is what stands between two documents of a file.
+// divider stands between two documents of a file.
 var divider = regexp.MustCompile(`(?m)^---\s+`)
 
-// header is what a file's header says of its inputs, and the text behind it; nil
-// where it has none. Lines before the text are empty, so that places stay right.
+// header returns the inputs in a file's header, and the text behind the header. spec is nil
+// without a header. Empty lines before the text keep line numbers right.
 func (r *reader) header(name string, text []byte) (spec *node, content []byte, err error) {
 	from, end := 0, 0
 	for _, at := range divider.FindAllIndex(text, 2) {
@@ -29,13 +29,13 @@ func (r *reader) header(name string, text []byte) (spec *node, content []byte, e
 	}
 	docs, err := r.parse(name, text)
 	if err != nil || len(docs) == 0 || docs[0].get("spec") == nil {
-		return nil, nil, nil // the file as a whole says what is wrong
+		return nil, nil, nil // the reading of the whole file reports the fault
 	}
 	lines := strings.Count(string(text), "\n") + 1
 	return docs[0].get("spec"), append([]byte(strings.Repeat("\n", lines)), content...), nil
 }
 
-// interpolated is the text of a file with its inputs put in.
+// interpolated returns the text of a file with the values of its inputs.
 func (r *reader) interpolated(name string, text []byte, given *node) ([]byte, error) {
 	bare, _, err := inUTF8(name, text)
 	if err != nil {
@@ -58,7 +58,7 @@ func (r *reader) interpolated(name string, text []byte, given *node) ([]byte, er
 	return r.interpolate(name, content, values)
 }
 
-// inputs are the values of a file's inputs as they are put into its text.
+// inputs returns the values of a file's inputs, in the form for its text.
 func (r *reader) inputs(name string, spec, given *node) (map[string]inputValue, error) {
 	specs := &node{kind: mapping}
 	if spec.kind == mapping {
@@ -79,7 +79,7 @@ func (r *reader) inputs(name string, spec, given *node) (map[string]inputValue, 
 		}
 	}
 	values := map[string]inputValue{}
-	// Those with rules come behind the others, for which rules ask.
+	// Inputs with rules come last, since rules ask for other inputs.
 	for _, ruled := range []bool{false, true} {
 		for _, e := range specs.entries {
 			if ruled != (e.value.get("rules") != nil) {
@@ -102,7 +102,7 @@ func (r *reader) inputs(name string, spec, given *node) (map[string]inputValue, 
 	return values, nil
 }
 
-// inputValue is the value of an input: its text, and whether it is one.
+// inputValue is the value of an input. isText tells a text from other types.
 type inputValue struct {
 	text   string
 	isText bool
@@ -116,7 +116,7 @@ var kinds = map[string]func(n *node) bool{
 	"array":   func(n *node) bool { return n.kind == list },
 }
 
-// inputOf reads the value of one input: the one that is given, else its default.
+// inputOf reads the value of an input: the given value, else its default.
 func (r *reader) inputOf(e entry, value *node) (inputValue, error) {
 	spec := e.value
 	if spec.kind != null && spec.kind != mapping {
@@ -183,7 +183,7 @@ func (r *reader) allowed(e entry, value *node, where string) error {
 	return nil
 }
 
-// plainValue is a node as JSON has it. What aliases share counts each time.
+// plainValue returns a node as JSON values. Nodes behind several aliases count each time.
 func (r *reader) plainValue(n *node, depth int) (any, error) {
 	if err := r.count(n); err != nil {
 		return nil, err
@@ -223,14 +223,14 @@ func (r *reader) plainValue(n *node, depth int) (any, error) {
 	return n.text, nil
 }
 
-// rubyFloat is a number as Ruby writes it, which always has a point.
+// rubyFloat writes a number as Ruby does, always with a point.
 func rubyFloat(f float64) any {
 	text := strconv.FormatFloat(f, 'f', -1, 64)
 	if !strings.Contains(text, ".") {
 		text += ".0"
 	}
 	if !json.Valid([]byte(text)) {
-		return nil // there is no such number in JSON
+		return nil // JSON has no such number
 	}
 	return json.Number(text)
 }

@@ -8,10 +8,11 @@ import (
 )
 
 const (
-	// maxBlocks and maxFunctions bound what stands between $[[ and ]], as in GitLab.
+	// maxBlocks and maxFunctions bound the blocks between $[[ and ]] and their functions,
+	// as in GitLab.
 	maxBlocks    = 10_000
 	maxFunctions = 3
-	// maxInterpolated bounds a file with its inputs put in, in bytes.
+	// maxInterpolated bounds a file with the values of its inputs, in bytes.
 	maxInterpolated = 4 << 20
 )
 
@@ -53,10 +54,10 @@ func (r *reader) interpolate(name string, text []byte, values map[string]inputVa
 	return []byte(out.String()), nil
 }
 
-// keep is the value of a block that stays as it is.
+// keep is the value of a block that stays unchanged.
 const keep = "\x00"
 
-// block is what a block comes to: an input's value after some functions.
+// block returns the value of a block: an input's value after some functions.
 func (r *reader) block(at *node, data string, values map[string]inputValue) (string, error) {
 	if err := r.count(at); err != nil {
 		return "", err

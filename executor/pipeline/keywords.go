@@ -8,9 +8,8 @@ import (
 	"gitlab-dind-executor/wary"
 )
 
-// meaningless are keywords that change nothing about one job that runs alone on
-// this host, elsewhere are those that GitLab knows and that nothing stands for
-// here.
+// meaningless are keywords without effect on a job alone on this host. elsewhere are
+// keywords of GitLab's without a counterpart here.
 var (
 	meaningless = []string{"interruptible", "coverage", "resource_group", "extends"}
 	elsewhere   = []string{
@@ -19,10 +18,10 @@ var (
 	}
 )
 
-// costOfJob is what one job counts for itself, in nodes.
+// costOfJob is a job's own cost, in nodes.
 const costOfJob = 10
 
-// jobs reads one job, of which parallel may make several.
+// jobs reads a job. parallel may make several jobs of it.
 func (r *reader) jobs(e entry, defaults *node) ([]Job, error) {
 	if wary.Text(e.key) != e.key || strings.ContainsAny(e.key, "\n\t") || e.key == "" {
 		return nil, e.fault("letters, digits, spaces and such", "%q is no name of a job", e.key)
@@ -117,20 +116,20 @@ func (e entry) fault(hint, format string, args ...any) error {
 	return faultAt(e.value.file, e.line, hint, format, args...)
 }
 
-// decoder reads the keywords of one job.
+// decoder reads the keywords of a job.
 type decoder struct {
 	*reader
 	job *Job
 	// at is the job after defaults, extends and references.
 	at             *node
 	before, script []string
-	// allowed says that allow_failure is set.
+	// allowed tells whether allow_failure is set.
 	allowed bool
 	// matrix are the values of parallel:matrix for this job.
 	matrix []Variable
 }
 
-// strange is the one line about a keyword that is not understood.
+// strange warns of a keyword without a meaning here.
 func (d *decoder) strange(keyword string) {
 	d.warnf("%s: not understood here: %s", cmp.Or(d.job.Of, d.job.Name), keyword)
 }

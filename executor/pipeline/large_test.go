@@ -11,14 +11,14 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// soon ends a reading that does not.
+// soon returns a context that ends an endless reading.
 func soon(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-// What multiplies is told before it takes the host's memory.
+// A pipeline that multiplies is refused before it takes the host's memory.
 func TestWhatMultipliesIsTooLarge(t *testing.T) {
 	const many = 4900
 	var keys, aliases, merged, plain, warned strings.Builder
@@ -77,7 +77,7 @@ func TestWhatMultipliesIsTooLarge(t *testing.T) {
 	})
 }
 
-// Jobs share what a file says, so a long text must not become one of each job.
+// Jobs share texts of a file, so a long text must not be copied for each job.
 func TestWhatIsLongIsTold(t *testing.T) {
 	long := strings.Repeat("x", 10_000)
 	var stages, includes, values, merged strings.Builder

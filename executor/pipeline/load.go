@@ -10,14 +10,14 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// maxFile bounds a file, in bytes, and maxFiles how many are included.
+// maxFile bounds a file, in bytes, and maxFiles the number of includes.
 const (
 	maxFile  = 1 << 20
 	maxFiles = 150
 )
 
-// load reads a file with what it includes: the includes' keys first, its own
-// over them.
+// load reads a file with its includes. The includes' keys come first, and the file's own
+// override them.
 func (r *reader) load(i included, seen map[string]bool) (*node, error) {
 	name := i.name
 	key, err := r.key(i)
@@ -25,7 +25,7 @@ func (r *reader) load(i included, seen map[string]bool) (*node, error) {
 		return nil, err
 	}
 	if seen[key] {
-		return &node{kind: mapping}, nil // as GitLab does: what is there already counts
+		return &node{kind: mapping}, nil // as in GitLab: the earlier include counts
 	}
 	if len(seen) > 0 { // the first may be any file: a person has named it
 		if err := r.ofRepository(name); err != nil {
@@ -90,8 +90,8 @@ func (r *reader) file(name string) ([]byte, error) {
 	return text, nil
 }
 
-// ofRepository refuses a file that GitLab has not: one that git ignores, which may hold a
-// person's own secrets, and what a link leads to.
+// ofRepository refuses files that GitLab has not. A file ignored by git may hold a person's
+// own secrets, and a link may lead anywhere.
 func (r *reader) ofRepository(name string) error {
 	info, err := fs.Lstat(r.files, name)
 	if err == nil && info.Mode()&fs.ModeSymlink != 0 {
@@ -116,5 +116,5 @@ func unread(name string, err error) error {
 	return fault.Job(fmt.Errorf("reading %s: %w", name, err), "name a file of the repository; local includes count from its top")
 }
 
-// cleanPath makes a path of the tree of a local include's.
+// cleanPath returns the path in the tree for a local include.
 func cleanPath(p string) string { return strings.TrimPrefix(path.Clean("/"+p), "/") }

@@ -6,8 +6,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// pairs fills a mapping. What stands later wins, also where it is a merge key, as
-// in GitLab; YAML lets a mapping's own keys win.
+// pairs fills a mapping. The later entry wins, also a merge key, as in GitLab. In YAML a
+// mapping's own keys would win.
 func (c *converter) pairs(n *node, from []*yaml.Node, depth int) error {
 	n.kind = mapping
 	if len(from)/2 > maxKeys {
@@ -48,15 +48,15 @@ func (c *converter) pairs(n *node, from []*yaml.Node, depth int) error {
 	return nil
 }
 
-// quoteIt is what to do about a name that is no text.
+// quoteIt is the hint for a name that is no text.
 const quoteIt = "GitLab does not take it either: put it in quotes"
 
-// merges tells a merge key, which Psych knows in quotes, too.
+// merges tells a merge key. Psych knows merge keys in quotes, too.
 func merges(key *yaml.Node) bool {
 	return key.Kind == yaml.ScalarNode && key.Value == "<<" && !(key.Tag == "!!str" && key.Style&yaml.TaggedStyle != 0)
 }
 
-// merged takes over what a merge key names.
+// merged takes over the entries behind a merge key.
 func (c *converter) merged(n, from *node, own map[string]bool, line int) error {
 	sources := []*node{from}
 	if from.kind == list {

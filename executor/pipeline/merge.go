@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// Bounds of what GitLab allows, too.
+// GitLab's own bounds.
 const (
 	maxExtends    = 11
 	maxReferences = 10
 )
 
-// merge lays a mapping over another, key by key and mappings in mappings; any
-// other value is replaced.
+// merge lays a mapping over another, key by key and recursively. Any other value is
+// replaced.
 func (r *reader) merge(base, over *node) (*node, error) {
 	if base == nil || base.kind != mapping || over.kind != mapping {
 		return over, nil
@@ -46,7 +46,7 @@ func (r *reader) merge(base, over *node) (*node, error) {
 	return out, nil
 }
 
-// extendAll gives each job what its extends name.
+// extendAll merges the jobs of each job's extends into the job.
 func (r *reader) extendAll(root *node) (*node, error) {
 	out := &node{kind: mapping, file: root.file, line: root.line}
 	for _, e := range root.entries {
@@ -67,7 +67,8 @@ func (r *reader) extendAll(root *node) (*node, error) {
 	return out, nil
 }
 
-// extend is a job over those that it extends, the last of them over the first.
+// extend returns a job merged over the jobs of its extends, the last of them over the
+// first.
 func (r *reader) extend(root *node, e entry, depth int) (*node, error) {
 	job := e.value
 	ext := job.get("extends")
@@ -111,7 +112,7 @@ func (r *reader) extend(root *node, e entry, depth int) (*node, error) {
 	return out, nil
 }
 
-// resolve replaces references in n by what they name.
+// resolve replaces references in n by their targets.
 func (r *reader) resolve(n *node, depth int) (*node, error) {
 	if n == nil || n.kind == null || n.kind == scalar {
 		return n, nil
@@ -136,7 +137,7 @@ func (r *reader) resolve(n *node, depth int) (*node, error) {
 	return out, nil
 }
 
-// resolveIn replaces the references in one node.
+// resolveIn replaces the references in a node.
 func (r *reader) resolveIn(n *node, depth int) (*node, error) {
 	out := &node{kind: n.kind, file: n.file, line: n.line, odd: n.odd}
 	switch n.kind {

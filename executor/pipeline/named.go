@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// VariableNamed is a variable's name in a text, as GitLab finds it, or $$ or %%,
-// which stay as they are.
+// VariableNamed is a variable's name in a text, as GitLab finds names, or $$ or %%, which
+// stay as they are.
 var VariableNamed = regexp.MustCompile(`\$\$|%%|\$([A-Za-z_]\w*)|\$\{([A-Za-z_]\w*)\}|%([A-Za-z_]\w*)%`)
 
-// ReplaceNamed puts values in the place of the variables that a text names, as long
-// as they have no more than most bytes together. What has no value stays. It is cut
-// short, and not whole, where there are more.
+// ReplaceNamed replaces the variables in a text by their values, up to most bytes of values
+// together. Variables without a value stay. Beyond the bound the text is cut short, and
+// whole is false.
 func ReplaceNamed(text string, most int, value func(named, key string) (string, bool)) (out string, whole bool) {
 	whole = true
 	out = VariableNamed.ReplaceAllStringFunc(text, func(named string) string {

@@ -27,8 +27,7 @@ func (d *decoder) needs(n *node) error {
 	return nil
 }
 
-// need reads one of the jobs that a job needs. It has no name where it is of
-// another pipeline.
+// need reads an entry of a job's needs. A need of another pipeline has no name.
 func (d *decoder) need(n *node) (need Need, err error) {
 	need.Artifacts = true
 	if n.kind == scalar {
@@ -52,7 +51,7 @@ func (d *decoder) need(n *node) (need Need, err error) {
 			other = true
 		case "parallel":
 			parallel = e.value
-		case "ref": // it belongs to project
+		case "ref": // belongs to project
 		default:
 			d.unknown("needs:" + e.key)
 		}
@@ -67,7 +66,7 @@ func (d *decoder) need(n *node) (need Need, err error) {
 	return need, err
 }
 
-// parallels are the names of some jobs of a matrix.
+// parallels returns the names of some jobs of a matrix.
 func (d *decoder) parallels(name string, n *node) (names []string, err error) {
 	all, err := d.instances(name, n, func(n *node) (string, error) { return d.ofMatrix(n, n.text) })
 	for _, i := range all {
@@ -81,7 +80,7 @@ var matrixNamed = regexp.MustCompile(`\$\[\[\s*matrix\.([a-zA-Z0-9_-]+)\s*\]\]`)
 // ofMatrix puts the values of the job's own matrix into a text.
 func (d *decoder) ofMatrix(n *node, text string) (string, error) {
 	if !strings.Contains(text, "$[[") {
-		return text, nil // jobs may share it, however long it is
+		return text, nil // jobs may share the text, however long
 	}
 	unknown := ""
 	text = matrixNamed.ReplaceAllStringFunc(text, func(named string) string {
@@ -103,7 +102,7 @@ func (d *decoder) ofMatrix(n *node, text string) (string, error) {
 	return text, nil
 }
 
-// parallelNames puts the names that parallel makes in the place of a job's own.
+// parallelNames replaces a job's name in needs by the names that parallel makes.
 func (r *reader) parallelNames(jobs []Job) error {
 	for i := range jobs {
 		j := &jobs[i]
@@ -155,5 +154,5 @@ func (r *reader) taken(names []string) error {
 	return r.count(r.root)
 }
 
-// maxNeeds bounds the jobs that one needs; GitLab's own bound is a setting.
+// maxNeeds bounds a job's needs; GitLab's own bound is a setting.
 const maxNeeds = 1000

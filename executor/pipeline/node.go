@@ -14,11 +14,11 @@ import (
 )
 
 const (
-	// maxDepth bounds how deep one thing stands in another.
+	// maxDepth bounds the depth of nesting.
 	maxDepth = 100
-	// maxKeys bounds one mapping.
+	// maxKeys bounds a mapping.
 	maxKeys = 5000
-	// maxNodes bounds what aliases, extends and references can make of a file.
+	// maxNodes bounds the growth of a file by aliases, extends and references.
 	maxNodes = 300_000
 )
 
@@ -32,19 +32,19 @@ const (
 	reference
 )
 
-// node is a piece of a file after anchors and merge keys. Nodes are shared and
-// never change once they are made, but for what a mapping's builder does.
+// node is a piece of a file after anchors and merge keys. Nodes are shared and never change
+// once they are made, except while a mapping is built.
 type node struct {
 	kind kind
 	file string
 	line int
-	// text is a scalar as Ruby prints it, and typed what it is taken for.
+	// text is a scalar as Ruby prints scalars. typed is the scalar's type.
 	text    string
 	typed   scalarType
 	items   []*node // of a list
 	entries []entry // of a mapping, in order
-	// odd says of a mapping's key that it is no text, which GitLab takes where nothing
-	// looks at it alone.
+	// odd describes a mapping's key that is no text. GitLab accepts such a key where
+	// nothing reads the key alone.
 	odd  string
 	path []string
 }
@@ -55,7 +55,7 @@ type entry struct {
 	value *node
 }
 
-// get is the value of a key, or nil.
+// get returns the value of a key, or nil.
 func (n *node) get(key string) *node {
 	if n == nil {
 		return nil
@@ -68,7 +68,7 @@ func (n *node) get(key string) *node {
 	return nil
 }
 
-// set puts a value in the place of a key's, or the key at the end.
+// set replaces a key's value, or appends the key.
 func (n *node) set(e entry) {
 	for i := range n.entries {
 		if n.entries[i].key == e.key {
@@ -79,7 +79,7 @@ func (n *node) set(e entry) {
 	n.entries = append(n.entries, e)
 }
 
-// faultf is a fault of the pipeline at a place of it.
+// faultf returns a fault at the node's place in the pipeline.
 func (n *node) faultf(hint, format string, args ...any) error {
 	return faultAt(n.file, n.line, hint, format, args...)
 }
@@ -88,10 +88,10 @@ func faultAt(file string, line int, hint, format string, args ...any) error {
 	return fault.Job(fmt.Errorf("%s:%d: %s", file, line, fmt.Sprintf(format, args...)), hint)
 }
 
-// maxDocuments bounds the documents of one file. GitLab looks at two.
+// maxDocuments bounds the documents of a file. GitLab looks at two.
 const maxDocuments = 10
 
-// parse reads one file: its documents, without those that are empty.
+// parse reads the documents of a file, without empty ones.
 func (r *reader) parse(file string, text []byte) (docs []*node, err error) {
 	defer func() {
 		if p := recover(); p != nil { // the parser is not made for every input
@@ -128,11 +128,11 @@ func (r *reader) parse(file string, text []byte) (docs []*node, err error) {
 	return docs, nil
 }
 
-// converter makes nodes of one document.
+// converter makes nodes of a document.
 type converter struct {
 	*reader
 	file string
-	// done are those that have an anchor; nil while one is under way.
+	// done are nodes with an anchor; nil marks an unfinished node.
 	done map[*yaml.Node]*node
 }
 

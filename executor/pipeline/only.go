@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// policy is what only or except says. Each part that is there counts.
+// policy is the content of only or except. Each existing part counts.
 type policy struct {
 	refs, variables, changes   []string
 	hasVars, hasChanges, hasK8 bool
 	at                         *node
 }
 
-// policies decides only and except of a job without rules. Without them a job runs
-// for branches and tags.
+// policies decides only and except of a job without rules. Without them a job runs for
+// branches and tags.
 func (d *decoder) policies(only, except *node) error {
 	keep, err := d.policy(only, "only")
 	if err != nil {
@@ -57,7 +57,7 @@ func (d *decoder) policies(only, except *node) error {
 	return nil
 }
 
-// text is a policy in a few words.
+// text describes a policy in a few words.
 func (p policy) text() string {
 	var words []string
 	words = append(words, p.refs...)
@@ -110,7 +110,7 @@ func (d *decoder) policy(n *node, key string) (p policy, err error) {
 	return p, err
 }
 
-// refs are names, patterns and keywords.
+// refs reads names, patterns and keywords.
 func (d *decoder) refs(n *node, what string) ([]string, error) {
 	words, err := d.words(n, what)
 	for _, w := range words {
@@ -121,7 +121,7 @@ func (d *decoder) refs(n *node, what string) ([]string, error) {
 	return append([]string{}, words...), err
 }
 
-// parts are the findings of each part of a policy.
+// parts returns the findings of each part of a policy.
 func (d *decoder) parts(p policy, key string) (out []finding, err error) {
 	if p.refs != nil {
 		var one finding
@@ -159,7 +159,7 @@ func (d *decoder) parts(p policy, key string) (out []finding, err error) {
 	return out, nil
 }
 
-// predefined are the variables that GitLab sets, by their names.
+// predefined returns the variables that GitLab sets, by their names.
 func (r *reader) predefined() scope {
 	if r.pushed == nil {
 		r.pushed = scope{}
@@ -170,7 +170,7 @@ func (r *reader) predefined() scope {
 	return r.pushed
 }
 
-// isRef tells whether a word of only or except stands for what is pushed.
+// isRef tells whether a word of only or except matches the pushed ref.
 func (r *reader) isRef(word string) finding {
 	v := r.predefined()
 	word, path, found := strings.Cut(word, "@")
@@ -184,7 +184,7 @@ func (r *reader) isRef(word string) finding {
 	return finding{verdict: yes}
 }
 
-// refMatches tells whether a word without a project stands for what is pushed.
+// refMatches tells whether a word without a project matches the pushed ref.
 func (r *reader) refMatches(word string) bool {
 	v := r.predefined()
 	tag, source := v["CI_COMMIT_TAG"], cmp.Or(strings.TrimSuffix(v["CI_PIPELINE_SOURCE"], "_event"), "push")

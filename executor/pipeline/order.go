@@ -10,8 +10,8 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// order sorts jobs by stage, those of a stage as they stand in the file, and
-// each behind what it needs.
+// order sorts jobs by stage, then by their order in the file, and each job behind its
+// needs.
 func (r *reader) order(p *Pipeline) error {
 	index := map[string]int{}
 	for i := range p.Jobs {
@@ -35,7 +35,7 @@ func (r *reader) order(p *Pipeline) error {
 	return p.sort()
 }
 
-// lacks leaves a job out that lacks something, and tells whether err says so.
+// lacks leaves a job out that lacks something. lacks returns whether err is such an error.
 func (j *Job) lacks(err error) bool {
 	var m *missing
 	if !errors.As(err, &m) {
@@ -71,7 +71,7 @@ func (p *Pipeline) sort() error {
 		for _, n := range j.Needs {
 			i, there := index[n.Job]
 			if !there {
-				continue // it is optional
+				continue // optional
 			}
 			if err := place(byStage[i]); err != nil {
 				return err
@@ -89,7 +89,7 @@ func (p *Pipeline) sort() error {
 	return nil
 }
 
-// refers checks the jobs that one names, which stand at these places.
+// refers checks a job's references to other jobs. index holds the places of jobs by name.
 func (r *reader) refers(p Pipeline, j Job, index map[string]int) error {
 	later := func(name string) bool {
 		i, there := index[name]
@@ -127,11 +127,11 @@ func (r *reader) refers(p Pipeline, j Job, index map[string]int) error {
 	return nil
 }
 
-// Outcome is what became of a job.
+// Outcome is the end of a job.
 type Outcome string
 
-// The outcomes. A failure that is allowed counts as a success; what did not run
-// though others wait for it is Skipped, what nobody waits for is Left.
+// The outcomes. An allowed failure counts as a success. A job that did not run is Skipped
+// if others wait for it, else Left.
 const (
 	Succeeded Outcome = "success"
 	Allowed   Outcome = "failed, which is allowed"
@@ -140,7 +140,7 @@ const (
 	Left      Outcome = "left out"
 )
 
-// waitsFor are the jobs whose outcome decides on j.
+// waitsFor returns the jobs whose outcome decides on j.
 func (p Pipeline) waitsFor(j Job) (names []string) {
 	if j.Needs != nil {
 		for _, n := range j.Needs {
@@ -157,8 +157,8 @@ func (p Pipeline) waitsFor(j Job) (names []string) {
 	return names
 }
 
-// Due decides on a job after what became of others: whether it runs, else what
-// becomes of it and why.
+// Due decides on a job after the outcomes of others. For a job that does not run, otherwise
+// is its outcome and why the reason.
 func (p Pipeline) Due(j Job, of map[string]Outcome) (runs bool, otherwise Outcome, why string) {
 	switch j.When {
 	case "never":
@@ -200,12 +200,12 @@ func (p Pipeline) Due(j Job, of map[string]Outcome) (runs bool, otherwise Outcom
 	}
 }
 
-// ruledOut tells a job that is known not to be in the pipeline.
+// ruledOut tells a job that is certainly not in the pipeline.
 func (p Pipeline) ruledOut(name string) bool {
 	return slices.ContainsFunc(p.Jobs, func(j Job) bool { return j.Name == name && j.When == "never" && !j.Maybe })
 }
 
-// Sources are the jobs whose artifacts j gets.
+// Sources returns the jobs whose artifacts j gets.
 func (p Pipeline) Sources(j Job) (names []string) {
 	switch {
 	case j.Needs == nil && j.Dependencies != nil:

@@ -8,21 +8,20 @@ import (
 	"gitlab-dind-executor/wary"
 )
 
-// maxParallel is how many jobs GitLab makes of one.
+// maxParallel is GitLab's bound on the copies of a job.
 const maxParallel = 200
 
-// fewer is what to do about a name that is too long.
+// fewer is the hint for a name that is too long.
 const fewer = "GitLab takes no more: all values of a matrix are in the names of its jobs"
 
-// instance is one of the jobs that parallel makes of a job.
+// instance is a copy of a job by parallel.
 type instance struct {
 	name         string
 	matrix       []Variable
 	index, total int
 }
 
-// instances are the jobs that parallel makes of one, in GitLab's order. Values are
-// read by value.
+// instances returns a job's copies by parallel, in GitLab's order. value reads a value.
 func (r *reader) instances(name string, n *node, value func(*node) (string, error)) ([]instance, error) {
 	if n == nil || n.kind == null {
 		return []instance{{name: name}}, nil
@@ -59,8 +58,7 @@ func (r *reader) instances(name string, n *node, value func(*node) (string, erro
 	return numbered(name, all, n)
 }
 
-// products are all combinations of a mapping's values, of which the last changes
-// fastest.
+// products returns all combinations of a mapping's values. The last value changes fastest.
 func (r *reader) products(n *node, what string, value func(*node) (string, error)) ([][]Variable, error) {
 	all := [][]Variable{nil}
 	if n.kind == mapping && len(n.entries) == 0 {
@@ -105,8 +103,8 @@ func (r *reader) products(n *node, what string, value func(*node) (string, error
 	return all, err
 }
 
-// numbered gives the jobs of a matrix their names and numbers. Of those of one name
-// the last counts.
+// numbered gives the jobs of a matrix their names and numbers. Of several with the same
+// name the last counts.
 func numbered(name string, all []instance, n *node) ([]instance, error) {
 	places := map[string]int{}
 	var out []instance
@@ -133,5 +131,5 @@ func numbered(name string, all []instance, n *node) ([]instance, error) {
 	return out, nil
 }
 
-// plain is a value as it is written.
+// plain returns a value unchanged.
 func plain(n *node) (string, error) { return n.text, nil }

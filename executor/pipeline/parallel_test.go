@@ -6,8 +6,7 @@ import (
 	"testing"
 )
 
-// matrixOf is what parallel makes of a job, in short: variables of its own and
-// the jobs that it needs.
+// matrixOf describes a job's copies by parallel in short: own variables and needs.
 func matrixOf(p Pipeline) string {
 	var out []string
 	for _, j := range p.Jobs {

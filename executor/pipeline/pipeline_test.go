@@ -23,7 +23,7 @@ var input = Input{
 	Given:      []Variable{{Key: "GIVEN", Value: "yes"}},
 }
 
-// outcome is what a reader of the golden file is to see.
+// outcome is the text of a golden file.
 func outcome(p Pipeline, err error) string {
 	var b strings.Builder
 	for _, w := range p.Warnings {

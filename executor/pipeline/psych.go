@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// scalarType is what Ruby's Psych, by which GitLab reads YAML, takes a scalar for.
-// It knows YAML 1.1, with rules of its own.
+// scalarType is a scalar's type by Ruby's Psych, GitLab's reader of YAML. Psych reads YAML
+// 1.1, with rules of its own.
 type scalarType int
 
 const (
@@ -17,23 +17,23 @@ const (
 	isFloat
 	isBoolean
 	isNil
-	// isDate and isTime are what GitLab refuses a file for.
+	// GitLab refuses a file with isDate or isTime.
 	isDate
 	isTime
 )
 
-// String says what it is.
+// String names the type in words.
 func (t scalarType) String() string {
 	return []string{"text", "a symbol", "a whole number", "a number with a point", "true or false", "nothing", "a date", "a time"}[t]
 }
 
 var (
-	// psychString is what is text by its first letters, but for a few short words.
+	// psychString tells text by its first letters, apart from a few short words.
 	psychString = regexp.MustCompile(`^[^\d.:-]?[\p{L}_\s!@#$%^&*(){}<>|/\\~;=]+`)
 	psychTime   = regexp.MustCompile(`^-?\d{4}-\d{1,2}-\d{1,2}(?:[Tt]|\s+)\d{1,2}:\d\d:\d\d(?:\.\d*)?(?:\s*(?:Z|[-+]\d{1,2}:?(?:\d\d)?))?$`)
 	psychDate   = regexp.MustCompile(`^\d{4}-(?:1[012]|0\d|\d)-(?:[12]\d|3[01]|0\d|\d)$`)
 	psychNoReal = regexp.MustCompile(`(?i)^(?:[-+]?\.inf|\.nan)$`)
-	// psychQuoted is a symbol in quotes, of which the first counts.
+	// psychQuoted is a symbol in quotes. The first pair of quotes counts.
 	psychQuoted = regexp.MustCompile(`^:(?:"(.*)"|'(.*)')`)
 	psychSixty  = regexp.MustCompile(`^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9]){1,2}$`)
 	psychSixtyF = regexp.MustCompile(`^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9]){1,2}\.[0-9_]*$`)
@@ -44,11 +44,11 @@ var (
 	psychBase16 = regexp.MustCompile(`^[-+]?0x[_,]*[0-9a-fA-F][0-9a-fA-F_,]*$`)
 )
 
-// longestConstant is the longest text that may be true, false or nothing, in letters.
+// longestConstant bounds words for true, false or nothing, in letters.
 const longestConstant = 5
 
-// unquoted is what Psych makes of a scalar without quotes: its type, and its text as
-// Ruby prints it. That of a float is as it was written.
+// unquoted returns the type of a scalar without quotes, and its text as Ruby prints it. The
+// text of a float stays unchanged.
 func unquoted(s string) (scalarType, string) {
 	switch {
 	case s == "":
@@ -84,7 +84,7 @@ func unquoted(s string) (scalarType, string) {
 	return isString, s
 }
 
-// constant is a text, or one of the words that YAML has.
+// constant tells the words of YAML from text.
 func constant(s string) (scalarType, string) {
 	if len([]rune(s)) > longestConstant {
 		return isString, s
@@ -100,7 +100,7 @@ func constant(s string) (scalarType, string) {
 	return isString, s
 }
 
-// symbol is the text of a symbol.
+// symbol returns the text of a symbol.
 func symbol(s string) string {
 	if m := psychQuoted.FindStringSubmatch(s); m != nil {
 		return strings.TrimPrefix(m[1]+m[2], ":")
@@ -108,7 +108,8 @@ func symbol(s string) string {
 	return strings.TrimPrefix(s, ":")
 }
 
-// sixties is a number such as 12:30, whose first part Psych takes for hours always.
+// sixties converts a number such as 12:30 to base 10. Psych always takes the first part for
+// hours.
 func sixties(s string) string {
 	sum := new(big.Int)
 	for i, part := range strings.Split(s, ":") {
@@ -124,7 +125,7 @@ func sixties(s string) string {
 	return sum.String()
 }
 
-// integer is a whole number in base 10.
+// integer converts a whole number to base 10.
 func integer(s string, base int) string {
 	digits := strings.NewReplacer("_", "", ",", "", "0b", "", "0x", "").Replace(s)
 	n, ok := new(big.Int).SetString(digits, base)

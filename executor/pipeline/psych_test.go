@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// shape is a node as the recording has it.
+// shape returns a node in the form of the recording.
 func shape(n *node) any {
 	out := []any{}
 	switch n.kind {
@@ -64,14 +64,13 @@ func keysAlone(v any) any {
 	return v
 }
 
-// The answers of Ruby's Psych, by which GitLab reads YAML; testdata/psych.rb has
-// recorded them.
+// The answers of Ruby's Psych, GitLab's reader of YAML. testdata/psych.rb recorded them.
 func TestScalarsAreThoseOfPsych(t *testing.T) {
-	// What differs has a reason.
+	// Each difference has a reason.
 	differs := map[string]string{
 		// The port of libyaml is newer than the libyaml of the recording.
 		"a: {b:}\n": "",
-		// A name that is no text is none of a job in GitLab either.
+		// GitLab, too, accepts no name of a job that is not text.
 		"1: a\nyes: b\n1.5: c\n:d: e\n\"f\": g\n~: h\n": "is a whole number",
 	}
 	f, err := os.Open("testdata/psych.json")
@@ -125,7 +124,7 @@ func TestScalarsAreThoseOfPsych(t *testing.T) {
 	}
 }
 
-// What GitLab refuses for its type is refused, and told how to be mended.
+// Values whose types GitLab refuses are refused, with a hint.
 func TestValuesHaveTheTypesThatGitLabWants(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"a variable that is whole":           {"variables: {A: 1_000, B: 0x1F, C: 12:30, E: ~, F: 0o17}\nj: {script: [x]}", "A=1000 B=31 C=45000 E= F=0o17"},

@@ -12,33 +12,32 @@ import (
 	"gitlab-dind-executor/wary"
 )
 
-// Input is what a pipeline depends on besides its files.
+// Input holds a pipeline's dependencies besides its files.
 type Input struct {
-	// Predefined are the variables that GitLab sets, which a pipeline may
-	// override, and Given those of the one who runs it, which win. What depends on a
-	// predefined variable that is not among them is not known.
+	// Predefined are GitLab's own variables, which a pipeline may override. Given are the
+	// user's variables, which win. A predefined variable that is not listed is unknown.
 	Predefined, Given []Variable
-	// Files lists the paths of the tree; without it they are looked for.
+	// Files lists the paths of the tree. Without Files, the reader walks the tree.
 	Files func() ([]string, error)
-	// Changed are the paths that differ from a ref, or with "" those that a push
-	// would change, where nil stands for all: the branch is new. known says whether
-	// that can be told. It may be nil.
+	// Changed returns the paths that differ from a ref. For "", Changed returns the paths
+	// that a push would change, where nil stands for all: the branch is new. known is false
+	// where the paths are not known. Changed may be nil.
 	Changed func(ref string) (paths []string, known bool)
 }
 
-// Pipeline is what a file says.
+// Pipeline is the content of a file.
 type Pipeline struct {
-	// Name is that of workflow:name, in which variables are not replaced.
+	// Name is workflow:name, with its variables unreplaced.
 	Name string
-	// Stages in their order, those that GitLab adds included.
+	// Stages are in their order, with GitLab's own.
 	Stages []string
-	// Jobs in an order in which they can run, hidden ones left out.
+	// Jobs are in an order in which they can run, without hidden ones.
 	Jobs []Job
-	// Warnings are lines about what is not understood, each once.
+	// Warnings are lines about parts without a meaning here, each once.
 	Warnings []string
 }
 
-// reader is one reading of a pipeline.
+// reader is the state of reading a pipeline.
 type reader struct {
 	// ctx ends a reading that takes too long.
 	ctx      context.Context
@@ -47,35 +46,36 @@ type reader struct {
 	nodes    int
 	warnings []string
 	name     string
-	// warned are the warnings, to find them.
+	// warned are the warnings, for look-ups.
 	warned map[string]bool
 	root   *node
 	// globals are the pipeline's variables.
 	globals []Variable
-	// pushed are the predefined variables, once they are asked for.
+	// pushed are the predefined variables after their first use.
 	pushed scope
-	// none says why GitLab makes no pipeline, and template is the one of GitLab's own
-	// that may decide on that.
+	// none says why GitLab makes no pipeline. template is a template of GitLab's own that
+	// may decide on this.
 	none     string
 	template *node
-	// unfetched are includes from elsewhere, cannot the jobs that lack them and why.
+	// unfetched are includes from elsewhere. cannot holds the jobs that lack them, with the
+	// reasons.
 	unfetched []string
 	cannot    map[string]string
-	// parallel are the names of the jobs that are made of one.
+	// parallel holds the names of the copies of a job by the job's name.
 	parallel map[string][]string
-	// resolved are nodes without references; nil while one is under way.
+	// resolved are nodes without references; nil marks an unfinished node.
 	resolved map[*node]*node
 	// lacked are nodes with references that lead nowhere.
 	lacked map[*node]error
 	// lexed are the words of conditions.
 	lexed map[string][]string
-	// paths are those of the tree once they are known, compared what differs from refs.
+	// paths are the tree's paths once known. compared holds the differences from refs.
 	paths    []string
 	compared map[string]comparison
 }
 
-// Read reads a file of a tree and what it includes. Its errors are faults of the
-// pipeline, with file, line and a hint, or that of ctx.
+// Read reads a file of a tree and its includes. An error is a fault of the pipeline, with
+// file, line and a hint, or the error of ctx.
 func Read(ctx context.Context, files fs.FS, name string, in Input) (Pipeline, error) {
 	r := &reader{
 		ctx: ctx, files: files, input: in, resolved: map[*node]*node{}, warned: map[string]bool{},
@@ -165,8 +165,8 @@ var inherited = []string{
 	"after_script", "artifacts", "before_script", "cache", "hooks", "id_tokens", "image", "interruptible", "retry", "services", "tags", "timeout",
 }
 
-// defaults are the keywords that jobs take over, by the default section or, as
-// it used to be, by the file itself.
+// defaults returns the keywords for all jobs, from the default section or, in the older
+// form, from the file itself.
 func (r *reader) defaults() (*node, error) {
 	d := &node{kind: mapping}
 	for _, key := range []string{"image", "services", "before_script", "after_script", "cache"} {
@@ -193,7 +193,7 @@ func (r *reader) defaults() (*node, error) {
 // maxStages bounds the stages: each job looks for its own among them.
 const maxStages = 1000
 
-// stages are those of the file, or GitLab's own, with those that it adds.
+// stages returns the stages of the file, or GitLab's own, with those that GitLab adds.
 func (r *reader) stages() ([]string, error) {
 	names := []string{"build", "test", "deploy"}
 	n := r.root.get("stages")
@@ -218,8 +218,7 @@ func (r *reader) stages() ([]string, error) {
 	return append(out, ".post"), nil
 }
 
-// maxWarnings is how many lines there are about what is not understood: nobody
-// reads more.
+// maxWarnings bounds the number of warnings: nobody reads more.
 const maxWarnings = 1000
 
 // warnf notes a line once.
@@ -238,13 +237,13 @@ func (r *reader) warnf(format string, args ...any) {
 	r.warnings = append(r.warnings, w)
 }
 
-// copied counts the entries of a mapping that is made from another.
+// copied counts the entries of a mapping made from another.
 func (r *reader) copied(n *node) error {
 	r.nodes += len(n.entries)
 	return r.count(n)
 }
 
-// count keeps a reading from growing without a bound.
+// count bounds the size of a reading, in nodes.
 func (r *reader) count(n *node) error {
 	if r.ctx.Err() != nil {
 		return r.ctx.Err()

@@ -7,18 +7,17 @@ import (
 	"strings"
 )
 
-// firstRule finds the first rule that holds; it is nil where none does, or where
-// it is not known.
+// firstRule finds the first rule that holds. The rule is nil where none holds, or where the
+// answer is not known.
 func (r *reader) firstRule(n *node, s scope, what string) (*node, finding, error) {
 	list, err := r.flat(n)
 	if err != nil {
 		return nil, finding{}, err
 	}
-	// perhaps is what is not known first, maybes are rules before the one that holds
-	// which may hold as well.
+	// perhaps is the first unknown finding. maybes are earlier rules that may hold as well.
 	var perhaps finding
 	var maybes []*node
-	// in and out are variables by which a job might be in after all, or out.
+	// in and out are unset variables that might bring the job in or leave it out.
 	var in, out []string
 	for _, rule := range list {
 		f, err := r.clauses(rule, s, what)
@@ -62,7 +61,8 @@ func leavesOut(rule *node) bool {
 	return when != nil && when.text == "never"
 }
 
-// alike tells whether it does not matter which one holds, a rule or one of others.
+// alike tells whether a rule and all the others have the same effect, so the choice does
+// not matter.
 func (r *reader) alike(rule *node, others []*node) (bool, error) {
 	for _, o := range others {
 		if leavesOut(o) || leavesOut(rule) {
@@ -83,7 +83,7 @@ func (r *reader) alike(rule *node, others []*node) (bool, error) {
 	return true, nil
 }
 
-// effect is what a rule does where it holds.
+// effect returns the effect of a rule that holds.
 func (r *reader) effect(rule *node) (map[string]any, error) {
 	all := map[string]any{}
 	for _, e := range rule.entries {
@@ -99,8 +99,8 @@ func (r *reader) effect(rule *node) (map[string]any, error) {
 	return all, nil
 }
 
-// restOfRules looks at the conditions of all rules, as GitLab refuses a pipeline
-// also for those that are never reached.
+// restOfRules checks the conditions of all rules: GitLab refuses a pipeline also for a
+// fault in a rule that is never reached.
 func (r *reader) restOfRules(list []*node, s scope, what string) error {
 	for _, rule := range list {
 		if n := rule.get("if"); n != nil {
@@ -112,7 +112,7 @@ func (r *reader) restOfRules(list []*node, s scope, what string) error {
 	return nil
 }
 
-// because is the line about variables on whose absence it depends that a job runs.
+// because warns of unset variables that decide whether a job runs.
 func (d *decoder) because(unset []string) {
 	if len(unset) == 0 || d.job.When == "never" || d.job.When == "manual" {
 		return
@@ -124,7 +124,7 @@ func (d *decoder) because(unset []string) {
 // leave takes the job out of the pipeline.
 func (j *Job) leave(why string) { j.When, j.Why = "never", short(why) }
 
-// leaveUnless takes the job out, with the variables that might be set to have it in.
+// leaveUnless takes the job out, and names unset variables that might bring the job in.
 func (j *Job) leaveUnless(why string, unset []string) {
 	if j.unless = len(unset) > 0; j.unless {
 		slices.Sort(unset)
@@ -137,13 +137,13 @@ func (j *Job) leaveUnless(why string, unset []string) {
 	j.leave(why)
 }
 
-// doubt leaves a job out of which it is not known whether GitLab runs it.
+// doubt leaves a job out because its run on GitLab is not known.
 func (j *Job) doubt(why string) {
 	j.leave("whether it runs is not known: " + why)
 	j.Maybe = true
 }
 
-// decide says whether and when the job runs.
+// decide decides whether and when the job runs.
 func (d *decoder) decide() error {
 	rules := d.at.get("rules")
 	only, except := d.at.get("only"), d.at.get("except")
@@ -171,7 +171,7 @@ func (d *decoder) decide() error {
 	return err
 }
 
-// scope is what the conditions of a job may ask for.
+// scope returns the variables that a job's conditions may ask for.
 func (d *decoder) scope() scope {
 	own := []Variable{
 		{Key: "CI_JOB_NAME", Value: d.job.Name},
@@ -197,7 +197,7 @@ func (d *decoder) rule(rule *node) error {
 		switch e.key {
 		case "if", "changes", "exists", "interruptible", "auto_cancel", "start_in":
 		case "when":
-			// Unlike that of a job, a rule's manual does not allow failure.
+			// A rule's manual does not allow failure, while a job's does.
 			allowed := d.job.AllowFailure
 			err := d.when(e.value)
 			d.job.AllowFailure = allowed

@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// scope is the variables that conditions ask for. What is not in it is not set,
-// but for what GitLab alone knows.
+// scope holds the variables for conditions. A missing variable is unset, unless GitLab
+// alone knows it.
 type scope map[string]string
 
-// scopeOf makes a scope of variables of which the later win.
+// scopeOf makes a scope of lists of variables. Later lists win.
 func (r *reader) scopeOf(more ...[]Variable) scope {
 	s := maps.Clone(r.predefined())
 	for _, some := range append(more, r.input.Given) {
@@ -35,7 +35,7 @@ func (s scope) value(name string) value {
 	}
 }
 
-// strict is like value, but what a project of GitLab may set is unknown.
+// strict is like value, but variables that a project on GitLab may set are unknown.
 func (s scope) strict(name string) value {
 	if text, set := s[name]; set {
 		return textOf(text)
@@ -46,15 +46,14 @@ func (s scope) strict(name string) value {
 	return value{kind: isUnknown}
 }
 
-// ofGitLab tells a variable of which only GitLab knows whether and to what it is set.
+// ofGitLab tells a variable whose value GitLab alone knows.
 func ofGitLab(name string) bool {
 	return (strings.HasPrefix(name, "CI_") || strings.HasPrefix(name, "GITLAB_") || name == "KUBECONFIG") && !unsetInPushes(name)
 }
 
-// unset are predefined variables that have no value where rules of a push to a
-// branch are looked at: those of other pipelines, and those that a job or its
-// runner brings. An ending of _ stands for all that begin so. No merge request is
-// open for the branch.
+// unset are predefined variables without a value for the rules of a push to a branch. They
+// belong to other pipelines, or come from a job or its runner. A name with _ at its end
+// stands for all names with this prefix. No merge request is open for the branch.
 var unset = []string{
 	"CHAT_", "CI_BUILD_NETWORK_NAME", "CI_BUILDS_DIR", "CI_COMMIT_TAG", "CI_COMMIT_TAG_MESSAGE", "CI_CONCURRENT_", "CI_DEBUG_", "CI_DISPOSABLE_ENVIRONMENT", "CI_EXTERNAL_PULL_REQUEST_",
 	"CI_JOB_ID", "CI_JOB_IMAGE", "CI_JOB_STARTED_AT", "CI_JOB_STATUS", "CI_JOB_TIMEOUT", "CI_JOB_TOKEN", "CI_JOB_URL",
@@ -69,8 +68,8 @@ func unsetInPushes(name string) bool {
 	})
 }
 
-// expand puts the values of variables into a text, as deep as they are nested.
-// What is not set stays. It tells those that GitLab alone knows.
+// expand replaces variables in a text by their values, up to ten levels deep. Unset
+// variables stay. unknown lists variables known to GitLab alone.
 func (s scope) expand(text string) (out string, unknown []string) {
 	for range 10 {
 		if out, unknown, _ = s.expandOnce(text); out == text || len(out) > maxExpanded {
@@ -81,8 +80,8 @@ func (s scope) expand(text string) (out string, unknown []string) {
 	return out, unknown
 }
 
-// expandOnce is expand, of the text's own variables alone. It is not whole where
-// their values are too long.
+// expandOnce is expand for the text's own variables alone. whole is false where their
+// values are too long.
 func (s scope) expandOnce(text string) (out string, unknown []string, whole bool) {
 	out, whole = ReplaceNamed(text, maxExpanded, func(_, key string) (string, bool) {
 		value, set := s[key]

@@ -14,7 +14,7 @@ var (
 	noAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
 )
 
-// syntaxError is the parser's error in one line.
+// syntaxError returns the parser's error on one line.
 func syntaxError(file string, text []byte, err error) error {
 	line, said := 1, err.Error()
 	if m := syntaxAt.FindStringSubmatch(said); m != nil {
@@ -36,11 +36,11 @@ func syntaxError(file string, text []byte, err error) error {
 	return faultAt(file, line, hint, "invalid YAML: %s", said)
 }
 
-// maxSearch bounds how much is parsed to find where a file breaks, in bytes.
+// maxSearch bounds the text parsed in search of a fault, in bytes.
 const maxSearch = 16 << 20
 
-// brokenAt is the line behind which nothing makes sense any more: libyaml tells where
-// what it was reading began. It is the line told where that takes too long.
+// brokenAt returns the line of the fault. libyaml reports only the beginning of the broken
+// part: told. If the search takes too long, brokenAt returns told.
 func brokenAt(text []byte, told int) int {
 	lines := bytes.SplitAfter(text, []byte("\n"))
 	end, spent := len(text), 0
@@ -57,7 +57,7 @@ func brokenAt(text []byte, told int) int {
 	return told
 }
 
-// lineOf is a line of a text, counted from 1.
+// lineOf returns a line of a text, counted from 1.
 func lineOf(text []byte, number int) []byte {
 	lines := bytes.SplitN(text, []byte("\n"), number+1)
 	if number < 1 || number > len(lines) {
@@ -66,8 +66,8 @@ func lineOf(text []byte, number int) []byte {
 	return lines[number-1]
 }
 
-// tooDeep finds the line at which brackets or dashes are nested so deeply that
-// the parser would need too much memory.
+// tooDeep finds the line where brackets or dashes are nested too deeply for the parser's
+// memory.
 func tooDeep(text []byte) (line int) {
 	const most = 1000
 	open, run := 0, 0

@@ -5,16 +5,16 @@ import (
 	"unicode/utf8"
 )
 
-// maxName is how long GitLab takes the name of a job, in characters.
+// maxName is GitLab's bound on the name of a job, in characters.
 const maxName = 255
 
 func tooLong(name string) bool { return utf8.RuneCountInString(name) > maxName }
 
-// maxLine bounds a line that is told, in bytes. Jobs share what a file says, and each
-// has lines of its own.
+// maxLine bounds a line of a message, in bytes. Jobs share texts of a file, and each has
+// lines of its own.
 const maxLine = 2000
 
-// short is a line within the bound.
+// short cuts a line to the bound.
 func short(line string) string {
 	if len(line) <= maxLine {
 		return line
@@ -22,7 +22,7 @@ func short(line string) string {
 	return strings.ToValidUTF8(line[:maxLine], "") + "…"
 }
 
-// flat is a list without the lists in it, or a list of the one value.
+// flat returns a list without nested lists. A single value becomes a list.
 func (r *reader) flat(n *node) ([]*node, error) {
 	if n == nil || n.kind == null {
 		return nil, nil
@@ -44,7 +44,7 @@ func (r *reader) flat(n *node) ([]*node, error) {
 	return out, nil
 }
 
-// word is a value that is one word or number.
+// word reads a single word or number.
 func (r *reader) word(n *node, what string) (string, error) {
 	if n.kind != scalar {
 		return "", n.faultf("write one word, in quotes if it has a colon or a brace in it", "%s is no word", what)
@@ -52,7 +52,7 @@ func (r *reader) word(n *node, what string) (string, error) {
 	return n.text, n.isText(what)
 }
 
-// isText refuses, as GitLab does, a number or the like where text is wanted.
+// isText refuses numbers and the like where GitLab wants text.
 func (n *node) isText(what string) error {
 	if n.typed == isString || n.typed == isSymbol {
 		return nil
@@ -60,17 +60,17 @@ func (n *node) isText(what string) error {
 	return n.faultf("GitLab does not take it either: put it in quotes", "%s: %s is %s, not text", what, n.text, n.typed)
 }
 
-// words are the words of a list, or the one that is none.
+// words reads the words of a list, or a single word.
 func (r *reader) words(n *node, what string) ([]string, error) {
 	return r.texts(n, what, "write a word, or a list such as [a, b]", what+" is no list of words")
 }
 
-// commands are the lines of a script.
+// commands reads the lines of a script.
 func (r *reader) commands(n *node, what string) ([]string, error) {
 	return r.texts(n, what, "put the command in single quotes: a colon with a space behind it makes a mapping of it", "a line of "+what+" is no text")
 }
 
-// texts are the texts of a list; anything else in it is a fault.
+// texts reads the texts of a list; anything else in the list is a fault.
 func (r *reader) texts(n *node, what, hint, message string) ([]string, error) {
 	items, err := r.flat(n)
 	if err != nil {
@@ -96,7 +96,7 @@ func (r *reader) boolean(n *node, what string) (bool, error) {
 	return n.text == "true", nil
 }
 
-// into reads a value to where it belongs: a *string, *[]string or *bool.
+// into reads a value into a *string, *[]string or *bool.
 func (r *reader) into(to any, n *node, what string) (err error) {
 	switch to := to.(type) {
 	case *string:

@@ -6,10 +6,10 @@ import (
 	"slices"
 )
 
-// errCrowded is of a tree with more files than are looked at.
+// errCrowded marks a tree with too many files.
 var errCrowded = errors.New("there are too many files")
 
-// tree are the paths of the files, sorted.
+// tree returns the paths of the files, sorted.
 func (r *reader) tree() ([]string, error) {
 	if r.paths != nil {
 		return r.paths, nil
@@ -29,7 +29,7 @@ func (r *reader) tree() ([]string, error) {
 	return r.paths, nil
 }
 
-// listed tells a file that is among those of the tree.
+// listed tells whether a file is in the tree.
 func (r *reader) listed(name string) (bool, error) {
 	if r.input.Files == nil {
 		return true, nil
@@ -39,9 +39,9 @@ func (r *reader) listed(name string) (bool, error) {
 	return there, err
 }
 
-// walk calls found for each file below a folder, and descends where into says so.
-// It follows no links, as there are none where GitLab looks; those of a workspace's
-// packages lead round in circles.
+// walk calls found for each file below a folder, and descends into a folder if into returns
+// true. walk follows no links: GitLab follows none, and links between a workspace's
+// packages lead in circles.
 func (r *reader) walk(from string, into func(dir string) bool, found func(name string)) error {
 	entries := 0
 	return fs.WalkDir(r.files, from, func(name string, e fs.DirEntry, err error) error {
@@ -52,7 +52,7 @@ func (r *reader) walk(from string, into func(dir string) bool, found func(name s
 			return errCrowded
 		}
 		switch {
-		case err != nil: // it is not there, or not for us
+		case err != nil: // missing, or not for us
 			return fs.SkipDir
 		case e.Name() == ".git":
 			if e.IsDir() {
@@ -67,7 +67,7 @@ func (r *reader) walk(from string, into func(dir string) bool, found func(name s
 	})
 }
 
-// changed are the paths that differ from a ref, or that a push would change.
+// changed returns the paths that differ from a ref, or that a push would change.
 func (r *reader) changed(ref string) (paths []string, known bool) {
 	if r.input.Changed == nil {
 		return nil, false
@@ -80,7 +80,7 @@ func (r *reader) changed(ref string) (paths []string, known bool) {
 	return paths, known
 }
 
-// comparison is what is known of the paths that differ from a ref.
+// comparison holds the paths that differ from a ref, if known.
 type comparison struct {
 	paths []string
 	known bool

@@ -245,5 +245,5 @@ func (d *decoder) timeout(n *node) {
 	d.job.Timeout = min(sum, maxTimeout)
 }
 
-// maxTimeout is what GitLab allows at most.
+// maxTimeout is GitLab's own bound.
 const maxTimeout = 31 * 24 * time.Hour

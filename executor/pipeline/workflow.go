@@ -1,7 +1,7 @@
 package pipeline
 
-// workflow decides whether GitLab makes a pipeline at all, and adds the variables
-// of the rule that holds. What it cancels does not matter here.
+// workflow decides whether GitLab makes a pipeline at all, and adds the variables of the
+// rule that holds. Keys about cancelling do not matter here.
 func (r *reader) workflow() error {
 	n, err := r.resolve(r.root.get("workflow"), 0)
 	if err != nil {
@@ -42,7 +42,7 @@ func (r *reader) workflowRules(n *node) error {
 	return err
 }
 
-// workflowOf says whether there is a pipeline, and where there is none.
+// workflowOf notes why there is no pipeline, or that none is certain.
 func (r *reader) workflowOf(f finding) {
 	switch f.verdict {
 	case no:
@@ -55,7 +55,7 @@ func (r *reader) workflowOf(f finding) {
 	r.warnf("%s", r.none)
 }
 
-// workflowTemplate decides by one of GitLab's own templates.
+// workflowTemplate decides by a template of GitLab's own.
 func (r *reader) workflowTemplate() error {
 	all := finding{verdict: maybe, why: r.template.text + " is not fetched"}
 	s := r.scopeOf(r.globals)
@@ -72,8 +72,7 @@ func (r *reader) workflowTemplate() error {
 	return nil
 }
 
-// workflows are the conditions of GitLab's own templates that decide whether a
-// pipeline is made.
+// workflows are the conditions in GitLab's own templates that decide on a pipeline.
 var workflows = map[string][]string{
 	"Workflows/Branch-Pipelines.gitlab-ci.yml":       {"$CI_COMMIT_TAG", "$CI_COMMIT_BRANCH"},
 	"Workflows/MergeRequest-Pipelines.gitlab-ci.yml": {"$CI_MERGE_REQUEST_IID", "$CI_COMMIT_TAG", "$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH"},
