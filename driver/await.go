@@ -10,9 +10,9 @@ import (
 	"gitlab-dind-executor/driver/engine"
 )
 
-// Await waits up to 20 s for an engine that restarts, so that a hook does not fail because
-// it came a moment too early. Nothing has been made at this time. say gets a line about the
-// wait. If the engine refuses this user, Await fails at once.
+// Await waits up to 20 s for an engine that restarts, because a hook may come a moment too
+// early. Nothing has been made at this time. say gets a line about the wait. If the engine
+// refuses this user, Await fails at once.
 func (d *Driver) Await(ctx context.Context, say func(string)) error {
 	end := time.Now().Add(d.bounds.EngineAbsence)
 	var absent error

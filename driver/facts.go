@@ -66,8 +66,8 @@ func (d *Driver) Facts(ctx context.Context) (plan.Facts, error) {
 // so they are remembered between hooks: asking costs four processes of the engine's.
 type itself struct {
 	// Boot is this host's boot id, Bridge the id of the engine's default bridge, and API
-	// the API version spoken with the engine. A restarted engine makes a new bridge. Only
-	// when containers have outlived it does it keep the bridge, which its data root holds.
+	// the API version spoken with the engine. A restarted engine makes a new bridge. If
+	// containers have outlived the engine, it keeps the bridge, which its data root holds.
 	Boot, Bridge, API string
 
 	OS, Arch, DataRoot string

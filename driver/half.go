@@ -15,27 +15,27 @@ import (
 	"gitlab-dind-executor/driver/sandbox"
 )
 
-// A job may take a sandbox that is still being made, as soon as its network exists. The
-// claim is the same as for a finished sandbox: the name of the job container. The maker
-// goes on, since nobody else is as far, and the job waits for it. If the maker fails or
-// dies, the job removes the remains and goes cold.
+// A job may take an unfinished sandbox as soon as its network exists. The claim is the same
+// as for a finished sandbox: the name of the job container. The maker goes on, since nobody
+// else is as far, and the job waits. If the maker fails or dies, the job removes the
+// remains and goes cold.
 
 const (
-	// makingPatience is how long a job waits for the network of a sandbox that another
-	// process is about to make.
+	// makingPatience is how long a job waits for the network of a sandbox whose making is
+	// about to begin.
 	makingPatience = 250 * time.Millisecond
-	// makingEvery is the pause between two looks at a sandbox that is being made.
+	// makingEvery is the pause between two looks at an unfinished sandbox.
 	makingEvery = 15 * time.Millisecond
 )
 
-// half is a sandbox that is being made ahead.
+// half is an unfinished sandbox, made ahead by another process.
 type half struct {
 	sandbox string
 	maker   owner.Process
 }
 
-// halfMade finds sandboxes of the plan's kind that are being made ahead on this host and
-// that no job has taken.
+// halfMade finds unfinished sandboxes of the plan's kind on this host. No job has taken
+// them.
 func (prep *preparation) halfMade(ctx context.Context) ([]half, error) {
 	d := prep.d
 	for end := time.Now().Add(makingPatience); d.locks.Shared(makingOf(prep.p.Spec)) && time.Now().Before(end); {
@@ -55,9 +55,9 @@ func (prep *preparation) halfMade(ctx context.Context) ([]half, error) {
 	return halves(networks, containers, time.Now(), sandbox.RulesHere(time.Now(), 0).Lives), nil
 }
 
-// halves picks, by their networks, the sandboxes in the making that a job may take. The
-// maker must be this version of this program. It must live for certain, so that the job
-// notices its end.
+// halves picks, by their networks, the unfinished sandboxes that a job may take. The maker
+// must be this version of this program, and must live for certain, so that the job notices
+// its end.
 func halves(networks []engine.Network, containers []engine.Container, now time.Time, lives func(owner.Process) owner.Life) (found []half) {
 	taken := map[string]bool{}
 	for _, c := range containers {
@@ -77,9 +77,9 @@ func halves(networks []engine.Network, containers []engine.Container, now time.T
 	return found
 }
 
-// takeHalf claims a sandbox that is being made, and waits until it is complete. It returns
-// nil without an error if another job was first. A sandbox that was never completed is
-// removed, and takeHalf returns nil.
+// takeHalf claims an unfinished sandbox, and waits for its completion. If another job was
+// first, takeHalf returns nil without an error. If the sandbox is never completed, takeHalf
+// removes the sandbox and returns nil.
 func (prep *preparation) takeHalf(ctx context.Context, h half, img freshImages) (*taken, error) {
 	d, p := prep.d, prep.p.In(h.sandbox)
 	labels := label.ForJob(p)
@@ -129,8 +129,8 @@ func (prep *preparation) join(ctx context.Context, c *taken, h half, img freshIm
 // errNotMade says that a sandbox in the making will not be completed.
 var errNotMade = errors.New("the sandbox that was being made does not come")
 
-// awaitMade waits until all containers of a sandbox run, and returns the sidecar's id. It
-// gives up with errNotMade when the maker has ended, or when nothing has changed for
+// awaitMade waits until all containers of a sandbox run, and returns the sidecar's id. The
+// error is errNotMade when the maker has ended, or when nothing has changed for
 // bounds.MakingStalls.
 func (d *Driver) awaitMade(ctx context.Context, h half, img freshImages, relay bool) (sidecar string, err error) {
 	var last progress
@@ -165,7 +165,7 @@ type progress struct {
 	// created and running are numbers of containers.
 	created, running int
 	// complete says that all containers run. failed says that this will never happen, or
-	// that the images are not the job's.
+	// that the images differ from the job's.
 	complete, failed bool
 }
 

@@ -18,13 +18,13 @@ type jobCache struct {
 	isNew bool
 
 	once sync.Once
-	// foreign is the reason why the job has no cache: a volume of that name is not ours. It
-	// is nil where the cache is its scope's. err is any other fault.
+	// foreign is the reason why the job has no cache: a volume of the cache's name is
+	// foreign. foreign is nil where the cache is its scope's. err is any other fault.
 	foreign, err error
 }
 
-// lastingCache makes the cache of the job's scope once, before any container mounts it. It
-// returns whether the job has this cache.
+// lastingCache makes the cache of the job's scope once, before any container mounts it. The
+// result tells whether the job has this cache.
 func (prep *preparation) lastingCache(ctx context.Context) (bool, error) {
 	caches := prep.p.Helper.Caches()
 	if len(caches) == 0 || prep.p.Helper.CacheEnds {
@@ -96,9 +96,10 @@ func (prep *preparation) cacheIsNew(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
-// helperWithCache starts a second helper with the cache of the job's scope. A job needs it
-// for `cache:`, or to open a new or temporary cache to any user. The helper joins the
-// network of the sandbox's helper: this takes a third of the time of a place of its own.
+// helperWithCache starts a second helper with the cache of the job's scope. A job needs
+// this helper for `cache:`, or to open a new or temporary cache to any user. The helper
+// joins the network of the sandbox's helper: this takes a third of the time of a place of
+// its own.
 func (prep *preparation) helperWithCache(ctx context.Context) error {
 	d, p := prep.d, prep.p
 	if len(p.Helper.Caches()) == 0 {

@@ -26,7 +26,7 @@ const subnetTries = 64
 // hook's late request belongs to nobody, even if cleanup has already looked.
 //
 // A network with IPv6 is an error unless the engine keeps it apart from others. Where no
-// subnet is free, createNetwork first finishes ended jobs and removes bare sandboxes, and
+// subnet is free, createNetwork finishes ended jobs, or else removes bare sandboxes, and
 // tries again.
 func (d *Driver) createNetwork(ctx context.Context, p *plan.Plan, more map[string]string) (netip.Prefix, error) {
 	subnet, err := d.networkIn(ctx, p, p.Network, more)

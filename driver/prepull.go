@@ -20,8 +20,8 @@ func (d *Driver) Arch(ctx context.Context) (string, error) {
 	return helperArch(v.Arch), d.eng.Explain("asking the engine", err)
 }
 
-// Newer fetches newer versions of images for the next job, behind a job. It asks the
-// registry whatever the pull policy says.
+// Newer fetches newer versions of images for the next job, behind a job. The registry is
+// asked whatever the pull policy says.
 func (d *Driver) Newer(ctx context.Context, refs []plan.ImageRef, timeout time.Duration, attempts int) error {
 	var errs []error
 	for _, ref := range refs {
@@ -32,8 +32,8 @@ func (d *Driver) Newer(ctx context.Context, refs []plan.ImageRef, timeout time.D
 	return errors.Join(errs...)
 }
 
-// Prepull fetches an image, or its newer version. It returns whether the engine now has
-// another image under that name.
+// Prepull fetches an image, or its newer version. fetched says that the engine now has
+// another image under the name.
 func (d *Driver) Prepull(ctx context.Context, ref plan.ImageRef, timeout time.Duration, attempts int) (fetched bool, err error) {
 	if err := d.eng.Greet(ctx); err != nil {
 		return false, err

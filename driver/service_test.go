@@ -51,8 +51,8 @@ func TestWhatBecomesOfAServiceThatEnds(t *testing.T) {
 	}
 }
 
-// The engine takes the address of an ending container away, and says so before it says that
-// the container has ended.
+// The engine takes the address of an ending container away, and reports this before the
+// container's end.
 func TestAServiceThatEndsBeforeItsPortsAreTriedIsNotReady(t *testing.T) {
 	t.Parallel()
 	p := testPlan(t)

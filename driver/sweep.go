@@ -14,9 +14,9 @@ import (
 	"gitlab-dind-executor/driver/span"
 )
 
-// Sweep removes, unless dryRun, all objects that no living job owns. bound is the longest
-// time that a prepare may take. The answer lists all sandboxes, sorted by id. The error
-// joins all failed looks and removals.
+// Sweep removes, unless dryRun, all sandboxes that no living job owns, with their objects.
+// bound is the longest time that a prepare may take. The answer lists all sandboxes, sorted
+// by id. The error joins all failed looks and removals.
 func (d *Driver) Sweep(ctx context.Context, now time.Time, bound time.Duration, dryRun bool) ([]sandbox.Verdict, error) {
 	ctx, end := span.Begin(ctx, "sweep")
 	defer end()
@@ -35,8 +35,7 @@ func (d *Driver) Sweep(ctx context.Context, now time.Time, bound time.Duration, 
 		fate, reason := rules.Verdict(s)
 		if fate == sandbox.Swept {
 			// Between the first look and the verdict, a hook may have finished its sandbox
-			// and ended. A look that begins after the death of a process sees everything
-			// that it made.
+			// and ended. A look after the death of a process sees all its objects.
 			again, err := d.eng.Ours(ctx, label.Sandbox+"="+id)
 			if err != nil {
 				errs = append(errs, err)
@@ -75,15 +74,15 @@ func (d *Driver) removeSwept(ctx context.Context, s *engine.Objects) error {
 // any, the caller lets FreeStuck follow behind the job.
 func (d *Driver) Noted() int { return d.removal.Noted() }
 
-// Stuck lists the volumes that could not be removed, and volumes without a sandbox that
-// have lost their labels.
+// Stuck lists the volumes that could not be removed, and volumes without a sandbox and
+// without labels.
 func (d *Driver) Stuck(ctx context.Context) ([]removal.StuckVolume, error) {
 	return d.removal.Stuck(ctx)
 }
 
 // FreeStuck removes the volumes of Stuck, unless dryRun. freed lists the removed volumes;
-// in a dry run, all that would be removed. failed is the number that still resists, and err
-// joins the reasons.
+// in a dry run, the volumes to be removed. failed is the number of volumes that still
+// resist, and err joins the reasons.
 func (d *Driver) FreeStuck(ctx context.Context, dryRun bool) (freed []removal.StuckVolume, failed int, err error) {
 	return d.removal.FreeStuck(ctx, dryRun)
 }

@@ -8,7 +8,7 @@ import (
 	"gitlab-dind-executor/config"
 )
 
-// A bare sandbox serves jobs of any project, with any daemon image that can run in it.
+// A bare sandbox serves jobs of any project, with any daemon image that can run there.
 func TestWhichJobsShareABareSandbox(t *testing.T) {
 	kind := func(change func(*config.Settings, *Job, *Facts)) string {
 		s, job, facts := example()
@@ -79,7 +79,7 @@ func TestWhoBeginsInNoBareSandbox(t *testing.T) {
 	}
 }
 
-// Containers that reach the daemon also reach the seat, by the sidecar's address and names.
+// The seat is reached like the daemon, by the sidecar's address and names.
 func TestTheSeatHasTheSidecarsPlace(t *testing.T) {
 	s, job, facts := example()
 	s.Network.IPv6 = true

@@ -121,7 +121,8 @@ func TestWhatWaitsInGVisorFitsItsStorage(t *testing.T) {
 	}
 }
 
-// The relay's program needs the address of the daemon's bridge.
+// The program in the sidecar that makes packet rules needs the address of the daemon's
+// bridge.
 func TestASidecarInGVisorKnowsTheAddressOfItsBridge(t *testing.T) {
 	p := inGVisor(t, nil)
 	environment := slices.Clone(p.Sidecar.Environment)

@@ -54,7 +54,7 @@ func TestCredentialsGoToTheirRegistryAlone(t *testing.T) {
 	}
 }
 
-// fetched returns the reference of an image that nothing forbids.
+// fetched returns the reference of an allowed image.
 func fetched(t *testing.T, pull config.Pull, creds []Credential, i Image) ImageRef {
 	t.Helper()
 	pl := planner{s: config.Settings{Pull: pull}, job: Job{Credentials: creds}}

@@ -2,7 +2,7 @@ package plan
 
 import "testing"
 
-// BenchmarkBuild measures all decisions that precede the first object.
+// BenchmarkBuild measures all decisions before the first object is made.
 func BenchmarkBuild(b *testing.B) {
 	s, job, facts := example()
 	job.Services = []Service{{Image: Image{Name: "docker:28-dind"}}, {Image: Image{Name: "postgres:16"}, Aliases: []string{"db"}}}

@@ -203,7 +203,7 @@ func TestEachSubnetHasOneOfIPv6(t *testing.T) {
 	if inner.String() != "fd6b:3f2a:91c7:8000::/64" {
 		t.Errorf("the inner daemon has %s", inner)
 	}
-	// This is the smallest pool that the settings accept.
+	// This is the smallest pool in valid settings.
 	n.Pool6 = netip.MustParsePrefix("fd00::/53")
 	if last := n.Subnet6(netip.MustParsePrefix("10.231.255.192/26")); last.Overlaps(inner6(n.Pool6)) || !n.Pool6.Overlaps(last) {
 		t.Errorf("%s overlaps %s, or is outside of %s", last, inner6(n.Pool6), n.Pool6)

@@ -103,8 +103,8 @@ func BuildSeed(w SeedWish, facts Facts) (*Plan, error) {
 }
 
 // seedKind hashes everything that decides whether a daemon accepts a seed's data. The hash
-// covers the same as for cached layers, except flags. With flags about storage there is no
-// seed, and the result is empty.
+// covers the same as for cached layers, except flags. With an entrypoint of the pipeline's
+// or flags about storage there is no seed, and the result is empty.
 func (s Sidecar) seedKind(image DindImage, storage string, flags []string) string {
 	if len(s.SeedImages) == 0 || s.Entrypoint != nil || slices.ContainsFunc(flags, aboutStorage) {
 		return ""

@@ -73,8 +73,8 @@ func ownServices(s config.Settings) (list []Service, err error) {
 	return list, nil
 }
 
-// IsDind tells whether a service is meant to be the job's Docker daemon. So is the official
-// docker image, an image named after it, a tag or name with "dind", and a service with the
+// IsDind tells whether a service is meant to be the job's Docker daemon. Such services have
+// the official docker image, an image named after it, a tag or name with "dind", or the
 // daemon's alias.
 func IsDind(s Service) bool {
 	if slices.Contains(s.Aliases, dockerAlias) {

@@ -280,7 +280,7 @@ func TestImageOfTheHelper(t *testing.T) {
 	}
 }
 
-// dockerd finds iptables in the folders that the entrypoint puts before PATH.
+// The entrypoint prepends a folder to PATH, and dockerd finds iptables there.
 func TestFastBootKeepsTheEntrypointsPath(t *testing.T) {
 	dir := t.TempDir()
 	for name, script := range map[string]string{
