@@ -12,10 +12,10 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// Admit returns when this host has as much free as the settings demand. It fails when their
-// wait is over. dataRoot is the folder where a local engine keeps its data. Before the job
-// waits, held sandboxes of failed jobs go. If disk is still short, layers that no job uses
-// go, too. say gets a line for each removal and for the wait.
+// Admit returns when this host has as much free as the settings demand. It fails when the
+// settings' wait is over. dataRoot is the folder where a local engine keeps its data.
+// Before the job waits, held sandboxes of failed jobs are removed. If disk is still short,
+// unused layers are removed, too. say gets a line for each removal and for the wait.
 func (d *Driver) Admit(ctx context.Context, a config.Admission, dataRoot string, say func(string)) error {
 	ctx, end := span.Begin(ctx, "admission")
 	defer end()

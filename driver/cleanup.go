@@ -129,7 +129,7 @@ func (d *Driver) inSandbox(ctx context.Context, id string) (*engine.Objects, err
 	return found[id], err
 }
 
-// CleanupPatiently is Cleanup for the last process that cares for the job: it waits for an
+// CleanupPatiently is Cleanup for the last process that cares for the job. It waits for an
 // engine that restarts. rest says that some volumes resist their removal, and wait for
 // FreeStuck. Sandboxes that Hold holds stay.
 func (d *Driver) CleanupPatiently(ctx context.Context, job string) (rest bool, err error) {

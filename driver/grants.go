@@ -16,8 +16,8 @@ import (
 const (
 	// grantBound limits a container that only tries its rights.
 	grantBound = 30 * time.Second
-	// grantTries is how often the try is repeated if a sweep removes the container: for a
-	// sweep it is an orphan.
+	// grantTries is how often the try is repeated if a sweep removes the container, which
+	// is an orphan for the sweep.
 	grantTries = 3
 )
 

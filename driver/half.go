@@ -16,9 +16,9 @@ import (
 )
 
 // A job may take an unfinished sandbox as soon as its network exists. The claim is the same
-// as for a finished sandbox: the name of the job container. The maker goes on, since nobody
-// else is as far, and the job waits. If the maker fails or dies, the job removes the
-// remains and goes cold.
+// as for a finished sandbox: the name of the job container. The maker goes on, since no
+// other process is as far, and the job waits. If the maker fails or dies, the job removes
+// the remains and goes cold.
 
 const (
 	// makingPatience is how long a job waits for the network of a sandbox whose making is

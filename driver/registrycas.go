@@ -21,9 +21,9 @@ import (
 // of volumes.
 const casPath = "/gitlab-dind-executor/registries"
 
-// placeCAs makes the volume and writes the CAs of sidecar and job into it. A sandbox made
-// ahead has none, since it knows no job. If this process cannot open the volume, the CAs
-// are copied into the container later.
+// placeCAs makes the volume and writes the sidecar's CAs into it. The job has the same CAs,
+// and a sandbox made ahead knows its sidecar but no job. If this process cannot open the
+// volume, the CAs are copied into the container later.
 func (prep *preparation) placeCAs(ctx context.Context, p *plan.Plan) {
 	if len(p.Sidecar.RegistryCAs) == 0 || !prep.d.eng.Local() {
 		return

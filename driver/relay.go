@@ -14,7 +14,7 @@ import (
 
 const (
 	// relayMemory and relayThreads limit a relay, in bytes and in threads: a job decides
-	// how many questions for names it answers.
+	// how many questions for names the relay gets.
 	relayMemory  = 128 << 20
 	relayThreads = 128
 )

@@ -19,7 +19,8 @@ import (
 const (
 	// seedStop is the time for a seed's daemon to end cleanly.
 	seedStop = 60 * time.Second
-	// sealBound is the time for the program that reads a whole seed and writes it to disk.
+	// sealBound is the time for the sealing program, which reads a whole seed and writes it
+	// to disk.
 	sealBound = 15 * time.Minute
 )
 

@@ -61,7 +61,8 @@ func (s *services) start(c plan.Container) func(context.Context, string) error {
 	}
 }
 
-// longer returns how much later than a time the services were ready; 0 if they were not.
+// longer returns how much later than a time the services were ready; 0 if they were
+// earlier.
 func (s *services) longer(than time.Time) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()

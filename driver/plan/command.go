@@ -26,7 +26,7 @@ var listeners = []string{
 }
 
 // checkCommand refuses forbidden parts of a dind service's command. The settings may refuse
-// any command that is more than flags of dockerd.
+// any command that is more than flags of dockerd. The error is a job fault.
 func checkCommand(s config.Sidecar, svc Service) error {
 	if s.Commands == config.CommandsAny && !IsDockerd(svc.Command) {
 		return nil

@@ -196,6 +196,7 @@ func (pl *planner) serviceRights(image string) Rights {
 }
 
 // jobUser returns the user of the job's script: the settings' user, else the pipeline's.
+// The error is a job fault if the pipeline's user is not allowed.
 func (pl *planner) jobUser(pipelines string) (string, error) {
 	j := pl.s.Job
 	list := j.AllowedUsers

@@ -30,7 +30,8 @@ const helperImage = "helper.image"
 // image decides how an image is fetched. The pipeline's policies come before the settings',
 // and the credential with the best fitting path is used. where names the place of the image
 // name, for messages. own says that only the settings name the image: every job may have
-// it, so no registry is asked.
+// it, so no registry is asked. The error is a job fault about a name or policy from the
+// pipeline.
 func (pl *planner) image(i Image, where string, own bool) (ImageRef, error) {
 	pull := pl.s.Pull
 	named, err := reference.ParseNormalizedNamed(i.Name)

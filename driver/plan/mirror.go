@@ -70,7 +70,7 @@ func (m MirrorAccess) Host() string {
 }
 
 // BuildMirror makes the plan of the mirror. password belongs to mirror.username, and ca is
-// the remote's CA; both may be empty.
+// the remote's CA; both may be unset.
 func BuildMirror(s config.Settings, password Secret, ca []byte) Mirror {
 	proxy := map[string]string{"remoteurl": s.Mirror.Remote}
 	if s.Mirror.Username != "" {
