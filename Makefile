@@ -1,5 +1,5 @@
-# Everything but build and lint needs a Docker Engine: scripts/engine uses the
-# one that answers, or installs and starts one.
+# Everything except build and lint needs a Docker Engine. scripts/engine uses the engine that
+# answers, or installs and starts an engine.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -9,7 +9,7 @@ export DESTDIR PREFIX SYSCONFDIR UNITDIR ZSHDIR
 version := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 release := -trimpath -ldflags "-s -w -X gitlab-dind-executor/driver/label.Version=$(version)"
 
-# What go test said, as JSON: outside of the repository, beside what the scripts keep.
+# The output of go test as JSON lies outside of the repository, beside the files of the scripts.
 cache := $(or $(GITLAB_DIND_EXECUTOR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gitlab-dind-executor)
 # TESTSUM takes more flags of gotestsum, as "--junitfile FILE".
 TEST_JSON ?= $(cache)/test.json
@@ -27,21 +27,21 @@ build: ## Build bin/gitlab-dind-executor, a static binary, and its manuals
 docs: ## Write the pages that are made from the code: docs/settings.md
 	@go generate ./config
 
-# Root need not have go: what make build has made is only copied.
-# DESTDIR, PREFIX (/usr/local), SYSCONFDIR (/etc), UNITDIR and ZSHDIR are honoured.
+# Root need not have go, because install only copies the files of make build. DESTDIR, PREFIX
+# (/usr/local), SYSCONFDIR (/etc), UNITDIR and ZSHDIR are honoured.
 install: ## Copy binary, manuals, completions and units below DESTDIR and PREFIX
 	@[[ -x bin/gitlab-dind-executor && -d bin/share ]] || $(MAKE) --no-print-directory build
 	@scripts/install
 
-uninstall: ## Remove what install has copied; settings stay
+uninstall: ## Remove the installed files; settings stay
 	@scripts/install uninstall
 
 release: ## Build dist: binaries for amd64 and arm64, .deb, .rpm, SBOM and sums
 	@scripts/release
 
-# Built rather than "go run", so that a signal to make reaches the program
-# itself, which has something to clean up.
-demo: engine build ## Run a pipeline that builds and pushes an image, and show what is left
+# The demo is built rather than run by "go run". So a signal to make reaches the program itself,
+# which must clean up.
+demo: engine build ## Run a pipeline that builds and pushes an image, and compare the engine before and after
 	@go build -o bin/demo ./scripts/demo
 	@bin/demo -executor bin/gitlab-dind-executor
 
@@ -52,19 +52,19 @@ test: lint engine ## Check the code and run all tests
 	@$$(go -C scripts/tools tool -n gotestsum) --format pkgname --jsonfile "$(TEST_JSON)" $(TESTSUM) \
 		--post-run-command scripts/aftertests --ignore-non-json-output-lines --raw-command -- scripts/gotest
 
-# The long form of what test does with 4 jobs; this one also stalls and restarts
-# the engine, if scripts/engine started it, which kills whatever else runs there.
-# CHAOS takes more flags: -seed N repeats a run, -first N -rounds 1 -hits 1 one round
-# of it, -restart-engine=false spares the engine.
-chaos: engine ## Break 60 jobs at random moments and count what is left; CHAOS="-seed N" repeats a run
+# chaos is the long form of the 4 jobs in test. It also stalls and restarts the engine, if
+# scripts/engine started the engine. Other programs' containers on this engine die then. CHAOS
+# takes more flags: -seed N repeats a run, -first N -rounds 1 -hits 1 a single round of a run,
+# and -restart-engine=false spares the engine.
+chaos: engine ## Break 60 jobs at random moments and count leftovers; CHAOS="-seed N" repeats a run
 	@go test -c -o bin/chaos.test ./test/chaos
 	@cd test/chaos && ../../bin/chaos.test -test.run TestChaos -test.v -test.timeout 60m \
 		-rounds 60 -hits 200 -duration 40m -restart-engine $(CHAOS)
 
-# The long form of what test does with one engine. ENGINES are Debian's releases
-# whose engines have a host, a container, and INNER those of the daemons in sidecars.
-# ENGINE is the address of an engine that is there instead, with the images that its
-# registries serve. TESTENGINES takes more flags, as -jobs REGEXP or -logs.
+# test-engines is the long form of the other engine in test. ENGINES are the Debian releases
+# whose engines get a host, a container. INNER are the releases of the daemons in sidecars.
+# ENGINE is the address of an existing engine instead, with images of its registries.
+# TESTENGINES takes more flags, as -jobs REGEXP or -logs.
 ENGINES ?= bookworm,trixie,forky
 INNER ?= bookworm,trixie,forky,containerd
 test-engines: export DOCKER_HOST := $(or $(ENGINE),$(DOCKER_HOST))
@@ -77,8 +77,8 @@ test-engines: ## Run jobs on other engines with each daemon in the sidecar, or o
 	@cd test/engines && ../../bin/engines.test -test.run TestEngines -test.v -test.timeout 4h \
 		$(if $(ENGINE),-here,-engines "$(ENGINES)" -inner "$(INNER)" -two-hosts) $(TESTENGINES)
 
-# Tests of its own come first, then those of other jobs, then broken ones. Images of
-# forky are for later daemons in sidecars.
+# gVisor's own tests come first, then tests of other jobs, then broken jobs. Images of forky
+# serve later daemons in sidecars.
 GVISOR_JOBS := ^Test(BuildTagAndPush|OwnDindImage|FourStages|PlaintextHabit|NothingDeclared|LoginByStdin|Compose|ContainerWithTheDaemonsSocket|WaysToBuild|JobKnowsTheCAs|InsecureRegistry|RedisAndPostgres|RunIsKilled|RunnerIsKilled|PrepareIsKilled|SidecarIsEnded|AJobTakesASandbox|ABaseImageCrosses|Cancel|Timeout|InnerContainers)
 test-gvisor: ## Run jobs whose docker daemons have a kernel of their own, gVisor's
 	@scripts/gvisor
@@ -92,7 +92,7 @@ test-gvisor: ## Run jobs whose docker daemons have a kernel of their own, gVisor
 	@cd test/e2e && DIND_LAB_PRIVILEGE=gvisor ../../bin/gvisor.test -test.v -test.timeout 60m -test.run '$(GVISOR_JOBS)'
 	@cd test/chaos && DIND_LAB_PRIVILEGE=gvisor ../../bin/chaos.test -test.v -test.timeout 60m -test.run TestChaos -rounds 12 -hits 40 -duration 15m
 
-# It looks for the Runner before it installs or builds anything.
+# The program looks for the Runner before make installs or builds the rest.
 RUNNER ?= gitlab-runner
 test-runner: ## Run jobs with a real GitLab Runner instead of our stand-in: RUNNER=/usr/bin/gitlab-runner
 	@go build -o bin/runnertest ./scripts/runnertest
@@ -100,20 +100,21 @@ test-runner: ## Run jobs with a real GitLab Runner instead of our stand-in: RUNN
 	@$(MAKE) --no-print-directory engine build
 	@bin/runnertest -executor bin/gitlab-dind-executor -runner "$(RUNNER)" $(RUNNERTEST)
 
-# Half an hour where QEMU must emulate. HOSTTEST takes flags of go test, as "-run TestDebian13/jobs".
+# test-host takes half an hour where QEMU must emulate. HOSTTEST takes flags of go test, as
+# "-run TestDebian13/jobs".
 test-host: engine ## Boot whole hosts, Debian 13 and forky, in QEMU, and see the product at work on them
 	@mkdir -p "$(dir $(TEST_JSON))"
 	@$$(go -C scripts/tools tool -n gotestsum) --format testname --jsonfile "$(TEST_JSON:.json=-host.json)" $(TESTSUM) \
 		--post-run-command scripts/aftertests --ignore-non-json-output-lines --raw-command -- \
 		nice -n 10 go test -json -tags host -count=1 -timeout 4h ./test/host $(HOSTTEST)
 
-# BENCH takes flags: -only KEYS and -rounds N for a quick try. A RUNNER that is named
-# drives both sides, with its docker executor as the other one.
+# BENCH takes flags: -only KEYS and -rounds N for a quick try. A named RUNNER drives both sides,
+# and its docker executor is the other side.
 bench: engine build ## Compare with the docker executor, side by side; writes bench.json and docs/performance.*
 	@go build -o bin/bench ./scripts/bench
 	@bin/bench -executor bin/gitlab-dind-executor -docs docs $(if $(filter file,$(origin RUNNER)),,-runner "$(RUNNER)") $(BENCH)
 
-picture: engine build ## Draw docs/job-log.svg anew, from a job that is run for it
+picture: engine build ## Draw docs/job-log.svg anew, from a new job
 	@go build -o bin/joblog ./scripts/joblog
 	@bin/joblog -record
 
@@ -127,5 +128,5 @@ engine:
 	@scripts/engine
 	@scripts/images
 
-clean: ## Remove what was built; the engine and its images stay
+clean: ## Remove built files; the engine and its images stay
 	rm -rf bin dist bench.json
