@@ -11,26 +11,25 @@ import (
 	"gitlab-dind-executor/executor/featureflags"
 )
 
-// Conversion is what a docker executor's section becomes.
+// Conversion is the result of converting a docker executor's section.
 type Conversion struct {
-	// Name is what a person calls the section, and NewName what the new one is
-	// called unless they say so.
+	// Name is the section's name for a person, and NewName the new section's default name.
 	Name, NewName, URL string
 	// Section are keys that stay in the Runner's section.
 	Section map[string]any
 	// Settings is the text of dind.toml, "" where the defaults serve.
 	Settings string
-	// Shown is that text with a placeholder where Hidden has one.
+	// Shown is Settings with a placeholder for each text that Hidden hides.
 	Shown string
-	// networkPerBuild says that the Runner makes a network for each job.
+	// networkPerBuild tells whether the Runner makes a network for each job.
 	networkPerBuild bool
 
 	settings []place
 	lines    []line
 }
 
-// notConverted are keys of a section that belong to another executor, or to
-// another registration.
+// notConverted are keys of a section that belong to another executor, or to another
+// registration. The values are the reasons.
 var notConverted = map[string]string{
 	"id": "of the old registration", "token": "of the old registration", "token_obtained_at": "of the old registration", "token_expires_at": "of the old registration",
 	"builds_dir": "sources are in /builds", "cache_dir": "caches are in /cache",
@@ -41,8 +40,8 @@ var notConverted = map[string]string{
 	"referees": "of the docker executor",
 }
 
-// Convert reads the docker executor's section with a name, that with a number as
-// #2, or the only one for "". It says what of it there is here.
+// Convert reads a docker executor's section by its name, by its number as #2, or the only
+// section for "". The result says what becomes of each key.
 func Convert(file string, src []byte, name string) (*Conversion, error) {
 	runners, err := sections(file, src)
 	if err != nil {
@@ -83,7 +82,7 @@ func Convert(file string, src []byte, name string) (*Conversion, error) {
 	return c, nil
 }
 
-// sections are the [[runners]] of a config.toml, their keys in small letters.
+// sections returns the [[runners]] of a config.toml, their keys in lower case.
 func sections(file string, src []byte) ([]map[string]any, error) {
 	var f struct {
 		Runners []map[string]any `toml:"runners"`
@@ -97,8 +96,8 @@ func sections(file string, src []byte) ([]map[string]any, error) {
 	return f.Runners, nil
 }
 
-// flagged tells whether the Runner has a feature flag on for all jobs. Its own table
-// counts before the jobs' variables.
+// flagged tells whether the Runner has a feature flag on for all jobs. The Runner's own
+// table comes before the jobs' variables.
 func flagged(section map[string]any, flag string) bool {
 	flags, _ := section["feature_flags"].(map[string]any)
 	if on, set := flags[flag].(bool); set {
@@ -111,7 +110,7 @@ func flagged(section map[string]any, flag string) bool {
 	})
 }
 
-// sectionKey is one key beside [runners.docker].
+// sectionKey converts a key beside [runners.docker].
 func (c *Conversion) sectionKey(key string, v any) {
 	why, known := notConverted[key]
 	switch {
@@ -138,17 +137,16 @@ func (c *Conversion) sectionKey(key string, v any) {
 	}
 }
 
-// lowered has the keys of a table in lower case, as the Runner takes them however
-// they are written.
+// lowered returns a table with its keys in lower case: the Runner ignores the case of keys.
 func lowered(table map[string]any) map[string]any {
 	out := map[string]any{}
-	for _, key := range sorted(table) { // small letters come last, and win
+	for _, key := range sorted(table) { // lower case comes last, and wins
 		out[strings.ToLower(key)] = table[key]
 	}
 	return out
 }
 
-// folded is a key of a table, however it is written.
+// folded returns the value of a key of a table, in any case.
 func folded(table map[string]any, key string) any {
 	for k, v := range table {
 		if strings.EqualFold(k, key) {
@@ -161,13 +159,13 @@ func folded(table map[string]any, key string) any {
 // wired are variables that a job gets here, or must not have.
 var wired = []string{"DOCKER_HOST", "DOCKER_TLS_CERTDIR", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"}
 
-// environment keeps what the Runner gives to all jobs, but for what would take
-// the daemon's wiring apart.
+// environment keeps the variables for all jobs, without those that would break the wiring
+// of the job's daemon.
 func (c *Conversion) environment(entries []string) {
 	var keep, names []string
 	for i, e := range entries {
 		name, _, ok := strings.Cut(e, "=")
-		if !ok { // it may be a value alone
+		if !ok { // the entry may be a bare value
 			c.drop("environment", fmt.Sprintf("entry %d is no NAME=VALUE", i+1))
 			continue
 		}

@@ -25,7 +25,7 @@ func docker(t *testing.T) []byte {
 	return src
 }
 
-// notes are the report of a section that is all new.
+// notes is the report for a section that is entirely new.
 func notes(t *testing.T, c *Conversion) []Note {
 	t.Helper()
 	section := maps.Clone(c.Section)
@@ -37,7 +37,7 @@ func notes(t *testing.T, c *Conversion) []Note {
 	return all
 }
 
-// What a docker executor's section becomes is in the golden files, whole.
+// The golden files hold the whole conversion of a docker executor's section.
 func TestConvertingADockerExecutor(t *testing.T) {
 	for _, name := range []string{"docker", "plain"} {
 		t.Run(name, func(t *testing.T) {
@@ -80,8 +80,8 @@ func TestConvertingADockerExecutor(t *testing.T) {
 	}
 }
 
-// What the docker executor has without being told is written out for the custom
-// executor. What an admin has said of it stays.
+// The docker executor's implicit settings are written out for the custom executor. An
+// admin's own settings stay.
 func TestASectionHasWhatTheDockerExecutorHasByItself(t *testing.T) {
 	for name, c := range map[string]struct {
 		carried map[string]any
@@ -105,8 +105,8 @@ func TestASectionHasWhatTheDockerExecutorHasByItself(t *testing.T) {
 	}
 }
 
-// Directories of the host keep their mode. An option that is none here drops them, as a
-// variable does.
+// Directories of the host keep their mode. An option without a meaning here drops them, and
+// so does a variable.
 func TestDirectoriesOfTheHostKeepTheirMode(t *testing.T) {
 	for volume, want := range map[string]string{
 		"/srv/a:/a": "/srv/a:/a", "/srv/a:/a:ro": "/srv/a:/a:ro", "/srv/a:/a:rw": "/srv/a:/a:rw",
@@ -127,8 +127,8 @@ func TestDirectoriesOfTheHostKeepTheirMode(t *testing.T) {
 	}
 }
 
-// A service that is the daemon of jobs here is it in the conversion, too, whatever its
-// name.
+// The service that jobs here would take as their daemon is the daemon in the conversion,
+// too, whatever its name.
 func TestWhichServiceOfTheRunnerIsTheDaemon(t *testing.T) {
 	for service, want := range map[string]bool{
 		`name = "docker:27-dind"`: true, `name = "r.example.com/builder:1", alias = "x docker"`: true, `name = "r.example.com/dind:1"`: true,
@@ -141,7 +141,7 @@ func TestWhichServiceOfTheRunnerIsTheDaemon(t *testing.T) {
 	}
 }
 
-// A runtime is the sidecar's, under the privilege that is made for it.
+// A runtime becomes the sidecar's, with the matching privilege.
 func TestARuntimeBecomesAPrivilege(t *testing.T) {
 	for name, c := range map[string]struct{ runtime, privilege, note string }{
 		"sysbox":              {"sysbox-runc", config.PrivilegeRuntime, "for the sidecar alone"},
@@ -171,7 +171,7 @@ func TestARuntimeBecomesAPrivilege(t *testing.T) {
 	}
 }
 
-// Whatever stands where it should not is dropped or passed over.
+// Values in the wrong place are dropped or passed over.
 func TestAStrangeSectionIsConverted(t *testing.T) {
 	src := `[[runners]]
 executor = "docker"

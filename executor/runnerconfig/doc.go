@@ -1,9 +1,9 @@
-// Package runnerconfig knows the GitLab Runner of this host. It reads the Runner's
-// config.toml, judges whether its hooks lead here, writes the section that does, and
-// converts that of a docker executor. It asks the program for its version.
+// Package runnerconfig knows the GitLab Runner of this host. The package reads the Runner's
+// config.toml, judges whether the hooks there lead here, and writes a section that does. It
+// converts the section of a docker executor, and asks the Runner for its version.
 //
-// It knows TOML. It never calls GitLab, and never puts a token or the value of a
-// variable into what it prints.
+// The package knows TOML. It never calls GitLab, and never prints a token or the value of a
+// variable.
 //
 // It may import executor/featureflags, driver/plan, config, fault and hostfile.
 package runnerconfig

@@ -9,17 +9,17 @@ import (
 	"gitlab-dind-executor/config"
 )
 
-// rule says what becomes of one key of [runners.docker], by calling c; d is the whole
-// table, its keys in small letters.
+// rule converts a key of [runners.docker], by calls of c. d is the whole table, its keys in
+// lower case.
 type rule func(c *Conversion, key string, d map[string]any)
 
-// as is for a key whose value is that of a setting, which means the same.
+// as is for a key with a setting of the same meaning.
 func as(table, setting, why string) rule {
 	return func(c *Conversion, key string, d map[string]any) { c.plain(Carried, table, setting, key, why, d[key]) }
 }
 
-// near is for a key whose value is that of a setting, which means something else as
-// far as why says.
+// near is for a key with a setting of a different meaning. why says how the meanings
+// differ.
 func near(table, setting, why string) rule {
 	return func(c *Conversion, key string, d map[string]any) { c.plain(Differs, table, setting, key, why, d[key]) }
 }
@@ -37,14 +37,13 @@ func both(a, b rule) rule {
 	}
 }
 
-// dockerKeys are the keys of [runners.docker], those of GitLab Runner 19.4. They are
-// applied in the order of their names, and of two that have one setting the later
-// one has it.
+// dockerKeys are the keys of [runners.docker] in GitLab Runner 19.4. They apply in the
+// order of their names. Of two keys with the same setting the later wins.
 var dockerKeys map[string]rule
 
-func init() { dockerKeys = rules() } // rules call each other by it
+func init() { dockerKeys = rules() } // rules call each other through dockerKeys
 
-// saysSomething are keys whose empty value says something, too.
+// saysSomething are keys with a meaning even when empty.
 var saysSomething = []string{"privileged", "services_privileged", "services_limit"}
 
 func rules() map[string]rule {
@@ -145,7 +144,7 @@ func ofServices(limit string) rule {
 	return both(as("limits.services", limit, ""), ofDind(near("limits.sidecar", limit, "where a pipeline declared a dind service, that had it, too")))
 }
 
-// shmSize is a number of bytes there.
+// shmSize converts a number of bytes.
 func shmSize(c *Conversion, key string, d map[string]any) {
 	n, ok := d[key].(int64)
 	if !ok || n < 0 {
@@ -161,7 +160,7 @@ func shmSize(c *Conversion, key string, d map[string]any) {
 func (c *Conversion) docker(d map[string]any) {
 	for _, key := range sorted(d) {
 		if unset(d[key]) && !slices.Contains(saysSomething, key) {
-			continue // as the Runner's own register writes it
+			continue // the Runner's own register writes such keys
 		}
 		if apply, known := dockerKeys[key]; known {
 			apply(c, key, d)
@@ -177,7 +176,7 @@ func (c *Conversion) docker(d map[string]any) {
 	}
 }
 
-// plain is a key whose value is the setting's.
+// plain converts a key to a setting with the same value.
 func (c *Conversion) plain(kind Kind, table, setting, from, why string, v any) {
 	const another = "it is of another type than the docker executor's"
 	switch v := v.(type) {
@@ -201,7 +200,7 @@ func (c *Conversion) plain(kind Kind, table, setting, from, why string, v any) {
 	}
 }
 
-// cpus are written as fractions there, too.
+// cpus converts numbers of CPUs, fractions too.
 func cpus(kind Kind, table, why string) rule {
 	return func(c *Conversion, key string, d map[string]any) {
 		n, ok := new(big.Rat).SetString(text(d[key]))
@@ -214,8 +213,8 @@ func cpus(kind Kind, table, why string) rule {
 	}
 }
 
-// ofDind is for keys of services that concern the job's daemon, which could run as
-// one where services were privileged.
+// ofDind is for keys of services that concern the job's daemon. The daemon could be a
+// service where services were privileged.
 func ofDind(r rule) rule {
 	return func(c *Conversion, key string, d map[string]any) {
 		if servicesArePrivileged(d) {
@@ -265,7 +264,7 @@ func waitForServices(c *Conversion, key string, d map[string]any) {
 	}
 }
 
-// helperImage turns the Runner's variables into ours.
+// helperImage replaces the Runner's variables by ours.
 func helperImage(c *Conversion, key string, d map[string]any) {
 	image := strings.NewReplacer("${CI_RUNNER_VERSION}", "{version}", "$CI_RUNNER_VERSION", "{version}").Replace(text(d[key]))
 	if strings.Contains(image, "$") {

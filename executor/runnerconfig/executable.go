@@ -9,8 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Look finds out what a file that a section names is, seen from the program
-// at self.
+// Look examines a file named in a section. self is the path of the running program.
 func Look(path, self string) Executable {
 	info, err := os.Stat(path)
 	switch {

@@ -13,16 +13,16 @@ import (
 	"gitlab-dind-executor/hostfile"
 )
 
-// SystemPath is where a Runner that root runs has its file.
+// SystemPath is the config.toml of a Runner that runs as root.
 const SystemPath = "/etc/gitlab-runner/config.toml"
 
-// maxSize bounds a config.toml.
+// maxSize bounds a config.toml, in bytes.
 const maxSize = 4 << 20
 
 // ErrNone says that there is no config.toml in the usual places.
 var ErrNone = errors.New("no config.toml of GitLab Runner is here")
 
-// Hook is what a section says of one of the four hooks.
+// Hook is a hook in a section: its program and arguments.
 type Hook struct {
 	Name, Exec string
 	Args       []string
@@ -44,7 +44,7 @@ type Custom struct {
 	GracefulKillTimeout int      `toml:"graceful_kill_timeout"`
 }
 
-// Hooks are the four, in the order in which the Runner calls them.
+// Hooks returns the four hooks, in the order of the Runner's calls.
 func (c Custom) Hooks() []Hook {
 	return []Hook{
 		{"config", c.ConfigExec, c.ConfigArgs},
@@ -54,7 +54,7 @@ func (c Custom) Hooks() []Hook {
 	}
 }
 
-// Section is one [[runners]], as far as a judgement needs it.
+// Section is a [[runners]] section, with the fields that judgements need.
 type Section struct {
 	Name     string `toml:"name"`
 	URL      string `toml:"url"`
@@ -71,8 +71,8 @@ type File struct {
 	Runners    []Section `toml:"runners"`
 }
 
-// Read reads the file at path or, for "", the first of the usual places: the
-// system's, then that of the user whose home directory is given.
+// Read reads the file at path or, for "", the first existing file of the usual places.
+// These are the system's file, then the file of the user with the given home directory.
 func Read(path, home string) (File, error) {
 	if path != "" {
 		return read(path)
@@ -121,7 +121,7 @@ func Source(path string) ([]byte, error) {
 	return src, nil
 }
 
-// Parse reads the text of a config.toml; name stands for it in messages.
+// Parse reads the text of a config.toml. Messages call the text name.
 func Parse(name string, src []byte) (File, error) {
 	var f File
 	if _, err := toml.Decode(string(src), &f); err != nil {
@@ -130,8 +130,8 @@ func Parse(name string, src []byte) (File, error) {
 	return f, nil
 }
 
-// broken says where a file is no config.toml. The library's longer messages
-// show the line, which may hold a token.
+// broken reports the line of a fault in a config.toml. The library's longer messages show
+// the line's text, which may hold a token.
 func broken(name string, err error) error {
 	var pe toml.ParseError
 	if errors.As(err, &pe) {

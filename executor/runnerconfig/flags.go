@@ -7,8 +7,8 @@ import (
 	"gitlab-dind-executor/executor/featureflags"
 )
 
-// flags are those of [runners.feature_flags], each by itself. What means something here
-// stays in the section.
+// flags converts [runners.feature_flags], flag by flag. Flags with a meaning here stay in
+// the section.
 func (c *Conversion) flags(key string, v any) {
 	table, ok := v.(map[string]any)
 	if !ok {
@@ -48,7 +48,7 @@ func (c *Conversion) flags(key string, v any) {
 	}
 }
 
-// flagsOfJobs are flags among the variables that the Runner gives to all jobs.
+// flagsOfJobs reports flags among the variables for all jobs.
 func (c *Conversion) flagsOfJobs(key string, entries []string) {
 	for _, e := range entries {
 		name, v, _ := strings.Cut(e, "=")

@@ -6,34 +6,32 @@ import (
 	"strings"
 )
 
-// hiddenValue stands for what is not shown.
+// hiddenValue stands in the place of a hidden value.
 const hiddenValue = "REPLACE-ME"
 
-// secretName is what the key of a secret looks like, or of a script, which often
-// holds one.
+// secretName matches keys of secrets, and of scripts, which often hold secrets.
 var secretName = regexp.MustCompile(`(?i)key|secret|token|pass|credential|authorization|sas|_script$`)
 
 // commands are keys of a service whose values are words of a script.
 var commands = []string{"command", "entrypoint"}
 
-// account is what stands before the host in an address, often with a password.
+// account matches the part before the host in an address, often with a password.
 var account = regexp.MustCompile(`://[^/\s"]*@`)
 
-// Shown is a section as a person may see it: without its token, and as Hidden has the
-// rest.
+// Shown returns a section for people: without its token, and with the rest as by Hidden.
 func (n New) Shown() New {
 	n.Token, n.URL, n.Carried = Placeholder, hideText(n.URL), Hidden(n.Carried)
 	return n
 }
 
-// Hidden are the keys of a section with a placeholder for each secret, script and
-// command, for the account in an address, and for the value of each variable.
+// Hidden returns the keys of a section with placeholders. Each secret, script and command,
+// the account in an address, and the value of each variable has a placeholder.
 func Hidden(section map[string]any) map[string]any {
 	hidden, _ := hide("", section).(map[string]any)
 	return hidden
 }
 
-// hide is for a value under a key, in each shape that a section or settings have.
+// hide hides a value under a key, in each shape that a section or settings have.
 func hide(key string, v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -85,7 +83,8 @@ func hide(key string, v any) any {
 	return v
 }
 
-// under is the key of what is below another. All is secret below a secret's.
+// under returns the key for the judgement of a nested value. Everything below a secret's
+// key is secret.
 func under(above, key string) string {
 	if secretName.MatchString(above) && !isFile(above) {
 		return above
@@ -96,10 +95,10 @@ func under(above, key string) string {
 // isFile tells the key of a path.
 func isFile(key string) bool { return strings.HasSuffix(strings.ToLower(key), "file") }
 
-// hideText is for what is shown but for the account in an address.
+// hideText hides the account in an address, and nothing else.
 func hideText(v string) string { return account.ReplaceAllString(v, "://"+hiddenValue+"@") }
 
-// hideFlag is for a flag of dockerd, as --log-opt=splunk-token=VALUE.
+// hideFlag hides the value of a flag of dockerd, as --log-opt=splunk-token=VALUE.
 func hideFlag(v string) string {
 	for i := range v {
 		if v[i] == '=' && secretName.MatchString(v[:i]) {

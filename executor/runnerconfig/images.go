@@ -10,14 +10,14 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// nothing is a list of images that allows none. An empty one allows all.
+// nothing is a list of patterns that match no image. An empty list would allow all.
 var nothing = []string{"none.invalid/**"}
 
-// patternsOf are lists of images that jobs may use.
+// patternsOf converts a list of images that jobs may use.
 func patternsOf(table string) rule {
 	return func(c *Conversion, key string, d map[string]any) {
 		patterns := list(d[key])
-		if own := text(d["image"]); own != "" && table == "job" { // which the docker executor allows in any case
+		if own := text(d["image"]); own != "" && table == "job" { // the docker executor always allows its own image
 			patterns = append(slices.Clone(patterns), own)
 		}
 		written := c.valid(key, table, full(patterns))
@@ -32,7 +32,7 @@ func patternsOf(table string) rule {
 	}
 }
 
-// allow takes patterns as a setting. There a star reaches digests, too.
+// allow puts patterns into a setting. In the docker executor a star matches digests, too.
 func (c *Conversion) allow(table, key string, written []string, why string) {
 	star := slices.ContainsFunc(written, func(p string) bool { return strings.ContainsAny(p, "*?") && !strings.Contains(p, "@") })
 	if star {
@@ -42,7 +42,7 @@ func (c *Conversion) allow(table, key string, written []string, why string) {
 	c.put(table, "allowed_images", written, key, why)
 }
 
-// valid are the patterns that can match anything; the others are dropped.
+// valid returns the patterns that can match an image, and drops the others.
 func (c *Conversion) valid(key, table string, patterns []string) []string {
 	return slices.DeleteFunc(slices.Clone(patterns), func(p string) bool {
 		_, err := config.Parse("", []byte(render([]place{{table, "allowed_images", []string{p}}})))
@@ -53,8 +53,8 @@ func (c *Conversion) valid(key, table string, patterns []string) []string {
 	})
 }
 
-// full writes patterns as they are matched here: with registry and tag. The
-// docker executor matches the name as the pipeline has it.
+// full writes patterns in full, with registry and tag, as they are matched here. The docker
+// executor matches the name in the pipeline.
 func full(patterns []string) []string {
 	var out []string
 	for _, p := range alternatives(patterns) {
@@ -78,8 +78,8 @@ func full(patterns []string) []string {
 	return slices.Compact(out)
 }
 
-// alternatives writes apart what stands in braces, where each may be of another
-// registry or have a tag of its own.
+// alternatives splits a pattern at its braces where the alternatives may differ in registry
+// or tag.
 func alternatives(patterns []string) []string {
 	var out []string
 	for _, p := range patterns {
@@ -95,7 +95,7 @@ func alternatives(patterns []string) []string {
 	return out
 }
 
-// braces finds the first braces of a pattern and what stands between their commas.
+// braces finds the first braces of a pattern, and the parts between their commas.
 func braces(p string) (from, to int, parts []string) {
 	depth, begin := 0, 0
 	for i := range len(p) {
@@ -115,8 +115,8 @@ func braces(p string) (from, to int, parts []string) {
 	return 0, 0, nil
 }
 
-// sidecarImages are those that may be the job's daemon, and so privileged. Dind
-// services of the runner itself are, in any case.
+// sidecarImages converts the list of images for the job's daemon, which are privileged.
+// Dind services of the runner itself are always included.
 func sidecarImages(c *Conversion, key string, d map[string]any) {
 	written := c.valid(key, "sidecar", full(list(d[key])))
 	for _, s := range tables(d["services"]) {
@@ -134,14 +134,14 @@ func sidecarImages(c *Conversion, key string, d map[string]any) {
 	c.allow("sidecar", key, slices.Compact(written), "they may be the job's daemon")
 }
 
-// isDind tells whether a service of the runner is the job's daemon, as one of a
-// pipeline would be.
+// isDind tells whether a service of the runner is the job's daemon, by the rules for a
+// pipeline's services.
 func isDind(service map[string]any) bool {
 	return plan.IsDind(plan.Service{Image: plan.Image{Name: text(service["name"])}, Aliases: plan.Words(text(service["alias"]))})
 }
 
-// pullPolicy says what the Runner's policies mean here. Without one both pull
-// always, and both let pipelines name no other than those of the list.
+// pullPolicy converts the Runner's policies. Without a policy both programs pull always. In
+// both, pipelines may name only policies of the list.
 func pullPolicy(c *Conversion, key string, d map[string]any) {
 	policies := c.policies(key, list(d[key]))
 	if len(policies) == 0 {
@@ -184,7 +184,7 @@ func allowedPullPolicies(c *Conversion, key string, d map[string]any) {
 	}
 }
 
-// policies are those that are known; the others are dropped.
+// policies returns the known policies, and drops the others.
 func (c *Conversion) policies(key string, policies []string) []string {
 	for _, p := range policies {
 		if !slices.Contains(config.PullPolicies, p) {

@@ -8,8 +8,8 @@ import (
 	"gitlab-dind-executor/config"
 )
 
-// A job without a policy of its own uses no other than there: of pull_policy what
-// allowed_pull_policies has, too.
+// A job without a policy of its own gets the same policies as from the docker executor.
+// They are those of pull_policy that allowed_pull_policies has, too.
 func TestNoPullPolicyIsLooser(t *testing.T) {
 	for name, c := range map[string]struct {
 		policies, allowed string

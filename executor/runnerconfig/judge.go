@@ -13,10 +13,10 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// Placeholder stands for a token that is still to be put in.
+// Placeholder stands for a missing token.
 const Placeholder = "glrt-REPLACE-ME"
 
-// PlaceholderURL stands for a GitLab that is still to be named.
+// PlaceholderURL stands for a GitLab still without a name.
 const PlaceholderURL = "https://gitlab.example.com"
 
 // CheckURL returns a fault unless a text is the address of a GitLab.
@@ -28,8 +28,8 @@ func CheckURL(text string) error {
 	return nil
 }
 
-// isPlaceholderURL tells whether a section names the example's GitLab, whose host
-// belongs to a stranger.
+// isPlaceholderURL tells whether a section names the example's GitLab, whose host belongs
+// to a stranger.
 func isPlaceholderURL(text string) bool {
 	u, err := url.Parse(text)
 	return err == nil && strings.EqualFold(u.Hostname(), "gitlab.example.com")
@@ -38,26 +38,26 @@ func isPlaceholderURL(text string) bool {
 // Program is this program's name.
 const Program = "gitlab-dind-executor"
 
-// The Runner's own times where a section has none, and how long it waits for a
-// stage to end before it calls cleanup.
+// The Runner's own timeouts for a section without timeouts, and its longest wait for a
+// stage before cleanup.
 const (
 	usualTimeout      = time.Hour
 	usualGracefulKill = 10 * time.Minute
 	stageWait         = 5 * time.Minute
-	// leastConfig is what the config hook may need on a busy host; it answers in
+	// leastConfig is enough for the config hook on a busy host; the hook answers in
 	// milliseconds.
 	leastConfig = 10 * time.Second
 )
 
-// Needs is what the settings ask of a section.
+// Needs are the settings' demands on a section.
 type Needs struct {
-	// Prepare and Cleanup are what those hooks may take.
+	// Prepare and Cleanup are the longest times of these hooks.
 	Prepare, Cleanup time.Duration
-	// Settings is the file that was named, or "".
+	// Settings is the named settings file, or "".
 	Settings string
 }
 
-// NeedsOf is what settings ask, which are in a file; "" if nobody has named one.
+// NeedsOf returns the demands of the settings in a file; "" stands for no named file.
 func NeedsOf(s config.Settings, file string) Needs {
 	if abs, err := filepath.Abs(file); err == nil && file != "" {
 		file = abs // as the hooks name it
@@ -68,34 +68,34 @@ func NeedsOf(s config.Settings, file string) Needs {
 	return Needs{Prepare: s.PrepareBound(), Cleanup: s.Cleanup.Timeout.Std(), Settings: file}
 }
 
-// Executable is what is known of a file that a section names.
+// Executable is the result of looking at a program in a section.
 type Executable int
 
-// What such a file may be.
+// The results.
 const (
-	// Unknown cannot be looked at.
+	// Unknown: the file cannot be looked at.
 	Unknown Executable = iota
-	// Missing is not there.
+	// Missing: the file does not exist.
 	Missing
-	// NotExecutable is there and cannot be run.
+	// NotExecutable: the file exists and cannot be run.
 	NotExecutable
-	// This is the program that looks.
+	// This: the file is the running program.
 	This
-	// Copy is the same program in another file.
+	// Copy: the file is a copy of the running program.
 	Copy
-	// Other is another program or a script.
+	// Other: the file is another program or a script.
 	Other
 )
 
-// Remark is one thing that is wrong with a section.
+// Remark is a fault of a section.
 type Remark struct {
-	// Severe says that no job can run so.
+	// Severe means: no job can run.
 	Severe     bool
 	Text, Hint string
 }
 
-// Ours are the sections that call this program, as far as their words tell;
-// same tells of a file whether it is the program.
+// Ours returns the sections that call this program, by its name or by look. look tells
+// whether a file is the program.
 func (f File) Ours(look func(path string) Executable) []Section {
 	var ours []Section
 	for _, s := range f.Runners {
@@ -108,7 +108,7 @@ func (f File) Ours(look func(path string) Executable) []Section {
 	return ours
 }
 
-// Judge says what is wrong with a section that should call this program.
+// Judge returns the faults of a section that should call this program.
 func (s Section) Judge(file string, n Needs, look func(path string) Executable) []Remark {
 	var remarks []Remark
 	where := fmt.Sprintf("runner %q", s.Name)
@@ -121,7 +121,7 @@ func (s Section) Judge(file string, n Needs, look func(path string) Executable) 
 			bad(true, "gitlab-dind-executor register --write "+file+" puts it in", "%s_exec is not set", h.Name)
 			continue
 		}
-		if !seen[h.Exec] { // one program is told of once
+		if !seen[h.Exec] { // one remark for each program
 			seen[h.Exec] = true
 			judgeFile(h, look(h.Exec), bad)
 		}
@@ -195,7 +195,7 @@ func (s Section) judgeTimes(where string, n Needs) []Remark {
 	return remarks
 }
 
-// Above is a timeout in seconds with some room over a time, in whole minutes.
+// Above returns a timeout in seconds above d, with some room, in whole minutes.
 func Above(d time.Duration) int {
 	return int((d + d/10 + time.Minute).Truncate(time.Minute) / time.Second)
 }

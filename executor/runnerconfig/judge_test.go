@@ -13,7 +13,7 @@ import (
 
 const ours = "/usr/local/bin/gitlab-dind-executor"
 
-// section is one that is well, changed.
+// section returns a correct section, changed.
 func section(change func(*Section)) Section {
 	s := Section{
 		Name: "builds", URL: "https://git.example.com", Token: "glrt-secret", Executor: "custom",

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Every key that the Runner has is known here, and no other.
+// Exactly the Runner's own keys have a rule.
 func TestEveryKeyOfTheDockerExecutorHasARule(t *testing.T) {
 	text, err := os.ReadFile("testdata/runners-docker-keys.txt")
 	if err != nil {

@@ -15,9 +15,10 @@ import (
 	"gitlab-dind-executor/config"
 )
 
-// meanings tell of each key of [runners.docker] that can be carried whether settings
-// mean what the docker executor makes of its value. part is what a line names behind
-// the key. They read the settings for themselves, and know nothing of the rules.
+// meanings hold, for each key of [runners.docker] that can be carried, a check of the
+// result. The check compares settings with the docker executor's treatment of a value. part
+// is the text behind the key in a line of the report. The checks read the settings by
+// themselves, without the rules.
 var meanings = map[string]func(v any, part string, s config.Settings) bool{
 	"image":                       func(v any, _ string, s config.Settings) bool { return v == s.Job.Image },
 	"allowed_images":              allows(func(s config.Settings) []string { return s.Job.AllowedImages }),
@@ -62,14 +63,14 @@ var meanings = map[string]func(v any, part string, s config.Settings) bool{
 		source, rest, _ := strings.Cut(part, ":")
 		host, _, _ := strings.Cut(strings.TrimPrefix(rest, "/etc/docker/certs.d/"), "/")
 		target, _, _ := strings.Cut(rest, ":")
-		return s.Registry[host].CAFile == source && strings.HasSuffix(target, ".crt") // others are not CAs for docker
+		return s.Registry[host].CAFile == source && strings.HasSuffix(target, ".crt") // other files are not CAs for docker
 	},
 	"services": func(v any, part string, s config.Settings) bool {
 		if name, ok := strings.CutPrefix(part, "command"); ok {
 			return daemonHas(strings.TrimSpace(name), s)
 		}
 		for _, o := range s.Service {
-			if o.Name == part && !strings.Contains(strings.Join(o.Environment, ""), "$") { // which stands for a variable there
+			if o.Name == part && !strings.Contains(strings.Join(o.Environment, ""), "$") { // the docker executor replaces variables
 				return slices.ContainsFunc(tables(v), func(t map[string]any) bool {
 					return reflect.DeepEqual(o, config.Service{Name: text(t["name"]), Alias: text(t["alias"]), Command: list(t["command"]), Entrypoint: list(t["entrypoint"]), Environment: list(t["environment"])})
 				})
@@ -89,7 +90,7 @@ var meanings = map[string]func(v any, part string, s config.Settings) bool{
 	},
 }
 
-// daemonHas tells whether a flag of the dind service in values is in the settings.
+// daemonHas tells whether the settings have a flag of the dind service in values.
 func daemonHas(flag string, s config.Settings) bool {
 	switch flag {
 	case "--registry-mirror":
@@ -127,8 +128,8 @@ var probes = []string{
 	"evil.example.com/ruby:3.3", "ruby:3.3@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", "registry.example.com/docker:27-dind",
 }
 
-// allows compares what the docker executor allows, which matches the name that
-// stands in a pipeline, with what is allowed here.
+// allows compares the images allowed by the docker executor with those allowed here. The
+// docker executor matches the name in the pipeline.
 func allows(of func(config.Settings) []string) func(any, string, config.Settings) bool {
 	return func(v any, _ string, s config.Settings) bool {
 		for _, image := range probes {
@@ -146,7 +147,7 @@ func allows(of func(config.Settings) []string) func(any, string, config.Settings
 	}
 }
 
-// values are what generated tables hold; every key may also have one of strange.
+// values are the values for generated tables; every key may also have a strange one.
 var values = map[string][]any{
 	"image":                       {"ruby:3.3", "$IMAGE", "registry.example.com/a:1"},
 	"allowed_images":              {[]string{"ruby:*"}, []string{"[bad"}, []string{"registry.example.com/**", "["}, []string{"*/app:1"}, []string{"ruby:3.3", "team/app:1"}, []string{"{ruby,registry.example.com/a}:*"}, []string{"{team,registry.example.com}/app:1"}, []string{"{alpine:3.20,ruby:3.3}"}},
@@ -180,10 +181,10 @@ func dindWith(command ...string) []map[string]any {
 	return []map[string]any{{"name": "registry.example.com/docker:27-dind", "command": command}}
 }
 
-// strange are of a type that may not be the key's.
+// strange are values of a type that may be wrong for the key.
 var strange = []any{7, 0, true, "", "text", []string{}, []string{"a", "b"}, map[string]any{"a": "b"}, map[string]any{"a": 1}, 1.5, []any{1, 2}}
 
-// generated is a section with a docker executor, from one number.
+// generated returns a section with a docker executor, made from a number.
 func generated(seed uint64) map[string]any {
 	r := rand.New(rand.NewPCG(seed, 15)) //nolint:gosec // tests
 	docker := map[string]any{}

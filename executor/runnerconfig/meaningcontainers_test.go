@@ -11,7 +11,7 @@ import (
 	"gitlab-dind-executor/config"
 )
 
-// These are the meanings, and the values, of keys that give something to containers.
+// The meanings and the values of keys about containers.
 func init() {
 	sameList := func(of func(config.Settings) []string) func(any, string, config.Settings) bool {
 		return func(v any, _ string, s config.Settings) bool { return slices.Equal(list(v), of(s)) }
@@ -19,7 +19,7 @@ func init() {
 	sameText := func(of func(config.Settings) string) func(any, string, config.Settings) bool {
 		return func(v any, _ string, s config.Settings) bool { return v == of(s) }
 	}
-	// samePairs holds a table as the engine would get it, whatever the order.
+	// samePairs compares a table with the engine's, whatever the order.
 	samePairs := func(of ...func(config.Settings) map[string]string) func(any, string, config.Settings) bool {
 		return func(v any, _ string, s config.Settings) bool {
 			want, _ := v.(map[string]any)

@@ -14,13 +14,13 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// A config.toml is edited as text, so that comments, order and what this program
-// does not know stay as they are. What comes out is read again and compared with
-// what went in: an edit that changed more than it should is refused.
+// A config.toml is edited as text, so comments, order and unknown keys stay as they are.
+// The result is read again and compared with the original. An edit that changed too much is
+// refused.
 
-// Merge puts a section into the text of a config.toml: at its end, or over the
-// hooks of the one that is there under its name and calls this program. It tells
-// whether it was there.
+// Merge puts a section into the text of a config.toml. The section goes to the end, or its
+// hooks replace those of an existing section with its name that calls this program. there
+// tells of an existing section.
 func Merge(name string, src []byte, n New) (merged []byte, there bool, err error) {
 	f, err := Parse(name, src)
 	if err != nil {
@@ -51,7 +51,7 @@ func Merge(name string, src []byte, n New) (merged []byte, there bool, err error
 	return []byte(text), there, nil
 }
 
-// calls tells whether a section is for this program.
+// calls tells whether a section calls the program.
 func (s Section) calls(program string) bool {
 	return s.Executor == "custom" && slices.ContainsFunc(s.Custom.Hooks(), func(h Hook) bool {
 		return h.Exec == program || strings.HasPrefix(filepath.Base(h.Exec), Program)
@@ -101,8 +101,8 @@ func updated(text string, i int, s Section, n New) (string, error) {
 	return strings.Join(slices.Concat(lines[:at+1], body, lines[end:]), "\n") + "\n", nil
 }
 
-// keeps tells whether what is there already serves: the same hook, or a timeout
-// that fits.
+// keeps tells whether the existing value already serves: the same hook, or a timeout that
+// fits.
 func keeps(e entry, c Custom, n New) bool {
 	for _, h := range c.Hooks() {
 		if e.key == h.Name+"_exec" && e.value == h.Exec {
@@ -126,7 +126,7 @@ func keeps(e entry, c Custom, n New) bool {
 	return false
 }
 
-// span is where runner number i begins, and where it ends.
+// span returns the first line of runner number i, and the line behind its last.
 func span(lines []string, i int) (from, to int) {
 	from, to = -1, len(lines)
 	for at, line := range lines {
@@ -148,14 +148,13 @@ func span(lines []string, i int) (from, to int) {
 	return from, to
 }
 
-// quoted is a string in one line.
+// quoted matches a string on one line.
 const quoted = `"(?:[^"\\]|\\.)*"|'[^']*'`
 
-// simpleValue is a key and a value in one line, with what stands before and behind
-// the value.
+// simpleValue matches a key and a value on one line, with the text around the value.
 var simpleValue = regexp.MustCompile(`^(\s*[A-Za-z_]+\s*=\s*)(?:` + quoted + `|[0-9_]+|\[(?:[^]"'#]|` + quoted + `)*\])(\s*(?:#.*)?)$`)
 
-// set puts a value in the place of a key's, or the key at the end.
+// set replaces a key's value, or appends the key.
 func set(body []string, e entry) []string {
 	for i, line := range body {
 		key, _, ok := strings.Cut(line, "=")
@@ -170,7 +169,8 @@ func set(body []string, e entry) []string {
 		}
 		return slices.Concat(body[:i], []string{now}, body[i+n:])
 	}
-	// Before the blank lines and comments that lead to what follows.
+	// Blank lines and comments at the end belong to the next section, so the key goes
+	// before them.
 	at, indent := len(body), "    "
 	for at > 0 && (strings.TrimSpace(body[at-1]) == "" || strings.HasPrefix(strings.TrimSpace(body[at-1]), "#")) {
 		at--
@@ -178,7 +178,7 @@ func set(body []string, e entry) []string {
 	return slices.Concat(body[:at], []string{indent + e.key + " = " + value(e.value)}, body[at:])
 }
 
-// extent is how many lines a key's value takes.
+// extent is the number of lines of a key's value.
 func extent(lines []string) int {
 	for n := 1; n <= len(lines); n++ {
 		var table map[string]any
@@ -189,8 +189,8 @@ func extent(lines []string) int {
 	return 1
 }
 
-// unharmed compares what two texts mean, but for what was to change: runner
-// number i's hooks, or for -1 one more runner.
+// unharmed compares the meaning of two texts, apart from the intended change. This is the
+// hooks of runner number i or, for -1, a further runner.
 func unharmed(before, after string, i int, n New) error {
 	var a, b map[string]any
 	if _, err := toml.Decode(before, &a); err != nil {

@@ -17,7 +17,7 @@ func newSection() New {
 	}
 }
 
-// What register writes is what doctor is content with.
+// doctor finds no fault in the section that register writes.
 func TestANewSectionIsJudgedWell(t *testing.T) {
 	for _, settings := range []string{"", `/etc/"odd"\name.toml`} {
 		n := newSection()

@@ -8,7 +8,7 @@ import (
 	"gitlab-dind-executor/config"
 )
 
-// perBuild are settings of networks that the Runner makes with a flag alone.
+// perBuild converts settings of the networks that the Runner makes only with a flag.
 func perBuild(setting string) rule {
 	return func(c *Conversion, key string, d map[string]any) {
 		if c.networkPerBuild {
@@ -19,7 +19,7 @@ func perBuild(setting string) rule {
 	}
 }
 
-// engineHost is the engine's address. Podman's service is none.
+// engineHost converts the engine's address, and refuses podman's.
 func engineHost(c *Conversion, key string, d map[string]any) {
 	if strings.Contains(text(d[key]), "podman") {
 		c.drop(key, "this program needs Docker's engine, and podman's service is another: name an engine in engine.host")

@@ -8,7 +8,7 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// pick finds the section that a person means.
+// pick finds the section for a name.
 func pick(file string, runners []map[string]any, name string) (int, error) {
 	var found, docker []int
 	var others []string
@@ -46,8 +46,8 @@ func pick(file string, runners []map[string]any, name string) (int, error) {
 	return 0, fault.System(fmt.Errorf("%s has no runner %q", file, name), which)
 }
 
-// called is what a section is called, by its name or its number, and what the new one
-// is called unless somebody says so: those of two of one name have two.
+// called returns a section's name or number, and the default name of the new section.
+// Sections with the same name get two different new names.
 func called(runners []map[string]any, i int) (old, next string) {
 	name := text(runners[i]["name"])
 	twin := slices.ContainsFunc(runners[:i], func(r map[string]any) bool { return text(r["name"]) == name && text(r["executor"]) == "docker" })
@@ -60,11 +60,10 @@ func called(runners []map[string]any, i int) (old, next string) {
 	return name, name + " (dind)"
 }
 
-// number is how a person names a section by its place in the file.
+// number is a section's name by its place in the file.
 func number(i int) string { return fmt.Sprintf("#%d", i+1) }
 
-// choices are the words for sections: names, and numbers where names do not tell
-// them apart.
+// choices lists the sections by name, and by number where names are not unique.
 func choices(runners []map[string]any, docker []int) string {
 	times := map[string]int{}
 	for _, i := range docker {

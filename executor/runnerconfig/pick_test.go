@@ -31,8 +31,8 @@ func TestWhichRunnerIsConverted(t *testing.T) {
 	}
 }
 
-// twins are two runners of one name, one that is theirs and of another executor, and
-// one without a name.
+// twins are two runners with the same name, a third of another executor with that name, and
+// a nameless runner.
 const twins = `
 [[runners]]
 name = "docker"
@@ -50,7 +50,7 @@ executor = "docker"
 docker = { image = "nameless" }
 `
 
-// Numbers tell runners apart that names do not.
+// Numbers tell apart runners with the same name.
 func TestARunnerIsChosenByItsNumber(t *testing.T) {
 	for which, image := range map[string]string{"#1": "first", "#2": "second", "#4": "nameless"} {
 		c, err := Convert("config.toml", []byte(twins), which)

@@ -12,57 +12,58 @@ import (
 	"gitlab-dind-executor/config"
 )
 
-// The report says what became of each key of a docker executor's section. It is
-// made when all keys have been read, and of the result alone. A converter says
-// where the value of a key should be found, in the settings or in the Runner's
-// section. The report looks there, and where another value stands it says so.
-// Nothing else can make a line that says carried.
+// The report says what became of each key of a docker executor's section. The
+// report is made when all keys have been read, from the result alone. A converter
+// names the place of a key's value, in the settings or in the Runner's section.
+// The report looks there, and says so if the place has another value. Nothing
+// else can make a line with the word carried.
 //
-// How a key of [runners.docker] is added:
+// How to add a key of [runners.docker]:
 //
-//  1. Its setting comes to package config, if it has one.
-//  2. A line in dockerKeys (docker.go) says what becomes of it: as for a setting with
-//     the same meaning, near for one whose meaning differs, without for no setting.
-//     A function of one's own calls put, putNear, holds, holdsNear, differs and drop.
-//  3. A row in meanings (meaning_test.go) says for a value of the key whether
-//     settings mean the same. A test fails for a key that is carried without one.
+//  1. Add its setting, if it has one, to package config.
+//  2. Add a line to dockerKeys (docker.go): as for a setting with the same
+//     meaning, near for a setting with another meaning, without for no setting.
+//     A function for the key calls put, putNear, holds, holdsNear, differs and drop.
+//  3. Add a row to meanings (meaning_test.go), which checks for a value of the key
+//     whether settings mean the same. A test fails for a carried key without a row.
 
 // Kind says what becomes of a key of a docker executor's section.
 type Kind string
 
-// The kinds, in the order in which they are told.
+// The kinds, in the order of the report.
 const (
 	Carried Kind = "carried"
 	Differs Kind = "differs"
 	Dropped Kind = "dropped"
-	// Unset says nothing in either.
+	// Unset is for keys without a meaning in either program.
 	Unset Kind = "unset"
 )
 
-// Kinds are all of them.
+// Kinds lists all kinds.
 var Kinds = []Kind{Carried, Differs, Dropped, Unset}
 
-// Note is what became of one key.
+// Note says what became of a key.
 type Note struct {
 	Kind      Kind
 	Key, Text string
 }
 
-// result is what a conversion has led to.
+// result is the outcome of a conversion.
 type result struct {
 	section  map[string]any
 	settings config.Settings
 }
 
-// line is what a converter says of a key. Without a place it holds by itself.
+// line is a converter's statement about a key. Without a place the statement needs no
+// check.
 type line struct {
 	kind      Kind
 	key, text string
 	at        *place
 }
 
-// place is where a value should be found: under a key of a table of the settings, or
-// of the Runner's section for the table runner.
+// place is the expected place of a value: a key of a table of the settings or, for the
+// table runner, of the Runner's section.
 type place struct {
 	table, key string
 	value      any
@@ -78,8 +79,8 @@ func (p place) where() string {
 	return strings.TrimPrefix(p.table+"."+p.key, ".")
 }
 
-// Report says what became of each key, where section is what now calls this program
-// in the Runner's config.toml.
+// Report says what became of each key. section is the section in the Runner's config.toml
+// that now calls this program.
 func (c *Conversion) Report(section map[string]any) ([]Note, error) {
 	settings, err := config.Parse("dind.toml", []byte(c.Settings))
 	if err != nil {
@@ -96,7 +97,7 @@ func (c *Conversion) Report(section map[string]any) ([]Note, error) {
 	return notes, nil
 }
 
-// ReportOf is the report on the text of a config.toml, whose section has a name.
+// ReportOf is Report for the section with a name, in the text of a config.toml.
 func (c *Conversion) ReportOf(file string, src []byte, name string) ([]Note, error) {
 	runners, err := sections(file, src)
 	if err != nil {
@@ -135,7 +136,7 @@ func (r result) has(p place) bool {
 	if !ok {
 		return false
 	}
-	// The library decodes the value as it has decoded the settings.
+	// The library decodes the value in the same way as the settings.
 	wanted := reflect.New(reflect.MapOf(reflect.TypeFor[string](), found.Type()))
 	if _, err := toml.Decode("v = "+value(p.value), wanted.Interface()); err != nil {
 		return false
@@ -143,7 +144,8 @@ func (r result) has(p place) bool {
 	return same(found, wanted.Elem().MapIndex(reflect.ValueOf("v")))
 }
 
-// same tells whether two values of a setting are equal; an empty list is none.
+// same tells whether two values of a setting are equal; an empty list equals a missing
+// list.
 func same(a, b reflect.Value) bool {
 	if k := a.Kind(); (k == reflect.Slice || k == reflect.Map) && a.Len() == 0 && b.Len() == 0 {
 		return true
@@ -151,7 +153,7 @@ func same(a, b reflect.Value) bool {
 	return reflect.DeepEqual(a.Interface(), b.Interface())
 }
 
-// asRead is a value as the library reads it.
+// asRead returns a value in the form in which the library reads values.
 func asRead(v any) any {
 	var b bytes.Buffer
 	var back map[string]any
@@ -164,7 +166,7 @@ func asRead(v any) any {
 	return back["v"]
 }
 
-// keyPath takes a dotted key apart, with quotes as TOML has them.
+// keyPath splits a dotted key, with quotes as in TOML.
 func keyPath(dotted string) []string {
 	md, err := toml.Decode(dotted+" = 0", &map[string]any{})
 	if keys := md.Keys(); err == nil && len(keys) > 0 {
@@ -195,12 +197,12 @@ func field(v reflect.Value, path []string) (reflect.Value, bool) {
 	return v, len(path) > 0
 }
 
-// differs says of a key that what it meant is not what holds here.
+// differs notes a key whose meaning here is another.
 func (c *Conversion) differs(key, format string, args ...any) {
 	c.lines = append(c.lines, line{Differs, key, fmt.Sprintf(format, args...), nil})
 }
 
-// drop says of a key that nothing of it is here, and why.
+// drop notes a key without any effect here, and the reason.
 func (c *Conversion) drop(key, why string) {
 	c.lines = append(c.lines, line{Dropped, key, why, nil})
 }
@@ -211,8 +213,8 @@ func (c *Conversion) keep(key string, v any, text string) {
 	c.lines = append(c.lines, line{Carried, key, text, &place{runner, key, v}})
 }
 
-// holds says of a key that the settings have its value without being told, and
-// holdsNear says what they have that is like it.
+// holds notes a key whose value the settings have by default. holdsNear notes a key with a
+// similar default.
 func (c *Conversion) holds(table, key string, v any, from, text string) {
 	c.lines = append(c.lines, line{Carried, from, text, &place{table, key, v}})
 }
@@ -221,13 +223,13 @@ func (c *Conversion) holdsNear(table, key string, v any, from, text string) {
 	c.lines = append(c.lines, line{Differs, from, text, &place{table, key, v}})
 }
 
-// put takes a setting that means the same, if the settings are valid with it; else
-// the key is dropped with what is wrong. It tells which.
+// put adds a setting of the same meaning, and reports success. If the settings would not be
+// valid, the key is dropped with the fault.
 func (c *Conversion) put(table, key string, v any, from, why string) bool {
 	return c.set(Carried, place{table, key, v}, from, why)
 }
 
-// putNear takes a setting that does not mean quite the same.
+// putNear adds a setting of a slightly different meaning.
 func (c *Conversion) putNear(table, key string, v any, from, why string) bool {
 	return c.set(Differs, place{table, key, v}, from, why)
 }
@@ -246,13 +248,14 @@ func (c *Conversion) set(kind Kind, p place, from, why string) bool {
 	return true
 }
 
-// settled are the settings so far, with one more in the place of that key's.
+// settled returns the settings so far, with a new value for p's key.
 func (c *Conversion) settled(p place) []place {
 	with := slices.DeleteFunc(slices.Clone(c.settings), func(s place) bool { return s.table == p.table && s.key == p.key })
 	return append(with, p)
 }
 
-// firstFault is the first of settings that are none, without its line, which nobody sees.
+// firstFault returns the first fault of settings, without its line number, which has no
+// meaning for people.
 func firstFault(err error) string {
 	first, _, _ := strings.Cut(err.Error(), "\n")
 	_, what, _ := strings.Cut(first, ": ")
@@ -264,7 +267,7 @@ func (c *Conversion) mentioned(key string) bool {
 	return slices.ContainsFunc(c.lines, func(l line) bool { return l.key == key || strings.HasPrefix(l.key, key+" ") })
 }
 
-// finish gives a line to each key that has none.
+// finish adds a line for each key without a line.
 func (c *Conversion) finish(keys map[string]any) {
 	for _, key := range sorted(keys) {
 		switch {

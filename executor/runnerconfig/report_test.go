@@ -11,11 +11,11 @@ import (
 	"gitlab-dind-executor/config"
 )
 
-// sameValue are keys that differ in what they are about, and whose value is held.
+// sameValue are keys whose values are the same while their meanings differ.
 var sameValue = []string{"memory", "service_memory"}
 
-// tellsTheTruth converts a section and holds the report against the result. It returns
-// the keys of [runners.docker] whose meaning was looked at.
+// tellsTheTruth converts a section and compares the report with the result. It returns the
+// keys of [runners.docker] with a checked meaning.
 func tellsTheTruth(t *testing.T, section map[string]any) (looked []string) {
 	var b strings.Builder
 	if err := toml.NewEncoder(&b).Encode(map[string]any{"runners": []map[string]any{section}}); err != nil {
@@ -88,8 +88,8 @@ func tellsTheTruth(t *testing.T, section map[string]any) (looked []string) {
 	return looked
 }
 
-// Nothing is reported as carried that the result does not hold with its meaning, and
-// no key is without a line.
+// The report calls no key carried unless the result has the key's meaning, and each key has
+// a line.
 func TestAReportTellsTheTruth(t *testing.T) {
 	for seed := range uint64(400) {
 		if tellsTheTruth(t, generated(seed)); t.Failed() {
@@ -105,8 +105,8 @@ func FuzzAReportTellsTheTruth(f *testing.F) {
 	f.Fuzz(func(t *testing.T, seed uint64) { tellsTheTruth(t, generated(seed)) })
 }
 
-// Every key that can be carried is, with one of its values at least: a converter that
-// drops all would tell the truth.
+// Every key that can be carried is carried with at least one value. A converter that drops
+// all keys would pass the other tests.
 func TestEveryMeaningIsTried(t *testing.T) {
 	for key := range meanings {
 		if !slices.ContainsFunc(values[key], func(v any) bool {

@@ -6,7 +6,7 @@ import (
 	"gitlab-dind-executor/config"
 )
 
-// byPolicy is for what makes a container more than an ordinary one.
+// byPolicy is for keys that make a container more powerful than an ordinary container.
 func byPolicy(setting string) rule {
 	return without(rightsOf(setting))
 }
@@ -27,7 +27,7 @@ func securityOptions(table string) rule {
 	}
 }
 
-// runtime is for the sidecar, whose privilege goes with it.
+// runtime converts the runtime for the sidecar, with the matching privilege.
 func runtime(c *Conversion, key string, d map[string]any) {
 	name := text(d[key])
 	switch {

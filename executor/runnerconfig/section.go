@@ -12,21 +12,22 @@ import (
 // New is a section that calls this program.
 type New struct {
 	Name, URL, Token string
-	// Exec is this program's path; Settings is named to it unless it is "".
+	// Exec is this program's path. Settings is the settings file in its arguments, "" for
+	// none.
 	Exec, Settings string
-	// Needs are what the timeouts are made of.
+	// Needs determine the timeouts.
 	Needs Needs
-	// Carried are keys of the section besides, such as environment and cache.
+	// Carried are further keys of the section, such as environment and cache.
 	Carried map[string]any
 }
 
-// entry is one key of [runners.custom].
+// entry is a key of [runners.custom].
 type entry struct {
 	key   string
 	value any // string, []string or int
 }
 
-// entries are what [runners.custom] must hold, in the Runner's own order.
+// entries returns the content of [runners.custom], in the Runner's own order.
 func (n New) entries() []entry {
 	var list []entry
 	for _, hook := range []string{"config", "prepare", "run", "cleanup"} {
@@ -47,7 +48,7 @@ func (n New) entries() []entry {
 	return append(list, entry{"graceful_kill_timeout", 60}, entry{"force_kill_timeout", 30})
 }
 
-// Text is the section as TOML.
+// Text returns the section as TOML.
 func (n New) Text() (string, error) {
 	keys, tables, err := encodeCarried(withDefaults(n.Carried))
 	if err != nil {
@@ -67,20 +68,20 @@ func (n New) Text() (string, error) {
 	return b.String(), nil
 }
 
-// requestConcurrency is how many jobs the Runner asks for at once. With its own default,
-// which is 1, jobs that come together start one after the other, and it warns of that.
+// requestConcurrency is the number of jobs that the Runner asks for at once. With its own
+// default of 1, jobs that come together start one after the other, and the Runner warns.
 const requestConcurrency = 4
 
-// withDefaults are the keys of a new section besides hooks and names.
+// withDefaults returns the keys of a new section besides hooks and names.
 func withDefaults(carried map[string]any) map[string]any {
 	all := map[string]any{"request_concurrency": requestConcurrency}
 	maps.Copy(all, asDockers(carried))
 	return all
 }
 
-// asDockers are keys of a section with what the docker executor has without being told,
-// and the custom executor has not: pipelines may set GIT_CLONE_PATH, and git in the
-// helper trusts the project's directory, whoever owns it.
+// asDockers adds to a section's keys the docker executor's implicit settings, which the
+// custom executor lacks. Pipelines may set GIT_CLONE_PATH, and git in the helper trusts the
+// project's directory, whoever owns it.
 func asDockers(section map[string]any) map[string]any {
 	all := map[string]any{"safe_directory_checkout": true}
 	maps.Copy(all, section)
@@ -93,7 +94,7 @@ func asDockers(section map[string]any) map[string]any {
 	return all
 }
 
-// encodeCarried writes further keys of a section, those that are tables apart.
+// encodeCarried writes further keys of a section. tables has the keys that are tables.
 func encodeCarried(carried map[string]any) (keys, tables string, err error) {
 	if len(carried) == 0 {
 		return "", "", nil

@@ -12,7 +12,7 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// services are those that every job gets. A dind image is the job's daemon.
+// services converts the services of every job. A dind image is the job's daemon.
 func services(c *Conversion, key string, d map[string]any) {
 	var own []map[string]any
 	for _, s := range tables(d[key]) {
@@ -28,7 +28,7 @@ func services(c *Conversion, key string, d map[string]any) {
 		}
 		ref, err := reference.ParseNormalizedNamed(name)
 		official := err == nil && reference.Domain(ref)+"/"+reference.Path(ref) == "docker.io/library/docker"
-		if err == nil && !official && unset(d["allowed_privileged_services"]) { // else it is among those
+		if err == nil && !official && unset(d["allowed_privileged_services"]) { // else the list already has the image
 			allowed := append(slices.Clone(config.Default().Sidecar.AllowedImages), reference.TagNameOnly(ref).String())
 			c.put("sidecar", "allowed_images", allowed, from, "it may be the job's daemon")
 		}
@@ -54,8 +54,8 @@ func services(c *Conversion, key string, d map[string]any) {
 	}
 }
 
-// ownService adds a service to those that every job gets, as far as the settings can hold
-// it.
+// ownService adds a service to the services of every job, as far as the settings can hold
+// the service.
 func (c *Conversion) ownService(own []map[string]any, from string, s map[string]any) []map[string]any {
 	if strings.Contains(text(s["name"])+text(s["alias"]), "$") {
 		c.drop(from, "it has a variable, and settings have none")
@@ -81,14 +81,14 @@ func (c *Conversion) ownService(own []map[string]any, from string, s map[string]
 	return with
 }
 
-// wiredFlags are those of dockerd that a sidecar gets, or must not have: where it
-// listens, its certificates, and its places.
+// wiredFlags are flags of dockerd that a sidecar gets, or must not have: its listeners,
+// certificates and paths.
 var wiredFlags = []string{
 	"--tls", "--tlsverify", "--tlscacert", "--tlscert", "--tlskey", "--host", "-H", "--storage-driver", "-s",
 	"--data-root", "-g", "--graph", "--exec-root", "--pidfile", "-p", "--config-file", "--containerd",
 }
 
-// dockerd takes what the command of a dind service told its daemon.
+// dockerd converts the command of a dind service, which are flags of its daemon.
 func (c *Conversion) dockerd(command []string) {
 	if len(command) > 0 && command[0] == "dockerd" {
 		command = command[1:]

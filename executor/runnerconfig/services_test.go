@@ -9,7 +9,7 @@ import (
 	"gitlab-dind-executor/config"
 )
 
-// What would take the daemon out of its place is not taken over, however it is written.
+// Flags that would take the daemon out of its place are dropped in every notation.
 func TestFlagsOfTheDaemonThatAreWiredIn(t *testing.T) {
 	for command, want := range map[string][]string{
 		`"--max-concurrent-downloads=6"`:                     {"--max-concurrent-downloads=6"},

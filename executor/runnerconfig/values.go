@@ -43,8 +43,7 @@ func value(v any) string {
 	return fmt.Sprint(v)
 }
 
-// quote writes a string as TOML's basic strings have it, which differ from Go's
-// in what they escape.
+// quote writes a string as a basic string of TOML, whose escapes differ from Go's.
 func quote(s string) string {
 	var b strings.Builder
 	b.WriteByte('"')
@@ -62,14 +61,13 @@ func quote(s string) string {
 	return b.String() + `"`
 }
 
-// text is a value that is a string, else "".
+// text returns a string, or "" for a value of another type.
 func text(v any) string {
 	s, _ := v.(string)
 	return s
 }
 
-// list is a value that is a string or a list of strings; what is none is left
-// out.
+// list returns a string, or the strings of a list. Values of other types are left out.
 func list(v any) []string {
 	switch v := v.(type) {
 	case string:
@@ -92,7 +90,7 @@ func onlyStrings(v any) bool {
 	return ok && len(list(v)) == len(all)
 }
 
-// pairs is a table of strings; ok tells that it is one.
+// pairs returns a table of strings. ok is false for any other value.
 func pairs(v any) (all map[string]string, ok bool) {
 	m, ok := v.(map[string]any)
 	all = map[string]string{}
@@ -104,7 +102,7 @@ func pairs(v any) (all map[string]string, ok bool) {
 	return all, ok
 }
 
-// tables is a value that is an array of tables, however it was written.
+// tables returns an array of tables, in either notation of TOML.
 func tables(v any) []map[string]any {
 	all, _ := v.([]map[string]any)
 	if inline, ok := v.([]any); ok {
@@ -117,7 +115,7 @@ func tables(v any) []map[string]any {
 	return all
 }
 
-// unset tells a value that says nothing.
+// unset tells whether a value is empty.
 func unset(v any) bool {
 	switch v := v.(type) {
 	case []any:
@@ -152,7 +150,7 @@ func render(settings []place) string {
 	return strings.Join(append(parts, last...), "\n")
 }
 
-// arrayOfTables are tables of one name, [[key]].
+// arrayOfTables writes an array of tables, [[key]].
 func arrayOfTables(key string, all []map[string]any) (parts []string) {
 	for _, table := range all {
 		text := "[[" + key + "]]\n"

@@ -11,14 +11,14 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// versionBound is how long the Runner may take to tell its version.
+// versionBound bounds the Runner's answer with its version.
 const versionBound = 10 * time.Second
 
 var versionLine = regexp.MustCompile(`(?m)^Version:\s+(\S+)$`)
 
-// Version asks a gitlab-runner of this host for its version, which chooses
-// the helper image: the one that is named, or for "" the first in PATH. A
-// development build has none, "", as for jobs.
+// Version asks a gitlab-runner of this host for its version, which chooses the helper
+// image. binary is the program, "" for the first gitlab-runner in PATH. A development build
+// has the version "", as for jobs.
 func Version(ctx context.Context, binary string) (string, error) {
 	if binary == "" {
 		binary = "gitlab-runner"
@@ -42,5 +42,5 @@ func Version(ctx context.Context, binary string) (string, error) {
 
 var released = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+$`)
 
-// Released tells whether a version is that of a released Runner, such as 18.6.6.
+// Released tells whether a version is a released Runner's, such as 18.6.6.
 func Released(version string) bool { return released.MatchString(version) }

@@ -20,7 +20,7 @@ func volumes(c *Conversion, key string, d map[string]any) {
 			paths = append(paths, path)
 		}
 	}
-	// Together they are one setting; what it cannot hold is told of by itself.
+	// Together they are one setting. Values that the setting cannot hold get a line each.
 	for _, to := range []struct {
 		table, key string
 		list       []string
@@ -35,7 +35,7 @@ func volumes(c *Conversion, key string, d map[string]any) {
 			with := append(slices.Clone(valid), one)
 			if _, err := config.Parse("", []byte(render(c.settled(place{to.table, to.key, with})))); err == nil {
 				valid = with
-			} else if to.table != "services" { // where it is told already
+			} else if to.table != "services" { // reported already
 				c.drop(key+" "+one, "here it is no valid setting: "+firstFault(err))
 			}
 		}
@@ -45,9 +45,9 @@ func volumes(c *Conversion, key string, d map[string]any) {
 	}
 }
 
-// volume converts one of the docker executor's volumes: "path",
-// "source:path" or "source:path:mode". It returns a directory of the host, or a path
-// that is cached, for the settings.
+// volume converts a volume of the docker executor: "path", "source:path" or
+// "source:path:mode". The result is a directory of the host or a cached path, for the
+// settings.
 func (c *Conversion) volume(key, v string) (bind, cached string) {
 	if strings.Contains(v, "$") {
 		c.drop(key, "it has a variable, and settings have none")
@@ -95,17 +95,17 @@ func (c *Conversion) volume(key, v string) (bind, cached string) {
 	return "", ""
 }
 
-// isLabel tells an option of a volume that has SELinux label it.
+// isLabel tells an option of a volume about SELinux labels.
 func isLabel(option string) bool { return option == "z" || option == "Z" }
 
-// isSocket tells whether a path is where an engine listens.
+// isSocket tells whether a path is an engine's socket.
 func isSocket(p string) bool {
 	base := path.Base(p)
 	return base == "docker.sock" || base == "podman.sock"
 }
 
-// registryOf tells whether a path is where docker looks for a registry's CA, and
-// for which. Other names there are those of a client's certificate and key.
+// registryOf tells whether a path is the place of a registry's CA for docker, and for which
+// registry. Other names there belong to a client's certificate and key.
 func registryOf(target string) (host string, ok bool) {
 	rest, ok := strings.CutPrefix(target, "/etc/docker/certs.d/")
 	host, name, _ := strings.Cut(rest, "/")

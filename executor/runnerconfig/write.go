@@ -10,9 +10,9 @@ import (
 	"gitlab-dind-executor/hostfile"
 )
 
-// Write puts a file in the place of another whose text was before, nil for one
-// that is not there yet: as a whole or not at all, with the other's mode and
-// owner. Whoever reads meanwhile sees one or the other.
+// Write replaces a file whose text was before, as a whole or not at all, with the file's
+// mode and owner. nil stands for a new file. A concurrent reader sees the old or the new
+// text.
 func Write(path string, before, text []byte) error {
 	err := write(path, before, text)
 	if errors.Is(err, errThere) {
@@ -25,7 +25,7 @@ func Write(path string, before, text []byte) error {
 	return nil
 }
 
-// errThere says that a file is there which nobody meant to replace.
+// errThere refuses to replace an existing file that nobody meant to replace.
 var errThere = errors.New("it is there already")
 
 func write(path string, before, text []byte) error {

@@ -12,17 +12,16 @@ import (
 )
 
 const (
-	// lockWait is how long a call waits for another's turn at the log. Past it
-	// nothing is lost but the chance to put the file aside: one append is whole
-	// without a lock, too.
+	// lockWait bounds the wait for the lock on the log. After a vain wait only the chance
+	// to put the file aside is lost: an append is whole without a lock, too.
 	lockWait  = 300 * time.Millisecond
 	lockEvery = 2 * time.Millisecond
 )
 
-// openTries bounds how often the file is opened again that others put aside.
+// openTries bounds the attempts to open the file while others put it aside.
 const openTries = 100
 
-// appender appends to a file that other processes append to and put aside.
+// appender appends to a file while other processes append to the file and put it aside.
 type appender struct {
 	dir      *hostfile.Dir
 	name     string
@@ -30,8 +29,8 @@ type appender struct {
 	maxFiles int
 }
 
-// append writes lines as a whole. What the disk has no room for is taken back; a
-// file that cannot be put aside grows.
+// append writes lines as a whole. On a full disk, a partial write is taken back. A file
+// that cannot be put aside grows.
 func (a appender) append(lines []byte) error {
 	f, locked, err := a.open()
 	if err != nil {
@@ -56,7 +55,7 @@ func (a appender) append(lines []byte) error {
 	return errors.Join(stuck, err)
 }
 
-// open opens the file that has the name, and locks it.
+// open opens the file with the name, and locks the file.
 func (a appender) open() (*os.File, bool, error) {
 	for range openTries {
 		f, err := a.dir.Append(a.name)
@@ -68,7 +67,7 @@ func (a appender) open() (*os.File, bool, error) {
 		if !locked || named && err == nil {
 			return f, locked, nil
 		}
-		f.Close() // somebody has put it aside
+		f.Close() // somebody has put the file aside
 		if err != nil {
 			return nil, false, err
 		}
@@ -76,14 +75,14 @@ func (a appender) open() (*os.File, bool, error) {
 	return nil, false, fmt.Errorf("%s: it is put aside again and again", a.name)
 }
 
-// full tells whether the file has no room for so many bytes.
+// full tells whether the file lacks room for so many bytes.
 func (a appender) full(f *os.File, more int) bool {
 	info, err := f.Stat()
 	return err == nil && info.Size() > 0 && info.Size()+int64(more) > a.maxSize
 }
 
-// rotate puts the file aside, as operator.log.1. Its lock is held: who waits for
-// it finds that the file has lost its name.
+// rotate puts the file aside, as operator.log.1, under its lock. A process that waits for
+// the lock then finds the file without its name.
 func (a appender) rotate() error {
 	for i := a.maxFiles - 1; i > 0; i-- {
 		if err := a.dir.Rename(aside(a.name, i), aside(a.name, i+1)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -95,7 +94,7 @@ func (a appender) rotate() error {
 
 func aside(name string, i int) string { return fmt.Sprintf("%s.%d", name, i) }
 
-// lock locks a file, unless another keeps it for too long.
+// lock locks a file, unless another process keeps the lock for too long.
 func lock(f *os.File) bool {
 	for until := time.Now().Add(lockWait); ; time.Sleep(lockEvery) {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)

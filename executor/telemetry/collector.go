@@ -18,10 +18,10 @@ import (
 	"gitlab-dind-executor/wary"
 )
 
-// exportBound is what sending the spans of one call may take: a hook waits for it.
+// exportBound bounds the sending of a call's spans: a hook waits for the end.
 const exportBound = 1500 * time.Millisecond
 
-// Collector is where spans go, by OTLP over HTTP.
+// Collector sends spans by OTLP over HTTP.
 type Collector struct {
 	url      string
 	headers  http.Header
@@ -30,14 +30,14 @@ type Collector struct {
 	resource map[string]string
 }
 
-// NewCollector reads OpenTelemetry's own variables, and takes endpoint where they
-// name none; nil means that nobody wants spans.
+// NewCollector reads OpenTelemetry's own variables, and uses endpoint where they name none.
+// nil means: nobody wants spans.
 func NewCollector(env func(string) string, endpoint string) (*Collector, error) {
 	of := func(name string) string {
 		return cmp.Or(env("OTEL_EXPORTER_OTLP_TRACES_"+name), env("OTEL_EXPORTER_OTLP_"+name))
 	}
 	base := cmp.Or(env("OTEL_EXPORTER_OTLP_ENDPOINT"), endpoint)
-	target := env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") // as it is
+	target := env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") // used unchanged
 	if target == "" && base != "" {
 		target = strings.TrimSuffix(base, "/") + "/v1/traces"
 	}
@@ -62,7 +62,7 @@ func NewCollector(env func(string) string, endpoint string) (*Collector, error) 
 	return c, nil
 }
 
-// pairs reads key=value,… with values that are encoded as in URLs.
+// pairs reads key=value,… with values encoded as in URLs.
 func pairs(list string) map[string]string {
 	m := map[string]string{}
 	for pair := range strings.SplitSeq(list, ",") {
@@ -74,10 +74,10 @@ func pairs(list string) map[string]string {
 	return m
 }
 
-// maxCA bounds the file with the CAs of a collector; all public ones have 220 KB.
+// maxCA bounds the file with the CAs of a collector, in bytes; all public CAs have 220 KB.
 const maxCA = 4 << 20
 
-// send posts a request once. There is no second try: a job waits.
+// send posts a request once, without a second try: a job waits.
 func (c *Collector) send(ctx context.Context, body []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, c.bound)
 	defer cancel()
@@ -92,10 +92,10 @@ func (c *Collector) send(ctx context.Context, body []byte) error {
 			return errors.New("OTEL_EXPORTER_OTLP_CERTIFICATE names a file without a certificate")
 		}
 	}
-	// A redirect would take the headers, a token among them, elsewhere.
+	// A redirect would take the headers, with a token, elsewhere.
 	client := wary.Client(tlsConfig, c.bound)
 	defer client.CloseIdleConnections()
-	client.Transport.(*http.Transport).Proxy = http.ProxyFromEnvironment // the admin's, as the collector is
+	client.Transport.(*http.Transport).Proxy = http.ProxyFromEnvironment // the proxy is the admin's, as the collector is
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
 	if err != nil {
 		return err

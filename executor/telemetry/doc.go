@@ -1,7 +1,7 @@
-// Package telemetry is what the program tells those who run it: the operator's
-// log, the metrics that are made from it, and the spans of a call.
+// Package telemetry keeps the records for operators: the operator's log, the metrics made
+// from this log, and the spans of a call.
 //
-// It knows neither GitLab nor the engine: what it writes is given to it.
+// The package knows neither GitLab nor the engine: callers pass all content.
 //
 // It may import hostfile and wary.
 package telemetry

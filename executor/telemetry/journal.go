@@ -10,14 +10,14 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// JournalSocket is where systemd's journal takes entries.
+// JournalSocket is the socket of systemd's journal for entries.
 const JournalSocket = "/run/systemd/journal/socket"
 
-// journalBound is how long the journal may keep a hook waiting.
+// journalBound bounds a hook's wait for the journal.
 const journalBound = 200 * time.Millisecond
 
-// toJournal sends lines to the journal, each as an entry whose message it is. The
-// last is the call's, those before it are spans.
+// toJournal sends each line to the journal as the message of an entry. The last line is the
+// call's, the lines before are spans.
 func toJournal(socket string, lines []byte, level zapcore.Level) error {
 	conn, err := net.Dial("unixgram", socket)
 	if err != nil {
@@ -40,7 +40,7 @@ func toJournal(socket string, lines []byte, level zapcore.Level) error {
 	return nil
 }
 
-// priorityOf is syslog's word for a level.
+// priorityOf returns syslog's number for a level.
 func priorityOf(level zapcore.Level) int {
 	switch level {
 	case zapcore.ErrorLevel:

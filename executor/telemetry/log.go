@@ -13,21 +13,20 @@ import (
 
 // Log is the operator's log. Its zero value has no file.
 type Log struct {
-	// Path is its file; "" for none.
+	// Path is the log's file; "" for none.
 	Path string
 	// Debug writes the spans of a call as well.
 	Debug bool
-	// MaxSize in bytes is when the file is put aside, 0 for never; MaxFiles is how
-	// many of those stay.
+	// MaxSize, in bytes, is the size at which the file is put aside; 0 means never.
+	// MaxFiles is the number of files put aside to keep.
 	MaxSize  int64
 	MaxFiles int
-	// Journal is the socket of systemd's journal, which gets each line, too; "" for
-	// none.
+	// Journal is the socket of systemd's journal, which also gets each line; "" for none.
 	Journal string
 }
 
-// Write appends a record, and the spans of its call before it. The lines of one
-// call stay together, whoever writes at the same time.
+// Write appends a record, with the spans of its call before. The lines of a call stay
+// together, also beside other writers.
 func (l Log) Write(r Record, spans []Finished) error {
 	if l.Path == "" && l.Journal == "" {
 		return nil
@@ -59,7 +58,7 @@ func (l Log) Write(r Record, spans []Finished) error {
 	return errors.Join(errs...)
 }
 
-// append writes lines to the log's file, and makes its directory if it is missing.
+// append writes lines to the log's file, and makes a missing directory.
 func (l Log) append(lines []byte) error {
 	dir, err := hostfile.OpenOrMake(filepath.Dir(l.Path))
 	if err != nil {
@@ -69,7 +68,7 @@ func (l Log) append(lines []byte) error {
 	return appender{dir: dir, name: filepath.Base(l.Path), maxSize: l.MaxSize, maxFiles: l.MaxFiles}.append(lines)
 }
 
-// message is what a person reads first.
+// message is the text that a person reads first.
 func (r Record) message() string {
 	m := r.Hook + r.Command
 	if r.Stage != "" {
@@ -78,7 +77,7 @@ func (r Record) message() string {
 	return m
 }
 
-// span is the line of a span, with as much of its call as finds it again.
+// span is the line of a span, with the fields that identify its call.
 type span struct {
 	of Record
 	Finished

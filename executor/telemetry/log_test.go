@@ -253,7 +253,8 @@ func TestTheJournalGetsEachLine(t *testing.T) {
 			t.Errorf("%v: %q", err, entry[:n])
 		}
 	}
-	// Nobody reads: what the kernel does not take is an error, and waits for nobody.
+	// Nobody reads. The kernel takes no more entries, and the write ends with an error in
+	// time.
 	ends.ByItself(t, func() {
 		for n := 0; err == nil && n < 100_000; n++ { // far more than a socket holds
 			err = (Log{Journal: socket}).Write(full, nil)
@@ -286,7 +287,7 @@ func TestSecretsByTheirForm(t *testing.T) {
 	}
 }
 
-// BenchmarkALine is what a hook pays for its line.
+// BenchmarkALine measures a hook's cost of a line.
 func BenchmarkALine(b *testing.B) {
 	l := Log{Path: filepath.Join(b.TempDir(), "operator.log"), MaxSize: 1 << 20, MaxFiles: 2}
 	for b.Loop() {

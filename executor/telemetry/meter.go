@@ -18,30 +18,28 @@ import (
 	"gitlab-dind-executor/hostfile"
 )
 
-// Meter counts the lines of an operator's log, each once: what it has come to lies
-// in a file beside the log, with how far it has read. So nothing is lost when
-// the log is put aside or the reader ends, a hook pays for no more than its
-// line, and several readers agree. Hooks that counted by themselves would have to
-// read, lock and replace that file each time.
+// Meter counts each line of an operator's log once. A file beside the log holds the counts
+// and the position of the reader. So nothing is lost when the log is put aside or the
+// reader ends. A hook pays for no more than its line, and several readers agree. If the
+// hooks counted, each would have to read, lock and replace the file.
 type Meter struct {
 	Log Log
-	// unstored is what the file would hold, where it cannot be stored.
+	// unstored is the content for the file where it cannot be stored.
 	unstored []byte
 }
 
-// position is how far a log has been read: a file, by a hash of its first line,
-// and the bytes of it.
+// position is the reader's place in a log: a file, by a hash of its first line, and an
+// offset in bytes.
 type position struct {
 	File   string
 	Offset int64
 }
 
-// longestLine is what a line may have; ours have a hundredth of it.
+// longestLine bounds a line, in bytes; ours have a hundredth.
 const longestLine = 1 << 20
 
-// Tally reads what is new in the log. It cannot store what that comes to where
-// its user may not write: then it is counted anew when the program starts anew.
-// What it returns is the caller's alone.
+// Tally reads the new lines of the log. Where the user may not write, the counts are not
+// stored, and a new process counts anew. The result belongs to the caller.
 func (m *Meter) Tally() (*Tally, error) {
 	if m.Log.Path == "" {
 		return newTally(), nil
@@ -54,7 +52,8 @@ func (m *Meter) Tally() (*Tally, error) {
 		return nil, err
 	}
 	defer dir.Close()
-	// Not the directory itself: whoever can read that can hold a lock on it.
+	// The lock is not on the directory itself: any user who can read a directory can lock
+	// it.
 	held, err := dir.Append(filepath.Base(m.Log.Path) + ".lock")
 	alone := err == nil
 	if alone {
@@ -77,11 +76,11 @@ func (m *Meter) Tally() (*Tally, error) {
 
 func (m *Meter) file() string { return filepath.Base(m.Log.Path) + ".tally" }
 
-// maxTally bounds the file: a job without an end has 200 bytes.
+// maxTally bounds the file, in bytes: a job without an end has 200 bytes.
 const maxTally = 16 << 20
 
-// earlier is the tally of the last time. One that is broken counts anew, which is
-// what Prometheus knows how to take.
+// earlier returns the stored tally. After damage the counts begin anew, and Prometheus
+// knows how to treat such a reset.
 func (m *Meter) earlier(dir *hostfile.Dir) *Tally {
 	t, b := newTally(), m.unstored
 	var err error
@@ -94,7 +93,7 @@ func (m *Meter) earlier(dir *hostfile.Dir) *Tally {
 	return t.complete()
 }
 
-// read counts what is new in the files of a log.
+// read counts the new lines in the files of a log.
 func (t *Tally) read(dir *hostfile.Dir, l Log) error {
 	files, err := opened(dir, l)
 	if err != nil {
@@ -129,21 +128,21 @@ func (t *Tally) read(dir *hostfile.Dir, l Log) error {
 	return nil
 }
 
-// unread are the files with something new: the one that was read last and those
-// behind it, or where it has gone those that were never read.
+// unread returns the files with possible new lines: the last file read and the files
+// behind. If the last file read is gone, these are the files never read.
 func (t *Tally) unread(files []logFile) []logFile {
 	last := slices.IndexFunc(files, func(f logFile) bool { return f.id == t.Read.File })
 	return slices.DeleteFunc(slices.Clone(files[max(0, last):]), func(f logFile) bool { return slices.Contains(t.Done, f.id) })
 }
 
-// logFile is a file of a log and what tells it from the others.
+// logFile is a file of a log with its identity.
 type logFile struct {
 	*os.File
 	id string
 }
 
-// opened opens the files of a log, the oldest first. It looks for the newest
-// first: what is put aside meanwhile is found again under its next name.
+// opened opens the files of a log, the oldest first. The search begins with the newest
+// file, so a file put aside meanwhile is found again under its next name.
 func opened(dir *hostfile.Dir, l Log) ([]logFile, error) {
 	var files []logFile
 	seen := map[string]bool{}
@@ -173,8 +172,8 @@ func opened(dir *hostfile.Dir, l Log) ([]logFile, error) {
 	return files, nil
 }
 
-// firstLine identifies a file by its first line, which has a time and a process
-// in it; "" where there is none yet.
+// firstLine identifies a file by its first line, which has a time and a process; "" without
+// a line.
 func firstLine(f *os.File) (string, error) {
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
 		return "", errors.Join(err, fs.ErrInvalid)
@@ -192,14 +191,14 @@ func firstLine(f *os.File) (string, error) {
 	return hex.EncodeToString(sum[:8]), nil
 }
 
-// readFile counts whole lines, and returns how many bytes they have.
+// readFile counts whole lines, and returns their length in bytes.
 func (t *Tally) readFile(r io.Reader) (int64, error) {
 	var n int64
 	lines := bufio.NewReaderSize(r, 64<<10)
 	for {
 		line, err := wholeLine(lines)
 		if errors.Is(err, io.EOF) {
-			return n, nil // half a line is another's that is being written
+			return n, nil // half a line: another process is writing
 		}
 		if err != nil {
 			return n, err
@@ -225,7 +224,7 @@ type line struct {
 	length int
 }
 
-// wholeLine reads a line, of which it keeps no more than one of ours can have.
+// wholeLine reads a line, and keeps no more than the longest of our lines.
 func wholeLine(r *bufio.Reader) (line, error) {
 	var l line
 	for {

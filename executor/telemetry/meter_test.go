@@ -103,7 +103,7 @@ func TestHowLongAJobWaitedForItsDaemon(t *testing.T) {
 	}
 }
 
-// Nothing is lost and nothing counted twice, whoever reads when.
+// Nothing is lost and nothing counted twice, with several readers at any time.
 func TestEachLineIsCountedOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "operator.log")
 	l := Log{Path: path, MaxSize: 600, MaxFiles: 4}
@@ -128,7 +128,7 @@ func TestEachLineIsCountedOnce(t *testing.T) {
 			t.Errorf("another reader has counted %d of %d", got, written)
 		}
 	}
-	// A line that is being written is none yet.
+	// A line counts when it is whole.
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -147,7 +147,7 @@ func TestEachLineIsCountedOnce(t *testing.T) {
 		t.Errorf("left over: %q", files)
 	}
 	written++
-	// A disk that is full makes people take files away.
+	// A full disk makes people take files away.
 	for _, c := range []struct {
 		what string
 		do   func() error
@@ -238,7 +238,7 @@ func TestATallyThatCannotBeStoredIsKeptInMemory(t *testing.T) {
 	if got := earlier.Calls[key]; got != 1 {
 		t.Errorf("a tally that somebody still reads has come to %d", got)
 	}
-	// With room again, all readers go on from one file.
+	// With room again, all readers go on from the same file.
 	if err := os.RemoveAll(l.Path + ".tally"); err != nil {
 		t.Fatal(err)
 	}
@@ -281,8 +281,7 @@ gitlab_dind_executor_sandboxes{state="running"} 2
 	}
 }
 
-// Any user who can read a directory can hold a lock on it, for as long as they
-// like.
+// Any user who can read a directory can lock it for any time.
 func TestALockOnTheDirectoryHoldsNobodyUp(t *testing.T) {
 	l := Log{Path: filepath.Join(t.TempDir(), "operator.log"), MaxFiles: 1}
 	if err := l.Write(full, nil); err != nil {

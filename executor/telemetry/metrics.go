@@ -7,16 +7,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Now is what there is at this moment, as the engine tells. What is negative is
-// not known.
+// Now is the present state of the engine. Negative numbers are unknown.
 type Now struct {
 	Version string
-	// EngineUp says that the engine has told all below.
+	// EngineUp tells whether the engine has answered for all fields below.
 	EngineUp bool
-	// Sandboxes are by state, in the words of `status`.
+	// Sandboxes counts sandboxes by state, in the words of `status`.
 	Sandboxes map[string]int
 	PoolSize  int
-	// Caches and CacheBytes are by kind: "cache" and "layers".
+	// Caches and CacheBytes count by kind: "cache" and "layers".
 	Caches        map[string]int
 	CacheBytes    map[string]int64
 	CacheMaxBytes int64
@@ -24,15 +23,15 @@ type Now struct {
 	MirrorUp      bool
 	MirrorBytes   int64
 	MirrorJobs    int
-	// DiskFree is where the engine keeps its data, DiskRequired what must be free
-	// for a job to begin.
+	// DiskFree is the free disk space for the engine's data, DiskRequired the space that a
+	// job needs to begin. All are in bytes.
 	DiskFree, DiskRequired     int64
 	MemoryFree, MemoryRequired int64
 }
 
 const prefix = "gitlab_dind_executor_"
 
-// descriptions are all metrics by their names without the prefix. Hooks never ask.
+// descriptions holds all metrics by their names without the prefix. Hooks never need them.
 var descriptions = sync.OnceValue(func() map[string]*prometheus.Desc {
 	described := map[string]*prometheus.Desc{}
 	for _, d := range []struct {
@@ -73,13 +72,13 @@ var descriptions = sync.OnceValue(func() map[string]*prometheus.Desc {
 	return described
 })
 
-// Metrics makes metrics of a tally and of what there is now.
+// Metrics makes metrics of a tally and of the present state.
 type Metrics struct {
 	Tally *Tally
 	Now   Now
 }
 
-// Describe is for Prometheus's library; what there is differs.
+// Describe is for Prometheus's library; the labels in use vary.
 func (m Metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range descriptions() {
 		ch <- d
@@ -156,7 +155,7 @@ func (n Now) collect(ch chan<- prometheus.Metric) {
 	gauge("memory_available_bytes", float64(n.MemoryFree))
 }
 
-// metric makes the cumulative buckets that Prometheus wants.
+// metric returns the cumulative buckets for Prometheus.
 func (h *histogram) metric(d *prometheus.Desc, labels ...string) prometheus.Metric {
 	var all uint64
 	upTo := map[float64]uint64{}

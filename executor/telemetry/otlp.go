@@ -20,10 +20,10 @@ import (
 	"gitlab-dind-executor/wary"
 )
 
-// Export sends the spans of a call. All calls of a job are in one trace, below a
-// span for the job that its cleanup sends: what tells them is made of the job's
-// identity and of started, the word of its config hook for when it began, so that
-// no process has to know of another.
+// Export sends the spans of a call. All calls of a job are in the same trace, below a span
+// for the job, which its cleanup sends. The ids follow from the job's identity and from
+// started, the config hook's record of the job's start. So no process has to know of
+// another.
 func (c *Collector) Export(ctx context.Context, r Record, started string, spans []Finished) error {
 	if len(spans) == 0 {
 		return nil
@@ -50,7 +50,7 @@ func (c *Collector) request(r Record, started string, spans []Finished) *collect
 	}}}
 }
 
-// spansOf makes a call's spans, and the job's with its cleanup.
+// spansOf makes a call's spans, and the job's span with its cleanup.
 func spansOf(r Record, started string, spans []Finished) []*otlp.Span {
 	job := r.Job
 	if r.Behind != "" {
@@ -94,7 +94,7 @@ func spansOf(r Record, started string, spans []Finished) []*otlp.Span {
 	return list
 }
 
-// attributes are what finds a call again.
+// attributes are the fields by which people find a call.
 func (r Record) attributes() []*common.KeyValue {
 	all := map[string]string{
 		"gitlab.job": r.Job, "gitlab.project": r.Project, "gitlab.ref": r.Ref, "gitlab.commit": r.Commit, "gitlab.job_status": r.JobStatus,
@@ -120,7 +120,7 @@ func texts(m map[string]string) []*common.KeyValue {
 	return list
 }
 
-// text is an attribute. Protobuf encodes nothing at all where one is no UTF-8.
+// text is an attribute in valid UTF-8: otherwise protobuf would encode nothing at all.
 func text(key, value string) *common.KeyValue {
 	key, value = wary.Text(key), wary.Text(value)
 	return &common.KeyValue{Key: key, Value: &common.AnyValue{Value: &common.AnyValue_StringValue{StringValue: value}}}
@@ -135,7 +135,7 @@ func status(failed bool, message string) *otlp.Status {
 
 var httpCall = regexp.MustCompile(`^[A-Z]+ /`)
 
-// kindOf tells the calls of the engine from our own spans.
+// kindOf tells calls to the engine from our own spans.
 func kindOf(name string) otlp.Span_SpanKind {
 	if httpCall.MatchString(name) {
 		return otlp.Span_SPAN_KIND_CLIENT
@@ -151,7 +151,7 @@ func random(n int) []byte {
 	return b
 }
 
-// derived is an id that every process finds.
+// derived returns an id that every process computes alike.
 func derived(what, job, started string, n int) []byte {
 	sum := sha256.Sum256([]byte(what + "\x00" + job + "\x00" + started))
 	return sum[:n]

@@ -10,8 +10,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// An error may hold what a container has printed, which is any bytes; protobuf
-// takes text alone, and one such word would cost the call all of its spans.
+// An error may hold a container's output, with any bytes. protobuf takes valid text alone,
+// and a single broken word would cost the call all of its spans.
 func TestBytesThatAreNoTextCostNoSpans(t *testing.T) {
 	const broken = "dockerd: \xff\xfe\x80 no"
 	c, err := NewCollector(func(string) string { return "" }, "http://127.0.0.1:1")

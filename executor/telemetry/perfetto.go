@@ -10,7 +10,7 @@ import (
 	"gitlab-dind-executor/hostfile"
 )
 
-// event is one entry of a timeline; times are in microseconds.
+// event is an entry of a timeline; times are in microseconds.
 type event struct {
 	Name  string         `json:"name"`
 	Phase string         `json:"ph"`
@@ -21,9 +21,9 @@ type event struct {
 	Args  map[string]any `json:"args,omitempty"`
 }
 
-// AppendTimeline appends the spans of a call to a file in Chrome's trace-event
-// format, which Perfetto opens: an array whose end may be missing, which is what
-// lets several hooks write one file.
+// AppendTimeline appends the spans of a call to a file in Chrome's trace-event format,
+// which Perfetto opens. The format is an array whose end may be missing, so several hooks
+// can append to the same file.
 func AppendTimeline(file string, spans []Finished) (err error) {
 	var out bytes.Buffer
 	add := func(e event) {
@@ -51,9 +51,9 @@ func AppendTimeline(file string, spans []Finished) (err error) {
 	return appendTo(file, out.Bytes())
 }
 
-// appendTo puts ",\n…" behind what is in a JSON array without an end, or begins
-// one. Other hooks may be about to, so only who has the lock begins one; neither a
-// hook that has stopped nor a pipe holds another up.
+// appendTo puts ",\n…" behind a JSON array without an end, or begins an array. Only the
+// holder of the lock begins an array, since other hooks may try at the same time. Neither a
+// stopped hook nor a pipe holds another hook up.
 func appendTo(name string, events []byte) error {
 	dir, err := hostfile.Open(filepath.Dir(name))
 	if err != nil {

@@ -6,24 +6,23 @@ import (
 	"syscall"
 )
 
-// folder is the name of the directory that is this program's, wherever it lies.
+// folder is the name of this program's directory, in any place.
 const folder = "gitlab-dind-executor"
 
-// UnitLogs is the directory that systemd makes for the units, by their
-// LogsDirectory=.
+// UnitLogs is the directory that systemd makes for the units, by their LogsDirectory=.
 const UnitLogs = "/var/log/" + folder
 
-// Host is what the place of the operator's log depends on besides the user.
+// Host holds the facts of a host that decide the place of the operator's log.
 type Host struct {
 	// Systemd tells whether systemd runs the services of this host.
 	Systemd bool
-	// Logs is the directory of the units' logs, UnitLogs but in tests, and
-	// LogsOwner the user whose it is, -1 while there is none.
+	// Logs is the directory of the units' logs: UnitLogs except in tests. LogsOwner is the
+	// directory's user, -1 without a directory.
 	Logs      string
 	LogsOwner int
 }
 
-// ThisHost looks.
+// ThisHost returns the facts of this host.
 func ThisHost() Host {
 	h := Host{Logs: UnitLogs, LogsOwner: -1}
 	// systemd's own sign, see sd_booted(3).
@@ -38,13 +37,13 @@ func ThisHost() Host {
 	return h
 }
 
-// StateDir is the directory of the operator's log, and of bundles, where the
-// settings name none; "" if this user has no place for them.
+// StateDir is the default directory of the operator's log and of bundles; "" if this user
+// has no place.
 //
-// Hooks and units of one user must come to the same directory. The units have no
-// home, or one that they cannot write, and so has a Runner that systemd starts as
-// root. So under systemd it is the units' for root, and for the user to whom the
-// units' User= has given it. A directory that somebody names comes before.
+// Hooks and units of the same user must find the same directory. The units have no home
+// that they can write, nor has a Runner that systemd starts as root. So under systemd
+// StateDir is the units' directory for root, and for the user of the units' User=. A
+// directory named in the environment comes before.
 func StateDir(env map[string]string, uid int, h Host) string {
 	switch {
 	case env["XDG_STATE_HOME"] != "":

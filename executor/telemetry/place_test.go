@@ -2,7 +2,7 @@ package telemetry
 
 import "testing"
 
-// Rows of one user are what the hooks and the units of one host have: they agree.
+// Rows of the same user are the hooks and the units of one host: their directories agree.
 func TestWhereTheOperatorsLogIs(t *testing.T) {
 	const runner = 998
 	var (

@@ -8,92 +8,92 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// How a call ended.
+// The results of a call.
 const (
 	Success   = "success"
 	Failed    = "failed"
 	Cancelled = "cancelled"
 )
 
-// Whose fault it was that a call did not succeed.
+// The classes of failures: whose fault they are.
 const (
-	// OfJob is the pipeline's: its script, or what the settings forbid it.
+	// OfJob is a fault of the pipeline: its script, or a request that the settings forbid.
 	OfJob = "job"
-	// OfSystem is the host's, the engine's, the network's or our own.
+	// OfSystem is a fault of the host, the engine, the network or this program.
 	OfSystem = "system"
 )
 
-// Where a job's docker daemon came from.
+// The origins of a job's docker daemon.
 const (
-	// Cold is one made for the job, on an empty data root.
+	// Cold is a daemon made for the job, on an empty data root.
 	Cold = "cold"
-	// Layers is one made for the job, with the layers of earlier ones.
+	// Layers is a daemon made for the job, with the layers of earlier jobs.
 	Layers = "layers"
-	// Warm is one that waited.
+	// Warm is a daemon that waited for a job.
 	Warm = "warm"
 )
 
-// Record is what one call of the program did: a line of the operator's log. What
-// is zero is left out. Nothing in it is a variable's value.
+// Record is the record of a call of the program: a line of the operator's log. Zero fields
+// are left out. No field holds a variable's value.
 type Record struct {
 	Time time.Time `json:"time"`
-	// Hook is one of the four; Command is any other command that changes
-	// something, such as "gc" or "pool fill".
+	// Hook is one of the four hooks. Command is any other command that changes something,
+	// such as "gc" or "pool fill".
 	Hook    string `json:"hook"`
 	Command string `json:"command"`
 	Stage   string `json:"stage"`
 	// Behind is the job behind which the command runs.
 	Behind string `json:"behind"`
 
-	// Job is its identity on the engine, JobID GitLab's number.
+	// Job is the job's identity on the engine, JobID GitLab's number.
 	Job     string `json:"job"`
 	JobID   int64  `json:"job_id"`
 	Project string `json:"project"`
 	Ref     string `json:"ref"`
 	Commit  string `json:"commit"`
-	// JobStatus is GitLab's word, in cleanup.
+	// JobStatus is GitLab's word for the job's end, in cleanup.
 	JobStatus string `json:"job_status"`
 	Sandbox   string `json:"sandbox"`
-	// Origin is where the docker daemon came from, and ColdReason why none that
-	// waited was taken. Pooled says that one could have been.
+	// Origin is the origin of the docker daemon. ColdReason says why no waiting daemon was
+	// taken. Pooled tells whether the settings have a pool.
 	Origin     string `json:"origin"`
 	ColdReason string `json:"cold_reason"`
 	Pooled     bool   `json:"pooled"`
 	Docker     string `json:"docker"`
-	// Booting says that prepare has left the daemon booting; DaemonWait is what
-	// the first script then waited for it, in seconds, and Awaited that it did.
+	// Booting tells whether prepare has left the daemon booting. Awaited tells whether the
+	// first script waited for the daemon, and DaemonWait is this wait in seconds.
 	Booting    bool    `json:"booting"`
 	Awaited    bool    `json:"awaited"`
 	DaemonWait float64 `json:"daemon_wait"`
-	// Pulls and FailedPulls are images that were fetched, and PullSeconds for how
-	// long, all together.
+	// Pulls and FailedPulls count fetched images. PullSeconds is the time of all pulls
+	// together.
 	Pulls       int     `json:"pulls"`
 	FailedPulls int     `json:"failed_pulls"`
 	PullSeconds float64 `json:"pull_seconds"`
 
-	// Swept are sandboxes without an owner, Made sandboxes ahead of jobs, Evicted
-	// caches and layers, Freed their bytes as far as they are known.
+	// Swept counts sandboxes without an owner, Made sandboxes ahead of jobs, Evicted caches
+	// and layers. Freed is the known size of the evicted, in bytes.
 	Swept   int   `json:"swept"`
 	Made    int   `json:"made"`
 	Evicted int   `json:"evicted"`
 	Freed   int64 `json:"freed_bytes"`
-	// Left are volumes that resisted a hook's removal, which a gc behind it goes on
-	// with. FailedRemovals are those that a gc could not remove either.
+	// Left counts volumes that resisted a hook's removal: a gc behind the hook goes on with
+	// them. FailedRemovals counts volumes that a gc could not remove either.
 	Left           int `json:"left"`
 	FailedRemovals int `json:"failed_removals"`
 
-	// Phases are seconds by name, Seconds the whole call.
+	// Phases holds seconds by the phase's name, Seconds the time of the whole call.
 	Phases  map[string]float64 `json:"phases"`
 	Seconds float64            `json:"seconds"`
 
 	// Result is one of Success, Failed and Cancelled; Class is OfJob or OfSystem.
 	Result string `json:"result"`
 	Class  string `json:"class"`
-	// ExitCode is a failed script's.
+	// ExitCode is a failed script's code.
 	ExitCode int    `json:"exit_code"`
 	Error    string `json:"error"`
 	Hint     string `json:"hint"`
-	// TraceError is why the call's spans reached no collector.
+	// TraceError is the reason why the call's spans reached no collector.
 	TraceError string `json:"trace_error"`
 	Version    string `json:"version"`
 	PID        int    `json:"pid"`
@@ -168,7 +168,7 @@ func (r Record) MarshalLogObject(e zapcore.ObjectEncoder) error {
 	return nil
 }
 
-// level is how loud a record is.
+// level is the log level of a record.
 func (r Record) level() zapcore.Level {
 	switch {
 	case r.Class == OfSystem:
@@ -179,5 +179,5 @@ func (r Record) level() zapcore.Level {
 	return zapcore.InfoLevel
 }
 
-// milli cuts seconds to milliseconds.
+// milli rounds seconds to milliseconds.
 func milli(seconds float64) float64 { return float64(int64(seconds*1000+0.5)) / 1000 }

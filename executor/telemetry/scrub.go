@@ -8,19 +8,19 @@ import (
 	"gitlab-dind-executor/wary"
 )
 
-// longest is what of a text is kept, in bytes.
+// longest bounds a text, in bytes.
 const longest = 2048
 
 var (
-	// userinfo is what may be a password in a URL; query what follows its path.
+	// userinfo matches a possible password in a URL, query the part behind a URL's path.
 	userinfo = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)[^/?#\s"'<>]*@`)
 	query    = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://[^?#\s"'<>]*)[?#][^\s"'<>]*`)
-	// bearer is how tokens go over the wire.
+	// bearer matches tokens as they go over the wire.
 	bearer = regexp.MustCompile(`(?i)\b(bearer\s+|authorization:\s*(?:basic\s+|bearer\s+)?|(?:token|password|secret)=)[^\s"',;]+`)
 )
 
-// Scrub takes out of a text what may be a secret by its form: user and password,
-// query and fragment of URLs, and what stands where tokens stand.
+// Scrub takes possible secrets out of a text by their form. They are user and password,
+// query and fragment of URLs, and words in the place of tokens.
 func Scrub(text string) string {
 	if strings.Contains(text, "://") {
 		text = userinfo.ReplaceAllString(text, "$1")
@@ -29,8 +29,7 @@ func Scrub(text string) string {
 	return bearer.ReplaceAllString(text, "${1}[hidden]")
 }
 
-// Clip bounds a text, and takes out of it what a terminal would obey: containers
-// print what they like.
+// Clip bounds a text, and takes control sequences out of it: containers print any bytes.
 func Clip(text string) string {
 	text = wary.Text(text)
 	if len(text) <= longest {

@@ -15,9 +15,9 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
-// Recorder collects the spans of one call of the program. It stands where
-// OpenTelemetry's libraries look for a tracer, the Docker client's among them:
-// where nobody asked for spans there is none, and they do nothing.
+// Recorder collects the spans of a call of the program. OpenTelemetry's libraries, the
+// Docker client's among them, use the recorder as their tracer. Where nobody asked for
+// spans there is no recorder, and the libraries do nothing.
 type Recorder struct {
 	noop.TracerProvider
 	mu    sync.Mutex
@@ -25,10 +25,10 @@ type Recorder struct {
 	lanes []*recorded
 }
 
-// mostSpans bounds what a call that lasts for hours keeps.
+// mostSpans bounds the spans of a call that lasts for hours.
 const mostSpans = 5000
 
-// recorded is one span.
+// recorded is a span under way or ended.
 type recorded struct {
 	noop.Span
 	of *Recorder
@@ -40,18 +40,17 @@ type Finished struct {
 	Name       string
 	Args       map[string]any
 	Begin, End time.Time
-	// Parent is the index of the span that it is a part of, -1 for none.
+	// Parent is the index of the surrounding span, -1 for none.
 	Parent int
-	// Lane is a row of a picture: spans that overlap are in different ones.
+	// Lane is a row of a picture: spans that overlap have different lanes.
 	Lane int
-	// Failed says that it ended with an error.
+	// Failed tells whether the span ended with an error.
 	Failed bool
 
 	index int
 }
 
-// Spans returns what was collected, in the order of beginning. What has not
-// ended ends now.
+// Spans returns the collected spans, in the order of their starts. Spans under way end now.
 func (r *Recorder) Spans() []Finished {
 	if r == nil {
 		return nil
@@ -62,7 +61,7 @@ func (r *Recorder) Spans() []Finished {
 	var list []Finished
 	for _, s := range r.spans {
 		f := s.Finished
-		f.Args = maps.Clone(f.Args) // what outlives its caller may still write
+		f.Args = maps.Clone(f.Args) // a goroutine that outlives its caller may still write
 		if f.End.IsZero() {
 			f.End = now
 		}
@@ -127,20 +126,21 @@ func (s *recorded) End(opts ...trace.SpanEndOption) {
 	}
 }
 
-// IsRecording tells those who would have to ask for what they tell.
+// IsRecording is true, so callers compute their attributes.
 func (s *recorded) IsRecording() bool { return true }
 
-// TracerProvider is for spans below this one.
+// TracerProvider is for spans below this span.
 func (s *recorded) TracerProvider() trace.TracerProvider { return s.of }
 
-// SetStatus takes whether it failed: what it says may hold anything.
+// SetStatus keeps whether the span failed. The description is dropped, since it may hold
+// anything.
 func (s *recorded) SetStatus(code codes.Code, _ string) {
 	s.of.mu.Lock()
 	defer s.of.mu.Unlock()
 	s.Failed = code == codes.Error
 }
 
-// SetAttributes takes ours. Those of HTTP hold whole URLs.
+// SetAttributes keeps our own attributes. Those of HTTP hold whole URLs, and are dropped.
 func (s *recorded) SetAttributes(attrs ...attribute.KeyValue) {
 	for _, a := range attrs {
 		if key, ours := strings.CutPrefix(string(a.Key), "dind."); ours {
@@ -157,8 +157,8 @@ var (
 	engineName = regexp.MustCompile(`^/(images)/(.+?)(/json|/push|/tag)?$`)
 )
 
-// spanName makes a call's path a template, as the engine's API is documented:
-// what it is about is beside, and nothing of the query is.
+// spanName makes a template of a call's path, as in the documentation of the engine's API.
+// args has the call's object. Nothing of the query stays.
 func spanName(name string) (string, map[string]any) {
 	args := map[string]any{}
 	m := engineCall.FindStringSubmatch(name)

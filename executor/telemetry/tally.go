@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// Hooks and Commands are what lines of the operator's log are about.
+// Hooks and Commands are the calls with lines in the operator's log.
 var (
 	Hooks    = []string{"config", "prepare", "run", "cleanup"}
 	Commands = []string{"settle", "finish", "gc", "drain", "pool fill", "pool drain", "mirror start", "mirror remove", "prepull", "seed", "seed remove"}
 )
 
-// How a job ended, as far as this program sees it. An attempt at prepare that
-// GitLab Runner repeats is a job of its own.
+// The ends of a job, as this program sees them. A repeated attempt at prepare is a job of
+// its own.
 const (
 	SystemFailure = "system_failure"
 	Canceled      = "canceled" // GitLab's spelling
@@ -22,22 +22,22 @@ const (
 var (
 	jobResults = []string{Success, Failed, SystemFailure, Canceled, Unknown}
 	origins    = []string{Cold, Layers, Warm}
-	// buckets are seconds: a warm daemon takes tenths, one whose images are pulled
-	// minutes.
+	// buckets are in seconds. A warm daemon takes tenths; a daemon with images to pull
+	// takes minutes.
 	buckets = []float64{0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 20, 30, 60, 120, 300}
 )
 
-// Tally is what the lines of the operator's log come to. It only grows, whatever
+// Tally holds the counts of the lines of the operator's log. The counts only grow, whatever
 // becomes of the log.
 type Tally struct {
-	// Read is how far the log has been read, Done the files before that one.
+	// Read is the reader's place in the log, Done the files before.
 	Read position
 	Done []string
-	// Calls are counted by command, result and class, Jobs by result.
+	// Calls counts calls by command, result and class, Jobs counts jobs by result.
 	Calls map[string]uint64
 	Jobs  map[string]uint64
-	// Prepare and Ready are by origin: how long prepare took, and how long a job
-	// waited for its docker daemon.
+	// Prepare and Ready are by origin. Prepare holds the times of prepare, Ready the jobs'
+	// waits for their docker daemon.
 	Prepare, Ready map[string]*histogram
 
 	Pulls, FailedPulls uint64
@@ -48,15 +48,15 @@ type Tally struct {
 	FailedRemovals     uint64
 	PoolHits           uint64
 	PoolMisses         uint64
-	// LastGC is the end of the last gc that found no fault.
+	// LastGC is the end of the last gc without a fault.
 	LastGC time.Time
-	// Unreadable are lines that are none of ours, or broken.
+	// Unreadable counts foreign and broken lines.
 	Unreadable uint64
-	// Open are jobs that have no end yet.
+	// Open are jobs without an end so far.
 	Open map[string]*openJob
 }
 
-// openJob is what is known of a job before its cleanup.
+// openJob holds the known facts of a job before its cleanup.
 type openJob struct {
 	Class     string
 	Cancelled bool
@@ -69,7 +69,7 @@ type openJob struct {
 const mostOpen = 4096
 
 type histogram struct {
-	// Counts are those in each bucket alone; the last is for what is above all.
+	// Counts has the count of each bucket alone; the last count is for larger values.
 	Counts []uint64
 	Sum    float64
 }
@@ -80,14 +80,14 @@ func (h *histogram) observe(seconds float64) {
 	h.Sum += seconds
 }
 
-// newTally is one with all of its counters at 0, which they must have been for
-// their first increase to be seen.
+// newTally returns a tally with all counters at 0. Prometheus sees a counter's first
+// increase only after a 0.
 func newTally() *Tally {
 	t := &Tally{Calls: map[string]uint64{}, Jobs: map[string]uint64{}, Prepare: map[string]*histogram{}, Ready: map[string]*histogram{}}
 	return t.complete()
 }
 
-// complete adds what an older version did not count.
+// complete adds counters that an older version did not have.
 func (t *Tally) complete() *Tally {
 	for _, name := range slices.Concat(Hooks, Commands) {
 		for _, c := range []callKind{{name, Success, ""}, {name, Failed, OfJob}, {name, Failed, OfSystem}, {name, Cancelled, ""}} {
@@ -110,12 +110,12 @@ func (t *Tally) complete() *Tally {
 	return t
 }
 
-// callKind is what calls are counted by.
+// callKind is the key for counting calls.
 type callKind struct{ command, result, class string }
 
 func (c callKind) key() string { return c.command + "\x00" + c.result + "\x00" + c.class }
 
-// add counts one line.
+// add counts a line.
 func (t *Tally) add(r Record) {
 	if !slices.Contains(Hooks, r.Hook) && !slices.Contains(Commands, r.Command) {
 		t.Unreadable++
@@ -147,13 +147,13 @@ func (t *Tally) addHook(r Record) {
 	job := t.Open[r.Job]
 	if job == nil {
 		if r.Hook == "cleanup" {
-			return // its second one, or of a job that began before the log
+			return // a second cleanup, or a job that began before the log
 		}
 		job = &openJob{}
 		t.Open[r.Job] = job
 	}
 	job.Seen = r.Time
-	if r.Hook != "cleanup" { // a job has ended before, whatever becomes of that
+	if r.Hook != "cleanup" { // the job ends before its cleanup, whose own end does not count
 		job.Cancelled = job.Cancelled || r.Result == Cancelled
 		if r.Class == OfSystem || job.Class == "" {
 			job.Class = r.Class
@@ -165,7 +165,7 @@ func (t *Tally) addHook(r Record) {
 	case "run":
 		if h := t.Ready[job.Origin]; r.Awaited && h != nil {
 			h.observe(job.Prepare + max(0, r.DaemonWait))
-			job.Origin = "" // of several first scripts, one waits
+			job.Origin = "" // of several first scripts, the first waits
 		}
 	case "cleanup":
 		t.Jobs[job.result(r.JobStatus)]++
@@ -193,7 +193,7 @@ func (t *Tally) addPrepare(job *openJob, r Record) {
 	}
 }
 
-// result is how a job ended, given GitLab's word for it, if it said one.
+// result returns the end of a job. status is GitLab's word, if any.
 func (j openJob) result(status string) string {
 	switch {
 	case status == Success, status == Canceled:
@@ -208,7 +208,7 @@ func (j openJob) result(status string) string {
 	return Unknown
 }
 
-// bound forgets the jobs that nobody has heard of for longest.
+// bound forgets the jobs with the oldest last lines.
 func (t *Tally) bound() {
 	for len(t.Open) > mostOpen {
 		oldest := ""
