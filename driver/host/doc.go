@@ -1,6 +1,5 @@
-// Package host tells what this process sees of the host that it runs on: routes, name
-// servers, MTU, what memory and disk have left, rules of the firewall, mounts. It
-// has the locks that processes of one host share.
+// Package host reads facts about the host of this process: routes, name servers, MTU, free memory
+// and disk, firewall rules, mounts. Its locks are shared by the processes of one host.
 //
 // It may import driver/plan, fault and hostfile.
 package host

@@ -8,16 +8,16 @@ import (
 	"syscall"
 )
 
-// Limit is one of this host's that all jobs share.
+// Limit is a limit of this host that all jobs share.
 type Limit struct {
-	// Name is as sysctl has it, or TasksMax= of a unit.
+	// Name is a sysctl's name, or TasksMax= of a unit.
 	Name string
-	// Max is what there may be at most, Used what there is now. What cannot be seen
-	// is not used.
+	// Max is the largest number allowed, Used the present number. Used misses uses that this
+	// process cannot see.
 	Max, Used int64
 }
 
-// The limits that Limits knows.
+// Names of the limits that Limits reads.
 const (
 	LimitPIDs      = "kernel.pid_max"
 	LimitThreads   = "kernel.threads-max"
@@ -32,8 +32,8 @@ const (
 	TasksRunner    = "TasksMax= of gitlab-runner.service"
 )
 
-// Limits are those of the host whose files lie below root. One that is not known, or
-// that bounds nothing, is left out.
+// Limits are the limits of the host whose files lie below root. Unknown limits, and limits that
+// bound nothing, are left out.
 func Limits(root string) []Limit {
 	read := func(name string) string {
 		b, err := os.ReadFile(filepath.Join(root, name))
@@ -54,7 +54,7 @@ func Limits(root string) []Limit {
 	add(LimitThreads, sysctl(LimitThreads), tasks)
 	add(LimitNeighbors, sysctl(LimitNeighbors), neighbors(read("proc/net/stat/arp_cache")))
 	add(LimitConntrack, sysctl(LimitConntrack), number(sysctl("net.netfilter.nf_conntrack_count")))
-	if read("sys/fs/cgroup/cgroup.controllers") != "" { // on version 2 alone an instance watches each container
+	if read("sys/fs/cgroup/cgroup.controllers") != "" { // only with version 2 does an instance watch each container
 		add(LimitInotify, sysctl(LimitInotify), inotify(filepath.Join(root, "proc")))
 	}
 	open, _, _ := strings.Cut(sysctl("fs.file-nr"), "\t")
@@ -74,7 +74,7 @@ func Limits(root string) []Limit {
 // rootlessUser is the user of dind-rootless images, on the host as in the image.
 const rootlessUser = 1000
 
-// number is 0 for what is none.
+// number parses a number; 0 for anything else.
 func number(text string) int64 {
 	n, _ := strconv.ParseInt(text, 10, 64)
 	return n
@@ -90,8 +90,8 @@ func tasksOf(loads string) int64 {
 	return number(all)
 }
 
-// neighbors reads /proc/net/stat/arp_cache. A line of each processor has the entries
-// of the one table for all networks of the host, in hex.
+// neighbors reads /proc/net/stat/arp_cache. Each processor has a line, and each line has the
+// number of entries, in hex, of the one table for all networks of the host.
 func neighbors(table string) int64 {
 	lines := strings.Split(table, "\n")
 	if len(lines) < 2 {
@@ -102,7 +102,7 @@ func neighbors(table string) int64 {
 	return n
 }
 
-// keysOf reads what a user has of /proc/key-users: 0: 10 9/9 4/1000000 110/25000000.
+// keysOf reads a user's number of keys in /proc/key-users: 0: 10 9/9 4/1000000 110/25000000.
 func keysOf(table string, uid int64) int64 {
 	for line := range strings.Lines(table) {
 		user, rest, _ := strings.Cut(line, ":")
@@ -115,14 +115,14 @@ func keysOf(table string, uid int64) int64 {
 	return 0
 }
 
-// inotify counts the instances that this process's user has. That is root, where doctor
-// is to see what the engine and privileged sidecars have.
+// inotify counts the inotify instances of this process's user. Doctor has to run as root to see
+// those of the engine and of privileged sidecars.
 func inotify(proc string) (instances int64) {
 	processes, _ := filepath.Glob(filepath.Join(proc, "[0-9]*"))
 	for _, p := range processes {
 		info, err := os.Stat(p)
 		if err != nil {
-			continue // it has ended
+			continue // the process has ended
 		}
 		if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid != uint32(os.Geteuid()) {
 			continue

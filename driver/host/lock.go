@@ -16,15 +16,15 @@ import (
 	"gitlab-dind-executor/hostfile"
 )
 
-// lockBound is how long one who does a thing waits for another.
+// lockBound bounds the wait for another process's lock.
 const lockBound = 5 * time.Minute
 
 // lockGap is the pause between two attempts, which cost microseconds each.
 const lockGap = 50 * time.Millisecond
 
-// lockDirs are where locks may lie, the best first. All are directories that no
-// other user can open a file in: whoever opens one can hold it. Root has the
-// first, and so has the user of the units. None survives what it protects.
+// lockDirs are places for locks, the best first. No other user can open a file in them, since
+// opening a lock's file is enough to hold the lock. Root has the first directory, and so has the
+// user of the units.
 func lockDirs(env func(string) string) []string {
 	const own = "gitlab-dind-executor"
 	dirs := []string{filepath.Join("/run", own)}
@@ -37,17 +37,17 @@ func lockDirs(env func(string) string) []string {
 	return dirs
 }
 
-// Locks are those of this host for what is of one place, such as an engine.
+// Locks are locks of this host for one place, such as an engine.
 type Locks struct {
 	Dirs []string
 	of   string
 }
 
-// NewLocks are the locks for the engine at that address.
+// NewLocks are the locks for the engine at an address.
 func NewLocks(of string) *Locks { return &Locks{lockDirs(os.Getenv), of} }
 
-// Lock lets one process of this host do a thing at a time. The kernel gives the
-// lock back when the process dies. what and hint are for messages.
+// Lock lets one process of this host do a thing at a time. The kernel releases the lock when the
+// process dies. After lockBound the error is a system fault, made of what and hint.
 func (l *Locks) Lock(ctx context.Context, thing, what, hint string) (unlock func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, lockBound)
 	defer cancel()
@@ -70,13 +70,13 @@ func (l *Locks) Lock(ctx context.Context, thing, what, hint string) (unlock func
 	}
 }
 
-// shareTries is how often a process tries to say that it does a thing: who asks at this
-// very moment has the lock for some microseconds.
+// shareTries is the number of attempts at a shared lock: Shared holds the lock for some
+// microseconds.
 const shareTries = 10
 
-// Share tells the other processes of this host that this one does a thing, beside all
-// who do so as well, until done is called or it dies. Where there is no place for a
-// lock nobody is told: no work fails for that.
+// Share tells other processes of this host that this process does a thing, until done is called
+// or the process dies. Several processes may share a thing. Without a place for locks nobody is
+// told, since no work fails for that.
 func (l *Locks) Share(thing string) (done func()) {
 	f, err := l.file(thing)
 	if err != nil {
@@ -101,7 +101,7 @@ func (l *Locks) Shared(thing string) bool {
 	return errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB), unix.EWOULDBLOCK)
 }
 
-// file opens the file of a lock, which stays: who removed it would let two in.
+// file opens the file of a lock. The file stays, because its removal would let two processes in.
 func (l *Locks) file(thing string) (*os.File, error) {
 	of := sha256.Sum256([]byte(l.of))
 	name := thing + "-" + hex.EncodeToString(of[:8]) + ".lock"

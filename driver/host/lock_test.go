@@ -13,7 +13,7 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// locksIn gives two processes of this host their locks below a directory.
+// locksIn makes the locks of two processes of this host, below a directory.
 func locksIn(t *testing.T, dirs ...string) (one, other *Locks) {
 	t.Helper()
 	return &Locks{dirs, "unix:///run/docker.sock"}, &Locks{dirs, "unix:///run/docker.sock"}
@@ -50,7 +50,7 @@ func TestOneProcessAtATime(t *testing.T) {
 	unlock()
 }
 
-// Whoever is not the user of a lock can neither open nor make its file.
+// Other users can neither open nor make the file of a lock.
 func TestALockIsItsUsersAlone(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "locks")
 	d, _ := locksIn(t, dir)
@@ -70,7 +70,7 @@ func TestALockIsItsUsersAlone(t *testing.T) {
 	}
 }
 
-// The next directory serves where one does not.
+// If a directory does not serve, the next does.
 func TestALockLiesWhereItCan(t *testing.T) {
 	base := t.TempDir()
 	file, open, last := filepath.Join(base, "file"), filepath.Join(base, "open"), filepath.Join(base, "last")

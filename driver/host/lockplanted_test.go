@@ -8,8 +8,7 @@ import (
 	"gitlab-dind-executor/test/plant"
 )
 
-// Every file on the host that this package opens, with everything hostile in its
-// place.
+// Every file on the host that this package opens, with everything hostile in its place.
 func TestLocksPlantedOnTheHost(t *testing.T) {
 	lock, _ := locksIn(t, t.TempDir())
 	f, err := lock.file("pool")

@@ -14,23 +14,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unmountRounds bounds how often mounts are looked for: below one there may be
-// another.
+// unmountRounds bounds the searches for mounts: below a mount there may be another.
 const unmountRounds = 32
 
-// MountedIn tells whether something is mounted in a volume of the engine, by
-// the end that its path has on every engine.
+// MountedIn tells whether something is mounted in a volume of the engine. The end of the volume's
+// path is the same on every engine.
 func MountedIn(volume string) bool {
 	table, err := os.ReadFile("/proc/self/mountinfo")
 	return err == nil && bytes.Contains(table, []byte("/"+volume+"/_data/"))
 }
 
-// UnmountBelow takes away what is mounted below a directory, which may be none of
-// this host.
+// UnmountBelow unmounts everything below a directory, which need not be on this host.
 func UnmountBelow(path string) error {
-	dir, err := filepath.EvalSymlinks(path) // the engine's own path
+	dir, err := filepath.EvalSymlinks(path) // resolves links in the engine's own path
 	if err != nil {
-		return nil // it is not on this host
+		return nil // the directory is not on this host
 	}
 	for range unmountRounds {
 		table, err := os.ReadFile("/proc/self/mountinfo")
@@ -50,8 +48,8 @@ func UnmountBelow(path string) error {
 	return errors.New("mounts come back")
 }
 
-// mountsBelow reads mountinfo: the mount points strictly below a directory,
-// relative to it, those that were mounted last first.
+// mountsBelow reads mountinfo. The answer has the mount points strictly below a directory,
+// relative to the directory, the latest mount first.
 func mountsBelow(table []byte, dir string) []string {
 	var below []string
 	lines := bufio.NewScanner(bytes.NewReader(table))
@@ -70,7 +68,7 @@ func mountsBelow(table []byte, dir string) []string {
 	return below
 }
 
-// unescape undoes the octal numbers by which mountinfo writes blanks.
+// unescape replaces the octal numbers by which mountinfo writes blanks.
 func unescape(path string) string {
 	var out strings.Builder
 	for i := 0; i < len(path); i++ {
@@ -86,8 +84,8 @@ func unescape(path string) string {
 	return out.String()
 }
 
-// unmount takes away what is mounted at a path below a directory. No link is
-// followed on the way: whatever a job has put there leads nowhere else.
+// unmount unmounts a path below a directory. No link is followed on the way, so nothing planted
+// by a job leads elsewhere.
 func unmount(dir, at string) error {
 	root, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -98,13 +96,13 @@ func unmount(dir, at string) error {
 		Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
 	})
 	if errors.Is(err, unix.ENOENT) {
-		return nil // another mount hides it, which goes first
+		return nil // another mount hides the path, and goes first
 	}
 	if err != nil {
 		return err
 	}
 	defer unix.Close(point)
-	// By the handle, so that it is the very mount that was looked at.
+	// The handle names the very mount that was looked at.
 	err = unix.Unmount("/proc/self/fd/"+strconv.Itoa(point), unix.MNT_DETACH)
 	if errors.Is(err, unix.EINVAL) {
 		return nil // no mount any more

@@ -15,13 +15,13 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// Network reads what /proc, /sys and /etc below root tell: routes, the MTU
-// of the way out, and name servers.
+// Network reads facts from /proc, /sys and /etc below root: routes, the MTU of the default
+// route's interface, and name servers.
 func Network(root string) plan.Facts {
 	read := func(name string) []byte {
 		b, err := os.ReadFile(filepath.Join(root, name))
 		if err != nil {
-			return nil // a fact that is not to be had is left out
+			return nil // a missing fact is left out
 		}
 		return b
 	}
@@ -33,14 +33,14 @@ func Network(root string) plan.Facts {
 	}
 	facts.DNS = nameServers(read("etc/resolv.conf"))
 	if len(facts.DNS) == 0 {
-		// systemd-resolved's stub is of no use to a container; its upstream is.
+		// A container cannot use systemd-resolved's stub, but can use its upstream.
 		facts.DNS = nameServers(read("run/systemd/resolve/resolv.conf"))
 	}
 	return facts
 }
 
-// HasBridge tells whether an interface of that name is a bridge of this host: then an
-// engine that calls its own so has the network of this process, and its routes are here.
+// HasBridge tells whether an interface is a bridge of this host. If an engine's own bridge has
+// the name, then the engine has the network of this process, and its routes are here.
 func HasBridge(root, name string) bool {
 	if name == "" || name != filepath.Base(name) {
 		return false
@@ -49,8 +49,8 @@ func HasBridge(root, name string) bool {
 	return err == nil
 }
 
-// parseRoutes reads /proc/net/route: the destinations but the default, and the
-// interface of the default route.
+// parseRoutes reads /proc/net/route: all destinations except the default, and the interface of
+// the default route.
 func parseRoutes(table []byte) (routes []netip.Prefix, way string) {
 	lines := bufio.NewScanner(bytes.NewReader(table))
 	for lines.Scan() {
@@ -67,7 +67,7 @@ func parseRoutes(table []byte) (routes []netip.Prefix, way string) {
 		for m := binary.BigEndian.Uint32(mask[:]); m&(1<<31) != 0; m <<= 1 {
 			bits++
 		}
-		// A VPN lays two halves over the default route rather than replace it.
+		// A VPN adds two halves over the default route rather than replace the route.
 		if bits <= 1 {
 			if way == "" {
 				way = f[0]
@@ -79,7 +79,7 @@ func parseRoutes(table []byte) (routes []netip.Prefix, way string) {
 	return Distinct(routes), way
 }
 
-// hexAddr reads an address as the kernel writes it: hex, little endian.
+// hexAddr reads an address in the kernel's form: hex, little endian.
 func hexAddr(s string) (addr [4]byte, err error) {
 	b, err := hex.DecodeString(s)
 	if err != nil || len(b) != 4 {
@@ -88,8 +88,8 @@ func hexAddr(s string) (addr [4]byte, err error) {
 	return [4]byte{b[3], b[2], b[1], b[0]}, nil
 }
 
-// nameServers reads the servers of a resolv.conf that a container can reach:
-// not those on a loopback, which would be the container's own.
+// nameServers reads the servers of a resolv.conf that a container can reach. A loopback address
+// would be the container's own.
 func nameServers(conf []byte) []netip.Addr {
 	var servers []netip.Addr
 	lines := bufio.NewScanner(bytes.NewReader(conf))

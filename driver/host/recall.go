@@ -10,14 +10,14 @@ import (
 )
 
 const (
-	// maxRecalled bounds what is remembered of a thing, in bytes.
+	// maxRecalled bounds the text remembered for a thing, in bytes.
 	maxRecalled = 16 << 10
-	// mostRecalled bounds how many things are looked at.
+	// mostRecalled bounds the number of things read.
 	mostRecalled = 100_000
 )
 
-// Recall returns what Remember was given for this place, or nil. It reads no file
-// that anybody but this process's user or root may write.
+// Recall returns the text that Remember kept for a thing, or nil. Only files are read that nobody
+// but root and this process's user may write.
 func (l *Locks) Recall(thing string) []byte {
 	for _, path := range l.Dirs {
 		dir, err := hostfile.Open(path)
@@ -49,8 +49,8 @@ func read(dir *hostfile.Dir, name string) ([]byte, error) {
 	return dir.ReadOwn(name, maxRecalled)
 }
 
-// Remember keeps what a later process may Recall, beside the locks of this place, and
-// tells whether it could.
+// Remember keeps a text for a later process to Recall, beside the locks of this place. The answer
+// tells whether the text was kept.
 func (l *Locks) Remember(thing string, text []byte) bool {
 	for _, path := range l.Dirs {
 		dir, err := hostfile.OpenOrMake(path)
@@ -70,13 +70,13 @@ func (l *Locks) Remember(thing string, text []byte) bool {
 func (l *Locks) Forget(thing string) {
 	for _, path := range l.Dirs {
 		if dir, err := hostfile.Open(path); err == nil {
-			_ = dir.Remove(l.recalled(thing)) // whoever finds it asks once more
+			_ = dir.Remove(l.recalled(thing)) // a text left over costs one more question
 			dir.Close()
 		}
 	}
 }
 
-// ForgetBefore forgets all whose names begin so and that are of before a moment.
+// ForgetBefore forgets things whose names begin with things, remembered before a moment.
 func (l *Locks) ForgetBefore(things string, moment time.Time) {
 	for _, path := range l.Dirs {
 		dir, err := hostfile.Open(path)
@@ -86,7 +86,7 @@ func (l *Locks) ForgetBefore(things string, moment time.Time) {
 		names, _ := dir.Names(mostRecalled)
 		for _, n := range names {
 			if at, err := dir.Modified(n); strings.HasPrefix(n, things) && err == nil && at.Before(moment) {
-				_ = dir.Remove(n) // the next one tries again
+				_ = dir.Remove(n) // the next call tries again
 			}
 		}
 		dir.Close()

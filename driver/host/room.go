@@ -11,8 +11,8 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// Free looks at what this host has left, dataRoot being where the engine keeps
-// its data. A Runner in a container need not see that, but may see the memory.
+// Free reads this host's free room, in bytes; -1 is unknown. dataRoot is the engine's data root.
+// A Runner in a container may see only the memory.
 func Free(dataRoot string) plan.Free {
 	free := plan.Free{Disk: -1, Memory: -1}
 	var fs syscall.Statfs_t
@@ -25,7 +25,7 @@ func Free(dataRoot string) plan.Free {
 	return free
 }
 
-// Memory is what this host has in all, in bytes; 0 if it is not known.
+// Memory is the whole memory of this host in bytes; 0 if unknown.
 func Memory() int64 {
 	table, err := os.ReadFile("/proc/meminfo")
 	if err != nil {

@@ -10,21 +10,21 @@ import (
 	"time"
 )
 
-// rulesBound is what listing this host's rules may take.
+// rulesBound bounds the listing of this host's rules.
 const rulesBound = 10 * time.Second
 
-// Rules is what this host's firewall has for a network's IPv6.
+// Rules tells whether this host's firewall has rules for a network's IPv6.
 type Rules int
 
 const (
-	// RulesUnseen could not be looked at from here.
+	// RulesUnseen: the rules cannot be read from here.
 	RulesUnseen Rules = iota
 	RulesThere
 	RulesMissing
 )
 
-// RulesOf looks for the rules of a bridge. Only root in the engine's own
-// network namespace can see them.
+// RulesOf looks for the rules of a bridge. Only root in the engine's own network namespace can
+// see them.
 func RulesOf(ctx context.Context, bridge string) Rules {
 	if os.Geteuid() != 0 {
 		return RulesUnseen
@@ -49,7 +49,7 @@ func RulesOf(ctx context.Context, bridge string) Rules {
 	return seen
 }
 
-// mentions tells whether rules as ip6tables lists them are about a bridge.
+// mentions tells whether rules, in the form of ip6tables -S, are about a bridge.
 func mentions(rules, bridge string) bool {
 	return slices.ContainsFunc(strings.Split(rules, "\n"), func(rule string) bool {
 		return strings.HasPrefix(rule, "-A ") && slices.Contains(strings.Fields(rule), bridge)

@@ -14,15 +14,15 @@ type xfsGeometry struct {
 }
 
 const (
-	// xfsGeometryOf is XFS_IOC_FSGEOMETRY_V1, which every XFS knows, and xfsReflink the
-	// flag of one whose files may share blocks.
+	// xfsGeometryOf is XFS_IOC_FSGEOMETRY_V1, which every XFS knows. xfsReflink is the flag for
+	// files that may share blocks.
 	xfsGeometryOf = 0x80705864
 	xfsReflink    = 1 << 20
 )
 
-// SharesBlocks tells whether files of a directory's file system may share blocks until
-// one is written: of Btrfs, and of XFS as it is made since 2019. Of a directory that
-// this process cannot see it does not know.
+// SharesBlocks tells whether files of a directory's file system may share blocks until one file
+// is written. Btrfs can, and so can XFS as made since 2019. For a directory hidden from this
+// process the answer is false.
 func SharesBlocks(dir string) bool {
 	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package images gets images to an engine: each once for a job, in order of its pull
-// policies, after its registry was asked with the job's own credentials.
+// Package images gets images to an engine, each once for a job. The job's pull policies decide
+// the order of attempts. Registries are asked with the job's own credentials.
 //
 // It may import driver/engine, driver/label, driver/plan, driver/registry,
 // driver/span, config and fault.

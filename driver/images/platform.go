@@ -10,13 +10,13 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// ownPlatform is the engine's, os/arch, once it has told.
+// ownPlatform is the engine's platform, os/arch, once known.
 type ownPlatform struct {
 	mu   sync.Mutex
 	name string
 }
 
-// Know remembers what the engine has told, so that nobody asks it again.
+// Know remembers the engine's answer, so nobody asks again.
 func (o *ownPlatform) Know(v engine.Version) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -25,8 +25,8 @@ func (o *ownPlatform) Know(v engine.Version) {
 	}
 }
 
-// Wanted is the platform that an image must be for: that which the job names, else
-// the engine's own. Under a name may lie what another job has fetched for another.
+// Wanted is the platform for an image: the job's wish, else the engine's own. The platform
+// matters because another job may have fetched the same name for another platform.
 func (d *Store) Wanted(ctx context.Context, ref plan.ImageRef) (string, error) {
 	if ref.Platform != "" {
 		return ref.Platform, nil
@@ -55,7 +55,7 @@ func digestsOf(named reference.Named, img engine.Image) []string {
 	return digests
 }
 
-// DigestOf returns the digest by which a registry knows the image, or its id.
+// DigestOf returns the digest by which a registry knows the image, or the image's id.
 func DigestOf(ref plan.ImageRef, img engine.Image) string {
 	named, err := reference.ParseNormalizedNamed(ref.Name)
 	if err != nil {

@@ -23,9 +23,9 @@ const progressEvery = 10 * time.Second
 // NoRegistry is the hint for a registry that is out of reach.
 const NoRegistry = "the docker engine of the runner's host does not reach the registry: see to its network, name servers or proxy"
 
-// pull fetches an image, again after a pause when the network or the registry
-// failed, and says so with the time it took. The engine's own platform is named
-// too: else what lies under the name would decide.
+// pull fetches an image, and says so with the time taken. After a fault of network or registry it
+// tries again after a pause. The request names even the engine's own platform, or the image
+// already there would decide.
 func (im *Set) pull(ctx context.Context, ref plan.ImageRef, platform string) (err error) {
 	ctx, end := span.Begin(ctx, "pull "+ref.Name)
 	defer end()
@@ -83,7 +83,7 @@ func (im *Set) pullOnce(ctx context.Context, ref plan.ImageRef, platform string)
 // errTooLarge ends a pull: the engine gives up once nobody listens.
 var errTooLarge = errors.New("it is larger than this runner allows")
 
-// Slots is room for so many at once; nil has room for all.
+// Slots is room for n pulls at once; nil has room for all.
 func Slots(n int) chan struct{} {
 	if n <= 0 {
 		return nil
@@ -91,8 +91,8 @@ func Slots(n int) chan struct{} {
 	return make(chan struct{}, n)
 }
 
-// ExplainPull tells the job's faults (no such image, no access) from passing
-// ones. The engine has the difference in words only for some of them.
+// ExplainPull separates the job's faults (no such image, no access) from passing faults. Only the
+// engine's words tell some of them apart.
 func (im *Set) ExplainPull(ref plan.ImageRef, err error) error {
 	what := fmt.Errorf("pulling image %s: %w", ref.Name, err)
 	text := err.Error()
@@ -112,7 +112,7 @@ func (im *Set) ExplainPull(ref plan.ImageRef, err error) error {
 	case has("toomanyrequests"):
 		return fault.System(what, "the registry limits pulls: log in to it, or use a mirror")
 	case errdefs.IsUnauthorized(err), errdefs.IsPermissionDenied(err), has("denied:", "access denied", "unauthorized", "no basic auth"):
-		// Before what is not found: the Docker Hub says both of what one may not see.
+		// This case comes before not-found, since the Docker Hub names both for a hidden image.
 		hint := "no credentials for this registry: check the name, or give DOCKER_AUTH_CONFIG"
 		if ref.Auth != nil {
 			hint = "the registry refused the job's credentials for it"
@@ -129,8 +129,8 @@ func (im *Set) ExplainPull(ref plan.ImageRef, err error) error {
 	}
 }
 
-// caHint says where this host's engine wants a registry's CA. That place is the
-// admin's: the settings' CAs reach sandboxes only.
+// caHint names the place of a registry's CA for this host's engine. The place is the admin's,
+// since the settings' CAs reach sandboxes only.
 func caHint(image string) string {
 	host := "<host:port>"
 	if named, err := reference.ParseNormalizedNamed(image); err == nil {

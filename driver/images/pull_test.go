@@ -75,7 +75,7 @@ func TestWhoseFaultAFailedPullIs(t *testing.T) {
 	}
 }
 
-// unopened is a connection to an engine of which nothing is asked.
+// unopened is a connection to an engine that is never asked anything.
 func unopened(t *testing.T, address string) *engine.Engine {
 	t.Helper()
 	e, err := engine.Open(address)

@@ -16,48 +16,48 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// Verdict is what a registry says of an image that the engine has.
+// Verdict is a registry's answer about an image on the engine.
 type Verdict int
 
 const (
-	// unclear leaves it to a pull.
+	// unclear leaves the decision to a pull.
 	unclear Verdict = iota
-	// Current means that the engine has what the registry has.
+	// Current: the engine has the registry's image.
 	Current
-	// Outdated means that the registry has another.
+	// Outdated: the registry has another image.
 	Outdated
-	// denied means that this job may not have it.
+	// denied: this job may not have the image.
 	denied
-	// silent means that the registry cannot be asked now.
+	// silent: the registry cannot be asked now.
 	silent
 )
 
-// Question is one to a registry, while it is under way.
+// question is a question to a registry, while under way.
 type question struct {
-	// done is closed when all the rest is there.
+	// done is closed when the other fields are set.
 	done    chan struct{}
 	verdict Verdict
-	// err is why it is denied, or silent.
+	// err explains a verdict of denied or silent.
 	err error
 }
 
 // Asking asks registries for one job.
 type Asking struct {
 	d *Store
-	// Say tells the job, once for each registry that cannot be asked.
+	// say tells the job about each registry that cannot be asked, once.
 	say  func(string)
 	told onceEach
-	// silences are what is known of registries that said nothing.
+	// silences has the registries that did not answer lately.
 	silences silences
 }
 
-// Asking begins to ask registries for one job, which say tells.
+// Asking begins to ask registries for one job; say writes to the job log.
 func (d *Store) Asking(say func(string)) *Asking {
 	return &Asking{d: d, say: say, silences: silences{d: d}}
 }
 
-// ask begins to ask about an image that the engine has, beside whatever else is
-// done. It ends by itself within its bound.
+// ask begins to ask about an image on the engine, beside other work. The question ends within its
+// bound.
 func (a *Asking) ask(ctx context.Context, ref plan.ImageRef, img engine.Image) *question {
 	q := &question{done: make(chan struct{}), verdict: silent, err: errors.New("it was not asked")}
 	go func() {
@@ -69,7 +69,7 @@ func (a *Asking) ask(ctx context.Context, ref plan.ImageRef, img engine.Image) *
 		}()
 		ctx, end := span.Begin(ctx, "ask registry for "+ref.Name)
 		defer end()
-		// Not cut by its caller's end: a question that was cut is no answer.
+		// The caller's end does not cut the question, since a cut question is no answer.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.d.Question)
 		defer cancel()
 		q.verdict, q.err = a.judge(ctx, ref, img)
@@ -77,8 +77,8 @@ func (a *Asking) ask(ctx context.Context, ref plan.ImageRef, img engine.Image) *
 	return q
 }
 
-// judge asks the registry itself and, where the network does not let it, through
-// the engine, which may have a way there that this process lacks.
+// judge asks the registry itself. If the network does not let it, the engine asks, which may have
+// a way that this process lacks.
 func (a *Asking) judge(ctx context.Context, ref plan.ImageRef, img engine.Image) (Verdict, error) {
 	named, err := reference.ParseNormalizedNamed(ref.Name)
 	if err != nil {
@@ -114,7 +114,7 @@ func (a *Asking) judge(ctx context.Context, ref plan.ImageRef, img engine.Image)
 	return silent, unreachable
 }
 
-// throughEngine lets the engine ask, which registries count as a pull.
+// throughEngine lets the engine ask. Registries count the question as a pull.
 func (a *Asking) throughEngine(ctx context.Context, ref plan.ImageRef) (digest string, err error) {
 	digest, err = a.d.eng.AskRegistry(ctx, engine.FullName(ref.Name), ref.Auth)
 	if err != nil {
@@ -131,7 +131,7 @@ func Compare(named reference.Named, img engine.Image, digest string) Verdict {
 	return Outdated
 }
 
-// deniedFault is what a job is told that may not have an image.
+// deniedFault is the error for a job that may not have an image.
 func deniedFault(ref plan.ImageRef, why error) error {
 	hint := "no credentials for this registry: check the name, or give DOCKER_AUTH_CONFIG"
 	switch {
@@ -143,7 +143,7 @@ func deniedFault(ref plan.ImageRef, why error) error {
 	return fault.Job(fmt.Errorf("image %s: %w", ref.Name, why), hint)
 }
 
-// explainSilence tells the job which images serve unasked.
+// explainSilence tells the job which images are used without asking their registry.
 func (a *Asking) explainSilence(ref plan.ImageRef, why error) {
 	host := "its registry"
 	if named, err := reference.ParseNormalizedNamed(ref.Name); err == nil {
@@ -154,14 +154,13 @@ func (a *Asking) explainSilence(ref plan.ImageRef, why error) {
 	}
 }
 
-// insecure tells whether the engine is told to trust a registry without a look
-// at its certificate.
+// insecure tells whether the engine trusts a registry without a look at its certificate.
 func (d *Store) insecure(ctx context.Context, host string) bool {
 	info, err := d.eng.Info(ctx)
 	return err == nil && info.Trusts(ctx, host)
 }
 
-// credentialOf is a credential as a registry is asked with.
+// credentialOf is a credential in the form for registries.
 func credentialOf(c *plan.Credential) registry.Credential {
 	if c == nil {
 		return registry.Credential{}

@@ -20,21 +20,20 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// Store is what an engine has of images, and the registries that it can be
-// asked about.
+// Store has the images of an engine, and asks registries about them.
 type Store struct {
 	eng      *engine.Engine
 	Platform ownPlatform
 	// Registries asks a registry for the digest of an image.
 	Registries func(ctx context.Context, name string, with registry.Credential) (string, error)
-	// Question is what a registry may take to answer, all ways together. A job that
-	// is ready waits no longer.
+	// Question bounds a registry's answer, by all ways together. A job that is ready waits no
+	// longer.
 	Question time.Duration
 	// FirstPullGap is the pause before the second attempt to pull; it doubles.
 	FirstPullGap time.Duration
 }
 
-// NewStore is that of an engine, with the usual bounds.
+// NewStore is the Store of an engine, with the usual bounds.
 func NewStore(eng *engine.Engine) *Store {
 	s := &Store{eng: eng, Question: 2 * time.Second, FirstPullGap: time.Second}
 	s.Registries = registry.Client{
@@ -43,19 +42,19 @@ func NewStore(eng *engine.Engine) *Store {
 	return s
 }
 
-// Set gets the images of one plan to the engine, each once however many
-// containers use it.
+// Set gets the images of one plan to the engine, each once for any number of containers.
 type Set struct {
 	Store *Store
 	// Timeout bounds all attempts at one pull.
 	Timeout  time.Duration
 	Attempts int
 	Say      func(string)
-	// Slots lets so many pulls go on at once as it has room for, and MaxSize bounds
-	// each, in bytes; nil and 0 mean that there is no bound.
+	// Slots has room for the pulls allowed at once, and MaxSize bounds each pull in bytes. nil
+	// and 0 mean no bound.
 	Slots   chan struct{}
 	MaxSize int64
-	// Asking asks registries about what is there, beside; nil pulls it anew.
+	// Asking asks registries about images already there, beside other work. With nil such images
+	// are pulled anew.
 	Asking  *Asking
 	flights singleflight.Group
 	pulls   pullCount
@@ -67,17 +66,17 @@ type Set struct {
 // found is an image on the engine.
 type found struct {
 	engine.Image
-	// Question is nil where nobody asks a registry about it.
+	// question is nil if no registry is asked about the image.
 	question *question
 }
 
-// flight is what an image is known by here.
+// flight is the key of an image in this Set.
 func flight(ref plan.ImageRef) string {
 	return strings.Join(append([]string{ref.Name, ref.Platform}, ref.Policies...), "\x00")
 }
 
-// Ensure returns the image after its first policy that works. One that must be
-// asked about may be created from, and not started before settle.
+// Ensure returns the image by its first policy that works. Containers may be created from the
+// image, but not started before Settle.
 func (im *Set) Ensure(ctx context.Context, ref plan.ImageRef) (engine.Image, error) {
 	ctx, end := span.Begin(ctx, "image "+ref.Name)
 	defer end()
@@ -98,8 +97,8 @@ func (im *Set) Ensure(ctx context.Context, ref plan.ImageRef) (engine.Image, err
 	return v.(*found).Image, nil
 }
 
-// Settle waits for what the registry says of an image that ensure has returned,
-// fetches it if the registry has another, and returns the one that the job has.
+// Settle waits for the registry's answer about an image that Ensure has returned. If the registry
+// has another image, Settle fetches it. The answer is the job's image.
 func (im *Set) Settle(ctx context.Context, ref plan.ImageRef) (engine.Image, error) {
 	key := flight(ref)
 	v, err, _ := im.flights.Do("settle\x00"+key, func() (any, error) {
@@ -122,8 +121,8 @@ func (im *Set) Settle(ctx context.Context, ref plan.ImageRef) (engine.Image, err
 	return img, nil
 }
 
-// Answer waits for what the registry says of an image, and tells whether it is to
-// be fetched.
+// Answer waits for the registry's answer about an image. fetch tells whether the image has to be
+// fetched.
 func (im *Set) Answer(ctx context.Context, ref plan.ImageRef) (f *found, fetch bool, err error) {
 	v, ok := im.there.Load(flight(ref))
 	if !ok {
@@ -152,7 +151,7 @@ func (im *Set) Answer(ctx context.Context, ref plan.ImageRef) (f *found, fetch b
 	return f, true, nil
 }
 
-// denial is a fault that no further policy helps: the registry has answered.
+// denial is a fault that no further policy helps, since the registry has answered.
 type denial struct{ error }
 
 func (d denial) Unwrap() error { return d.error }
@@ -214,12 +213,10 @@ func (im *Set) policy(ctx context.Context, ref plan.ImageRef, policy string) (*f
 	return &found{Image: img}, err
 }
 
-// fetchTries is how often an image may be another's, under the same name and for
-// another platform, before it is this job's.
+// fetchTries bounds the pulls of an image that keeps coming for another platform.
 const fetchTries = 4
 
-// fetch pulls an image and returns it, once for all who want it, whatever their
-// policies are.
+// fetch pulls an image and returns it, once for all callers, whatever their policies are.
 func (im *Set) fetch(ctx context.Context, ref plan.ImageRef) (engine.Image, error) {
 	key := "fetch\x00" + ref.Name + "\x00" + ref.Platform
 	v, err, _ := im.flights.Do(key, func() (any, error) {
@@ -236,9 +233,9 @@ func (im *Set) fetch(ctx context.Context, ref plan.ImageRef) (engine.Image, erro
 	return img, err
 }
 
-// fetchOnce does so. Another job may put one for another
-// platform under its name right behind the pull. What comes twice is what the
-// registry has for this platform, whatever the image says of itself.
+// fetchOnce pulls an image and returns it. Another job may put an image for another platform
+// under the name right behind the pull. An image that comes twice is the registry's for this
+// platform, whatever the image itself says.
 func (im *Set) fetchOnce(ctx context.Context, ref plan.ImageRef) (img engine.Image, err error) {
 	wanted, err := im.Store.Wanted(ctx, ref)
 	if err != nil {
@@ -251,7 +248,7 @@ func (im *Set) fetchOnce(ctx context.Context, ref plan.ImageRef) (img engine.Ima
 		}
 		img, err = im.Store.eng.Image(ctx, ref)
 		switch {
-		case errdefs.IsNotFound(err): // asked for its platform, it is another's
+		case errdefs.IsNotFound(err): // the name has an image for another platform now
 		case err != nil:
 			return img, im.Store.eng.Explain("looking at image "+ref.Name, err)
 		case img.Fits(wanted), img.ID == before:

@@ -13,15 +13,14 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// SilentFor is how long nobody asks a registry that said nothing.
+// SilentFor is the time in which nobody asks a registry that did not answer.
 const SilentFor = 3 * time.Minute
 
-// rememberBound is what the note of that may take.
+// rememberBound bounds the note of a silence.
 const rememberBound = 2 * time.Second
 
-// silences are the registries that said nothing a short while ago, so that not
-// every job waits for them anew. An empty volume with a deadline says so, since
-// the engine's labels are all that jobs share.
+// silences are the registries that did not answer lately, so not every job waits for them anew.
+// The note is an empty volume with a deadline, since jobs share nothing but the engine's labels.
 type silences struct {
 	d     *Store
 	once  sync.Once
@@ -34,7 +33,7 @@ func (s *silences) knows(ctx context.Context, named reference.Named) bool {
 		s.known = map[string]bool{}
 		list, err := s.d.eng.Volumes(ctx, label.Role+"="+string(plan.RoleSilent))
 		if err != nil {
-			return // whoever asks in vain loses two seconds
+			return // a question in vain costs two seconds
 		}
 		for _, v := range list {
 			s.known[v.Name] = time.Now().Before(silentUntil(v.Labels))
@@ -43,9 +42,9 @@ func (s *silences) knows(ctx context.Context, named reference.Named) bool {
 	return s.known[label.SilentName(reference.Domain(named))] || s.known[label.SilentName(named.Name())]
 }
 
-// remember notes that a registry is silent. One that took the connection may be
-// so for this repository alone, which somebody else may have made slow. No job
-// fails for it.
+// remember notes that a registry is silent. A registry that took the connection may be silent for
+// this repository alone, which somebody may have made slow. Errors are dropped: no job fails for
+// a note.
 func (s *silences) remember(ctx context.Context, named reference.Named, connected bool) {
 	key := reference.Domain(named)
 	if connected {
@@ -66,8 +65,7 @@ func silentUntil(labels map[string]string) time.Time {
 	return until
 }
 
-// ForgetSilences removes what says that registries were silent, once that is
-// over.
+// ForgetSilences removes notes of silences that are over.
 func (d *Store) ForgetSilences(ctx context.Context, now time.Time) error {
 	list, err := d.eng.Volumes(ctx, label.Role+"="+string(plan.RoleSilent))
 	if err != nil {
@@ -85,8 +83,7 @@ func (d *Store) ForgetSilences(ctx context.Context, now time.Time) error {
 	return errors.Join(errs...)
 }
 
-// onceEach tells whether something comes for the first time; it is safe for
-// several goroutines.
+// onceEach tells whether a text comes for the first time; several goroutines may ask.
 type onceEach struct {
 	mu   sync.Mutex
 	seen map[string]bool

@@ -9,14 +9,14 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// Pulls are the pulls of one Prepare.
+// Pulls counts the pulls of one Prepare.
 type Pulls struct {
 	Done, Failed int
-	// Took is their time, all together, though they go on side by side.
+	// Took is the sum of their times, though pulls go on side by side.
 	Took time.Duration
 }
 
-// pullCount counts pulls; it is safe for several goroutines.
+// pullCount counts pulls, for several goroutines.
 type pullCount struct {
 	mu sync.Mutex
 	Pulls
@@ -40,21 +40,20 @@ func (im *Set) Pulled() Pulls {
 	return im.pulls.Pulls
 }
 
-// UsedImage is an image that a job has.
+// UsedImage is an image of a job.
 type UsedImage struct {
 	Name string
-	// Digest is that by which a registry knows it, else its id: sha256:…
+	// Digest is a digest known to the image's registry, else the image's id: sha256:…
 	Digest string
 }
 
-// usedImages are those of one Prepare that its job asked for; it is safe for
-// several goroutines.
+// usedImages are the images of one Prepare that the job asked for, for several goroutines.
 type usedImages struct {
 	mu   sync.Mutex
 	list []UsedImage
 }
 
-// Note remembers an image that the job log names.
+// Note records an image that the job log names.
 func (im *Set) Note(ref plan.ImageRef, digest string) {
 	if !ref.Announce {
 		return

@@ -1,7 +1,7 @@
-// Package label has the labels and the names of all that this program makes on an
-// engine. Labels are its database: they are put on at creation, never change, and
-// everything is found again by them. Names serve as claims, since an engine gives
-// each once, and where an engine has dropped the labels of a volume.
+// Package label has the labels and names of all objects that this program makes on an engine.
+// Labels are the database: set at creation and never changed, they lead back to every object.
+// Names serve as claims, since an engine gives each name once. They also serve where an engine
+// has dropped a volume's labels.
 //
 // It may import driver/plan.
 package label

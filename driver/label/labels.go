@@ -9,11 +9,11 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// Version is this program's own. It is set when a release is built.
+// Version is this program's version, set when a release is built.
 var Version = "dev"
 
-// The keys of the labels that everything of ours carries from its creation on.
-// Labels never change afterwards.
+// Keys of labels. Every object of this program has labels from its creation on, and they never
+// change.
 const (
 	prefix   = "gitlab-dind-executor."
 	Sandbox  = prefix + "sandbox"
@@ -26,64 +26,63 @@ const (
 	Deadline = prefix + "deadline"
 	Scope    = prefix + "scope"
 	Direct   = prefix + "direct"
-	// Booting is on a job container whose prepare has not waited for the
-	// inner daemon.
+	// Booting is on a job container whose prepare has not waited for the inner daemon.
 	Booting = prefix + "booting"
-	// Queues is on a sidecar whose daemon takes its port soon before it answers. Who
-	// connects meanwhile is queued.
+	// Queues is on a sidecar whose daemon takes its port soon before it answers. Early
+	// connections wait in a queue.
 	Queues = prefix + "queues"
-	// Project and Protected say in words what a scope is made of; the
-	// job container has the first for status.
+	// Project and Protected say in words what a scope is made of. The job container has Project,
+	// for status.
 	Project   = prefix + "project"
 	Protected = prefix + "protected"
-	// Instance is the host of the GitLab of what is cached.
+	// Instance is the host of the GitLab to which a cached volume belongs.
 	Instance = prefix + "instance"
-	// Layers is a sidecar's plan.LayersState. A job container has it where its
-	// sidecar may have a cached data root.
+	// Layers is a sidecar's plan.LayersState. A job container has Layers if its sidecar may have
+	// a cached data root.
 	Layers = prefix + "layers"
-	// Data is on a sidecar: the cached data root that it has, which carries no
-	// label of the sandbox.
+	// Data is on a sidecar, and names its cached data root. The data root has no label of the
+	// sandbox.
 	Data = prefix + "data"
-	// Bare is on a bare sandbox's network, and on the container that has the sidecar's
-	// place there: what a job's plan must share with it. Subnet is on that container.
+	// Bare is on a bare sandbox's network and on its seat. Its value is the kind: a hash of
+	// everything that a job's plan must share with the sandbox. Subnet is on the seat.
 	Bare   = prefix + "bare"
 	Subnet = prefix + "subnet"
-	// Path is on the cache for one of cache.paths: that path.
+	// Path is on the cache for an entry of cache.paths, and is that entry.
 	Path = prefix + "path"
-	// Of names the volume that a mark is about.
+	// Of is on a mark, and names the marked volume.
 	Of = prefix + "of"
-	// Mirror is on a sidecar: the mirror that it uses.
+	// Mirror is on a sidecar, and names its mirror.
 	Mirror = prefix + "mirror"
 	// Seed is on seeds and their marks: the id of the wish.
 	Seed = prefix + "seed"
-	// Maker is on a cached data root: the sandbox in which it was made.
+	// Maker is on a cached data root, and names the sandbox that made it.
 	Maker = prefix + "maker"
-	// State is on a mark that says what a cached data root is, a DataState.
+	// State is on a mark for the state of a cached data root, a DataState.
 	State = prefix + "state"
-	// DataSize is on a sidecar whose data root is no volume: how many bytes that may
-	// have.
+	// DataSize is on a sidecar whose data root is no volume: the largest size of that data root
+	// in bytes.
 	DataSize = prefix + "data-size"
 	// Files is on a sidecar: the directories that hold its files.
 	Files = prefix + "files"
-	// Image is what a container's image is called; it was made of its id.
+	// Image is the name of a container's image. The container itself is made of the image's id.
 	Image = prefix + "image"
-	// Registry is the registry, or the repository there, that said nothing.
+	// Registry is the registry, or the repository there, that did not answer.
 	Registry = prefix + "registry"
 	// Remote is the URL of the registry behind a mirror.
 	Remote = prefix + "remote"
-	// Installation is on all that one of several installations on an engine has made.
+	// Installation is on all objects of an installation with a name.
 	Installation = prefix + "installation"
-	// Reason is on the mark of a stuck volume: why it resists.
+	// Reason is on the mark of a stuck volume: why the volume resists.
 	Reason = prefix + "reason"
 )
 
 // IsOurs tells whether a label's key is one of ours.
 func IsOurs(key string) bool { return strings.HasPrefix(key, prefix) }
 
-// NoJob is in the place of a job's key where a sandbox was taken to remove it.
+// NoJob stands for a job's key on a sandbox that was claimed to be removed.
 const NoJob = "-"
 
-// Common are what everything of ours carries.
+// Common are the labels of every object.
 func Common(role plan.Role) map[string]string {
 	return map[string]string{
 		Role:    string(role),
@@ -92,14 +91,14 @@ func Common(role plan.Role) map[string]string {
 	}
 }
 
-// InSandbox are what every object of a sandbox carries.
+// InSandbox are the labels of every object of a sandbox.
 func InSandbox(sandbox string, role plan.Role) map[string]string {
 	l := Common(role)
 	l[Sandbox] = sandbox
 	return l
 }
 
-// Called adds what a container's image is called.
+// Called adds the name of a container's image.
 func Called(labels map[string]string, ref plan.ImageRef) map[string]string {
 	l := maps.Clone(labels)
 	if l == nil {
@@ -109,7 +108,7 @@ func Called(labels map[string]string, ref plan.ImageRef) map[string]string {
 	return l
 }
 
-// Besides adds labels that are not ours. Whatever they are called, ours stay.
+// Besides adds labels of somebody else. Names with our prefix are dropped, so ours stay.
 func Besides(labels, more map[string]string) map[string]string {
 	all := maps.Clone(more)
 	if all == nil {
@@ -120,8 +119,8 @@ func Besides(labels, more map[string]string) map[string]string {
 	return all
 }
 
-// ImageName is what a container's image is called, for people. Those that an
-// earlier version has made were made of the name itself.
+// ImageName is the name of a container's image, for people. An earlier version made containers
+// from the name itself.
 func ImageName(labels map[string]string, image string) string {
 	if name := labels[Image]; name != "" {
 		return name
@@ -129,8 +128,8 @@ func ImageName(labels map[string]string, image string) string {
 	return image
 }
 
-// ForCached are for the cache and the data roots of a scope. They outlive
-// sandboxes, so they have the label of none: cleanup and sweep never see them.
+// ForCached are for the cache and the data roots of a scope. Both outlive sandboxes, and so lack
+// a sandbox's label: cleanup and sweep never see them.
 func ForCached(c plan.Claim, role plan.Role) map[string]string {
 	l := Common(role)
 	l[Scope] = c.Scope
@@ -140,7 +139,7 @@ func ForCached(c plan.Claim, role plan.Role) map[string]string {
 	return l
 }
 
-// ForPathCache are for the cache of a scope for one of cache.paths; "" is that for /cache.
+// ForPathCache are for a scope's cache for an entry of cache.paths; "" stands for /cache.
 func ForPathCache(c plan.Claim, path string) map[string]string {
 	l := ForCached(c, plan.RoleCache)
 	if path != "" {
@@ -157,18 +156,18 @@ func ForMark(scope, of string) map[string]string {
 	return l
 }
 
-// DataState is what a mark says of a cached data root. One without a mark has been
-// a job's, and nobody may have it before it is cleared.
+// DataState is the state of a cached data root, by its mark. Without a mark the data root was a
+// job's, and needs clearing before anybody else may have it.
 type DataState string
 
 const (
-	// DataClean holds nothing but what the next daemon needs.
+	// DataClean: the data root holds nothing but what the next daemon needs.
 	DataClean DataState = "clean"
-	// DataDamaged serves nobody, and is removed.
+	// DataDamaged: the data root serves nobody, and is removed.
 	DataDamaged DataState = "damaged"
 )
 
-// ForState are for the mark that says the state of a cached data root.
+// ForState are for the mark of a cached data root's state.
 func ForState(scope, of string, state DataState) map[string]string {
 	l := ForMark(scope, of)
 	l[State] = string(state)
@@ -182,14 +181,14 @@ func ForData(c plan.Claim, sandbox string) map[string]string {
 	return l
 }
 
-// ForSandbox are for what does not depend on the job.
+// ForSandbox are for the parts of a sandbox that do not depend on the job.
 func ForSandbox(p *plan.Plan, role plan.Role) map[string]string {
 	l := InSandbox(p.Sandbox, role)
 	l[Spec] = p.Spec
 	return l
 }
 
-// ForSidecar are the sidecar's.
+// ForSidecar are for the sidecar.
 func ForSidecar(p *plan.Plan) map[string]string {
 	l := ForSandbox(p, plan.RoleSidecar)
 	if m := p.Sidecar.Mirror; m != nil {
@@ -206,8 +205,8 @@ func ForSidecar(p *plan.Plan) map[string]string {
 	return l
 }
 
-// ForMirror are for the mirror and its storage. It outlives sandboxes, so
-// it has the label of none.
+// ForMirror are for the mirror and its storage. Both outlive sandboxes, and so lack a sandbox's
+// label.
 func ForMirror(m plan.Mirror) map[string]string {
 	l := Common(plan.RoleMirror)
 	l[Remote] = m.Remote
@@ -215,7 +214,7 @@ func ForMirror(m plan.Mirror) map[string]string {
 	return l
 }
 
-// ForSeed are for seeds, whose kind the spec is. They outlive sandboxes.
+// ForSeed are for seeds, and Spec is the kind. Seeds outlive sandboxes.
 func ForSeed(role plan.Role, kind, wish string) map[string]string {
 	l := Common(role)
 	l[Spec] = kind
@@ -223,8 +222,8 @@ func ForSeed(role plan.Role, kind, wish string) map[string]string {
 	return l
 }
 
-// ForStuck are for the mark of a volume that resists its removal. It outlives
-// sandboxes, so it has the label of none.
+// ForStuck are for the mark of a volume that resists its removal. The mark outlives sandboxes,
+// and so lacks a sandbox's label.
 func ForStuck(of, reason string) map[string]string {
 	l := Common(plan.RoleStuck)
 	l[Of] = of
@@ -232,27 +231,26 @@ func ForStuck(of, reason string) map[string]string {
 	return l
 }
 
-// ForClaim are for what belongs to one job.
+// ForClaim are for objects of one job.
 func ForClaim(p *plan.Plan, role plan.Role) map[string]string {
 	l := InSandbox(p.Sandbox, role)
 	maps.Copy(l, Claim(p.Claim))
 	return l
 }
 
-// ForAhead are for a sandbox that waits for a job: the deadline is when none
-// may take it any more.
+// ForAhead are for a sandbox that waits for a job. After the deadline no job may take it.
 func ForAhead(until time.Time) map[string]string {
 	return map[string]string{Deadline: until.UTC().Format(time.RFC3339)}
 }
 
-// ForJob are the job container's. By the spec a look for sandboxes of a kind
-// sees which are taken.
+// ForJob are for the job container. Spec shows a search for sandboxes of a kind which of them are
+// taken.
 func ForJob(p *plan.Plan) map[string]string {
 	l := ForClaim(p, plan.RoleJob)
 	l[Spec] = p.Spec
 	l[Project] = p.Claim.Project
 	if p.Sidecar.Layers {
-		l[Layers] = "project" // cleanup sees by it that layers are to be cleared
+		l[Layers] = "project" // for cleanup, which then has layers cleared
 	}
 	if p.Job.Direct != "" {
 		l[Direct] = p.Job.Direct
@@ -260,7 +258,7 @@ func ForJob(p *plan.Plan) map[string]string {
 	return l
 }
 
-// Claim are the labels that say whose a sandbox is.
+// Claim are the labels that name a sandbox's job and owner.
 func Claim(c plan.Claim) map[string]string {
 	return map[string]string{
 		Job:      c.Job,
@@ -269,15 +267,15 @@ func Claim(c plan.Claim) map[string]string {
 	}
 }
 
-// ForEnded are for the volume that says that a sandbox's job has ended.
+// ForEnded are for the volume that marks the end of a sandbox's job.
 func ForEnded(sandbox, job string) map[string]string {
 	l := InSandbox(sandbox, plan.RoleEnded)
 	l[Job] = job
 	return l
 }
 
-// ForHeld are for the volume by which a failed job's sandbox is held until
-// then: its own labels never change, so this says it.
+// ForHeld are for the volume that holds a failed job's sandbox until a time. The sandbox's own
+// labels never change, hence the volume.
 func ForHeld(sandbox, job string, until time.Time) map[string]string {
 	l := InSandbox(sandbox, plan.RoleHeld)
 	l[Job] = job

@@ -7,8 +7,8 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// The engine bounds names of objects at 255 characters, the DNS host names and
-// names of containers at 63.
+// The engine bounds names of objects at 255 characters. The DNS bounds host names, and so names
+// of containers, at 63.
 func TestNamesAreNotTooLong(t *testing.T) {
 	const sandbox = "0123456789ab"
 	data := DataName("scope", strings.Repeat("f", 64), 7)

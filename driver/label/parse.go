@@ -7,34 +7,33 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// Name is what the name of a volume says that we made. Labels say more and
-// come first: a name serves only where the engine has dropped the labels.
+// Name has the facts in the name of a volume of ours. Labels say more and come first. A name
+// serves only if the engine has dropped the labels.
 type Name struct {
-	// Sandbox is whose it is; empty for what outlives sandboxes.
+	// Sandbox is the sandbox's id; empty for volumes that outlive sandboxes.
 	Sandbox string
 	Role    plan.Role
-	// Of is the volume that a mark is about.
+	// Of is the volume of a mark.
 	Of string
 }
 
-// The forms of names. A hash has 12 digits, or since names carry all of it 64.
+// Forms of names. A hash has 12 digits or, since names have the whole hash, 64.
 const (
 	hashForm    = `(?:[0-9a-f]{12}|[0-9a-f]{64})`
 	sandboxForm = `[0-9a-f]{12}`
 	cachedForm  = `dind-(?:data-` + hashForm + `-[0-9]{1,4}|cache-` + hashForm + `)`
 	seedForm    = `dind-seed-` + hashForm + `-` + sandboxForm
-	// coverForm ends the volume over a VOLUME of an image, behind the container's
-	// name.
+	// coverForm ends the name of a volume over a VOLUME of an image, behind the container's name.
 	coverForm = `-v[0-9]{1,4}`
 )
 
-// volumeForms are all names that volumes of ours have, and what they say. Each
-// first group is the sandbox, or the volume that a mark is about.
+// volumeForms are all names of volumes of ours. Each first group is the sandbox, or the volume of
+// a mark.
 var volumeForms = []struct {
 	form *regexp.Regexp
-	// Role is of what has this form; empty where the second group is the role.
+	// role is empty if the second group is the role.
 	role plan.Role
-	// mark says that the first group is another volume.
+	// mark tells whether the first group is another volume.
 	mark bool
 }{
 	{form: whole(`dind-(` + sandboxForm + `)-(builds|data|certs|cas|ended|held|kept|mark)`)},
@@ -50,12 +49,12 @@ var volumeForms = []struct {
 	{form: whole(`()dind-mirror-` + sandboxForm + `(?:-data|` + coverForm + `)`), role: plan.RoleMirror},
 }
 
-// stuckForm is the name of a mark that says that a volume resists its removal.
+// stuckForm is the name of the mark of a volume that resists its removal.
 var stuckForm = regexp.MustCompile(`^(.+)` + StuckSuffix + `$`)
 
 func whole(form string) *regexp.Regexp { return regexp.MustCompile(`^` + form + `$`) }
 
-// ParseName reads the name of a volume. It knows exactly the forms that we make.
+// ParseName reads the name of a volume, in exactly the forms that this program makes.
 func ParseName(name string) (Name, bool) {
 	if of := stuckForm.FindStringSubmatch(name); of != nil {
 		_, ours := ParseName(of[1])
@@ -77,7 +76,7 @@ func ParseName(name string) (Name, bool) {
 	return Name{}, false
 }
 
-// IsCachedData tells whether a name is that of a cached data root.
+// IsCachedData tells whether a name belongs to a cached data root.
 func IsCachedData(name string) bool {
 	n, ours := ParseName(name)
 	return ours && n.Role == plan.RoleData && n.Sandbox == ""

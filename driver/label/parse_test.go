@@ -26,7 +26,7 @@ func TestNamesOfVolumes(t *testing.T) {
 		ObjectName(s, plan.RoleScratch) + "-v1":                           {Sandbox: s, Role: plan.RoleScratch},
 		CacheHelperName(s) + "-v0":                                        {Sandbox: s, Role: plan.RoleScratch},
 		ServiceName(s, 3) + "-v0":                                         {Sandbox: s, Role: plan.RoleScratch},
-		"dind-data-" + s + "-2-sidecar-v1":                                {Role: plan.RoleScratch}, // Of earlier versions
+		"dind-data-" + s + "-2-sidecar-v1":                                {Role: plan.RoleScratch}, // of earlier versions
 		ObjectName(s, plan.RoleCache):                                     {Sandbox: s, Role: plan.RoleScratch},
 		OwnCacheName(s, "/root/.m2"):                                      {Sandbox: s, Role: plan.RoleScratch},
 		PathCacheName("scope", "/root/.m2"):                               {Role: plan.RoleCache},

@@ -1,5 +1,5 @@
-// Package owner says which process made something on the engine, and whether that
-// lives. It reads /proc alone.
+// Package owner identifies the process that made an object on the engine, and tells whether the
+// process lives. Its only source is /proc.
 package owner
 
 import (
@@ -14,8 +14,8 @@ import (
 	"syscall"
 )
 
-// Process identifies a process, across reboots and among containers and hosts
-// that share an engine: the Runner that called a hook, or the hook itself.
+// Process identifies a process across reboots, and among containers and hosts with the same
+// engine. The process is the Runner that called a hook, or the hook itself.
 type Process struct {
 	Machine      string `json:"machine"`
 	Host         string `json:"host"`
@@ -42,9 +42,9 @@ func Parse(s string) (Process, error) {
 	return o, err
 }
 
-// CallingRunner finds the process that called this hook. The Runner makes each
-// hook the leader of a process group of its own, so its caller is the leader's
-// parent, however many wrapper scripts lie between.
+// CallingRunner finds the process that called this hook. The Runner makes each hook the leader of
+// a process group of its own. So the caller is the leader's parent, however many wrapper scripts
+// lie between.
 func CallingRunner() (Process, error) {
 	o := Here()
 	leader := syscall.Getpgrp()
@@ -60,7 +60,7 @@ func CallingRunner() (Process, error) {
 	return o, nil
 }
 
-// This is the process that asks, such as a hook.
+// This is the calling process, such as a hook.
 func This() (Process, error) {
 	o := Here()
 	o.PID = os.Getpid()
@@ -71,7 +71,7 @@ func This() (Process, error) {
 	return o, nil
 }
 
-// Here is where this process runs, without a process.
+// Here is the place of this process: a Process without number and start.
 func Here() Process {
 	read := func(name string) string {
 		b, err := os.ReadFile(name)
@@ -88,22 +88,22 @@ func Here() Process {
 	}
 }
 
-// Life is what is known of an owner.
+// Life tells whether an owner lives.
 type Life int
 
-// The lives.
+// Lives of an owner.
 const (
-	// Unknown is that of a process of another place, or of none.
+	// Unknown: the owner is in another place, or no owner is named.
 	Unknown Life = iota
-	// Alive runs.
+	// Alive: the process runs.
 	Alive
-	// Dead does not, and nothing else has its number.
+	// Dead: the process has ended, and its number is not in use by another.
 	Dead
 )
 
-// Judge decides whether an owner lives. It can know only of processes of its
-// own place: the same machine, host name and pid namespace. start tells a
-// process's start time and whether it exists.
+// Judge decides whether an owner lives. Only processes of this process's own place can be judged:
+// the same machine, host name and pid namespace. start tells a process's start time and whether
+// the process exists.
 func Judge(o, here Process, start func(pid int) (uint64, bool)) Life {
 	samePlace := o.Machine == here.Machine && o.Host == here.Host &&
 		o.PIDNamespace == here.PIDNamespace && o.PIDNamespace != ""
@@ -122,8 +122,8 @@ func Judge(o, here Process, start func(pid int) (uint64, bool)) Life {
 	return Alive
 }
 
-// StartOf tells Judge the start of processes of this place. What cannot be read but may be
-// there counts as there with an unknown start, hence as what was asked for.
+// StartOf reads the start of processes of this place, for Judge. A process that may exist and
+// cannot be read counts as want, and so as alive.
 func StartOf(want Process) func(pid int) (uint64, bool) {
 	return func(pid int) (uint64, bool) {
 		start, _, err := ProcessStat(pid)
@@ -137,7 +137,7 @@ func StartOf(want Process) func(pid int) (uint64, bool) {
 	}
 }
 
-// ProcessStat reads a process's start time and parent from /proc.
+// ProcessStat reads a process's start time, in clock ticks since boot, and parent from /proc.
 func ProcessStat(pid int) (start uint64, parent int, err error) {
 	b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	if err != nil {
@@ -149,7 +149,7 @@ func ProcessStat(pid int) (start uint64, parent int, err error) {
 	if !ok || len(fields) < 20 {
 		return 0, 0, fmt.Errorf("process %d: stat has an unknown form", pid)
 	}
-	if fields[0] == "Z" { // ended, only not yet asked after
+	if fields[0] == "Z" { // a zombie: ended, and its parent has not asked yet
 		return 0, 0, fmt.Errorf("process %d: %w", pid, fs.ErrNotExist)
 	}
 	if parent, err = strconv.Atoi(fields[1]); err != nil {

@@ -83,7 +83,7 @@ func TestAProcessWithAnUglyNameIsFound(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := io.WriteString(stdin, "x"); err != nil { // it runs under its name once it answers
+		if _, err := io.WriteString(stdin, "x"); err != nil { // the process has its name once it answers
 			t.Fatal(err)
 		}
 		if _, err := io.ReadFull(stdout, make([]byte, 1)); err != nil {

@@ -23,54 +23,52 @@ import (
 	"gitlab-dind-executor/wary"
 )
 
-// connectBound is what a connection may take, and its handshake as much again.
+// connectBound bounds a connection, and a handshake separately.
 const connectBound = time.Second
 
-// Credential is what a registry is asked with; the zero value means anonymously.
+// Credential is a login at a registry; the zero value is anonymous.
 type Credential struct{ Username, Password, IdentityToken string }
 
-// Client asks registries. Its zero value trusts what this host trusts.
+// Client asks registries. The zero value trusts the CAs that this host trusts.
 type Client struct {
-	// CertsDir holds the CAs of registries, DIR/HOST:PORT/*.crt, as the engine
-	// looks for them; empty means none.
-	CertsDir string
-	// Insecure tells whether the engine may speak with a host without TLS, or
-	// without a look at its certificate. It is asked only where that decides; nil
+	// CertsDir holds the CAs of registries in the engine's layout, DIR/HOST:PORT/*.crt; empty
 	// means none.
+	CertsDir string
+	// Insecure tells whether the engine may speak with a host without TLS, or without a look at
+	// its certificate. Insecure is called only if the answer matters; nil means never.
 	Insecure func(ctx context.Context, host string) bool
-	// Agent is the name in the header of each request.
+	// Agent is the User-Agent header of each request.
 	Agent string
 }
 
-// The kinds of answers that give no digest. What is none of them is no answer
-// that can be understood.
+// Errors for answers without a digest. Any other error means an answer that cannot be understood.
 var (
-	// ErrDenied means that this credential may not see the image.
+	// ErrDenied: this credential may not see the image.
 	ErrDenied = errors.New("the registry denies it to this job")
-	// ErrMissing means that there is none, or none that this credential may see.
+	// ErrMissing: no such image exists, or none that this credential may see.
 	ErrMissing = errors.New("the registry has no such image")
-	// ErrBusy means that the registry has a fault of its own, or limits requests.
+	// ErrBusy: the registry has a fault of its own, or limits requests.
 	ErrBusy = errors.New("the registry does not serve now")
 )
 
-// Unreachable means that no answer came.
+// Unreachable is the error for a registry from which no answer came.
 type Unreachable struct {
-	// Connected says that there was a connection, which then said nothing.
+	// Connected: there was a connection, but no answer on it.
 	Connected bool
-	// Silent says that it was waited for in vain, rather than refused.
+	// Silent: the wait was in vain, rather than refused.
 	Silent bool
 	why    string
 	err    error
 }
 
-// Error says why, in no word of the registry's own.
+// Error gives the reason, in no word of the registry's own.
 func (u *Unreachable) Error() string { return u.why }
 
 // Unwrap returns the network's own error.
 func (u *Unreachable) Unwrap() error { return u.err }
 
-// Digest asks for the digest of an image, by HEAD, which registries do not count
-// as a pull. name is a full reference. ctx bounds all of it.
+// Digest asks for the digest of an image, by HEAD, which registries do not count as a pull. name
+// is a full reference. ctx bounds the whole call.
 func (c Client) Digest(ctx context.Context, name string, with Credential) (string, error) {
 	named, err := reference.ParseNormalizedNamed(name)
 	if err != nil {
@@ -92,9 +90,9 @@ func (c Client) Digest(ctx context.Context, name string, with Credential) (strin
 
 // ask asks once.
 func (c Client) ask(ctx context.Context, named reference.Named, with Credential, conf *tls.Config, plainHTTP bool) (string, error) {
-	client := wary.Client(conf, 0) // ctx bounds it
+	client := wary.Client(conf, 0) // ctx bounds the requests
 	transport := client.Transport.(*http.Transport)
-	transport.Proxy = http.ProxyFromEnvironment // the Runner's, which no pipeline sets
+	transport.Proxy = http.ProxyFromEnvironment // the Runner's proxy, which no pipeline sets
 	transport.DialContext = (&net.Dialer{Timeout: connectBound}).DialContext
 	transport.TLSHandshakeTimeout = connectBound
 	defer transport.CloseIdleConnections()
@@ -132,8 +130,7 @@ func version(named reference.Named) string {
 	return "latest"
 }
 
-// errRecorder remembers what the network did, which the layers above tell in
-// words only.
+// errRecorder remembers faults of the network, which the layers above tell only in words.
 type errRecorder struct {
 	next      http.RoundTripper
 	connected atomic.Bool
@@ -149,7 +146,7 @@ func (r *errRecorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	return res, err
 }
 
-// explain sorts what went wrong. No word of a registry's own is in it.
+// explain sorts faults. No word of the registry's own is in the answer.
 func explain(ctx context.Context, err error, asked *errRecorder) error {
 	var status *errcode.ErrorResponse
 	switch {
@@ -177,8 +174,8 @@ func explain(ctx context.Context, err error, asked *errRecorder) error {
 	return errors.New("the registry's answer cannot be understood")
 }
 
-// brief says why there was no answer. Of a certificate no name is told: whoever
-// made it chose that.
+// brief says why there was no answer. Names in a certificate are not told, since the
+// certificate's maker chose them.
 func brief(err error) string {
 	var dns *net.DNSError
 	var op *net.OpError
@@ -209,15 +206,14 @@ func brief(err error) string {
 	return "the connection broke off"
 }
 
-// mistrusted tells whether TLS was what failed.
+// mistrusted tells whether TLS failed.
 func mistrusted(err error) bool {
 	var cert *tls.CertificateVerificationError
 	var authority x509.UnknownAuthorityError
 	return errors.As(err, &cert) || errors.As(err, &authority) || plain(err)
 }
 
-// plain tells whether the other side speaks no TLS, which net/http has in words
-// only.
+// plain tells whether the other side speaks no TLS, which net/http tells only in words.
 func plain(err error) bool {
 	var u *Unreachable
 	if errors.As(err, &u) {

@@ -17,8 +17,7 @@ import (
 
 var digest = "sha256:" + strings.Repeat("a", 64)
 
-// served starts a registry over TLS and returns a client that trusts it, with
-// its host.
+// served starts a registry over TLS and returns a client that trusts it, with its host.
 func served(t *testing.T, answer http.HandlerFunc) (Client, string) {
 	t.Helper()
 	s := httptest.NewTLSServer(answer)

@@ -8,8 +8,8 @@ import (
 	"gitlab-dind-executor/driver/label"
 )
 
-// ServiceNames are what a container is called in its sandbox, without the short
-// id and the hostname that the engine adds.
+// ServiceNames are a container's names in its sandbox, without the short id and the hostname that
+// the engine adds.
 func ServiceNames(c engine.Details, sandbox string) []string {
 	return slices.DeleteFunc(slices.Clone(c.Endpoints[label.NetworkName(sandbox)].Aliases), func(name string) bool {
 		return len(name) >= 12 && strings.HasPrefix(c.ID, name) || name == c.Hostname

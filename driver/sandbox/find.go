@@ -11,24 +11,23 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// ErrGone says that a job has no container any more, or never had one.
+// ErrGone is returned for a job without a container.
 var ErrGone = errors.New("the job's container is gone")
 
 // Finder finds a job's containers by their labels.
 type Finder struct{ Engine *engine.Engine }
 
-// Containers are those that the run hook has to do with.
+// Containers are the containers that the run hook uses.
 type Containers struct {
 	Job engine.Container
-	// Sandbox is the one that it is in.
+	// Sandbox is the id of the job's sandbox.
 	Sandbox string
 	// Helper is a name or an id.
 	Helper string
 }
 
-// Of finds a job's containers by its label: all that the run hook has
-// to go by. A helper that the job's claim has added, which has the job's cache,
-// comes before its sandbox's.
+// Of finds a job's containers by its label, since the run hook knows nothing else. A helper added
+// by the job's claim, with the job's cache, comes before the sandbox's own.
 func (f Finder) Of(ctx context.Context, job string) (Containers, error) {
 	var found Containers
 	if err := f.Engine.Greet(ctx); err != nil {
@@ -56,8 +55,8 @@ func (f Finder) Of(ctx context.Context, job string) (Containers, error) {
 	return found, nil
 }
 
-// ofJob are the job's container and a helper of its own. Those that are expected are
-// asked for first: that does not depend on how many others there are.
+// ofJob are the job's container and a helper of its own. Expected containers are asked for first,
+// since this search does not slow down with the number of other containers.
 func (f Finder) ofJob(ctx context.Context, job string) ([]engine.Container, error) {
 	list, err := f.Engine.Expected(ctx, label.Job+"="+job)
 	if err == nil && slices.ContainsFunc(list, func(c engine.Container) bool { return plan.Role(c.Labels[label.Role]) == plan.RoleJob }) {
@@ -72,7 +71,7 @@ func (f Finder) JobContainer(ctx context.Context, job string) (id, sandbox strin
 	return found.Job.ID, found.Sandbox, err
 }
 
-// SidecarOf finds a job's sidecar; "" when it is gone.
+// SidecarOf finds a job's sidecar; "" if the sidecar is gone.
 func (f Finder) SidecarOf(ctx context.Context, job string) (id string, err error) {
 	_, sandbox, err := f.JobContainer(ctx, job)
 	if err != nil {
@@ -82,12 +81,12 @@ func (f Finder) SidecarOf(ctx context.Context, job string) (id string, err error
 	return c.ID, err
 }
 
-// SidecarIn finds a sandbox's sidecar, whose name depends on its data root; the
-// zero value when it is gone.
+// SidecarIn finds a sandbox's sidecar, whose name depends on its data root. The answer is the
+// zero value if the sidecar is gone.
 func (f Finder) SidecarIn(ctx context.Context, sandbox string) (engine.Container, error) {
 	labels := []string{label.Sandbox + "=" + sandbox, label.Role + "=" + string(plan.RoleSidecar)}
 	found, err := f.Engine.Expected(ctx, labels...)
-	if err != nil || len(found) == 0 { // another may have taken its place
+	if err != nil || len(found) == 0 { // a new sidecar may have taken its place
 		found, err = f.Engine.Containers(ctx, labels...)
 	}
 	if err != nil || len(found) == 0 {

@@ -12,17 +12,17 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// Fate is what a sweep does with a sandbox.
+// Fate is a sweep's decision about a sandbox.
 type Fate int
 
-// The fates.
+// Fates of a sandbox.
 const (
-	// Spared is left, since it may live.
+	// Spared: the sandbox stays, since it may live.
 	Spared Fate = iota
-	// Unclear is left, since neither its owner nor its deadline can be judged:
-	// no sweep will ever remove it, so a person has to.
+	// Unclear: the sandbox stays, since neither its owner nor its deadline can be judged. No
+	// sweep will ever remove it, so a person has to.
 	Unclear
-	// Swept is removed.
+	// Swept: the sandbox is removed.
 	Swept
 )
 
@@ -33,8 +33,8 @@ type Verdict struct {
 	// Reason says why, for a person.
 	Reason  string
 	Objects int
-	// Failed says that it is still there, or some of it: its removal met a fault, or
-	// a volume that resists it.
+	// Failed: the sandbox, or a part, is still there. The removal met a fault, or a volume
+	// resists.
 	Failed bool
 }
 
@@ -43,44 +43,43 @@ func Judged(s *engine.Objects, fate Fate, reason string) Verdict {
 	return Verdict{Sandbox: s.Sandbox, Fate: fate, Reason: reason, Objects: len(s.Containers) + len(s.Volumes) + len(s.Networks)}
 }
 
-// waitedOut is the end of a sandbox that was made ahead and that nobody needed.
+// waitedOut is the reason for the end of a sandbox made ahead that nobody needed.
 const waitedOut = "it has waited for a job long enough"
 
-// HeldOut is the end of one that was held for a look inside.
+// HeldOut begins the reason for the end of a held sandbox.
 const HeldOut = "it was held for a look inside"
 
-// Leaked tells whether the sandbox was removed, or would be, as what somebody left
-// who should not have.
+// Leaked tells whether the sandbox was, or would be, removed as a leftover that should not exist.
 func (v Verdict) Leaked() bool {
 	return v.Fate == Swept && !v.Failed && v.Reason != waitedOut && !strings.HasPrefix(v.Reason, HeldOut)
 }
 
-// overdue is how long after its deadline a sandbox goes although its owner
-// lives: GitLab Runner ends a job at its timeout, so only a cleanup that never
-// came or failed leaves such a thing. A day leaves room for every doubt.
+// overdue is the time after its deadline when a sandbox goes although its owner lives. GitLab
+// Runner ends a job at its timeout, so only a missing or failed cleanup leaves such a sandbox. A
+// day leaves room for every doubt.
 const overdue = 24 * time.Hour
 
-// removalTime is how long whoever removes an ended job's sandbox is left alone. A
-// sweep that helps does no harm, but takes time from the next job.
+// removalTime is the time given to the removal of an ended job's sandbox. A sweep that helps does
+// no harm, but takes time from the next job.
 const removalTime = 2 * time.Minute
 
-// Rules decide about sandboxes. They leave whatever may live.
+// Rules decide about sandboxes. A sandbox that may live stays.
 type Rules struct {
 	// Now is the moment of the verdict.
 	Now time.Time
-	// Bound is how long a prepare may take.
+	// Bound is the longest time of a prepare.
 	Bound time.Duration
 	// Lives judges an owner.
 	Lives func(owner.Process) owner.Life
 }
 
-// RulesHere judge owners as this process can.
+// RulesHere judge owners from the place of this process.
 func RulesHere(now time.Time, bound time.Duration) Rules {
 	here := owner.Here()
 	return Rules{now, bound, func(o owner.Process) owner.Life { return owner.Judge(o, here, owner.StartOf(o)) }}
 }
 
-// Verdict says what becomes of a sandbox and why.
+// Verdict decides about a sandbox, with the reason in words for a person.
 func (r Rules) Verdict(s *engine.Objects) (Fate, string) {
 	if len(s.Networks) == 0 {
 		return Swept, "its network is gone"
@@ -130,7 +129,7 @@ func (r Rules) owner(labels map[string]string) owner.Life {
 	return r.Lives(process)
 }
 
-// unclaimed says what becomes of a sandbox that was made ahead.
+// unclaimed decides about a sandbox that was made ahead.
 func (r Rules) unclaimed(s *engine.Objects) (Fate, string) {
 	network := s.Networks[0]
 	deadline, err := time.Parse(time.RFC3339, network.Labels[label.Deadline])
@@ -155,7 +154,7 @@ func (r Rules) unclaimed(s *engine.Objects) (Fate, string) {
 	return Spared, "it is being made"
 }
 
-// Complete tells whether all of a sandbox runs that a job would claim.
+// Complete tells whether everything runs in a sandbox that a claim needs.
 func Complete(s *engine.Objects) bool {
 	running := map[plan.Role]bool{}
 	for _, c := range s.Containers {
@@ -164,7 +163,7 @@ func Complete(s *engine.Objects) bool {
 	return running[plan.RoleSidecar] && running[plan.RoleHelper]
 }
 
-// BareWaits tells whether a bare sandbox is there for a job that comes.
+// BareWaits tells whether a bare sandbox is ready for a job.
 func BareWaits(s *engine.Objects) bool {
 	helper, seat := false, false
 	for _, c := range s.Containers {
@@ -174,7 +173,7 @@ func BareWaits(s *engine.Objects) bool {
 	return helper && seat
 }
 
-// takenAt is when a job took a bare sandbox, if one has.
+// takenAt is the time when a job took a bare sandbox; false if none has.
 func takenAt(s *engine.Objects) (at time.Time, taken bool) {
 	for _, c := range s.Containers {
 		if c.Role == plan.RoleSeat {
@@ -184,13 +183,13 @@ func takenAt(s *engine.Objects) (at time.Time, taken bool) {
 	return time.Time{}, false
 }
 
-// abandoned tells whether a sandbox is a network alone, older than any prepare
-// that could still fill it.
+// abandoned tells whether a sandbox is only a network, older than any prepare that could still
+// fill it.
 func (r Rules) abandoned(s *engine.Objects) bool {
 	return len(s.Containers)+len(s.Volumes) == 0 && r.overBound(s)
 }
 
-// overBound tells whether a sandbox is older than a prepare may take.
+// overBound tells whether a sandbox is older than the longest prepare.
 func (r Rules) overBound(s *engine.Objects) bool {
 	for _, n := range s.Networks {
 		created, err := time.Parse(time.RFC3339, n.Labels[label.Created])
@@ -201,9 +200,8 @@ func (r Rules) overBound(s *engine.Objects) bool {
 	return true
 }
 
-// ClaimOf returns the labels that say whose a sandbox is, or nil: those of the
-// job container, whose owner is the Runner, before those of the network, whose
-// owner is the hook that prepares.
+// ClaimOf returns the labels that name a sandbox's job and owner, or nil. The job container,
+// whose owner is the Runner, comes before the network, whose owner is the preparing hook.
 func ClaimOf(s *engine.Objects) map[string]string {
 	for _, list := range [][]engine.Object{s.Containers, s.Networks} {
 		for _, o := range list {
@@ -215,7 +213,7 @@ func ClaimOf(s *engine.Objects) map[string]string {
 	return nil
 }
 
-// Outlives tells whether the objects are not a sandbox's: what outlives jobs.
+// Outlives tells whether the objects outlive jobs, and so belong to no sandbox.
 func Outlives(s *engine.Objects) bool {
 	long := func(o engine.Object) bool {
 		return slices.Contains([]plan.Role{plan.RoleCache, plan.RoleMirror}, o.Role)
@@ -223,8 +221,8 @@ func Outlives(s *engine.Objects) bool {
 	return slices.ContainsFunc(s.Volumes, long) || slices.ContainsFunc(s.Containers, long) || slices.ContainsFunc(s.Networks, long)
 }
 
-// EndedAt tells whether a sandbox's job has ended, and when. The mark of another
-// version that cannot be read counts as an old one.
+// EndedAt tells whether a sandbox's job has ended, and when. An unreadable mark, of another
+// version, counts as old.
 func EndedAt(s *engine.Objects) (time.Time, bool) {
 	for _, v := range s.Volumes {
 		if v.Role == plan.RoleEnded {
@@ -235,8 +233,8 @@ func EndedAt(s *engine.Objects) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// HeldUntil tells whether a sandbox is held for a look inside, and until when. A
-// mark that cannot be read says nothing: then it is judged as any other.
+// HeldUntil tells whether a sandbox is held for a look inside, and until when. With an unreadable
+// mark the sandbox counts as not held.
 func HeldUntil(s *engine.Objects) (time.Time, bool) {
 	for _, v := range s.Volumes {
 		if v.Role == plan.RoleHeld || v.Role == plan.RoleHeldBefore {

@@ -12,7 +12,7 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// claimed are the labels of what belongs to a job.
+// claimed are the labels of a job's object.
 func claimed(role plan.Role, owner string, deadline time.Time) engine.Object {
 	return engine.Object{Role: role, Labels: map[string]string{
 		label.Job: "gitlab.example.com/7", label.Owner: owner, label.Deadline: deadline.Format(time.RFC3339),
@@ -90,7 +90,7 @@ func TestWhatASweepRemoves(t *testing.T) {
 	}
 }
 
-// Who shares an engine with whom, and what one's sweep does to the other's.
+// Runners that share an engine, and the effect of a sweep on each other's sandboxes.
 func TestASweepAmongNeighbours(t *testing.T) {
 	here := owner.Process{Machine: "m1", Host: "runner", PIDNamespace: "pid:[1]", Boot: "b1"}
 	const bound, hour = 10 * time.Minute, time.Hour
@@ -146,7 +146,7 @@ func TestASweepAmongNeighbours(t *testing.T) {
 	}
 }
 
-// What a sweep does with sandboxes that no job has taken.
+// A sweep of sandboxes that no job has taken.
 func TestWhatASweepRemovesOfWhatWaits(t *testing.T) {
 	living, gone, elsewhere := owner.Process{PID: 1}.String(), owner.Process{PID: 2}.String(), owner.Process{PID: 3}.String()
 	lives := func(o owner.Process) owner.Life {
@@ -199,7 +199,7 @@ func TestWhatASweepRemovesOfWhatWaits(t *testing.T) {
 
 var noon = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 
-// bareOne is a bare sandbox, made by a process that has ended, with a seat of that name.
+// bareOne is a bare sandbox whose maker has ended, with a seat of the given name.
 func bareOne(seat string, left time.Duration) *engine.Objects {
 	const id = "0123456789ab"
 	maker := owner.Process{PID: 2}.String()

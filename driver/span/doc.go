@@ -1,2 +1,2 @@
-// Package span writes spans of a timeline, where one is written.
+// Package span writes spans of a timeline, if the context has one.
 package span

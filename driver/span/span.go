@@ -6,8 +6,8 @@ import (
 	"go.opentelemetry.io/otel"
 )
 
-// Begin begins a span of the timeline, if one is written; the engine's client
-// makes one of each call by itself.
+// Begin begins a span of the timeline, if there is a timeline. The returned function ends the
+// span. The engine's client makes a span of each call by itself.
 func Begin(ctx context.Context, name string) (context.Context, func()) {
 	ctx, s := otel.Tracer("").Start(ctx, name)
 	return ctx, func() { s.End() }

@@ -2,8 +2,8 @@ package stream
 
 import "io"
 
-// Beside runs pass, which reads a stream, in a goroutine of its own. done tells how that went; end closes the stream
-// and returns when nothing more is written, and may be called twice.
+// Beside runs pass, which reads a stream, in a goroutine of its own. done gets the error of pass.
+// end closes the stream, returns after the last write of pass, and may be called twice.
 func Beside(stream io.Closer, pass func() error) (done <-chan error, end func()) {
 	result, ended := make(chan error, 1), make(chan struct{})
 	go func() {
@@ -11,7 +11,7 @@ func Beside(stream io.Closer, pass func() error) (done <-chan error, end func())
 		result <- pass()
 	}()
 	return result, func() {
-		_ = stream.Close() // it was read, not written
+		_ = stream.Close() // the stream was read, not written
 		<-ended
 	}
 }

@@ -1,4 +1,3 @@
-// Package stream handles the bytes that containers print: it finds the lines by
-// which a script says that it begins and ends, and mixes lines of others into a
-// stream. It knows no engine.
+// Package stream handles the output of containers. It finds the lines that mark the begin and the
+// end of a script, and mixes lines of others into a stream. No engine is known here.
 package stream

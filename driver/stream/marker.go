@@ -5,27 +5,26 @@ import (
 	"io"
 )
 
-// Marker passes on what an ENTRYPOINT prints and notices the line by
-// which the shell behind it says that it is there. That line is not passed on.
-// It is for one writing goroutine.
+// Marker passes on the output of an ENTRYPOINT, and notices the line by which the shell behind
+// reports itself. This line is not passed on. A Marker is for one writing goroutine.
 type Marker struct {
 	out    io.Writer
 	marker []byte
 	// held is the beginning of a line that may still become the marker.
 	held []byte
-	// Found is closed when the line has come. Seen says so to the goroutine that
-	// writes, and to others once that has ended.
+	// Found is closed when the line has come. Seen tells the same to the writing goroutine, and
+	// to others once that has ended.
 	Found chan struct{}
 	Seen  bool
 }
 
-// NewMarker passes on to out what comes before and behind the marker's line.
+// NewMarker passes on to out everything before and behind the marker's line.
 func NewMarker(out io.Writer, marker string) *Marker {
 	return &Marker{out: out, marker: []byte(marker), Found: make(chan struct{})}
 }
 
-// Write takes any piece of the stream. The marker may follow text without a
-// line's end of its own, so it is looked for at the end of lines.
+// Write takes any piece of the stream. The marker may follow text without a line's end of its
+// own, so the search looks at the ends of lines.
 func (m *Marker) Write(p []byte) (int, error) {
 	if m.Seen {
 		_, err := m.out.Write(p)
@@ -54,7 +53,7 @@ func (m *Marker) Write(p []byte) (int, error) {
 		}
 		m.held = rest
 	}
-	// What cannot become the marker need not wait for its line's end.
+	// Text that cannot become the marker need not wait for its line's end.
 	if keep := len(m.marker); len(m.held) > 64*keep {
 		if _, err := m.out.Write(m.held[:len(m.held)-keep]); err != nil {
 			return len(p), err
@@ -64,7 +63,7 @@ func (m *Marker) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Flush passes on a last line that has no end.
+// Flush passes on a last line without an end.
 func (m *Marker) Flush() error {
 	_, err := m.out.Write(m.held)
 	m.held = nil

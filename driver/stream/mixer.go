@@ -6,23 +6,23 @@ import (
 	"sync"
 )
 
-// maxWaitingLines bounds what waits for the end of a line, in bytes.
+// maxWaitingLines bounds the lines that wait for the end of another line, in bytes.
 const maxWaitingLines = 256 << 10
 
-// Mixer puts lines of others between those of a stream. The stream passes
-// through as it comes; a line waits until the stream is at the end of one.
+// Mixer puts lines of others between the lines of a stream. The stream passes through as it
+// comes. A line of others waits until the stream is at the end of a line.
 type Mixer struct {
 	mu  sync.Mutex
 	out io.Writer
-	// fresh says that the stream is at the beginning of a line.
+	// fresh: the stream is at the beginning of a line.
 	fresh   bool
 	waiting bytes.Buffer
 }
 
-// NewMixer mixes lines into what it writes to out.
+// NewMixer makes a Mixer that writes to out.
 func NewMixer(out io.Writer) *Mixer { return &Mixer{out: out, fresh: true} }
 
-// Write is for the stream.
+// Write takes pieces of the stream.
 func (m *Mixer) Write(p []byte) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -45,7 +45,7 @@ func (m *Mixer) Write(p []byte) (int, error) {
 	return m.out.Write(p)
 }
 
-// Line shows a line of somebody else's.
+// Line shows a line of somebody else.
 func (m *Mixer) Line(text string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -55,7 +55,7 @@ func (m *Mixer) Line(text string) {
 	}
 }
 
-// Flush shows what still waits.
+// Flush shows the lines that still wait.
 func (m *Mixer) Flush() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -64,8 +64,8 @@ func (m *Mixer) Flush() {
 	}
 }
 
-// show ends the stream's line if it has to; m.mu is held. An output that is gone
-// is the stream's to tell.
+// show ends the stream's line if need be; the caller holds m.mu. Errors are dropped, since the
+// stream reports a lost output.
 func (m *Mixer) show() {
 	if !m.fresh {
 		_, _ = io.WriteString(m.out, "\n")

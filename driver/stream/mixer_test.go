@@ -8,7 +8,7 @@ import (
 
 func TestLinesOfOthersWaitForTheEndOfALine(t *testing.T) {
 	for name, c := range map[string]struct {
-		// A step that begins with # is a line of somebody else's.
+		// A step that begins with # is a line of somebody else.
 		steps []string
 		want  string
 	}{

@@ -10,21 +10,20 @@ import (
 	"strconv"
 )
 
-// ErrNotServed says that the helper does not take scripts on its stdin, or could
-// not take this one: it has not begun.
+// ErrNotServed is returned when the helper takes no scripts on its stdin, or could not take this
+// script. The script has not begun.
 var ErrNotServed = errors.New("the helper takes no script")
 
-// Turn is one script's share of what the helper prints: what comes between the
-// line with its token and the token with the exit code. It is for one writing
-// goroutine.
+// Turn is a script's part of the helper's output. The part lies between the line with the token
+// and the token with the exit code. A Turn is for a single writing goroutine.
 type Turn struct {
 	out io.Writer
-	// Token is in the lines before and behind what the script prints.
+	// Token stands before and behind the script's output.
 	Token string
-	// held is what may still become the token, or the line that begins with it.
+	// held is text that may still become the token, or the line after the token.
 	held []byte
-	// Begun is closed when the helper turns to the script, Over when that has
-	// ended. Then Code and Err may be read.
+	// Begun is closed when the helper turns to the script, Over when the script has ended. Then
+	// Code and Err may be read.
 	Begun, Over chan struct{}
 	running     bool
 	Code        int
@@ -42,13 +41,13 @@ func NewTurn(out io.Writer) *Turn {
 func (t *Turn) Write(p []byte) (int, error) {
 	select {
 	case <-t.Over:
-		return len(p), nil // of what goes on behind the script, if anything
+		return len(p), nil // output behind the script, if any, belongs to nobody
 	default:
 	}
 	t.held = append(t.held, p...)
 	if !t.running {
 		_, rest, found := bytes.Cut(t.held, []byte(t.Token+"\n"))
-		if !found { // what a stage before this one still says is nobody's
+		if !found { // late output of an earlier stage belongs to nobody
 			t.held = t.held[max(0, len(t.held)-len(t.Token)):]
 			return len(p), nil
 		}
@@ -80,7 +79,7 @@ func (t *Turn) finish(code string) {
 	}
 }
 
-// tokenBegins is how many bytes at the end of text may be the token's first.
+// tokenBegins is the number of bytes at the end of text that may begin the token.
 func tokenBegins(text []byte, token string) int {
 	for n := min(len(text), len(token)); n > 0; n-- {
 		if bytes.HasSuffix(text, []byte(token[:n])) {
