@@ -28,10 +28,9 @@ func bothCases(names ...string) []string {
 }
 
 // proxies returns the variables by which a container finds the settings' proxies. own are
-// variables that the container has anyway; their proxies win. If there is a proxy from
-// either source, NO_PROXY gets the hosts in direct: a docker client would otherwise ask the
-// proxy for its own daemon. The result comes last in an environment, because it changes own
-// values.
+// variables that the container has anyway; their proxies win. If either source has a proxy,
+// NO_PROXY gets the hosts in direct: otherwise a docker client would ask the proxy for its
+// own daemon. The result comes last in an environment, because it changes own values.
 func proxies(s config.Proxy, own map[string]string, direct []string) []string {
 	var env []string
 	proxied := false

@@ -33,9 +33,9 @@ const portVariable = "HEALTHCHECK_TCP_PORT"
 // maxPorts is how many ports are tried, the lowest first.
 const maxPorts = 20
 
-// CheckOf decides how a service is checked: by the port that the pipeline names, else by
-// the image's HEALTHCHECK, else by the image's exposed ports ("6379/tcp"). test and shell
-// are in the form of Docker's image description.
+// CheckOf decides how a service is checked: by the pipeline's port, else by the image's
+// HEALTHCHECK, else by the image's exposed ports ("6379/tcp"). test and shell are in the
+// form of Docker's image description.
 func CheckOf(service Container, test, shell, exposed []string) Check {
 	for _, v := range slices.Backward(service.Environment) {
 		if key, value, _ := strings.Cut(v, "="); key == portVariable {
