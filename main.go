@@ -1,5 +1,5 @@
-// Command gitlab-dind-executor is a driver for GitLab Runner's custom executor. It gives each
-// job its own Docker daemon.
+// Command gitlab-dind-executor is a driver for GitLab Runner's custom executor. The driver
+// gives each job its own Docker daemon.
 package main
 
 import (

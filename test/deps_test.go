@@ -152,8 +152,8 @@ func TestArrowsPointOneWay(t *testing.T) {
 	}
 }
 
-// The sentence "It may import …" at the top of a package agrees with these rules. executor and
-// driver alone say it once for all their rooms.
+// The sentence "It may import …" at the top of a package agrees with these rules. In executor
+// and driver the sentence stands once for all rooms.
 func TestPackagesSayWhatTheyMayImport(t *testing.T) {
 	said := regexp.MustCompile(`It may import ([^.]*)\.`)
 	separator := regexp.MustCompile(`, | and `)

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// A shell program of several lines is a file. make lint checks the file, and Go embeds it.
-// Tests may have their programs beside their assertions.
+// A shell program of several lines is a file. make lint checks the file, and Go embeds the
+// file. Tests may have their programs beside their assertions.
 func TestNoShellProgramStandsInGo(t *testing.T) {
 	program := regexp.MustCompile(`(?m)^set -[eu]|;\s*(then|do)$|^\s*(then|do|done|fi|esac)\b|^\s*exec "`)
 	looked := 0

@@ -43,8 +43,8 @@ func (c *lineClock) since(start time.Time) (time.Duration, error) {
 	return c.at.Sub(start), nil
 }
 
-// outWait bounds the wait for output that stays open after the end of its process. It also
-// bounds the end of a hook after its signal.
+// outWait bounds two waits: for output that stays open after the end of its process, and for
+// the end of a hook after its signal.
 const outWait = 10 * time.Second
 
 // command is a process in a group of its own, so that a terminal's interrupt reaches only the

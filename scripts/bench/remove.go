@@ -20,8 +20,9 @@ const (
 	lateTime = 2 * time.Second
 )
 
-// remove removes the objects with the name, or with the name, a dash and more. It has a time of
-// its own. After an interruption it looks again, for objects that were still being made.
+// remove removes the objects with the name, or with the name, a dash and more. The removal has
+// a time of its own. After an interruption remove looks twice, because objects may still have
+// been under way.
 func (b *bench) remove(ctx context.Context, name string) error {
 	interrupted := ctx.Err() != nil
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeBound)

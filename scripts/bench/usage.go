@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// usage is the whole machine's use meanwhile, by any program. cpu is in seconds of its
-// processors. memory is the greatest growth of used memory, in MiB. written are the MiB written
+// usage is the whole machine's use meanwhile, by any program. cpu counts seconds of its
+// processors. memory is the greatest growth of used memory, in MiB. written counts MiB written
 // to files.
 type usage struct{ cpu, memory, written float64 }
 

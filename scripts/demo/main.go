@@ -1,6 +1,6 @@
 // Command demo runs the pipeline of README.md with the command try on the engine of this
-// machine. It shows that the pushed image is in the registry and that nothing is left on the
-// engine. Everything is real except GitLab.
+// machine. The demo shows the pushed image in the registry, and an engine without leftovers.
+// Everything is real except GitLab.
 //
 // The command may import fault, test/lab and test/rig.
 package main
@@ -14,7 +14,7 @@ import (
 	"gitlab-dind-executor/test/lab"
 )
 
-// bound ends a demo that hangs. A demo takes a few seconds.
+// bound ends a hanging demo. A demo takes a few seconds.
 const bound = 5 * time.Minute
 
 func main() {

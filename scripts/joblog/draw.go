@@ -77,7 +77,7 @@ func draw(lines []line) []byte {
 	return picture.Bytes()
 }
 
-// wrapped cuts a line into rows that fit; a line without text is one row.
+// wrapped cuts a line into rows of at most the width. A line without text is a single row.
 func wrapped(spans []span, width int) [][]span {
 	rows := [][]span{nil}
 	left := width

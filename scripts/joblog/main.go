@@ -1,6 +1,6 @@
-// Command joblog draws a job log as GitLab shows it. It makes docs/job-log.svg from
-// recorded.log, the log of a job as GitLab received it. With -record it first runs the job
-// anew, on the engine of this machine.
+// Command joblog draws a job log as GitLab shows the log. The picture is docs/job-log.svg. The
+// log is recorded.log, as GitLab received it from a job. With -record the command first runs
+// the job anew, on the engine of this machine.
 //
 // The command may import executor/local, fault, test/lab and test/rig.
 package main
@@ -20,7 +20,7 @@ import (
 	"gitlab-dind-executor/test/lab"
 )
 
-// bound ends a job that hangs. The job takes a few seconds.
+// bound ends a hanging job. The job takes a few seconds.
 const bound = 5 * time.Minute
 
 func main() {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// span is text in one style.
+// span is a piece of text in a single style.
 type span struct {
 	text string
 	// colour is an SGR code, 30 to 37. 0 is the usual colour.
@@ -15,18 +15,17 @@ type span struct {
 	bold   bool
 }
 
-// line is a line of a job log as GitLab shows it.
+// line is a line of a job log in GitLab's view.
 type line struct {
 	number int
 	spans  []span
-	// header says that a section begins here. collapsed says that the section's lines are not
-	// shown.
+	// header says: a section begins here. collapsed says: GitLab hides the section's lines.
 	header, collapsed bool
-	// took is the section's time, mm:ss. It is empty where GitLab shows no time.
+	// took is the section's time, mm:ss, or "" where GitLab shows no time.
 	took string
 	// depth counts the sections around the line.
 	depth int
-	// hidden says that the line is in a collapsed section.
+	// hidden says: the line is in a collapsed section.
 	hidden bool
 }
 
@@ -114,7 +113,7 @@ func written(text string) string {
 	return text[strings.LastIndexByte(text, '\r')+1:]
 }
 
-// spans cuts a line where its style changes. It also returns the style for the next line.
+// spans cuts a line where its style changes, and returns the style for the next line.
 func spans(text string, style span) ([]span, span) {
 	var list []span
 	add := func(text string) {

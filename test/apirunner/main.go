@@ -1,6 +1,7 @@
-// Command apirunner is a GitLab Runner as far as scripts/runnertest needs one. It reads a
-// config.toml, asks GitLab's job API for jobs, and runs them with executor/local. It lets
-// developers try that program where no GitLab Runner is. It shows nothing of the Runner itself.
+// Command apirunner plays GitLab Runner for scripts/runnertest. The command reads a
+// config.toml, asks GitLab's job API for jobs, and runs them with executor/local. Developers
+// can try scripts/runnertest with it where no GitLab Runner is. The command shows nothing of
+// the Runner itself.
 //
 // The command may import executor/local.
 package main
@@ -26,7 +27,7 @@ import (
 )
 
 // askEvery is the time between two requests for a job, patchEvery between two parts of the log.
-// check_interval replaces shorter times. It is for machines where each request costs much.
+// check_interval replaces shorter times, on machines where requests cost much.
 const (
 	askEvery   = 100 * time.Millisecond
 	patchEvery = 200 * time.Millisecond
@@ -92,7 +93,7 @@ func run(args []string) error {
 
 func (s section) whoAmI() any { return map[string]string{"token": s.Token, "system_id": "s_standin"} }
 
-// work takes jobs in turn until ctx ends. After SIGQUIT it ends with its present job.
+// work takes jobs in turn until ctx ends. After SIGQUIT work ends with the present job.
 func (s section) work(ctx context.Context) error {
 	last := make(chan os.Signal, 1)
 	signal.Notify(last, syscall.SIGQUIT)
@@ -120,8 +121,8 @@ func (s section) work(ctx context.Context) error {
 	}
 }
 
-// job runs a job, sends its log meanwhile, and tells its end. It returns after cleanup, also
-// where GitLab does not answer.
+// job runs a job, sends its log meanwhile, and tells its end. The function returns after
+// cleanup, also where GitLab does not answer.
 func (s section) job(ctx context.Context, p local.Payload) error {
 	log := &trace{}
 	r := local.Runner{
@@ -216,7 +217,7 @@ func (s section) call(ctx context.Context, method, path string, body any, fine i
 	return reply{res.StatusCode, res.Header.Get("Job-Status"), content}, err
 }
 
-// trace is a log that is sent in parts.
+// trace is a log, sent in parts.
 type trace struct {
 	mu   sync.Mutex
 	text []byte

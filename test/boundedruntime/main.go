@@ -1,9 +1,9 @@
 // Boundedruntime is an OCI runtime for machines with an incomplete capability bounding set,
 // such as many virtual development machines. There runc refuses to create a --privileged
-// container, because the bundle asks for capabilities that nobody can have. This program first
-// takes such capabilities out of the bundle's config.json, and for exec out of the file after
-// --process. Then it becomes runc. It is for development only; scripts/engine installs it where
-// needed.
+// container, because nobody can have all capabilities of the bundle. This program first takes
+// the missing capabilities out of the bundle's config.json, and for exec out of the file after
+// --process. Then the program becomes runc. It is for development only; scripts/engine installs
+// it where needed.
 package main
 
 import (
@@ -174,7 +174,7 @@ func dropFromProcess(process []byte, missing []string) ([]byte, error) {
 	})
 }
 
-// edit replaces one member of a JSON object and leaves the others as they are.
+// edit replaces a member of a JSON object and leaves the others unchanged.
 func edit(object []byte, key string, change func(json.RawMessage) (json.RawMessage, error)) ([]byte, error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(object, &members); err != nil {

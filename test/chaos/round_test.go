@@ -24,7 +24,7 @@ const (
 	restBound  = 60 * time.Second
 )
 
-// round breaks one job and sweeps until nothing is left of it.
+// round breaks a job and sweeps until nothing of the job is left.
 func (c *chaos) round(n int, rnd *rand.Rand) {
 	ctx, cancel := context.WithTimeout(c.t.Context(), roundBound)
 	defer cancel()
@@ -96,7 +96,7 @@ const (
 const killedSeed = "SIGKILL to the maker of a seed"
 
 // breakSeed makes a seed beside a job, and kills the maker after a time. hits waits for the
-// maker's end and returns the number of hits.
+// maker's end. Its result is the number of hits.
 func (c *chaos) breakSeed(ctx context.Context, settings string, after time.Duration) (hits func() int) {
 	cmd := exec.CommandContext(ctx, world.Binary, "--settings", settings, "seed")
 	cmd.Env = append(os.Environ(), "DOCKER_CONFIG="+c.dockerConfig())

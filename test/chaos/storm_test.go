@@ -31,24 +31,24 @@ const (
 type fault struct {
 	kind  string
 	after time.Duration
-	// lasts is the duration of faults that pass.
+	// lasts is the duration of a passing fault.
 	lasts time.Duration
 }
 
-// storm is the faults of one round. It draws them hook by hook from a random source of its own.
-// So the same seed draws the same faults as long as the same hooks come by.
+// storm is the faults of a round. A random source of its own draws the faults hook by hook. So
+// the same seed draws the same faults as long as the same hooks come by.
 type storm struct {
 	c   *chaos
 	m   *lab.Mortal
 	job string // the job's key in labels
 	rnd *rand.Rand
-	// name is the job's. It decides which hooks are spared.
+	// name is the job's, and decides which hooks are spared.
 	name string
-	// doom is the stage in which the Runner is killed, "" if it is not.
+	// doom is the stage for the Runner's death, "" for none.
 	doom string
-	// quake is the stage in which the engine is stalled or restarted, "" if it is not.
+	// quake is the stage for a stall or restart of the engine, "" for none.
 	quake, quakeKind string
-	// long says that the job's builds volume cannot be removed for a while.
+	// long says: the job's builds volume cannot be removed for a while.
 	long bool
 
 	prepares int
@@ -86,7 +86,7 @@ func (s *storm) after(bound time.Duration, kinds ...string) fault {
 	return fault{kind: s.pick(kinds...), after: time.Duration(s.rnd.Int64N(int64(bound))), lasts: time.Duration(500+s.rnd.IntN(4000)) * ms}
 }
 
-// chance is true in that many of a hundred calls.
+// chance is true with this probability, in percent.
 func (s *storm) chance(percent int) bool { return s.rnd.IntN(100) < percent }
 
 const ms = time.Millisecond

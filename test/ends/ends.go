@@ -1,5 +1,5 @@
-// Package ends lets a test wait for an end without help. Its bound catches endless hangs; even
-// a busy machine does not reach it.
+// Package ends lets a test wait for an end without help. Its bound catches endless hangs, and
+// even a busy machine stays below the bound.
 package ends
 
 import (

@@ -13,8 +13,8 @@ type attack struct {
 	name string
 	// rare says how many times less often the attack comes than others.
 	rare int
-	// data says that the attack suits data roots alone. fatal says that after it no data root
-	// of a daemon may be kept.
+	// data marks attacks on data roots alone. fatal marks attacks after which no data root may
+	// be kept.
 	data, fatal bool
 	make        func(*planter) error
 }

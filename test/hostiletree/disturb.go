@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Disturb changes a tree until the context ends. It swaps entries, replaces directories by
-// links, moves them away and back, and writes into files. It returns the number of changes. Let
-// it return before you look at the tree.
+// Disturb changes a tree until the context ends, and returns the number of changes. The changes
+// swap entries, replace directories by links, move them away and back, and write into files.
+// Let Disturb return before you look at the tree.
 func Disturb(ctx context.Context, root string, o Options) (int, error) {
 	r, err := os.OpenRoot(root)
 	if err != nil {
@@ -32,7 +32,7 @@ func Disturb(ctx context.Context, root string, o Options) (int, error) {
 	return done, nil
 }
 
-// disturb makes one change.
+// disturb makes a single change.
 func (p *planter) disturb() error {
 	all := append(p.dirs[1:len(p.dirs):len(p.dirs)], p.files...)
 	if len(all) == 0 {

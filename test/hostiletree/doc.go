@@ -1,11 +1,12 @@
-// Package hostiletree makes directories as an attacker would leave them for the next job: to
-// make it fail, or to make it work elsewhere. They hold links of every kind, devices, pipes and
-// sockets, immutable files, odd names, great depth, great width, and endless files. The package
-// knows data roots of docker daemons, and attacks that once led out of a data root.
+// Package hostiletree makes hostile directories. An attacker would leave such a directory for
+// the next job, to make the job fail or work elsewhere. They hold links of every kind, devices,
+// pipes and sockets, immutable files, odd names, great depth, great width, and endless files.
+// The package knows data roots of docker daemons, and attacks from the past that led out of a
+// data root.
 //
-// A tree follows from one number, so that a failure can be repeated. All entries lie within the
-// given directory. Links lead to places of the caller's choice. The package opens and starts
-// nothing of what it plants.
+// A tree follows from a number, so a failure can be repeated. All entries lie within the given
+// directory. Links lead to places of the caller's choice. The package opens and starts nothing
+// in the tree.
 //
 // The package imports nothing of this module.
 package hostiletree

@@ -23,8 +23,8 @@ func (p *planter) link(at, to string) error {
 	return p.root.Symlink(to, at)
 }
 
-// hardLink gives a file outside another name. It fails in a volume, which is a mount of its
-// own. Only tests without a volume see it succeed.
+// hardLink gives a file outside another name. In a volume, which is a mount of its own, the
+// link fails. Only tests without a volume see a success.
 func (p *planter) hardLink(from string) error {
 	at := p.place()
 	p.instead(at)
@@ -134,7 +134,7 @@ func (p *planter) deep() error {
 	return nil
 }
 
-// wide makes many entries in one directory: all that are still allowed.
+// wide makes many entries in a directory: all that are still allowed.
 func (p *planter) wide() error {
 	at := path.Join(p.one(p.dirs), p.hex(8))
 	if err := p.mkdirs(at); err != nil {

@@ -33,15 +33,14 @@ type Options struct {
 	Entries, Depth int
 	// Outside are the targets of links and hard links.
 	Outside []string
-	// Honest leaves out attacks that make a data root useless, so that some data roots must be
-	// kept.
+	// Honest leaves out fatal attacks, so that some data roots must be kept.
 	Honest bool
-	// Filled says that the directory already has the files of a daemon.
+	// Filled says: the directory already has the files of a daemon.
 	Filled bool
 }
 
-// Report counts the entries of each kind. It lacks kinds that the caller may not make: a job
-// without privileges has no devices and no flags.
+// Report counts the entries of each kind. Forbidden kinds are missing: a job without privileges
+// has no devices and no flags.
 type Report map[string]int
 
 // Plant makes a tree in a directory.
@@ -56,7 +55,7 @@ func Plant(root string, o Options) (Report, error) {
 	return p.report, nil
 }
 
-// planter makes one tree.
+// planter makes a single tree.
 type planter struct {
 	root   *os.Root
 	rng    *rand.Rand
@@ -113,10 +112,10 @@ func (p *planter) survey() {
 
 func (p *planter) one(of []string) string { return of[p.rng.IntN(len(of))] }
 
-// chance is true once in that many calls.
+// chance is true once in so many calls.
 func (p *planter) chance(in int) bool { return p.rng.IntN(in) == 0 }
 
-// name is a new name, often an odd one.
+// name is a new, often odd name.
 func (p *planter) name() string {
 	switch p.rng.IntN(6) {
 	case 0:
@@ -137,7 +136,7 @@ func (p *planter) name() string {
 	return p.hex(8)
 }
 
-// odd are names that shells, terminals and careless programs stumble over.
+// odd are names for shells, terminals and careless programs to stumble over.
 var odd = []string{
 	"-rf", "--", "*", "a b", "a\nb", "\x1b[2J", "\xff\xfe", "...", ". .", "~", "$(id)", "`id`", ";id", "|", "é", "\u202e", " ", "\t", "\\", "'", "\"",
 	".gone", ".gone-too", ".part", "core", "nul", "CON", "%s", "%n", "\r", "\x7f", "..\\", "{}", "[a-z]", "?",
@@ -160,8 +159,8 @@ func (p *planter) letters(n int) string {
 	return string(b)
 }
 
-// place is a path for a new entry, often a path that daemons know, and often the path of an
-// existing entry.
+// place is a path for a new entry. Often daemons know the path, and often an entry has the path
+// already.
 func (p *planter) place() string {
 	if p.o.Kind == DataRoot && p.chance(3) {
 		at := p.one(known)
@@ -172,7 +171,7 @@ func (p *planter) place() string {
 	return path.Join(p.one(p.dirs), p.name())
 }
 
-// mkdirs makes a directory and those above it.
+// mkdirs makes a directory and its parents.
 func (p *planter) mkdirs(at string) error {
 	err := p.root.MkdirAll(at, 0o755)
 	if err == nil {
@@ -181,7 +180,7 @@ func (p *planter) mkdirs(at string) error {
 	return err
 }
 
-// write makes a file, with the directories above it. It opens no existing file.
+// write makes a file, with the directories above, and opens no existing file.
 func (p *planter) write(at, text string) error {
 	_ = p.root.MkdirAll(path.Dir(at), 0o755)
 	f, err := p.root.OpenFile(at, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o644)
@@ -194,8 +193,8 @@ func (p *planter) write(at, text string) error {
 	return errors.Join(err, f.Close())
 }
 
-// instead removes the entry at a path, if any. Within a data root that must be kept, it removes
-// nothing of a daemon.
+// instead removes the entry at a path, if any. In an honest data root nothing of a daemon is
+// removed.
 func (p *planter) instead(at string) {
 	if !p.o.Honest && at != "." && at != "" {
 		_ = p.root.RemoveAll(at)
@@ -203,8 +202,8 @@ func (p *planter) instead(at string) {
 	_ = p.root.MkdirAll(path.Dir(at), 0o755)
 }
 
-// in calls do with the directory above a path, and the last name of the path. It serves system
-// calls without a counterpart in os.Root.
+// in calls do with the directory above a path, and the last name of the path, for system calls
+// without a counterpart in os.Root.
 func (p *planter) in(at string, do func(dirfd int, name string) error) error {
 	d, err := p.root.OpenFile(path.Dir(at), os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
 	if err != nil {

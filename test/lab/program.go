@@ -14,8 +14,8 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// Program is the main function of a program of scripts/: it calls run, and exits with 1 if run
-// fails. bound ends a run that hangs. A signal ends run's context and stays caught to the end,
+// Program is the main function of a program of scripts/. Program calls run, and exits with 1 if
+// run fails. bound ends a hanging run. A signal ends run's context and stays caught to the end,
 // because a second signal must not cut cleanup off. A closed stdout does not end the program
 // either. name is the Makefile's target.
 func Program(name string, bound time.Duration, run func(context.Context) error) {

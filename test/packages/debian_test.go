@@ -69,10 +69,10 @@ func (d debian) says(script string, parts ...string) {
 	}
 }
 
-// files lists the files of the host, except those that dpkg and the tests themselves write.
+// files lists the host's files, except those of dpkg and of the tests themselves.
 const files = `find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /tmp -o -path /var/lib/dpkg -o -path /var/log \) -prune -o -print | LC_ALL=C sort`
 
-// pretend is a systemctl that notes its calls. It stands for a host with systemd.
+// pretend is a systemctl that notes its calls, for a host with systemd.
 const pretend = `rm -f /etc/dpkg/dpkg.cfg.d/* # images leave manual pages out
 mkdir -p /run/systemd/system /etc/systemd/system/timers.target.wants
 cat >/usr/local/bin/systemctl <<'EOF'
@@ -129,7 +129,7 @@ __start_gitlab-dind-executor gitlab-dind-executor dr pool; echo "completes to ${
 
 	d.says(`: >/tmp/systemctl; dpkg -r gitlab-dind-executor; cat /tmp/systemctl /etc/gitlab-runner/dind.toml`,
 		"stop gitlab-dind-executor-*", "size = 3")
-	// A purge removes files that hooks and timers have made since, too.
+	// A purge removes later files of hooks and timers, too.
 	d.sh(`stamps=/var/lib/systemd/timers; mkdir -p /var/log/gitlab-dind-executor $stamps; touch $stamps/stamp-gitlab-dind-executor-prepull.timer $stamps/stamp-other.timer
 dpkg -P gitlab-dind-executor; test ! -e /var/log/gitlab-dind-executor; rm $stamps/stamp-other.timer; rmdir -p --ignore-fail-on-non-empty $stamps`)
 	if after := d.sh(files); after != before {

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Disk is a loop device of a scratch file, until the test ends. It stands for a disk of the
-// host.
+// Disk is a loop device of a scratch file, until the test ends. The device stands for a disk of
+// the host.
 type Disk struct {
 	// Node is its device node, Number its device number for mknod.
 	Node   string

@@ -14,15 +14,15 @@ import (
 // Kind is a hostile thing in the place of a file.
 type Kind struct {
 	Name string
-	// Put plants the thing until the test ends. check asserts that nothing outside was touched.
-	// It also takes the thing away where the removal of the directory would fail.
+	// Put plants the thing until the test ends. check asserts the integrity of everything
+	// outside, and takes the thing away where the directory's removal would fail.
 	Put func(t testing.TB, name string) (check func())
-	// Readable says that the thing is a regular file with one name after all. Replaceable says
-	// that another file can take its name.
+	// Readable marks a regular file with one name after all. Replaceable says: another file can
+	// take the thing's name.
 	Readable, Replaceable bool
-	// Aliased says that an open by the name opens a regular file.
+	// Aliased says: an open by the name opens a regular file.
 	Aliased bool
-	// Foreign says that a regular file belongs to another user.
+	// Foreign says: the regular file belongs to another user.
 	Foreign bool
 }
 
@@ -32,7 +32,7 @@ const Stranger = 54321
 // Planted is the content of each planted regular file, and of each file outside.
 const Planted = "planted\n"
 
-// Kinds returns every kind that this process can plant. Only root can plant a device, another
+// Kinds returns every kind within this process's power. Only root can plant a device, another
 // user's file, a mount, or an immutable file.
 func Kinds(disk *Disk) []Kind {
 	none := func() {}
@@ -130,7 +130,7 @@ func same(t testing.TB, outside string) {
 // immutable is FS_IMMUTABLE_FL.
 const immutable = 0x10
 
-// flag sets or clears the immutable flag. With it even root cannot change a file.
+// flag sets or clears the immutable flag, with which even root cannot change a file.
 func flag(name string, on bool) error {
 	f, err := os.Open(name)
 	if err != nil {

@@ -1,7 +1,7 @@
 package plant
 
 // Place is a file on the host that a hook or a command opens. docs/security.md has the same
-// list, with the other users who can write there and the protection.
+// list. The list there also names other users with write access, and the protection.
 type Place struct {
 	// Name is the first cell of the place's row.
 	Name string

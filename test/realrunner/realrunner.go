@@ -1,5 +1,5 @@
 // Package realrunner finds, starts and ends a GitLab Runner installed on this host. Programs
-// use it to show or measure with a real Runner what executor/local shows without.
+// show or measure with such a Runner what executor/local shows without.
 //
 // The package may import fault.
 package realrunner
@@ -55,13 +55,13 @@ func Find(ctx context.Context, path, target string) (binary, version string, err
 	return found, string(versionLine.FindSubmatch(out)[1]), nil
 }
 
-// Environ is a Runner's environment. Its home is dir, so that neither a docker configuration
-// nor settings of this host play a part.
+// Environ is a Runner's environment. Its home is dir, so neither a docker configuration nor
+// settings of this host play a part.
 func Environ(dir string) []string {
 	return append(os.Environ(), "HOME="+dir, "XDG_STATE_HOME="+dir, "TMPDIR="+dir)
 }
 
-// Quoted is a string of TOML. It escapes only backslash and quote, because paths and addresses
+// Quoted is a string of TOML. Only backslash and quote are escaped, because paths and addresses
 // have nothing else to escape.
 func Quoted(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
@@ -75,7 +75,7 @@ type Process struct {
 }
 
 // Start starts a Runner with a config.toml and the home dir. The Runner gets a process group of
-// its own. So the terminal's Ctrl-C does not reach it before its jobs are told.
+// its own. So the terminal's Ctrl-C does not reach the Runner before its jobs are told.
 func Start(binary, dir, config string) (*Process, error) {
 	work := filepath.Join(dir, "work")
 	if err := os.Mkdir(work, 0o700); err != nil {
@@ -101,7 +101,7 @@ func (p *Process) Ended() <-chan struct{} { return p.ended }
 // Log is the Runner's output so far.
 func (p *Process) Log() string { return p.log.String() }
 
-// Stop ends the Runner, and with it the jobs that an interruption has left.
+// Stop ends the Runner and the remaining jobs of an interruption.
 func (p *Process) Stop() error {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	wait := time.NewTimer(stopping)
@@ -116,7 +116,7 @@ func (p *Process) Stop() error {
 	return fault.System(errors.New("the Runner did not end after SIGTERM"), "its log:\n"+p.Log())
 }
 
-// buffer is a log that can be read while it is written.
+// buffer is a log for reading and writing at once.
 type buffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer

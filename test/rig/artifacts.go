@@ -26,8 +26,8 @@ type Artifact struct {
 	Content      []byte
 }
 
-// ArtifactServer is the part of GitLab's API for artifacts: helpers upload those of their own
-// job and download those of others. Each job's artifacts need the token of that job. The server
+// ArtifactServer is the part of GitLab's API for artifacts. Helpers upload artifacts of their
+// own job and download those of others. Each job's artifacts need the job's token. The server
 // listens where a [GitServer] does.
 type ArtifactServer struct {
 	URL string // GitLab's CI_SERVER_URL

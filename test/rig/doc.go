@@ -1,6 +1,7 @@
 // Package rig holds the real surroundings of the demo, the end-to-end tests and the benchmark.
-// These are a registry with its own CA and a password, a git server that asks for the job
-// token, the images of scripts/images, and the engine's lists before and after.
+// These are a registry with its own CA and a password, and a git server with the job token as
+// its password. There are also the images of scripts/images, and the engine's lists before and
+// after.
 //
 // Nothing here is simulated. The registry is Distribution in a container on the engine, the git
 // server is git's own http-backend, and pushes go through the engine. The process with the rig

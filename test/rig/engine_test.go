@@ -13,8 +13,7 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// newClient returns a client of the engine that the environment names. The
-// test fails without one.
+// newClient returns a client of the environment's engine. The test fails without an engine.
 func newClient(t *testing.T) *client.Client {
 	t.Helper()
 	cli, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
@@ -28,7 +27,7 @@ func newClient(t *testing.T) *client.Client {
 	return cli
 }
 
-// createVolume creates a volume that is removed at the test's end.
+// createVolume creates a volume until the test's end.
 func createVolume(t *testing.T, cli *client.Client, name string, labels map[string]string) {
 	t.Helper()
 	if _, err := cli.VolumeCreate(t.Context(), volume.CreateOptions{Name: name, Labels: labels}); err != nil {
@@ -71,8 +70,7 @@ func run(t *testing.T, cli *client.Client, image, networkName string, hosts []st
 	return 0, ""
 }
 
-// createNetwork creates a bridge network, as a job has one, that is removed at
-// the test's end.
+// createNetwork creates a bridge network, as jobs have, until the test's end.
 func createNetwork(t *testing.T, cli *client.Client) string {
 	t.Helper()
 	name := UniqueName("test")

@@ -16,9 +16,9 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// Foreign is the set of objects that an executor of another version, called by another Runner,
-// has on an engine. By its labels any sweep, pool, cache or seed of this program would take or
-// remove it: its owner is dead, and its time is over.
+// Foreign is the objects of an executor of another version, called by another Runner, on an
+// engine. Its owner is dead and its time is over. So, by its labels, any sweep, pool, cache or
+// seed of this program would take or remove it.
 type Foreign struct {
 	cli        *client.Client
 	containers []string
@@ -31,9 +31,9 @@ type Foreign struct {
 // foreignOwner is a Runner of this host that has ended.
 const foreignOwner = `{"machine":"","host":"elsewhere","pidns":"","boot":"","pid":1,"start":1}`
 
-// PlantForeign makes the objects of a [Foreign]: a sandbox with a running sidecar and a job
-// container that never ran, a sandbox in a pool, an orphan, a held sandbox, a cache, layers, a
-// seed and a mirror.
+// PlantForeign makes the objects of a [Foreign]. These are four sandboxes, a cache, layers, a
+// seed and a mirror. The first sandbox has a running sidecar and a job container that never
+// ran. The others are a sandbox in a pool, an orphan and a held sandbox.
 func PlantForeign(ctx context.Context, cli *client.Client) (f *Foreign, err error) {
 	f = &Foreign{cli: cli, running: map[string]bool{}}
 	defer func() {

@@ -26,8 +26,9 @@ const GitUser = "gitlab-ci-token"
 const gitBranch = "main"
 
 // GitServer serves one repository over HTTP, by git's own http-backend, to clients with the job
-// token. It listens on the gateway of the engine's default bridge, where containers reach it.
-// It serves clone and fetch only. Any commit may be fetched by its hash, shallow or not.
+// token. The server listens on the gateway of the engine's default bridge, where containers
+// reach the server. Only clone and fetch are served. Any commit may be fetched by its hash,
+// shallow or not.
 type GitServer struct {
 	Base   string // "http://172.17.0.1:PORT", GitLab's CI_SERVER_URL
 	URL    string // of the repository with user and token: "http://gitlab-ci-token:…@172.17.0.1:PORT/group/app.git"
@@ -135,8 +136,8 @@ func withToken(token string, next http.Handler) http.Handler {
 	})
 }
 
-// Commit adds or overwrites files and commits them to the branch; the other files stay. It
-// returns the commit's hash, 40 hex digits. Files without a difference make an empty commit.
+// Commit adds or overwrites files and commits them to the branch; the other files stay. The
+// result is the commit's hash, 40 hex digits. Files without a difference make an empty commit.
 // Commit is not for use by several goroutines.
 func (s *GitServer) Commit(ctx context.Context, files fs.FS) (sha string, err error) {
 	return s.repo.commit(ctx, files)

@@ -9,8 +9,8 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// imagePrefix is the host part of the images' names. ".test" is reserved (RFC 2606), so an
-// engine without such an image cannot pull it from anywhere.
+// imagePrefix is the host part of the images' names. The domain ".test" is reserved (RFC 2606),
+// so an engine cannot pull a missing image from anywhere.
 const imagePrefix = "gitlab-dind-executor.test/"
 
 // The images that scripts/images makes.
@@ -31,8 +31,8 @@ func Images() []string {
 	return []string{ImageDind, ImageRootless, ImageOldDind, ImageCLI, ImageHelper, ImageRegistry, ImageBusybox, ImageRedis, ImagePostgres}
 }
 
-// Require returns an error with a hint that names each of the images missing on the engine.
-// Without names it asks for all of [Images].
+// Require returns an error with a hint and the names of all missing images. Without names it
+// asks for all of [Images].
 func Require(ctx context.Context, cli *client.Client, images ...string) error {
 	if len(images) == 0 {
 		images = Images()

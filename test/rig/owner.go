@@ -61,7 +61,7 @@ func self() (owner, error) {
 }
 
 // startOf returns the start time of a process in this pid namespace, in clock ticks after boot.
-// alive is false when there is no such process, or only a zombie.
+// alive is false for a missing process and for a zombie.
 func startOf(pid string) (start string, alive bool) {
 	stat, err := os.ReadFile("/proc/" + pid + "/stat")
 	if err != nil {

@@ -20,9 +20,9 @@ import (
 )
 
 // Registry is a Distribution registry in a container on the engine, over TLS by a CA of its
-// own. It listens on a single port of two of the host's addresses. Containers reach it at the
-// gateway of the engine's default bridge. The engine and this process reach it at 127.0.0.1. It
-// may be used by several goroutines.
+// own. The registry listens on a single port of two of the host's addresses. Containers reach
+// the gateway of the engine's default bridge. The engine and this process reach 127.0.0.1. A
+// Registry may be used by several goroutines.
 type Registry struct {
 	// Host is "name:port" with the caller's name. Nothing resolves the name; its users map it
 	// to Addr.
@@ -124,8 +124,8 @@ func (r *Registry) writeCA(pem []byte) (err error) {
 	return nil
 }
 
-// htpasswdOf returns an htpasswd file with one user. It takes bcrypt's lowest cost, because the
-// registry computes the hash for each request, and the password is random and lives for
+// htpasswdOf returns an htpasswd file with one user. The hash has bcrypt's lowest cost, because
+// the registry computes the hash for each request, and the password is random and lives for
 // minutes.
 func htpasswdOf(user, password string) ([]byte, error) {
 	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
@@ -135,8 +135,8 @@ func htpasswdOf(user, password string) ([]byte, error) {
 	return fmt.Appendf(nil, "%s:%s\n", user, hash), nil
 }
 
-// freePort returns a TCP port that is free on 127.0.0.1 at this moment. The port may be taken
-// on the gateway's address, or a moment later.
+// freePort returns a TCP port without a listener on 127.0.0.1 at this moment. The port may be
+// taken on the gateway's address, or a moment later.
 func freePort(ctx context.Context) (string, error) {
 	var config net.ListenConfig
 	l, err := config.Listen(ctx, "tcp4", "127.0.0.1:0")
@@ -213,7 +213,7 @@ func (r *Registry) Close() error {
 }
 
 // registryClient returns a client that trusts only the CA. The client expects a certificate for
-// the name, whatever address it calls.
+// the name, whatever the address.
 func registryClient(ca []byte, name string) *http.Client {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(ca)

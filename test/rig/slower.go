@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// EnvSlower names the environment variable with this machine's slowness, measured by whoever
-// runs the tests. It is a factor such as 10 on an emulated machine. An ordinary machine has 1.
+// EnvSlower names the environment variable with this machine's slowness, measured by the caller
+// of the tests. The value is a factor, such as 10 on an emulated machine. An ordinary machine
+// has 1.
 const EnvSlower = "DIND_RIG_SLOWER"
 
 // Slower turns a bound for an ordinary machine into the bound for this machine.

@@ -18,9 +18,9 @@ import (
 )
 
 // RemoveStale removes leftovers of rigs whose process has ended from the engine: containers,
-// networks, volumes, derived images. It touches nothing whose owner may live, and leaves
-// temporary directories to the system. [StartRegistry] and [Unchanged] call it first. It is
-// safe to call at any time and by several processes at once.
+// networks, volumes, derived images. Objects whose owner may live stay, and temporary
+// directories are left to the system. [StartRegistry] and [Unchanged] call RemoveStale first.
+// Any process may call it at any time, several at once included.
 //
 // RemoveStale goes on after a failure and returns all failures, joined.
 func RemoveStale(ctx context.Context, cli *client.Client) error {
@@ -77,8 +77,8 @@ func RemoveStale(ctx context.Context, cli *client.Client) error {
 	return nil
 }
 
-// removeContainer removes a container in any state, with its anonymous volumes. A container
-// that is gone already, or just going, is success.
+// removeContainer removes a container in any state, with its anonymous volumes. A missing
+// container, or a container on its way out, is success.
 func removeContainer(ctx context.Context, cli *client.Client, id string) error {
 	err := cli.ContainerRemove(ctx, id, container.RemoveOptions{Force: true, RemoveVolumes: true})
 	if errdefs.IsNotFound(err) || errdefs.IsConflict(err) && strings.Contains(err.Error(), "in progress") {
@@ -87,7 +87,7 @@ func removeContainer(ctx context.Context, cli *client.Client, id string) error {
 	return err
 }
 
-// removeNetwork removes a network. A network that is gone already is success.
+// removeNetwork removes a network. A missing network is success.
 func removeNetwork(ctx context.Context, cli *client.Client, id string) error {
 	if err := cli.NetworkRemove(ctx, id); !errdefs.IsNotFound(err) {
 		return err
@@ -95,8 +95,8 @@ func removeNetwork(ctx context.Context, cli *client.Client, id string) error {
 	return nil
 }
 
-// removeVolume removes a volume. A volume that is gone already is success. A killed test of
-// hostile files leaves immutable files, so removeVolume clears their flags.
+// removeVolume removes a volume. A missing volume is success. A killed test of hostile files
+// leaves immutable files, so removeVolume clears their flags.
 func removeVolume(ctx context.Context, cli *client.Client, name string) error {
 	err := cli.VolumeRemove(ctx, name, false)
 	if errdefs.IsInternal(err) {
@@ -117,8 +117,7 @@ func removeVolume(ctx context.Context, cli *client.Client, name string) error {
 	return err
 }
 
-// removeImage removes a tag, and the image with its last tag. A tag that is gone already is
-// success.
+// removeImage removes a tag, and the image with its last tag. A missing tag is success.
 func removeImage(ctx context.Context, cli *client.Client, ref string) error {
 	if _, err := cli.ImageRemove(ctx, ref, image.RemoveOptions{PruneChildren: true}); !errdefs.IsNotFound(err) {
 		return err

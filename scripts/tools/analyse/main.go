@@ -1,7 +1,6 @@
-// Command analyse finds faults that go vet and staticcheck do not look for. These are values
-// that are assigned and never read, ignored errors, conversions to a value's own type, names
-// that hide Go's own, and uses of nil. It is a tool for go vet: go vet -vettool=bin/analyse
-// ./...
+// Command analyse finds faults beyond the reach of go vet and staticcheck. These are unused
+// values, ignored errors, conversions to a value's own type, names that hide Go's own, and uses
+// of nil. The command is a tool for go vet: go vet -vettool=bin/analyse ./...
 //
 // The command may import analysers only.
 package main

@@ -1,9 +1,9 @@
 // Plant fills a directory as an attacker would, who wants the next job to fail or to reach
-// forbidden places. It runs in containers of tests.
+// forbidden places. The program runs in containers of tests.
 //
 //	plant [-kind data|project] [-seed N] [-entries N] [-depth N] [-outside PATH,...] DIRECTORY
 //
-// It prints the number of entries of each kind.
+// The output is the number of entries of each kind.
 package main
 
 import (
