@@ -7,5 +7,5 @@
 // handle, and only if the handle shows a regular file with one name. A write goes to a new
 // file under a random name, which then takes the target's name.
 //
-// The package may import fault.
+// It may import fault.
 package hostfile

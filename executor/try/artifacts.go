@@ -9,8 +9,8 @@ import (
 	"gitlab-dind-executor/executor/pipeline"
 )
 
-// artifacts are what a job uploads: an archive, and reports of variables, which it
-// uploads whether it succeeds or fails.
+// artifacts lists a job's uploads: an archive, and reports of variables. A job uploads the
+// reports in success and failure.
 func artifacts(a *pipeline.Artifacts) (list []local.Artifact) {
 	if a == nil {
 		return nil
@@ -29,8 +29,8 @@ func artifacts(a *pipeline.Artifacts) (list []local.Artifact) {
 	return list
 }
 
-// reported are the variables that a job gets of those whose artifacts it gets, the
-// later over the earlier.
+// reported returns the variables from the jobs whose artifacts a job gets. Later jobs
+// override earlier ones.
 func (r *run) reported(j pipeline.Job) (vars []pipeline.Variable) {
 	if r.server == nil {
 		return nil
@@ -50,11 +50,10 @@ func (r *run) reported(j pipeline.Job) (vars []pipeline.Variable) {
 	return vars
 }
 
-// fewReported is how many variables GitLab takes of a job where nobody has said
-// otherwise.
+// fewReported is GitLab's default bound on the variables of a job's report.
 const fewReported = 20
 
-// sayOfReport says what GitLab has against the variables that a job has reported.
+// sayOfReport warns of GitLab's objections to a job's report of variables.
 func (r *run) sayOfReport(j pipeline.Job) {
 	id := r.ids[j.Name]
 	if why := r.server.Refused(id); why != "" {

@@ -12,7 +12,7 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// choose are the jobs that are asked for by name, or all.
+// choose returns the jobs with the given names, or all jobs.
 func choose(p pipeline.Pipeline, names []string) ([]pipeline.Job, error) {
 	if len(names) == 0 {
 		return p.Jobs, nil
@@ -29,7 +29,7 @@ func choose(p pipeline.Pipeline, names []string) ([]pipeline.Job, error) {
 	var chosen []pipeline.Job
 	for _, j := range p.Jobs {
 		if slices.Contains(names, j.Name) || slices.Contains(names, j.Of) {
-			// The result is this job's own, also if it is manual or may fail.
+			// The job alone decides the result, also a manual job or a job that may fail.
 			j.AllowFailure = false
 			switch j.When {
 			case "always", "on_failure":
@@ -43,8 +43,8 @@ func choose(p pipeline.Pipeline, names []string) ([]pipeline.Job, error) {
 	return chosen, nil
 }
 
-// namesOf are the names that --job takes: those of all jobs, and those that several
-// jobs of one parallel share.
+// namesOf lists the names for --job: those of all jobs, and those shared by copies of a
+// job.
 func namesOf(p pipeline.Pipeline) (names []string) {
 	for _, j := range p.Jobs {
 		if j.Of != "" && !slices.Contains(names, j.Of) {
@@ -55,7 +55,7 @@ func namesOf(p pipeline.Pipeline) (names []string) {
 	return names
 }
 
-// listJobs prints the jobs in the order in which they run.
+// listJobs prints the jobs in their order to run.
 func listJobs(out io.Writer, p pipeline.Pipeline) error {
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(w, "JOB\tSTAGE\tWHEN")
@@ -65,7 +65,7 @@ func listJobs(out io.Writer, p pipeline.Pipeline) error {
 	return w.Flush()
 }
 
-// whenOf says when a job runs, or why it does not.
+// whenOf says when a job runs, or why not.
 func whenOf(j pipeline.Job) string {
 	switch {
 	case j.Cannot:
@@ -77,14 +77,14 @@ func whenOf(j pipeline.Job) string {
 	}
 }
 
-// listed is a job as --list --json shows it.
+// listed is a job in the output of --list --json.
 type listed struct {
 	Name  string `json:"name"`
 	Stage string `json:"stage"`
 	// When is on_success, on_failure, always, manual, delayed or never.
 	When string `json:"when"`
-	// Runnable tells whether it can run here, and Known whether it is known if GitLab
-	// runs it. Why says why it does not.
+	// Runnable tells whether the job can run here. Known tells whether the job's run on
+	// GitLab is known. Why is the reason against a run.
 	Runnable     bool     `json:"runnable"`
 	Known        bool     `json:"known"`
 	Why          string   `json:"why,omitempty"`
@@ -96,7 +96,7 @@ type listed struct {
 	Environment  string   `json:"environment,omitempty"`
 }
 
-// listJSON prints what is known of the pipeline as one JSON document.
+// listJSON prints the known facts about the pipeline as a JSON document.
 func listJSON(out io.Writer, p pipeline.Pipeline) error {
 	list := struct {
 		Stages   []string `json:"stages"`

@@ -83,8 +83,8 @@ func TestFoldersOfJobs(t *testing.T) {
 	}
 }
 
-// A text that is in no repository stands in its file's place, and what it includes
-// is that of the tree.
+// A text from outside any repository replaces the pipeline's file. Its includes come from
+// the tree.
 func TestAPipelineFromOutsideTheRepository(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{".gitlab-ci.yml": "old: {script: [a]}", "b.yml": "b: {script: [b]}"} {

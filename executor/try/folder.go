@@ -15,16 +15,16 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// folder is where the artifacts of jobs go, each job's into a folder of its own. The
-// zero value takes none.
+// folder is the place for the artifacts of jobs, with a folder for each job. The zero value
+// takes none.
 type folder struct {
 	path string
 	root *os.Root
-	// faults are what went wrong.
+	// faults are the errors so far.
 	faults []error
 }
 
-// open makes the folder, or takes one that is empty.
+// open makes the folder, or takes an empty folder.
 func (f *folder) open(path string) error {
 	if path == "" {
 		return nil
@@ -44,7 +44,7 @@ func (f *folder) open(path string) error {
 	return nil
 }
 
-// close tells what went wrong.
+// close returns the errors so far.
 func (f *folder) close() error {
 	if f.root == nil {
 		return nil
@@ -52,7 +52,7 @@ func (f *folder) close() error {
 	return errors.Join(append(f.faults, f.root.Close())...)
 }
 
-// take unpacks what a job has left, and says where.
+// take unpacks a job's artifacts, and reports their place.
 func (f *folder) take(ctx context.Context, from *forge.Server, job int64, name string, say, warn func(string)) {
 	if f.root == nil || !from.Has(job) {
 		return
@@ -90,13 +90,13 @@ func (f *folder) unpack(ctx context.Context, from *forge.Server, job int64, name
 	return dir, left, errors.Join(err, to.Close())
 }
 
-// notInFolder is what a folder's name has not.
+// notInFolder matches characters that a folder's name must not have.
 var notInFolder = regexp.MustCompile(`[^\pL\pN._]+`)
 
-// maxFolder is shorter than what file systems allow, in bytes.
+// maxFolder bounds a folder's name, in bytes, below the bound of file systems.
 const maxFolder = 200
 
-// folderOf is a job's name as that of a folder.
+// folderOf turns a job's name into a folder's name.
 func folderOf(job string) string {
 	name := strings.Trim(notInFolder.ReplaceAllString(job, "-"), "-.")
 	if len(name) > maxFolder {

@@ -22,12 +22,12 @@ const (
 
 var (
 	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	// secretName are names whose values the job log does not show.
+	// secretName matches names of variables whose values the job log hides.
 	secretName = regexp.MustCompile(`(?i)(PASS|PASSWORD|PASSWD|TOKEN|SECRET|KEY|CREDENTIALS?|AUTH_CONFIG)$`)
 	notInPath  = regexp.MustCompile(`[^A-Za-z0-9._/-]+`)
 )
 
-// facts are what the predefined variables are made of.
+// facts are the sources of the predefined variables.
 type facts struct {
 	repository    forge.Repository
 	sha, ref      string
@@ -40,7 +40,7 @@ type facts struct {
 	server, token string
 }
 
-// project is the path of the project: the remote's, or one of the folder's name.
+// project returns the path of the project: the remote's, or a path with the folder's name.
 func (f facts) project() string {
 	if path, ok := f.originPath(); ok {
 		return path
@@ -52,13 +52,13 @@ func (f facts) project() string {
 	return "local/" + name
 }
 
-// ofOrigin tells that the project's path is that of GitLab.
+// ofOrigin tells whether the project's path is GitLab's.
 func (f facts) ofOrigin() bool {
 	_, ok := f.originPath()
 	return ok
 }
 
-// originPath is the path of the remote, if it has one of a project.
+// originPath returns the path of the remote, if the path is a project's.
 func (f facts) originPath() (string, bool) {
 	_, rest, found := strings.Cut(f.repository.Origin, "://")
 	switch _, after, scp := strings.Cut(f.repository.Origin, ":"); {
@@ -71,8 +71,8 @@ func (f facts) originPath() (string, bool) {
 	return rest, strings.Contains(rest, "/") && !strings.HasPrefix(f.repository.Origin, "file:")
 }
 
-// payload is the job as GitLab would send it. It names no project by number, so
-// that nothing is cached for a next one.
+// payload returns the job as GitLab would send it. The payload has no project number, so
+// nothing is cached for a next job.
 func (r *run) payload(j pipeline.Job) local.Payload {
 	f, id := r.facts, r.ids[j.Name]
 	protected := f.protected
@@ -121,8 +121,8 @@ func (r *run) payload(j pipeline.Job) local.Payload {
 	return p
 }
 
-// addVariables adds the variables in GitLab's order, the last of duplicates wins,
-// and what follows from them.
+// addVariables adds the variables in GitLab's order, and settings that follow from them.
+// The last of duplicates wins.
 func (r *run) addVariables(p *local.Payload, j pipeline.Job) {
 	f := r.facts
 	add := func(v pipeline.Variable, public, masked bool) {
@@ -176,7 +176,7 @@ func localImage(i pipeline.Image) local.Image {
 	return out
 }
 
-// objectFormat tells the kind of a repository by its commits' names.
+// objectFormat tells the kind of a repository by the length of a commit's id.
 func objectFormat(sha string) string {
 	if len(sha) == 64 {
 		return "sha256"

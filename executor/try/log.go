@@ -12,16 +12,16 @@ import (
 	"gitlab-dind-executor/executor/local"
 )
 
-// control matches what colours a terminal.
+// control matches sequences for colours of a terminal.
 var control = regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]")
 
-// jobLog shows job logs line by line, as they come, without colours where no
-// terminal wants them. It is for one writer at a time.
+// jobLog shows job logs line by line, as they come, without colours where no terminal wants
+// them. jobLog is for one writer at a time.
 type jobLog struct {
 	out    io.Writer
 	colour bool
 	held   []byte
-	// firstLine is when the script's first line came.
+	// firstLine is the time of the script's first line.
 	firstLine time.Time
 }
 
@@ -38,11 +38,11 @@ func terminal(out io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// maxHeld is how much of a line is held until its end comes, in bytes.
+// maxHeld bounds the part of a line that waits for the line's end, in bytes.
 const maxHeld = 64 << 10
 
-// Write shows whole lines. It reports all of p as written: a terminal that is
-// gone is no reason to stop a job.
+// Write shows whole lines, and reports all of p as written: a lost terminal is no reason to
+// stop a job.
 func (l *jobLog) Write(p []byte) (int, error) {
 	l.held = append(l.held, p...)
 	for {
@@ -79,7 +79,7 @@ func (l *jobLog) show(line string) {
 	_, _ = io.WriteString(l.out, line)
 }
 
-// times prints how long each hook took, in the order of their starts.
+// times prints the duration of each hook, in the order of their starts.
 func times(out io.Writer, r local.Result, firstLine time.Time) {
 	fmt.Fprintf(out, "  %8s  %8s   hook\n", "at", "took")
 	for _, p := range r.Phases {

@@ -15,22 +15,22 @@ import (
 )
 
 const (
-	// serverVersion is the GitLab that try plays: jobs get what this release sends.
+	// serverVersion is the release of GitLab that try imitates.
 	serverVersion = "18.6.0"
-	// serverRevision is what CI_SERVER_REVISION says of a GitLab that is none.
+	// serverRevision is the value of CI_SERVER_REVISION for an imitation.
 	serverRevision = "local"
-	// pagesDomain is a name that nobody can own.
+	// pagesDomain is a domain that nobody can own.
 	pagesDomain = "pages.example.com"
-	// maxMessage is how much of a commit's message GitLab hands on, in bytes.
+	// maxMessage is GitLab's bound on a commit's message, in bytes.
 	maxMessage = 100_000
-	// longTitle is from where on the description has the title, too, in characters.
+	// longTitle is the length, in characters, from which the description repeats the title.
 	longTitle = 100
 )
 
-// user is who runs the pipeline.
+// user is the person who runs the pipeline.
 type user struct{ login, name, email string }
 
-// userOf is the person whom git knows, else the one of the environment.
+// userOf returns the person from git's settings, else from the environment.
 func userOf(r forge.Repository, env map[string]string) user {
 	u := user{name: r.UserName, email: r.UserEmail}
 	local, _, _ := strings.Cut(u.email, "@")
@@ -43,14 +43,13 @@ func userOf(r forge.Repository, env map[string]string) user {
 
 func set(key, value string) pipeline.Variable { return pipeline.Variable{Key: key, Value: value} }
 
-// text is a variable in which no other is replaced.
+// text is a variable whose value is not expanded.
 func text(key, value string) pipeline.Variable {
 	return pipeline.Variable{Key: key, Value: value, Raw: true}
 }
 
-// known are those of GitLab's predefined variables that rules and includes see and
-// whose values are GitLab's own for this project. Whether a job runs depends on
-// nothing that is a guess.
+// known are the predefined variables for rules and includes, with GitLab's own values for
+// this project. No guess decides whether a job runs.
 func (f facts) known() []pipeline.Variable {
 	list := []pipeline.Variable{
 		set("CI", "true"), set("GITLAB_CI", "true"), set("CI_SERVER_NAME", "GitLab"),
@@ -68,8 +67,8 @@ func (f facts) known() []pipeline.Variable {
 	return append(list, f.ofCommit()...)
 }
 
-// plausible are all that jobs get besides those of ofServer and ofJob: what only a
-// GitLab knows is made up or empty.
+// plausible are the other variables of jobs, besides ofServer and ofJob. Values known to a
+// GitLab alone are made up or empty.
 func (f facts) plausible() []pipeline.Variable {
 	major, minor, patch := versionParts(serverVersion)
 	list := []pipeline.Variable{
@@ -77,7 +76,7 @@ func (f facts) plausible() []pipeline.Variable {
 		set("CI_SERVER_VERSION", serverVersion), set("CI_SERVER_REVISION", serverRevision),
 		set("CI_SERVER_VERSION_MAJOR", major), set("CI_SERVER_VERSION_MINOR", minor), set("CI_SERVER_VERSION_PATCH", patch),
 		set("CI_TEMPLATE_REGISTRY_HOST", "registry.gitlab.com"),
-		// Without a dependency proxy images come from where it gets them.
+		// Without a dependency proxy images come from the Docker Hub itself.
 		set("CI_DEPENDENCY_PROXY_GROUP_IMAGE_PREFIX", "docker.io"),
 		set("CI_DEPENDENCY_PROXY_DIRECT_GROUP_IMAGE_PREFIX", "docker.io"),
 		set("CI_PIPELINE_IID", "1"), set("CI_PIPELINE_NAME", ""),
@@ -121,7 +120,7 @@ func (f facts) ofCommit() []pipeline.Variable {
 		message = "Uncommitted changes"
 	}
 	if message != "" {
-		message += "\n" // as git keeps it
+		message += "\n" // as git keeps messages
 	}
 	cut := len(message) > maxMessage
 	message = strings.ToValidUTF8(message[:min(len(message), maxMessage)], "")
@@ -146,8 +145,8 @@ func (f facts) ofCommit() []pipeline.Variable {
 	return append(list, text("CI_COMMIT_BRANCH", ref))
 }
 
-// ofServer are the variables that hold the address at which jobs reach GitLab, here
-// that of the sources. It is known when the jobs run.
+// ofServer are the variables with the jobs' address of GitLab, here the address of the
+// sources. The address is known when the jobs run.
 func (f facts) ofServer() []pipeline.Variable {
 	u, err := url.Parse(f.server)
 	if err != nil || f.server == "" {
@@ -168,7 +167,7 @@ func (f facts) ofServer() []pipeline.Variable {
 	}
 }
 
-// pipelineID is the number of the one pipeline.
+// pipelineID is the number of the only pipeline.
 const pipelineID = 1
 
 // ofJob are the variables that only jobs see.
@@ -199,8 +198,8 @@ func (f facts) ofJob(id int64, j pipeline.Job, manual bool) []pipeline.Variable 
 	return list
 }
 
-// ofEnvironment are the variables of where a job deploys to. Its name may be made
-// of other variables.
+// ofEnvironment are the variables of a job's environment. Other variables may be part of
+// its name.
 func ofEnvironment(e pipeline.Environment, vars []local.Variable) []local.Variable {
 	name := expandAll(e.Name, vars)
 	out := []local.Variable{
@@ -227,7 +226,7 @@ func (r *run) manual(name string) bool {
 	return false
 }
 
-// tagList is a list as GitLab writes it.
+// tagList writes a list as GitLab does.
 func tagList(tags []string) string {
 	quoted := make([]string, len(tags))
 	for i, t := range tags {
@@ -236,10 +235,10 @@ func tagList(tags []string) string {
 	return "[" + strings.Join(quoted, ", ") + "]"
 }
 
-// iso is a time as GitLab writes it.
+// iso writes a time as GitLab does.
 func iso(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// versionParts are the numbers of a version.
+// versionParts returns the numbers of a version.
 func versionParts(version string) (major, minor, patch string) {
 	parts := append(strings.SplitN(version, ".", 3), "0", "0")
 	return parts[0], parts[1], parts[2]

@@ -12,7 +12,7 @@ import (
 	"gitlab-dind-executor/executor/pipeline"
 )
 
-// predefined are GitLab's names and when they are set.
+// predefined maps GitLab's predefined variables to the time when they are set.
 func predefined(t *testing.T) map[string]string {
 	t.Helper()
 	file, err := os.ReadFile("testdata/predefined.txt")
@@ -149,7 +149,7 @@ func TestThePipelineHasTheNameOfItsWorkflow(t *testing.T) {
 	}
 }
 
-// Rules see no variable that GitLab knows only when a job runs, and none that is a guess.
+// Rules see no variable that GitLab knows only when a job runs, and no guess.
 func TestRulesSeeWhatGitLabKnowsBeforeAJob(t *testing.T) {
 	var names []string
 	for _, v := range sample("").facts.known() {

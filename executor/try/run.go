@@ -18,10 +18,10 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// grace is between SIGTERM and SIGKILL, as config.toml.example has it.
+// grace is the time between SIGTERM and SIGKILL, as in config.toml.example.
 const grace = time.Minute
 
-// run is one run of a pipeline's jobs.
+// run is a run of a pipeline's jobs.
 type run struct {
 	Host
 	options  Options
@@ -34,23 +34,23 @@ type run struct {
 	server *forge.Server
 	runner *local.Runner
 	ids    map[string]int64
-	// artifacts is where a person wants them.
+	// artifacts is a person's folder for artifacts.
 	artifacts folder
 	done      []jobEnd
 }
 
-// jobEnd is what became of a job.
+// jobEnd is the end of a job.
 type jobEnd struct {
 	name    string
 	outcome pipeline.Outcome
 	text    string
-	// system says that the host is to blame, hint what to do about it.
+	// system tells whether the host is to blame. hint says what to do.
 	system bool
 	hint   string
 }
 
-// all runs the chosen jobs one after the other, and leaves nothing behind. setup
-// bounds what comes before them.
+// all runs the chosen jobs one after the other, and leaves nothing behind. setup bounds the
+// preparation of the first job.
 func (r *run) all(setup, parent context.Context, stop *interruption, chosen []pipeline.Job) (err error) {
 	if r.dir, err = os.MkdirTemp("", "gitlab-dind-executor-try-"); err != nil {
 		return err
@@ -89,7 +89,7 @@ func (r *run) all(setup, parent context.Context, stop *interruption, chosen []pi
 	return r.verdict(stop)
 }
 
-// serve makes the snapshot and serves it where sandboxes reach it.
+// serve makes the snapshot and serves it at an address that sandboxes reach.
 func (r *run) serve(ctx, parent context.Context) error {
 	address := r.options.Listen
 	if address == "" {
@@ -107,7 +107,7 @@ func (r *run) serve(ctx, parent context.Context) error {
 	if err := os.Mkdir(files, 0o700); err != nil {
 		return err
 	}
-	// Cleanup and a job's last stages need it after an interruption, too.
+	// The server outlives an interruption, for cleanup and a job's last stages.
 	r.server, err = forge.Serve(context.WithoutCancel(parent), address, r.facts.project(), files, snapshot)
 	if err == nil {
 		r.facts.server, r.facts.token = r.server.URL, r.server.Token
@@ -129,7 +129,7 @@ func (r *run) localRunner(log io.Writer) (*local.Runner, error) {
 	}, nil
 }
 
-// sayWhatRuns says which sources the jobs get.
+// sayWhatRuns prints the sources of the jobs.
 func (r *run) sayWhatRuns() {
 	f := r.facts
 	kind := "branch"
@@ -146,7 +146,7 @@ func (r *run) sayWhatRuns() {
 	}
 }
 
-// job runs one job to its end.
+// job runs a job to its end.
 func (r *run) job(stop *interruption, j pipeline.Job, log *jobLog) jobEnd {
 	fmt.Fprintf(r.Stdout, "\njob %s, stage %s\n\n", j.Name, j.Stage)
 	for _, name := range r.pipeline.Sources(j) {
@@ -178,8 +178,8 @@ func (r *run) job(stop *interruption, j pipeline.Job, log *jobLog) jobEnd {
 	return end
 }
 
-// scriptFailed tells a job whose script of that stage failed. Where a hook failed
-// of itself, the stage is not the cause.
+// scriptFailed tells whether the job's script of a stage failed. A hook's own failure does
+// not count: the stage is not the cause.
 func scriptFailed(res local.Result, stage string) bool {
 	return slices.ContainsFunc(res.Phases, func(p local.Phase) bool { return p.Name == stage && p.ScriptFailed() })
 }
@@ -193,7 +193,7 @@ func (r *run) leavesArtifacts(name string) bool {
 	return false
 }
 
-// ended judges a job by its result.
+// ended returns a job's end by its result.
 func ended(j pipeline.Job, res local.Result) jobEnd {
 	e := jobEnd{name: j.Name, outcome: pipeline.Succeeded, text: seconds(res.Finished.Sub(res.Started))}
 	if res.State == local.Success {
@@ -213,8 +213,8 @@ func ended(j pipeline.Job, res local.Result) jobEnd {
 	return e
 }
 
-// allows tells whether a failure with one of these codes, or with any, is as good
-// as success. One that took too long has no code.
+// allows tells whether a failure counts as success: a failure with one of the codes or,
+// without codes, any failure. A timeout has no code.
 func allows(codes []int, res local.Result) bool {
 	switch res.State {
 	case local.Failed:
@@ -226,24 +226,23 @@ func allows(codes []int, res local.Result) bool {
 	}
 }
 
-// summary is one line for each job.
+// summary prints a line for each job.
 func (r *run) summary(asked int) {
 	if asked < 2 && (len(r.done) == 0 || len(r.ids) > 0) {
-		return // what became of the one job is there to be read
+		return // the log above shows the end of the only job
 	}
 	fmt.Fprintln(r.Stdout)
 	w := tabwriter.NewWriter(r.Stdout, 0, 0, 3, ' ', 0)
 	for _, e := range r.done {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", e.name, e.outcome, e.text)
 	}
-	_ = w.Flush() // a terminal that is gone is no reason to fail
+	_ = w.Flush() // a lost terminal is no reason to fail
 	if names := r.doubtful(); len(names) > 0 {
 		fmt.Fprintf(r.Stdout, "\nnot run, as it is not known whether GitLab runs it: %s (--job NAME runs it)\n", strings.Join(names, ", "))
 	}
 }
 
-// doubtful are the jobs that did not run since it is not known whether GitLab runs
-// them.
+// doubtful lists the jobs that did not run because their run on GitLab is not known.
 func (r *run) doubtful() (names []string) {
 	for _, j := range r.pipeline.Jobs {
 		if _, ran := r.ids[j.Name]; j.Maybe && !j.Cannot && !ran && slices.ContainsFunc(r.done, func(e jobEnd) bool { return e.name == j.Name }) {
@@ -253,7 +252,7 @@ func (r *run) doubtful() (names []string) {
 	return names
 }
 
-// verdict is the run's result: the jobs' logs have said what was wrong.
+// verdict returns the run's result. The jobs' logs have shown the reasons.
 func (r *run) verdict(stop *interruption) error {
 	if stop.first.Err() != nil {
 		return context.Canceled

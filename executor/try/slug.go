@@ -12,34 +12,34 @@ var (
 	notInSlug  = regexp.MustCompile(`[^a-z0-9]`)
 	dashes     = regexp.MustCompile(`-+`)
 	beginsWell = regexp.MustCompile(`^[a-z]`)
-	// groupSuffix is what tells jobs of one group apart, "[a, b]" or "1/3", up to
-	// three of them.
+	// groupSuffix matches up to three suffixes that tell copies of a job apart, "[a, b]" or
+	// "1/3".
 	groupSuffix = regexp.MustCompile(`(?:[\x08\s:]+(?:\[.*\]|\d+[\s:/\\]+\d+)){1,3}\s*\z`)
 )
 
 const (
-	// maxSlug is what a label of a host name may have, in bytes.
+	// maxSlug bounds a label of a host name, in bytes.
 	maxSlug = 63
-	// environmentSlug is what some clusters allow for a name of theirs, in bytes, and
-	// keptOfSlug what is left of a name that gets a suffix.
+	// environmentSlug is some clusters' bound on names, in bytes. keptOfSlug is the length
+	// of a name before a suffix.
 	environmentSlug, keptOfSlug = 24, 17
 )
 
-// lower is a name in lower case as Ruby has it: the one letter that becomes two
-// there is one in Go.
+// lower returns a name in lower case as Ruby does. A single letter becomes two letters
+// there, and one in Go.
 func lower(name string) string {
 	return strings.ToLower(strings.ReplaceAll(name, "İ", "i̇"))
 }
 
-// slug is a name as GitLab makes it fit for host names. Each other letter becomes
-// a dash of its own.
+// slug returns a name for host names by GitLab's rules. Each unfit letter becomes a dash of
+// its own.
 func slug(name string) string {
 	s := notInSlug.ReplaceAllString(lower(name), "-")
 	return strings.Trim(s[:min(len(s), maxSlug)], "-")
 }
 
-// slugOfEnvironment is the name of an environment as GitLab makes it fit for
-// clusters. A name that is not kept as it is gets a suffix, which is made of it.
+// slugOfEnvironment returns the name of an environment for clusters by GitLab's rules. A
+// changed name gets a suffix, which follows from the name.
 func slugOfEnvironment(name string) string {
 	s := notInSlug.ReplaceAllString(lower(name), "-")
 	if !beginsWell.MatchString(s) {
@@ -58,12 +58,12 @@ func slugOfEnvironment(name string) string {
 	return s + digits[max(0, len(digits)-6):]
 }
 
-// groupName is the name that jobs of one `parallel` share.
+// groupName returns the name shared by copies of a job.
 func groupName(job string) string {
 	return strings.TrimSpace(groupSuffix.ReplaceAllString(job, ""))
 }
 
-// tierOf is the tier that GitLab takes an environment of this name to be of.
+// tierOf returns GitLab's guess of an environment's tier by its name.
 func tierOf(environment string) string {
 	name := strings.ToLower(environment)
 	for _, t := range tiers {
@@ -74,7 +74,7 @@ func tierOf(environment string) string {
 	return "other"
 }
 
-// tiers are in GitLab's order: the first counts of which a word is in the name.
+// tiers are in GitLab's order. The first tier with a word in the name counts.
 var tiers = []struct {
 	tier  string
 	words []string

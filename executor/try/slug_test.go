@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// What Ruby makes of these names by GitLab's rules.
+// The expected slugs are Ruby's, by GitLab's rules.
 func TestSlugsAreThoseOfGitLab(t *testing.T) {
 	for name, want := range map[string]string{
 		"main": "main", "feature/a_b": "feature-a-b", "Feature/JIRA-12--x": "feature-jira-12--x", "-lead-": "lead", "ÄÖ/ü": "",

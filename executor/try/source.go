@@ -15,8 +15,8 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// fromInput is the name of a file that is read from stdin, and defaultFile what it
-// passes for, as it does in GitLab.
+// fromInput stands for a pipeline on stdin. defaultFile is the file's name in the
+// repository then, as in GitLab.
 const (
 	fromInput   = "-"
 	defaultFile = ".gitlab-ci.yml"
@@ -25,18 +25,18 @@ const (
 // maxInput is more than a pipeline may have, in bytes.
 const maxInput = 2 << 20
 
-// source is where a pipeline comes from: a file of a repository, or a text that
-// stands in for one.
+// source is the origin of a pipeline: a file of a repository, or a text in the place of a
+// file.
 type source struct {
 	repository forge.Repository
-	// name is that of the file in the repository.
+	// name is the file's path in the repository.
 	name string
-	// text is nil for what is in the repository.
+	// text is nil for a file of the repository.
 	text []byte
 }
 
-// sourceOf finds the repository of a file, and the file's name in it. A file that is
-// in none, such as GitLab's merged YAML, goes with the repository of the folder.
+// sourceOf finds the repository of a file, and the file's name there. A file outside any
+// repository, such as GitLab's merged YAML, belongs to the current folder's repository.
 func sourceOf(ctx context.Context, file string, stdin io.Reader) (s source, err error) {
 	s.name = defaultFile
 	if file == fromInput {
@@ -55,7 +55,7 @@ func sourceOf(ctx context.Context, file string, stdin io.Reader) (s source, err 
 	var here error
 	if s.repository, err = forge.Find(ctx, filepath.Dir(path)); err != nil {
 		if s.repository, here = forge.Find(ctx, "."); here != nil {
-			return s, err // the file's folder is the one that was meant
+			return s, err // the error names the file's folder, as the user meant
 		}
 	}
 	name, err := filepath.Rel(s.repository.Top, path)
@@ -67,7 +67,7 @@ func sourceOf(ctx context.Context, file string, stdin io.Reader) (s source, err 
 	return s, err
 }
 
-// readOutside reads a file that is in no repository.
+// readOutside reads a file outside any repository.
 func readOutside(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err == nil && !info.Mode().IsRegular() {
@@ -86,7 +86,7 @@ func readOutside(path string) ([]byte, error) {
 	return text, nil
 }
 
-// over lays the text over a tree, if there is one.
+// over lays the text, if any, over a tree.
 func (s source) over(tree fs.FS) fs.FS {
 	if s.text == nil {
 		return tree
@@ -94,14 +94,14 @@ func (s source) over(tree fs.FS) fs.FS {
 	return overlay{tree, s.name, s.text}
 }
 
-// overlay is a tree with one file in another's place.
+// overlay is a tree with a file replaced.
 type overlay struct {
 	fs.FS
 	name string
 	text []byte
 }
 
-// Open opens the file, or one of the tree.
+// Open opens the replacement, or a file of the tree.
 func (o overlay) Open(name string) (fs.File, error) {
 	if name != o.name {
 		return o.FS.Open(name)
@@ -109,7 +109,7 @@ func (o overlay) Open(name string) (fs.File, error) {
 	return &inMemory{bytes.NewReader(o.text), o}, nil
 }
 
-// Lstat describes it, or a file of the tree, without following a link.
+// Lstat describes the replacement, or a file of the tree, without following a link.
 func (o overlay) Lstat(name string) (fs.FileInfo, error) {
 	if name != o.name {
 		return fs.Lstat(o.FS, name)
@@ -117,7 +117,7 @@ func (o overlay) Lstat(name string) (fs.FileInfo, error) {
 	return o, nil
 }
 
-// ReadLink tells where a link of the tree leads.
+// ReadLink returns the target of a link of the tree.
 func (o overlay) ReadLink(name string) (string, error) { return fs.ReadLink(o.FS, name) }
 
 // inMemory is the file of an overlay.
@@ -126,7 +126,7 @@ type inMemory struct {
 	of overlay
 }
 
-// Stat describes it.
+// Stat describes the file.
 func (f *inMemory) Stat() (fs.FileInfo, error) { return f.of, nil }
 
 // Close does nothing.

@@ -17,19 +17,20 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// setupBound is for what comes before the jobs, a look at all files included.
+// setupBound bounds the preparation of the first job, a look at all files included.
 const setupBound = 5 * time.Minute
 
-// ErrFailed says that a job has failed. Its log has said why.
+// ErrFailed says: a job failed. The job's log has shown the reason.
 var ErrFailed = errors.New("a job failed")
 
-// Options are what a person asks for.
+// Options are a person's choices.
 type Options struct {
-	// File is the pipeline's, Listen where sources are served; empty: at Address.
+	// File is the pipeline's file. Listen is the address for the sources; empty: at
+	// Address.
 	File, Listen string
-	// Tag makes it the pipeline of a tag of this name.
+	// Tag, if set, is the tag for a tag's pipeline.
 	Tag string
-	// Artifacts is a folder for what jobs leave, "" for none.
+	// Artifacts is a folder for the jobs' artifacts, "" for none.
 	Artifacts string
 	// Jobs are names, none for all. Variables are KEY=VALUE, or KEY alone.
 	Jobs, Variables              []string
@@ -39,17 +40,18 @@ type Options struct {
 // Host is the program that tries jobs, and where it runs.
 type Host struct {
 	Env map[string]string
-	// Stdin holds a pipeline where the file is "-".
+	// Stdin holds the pipeline where File is "-".
 	Stdin io.Reader
-	// Stdout is for lines of try's own, JobLog gets a job's as it is, RunnerLog what
-	// the Runner would log.
+	// Stdout is for lines of try's own. JobLog gets a job's log unchanged, RunnerLog the
+	// Runner's log.
 	Stdout, JobLog, RunnerLog io.Writer
 	Warn                      func(text string)
 	// Flags come before the name of a hook.
 	Flags []string
-	// Version is the Runner's that chooses the helper image, "" where none is needed.
+	// Version returns the Runner's version for the choice of the helper image, "" where
+	// none is needed.
 	Version func(context.Context) (string, error)
-	// Address is where sandboxes reach this host.
+	// Address returns this host's address for sandboxes.
 	Address func(context.Context) (string, error)
 }
 
@@ -78,7 +80,7 @@ func Run(parent context.Context, o Options, h Host) error {
 	return r.all(ctx, parent, stop, chosen)
 }
 
-// Names are the names of jobs that a pipeline's reader may ask for, those that can run.
+// Names returns the names of the jobs that can run.
 func Names(ctx context.Context, o Options, env map[string]string) ([]string, error) {
 	r := &run{Host: Host{Env: env, Stdin: strings.NewReader(""), Warn: func(string) {}}, options: o}
 	if err := r.read(ctx); err != nil {
@@ -115,9 +117,9 @@ func (r *run) read(ctx context.Context) (err error) {
 	return err
 }
 
-// readPipeline reads the pipeline and says what is not understood of it.
+// readPipeline reads the pipeline, and warns of parts without a meaning here.
 func readPipeline(ctx context.Context, from source, f facts, given []pipeline.Variable, warn func(string)) (pipeline.Pipeline, error) {
-	root, err := os.OpenRoot(f.repository.Top) // no include leads out of it
+	root, err := os.OpenRoot(f.repository.Top) // no include leads out of the repository
 	if err != nil {
 		return pipeline.Pipeline{}, err
 	}
@@ -133,8 +135,8 @@ func readPipeline(ctx context.Context, from source, f facts, given []pipeline.Va
 	return p, err
 }
 
-// interruption is Ctrl-C: the first cancels the job, a second all that can be cut
-// short; cleanup runs in either case.
+// interruption is Ctrl-C. The first cancels the job, a second everything that can be cut
+// short. cleanup runs in either case.
 type interruption struct {
 	first, second context.Context
 	end           func()
@@ -154,7 +156,7 @@ func newInterruption(parent context.Context) *interruption {
 				return
 			}
 		}
-		<-done // a third changes nothing: cleanup is to finish
+		<-done // a third changes nothing: cleanup must finish
 	}()
 	return &interruption{first: first, second: second, end: func() {
 		close(done)

@@ -160,8 +160,8 @@ func TestAJobsEndIsJudgedByWhatItMayFailWith(t *testing.T) {
 	}
 }
 
-// A hint is about what happened: an engine that restarts in a job says nothing
-// against the image of the helper.
+// A hint is about the failure. An engine's restart in a job says nothing against the image
+// of the helper.
 func TestAHintNamesTheHelperOnlyWhereItFailed(t *testing.T) {
 	phase := func(name string, code int) local.Phase {
 		return local.Phase{Name: name, Kind: local.Run, ExitCode: code}

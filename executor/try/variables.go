@@ -8,12 +8,12 @@ import (
 	"gitlab-dind-executor/executor/pipeline"
 )
 
-// maxExpanded bounds what variables come to that name others, in bytes.
+// maxExpanded bounds the expanded variables, in bytes.
 const maxExpanded = 1 << 20
 
-// expandNested puts variables into each other, as GitLab does before it sends a
-// job: the Runner does so only once. What is raw, a file or unknown stays a name,
-// and all do where they go round in circles or grow too large.
+// expandNested expands variables within variables, as GitLab does before it sends a job:
+// the Runner expands only once. References to raw, file and unknown variables stay. All
+// references stay where they go round in circles or grow too large.
 func expandNested(vars []local.Variable) []local.Variable {
 	n := nesting{vars: slices.Clone(vars), last: map[string]int{}, seen: map[int]bool{}}
 	for i, v := range vars {
@@ -27,17 +27,17 @@ func expandNested(vars []local.Variable) []local.Variable {
 	return n.vars
 }
 
-// nesting is variables of which some are expanded.
+// nesting is the state of the expansion.
 type nesting struct {
 	vars []local.Variable
-	// last is where a key stands last, which is what counts.
+	// last is the index of a key's last occurrence, which counts.
 	last map[string]int
-	// seen is false for those under way and true for those that are done.
+	// seen is false for variables under way and true for finished ones.
 	seen map[int]bool
 	size int
 }
 
-// expand expands one variable after those that it names, if that is possible.
+// expand expands a variable after the variables in its value, if possible.
 func (n *nesting) expand(i int) bool {
 	if done, seen := n.seen[i]; seen {
 		return done
@@ -68,7 +68,7 @@ func (n *nesting) expand(i int) bool {
 	return n.size <= maxExpanded
 }
 
-// nested is the variable that variable i names at a place of its value.
+// nested returns the index of a variable named in variable i's value.
 func (n *nesting) nested(i int, text string, m []int) (at int, ok bool) {
 	if n.vars[i].Raw || n.vars[i].File {
 		return 0, false
@@ -81,12 +81,12 @@ func (n *nesting) nested(i int, text string, m []int) (at int, ok bool) {
 	return at, ok && at != i && !n.vars[at].Raw && !n.vars[at].File
 }
 
-// expandAll is a text with the values of variables in it. What is unknown goes, as
-// it does in GitLab, and what is beyond the bound.
+// expandAll replaces variables in a text by their values. Unknown variables go, as in
+// GitLab, and so does text beyond the bound.
 func expandAll(text string, vars []local.Variable) string {
 	values := map[string]string{}
 	vars = expandNested(vars)
-	for range 2 { // what is raw is put in once the rest has been
+	for range 2 { // raw values come after the rest
 		rest := maxExpanded
 		for _, v := range vars {
 			value := v.Value
@@ -100,7 +100,7 @@ func expandAll(text string, vars []local.Variable) string {
 	return replaceNamed(text, maxExpanded, values)
 }
 
-// replaceNamed puts values of so many bytes in the place of their names.
+// replaceNamed replaces variables by their values, up to most bytes.
 func replaceNamed(text string, most int, values map[string]string) string {
 	text, _ = pipeline.ReplaceNamed(text, most, func(_, key string) (string, bool) { return values[key], true })
 	return text
