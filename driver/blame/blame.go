@@ -32,7 +32,7 @@ const (
 var (
 	notFound = []int{126, 127}
 	// powerless matches the complaint of iptables without capabilities, or of a mount at the end
-	// of an entrypoint. Earlier mounts may fail on the way.
+	// of an entrypoint. Earlier mounts may fail without harm.
 	powerless = regexp.MustCompile(`(?i)failed to initialize nft|iptables[^\n]*(?:permission denied|not permitted|must be root)` +
 		`|\bmount: [^\n]*(?:permission denied|not permitted)[^\n]*(?:\n[^\n]*dmesg[^\n]*)?\s*\z`)
 	// began matches the words of a starting dockerd, unless its log level hides them.
@@ -80,9 +80,9 @@ func JudgeExit(g plan.Given, e Exit) *Fault {
 // print anything, so its words accuse neither settings nor runtime.
 func runsOwn(g plan.Given) bool { return g.Entrypoint != nil || !plan.IsDockerd(g.Command) }
 
-// notOfCommand is a fault in arguments that are not in the pipeline's command. The line is
-// before, the place of the arguments, and behind. If the pipeline names an image and no command,
-// the place may be the image.
+// notOfCommand is a fault in arguments that are not in the pipeline's command. Its line is made
+// of before, the place of the arguments, and behind. If the pipeline names an image and no
+// command, the place may be the image.
 func notOfCommand(g plan.Given, before, behind string) *Fault {
 	who, hint := "sidecar.arguments of the settings", hintAdmin
 	if g.Image {

@@ -1,5 +1,5 @@
-// Package bounds holds all bounds and pauses of a driver in one place. It has a pause that ends
-// with its context.
+// Package bounds holds all bounds and pauses of a driver in one place. Its Pause ends with a
+// context.
 package bounds
 
 import (
@@ -37,18 +37,18 @@ type Bounds struct {
 	MemoryEvery time.Duration
 	// MirrorPatience bounds a job's wait for the mirror.
 	MirrorPatience time.Duration
-	// QueuesWithin is the time after its start in which a daemon must take its port, or nobody
-	// relies on its queue. The docker command asks a daemon for 2 s which API it speaks, and then
-	// guesses (cli/command/cli.go, defaultInitTimeout). The rest of a boot takes less than its
-	// first part.
+	// QueuesWithin is the time from a daemon's start until it must have taken its port. Later
+	// nobody relies on its queue. The docker command asks a daemon for 2 s which API it speaks,
+	// and then guesses (cli/command/cli.go, defaultInitTimeout). The rest of a boot takes less
+	// than its first part.
 	QueuesWithin time.Duration
-	// QuietAfter is the time after which a daemon counts as out of reach that refused or answered
-	// before and now does neither.
+	// QuietAfter is the time after which a silent daemon counts as out of reach, if it has
+	// refused or answered before.
 	QuietAfter time.Duration
 	// RemoveFirstGap is the pause before the second look of a removal; it doubles.
 	RemoveFirstGap time.Duration
-	// Shell bounds the opening of a shell, and the question for its exit code. A terminal in
-	// other hands does not pass Ctrl-C on meanwhile.
+	// Shell bounds the opening of a shell, and the question for its exit code. Meanwhile the
+	// terminal belongs to the shell, and does not pass Ctrl-C on.
 	Shell time.Duration
 	// ShowUser bounds the question to a container for its user.
 	ShowUser time.Duration

@@ -40,7 +40,7 @@ var hasOpenat2 = sync.OnceValue(func() bool {
 })
 
 // openatOld is openat for older kernels. A single name leads through no link if the last link is
-// not followed. A mount on the name shows by its different mount number.
+// not followed. A mount on the name has another mount number, and is refused.
 func (d *dir) openatOld(name string, flags uint64) (int, error) {
 	if name == "" || name == ".." || strings.Contains(name, "/") {
 		return -1, unix.EINVAL

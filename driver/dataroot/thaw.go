@@ -104,8 +104,8 @@ const (
 )
 
 // thawEntry clears the flags against changes from an entry of any kind. Links, pipes and devices
-// cannot be opened safely. They have such flags only since Linux 6.17, which clears flags by
-// name.
+// cannot be opened safely. They have such flags only since Linux 6.17, whose file_setattr clears
+// flags by name.
 func (d *dir) thawEntry(name string) (bool, error) {
 	h, err := d.look(name)
 	if err != nil {

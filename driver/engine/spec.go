@@ -230,8 +230,8 @@ func entitle(host *container.HostConfig, c plan.Container) {
 }
 
 func mountsOf(p *plan.Plan, c plan.Container, name string, img Image) []Mount {
-	// Several containers have this volume. An image whose use the job may not be allowed must
-	// leave nothing there.
+	// Several containers have this volume. An image must leave nothing there before the job's
+	// right to the image is known.
 	list := []Mount{{
 		Volume: label.ObjectName(p.Sandbox, plan.RoleBuilds), Target: c.BuildsPath, Labels: label.ForSandbox(p, plan.RoleBuilds), NoCopy: true,
 	}}

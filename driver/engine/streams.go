@@ -196,8 +196,8 @@ type Conn struct {
 	closer  io.Closer
 }
 
-// Dial makes a connection of a command that passes its stdin and stdout on. bounded limits the
-// answers.
+// Dial makes a connection out of a command that connects its stdin and stdout with something.
+// bounded puts a limit on the answers.
 func (e *Engine) Dial(ctx context.Context, id string, args []string, bounded func(io.Reader) io.Reader) (net.Conn, error) {
 	_, s, err := e.Exec(ctx, ctx, id, Command{Args: args, Stdin: true})
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 type Limit struct {
 	// Name is a sysctl's name, or TasksMax= of a unit.
 	Name string
-	// Max is the largest number allowed, Used the present number. Used misses uses that this
-	// process cannot see.
+	// Max is the largest number allowed, Used the present number. Used leaves out uses hidden
+	// from this process.
 	Max, Used int64
 }
 

@@ -70,8 +70,8 @@ func (l *Locks) Lock(ctx context.Context, thing, what, hint string) (unlock func
 	}
 }
 
-// shareTries is the number of attempts at a shared lock: Shared holds the lock for some
-// microseconds.
+// shareTries is the number of attempts at a shared lock. A process that calls Shared holds the
+// lock for some microseconds.
 const shareTries = 10
 
 // Share tells other processes of this host that this process does a thing, until done is called

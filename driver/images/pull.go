@@ -23,8 +23,8 @@ const progressEvery = 10 * time.Second
 // NoRegistry is the hint for a registry that is out of reach.
 const NoRegistry = "the docker engine of the runner's host does not reach the registry: see to its network, name servers or proxy"
 
-// pull fetches an image, and says so with the time taken. After a fault of network or registry it
-// tries again after a pause. The request names even the engine's own platform, or the image
+// pull fetches an image, and reports the time taken. A fault of network or registry leads to
+// another attempt after a pause. The request names even the engine's own platform, or the image
 // already there would decide.
 func (im *Set) pull(ctx context.Context, ref plan.ImageRef, platform string) (err error) {
 	ctx, end := span.Begin(ctx, "pull "+ref.Name)

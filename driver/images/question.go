@@ -77,8 +77,8 @@ func (a *Asking) ask(ctx context.Context, ref plan.ImageRef, img engine.Image) *
 	return q
 }
 
-// judge asks the registry itself. If the network does not let it, the engine asks, which may have
-// a way that this process lacks.
+// judge asks the registry itself. If this process cannot reach the registry, the engine asks: the
+// engine may have a way of its own.
 func (a *Asking) judge(ctx context.Context, ref plan.ImageRef, img engine.Image) (Verdict, error) {
 	named, err := reference.ParseNormalizedNamed(ref.Name)
 	if err != nil {

@@ -128,8 +128,8 @@ func ImageName(labels map[string]string, image string) string {
 	return image
 }
 
-// ForCached are for the cache and the data roots of a scope. Both outlive sandboxes, and so lack
-// a sandbox's label: cleanup and sweep never see them.
+// ForCached are the labels of the cache and the data roots of a scope. Both outlive sandboxes,
+// and so lack a sandbox's label: cleanup and sweep never see them.
 func ForCached(c plan.Claim, role plan.Role) map[string]string {
 	l := Common(role)
 	l[Scope] = c.Scope
@@ -139,7 +139,8 @@ func ForCached(c plan.Claim, role plan.Role) map[string]string {
 	return l
 }
 
-// ForPathCache are for a scope's cache for an entry of cache.paths; "" stands for /cache.
+// ForPathCache are the labels of a scope's cache for an entry of cache.paths; "" stands for
+// /cache.
 func ForPathCache(c plan.Claim, path string) map[string]string {
 	l := ForCached(c, plan.RoleCache)
 	if path != "" {
@@ -148,7 +149,7 @@ func ForPathCache(c plan.Claim, path string) map[string]string {
 	return l
 }
 
-// ForMark are for the mark of a cached volume.
+// ForMark are the labels of a cached volume's mark.
 func ForMark(scope, of string) map[string]string {
 	l := Common(plan.RoleMark)
 	l[Scope] = scope
@@ -167,28 +168,28 @@ const (
 	DataDamaged DataState = "damaged"
 )
 
-// ForState are for the mark of a cached data root's state.
+// ForState are the labels of the mark for a cached data root's state.
 func ForState(scope, of string, state DataState) map[string]string {
 	l := ForMark(scope, of)
 	l[State] = string(state)
 	return l
 }
 
-// ForData are for a cached data root that a sandbox may make.
+// ForData are the labels of a cached data root that a sandbox may make.
 func ForData(c plan.Claim, sandbox string) map[string]string {
 	l := ForCached(c, plan.RoleData)
 	l[Maker] = sandbox
 	return l
 }
 
-// ForSandbox are for the parts of a sandbox that do not depend on the job.
+// ForSandbox are the labels of a sandbox's objects that do not depend on the job.
 func ForSandbox(p *plan.Plan, role plan.Role) map[string]string {
 	l := InSandbox(p.Sandbox, role)
 	l[Spec] = p.Spec
 	return l
 }
 
-// ForSidecar are for the sidecar.
+// ForSidecar are the labels of the sidecar.
 func ForSidecar(p *plan.Plan) map[string]string {
 	l := ForSandbox(p, plan.RoleSidecar)
 	if m := p.Sidecar.Mirror; m != nil {
@@ -205,8 +206,8 @@ func ForSidecar(p *plan.Plan) map[string]string {
 	return l
 }
 
-// ForMirror are for the mirror and its storage. Both outlive sandboxes, and so lack a sandbox's
-// label.
+// ForMirror are the labels of the mirror and its storage. Both outlive sandboxes, and so lack a
+// sandbox's label.
 func ForMirror(m plan.Mirror) map[string]string {
 	l := Common(plan.RoleMirror)
 	l[Remote] = m.Remote
@@ -214,7 +215,7 @@ func ForMirror(m plan.Mirror) map[string]string {
 	return l
 }
 
-// ForSeed are for seeds, and Spec is the kind. Seeds outlive sandboxes.
+// ForSeed are the labels of seeds, with the kind as Spec. Seeds outlive sandboxes.
 func ForSeed(role plan.Role, kind, wish string) map[string]string {
 	l := Common(role)
 	l[Spec] = kind
@@ -222,8 +223,8 @@ func ForSeed(role plan.Role, kind, wish string) map[string]string {
 	return l
 }
 
-// ForStuck are for the mark of a volume that resists its removal. The mark outlives sandboxes,
-// and so lacks a sandbox's label.
+// ForStuck are the labels of the mark of a volume that resists its removal. The mark outlives
+// sandboxes, and so lacks a sandbox's label.
 func ForStuck(of, reason string) map[string]string {
 	l := Common(plan.RoleStuck)
 	l[Of] = of
@@ -231,20 +232,20 @@ func ForStuck(of, reason string) map[string]string {
 	return l
 }
 
-// ForClaim are for objects of one job.
+// ForClaim are the labels of a job's own objects.
 func ForClaim(p *plan.Plan, role plan.Role) map[string]string {
 	l := InSandbox(p.Sandbox, role)
 	maps.Copy(l, Claim(p.Claim))
 	return l
 }
 
-// ForAhead are for a sandbox that waits for a job. After the deadline no job may take it.
+// ForAhead are further labels of a sandbox made ahead. After the deadline no job may take it.
 func ForAhead(until time.Time) map[string]string {
 	return map[string]string{Deadline: until.UTC().Format(time.RFC3339)}
 }
 
-// ForJob are for the job container. Spec shows a search for sandboxes of a kind which of them are
-// taken.
+// ForJob are the labels of the job container. By Spec a search for sandboxes of a kind sees which
+// of them are taken.
 func ForJob(p *plan.Plan) map[string]string {
 	l := ForClaim(p, plan.RoleJob)
 	l[Spec] = p.Spec
@@ -267,15 +268,15 @@ func Claim(c plan.Claim) map[string]string {
 	}
 }
 
-// ForEnded are for the volume that marks the end of a sandbox's job.
+// ForEnded are the labels of the volume that marks the end of a sandbox's job.
 func ForEnded(sandbox, job string) map[string]string {
 	l := InSandbox(sandbox, plan.RoleEnded)
 	l[Job] = job
 	return l
 }
 
-// ForHeld are for the volume that holds a failed job's sandbox until a time. The sandbox's own
-// labels never change, hence the volume.
+// ForHeld are the labels of the volume that holds a failed job's sandbox until a time. The
+// sandbox's own labels never change, hence the volume.
 func ForHeld(sandbox, job string, until time.Time) map[string]string {
 	l := InSandbox(sandbox, plan.RoleHeld)
 	l[Job] = job

@@ -16,10 +16,10 @@ import (
 	"gitlab-dind-executor/driver/removal"
 )
 
-// RemoveCached removes the caches and data roots that the settings give up and no container has.
-// With dryRun nothing changes. The answer lists the volumes removed, or to be removed, the
-// longest unused first. The error joins the failures. If a setting bounds sizes, the engine walks
-// the files of all volumes, which takes time.
+// RemoveCached removes caches and data roots that the settings no longer keep, unless a container
+// has them. With dryRun nothing changes. The answer lists the volumes removed, or to be removed,
+// the longest unused first. The error joins the failures. If a setting bounds sizes, the engine
+// walks the files of all volumes, which takes time.
 func (l *Layers) RemoveCached(ctx context.Context, s config.Settings, now time.Time, dryRun bool) ([]plan.Eviction, error) {
 	cached, marks, err := l.Cached(ctx)
 	if err != nil {

@@ -79,9 +79,9 @@ func (l *Layers) NewestSeed(ctx context.Context, kind string) string {
 	return ""
 }
 
-// SweepSeeds removes three kinds of seeds: seeds of no wish, seeds replaced by newer ones, and
-// remains of seeds that were never ready. A seed that a container has stays. The answer lists the
-// seeds removed or, with dryRun, to be removed.
+// SweepSeeds removes three kinds of seeds: seeds that no wish asks for, seeds replaced by newer
+// ones, and remains of seeds that were never ready. A seed that a container has stays. The answer
+// lists the seeds removed or, with dryRun, to be removed.
 func (l *Layers) SweepSeeds(ctx context.Context, wishes []plan.SeedWish, dryRun bool) ([]Seed, error) {
 	seeds, err := l.Seeds(ctx)
 	if err != nil || len(seeds) == 0 {

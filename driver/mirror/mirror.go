@@ -57,8 +57,8 @@ var errNoMirrorImage = fmt.Errorf("%w: its image is not on this host", ErrNone)
 var mirrorPort = strconv.Itoa(plan.MirrorPort) + "/tcp"
 
 // Mirror finds the mirror for a job, and makes or starts one within bounds.MirrorPatience. On an
-// error the job goes on without a mirror. On ErrNone the caller should run StartMirror where time
-// does not matter.
+// error the job goes on without a mirror. After ErrNone the caller should run StartMirror later,
+// where nobody waits.
 func (k *Keeper) Mirror(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess, error) {
 	ctx, end := span.Begin(ctx, "mirror")
 	defer end()
@@ -215,7 +215,7 @@ func GatewayOf(configs []engine.Subnet) (netip.Addr, error) {
 }
 
 // ask tells how to reach a running mirror. On a local engine ask also checks that the mirror
-// answers. A mirror started less than fresh ago may take a moment.
+// answers. A mirror started less than fresh ago gets a moment for the answer.
 func (k *Keeper) ask(ctx context.Context, c engine.Details) (*plan.MirrorAccess, error) {
 	address := c.Published[mirrorPort]
 	if address == "" || len(c.ID) < 12 {

@@ -60,7 +60,7 @@ func TestAnOwnerIsWrittenAsItIsRead(t *testing.T) {
 	}
 }
 
-// The name of a process stands in parentheses and may hold some itself.
+// The name of a process stands in parentheses and may hold parentheses itself.
 func TestAProcessWithAnUglyNameIsFound(t *testing.T) {
 	cat, err := os.ReadFile("/bin/cat")
 	if err != nil {

@@ -88,7 +88,7 @@ func (c Client) Digest(ctx context.Context, name string, with Credential) (strin
 	return digest, err
 }
 
-// ask asks once.
+// ask asks once, with TLS by conf or, with plainHTTP, without.
 func (c Client) ask(ctx context.Context, named reference.Named, with Credential, conf *tls.Config, plainHTTP bool) (string, error) {
 	client := wary.Client(conf, 0) // ctx bounds the requests
 	transport := client.Transport.(*http.Transport)

@@ -1,5 +1,5 @@
-// Package removal removes this installation's objects from an engine. The order of removal leaves
-// no sandbox half alive. Volumes go too, even when their content resists. A resisting volume is
+// Package removal removes this program's objects from an engine. The order of removal leaves no
+// sandbox half alive. Volumes go too, even when their content resists. A resisting volume is
 // emptied by this program, in a container with the volume and nothing else.
 //
 //	kill.go     kills what runs in a sandbox after its job

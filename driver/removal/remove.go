@@ -25,7 +25,7 @@ const removeRounds = 8
 // cause.
 const StuckRounds = 2
 
-// Remover removes this installation's objects from an engine.
+// Remover removes this program's objects from an engine.
 type Remover struct {
 	eng    *engine.Engine
 	bounds *bounds.Bounds

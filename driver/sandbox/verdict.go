@@ -54,9 +54,9 @@ func (v Verdict) Leaked() bool {
 	return v.Fate == Swept && !v.Failed && v.Reason != waitedOut && !strings.HasPrefix(v.Reason, HeldOut)
 }
 
-// overdue is the time after its deadline when a sandbox goes although its owner lives. GitLab
-// Runner ends a job at its timeout, so only a missing or failed cleanup leaves such a sandbox. A
-// day leaves room for every doubt.
+// overdue is the time between a sandbox's deadline and its removal although the owner lives.
+// GitLab Runner ends a job at its timeout, so only a missing or failed cleanup leaves such a
+// sandbox. A day leaves room for every doubt.
 const overdue = 24 * time.Hour
 
 // removalTime is the time given to the removal of an ended job's sandbox. A sweep that helps does

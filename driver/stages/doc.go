@@ -1,6 +1,6 @@
 // Package stages runs the scripts of a prepared job. Scripts of the build side run in the job
 // container, scripts of the helper side in the helper. The package also shows the output of
-// services meanwhile, and notices the ends of the job's containers.
+// services meanwhile, and notices events of the job's containers.
 //
 //	job.go         RunJob: a script on the stdin of the job container's shell
 //	give.go        waits of the script: for the daemon, and for the owner of its files

@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	// turnWait bounds the helper's turn to a script, twice. A helper that does not turn is busy
-	// with a script of a hook that was cut off.
+	// turnWait bounds the wait until the helper turns to a script. A helper that does not turn is
+	// busy for a hook that was cut off, and gets a second wait.
 	turnWait = time.Second
 	// maxServed is the largest script for the helper's stdin, in bytes.
 	maxServed = 1 << 20
