@@ -4,8 +4,8 @@ import "net/url"
 
 // Trace is about spans for a collector of OpenTelemetry's.
 type Trace struct {
-	// Endpoint is the collector's base URL; empty means OTEL_EXPORTER_OTLP_ENDPOINT alone.
-	// That variable wins over Endpoint.
+	// Endpoint is the collector's base URL. OTEL_EXPORTER_OTLP_ENDPOINT wins over Endpoint.
+	// With both empty, no spans are sent.
 	Endpoint string `toml:"endpoint"`
 }
 

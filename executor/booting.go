@@ -32,7 +32,7 @@ type boot struct {
 	ended bool
 
 	began time.Time
-	// waited is the script's wait. It is set when the script may begin.
+	// waited is the script's wait. The field is set when the script may begin.
 	waited time.Duration
 	opened bool
 	// stop ends the wait for the daemon; end ends the script.

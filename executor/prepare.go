@@ -20,7 +20,7 @@ import (
 	"gitlab-dind-executor/group"
 )
 
-// sweepBound bounds prepare's own sweep, so no job waits longer for the sweep.
+// sweepBound bounds prepare's own sweep: the job waits for the sweep's end.
 const sweepBound = 30 * time.Second
 
 // prepareHook makes a job's sandbox. The Runner may call the hook again for the same job,
@@ -65,7 +65,7 @@ func (c *call) prepareHook(ctx context.Context, _ []string) error {
 	defer c.sweepBeside(ctx, d, settings, began)()
 	admit := d.Admit
 	if c.alone {
-		admit = d.AwaitRoom // the rest of others stays
+		admit = d.AwaitRoom // leftovers of other jobs stay
 	}
 	if err := admit(ctx, pl.Admission(settings.Admission), facts.DataRoot, c.log.Say); err != nil {
 		return err
@@ -109,8 +109,8 @@ func (c *call) whose() (p *payload.Job, runner string, err error) {
 	return p, runner, nil
 }
 
-// beginAnew removes the objects of an earlier attempt. Meanwhile it learns the facts of the
-// host for the plan.
+// beginAnew removes the objects of an earlier attempt and, meanwhile, learns the facts of
+// the host for the plan.
 func (c *call) beginAnew(ctx context.Context, d preparer, s config.Settings, p *payload.Job) (facts plan.Facts, err error) {
 	var mirror *plan.MirrorAccess
 	g, gctx := group.WithContext(ctx)
@@ -148,8 +148,9 @@ func (c *call) planFor(ctx context.Context, s config.Settings, p *payload.Job, f
 	return pl, nil
 }
 
-// sweepBeside removes the rest of other jobs while the daemon boots or the job waits for
-// room. After stop, the next job or gc goes on. With many sandboxes, not each job sweeps.
+// sweepBeside removes leftovers of other jobs while the daemon boots or the job waits for
+// room. stop ends the sweep, and the next job or gc goes on. With many sandboxes, not each
+// job sweeps.
 func (c *call) sweepBeside(ctx context.Context, d preparer, s config.Settings, began time.Time) (stop func()) {
 	state := bundleDir(s.Bundles, c.env)
 	if c.alone || !behind.SweepDue(state, began) {

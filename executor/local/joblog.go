@@ -78,7 +78,7 @@ func (s *syncWriter) Write(p []byte) (int, error) {
 	return s.w.Write(p)
 }
 
-// lineWriter puts a prefix before each line. It is not safe for concurrent use.
+// lineWriter puts a prefix before each line. lineWriter is not safe for concurrent use.
 type lineWriter struct {
 	next   io.Writer
 	prefix string

@@ -47,8 +47,8 @@ func (w *scriptWriter) clearWorktree() {
 	}, nil)
 }
 
-// gitCleanup removes locks of a killed git. It also removes the configuration and hooks by
-// which a job could run code in the next.
+// gitCleanup removes locks of a killed git, and the configuration and hooks by which a job
+// could run code in the next job.
 func (w *scriptWriter) gitCleanup() {
 	git := path.Join(w.build.projectDir, ".git")
 	for _, name := range []string{"index.lock", "shallow.lock", "HEAD.lock", "hooks/post-checkout", "config.lock"} {

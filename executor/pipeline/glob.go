@@ -14,7 +14,7 @@ const (
 	maxChanges = 50_000
 )
 
-// maxPath bounds patterns, in bytes. It is longer than any path.
+// maxPath bounds patterns, in bytes. No path is longer.
 const maxPath = 4096
 
 // anyMatches tells whether any path matches any pattern. Beyond most comparisons GitLab

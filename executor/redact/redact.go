@@ -98,8 +98,9 @@ func textsIn(value any) []string {
 	return texts
 }
 
-// formsOf returns the forms of a text: unchanged, cleaned of control sequences, in JSON,
-// quoted as in dockerd's log, in a URL, and in base64 at any offset.
+// formsOf returns the forms in which programs print a text. They are the text unchanged,
+// without control sequences, in JSON, quoted as in dockerd's log, in a URL, and in base64
+// at any offset.
 func formsOf(text string) []string {
 	if len(text) < shortest {
 		return nil

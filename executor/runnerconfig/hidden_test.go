@@ -50,8 +50,8 @@ func TestScriptsAreShownNowhere(t *testing.T) {
 	}
 }
 
-// A secret is hidden whatever holds it: a list, a table among others, an address, the
-// command of a service, a flag of the job's daemon.
+// A secret is hidden in every holder: a list, a table, an address, the command of a
+// service, and a flag of the job's daemon.
 func TestSecretsAreHiddenInEveryShape(t *testing.T) {
 	c, err := Convert("x", []byte(`[[runners]]
 executor = "docker"

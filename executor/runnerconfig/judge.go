@@ -73,17 +73,17 @@ type Executable int
 
 // The results.
 const (
-	// Unknown: the file cannot be looked at.
+	// Unknown is for a file that cannot be looked at.
 	Unknown Executable = iota
-	// Missing: the file does not exist.
+	// Missing is for a file that does not exist.
 	Missing
-	// NotExecutable: the file exists and cannot be run.
+	// NotExecutable is for an existing file that cannot be run.
 	NotExecutable
-	// This: the file is the running program.
+	// This is for the running program.
 	This
-	// Copy: the file is a copy of the running program.
+	// Copy is for a copy of the running program.
 	Copy
-	// Other: the file is another program or a script.
+	// Other is for another program or a script.
 	Other
 )
 

@@ -14,7 +14,7 @@ import (
 // sameValue are keys whose values are the same while their meanings differ.
 var sameValue = []string{"memory", "service_memory"}
 
-// tellsTheTruth converts a section and compares the report with the result. It returns the
+// tellsTheTruth converts a section and compares the report with the result. looked are the
 // keys of [runners.docker] with a checked meaning.
 func tellsTheTruth(t *testing.T, section map[string]any) (looked []string) {
 	var b strings.Builder

@@ -140,7 +140,8 @@ func (s *recorded) SetStatus(code codes.Code, _ string) {
 	s.Failed = code == codes.Error
 }
 
-// SetAttributes keeps our own attributes. Those of HTTP hold whole URLs, and are dropped.
+// SetAttributes keeps our own attributes. HTTP's attributes hold whole URLs, and are
+// dropped.
 func (s *recorded) SetAttributes(attrs ...attribute.KeyValue) {
 	for _, a := range attrs {
 		if key, ours := strings.CutPrefix(string(a.Key), "dind."); ours {
