@@ -58,7 +58,7 @@ func unclean(p string) string {
 	return ""
 }
 
-// Within tells whether p is dir or lies below dir.
+// Within tells whether p is dir or lies below dir. Both are clean paths.
 func Within(p, dir string) bool {
 	return p == dir || strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
 }

@@ -152,7 +152,7 @@ func (s *Size) UnmarshalText(text []byte) error {
 	return err
 }
 
-// Bytes returns the number.
+// Bytes returns the size in bytes.
 func (s Size) Bytes() int64 { return int64(s) }
 
 // String writes a size for people, e.g. "1.5 GB".

@@ -72,7 +72,8 @@ func readAtMost(path string, most int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, most))
 }
 
-// Parse reads the settings from src; name stands for the file in messages.
+// Parse reads the settings from src. Messages call the file name. The error holds all
+// faults, as that of Load.
 func Parse(name string, src []byte) (Settings, error) {
 	s, _, err := parse(name, src)
 	return s, err
@@ -108,7 +109,7 @@ func invalid(err error) error {
 	return fault.System(err, "`gitlab-dind-executor settings --default` prints every key with its explanation")
 }
 
-// Digest identifies the settings: equal settings have equal digests.
+// Digest identifies the settings by 12 hex digits: equal settings have equal digests.
 func (s Settings) Digest() string {
 	b, err := json.Marshal(s)
 	if err != nil {

@@ -32,7 +32,7 @@ type ServiceRights struct {
 	GPUs    string              `toml:"gpus"`
 }
 
-// Names returns the keys of the rights that r gives.
+// Names returns the keys of the rights that r gives, such as "cap_add".
 func (r Rights) Names() (names []string) {
 	for _, k := range []struct {
 		name  string
@@ -52,7 +52,7 @@ func (r Rights) Names() (names []string) {
 	return names
 }
 
-// Names returns the keys of the rights that r gives.
+// Names returns the keys of the rights that r gives, such as "devices".
 func (r ServiceRights) Names() []string {
 	var devices []string
 	for _, list := range r.Devices {
@@ -122,7 +122,8 @@ var (
 	simpleName        = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 )
 
-// ParseDevice reads "HOST", "HOST:PATH" or "HOST:PATH:rwm".
+// ParseDevice reads "HOST", "HOST:PATH" or "HOST:PATH:rwm". path defaults to host, and
+// permissions to "rwm". ok is false for anything but a device below /dev.
 func ParseDevice(text string) (host, path, permissions string, ok bool) {
 	parts := strings.Split(text, ":")
 	host, path, permissions = parts[0], parts[0], "rwm"

@@ -22,10 +22,10 @@ type Dir struct {
 	owner uint32
 }
 
-// Close gives the directory's handle back.
+// Close closes the directory.
 func (d *Dir) Close() error { return unix.Close(d.fd) }
 
-// Path returns the name that the directory was opened by, made absolute.
+// Path returns the absolute form of the name by which the directory was opened.
 func (d *Dir) Path() string { return d.path }
 
 // readable opens the directory itself.
@@ -39,7 +39,7 @@ func (d *Dir) readable() (*os.File, error) {
 	return os.NewFile(uintptr(fd), d.path), nil
 }
 
-// Owner returns the user and the group that the directory belongs to.
+// Owner returns the directory's user and group.
 func (d *Dir) Owner() (uid, gid int, err error) {
 	var st unix.Stat_t
 	err = d.fault("stat", ".", unix.Fstat(d.fd, &st))
@@ -159,7 +159,8 @@ func (d *Dir) Remove(name string) error {
 	return nil
 }
 
-// Rename gives a file another name in the directory.
+// Rename gives a file another name in the same directory, and replaces a file with that
+// name.
 func (d *Dir) Rename(from, to string) error {
 	if !local(from) || !local(to) || path.Base(from) != from || path.Base(to) != to {
 		return d.fault("rename", from, unix.EXDEV)

@@ -69,13 +69,14 @@ func (d *Dir) wrong(st unix.Stat_t, whose owners) string {
 	return ""
 }
 
-// Read reads a regular file of at most the given bytes, written by anybody.
+// Read reads a regular file of at most the given bytes, written by anybody. Anything else
+// of this name is ErrRefused, and a longer file is a fault.
 func (d *Dir) Read(name string, most int64) ([]byte, error) {
 	return d.read(name, most, anybody)
 }
 
-// ReadOwn is Read for a file of this process's user, root, or the owner of the
-// directory.
+// ReadOwn is Read for a file of this process's user, root, or the owner of the directory. A
+// file of another user is ErrRefused.
 func (d *Dir) ReadOwn(name string, most int64) ([]byte, error) {
 	return d.read(name, most, trusted)
 }
@@ -106,8 +107,8 @@ func tooLarge(name string, most int64) error {
 	return fault.System(fmt.Errorf("%s has more than %d bytes", name, most), "this is not the file that was meant")
 }
 
-// OpenOwn opens a regular file of this process's user, root, or the owner of the
-// directory for reading.
+// OpenOwn opens a regular file for reading. The file must belong to this process's user,
+// root, or the owner of the directory; else the error is ErrRefused.
 func (d *Dir) OpenOwn(name string) (*os.File, error) { return d.open(name, trusted) }
 
 func (d *Dir) open(name string, whose owners) (*os.File, error) {
@@ -132,7 +133,8 @@ func (d *Dir) reopened(handle int, name string, flags int) (*os.File, error) {
 const createTries = 16
 
 // Append opens a file to append to, and makes a missing file for its owner alone. Root
-// gives a new file to the directory's owner.
+// gives a new file to the directory's owner. Anything but a regular file of a trusted user
+// is ErrRefused. name must be without a slash.
 func (d *Dir) Append(name string) (*os.File, error) {
 	if filepath.Base(name) != name {
 		return nil, d.fault("open", name, unix.EXDEV)

@@ -50,7 +50,8 @@ func OpenNamedDir(name string) (*Dir, error) {
 	return d, nil
 }
 
-// ReadNamed reads a file of at most the given bytes, opened as by OpenNamed.
+// ReadNamed reads a file opened as by OpenNamed. A file with more than most bytes is a
+// fault.
 func ReadNamed(name string, most int64) ([]byte, error) {
 	f, err := OpenNamed(name)
 	if err != nil {

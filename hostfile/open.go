@@ -27,8 +27,8 @@ func OpenOrMake(name string) (*Dir, error) { return open(name, walk{make: true})
 func OpenForeign(name string) (*Dir, error) { return open(name, walk{foreign: true}) }
 
 // OpenAbove opens the directory of a file as Open does, and returns the file's name in this
-// directory. For a link made by root or by this process's user, both are those of the
-// link's target.
+// directory. Where the name is a link made by root or by this process's user, directory and
+// name are those of the link's target.
 func OpenAbove(name string) (*Dir, string, error) {
 	for range mostLinks {
 		dir, err := Open(filepath.Dir(name))

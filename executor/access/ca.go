@@ -13,7 +13,8 @@ import (
 // maxCA bounds a file with CAs, in bytes.
 const maxCA = 1 << 20
 
-// CA reads a registry's CA.
+// CA reads a registry's CA from a file, and returns its PEM text. A file without a
+// certificate is a fault.
 func CA(host, file string) ([]byte, error) {
 	pem, err := hostfile.ReadNamed(file, maxCA)
 	if err == nil && !x509.NewCertPool().AppendCertsFromPEM(pem) {

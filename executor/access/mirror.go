@@ -13,7 +13,8 @@ import (
 // maxPassword bounds a file with a password, in bytes.
 const maxPassword = 64 << 10
 
-// Mirror reads the files in the mirror's settings.
+// Mirror returns the mirror for the settings. Mirror reads the files of its password and of
+// its registry's CA.
 func Mirror(s config.Settings) (plan.Mirror, error) {
 	var password plan.Secret
 	if f := s.Mirror.PasswordFile; f != "" {

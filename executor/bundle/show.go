@@ -13,7 +13,8 @@ import (
 	"gitlab-dind-executor/hostfile"
 )
 
-// Find opens the directory with bundles, and finds the names of a job's bundles.
+// Find opens the directory place, and returns the names of a job's bundles there. job is
+// the job's id or whole key. Without a bundle the error is fs.ErrNotExist.
 func Find(place, job string) (*hostfile.Dir, []string, error) {
 	if place == "" {
 		return nil, nil, errors.New("this user has no directory for bundles")
@@ -36,7 +37,7 @@ func Find(place, job string) (*hostfile.Dir, []string, error) {
 // largest bounds a bundle, in bytes; ours have some kilobytes.
 const largest = 16 << 20
 
-// Read reads a bundle that Find has found.
+// Read reads a bundle by a name from Find.
 func Read(dir *hostfile.Dir, name string) (Bundle, error) {
 	var b Bundle
 	src, err := dir.ReadOwn(name, largest)

@@ -35,7 +35,7 @@ type Flag struct {
 // All returns the known flags, in the order of their names.
 func All() []Flag { return slices.Clone(all) }
 
-// Known finds a flag.
+// Known finds a flag by its name.
 func Known(name string) (Flag, bool) {
 	i := slices.IndexFunc(all, func(f Flag) bool { return f.Name == name })
 	if i < 0 {

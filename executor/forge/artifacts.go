@@ -15,7 +15,7 @@ import (
 // maxArtifact bounds one upload, in bytes.
 const maxArtifact = 4 << 30
 
-// Has tells whether a job has left artifacts.
+// Has tells whether a job, by its id, has uploaded artifacts.
 func (s *Server) Has(job int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

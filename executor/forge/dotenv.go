@@ -27,7 +27,7 @@ const (
 // Pair is a variable reported by a job.
 type Pair struct{ Key, Value string }
 
-// Dotenv returns the variables reported by a job.
+// Dotenv returns the variables reported by a job, by its id.
 func (s *Server) Dotenv(job int64) []Pair {
 	s.mu.Lock()
 	defer s.mu.Unlock()

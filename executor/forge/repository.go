@@ -38,7 +38,8 @@ type Repository struct {
 	LFS bool
 }
 
-// Find finds the repository that a folder belongs to.
+// Find finds the repository around a folder. Without a repository or without a commit, the
+// error is a fault of the job.
 func Find(ctx context.Context, dir string) (Repository, error) {
 	r := Repository{Top: dir}
 	top, err := r.git(ctx, nil, "rev-parse", "--show-toplevel")
@@ -96,7 +97,7 @@ func (r Repository) base(ctx context.Context) string {
 	return ""
 }
 
-// FitForTag tells whether a tag may have this name.
+// FitForTag tells whether git accepts a name for a tag.
 func (r Repository) FitForTag(ctx context.Context, name string) bool {
 	_, err := r.git(ctx, nil, "check-ref-format", "refs/tags/"+name)
 	return err == nil

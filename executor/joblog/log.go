@@ -101,7 +101,7 @@ func (l *Log) section(colour, headline, text string) {
 		clearLine, now, name, headline, text)
 }
 
-// Images logs a job's images, and their digests.
+// Images logs a job's images. Their digests are in a section.
 func (l *Log) Images(list []images.UsedImage) {
 	if len(list) == 0 {
 		return

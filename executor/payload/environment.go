@@ -41,8 +41,8 @@ func (e Environment) RunnerVersion() string {
 	return ""
 }
 
-// OfHost returns the variables about the host and the engine. Processes that outlive a job
-// get none of the job's own variables.
+// OfHost returns the variables about the host and the engine, as KEY=VALUE, sorted.
+// Processes that outlive a job get none of the job's own variables.
 func (e Environment) OfHost() []string {
 	var env []string
 	for key, value := range e {

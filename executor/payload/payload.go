@@ -120,7 +120,8 @@ const (
 
 const payloadHint = "hooks are called by GitLab Runner 12.6 or later; it sets JOB_RESPONSE_FILE"
 
-// Read reads the payload from a file, whose path is in JOB_RESPONSE_FILE.
+// Read reads the payload from the file in JOB_RESPONSE_FILE. A missing, broken or too large
+// payload is a fault of the system.
 func Read(path string) (*Job, error) {
 	if path == "" {
 		return nil, fault.System(errors.New("no job payload: JOB_RESPONSE_FILE is not set"), payloadHint)
@@ -205,7 +206,7 @@ func (p *Job) Project() string {
 	return strings.TrimSuffix(strings.Trim(u.Path, "/"), ".git")
 }
 
-// Key identifies the job on the engine.
+// Key identifies the job on the engine, as INSTANCE/ID.
 func (p *Job) Key() string {
 	return fmt.Sprintf("%s/%d", p.instance(), p.ID)
 }
@@ -266,7 +267,7 @@ func (p *Job) ofMergeRequest() bool {
 	})
 }
 
-// Timeout bounds the job's duration, a month at most.
+// Timeout returns the job's timeout: two hours without one, a month at most.
 func (p *Job) Timeout() time.Duration {
 	switch seconds := p.RunnerInfo.Timeout; {
 	case seconds <= 0:

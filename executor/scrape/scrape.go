@@ -201,7 +201,7 @@ func (m *Metrics) keepMeasuring(ctx context.Context) {
 }
 
 // Measure asks for sizes, which cost the engine a walk over all volumes. After an error the
-// earlier sizes stay; now reports the engine's fault.
+// earlier sizes stay: the next scrape reports the engine's fault.
 func (m *Metrics) Measure(ctx context.Context) {
 	d, err := driver.Open(m.settings.Engine.Host)
 	if err != nil {

@@ -55,7 +55,7 @@ type Host struct {
 	Address func(context.Context) (string, error)
 }
 
-// Run reads the pipeline and runs its jobs.
+// Run reads the pipeline and runs its jobs, or lists them. A failed job is ErrFailed.
 func Run(parent context.Context, o Options, h Host) error {
 	stop := newInterruption(parent)
 	defer stop.end()
@@ -80,7 +80,7 @@ func Run(parent context.Context, o Options, h Host) error {
 	return r.all(ctx, parent, stop, chosen)
 }
 
-// Names returns the names of the jobs that can run.
+// Names returns the names of the jobs that can run, for completion by a shell.
 func Names(ctx context.Context, o Options, env map[string]string) ([]string, error) {
 	r := &run{Host: Host{Env: env, Stdin: strings.NewReader(""), Warn: func(string) {}}, options: o}
 	if err := r.read(ctx); err != nil {
