@@ -72,7 +72,8 @@ type File struct {
 }
 
 // Read reads the file at path or, for "", the first existing file of the usual places.
-// These are the system's file, then the file of the user with the given home directory.
+// These are the system's file, then the file of the user with the home directory home.
+// Without a file in these places the error is ErrNone.
 func Read(path, home string) (File, error) {
 	if path != "" {
 		return read(path)

@@ -195,7 +195,8 @@ func (s Section) judgeTimes(where string, n Needs) []Remark {
 	return remarks
 }
 
-// Above returns a timeout in seconds above d, with some room, in whole minutes.
+// Above returns a timeout in seconds for work of at most d: about a tenth more, in whole
+// minutes.
 func Above(d time.Duration) int {
 	return int((d + d/10 + time.Minute).Truncate(time.Minute) / time.Second)
 }

@@ -11,8 +11,8 @@ import (
 )
 
 // Write replaces a file whose text was before, as a whole or not at all, with the file's
-// mode and owner. nil stands for a new file. A concurrent reader sees the old or the new
-// text.
+// mode and owner. nil stands for a new file, and an existing file is then a fault. A
+// concurrent reader sees the old or the new text.
 func Write(path string, before, text []byte) error {
 	err := write(path, before, text)
 	if errors.Is(err, errThere) {
