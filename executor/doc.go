@@ -37,7 +37,8 @@
 //
 // A command's file bears its name: gc.go, drain.go, doctor.go, seed.go and so on.
 // Package visit looks a host over, and package doctor judges the findings. Package
-// scrape collects the metrics for metrics.go. inside.go finds the container for
+// scrape collects the metrics for metrics.go. Package notice asks the cloud whether the
+// cloud takes the host away, for drain.go. inside.go finds the container for
 // logs.go and shell.go. explain.go shows a bundle. registerfrom.go reports on the
 // keys of a docker executor's section. facts.go learns the facts of the host for a
 // plan without a job, and plans the sandbox for the next job. incontainer.go has

@@ -1,10 +1,14 @@
 package executor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,6 +17,7 @@ import (
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/looking"
 	"gitlab-dind-executor/driver/removal"
+	"gitlab-dind-executor/executor/notice"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/wary"
 )
@@ -25,20 +30,95 @@ var drainEvery = 2 * time.Second
 // Runner can keep new jobs away.
 func (c *call) drainCommand() *cobra.Command {
 	var timeout time.Duration
+	var away departure
 	cmd := &cobra.Command{
 		Use:   "drain",
 		Short: "Wait until no job is left, and remove what waits for jobs",
 		Long: "Waits until no job has a sandbox on the engine, removes the sandboxes that wait for jobs,\n" +
 			"and says what it waits for. It keeps no job from coming: pause the runner in GitLab\n" +
 			"before, or stop gitlab-runner so that it ends with its last job (SIGQUIT). An upgrade of\n" +
-			"this program needs no draining; a reboot, another release of the engine and a removal do.",
+			"this program needs no draining; a reboot, another release of the engine and a removal do.\n\n" +
+			"With --on-notice it first waits until AWS, Google Cloud or Azure takes this host away, and\n" +
+			"stops the Runner then. Shortly before the host goes, jobs that are left are ended, so that\n" +
+			"GitLab can retry them on another host.",
 		Args: cobra.NoArgs,
-		RunE: c.untilTold(func(ctx context.Context, s config.Settings, d *driver.Driver) error {
-			return c.drain(ctx, d, s, timeout)
-		}),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			drain := func(timeout time.Duration) error {
+				return c.untilTold(func(ctx context.Context, s config.Settings, d *driver.Driver) error {
+					return c.drain(ctx, d, s, timeout)
+				})(cmd, args)
+			}
+			if !away.onNotice {
+				return drain(timeout)
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, os.Interrupt)
+			defer stop()
+			return c.leave(ctx, away, timeout, drain)
+		},
 	}
 	cmd.Flags().DurationVar(&timeout, "timeout", time.Hour, "fail when jobs are left after this `DURATION`; 0s only looks")
+	cmd.Flags().BoolVar(&away.onNotice, "on-notice", false, "begin when the cloud takes this host away")
+	cmd.Flags().BoolVar(&away.rebalance, "rebalance", false, "with --on-notice, begin when AWS recommends to rebalance, too")
+	cmd.Flags().StringVar(&away.runner, "runner-unit", "gitlab-runner.service", "with --on-notice, stop this `UNIT` first")
 	return cmd
+}
+
+// departure is how a host goes.
+type departure struct {
+	onNotice, rebalance bool
+	// runner is the Runner's unit.
+	runner string
+}
+
+const (
+	// envMetadata names another metadata service, for tests.
+	envMetadata = "GITLAB_DIND_EXECUTOR_METADATA"
+	// lastWords is what the Runner has to end jobs and tell GitLab, before a host goes.
+	lastWords = 20 * time.Second
+)
+
+// noticeEvery is the pause between two questions. A variable for tests alone.
+var noticeEvery = 5 * time.Second
+
+// leave waits for the word of the cloud, stops the Runner and drains. A command that is
+// told to end before has nothing to do.
+func (c *call) leave(ctx context.Context, away departure, timeout time.Duration, drain func(time.Duration) error) error {
+	runner := notice.Runner(away.runner)
+	if err := runner.Graceful(ctx); err != nil {
+		return err
+	}
+	w := notice.Watch{
+		Base: cmp.Or(os.Getenv(envMetadata), notice.LinkLocal), Every: noticeEvery, SearchEvery: time.Minute, Rebalance: away.rebalance,
+		Say: func(line string) { fmt.Fprintln(c.stdout, line) },
+	}
+	n, err := w.Wait(ctx)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return nil
+	case err != nil:
+		return err
+	}
+	fmt.Fprintln(c.stdout, n)
+	if err := runner.Stop(ctx); err != nil {
+		return err
+	}
+	timeout, short := untilGone(n.At, time.Now(), timeout)
+	err = drain(timeout)
+	if err == nil || !short || ctx.Err() != nil {
+		return err
+	}
+	fmt.Fprintln(c.stdout, "the host goes: jobs that are left end now")
+	return errors.Join(err, runner.End(ctx))
+}
+
+// untilGone is how long a drain may take on a host that goes at a time, and whether that
+// is what bounds it.
+func untilGone(at, now time.Time, timeout time.Duration) (bound time.Duration, short bool) {
+	left := at.Sub(now) - lastWords
+	if at.IsZero() || left >= timeout {
+		return timeout, false
+	}
+	return max(0, left), true
 }
 
 func (c *call) drain(ctx context.Context, d pooler, s config.Settings, timeout time.Duration) error {

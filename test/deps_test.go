@@ -51,7 +51,7 @@ func packages(t *testing.T) []goPackage {
 // module's name. Only packages below test and scripts need no rule.
 var mayImport = map[string][]string{
 	"":                      {"executor"},
-	"executor":              {"executor/access", "executor/behind", "executor/bundle", "executor/diagnosis", "executor/doctor", "executor/featureflags", "executor/joblog", "executor/payload", "executor/redact", "executor/relay", "executor/runnerconfig", "executor/scrape", "executor/telemetry", "executor/try", "executor/visit", "driver", "driver/dataroot", "driver/host", "driver/label", "driver/layers", "driver/looking", "driver/mirror", "driver/owner", "driver/plan", "driver/removal", "driver/sandbox", "driver/stages", "config", "fault", "group", "hostfile", "wary"},
+	"executor":              {"executor/access", "executor/behind", "executor/bundle", "executor/diagnosis", "executor/doctor", "executor/featureflags", "executor/joblog", "executor/notice", "executor/payload", "executor/redact", "executor/relay", "executor/runnerconfig", "executor/scrape", "executor/telemetry", "executor/try", "executor/visit", "driver", "driver/dataroot", "driver/host", "driver/label", "driver/layers", "driver/looking", "driver/mirror", "driver/owner", "driver/plan", "driver/removal", "driver/sandbox", "driver/stages", "config", "fault", "group", "hostfile", "wary"},
 	"executor/access":       {"executor/payload", "driver/plan", "config", "fault", "hostfile"},
 	"executor/behind":       {"config", "hostfile"},
 	"executor/bundle":       {"executor/joblog", "executor/payload", "executor/redact", "driver", "driver/label", "driver/looking", "driver/sandbox", "hostfile"},
@@ -61,6 +61,7 @@ var mayImport = map[string][]string{
 	"executor/forge":        {"fault"},
 	"executor/joblog":       {"driver/images", "driver/looking", "driver/plan", "driver/stages", "fault", "wary"},
 	"executor/local":        {},
+	"executor/notice":       {"fault", "wary"},
 	"executor/payload":      {"executor/featureflags", "executor/runnerconfig", "driver/plan", "fault", "hostfile"},
 	"executor/pipeline":     {"fault", "wary"},
 	"executor/redact":       {"wary"},

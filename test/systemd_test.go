@@ -80,6 +80,7 @@ func TestSystemdUnits(t *testing.T) {
 		t.Error("the hooks look elsewhere than where the socket's unit listens")
 	}
 	for name, part := range map[string]string{
+		"gitlab-dind-executor-drain.service":   "\nExecStart=/usr/local/bin/gitlab-dind-executor drain --on-notice --timeout 2h\n",
 		"gitlab-dind-executor-gc.service":      "\nExecStart=/usr/local/bin/gitlab-dind-executor gc --caches\n",
 		"gitlab-dind-executor-gc.timer":        "\nOnUnitActiveSec=1h\n",
 		"gitlab-dind-executor-pool.service":    "\nExecStart=/usr/local/bin/gitlab-dind-executor pool fill\n",

@@ -52,6 +52,8 @@ func wholeHost(t *testing.T, suite string) {
 		{"reset", reset},
 		{"restarts", restarts},
 		{"full disk", fullDisk},
+		{"drain", drain},
+		{"ansible", ansible},
 		{"package", packageLife},
 	} {
 		t.Run(item.name, func(t *testing.T) {
@@ -79,8 +81,8 @@ func cloudInit(h host) {
 		log, _ := h.try(`tail -n 40 /var/log/cloud-init-output.log`)
 		h.Fatalf("%v: %s\n%s", err, out, log)
 	}
-	h.says(`systemctl is-active docker gitlab-runner gitlab-dind-executor-gc.timer gitlab-dind-executor-prepull.timer gitlab-dind-executor-metrics.service gitlab-dind-executor-pool.socket`,
-		"active\nactive\nactive\nactive\nactive\nactive")
+	h.says(`systemctl is-active docker gitlab-runner gitlab-dind-executor-gc.timer gitlab-dind-executor-prepull.timer gitlab-dind-executor-metrics.service gitlab-dind-executor-pool.socket gitlab-dind-executor-drain.service`,
+		"active\nactive\nactive\nactive\nactive\nactive\nactive")
 	h.says(`systemctl --failed --no-pager; findmnt -no SOURCE /var/lib/docker`, "0 loaded units", "/dev/vdb")
 	h.Log(h.says(`docker info; docker images`, "Cgroup Version: 2", "Cgroup Driver: systemd", "apparmor"))
 	h.Log(h.says(`grep -E "^(ok|warning|error) " /var/log/cloud-init-output.log`, "sandbox: docker (privileged) up in"))

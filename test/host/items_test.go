@@ -28,7 +28,7 @@ func units(h host) {
 		h.Errorf("systemd-analyze verify says\n%s", out)
 	}
 	// 0 is safe, 10 is not. A unit without any hardening has 9.6.
-	h.Log(h.run(`for u in gc metrics pool pool@x prepull seed; do systemd-analyze security --no-pager --threshold=35 gitlab-dind-executor-$u.service | tail -n 1; done`))
+	h.Log(h.run(`for u in drain gc metrics pool pool@x prepull seed; do systemd-analyze security --no-pager --threshold=35 gitlab-dind-executor-$u.service | tail -n 1; done`))
 }
 
 // first runs a project's first job, which goes cold. Behind the job a sandbox waits with its

@@ -30,6 +30,8 @@ type host struct {
 	m   *Machine
 	api *rig.JobAPI
 	ids *int64
+	// place is the folder of scripts/hosts, and served the URL of the packages.
+	place, served string
 	// saved says that the machine went through cloudInit in an earlier run.
 	saved bool
 }
@@ -192,7 +194,7 @@ func boot(t *testing.T, suite string) host {
 	}
 	t.Attr(suite, fmt.Sprintf("%s, up in %.0f s, %.1f times slower than an ordinary machine", accel, time.Since(began).Seconds(), m.Slower))
 	ids := time.Now().Unix()
-	return host{T: t, m: m, api: api, ids: &ids, saved: saved != ""}
+	return host{T: t, m: m, api: api, ids: &ids, place: place, served: url, saved: saved != ""}
 }
 
 // stateDir is the folder of a machine. With $DIND_HOST_STATE the folder stays, and the next run

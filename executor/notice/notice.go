@@ -1,0 +1,105 @@
+package notice
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"time"
+
+	"gitlab-dind-executor/fault"
+)
+
+// LinkLocal is where all three clouds answer.
+const LinkLocal = "http://169.254.169.254"
+
+// Notice is the word of a cloud that this host goes.
+type Notice struct {
+	// Cloud is AWS, Google Cloud or Azure.
+	Cloud string
+	// Why is one of the reasons of this package.
+	Why string
+	// At is when the host goes. The zero time says that the cloud names none.
+	At time.Time
+}
+
+// String is a notice for a person.
+func (n Notice) String() string {
+	if n.At.IsZero() {
+		return fmt.Sprintf("%s takes this host away: %s", n.Cloud, n.Why)
+	}
+	return fmt.Sprintf("%s takes this host away at %s: %s", n.Cloud, n.At.UTC().Format(time.RFC3339), n.Why)
+}
+
+// Watch says whom to ask, and how often.
+type Watch struct {
+	// Base is the URL of the metadata service, LinkLocal except in tests.
+	Base string
+	// Every is the pause between two questions. AWS recommends 5 s.
+	Every time.Duration
+	// SearchEvery is the pause where no cloud has answered.
+	SearchEvery time.Duration
+	// Rebalance counts AWS's recommendation to rebalance as a notice.
+	Rebalance bool
+	// Say gets a line where a person would want to know.
+	Say func(line string)
+}
+
+// Wait returns when the cloud takes this host away, and else with the error of ctx. A
+// host without a cloud waits until then. Faults of the metadata service are said once
+// and never taken for a notice.
+func (w Watch) Wait(ctx context.Context) (Notice, error) {
+	base, err := url.Parse(w.Base)
+	if err != nil || base.Scheme != "http" || base.Host == "" || base.RawQuery != "" || base.User != nil {
+		return Notice{}, fault.System(fmt.Errorf("%q is no address of a metadata service", w.Base), "give one such as "+LinkLocal)
+	}
+	a := newAsker(w.Base)
+	defer a.client.CloseIdleConnections()
+	var here *cloud
+	said := ""
+	tell := func(line string) {
+		if line != said {
+			w.Say(line)
+			said = line
+		}
+	}
+	for {
+		pause := w.Every
+		if here == nil {
+			here = a.find(ctx)
+		}
+		if ctx.Err() != nil {
+			return Notice{}, ctx.Err()
+		}
+		if here == nil {
+			tell("no cloud answers at " + w.Base)
+			pause = w.SearchEvery
+		} else {
+			n, err := here.look(ctx, a, w.Rebalance)
+			switch {
+			case ctx.Err() != nil:
+			case err != nil:
+				tell(fmt.Sprintf("%s does not say whether it takes this host away: %v", here.name, err))
+			case n.Why != "":
+				n.Cloud = here.name
+				return n, nil
+			default:
+				tell(fmt.Sprintf("%s is asked every %s whether it takes this host away", here.name, w.Every))
+			}
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return Notice{}, ctx.Err()
+		}
+	}
+}
+
+// find is the cloud of this host, or nil.
+func (a asker) find(ctx context.Context) *cloud {
+	for _, c := range clouds {
+		if c.here(ctx, a) {
+			return &c
+		}
+	}
+	return nil
+}
