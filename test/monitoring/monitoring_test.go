@@ -143,6 +143,13 @@ scrape_configs:
 `, rules, target), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return runPrometheus(t, programs, config)
+}
+
+// runPrometheus starts one with a file of its configuration, and returns its address.
+func runPrometheus(t *testing.T, programs, config string) string {
+	t.Helper()
+	dir := t.TempDir()
 	l, err := net.Listen("tcp", "127.0.0.1:0") // Prometheus does not say which port it takes
 	if err != nil {
 		t.Fatal(err)
@@ -193,6 +200,9 @@ func until[T any](t *testing.T, address, path, what string, good func(T) bool) {
 	}
 }
 
+// query is the path of a question to Prometheus.
+func query(q string) string { return "/api/v1/query?query=" + url.QueryEscape(q) }
+
 func TestPrometheusReadsWhatIsServed(t *testing.T) {
 	t.Parallel()
 	at := programs(t)
@@ -203,7 +213,6 @@ func TestPrometheusReadsWhatIsServed(t *testing.T) {
 			Value  [2]any
 		}
 	}
-	query := func(q string) string { return "/api/v1/query?query=" + url.QueryEscape(q) }
 	until(t, address, query(`gitlab_dind_executor_calls_total{command="gc",result="success"} == 1`), "the gc that has been", func(s series) bool { return len(s.Result) == 1 })
 	until(t, address, query(`gitlab_dind_executor_prepare_seconds_bucket{origin="warm",le="+Inf"}`), "a histogram", func(s series) bool { return len(s.Result) == 1 })
 	until(t, address, query(`up == 1`), "a target that is up", func(s series) bool { return len(s.Result) == 1 })
@@ -281,7 +290,7 @@ func TestDashboardAndRulesAskForWhatThereIs(t *testing.T) {
 		there["gitlab_dind_executor_"+name] = true
 	}
 	var asked []string
-	for _, name := range []string{"alerts.yml", "alerts_test.yml", "dashboard.json"} {
+	for _, name := range []string{"alerts.yml", "alerts_test.yml", "recording.yml", "recording_test.yml", "dashboard.json"} {
 		for _, m := range metric.FindAllString(read(t, name), -1) {
 			asked = append(asked, m)
 			if !there[m] {
