@@ -29,6 +29,7 @@ var ofDaemon = []string{
 	"TestLayersOfEveryKindOfDaemon",
 	"TestLayersGoBySizeAndAge",
 	"TestCachedLayersHaveNoNames",
+	"TestABuildOnAnotherHostFindsItsLayersInTheRegistry",
 }
 
 // inGVisor are tests in which an engine that hands annotations to gVisor's runtime could behave

@@ -1,0 +1,144 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"go.yaml.in/yaml/v3"
+
+	"gitlab-dind-executor/executor/local"
+	"gitlab-dind-executor/test/lab"
+	"gitlab-dind-executor/test/rig"
+)
+
+// sharedBuild is a job that extends the hidden job of scripts/pipelines, of a ref.
+func sharedBuild(t *testing.T, project int64, sha string, protected bool) local.Payload {
+	t.Helper()
+	text, err := os.ReadFile("../../scripts/pipelines/docker-build.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Job struct {
+			Variables map[string]string
+			Script    []string
+		} `yaml:".docker-build"`
+	}
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		t.Fatal(err)
+	}
+	const clock = `date +%s%N`
+	script := append([]string{"began=$(" + clock + ")"}, file.Job.Script...)
+	p := at(world.Job(append(script, "echo \"the build took $((($("+clock+") - began) / 1000000)) ms\"")...), sha)
+	p.JobInfo.ProjectID, p.GitInfo.Protected = project, &protected
+	lab.Set(&p, "CI_COMMIT_REF_PROTECTED", strconv.FormatBool(protected))
+	values := map[string]string{}
+	for _, v := range p.Variables {
+		values[v.Key] = v.Value
+	}
+	values["CI_REGISTRY_IMAGE"] = fmt.Sprintf("%s/group/shared-%d", world.Registry.Host, project)
+	for key, value := range file.Job.Variables {
+		lab.Set(&p, key, os.Expand(value, func(name string) string { return values[name] }))
+	}
+	return p
+}
+
+var tookLine = regexp.MustCompile(`the build took (\d+) ms`)
+
+// took is how long the build of a job took, in seconds.
+func (r ran) took() string {
+	r.t.Helper()
+	m := tookLine.FindStringSubmatch(r.log)
+	if m == nil {
+		r.t.Fatal("the job does not say how long it built")
+	}
+	ms, _ := strconv.Atoi(m[1])
+	return fmt.Sprintf("%.1f s", float64(ms)/1000)
+}
+
+// A host that has never seen a project finds the project's layers in the registry, those
+// of all stages where images are in containerd's store. Kept layers are one host's, so a
+// job without any stands for another host.
+//
+// It takes minutes. In make test the file is read by a test of its own (package test).
+func TestABuildOnAnotherHostFindsItsLayersInTheRegistry(t *testing.T) {
+	if !long() {
+		return
+	}
+	rig.Unchanged(t, world.Engine)
+	newest := "gitlab-dind-executor.test/docker:containerd-dind"
+	if rig.Require(t.Context(), world.Engine, newest) != nil {
+		newest = rig.DeriveWith(t, world.Engine, rig.ImageDind, []rig.File{containerdStore})
+	}
+	files := func(app string) string {
+		sha, err := world.Git.Commit(t.Context(), fstest.MapFS{
+			"app": {Mode: 0o644, Data: []byte(app)},
+			"Dockerfile": {Mode: 0o644, Data: fmt.Appendf(nil, `FROM %[1]s/base/busybox:latest AS build
+RUN sleep 5 && dd if=/dev/urandom of=/tools bs=1M count=20 2>/dev/null
+COPY app /app
+RUN sleep 1 && cat /app > /built
+
+FROM %[1]s/base/busybox:latest
+RUN sleep 2 && touch /packages
+COPY --from=build /built /built
+`, world.Registry.Host)},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sha
+	}
+	before, after := files("one\n"), files("two\n")
+	for i, k := range []struct {
+		name, image string
+		// step is one that the other host need not do.
+		step string
+	}{
+		{"containerd's store", newest, "RUN sleep 5"},
+		{"dockerd's store", rig.DeriveWith(t, world.Engine, rig.ImageDind, []rig.File{ownStore}), "RUN sleep 2"},
+	} {
+		t.Run(k.name, func(t *testing.T) {
+			project := int64(70 + i)
+			policy := fmt.Sprintf("[[policy]]\nsidecar.image = %q\n", k.image)
+			one, other := cachingLayers(t, policy), under(settingsWith(t, policy))
+			job := func(sha string, protected bool, with func(*local.Runner)) ran {
+				p := sharedBuild(t, project, sha, protected)
+				p.Services = nil
+				r := runJobUnchecked(t, p, with).succeeded().quietCleanup()
+				sweptBehind(t)
+				return r
+			}
+			cached := regexp.MustCompile(`(?m)^#(\d+) \[[^\]]*\] ` + regexp.QuoteMeta(k.step) + `(?s:.*?)^#(\d+) CACHED`)
+			found := func(r ran) bool {
+				m := cached.FindStringSubmatch(r.log)
+				return m != nil && m[1] == m[2]
+			}
+			first := job(before, true, one)
+			if found(first) {
+				t.Error("the first build has found layers")
+			}
+			again := job(after, true, one)
+			elsewhere := job(after, true, other)
+			if !found(elsewhere) {
+				t.Errorf("the other host has done %s again", k.step)
+			}
+			// Layers of protected refs are for all, and those of others for others alone.
+			branch := job(before, false, other)
+			if !found(branch) {
+				t.Error("a branch has not found the layers of a protected ref")
+			}
+			t.Attr(k.name, fmt.Sprintf("first build %s, again on the host %s, again on another host %s", first.took(), again.took(), elsewhere.took()))
+			tags, err := world.Registry.Tags(t.Context(), fmt.Sprintf("group/shared-%d/buildcache", project))
+			slices.Sort(tags)
+			if err != nil || strings.Join(tags, " ") != "protected unprotected" {
+				t.Errorf("the registry has the tags %q (%v)", tags, err)
+			}
+		})
+	}
+}
