@@ -25,7 +25,7 @@ import (
 // foreign are programs that pages may use without being ours. Add a program when a page needs
 // it.
 var foreign = strings.Fields(`
-	apt apt-get awk bash cat cd chattr chmod chown command cp curl cut date df diff dnf docker
+	ansible-playbook apt apt-get awk bash cat cd chattr chmod chown command cp curl cut date df diff dnf docker
 	dpkg du echo exit export false find findmnt getent git glab gitlab-ctl gitlab-runner go gpg grep
 	gunzip gzip head id install ip ip6tables iptables jq journalctl kill ln ls mkdir mmdebstrap
 	mount mv openssl printf promtool ps rm rpm runsc sed set sh sha256sum sha512sum sleep sort ss stat sudo
