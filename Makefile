@@ -16,6 +16,13 @@ TEST_JSON ?= $(cache)/test.json
 
 .PHONY: help build docs install uninstall release demo test test-engines test-gvisor test-host test-runner chaos bench picture lint outdated engine clean
 
+# These build with Go, so they look first whether the go in PATH is new enough. install copies.
+build docs release test lint engine test-engines test-gvisor test-host test-runner chaos bench demo picture outdated: goversion
+
+.PHONY: goversion
+goversion:
+	@scripts/goversion
+
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | \
 		while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done

@@ -156,7 +156,7 @@ func TestArrowsPointOneWay(t *testing.T) {
 // The sentence "It may import …" at the top of a package agrees with these rules. In executor
 // and driver the sentence stands once for all rooms.
 func TestPackagesSayWhatTheyMayImport(t *testing.T) {
-	said := regexp.MustCompile(`It may import ([^.]*)\.`)
+	said := regexp.MustCompile(`\b(?:It|The package) may import ([^.]*)\.`)
 	separator := regexp.MustCompile(`, | and `)
 	for name, may := range mayImport {
 		if name == "" || name == "executor" || name == "driver" || strings.HasPrefix(name, "test/") {

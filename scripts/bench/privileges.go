@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/test/lab"
 	"gitlab-dind-executor/test/rig"
 )
 
@@ -49,7 +50,7 @@ func (b *bench) privileges(ctx context.Context) (table, error) {
 func (b *bench) everyday(ctx context.Context, w way, first, whole string, n note) error {
 	p := b.job(
 		`docker version >/dev/null`, `echo '`+firstLine+`'`,
-		`echo "$CI_REGISTRY_PASSWORD" | docker login -u "$CI_REGISTRY_USER" --password-stdin "$CI_REGISTRY"`,
+		lab.Login,
 		`docker build -t $CI_REGISTRY_IMAGE:bench .`,
 		`docker run --rm $CI_REGISTRY_IMAGE:bench`,
 		`docker push $CI_REGISTRY_IMAGE:bench`,

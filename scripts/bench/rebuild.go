@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 	"testing/fstest"
 
+	"gitlab-dind-executor/test/lab"
 	"gitlab-dind-executor/test/rig"
 )
 
@@ -153,7 +154,7 @@ func (b *bench) buildShop(ctx context.Context, key string, w way, change bool, n
 		}
 	}
 	p := b.job(
-		`echo "$CI_REGISTRY_PASSWORD" | docker login -u "$CI_REGISTRY_USER" --password-stdin "$CI_REGISTRY"`,
+		lab.Login,
 		`docker build -t $CI_REGISTRY/`+shopPath+`:latest .`,
 		`docker push $CI_REGISTRY/`+shopPath+`:latest`,
 	)

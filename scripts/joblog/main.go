@@ -49,7 +49,7 @@ func main() {
 
 // script is short enough for a picture.
 var script = []string{
-	`echo "$CI_REGISTRY_PASSWORD" | docker login -u "$CI_REGISTRY_USER" --password-stdin "$CI_REGISTRY" 2>/dev/null`,
+	lab.Login + ` 2>/dev/null`,
 	`docker build --quiet -t $CI_REGISTRY_IMAGE:$CI_COMMIT_SHORT_SHA .`,
 	`docker run --rm $CI_REGISTRY_IMAGE:$CI_COMMIT_SHORT_SHA`,
 	`docker logout $CI_REGISTRY`,

@@ -96,7 +96,7 @@ func (t *trial) builds() []jobCase {
 			name: "build, tag and push", want: succeeded, saysNot: secrets,
 			payload: t.payload(
 				nil,
-				`echo "$CI_REGISTRY_PASSWORD" | docker login -u "$CI_REGISTRY_USER" --password-stdin "$CI_REGISTRY"`,
+				lab.Login,
 				`docker build -t $CI_REGISTRY_IMAGE:$CI_COMMIT_SHORT_SHA .`,
 				`docker push $CI_REGISTRY_IMAGE:$CI_COMMIT_SHORT_SHA`,
 				`echo "the password is $CI_REGISTRY_PASSWORD"`,
@@ -107,7 +107,7 @@ func (t *trial) builds() []jobCase {
 			name: "neither image nor service", want: succeeded,
 			payload: t.payload(
 				func(p *local.Payload) { p.Image, p.Services = local.Image{}, nil },
-				`echo "$CI_REGISTRY_PASSWORD" | docker login -u "$CI_REGISTRY_USER" --password-stdin "$CI_REGISTRY"`,
+				lab.Login,
 				`docker build -t app .`, `docker run --rm -v "$CI_PROJECT_DIR:/src" app ls /src/Dockerfile`,
 			),
 			says: []string{"/src/Dockerfile"},

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"gitlab-dind-executor/test/lab"
 	"gitlab-dind-executor/test/rig"
 )
 
@@ -50,7 +51,7 @@ func (c *chaos) plants(settings string, n int) bool {
 	plant := func(kind, directory string) string {
 		return fmt.Sprintf(`docker run --rm --privileged -v %s:/d %s -kind %s -seed %d -entries 200 %s/d`, directory, plantImage, kind, n, honest)
 	}
-	p := world.Job(`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY 2>/dev/null`,
+	p := world.Job(lab.Login+` 2>/dev/null`,
 		plant("project", "$CI_PROJECT_DIR"), plant("data", "/var/lib/docker"))
 	p.Services = nil
 	var log strings.Builder

@@ -134,7 +134,7 @@ func (c *chaos) dockerConfig() string {
 // silent registry.
 func (c *chaos) job(n int) (p local.Payload, settings string) {
 	p = world.Job(
-		`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY 2>/dev/null`,
+		lab.Login+` 2>/dev/null`,
 		`docker build -q .`, `docker run --rm $CI_REGISTRY/base/busybox true`)
 	p.Steps = append(p.Steps, local.Step{Name: "after_script", Script: []string{`docker version`}, Timeout: 20, When: "always"})
 	p.RunnerInfo.Timeout = 25

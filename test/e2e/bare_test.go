@@ -31,7 +31,7 @@ func TestAJobBeginsInABareSandboxThatWaits(t *testing.T) {
 	t.Run("privileged", func(t *testing.T) {
 		beginsInBare(t, "", plainJob(
 			`docker info --format 'it is {{.Name}}'`, byAddress,
-			`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`,
+			login,
 			`docker build -t $CI_REGISTRY_IMAGE:bare .`, `docker push $CI_REGISTRY_IMAGE:bare`,
 			`docker run --rm -v $PWD:/src $CI_REGISTRY/base/busybox cat /src/Dockerfile`,
 			`docker run -d -p 8080:80 $CI_REGISTRY/base/busybox httpd -f -h /etc`,

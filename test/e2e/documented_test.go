@@ -41,7 +41,7 @@ func at(p local.Payload, sha string) local.Payload {
 
 // login stands for the step that GitLab's documentation leaves to the reader. The pipelines'
 // base image is on a registry with a password here.
-const login = `docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`
+const login = lab.Login
 
 func TestOwnDindImageWithAlias(t *testing.T) {
 	sha := commitPipelineFiles(t)

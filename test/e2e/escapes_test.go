@@ -49,7 +49,7 @@ func withProbe(t *testing.T, script ...string) local.Payload {
 	}
 	image := rig.DeriveWith(t, world.Engine, rig.ImageCLI, []rig.File{{Path: "/usr/local/bin/probe", Mode: 0o755, Content: content}})
 	p := world.Job(append([]string{
-		`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`,
+		login,
 		`cp /usr/local/bin/probe $CI_PROJECT_DIR/`,
 	}, script...)...)
 	p.Image.Name = image

@@ -83,7 +83,7 @@ func TestEachGenerationOfTheRunner(t *testing.T) {
 // wholeJob has the steps of most jobs, with bash.
 func wholeJob() local.Payload {
 	p := withServices(world.Job(
-		`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`,
+		login,
 		`docker build --quiet --build-arg BASE=$CI_REGISTRY/base/busybox -t $CI_REGISTRY_IMAGE:$CI_JOB_ID . && docker run --rm $CI_REGISTRY_IMAGE:$CI_JOB_ID`,
 		`docker push --quiet $CI_REGISTRY_IMAGE:$CI_JOB_ID && echo pushed`,
 		`echo "image $CI_JOB_IMAGE"`,

@@ -79,7 +79,7 @@ func cachedLayers(t *testing.T) []string {
 func TestJobsAtOnceHaveLayersOfTheirOwn(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	with := cachingLayers(t)
-	load := `docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY && docker pull -q $CI_REGISTRY/base/busybox && docker images -q | wc -l`
+	load := login + ` && docker pull -q $CI_REGISTRY/base/busybox && docker images -q | wc -l`
 	var log *buffer
 	first, finish := startJob(t.Context(), t, world.Job(load, `echo running; sleep 300`), with, func(r *local.Runner) { log = r.Log.(*buffer) })
 	log.waitFor(t, first, "\nrunning\n")

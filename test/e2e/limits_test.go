@@ -32,7 +32,7 @@ memory = "100m"
 	})
 	t.Run("a container in the job's daemon", func(t *testing.T) {
 		runJobUnchecked(t, world.Job(
-			`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`,
+			login,
 			`docker run --rm $CI_REGISTRY/base/busybox tail /dev/zero || exit 9`,
 		), limits).failedWith(9).quietCleanup().
 			says("diagnosis: the docker daemon of this job, or a container or build in it, ran out of memory: the limit is 512 MB", "limits.sidecar.memory").saysNot("the job's script ran")

@@ -10,6 +10,7 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
+// Many pipelines still give the password as an argument, as GitLab's documentation once did.
 func TestBuildTagAndPush(t *testing.T) {
 	p := world.Job(
 		`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`,
@@ -35,7 +36,7 @@ func TestBuildTagAndPush(t *testing.T) {
 func TestOwnDindImageWithoutAlias(t *testing.T) {
 	p := world.Job(
 		`docker version --format '{{.Server.Version}}'`,
-		`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`,
+		login,
 		`docker build -t my-docker-image .`,
 		`docker run my-docker-image /script/to/run/tests`,
 	)
@@ -96,7 +97,7 @@ E`)
 
 func TestNothingDeclared(t *testing.T) {
 	p := world.Job(
-		`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`,
+		login,
 		`docker build -t $CI_REGISTRY_IMAGE:$CI_COMMIT_SHORT_SHA .`,
 		`docker run --rm -v "$CI_PROJECT_DIR:/src" $CI_REGISTRY_IMAGE:$CI_COMMIT_SHORT_SHA ls /src/Dockerfile`,
 	)

@@ -143,7 +143,7 @@ func TestAJobTakesASandboxThatWaits(t *testing.T) {
 	p := startPool(t, "1", "")
 	first := p.one()
 	r, sandbox := p.run(plainJob(
-		`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`,
+		login,
 		`docker build -t $CI_REGISTRY_IMAGE:pool .`, `docker push $CI_REGISTRY_IMAGE:pool`,
 		`docker run --rm -v $PWD:/src $CI_REGISTRY/base/busybox cat /src/Dockerfile`,
 		`docker run --rm -d --name left $CI_REGISTRY/base/busybox sleep 300`,

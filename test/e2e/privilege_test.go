@@ -27,7 +27,7 @@ func privilege(t *testing.T, privilege, image string, more ...string) func(*loca
 // everyday has the usual commands of pipelines to their daemon.
 func everyday() local.Payload {
 	p := world.Job(
-		`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`,
+		login,
 		`docker build -q -t $CI_REGISTRY_IMAGE:privilege .`,
 		`docker run --rm $CI_REGISTRY_IMAGE:privilege`,
 		`docker push -q $CI_REGISTRY_IMAGE:privilege && echo pushed`,

@@ -26,7 +26,7 @@ func TestTwoJobsAtOnceDoNotSeeEachOther(t *testing.T) {
 		meet := fmt.Sprintf("$CI_REGISTRY/meet/%d:%d", t.Name()[0], i)
 		theirs := fmt.Sprintf("$CI_REGISTRY/meet/%d:%d", t.Name()[0], 1-i)
 		p := world.Job(
-			`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`,
+			login,
 			`docker pull -q $CI_REGISTRY/base/busybox`,
 			fmt.Sprintf(`docker tag $CI_REGISTRY/base/busybox %s; touch ../%s`, mine, mine),
 			fmt.Sprintf(`docker tag %s %s && docker push -q %s`, mine, meet, meet),
@@ -55,7 +55,7 @@ func TestOnlyTheSidecarIsPrivileged(t *testing.T) {
 
 func TestInnerDaemonGetsTheHostsNetworkFacts(t *testing.T) {
 	p := world.Job(
-		`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`,
+		login,
 		`docker network inspect bridge -f 'subnet {{(index .IPAM.Config 0).Subnet}} mtu {{index .Options "com.docker.network.driver.mtu"}}'`,
 		`docker network create extra && docker network inspect extra -f 'extra {{(index .IPAM.Config 0).Subnet}}'`,
 		`docker run --rm $CI_REGISTRY/base/busybox cat /etc/resolv.conf`,

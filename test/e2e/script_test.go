@@ -128,7 +128,7 @@ func TestSourcesAreWritableByAnotherUser(t *testing.T) {
 func TestCancelInTheMiddleOfABuild(t *testing.T) {
 	rig.Unchanged(t, world.Engine)
 	p := after(world.Job(
-		`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`,
+		login,
 		`printf "FROM $CI_REGISTRY/base/busybox\nRUN echo now-building && sleep 300\n" > slow`,
 		`docker build --progress=plain -f slow .`,
 	), `echo "after a $CI_JOB_STATUS job"`, `docker ps`)

@@ -54,7 +54,7 @@ func TestRedisAndPostgresByNamesAndAliases(t *testing.T) {
 			// alias.
 			`for name in gitlab-dind-executor.test__redis gitlab-dind-executor.test-redis kv cache memory; do echo "$name $(ping $name)"; done`,
 			`for name in gitlab-dind-executor.test__postgres gitlab-dind-executor.test-postgres db sql; do busybox nc $name 5432 </dev/null && echo "$name is there"; done`,
-			`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`,
+			login,
 			`ip() { getent hosts $1 | cut -d' ' -f1; }`,
 			`docker run --rm --add-host kv:$(ip kv) --add-host db:$(ip db) $CI_REGISTRY/base/busybox sh -c "printf 'SET k from-inside\r\nQUIT\r\n' | nc kv 6379; nc db 5432 </dev/null && echo db from inside"`,
 			`docker run --rm --network host $CI_REGISTRY/base/busybox sh -c "printf 'GET k\r\nQUIT\r\n' | nc cache 6379"`,

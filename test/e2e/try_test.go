@@ -87,7 +87,7 @@ build:
   stage: build
   variables: {IMAGE: "$CI_REGISTRY/group/try:$CI_COMMIT_SHORT_SHA"}
   before_script:
-    - docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY
+    - ` + login + `
   script:
     - docker build -q -t $IMAGE .
     - docker push -q $IMAGE

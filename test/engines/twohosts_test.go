@@ -150,7 +150,7 @@ func (p *pair) startRunner(h *host, mirror *rig.Registry) {
 func (p *pair) offer(name, other string) *rig.OfferedJob {
 	p.t.Helper()
 	job := p.world.Job(
-		`docker login -u $CI_REGISTRY_USER -p $CI_REGISTRY_PASSWORD $CI_REGISTRY`,
+		lab.Login,
 		`docker pull -q busybox && docker run --rm busybox echo "there it is"`,
 		`printf 'FROM busybox\nCMD ["echo", "the image says `+name+`"]\n' | docker build -q -t $CI_REGISTRY_IMAGE:`+name+` -`,
 		`docker push -q $CI_REGISTRY_IMAGE:`+name,

@@ -28,6 +28,10 @@ import (
 // RegistryName is the registry's host name, without its port, in the sandboxes.
 const RegistryName = "registry.demo.test"
 
+// Login is the line of a job's script that logs in to the lab's registry. The password goes to
+// stdin, because ps shows arguments.
+const Login = `echo "$CI_REGISTRY_PASSWORD" | docker login -u "$CI_REGISTRY_USER" --password-stdin "$CI_REGISTRY"`
+
 // Lab is a running world. Close ends it.
 type Lab struct {
 	Engine   *client.Client
