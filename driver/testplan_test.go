@@ -39,7 +39,7 @@ func TestLabelsAreCompleteFromTheBeginning(t *testing.T) {
 	}{
 		"of anything":              {label.InSandbox("0123456789ab", plan.RoleScratch), always},
 		"of a sandbox's object":    {label.ForSandbox(p, plan.RoleSidecar), append([]string{label.Spec}, always...)},
-		"of what belongs to a job": {label.ForClaim(p, plan.RoleJob), append([]string{label.Job, label.Owner, label.Deadline}, always...)},
+		"of what belongs to a job": {label.ForClaim(p, plan.RoleJob), append([]string{label.Job, label.Owner, label.Deadline, label.Project, label.TimesOut}, always...)},
 	} {
 		for _, key := range c.want {
 			if c.labels[key] == "" {

@@ -15,13 +15,13 @@ func TestLabelsAreWhatOtherVersionsReadAndWrite(t *testing.T) {
 	got := []string{
 		label.Sandbox, label.Role, label.Created, label.MadeBy, label.Spec, label.Job, label.Owner, label.Deadline, label.Scope,
 		label.Direct, label.Booting, label.Project, label.Protected, label.Layers, label.Of, label.Mirror, label.Remote,
-		label.Instance, label.Data,
+		label.Instance, label.Data, label.URL, label.Ref, label.Stage, label.TimesOut,
 	}
 	var want []string
 	for _, name := range []string{
 		"sandbox", "role", "created", "version", "spec", "job", "owner", "deadline", "scope",
 		"direct", "booting", "project", "protected", "layers", "of", "mirror", "remote",
-		"instance", "data",
+		"instance", "data", "url", "ref", "stage", "times-out",
 	} {
 		want = append(want, "gitlab-dind-executor."+name)
 	}

@@ -3,69 +3,17 @@ package executor
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
-	"gitlab-dind-executor/config"
-	"gitlab-dind-executor/driver/looking"
+	"gitlab-dind-executor/driver/label"
+	"gitlab-dind-executor/driver/owner"
+	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/executor/overview"
 	"gitlab-dind-executor/test/fakeengine"
 )
-
-func TestAStatusFitsATerminal(t *testing.T) {
-	noon := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
-	later := noon.Add(25 * time.Minute)
-	st := fullStatus{Pool: poolSummary{Waiting: 1, Size: 4}}
-	st.Status = looking.Status{
-		Time: noon,
-		Sandboxes: []looking.SandboxStatus{
-			{
-				Sandbox: "0123456789ab", State: looking.Running, Job: "0f0e0d0c-0b0a-0908-0706-050403020100/123456789012345", Project: "a/very/long/path/of/groups/and/then/the-project",
-				Created: noon.Add(-90 * time.Minute), DaemonEnded: true, CPUs: 15.5, Memory: 1023 << 20, Disk: 1234567890,
-			},
-			{Sandbox: "123456789abc", State: looking.Waits, Created: noon.Add(-30 * time.Hour), CPUs: 0.01, Memory: 90 << 20, Disk: looking.Unknown},
-			{Sandbox: "23456789abcd", State: looking.Held, Job: "gitlab.example.com/7", Project: "a\x1b[2J/b", Created: noon.Add(-100 * time.Hour), Until: &later, CPUs: looking.Unknown},
-			{Sandbox: "3456789abcde", State: looking.Orphan, Reason: "its owner is dead", Created: noon},
-		},
-		Cached:  looking.CachedStatus{Caches: 2, Layers: 3, InUse: 1, Size: 5 << 30},
-		Mirrors: []looking.MirrorStatus{{Name: "dind-mirror-0123", Remote: "registry-1.docker.io", State: "running", Size: 7 << 30, Jobs: 2}},
-		Missing: []string{"sizes on disk: asking the engine: context deadline exceeded"},
-	}
-	var out strings.Builder
-	s := config.Default()
-	s.Cache.MaxSize = 20 << 30
-	st.write(&out, s)
-	const want = `SANDBOX       STATE    JOB           PROJECT                     AGE  CPU    MEMORY   DISK
-0123456789ab  running  …56789012345  …oups/and/then/the-project  90m  15.50  1023MiB  1.15GiB
-123456789abc  waiting  -             -                           30h  0.01   90MiB    -
-23456789abcd  held     7             a/b                         4d   -      0B       0B
-3456789abcde  orphan   -             -                           0s   0.00   0B       0B
-
-pool     1 of 4 wait
-cached   2 caches and 3 layers of projects, 1 in use, 5GiB (at most 20GiB)
-mirror   dind-mirror-0123 of registry-1.docker.io: running, 7GiB, 2 jobs
-
-0123456789ab: its docker daemon has ended
-hint: gitlab-dind-executor logs 0123456789ab --tail 20 shows why
-
-23456789abcd is held for 25m more: gitlab-dind-executor shell 23456789abcd
-hint: gitlab-dind-executor gc --held ends that
-
-3456789abcde: its owner is dead
-hint: the next job removes it, or gitlab-dind-executor gc
-
-not known: sizes on disk: asking the engine: context deadline exceeded
-`
-	if out.String() != want {
-		t.Errorf("it says\n%s", out.String())
-	}
-	for _, line := range strings.Split(out.String(), "\n") {
-		if utf8.RuneCountInString(line) > 100 {
-			t.Errorf("too wide: %q", line)
-		}
-	}
-}
 
 func TestWhereThereIsNothingAStatusSaysSo(t *testing.T) {
 	e := fakeengine.New(t)
@@ -84,5 +32,85 @@ func TestWhereThereIsNothingAStatusSaysSo(t *testing.T) {
 	}
 	if list, ok := st["sandboxes"].([]any); !ok || len(list) != 0 {
 		t.Errorf("no empty list: %s", out.String())
+	}
+}
+
+// What a prepare has noted of a job is what an admin sees of it.
+func TestAStatusNamesJobsByWhatTheirPrepareHasNoted(t *testing.T) {
+	e := fakeengine.New(t)
+	text := strings.Replace(strings.Replace(with(`"runner_info": {"timeout": 3600}, `), `"project_id": 42`, `"project_id": 42, "stage": "build\u001b[2J"`, 1), `"protected"`, `"ref": "topic", "protected"`, 1)
+	if code, _, log := hook(t, e, text, "prepare"); code != 0 {
+		t.Fatal(log)
+	}
+	_, out, _ := hook(t, e, text, "status")
+	for _, want := range []string{"1000", "topic", "  build  ", "59m", "https://gitlab.example.com/g/a/-/jobs/1000"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	_, out, _ = hook(t, e, text, "status", "--json")
+	var st overview.Status
+	if err := json.Unmarshal([]byte(out), &st); err != nil || len(st.Sandboxes) != 1 {
+		t.Fatalf("%v in %s", err, out)
+	}
+	one := st.Sandboxes[0]
+	if one.Ref != "topic" || one.URL != "https://gitlab.example.com/g/a/-/jobs/1000" || one.TimesOut == nil || time.Until(*one.TimesOut) > time.Hour {
+		t.Errorf("%+v", one)
+	}
+}
+
+// A host with hundreds of sandboxes gets a page, and each way to see more works.
+func TestAStatusOfManySandboxesIsAPage(t *testing.T) {
+	e := fakeengine.New(t)
+	self, err := owner.This()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 500 {
+		id := fmt.Sprintf("%012x", i+1)
+		job := label.InSandbox(id, plan.RoleJob)
+		for k, v := range label.Claim(plan.Claim{Job: fmt.Sprintf("gitlab.example.com/%d", 100+i), Project: fmt.Sprintf("group/app%d", i%5), Owner: self.String(), Deadline: time.Now().Add(time.Hour)}) {
+			job[k] = v
+		}
+		if i > 0 {
+			e.AddNetwork(label.NetworkName(id), label.InSandbox(id, plan.RoleNetwork)) // the first is an orphan
+		}
+		e.AddContainer(label.ObjectName(id, plan.RoleJob), job, false)
+		e.AddContainer(label.ObjectName(id, plan.RoleSidecar), label.InSandbox(id, plan.RoleSidecar), false)
+	}
+	for name, c := range map[string]struct {
+		args        []string
+		least, most int
+		want        string
+	}{
+		"a page":           {nil, 40, 60, "… and 460 more: --limit 0 shows all"},
+		"what is urgent":   {nil, 40, 60, "\n000000000001  orphan "},
+		"all of them":      {[]string{"--limit", "0"}, 500, 520, "0000000001f4"},
+		"those of a kind":  {[]string{"--filter", "state=orphan"}, 5, 15, "1 of them fit state=orphan"},
+		"of one project":   {[]string{"-f", "project=*app3", "-f", "state=running", "--limit", "3"}, 5, 15, "100 of them fit project=*app3 and state=running"},
+		"none at all":      {[]string{"-f", "ref=main"}, 3, 8, "0 of them fit ref=main"},
+		"without a branch": {[]string{"-f", "ref=-", "-f", "job=10?"}, 3, 8, "0 of them fit"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, out, log := hook(t, e, with(""), append([]string{"status"}, c.args...)...)
+			if lines := strings.Count(out, "\n"); code != 0 || lines < c.least || lines > c.most || !strings.Contains(out, c.want) || !strings.HasPrefix(out, "500 sandboxes: 1 orphan, ") {
+				t.Errorf("exit code %d, %d lines, %s\n%s", code, lines, log, out)
+			}
+		})
+	}
+}
+
+func TestAStatusThatNobodyCanShow(t *testing.T) {
+	for _, c := range []struct{ flag, value, want, hint string }{
+		{"--sort", "size", `there is no order "size"`, "--sort takes one of age, cpu, "},
+		{"--filter", "size=3", `"size=3" is no filter`, "keys are job, project, "},
+		{"--filter", "running", `"running" is no filter`, "write KEY=PATTERN"},
+		{"--filter", "state=runing", `no sandbox is ever in a state "runing"`, "states are unclear, orphan, "},
+		{"--limit", "-1", "-1 sandboxes cannot be shown", "--limit 0"},
+	} {
+		e := fakeengine.New(t)
+		if code, out, log := hook(t, e, with(""), "status", c.flag, c.value); code != 99 || out != "" || !strings.Contains(log, "error: "+c.want) || !strings.Contains(log, "hint: ") || !strings.Contains(log, c.hint) || len(e.Calls()) > 0 {
+			t.Errorf("%s %s: exit code %d, %q", c.flag, c.value, code, out+log)
+		}
 	}
 }

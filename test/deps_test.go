@@ -51,7 +51,7 @@ func packages(t *testing.T) []goPackage {
 // module's name. Only packages below test and scripts need no rule.
 var mayImport = map[string][]string{
 	"":                      {"executor"},
-	"executor":              {"executor/access", "executor/behind", "executor/bundle", "executor/diagnosis", "executor/doctor", "executor/featureflags", "executor/joblog", "executor/notice", "executor/payload", "executor/redact", "executor/relay", "executor/runnerconfig", "executor/scrape", "executor/telemetry", "executor/try", "executor/visit", "driver", "driver/dataroot", "driver/host", "driver/label", "driver/layers", "driver/looking", "driver/mirror", "driver/owner", "driver/plan", "driver/removal", "driver/sandbox", "driver/stages", "config", "fault", "group", "hostfile", "wary"},
+	"executor":              {"executor/access", "executor/behind", "executor/bundle", "executor/diagnosis", "executor/doctor", "executor/featureflags", "executor/joblog", "executor/notice", "executor/overview", "executor/payload", "executor/redact", "executor/relay", "executor/runnerconfig", "executor/scrape", "executor/story", "executor/telemetry", "executor/try", "executor/visit", "driver", "driver/dataroot", "driver/host", "driver/label", "driver/layers", "driver/looking", "driver/mirror", "driver/owner", "driver/plan", "driver/removal", "driver/sandbox", "driver/stages", "config", "fault", "group", "hostfile", "wary"},
 	"executor/access":       {"executor/payload", "driver/plan", "config", "fault", "hostfile"},
 	"executor/behind":       {"config", "hostfile"},
 	"executor/bundle":       {"executor/joblog", "executor/payload", "executor/redact", "driver", "driver/label", "driver/looking", "driver/sandbox", "hostfile"},
@@ -62,12 +62,14 @@ var mayImport = map[string][]string{
 	"executor/joblog":       {"driver/images", "driver/looking", "driver/plan", "driver/stages", "fault", "wary"},
 	"executor/local":        {},
 	"executor/notice":       {"fault", "wary"},
+	"executor/overview":     {"driver/looking", "fault", "wary"},
 	"executor/payload":      {"executor/featureflags", "executor/runnerconfig", "driver/plan", "fault", "hostfile"},
 	"executor/pipeline":     {"fault", "wary"},
 	"executor/redact":       {"wary"},
 	"executor/relay":        {},
 	"executor/runnerconfig": {"executor/featureflags", "driver/plan", "config", "fault", "hostfile"},
 	"executor/scrape":       {"executor/access", "executor/joblog", "executor/telemetry", "driver", "driver/label", "driver/mirror", "config", "fault"},
+	"executor/story":        {"executor/bundle", "executor/joblog", "executor/overview", "executor/telemetry", "driver/looking", "driver/plan", "wary"},
 	"executor/telemetry":    {"hostfile", "wary"},
 	"executor/try":          {"executor/forge", "executor/local", "executor/pipeline", "fault"},
 	"executor/visit":        {"executor/access", "executor/doctor", "executor/payload", "executor/runnerconfig", "driver", "driver/host", "driver/mirror", "driver/plan", "config"},

@@ -76,6 +76,7 @@ func TestWhatIsShownAsItIsHasAReason(t *testing.T) {
 		"tellHeld":     "a job log, which cleans its lines",
 		"showStatus":   "clears the screen for --watch",
 		"try":          "the log of a job that try runs",
+		"columns":      "nothing is written: the terminal is asked for its width",
 		"logsCommand":  "a file gets a container's log as it is, a terminal does not: see shown",
 		"shellCommand": "a person's terminal is handed over to a shell in a container",
 		"onTerminal":   "asks whether it is a terminal",

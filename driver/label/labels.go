@@ -74,6 +74,13 @@ const (
 	Installation = prefix + "installation"
 	// Reason is on the mark of a stuck volume: why the volume resists.
 	Reason = prefix + "reason"
+	// URL, Ref and Stage are on what belongs to a job, for status: its page, its branch
+	// or tag, and its stage in the pipeline. TimesOut is when its own time is over.
+	// Older versions have none of them.
+	URL      = prefix + "url"
+	Ref      = prefix + "ref"
+	Stage    = prefix + "stage"
+	TimesOut = prefix + "times-out"
 )
 
 // IsOurs tells whether a label's key is one of ours.
@@ -261,11 +268,34 @@ func ForJob(p *plan.Plan) map[string]string {
 
 // Claim are the labels that name a sandbox's job and owner.
 func Claim(c plan.Claim) map[string]string {
-	return map[string]string{
+	l := map[string]string{
 		Job:      c.Job,
 		Owner:    c.Owner,
 		Deadline: c.Deadline.Format(time.RFC3339),
 	}
+	if !c.TimesOut.IsZero() {
+		l[TimesOut] = c.TimesOut.Format(time.RFC3339)
+	}
+	for key, value := range map[string]string{Project: c.Project, Ref: c.About.Ref, Stage: c.About.Stage} {
+		if value = shortened(value); value != "" {
+			l[key] = value
+		}
+	}
+	if len(c.About.URL) <= mostURL && c.About.URL != "" { // half of one leads elsewhere
+		l[URL] = c.About.URL
+	}
+	return l
+}
+
+// mostText and mostURL bound what a pipeline chooses of a label, in bytes.
+const mostText, mostURL = 200, 1000
+
+// shortened is the beginning of a text, in valid UTF-8.
+func shortened(text string) string {
+	if len(text) > mostText {
+		text = text[:mostText] + "…"
+	}
+	return strings.ToValidUTF8(text, "")
 }
 
 // ForEnded are the labels of the volume that marks the end of a sandbox's job.

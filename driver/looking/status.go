@@ -59,6 +59,9 @@ const (
 	Doubtful State = "unclear"
 )
 
+// States are all of them, those that a person should look at first.
+var States = []State{Doubtful, Orphan, Held, Making, Booting, Running, Going, Waits, Bare}
+
 // Unknown stands for a number that the engine did not tell in time.
 const Unknown = -1
 
@@ -71,6 +74,13 @@ type SandboxStatus struct {
 	// Job is the job's key, instance/id; empty without a job.
 	Job     string `json:"job,omitempty"`
 	Project string `json:"project,omitempty"`
+	// URL, Ref and Stage are the job's, as its pipeline chose them. They are empty where
+	// an older version made the sandbox.
+	URL   string `json:"url,omitempty"`
+	Ref   string `json:"ref,omitempty"`
+	Stage string `json:"stage,omitempty"`
+	// TimesOut is when the job has used all of its own time; nil where that is not known.
+	TimesOut *time.Time `json:"times_out,omitempty"`
 	// Created is the time of the claim by a job or, without a job, of the making.
 	Created time.Time `json:"created"`
 	// Until is the end of a waiting or held sandbox.
@@ -233,6 +243,10 @@ func statusOf(s *engine.Objects, r sandbox.Rules, booting bool) SandboxStatus {
 	}
 	if claim[label.Job] != label.NoJob {
 		st.Job, st.Project = claim[label.Job], claim[label.Project]
+		st.URL, st.Ref, st.Stage = claim[label.URL], claim[label.Ref], claim[label.Stage]
+		if t, err := time.Parse(time.RFC3339, claim[label.TimesOut]); err == nil && st.Job != "" {
+			st.TimesOut = &t
+		}
 	}
 	st.Created = madeAt(s, claim)
 	return st

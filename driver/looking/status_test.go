@@ -1,8 +1,11 @@
 package looking
 
 import (
+	"maps"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
@@ -60,6 +63,30 @@ func TestWhatASandboxIsAt(t *testing.T) {
 	}
 	if st.Project != "group/app" || !st.Created.Equal(moment.Add(-time.Second)) || st.Containers != 3 || st.Running != 2 {
 		t.Errorf("%+v", st)
+	}
+}
+
+// A sandbox of an older version lacks labels, and one of another hand may have any.
+func TestAStatusTakesOfLabelsWhatIsThere(t *testing.T) {
+	r := sandbox.Rules{Now: moment, Bound: 10 * time.Minute, Lives: func(owner.Process) owner.Life { return owner.Alive }}
+	of := func(labels map[string]string) SandboxStatus {
+		job := claimed(plan.RoleJob, owner.Process{PID: 1}.String(), moment.Add(time.Hour))
+		maps.Copy(job.Labels, labels)
+		return statusOf(&engine.Objects{Containers: []engine.Object{job, {Role: plan.RoleSidecar}}, Networks: []engine.Object{{Role: plan.RoleNetwork}}}, r, false)
+	}
+	if st := of(nil); st.URL+st.Ref+st.Stage != "" || st.TimesOut != nil || st.Job == "" {
+		t.Errorf("an older one: %+v", st)
+	}
+	claim := plan.Claim{Job: "x/7", TimesOut: moment.Add(time.Minute), About: plan.About{URL: "https://x/-/jobs/7", Ref: "main", Stage: "test"}}
+	if st := of(label.Claim(claim)); st.URL != "https://x/-/jobs/7" || st.Ref != "main" || st.Stage != "test" || st.TimesOut == nil || !st.TimesOut.Equal(moment.Add(time.Minute)) {
+		t.Errorf("a newer one: %+v", st)
+	}
+	claim.About = plan.About{URL: "https://x/" + strings.Repeat("a", 5000), Ref: strings.Repeat("ä", 5000), Stage: strings.Repeat("\xff", 5000)}
+	if st := of(label.Claim(claim)); st.URL != "" || len(st.Ref) > 210 || len(st.Stage) > 210 || !utf8.ValidString(st.Ref) || !utf8.ValidString(st.Stage) {
+		t.Errorf("long ones: %d %d %d", len(st.URL), len(st.Ref), len(st.Stage))
+	}
+	if st := of(map[string]string{label.TimesOut: "soon"}); st.TimesOut != nil {
+		t.Errorf("no time: %v", st.TimesOut)
 	}
 }
 

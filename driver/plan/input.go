@@ -25,6 +25,8 @@ type Job struct {
 	Instances []string
 	// Timeout is the job's own timeout, as sent by GitLab.
 	Timeout time.Duration
+	// About is what a person knows the job by. Nothing is decided by it.
+	About About
 	// Image is the zero value if the pipeline declares no image.
 	Image    Image
 	Services []Service

@@ -103,6 +103,19 @@ type Claim struct {
 	Project    string
 	Protection Protection
 	Deadline   time.Time
+	// TimesOut is when the job has used all of its own time: the deadline without the
+	// grace.
+	TimesOut time.Time `json:",omitzero"`
+	About    About     `json:",omitzero"`
+}
+
+// About is what a person knows a job by. The pipeline has chosen ref and stage.
+type About struct {
+	// URL is the job's page, without a user; empty if it is not known.
+	URL string `json:",omitempty"`
+	// Ref is the branch or tag, and Stage the pipeline's.
+	Ref   string `json:",omitempty"`
+	Stage string `json:",omitempty"`
 }
 
 // Network describes the sandbox's own bridge.
@@ -290,6 +303,7 @@ func Build(s config.Settings, job Job, facts Facts) (*Plan, error) {
 			Job: job.Key, Owner: facts.Owner, Scope: job.Scope, Inherits: inherits(s, job),
 			Instance: job.instance(), Project: job.Project, Protection: job.Protection,
 			Deadline: facts.Started.Add(job.Timeout + s.Cleanup.Grace.Std()).UTC().Truncate(time.Second),
+			TimesOut: facts.Started.Add(job.Timeout).UTC().Truncate(time.Second), About: job.About,
 		},
 		Network: Network{
 			Pool: s.Network.Pool, SubnetBits: s.Network.SubnetBits,

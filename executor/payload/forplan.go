@@ -61,7 +61,7 @@ func ForPlan(p *Job, env Environment) plan.Job {
 	j := plan.Job{
 		Key: p.Key(), Scope: scopeIn(env[envInstallation], p.scope()), Timeout: p.Timeout(),
 		Inherits: scopeIn(env[envInstallation], p.inherits()),
-		Project:  p.Project(), Protection: plan.ProtectionOf(p.GitInfo.Protected), Instances: p.instances(),
+		About:    p.About(), Project: p.Project(), Protection: plan.ProtectionOf(p.GitInfo.Protected), Instances: p.instances(),
 		Image:     planImage(p.Image, vars),
 		BuildsDir: BuildsDir, ProjectDir: projectDir, Cached: len(p.Cache) > 0,
 	}

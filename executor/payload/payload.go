@@ -29,6 +29,7 @@ type Job struct {
 		ProjectID    int64  `json:"project_id"`
 		ProjectPath  string `json:"project_full_path"`
 		InstanceUUID string `json:"instance_uuid"`
+		Stage        string `json:"stage"`
 	} `json:"job_info"`
 	GitInfo struct {
 		RepoURL string `json:"repo_url"`
@@ -204,6 +205,26 @@ func (p *Job) Project() string {
 		return ""
 	}
 	return strings.TrimSuffix(strings.Trim(u.Path, "/"), ".git")
+}
+
+// About is what a person knows the job by.
+func (p *Job) About() plan.About {
+	return plan.About{URL: p.page(), Ref: p.GitInfo.Ref, Stage: p.JobInfo.Stage}
+}
+
+// page is the URL of the job's page in its GitLab, or "". The repository's address has
+// the job's token in it, so of that address scheme, host and path are taken alone.
+func (p *Job) page() string {
+	repo, err := url.Parse(p.GitInfo.RepoURL)
+	if err != nil || repo.Scheme != "https" && repo.Scheme != "http" || repo.Host == "" {
+		return ""
+	}
+	project := strings.TrimSuffix(strings.Trim(repo.Path, "/"), ".git")
+	if project == "" {
+		return ""
+	}
+	page := url.URL{Scheme: repo.Scheme, Host: repo.Host, Path: fmt.Sprintf("/%s/-/jobs/%d", project, p.ID)}
+	return page.String()
 }
 
 // Key identifies the job on the engine, as INSTANCE/ID.
