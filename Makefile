@@ -14,7 +14,7 @@ cache := $(or $(GITLAB_DIND_EXECUTOR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cach
 # TESTSUM takes more flags of gotestsum, as "--junitfile FILE".
 TEST_JSON ?= $(cache)/test.json
 
-.PHONY: help build docs install uninstall release demo test test-engines test-gvisor test-host test-runner chaos bench picture lint outdated engine clean
+.PHONY: help build docs install uninstall release demo test test-browser test-engines test-gvisor test-host test-runner chaos bench picture lint outdated engine clean
 
 # These build with Go, so they look first whether the go in PATH is new enough. install copies.
 build docs release test lint engine test-engines test-gvisor test-host test-runner chaos bench demo picture outdated: goversion
@@ -124,6 +124,10 @@ bench: engine build ## Compare with the docker executor, side by side; writes be
 picture: engine build ## Draw docs/job-log.svg anew, from a new job
 	@go build -o bin/joblog ./scripts/joblog
 	@bin/joblog -record
+
+# The browser is chromium of the distribution. DIND_SCREENSHOTS names a directory for pictures.
+test-browser: ## Open the page of explain --html in chromium, narrow and wide
+	@go test -tags browser -count=1 ./executor/story
 
 lint: ## Check format, Go and shell with their analysers
 	@scripts/lint

@@ -39,10 +39,11 @@
 // Package visit looks a host over, and package doctor judges the findings. Package
 // scrape collects the metrics for metrics.go. Package notice asks the cloud whether the
 // cloud takes the host away, for drain.go. inside.go finds the container for
-// logs.go and shell.go. explain.go shows a bundle. registerfrom.go reports on the
-// keys of a docker executor's section. facts.go learns the facts of the host for a
-// plan without a job, and plans the sandbox for the next job. incontainer.go has
-// the commands for containers, without settings. renamed.go knows former names of
+// logs.go and shell.go. status.go shows all sandboxes by package overview, and
+// explain.go one job by package story. registerfrom.go reports on the keys of a
+// docker executor's section. facts.go learns the facts of the host for a plan
+// without a job, and plans the sandbox for the next job. incontainer.go has the
+// commands for containers, without settings. renamed.go knows former names of
 // flags. contracts.go says which methods of the driver each of them uses, in which
 // order, and which may run at once.
 package executor

@@ -15,6 +15,7 @@ import (
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/label"
+	"gitlab-dind-executor/driver/looking"
 	"gitlab-dind-executor/driver/sandbox"
 	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/executor/redact"
@@ -85,6 +86,11 @@ func (c *call) prepared(settings config.Settings, ready driver.Ready, err error)
 		r.Sandbox = ready.Sandbox
 	}
 	r.Pulls, r.FailedPulls, r.PullSeconds = ready.Pulls.Done, ready.Pulls.Failed, ready.Pulls.Took.Seconds()
+	for _, p := range ready.Pulls.Each {
+		r.Images = append(r.Images, telemetry.Pull{
+			Image: c.harmless(p.Image), After: p.Began.Sub(c.began).Seconds(), Seconds: p.Took.Seconds(), Bytes: p.Size, Failed: p.Failed,
+		})
+	}
 	r.Pooled = settings.Pool.Size > 0
 	if err != nil {
 		return
@@ -100,6 +106,13 @@ func (c *call) prepared(settings config.Settings, ready driver.Ready, err error)
 	}
 	if ready.Services > 0 {
 		r.Phases["services"] = ready.Services.Seconds()
+	}
+}
+
+// noteUsed notes what the job's docker daemon has used.
+func (c *call) noteUsed(u looking.Usage) {
+	c.record.Used = &telemetry.Used{
+		PeakMemory: u.PeakMemory, Received: u.Received, Written: u.Written, Disk: u.Disk, Boot: u.Boot.Seconds(), Layers: string(u.Layers),
 	}
 }
 

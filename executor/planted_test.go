@@ -55,6 +55,14 @@ func TestWhatIsPlantedOnTheHost(t *testing.T) {
 			_, err := (&telemetry.Meter{Log: telemetry.Log{Path: file}}).Tally()
 			return err
 		}},
+		"`log.file` that `explain` reads": {Name: "operator.log", May: plant.ReadOwn, Do: func(t *testing.T, file string) error {
+			e := fakeengine.New(t)
+			err := called(t, e, nil, "--settings", settingsFile(t, e, "[log]\nfile = \""+file+"\"\n[bundles]\ndir = \""+t.TempDir()+"\"\n"), "explain", "42")
+			if err != nil && strings.Contains(err.Error(), "no line in the operator's log") {
+				return nil // it was read, and says nothing of that job
+			}
+			return err
+		}},
 		"tally of `metrics`": {Name: "operator.log.tally", May: plant.Replaced, Quiet: "it is counted in memory", Do: func(_ *testing.T, file string) error {
 			m := &telemetry.Meter{Log: telemetry.Log{Path: strings.TrimSuffix(file, ".tally")}}
 			if _, err := m.Tally(); err != nil {

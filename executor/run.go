@@ -188,6 +188,7 @@ func (c *call) used(ctx context.Context, d stager, job, stage string) string {
 		return "" // the stage itself tells
 	}
 	u.PeakMemory = c.exit.peak(job, u.Memory)
+	c.noteUsed(u)
 	return joblog.ClosingLine(u)
 }
 

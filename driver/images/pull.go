@@ -43,9 +43,10 @@ func (im *Set) pull(ctx context.Context, ref plan.ImageRef, platform string) (er
 	}
 	im.Say("pulling " + ref.Name)
 	start, gap := time.Now(), im.Store.FirstPullGap
-	defer func() { im.pulls.add(err, time.Since(start)) }()
+	one := Pull{Image: ref.Name, Began: start}
+	defer func() { im.pulls.add(err, one) }()
 	for attempt := 1; ; attempt++ {
-		err := im.pullOnce(ctx, ref, platform)
+		err := im.pullOnce(ctx, ref, platform, &one.Size)
 		if err == nil {
 			im.Say(fmt.Sprintf("pulled %s in %.1f s", ref.Name, time.Since(start).Seconds()))
 			return nil
@@ -66,9 +67,11 @@ func (im *Set) pull(ctx context.Context, ref plan.ImageRef, platform string) (er
 	}
 }
 
-func (im *Set) pullOnce(ctx context.Context, ref plan.ImageRef, platform string) error {
+// pullOnce is one attempt, which notes how many bytes the engine speaks of.
+func (im *Set) pullOnce(ctx context.Context, ref plan.ImageRef, platform string, size *int64) error {
 	next := time.Now().Add(progressEvery)
 	return im.Store.eng.Pull(ctx, ref, platform, func(current, total int64) error {
+		*size = max(*size, total)
 		if im.MaxSize > 0 && total > im.MaxSize {
 			return errTooLarge
 		}

@@ -14,7 +14,22 @@ type Pulls struct {
 	Done, Failed int
 	// Took is the sum of their times, though pulls go on side by side.
 	Took time.Duration
+	// Each are the first of them, in the order of their ends.
+	Each []Pull
 }
+
+// Pull is one of them.
+type Pull struct {
+	Image string
+	Began time.Time
+	Took  time.Duration
+	// Size is how many bytes the engine spoke of; 0 where it spoke of none.
+	Size   int64
+	Failed bool
+}
+
+// mostPulls bounds Each. A job has one for each image.
+const mostPulls = 50
 
 // pullCount counts pulls, for several goroutines.
 type pullCount struct {
@@ -22,10 +37,14 @@ type pullCount struct {
 	Pulls
 }
 
-func (c *pullCount) add(err error, took time.Duration) {
+func (c *pullCount) add(err error, p Pull) {
+	p.Took, p.Failed = time.Since(p.Began), err != nil
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.Took += took
+	c.Took += p.Took
+	if len(c.Each) < mostPulls {
+		c.Each = append(c.Each, p)
+	}
 	if err != nil {
 		c.Failed++
 		return
@@ -37,7 +56,9 @@ func (c *pullCount) add(err error, took time.Duration) {
 func (im *Set) Pulled() Pulls {
 	im.pulls.mu.Lock()
 	defer im.pulls.mu.Unlock()
-	return im.pulls.Pulls
+	p := im.pulls.Pulls
+	p.Each = slices.Clone(p.Each)
+	return p
 }
 
 // UsedImage is an image of a job.

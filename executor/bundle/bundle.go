@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"regexp"
 	"slices"
 	"strings"
@@ -27,6 +26,10 @@ import (
 type Bundle struct {
 	Job     string
 	Project string
+	// URL, Ref and Stage are the job's; a bundle of an older version has none.
+	URL     string `json:",omitempty"`
+	Ref     string `json:",omitempty"`
+	Stage   string `json:",omitempty"`
 	Time    time.Time
 	Version string
 	Report  looking.Report
@@ -60,7 +63,8 @@ func Write(ctx context.Context, d *driver.Driver, dir string, maxAge time.Durati
 	}
 	report.Usage.PeakMemory = peak(p.Key(), report.Usage.Memory)
 	redactReport(&report, redact.New(payload.Secrets(p, env)))
-	b, err := json.MarshalIndent(Bundle{p.Key(), p.Project(), now.UTC(), label.Version, report}, "", "  ")
+	about := p.About()
+	b, err := json.MarshalIndent(Bundle{p.Key(), p.Project(), about.URL, about.Ref, about.Stage, now.UTC(), label.Version, report}, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -94,17 +98,13 @@ func namesIn(dir *hostfile.Dir, id string) ([]string, error) {
 	return slices.DeleteFunc(names, func(n string) bool { return !pattern.MatchString(n) }), err
 }
 
-// ofJob returns the names of a job's bundles, by its id or its whole key.
+// ofJob returns the names of the bundles of all jobs that have the id of this one.
 func ofJob(dir *hostfile.Dir, job string) ([]string, error) {
 	id := job[strings.LastIndexByte(job, '/')+1:]
 	if id == "" || strings.Trim(id, "0123456789") != "" {
 		return nil, fmt.Errorf("%q is no job id", job)
 	}
-	names, err := namesIn(dir, id)
-	if err != nil || len(names) == 0 {
-		return nil, errors.Join(err, fmt.Errorf("there is no bundle of job %s: %w", job, fs.ErrNotExist))
-	}
-	return names, nil
+	return namesIn(dir, id)
 }
 
 // redactReport redacts every text in a report that a job could have written.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
+	"strings"
 	"time"
 
 	"gitlab-dind-executor/driver/looking"
@@ -13,25 +15,69 @@ import (
 	"gitlab-dind-executor/hostfile"
 )
 
-// Find opens the directory place, and returns the names of a job's bundles there. job is
-// the job's id or whole key. Without a bundle the error is fs.ErrNotExist.
-func Find(place, job string) (*hostfile.Dir, []string, error) {
+// ErrNoPlace says that a user has no directory for bundles.
+var ErrNoPlace = errors.New("this user has no directory for bundles")
+
+// Find reads the bundles of a job, by its id or its whole key. Several GitLab instances
+// may each have a job of one id. There may be none.
+func Find(place, job string) ([]Bundle, error) {
 	if place == "" {
-		return nil, nil, errors.New("this user has no directory for bundles")
+		return nil, ErrNoPlace
 	}
 	dir, err := hostfile.Open(place)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("there is no bundle of job %s: %w", job, fs.ErrNotExist)
+		return nil, nil
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
+	defer dir.Close()
 	names, err := ofJob(dir, job)
 	if err != nil {
-		dir.Close()
-		return nil, nil, err
+		return nil, err
 	}
-	return dir, names, nil
+	var list []Bundle
+	for _, n := range names {
+		b, err := Read(dir, n)
+		if err != nil {
+			return nil, err
+		}
+		if !strings.Contains(job, "/") || b.Job == job {
+			list = append(list, b)
+		}
+	}
+	return list, nil
+}
+
+// Newest reads so many bundles of a directory, the newest first, and tells how many
+// there are. What cannot be read is counted and left out.
+func Newest(place string, count int) (list []Bundle, all int, err error) {
+	if place == "" {
+		return nil, 0, ErrNoPlace
+	}
+	dir, err := hostfile.Open(place)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	defer dir.Close()
+	names, err := namesIn(dir, "")
+	if err != nil {
+		return nil, 0, err
+	}
+	written := map[string]time.Time{}
+	for _, n := range names {
+		written[n], _ = dir.Modified(n) // one that has gone meanwhile is the oldest
+	}
+	slices.SortStableFunc(names, func(a, b string) int { return written[b].Compare(written[a]) })
+	for _, n := range names[:min(len(names), count)] {
+		if b, err := Read(dir, n); err == nil {
+			list = append(list, b)
+		}
+	}
+	return list, len(names), nil
 }
 
 // largest bounds a bundle, in bytes; ours have some kilobytes.
@@ -50,31 +96,44 @@ func Read(dir *hostfile.Dir, name string) (Bundle, error) {
 	return b, nil
 }
 
-// Show prints the bundle for a person.
+// Show prints the bundle for a person, without the last lines of the docker daemon.
 func (b Bundle) Show(out io.Writer) {
-	r := b.Report
 	fmt.Fprintf(out, "job %s of %s, ended %s\n", b.Job, b.Project, b.Time.Format(time.RFC3339))
+	ShowReport(out, b.Report)
+}
+
+// ShowReport tells a person how a job's containers are, and what its docker daemon used.
+func ShowReport(out io.Writer, r looking.Report) {
 	fmt.Fprintf(out, "sandbox %s, made %s\n", r.Sandbox, r.Created.Format(time.RFC3339))
 	fmt.Fprintf(out, "%s\n\n", joblog.ClosingLine(r.Usage))
 	for _, c := range r.Containers {
-		state := c.Status
-		if c.Status == "exited" || c.Status == "dead" {
-			state = fmt.Sprintf("%s with code %d", c.Status, c.ExitCode)
-		}
-		if c.OutOfMemory {
-			state += ", out of memory"
-		}
-		if c.Error != "" {
-			state += ": " + c.Error
-		}
-		fmt.Fprintf(out, "%-8s %s\n         %s%s\n", c.Role, c.Image, state, during(c))
+		fmt.Fprintf(out, "%-8s %s\n         %s%s\n", c.Role, c.Image, StateOf(c), during(c))
 	}
-	if len(r.SidecarLog) > 0 {
+}
+
+// ShowLines shows the last lines of the docker daemon.
+func (b Bundle) ShowLines(out io.Writer) {
+	if len(b.Report.SidecarLog) > 0 {
 		fmt.Fprintf(out, "\nlast lines of the docker daemon:\n")
-		for _, line := range r.SidecarLog {
+		for _, line := range b.Report.SidecarLog {
 			fmt.Fprintf(out, "  %s\n", line)
 		}
 	}
+}
+
+// StateOf says how a container is, or how it ended.
+func StateOf(c looking.ContainerReport) string {
+	state := c.Status
+	if c.Status == "exited" || c.Status == "dead" {
+		state = fmt.Sprintf("%s with code %d", c.Status, c.ExitCode)
+	}
+	if c.OutOfMemory {
+		state += ", out of memory"
+	}
+	if c.Error != "" {
+		state += ": " + c.Error
+	}
+	return state
 }
 
 func during(c looking.ContainerReport) string {
@@ -82,8 +141,16 @@ func during(c looking.ContainerReport) string {
 		return ""
 	}
 	text := ", started " + c.Started.Format(time.TimeOnly)
-	if c.Finished.After(c.Started) {
-		text += fmt.Sprintf(", ran %.1f s", c.Finished.Sub(c.Started).Seconds())
+	if ran := Ran(c); ran > 0 {
+		text += fmt.Sprintf(", ran %.1f s", ran.Seconds())
 	}
 	return text
+}
+
+// Ran is how long a container ran that has ended; 0 for any other.
+func Ran(c looking.ContainerReport) time.Duration {
+	if c.Started.Year() < 2000 || !c.Finished.After(c.Started) {
+		return 0
+	}
+	return c.Finished.Sub(c.Started)
 }

@@ -20,6 +20,9 @@ var layersText = map[plan.LayersState]string{
 	plan.LayersDamaged: "no layers (they were damaged; cached anew)",
 }
 
+// Layers says what became of the layers of earlier jobs; "" where none are cached.
+func Layers(state plan.LayersState) string { return layersText[state] }
+
 // ClosingLine returns the last line of a job, about the work of its docker daemon.
 func ClosingLine(u looking.Usage) string {
 	size := func(n uint64) string { return units.HumanSizeWithPrecision(float64(n), 3) }

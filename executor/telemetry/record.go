@@ -70,6 +70,11 @@ type Record struct {
 	Pulls       int     `json:"pulls"`
 	FailedPulls int     `json:"failed_pulls"`
 	PullSeconds float64 `json:"pull_seconds"`
+	// Images are the first of these one by one.
+	Images []Pull `json:"images"`
+	// Used is what the job's docker daemon has used, behind the last stage; nil if nobody
+	// has asked.
+	Used *Used `json:"used"`
 
 	// Swept counts sandboxes without an owner, Made sandboxes ahead of jobs, Evicted caches
 	// and layers. Freed is the known size of the evicted, in bytes.
@@ -97,6 +102,60 @@ type Record struct {
 	TraceError string `json:"trace_error"`
 	Version    string `json:"version"`
 	PID        int    `json:"pid"`
+}
+
+// Pull is an image that was fetched.
+type Pull struct {
+	Image string `json:"image"`
+	// After is when it began, in seconds since the call did, and Seconds how long it took.
+	After   float64 `json:"after"`
+	Seconds float64 `json:"seconds"`
+	// Bytes are those that the engine spoke of; 0 where it spoke of none.
+	Bytes  int64 `json:"bytes"`
+	Failed bool  `json:"failed"`
+}
+
+// MarshalLogObject gives the fields that are not zero to zap.
+func (p Pull) MarshalLogObject(e zapcore.ObjectEncoder) error {
+	e.AddString("image", Clip(p.Image))
+	e.AddFloat64("after", milli(p.After))
+	e.AddFloat64("seconds", milli(p.Seconds))
+	if p.Bytes > 0 {
+		e.AddInt64("bytes", p.Bytes)
+	}
+	if p.Failed {
+		e.AddBool("failed", true)
+	}
+	return nil
+}
+
+// Used is what a job's docker daemon has used. All but Boot and Layers are bytes, and 0
+// is not known.
+type Used struct {
+	PeakMemory uint64 `json:"peak_memory"`
+	Received   uint64 `json:"received"`
+	Written    uint64 `json:"written"`
+	Disk       uint64 `json:"disk"`
+	// Boot is from the sidecar's creation until its daemon listened, in seconds.
+	Boot float64 `json:"boot"`
+	// Layers is what became of the layers of earlier jobs.
+	Layers string `json:"layers"`
+}
+
+// MarshalLogObject gives the fields that are not zero to zap.
+func (u Used) MarshalLogObject(e zapcore.ObjectEncoder) error {
+	for key, n := range map[string]uint64{"peak_memory": u.PeakMemory, "received": u.Received, "written": u.Written, "disk": u.Disk} {
+		if n > 0 {
+			e.AddUint64(key, n)
+		}
+	}
+	if u.Boot > 0 {
+		e.AddFloat64("boot", milli(u.Boot))
+	}
+	if u.Layers != "" {
+		e.AddString("layers", Clip(u.Layers))
+	}
+	return nil
 }
 
 // MarshalLogObject gives the fields that are not zero to zap.
@@ -142,6 +201,17 @@ func (r Record) MarshalLogObject(e zapcore.ObjectEncoder) error {
 	number("pulls", int64(r.Pulls))
 	number("failed_pulls", int64(r.FailedPulls))
 	seconds("pull_seconds", r.PullSeconds)
+	if len(r.Images) > 0 {
+		_ = e.AddArray("images", zapcore.ArrayMarshalerFunc(func(e zapcore.ArrayEncoder) error {
+			for _, p := range r.Images {
+				_ = e.AppendObject(p) // into memory
+			}
+			return nil
+		}))
+	}
+	if r.Used != nil {
+		_ = e.AddObject("used", r.Used)
+	}
 	number("swept", int64(r.Swept))
 	number("made", int64(r.Made))
 	number("evicted", int64(r.Evicted))

@@ -26,6 +26,7 @@ var Places = []Place{
 	{Name: "`swept`", Walker: "executor"},
 	{Name: "`log.file`", Walker: "executor"},
 	{Name: "`log.file` that `metrics` reads", Walker: "executor"},
+	{Name: "`log.file` that `explain` reads", Walker: "executor"},
 	{Name: "tally of `metrics`", Walker: "executor"},
 	{Name: "lock of `metrics`", Walker: "executor"},
 	{Name: "`collector-down`", Walker: "executor"},

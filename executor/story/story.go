@@ -1,0 +1,125 @@
+package story
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"gitlab-dind-executor/driver/looking"
+	"gitlab-dind-executor/executor/bundle"
+	"gitlab-dind-executor/executor/telemetry"
+)
+
+// Job is what is known of a job. What is nil or empty is not known.
+type Job struct {
+	// Key is the instance and the job's id.
+	Key string
+	Now time.Time
+	// Version is that of this program.
+	Version string
+	// Sandbox is there while the job has one, and Live what its containers are at.
+	Sandbox *looking.SandboxStatus
+	Live    *looking.Report
+	// Bundle is there for a job that failed.
+	Bundle *bundle.Bundle
+	// History are the calls of its hooks, in the order of their beginnings.
+	History []telemetry.Record
+	// Missing says what could not be asked.
+	Missing []string
+}
+
+// Keys are the jobs that a story could be about, each once.
+func Keys(sandboxes []looking.SandboxStatus, bundles []bundle.Bundle, history []telemetry.Record) []string {
+	var keys []string
+	for _, s := range sandboxes {
+		keys = append(keys, s.Job)
+	}
+	for _, b := range bundles {
+		keys = append(keys, b.Job)
+	}
+	for _, r := range history {
+		keys = append(keys, r.Of())
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// Tell tells one of the Keys. of's fields say the rest.
+func (of Job) Tell(sandboxes []looking.SandboxStatus, bundles []bundle.Bundle, history []telemetry.Record) Job {
+	for _, s := range sandboxes {
+		if s.Job == of.Key {
+			of.Sandbox = &s
+		}
+	}
+	for _, b := range bundles {
+		if b.Job == of.Key {
+			of.Bundle = &b
+		}
+	}
+	of.History = slices.DeleteFunc(slices.Clone(history), func(r telemetry.Record) bool { return r.Of() != of.Key })
+	return of
+}
+
+// runs tells whether the job itself still goes on.
+func (j Job) runs() bool {
+	return j.Sandbox != nil && slices.Contains([]looking.State{looking.Making, looking.Booting, looking.Running}, j.Sandbox.State)
+}
+
+// about are the job's project, page, ref and stage, by whoever knows them.
+func (j Job) about() (project, url, ref, stage string) {
+	if s := j.Sandbox; s != nil {
+		project, url, ref, stage = s.Project, s.URL, s.Ref, s.Stage
+	}
+	if b := j.Bundle; b != nil {
+		project, url, ref, stage = cmp.Or(project, b.Project), cmp.Or(url, b.URL), cmp.Or(ref, b.Ref), cmp.Or(stage, b.Stage)
+	}
+	for _, r := range j.History {
+		project, ref = cmp.Or(project, r.Project), cmp.Or(ref, r.Ref)
+	}
+	return project, url, ref, stage
+}
+
+// result is how the job is, in a word.
+func (j Job) result() string {
+	if j.runs() {
+		return string(j.Sandbox.State)
+	}
+	for _, r := range slices.Backward(j.History) {
+		if r.JobStatus != "" {
+			return r.JobStatus
+		}
+	}
+	if j.Bundle != nil {
+		return telemetry.Failed
+	}
+	return "unknown"
+}
+
+// usage is what its docker daemon used, and whether anybody knows.
+func (j Job) usage() (looking.Usage, bool) {
+	switch {
+	case j.Bundle != nil:
+		return j.Bundle.Report.Usage, true
+	case j.Live != nil:
+		return j.Live.Usage, true
+	}
+	return looking.Usage{}, false
+}
+
+// used is the last that a hook has noted of that, or nil.
+func (j Job) used() *telemetry.Used {
+	for _, r := range slices.Backward(j.History) {
+		if r.Used != nil {
+			return r.Used
+		}
+	}
+	return nil
+}
+
+// nameOf is what a call is called: the stage of a run, else the hook or command.
+func nameOf(r telemetry.Record) string {
+	return cmp.Or(r.Stage, r.Hook, r.Command)
+}
+
+// isBehind tells whether nobody waited for a call.
+func isBehind(r telemetry.Record) bool { return r.Command != "" }
