@@ -17,7 +17,7 @@ TEST_JSON ?= $(cache)/test.json
 .PHONY: help build docs install uninstall release demo test test-browser test-engines test-gvisor test-host test-runner chaos bench picture lint outdated engine clean
 
 # These build with Go, so they look first whether the go in PATH is new enough. install copies.
-build docs release test lint engine test-engines test-gvisor test-host test-runner chaos bench demo picture outdated: goversion
+build docs release test test-browser lint engine test-engines test-gvisor test-host test-runner chaos bench demo picture outdated: goversion
 
 .PHONY: goversion
 goversion:

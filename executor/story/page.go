@@ -99,7 +99,6 @@ func (j Job) view() view {
 	v.Class, v.Lead = j.class(), j.lead(v.Time)
 	v.Legend = legendOf(v.Time.Bars)
 	v.Facts = j.facts(v.Time)
-	v.Faults = j.faults()
 	v.Pulls = j.pulls()
 	report := looking.Report{}
 	switch {
@@ -110,6 +109,7 @@ func (j Job) view() view {
 	case j.Sandbox != nil:
 		report.Sandbox = j.Sandbox.Sandbox
 	}
+	v.Faults = j.faults(report.Containers)
 	v.Sandbox = short(report.Sandbox, widest)
 	for _, c := range report.Containers[:min(len(report.Containers), mostContainers)] {
 		v.Containers = append(v.Containers, containerOf(c))
@@ -146,7 +146,8 @@ func (j Job) lead(t timeline) string {
 	var text string
 	switch {
 	case j.runs():
-		text = "It is " + j.at() + "."
+		at := j.at()
+		text = strings.ToUpper(at[:1]) + at[1:] + "." // a state is a word of ours
 	case took > 0:
 		text = endings[j.class()] + " after " + seconds(took) + "."
 	case j.Bundle != nil:
@@ -154,7 +155,8 @@ func (j Job) lead(t timeline) string {
 	}
 	for _, r := range j.History {
 		if r.Result == telemetry.Failed && !isBehind(r) {
-			return text + " The first failure was in " + short(nameOf(r), 40) + ": " + long(wary.Line(strings.TrimPrefix(ending(r), "failed: "))) + "."
+			why := strings.NewReplacer("failed: ", ": ", "failed with ", " with ").Replace(ending(r))
+			return text + " It failed in " + short(nameOf(r), 40) + strings.TrimSuffix(long(wary.Line(why)), ".") + "."
 		}
 	}
 	return text
@@ -182,7 +184,7 @@ func (j Job) facts(t timeline) []fact {
 		pulled += r.PullSeconds
 	}
 	if ready > 0 {
-		add("until docker was there", seconds(ready), short(origin, 40))
+		add("docker ready", seconds(ready), "after prepare began: "+short(origin, 40))
 	}
 	if script > 0 {
 		add("script", seconds(script), "")
@@ -210,26 +212,31 @@ func (j Job) usageFacts() []fact {
 			list = append(list, fact{name, units.BytesSize(float64(n)), note})
 		}
 	}
-	add("peak memory", u.PeakMemory, "of the docker daemon and its builds")
+	add("peak memory", u.PeakMemory, "docker daemon and builds")
 	if u.PeakMemory == 0 {
-		add("memory", u.Memory, "of the docker daemon, now")
+		add("memory now", u.Memory, "docker daemon and builds")
 	}
-	add("disk", u.Disk, "held by the docker daemon")
+	add("disk", u.Disk, "held by docker daemon")
 	add("written", u.Written, "to disk")
 	add("received", u.Received, "from the network")
 	if u.Boot > 0 && !u.Warm {
-		list = append(list, fact{"boot", seconds(u.Boot.Seconds()), "of the docker daemon"})
+		list = append(list, fact{"boot", seconds(u.Boot.Seconds()), "until docker listened"})
 	}
 	if text := joblog.Layers(u.Layers); text != "" {
 		state, note, _ := strings.Cut(text, " (")
-		list = append(list, fact{"layers", state, strings.TrimSuffix(note, ")")})
+		list = append(list, fact{"layers", strings.Replace(strings.TrimPrefix(state, "layers "), "no layers", "none", 1), strings.TrimSuffix(note, ")")})
 	}
 	return list
 }
 
-// faults are what hooks said went wrong.
-func (j Job) faults() []said {
+// faults are what hooks said went wrong, and containers that had too little memory.
+func (j Job) faults(containers []looking.ContainerReport) []said {
 	var list []said
+	for _, c := range containers {
+		if c.OutOfMemory && len(list) < mostFaults {
+			list = append(list, said{short(c.Role, 20), short(c.Image, widest) + " " + long(wary.Line(bundle.StateOf(c))), "[limits] in the settings bounds its memory"})
+		}
+	}
 	for _, r := range j.History {
 		if r.Error != "" && len(list) < mostFaults {
 			list = append(list, said{short(nameOf(r), 40), long(r.Error), long(r.Hint)})

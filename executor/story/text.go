@@ -63,7 +63,7 @@ func (j Job) hooks(out io.Writer) {
 	var text strings.Builder
 	w := tabwriter.NewWriter(&text, 0, 8, 2, ' ', 0)
 	for _, r := range j.History {
-		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", r.Began().UTC().Format(time.TimeOnly), short(nameOf(r), 30), seconds(r.Seconds), wary.Line(remark(r)))
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", r.Began().UTC().Format(time.TimeOnly), short(nameOf(r), 30), seconds(r.Seconds), wary.Line(remark(r, true)))
 	}
 	_ = w.Flush() // into memory
 	for line := range strings.Lines(text.String()) {
@@ -71,8 +71,8 @@ func (j Job) hooks(out io.Writer) {
 	}
 }
 
-// remark is what there is to say about a call.
-func remark(r telemetry.Record) string {
+// remark is what there is to say about a call, with the images that it fetched or without.
+func remark(r telemetry.Record, images bool) string {
 	var list []string
 	if isBehind(r) {
 		list = append(list, "behind the job")
@@ -81,6 +81,9 @@ func remark(r telemetry.Record) string {
 		list = append(list, r.Origin)
 	}
 	for i, p := range r.Images {
+		if !images {
+			break
+		}
 		if i == mostRemarked {
 			list = append(list, fmt.Sprintf("and %d images more", len(r.Images)-i))
 			break

@@ -101,7 +101,7 @@ func timelineOf(history []telemetry.Record, running time.Time) timeline {
 // bar is that of one call.
 func (t timeline) bar(r telemetry.Record) bar {
 	b := t.place(r.Began(), r.Time)
-	b.Name, b.Clock, b.Took, b.Remark = short(nameOf(r), 40), clock(r.Began()), seconds(r.Seconds), long(remark(r))
+	b.Name, b.Clock, b.Took, b.Remark = short(nameOf(r), 40), clock(r.Began()), seconds(r.Seconds), long(remark(r, false))
 	switch {
 	case r.Result == telemetry.Failed:
 		b.Kind = kindFailed
@@ -134,7 +134,7 @@ func (t timeline) partsOf(r telemetry.Record) []bar {
 	for _, p := range r.Images {
 		begin := r.Began().Add(inSeconds(p.After))
 		b := t.place(begin, begin.Add(inSeconds(p.Seconds)))
-		b.Name, b.Took, b.Kind, b.Part = "pulls "+short(p.Image, 60), seconds(p.Seconds), kindPull, true
+		b.Name, b.Took, b.Kind, b.Part = "pulls "+short(p.Image, 28), seconds(p.Seconds), kindPull, true
 		if p.Failed {
 			b.Kind, b.Remark = kindFailed, "failed"
 		}
