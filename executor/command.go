@@ -85,7 +85,7 @@ func Main(args, environ []string, stdout, stderr io.Writer) (code int) {
 	root.SetArgs(args)
 	root.SetOut(c.stdout)
 	root.SetErr(c.stderr)
-	err = root.ExecuteContext(context.Background())
+	err = fault.Once(root.ExecuteContext(context.Background()))
 	return c.code(err)
 }
 

@@ -16,6 +16,8 @@ type Fault struct {
 	Hint string
 	// OfJob is true when the job itself is at fault: no retry can help.
 	OfJob bool
+	// Cause names what many faults have in common; empty for a fault by itself.
+	Cause string
 }
 
 // Error returns the failure, without the hint.

@@ -103,6 +103,9 @@ func Older(api, than string) bool { return versions.LessThan(api, than) }
 // API is the agreed version of the API.
 func (e *Engine) API() string { return e.api.ClientVersion() }
 
+// away is the cause that all faults of an engine out of reach have in common.
+const away = "the engine is away"
+
 // Explain adds a hint for the reader to an engine's error. what names the failed action.
 func (e *Engine) Explain(what string, err error) error {
 	if err == nil {
@@ -113,9 +116,9 @@ func (e *Engine) Explain(what string, err error) error {
 	case errors.Is(err, context.Canceled):
 		return wrapped
 	case client.IsErrConnectionFailed(err) && errors.Is(err, os.ErrPermission):
-		return fault.System(wrapped, "let the Runner's user use the docker engine: usermod -aG docker gitlab-runner, then restart the Runner")
+		return fault.Shared(wrapped, "let the Runner's user use the docker engine: usermod -aG docker gitlab-runner, then restart the Runner", away)
 	case Unreachable(err):
-		return fault.System(wrapped, "the docker engine at "+e.address+" does not answer: is it running? (systemctl status docker)")
+		return fault.Shared(wrapped, "the docker engine at "+e.address+" does not answer: is it running? (systemctl status docker)", away)
 	case errors.Is(err, context.DeadlineExceeded):
 		return fault.System(wrapped, "the docker engine is slow: look at the host's load and disk")
 	default:
