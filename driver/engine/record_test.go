@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // record is the socket of an engine whose refusals become test data:
@@ -103,6 +104,37 @@ func TestRecordRefusals(t *testing.T) {
 			}
 		}
 	}
+	// A port of another container's, and one of another program's.
+	var started []string
+	defer func() {
+		for _, id := range started {
+			call("DELETE", "/containers/"+id+"?force=1", nil)
+		}
+	}()
+	start := func(command []string, host map[string]any) (int, map[string]any) {
+		status, made := call("POST", "/containers/create", map[string]any{
+			"Image": "busybox:latest", "Cmd": command, "Labels": ours, "HostConfig": host, "ExposedPorts": map[string]any{"5000/tcp": struct{}{}},
+		})
+		id, _ := made["Id"].(string)
+		if id == "" {
+			return status, made
+		}
+		started = append(started, id)
+		return call("POST", "/containers/"+id+"/start", nil)
+	}
+	published := func(port string) (int, map[string]any) {
+		return start([]string{"sleep", "60"}, map[string]any{"PortBindings": map[string]any{"5000/tcp": []map[string]string{{"HostIp": "127.0.0.1", "HostPort": port}}}})
+	}
+	published("15017")
+	status, answer = published("15017")
+	note("PortTaken", "POST /containers/{id}/start", status, answer)
+	if status, answer = start([]string{"nc", "-l", "-p", "15018"}, map[string]any{"NetworkMode": "host"}); status >= 400 {
+		t.Fatalf("no program listens: %d, %v", status, answer)
+	}
+	time.Sleep(time.Second) // until it does
+	status, answer = published("15018")
+	note("PortTaken", "POST /containers/{id}/start", status, answer)
+
 	_, version := call("GET", "/version", nil)
 	major := strings.SplitN(fmt.Sprint(version["Version"]), "+", 2)[0]
 	content, err := json.MarshalIndent(answers, "", "  ")

@@ -52,6 +52,8 @@ const (
 	// CountsAlready: the engine is adding up sizes for somebody else. Engines before 23 have no
 	// type for this error.
 	CountsAlready
+	// PortTaken says that something else on the host listens on a port.
+	PortTaken
 )
 
 // refusalWords are words of each refusal in releases 20.10 to 29, in lower case.
@@ -74,8 +76,10 @@ var refusalWords = map[Refusal][]string{
 		"resource temporarily unavailable", "cannot allocate memory", "too many open files", "too many links",
 		"exchange full", // the ports of a bridge
 	},
-	NoGPU:     {"could not select device driver"},
-	NoGroup:   {"unable to find group"},
+	NoGPU:   {"could not select device driver"},
+	NoGroup: {"unable to find group"},
+	// The first of another container, the others of any program: to 27, and from 28 on.
+	PortTaken: {"port is already allocated", "bind: address already in use", "failed to bind host port"},
 	NoSetting: {"/proc/sys/", "setting rlimit", `mounting "tmpfs"`, "are not available - requested", "cgroup-parent"},
 }
 

@@ -14,7 +14,7 @@ import (
 // refusalNames are the names of refusals in the test data.
 var refusalNames = map[string]Refusal{
 	"SubnetTaken": SubnetTaken, "FewerCPUs": FewerCPUs, "NoRuntime": NoRuntime, "BadCapability": BadCapability,
-	"NoDevice": NoDevice, "NoProgram": NoProgram, "NoUser": NoUser, "NoSource": NoSource, "NoAddress": NoAddress,
+	"NoDevice": NoDevice, "NoProgram": NoProgram, "NoUser": NoUser, "NoSource": NoSource, "NoAddress": NoAddress, "PortTaken": PortTaken,
 }
 
 // recorded is an engine's answer.

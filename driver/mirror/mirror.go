@@ -130,7 +130,7 @@ func (k *Keeper) mirror(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess,
 			}
 		}
 		if err := k.eng.Start(ctx, c.ID); err != nil {
-			return nil, k.eng.Explain("starting the mirror", err)
+			return nil, k.unstarted(ctx, m, c, err)
 		}
 		if c, err = k.eng.Container(ctx, c.ID); err != nil {
 			return nil, k.eng.Explain("looking at the mirror", err)
@@ -241,8 +241,7 @@ func (k *Keeper) ask(ctx context.Context, c engine.Details) (*plan.MirrorAccess,
 			case <-ctx.Done():
 			}
 		}
-		return nil, fault.System(fmt.Errorf("it does not answer: %w", err),
-			"docker logs "+c.Name+" may tell why; gitlab-dind-executor mirror remove makes room for a new one")
+		return nil, k.silent(ctx, c, err)
 	}
 }
 
@@ -255,27 +254,4 @@ func ping(ctx context.Context, url string) error {
 		err = fmt.Errorf("status %d", status)
 	}
 	return err
-}
-
-// MirrorHealth finds the mirror without making or starting one. The error is ErrNone without a
-// mirror, else the obstacle for jobs.
-func (k *Keeper) MirrorHealth(ctx context.Context, m plan.Mirror) (*plan.MirrorAccess, error) {
-	if err := k.eng.Greet(ctx); err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, fresh+pingBound)
-	defer cancel()
-	c, err := k.eng.Container(ctx, m.Name)
-	switch {
-	case engine.Gone(err):
-		return nil, ErrNone
-	case err != nil:
-		return nil, k.eng.Explain("looking at the mirror", err)
-	case c.Paused:
-		return nil, fault.System(errors.New("its container "+m.Name+" is paused"), "docker unpause "+m.Name)
-	case !c.Running:
-		return nil, fault.System(errors.New("its container "+m.Name+" does not run"),
-			"the next job starts it; docker logs "+c.Name+" may tell why it ended")
-	}
-	return k.ask(ctx, c)
 }
