@@ -125,6 +125,10 @@ func (im *Set) ExplainPull(ref plan.ImageRef, err error) error {
 		return fault.Job(what, "check the image's name and tag")
 	case has("x509:"):
 		return fault.System(what, caHint(ref.Name))
+	case has("server gave HTTP response to HTTPS client"):
+		return fault.System(what, noTLSHint(ref.Name))
+	case has("proxyconnect"):
+		return fault.System(what, "the proxy of the docker engine of the runner's host does not answer: see to HTTPS_PROXY of docker.service, or \"proxies\" in daemon.json")
 	case !engine.Unreachable(err) && has("no such host", "connection refused", "i/o timeout", "network is unreachable", "handshake timeout", "Client.Timeout"):
 		return fault.System(what, NoRegistry)
 	default:
@@ -135,9 +139,21 @@ func (im *Set) ExplainPull(ref plan.ImageRef, err error) error {
 // caHint names the place of a registry's CA for this host's engine. The place is the admin's,
 // since the settings' CAs reach sandboxes only.
 func caHint(image string) string {
-	host := "<host:port>"
+	return "let the runner's admin put the registry's CA into " + plan.RegistryCAFile(plan.ConfigDir, hostOf(image)) + " of this host, for its docker engine"
+}
+
+// noTLSHint says how a registry without TLS is used: this host's engine has a list of
+// its own, and the settings' insecure reaches sandboxes only.
+func noTLSHint(image string) string {
+	host := hostOf(image)
+	return fmt.Sprintf("the registry speaks no TLS: let the runner's admin put %q into \"insecure-registries\" of the docker engine's daemon.json on this host, "+
+		"and insecure = true under [registry.%[1]q] of dind.toml for the daemons of jobs", host)
+}
+
+// hostOf is the registry of an image.
+func hostOf(image string) string {
 	if named, err := reference.ParseNormalizedNamed(image); err == nil {
-		host = reference.Domain(named)
+		return reference.Domain(named)
 	}
-	return "let the runner's admin put the registry's CA into " + plan.RegistryCAFile(plan.ConfigDir, host) + " of this host, for its docker engine"
+	return "<host:port>"
 }
