@@ -83,8 +83,14 @@ var (
 	cgroupName = regexp.MustCompile(`^/?[A-Za-z0-9_][A-Za-z0-9_./-]{0,200}$`)
 )
 
-// minMemory is the smallest limit that the engine accepts.
-const minMemory Size = 6 << 20
+const (
+	// minMemory is the smallest limit that the engine accepts.
+	minMemory Size = 6 << 20
+	// The docker daemon of a sidecar does not boot with less than these, in releases
+	// 20.10 to 28.5. A build needs more.
+	minDaemonMemory Size = 32 << 20
+	minDaemonPIDs        = 20
+)
 
 func validateLimits(key string, l Limits, f *faults) {
 	for _, c := range []struct {
@@ -92,11 +98,15 @@ func validateLimits(key string, l Limits, f *faults) {
 		limit Limit
 	}{{"sidecar", l.Sidecar}, {"job", l.Job}, {"services", l.Services}, {"helper", l.Helper}} {
 		at := key + "." + c.name
+		leastMemory, leastPIDs := minMemory, int64(1)
+		if c.name == "sidecar" {
+			leastMemory, leastPIDs = minDaemonMemory, minDaemonPIDs
+		}
 		if n := c.limit.CPUs; n != 0 && !(n >= 0.01 && n <= 4096) { // NaN fails, too
 			f.add(at+".cpus", "must be 0 or from 0.01 to 4096")
 		}
-		if n := c.limit.Memory; n != 0 && n < minMemory {
-			f.add(at+".memory", "must be 0 or at least %s", minMemory)
+		if n := c.limit.Memory; n != 0 && n < leastMemory {
+			f.add(at+".memory", "must be 0 or at least %s", leastMemory)
 		}
 		if n := c.limit.MemorySwap; n != 0 && (c.limit.Memory == 0 || n < c.limit.Memory) {
 			f.add(at+".memory_swap", "is memory and swap together: must be 0 or at least the memory, which must be there")
@@ -115,8 +125,8 @@ func validateLimits(key string, l Limits, f *faults) {
 		if g := c.limit.CgroupParent; g != "" && (!cgroupName.MatchString(g) || strings.Contains(g, "..") || strings.Trim(g, "/") == "") {
 			f.add(at+".cgroup_parent", `must be a control group, like "ci.slice" or "/ci": %q`, g)
 		}
-		if n := c.limit.PIDs; n < 0 || n > 1<<22 {
-			f.add(at+".pids", "must be from 0 to %d", 1<<22)
+		if n := c.limit.PIDs; n != 0 && n < leastPIDs || n > 1<<22 {
+			f.add(at+".pids", "must be 0 or from %d to %d", leastPIDs, 1<<22)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/hex"
@@ -41,25 +42,31 @@ func Load(path string) (Settings, error) {
 // LoadWarned is Load with warnings about a file that still serves. Each warning is a line
 // of text about a key that the admin should change.
 func LoadWarned(path string) (s Settings, warnings []string, err error) {
-	if path == "" {
-		return load(DefaultPath, false)
-	}
-	return load(path, true)
+	return load(cmp.Or(path, DefaultPath), path != "")
 }
 
 // load reads the settings from path. A named file must exist.
 func load(path string, named bool) (Settings, []string, error) {
+	src, err := read(path, named)
+	if err != nil {
+		return Settings{}, nil, err
+	}
+	return parse(path, src)
+}
+
+// read returns what a settings file holds, which must exist if it was named.
+func read(path string, named bool) ([]byte, error) {
 	src, err := readAtMost(path, maxSize+1)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !named:
-		return Default(), nil, nil
+		return nil, nil
 	case err != nil:
-		return Settings{}, nil, fault.System(fmt.Errorf("reading the settings: %w", err),
+		return nil, fault.System(fmt.Errorf("reading the settings: %w", err),
 			"name a file that the Runner's user can read, or leave --settings out to use the defaults")
 	case len(src) > maxSize:
-		return Settings{}, nil, fault.System(fmt.Errorf("%s: larger than %d bytes", path, maxSize), "this is no settings file")
+		return nil, fault.System(fmt.Errorf("%s: larger than %d bytes", path, maxSize), "this is no settings file")
 	}
-	return parse(path, src)
+	return src, nil
 }
 
 // readAtMost reads the beginning of a file, up to most bytes.
@@ -80,6 +87,18 @@ func Parse(name string, src []byte) (Settings, error) {
 }
 
 func parse(name string, src []byte) (Settings, []string, error) {
+	s, d, err := decode(name, src)
+	if err != nil {
+		return Settings{}, nil, err
+	}
+	if len(d.faults) > 0 {
+		return Settings{}, nil, invalid(errors.Join(inOrder(d.faults)...))
+	}
+	return s, d.warned(), nil
+}
+
+// decode reads all of src that can be read. The decoder has the faults of the rest.
+func decode(name string, src []byte) (Settings, *decoder, error) {
 	s := Default()
 	var top map[string]toml.Primitive
 	md, err := toml.NewDecoder(bytes.NewReader(src)).Decode(&top)
@@ -90,24 +109,29 @@ func parse(name string, src []byte) (Settings, []string, error) {
 		}
 		return Settings{}, nil, invalid(err)
 	}
-	d := decoder{md: md, lines: keyLines(src), name: name}
+	d := &decoder{md: md, lines: keyLines(src), name: name}
 	d.table(reflect.ValueOf(&s).Elem(), top, nil)
+	unread := len(d.faults) // a value that cannot be read has its default, which is not at fault
 	for _, f := range validate(s) {
-		d.add(f.key, f.what)
+		if !slices.ContainsFunc(d.faults[:unread], func(l located) bool { return l.key == f.key }) {
+			d.add(f.key, f.what)
+		}
 	}
-	if len(d.faults) > 0 {
-		return Settings{}, nil, invalid(errors.Join(inOrder(d.faults)...))
-	}
-	var warnings []string
+	return s, d, nil
+}
+
+// warned are the warnings, a line of text each.
+func (d *decoder) warned() (warnings []string) {
 	for _, w := range inOrder(d.warnings) {
 		warnings = append(warnings, w.Error())
 	}
-	return s, warnings, nil
+	return warnings
 }
 
-func invalid(err error) error {
-	return fault.System(err, "`gitlab-dind-executor settings --default` prints every key with its explanation")
-}
+func invalid(err error) error { return fault.System(err, explained) }
+
+// explained is where every key is explained.
+const explained = "`gitlab-dind-executor settings --default` prints every key with its explanation"
 
 // Digest identifies the settings by 12 hex digits: equal settings have equal digests.
 func (s Settings) Digest() string {
@@ -122,7 +146,9 @@ func (s Settings) Digest() string {
 // located is a fault or a warning with its line in a settings file; line 0 is unknown.
 type located struct {
 	line int
-	err  error
+	// key is the one that it is about.
+	key string
+	err error
 }
 
 // inOrder orders by lines.
@@ -147,7 +173,7 @@ type decoder struct {
 
 func (d *decoder) add(key, what string) {
 	line := lineOf(d.lines, key)
-	d.faults = append(d.faults, located{line, fmt.Errorf("%s: %s", d.at(line, key), what)})
+	d.faults = append(d.faults, located{line, key, fmt.Errorf("%s: %s", d.at(line, key), what)})
 }
 
 // at names the file, the line and the key, for a message.

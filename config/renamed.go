@@ -29,6 +29,6 @@ func (d *decoder) rename(key string, fields map[string]reflect.Value, keys map[s
 	}
 	line := lineOf(d.lines, before)
 	note(d.lines, called, line) // for a fault of the value
-	d.warnings = append(d.warnings, located{line, fmt.Errorf("%s is called %s now", d.at(line, before), called)})
+	d.warnings = append(d.warnings, located{line, before, fmt.Errorf("%s is called %s now", d.at(line, before), called)})
 	return fields[now], true
 }
