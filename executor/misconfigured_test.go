@@ -28,6 +28,19 @@ func TestWhatIsMisconfiguredIsToldWithItsCure(t *testing.T) {
 		}
 		fakeengine.Refuse(http.StatusNotFound, "manifest for docker:29-dnd not found: manifest unknown: manifest unknown")(e, w, r, nil)
 	}
+	behind := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})) // behind a mirror
+	t.Cleanup(behind.Close)
+	says := func(h *wrongHost, registry, message string) {
+		for _, call := range []string{"POST /images/create", "GET /distribution/{name...}"} {
+			h.e.Always(call, func(e *fakeengine.Engine, w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+				if !strings.HasPrefix(r.URL.Query().Get("fromImage")+r.PathValue("name"), registry) {
+					next(w, r)
+					return
+				}
+				fakeengine.Refuse(http.StatusInternalServerError, message)(e, w, r, nil)
+			})
+		}
+	}
 	full := fakeengine.Refuse(http.StatusInternalServerError, "failed to register layer: write /var/lib/x: no space left on device")
 	for name, c := range map[string]struct {
 		wrong func(*wrongHost)
@@ -121,13 +134,90 @@ func TestWhatIsMisconfiguredIsToldWithItsCure(t *testing.T) {
 			[2]string{"warning: the helper has gitlab-runner 16.0.0, the runner is 18.6.6: caches and artifacts may fail", "ask the runner's admin for a helper.image of the runner's version"},
 		},
 		"a dead mirror": {
-			func(h *wrongHost) {
-				h.settings = "[mirror]\nenabled = true\n"
-				deadMirror(h)
-			},
+			func(h *wrongHost) { deadMirror(h, h.withMirror(behind.URL, 0), 1<<40) },
 			[2]string{"warning  mirror: jobs do without dind-mirror-", "gitlab-dind-executor mirror remove makes room for a new one"},
 			func(h *wrongHost) string { return h.job("prepare") },
 			[2]string{"warning: this job does without the registry mirror: it does not answer: ", "gitlab-dind-executor mirror remove makes room for a new one"},
+		},
+		"a registry behind the mirror that is not there": {
+			func(h *wrongHost) { deadMirror(h, h.withMirror("http://127.0.0.1:1", 0), 1) },
+			[2]string{"warning  mirror: http://127.0.0.1:1, the registry behind the mirror, does not answer: dial tcp 127.0.0.1:1: connect: connection refused", "mend mirror.remote, or the way there from this host"},
+			nil, // the mirror ends, as below
+			[2]string{},
+		},
+		"a mirror that ends": {
+			func(h *wrongHost) { deadMirror(h, h.withMirror(behind.URL, 0), 1) },
+			[2]string{"warning  mirror: jobs do without dind-mirror-", "often mirror.remote does not answer"},
+			func(h *wrongHost) string {
+				deadMirror(h, h.withMirror(behind.URL, 0), 1)
+				return h.job("prepare")
+			},
+			[2]string{"warning: this job does without the registry mirror: its container dind-mirror-", "often mirror.remote does not answer"},
+		},
+		"a mirror on a port that is taken": {
+			func(h *wrongHost) { h.withMirror(behind.URL, h.takenPort()) },
+			[2]string{"which mirror.port names, is taken: ", "name another mirror.port in the settings, or 0 for any that is free"},
+			func(h *wrongHost) string { return h.job("mirror", "start") },
+			[2]string{"which mirror.port names, is taken: ", "name another mirror.port in the settings, or 0 for any that is free"},
+		},
+		"a registry without TLS": {
+			func(h *wrongHost) {
+				h.settings = "[sidecar]\nimage = \"r.example.com:5050/docker:dind\"\nallowed_images = [\"r.example.com:5050/docker:*\"]\n[job]\nimage = \"r.example.com:5050/docker:latest\"\n[pull]\nattempts = 1\n"
+				says(h, "r.example.com:5050/", `Get "https://r.example.com:5050/v2/": http: server gave HTTP response to HTTPS client`)
+			},
+			[2]string{"error    images: r.example.com:5050/docker:dind cannot be pulled: ", `put "r.example.com:5050" into "insecure-registries" of the docker engine's daemon.json`},
+			func(h *wrongHost) string { return h.job("prepare") },
+			[2]string{"error: pulling image ", `insecure = true under [registry."r.example.com:5050"] of dind.toml`},
+		},
+		"a registry with a CA and without TLS": {
+			func(h *wrongHost) {
+				address := behind.Listener.Addr().String()
+				h.settings = fmt.Sprintf("[registry.%q]\nca_file = %q\n", address, h.anotherCA())
+			},
+			[2]string{"error    registries: " + behind.Listener.Addr().String() + " speaks no TLS", "write insecure = true in place of ca_file under [registry."},
+			func(h *wrongHost) string {
+				return h.diagnosed(`Error response from daemon: Get "https://` + address + `/v2/": http: server gave HTTP response to HTTPS client`)
+			},
+			[2]string{"diagnosis: registry " + address + " has no TLS", "insecure = true in dind.toml"},
+		},
+		"a proxy of the engine's that does not answer": {
+			func(h *wrongHost) {
+				h.settings = "[pull]\nattempts = 1\n"
+				says(h, "", `Get "https://registry-1.docker.io/v2/": proxyconnect tcp: dial tcp 192.0.2.1:3128: connect: connection refused`)
+			},
+			[2]string{"error    images: docker:dind cannot be pulled: ", "the proxy of the docker engine of the runner's host does not answer"},
+			func(h *wrongHost) string { return h.job("prepare") },
+			[2]string{"error: pulling image ", "the proxy of the docker engine of the runner's host does not answer"},
+		},
+		"a runtime that is not installed": {
+			func(h *wrongHost) {
+				h.settings = "[sidecar]\nprivilege = \"runtime\"\nruntime = \"sysbox-runc\"\n"
+				h.e.Always("POST /containers/create", fakeengine.Refuse(http.StatusBadRequest, "unknown or invalid runtime name: sysbox-runc"))
+			},
+			[2]string{`error    privilege: the engine has no runtime "sysbox-runc"`, `install it and name it under "runtimes" in the engine's daemon.json`},
+			func(h *wrongHost) string { return h.job("prepare") },
+			[2]string{"sysbox-runc", `"runtimes"`},
+		},
+		"a directory for jobs that is not there": {
+			func(h *wrongHost) {
+				h.settings = "[job]\nvolumes = [\"/nonexistent/shared:/shared:ro\"]\n"
+				h.e.Always("POST /containers/create", withoutSource)
+			},
+			[2]string{"error    containers: /nonexistent/shared is not on this host", "make it, or mend job.volumes in the settings"},
+			func(h *wrongHost) string { return h.job("prepare") },
+			[2]string{"/nonexistent/shared", "job.volumes"},
+		},
+		"a sidecar with no memory to speak of": {
+			func(h *wrongHost) { h.settings = "[limits.sidecar]\nmemory = \"8m\"\n" },
+			[2]string{"/dind.toml:4: limits.sidecar.memory: must be 0 or at least ", "`gitlab-dind-executor settings --default` prints every key"},
+			func(h *wrongHost) string { return h.job("config") },
+			[2]string{"/dind.toml:4: limits.sidecar.memory: must be 0 or at least ", "`gitlab-dind-executor settings --default` prints every key"},
+		},
+		"a sidecar without processes": {
+			func(h *wrongHost) { h.settings = "[limits.sidecar]\npids = 1\n" },
+			[2]string{"/dind.toml:4: limits.sidecar.pids: must be 0 or from ", "`gitlab-dind-executor settings --default` prints every key"},
+			func(h *wrongHost) string { return h.job("config") },
+			[2]string{"/dind.toml:4: limits.sidecar.pids: must be 0 or from ", "`gitlab-dind-executor settings --default` prints every key"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -173,8 +263,50 @@ func TestASandboxThatCannotBePlannedIsThePrivilegeChecksFault(t *testing.T) {
 	h := newHost(t)
 	h.settings = "[registry.\"r.example.com\"]\nca_file = \"/nonexistent/ca.crt\"\n"
 	said, _ := h.doctor()
-	told(t, "doctor", said, [2]string{"error    privilege: the CA of registry r.example.com: ", "name a PEM file that the Runner's user can read"})
-	told(t, "doctor", said, [2]string{"skipped  sandbox: not checked, since privilege is not well", ""})
+	told(t, "doctor", said, [2]string{"error    registries: the CA of registry r.example.com: ", "name a PEM file that the Runner's user can read"})
+	told(t, "doctor", said, [2]string{"skipped  privilege: not checked, since registries is not well", ""})
+	told(t, "doctor", said, [2]string{"skipped  sandbox: not checked, since registries is not well", ""})
+	if n := strings.Count(said, "/nonexistent/ca.crt"); n != 1 {
+		t.Errorf("the cause is told %d times:\n%s", n, said)
+	}
+}
+
+// What is wrong with one setting keeps from no check that does without it.
+func TestOneBadSettingSkipsWhatNeedsIt(t *testing.T) {
+	h := newHost(t)
+	h.settings = "[pool]\nsize = \"many\"\n[limits.sidecar]\ncpu = 2\n[mirror]\nport = -1\n"
+	said, code := h.doctor()
+	for _, want := range []string{
+		"error    settings: ", "pool.size: must be a whole number", "limits.sidecar.cpu: unknown key", "mirror.port: must be from 0 to 65535\n         hint: ",
+		"ok       engine: ", "ok       hooks: ", "ok       disk: ", "ok       network.pool: ", "ok       images: ",
+		"skipped  mirror: not checked, since mirror.port of the settings is not well\n",
+		"skipped  limits: not checked, since pool.size of the settings is not well\n",
+		"skipped  sandbox: not checked, since limits.sidecar.cpu of the settings is not well\n",
+	} {
+		if !strings.Contains(said, want) {
+			t.Errorf("no %q in\n%s", want, said)
+		}
+	}
+	if code != codeFailed || strings.Count(said, "settings --default") != 1 {
+		t.Errorf("doctor ends with %d and says:\n%s", code, said)
+	}
+	if left := h.e.Objects(); len(left) != 0 {
+		t.Errorf("doctor left %q", left)
+	}
+}
+
+// Whoever starts a mirror on a port that is taken finds nothing of it, and next time no
+// less is told.
+func TestAMirrorThatCannotStartLeavesNothing(t *testing.T) {
+	h := newHost(t)
+	h.withMirror("https://r.example.com", h.takenPort())
+	for range 2 {
+		log := h.job("mirror", "start")
+		told(t, "mirror start", log, [2]string{"which mirror.port names, is taken: ", "hint: name another mirror.port"})
+		if left := h.e.Objects(); len(left) != 0 {
+			t.Errorf("mirror start left %q", left)
+		}
+	}
 }
 
 // An image of the settings on this host serves, whatever its registry says.

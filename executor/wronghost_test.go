@@ -21,6 +21,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -184,17 +185,59 @@ func unprivileged(_ *fakeengine.Engine, w http.ResponseWriter, r *http.Request, 
 	next(w, r)
 }
 
-// deadMirror makes the settings' mirror run and not answer.
-func deadMirror(h *wrongHost) {
+// withoutSource refuses a container with a directory that the host lacks, as engines do.
+func withoutSource(_ *fakeengine.Engine, w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+	body, _ := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	if bytes.Contains(body, []byte("/nonexistent/")) {
+		fakeengine.Refuse(http.StatusBadRequest, `invalid mount config for type "bind": bind source path does not exist: /nonexistent/shared`)(nil, w, r, nil)
+		return
+	}
+	next(w, r)
+}
+
+// withMirror are settings that want a mirror of a registry, and its name.
+func (h *wrongHost) withMirror(remote string, port int) (name string) {
+	h.settings = fmt.Sprintf("[mirror]\nenabled = true\nremote = %q\nport = %d\n", remote, port)
 	s := config.Default()
-	s.Mirror.Enabled = true
-	name := plan.BuildMirror(s, plan.Secret{}, nil).Name
+	s.Mirror.Enabled, s.Mirror.Remote, s.Mirror.Port = true, remote, port
+	m := plan.BuildMirror(s, plan.Secret{}, nil)
+	h.e.AddImage(m.Image.Name, fakeengine.Image{})
+	return m.Name
+}
+
+// deadMirror lets the settings' mirror run and not answer. After so many looks it has
+// ended.
+func deadMirror(h *wrongHost, name string, looks int64) {
+	var looked atomic.Int64
 	h.e.Always("GET /containers/{id}/json", func(_ *fakeengine.Engine, w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
-		if r.PathValue("id") != name {
+		if id := r.PathValue("id"); id != name && id != "0123456789abcdef" {
 			next(w, r)
 			return
 		}
-		fakeengine.Saying(fmt.Sprintf(`{"Id": "0123456789abcdef", "Name": "/%s", "Config": {}, "State": {"Running": true, "StartedAt": "2001-01-01T00:00:00Z"},
-			"NetworkSettings": {"Ports": {"5000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "1"}]}}}`, name))(nil, w, r, nil)
+		fakeengine.Saying(fmt.Sprintf(`{"Id": "0123456789abcdef", "Name": "/%s", "Config": {}, "State": {"Running": %t, "ExitCode": 1, "StartedAt": "2001-01-01T00:00:00Z"},
+			"NetworkSettings": {"Ports": {"5000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "1"}]}}}`, name, looked.Add(1) <= looks))(nil, w, r, nil)
 	})
+}
+
+// takenPort is a port of 127.0.0.1 on which something listens, beside an engine whose
+// bridge has that address.
+func (h *wrongHost) takenPort() int {
+	h.t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() { l.Close() })
+	h.e.Always("GET /networks/{id}", func(_ *fakeengine.Engine, w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+		if r.PathValue("id") != "bridge" {
+			next(w, r)
+			return
+		}
+		fakeengine.Saying(`{"Name": "bridge", "Id": "bridge", "IPAM": {"Config": [{"Subnet": "127.0.0.0/8", "Gateway": "127.0.0.1"}]}}`)(nil, w, r, nil)
+	})
+	port := l.Addr().(*net.TCPAddr).Port
+	h.e.Always("POST /containers/{id}/start", fakeengine.Refuse(http.StatusInternalServerError, fmt.Sprintf(
+		"driver failed programming external connectivity on endpoint x (0123): Error starting userland proxy: listen tcp4 127.0.0.1:%d: bind: address already in use", port)))
+	return port
 }

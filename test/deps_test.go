@@ -72,7 +72,7 @@ var mayImport = map[string][]string{
 	"executor/story":        {"executor/bundle", "executor/joblog", "executor/overview", "executor/telemetry", "driver/looking", "driver/plan", "wary"},
 	"executor/telemetry":    {"hostfile", "wary"},
 	"executor/try":          {"executor/forge", "executor/local", "executor/pipeline", "fault"},
-	"executor/visit":        {"executor/access", "executor/doctor", "executor/payload", "executor/runnerconfig", "driver", "driver/host", "driver/mirror", "driver/plan", "config"},
+	"executor/visit":        {"executor/access", "executor/doctor", "executor/payload", "executor/runnerconfig", "driver", "driver/host", "driver/mirror", "driver/plan", "config", "wary"},
 	"driver":                {"driver/boot", "driver/bounds", "driver/engine", "driver/host", "driver/images", "driver/label", "driver/layers", "driver/looking", "driver/mirror", "driver/owner", "driver/plan", "driver/removal", "driver/sandbox", "driver/span", "driver/stages", "config", "fault", "group", "hostfile", "wary"},
 	"driver/blame":          {"driver/plan"},
 	"driver/boot":           {"driver/blame", "driver/bounds", "driver/engine", "driver/label", "driver/plan", "driver/sandbox", "driver/span", "fault", "wary"},

@@ -1,11 +1,12 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
+	"strings"
 	"time"
 
 	"gitlab-dind-executor/fault"
@@ -47,7 +48,7 @@ func Bad(check, hint, format string, args ...any) Finding {
 
 // Of makes a finding of an error.
 func Of(check string, level Level, err error) Finding {
-	return finding(check, level, fault.HintOf(err), err.Error())
+	return finding(check, level, fault.HintOf(err), fault.Once(err).Error())
 }
 
 // finding has its text on one line, whoever's words are in it.
@@ -60,6 +61,9 @@ type Check struct {
 	Name string
 	// Needs are checks that must not have failed.
 	Needs []string
+	// Lacks names what else is not well that the check needs, or is "". It is asked when
+	// the turn of the check comes; nil is for one that needs nothing else.
+	Lacks func() string
 	// Bound is how long it may take; 0 means a short while.
 	Bound time.Duration
 	Run   func(context.Context) []Finding
@@ -70,7 +74,8 @@ const shortWhile = 45 * time.Second
 
 // Examine makes the checks in their order, and lets each finding be told as soon
 // as there is one. What a check needs and was not well, or was skipped itself, is
-// named in its place. It ends early with ctx.
+// named in its place. So is the cause of an error that was told before. It ends early
+// with ctx.
 func Examine(ctx context.Context, checks []Check, tell func(Finding)) (found []Finding) {
 	add := func(f Finding) {
 		found = append(found, f)
@@ -78,10 +83,9 @@ func Examine(ctx context.Context, checks []Check, tell func(Finding)) (found []F
 	}
 	failed := map[string]string{} // the finding for which a check cannot be built upon
 	for _, c := range checks {
-		if i := slices.IndexFunc(c.Needs, func(n string) bool { return failed[n] != "" }); i >= 0 {
-			root := failed[c.Needs[i]]
+		if root := lacking(c, failed); root != "" {
 			failed[c.Name] = root
-			add(Finding{Check: c.Name, Level: Skipped, Text: "not checked, since " + root + " is not well"})
+			add(skipped(c.Name, root))
 			continue
 		}
 		findings := run(ctx, c)
@@ -89,13 +93,46 @@ func Examine(ctx context.Context, checks []Check, tell func(Finding)) (found []F
 			return found
 		}
 		for _, f := range findings {
-			if f.Level == Error && failed[c.Name] == "" {
-				failed[c.Name] = f.Check
+			root := f.Check
+			if told := toldBefore(f, found); told != "" {
+				f, root = skipped(f.Check, told), told
+			} else if f.Level != Error {
+				root = ""
 			}
+			failed[c.Name] = cmp.Or(failed[c.Name], root)
 			add(f)
 		}
 	}
 	return found
+}
+
+// lacking names what a check needs and is not well, or is "".
+func lacking(c Check, failed map[string]string) string {
+	if c.Lacks != nil {
+		if root := c.Lacks(); root != "" {
+			return root
+		}
+	}
+	for _, need := range c.Needs {
+		if failed[need] != "" {
+			return failed[need]
+		}
+	}
+	return ""
+}
+
+func skipped(check, root string) Finding {
+	return Finding{Check: check, Level: Skipped, Text: "not checked, since " + root + " is not well"}
+}
+
+// toldBefore names the check that has told of the cause of an error, or is "".
+func toldBefore(f Finding, found []Finding) string {
+	for _, before := range found {
+		if f.Level == Error && before.Level == Error && before.Check != f.Check && before.Text != "" && strings.HasSuffix(f.Text, before.Text) {
+			return before.Check
+		}
+	}
+	return ""
 }
 
 func run(ctx context.Context, c Check) []Finding {

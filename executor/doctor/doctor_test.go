@@ -69,6 +69,57 @@ func TestAFindingIsOneLineWhoeversWordsAreInIt(t *testing.T) {
 	}
 }
 
+func TestWhatACheckLacksIsSaid(t *testing.T) {
+	var out strings.Builder
+	sidecar := ""
+	check := func(name string, needs []string, lacks func() string) Check {
+		return Check{Name: name, Needs: needs, Lacks: lacks, Run: func(context.Context) []Finding {
+			sidecar = "sidecar.image of the settings"
+			return []Finding{Fine(name, "seen")}
+		}}
+	}
+	Examine(t.Context(), []Check{
+		check("a", nil, func() string { return sidecar }), check("b", nil, func() string { return sidecar }),
+		check("c", []string{"b"}, nil), check("d", []string{"a"}, nil),
+	}, func(f Finding) { f.Line(&out) })
+	want := `ok       a: seen
+skipped  b: not checked, since sidecar.image of the settings is not well
+skipped  c: not checked, since sidecar.image of the settings is not well
+ok       d: seen
+`
+	if out.String() != want {
+		t.Errorf("printed:\n%s", out.String())
+	}
+}
+
+func TestACauseIsToldOnce(t *testing.T) {
+	var out strings.Builder
+	says := func(name string, l Level, text string) Check {
+		return Check{Name: name, Run: func(context.Context) []Finding {
+			return []Finding{{Check: name, Level: l, Text: text, Hint: "mend it"}}
+		}}
+	}
+	Examine(t.Context(), []Check{
+		says("registries", Error, "open ca.crt: no such file"),
+		says("privilege", Error, "a plan: open ca.crt: no such file"),
+		{Name: "sandbox", Needs: []string{"privilege"}},
+		says("mirror", Warning, "open ca.crt: no such file"), // jobs do without
+		says("images", Error, "something else"),
+	}, func(f Finding) { f.Line(&out) })
+	want := `error    registries: open ca.crt: no such file
+         hint: mend it
+skipped  privilege: not checked, since registries is not well
+skipped  sandbox: not checked, since registries is not well
+warning  mirror: open ca.crt: no such file
+         hint: mend it
+error    images: something else
+         hint: mend it
+`
+	if out.String() != want {
+		t.Errorf("printed:\n%s", out.String())
+	}
+}
+
 // What a broken off check says is not the host's fault.
 func TestAnExaminationThatIsBrokenOff(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())

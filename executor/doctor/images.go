@@ -1,11 +1,11 @@
 package doctor
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"strings"
-
-	"gitlab-dind-executor/driver"
 )
 
 // ImageSeen is what is known of an image.
@@ -49,35 +49,18 @@ func Registry(host, caFile string, err error) Finding {
 	var unknown x509.UnknownAuthorityError
 	var invalid x509.CertificateInvalidError
 	var name x509.HostnameError
+	var noTLS tls.RecordHeaderError
 	switch {
 	case err == nil:
 		return Fine(check, "%s has a certificate by the CA of %s", host, caFile)
 	case errors.As(err, &unknown):
 		return Bad(check, "put the CA that signed it into "+caFile+": openssl s_client -showcerts -connect "+host+" shows it",
 			"the certificate of %s is signed by a CA that %s does not hold", host, caFile)
+	case errors.As(err, &noTLS):
+		return Bad(check, fmt.Sprintf("give it a certificate, or write insecure = true in place of ca_file under [registry.%q] in the settings", host),
+			"%s speaks no TLS, so it has no certificate by the CA of %s", host, caFile)
 	case errors.As(err, &invalid), errors.As(err, &name):
 		return Bad(check, "the registry needs another certificate", "the certificate of %s: %v", host, err)
 	}
 	return Doubt(check, "jobs may reach it by other ways than this host: by a proxy, or another name server", "%s cannot be asked for its certificate: %v", host, err)
-}
-
-// Sandbox tells of a trial that went well.
-func Sandbox(t driver.Trial, privilege string) Finding {
-	return Fine("sandbox", "%s (%s) up in %.1f s, a build in %.1f s", strings.TrimSpace("docker "+t.Docker), privilege, t.Boot.Seconds(), t.Build.Seconds())
-}
-
-// Firewall judges whether a sandbox reaches this host.
-func Firewall(r, r6 driver.Reach, ipv6 bool) Finding {
-	const check = "firewall"
-	switch {
-	case r == driver.ReachOpen:
-		return Doubt(check, "docs/security.md has rules for the engine's firewall that keep them away", "jobs reach this host's own services")
-	case r6 == driver.ReachOpen:
-		return Doubt(check, "docs/security.md has rules for the engine's firewall that keep them away, for IPv6 as well", "jobs reach this host's own services by IPv6")
-	case r == driver.ReachClosed && ipv6 && r6 == driver.ReachUnknown:
-		return Doubt(check, "run this on the host of the engine, not in a container, with a helper image that has bash or nc", "whether jobs reach this host's own services by IPv6 cannot be told from here")
-	case r == driver.ReachClosed:
-		return Fine(check, "jobs do not reach this host's own services")
-	}
-	return Doubt(check, "run this on the host of the engine, not in a container, with a helper image that has bash or nc", "whether jobs reach this host's own services cannot be told from here")
 }

@@ -1,10 +1,12 @@
 package doctor
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/netip"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -228,9 +230,31 @@ func TestJudgingRegistries(t *testing.T) {
 		"a wrong CA":    {fmt.Errorf("tls: %w", x509.UnknownAuthorityError{}), Error, "signed by a CA that /ca.pem does not hold", "openssl s_client -showcerts -connect r:5000"},
 		"another name":  {x509.HostnameError{Certificate: &x509.Certificate{}, Host: "r"}, Error, "the certificate of r:5000", "another certificate"},
 		"out of reach":  {errors.New("connection refused"), Warning, "cannot be asked for its certificate: connection refused", "by a proxy"},
+		"no TLS":        {fmt.Errorf("tls: %w", tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}), Error, "r:5000 speaks no TLS", `insecure = true in place of ca_file under [registry."r:5000"]`},
 		"a certificate": {x509.CertificateInvalidError{Reason: x509.Expired}, Error, "the certificate of r:5000", "another certificate"},
 	} {
 		t.Run(name, func(t *testing.T) { sees(t, Registry("r:5000", "/ca.pem", c.err), c.level, c.text, c.hint) })
+	}
+}
+
+func TestJudgingTheRegistryBehindTheMirror(t *testing.T) {
+	refused := &url.Error{Op: "Get", URL: "https://r:5000/v2/", Err: errors.New("dial tcp: lookup r: no such host")}
+	for name, c := range map[string]struct {
+		status     int
+		err        error
+		level      Level
+		text, hint string
+	}{
+		"answers":        {200, nil, OK, "https://r:5000 answers", ""},
+		"wants a login":  {401, nil, OK, "https://r:5000 answers", ""},
+		"is none":        {404, nil, Warning, "is no registry: it answers with status 404", "name a registry in mirror.remote"},
+		"moved":          {301, nil, Warning, "is no registry: it answers with status 301", "name a registry in mirror.remote"},
+		"fails":          {503, nil, Warning, "fails with status 503", "what the mirror stores"},
+		"is not there":   {0, refused, Warning, "https://r:5000, the registry behind the mirror, does not answer: dial tcp: lookup r: no such host", "mend mirror.remote"},
+		"has no TLS":     {0, errors.New("http: server gave HTTP response to HTTPS client"), Warning, "speaks no TLS", "http:// in mirror.remote"},
+		"has its own CA": {0, fmt.Errorf("tls: %w", x509.UnknownAuthorityError{}), Warning, "signed by a CA that nobody knows here", `ca_file under [registry."r:5000"]`},
+	} {
+		t.Run(name, func(t *testing.T) { sees(t, Remote("https://r:5000", c.status, c.err), c.level, c.text, c.hint) })
 	}
 }
 

@@ -3,5 +3,5 @@
 // judged by package doctor.
 //
 // It may import executor/access, executor/doctor, executor/payload,
-// executor/runnerconfig, driver, driver/host, driver/mirror, driver/plan and config.
+// executor/runnerconfig, driver, driver/host, driver/mirror, driver/plan, config and wary.
 package visit

@@ -2,15 +2,12 @@ package visit
 
 import (
 	"context"
-	"errors"
 	"os"
-	"strings"
 	"time"
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/host"
-	"gitlab-dind-executor/driver/mirror"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/executor/access"
 	"gitlab-dind-executor/executor/doctor"
@@ -33,6 +30,10 @@ type Host struct {
 	ImageBound time.Duration
 
 	settings config.Settings
+	// partial is what the settings' file says, and which of its keys are at fault.
+	// unread says that nothing of it could be read.
+	partial config.Partial
+	unread  bool
 	// file is the Runner's config.toml; without a path if there is none.
 	file   runnerconfig.File
 	d      *driver.Driver
@@ -61,14 +62,14 @@ func (v *Host) Checks() []doctor.Check {
 	pure := func(judge func() doctor.Finding) func(context.Context) []doctor.Finding {
 		return func(context.Context) []doctor.Finding { return []doctor.Finding{judge()} }
 	}
-	settings, engine := []string{"settings"}, []string{"engine"}
+	engine := []string{"engine"}
 	list := []doctor.Check{
-		check("settings", nil, pure(v.checkSettings)),
-		check("runner", settings, one(v.checkRunner)),
-		check("protection", settings, pure(func() doctor.Finding { return doctor.Protection(v.settings, v.Version) })),
-		check("hooks", settings, v.checkHooks),
-		check("registries", settings, v.checkRegistries),
-		check("engine", settings, one(v.checkEngine)),
+		check("settings", nil, func(context.Context) []doctor.Finding { return v.checkSettings() }),
+		check("runner", nil, one(v.checkRunner)),
+		check("protection", nil, pure(func() doctor.Finding { return doctor.Protection(v.settings, v.Version) })),
+		check("hooks", nil, v.checkHooks),
+		check("registries", nil, v.checkRegistries),
+		check("engine", nil, one(v.checkEngine)),
 		check("storage driver", engine, pure(func() doctor.Finding { return doctor.Storage(v.engine) })),
 		check("cgroups", engine, pure(func() doctor.Finding { return doctor.Cgroups(v.engine, v.settings) })),
 		check("clock", engine, pure(func() doctor.Finding { return doctor.Clock(v.engine) })),
@@ -96,7 +97,7 @@ func (v *Host) Checks() []doctor.Check {
 		}),
 		check("leftovers", engine, one(v.checkLeftovers)),
 		check("images", []string{"engine", "runner"}, v.checkImages),
-		check("mirror", engine, one(v.checkMirror)),
+		check("mirror", engine, v.checkMirror),
 		check("privilege", []string{"engine", "runner", "images", "address pools"}, one(v.checkPrivilege)),
 		check("gvisor", []string{"privilege"}, v.checkGVisor),
 		check("ipv6", []string{"privilege"}, v.checkIPv6),
@@ -107,29 +108,13 @@ func (v *Host) Checks() []doctor.Check {
 		check("firewall", []string{"sandbox"}, pure(func() doctor.Finding { return doctor.Firewall(v.trial.Reach, v.trial.Reach6, v.settings.Network.IPv6) })),
 	}
 	for i := range list {
+		list[i].Lacks = func() string { return v.lacks(list[i].Name) }
 		switch list[i].Name {
 		case "images", "privilege", "gvisor", "sandbox": // which wait for registries
 			list[i].Bound = 20 * time.Minute
 		}
 	}
 	return list
-}
-
-func (v *Host) checkSettings() doctor.Finding {
-	s, warnings, err := config.LoadWarned(v.SettingsFile)
-	if err != nil {
-		return doctor.Of("settings", doctor.Error, err)
-	}
-	v.settings = s
-	if len(warnings) > 0 {
-		return doctor.Doubt("settings", "change them in the file: names of before still serve, for now", "%s", strings.Join(warnings, "; "))
-	}
-	if v.SettingsFile == "" {
-		if _, err := os.Stat(config.DefaultPath); err != nil {
-			return doctor.Fine("settings", "the defaults: there is no %s", config.DefaultPath)
-		}
-	}
-	return doctor.Fine("settings", "no fault in them")
 }
 
 func (v *Host) checkEngine(ctx context.Context) doctor.Finding {
@@ -157,28 +142,6 @@ func (v *Host) checkLeftovers(ctx context.Context) doctor.Finding {
 		return doctor.Of("leftovers", doctor.Error, err)
 	}
 	return doctor.Leftovers(verdicts, resisting)
-}
-
-// checkMirror looks after the mirror that is there, and makes none. Jobs do
-// without one that is dead, so that is no error.
-func (v *Host) checkMirror(ctx context.Context) doctor.Finding {
-	if !v.settings.Mirror.Enabled {
-		return doctor.Fine("mirror", "not enabled")
-	}
-	m, err := access.Mirror(v.settings)
-	if err != nil {
-		return doctor.Of("mirror", doctor.Warning, err)
-	}
-	access, err := v.d.MirrorHealth(ctx, m)
-	switch {
-	case errors.Is(err, mirror.ErrNone):
-		return doctor.Fine("mirror", "of %s is not there yet: the next job makes it", m.Remote)
-	case err != nil:
-		f := doctor.Of("mirror", doctor.Warning, err)
-		f.Text = "jobs do without " + m.Name + " of " + m.Remote + ": " + f.Text
-		return f
-	}
-	return doctor.Fine("mirror", "%s of %s answers at %s", m.Name, m.Remote, access.URL)
 }
 
 // checkPrivilege tries the rights that sidecars may have, the settings' own and

@@ -96,18 +96,22 @@ func shake(ctx context.Context, host string, extra []string, pem []byte) error {
 		pool = x509.NewCertPool()
 	}
 	pool.AppendCertsFromPEM(pem)
-	address := name
-	for _, e := range extra {
-		if n, a, ok := strings.Cut(e, ":"); ok && n == name {
-			address = a
-		}
-	}
 	ctx, cancel := context.WithTimeout(ctx, registryDial)
 	defer cancel()
 	dialer := &tls.Dialer{Config: &tls.Config{RootCAs: pool, ServerName: name, MinVersion: tls.VersionTLS12}}
-	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(address, port))
+	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(addressOf(name, extra), port))
 	if err != nil {
 		return err
 	}
 	return conn.Close()
+}
+
+// addressOf is where a host is: network.extra_hosts go before name servers.
+func addressOf(name string, extra []string) string {
+	for _, e := range extra {
+		if n, a, ok := strings.Cut(e, ":"); ok && n == name {
+			return a
+		}
+	}
+	return name
 }
