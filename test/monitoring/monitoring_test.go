@@ -323,10 +323,10 @@ func TestTheDashboardIsWhatGrafanaReads(t *testing.T) {
 		SchemaVersion int
 		Templating    struct{ List []struct{ Name, Type string } }
 		Panels        []struct {
-			ID      int
-			Title   string
-			GridPos struct{ X, Y, W, H int }
-			Targets []struct{ Expr, RefID string }
+			ID          int
+			Type, Title string
+			GridPos     struct{ X, Y, W, H int }
+			Targets     []struct{ Expr, RefID string }
 		}
 	}
 	if err := json.Unmarshal([]byte(read(t, "dashboard.json")), &d); err != nil {
@@ -340,7 +340,7 @@ func TestTheDashboardIsWhatGrafanaReads(t *testing.T) {
 	var rules strings.Builder
 	rules.WriteString("groups:\n  - name: dashboard\n    rules:\n")
 	for _, p := range d.Panels {
-		if seen[p.ID] || p.Title == "" || len(p.Targets) == 0 || p.GridPos.X+p.GridPos.W > 24 {
+		if seen[p.ID] || p.Title == "" || (len(p.Targets) == 0) != (p.Type == "row") || p.GridPos.X+p.GridPos.W > 24 {
 			t.Errorf("panel %+v", p)
 		}
 		seen[p.ID] = true
@@ -355,5 +355,90 @@ func TestTheDashboardIsWhatGrafanaReads(t *testing.T) {
 	}
 	if out, err := exec.Command(filepath.Join(at, "promtool"), "check", "rules", file).CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s\n%s", err, out, rules.String())
+	}
+}
+
+// Whoever is woken by an alert finds what to look at.
+func TestEachAlertHasItsSection(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(root + "/docs/monitoring.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := strings.Split(read(t, "alerts.yml"), "- alert: ")[1:]
+	if len(rules) < 12 {
+		t.Fatalf("only %d alerts", len(rules))
+	}
+	for _, rule := range rules {
+		name, _, _ := strings.Cut(rule, "\n")
+		if !strings.Contains(rule, "runbook_url: docs/monitoring.md#"+strings.ToLower(name)+"\n") {
+			t.Errorf("%s names no section", name)
+		}
+		_, section, found := strings.Cut(string(page), "\n### "+name+"\n")
+		section, _, _ = strings.Cut(section, "\n### ")
+		if !found || !strings.Contains(section, "```sh\n") {
+			t.Errorf("docs/monitoring.md has no section with commands for %s", name)
+		}
+	}
+	for _, m := range regexp.MustCompile(`(?m)^### (Dind\w+)$`).FindAllStringSubmatch(string(page), -1) {
+		if !strings.Contains(read(t, "alerts.yml"), "- alert: "+m[1]+"\n") {
+			t.Errorf("docs/monitoring.md has a section for %s, which is no alert", m[1])
+		}
+	}
+}
+
+// kinds are what a query of the dashboard can be about, by the first that matches, with
+// the units that fit.
+var kinds = []struct {
+	query *regexp.Regexp
+	units []string
+}{
+	{regexp.MustCompile(`^avg\(|_bytes\S* / \(`), []string{"percentunit", "suffix:×"}},
+	{regexp.MustCompile(`^histogram_quantile|_seconds_total|timestamp_seconds`), []string{"s"}},
+	{regexp.MustCompile(`_bytes`), []string{"bytes"}},
+	{regexp.MustCompile(`.`), []string{"short"}},
+}
+
+// unitsOf are the units in which what a query asks for can be shown.
+func unitsOf(query string) []string {
+	for _, k := range kinds {
+		if k.query.MatchString(query) {
+			return k.units
+		}
+	}
+	return nil
+}
+
+func TestAPanelHasOneUnit(t *testing.T) {
+	t.Parallel()
+	var d struct {
+		Panels []struct {
+			Type, Title string
+			Targets     []struct{ Expr string }
+			FieldConfig struct {
+				Defaults struct {
+					Unit       string
+					Thresholds struct{ Steps []any }
+				}
+			}
+			GridPos struct{ X, Y int }
+		}
+	}
+	if err := json.Unmarshal([]byte(read(t, "dashboard.json")), &d); err != nil {
+		t.Fatal(err)
+	}
+	first := d.Panels[0]
+	if first.Title != "Engines that answer" || first.GridPos.X != 0 || first.GridPos.Y != 0 {
+		t.Errorf("the first panel is %q", first.Title)
+	}
+	for _, p := range d.Panels {
+		if p.Type == "stat" && len(p.FieldConfig.Defaults.Thresholds.Steps) == 0 {
+			t.Errorf("%s has no thresholds", p.Title)
+		}
+		for _, q := range p.Targets {
+			if unit := p.FieldConfig.Defaults.Unit; p.Type != "state-timeline" && !slices.Contains(unitsOf(q.Expr), unit) {
+				t.Errorf("%s shows %s in %q", p.Title, q.Expr, unit)
+			}
+		}
 	}
 }
