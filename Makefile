@@ -43,8 +43,10 @@ install: ## Copy binary, manuals, completions and units below DESTDIR and PREFIX
 uninstall: ## Remove the installed files; settings stay
 	@scripts/install uninstall
 
-release: ## Build dist: binaries for amd64 and arm64, .deb, .rpm, SBOM and sums
-	@scripts/release
+# SIGNING_KEY=FILE adds a signed repository for apt and dnf; scripts/release and
+# scripts/repository name more variables.
+release: ## Build dist: binaries for amd64 and arm64, .deb, .rpm, SBOM, sums; SIGNING_KEY=FILE adds a repository
+	@scripts/shown -- scripts/release
 
 # The demo is built rather than run by "go run". So a signal to make reaches the program itself,
 # which must clean up.
@@ -55,6 +57,7 @@ demo: engine build ## Run a pipeline that builds and pushes an image, and compar
 test: lint engine ## Check the code and run all tests
 	@scripts/compiler
 	@scripts/prometheus >/dev/null
+	@scripts/repository tools
 	@mkdir -p "$(dir $(TEST_JSON))"
 	@$$(go -C scripts/tools tool -n gotestsum) --format pkgname --jsonfile "$(TEST_JSON)" $(TESTSUM) \
 		--post-run-command scripts/aftertests --ignore-non-json-output-lines --raw-command -- scripts/gotest
@@ -80,6 +83,8 @@ test-engines: ## Run jobs on other engines with each daemon in the sidecar, or o
 	@scripts/images
 	@[[ "$(ENGINE)" ]] || scripts/engines bookworm forky
 	@DIND_E2E_LONG=1 go test ./test/e2e -run 'TestProgramsTouchNothingOfOthers|TestEachGenerationOfTheRunner|TestMergeRequestsShare|TestOneSandboxDoesNotReadAnothers|TestAJobBeginsInABare|TestAScriptThatNeedsNoDaemon|TestJobsAtOnceAndOtherRefs' -count=1 -timeout 45m
+	@scripts/repository tools
+	@DIND_E2E_LONG=1 go test ./test/packages -run TestWalks -count=1 -timeout 30m
 	@go test -c -o bin/engines.test ./test/engines
 	@cd test/engines && ../../bin/engines.test -test.run TestEngines -test.v -test.timeout 4h \
 		$(if $(ENGINE),-here,-engines "$(ENGINES)" -inner "$(INNER)" -two-hosts) $(TESTENGINES)
@@ -137,7 +142,7 @@ outdated: ## List modules that are behind their newest release
 
 engine:
 	@scripts/engine
-	@scripts/images
+	@scripts/shown -steps 9 -ends '(built|official image)\)$$' -- scripts/images
 
 clean: ## Remove built files; the engine and its images stay
 	rm -rf bin dist bench.json

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"gitlab-dind-executor/driver/engine"
+	"gitlab-dind-executor/driver/host"
 	"gitlab-dind-executor/driver/images"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/fault"
@@ -73,6 +76,41 @@ func (d *Driver) Engine(ctx context.Context) (Engine, error) {
 	return e, nil
 }
 
+// Place tells where this process runs, seen from the engine.
+type Place struct {
+	// Remote: the engine is behind a network.
+	Remote bool
+	// Contained: this process is in a container. Container is the name, "" for a container
+	// unknown to this engine.
+	Contained bool
+	Container string
+	// This process has the network of the engine's host, or sees the processes there, or the
+	// engine's data root.
+	Network, Processes, Data bool
+}
+
+// Place finds out where this process runs. dataRoot is the engine's.
+func (d *Driver) Place(ctx context.Context, dataRoot string) (Place, error) {
+	if !d.eng.Local() {
+		return Place{Remote: true}, nil
+	}
+	id := host.Container(d.root)
+	if id == "" {
+		return Place{Network: true, Processes: true, Data: true}, nil
+	}
+	info, err := os.Stat(filepath.Join(d.root, dataRoot))
+	p := Place{Contained: true, Data: dataRoot != "" && err == nil && info.IsDir()}
+	c, err := d.eng.Container(ctx, id)
+	switch {
+	case engine.Gone(err):
+		return p, nil
+	case err != nil:
+		return p, d.eng.Explain("looking for the container of this process", err)
+	}
+	p.Container, p.Network, p.Processes = c.Name, c.HostNetwork, c.HostProcesses
+	return p, nil
+}
+
 // Local tells whether the engine is on this host, judged by its address.
 func (d *Driver) Local() bool { return d.eng.Local() }
 
@@ -108,16 +146,17 @@ func (d *Driver) AskRegistry(ctx context.Context, ref plan.ImageRef) error {
 	return nil
 }
 
-// EnsureImage returns when the engine has an image, with the pull settings of a job's plan.
-func (d *Driver) EnsureImage(ctx context.Context, p *plan.Plan, ref plan.ImageRef) error {
-	_, err := d.image(ctx, p, ref)
+// EnsureImage returns when the engine has an image, with the pull settings of a job's plan. say
+// gets a line when the image is pulled.
+func (d *Driver) EnsureImage(ctx context.Context, p *plan.Plan, ref plan.ImageRef, say func(string)) error {
+	_, err := d.image(ctx, p, ref, say)
 	return err
 }
 
-func (d *Driver) image(ctx context.Context, p *plan.Plan, ref plan.ImageRef) (engine.Image, error) {
+func (d *Driver) image(ctx context.Context, p *plan.Plan, ref plan.ImageRef, say func(string)) (engine.Image, error) {
 	if err := d.eng.Greet(ctx); err != nil {
 		return engine.Image{}, err
 	}
-	im := &images.Set{Store: d.images, Timeout: p.PullTimeout, Attempts: p.PullAttempts, Say: func(string) {}}
+	im := &images.Set{Store: d.images, Timeout: p.PullTimeout, Attempts: p.PullAttempts, Say: say}
 	return im.Ensure(ctx, ref)
 }

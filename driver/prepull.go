@@ -26,15 +26,22 @@ func (d *Driver) Newer(ctx context.Context, refs []plan.ImageRef, timeout time.D
 	var errs []error
 	for _, ref := range refs {
 		ref.Policies = []string{config.PullAlways}
-		_, err := d.Prepull(ctx, ref, timeout, attempts)
+		_, err := d.Prepull(ctx, ref, timeout, attempts, Telling{Say: func(string) {}}) // nobody reads along
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
+// Telling is told how far long work is. Say gets lines. Bytes gets how far the pull of
+// an image is. With nil, Say gets lines about the bytes too.
+type Telling struct {
+	Say   func(string)
+	Bytes func(image string, current, total int64)
+}
+
 // Prepull fetches an image, or its newer version. fetched says that the engine now has
 // another image under the name.
-func (d *Driver) Prepull(ctx context.Context, ref plan.ImageRef, timeout time.Duration, attempts int) (fetched bool, err error) {
+func (d *Driver) Prepull(ctx context.Context, ref plan.ImageRef, timeout time.Duration, attempts int, to Telling) (fetched bool, err error) {
 	if err := d.eng.Greet(ctx); err != nil {
 		return false, err
 	}
@@ -42,7 +49,7 @@ func (d *Driver) Prepull(ctx context.Context, ref plan.ImageRef, timeout time.Du
 	if err != nil && !engine.Gone(err) {
 		return false, d.eng.Explain("looking for image "+ref.Name, err)
 	}
-	im := &images.Set{Store: d.images, Timeout: timeout, Attempts: attempts, Say: func(string) {}}
+	im := &images.Set{Store: d.images, Timeout: timeout, Attempts: attempts, Say: to.Say, Progress: to.Bytes}
 	var after engine.Image
 	if after, err = im.Ensure(ctx, ref); err != nil {
 		return false, err

@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -112,5 +113,50 @@ func TestNotAllImagesAreFetchedAtOnce(t *testing.T) {
 	cancel()
 	if err := g.Wait(); err == nil || e.Count("POST /images/create") != 2 {
 		t.Errorf("%d pulls at once (%v)", e.Count("POST /images/create"), err)
+	}
+}
+
+func TestAPullOfWhichNothingComesSaysSo(t *testing.T) {
+	t.Parallel()
+	e, d := fakeHost(t, nil)
+	d.images.Silence = time.Millisecond
+	e.Always("POST /images/create", fakeengine.Hang())
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	said := make(chan string, 100)
+	im := &images.Set{Store: d.images, Timeout: time.Minute, Attempts: 1, Say: func(line string) { said <- line }}
+	var g group.Group
+	g.Go(func() error {
+		_, err := im.Ensure(ctx, plan.ImageRef{Name: "redis:7", Policies: []string{"always"}})
+		return err
+	})
+	if first := <-said; first != "pulling redis:7" {
+		t.Errorf("it begins with %q", first)
+	}
+	for range 3 {
+		if line := <-said; !strings.HasPrefix(line, "pulling redis:7: the engine has told nothing for ") {
+			t.Errorf("it says %q", line)
+		}
+	}
+	cancel()
+	if err := g.Wait(); err == nil {
+		t.Error("there is an image")
+	}
+}
+
+func TestAPullTellsItsBytesToWhoeverDrawsThem(t *testing.T) {
+	t.Parallel()
+	e, d := fakeHost(t, nil)
+	e.Script("POST /images/create", fakeengine.Saying(`{"status":"Downloading","progressDetail":{"current":1,"total":600},"id":"a"}
+{"status":"Downloading","progressDetail":{"current":200,"total":600},"id":"a"}
+`))
+	var told []int64
+	im := &images.Set{
+		Store: d.images, Timeout: time.Minute, Attempts: 1, Say: quiet,
+		Progress: func(name string, current, total int64) { told = append(told, current, total) },
+	}
+	_, _ = im.Ensure(t.Context(), plan.ImageRef{Name: "redis:7", Policies: []string{"always"}})
+	if !slices.Equal(told, []int64{1, 600, 200, 600}) {
+		t.Errorf("told %v", told)
 	}
 }

@@ -35,8 +35,8 @@ type SeedImage struct {
 // seed. SweepSeeds removes the older seeds that it replaces.
 //
 // p is the wish's plan, for a sandbox without a name. program is the program that copies
-// seeds in sidecars. say receives lines about the progress.
-func (d *Driver) MakeSeed(ctx context.Context, w plan.SeedWish, p *plan.Plan, images []SeedImage, program []byte, say func(string)) (err error) {
+// seeds in sidecars.
+func (d *Driver) MakeSeed(ctx context.Context, w plan.SeedWish, p *plan.Plan, images []SeedImage, program []byte, to Telling) (err error) {
 	if err := d.eng.Greet(ctx); err != nil {
 		return err
 	}
@@ -50,8 +50,9 @@ func (d *Driver) MakeSeed(ctx context.Context, w plan.SeedWish, p *plan.Plan, im
 		return err
 	}
 	p.Claim.Owner = owner.String()
-	m := &seedMaker{d: d, p: p.In(label.NewSandboxID()), wish: w, images: images, program: program}
-	m.prep = d.preparation(m.p, say)
+	m := &seedMaker{d: d, p: p.In(label.NewSandboxID()), wish: w, images: images, program: program, to: to}
+	m.prep = d.preparation(m.p, to.Say)
+	m.prep.images.Progress = to.Bytes
 	defer func() {
 		ctx, cancel := d.bounds.Clearing(ctx)
 		defer cancel()
@@ -60,7 +61,7 @@ func (d *Driver) MakeSeed(ctx context.Context, w plan.SeedWish, p *plan.Plan, im
 		left := d.removal.Sandbox(ctx, m.p.Sandbox)
 		if err == nil {
 			if left != nil { // the seed works all the same, and a sweep finishes the removal
-				say("warning: " + left.Error())
+				to.Say("warning: " + left.Error())
 			}
 			return
 		}
@@ -92,6 +93,7 @@ type seedMaker struct {
 	wish    plan.SeedWish
 	images  []SeedImage
 	program []byte
+	to      Telling
 	// kind is the seed's kind. volume is its volume's name until the seed is ready.
 	kind, volume string
 }
@@ -177,7 +179,7 @@ func (m *seedMaker) fetch(ctx context.Context, id string) (names string, err err
 	if err := inner.eng.Greet(ctx); err != nil {
 		return "", err
 	}
-	im := &images.Set{Store: inner.images, Timeout: m.p.PullTimeout, Attempts: m.p.PullAttempts, Say: m.prep.say}
+	im := &images.Set{Store: inner.images, Timeout: m.p.PullTimeout, Attempts: m.p.PullAttempts, Say: m.to.Say, Progress: m.to.Bytes}
 	names = "|"
 	for _, i := range m.images {
 		img, err := im.Ensure(ctx, i.Ref)

@@ -203,7 +203,7 @@ func TestASeedThatCannotBeMadeLeavesNothing(t *testing.T) {
 			addSeed(e, "before", "k", w.ID, time.Now().Add(-time.Hour), true)
 			before := e.Objects()
 			fail(e)
-			err := d.MakeSeed(t.Context(), w, p, []SeedImage{{Name: w.Images[0], Ref: plan.ImageRef{Name: "debian:12", Policies: []string{config.PullAlways}}}}, []byte("program"), quiet)
+			err := d.MakeSeed(t.Context(), w, p, []SeedImage{{Name: w.Images[0], Ref: plan.ImageRef{Name: "debian:12", Policies: []string{config.PullAlways}}}}, []byte("program"), Telling{Say: quiet})
 			if err == nil || fault.IsOfJob(err) {
 				t.Errorf("the error is %v", err)
 			}

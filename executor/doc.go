@@ -32,6 +32,7 @@
 //     removes volumes that resist, and old caches.
 //
 // Package joblog writes the lines for the author of the pipeline, in all hooks.
+// Package progress shows the progress of prepull and seed at a terminal.
 //
 // # Beside jobs
 //

@@ -46,7 +46,7 @@ func (c *call) doctorCommand() *cobra.Command {
 			"well, 1 with warnings, 2 with errors.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			v.SettingsFile, v.Env, v.ImageBound = c.settingsFile, c.env, imageBound
+			v.SettingsFile, v.Env, v.ImageBound, v.Say = c.settingsFile, c.env, imageBound, c.log.Say
 			v.Plan = func(ctx context.Context, d *driver.Driver, s config.Settings, version string) (*plan.Plan, error) {
 				return c.defaultPlan(ctx, d, s, version)
 			}

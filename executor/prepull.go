@@ -11,8 +11,10 @@ import (
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/executor/access"
+	"gitlab-dind-executor/executor/progress"
 	"gitlab-dind-executor/executor/runnerconfig"
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/wary"
 )
 
 // prepullCommand fetches the images of the settings ahead of the jobs.
@@ -57,13 +59,16 @@ func (c *call) prepull(ctx context.Context, s config.Settings, d *driver.Driver,
 	names := plan.Prepull(s, version, arch)
 	creds := access.OfUser(ctx, c.env, plan.Hosts(names), c.log.Warn)
 	total := len(names) + failed
+	show, done := c.showing(len(names))
+	defer done()
 	for _, name := range names {
+		show.Begin(name)
 		ref, err := plan.PrepullRef(name, creds)
 		if err != nil {
 			fail(err)
 			continue
 		}
-		fetched, err := d.Prepull(ctx, ref, s.Pull.Timeout.Std(), s.Pull.Attempts)
+		fetched, err := d.Prepull(ctx, ref, s.Pull.Timeout.Std(), s.Pull.Attempts, driver.Telling{Say: c.log.Say, Bytes: show.Telling()})
 		switch {
 		case err != nil && ctx.Err() != nil:
 			return ctx.Err()
@@ -81,4 +86,16 @@ func (c *call) prepull(ctx context.Context, s config.Settings, d *driver.Driver,
 		return fault.System(fmt.Errorf("%d of %d images could not be fetched", failed, total), "")
 	}
 	return nil
+}
+
+// showing lets lines of this call stand above a bar for work of so many steps, where a
+// person looks on. done takes the bar away.
+func (c *call) showing(steps int) (show *progress.Show, done func()) {
+	show = progress.New(c.raw.out, c.raw.err, steps, progress.Terminal(c.raw.err, c.env["TERM"]))
+	stdout, log := c.stdout, c.log.Out
+	c.stdout, c.log.Out = wary.Writer(show.Out()), show.Err()
+	return show, func() {
+		show.End()
+		c.stdout, c.log.Out = stdout, log
+	}
 }

@@ -16,6 +16,7 @@ import (
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/executor/access"
+	"gitlab-dind-executor/executor/progress"
 	"gitlab-dind-executor/fault"
 )
 
@@ -58,12 +59,14 @@ func (c *call) seed(ctx context.Context, s config.Settings, d *driver.Driver) er
 		return fmt.Errorf("reading this program, which copies seeds in sidecars: %w", err)
 	}
 	failed := 0
+	show, done := c.showing(stepsOf(wishes))
+	defer done()
 	for _, w := range wishes {
 		if w.Unfit != "" {
 			fmt.Fprintf(c.stdout, "no seed for %s: %s\n", w.Image, w.Unfit)
 			continue
 		}
-		if err := c.makeSeed(ctx, s, d, w, program); err != nil {
+		if err := c.makeSeed(ctx, s, d, w, program, show); err != nil {
 			if ctx.Err() != nil {
 				return err
 			}
@@ -80,7 +83,18 @@ func (c *call) seed(ctx context.Context, s config.Settings, d *driver.Driver) er
 	return err
 }
 
-func (c *call) makeSeed(ctx context.Context, s config.Settings, d *driver.Driver, w plan.SeedWish, program []byte) error {
+// stepsOf is how many steps the making of seeds has: a daemon for each, and the images
+// that it pulls.
+func stepsOf(wishes []plan.SeedWish) (steps int) {
+	for _, w := range wishes {
+		if w.Unfit == "" {
+			steps += 1 + len(w.Images)
+		}
+	}
+	return steps
+}
+
+func (c *call) makeSeed(ctx context.Context, s config.Settings, d *driver.Driver, w plan.SeedWish, program []byte, show *progress.Show) error {
 	facts, err := c.facts(ctx, d, s)
 	if err != nil {
 		return err
@@ -105,7 +119,10 @@ func (c *call) makeSeed(ctx context.Context, s config.Settings, d *driver.Driver
 	if own, err := plan.PrepullRef(w.Image, creds); err == nil {
 		p.Sidecar.Image.Auth = own.Auth
 	}
-	return d.MakeSeed(ctx, w, p, images, program, func(line string) { fmt.Fprintln(c.stdout, line) })
+	show.Begin("seed for " + w.Image)
+	return d.MakeSeed(ctx, w, p, images, program, driver.Telling{
+		Say: func(line string) { fmt.Fprintln(c.stdout, line) }, Bytes: show.Telling(),
+	})
 }
 
 func (c *call) seedStatus(ctx context.Context, s config.Settings, d *driver.Driver) error {

@@ -51,7 +51,7 @@ func packages(t *testing.T) []goPackage {
 // module's name. Only packages below test and scripts need no rule.
 var mayImport = map[string][]string{
 	"":                      {"executor"},
-	"executor":              {"executor/access", "executor/behind", "executor/bundle", "executor/diagnosis", "executor/doctor", "executor/featureflags", "executor/joblog", "executor/notice", "executor/overview", "executor/payload", "executor/redact", "executor/relay", "executor/runnerconfig", "executor/scrape", "executor/story", "executor/telemetry", "executor/try", "executor/visit", "driver", "driver/dataroot", "driver/host", "driver/label", "driver/layers", "driver/looking", "driver/mirror", "driver/owner", "driver/plan", "driver/removal", "driver/sandbox", "driver/stages", "config", "fault", "group", "hostfile", "wary"},
+	"executor":              {"executor/access", "executor/behind", "executor/bundle", "executor/diagnosis", "executor/doctor", "executor/featureflags", "executor/joblog", "executor/notice", "executor/overview", "executor/payload", "executor/progress", "executor/redact", "executor/relay", "executor/runnerconfig", "executor/scrape", "executor/story", "executor/telemetry", "executor/try", "executor/visit", "driver", "driver/dataroot", "driver/host", "driver/label", "driver/layers", "driver/looking", "driver/mirror", "driver/owner", "driver/plan", "driver/removal", "driver/sandbox", "driver/stages", "config", "fault", "group", "hostfile", "wary"},
 	"executor/access":       {"executor/payload", "driver/plan", "config", "fault", "hostfile"},
 	"executor/behind":       {"config", "hostfile"},
 	"executor/bundle":       {"executor/joblog", "executor/payload", "executor/redact", "driver", "driver/label", "driver/looking", "driver/sandbox", "hostfile"},
@@ -65,6 +65,7 @@ var mayImport = map[string][]string{
 	"executor/overview":     {"driver/looking", "fault", "wary"},
 	"executor/payload":      {"executor/featureflags", "executor/runnerconfig", "driver/plan", "fault", "hostfile"},
 	"executor/pipeline":     {"fault", "wary"},
+	"executor/progress":     {"wary"},
 	"executor/redact":       {"wary"},
 	"executor/relay":        {},
 	"executor/runnerconfig": {"executor/featureflags", "driver/plan", "config", "fault", "hostfile"},
@@ -197,6 +198,7 @@ func TestWhatIsKnownInOnePlaceOnly(t *testing.T) {
 		"YAML":                                {"go.yaml.in/yaml", []string{"executor/pipeline"}},
 		"errgroup, which lets panics through": {"golang.org/x/sync/errgroup", []string{"group"}},
 		"the command line":                    {"github.com/spf13/cobra", []string{"executor"}},
+		"bars on a terminal":                  {"github.com/vbauerster/mpb", []string{"executor/progress"}},
 		"zap":                                 {"go.uber.org/zap", []string{"executor/telemetry"}},
 		"Prometheus":                          {"github.com/prometheus", []string{"executor/scrape", "executor/telemetry"}},
 		"OTLP":                                {"go.opentelemetry.io/proto", []string{"executor/telemetry"}},

@@ -80,6 +80,7 @@ func TestWhatIsShownAsItIsHasAReason(t *testing.T) {
 		"logsCommand":  "a file gets a container's log as it is, a terminal does not: see shown",
 		"shellCommand": "a person's terminal is handed over to a shell in a container",
 		"onTerminal":   "asks whether it is a terminal",
+		"showing":      "draws a bar below lines, which are cleaned",
 	}
 	found := map[string]bool{}
 	sources(t, func(path string, set *token.FileSet, file *ast.File) {

@@ -83,8 +83,8 @@ func FullName(name string) string {
 	return reference.TagNameOnly(named).String()
 }
 
-// Pull fetches an image for a platform. progress gets the bytes of all layers known so far, may
-// be nil, and ends the pull with an error.
+// Pull fetches an image for a platform. The engine calls progress at each message, with the bytes
+// of all layers known so far. progress may be nil, and ends the pull with an error.
 func (e *Engine) Pull(ctx context.Context, ref plan.ImageRef, platform string, progress func(current, total int64) error) error {
 	auth, err := encodedAuth(ref.Auth)
 	if err != nil {
@@ -162,11 +162,12 @@ func encodedAuth(c *plan.Credential) (string, error) {
 	return text, nil
 }
 
-// followPull reads the engine's progress to its end. progress gets the bytes of all layers known
-// so far, may be nil, and ends the reading with an error.
+// followPull reads the engine's progress to its end. It calls progress at each message, with the
+// bytes of all layers known so far. progress may be nil, and ends the reading with an error.
 func followPull(stream io.Reader, progress func(current, total int64) error) error {
 	type layer struct{ current, total int64 }
 	layers := map[string]layer{}
+	var sum layer
 	dec := json.NewDecoder(stream)
 	for {
 		var m jsonmessage.JSONMessage
@@ -177,17 +178,17 @@ func followPull(stream io.Reader, progress func(current, total int64) error) err
 			return err
 		case m.Error != nil:
 			return m.Error
+		case progress == nil:
+			continue
 		}
-		if progress != nil && m.Progress != nil && (m.Progress.Total > 0 || m.Progress.Current > 0) && m.Status == "Downloading" {
-			layers[m.ID] = layer{m.Progress.Current, max(m.Progress.Total, m.Progress.Current)}
-			var sum layer
-			for _, l := range layers {
-				sum.current += l.current
-				sum.total += l.total
-			}
-			if err := progress(sum.current, sum.total); err != nil {
-				return err
-			}
+		if m.Progress != nil && (m.Progress.Total > 0 || m.Progress.Current > 0) && m.Status == "Downloading" {
+			before, now := layers[m.ID], layer{m.Progress.Current, max(m.Progress.Total, m.Progress.Current)}
+			layers[m.ID] = now
+			sum.current += now.current - before.current
+			sum.total += now.total - before.total
+		}
+		if err := progress(sum.current, sum.total); err != nil {
+			return err
 		}
 	}
 }

@@ -20,7 +20,7 @@ func TestProgressIsSummedOverLayers(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if len(seen) != 3 || seen[2] != [2]int64{65, 150} {
+	if len(seen) != 6 || seen[0] != [2]int64{} || seen[3] != [2]int64{65, 150} || seen[5] != seen[3] {
 		t.Errorf("progress %v", seen)
 	}
 	if err := followPull(strings.NewReader(`{"errorDetail":{"message":"no space left"},"error":"no space left"}`), nil); err == nil {

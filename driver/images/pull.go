@@ -17,9 +17,6 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// progressEvery keeps a long pull from looking dead without filling the log.
-const progressEvery = 10 * time.Second
-
 // NoRegistry is the hint for a registry that is out of reach.
 const NoRegistry = "the docker engine of the runner's host does not reach the registry: see to its network, name servers or proxy"
 
@@ -69,16 +66,14 @@ func (im *Set) pull(ctx context.Context, ref plan.ImageRef, platform string) (er
 
 // pullOnce is one attempt, which notes how many bytes the engine speaks of.
 func (im *Set) pullOnce(ctx context.Context, ref plan.ImageRef, platform string, size *int64) error {
-	next := time.Now().Add(progressEvery)
+	w := im.watch(ref.Name)
+	defer w.end()
 	return im.Store.eng.Pull(ctx, ref, platform, func(current, total int64) error {
 		*size = max(*size, total)
 		if im.MaxSize > 0 && total > im.MaxSize {
 			return errTooLarge
 		}
-		if now := time.Now(); now.After(next) {
-			next = now.Add(progressEvery)
-			im.Say(fmt.Sprintf("pulling %s: %s of %s", ref.Name, units.HumanSize(float64(current)), units.HumanSize(float64(total))))
-		}
+		w.heard(current, total)
 		return nil
 	})
 }

@@ -31,11 +31,14 @@ type Store struct {
 	Question time.Duration
 	// FirstPullGap is the pause before the second attempt to pull; it doubles.
 	FirstPullGap time.Duration
+	// Silence is how long the engine may tell nothing of a pull before a line says so;
+	// it doubles. 0 is for ever.
+	Silence time.Duration
 }
 
 // NewStore is the Store of an engine, with the usual bounds.
 func NewStore(eng *engine.Engine) *Store {
-	s := &Store{eng: eng, Question: 2 * time.Second, FirstPullGap: time.Second}
+	s := &Store{eng: eng, Question: 2 * time.Second, FirstPullGap: time.Second, Silence: 10 * time.Second}
 	s.Registries = registry.Client{
 		CertsDir: plan.RegistryCADir(plan.ConfigDir), Agent: "gitlab-dind-executor/" + label.Version, Insecure: s.insecure,
 	}.Digest
@@ -49,6 +52,9 @@ type Set struct {
 	Timeout  time.Duration
 	Attempts int
 	Say      func(string)
+	// Progress gets the fetched bytes and the known bytes of a pull, and replaces the lines about
+	// them. With nil, Say gets these lines.
+	Progress func(name string, current, total int64)
 	// Slots has room for the pulls allowed at once, and MaxSize bounds each pull in bytes. nil
 	// and 0 mean no bound.
 	Slots   chan struct{}

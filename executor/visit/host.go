@@ -28,6 +28,8 @@ type Host struct {
 	// ImageBound is for one question about an image: a registry behind a firewall says
 	// nothing at all.
 	ImageBound time.Duration
+	// Say gets lines about what takes long, such as the pull of an image.
+	Say func(string)
 
 	settings config.Settings
 	// partial is what the settings' file says, and which of its keys are at fault.
@@ -38,6 +40,7 @@ type Host struct {
 	file   runnerconfig.File
 	d      *driver.Driver
 	engine driver.Engine
+	place  driver.Place
 	facts  plan.Facts
 	creds  []plan.Credential
 	plan   *plan.Plan
@@ -70,6 +73,7 @@ func (v *Host) Checks() []doctor.Check {
 		check("hooks", nil, v.checkHooks),
 		check("registries", nil, v.checkRegistries),
 		check("engine", nil, one(v.checkEngine)),
+		check("place", engine, one(v.checkPlace)),
 		check("storage driver", engine, pure(func() doctor.Finding { return doctor.Storage(v.engine) })),
 		check("cgroups", engine, pure(func() doctor.Finding { return doctor.Cgroups(v.engine, v.settings) })),
 		check("clock", engine, pure(func() doctor.Finding { return doctor.Clock(v.engine) })),
@@ -92,7 +96,7 @@ func (v *Host) Checks() []doctor.Check {
 		check("containers", engine, func(context.Context) []doctor.Finding {
 			return doctor.Containers(v.settings, v.engine, func(path string) bool {
 				_, err := os.Lstat(path)
-				return err == nil
+				return err == nil || v.place.Contained // whose paths are not the engine's
 			})
 		}),
 		check("leftovers", engine, one(v.checkLeftovers)),
@@ -132,6 +136,14 @@ func (v *Host) checkEngine(ctx context.Context) doctor.Finding {
 	return doctor.Engine(v.engine)
 }
 
+func (v *Host) checkPlace(ctx context.Context) doctor.Finding {
+	var err error
+	if v.place, err = v.d.Place(ctx, v.engine.DataRoot); err != nil {
+		return doctor.Of("place", doctor.Error, err)
+	}
+	return doctor.Place(v.place)
+}
+
 func (v *Host) checkLeftovers(ctx context.Context) doctor.Finding {
 	verdicts, err := v.d.Sweep(ctx, time.Now(), v.settings.PrepareBound(), true)
 	if err != nil {
@@ -154,7 +166,7 @@ func (v *Host) checkPrivilege(ctx context.Context) doctor.Finding {
 		return doctor.Of("privilege", doctor.Error, err)
 	}
 	v.plan = p
-	if err := v.d.EnsureImage(ctx, p, p.Sidecar.Image); err != nil {
+	if err := v.d.EnsureImage(ctx, p, p.Sidecar.Image, v.Say); err != nil {
 		return doctor.Of("images", doctor.Error, access.ForAdmin(err))
 	}
 	var grants []doctor.Grant
