@@ -60,6 +60,9 @@ type Details struct {
 	MemoryLimit int64
 	// Ordinary: the container has no rights beyond the engine's usual ones.
 	Ordinary bool
+	// HostNetwork and HostProcesses: the container has the network of the engine's host, and
+	// sees the processes there.
+	HostNetwork, HostProcesses bool
 	// Execs is the number of further commands running in the container.
 	Execs int
 	// Places are the paths of mounts inside the container.
@@ -164,6 +167,7 @@ func details(c container.InspectResponse) Details {
 	if c.HostConfig != nil {
 		d.MemoryLimit = c.HostConfig.Memory
 		d.Ordinary = !c.HostConfig.Privileged && len(c.HostConfig.CapAdd) == 0
+		d.HostNetwork, d.HostProcesses = c.HostConfig.NetworkMode.IsHost(), c.HostConfig.PidMode.IsHost()
 	}
 	for _, m := range c.Mounts {
 		d.Places = append(d.Places, m.Destination)
