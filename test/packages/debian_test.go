@@ -105,6 +105,7 @@ func installed(t *testing.T, deb string) {
 	d.says(`dpkg -i /tmp/a.deb; cat /tmp/systemctl; rm /tmp/systemctl`,
 		"enable gitlab-dind-executor-gc.timer\ndaemon-reload\nstart gitlab-dind-executor-gc.timer")
 	d.says(`gitlab-dind-executor --version`, "version v1.2.0")
+	d.says("dpkg -s gitlab-dind-executor", "Maintainer: The maintainers of gitlab-dind-executor <maintainers@gitlab-dind-executor.invalid>", "Description: Docker daemon of its own")
 	d.says(`gitlab-dind-executor settings --check /etc/gitlab-runner/dind.toml; gitlab-dind-executor settings --check /usr/share/doc/gitlab-dind-executor/dind.toml`,
 		"/etc/gitlab-runner/dind.toml: no fault found", "doc/gitlab-dind-executor/dind.toml: no fault found")
 	d.says(`grep _exec\ = /usr/share/doc/gitlab-dind-executor/config.toml.example`, `prepare_exec = "/usr/bin/gitlab-dind-executor"`)

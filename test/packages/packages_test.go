@@ -65,6 +65,26 @@ func copied(t *testing.T) string {
 	return to
 }
 
+// Whoever installs a package can ask whose it is.
+func TestPackagesNameTheirMaintainer(t *testing.T) {
+	for name, c := range map[string]struct {
+		env  []string
+		want string
+	}{
+		"an address alone":     {[]string{"PACKAGE_MAINTAINER=me@example.com"}, "PACKAGE_MAINTAINER is no name with an address"},
+		"a second field":       {[]string{"PACKAGE_MAINTAINER=A <a@example.com>\nDepends: x"}, "PACKAGE_MAINTAINER is no name with an address"},
+		"a page without TLS":   {[]string{"PACKAGE_HOMEPAGE=http://example.com"}, "PACKAGE_HOMEPAGE is no address"},
+		"a page and something": {[]string{"PACKAGE_HOMEPAGE=https://example.com x"}, "PACKAGE_HOMEPAGE is no address"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, err := says(t, append(c.env, "DIST="+t.TempDir(), "VERSION=v1", "SOURCE_DATE_EPOCH="+epoch), "../../scripts/release", runtime.GOARCH)
+			if err == nil || !strings.Contains(out, c.want) || !strings.Contains(out, "hint: ") {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+}
+
 func only(t *testing.T, pattern string) string {
 	t.Helper()
 	found, err := filepath.Glob(pattern)
@@ -117,8 +137,16 @@ func TestReleases(t *testing.T) {
 			t.Error("the rpm does not begin as one")
 		}
 	})
-	t.Run("are installed, used, upgraded and removed", func(t *testing.T) {
-		installed(t, only(t, here+"/*_1.2.0-1_*.deb"))
+	t.Run("are installed from a repository and used and upgraded and removed", func(t *testing.T) {
+		r := newRepository(t, here)
+		r.make(t, here) // as for the next release
+		r.forDnf(t)
+		deb := r.deb(t)
+		if read(t, deb) != read(t, only(t, here+"/*_1.2.0-1_*.deb")) {
+			t.Error("apt gets another package than was built")
+		}
+		installed(t, deb)
+		r.refused(t)
 	})
 }
 
