@@ -17,7 +17,7 @@ import (
 	"gitlab-dind-executor/executor/visit"
 )
 
-// ailing is the end of a doctor that has found something.
+// ailing is the error of a doctor with findings.
 type ailing struct{ worst doctor.Level }
 
 func (a ailing) Error() string { return "not all is well" }
@@ -28,7 +28,7 @@ const (
 	codeFailed = 2
 )
 
-// imageBound is for one question about an image. Tests shorten it.
+// imageBound bounds a question about an image. Tests shorten the bound.
 var imageBound = 30 * time.Second
 
 func (c *call) doctorCommand() *cobra.Command {
@@ -51,7 +51,7 @@ func (c *call) doctorCommand() *cobra.Command {
 				return c.defaultPlan(ctx, d, s, version)
 			}
 			defer v.Close()
-			// Whoever breaks it off leaves no sandbox behind.
+			// An interrupted doctor leaves no sandbox behind.
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, os.Interrupt)
 			defer stop()
 			found := doctor.Examine(ctx, v.Checks(), func(f doctor.Finding) {

@@ -17,13 +17,13 @@ import (
 )
 
 const (
-	// statusBound is what one look may take; the driver's own bounds are below it.
+	// statusBound bounds a look; the driver's own bounds are smaller.
 	statusBound = 30 * time.Second
 	// watchEvery is the pause between two looks.
 	watchEvery = 2 * time.Second
 )
 
-// statusCommand shows all of ours on the engine.
+// statusCommand shows all of our objects on the engine.
 func (c *call) statusCommand() *cobra.Command {
 	var watch, asJSON bool
 	var choice overview.Choice
@@ -47,7 +47,7 @@ func (c *call) statusCommand() *cobra.Command {
 				for {
 					st, err := c.status(ctx, d, &w, s)
 					if watch && ctx.Err() != nil {
-						return nil // that is how it ends
+						return nil // the usual end
 					}
 					if err != nil {
 						return err

@@ -9,8 +9,8 @@ import (
 	"gitlab-dind-executor/driver"
 )
 
-// Containers judges what the settings give to job containers and services beyond what an
-// ordinary container has. there tells whether a path is on this host.
+// Containers judges the settings that make job containers and services more powerful than
+// ordinary containers. there tells whether a path is on this host.
 func Containers(s config.Settings, e driver.Engine, there func(path string) bool) []Finding {
 	const check = "containers"
 	var found []Finding

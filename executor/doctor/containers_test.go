@@ -7,8 +7,8 @@ import (
 	"gitlab-dind-executor/driver"
 )
 
-// Whatever makes a job container more than an ordinary one is told, by the policy that
-// gives it.
+// doctor reports every setting that makes a job container more powerful than an ordinary
+// container, with its policy.
 func TestWhatContainersHaveOfTheHostIsTold(t *testing.T) {
 	here := driver.Engine{Address: "unix:///run/docker.sock", Runtimes: []string{"runc"}}
 	with := func(change func(*config.Settings)) config.Settings {

@@ -1,7 +1,6 @@
-// Package doctor is how a host is looked over: checks that depend on each other,
-// what they find, and how that is told. What a check decides from what it has
-// seen is here, too, as functions without effects; what looks is package
-// visit.
+// Package doctor judges a host by checks. The package runs checks that depend on each
+// other, and prints their findings. Judgements are functions without effects. Package visit
+// looks at the host.
 //
 // It may import executor/runnerconfig, driver, driver/host, driver/plan, driver/removal,
 // driver/sandbox, config and fault.

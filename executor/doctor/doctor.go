@@ -12,10 +12,10 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// Level is how a check ended.
+// Level is the result of a check.
 type Level string
 
-// The levels. Skipped is a check that another's failure has kept from running.
+// The levels. Skipped is a check that did not run because of another check's failure.
 const (
 	OK      Level = "ok"
 	Skipped Level = "skipped"
@@ -23,7 +23,7 @@ const (
 	Error   Level = "error"
 )
 
-// Finding is one line.
+// Finding is a line of output.
 type Finding struct {
 	Check string `json:"check"`
 	Level Level  `json:"level"`
@@ -31,17 +31,17 @@ type Finding struct {
 	Hint  string `json:"hint,omitempty"`
 }
 
-// Fine finds nothing wrong.
+// Fine makes a finding without a fault.
 func Fine(check, format string, args ...any) Finding {
 	return finding(check, OK, "", fmt.Sprintf(format, args...))
 }
 
-// Doubt is a warning.
+// Doubt makes a warning.
 func Doubt(check, hint, format string, args ...any) Finding {
 	return finding(check, Warning, hint, fmt.Sprintf(format, args...))
 }
 
-// Bad is an error.
+// Bad makes an error.
 func Bad(check, hint, format string, args ...any) Finding {
 	return finding(check, Error, hint, fmt.Sprintf(format, args...))
 }
@@ -51,12 +51,12 @@ func Of(check string, level Level, err error) Finding {
 	return finding(check, level, fault.HintOf(err), fault.Once(err).Error())
 }
 
-// finding has its text on one line, whoever's words are in it.
+// finding puts its text, also the words of others, on one line.
 func finding(check string, level Level, hint, text string) Finding {
 	return Finding{check, level, fault.OneLine(text), hint}
 }
 
-// Check looks at one thing.
+// Check examines a part of the host.
 type Check struct {
 	Name string
 	// Needs are checks that must not have failed.
@@ -64,12 +64,12 @@ type Check struct {
 	// Lacks names what else is not well that the check needs, or is "". It is asked when
 	// the turn of the check comes; nil is for one that needs nothing else.
 	Lacks func() string
-	// Bound is how long it may take; 0 means a short while.
+	// Bound bounds the check's time; 0 means shortWhile.
 	Bound time.Duration
 	Run   func(context.Context) []Finding
 }
 
-// shortWhile bounds a check that names no bound of its own.
+// shortWhile bounds a check without a bound of its own.
 const shortWhile = 45 * time.Second
 
 // Examine makes the checks in their order, and lets each finding be told as soon
@@ -81,7 +81,7 @@ func Examine(ctx context.Context, checks []Check, tell func(Finding)) (found []F
 		found = append(found, f)
 		tell(f)
 	}
-	failed := map[string]string{} // the finding for which a check cannot be built upon
+	failed := map[string]string{} // the finding that rules out a check's use
 	for _, c := range checks {
 		if root := lacking(c, failed); root != "" {
 			failed[c.Name] = root
@@ -145,8 +145,8 @@ func run(ctx context.Context, c Check) []Finding {
 	return c.Run(ctx)
 }
 
-// Worst is the worst level among findings; nothing that was skipped is worse
-// than what has skipped it.
+// Worst returns the worst level among findings. A skipped check does not count: the failed
+// check is worse.
 func Worst(found []Finding) Level {
 	worst := OK
 	for _, f := range found {
@@ -157,7 +157,7 @@ func Worst(found []Finding) Level {
 	return worst
 }
 
-// Line writes a finding's line, and one for its hint.
+// Line writes a finding's line, and a line for its hint.
 func (f Finding) Line(w io.Writer) {
 	fmt.Fprintf(w, "%-8s %s: %s\n", f.Level, f.Check, f.Text)
 	if f.Hint != "" {

@@ -36,7 +36,7 @@ ok       f: seen
 	}
 }
 
-// The lines have the names of findings, and who reads looks for one of them.
+// A reader of a skipped check looks for the failed check by the name in its line.
 func TestWhatIsNotWellIsNamedAsItsLineIs(t *testing.T) {
 	var out strings.Builder
 	Examine(t.Context(), []Check{
@@ -120,7 +120,7 @@ error    images: something else
 	}
 }
 
-// What a broken off check says is not the host's fault.
+// The words of an interrupted check are not the host's fault.
 func TestAnExaminationThatIsBrokenOff(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	found := Examine(ctx, []Check{

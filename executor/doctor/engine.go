@@ -31,7 +31,7 @@ func Engine(e driver.Engine) Finding {
 	return Fine("engine", "docker %s at %s%s", e.Version, e.Address, how)
 }
 
-// Storage judges how the engine keeps images.
+// Storage judges the engine's storage driver.
 func Storage(e driver.Engine) Finding {
 	switch e.StorageDriver {
 	case "vfs":
@@ -42,7 +42,7 @@ func Storage(e driver.Engine) Finding {
 	return Fine("storage driver", "%s", orUnknown(e.StorageDriver))
 }
 
-// Cgroups judges by what containers are limited.
+// Cgroups judges the engine's cgroups, which limit containers.
 func Cgroups(e driver.Engine, s config.Settings) Finding {
 	text := "v" + e.CgroupVersion
 	if e.CgroupVersion == "" {
@@ -55,9 +55,9 @@ func Cgroups(e driver.Engine, s config.Settings) Finding {
 	case e.CgroupDriver == "none":
 		return Doubt("cgroups", "give the engine cgroups, or every job can take all of this host", "none: [limits] have no effect")
 	case s.Sidecar.Privilege == config.PrivilegeRootless || s.Sidecar.Privilege == config.PrivilegeGVisor:
-		// On any version of cgroups: a daemon without root limits containers by its
-		// user's systemd alone, and a sidecar has none. gVisor counts what containers
-		// use of memory and CPUs, and bounds neither.
+		// For any version of cgroups. A daemon without root limits containers only through
+		// its user's systemd, and a sidecar has none. gVisor counts the memory and CPUs of
+		// containers, and bounds neither.
 		ignored := "containers in " + s.Sidecar.Privilege + " sidecars have no limits of their own"
 		if s.Limits.Sidecar.Memory == 0 {
 			return Doubt("cgroups", "set limits.sidecar.memory, which holds for all that runs in a sidecar together", "%s: %s, and nothing bounds them all", text, ignored)
@@ -67,14 +67,14 @@ func Cgroups(e driver.Engine, s config.Settings) Finding {
 	return Fine("cgroups", "%s", text)
 }
 
-// What a clock may be off by: TLS of registries bears minutes, and the sandbox's
+// The bounds on a clock's error. TLS of registries bears minutes, and the sandbox's
 // certificates an hour.
 const (
 	skewDoubt = 5 * time.Second
 	skewBad   = 10 * time.Minute
 )
 
-// Clock judges the clock of the engine's host beside that of this one.
+// Clock judges the clock of the engine's host beside this host's.
 func Clock(e driver.Engine) Finding {
 	skew, way := e.Ahead, "ahead of"
 	if skew < 0 {
@@ -92,8 +92,8 @@ func Clock(e driver.Engine) Finding {
 	return Fine("clock", "the engine's and this host's agree")
 }
 
-// Room judges what this host has left for a job without a policy: one finding for
-// disk, one for memory.
+// Room judges the free space of this host for a job without a policy: a finding for disk,
+// and a finding for memory.
 func Room(s config.Settings, free plan.Free, dataRoot string) []Finding {
 	a := plan.Room(s)
 	memory := "admission.min_free_memory"
@@ -117,7 +117,7 @@ func Room(s config.Settings, free plan.Free, dataRoot string) []Finding {
 	}
 }
 
-// Leftovers judges what a sweep would do, and what resists it.
+// Leftovers judges the objects that a sweep would remove, and volumes that resist.
 func Leftovers(verdicts []sandbox.Verdict, stuck []removal.StuckVolume) Finding {
 	n := map[sandbox.Fate]int{}
 	for _, v := range verdicts {
@@ -135,14 +135,14 @@ func Leftovers(verdicts []sandbox.Verdict, stuck []removal.StuckVolume) Finding 
 	return Fine("leftovers", "none")
 }
 
-// Grant is whether a privilege may be had: nil if so.
+// Grant is the result of trying a privilege: Err is nil for an available privilege.
 type Grant struct {
 	Privilege string
 	Err       error
 }
 
-// Wanted are the privileges that the settings name, for all jobs and by policy,
-// and the runtimes.
+// Wanted returns the privileges and the runtimes in the settings, for all jobs and by
+// policy.
 func Wanted(s config.Settings) (privileges, runtimes []string) {
 	add := func(sc config.Sidecar) {
 		if !slices.Contains(privileges, sc.Privilege) {
@@ -161,8 +161,8 @@ func Wanted(s config.Settings) (privileges, runtimes []string) {
 	return privileges, runtimes
 }
 
-// Privileges judges which of sidecar.privilege's modes the engine and this host
-// allow. Those that the settings want must be among them; the others are told.
+// Privileges judges the modes of sidecar.privilege that the engine and this host allow. The
+// settings' modes must be allowed; the finding names the others, too.
 func Privileges(s config.Settings, e driver.Engine, grants []Grant) Finding {
 	const check = "privilege"
 	wanted, runtimes := Wanted(s)

@@ -9,12 +9,12 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// gvisorArguments are those of gVisor's runtime that a docker daemon in it needs: it
-// opens packet sockets when it makes networks.
+// gvisorArguments are arguments of gVisor's runtime for a docker daemon inside, which opens
+// packet sockets when it makes networks.
 var gvisorArguments = []string{"--net-raw", "--allow-packet-socket-write"}
 
-// GVisors are the settings, for all jobs and by policy, of jobs that gVisor is for:
-// one for each runtime and image.
+// GVisors returns the settings of jobs under gVisor, for all jobs and by policy. Each
+// runtime and image appears once.
 func GVisors(s config.Settings) []config.Settings {
 	var list []config.Settings
 	for _, v := range plan.Variants(s) {
@@ -28,7 +28,7 @@ func GVisors(s config.Settings) []config.Settings {
 	return list
 }
 
-// GVisor judges gVisor's runtime as the engine has it.
+// GVisor judges the engine's configuration of gVisor's runtime.
 func GVisor(s config.Settings, e driver.Engine) Finding {
 	const check = "gvisor"
 	name := config.RuntimeOf(s.Sidecar.Privilege, s.Sidecar.Runtime)

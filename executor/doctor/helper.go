@@ -2,8 +2,8 @@ package doctor
 
 import "strings"
 
-// Helper judges the Runner's program in the helper beside the Runner's version;
-// either is "" where it is not known.
+// Helper judges the version of the helper's gitlab-runner beside the Runner's. Either is ""
+// where unknown.
 func Helper(image, tool string, there bool, runner string) Finding {
 	const check = "helper"
 	const hint = "set helper.image to one of the runner's version ({version}), or helper.runner_binary to this host's gitlab-runner"

@@ -6,7 +6,7 @@ import (
 	"gitlab-dind-executor/executor/runnerconfig"
 )
 
-// Hooks judges whether a Runner's config.toml calls this program well.
+// Hooks judges whether a Runner's config.toml calls this program correctly.
 func Hooks(f runnerconfig.File, n runnerconfig.Needs, look func(path string) runnerconfig.Executable) []Finding {
 	const check = "hooks"
 	ours := f.Ours(look)
@@ -31,11 +31,11 @@ func Hooks(f runnerconfig.File, n runnerconfig.Needs, look func(path string) run
 	return found
 }
 
-// Concurrency judges how many jobs the Runner runs at once beside what the
-// engine's host has.
+// Concurrency judges the Runner's number of jobs at once beside the resources of the
+// engine's host.
 func Concurrency(concurrent, cpus int, memory int64) Finding {
 	const check = "concurrent"
-	// The Runner takes 1 for none.
+	// The Runner reads 0 as 1.
 	n := max(concurrent, 1)
 	if most := Concurrent(cpus, memory); cpus > 0 && n > 4*most {
 		return Doubt(check, fmt.Sprintf("concurrent = %d is what this host bears well", most),
@@ -44,7 +44,7 @@ func Concurrency(concurrent, cpus int, memory int64) Finding {
 	return Fine(check, "%d at once", n)
 }
 
-// Concurrent is how many jobs a host bears well: a core and 2 GiB for each.
+// Concurrent is the number of jobs that a host bears well: a core and 2 GiB for each.
 func Concurrent(cpus int, memory int64) int {
 	return max(1, min(cpus, int(memory>>31)))
 }

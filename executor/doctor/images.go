@@ -8,17 +8,19 @@ import (
 	"strings"
 )
 
-// ImageSeen is what is known of an image.
+// ImageSeen holds the known facts about an image.
 type ImageSeen struct {
-	// There says that the engine has it, Needed that every job does.
+	// There tells whether the engine has the image. Needed tells whether every job needs
+	// the image.
 	There, Needed bool
-	// Never says that it is never pulled. Otherwise it is pulled where it is not there.
+	// Never tells whether the image is never pulled. Other images are pulled when missing.
 	Never bool
-	// Err is the engine's; PullErr is why its registry did not give it.
+	// Err is an error of the engine. PullErr is the reason why the registry did not give
+	// the image.
 	Err, PullErr error
 }
 
-// Image judges an image that the settings name.
+// Image judges an image of the settings.
 func Image(name string, s ImageSeen) Finding {
 	const check = "images"
 	worst := Warning
@@ -43,7 +45,7 @@ func Image(name string, s ImageSeen) Finding {
 	return Fine(check, "%s is not here yet, its registry gives it", name)
 }
 
-// Registry judges a registry with a CA of its own by the end of a handshake.
+// Registry judges a registry with a CA of its own by the result of a handshake.
 func Registry(host, caFile string, err error) Finding {
 	const check = "registries"
 	var unknown x509.UnknownAuthorityError

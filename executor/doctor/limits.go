@@ -9,8 +9,7 @@ import (
 	"gitlab-dind-executor/driver/host"
 )
 
-// perJob is what a running job takes of each limit. docs/many-hosts.md says how it was
-// counted.
+// perJob is a running job's share of each limit. docs/many-hosts.md describes the count.
 var perJob = map[string]int64{
 	host.LimitPIDs:      120,
 	host.LimitThreads:   120,
@@ -25,8 +24,8 @@ var perJob = map[string]int64{
 	host.TasksRunner:    17,
 }
 
-// Limits judges whether the kernel and the units of this host bear so many jobs at
-// once, beside what there is now: a finding for each limit that is too low.
+// Limits judges whether the kernel and the units of this host bear jobs at once, beside the
+// present use. The result has a finding for each limit that is too low.
 func Limits(limits []host.Limit, jobs int, s config.Settings) []Finding {
 	const check = "limits"
 	jobs = max(jobs, 1)
@@ -47,7 +46,7 @@ func Limits(limits []host.Limit, jobs int, s config.Settings) []Finding {
 	return found
 }
 
-// raise says how a limit is raised.
+// raise says how to raise a limit.
 func raise(name string, to int64) string {
 	if _, unit, is := strings.Cut(name, "= of "); is {
 		return fmt.Sprintf("systemctl edit %s, and write [Service] and TasksMax=infinity", unit)

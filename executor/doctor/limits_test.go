@@ -36,7 +36,7 @@ func TestLimitsOfTheKernelBesideConcurrent(t *testing.T) {
 	}
 }
 
-// Each limit that is read is judged.
+// Each known limit has a judgement.
 func TestEveryLimitHasAFigure(t *testing.T) {
 	for _, l := range host.Limits("/") {
 		if perJob[l.Name] == 0 {

@@ -9,11 +9,11 @@ import (
 	"gitlab-dind-executor/driver/plan"
 )
 
-// fewSubnets is when a pool counts as nearly used up.
+// fewSubnets is the number of free subnets below which a pool counts as nearly used up.
 const fewSubnets = 16
 
-// Pools judges the address pools beside the networks and routes that there are:
-// first network.pool, then network.inner_pools.
+// Pools judges the address pools beside the existing networks and routes: first
+// network.pool, then network.inner_pools.
 func Pools(n config.Network, used []netip.Prefix) []Finding {
 	return []Finding{pool(n, used), innerPools(n, used)}
 }
@@ -51,8 +51,8 @@ func innerPools(n config.Network, used []netip.Prefix) Finding {
 	return Bad(check, "add a range to network.inner_pools that nothing on this host uses", "none is free: %s", strings.Join(taken, "; "))
 }
 
-// overlapping names those of used that overlap a range, but for the small ones
-// where large is given; "" if there are none.
+// overlapping names the ranges of used that overlap p; "" for none. With large, only large
+// ranges count.
 func overlapping(p netip.Prefix, used []netip.Prefix, large func(netip.Prefix) bool) string {
 	var names []string
 	for _, u := range used {

@@ -7,9 +7,9 @@ import (
 	"gitlab-dind-executor/config"
 )
 
-// Protection names the GitLab and the Runner that the settings need. No GitLab can
-// be asked without a job, so an older one is no finding: each of its jobs warns.
-// The Runner's version is "" where it is not known.
+// Protection names the releases of GitLab and of the Runner that the settings need. No
+// GitLab answers without a job, so an older GitLab is no finding: each of its jobs warns.
+// runner is the Runner's version, or "" where unknown.
 func Protection(s config.Settings, runner string) Finding {
 	const check = "protection"
 	asks := slices.ContainsFunc(s.Policies, func(p config.Policy) bool { return p.Protected != nil })

@@ -6,7 +6,7 @@ import (
 	"gitlab-dind-executor/driver"
 )
 
-// Sandbox tells of a trial that went well.
+// Sandbox reports a successful trial.
 func Sandbox(t driver.Trial, privilege string) Finding {
 	return Fine("sandbox", "%s (%s) up in %.1f s, a build in %.1f s", strings.TrimSpace("docker "+t.Docker), privilege, t.Boot.Seconds(), t.Build.Seconds())
 }

@@ -15,18 +15,18 @@ import (
 	"gitlab-dind-executor/executor/runnerconfig"
 )
 
-// Host is the host that doctor looks at. Its checks fill in what later ones need.
+// Host is the host under doctor's eyes. Its checks fill in fields for later checks.
 type Host struct {
-	// SettingsFile is that of --settings, RunnerConfig the Runner's config.toml; ""
-	// where they usually are.
+	// SettingsFile is the file of --settings, RunnerConfig the Runner's config.toml; "" for
+	// the usual places.
 	SettingsFile, RunnerConfig string
-	// Version is the Runner's, "" if it is not known.
+	// Version is the Runner's, "" if unknown.
 	Version string
 	Env     payload.Environment
-	// Plan is what a job gets that declares nothing.
+	// Plan plans the sandbox of a job that declares nothing.
 	Plan func(ctx context.Context, d *driver.Driver, s config.Settings, version string) (*plan.Plan, error)
-	// ImageBound is for one question about an image: a registry behind a firewall says
-	// nothing at all.
+	// ImageBound bounds a question about an image: a registry behind a firewall never
+	// answers.
 	ImageBound time.Duration
 	// Say gets lines about what takes long, such as the pull of an image.
 	Say func(string)
@@ -36,7 +36,7 @@ type Host struct {
 	// unread says that nothing of it could be read.
 	partial config.Partial
 	unread  bool
-	// file is the Runner's config.toml; without a path if there is none.
+	// file is the Runner's config.toml; without a path if no such file exists.
 	file   runnerconfig.File
 	d      *driver.Driver
 	engine driver.Engine
@@ -47,14 +47,14 @@ type Host struct {
 	trial  driver.Trial
 }
 
-// Close ends what the checks have opened.
+// Close closes everything that the checks have opened.
 func (v *Host) Close() {
 	if v.d != nil {
 		v.d.Close()
 	}
 }
 
-// Checks are all of them, each behind those that it needs.
+// Checks returns all checks, each behind its needs.
 func (v *Host) Checks() []doctor.Check {
 	check := func(name string, needs []string, run func(context.Context) []doctor.Finding) doctor.Check {
 		return doctor.Check{Name: name, Needs: needs, Run: run}
@@ -79,7 +79,7 @@ func (v *Host) Checks() []doctor.Check {
 		check("clock", engine, pure(func() doctor.Finding { return doctor.Clock(v.engine) })),
 		check("concurrent", []string{"hooks", "engine"}, func(context.Context) []doctor.Finding {
 			if v.file.Path == "" {
-				return nil // which hooks has told
+				return nil // hooks has reported the fault
 			}
 			return []doctor.Finding{doctor.Concurrency(v.file.Concurrent, v.engine.CPUs, v.engine.Memory)}
 		}),
@@ -114,7 +114,7 @@ func (v *Host) Checks() []doctor.Check {
 	for i := range list {
 		list[i].Lacks = func() string { return v.lacks(list[i].Name) }
 		switch list[i].Name {
-		case "images", "privilege", "gvisor", "sandbox": // which wait for registries
+		case "images", "privilege", "gvisor", "sandbox": // these wait for registries
 			list[i].Bound = 20 * time.Minute
 		}
 	}
@@ -156,11 +156,11 @@ func (v *Host) checkLeftovers(ctx context.Context) doctor.Finding {
 	return doctor.Leftovers(verdicts, resisting)
 }
 
-// checkPrivilege tries the rights that sidecars may have, the settings' own and
-// those of the other modes that need nothing installed.
+// checkPrivilege tries the rights of the settings' sidecars, and those of other modes that
+// need no installation.
 func (v *Host) checkPrivilege(ctx context.Context) doctor.Finding {
 	s := v.settings
-	s.Cache.Layers = config.LayersOff // those are a project's
+	s.Cache.Layers = config.LayersOff // layers are a project's
 	p, err := v.planOf(ctx, s)
 	if err != nil {
 		return doctor.Of("privilege", doctor.Error, err)
@@ -172,17 +172,17 @@ func (v *Host) checkPrivilege(ctx context.Context) doctor.Finding {
 	var grants []doctor.Grant
 	for _, mode := range config.Privileges {
 		if mode == config.PrivilegeRuntime || mode == config.PrivilegeGVisor {
-			continue // whether the engine has their runtimes is known
+			continue // the engine's runtimes are known already
 		}
 		grants = append(grants, doctor.Grant{Privilege: mode, Err: v.d.Grants(ctx, p.WithPrivilege(mode))})
 	}
 	return doctor.Privileges(s, v.engine, grants)
 }
 
-// planOf is the plan of a sandbox that is tried, whose images are fetched with the
-// credentials of the Runner's user.
+// planOf plans a sandbox for a trial. Its images are fetched with the credentials of the
+// Runner's user.
 func (v *Host) planOf(ctx context.Context, s config.Settings) (*plan.Plan, error) {
-	s.Mirror.Enabled = false // nobody is to make one
+	s.Mirror.Enabled = false // a trial must make no mirror
 	p, err := v.Plan(ctx, v.d, s, v.Version)
 	if err != nil {
 		return nil, err
@@ -192,15 +192,15 @@ func (v *Host) planOf(ctx context.Context, s config.Settings) (*plan.Plan, error
 	return p, nil
 }
 
-// login gives an image the credentials that the Runner's user has for it.
+// login gives an image the Runner user's credentials.
 func (v *Host) login(ref *plan.ImageRef) {
 	if r, err := plan.PrepullRef(ref.Name, v.creds); err == nil {
 		ref.Auth = r.Auth
 	}
 }
 
-// checkIPv6 finds out whether the engine keeps sandboxes apart over IPv6, where they
-// are to have it.
+// checkIPv6 tests whether the engine keeps sandboxes apart over IPv6, if the settings want
+// IPv6.
 func (v *Host) checkIPv6(ctx context.Context) []doctor.Finding {
 	if !v.settings.Network.IPv6 {
 		return nil
@@ -211,8 +211,8 @@ func (v *Host) checkIPv6(ctx context.Context) []doctor.Finding {
 	return []doctor.Finding{doctor.Fine("ipv6", "the engine keeps sandboxes apart over IPv6")}
 }
 
-// checkGVisor looks at gVisor's runtime where the settings want it. A sandbox of it is
-// tried where only a policy wants it: the usual one is tried anyway.
+// checkGVisor examines gVisor's runtime where the settings want gVisor. If only a policy
+// wants it, a sandbox of the policy is tried. The usual sandbox is tried anyway.
 func (v *Host) checkGVisor(ctx context.Context) []doctor.Finding {
 	wanted := doctor.GVisors(v.settings)
 	var list []doctor.Finding
@@ -226,7 +226,7 @@ func (v *Host) checkGVisor(ctx context.Context) []doctor.Finding {
 	return list
 }
 
-// tryGVisor makes a sandbox of it.
+// tryGVisor makes a sandbox under gVisor.
 func (v *Host) tryGVisor(ctx context.Context, s config.Settings, fine doctor.Finding) doctor.Finding {
 	p, err := v.planOf(ctx, s)
 	if err != nil {
@@ -240,7 +240,7 @@ func (v *Host) tryGVisor(ctx context.Context, s config.Settings, fine doctor.Fin
 	return fine
 }
 
-// checkSandbox makes a sandbox and looks at it from within.
+// checkSandbox makes a sandbox and examines the inside.
 func (v *Host) checkSandbox(ctx context.Context) doctor.Finding {
 	var err error
 	if v.trial, err = v.d.Try(ctx, v.plan); err != nil {

@@ -16,15 +16,15 @@ import (
 	"gitlab-dind-executor/executor/doctor"
 )
 
-// checkImages looks for the images that the settings name: on the engine, or else
-// at their registries, with the credentials of the user that this runs as.
+// checkImages looks for the images of the settings: on the engine or else at their
+// registries, with the calling user's credentials.
 func (v *Host) checkImages(ctx context.Context) []doctor.Finding {
 	names := plan.Prepull(v.settings, v.Version, v.facts.Arch)
 	var found []doctor.Finding
 	v.creds = access.OfUser(ctx, v.Env, plan.Hosts(names), func(text string) {
 		found = append(found, doctor.Doubt("credentials", "mend the docker configuration of the user that the Runner runs as", "%s", text))
 	})
-	// What only some jobs need is no error.
+	// A missing image that only some jobs need is no error.
 	needed := plan.Prepull(config.Settings{Sidecar: v.settings.Sidecar, Job: v.settings.Job, Helper: v.settings.Helper}, v.Version, v.facts.Arch)
 	never := !slices.ContainsFunc(plan.OwnPolicies(v.settings.Pull), func(p string) bool { return p != config.PullNever })
 	for _, name := range names {
@@ -56,11 +56,11 @@ func (v *Host) atRegistry(ctx context.Context, name string) error {
 	return access.ForAdmin(v.d.AskRegistry(ctx, ref))
 }
 
-// registryDial bounds one look at a registry's certificate.
+// registryDial bounds a look at a registry's certificate.
 const registryDial = 5 * time.Second
 
-// checkRegistries looks whether the CAs of the settings are those that have
-// signed the registries' certificates.
+// checkRegistries checks that the CAs of the settings have signed the registries'
+// certificates.
 func (v *Host) checkRegistries(ctx context.Context) []doctor.Finding {
 	var found []doctor.Finding
 	for _, host := range slices.Sorted(maps.Keys(v.settings.Registry)) {
@@ -84,8 +84,8 @@ func (v *Host) checkRegistries(ctx context.Context) []doctor.Finding {
 	return found
 }
 
-// shake does a TLS handshake with a registry, as a docker daemon would that has
-// this CA besides those that everybody knows.
+// shake does a TLS handshake with a registry as a docker daemon would, with this CA besides
+// the well-known CAs.
 func shake(ctx context.Context, host string, extra []string, pem []byte) error {
 	name, port, err := net.SplitHostPort(host)
 	if err != nil {

@@ -17,8 +17,8 @@ import (
 	"gitlab-dind-executor/wary"
 )
 
-// checkMirror looks after the mirror that is there, and makes none. Jobs do
-// without one that is dead, so that is no error.
+// checkMirror examines the existing mirror, and makes none. A dead mirror is no error,
+// since jobs go on without.
 func (v *Host) checkMirror(ctx context.Context) []doctor.Finding {
 	if !v.settings.Mirror.Enabled {
 		return []doctor.Finding{doctor.Fine("mirror", "not enabled")}
