@@ -32,8 +32,7 @@ func readYAML(t *testing.T, name string, value any) string {
 	return string(text)
 }
 
-// The role runs on a machine of test/host. What is wrong in it without a host is seen
-// here.
+// The role runs on a machine of test/host. This test finds faults for which no host is needed.
 func TestTheRoleForAnsibleIsSound(t *testing.T) {
 	var defaults map[string]any
 	readYAML(t, role+"/defaults/main.yml", &defaults)

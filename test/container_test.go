@@ -10,8 +10,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// The recipe of a Runner in a container, its file of compose and its page name the same
-// things. test/packages runs them in the long form of the tests.
+// The recipe of a Runner in a container, its compose file and its page agree. The long form of
+// test/packages runs them.
 func TestTheRunnersContainerIsOfOnePiece(t *testing.T) {
 	text := func(name string) string {
 		b, err := os.ReadFile(name)

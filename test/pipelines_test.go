@@ -8,8 +8,8 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// Pipelines that are to be included are YAML whose scripts a POSIX shell reads. What they
-// do is tried by test/e2e.
+// Pipelines to include are YAML, and a POSIX shell reads their scripts. test/e2e tries their
+// work.
 func TestPipelinesToIncludeAreSound(t *testing.T) {
 	files, err := filepath.Glob("../scripts/pipelines/*.yml")
 	if err != nil || len(files) == 0 {

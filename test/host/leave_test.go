@@ -18,8 +18,8 @@ import (
 	"gitlab-dind-executor/executor/local"
 )
 
-// drain: the cloud takes the host away in a job. The unit stops the Runner, the job ends
-// as if nothing were, and no other one comes.
+// drain tests a host that the cloud takes away in a job. The unit stops the Runner, the job
+// ends as usual, and no other job comes.
 func drain(h host) {
 	var taken atomic.Bool
 	cloud := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -54,7 +54,7 @@ func drain(h host) {
 	h.says(`systemctl is-active gitlab-runner || true; journalctl -u `+unit+` -o cat`, "inactive", "AWS takes this host away: the autoscaling group ends it", "no job is left")
 }
 
-// ansible: the role takes over what cloud-init has made, changes what differs, and a
+// ansible tests the role on a host of cloud-init. The role changes only the differences, and a
 // second run finds nothing to change. A job then runs by the settings of the role.
 func ansible(h host) {
 	address, port, err := net.SplitHostPort(h.m.ssh)

@@ -43,7 +43,7 @@ func TestRecordingRules(t *testing.T) {
 	}
 }
 
-// aRunner is what a Runner of eight jobs tells of itself at an address.
+// aRunner serves the metrics of a Runner of eight jobs at an address.
 func aRunner(t *testing.T, address string) {
 	t.Helper()
 	l, err := net.Listen("tcp", address)
@@ -59,8 +59,8 @@ func aRunner(t *testing.T, address string) {
 	t.Cleanup(s.Close)
 }
 
-// Two hosts, which are addresses of this one, are scraped by the files as they are, and
-// their numbers are one.
+// Two addresses of this host stand for two hosts. Prometheus scrapes them with the shipped
+// files, and sums their numbers.
 func TestPrometheusScrapesManyHosts(t *testing.T) {
 	t.Parallel()
 	at := programs(t)
