@@ -67,7 +67,7 @@ func TestExplainTellsOfAJobInAllOfItsLife(t *testing.T) {
 	_, out, _ = explain("1", "--html")
 	says("its page", out, `<span class="badge failed">failed</span>`, "Its containers")
 	_, out, _ = explain("2")
-	says("a job that succeeded", out, "job gitlab.example.com/2 of g/a, ended: success", "prepare")
+	says("a job that succeeded", out, "job gitlab.example.com/2 of g/a, ended: success", "https://gitlab.example.com/g/a/-/jobs/2", "prepare")
 
 	for _, c := range []struct{ job, err, hint string }{
 		{"4", "there is no bundle of job 4, no sandbox, and no line in the operator's log", "bundles of failed jobs stay for "},

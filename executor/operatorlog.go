@@ -63,6 +63,9 @@ func (c *call) concerns(p *payload.Job) {
 	c.payload = p
 	c.record.Job, c.record.JobID, c.record.Project = p.Key(), p.ID, p.Project()
 	c.record.Ref, c.record.Commit = p.GitInfo.Ref, p.GitInfo.SHA
+	if about := p.About(); c.record.Hook == "prepare" {
+		c.record.URL, c.record.JobStage = about.URL, about.Stage
+	}
 	if s := c.env.Variable("CI_JOB_STATUS"); c.record.Hook == "cleanup" && slices.Contains(jobStatuses, s) {
 		c.record.JobStatus = s
 	}

@@ -155,8 +155,8 @@ func (j Job) lead(t timeline) string {
 	}
 	for _, r := range j.History {
 		if r.Result == telemetry.Failed && !isBehind(r) {
-			why := strings.NewReplacer("failed: ", ": ", "failed with ", " with ").Replace(ending(r))
-			return text + " It failed in " + short(nameOf(r), 40) + strings.TrimSuffix(long(wary.Line(why)), ".") + "."
+			how := strings.TrimPrefix(ending(r), "failed ")
+			return text + " The first to fail was " + short(nameOf(r), 40) + ", " + strings.TrimSuffix(long(wary.Line(strings.TrimPrefix(how, "failed: "))), ".") + "."
 		}
 	}
 	return text
@@ -184,7 +184,7 @@ func (j Job) facts(t timeline) []fact {
 		pulled += r.PullSeconds
 	}
 	if ready > 0 {
-		add("docker ready", seconds(ready), "after prepare began: "+short(origin, 40))
+		add("docker ready after", seconds(ready), short(origin, 40))
 	}
 	if script > 0 {
 		add("script", seconds(script), "")

@@ -74,7 +74,7 @@ func (j Job) about() (project, url, ref, stage string) {
 		project, url, ref, stage = cmp.Or(project, b.Project), cmp.Or(url, b.URL), cmp.Or(ref, b.Ref), cmp.Or(stage, b.Stage)
 	}
 	for _, r := range j.History {
-		project, ref = cmp.Or(project, r.Project), cmp.Or(ref, r.Ref)
+		project, url, ref, stage = cmp.Or(project, r.Project), cmp.Or(url, r.URL), cmp.Or(ref, r.Ref), cmp.Or(stage, r.JobStage)
 	}
 	return project, url, ref, stage
 }

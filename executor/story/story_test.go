@@ -45,7 +45,7 @@ func failed() Job {
 	history := []telemetry.Record{
 		after(0.05, 0.05, telemetry.Record{Hook: "config"}),
 		after(4.2, 4.1, telemetry.Record{
-			Hook: "prepare", Origin: telemetry.Cold, Phases: map[string]float64{"engine": 0.004, "plan": 0.08, "room": 0.001, "sandbox": 4.0}, Pulls: 2, PullSeconds: 5.3,
+			Hook: "prepare", URL: "https://gitlab.example.com/group/app/-/jobs/4711", JobStage: "build", Origin: telemetry.Cold, Phases: map[string]float64{"engine": 0.004, "plan": 0.08, "room": 0.001, "sandbox": 4.0}, Pulls: 2, PullSeconds: 5.3,
 			Images: []telemetry.Pull{{Image: "registry.example.com/group/app/builder:1.2", After: 0.1, Seconds: 3.2, Bytes: 187 << 20}, {Image: "docker:28-dind", After: 0.1, Seconds: 2.1, Bytes: 96 << 20}},
 		}),
 		after(5.4, 1.1, telemetry.Record{Hook: "run", Stage: "get_sources"}),

@@ -134,7 +134,7 @@ func (t timeline) partsOf(r telemetry.Record) []bar {
 	for _, p := range r.Images {
 		begin := r.Began().Add(inSeconds(p.After))
 		b := t.place(begin, begin.Add(inSeconds(p.Seconds)))
-		b.Name, b.Took, b.Kind, b.Part = "pulls "+short(p.Image, 28), seconds(p.Seconds), kindPull, true
+		b.Name, b.Took, b.Kind, b.Part = "pulls "+short(p.Image, 24), seconds(p.Seconds), kindPull, true
 		if p.Failed {
 			b.Kind, b.Remark = kindFailed, "failed"
 		}

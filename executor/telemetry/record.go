@@ -51,6 +51,9 @@ type Record struct {
 	Project string `json:"project"`
 	Ref     string `json:"ref"`
 	Commit  string `json:"commit"`
+	// URL and JobStage are the job's page and its stage in the pipeline, with its prepare.
+	URL      string `json:"url"`
+	JobStage string `json:"job_stage"`
 	// JobStatus is GitLab's word for the job's end, in cleanup.
 	JobStatus string `json:"job_status"`
 	Sandbox   string `json:"sandbox"`
@@ -189,6 +192,8 @@ func (r Record) MarshalLogObject(e zapcore.ObjectEncoder) error {
 	text("project", r.Project)
 	text("ref", r.Ref)
 	text("commit", r.Commit)
+	text("url", r.URL)
+	text("job_stage", r.JobStage)
 	text("job_status", r.JobStatus)
 	text("sandbox", r.Sandbox)
 	text("origin", r.Origin)
