@@ -8,20 +8,20 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// Partial is what a settings file says, but for the keys that are at fault.
+// Partial is the content of a settings file without the keys at fault.
 type Partial struct {
 	// Settings have the defaults in place of the keys at fault.
 	Settings Settings
 	Warnings []string
-	// Faults are one for each fault, in the order of lines. The last one alone has a
+	// Faults has an error for each fault, in the order of lines. Only the last error has a
 	// hint, which is for all of them.
 	Faults []error
 	// broken are the keys at fault, as in "sidecar.image".
 	broken []string
 }
 
-// LoadPartly is LoadWarned for doctor, which goes on with what is sound. An error means
-// that nothing of the file can be read.
+// LoadPartly is LoadWarned for doctor, which goes on with the sound keys. An error means:
+// nothing of the file can be read.
 func LoadPartly(path string) (Partial, error) {
 	src, err := read(cmp.Or(path, DefaultPath), path != "")
 	if err != nil {
@@ -38,7 +38,7 @@ func LoadPartly(path string) (Partial, error) {
 	for _, f := range d.faults {
 		p.leaveOut(f.key)
 	}
-	// A default may not go with what else the file says. The two are then both at fault.
+	// A default may not fit the file's other keys. The two are then both at fault.
 	for again := true; again; {
 		again = false
 		for _, f := range validate(p.Settings) {
@@ -48,7 +48,7 @@ func LoadPartly(path string) (Partial, error) {
 	return p, nil
 }
 
-// leaveOut gives a key its default. It tells whether the key was sound before.
+// leaveOut gives a key its default, and returns whether the key was sound before.
 func (p *Partial) leaveOut(key string) bool {
 	if slices.Contains(p.broken, key) {
 		return false
@@ -59,8 +59,8 @@ func (p *Partial) leaveOut(key string) bool {
 	return true
 }
 
-// Broken returns which of the keys is at fault, or has a key at fault in its table; "" if
-// none is. It returns the key at fault as the file has it.
+// Broken returns the first key at fault that is one of keys, lies in a table of keys, or
+// contains one; "" for none. The result is the key as in the file.
 func (p *Partial) Broken(keys ...string) string {
 	for _, key := range keys {
 		for _, b := range p.broken {
@@ -72,13 +72,13 @@ func (p *Partial) Broken(keys ...string) string {
 	return ""
 }
 
-// within tells whether a key is another one, or stands in the table of that name.
+// within tells whether a key is table, or stands in the table of this name.
 func within(key, table []string) bool {
 	return len(key) >= len(table) && slices.Equal(key[:len(table)], table)
 }
 
-// reset gives a key the value that it has in other settings. For a key in a list or a
-// map that is the whole of it. An unknown key has no value.
+// reset gives a key its value from other settings. A key in a list or a map resets the
+// whole list or map. An unknown key has no value.
 func reset(settings, others reflect.Value, path []string) {
 	for len(path) > 0 && settings.Kind() == reflect.Struct && hasTOMLFields(settings.Type()) {
 		fields := Fields(settings.Type())

@@ -16,7 +16,7 @@ func TestWhatIsSoundOfAFileWithFaults(t *testing.T) {
 	const sound = "[sidecar]\nimage = \"docker:28-dind\"\n[network]\nmtu = 1400\n"
 	for name, c := range map[string]struct {
 		src string
-		// broken is a key that is at fault, whole are some that are not.
+		// broken is a key at fault, whole are some sound keys.
 		broken string
 		whole  []string
 		faults int

@@ -63,7 +63,7 @@ func (c *call) drainCommand() *cobra.Command {
 	return cmd
 }
 
-// departure is how a host goes.
+// departure is the way in which a host goes.
 type departure struct {
 	onNotice, rebalance bool
 	// runner is the Runner's unit.
@@ -73,15 +73,15 @@ type departure struct {
 const (
 	// envMetadata names another metadata service, for tests.
 	envMetadata = "GITLAB_DIND_EXECUTOR_METADATA"
-	// lastWords is what the Runner has to end jobs and tell GitLab, before a host goes.
+	// lastWords is the Runner's time to end jobs and report to GitLab before a host goes.
 	lastWords = 20 * time.Second
 )
 
-// noticeEvery is the pause between two questions. A variable for tests alone.
+// noticeEvery is the pause between two questions. Only tests change the variable.
 var noticeEvery = 5 * time.Second
 
-// leave waits for the word of the cloud, stops the Runner and drains. A command that is
-// told to end before has nothing to do.
+// leave waits for the cloud's notice, stops the Runner and drains. A command that must end
+// earlier has nothing to do.
 func (c *call) leave(ctx context.Context, away departure, timeout time.Duration, drain func(time.Duration) error) error {
 	runner := notice.Runner(away.runner)
 	if err := runner.Graceful(ctx); err != nil {
@@ -111,8 +111,8 @@ func (c *call) leave(ctx context.Context, away departure, timeout time.Duration,
 	return errors.Join(err, runner.End(ctx))
 }
 
-// untilGone is how long a drain may take on a host that goes at a time, and whether that
-// is what bounds it.
+// untilGone bounds a drain on a host that goes at a time. short tells whether this time is
+// the bound.
 func untilGone(at, now time.Time, timeout time.Duration) (bound time.Duration, short bool) {
 	left := at.Sub(now) - lastWords
 	if at.IsZero() || left >= timeout {

@@ -19,10 +19,10 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// explainBound is what asking the engine about a job may take.
+// explainBound bounds the questions to the engine about a job.
 const explainBound = 20 * time.Second
 
-// explainCommand shows what is known of a job.
+// explainCommand shows the known facts about a job.
 func (c *call) explainCommand() *cobra.Command {
 	var page bool
 	cmd := &cobra.Command{
@@ -61,8 +61,7 @@ func (c *call) explainCommand() *cobra.Command {
 	return cmd
 }
 
-// listStories shows the jobs of which there is something to tell. What cannot be asked is
-// named, and what can be is shown.
+// listStories lists the jobs with a story. Sources that cannot be asked are named.
 func (c *call) listStories(ctx context.Context, s config.Settings) error {
 	bundles, all, bundlesErr := bundle.Newest(bundleDir(s.Bundles, c.env), story.Most)
 	sandboxes, engineErr := c.sandboxesOf(ctx, s, "")
@@ -83,7 +82,7 @@ func (c *call) listStories(ctx context.Context, s config.Settings) error {
 	return nil
 }
 
-// story is what is known of a job, by its id or its whole key.
+// story returns the known facts about a job, by its id or its whole key.
 func (c *call) story(ctx context.Context, s config.Settings, job string) (story.Job, error) {
 	id := job[strings.LastIndexByte(job, '/')+1:]
 	if id == "" || strings.Trim(id, "0123456789") != "" {
@@ -118,7 +117,7 @@ func (c *call) story(ctx context.Context, s config.Settings, job string) (story.
 	return j, nil
 }
 
-// bundleHint says where bundles are, or how to name a place for them.
+// bundleHint names the place of bundles, or says how to name a place.
 func (c *call) bundleHint(s config.Settings) string {
 	place := bundleDir(s.Bundles, c.env)
 	if place == "" {
@@ -130,8 +129,8 @@ func (c *call) bundleHint(s config.Settings) string {
 	return fmt.Sprintf("bundles of failed jobs stay for %s in %s; run this as the Runner's user", s.Bundles.MaxAge.Std(), place)
 }
 
-// sandboxesOf are the sandboxes of a job, by its id or its whole key; "" is for those of
-// all jobs.
+// sandboxesOf returns the sandboxes of a job, by its id or its whole key; "" returns those
+// of all jobs.
 func (c *call) sandboxesOf(ctx context.Context, s config.Settings, job string) ([]looking.SandboxStatus, error) {
 	_, d, err := c.open()
 	if err != nil {
@@ -144,8 +143,9 @@ func (c *call) sandboxesOf(ctx context.Context, s config.Settings, job string) (
 	}), err
 }
 
-// liveReport is what a job's containers are at; nil where the engine does not tell. It
-// has no lines of theirs: nobody knows the secrets that those may hold.
+// liveReport returns the state of a job's containers, or nil where the engine does not
+// answer. The report has no lines of the containers: they may hold secrets that nobody
+// knows.
 func (c *call) liveReport(ctx context.Context, job string) *looking.Report {
 	_, d, err := c.open()
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"gitlab-dind-executor/wary"
 )
 
-// A job by its whole life: explain tells of it while it runs, when it has failed, and
-// when nothing but the operator's log knows it.
+// explain tells the story of a job while running, after a failure, and when only the
+// operator's log knows the job.
 func TestExplainTellsOfAJobInAllOfItsLife(t *testing.T) {
 	const secret = "hunter2hunter2"
 	payload := func(id string) string {
@@ -85,7 +85,7 @@ func TestExplainTellsOfAJobInAllOfItsLife(t *testing.T) {
 	}
 }
 
-// Two GitLab instances may each have a job of one id.
+// Two GitLab instances may each have a job with the same id.
 func TestExplainAsksWhichOfTwoJobsIsMeant(t *testing.T) {
 	e := fakeengine.New(t)
 	settings, _ := withLog(t, e, "[bundles]\ndir = \""+t.TempDir()+"\"\n"+alone)
@@ -102,7 +102,7 @@ func TestExplainAsksWhichOfTwoJobsIsMeant(t *testing.T) {
 	}
 }
 
-// Without HOME, and without an engine, what is said names what is missing.
+// Without HOME, and without an engine, the messages name the missing part.
 func TestExplainWhereThereIsNoHome(t *testing.T) {
 	e := fakeengine.New(t)
 	_, out, log := hook(t, e, with(""), "explain")

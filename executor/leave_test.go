@@ -14,8 +14,8 @@ import (
 	"gitlab-dind-executor/test/fakeengine"
 )
 
-// aSystemd is a systemctl that notes its calls and knows a unit of the Runner. It
-// returns the file of the calls.
+// aSystemd is a systemctl that notes its calls and knows a unit of the Runner. The result
+// is the file of the calls.
 func aSystemd(t *testing.T, killSignal int) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -46,8 +46,8 @@ func anAWS(t *testing.T, after time.Duration) {
 	t.Setenv(envMetadata, server.URL)
 }
 
-// A host that the cloud takes away stops its Runner, drains, and ends what is left before
-// it goes.
+// A host that the cloud takes away stops its Runner, drains, and ends the other jobs before
+// the host goes.
 func TestADrainOnNoticeStopsTheRunnerAndEndsWhatIsLeft(t *testing.T) {
 	drainEvery = time.Millisecond
 	t.Cleanup(func() { drainEvery = 2 * time.Second })
@@ -81,7 +81,7 @@ func TestADrainOnNoticeStopsTheRunnerAndEndsWhatIsLeft(t *testing.T) {
 	}
 }
 
-// A Runner that a stop kills with its jobs is left alone, and its admin is told at once
+// A Runner that a stop kills with its jobs is left alone. Its admin hears of this at once,
 // and not when the host goes.
 func TestADrainOnNoticeWantsARunnerThatEndsWithItsLastJob(t *testing.T) {
 	calls := aSystemd(t, 15)

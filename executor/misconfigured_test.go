@@ -271,7 +271,7 @@ func TestASandboxThatCannotBePlannedIsThePrivilegeChecksFault(t *testing.T) {
 	}
 }
 
-// What is wrong with one setting keeps from no check that does without it.
+// A fault of a setting skips only checks that need the setting.
 func TestOneBadSettingSkipsWhatNeedsIt(t *testing.T) {
 	h := newHost(t)
 	h.settings = "[pool]\nsize = \"many\"\n[limits.sidecar]\ncpu = 2\n[mirror]\nport = -1\n"
@@ -295,8 +295,8 @@ func TestOneBadSettingSkipsWhatNeedsIt(t *testing.T) {
 	}
 }
 
-// Whoever starts a mirror on a port that is taken finds nothing of it, and next time no
-// less is told.
+// mirror start with a taken port leaves nothing behind, and the next start reports the
+// same.
 func TestAMirrorThatCannotStartLeavesNothing(t *testing.T) {
 	h := newHost(t)
 	h.withMirror("https://r.example.com", h.takenPort())

@@ -69,7 +69,7 @@ func (c *call) statusCommand() *cobra.Command {
 	cmd.Flags().StringArrayVarP(&choice.Filters, "filter", "f", nil, "only what fits `KEY=PATTERN`, with * for any text and - for none; may be given again. Keys: "+strings.Join(overview.FilterKeys(), ", "))
 	cmd.Flags().StringVar(&choice.Sort, "sort", "", "order by `KEY`: "+strings.Join(overview.Sorts(), ", ")+" (default state, with what needs a look first)")
 	cmd.Flags().IntVar(&choice.Most, "limit", overview.Page, "show at most `N` sandboxes; 0 shows all")
-	_ = cmd.RegisterFlagCompletionFunc("sort", cobra.FixedCompletions(overview.Sorts(), cobra.ShellCompDirectiveNoFileComp)) // it is there
+	_ = cmd.RegisterFlagCompletionFunc("sort", cobra.FixedCompletions(overview.Sorts(), cobra.ShellCompDirectiveNoFileComp)) // the flag exists
 	return cmd
 }
 
@@ -96,7 +96,7 @@ func (c *call) showStatus(st overview.Status, choice overview.Choice, s config.S
 	return err
 }
 
-// columns is how wide the terminal is that reads along; 0 where none does.
+// columns is the width of the terminal that reads along; 0 without a terminal.
 func (c *call) columns() int {
 	fd, isTerminal := term.GetFdInfo(c.raw.out)
 	if !isTerminal {

@@ -35,7 +35,7 @@ func TestWhereThereIsNothingAStatusSaysSo(t *testing.T) {
 	}
 }
 
-// What a prepare has noted of a job is what an admin sees of it.
+// status shows a job as prepare has noted its facts.
 func TestAStatusNamesJobsByWhatTheirPrepareHasNoted(t *testing.T) {
 	e := fakeengine.New(t)
 	text := strings.Replace(strings.Replace(with(`"runner_info": {"timeout": 3600}, `), `"project_id": 42`, `"project_id": 42, "stage": "build\u001b[2J"`, 1), `"protected"`, `"ref": "topic", "protected"`, 1)

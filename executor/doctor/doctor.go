@@ -61,8 +61,8 @@ type Check struct {
 	Name string
 	// Needs are checks that must not have failed.
 	Needs []string
-	// Lacks names what else is not well that the check needs, or is "". It is asked when
-	// the turn of the check comes; nil is for one that needs nothing else.
+	// Lacks names another missing condition of the check, or returns "". Lacks is called
+	// when the turn of the check comes; nil is for no condition.
 	Lacks func() string
 	// Bound bounds the check's time; 0 means shortWhile.
 	Bound time.Duration
@@ -72,10 +72,9 @@ type Check struct {
 // shortWhile bounds a check without a bound of its own.
 const shortWhile = 45 * time.Second
 
-// Examine makes the checks in their order, and lets each finding be told as soon
-// as there is one. What a check needs and was not well, or was skipped itself, is
-// named in its place. So is the cause of an error that was told before. It ends early
-// with ctx.
+// Examine makes the checks in their order, and passes each finding to tell at once. A check
+// whose needs failed or were skipped is skipped with their names. An error with a cause
+// that an earlier check has reported names this check. Examine ends early with ctx.
 func Examine(ctx context.Context, checks []Check, tell func(Finding)) (found []Finding) {
 	add := func(f Finding) {
 		found = append(found, f)
@@ -106,7 +105,7 @@ func Examine(ctx context.Context, checks []Check, tell func(Finding)) (found []F
 	return found
 }
 
-// lacking names what a check needs and is not well, or is "".
+// lacking names a failed need of a check, or returns "".
 func lacking(c Check, failed map[string]string) string {
 	if c.Lacks != nil {
 		if root := c.Lacks(); root != "" {
@@ -125,7 +124,7 @@ func skipped(check, root string) Finding {
 	return Finding{Check: check, Level: Skipped, Text: "not checked, since " + root + " is not well"}
 }
 
-// toldBefore names the check that has told of the cause of an error, or is "".
+// toldBefore names the check that has reported the cause of an error, or returns "".
 func toldBefore(f Finding, found []Finding) string {
 	for _, before := range found {
 		if f.Level == Error && before.Level == Error && before.Check != f.Check && before.Text != "" && strings.HasSuffix(f.Text, before.Text) {

@@ -10,8 +10,8 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// Remote judges the registry behind the mirror by the status of its answer. Jobs do
-// without a mirror that is dead, so nothing is an error.
+// Remote judges the registry behind the mirror by the status of its answer. Jobs do without
+// a dead mirror, so nothing is an error.
 func Remote(remote string, status int, err error) Finding {
 	const check = "mirror"
 	var unknown x509.UnknownAuthorityError

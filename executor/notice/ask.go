@@ -11,14 +11,15 @@ import (
 )
 
 const (
-	// askBound is for one answer. Azure's first answer about events may take longer,
-	// and is asked for again.
+	// askBound bounds an answer. Azure's first answer about events may take longer, and is
+	// asked for again.
 	askBound = 10 * time.Second
-	// maxAnswer is in bytes. Events of a large scale set name all of its hosts.
+	// maxAnswer bounds an answer, in bytes. Events of a large scale set name all of its
+	// hosts.
 	maxAnswer = 1 << 20
 )
 
-// asker asks one metadata service.
+// asker asks a metadata service.
 type asker struct {
 	client *http.Client
 	base   string
@@ -29,7 +30,7 @@ func newAsker(base string) asker {
 	return asker{wary.Client(nil, askBound), strings.TrimSuffix(base, "/"), time.Now}
 }
 
-// answer is what a metadata service said.
+// answer is an answer of a metadata service.
 type answer struct {
 	status int
 	header http.Header

@@ -10,31 +10,31 @@ import (
 	"time"
 )
 
-// cloud is one that has a metadata service.
+// cloud is a cloud with a metadata service.
 type cloud struct {
 	name string
-	// here tells whether this host is of the cloud.
+	// here tells whether this host is in the cloud.
 	here func(context.Context, asker) bool
-	// look returns a notice, or one without a reason where the host stays.
+	// look returns a notice, or a notice without a reason where the host stays.
 	look func(ctx context.Context, a asker, rebalance bool) (Notice, error)
 }
 
-// clouds are in the order in which they are asked. Each knows its own answer from
-// those of the others.
+// clouds are in the order of the questions. Each tells its own answer from answers of the
+// others.
 var clouds = []cloud{
 	{"Google Cloud", hereGoogle, lookGoogle},
 	{"Azure", hereAzure, lookAzure},
 	{"AWS", hereAWS, lookAWS},
 }
 
-// odd is an answer that is neither yes nor no.
+// odd refuses an answer that is neither yes nor no.
 func odd(path string, a answer) error {
 	return fmt.Errorf("nobody understands the answer to %s, of status %d", path, a.status)
 }
 
 // AWS
 
-// awsToken is for the questions of one round. Services that know no tokens are not
+// awsToken returns a token for the questions of a round. Services without tokens are not
 // AWS's: OpenStack's has the same paths.
 func awsToken(ctx context.Context, a asker) (string, error) {
 	const path = "/latest/api/token"
@@ -54,7 +54,7 @@ func hereAWS(ctx context.Context, a asker) bool {
 	return err == nil && got.status == http.StatusOK && strings.HasPrefix(got.body, "i-")
 }
 
-// awsQuestion is one that AWS answers with 404 as long as there is nothing to say.
+// awsQuestion is a question with AWS's answer 404 while AWS has no news.
 type awsQuestion struct {
 	path  string
 	judge func(body string) (Notice, error)
@@ -101,7 +101,7 @@ func awsSpot(body string) (Notice, error) {
 	return Notice{Why: "the spot instance is interrupted", At: said.Time}, nil
 }
 
-// awsLifecycle judges the state that an autoscaling group wants.
+// awsLifecycle judges the target state of an autoscaling group.
 func awsLifecycle(body string) (Notice, error) {
 	if body == "Terminated" || body == "Warmed:Terminated" {
 		return Notice{Why: "the autoscaling group ends it"}, nil
@@ -109,7 +109,7 @@ func awsLifecycle(body string) (Notice, error) {
 	return Notice{}, nil
 }
 
-// awsRebalance judges the word that a spot instance may soon be interrupted.
+// awsRebalance judges AWS's warning that a spot instance may soon be interrupted.
 func awsRebalance(body string) (Notice, error) {
 	var said struct {
 		NoticeTime time.Time `json:"noticeTime"`
@@ -125,7 +125,7 @@ func awsRebalance(body string) (Notice, error) {
 
 // Google Cloud
 
-// preemptedAfter is what Google leaves a preempted host.
+// preemptedAfter is the time that Google leaves to a preempted host.
 const preemptedAfter = 30 * time.Second
 
 func askGoogle(ctx context.Context, a asker, path string) (string, error) {
@@ -153,7 +153,7 @@ func lookGoogle(ctx context.Context, a asker, _ bool) (Notice, error) {
 	if err != nil {
 		return Notice{}, err
 	}
-	// A host that moves while it runs keeps its jobs.
+	// A host that moves while running keeps its jobs.
 	if maintenance == "TERMINATE_ON_HOST_MAINTENANCE" {
 		return Notice{Why: "maintenance ends it"}, nil
 	}
@@ -192,14 +192,14 @@ func lookAzure(ctx context.Context, a asker, _ bool) (Notice, error) {
 	return azureEvents(got.body, name, a.now())
 }
 
-// azureEnds are the events that end all jobs of a host, and their reasons. A Freeze
-// holds the host for seconds.
+// azureEnds are the events that end all jobs of a host, with their reasons. A Freeze holds
+// the host for seconds.
 var azureEnds = map[string]string{
 	"Preempt": "the spot host is evicted", "Terminate": "it is deleted", "Reboot": "it is rebooted", "Redeploy": "it moves to other hardware",
 }
 
-// azureEvents judges the events that concern the host of this name: all hosts of a
-// scale set are told those of each other. The event that comes first counts.
+// azureEvents judges the events about the host with this name: all hosts of a scale set get
+// the events of each other. The first event by time counts.
 func azureEvents(body, name string, now time.Time) (Notice, error) {
 	var said struct {
 		Events []struct {

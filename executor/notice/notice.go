@@ -9,20 +9,20 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// LinkLocal is where all three clouds answer.
+// LinkLocal is the address of the metadata service in all three clouds.
 const LinkLocal = "http://169.254.169.254"
 
-// Notice is the word of a cloud that this host goes.
+// Notice is a cloud's announcement of this host's end.
 type Notice struct {
 	// Cloud is AWS, Google Cloud or Azure.
 	Cloud string
-	// Why is one of the reasons of this package.
+	// Why is a reason from this package's own list.
 	Why string
-	// At is when the host goes. The zero time says that the cloud names none.
+	// At is the time of the end. The zero time means: the cloud names none.
 	At time.Time
 }
 
-// String is a notice for a person.
+// String returns a notice for a person.
 func (n Notice) String() string {
 	if n.At.IsZero() {
 		return fmt.Sprintf("%s takes this host away: %s", n.Cloud, n.Why)
@@ -30,7 +30,7 @@ func (n Notice) String() string {
 	return fmt.Sprintf("%s takes this host away at %s: %s", n.Cloud, n.At.UTC().Format(time.RFC3339), n.Why)
 }
 
-// Watch says whom to ask, and how often.
+// Watch holds the address and the times of the questions.
 type Watch struct {
 	// Base is the URL of the metadata service, LinkLocal except in tests.
 	Base string
@@ -40,13 +40,13 @@ type Watch struct {
 	SearchEvery time.Duration
 	// Rebalance counts AWS's recommendation to rebalance as a notice.
 	Rebalance bool
-	// Say gets a line where a person would want to know.
+	// Say gets lines for people.
 	Say func(line string)
 }
 
-// Wait returns when the cloud takes this host away, and else with the error of ctx. A
-// host without a cloud waits until then. Faults of the metadata service are said once
-// and never taken for a notice.
+// Wait returns the cloud's notice about this host, or the error of ctx. A host without a
+// cloud waits until ctx ends. Faults of the metadata service are reported once and never
+// count as a notice.
 func (w Watch) Wait(ctx context.Context) (Notice, error) {
 	base, err := url.Parse(w.Base)
 	if err != nil || base.Scheme != "http" || base.Host == "" || base.RawQuery != "" || base.User != nil {
@@ -94,7 +94,7 @@ func (w Watch) Wait(ctx context.Context) (Notice, error) {
 	}
 }
 
-// find is the cloud of this host, or nil.
+// find returns the cloud of this host, or nil.
 func (a asker) find(ctx context.Context) *cloud {
 	for _, c := range clouds {
 		if c.here(ctx, a) {

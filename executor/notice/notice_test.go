@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// fake is a metadata service: what it says by method and path, and only to those who
-// send the header that the cloud wants.
+// fake is a metadata service. It answers by method and path, and only to requests with the
+// cloud's header.
 type fake struct {
 	mu      sync.Mutex
 	says    map[string]string
@@ -69,13 +69,13 @@ func onAzure() *fake {
 	}}
 }
 
-// event is one of Azure's, for the host of this name.
+// event is an event of Azure's for the host with this name.
 func event(kind, host, status, before string) string {
 	return `{"DocumentIncarnation":2,"Events":[{"EventId":"A","EventType":"` + kind + `","ResourceType":"VirtualMachine","Resources":["` + host + `"],"EventStatus":"` + status + `","NotBefore":"` + before + `","Description":"","EventSource":"Platform","DurationInSeconds":-1}]}`
 }
 
-// watch waits for a notice of a service, until it has said something that no notice
-// follows, and returns both.
+// watch waits for a notice of a service, or for a line after which no notice follows. watch
+// returns notice and lines.
 func watch(t *testing.T, service http.Handler, rebalance bool, change func()) (Notice, []string) {
 	t.Helper()
 	server := httptest.NewServer(service)
@@ -159,7 +159,7 @@ func TestWhatIsNoNotice(t *testing.T) {
 	}
 }
 
-// One page for all questions, as of a portal that wants a login, is no cloud's.
+// The same page for all questions, as from a portal with a login, is no cloud's.
 func TestAPageForAllQuestionsIsNoCloud(t *testing.T) {
 	n, said := watch(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>log in</html>")) }), true, nil)
 	if n != (Notice{}) || len(said) != 1 || !strings.HasPrefix(said[0], "no cloud answers at ") {
@@ -167,7 +167,8 @@ func TestAPageForAllQuestionsIsNoCloud(t *testing.T) {
 	}
 }
 
-// A service that fails, even for long, is said once and again when that ends.
+// A service that fails, even for long, is reported once, and again at the end of the
+// failure.
 func TestAServiceThatFailsIsNoNotice(t *testing.T) {
 	f := onGoogle()
 	step := 0

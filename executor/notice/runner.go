@@ -12,14 +12,14 @@ import (
 	"gitlab-dind-executor/wary"
 )
 
-// systemctlBound is for one call. None waits for a unit.
+// systemctlBound bounds a call. No call waits for a unit.
 const systemctlBound = 30 * time.Second
 
 // Runner is the systemd unit of a GitLab Runner, such as gitlab-runner.service.
 type Runner string
 
-// Graceful says whether the unit, when it is stopped, lets its jobs end. The error of
-// one that does not has a hint.
+// Graceful checks that a stop of the unit lets its jobs end. Otherwise the error has a
+// hint.
 func (r Runner) Graceful(ctx context.Context) error {
 	out, err := r.systemctl(ctx, "show", "--property=LoadState,KillSignal")
 	if err != nil {
@@ -35,13 +35,13 @@ func (r Runner) Graceful(ctx context.Context) error {
 	return nil
 }
 
-// Stop lets the Runner take no more jobs and end with its last one. It does not wait.
+// Stop makes the Runner take no more jobs and end with its last job. Stop does not wait.
 func (r Runner) Stop(ctx context.Context) error {
 	_, err := r.systemctl(ctx, "stop", "--no-block")
 	return err
 }
 
-// End lets the Runner end its jobs at once and tell GitLab so. It does not wait.
+// End makes the Runner end its jobs at once and report to GitLab. End does not wait.
 func (r Runner) End(ctx context.Context) error {
 	_, err := r.systemctl(ctx, "kill", "--kill-who=main", "--signal=SIGTERM")
 	return err

@@ -14,21 +14,21 @@ import (
 	"gitlab-dind-executor/fault"
 )
 
-// Page is how many sandboxes a person gets at once.
+// Page is the default number of sandboxes in a list for people.
 const Page = 40
 
-// Choice is what of a status somebody wants to see.
+// Choice selects and orders the sandboxes of a status.
 type Choice struct {
-	// Filters are KEY=PATTERN, where * stands for any text and - for none. Those of one
-	// key add up, and those of different keys all hold.
+	// Filters are KEY=PATTERN, where * stands for any text and - for none. Patterns of the
+	// same key are alternatives, and all keys must match.
 	Filters []string
-	// Sort is a key of Sorts; empty for what needs a person first.
+	// Sort is a key of Sorts; empty puts first the sandboxes that need a person.
 	Sort string
-	// Most is how many sandboxes a person gets; 0 for all.
+	// Most bounds the list for people; 0 means all.
 	Most int
 }
 
-// fields are what a filter may look at.
+// fields are the keys for filters.
 var fields = map[string]func(looking.SandboxStatus) string{
 	"state":   func(s looking.SandboxStatus) string { return string(s.State) },
 	"project": func(s looking.SandboxStatus) string { return s.Project },
@@ -38,7 +38,7 @@ var fields = map[string]func(looking.SandboxStatus) string{
 	"sandbox": func(s looking.SandboxStatus) string { return s.Sandbox },
 }
 
-// orders are what a list may be sorted by. Where two are equal, the older comes first.
+// orders are the keys for sorting. Of equal sandboxes the older comes first.
 var orders = map[string]func(a, b looking.SandboxStatus) int{
 	"age":    func(_, _ looking.SandboxStatus) int { return 0 },
 	"left":   func(a, b looking.SandboxStatus) int { return cmp.Compare(timesOut(a), timesOut(b)) },
@@ -53,13 +53,13 @@ var orders = map[string]func(a, b looking.SandboxStatus) int{
 	"stage": func(a, b looking.SandboxStatus) int { return strings.Compare(a.Stage, b.Stage) },
 }
 
-// FilterKeys and Sorts are the words that Filters and Sort know.
+// FilterKeys returns the keys for Filters.
 func FilterKeys() []string { return slices.Sorted(maps.Keys(fields)) }
 
-// Sorts are the keys that a list may be sorted by.
+// Sorts returns the keys for Sort.
 func Sorts() []string { return slices.Sorted(maps.Keys(orders)) }
 
-// Check tells what of a choice nobody can follow.
+// Check reports an invalid choice.
 func (c Choice) Check() error {
 	if c.Sort != "" && orders[c.Sort] == nil {
 		return fault.System(fmt.Errorf("there is no order %q", c.Sort), "--sort takes one of "+strings.Join(Sorts(), ", "))
@@ -87,8 +87,8 @@ func words(states []looking.State) []string {
 	return list
 }
 
-// Of are the sandboxes that the filters leave, in the order that is asked for. Without
-// one they stay as they are.
+// Of returns the sandboxes that match the filters, in the chosen order. Without an order
+// they stay as they are.
 func (c Choice) Of(all []looking.SandboxStatus) []looking.SandboxStatus {
 	wanted := map[string][]string{}
 	for _, f := range c.Filters {
@@ -114,7 +114,7 @@ func (c Choice) Of(all []looking.SandboxStatus) []looking.SandboxStatus {
 	return list
 }
 
-// fits tells whether a text is as a pattern says, in which * stands for any text.
+// fits tells whether a text matches a pattern, in which * stands for any text.
 func fits(pattern, text string) bool {
 	if pattern == "-" {
 		return text == ""
@@ -138,7 +138,7 @@ func fits(pattern, text string) bool {
 	return true
 }
 
-// urgency is below for what a person should see first.
+// urgency is smaller for sandboxes that a person should see first.
 func urgency(s looking.SandboxStatus) int {
 	if s.DaemonEnded && s.State == looking.Running {
 		return 0
@@ -146,7 +146,8 @@ func urgency(s looking.SandboxStatus) int {
 	return 1 + slices.Index(looking.States, s.State)
 }
 
-// timesOut is when a job's time is over; the end of time where that is not known.
+// timesOut returns the time of a job's timeout, in seconds since 1970, or the largest
+// number if unknown.
 func timesOut(s looking.SandboxStatus) int64 {
 	if !hasTime(s) {
 		return math.MaxInt64
@@ -154,12 +155,12 @@ func timesOut(s looking.SandboxStatus) int64 {
 	return s.TimesOut.Unix()
 }
 
-// hasTime tells whether a job still uses the time that it has.
+// hasTime tells whether a job still uses its time.
 func hasTime(s looking.SandboxStatus) bool {
 	return s.TimesOut != nil && slices.Contains([]looking.State{looking.Making, looking.Booting, looking.Running}, s.State)
 }
 
-// left is what a job has of its time, in a word.
+// left returns the rest of a job's time in words.
 func left(s looking.SandboxStatus, now time.Time) string {
 	switch {
 	case !hasTime(s):
@@ -170,7 +171,7 @@ func left(s looking.SandboxStatus, now time.Time) string {
 	return Age(s.TimesOut.Sub(now))
 }
 
-// idOf is the id in a job's key; empty where there is none.
+// idOf returns the id in a job's key; empty without a job.
 func idOf(job string) string {
 	if job == "" {
 		return ""

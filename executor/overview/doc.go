@@ -1,9 +1,9 @@
-// Package overview is what `status` shows a person: the sandboxes that are asked for,
-// in an order, and no more of them than fit a page.
+// Package overview shows the sandboxes of `status` to a person: a choice of them, in
+// an order, and at most a page.
 //
 //	choice.go  filters and sorts; pure
 //	table.go   the table with its summary
-//	notes.go   what stands below the table, and what to do about it
+//	notes.go   the notes below the table, with their hints
 //
 // It may import driver/looking, fault and wary.
 package overview

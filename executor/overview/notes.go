@@ -10,25 +10,25 @@ import (
 )
 
 const (
-	// mostNotes bounds the notes below a table, and mostNamed the sandboxes that one
-	// note names.
+	// mostNotes bounds the notes below a table, and mostNamed the sandboxes named in a
+	// note.
 	mostNotes = 8
 	mostNamed = 4
 )
 
-// note is about sandboxes that have the same thing to tell.
+// note is about sandboxes with the same message.
 type note struct {
 	sandboxes []string
-	// text stands behind their names, and hint on the next line. The place in them is for
-	// the first of the names.
+	// text stands behind their names, and hint on the next line. place in them stands for
+	// the first name.
 	text, hint string
 }
 
-// place stands for a sandbox's name. No text of others has it.
+// place stands for a sandbox's name. No text of others contains place.
 const place = "\x00"
 
-// notesOf are what the shown sandboxes want of a person. Equal ones are one note: a
-// Runner that died can leave hundreds.
+// notesOf returns the notes about the shown sandboxes. Equal notes become one: a dead
+// Runner can leave hundreds.
 func (st Status) notesOf(shown []looking.SandboxStatus) []note {
 	var list []note
 	add := func(one looking.SandboxStatus, text, hint string) {
@@ -68,7 +68,7 @@ func (st Status) notesOf(shown []looking.SandboxStatus) []note {
 	return list
 }
 
-// notes are the lines below a table.
+// notes prints the lines below a table.
 func (st Status) notes(out io.Writer, shown []looking.SandboxStatus) {
 	list := st.notesOf(shown)
 	for _, n := range list[:min(len(list), mostNotes)] {
@@ -87,7 +87,7 @@ func (st Status) notes(out io.Writer, shown []looking.SandboxStatus) {
 	}
 }
 
-// named are the first of several sandboxes, and how many more there are.
+// named returns the first of several names, and the number of the others.
 func named(list []string) string {
 	text := strings.Join(list[:min(len(list), mostNamed)], ", ")
 	if more := len(list) - mostNamed; more > 0 {

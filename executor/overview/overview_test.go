@@ -66,7 +66,7 @@ not known: sizes on disk: asking the engine: context deadline exceeded
 
 var noon = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 
-// A terminal that is too narrow has no column of URLs; a file has it always.
+// A narrow terminal has no column of URLs; a file always has the column.
 func TestURLsAreShownWhereThereIsRoom(t *testing.T) {
 	st := New(looking.Status{Time: noon, Sandboxes: []looking.SandboxStatus{{
 		Sandbox: "0123456789ab", State: looking.Running, Job: "gitlab.example.com/7", Created: noon,
@@ -81,7 +81,7 @@ func TestURLsAreShownWhereThereIsRoom(t *testing.T) {
 	}
 }
 
-// A Runner that died can leave hundreds, each with the same reason.
+// A dead Runner can leave hundreds of sandboxes, each with the same reason.
 func TestNotesBelowATableAreFew(t *testing.T) {
 	var list []looking.SandboxStatus
 	for i := range 300 {

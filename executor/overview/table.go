@@ -14,28 +14,28 @@ import (
 	"gitlab-dind-executor/wary"
 )
 
-// widestProject and the like keep a line without its URL below 130 columns.
+// The widest names keep a line without its URL below 130 columns.
 const (
 	widestProject, widestJob, widestRef, widestStage = 22, 12, 14, 10
 	widestURL                                        = 300
 )
 
-// Status is all that `status` tells, as JSON has it.
+// Status is the whole output of `status --json`.
 type Status struct {
 	looking.Status
 	Pool Pool `json:"pool"`
 }
 
-// Pool is how many sandboxes wait, and how many should.
+// Pool counts waiting sandboxes, beside the wanted numbers.
 type Pool struct {
 	Waiting int `json:"waiting"`
 	Size    int `json:"size"`
-	// Bare and BareSize are the same of those without a daemon.
+	// Bare and BareSize count sandboxes without a daemon.
 	Bare     int `json:"bare"`
 	BareSize int `json:"bare_size"`
 }
 
-// New counts what of a status waits; size and bare are how many should.
+// New counts the waiting sandboxes of a status. size and bare are the wanted numbers.
 func New(st looking.Status, size, bare int) Status {
 	all := Status{st, Pool{Size: size, BareSize: bare}}
 	for _, one := range st.Sandboxes {
@@ -49,9 +49,9 @@ func New(st looking.Status, size, bare int) Status {
 	return all
 }
 
-// Write shows a status to a person. most is what the settings allow the caches, in
-// bytes, and 0 for no bound. The column of URLs is left out where a terminal has no
-// room for it; columns is 0 where there is no terminal.
+// Write shows a status to a person. most is the settings' bound on the caches, in bytes,
+// and 0 for no bound. columns is the width of the terminal, and 0 without a terminal. A
+// narrow terminal gets no column of URLs.
 func (st Status) Write(out io.Writer, c Choice, most int64, columns int) {
 	if c.Sort == "" {
 		c.Sort = "state"
@@ -77,7 +77,7 @@ func (st Status) Write(out io.Writer, c Choice, most int64, columns int) {
 	st.notes(out, shown)
 }
 
-// table is a line for each sandbox.
+// table prints a line for each sandbox.
 func (st Status) table(out io.Writer, shown []looking.SandboxStatus, columns int) {
 	text := tableOf(shown, st.Time, true)
 	if columns > 0 && widest(text) > columns {
@@ -113,8 +113,8 @@ func widest(text string) int {
 	return n
 }
 
-// summary is the first line: how many there are of each state, of whom, and what they
-// use all together.
+// summary returns the first line: the number of sandboxes by state, their jobs and
+// projects, and their use of resources together.
 func summary(all []looking.SandboxStatus) string {
 	if len(all) == 0 {
 		return "no sandboxes"
@@ -159,7 +159,7 @@ func counted(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// rest is what there is besides sandboxes.
+// rest prints the state of pool, caches and mirror.
 func (st Status) rest(out io.Writer, most int64) {
 	if st.Pool.Size > 0 || st.Pool.Waiting > 0 {
 		fmt.Fprintf(out, "pool     %d of %d wait\n", st.Pool.Waiting, st.Pool.Size)
@@ -181,8 +181,8 @@ func (st Status) rest(out io.Writer, most int64) {
 	}
 }
 
-// Shortened cuts a name from its beginning, which says less than its end. No name is a
-// dash.
+// Shortened cuts the beginning of a name, which tells less than the end. An empty name
+// becomes a dash.
 func Shortened(name string, width int) string {
 	runes := []rune(wary.Line(name))
 	switch {
@@ -194,7 +194,7 @@ func Shortened(name string, width int) string {
 	return "…" + string(runes[len(runes)-width+1:])
 }
 
-// Age is a duration in its largest unit.
+// Age returns a duration in its largest unit.
 func Age(d time.Duration) string {
 	d = max(d, 0)
 	switch {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// The repository's address has the job's token in it.
+// The repository's address contains the job's token.
 func TestThePageOfAJob(t *testing.T) {
 	for address, want := range map[string]string{
 		"https://gitlab-ci-token:hunter2@gitlab.example.com/group/app.git":    "https://gitlab.example.com/group/app/-/jobs/1000",

@@ -1,5 +1,5 @@
-// Package progress shows how far long work is. At a terminal a bar stands below the lines.
-// Elsewhere there are the lines alone.
+// Package progress shows the progress of long work. A terminal has a bar below the lines.
+// Other outputs have the lines alone.
 //
 // It may import wary.
 package progress
@@ -46,8 +46,8 @@ func Terminal(w io.Writer, kind string) bool {
 	return is && kind != "" && kind != "dumb"
 }
 
-// New is for work of so many steps. Lines go to out and err. With drawn, a bar stands below the
-// lines of err.
+// New shows work of so many steps. Lines go to out and err. With drawn, a bar stands below
+// the lines of err.
 func New(out, err io.Writer, steps int, drawn bool) *Show {
 	s := &Show{out: out, err: err, steps: max(1, steps)}
 	if drawn {
@@ -80,7 +80,8 @@ func (s *Show) begin(name string) {
 	s.move(0, "")
 }
 
-// Bytes moves the bar within the step of a name. A new name begins a step.
+// Bytes moves the bar within the step with this name, by bytes done of total. A new name
+// begins a step.
 func (s *Show) Bytes(name string, current, total int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,7 +94,7 @@ func (s *Show) Bytes(name string, current, total int64) {
 	}
 }
 
-// Telling is Bytes if there is a bar, and else nil. Then lines tell of bytes.
+// Telling returns Bytes if there is a bar, else nil. Without a bar, lines report the bytes.
 func (s *Show) Telling() func(name string, current, total int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

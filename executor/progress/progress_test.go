@@ -66,7 +66,7 @@ func TestABarStandsBelowTheLines(t *testing.T) {
 	err.await(t, "3MB of 6MB")
 	_, _ = s.Err().Write([]byte("a line of the log\n"))
 	_, _ = s.Out().Write([]byte("a result\n"))
-	s.Bytes("third", 9, 3) // more than there are steps, and more than all
+	s.Bytes("third", 9, 3) // more steps than announced, and more bytes than the total
 	s.End()
 	s.End()
 	_, _ = s.Err().Write([]byte("behind it\n"))

@@ -15,10 +15,10 @@ import (
 	"time"
 )
 
-// browserBound is what one start of the browser may take.
+// browserBound bounds a start of the browser.
 const browserBound = time.Minute
 
-// browse opens a file in a window of that width and returns what the browser made of it.
+// browse opens a file in a window of a width, and returns the resulting document.
 func browse(t *testing.T, file string, width int, more ...string) string {
 	t.Helper()
 	var browser string
@@ -44,7 +44,7 @@ func browse(t *testing.T, file string, width int, more ...string) string {
 	return string(out)
 }
 
-// written is a file with a page.
+// written writes a page into a file.
 func written(t *testing.T, page string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "page.html")
@@ -56,8 +56,8 @@ func written(t *testing.T, page string) string {
 
 var title = regexp.MustCompile(`<title>([^<]*)</title>`)
 
-// measured is how wide a page is in a frame of that width, and how high: by a script in
-// another page, around it.
+// measured returns the width and the height of a page in a frame of a width. A script in a
+// surrounding page measures them.
 func measured(t *testing.T, page string, width int) (wide, high int) {
 	t.Helper()
 	file := written(t, page)
@@ -104,7 +104,7 @@ func TestPagesInABrowser(t *testing.T) {
 	}
 }
 
-// Should something get past the escaping, the page's own policy stops it.
+// If anything gets past the escaping, the page's own policy stops scripts.
 func TestThePolicyOfAPageStopsScripts(t *testing.T) {
 	const script = `<script>document.title = "a script ran"</script>`
 	page := strings.Replace(pageOf(t, failed()), "</body>", script+"</body>", 1)

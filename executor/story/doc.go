@@ -1,14 +1,14 @@
-// Package story is what `explain` tells of one job: of its bundle, of its sandbox while
-// it runs, and of the lines that its hooks left in the operator's log. It is told as
-// text, or as one page for a browser.
+// Package story tells the story of a job for `explain`. The sources are the job's
+// bundle, its sandbox while running, and the lines of its hooks in the operator's
+// log. The output is text, or a page for a browser.
 //
-//	story.go     what is known of a job
-//	list.go      jobs of which something is known
+//	story.go     the known facts about a job
+//	list.go      jobs with known facts
 //	text.go      the text
-//	page.go      the page, page.html its template; no script and no address is in it
+//	page.go      the page, page.html its template; no script and no address
 //	timeline.go  the bars of the page; pure
 //
-// All of it was said by others: text is bounded, and the template escapes it.
+// All words come from others: texts are bounded, and the template escapes them.
 //
 // It may import executor/bundle, executor/joblog, executor/overview, executor/telemetry,
 // driver/looking, driver/plan and wary.

@@ -13,11 +13,11 @@ import (
 	"gitlab-dind-executor/executor/overview"
 )
 
-// Most is how many jobs a list has at most.
+// Most bounds the jobs of a list.
 const Most = 40
 
-// List shows a person the jobs of which there is a story: those that have a sandbox, and
-// the newest bundles of all that there are.
+// List shows the jobs with a story: jobs with a sandbox, and the newest bundles. all is the
+// number of bundles.
 func List(out io.Writer, sandboxes []looking.SandboxStatus, bundles []bundle.Bundle, all int, now time.Time) {
 	jobs := slices.DeleteFunc(slices.Clone(sandboxes), func(s looking.SandboxStatus) bool { return s.Job == "" })
 	if len(jobs)+len(bundles) == 0 {
@@ -38,7 +38,7 @@ func List(out io.Writer, sandboxes []looking.SandboxStatus, bundles []bundle.Bun
 	for _, b := range shown {
 		row(b.Job, b.Project, b.Ref, b.Stage, fmt.Sprintf("failed %s ago", overview.Age(now.Sub(b.Time))))
 	}
-	_ = w.Flush() // whoever reads along has gone
+	_ = w.Flush() // the reader has gone
 	if more := len(jobs) - Most; more > 0 {
 		fmt.Fprintf(out, "… and %d more that have a sandbox: gitlab-dind-executor status --limit 0 shows them\n", more)
 	}

@@ -26,7 +26,7 @@ var pageText string
 
 var pageTemplate = template.Must(template.New("page").Parse(pageText))
 
-// Page writes one page for a browser. It has no script and asks nothing of a network.
+// Page writes a page for a browser. The page has no script and asks no network.
 func (j Job) Page(out io.Writer) error {
 	if err := pageTemplate.Execute(out, j.view()); err != nil {
 		return fmt.Errorf("writing the page: %w", err)
@@ -34,10 +34,10 @@ func (j Job) Page(out io.Writer) error {
 	return nil
 }
 
-// view is what the template shows. All text in it is bounded and on one line.
+// view holds the texts for the template. Each text is bounded and on one line.
 type view struct {
 	ID, Key, Project, URL, Ref, Stage string
-	// Result is a word, Class its style and Lead a sentence about it.
+	// Result is a word, Class its style and Lead a sentence about the job.
 	Result, Class, Lead string
 	Facts               []fact
 	Time                timeline
@@ -75,7 +75,7 @@ const (
 	widest                                           = 120
 )
 
-// short and long are texts of others, without what may be a secret by its form.
+// short and long clean texts of others of possible secrets, by their form.
 func short(text string, width int) string { return overview.Shortened(telemetry.Scrub(text), width) }
 
 func long(text string) string { return telemetry.Clip(telemetry.Scrub(text)) }
@@ -137,10 +137,10 @@ func (j Job) class() string {
 	return "unknown"
 }
 
-// endings are how a job ended, by class.
+// endings are words for the end of a job, by class.
 var endings = map[string]string{telemetry.Success: "Succeeded", telemetry.Failed: "Failed", "canceled": "Was canceled", "unknown": "Ended"}
 
-// lead is a sentence about how the job is.
+// lead returns a sentence about the job's state.
 func (j Job) lead(t timeline) string {
 	took := t.jobHasEnded.Sub(t.begin).Seconds()
 	var text string
@@ -162,7 +162,7 @@ func (j Job) lead(t timeline) string {
 	return text
 }
 
-// facts are numbers that answer what people ask first.
+// facts returns the numbers that people ask for first.
 func (j Job) facts(t timeline) []fact {
 	var list []fact
 	add := func(name, value, note string) { list = append(list, fact{name, value, note}) }
@@ -198,7 +198,7 @@ func (j Job) facts(t timeline) []fact {
 	return append(list, j.usageFacts()...)
 }
 
-// usageFacts are those of the job's docker daemon.
+// usageFacts returns the numbers of the job's docker daemon.
 func (j Job) usageFacts() []fact {
 	u, known := j.usage()
 	if n := j.used(); n != nil && !known {
@@ -229,7 +229,7 @@ func (j Job) usageFacts() []fact {
 	return list
 }
 
-// faults are what hooks said went wrong, and containers that had too little memory.
+// faults returns the errors of hooks, and containers that ran out of memory.
 func (j Job) faults(containers []looking.ContainerReport) []said {
 	var list []said
 	for _, c := range containers {
@@ -245,7 +245,7 @@ func (j Job) faults(containers []looking.ContainerReport) []said {
 	return list
 }
 
-// pulls are the images that were fetched for the job, the slowest first.
+// pulls returns the images fetched for the job, the slowest first.
 func (j Job) pulls() []pull {
 	var all []telemetry.Pull
 	for _, r := range j.History {
@@ -274,7 +274,7 @@ func containerOf(c looking.ContainerReport) container {
 	return one
 }
 
-// legendOf explains the kinds of bars that there are.
+// legendOf explains the kinds of bars in use.
 func legendOf(bars []bar) []legend {
 	var list []legend
 	for _, l := range []legend{

@@ -10,25 +10,25 @@ import (
 	"gitlab-dind-executor/executor/telemetry"
 )
 
-// Job is what is known of a job. What is nil or empty is not known.
+// Job holds the known facts about a job. Nil and empty fields are unknown.
 type Job struct {
 	// Key is the instance and the job's id.
 	Key string
 	Now time.Time
-	// Version is that of this program.
+	// Version is this program's version.
 	Version string
-	// Sandbox is there while the job has one, and Live what its containers are at.
+	// Sandbox is the job's sandbox, if any, and Live the present state of its containers.
 	Sandbox *looking.SandboxStatus
 	Live    *looking.Report
-	// Bundle is there for a job that failed.
+	// Bundle is the bundle of a failed job.
 	Bundle *bundle.Bundle
-	// History are the calls of its hooks, in the order of their beginnings.
+	// History holds the calls of the job's hooks, in the order of their starts.
 	History []telemetry.Record
-	// Missing says what could not be asked.
+	// Missing names the facts that could not be asked for.
 	Missing []string
 }
 
-// Keys are the jobs that a story could be about, each once.
+// Keys returns the keys of all jobs in these sources, each once.
 func Keys(sandboxes []looking.SandboxStatus, bundles []bundle.Bundle, history []telemetry.Record) []string {
 	var keys []string
 	for _, s := range sandboxes {
@@ -44,7 +44,7 @@ func Keys(sandboxes []looking.SandboxStatus, bundles []bundle.Bundle, history []
 	return slices.Compact(keys)
 }
 
-// Tell tells one of the Keys. of's fields say the rest.
+// Tell fills in the story of the job of.Key from these sources. Other fields of of stay.
 func (of Job) Tell(sandboxes []looking.SandboxStatus, bundles []bundle.Bundle, history []telemetry.Record) Job {
 	for _, s := range sandboxes {
 		if s.Job == of.Key {
@@ -65,7 +65,7 @@ func (j Job) runs() bool {
 	return j.Sandbox != nil && slices.Contains([]looking.State{looking.Making, looking.Booting, looking.Running}, j.Sandbox.State)
 }
 
-// about are the job's project, page, ref and stage, by whoever knows them.
+// about returns the job's project, page, ref and stage, from any source that knows them.
 func (j Job) about() (project, url, ref, stage string) {
 	if s := j.Sandbox; s != nil {
 		project, url, ref, stage = s.Project, s.URL, s.Ref, s.Stage
@@ -79,7 +79,7 @@ func (j Job) about() (project, url, ref, stage string) {
 	return project, url, ref, stage
 }
 
-// result is how the job is, in a word.
+// result returns the job's state in a word.
 func (j Job) result() string {
 	if j.runs() {
 		return string(j.Sandbox.State)
@@ -95,7 +95,7 @@ func (j Job) result() string {
 	return "unknown"
 }
 
-// usage is what its docker daemon used, and whether anybody knows.
+// usage returns the resources used by the job's docker daemon, if known.
 func (j Job) usage() (looking.Usage, bool) {
 	switch {
 	case j.Bundle != nil:
@@ -106,7 +106,7 @@ func (j Job) usage() (looking.Usage, bool) {
 	return looking.Usage{}, false
 }
 
-// used is the last that a hook has noted of that, or nil.
+// used returns a hook's last note about the resources, or nil.
 func (j Job) used() *telemetry.Used {
 	for _, r := range slices.Backward(j.History) {
 		if r.Used != nil {
@@ -116,10 +116,10 @@ func (j Job) used() *telemetry.Used {
 	return nil
 }
 
-// nameOf is what a call is called: the stage of a run, else the hook or command.
+// nameOf names a call: the stage of a run, else the hook or command.
 func nameOf(r telemetry.Record) string {
 	return cmp.Or(r.Stage, r.Hook, r.Command)
 }
 
-// isBehind tells whether nobody waited for a call.
+// isBehind tells whether a call ran behind the job, so nobody waited.
 func isBehind(r telemetry.Record) bool { return r.Command != "" }

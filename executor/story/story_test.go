@@ -26,7 +26,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 var noon = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 
-// after is a call that ends so many seconds after noon.
+// after is a call that ends at a number of seconds after noon.
 func after(end, took float64, r telemetry.Record) telemetry.Record {
 	r.Time, r.Seconds = noon.Add(inSeconds(end)), took
 	if r.Result == "" {
@@ -89,7 +89,7 @@ func running() Job {
 	return j
 }
 
-// succeeded is one that only the log remembers.
+// succeeded is a job that only the log remembers.
 func succeeded() Job {
 	j := failed()
 	j.Bundle = nil
@@ -105,7 +105,7 @@ func succeeded() Job {
 	return j
 }
 
-// pageOf is the page of a job.
+// pageOf returns the page of a job.
 func pageOf(t *testing.T, j Job) string {
 	t.Helper()
 	var out strings.Builder
@@ -136,7 +136,7 @@ func TestStoriesAreToldAsTextAndAsAPage(t *testing.T) {
 	}
 }
 
-// elements and attributes are all that a page may have.
+// A page may have only these elements and attributes.
 var elements = map[string]bool{
 	"html": true, "head": true, "meta": true, "title": true, "style": true, "body": true, "main": true, "h1": true, "h2": true, "a": true, "b": true, "i": true, "p": true,
 	"div": true, "span": true, "pre": true, "code": true, "footer": true,
@@ -149,8 +149,8 @@ var attributes = map[string]*regexp.Regexp{
 	"title": regexp.MustCompile(`^from \d\d:\d\d:\d\d UTC$`), "href": regexp.MustCompile(`^https?://`), "rel": regexp.MustCompile(`^noreferrer noopener$`),
 }
 
-// sound reads a page as strictly as XML is read, so that nothing in it is left open, and
-// tells what it should not have.
+// sound reads a page as strictly as XML, so nothing is left open, and refuses forbidden
+// parts.
 func sound(page string) error {
 	d := xml.NewDecoder(strings.NewReader(page))
 	policy := false
@@ -182,7 +182,7 @@ func sound(page string) error {
 	}
 }
 
-// evil is what a pipeline, an image or a daemon may say.
+// evil is possible text of a pipeline, an image or a daemon.
 const evil = "\"'><script>alert(1)</script><img src=x onerror=alert(1)></style></title></pre><!-- {{.}} javascript:alert(1) \x1b[2J\u202e\x00 &lt; https://user:hunter2@evil.example.com/?token=hunter2"
 
 // fill puts evil into all texts of a value.
@@ -215,7 +215,7 @@ func TestNothingThatAJobSaysIsMoreThanTextOnAPage(t *testing.T) {
 		}
 		history := j.History
 		fill(reflect.ValueOf(&j).Elem())
-		for i := range j.History { // what decides how a call is drawn
+		for i := range j.History { // these decide how a call is drawn
 			j.History[i].Result, j.History[i].Hook = history[i].Result, "prepare"
 		}
 		if j.Sandbox != nil {

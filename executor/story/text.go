@@ -13,7 +13,7 @@ import (
 	"gitlab-dind-executor/wary"
 )
 
-// Text tells a person.
+// Text prints the story for a person.
 func (j Job) Text(out io.Writer) {
 	project, url, ref, stage := j.about()
 	if j.Bundle == nil || j.runs() {
@@ -42,7 +42,7 @@ func (j Job) Text(out io.Writer) {
 	}
 }
 
-// at says what a job is at, or how it ended.
+// at says in words where a job stands, or how the job ended.
 func (j Job) at() string {
 	if s := j.Sandbox; s != nil {
 		text := fmt.Sprintf("%s for %s", s.State, overview.Age(j.Now.Sub(s.Created)))
@@ -54,7 +54,7 @@ func (j Job) at() string {
 	return "ended: " + j.result()
 }
 
-// hooks is a line for each call of its hooks.
+// hooks prints a line for each call of the job's hooks.
 func (j Job) hooks(out io.Writer) {
 	if len(j.History) == 0 {
 		return
@@ -71,7 +71,7 @@ func (j Job) hooks(out io.Writer) {
 	}
 }
 
-// remark is what there is to say about a call, with the images that it fetched or without.
+// remark returns remarks about a call, with or without its fetched images.
 func remark(r telemetry.Record, images bool) string {
 	var list []string
 	if isBehind(r) {
@@ -103,10 +103,10 @@ func remark(r telemetry.Record, images bool) string {
 	return strings.Join(list, ", ")
 }
 
-// mostRemarked is how many images one line names.
+// mostRemarked bounds the images named in a line.
 const mostRemarked = 4
 
-// ending says how a call ended that was no success.
+// ending describes the end of a call that was no success.
 func ending(r telemetry.Record) string {
 	switch {
 	case r.ExitCode != 0:
@@ -117,7 +117,7 @@ func ending(r telemetry.Record) string {
 	return r.Result
 }
 
-// seconds is a duration for a person.
+// seconds writes a duration for a person.
 func seconds(s float64) string {
 	d := time.Duration(max(0, s) * float64(time.Second))
 	switch {

@@ -11,17 +11,17 @@ import (
 // mostBars bounds the bars of a page. A job with three attempts has some fifty.
 const mostBars = 80
 
-// bar is a line of the timeline. Left and Width are percents of its whole time.
+// bar is a line of the timeline. Left and Width are percents of the whole time.
 type bar struct {
 	Name, Clock, Took, Remark string
 	// Kind is a class of the page's styles.
 	Kind        string
 	Left, Width float64
-	// Part says that the bar is a part of the one above.
+	// Part tells whether the bar is a part of the bar above.
 	Part bool
 }
 
-// tick is a mark on the axis. Odd ones are left out where there is little room.
+// tick is a mark on the axis. Odd marks are left out where there is little room.
 type tick struct {
 	Left float64
 	Text string
@@ -32,7 +32,7 @@ type tick struct {
 type timeline struct {
 	Bars  []bar
 	Ticks []tick
-	// More is how many calls are left out.
+	// More is the number of calls left out.
 	More        int
 	begin, end  time.Time
 	jobHasEnded time.Time
@@ -55,11 +55,11 @@ var phases = []struct{ name, text string }{
 	{"engine", "the engine answers"}, {"plan", "looks and plans"}, {"room", "waits for room"}, {"sandbox", "makes the sandbox"},
 }
 
-// smallPhase is what a phase must take, in seconds, to have a bar.
+// smallPhase is the shortest phase with a bar, in seconds.
 const smallPhase = 0.05
 
-// timelineOf draws the calls of a job. running is when the job still went on; the zero
-// time is for one that has ended.
+// timelineOf draws the calls of a job. running is the time when the job still went on, or
+// the zero time for a job that has ended.
 func timelineOf(history []telemetry.Record, running time.Time) timeline {
 	var t timeline
 	if len(history) == 0 {
@@ -98,7 +98,7 @@ func timelineOf(history []telemetry.Record, running time.Time) timeline {
 	return t
 }
 
-// bar is that of one call.
+// bar returns the bar of a call.
 func (t timeline) bar(r telemetry.Record) bar {
 	b := t.place(r.Began(), r.Time)
 	b.Name, b.Clock, b.Took, b.Remark = short(nameOf(r), 40), clock(r.Began()), seconds(r.Seconds), long(remark(r, false))
@@ -117,7 +117,7 @@ func (t timeline) bar(r telemetry.Record) bar {
 	return b
 }
 
-// partsOf are the phases of a prepare, and the images that it fetched.
+// partsOf returns the phases of a prepare, and its fetched images.
 func (t timeline) partsOf(r telemetry.Record) []bar {
 	var list []bar
 	from := r.Began()
@@ -143,7 +143,7 @@ func (t timeline) partsOf(r telemetry.Record) []bar {
 	return list
 }
 
-// place is where a span lies.
+// place returns the bar of a span of time, without texts.
 func (t timeline) place(from, to time.Time) bar {
 	whole := t.end.Sub(t.begin).Seconds()
 	if whole <= 0 {
@@ -153,7 +153,7 @@ func (t timeline) place(from, to time.Time) bar {
 	return bar{Left: left, Width: percent(to.Sub(t.begin).Seconds()/whole) - left}
 }
 
-// percent is a share between 0 and 100, with two decimals.
+// percent converts a share to a number from 0 to 100, with two decimals.
 func percent(share float64) float64 {
 	return math.Round(min(1, max(0, share))*10000) / 100
 }
@@ -167,13 +167,13 @@ func isScript(stage string) bool {
 	return stage == "build_script" || stage == "after_script" || len(stage) > 5 && stage[:5] == "step_"
 }
 
-// mostTicks is how many marks an axis has at most.
+// mostTicks bounds the marks of an axis.
 const mostTicks = 7
 
-// steps are what lies between two marks, in seconds.
+// steps are the possible distances of two marks, in seconds.
 var steps = []float64{0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 43200, 86400}
 
-// ticksOf are the marks of an axis of that length.
+// ticksOf returns the marks of an axis of a length.
 func ticksOf(whole time.Duration) []tick {
 	length := whole.Seconds()
 	step := steps[len(steps)-1]

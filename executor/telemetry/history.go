@@ -15,12 +15,12 @@ import (
 	"gitlab-dind-executor/hostfile"
 )
 
-// mostHistory bounds the calls of one job. An ordinary job has a dozen, and each of three
+// mostHistory bounds the calls of a job. An ordinary job has a dozen, and each of three
 // attempts as many.
 const mostHistory = 200
 
-// History are the calls that a log has of a job, and those behind it, in the order of
-// their beginnings. job is its id or its whole key. A log that is not there has none.
+// History returns the calls of a job and the calls behind the job, in the order of their
+// starts. job is the job's id or whole key. A missing log has no calls.
 func (l Log) History(job string) ([]Record, error) {
 	if l.Path == "" {
 		return nil, nil
@@ -48,10 +48,10 @@ func (l Log) History(job string) ([]Record, error) {
 	return list, nil
 }
 
-// recordsOf adds the calls of a job that a file has; of too many the last stay.
+// recordsOf adds the calls of a job in a file. Of too many the last stay.
 func recordsOf(job string, file io.Reader, list *[]Record) error {
 	lines := bufio.NewReaderSize(file, 64<<10)
-	needle := []byte("/" + path.Base(job) + `"`) // most lines are of others
+	needle := []byte("/" + path.Base(job) + `"`) // most lines are of other jobs
 	for {
 		line, err := wholeLine(lines)
 		if errors.Is(err, io.EOF) {
@@ -80,7 +80,7 @@ func (r Record) concerns(job string) bool {
 	return false
 }
 
-// Of is the key of the job that a call is about, or behind which it went on.
+// Of returns the key of the call's job, or of the job behind which the call went on.
 func (r Record) Of() string {
 	if r.Job != "" {
 		return r.Job
@@ -88,7 +88,7 @@ func (r Record) Of() string {
 	return r.Behind
 }
 
-// Began is when the call began.
+// Began returns the start of the call.
 func (r Record) Began() time.Time {
 	return r.Time.Add(-time.Duration(max(0, r.Seconds) * float64(time.Second)))
 }

@@ -62,7 +62,7 @@ func TestTheHistoryOfAJobAcrossFilesOfALog(t *testing.T) {
 	}
 }
 
-// A log may hold hundreds of thousands of lines of one job that loops.
+// A log may hold hundreds of thousands of lines of a job that loops.
 func TestAHistoryHasABound(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "operator.log")
 	line := `{"time":"2026-07-01T12:00:00Z","hook":"run","job":"x/7","seconds":1,"result":"success"}` + "\n"

@@ -32,8 +32,8 @@ type Host struct {
 	Say func(string)
 
 	settings config.Settings
-	// partial is what the settings' file says, and which of its keys are at fault.
-	// unread says that nothing of it could be read.
+	// partial is the readable content of the settings' file, with the keys at fault. unread
+	// means: nothing of the file could be read.
 	partial config.Partial
 	unread  bool
 	// file is the Runner's config.toml; without a path if no such file exists.
@@ -96,7 +96,7 @@ func (v *Host) Checks() []doctor.Check {
 		check("containers", engine, func(context.Context) []doctor.Finding {
 			return doctor.Containers(v.settings, v.engine, func(path string) bool {
 				_, err := os.Lstat(path)
-				return err == nil || v.place.Contained // whose paths are not the engine's
+				return err == nil || v.place.Contained // the container's paths are not the engine's
 			})
 		}),
 		check("leftovers", engine, one(v.checkLeftovers)),

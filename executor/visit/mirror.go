@@ -37,7 +37,7 @@ func (v *Host) checkMirror(ctx context.Context) []doctor.Finding {
 	at, err := v.d.MirrorHealth(ctx, m)
 	switch {
 	case errors.Is(err, mirror.ErrNone) && len(found) > 0:
-		return found // the next one would be dead
+		return found // the next mirror would be dead
 	case errors.Is(err, mirror.ErrNone):
 		return []doctor.Finding{doctor.Fine("mirror", "of %s is not there yet: the next job makes it", m.Remote)}
 	case err != nil:
@@ -78,8 +78,8 @@ func askRemote(ctx context.Context, s config.Settings, ca []byte) (status int, e
 	return status, err
 }
 
-// proxyFor is the proxy of the settings for a host, or nil. Of no_proxy it knows names
-// and domains.
+// proxyFor returns the proxy of the settings for a host, or nil. In no_proxy, names and
+// domains count.
 func proxyFor(s config.Proxy, to *url.URL) *url.URL {
 	text := s.HTTPS
 	if to.Scheme == "http" {

@@ -8,8 +8,8 @@ import (
 	"gitlab-dind-executor/executor/doctor"
 )
 
-// reads are the keys and tables of the settings that each check needs, besides those of
-// the checks that it needs.
+// reads are the keys and tables of the settings for each check, besides those of the checks
+// in its needs.
 var reads = map[string][]string{
 	"runner":     {"helper"},
 	"protection": {"cache", "policy"},
@@ -31,7 +31,7 @@ var reads = map[string][]string{
 	},
 }
 
-// lacks names the key at fault that a check needs, or is "".
+// lacks names a key at fault that a check needs, or returns "".
 func (v *Host) lacks(check string) string {
 	if check == "settings" {
 		return ""
@@ -45,8 +45,8 @@ func (v *Host) lacks(check string) string {
 	return ""
 }
 
-// checkSettings tells each fault of the settings' file. What is sound in it serves for
-// the other checks.
+// checkSettings reports each fault of the settings' file. The sound keys serve for the
+// other checks.
 func (v *Host) checkSettings() []doctor.Finding {
 	p, err := config.LoadPartly(v.SettingsFile)
 	if err != nil {
