@@ -94,37 +94,29 @@ COPY --from=build /built /built
 		}
 		return sha
 	}
-	one, two, three := files("one\n"), files("two\n"), files("three\n")
-	for i, k := range []struct {
-		name, store, image string
-		// made is what a step prints that the other host need not do.
-		made string
-	}{
-		{"containerd", "containerd's store", newest, "made 2 tools"},
-		{"dockerd", "dockerd's store", rig.DeriveWith(t, world.Engine, rig.ImageDind, []rig.File{ownStore}), "made 2 packages"},
-	} {
-		t.Run(k.store, func(t *testing.T) {
-			project := int64(70 + i)
-			policy := fmt.Sprintf("[[policy]]\nsidecar.image = %q\n", k.image)
-			host, other := cachingLayers(t, policy), under(settingsWith(t, policy))
-			job := func(sha string, protected bool, with func(*local.Runner)) ran {
-				p := sharedBuild(t, project, sha, protected)
-				p.Services = nil
-				r := runJobUnchecked(t, p, with).succeeded().quietCleanup()
-				sweptBehind(t)
-				return r
-			}
-			first := job(one, true, host).says(k.made)
-			again := job(two, true, host).saysNot(k.made)
-			elsewhere := job(three, true, other).saysNot(k.made)
-			// Layers of protected refs are for all, and those of others for others alone.
-			job(one, false, other).saysNot(k.made)
-			t.Attr(k.name, fmt.Sprintf("first build %s, after a change %s, after another on another host %s", first.took(), again.took(), elsewhere.took()))
-			tags, err := world.Registry.Tags(t.Context(), fmt.Sprintf("group/shared-%d/buildcache", project))
-			slices.Sort(tags)
-			if err != nil || strings.Join(tags, " ") != "protected unprotected" {
-				t.Errorf("the registry has the tags %q (%v)", tags, err)
-			}
-		})
+	one, two, three, four := files("one\n"), files("two\n"), files("three\n"), files("four\n")
+	const project, made = 70, "made 2 tools"
+	with := func(image string) string { return fmt.Sprintf("[[policy]]\nsidecar.image = %q\n", image) }
+	host, other := cachingLayers(t, with(newest)), under(settingsWith(t, with(newest)))
+	before := under(settingsWith(t, with(rig.DeriveWith(t, world.Engine, rig.ImageDind, []rig.File{ownStore}))))
+	job := func(sha string, protected bool, with func(*local.Runner)) ran {
+		p := sharedBuild(t, project, sha, protected)
+		p.Services = nil
+		r := runJobUnchecked(t, p, with).succeeded().quietCleanup()
+		sweptBehind(t)
+		return r
+	}
+	first := job(one, true, host).says(made)
+	again := job(two, true, host).saysNot(made)
+	elsewhere := job(three, true, other).saysNot(made)
+	// Layers of protected refs are for all, and those of others for others alone.
+	job(one, false, other).saysNot(made)
+	// A daemon with a store of its own finds them, and leaves none.
+	old := job(four, true, before).saysNot(made).says("no layers are left in ")
+	t.Attr("build", fmt.Sprintf("first %s, after a change %s, after another on another host %s, with dockerd's store %s", first.took(), again.took(), elsewhere.took(), old.took()))
+	tags, err := world.Registry.Tags(t.Context(), fmt.Sprintf("group/shared-%d/buildcache", project))
+	slices.Sort(tags)
+	if err != nil || strings.Join(tags, " ") != "protected unprotected" {
+		t.Errorf("the registry has the tags %q (%v)", tags, err)
 	}
 }
