@@ -54,7 +54,7 @@ func load(path string, named bool) (Settings, []string, error) {
 	return parse(path, src)
 }
 
-// read returns what a settings file holds, which must exist if it was named.
+// read returns the content of a settings file. A named file must exist.
 func read(path string, named bool) ([]byte, error) {
 	src, err := readAtMost(path, maxSize+1)
 	switch {
@@ -97,7 +97,7 @@ func parse(name string, src []byte) (Settings, []string, error) {
 	return s, d.warned(), nil
 }
 
-// decode reads all of src that can be read. The decoder has the faults of the rest.
+// decode reads the readable part of src. The decoder holds the faults of the rest.
 func decode(name string, src []byte) (Settings, *decoder, error) {
 	s := Default()
 	var top map[string]toml.Primitive
@@ -111,7 +111,7 @@ func decode(name string, src []byte) (Settings, *decoder, error) {
 	}
 	d := &decoder{md: md, lines: keyLines(src), name: name}
 	d.table(reflect.ValueOf(&s).Elem(), top, nil)
-	unread := len(d.faults) // a value that cannot be read has its default, which is not at fault
+	unread := len(d.faults) // an unreadable value has its default, which is not at fault
 	for _, f := range validate(s) {
 		if !slices.ContainsFunc(d.faults[:unread], func(l located) bool { return l.key == f.key }) {
 			d.add(f.key, f.what)
@@ -120,7 +120,7 @@ func decode(name string, src []byte) (Settings, *decoder, error) {
 	return s, d, nil
 }
 
-// warned are the warnings, a line of text each.
+// warned returns the warnings, a line of text each.
 func (d *decoder) warned() (warnings []string) {
 	for _, w := range inOrder(d.warnings) {
 		warnings = append(warnings, w.Error())
@@ -130,7 +130,7 @@ func (d *decoder) warned() (warnings []string) {
 
 func invalid(err error) error { return fault.System(err, explained) }
 
-// explained is where every key is explained.
+// explained is the hint to the explanation of every key.
 const explained = "`gitlab-dind-executor settings --default` prints every key with its explanation"
 
 // Digest identifies the settings by 12 hex digits: equal settings have equal digests.
@@ -146,7 +146,7 @@ func (s Settings) Digest() string {
 // located is a fault or a warning with its line in a settings file; line 0 is unknown.
 type located struct {
 	line int
-	// key is the one that it is about.
+	// key is the key at fault, or with a warning.
 	key string
 	err error
 }

@@ -59,8 +59,8 @@ func (p *Partial) leaveOut(key string) bool {
 	return true
 }
 
-// Broken returns the first key at fault that is one of keys, lies in a table of keys, or
-// contains one; "" for none. The result is the key as in the file.
+// Broken returns the first key at fault that is one of keys, or is in a table of keys or
+// around a key; "" for none. The result is the key as in the file.
 func (p *Partial) Broken(keys ...string) string {
 	for _, key := range keys {
 		for _, b := range p.broken {

@@ -112,7 +112,7 @@ func (c *call) prepared(settings config.Settings, ready driver.Ready, err error)
 	}
 }
 
-// noteUsed notes what the job's docker daemon has used.
+// noteUsed notes the resources used by the job's docker daemon.
 func (c *call) noteUsed(u looking.Usage) {
 	c.record.Used = &telemetry.Used{
 		PeakMemory: u.PeakMemory, Received: u.Received, Written: u.Written, Disk: u.Disk, Boot: u.Boot.Seconds(), Layers: string(u.Layers),

@@ -59,7 +59,7 @@ func TestWhatIsPlantedOnTheHost(t *testing.T) {
 			e := fakeengine.New(t)
 			err := called(t, e, nil, "--settings", settingsFile(t, e, "[log]\nfile = \""+file+"\"\n[bundles]\ndir = \""+t.TempDir()+"\"\n"), "explain", "42")
 			if err != nil && strings.Contains(err.Error(), "no line in the operator's log") {
-				return nil // it was read, and says nothing of that job
+				return nil // the file was read, and has no line of this job
 			}
 			return err
 		}},

@@ -88,8 +88,8 @@ func (c *call) prepull(ctx context.Context, s config.Settings, d *driver.Driver,
 	return nil
 }
 
-// showing lets lines of this call stand above a bar for work of so many steps, where a
-// person looks on. done takes the bar away.
+// showing puts a bar for work of so many steps below the lines of this call, if a person
+// looks on. done takes the bar away.
 func (c *call) showing(steps int) (show *progress.Show, done func()) {
 	show = progress.New(c.raw.out, c.raw.err, steps, progress.Terminal(c.raw.err, c.env["TERM"]))
 	stdout, log := c.stdout, c.log.Out

@@ -83,8 +83,8 @@ func (c *call) seed(ctx context.Context, s config.Settings, d *driver.Driver) er
 	return err
 }
 
-// stepsOf is how many steps the making of seeds has: a daemon for each, and the images
-// that it pulls.
+// stepsOf counts the steps in the making of seeds: a daemon for each seed, and its images
+// to pull.
 func stepsOf(wishes []plan.SeedWish) (steps int) {
 	for _, w := range wishes {
 		if w.Unfit == "" {

@@ -198,7 +198,7 @@ func withoutSource(_ *fakeengine.Engine, w http.ResponseWriter, r *http.Request,
 	next(w, r)
 }
 
-// withMirror are settings that want a mirror of a registry, and its name.
+// withMirror writes settings with a mirror of a registry, and returns the mirror's name.
 func (h *wrongHost) withMirror(remote string, port int) (name string) {
 	h.settings = fmt.Sprintf("[mirror]\nenabled = true\nremote = %q\nport = %d\n", remote, port)
 	s := config.Default()
@@ -208,8 +208,8 @@ func (h *wrongHost) withMirror(remote string, port int) (name string) {
 	return m.Name
 }
 
-// deadMirror lets the settings' mirror run and not answer. After so many looks it has
-// ended.
+// deadMirror makes the settings' mirror run without an answer. After a number of looks the
+// mirror has ended.
 func deadMirror(h *wrongHost, name string, looks int64) {
 	var looked atomic.Int64
 	h.e.Always("GET /containers/{id}/json", func(_ *fakeengine.Engine, w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
@@ -222,8 +222,8 @@ func deadMirror(h *wrongHost, name string, looks int64) {
 	})
 }
 
-// takenPort is a port of 127.0.0.1 on which something listens, beside an engine whose
-// bridge has that address.
+// takenPort returns a port of 127.0.0.1 with a listener. The engine's bridge has this
+// address.
 func (h *wrongHost) takenPort() int {
 	h.t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

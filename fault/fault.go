@@ -16,7 +16,7 @@ type Fault struct {
 	Hint string
 	// OfJob is true when the job itself is at fault: no retry can help.
 	OfJob bool
-	// Cause names what many faults have in common; empty for a fault by itself.
+	// Cause names a cause that many faults share; empty for a fault by itself.
 	Cause string
 }
 

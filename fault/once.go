@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// Shared marks err as a fault of the system that many things have in common, such as
-// an engine that is away. Once tells it for all faults with the same cause.
+// Shared marks err as a fault of the system with a cause that many faults share, such as a
+// missing engine. Once reports the cause once for all of them.
 func Shared(err error, hint, cause string) error {
 	return &Fault{Err: err, Hint: hint, Cause: cause}
 }
 
-// Once returns err without the parts that tell of a cause which an earlier part tells of.
-// These are parts of joined errors with the same text, or with the same shared cause.
+// Once returns err without parts whose cause an earlier part reports. Such parts of joined
+// errors have the same text or the same shared cause.
 func Once(err error) error {
 	parts := joined(err)
 	seen := map[string]bool{}
@@ -29,8 +29,7 @@ func Once(err error) error {
 	return errors.Join(left...)
 }
 
-// joined returns the parts of errors that errors.Join has put together, and err alone
-// for any other.
+// joined returns the parts of an error from errors.Join, or any other error alone.
 func joined(err error) []error {
 	multiple, ok := err.(interface{ Unwrap() []error })
 	if !ok {
@@ -41,7 +40,7 @@ func joined(err error) []error {
 		texts = append(texts, part.Error())
 	}
 	if err.Error() != strings.Join(texts, "\n") {
-		return []error{err} // it has words of its own
+		return []error{err} // the error has words of its own
 	}
 	var all []error
 	for _, part := range multiple.Unwrap() {
@@ -50,7 +49,7 @@ func joined(err error) []error {
 	return all
 }
 
-// causeOf is equal for errors that tell of the same cause.
+// causeOf returns the same text for errors with the same cause.
 func causeOf(err error) string {
 	if cause := shared(err); cause != "" {
 		return "shared: " + cause
@@ -61,7 +60,8 @@ func causeOf(err error) string {
 	return "text: " + err.Error()
 }
 
-// shared is the shared cause of err, or "". An error about several others has none.
+// shared returns the shared cause of err, or "". An error about several others has no
+// shared cause.
 func shared(err error) string {
 	for ; err != nil; err = errors.Unwrap(err) {
 		if f, ok := err.(*Fault); ok && f.Cause != "" {

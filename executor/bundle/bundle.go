@@ -98,7 +98,7 @@ func namesIn(dir *hostfile.Dir, id string) ([]string, error) {
 	return slices.DeleteFunc(names, func(n string) bool { return !pattern.MatchString(n) }), err
 }
 
-// ofJob returns the names of the bundles of all jobs that have the id of this one.
+// ofJob returns the names of the bundles of all jobs with this job's id.
 func ofJob(dir *hostfile.Dir, job string) ([]string, error) {
 	id := job[strings.LastIndexByte(job, '/')+1:]
 	if id == "" || strings.Trim(id, "0123456789") != "" {

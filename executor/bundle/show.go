@@ -15,11 +15,11 @@ import (
 	"gitlab-dind-executor/hostfile"
 )
 
-// ErrNoPlace says that a user has no directory for bundles.
+// ErrNoPlace says: a user has no directory for bundles.
 var ErrNoPlace = errors.New("this user has no directory for bundles")
 
-// Find reads the bundles of a job, by its id or its whole key. Several GitLab instances
-// may each have a job of one id. There may be none.
+// Find reads the bundles of a job, by its id or its whole key. Several GitLab instances may
+// each have a job with the same id. A job without a bundle is no error.
 func Find(place, job string) ([]Bundle, error) {
 	if place == "" {
 		return nil, ErrNoPlace
@@ -49,8 +49,8 @@ func Find(place, job string) ([]Bundle, error) {
 	return list, nil
 }
 
-// Newest reads so many bundles of a directory, the newest first, and tells how many
-// there are. What cannot be read is counted and left out.
+// Newest reads the newest bundles of a directory, at most count, the newest first. all
+// counts the bundles there. Unreadable bundles are counted and left out.
 func Newest(place string, count int) (list []Bundle, all int, err error) {
 	if place == "" {
 		return nil, 0, ErrNoPlace
@@ -69,7 +69,7 @@ func Newest(place string, count int) (list []Bundle, all int, err error) {
 	}
 	written := map[string]time.Time{}
 	for _, n := range names {
-		written[n], _ = dir.Modified(n) // one that has gone meanwhile is the oldest
+		written[n], _ = dir.Modified(n) // a vanished bundle counts as the oldest
 	}
 	slices.SortStableFunc(names, func(a, b string) int { return written[b].Compare(written[a]) })
 	for _, n := range names[:min(len(names), count)] {
@@ -83,7 +83,7 @@ func Newest(place string, count int) (list []Bundle, all int, err error) {
 // largest bounds a bundle, in bytes; ours have some kilobytes.
 const largest = 16 << 20
 
-// Read reads a bundle by a name from Find.
+// Read reads a bundle, by its file name in the directory.
 func Read(dir *hostfile.Dir, name string) (Bundle, error) {
 	var b Bundle
 	src, err := dir.ReadOwn(name, largest)
@@ -102,7 +102,8 @@ func (b Bundle) Show(out io.Writer) {
 	ShowReport(out, b.Report)
 }
 
-// ShowReport tells a person how a job's containers are, and what its docker daemon used.
+// ShowReport prints the state of a job's containers, and the resources used by its docker
+// daemon.
 func ShowReport(out io.Writer, r looking.Report) {
 	fmt.Fprintf(out, "sandbox %s, made %s\n", r.Sandbox, r.Created.Format(time.RFC3339))
 	fmt.Fprintf(out, "%s\n\n", joblog.ClosingLine(r.Usage))
@@ -111,7 +112,7 @@ func ShowReport(out io.Writer, r looking.Report) {
 	}
 }
 
-// ShowLines shows the last lines of the docker daemon.
+// ShowLines prints the last lines of the docker daemon.
 func (b Bundle) ShowLines(out io.Writer) {
 	if len(b.Report.SidecarLog) > 0 {
 		fmt.Fprintf(out, "\nlast lines of the docker daemon:\n")
@@ -121,7 +122,7 @@ func (b Bundle) ShowLines(out io.Writer) {
 	}
 }
 
-// StateOf says how a container is, or how it ended.
+// StateOf says in words how a container is, or how it ended.
 func StateOf(c looking.ContainerReport) string {
 	state := c.Status
 	if c.Status == "exited" || c.Status == "dead" {
@@ -147,7 +148,7 @@ func during(c looking.ContainerReport) string {
 	return text
 }
 
-// Ran is how long a container ran that has ended; 0 for any other.
+// Ran returns the running time of an ended container; 0 for any other container.
 func Ran(c looking.ContainerReport) time.Duration {
 	if c.Started.Year() < 2000 || !c.Finished.After(c.Started) {
 		return 0

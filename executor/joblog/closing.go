@@ -20,7 +20,7 @@ var layersText = map[plan.LayersState]string{
 	plan.LayersDamaged: "no layers (they were damaged; cached anew)",
 }
 
-// Layers says what became of the layers of earlier jobs; "" where none are cached.
+// Layers says in words what became of the layers of earlier jobs; "" where none are cached.
 func Layers(state plan.LayersState) string { return layersText[state] }
 
 // ClosingLine returns the last line of a job, about the work of its docker daemon.

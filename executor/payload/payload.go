@@ -207,13 +207,13 @@ func (p *Job) Project() string {
 	return strings.TrimSuffix(strings.Trim(u.Path, "/"), ".git")
 }
 
-// About is what a person knows the job by.
+// About returns the facts by which people know the job: page, ref and stage.
 func (p *Job) About() plan.About {
 	return plan.About{URL: p.page(), Ref: p.GitInfo.Ref, Stage: p.JobInfo.Stage}
 }
 
-// page is the URL of the job's page in its GitLab, or "". The repository's address has
-// the job's token in it, so of that address scheme, host and path are taken alone.
+// page returns the URL of the job's page in its GitLab, or "". The repository's address
+// contains the job's token, so only its scheme, host and path are used.
 func (p *Job) page() string {
 	repo, err := url.Parse(p.GitInfo.RepoURL)
 	if err != nil || repo.Scheme != "https" && repo.Scheme != "http" || repo.Host == "" {

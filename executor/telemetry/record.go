@@ -51,7 +51,8 @@ type Record struct {
 	Project string `json:"project"`
 	Ref     string `json:"ref"`
 	Commit  string `json:"commit"`
-	// URL and JobStage are the job's page and its stage in the pipeline, with its prepare.
+	// URL is the job's page and JobStage its stage in the pipeline. prepare alone writes
+	// both.
 	URL      string `json:"url"`
 	JobStage string `json:"job_stage"`
 	// JobStatus is GitLab's word for the job's end, in cleanup.
@@ -73,10 +74,10 @@ type Record struct {
 	Pulls       int     `json:"pulls"`
 	FailedPulls int     `json:"failed_pulls"`
 	PullSeconds float64 `json:"pull_seconds"`
-	// Images are the first of these one by one.
+	// Images lists the first of these pulls.
 	Images []Pull `json:"images"`
-	// Used is what the job's docker daemon has used, behind the last stage; nil if nobody
-	// has asked.
+	// Used holds the resources used by the job's docker daemon, after the last stage; nil
+	// if nobody has asked.
 	Used *Used `json:"used"`
 
 	// Swept counts sandboxes without an owner, Made sandboxes ahead of jobs, Evicted caches
@@ -107,13 +108,13 @@ type Record struct {
 	PID        int    `json:"pid"`
 }
 
-// Pull is an image that was fetched.
+// Pull is the pull of an image.
 type Pull struct {
 	Image string `json:"image"`
-	// After is when it began, in seconds since the call did, and Seconds how long it took.
+	// After is the start, in seconds after the start of the call. Seconds is the duration.
 	After   float64 `json:"after"`
 	Seconds float64 `json:"seconds"`
-	// Bytes are those that the engine spoke of; 0 where it spoke of none.
+	// Bytes is the engine's count of bytes; 0 without a count.
 	Bytes  int64 `json:"bytes"`
 	Failed bool  `json:"failed"`
 }
@@ -132,16 +133,16 @@ func (p Pull) MarshalLogObject(e zapcore.ObjectEncoder) error {
 	return nil
 }
 
-// Used is what a job's docker daemon has used. All but Boot and Layers are bytes, and 0
-// is not known.
+// Used holds the resources used by a job's docker daemon. All but Boot and Layers are in
+// bytes, and 0 means unknown.
 type Used struct {
 	PeakMemory uint64 `json:"peak_memory"`
 	Received   uint64 `json:"received"`
 	Written    uint64 `json:"written"`
 	Disk       uint64 `json:"disk"`
-	// Boot is from the sidecar's creation until its daemon listened, in seconds.
+	// Boot is the time from the sidecar's creation until its daemon listened, in seconds.
 	Boot float64 `json:"boot"`
-	// Layers is what became of the layers of earlier jobs.
+	// Layers is the fate of the layers of earlier jobs, a plan.LayersState.
 	Layers string `json:"layers"`
 }
 
