@@ -21,5 +21,14 @@ func FuzzParseNeverPanics(f *testing.F) {
 		if err != nil && err.Error() == "" {
 			t.Error("an error without words")
 		}
+		p, partlyErr := partly("dind.toml", src)
+		if partlyErr == nil && (len(p.Faults) > 0) != (err != nil) {
+			t.Errorf("the faults are %v, the error is %v", p.Faults, err)
+		}
+		for _, left := range validate(p.Settings) {
+			if partlyErr == nil && p.Broken(left.key) == "" {
+				t.Errorf("%s is at fault and counts as sound", left.key)
+			}
+		}
 	})
 }

@@ -27,7 +27,11 @@ func LoadPartly(path string) (Partial, error) {
 	if err != nil {
 		return Partial{}, err
 	}
-	s, d, err := decode(cmp.Or(path, DefaultPath), src)
+	return partly(cmp.Or(path, DefaultPath), src)
+}
+
+func partly(name string, src []byte) (Partial, error) {
+	s, d, err := decode(name, src)
 	if err != nil {
 		return Partial{}, err
 	}

@@ -120,7 +120,7 @@ func (im *Set) ExplainPull(ref plan.ImageRef, err error) error {
 		return fault.Job(what, "check the image's name and tag")
 	case has("x509:"):
 		return fault.System(what, caHint(ref.Name))
-	case has("server gave HTTP response to HTTPS client"):
+	case has("server gave HTTP response to HTTPS client", "first record does not look like a TLS handshake"):
 		return fault.System(what, noTLSHint(ref.Name))
 	case has("proxyconnect"):
 		return fault.System(what, "the proxy of the docker engine of the runner's host does not answer: see to HTTPS_PROXY of docker.service, or \"proxies\" in daemon.json")

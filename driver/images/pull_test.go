@@ -59,6 +59,10 @@ func TestWhoseFaultAFailedPullIs(t *testing.T) {
 			anonymous, errors.New(`Get "https://registry.example.com/v2/": http: server gave HTTP response to HTTPS client`),
 			ofSystem, `put "registry.example.com" into "insecure-registries" of the docker engine's daemon.json`,
 		},
+		"a registry that speaks something else than TLS": {
+			anonymous, errors.New(`Get "https://registry.example.com/v2/": tls: first record does not look like a TLS handshake`),
+			ofSystem, "insecure-registries",
+		},
 		"a proxy that is down": {
 			anonymous, errors.New(`Get "https://registry.example.com/v2/": proxyconnect tcp: dial tcp 192.0.2.1:3128: connect: connection refused`),
 			ofSystem, "see to HTTPS_PROXY of docker.service",

@@ -252,6 +252,7 @@ func TestJudgingTheRegistryBehindTheMirror(t *testing.T) {
 		"fails":          {503, nil, Warning, "fails with status 503", "what the mirror stores"},
 		"is not there":   {0, refused, Warning, "https://r:5000, the registry behind the mirror, does not answer: dial tcp: lookup r: no such host", "mend mirror.remote"},
 		"has no TLS":     {0, errors.New("http: server gave HTTP response to HTTPS client"), Warning, "speaks no TLS", "http:// in mirror.remote"},
+		"another talk":   {0, fmt.Errorf("tls: %w", tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}), Warning, "speaks no TLS", "http:// in mirror.remote"},
 		"has its own CA": {0, fmt.Errorf("tls: %w", x509.UnknownAuthorityError{}), Warning, "signed by a CA that nobody knows here", `ca_file under [registry."r:5000"]`},
 	} {
 		t.Run(name, func(t *testing.T) { sees(t, Remote("https://r:5000", c.status, c.err), c.level, c.text, c.hint) })

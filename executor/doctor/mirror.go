@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 func Remote(remote string, status int, err error) Finding {
 	const check = "mirror"
 	var unknown x509.UnknownAuthorityError
+	var noTLS tls.RecordHeaderError
 	var failed *url.Error
 	if errors.As(err, &failed) {
 		err = failed.Err // without the URL, which the finding has
@@ -28,7 +30,7 @@ func Remote(remote string, status int, err error) Finding {
 		return Doubt(check, "name a registry in mirror.remote, without a path", "%s, which mirror.remote names, is no registry: it answers with status %d", remote, status)
 	case errors.As(err, &unknown):
 		return Doubt(check, "name its CA as ca_file under [registry.\""+hostOf(remote)+"\"] in the settings", "the certificate of %s, the registry behind the mirror, is signed by a CA that nobody knows here", remote)
-	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+	case errors.As(err, &noTLS), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		return Doubt(check, "write it with http:// in mirror.remote, or give it a certificate", "%s, the registry behind the mirror, speaks no TLS", remote)
 	}
 	return Doubt(check, "mend mirror.remote, or the way there from this host: name servers, firewall, [proxy] in the settings",
