@@ -89,7 +89,17 @@ func TestTheRoleForAnsibleIsSound(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if len(list) < 5 || len(commands) < 2 {
+	for _, m := range regexp.MustCompile(`argv:\n((?: +- .*\n)+)`).FindAllStringSubmatch(texts.String(), -1) {
+		var words []string
+		if err := yaml.Unmarshal([]byte(m[1]), &words); err != nil {
+			t.Fatal(err)
+		}
+		if err := knownCommand(words[1:]); words[0] != programName || err != nil {
+			t.Errorf("%q: %v", words, err)
+		}
+		commands = append(commands, nil)
+	}
+	if len(list) < 5 || len(commands) < 3 {
 		t.Errorf("only %d units and %d commands were found", len(list), len(commands))
 	}
 }
