@@ -41,8 +41,8 @@ func TestTheRoleForAnsibleIsSound(t *testing.T) {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		var any any
-		text := readYAML(t, name, &any)
+		var value any
+		text := readYAML(t, name, &value)
 		if !strings.HasPrefix(text, "---\n") {
 			t.Errorf("%s does not begin with ---", name)
 		}
