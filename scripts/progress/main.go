@@ -27,15 +27,15 @@ func main() {
 	steps := flag.Int("steps", 0, "how many steps there are, for a script that does not count them")
 	ends := flag.String("ends", "", "what the line that ends a step of such a script matches, a `REGEXP`")
 	flag.Parse()
-	code, err := 2, error(nil)
-	b := board{to: os.Stderr, drawn: progress.Terminal(os.Stderr, os.Getenv("TERM")), steps: *steps}
-	b.ends, err = regexp.Compile(*ends)
-	switch {
-	case err != nil:
-	case flag.NArg() == 0:
+	ended, err := regexp.Compile(*ends)
+	if err == nil && flag.NArg() == 0 {
 		err = errors.New("no command")
-	default:
-		code, err = run(flag.Args(), &b)
+	}
+	code := 2
+	if err == nil {
+		code, err = run(flag.Args(), &board{
+			to: os.Stderr, drawn: progress.Terminal(os.Stderr, os.Getenv("TERM")), steps: *steps, ends: ended,
+		})
 	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "error: %v\n", err)

@@ -37,9 +37,11 @@ func TestPrepullUsesTheCredentialsOfItsUser(t *testing.T) {
 	for _, want := range []string{"fetched ", " was there"} {
 		cmd := exec.CommandContext(t.Context(), world.Binary, "--settings", settings, "prepull")
 		cmd.Env = append(os.Environ(), "DOCKER_CONFIG="+dir)
-		out, err := cmd.CombinedOutput()
-		if err != nil || !strings.Contains(string(out), want) || strings.Count(string(out), "\n") != 1 {
-			t.Fatalf("%v\n%s", err, out)
+		var said strings.Builder
+		cmd.Stderr = &said
+		out, err := cmd.Output()
+		if err != nil || !strings.Contains(string(out), want) || strings.Count(string(out), "\n") != 1 || !strings.Contains(said.String(), "pulling "+name+"\n") {
+			t.Fatalf("%v\n%s%s", err, out, said.String())
 		}
 	}
 	if _, err := world.Engine.ImageInspect(t.Context(), name); err != nil {
