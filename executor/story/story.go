@@ -44,20 +44,20 @@ func Keys(sandboxes []looking.SandboxStatus, bundles []bundle.Bundle, history []
 	return slices.Compact(keys)
 }
 
-// Tell fills in the story of the job of.Key from these sources. Other fields of of stay.
-func (of Job) Tell(sandboxes []looking.SandboxStatus, bundles []bundle.Bundle, history []telemetry.Record) Job {
+// Tell fills in the story of the job j.Key from these sources. Other fields of j stay.
+func (j Job) Tell(sandboxes []looking.SandboxStatus, bundles []bundle.Bundle, history []telemetry.Record) Job {
 	for _, s := range sandboxes {
-		if s.Job == of.Key {
-			of.Sandbox = &s
+		if s.Job == j.Key {
+			j.Sandbox = &s
 		}
 	}
 	for _, b := range bundles {
-		if b.Job == of.Key {
-			of.Bundle = &b
+		if b.Job == j.Key {
+			j.Bundle = &b
 		}
 	}
-	of.History = slices.DeleteFunc(slices.Clone(history), func(r telemetry.Record) bool { return r.Of() != of.Key })
-	return of
+	j.History = slices.DeleteFunc(slices.Clone(history), func(r telemetry.Record) bool { return r.Of() != j.Key })
+	return j
 }
 
 // runs tells whether the job itself still goes on.
