@@ -96,7 +96,5 @@ func validateCache(key string, c Cache, f *faults) {
 	if c.MaxSize < 0 {
 		f.add(key+".max_size", "must not be negative")
 	}
-	if c.MaxAge < 0 || c.MaxAge.Std() > 10*365*24*time.Hour {
-		f.add(key+".max_age", "must be from 0s to 87600h0m0s")
-	}
+	f.duration(key+".max_age", c.MaxAge, 0, 10*365*24*time.Hour)
 }

@@ -4,8 +4,6 @@ import (
 	"regexp"
 	"strings"
 	"time"
-
-	"github.com/docker/go-units"
 )
 
 // Limits bound the resources of a sandbox's containers.
@@ -147,25 +145,5 @@ func validateAdmission(a Admission, f *faults) {
 			f.add("admission."+key, "must not be negative")
 		}
 	}
-	if a.Wait < 0 || a.Wait.Std() > time.Hour {
-		f.add("admission.wait", "must be from 0s to 1h0m0s")
-	}
-}
-
-// Size is a number of bytes, written as "512m" or "4g" in TOML, by powers of 1024.
-type Size int64
-
-// UnmarshalText parses sizes in the notation of docker run.
-func (s *Size) UnmarshalText(text []byte) error {
-	v, err := units.RAMInBytes(string(text))
-	*s = Size(v)
-	return err
-}
-
-// Bytes returns the size in bytes.
-func (s Size) Bytes() int64 { return int64(s) }
-
-// String writes a size for people, e.g. "1.5 GB".
-func (s Size) String() string {
-	return units.CustomSize("%.4g %s", float64(s), 1024, []string{"B", "KB", "MB", "GB", "TB", "PB", "EB"})
+	f.duration("admission.wait", a.Wait, 0, time.Hour)
 }

@@ -18,6 +18,7 @@ import (
 	"strings"
 
 	"github.com/BurntSushi/toml"
+	"github.com/agnivade/levenshtein"
 
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/hostfile"
@@ -198,11 +199,31 @@ func (d *decoder) table(v reflect.Value, keys map[string]toml.Primitive, path []
 			}
 		}
 		if !ok {
-			d.add(dotted(path), "unknown key; known here: "+strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
+			d.add(dotted(path), "unknown key; "+known(key, slices.Sorted(maps.Keys(fields))))
 			continue
 		}
 		d.value(field, prim, path)
 	}
+}
+
+// known names the keys that were probably meant, else all keys there are.
+func known(key string, all []string) string {
+	near := map[int][]string{}
+	for _, k := range all {
+		distance := levenshtein.ComputeDistance(strings.ToLower(key), k)
+		if len(key) >= 4 && (strings.HasPrefix(k, key+"_") || strings.HasSuffix(k, "_"+key)) {
+			distance = 1 // a part of the name
+		}
+		if 3*distance <= len(key) {
+			near[distance] = append(near[distance], k)
+		}
+	}
+	for distance := range 3 {
+		if keys := near[distance]; len(keys) > 0 {
+			return "did you mean " + strings.Join(keys, " or ") + "?"
+		}
+	}
+	return "known here: " + strings.Join(all, ", ")
 }
 
 func (d *decoder) value(field reflect.Value, prim toml.Primitive, path []string) {

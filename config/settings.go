@@ -1,9 +1,5 @@
 package config
 
-import (
-	"time"
-)
-
 // DefaultPath is the place of the settings when no file is named. A missing file there is
 // no fault: the defaults serve.
 const DefaultPath = "/etc/gitlab-runner/dind.toml"
@@ -256,21 +252,3 @@ type PolicyServices struct {
 	Volumes       []string `toml:"volumes"`
 	ServiceRights
 }
-
-// Duration is a time.Duration, written as "90s" or "1h30m" in TOML.
-type Duration time.Duration
-
-// UnmarshalText parses Go's duration syntax.
-func (d *Duration) UnmarshalText(text []byte) error {
-	v, err := time.ParseDuration(string(text))
-	*d = Duration(v)
-	return err
-}
-
-// MarshalText writes Go's duration syntax.
-func (d Duration) MarshalText() ([]byte, error) {
-	return []byte(time.Duration(d).String()), nil
-}
-
-// Std returns the duration as the standard library's type.
-func (d Duration) Std() time.Duration { return time.Duration(d) }

@@ -51,7 +51,7 @@ func (f *faults) add(key, format string, args ...any) {
 
 func (f *faults) duration(key string, d Duration, least, most time.Duration) {
 	if d.Std() < least || d.Std() > most {
-		f.add(key, "must be from %s to %s", least, most)
+		f.add(key, "must be from %s to %s", Duration(least), Duration(most))
 	}
 }
 

@@ -16,18 +16,18 @@ import (
 
 // Waiting is a sandbox made ahead that no job has taken.
 type Waiting struct {
-	Sandbox string
+	Sandbox string `json:"sandbox"`
 	// Image is the name of the sidecar's image.
-	Image string
+	Image string `json:"image"`
 	// Kind is the hash of everything that a job's plan must share with the sandbox.
-	Kind    string
-	Created time.Time
+	Kind    string    `json:"kind"`
+	Created time.Time `json:"created"`
 	// Until is the time after which no job takes the sandbox.
-	Until time.Time
+	Until time.Time `json:"until"`
 	// Bare says that the sandbox has no docker daemon.
-	Bare bool
+	Bare bool `json:"bare"`
 	// Ready is false while the sandbox is made, and after its containers have ended.
-	Ready bool
+	Ready bool `json:"ready"`
 }
 
 // Pool lists the sandboxes that no job has taken, with a daemon or bare, each the oldest

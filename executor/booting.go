@@ -2,11 +2,10 @@ package executor
 
 import (
 	"context"
-	"fmt"
-	"strings"
 	"time"
 
 	"gitlab-dind-executor/driver"
+	"gitlab-dind-executor/executor/joblog"
 	"gitlab-dind-executor/group"
 )
 
@@ -82,10 +81,7 @@ func (b *boot) open(ctx context.Context) error {
 		if b.err != nil || !b.booted.Booting {
 			return b.err
 		}
-		what = strings.TrimSpace("docker "+b.booted.Docker) + " ready"
-		if b.waited >= 100*time.Millisecond {
-			what += fmt.Sprintf(", waited %.1f s for it", b.waited.Seconds())
-		}
+		what = joblog.Daemon{Version: b.booted.Docker}.ReadyAfter(b.waited)
 	}
 	b.say(what)
 	b.opened = true

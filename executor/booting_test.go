@@ -71,7 +71,7 @@ func TestAScriptBesideTheBootOfItsDaemon(t *testing.T) {
 		"that answers before": {
 			before: func(d *daemon) { close(d.answers) },
 			script: func(context.Context, *daemon) (int, error) { return 0, nil },
-			log:    "docker 28.1.1 ready", version: "28.1.1", opened: true,
+			log:    "Docker 28.1.1 ready", version: "28.1.1", opened: true,
 		},
 		"that dies before": {
 			before: func(d *daemon) { d.dies <- errDied },

@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -21,6 +22,7 @@ import (
 	"gitlab-dind-executor/executor/joblog"
 	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/executor/telemetry"
+	"gitlab-dind-executor/executor/usage"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/group"
 	"gitlab-dind-executor/wary"
@@ -93,9 +95,8 @@ func (c *call) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "gitlab-dind-executor",
 		Short: "A Docker daemon of its own for every GitLab CI job",
-		Long: "A driver for GitLab Runner's custom executor: it gives every job its own docker:dind\n" +
-			"sidecar over mutual TLS, next to an unprivileged job container.\n\n" +
-			"The hooks config, prepare, run and cleanup are called by GitLab Runner.",
+		Long: "A driver for GitLab Runner's custom executor. Each job gets a docker:dind sidecar of its\n" +
+			"own over mutual TLS, next to an unprivileged job container.",
 		Version:       label.Version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -141,9 +142,38 @@ func (c *call) root() *cobra.Command {
 		c.statusCommand(),
 		c.logsCommand(),
 		c.shellCommand(),
+		c.versionCommand(),
 	)
+	root.SetHelpCommand(c.helpCommand())
+	root.SetHelpCommandGroupID(usage.SetUp)
 	hinted(root)
+	usage.Arrange(root)
 	return root
+}
+
+func (c *call) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version of this program", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(c.stdout, label.Version)
+			return err
+		},
+	}
+}
+
+// helpCommand fails for a command that is not there, where cobra's own shows the help
+// of the program and calls that a success.
+func (c *call) helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "help [COMMAND]...", Short: "Show the help of a command", Hidden: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return fault.System(fmt.Errorf("there is no command %q", strings.Join(args, " ")), cmd.Root().Name()+" --help lists the commands")
+			}
+			return about.Help()
+		},
+	}
 }
 
 // hinted gives a command and its subcommands a hint for arguments that do not fit.
@@ -231,6 +261,29 @@ func (c *call) untilTold(run func(context.Context, config.Settings, *driver.Driv
 		defer stop()
 		return run(ctx, s, d)
 	}
+}
+
+// look is the work of a command that shows something.
+type look = func(context.Context, config.Settings, *driver.Driver) error
+
+// listCommand is an admin's command that lists what there is, as JSON where a program
+// reads it.
+func (c *call) listCommand(use, short string, list func(asJSON bool) look) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: use, Short: short, Args: cobra.NoArgs,
+		RunE: c.onEngine(within(gcBound), func(ctx context.Context, s config.Settings, d *driver.Driver) error {
+			return list(asJSON)(ctx, s, d)
+		}),
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func (c *call) printJSON(v any) error {
+	enc := json.NewEncoder(c.stdout)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
 }
 
 // within returns a bound that no setting changes.

@@ -37,13 +37,13 @@ func (c *call) doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check this host: one line a check, each fault with its hint",
-		Long: "Checks the settings, the Runner's config.toml, the engine and what it may do, address\n" +
-			"pools, what is free and what is left over, images, registries and the mirror, whether a\n" +
-			"sandbox of the kind that jobs get boots and builds, and whether jobs reach this host's\n" +
-			"own services. Run it as the user that the Runner runs as, or as root.\n\n" +
-			"It leaves nothing behind but the images that it had to fetch. What cannot be checked\n" +
-			"because something else is not well is said to be skipped. The exit code is 0 when all is\n" +
-			"well, 1 with warnings, 2 with errors.",
+		Long: "Checks the settings, the Runner's config.toml, the engine and its address pools. It\n" +
+			"checks free space, leftovers, images, registries and the mirror. It boots a sandbox as\n" +
+			"jobs get it, builds an image in it, and tries whether jobs reach this host's own\n" +
+			"services. Run doctor as the Runner's user, or as root.\n\n" +
+			"Nothing stays behind but fetched images. A check that depends on a failed check is\n" +
+			"skipped, and doctor says so. The exit code is 0 if all is well, 1 with warnings, 2 with\n" +
+			"errors.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			v.SettingsFile, v.Env, v.ImageBound, v.Say = c.settingsFile, c.env, imageBound, c.log.Say

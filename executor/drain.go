@@ -29,15 +29,17 @@ var drainEvery = 2 * time.Second
 // of its jobs to GitLab, and GitLab starts a job refused by a hook nowhere else. Only the
 // Runner can keep new jobs away.
 func (c *call) drainCommand() *cobra.Command {
-	var timeout time.Duration
+	var timeout config.Duration
 	var away departure
 	cmd := &cobra.Command{
 		Use:   "drain",
-		Short: "Wait until no job is left, and remove what waits for jobs",
-		Long: "Waits until no job has a sandbox on the engine, removes the sandboxes that wait for jobs,\n" +
-			"and says what it waits for. It keeps no job from coming: pause the runner in GitLab\n" +
-			"before, or stop gitlab-runner so that it ends with its last job (SIGQUIT). An upgrade of\n" +
-			"this program needs no draining; a reboot, another release of the engine and a removal do.\n\n" +
+		Short: "Wait until no job is left, then empty the pool",
+		Long: "Waits until no job has a sandbox on the engine, and says which jobs it waits for. Then\n" +
+			"it removes the sandboxes of the pool.\n\n" +
+			"Draining keeps no new job away. Pause the runner in GitLab first, or stop gitlab-runner\n" +
+			"with SIGQUIT, which lets running jobs end. Drain a host before a reboot, before another\n" +
+			"release of the engine, and before you remove this program. An upgrade of this program\n" +
+			"needs no draining.\n\n" +
 			"With --on-notice it first waits until AWS, Google Cloud or Azure takes this host away, and\n" +
 			"stops the Runner then. Shortly before the host goes, jobs that are left are ended, so that\n" +
 			"GitLab can retry them on another host.",
@@ -49,14 +51,14 @@ func (c *call) drainCommand() *cobra.Command {
 				})(cmd, args)
 			}
 			if !away.onNotice {
-				return drain(timeout)
+				return drain(timeout.Std())
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, os.Interrupt)
 			defer stop()
-			return c.leave(ctx, away, timeout, drain)
+			return c.leave(ctx, away, timeout.Std(), drain)
 		},
 	}
-	cmd.Flags().DurationVar(&timeout, "timeout", time.Hour, "fail when jobs are left after this `DURATION`; 0s only looks")
+	cmd.Flags().TextVar(&timeout, "timeout", config.Duration(time.Hour), "fail when jobs are left after this `DURATION`; 0s only looks")
 	cmd.Flags().BoolVar(&away.onNotice, "on-notice", false, "begin when the cloud takes this host away")
 	cmd.Flags().BoolVar(&away.rebalance, "rebalance", false, "with --on-notice, begin when AWS recommends to rebalance, too")
 	cmd.Flags().StringVar(&away.runner, "runner-unit", "gitlab-runner.service", "with --on-notice, stop this `UNIT` first")

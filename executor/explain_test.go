@@ -63,7 +63,7 @@ func TestExplainTellsOfAJobInAllOfItsLife(t *testing.T) {
 		t.Errorf("it lists a job that nothing is kept of:\n%s", out)
 	}
 	_, out, _ = explain("gitlab.example.com/1")
-	says("a job that failed", out, "job gitlab.example.com/1 of g/a, ended ", "docker daemon: ", "sidecar", "what its hooks did", "cleanup")
+	says("a job that failed", out, "job gitlab.example.com/1 of g/a, ended ", "Docker daemon: ", "sidecar", "what its hooks did", "cleanup")
 	_, out, _ = explain("1", "--html")
 	says("its page", out, `<span class="badge failed">failed</span>`, "Its containers")
 	_, out, _ = explain("2")

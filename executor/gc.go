@@ -32,19 +32,20 @@ type gcOptions struct {
 // gcCommand removes objects without a living job.
 func (c *call) gcCommand() *cobra.Command {
 	var o gcOptions
-	var olderThan time.Duration
+	var olderThan config.Duration
 	var maxSize string
 	cmd := &cobra.Command{
 		Use:   "gc",
-		Short: "Remove what no living job owns",
-		Long: "Removes sandboxes whose network is gone, in which nothing was made, whose owner is\n" +
-			"dead, or whose deadline has passed while their owner cannot be proved alive; with\n" +
-			"--caches, too what is cached for projects, caches and layers, beyond the settings'\n" +
-			"cache.max_age and cache.max_size: what was unused for longest first, and nothing that\n" +
-			"a job uses now. Registry mirrors go that the settings do not want or that store too\n" +
-			"much, and seeds that they do not want or that are not whole. Volumes that resisted their\n" +
-			"removal are emptied first: their files are no longer immutable, what is mounted there is\n" +
-			"unmounted. It touches nothing else, and names what it cannot judge.",
+		Short: "Remove sandboxes that no living job owns",
+		Long: "Removes sandboxes that no living job owns. A sandbox goes if its network is gone, if\n" +
+			"nothing was made in it, or if its owner is dead. It goes too once its deadline has\n" +
+			"passed, unless its owner is known to live.\n\n" +
+			"With --caches, gc also removes caches and layers beyond cache.max_age and\n" +
+			"cache.max_size. The longest unused go first, and nothing goes that a job uses now.\n\n" +
+			"Mirrors go if no settings use them or if they store too much. Seeds go if no settings\n" +
+			"use them or if they are not whole. gc empties volumes that resisted their removal: it\n" +
+			"clears immutable flags and unmounts file systems. gc names each object that it cannot\n" +
+			"judge, and leaves it alone.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			age, size := cmd.Flags().Changed("older-than"), cmd.Flags().Changed("max-size")
@@ -52,7 +53,8 @@ func (c *call) gcCommand() *cobra.Command {
 				return fault.System(errors.New("--older-than and --max-size are about --caches"), "add --caches")
 			}
 			if age {
-				o.olderThan = &olderThan
+				d := olderThan.Std()
+				o.olderThan = &d
 			}
 			if size {
 				o.maxSize = new(config.Size)
@@ -68,7 +70,7 @@ func (c *call) gcCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&o.caches, "caches", false, "remove caches and layers beyond the settings' bounds, too")
 	cmd.Flags().BoolVar(&o.held, "held", false, "remove sandboxes of failed jobs that cleanup.hold_failed holds, too")
 	c.renamed(cmd, "held", "kept")
-	cmd.Flags().DurationVar(&olderThan, "older-than", 0, "with --caches: those unused for this `DURATION`, instead of cache.max_age; 0s for all")
+	cmd.Flags().TextVar(&olderThan, "older-than", config.Duration(0), "with --caches: those unused for this `DURATION`, instead of cache.max_age; 0s for all")
 	cmd.Flags().StringVar(&maxSize, "max-size", "", "with --caches: leave this `SIZE`, instead of cache.max_size")
 	return cmd
 }

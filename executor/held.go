@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
-
-	"github.com/docker/go-units"
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver"
@@ -34,5 +31,5 @@ func (c *call) tellHeld(s config.Cleanup, p *payload.Job, stage string, err erro
 	}
 	log := &joblog.Log{Out: c.raw.out, Colour: c.log.Colour}
 	log.Say(fmt.Sprintf("held for %s, for the runner's admin to look inside: gitlab-dind-executor shell %d",
-		strings.ToLower(units.HumanDuration(s.HoldFailed.Std())), p.ID))
+		s.HoldFailed, p.ID))
 }

@@ -38,7 +38,7 @@ func TestOnlyFailedJobsAreHeldAndTheLogSaysHowToLookInside(t *testing.T) {
 			}
 			e.ExecCode = 3
 			if code, out, log := holding(t, e, nil, "run", stageScript(t), "get_sources"); code != 98 ||
-				!strings.Contains(out, "held for 30 minutes, for the runner's admin to look inside: gitlab-dind-executor shell 1000\n") {
+				!strings.Contains(out, "held for 30m, for the runner's admin to look inside: gitlab-dind-executor shell 1000\n") {
 				t.Errorf("exit code %d, said %q and %q", code, out, log)
 			}
 			e.ExecCode = 0

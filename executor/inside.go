@@ -79,6 +79,7 @@ func (c *call) inside(use, short, long string, role plan.Role, run func(context.
 		},
 	}
 	cmd.Flags().StringVar(&name, "role", string(role), "which container: "+roles())
+	_ = cmd.RegisterFlagCompletionFunc("role", cobra.FixedCompletions(strings.Split(roles(), ", "), cobra.ShellCompDirectiveNoFileComp)) // it is there
 	return cmd
 }
 

@@ -19,10 +19,10 @@ import (
 func (c *call) logsCommand() *cobra.Command {
 	var follow bool
 	var tail string
-	cmd := c.inside("logs", "Show what a job's docker daemon, or another container of its, printed",
-		"Shows the log of a sandbox's docker daemon, or of the container that --role names: sidecar,\n"+
-			"job, helper, or service with its name. A sandbox is named by the beginning of its id or by\n"+
-			"its job's id. What a job printed is as it printed it: variables are masked only in GitLab.",
+	cmd := c.inside("logs", "Show the log of a job's docker daemon, or of another container",
+		"Shows the log of a sandbox's docker daemon. --role names another container: sidecar, job,\n"+
+			"helper, or service with its name. Name a sandbox by the id of its job, or by the beginning\n"+
+			"of its own id. Only GitLab masks variables: this log shows them as the job printed them.",
 		plan.RoleSidecar, func(ctx context.Context, d viewer, n looking.Named, p looking.Part) error {
 			if lines, err := strconv.Atoi(tail); tail != "all" && (err != nil || lines < 0) {
 				return fault.System(fmt.Errorf("--tail %q is no number of lines", tail), `use a number, or "all"`)

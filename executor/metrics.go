@@ -27,10 +27,10 @@ func (c *call) metricsCommand() *cobra.Command {
 	var textfile string
 	cmd := &cobra.Command{
 		Use:   "metrics",
-		Short: "Metrics for Prometheus: what jobs came to, and what there is now",
-		Long: "Counts what the operator's log says ([log] in the settings) and asks the engine what\n" +
-			"there is now. Without a command it prints the metrics, or writes them to the file that\n" +
-			"--textfile names, for node_exporter. Run it as the user who runs the hooks.",
+		Short: "Print or serve metrics for Prometheus",
+		Long: "Counts jobs from the operator's log ([log] in the settings), and asks the engine for its\n" +
+			"present state. Without a command, metrics prints to stdout. With --textfile, metrics\n" +
+			"writes a file for node_exporter. Run metrics as the user of the hooks.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if textfile != "" && !strings.HasSuffix(textfile, ".prom") {

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
 	"gitlab-dind-executor/config"
@@ -84,8 +83,8 @@ func (c *call) mirrorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "mirror",
 		Short: "Look after the registry mirror that all jobs share",
-		Long: "The mirror of [mirror] in the settings: a pull-through registry on the engine, made by\n" +
-			"the first job that finds none. gc removes those of settings that hold no more.",
+		Long: "The mirror of [mirror] in the settings is a pull-through registry on the engine. The\n" +
+			"first job that finds none makes it. gc removes mirrors that no settings use.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -95,7 +94,7 @@ func (c *call) mirrorCommand() *cobra.Command {
 			RunE: c.onEngine(func(s config.Settings) time.Duration { return s.Pull.Timeout.Std() + gcBound }, run),
 		})
 	}
-	verb("status", "Say which mirrors there are, what they store and how many jobs use them", c.mirrorStatus)
+	cmd.AddCommand(c.listCommand("status", "List the mirrors, with their sizes and jobs", c.mirrorStatus))
 	verb("start", "Make the mirror ahead of the first job", c.mirrorStart)
 	verb("remove", "Remove all mirrors with what they store; those in use go with the last of their jobs",
 		func(ctx context.Context, _ config.Settings, d *driver.Driver) error {
@@ -128,8 +127,27 @@ func (c *call) mirrorStart(ctx context.Context, s config.Settings, d *driver.Dri
 	return nil
 }
 
-// mirrorStatus fails when the settings' mirror does not answer.
-func (c *call) mirrorStatus(ctx context.Context, s config.Settings, d *driver.Driver) error {
+// mirrorState is a line of mirror status.
+type mirrorState struct {
+	Name   string `json:"name"`
+	Remote string `json:"remote"`
+	// State is the engine's word, as running.
+	State   string `json:"state"`
+	Address string `json:"address"`
+	// Size is in bytes; -1 if it is not known.
+	Size   int64 `json:"size"`
+	Jobs   int   `json:"jobs"`
+	Wanted bool  `json:"wanted"`
+}
+
+func (c *call) mirrorStatus(asJSON bool) look {
+	return func(ctx context.Context, s config.Settings, d *driver.Driver) error {
+		return c.showMirrors(ctx, s, d, asJSON)
+	}
+}
+
+// showMirrors fails when the settings' mirror does not answer.
+func (c *call) showMirrors(ctx context.Context, s config.Settings, d *driver.Driver, asJSON bool) error {
 	mirrors, err := d.Mirrors(ctx)
 	if err != nil {
 		return err
@@ -141,23 +159,34 @@ func (c *call) mirrorStatus(ctx context.Context, s config.Settings, d *driver.Dr
 		}
 	}
 	there := false
+	list := []mirrorState{}
 	for _, m := range mirrors {
 		d.Measure(ctx, &m)
+		list = append(list, mirrorState{m.Name, m.Remote, m.State, m.Address, m.Size, m.Jobs, m.Name == current.Name})
+		there = there || m.Name == current.Name
+		if asJSON {
+			continue
+		}
 		size, use := "an unknown size", "the settings'"
 		if m.Size >= 0 {
-			size = units.BytesSize(float64(m.Size))
+			size = config.Size(m.Size).String()
 		}
 		if m.Name != current.Name {
 			use = "to be removed"
 		}
-		there = there || m.Name == current.Name
 		fmt.Fprintf(c.stdout, "mirror %s of %s: %s at %s, %s, %d jobs, %s\n", m.Name, m.Remote, m.State, m.Address, size, m.Jobs, use)
+	}
+	if asJSON {
+		if err := c.printJSON(list); err != nil {
+			return err
+		}
 	}
 	switch {
 	case there:
 		if _, err := d.Mirror(ctx, current); err != nil {
 			return fmt.Errorf("mirror %s: %w", current.Name, err)
 		}
+	case asJSON:
 	case s.Mirror.Enabled:
 		fmt.Fprintln(c.stdout, "the settings' mirror is not there yet: the next job makes it, or gitlab-dind-executor mirror start")
 	case len(mirrors) == 0:

@@ -117,9 +117,9 @@ func TestWhatIsMisconfiguredIsToldWithItsCure(t *testing.T) {
 		},
 		"an unknown key": {
 			func(h *wrongHost) { h.settings = "[sidecar]\nimages = \"docker:dind\"\n" },
-			[2]string{"/dind.toml:4: sidecar.images: unknown key; known here: allowed_images, ", "`gitlab-dind-executor settings --default` prints every key"},
+			[2]string{"/dind.toml:4: sidecar.images: unknown key; did you mean allowed_images or image?", "`gitlab-dind-executor settings --default` prints every key"},
 			func(h *wrongHost) string { return h.job("config") },
-			[2]string{"/dind.toml:4: sidecar.images: unknown key; known here: allowed_images, ", "`gitlab-dind-executor settings --default` prints every key"},
+			[2]string{"/dind.toml:4: sidecar.images: unknown key; did you mean allowed_images or image?", "`gitlab-dind-executor settings --default` prints every key"},
 		},
 		"a hook that is not executable": {
 			func(h *wrongHost) { h.hook = h.write("gitlab-dind-executor", "") },

@@ -9,7 +9,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
 	"gitlab-dind-executor/config"
@@ -33,10 +32,11 @@ const (
 func (c *call) poolCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pool",
-		Short: "Sandboxes that wait for jobs",
-		Long: "With pool.size in the settings, sandboxes wait with their docker daemon up. With pool.bare,\n" +
-			"sandboxes wait without one. Jobs see to it that there are enough of their kind. `pool fill`\n" +
-			"makes the first bare ones and, where layers are not cached, the first with a daemon.",
+		Short: "Look after the sandboxes that wait for jobs",
+		Long: "With pool.size in the settings, sandboxes wait with a running docker daemon. With\n" +
+			"pool.bare, sandboxes wait without a daemon. Each job refills the pool with its own kind\n" +
+			"of sandbox. Where layers are cached, each project's first job fills the pool for that\n" +
+			"project.",
 		Args: cobra.NoArgs,
 	}
 	cmd.AddCommand(c.poolFill(), c.poolStatus(), c.poolDrain())
@@ -90,12 +90,12 @@ func (c *call) poolFill() *cobra.Command {
 }
 
 func (c *call) poolStatus() *cobra.Command {
-	return &cobra.Command{
-		Use:   "status",
-		Short: "List the sandboxes that wait",
-		Args:  cobra.NoArgs,
-		RunE: c.onEngine(within(gcBound), func(ctx context.Context, _ config.Settings, d *driver.Driver) error {
+	return c.listCommand("status", "List the sandboxes that wait", func(asJSON bool) look {
+		return func(ctx context.Context, _ config.Settings, d *driver.Driver) error {
 			list, err := d.Pool(ctx)
+			if asJSON && err == nil {
+				return c.printJSON(append([]driver.Waiting{}, list...)) // none is [], not null
+			}
 			if err != nil || len(list) == 0 {
 				if err == nil {
 					fmt.Fprintln(c.stdout, "no sandbox waits")
@@ -113,11 +113,11 @@ func (c *call) poolStatus() *cobra.Command {
 				case s.Bare:
 					state = "bare"
 				}
-				fmt.Fprintf(w, "%s\t%s\t%.8s\t%s\t%s\n", s.Sandbox, s.Image, s.Kind, units.HumanDuration(now.Sub(s.Created)), state)
+				fmt.Fprintf(w, "%s\t%s\t%.8s\t%s\t%s\n", s.Sandbox, s.Image, s.Kind, config.Age(now.Sub(s.Created)), state)
 			}
 			return w.Flush()
-		}),
-	}
+		}
+	})
 }
 
 func (c *call) poolDrain() *cobra.Command {

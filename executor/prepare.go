@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"gitlab-dind-executor/config"
@@ -15,6 +16,7 @@ import (
 	"gitlab-dind-executor/executor/access"
 	"gitlab-dind-executor/executor/behind"
 	"gitlab-dind-executor/executor/featureflags"
+	"gitlab-dind-executor/executor/joblog"
 	"gitlab-dind-executor/executor/payload"
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/group"
@@ -156,35 +158,42 @@ func (c *call) sweepBeside(ctx context.Context, d preparer, s config.Settings, b
 	if c.alone || !behind.SweepDue(state, began) {
 		return func() {}
 	}
-	ctx, stop = context.WithTimeout(ctx, sweepBound)
+	ctx, cancel := context.WithTimeout(ctx, sweepBound)
+	var notes sync.Mutex // held while the sweep's results are written
 	go func() {
 		_ = group.Guard(func() error { // no fault of a sweep is the job's
 			verdicts, err := d.Sweep(ctx, began, s.PrepareBound(), false)
+			c.swept.Add(int64(leaked(verdicts)))
+			notes.Lock()
+			defer notes.Unlock()
+			if ctx.Err() != nil {
+				return err
+			}
 			if err == nil {
 				behind.Swept(state, len(verdicts))
 			}
-			c.swept.Add(int64(leaked(verdicts)))
 			sweepMirrors(ctx, d, s)
 			c.freeBehind(d)
 			return nil
 		})
 	}()
-	return stop
+	return func() {
+		cancel()
+		notes.Lock()
+		defer notes.Unlock()
+	}
 }
 
 // tellReady logs the job's daemon.
 func (c *call) tellReady(r driver.Ready, took time.Duration) {
-	name := "docker"
-	if r.Docker != "" {
-		name += " " + r.Docker
-	}
+	d := joblog.Daemon{Version: r.Docker, Warm: r.Warm, Cold: r.Cold}
 	if r.Booting {
-		c.log.Say(name + " is booting (" + origin(r) + ")")
+		c.log.Say(d.Starting())
 	} else {
-		c.log.Say(fmt.Sprintf("%s ready in %.1f s (%s)", name, took.Seconds(), origin(r)))
+		c.log.Say(d.Ready(took))
 	}
 	if r.Services > 50*time.Millisecond {
-		c.log.Say(fmt.Sprintf("waited %.1f s more for services", r.Services.Seconds()))
+		c.log.Say(joblog.ServicesReady(r.Services))
 	}
 }
 
@@ -205,17 +214,6 @@ func (c *call) goOnBehind(ctx context.Context, pl *plan.Plan, r driver.Ready) {
 			c.log.Warn("no sandbox is made ahead for the next job: " + err.Error())
 		}
 	}
-}
-
-// origin says where a job's daemon comes from.
-func origin(r driver.Ready) string {
-	switch {
-	case r.Warm:
-		return "warm"
-	case r.Cold != "":
-		return "cold: " + r.Cold
-	}
-	return "cold"
 }
 
 // started returns the time of the config hook, or now where no time is known.

@@ -87,7 +87,7 @@ func TestAnEnginesFaultIsTriedAgainByTheRunner(t *testing.T) {
 func TestPrepareRemovesWhatAnEarlierAttemptLeft(t *testing.T) {
 	e := fakeengine.New(t)
 	for range 2 {
-		if code, _, log := hook(t, e, with(""), "prepare"); code != 0 || !strings.Contains(log, "(cold)\n") {
+		if code, _, log := hook(t, e, with(""), "prepare"); code != 0 || !strings.Contains(log, "(new daemon)\n") {
 			t.Fatalf("exit code %d, log %q", code, log)
 		}
 	}

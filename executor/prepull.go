@@ -24,8 +24,9 @@ func (c *call) prepullCommand() *cobra.Command {
 		Use:   "prepull",
 		Short: "Fetch the images that the settings name, so that no job waits for them",
 		Long: "Fetches the images of sidecar, job, helper and mirror, those of policies, and those of\n" +
-			"pull.prepull, or what is new of them, with the credentials of the user's own docker\n" +
-			"configuration. It ends with an error if one cannot be had.",
+			"pull.prepull. An image that is already here is renewed if the registry has a newer one.\n" +
+			"Credentials come from the user's own docker configuration. If an image cannot be\n" +
+			"fetched, the exit code is not 0.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, d, err := c.open()

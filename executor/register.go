@@ -33,15 +33,16 @@ func (c *call) registerCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "register",
 		Short: "Print or write the [[runners]] section that calls the hooks",
-		Long: "Prints the section for the Runner's config.toml, with timeouts that fit the settings, or puts\n" +
-			"it into a file with --write: at its end or, where one of its name calls this program\n" +
-			"already, over its hooks. All else in the file stays as it is. It talks to no GitLab: create\n" +
-			"the runner there, with a tag, name that GitLab with --url, and give the runner's token with\n" +
-			"--token-file, or put it in afterwards. A new section is written only with a URL, since the\n" +
-			"Runner shows its token to whatever host the section names.\n\n" +
-			"With --from the section of a docker executor is converted, with the settings that go with\n" +
-			"it, and what carries over, differs or is dropped is told. The old section stays. Values of\n" +
-			"variables, scripts and secrets are not printed; --write and --write-settings take them over.",
+		Long: "Prints the [[runners]] section for the Runner's config.toml, with timeouts that fit the\n" +
+			"settings. With --write it puts the section into a file. If a section of that name calls\n" +
+			"this program already, register renews its hooks and keeps the rest of the file.\n\n" +
+			"First create the runner in GitLab, with a tag. Name that GitLab with --url, and give the\n" +
+			"runner's token with --token-file. Without a URL no new section is written: the Runner\n" +
+			"shows its token to the host of the URL.\n\n" +
+			"With --from, register converts the section of a docker executor, with the settings for\n" +
+			"it. It lists what carries over, what differs and what is dropped. The old section stays.\n" +
+			"Values of variables, scripts and secrets are not printed. --write and --write-settings\n" +
+			"take them over.",
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return r.run() },
 	}
@@ -54,7 +55,19 @@ func (c *call) registerCommand() *cobra.Command {
 	f.StringVar(&r.from, "from", "", "convert a docker executor's section of this config.toml `FILE`")
 	f.StringVar(&r.runner, "runner", "", "with --from: the `NAME` of its runner, or its number as #2, where there are several")
 	f.StringVar(&r.writeSettings, "write-settings", "", "with --from: write the settings to this `FILE`, which must not be there yet")
+	_ = cmd.RegisterFlagCompletionFunc("runner", r.completeRunners) // it is there
 	return cmd
+}
+
+// completeRunners offers the names of the sections in --from's file to a shell.
+func (r *registration) completeRunners(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	if f, err := runnerconfig.Read(r.from, ""); err == nil && r.from != "" {
+		for _, s := range f.Runners {
+			names = append(names, s.Name)
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 func (r *registration) run() error {

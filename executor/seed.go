@@ -9,7 +9,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
 	"gitlab-dind-executor/config"
@@ -26,18 +25,15 @@ const seedBound = 6 * time.Hour
 func (c *call) seedCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "seed",
-		Short: "Fetch the images that the daemons of jobs have from their start",
-		Long: "Makes a seed of cache.seed_images for each dind image of the settings: a volume with\n" +
-			"those images, of which the docker daemon of a job gets a copy where it would start\n" +
-			"empty. They are fetched anew each time, with the credentials of the user's own docker\n" +
-			"configuration; jobs get them when all are there, and the old ones until then.",
+		Short: "Make the seeds: the images that a job's daemon starts with",
+		Long: "Makes a seed for each dind image of the settings. A seed is a volume with the images of\n" +
+			"cache.seed_images. A daemon that would start empty starts with a copy of the seed.\n\n" +
+			"seed fetches the images anew each time, with the credentials of the user's own docker\n" +
+			"configuration. Jobs use the old seed until the new one is whole.",
 		Args: cobra.NoArgs,
 		RunE: c.onEngine(within(seedBound), c.seed),
 	}
-	cmd.AddCommand(&cobra.Command{
-		Use: "status", Short: "List the seeds", Args: cobra.NoArgs,
-		RunE: c.onEngine(within(gcBound), c.seedStatus),
-	}, &cobra.Command{
+	cmd.AddCommand(c.listCommand("status", "List the seeds", c.seedStatus), &cobra.Command{
 		Use: "remove", Short: "Remove all seeds; those in use go with a later gc", Args: cobra.NoArgs,
 		RunE: c.onEngine(within(gcBound), func(ctx context.Context, _ config.Settings, d *driver.Driver) error {
 			removed, err := d.SweepSeeds(ctx, nil, false)
@@ -125,7 +121,23 @@ func (c *call) makeSeed(ctx context.Context, s config.Settings, d *driver.Driver
 	})
 }
 
-func (c *call) seedStatus(ctx context.Context, s config.Settings, d *driver.Driver) error {
+// seedState is a line of seed status.
+type seedState struct {
+	Name    string    `json:"name"`
+	Created time.Time `json:"created"`
+	State   string    `json:"state"`
+	// Image is the sidecar's, and Images are in the seed.
+	Image  string   `json:"image"`
+	Images []string `json:"images"`
+}
+
+func (c *call) seedStatus(asJSON bool) look {
+	return func(ctx context.Context, s config.Settings, d *driver.Driver) error {
+		return c.showSeeds(ctx, s, d, asJSON)
+	}
+}
+
+func (c *call) showSeeds(ctx context.Context, s config.Settings, d *driver.Driver, asJSON bool) error {
 	seeds, err := d.Seeds(ctx)
 	if err != nil {
 		return err
@@ -133,6 +145,9 @@ func (c *call) seedStatus(ctx context.Context, s config.Settings, d *driver.Driv
 	wishes := map[string]plan.SeedWish{}
 	for _, w := range plan.SeedWishes(s) {
 		if w.Unfit != "" {
+			if asJSON {
+				continue
+			}
 			fmt.Fprintf(c.stdout, "no seed for %s: %s\n", w.Image, w.Unfit)
 			continue
 		}
@@ -142,11 +157,7 @@ func (c *call) seedStatus(ctx context.Context, s config.Settings, d *driver.Driv
 	for id, w := range wishes {
 		missing[id] = w
 	}
-	now := time.Now()
-	w := tabwriter.NewWriter(c.stdout, 0, 8, 2, ' ', 0)
-	if len(seeds) > 0 {
-		fmt.Fprintln(w, "SEED\tAGE\tSTATE\tFOR\tIMAGES")
-	}
+	list := []seedState{}
 	for _, seed := range seeds {
 		wish, wanted := wishes[seed.Wish]
 		_, first := missing[seed.Wish]
@@ -158,7 +169,18 @@ func (c *call) seedStatus(ctx context.Context, s config.Settings, d *driver.Driv
 		case seed.Ready:
 			state = "to be removed"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", seed.Name, units.HumanDuration(now.Sub(seed.Created)), state, wish.Image, strings.Join(wish.Images, " "))
+		list = append(list, seedState{seed.Name, seed.Created, state, wish.Image, wish.Images})
+	}
+	if asJSON {
+		return c.printJSON(list)
+	}
+	now := time.Now()
+	w := tabwriter.NewWriter(c.stdout, 0, 8, 2, ' ', 0)
+	if len(list) > 0 {
+		fmt.Fprintln(w, "SEED\tAGE\tSTATE\tFOR\tIMAGES")
+	}
+	for _, one := range list {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", one.Name, config.Age(now.Sub(one.Created)), one.State, one.Image, strings.Join(one.Images, " "))
 	}
 	if err := w.Flush(); err != nil {
 		return err

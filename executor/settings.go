@@ -13,13 +13,14 @@ import (
 	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/executor/payload"
+	"gitlab-dind-executor/fault"
 )
 
 // settingsCommand prints the default file, checks a file, or explains the settings of a
 // job.
 func (c *call) settingsCommand() *cobra.Command {
-	var printDefault bool
-	var check, explain string
+	var printDefault, protected bool
+	var check, explain, project, instance string
 	cmd := &cobra.Command{
 		Use:   "settings",
 		Short: "Print the default settings, check a file, or explain what holds for a job",
@@ -46,32 +47,42 @@ func (c *call) settingsCommand() *cobra.Command {
 				}
 				return nil
 			case explain != "":
-				return c.explainSettings(explain)
+				p, err := payload.Read(explain)
+				if err != nil {
+					return err
+				}
+				return c.explainSettings(payload.ForPlan(p, payload.Environment{driver.Installation: c.env[driver.Installation]}))
+			case project != "":
+				job := plan.Job{Project: project, Protection: plan.ProtectionOf(&protected)}
+				if instance != "" {
+					job.Instances = []string{instance}
+				}
+				return c.explainSettings(job)
+			case protected || instance != "":
+				return fault.System(errors.New("--protected and --instance are about --project"), "add --project group/app")
 			}
-			return errors.New("say what to do: --default, --check FILE or --explain PAYLOAD")
+			return errors.New("say what to do: --default, --check FILE, --explain PAYLOAD or --project PATH")
 		},
 	}
 	cmd.Flags().BoolVar(&printDefault, "default", false, "print the default file, with every key explained")
 	cmd.Flags().StringVar(&check, "check", "", "check a settings `FILE`")
 	cmd.Flags().StringVar(&explain, "explain", "", "say which policy and settings hold for the job of a `PAYLOAD` file (JOB_RESPONSE_FILE)")
-	cmd.MarkFlagsMutuallyExclusive("default", "check", "explain")
+	cmd.Flags().StringVar(&project, "project", "", "say which policy and settings hold for jobs of the project with this `PATH`, as group/app")
+	cmd.Flags().BoolVar(&protected, "protected", false, "with --project: for its protected branches and tags")
+	cmd.Flags().StringVar(&instance, "instance", "", "with --project: of the GitLab with this `HOST` name")
+	cmd.MarkFlagsMutuallyExclusive("default", "check", "explain", "project")
 	return cmd
 }
 
-// explainSettings says which policy matches a payload, why, and what follows.
-func (c *call) explainSettings(file string) error {
-	p, err := payload.Read(file)
-	if err != nil {
-		return err
-	}
+// explainSettings says which policy matches a job, why, and what follows.
+func (c *call) explainSettings(job plan.Job) error {
 	settings, err := c.load()
 	if err != nil {
 		return err
 	}
-	job := payload.ForPlan(p, payload.Environment{driver.Installation: c.env[driver.Installation]})
 	s, which := plan.Effective(settings, job)
 	layers := s.Cache.Layers
-	if layers != config.LayersOff && !job.Shares() {
+	if job.Key != "" && layers != config.LayersOff && !job.Shares() {
 		layers = "off, since no later job can share with this one"
 	}
 	list := func(patterns []string) string {
@@ -104,7 +115,9 @@ func (c *call) explainSettings(file string) error {
 		{"limits.services", limit(s.Limits.Services)},
 		{"limits.helper", limit(s.Limits.Helper)},
 	} {
-		fmt.Fprintf(c.stdout, "%-24s %s\n", line[0], line[1])
+		if line[1] != "" { // a project alone has no job and no scope
+			fmt.Fprintf(c.stdout, "%-24s %s\n", line[0], line[1])
+		}
 	}
 	return nil
 }

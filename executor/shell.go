@@ -17,10 +17,10 @@ import (
 
 // shellCommand lets an admin look inside.
 func (c *call) shellCommand() *cobra.Command {
-	return c.inside("shell", "Open a shell in a job's container, or in another of its sandbox",
-		"Opens a shell in the job container, or in the container that --role names: sidecar, job,\n"+
-			"helper, or service with its name. Without a terminal it reads commands from its stdin. Its\n"+
-			"exit code is the shell's. The job's variables, masked ones too, are in its environment.",
+	return c.inside("shell", "Open a shell in a job container, or in another container of its sandbox",
+		"Opens a shell in the job container. --role names another container: sidecar, job, helper,\n"+
+			"or service with its name. Without a terminal the shell reads commands from stdin. The exit\n"+
+			"code is the shell's. Its environment has the job's variables, masked ones too.",
 		plan.RoleJob, func(ctx context.Context, d viewer, n looking.Named, p looking.Part) error {
 			t := looking.Terminal{In: os.Stdin, Out: c.raw.out, Err: c.raw.err}
 			restore, err := c.onTerminal(ctx, &t)

@@ -24,12 +24,14 @@ func (c *call) tryCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "try [JOB]...",
 		Short: "Run a job of a .gitlab-ci.yml on this host, without a GitLab",
-		Long: "Runs the jobs of a pipeline one after the other through the same hooks that GitLab Runner\n" +
-			"calls, with these settings, on this host's engine. Sources come from the git repository\n" +
-			"that the file is in, uncommitted changes included. What it does not understand of the\n" +
-			"pipeline has a line each, and a job of which it is not known whether GitLab runs it runs\n" +
-			"only if it is named. It ends with 0 if the jobs succeed, 1 if one fails or none runs where\n" +
-			"GitLab might run one, and 2 if the host is to blame; Ctrl-C cancels as the button in GitLab does.",
+		Long: "Runs the jobs of a pipeline one after the other on this host's engine, through the hooks\n" +
+			"that GitLab Runner calls. Sources come from the git repository around the file, with\n" +
+			"uncommitted changes.\n\n" +
+			"Each part of the pipeline that try does not understand has a line. If try cannot tell\n" +
+			"whether GitLab would run a job, the job runs only when you name it. Ctrl-C cancels a job\n" +
+			"as the button in GitLab does.\n\n" +
+			"The exit code is 0 if all jobs succeed, and 1 if a job fails. It is also 1 if no job\n" +
+			"runs where GitLab might run a job. It is 2 if the host is to blame.",
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: c.completeJobs(&o),
 		RunE: func(cmd *cobra.Command, args []string) error {

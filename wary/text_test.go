@@ -8,7 +8,7 @@ import (
 
 func TestWhatATerminalWouldObeyIsTakenOut(t *testing.T) {
 	for name, c := range map[string]struct{ in, want string }{
-		"plain text":                        {"docker 28.1.1 is booting (cold)\n\tdone", "docker 28.1.1 is booting (cold)\n\tdone"},
+		"plain text":                        {"starting Docker 28.1.1 (new daemon)\n\tdone", "starting Docker 28.1.1 (new daemon)\n\tdone"},
 		"other scripts":                     {"größer 🐳 日本", "größer 🐳 日本"},
 		"nothing":                           {"", ""},
 		"a colour":                          {"a\x1b[31;1mred\x1b[0;mb", "aredb"},

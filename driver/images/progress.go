@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/docker/go-units"
+	"gitlab-dind-executor/config"
 )
 
 // progressEvery keeps a long pull from looking dead without filling the log.
@@ -53,7 +53,7 @@ func (w *watch) heard(current, total int64) {
 		w.set.Progress(w.name, current, total)
 	case now.After(w.next) && current < total:
 		w.next = now.Add(progressEvery)
-		w.set.Say(fmt.Sprintf("pulling %s: %s of %s", w.name, units.HumanSize(float64(current)), units.HumanSize(float64(total))))
+		w.set.Say(fmt.Sprintf("pulling %s: %s of %s", w.name, config.Size(current), config.Size(total)))
 	}
 }
 

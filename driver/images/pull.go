@@ -9,8 +9,8 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/distribution/reference"
-	"github.com/docker/go-units"
 
+	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/driver/span"
@@ -45,6 +45,7 @@ func (im *Set) pull(ctx context.Context, ref plan.ImageRef, platform string) (er
 	for attempt := 1; ; attempt++ {
 		err := im.pullOnce(ctx, ref, platform, &one.Size)
 		if err == nil {
+			im.used.fetch(ref.Name)
 			im.Say(fmt.Sprintf("pulled %s in %.1f s", ref.Name, time.Since(start).Seconds()))
 			return nil
 		}
@@ -104,9 +105,9 @@ func (im *Set) ExplainPull(ref plan.ImageRef, err error) error {
 	}
 	switch {
 	case errors.Is(err, errTooLarge):
-		return fault.Job(what, "use a smaller image, or ask the runner's admin to raise pull.max_size ("+units.BytesSize(float64(im.MaxSize))+")")
+		return fault.Job(what, "use a smaller image, or ask the runner's admin to raise pull.max_size ("+config.Size(im.MaxSize).String()+")")
 	case errors.Is(err, context.DeadlineExceeded):
-		return fault.System(what, "took longer than pull.timeout ("+units.HumanDuration(im.Timeout)+")")
+		return fault.System(what, "took longer than pull.timeout ("+config.Duration(im.Timeout).String()+")")
 	case has("toomanyrequests"):
 		return fault.System(what, "the registry limits pulls: log in to it, or use a mirror")
 	case errdefs.IsUnauthorized(err), errdefs.IsPermissionDenied(err), has("denied:", "access denied", "unauthorized", "no basic auth"):

@@ -71,7 +71,7 @@ func TestWhoseFaultAFailedPullIs(t *testing.T) {
 		"a registry that is down":    {anonymous, errors.New("received unexpected HTTP status: 503 Service Unavailable"), ofSystem, ""},
 		"a disk without room":        {anonymous, errors.New("failed to register layer: no space left on device"), ofSystem, "disk is full"},
 		"a disk that says no":        {anonymous, errors.New("failed to register layer: open /x: permission denied"), ofSystem, ""},
-		"a pull that takes for ever": {anonymous, context.DeadlineExceeded, ofSystem, "pull.timeout (30 minutes)"},
+		"a pull that takes for ever": {anonymous, context.DeadlineExceeded, ofSystem, "pull.timeout (30m)"},
 		"an engine that is gone":     {anonymous, nobodyListens(t), ofSystem, "is it running?"},
 		"a job that was cancelled":   {anonymous, context.Canceled, ofSystem, ""},
 	} {

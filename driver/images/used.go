@@ -66,12 +66,22 @@ type UsedImage struct {
 	Name string
 	// Digest is a digest known to the image's registry, else the image's id: sha256:…
 	Digest string
+	// Fetched says that this job has fetched it.
+	Fetched bool
 }
 
 // usedImages are the images of one Prepare that the job asked for, for several goroutines.
 type usedImages struct {
 	mu   sync.Mutex
 	list []UsedImage
+	// fetched are names.
+	fetched []string
+}
+
+func (u *usedImages) fetch(name string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.fetched = append(u.fetched, name)
 }
 
 // Note records an image that the job log names.
@@ -81,7 +91,7 @@ func (im *Set) Note(ref plan.ImageRef, digest string) {
 	}
 	im.used.mu.Lock()
 	defer im.used.mu.Unlock()
-	if one := (UsedImage{ref.Name, digest}); !slices.Contains(im.used.list, one) {
+	if one := (UsedImage{Name: ref.Name, Digest: digest, Fetched: slices.Contains(im.used.fetched, ref.Name)}); !slices.Contains(im.used.list, one) {
 		im.used.list = append(im.used.list, one)
 	}
 }

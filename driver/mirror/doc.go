@@ -3,5 +3,5 @@
 // settings.
 //
 // It may import driver/bounds, driver/engine, driver/images, driver/label,
-// driver/plan, driver/removal, driver/span, fault, group and wary.
+// driver/plan, driver/removal, driver/span, config, fault, group and wary.
 package mirror

@@ -9,8 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/docker/go-units"
-
+	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver/engine"
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/plan"
@@ -119,7 +118,7 @@ func (k *Keeper) SweepMirrors(ctx context.Context, current string, limit int64, 
 			if limit == 0 || m.Size <= limit {
 				continue
 			}
-			reason = fmt.Sprintf("it stores %s, more than mirror.max_size", units.BytesSize(float64(m.Size)))
+			reason = fmt.Sprintf("it stores %s, more than mirror.max_size", config.Size(m.Size))
 		}
 		v := Verdict{m.Name, reason, m.Jobs == 0}
 		var err error

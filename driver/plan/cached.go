@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/docker/go-units"
-
 	"gitlab-dind-executor/config"
 )
 
@@ -74,7 +72,7 @@ func Evictions(s config.Settings, cached []Cached, now time.Time) []Eviction {
 		}
 		reason := ""
 		if age := now.Sub(k.Used); ages[i] > 0 && age > ages[i] {
-			reason = "unused for " + strings.ToLower(units.HumanDuration(age))
+			reason = "unused for " + config.Age(age)
 		}
 		if k.Old {
 			reason = "of an earlier version of this program"

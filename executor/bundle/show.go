@@ -106,7 +106,10 @@ func (b Bundle) Show(out io.Writer) {
 // daemon.
 func ShowReport(out io.Writer, r looking.Report) {
 	fmt.Fprintf(out, "sandbox %s, made %s\n", r.Sandbox, r.Created.Format(time.RFC3339))
-	fmt.Fprintf(out, "%s\n\n", joblog.ClosingLine(r.Usage))
+	if line := joblog.ClosingLine(r.Usage); line != "" {
+		fmt.Fprintf(out, "%s\n", line)
+	}
+	fmt.Fprintln(out)
 	for _, c := range r.Containers {
 		fmt.Fprintf(out, "%-8s %s\n         %s%s\n", c.Role, c.Image, StateOf(c), during(c))
 	}

@@ -2,9 +2,10 @@ package joblog
 
 import (
 	"fmt"
+	"math"
+	"strings"
 
-	"github.com/docker/go-units"
-
+	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver/looking"
 	"gitlab-dind-executor/driver/plan"
 )
@@ -23,29 +24,34 @@ var layersText = map[plan.LayersState]string{
 // Layers says in words what became of the layers of earlier jobs; "" where none are cached.
 func Layers(state plan.LayersState) string { return layersText[state] }
 
-// ClosingLine returns the last line of a job, about the work of its docker daemon.
+// ClosingLine returns the last line of a job, about the work of its docker daemon. It is
+// "" where nothing is known.
 func ClosingLine(u looking.Usage) string {
-	size := func(n uint64) string { return units.HumanSizeWithPrecision(float64(n), 3) }
-	line := "docker daemon:"
+	var parts []string
 	switch {
 	case u.Warm:
-		line += " was up already (warm),"
+		parts = append(parts, fromThePool)
 	case u.Boot > 0:
-		line += fmt.Sprintf(" up in %.1f s (cold),", u.Boot.Seconds())
+		parts = append(parts, fmt.Sprintf("new, up in %.1f s", u.Boot.Seconds()))
 	}
 	if text := layersText[u.Layers]; text != "" {
-		line += " " + text + ","
+		parts = append(parts, text)
 	}
-	line += " received " + size(u.Received)
-	if u.Written > 0 { // some kernels do not tell
-		line += ", wrote " + size(u.Written)
+	for _, c := range []struct {
+		text string
+		size uint64
+	}{
+		{"received %s", u.Received},
+		{"wrote %s", u.Written}, // 0 where the kernel does not count it
+		{"holds %s on disk", u.Disk},
+		{"peak memory %s", u.PeakMemory},
+	} {
+		if c.size > 0 {
+			parts = append(parts, fmt.Sprintf(c.text, config.Size(min(c.size, math.MaxInt64))))
+		}
 	}
-	if u.Disk > 0 {
-		line += ", holds " + size(u.Disk) + " on disk"
+	if len(parts) == 0 {
+		return ""
 	}
-	if u.PeakMemory > 0 {
-		// The unit is the same as in status and in the settings' limits.
-		line += ", peak memory " + units.BytesSize(float64(u.PeakMemory))
-	}
-	return line
+	return "Docker daemon: " + strings.Join(parts, ", ")
 }

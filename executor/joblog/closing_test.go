@@ -1,7 +1,6 @@
 package joblog
 
 import (
-	"strings"
 	"testing"
 	"time"
 
@@ -10,10 +9,13 @@ import (
 
 func TestTheClosingLine(t *testing.T) {
 	full := ClosingLine(looking.Usage{Received: 12_345_678, Written: 1_000, PeakMemory: 300 << 20, Boot: 840 * time.Millisecond})
-	if full != "docker daemon: up in 0.8 s (cold), received 12.3MB, wrote 1kB, peak memory 300MiB" {
+	if full != "Docker daemon: new, up in 0.8 s, received 11.77 MB, wrote 1000 B, peak memory 300 MB" {
 		t.Errorf("got %s", full)
 	}
-	if none := ClosingLine(looking.Usage{}); strings.Contains(none, "up in") || strings.Contains(none, "peak") {
-		t.Errorf("what is not known is told: %s", none)
+	if none := ClosingLine(looking.Usage{}); none != "" {
+		t.Errorf("nothing is known, and the line is %q", none)
+	}
+	if warm := ClosingLine(looking.Usage{Warm: true}); warm != "Docker daemon: from the pool" {
+		t.Errorf("got %s", warm)
 	}
 }

@@ -101,14 +101,22 @@ func (l *Log) section(colour, headline, text string) {
 		clearLine, now, name, headline, text)
 }
 
-// Images logs a job's images. Their digests are in a section.
+// Images names the images of a job. The digests of those that it fetched are in a
+// section: a tag in the registry may have moved since the job before.
 func (l *Log) Images(list []images.UsedImage) {
 	if len(list) == 0 {
 		return
 	}
 	var names, digests []string
 	for _, i := range list {
-		names, digests = append(names, i.Name), append(digests, "  "+i.Name+" is "+i.Digest)
+		names = append(names, i.Name)
+		if i.Fetched {
+			digests = append(digests, "  "+i.Name+" is "+i.Digest)
+		}
+	}
+	if len(digests) == 0 {
+		l.Say("using " + strings.Join(names, ", "))
+		return
 	}
 	l.section("", "using "+strings.Join(names, ", "), strings.Join(digests, "\n"))
 }

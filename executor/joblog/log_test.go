@@ -40,7 +40,7 @@ func TestLinesOfTheJobLog(t *testing.T) {
 
 // GitLab takes the markers out, shows the first line and unfolds the others.
 func TestWhatFewWantToReadIsInASectionThatBeginsCollapsed(t *testing.T) {
-	images := []images.UsedImage{{Name: "docker:cli", Digest: "sha256:1"}, {Name: "redis:7", Digest: "sha256:2"}}
+	images := []images.UsedImage{{Name: "docker:cli", Digest: "sha256:1", Fetched: true}, {Name: "redis:7", Digest: "sha256:2"}}
 	for name, c := range map[string]struct {
 		write func(*Log)
 		plain string
@@ -48,16 +48,17 @@ func TestWhatFewWantToReadIsInASectionThatBeginsCollapsed(t *testing.T) {
 	}{
 		"digests of images": {
 			func(l *Log) { l.Images(images) },
-			"using docker:cli, redis:7\n  docker:cli is sha256:1\n  redis:7 is sha256:2\n",
+			"using docker:cli, redis:7\n  docker:cli is sha256:1\n",
 			"^\x1b\\[0Ksection_start:[0-9]{10}:dind_[0-9]+_1\\[hide_duration=true,collapsed=true\\]\r\x1b\\[0Kusing docker:cli, redis:7\n" +
-				"  docker:cli is sha256:1\n  redis:7 is sha256:2\n\x1b\\[0Ksection_end:[0-9]{10}:dind_[0-9]+_1\r\x1b\\[0K$",
+				"  docker:cli is sha256:1\n\x1b\\[0Ksection_end:[0-9]{10}:dind_[0-9]+_1\r\x1b\\[0K$",
 		},
 		"what a service printed": {
 			func(l *Log) { l.Warn("redis is not ready:\n  one\n  two\n") },
 			"warning: redis is not ready:\n  one\n  two\n",
 			"\r\x1b\\[0K\x1b\\[0;33mwarning: redis is not ready:\x1b\\[0;m\n  one\n  two\n\x1b\\[0Ksection_end:",
 		},
-		"no image": {func(l *Log) { l.Images(nil) }, "", "^$"},
+		"no image was fetched": {func(l *Log) { l.Images(images[1:]) }, "using redis:7\n", "^using redis:7\n$"},
+		"no image":             {func(l *Log) { l.Images(nil) }, "", "^$"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver/looking"
 	"gitlab-dind-executor/fault"
 )
@@ -168,7 +169,7 @@ func left(s looking.SandboxStatus, now time.Time) string {
 	case s.TimesOut.Before(now):
 		return "over"
 	}
-	return Age(s.TimesOut.Sub(now))
+	return config.Age(s.TimesOut.Sub(now))
 }
 
 // idOf returns the id in a job's key; empty without a job.

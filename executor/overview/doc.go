@@ -5,5 +5,5 @@
 //	table.go   the table with its summary
 //	notes.go   the notes below the table, with their hints
 //
-// It may import driver/looking, fault and wary.
+// It may import driver/looking, config, fault and wary.
 package overview

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver/looking"
 	"gitlab-dind-executor/wary"
 )
@@ -49,7 +50,7 @@ func (st Status) notesOf(shown []looking.SandboxStatus) []note {
 		case looking.Held:
 			more := "for some time"
 			if one.Until != nil {
-				more = "for " + Age(one.Until.Sub(st.Time)) + " more"
+				more = "for " + config.Age(one.Until.Sub(st.Time)) + " more"
 			}
 			add(one, " is held "+more+": gitlab-dind-executor shell "+place, "gitlab-dind-executor gc --held ends that")
 		case looking.Orphan:

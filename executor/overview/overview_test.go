@@ -31,17 +31,17 @@ func TestAStatusFitsATerminal(t *testing.T) {
 	}
 	var out strings.Builder
 	st.Write(&out, Choice{}, 20<<30, 0)
-	const want = `4 sandboxes: 1 orphan, 1 held, 1 running, 1 waiting; 2 jobs of 2 projects; at least cpu 15.51, memory 1.087GiB, disk 1.15GiB
+	const want = `4 sandboxes: 1 orphan, 1 held, 1 running, 1 waiting; 2 jobs of 2 projects; at least cpu 15.51, memory 1.087 GB, disk 1.15 GB
 
 SANDBOX       STATE    JOB           PROJECT                 REF             STAGE       AGE  LEFT  CPU    MEMORY   DISK     URL
-0123456789ab  running  …56789012345  …/and/then/the-project  …ne-more-thing  …tegration  90m  25m   15.50  1023MiB  1.15GiB  -
-3456789abcde  orphan   -             -                       -               -           0s   -     0.00   0B       0B       -
-23456789abcd  held     7             a/b                     -               -           4d   -     -      0B       0B       -
-123456789abc  waiting  -             -                       -               -           30h  -     0.01   90MiB    -        -
+0123456789ab  running  …56789012345  …/and/then/the-project  …ne-more-thing  …tegration  90m  25m   15.50  1023 MB  1.15 GB  -
+3456789abcde  orphan   -             -                       -               -           0s   -     0.00   0 B      0 B      -
+23456789abcd  held     7             a/b                     -               -           4d   -     -      0 B      0 B      -
+123456789abc  waiting  -             -                       -               -           30h  -     0.01   90 MB    -        -
 
 pool     1 of 4 wait
-cached   2 caches and 3 layers of projects, 1 in use, 5GiB (at most 20GiB)
-mirror   dind-mirror-0123 of registry-1.docker.io: running, 7GiB, 2 jobs
+cached   2 caches and 3 layers of projects, 1 in use, 5 GB (at most 20 GB)
+mirror   dind-mirror-0123 of registry-1.docker.io: running, 7 GB, 2 jobs
 
 0123456789ab: its docker daemon has ended
 hint: gitlab-dind-executor logs 0123456789ab --tail 20 shows why

@@ -8,8 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/docker/go-units"
-
+	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver/looking"
 	"gitlab-dind-executor/wary"
 )
@@ -99,7 +98,7 @@ func tableOf(shown []looking.SandboxStatus, now time.Time, urls bool) string {
 	for _, one := range shown {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s%s", wary.Line(one.Sandbox), one.State,
 			Shortened(idOf(one.Job), widestJob), Shortened(one.Project, widestProject), Shortened(one.Ref, widestRef), Shortened(one.Stage, widestStage),
-			Age(now.Sub(one.Created)), left(one, now), cpus(one.CPUs), bytesOf(one.Memory), bytesOf(one.Disk), end(Shortened(one.URL, widestURL)))
+			config.Age(now.Sub(one.Created)), left(one, now), cpus(one.CPUs), bytesOf(one.Memory), bytesOf(one.Disk), end(Shortened(one.URL, widestURL)))
 	}
 	_ = w.Flush() // into memory
 	return text.String()
@@ -170,7 +169,7 @@ func (st Status) rest(out io.Writer, most int64) {
 	if k := st.Cached; k.Caches+k.Layers > 0 {
 		fmt.Fprintf(out, "cached   %d caches and %d layers of projects, %d in use, %s", k.Caches, k.Layers, k.InUse, bytesOf(k.Size))
 		if most > 0 {
-			fmt.Fprintf(out, " (at most %s)", units.BytesSize(float64(most)))
+			fmt.Fprintf(out, " (at most %s)", config.Size(most))
 		}
 		fmt.Fprintln(out)
 	} else {
@@ -194,20 +193,6 @@ func Shortened(name string, width int) string {
 	return "…" + string(runes[len(runes)-width+1:])
 }
 
-// Age returns a duration in its largest unit.
-func Age(d time.Duration) string {
-	d = max(d, 0)
-	switch {
-	case d < 2*time.Minute:
-		return fmt.Sprintf("%ds", int(d.Seconds()))
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%dm", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh", int(d.Hours()))
-	}
-	return fmt.Sprintf("%dd", int(d.Hours()/24))
-}
-
 func cpus(n float64) string {
 	if n < 0 {
 		return "-"
@@ -219,5 +204,5 @@ func bytesOf(n int64) string {
 	if n < 0 {
 		return "-"
 	}
-	return units.BytesSize(float64(n))
+	return config.Size(n).String()
 }

@@ -1,7 +1,7 @@
 // Package progress shows the progress of long work. A terminal has a bar below the lines.
 // Other outputs have the lines alone.
 //
-// It may import wary.
+// It may import config and wary.
 package progress
 
 import (
@@ -10,11 +10,11 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/docker/go-units"
 	"github.com/moby/term"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
+	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/wary"
 )
 
@@ -90,7 +90,7 @@ func (s *Show) Bytes(name string, current, total int64) {
 	}
 	if total > 0 {
 		s.move(min(part-1, max(0, current)*part/total),
-			units.HumanSize(float64(current))+" of "+units.HumanSize(float64(total))+" ")
+			config.Size(current).String()+" of "+config.Size(total).String()+" ")
 	}
 }
 

@@ -32,10 +32,11 @@ func (s *screen) await(t *testing.T, part string) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
+	late := time.After(30 * time.Second)
 	for !strings.Contains(s.String(), part) {
 		select {
 		case <-tick.C:
-		case <-t.Context().Done():
+		case <-late:
 			t.Fatalf("the screen never shows %q: %q", part, s.String())
 		}
 	}
@@ -61,9 +62,9 @@ func TestABarStandsBelowTheLines(t *testing.T) {
 	s.draw(mpb.WithRefreshRate(time.Millisecond))
 	s.Begin("first")
 	err.await(t, "1 of 2: first")
-	s.Bytes("second\x1b[2J", 3_000_000, 6_000_000)
+	s.Bytes("second\x1b[2J", 3<<20, 6<<20)
 	err.await(t, "2 of 2: second")
-	err.await(t, "3MB of 6MB")
+	err.await(t, "3 MB of 6 MB")
 	_, _ = s.Err().Write([]byte("a line of the log\n"))
 	_, _ = s.Out().Write([]byte("a result\n"))
 	s.Bytes("third", 9, 3) // more steps than announced, and more bytes than the total

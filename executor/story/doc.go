@@ -11,5 +11,5 @@
 // All words come from others: texts are bounded, and the template escapes them.
 //
 // It may import executor/bundle, executor/joblog, executor/overview, executor/telemetry,
-// driver/looking, driver/plan and wary.
+// driver/looking, driver/plan, config and wary.
 package story

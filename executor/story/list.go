@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver/looking"
 	"gitlab-dind-executor/executor/bundle"
 	"gitlab-dind-executor/executor/overview"
@@ -32,11 +33,11 @@ func List(out io.Writer, sandboxes []looking.SandboxStatus, bundles []bundle.Bun
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", overview.Shortened(path.Base(job), 20), overview.Shortened(project, 30), overview.Shortened(ref, 20), overview.Shortened(stage, 12), what)
 	}
 	for _, s := range jobs[:min(len(jobs), room)] {
-		row(s.Job, s.Project, s.Ref, s.Stage, fmt.Sprintf("%s for %s", s.State, overview.Age(now.Sub(s.Created))))
+		row(s.Job, s.Project, s.Ref, s.Stage, fmt.Sprintf("%s for %s", s.State, config.Age(now.Sub(s.Created))))
 	}
 	shown := bundles[:min(len(bundles), room)]
 	for _, b := range shown {
-		row(b.Job, b.Project, b.Ref, b.Stage, fmt.Sprintf("failed %s ago", overview.Age(now.Sub(b.Time))))
+		row(b.Job, b.Project, b.Ref, b.Stage, fmt.Sprintf("failed %s ago", config.Age(now.Sub(b.Time))))
 	}
 	_ = w.Flush() // the reader has gone
 	if more := len(jobs) - Most; more > 0 {

@@ -10,8 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/docker/go-units"
-
+	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver/looking"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/executor/bundle"
@@ -193,7 +192,7 @@ func (j Job) facts(t timeline) []fact {
 		add("pulled by the host", fmt.Sprintf("%d", images), "images in "+seconds(pulled))
 	}
 	if s := j.Sandbox; s != nil && s.TimesOut != nil && j.runs() {
-		add("time left", overview.Age(s.TimesOut.Sub(j.Now)), "of the job's timeout")
+		add("time left", config.Age(s.TimesOut.Sub(j.Now)), "of the job's timeout")
 	}
 	return append(list, j.usageFacts()...)
 }
@@ -209,7 +208,7 @@ func (j Job) usageFacts() []fact {
 	var list []fact
 	add := func(name string, n uint64, note string) {
 		if n > 0 {
-			list = append(list, fact{name, units.BytesSize(float64(n)), note})
+			list = append(list, fact{name, config.Size(n).String(), note})
 		}
 	}
 	add("peak memory", u.PeakMemory, "docker daemon and builds")
@@ -256,7 +255,7 @@ func (j Job) pulls() []pull {
 	for _, p := range all[:min(len(all), mostPulls)] {
 		one := pull{short(p.Image, widest), "", seconds(p.Seconds), percent(p.Seconds / max(0.001, all[0].Seconds)), p.Failed}
 		if p.Bytes > 0 {
-			one.Size = units.BytesSize(float64(p.Bytes))
+			one.Size = config.Size(p.Bytes).String()
 		}
 		list = append(list, one)
 	}

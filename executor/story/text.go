@@ -7,8 +7,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/executor/bundle"
-	"gitlab-dind-executor/executor/overview"
 	"gitlab-dind-executor/executor/telemetry"
 	"gitlab-dind-executor/wary"
 )
@@ -45,9 +45,9 @@ func (j Job) Text(out io.Writer) {
 // at says in words where a job stands, or how the job ended.
 func (j Job) at() string {
 	if s := j.Sandbox; s != nil {
-		text := fmt.Sprintf("%s for %s", s.State, overview.Age(j.Now.Sub(s.Created)))
+		text := fmt.Sprintf("%s for %s", s.State, config.Age(j.Now.Sub(s.Created)))
 		if s.TimesOut != nil && j.runs() {
-			text += ", " + overview.Age(s.TimesOut.Sub(j.Now)) + " left"
+			text += ", " + config.Age(s.TimesOut.Sub(j.Now)) + " left"
 		}
 		return text
 	}

@@ -86,7 +86,7 @@ func (b *bench) ready(ctx context.Context, settings string) error {
 
 // fromPool is an error where a job should have had a sandbox of the pool.
 func (b *bench) fromPool(settings, log string) error {
-	if settings == b.lab.Settings || strings.Contains(log, "(warm)") {
+	if settings == b.lab.Settings || strings.Contains(log, "(from the pool)") {
 		return nil
 	}
 	return fmt.Errorf("the job did not take the sandbox that waited: %s", log)

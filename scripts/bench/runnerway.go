@@ -173,7 +173,7 @@ func (w *runnerWay) run(ctx context.Context, p local.Payload, _ int) (outcome, e
 	if end := j.End(); end.State != "success" {
 		return outcome{}, fmt.Errorf("the job ended as %+v\n%s", end, lastOf(log))
 	}
-	if w.warm && !strings.Contains(log, "(warm)") {
+	if w.warm && !strings.Contains(log, "(from the pool)") {
 		return outcome{}, fmt.Errorf("the job did not take the sandbox that waited: %s", lastOf(log))
 	}
 	o := outcome{first: saidAt(log)}

@@ -56,7 +56,7 @@ func (w hooked) run(ctx context.Context, p local.Payload, _ int) (outcome, error
 	if result.State != local.Success {
 		return outcome{}, fmt.Errorf("the job ended as %s: %w\n%s", result.State, errors.Join(result.Err, ctx.Err()), lastOf(clock.all.String()))
 	}
-	if log := clock.all.String(); w.warm && !strings.Contains(log, "(warm)") {
+	if log := clock.all.String(); w.warm && !strings.Contains(log, "(from the pool)") {
 		return outcome{}, fmt.Errorf("the job did not take the sandbox that waited: %s", log)
 	}
 	return outcome{taken: result.Started, first: clock.at, ended: result.Finished}, nil

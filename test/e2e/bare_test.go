@@ -54,7 +54,7 @@ func beginsInBare(t *testing.T, settings string, job local.Payload, says ...stri
 	p := startPool(t, "0", "bare = 1\n"+settings)
 	first := p.bare()
 	r, sandbox := p.run(job)
-	r.succeeded().quietCleanup().says("(cold)")
+	r.succeeded().quietCleanup().says("(new daemon)")
 	for _, said := range says {
 		r.says(strings.ReplaceAll(said, "SANDBOX", first))
 	}

@@ -64,7 +64,7 @@ func TestADeadSidecarIsDiagnosedAndExplained(t *testing.T) {
 	)
 	lab.Set(&p, "PUBLIC", "a public value")
 	runJob(t, p, withState(state)).failedWith(1).quietCleanup().
-		says("diagnosis: the docker daemon of this job has ended by itself (exit code ", "hint: ", "docker daemon: up in")
+		says("diagnosis: the docker daemon of this job has ended by itself (exit code ", "hint: ", "Docker daemon: up in")
 
 	explain := exec.CommandContext(t.Context(), world.Binary, "explain", strconv.FormatInt(p.ID, 10))
 	explain.Env = append(os.Environ(), "XDG_STATE_HOME="+state)
@@ -86,7 +86,7 @@ func TestADeadSidecarIsDiagnosedAndExplained(t *testing.T) {
 
 func TestEveryJobEndsWithWhatItUsed(t *testing.T) {
 	state, others := t.TempDir(), foreign(t)
-	runJob(t, world.Job(`docker version`), withState(state)).succeeded().says("docker daemon: up in", "received ", " on disk", "peak memory ")
+	runJob(t, world.Job(`docker version`), withState(state)).succeeded().says("Docker daemon: new, up in", "received ", " on disk", "peak memory ")
 	whole(t, others, "a job")
 	if kept, _ := filepath.Glob(filepath.Join(state, "*", "job-*")); len(kept) > 0 {
 		t.Errorf("something is kept of a job that succeeded: %q", kept)

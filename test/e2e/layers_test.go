@@ -360,7 +360,7 @@ func TestSandboxesThatWaitHaveTheLayersOfTheirScope(t *testing.T) {
 	finish(first.Wait()).quietCleanup()
 	p.rest()
 	for range 2 {
-		runJobUnchecked(t, world.Job(login, build), with).succeeded().quietCleanup().says("(warm)", "layers reused")
+		runJobUnchecked(t, world.Job(login, build), with).succeeded().quietCleanup().says("(from the pool)", "layers reused")
 		p.rest()
 	}
 	if kept := cachedLayers(t); len(kept) != 1 {

@@ -334,5 +334,5 @@ func TestASandboxMadeAheadHasTheMirror(t *testing.T) {
 	if said := h.command(t, "mirror", "status"); !strings.Contains(said, "1 jobs, the settings'") {
 		t.Errorf("mirror status: %s", said)
 	}
-	runJobUnchecked(t, world.Job(seesMirror, pullsBusybox), under(h.settings)).succeeded().says("(warm)", "mirrors [http://", "there it is")
+	runJobUnchecked(t, world.Job(seesMirror, pullsBusybox), under(h.settings)).succeeded().says("(from the pool)", "mirrors [http://", "there it is")
 }

@@ -148,7 +148,7 @@ func TestAJobTakesASandboxThatWaits(t *testing.T) {
 		`docker run --rm -v $PWD:/src $CI_REGISTRY/base/busybox cat /src/Dockerfile`,
 		`docker run --rm -d --name left $CI_REGISTRY/base/busybox sleep 300`,
 	))
-	r.succeeded().quietCleanup().says(" ready", "(warm)", "FROM", "docker daemon: ", "(warm)")
+	r.succeeded().quietCleanup().says(" ready", "(from the pool)", "FROM", "Docker daemon: from the pool")
 	if sandbox != first {
 		t.Fatalf("the job ran in %s, and %s waited", sandbox, first)
 	}
@@ -157,7 +157,7 @@ func TestAJobTakesASandboxThatWaits(t *testing.T) {
 		t.Fatal("a sandbox that a job has had waits again")
 	}
 	r, sandbox = p.run(plainJob(`docker ps -aq | wc -l`, `docker images -q | wc -l`, byAddress))
-	r.succeeded().quietCleanup().says("(warm)", "\n0\n", "\n0\n", "\nby address linux\n")
+	r.succeeded().quietCleanup().says("(from the pool)", "\n0\n", "\n0\n", "\nby address linux\n")
 	if sandbox != second {
 		t.Fatalf("the job ran in %s, and %s waited", sandbox, second)
 	}
@@ -189,7 +189,7 @@ func halfFull(t *testing.T) (p *pool, filling *exec.Cmd, sandbox string) {
 func TestAJobTakesASandboxThatIsBeingMade(t *testing.T) {
 	p, filling, making := halfFull(t)
 	r, sandbox := p.run(plainJob(`docker ps -aq | wc -l`, byAddress))
-	r.succeeded().quietCleanup().says("(warm)", "\n0\n", "\nby address linux\n")
+	r.succeeded().quietCleanup().says("(from the pool)", "\n0\n", "\nby address linux\n")
 	if sandbox != making {
 		t.Errorf("the job ran in %s, and %s was being made", sandbox, making)
 	}
@@ -206,7 +206,7 @@ func TestAJobGoesColdWhenWhoMakesItsSandboxIsKilled(t *testing.T) {
 	}
 	_ = filling.Wait() // it was killed
 	r, sandbox := p.run(plainJob(`docker version -f ok`))
-	r.succeeded().quietCleanup().says("(cold")
+	r.succeeded().quietCleanup().says("(new daemon")
 	if sandbox == making {
 		t.Error("the job ran in a sandbox that nobody has finished")
 	}
@@ -217,10 +217,10 @@ func TestAJobOfAnotherKindGoesColdAndIsWaitedForNext(t *testing.T) {
 	other := world.Job(`docker info --format '{{.RegistryConfig.Mirrors}}'`)
 	other.Services[0].Command = []string{"--registry-mirror=http://127.0.0.1:9"}
 	r, _ := p.run(other)
-	r.succeeded().says("(cold: no sandbox of its kind was waiting)", "127.0.0.1:9")
+	r.succeeded().says("(new daemon: no sandbox of its kind was waiting)", "127.0.0.1:9")
 	p.one()
 	r, _ = p.run(other)
-	r.succeeded().says("(warm)", "127.0.0.1:9")
+	r.succeeded().says("(from the pool)", "127.0.0.1:9")
 }
 
 func TestTwoJobsNeverShareASandboxThatWaits(t *testing.T) {
@@ -249,7 +249,7 @@ func TestTwoJobsNeverShareASandboxThatWaits(t *testing.T) {
 		if r.state != local.Success {
 			t.Errorf("a job ended as %s:\n%s", r.state, r.log)
 		}
-		if strings.Contains(r.log, "(warm)") {
+		if strings.Contains(r.log, "(from the pool)") {
 			warm++
 		}
 		if m := regexp.MustCompile(`Running on dind-([0-9a-f]{12})`).FindStringSubmatch(r.log); m != nil {
@@ -308,10 +308,10 @@ func TestASandboxOfAnOlderImageIsNotTaken(t *testing.T) {
 	}
 	tag(rig.Derive(t, world.Engine, rig.ImageDind, `LABEL renewed=yes`))
 	r, _ := p.run(job())
-	r.succeeded().says("(cold: the images are newer than the sandboxes that wait)")
+	r.succeeded().says("(new daemon: the images are newer than the sandboxes that wait)")
 	p.one()
 	r, _ = p.run(job())
-	r.succeeded().says("(warm)")
+	r.succeeded().says("(from the pool)")
 }
 
 func TestASandboxThatDiedIsNotTaken(t *testing.T) {
@@ -327,7 +327,7 @@ func TestASandboxThatDiedIsNotTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	r, sandbox := p.run(plainJob(`docker version -f ok`))
-	r.succeeded().says("(cold")
+	r.succeeded().says("(new daemon")
 	if sandbox == dead {
 		t.Fatal("the job ran in the sandbox that hangs")
 	}
@@ -341,13 +341,13 @@ func TestTheCacheIsThereInASandboxThatWaited(t *testing.T) {
 	j := plainJob(`mkdir vendor; echo kept > vendor/dep`)
 	j.Cache = cache
 	r, _ := p.run(j)
-	r.succeeded().quietCleanup().says("(warm)", "Created cache")
+	r.succeeded().quietCleanup().says("(from the pool)", "Created cache")
 	p.one()
 	j = plainJob(`cat vendor/dep`, `touch /cache/by-another-user`)
 	j.Image.Name = rig.ImageBusybox
 	j.Cache, j.Image.ExecutorOpts.Docker.User = cache, "65534"
 	r, _ = p.run(j)
-	r.succeeded().quietCleanup().says("(warm)", "Successfully extracted cache", "\nkept\n")
+	r.succeeded().quietCleanup().says("(from the pool)", "Successfully extracted cache", "\nkept\n")
 }
 
 // Where layers are kept, waiting sandboxes have the layers of the job before.
@@ -359,10 +359,10 @@ func TestASandboxThatWaitsHasTheLayersJustBuilt(t *testing.T) {
 		gcWith(t, "--caches", "--older-than", "0s")
 	})
 	r, _ := p.run(plainJob(login, build))
-	r.succeeded().quietCleanup().says("(cold: ", "no layers yet").saysNot("CACHED")
+	r.succeeded().quietCleanup().says("(new daemon: ", "no layers yet").saysNot("CACHED")
 	waiting := p.one()
 	r, sandbox := p.run(plainJob(login, build))
-	r.succeeded().quietCleanup().says("(warm)", "CACHED", "layers reused")
+	r.succeeded().quietCleanup().says("(from the pool)", "CACHED", "layers reused")
 	if sandbox != waiting {
 		t.Errorf("the job ran in %s, and %s waited", sandbox, waiting)
 	}

@@ -136,7 +136,7 @@ func TestACacheThatSomebodyElsePutThereIsNotUsed(t *testing.T) {
 		p.one()
 		r, _ := p.run(job())
 		unused(r)
-		r.says("(warm)")
+		r.says("(from the pool)")
 	})
 }
 

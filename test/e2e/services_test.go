@@ -70,7 +70,7 @@ func TestRedisAndPostgresByNamesAndAliases(t *testing.T) {
 	)
 	lab.Set(&p, "DB_PASSWORD", "a-database-password")
 	runJob(t, p).succeeded().quietCleanup().saysNot("warning: ", "a-database-password").says(
-		" ready", "more for services",
+		" ready", "services ready after",
 		"gitlab-dind-executor.test__redis +PONG\n+OK\n", "gitlab-dind-executor.test-redis +PONG", "kv +PONG", "cache +PONG", "memory +PONG",
 		"__postgres is there", "-postgres is there", "db is there", "sql is there",
 		"+OK", "db from inside", "from-inside",
@@ -138,7 +138,7 @@ func TestAServiceWhoseHealthCheckSucceedsLate(t *testing.T) {
 	service := quietly(t, `HEALTHCHECK --interval=1h CMD test -f /tmp/ready`, `EXPOSE 80`)
 	service.Command = []string{"sh", "-c", "sleep 2; touch /tmp/ready; exec httpd -f -h /tmp"}
 	p := withServices(world.Job(`n=0; until curl -sf http://idle/ready; do n=$((n+1)); [ $n -lt 50 ]; sleep 0.1; done; echo healthy`), service)
-	runJobUnchecked(t, p).succeeded().says(" ready", "more for services", "healthy").saysNot("warning: ")
+	runJobUnchecked(t, p).succeeded().says(" ready", "services ready after", "healthy").saysNot("warning: ")
 }
 
 func TestAServiceThatHasDoneItsWork(t *testing.T) {

@@ -123,7 +123,7 @@ release: {stage: deploy, script: [echo never], only: [tags]}
 	rest := log
 	for _, text := range []string{
 		"warning: include: template Jobs/SAST.gitlab-ci.yml is not fetched", "warning: build: not understood here: cache:key:files\n", "with uncommitted changes",
-		"job build, stage build", "is booting (cold)", "Login Succeeded", "the password is [MASKED]", "Job succeeded", "run get_sources", "first line of the script",
+		"job build, stage build", "starting Docker", "(new daemon)", "Login Succeeded", "the password is [MASKED]", "Job succeeded", "run get_sources", "first line of the script",
 		"job test: [amd64], stage test", "$ cat built\nnot committed\n", "\nfor amd64\n", "Job failed: exit status 3",
 		"build           success", "sast            left out", "Jobs/SAST.gitlab-ci.yml is not fetched",
 		"test: [amd64]   failed    ", ", exit status 3", "deploy          skipped    test: [amd64] failed", "release         left out   it is left out by only: tags",

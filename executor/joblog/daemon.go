@@ -1,0 +1,63 @@
+package joblog
+
+import (
+	"fmt"
+	"time"
+)
+
+// Where a job's daemon comes from.
+const (
+	fromThePool = "from the pool"
+	newDaemon   = "new daemon"
+)
+
+// felt is the shortest wait that a line tells.
+const felt = 100 * time.Millisecond
+
+// Daemon is what a job's log says about its daemon before the script.
+type Daemon struct {
+	// Version is dockerd's, e.g. "28.1.1"; "" if not known.
+	Version string
+	// Warm says that the sandbox was made ahead. Cold is why it was not, where
+	// one could have been.
+	Warm bool
+	Cold string
+}
+
+func (d Daemon) name() string {
+	if d.Version == "" {
+		return "Docker"
+	}
+	return "Docker " + d.Version
+}
+
+func (d Daemon) origin() string {
+	switch {
+	case d.Warm:
+		return fromThePool
+	case d.Cold != "":
+		return newDaemon + ": " + d.Cold
+	}
+	return newDaemon
+}
+
+// Starting is the line for a daemon that boots while the job goes on.
+func (d Daemon) Starting() string { return "starting " + d.name() + " (" + d.origin() + ")" }
+
+// Ready is the line for a daemon that answers, after the whole of prepare.
+func (d Daemon) Ready(took time.Duration) string {
+	return fmt.Sprintf("%s ready in %.1f s (%s)", d.name(), took.Seconds(), d.origin())
+}
+
+// ReadyAfter is the line before the first script, which waited so long for the daemon.
+func (d Daemon) ReadyAfter(waited time.Duration) string {
+	if waited < felt {
+		return d.name() + " ready"
+	}
+	return fmt.Sprintf("%s ready after %.1f s more", d.name(), waited.Seconds())
+}
+
+// ServicesReady is the line for services that took so much longer than the daemon.
+func ServicesReady(took time.Duration) string {
+	return fmt.Sprintf("services ready after %.1f s more", took.Seconds())
+}

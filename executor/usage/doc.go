@@ -1,0 +1,5 @@
+// Package usage arranges the command line for people: groups of commands, an example
+// for each, and flags in one column.
+//
+// It imports nothing of this program.
+package usage
