@@ -40,7 +40,7 @@ func TestPrepullUsesTheCredentialsOfItsUser(t *testing.T) {
 		var said strings.Builder
 		cmd.Stderr = &said
 		out, err := cmd.Output()
-		if err != nil || !strings.Contains(string(out), want) || strings.Count(string(out), "\n") != 1 || !strings.Contains(said.String(), "pulling "+name+"\n") {
+		if err != nil || !strings.Contains(string(out), want) || strings.Count(string(out), "\n") != 1 || !strings.HasPrefix(said.String(), "pulling "+name) {
 			t.Fatalf("%v\n%s%s", err, out, said.String())
 		}
 	}
