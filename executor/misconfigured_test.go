@@ -192,7 +192,7 @@ func TestWhatIsMisconfiguredIsToldWithItsCure(t *testing.T) {
 		"a runtime that is not installed": {
 			func(h *wrongHost) {
 				h.settings = "[sidecar]\nprivilege = \"runtime\"\nruntime = \"sysbox-runc\"\n"
-				h.e.Always("POST /containers/create", fakeengine.Refuse(http.StatusBadRequest, "unknown or invalid runtime name: sysbox-runc"))
+				h.e.Always("POST /containers/create", refusing(`"Runtime":"sysbox-runc"`, "unknown or invalid runtime name: sysbox-runc"))
 			},
 			[2]string{`error    privilege: the engine has no runtime "sysbox-runc"`, `install it and name it under "runtimes" in the engine's daemon.json`},
 			func(h *wrongHost) string { return h.job("prepare") },
@@ -201,7 +201,7 @@ func TestWhatIsMisconfiguredIsToldWithItsCure(t *testing.T) {
 		"a directory for jobs that is not there": {
 			func(h *wrongHost) {
 				h.settings = "[job]\nvolumes = [\"/nonexistent/shared:/shared:ro\"]\n"
-				h.e.Always("POST /containers/create", withoutSource)
+				h.e.Always("POST /containers/create", refusing("/nonexistent/shared", `invalid mount config for type "bind": bind source path does not exist: /nonexistent/shared`))
 			},
 			[2]string{"error    containers: /nonexistent/shared is not on this host", "make it, or mend job.volumes in the settings"},
 			func(h *wrongHost) string { return h.job("prepare") },

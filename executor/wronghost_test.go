@@ -187,15 +187,18 @@ func unprivileged(_ *fakeengine.Engine, w http.ResponseWriter, r *http.Request, 
 	next(w, r)
 }
 
-// withoutSource refuses a container with a directory that the host lacks, as engines do.
-func withoutSource(_ *fakeengine.Engine, w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
-	body, _ := io.ReadAll(r.Body)
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	if bytes.Contains(body, []byte("/nonexistent/")) {
-		fakeengine.Refuse(http.StatusBadRequest, `invalid mount config for type "bind": bind source path does not exist: /nonexistent/shared`)(nil, w, r, nil)
-		return
+// refusing refuses those containers alone whose specification has a text in it, as the
+// engine does.
+func refusing(text, message string) fakeengine.Answer {
+	return func(_ *fakeengine.Engine, w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		if bytes.Contains(body, []byte(text)) {
+			fakeengine.Refuse(http.StatusBadRequest, message)(nil, w, r, nil)
+			return
+		}
+		next(w, r)
 	}
-	next(w, r)
 }
 
 // withMirror writes settings with a mirror of a registry, and returns the mirror's name.
