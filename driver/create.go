@@ -29,6 +29,9 @@ func createFault(c plan.Container, err error) error {
 		return fault.System(fmt.Errorf("the engine has no runtime %q: %w", c.Rights.Runtime, err),
 			"install it and name it under \"runtimes\" in the engine's daemon.json (that of gVisor: docs/gvisor.md), or change "+plan.SettingsOf(c.Role)+".runtime")
 	}
+	if engine.Refused(err, engine.NoRuntime) { // no pipeline chooses a runtime
+		return fault.System(err, `look at "default-runtime" and "runtimes" in the engine's daemon.json`)
+	}
 	if len(c.Extras.Binds) > 0 && engine.Refused(err, engine.NoSource) {
 		return fault.System(err, "make it on the engine's host, or mend "+plan.SettingsOf(c.Role)+".volumes in the settings")
 	}
