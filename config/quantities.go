@@ -9,14 +9,14 @@ import (
 	"github.com/docker/go-units"
 )
 
-// day is what "1d" stands for: 24 hours, whatever the calendar says.
+// day is the length of "1d": 24 hours, whatever the calendar.
 const day = 24 * time.Hour
 
 // Duration is a time.Duration, written as "14d", "1h30m" or "90s" in TOML.
 type Duration time.Duration
 
-// UnmarshalText parses Go's duration syntax, with a whole number of days before it
-// or in its place.
+// UnmarshalText parses Go's duration syntax. A whole number of days may stand before the
+// duration or in its place.
 func (d *Duration) UnmarshalText(text []byte) error {
 	days, rest, found := strings.Cut(string(text), "d")
 	n, err := strconv.ParseUint(days, 10, 16)
@@ -33,7 +33,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// MarshalText writes a duration as UnmarshalText takes it.
+// MarshalText writes a duration in the form that UnmarshalText reads.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
 // String writes a duration exactly and without units of zero, e.g. "14d" or "1h30m".
@@ -61,11 +61,11 @@ func (d Duration) String() string {
 	return text
 }
 
-// Std returns the standard library's type.
+// Std returns the duration as the standard library's type.
 func (d Duration) Std() time.Duration { return time.Duration(d) }
 
-// Age writes how long something has been there, in its largest unit, e.g. "3h" for
-// three hours and a half. A negative age, which two clocks can make, is "0s".
+// Age writes an age in its largest unit, e.g. "3h" for three hours and a half. A negative
+// age, which two clocks can cause, is "0s".
 func Age(d time.Duration) string {
 	d = max(d, 0)
 	switch {
@@ -79,18 +79,18 @@ func Age(d time.Duration) string {
 	return fmt.Sprintf("%dd", int(d/day))
 }
 
-// Size is a number of bytes, written as "512m" or "4g" in TOML. All units are powers
-// of 1024, as docker run takes them.
+// Size is a number of bytes, written as "512m" or "4g" in TOML. All units are powers of
+// 1024, as in docker run.
 type Size int64
 
-// UnmarshalText parses the sizes that docker run takes.
+// UnmarshalText parses sizes in the notation of docker run.
 func (s *Size) UnmarshalText(text []byte) error {
 	v, err := units.RAMInBytes(string(text))
 	*s = Size(v)
 	return err
 }
 
-// Bytes returns the number.
+// Bytes returns the size in bytes.
 func (s Size) Bytes() int64 { return int64(s) }
 
 // String writes a size with four digits at most, e.g. "1.5 GB".

@@ -5,21 +5,21 @@ import (
 	"time"
 )
 
-// Where a job's daemon comes from.
+// The origins of a job's daemon, in words.
 const (
 	fromThePool = "from the pool"
 	newDaemon   = "new daemon"
 )
 
-// felt is the shortest wait that a line tells.
+// felt is the shortest wait with a line in the log.
 const felt = 100 * time.Millisecond
 
-// Daemon is what a job's log says about its daemon before the script.
+// Daemon holds the facts about a job's daemon for the log, before the script.
 type Daemon struct {
-	// Version is dockerd's, e.g. "28.1.1"; "" if not known.
+	// Version is dockerd's, e.g. "28.1.1"; "" if unknown.
 	Version string
-	// Warm says that the sandbox was made ahead. Cold is why it was not, where
-	// one could have been.
+	// Warm tells whether the sandbox was made ahead. Cold is the reason why not, where the
+	// pool might have had one.
 	Warm bool
 	Cold string
 }
@@ -49,7 +49,8 @@ func (d Daemon) Ready(took time.Duration) string {
 	return fmt.Sprintf("%s ready in %.1f s (%s)", d.name(), took.Seconds(), d.origin())
 }
 
-// ReadyAfter is the line before the first script, which waited so long for the daemon.
+// ReadyAfter is the line before the first script. waited is the script's wait for the
+// daemon.
 func (d Daemon) ReadyAfter(waited time.Duration) string {
 	if waited < felt {
 		return d.name() + " ready"
@@ -57,7 +58,8 @@ func (d Daemon) ReadyAfter(waited time.Duration) string {
 	return fmt.Sprintf("%s ready after %.1f s more", d.name(), waited.Seconds())
 }
 
-// ServicesReady is the line for services that took so much longer than the daemon.
+// ServicesReady is the line for services that took longer than the daemon. took is the
+// further time.
 func ServicesReady(took time.Duration) string {
 	return fmt.Sprintf("services ready after %.1f s more", took.Seconds())
 }

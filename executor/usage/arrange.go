@@ -7,8 +7,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Arrange gives the commands below root their groups and examples. The list of flags
-// says of a switch its name alone: "--json", not "--json[=true|false]".
+// Arrange gives the commands below root their groups and examples. The list of flags shows
+// only the name of a switch: "--json", not "--json[=true|false]".
 func Arrange(root *cobra.Command) {
 	for _, t := range titles {
 		root.AddGroup(&cobra.Group{ID: t.id, Title: t.title})
@@ -37,7 +37,8 @@ const either = "[=true|false]"
 
 var column = regexp.MustCompile(`^( +(?:-\w, )? *--\S+(?: \S+)?)( {2,})(\S.*)$`)
 
-// flags are pflag's lines of flags without the values of switches, in two columns again.
+// flags returns pflag's lines of flags without the values of switches, in two columns
+// again.
 func flags(usages string) string {
 	lines := strings.Split(usages, "\n")
 	width := 0

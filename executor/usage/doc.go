@@ -1,5 +1,5 @@
-// Package usage arranges the command line for people: groups of commands, an example
-// for each, and flags in one column.
+// Package usage arranges the command line for people: groups of commands, an example for
+// each, and flags in one column.
 //
-// It imports nothing of this program.
+// It imports nothing of this module.
 package usage

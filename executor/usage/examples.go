@@ -8,7 +8,7 @@ const (
 	hooks = "hooks"
 )
 
-// titles are those of the groups.
+// titles are the titles of the groups.
 var titles = []struct{ id, title string }{
 	{SetUp, "Set up a host:"},
 	{look, "Look at jobs and sandboxes:"},
@@ -16,11 +16,10 @@ var titles = []struct{ id, title string }{
 	{hooks, "Hooks, which GitLab Runner calls:"},
 }
 
-// entry is what the help of a command says besides its flags. Commands below another
-// one have no group.
+// entry is the text in a command's help besides its flags. Subcommands have no group.
 type entry struct{ group, example string }
 
-// entries are those of all commands that the help lists, by path below the program.
+// entries are the entries of all commands in the help, by path below the program.
 var entries = map[string]entry{
 	"doctor": {SetUp, `gitlab-dind-executor doctor
 gitlab-dind-executor doctor --json --runner-config /etc/gitlab-runner/config.toml`},
