@@ -17,7 +17,7 @@ import (
 	"gitlab-dind-executor/test/rig"
 )
 
-// sharedBuild is a job that extends the hidden job of scripts/pipelines, of a ref.
+// sharedBuild is a job of a ref that extends the hidden job of scripts/pipelines.
 func sharedBuild(t *testing.T, project int64, sha string, protected bool) local.Payload {
 	t.Helper()
 	text, err := os.ReadFile("../../scripts/pipelines/docker-build.yml")
@@ -51,7 +51,7 @@ func sharedBuild(t *testing.T, project int64, sha string, protected bool) local.
 
 var tookLine = regexp.MustCompile(`the build took (\d+) ms`)
 
-// took is how long the build of a job took, in seconds.
+// took is the duration of a job's build, in seconds.
 func (r ran) took() string {
 	r.t.Helper()
 	m := tookLine.FindStringSubmatch(r.log)
@@ -62,11 +62,11 @@ func (r ran) took() string {
 	return fmt.Sprintf("%.1f s", float64(ms)/1000)
 }
 
-// A host that has never seen a project finds the project's layers in the registry, those
-// of all stages where images are in containerd's store. Kept layers are one host's, so a
-// job without any stands for another host.
+// A new host finds the layers of a project in the registry. Where images are in containerd's
+// store, these are the layers of all stages. Kept layers belong to a host, so a job without
+// kept layers stands for another host.
 //
-// It takes minutes. In make test the file is read by a test of its own (package test).
+// The test takes minutes. In make test, package test reads the file of scripts/pipelines.
 func TestABuildOnAnotherHostFindsItsLayersInTheRegistry(t *testing.T) {
 	if !long() {
 		return
@@ -109,9 +109,9 @@ COPY --from=build /built /built
 	first := job(one, true, host).says(made)
 	again := job(two, true, host).saysNot(made)
 	elsewhere := job(three, true, other).saysNot(made)
-	// Layers of protected refs are for all, and those of others for others alone.
+	// Layers of protected refs are for all refs. Layers of other refs are for other refs alone.
 	job(one, false, other).saysNot(made)
-	// A daemon with a store of its own finds them, and leaves none.
+	// A daemon with a store of its own finds the layers, and leaves none.
 	old := job(four, true, before).saysNot(made).says("no layers are left in ")
 	t.Attr("build", fmt.Sprintf("first %s, after a change %s, after another on another host %s, with dockerd's store %s", first.took(), again.took(), elsewhere.took(), old.took()))
 	tags, err := world.Registry.Tags(t.Context(), fmt.Sprintf("group/shared-%d/buildcache", project))
