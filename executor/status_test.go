@@ -83,16 +83,15 @@ func TestAStatusOfManySandboxesIsAPage(t *testing.T) {
 		least, most int
 		want        string
 	}{
-		"a page":           {nil, 40, 60, "… and 460 more: --limit 0 shows all"},
-		"what is urgent":   {nil, 40, 60, "\n000000000001  orphan "},
-		"all of them":      {[]string{"--limit", "0"}, 500, 520, "0000000001f4"},
-		"those of a kind":  {[]string{"--filter", "state=orphan"}, 5, 15, "1 of them fit state=orphan"},
-		"of one project":   {[]string{"-f", "project=*app3", "-f", "state=running", "--limit", "3"}, 5, 15, "100 of them fit project=*app3 and state=running"},
-		"none at all":      {[]string{"-f", "ref=main"}, 3, 8, "0 of them fit ref=main"},
-		"without a branch": {[]string{"-f", "ref=-", "-f", "job=10?"}, 3, 8, "0 of them fit"},
+		"a page":         {nil, 40, 60, "… and 460 more: --limit 0 shows all"},
+		"all of them":    {[]string{"--limit", "0"}, 500, 520, "0000000001f4"},
+		"of one project": {[]string{"-f", "project=*app3", "-f", "state=running", "--limit", "3"}, 5, 15, "100 of them fit project=*app3 and state=running"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, out, log := hook(t, e, with(""), append([]string{"status"}, c.args...)...)
+			if name == "a page" && !strings.Contains(out, "\n000000000001  orphan ") {
+				t.Errorf("what needs a look is not on the page:\n%s", out)
+			}
 			if lines := strings.Count(out, "\n"); code != 0 || lines < c.least || lines > c.most || !strings.Contains(out, c.want) || !strings.HasPrefix(out, "500 sandboxes: 1 orphan, ") {
 				t.Errorf("exit code %d, %d lines, %s\n%s", code, lines, log, out)
 			}

@@ -246,10 +246,10 @@ func TestAPageHasABound(t *testing.T) {
 	j := failed()
 	j.Bundle.Report.SidecarLog = make([]string, 5000)
 	for i := range j.Bundle.Report.SidecarLog {
-		j.Bundle.Report.SidecarLog[i] = strings.Repeat("<", 100_000)
+		j.Bundle.Report.SidecarLog[i] = strings.Repeat("<", 3000)
 	}
-	for i := range 2000 {
-		j.History = append(j.History, after(40+float64(i), 1, telemetry.Record{Hook: "run", Stage: strings.Repeat("x", 10_000), Images: make([]telemetry.Pull, 100)}))
+	for i := range 200 {
+		j.History = append(j.History, after(40+float64(i), 1, telemetry.Record{Hook: "run", Stage: strings.Repeat("x", 300), Images: make([]telemetry.Pull, 100)}))
 	}
 	page := pageOf(t, j)
 	if err := sound(page); err != nil || len(page) > 4<<20 || !strings.Contains(page, "calls more") {

@@ -77,6 +77,15 @@ func TestADeadSidecarIsDiagnosedAndExplained(t *testing.T) {
 			t.Errorf("explain does not say %q:\n%s", want, out)
 		}
 	}
+	picture := exec.CommandContext(t.Context(), world.Binary, "explain", strconv.FormatInt(p.ID, 10), "--html")
+	picture.Env = append(os.Environ(), "XDG_STATE_HOME="+state)
+	page, err := picture.CombinedOutput()
+	for _, want := range []string{"<!DOCTYPE html>", "build_script", "peak memory", "API listen on", "/-/jobs/" + strconv.FormatInt(p.ID, 10)} {
+		if err != nil || !strings.Contains(string(page), want) {
+			t.Errorf("its page does not say %q (%v):\n%s", want, err, page)
+		}
+	}
+	out = append(out, page...)
 	for _, secret := range []string{world.Registry.Password, world.Git.Token, "a public value"} {
 		if strings.Contains(string(out), secret) {
 			t.Errorf("explain shows a variable's value:\n%s", out)

@@ -80,10 +80,12 @@ func TestNoSecretIsPrintedLabelledOrKept(t *testing.T) {
 				}
 				places["the bundle"] += string(b)
 			}
-			explain := exec.CommandContext(t.Context(), world.Binary, "explain", strconv.FormatInt(p.ID, 10))
-			explain.Env = append(os.Environ(), "XDG_STATE_HOME="+state)
-			out, _ := explain.CombinedOutput() // there may be nothing to explain
-			places["explain"] = string(out)
+			for _, form := range []string{"--html=false", "--html"} {
+				explain := exec.CommandContext(t.Context(), world.Binary, "explain", strconv.FormatInt(p.ID, 10), form)
+				explain.Env = append(os.Environ(), "XDG_STATE_HOME="+state)
+				out, _ := explain.CombinedOutput() // there may be nothing to explain
+				places["explain "+form] = string(out)
+			}
 			for place, text := range places {
 				for _, s := range secrets {
 					if strings.Contains(text, s) {
