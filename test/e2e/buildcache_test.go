@@ -96,9 +96,16 @@ COPY --from=build /built /built
 	}
 	one, two, three, four := files("one\n"), files("two\n"), files("three\n"), files("four\n")
 	const project, made = 70, "made 2 tools"
-	with := func(image string) string { return fmt.Sprintf("[[policy]]\nsidecar.image = %q\n", image) }
-	host, other := cachingLayers(t, with(newest)), under(settingsWith(t, with(newest)))
-	before := under(settingsWith(t, with(rig.DeriveWith(t, world.Engine, rig.ImageDind, []rig.File{ownStore}))))
+	t.Cleanup(func() { gcWith(t, "--caches", "--older-than", "0s") })
+	settings := func(name, image, layers string) func(*local.Runner) {
+		file, err := world.WriteSettings("shared-"+name+".toml", fmt.Sprintf("[cache]\nvolume = false\nlayers = %q\n[[policy]]\nsidecar.image = %q\n", layers, image))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return under(file)
+	}
+	host, other := settings("host", newest, "project"), settings("other", newest, "off")
+	before := settings("before", rig.DeriveWith(t, world.Engine, rig.ImageDind, []rig.File{ownStore}), "off")
 	job := func(sha string, protected bool, with func(*local.Runner)) ran {
 		p := sharedBuild(t, project, sha, protected)
 		p.Services = nil
@@ -107,7 +114,7 @@ COPY --from=build /built /built
 		return r
 	}
 	first := job(one, true, host).says(made)
-	again := job(two, true, host).saysNot(made)
+	again := job(two, true, host).saysNot(made).says("layers reused")
 	elsewhere := job(three, true, other).saysNot(made)
 	// Layers of protected refs are for all refs. Layers of other refs are for other refs alone.
 	job(one, false, other).saysNot(made)
