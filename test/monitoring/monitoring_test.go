@@ -87,7 +87,7 @@ func newWorld(t *testing.T) world {
 	return w
 }
 
-// process starts a program that ends with the test.
+// process starts a program, which ends with the test.
 func process(t *testing.T, stdout, stderr io.Writer, name string, args ...string) {
 	t.Helper()
 	cmd := exec.Command(name, args...)
@@ -146,7 +146,7 @@ scrape_configs:
 	return runPrometheus(t, programs, config)
 }
 
-// runPrometheus starts one with a file of its configuration, and returns its address.
+// runPrometheus starts a Prometheus with a file of its configuration, and returns its address.
 func runPrometheus(t *testing.T, programs, config string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -348,7 +348,7 @@ func TestTheDashboardIsWhatGrafanaReads(t *testing.T) {
 			fmt.Fprintf(&rules, "      - record: panel:%d:%s\n        expr: %q\n", p.ID, q.RefID, strings.ReplaceAll(q.Expr, "$instance", ".*"))
 		}
 	}
-	// A rule that promtool accepts is a query that can be asked.
+	// A rule accepted by promtool is a query for Prometheus.
 	file := filepath.Join(t.TempDir(), "dashboard.yml")
 	if err := os.WriteFile(file, []byte(rules.String()), 0o600); err != nil {
 		t.Fatal(err)
@@ -358,7 +358,7 @@ func TestTheDashboardIsWhatGrafanaReads(t *testing.T) {
 	}
 }
 
-// Whoever is woken by an alert finds what to look at.
+// A person woken by an alert finds the things to look at.
 func TestEachAlertHasItsSection(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile(root + "/docs/monitoring.md")
@@ -387,8 +387,8 @@ func TestEachAlertHasItsSection(t *testing.T) {
 	}
 }
 
-// kinds are what a query of the dashboard can be about, by the first that matches, with
-// the units that fit.
+// kinds are the subjects of the dashboard's queries, with the fitting units. The first match
+// counts.
 var kinds = []struct {
 	query *regexp.Regexp
 	units []string
@@ -399,7 +399,7 @@ var kinds = []struct {
 	{regexp.MustCompile(`.`), []string{"short"}},
 }
 
-// unitsOf are the units in which what a query asks for can be shown.
+// unitsOf are the units in which the result of a query can be shown.
 func unitsOf(query string) []string {
 	for _, k := range kinds {
 		if k.query.MatchString(query) {
