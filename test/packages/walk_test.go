@@ -267,18 +267,13 @@ func TestWalks(t *testing.T) {
 		}
 		w.registers(call)
 		w.doctor(call, "in container ")
-		runner := exec.CommandContext(t.Context(), "docker", "exec", id, "gitlab-runner", "run", "--config", "/etc/gitlab-runner/config.toml")
-		if err := runner.Start(); err != nil {
-			t.Fatal(err)
+		if out, err := docker(t.Context(), "exec", "--detach", id, "gitlab-runner", "run", "--config", "/etc/gitlab-runner/config.toml"); err != nil {
+			t.Fatalf("%v\n%s", err, out)
 		}
 		w.job()
 		if out, err := call("drain", "--timeout", "1m"); err != nil {
 			t.Errorf("%v\n%s", err, out)
 		}
-		if out, err := docker(t.Context(), "kill", id); err != nil {
-			t.Errorf("%v: %s", err, out)
-		}
-		_ = runner.Wait() // the container was killed
 	})
 	t.Run("a Runner in a container, by compose", func(t *testing.T) {
 		w.t = t
