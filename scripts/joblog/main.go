@@ -12,7 +12,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"time"
 
 	"gitlab-dind-executor/executor/local"
@@ -52,17 +51,16 @@ var script = []string{
 	lab.Login + ` 2>/dev/null`,
 	`docker build --quiet -t $CI_REGISTRY_IMAGE:$CI_COMMIT_SHORT_SHA .`,
 	`docker run --rm $CI_REGISTRY_IMAGE:$CI_COMMIT_SHORT_SHA`,
-	`docker logout $CI_REGISTRY`,
 	`docker push --quiet $CI_REGISTRY_IMAGE:$CI_COMMIT_SHORT_SHA`,
 }
 
-// run runs the job and returns its log. Its last command fails, to show the lines of a failure.
+// run runs the job and returns its log. The images are there, and no registry has them.
 func run(ctx context.Context, executor string) (text []byte, err error) {
 	binary, err := lab.Executor(executor)
 	if err != nil {
 		return nil, err
 	}
-	l, err := lab.New(ctx, lab.Options{Binary: binary, Settings: "[cleanup]\nhold_failed = \"30m\"\n"})
+	l, err := lab.New(ctx, lab.Options{Binary: binary, Settings: "[pull]\npolicy = [\"if-not-present\"]\n"})
 	if err != nil {
 		return nil, err
 	}
@@ -73,12 +71,8 @@ func run(ctx context.Context, executor string) (text []byte, err error) {
 	p := l.Job(script...)
 	p.Features.TraceSections = true
 	result := runner.Run(ctx, p)
-	gc := exec.CommandContext(context.WithoutCancel(ctx), binary, "--settings", l.Settings, "gc", "--held")
-	if out, err := gc.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("removing what was held: %w: %s", err, out)
-	}
-	if result.State != local.Failed || result.ExitCode != 1 {
-		return nil, fault.System(fmt.Errorf("the job ended as %s: %w\n%s", result.State, result.Err, log.String()), "its last command ought to fail")
+	if result.State != local.Success {
+		return nil, fault.System(fmt.Errorf("the job ended as %s: %w\n%s", result.State, result.Err, log.String()), "run it by make demo, which shows more")
 	}
 	return log.Bytes(), nil
 }
