@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"maps"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -99,17 +100,23 @@ func shake(ctx context.Context, host string, extra []string, pem []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, registryDial)
 	defer cancel()
 	dialer := &tls.Dialer{Config: &tls.Config{RootCAs: pool, ServerName: name, MinVersion: tls.VersionTLS12}}
-	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(addressOf(name, extra), port))
+	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(addressOf(name, extra, netip.Addr{}), port))
 	if err != nil {
 		return err
 	}
 	return conn.Close()
 }
 
-// addressOf is where a host is: network.extra_hosts go before name servers.
-func addressOf(name string, extra []string) string {
+// addressOf is where a host is: network.extra_hosts go before name servers. gateway is the
+// address that host-gateway stands for, where it is known.
+func addressOf(name string, extra []string, gateway netip.Addr) string {
 	for _, e := range extra {
-		if n, a, ok := strings.Cut(e, ":"); ok && n == name {
+		n, a, ok := strings.Cut(e, ":")
+		switch {
+		case !ok || n != name:
+		case a == config.HostGateway && gateway.IsValid():
+			return gateway.String()
+		default:
 			return a
 		}
 	}

@@ -1,12 +1,14 @@
 package visit
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 
@@ -29,7 +31,8 @@ func (v *Host) checkMirror(ctx context.Context) []doctor.Finding {
 	}
 	var found []doctor.Finding
 	if v.d.Local() { // the way from another host is not known here
-		status, err := askRemote(ctx, v.settings, m.CA)
+		gateway, _ := v.d.HostAddress(ctx) // MirrorHealth reports the error
+		status, err := askRemote(ctx, v.settings, m.CA, gateway)
 		if f := doctor.Remote(m.Remote, status, err); f.Level != doctor.OK {
 			found = append(found, f)
 		}
@@ -49,8 +52,8 @@ func (v *Host) checkMirror(ctx context.Context) []doctor.Finding {
 }
 
 // askRemote asks the registry behind the mirror as the mirror does, and returns its
-// status.
-func askRemote(ctx context.Context, s config.Settings, ca []byte) (status int, err error) {
+// status. gateway is the address that host-gateway stands for.
+func askRemote(ctx context.Context, s config.Settings, ca []byte, gateway netip.Addr) (status int, err error) {
 	remote, err := url.Parse(s.Mirror.Remote)
 	if err != nil {
 		return 0, err
@@ -66,7 +69,7 @@ func askRemote(ctx context.Context, s config.Settings, ca []byte) (status int, e
 		dial := t.DialContext
 		t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 			if name, port, err := net.SplitHostPort(address); err == nil {
-				address = net.JoinHostPort(addressOf(name, s.Network.ExtraHosts), port)
+				address = net.JoinHostPort(addressOf(name, s.Network.ExtraHosts, gateway), port)
 			}
 			return dial(ctx, network, address)
 		}
@@ -78,16 +81,15 @@ func askRemote(ctx context.Context, s config.Settings, ca []byte) (status int, e
 	return status, err
 }
 
-// proxyFor returns the proxy of the settings for a host, or nil. In no_proxy, names and
-// domains count.
+// proxyFor returns the proxy of the settings for a host, or nil.
 func proxyFor(s config.Proxy, to *url.URL) *url.URL {
-	text := s.HTTPS
+	text, port := s.HTTPS, "443"
 	if to.Scheme == "http" {
-		text = s.HTTP
+		text, port = s.HTTP, "80"
 	}
-	for _, direct := range strings.Split(s.NoProxy, ",") {
-		direct = strings.TrimPrefix(strings.TrimPrefix(direct, "*"), ".")
-		if direct != "" && (to.Hostname() == direct || strings.HasSuffix(to.Hostname(), "."+direct)) {
+	port = cmp.Or(to.Port(), port)
+	for _, entry := range strings.Split(s.NoProxy, ",") {
+		if isDirect(strings.ToLower(entry), strings.ToLower(to.Hostname()), port) {
 			return nil
 		}
 	}
@@ -95,4 +97,27 @@ func proxyFor(s config.Proxy, to *url.URL) *url.URL {
 		return proxy
 	}
 	return nil
+}
+
+// isDirect tells whether an entry of no_proxy is about a host. The mirror is a program in Go,
+// whose rules these are: golang.org/x/net/http/httpproxy.
+func isDirect(entry, host, port string) bool {
+	if entry == "" || entry == "*" {
+		return entry == "*"
+	}
+	if of, err := netip.ParsePrefix(entry); err == nil {
+		at, err := netip.ParseAddr(host)
+		return err == nil && of.Contains(at.Unmap())
+	}
+	if name, only, err := net.SplitHostPort(entry); err == nil {
+		if only != port {
+			return false
+		}
+		entry = name
+	}
+	domain := strings.TrimPrefix(entry, "*")
+	if strings.HasPrefix(domain, ".") { // the hosts in it, and not the domain itself
+		return strings.HasSuffix(host, domain)
+	}
+	return host == entry || strings.HasSuffix(host, "."+entry)
 }

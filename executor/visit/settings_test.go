@@ -1,6 +1,7 @@
 package visit
 
 import (
+	"net/netip"
 	"net/url"
 	"reflect"
 	"slices"
@@ -58,7 +59,7 @@ func TestChecksReadKeysThatThereAre(t *testing.T) {
 }
 
 func TestWhichProxyLeadsToTheRegistryBehindTheMirror(t *testing.T) {
-	p := config.Proxy{HTTP: "http://plain.example.com:3128", HTTPS: "http://user:pw@proxy.example.com:3128", NoProxy: "10.0.0.0/8,.within.example.com,r.example.com"}
+	p := config.Proxy{HTTP: "http://plain.example.com:3128", HTTPS: "http://user:pw@proxy.example.com:3128", NoProxy: "10.0.0.0/8,fd00::/8,192.0.2.7,.within.example.com,*.star.example.com,r.example.com,p.example.com:5000"}
 	for to, want := range map[string]string{
 		"https://registry-1.docker.io":   "proxy.example.com:3128",
 		"http://other.example.com":       "plain.example.com:3128",
@@ -66,6 +67,15 @@ func TestWhichProxyLeadsToTheRegistryBehindTheMirror(t *testing.T) {
 		"https://a.within.example.com":   "",
 		"https://rr.example.com":         "proxy.example.com:3128",
 		"https://notwithin.example.com2": "proxy.example.com:3128",
+		"https://within.example.com":     "proxy.example.com:3128",
+		"https://A.Star.Example.com":     "",
+		"https://notstar.example.com":    "proxy.example.com:3128",
+		"https://10.1.2.3:5050":          "",
+		"https://11.1.2.3":               "proxy.example.com:3128",
+		"https://[fd00::7]:5050":         "",
+		"https://192.0.2.7":              "",
+		"https://p.example.com:5000":     "",
+		"https://p.example.com":          "proxy.example.com:3128",
 	} {
 		u, err := url.Parse(to)
 		if err != nil {
@@ -79,7 +89,23 @@ func TestWhichProxyLeadsToTheRegistryBehindTheMirror(t *testing.T) {
 			t.Errorf("%s: %q, want %q", to, got, want)
 		}
 	}
+	p.NoProxy = "*"
+	if proxy := proxyFor(p, &url.URL{Scheme: "https", Host: "r.example.com"}); proxy != nil {
+		t.Errorf("with no_proxy = \"*\": %s", proxy.Host)
+	}
 	if proxy := proxyFor(config.Proxy{}, &url.URL{Scheme: "https", Host: "r.example.com"}); proxy != nil {
 		t.Errorf("without settings: %s", proxy)
+	}
+}
+
+func TestExtraHostsGoBeforeNameServers(t *testing.T) {
+	extra := []string{"r.example.com:192.0.2.7", "here.example.com:host-gateway", "six.example.com:fd00::7"}
+	gateway := netip.MustParseAddr("172.17.0.1")
+	for name, want := range map[string]string{
+		"r.example.com": "192.0.2.7", "here.example.com": "172.17.0.1", "six.example.com": "fd00::7", "other.example.com": "other.example.com",
+	} {
+		if got := addressOf(name, extra, gateway); got != want {
+			t.Errorf("%s is at %s, want %s", name, got, want)
+		}
 	}
 }
