@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"math"
 	"path"
 	"slices"
 	"strings"
@@ -208,7 +209,7 @@ func (j Job) usageFacts() []fact {
 	var list []fact
 	add := func(name string, n uint64, note string) {
 		if n > 0 {
-			list = append(list, fact{name, config.Size(n).String(), note})
+			list = append(list, fact{name, config.Size(min(n, math.MaxInt64)).String(), note})
 		}
 	}
 	add("peak memory", u.PeakMemory, "docker daemon and builds")

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -254,6 +255,16 @@ func TestAPageHasABound(t *testing.T) {
 	page := pageOf(t, j)
 	if err := sound(page); err != nil || len(page) > 4<<20 || !strings.Contains(page, "calls more") {
 		t.Errorf("%d bytes, %v", len(page), err)
+	}
+}
+
+// A job can make its docker daemon's container say any number.
+func TestAPageShowsNoNegativeSize(t *testing.T) {
+	j := failed()
+	u := &j.Bundle.Report.Usage
+	u.Received, u.Written, u.Disk, u.PeakMemory = math.MaxUint64, math.MaxUint64, math.MaxUint64, math.MaxUint64
+	if page := pageOf(t, j); strings.Contains(page, "<b>-") || strings.Count(page, "<b>8 EB</b>") != 4 {
+		t.Errorf("sizes are %q", regexp.MustCompile(`<b>[^<]*B</b>`).FindAllString(page, -1))
 	}
 }
 
