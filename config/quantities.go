@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -29,7 +30,11 @@ func (d *Duration) UnmarshalText(text []byte) error {
 			return fmt.Errorf("%q is no duration such as 14d, 1h30m or 90s", text)
 		}
 	}
-	*d = Duration(time.Duration(n)*day + v)
+	whole := time.Duration(n)*day + v
+	if whole < v || whole == math.MinInt64 { // more nanoseconds than there are, or none of its negative
+		return fmt.Errorf("%q is too long", text)
+	}
+	*d = Duration(whole)
 	return nil
 }
 

@@ -33,7 +33,7 @@ func TestDurationsAreReadAndShownInDays(t *testing.T) {
 			t.Errorf("%s is written as %s, and read as %s", text, shown, again)
 		}
 	}
-	for _, text := range []string{"", "d", "1.5d", "-1d", "1d-1h", "14", "14 d", "1h2d", "99999999999d", "1w", "1dd"} {
+	for _, text := range []string{"", "d", "1.5d", "-1d", "1d-1h", "14", "14 d", "1h2d", "99999999999d", "1w", "1dd", "65535d2562047h", "-9223372036854775808ns"} {
 		var d Duration
 		if err := d.UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%q is %s", text, d)
