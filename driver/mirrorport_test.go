@@ -38,6 +38,26 @@ func TestAMirrorThatAnEngineDoesNotStartGoesAgain(t *testing.T) {
 	}
 }
 
+// A port can fail for other reasons, and an admin who names none cannot mend the port.
+func TestAPortIsCalledTakenOnlyIfItIs(t *testing.T) {
+	t.Parallel()
+	for message, port := range map[string]int{
+		"failed to bind host port 172.17.0.1:5017/tcp: cannot assign requested address": 5017,
+		portIsTaken: 0,
+	} {
+		t.Run(message, func(t *testing.T) {
+			t.Parallel()
+			e, d, m := fakeMirror(t)
+			m.Port = port
+			e.Always("POST /containers/{id}/start", fakeengine.Refuse(http.StatusInternalServerError, message))
+			_, err := d.StartMirror(t.Context(), m, quiet)
+			if err == nil || !strings.Contains(err.Error(), message) || strings.Contains(err.Error()+fault.HintOf(err), "mirror.port") {
+				t.Errorf("error %v, hint %q", err, fault.HintOf(err))
+			}
+		})
+	}
+}
+
 // What a mirror has stored stays, whoever has its port now.
 func TestAMirrorThatHasRunStays(t *testing.T) {
 	t.Parallel()

@@ -76,10 +76,9 @@ var refusalWords = map[Refusal][]string{
 		"resource temporarily unavailable", "cannot allocate memory", "too many open files", "too many links",
 		"exchange full", // the ports of a bridge
 	},
-	NoGPU:   {"could not select device driver"},
-	NoGroup: {"unable to find group"},
-	// The first of another container, the others of any program: to 27, and from 28 on.
-	PortTaken: {"port is already allocated", "bind: address already in use", "failed to bind host port"},
+	NoGPU:     {"could not select device driver"},
+	NoGroup:   {"unable to find group"},
+	PortTaken: {"port is already allocated", "address already in use"}, // of another container, of any program
 	NoSetting: {"/proc/sys/", "setting rlimit", `mounting "tmpfs"`, "are not available - requested", "cgroup-parent"},
 }
 

@@ -68,7 +68,7 @@ func (k *Keeper) portFree(ctx context.Context, m plan.Mirror) error {
 // start, but is silent or away, the next hook goes on with what there is.
 func (k *Keeper) unstarted(ctx context.Context, m plan.Mirror, c engine.Details, err error) error {
 	explained := k.eng.Explain("starting the mirror", err)
-	if engine.Refused(err, engine.PortTaken) {
+	if m.Port > 0 && engine.Refused(err, engine.PortTaken) {
 		explained = portTaken(m.Port, err)
 	}
 	if c.Status != engine.Created || ctx.Err() != nil || engine.Unreachable(err) || engine.Gone(err) {
