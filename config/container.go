@@ -3,11 +3,12 @@ package config
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/docker/go-units"
+
+	"gitlab-dind-executor/pattern"
 )
 
 // Container holds the settings for an ordinary container: a job container or a service. Its
@@ -53,12 +54,12 @@ func noContainer() Container {
 
 var (
 	// tmpfsOption is an option as the engine takes it: a flag, or a number with a unit.
-	tmpfsOption = regexp.MustCompile(`^(ro|rw|(no)?exec|(no)?suid|nodev|a?sync|dirsync|(no)?(dir|rel)?atime|(no)?strictatime|(no)?mand|` +
+	tmpfsOption = pattern.New(`^(ro|rw|(no)?exec|(no)?suid|nodev|a?sync|dirsync|(no)?(dir|rel)?atime|(no)?strictatime|(no)?mand|` +
 		`(size|nr_inodes|nr_blocks)=[0-9]+[kmgKMG%]?|mode=[0-7]{3,4}|[ug]id=[0-9]+)$`)
 	// ownSysctl is a parameter of which each container has its own. Source:
 	// https://docs.docker.com/reference/cli/docker/container/run/#sysctl
-	ownSysctl = regexp.MustCompile(`^(net\.[a-z0-9][A-Za-z0-9_./-]*|fs\.mqueue\.[a-z_]+|kernel\.(msgmax|msgmnb|msgmni|sem|shmall|shmmax|shmmni|shm_rmid_forced))$`)
-	labelName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._/-]{0,126}[A-Za-z0-9])?$`)
+	ownSysctl = pattern.New(`^(net\.[a-z0-9][A-Za-z0-9_./-]*|fs\.mqueue\.[a-z_]+|kernel\.(msgmax|msgmnb|msgmni|sem|shmall|shmmax|shmmni|shm_rmid_forced))$`)
+	labelName = pattern.New(`^[A-Za-z0-9]([A-Za-z0-9._/-]{0,126}[A-Za-z0-9])?$`)
 )
 
 // mostOfText bounds a value for the engine, in bytes.

@@ -3,7 +3,7 @@
 //
 // Besides executor/runnerconfig, no other package knows TOML.
 //
-// It may import fault and hostfile.
+// It may import fault, hostfile and pattern.
 package config
 
 //go:generate sh -c "go run ../scripts/settingsdoc >../docs/settings.md.part && mv ../docs/settings.md.part ../docs/settings.md"

@@ -2,16 +2,17 @@ package config
 
 import (
 	"net"
-	"regexp"
 	"slices"
+
+	"gitlab-dind-executor/pattern"
 )
 
 var (
 	// account is the name or the number of a user or a group of an image.
 	account  = `[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}`
-	oneUser  = regexp.MustCompile(`^` + account + `(:` + account + `)?$`)
-	oneGroup = regexp.MustCompile(`^` + account + `$`)
-	hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$`)
+	oneUser  = pattern.New(`^` + account + `(:` + account + `)?$`)
+	oneGroup = pattern.New(`^` + account + `$`)
+	hostName = pattern.New(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$`)
 )
 
 // validateJobOptions checks the settings that only the job container has.

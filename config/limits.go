@@ -1,9 +1,10 @@
 package config
 
 import (
-	"regexp"
 	"strings"
 	"time"
+
+	"gitlab-dind-executor/pattern"
 )
 
 // Limits bound the resources of a sandbox's containers.
@@ -77,8 +78,8 @@ func (p PolicyLimits) On(l Limits) Limits {
 
 var (
 	// numberSet is a set of CPUs or memory nodes in the kernel's notation.
-	numberSet  = regexp.MustCompile(`^[0-9]{1,5}(-[0-9]{1,5})?(,[0-9]{1,5}(-[0-9]{1,5})?)*$`)
-	cgroupName = regexp.MustCompile(`^/?[A-Za-z0-9_][A-Za-z0-9_./-]{0,200}$`)
+	numberSet  = pattern.New(`^[0-9]{1,5}(-[0-9]{1,5})?(,[0-9]{1,5}(-[0-9]{1,5})?)*$`)
+	cgroupName = pattern.New(`^/?[A-Za-z0-9_][A-Za-z0-9_./-]{0,200}$`)
 )
 
 const (

@@ -1,19 +1,20 @@
 package config
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"gitlab-dind-executor/pattern"
 )
 
 // The TOML library gives positions for syntax errors only, so these expressions find the
 // lines of keys. They are good enough for messages, and decoding never uses them.
 var (
-	tableLine = regexp.MustCompile(`^\s*\[\[?\s*(.+?)\s*\]\]?\s*(#.*)?$`)
-	keyLine   = regexp.MustCompile(`^\s*(` + part + `(?:\s*\.\s*` + part + `)*)\s*=`)
-	bareKey   = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
-	keyPart   = regexp.MustCompile(part)
+	tableLine = pattern.New(`^\s*\[\[?\s*(.+?)\s*\]\]?\s*(#.*)?$`)
+	keyLine   = pattern.New(`^\s*(` + part + `(?:\s*\.\s*` + part + `)*)\s*=`)
+	bareKey   = pattern.New(`^[A-Za-z0-9_-]+$`)
+	keyPart   = pattern.New(part)
 )
 
 // part is one part of a dotted key.
@@ -63,7 +64,7 @@ func note(lines map[string]int, key string, line int) {
 
 func splitKey(s string) []string {
 	var parts []string
-	for _, p := range keyPart.FindAllString(s, -1) {
+	for _, p := range keyPart.Regexp().FindAllString(s, -1) {
 		parts = append(parts, unquote(p))
 	}
 	return parts

@@ -3,9 +3,10 @@ package config
 import (
 	"encoding/json"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
+
+	"gitlab-dind-executor/pattern"
 )
 
 // Rights make a job container more powerful than an ordinary container. Only a policy with
@@ -116,10 +117,10 @@ func validateCapabilities(key string, list []string, f *faults) {
 }
 
 var (
-	devicePermissions = regexp.MustCompile(`^[rwm]{1,3}$`)
-	deviceRule        = regexp.MustCompile(`^[acb] ([0-9]+|\*):([0-9]+|\*) [rwm]{1,3}$`)
-	gpuRequest        = regexp.MustCompile(`^(all|[1-9][0-9]{0,3}|(count=)(all|[1-9][0-9]{0,3})|"?device=[A-Za-z0-9_-]+(,[A-Za-z0-9_-]+)*"?)$`)
-	simpleName        = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+	devicePermissions = pattern.New(`^[rwm]{1,3}$`)
+	deviceRule        = pattern.New(`^[acb] ([0-9]+|\*):([0-9]+|\*) [rwm]{1,3}$`)
+	gpuRequest        = pattern.New(`^(all|[1-9][0-9]{0,3}|(count=)(all|[1-9][0-9]{0,3})|"?device=[A-Za-z0-9_-]+(,[A-Za-z0-9_-]+)*"?)$`)
+	simpleName        = pattern.New(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 )
 
 // ParseDevice reads "HOST", "HOST:PATH" or "HOST:PATH:rwm". path defaults to host, and

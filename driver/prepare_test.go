@@ -148,7 +148,7 @@ func TestAnImageIsPulledOnceAndSaid(t *testing.T) {
 	if len(said) < 2 || said[0] != "pulling docker:dind" || !strings.HasPrefix(said[1], "pulled docker:dind in ") {
 		t.Errorf("said %q", said)
 	}
-	if want := []images.UsedImage{{Name: "docker:dind", Digest: "sha256:" + strings.Repeat("0", 64)}}; !slices.Equal(ready.Images, want) {
+	if want := []images.UsedImage{{Name: "docker:dind", Digest: "sha256:" + strings.Repeat("0", 64), Fetched: true}}; !slices.Equal(ready.Images, want) {
 		t.Errorf("used are %+v, want %+v", ready.Images, want)
 	}
 }

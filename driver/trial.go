@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/driver/sandbox"
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/pattern"
 	"gitlab-dind-executor/wary"
 )
 
@@ -113,7 +113,7 @@ func (d *Driver) tryBuild(ctx context.Context, p *plan.Plan) error {
 	return nil
 }
 
-var toolVersion = regexp.MustCompile(`(?m)^Version: *(\S+)$`)
+var toolVersion = pattern.New(`(?m)^Version: *(\S+)$`)
 
 // helperTool asks the Runner's program in a sandbox's helper for its version.
 func (d *Driver) helperTool(ctx context.Context, sandbox string) (version string, there bool) {

@@ -1,8 +1,8 @@
 // Package executor is GitLab's side: the command line, the four hooks that
 // GitLab Runner calls, and exit codes.
 //
-// It may import its rooms, driver and its rooms, config, fault, group, wary and
-// hostfile.
+// It may import its rooms, driver and its rooms, config, fault, group, wary, hostfile
+// and pattern.
 //
 // # The life of a job
 //

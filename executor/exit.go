@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -17,6 +16,7 @@ import (
 	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/group"
 	"gitlab-dind-executor/hostfile"
+	"gitlab-dind-executor/pattern"
 )
 
 // failedScript is the end of a script with a code other than 0. The script has printed the
@@ -200,7 +200,7 @@ type jobsContainers struct {
 }
 
 // containerID is the whole id of a container.
-var containerID = regexp.MustCompile(`^[0-9a-f]{64}$`)
+var containerID = pattern.New(`^[0-9a-f]{64}$`)
 
 // noteContainers leaves the ids of a job's containers to later hooks.
 func (e exit) noteContainers(job string, ids []string) error {

@@ -2,11 +2,11 @@ package blame
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/pattern"
 )
 
 // Fault explains why an inner daemon does not serve its job. A fault names only known causes.
@@ -33,10 +33,10 @@ var (
 	notFound = []int{126, 127}
 	// powerless matches the complaint of iptables without capabilities, or of a mount at the end
 	// of an entrypoint. Earlier mounts may fail without harm.
-	powerless = regexp.MustCompile(`(?i)failed to initialize nft|iptables[^\n]*(?:permission denied|not permitted|must be root)` +
+	powerless = pattern.New(`(?i)failed to initialize nft|iptables[^\n]*(?:permission denied|not permitted|must be root)` +
 		`|\bmount: [^\n]*(?:permission denied|not permitted)[^\n]*(?:\n[^\n]*dmesg[^\n]*)?\s*\z`)
 	// began matches the words of a starting dockerd, unless its log level hides them.
-	began = regexp.MustCompile(`msg="(?:Starting up|Daemon has completed|Loading containers)|API listen on `)
+	began = pattern.New(`msg="(?:Starting up|Daemon has completed|Loading containers)|API listen on `)
 	// prints are the flags by which dockerd prints something and ends.
 	prints = []string{"--version", "-v", "--help", "-h", "--validate"}
 )

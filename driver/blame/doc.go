@@ -3,5 +3,5 @@
 // The package is pure. Its evidence is the words, ports and processes of a sidecar, and the
 // pipeline's wishes for the sidecar.
 //
-// It may import driver/plan.
+// It may import driver/plan and pattern.
 package blame

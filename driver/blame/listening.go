@@ -4,17 +4,17 @@ import (
 	"fmt"
 	"net/netip"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/pattern"
 )
 
 var (
-	saysListen = regexp.MustCompile(`API listen on ([^\s"\\]{1,120})`)
-	saysReady  = regexp.MustCompile(`Daemon has completed initialization`)
+	saysListen = pattern.New(`API listen on ([^\s"\\]{1,120})`)
+	saysReady  = pattern.New(`Daemon has completed initialization`)
 )
 
 // maxListens bounds the addresses shown of a sidecar, and maxName the length of a process's name.
@@ -27,7 +27,7 @@ const (
 // Listens are the addresses at which a dockerd says that it listens.
 func Listens(log string) []string {
 	var found []string
-	for _, m := range saysListen.FindAllStringSubmatch(log, -1) {
+	for _, m := range saysListen.Regexp().FindAllStringSubmatch(log, -1) {
 		if len(found) < maxListens && !slices.Contains(found, m[1]) {
 			found = append(found, m[1])
 		}

@@ -3,39 +3,39 @@ package blame
 import (
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/pattern"
 )
 
 // Words of dockerd before it ends, in all its releases. Only these words tell faults of its
 // command line, of its daemon.json and of the host.
 var (
 	// wrongFlag has three groups, for the three forms in which dockerd names a flag.
-	wrongFlag = regexp.MustCompile(`(?:unknown (?:shorthand )?flag: (?:'[^']*' in )?(-.*)|flag needs an argument: (?:'[^']*' in )?(-.*)|invalid argument ".*" for "([^"]*)" flag)`)
+	wrongFlag = pattern.New(`(?:unknown (?:shorthand )?flag: (?:'[^']*' in )?(-.*)|flag needs an argument: (?:'[^']*' in )?(-.*)|invalid argument ".*" for "([^"]*)" flag)`)
 	// noArguments is about a word that is neither a flag nor a flag's value.
-	noArguments = regexp.MustCompile(`"dockerd" accepts no arguments?|"dockerd" accepts no argument\(s\)`)
+	noArguments = pattern.New(`"dockerd" accepts no arguments?|"dockerd" accepts no argument\(s\)`)
 	// usage is all that some releases print about such a word.
-	usage = regexp.MustCompile(`(?m)^Usage:\s+dockerd`)
+	usage = pattern.New(`(?m)^Usage:\s+dockerd`)
 	// aClient matches words of docker about a flag, which dockerd never prints.
-	aClient = regexp.MustCompile(`See 'docker --help'|Run 'docker --help'`)
+	aClient = pattern.New(`See 'docker --help'|Run 'docker --help'`)
 	// ofHost matches lacks of the host, whatever the flags are.
-	ofHost = regexp.MustCompile(`(?i)no space left|cannot allocate memory|out of memory|input/output error|read-only file system|not permitted|permission denied|` +
+	ofHost = pattern.New(`(?i)no space left|cannot allocate memory|out of memory|input/output error|read-only file system|not permitted|permission denied|` +
 		`too many open files|resource busy|no such device|iptables[^\n]*failed|modprobe|deadline exceeded|connection refused|timed out|timeout|` +
 		`cgroup isn't mounted|system requirements|temporarily unavailable|failed to dial|quota exceeded`)
 	// inBoth is about a key set both by a flag and by the file.
-	inBoth = regexp.MustCompile(`specified both as a flag and in the configuration file: ([a-z0-9-]+):`)
+	inBoth = pattern.New(`specified both as a flag and in the configuration file: ([a-z0-9-]+):`)
 	// unknownKeys are keys in the file that this release does not have.
-	unknownKeys = regexp.MustCompile(`directives don't match any configuration option: ([a-z0-9-]+)`)
+	unknownKeys = pattern.New(`directives don't match any configuration option: ([a-z0-9-]+)`)
 	// configured matches faults that a daemon finds before it touches the host.
-	ofTLS       = regexp.MustCompile(`invalid TLS configuration|X509 key pair`)
-	configured  = regexp.MustCompile(`unable to configure the Docker daemon|configuration validation|invalid TLS configuration|X509 key pair`)
-	storageFlag = regexp.MustCompile(`error initializing graphdriver|storage-driver|configured driver "[^"]*" not available`)
-	noRoot      = regexp.MustCompile(`needs to be started with root|attempting to run rootless dockerd`)
-	otherCPU    = regexp.MustCompile(`exec format error`)
-	overlaps    = regexp.MustCompile(`(?i)pool overlaps|has a smaller prefix|no available network|non-overlapping`)
+	ofTLS       = pattern.New(`invalid TLS configuration|X509 key pair`)
+	configured  = pattern.New(`unable to configure the Docker daemon|configuration validation|invalid TLS configuration|X509 key pair`)
+	storageFlag = pattern.New(`error initializing graphdriver|storage-driver|configured driver "[^"]*" not available`)
+	noRoot      = pattern.New(`needs to be started with root|attempting to run rootless dockerd`)
+	otherCPU    = pattern.New(`exec format error`)
+	overlaps    = pattern.New(`(?i)pool overlaps|has a smaller prefix|no available network|non-overlapping`)
 )
 
 // judgeWords explains a sidecar by the last words of its dockerd.

@@ -2,9 +2,10 @@ package dataroot
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
+
+	"gitlab-dind-executor/pattern"
 )
 
 // area is a kind of directory in a data root. Names alone decide which entries an area may hold.
@@ -177,12 +178,12 @@ var named = map[area]map[string]rule{
 
 var (
 	algorithms = []string{"sha256", "sha384", "sha512"}
-	digestName = regexp.MustCompile(`^[0-9a-f]{64}([0-9a-f]{32}|[0-9a-f]{64})?$`)
+	digestName = pattern.New(`^[0-9a-f]{64}([0-9a-f]{32}|[0-9a-f]{64})?$`)
 	// layerName matches names of layers: 64 digits from dockerd, 25 characters from BuildKit.
 	// Names that end in -init do not match: they are lowest layers of containers.
-	layerName    = regexp.MustCompile(`^([0-9a-f]{64}|[0-9a-z]{25})$`)
-	linkName     = regexp.MustCompile(`^[A-Z0-9]{26}$`)
-	snapshotName = regexp.MustCompile(`^[1-9][0-9]{0,18}$`)
+	layerName    = pattern.New(`^([0-9a-f]{64}|[0-9a-z]{25})$`)
+	linkName     = pattern.New(`^[A-Z0-9]{26}$`)
+	snapshotName = pattern.New(`^[1-9][0-9]{0,18}$`)
 )
 
 // judge is the rule for an entry of an area; false without one, and then the entry goes.

@@ -9,5 +9,5 @@
 // The package runs in containers, in a copy of this program. The tools of dind images would not
 // do: they follow links and drop extended attributes.
 //
-// It may import group.
+// It may import group and pattern.
 package dataroot

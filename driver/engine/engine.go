@@ -5,7 +5,7 @@
 // The package makes and removes single objects, in no order. Package driver decides about
 // sandboxes, and in which order their objects come and go.
 //
-// It may import driver/label, driver/plan, fault, group, hostfile and wary.
+// It may import driver/label, driver/plan, fault, group, hostfile, pattern and wary.
 package engine
 
 import (

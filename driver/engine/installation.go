@@ -3,13 +3,13 @@ package engine
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"strings"
 
 	"github.com/docker/docker/api/types/filters"
 
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/pattern"
 )
 
 // Installation is the environment variable that names one of several installations on an engine.
@@ -20,7 +20,7 @@ import (
 // The tests of this project have a name, and so touch only their own objects.
 const Installation = "GITLAB_DIND_EXECUTOR_INSTALLATION"
 
-var validInstallation = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,62}$`)
+var validInstallation = pattern.New(`^[a-z0-9][a-z0-9.-]{0,62}$`)
 
 // checkInstallation refuses a name that cannot be a value in a filter of labels.
 func checkInstallation(name string) error {

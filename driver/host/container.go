@@ -5,13 +5,14 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
+
+	"gitlab-dind-executor/pattern"
 )
 
 // ofContainer matches the places, below an engine's data root, of files for mounts in each
 // container, such as /etc/hostname.
-var ofContainer = regexp.MustCompile(`/containers/([0-9a-f]{64})/(hostname|hosts|resolv\.conf)$`)
+var ofContainer = pattern.New(`/containers/([0-9a-f]{64})/(hostname|hosts|resolv\.conf)$`)
 
 // Container returns the id of the container around this process, or "" without a container of a
 // Docker Engine. root is the folder of this host's files.

@@ -91,7 +91,7 @@ func (im *Set) Note(ref plan.ImageRef, digest string) {
 	}
 	im.used.mu.Lock()
 	defer im.used.mu.Unlock()
-	if one := (UsedImage{Name: ref.Name, Digest: digest, Fetched: slices.Contains(im.used.fetched, ref.Name)}); !slices.Contains(im.used.list, one) {
+	if one := (UsedImage{Name: ref.Name, Digest: digest}); !slices.Contains(im.used.list, one) {
 		im.used.list = append(im.used.list, one)
 	}
 }
@@ -100,5 +100,9 @@ func (im *Set) Note(ref plan.ImageRef, digest string) {
 func (im *Set) Named() []UsedImage {
 	im.used.mu.Lock()
 	defer im.used.mu.Unlock()
-	return slices.SortedFunc(slices.Values(im.used.list), func(a, b UsedImage) int { return strings.Compare(a.Name, b.Name) })
+	list := slices.Clone(im.used.list)
+	for i := range list {
+		list[i].Fetched = slices.Contains(im.used.fetched, list[i].Name)
+	}
+	return slices.SortedFunc(slices.Values(list), func(a, b UsedImage) int { return strings.Compare(a.Name, b.Name) })
 }

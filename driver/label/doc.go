@@ -3,5 +3,5 @@
 // Names serve as claims, since an engine gives each name once. They also serve where an engine
 // has dropped a volume's labels.
 //
-// It may import driver/plan.
+// It may import driver/plan and pattern.
 package label

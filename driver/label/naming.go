@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/pattern"
 )
 
 // Names of objects that outlive a job have a whole hash. A pipeline influences the hashed text,
@@ -102,7 +103,7 @@ func IsBase(data string) bool { return data == BaseName(data) }
 
 // OldForm matches names of cached volumes by earlier versions. No job gets these volumes any
 // more, but they are found and removed.
-var OldForm = regexp.MustCompile(`^dind-(data-[0-9a-f]{12}-[0-9]+|cache-[0-9a-f]{12})$`)
+var OldForm = pattern.New(`^dind-(data-[0-9a-f]{12}-[0-9]+|cache-[0-9a-f]{12})$`)
 
 // StateName names the mark for the state of a cached data root.
 func StateName(volume string, state DataState) string { return volume + "-" + string(state) }

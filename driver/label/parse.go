@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/pattern"
 )
 
 // Name has the facts in the name of a volume of ours. Labels say more and come first. A name
@@ -50,7 +51,7 @@ var volumeForms = []struct {
 }
 
 // stuckForm is the name of the mark of a volume that resists its removal.
-var stuckForm = regexp.MustCompile(`^(.+)` + StuckSuffix + `$`)
+var stuckForm = pattern.New(`^(.+)` + StuckSuffix + `$`)
 
 func whole(form string) *regexp.Regexp { return regexp.MustCompile(`^` + form + `$`) }
 

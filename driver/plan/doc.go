@@ -4,5 +4,5 @@
 //
 // The package is pure: no Docker client, no clock, no environment, no files.
 //
-// It may import config and fault.
+// It may import config, fault and pattern.
 package plan

@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/pattern"
 )
 
 // Extras are further things that the admin gives to the job container or to a service.
@@ -115,7 +115,7 @@ func number(text string) int64 {
 }
 
 // variableName matches a variable in a text.
-var variableName = regexp.MustCompile(`\$(\w+|\{\w+\})`)
+var variableName = pattern.New(`\$(\w+|\{\w+\})`)
 
 // mostOfLabel limits a label's value, in bytes, because a pipeline may contribute to it.
 const mostOfLabel = 1024
@@ -123,7 +123,7 @@ const mostOfLabel = 1024
 // expanded returns a label's value with the job's variables filled in. Control characters
 // are left out: they could end a line or change a terminal.
 func (pl *planner) expanded(text string) string {
-	text = variableName.ReplaceAllStringFunc(text, func(name string) string {
+	text = variableName.Regexp().ReplaceAllStringFunc(text, func(name string) string {
 		v := value(pl.job.Variables, strings.Trim(name, "${}"))
 		return strings.ToValidUTF8(v[:min(len(v), mostOfLabel)], "")
 	})

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -10,12 +9,13 @@ import (
 	"github.com/distribution/reference"
 
 	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/pattern"
 )
 
 // Tags of dind images on the Docker Hub, from which tags of rootless images are made.
 var (
-	dindTag    = regexp.MustCompile(`^((?:.*-)?dind)(?:-alpine[0-9.]*)?$`)
-	versionTag = regexp.MustCompile(`^([0-9][0-9.]*(?:-(?:rc|beta)[0-9.]*)?)(?:-alpine[0-9.]*)?$`)
+	dindTag    = pattern.New(`^((?:.*-)?dind)(?:-alpine[0-9.]*)?$`)
+	versionTag = pattern.New(`^([0-9][0-9.]*(?:-(?:rc|beta)[0-9.]*)?)(?:-alpine[0-9.]*)?$`)
 )
 
 // rootlessVariant returns the image that replaces a dind image where daemons run without

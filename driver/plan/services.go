@@ -3,7 +3,6 @@ package plan
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -12,6 +11,7 @@ import (
 
 	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/pattern"
 )
 
 // splitServices finds the declared dind service, which becomes the sidecar. Equal dind
@@ -126,7 +126,7 @@ func (pl *planner) service(svc Service, declared *Service, daemon []string) (Con
 	return c, nil
 }
 
-var validAlias = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?$`)
+var validAlias = pattern.New(`^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?$`)
 
 // aliases returns the names that GitLab Runner gives a service: two forms of the image's
 // name, then the declared aliases. Names that are no valid host names are left out.

@@ -2,15 +2,16 @@ package plan
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"gitlab-dind-executor/pattern"
 )
 
 // Version is a release of dockerd. The zero value means an unknown release.
 type Version struct{ Major, Minor int }
 
-var versionForm = regexp.MustCompile(`^v?([0-9]{1,4})\.([0-9]{1,4})`)
+var versionForm = pattern.New(`^v?([0-9]{1,4})\.([0-9]{1,4})`)
 
 // ParseVersion parses the beginning of a version such as "28.1.1" or "18.06.3-ce".
 func ParseVersion(s string) Version {

@@ -2,5 +2,5 @@
 // the sources of a local repository and a place for artifacts, over HTTP and with a token.
 // A server bears one run and leaves nothing behind. No other package runs git.
 //
-// It may import fault.
+// It may import fault and pattern.
 package forge

@@ -7,10 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf16"
+
+	"gitlab-dind-executor/pattern"
 )
 
 const (
@@ -77,7 +78,7 @@ func readDotenv(from io.Reader) ([]Pair, error) {
 // errFormat refuses a report that GitLab cannot read.
 var errFormat = errors.New("the dotenv report has a line that is not KEY=value: no comments, no empty lines")
 
-var reportedName = regexp.MustCompile(`^[a-zA-Z0-9_]+$`)
+var reportedName = pattern.New(`^[a-zA-Z0-9_]+$`)
 
 // parseDotenv reads lines of KEY=value as GitLab does: no quotes, no comments, no empty
 // lines. Of several lines with the same name, the last counts.

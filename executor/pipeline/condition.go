@@ -6,6 +6,8 @@ import (
 	"io"
 	"regexp"
 	"strings"
+
+	"gitlab-dind-executor/pattern"
 )
 
 // verdict is the knowledge about a condition.
@@ -82,7 +84,7 @@ func judge(ctx context.Context, words []string, variable func(string) value) (ve
 }
 
 // lexemes are the words of a condition, in GitLab's order of attempts.
-var lexemes = regexp.MustCompile(`^(?:\s+|([()]|\$\w+|"[^"\n]*"|'[^'\n]*'|/(?:[^/]|\\/)+[^\\]/[ismU]*|null|true\b|false\b|==|=~|!=|!~|&&|\|\|))`)
+var lexemes = pattern.New(`^(?:\s+|([()]|\$\w+|"[^"\n]*"|'[^'\n]*'|/(?:[^/]|\\/)+[^\\]/[ismU]*|null|true\b|false\b|==|=~|!=|!~|&&|\|\|))`)
 
 // maxWords is GitLab's bound on the words of a condition.
 const maxWords = 99
@@ -210,7 +212,7 @@ func (c *conditions) operand() (value, error) {
 }
 
 // slashed is a pattern with its slashes and flags.
-var slashed = regexp.MustCompile(`^/(.*)/([ismU]*)$`)
+var slashed = pattern.New(`^/(.*)/([ismU]*)$`)
 
 // rubyPattern returns the expression of a pattern such as /^v1/i, or nil for a text of
 // another form.

@@ -4,5 +4,5 @@
 //
 // The package is pure: no engine, no clock and no environment. No other package knows YAML.
 //
-// It may import fault and wary.
+// It may import fault, pattern and wary.
 package pipeline

@@ -1,12 +1,13 @@
 package pipeline
 
 import (
-	"regexp"
 	"strconv"
+
+	"gitlab-dind-executor/pattern"
 )
 
 // inputNamed is an input in a condition.
-var inputNamed = regexp.MustCompile(`\$\[\[\s*inputs\.([a-zA-Z0-9_-]+)\s*\]\]`)
+var inputNamed = pattern.New(`\$\[\[\s*inputs\.([a-zA-Z0-9_-]+)\s*\]\]`)
 
 // inputRules returns the spec of an input. Options and default come from the first rule
 // that holds.
@@ -49,7 +50,7 @@ func (r *reader) inputRule(e entry, rule *node, values map[string]inputValue) (b
 		return rule.kind == mapping, nil
 	}
 	var asked []value
-	text := inputNamed.ReplaceAllStringFunc(n.text, func(named string) string {
+	text := inputNamed.Regexp().ReplaceAllStringFunc(n.text, func(named string) string {
 		v, known := values[inputNamed.FindStringSubmatch(named)[1]]
 		switch {
 		case !known:

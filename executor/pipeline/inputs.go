@@ -6,16 +6,18 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"gitlab-dind-executor/pattern"
 )
 
 // divider stands between two documents of a file.
-var divider = regexp.MustCompile(`(?m)^---\s+`)
+var divider = pattern.New(`(?m)^---\s+`)
 
 // header returns the inputs in a file's header, and the text behind the header. spec is nil
 // without a header. Empty lines before the text keep line numbers right.
 func (r *reader) header(name string, text []byte) (spec *node, content []byte, err error) {
 	from, end := 0, 0
-	for _, at := range divider.FindAllIndex(text, 2) {
+	for _, at := range divider.Regexp().FindAllIndex(text, 2) {
 		if strings.TrimSpace(string(text[from:at[0]])) == "" {
 			from = at[1]
 			continue

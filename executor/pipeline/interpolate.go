@@ -2,9 +2,10 @@ package pipeline
 
 import (
 	"bytes"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"gitlab-dind-executor/pattern"
 )
 
 const (
@@ -17,9 +18,9 @@ const (
 )
 
 var (
-	block    = regexp.MustCompile(`\$\[\[\s*(\S.*?\S)\s*\]\]`)
-	truncate = regexp.MustCompile(`^truncate\(\s*(\d+)\s*,\s*(\d+)\s*\)?$`)
-	unescape = regexp.MustCompile(`[^A-Za-z0-9_\-.,:+/@\n]`)
+	block    = pattern.New(`\$\[\[\s*(\S.*?\S)\s*\]\]`)
+	truncate = pattern.New(`^truncate\(\s*(\d+)\s*,\s*(\d+)\s*\)?$`)
+	unescape = pattern.New(`[^A-Za-z0-9_\-.,:+/@\n]`)
 )
 
 // interpolate puts the values of inputs into a text.
@@ -27,7 +28,7 @@ func (r *reader) interpolate(name string, text []byte, values map[string]inputVa
 	var out strings.Builder
 	from, line := 0, 1
 	known := map[string]string{}
-	for _, m := range block.FindAllSubmatchIndex(text, -1) {
+	for _, m := range block.Regexp().FindAllSubmatchIndex(text, -1) {
 		data := string(text[m[2]:m[3]])
 		line += bytes.Count(text[from:m[0]], []byte("\n"))
 		value, done := known[data]

@@ -2,11 +2,11 @@ package pipeline
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/pattern"
 )
 
 func (d *decoder) needs(n *node) error {
@@ -75,7 +75,7 @@ func (d *decoder) parallels(name string, n *node) (names []string, err error) {
 	return names, err
 }
 
-var matrixNamed = regexp.MustCompile(`\$\[\[\s*matrix\.([a-zA-Z0-9_-]+)\s*\]\]`)
+var matrixNamed = pattern.New(`\$\[\[\s*matrix\.([a-zA-Z0-9_-]+)\s*\]\]`)
 
 // ofMatrix puts the values of the job's own matrix into a text.
 func (d *decoder) ofMatrix(n *node, text string) (string, error) {
@@ -83,7 +83,7 @@ func (d *decoder) ofMatrix(n *node, text string) (string, error) {
 		return text, nil // jobs may share the text, however long
 	}
 	unknown := ""
-	text = matrixNamed.ReplaceAllStringFunc(text, func(named string) string {
+	text = matrixNamed.Regexp().ReplaceAllStringFunc(text, func(named string) string {
 		name := matrixNamed.FindStringSubmatch(named)[1]
 		for _, v := range d.matrix {
 			if v.Key == name {

@@ -2,8 +2,9 @@ package pipeline
 
 import (
 	"math/big"
-	"regexp"
 	"strings"
+
+	"gitlab-dind-executor/pattern"
 )
 
 // scalarType is a scalar's type by Ruby's Psych, GitLab's reader of YAML. Psych reads YAML
@@ -29,19 +30,19 @@ func (t scalarType) String() string {
 
 var (
 	// psychString tells text by its first letters, apart from a few short words.
-	psychString = regexp.MustCompile(`^[^\d.:-]?[\p{L}_\s!@#$%^&*(){}<>|/\\~;=]+`)
-	psychTime   = regexp.MustCompile(`^-?\d{4}-\d{1,2}-\d{1,2}(?:[Tt]|\s+)\d{1,2}:\d\d:\d\d(?:\.\d*)?(?:\s*(?:Z|[-+]\d{1,2}:?(?:\d\d)?))?$`)
-	psychDate   = regexp.MustCompile(`^\d{4}-(?:1[012]|0\d|\d)-(?:[12]\d|3[01]|0\d|\d)$`)
-	psychNoReal = regexp.MustCompile(`(?i)^(?:[-+]?\.inf|\.nan)$`)
+	psychString = pattern.New(`^[^\d.:-]?[\p{L}_\s!@#$%^&*(){}<>|/\\~;=]+`)
+	psychTime   = pattern.New(`^-?\d{4}-\d{1,2}-\d{1,2}(?:[Tt]|\s+)\d{1,2}:\d\d:\d\d(?:\.\d*)?(?:\s*(?:Z|[-+]\d{1,2}:?(?:\d\d)?))?$`)
+	psychDate   = pattern.New(`^\d{4}-(?:1[012]|0\d|\d)-(?:[12]\d|3[01]|0\d|\d)$`)
+	psychNoReal = pattern.New(`(?i)^(?:[-+]?\.inf|\.nan)$`)
 	// psychQuoted is a symbol in quotes. The first pair of quotes counts.
-	psychQuoted = regexp.MustCompile(`^:(?:"(.*)"|'(.*)')`)
-	psychSixty  = regexp.MustCompile(`^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9]){1,2}$`)
-	psychSixtyF = regexp.MustCompile(`^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9]){1,2}\.[0-9_]*$`)
-	psychFloat  = regexp.MustCompile(`^[-+]?(?:[0-9][0-9_,]*)?\.[0-9]*(?:[eE][-+][0-9]+)?$`)
-	psychBase2  = regexp.MustCompile(`^[-+]?0b[_,]*[01][01_,]*$`)
-	psychBase8  = regexp.MustCompile(`^[-+]?0[_,]*[0-7][0-7_,]*$`)
-	psychBase10 = regexp.MustCompile(`^[-+]?(?:0|[1-9](?:[0-9]|,[0-9]|_[0-9])*)$`)
-	psychBase16 = regexp.MustCompile(`^[-+]?0x[_,]*[0-9a-fA-F][0-9a-fA-F_,]*$`)
+	psychQuoted = pattern.New(`^:(?:"(.*)"|'(.*)')`)
+	psychSixty  = pattern.New(`^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9]){1,2}$`)
+	psychSixtyF = pattern.New(`^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9]){1,2}\.[0-9_]*$`)
+	psychFloat  = pattern.New(`^[-+]?(?:[0-9][0-9_,]*)?\.[0-9]*(?:[eE][-+][0-9]+)?$`)
+	psychBase2  = pattern.New(`^[-+]?0b[_,]*[01][01_,]*$`)
+	psychBase8  = pattern.New(`^[-+]?0[_,]*[0-7][0-7_,]*$`)
+	psychBase10 = pattern.New(`^[-+]?(?:0|[1-9](?:[0-9]|,[0-9]|_[0-9])*)$`)
+	psychBase16 = pattern.New(`^[-+]?0x[_,]*[0-9a-fA-F][0-9a-fA-F_,]*$`)
 )
 
 // longestConstant bounds words for true, false or nothing, in letters.
@@ -74,10 +75,10 @@ func unquoted(s string) (scalarType, string) {
 		return isFloat, s
 	}
 	for _, b := range []struct {
-		pattern *regexp.Regexp
-		base    int
+		digits *pattern.Pattern
+		base   int
 	}{{psychBase2, 2}, {psychBase8, 8}, {psychBase10, 10}, {psychBase16, 16}} {
-		if b.pattern.MatchString(s) {
+		if b.digits.MatchString(s) {
 			return isInteger, integer(s, b.base)
 		}
 	}

@@ -2,16 +2,17 @@ package pipeline
 
 import (
 	"bytes"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"gitlab-dind-executor/pattern"
 )
 
 var (
-	syntaxAt = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
-	noAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
+	syntaxAt = pattern.New(`^yaml: (?:line (\d+): )?(.*)`)
+	noAnchor = pattern.New(`^unknown anchor '(.*)' referenced$`)
 )
 
 // syntaxError returns the parser's error on one line.

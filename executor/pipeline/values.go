@@ -1,11 +1,12 @@
 package pipeline
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"gitlab-dind-executor/pattern"
 )
 
 // image reads an image or a service.
@@ -209,7 +210,7 @@ func (d *decoder) caches(n *node) error {
 }
 
 var (
-	duration = regexp.MustCompile(`^\s*(?:(\d+)\s*([a-z]*)[\s,]*(?:and\s+)?)`)
+	duration = pattern.New(`^\s*(?:(\d+)\s*([a-z]*)[\s,]*(?:and\s+)?)`)
 	units    = map[time.Duration][]string{
 		time.Second:    {"", "s", "sec", "secs", "second", "seconds"},
 		time.Minute:    {"m", "min", "mins", "minute", "minutes"},

@@ -6,5 +6,5 @@
 // The package knows TOML, never calls GitLab, and never prints a token or the value of a
 // variable.
 //
-// It may import executor/featureflags, driver/plan, config, fault and hostfile.
+// It may import executor/featureflags, driver/plan, config, fault, hostfile and pattern.
 package runnerconfig

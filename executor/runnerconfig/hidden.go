@@ -1,22 +1,23 @@
 package runnerconfig
 
 import (
-	"regexp"
 	"slices"
 	"strings"
+
+	"gitlab-dind-executor/pattern"
 )
 
 // hiddenValue stands in the place of a hidden value.
 const hiddenValue = "REPLACE-ME"
 
 // secretName matches keys of secrets, and of scripts, which often hold secrets.
-var secretName = regexp.MustCompile(`(?i)key|secret|token|pass|credential|authorization|sas|_script$`)
+var secretName = pattern.New(`(?i)key|secret|token|pass|credential|authorization|sas|_script$`)
 
 // commands are keys of a service whose values are words of a script.
 var commands = []string{"command", "entrypoint"}
 
 // account matches the part before the host in an address, often with a password.
-var account = regexp.MustCompile(`://[^/\s"]*@`)
+var account = pattern.New(`://[^/\s"]*@`)
 
 // Shown returns a section for people: without its token, and with the rest as by Hidden.
 func (n New) Shown() New {

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"path/filepath"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/BurntSushi/toml"
 
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/pattern"
 )
 
 // A config.toml is edited as text, so comments, order and unknown keys stay as they are.
@@ -70,10 +70,10 @@ func appended(text string, n New) (string, error) {
 }
 
 var (
-	header       = regexp.MustCompile(`^\s*\[`)
-	runnerHeader = regexp.MustCompile(`^\s*\[\[\s*runners\s*\]\]\s*(#.*)?$`)
-	customHeader = regexp.MustCompile(`^\s*\[\s*runners\s*\.\s*custom\s*\]\s*(#.*)?$`)
-	partHeader   = regexp.MustCompile(`^\s*\[\[?\s*runners\s*\.`)
+	header       = pattern.New(`^\s*\[`)
+	runnerHeader = pattern.New(`^\s*\[\[\s*runners\s*\]\]\s*(#.*)?$`)
+	customHeader = pattern.New(`^\s*\[\s*runners\s*\.\s*custom\s*\]\s*(#.*)?$`)
+	partHeader   = pattern.New(`^\s*\[\[?\s*runners\s*\.`)
 )
 
 // updated sets the hooks of runner number i.
@@ -152,7 +152,7 @@ func span(lines []string, i int) (from, to int) {
 const quoted = `"(?:[^"\\]|\\.)*"|'[^']*'`
 
 // simpleValue matches a key and a value on one line, with the text around the value.
-var simpleValue = regexp.MustCompile(`^(\s*[A-Za-z_]+\s*=\s*)(?:` + quoted + `|[0-9_]+|\[(?:[^]"'#]|` + quoted + `)*\])(\s*(?:#.*)?)$`)
+var simpleValue = pattern.New(`^(\s*[A-Za-z_]+\s*=\s*)(?:` + quoted + `|[0-9_]+|\[(?:[^]"'#]|` + quoted + `)*\])(\s*(?:#.*)?)$`)
 
 // set replaces a key's value, or appends the key.
 func set(body []string, e entry) []string {

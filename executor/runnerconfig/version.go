@@ -5,16 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
-	"regexp"
 	"time"
 
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/pattern"
 )
 
 // versionBound bounds the Runner's answer with its version.
 const versionBound = 10 * time.Second
 
-var versionLine = regexp.MustCompile(`(?m)^Version:\s+(\S+)$`)
+var versionLine = pattern.New(`(?m)^Version:\s+(\S+)$`)
 
 // Version asks a gitlab-runner of this host for its version, which chooses the helper
 // image. binary is the program, "" for the first gitlab-runner in PATH. A development build
@@ -26,7 +26,7 @@ func Version(ctx context.Context, binary string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, versionBound)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, binary, "--version").Output()
-	m := versionLine.FindSubmatch(out)
+	m := versionLine.Regexp().FindSubmatch(out)
 	if err == nil && m == nil {
 		err = errors.New("it tells none")
 	}
@@ -40,7 +40,7 @@ func Version(ctx context.Context, binary string) (string, error) {
 	return "", nil
 }
 
-var released = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+$`)
+var released = pattern.New(`^[0-9]+\.[0-9]+\.[0-9]+$`)
 
 // Released tells whether a version is a released Runner's, such as 18.6.6.
 func Released(version string) bool { return released.MatchString(version) }

@@ -3,5 +3,5 @@
 //
 // The package knows neither GitLab nor the engine: callers pass all content.
 //
-// It may import hostfile and wary.
+// It may import hostfile, pattern and wary.
 package telemetry

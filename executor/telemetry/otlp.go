@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"regexp"
 	"slices"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 	otlp "go.opentelemetry.io/proto/slim/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
+	"gitlab-dind-executor/pattern"
 	"gitlab-dind-executor/wary"
 )
 
@@ -133,7 +133,7 @@ func status(failed bool, message string) *otlp.Status {
 	return &otlp.Status{}
 }
 
-var httpCall = regexp.MustCompile(`^[A-Z]+ /`)
+var httpCall = pattern.New(`^[A-Z]+ /`)
 
 // kindOf tells calls to the engine from our own spans.
 func kindOf(name string) otlp.Span_SpanKind {

@@ -1,10 +1,10 @@
 package telemetry
 
 import (
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
+	"gitlab-dind-executor/pattern"
 	"gitlab-dind-executor/wary"
 )
 
@@ -13,10 +13,10 @@ const longest = 2048
 
 var (
 	// userinfo matches a possible password in a URL, query the part behind a URL's path.
-	userinfo = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)[^/?#\s"'<>]*@`)
-	query    = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://[^?#\s"'<>]*)[?#][^\s"'<>]*`)
+	userinfo = pattern.New(`([A-Za-z][A-Za-z0-9+.-]*://)[^/?#\s"'<>]*@`)
+	query    = pattern.New(`([A-Za-z][A-Za-z0-9+.-]*://[^?#\s"'<>]*)[?#][^\s"'<>]*`)
 	// bearer matches tokens as they go over the wire.
-	bearer = regexp.MustCompile(`(?i)\b(bearer\s+|authorization:\s*(?:basic\s+|bearer\s+)?|(?:token|password|secret)=)[^\s"',;]+`)
+	bearer = pattern.New(`(?i)\b(bearer\s+|authorization:\s*(?:basic\s+|bearer\s+)?|(?:token|password|secret)=)[^\s"',;]+`)
 )
 
 // Scrub takes possible secrets out of a text by their form. They are user and password,

@@ -3,7 +3,6 @@ package telemetry
 import (
 	"context"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +12,8 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
+
+	"gitlab-dind-executor/pattern"
 )
 
 // Recorder collects the spans of a call of the program. OpenTelemetry's libraries, the
@@ -153,9 +154,9 @@ func (s *recorded) SetAttributes(attrs ...attribute.KeyValue) {
 }
 
 var (
-	engineCall = regexp.MustCompile(`^([A-Z]+) (?:/v[0-9.]+)?(/[^?]*)`)
-	engineID   = regexp.MustCompile(`^/(containers|networks|volumes|exec)/([^/]+)(/.*)?$`)
-	engineName = regexp.MustCompile(`^/(images)/(.+?)(/json|/push|/tag)?$`)
+	engineCall = pattern.New(`^([A-Z]+) (?:/v[0-9.]+)?(/[^?]*)`)
+	engineID   = pattern.New(`^/(containers|networks|volumes|exec)/([^/]+)(/.*)?$`)
+	engineName = pattern.New(`^/(images)/(.+?)(/json|/push|/tag)?$`)
 )
 
 // spanName makes a template of a call's path, as in the documentation of the engine's API.
@@ -167,7 +168,7 @@ func spanName(name string) (string, map[string]any) {
 		return name, args
 	}
 	path := m[2]
-	for _, about := range []*regexp.Regexp{engineID, engineName} {
+	for _, about := range []*pattern.Pattern{engineID, engineName} {
 		p := about.FindStringSubmatch(path)
 		if p == nil || slices.Contains([]string{"create", "json", "prune"}, p[2]) {
 			continue

@@ -5,5 +5,5 @@
 // local calls the hooks. Package try chooses jobs, makes a payload of each as GitLab would,
 // and reports their ends.
 //
-// It may import executor/forge, executor/local, executor/pipeline and fault.
+// It may import executor/forge, executor/local, executor/pipeline, fault and pattern.
 package try

@@ -7,12 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"gitlab-dind-executor/executor/forge"
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/pattern"
 )
 
 // folder is the place for the artifacts of jobs, with a folder for each job. The zero value
@@ -91,7 +91,7 @@ func (f *folder) unpack(ctx context.Context, from *forge.Server, job int64, name
 }
 
 // notInFolder matches characters that a folder's name must not have.
-var notInFolder = regexp.MustCompile(`[^\pL\pN._]+`)
+var notInFolder = pattern.New(`[^\pL\pN._]+`)
 
 // maxFolder bounds a folder's name, in bytes, below the bound of file systems.
 const maxFolder = 200

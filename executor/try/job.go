@@ -3,7 +3,6 @@ package try
 import (
 	"crypto/rand"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"gitlab-dind-executor/executor/forge"
 	"gitlab-dind-executor/executor/local"
 	"gitlab-dind-executor/executor/pipeline"
+	"gitlab-dind-executor/pattern"
 )
 
 const (
@@ -21,10 +21,10 @@ const (
 )
 
 var (
-	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	variableName = pattern.New(`^[A-Za-z_][A-Za-z0-9_]*$`)
 	// secretName matches names of variables whose values the job log hides.
-	secretName = regexp.MustCompile(`(?i)(PASS|PASSWORD|PASSWD|TOKEN|SECRET|KEY|CREDENTIALS?|AUTH_CONFIG)$`)
-	notInPath  = regexp.MustCompile(`[^A-Za-z0-9._/-]+`)
+	secretName = pattern.New(`(?i)(PASS|PASSWORD|PASSWD|TOKEN|SECRET|KEY|CREDENTIALS?|AUTH_CONFIG)$`)
+	notInPath  = pattern.New(`[^A-Za-z0-9._/-]+`)
 )
 
 // facts are the sources of the predefined variables.

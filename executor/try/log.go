@@ -5,15 +5,15 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"strings"
 	"time"
 
 	"gitlab-dind-executor/executor/local"
+	"gitlab-dind-executor/pattern"
 )
 
 // control matches sequences for colours of a terminal.
-var control = regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]")
+var control = pattern.New("\x1b\\[[0-9;]*[A-Za-z]")
 
 // jobLog shows job logs line by line, as they come, without colours where no terminal wants
 // them. jobLog is for one writer at a time.

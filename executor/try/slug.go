@@ -3,18 +3,19 @@ package try
 import (
 	"crypto/sha256"
 	"math/big"
-	"regexp"
 	"slices"
 	"strings"
+
+	"gitlab-dind-executor/pattern"
 )
 
 var (
-	notInSlug  = regexp.MustCompile(`[^a-z0-9]`)
-	dashes     = regexp.MustCompile(`-+`)
-	beginsWell = regexp.MustCompile(`^[a-z]`)
+	notInSlug  = pattern.New(`[^a-z0-9]`)
+	dashes     = pattern.New(`-+`)
+	beginsWell = pattern.New(`^[a-z]`)
 	// groupSuffix matches up to three suffixes that tell copies of a job apart, "[a, b]" or
 	// "1/3".
-	groupSuffix = regexp.MustCompile(`(?:[\x08\s:]+(?:\[.*\]|\d+[\s:/\\]+\d+)){1,3}\s*\z`)
+	groupSuffix = pattern.New(`(?:[\x08\s:]+(?:\[.*\]|\d+[\s:/\\]+\d+)){1,3}\s*\z`)
 )
 
 const (

@@ -45,7 +45,7 @@ func (n *nesting) expand(i int) bool {
 	n.seen[i] = false
 	var b strings.Builder
 	text, from := n.vars[i].Value, 0
-	for _, m := range pipeline.VariableNamed.FindAllStringSubmatchIndex(text, -1) {
+	for _, m := range pipeline.VariableNamed.Regexp().FindAllStringSubmatchIndex(text, -1) {
 		at, ok := n.nested(i, text, m)
 		if !ok {
 			continue
