@@ -99,7 +99,7 @@ var mayImport = map[string][]string{
 	"fault":                 {},
 	"group":                 {},
 	"hostfile":              {"fault"},
-	"pattern": {},
+	"pattern":               {},
 	"wary":                  {},
 	"test/rig":              {},
 	"test/ends":             {},
