@@ -55,8 +55,8 @@ var floors = []floor{
 	{name: "back to back, p50 of the first line: pool.size = 1 / no pool", over: "BP1", under: "BN", bound: 1.2, goal: 1, most: true},
 	{name: "back to back, p95 of the first line: pool.size = 1 / no pool", over: "BP1", under: "BN", bound: 1.5, goal: 1, most: true, part: ofTails},
 	{name: "claim: 32 waiting / 1 waiting", over: "Q32", under: "Q1", bound: 1.5, most: true},
-	{name: "prepare: beside many sandboxes / alone", over: crowdPrepare, under: alonePrepare, bound: 2.5, goal: 1.2, most: true},
-	{name: "cleanup: beside many sandboxes / alone", over: crowdCleanup, under: aloneCleanup, bound: 2.5, goal: 1.2, most: true},
+	{name: "prepare: beside many sandboxes / alone", over: crowdPrepare, under: alonePrepare, bound: 1.5, goal: 1.2, most: true},
+	{name: "cleanup: beside many sandboxes / alone", over: crowdCleanup, under: aloneCleanup, bound: 1.5, goal: 1.2, most: true},
 }
 
 // judged is a floor with its measured value.
