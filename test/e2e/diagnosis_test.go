@@ -64,7 +64,7 @@ func TestADeadSidecarIsDiagnosedAndExplained(t *testing.T) {
 	)
 	lab.Set(&p, "PUBLIC", "a public value")
 	runJob(t, p, withState(state)).failedWith(1).quietCleanup().
-		says("diagnosis: the docker daemon of this job has ended by itself (exit code ", "hint: ", "Docker daemon: up in")
+		says("diagnosis: the docker daemon of this job has ended by itself (exit code ", "hint: ", "Docker daemon: new, up in")
 
 	explain := exec.CommandContext(t.Context(), world.Binary, "explain", strconv.FormatInt(p.ID, 10))
 	explain.Env = append(os.Environ(), "XDG_STATE_HOME="+state)

@@ -88,7 +88,7 @@ func TestAFailedJobIsHeldForALookInside(t *testing.T) {
 	p.Services = append(p.Services, local.Image{Name: rig.ImageRedis})
 	id := fmt.Sprint(p.ID)
 	runJobUnchecked(t, p, with).failedWith(3).quietCleanup().
-		says("held for 10 minutes, for the runner's admin to look inside: gitlab-dind-executor shell " + id + "\n")
+		says("held for 10m, for the runner's admin to look inside: gitlab-dind-executor shell " + id + "\n")
 
 	nothingRuns(t, id)
 	gcWith(t) // the sandbox's time is not over
