@@ -177,7 +177,7 @@ func (u *unpacking) write(entry string, mode fs.FileMode, open func() (io.ReadCl
 	}
 	n, err := io.Copy(f, io.LimitReader(untilDone{u.ctx, content}, u.rest+1))
 	if err = errors.Join(err, f.Close()); err == nil && n > u.rest {
-		err = fault.Job(errors.New("the artifacts are larger than 16 GiB"), "")
+		err = fault.Job(errors.New("the artifacts are larger than 16 GB"), "")
 	}
 	u.rest -= n
 	return err

@@ -126,7 +126,7 @@ func TestABaseImageCrossesTheNetworkOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	runJobUnchecked(t, world.Job(pull...), under(h.settings)).succeeded().quietCleanup().says("there it is", "built on")
-	if said := h.command(t, "mirror", "status"); !strings.Contains(said, "running at ") || !strings.Contains(said, "MiB, 0 jobs, the settings'") {
+	if said := h.command(t, "mirror", "status"); !strings.Contains(said, "running at ") || !strings.Contains(said, "MB, 0 jobs, the settings'") {
 		t.Errorf("mirror status: %s", said)
 	}
 	if said := h.command(t, "gc"); said != "nothing to remove\n" {
