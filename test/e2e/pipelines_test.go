@@ -64,7 +64,7 @@ func TestImagesAreFetchedWithTheJobsCredentials(t *testing.T) {
 	p.Image.PullPolicy = []string{"always"}
 	p.Variables = append(p.Variables, local.Variable{Key: "DOCKER_AUTH_CONFIG", Masked: true, Value: fmt.Sprintf(
 		`{"auths": {%q: {"username": %q, "password": %q}}}`, world.Registry.LocalHost, world.Registry.User, world.Registry.Password)})
-	runJob(t, p).succeeded().says(digest).saysNot("pulling", "registry 127.0.0.1", world.Registry.Password)
+	runJob(t, p).succeeded().says("using "+name+", ").saysNot(digest, "pulling", "registry 127.0.0.1", world.Registry.Password)
 
 	p = images(world.Job(`true`), world.Registry.LocalHost+"/group/tools/none:1", rig.ImageDind)
 	r := runJob(t, p).says("error: pulling image "+p.Image.Name, "hint: check the image's name and tag")
