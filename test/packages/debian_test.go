@@ -110,7 +110,7 @@ func installed(t *testing.T, deb string) {
 		"/etc/gitlab-runner/dind.toml: no fault found", "doc/gitlab-dind-executor/dind.toml: no fault found")
 	d.says(`grep _exec\ = /usr/share/doc/gitlab-dind-executor/config.toml.example`, `prepare_exec = "/usr/bin/gitlab-dind-executor"`)
 	d.says(`grep -h Exec /usr/lib/systemd/system/gitlab-dind-executor-gc.service`, "ExecStart=/usr/bin/gitlab-dind-executor gc")
-	d.says(`zcat /usr/share/man/man1/gitlab-dind-executor-gc.1.gz`, ".TH", "v1.2.0", "what no living job owns")
+	d.says(`zcat /usr/share/man/man1/gitlab-dind-executor-gc.1.gz`, ".TH", "v1.2.0", "sandboxes that no living job owns")
 	d.says(`source /usr/share/bash-completion/completions/gitlab-dind-executor; compopt() { :; }
 _get_comp_words_by_ref() { cur=dr prev=pool words=(gitlab-dind-executor pool dr) cword=2; } # bash-completion's
 COMP_TYPE=9
