@@ -269,11 +269,11 @@ func TestMetricsAreWhatPrometheusWants(t *testing.T) {
 		t.Errorf("%s: %s", p.Metric, p.Text)
 	}
 	if err := testutil.GatherAndCompare(r, strings.NewReader(`
-# HELP gitlab_dind_executor_pool_claims_total Jobs that looked for a sandbox that waits: hit or miss.
+# HELP gitlab_dind_executor_pool_claims_total Jobs that looked for a waiting sandbox, by result: hit or miss.
 # TYPE gitlab_dind_executor_pool_claims_total counter
 gitlab_dind_executor_pool_claims_total{result="hit"} 0
 gitlab_dind_executor_pool_claims_total{result="miss"} 1
-# HELP gitlab_dind_executor_sandboxes Sandboxes there are, by state, in the words of the command status.
+# HELP gitlab_dind_executor_sandboxes Present sandboxes, by state as in the command status.
 # TYPE gitlab_dind_executor_sandboxes gauge
 gitlab_dind_executor_sandboxes{state="running"} 2
 `), prefix+"pool_claims_total", prefix+"sandboxes", prefix+"disk_free_bytes"); err != nil {
