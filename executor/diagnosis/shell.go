@@ -31,6 +31,6 @@ var shellRows = []row{
 		),
 		stepShows: anyOf(shellSays+`(?P<program>[^\s:]+): Argument list too long$`, `exec (?P<program>[^\s]+): argument list too long$`),
 		line:      "the kernel does not start {program|a program} with so much in arguments and environment",
-		hint:      "one argument or variable may have 128 KiB: keep large values in files, and hand long lists over by xargs",
+		hint:      "one argument or variable may have 128 KB: keep large values in files, and hand long lists over by xargs",
 	},
 }
