@@ -45,13 +45,14 @@ func (c *call) drainCommand() *cobra.Command {
 			"GitLab can retry them on another host.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			drain := func(timeout time.Duration) error {
+			drain := func(ctx context.Context, timeout time.Duration) error {
+				cmd.SetContext(ctx)
 				return c.untilTold(func(ctx context.Context, s config.Settings, d *driver.Driver) error {
 					return c.drain(ctx, d, s, timeout)
 				})(cmd, args)
 			}
 			if !away.onNotice {
-				return drain(timeout.Std())
+				return drain(cmd.Context(), timeout.Std())
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, os.Interrupt)
 			defer stop()
@@ -79,12 +80,18 @@ const (
 	lastWords = 20 * time.Second
 )
 
-// noticeEvery is the pause between two questions. Only tests change the variable.
-var noticeEvery = 5 * time.Second
+// Only tests change these variables.
+var (
+	// noticeEvery is the pause between two questions, and behind a look that failed.
+	noticeEvery = 5 * time.Second
+	// lastLook bounds the look at jobs that reaches into the time of lastWords, since an
+	// engine may be stuck.
+	lastLook = 10 * time.Second
+)
 
 // leave waits for the cloud's notice, stops the Runner and drains. A command that must end
 // earlier has nothing to do.
-func (c *call) leave(ctx context.Context, away departure, timeout time.Duration, drain func(time.Duration) error) error {
+func (c *call) leave(ctx context.Context, away departure, timeout time.Duration, drain func(context.Context, time.Duration) error) error {
 	runner := notice.Runner(away.runner)
 	if err := runner.Graceful(ctx); err != nil {
 		return err
@@ -104,13 +111,30 @@ func (c *call) leave(ctx context.Context, away departure, timeout time.Duration,
 	if err := runner.Stop(ctx); err != nil {
 		return err
 	}
-	timeout, short := untilGone(n.At, time.Now(), timeout)
-	err = drain(timeout)
-	if err == nil || !short || ctx.Err() != nil {
-		return err
+	for {
+		bound, short := untilGone(n.At, time.Now(), timeout)
+		if !short {
+			return drain(ctx, bound)
+		}
+		bounded, cancel := context.WithTimeout(ctx, bound+lastLook)
+		err := drain(bounded, bound)
+		cancel()
+		left := time.Until(n.At) - lastWords
+		switch {
+		case err == nil || ctx.Err() != nil:
+			return err
+		case left <= 0:
+			fmt.Fprintln(c.stdout, "the host goes: jobs that are left end now")
+			return errors.Join(err, runner.End(ctx))
+		}
+		// A look has failed, and says nothing of the jobs. They keep their time.
+		c.log.Fail(err)
+		select {
+		case <-time.After(min(left, noticeEvery)):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	fmt.Fprintln(c.stdout, "the host goes: jobs that are left end now")
-	return errors.Join(err, runner.End(ctx))
 }
 
 // untilGone bounds a drain on a host that goes at a time. short tells whether this time is

@@ -81,6 +81,48 @@ func TestADrainOnNoticeStopsTheRunnerAndEndsWhatIsLeft(t *testing.T) {
 	}
 }
 
+// An engine that fails for a moment says nothing of the jobs, which keep their time.
+func TestAnEngineThatFailsEndsNoJobBeforeTheHostGoes(t *testing.T) {
+	noticeEvery = time.Millisecond
+	t.Cleanup(func() { noticeEvery = 5 * time.Second })
+	e := fakeengine.New(t)
+	e.Script("GET /networks", fakeengine.Refuse(http.StatusInternalServerError, "not now"))
+	t.Setenv("DOCKER_HOST", e.Host)
+	calls := aSystemd(t, 3)
+	anAWS(t, 10*time.Minute)
+	var out, log bytes.Buffer
+	code := Main([]string{"--settings", "/dev/null", "drain", "--on-notice"}, nil, &out, &log)
+	if code != 0 || !strings.HasSuffix(out.String(), "\nno job is left\n") || !strings.HasPrefix(log.String(), "error: ") || !strings.Contains(log.String(), "not now") {
+		t.Errorf("exit code %d, said %q and %q", code, out.String(), log.String())
+	}
+	if got, err := os.ReadFile(calls); err != nil || strings.Contains(string(got), "kill") {
+		t.Errorf("systemd was told %q (%v)", got, err)
+	}
+}
+
+// An engine that is stuck does not take the Runner's time to end jobs.
+func TestAStuckEngineDoesNotKeepTheRunnerFromEndingItsJobs(t *testing.T) {
+	lastLook = 50 * time.Millisecond
+	t.Cleanup(func() { lastLook = 10 * time.Second })
+	e := fakeengine.New(t)
+	e.Always("GET /networks", fakeengine.Hang())
+	t.Setenv("DOCKER_HOST", e.Host)
+	calls := aSystemd(t, 3)
+	anAWS(t, lastWords)
+	var out, log bytes.Buffer
+	began := time.Now()
+	code := Main([]string{"--settings", "/dev/null", "drain", "--on-notice"}, nil, &out, &log)
+	if code == 0 || !strings.HasSuffix(out.String(), "the host goes: jobs that are left end now\n") {
+		t.Errorf("exit code %d, said %q and %q", code, out.String(), log.String())
+	}
+	if got, err := os.ReadFile(calls); err != nil || !strings.HasSuffix(string(got), "kill --kill-who=main --signal=SIGTERM -- gitlab-runner.service\n") {
+		t.Errorf("systemd was told %q (%v)", got, err)
+	}
+	if took := time.Since(began); took > lastWords {
+		t.Errorf("the host is gone: it took %s", took)
+	}
+}
+
 // A Runner that a stop kills with its jobs is left alone. Its admin hears of this at once,
 // and not when the host goes.
 func TestADrainOnNoticeWantsARunnerThatEndsWithItsLastJob(t *testing.T) {
