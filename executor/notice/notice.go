@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/wary"
 )
 
 // LinkLocal is the address of the metadata service in all three clouds.
@@ -55,11 +56,11 @@ func (w Watch) Wait(ctx context.Context) (Notice, error) {
 	a := newAsker(w.Base)
 	defer a.client.CloseIdleConnections()
 	var here *cloud
-	said := ""
-	tell := func(line string) {
-		if line != said {
+	said := state(-1)
+	tell := func(now state, line string) {
+		if now != said {
 			w.Say(line)
-			said = line
+			said = now
 		}
 	}
 	for {
@@ -71,19 +72,19 @@ func (w Watch) Wait(ctx context.Context) (Notice, error) {
 			return Notice{}, ctx.Err()
 		}
 		if here == nil {
-			tell("no cloud answers at " + w.Base)
+			tell(nowhere, "no cloud answers at "+w.Base)
 			pause = w.SearchEvery
 		} else {
 			n, err := here.look(ctx, a, w.Rebalance)
 			switch {
 			case ctx.Err() != nil:
 			case err != nil:
-				tell(fmt.Sprintf("%s does not say whether it takes this host away: %v", here.name, err))
+				tell(failing, fmt.Sprintf("%s does not say whether it takes this host away: %.*s", here.name, maxFault, wary.Line(err.Error())))
 			case n.Why != "":
 				n.Cloud = here.name
 				return n, nil
 			default:
-				tell(fmt.Sprintf("%s is asked every %s whether it takes this host away", here.name, w.Every))
+				tell(asking, fmt.Sprintf("%s is asked every %s whether it takes this host away", here.name, w.Every))
 			}
 		}
 		select {
@@ -93,6 +94,19 @@ func (w Watch) Wait(ctx context.Context) (Notice, error) {
 		}
 	}
 }
+
+// state is the state of a watch. Only a change is reported: texts of faults differ each time,
+// as by the port of a connection.
+type state int
+
+const (
+	nowhere state = iota
+	asking
+	failing
+)
+
+// maxFault bounds the text of a fault, in characters: errors quote answers.
+const maxFault = 300
 
 // find returns the cloud of this host, or nil.
 func (a asker) find(ctx context.Context) *cloud {

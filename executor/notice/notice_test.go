@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -140,6 +141,7 @@ func TestWhatIsNoNotice(t *testing.T) {
 		"a page in place of an action":              {onAWS(), meta + "spot/instance-action", "<html>Terminated</html>", "AWS does not say whether it takes this host away: spot/instance-action: "},
 		"an action that nobody knows":               {onAWS(), meta + "spot/instance-action", `{"action":"` + "\x1b[31m$(reboot)" + `"}`, "AWS does not say"},
 		"an action that is too long":                {onAWS(), meta + "spot/instance-action", strings.Repeat("x", maxAnswer+1), "AWS does not say whether it takes this host away: the answer is too long"},
+		"a time that is too long":                   {onAWS(), meta + "spot/instance-action", `{"action":"stop","time":"` + strings.Repeat("x", maxAnswer/2) + `"}`, "AWS does not say"},
 		"a command in place of a state":             {onAWS(), meta + "autoscaling/target-lifecycle-state", "$(touch /tmp/made)", "AWS is asked"},
 		"a host that moves while it runs":           {onGoogle(), google + "maintenance-event", "MIGRATE_ON_HOST_MAINTENANCE", "Google Cloud is asked"},
 		"neither yes nor no":                        {onGoogle(), google + "preempted", "true; reboot", "Google Cloud is asked"},
@@ -152,8 +154,8 @@ func TestWhatIsNoNotice(t *testing.T) {
 			t.Parallel()
 			c.cloud.set(c.question, c.said)
 			n, said := watch(t, c.cloud, false, nil)
-			if n != (Notice{}) || len(said) != 1 || !strings.HasPrefix(said[0], c.says) {
-				t.Errorf("the notice is %+v, and it said %q", n, said)
+			if n != (Notice{}) || len(said) != 1 || !strings.HasPrefix(said[0], c.says) || len(said[0]) > 1000 {
+				t.Errorf("the notice is %+v, and it said %.1000q", n, said)
 			}
 		})
 	}
@@ -183,6 +185,26 @@ func TestAServiceThatFailsIsNoNotice(t *testing.T) {
 		}
 	})
 	if n.Why != "it is preempted" || len(said) != 3 || !strings.Contains(said[1], "does not say") {
+		t.Errorf("the notice is %+v, and it said %q", n, said)
+	}
+}
+
+// Faults that differ each time, as by the port of a connection, are one fault.
+func TestFaultsThatDifferAreReportedOnce(t *testing.T) {
+	f := onGoogle()
+	var faults atomic.Int32
+	n, said := watch(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/computeMetadata/v1/instance/maintenance-event" {
+			f.ServeHTTP(w, r)
+			return
+		}
+		n := int(faults.Add(1))
+		if n == 20 {
+			f.set(google+"preempted", "TRUE")
+		}
+		w.WriteHeader(500 + n)
+	}), false, func() {})
+	if n.Why != "it is preempted" || len(said) != 1 || !strings.Contains(said[0], "does not say") {
 		t.Errorf("the notice is %+v, and it said %q", n, said)
 	}
 }
