@@ -162,6 +162,10 @@ func encodedAuth(c *plan.Credential) (string, error) {
 	return text, nil
 }
 
+// maxLayer bounds a layer in the sum of a pull, in bytes. Registries name sizes as they like,
+// and a sum that overflows would be below every bound.
+const maxLayer = 1 << 50
+
 // followPull reads the engine's progress to its end. It calls progress at each message, with the
 // bytes of all layers known so far. progress may be nil, and ends the reading with an error.
 func followPull(stream io.Reader, progress func(current, total int64) error) error {
@@ -182,7 +186,8 @@ func followPull(stream io.Reader, progress func(current, total int64) error) err
 			continue
 		}
 		if m.Progress != nil && (m.Progress.Total > 0 || m.Progress.Current > 0) && m.Status == "Downloading" {
-			before, now := layers[m.ID], layer{m.Progress.Current, max(m.Progress.Total, m.Progress.Current)}
+			current := min(max(0, m.Progress.Current), maxLayer)
+			before, now := layers[m.ID], layer{current, max(current, min(m.Progress.Total, maxLayer))}
 			layers[m.ID] = now
 			sum.current += now.current - before.current
 			sum.total += now.total - before.total

@@ -27,3 +27,20 @@ func TestProgressIsSummedOverLayers(t *testing.T) {
 		t.Error("an error in the stream was passed over")
 	}
 }
+
+// A registry that names a size beyond all numbers gets no smaller sum.
+func TestASizeBeyondAllNumbersIsLarge(t *testing.T) {
+	stream := `{"status":"Downloading","progressDetail":{"current":10,"total":100},"id":"a"}
+{"status":"Downloading","progressDetail":{"current":-9223372036854775807,"total":9223372036854775807},"id":"b"}
+`
+	var current, total int64
+	if err := followPull(strings.NewReader(stream), func(c, all int64) error {
+		current, total = c, all
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if current != 10 || total < 1<<50 {
+		t.Errorf("%d of %d bytes", current, total)
+	}
+}
