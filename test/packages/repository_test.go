@@ -62,9 +62,9 @@ func newRepository(t *testing.T, dist string) repository {
 }
 
 // make puts a release into the repository.
-func (r repository) make(t *testing.T, dist string) {
+func (r repository) make(t *testing.T, dist string, env ...string) {
 	t.Helper()
-	said(t, []string{"SIGNING_KEY=" + r.key, "REPOSITORY_URL=" + r.url}, "../../scripts/repository", dist, r.dir)
+	said(t, append(env, "SIGNING_KEY="+r.key, "REPOSITORY_URL="+r.url), "../../scripts/repository", dist, r.dir)
 }
 
 // aptHost is a folder for the lists of apt, as on a host with this repository alone.
@@ -142,4 +142,49 @@ func (r repository) forDnf(t *testing.T) {
 	if lines := read(t, filepath.Join(r.dir, "gitlab-dind-executor.repo")); !strings.Contains(lines, "baseurl="+r.url+"/rpm/$basearch\n") || !strings.Contains(lines, "repo_gpgcheck=1\n") {
 		t.Errorf("the lines for dnf are\n%s", lines)
 	}
+}
+
+// aPackage makes a folder with a package of a version.
+func aPackage(t *testing.T, version string) (dist string) {
+	t.Helper()
+	dist = t.TempDir()
+	tree := filepath.Join(t.TempDir(), "tree")
+	if err := os.MkdirAll(tree+"/DEBIAN", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	control := "Package: gitlab-dind-executor\nVersion: " + version + "\nArchitecture: amd64\nMaintainer: A <a@example.com>\nDescription: of a test\n"
+	if err := os.WriteFile(tree+"/DEBIAN/control", []byte(control), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	said(t, nil, "dpkg-deb", "--root-owner-group", "-b", tree, dist+"/a_"+version+"_amd64.deb")
+	return dist
+}
+
+// Hosts may be asked to go back to a release of before, so no release gets lost.
+func TestARepositoryKeepsItsReleases(t *testing.T) {
+	r := newRepository(t, aPackage(t, "1"))
+	list := filepath.Join(r.dir, "apt/dists/stable/main/binary-amd64/Packages")
+	has := func(versions ...string) {
+		t.Helper()
+		for _, v := range versions {
+			if !strings.Contains(read(t, list), "\nVersion: "+v+"\n") {
+				t.Errorf("release %s is not in the list:\n%s", v, read(t, list))
+			}
+		}
+	}
+	// Not every file system has hard links.
+	tools := t.TempDir()
+	for name, script := range map[string]string{"ln": "exit 1", "cp": `case $1 in -pl) exit 1 ;; esac; exec /bin/cp "$@"`} {
+		if err := os.WriteFile(filepath.Join(tools, name), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.make(t, aPackage(t, "2"), "PATH="+tools+":"+os.Getenv("PATH"))
+	has("1", "2")
+	// A run may have been interrupted between its two last moves.
+	if err := os.Rename(r.dir, r.dir+".old"); err != nil {
+		t.Fatal(err)
+	}
+	r.make(t, aPackage(t, "3"))
+	has("1", "2", "3")
 }
