@@ -15,6 +15,7 @@ import (
 	"os/signal"
 	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"gitlab-dind-executor/executor/progress"
@@ -102,14 +103,19 @@ func (b *board) show(script io.Reader) {
 	if b.drawn && b.steps > 0 {
 		b.begin(b.steps, "")
 	}
-	lines := bufio.NewScanner(script)
-	for lines.Scan() {
-		b.line(lines.Text())
+	lines := bufio.NewReader(script)
+	for {
+		text, err := lines.ReadString('\n')
+		if text != "" {
+			b.line(strings.TrimSuffix(text, "\n"))
+		}
+		if err != nil {
+			break
+		}
 	}
 	if b.bar != nil {
 		b.bar.End()
 	}
-	_, _ = io.Copy(b.to, script) // a line beyond bounds ends the bar, not the script
 }
 
 // line shows a line.
