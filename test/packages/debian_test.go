@@ -19,7 +19,12 @@ type debian struct {
 	id string
 }
 
+// commandTime bounds a command of docker.
+var commandTime = rig.Slower(10 * time.Minute)
+
 func docker(ctx context.Context, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, commandTime)
+	defer cancel()
 	out, err := exec.CommandContext(ctx, "docker", args...).CombinedOutput()
 	return strings.TrimSpace(string(out)), err
 }
