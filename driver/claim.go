@@ -272,7 +272,7 @@ func (d *Driver) unused(ctx context.Context, sandbox, sidecar string, s plan.Sid
 		return nil, err
 	}
 	if _, used := files[path.Base(plan.UsedFile)]; used {
-		return nil, fault.System(errors.New("a job has had the sandbox"), "")
+		return nil, fault.System(errors.New("a job has already used the sandbox"), "")
 	}
 	return certs, nil
 }

@@ -44,7 +44,7 @@ func createFault(c plan.Container, err error) error {
 	err = fmt.Errorf("image %s: %w", c.Image.Name, err)
 	admins := c.Role == plan.RoleHelper || c.Role == plan.RoleSidecar && c.Entrypoint == nil && c.Command == nil
 	if admins {
-		return fault.System(err, "check "+string(c.Role)+".image and what concerns it in the settings")
+		return fault.System(err, "check "+string(c.Role)+".image and the settings beside it")
 	}
 	if !c.Ordinary() {
 		return fault.System(err, "check what "+plan.SettingsOf(c.Role)+" of the settings gives to the container; if that is right, entrypoint, command and user in the pipeline")

@@ -168,8 +168,8 @@ func TestWhichMirrorsASweepTakes(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := []mirror.Verdict{
-			{Name: "dind-mirror-unused", Reason: "its settings hold no more", Removed: true},
-			{Name: "dind-mirror-used", Reason: "its settings hold no more", Removed: false},
+			{Name: "dind-mirror-unused", Reason: "no settings use it any more", Removed: true},
+			{Name: "dind-mirror-used", Reason: "no settings use it any more", Removed: false},
 		}
 		if !slices.Equal(verdicts, want) {
 			t.Errorf("dry run %t: %+v", dryRun, verdicts)

@@ -199,7 +199,7 @@ func (g *collection) seeds(ctx context.Context) (int, error) {
 	for _, seed := range removed {
 		why := "it was never ready"
 		if seed.Ready {
-			why = "its settings hold no more, or a newer one serves"
+			why = "no settings use it any more, or a newer one serves"
 		}
 		g.tell(g.verb, "seed "+seed.Name, why)
 	}

@@ -55,7 +55,7 @@ func TestAJobWithStepsEndsBeforeAnythingIsMade(t *testing.T) {
 	e := fakeengine.New(t)
 	for _, run := range []string{`"[{\"name\": \"a\", \"step\": \"./a\"}]"`, `[{"name": "a", "step": "./a"}]`} {
 		code, _, log := hook(t, e, with(`"run": `+run+`, "steps": [{"name": "script", "script": ["step-runner ci"]}], `), "prepare")
-		if code != 98 || !strings.Contains(log, "error: the job has steps (run:), and this runner runs scripts alone") || !strings.Contains(log, "\nhint: write the job with script:") {
+		if code != 98 || !strings.Contains(log, "error: the job has steps (run:), and this runner runs only scripts") || !strings.Contains(log, "\nhint: write the job with script:") {
 			t.Errorf("exit code %d, log %q", code, log)
 		}
 	}

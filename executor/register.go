@@ -163,7 +163,7 @@ func (r *registration) token() (string, error) {
 		token = strings.TrimSpace(string(b))
 	}
 	if strings.ContainsAny(token, " \t\r\n") || len(token) > 1024 {
-		return "", fault.System(errors.New("the runner's token: there is more than a token"), "name a file that holds the token alone")
+		return "", fault.System(errors.New("the runner's token: the file holds more than a token"), "name a file that holds the token alone")
 	}
 	return token, nil
 }

@@ -74,7 +74,7 @@ func (c *call) seed(ctx context.Context, s config.Settings, d *driver.Driver) er
 	}
 	_, err = d.SweepSeeds(ctx, wishes, false)
 	if failed > 0 {
-		err = errors.Join(err, fault.System(fmt.Errorf("%d of %d seeds could not be made; jobs have those of before, if there are", failed, len(wishes)), ""))
+		err = errors.Join(err, fault.System(fmt.Errorf("%d of %d seeds could not be made; jobs use the earlier seeds, if any", failed, len(wishes)), ""))
 	}
 	return err
 }

@@ -39,7 +39,7 @@ func TestSeedsAreTold(t *testing.T) {
 		"none is there":      {args: []string{"seed", "status"}, want: "there is no seed, and the settings want none"},
 		"one is missing":     {settings: wanting, args: []string{"seed", "status"}, want: "1 of 1 seeds are missing: gitlab-dind-executor seed makes them"},
 		"the newest serves":  {settings: wanting, seeds: map[string]time.Duration{"a": 3 * time.Hour, "b": 2 * time.Hour}, args: []string{"seed", "status"}, want: "b     2h   serves         docker:dind  docker.io/library/debian:12\na     3h   to be removed"},
-		"gc says why":        {settings: wanting, seeds: map[string]time.Duration{"a": 3 * time.Hour, "b": 2 * time.Hour}, args: []string{"gc"}, want: "removed seed a: its settings hold no more, or a newer one serves"},
+		"gc says why":        {settings: wanting, seeds: map[string]time.Duration{"a": 3 * time.Hour, "b": 2 * time.Hour}, args: []string{"gc"}, want: "removed seed a: no settings use it any more, or a newer one serves"},
 		"all can be removed": {settings: wanting, seeds: map[string]time.Duration{"a": 3 * time.Hour}, args: []string{"seed", "remove"}, want: "removed 1"},
 		"not for rootless": {
 			settings: wanting + "[sidecar]\nprivilege = \"rootless\"\nimage = \"docker:dind-rootless\"\n", args: []string{"seed"},

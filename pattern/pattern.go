@@ -45,6 +45,7 @@ func (p *Pattern) FindStringIndex(s string) []int { return p.compile().FindStrin
 func (p *Pattern) FindStringSubmatch(s string) []string {
 	return p.compile().FindStringSubmatch(s)
 }
+
 func (p *Pattern) ReplaceAllString(s, with string) string {
 	return p.compile().ReplaceAllString(s, with)
 }

@@ -110,7 +110,7 @@ func (k *Keeper) SweepMirrors(ctx context.Context, current string, limit int64, 
 	var verdicts []Verdict
 	var errs []error
 	for _, m := range mirrors {
-		reason := "its settings hold no more"
+		reason := "no settings use it any more"
 		if m.Name == current {
 			if limit > 0 && measure {
 				k.Measure(ctx, &m)

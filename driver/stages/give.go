@@ -77,7 +77,7 @@ func (s *Stages) userOf(ctx context.Context, id string) (string, error) {
 	case err == nil && code == 0 && ok:
 		return user, nil
 	}
-	return "", fault.Job(fmt.Errorf("whom the job's image runs as is not known: id says %q, code %d", wary.Line(said.String()), code),
+	return "", fault.Job(fmt.Errorf("the user of the job's image is not known: id says %q, code %d", wary.Line(said.String()), code),
 		"an image needs the program id where the job sets FF_DISABLE_UMASK_FOR_DOCKER_EXECUTOR: install it there, or leave the flag out")
 }
 

@@ -58,7 +58,7 @@ func Containers(s config.Settings, e driver.Engine, there func(path string) bool
 		}
 	}
 	if len(found) == 0 {
-		return []Finding{Fine(check, "those of jobs and services are ordinary ones")}
+		return []Finding{Fine(check, "jobs and services get ordinary rights")}
 	}
 	return found
 }

@@ -83,13 +83,13 @@ func Clock(e driver.Engine) Finding {
 	const hint = "let both hosts follow the same time server (timedatectl, chronyc tracking)"
 	switch sure := skew - e.Doubt; {
 	case e.Ahead == 0 && e.Doubt == 0:
-		return Fine("clock", "the engine does not tell its own")
+		return Fine("clock", "the engine does not tell its time")
 	case sure > skewBad:
 		return Bad("clock", hint, "the engine's is %s %s this host's: certificates are not valid yet, or no more", skew.Round(time.Second), way)
 	case sure > skewDoubt:
 		return Doubt("clock", hint, "the engine's is %s %s this host's", skew.Round(time.Second), way)
 	}
-	return Fine("clock", "the engine's and this host's agree")
+	return Fine("clock", "the clocks of engine and host agree")
 }
 
 // Room judges the free space of this host for a job without a policy: a finding for disk,

@@ -25,7 +25,7 @@ func Hooks(f runnerconfig.File, n runnerconfig.Needs, look func(path string) run
 			found = append(found, Finding{check, level, r.Text, r.Hint})
 		}
 		if len(remarks) == 0 {
-			found = append(found, Fine(check, "runner %q of %s calls them in time", s.Name, f.Path))
+			found = append(found, Fine(check, "runner %q of %s gives the hooks enough time", s.Name, f.Path))
 		}
 	}
 	return found

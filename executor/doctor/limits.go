@@ -41,7 +41,7 @@ func Limits(limits []host.Limit, jobs int, s config.Settings) []Finding {
 		}
 	}
 	if len(found) == 0 {
-		return []Finding{Fine(check, "this host's bear %d jobs at once", jobs)}
+		return []Finding{Fine(check, "this host's limits allow %d jobs at once", jobs)}
 	}
 	return found
 }

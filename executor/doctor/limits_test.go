@@ -21,11 +21,11 @@ func TestLimitsOfTheKernelBesideConcurrent(t *testing.T) {
 		}
 		return list[0]
 	}
-	sees(t, one(inotify, 8, config.Default()), OK, "bear 8 jobs at once", "")
-	sees(t, one(inotify, 0, config.Default()), OK, "bear 1 jobs at once", "")
+	sees(t, one(inotify, 8, config.Default()), OK, "allow 8 jobs at once", "")
+	sees(t, one(inotify, 0, config.Default()), OK, "allow 1 jobs at once", "")
 	sees(t, one(inotify, 200, config.Default()), Warning,
 		"fs.inotify.max_user_instances is 128, of which 20 are in use: 200 jobs at once take about", "write fs.inotify.max_user_instances = ")
-	sees(t, one(keys, 200, config.Default()), OK, "bear 200 jobs", "")
+	sees(t, one(keys, 200, config.Default()), OK, "allow 200 jobs", "")
 	sees(t, one(keys, 200, rootless), Warning, "kernel.keys.maxkeys is 200", "kernel.keys.maxkeys = ")
 	sees(t, one(unit, 200, config.Default()), Warning, "TasksMax= of gitlab-runner.service is 1000", "systemctl edit gitlab-runner.service")
 	if all := Limits([]host.Limit{inotify, unit, {Name: host.LimitPIDs, Max: 4194304, Used: 900}}, 200, config.Default()); len(all) != 2 {

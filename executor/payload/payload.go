@@ -162,7 +162,7 @@ func (p *Job) Unfit() error {
 	case "", "null", `""`, "[]", `"[]"`:
 		return nil
 	}
-	return fault.Job(errors.New("the job has steps (run:), and this runner runs scripts alone"),
+	return fault.Job(errors.New("the job has steps (run:), and this runner runs only scripts"),
 		"write the job with script:, or let a runner with GitLab's docker executor have it")
 }
 

@@ -268,7 +268,7 @@ func (r *run) verdict(stop *interruption) error {
 	case failed:
 		return ErrFailed
 	case len(r.ids) == 0 && slices.ContainsFunc(r.pipeline.Jobs, func(j pipeline.Job) bool { return j.Maybe || j.Cannot }):
-		return fault.Job(errors.New("no job has run, and GitLab might run one"), "the summary says why; name a job to run it all the same")
+		return fault.Job(errors.New("no job has run, and GitLab might run one"), "the summary gives the reasons; name a job to run it anyway")
 	}
 	return nil
 }
