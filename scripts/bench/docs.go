@@ -62,7 +62,8 @@ func readPage(page string) earlier {
 	page, _, _ = strings.Cut(page, docEnd)
 	for line := range strings.Lines(page) {
 		if _, rest, found := strings.Cut(line, "Measured on "); found && e.date == "" {
-			e.date, _, _ = strings.Cut(rest, ":")
+			e.date, _, _ = strings.Cut(rest, ":") // as pages had it before
+			e.date, _, _ = strings.Cut(e.date, " in ")
 		}
 		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), " | ")
 		for i := range cells {
@@ -87,17 +88,17 @@ func (r report) markdown(before earlier) []byte {
 	var b bytes.Buffer
 	m := r.Machine
 	fmt.Fprint(&b, "\n![Medians of make bench](performance.svg)\n")
-	fmt.Fprintf(&b, "\nMeasured on %s: %d cores (%s), %s of memory, Linux %s, Docker Engine %s", r.Date.Format("2 January 2006"),
-		m.Cores, m.CPU, m.Memory, m.Kernel, m.Engine)
+	fmt.Fprintf(&b, "\nMeasured on %s in %d rounds. The machine has %d cores (%s), %s of memory and Linux %s. Its engine is Docker %s",
+		r.Date.Format("2 January 2006"), r.Rounds, m.Cores, m.CPU, m.Memory, m.Kernel, m.Engine)
 	if m.Inner != "" {
-		fmt.Fprintf(&b, ", %s in the sidecars", m.Inner)
+		fmt.Fprintf(&b, ", with %s in the sidecars", m.Inner)
 	}
-	fmt.Fprintf(&b, ", jobs driven by %s; %d rounds.", m.driver(), r.Rounds)
+	fmt.Fprintf(&b, ". Jobs are driven by %s.", m.driver())
 	if len(r.Again) > 0 {
 		fmt.Fprintf(&b, " Of a later run than the other tables: %s.", strings.Join(r.Again, "; "))
 	}
 	if before.date != "" {
-		fmt.Fprintf(&b, " What stands under *before* is of the run on %s; a row without was not there, or measured something else.", before.date)
+		fmt.Fprintf(&b, " The column *before* is of the run on %s. Rows without a figure there are new.", before.date)
 	}
 	fmt.Fprint(&b, "\n\n| what | is | before | floor | goal | |\n|---|---:|---:|---|---|---|\n")
 	for _, j := range r.Floors {
