@@ -194,7 +194,7 @@ func lookAtMany(t *testing.T, count int, pool netip.Prefix, settings string) {
 	}
 	jobs := map[string]bool{}
 	for _, s := range status.Sandboxes {
-		if sandboxes[s.Sandbox] == nil || s.State != "running" || s.Job == "" || jobs[s.Job] {
+		if sandboxes[s.Sandbox] == nil || s.State != "booting" || s.Job == "" || jobs[s.Job] {
 			t.Errorf("status has %+v", s)
 		}
 		jobs[s.Job] = true
