@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"gitlab-dind-executor/config"
+	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/test/ends"
 	"gitlab-dind-executor/test/fakeengine"
 )
@@ -47,6 +48,17 @@ func TestAJobOfATryTouchesNothingOfOthers(t *testing.T) {
 				var out, said bytes.Buffer
 				if code := Main(append(args, hook), []string{"JOB_RESPONSE_FILE=" + payload, "CUSTOM_ENV_CI_JOB_STATUS=failed"}, &out, &said); code != 0 {
 					t.Fatalf("%s: exit code %d, log %q", hook, code, said.String())
+				}
+				if hook == "prepare" {
+					pages := 0
+					for _, o := range e.Containers() {
+						if o.Labels[label.URL] != "" {
+							pages++
+						}
+					}
+					if (pages == 0) != c.alone {
+						t.Errorf("%d containers name the job's page in a GitLab", pages)
+					}
 				}
 				if c.alone && strings.Contains(said.String(), "mirror") {
 					t.Errorf("%s says %q", hook, said.String())

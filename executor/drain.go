@@ -163,7 +163,7 @@ func (c *call) drain(ctx context.Context, d pooler, s config.Settings, timeout t
 		}
 		list := strings.Join(left, ", ")
 		if !time.Now().Before(end) {
-			return fault.System(fmt.Errorf("after %s there is still %s", timeout, list),
+			return fault.System(fmt.Errorf("after %s there is still %s", config.Duration(timeout), list),
 				"give a longer --timeout; if new jobs keep coming, pause the runner in GitLab or stop gitlab-runner with SIGQUIT")
 		}
 		if list != said {

@@ -60,7 +60,7 @@ func (c *call) begin(cmd *cobra.Command) {
 
 // concerns notes the job of this call.
 func (c *call) concerns(p *payload.Job) {
-	c.payload = p
+	c.payload, p.NoPage = p, c.alone
 	c.record.Job, c.record.JobID, c.record.Project = p.Key(), p.ID, p.Project()
 	c.record.Ref, c.record.Commit = p.GitInfo.Ref, p.GitInfo.SHA
 	if about := p.About(); c.record.Hook == "prepare" {

@@ -85,9 +85,9 @@ func Clock(e driver.Engine) Finding {
 	case e.Ahead == 0 && e.Doubt == 0:
 		return Fine("clock", "the engine does not tell its time")
 	case sure > skewBad:
-		return Bad("clock", hint, "the engine's is %s %s this host's: certificates are not valid yet, or no more", skew.Round(time.Second), way)
+		return Bad("clock", hint, "the engine's clock is %s %s this host's: certificates are not valid yet, or no more", config.Duration(skew.Round(time.Second)), way)
 	case sure > skewDoubt:
-		return Doubt("clock", hint, "the engine's is %s %s this host's", skew.Round(time.Second), way)
+		return Doubt("clock", hint, "the engine's clock is %s %s this host's", config.Duration(skew.Round(time.Second)), way)
 	}
 	return Fine("clock", "the clocks of engine and host agree")
 }

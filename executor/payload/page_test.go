@@ -31,4 +31,8 @@ func TestWhatAPersonKnowsAJobBy(t *testing.T) {
 	if got := ForPlan(p, Environment{"CUSTOM_ENV_CI_JOB_STAGE": "forged", "CUSTOM_ENV_CI_JOB_URL": "https://evil.example.com"}).About; got.Ref != "main" || got.Stage != "build" || got.URL != "https://gitlab.example.com/g/a/-/jobs/7" {
 		t.Errorf("%+v", got)
 	}
+	p.NoPage = true
+	if got := p.About(); got.URL != "" || got.Ref != "main" {
+		t.Errorf("no GitLab has the job, and its page is %q", got.URL)
+	}
 }

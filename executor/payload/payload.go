@@ -69,6 +69,9 @@ type Job struct {
 	// Run holds the steps of a job with `run:`. GitLab Runner before 18.9 sends a text with
 	// JSON, later Runners the JSON itself.
 	Run json.RawMessage `json:"run"`
+
+	// NoPage says that no GitLab has the job: it is one of a try.
+	NoPage bool `json:"-"`
 }
 
 type jobVariable struct {
@@ -216,7 +219,7 @@ func (p *Job) About() plan.About {
 // contains the job's token, so only its scheme, host and path are used.
 func (p *Job) page() string {
 	repo, err := url.Parse(p.GitInfo.RepoURL)
-	if err != nil || repo.Scheme != "https" && repo.Scheme != "http" || repo.Host == "" {
+	if p.NoPage || err != nil || repo.Scheme != "https" && repo.Scheme != "http" || repo.Host == "" {
 		return ""
 	}
 	project := strings.TrimSuffix(strings.Trim(repo.Path, "/"), ".git")

@@ -116,6 +116,7 @@ func (s Section) Judge(file string, n Needs, look func(path string) Executable) 
 		remarks = append(remarks, Remark{severe, where + ": " + fmt.Sprintf(format, args...), hint})
 	}
 	seen := map[string]bool{}
+	elsewhere, others := map[string][]string{}, []string(nil)
 	for _, h := range s.Custom.Hooks() {
 		if h.Exec == "" {
 			bad(true, "gitlab-dind-executor register --write "+file+" puts it in", "%s_exec is not set", h.Name)
@@ -133,9 +134,19 @@ func (s Section) Judge(file string, n Needs, look func(path string) Executable) 
 			bad(true, fmt.Sprintf("it must end with %q: %s_args = [%q]", h.Name, h.Name, h.Name), "%s_args is %q", h.Name, h.Args)
 		}
 		if settings != n.Settings {
-			bad(false, "check those: "+Program+withSettings(settings)+" doctor", "the %s hook reads %s, and this looked at %s",
-				h.Name, orDefault(settings), orDefault(n.Settings))
+			if elsewhere[settings] == nil {
+				others = append(others, settings)
+			}
+			elsewhere[settings] = append(elsewhere[settings], h.Name)
 		}
+	}
+	for _, settings := range others { // one remark for each file
+		who := "the hook " + elsewhere[settings][0] + " reads"
+		if hooks := elsewhere[settings]; len(hooks) > 1 {
+			who = "the hooks " + strings.Join(hooks, ", ") + " read"
+		}
+		bad(false, "check those settings, too: "+Program+withSettings(settings)+" doctor", "%s %s, and doctor looked at %s",
+			who, orDefault(settings), orDefault(n.Settings))
 	}
 	if s.Token == Placeholder || s.Token == "" {
 		bad(true, "create a runner in GitLab and put its authentication token (glrt-…) into "+file, "it has no token")
@@ -178,17 +189,17 @@ func (s Section) judgeTimes(where string, n Needs) []Remark {
 	short := func(key string, seconds int, least time.Duration, why string) {
 		if have := timeOr(seconds, usualTimeout); have <= least {
 			remarks = append(remarks, Remark{
-				false, fmt.Sprintf("%s: %s is %s, %s", where, key, have, why),
+				false, fmt.Sprintf("%s: %s is %s, %s", where, key, config.Duration(have), why),
 				fmt.Sprintf("set %s = %d in [runners.custom]", key, Above(least)),
 			})
 		}
 	}
 	short("config_exec_timeout", c.ConfigExecTimeout, leastConfig, "which a busy host may need for it")
-	short("prepare_exec_timeout", c.PrepareExecTimeout, n.Prepare, "and by its settings prepare may take "+n.Prepare.String())
-	short("cleanup_exec_timeout", c.CleanupExecTimeout, n.Cleanup, "and by cleanup.timeout cleanup may take "+n.Cleanup.String())
+	short("prepare_exec_timeout", c.PrepareExecTimeout, n.Prepare, "and by its settings prepare may take "+config.Duration(n.Prepare).String())
+	short("cleanup_exec_timeout", c.CleanupExecTimeout, n.Cleanup, "and by cleanup.timeout cleanup may take "+config.Duration(n.Cleanup).String())
 	if have := timeOr(c.GracefulKillTimeout, usualGracefulKill); have >= stageWait {
 		remarks = append(remarks, Remark{
-			false, fmt.Sprintf("%s: graceful_kill_timeout is %s, so cleanup may meet a script that still runs: the Runner waits %s before it", where, have, stageWait),
+			false, fmt.Sprintf("%s: graceful_kill_timeout is %s, so cleanup may meet a script that still runs: the Runner waits %s before it", where, config.Duration(have), config.Duration(stageWait)),
 			"set graceful_kill_timeout = 60 in [runners.custom]",
 		})
 	}

@@ -50,18 +50,24 @@ func TestJudgingASection(t *testing.T) {
 		"a flag without its value": {func(s *Section) { s.Custom.RunArgs = []string{"--settings"} }, This, true, `run_args is ["--settings"]`, `["run"]`},
 		"other settings": {
 			func(s *Section) { s.Custom.RunArgs = []string{"--settings", "/x.toml", "run"} }, This, false,
-			"the run hook reads /x.toml, and this looked at the usual settings", "--settings /x.toml doctor",
+			"the hook run reads /x.toml, and doctor looked at the usual settings", "--settings /x.toml doctor",
+		},
+		"other settings of two hooks": {
+			func(s *Section) {
+				s.Custom.RunArgs, s.Custom.CleanupArgs = []string{"--settings", "/x.toml", "run"}, []string{"--settings=/x.toml", "cleanup"}
+			}, This, false,
+			"the hooks run, cleanup read /x.toml, and doctor looked at the usual settings", "--settings /x.toml doctor",
 		},
 		"no token yet":    {func(s *Section) { s.Token = Placeholder }, This, true, "it has no token", "create a runner in GitLab"},
 		"no GitLab":       {func(s *Section) { s.URL = "" }, This, true, "it has no url", "put the address of your GitLab into /etc/config.toml"},
 		"the example's":   {func(s *Section) { s.URL = PlaceholderURL + "/" }, This, true, "url is that of the example", "in its place"},
 		"no address":      {func(s *Section) { s.URL = "git.example.com" }, This, true, "does not begin with http", "write it as https://"},
 		"a shell":         {func(s *Section) { s.Shell = "pwsh" }, This, true, `shell is "pwsh"`, "leave it out"},
-		"a short prepare": {func(s *Section) { s.Custom.PrepareExecTimeout = 600 }, This, false, "prepare_exec_timeout is 10m0s", "prepare_exec_timeout = 2700"},
-		"a short cleanup": {func(s *Section) { s.Custom.CleanupExecTimeout = 120 }, This, false, "cleanup_exec_timeout is 2m0s", "cleanup_exec_timeout = 180"},
+		"a short prepare": {func(s *Section) { s.Custom.PrepareExecTimeout = 600 }, This, false, "prepare_exec_timeout is 10m", "prepare_exec_timeout = 2700"},
+		"a short cleanup": {func(s *Section) { s.Custom.CleanupExecTimeout = 120 }, This, false, "cleanup_exec_timeout is 2m", "cleanup_exec_timeout = 180"},
 		"a short config":  {func(s *Section) { s.Custom.ConfigExecTimeout = 1 }, This, false, "config_exec_timeout is 1s", "config_exec_timeout = 60"},
-		"no kill timeout": {func(s *Section) { s.Custom.GracefulKillTimeout = 0 }, This, false, "graceful_kill_timeout is 10m0s, so cleanup may meet a script", "= 60"},
-		"a long kill":     {func(s *Section) { s.Custom.GracefulKillTimeout = 300 }, This, false, "graceful_kill_timeout is 5m0s", "= 60"},
+		"no kill timeout": {func(s *Section) { s.Custom.GracefulKillTimeout = 0 }, This, false, "graceful_kill_timeout is 10m, so cleanup may meet a script", "= 60"},
+		"a long kill":     {func(s *Section) { s.Custom.GracefulKillTimeout = 300 }, This, false, "graceful_kill_timeout is 5m", "= 60"},
 		"the Runner's hour is enough": {
 			func(s *Section) {
 				s.Custom.PrepareExecTimeout, s.Custom.CleanupExecTimeout, s.Custom.ConfigExecTimeout = 0, 0, 0
