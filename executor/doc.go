@@ -45,6 +45,6 @@
 // docker executor's section. facts.go learns the facts of the host for a plan
 // without a job, and plans the sandbox for the next job. incontainer.go has the
 // commands for containers, without settings. renamed.go knows former names of
-// flags. Package usage gives the help its groups and examples. contracts.go says which methods of the driver each of them uses, in which
-// order, and which may run at once.
+// flags. Package usage gives the help its groups and examples. contracts.go says which
+// methods of the driver each of them uses, in which order, and which may run at once.
 package executor

@@ -89,16 +89,17 @@ func (e exit) record(code int) error {
 	return nil
 }
 
-// Notes lie beside the file for a script's code, in a folder of the Runner's for each
-// attempt of a job. Each hook is a process of its own, so later hooks read the notes of
-// earlier ones. A note is a hint, and no job fails for want of a note.
+// Notes lie beside the file for a script's code. The Runner has this folder for each attempt
+// of a job, and removes it with the attempt. Each hook is a process of its own, so later
+// hooks read the notes of earlier ones. A note is a hint, and no job fails for want of a note.
 const (
 	// peakFile has the most memory used while scripts ran.
 	peakFile = "gitlab-dind-executor-peak"
 	// trafficFile has the traffic counted at the last look at a script.
 	trafficFile = "gitlab-dind-executor-traffic"
 	// containersFile has the ids of the job's containers. With them the engine need not
-	// search through the containers of all other jobs.
+	// search through the containers of all other jobs. Missing or wrong ids do no harm:
+	// the job's label finds its containers, too.
 	containersFile = "gitlab-dind-executor-containers"
 	// maxNote bounds a note, in bytes, and maxContainers the number of containers in a
 	// note.

@@ -33,8 +33,8 @@ func (p *process) run(ctx context.Context) (exitCode int, err error) {
 	cmd.Dir, cmd.Env = p.dir, p.env
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 
-	// With exec's own pipes, a grandchild in another group that outlives SIGKILL would hold
-	// the reading end. Our own pipes can be closed.
+	// A grandchild in another group may outlive SIGKILL and hold the output open. Only the
+	// reading end of our own pipes can then be closed, not of exec's.
 	var copies sync.WaitGroup
 	closeOutput, err := p.connect(cmd, &copies)
 	if err != nil {

@@ -228,7 +228,8 @@ func rubyPattern(text string) (*regexp.Regexp, error) {
 }
 
 // matches tells whether a text matches a pattern, which may come from a variable. Without a
-// pattern nothing matches. A text in the place of a pattern is searched for, as in GitLab.
+// pattern nothing matches. If the pattern is only a text, it matches when it contains the
+// other text, as in GitLab.
 func (c *conditions) matches(text, pattern value) (bool, error) {
 	switch pattern.kind {
 	case isNull, isUnknown:

@@ -33,7 +33,8 @@ type Job struct {
 	AllowExitCodes []int `json:",omitempty"`
 	// Needs are the jobs that this job waits for; nil means all of earlier stages.
 	Needs []Need `json:",omitempty"`
-	// Dependencies are the jobs whose artifacts this job gets. nil means the jobs of Needs.
+	// Dependencies are the jobs whose artifacts this job gets. nil means the jobs that this
+	// job waits for: those of Needs or, without Needs, all of earlier stages.
 	Dependencies []string     `json:",omitempty"`
 	Artifacts    *Artifacts   `json:",omitempty"`
 	Caches       []Cache      `json:",omitempty"`

@@ -67,8 +67,8 @@ func lineOf(text []byte, number int) []byte {
 	return lines[number-1]
 }
 
-// tooDeep finds the line where brackets or dashes are nested too deeply for the parser's
-// memory.
+// tooDeep finds the line where brackets or dashes are nested so deeply that the parser would
+// need too much memory.
 func tooDeep(text []byte) (line int) {
 	const most = 1000
 	open, run := 0, 0

@@ -26,8 +26,8 @@ const (
 	environmentSlug, keptOfSlug = 24, 17
 )
 
-// lower returns a name in lower case as Ruby does. A single letter becomes two letters
-// there, and one in Go.
+// lower returns a name in lower case as Ruby does. Only İ differs: Ruby makes two characters
+// of this letter, Go one.
 func lower(name string) string {
 	return strings.ToLower(strings.ReplaceAll(name, "İ", "i̇"))
 }
