@@ -187,7 +187,7 @@ func (prep *preparation) claim(ctx context.Context) (*taken, string, error) {
 // freshImages are the images that the names in a job's plan stand for now.
 type freshImages struct{ sidecar, helper, job engine.Image }
 
-// freshImages fetches the images of the job's plan to the engine.
+// freshImages makes sure that the engine has the images of the job's plan.
 func (prep *preparation) freshImages(ctx context.Context) (img freshImages, err error) {
 	g, gctx := group.WithContext(ctx)
 	g.Go(func() (err error) {

@@ -14,7 +14,8 @@ import (
 )
 
 // createFault turns the engine's refusal of a container into a fault with a hint. Mistakes
-// of the pipeline become job faults, all others system faults.
+// of the pipeline become job faults, mistakes of the settings and of the host system faults.
+// An error that is no such refusal is returned as it is.
 func createFault(c plan.Container, err error) error {
 	if err == nil {
 		return nil

@@ -117,7 +117,7 @@ func (d *Driver) held(ctx context.Context) ([]*engine.Objects, error) {
 }
 
 // mostHeld is the largest number of held sandboxes on an engine, so that pipelines that
-// fail again and again do not fill the host.
+// fail again and again, or claim to fail, do not fill the host.
 const mostHeld = 10
 
 // roomFor makes room for another held sandbox. It removes first the sandboxes whose time

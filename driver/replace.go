@@ -106,8 +106,8 @@ func (d *Driver) end(ctx context.Context, id string) error {
 	}
 }
 
-// readDir returns a directory of a container as a tar archive, or nil if there is none. Its
-// content is hostile, and nobody unpacks it on this host.
+// readDir returns a directory of a container as a tar archive, or nil if there is none. The
+// content may be hostile, so nothing on this host looks into the archive.
 func (d *Driver) readDir(ctx context.Context, id, dir string) ([]byte, error) {
 	stream, err := d.eng.CopyFrom(ctx, id, dir)
 	if engine.Gone(err) {

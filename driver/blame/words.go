@@ -29,7 +29,8 @@ var (
 	inBoth = pattern.New(`specified both as a flag and in the configuration file: ([a-z0-9-]+):`)
 	// unknownKeys are keys in the file that this release does not have.
 	unknownKeys = pattern.New(`directives don't match any configuration option: ([a-z0-9-]+)`)
-	// configured matches faults that a daemon finds before it touches the host.
+	// ofTLS matches faults of certificates. configured matches all faults that a daemon finds
+	// before it touches the host.
 	ofTLS       = pattern.New(`invalid TLS configuration|X509 key pair`)
 	configured  = pattern.New(`unable to configure the Docker daemon|configuration validation|invalid TLS configuration|X509 key pair`)
 	storageFlag = pattern.New(`error initializing graphdriver|storage-driver|configured driver "[^"]*" not available`)

@@ -264,7 +264,8 @@ func (c *clearing) siftLinks(d *dir, l *driverLayers) (map[string]string, error)
 	return linked, nil
 }
 
-// pile keeps layers that have a short name. A missing layer below one of them is ErrThrowAway.
+// pile keeps layers that have a short name, and drops the others. If a layer below a kept one is
+// missing, the error is ErrThrowAway.
 func (c *clearing) pile(d *dir, l *driverLayers, linked map[string]string) error {
 	for name, o := range l.overlay {
 		if linked[o.link] != name {

@@ -198,6 +198,7 @@ func moment(text string) time.Time {
 	return at
 }
 
+// Start starts a container.
 func (e *Engine) Start(ctx context.Context, id string) error {
 	return e.api.ContainerStart(ctx, id, container.StartOptions{})
 }

@@ -83,8 +83,8 @@ func FullName(name string) string {
 	return reference.TagNameOnly(named).String()
 }
 
-// Pull fetches an image for a platform. The engine calls progress at each message, with the bytes
-// of all layers known so far. progress may be nil, and ends the pull with an error.
+// Pull fetches an image for a platform. Pull calls progress at each message of the engine, with the
+// bytes of all layers known so far. progress may be nil, and ends the pull with an error.
 func (e *Engine) Pull(ctx context.Context, ref plan.ImageRef, platform string, progress func(current, total int64) error) error {
 	auth, err := encodedAuth(ref.Auth)
 	if err != nil {
@@ -166,8 +166,9 @@ func encodedAuth(c *plan.Credential) (string, error) {
 // and a sum that overflows would be below every bound.
 const maxLayer = 1 << 50
 
-// followPull reads the engine's progress to its end. It calls progress at each message, with the
-// bytes of all layers known so far. progress may be nil, and ends the reading with an error.
+// followPull reads the engine's messages about a pull to their end. At each message followPull calls
+// progress, with the bytes of all layers known so far. progress may be nil, and ends the reading
+// with an error.
 func followPull(stream io.Reader, progress func(current, total int64) error) error {
 	type layer struct{ current, total int64 }
 	layers := map[string]layer{}

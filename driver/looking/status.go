@@ -59,7 +59,7 @@ const (
 	Doubtful State = "unclear"
 )
 
-// States are all of them, those that a person should look at first.
+// States are all states, with those first that a person should look at.
 var States = []State{Doubtful, Orphan, Held, Making, Booting, Running, Going, Waits, Bare}
 
 // Unknown stands for a number that the engine did not tell in time.

@@ -97,7 +97,7 @@ const (
 	Unknown Life = iota
 	// Alive: the process runs.
 	Alive
-	// Dead: the process has ended, and its number is not in use by another.
+	// Dead: the process has ended. Another process with a later start may have its number.
 	Dead
 )
 

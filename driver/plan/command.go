@@ -11,8 +11,8 @@ import (
 )
 
 // reserved are dockerd's flags that would move the inner daemon out of its place. Its data
-// root is leased to a single sidecar, its files are at known paths, and plugins and
-// runtimes are the admin's.
+// root is leased to a single sidecar, its files lie where this program puts them, and plugins
+// and runtimes are the admin's.
 var reserved = []string{
 	"--data-root", "-g", "--graph", "--exec-root", "--pidfile", "-p", "--config-file", "--containerd",
 	"--containerd-namespace", "--authorization-plugin", "--add-runtime", "--default-runtime", "--init-path",

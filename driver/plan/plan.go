@@ -122,7 +122,7 @@ type About struct {
 type Network struct {
 	Pool       netip.Prefix
 	SubnetBits int
-	// Avoid are ranges without overlap with any subnet of a sandbox.
+	// Avoid are ranges that no subnet of a sandbox may overlap.
 	Avoid []netip.Prefix
 	MTU   int
 	// Pool6 contains an IPv6 subnet for each subnet of the pool. The zero value means no

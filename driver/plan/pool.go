@@ -48,7 +48,8 @@ type Bare struct {
 }
 
 // bare plans the bare sandbox in which a job may begin. It returns the zero value for a
-// sidecar with a relay or a runtime, because such a sidecar cannot join another container.
+// sidecar with a network stack of its own (Relay), or with a runtime of its own. Such a
+// sidecar cannot join another container.
 func bare(p *Plan, s config.Pool, version string) Bare {
 	if s.Bare == 0 || p.Sidecar.Relay || p.Sidecar.Rights.Runtime != "" {
 		return Bare{}
