@@ -198,8 +198,15 @@ var azureEnds = map[string]string{
 	"Preempt": "the spot host is evicted", "Terminate": "it is deleted", "Reboot": "it is rebooted", "Redeploy": "it moves to other hardware",
 }
 
+// azureReturns are those of azureEnds after which the host comes back.
+var azureReturns = []string{"Reboot", "Redeploy"}
+
 // azureEvents judges the events about the host with this name: all hosts of a scale set get
 // the events of each other. The first event by time counts.
+//
+// A reboot that has begun is no notice. Azure announces a reboot at least ten minutes ahead,
+// except after a fault of the hardware. The event stays in the list until Azure has finished,
+// so a host that has just booted finds the event of its own boot.
 func azureEvents(body, name string, now time.Time) (Notice, error) {
 	var said struct {
 		Events []struct {
@@ -218,9 +225,15 @@ func azureEvents(body, name string, now time.Time) (Notice, error) {
 			continue
 		}
 		// An event that has begun has no time any more.
-		at, err := http.ParseTime(e.NotBefore)
-		if err != nil {
-			at = now
+		at, begun := now, e.EventStatus == "Started" || e.NotBefore == ""
+		if begun && slices.Contains(azureReturns, e.EventType) {
+			continue
+		}
+		if !begun {
+			var err error
+			if at, err = http.ParseTime(e.NotBefore); err != nil {
+				return Notice{}, fmt.Errorf("scheduledevents: %.40q is no time", e.NotBefore)
+			}
 		}
 		if first.Why == "" || at.Before(first.At) {
 			first = Notice{Why: why, At: at}

@@ -115,7 +115,8 @@ func TestEachCloudSaysThatItTakesTheHostAway(t *testing.T) {
 		"Google ends a host for maintenance": {cloud: onGoogle(), question: google + "maintenance-event", said: "TERMINATE_ON_HOST_MAINTENANCE", want: "maintenance ends it", wantCloud: "Google Cloud"},
 		"Azure evicts":                       {cloud: onAzure(), question: events, said: event("Preempt", "builds_3", "Scheduled", "Mon, 19 Oct 2026 18:29:47 GMT"), want: "the spot host is evicted", wantCloud: "Azure", at: true},
 		"Azure deletes":                      {cloud: onAzure(), question: events, said: event("Terminate", "Builds_3", "Scheduled", "Mon, 19 Oct 2026 18:29:47 GMT"), want: "it is deleted", wantCloud: "Azure", at: true},
-		"Azure has begun to reboot":          {cloud: onAzure(), question: events, said: event("Reboot", "builds_3", "Started", ""), want: "it is rebooted", wantCloud: "Azure", at: true},
+		"Azure reboots":                      {cloud: onAzure(), question: events, said: event("Reboot", "builds_3", "Scheduled", "Mon, 19 Oct 2026 18:29:47 GMT"), want: "it is rebooted", wantCloud: "Azure", at: true},
+		"Azure has begun to delete":          {cloud: onAzure(), question: events, said: event("Terminate", "builds_3", "Started", ""), want: "it is deleted", wantCloud: "Azure", at: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -147,6 +148,9 @@ func TestWhatIsNoNotice(t *testing.T) {
 		"neither yes nor no":                        {onGoogle(), google + "preempted", "true; reboot", "Google Cloud is asked"},
 		"the end of another host of the scale set":  {onAzure(), events, event("Terminate", "builds_30", "Scheduled", "Mon, 19 Oct 2026 18:29:47 GMT"), "Azure is asked"},
 		"a host that is held for seconds":           {onAzure(), events, event("Freeze", "builds_3", "Scheduled", "Mon, 19 Oct 2026 18:29:47 GMT"), "Azure is asked"},
+		"a reboot from which the host is back":      {onAzure(), events, event("Reboot", "builds_3", "Started", ""), "Azure is asked"},
+		"a move from which the host is back":        {onAzure(), events, event("Redeploy", "builds_3", "Started", "Mon, 19 Oct 2026 18:29:47 GMT"), "Azure is asked"},
+		"an event at a time that nobody knows":      {onAzure(), events, event("Reboot", "builds_3", "Scheduled", "soon\\u001b[31m"), "Azure does not say whether it takes this host away: scheduledevents: "},
 		"events that are none":                      {onAzure(), events, `{"Events":"Terminate"}`, "Azure does not say whether it takes this host away: scheduledevents: "},
 		"a cloud that is none of these (OpenStack)": {&fake{says: map[string]string{meta + "instance-id": "i-1", meta + "spot/instance-action": `{"action":"stop"}`}}, "", "", "no cloud answers at http://127.0.0.1:"},
 	} {
