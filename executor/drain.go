@@ -97,7 +97,8 @@ func (c *call) leave(ctx context.Context, away departure, timeout time.Duration,
 		return err
 	}
 	w := notice.Watch{
-		Base: cmp.Or(os.Getenv(envMetadata), notice.LinkLocal), Every: noticeEvery, SearchEvery: time.Minute, Rebalance: away.rebalance,
+		Base: cmp.Or(os.Getenv(envMetadata), notice.LinkLocal), Every: noticeEvery, SearchEvery: time.Minute,
+		Ahead: max(timeout, time.Hour) + lastWords, Rebalance: away.rebalance,
 		Say: func(line string) { fmt.Fprintln(c.stdout, line) },
 	}
 	n, err := w.Wait(ctx)

@@ -39,6 +39,9 @@ type Watch struct {
 	Every time.Duration
 	// SearchEvery is the pause where no cloud has answered.
 	SearchEvery time.Duration
+	// Ahead is the time before the end from which a notice counts. Azure announces that
+	// hardware may fail up to 7 days ahead.
+	Ahead time.Duration
 	// Rebalance counts AWS's recommendation to rebalance as a notice.
 	Rebalance bool
 	// Say gets lines for people.
@@ -82,7 +85,10 @@ func (w Watch) Wait(ctx context.Context) (Notice, error) {
 				tell(failing, fmt.Sprintf("%s does not say whether it takes this host away: %.*s", here.name, maxFault, wary.Line(err.Error())))
 			case n.Why != "":
 				n.Cloud = here.name
-				return n, nil
+				if n.At.IsZero() || n.At.Sub(a.now()) <= w.Ahead {
+					return n, nil
+				}
+				tell(later, fmt.Sprintf("%s; the drain begins %s before", n, w.Ahead))
 			default:
 				tell(asking, fmt.Sprintf("%s is asked every %s whether it takes this host away", here.name, w.Every))
 			}
@@ -103,6 +109,7 @@ const (
 	nowhere state = iota
 	asking
 	failing
+	later
 )
 
 // maxFault bounds the text of a fault, in characters: errors quote answers.

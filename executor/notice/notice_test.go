@@ -75,6 +75,9 @@ func event(kind, host, status, before string) string {
 	return `{"DocumentIncarnation":2,"Events":[{"EventId":"A","EventType":"` + kind + `","ResourceType":"VirtualMachine","Resources":["` + host + `"],"EventStatus":"` + status + `","NotBefore":"` + before + `","Description":"","EventSource":"Platform","DurationInSeconds":-1}]}`
 }
 
+// always is further ahead than any time of these tests.
+const always = 200 * 365 * 24 * time.Hour
+
 // watch waits for a notice of a service, or for a line after which no notice follows. watch
 // returns notice and lines.
 func watch(t *testing.T, service http.Handler, rebalance bool, change func()) (Notice, []string) {
@@ -84,7 +87,7 @@ func watch(t *testing.T, service http.Handler, rebalance bool, change func()) (N
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	var said []string
-	w := Watch{Base: server.URL, Every: time.Millisecond, SearchEvery: time.Millisecond, Rebalance: rebalance, Say: func(line string) {
+	w := Watch{Base: server.URL, Every: time.Millisecond, SearchEvery: time.Millisecond, Ahead: always, Rebalance: rebalance, Say: func(line string) {
 		said = append(said, line)
 		if change == nil {
 			cancel()
@@ -210,6 +213,35 @@ func TestFaultsThatDifferAreReportedOnce(t *testing.T) {
 	}), false, func() {})
 	if n.Why != "it is preempted" || len(said) != 1 || !strings.Contains(said[0], "does not say") {
 		t.Errorf("the notice is %+v, and it said %q", n, said)
+	}
+}
+
+// Azure announces days ahead that hardware may fail, and sometimes changes its mind.
+func TestANoticeOfDaysAheadWaitsForItsTime(t *testing.T) {
+	in := func(d time.Duration) string {
+		return event("Redeploy", "builds_3", "Scheduled", time.Now().Add(d).UTC().Format(http.TimeFormat))
+	}
+	f := onAzure()
+	f.set(events, in(7*24*time.Hour))
+	server := httptest.NewServer(f)
+	defer server.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	var said []string
+	n, err := Watch{Base: server.URL, Every: time.Millisecond, Ahead: time.Hour, Say: func(line string) {
+		said = append(said, line)
+		switch len(said) {
+		case 1:
+			f.set(events, `{"Events":[]}`)
+		case 2:
+			f.set(events, in(30*time.Minute))
+		}
+	}}.Wait(ctx)
+	if err != nil || n.Why != "it moves to other hardware" || time.Until(n.At) > time.Hour {
+		t.Errorf("the notice is %+v, %v", n, err)
+	}
+	if len(said) != 2 || !strings.HasPrefix(said[0], "Azure takes this host away at ") || !strings.HasSuffix(said[0], ": it moves to other hardware; the drain begins 1h0m0s before") || !strings.HasPrefix(said[1], "Azure is asked") {
+		t.Errorf("it said %q", said)
 	}
 }
 
