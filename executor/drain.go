@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"gitlab-dind-executor/config"
-	"gitlab-dind-executor/driver"
 	"gitlab-dind-executor/driver/looking"
 	"gitlab-dind-executor/driver/removal"
 	"gitlab-dind-executor/executor/notice"
@@ -44,19 +43,21 @@ func (c *call) drainCommand() *cobra.Command {
 			"stops the Runner then. Shortly before the host goes, jobs that are left are ended, so that\n" +
 			"GitLab can retry them on another host.",
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			drain := func(ctx context.Context, timeout time.Duration) error {
-				cmd.SetContext(ctx)
-				return c.untilTold(func(ctx context.Context, s config.Settings, d *driver.Driver) error {
-					return c.drain(ctx, d, s, timeout)
-				})(cmd, args)
-			}
-			if !away.onNotice {
-				return drain(cmd.Context(), timeout.Std())
-			}
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, os.Interrupt)
 			defer stop()
-			return c.leave(ctx, away, timeout.Std(), drain)
+			drain := func(ctx context.Context, timeout time.Duration) error {
+				s, d, err := c.open()
+				if err != nil {
+					return err
+				}
+				defer d.Close()
+				return c.drain(ctx, d, s, timeout)
+			}
+			if away.onNotice {
+				return c.leave(ctx, away, timeout.Std(), drain)
+			}
+			return drain(ctx, timeout.Std())
 		},
 	}
 	cmd.Flags().TextVar(&timeout, "timeout", config.Duration(time.Hour), "fail when jobs are left after this `DURATION`; 0s only looks")
@@ -89,8 +90,8 @@ var (
 	lastLook = 10 * time.Second
 )
 
-// leave waits for the cloud's notice, stops the Runner and drains. A command that must end
-// earlier has nothing to do.
+// leave waits for the cloud's notice, and empties the host then. A command that is told to
+// end has done what it was asked.
 func (c *call) leave(ctx context.Context, away departure, timeout time.Duration, drain func(context.Context, time.Duration) error) error {
 	runner := notice.Runner(away.runner)
 	if err := runner.Graceful(ctx); err != nil {
@@ -109,6 +110,17 @@ func (c *call) leave(ctx context.Context, away departure, timeout time.Duration,
 		return err
 	}
 	fmt.Fprintln(c.stdout, n)
+	err = c.depart(ctx, n, runner, timeout, drain)
+	if err != nil && ctx.Err() != nil {
+		fmt.Fprintln(c.stdout, "told to end; jobs that are left go on")
+		return nil
+	}
+	return err
+}
+
+// depart stops the Runner and drains, and ends the jobs that are left shortly before the
+// host goes.
+func (c *call) depart(ctx context.Context, n notice.Notice, runner notice.Runner, timeout time.Duration, drain func(context.Context, time.Duration) error) error {
 	if err := runner.Stop(ctx); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -78,6 +79,48 @@ func TestADrainOnNoticeStopsTheRunnerAndEndsWhatIsLeft(t *testing.T) {
 	}
 	if got, err := os.ReadFile(calls); err != nil || string(got) != asked+asked+"kill --kill-who=main --signal=SIGTERM -- gitlab-runner.service\n" {
 		t.Errorf("systemd was told %q (%v)", got, err)
+	}
+}
+
+// systemctl stop of the unit is no failure of the unit.
+func TestADrainOnNoticeEndsWhenTold(t *testing.T) {
+	for name, after := range map[string]time.Duration{"a host that goes soon": 50 * time.Second, "a host that goes later": time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			e := fakeengine.New(t)
+			t.Setenv("DOCKER_HOST", e.Host)
+			calls := aSystemd(t, 3)
+			defer aJobOn(t, e)()
+			anAWS(t, after)
+			var log bytes.Buffer
+			out := &saying{text: "waiting for job gitlab.example.com/1000 (making)\n", then: func() {
+				if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
+					t.Error(err)
+				}
+			}}
+			code := Main([]string{"--settings", "/dev/null", "drain", "--on-notice", "--timeout", "1m"}, nil, out, &log)
+			if code != 0 || log.Len() > 0 || !strings.HasSuffix(out.String(), out.text+"told to end; jobs that are left go on\n") {
+				t.Errorf("exit code %d, said %q and %q", code, out.String(), log.String())
+			}
+			if got, err := os.ReadFile(calls); err != nil || strings.Contains(string(got), "kill") {
+				t.Errorf("systemd was told %q (%v)", got, err)
+			}
+		})
+	}
+}
+
+// A script that drains before a reboot must not go on to it.
+func TestADrainThatIsToldToEndHasNotDrained(t *testing.T) {
+	e := fakeengine.New(t)
+	t.Setenv("DOCKER_HOST", e.Host)
+	defer aJobOn(t, e)()
+	var log bytes.Buffer
+	out := &saying{text: "waiting for job gitlab.example.com/1000 (making)\n", then: func() {
+		if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
+			t.Error(err)
+		}
+	}}
+	if code := Main([]string{"--settings", "/dev/null", "drain"}, nil, out, &log); code != 2 {
+		t.Errorf("exit code %d, said %q and %q", code, out.String(), log.String())
 	}
 }
 
