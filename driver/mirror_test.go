@@ -15,6 +15,7 @@ import (
 	"gitlab-dind-executor/driver/label"
 	"gitlab-dind-executor/driver/mirror"
 	"gitlab-dind-executor/driver/plan"
+	"gitlab-dind-executor/fault"
 	"gitlab-dind-executor/test/ends"
 	"gitlab-dind-executor/test/fakeengine"
 )
@@ -77,6 +78,28 @@ func TestTheMirrorsPasswordIsInItsFileAlone(t *testing.T) {
 	}
 	if c.Labels[label.Sandbox] != "" || c.Labels[label.Role] != "mirror" || c.Labels[label.Remote] != "https://registry-1.docker.io" {
 		t.Errorf("labels %v", c.Labels)
+	}
+}
+
+// A mirror that cannot reach what it mirrors ends at once. Nobody waits for its answer then.
+func TestTheEndOfAMirrorIsSeenAtOnce(t *testing.T) {
+	t.Parallel()
+	e, d := hereHost(t, nil)
+	s := config.Default()
+	s.Mirror.Enabled, s.Mirror.Port = true, 1 // nobody listens
+	m := plan.BuildMirror(s, plan.NewSecret(""), nil)
+	e.AddImage(m.Image.Name, fakeengine.Image{})
+	e.OnStart = func(c *fakeengine.Container) {
+		c.Started = time.Now()
+		time.AfterFunc(50*time.Millisecond, func() { e.Exit(c.Name, 7) })
+	}
+	began := time.Now()
+	_, err := d.StartMirror(t.Context(), m, quiet)
+	if err == nil || !strings.Contains(err.Error(), "has ended with code 7") || !strings.Contains(fault.HintOf(err), "docker logs "+m.Name) {
+		t.Errorf("the error is %v, with the hint %q", err, fault.HintOf(err))
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("its end was seen after %s", took)
 	}
 }
 

@@ -225,23 +225,30 @@ func (k *Keeper) ask(ctx context.Context, c engine.Details) (*plan.MirrorAccess,
 	if !k.eng.Local() {
 		return access, nil
 	}
-	var err error
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	var ended <-chan engine.Exit
 	tick := time.NewTicker(askEvery)
 	defer tick.Stop()
 	for {
-		if err = ping(ctx, access.URL); err == nil {
+		err := ping(ctx, access.URL)
+		if err == nil {
 			access.Checked = true
 			return access, nil
 		}
-		young := !c.Started.IsZero() && time.Since(c.Started) < fresh
-		if young {
-			select {
-			case <-tick.C:
-				continue
-			case <-ctx.Done():
-			}
+		if c.Started.IsZero() || time.Since(c.Started) >= fresh {
+			return nil, k.silent(ctx, c, err)
 		}
-		return nil, k.silent(ctx, c, err)
+		if ended == nil {
+			ended, _ = k.eng.Wait(watching, c.ID, engine.NotRunning)
+		}
+		select {
+		case <-tick.C:
+		case <-ended:
+			return nil, k.silent(ctx, c, err)
+		case <-ctx.Done():
+			return nil, k.silent(ctx, c, err)
+		}
 	}
 }
 
