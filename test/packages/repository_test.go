@@ -187,4 +187,15 @@ func TestARepositoryKeepsItsReleases(t *testing.T) {
 	}
 	r.make(t, aPackage(t, "3"))
 	has("1", "2", "3")
+	// A key that cannot sign is refused before anything is written.
+	public := filepath.Join(t.TempDir(), "public.asc")
+	if err := os.WriteFile(public, []byte(said(t, r.keyring, "gpg", "--armor", "--export")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(t.TempDir(), "repository")
+	out, err := says(t, []string{"SIGNING_KEY=" + public}, "../../scripts/repository", t.TempDir(), other)
+	if _, there := os.Stat(other); err == nil || !os.IsNotExist(there) ||
+		out != "error: SIGNING_KEY has no secret key\nhint: write it by gpg --armor --export-secret-keys\n" {
+		t.Errorf("%v, %v\n%s", err, there, out)
+	}
 }
