@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"gitlab-dind-executor/config"
 	"gitlab-dind-executor/driver/host"
 	"gitlab-dind-executor/driver/plan"
 	"gitlab-dind-executor/driver/span"
@@ -16,34 +15,34 @@ import (
 // settings' wait is over. dataRoot is the folder where a local engine keeps its data.
 // Before the job waits, held sandboxes of failed jobs are removed. If disk is still short,
 // unused layers are removed, too. say gets a line for each removal and for the wait.
-func (d *Driver) Admit(ctx context.Context, a config.Admission, dataRoot string, say func(string)) error {
+func (d *Driver) Admit(ctx context.Context, want plan.Demand, dataRoot string, say func(string)) error {
 	ctx, end := span.Begin(ctx, "admission")
 	defer end()
 	look := func() plan.Free { return d.free(dataRoot) }
 	done := func(dropped bool, err error) bool { return dropped && err == nil } // a wait that was cut short ends in an error
-	return admit(ctx, a, d.bounds.AdmissionEvery, func() plan.Free {
-		free := makeRoom(func(f plan.Free) bool { return plan.Lacks(a, f) != "" }, look,
+	return admit(ctx, want, d.bounds.AdmissionEvery, func() plan.Free {
+		free := makeRoom(func(f plan.Free) bool { return plan.Lacks(want.Admission, f) != "" }, look,
 			func() bool { return done(d.dropHeld(ctx)) }, "the host is short of room: the held sandbox of a failed job is removed", say)
-		if !plan.LacksDisk(a, free) {
+		if !plan.LacksDisk(want.Admission, free) {
 			return free
 		}
-		return makeRoom(func(f plan.Free) bool { return plan.LacksDisk(a, f) }, look,
+		return makeRoom(func(f plan.Free) bool { return plan.LacksDisk(want.Admission, f) }, look,
 			func() bool { return done(d.Layers.DropLayers(ctx, time.Now())) }, "the disk is short: layers of other jobs are removed", say)
 	}, say)
 }
 
 // AwaitRoom is Admit without removals.
-func (d *Driver) AwaitRoom(ctx context.Context, a config.Admission, dataRoot string, say func(string)) error {
+func (d *Driver) AwaitRoom(ctx context.Context, want plan.Demand, dataRoot string, say func(string)) error {
 	ctx, end := span.Begin(ctx, "admission")
 	defer end()
-	return admit(ctx, a, d.bounds.AdmissionEvery, func() plan.Free { return d.free(dataRoot) }, say)
+	return admit(ctx, want, d.bounds.AdmissionEvery, func() plan.Free { return d.free(dataRoot) }, say)
 }
 
 // HasRoom is Admit for background work such as filling the pool: it neither waits nor
 // removes anything.
-func (d *Driver) HasRoom(ctx context.Context, a config.Admission, dataRoot string) error {
-	a.Wait = 0
-	return admit(ctx, a, d.bounds.AdmissionEvery, func() plan.Free { return d.free(dataRoot) }, func(string) {})
+func (d *Driver) HasRoom(ctx context.Context, want plan.Demand, dataRoot string) error {
+	want.Wait = 0
+	return admit(ctx, want, d.bounds.AdmissionEvery, func() plan.Free { return d.free(dataRoot) }, func(string) {})
 }
 
 // makeRoom calls drop while the host is short, and returns the room that is free then. say
@@ -57,15 +56,16 @@ func makeRoom(short func(plan.Free) bool, look func() plan.Free, drop func() boo
 	return free
 }
 
-func admit(ctx context.Context, a config.Admission, every time.Duration, look func() plan.Free, say func(string)) error {
-	lacks := plan.Lacks(a, look())
+func admit(ctx context.Context, want plan.Demand, every time.Duration, look func() plan.Free, say func(string)) error {
+	free := look()
+	lacks := plan.Lacks(want.Admission, free)
 	if lacks == "" {
 		return nil
 	}
-	if a.Wait > 0 {
+	if want.Wait > 0 {
 		say("waiting: " + lacks)
 		began := time.Now()
-		bound := time.NewTimer(a.Wait.Std())
+		bound := time.NewTimer(want.Wait.Std())
 		defer bound.Stop()
 		tick := time.NewTicker(every)
 		defer tick.Stop()
@@ -77,14 +77,14 @@ func admit(ctx context.Context, a config.Admission, every time.Duration, look fu
 				waiting = false
 			case <-tick.C:
 			}
-			if lacks = plan.Lacks(a, look()); lacks == "" {
+			free = look()
+			if lacks = plan.Lacks(want.Admission, free); lacks == "" {
 				say("waited " + time.Since(began).Round(time.Second).String())
 				return nil
 			}
 		}
 	}
-	return fault.System(errors.New("this runner's host is too full to begin: "+lacks),
-		"make room on the runner host (docker system df, gitlab-dind-executor gc), or change admission, or gvisor.size for sidecars in memory, in the settings")
+	return fault.System(errors.New("this runner's host is too full to begin: "+lacks), want.Remedy(free))
 }
 
 // free measures the free room of the engine's host; -1 where the engine is on another host.

@@ -15,7 +15,7 @@ import (
 
 func TestAJobWaitsUntilThereIsRoom(t *testing.T) {
 	full, free := plan.Free{Disk: 1 << 30, Memory: 1 << 30}, plan.Free{Disk: 3 << 30, Memory: 1 << 30}
-	wants := config.Admission{MinFreeDisk: 2 << 30, Wait: config.Duration(time.Minute)}
+	wants := plan.Demand{Admission: config.Admission{MinFreeDisk: 2 << 30, Wait: config.Duration(time.Minute)}}
 	for name, c := range map[string]struct {
 		looks  []plan.Free // the last goes on for ever
 		wait   time.Duration

@@ -38,8 +38,8 @@ type preparer interface {
 	planner
 	noter
 	BeginAnew(ctx context.Context, job string) error
-	Admit(ctx context.Context, a config.Admission, dataRoot string, say func(string)) error
-	AwaitRoom(ctx context.Context, a config.Admission, dataRoot string, say func(string)) error
+	Admit(ctx context.Context, want plan.Demand, dataRoot string, say func(string)) error
+	AwaitRoom(ctx context.Context, want plan.Demand, dataRoot string, say func(string)) error
 	Prepare(ctx context.Context, p *plan.Plan, say func(string)) (driver.Ready, error)
 	Sweep(ctx context.Context, now time.Time, prepare time.Duration, dryRun bool) ([]sandbox.Verdict, error)
 	SweepMirrors(ctx context.Context, current string, limit int64, measure, dryRun bool) ([]mirror.Verdict, error)
@@ -69,7 +69,7 @@ type pooler interface {
 	LetBegin(ctx context.Context, p *plan.Plan) (wanted bool)
 	Fill(ctx context.Context, p *plan.Plan, admit func(context.Context) error) (made int, err error)
 	FillBare(ctx context.Context, p *plan.Plan) (made int, err error)
-	HasRoom(ctx context.Context, a config.Admission, dataRoot string) error
+	HasRoom(ctx context.Context, want plan.Demand, dataRoot string) error
 	Drain(context.Context) (removed int, err error)
 	Sweep(ctx context.Context, now time.Time, prepare time.Duration, dryRun bool) ([]sandbox.Verdict, error)
 	Sandboxes(ctx context.Context, now time.Time, prepare time.Duration) ([]looking.SandboxStatus, error)

@@ -95,7 +95,7 @@ func (c *call) makeSeed(ctx context.Context, s config.Settings, d *driver.Driver
 	if err != nil {
 		return err
 	}
-	if err := d.HasRoom(ctx, s.Admission, facts.DataRoot); err != nil {
+	if err := d.HasRoom(ctx, plan.Demand{Admission: s.Admission}, facts.DataRoot); err != nil {
 		return err
 	}
 	facts.Started = time.Now()

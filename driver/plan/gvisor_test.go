@@ -89,7 +89,7 @@ func TestWhereADataRootOfGVisorLies(t *testing.T) {
 func TestAdmissionCountsADataRootInMemory(t *testing.T) {
 	a := config.Admission{MinFreeMemory: 512 << 20}
 	p := inGVisor(t, func(s *config.Settings) { s.GVisor.Size = 1 << 30 })
-	if got := Lacks(p.Admission(a), Free{Disk: -1, Memory: 1 << 30}); got != "1 GB of memory are free, 1.5 GB are wanted" {
+	if got := Lacks(p.Admission(a).Admission, Free{Disk: -1, Memory: 1 << 30}); got != "1 GB of memory are free, 1.5 GB are wanted" {
 		t.Errorf("it lacks %q", got)
 	}
 	s, job, facts := example()
@@ -97,7 +97,7 @@ func TestAdmissionCountsADataRootInMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := other.Admission(a); got != a {
+	if got := other.Admission(a); got != (Demand{Admission: a}) {
 		t.Errorf("a privileged daemon waits for %+v", got)
 	}
 }

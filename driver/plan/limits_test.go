@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"gitlab-dind-executor/config"
@@ -38,6 +40,32 @@ func TestEveryContainerHasTheLimitsOfItsRole(t *testing.T) {
 		})
 		if !found {
 			t.Errorf("there is no %s", role)
+		}
+	}
+}
+
+func TestARemedyIsAboutTheShortResources(t *testing.T) {
+	least := Demand{Admission: config.Admission{MinFreeDisk: 2 << 30, MinFreeMemory: 512 << 20}}
+	inMemory := least
+	inMemory.InMemory = 256 << 20
+	const disk, memory = "admission.min_free_disk", "admission.min_free_memory"
+	for name, c := range map[string]struct {
+		demand Demand
+		free   Free
+		keys   []string
+	}{
+		"disk":                        {least, Free{0, 1 << 30}, []string{disk}},
+		"disk, with data in memory":   {inMemory, Free{0, 1 << 30}, []string{disk}},
+		"disk, and memory is unknown": {least, Free{0, -1}, []string{disk}},
+		"memory":                      {least, Free{10 << 30, 0}, []string{memory}},
+		"memory, with data in memory": {inMemory, Free{10 << 30, 0}, []string{memory, "gvisor.size"}},
+		"both":                        {least, Free{0, 0}, []string{disk, memory}},
+	} {
+		remedy := c.demand.Remedy(c.free)
+		for _, key := range []string{disk, memory, "gvisor.size"} {
+			if got, want := strings.Contains(remedy, key), slices.Contains(c.keys, key); got != want {
+				t.Errorf("%s: that the remedy names %s is %t: %s", name, key, got, remedy)
+			}
 		}
 	}
 }

@@ -96,10 +96,7 @@ func Clock(e driver.Engine) Finding {
 // and a finding for memory.
 func Room(s config.Settings, free plan.Free, dataRoot string) []Finding {
 	a := plan.Room(s)
-	memory := "admission.min_free_memory"
-	if a.MinFreeMemory != s.Admission.MinFreeMemory {
-		memory += " and gvisor.size"
-	}
+	memory := a.MemoryKeys()
 	judge := func(check, where, key string, free int64, least config.Size, hint string) Finding {
 		switch {
 		case free < 0:
