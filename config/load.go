@@ -307,7 +307,7 @@ func describe(t reflect.Type, err error) string {
 		"float64":         "must be a number, like 1.5",
 		"bool":            "must be true or false",
 		"[]string":        `must be a list of strings, like ["a", "b"]`,
-		"config.Duration": `must be a duration, like "90s" or "10m"`,
+		"config.Duration": `must be a duration, like "90s", "10m" or "14d"`,
 		"config.Size":     `must be a size, like "512m" or "4g"`,
 		"netip.Prefix":    `must be an address range, like "10.231.0.0/16"`,
 		"[]netip.Prefix":  `must be a list of address ranges, like ["10.232.0.0/16"]`,
