@@ -91,6 +91,9 @@ type Size int64
 // UnmarshalText parses sizes in the notation of docker run.
 func (s *Size) UnmarshalText(text []byte) error {
 	v, err := units.RAMInBytes(string(text))
+	if err == nil && (v < 0 || v == math.MaxInt64) { // an overflow, as processors differ
+		return fmt.Errorf("%q is too large", text)
+	}
 	*s = Size(v)
 	return err
 }

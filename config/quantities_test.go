@@ -41,6 +41,21 @@ func TestDurationsAreReadAndShownInDays(t *testing.T) {
 	}
 }
 
+func TestASizeThatNoHostHasIsRefused(t *testing.T) {
+	for text, want := range map[string]Size{"0": 0, "512m": 512 << 20, "1.5g": 3 << 29, "1000p": 1000 << 50} {
+		var s Size
+		if err := s.UnmarshalText([]byte(text)); err != nil || s != want {
+			t.Errorf("%s is %d bytes: %v", text, s, err)
+		}
+	}
+	for _, text := range []string{"", "g", "-1", "1e30", "99999999999p", "1x"} {
+		var s Size
+		if err := s.UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q is %d bytes", text, s)
+		}
+	}
+}
+
 func TestAnAgeHasOneUnit(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		-time.Second: "0s", 90 * time.Second: "90s", 2 * time.Minute: "2m", 119 * time.Minute: "119m",
