@@ -86,7 +86,6 @@ func (c *call) mirrorCommand() *cobra.Command {
 		Long: "The mirror of [mirror] in the settings is a pull-through registry on the engine. The\n" +
 			"first job that finds none makes it. gc removes mirrors that no settings use.",
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	verb := func(use, short string, run func(context.Context, config.Settings, *driver.Driver) error) {
 		cmd.AddCommand(&cobra.Command{
@@ -167,14 +166,17 @@ func (c *call) showMirrors(ctx context.Context, s config.Settings, d *driver.Dri
 		if asJSON {
 			continue
 		}
-		size, use := "an unknown size", "the settings'"
+		state, size, use := m.State, "an unknown size", "the settings'"
+		if m.Address != "" {
+			state += " at " + m.Address
+		}
 		if m.Size >= 0 {
 			size = config.Size(m.Size).String()
 		}
 		if m.Name != current.Name {
 			use = "to be removed"
 		}
-		fmt.Fprintf(c.stdout, "mirror %s of %s: %s at %s, %s, %d jobs, %s\n", m.Name, m.Remote, m.State, m.Address, size, m.Jobs, use)
+		fmt.Fprintf(c.stdout, "mirror %s of %s: %s, %s, %d jobs, %s\n", m.Name, m.Remote, state, size, m.Jobs, use)
 	}
 	if asJSON {
 		if err := c.printJSON(list); err != nil {

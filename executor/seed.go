@@ -169,7 +169,7 @@ func (c *call) showSeeds(ctx context.Context, s config.Settings, d *driver.Drive
 		case seed.Ready:
 			state = "to be removed"
 		}
-		list = append(list, seedState{seed.Name, seed.Created, state, wish.Image, wish.Images})
+		list = append(list, seedState{seed.Name, seed.Created, state, wish.Image, append([]string{}, wish.Images...)}) // none is [], not null
 	}
 	if asJSON {
 		return c.printJSON(list)
