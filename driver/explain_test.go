@@ -63,6 +63,11 @@ func TestWhoseFaultAContainerThatDoesNotStartIs(t *testing.T) {
 			t.Errorf("%v (%s), want %s", err, fault.HintOf(err), hint)
 		}
 	}
+	// Without a runtime in the settings, the engine takes its own default.
+	noDefault := createFault(plan.Container{Role: plan.RoleJob}, fmt.Errorf("unknown or invalid runtime name: nope: %w", errdefs.ErrInvalidArgument))
+	if fault.IsOfJob(noDefault) || !strings.Contains(fault.HintOf(noDefault), `"default-runtime"`) || strings.Contains(fault.HintOf(noDefault), "settings") {
+		t.Errorf("%v (%s)", noDefault, fault.HintOf(noDefault))
+	}
 	if fault.IsOfJob(createFault(plan.Container{}, errors.New("no space left on device"))) {
 		t.Error("a full disk is no fault of the job")
 	}

@@ -10,6 +10,8 @@ func TestAPatternIsCompiledOnItsFirstUse(t *testing.T) {
 	if len(Wrong()) != 0 {
 		t.Error("a right pattern is wrong")
 	}
+	before := all
+	defer func() { all = before }()
 	if New(`(`); len(Wrong()) != 1 {
 		t.Error("a wrong pattern is not told")
 	}
