@@ -72,7 +72,7 @@ func (r *registration) completeRunners(*cobra.Command, []string, string) ([]stri
 
 func (r *registration) run() error {
 	if r.from == "" && (r.runner != "" || r.writeSettings != "") {
-		return errors.New("--runner and --write-settings are about --from")
+		return fault.System(errors.New("--runner and --write-settings are about --from"), "add --from "+runnerconfig.SystemPath)
 	}
 	n := runnerconfig.New{Name: r.name, URL: r.url}
 	var old *runnerconfig.Conversion
@@ -198,13 +198,15 @@ func (r *registration) merge(n runnerconfig.New, old *runnerconfig.Conversion) e
 		if err := runnerconfig.Write(r.writeSettings, nil, []byte(settingsOf(old, r.from, old.Settings))); err != nil {
 			return err
 		}
-		fmt.Fprintf(r.c.stdout, "wrote %s\n", r.writeSettings)
 	}
 	if err := runnerconfig.Write(r.write, before, merged); err != nil {
 		if r.writeSettings != "" {
 			_ = os.Remove(r.writeSettings) // nobody reads them
 		}
 		return err
+	}
+	if r.writeSettings != "" {
+		fmt.Fprintf(r.c.stdout, "wrote %s\n", r.writeSettings)
 	}
 	if there {
 		fmt.Fprintf(r.c.stdout, "set the hooks of runner %q in %s; its token and all else stay\n", n.Name, r.write)
