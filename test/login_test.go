@@ -6,7 +6,7 @@ import (
 )
 
 // passwordArgument matches a login at a registry with the password as an argument, which ps shows.
-var passwordArgument = regexp.MustCompile(`docker login\b[^\n|&;]*\s(?:-p|--password)[ =]`)
+var passwordArgument = regexp.MustCompile(`docker login\b[^\n|&;]*\s(?:(?:-p|--password)[ =]|-p["'$])`)
 
 // Pipelines copy what they see, so pages, messages and scripts give passwords on stdin.
 func TestPasswordsOfRegistriesAreNoArguments(t *testing.T) {
