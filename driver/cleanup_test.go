@@ -2,10 +2,12 @@ package driver
 
 import (
 	"context"
+	"net/http"
 	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -112,18 +114,87 @@ func TestAKillThatHangsKeepsNoJob(t *testing.T) {
 	}
 }
 
-func TestCleanupFailsWhenTheNetworkStays(t *testing.T) {
+// An engine counts an endpoint for ever. Everything else of the ended job goes, and the mark
+// lets later sweeps remove the network.
+func TestANetworkInUseForEverKeepsNothingButItsMark(t *testing.T) {
+	t.Parallel()
+	e, d := fakeHost(t, nil)
+	d.bounds.RemoveFirstGap = time.Millisecond
+	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
+	if _, err := d.End(t.Context(), testJob); err != nil {
+		t.Fatal(err)
+	}
+	e.Always("DELETE /networks/{id}", fakeengine.Refuse(403, "network has active endpoints"))
+	rest, err := d.CleanupPatiently(t.Context(), testJob)
+	if hint := fault.HintOf(err); rest || err == nil || !strings.Contains(err.Error(), "active endpoints") ||
+		!strings.Contains(hint, "docker network inspect dind-aaaaaaaaaaaa: ") || !strings.Contains(hint, "restarts") || !strings.Contains(hint, "gc") {
+		t.Errorf("rest %t, %v, hint %q", rest, err, hint)
+	}
+	left := []string{"volume dind-aaaaaaaaaaaa-ended", "network dind-aaaaaaaaaaaa"}
+	if got := e.Objects(); !slices.Equal(got, left) {
+		t.Fatalf("left are %q, want %q", got, left)
+	}
+	verdicts, err := d.Sweep(t.Context(), time.Now().Add(time.Hour), time.Hour, false)
+	if err == nil || len(verdicts) != 1 || !verdicts[0].Failed {
+		t.Errorf("verdicts %+v, %v", verdicts, err)
+	}
+	if got := e.Objects(); !slices.Equal(got, left) {
+		t.Fatalf("left are %q, want %q", got, left)
+	}
+	e.Always("DELETE /networks/{id}", fakeengine.First(func(*fakeengine.Engine) {})) // the engine has restarted
+	verdicts, err = d.Sweep(t.Context(), time.Now().Add(time.Hour), time.Hour, false)
+	if got := e.Objects(); err != nil || len(verdicts) != 1 || len(got) != 0 {
+		t.Errorf("left are %q, verdicts %+v, %v", got, verdicts, err)
+	}
+}
+
+// An engine that could not kill a job container well keeps its endpoint until the container is
+// removed.
+func TestAJobContainerThatKeepsItsNetworkGoesBefore(t *testing.T) {
+	t.Parallel()
+	e, d := fakeHost(t, nil)
+	d.bounds.RemoveFirstGap = time.Millisecond
+	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
+	var refused atomic.Int64
+	e.Always("DELETE /networks/{id}", func(e *fakeengine.Engine, w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+		objects := e.Objects()
+		if !slices.Contains(objects, "container dind-aaaaaaaaaaaa-job") {
+			next(w, r)
+			return
+		}
+		refused.Add(1)
+		fakeengine.Refuse(403, "network has active endpoints")(e, w, r, next)
+	})
+	rest, err := d.CleanupPatiently(t.Context(), testJob)
+	if left := e.Objects(); rest || err != nil || len(left) != 0 {
+		t.Errorf("rest %t, %v, left %q", rest, err, left)
+	}
+	if refused.Load() < 2 {
+		t.Errorf("the engine had %d tries with the job container", refused.Load())
+	}
+}
+
+// A living container beside the job container may make a sandbox look warm without it.
+func TestTheClaimOutlivesOtherContainersOfANetworkInUse(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
 	d.bounds.RemoveFirstGap = time.Millisecond
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
 	e.Always("DELETE /networks/{id}", fakeengine.Refuse(403, "network has active endpoints"))
-	rest, err := d.CleanupPatiently(t.Context(), testJob)
-	if rest || err == nil || !strings.Contains(err.Error(), "active endpoints") || !strings.Contains(fault.HintOf(err), "gc") {
-		t.Errorf("rest %t, %v", rest, err)
+	e.Always("DELETE /containers/{id}", func(e *fakeengine.Engine, w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+		for _, c := range e.Containers() {
+			if c.ID == r.PathValue("id") && strings.HasSuffix(c.Name, "-sidecar") {
+				fakeengine.Refuse(500, "could not kill")(e, w, r, next)
+				return
+			}
+		}
+		next(w, r)
+	})
+	if _, err := d.CleanupPatiently(t.Context(), testJob); err == nil {
+		t.Error("no error")
 	}
-	if !slices.Contains(e.Objects(), "container dind-aaaaaaaaaaaa-job") {
-		t.Errorf("the claim went before the network: %q", e.Objects())
+	if left := e.Objects(); !slices.Contains(left, "container dind-aaaaaaaaaaaa-job") {
+		t.Errorf("the claim went before the sidecar: %q", left)
 	}
 }
 

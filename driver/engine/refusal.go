@@ -54,6 +54,8 @@ const (
 	CountsAlready
 	// PortTaken says that something else on the host listens on a port.
 	PortTaken
+	// NetworkInUse: the engine counts a container in a network. The container may be gone.
+	NetworkInUse
 )
 
 // refusalWords are words of each refusal in releases 20.10 to 29, in lower case.
@@ -76,10 +78,11 @@ var refusalWords = map[Refusal][]string{
 		"resource temporarily unavailable", "cannot allocate memory", "too many open files", "too many links",
 		"exchange full", // the ports of a bridge
 	},
-	NoGPU:     {"could not select device driver"},
-	NoGroup:   {"unable to find group"},
-	PortTaken: {"port is already allocated", "address already in use"}, // of another container, of any program
-	NoSetting: {"/proc/sys/", "setting rlimit", `mounting "tmpfs"`, "are not available - requested", "cgroup-parent"},
+	NoGPU:        {"could not select device driver"},
+	NoGroup:      {"unable to find group"},
+	PortTaken:    {"port is already allocated", "address already in use"}, // of another container, of any program
+	NetworkInUse: {"has active endpoints"},
+	NoSetting:    {"/proc/sys/", "setting rlimit", `mounting "tmpfs"`, "are not available - requested", "cgroup-parent"},
 }
 
 // Refused tells whether an error is a certain refusal.

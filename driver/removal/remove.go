@@ -25,6 +25,10 @@ const removeRounds = 8
 // cause.
 const StuckRounds = 2
 
+// networkRounds is the number of tries with a network that is in use while the job container
+// stays.
+const networkRounds = removeRounds / 2
+
 // Remover removes this program's objects from an engine.
 type Remover struct {
 	eng    *engine.Engine
@@ -58,7 +62,7 @@ func (r *Remover) Sandbox(ctx context.Context, id string) error {
 		if s == nil {
 			return nil
 		}
-		if last = r.remove(ctx, s); last == nil {
+		if last = r.remove(ctx, s, round >= networkRounds); last == nil {
 			continue // the next look finds nothing and returns
 		}
 		if round == removeRounds-1 || round >= StuckRounds-1 && AllStuck(last) {
@@ -72,36 +76,66 @@ func (r *Remover) Sandbox(ctx context.Context, id string) error {
 	if last == nil {
 		last = errors.New("objects keep appearing")
 	}
-	return fault.System(fmt.Errorf("removing sandbox %s: %w", id, last),
-		"gitlab-dind-executor gc removes what is left")
+	return fault.System(fmt.Errorf("removing sandbox %s: %w", id, last), hintFor(id, last))
+}
+
+// hintFor says what removes the rest of a sandbox, according to the last error.
+func hintFor(id string, last error) string {
+	const sweep = "gitlab-dind-executor gc removes what is left"
+	if !engine.Refused(last, engine.NetworkInUse) {
+		return sweep
+	}
+	return "look at docker network inspect " + label.NetworkName(id) +
+		": a network that shows no container and is in use all the same becomes free when the engine restarts, and then " + sweep
 }
 
 // remove removes the listed objects of a sandbox. All containers are killed first. Then the
 // network goes, and everything left is an orphan by rule, including objects of requests still
 // under way. Any sweep removes orphans. The job container goes after the network, because a used
 // sandbox without a job container would look warm. Volumes can take long and go last.
-func (r *Remover) remove(ctx context.Context, s *engine.Objects) error {
-	var claims, others []engine.Object
-	for _, c := range s.Containers {
-		if c.Role == plan.RoleJob {
-			claims = append(claims, c)
-		} else {
-			others = append(others, c)
-		}
-	}
+//
+// An engine may count an endpoint in a network for ever, such as after a failed kill. For an
+// impatient caller the job container of such a network goes before the network. All other
+// containers must be gone by then, so that nothing looks warm.
+func (r *Remover) remove(ctx context.Context, s *engine.Objects, impatient bool) error {
+	claims, others := split(s.Containers, plan.RoleJob)
+	marks, volumes := split(s.Volumes, plan.RoleEnded)
 	_ = Each(ctx, s.Containers, r.endContainer) // the removals report faults
 	var g group.Group
-	g.Go(func() error { return Each(ctx, others, r.Container) })
+	var ofOthers, ofNetworks error
 	g.Go(func() error {
-		if err := Each(ctx, s.Networks, r.removeNetwork); err != nil {
-			return err
-		}
-		return Each(ctx, claims, r.Container)
+		ofOthers = Each(ctx, others, r.Container)
+		return nil
 	})
-	// The engine removes a volume only after all of its containers. A container left over
-	// therefore keeps its own volumes, and no others.
+	g.Go(func() error {
+		if ofNetworks = Each(ctx, s.Networks, r.removeNetwork); ofNetworks == nil {
+			ofNetworks = Each(ctx, claims, r.Container)
+		}
+		return nil
+	})
 	err := g.Wait()
-	return errors.Join(err, Each(ctx, s.Volumes, r.Volume))
+	if impatient && ofOthers == nil && engine.Refused(ofNetworks, engine.NetworkInUse) {
+		ofNetworks = errors.Join(Each(ctx, claims, r.Container), Each(ctx, s.Networks, r.removeNetwork))
+	}
+	// The engine removes a volume only after all of its containers. A container left over
+	// therefore keeps its own volumes, and no others. The mark of an ended job is the last proof
+	// that a network without a job container is a leftover.
+	if err = errors.Join(err, ofOthers, ofNetworks); err == nil {
+		volumes = append(volumes, marks...)
+	}
+	return errors.Join(err, Each(ctx, volumes, r.Volume))
+}
+
+// split divides objects into those with a role and all others.
+func split(objects []engine.Object, role plan.Role) (with, without []engine.Object) {
+	for _, o := range objects {
+		if o.Role == role {
+			with = append(with, o)
+		} else {
+			without = append(without, o)
+		}
+	}
+	return with, without
 }
 
 // Each calls do for all objects, eight at a time, and joins the errors.

@@ -92,15 +92,15 @@ func (r Rules) Verdict(s *engine.Objects) (Fate, string) {
 		return Swept, HeldOut + " until " + text
 	}
 	claim := ClaimOf(s)
-	if claim == nil {
-		return r.unclaimed(s)
-	}
 	state := r.owner(claim)
 	if at, ok := EndedAt(s); ok {
 		if state != owner.Dead && r.Now.Before(at.Add(removalTime)) {
 			return Spared, "its job has ended, and it is being removed"
 		}
 		return Swept, "its job ended at " + at.Format(time.RFC3339) + ", and its removal did not"
+	}
+	if claim == nil {
+		return r.unclaimed(s)
 	}
 	deadline, err := time.Parse(time.RFC3339, claim[label.Deadline])
 	known := err == nil
