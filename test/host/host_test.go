@@ -85,6 +85,6 @@ func cloudInit(h host) {
 		"active\nactive\nactive\nactive\nactive\nactive\nactive")
 	h.says(`systemctl --failed --no-pager; findmnt -no SOURCE /var/lib/docker`, "0 loaded units", "/dev/vdb")
 	h.Log(h.says(`docker info; docker images`, "Cgroup Version: 2", "Cgroup Driver: systemd", "apparmor"))
-	h.Log(h.says(`grep -E "^(ok|warning|error) " /var/log/cloud-init-output.log`, "sandbox: docker (privileged) up in"))
+	h.Log(h.says(`grep -E "^(ok|warning|error) " /var/log/cloud-init-output.log`, "(privileged) up in"))
 	h.run(`systemctl stop gitlab-runner`)
 }
