@@ -35,7 +35,8 @@ func units(h host) {
 // layers, for the next item.
 func first(h host) {
 	h.run(`systemctl start gitlab-runner`)
-	h.wrote(h.offer(nil, buildScript, `docker run --rm app /bin/busybox ls -d /made`).ends(succeeded), "\n/made\n", "(new daemon")
+	h.wrote(h.offer(nil, buildScript, `docker run --rm app /bin/busybox ls -d /made`).ends(succeeded),
+		"(new daemon", "\n/made\n", "Docker daemon: new, up in")
 	h.run(`systemctl stop gitlab-runner`)
 	h.until(h.bound(2*time.Minute), `gitlab-dind-executor status; gitlab-dind-executor status | grep -qx 'pool *1 of 1 wait'`)
 	h.until(h.bound(2*time.Minute), `! systemctl list-units --no-legend 'gitlab-dind-executor-pool@*' | grep . && ! pgrep -f 'gitlab-dind-executor (gc|settle)'`)
@@ -46,11 +47,11 @@ func first(h host) {
 func jobs(h host) {
 	h.run(`systemctl start gitlab-runner`)
 	h.wrote(h.offer(nil, buildScript, `grep -H . /proc/self/attr/current`).ends(succeeded),
-		"CACHED", "docker-default (enforce)", "(from the pool)", "layers reused")
+		"(from the pool)", "CACHED", "docker-default (enforce)", "Docker daemon: from the pool, layers reused")
 	h.wrote(h.offer(func(p *local.Payload) {
 		p.Services = []local.Image{{Name: "docker:dind", Command: []string{"--debug"}}}
 	}, `docker info -f 'driver {{.Driver}} cgroup {{.CgroupVersion}} {{.CgroupDriver}}'`).ends(succeeded),
-		"driver overlay2 cgroup 2 ", "(new daemon")
+		"(new daemon", "driver overlay2 cgroup 2 ")
 	h.nothingLeft("")
 }
 
