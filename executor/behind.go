@@ -174,6 +174,10 @@ func (r remainder) args() []string {
 	return []string{"finish", r.job, fmt.Sprintf("--layers=%t", r.layers), fmt.Sprintf("--caches=%t", r.caches)}
 }
 
+// finishGrace is the time that finish has after a signal to end. systemd kills processes 90 s
+// after the signal, and a shutdown of the host waits for them.
+const finishGrace = time.Minute
+
 // finishCommand removes the rest of an ended job. cleanup runs the command behind itself.
 func (c *call) finishCommand() *cobra.Command {
 	r := remainder{sandboxes: true}
@@ -183,6 +187,9 @@ func (c *call) finishCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.job = args[0]
 			return c.onEngine(within(gcBound), func(ctx context.Context, s config.Settings, d *driver.Driver) error {
+				// A stop of the Runner's unit reaches this process, too.
+				ctx, stop := behind.Outlast(ctx, finishGrace)
+				defer stop()
 				var next *plan.Plan
 				var planErr error
 				if fill {
