@@ -120,7 +120,7 @@ func TestTheExampleOfAnInventoryHasSettings(t *testing.T) {
 
 // A stop of the Runner waits for its jobs on hosts of each origin alike.
 func TestTheRunnersStopIsGracefulEverywhere(t *testing.T) {
-	const lines = "[Unit]\nAfter=docker.service\n[Service]\nKillSignal=SIGQUIT\nKillMode=mixed\nTimeoutStopSec="
+	const lines = "[Unit]\nAfter=docker.service\n[Service]\nKillSignal=SIGQUIT\nKillMode=mixed\nExecStopPost=-/usr/bin/env gitlab-dind-executor gc\nTimeoutStopSec="
 	plain := regexp.MustCompile(`(?m)^ +`)
 	for _, name := range []string{"../docs/operations.md", "../docs/many-hosts.md", role + "/tasks/graceful.yml"} {
 		text, err := os.ReadFile(name)

@@ -37,8 +37,8 @@ func first(h host) {
 	h.run(`systemctl start gitlab-runner`)
 	h.wrote(h.offer(nil, buildScript, `docker run --rm app /bin/busybox ls -d /made`).ends(succeeded),
 		"(new daemon", "\n/made\n", "Docker daemon: new, up in")
-	h.run(`systemctl stop gitlab-runner`)
 	h.until(h.bound(2*time.Minute), `gitlab-dind-executor status; gitlab-dind-executor status | grep -qx 'pool *1 of 1 wait'`)
+	h.run(`systemctl stop gitlab-runner`)
 	h.until(h.bound(2*time.Minute), `! systemctl list-units --no-legend 'gitlab-dind-executor-pool@*' | grep . && ! pgrep -f 'gitlab-dind-executor (gc|settle)'`)
 }
 
@@ -154,7 +154,7 @@ func reset(h host) {
 }
 
 // restarts kills, and then restarts, the engine under a job. The job ends, nothing of the job
-// is left, and the next job works.
+// is left, and the next job works. Then the Runner stops at once, and has left nothing either.
 func restarts(h host) {
 	h.run(`systemctl start gitlab-runner`)
 	for _, how := range []string{`kill -9 $(systemctl show -P MainPID docker)`, `systemctl restart docker`} {
@@ -165,6 +165,8 @@ func restarts(h host) {
 		h.nothingLeft(j.sandbox())
 	}
 	h.offer(nil, `docker version -f up`).ends(succeeded)
+	h.run(`systemctl stop gitlab-runner`)
+	h.says(`docker ps -aq --filter label=gitlab-dind-executor.job | wc -l; docker network ls -q --filter label=gitlab-dind-executor.job | wc -l`, "0\n0")
 	h.nothingLeft("")
 }
 
