@@ -20,6 +20,7 @@ const ready = "ready"
 // wholeHost boots a machine once. Each of the items then begins from the machine's state after
 // cloud-init and the first job.
 func wholeHost(t *testing.T, suite string) {
+	t.Parallel() // an emulated machine leaves a third of two processors idle
 	h := boot(t, suite)
 	if !h.saved {
 		for _, begin := range []struct {

@@ -51,7 +51,8 @@ func drain(h host) {
 	h.run(`docker exec dind-` + j.sandbox() + `-job touch /tmp/go-on`)
 	j.ends(succeeded)
 	h.until(h.bound(time.Minute), `[[ $(systemctl show -P ActiveState,Result --value `+unit+` | xargs) == "inactive success" ]]`)
-	h.says(`systemctl is-active gitlab-runner || true; journalctl -u `+unit+` -o cat`, "inactive", "AWS takes this host away: the autoscaling group ends it", "no job is left")
+	h.until(h.bound(time.Minute), `state=$(systemctl is-active gitlab-runner || true); echo "$state"; [[ $state == inactive ]]`)
+	h.says(`journalctl -u `+unit+` -o cat`, "AWS takes this host away: the autoscaling group ends it", "no job is left")
 }
 
 // ansible tests the role on a host of cloud-init. The role changes only the differences, and a
