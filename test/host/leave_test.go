@@ -50,7 +50,8 @@ func drain(h host) {
 	h.says(`systemctl is-active gitlab-runner || true`, "deactivating")
 	h.run(`docker exec dind-` + j.sandbox() + `-job touch /tmp/go-on`)
 	j.ends(succeeded)
-	h.until(h.bound(time.Minute), `[[ $(systemctl show -P ActiveState,Result --value `+unit+` | xargs) == "inactive success" ]]`)
+	h.until(h.bound(time.Minute), `state=$(systemctl show -P ActiveState `+unit+`); echo "$state"; [[ $state == inactive ]]`)
+	h.says(`systemctl show -P Result `+unit, "success")
 	h.until(h.bound(time.Minute), `state=$(systemctl is-active gitlab-runner || true); echo "$state"; [[ $state == inactive ]]`)
 	h.says(`journalctl -u `+unit+` -o cat`, "AWS takes this host away: the autoscaling group ends it", "no job is left")
 }

@@ -107,8 +107,9 @@ func (m *Machine) args(o Options, port int) []string {
 		// The mitigations guard against a real processor's faults. QEMU finds translated code
 		// again by its address. So QEMU translates a program with a random address anew at each
 		// start, which is more than half of the start's cost. Units and devices take longer
-		// than systemd's usual bounds.
-		kernel += " mitigations=off norandmaps systemd.default_timeout_start_sec=900 systemd.default_device_timeout_sec=900"
+		// than systemd's usual bounds. A restored state has a clock that leaps. A kernel that
+		// notices patches its own code, and QEMU may run half of the patch.
+		kernel += " mitigations=off norandmaps tsc=reliable systemd.default_timeout_start_sec=900 systemd.default_device_timeout_sec=900"
 	}
 	args := accelerated(o.Accel)
 	if o.Saved != "" {
