@@ -89,6 +89,7 @@ func ansible(h host) {
 		defer cancel()
 		cmd := exec.CommandContext(ctx, "ansible-playbook", append([]string{"-i", filepath.Join(dir, "hosts.yml"), "site.yml"}, more...)...)
 		cmd.Dir = "../../scripts/ansible"
+		cmd.Env = append(os.Environ(), "ANSIBLE_PIPELINING=1") // fewer programs for each task
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			h.Fatalf("ansible-playbook: %v\n%s", err, out)
