@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,6 +28,7 @@ type Machine struct {
 	Slower float64
 
 	dir    string
+	args   []string // of QEMU, but for a saved state
 	qemu   *exec.Cmd
 	ended  chan struct{} // closed when QEMU has ended
 	ssh    string        // where its SSH server is reached
@@ -52,7 +54,7 @@ type Options struct {
 // Start makes a machine and lets it boot. Its disks are overlays, so that the disks of
 // scripts/hosts stay unchanged. The caller closes the machine.
 func Start(ctx context.Context, o Options) (*Machine, error) {
-	m := &Machine{Slower: 1, dir: o.Dir, ended: make(chan struct{})}
+	m := &Machine{Slower: 1, dir: o.Dir}
 	key, err := os.ReadFile(filepath.Join(o.Place, "key"))
 	if err != nil {
 		return nil, err
@@ -78,27 +80,39 @@ func Start(ctx context.Context, o Options) (*Machine, error) {
 		return nil, err
 	}
 	m.ssh = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	m.args = m.argumentsOf(o, port)
+	return m, m.turnOn(o.Saved)
+}
+
+// turnOn starts QEMU with the machine in a saved state, or at its boot for "".
+func (m *Machine) turnOn(saved string) error {
 	log, err := os.Create(m.file("qemu.log"))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer log.Close()
-	m.qemu = exec.Command("qemu-system-x86_64", m.args(o, port)...)
+	args := m.args
+	if saved != "" {
+		args = append(slices.Clone(args), "-loadvm", saved)
+	}
+	m.qemu = exec.Command("qemu-system-x86_64", args...)
 	m.qemu.Stdout, m.qemu.Stderr = log, log
 	if err := m.qemu.Start(); err != nil {
-		return nil, err
+		return err
 	}
+	qemu, ended := m.qemu, make(chan struct{})
+	m.ended = ended
 	go func() {
-		_ = m.qemu.Wait()
-		close(m.ended)
+		_ = qemu.Wait()
+		close(ended)
 	}()
-	return m, nil
+	return nil
 }
 
 // file is the path of a machine's file on this host.
 func (m *Machine) file(name string) string { return filepath.Join(m.dir, name) }
 
-func (m *Machine) args(o Options, port int) []string {
+func (m *Machine) argumentsOf(o Options, port int) []string {
 	drive := func(name string) string {
 		return "if=virtio,cache=unsafe,discard=unmap,file=" + m.file(name+".qcow2")
 	}
@@ -107,15 +121,11 @@ func (m *Machine) args(o Options, port int) []string {
 		// The mitigations guard against a real processor's faults. QEMU finds translated code
 		// again by its address. So QEMU translates a program with a random address anew at each
 		// start, which is more than half of the start's cost. Units and devices take longer
-		// than systemd's usual bounds. A restored state has a clock that leaps. A kernel that
-		// notices patches its own code, and QEMU may run half of the patch.
+		// than systemd's usual bounds. A kernel that distrusts its clock patches its own code,
+		// and QEMU may run half of the patch.
 		kernel += " mitigations=off norandmaps tsc=reliable systemd.default_timeout_start_sec=900 systemd.default_device_timeout_sec=900"
 	}
-	args := accelerated(o.Accel)
-	if o.Saved != "" {
-		args = append(args, "-loadvm", o.Saved)
-	}
-	return append(args,
+	return append(accelerated(o.Accel),
 		"-smp", "2", "-m", "3072", "-display", "none", "-no-user-config",
 		"-kernel", filepath.Join(o.Place, "vmlinuz"), "-initrd", filepath.Join(o.Place, "initrd"),
 		"-append", kernel,

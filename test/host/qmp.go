@@ -73,10 +73,20 @@ func (m *Machine) Save(ctx context.Context, name string) error {
 	return m.monitor(ctx, "savevm "+name)
 }
 
-// Restore returns the machine to a saved state, and logs in.
+// Restore turns the machine off, on again in a saved state, and logs in. Without the new
+// QEMU, clocks of the restored state differ, since QEMU's clock of an emulated processor
+// never goes back.
 func (m *Machine) Restore(ctx context.Context, name string) error {
 	m.hangUp()
-	if err := m.monitor(ctx, "loadvm "+name); err != nil {
+	if _, err := m.command(ctx, "quit", nil); err != nil {
+		return err
+	}
+	select {
+	case <-m.ended:
+	case <-ctx.Done():
+		return fmt.Errorf("qemu does not end: %w", ctx.Err())
+	}
+	if err := m.turnOn(name); err != nil {
 		return err
 	}
 	return m.Login(ctx)
