@@ -80,7 +80,7 @@ func TestADeadSidecarIsDiagnosedAndExplained(t *testing.T) {
 	picture := exec.CommandContext(t.Context(), world.Binary, "explain", strconv.FormatInt(p.ID, 10), "--html")
 	picture.Env = append(os.Environ(), "XDG_STATE_HOME="+state)
 	page, err := picture.CombinedOutput()
-	for _, want := range []string{"<!DOCTYPE html>", "build_script", "peak memory", "API listen on", "/-/jobs/" + strconv.FormatInt(p.ID, 10)} {
+	for _, want := range []string{"<!DOCTYPE html>", "build_script", "until docker listened", "API listen on", "/-/jobs/" + strconv.FormatInt(p.ID, 10)} {
 		if err != nil || !strings.Contains(string(page), want) {
 			t.Errorf("its page does not say %q (%v):\n%s", want, err, page)
 		}
