@@ -127,7 +127,7 @@ func TestANetworkInUseForEverKeepsNothingButItsMark(t *testing.T) {
 	e.Always("DELETE /networks/{id}", fakeengine.Refuse(403, "network has active endpoints"))
 	rest, err := d.CleanupPatiently(t.Context(), testJob)
 	if hint := fault.HintOf(err); rest || err == nil || !strings.Contains(err.Error(), "active endpoints") ||
-		!strings.Contains(hint, "docker network inspect dind-aaaaaaaaaaaa: ") || !strings.Contains(hint, "restarts") || !strings.Contains(hint, "gc") {
+		!strings.Contains(hint, "docker network inspect dind-aaaaaaaaaaaa. ") || !strings.Contains(hint, "restart of the engine") || !strings.Contains(hint, "gc") {
 		t.Errorf("rest %t, %v, hint %q", rest, err, hint)
 	}
 	left := []string{"volume dind-aaaaaaaaaaaa-ended", "network dind-aaaaaaaaaaaa"}

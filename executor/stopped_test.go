@@ -1,8 +1,8 @@
 package executor
 
 import (
+	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -45,14 +45,17 @@ func TestAStopOfTheRunnerLeavesNoSandbox(t *testing.T) {
 // childrenWith returns this process's children with an argument.
 func childrenWith(t *testing.T, argument string) []int {
 	t.Helper()
-	out, err := exec.Command("pgrep", "-P", strconv.Itoa(os.Getpid())).Output()
+	all, err := filepath.Glob("/proc/[0-9]*/status")
 	if err != nil {
-		return nil // there is none
+		t.Error(err)
 	}
+	parent := fmt.Sprintf("\nPPid:\t%d\n", os.Getpid())
 	var pids []int
-	for _, field := range strings.Fields(string(out)) {
-		line, _ := os.ReadFile(filepath.Join("/proc", field, "cmdline"))
-		if pid, err := strconv.Atoi(field); err == nil && strings.Contains(string(line), "\x00"+argument+"\x00") {
+	for _, file := range all {
+		status, _ := os.ReadFile(file) // a process may just have ended
+		line, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "cmdline"))
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if err == nil && strings.Contains(string(status), parent) && strings.Contains(string(line), "\x00"+argument+"\x00") {
 			pids = append(pids, pid)
 		}
 	}

@@ -85,8 +85,8 @@ func hintFor(id string, last error) string {
 	if !engine.Refused(last, engine.NetworkInUse) {
 		return sweep
 	}
-	return "look at docker network inspect " + label.NetworkName(id) +
-		": a network that shows no container and is in use all the same becomes free when the engine restarts, and then " + sweep
+	return "run docker network inspect " + label.NetworkName(id) +
+		". If it shows no container, a restart of the engine frees the network. Then " + sweep
 }
 
 // remove removes the listed objects of a sandbox. All containers are killed first. Then the
