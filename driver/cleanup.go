@@ -129,10 +129,32 @@ func (d *Driver) inSandbox(ctx context.Context, id string) (*engine.Objects, err
 	return found[id], err
 }
 
-// CleanupPatiently is Cleanup for the last process that cares for the job. It waits for an
-// engine that restarts. rest says that some volumes resist their removal, and wait for
-// FreeStuck. Sandboxes that Hold holds stay.
+// finishes names the slots of processes that remove ended jobs' sandboxes, and finishesAtOnce is
+// their number. An engine that gets hundreds of removals at once fails at some of them.
+const (
+	finishes       = "finish"
+	finishesAtOnce = 16
+)
+
+// CleanupPatiently is Cleanup for the last process that cares for the job. It waits for other
+// jobs' removals and for an engine that restarts, and tries again for minutes while the engine
+// fails. rest says that some volumes resist their removal, and wait for FreeStuck. Sandboxes that
+// Hold holds stay.
 func (d *Driver) CleanupPatiently(ctx context.Context, job string) (rest bool, err error) {
+	rest, err = d.cleanupInTurn(ctx, job)
+	for _, gap := range d.bounds.FinishGaps {
+		if err == nil || !bounds.Pause(ctx, gap) {
+			break
+		}
+		rest, err = d.cleanupInTurn(ctx, job)
+	}
+	return rest, err
+}
+
+// cleanupInTurn is a single try of CleanupPatiently.
+func (d *Driver) cleanupInTurn(ctx context.Context, job string) (rest bool, err error) {
+	free := d.locks.Slot(ctx, finishes, finishesAtOnce, d.bounds.FinishSlot)
+	defer free()
 	err = d.patiently(ctx, func() error {
 		found, err := d.notHeld(ctx, job)
 		if err == nil {

@@ -119,7 +119,7 @@ func TestAKillThatHangsKeepsNoJob(t *testing.T) {
 func TestANetworkInUseForEverKeepsNothingButItsMark(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
-	d.bounds.RemoveFirstGap = time.Millisecond
+	d.bounds.RemoveFirstGap, d.bounds.FinishGaps = time.Millisecond, nil
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
 	if _, err := d.End(t.Context(), testJob); err != nil {
 		t.Fatal(err)
@@ -153,7 +153,7 @@ func TestANetworkInUseForEverKeepsNothingButItsMark(t *testing.T) {
 func TestAJobContainerThatKeepsItsNetworkGoesBefore(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
-	d.bounds.RemoveFirstGap = time.Millisecond
+	d.bounds.RemoveFirstGap, d.bounds.FinishGaps = time.Millisecond, nil
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
 	var refused atomic.Int64
 	e.Always("DELETE /networks/{id}", func(e *fakeengine.Engine, w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
@@ -178,7 +178,7 @@ func TestAJobContainerThatKeepsItsNetworkGoesBefore(t *testing.T) {
 func TestTheClaimOutlivesOtherContainersOfANetworkInUse(t *testing.T) {
 	t.Parallel()
 	e, d := fakeHost(t, nil)
-	d.bounds.RemoveFirstGap = time.Millisecond
+	d.bounds.RemoveFirstGap, d.bounds.FinishGaps = time.Millisecond, nil
 	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
 	e.Always("DELETE /networks/{id}", fakeengine.Refuse(403, "network has active endpoints"))
 	e.Always("DELETE /containers/{id}", func(e *fakeengine.Engine, w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
@@ -195,6 +195,49 @@ func TestTheClaimOutlivesOtherContainersOfANetworkInUse(t *testing.T) {
 	}
 	if left := e.Objects(); !slices.Contains(left, "container dind-aaaaaaaaaaaa-job") {
 		t.Errorf("the claim went before the sidecar: %q", left)
+	}
+}
+
+// An engine that has too much to do refuses some removals for minutes. No other job may come for
+// an hour, so the last process that cares for the job tries again later.
+func TestAnOverloadedEngineKeepsNoSandbox(t *testing.T) {
+	t.Parallel()
+	e, d := fakeHost(t, nil)
+	d.bounds.RemoveFirstGap = time.Microsecond
+	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
+	var refused atomic.Int64
+	e.Always("DELETE /containers/{id}", func(e *fakeengine.Engine, w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+		if refused.Add(1) > 100 {
+			next(w, r)
+			return
+		}
+		fakeengine.Refuse(500, "Container failed to exit within 10 seconds of kill")(e, w, r, next)
+	})
+	d.bounds.FinishGaps = slices.Repeat([]time.Duration{time.Millisecond}, 100)
+	rest, err := d.CleanupPatiently(t.Context(), testJob)
+	if left := e.Objects(); rest || err != nil || len(left) != 0 {
+		t.Errorf("rest %t, %v, left %q", rest, err, left)
+	}
+}
+
+// The jobs of a whole pipeline may be cancelled in one second. The engine gets their removals in
+// small numbers.
+func TestRemovalsOfManyJobsWaitForEachOther(t *testing.T) {
+	t.Parallel()
+	e, d := fakeHost(t, nil)
+	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
+	var free []func()
+	for range finishesAtOnce {
+		free = append(free, d.locks.Slot(t.Context(), finishes, finishesAtOnce, time.Minute))
+	}
+	short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := d.CleanupPatiently(short, testJob); err == nil || len(e.Calls()) > 0 {
+		t.Errorf("error %v, the engine got %q", err, e.Calls())
+	}
+	time.AfterFunc(10*time.Millisecond, free[finishesAtOnce/2])
+	if _, err := d.CleanupPatiently(t.Context(), testJob); err != nil || len(e.Objects()) > 0 {
+		t.Errorf("error %v, left %q", err, e.Objects())
 	}
 }
 

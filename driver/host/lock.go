@@ -70,6 +70,37 @@ func (l *Locks) Lock(ctx context.Context, thing, what, hint string) (unlock func
 	}
 }
 
+// slotGap is the pause between two attempts at a slot. Hundreds of processes may wait.
+const slotGap = 200 * time.Millisecond
+
+// Slot waits until fewer than count processes of this host do a thing. The caller calls free, and
+// the kernel does when the process dies. After patience, or at the end of ctx, the caller goes on
+// without a slot, and so does a caller without a place for locks: a slot saves load, and no more.
+func (l *Locks) Slot(ctx context.Context, thing string, count int, patience time.Duration) (free func()) {
+	f, err := l.file(thing)
+	if err != nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	tick := time.NewTicker(slotGap)
+	defer tick.Stop()
+	for {
+		for i := range count { // each byte of the file is a slot
+			slot := unix.Flock_t{Type: unix.F_WRLCK, Start: int64(i), Len: 1}
+			if unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &slot) == nil {
+				return func() { f.Close() }
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			f.Close()
+			return func() {}
+		}
+	}
+}
+
 // shareTries is the number of attempts at a shared lock. A process that calls Shared holds the
 // lock for some microseconds.
 const shareTries = 10

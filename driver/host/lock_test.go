@@ -50,6 +50,24 @@ func TestOneProcessAtATime(t *testing.T) {
 	unlock()
 }
 
+func TestAFewProcessesAtATime(t *testing.T) {
+	one, other := locksIn(t, filepath.Join(t.TempDir(), "locks"))
+	first := one.Slot(t.Context(), "finish", 2, time.Minute)
+	second := other.Slot(t.Context(), "finish", 2, time.Minute)
+	defer second()
+	short, cancel := context.WithTimeout(t.Context(), 3*lockGap)
+	defer cancel()
+	one.Slot(short, "finish", 2, time.Minute)()
+	if short.Err() == nil {
+		t.Error("a third process got one of two slots")
+	}
+	one.Slot(t.Context(), "finish", 2, lockGap)() // the end of patience lets the process go on
+	time.AfterFunc(lockGap, first)
+	one.Slot(t.Context(), "finish", 2, time.Minute)()
+	nowhere := &Locks{Dirs: []string{"/dev/null/locks"}}
+	nowhere.Slot(t.Context(), "finish", 0, time.Minute)() // without a place for locks nobody waits
+}
+
 // Other users can neither open nor make the file of a lock.
 func TestALockIsItsUsersAlone(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "locks")

@@ -18,6 +18,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/volume"
 	"github.com/docker/docker/client"
 
 	"gitlab-dind-executor/config"
@@ -167,10 +169,27 @@ func (l *Lab) Close() error {
 		errs = append(errs, l.Registry.Close())
 	}
 	if l.Engine != nil {
-		errs = append(errs, l.Engine.Close())
+		errs = append(errs, l.forgetSilences(), l.Engine.Close())
 	}
 	if l.dir != "" {
 		errs = append(errs, os.RemoveAll(l.dir))
+	}
+	return errors.Join(errs...)
+}
+
+// forgetSilences removes the volumes by which jobs noted that a registry was silent. They would
+// outlive the tests by minutes.
+func (l *Lab) forgetSilences() error {
+	ctx, cancel := context.WithTimeout(context.Background(), rig.Slower(time.Minute))
+	defer cancel()
+	notes, err := l.Engine.VolumeList(ctx, volume.ListOptions{Filters: filters.NewArgs(
+		filters.Arg("label", "gitlab-dind-executor.role=silent"), filters.Arg("label", InstallationLabel+"="+Installation))})
+	if err != nil {
+		return fmt.Errorf("cannot list the notes of silent registries: %w", err)
+	}
+	var errs []error
+	for _, v := range notes.Volumes {
+		errs = append(errs, l.Engine.VolumeRemove(ctx, v.Name, false))
 	}
 	return errors.Join(errs...)
 }
