@@ -155,6 +155,8 @@ func (d *Driver) CleanupPatiently(ctx context.Context, job string) (rest bool, e
 func (d *Driver) cleanupInTurn(ctx context.Context, job string) (rest bool, err error) {
 	free := d.locks.Slot(ctx, finishes, finishesAtOnce, d.bounds.FinishSlot)
 	defer free()
+	hangs := time.AfterFunc(d.bounds.FinishTurn, free)
+	defer hangs.Stop()
 	err = d.patiently(ctx, func() error {
 		found, err := d.notHeld(ctx, job)
 		if err == nil {

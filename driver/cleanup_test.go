@@ -15,6 +15,7 @@ import (
 	"gitlab-dind-executor/driver/looking"
 	"gitlab-dind-executor/driver/sandbox"
 	"gitlab-dind-executor/fault"
+	"gitlab-dind-executor/group"
 	"gitlab-dind-executor/test/ends"
 	"gitlab-dind-executor/test/fakeengine"
 )
@@ -238,6 +239,31 @@ func TestRemovalsOfManyJobsWaitForEachOther(t *testing.T) {
 	time.AfterFunc(10*time.Millisecond, free[finishesAtOnce/2])
 	if _, err := d.CleanupPatiently(t.Context(), testJob); err != nil || len(e.Objects()) > 0 {
 		t.Errorf("error %v, left %q", err, e.Objects())
+	}
+}
+
+// A job may see to it that its removal hangs. Other jobs' removals do not wait for it.
+func TestARemovalThatHangsKeepsNoOtherWaiting(t *testing.T) {
+	t.Parallel()
+	e, d := fakeHost(t, nil)
+	d.bounds.FinishTurn = 10 * time.Millisecond
+	sandboxOf(e, testJob, "aaaaaaaaaaaa", "")
+	hangs := make(chan struct{}, 99)
+	e.Always("DELETE /containers/{id}", func(e *fakeengine.Engine, w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+		hangs <- struct{}{}
+		fakeengine.Hang()(e, w, r, next)
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	var g group.Group
+	g.Go(func() error {
+		_, err := d.CleanupPatiently(ctx, testJob)
+		return err
+	})
+	<-hangs
+	ends.ByItself(t, func() { d.locks.Slot(t.Context(), finishes, 1, time.Hour)() })
+	cancel()
+	if err := g.Wait(); err == nil {
+		t.Error("the removal succeeds")
 	}
 }
 

@@ -27,9 +27,10 @@ type Bounds struct {
 	// attempts to reach the engine.
 	EngineAbsence, EngineGap time.Duration
 	// FinishGaps are the pauses between the tries to remove an ended job's sandboxes for good.
-	// FinishSlot bounds the wait for other jobs' removals, for each try.
-	FinishGaps []time.Duration
-	FinishSlot time.Duration
+	// FinishSlot bounds the wait for other jobs' removals, for each try. A removal that takes
+	// longer than FinishTurn keeps no other waiting: it may hang, perhaps by a job's will.
+	FinishGaps             []time.Duration
+	FinishSlot, FinishTurn time.Duration
 	// ListensFor is the time for which a daemon must have listened before it is judged.
 	ListensFor time.Duration
 	// LookAfter is the time before the first look into a booting daemon, LookEvery the pause
@@ -75,6 +76,7 @@ func Usual() *Bounds {
 		EngineGap:      500 * time.Millisecond,
 		FinishGaps:     []time.Duration{10 * time.Second, 20 * time.Second, 40 * time.Second, 80 * time.Second},
 		FinishSlot:     5 * time.Minute,
+		FinishTurn:     time.Minute,
 		ListensFor:     2 * time.Second,
 		LookAfter:      4 * time.Second,
 		LookEvery:      time.Second,

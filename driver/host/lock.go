@@ -73,9 +73,10 @@ func (l *Locks) Lock(ctx context.Context, thing, what, hint string) (unlock func
 // slotGap is the pause between two attempts at a slot. Hundreds of processes may wait.
 const slotGap = 200 * time.Millisecond
 
-// Slot waits until fewer than count processes of this host do a thing. The caller calls free, and
-// the kernel does when the process dies. After patience, or at the end of ctx, the caller goes on
-// without a slot, and so does a caller without a place for locks: a slot saves load, and no more.
+// Slot waits until fewer than count processes of this host do a thing. The caller calls free, once
+// or more often, and the kernel does when the process dies. After patience, or at the end of ctx,
+// the caller goes on without a slot, and so does a caller without a place for locks. A slot saves
+// load, and no more.
 func (l *Locks) Slot(ctx context.Context, thing string, count int, patience time.Duration) (free func()) {
 	f, err := l.file(thing)
 	if err != nil {
