@@ -114,15 +114,19 @@ COPY --from=build /built /built
 		sweptBehind(t)
 		return r
 	}
-	first := job(one, true, host).says(made)
+	const ancient = "the daemon is 20.10." // it has no containerd's store, and reads no layers that later builders leave
+	first := job(one, true, host).says(made).says("the daemon is ")
+	if strings.Contains(first.log, ancient) {
+		t.Log("no image has a daemon with containerd's store")
+		return
+	}
 	again := job(two, true, host).saysNot(made).says("layers reused")
 	elsewhere := job(three, true, other).saysNot(made)
 	// Layers of protected refs are for all refs. Layers of other refs are for other refs alone.
 	job(one, false, other).saysNot(made)
-	// A daemon with a store of its own finds the layers, and leaves none. Docker 20.10 does not
-	// know the form in which later builders leave layers.
+	// A daemon with a store of its own finds the layers, and leaves none.
 	old := job(four, true, before).says("no layers are left in ").says("the daemon is ")
-	if strings.Contains(old.log, "the daemon is 20.10.") {
+	if strings.Contains(old.log, ancient) {
 		old.says(made)
 	} else {
 		old.saysNot(made)
