@@ -42,21 +42,27 @@ func wholeHost(t *testing.T, suite string) {
 	for _, item := range []struct {
 		name string
 		run  func(host)
+		// one is the release whose machine alone has the item if machines are emulated. Neither
+		// the kernel nor the engine of the host matters to the item. "" stands for all releases.
+		one string
 	}{
-		{"units", units},
-		{"jobs", jobs},
-		{"memory", memory},
-		{"rootless", rootless},
-		{"firewall", firewall},
-		{"metrics", metrics},
-		{"timers", timers},
-		{"reset", reset},
-		{"restarts", restarts},
-		{"full disk", fullDisk},
-		{"drain", drain},
-		{"ansible", ansible},
-		{"package", packageLife},
+		{"units", units, ""},
+		{"jobs", jobs, ""},
+		{"memory", memory, ""},
+		{"rootless", rootless, ""},
+		{"firewall", firewall, ""},
+		{"metrics", metrics, ""},
+		{"timers", timers, ""},
+		{"reset", reset, ""},
+		{"restarts", restarts, ""},
+		{"full disk", fullDisk, "forky"}, // the same daemon, in the sidecar, has no space left
+		{"drain", drain, "forky"},
+		{"ansible", ansible, ""},
+		{"package", packageLife, "trixie"},
 	} {
+		if h.brief && item.one != "" && item.one != suite {
+			continue
+		}
 		t.Run(item.name, func(t *testing.T) {
 			h := h.on(t)
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)

@@ -96,13 +96,18 @@ func ansible(h host) {
 		}
 		return string(out)
 	}
-	before := h.run(`sha256sum /etc/gitlab-runner/dind.toml`)
-	if said := play("--check", "--diff"); h.run(`sha256sum /etc/gitlab-runner/dind.toml`) != before || !strings.Contains(said, "changed=") {
-		h.Errorf("--check has changed the settings:\n%s", said)
+	whole := !h.brief || h.suite == "trixie" // a run takes minutes on an emulated machine
+	if whole {
+		before := h.run(`sha256sum /etc/gitlab-runner/dind.toml`)
+		if said := play("--check", "--diff"); h.run(`sha256sum /etc/gitlab-runner/dind.toml`) != before || !strings.Contains(said, "changed=") {
+			h.Errorf("--check has changed the settings:\n%s", said)
+		}
 	}
 	h.Log(play())
-	if said := play(); !strings.Contains(said, "changed=0 ") {
-		h.Errorf("a second run changes something:\n%s", said)
+	if whole {
+		if said := play("-e", "dind_doctor=false"); !strings.Contains(said, "changed=0 ") {
+			h.Errorf("a second run changes something:\n%s", said)
+		}
 	}
 	h.says(`cat /etc/gitlab-runner/dind.toml; grep ^concurrent /etc/gitlab-runner/config.toml; ls /etc/gitlab-runner`, "cpus = 1", "concurrent = 3", "dind.toml")
 	h.offer(func(p *local.Payload) { p.Services = nil }, `docker version -f up`).ends(succeeded)

@@ -34,6 +34,10 @@ type host struct {
 	place, served string
 	// saved says that the machine went through cloudInit in an earlier run.
 	saved bool
+	// suite is the release of Debian. brief says that the machine leaves out what the other
+	// machine shows.
+	suite string
+	brief bool
 }
 
 // on is the same host for another test.
@@ -194,7 +198,10 @@ func boot(t *testing.T, suite string) host {
 	}
 	t.Attr(suite, fmt.Sprintf("%s, up in %.0f s, %.1f times slower than an ordinary machine", accel, time.Since(began).Seconds(), m.Slower))
 	ids := time.Now().Unix()
-	return host{T: t, m: m, api: api, ids: &ids, place: place, served: url, saved: saved != ""}
+	return host{
+		T: t, m: m, api: api, ids: &ids, place: place, served: url, saved: saved != "",
+		suite: suite, brief: accel == Emulated && os.Getenv("DIND_HOST_ALL") == "",
+	}
 }
 
 // stateDir is the folder of a machine. With $DIND_HOST_STATE the folder stays, and the next run
