@@ -174,10 +174,6 @@ func (r remainder) args() []string {
 	return []string{"finish", r.job, fmt.Sprintf("--layers=%t", r.layers), fmt.Sprintf("--caches=%t", r.caches)}
 }
 
-// finishBound bounds finish. It may wait for the removals of many other jobs, and tries again for
-// minutes.
-const finishBound = 20 * time.Minute
-
 // finishGrace is the time that finish has after a signal to end. systemd kills processes 90 s
 // after the signal, and a shutdown of the host waits for them.
 const finishGrace = time.Minute
@@ -190,7 +186,7 @@ func (c *call) finishCommand() *cobra.Command {
 		Use: "finish JOB", Hidden: true, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.job = args[0]
-			return c.onEngine(within(finishBound), func(ctx context.Context, s config.Settings, d *driver.Driver) error {
+			return c.onEngine(within(gcBound), func(ctx context.Context, s config.Settings, d *driver.Driver) error {
 				// A stop of the Runner's unit reaches this process, too.
 				ctx, stop := behind.Outlast(ctx, finishGrace)
 				defer stop()

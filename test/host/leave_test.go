@@ -96,15 +96,15 @@ func ansible(h host) {
 		}
 		return string(out)
 	}
-	whole := !h.brief || h.suite == "trixie" // a run takes minutes on an emulated machine
-	if whole {
+	thrice := !h.brief || h.suite == "trixie" // a run takes minutes on an emulated machine
+	if thrice {
 		before := h.run(`sha256sum /etc/gitlab-runner/dind.toml`)
 		if said := play("--check", "--diff"); h.run(`sha256sum /etc/gitlab-runner/dind.toml`) != before || !strings.Contains(said, "changed=") {
 			h.Errorf("--check has changed the settings:\n%s", said)
 		}
 	}
 	h.Log(play())
-	if whole {
+	if thrice {
 		if said := play("-e", "dind_doctor=false"); !strings.Contains(said, "changed=0 ") {
 			h.Errorf("a second run changes something:\n%s", said)
 		}

@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/volume"
 	"github.com/docker/docker/client"
@@ -189,7 +190,9 @@ func (l *Lab) forgetSilences() error {
 	}
 	var errs []error
 	for _, v := range notes.Volumes {
-		errs = append(errs, l.Engine.VolumeRemove(ctx, v.Name, false))
+		if err := l.Engine.VolumeRemove(ctx, v.Name, false); !errdefs.IsNotFound(err) { // gc may come first
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
 }
